@@ -1,0 +1,45 @@
+# Everything a developer runs. Needs only make and a Python from 3.11 on; the first target that wants .venv makes it.
+
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && exit; done; echo python3)
+UV ?= uv
+VENV := .venv/bin/python
+
+.PHONY: up test test-slow device lint lock dev clean
+
+up:  ## start Foyer
+	@exec $(PYTHON) manage.py up
+
+test: dev  ## everything but the slow tests, on all cores
+	chromium=$$(.ci/browser) && FOYER_CHROMIUM=$$chromium $(VENV) -m pytest -n auto
+
+test-slow: dev  ## only the slow tests, one after the other
+	chromium=$$(.ci/browser) && FOYER_CHROMIUM=$$chromium $(VENV) -m pytest -m slow
+
+device:  ## a device that asks for a code: make device URL=... CLIENT_ID=...
+	@$(PYTHON) manage.py device $(if $(URL),--url '$(URL)') $(if $(CLIENT_ID),--client-id '$(CLIENT_ID)')
+
+lint: dev  ## style, types, layers
+	$(VENV) -m ruff check .
+	$(VENV) -m ruff format --check .
+	$(VENV) -m mypy
+	.venv/bin/lint-imports --no-logo
+
+lock:  ## the lock files, from pyproject.toml; UPGRADE=1 moves every version
+	$(call compile,requirements.lock)
+	$(call compile,requirements-dev.lock,--group dev --constraints requirements.lock)
+
+clean:  ## everything that is made, but not data/
+	rm -rf .venv build *.egg-info .coverage .*_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+dev:
+	@$(PYTHON) -c 'import manage; manage.create()'
+	@$(VENV) -c 'import manage; manage.provide("requirements.lock", "requirements-dev.lock")'
+
+# One file for every Python and platform, with hashes and without a host: it installs from any index.
+define compile
+	$(UV) pip compile pyproject.toml $(2) --output-file $(1) --universal --python-version 3.11 --generate-hashes --quiet \
+		--no-header --no-annotate --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
+	@! grep -n '://' $(1)
+endef

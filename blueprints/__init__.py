@@ -1,0 +1,1 @@
+"""Configuration as YAML: read, check, apply whole or not at all."""

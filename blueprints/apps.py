@@ -1,0 +1,10 @@
+"""Configuration as code."""
+
+from django.apps import AppConfig
+
+
+class BlueprintsConfig(AppConfig):
+    """No tables yet."""
+
+    name = "blueprints"
+    label = "blueprints"

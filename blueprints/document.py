@@ -1,0 +1,115 @@
+"""One kind of document for each object that an administrator sees; named, never by primary key."""
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from flows.document import FlowDocument, Name
+from flows.settings import Duration
+from idp.oauth.discovery import DEVICE_CODE
+
+_GRANTS = {"device_code": DEVICE_CODE}
+
+
+def _seconds(low: timedelta, high: timedelta) -> AfterValidator:
+    def check(value: timedelta) -> timedelta:
+        if not low <= value <= high:
+            raise ValueError(f"must lie between {low} and {high}")
+        return value
+
+    return AfterValidator(check)
+
+
+_CodeLifetime = Annotated[Duration, _seconds(timedelta(seconds=30), timedelta(hours=1))]
+_Interval = Annotated[Duration, _seconds(timedelta(seconds=1), timedelta(minutes=1))]
+_AccessLifetime = Annotated[Duration, _seconds(timedelta(minutes=1), timedelta(days=1))]
+_Grant = Annotated[str, BeforeValidator(lambda value: _GRANTS.get(value, value))]
+
+
+class Document(BaseModel):
+    """Unknown keys are refused; a key that is left out keeps what is there."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def given(self, *without: str) -> dict[str, Any]:
+        """Only what the document says, under the names of the columns."""
+        return {name: getattr(self, name) for name in self.model_fields_set if name not in without}
+
+
+class TenantDocument(Document):
+    """The documents after it in the same file belong to this tenant."""
+
+    tenant: Name
+    title: str = Field("", max_length=100)
+    logo: str = Field("", max_length=200)
+    accent: str = Field("", pattern=r"^#[0-9a-f]{6}$")
+    networks: list[str] = []
+    domains: list[str] = []
+
+
+class GroupDocument(Document):
+    """A group of people."""
+
+    group: str = Field(min_length=1, max_length=100)
+
+
+class ScopeDocument(Document):
+    """A scope in the plain words of the consent page."""
+
+    scope: str
+    title: str
+    description: str = ""
+
+
+class PersonDocument(Document):
+    """Somebody who signs in."""
+
+    person: str = Field(min_length=1, max_length=150)
+    name: str = Field("", max_length=150)
+    email: str = ""
+    email_verified: bool = False
+    password: str = Field("", repr=False)
+    active: bool = True
+    admin: bool = False
+    groups: list[str] = []
+
+
+class DeviceSettings(Document):
+    """How the devices of an application behave."""
+
+    flow: str = ""
+    code_lifetime: _CodeLifetime = timedelta(minutes=10)
+    interval: _Interval = timedelta(seconds=5)
+    pending_limit: int = Field(10_000, ge=1)
+    pending_limit_per_address: int = Field(30, ge=1)
+
+
+class ApplicationDocument(Document):
+    """A client of the protocol."""
+
+    application: Name
+    title: str = Field("", max_length=100)
+    owner: str = ""
+    verified: bool = False
+    logo: str = ""
+    client_id: str = ""
+    client_secret: str = Field("", repr=False)
+    type: Literal["public", "confidential"] = "public"
+    active: bool = True
+    grants: list[_Grant] = []
+    scopes: list[str] = []
+    groups: list[str] = []
+    device: DeviceSettings = DeviceSettings()
+    access_token_lifetime: _AccessLifetime = timedelta(minutes=10)
+    refresh_token_lifetime: Duration = timedelta(days=30)
+
+
+KINDS: dict[str, type[BaseModel]] = {
+    "tenant": TenantDocument,
+    "scope": ScopeDocument,
+    "group": GroupDocument,
+    "person": PersonDocument,
+    "flow": FlowDocument,
+    "application": ApplicationDocument,
+}

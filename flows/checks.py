@@ -1,0 +1,36 @@
+"""Start-up checks: a broken stage stops the server, and a live flow that cannot run is named."""
+
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import DatabaseError
+
+from flows.document import FlowDocument
+from flows.lint import lint
+from flows.models import Flow
+from flows.registry import BrokenStage, stages
+
+
+@register()
+def stages_keep_the_contract(app_configs: Any, **options: Any) -> list[CheckMessage]:
+    """Imports every stage and looks at its declarations."""
+    try:
+        stages()
+    except BrokenStage as broken:
+        return [Error(str(broken), id="foyer.E001", hint="Mend the file, or take its package out.")]
+    return []
+
+
+@register(Tags.database)
+def live_flows_can_run(app_configs: Any, **options: Any) -> list[CheckMessage]:
+    """Lints the live version of every flow, for what has changed around it: a stage or a setting that went."""
+    try:
+        flows = list(Flow.unscoped.filter(live__isnull=False).select_related("live", "tenant"))
+    except DatabaseError:
+        return []  # no tables yet
+    return [
+        Warning(f"Flow {flow.name} of tenant {flow.tenant}: {'.'.join(map(str, finding.path))}: {finding.message}", id="foyer.W001")
+        for flow in flows
+        for finding in lint(FlowDocument.model_validate(flow.live.document))  # type: ignore[union-attr]
+        if finding.level == "error"
+    ]

@@ -1,0 +1,211 @@
+"""Moves a run: the one door through which a browser's page and a JSON client's answer both go.
+
+The loop is short: for each undecided step ask the stage, apply its effects, go on. Everything that a stage could forget is
+on this way: who may touch the run, its expiry, the token of the form, the session that must still live, the needs, the
+budgets, the one transaction with its compare-and-set. Stages are called outside of it, so that a password hash never
+holds a lock.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from django import forms
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from flows.facts import BrokenFlow
+from flows.models import Run as Row
+from flows.page import Page, asked, ended, with_errors
+from flows.planner import Step, next_step, step_of
+from flows.run import Client, State
+from flows.stage import Done, Outcome, Show
+from flows.versions import live_version
+from flows.walk import Overtaken, Walk, ending, record, save
+from idp.accounts import sessions
+from idp.accounts.models import Session
+from idp.effects import EffectLost
+from idp.events.bus import publish
+from idp.ratelimit.budgets import Exhausted, address_key, charge, give_back
+from idp.sealing import digest, same
+
+
+class NoSuchRun(Exception):
+    """There is no such run, or it belongs to somebody else: the two look the same."""
+
+
+class NoFlow(Exception):
+    """The tenant has no live flow for this."""
+
+
+class TooManyRuns(Exception):
+    """This address has too many sign-ins under way."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was posted: the step that it answers, the token of its form, the raw fields."""
+
+    step: str
+    token: str
+    fields: Mapping[str, Any]
+
+
+def start(designation: str, client: Client, *, hints: Mapping[str, Any] | None = None, anew: bool = False) -> str:
+    """Begins a run for this designation and answers its identifier; raises NoFlow or TooManyRuns.
+
+    ``hints``: what the entry brought along (nothing proven). ``anew``: as if nobody were signed in.
+    """
+    version, now, network = live_version(designation), timezone.now(), address_key(client.address)
+    if version is None:
+        raise NoFlow(NoFlow.__doc__)
+    under_way = Row.objects.filter(network=network, ended_at=None, expires_at__gt=now)
+    if under_way[: settings.RUNS_PER_ADDRESS].count() >= settings.RUNS_PER_ADDRESS:
+        raise TooManyRuns(TooManyRuns.__doc__)
+    state = State.begin(None if anew else client.session, hints or {})
+    row = Row.objects.create(
+        identifier=uuid4().hex,
+        nonce_hash=digest(client.nonce),
+        version=version,
+        state=state.dump(),
+        person=(state.facts.get("person") or {}).get("id"),
+        network=network,
+        started_at=now,
+        expires_at=now + timedelta(seconds=settings.RUN_LIFETIME),
+    )
+    _go_on(Walk(row, state, client, may_write=False, now=now))
+    return row.identifier
+
+
+def look(identifier: str, client: Client) -> Page:
+    """The run's current page. Reading applies no effect, however often it is done."""
+    return _current(_open(identifier, client, may_write=False))
+
+
+def answer(identifier: str, client: Client, given: Answer) -> Page:
+    """Takes an answer to the current step; one for another step, or one that came twice, shows the current question again."""
+    walk = _open(identifier, client, may_write=True)
+    if walk.state.end or walk.state.at is None:
+        return _current(walk)
+    if not any(same(given.token, expected) for expected in walk.tokens(given.step)):
+        return _current(walk, message=_("This page was out of date. Please try again."), message_kind="notice")
+    if given.step != walk.state.at:
+        return _current(walk)
+    try:
+        return _submit(walk, step_of(walk.document, given.step), given.fields)
+    except BrokenFlow as broken:
+        return _refuse(walk, broken)
+
+
+def session_of(identifier: str, nonce: str) -> Session | None:
+    """The living session that a run opened, for a client that has no other place to keep it."""
+    row = Row.objects.filter(identifier=identifier, nonce_hash=digest(nonce)).first()
+    return sessions.alive(row.session_id) if row else None
+
+
+def sweep(now: datetime, batch: int = 500) -> int:
+    """Deletes one batch of expired runs; answers how many."""
+    stale = list(Row.objects.filter(expires_at__lte=now).values_list("pk", flat=True)[:batch])
+    return Row.objects.filter(pk__in=stale).delete()[0] if stale else 0
+
+
+def _open(identifier: str, client: Client, *, may_write: bool) -> Walk:
+    row = Row.objects.select_related("version__flow").filter(identifier=identifier, nonce_hash=digest(client.nonce)).first()
+    if row is None:
+        raise NoSuchRun(NoSuchRun.__doc__)
+    walk = Walk(row, State.load(row.state), client, may_write, timezone.now())
+    if walk.state.end:
+        return walk
+    if row.expires_at <= walk.now:
+        _finish(walk, "expired", _("This took too long"), _("For your safety this sign-in was ended. Please start again."))
+    elif not walk.session_holds():
+        _finish(walk, "lost", _("You were signed out"), _("Your session has ended, or somebody else signed in here. Please start again."))
+    return walk
+
+
+def _go_on(walk: Walk) -> Page:
+    """Asks step after step until one shows something or the run ends."""
+    try:
+        while step := next_step(walk.document, walk.state, walk.about):
+            walk.state.at = step.id
+            if page := _settle(walk, step, step.stage.enter(walk.seen_by_stage())):
+                return page
+    except BrokenFlow as broken:
+        return _refuse(walk, broken)
+    return _finish(walk, "finished", _("Done"), "")
+
+
+def _submit(walk: Walk, step: Step, fields: Mapping[str, Any]) -> Page:
+    if walk.state.held:
+        return _settle(walk, step, step.stage.enter(walk.seen_by_stage())) or _go_on(walk)
+    run = walk.seen_by_stage()
+    form = step.stage.form(run, fields)
+    if not form.is_valid():
+        return asked(walk, step, form)
+    receipts = charge(step.stage.attempts(run, form.cleaned_data))
+    if isinstance(receipts, Exhausted):
+        publish("flow.throttled", actor=walk.name, target=step.id, budget=receipts.budget.name, run=run.identifier)
+        return asked(walk, step, form, message=_throttled(receipts.until, walk.now), retry_at=receipts.until)
+    if page := _settle(walk, step, step.stage.submit(run, form.cleaned_data), form):
+        return page
+    give_back(receipts)
+    return _go_on(walk)
+
+
+def _settle(walk: Walk, step: Step, outcome: Outcome, form: forms.Form | None = None) -> Page | None:
+    """Applies an outcome; answers the page to show, or None when the step is done and the run goes on."""
+    try:
+        if outcome.effects and not walk.may_write:
+            walk.state.held = True
+            save(walk)
+            return asked(walk, step)
+        record(walk, step, outcome)
+    except EffectLost as lost:
+        if lost.final or form is None:
+            return _finish(walk, "denied", _("That did not work"), str(lost.message))
+        return asked(walk, step, form, message=str(lost.message))
+    except Overtaken:
+        return look(walk.row.identifier, walk.client)
+    if isinstance(outcome, Done):
+        return None
+    if isinstance(outcome, Show) and not outcome.last:
+        shown = with_errors(form or step.stage.form(walk.seen_by_stage()), outcome)
+        return asked(walk, step, shown, message=str(outcome.message))
+    return _current(walk)
+
+
+def _current(walk: Walk, **more: Any) -> Page:
+    state = walk.state
+    if state.end and state.end["kind"] != "last":
+        return ended(walk)
+    if state.at is None:
+        return _go_on(walk)
+    try:
+        return asked(walk, step_of(walk.document, state.at), **more)
+    except BrokenFlow as broken:
+        return _refuse(walk, broken)
+
+
+def _refuse(walk: Walk, broken: BrokenFlow) -> Page:
+    publish("flow.broken", actor=walk.name, target=walk.document.flow, run=walk.row.identifier, why=str(broken))
+    message = _("This sign-in is set up wrongly. Its administrators have been told; please try again later.")
+    return _finish(walk, "refused", _("Something is wrong here"), message)
+
+
+def _finish(walk: Walk, kind: str, title: str, message: str) -> Page:
+    walk.state.end = ending(kind, title, message)
+    try:
+        save(walk)
+    except Overtaken:
+        return look(walk.row.identifier, walk.client)
+    return ended(walk)
+
+
+def _throttled(until: datetime, now: datetime) -> str:
+    minutes = max(1, -int((now - until).total_seconds() // 60))
+    when = ngettext("Try again in %(n)d minute, at %(at)s.", "Try again in %(n)d minutes, at %(at)s.", minutes)
+    return _("Too many attempts.") + " " + when % {"n": minutes, "at": f"{until:%H:%M} UTC"}

@@ -1,0 +1,97 @@
+"""What a run shows: one value, from which the HTML page and the JSON challenge are two renderings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from django import forms
+
+from flows.planner import Step
+from flows.stage import Show, Stage
+from flows.walk import Walk
+
+Kind = Literal["ask", "continue", "last", "finished", "leave", "denied", "refused", "expired", "lost"]
+
+
+@dataclass(frozen=True)
+class Page:
+    """What to show now.
+
+    ``kind``: "ask"; "continue" (something will happen when the person says so); "last" (nothing more is asked); otherwise
+    how the run ended, "leave" with ``url``. ``form`` None: nothing is asked. ``retry_at``: a budget is exhausted until then.
+    """
+
+    run: str
+    kind: str
+    title: str
+    description: str = ""
+    step: str = ""
+    stage: str = ""
+    template: str = ""
+    submit: str = ""
+    message: str = ""
+    message_kind: Literal["error", "notice"] = "error"
+    token: str = ""
+    person: str = ""
+    url: str = ""
+    again: str = ""
+    form: forms.Form | None = None
+    context: Mapping[str, Any] = field(default_factory=dict)
+    retry_at: datetime | None = None
+
+
+def asked(walk: Walk, step: Step, form: forms.Form | None = None, **more: Any) -> Page:
+    """The page of a step: its question, or its result when it is the last one."""
+    if walk.state.held:
+        return _page(walk, step, "continue", Stage, form=forms.Form(), token=walk.tokens(step.id)[0], title=str(step.stage.title), **more)
+    run = walk.seen_by_stage()
+    context = dict(step.stage.context(run))
+    words = {name: str(context.pop(name, getattr(step.stage, name))) for name in ("title", "description")}
+    if walk.state.end:
+        return _page(walk, step, "last", type(step.stage), context=context, **words)
+    return _page(
+        walk,
+        step,
+        "ask",
+        type(step.stage),
+        form=form or step.stage.form(run),
+        token=walk.tokens(step.id)[0],
+        context=context,
+        **words,
+        **more,
+    )
+
+
+def ended(walk: Walk) -> Page:
+    """The page of a run that is over."""
+    end = walk.state.end or {}
+    return Page(
+        run=walk.row.identifier,
+        kind=end["kind"],
+        title=end["title"],
+        message=end["message"],
+        url=end.get("url", ""),
+        again=str(walk.state.hints.get("again", "")),
+    )
+
+
+def with_errors(form: forms.Form, shown: Show) -> forms.Form:
+    """The form with what the stage found wrong, each at its field."""
+    for name, text in shown.errors.items():
+        form.add_error(name, str(text))
+    return form
+
+
+def _page(walk: Walk, step: Step, kind: Kind, stage: type[Stage], **members: Any) -> Page:
+    return Page(
+        run=walk.row.identifier,
+        kind=kind,
+        step=step.id,
+        stage=step.stage.kind,
+        template=stage.template,
+        submit=str(stage.submit_label),
+        person=walk.seen_by_stage().claimed_name,
+        again=str(walk.state.hints.get("again", "")),
+        **members,
+    )

@@ -1,0 +1,104 @@
+"""A run as stages see it, and its state as the row keeps it: JSON, never a raw answer, secrets sealed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from flows.facts import seeded
+from idp.accounts.models import Person, Session
+from idp.accounts.people import find
+from idp.sealing import Sealed
+
+Decision = Literal["done", "passed over", "known before"]
+
+
+class Client(Protocol):
+    """Who walks: a browser (cookies) or a JSON client (the run's own secret)."""
+
+    nonce: str
+    session: Session | None
+    address: str
+    agent: str
+
+    def committed(self, results: list[Any]) -> None:
+        """Told what the effects of a step returned, once its transaction is committed."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a stage may read: ``facts`` learned so far, ``kept`` by this very step, ``hints`` from the entry (nothing proven)."""
+
+    identifier: str
+    flow: str
+    facts: Mapping[str, Any]
+    kept: Mapping[str, Any]
+    hints: Mapping[str, Any]
+    browser: str
+    session: int | None
+    address: str
+    agent: str
+    now: datetime
+
+    @property
+    def person(self) -> Person | None:
+        """Whoever was claimed, if there is such a person: not yet a proof of anything."""
+        return find((self.facts.get("person") or {}).get("id"))
+
+    @property
+    def claimed_name(self) -> str:
+        """The name as it was typed."""
+        return str((self.facts.get("person") or {}).get("name", ""))
+
+
+@dataclass
+class State:
+    """The engine's own notes of a run."""
+
+    facts: dict[str, Any] = field(default_factory=dict)
+    seeds: list[str] = field(default_factory=list)
+    hints: dict[str, Any] = field(default_factory=dict)
+    decided: dict[str, Decision] = field(default_factory=dict)
+    read: dict[str, Any] = field(default_factory=dict)
+    at: str | None = None
+    kept: dict[str, Any] = field(default_factory=dict)
+    held: bool = False
+    end: dict[str, str] | None = None
+
+    @classmethod
+    def begin(cls, session: Session | None, hints: Mapping[str, Any]) -> "State":
+        """A fresh run: what the session has proved already is known before."""
+        facts = seeded(session) if session else {}
+        return cls(facts=facts, seeds=sorted(facts), hints=dict(hints))
+
+    @classmethod
+    def load(cls, stored: Mapping[str, Any]) -> "State":
+        """From the row's JSON."""
+        return cls(**{name: _decoded(value) for name, value in stored.items()})
+
+    def dump(self) -> dict[str, Any]:
+        """To the row's JSON."""
+        return {name: _encoded(value) for name, value in vars(self).items()}
+
+    def decide(self, step: str, decision: Decision) -> None:
+        """Notes the decision and wipes what the step had kept."""
+        self.decided[step] = decision
+        self.at, self.kept, self.held = None, {}, False
+
+
+def _encoded(value: Any) -> Any:
+    if isinstance(value, Sealed):
+        return {"$sealed": value.sealed}
+    if isinstance(value, Mapping):
+        return {key: _encoded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encoded(item) for item in value]
+    return value
+
+
+def _decoded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return Sealed(value["$sealed"]) if set(value) == {"$sealed"} else {key: _decoded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_decoded(item) for item in value]
+    return value

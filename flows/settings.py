@@ -1,0 +1,48 @@
+"""What the settings of every stage have in common: frozen, unknown keys refused, durations as people write them."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from django.utils.functional import Promise
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+Text = str | Promise
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_DURATION = re.compile(r"\A(\d{1,6})([smhd])\Z")
+
+
+def setting(default: Any, *, title: Text, **bounds: Any) -> Any:
+    """A declared setting: a default, a title that is translated when it is shown, and pydantic's bounds (``ge``, ``max_length`` …)."""
+    return Field(default, title=title, **bounds)  # type: ignore[arg-type]  # pydantic keeps a lazy title as it is
+
+
+class StageSettings(BaseModel):
+    """Base of a stage's ``Settings``. They grow only by fields with a default; a rename goes through ``Stage.upgrade``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+def parse_duration(value: Any) -> timedelta:
+    """``30s``, ``10m``, ``2h`` or ``7d``; raises ValueError."""
+    if isinstance(value, timedelta):
+        return value
+    match = _DURATION.match(value) if isinstance(value, str) else None
+    if not match:
+        raise ValueError("a duration is written like 30s, 10m, 2h or 7d")
+    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+
+
+def write_duration(value: timedelta) -> str:
+    """The shortest way to write it: ``600`` seconds are ``10m``."""
+    seconds = int(value.total_seconds())
+    unit = next(unit for unit in ("d", "h", "m", "s") if seconds % _UNITS[unit] == 0)
+    return f"{seconds // _UNITS[unit]}{unit}"
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(write_duration, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{1,6}[smhd]$", "examples": ["10m"]}),
+]

@@ -1,0 +1,13 @@
+"""Deletes expired runs."""
+
+from django.utils import timezone
+
+from flows.executor import sweep
+from idp.tenancy.tasks import tenant_task
+
+
+@tenant_task
+def sweep_runs() -> None:
+    """In batches, so that no write holds the database for long."""
+    while sweep(timezone.now()):
+        pass

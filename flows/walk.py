@@ -1,0 +1,167 @@
+"""One request's work on one run, and the one transaction in which a step is recorded."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from flows import facts as knowledge
+from flows.document import FlowDocument
+from flows.facts import BrokenFlow
+from flows.models import Run as Row
+from flows.planner import Step, document_of
+from flows.run import Client, Run, State
+from flows.stage import Deny, Done, Leave, Outcome, Show
+from flows.versions import live_version
+from idp.events.bus import publish
+from idp.sealing import macs
+from idp.words import About
+
+
+class Overtaken(Exception):
+    """Another request moved the run first."""
+
+
+@dataclass
+class Walk:
+    """A run under way: its row, its state, who walks, and whether this request may change anything (a POST) or not (a GET)."""
+
+    row: Row
+    state: State
+    client: Client
+    may_write: bool
+    now: datetime
+
+    @property
+    def document(self) -> FlowDocument:
+        """The version on which the run is."""
+        return document_of(self.row.version)
+
+    @property
+    def about(self) -> About:
+        """What conditions look things up in."""
+        return About(self.state.facts, self.client.address, self.client.agent)
+
+    @property
+    def name(self) -> str:
+        """The name that was claimed, for events."""
+        return str((self.state.facts.get("person") or {}).get("name", ""))
+
+    def seen_by_stage(self) -> Run:
+        """What a stage may read of it."""
+        return Run(
+            identifier=self.row.identifier,
+            flow=self.document.flow,
+            facts=self.state.facts,
+            kept=self.state.kept,
+            hints=self.state.hints,
+            browser=self.row.nonce_hash,
+            session=self.client.session.pk if self.client.session else None,
+            address=self.client.address,
+            agent=self.client.agent,
+            now=self.now,
+        )
+
+    def tokens(self, step: str) -> list[str]:
+        """The form's token for this browser, run and step, newest key first: nobody else's page can post here."""
+        return macs("run_token", f"{self.row.nonce_hash}\0{self.row.identifier}\0{step}")
+
+    def session_holds(self) -> bool:
+        """Whether the session on which the run rests still lives, in this very client, with its person active."""
+        signed_in, session = self.state.facts.get("signed_in"), self.client.session
+        if not signed_in:
+            return True
+        return bool(session and session.person.is_active and (session.pk, session.person_id) == (signed_in["session"], signed_in["person"]))
+
+
+def ending(kind: str, title: str = "", message: str = "", **more: str) -> dict[str, str]:
+    """How a run ended, for its last page."""
+    return {"kind": kind, "title": title, "message": message, **more}
+
+
+def record(walk: Walk, step: Step, outcome: Outcome) -> None:
+    """Effects, facts and compare-and-set, all or nothing; the client hears of the results after the commit.
+
+    Raises EffectLost, Overtaken or BrokenFlow; the walk is then as it was before.
+    """
+    before = State.load(walk.state.dump())
+    results: list[Any] = []
+    try:
+        with transaction.atomic():
+            results.extend(effect.apply() for effect in outcome.effects)
+            _note(walk, step, outcome, results)
+            save(walk)
+    except Exception:
+        walk.state = before
+        raise
+    walk.client.committed(results)
+
+
+def save(walk: Walk) -> None:
+    """Stores the state by compare-and-set on the revision; raises Overtaken."""
+    row, facts = walk.row, walk.state.facts
+    values: dict[str, Any] = {"state": walk.state.dump(), "version": row.version, "person": (facts.get("person") or {}).get("id")}
+    if walk.state.end:
+        values["ended_at"] = walk.now
+    if "signed_in" in facts:
+        values["session_id"] = facts["signed_in"]["session"]
+    if not Row.objects.filter(pk=row.pk, revision=row.revision).update(revision=row.revision + 1, **values):
+        raise Overtaken
+    row.revision += 1
+
+
+def _note(walk: Walk, step: Step, outcome: Outcome, results: Iterable[Any]) -> None:
+    state = walk.state
+    match outcome:
+        case Done(facts=learned, effects=effects):
+            _learn(walk, step, {**learned, **_from_effects(effects, results)})
+        case Show(keep=keep, last=last):
+            state.kept, state.held = {**state.kept, **keep}, False
+            state.end = ending("last") if last else None
+            if outcome.errors or outcome.message:
+                publish("flow.step_failed", actor=walk.name, target=step.id, run=walk.row.identifier)
+        case Deny(message=message, title=title):
+            state.end = ending("denied", str(title), str(message))
+            publish("flow.denied", actor=walk.name, target=step.id, run=walk.row.identifier)
+        case Leave(url=url):
+            state.end = ending("leave", url=url)
+
+
+def _learn(walk: Walk, step: Step, news: Mapping[str, Any]) -> None:
+    state = walk.state
+    knowledge.learn(state.facts, news, step.stage.gives)
+    state.seeds = [name for name in state.seeds if name in state.facts]
+    state.decide(step.id, "done")
+    if "signed_in" in news:
+        _end_runs_of_others(walk, news["signed_in"]["person"])
+    _change_flow(walk)
+
+
+def _from_effects(effects: Iterable[Any], results: Iterable[Any]) -> dict[str, Any]:
+    return {name: fact for effect, result in zip(effects, results, strict=True) for name, fact in effect.learned(result).items()}
+
+
+def _change_flow(walk: Walk) -> None:
+    """Goes on in the application's own flow once the request names one, with what was learned so far."""
+    wanted = (walk.state.facts.get("request") or {}).get("flow", "")
+    if not wanted or wanted == walk.document.flow:
+        return
+    version = live_version(walk.document.designation, wanted)
+    if version is None:
+        raise BrokenFlow(f"The application asks for the flow {wanted}, which has no live version.")
+    walk.row.version = version
+    walk.state.decided, walk.state.seeds = {}, sorted(set(walk.state.facts) - set(knowledge.NEVER_SEEDED))
+
+
+def _end_runs_of_others(walk: Walk, person: int) -> None:
+    """Whatever this browser had under way in somebody else's name ends when a person signs in."""
+    others = Row.objects.filter(nonce_hash=walk.row.nonce_hash, ended_at=None, person__isnull=False).exclude(person=person)
+    message = _("Somebody else signed in here in the meantime. Please start again.")
+    for other in others.exclude(pk=walk.row.pk):
+        state = State.load(other.state)
+        state.end = ending("lost", _("Somebody else signed in"), message)
+        rows = Row.objects.filter(pk=other.pk, revision=other.revision)
+        rows.update(state=state.dump(), revision=other.revision + 1, ended_at=walk.now)

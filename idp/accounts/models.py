@@ -1,0 +1,83 @@
+"""People, the groups that they are in, their sessions, and one-time links for the locked-out."""
+
+from uuid import uuid4
+
+from django.db import models
+
+from idp.tenancy.models import TenantModel
+
+
+def new_subject() -> str:
+    """A ``sub`` that is never reassigned and says nothing about the person (OpenID Connect Core section 8)."""
+    return uuid4().hex
+
+
+class Group(TenantModel):
+    """A named set of people; conditions and applications refer to it by name."""
+
+    name = models.CharField(max_length=100)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "name"], name="one_group_per_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Person(TenantModel):
+    """Somebody who signs in. ``username`` and ``email`` are stored folded, so that spelling never makes two people of one."""
+
+    subject = models.CharField(max_length=32, unique=True, default=new_subject, editable=False)
+    username = models.CharField(max_length=150)
+    email = models.EmailField(max_length=254, blank=True, default="")
+    email_verified = models.BooleanField(default=False)
+    name = models.CharField(max_length=150, blank=True, default="")
+    password = models.CharField(max_length=200, blank=True, default="")
+    is_active = models.BooleanField(default=True)
+    is_admin = models.BooleanField(default=False)
+    groups = models.ManyToManyField(Group, blank=True, related_name="people")
+    created_at = models.DateTimeField(auto_now_add=True)
+    proofs_valid_after = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "username"], name="one_person_per_username"),
+            models.UniqueConstraint(fields=["tenant", "email"], condition=~models.Q(email=""), name="one_person_per_email"),
+        ]
+
+    def __str__(self) -> str:
+        return self.username
+
+    @property
+    def display_name(self) -> str:
+        """The name, or the username where none was given."""
+        return self.name or self.username
+
+
+class Session(TenantModel):
+    """A person signed in in one browser or one client; the database is the truth, the cookie only names the row."""
+
+    key_hash = models.CharField(max_length=64, unique=True)
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="sessions")
+    methods = models.JSONField(default=list)
+    authenticated_at = models.DateTimeField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(db_index=True)
+    ended_at = models.DateTimeField(null=True)
+    address = models.CharField(max_length=45, blank=True)
+    agent = models.CharField(max_length=200, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.person_id}@{self.address}"
+
+
+class RecoveryLink(TenantModel):
+    """A one-time link that lets its holder set a new password; only its hash is stored."""
+
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="recovery_links")
+    token_hash = models.CharField(max_length=64, unique=True)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"for {self.person_id} until {self.expires_at:%F %T}"

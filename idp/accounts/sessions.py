@@ -1,0 +1,110 @@
+"""Sessions: a row of our own for each person signed in; the cookie holds a random key, the table its hash."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from idp.accounts.models import Person, Session
+from idp.effects import Effect, EffectLost
+from idp.events.bus import publish
+from idp.events.origin import current_origin
+from idp.sealing import digest, new_token
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A session that has just begun; ``key`` goes to the browser once the transaction is committed, and nowhere else."""
+
+    session: int
+    person: int
+    authenticated_at: datetime
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SignIn(Effect):
+    """Signs ``person`` in after ``methods`` proved them (RFC 8176 names); ``current`` is the session that the client has now."""
+
+    person: int
+    methods: tuple[str, ...]
+    current: int | None
+
+    def apply(self) -> Opened:
+        return sign_in(self)
+
+    def learned(self, result: Opened | None) -> Mapping[str, Any]:
+        moment = result.authenticated_at if result else timezone.now()
+        session = result.session if result else None
+        return {"signed_in": {"person": self.person, "session": session, "at": moment.isoformat(), "methods": list(self.methods)}}
+
+
+def sign_in(request: SignIn) -> Opened:
+    """Opens a session; the same person in the same client keeps their row, under a new key (no fixation, no lost tabs).
+
+    Raises EffectLost when the person is no longer active.
+    """
+    now, key = timezone.now(), new_token()
+    person = Person.objects.filter(pk=request.person, is_active=True).first()
+    if person is None:
+        raise EffectLost(_("You cannot sign in at the moment."), final=True)
+    lasting = {
+        "key_hash": digest(key),
+        "methods": list(request.methods),
+        "authenticated_at": now,
+        "expires_at": now + timedelta(seconds=settings.SESSION_LIFETIME),
+        "address": current_origin().address,
+        "agent": current_origin().agent,
+    }
+    kept = _living(now).filter(pk=request.current, person=person)
+    if kept.update(**lasting):
+        session = int(request.current or 0)
+    else:
+        _living(now).filter(pk=request.current).update(ended_at=now)
+        session = Session.objects.create(person=person, **lasting).pk
+    publish("session.started", actor=person.username, methods=list(request.methods))
+    return Opened(session, person.pk, now, key)
+
+
+def find(key: str) -> Session | None:
+    """The living session with this key, of an active person, with the person loaded."""
+    now = timezone.now()
+    return _living(now).filter(key_hash=digest(key), person__is_active=True).select_related("person").first() if key else None
+
+
+def alive(pk: int | None) -> Session | None:
+    """The living session with this number, of an active person, with the person loaded."""
+    now = timezone.now()
+    return _living(now).filter(pk=pk, person__is_active=True).select_related("person").first() if pk else None
+
+
+def end(pk: int, *, why: str) -> bool:
+    """Ends one session, at once and on every node; answers whether it was alive."""
+    session = Session.objects.filter(pk=pk, ended_at=None).select_related("person").first()
+    if session is None or not Session.objects.filter(pk=pk, ended_at=None).update(ended_at=timezone.now()):
+        return False
+    publish("session.ended", actor=session.person.username, why=why)
+    return True
+
+
+def end_all(person: Person, *, why: str) -> int:
+    """Ends every session of a person; answers how many."""
+    ended = Session.objects.filter(person=person, ended_at=None).update(ended_at=timezone.now())
+    if ended:
+        publish("session.ended", target=person.username, why=why, count=ended)
+    return ended
+
+
+def sweep(now: datetime, batch: int = 1000) -> int:
+    """Deletes one batch of sessions that ended or expired over a day ago; answers how many."""
+    long_ago = now - timedelta(days=1)
+    stale = list(Session.objects.filter(expires_at__lt=long_ago).values_list("pk", flat=True)[:batch])
+    return Session.objects.filter(pk__in=stale).delete()[0] if stale else 0
+
+
+def _living(now: datetime) -> Any:
+    return Session.objects.filter(ended_at=None, expires_at__gt=now)

@@ -1,0 +1,14 @@
+"""The ASGI application: start-up, static files and Django, in this order; composition only."""
+
+import os
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "idp.settings")
+django.setup()
+
+from idp import embedded  # noqa: E402  Django must be set up first
+from idp.celery import app as celery_app  # noqa: E402
+from web.server import build  # noqa: E402
+
+application = build(lambda: embedded.background(celery_app))

@@ -1,0 +1,34 @@
+"""User codes: base 20 without vowels, read in any case and with any punctuation (RFC 8628 section 6.1)."""
+
+import secrets
+import unicodedata
+
+from idp.sealing import mac, macs
+
+ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
+LENGTH, LONG = 8, 12
+
+
+def new_user_code(length: int = LENGTH) -> str:
+    """Random letters, each one of the twenty with the same chance (checklist D36)."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
+def shown(code: str) -> str:
+    """In groups of four, as a device displays it: XXXX-XXXX."""
+    return "-".join(code[at : at + 4] for at in range(0, len(code), 4))
+
+
+def normalised(typed: str) -> str:
+    """What a person typed, without case, width, dashes, spaces and anything else outside the alphabet (checklist D22)."""
+    return "".join(letter for letter in unicodedata.normalize("NFKC", typed).upper() if letter in ALPHABET)[: LONG + 1]
+
+
+def user_code_hash(code: str) -> str:
+    """What is stored: keyed, because 35 bits would be guessed from a plain hash in seconds."""
+    return mac("user_code", code)
+
+
+def user_code_hashes(code: str) -> list[str]:
+    """The same under every key of the server that is still accepted."""
+    return macs("user_code", code)

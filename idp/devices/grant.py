@@ -1,0 +1,67 @@
+"""The device code grant at the token endpoint (RFC 8628 section 3.4)."""
+
+import hashlib
+from base64 import urlsafe_b64encode
+
+from idp.devices import service
+from idp.devices.models import DeviceCode, State
+from idp.oauth import tokens
+from idp.oauth.discovery import DEVICE_CODE
+from idp.oauth.errors import AccessDenied, AuthorizationPending, ExpiredToken, InvalidGrant, InvalidRequest, SlowDown
+from idp.oauth.forms import Form
+from idp.oauth.grant import Grant
+from idp.oauth.models import Application, TokenFamily
+from idp.oauth.tokens import Entitlement
+from idp.sealing import same
+
+
+class DeviceGrant(Grant):
+    """Answers a poll. A decision is told at once, however early the poll came: slow_down never hides one (D32)."""
+
+    grant_type = DEVICE_CODE
+
+    def find(self, application: Application, form: Form, issuer: str) -> Entitlement:
+        row = service.find_for_client(application, form.need("device_code"), issuer)
+        _check_verifier(row, form.get("code_verifier"))
+        match service.state_now(row):
+            case State.PENDING:
+                raise SlowDown if service.polled_too_early(row) else AuthorizationPending
+            case State.DENIED | State.REVOKED:
+                raise AccessDenied
+            case State.EXPIRED:
+                raise ExpiredToken
+            case State.REDEEMED:
+                service.reused(row)
+                raise InvalidGrant
+        if row.person is None or row.authenticated_at is None:
+            raise AccessDenied
+        return Entitlement(
+            application=application,
+            person=row.person,
+            scopes=tuple(row.scopes),
+            issuer=row.issuer,
+            methods=tuple(row.methods),
+            authenticated_at=row.authenticated_at,
+            subject=row,
+            nonce=row.nonce or None,
+        )
+
+    def redeem(self, found: Entitlement) -> TokenFamily:
+        family = tokens.open_family(found)
+        service.redeem(found.subject, family)
+        return family
+
+    def refuse(self, found: Entitlement, why: str) -> None:
+        service.revoke(found.subject.pk, why=why)
+
+
+def _check_verifier(row: DeviceCode, verifier: str | None) -> None:
+    """PKCE, where the device began with a challenge: neither a missing verifier nor one without a challenge passes (B7, B8)."""
+    if bool(row.code_challenge) != bool(verifier):
+        raise InvalidGrant("The code_verifier does not match the code_challenge.")
+    if verifier:
+        if not 43 <= len(verifier) <= 128:
+            raise InvalidRequest("The code_verifier must have 43 to 128 characters (RFC 7636 section 4.1).")
+        hashed = urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+        if not same(hashed, row.code_challenge):
+            raise InvalidGrant("The code_verifier does not match the code_challenge.")

@@ -1,0 +1,83 @@
+"""Guards the entry of user codes: the budgets, and what they leave to an attacker (RFC 8628 section 5.1)."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import Max
+
+from idp.devices.codes import ALPHABET, LENGTH, LONG
+from idp.events.bus import publish_once
+from idp.oauth.models import Application
+from idp.ratelimit.budgets import Budget, Spend, address_key, exhausted_until
+
+PER_PERSON = 5
+PER_BROWSER = 5
+PER_ADDRESS = 30
+PER_TENANT = 200
+
+
+def entry_budgets(*, person: int | None, browser: str, address: str, per_person: int = PER_PERSON) -> list[Spend]:
+    """What one entered code costs. All budgets count over the longest lifetime of a code in the tenant.
+
+    Signed in: ``per_person`` for the account. Not signed in: five for the browser, which costs an attacker nothing to
+    change, so that it only stops the honest from trying on. Either way 30 for the address. The tenant's budget refuses
+    nobody: once it is exhausted, new codes are twelve letters long.
+    """
+    window = longest_lifetime()
+    own = (
+        Spend(Budget("code.person", per_person, window), str(person))
+        if person
+        else Spend(Budget("code.browser", PER_BROWSER, window), browser)
+    )
+    return [own, Spend(Budget("code.address", PER_ADDRESS, window), address_key(address)), _breaker(window)]
+
+
+def code_length() -> int:
+    """How long a new user code is: eight letters, or twelve while somebody is trying codes all over the tenant.
+
+    The first time that it answers twelve in a window, it raises an event.
+    """
+    window = longest_lifetime()
+    if exhausted_until(_breaker(window)) is None:
+        return LENGTH
+    publish_once("device.codes_lengthened", window, wrong_codes=PER_TENANT, window_seconds=int(window.total_seconds()))
+    return LONG
+
+
+def longest_lifetime() -> timedelta:
+    """The longest lifetime that any application of the tenant gives its user codes."""
+    longest = Application.objects.aggregate(longest=Max("device_code_lifetime"))["longest"]
+    return timedelta(seconds=longest or 600)
+
+
+@dataclass(frozen=True)
+class Attack:
+    """An attacker with ``addresses`` networks and ``accounts`` of the tenant, against ``live`` codes that wait for a decision."""
+
+    addresses: int
+    accounts: int
+    live: int
+    signs_in_first: bool = True
+    per_person: int = PER_PERSON
+
+
+def guesses(attack: Attack) -> int:
+    """How many codes the attacker may enter within the lifetime of a code."""
+    by_address = attack.addresses * PER_ADDRESS
+    return min(by_address, attack.accounts * attack.per_person) if attack.signs_in_first else by_address
+
+
+def chance(attack: Attack, alphabet: int = len(ALPHABET), length: int = LENGTH) -> float:
+    """The probability that at least one of the guesses within a code's lifetime hits one of the live codes.
+
+    Guesses differ from each other, so this is drawing without replacement: 1 - Π (1 - live / (codes - i)). It counts the
+    eight-letter codes only, as if the breaker had never lengthened any: the figure is an upper bound.
+    """
+    codes, miss = alphabet**length, 1.0
+    for drawn in range(min(guesses(attack), codes - attack.live)):
+        miss *= 1 - attack.live / (codes - drawn)
+    return 1 - miss
+
+
+def _breaker(window: timedelta) -> Spend:
+    return Spend(Budget("code.tenant", PER_TENANT, window, refuses=False), "")

@@ -1,0 +1,114 @@
+"""``manage.py device``: a small real device in the terminal, which knows nothing but the provider's address (RFC 8628)."""
+
+import base64
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode, urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from idp.devices.qr import terminal_qr
+from idp.oauth.discovery import DEVICE_CODE
+
+
+class Command(BaseCommand):
+    """Starts, shows the code and a QR code, polls as the RFC says, prints the claims."""
+
+    help = "Signs in like a television would: shows a code, waits for the approval, prints the claims."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--url", default=f"http://localhost:{settings.PORT}", help="the provider (its issuer)")
+        parser.add_argument("--client-id", default="demo-device")
+        parser.add_argument("--client-secret", default="", help="for a confidential application")
+        parser.add_argument("--scope", default="openid profile email")
+        parser.add_argument("--name", default="Terminal", help="what the person sees as the device's name")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        client = {"client_id": options["client_id"]} | ({"client_secret": options["client_secret"]} if options["client_secret"] else {})
+        provider = _get(options["url"].rstrip("/") + "/.well-known/openid-configuration")
+        if "device_authorization_endpoint" not in provider:
+            raise CommandError("This provider offers no device grant.")
+        asked = {**client, "scope": options["scope"], "device_name": options["name"]}
+        status, started = _post(provider["device_authorization_endpoint"], asked)
+        if status != 200:
+            raise CommandError(_said(started))
+        self._show(started)
+        tokens = self._wait(provider["token_endpoint"], client, started)
+        claims = _get(provider["userinfo_endpoint"], tokens["access_token"]) if "id_token" in tokens else _payload(tokens["access_token"])
+        self.stdout.write(self.style.SUCCESS("Connected."))
+        self.stdout.write(json.dumps(claims, indent=2))
+
+    def _show(self, started: dict[str, Any]) -> None:
+        complete = started.get("verification_uri_complete", started["verification_uri"])
+        self.stdout.write(terminal_qr(complete))
+        self.stdout.write(f"Open {started['verification_uri']} on another device and enter the code")
+        self.stdout.write(self.style.MIGRATE_HEADING(f"\n    {started['user_code']}\n"))
+        self.stdout.write(f"or open {complete}. Waiting for {started['expires_in'] // 60} minutes at most ...")
+
+    def _wait(
+        self, endpoint: str, client: dict[str, str], started: dict[str, Any], sleep: Callable[[float], None] = time.sleep
+    ) -> dict[str, Any]:
+        """Polls at the interval, 5 s slower after each slow_down, twice as slowly when the network fails (section 3.5)."""
+        interval, end = started.get("interval", 5), time.monotonic() + started["expires_in"]
+        form = {**client, "grant_type": DEVICE_CODE, "device_code": started["device_code"]}
+        while time.monotonic() < end:
+            sleep(interval)
+            try:
+                status, answer = _post(endpoint, form)
+            except (URLError, TimeoutError):
+                interval *= 2
+                continue
+            if status == 200:
+                return answer
+            if answer.get("error") == "slow_down":
+                interval += 5
+            elif answer.get("error") != "authorization_pending":
+                raise CommandError(_said(answer))
+        raise CommandError("The code has expired.")
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    """A provider's endpoints do not move."""
+
+    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
+        return None
+
+
+_open = build_opener(_NoRedirect).open
+
+
+def _get(url: str, token: str = "") -> dict[str, Any]:
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise CommandError(f"{url} is no web address.")
+    try:
+        with _open(Request(url, headers={"Authorization": f"Bearer {token}"} if token else {}), timeout=10) as answer:  # noqa: S310 http(s) only
+            return dict(json.load(answer))
+    except (URLError, ValueError, TimeoutError) as error:
+        raise CommandError(f"{url} does not answer as a provider: {error}") from None
+
+
+def _post(url: str, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
+    try:
+        with _open(Request(url, data=urlencode(form).encode()), timeout=10) as answer:  # noqa: S310 from the provider's own metadata
+            return answer.status, dict(json.load(answer))
+    except HTTPError as error:
+        try:
+            return error.code, dict(json.load(error))
+        except ValueError:
+            return error.code, {"error": f"HTTP {error.code}"}
+
+
+def _said(answer: dict[str, Any]) -> str:
+    return f"{answer.get('error')}: {answer.get('error_description', '')}"
+
+
+def _payload(token: str) -> dict[str, Any]:
+    """The claims of our own access token, for display: whoever trusts them verifies the signature first."""
+    middle = token.split(".")[1]
+    return dict(json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4))))

@@ -1,0 +1,52 @@
+"""One row for each device that asked to be signed in (RFC 8628)."""
+
+from django.db import models
+
+from idp.tenancy.models import TenantModel
+
+
+class State(models.TextChoices):
+    """``pending → approved | denied | expired``, ``approved → redeemed | expired | revoked``, ``redeemed → revoked``."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    REDEEMED = "redeemed"
+    REVOKED = "revoked"
+
+
+class DeviceCode(TenantModel):
+    """A device authorization request: both codes only as hashes, and every fact that the person who decides must see."""
+
+    device_code_hash = models.CharField(max_length=64, unique=True)
+    user_code_hash = models.CharField(max_length=64)
+    application = models.ForeignKey("oauth.Application", on_delete=models.CASCADE, related_name="+")
+    issuer = models.CharField(max_length=300)
+    scopes = models.JSONField()
+    nonce = models.CharField(max_length=255, blank=True)
+    code_challenge = models.CharField(max_length=43, blank=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
+    interval = models.PositiveIntegerField()
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+    address = models.CharField(max_length=45, blank=True)
+    network = models.CharField(max_length=50, blank=True)
+    agent = models.CharField(max_length=200, blank=True)
+    label = models.CharField(max_length=100, blank=True)
+    person = models.ForeignKey("accounts.Person", null=True, on_delete=models.CASCADE, related_name="+")
+    methods = models.JSONField(default=list)
+    authenticated_at = models.DateTimeField(null=True)
+    decided_at = models.DateTimeField(null=True)
+    redeemed_at = models.DateTimeField(null=True)
+    family = models.ForeignKey("oauth.TokenFamily", null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "user_code_hash"], name="one_device_per_user_code")]
+        indexes = [
+            models.Index(fields=["application", "expires_at"], condition=models.Q(state="pending"), name="devices_pending"),
+            models.Index(fields=["tenant", "network"], condition=models.Q(state="pending"), name="devices_pending_network"),
+        ]
+
+    def __str__(self) -> str:
+        return f"device {self.pk} ({self.state})"

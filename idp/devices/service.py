@@ -1,0 +1,287 @@
+"""The device's state machine (RFC 8628): every transition is one verb and one compare-and-set."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.cache import cache
+from django.db import IntegrityError, models, transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from idp.accounts import sessions
+from idp.devices import codes, guard
+from idp.devices.models import DeviceCode, State
+from idp.effects import Effect, EffectLost
+from idp.events.bus import publish, publish_once
+from idp.events.origin import current_origin
+from idp.oauth import clients, tokens
+from idp.oauth.errors import InvalidGrant, InvalidRequest, TooManyRequests
+from idp.oauth.models import Application
+from idp.ratelimit.budgets import address_key
+from idp.sealing import digest, new_token
+
+SLOW_DOWN_SECONDS = 5
+JITTER = timedelta(seconds=1)
+REUSE_GRACE = timedelta(seconds=10)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a device asks for: parsed, authenticated and filtered by the endpoint."""
+
+    application: Application
+    scopes: tuple[str, ...]
+    issuer: str
+    nonce: str = ""
+    code_challenge: str = ""
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Started:
+    """The two codes, told once and stored only as hashes; times in seconds."""
+
+    expires_in: int
+    interval: int
+    device_code: str = field(repr=False)
+    user_code: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A device on which somebody may decide, as the person who decides sees it."""
+
+    pk: int
+    application: Application
+    scopes: tuple[str, ...]
+    address: str
+    agent: str
+    label: str
+    asked_at: datetime
+
+
+def start(ask: Ask) -> Started:
+    """Begins a request; raises TooManyRequests when the application or the address has too many waiting (checklist D35)."""
+    origin, now = current_origin(), timezone.now()
+    _check_room(ask.application, origin.address, now)
+    lifetime = timedelta(seconds=ask.application.device_code_lifetime)
+    device_code, length = new_token(), guard.code_length()
+    row = DeviceCode(
+        device_code_hash=digest(device_code),
+        application=ask.application,
+        issuer=ask.issuer,
+        scopes=list(ask.scopes),
+        nonce=ask.nonce,
+        code_challenge=ask.code_challenge,
+        interval=ask.application.device_interval,
+        created_at=now,
+        expires_at=now + lifetime,
+        address=origin.address,
+        network=_network(origin.address),
+        agent=origin.agent,
+        label=ask.label,
+    )
+    with transaction.atomic():
+        user_code = _save_with_free_code(row, length)
+        publish("device.started", target=f"device {row.pk}", application=ask.application.name, scopes=row.scopes)
+    return Started(ask.application.device_code_lifetime, row.interval, device_code, user_code)
+
+
+def find_waiting(typed: str) -> Waiting | None:
+    """The waiting device with this user code, however it was typed; None when it is unknown, expired or already decided."""
+    hashes = codes.user_code_hashes(codes.normalised(typed))
+    return _waiting(DeviceCode.objects.filter(user_code_hash__in=hashes))
+
+
+def waiting(pk: int) -> Waiting | None:
+    """The device with this number, while nobody has decided and it has not expired."""
+    return _waiting(DeviceCode.objects.filter(pk=pk))
+
+
+def connected(pk: int) -> bool:
+    """Whether the device has fetched its tokens."""
+    return DeviceCode.objects.filter(pk=pk, state=State.REDEEMED).exists()
+
+
+@dataclass(frozen=True)
+class ApproveDevice(Effect):
+    """Approves a device on behalf of the person of a living session, within the scopes that the page showed.
+
+    ``flow``: the flow in which the person said so; refused unless it is the one that the application requires.
+    """
+
+    device: int
+    session: int
+    scopes: tuple[str, ...]
+    flow: str
+
+    def apply(self) -> None:
+        approve(self)
+
+    def learned(self, result: None) -> Mapping[str, Any]:
+        return {"consent": {"device": self.device, "scopes": list(self.scopes)}}
+
+
+@dataclass(frozen=True)
+class DenyDevice(Effect):
+    """Denies a device: a decision is final."""
+
+    device: int
+    session: int
+
+    def apply(self) -> None:
+        deny(self)
+
+
+def approve(decision: ApproveDevice) -> None:
+    """``pending → approved``; raises EffectLost when it is no longer pending, or the person may not."""
+    session, row = sessions.alive(decision.session), _row(decision.device)
+    if session is None or row is None or not clients.may_use(session.person, row.application):
+        raise EffectLost(_("You may not connect this device."), final=True)
+    if row.application.device_flow not in ("", decision.flow):
+        raise EffectLost(_("This application asks for another way to sign in."), final=True)
+    values = {
+        "person": session.person,
+        "methods": session.methods,
+        "authenticated_at": session.authenticated_at,
+        "scopes": [scope for scope in row.scopes if scope in decision.scopes],
+    }
+    _decide(decision.device, State.APPROVED, **values)
+    publish("device.approved", actor=session.person.username, target=f"device {row.pk}", application=row.application.name)
+
+
+def deny(decision: DenyDevice) -> None:
+    """``pending → denied``; raises EffectLost when it is no longer pending."""
+    session, row = sessions.alive(decision.session), _row(decision.device)
+    if session is None or row is None:
+        raise EffectLost(_("You may not decide on this device."), final=True)
+    _decide(decision.device, State.DENIED, person=session.person)
+    publish("device.denied", actor=session.person.username, target=f"device {row.pk}", application=row.application.name)
+
+
+def find_for_client(application: Application, device_code: str, issuer: str) -> DeviceCode:
+    """The row of this client's device code; raises InvalidGrant: another client's or tenant's code does not exist (D14, D25)."""
+    rows = DeviceCode.objects.select_related("person").filter(device_code_hash=digest(device_code))
+    row = rows.filter(application=application, issuer=issuer).first()
+    if row is None:
+        raise InvalidGrant
+    row.application = application
+    return row
+
+
+def state_now(row: DeviceCode) -> State:
+    """The state that counts at this moment: expiry is judged when read, whether or not anything swept the row."""
+    if row.state in (State.PENDING, State.APPROVED) and row.expires_at <= timezone.now():
+        return State.EXPIRED
+    return State(row.state)
+
+
+def polled_too_early(row: DeviceCode) -> bool:
+    """Notes an accepted poll, or answers True for one that came too early, whose device then waits 5 s longer for good.
+
+    Measured from the last accepted poll, with a second of jitter allowed; a rejected poll does not move the clock, so a
+    client that obeys is always served. The time of the last poll lives in the cache: forgetting it is only lenient (D38).
+    """
+    key, now = f"device-poll:{row.pk}", timezone.now()
+    last = cache.get(key)
+    if last is not None and now - last < timedelta(seconds=row.interval) - JITTER:
+        DeviceCode.objects.filter(pk=row.pk).update(interval=models.F("interval") + SLOW_DOWN_SECONDS)
+        return True
+    cache.set(key, now, timeout=row.interval * 2 + 60)
+    return False
+
+
+def redeem(row: DeviceCode, family: Any) -> None:
+    """``approved → redeemed``, for exactly one of any number of racing requests; raises InvalidGrant for the others (D24)."""
+    now = timezone.now()
+    open_rows = DeviceCode.objects.filter(pk=row.pk, state=State.APPROVED, expires_at__gt=now)
+    if not open_rows.update(state=State.REDEEMED, redeemed_at=now, family=family):
+        raise InvalidGrant
+    publish("device.redeemed", actor=row.person.username if row.person else "", target=f"device {row.pk}", application=row.application.name)
+
+
+def reused(row: DeviceCode) -> None:
+    """Ends what a redeemed code gave when the code comes back after the grace period (D27).
+
+    Within it, it is the loser of a race or a client that lost the answer, and must not kill the winner's tokens.
+    """
+    if row.redeemed_at and timezone.now() - row.redeemed_at > REUSE_GRACE:
+        revoke(row.pk, why="device code used twice")
+
+
+@transaction.atomic
+def revoke(pk: int, *, why: str) -> bool:
+    """``approved | redeemed → revoked``, with every token that came out of it; answers whether there was anything to revoke."""
+    row = DeviceCode.objects.filter(pk=pk).select_related("family__person", "family__application", "application").first()
+    living = DeviceCode.objects.filter(pk=pk, state__in=(State.APPROVED, State.REDEEMED))
+    if row is None or not living.update(state=State.REVOKED):
+        return False
+    if row.family:
+        tokens.revoke_family(row.family, why=why)
+    publish("device.revoked", target=f"device {pk}", application=row.application.name, why=why)
+    return True
+
+
+@transaction.atomic
+def drop_all(*, why: str) -> int:
+    """Ends every device that has not been redeemed, when its codes can no longer be trusted; answers how many."""
+    waiting_rows = DeviceCode.objects.filter(state__in=(State.PENDING, State.APPROVED))
+    dropped = waiting_rows.update(state=State.EXPIRED, expires_at=timezone.now())
+    publish("device.all_dropped", why=why, count=dropped)
+    return dropped
+
+
+def expire(now: datetime, grace: timedelta, batch: int = 500) -> int:
+    """Marks one batch of overdue codes as expired and deletes one batch whose grace period is over; answers how many rows.
+
+    Until it is deleted a code is reported as expired, after that as unknown (D37).
+    """
+    overdue = DeviceCode.objects.filter(state__in=(State.PENDING, State.APPROVED), expires_at__lte=now)
+    stale = list(overdue.values_list("pk", flat=True)[:batch])
+    marked = overdue.filter(pk__in=stale).update(state=State.EXPIRED) if stale else 0
+    gone = list(DeviceCode.objects.filter(expires_at__lte=now - grace).values_list("pk", flat=True)[:batch])
+    return marked + (DeviceCode.objects.filter(pk__in=gone).delete()[0] if gone else 0)
+
+
+def _check_room(application: Application, address: str, now: datetime) -> None:
+    waiting_rows = DeviceCode.objects.filter(state=State.PENDING, application=application, expires_at__gt=now)
+    limit, own = application.device_pending_limit, application.device_pending_limit_per_address
+    if waiting_rows.filter(network=_network(address))[:own].count() >= own or waiting_rows[:limit].count() >= limit:
+        publish_once("device.start_refused", timedelta(minutes=1), application=application.name, why="too many devices are waiting")
+        raise TooManyRequests("Too many devices of this kind are waiting.", retry_after=application.device_interval * 6)
+
+
+def _save_with_free_code(row: DeviceCode, length: int) -> str:
+    for _attempt in range(8):  # a collision among live codes has a chance of about live / 20⁸: eight in a row do not happen
+        user_code = codes.new_user_code(length)
+        row.user_code_hash = codes.user_code_hash(user_code)
+        try:
+            with transaction.atomic():
+                row.save(force_insert=True)
+        except IntegrityError:
+            continue
+        return user_code
+    raise InvalidRequest("No free code was found; try again.")
+
+
+def _decide(pk: int, state: State, **values: Any) -> None:
+    now = timezone.now()
+    if not DeviceCode.objects.filter(pk=pk, state=State.PENDING, expires_at__gt=now).update(state=state, decided_at=now, **values):
+        raise EffectLost(_("This code was decided on already, or has expired. Start again on your device."), final=True)
+
+
+def _row(pk: int) -> DeviceCode | None:
+    return DeviceCode.objects.filter(pk=pk).select_related("application").first()
+
+
+def _waiting(rows: models.QuerySet[DeviceCode]) -> Waiting | None:
+    row = rows.filter(state=State.PENDING, expires_at__gt=timezone.now(), application__is_active=True).select_related("application").first()
+    if row is None:
+        return None
+    return Waiting(row.pk, row.application, tuple(row.scopes), row.address, row.agent, row.label, row.created_at)
+
+
+def _network(address: str) -> str:
+    return address and address_key(address)

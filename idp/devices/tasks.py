@@ -1,0 +1,17 @@
+"""Expires device codes."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from idp.devices.service import expire
+from idp.tenancy.tasks import tenant_task
+
+GRACE = timedelta(hours=1)
+
+
+@tenant_task
+def expire_device_codes() -> None:
+    """In batches, so that no write holds the database for long; whether it runs never decides what a poll is told."""
+    while expire(timezone.now(), GRACE):
+        pass

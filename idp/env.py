@@ -1,0 +1,112 @@
+"""Reads the process environment as typed values; a wrong value is an error that names its variable."""
+
+import ipaddress
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
+
+
+def text(name: str, default: str = "") -> str:
+    """The variable's text, without surrounding white space."""
+    return os.environ.get(name, default).strip()
+
+
+def items(name: str) -> list[str]:
+    """A comma- or space-separated list."""
+    return text(name).replace(",", " ").split()
+
+
+def flag(name: str, default: bool) -> bool:
+    """A switch: on/off, yes/no, true/false, 1/0."""
+    value = text(name, "on" if default else "off").lower()
+    if value in _TRUE | _FALSE:
+        return value in _TRUE
+    raise ImproperlyConfigured(f"{name} must be on or off, not {value!r}.")
+
+
+def number(name: str, default: int, low: int = 0, high: int = 2**31) -> int:
+    """A whole number between ``low`` and ``high``."""
+    value = text(name, str(default))
+    if value.isdecimal() and low <= int(value) <= high:
+        return int(value)
+    raise ImproperlyConfigured(f"{name} must be a whole number from {low} to {high}, not {value!r}.")
+
+
+def secret_key(folder: Path) -> str:
+    """``FOYER_SECRET_KEY``, or the one kept in ``folder``/secret.key, made on the first start (mode 0600)."""
+    given = text("FOYER_SECRET_KEY")
+    if given:
+        if len(given) < 32:
+            raise ImproperlyConfigured("FOYER_SECRET_KEY is too short: give at least 32 random characters.")
+        return given
+    path = folder / "secret.key"
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / f".secret.{os.getpid()}"
+    if not path.exists():
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(48))
+        try:
+            os.link(draft, path)  # atomic: of two processes that start at once, one makes the key and both read it
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text().strip()
+
+
+def database(folder: Path) -> dict[str, Any]:
+    """``DATABASE_URL`` as Django's dictionary; without it, SQLite in ``folder``.
+
+    It is written ``sqlite:////absolute/file`` or ``postgres://user:password@host/name``.
+
+    SQLite is set to WAL with immediate transactions: a deferred one that turns into a writer fails with
+    "database is locked" whatever the timeout, an immediate one waits its turn.
+    """
+    given = text("DATABASE_URL")
+    url = urlsplit(given or "sqlite://")
+    if url.scheme == "sqlite":
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": unquote(url.path[1:]) if given else folder / "foyer.sqlite3",
+            "CONN_MAX_AGE": None,
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000",
+            },
+        }
+    if url.scheme in {"postgres", "postgresql"}:
+        return {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": unquote(url.path.lstrip("/")),
+            "USER": unquote(url.username or ""),
+            "PASSWORD": unquote(url.password or ""),
+            "HOST": url.hostname or "",
+            "PORT": str(url.port or ""),
+            "CONN_MAX_AGE": None,
+            "CONN_HEALTH_CHECKS": True,
+            "OPTIONS": dict(parse_qsl(url.query)),
+        }
+    raise ImproperlyConfigured(f"DATABASE_URL must begin with postgres:// or sqlite://, not {url.scheme}://.")
+
+
+def choice(name: str, allowed: tuple[str, ...], default: str) -> str:
+    """One of the allowed words."""
+    value = text(name, default).lower() or default
+    if value in allowed:
+        return value
+    raise ImproperlyConfigured(f"{name} must be one of {', '.join(allowed)}, not {value!r}.")
+
+
+def networks(name: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    """Addresses or networks in CIDR notation."""
+    try:
+        return tuple(ipaddress.ip_network(each, strict=False) for each in items(name))
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must list addresses or networks: {error}.") from None

@@ -1,0 +1,24 @@
+"""The audit trail: append-only rows of plain text, so that nothing that is deleted later takes its history along."""
+
+from django.db import models
+
+from idp.tenancy.models import TenantModel
+
+
+class Event(TenantModel):
+    """Who did what to what, through which application, from where."""
+
+    at = models.DateTimeField(db_index=True)
+    kind = models.CharField(max_length=60)
+    actor = models.CharField(max_length=150, blank=True)
+    target = models.CharField(max_length=200, blank=True)
+    application = models.CharField(max_length=100, blank=True)
+    address = models.CharField(max_length=45, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    data = models.JSONField(default=dict)
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant", "kind", "-at"], name="events_by_kind")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.actor} {self.target}".strip()

@@ -1,0 +1,34 @@
+"""Where the work at hand came from: address, agent and id of the request, set only by a ``with`` block that resets it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Origin:
+    """``address``: a valid IP address, or "" for work that no request asked for; ``agent``: its User-Agent, cut to 200."""
+
+    address: str = ""
+    agent: str = ""
+    request_id: str = ""
+
+
+_NOWHERE = Origin()
+_current: ContextVar[Origin] = ContextVar("origin", default=_NOWHERE)
+
+
+@contextmanager
+def origin_of(origin: Origin) -> Iterator[Origin]:
+    """Runs the block on behalf of ``origin``."""
+    token = _current.set(origin)
+    try:
+        yield origin
+    finally:
+        _current.reset(token)
+
+
+def current_origin() -> Origin:
+    """The origin of the work at hand; empty in tasks and commands."""
+    return _current.get()

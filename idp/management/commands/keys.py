@@ -1,0 +1,55 @@
+"""``manage.py keys``: rotate the signing keys, re-encrypt after a new secret key, or go on after the old one was lost."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from idp.devices.service import drop_all
+from idp.oauth import keys
+from idp.resealing import reseal, unreadable
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+
+_BY = "command line"
+
+
+class Command(BaseCommand):
+    """Commands about the server's keys."""
+
+    help = (
+        "rotate: new signing keys, the old ones verify two more days. "
+        "reencrypt: after FOYER_SECRET_KEY changed and the old one stands in FOYER_SECRET_KEY_FALLBACKS. "
+        "lost: the old secret key is gone."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("action", choices=["rotate", "reencrypt", "lost"])
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        getattr(self, f"_{options['action']}")()
+
+    def _rotate(self) -> None:
+        for tenant in Tenant.objects.all():
+            with tenant_scope(tenant):
+                self.stdout.write(f"{tenant.name}: new signing key {keys.rotate(by=_BY).kid}")
+
+    def _reencrypt(self) -> None:
+        for table, count in reseal().items():
+            self.stdout.write(f"{table}: {count} re-encrypted")
+        self.stdout.write("The old key is no longer needed once no user code and no open page is older than an hour.")
+
+    def _lost(self) -> None:
+        """New signing keys; then says plainly what cannot be saved."""
+        for table, rows in unreadable().items():
+            if rows:
+                self.stdout.write(f"{table}: {rows} values cannot be read any more")
+        for tenant in Tenant.objects.all():
+            with tenant_scope(tenant):
+                kid = keys.rotate(by=_BY, keep_old=False).kid
+                dropped = drop_all(why="secret key lost")
+            self.stdout.write(f"{tenant.name}: new signing key {kid}; {dropped} waiting devices must start again")
+        self.stdout.write(
+            "To set up anew: every access and ID token issued so far is invalid, refresh tokens go on; "
+            "open sign-in pages must be started again; second factors whose secret was encrypted must be enrolled again; "
+            "sessions go on, for they are not encrypted."
+        )

@@ -1,0 +1,87 @@
+"""``manage.py up``: everything in one process, ready for a browser and a device."""
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from idp import env
+from idp.accounts.credentials import hash_password
+from idp.accounts.people import has_admin, save_person
+from idp.tenancy import tenants
+from idp.tenancy.models import DEFAULT
+from idp.tenancy.scope import tenant_scope
+
+
+class Command(BaseCommand):
+    """Migrates, applies the shipped flows, makes the first administrator, then serves web, worker and beat until Ctrl-C."""
+
+    help = "Sets up what is missing and serves everything in this process."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self._migrate()
+        self._first_start()
+        self._first_admin()
+        self._static_files()
+        self.stderr.write(f"Foyer is at http://localhost:{settings.PORT}/ and devices start at /application/o/device/ (stop with Ctrl-C)")
+        _serve()
+
+    def _migrate(self) -> None:
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            call_command("migrate", verbosity=0, interactive=False)
+
+    def _first_start(self) -> None:
+        """The shipped blueprints, once: what an administrator changes later is never overwritten."""
+        if tenants.by_name(DEFAULT):
+            return
+        shipped = sorted((Path(settings.BASE_DIR) / "blueprints" / "default").glob("*.yaml"))
+        files = [file for file in shipped if settings.DEMO or "demo" not in file.name]
+        call_command("blueprint", "apply", *map(str, files), stdout=_Quiet())
+
+    def _first_admin(self) -> None:
+        tenant = tenants.by_name(DEFAULT)
+        if tenant is None:
+            raise CommandError("The default tenant is missing; apply blueprints/default first.")
+        with tenant_scope(tenant):
+            if has_admin():
+                return
+            given = env.text("FOYER_ADMIN_PASSWORD")
+            password = given or secrets.token_urlsafe(12)
+            save_person("admin", password=hash_password(password), is_admin=True, name="Administrator", by="first start")
+        if not given:
+            self.stderr.write(f"The first administrator is admin with the password {password} (shown only now)")
+
+    def _static_files(self) -> None:
+        """Collected when a file is newer than what was collected last."""
+        manifest = Path(settings.STATIC_ROOT) / "staticfiles.json"
+        sources = [file for file in (Path(settings.BASE_DIR) / "web" / "static").rglob("*") if file.is_file()]
+        if not manifest.exists() or any(file.stat().st_mtime > manifest.stat().st_mtime for file in sources):
+            call_command("collectstatic", verbosity=0, interactive=False)
+
+
+class _Quiet:
+    def write(self, text: str) -> None:
+        """Nothing."""
+
+
+def _serve() -> None:
+    uvicorn.run(
+        "idp.asgi:application",
+        host=env.text("FOYER_BIND", "127.0.0.1"),
+        port=settings.PORT,
+        loop="uvloop",
+        http="httptools",
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        timeout_graceful_shutdown=3,
+    )

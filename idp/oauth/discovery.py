@@ -1,0 +1,47 @@
+"""The two well-known documents, describing exactly what is there (OpenID Connect Discovery section 3, RFC 8414)."""
+
+from typing import Any
+
+from idp.oauth import keys
+from idp.oauth.clients import STANDARD_SCOPES
+from idp.oauth.grant import grants
+from idp.oauth.models import Application, Scope
+
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+
+
+def metadata(issuer: str) -> dict[str, Any]:
+    """Members of both documents.
+
+    The authorization endpoint does not exist yet, so its members are left out; ``response_types_supported`` is required
+    by both specifications and therefore an empty list.
+    """
+    offered = _offered_grants()
+    device = {"device_authorization_endpoint": f"{issuer}/application/o/device/"} if DEVICE_CODE in offered else {}
+    return {
+        "issuer": issuer,
+        "token_endpoint": f"{issuer}/application/o/token/",
+        **device,
+        "userinfo_endpoint": f"{issuer}/application/o/userinfo/",
+        "jwks_uri": f"{issuer}/application/o/jwks/",
+        "response_types_supported": [],
+        "grant_types_supported": offered,
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": [keys.ALGORITHM],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "scopes_supported": sorted({*STANDARD_SCOPES, *Scope.objects.values_list("name", flat=True)}),
+        "claims_supported": [
+            "iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash",
+            "name", "preferred_username", "email", "email_verified",
+        ],
+        "acr_values_supported": ["single", "mfa"],
+        "claims_parameter_supported": False,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+    }  # fmt: skip
+
+
+def _offered_grants() -> list[str]:
+    """Those grants of the server that the tenant switched on for at least one active application (checklist D23)."""
+    used = {grant for row in Application.objects.filter(is_active=True).values_list("grants", flat=True) for grant in row}
+    return sorted(used & set(grants()))

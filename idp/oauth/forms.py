@@ -1,0 +1,94 @@
+"""Parses a request of the protocol once, into a frozen value: nothing below sees raw bytes."""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, unquote_plus
+
+from idp.oauth.errors import InvalidRequest, InvalidScope, WrongContentType
+
+_MAX_FIELDS = 50
+_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+_CHARSET = re.compile(r'charset="?utf-?8"?', re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Form:
+    """The parameters of a request: an empty one counts as absent, an unknown one stays unread (RFC 6749 section 3.2)."""
+
+    values: Mapping[str, str]
+
+    def get(self, name: str) -> str | None:
+        """The parameter, or None."""
+        return self.values.get(name)
+
+    def need(self, name: str) -> str:
+        """The parameter; raises InvalidRequest where it is missing."""
+        value = self.values.get(name)
+        if value is None:
+            raise InvalidRequest(f"The parameter {name} is missing.")
+        return value
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """How a client presented itself: ``secret`` None when it sent none. ``basic`` when by HTTP Basic."""
+
+    client_id: str
+    secret: str | None
+    basic: bool
+
+
+def parse_form(content_type: str, body: bytes) -> Form:
+    """Reads a form body (RFC 6749 appendix B); raises WrongContentType or InvalidRequest."""
+    media, _, parameters = content_type.partition(";")
+    if media.strip().lower() != "application/x-www-form-urlencoded":
+        raise WrongContentType
+    if "charset" in parameters.lower() and not _CHARSET.search(parameters):
+        raise WrongContentType
+    try:
+        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, encoding="utf-8", errors="strict", max_num_fields=_MAX_FIELDS)
+    except UnicodeDecodeError:
+        raise InvalidRequest("The body is not UTF-8.") from None
+    except ValueError:
+        raise InvalidRequest("The body has too many parameters.") from None
+    names = [name for name, _ in pairs]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise InvalidRequest(f"The parameter {repeated[0][:50]} is repeated.")
+    if any("\0" in text for pair in pairs for text in pair):
+        raise InvalidRequest("A parameter holds a NUL character.")
+    return Form({name: value for name, value in pairs if value})
+
+
+def parse_credentials(authorization: str, form: Form) -> Credentials:
+    """The one way in which the client identifies itself (RFC 6749 section 2.3); raises InvalidRequest when it uses two or none.
+
+    The parts of Basic credentials are form-encoded before base64 (section 2.3.1), and several libraries really do so (K1).
+    """
+    in_body = form.get("client_id")
+    scheme, _, rest = authorization.strip().partition(" ")
+    if scheme.lower() != "basic":
+        return Credentials(form.need("client_id"), form.get("client_secret"), basic=False)
+    try:
+        name, colon, secret = base64.b64decode(rest.strip(), validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        raise InvalidRequest("The Authorization header is not valid HTTP Basic.") from None
+    client_id = unquote_plus(name)
+    if not colon or not client_id or "\0" in client_id:
+        raise InvalidRequest("The Authorization header is not valid HTTP Basic.")
+    if form.get("client_secret"):
+        raise InvalidRequest("The client authenticates in two ways at once.")
+    if in_body and in_body != client_id:
+        raise InvalidRequest("The client_id differs from the one in the Authorization header.")
+    return Credentials(client_id, unquote_plus(secret) or None, basic=True)
+
+
+def parse_scopes(text: str | None) -> tuple[str, ...]:
+    """The scope tokens in the order asked, each once; raises InvalidScope on a character that RFC 6749 section 3.3 excludes."""
+    tokens = (text or "").split(" ")
+    wanted = tuple(dict.fromkeys(token for token in tokens if token))
+    if not all(_SCOPE_TOKEN.fullmatch(token) for token in wanted) or len(wanted) > 50:
+        raise InvalidScope
+    return wanted

@@ -1,0 +1,75 @@
+"""The contract of a grant, and the shared phases of the token endpoint around it, so that no grant can forget one."""
+
+from functools import lru_cache
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.module_loading import import_string
+
+from idp.accounts.credentials import outdated
+from idp.events.bus import publish
+from idp.oauth import clients, tokens
+from idp.oauth.errors import AccessDenied, UnsupportedGrantType
+from idp.oauth.forms import Form, parse_credentials
+from idp.oauth.models import Application, TokenFamily
+from idp.oauth.tokens import Entitlement, TokenAnswer
+
+
+class Grant:
+    """One way to obtain tokens: one file, one class, named in ``settings.OAUTH_GRANTS``."""
+
+    grant_type: ClassVar[str]
+
+    def find(self, application: Application, form: Form, issuer: str) -> Entitlement:
+        """What the request entitles to, or the protocol's error. It belongs to this application and issuer, or it is not found."""
+        raise NotImplementedError
+
+    def redeem(self, found: Entitlement) -> TokenFamily:
+        """Uses it up by one compare-and-set, inside the endpoint's transaction; raises InvalidGrant for whoever came second."""
+        raise NotImplementedError
+
+    def refuse(self, found: Entitlement, why: str) -> None:
+        """Ends it: the person or the application may not have it any more."""
+        raise NotImplementedError
+
+    def refusal(self) -> Exception:
+        """What the client is told then."""
+        return AccessDenied()
+
+
+@lru_cache(maxsize=1)
+def grants() -> dict[str, Grant]:
+    """Every grant of this server by its ``grant_type``."""
+    found = [import_string(path)() for path in settings.OAUTH_GRANTS]
+    return {grant.grant_type: grant for grant in found}
+
+
+def exchange(authorization: str, form: Form, issuer: str) -> TokenAnswer:
+    """The token endpoint (RFC 6749 section 3.2): client, grant, person and scopes in this order, whatever the grant."""
+    application = clients.authenticate(parse_credentials(authorization, form))
+    grant = grants().get(form.need("grant_type"))
+    if grant is None:
+        raise UnsupportedGrantType
+    clients.require_grant(application, grant.grant_type)
+    found = grant.find(application, form, issuer)
+    if why := _objection(found):
+        grant.refuse(found, why)
+        publish("tokens.refused", actor=found.person.username, application=application.name, why=why)
+        raise grant.refusal()
+    with transaction.atomic():
+        family = grant.redeem(found)
+        answer = tokens.issue(found, family)
+        publish("tokens.issued", actor=found.person.username, application=application.name, grant=grant.grant_type, scope=answer.scope)
+    return answer
+
+
+def _objection(found: Entitlement) -> str:
+    """Why this person may not have these tokens now; "" when they may (checklist D33, B15)."""
+    if not clients.may_use(found.person, found.application):
+        return "person may not use the application"
+    if outdated(found.person, found.authenticated_at):
+        return "credentials were changed since"
+    if not set(found.scopes) <= set(found.application.scopes):
+        return "application lost a scope"
+    return ""

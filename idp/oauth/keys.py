@@ -1,0 +1,85 @@
+"""The tenant's signing keys: made once, kept encrypted, published as JWKS (RFC 7517)."""
+
+import hashlib
+import json
+from base64 import urlsafe_b64encode
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any, cast
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
+from django.db import transaction
+from django.utils import timezone
+from jwt.algorithms import RSAAlgorithm
+
+from idp.events.bus import publish
+from idp.oauth.models import SigningKey
+
+ALGORITHM = "RS256"
+_OVERLAP = timedelta(days=2)  # longer than any access or ID token lives, so that a rotation breaks none of them
+
+
+def current_key() -> SigningKey:
+    """The newest key that is not being retired; made on first use."""
+    return SigningKey.objects.filter(retires_at=None).order_by("-pk").first() or _make()
+
+
+def sign(claims: dict[str, Any], typ: str) -> str:
+    """A compact JWS of ``claims`` under the tenant's current key, with ``typ`` and ``kid`` in its header."""
+    key = current_key()
+    return jwt.encode(claims, _private(key.kid, key.private_key), algorithm=key.algorithm, headers={"typ": typ, "kid": key.kid})
+
+
+def verify(token: str, *, typ: str, issuer: str) -> dict[str, Any] | None:
+    """The claims of a token that this tenant signed for this issuer, unexpired and of this ``typ``; None otherwise."""
+    try:
+        header = jwt.get_unverified_header(token)
+        key = _living().filter(kid=header.get("kid", "")).first()
+        if key is None or header.get("typ") != typ:
+            return None
+        public = cast(RSAPublicKey, RSAAlgorithm.from_jwk(json.dumps(key.public_jwk)))
+        options: Any = {"require": ["exp", "iat", "iss", "aud", "sub"]}
+        return jwt.decode(token, public, algorithms=[key.algorithm], issuer=issuer, audience=issuer, options=options)
+    except (jwt.PyJWTError, ValueError):
+        return None
+
+
+def published() -> dict[str, list[dict[str, Any]]]:
+    """The JWK Set: every key that may have signed something that is still valid."""
+    current_key()
+    return {"keys": [key.public_jwk for key in _living().order_by("-pk").only("public_jwk")]}
+
+
+@transaction.atomic
+def rotate(*, by: str, keep_old: bool = True) -> SigningKey:
+    """Makes a new key that signs from now on; the old ones verify two more days, or not at all with ``keep_old`` False."""
+    SigningKey.objects.filter(retires_at=None).update(retires_at=timezone.now() + (_OVERLAP if keep_old else timedelta(0)))
+    key = _make()
+    publish("key.rotated", actor=by, target=key.kid)
+    return key
+
+
+def _make() -> SigningKey:
+    private = generate_private_key(public_exponent=65537, key_size=2048)
+    jwk = RSAAlgorithm.to_jwk(private.public_key(), as_dict=True)
+    kid = _thumbprint(jwk)
+    pem = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    public = {"kty": jwk["kty"], "n": jwk["n"], "e": jwk["e"], "kid": kid, "use": "sig", "alg": ALGORITHM}
+    return SigningKey.objects.create(kid=kid, algorithm=ALGORITHM, private_key=pem.decode(), public_jwk=public)
+
+
+def _thumbprint(jwk: dict[str, Any]) -> str:
+    """RFC 7638: the hash of the required members in lexicographic order."""
+    members = json.dumps({name: jwk[name] for name in ("e", "kty", "n")}, separators=(",", ":"), sort_keys=True)
+    return urlsafe_b64encode(hashlib.sha256(members.encode()).digest()).rstrip(b"=").decode()
+
+
+@lru_cache(maxsize=256)
+def _private(kid: str, pem: str) -> RSAPrivateKey:
+    return cast(RSAPrivateKey, serialization.load_pem_private_key(pem.encode(), password=None))
+
+
+def _living() -> Any:
+    return SigningKey.objects.exclude(retires_at__lte=timezone.now())

@@ -1,0 +1,113 @@
+"""Applications, scopes, signing keys, and what came out of each approval."""
+
+from uuid import uuid4
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+
+from idp.sealing import SealedField
+from idp.tenancy.models import TenantModel, slug
+
+client_id_syntax = RegexValidator(r"\A[\x21-\x7e]{1,100}\Z", "Visible ASCII without spaces, 100 characters at most (RFC 6749 A.1).")
+scope_syntax = RegexValidator(r"\A[\x21\x23-\x5b\x5d-\x7e]{1,100}\Z", "A scope token of RFC 6749 section 3.3.")
+
+
+def new_client_id() -> str:
+    """128 random bits; nobody chooses it, so it can never be taken for a person's ``sub`` (RFC 9700 section 4.15)."""
+    return uuid4().hex
+
+
+class Scope(TenantModel):
+    """What an application may ask for, in the plain words of the consent page."""
+
+    name = models.CharField(max_length=100, validators=[scope_syntax])
+    title = models.CharField(max_length=150)
+    description = models.CharField(max_length=300, blank=True, default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "name"], name="one_scope_per_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Application(TenantModel):
+    """A client of the protocol (RFC 6749 section 2), with what it may do and how its devices behave."""
+
+    name = models.CharField(max_length=50, validators=[slug])
+    title = models.CharField(max_length=100)
+    owner = models.CharField(max_length=100, blank=True, default="")
+    verified = models.BooleanField(default=False)
+    logo = models.CharField(max_length=200, blank=True, default="")
+    client_id = models.CharField(max_length=100, default=new_client_id, validators=[client_id_syntax])
+    secret_hash = models.CharField(max_length=64, blank=True, default="")
+    confidential = models.BooleanField(default=False)
+    is_active = models.BooleanField(default=True)
+    grants = models.JSONField(default=list, blank=True)
+    scopes = models.JSONField(default=list, blank=True)
+    groups = models.JSONField(default=list, blank=True)
+    device_flow = models.CharField(max_length=50, blank=True, default="")
+    device_code_lifetime = models.PositiveIntegerField(default=600, validators=[MinValueValidator(30), MaxValueValidator(3600)])
+    device_interval = models.PositiveIntegerField(default=5, validators=[MinValueValidator(1), MaxValueValidator(60)])
+    device_pending_limit = models.PositiveIntegerField(default=10_000)
+    device_pending_limit_per_address = models.PositiveIntegerField(default=30)
+    access_token_lifetime = models.PositiveIntegerField(default=600, validators=[MinValueValidator(60), MaxValueValidator(86_400)])
+    refresh_token_lifetime = models.PositiveIntegerField(default=30 * 86_400)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "name"], name="one_application_per_name"),
+            models.UniqueConstraint(fields=["tenant", "client_id"], name="one_application_per_client_id"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        if self.confidential and not self.secret_hash:
+            raise ValidationError({"confidential": "A confidential application needs a client secret."})
+
+
+class SigningKey(TenantModel):
+    """A key of the tenant: the newest active one signs, all that are not retired verify."""
+
+    kid = models.CharField(max_length=43, unique=True)
+    algorithm = models.CharField(max_length=10, default="RS256")
+    private_key = SealedField()
+    public_jwk = models.JSONField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    retires_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.kid
+
+
+class TokenFamily(TenantModel):
+    """All tokens that come out of one approval: whoever revokes the family ends every one of them."""
+
+    identifier = models.CharField(max_length=32, unique=True)
+    application = models.ForeignKey(Application, on_delete=models.CASCADE, related_name="families")
+    person = models.ForeignKey("accounts.Person", on_delete=models.CASCADE, related_name="+")
+    issuer = models.CharField(max_length=300)
+    scopes = models.JSONField()
+    methods = models.JSONField(default=list)
+    authenticated_at = models.DateTimeField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(db_index=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.identifier
+
+
+class RefreshToken(TenantModel):
+    """One generation of a family's refresh token; only its hash is stored."""
+
+    family = models.ForeignKey(TokenFamily, on_delete=models.CASCADE, related_name="refresh_tokens")
+    token_hash = models.CharField(max_length=64, unique=True)
+    expires_at = models.DateTimeField()
+    rotated_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"of {self.family_id} until {self.expires_at:%F %T}"

@@ -1,0 +1,152 @@
+"""Issues tokens: the access token of RFC 9068, the ID token of OpenID Connect, the refresh token; each of one family."""
+
+import hashlib
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from django.db import transaction
+from django.utils import timezone
+
+from idp.accounts.models import Person
+from idp.events.bus import publish
+from idp.oauth import keys
+from idp.oauth.models import Application, RefreshToken, TokenFamily
+from idp.sealing import digest, new_token
+
+REFRESH = "refresh_token"
+SECOND_FACTORS = {"otp", "hwk", "swk", "mfa"}
+
+
+@dataclass(frozen=True)
+class Entitlement:
+    """What a grant found: that ``application`` may act for ``person`` within ``scopes``, proved so and then.
+
+    ``subject`` is the row of the grant itself (a device code, a refresh token), for its compare-and-set.
+    """
+
+    application: Application
+    person: Person
+    scopes: tuple[str, ...]
+    issuer: str
+    methods: tuple[str, ...]
+    authenticated_at: datetime
+    subject: Any
+    nonce: str | None = None
+
+
+@dataclass(frozen=True)
+class TokenAnswer:
+    """The successful answer of the token endpoint (RFC 6749 section 5.1)."""
+
+    expires_in: int
+    scope: str
+    access_token: str = field(repr=False)
+    id_token: str | None = field(default=None, repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """The members that are there."""
+        members = {
+            "access_token": self.access_token,
+            "token_type": "Bearer",
+            "expires_in": self.expires_in,
+            "scope": self.scope,
+            "id_token": self.id_token,
+            "refresh_token": self.refresh_token,
+        }
+        return {name: value for name, value in members.items() if value is not None}
+
+
+def open_family(found: Entitlement) -> TokenFamily:
+    """Begins the family of an approval that has just been redeemed."""
+    now = timezone.now()
+    lifetime = max(found.application.refresh_token_lifetime, found.application.access_token_lifetime)
+    return TokenFamily.objects.create(
+        identifier=uuid4().hex,
+        application=found.application,
+        person=found.person,
+        issuer=found.issuer,
+        scopes=list(found.scopes),
+        methods=list(found.methods),
+        authenticated_at=found.authenticated_at,
+        expires_at=now + timedelta(seconds=lifetime),
+    )
+
+
+def issue(found: Entitlement, family: TokenFamily) -> TokenAnswer:
+    """Signs the tokens that this entitlement gives. ``found.scopes`` may be narrower than the family's."""
+    now = timezone.now()
+    lifetime = found.application.access_token_lifetime
+    access_token = keys.sign(_access_claims(found, family, now, lifetime), typ="at+jwt")
+    id_token = keys.sign(_id_claims(found, now, lifetime, access_token), typ="JWT") if "openid" in found.scopes else None
+    refresh_token = _refresh_token(found, family, now)
+    return TokenAnswer(lifetime, " ".join(found.scopes), access_token, id_token, refresh_token)
+
+
+@transaction.atomic
+def revoke_family(family: TokenFamily, *, why: str) -> bool:
+    """Ends every token of a family; answers whether it was alive."""
+    if not TokenFamily.objects.filter(pk=family.pk, revoked_at=None).update(revoked_at=timezone.now()):
+        return False
+    publish("tokens.revoked", target=family.person.username, application=family.application.name, why=why)
+    return True
+
+
+def living_family(identifier: str) -> TokenFamily | None:
+    """The family with this identifier, neither revoked nor expired, with person and application loaded."""
+    rows = TokenFamily.objects.filter(identifier=identifier, revoked_at=None, expires_at__gt=timezone.now())
+    return rows.select_related("person", "application").first()
+
+
+def acr(methods: tuple[str, ...]) -> str:
+    """The authentication context class: ``mfa`` when a second factor was proved, else ``single``."""
+    return "mfa" if SECOND_FACTORS & set(methods) else "single"
+
+
+def _common(found: Entitlement, now: datetime, lifetime: int) -> dict[str, Any]:
+    return {
+        "iss": found.issuer,
+        "sub": found.person.subject,
+        "iat": int(now.timestamp()),
+        "exp": int(now.timestamp()) + lifetime,
+        "auth_time": int(found.authenticated_at.timestamp()),
+        "acr": acr(found.methods),
+        "amr": list(found.methods),
+    }
+
+
+def _access_claims(found: Entitlement, family: TokenFamily, now: datetime, lifetime: int) -> dict[str, Any]:
+    """RFC 9068 section 2.2. The ``jti`` begins with the family, so that a revocation is seen without a row for each token."""
+    return {
+        **_common(found, now, lifetime),
+        "aud": found.issuer,
+        "client_id": found.application.client_id,
+        "jti": f"{family.identifier}.{uuid4().hex}",
+        "scope": " ".join(found.scopes),
+    }
+
+
+def _id_claims(found: Entitlement, now: datetime, lifetime: int, access_token: str) -> dict[str, Any]:
+    """OpenID Connect Core section 2; a refreshed one keeps auth_time and carries no nonce (section 12.2)."""
+    half = hashlib.sha256(access_token.encode()).digest()[:16]
+    claims = {
+        **_common(found, now, lifetime),
+        "aud": found.application.client_id,
+        "azp": found.application.client_id,
+        "at_hash": urlsafe_b64encode(half).rstrip(b"=").decode(),
+    }
+    return {**claims, "nonce": found.nonce} if found.nonce else claims
+
+
+def _refresh_token(found: Entitlement, family: TokenFamily, now: datetime) -> str | None:
+    """A new generation, where offline access was consented to (Core section 11) and the application has the grant."""
+    if "offline_access" not in family.scopes or REFRESH not in found.application.grants:
+        return None
+    token = new_token()
+    expires = now + timedelta(seconds=found.application.refresh_token_lifetime)
+    TokenFamily.objects.filter(pk=family.pk).update(expires_at=expires)
+    RefreshToken.objects.create(family=family, token_hash=digest(token), expires_at=expires)
+    return token

@@ -1,0 +1,20 @@
+"""One row for each attempt that still counts."""
+
+from django.db import models
+
+from idp.tenancy.models import TenantModel
+
+
+class Attempt(TenantModel):
+    """One taken place of a budget: a bucket has as many slots as its limit, and a slot is free again when it has expired."""
+
+    bucket = models.CharField(max_length=64)
+    slot = models.PositiveIntegerField()
+    at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "bucket", "slot"], name="one_attempt_per_slot")]
+
+    def __str__(self) -> str:
+        return f"{self.bucket[:8]}/{self.slot}"

@@ -1,0 +1,13 @@
+"""Deletes attempts that no longer count."""
+
+from django.utils import timezone
+
+from idp.ratelimit.budgets import sweep
+from idp.tenancy.tasks import tenant_task
+
+
+@tenant_task
+def sweep_attempts() -> None:
+    """In batches, so that no write holds the database for long."""
+    while sweep(timezone.now()):
+        pass

@@ -1,0 +1,69 @@
+"""Re-encrypts everything that is sealed: every SealedField of every table, found by looking at the models."""
+
+from collections.abc import Iterator
+
+from django.apps import apps
+from django.db import connection, models
+
+from idp.sealing import SealedField, Unsealable, seal, unseal
+
+
+def reseal(batch: int = 500) -> dict[str, int]:
+    """Reads every sealed value under any accepted key and writes it under the current one; answers how many by column."""
+    done: dict[str, int] = {}
+    for model, field in _sealed_columns():
+        name = f"{model._meta.db_table}.{field.column}"
+        done[name] = 0
+        for pk, stored in _rows(model, field, batch):
+            fresh = seal(unseal(stored))
+            changed = (
+                f"UPDATE {_quoted(model._meta.db_table)} SET {_quoted(field.column)} = %s WHERE id = %s AND {_quoted(field.column)} = %s"  # noqa: S608 names of our own models
+            )
+            with connection.cursor() as cursor:
+                cursor.execute(changed, [fresh, pk, stored])
+                done[name] += cursor.rowcount
+    return done
+
+
+def unreadable(batch: int = 500) -> dict[str, int]:
+    """How many values of each sealed column no accepted key can read."""
+    return {
+        f"{model._meta.db_table}.{field.column}": sum(not _readable(stored) for _, stored in _rows(model, field, batch))
+        for model, field in _sealed_columns()
+    }
+
+
+def _sealed_columns() -> Iterator[tuple[type[models.Model], SealedField]]:
+    for model in apps.get_models():
+        for field in model._meta.local_fields:
+            if isinstance(field, SealedField):
+                yield model, field
+
+
+def _rows(model: type[models.Model], field: SealedField, batch: int) -> Iterator[tuple[int, str]]:
+    """Key and ciphertext, past the field's own decryption."""
+    last = 0
+    select = (
+        f"SELECT id, {_quoted(field.column)} FROM {_quoted(model._meta.db_table)} "  # noqa: S608 names of our own models
+        f"WHERE id > %s AND {_quoted(field.column)} <> '' ORDER BY id LIMIT {batch}"
+    )
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(select, [last])
+            rows = cursor.fetchall()
+        if not rows:
+            return
+        yield from rows
+        last = rows[-1][0]
+
+
+def _readable(stored: str) -> bool:
+    try:
+        unseal(stored)
+    except Unsealable:
+        return False
+    return True
+
+
+def _quoted(name: str | None) -> str:
+    return connection.ops.quote_name(name or "")

@@ -1,0 +1,125 @@
+"""The one settings module: everything comes from a few environment variables, with defaults that run on a bare machine."""
+
+import sys
+from pathlib import Path
+
+from celery.schedules import schedule
+
+from idp import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- what an operator sets (docs/operations.md) ----------------------------------------------------------------------
+DATA = Path(env.text("FOYER_DATA", "data")).absolute()
+PORT = env.number("PORT", 8000, 1, 65_535)
+SECRET_KEY = env.secret_key(DATA)
+SECRET_KEY_FALLBACKS = env.items("FOYER_SECRET_KEY_FALLBACKS")
+TRUSTED_PROXIES = env.networks("FOYER_TRUSTED_PROXIES")
+DEFAULT_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]", *(name.lower() for name in env.items("FOYER_HOSTS"))})
+DEMO = env.flag("FOYER_DEMO", default=True)
+REDIS_URL = env.text("REDIS_URL")
+DATABASES = {"default": env.database(DATA)}
+LOG_FORMAT = env.choice("FOYER_LOG", ("console", "json"), "console" if sys.stderr.isatty() else "json")
+
+# --- what the product is made of -------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "idp",
+    "idp.tenancy",
+    "idp.ratelimit",
+    "idp.events",
+    "idp.accounts",
+    "idp.oauth",
+    "idp.devices",
+    "flows",
+    "blueprints",
+    "web",
+    "django.forms",
+    "django.contrib.staticfiles",
+]
+STAGE_PACKAGES = ["stages"]
+OAUTH_GRANTS = ["idp.devices.grant.DeviceGrant", "idp.oauth.grants.refresh.Refresh"]
+CONDITION_WORDS = ["idp.accounts.vocabulary.WORDS", "idp.oauth.vocabulary.WORDS"]
+
+ROOT_URLCONF = "idp.urls"
+ASGI_APPLICATION = "idp.asgi.application"
+MIDDLEWARE = [
+    "web.middleware.OriginMiddleware",
+    "web.health.HealthMiddleware",
+    "idp.tenancy.middleware.TenantMiddleware",
+    "web.headers.HeadersMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "web.browser.BrowserMiddleware",
+]
+ALLOWED_HOSTS = ["*"]  # the tenant's middleware decides, and it decides first
+DEBUG = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "web" / "templates", BASE_DIR / "stages" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {"context_processors": ["django.template.context_processors.request", "web.headers.page_context"]},
+    }
+]
+FORM_RENDERER = "web.rendering.FormRenderer"
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = USE_TZ = True
+
+# --- people and sessions ---------------------------------------------------------------------------------------------
+PASSWORD_HASHERS = ["idp.accounts.hashers.Argon2id", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("username", "name", "email")},
+    },
+]
+SESSION_LIFETIME = 12 * 3600
+RUN_LIFETIME = 30 * 60
+RUNS_PER_ADDRESS = 200
+CSRF_COOKIE_NAME = "foyer_csrf"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "web.errors.csrf_failure"
+
+# --- static files: collected into the data folder, served by the ASGI wrapper ------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
+}
+
+# --- the two ways to run: everything in one process, or Redis between many ---------------------------------------------
+EMBEDDED = not REDIS_URL
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 100_000}}
+    if EMBEDDED
+    else {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": REDIS_URL}
+}
+CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
+CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.05} if EMBEDDED else {}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TIMEZONE = "UTC"
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULE = {
+    task: {"task": task, "schedule": schedule(seconds), "options": {"expires": seconds}}
+    for task, seconds in {
+        "idp.devices.tasks.expire_device_codes": 30,
+        "flows.tasks.sweep_runs": 60,
+        "idp.ratelimit.tasks.sweep_attempts": 300,
+        "idp.accounts.tasks.sweep_sessions": 900,
+        "idp.oauth.tasks.sweep_tokens": 900,
+    }.items()
+}
+
+LOGGING_CONFIG = "idp.logs.configure"
+LOGGING = {"format": LOG_FORMAT}

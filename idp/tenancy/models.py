@@ -1,0 +1,79 @@
+"""Tenant, Domain, and the base of every table that belongs to a tenant."""
+
+from typing import ClassVar, Self, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+
+from idp.tenancy.scope import current_tenant
+
+DEFAULT = "default"
+_Row = TypeVar("_Row", bound=models.Model)
+
+slug = RegexValidator(r"\A[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?\Z", "Lower-case letters, digits and dashes, 50 at most.")
+colour = RegexValidator(r"\A#[0-9a-f]{6}\Z", "A colour as #rrggbb, in lower case.")
+
+
+def current_tenant_id() -> int:
+    """Default of every ``tenant`` column: what is created belongs to the tenant in scope."""
+    return current_tenant().pk
+
+
+class Tenant(models.Model):
+    """One customer of the installation, with its own people, applications, flows and face."""
+
+    name = models.CharField(max_length=50, unique=True, validators=[slug])
+    title = models.CharField(max_length=100)
+    logo = models.CharField(max_length=200, blank=True, default="")
+    accent = models.CharField(max_length=7, default="#4f46e5", validators=[colour])
+    networks = models.JSONField(default=list, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = models.Manager()
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def accent_text(self) -> str:
+        """Black or white, whichever is easier to read on the accent (WCAG 2.2 relative luminance)."""
+        channels = [int(self.accent[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+        return "#ffffff" if 1.05 / (luminance + 0.05) >= (luminance + 0.05) / 0.05 else "#000000"
+
+
+class Domain(models.Model):
+    """A host name that leads to a tenant: exact (``login.acme.example``) or a wildcard (``*.acme.example``)."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="domains")
+    name = models.CharField(max_length=253, unique=True)
+
+    objects = models.Manager()
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        if self.name != self.name.lower() or (self.name.startswith("*") and not self.name.startswith("*.")):
+            raise ValidationError({"name": "Lower case; a wildcard is written *.example.com."})
+
+
+class TenantManager(models.Manager[_Row]):
+    """Sees only the rows of the tenant in scope, and fails loudly without one."""
+
+    def get_queryset(self) -> models.QuerySet[_Row]:
+        return super().get_queryset().filter(tenant_id=current_tenant().pk)
+
+
+class TenantModel(models.Model):
+    """Base of every table that belongs to a tenant. ``objects`` is scoped; ``unscoped`` is for the few listed modules."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, default=current_tenant_id, editable=False, related_name="+")
+
+    objects: ClassVar[models.Manager[Self]] = TenantManager()
+    unscoped: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        abstract = True

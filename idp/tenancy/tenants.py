@@ -1,0 +1,35 @@
+"""The verbs of tenants."""
+
+from collections.abc import Iterable
+
+from idp.tenancy.models import DEFAULT, Domain, Tenant
+
+
+def ensure_default() -> Tenant:
+    """The default tenant, made on the first start."""
+    return Tenant.objects.get_or_create(name=DEFAULT, defaults={"title": "Foyer"})[0]
+
+
+def save_tenant(name: str, **values: object) -> Tenant:
+    """Creates or changes a tenant; raises ValidationError."""
+    tenant = Tenant.objects.filter(name=name).first() or Tenant(name=name, title=name)
+    for key, value in values.items():
+        setattr(tenant, key, value)
+    tenant.full_clean()
+    tenant.save()
+    return tenant
+
+
+def set_domains(tenant: Tenant, names: Iterable[str]) -> None:
+    """Makes exactly these host names lead to ``tenant``; raises ValidationError when another tenant owns one."""
+    wanted = set(names)
+    tenant.domains.exclude(name__in=wanted).delete()
+    for name in sorted(wanted - set(tenant.domains.values_list("name", flat=True))):
+        domain = Domain(tenant=tenant, name=name)
+        domain.full_clean()
+        domain.save()
+
+
+def by_name(name: str) -> Tenant | None:
+    """The tenant with this name, or None."""
+    return Tenant.objects.filter(name=name).first()

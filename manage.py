@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""Runs Foyer's commands; on a bare machine it first puts what they need, by requirements.lock, into .venv."""
+
+import io
+import os
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - this file alone is also read by older Pythons
+    sys.exit("Foyer needs Python 3.11 or newer; this is {}.{} ({}).".format(*sys.version_info[:2], sys.executable))
+
+# Every command pays for what is imported above this line; what only a first start needs is imported where it is used.
+
+ROOT = os.path.dirname(os.path.abspath(__file__))
+VENV = os.path.join(ROOT, ".venv")
+PYTHON = os.path.join(VENV, "bin", "python")
+STAMP = os.path.join(VENV, ".foyer-lock")  # what is installed: one digest a line
+
+NO_VENV = "Foyer: this Python cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv"
+
+
+def main() -> None:
+    if not inside() and not elsewhere():
+        create()
+        again()
+    if inside() and not installed("requirements.lock"):
+        provide("requirements.lock")
+        again()
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "idp.settings")
+    from django.core.management import execute_from_command_line
+
+    # Without our Celery app, what a command sends would go to Celery's default one, which hangs on amqp.
+    import idp.celery  # noqa: F401
+
+    execute_from_command_line(sys.argv)
+
+
+def inside() -> bool:
+    return os.path.realpath(sys.prefix) == os.path.realpath(VENV)
+
+
+def elsewhere() -> bool:
+    """An environment that somebody else made and filled is theirs to keep up to date."""
+    if sys.prefix == sys.base_prefix:
+        return False
+    from importlib.util import find_spec
+
+    return find_spec("django") is not None
+
+
+def again() -> None:
+    """Start this same command line once more, in .venv."""
+    if os.path.abspath(sys.executable) == PYTHON and not inside():
+        sys.exit(f"Foyer: {VENV} is damaged. Remove it and start again.")
+    os.execv(PYTHON, [PYTHON, *sys.orig_argv[1:]])  # noqa: S606 - our own interpreter, no shell
+
+
+def create() -> None:
+    """Make .venv, still empty; one whose Python is gone is made anew."""
+    if os.path.exists(PYTHON):
+        return
+    try:
+        from venv import EnvBuilder
+    except ImportError:
+        sys.exit(NO_VENV)
+    with one_at_a_time():
+        if not os.path.exists(PYTHON):
+            EnvBuilder(symlinks=True, clear=True).create(VENV)
+
+
+def provide(*locks: str) -> None:
+    """Make .venv, in which this runs, hold what the lock files name."""
+    with one_at_a_time():
+        if all(map(installed, locks)):
+            return
+        print(f"Foyer: installing {' and '.join(locks)} into .venv, once; about half a minute …", file=sys.stderr, flush=True)
+        for lock in locks:
+            install(os.path.join(ROOT, lock))
+        with open(STAMP, "w", encoding="ascii") as stamp:
+            stamp.writelines(f"{digest(lock)}\n" for lock in locks)
+
+
+def installed(lock: str) -> bool:
+    try:
+        with open(STAMP, encoding="ascii") as stamp:
+            return f"{digest(lock)}\n" in stamp
+    except FileNotFoundError:
+        return False
+
+
+def digest(lock: str) -> str:
+    """The lock's SHA-256 and this Python's version: after an upgrade of the system's Python nothing is installed."""
+    from hashlib import sha256
+
+    with open(os.path.join(ROOT, lock), "rb") as file:
+        return f"{sha256(file.read()).hexdigest()} {sys.implementation.cache_tag}"
+
+
+def install(lock: str) -> None:
+    """With uv where there is one, which takes a second; else with pip."""
+    from importlib.util import find_spec
+    from shutil import which
+    from subprocess import DEVNULL, call
+
+    uv = which("uv")
+    if uv and not call([uv, "pip", "install", "--quiet", "--python", PYTHON, "--require-hashes", "--requirements", lock]):
+        return
+    if not find_spec("pip"):
+        if not find_spec("ensurepip"):
+            sys.exit(NO_VENV)
+        call([PYTHON, "-Im", "ensurepip", "--default-pip"], stdout=DEVNULL)
+    pip = [PYTHON, "-m", "pip", "-qq", "--disable-pip-version-check", "--no-input", "install"]
+    if call([*pip, "--require-hashes", "--requirement", lock]):
+        sys.exit(f"Foyer: {lock} could not be installed; the lines above say why. Start again when that is mended.")
+
+
+def one_at_a_time() -> io.BufferedReader:
+    """Two starts at once take turns. The lock is on this file itself, so that none is left behind."""
+    import fcntl
+
+    lock = open(__file__, "rb")  # noqa: SIM115 - the caller closes it
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Asks for the code that a waiting device shows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from flows.run import Run
+from flows.settings import StageSettings, setting
+from flows.stage import Done, Outcome, Show, Stage
+from idp.devices.codes import normalised, shown
+from idp.devices.guard import PER_PERSON, entry_budgets
+from idp.devices.service import find_waiting
+from idp.ratelimit.budgets import Spend
+from idp.sealing import Sealed
+
+
+class DeviceCode(Stage):
+    """Asks for the code that a waiting device shows; a complete link fills it in and never submits it."""
+
+    title = _("Connect a device")
+    template = "stages/device_code.html"
+    gives = {"request"}
+
+    class Settings(StageSettings):
+        tries: int = setting(PER_PERSON, ge=1, le=20, title=_("Wrong codes a person may enter while a code lives"))
+
+    class Form(forms.Form):
+        user_code = forms.CharField(
+            label=_("Code on your device"),
+            max_length=64,
+            widget=forms.TextInput(
+                {"autocomplete": "one-time-code", "autocapitalize": "characters", "spellcheck": "false", "inputmode": "text"}
+            ),
+        )
+
+    def initial(self, run: Run) -> Mapping[str, Any]:
+        hint = run.hints.get("user_code")
+        return {"user_code": hint.open()} if hint else {}
+
+    def context(self, run: Run) -> Mapping[str, Any]:
+        return {"prefilled": bool(run.hints.get("user_code"))}
+
+    def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
+        person = (run.facts.get("signed_in") or {}).get("person")
+        return entry_budgets(person=person, browser=run.browser, address=run.address, per_person=self.settings.tries)
+
+    def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
+        device = find_waiting(answer["user_code"])
+        if device is None:
+            return Show(errors={"user_code": _("No device is waiting with this code. Check it, or start again on your device.")})
+        request = {
+            "kind": "device",
+            "device": device.pk,
+            "application": device.application.pk,
+            "scopes": list(device.scopes),
+            "flow": device.application.device_flow,
+            "user_code": Sealed.of(shown(normalised(answer["user_code"]))),
+        }
+        return Done({"request": request})

@@ -1,0 +1,28 @@
+"""Shows the result."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from flows.run import Run
+from flows.stage import Outcome, Show, Stage
+from idp.devices.service import connected
+from idp.oauth.clients import find
+
+
+class Finish(Stage):
+    """Tells that the device may go on, and when it has fetched its tokens; decides nothing."""
+
+    title = _("You can go back to your device")
+    template = "stages/finish.html"
+    needs = {"consent"}
+
+    def enter(self, run: Run) -> Outcome:
+        return Show(last=True)
+
+    def context(self, run: Run) -> Mapping[str, Any]:
+        application = find(run.facts["request"]["application"])
+        done = connected(run.facts["consent"]["device"])
+        words = {"title": _("Connected"), "description": _("You can close this page.")} if done else {}
+        return {"connected": done, "application": {"name": application.title if application else ""}, **words}

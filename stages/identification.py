@@ -1,0 +1,41 @@
+"""Asks who somebody says that they are."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from flows.run import Run
+from flows.settings import StageSettings, setting
+from flows.stage import Done, Outcome, Stage
+from idp.accounts.people import claim
+
+_LABELS = {
+    ("username",): _("Username"),
+    ("email",): _("Email address"),
+    ("email", "username"): _("Username or email address"),
+}
+
+
+class Identification(Stage):
+    """Asks for a username or an email address; an unknown one walks the same pages as a known one."""
+
+    title = _("Sign in")
+    gives = {"person"}
+
+    class Settings(StageSettings):
+        fields: tuple[Literal["username", "email"], ...] = setting(("username", "email"), min_length=1, title=_("What people may enter"))
+
+    class Form(forms.Form):
+        name = forms.CharField(
+            max_length=254, widget=forms.TextInput({"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"})
+        )
+
+    def form(self, run: Run, data: Mapping[str, Any] | None = None) -> forms.Form:
+        form = super().form(run, data)
+        form.fields["name"].label = _LABELS[tuple(sorted(set(self.settings.fields)))]
+        return form
+
+    def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
+        return Done({"person": claim(answer["name"], self.settings.fields)})

@@ -1,0 +1,50 @@
+"""Proves a person by their password."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from flows.run import Run
+from flows.settings import Duration, StageSettings, setting
+from flows.stage import Done, Outcome, Show, Stage
+from idp.accounts.credentials import UpgradeHash, check_password, hash_password
+from idp.accounts.people import fold
+from idp.ratelimit.budgets import Budget, Spend, address_key
+
+
+class Password(Stage):
+    """Asks for the password of whoever was claimed; says the same, and takes as long, whatever was wrong."""
+
+    title = _("Enter your password")
+    submit_label = _("Sign in")
+    needs = {"person"}
+    gives = {"proof"}
+
+    class Settings(StageSettings):
+        free: int = setting(4, ge=1, le=20, title=_("Wrong passwords before one has to wait, longer each time"))
+        window: Duration = setting(timedelta(hours=1), title=_("How long a wrong password counts"))
+
+    class Form(forms.Form):
+        password = forms.CharField(
+            label=_("Password"), max_length=1000, strip=False, widget=forms.PasswordInput({"autocomplete": "current-password"})
+        )
+
+    def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
+        name, network = fold(run.claimed_name), address_key(run.address)
+        own = Budget("password.own", self.settings.free + 16, self.settings.window, free=self.settings.free)
+        return (
+            Spend(own, f"{name}\0{network}"),
+            Spend(Budget("password.address", 100, self.settings.window), network),
+            Spend(Budget("password.account", 100, self.settings.window), name),
+        )
+
+    def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
+        person = run.person
+        verdict = check_password(person, answer["password"])
+        if not verdict.correct or person is None:
+            return Show(errors={"password": _("That does not match. Check the name and the password, and try again.")})
+        stale = verdict.stale and UpgradeHash(person.pk, person.password, hash_password(answer["password"]))
+        return Done({"proof": {"person": person.pk, "method": "pwd", "at": run.now.isoformat()}}, effects=[stale] if stale else [])

@@ -1,0 +1,183 @@
+"""What every test may use: two tenants with people and applications, the public door, and a real server."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+from django.core.management import call_command
+from django.db import connections
+
+from blueprints.apply import apply
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.kit import Door, LiveServer
+
+TENANTS = """
+tenant: {name}
+title: {title}
+accent: "{accent}"
+networks: [127.0.0.0/8]
+domains: [{name}.test, "*.{name}.test"]
+---
+group: staff
+---
+person: alice
+name: Alice
+email: alice@{name}.test
+email_verified: true
+password: alice-password-1
+groups: [staff]
+---
+person: bob
+email: bob@{name}.test
+password: bob-password-22
+---
+person: inactive
+password: inactive-password-3
+active: false
+---
+scope: {name}:read
+title: Read your {title} data
+---
+flow: connect-a-device
+title: Connect a device
+for: device_code
+steps:
+  - stage: identification
+  - stage: password
+  - stage: login
+  - stage: device_code
+  - stage: consent
+  - stage: finish
+---
+application: tv
+title: {title} TV
+client_id: tv
+grants: [device_code, refresh_token]
+scopes: [openid, profile, email, offline_access, "{name}:read"]
+---
+application: staff-console
+title: Staff console
+client_id: staff-console
+grants: [device_code]
+scopes: [openid]
+groups: [staff]
+---
+application: kiosk
+title: Kiosk
+client_id: kiosk
+client_secret: kiosk secret/with+odd:characters
+type: confidential
+grants: [device_code, refresh_token]
+scopes: [openid, offline_access]
+---
+application: no-devices
+client_id: no-devices
+grants: [refresh_token]
+scopes: [openid]
+"""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_files() -> None:
+    """Collected once, as ``manage.py up`` does: pages then carry the same addresses as in production."""
+    call_command("collectstatic", verbosity=0, interactive=False)
+
+
+@pytest.fixture(autouse=True)
+def empty_cache() -> Iterator[None]:
+    """No poll of one test is remembered in the next."""
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def write_blueprint(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a blueprint and answers its path."""
+
+    def write(text: str, name: str = "blueprint.yaml") -> Path:
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def tenants(db: None, write_blueprint: Callable[..., Path]) -> dict[str, Tenant]:
+    """``acme`` and ``other``, set up alike: same usernames, same client ids, same flow name."""
+    looks = {"acme": ("Acme", "#4f46e5"), "other": ("Other", "#facc15")}
+    files = [
+        write_blueprint(TENANTS.format(name=name, title=title, accent=accent), f"{name}.yaml") for name, (title, accent) in looks.items()
+    ]
+    apply(files)
+    return {tenant.name: tenant for tenant in Tenant.objects.filter(name__in=looks)}
+
+
+@pytest.fixture
+def acme(tenants: dict[str, Tenant]) -> Iterator[Tenant]:
+    """The tenant that most tests are about, in scope."""
+    with tenant_scope(tenants["acme"]) as tenant:
+        yield tenant
+
+
+@pytest.fixture
+def other(tenants: dict[str, Tenant]) -> Tenant:
+    """The neighbour."""
+    return tenants["other"]
+
+
+@pytest.fixture
+def door(tenants: dict[str, Tenant]) -> Callable[..., Door]:
+    """A new client at the public door: ``door()`` for acme, ``door("other.test")`` for the neighbour; each has its own cookies."""
+
+    def open_door(host: str = "acme.test", **options: Any) -> Door:
+        return Door(host, **options)
+
+    return open_door
+
+
+@pytest.fixture
+def live(transactional_db: None, tenants: dict[str, Tenant]) -> Iterator[LiveServer]:
+    """The whole ASGI stack on a free port of this machine, in this process; ``live.url("acme.test")`` names it."""
+    with LiveServer() as server:
+        yield server
+    connections.close_all()
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, Any]:
+    """Debian's Chromium; names under .test lead to this machine."""
+    return settings_for_chromium()
+
+
+def settings_for_chromium() -> dict[str, Any]:
+    """Options of every launch."""
+    rules = "MAP *.test 127.0.0.1"
+    flags = [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+    ]
+    return {"executable_path": find_chromium(), "args": [*flags, f"--host-resolver-rules={rules}"]}
+
+
+def find_chromium() -> str:
+    """The browser's path; its absence is a failure that says what to install, never a skip."""
+    import os
+    from shutil import which
+
+    found = os.environ.get("FOYER_CHROMIUM") or which("chromium") or which("chromium-browser") or which("google-chrome")
+    if not found:
+        pytest.fail("No Chromium: install Debian's package chromium, or set FOYER_CHROMIUM.")
+    return found
+
+
+__all__ = ["settings"]

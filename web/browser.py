@@ -1,0 +1,78 @@
+"""A browser as the engine sees it: a random nonce of its own, and the session that its cookie names."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils.functional import cached_property
+
+from idp.accounts import sessions
+from idp.sealing import new_token
+
+_NONCE, _SESSION = "foyer_browser", "foyer_session"
+
+
+class Browser:
+    """The engine's client for people with cookies. The nonce lasts over a change of person; the session's key does not."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.request = request
+        self.address: str = request.META.get("REMOTE_ADDR", "")
+        self.agent: str = request.headers.get("user-agent", "")[:200]
+        self.to_set: dict[str, str] = {}
+
+    @cached_property
+    def nonce(self) -> str:
+        """Names the browser and nobody in it; made at its first run."""
+        known = self._cookie(_NONCE)
+        if len(known) != 64:
+            known = new_token()
+            self.to_set[_NONCE] = known
+        return f"browser:{known}"
+
+    @cached_property
+    def session(self) -> Any:
+        """The living session, or None."""
+        return sessions.find(self._cookie(_SESSION))
+
+    def committed(self, results: list[Any]) -> None:
+        """Takes over a session that a step has just opened."""
+        for opened in results:
+            if isinstance(opened, sessions.Opened):
+                self.to_set[_SESSION] = opened.key
+                self.session = sessions.alive(opened.session)
+
+    def sign_out(self) -> None:
+        """Ends the session and forgets its cookie."""
+        if self.session:
+            sessions.end(self.session.pk, why="signed out")
+            self.session = None
+        self.to_set[_SESSION] = ""
+
+    def write(self, response: HttpResponse) -> None:
+        """Sets what has changed."""
+        for name, value in self.to_set.items():
+            age = None if name == _NONCE else settings.SESSION_LIFETIME if value else 0
+            response.set_cookie(self._name(name), value, max_age=age, secure=self.request.is_secure(), httponly=True, samesite="Lax")
+
+    def _cookie(self, name: str) -> str:
+        return self.request.COOKIES.get(self._name(name), "")
+
+    def _name(self, name: str) -> str:
+        """Over TLS with the prefix that keeps every other host, and plain HTTP, from setting it (RFC 6265bis section 4.1.3)."""
+        return f"__Host-{name}" if self.request.is_secure() else name
+
+
+class BrowserMiddleware:
+    """Gives each request its ``browser``; the database is asked only when somebody looks."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        browser = Browser(request)
+        request.browser = browser  # type: ignore[attr-defined]
+        response = self.get_response(request)
+        browser.write(response)
+        return response

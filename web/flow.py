@@ -1,0 +1,73 @@
+"""The pages of a run: starting one at ``/device``, looking at it, answering it."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+
+from flows import executor
+from flows.executor import Answer
+from flows.page import Page
+from idp.sealing import Sealed
+from web.errors import page_errors, pages
+
+
+@pages("GET", "HEAD")
+@page_errors
+def device(request: HttpRequest) -> HttpResponse:
+    """``verification_uri``: begins the tenant's flow for devices. ``user_code`` of a complete link fills in, and submits nothing."""
+    hints: dict[str, Any] = {"again": reverse("device")}
+    if typed := request.GET.get("user_code", "")[:64].replace("\0", ""):
+        hints["user_code"] = Sealed.of(typed)
+    run = executor.start("device_code", request.browser, hints=hints, anew="switch" in request.GET)  # type: ignore[attr-defined]
+    return _see(reverse("flow", args=[run]))
+
+
+@csrf_exempt  # the engine checks a token of its own, which outlives signing in in another tab
+@pages("GET", "HEAD", "POST")
+@page_errors
+def flow(request: HttpRequest, run: str) -> HttpResponse:
+    """One run: GET shows the current question, POST answers it."""
+    browser = request.browser  # type: ignore[attr-defined]
+    if request.method != "POST":
+        return _render(request, executor.look(run, browser))
+    given = Answer(request.POST.get("step", ""), request.POST.get("token", ""), _fields(request.POST))
+    page = executor.answer(run, browser, given)
+    if page.kind in ("leave", "finished"):
+        return _see(page.url or reverse("home"))
+    if page.message or (page.form and page.form.errors):
+        return _render(request, page)
+    return _see(reverse("flow", args=[run]))
+
+
+def _fields(posted: QueryDict) -> QueryDict:
+    """Without NUL, which no database column takes."""
+    cleaned = QueryDict(mutable=True)
+    for name, values in posted.lists():
+        cleaned.setlist(name, [value.replace("\0", "") for value in values])
+    return cleaned
+
+
+def _render(request: HttpRequest, page: Page) -> HttpResponse:
+    if page.kind in ("leave", "finished"):
+        return _see(page.url or reverse("home"))
+    context = {**page.context, "title": page.title, "message": page.message, "kind": page.kind, "again_url": page.again}
+    if page.kind not in ("ask", "continue", "last"):
+        return render(request, "flow/ended.html", context)
+    more = {name: getattr(page, name) for name in ("description", "form", "token", "step", "stage", "submit", "message_kind", "person")}
+    switch = f"{page.again}?switch" if page.again and page.person and page.kind != "last" else ""
+    context |= more | {"action": reverse("flow", args=[page.run]), "switch_url": switch, "ended": page.kind == "last"}
+    response = render(request, page.template, context, status=429 if page.retry_at else 200)
+    if page.retry_at:
+        response["Retry-After"] = str(max(1, int((page.retry_at - timezone.now()).total_seconds()) + 1))
+    return response
+
+
+def _see(url: str) -> HttpResponse:
+    """303: whatever was posted is not posted again (RFC 9700 section 4.12)."""
+    response = HttpResponseRedirect(url)
+    response.status_code = 303
+    return response

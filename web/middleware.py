@@ -1,0 +1,44 @@
+"""The outermost middleware: where a request came from, its id, and one log line for it."""
+
+import logging
+import time
+from collections.abc import Callable
+from uuid import uuid4
+
+from django.http import HttpRequest, HttpResponse
+
+from idp.events.origin import Origin, origin_of
+
+log = logging.getLogger("web.requests")
+
+
+class OriginMiddleware:
+    """Everything inside knows the address and the agent; the answer carries the request's id, the log its route.
+
+    The route is logged and not the path, because some paths carry one-time secrets.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        origin = Origin(
+            address=request.META.get("REMOTE_ADDR", ""),
+            agent=request.headers.get("user-agent", "")[:200].replace("\0", ""),
+            request_id=uuid4().hex,
+        )
+        begun = time.perf_counter()
+        with origin_of(origin):
+            response = self.get_response(request)
+            response["X-Request-ID"] = origin.request_id
+            route = request.resolver_match.route if request.resolver_match else "-"
+            log.info(
+                "request",
+                extra={
+                    "method": request.method,
+                    "route": "/" + str(route),
+                    "status": response.status_code,
+                    "ms": round((time.perf_counter() - begun) * 1000, 1),
+                },
+            )
+        return response

@@ -1,0 +1,58 @@
+"""The protocol's endpoints: each parses, calls one verb and renders."""
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from idp.devices.endpoint import authorize_device
+from idp.oauth import keys, userinfo
+from idp.oauth.discovery import metadata
+from idp.oauth.errors import InvalidToken
+from idp.oauth.forms import Form, parse_form
+from idp.oauth.grant import exchange
+from web.errors import protocol
+
+_NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+_PUBLIC = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"}
+
+
+def issuer_of(request: HttpRequest) -> str:
+    """Scheme and host under which the client reached this tenant: byte for byte the ``iss`` of its tokens (K4)."""
+    return f"{request.scheme}://{request.get_host().lower()}"
+
+
+@protocol("POST")
+def device(request: HttpRequest) -> HttpResponse:
+    """Device authorization endpoint (RFC 8628 section 3.1)."""
+    answer = authorize_device(request.headers.get("Authorization", ""), _form(request), issuer_of(request))
+    return JsonResponse(answer, headers=_NO_STORE)
+
+
+@protocol("POST")
+def token(request: HttpRequest) -> HttpResponse:
+    """Token endpoint (RFC 6749 section 3.2)."""
+    answer = exchange(request.headers.get("Authorization", ""), _form(request), issuer_of(request))
+    return JsonResponse(answer.as_json(), headers=_NO_STORE)
+
+
+@protocol("GET", "POST")
+def user_info(request: HttpRequest) -> HttpResponse:
+    """UserInfo endpoint (OpenID Connect Core section 5.3); the token only in the Authorization header (RFC 6750 section 2.1)."""
+    scheme, _, access_token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not access_token.strip():
+        raise InvalidToken("Send the access token as Authorization: Bearer.")
+    return JsonResponse(userinfo.claims_for(access_token.strip(), issuer_of(request)), headers=_NO_STORE)
+
+
+@protocol("GET", "HEAD")
+def jwks(request: HttpRequest) -> HttpResponse:
+    """The JWK Set (RFC 7517 section 5)."""
+    return JsonResponse(keys.published(), headers=_PUBLIC)
+
+
+@protocol("GET", "HEAD")
+def discovery(request: HttpRequest) -> HttpResponse:
+    """Both well-known documents (OpenID Connect Discovery section 4, RFC 8414 section 3)."""
+    return JsonResponse(metadata(issuer_of(request)), headers=_PUBLIC)
+
+
+def _form(request: HttpRequest) -> Form:
+    return parse_form(request.headers.get("Content-Type", ""), request.body)

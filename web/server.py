@@ -1,0 +1,50 @@
+"""The ASGI stack: lifespan, proxies, static files, Django."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from django.conf import settings
+from servestatic import ServeStaticASGI
+
+from web.handler import PooledHandler
+from web.proxies import ProxyHeaders
+
+App = Callable[[Any, Any, Any], Any]
+
+
+def build(background: Callable[[], AbstractContextManager[None]]) -> App:
+    """The application; in the embedded mode ``background`` runs from start-up to shutdown."""
+    static = ServeStaticASGI(PooledHandler(), root=str(settings.STATIC_ROOT), prefix=settings.STATIC_URL, immutable_file_test=_hashed)
+    inner = ProxyHeaders(static, settings.TRUSTED_PROXIES)
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(background if settings.EMBEDDED else nullcontext, receive, send)
+        elif scope["type"] == "http":
+            await inner(scope, receive, send)
+        else:
+            await send({"type": "websocket.close"})
+
+    return application
+
+
+async def _lifespan(background: Callable[[], AbstractContextManager[None]], receive: Any, send: Any) -> None:
+    await receive()
+    work = background()
+    try:
+        await asyncio.to_thread(work.__enter__)
+    except Exception as error:
+        await send({"type": "lifespan.startup.failed", "message": repr(error)})
+        raise
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await asyncio.to_thread(work.__exit__, None, None, None)
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+def _hashed(path: str, url: str) -> bool:
+    """Whether the file's name carries a hash of its content, so that browsers may keep it for ever."""
+    parts = url.rsplit("/", 1)[-1].split(".")
+    return len(parts) > 2 and len(parts[-2]) == 12
