@@ -1,5 +1,6 @@
 """``manage.py up``: everything in one process, ready for a browser and a device."""
 
+import logging
 import secrets
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,12 @@ class Command(BaseCommand):
     help = "Sets up what is missing and serves everything in this process."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        logging.disable(logging.INFO)  # what is set up now is told in plain words
         self._migrate()
         self._first_start()
         self._first_admin()
         self._static_files()
+        logging.disable(logging.NOTSET)
         self.stderr.write(f"Foyer is at http://localhost:{settings.PORT}/ and devices start at /application/o/device/ (stop with Ctrl-C)")
         _serve()
 
