@@ -137,21 +137,23 @@ def _learn(walk: Walk, step: Step, news: Mapping[str, Any]) -> None:
     state.decide(step.id, "done")
     if "signed_in" in news:
         _end_runs_of_others(walk, news["signed_in"]["person"])
-    _change_flow(walk)
+    if "request" in news:
+        _change_flow(walk, news["request"].get("flow", ""))
 
 
 def _from_effects(effects: Iterable[Any], results: Iterable[Any]) -> dict[str, Any]:
     return {name: fact for effect, result in zip(effects, results, strict=True) for name, fact in effect.learned(result).items()}
 
 
-def _change_flow(walk: Walk) -> None:
-    """Goes on in the application's own flow once the request names one, with what was learned so far."""
-    wanted = (walk.state.facts.get("request") or {}).get("flow", "")
-    if not wanted or wanted == walk.document.flow:
+def _change_flow(walk: Walk, wanted: str) -> None:
+    """Goes on in the flow that the request requires, with what was learned so far: the application's own, or the tenant's."""
+    if wanted == walk.document.flow:
         return
     version = live_version(walk.document.designation, wanted)
     if version is None:
-        raise BrokenFlow(f"The application asks for the flow {wanted}, which has no live version.")
+        raise BrokenFlow(f"The application asks for the flow {wanted or 'of the tenant'}, which has no live version.")
+    if version.flow.name == walk.document.flow:
+        return
     walk.row.version = version
     walk.state.decided, walk.state.seeds = {}, sorted(set(walk.state.facts) - set(knowledge.NEVER_SEEDED))
 
