@@ -42,7 +42,7 @@ class TenantDocument(Document):
 
     tenant: Name
     title: str = Field("", max_length=100)
-    logo: str = Field("", max_length=200)
+    logo: str = ""
     accent: str = Field("", pattern=r"^#[0-9a-f]{6}$")
     networks: list[str] = []
     domains: list[str] = []

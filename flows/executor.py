@@ -31,7 +31,7 @@ from idp.accounts.models import Session
 from idp.effects import EffectLost
 from idp.events.bus import publish
 from idp.ratelimit.budgets import Exhausted, address_key, charge, give_back
-from idp.sealing import digest, same
+from idp.sealing import Unsealable, digest, same
 
 
 class NoSuchRun(Exception):
@@ -188,6 +188,8 @@ def _current(walk: Walk, **more: Any) -> Page:
         return asked(walk, step_of(walk.document, state.at), **more)
     except BrokenFlow as broken:
         return _refuse(walk, broken)
+    except Unsealable:
+        return _finish(walk, "lost", _("This page is no longer good"), _("The server's key was changed. Please start again."))
 
 
 def _refuse(walk: Walk, broken: BrokenFlow) -> Page:

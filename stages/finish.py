@@ -24,5 +24,5 @@ class Finish(Stage):
     def context(self, run: Run) -> Mapping[str, Any]:
         application = find(run.facts["request"]["application"])
         done = connected(run.facts["consent"]["device"])
-        words = {"title": _("Connected"), "description": _("You can close this page.")} if done else {}
+        words = {"title": _("Connected")} if done else {}
         return {"connected": done, "application": {"name": application.title if application else ""}, **words}

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from idp.tenancy.scope import tenant_or_none
 
 _POLICY = (
-    "default-src 'none'; style-src 'self' 'nonce-{nonce}'; script-src 'self' 'nonce-{nonce}'; img-src 'self' data: https:; "
+    "default-src 'none'; style-src 'self' 'nonce-{nonce}'; script-src 'self' 'nonce-{nonce}'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 

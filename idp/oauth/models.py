@@ -7,7 +7,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 
 from idp.sealing import SealedField
-from idp.tenancy.models import TenantModel, slug
+from idp.tenancy.models import TenantModel, picture, slug
 
 client_id_syntax = RegexValidator(r"\A[\x21-\x7e]{1,100}\Z", "Visible ASCII without spaces, 100 characters at most (RFC 6749 A.1).")
 scope_syntax = RegexValidator(r"\A[\x21\x23-\x5b\x5d-\x7e]{1,100}\Z", "A scope token of RFC 6749 section 3.3.")
@@ -39,7 +39,7 @@ class Application(TenantModel):
     title = models.CharField(max_length=100)
     owner = models.CharField(max_length=100, blank=True, default="")
     verified = models.BooleanField(default=False)
-    logo = models.CharField(max_length=200, blank=True, default="")
+    logo = models.TextField(blank=True, default="", validators=[picture])
     client_id = models.CharField(max_length=100, default=new_client_id, validators=[client_id_syntax])
     secret_hash = models.CharField(max_length=64, blank=True, default="")
     confidential = models.BooleanField(default=False)

@@ -35,7 +35,19 @@ class Migration(migrations.Migration):
                 ("title", models.CharField(max_length=100)),
                 ("owner", models.CharField(blank=True, default="", max_length=100)),
                 ("verified", models.BooleanField(default=False)),
-                ("logo", models.CharField(blank=True, default="", max_length=200)),
+                (
+                    "logo",
+                    models.TextField(
+                        blank=True,
+                        default="",
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A(/[^\\s\\\\]{0,200}|data:image/(png|jpeg|webp|svg\\+xml);base64,[A-Za-z0-9+/=]{1,65536})\\Z",
+                                "A path on this server, or a data: address of a PNG, JPEG, WebP or SVG picture of 48 KiB at most; no page loads from elsewhere.",
+                            )
+                        ],
+                    ),
+                ),
                 (
                     "client_id",
                     models.CharField(
