@@ -1,17 +1,22 @@
-"""Django's ASGI handler on pooled threads.
+"""Django under ASGI on a pool of lasting threads.
 
-Stock Django opens a fresh thread, and with it a fresh database connection, for each request; asgiref lets a handler bring
-its own. A request gets its thread only once its body is there, so a slow sender occupies none.
+Every view and middleware of this product is synchronous, so a whole request runs in one thread, in one hop. The stock handler
+goes back and forth between loop and thread around each synchronous middleware, on a fresh thread with a fresh database
+connection for every request. A request gets its thread only once its body is there, so a slow sender occupies none.
 """
 
 import asyncio
-from collections import deque
+import contextvars
+import io
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from asgiref.sync import ThreadSensitiveContext
 from django.conf import settings
-from django.core.handlers.asgi import ASGIHandler
+from django.core import signals
+from django.core.handlers.asgi import ASGIRequest
+from django.core.handlers.base import BaseHandler
+from django.http import HttpResponse
+from django.urls import set_script_prefix
 
 THREADS = 16
 _BODY_SECONDS = 30
@@ -19,13 +24,13 @@ _TOO_LARGE = b'{"error": "invalid_request", "error_description": "The request bo
 _TOO_SLOW = b'{"error": "invalid_request", "error_description": "The request body did not arrive in time."}'
 
 
-class PooledHandler(ASGIHandler):
-    """At most ``THREADS`` requests work at once, each on one of as many lasting threads; the others wait their turn."""
+class PooledHandler(BaseHandler):
+    """At most ``THREADS`` requests work at once, each thread with its own lasting database connection; the others wait their turn."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._turns = asyncio.Semaphore(THREADS)
-        self._idle: deque[ThreadPoolExecutor] = deque()
+        self.load_middleware()
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="web")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
@@ -36,14 +41,29 @@ class PooledHandler(ASGIHandler):
             return await _refuse(send, 413, _TOO_LARGE)
         if body is None:
             return None
-        async with self._turns:
-            executor = self._idle.pop() if self._idle else ThreadPoolExecutor(1, thread_name_prefix="web")
-            try:
-                async with ThreadSensitiveContext(executor=executor):
-                    await self.handle(scope, _replay(body, receive), send)
-            finally:
-                self._idle.append(executor)
+        context = contextvars.copy_context()
+        work = asyncio.get_running_loop().run_in_executor(self._threads, context.run, self._answer, scope, body)
+        status, headers, content = await work
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
         return None
+
+    def _answer(self, scope: Any, body: bytes) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        """The whole of one request, in a thread of the pool."""
+        set_script_prefix("/")
+        signals.request_started.send(sender=self.__class__, scope=scope)
+        response = self.get_response(ASGIRequest(scope, io.BytesIO(body)))
+        try:
+            content = b"" if scope["method"] == "HEAD" else response.content
+            return response.status_code, _headers(response), content
+        finally:
+            response.close()
+
+
+def _headers(response: HttpResponse) -> list[tuple[bytes, bytes]]:
+    pairs = [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in response.items()]
+    cookies = [(b"set-cookie", morsel.OutputString().encode("ascii")) for morsel in response.cookies.values()]
+    return [*pairs, *cookies, (b"content-length", str(len(response.content)).encode())]
 
 
 async def _read(receive: Any, limit: int) -> bytes | None:
@@ -58,20 +78,6 @@ async def _read(receive: Any, limit: int) -> bytes | None:
         if len(body) > limit:
             raise ValueError
     return bytes(body)
-
-
-def _replay(body: bytes, receive: Any) -> Any:
-    """A ``receive`` that hands the body over once and then waits for the client to leave."""
-    given = False
-
-    async def again() -> Any:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return again
 
 
 async def _refuse(send: Any, status: int, body: bytes) -> None:
