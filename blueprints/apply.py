@@ -66,7 +66,7 @@ def _apply_one(each: Located, password: str | None) -> list[Problem]:
         return [each.problem([_KEYS.get(key, key)], text) for key, texts in named.items() for text in texts]
 
 
-_KEYS = {"__all__": "", "username": "person", "secret_hash": "client_secret", "confidential": "type"}
+_KEYS = {"__all__": "", "name": "domains", "username": "person", "secret_hash": "client_secret", "confidential": "type"}
 
 
 def _tenant(each: Located) -> list[Problem]:

@@ -1,6 +1,7 @@
 """One kind of document for each object that an administrator sees; named, never by primary key."""
 
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -24,6 +25,7 @@ def _seconds(low: timedelta, high: timedelta) -> AfterValidator:
 _CodeLifetime = Annotated[Duration, _seconds(timedelta(seconds=30), timedelta(hours=1))]
 _Interval = Annotated[Duration, _seconds(timedelta(seconds=1), timedelta(minutes=1))]
 _AccessLifetime = Annotated[Duration, _seconds(timedelta(minutes=1), timedelta(days=1))]
+_Network = Annotated[str, AfterValidator(lambda value: str(ip_network(value, strict=False)))]
 _Grant = Annotated[str, BeforeValidator(lambda value: _GRANTS.get(value, value))]
 
 
@@ -44,7 +46,7 @@ class TenantDocument(Document):
     title: str = Field("", max_length=100)
     logo: str = ""
     accent: str = Field("", pattern=r"^#[0-9a-f]{6}$")
-    networks: list[str] = []
+    networks: list[_Network] = []
     domains: list[str] = []
 
 

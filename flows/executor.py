@@ -29,9 +29,11 @@ from flows.walk import Overtaken, Walk, ending, record, save
 from idp.accounts import sessions
 from idp.accounts.models import Session
 from idp.effects import EffectLost
-from idp.events.bus import publish
+from idp.events.bus import publish, publish_once
 from idp.ratelimit.budgets import Exhausted, address_key, charge, give_back
 from idp.sealing import Unsealable, digest, same
+
+_A_MINUTE = timedelta(minutes=1)
 
 
 class NoSuchRun(Exception):
@@ -89,9 +91,10 @@ def look(identifier: str, client: Client) -> Page:
 def answer(identifier: str, client: Client, given: Answer) -> Page:
     """Takes an answer to the current step; one for another step, or one that came twice, shows the current question again."""
     walk = _open(identifier, client, may_write=True)
-    if walk.state.end or walk.state.at is None:
+    if walk.state.end:
         return _current(walk)
     if not any(same(given.token, expected) for expected in walk.tokens(given.step)):
+        walk.may_write = False  # also where the run stands between two steps, after a crash: nobody's page said go on
         return _current(walk, message=_("This page was out of date. Please try again."), message_kind="notice")
     if given.step != walk.state.at:
         return _current(walk)
@@ -118,13 +121,23 @@ def _open(identifier: str, client: Client, *, may_write: bool) -> Walk:
     if row is None:
         raise NoSuchRun(NoSuchRun.__doc__)
     walk = Walk(row, State.load(row.state), client, may_write, timezone.now())
-    if walk.state.end:
-        return walk
-    if row.expires_at <= walk.now:
+    over = walk.state.end and walk.state.end["kind"] != "last"
+    if not over and row.expires_at <= walk.now:
         _finish(walk, "expired", _("This took too long"), _("For your safety this sign-in was ended. Please start again."))
-    elif not walk.session_holds():
-        _finish(walk, "lost", _("You were signed out"), _("Your session has ended, or somebody else signed in here. Please start again."))
+    elif not walk.state.end and not walk.session_holds():
+        _lose(walk)
     return walk
+
+
+def _lose(walk: Walk) -> None:
+    """Ends the run whose session has ended. While it lives, a client without it is only told so: it may be the second click
+    of a sign-in, sent before the cookie came, and the first one's run goes on.
+    """
+    title, message = _("You were signed out"), _("Your session has ended, or somebody else signed in here. Please start again.")
+    if sessions.alive(walk.state.facts["signed_in"]["session"]):
+        walk.state.end = ending("lost", title, message)
+    else:
+        _finish(walk, "lost", title, message)
 
 
 def _go_on(walk: Walk) -> Page:
@@ -148,7 +161,7 @@ def _submit(walk: Walk, step: Step, fields: Mapping[str, Any]) -> Page:
         return asked(walk, step, form)
     receipts = charge(step.stage.attempts(run, form.cleaned_data))
     if isinstance(receipts, Exhausted):
-        publish("flow.throttled", actor=walk.name, target=step.id, budget=receipts.budget.name, run=run.identifier)
+        publish_once("flow.throttled", _A_MINUTE, actor=walk.name, target=step.id, budget=receipts.budget.name, run=run.identifier)
         return asked(walk, step, form, message=_throttled(receipts.until, walk.now), retry_at=receipts.until)
     if page := _settle(walk, step, step.stage.submit(run, form.cleaned_data), form):
         return page

@@ -58,8 +58,9 @@ def recover(request: HttpRequest, token: str) -> HttpResponse:
             form.add_error("password", weak)
         else:
             return _done(request)
-    description = _("For the account %(name)s. Every session of it ends.") % {"name": person.username}
-    context = {"title": _("Set a new password"), "description": description, "form": form, "submit": _("Set password")}
+    description = _("For the account %(name)s, which will be signed out everywhere.") % {"name": person.username}
+    words = {"title": _("Set a new password"), "description": description, "submit": _("Set password")}
+    context = {**words, "username": person.username, "form": form}
     return render(request, "form.html", context)
 
 

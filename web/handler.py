@@ -9,7 +9,7 @@ import asyncio
 import contextvars
 import io
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.core import signals
@@ -52,7 +52,7 @@ class PooledHandler(BaseHandler):
         """The whole of one request, in a thread of the pool."""
         set_script_prefix("/")
         signals.request_started.send(sender=self.__class__, scope=scope)
-        response = self.get_response(ASGIRequest(scope, io.BytesIO(body)))
+        response = cast(HttpResponse, self.get_response(ASGIRequest(scope, io.BytesIO(body))))
         try:
             content = b"" if scope["method"] == "HEAD" else response.content
             return response.status_code, _headers(response), content

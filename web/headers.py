@@ -29,13 +29,15 @@ class HeadersMiddleware:
             "X-Content-Type-Options": "nosniff",
             "X-Frame-Options": "DENY",
             "Referrer-Policy": "same-origin",
-            "Cross-Origin-Opener-Policy": "same-origin",
             "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
             "Cache-Control": "no-store",
         }.items():
             response.headers.setdefault(name, value)
-        if request.is_secure():
+        if request.is_secure():  # over plain HTTP browsers ignore both headers, and complain about the second in their console
+            for morsel in response.cookies.values():
+                morsel["secure"] = True
             response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+            response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
         return response
 
 

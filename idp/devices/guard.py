@@ -40,7 +40,7 @@ def code_length() -> int:
     window = longest_lifetime()
     if exhausted_until(_breaker(window)) is None:
         return LENGTH
-    publish_once("device.codes_lengthened", window, wrong_codes=PER_TENANT, window_seconds=int(window.total_seconds()))
+    publish_once("device.codes_lengthened", window, each_origin=False, wrong_codes=PER_TENANT, window_seconds=int(window.total_seconds()))
     return LONG
 
 

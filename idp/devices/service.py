@@ -163,8 +163,7 @@ def deny(decision: DenyDevice) -> None:
 
 def find_for_client(application: Application, device_code: str, issuer: str) -> DeviceCode:
     """The row of this client's device code; raises InvalidGrant: another client's or tenant's code does not exist (D14, D25)."""
-    rows = DeviceCode.objects.select_related("person").filter(device_code_hash=digest(device_code))
-    row = rows.filter(application=application, issuer=issuer).first()
+    row = DeviceCode.objects.filter(device_code_hash=digest(device_code), application=application, issuer=issuer).first()
     if row is None:
         raise InvalidGrant
     row.application = application

@@ -28,7 +28,13 @@ def publish(kind: str, *, actor: str = "", target: str = "", application: str = 
     )
 
 
-def publish_once(kind: str, window: timedelta, **members: Any) -> None:
-    """The same, unless one of this kind was recorded within ``window``: for what an attacker could cause without end."""
-    if not Event.objects.filter(kind=kind, at__gte=timezone.now() - window).exists():
-        publish(kind, **members)
+def publish_once(kind: str, window: timedelta, *, each_origin: bool = True, actor: str = "", **members: Any) -> None:
+    """The same, unless it was recorded within ``window``: for what an attacker could cause without end.
+
+    ``each_origin``: once for each actor and address; otherwise once in the tenant.
+    """
+    told = Event.objects.filter(kind=kind, at__gte=timezone.now() - window)
+    if each_origin:
+        told = told.filter(actor=actor[:150], address=current_origin().address)
+    if not told.exists():
+        publish(kind, actor=actor, **members)

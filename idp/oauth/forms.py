@@ -1,7 +1,6 @@
 """Parses a request of the protocol once, into a frozen value: nothing below sees raw bytes."""
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,6 +42,8 @@ class Credentials:
 
 def parse_form(content_type: str, body: bytes) -> Form:
     """Reads a form body (RFC 6749 appendix B); raises WrongContentType or InvalidRequest."""
+    if not content_type and not body:  # a client that says everything in its Authorization header sends no body at all (D2)
+        return Form({})
     media, _, parameters = content_type.partition(";")
     if media.strip().lower() != "application/x-www-form-urlencoded":
         raise WrongContentType
@@ -73,7 +74,7 @@ def parse_credentials(authorization: str, form: Form) -> Credentials:
         return Credentials(form.need("client_id"), form.get("client_secret"), basic=False)
     try:
         name, colon, secret = base64.b64decode(rest.strip(), validate=True).decode("utf-8").partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not ASCII, not base64, not UTF-8
         raise InvalidRequest("The Authorization header is not valid HTTP Basic.") from None
     client_id = unquote_plus(name)
     if not colon or not client_id or "\0" in client_id:

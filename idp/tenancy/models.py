@@ -1,7 +1,9 @@
 """Tenant, Domain, and the base of every table that belongs to a tenant."""
 
+import re
 from typing import ClassVar, Self, TypeVar
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
@@ -9,6 +11,7 @@ from django.db import models
 from idp.tenancy.scope import current_tenant
 
 DEFAULT = "default"
+_DOMAIN = re.compile(r"\A(\*\.)?[a-z0-9]([a-z0-9-]{0,62})(\.[a-z0-9]([a-z0-9-]{0,62}))*\Z")
 _Row = TypeVar("_Row", bound=models.Model)
 
 slug = RegexValidator(r"\A[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?\Z", "Lower-case letters, digits and dashes, 50 at most.")
@@ -60,8 +63,10 @@ class Domain(models.Model):
         return self.name
 
     def clean(self) -> None:
-        if self.name != self.name.lower() or (self.name.startswith("*") and not self.name.startswith("*.")):
-            raise ValidationError({"name": "Lower case; a wildcard is written *.example.com."})
+        if not _DOMAIN.match(self.name):
+            raise ValidationError({"name": f"{self.name} is no host name in lower case; a wildcard is written *.example.com."})
+        if self.name in settings.DEFAULT_HOSTS and self.tenant.name != DEFAULT:
+            raise ValidationError({"name": f"{self.name} belongs to the default tenant (FOYER_HOSTS)."})
 
 
 class TenantManager(models.Manager[_Row]):

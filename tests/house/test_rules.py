@@ -76,7 +76,8 @@ def test_the_edge_asks_no_table() -> None:
 def test_no_signals_and_no_save_of_its_own() -> None:
     """Rule 4: nothing happens behind a verb's back."""
     for module in modules():
-        assert not any("signals" in name and not name.startswith("celery") for name in module.imports()), module.name
+        heard = {name for name in module.imports() if "signals" in name and not name.startswith("celery")}
+        assert not heard or module.name == "web/handler.py", module.name  # the handler announces requests, as the framework asks
         if module.path.name == "models.py":
             assert not {function.name for function in module.functions()} & {"save", "delete"}, module.name
 
