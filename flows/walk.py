@@ -47,8 +47,9 @@ class Walk:
 
     @property
     def name(self) -> str:
-        """The name that was claimed, for events."""
-        return str((self.state.facts.get("person") or {}).get("name", ""))
+        """The name that was claimed, for events; one that nobody has is left out, for people type passwords there by mistake."""
+        claimed = self.state.facts.get("person") or {}
+        return str(claimed.get("name", "")) if claimed.get("id") else ""
 
     def seen_by_stage(self) -> Run:
         """What a stage may read of it."""

@@ -11,7 +11,7 @@ from flows.settings import StageSettings, setting
 from flows.stage import Done, Outcome, Show, Stage
 from idp.devices.codes import normalised, shown
 from idp.devices.guard import PER_PERSON, entry_budgets
-from idp.devices.service import find_waiting
+from idp.devices.service import NoteEntry, find_waiting
 from idp.ratelimit.budgets import Spend
 from idp.sealing import Sealed
 
@@ -58,4 +58,5 @@ class DeviceCode(Stage):
             "flow": device.application.device_flow,
             "user_code": Sealed.of(shown(normalised(answer["user_code"]))),
         }
-        return Done({"request": request})
+        person = (run.facts.get("signed_in") or {}).get("person")
+        return Done({"request": request}, effects=[NoteEntry(device.pk, person)])

@@ -10,7 +10,7 @@ from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from idp.accounts import sessions
+from idp.accounts import people, sessions
 from idp.devices import codes, guard
 from idp.devices.models import DeviceCode, State
 from idp.effects import Effect, EffectLost
@@ -103,6 +103,19 @@ def waiting(pk: int) -> Waiting | None:
 def connected(pk: int) -> bool:
     """Whether the device has fetched its tokens."""
     return DeviceCode.objects.filter(pk=pk, state=State.REDEEMED).exists()
+
+
+@dataclass(frozen=True)
+class NoteEntry(Effect):
+    """Records that somebody entered this device's code: the audit trail tells a device's whole story."""
+
+    device: int
+    person: int | None
+
+    def apply(self) -> None:
+        row, person = _row(self.device), people.find(self.person)
+        name = row.application.name if row else ""
+        publish("device.code_entered", actor=person.username if person else "", target=f"device {self.device}", application=name)
 
 
 @dataclass(frozen=True)
