@@ -1,16 +1,23 @@
 """What every test may use: two tenants with people and applications, the public door, and a real server."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
+from django.apps import apps
 from django.conf import settings
 from django.core.cache import cache
 from django.core.management import call_command
-from django.db import connections
+from django.core.management.color import no_style
+from django.db import connection, connections, transaction
+from django.db.models import Model
 
 from blueprints.apply import apply
+from flows.registry import stages
+from idp.oauth import keys
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.kit import Door, LiveServer
@@ -96,6 +103,15 @@ def empty_cache() -> Iterator[None]:
 
 
 @pytest.fixture
+def third_party(settings: Any) -> Iterator[None]:
+    """Three more stages, as an administrator would add somebody else's: by ``settings.STAGE_PACKAGES``."""
+    settings.STAGE_PACKAGES = ["stages", "tests.thirdparty"]
+    stages.cache_clear()
+    yield
+    stages.cache_clear()
+
+
+@pytest.fixture
 def write_blueprint(tmp_path: Path) -> Callable[..., Path]:
     """Writes a blueprint and answers its path."""
 
@@ -109,13 +125,45 @@ def write_blueprint(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def tenants(db: None, write_blueprint: Callable[..., Path]) -> dict[str, Tenant]:
-    """``acme`` and ``other``, set up alike: same usernames, same client ids, same flow name."""
+    """``acme`` and ``other``, set up alike: same usernames, same client ids, same flow name.
+
+    The blueprints are applied once; every later test gets the same rows without the cost of hashing and parsing.
+    """
     looks = {"acme": ("Acme", "#4f46e5"), "other": ("Other", "#facc15")}
-    files = [
-        write_blueprint(TENANTS.format(name=name, title=title, accent=accent), f"{name}.yaml") for name, (title, accent) in looks.items()
-    ]
-    apply(files)
+    if _kept_rows:
+        _insert(_kept_rows)
+    else:
+        texts = {name: TENANTS.format(name=name, title=title, accent=accent) for name, (title, accent) in looks.items()}
+        apply([write_blueprint(text, f"{name}.yaml") for name, text in texts.items()])
+        for tenant in Tenant.objects.filter(name__in=looks):
+            with tenant_scope(tenant):
+                keys.current_key()
+        _kept_rows.update(_all_rows())
     return {tenant.name: tenant for tenant in Tenant.objects.filter(name__in=looks)}
+
+
+_kept_rows: dict[type[Model], tuple[list[str], list[Any]]] = {}
+
+
+def _all_rows() -> dict[type[Model], tuple[list[str], list[Any]]]:
+    """Every row as the database holds it, past the fields' own decryption."""
+    found = {}
+    for model in apps.get_models(include_auto_created=True):
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(model._meta.db_table)}")  # noqa: S608 names of our own models
+            found[model] = ([column[0] for column in cursor.description], cursor.fetchall())
+    return {model: kept for model, kept in found.items() if kept[1]}
+
+
+@transaction.atomic
+def _insert(kept: dict[type[Model], tuple[list[str], list[Any]]]) -> None:
+    quoted = connection.ops.quote_name
+    with connection.cursor() as cursor:
+        for model, (columns, rows) in kept.items():
+            names, places = ", ".join(map(quoted, columns)), ", ".join(["%s"] * len(columns))
+            cursor.executemany(f"INSERT INTO {quoted(model._meta.db_table)} ({names}) VALUES ({places})", rows)  # noqa: S608
+        for statement in connection.ops.sequence_reset_sql(no_style(), list(kept)):
+            cursor.execute(statement)
 
 
 @pytest.fixture
@@ -139,6 +187,13 @@ def door(tenants: dict[str, Tenant]) -> Callable[..., Door]:
         return Door(host, **options)
 
     return open_door
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    """Time stands still until a test moves it: ``clock.shift(5)``."""
+    with time_machine.travel(datetime.now(UTC).replace(microsecond=0), tick=False) as traveller:
+        yield traveller
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ class Command(BaseCommand):
             if has_admin():
                 return
             given = env.text("FOYER_ADMIN_PASSWORD")
-            password = given or secrets.token_urlsafe(12)
+            password = given or _easy_to_copy()
             save_person("admin", password=hash_password(password), is_admin=True, name="Administrator", by="first start")
         if not given:
             self.stderr.write(f"The first administrator is admin with the password {password} (shown only now)")
@@ -67,6 +67,11 @@ class Command(BaseCommand):
         sources = [file for file in (Path(settings.BASE_DIR) / "web" / "static").rglob("*") if file.is_file()]
         if not manifest.exists() or any(file.stat().st_mtime > manifest.stat().st_mtime for file in sources):
             call_command("collectstatic", verbosity=0, interactive=False)
+
+
+def _easy_to_copy() -> str:
+    """80 random bits in groups, without characters that look alike."""
+    return "-".join("".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(4)) for _ in range(4))
 
 
 class _Quiet:
