@@ -104,6 +104,14 @@ CACHES = {
     if EMBEDDED
     else {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": REDIS_URL}
 }
+CHANNEL_LAYERS = {
+    "default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 10_000}}
+    if EMBEDDED
+    else {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL], "prefix": "foyer"}}
+}
+EVENT_LOOK_SECONDS = 0.5
+LISTENERS_PER_ADDRESS = 100
+LISTENERS_PER_CODE = 3
 CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
 CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.05} if EMBEDDED else {}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from flows.run import Run
 from flows.stage import Outcome, Show, Stage
-from idp.devices.service import connected
+from idp.devices.service import connected, topic_of
 from idp.oauth.clients import find
 
 
@@ -25,4 +25,9 @@ class Finish(Stage):
         application = find(run.facts["request"]["application"])
         done = connected(run.facts["consent"]["device"])
         words = {"title": _("Connected")} if done else {}
-        return {"connected": done, "application": {"name": application.title if application else ""}, **words}
+        return {
+            "connected": done,
+            "topic": topic_of(run.facts["consent"]["device"]),
+            "application": {"name": application.title if application else ""},
+            **words,
+        }

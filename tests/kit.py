@@ -5,12 +5,16 @@ import re
 import socket
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 import uvicorn
 from django.db import connections
 from django.test import Client
+
+from web.server import Server, build
 
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
@@ -31,8 +35,6 @@ class Door:
 
     def post(self, path: str, form: dict[str, Any] | bytes | str, **extra: Any) -> Any:
         """A form-encoded POST."""
-        from urllib.parse import urlencode
-
         body = urlencode(form) if isinstance(form, dict) else form
         return self.http.post(path, data=body, content_type=extra.pop("content_type", "application/x-www-form-urlencoded"), **extra)
 
@@ -131,15 +133,13 @@ class LiveServer:
     """uvicorn with the product's whole ASGI stack in a thread of this process."""
 
     def __enter__(self) -> "LiveServer":
-        from idp import asgi
-
         self.socket = socket.socket()
         self.socket.bind(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
         config = uvicorn.Config(
-            asgi.application, lifespan="off", proxy_headers=False, server_header=False, log_config=None, timeout_graceful_shutdown=1
+            build(nullcontext), lifespan="on", proxy_headers=False, server_header=False, log_config=None, timeout_graceful_shutdown=1
         )
-        self.server = uvicorn.Server(config)
+        self.server = Server(config)
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]}, daemon=True)
         self.thread.start()
         end = time.monotonic() + 10

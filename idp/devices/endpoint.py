@@ -39,6 +39,7 @@ def authorize_device(authorization: str, form: Form, issuer: str) -> dict[str, A
         "verification_uri_complete": f"{address}?user_code={shown}",
         "expires_in": started.expires_in,
         "interval": started.interval,
+        "events_uri": f"{issuer}/application/o/device/events",
     }
 
 

@@ -14,7 +14,7 @@ from idp.accounts import people, sessions
 from idp.devices import codes, guard
 from idp.devices.models import DeviceCode, State
 from idp.effects import Effect, EffectLost
-from idp.events.bus import publish, publish_once
+from idp.events.bus import publish, publish_many, publish_once
 from idp.events.origin import current_origin
 from idp.oauth import clients, tokens
 from idp.oauth.errors import InvalidGrant, InvalidRequest, TooManyRequests
@@ -62,6 +62,11 @@ class Waiting:
     asked_at: datetime
 
 
+def topic_of(device: int) -> str:
+    """The topic of a device's events."""
+    return f"device:{device}"
+
+
 def start(ask: Ask) -> Started:
     """Begins a request; raises TooManyRequests when the application or the address has too many waiting (checklist D35)."""
     origin, now = current_origin(), timezone.now()
@@ -85,7 +90,7 @@ def start(ask: Ask) -> Started:
     )
     with transaction.atomic():
         user_code = _save_with_free_code(row, length)
-        publish("device.started", target=f"device {row.pk}", application=ask.application.name, scopes=row.scopes)
+        _tell("device.started", row, scopes=row.scopes)
     return Started(ask.application.device_code_lifetime, row.interval, device_code, user_code)
 
 
@@ -114,8 +119,8 @@ class NoteEntry(Effect):
 
     def apply(self) -> None:
         row, person = _row(self.device), people.find(self.person)
-        name = row.application.name if row else ""
-        publish("device.code_entered", actor=person.username if person else "", target=f"device {self.device}", application=name)
+        if row:
+            _tell("device.code_entered", row, actor=person.username if person else "")
 
 
 @dataclass(frozen=True)
@@ -162,7 +167,7 @@ def approve(decision: ApproveDevice) -> None:
         "scopes": [scope for scope in row.scopes if scope in decision.scopes],
     }
     _decide(decision.device, State.APPROVED, **values)
-    publish("device.approved", actor=session.person.username, target=f"device {row.pk}", application=row.application.name)
+    _tell("device.approved", row, actor=session.person.username)
 
 
 def deny(decision: DenyDevice) -> None:
@@ -171,7 +176,7 @@ def deny(decision: DenyDevice) -> None:
     if session is None or row is None:
         raise EffectLost(_("You may not decide on this device."), final=True)
     _decide(decision.device, State.DENIED, person=session.person)
-    publish("device.denied", actor=session.person.username, target=f"device {row.pk}", application=row.application.name)
+    _tell("device.denied", row, actor=session.person.username)
 
 
 def find_for_client(application: Application, device_code: str, issuer: str) -> DeviceCode:
@@ -211,7 +216,7 @@ def redeem(row: DeviceCode, family: Any) -> None:
     open_rows = DeviceCode.objects.filter(pk=row.pk, state=State.APPROVED, expires_at__gt=now)
     if not open_rows.update(state=State.REDEEMED, redeemed_at=now, family=family):
         raise InvalidGrant
-    publish("device.redeemed", actor=row.person.username if row.person else "", target=f"device {row.pk}", application=row.application.name)
+    _tell("device.redeemed", row, actor=row.person.username if row.person else "")
 
 
 def reused(row: DeviceCode) -> None:
@@ -232,7 +237,7 @@ def revoke(pk: int, *, why: str) -> bool:
         return False
     if row.family:
         tokens.revoke_family(row.family, why=why)
-    publish("device.revoked", target=f"device {pk}", application=row.application.name, why=why)
+    _tell("device.revoked", row, why=why)
     return True
 
 
@@ -251,10 +256,25 @@ def expire(now: datetime, grace: timedelta, batch: int = 500) -> int:
     Until it is deleted a code is reported as expired, after that as unknown (D37).
     """
     overdue = DeviceCode.objects.filter(state__in=(State.PENDING, State.APPROVED), expires_at__lte=now)
-    stale = list(overdue.values_list("pk", flat=True)[:batch])
-    marked = overdue.filter(pk__in=stale).update(state=State.EXPIRED) if stale else 0
+    marked = _mark_expired(overdue, batch)
     gone = list(DeviceCode.objects.filter(expires_at__lte=now - grace).values_list("pk", flat=True)[:batch])
     return marked + (DeviceCode.objects.filter(pk__in=gone).delete()[0] if gone else 0)
+
+
+def _tell(kind: str, row: DeviceCode, **members: Any) -> None:
+    """An event of this device's story, on its topic."""
+    publish(kind, target=f"device {row.pk}", application=row.application.name, topic=topic_of(row.pk), **members)
+
+
+@transaction.atomic
+def _mark_expired(overdue: models.QuerySet[DeviceCode], batch: int) -> int:
+    """Marks those of a batch that are still open, and tells of exactly these."""
+    stale = list(overdue.values_list("pk", flat=True)[:batch])
+    if not stale or not overdue.filter(pk__in=stale).update(state=State.EXPIRED):
+        return 0
+    marked = DeviceCode.objects.filter(pk__in=stale, state=State.EXPIRED).values_list("pk", "application__name")
+    publish_many("device.expired", [(f"device {pk}", name, topic_of(pk)) for pk, name in marked])
+    return len(marked)
 
 
 def _check_room(application: Application, address: str, now: datetime) -> None:

@@ -1,31 +1,54 @@
-"""Publishes what happened: one row, written in the transaction of the change that it tells of."""
+"""Publishes what happened: one row, written in the transaction of the change that it tells of, then a wake-up."""
 
 import logging
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
+from django.db import connection, transaction
 from django.utils import timezone
 
+from idp.events import notify
 from idp.events.models import Event
+from idp.events.notify import WakeUp
 from idp.events.origin import current_origin
+from idp.tenancy.scope import current_tenant
 
 log = logging.getLogger(__name__)
 
 
-def publish(kind: str, *, actor: str = "", target: str = "", application: str = "", **data: Any) -> Event:
-    """Records an event of the tenant in scope. ``kind`` is ``area.what``; ``data`` is JSON and never holds a secret."""
+def publish(kind: str, *, actor: str = "", target: str = "", application: str = "", topic: str = "", **data: Any) -> Event:
+    """Records an event of the tenant in scope, and wakes whoever listens once it is committed.
+
+    ``kind`` is ``area.what``; ``topic`` names the one thing whose watchers it concerns (``device:7``); ``data`` is JSON and
+    never holds a secret.
+    """
     origin = current_origin()
     log.info(kind, extra={"actor": actor, "target": target, "application": application})
-    return Event.objects.create(
+    event = Event.objects.create(
         at=timezone.now(),
         kind=kind,
         actor=actor[:150],
         target=target[:200],
         application=application[:100],
+        topic=topic,
         address=origin.address,
         request_id=origin.request_id,
         data=data,
     )
+    wake_up = WakeUp(event.pk, current_tenant().pk, kind, topic)
+    transaction.on_commit(partial(notify.send, wake_up))
+    return event
+
+
+def publish_many(kind: str, subjects: list[tuple[str, str, str]]) -> None:
+    """One event for each (target, application, topic), in one write: for work on many rows at once. Inside a transaction."""
+    log.info(kind, extra={"count": len(subjects)})
+    now, owner = timezone.now(), current_tenant()
+    rows = [Event(tenant=owner, at=now, kind=kind, target=each[0], application=each[1], topic=each[2]) for each in subjects]
+    for event in Event.objects.bulk_create(rows):
+        wake_up = WakeUp(event.pk, owner.pk, kind, event.topic)
+        transaction.on_commit(partial(notify.send, wake_up))
 
 
 def publish_once(kind: str, window: timedelta, *, each_origin: bool = True, actor: str = "", **members: Any) -> None:
@@ -38,3 +61,32 @@ def publish_once(kind: str, window: timedelta, *, each_origin: bool = True, acto
         told = told.filter(actor=actor[:150], address=current_origin().address)
     if not told.exists():
         publish(kind, actor=actor, **members)
+
+
+def latest() -> int:
+    """The number of the newest event of any tenant."""
+    return Event.unscoped.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+
+def newer(mark: int, most: int = 1000) -> tuple[int, list[WakeUp]]:
+    """What was recorded in any tenant after ``mark``, and the next mark.
+
+    PostgreSQL may commit a smaller number after a larger one, so there the last two hundred are looked at again; whoever
+    calls knows what it has had already.
+    """
+    again = 200 if connection.vendor == "postgresql" else 0
+    rows = Event.unscoped.filter(pk__gt=mark - again).order_by("pk").values_list("pk", "tenant_id", "kind", "topic")[: most + again]
+    found = [WakeUp(*row) for row in rows]
+    return max([mark, *(wake_up.event for wake_up in found)]), found
+
+
+def newest() -> int:
+    """The number of the tenant's newest event."""
+    return Event.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+
+def history(after: int, most: int = 200) -> list[dict[str, Any]]:
+    """The tenant's events after this number, oldest first, as JSON shows them."""
+    rows = Event.objects.filter(pk__gt=after).order_by("pk")[:most]
+    names = ("id", "kind", "actor", "target", "application", "address", "data")
+    return [{"at": row.at.isoformat(), **{name: getattr(row, name) for name in names}} for row in rows]

@@ -13,6 +13,7 @@ class Event(TenantModel):
     actor = models.CharField(max_length=150, blank=True)
     target = models.CharField(max_length=200, blank=True)
     application = models.CharField(max_length=100, blank=True)
+    topic = models.CharField(max_length=60, blank=True)
     address = models.CharField(max_length=45, blank=True)
     request_id = models.CharField(max_length=64, blank=True)
     data = models.JSONField(default=dict)

@@ -23,6 +23,7 @@ class Migration(migrations.Migration):
                 ("actor", models.CharField(blank=True, max_length=150)),
                 ("target", models.CharField(blank=True, max_length=200)),
                 ("application", models.CharField(blank=True, max_length=100)),
+                ("topic", models.CharField(blank=True, max_length=60)),
                 ("address", models.CharField(blank=True, max_length=45)),
                 ("request_id", models.CharField(blank=True, max_length=64)),
                 ("data", models.JSONField(default=dict)),

@@ -5,12 +5,12 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils.module_loading import import_string
 
 from idp import env
 from idp.accounts.credentials import hash_password
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         self._static_files()
         logging.disable(logging.NOTSET)
         self.stderr.write(f"Foyer is at http://localhost:{settings.PORT}/ and devices start at /application/o/device/ (stop with Ctrl-C)")
-        _serve()
+        import_string("web.server.serve")(env.text("FOYER_BIND", "127.0.0.1"), settings.PORT)
 
     def _migrate(self) -> None:
         executor = MigrationExecutor(connection)
@@ -77,19 +77,3 @@ def _easy_to_copy() -> str:
 class _Quiet:
     def write(self, text: str) -> None:
         """Nothing."""
-
-
-def _serve() -> None:
-    uvicorn.run(
-        "idp.asgi:application",
-        host=env.text("FOYER_BIND", "127.0.0.1"),
-        port=settings.PORT,
-        loop="uvloop",
-        http="httptools",
-        proxy_headers=False,
-        server_header=False,
-        access_log=False,
-        log_config=None,
-        log_level="warning",
-        timeout_graceful_shutdown=3,
-    )

@@ -1,0 +1,43 @@
+"""Who may wait for news of a device: the return channel that RFC 8628 section 3.5 allows beside polling.
+
+It only ever says that something happened: the tokens are fetched by a poll, as always.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from idp.devices.models import DeviceCode, State
+from idp.devices.service import state_now, topic_of
+from idp.sealing import digest
+
+_OPEN = (State.PENDING, State.APPROVED, State.DENIED, State.EXPIRED)
+NEWS = {"device.approved", "device.denied", "device.expired", "device.redeemed", "device.revoked"}
+FINAL = {State.DENIED, State.EXPIRED, State.REVOKED}
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """Leave to listen to ``topic`` until ``expires_at``, and the state at this moment."""
+
+    device: int
+    topic: str
+    state: State
+    expires_at: datetime
+
+
+def ticket(authorization: str) -> Ticket | None:
+    """For ``Authorization: Device <device_code>``; None for whatever is wrong with it: nobody learns what (checklist D43)."""
+    scheme, _, code = authorization.strip().partition(" ")
+    if scheme.lower() != "device" or not code:
+        return None
+    row = DeviceCode.objects.filter(device_code_hash=digest(code.strip()), application__is_active=True).first()
+    state = state_now(row) if row else None
+    if row is None or state not in _OPEN:
+        return None
+    return Ticket(row.pk, topic_of(row.pk), state, row.expires_at)
+
+
+def state_of(device: int) -> State | None:
+    """The state that counts now; None once the row is gone."""
+    row = DeviceCode.objects.filter(pk=device).first()
+    return state_now(row) if row else None

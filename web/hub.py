@@ -1,0 +1,127 @@
+"""Hands wake-ups to whoever listens in this process: one subscription to the channel layer, any number of listeners.
+
+Beside the layer it looks into the table of events by itself every half second, which finds what another process wrote and what
+the layer lost; an event that comes twice is handed on once.
+"""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.db import close_old_connections
+
+from idp.events import notify
+from idp.events.bus import latest, newer
+from idp.events.notify import WakeUp
+
+log = logging.getLogger(__name__)
+_REMEMBERED = 10_000
+_WAITING = 200  # wake-ups that a slow listener may leave lying; then the oldest go, and it reads the table
+
+
+class Hub:
+    """The listeners of this process, by tenant and topic; the empty topic hears everything of its tenant."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[tuple[int, str], set[asyncio.Queue[WakeUp | None]]] = {}
+        self._seen: OrderedDict[int, None] = OrderedDict()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._readers: ThreadPoolExecutor | None = None
+
+    async def start(self) -> None:
+        """Begins to listen; call once the loop runs."""
+        self._readers = ThreadPoolExecutor(4, thread_name_prefix="hub")
+        notify.attach(asyncio.get_running_loop())
+        self._mark = await self.read(latest)
+        self._tasks = [asyncio.create_task(self._hear()), asyncio.create_task(self._look())]
+
+    async def stop(self) -> None:
+        """Sends every listener home; a second call does nothing more."""
+        notify.attach(None)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        for queues in list(self._listeners.values()):
+            for queue in list(queues):
+                _put(queue, None)
+        if self._readers:
+            self._readers.shutdown(wait=False, cancel_futures=True)
+            self._readers = None
+
+    async def read(self, function: Any, *arguments: Any) -> Any:
+        """Runs a database read in a thread of the hub's own."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, _clean, function, *arguments)
+
+    @contextmanager
+    def listen(self, tenant: int, topic: str) -> Iterator[asyncio.Queue[WakeUp | None]]:
+        """A queue of wake-ups; None in it means that the server stops."""
+        queue: asyncio.Queue[WakeUp | None] = asyncio.Queue(_WAITING)
+        self._listeners.setdefault((tenant, topic), set()).add(queue)
+        try:
+            yield queue
+        finally:
+            queues = self._listeners[tenant, topic]
+            queues.discard(queue)
+            if not queues:
+                del self._listeners[tenant, topic]
+
+    def count(self) -> int:
+        """How many listen now."""
+        return sum(map(len, self._listeners.values()))
+
+    def deliver(self, wake_up: WakeUp) -> None:
+        """Hands it to its listeners, once."""
+        if wake_up.event in self._seen:
+            return
+        self._seen[wake_up.event] = None
+        while len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+        for key in {(wake_up.tenant, wake_up.topic), (wake_up.tenant, "")}:
+            for queue in self._listeners.get(key, ()):
+                _put(queue, wake_up)
+
+    async def _hear(self) -> None:
+        """The channel layer's wake-ups; whatever is wrong with it, looking goes on."""
+        while True:
+            layer = get_channel_layer()
+            try:
+                channel = await layer.new_channel("foyer.hub")
+                await layer.group_add(notify.GROUP, channel)
+                while True:
+                    self.deliver(WakeUp.from_message(await layer.receive(channel)))
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                log.exception("channel layer failed")
+                await asyncio.sleep(1)
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(settings.EVENT_LOOK_SECONDS)
+            try:
+                self._mark, found = await self.read(newer, self._mark)
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                log.exception("reading events failed")
+                continue
+            for wake_up in found:
+                self.deliver(wake_up)
+
+
+def _put(queue: "asyncio.Queue[WakeUp | None]", item: WakeUp | None) -> None:
+    if queue.full():
+        queue.get_nowait()
+    queue.put_nowait(item)
+
+
+def _clean(function: Any, *arguments: Any) -> Any:
+    close_old_connections()
+    return function(*arguments)
