@@ -1,8 +1,10 @@
 """What every test may use: two tenants with people and applications, the public door, and a real server."""
 
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import pytest
@@ -226,9 +228,6 @@ def settings_for_chromium() -> dict[str, Any]:
 
 def find_chromium() -> str:
     """The browser's path; its absence is a failure that says what to install, never a skip."""
-    import os
-    from shutil import which
-
     found = os.environ.get("FOYER_CHROMIUM") or which("chromium") or which("chromium-browser") or which("google-chrome")
     if not found:
         pytest.fail("No Chromium: install Debian's package chromium, or set FOYER_CHROMIUM.")

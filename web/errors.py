@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt
 
 from flows.executor import NoFlow, NoSuchRun, TooManyRuns
-from idp.oauth.errors import BodyTooLarge, InvalidClient, InvalidRequest, OAuthError
+from idp.oauth.errors import BodyTooLarge, InvalidClient, InvalidRequest, MissingToken, OAuthError
 
 View = Callable[..., HttpResponse]
 
@@ -139,6 +139,8 @@ def _json_error(error: OAuthError, status: int | None = None, headers: dict[str,
     )
     if isinstance(error, InvalidClient):
         response["WWW-Authenticate"] = 'Basic realm="client", charset="UTF-8"'
+    elif isinstance(error, MissingToken):
+        response["WWW-Authenticate"] = "Bearer"  # without a code: nothing was presented (RFC 6750 section 3.1)
     elif error.status in (401, 403):
         response["WWW-Authenticate"] = f'Bearer error="{error.code}", error_description="{error.description}"'
     if error.retry_after:

@@ -60,17 +60,17 @@ class Hub:
         return await asyncio.get_running_loop().run_in_executor(self._readers, _clean, function, *arguments)
 
     @contextmanager
-    def listen(self, tenant: int, topic: str) -> Iterator[asyncio.Queue[WakeUp | None]]:
-        """A queue of wake-ups; None in it means that the server stops."""
+    def listen(self, owner: int, topic: str) -> Iterator[asyncio.Queue[WakeUp | None]]:
+        """A queue of the wake-ups of one tenant's topic; None in it means that the server stops."""
         queue: asyncio.Queue[WakeUp | None] = asyncio.Queue(_WAITING)
-        self._listeners.setdefault((tenant, topic), set()).add(queue)
+        self._listeners.setdefault((owner, topic), set()).add(queue)
         try:
             yield queue
         finally:
-            queues = self._listeners[tenant, topic]
+            queues = self._listeners[owner, topic]
             queues.discard(queue)
             if not queues:
-                del self._listeners[tenant, topic]
+                del self._listeners[owner, topic]
 
     def count(self) -> int:
         """How many listen now."""

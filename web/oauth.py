@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from idp.devices.endpoint import authorize_device
 from idp.oauth import keys, userinfo
 from idp.oauth.discovery import metadata
-from idp.oauth.errors import InvalidToken
+from idp.oauth.errors import MissingToken
 from idp.oauth.forms import Form, parse_form
 from idp.oauth.grant import exchange
 from web.errors import protocol
@@ -38,7 +38,7 @@ def user_info(request: HttpRequest) -> HttpResponse:
     """UserInfo endpoint (OpenID Connect Core section 5.3); the token only in the Authorization header (RFC 6750 section 2.1)."""
     scheme, _, access_token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not access_token.strip():
-        raise InvalidToken("Send the access token as Authorization: Bearer.")
+        raise MissingToken
     return JsonResponse(userinfo.claims_for(access_token.strip(), issuer_of(request)), headers=_NO_STORE)
 
 

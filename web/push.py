@@ -120,9 +120,9 @@ class Push:
             return None
         return self._news(scope, found[0], found[1])
 
-    async def _news(self, scope: Any, tenant: int, ticket: watch.Ticket) -> Stream:
+    async def _news(self, scope: Any, owner: int, ticket: watch.Ticket) -> Stream:
         """What happens to one device, until it can no longer change or its code has expired."""
-        with self.hub.listen(tenant, ticket.topic) as queue:
+        with self.hub.listen(owner, ticket.topic) as queue:
             state = await self.hub.read(_in_tenant, scope, lambda: watch.state_of(ticket.device))
             if state and state != "pending":
                 yield 0, str(state), {}
@@ -156,8 +156,8 @@ class Push:
             return None
         return self._changes(*found) if found and found[1] else None
 
-    async def _changes(self, tenant: int, topic: str) -> Stream:
-        with self.hub.listen(tenant, topic) as queue:
+    async def _changes(self, owner: int, topic: str) -> Stream:
+        with self.hub.listen(owner, topic) as queue:
             while wake_up := await _next(queue, HEARTBEAT_SECONDS):
                 yield None if wake_up == "silence" else (wake_up.event, "changed", {})
 
@@ -174,8 +174,8 @@ class Push:
         last = _header(scope, b"last-event-id")
         return self._everything(scope, found[0], int(last) if last.isdecimal() else found[1])
 
-    async def _everything(self, scope: Any, tenant: int, last: int) -> Stream:
-        with self.hub.listen(tenant, "") as queue:
+    async def _everything(self, scope: Any, owner: int, last: int) -> Stream:
+        with self.hub.listen(owner, "") as queue:
             while True:
                 rows = await self.hub.read(_in_tenant, scope, lambda after: history(after), last)
                 for row in rows:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 import uvicorn
@@ -41,17 +41,20 @@ def serve(host: str, port: int) -> None:
         log_level="warning",
         timeout_graceful_shutdown=3,
     )
-    Server(config).run()
+    with suppress(KeyboardInterrupt):  # raised anew once everything has ended
+        Server(config).run()
 
 
 def build(background: Callable[[], AbstractContextManager[None]]) -> App:
     """The application; in the embedded mode ``background`` runs from start-up to shutdown."""
-    static = ServeStaticASGI(PooledHandler(), root=str(settings.STATIC_ROOT), prefix=settings.STATIC_URL, immutable_file_test=_hashed)
+    handler = PooledHandler()
+    static = ServeStaticASGI(handler, root=str(settings.STATIC_ROOT), prefix=settings.STATIC_URL, immutable_file_test=_hashed)
     inner = ProxyHeaders(Push(static, hub), settings.TRUSTED_PROXIES)
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await _lifespan(background if settings.EMBEDDED else nullcontext, receive, send)
+            await asyncio.to_thread(handler.close)
         else:
             await inner(scope, receive, send)
 

@@ -7,8 +7,9 @@ from django.db.models import Max
 
 from idp.devices.codes import ALPHABET, LENGTH, LONG
 from idp.events.bus import publish_once
+from idp.oauth.errors import TooManyRequests
 from idp.oauth.models import Application
-from idp.ratelimit.budgets import Budget, Spend, address_key, exhausted_until
+from idp.ratelimit.budgets import Budget, Exhausted, Spend, address_key, charge, exhausted_until
 
 PER_PERSON = 5
 PER_BROWSER = 5
@@ -30,6 +31,14 @@ def entry_budgets(*, person: int | None, browser: str, address: str, per_person:
         else Spend(Budget("code.browser", PER_BROWSER, window), browser)
     )
     return [own, Spend(Budget("code.address", PER_ADDRESS, window), address_key(address)), _breaker(window)]
+
+
+def charge_unknown_device_code(address: str) -> None:
+    """Slows down whoever tries device codes (checklist D16); raises TooManyRequests. The 256 bits would do without it."""
+    unknown = Budget("device_code.unknown", 100, timedelta(minutes=10))
+    refused = charge([Spend(unknown, address and address_key(address))])
+    if isinstance(refused, Exhausted):
+        raise TooManyRequests(retry_after=60)
 
 
 def code_length() -> int:

@@ -183,6 +183,7 @@ def find_for_client(application: Application, device_code: str, issuer: str) -> 
     """The row of this client's device code; raises InvalidGrant: another client's or tenant's code does not exist (D14, D25)."""
     row = DeviceCode.objects.filter(device_code_hash=digest(device_code), application=application, issuer=issuer).first()
     if row is None:
+        guard.charge_unknown_device_code(current_origin().address)
         raise InvalidGrant
     row.application = application
     return row

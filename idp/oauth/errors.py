@@ -101,6 +101,10 @@ class InvalidToken(OAuthError):
     code, status = "invalid_token", 401
 
 
+class MissingToken(InvalidToken):
+    """Send the access token as Authorization: Bearer (RFC 6750 section 2.1)."""
+
+
 class InsufficientScope(OAuthError):
     """The access token lacks a scope that this needs (RFC 6750 section 3.1)."""
 

@@ -26,9 +26,8 @@ def current_key() -> SigningKey:
     return SigningKey.objects.filter(retires_at=None).order_by("-pk").first() or _make()
 
 
-def sign(claims: dict[str, Any], typ: str) -> str:
-    """A compact JWS of ``claims`` under the tenant's current key, with ``typ`` and ``kid`` in its header."""
-    key = current_key()
+def sign(key: SigningKey, claims: dict[str, Any], typ: str) -> str:
+    """A compact JWS of ``claims`` under this key, with ``typ`` and ``kid`` in its header."""
     return jwt.encode(claims, _private(key.kid, key.private_key), algorithm=key.algorithm, headers={"typ": typ, "kid": key.kid})
 
 
@@ -36,7 +35,8 @@ def verify(token: str, *, typ: str, issuer: str) -> dict[str, Any] | None:
     """The claims of a token that this tenant signed for this issuer, unexpired and of this ``typ``; None otherwise."""
     try:
         header = jwt.get_unverified_header(token)
-        key = _living().filter(kid=header.get("kid", "")).first()
+        candidates = _living().only("kid", "algorithm", "public_jwk")  # compared here: a stranger's kid never reaches the database
+        key = next((each for each in candidates if each.kid == header.get("kid")), None)
         if key is None or header.get("typ") != typ:
             return None
         public = cast(RSAPublicKey, RSAAlgorithm.from_jwk(json.dumps(key.public_jwk)))

@@ -53,7 +53,7 @@ class TokenAnswer:
             "access_token": self.access_token,
             "token_type": "Bearer",
             "expires_in": self.expires_in,
-            "scope": self.scope,
+            "scope": self.scope or None,
             "id_token": self.id_token,
             "refresh_token": self.refresh_token,
         }
@@ -80,8 +80,9 @@ def issue(found: Entitlement, family: TokenFamily) -> TokenAnswer:
     """Signs the tokens that this entitlement gives. ``found.scopes`` may be narrower than the family's."""
     now = timezone.now()
     lifetime = found.application.access_token_lifetime
-    access_token = keys.sign(_access_claims(found, family, now, lifetime), typ="at+jwt")
-    id_token = keys.sign(_id_claims(found, now, lifetime, access_token), typ="JWT") if "openid" in found.scopes else None
+    key = keys.current_key()
+    access_token = keys.sign(key, _access_claims(found, family, now, lifetime), typ="at+jwt")
+    id_token = keys.sign(key, _id_claims(found, now, lifetime, access_token), typ="JWT") if "openid" in found.scopes else None
     refresh_token = _refresh_token(found, family, now)
     return TokenAnswer(lifetime, " ".join(found.scopes), access_token, id_token, refresh_token)
 
@@ -120,13 +121,13 @@ def _common(found: Entitlement, now: datetime, lifetime: int) -> dict[str, Any]:
 
 def _access_claims(found: Entitlement, family: TokenFamily, now: datetime, lifetime: int) -> dict[str, Any]:
     """RFC 9068 section 2.2. The ``jti`` begins with the family, so that a revocation is seen without a row for each token."""
-    return {
+    claims = {
         **_common(found, now, lifetime),
         "aud": found.issuer,
         "client_id": found.application.client_id,
         "jti": f"{family.identifier}.{uuid4().hex}",
-        "scope": " ".join(found.scopes),
     }
+    return {**claims, "scope": " ".join(found.scopes)} if found.scopes else claims
 
 
 def _id_claims(found: Entitlement, now: datetime, lifetime: int, access_token: str) -> dict[str, Any]:

@@ -112,6 +112,8 @@ def _take(spend: Spend) -> int | None:
             return None
         if receipt := _occupy(spend, _free_slot(taken), now):
             return receipt
+    if not spend.budget.refuses:
+        return None
     raise _Refused(Exhausted(spend.budget, timezone.now() + timedelta(seconds=1)))
 
 

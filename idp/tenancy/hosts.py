@@ -6,7 +6,7 @@ from django.conf import settings
 
 from idp.tenancy.models import DEFAULT, Domain, Tenant
 
-_HOST = re.compile(r"\A(?P<name>[a-z0-9_]([a-z0-9._-]{0,251}[a-z0-9])?|\[[0-9a-f:.]{2,45}\])(:\d{1,5})?\Z")
+_HOST = re.compile(r"\A(?P<name>[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]{2,45}\])(:\d{1,5})?\Z")
 
 
 def host_name(header: str) -> str | None:

@@ -28,6 +28,10 @@ PURPOSES = ("device_code", "authentication")
 class BadBody(Exception):
     """The body must be a JSON object with the members that this address takes."""
 
+    def __init__(self, message: str | None = None, status: int = 400) -> None:
+        super().__init__(message or self.__doc__)
+        self.status = status
+
 
 class JsonClient:
     """The engine's client for programs: the run's secret is its nonce, the run's own row holds its session."""
@@ -135,15 +139,15 @@ def _field(form: forms.Form, name: str) -> dict[str, Any]:
 
 def _object(request: HttpRequest, members: Mapping[str, type]) -> dict[str, Any]:
     if request.content_type != "application/json":
-        raise BadBody("The body must be application/json.")
+        raise BadBody("The body must be application/json.", status=415)
     try:
         body = json.loads(request.body)
     except BODY_ERRORS:
-        raise BadBody("The body is too large.") from None
+        raise BadBody("The body is too large.", status=413) from None
     except (ValueError, RecursionError):
         raise BadBody("The body is not valid JSON.") from None
     if not isinstance(body, dict):
-        raise BadBody(BadBody.__doc__)
+        raise BadBody
     for name, value in body.items():
         if name not in members or not isinstance(value, members[name]):
             raise BadBody(f"There is no member {name[:50]!r} of this type here.")
@@ -159,7 +163,7 @@ def _texts(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _bad(error: BadBody) -> HttpResponse:
-    return JsonResponse({"error": "invalid_request", "error_description": str(error)}, status=400)
+    return JsonResponse({"error": "invalid_request", "error_description": str(error)}, status=error.status)
 
 
 def _wrong_method(*allowed: str) -> HttpResponse:

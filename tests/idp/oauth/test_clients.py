@@ -1,0 +1,76 @@
+"""How secrets are kept and compared."""
+
+import ast
+import hmac
+import math
+import re
+from pathlib import Path
+
+import pytest
+
+from idp.oauth.clients import authenticate, new_secret
+from idp.oauth.errors import InvalidClient
+from idp.oauth.forms import Credentials
+from idp.oauth.models import Application
+from idp.sealing import digest
+from tests.protocol import KIOSK_SECRET
+
+ROOT = Path(__file__).parents[3]
+PACKAGES = ("idp", "flows", "stages", "blueprints", "web")
+SECRET = re.compile(r"(secret|token|password|verifier|digest|hash|mac|signature|challenge|nonce|user_code|device_code)(_hash)?$")
+
+
+def secrets_compared(source):
+    """The lines on which something that is named like a secret is compared with == or !=."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Compare) and any(isinstance(op, ast.Eq | ast.NotEq) for op in node.ops):
+            sides = [node.left, *node.comparators]
+            if not any(isinstance(side, ast.Constant) for side in sides) and any(_secret(side) for side in sides):
+                yield node.lineno
+
+
+def _secret(node):
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Attribute | ast.Name) and _secret(node.func)
+    name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return bool(SECRET.search(name))
+
+
+@pytest.mark.parametrize("line", ["a.token == b", "secret_hash != x", "digest(x) == y", "x == row.code_challenge", "hashlib.mac() == y"])
+def test_the_lint_finds(line):
+    """CVE-2024-52307: what the next test looks for is found."""
+    assert list(secrets_compared(line)) == [1]
+
+
+def test_secrets_are_compared_in_constant_time():
+    """CVE-2024-52307: nothing that is named like a secret meets == or !=; ``same`` is hmac.compare_digest."""
+    files = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    assert len(files) > 50
+    found = [f"{path.relative_to(ROOT)}:{line}" for path in files for line in secrets_compared(path.read_text())]
+    assert found == []
+
+
+def test_client_secrets_go_through_compare_digest(acme, monkeypatch):
+    """CVE-2024-52307: right or wrong, a secret is judged by hmac.compare_digest, on hashes of one length."""
+    seen, compare = [], hmac.compare_digest
+    monkeypatch.setattr(hmac, "compare_digest", lambda *sides: seen.append(sides) or compare(*sides))
+    authenticate(Credentials("kiosk", KIOSK_SECRET, basic=False))
+    with pytest.raises(InvalidClient):
+        authenticate(Credentials("kiosk", "k", basic=False))
+    assert [(len(left), len(right)) for left, right in seen] == [(64, 64)] * 2
+
+
+def test_generated_secrets(acme):
+    """django-oauth-toolkit (secrets behind the password hasher): 256 random bits and a plain SHA-256 of them are stored."""
+    secret, stored = new_secret()
+    assert math.log2(16 ** len(secret)) == 256
+    assert stored == digest(secret)
+    assert Application.objects.get(client_id="kiosk").secret_hash == digest(KIOSK_SECRET)
+
+
+@pytest.mark.parametrize(("client_id", "secret"), [("kiosk", None), ("kiosk", "x"), ("tv", "x"), ("nobody", None), ("nobody", "x")])
+def test_one_error_for_every_mistake(acme, client_id, secret):
+    """B17: unknown, wrong and superfluous are not told apart."""
+    with pytest.raises(InvalidClient) as raised:
+        authenticate(Credentials(client_id, secret, basic=False))
+    assert raised.value.description == InvalidClient().description

@@ -1,0 +1,90 @@
+"""Signing keys: sealed at rest, one tenant's are not another's, and only the right kind of token verifies."""
+
+import json
+from datetime import timedelta
+
+import jwt
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from idp.oauth import keys
+from idp.tenancy.scope import tenant_scope
+
+ISSUER = "http://acme.test"
+
+
+def token(**changes):
+    """A token that verifies unless something is changed; None leaves a claim out."""
+    now = int(timezone.now().timestamp())
+    claims = {"iss": ISSUER, "aud": ISSUER, "sub": "x", "iat": now, "exp": now + 60, **changes}
+    return keys.sign(keys.current_key(), {name: value for name, value in claims.items() if value is not None}, typ="at+jwt")
+
+
+def test_right_token_verifies(acme):
+    """J1, J2, J3: typ, signature, issuer, audience and time."""
+    assert keys.verify(token(), typ="at+jwt", issuer=ISSUER)["sub"] == "x"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"iss": "http://other.test"},
+        {"iss": ISSUER + "/"},
+        {"aud": "tv"},
+        {"exp": 1},
+        *({name: None} for name in ("iss", "aud", "exp", "sub", "iat")),
+    ],
+    ids=str,
+)
+def test_other_tokens_do_not(acme, changes):
+    """J3, K4: another issuer, even by a slash; another audience; expired; a claim missing."""
+    assert keys.verify(token(**changes), typ="at+jwt", issuer=ISSUER) is None
+
+
+def test_an_id_token_is_no_access_token(acme):
+    """J7: the typ decides."""
+    now = int(timezone.now().timestamp())
+    signed = keys.sign(keys.current_key(), {"iss": ISSUER, "aud": ISSUER, "sub": "x", "iat": now, "exp": now + 60}, typ="JWT")
+    assert keys.verify(signed, typ="at+jwt", issuer=ISSUER) is None
+
+
+def test_keys_of_another_tenant(acme, other):
+    """O19: what one tenant signed no other believes, even for the same issuer."""
+    ours = token()
+    with tenant_scope(other):
+        assert keys.verify(ours, typ="at+jwt", issuer=ISSUER) is None
+
+
+@pytest.mark.parametrize("kid", ["", "x", "\0", "\ud800", "x" * 5000])
+def test_strange_kid(acme, kid):
+    """O9: a key that a stranger names is looked for among ours and nowhere else."""
+    keys.current_key()
+    secret = "a shared secret that is long enough for HS256"
+    signed = jwt.encode({"sub": "x"}, secret, algorithm="HS256", headers={"kid": kid, "typ": "at+jwt"})
+    assert keys.verify(signed, typ="at+jwt", issuer=ISSUER) is None
+
+
+def test_rotation_keeps_old_tokens_for_a_while(acme, clock):
+    """O21: two days, longer than any token lives; a key that is thrown away verifies nothing from then on."""
+    old = token(exp=int(timezone.now().timestamp()) + 86_400 * 7)
+    keys.rotate(by="test")
+    clock.shift(timedelta(days=2) - timedelta(seconds=1))
+    assert keys.verify(old, typ="at+jwt", issuer=ISSUER)
+    clock.shift(1)
+    assert keys.verify(old, typ="at+jwt", issuer=ISSUER) is None
+    fresh = token()
+    keys.rotate(by="test", keep_old=False)
+    assert keys.verify(fresh, typ="at+jwt", issuer=ISSUER) is None
+
+
+def test_private_keys_are_sealed(acme):
+    """Private keys are encrypted at rest, and nothing private is published."""
+    keys.current_key()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT private_key FROM oauth_signingkey")
+        stored = cursor.fetchall()
+    assert stored
+    assert not [row for [row] in stored if "PRIVATE KEY" in row]
+    assert not {"d", "p", "q", "dp", "dq", "qi"} & set(keys.published()["keys"][0])
+    assert "private" not in json.dumps(keys.published()).lower()

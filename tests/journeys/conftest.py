@@ -1,0 +1,90 @@
+"""One browser for the journeys, a person at it, and devices that wait; a page that complains fails its test."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+from tests.journeys.devices import LIBRARIES, ByOAuth2Client, Device
+from tests.journeys.people import Person
+from tests.kit import LiveServer
+
+
+@pytest.fixture(scope="package")
+def chromium(browser_type_launch_args: dict[str, Any]) -> Iterator[Browser]:
+    """Started once; it ends with this package, because Playwright keeps an event loop running in the thread of the tests."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(**browser_type_launch_args)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[True, False], ids=["scripts", "no-scripts"])
+def java_script_enabled(request: pytest.FixtureRequest) -> bool:
+    """Every journey that asks for it is walked twice."""
+    return bool(request.param)
+
+
+@pytest.fixture
+def new_person(chromium: Browser, live: LiveServer) -> Iterator[Callable[..., Person]]:
+    """``new_person()`` sits down at a browser of their own. In the end no page may have reported an error or a breach of the policy."""
+    contexts, complaints = [], []
+
+    def watch(page: Page) -> None:
+        page.on("console", lambda message: complaints.append(_said(message)))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("requestfailed", lambda request: complaints.append(_failed(request)))
+
+    def sit_down(host: str = "acme.test", **options: Any) -> Person:
+        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, "locale": "en-GB"} | options)
+        context.set_default_timeout(10_000)
+        context.on("page", watch)
+        contexts.append(context)
+        return Person(live, context, host)
+
+    yield sit_down
+    for context in contexts:
+        context.close()
+    assert not [complaint for complaint in complaints if complaint]
+
+
+def _failed(request: Request) -> str:
+    """A request that came to nothing; the stream of the last page ends with it, which is no complaint."""
+    return "" if request.url.endswith("/events") else f"failed: {request.url} {request.failure}"
+
+
+def _said(message: ConsoleMessage) -> str:
+    """A console line; a page that is itself an error (404, 429 …) is reported there too, which is no complaint."""
+    if (
+        message.text.startswith("Failed to load resource: the server responded with a status of")
+        and "/static/" not in message.location["url"]
+    ):
+        return ""
+    return f"{message.type}: {message.text} ({message.location['url']})"
+
+
+@pytest.fixture
+def person(new_person: Callable[..., Person], java_script_enabled: bool) -> Person:
+    """Somebody at acme's pages, with scripts and without."""
+    return new_person(java_script_enabled=java_script_enabled)
+
+
+@pytest.fixture
+def new_device(live: LiveServer, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Device]:
+    """``new_device()`` asks and waits for a decision; ``host``, ``library`` and what the libraries' classes take."""
+    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
+
+    def ask(host: str = "acme.test", library: str = "requests-oauth2client", **options: str) -> Device:
+        return LIBRARIES[library](live.url(host), **options)
+
+    return ask
+
+
+@pytest.fixture
+def device(new_device: Callable[..., Device]) -> ByOAuth2Client:
+    """A television that waits at acme."""
+    waiting = new_device()
+    assert isinstance(waiting, ByOAuth2Client)
+    return waiting

@@ -1,0 +1,182 @@
+"""Every page and error state that a person can meet, in five walks; at each yield the page stands there to be looked at."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from django.conf import settings
+from django.utils import timezone
+
+from flows.models import Flow, Run, Version
+from idp.accounts.models import Person as Account
+from idp.accounts.recovery import make_link
+from idp.oauth.models import Application
+from idp.ratelimit.budgets import address_key
+from tests.journeys.devices import Device
+from tests.journeys.people import Person
+
+LONG = "A company with a very long name that nobody ever thought would have to stand on a telephone"
+
+
+@dataclass
+class Scene:
+    """Who is there, and the clock. The tenant acme is in scope."""
+
+    new_person: Callable[..., Person]
+    new_device: Callable[..., Device]
+    clock: Any
+    options: dict[str, Any]
+
+    def person(self) -> Person:
+        """Somebody new."""
+        return self.new_person(**self.options)
+
+
+def signing_in(scene: Scene) -> Iterator[tuple[str, Person]]:
+    """From the front page to the throttled password."""
+    person = scene.person()
+    person.open("/")
+    yield "home", person
+    person.open("/device")
+    yield "sign-in", person
+    person.fill("Username or email address", " ")
+    person.press("Continue")
+    yield "sign-in-empty", person
+    person.fill("Username or email address", "alice")
+    person.press("Continue")
+    yield "password", person
+    person.fill("Password", "wrong")
+    person.press("Sign in")
+    yield "password-wrong", person
+    for _ in range(4):
+        person.fill("Password", "wrong")
+        person.press("Sign in")
+    person.reads("Too many attempts.")
+    yield "password-throttled", person
+    scene.clock.shift(timedelta(minutes=20))
+    person.page.locator("input[name=token]").evaluate("field => { field.value = 'stale' }")
+    person.fill("Password", "alice-password-1")
+    person.press("Sign in")
+    yield "password-out-of-date", person
+
+
+def entering_a_code(scene: Scene) -> Iterator[tuple[str, Person]]:
+    """From the empty field to the throttled one."""
+    person, device = scene.person(), scene.new_device()
+    person.open()
+    person.sign_in()
+    person.sees("Connect a device")
+    yield "code", person
+    person.open("/")
+    yield "home-signed-in", person
+    person.open(device.complete_link)
+    yield "code-filled-in", person
+    person.enter_code("BCDF-GHJK")
+    yield "code-wrong", person
+    for _ in range(5):
+        person.enter_code("BCDF-GHJK")
+    person.reads("Too many attempts.")
+    yield "code-throttled", person
+
+
+def deciding(scene: Scene) -> Iterator[tuple[str, Person]]:
+    """The page that asks, in its variants, and what follows."""
+    person = scene.person()
+    device = scene.new_device(device_name="Living room", agent="Acme TV/2.1 (webOS 24; 4K)")
+    person.at_consent(device.user_code)
+    yield "consent", person
+    person.press("Approve")
+    person.sees("You can go back to your device")
+    yield "finish", person
+    assert isinstance(device.poll(), dict)
+    person.page.reload()
+    person.sees("Connected")
+    yield "connected", person
+    Application.objects.filter(client_id="tv").update(owner="Acme Electronics", verified=True)
+    far = scene.new_device(device_name=LONG, agent="Mozilla/5.0 " + "x" * 180)
+    Application.objects.filter(client_id="kiosk").update(title=LONG, owner=LONG)
+    person.at_consent(far.user_code)
+    yield "consent-verified", person
+    person.press("This is not me")
+    person.sees("Device refused")
+    yield "denied", person
+
+
+def endings(scene: Scene) -> Iterator[tuple[str, Person]]:
+    """All the ways in which a run stops short."""
+    person = scene.person()
+    overdue = scene.new_device()
+    person.at_consent(overdue.user_code)
+    scene.clock.shift(timedelta(minutes=11))
+    person.press("Approve")
+    person.sees("That did not work")
+    yield "ended-too-late", person
+    person.at_consent(scene.new_device().user_code)
+    person.context.clear_cookies(name="foyer_session")
+    person.page.reload()
+    person.sees("You were signed out")
+    yield "ended-signed-out", person
+    person.open()
+    scene.clock.shift(timedelta(minutes=31))
+    person.page.reload()
+    person.sees("This took too long")
+    yield "ended-expired", person
+    person.open()
+    person.sign_in("bob")
+    person.enter_code(scene.new_device(client_id="staff-console", scope="openid").user_code)
+    person.sees("You cannot go on")
+    yield "ended-not-allowed", person
+    person.open()
+    Version.objects.update(document={**Version.objects.get().document, "steps": [{"stage": "consent"}]})
+    person.open()
+    person.sees("Something is wrong here")
+    yield "ended-broken", person
+
+
+def accounts_and_errors(scene: Scene) -> Iterator[tuple[str, Person]]:
+    """Recovery, and the pages of errors."""
+    person = scene.person()
+    link = f"/recover/{make_link(Account.objects.get(username='alice'), by='test')}"
+    person.open(link)
+    yield "recover", person
+    person.fill("New password", "password")
+    person.press("Set password")
+    yield "recover-too-weak", person
+    person.fill("New password", "one more good password")
+    person.press("Set password")
+    person.sees("Password set")
+    yield "recover-done", person
+    person.open(link)
+    yield "recover-gone", person
+    person.open("/nothing-here")
+    yield "not-found", person
+    person.open("/flow/nobody/")
+    yield "run-not-found", person
+    person.open("/sign-out")
+    yield "wrong-method", person
+    person.open()
+    person.context.clear_cookies()
+    person.page.evaluate("() => { const form = document.querySelector('form'); form.action = '/sign-out'; form.submit() }")
+    person.sees("This page was out of date")
+    yield "forged", person
+    version, now = Version.objects.get(), timezone.now()
+    here = {
+        "version": version,
+        "state": {},
+        "network": address_key("127.0.0.1"),
+        "started_at": now,
+        "expires_at": now + timedelta(minutes=5),
+    }
+    Run.objects.bulk_create([Run(identifier=uuid4().hex, nonce_hash="x", **here) for _ in range(settings.RUNS_PER_ADDRESS)])
+    person.open()
+    person.sees("Too many sign-ins at once")
+    yield "too-many-runs", person
+    Flow.objects.update(live=None)
+    person.open()
+    person.sees("Nothing is set up here yet")
+    yield "no-flow", person
+
+
+WALKS = [signing_in, entering_a_code, deciding, endings, accounts_and_errors]

@@ -1,0 +1,61 @@
+"""The main road: a device asks, a person signs in, compares the code and approves; the tokens hold."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.journeys.devices import Device, verified
+from tests.journeys.people import Person
+
+
+@pytest.mark.parametrize(
+    ("host", "library", "link", "title"),
+    [("acme.test", "requests-oauth2client", "complete_link", "Acme"), ("other.test", "oauthlib", "link", "Other")],
+    ids=["complete-link", "plain-link"],
+)
+def test_a_device_is_connected(
+    host: str,
+    library: str,
+    link: str,
+    title: str,
+    new_person: Callable[..., Person],
+    new_device: Callable[..., Device],
+    java_script_enabled: bool,
+) -> None:
+    """D5, D9, D10, D17, D18, D21, D22, D39, J1, J3, O7, O8, O13: from the code to verified tokens, by clients of others."""
+    device = new_device(host, library, nonce="n-0S6_WzA2Mj", device_name="Living room")
+    assert device.poll() == "authorization_pending"
+    person = new_person(host, java_script_enabled=java_script_enabled)
+    person.open(getattr(device, link))
+    person.sign_in()
+    person.sees("Connect a device")
+    if link == "complete_link":
+        assert person.value("Code on your device") == device.user_code
+        person.press("Continue")
+    else:
+        assert person.value("Code on your device") == ""
+        person.enter_code(" " + device.user_code.lower().replace("-", "  "))
+    person.sees("Connect this device?")
+    person.reads(
+        f"{title} TV", device.user_code, "Living room", device.http.headers["User-Agent"], "127.0.0.1", "the same network as yours", "ago"
+    )
+    person.reads("Only continue if you can see this code on a device in front of you.", "See your name and username")
+    person.press("Approve")
+    person.sees("You can go back to your device")
+    tokens = device.poll()
+    assert isinstance(tokens, dict), tokens
+    person.sees("Connected")  # by itself
+    person.reads(f"{title} TV is ready", "You can close this page.")
+    expect(person.page).to_have_title(f"Connected · {title}")
+
+    issuer = device.provider["issuer"]
+    claims = verified(device, tokens["id_token"], typ="JWT", audience="tv", nonce="n-0S6_WzA2Mj")
+    access = verified(device, tokens["access_token"], typ="at+jwt", audience=issuer, client_id="tv", sub=claims["sub"])
+    assert set(access["scope"].split()) == {"openid", "profile", "email", "offline_access"}
+    told = device.http.get(device.provider["userinfo_endpoint"], headers={"Authorization": f"Bearer {tokens['access_token']}"}).json()
+    assert told["sub"] == claims["sub"]
+    assert told["email"] == f"alice@{title.lower()}.test"
+    again = device.refresh(tokens["refresh_token"])
+    assert again["refresh_token"] != tokens["refresh_token"]
+    assert verified(device, again["access_token"], typ="at+jwt", audience=issuer)["sub"] == claims["sub"]

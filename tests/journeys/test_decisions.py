@@ -1,0 +1,183 @@
+"""What a person decides, or fails to, and what the device hears of it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+
+from tests.journeys.devices import Device
+from tests.journeys.people import Person
+
+UNKNOWN = "No device is waiting with this code. Check it, or start again on your device."
+
+
+def test_a_refusal_is_told_at_once_and_is_final(device: Device, person: Person) -> None:
+    """D9, D31, D32: Back and Approve after a refusal changes nothing (Hydra #4110, Keycloak #36811)."""
+    person.at_consent(device.user_code)
+    kept = person.new_tab()
+    kept.open(person.page.url)  # the page as a browser keeps it that does not ask again on the way back
+    assert device.poll() == "authorization_pending"
+    person.press("This is not me")
+    person.sees("Device refused")
+    assert device.poll() == "access_denied"
+    person.page.go_back()
+    person.sees("Device refused")
+    kept.sees("Connect this device?")
+    kept.press("Approve")
+    kept.sees("Device refused")
+    assert device.poll() == "access_denied"
+
+
+def test_a_code_that_expired_on_the_way(device: Device, new_device: Callable[..., Device], person: Person) -> None:
+    """D12, D19: too late for the code page and for the decision; the device hears expired_token, worker or not (CVE-2025-64708)."""
+    with time_machine.travel(datetime.now(UTC), tick=True) as clock:
+        person.open()
+        person.sign_in()
+        person.sees("Connect a device")
+        clock.shift(timedelta(minutes=10, seconds=1))
+        person.enter_code(device.user_code)
+        assert person.error_at("Code on your device") == UNKNOWN
+        assert device.poll() == "expired_token"
+        late = new_device()
+        person.enter_code(late.user_code)
+        person.sees("Connect this device?")
+        clock.shift(timedelta(minutes=10, seconds=1))
+        person.press("Approve")
+        person.sees("That did not work")
+        person.reads("This code was decided on already, or has expired. Start again on your device.")
+        assert late.poll() == "expired_token"
+
+
+def test_a_wrong_code_is_said_at_the_field_and_kept(device: Device, person: Person) -> None:
+    """D34: the message stands at the field, the field has the focus and what was typed; the right code then works."""
+    person.open()
+    person.sign_in()
+    person.enter_code("BCDF-GHJK")
+    assert person.error_at("Code on your device") == UNKNOWN
+    assert person.value("Code on your device") == "BCDF-GHJK"
+    assert person.page.locator("input:focus").get_attribute("name") == "user_code"
+    assert person.page.title().startswith("Error: ")
+    person.enter_code(device.user_code)
+    person.sees("Connect this device?")
+
+
+def test_five_wrong_codes_and_one_has_to_wait(device: Device, new_device: Callable[..., Device], person: Person) -> None:
+    """D15, D34: the sixth is refused with a time, even the right one; after that time codes are taken again."""
+    with time_machine.travel(datetime.now(UTC), tick=True) as clock:
+        person.open()
+        person.sign_in()
+        for _ in range(5):
+            person.enter_code("BCDF-GHJK")
+            person.reads(UNKNOWN)
+        with person.page.expect_response(lambda response: response.request.method == "POST") as refused:
+            person.enter_code(device.user_code)
+        assert refused.value.status == 429
+        assert 500 < int(refused.value.header_value("Retry-After") or 0) <= 600
+        person.reads("Too many attempts. Try again in 10 minutes, at ")
+        assert device.poll() == "authorization_pending"
+        clock.shift(timedelta(minutes=10, seconds=1))
+        person.enter_code(new_device().user_code)
+        person.sees("Connect this device?")
+
+
+def test_wrong_passwords_and_the_time_to_wait(new_person: Callable[..., Person]) -> None:
+    """CVE-2025-53942: an unknown name, an inactive person and an active one read the same words and wait as long."""
+    told, person = {}, new_person(java_script_enabled=False)
+    with time_machine.travel(datetime(2030, 1, 1, tzinfo=UTC), tick=False) as clock:
+        for name in ("alice", "nobody-of-this-name", "inactive"):
+            person.open()
+            person.fill("Username or email address", name)
+            person.press("Continue")
+            for _ in range(5):
+                person.fill("Password", "wrong")
+                person.press("Sign in")
+            person.reads("Too many attempts.")
+            told[name] = person.text.replace(name, "NAME")
+        assert len(set(told.values())) == 1, told
+        clock.shift(timedelta(minutes=20))
+        person.fill("Password", "wrong")
+        person.press("Sign in")
+        assert person.error_at("Password") == "That does not match. Check the name and the password, and try again."
+        assert person.value("Password") == ""
+
+
+def test_a_neighbours_code_does_not_exist(new_device: Callable[..., Device], new_person: Callable[..., Person]) -> None:
+    """D25: the other tenant has a face of its own, knows neither acme's code nor its session, and says so in the same words."""
+    device = new_device("acme.test")
+    person = new_person("acme.test")
+    person.open()
+    person.sign_in()
+    person.sees("Connect a device")
+    assert _accent(person) == "#4f46e5"
+    person.host = "other.test"
+    person.open(f"/device?user_code={device.user_code}")
+    person.sees("Sign in")
+    person.reads("Other")
+    assert person.page.title() == "Sign in · Other"
+    assert _accent(person) == "#facc15"
+    assert person.page.get_by_role("button", name="Continue").evaluate("it => getComputedStyle(it).color") == "rgb(0, 0, 0)"
+    person.sign_in()
+    person.enter_code(device.user_code)
+    assert person.error_at("Code on your device") == UNKNOWN
+    assert device.poll() == "authorization_pending"
+    assert "Acme" not in person.text
+
+
+def _accent(person: Person) -> str:
+    return str(person.page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--accent').trim()"))
+
+
+def test_a_complete_link_waits_for_a_post(device: Device, person: Person) -> None:
+    """D5, D10, D30: with a live session the link fills the code in and shows it; no GET and no reload approves (Keycloak #26100)."""
+    person.open()
+    person.sign_in()
+    person.sees("Connect a device")
+    person.open(device.complete_link)
+    person.sees("Connect a device")
+    person.reads("Check that this is the code on your device, then continue.")
+    assert person.value("Code on your device") == device.user_code
+    person.page.reload()
+    assert person.value("Code on your device") == device.user_code
+    assert device.poll() == "authorization_pending"
+    person.press("Continue")
+    person.sees("Connect this device?")
+    person.reads(device.user_code)
+    person.page.reload()
+    here = person.page.url
+    person.open(f"{here}?decision=approve")
+    person.sees("Connect this device?")
+    with time_machine.travel(datetime.now(UTC) + timedelta(seconds=6), tick=True):
+        assert device.poll() == "authorization_pending"
+    person.press("Approve")
+    person.sees("You can go back to your device")
+    assert isinstance(device.poll(), dict)
+
+
+def test_a_form_without_an_answer_decides_nothing(device: Device, person: Person) -> None:
+    """CVE-2026-49448: the page that asks has two buttons and nothing chosen beforehand; its form without either stays where it is."""
+    person.at_consent(device.user_code)
+    assert person.page.locator("form :is(input:not([type=hidden]), select, textarea)").count() == 0
+    assert [button.strip() for button in person.page.locator("form button").all_inner_texts()] == ["This is not me", "Approve"]
+    assert person.page.locator(":focus").count() == 0
+    person.page.locator("form").evaluate("form => form.submit()")
+    person.page.wait_for_load_state()
+    person.reads("This field is required.")
+    person.sees("Connect this device?")
+    assert device.poll() == "authorization_pending"
+
+
+@pytest.mark.parametrize("client_id", ["tv", "staff-console"])
+def test_who_may_not_use_an_application_is_told_so(
+    client_id: str, new_device: Callable[..., Device], new_person: Callable[..., Person]
+) -> None:
+    """CVE-2024-38371: an application's groups count on the way of the device too."""
+    device = new_device(client_id=client_id, scope="openid")
+    person = new_person()
+    person.open()
+    person.sign_in("bob")
+    person.enter_code(device.user_code)
+    person.sees("Connect this device?" if client_id == "tv" else "You cannot go on")
+    if client_id == "staff-console":
+        person.reads("Your account may not use Staff console. Ask an administrator for access.")
+    assert device.poll() == "authorization_pending"

@@ -1,0 +1,67 @@
+"""Every page and error state: read by axe-core, in light and dark, on a telephone and a desk; ``FOYER_SHOTS=folder`` keeps pictures."""
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
+
+from idp.tenancy.models import Tenant
+from tests.journeys.devices import Device
+from tests.journeys.gallery import WALKS, Scene
+from tests.journeys.people import Person
+
+SIZES = {390: 844, 1280: 800}
+ALL = {"resultTypes": ["violations"]}
+COLOURS = ALL | {"runOnly": ["color-contrast"]}  # all that another scheme changes
+CLIPPED = """() => [...document.querySelectorAll('h1, p, button, a, label, dd, dt, input')].filter((element) => {
+  const box = element.getBoundingClientRect();
+  return box.width && (box.left < 0 || box.right > innerWidth + 1);
+}).map((element) => element.outerHTML.slice(0, 200))"""
+
+
+@pytest.mark.parametrize("walk", WALKS, ids=lambda walk: walk.__name__)
+def test_every_page_reads_well(
+    walk: Callable[[Scene], Any], acme: Tenant, new_person: Callable[..., Person], new_device: Callable[..., Device]
+) -> None:
+    """B19: no violation that axe-core knows, nothing wider than the window, one heading, and (by the fixture) no word in the console."""
+    seen = []
+    with time_machine.travel(datetime.now(UTC), tick=True) as clock:
+        for name, person in walk(Scene(new_person, new_device, clock, {})):
+            seen.append(name)
+            assert person.page.get_by_role("heading", level=1).count() == 1, name
+            _look(name, person)
+    assert len(seen) >= 5
+
+
+def _look(name: str, person: Person) -> None:
+    page = person.page
+    for width, height in SIZES.items():
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is wider than {width} px"
+        assert page.evaluate(CLIPPED) == [], f"{name} at {width} px"
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+            _keep_picture(page, f"{name}-{width}-{scheme}")
+            if width == 1280:
+                result = Axe().run(page, options=ALL if scheme == "light" else COLOURS)
+                assert result.violations_count == 0, f"{name} in {scheme}: {result.generate_report()}"
+
+
+def _keep_picture(page: Any, name: str) -> None:
+    if folder := os.environ.get("FOYER_SHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+def test_styles_and_scripts_are_small() -> None:
+    """The whole style sheet weighs less than 12 KB, each script less than 8 KB."""
+    files = list((Path(settings.BASE_DIR) / "web" / "static").rglob("*.*"))
+    sizes = {file.name: file.stat().st_size for file in files}
+    assert sum(size for name, size in sizes.items() if name.endswith(".css")) < 12 * 1024
+    assert all(size < 8 * 1024 for name, size in sizes.items() if name.endswith(".js"))
+    assert {"foyer.css", "code-field.js", "finish.js"} <= set(sizes)

@@ -1,0 +1,508 @@
+"""RFC 8628 through the public door: what the device is told, what the person sees, and who may decide."""
+
+from base64 import urlsafe_b64encode
+from datetime import timedelta
+from hashlib import sha256
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from blueprints.apply import apply
+from idp.accounts import sessions
+from idp.accounts.credentials import hash_password, store_password
+from idp.accounts.people import by_username, save_person
+from idp.devices.models import DeviceCode, State
+from idp.events.models import Event
+from idp.oauth.clients import save_application
+from idp.oauth.models import Application
+from tests.kit import DEVICE_CODE
+from tests.protocol import DEVICE, KIOSK_SECRET, TOKEN, basic, begun, claims_of, connect, outcome, userinfo
+
+CODE_FIRST = """
+tenant: acme
+---
+flow: connect-a-device
+title: Connect a device
+for: device_code
+steps: [{stage: device_code}, {stage: identification}, {stage: password}, {stage: login}, {stage: consent}, {stage: finish}]
+"""
+
+
+def state():
+    """The state of the one device."""
+    return DeviceCode.objects.get().state
+
+
+def asked(door, started, **browser):
+    """A browser in which alice has entered the code and is asked for consent."""
+    seen = door(**browser).sign_in().submit(user_code=started.user_code)
+    assert seen.step == "consent", seen.text
+    return seen
+
+
+# --- the device asks ---------------------------------------------------------------------------------------------------
+
+
+def test_answer_has_every_member(door):
+    """D3, D4, D5, D6, D8, D19: both codes, both addresses, lifetime and interval, as JSON that nobody stores."""
+    response = door().post(DEVICE, {"client_id": "tv", "scope": "openid"})
+    answer = response.json()
+    members = {"device_code", "user_code", "verification_uri", "verification_uri_complete", "expires_in", "interval", "events_uri"}
+    assert set(answer) == members
+    assert answer["verification_uri"] == "http://acme.test/device"
+    assert answer["verification_uri_complete"] == f"http://acme.test/device?user_code={answer['user_code']}"
+    assert answer["user_code"] not in answer["verification_uri"]
+    assert (answer["expires_in"], answer["interval"]) == (600, 5)
+    assert response["Content-Type"] == "application/json"
+    assert response["Cache-Control"] == "no-store"
+
+
+def test_unknown_parameters_are_ignored_and_empty_ones_are_absent(door):
+    """D1, K3: what the server does not know it does not mind; an empty parameter was not sent."""
+    response = door().post(DEVICE, {"client_id": "tv", "scope": "", "nonce": "", "audience": "x", "foo[]": "1", "client_secret": ""})
+    assert outcome(response) == (200, "")
+    assert outcome(door().post(DEVICE, {"client_id": ""})) == (400, "invalid_request")
+
+
+def test_repeated_parameter_is_refused(door):
+    """D1: even with the same value twice."""
+    assert outcome(door().post(DEVICE, "client_id=tv&client_id=tv")) == (400, "invalid_request")
+    assert outcome(door().post(DEVICE, "client_id=tv&unknown=1&unknown=2")) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/x-www-form-urlencoded; charset=UTF-8", "Application/X-WWW-Form-URLEncoded;charset=utf8"]
+)
+def test_charset_in_the_content_type(door, content_type):
+    """K3: several clients send it."""
+    assert outcome(door().post(DEVICE, {"client_id": "tv"}, content_type=content_type)) == (200, "")
+
+
+def test_unknown_and_inactive_clients(door, acme):
+    """D2: who is unknown or switched off learns nothing more than that."""
+    assert outcome(door().post(DEVICE, {"client_id": "nobody"})) == (401, "invalid_client")
+    save_application("tv", by="test", is_active=False)
+    assert outcome(door().post(DEVICE, {"client_id": "tv"})) == (401, "invalid_client")
+
+
+def test_confidential_client_authenticates(door):
+    """D2, K1, K3: by Basic alone, form-encoded as RFC 6749 says, or in the body; never without its secret."""
+    device = door()
+    assert outcome(device.post(DEVICE, {"scope": "openid"}, **basic("kiosk", KIOSK_SECRET))) == (200, "")
+    assert outcome(device.post(DEVICE, {"client_id": "kiosk", "scope": "openid"}, **basic("kiosk", KIOSK_SECRET))) == (200, "")
+    assert outcome(device.post(DEVICE, {"client_id": "kiosk", "client_secret": KIOSK_SECRET})) == (200, "")
+    assert outcome(device.post(DEVICE, {"client_id": "kiosk"})) == (401, "invalid_client")
+    assert outcome(device.post(DEVICE, {"client_id": "kiosk", "client_secret": "wrong"})) == (401, "invalid_client")
+    assert outcome(device.post(DEVICE, {}, **basic("kiosk", "wrong"))) == (401, "invalid_client")
+
+
+def test_client_must_own_the_grant_at_both_endpoints(door, acme):
+    """D28: at the start, and again at each poll, so that switching it off stops what is under way."""
+    device = door()
+    assert outcome(device.post(DEVICE, {"client_id": "no-devices"})) == (400, "unauthorized_client")
+    form = {"grant_type": DEVICE_CODE, "client_id": "no-devices", "device_code": "x"}
+    assert outcome(device.post(TOKEN, form)) == (400, "unauthorized_client")
+    started = device.start()
+    door().approve(started)
+    save_application("tv", by="test", grants=["refresh_token"])
+    assert outcome(device.poll(started)) == (400, "unauthorized_client")
+
+
+def test_scopes_are_filtered_by_the_client(door, acme):
+    """D29: what the application may not have falls away at the start, and appears nowhere later (CVE-2024-52287)."""
+    device = door()
+    started = device.start(scope="openid other:read admin acme:read")
+    assert DeviceCode.objects.get().scopes == ["openid", "acme:read"]
+    seen = asked(door, started)
+    assert "Read your Acme data" in seen.text
+    assert "other:read" not in seen.text
+    seen.submit(decision="approve")
+    tokens = device.poll(started).json()
+    assert tokens["scope"] == claims_of(tokens["access_token"])["scope"] == "openid acme:read"
+
+
+def test_empty_scope_is_legal(door):
+    """D29, D39: a device may ask for nothing; it gets an access token, and neither an ID token nor a refresh token."""
+    tokens = connect(door, scope="")
+    assert "id_token" not in tokens
+    assert "refresh_token" not in tokens
+    assert claims_of(tokens["access_token"])["sub"]
+
+
+def test_scopes_is_an_alias_of_scope(door, acme):
+    """Some clients say ``scopes``; ``scope`` wins where both are there."""
+    door().post(DEVICE, {"client_id": "tv", "scopes": "openid email"})
+    assert DeviceCode.objects.get().scopes == ["openid", "email"]
+    door().post(DEVICE, {"client_id": "tv", "scopes": "openid email", "scope": "openid"})
+    assert DeviceCode.objects.last().scopes == ["openid"]
+
+
+@pytest.mark.parametrize("scope", ["öpenid", 'open"id', "a\\b", "a\tb", " ".join(f"s{n}" for n in range(51))])
+def test_malformed_scope(door, scope):
+    """RFC 6749 section 3.3: characters that no scope may hold."""
+    assert outcome(door().post(DEVICE, {"client_id": "tv", "scope": scope})) == (400, "invalid_scope")
+
+
+def test_device_is_told_its_tenant_behind_tls(door):
+    """K4: every address carries the scheme under which the client came."""
+    answer = door().http.post(DEVICE, "client_id=tv", content_type="application/x-www-form-urlencoded", secure=True).json()
+    assert answer["verification_uri"] == "https://acme.test/device"
+
+
+# --- the device polls ----------------------------------------------------------------------------------------------------
+
+
+def test_pending_then_tokens_then_nothing(door, acme):
+    """D11, D12, D27: the whole life of a code, client_id in the body because the client is public."""
+    device = door()
+    started = device.start()
+    assert outcome(device.poll(started)) == (400, "authorization_pending")
+    door().approve(started)
+    assert state() == State.APPROVED
+    assert outcome(device.poll(started)) == (200, "")
+    assert state() == State.REDEEMED
+    assert outcome(device.poll(started)) == (400, "invalid_grant")
+
+
+def test_unknown_and_missing_device_code(door):
+    """D14: 400 with the right code, not 404 and not 500 (django-oauth-toolkit 3.4.1)."""
+    form = {"grant_type": DEVICE_CODE, "client_id": "tv"}
+    assert outcome(door().post(TOKEN, {**form, "device_code": "unknown"})) == (400, "invalid_grant")
+    assert outcome(door().post(TOKEN, {**form, "device_code": ""})) == (400, "invalid_request")
+    assert outcome(door().post(TOKEN, form)) == (400, "invalid_request")
+
+
+def test_poll_without_client_id(door):
+    """D11: a client that does not authenticate must name itself."""
+    device = door()
+    started = device.start()
+    assert outcome(device.poll(started, client_id=None)) == (400, "invalid_request")
+
+
+def test_code_is_bound_to_its_client(door, acme):
+    """D25: another public client cannot redeem it, and does no harm by trying (django-oauth-toolkit 3.4.1)."""
+    device = door()
+    started = device.start(scope="openid")
+    door().approve(started)
+    assert outcome(device.poll(started, client_id="staff-console")) == (400, "invalid_grant")
+    assert outcome(device.poll(started, client_id="kiosk", client_secret=KIOSK_SECRET)) == (400, "invalid_grant")
+    assert outcome(device.poll(started)) == (200, "")
+
+
+def test_code_is_bound_to_its_tenant(door):
+    """D25: at another tenant the same code, with the same client id, does not exist; neither there nor as a user code."""
+    device = door()
+    started = device.start()
+    assert outcome(door("other.test").poll(started)) == (400, "invalid_grant")
+    stranger = door("other.test")
+    assert "No device is waiting" in stranger.sign_in().submit(user_code=started.user_code).text
+    door().approve(started)
+    assert outcome(door("other.test").poll(started)) == (400, "invalid_grant")
+    assert outcome(device.poll(started)) == (200, "")
+
+
+def test_code_is_bound_to_its_issuer(door):
+    """D25, K4: begun under one host name or scheme of the tenant, it is redeemed there and nowhere else."""
+    device = door()
+    started = device.start()
+    door().approve(started)
+    assert outcome(door("login.acme.test").poll(started)) == (400, "invalid_grant")
+    form = {"grant_type": DEVICE_CODE, "client_id": "tv", "device_code": started.device_code}
+    assert outcome(device.http.post(TOKEN, form, content_type="application/x-www-form-urlencoded", secure=True))[0] == 400
+    assert outcome(device.poll(started)) == (200, "")
+
+
+@pytest.mark.parametrize("decision", ["approve", "deny"])
+def test_device_hears_of_the_decision_at_once(door, decision):
+    """D12, D32: denial is stored and told like approval, at the very next poll (Hydra #4110)."""
+    device = door()
+    started = device.start()
+    asked(door, started).submit(decision=decision)
+    expected = {"approve": (200, ""), "deny": (400, "access_denied")}[decision]
+    assert outcome(device.poll(started)) == expected
+
+
+def test_pkce_both_ways(door):
+    """D40, B7, B8: a verifier that is omitted, wrong, or sent without a challenge is refused (CVE-2023-48228, CVE-2024-23647)."""
+    device = door()
+    verifier = "v" * 43
+    started = device.start(code_challenge=_s256(verifier), code_challenge_method="S256")
+    door().approve(started)
+    assert outcome(device.poll(started)) == (400, "invalid_grant")
+    assert outcome(device.poll(started, code_verifier="w" * 43)) == (400, "invalid_grant")
+    assert outcome(device.poll(started, code_verifier="v" * 42)) == (400, "invalid_request")
+    assert outcome(device.poll(started, code_verifier=verifier)) == (200, "")
+    plain = device.start()
+    door().approve(plain)
+    assert outcome(device.poll(plain, code_verifier=verifier)) == (400, "invalid_grant")
+    assert outcome(device.poll(plain)) == (200, "")
+
+
+@pytest.mark.parametrize("method", ["plain", "", "s256"])
+def test_only_s256(door, method):
+    """B10: no other method begins, nor one left out, which would mean plain."""
+    form = {"client_id": "tv", "code_challenge": _s256("v" * 43), "code_challenge_method": method}
+    assert outcome(door().post(DEVICE, form)) == (400, "invalid_request")
+
+
+def _s256(verifier):
+    return urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+# --- the person decides --------------------------------------------------------------------------------------------------
+
+
+def test_page_says_what_is_approved_and_by_whom_it_was_asked(door, clock):
+    """D9, D10, D17, D18, D20, D21: application, code, address, agent, age; both answers; the maker is not taken on trust."""
+    device = door(address="203.0.113.9", agent="SmartTV/7")
+    started = device.start(scope="openid email", device_name="Living room")
+    clock.shift(90)
+    seen = asked(door, started)
+    for shown in ("Acme TV", started.user_code, "203.0.113.9", "another network than yours", "SmartTV/7", "Living room", "1\xa0minute ago"):
+        assert shown in seen.text
+    assert "Maker not verified" in seen.text
+    assert "Only continue if you can see this code on a device in front of you." in seen.text
+    assert 'name="decision" value="approve"' in seen.text
+    assert 'name="decision" value="deny"' in seen.text
+
+
+def test_verification_starts_at_the_address_that_the_device_shows(door, acme):
+    """D7, D8: verification_uri, without anything after it, leads to the page that takes the code."""
+    started = door().start()
+    seen = door().sign_in(path=started.answer["verification_uri"].removeprefix("http://acme.test"))
+    assert (seen.title, seen.step) == ("Connect a device", "device_code")
+    assert 'name="user_code"' in seen.text
+    assert seen.submit(user_code=started.user_code.lower().replace("-", " ")).step == "consent"
+
+
+def test_complete_link_fills_in_and_submits_nothing(door, acme):
+    """D5, D10: with a live session and an earlier consent the complete link still waits for two POSTs (Keycloak #26100)."""
+    device, person = door(), door()
+    person.approve(device.start())
+    started = device.start()
+    seen = person.page(f"/device?user_code={started.user_code}")
+    assert f'value="{started.user_code}"' in seen.text
+    assert "Check that this is the code on your device" in seen.text
+    assert DeviceCode.objects.last().state == State.PENDING
+    consent = seen.submit(user_code=started.user_code)
+    assert consent.step == "consent"
+    assert started.user_code in consent.text
+    assert DeviceCode.objects.last().state == State.PENDING
+
+
+def test_no_get_changes_anything(door, acme):
+    """D30: reading any page of the run any number of times, with any parameters, decides nothing (Keycloak #26100)."""
+    started = door().start()
+    seen = asked(door, started)
+    for query in ("", "?decision=approve", f"?decision=approve&token={seen.hidden['token']}&step=consent"):
+        for method in (seen.door.http.get, seen.door.http.head):
+            method(seen.path + query)
+    seen.door.page(f"/device?user_code={started.user_code}&decision=approve")
+    assert state() == State.PENDING
+
+
+def test_post_needs_the_forms_own_token(door, acme):
+    """D30: no token, another run's token and another step's token decide nothing; then the right one does."""
+    device = door()
+    started = device.start()
+    seen = asked(door, started)
+    elsewhere = seen.door.page("/device")
+    for token in ("", "x" * 64, elsewhere.hidden["token"]):
+        response = seen.door.http.post(seen.path, {"token": token, "step": "consent", "decision": "approve"})
+        assert response.status_code == 200
+    assert state() == State.PENDING
+    seen.submit(decision="approve")
+    assert state() == State.APPROVED
+
+
+def test_only_the_browser_that_entered_the_code_decides(door, acme):
+    """D30: the same form posted from another browser, even one of the same person, is a page that does not exist."""
+    started = door().start()
+    seen = asked(door, started)
+    thief = door()
+    thief.sign_in()
+    for browser in (door(), thief, door("other.test")):
+        assert browser.http.post(seen.path, {**seen.hidden, "decision": "approve"}).status_code == 404
+    assert state() == State.PENDING
+
+
+def test_no_answer_or_a_strange_one_decides_nothing(door, acme):
+    """D30: an empty POST is no approval (CVE-2026-49448)."""
+    started = door().start()
+    seen = asked(door, started)
+    for fields in ({}, {"decision": ""}, {"decision": "yes"}, {"approve": "approve"}):
+        seen.submit(**fields)
+    assert state() == State.PENDING
+
+
+@pytest.mark.parametrize(("first", "second"), [("deny", "approve"), ("approve", "deny")])
+def test_a_decision_is_final(door, acme, first, second):
+    """D31: going back and pressing the other button, here or elsewhere, changes nothing (Hydra #4110, Keycloak #36811)."""
+    device = door()
+    started = device.start()
+    seen = asked(door, started)
+    elsewhere = asked(door, started)
+    seen.submit(decision=first)
+    decided = state()
+    seen.submit(decision=second)
+    assert "decided on already" in elsewhere.submit(decision=second).text
+    assert state() == decided
+    assert outcome(device.poll(started)) == {"deny": (400, "access_denied"), "approve": (200, "")}[first]
+
+
+def test_pressing_twice_is_pressing_once(door, acme):
+    """D31: a double click approves once."""
+    seen = asked(door, door().start())
+    seen.submit(decision="approve")
+    again = seen.submit(decision="approve")
+    assert again.title == "You can go back to your device"
+    assert Event.objects.filter(kind="device.approved").count() == 1
+
+
+def test_ended_session_cannot_decide(door, acme):
+    """D30: a session that was ended elsewhere decides nothing from a page that is still open (CVE-2025-29928)."""
+    seen = asked(door, door().start())
+    sessions.end_all(by_username("alice"), why="test")
+    assert "You were signed out" in seen.submit(decision="approve").text
+    assert state() == State.PENDING
+
+
+def test_inactive_person_cannot_decide(door, acme):
+    """D33: nor somebody who was switched off in between (CVE-2025-53942)."""
+    seen = asked(door, door().start())
+    save_person("alice", by="test", is_active=False)
+    seen.submit(decision="approve")
+    assert state() == State.PENDING
+
+
+def test_groups_of_the_application_hold_on_the_device_path(door, acme):
+    """D33: at approval, on the page and at the verb, only a member may; the device hears nothing (CVE-2024-38371)."""
+    device = door()
+    started = device.start(client_id="staff-console", scope="openid")
+    bob = door().sign_in("bob", "bob-password-22").submit(user_code=started.user_code)
+    assert "Your account may not use" in bob.text
+    alice = asked(door, started)
+    save_person("alice", by="test", groups=[])
+    assert "You may not connect this device" in alice.submit(decision="approve").text
+    assert outcome(device.poll(started)) == (400, "authorization_pending")
+
+
+def _inactive():
+    save_person("alice", by="test", is_active=False)
+
+
+def _left_the_group():
+    save_person("alice", by="test", groups=[])
+
+
+def _new_password():
+    store_password(by_username("alice"), hash_password("another-password-1"), by="test")
+
+
+def _lost_a_scope():
+    save_application("staff-console", by="test", scopes=[])
+
+
+@pytest.mark.parametrize("change", [_inactive, _left_the_group, _new_password, _lost_a_scope])
+def test_person_is_checked_again_at_redemption(door, acme, clock, change):
+    """D33: what changed between approval and redemption counts, for good (CVE-2024-38371, CVE-2025-53942, CVE-2025-64521)."""
+    device = door()
+    started = device.start(client_id="staff-console", scope="openid")
+    door().approve(started)
+    clock.shift(1)
+    change()
+    assert outcome(device.poll(started)) == (400, "access_denied")
+    assert state() == State.REVOKED
+    save_person("alice", by="test", is_active=True, groups=["staff"])
+    assert outcome(device.poll(started)) == (400, "access_denied")
+    assert Event.objects.filter(kind="tokens.refused").count() == 1
+
+
+def test_application_is_checked_again_at_redemption(door, acme):
+    """D33: an application that was switched off redeems nothing."""
+    device = door()
+    started = device.start()
+    door().approve(started)
+    Application.objects.filter(client_id="tv").update(is_active=False)
+    assert outcome(device.poll(started)) == (401, "invalid_client")
+    assert "No device is waiting" in door().sign_in().submit(user_code=started.user_code).text
+
+
+def test_application_with_a_flow_of_its_own(door, acme, write_blueprint):
+    """D33: an application whose own flow demands more is not reached by typing its code at /device."""
+    strict = CODE_FIRST.replace("connect-a-device", "strict").replace("for: device_code", "for: device_code\ndefault: false")
+    strict = strict.replace("{stage: consent}", "{stage: deny}, {stage: consent}")
+    apply([write_blueprint(strict)])
+    save_application("tv", by="test", device_flow="strict")
+    device = door()
+    started = device.start()
+    seen = door().sign_in().submit(user_code=started.user_code)
+    assert "You may not sign in here." in seen.text
+    assert state() == State.PENDING
+
+
+@pytest.mark.parametrize("path", ["approved", "denied"])
+def test_audit_trail(door, acme, path):
+    """D18: who did what to what, through which application, from where."""
+    device, browser = door(address="203.0.113.9"), "192.0.2.44"
+    started = device.start()
+    asked(door, started, address=browser).submit(decision={"approved": "approve", "denied": "deny"}[path])
+    event = Event.objects.get(kind=f"device.{path}")
+    assert (event.actor, event.application, event.address) == ("alice", "tv", browser)
+    assert Event.objects.get(kind="device.started").address == "203.0.113.9"
+
+
+def test_tokens_carry_the_approving_session(door, acme, clock):
+    """D39, J6: auth_time and amr are those of the session that approved, however old it was; the nonce is echoed."""
+    person, device = door(), door()
+    person.sign_in()
+    signed_in = int(timezone.now().timestamp())
+    clock.shift(timedelta(hours=1))
+    started = device.start(scope="openid", nonce="n-0S6_WzA2Mj")
+    person.approve(started)
+    clock.shift(30)
+    tokens = device.poll(started).json()
+    for token in (claims_of(tokens["id_token"]), claims_of(tokens["access_token"])):
+        assert (token["auth_time"], token["amr"], token["acr"]) == (signed_in, ["pwd"], "single")
+    assert claims_of(tokens["id_token"])["nonce"] == "n-0S6_WzA2Mj"
+    assert "nonce" not in claims_of(tokens["access_token"])
+    assert userinfo(device, tokens["access_token"]).json()["sub"] == claims_of(tokens["id_token"])["sub"]
+
+
+def test_nonce_has_a_limit(door):
+    """D39: 255 characters, an error beyond."""
+    assert outcome(door().post(DEVICE, {"client_id": "tv", "nonce": "n" * 256})) == (400, "invalid_request")
+    assert outcome(door().post(DEVICE, {"client_id": "tv", "nonce": "n" * 255})) == (200, "")
+
+
+# --- what it costs ---------------------------------------------------------------------------------------------------------
+
+COSTS = {"start": 8, "poll": 3, "poll too early": 4, "approve": 11, "redeem": 12}
+
+
+def test_queries_per_request(door, acme, capsys):
+    """The number of statements of each request of the main road; raise a figure only with a reason."""
+    device, found = door(), {}
+    warm = device.start()
+    door().approve(warm)
+    device.poll(warm)
+
+    def counted(name, call):
+        with CaptureQueriesContext(connection) as queries:
+            answer = call()
+        bookkeeping = ("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT")
+        found[name] = sum(not query["sql"].startswith(bookkeeping) for query in queries)
+        return answer
+
+    started = begun(counted("start", lambda: device.post(DEVICE, {"client_id": "tv", "scope": "openid offline_access"})))
+    counted("poll", lambda: device.poll(started))
+    counted("poll too early", lambda: device.poll(started))
+    seen = asked(door, started)
+    decided = counted("approve", lambda: seen.door.http.post(seen.path, {**seen.hidden, "decision": "approve"}))
+    assert decided.status_code == 303
+    assert counted("redeem", lambda: device.poll(started)).status_code == 200
+    with capsys.disabled():
+        print(f"\nqueries per request: {found}")  # noqa: T201
+    assert {name: found[name] for name in COSTS if found[name] > COSTS[name]} == {}

@@ -1,0 +1,293 @@
+"""The same run as JSON: a device connected without a page, and nothing to be had without the run's secret."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+
+from flows.models import Run
+from idp.accounts.models import Session
+from idp.tenancy.models import Tenant
+from tests.engine import device_state, draw
+from tests.kit import Door, Started
+
+Doors = Callable[..., Door]
+
+
+class Program:
+    """A client that renders no HTML. It keeps no cookie; ``secret`` is all that it has."""
+
+    def __init__(self, door: Door, purpose: str = "device_code", **more: str) -> None:
+        self.door = door
+        self.begun = door.http.post("/api/runs/", {"for": purpose, **more}, content_type="application/json")
+        answer = self.begun.json()
+        self.url, self.secret, self.now = answer.get("url", ""), answer.get("secret", ""), answer
+
+    def look(self, **headers: str) -> Any:
+        """The current challenge."""
+        return self.door.http.get(self.url, **{"HTTP_AUTHORIZATION": f"Run {self.secret}", **headers})
+
+    def answer(self, step: str | None = None, **fields: Any) -> Any:
+        """Answers the current step, or the one that is named."""
+        body = {"step": self.now.get("step", "") if step is None else step, "answer": fields}
+        headers = {"HTTP_AUTHORIZATION": f"Run {self.secret}"}
+        response = self.door.http.post(self.url, body, content_type="application/json", **headers)
+        self.now = response.json()
+        return self.now
+
+    def to_consent(self, started: Started) -> "Program":
+        """As alice."""
+        self.answer(name="alice")
+        self.answer(password="alice-password-1")
+        self.answer(user_code=started.user_code)
+        assert self.now["step"] == "consent"
+        return self
+
+
+def test_the_whole_journey(acme: Tenant, door: Doors) -> None:
+    """Each challenge says what is asked, as data; the session belongs to the run and ends with it."""
+    device = door()
+    started = device.start(scope="openid acme:read")
+    program = Program(door())
+    assert program.begun.status_code == 201
+    assert (program.now["kind"], program.now["step"], program.now["stage"]) == ("ask", "identification", "identification")
+    assert program.now["fields"] == [
+        {"name": "name", "label": "Username or email address", "type": "text", "required": True, "autocomplete": "username"}
+    ]
+    password = program.answer(name="alice")
+    assert (password["step"], password["person"]) == ("password", "alice")
+    assert password["fields"][0]["type"] == "password"
+    assert program.answer(password="alice-password-1")["step"] == "device_code"
+    assert Session.objects.filter(ended_at=None).count() == 1
+    consent = program.answer(user_code=started.user_code)
+    assert consent["context"]["user_code"] == started.user_code
+    assert consent["context"]["application"]["name"] == "Acme TV"
+    assert [scope["title"] for scope in consent["context"]["scopes"]] == ["Know who you are", "Read your Acme data"]
+    assert consent["fields"][0]["choices"] == [["approve", "Approve"], ["deny", "This is not me"]]
+    assert device_state(started) == "pending"
+    assert program.answer(decision="approve")["kind"] == "last"
+    assert device.poll(started).status_code == 200
+    assert Session.objects.filter(ended_at=None).count() == 0
+    assert "secret" not in program.look().json()
+
+
+def test_denying(acme: Tenant, door: Doors) -> None:
+    """The device hears of it at once, and the session ends."""
+    started = door().start()
+    program = Program(door()).to_consent(started)
+    assert program.answer(decision="deny")["kind"] == "denied"
+    assert (device_state(started), Session.objects.filter(ended_at=None).count()) == ("denied", 0)
+    assert program.answer(step="consent", decision="approve")["kind"] == "denied"
+    assert device_state(started) == "denied"
+
+
+def test_a_bare_authentication_hands_out_nothing(acme: Tenant, door: Doors) -> None:
+    """It ends in finished: no cookie, no key, no token."""
+    draw("identification", "password", "login", flow="sign-in", **{"for": "authentication"})
+    program = Program(door(), "authentication")
+    program.answer(name="alice")
+    done = program.answer(password="alice-password-1")
+    assert (done["kind"], set(done)) == ("finished", {"kind", "run", "title"})
+    assert not program.door.http.cookies
+    assert Session.objects.filter(ended_at=None).count() == 0
+
+
+def test_a_user_code_is_filled_in_and_not_submitted(door: Doors) -> None:
+    """D10: as with the complete link."""
+    started = door().start()
+    program = Program(door(), user_code=started.user_code)
+    program.answer(name="alice")
+    program.answer(password="alice-password-1")
+    assert program.now["step"] == "device_code"
+    assert program.now["fields"][0]["value"] == started.user_code
+    assert device_state(started) == "pending"
+
+
+@pytest.mark.parametrize("authorization", [None, "", "Run", "Run ", "Bearer {}", "Basic {}", "{}"])
+def test_the_secret_is_needed(door: Doors, authorization: str | None) -> None:
+    """401, and how to send it; never in the address."""
+    program = Program(door())
+    headers = {} if authorization is None else {"HTTP_AUTHORIZATION": authorization.format(program.secret)}
+    for response in (
+        program.door.http.get(f"{program.url}?secret={program.secret}", **headers),
+        program.door.http.post(
+            program.url, {"step": "identification", "answer": {"name": "a"}}, content_type="application/json", **headers
+        ),
+    ):
+        assert (response.status_code, response.json()["error"]) == (401, "unauthorized")
+        assert response["WWW-Authenticate"] == 'Run realm="run"'
+
+
+def test_a_wrong_secret_and_a_foreign_run_look_the_same(door: Doors) -> None:
+    """404: another program's secret, another tenant's host, no such run."""
+    program, second, foreign = Program(door()), Program(door()), Program(door("other.test"))
+    mine = program.secret
+    for secret in (second.secret, foreign.secret, "0" * 64, "é"):
+        program.secret = secret
+        assert (program.look().status_code, program.answer(name="alice")["error"]) == (404, "no_such_run")
+    program.secret = mine
+    program.door.http.defaults["HTTP_HOST"] = "other.test"
+    assert program.look().status_code == 404
+    program.door.http.defaults["HTTP_HOST"] = "acme.test"
+    assert program.look().json()["step"] == "identification"
+
+
+def test_no_cookie_is_read_or_set_here(acme: Tenant, door: Doors) -> None:
+    """Somebody's session in the browser proves nothing to a program, and a program's run leaves no cookie."""
+    browser = door()
+    browser.sign_in()
+    browser.http.cookies["foyer_browser"] = browser.http.cookies["foyer_browser"].value
+    program = Program(browser)
+    assert program.now["step"] == "identification"
+    assert not program.begun.cookies
+    assert not program.look().cookies
+
+
+def test_the_browsers_nonce_is_no_runs_secret(door: Doors) -> None:
+    """And the other way round: a run of one kind cannot be driven through the other's door."""
+    browser = door()
+    seen = browser.page()
+    program = Program(door())
+    program.url, program.secret = f"/api{seen.path.replace('/flow/', '/runs/')}", browser.http.cookies["foyer_browser"].value
+    for secret in (program.secret, f"browser:{program.secret}"):
+        program.secret = secret
+        assert program.look().status_code == 404
+    other = Program(door())
+    browser.http.cookies["foyer_browser"] = other.secret
+    assert browser.page(f"/flow/{other.now['run']}/").status == 404
+
+
+def test_an_answer_to_another_step_and_one_that_comes_twice(door: Doors) -> None:
+    """The current challenge comes back, and nothing happened."""
+    started = door().start()
+    program = Program(door())
+    assert program.answer(step="consent", decision="approve")["step"] == "identification"
+    assert program.answer(step="", name="alice")["step"] == "identification"
+    assert program.answer(step="identification", name="alice")["step"] == "password"
+    assert program.answer(step="identification", name="bob")["person"] == "alice"
+    program.answer(step="password", password="alice-password-1")
+    program.answer(user_code=started.user_code)
+    assert program.answer(step="password", password="x")["step"] == "consent"
+    assert device_state(started) == "pending"
+
+
+def test_reading_a_challenge_decides_nothing(door: Doors) -> None:
+    """D30."""
+    started = door().start()
+    program = Program(door()).to_consent(started)
+    for _ in range(3):
+        assert program.look().json()["step"] == "consent"
+    assert device_state(started) == "pending"
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"unknown": "1"}, {"decision": None}, {"decision": ["approve"]}, {"decision": {"a": 1}}, {"decision": True}]
+)
+def test_an_empty_or_odd_answer_decides_nothing(door: Doors, fields: dict[str, Any]) -> None:
+    """CVE-2026-49448, in JSON: errors by field, status 200, the same challenge."""
+    started = door().start()
+    program = Program(door()).to_consent(started)
+    assert program.answer(**fields)["step"] == "consent"
+    assert program.now["errors"]["decision"]
+    assert device_state(started) == "pending"
+
+
+def test_a_wrong_password_and_the_back_off(door: Doors, clock: time_machine.Traveller) -> None:
+    """Errors by field; then 429 with Retry-After and the time in the body, for the right password as well."""
+    program = Program(door())
+    program.answer(name="alice")
+    for _ in range(4):
+        assert program.answer(password="wrong")["errors"] == {
+            "password": ["That does not match. Check the name and the password, and try again."]
+        }
+    headers = {"HTTP_AUTHORIZATION": f"Run {program.secret}"}
+    body = {"step": "password", "answer": {"password": "alice-password-1"}}
+    response = program.door.http.post(program.url, body, content_type="application/json", **headers)
+    assert (response.status_code, response["Retry-After"]) == (429, "2")
+    assert response.json()["retry_at"]
+    clock.shift(1)
+    assert program.answer(password="alice-password-1")["step"] == "device_code"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"", "application/json", 400),
+        (b"not json", "application/json", 400),
+        (b"[]", "application/json", 400),
+        (b'"x"', "application/json", 400),
+        (b"null", "application/json", 400),
+        (b"{}", "application/json", 400),
+        (b'{"for": "everything"}', "application/json", 400),
+        (b'{"for": 1}', "application/json", 400),
+        (b'{"for": "device_code", "nonsense": 1}', "application/json", 400),
+        (b'{"for": "device_code", "user_code": 7}', "application/json", 400),
+        (b'{"for": "device_code", "user_code": "\\ud800"}', "application/json", 400),
+        (b'{"for": "\xff"}', "application/json", 400),
+        (b"[" * 20_000, "application/json", 400),
+        (b'{"for": "device_code"}', "text/plain", 415),
+        (b"for=device_code", "application/x-www-form-urlencoded", 415),
+    ],
+)
+def test_a_bad_body_is_an_error_in_json(door: Doors, body: bytes, kind: str, status: int) -> None:
+    """Never a 500, never a stack trace."""
+    response = door().http.post("/api/runs/", body, content_type=kind)
+    assert (response.status_code, response.json()["error"]) == (status, "invalid_request")
+    assert not Run.unscoped.exists()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b'{"step": 1}', b'{"answer": "x"}', b'{"step": "identification", "answer": {"name": "\\ud800"}}', b'{"token": "x"}'],
+)
+def test_a_bad_answer_is_an_error_in_json(door: Doors, body: bytes) -> None:
+    """And the run stands where it stood."""
+    program = Program(door())
+    headers = {"HTTP_AUTHORIZATION": f"Run {program.secret}"}
+    response = program.door.http.post(program.url, body, content_type="application/json", **headers)
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
+    assert program.look().json()["step"] == "identification"
+
+
+def test_nul_and_a_too_large_body(door: Doors) -> None:
+    """NUL is dropped, what is too large refused."""
+    program = Program(door())
+    assert program.answer(name="ali\x00ce")["person"] == "alice"
+    response = door().http.post("/api/runs/", b'{"for": "' + b"x" * 70_000 + b'"}', content_type="application/json")
+    assert (response.status_code, response.json()["error"]) == (413, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "allow"), [("/api/runs/", "get", "POST"), ("/api/runs/", "put", "POST"), ("{}", "delete", "GET, POST")]
+)
+def test_a_wrong_method(door: Doors, path: str, method: str, allow: str) -> None:
+    """405 and what is allowed."""
+    program = Program(door())
+    response = getattr(program.door.http, method)(path.format(program.url), HTTP_AUTHORIZATION=f"Run {program.secret}")
+    assert (response.status_code, response["Allow"], response.json()["error"]) == (405, allow, "invalid_request")
+
+
+def test_a_tenant_without_a_flow_for_it(door: Doors) -> None:
+    """404 by name."""
+    program = Program(door(), "authentication")
+    assert (program.begun.status_code, program.now["error"]) == (404, "no_flow")
+
+
+def test_runs_are_limited_by_address_here_too(door: Doors, settings: Any) -> None:
+    """429 with Retry-After."""
+    settings.RUNS_PER_ADDRESS = 2
+    assert [Program(door()).begun.status_code for _ in range(3)] == [201, 201, 429]
+    full = Program(door()).begun
+    assert (full["Retry-After"], full.json()["error"]) == ("300", "too_many_runs")
+
+
+def test_a_run_that_expires_ends_its_session(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
+    """The session belongs to the run: it does not outlive it in the table, once anybody looks."""
+    started = door().start()
+    program = Program(door()).to_consent(started)
+    clock.shift(timedelta(minutes=30))
+    assert program.answer(decision="approve")["kind"] == "expired"
+    assert Session.objects.filter(ended_at=None).count() == 0
+    assert device_state(started) == "pending"

@@ -1,0 +1,303 @@
+"""Guessing codes and passwords through the pages: who is made to wait, what they are told, and that nobody learns anything."""
+
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from django.contrib.auth.hashers import Argon2PasswordHasher
+
+from blueprints.apply import apply
+from idp.accounts.people import by_username, save_person
+from idp.devices.guard import entry_budgets
+from idp.devices.models import DeviceCode, State
+from idp.events.models import Event
+from idp.oauth.clients import save_application
+from idp.ratelimit.budgets import charge
+from tests.kit import _HIDDEN
+from tests.web.test_device import CODE_FIRST
+
+WRONG = "ZZZZ-ZZZZ"
+REFUSED = "No device is waiting with this code"
+PASSWORD = "alice-password-1"
+NO_MATCH = "That does not match."
+
+
+def wrong_codes(seen, times=5):
+    """Enters a wrong code so many times; each must be looked up and refused."""
+    for _ in range(times):
+        seen = seen.submit(user_code=WRONG)
+        assert (seen.status, REFUSED in seen.text) == (200, True), seen.text
+    return seen
+
+
+# --- codes ---------------------------------------------------------------------------------------------------------------
+
+
+def test_five_wrong_codes_per_account(door, acme, clock):
+    """D34: then the account waits for the life of a code, even with the right one, in any browser, and is told until when."""
+    started = door().start()
+    wrong_codes(door().sign_in())
+    for browser in (door(), door(address="192.0.2.77")):
+        throttled = browser.sign_in().submit(user_code=started.user_code)
+        assert throttled.status == 429
+        assert 599 <= int(throttled.response["Retry-After"]) <= 601
+        assert "Too many attempts. Try again in 10 minutes, at" in throttled.text
+        assert REFUSED not in throttled.text
+    assert DeviceCode.objects.get().state == State.PENDING
+    assert Event.objects.filter(kind="flow.step_failed", actor="alice").count() == 5
+    assert Event.objects.filter(kind="flow.throttled", actor="alice").count() == 2
+    door().approve(started, name="bob", password="bob-password-22")
+
+
+def test_waiting_ends_with_the_window(door, acme, clock):
+    """D34: counted over the longest lifetime of a code in the tenant; after it everything is as before."""
+    save_application("kiosk", by="test", device_code_lifetime=1800)
+    person = door()
+    wrong_codes(person.sign_in())
+    clock.shift(1799)
+    assert person.page().submit(user_code=WRONG).status == 429
+    clock.shift(1)
+    started = door().start()
+    assert person.page().submit(user_code=started.user_code).step == "consent"
+
+
+def test_a_right_code_costs_nothing_and_forgives_nothing(door, acme, clock):
+    """D34: the honest may connect ten televisions; four wrong codes before and one after are still five."""
+    device, person = door(), door()
+    person.sign_in()
+    wrong_codes(person.page(), 4)
+    for _ in range(10):
+        person.approve(device.start())
+    seen = wrong_codes(person.page(), 1)
+    assert seen.submit(user_code=device.start().user_code).status == 429
+
+
+def test_one_message_for_wrong_expired_and_used(door, acme, clock):
+    """D34: nobody learns whether a code ever existed; each of them counts."""
+    device = door()
+    used, expired = device.start(), None
+    door().approve(used)
+    clock.shift(1)
+    expired = device.start()
+    clock.shift(600)
+    denied = device.start()
+    door().sign_in("bob", "bob-password-22").submit(user_code=denied.user_code).submit(decision="deny")
+    seen, pages = door().sign_in(), []
+    for code in (WRONG, used.user_code, expired.user_code, denied.user_code, "----"):
+        seen = seen.submit(user_code=code)
+        pages.append((seen.status, _without(seen, code)))
+    assert all(REFUSED in text for _, text in pages)
+    assert len(set(pages)) == 1
+    assert seen.submit(user_code=WRONG).status == 429
+
+
+def test_thirty_wrong_codes_per_address(door, acme, clock):
+    """D34: however many accounts somebody has, one address is done after thirty; another address is not concerned."""
+    for person in range(1000, 1030):
+        charge(entry_budgets(person=person, browser="", address="192.0.2.5"))
+    started = door().start()
+    assert door(address="192.0.2.5").sign_in().submit(user_code=started.user_code).status == 429
+    assert door(address="192.0.2.6").sign_in().submit(user_code=started.user_code).step == "consent"
+
+
+@pytest.fixture
+def code_first(tenants, write_blueprint):
+    """Acme's flow asks for the code before the sign-in."""
+    apply([write_blueprint(CODE_FIRST)])
+
+
+def test_before_the_sign_in_five_per_browser(door, acme, clock, code_first):
+    """D34: the same browser is stopped after five in whatever run; another one is not."""
+    started, browser = door().start(), door()
+    wrong_codes(browser.page(), 3)
+    seen = wrong_codes(browser.page(), 2)
+    throttled = seen.submit(user_code=started.user_code)
+    assert (throttled.status, "Too many attempts." in throttled.text) == (429, True)
+    assert browser.page().submit(user_code=started.user_code).status == 429
+    assert door().page().submit(user_code=started.user_code).step == "identification"
+
+
+def test_before_the_sign_in_thirty_per_address(door, acme, clock, code_first):
+    """D34: throwing the cookies away helps nobody: thirty per address, IPv6 per /64."""
+    started = door().start()
+    for host in range(30):
+        wrong_codes(door(address=f"2001:db8:1:1::{host:x}").page(), 1)
+    assert door(address="2001:db8:1:1::ffff").page().submit(user_code=started.user_code).status == 429
+    assert door(address="2001:db8:1:2::1").page().submit(user_code=started.user_code).step == "identification"
+
+
+def test_budget_of_another_tenant(door, acme, clock):
+    """D34: the same person's name and address at another tenant have a budget of their own."""
+    wrong_codes(door().sign_in())
+    started = door("other.test").start()
+    assert door("other.test").sign_in().submit(user_code=started.user_code).step == "consent"
+
+
+def test_breaker(door, acme, clock):
+    """D34: 200 wrong codes all over the tenant: new codes have twelve letters, one event, old and new codes work for everybody."""
+    device = door()
+    short = device.start()
+    for n in range(200):
+        charge(entry_budgets(person=None, browser=f"b{n}", address=f"10.0.{n}.1"))
+    longer = [device.start() for _ in range(3)]
+    assert {len(started.user_code) for started in longer} == {len("XXXX-XXXX-XXXX")}
+    assert Event.objects.filter(kind="device.codes_lengthened").count() == 1
+    person = door()
+    person.approve(short)
+    person.approve(longer[0])
+    assert len(door("other.test").start().user_code) == len("XXXX-XXXX")
+    clock.shift(601)
+    assert len(device.start().user_code) == len("XXXX-XXXX")
+
+
+def test_fifty_parallel_wrong_codes_over_fifty_runs(live, door, acme):
+    """D34: against a budget of five at most five are looked up, however many arrive at the same moment."""
+    pattern, here = _HIDDEN, f"http://127.0.0.1:{live.port}"
+    limits = httpx.Limits(max_connections=50)
+    with httpx.Client(base_url=here, headers={"Host": "acme.test"}, follow_redirects=True, timeout=60, limits=limits) as browser:
+        page = browser.get("/device")
+        for answer in ({"name": "alice"}, {"password": PASSWORD}):
+            page = browser.post(page.url.path, data={**dict(pattern.findall(page.text)), **answer})
+        runs = [page, *(browser.get("/device") for _ in range(49))]
+        barrier = threading.Barrier(50)
+
+        def guess(seen):
+            form = {**dict(pattern.findall(seen.text)), "user_code": WRONG}
+            barrier.wait()
+            return browser.post(seen.url.path, data=form)
+
+        with ThreadPoolExecutor(50) as pool:
+            answers = list(pool.map(guess, runs))
+    assert len({seen.url.path for seen in runs}) == 50
+    looked_up = [answer for answer in answers if REFUSED in answer.text]
+    assert len(looked_up) == 5
+    assert [answer.status_code for answer in answers if answer not in looked_up] == [429] * 45
+    assert Event.objects.filter(kind="flow.step_failed", target="device_code").count() == 5
+    assert Event.objects.filter(kind="flow.throttled", target="device_code").exists()
+
+
+def test_api_runs_are_throttled_too(door, acme, clock):
+    """D34: the JSON door goes through the same budgets, and says until when."""
+    browser = door()
+    begun = browser.http.post("/api/runs/", {"for": "device_code"}, content_type="application/json").json()
+    wrong_codes(door().sign_in())
+
+    def answer(step, **fields):
+        return browser.http.post(
+            begun["url"], {"step": step, "answer": fields}, content_type="application/json", HTTP_AUTHORIZATION=f"Run {begun['secret']}"
+        )
+
+    answer("identification", name="alice")
+    answer("password", password=PASSWORD)
+    throttled = answer("device_code", user_code=WRONG)
+    assert throttled.status_code == 429
+    assert 599 <= int(throttled["Retry-After"]) <= 601
+    assert throttled.json()["retry_at"]
+
+
+def test_runs_per_address(door, acme, settings, clock):
+    """D35: only so many sign-ins under way from one network; others go on, and time heals."""
+    settings.RUNS_PER_ADDRESS = 3
+    for n in range(3):
+        assert door(address=f"2001:db8::{n}").page().status == 200
+    refused = door(address="2001:db8::9").page()
+    assert (refused.status, refused.title) == (429, "Too many sign-ins at once")
+    assert int(refused.response["Retry-After"]) > 0
+    api = door(address="2001:db8::9").http.post("/api/runs/", {"for": "device_code"}, content_type="application/json")
+    assert (api.status_code, api.json()["error"]) == (429, "too_many_runs")
+    assert door(address="2001:db8:0:1::1").page().status == 200
+    clock.shift(settings.RUN_LIFETIME)
+    assert door(address="2001:db8::9").page().status == 200
+
+
+# --- passwords -------------------------------------------------------------------------------------------------------------
+
+
+def _without(seen, *typed):
+    """The page's text without what each page has of its own: tokens, nonces, the run, and what was typed."""
+    text = re.sub(r'(nonce|name="token" value|action)="[^"]*"', "", seen.text)
+    for word in typed:
+        text = text.replace(word, "…")
+    return text
+
+
+def tried(browser, name, password):
+    """Name and password in a fresh run."""
+    return browser.page("/device?switch").submit(name=name).submit(password=password)
+
+
+def test_unknown_wrong_and_inactive_look_alike(door, acme):
+    """Same pages, same status, same words, whoever was named: an unknown name, a wrong password, an inactive person's right one."""
+    attempts = {"alice": "wrong", "nobody": "wrong", "inactive": "inactive-password-3", "nobody@acme.test": PASSWORD}
+    pages = [tried(door(), name, password) for name, password in attempts.items()]
+    assert all(NO_MATCH in page.text for page in pages)
+    assert {page.status for page in pages} == {200}
+    assert len({_without(page, name) for page, name in zip(pages, attempts, strict=True)}) == 1
+    first = [door().page().submit(name=name) for name in attempts]
+    assert len({_without(page, name) for page, name in zip(first, attempts, strict=True)}) == 1
+
+
+def test_each_attempt_costs_one_hash(door, acme, monkeypatch):
+    """The time of an answer tells nothing: unknown, inactive and without a password cost the same Argon2 run as a wrong one."""
+    save_person("without", by="test")
+    tried(door(), "nobody", "warms up")
+    hashed = []
+    verify, encode = Argon2PasswordHasher.verify, Argon2PasswordHasher.encode
+    monkeypatch.setattr(Argon2PasswordHasher, "verify", lambda self, *given: hashed.append("verify") or verify(self, *given))
+    monkeypatch.setattr(Argon2PasswordHasher, "encode", lambda self, *given: hashed.append("encode") or encode(self, *given))
+    for name in ("alice", "nobody", "inactive", "without"):
+        hashed.clear()
+        assert NO_MATCH in tried(door(), name, "wrong").text
+        assert hashed == ["verify"], name
+
+
+def test_inactive_and_other_tenants_people_cannot_sign_in(door, acme):
+    """CVE-2025-53942: nor does a person of this tenant exist at another one."""
+    save_person("only-here", by="test", password=by_username("alice").password)
+    assert tried(door(), "only-here", PASSWORD).step == "device_code"
+    assert NO_MATCH in tried(door("other.test"), "only-here", PASSWORD).text
+    assert NO_MATCH in tried(door(), "inactive", "inactive-password-3").text
+
+
+@pytest.mark.parametrize("name", ["alice", "nobody", "inactive"])
+def test_exponential_back_off(door, acme, clock, name):
+    """D34: four free attempts, then one waits 1, 2, 4, 8 … seconds, told by Retry-After, the same for names that do not exist."""
+    browser, waits = door(), []
+    for _ in range(4):
+        assert tried(browser, name, "wrong").status == 200
+    for _ in range(6):
+        throttled = tried(browser, name, "wrong")
+        assert throttled.status == 429
+        waits.append(int(throttled.response["Retry-After"]))
+        assert "Too many attempts." in throttled.text
+        clock.shift(waits[-1])
+        assert tried(browser, name, "wrong").status == 200
+    assert [2**n <= wait <= 2**n + 1 for n, wait in enumerate(waits)] == [True] * 6
+
+
+def test_right_password_is_refused_while_throttled(door, acme, clock):
+    """D34: otherwise waiting would only be for those who guess wrong; from elsewhere the person gets in."""
+    browser = door()
+    for _ in range(4):
+        tried(browser, "alice", "wrong")
+    assert tried(browser, "alice", PASSWORD).status == 429
+    assert tried(browser, " ALICE ", PASSWORD).status == 429
+    assert tried(door(address="192.0.2.50"), "alice", PASSWORD).step == "device_code"
+    assert tried(browser, "bob", "bob-password-22").step == "device_code"
+    clock.shift(2)
+    assert tried(browser, "alice", PASSWORD).step == "device_code"
+
+
+def test_success_does_not_reset_the_count(door, acme, clock):
+    """D34: an attacker with an account of their own cannot buy new attempts by signing in between."""
+    browser = door()
+    for _ in range(4):
+        tried(browser, "alice", "wrong")
+        tried(browser, "bob", "bob-password-22")
+    assert tried(browser, "alice", "wrong").status == 429
+    clock.shift(2)
+    assert tried(browser, "alice", PASSWORD).step == "device_code"
+    assert tried(browser, "alice", "wrong").status == 200
+    assert tried(browser, "alice", "wrong").status == 429
