@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from flows.models import Designation
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9_-]{0,48}[a-z0-9])?$")]
+StepName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9_.-]{0,78}[a-z0-9])?$")]
 
 
 class StepDocument(BaseModel):
@@ -14,7 +15,7 @@ class StepDocument(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    id: Name
+    id: StepName
     stage: str
     when: str | None = None
     settings: dict[str, Any] = Field(default_factory=dict)

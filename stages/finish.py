@@ -16,7 +16,7 @@ class Finish(Stage):
 
     title = _("You can go back to your device")
     template = "stages/finish.html"
-    needs = {"consent"}
+    needs = {"request", "consent"}
 
     def enter(self, run: Run) -> Outcome:
         return Show(last=True)

@@ -1,0 +1,1 @@
+"""Runnable measurements; see README.md."""

@@ -1,0 +1,76 @@
+"""From approval to tokens held: 200 devices that are told by push, and 200 that poll at the interval, in one run."""
+
+import asyncio
+import random
+import time
+
+import httpx
+
+from benchmarks.product import Person, Product, begin, heard, listen, poll, quantiles
+
+DEVICES = 200
+AT_ONCE = 25
+
+
+async def pushed(product: Product, http: httpx.AsyncClient, person: Person) -> float:
+    """One device that listens: seconds from the approval's request to its tokens."""
+    started = await begin(http)
+    reader, writer = await listen(product, started["device_code"])
+    approved = time.perf_counter()
+    approval = asyncio.create_task(person.approve(started["user_code"]))
+    await asyncio.wait_for(heard(reader), 30)
+    told = await poll(http, started["device_code"])
+    taken = time.perf_counter() - approved
+    await approval
+    writer.close()
+    if not told:
+        raise SystemExit("the wake-up came before the decision")
+    return taken
+
+
+async def polled(http: httpx.AsyncClient, person: Person) -> float:
+    """One device that polls every five seconds, approved at a random moment of that time."""
+    started = await begin(http)
+    first_poll = time.perf_counter() + started["interval"]
+    await asyncio.sleep(random.uniform(0, started["interval"]))
+    approved = time.perf_counter()
+    await person.approve(started["user_code"])
+    due = first_poll
+    while True:
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        if await poll(http, started["device_code"]):
+            return time.perf_counter() - approved
+        due += started["interval"]
+
+
+async def measure(product: Product) -> tuple[list[float], list[float]]:
+    """Both kinds, ``AT_ONCE`` devices at a time."""
+    person, gate = Person(product), asyncio.Semaphore(AT_ONCE)
+    await person.sign_in()
+    approving = asyncio.Lock()  # one person approves one device at a time
+    async with httpx.AsyncClient(base_url=product.url, timeout=30) as http:
+
+        async def push() -> float:
+            async with gate, approving:
+                return await pushed(product, http, person)
+
+        async def wait() -> float:
+            async with gate:
+                return await polled(http, person)
+
+        by_push = await asyncio.gather(*(push() for _ in range(DEVICES)))
+        by_poll = await asyncio.gather(*(wait() for _ in range(DEVICES)))
+    return list(by_push), list(by_poll)
+
+
+def main() -> None:
+    """Prints the table."""
+    with Product() as product:
+        product.start()
+        by_push, by_poll = asyncio.run(measure(product))
+    print(f"| {DEVICES} devices | median ms | p99 ms |\n| --- | --- | --- |")
+    print(f"| told by push | {quantiles(by_push)} |\n| polling every 5 s | {quantiles(by_poll)} |")
+
+
+if __name__ == "__main__":
+    main()

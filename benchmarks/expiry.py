@@ -1,0 +1,77 @@
+"""Polls while 200,000 stale codes are expired: how long the batches hold the database, how long polls take meanwhile."""
+
+import asyncio
+import sqlite3
+import time
+from datetime import UTC, datetime, timedelta
+
+import httpx
+
+from benchmarks.product import Product, begin, poll, quantiles
+
+STALE = 200_000
+POLLERS = 20
+
+
+def seed(product: Product) -> None:
+    """Writes overdue rows past the product, as copies of one that it made."""
+    with sqlite3.connect(product.folder / "foyer.sqlite3") as database:
+        names = [row[1] for row in database.execute("PRAGMA table_info(devices_devicecode)") if row[1] != "id"]
+        own = {"device_code_hash": "'x' || n", "user_code_hash": "'x' || n", "expires_at": "?"}
+        columns = ", ".join(own.get(name, f'd."{name}"') for name in names)
+        quoted = ", ".join(f'"{name}"' for name in names)
+        overdue = (datetime.now(UTC) - timedelta(minutes=1)).strftime("%Y-%m-%d %H:%M:%S.%f")
+        numbers = f"WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {STALE})"
+        statement = (
+            f"{numbers} INSERT INTO devices_devicecode ({quoted}) SELECT {columns} FROM c, (SELECT * FROM devices_devicecode LIMIT 1) d"
+        )
+        database.execute(statement, [overdue])
+
+
+def left(product: Product) -> int:
+    """How many are still to be expired."""
+    with sqlite3.connect(product.folder / "foyer.sqlite3") as database:
+        overdue = "SELECT count(*) FROM devices_devicecode WHERE state = 'pending' AND device_code_hash LIKE 'x%'"
+        return int(database.execute(overdue).fetchone()[0])
+
+
+async def measure(product: Product, sweeping: bool) -> tuple[list[float], float]:
+    """Polls of devices that wait, each at its interval, until nothing is stale (or for fifteen seconds)."""
+    taken: list[float] = []
+    async with httpx.AsyncClient(base_url=product.url, timeout=60) as http:
+        started = [await begin(http) for _ in range(POLLERS)]
+        if sweeping:
+            await asyncio.to_thread(seed, product)
+        begun = time.perf_counter()
+        done = asyncio.Event()
+
+        async def device(code: str) -> None:
+            while not done.is_set():
+                at = time.perf_counter()
+                await poll(http, code)
+                taken.append(time.perf_counter() - at)
+                await asyncio.sleep(0.5)
+
+        devices = [asyncio.create_task(device(each["device_code"])) for each in started]
+        while time.perf_counter() - begun < (600 if sweeping else 15):
+            await asyncio.sleep(1)
+            if sweeping and not await asyncio.to_thread(left, product):
+                break
+        done.set()
+        await asyncio.gather(*devices)
+    return taken, time.perf_counter() - begun
+
+
+def main() -> None:
+    """Prints the table."""
+    with Product() as product:
+        product.start()
+        quiet, _ = asyncio.run(measure(product, sweeping=False))
+        busy, seconds = asyncio.run(measure(product, sweeping=True))
+    print("| polls (two a second from each of 20 devices) | median ms | p99 ms | longest ms |\n| --- | --- | --- | --- |")
+    print(f"| nothing to expire | {quantiles(quiet)} | {1000 * max(quiet):.0f} |")
+    print(f"| while {STALE:,} codes are expired, {seconds:.0f} s | {quantiles(busy)} | {1000 * max(busy):.0f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""2,000 waiting listeners in one process: what each costs, how fast the right one is told, how fast all are sent home."""
+
+import asyncio
+import random
+import time
+
+import httpx
+
+from benchmarks.product import Person, Product, begin, heard, listen, quantiles
+
+LISTENERS = 2000
+TOLD = 50
+
+
+async def measure(product: Product) -> dict[str, str]:
+    """Opens them all, approves some, stops the server under the rest."""
+    before, threads_before = product.memory()
+    person = Person(product)
+    await person.sign_in()
+    async with httpx.AsyncClient(base_url=product.url, timeout=60) as http:
+        started = [await begin(http) for _ in range(LISTENERS)]
+    seeded, _ = product.memory()
+    opening = time.perf_counter()
+    streams = [await listen(product, each["device_code"]) for each in started]
+    opened = time.perf_counter() - opening
+    await asyncio.sleep(2)
+    after, threads = product.memory()
+    taken = []
+    for chosen in random.sample(range(LISTENERS), TOLD):
+        begun = time.perf_counter()
+        approval = asyncio.create_task(person.approve(started[chosen]["user_code"]))
+        await asyncio.wait_for(heard(streams[chosen][0]), 30)
+        taken.append(time.perf_counter() - begun)
+        await approval
+    stopping = await asyncio.to_thread(product.stop)
+    for _, writer in streams:
+        writer.close()
+    return {
+        "opened per second": f"{LISTENERS / opened:.0f}",
+        "memory each": f"{1024 * (after - seeded) / LISTENERS:.1f} KiB",
+        "process before and with all": f"{before:.0f} and {after:.0f} MiB",
+        "threads before and with all": f"{threads_before} and {threads}",
+        "approval's request to the right listener, median and p99": quantiles(taken).replace(" |", " and") + " ms",
+        "shutdown with all of them": f"{stopping:.2f} s",
+    }
+
+
+def main() -> None:
+    """Prints the table."""
+    with Product(FOYER_LISTENERS_PER_ADDRESS=str(LISTENERS + 10)) as product:
+        product.start()
+        rows = asyncio.run(measure(product))
+    print(f"| {LISTENERS} listeners | |\n| --- | --- |")
+    for name, value in rows.items():
+        print(f"| {name} | {value} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""The product under measurement: ``manage.py up`` in a process of its own, on a throw-away folder and a free port."""
+
+import asyncio
+import html
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).resolve().parent.parent
+GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+PASSWORD = "benchmark-password-1"
+ROOMY = """
+application: demo-device
+device: {pending_limit: 1000000, pending_limit_per_address: 1000000}
+"""
+_HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)"')
+
+
+class Product:
+    """A context: entered, it answers; left, it has stopped. ``settings``: further environment variables."""
+
+    def __init__(self, **settings: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="foyer-benchmark-"))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.environment = {
+            **os.environ,
+            "FOYER_DATA": str(self.folder),
+            "PORT": str(self.port),
+            "FOYER_ADMIN_PASSWORD": PASSWORD,
+            "FOYER_LOG": "json",
+            **settings,
+        }
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> "Product":
+        self.start()
+        self.stop()
+        roomy = self.folder / "roomy.yaml"
+        roomy.write_text(ROOMY)
+        self.manage("blueprint", "apply", str(roomy))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.process.poll() is None:
+            self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def manage(self, *arguments: str) -> None:
+        """One command in its own process."""
+        subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def start(self) -> float:
+        """Starts the server; the seconds until it answers."""
+        begun = time.perf_counter()
+        self.log = open(self.folder / "log", "a")  # noqa: SIM115  closed in stop()
+        self.process = subprocess.Popen(
+            [sys.executable, "manage.py", "up"], cwd=ROOT, env=self.environment, stdout=self.log, stderr=self.log
+        )
+        while time.perf_counter() - begun < 60:
+            try:
+                if httpx.get(self.url + "/health/ready").status_code == 200:
+                    return time.perf_counter() - begun
+            except httpx.TransportError:
+                time.sleep(0.02)
+        raise SystemExit(f"the server does not answer: {(self.folder / 'log').read_text()[-2000:]}")
+
+    def stop(self) -> float:
+        """Stops it as Ctrl-C does; the seconds that takes."""
+        begun = time.perf_counter()
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(30)
+        self.log.close()
+        return time.perf_counter() - begun
+
+    def memory(self) -> tuple[float, int]:
+        """Proportional set size in MiB, and threads."""
+        proc = Path(f"/proc/{self.process.pid}")
+        pss = next(int(line.split()[1]) for line in (proc / "smaps_rollup").read_text().splitlines() if line.startswith("Pss:"))
+        threads = next(int(line.split()[1]) for line in (proc / "status").read_text().splitlines() if line.startswith("Threads:"))
+        return pss / 1024, threads
+
+
+class Person:
+    """The administrator, signed in; approves devices through the product's own pages."""
+
+    def __init__(self, product: Product) -> None:
+        self.http = httpx.AsyncClient(base_url=product.url, follow_redirects=True, timeout=30)
+
+    async def sign_in(self) -> None:
+        """The first two steps of the shipped flow."""
+        page = await self.http.get("/device")
+        for fields in ({"name": "admin"}, {"password": PASSWORD}):
+            page = await self._submit(page, fields)
+
+    async def approve(self, user_code: str) -> None:
+        """Enters the code and approves."""
+        page = await self._submit(await self.http.get("/device"), {"user_code": user_code})
+        await self._submit(page, {"decision": "approve"})
+
+    async def _submit(self, page: httpx.Response, fields: dict[str, str]) -> httpx.Response:
+        hidden = {name: html.unescape(value) for name, value in _HIDDEN.findall(page.text)}
+        answer = await self.http.post(str(page.url), data={**hidden, **fields})
+        answer.raise_for_status()
+        return answer
+
+
+async def begin(http: httpx.AsyncClient) -> dict[str, Any]:
+    """A device asks."""
+    answer = await http.post("/application/o/device/", data={"client_id": "demo-device", "scope": "openid"})
+    answer.raise_for_status()
+    return dict(answer.json())
+
+
+async def poll(http: httpx.AsyncClient, device_code: str) -> bool:
+    """One poll; whether it brought tokens."""
+    form = {"grant_type": GRANT, "client_id": "demo-device", "device_code": device_code}
+    answer = await http.post("/application/o/token/", data=form)
+    if answer.status_code != 200 and answer.json().get("error") not in ("authorization_pending", "slow_down"):
+        raise SystemExit(answer.text)
+    return answer.status_code == 200
+
+
+async def listen(product: Product, device_code: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """An open stream of server-sent events, past its headers."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", product.port)
+    head = f"GET /application/o/device/events HTTP/1.1\r\nHost: 127.0.0.1:{product.port}\r\nAuthorization: Device {device_code}\r\n\r\n"
+    writer.write(head.encode())
+    status = await reader.readline()
+    if b" 200 " not in status:
+        raise SystemExit(status.decode())
+    while (await reader.readline()).strip():
+        pass
+    return reader, writer
+
+
+async def heard(reader: asyncio.StreamReader) -> str:
+    """The name of the next event; "" when the stream has ended."""
+    while line := await reader.readline():
+        if line.startswith(b"event: "):
+            return line[7:].decode().strip()
+    return ""
+
+
+def quantiles(seconds: list[float]) -> str:
+    """Median and 99th percentile in milliseconds."""
+    ordered = sorted(seconds)
+    return f"{1000 * ordered[len(ordered) // 2]:.0f} | {1000 * ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]:.0f}"

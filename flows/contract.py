@@ -1,0 +1,131 @@
+"""What every stage must keep, as tests that come with Foyer: ``pytest --pyargs flows.contract -k acme.badge --ds=idp.settings``.
+
+They run over each registered stage, whoever wrote it, and need nothing from its author. Answers are empty or made up, so
+nothing may be proved, learned or written by them.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django import forms
+from django.db import connection
+from django.template.loader import get_template
+from django.utils import timezone
+from pydantic import ValidationError
+
+from flows.facts import ABOUT_A_PERSON
+from flows.registry import stages
+from flows.run import Run, State
+from flows.schema import settings_schema
+from flows.stage import Deny, Done, Leave, Outcome, Show, Stage
+from idp.accounts.people import save_person
+from idp.effects import Effect
+from idp.ratelimit.budgets import Spend
+from idp.sealing import Sealed
+from idp.tenancy.scope import tenant_scope
+from idp.tenancy.tenants import save_tenant
+
+ANSWERS: tuple[dict[str, str], ...] = ({}, {"unknown": "field"}, {"decision": "perhaps"}, {"name": "", "password": "", "user_code": ""})
+
+
+@pytest.fixture(params=sorted(stages()))
+def stage(request: Any) -> Stage:
+    """Each stage with its default settings."""
+    return stages()[request.param]()
+
+
+@pytest.fixture
+def run(db: None, stage: Stage) -> Iterator[Run]:
+    """A run that has learned what the stage needs, about a person who exists and a request that does not."""
+    with tenant_scope(save_tenant("contract")):
+        person = save_person("alice", by="contract").pk
+        proved = {"person": person, "at": timezone.now().isoformat(), "method": "pwd"}
+        known: dict[str, Any] = {
+            "person": {"id": person, "name": "alice"},
+            "proof": proved,
+            "second_factor": {**proved, "method": "otp"},
+            "signed_in": {**proved, "session": 0, "methods": ["pwd"]},
+            "request": {"kind": "device", "device": 0, "application": 0, "scopes": [], "flow": "", "user_code": Sealed.of("BCDF-GHJK")},
+            "consent": {"device": 0, "scopes": []},
+        }
+        facts = {name: known.get(name, {}) for name in stage.needs}
+        yield Run("contract", "contract", facts, {}, {}, "browser", None, "192.0.2.1", "contract", timezone.now())
+
+
+@pytest.fixture
+def nothing_is_written(run: Run) -> Iterator[None]:
+    """The database refuses everything but reading."""
+
+    def only_select(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
+        assert sql.lstrip().upper().startswith("SELECT"), f"a stage wrote: {sql}"
+        return execute(sql, parameters, many, context)
+
+    with connection.execute_wrapper(only_select):
+        yield
+
+
+def test_it_declares_itself(stage: Stage) -> None:
+    """A title, a docstring, settings that all have defaults, and a schema that JSON can hold."""
+    assert str(stage.title)
+    assert type(stage).__doc__
+    assert json.loads(json.dumps(settings_schema(type(stage))))["type"] == "object"
+    with pytest.raises(ValidationError):
+        stage.Settings.model_validate({"no-such-setting": 1})
+
+
+def test_its_settings_survive_their_own_upgrade(stage: Stage) -> None:
+    """What is stored today is read tomorrow."""
+    stored = stage.settings.model_dump(mode="json")
+    assert stage.Settings.model_validate(stage.upgrade(stored)) == stage.settings
+
+
+@pytest.mark.usefixtures("nothing_is_written")
+def test_arriving_reads_and_decides(stage: Stage, run: Run) -> None:
+    """``enter`` writes nothing, proves nothing without an effect, and learns only what the stage gives."""
+    _sound(stage, stage.enter(run))
+
+
+@pytest.mark.usefixtures("nothing_is_written")
+@pytest.mark.parametrize("answer", ANSWERS, ids=["empty", "unknown", "made-up", "blank"])
+def test_a_worthless_answer_proves_nothing(stage: Stage, run: Run, answer: dict[str, str]) -> None:
+    """CVE-2026-49448: an empty answer, or one of unknown fields, gives no fact about a person and has no effect."""
+    form = stage.form(run, answer)
+    assert isinstance(form, forms.Form)
+    if not form.is_valid():
+        return
+    assert all(isinstance(spend, Spend) for spend in stage.attempts(run, form.cleaned_data))
+    outcome = _sound(stage, stage.submit(run, form.cleaned_data))
+    if isinstance(outcome, Done):
+        assert not set(outcome.facts) & set(ABOUT_A_PERSON)
+        assert not outcome.effects
+
+
+@pytest.mark.usefixtures("nothing_is_written")
+def test_its_page_can_be_shown(stage: Stage, run: Run) -> None:
+    """The context is JSON (times aside), the form renders, the template exists."""
+    json.dumps(dict(stage.context(run)), default=str)
+    assert str(stage.form(run)) is not None
+    assert get_template(stage.template)
+
+
+def test_what_it_keeps_can_be_stored(stage: Stage, run: Run) -> None:
+    """What a Show keeps survives the row it is kept in."""
+    outcome = stage.enter(run)
+    if isinstance(outcome, Show):
+        state = State(kept=dict(outcome.keep))
+        assert State.load(json.loads(json.dumps(state.dump()))) == state
+
+
+def _sound(stage: Stage, outcome: Outcome) -> Outcome:
+    assert isinstance(outcome, Show | Done | Deny | Leave)
+    for effect in outcome.effects:
+        assert isinstance(effect, Effect)
+        assert dataclasses.is_dataclass(effect)
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            effect.anything = 1  # type: ignore[attr-defined]
+    if isinstance(outcome, Done):
+        assert set(outcome.facts) <= set(stage.gives)
+    return outcome

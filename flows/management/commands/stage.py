@@ -1,0 +1,126 @@
+"""``manage.py stage``: what is installed, and a skeleton for one of your own."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from flows.registry import stages
+
+_KIND = re.compile(r"\A[a-z][a-z0-9]*\.[a-z][a-z0-9_]*\Z")
+
+_PROJECT = """\
+[build-system]
+requires = ["setuptools>=77"]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "foyer-{dashed}"
+version = "0.1.0"
+description = "A stage for Foyer."
+requires-python = ">=3.11"
+
+[project.entry-points."idp.stages"]
+"{kind}" = "{module}"
+
+[tool.setuptools]
+py-modules = ["{module}"]
+"""
+
+_STAGE = '''\
+"""Asks for the number on a badge."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from flows.run import Run
+from flows.settings import StageSettings, setting
+from flows.stage import Done, Outcome, Show, Stage
+
+
+class {name}(Stage):
+    """Asks for the number on a badge, which must begin as the settings say."""
+
+    title = _("Your badge")
+    needs = {{"person"}}
+    gives = {{"{kind}"}}
+
+    class Settings(StageSettings):
+        prefix: str = setting("A", max_length=10, title=_("How every number begins"))
+
+    class Form(forms.Form):
+        number = forms.CharField(label=_("Number on your badge"), max_length=20)
+
+    def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
+        if not answer["number"].startswith(self.settings.prefix):
+            return Show(errors={{"number": _("That is not the number of a badge.")}})
+        return Done({{"{kind}": {{"number": answer["number"]}}}})
+'''
+
+_TEST = '''\
+"""The badge's number is checked. What every stage must keep: pytest --pyargs flows.contract -k {kind} --ds=idp.settings"""
+
+from django.utils import timezone
+
+from flows.run import Run
+from flows.stage import Done, Show
+from {module} import {name}
+
+
+def run() -> Run:
+    """Somebody whose name was typed."""
+    return Run("run", "flow", {{"person": {{"id": 1, "name": "alice"}}}}, {{}}, {{}}, "browser", None, "192.0.2.1", "", timezone.now())
+
+
+def test_a_badge_passes():
+    """The number is learned."""
+    outcome = {name}().submit(run(), {{"number": "A17"}})
+    assert isinstance(outcome, Done)
+    assert outcome.facts == {{"{kind}": {{"number": "A17"}}}}
+
+
+def test_anything_else_is_asked_again():
+    """With a message at the field."""
+    outcome = {name}().submit(run(), {{"number": "17"}})
+    assert isinstance(outcome, Show)
+    assert set(outcome.errors) == {{"number"}}
+'''
+
+
+class Command(BaseCommand):
+    """Commands about stages."""
+
+    help = "list: every installed stage. new COMPANY.NAME: writes a package with a stage, its entry point and its test."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True)
+        actions.add_parser("list", help="every installed stage")
+        new = actions.add_parser("new", help="write the skeleton of a stage")
+        new.add_argument("kind", metavar="COMPANY.NAME")
+        new.add_argument("--to", type=Path, default=Path(), metavar="FOLDER", help="where the new folder goes")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["action"] == "list":
+            for kind, stage in stages().items():
+                self.stdout.write(f"{kind:20} {(stage.__doc__ or '').splitlines()[0]}  ({stage.__module__})")
+            return
+        self._new(options["kind"], options["to"])
+
+    def _new(self, kind: str, parent: Path) -> None:
+        if not _KIND.match(kind):
+            raise CommandError("A kind is written company.name, in lower case: acme.badge.")
+        module = kind.replace(".", "_")
+        words = {"kind": kind, "module": module, "dashed": kind.replace(".", "-").replace("_", "-")}
+        words["name"] = "".join(word.title() for word in kind.partition(".")[2].split("_"))
+        folder = parent / f"foyer-{words['dashed']}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            raise CommandError(f"{folder} exists already.") from None
+        for name, text in {"pyproject.toml": _PROJECT, f"{module}.py": _STAGE, f"test_{module}.py": _TEST}.items():
+            (folder / name).write_text(text.format(**words))
+        self.stdout.write(f"{folder} is written. Install it beside Foyer (pip install ./{folder}), then: manage.py stage list")

@@ -1,0 +1,40 @@
+"""JSON Schema of the flow document with the settings of every installed stage: for editors, the API and the builder."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.functional import Promise
+
+from flows.document import FlowDocument
+from flows.registry import stages
+from flows.stage import Stage
+
+
+def settings_schema(stage: type[Stage]) -> dict[str, Any]:
+    """The schema of one stage's settings, with titles in the language in force."""
+    schema = dict(_plain(stage.Settings.model_json_schema()))
+    return {**schema, "title": str(stage.title)}
+
+
+def document_schema() -> dict[str, Any]:
+    """The schema of a flow: each step's ``settings`` are those of its ``stage``."""
+    schema = dict(_plain(FlowDocument.model_json_schema(by_alias=True)))
+    step = schema["$defs"]["StepDocument"]
+    step["required"] = ["stage"]
+    step["properties"]["stage"]["enum"] = list(stages())
+    step["allOf"] = [
+        {"if": {"properties": {"stage": {"const": kind}}}, "then": {"properties": {"settings": settings_schema(stage)}}}
+        for kind, stage in stages().items()
+    ]
+    return schema
+
+
+def _plain(value: Any) -> Any:
+    """The same with every lazy text resolved: pydantic leaves them as they are, and JSON cannot hold them."""
+    if isinstance(value, Promise):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value
