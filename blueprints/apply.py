@@ -13,12 +13,14 @@ from blueprints.document import KINDS, ApplicationDocument
 from blueprints.read import BadBlueprint, Located, Problem, read
 from flows.models import Designation
 from flows.versions import RefusedFlow, live_version, publish
-from idp.accounts.credentials import check_password, hash_password
+from idp.accounts.credentials import hash_password, is_password, store_password
 from idp.accounts.models import Group
 from idp.accounts.people import by_username, save_group, save_person
+from idp.events.bus import publish as publish_event
 from idp.oauth.clients import STANDARD_SCOPES, save_application, save_scope
 from idp.oauth.grant import grants
 from idp.oauth.models import Scope
+from idp.outbox.mail import save_template
 from idp.sealing import digest
 from idp.tenancy import tenants
 from idp.tenancy.scope import tenant_scope
@@ -63,10 +65,15 @@ def _apply_one(each: Located, password: str | None) -> list[Problem]:
         return [each.problem(finding.path, finding.message) for finding in refused.findings]
     except ValidationError as error:
         named = error.message_dict if hasattr(error, "error_dict") else {each.kind: error.messages}
-        return [each.problem([_KEYS.get(key, key)], text) for key, texts in named.items() for text in texts]
+        return [each.problem([_key(each.kind, column)], text) for column, texts in named.items() for text in texts]
 
 
-_KEYS = {"__all__": "", "name": "domains", "username": "person", "secret_hash": "client_secret", "confidential": "type"}
+_KEYS = {"__all__": "", "username": "person", "secret_hash": "client_secret", "confidential": "type"}
+
+
+def _key(kind: str, column: str) -> str:
+    """The key of the document that holds this column; only a person has a name beside the one by which the document is known."""
+    return kind if column == "name" and kind != "person" else _KEYS.get(column, column)
 
 
 def _tenant(each: Located) -> list[Problem]:
@@ -94,7 +101,7 @@ def _password_hash(each: Located) -> str | None:
     if tenant is not None:
         with tenant_scope(tenant):
             person = by_username(each.name)
-            if person and check_password(person, password).correct:
+            if person and is_password(person, password):
                 return None
     return hash_password(password)
 
@@ -106,10 +113,13 @@ def _person(each: Located, password: str | None) -> list[Problem]:
     values = document.given("person", "password", "active", "admin", "groups")
     columns = {"active": "is_active", "admin": "is_admin"}
     values |= {column: getattr(document, key) for key, column in columns.items() if key in document.model_fields_set}
-    if password:
+    known = by_username(each.name)
+    if password and not known:
         values["password"] = password
     groups = document.groups if "groups" in document.model_fields_set else None
     save_person(each.name, groups=groups, by=BY, **values)
+    if password and known:
+        store_password(known, password, by=BY)
     return []
 
 
@@ -130,6 +140,12 @@ def _application(each: Located) -> list[Problem]:
     if problems:
         return problems
     save_application(each.name, by=BY, **_columns(document))
+    return []
+
+
+def _mail(each: Located) -> list[Problem]:
+    if save_template(each.name, **each.document.given("mail")):
+        publish_event("mail.changed", actor=BY, target=each.name)
     return []
 
 
@@ -162,4 +178,10 @@ def _unknown(each: Located, key: str, names: Iterable[str], known: Iterable[str]
     return problems
 
 
-_APPLY: dict[str, Callable[[Located], list[Problem]]] = {"scope": _scope, "group": _group, "flow": _flow, "application": _application}
+_APPLY: dict[str, Callable[[Located], list[Problem]]] = {
+    "scope": _scope,
+    "group": _group,
+    "flow": _flow,
+    "application": _application,
+    "mail": _mail,
+}

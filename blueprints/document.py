@@ -4,7 +4,7 @@ from datetime import timedelta
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from flows.document import FlowDocument, Name
 from flows.settings import Duration
@@ -47,6 +47,7 @@ class TenantDocument(Document):
     logo: str = ""
     accent: str = Field("", pattern=r"^#[0-9a-f]{6}$")
     networks: list[_Network] = []
+    mail_from: str = ""
     domains: list[str] = []
 
 
@@ -107,6 +108,15 @@ class ApplicationDocument(Document):
     refresh_token_lifetime: Duration = timedelta(days=30)
 
 
+class MailDocument(Document):
+    """The tenant's own wording of a mail."""
+
+    mail: str
+    subject: Annotated[str, StringConstraints(strip_whitespace=True)] = ""
+    text: str = ""
+    html: str = ""
+
+
 KINDS: dict[str, type[BaseModel]] = {
     "tenant": TenantDocument,
     "scope": ScopeDocument,
@@ -114,4 +124,5 @@ KINDS: dict[str, type[BaseModel]] = {
     "person": PersonDocument,
     "flow": FlowDocument,
     "application": ApplicationDocument,
+    "mail": MailDocument,
 }

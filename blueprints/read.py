@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from idp.tenancy.models import DEFAULT
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 20
 MAX_NODES = 50_000
+MAX_BRACKETS = 200  # open at once, in quoted text too: what the parser is given at all, for it is quadratic in them
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ def _parse(file: Path) -> list[Any]:
         text = file.read_bytes()
         if len(text) > MAX_BYTES:
             raise BadBlueprint([Problem(name, 1, 1, "", f"The file is larger than {MAX_BYTES // 1024} KiB.")])
+        if max(accumulate((letter in b"[{") - (letter in b"]}") for letter in text), default=0) > MAX_BRACKETS:
+            raise BadBlueprint([Problem(name, 1, 1, "", "The document is too deep or too large.")])
         nodes = [node for node in YAML(typ="rt", pure=True).load_all(text.decode("utf-8")) if node is not None]
         for node in nodes:
             _measure(name, node)
@@ -158,6 +162,8 @@ def _twice(found: list[Located]) -> list[Problem]:
     seen: dict[tuple[str, str, str], Located] = {}
     problems = []
     for each in found:
+        if each.document.model_fields_set == {"tenant"}:
+            continue  # only says to whom the rest of its file belongs
         first = seen.setdefault((each.tenant, each.kind, each.name), each)
         if first is not each:
             problems.append(each.problem([each.kind], f"{each.kind} {each.name} stands in {first.file} already."))

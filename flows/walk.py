@@ -16,6 +16,7 @@ from flows.planner import Step, document_of
 from flows.run import Client, Run, State
 from flows.stage import Deny, Done, Leave, Outcome, Show
 from flows.versions import live_version
+from idp.effects import EffectLost
 from idp.events.bus import publish
 from idp.sealing import macs
 from idp.words import About
@@ -95,6 +96,11 @@ def record(walk: Walk, step: Step, outcome: Outcome) -> None:
             results.extend(effect.apply() for effect in outcome.effects)
             _note(walk, step, outcome, results)
             save(walk)
+    except EffectLost:
+        walk.state = before
+        if _moved(walk):  # the other click of a double one came first and did the very thing: its page is the answer
+            raise Overtaken from None
+        raise
     except Exception:
         walk.state = before
         raise
@@ -112,6 +118,10 @@ def save(walk: Walk) -> None:
     if not Row.objects.filter(pk=row.pk, revision=row.revision).update(revision=row.revision + 1, **values):
         raise Overtaken
     row.revision += 1
+
+
+def _moved(walk: Walk) -> bool:
+    return not Row.objects.filter(pk=walk.row.pk, revision=walk.row.revision).exists()
 
 
 def _note(walk: Walk, step: Step, outcome: Outcome, results: Iterable[Any]) -> None:
@@ -160,10 +170,15 @@ def _change_flow(walk: Walk, wanted: str) -> None:
 
 
 def _end_runs_of_others(walk: Walk, person: int) -> None:
-    """Whatever this browser had under way in somebody else's name ends when a person signs in."""
-    others = Row.objects.filter(nonce_hash=walk.row.nonce_hash, ended_at=None, person__isnull=False).exclude(person=person)
+    """Whatever this browser had under way in somebody else's name ends when a person signs in.
+
+    Its runs are locked in one order, so that of two tabs that sign in at once one waits for the other.
+    """
+    under_way = Row.objects.select_for_update().filter(nonce_hash=walk.row.nonce_hash, ended_at=None).order_by("pk")
     message = _("Somebody else signed in here in the meantime. Please start again.")
-    for other in others.exclude(pk=walk.row.pk):
+    for other in under_way:
+        if other.pk == walk.row.pk or other.person in (None, person):
+            continue
         state = State.load(other.state)
         state.end = ending("lost", _("Somebody else signed in"), message)
         rows = Row.objects.filter(pk=other.pk, revision=other.revision)

@@ -9,7 +9,7 @@ from celery.signals import setup_logging
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "idp.settings")
 app = Celery("foyer")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["idp.tenancy", "idp.ratelimit", "idp.accounts", "idp.oauth", "idp.devices", "flows"])
+app.autodiscover_tasks(["idp.tenancy", "idp.ratelimit", "idp.outbox", "idp.accounts", "idp.oauth", "idp.devices", "flows"])
 app.set_default()
 
 

@@ -4,19 +4,49 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.utils.module_loading import import_string
+
+from idp import env
 
 
 @register()
 def mixes(app_configs: Any, **options: Any) -> list[CheckMessage]:
     """One process on SQLite, or PostgreSQL with Redis."""
     sqlite = settings.DATABASES["default"]["ENGINE"].endswith("sqlite3")
+    found: list[CheckMessage] = []
+    if settings.REDIS_URL and not env.text("FOYER_SECRET_KEY"):
+        message = "REDIS_URL is set, so that several hosts may serve, but each would make a secret key of its own."
+        found.append(Error(message, hint="Set FOYER_SECRET_KEY to the same value everywhere.", id="foyer.E013"))
     if settings.REDIS_URL and sqlite:
         message = "REDIS_URL is set, so that several processes may run, but the database is SQLite."
-        return [Error(message, hint="Set DATABASE_URL to a PostgreSQL database, or unset REDIS_URL.", id="foyer.E010")]
+        found.append(Error(message, hint="Set DATABASE_URL to a PostgreSQL database, or unset REDIS_URL.", id="foyer.E010"))
     if not settings.REDIS_URL and not sqlite:
         message = "The database is PostgreSQL, but without REDIS_URL only one web process may run."
-        return [Warning(message, hint="Set REDIS_URL.", id="foyer.W010")]
+        found.append(Warning(message, hint="Set REDIS_URL.", id="foyer.W010"))
+    return found
+
+
+@register()
+def mails(app_configs: Any, **options: Any) -> list[CheckMessage]:
+    """Several processes have no folder in common into which mails could be written; and somebody must be the sender."""
+    if not settings.SMTP:
+        message = "REDIS_URL is set, but no mail server: mails are not delivered."
+        return [] if settings.EMBEDDED else [Warning(message, hint="Set FOYER_SMTP_URL.", id="foyer.W011")]
+    if settings.MAIL_FROM.endswith("@localhost"):
+        return [Warning(f"Mails are sent by {settings.MAIL_FROM}.", hint="Set FOYER_MAIL_FROM.", id="foyer.W012")]
     return []
+
+
+@register()
+def handlers(app_configs: Any, **options: Any) -> list[CheckMessage]:
+    """A kind of the outbox that nobody could deliver stops the server, not a mail."""
+    found: list[CheckMessage] = []
+    for kind, path in settings.OUTBOX_HANDLERS.items():
+        try:
+            import_string(path)
+        except ImportError as error:
+            found.append(Error(f"OUTBOX_HANDLERS names no function for {kind}: {error}", id="foyer.E012"))
+    return found
 
 
 @register()

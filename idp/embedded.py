@@ -1,5 +1,6 @@
 """Celery's worker and beat as threads of the web process, for the mode that needs no broker."""
 
+import fcntl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,11 +8,44 @@ from contextlib import contextmanager
 from celery import Celery
 from celery.beat import EmbeddedService
 from celery.worker import WorkController
+from django.conf import settings
+from django.core.management.base import CommandError
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Holds the data folder while the block runs; raises CommandError when another process does.
+
+    Two processes would not hear each other's messages, which live in memory. The lock ends with the process, however it ends.
+    """
+    settings.DATA.mkdir(parents=True, exist_ok=True)
+    with open(settings.DATA / "serving.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CommandError(
+                f"Another process already serves {settings.DATA}. "
+                "Stop it, set FOYER_DATA to another folder, or set DATABASE_URL and REDIS_URL, with which any number may run."
+            ) from None
+        yield
+
+
+def refuse_a_second() -> None:
+    """Raises CommandError when this process would be the second embedded one on its data folder."""
+    if settings.EMBEDDED:
+        with alone():
+            pass
 
 
 @contextmanager
 def background(app: Celery) -> Iterator[None]:
     """Worker and beat run while the block does. Messages live in memory: whatever must happen is swept from the database."""
+    with alone(), _threads(app):
+        yield
+
+
+@contextmanager
+def _threads(app: Celery) -> Iterator[None]:
     app.finalize()
     worker = WorkController(app=app, pool_cls="threads", concurrency=1, without_gossip=True, without_mingle=True, without_heartbeat=True)
     beat = EmbeddedService(app, thread=True, schedule_filename=":memory:", scheduler_cls="celery.beat:Scheduler")

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
 
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
@@ -91,9 +92,49 @@ def database(folder: Path) -> dict[str, Any]:
             "PORT": str(url.port or ""),
             "CONN_MAX_AGE": None,
             "CONN_HEALTH_CHECKS": True,
-            "OPTIONS": dict(parse_qsl(url.query)),
+            "OPTIONS": {"connect_timeout": "5", **dict(parse_qsl(url.query))},
         }
     raise ImproperlyConfigured(f"DATABASE_URL must begin with postgres:// or sqlite://, not {url.scheme}://.")
+
+
+def smtp() -> dict[str, Any] | None:
+    """``FOYER_SMTP_URL`` as Django's mail backend takes it; None without it.
+
+    It is written ``smtp://user:password@host:587?tls=start``, ``smtps://host:465`` or ``smtp://localhost:25``.
+    """
+    given = text("FOYER_SMTP_URL")
+    if not given:
+        return None
+    try:
+        url = urlsplit(given)
+        start, port = url.query == "tls=start", url.port
+    except ValueError:
+        url, start, port = urlsplit(""), False, None
+    if url.scheme not in {"smtp", "smtps"} or not url.hostname or url.path.strip("/") or (url.query and not start):
+        raise ImproperlyConfigured("FOYER_SMTP_URL is written smtp://user:password@host:587?tls=start or smtps://host:465.")
+    if start and url.scheme == "smtps":
+        raise ImproperlyConfigured("FOYER_SMTP_URL: smtps:// is encrypted from the first byte; leave ?tls=start out.")
+    if url.password and url.scheme == "smtp" and not start and url.hostname not in {"localhost", "127.0.0.1", "::1"}:
+        raise ImproperlyConfigured("FOYER_SMTP_URL would send its password unencrypted: add ?tls=start, or write smtps://.")
+    return {
+        "host": url.hostname,
+        "port": port or (465 if url.scheme == "smtps" else 587 if start else 25),
+        "username": unquote(url.username or ""),
+        "password": unquote(url.password or ""),
+        "use_tls": start,
+        "use_ssl": url.scheme == "smtps",
+        "timeout": 10,
+    }
+
+
+def mail_from() -> str:
+    """``FOYER_MAIL_FROM``: the sender's address of tenants that have none of their own."""
+    given = text("FOYER_MAIL_FROM") or "foyer@localhost"
+    try:
+        validate_email(given)
+    except ValidationError:
+        raise ImproperlyConfigured(f"FOYER_MAIL_FROM must be a mail address, not {given!r}.") from None
+    return given
 
 
 def choice(name: str, allowed: tuple[str, ...], default: str) -> str:

@@ -1,9 +1,12 @@
 """The one settings module: everything comes from a few environment variables, with defaults that run on a bare machine."""
 
+import hashlib
 import sys
 from pathlib import Path
+from typing import Any
 
 from celery.schedules import schedule
+from django.utils.module_loading import import_string
 
 from idp import env
 
@@ -18,6 +21,8 @@ TRUSTED_PROXIES = env.networks("FOYER_TRUSTED_PROXIES")
 DEFAULT_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]", *(name.lower() for name in env.items("FOYER_HOSTS"))})
 DEMO = env.flag("FOYER_DEMO", default=True)
 REDIS_URL = env.text("REDIS_URL")
+SMTP = env.smtp()
+MAIL_FROM = env.mail_from()
 DATABASES = {"default": env.database(DATA)}
 LOG_FORMAT = env.choice("FOYER_LOG", ("console", "json"), "console" if sys.stderr.isatty() else "json")
 
@@ -26,6 +31,7 @@ INSTALLED_APPS = [
     "idp",
     "idp.tenancy",
     "idp.ratelimit",
+    "idp.outbox",
     "idp.events",
     "idp.accounts",
     "idp.oauth",
@@ -38,6 +44,7 @@ INSTALLED_APPS = [
 ]
 STAGE_PACKAGES = ["stages"]
 OAUTH_GRANTS = ["idp.devices.grant.DeviceGrant", "idp.oauth.grants.refresh.Refresh"]
+OUTBOX_HANDLERS = {"mail": "idp.outbox.mail.deliver"}
 CONDITION_WORDS = ["idp.accounts.vocabulary.WORDS", "idp.oauth.vocabulary.WORDS"]
 
 ROOT_URLCONF = "idp.urls"
@@ -57,12 +64,19 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
 APPEND_SLASH = False
 
+_LOADERS = [
+    "django.template.loaders.filesystem.Loader",
+    "django.template.loaders.app_directories.Loader",
+    "flows.loader.Loader",  # of stages that come in packages of their own
+]
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "web" / "templates", BASE_DIR / "stages" / "templates"],
-        "APP_DIRS": True,
-        "OPTIONS": {"context_processors": ["django.template.context_processors.request", "web.headers.page_context"]},
+        "OPTIONS": {
+            "context_processors": ["django.template.context_processors.request", "web.headers.page_context"],
+            "loaders": [("django.template.loaders.cached.Loader", _LOADERS)],
+        },
     }
 ]
 FORM_RENDERER = "web.rendering.FormRenderer"
@@ -99,31 +113,60 @@ STORAGES = {
 
 # --- the two ways to run: everything in one process, or Redis between many ---------------------------------------------
 EMBEDDED = not REDIS_URL
-CACHES = {
+# What this installation keeps in Redis begins with a name of its own: pub/sub is shared by all databases of a server.
+REDIS_PREFIX = "foyer-" + hashlib.sha256(b"redis" + SECRET_KEY.encode()).hexdigest()[:12]
+_RETRY, _AT_ONCE = "redis.retry.Retry", "redis.backoff.NoBackoff"  # imported where there is a Redis
+REDIS_SOCKETS = {"socket_connect_timeout": 2, "socket_keepalive": True}
+CACHES: dict[str, Any] = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 100_000}}
     if EMBEDDED
-    else {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": REDIS_URL}
+    else {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": REDIS_PREFIX,
+        # Nothing that must be known lies in the cache. While Redis is away it answers nothing, at once: one new connection is
+        # tried, because the old one may just be stale, and nobody's request sleeps meanwhile.
+        "OPTIONS": {
+            "IGNORE_EXCEPTIONS": True,
+            "CONNECTION_POOL_KWARGS": {**REDIS_SOCKETS, "socket_timeout": 1, "retry": import_string(_RETRY)(import_string(_AT_ONCE)(), 1)},
+        },
+    }
 }
-CHANNEL_LAYERS = {
+CHANNEL_LAYERS: dict[str, Any] = {
     "default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 10_000}}
     if EMBEDDED
-    else {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL], "prefix": "foyer"}}
+    else {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [{"address": REDIS_URL, **REDIS_SOCKETS}], "prefix": REDIS_PREFIX},
+    }
 }
 EVENT_LOOK_SECONDS = 0.5
-LISTENERS_PER_ADDRESS = 100
+LISTENERS_PER_ADDRESS = env.number("FOYER_LISTENERS_PER_ADDRESS", 100, 1)
 LISTENERS_PER_CODE = 3
 CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
-CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.05} if EMBEDDED else {}
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
+    {"polling_interval": 0.05}
+    if EMBEDDED
+    else {**REDIS_SOCKETS, "socket_timeout": 10, "global_keyprefix": f"{REDIS_PREFIX}:", "visibility_timeout": 600}
+)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever
+# A task that its worker did not finish is done by another one, after the visibility timeout at the latest; all may be done twice.
+CELERY_TASK_ACKS_LATE = CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_TIME_LIMIT = None if EMBEDDED else 300  # below the visibility timeout; threads cannot be ended
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     task: {"task": task, "schedule": schedule(seconds), "options": {"expires": seconds}}
     for task, seconds in {
+        "idp.outbox.tasks.deliver_outbox": 2,
         "idp.devices.tasks.expire_device_codes": 30,
         "flows.tasks.sweep_runs": 60,
         "idp.ratelimit.tasks.sweep_attempts": 300,
+        "idp.outbox.tasks.sweep_outbox": 900,
         "idp.accounts.tasks.sweep_sessions": 900,
         "idp.oauth.tasks.sweep_tokens": 900,
     }.items()

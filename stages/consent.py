@@ -12,6 +12,8 @@ from idp.devices.service import ApproveDevice, DenyDevice, waiting
 from idp.oauth.clients import describe_scopes, may_use
 from idp.ratelimit.budgets import address_key
 
+_GONE = _("This code was decided on already, or has expired. Start again on your device.")
+
 
 class Consent(Stage):
     """Names application, code and requester, and decides on the device: the only place that does, by one POST."""
@@ -27,7 +29,7 @@ class Consent(Stage):
     def enter(self, run: Run) -> Outcome:
         device, person = waiting(run.facts["request"]["device"]), run.person
         if device is None:
-            return Deny(_("This code was decided on already, or has expired. Start again on your device."))
+            return Deny(_GONE)
         if person is None or not may_use(person, device.application):
             return Deny(_("Your account may not use %(name)s. Ask an administrator for access.") % {"name": device.application.title})
         return Show()
@@ -36,7 +38,7 @@ class Consent(Stage):
         request = run.facts["request"]
         device = waiting(request["device"])
         if device is None:
-            return {}
+            return {"description": _GONE}
         application = device.application
         return {
             "application": {name: getattr(application, name) for name in ("logo", "owner", "verified")} | {"name": application.title},

@@ -3,11 +3,15 @@
 import os
 import tempfile
 
+from tests.modes import settings as mode
+
 os.environ["FOYER_DATA"] = os.environ.get("FOYER_TEST_DATA") or tempfile.mkdtemp(prefix="foyer-tests-")
 os.environ.setdefault("FOYER_LOG", "json")
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright's sync API keeps a loop running in the test's thread
+mode.prepare()
 
-from idp.settings import *  # noqa: F403
-from idp.settings import DATA, DATABASES
+from idp.settings import *  # noqa: E402, F403  the environment must be there first
+from idp.settings import DATA, DATABASES  # noqa: E402
 
-DATABASES["default"]["TEST"] = {"NAME": str(DATA / "test.sqlite3")}
+mode.tidy()
+DATABASES["default"]["TEST"] = mode.test_database(DATABASES["default"], str(DATA))

@@ -8,17 +8,16 @@ connection for every request. A request gets its thread only once its body is th
 import asyncio
 import contextvars
 import io
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 from typing import Any, cast
 
 from django.conf import settings
 from django.core import signals
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.base import BaseHandler
-from django.db import connections
 from django.http import HttpResponse
 from django.urls import set_script_prefix
+
+from web.threads import Threads
 
 THREADS = 16
 _BODY_SECONDS = 30
@@ -32,15 +31,11 @@ class PooledHandler(BaseHandler):
     def __init__(self) -> None:
         super().__init__()
         self.load_middleware()
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="web")
+        self._threads = Threads(THREADS, "web")
 
     def close(self) -> None:
-        """Ends the threads, each after closing its own database connection."""
-        begun = len(self._threads._threads)
-        together = Barrier(begun) if begun else None
-        for _ in range(begun):
-            self._threads.submit(_close_connections, together)
-        self._threads.shutdown(wait=True)
+        """Ends the threads and their connections. Blocks."""
+        self._threads.close()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
@@ -68,12 +63,6 @@ class PooledHandler(BaseHandler):
             return response.status_code, _headers(response), content
         finally:
             response.close()
-
-
-def _close_connections(together: Barrier | None) -> None:
-    if together:
-        together.wait(5)  # so that each thread of the pool takes one of these
-    connections.close_all()
 
 
 def _headers(response: HttpResponse) -> list[tuple[bytes, bytes]]:

@@ -8,7 +8,6 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +18,7 @@ from django.db import close_old_connections
 from idp.events import notify
 from idp.events.bus import latest, newer
 from idp.events.notify import WakeUp
+from web.threads import Threads
 
 log = logging.getLogger(__name__)
 _REMEMBERED = 10_000
@@ -32,11 +32,12 @@ class Hub:
         self._listeners: dict[tuple[int, str], set[asyncio.Queue[WakeUp | None]]] = {}
         self._seen: OrderedDict[int, None] = OrderedDict()
         self._tasks: list[asyncio.Task[None]] = []
-        self._readers: ThreadPoolExecutor | None = None
+        self._readers: Threads | None = None
 
     async def start(self) -> None:
         """Begins to listen; call once the loop runs."""
-        self._readers = ThreadPoolExecutor(4, thread_name_prefix="hub")
+        self._readers = Threads(4, "hub")
+        self._seen.clear()
         notify.attach(asyncio.get_running_loop())
         self._mark = await self.read(latest)
         self._tasks = [asyncio.create_task(self._hear()), asyncio.create_task(self._look())]
@@ -52,8 +53,8 @@ class Hub:
             for queue in list(queues):
                 _put(queue, None)
         if self._readers:
-            self._readers.shutdown(wait=False, cancel_futures=True)
-            self._readers = None
+            readers, self._readers = self._readers, None
+            await asyncio.to_thread(readers.close)
 
     async def read(self, function: Any, *arguments: Any) -> Any:
         """Runs a database read in a thread of the hub's own."""

@@ -35,6 +35,7 @@ class OriginMiddleware:
             log.info(
                 "request",
                 extra={
+                    "tenant": getattr(request, "tenant_name", ""),
                     "method": request.method,
                     "route": "/" + str(route),
                     "status": response.status_code,

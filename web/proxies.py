@@ -16,10 +16,11 @@ class ProxyHeaders:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         given = {name: value.decode("latin-1") for name, value in scope["headers"] if name in _FORWARDED}
+        chain = ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for")
         headers = [pair for pair in scope["headers"] if pair[0] not in _FORWARDED]
         scope = {**scope, "headers": headers, "client": _peer(scope.get("client"))}
         if self._trusts(scope["client"][0]):
-            scope["client"] = (self._client(given.get(b"x-forwarded-for", ""), scope["client"][0]), 0)
+            scope["client"] = (self._client(chain, scope["client"][0]), 0)
             if given.get(b"x-forwarded-proto") in ("http", "https"):
                 scope["scheme"] = given[b"x-forwarded-proto"]
             if host := given.get(b"x-forwarded-host"):
@@ -32,6 +33,8 @@ class ProxyHeaders:
 
     def _client(self, chain: str, peer: str) -> str:
         for hop in reversed(chain.split(",")):
+            if "%" in hop:  # a zone, which may be any text
+                return peer
             try:
                 address = str(ipaddress.ip_address(hop.strip()))
             except ValueError:

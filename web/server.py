@@ -53,15 +53,14 @@ def build(background: Callable[[], AbstractContextManager[None]]) -> App:
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
-            await _lifespan(background if settings.EMBEDDED else nullcontext, receive, send)
-            await asyncio.to_thread(handler.close)
+            await _lifespan(background if settings.EMBEDDED else nullcontext, handler, receive, send)
         else:
             await inner(scope, receive, send)
 
     return application
 
 
-async def _lifespan(background: Callable[[], AbstractContextManager[None]], receive: Any, send: Any) -> None:
+async def _lifespan(background: Callable[[], AbstractContextManager[None]], handler: PooledHandler, receive: Any, send: Any) -> None:
     await receive()
     work = background()
     try:
@@ -74,6 +73,7 @@ async def _lifespan(background: Callable[[], AbstractContextManager[None]], rece
     await receive()
     await hub.stop()
     await asyncio.to_thread(work.__exit__, None, None, None)
+    await asyncio.to_thread(handler.close)
     await send({"type": "lifespan.shutdown.complete"})
 
 

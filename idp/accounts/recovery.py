@@ -1,6 +1,6 @@
 """Recovery links: how an administrator lets somebody back in who is locked out."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -8,6 +8,7 @@ from django.utils import timezone
 from idp.accounts.credentials import prepare_password, store_password
 from idp.accounts.models import Person, RecoveryLink
 from idp.events.bus import publish
+from idp.outbox import mail
 from idp.sealing import digest, new_token
 
 LIFETIME = timedelta(minutes=15)
@@ -21,6 +22,23 @@ def make_link(person: Person, *, by: str) -> str:
         RecoveryLink.objects.create(person=person, token_hash=digest(token), expires_at=timezone.now() + LIFETIME)
         publish("person.recovery_link_made", actor=by, target=person.username)
     return token
+
+
+class NoAddress(Exception):
+    """This person has no mail address."""
+
+
+@transaction.atomic
+def mail_link(person: Person, site: str, *, by: str) -> None:
+    """Makes a link as :func:`make_link` does and owes it to the person's mail address; raises NoAddress.
+
+    ``site``: scheme and host of the tenant. The mail is dropped rather than sent when the link has ended.
+    """
+    if not person.email:
+        raise NoAddress(NoAddress.__doc__)
+    words = {"name": person.display_name, "link": f"{site}/recover/{make_link(person, by=by)}"}
+    words["minutes"] = str(LIFETIME // timedelta(minutes=1))
+    mail.send("recovery", person.email, words, good_for=LIFETIME)
 
 
 def holder(token: str) -> Person | None:
@@ -43,6 +61,12 @@ def redeem(token: str, password: str) -> bool:
             return False
         store_password(person, encoded, by="recovery link")
     return True
+
+
+def sweep(now: datetime, batch: int = 1000) -> int:
+    """Deletes one batch of links that expired over a day ago; answers how many."""
+    stale = list(RecoveryLink.objects.filter(expires_at__lt=now - timedelta(days=1)).values_list("pk", flat=True)[:batch])
+    return RecoveryLink.objects.filter(pk__in=stale).delete()[0] if stale else 0
 
 
 def _living(token: str):  # type: ignore[no-untyped-def]

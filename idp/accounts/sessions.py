@@ -64,7 +64,8 @@ def sign_in(request: SignIn) -> Opened:
     if kept.update(**lasting):
         session = int(request.current or 0)
     else:
-        _living(now).filter(pk=request.current).update(ended_at=now)
+        if request.current:
+            end(request.current, why="somebody else signed in")
         session = Session.objects.create(person=person, **lasting).pk
     publish("session.started", actor=person.username, methods=list(request.methods))
     return Opened(session, person.pk, now, key)

@@ -1,13 +1,13 @@
-"""Deletes sessions that nobody can use any more."""
+"""Deletes sessions and recovery links that nobody can use any more."""
 
 from django.utils import timezone
 
-from idp.accounts.sessions import sweep
-from idp.tenancy.tasks import tenant_task
+from idp.accounts import recovery, sessions
+from idp.tenancy.tasks import in_batches, tenant_task
 
 
 @tenant_task
 def sweep_sessions() -> None:
     """In batches, so that no write holds the database for long."""
-    while sweep(timezone.now()):
-        pass
+    in_batches(lambda: sessions.sweep(timezone.now()))
+    in_batches(lambda: recovery.sweep(timezone.now()))

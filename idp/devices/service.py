@@ -251,7 +251,7 @@ def drop_all(*, why: str) -> int:
     return dropped
 
 
-def expire(now: datetime, grace: timedelta, batch: int = 500) -> int:
+def expire(now: datetime, grace: timedelta, batch: int = 200) -> int:
     """Marks one batch of overdue codes as expired and deletes one batch whose grace period is over; answers how many rows.
 
     Until it is deleted a code is reported as expired, after that as unknown (D37).
@@ -269,11 +269,13 @@ def _tell(kind: str, row: DeviceCode, **members: Any) -> None:
 
 @transaction.atomic
 def _mark_expired(overdue: models.QuerySet[DeviceCode], batch: int) -> int:
-    """Marks those of a batch that are still open, and tells of exactly these."""
-    stale = list(overdue.values_list("pk", flat=True)[:batch])
-    if not stale or not overdue.filter(pk__in=stale).update(state=State.EXPIRED):
+    """Marks those of a batch that are still open and that no other request or worker is at, and tells of exactly these."""
+    stale = list(overdue.select_for_update(skip_locked=True).values_list("pk", flat=True)[:batch])
+    if not stale:
         return 0
-    marked = DeviceCode.objects.filter(pk__in=stale, state=State.EXPIRED).values_list("pk", "application__name")
+    rows = DeviceCode.objects.filter(pk__in=stale)
+    rows.update(state=State.EXPIRED)
+    marked = rows.values_list("pk", "application__name")
     publish_many("device.expired", [(f"device {pk}", name, topic_of(pk)) for pk, name in marked])
     return len(marked)
 

@@ -42,13 +42,14 @@ def publish(kind: str, *, actor: str = "", target: str = "", application: str = 
 
 
 def publish_many(kind: str, subjects: list[tuple[str, str, str]]) -> None:
-    """One event for each (target, application, topic), in one write: for work on many rows at once. Inside a transaction."""
+    """One event for each (target, application, topic), in one write: for work on many rows at once.
+
+    It wakes nobody: so many wake-ups would hold up everything else, and whoever listens looks into the table twice a second.
+    """
     log.info(kind, extra={"count": len(subjects)})
     now, owner = timezone.now(), current_tenant()
     rows = [Event(tenant=owner, at=now, kind=kind, target=each[0], application=each[1], topic=each[2]) for each in subjects]
-    for event in Event.objects.bulk_create(rows):
-        wake_up = WakeUp(event.pk, owner.pk, kind, event.topic)
-        transaction.on_commit(partial(notify.send, wake_up))
+    Event.objects.bulk_create(rows)
 
 
 def publish_once(kind: str, window: timedelta, *, each_origin: bool = True, actor: str = "", **members: Any) -> None:

@@ -55,7 +55,8 @@ def published() -> dict[str, list[dict[str, Any]]]:
 @transaction.atomic
 def rotate(*, by: str, keep_old: bool = True) -> SigningKey:
     """Makes a new key that signs from now on; the old ones verify two more days, or not at all with ``keep_old`` False."""
-    SigningKey.objects.filter(retires_at=None).update(retires_at=timezone.now() + (_OVERLAP if keep_old else timedelta(0)))
+    retiring = SigningKey.objects.filter(retires_at=None) if keep_old else _living()
+    retiring.update(retires_at=timezone.now() + (_OVERLAP if keep_old else timedelta(0)))
     key = _make()
     publish("key.rotated", actor=by, target=key.kid)
     return key

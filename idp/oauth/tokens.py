@@ -63,7 +63,7 @@ class TokenAnswer:
 def open_family(found: Entitlement) -> TokenFamily:
     """Begins the family of an approval that has just been redeemed."""
     now = timezone.now()
-    lifetime = max(found.application.refresh_token_lifetime, found.application.access_token_lifetime)
+    lifetime = found.application.access_token_lifetime  # a refresh token, where there is one, prolongs it
     return TokenFamily.objects.create(
         identifier=uuid4().hex,
         application=found.application,

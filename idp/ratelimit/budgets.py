@@ -97,9 +97,11 @@ def address_key(address: str) -> str:
 
 
 def sweep(now: datetime, batch: int = 1000) -> int:
-    """Deletes one batch of attempts that no longer count; answers how many."""
-    stale = list(Attempt.objects.filter(expires_at__lt=now).values_list("pk", flat=True)[:batch])
-    return Attempt.objects.filter(pk__in=stale).delete()[0] if stale else 0
+    """Deletes one batch of attempts that no longer count; answers how many. It waits for nobody, so that no charge waits for it."""
+    with transaction.atomic():
+        free = Attempt.objects.select_for_update(skip_locked=True).filter(expires_at__lt=now)
+        stale = list(free.values_list("pk", flat=True)[:batch])
+        return Attempt.objects.filter(pk__in=stale).delete()[0] if stale else 0
 
 
 def _take(spend: Spend) -> int | None:

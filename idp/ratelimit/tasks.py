@@ -3,11 +3,10 @@
 from django.utils import timezone
 
 from idp.ratelimit.budgets import sweep
-from idp.tenancy.tasks import tenant_task
+from idp.tenancy.tasks import in_batches, tenant_task
 
 
 @tenant_task
 def sweep_attempts() -> None:
     """In batches, so that no write holds the database for long."""
-    while sweep(timezone.now()):
-        pass
+    in_batches(lambda: sweep(timezone.now()))

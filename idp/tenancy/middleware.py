@@ -19,5 +19,6 @@ class TenantMiddleware:
         tenant = name and find_tenant(name)
         if not tenant:
             return HttpResponseNotFound("Nothing is served under this host name.\n", content_type="text/plain")
+        request.tenant_name = tenant.name  # type: ignore[attr-defined]  # for the request's line in the log, outside the scope
         with tenant_scope(tenant):
             return self.get_response(request)

@@ -35,6 +35,7 @@ class Tenant(models.Model):
     logo = models.TextField(blank=True, default="", validators=[picture])
     accent = models.CharField(max_length=7, default="#4f46e5", validators=[colour])
     networks = models.JSONField(default=list, blank=True)
+    mail_from = models.EmailField(blank=True, default="")
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = models.Manager()

@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,15 @@ from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 
 log = logging.getLogger(__name__)
+
+
+def in_batches(step: Callable[[], int]) -> None:
+    """Repeats ``step`` until it answers 0, and rests after each as long as it took: requests have the database in between."""
+    while True:
+        begun = time.monotonic()
+        if not step():
+            return
+        time.sleep(min(time.monotonic() - begun, 1.0))
 
 
 def tenant_task(function: Callable[..., None]) -> Any:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from django.core.exceptions import ValidationError
+
 from idp.tenancy.models import DEFAULT, Domain, Tenant
 
 
@@ -26,7 +28,10 @@ def set_domains(tenant: Tenant, names: Iterable[str]) -> None:
     tenant.domains.exclude(name__in=wanted).delete()
     for name in sorted(wanted - set(tenant.domains.values_list("name", flat=True))):
         domain = Domain(tenant=tenant, name=name)
-        domain.full_clean()
+        try:
+            domain.full_clean()
+        except ValidationError as error:
+            raise ValidationError({"domains": [f"{name}: {text}" for text in error.messages]}) from None
         domain.save()
 
 

@@ -1,6 +1,7 @@
 """The house's own source, parsed once for all guards."""
 
 import ast
+import gc
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,8 +30,12 @@ class Module:
 
     @cached_property
     def tree(self) -> ast.Module:
-        """Parsed."""
-        return ast.parse(self.text)
+        """Parsed, with the garbage collector at rest: a finalizer that parses too breaks Python 3.11's parser (SystemError)."""
+        gc.disable()
+        try:
+            return ast.parse(self.text)
+        finally:
+            gc.enable()
 
     def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
         """Every function and method."""

@@ -156,10 +156,11 @@ def test_up_on_an_empty_folder(run: Callable[..., Command], tmp_path: Path, reco
         assert "Traceback" not in command.said
         said.append(command)
     first, second = ([line for line in command.err if not line.startswith("{")] for command in said)
-    assert len(first) == 2, first
+    assert len(first) == 3, first
     assert re.fullmatch(r"The first administrator is admin with the password \S{12,} \(shown only now\)\n", first[0])
-    assert second == [first[1]]
-    assert f"http://localhost:{port}/" in second[0]
+    assert second == first[1:]
+    assert second[0] == f"Mails are not sent but written to {tmp_path / 'data' / 'mails'}, because FOYER_SMTP_URL is not set\n"
+    assert f"http://localhost:{port}/" in second[1]
     assert [command.out for command in said] == [[], []]
 
 

@@ -182,9 +182,7 @@ def test_reading_a_challenge_decides_nothing(door: Doors) -> None:
     assert device_state(started) == "pending"
 
 
-@pytest.mark.parametrize(
-    "fields", [{}, {"unknown": "1"}, {"decision": None}, {"decision": ["approve"]}, {"decision": {"a": 1}}, {"decision": True}]
-)
+@pytest.mark.parametrize("fields", [{}, {"unknown": "1"}, *({"decision": odd} for odd in (None, ["approve"], {"a": 1}, True))])
 def test_an_empty_or_odd_answer_decides_nothing(door: Doors, fields: dict[str, Any]) -> None:
     """CVE-2026-49448, in JSON: errors by field, status 200, the same challenge."""
     started = door().start()
@@ -214,7 +212,7 @@ def test_a_wrong_password_and_the_back_off(door: Doors, clock: time_machine.Trav
 @pytest.mark.parametrize(
     ("body", "kind", "status"),
     [
-        (b"", "application/json", 400),
+        (b" ", "application/json", 400),
         (b"not json", "application/json", 400),
         (b"[]", "application/json", 400),
         (b'"x"', "application/json", 400),
@@ -240,7 +238,7 @@ def test_a_bad_body_is_an_error_in_json(door: Doors, body: bytes, kind: str, sta
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"[]", b'{"step": 1}', b'{"answer": "x"}', b'{"step": "identification", "answer": {"name": "\\ud800"}}', b'{"token": "x"}'],
+    [b" ", b"[]", b'{"step": 1}', b'{"answer": "x"}', b'{"answer": {"name": "\\ud800"}}', b'{"token": "x"}'],
 )
 def test_a_bad_answer_is_an_error_in_json(door: Doors, body: bytes) -> None:
     """And the run stands where it stood."""

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from idp.devices.service import drop_all
 from idp.oauth import keys
 from idp.resealing import reseal, unreadable
+from idp.sealing import Unsealable
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 
@@ -34,7 +35,11 @@ class Command(BaseCommand):
                 self.stdout.write(f"{tenant.name}: new signing key {keys.rotate(by=_BY).kid}")
 
     def _reencrypt(self) -> None:
-        for table, count in reseal().items():
+        try:
+            done = reseal()
+        except Unsealable:
+            raise CommandError("Some values are sealed under a key that FOYER_SECRET_KEY_FALLBACKS does not list.") from None
+        for table, count in done.items():
             self.stdout.write(f"{table}: {count} re-encrypted")
         self.stdout.write("The old key is no longer needed once no user code and no open page is older than an hour.")
 

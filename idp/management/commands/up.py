@@ -1,23 +1,14 @@
 """``manage.py up``: everything in one process, ready for a browser and a device."""
 
-import logging
-import secrets
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
-from django.utils.module_loading import import_string
+from django.core.management.base import BaseCommand
 
-from idp import env
-from idp.accounts.credentials import hash_password
-from idp.accounts.people import has_admin, save_person
-from idp.tenancy import tenants
-from idp.tenancy.models import DEFAULT
-from idp.tenancy.scope import tenant_scope
+from idp import embedded
+from idp.installation import install
+from idp.outbox import mail
 
 
 class Command(BaseCommand):
@@ -26,54 +17,9 @@ class Command(BaseCommand):
     help = "Sets up what is missing and serves everything in this process."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        logging.disable(logging.INFO)  # what is set up now is told in plain words
-        self._migrate()
-        self._first_start()
-        self._first_admin()
-        self._static_files()
-        logging.disable(logging.NOTSET)
+        embedded.refuse_a_second()  # before anything is changed under the feet of the first
+        install(self.stderr.write)
+        if settings.EMBEDDED and not settings.SMTP:
+            self.stderr.write(f"Mails are not sent but written to {mail.folder()}, because FOYER_SMTP_URL is not set")
         self.stderr.write(f"Foyer is at http://localhost:{settings.PORT}/ and devices start at /application/o/device/ (stop with Ctrl-C)")
-        import_string("web.server.serve")(env.text("FOYER_BIND", "127.0.0.1"), settings.PORT)
-
-    def _migrate(self) -> None:
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            call_command("migrate", verbosity=0, interactive=False)
-
-    def _first_start(self) -> None:
-        """The shipped blueprints, once: what an administrator changes later is never overwritten."""
-        if tenants.by_name(DEFAULT):
-            return
-        shipped = sorted((Path(settings.BASE_DIR) / "blueprints" / "default").glob("*.yaml"))
-        files = [file for file in shipped if settings.DEMO or "demo" not in file.name]
-        call_command("blueprint", "apply", *map(str, files), stdout=_Quiet())
-
-    def _first_admin(self) -> None:
-        tenant = tenants.by_name(DEFAULT)
-        if tenant is None:
-            raise CommandError("The default tenant is missing; apply blueprints/default first.")
-        with tenant_scope(tenant):
-            if has_admin():
-                return
-            given = env.text("FOYER_ADMIN_PASSWORD")
-            password = given or _easy_to_copy()
-            save_person("admin", password=hash_password(password), is_admin=True, name="Administrator", by="first start")
-        if not given:
-            self.stderr.write(f"The first administrator is admin with the password {password} (shown only now)")
-
-    def _static_files(self) -> None:
-        """Collected when a file is newer than what was collected last."""
-        manifest = Path(settings.STATIC_ROOT) / "staticfiles.json"
-        sources = [file for file in (Path(settings.BASE_DIR) / "web" / "static").rglob("*") if file.is_file()]
-        if not manifest.exists() or any(file.stat().st_mtime > manifest.stat().st_mtime for file in sources):
-            call_command("collectstatic", verbosity=0, interactive=False)
-
-
-def _easy_to_copy() -> str:
-    """80 random bits in groups, without characters that look alike."""
-    return "-".join("".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(4)) for _ in range(4))
-
-
-class _Quiet:
-    def write(self, text: str) -> None:
-        """Nothing."""
+        call_command("web", skip_checks=True)

@@ -5,23 +5,27 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from idp.accounts.models import Person
 from idp.accounts.people import by_username
-from idp.accounts.recovery import make_link
+from idp.accounts.recovery import NoAddress, mail_link, make_link
 from idp.tenancy import tenants
 from idp.tenancy.models import DEFAULT
 from idp.tenancy.scope import tenant_scope
+
+_BY = "command line"
 
 
 class Command(BaseCommand):
     """Commands about one person."""
 
-    help = "recovery-link NAME: prints a one-time link, good for 15 minutes, to a page that sets a new password."
+    help = "recovery-link NAME: prints or mails a one-time link, good for 15 minutes, to a page that sets a new password."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
-        link = actions.add_parser("recovery-link", help="print a one-time link that sets a new password")
+        link = actions.add_parser("recovery-link", help="make a one-time link that sets a new password")
         link.add_argument("name", metavar="NAME")
         link.add_argument("--tenant", default=DEFAULT)
+        link.add_argument("--mail", action="store_true", help="send the link to the person's mail address instead of printing it")
         link.add_argument("--url", default="", help="scheme and host of the tenant, if not its first domain")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -32,8 +36,18 @@ class Command(BaseCommand):
             person = by_username(options["name"])
             if person is None or not person.is_active:
                 raise CommandError(f"There is no active person {options['name']} in tenant {tenant.name}.")
-            token = make_link(person, by="command line")
-        self.stdout.write(f"{options['url'].rstrip('/') or _address(tenant)}/recover/{token}")
+            site = options["url"].rstrip("/") or _address(tenant)
+            if options["mail"]:
+                self._mail(person, site)
+            else:
+                self.stdout.write(f"{site}/recover/{make_link(person, by=_BY)}")
+
+    def _mail(self, person: Person, site: str) -> None:
+        try:
+            mail_link(person, site, by=_BY)
+        except NoAddress:
+            raise CommandError(f"{person} has no mail address; without --mail the link is printed.") from None
+        self.stdout.write(f"A link is on its way to {person.email}.")
 
 
 def _address(tenant: Any) -> str:

@@ -1,0 +1,80 @@
+"""What must be there before anything is served: tables, the shipped flows, an administrator, static files; made where missing."""
+
+import logging
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from idp import env
+from idp.accounts.credentials import hash_password
+from idp.accounts.people import has_admin, save_person
+from idp.tenancy import tenants
+from idp.tenancy.models import DEFAULT
+from idp.tenancy.scope import tenant_scope
+
+Tell = Callable[[str], object]
+
+
+def install(tell: Tell) -> None:
+    """Makes what is missing, and changes nothing that is there; ``tell`` hears the first administrator's password."""
+    logging.disable(logging.INFO)  # what is set up now is told in plain words
+    try:
+        _migrate()
+        _first_start()
+        _first_admin(tell)
+        _static_files()
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _migrate() -> None:
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        call_command("migrate", verbosity=0, interactive=False)
+
+
+def _first_start() -> None:
+    """The shipped blueprints, once: what an administrator changes later is never overwritten."""
+    if tenants.by_name(DEFAULT):
+        return
+    shipped = sorted((Path(settings.BASE_DIR) / "blueprints" / "default").glob("*.yaml"))
+    files = [file for file in shipped if settings.DEMO or "demo" not in file.name]
+    call_command("blueprint", "apply", *map(str, files), stdout=_Quiet())
+
+
+def _first_admin(tell: Tell) -> None:
+    tenant = tenants.by_name(DEFAULT)
+    if tenant is None:
+        raise CommandError("The default tenant is missing; apply blueprints/default first.")
+    with tenant_scope(tenant):
+        if has_admin():
+            return
+        given = env.text("FOYER_ADMIN_PASSWORD")
+        password = given or _easy_to_copy()
+        save_person("admin", password=hash_password(password), is_admin=True, name="Administrator", by="first start")
+    if not given:
+        tell(f"The first administrator is admin with the password {password} (shown only now)")
+
+
+def _static_files() -> None:
+    """Collected when a file is newer than what was collected last."""
+    manifest = Path(settings.STATIC_ROOT) / "staticfiles.json"
+    sources = [file for file in (Path(settings.BASE_DIR) / "web" / "static").rglob("*") if file.is_file()]
+    if not manifest.exists() or any(file.stat().st_mtime > manifest.stat().st_mtime for file in sources):
+        call_command("collectstatic", verbosity=0, interactive=False)
+
+
+def _easy_to_copy() -> str:
+    """80 random bits in groups, without characters that look alike."""
+    return "-".join("".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(4)) for _ in range(4))
+
+
+class _Quiet:
+    def write(self, text: str) -> None:
+        """Nothing."""

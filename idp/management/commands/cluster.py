@@ -1,0 +1,120 @@
+"""``manage.py cluster``: the distributed mode on one machine, to look at and to test: servers, two web processes, worker, beat."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from idp import env, servers
+from idp.servers import Child, NoServer, Server
+
+_READY_SECONDS = 60
+_AGAIN_SECONDS = 1
+
+
+class Command(BaseCommand):
+    """Starts them all, says where to look, starts again whatever ends, and stops everything on Ctrl-C."""
+
+    help = "PostgreSQL, Redis, two web processes on PORT and PORT+1, a Celery worker and a beat; data in FOYER_DATA/cluster."
+    requires_system_checks: list[str] = []  # they look at this process's settings; each part checks its own
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with ExitStack() as ends, _until_interrupted():
+            try:
+                environment = self._servers(ends)
+                parts = self._parts(environment, ends)
+            except NoServer as error:
+                raise CommandError(str(error)) from None
+            first, second = settings.PORT, settings.PORT + 1
+            self.stderr.write(f"Foyer is at http://localhost:{first}/ and http://localhost:{second}/, two of one (stop with Ctrl-C)")
+            self._watch(parts)
+
+    def _servers(self, ends: ExitStack) -> dict[str, str]:
+        """Starts what DATABASE_URL and REDIS_URL do not already name; answers the environment of the other parts."""
+        folder = Path(settings.DATA) / "cluster"
+        found = {"DATABASE_URL": env.text("DATABASE_URL"), "REDIS_URL": env.text("REDIS_URL")}
+        self._own: list[Server] = []
+        for name, make in {"DATABASE_URL": servers.postgres, "REDIS_URL": servers.redis}.items():
+            if not found[name]:
+                server = make(folder)
+                ends.callback(server.stop)
+                server.start()
+                found[name] = server.url
+                self._own.append(server)
+        return {**os.environ, **found, "FOYER_SECRET_KEY": settings.SECRET_KEY, "FOYER_DATA": str(settings.DATA)}
+
+    def _parts(self, environment: dict[str, str], ends: ExitStack) -> list[Child]:
+        """Sets up, then starts web processes, worker and beat, and waits until both web processes are ready."""
+        manage, celery = [sys.executable, "manage.py"], [sys.executable, "-m", "celery", "--quiet", "-A", "idp.celery"]
+        if subprocess.run([*manage, "setup"], cwd=settings.BASE_DIR, env=environment, check=False).returncode:  # noqa: S603
+            raise CommandError("The set-up failed; the lines above say why.")
+        ports = (settings.PORT, settings.PORT + 1)
+        commands = {
+            **{f"web {port}": [*manage, "web"] for port in ports},
+            "worker": [*celery, "worker", "--concurrency", "2", "--without-gossip", "--without-mingle"],
+            "beat": [*celery, "beat", "--scheduler", "celery.beat:Scheduler"],
+        }
+        parts = [Child(name, command, environment=environment, folder=settings.BASE_DIR) for name, command in commands.items()]
+        for part, port in zip(parts, ports, strict=False):
+            part.environment = {**environment, "PORT": str(port)}
+        for part in parts:
+            ends.callback(part.stop)
+            part.start()
+        _wait(lambda: all(map(_ready, ports)), parts)
+        return parts
+
+    def _watch(self, parts: list[Child]) -> None:
+        """Starts again what ends; the database says what is owed, so nothing else has to be done."""
+        everything = [*(server.child for server in self._own), *parts]
+        while True:
+            for child in everything:
+                if child.ended is not None:
+                    self.stderr.write(f"{child.name} ended ({child.ended}) and is started again")
+                    child.stop()
+                    child.start()
+            time.sleep(_AGAIN_SECONDS)
+
+
+@contextmanager
+def _until_interrupted() -> Iterator[None]:
+    """SIGINT and SIGTERM end the block; from then on both are ignored, so that everything is stopped in peace."""
+
+    def interrupt(*args: Any) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        return
+
+
+def _wait(condition: Callable[[], bool], parts: list[Child]) -> None:
+    end = time.monotonic() + _READY_SECONDS
+    while not condition():
+        if gone := [part.name for part in parts if part.ended is not None]:
+            raise CommandError(f"{' and '.join(gone)} ended at once; the lines above say why.")
+        if time.monotonic() > end:
+            raise CommandError(f"No answer after {_READY_SECONDS} seconds.")
+        time.sleep(0.1)
+
+
+def _ready(port: int) -> bool:
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False

@@ -1,0 +1,19 @@
+"""``manage.py web``: serves, and nothing else; ``manage.py setup`` has made what it needs."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.utils.module_loading import import_string
+
+from idp import embedded, env
+
+
+class Command(BaseCommand):
+    """One web process; in the embedded mode, the only one, with worker and beat inside."""
+
+    help = "Serves on PORT until SIGINT or SIGTERM; any number of these may run where REDIS_URL is set."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        embedded.refuse_a_second()
+        import_string("web.server.serve")(env.text("FOYER_BIND", "127.0.0.1"), settings.PORT)

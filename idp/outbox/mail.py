@@ -1,0 +1,131 @@
+"""Mail: posted through the outbox, worded and signed by the tenant, sent by SMTP or, without a server, written to a folder."""
+
+import logging
+import os
+import re
+import smtplib
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+from email.utils import format_datetime, formataddr
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.core.mail.backends.smtp import EmailBackend
+from django.core.validators import validate_email
+from django.utils.encoding import punycode
+
+from idp.outbox.deliver import NotDelivered, Parcel, Refused, post
+from idp.outbox.models import MailTemplate
+from idp.outbox.wording import FACE, Template, one_line, shipped
+from idp.tenancy.scope import current_tenant
+
+KIND = "mail"
+_ENHANCED = re.compile(rb"\A\d\.\d{1,3}\.\d{1,3}\b")  # RFC 3463
+
+log = logging.getLogger(__name__)
+
+
+class WrongWords(Exception):
+    """A mail is sent with exactly the words that its shipped template uses."""
+
+
+def send(name: str, to: str, words: Mapping[str, str], *, good_for: timedelta | None = None) -> str:
+    """Owes the mail ``name`` to the address ``to``, in the caller's transaction; answers the key. Raises ValidationError."""
+    validate_email(to)
+    if {*words} != shipped()[name].words - FACE or not all(type(value) is str for value in words.values()):
+        raise WrongWords(f"{name}: {', '.join(sorted(words))}")
+    return post(KIND, {"name": name, "to": to, "words": dict(words)}, good_for=good_for)
+
+
+def save_template(name: str, **values: str) -> bool:
+    """Creates or changes the tenant's own wording of a mail; answers whether anything changed. Raises ValidationError."""
+    row = MailTemplate.objects.filter(name=name).first() or MailTemplate(tenant=current_tenant(), name=name)
+    changed = {part: value for part, value in values.items() if getattr(row, part) != value}
+    for part, value in changed.items():
+        setattr(row, part, value)
+    if changed or row.pk is None:
+        row.full_clean()
+        row.save()
+        return True
+    return False
+
+
+def deliver(parcel: Parcel) -> None:
+    """The outbox's handler of mails."""
+    message = _message(parcel)
+    if settings.SMTP:
+        _send(message, settings.SMTP)
+    elif settings.EMBEDDED:
+        _write(message, parcel)
+    else:
+        raise NotDelivered("FOYER_SMTP_URL is not set")
+
+
+def folder() -> Path:
+    """Where mails go without a mail server."""
+    return Path(settings.DATA) / "mails"
+
+
+def _message(parcel: Parcel) -> EmailMultiAlternatives:
+    """The same for each attempt: date and Message-ID are the row's."""
+    owner, template = current_tenant(), _template(str(parcel.payload["name"]))
+    face = {"tenant": owner.title, "accent": owner.accent, "accent_text": owner.accent_text}
+    mail = template.filled({**parcel.payload["words"], **face})
+    local, _, domain = (owner.mail_from or settings.MAIL_FROM).rpartition("@")
+    sender = formataddr((_in_header(owner.title), f"{local}@{punycode(domain)}"))
+    headers = {
+        "Message-ID": f"<{parcel.key}@{punycode(domain)}>",
+        "Date": format_datetime(parcel.posted_at),
+        "Auto-Submitted": "auto-generated",  # RFC 3834: nobody's holiday notice answers
+    }
+    message = EmailMultiAlternatives(_in_header(mail.subject), mail.text, sender, [parcel.payload["to"]], headers=headers)
+    if mail.html:
+        message.attach_alternative(mail.html, "text/html")
+    return message
+
+
+def _in_header(text: str) -> str:
+    """On one line, and without what a reader would decode as RFC 2047's encoding."""
+    return one_line(text).replace("=?", "= ?")
+
+
+def _template(name: str) -> Template:
+    own = MailTemplate.objects.filter(name=name).first()
+    return own.template if own else shipped()[name]
+
+
+def _send(message: EmailMultiAlternatives, server: dict[str, Any]) -> None:
+    backend = EmailBackend(**server)
+    try:
+        backend.send_messages([message])
+    except smtplib.SMTPRecipientsRefused as error:
+        code, reply = max(error.recipients.values())
+        raise (Refused if code >= 500 else NotDelivered)(_said(error, code, reply)) from None
+    except smtplib.SMTPResponseException as error:
+        final = isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= 500
+        raise (Refused if final else NotDelivered)(_said(error, error.smtp_code, error.smtp_error)) from None
+    except OSError as error:  # smtplib's other errors too
+        raise NotDelivered(f"{type(error).__name__} {error.strerror or ''}".strip()) from None
+    finally:
+        with suppress(OSError):
+            backend.close()  # a refused login leaves it open
+
+
+def _said(error: Exception, code: int, reply: bytes | str) -> str:
+    """The numbers of the server's reply; its words might repeat the mail's."""
+    enhanced = _ENHANCED.match(reply if isinstance(reply, bytes) else reply.encode())
+    return f"{type(error).__name__} {code} {enhanced[0].decode() if enhanced else ''}".strip()
+
+
+def _write(message: EmailMultiAlternatives, parcel: Parcel) -> None:
+    """One file for each mail, readable by the server's user only; a repeated delivery replaces it."""
+    folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder() / f"{parcel.posted_at:%Y%m%dT%H%M%S}-{parcel.key}.eml"
+    draft = path.with_suffix(".part")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(message.message().as_bytes())
+    draft.replace(path)
+    log.info("mail.written", extra={"file": str(path)})

@@ -1,0 +1,77 @@
+"""One row for each thing that is owed, and a tenant's own wording of a mail."""
+
+from uuid import uuid4
+
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from idp.outbox.wording import Template, shipped
+from idp.sealing import SealedField
+from idp.tenancy.models import TenantModel
+
+
+class State(models.TextChoices):
+    """``waiting → done | failed``; both ends wipe the payload."""
+
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+
+
+def new_key() -> str:
+    """What makes a repeated delivery recognisable to whoever receives it."""
+    return uuid4().hex
+
+
+class Delivery(TenantModel):
+    """Something that is owed. ``attempts`` counts the claims, so it also says whose claim is the latest.
+
+    ``due_at``: from then on anybody may claim it; while somebody delivers, it is the end of their lease.
+    """
+
+    key = models.CharField(max_length=32, unique=True, default=new_key, editable=False)
+    kind = models.CharField(max_length=50)
+    payload = SealedField(blank=True, default="")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    attempts = models.PositiveIntegerField(default=0)
+    due_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True)
+    posted_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    why = models.CharField(max_length=200, blank=True, default="")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["tenant", "due_at"], condition=models.Q(state="waiting"), name="outbox_due"),
+            models.Index(fields=["tenant", "ended_at"], condition=models.Q(ended_at__isnull=False), name="outbox_ended"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key}"
+
+
+class MailTemplate(TenantModel):
+    """A tenant's own wording of one mail, in place of the shipped one as a whole; without ``html`` it is plain text."""
+
+    name = models.CharField(max_length=50)
+    subject = models.CharField(max_length=200)
+    text = models.TextField(max_length=50_000)
+    html = models.TextField(max_length=100_000, blank=True, default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "name"], name="one_mail_per_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def template(self) -> Template:
+        """As it is filled."""
+        return Template(self.subject, self.text, self.html)
+
+    def clean(self) -> None:
+        original = shipped().get(self.name)
+        if original is None:
+            raise ValidationError({"name": f"There is no mail {self.name}. There are: {', '.join(sorted(shipped()))}."})
+        if problems := self.template.problems(original.words):
+            raise ValidationError(problems)

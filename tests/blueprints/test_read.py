@@ -1,0 +1,142 @@
+"""Reading blueprint files: everything that is wrong with the YAML itself, by file, line and key, and fast."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from blueprints.read import BadBlueprint, read
+
+Write = Callable[..., Path]
+
+
+def problems(*files: Path) -> list[str]:
+    """What is wrong, without the folder."""
+    with pytest.raises(BadBlueprint) as bad:
+        read(files)
+    return [str(problem).removeprefix(f"{files[0].parent}/") for problem in bad.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("tenant: a\ntitel: A\n", "b.yaml:2:1: titel: There is no such key. Did you mean title?"),
+        ("application: a\ndevice:\n  interva: 5s\n", "b.yaml:3:3: device.interva: There is no such key."),
+        ("tenant: a\nzzz: 1\n", "b.yaml:2:1: zzz: There is no such key."),
+        ("tenant: A B\n", "b.yaml:1:1: tenant: String should match pattern"),
+        ("persn: a\n", "b.yaml:1:1: persn: This is no kind of document. Did you mean person?"),
+        ("zzz: a\n", "b.yaml:1:1: zzz: This is no kind of document. There are: tenant, scope, group"),
+        ("- a\n- b\n", "b.yaml:1:1: A document begins with its kind: tenant"),
+        ("just text\n", "b.yaml:1:1: A document begins with its kind"),
+        ("person:\n", "b.yaml:1:1: person: Input should be a valid string."),
+        ("person: a\nactive: perhaps\n", "b.yaml:2:1: active: Input should be a valid boolean"),
+        ("person: 7\n", "b.yaml:1:1: person: Input should be a valid string."),
+        ("tenant: a\naccent: red\n", "b.yaml:2:1: accent: String should match pattern"),
+        ("tenant: a\nnetworks: [10.0.0.0/8, junk]\n", "b.yaml:2:24: networks.1: 'junk' does not appear to be an IPv4 or IPv6 network."),
+        ("application: a\ndevice: {code_lifetime: 2h}\n", "b.yaml:2:10: device.code_lifetime: Must lie between 0:00:30 and 1:00:00."),
+        ("application: a\ndevice: {interval: 5}\n", "b.yaml:2:10: device.interval: A duration is written like 30s, 10m, 2h or 7d."),
+        ("flow: f\ntitle: T\nfor: device_code\nsteps:\n  - stage: deny\n    if: x\n", "b.yaml:6:5: steps.0.if: There is no such key."),
+        ("flow: f\ntitle: T\nfor: device_code\nsteps: []\n", "b.yaml:4:1: steps: Tuple should have at least 1 item"),
+        ("tenant: a\ntenant: b\n", "b.yaml:2:1: found duplicate key"),
+        ("application: a\ndevice:\n  interval: 5s\n  interval: 6s\n", "b.yaml:4:3: found duplicate key"),
+        ("tenant: !!python/object:os.system a\n", "Tags have no meaning here."),
+        ("tenant: a\ntitle: !env SECRET\n", "b.yaml:1:1: Tags have no meaning here."),
+        ("tenant: a\ndomains: !!python/tuple [a]\n", "Tags have no meaning here."),
+        ("!thing\ntenant: a\n", "Tags have no meaning here."),
+        ("tenant: [a\n", "b.yaml:"),
+        ("tenant: a\n\ttitle: A\n", "b.yaml:2:1:"),
+        ("tenant: *nowhere\n", "b.yaml:1:9: found undefined alias"),
+        ("tenant: a\x07\n", "b.yaml:1:1: This is not valid YAML"),
+        ("scope: a\ntitle: A\n---\nscope: a\ntitle: B\n", "b.yaml:4:1: scope: scope a stands in"),
+    ],
+)
+def test_what_is_wrong_names_its_place(write_blueprint: Write, text: str, expected: str) -> None:
+    """File, line, column, key, and what would be right."""
+    found = problems(write_blueprint(text, "b.yaml"))
+    assert any(expected in problem for problem in found), found
+    assert all(problem.startswith("b.yaml:") for problem in found)
+
+
+def _bomb(levels: int = 12) -> str:
+    lines = ["tenant: a", "x0: &x0 [a, a, a, a, a, a, a, a, a, a]"]
+    lines += [f"x{at}: &x{at} [{', '.join([f'*x{at - 1}'] * 10)}]" for at in range(1, levels)]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _bomb(),
+        "tenant: &a [*a]",
+        "tenant: a\ndomains: &d\n  - *d\n",
+        "tenant: " + "[" * 100 + "]" * 100,
+        "tenant: " + "[" * 1500 + "]" * 1500,
+        "tenant: " + "{a: " * 1000 + "1" + "}" * 1000,
+        pytest.param("tenant: a\ndomains: [" + "a, " * 60_000 + "a]", marks=pytest.mark.slow),
+    ],
+    ids=["aliases", "itself", "itself in a list", "deep", "very deep", "deep mapping", "many"],
+)
+def test_a_bomb_is_refused_and_costs_little(write_blueprint: Write, text: str) -> None:
+    """Billion laughs, self reference, depth: one problem, without following it to the end."""
+    path = write_blueprint(text)
+    begun = time.process_time()
+    assert len(problems(path)) == 1
+    assert time.process_time() - begun < 10
+
+
+def test_the_bomb_itself_takes_no_time(write_blueprint: Write) -> None:
+    """10¹² nodes would take for ever; the refusal comes at fifty thousand."""
+    begun = time.process_time()
+    assert "too deep or too large" in problems(write_blueprint(_bomb()))[0]
+    assert time.process_time() - begun < 2
+
+
+def test_a_file_that_is_too_large_is_not_parsed(write_blueprint: Write) -> None:
+    """A megabyte at most."""
+    begun = time.process_time()
+    assert problems(write_blueprint("# " + "x" * 2**20, "b.yaml")) == ["b.yaml:1:1: The file is larger than 1024 KiB."]
+    assert time.process_time() - begun < 1
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    """Not UTF-8, a folder, not there: each a problem with its file's name."""
+    latin = tmp_path / "latin.yaml"
+    latin.write_bytes(b"tenant: caf\xe9\n")
+    zeros = tmp_path / "zeros.yaml"
+    zeros.write_bytes(b"\0" * 100)
+    found = problems(latin, zeros, tmp_path, tmp_path / "missing.yaml")
+    assert found[0] == "latin.yaml:1:1: The file is not UTF-8."
+    assert found[1].startswith("zeros.yaml:1:1: This is not valid YAML")
+    assert found[2].endswith(":1:1: Is a directory")
+    assert found[3] == "missing.yaml:1:1: No such file or directory"
+
+
+def test_an_empty_file_and_comments_are_nothing(write_blueprint: Write) -> None:
+    """No documents, no problem."""
+    assert read([write_blueprint(""), write_blueprint("# only a comment\n---\n---\n", "b.yaml")]) == []
+
+
+def test_the_same_object_in_two_files_is_refused(write_blueprint: Write) -> None:
+    """The second place names the first; the same name in another tenant is another object."""
+    one = write_blueprint("tenant: a\ntitle: A\n---\nscope: s\ntitle: S\n", "one.yaml")
+    two = write_blueprint("tenant: b\n---\nscope: s\ntitle: S\n---\nscope: t\ntitle: T\n", "two.yaml")
+    assert len(read([one, two])) == 5
+    three = write_blueprint("tenant: a\ntitle: A\n---\nscope: s\ntitle: S\n", "three.yaml")
+    assert [problem.split(" stands")[0] for problem in problems(one, three)] == [
+        "three.yaml:1:1: tenant: tenant a",
+        "three.yaml:4:1: scope: scope s",
+    ]
+
+
+def test_a_secret_is_not_repeated_in_what_is_wrong_with_it(write_blueprint: Write) -> None:
+    """Problems are printed and logged."""
+    found = problems(write_blueprint("person: a\npassword: [hunter2]\n---\napplication: b\nclient_secret: {a: hunter3}\n"))
+    assert len(found) == 2
+    assert "hunter" not in str(found)
+
+
+def test_aliases_and_merges_are_plain_yaml(write_blueprint: Write) -> None:
+    """Within reason, they are a way to say something once."""
+    text = "application: a\ngrants: &g [device_code]\n---\napplication: b\nscopes: [openid]\ndevice: {interval: 5s}\n"
+    assert [each.name for each in read([write_blueprint(text)])] == ["a", "b"]

@@ -1,0 +1,67 @@
+"""What the tests of the engine share: drawing a flow, and looking into a run's row as no visitor can."""
+
+from typing import Any
+
+from flows.document import FlowDocument
+from flows.models import Run
+from flows.versions import Published, publish
+from idp.devices.models import DeviceCode
+from idp.events.models import Event
+from tests.kit import Door, Seen, Started
+
+NEVER = {"id": "never", "stage": "deny", "when": "false"}
+SHIPPED = ("identification", "password", "login", "device_code", "consent", "finish")
+RIGHT = {"identification": {"name": "alice"}, "password": {"password": "alice-password-1"}, "word": {"word": "sesame"}}
+
+
+def drawing(*steps: str | dict[str, Any], flow: str = "connect-a-device", **more: Any) -> FlowDocument:
+    """A flow of these steps: a kind alone, or a whole step."""
+    written = [{"stage": step} if isinstance(step, str) else step for step in steps]
+    return FlowDocument.model_validate({"flow": flow, "title": "Drawn", "for": "device_code", "steps": written, **more})
+
+
+def draw(*steps: str | dict[str, Any], **more: Any) -> Published:
+    """Publishes it in the tenant in scope. The last step keeps lint content about flows that reach no consent."""
+    goal = () if "consent" in steps else (NEVER,)
+    return publish(drawing(*steps, *goal, **more), by="test")
+
+
+def row_of(seen: Seen) -> Run:
+    """The row of the run whose page this is."""
+    return Run.unscoped.get(identifier=seen.path.strip("/").split("/")[1])
+
+
+def facts_of(seen: Seen) -> set[str]:
+    """The names of what the run has learned."""
+    return set(row_of(seen).state["facts"])
+
+
+def events(kind: str) -> int:
+    """How many events of this kind there are, whoever's."""
+    return Event.unscoped.filter(kind=kind).count()
+
+
+def device_state(started: Started) -> str:
+    """The state of the device that this answer belongs to; the newest one."""
+    return DeviceCode.unscoped.order_by("-pk").values_list("state", flat=True)[0]
+
+
+def walk_to(door: Door, step: str, started: Started, path: str = "/device") -> Seen:
+    """Gives right answers until the page asks for ``step``, or asks nothing more."""
+    seen = door.page(path)
+    for _ in range(20):
+        if seen.step == step or not seen.hidden.get("token"):
+            return seen
+        seen = seen.submit(**right_answer(seen.step, started))
+    raise AssertionError(f"the flow never came to {step}")
+
+
+def right_answer(step: str, started: Started) -> dict[str, str]:
+    """What a person who may would enter."""
+    return {**RIGHT, "device_code": {"user_code": started.user_code}, "consent": {"decision": "approve"}}[step]
+
+
+def only_select(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+    """For ``connection.execute_wrapper``: refuses every statement that could write."""
+    assert sql.lstrip().upper().startswith("SELECT"), sql
+    return execute(sql, params, many, context)

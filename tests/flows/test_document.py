@@ -1,0 +1,69 @@
+"""The flow document: what is one and what is not, and settings as people write them."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from flows.document import FlowDocument
+from flows.settings import parse_duration, write_duration
+from tests.engine import SHIPPED, drawing
+
+GOOD: dict[str, Any] = {"flow": "a-flow", "title": "A flow", "for": "device_code", "steps": [{"stage": "identification"}]}
+
+
+@pytest.mark.parametrize(
+    ("change", "at"),
+    [
+        ({"flow": "A Flow"}, "flow"),
+        ({"flow": "-a"}, "flow"),
+        ({"flow": "a" * 51}, "flow"),
+        ({"flow": None}, "flow"),
+        ({"title": ""}, "title"),
+        ({"title": "x" * 101}, "title"),
+        ({"for": "everything"}, "for"),
+        ({"steps": []}, "steps"),
+        ({"steps": None}, "steps"),
+        ({"steps": [{"stage": "deny", "id": f"s{at}"} for at in range(101)]}, "steps"),
+        ({"steps": [{"stage": "deny", "if": "true"}]}, "steps.0.if"),
+        ({"steps": [{"id": "x"}]}, "steps.0.stage"),
+        ({"steps": [{"stage": "deny", "id": "../x"}]}, "steps.0.id"),
+        ({"steps": ["deny"]}, "steps.0"),
+        ({"unknown": 1}, "unknown"),
+    ],
+)
+def test_what_is_no_flow(change: dict[str, Any], at: str) -> None:
+    """Unknown keys, missing ones and wrong values are refused at the key."""
+    with pytest.raises(ValidationError) as refused:
+        FlowDocument.model_validate({**GOOD, **change})
+    assert at in [".".join(map(str, error["loc"])) for error in refused.value.errors()]
+
+
+def test_a_step_is_called_after_its_stage_unless_it_says_otherwise() -> None:
+    """So that the short form is enough."""
+    document = drawing("identification", {"id": "again", "stage": "identification"})
+    assert [step.id for step in document.steps] == ["identification", "again"]
+    assert document.step("again") == document.steps[1]
+    assert document.step("nothing") is None
+
+
+def test_a_document_is_the_same_after_a_round_trip() -> None:
+    """What is exported imports again."""
+    document = drawing(*SHIPPED, default=False)
+    assert FlowDocument.model_validate(document.as_json()) == document
+    assert "when" not in str(document.as_json())
+
+
+@pytest.mark.parametrize(("written", "seconds"), [("30s", 30), ("10m", 600), ("2h", 7200), ("7d", 604_800), ("90s", 90)])
+def test_durations_as_people_write_them(written: str, seconds: int) -> None:
+    """traps.md: one Duration type, read and written alike."""
+    assert parse_duration(written) == timedelta(seconds=seconds)
+    assert write_duration(timedelta(seconds=seconds)) == written
+
+
+@pytest.mark.parametrize("written", ["1 m", "10", 10, "m", "-1m", "1.5h", "PT1M", "", None, True, "1w", "1m\n", "9999999d"])
+def test_what_is_no_duration(written: Any) -> None:
+    """Refused, never guessed."""
+    with pytest.raises(ValueError, match="a duration is written like"):
+        parse_duration(written)

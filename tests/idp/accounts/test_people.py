@@ -1,0 +1,86 @@
+"""People and groups: one spelling, one row, and no trace where nothing changed."""
+
+import pytest
+from django.core.exceptions import ValidationError
+
+from idp.accounts.credentials import check_password, hash_password, prepare_password, store_password
+from idp.accounts.models import Group, Person
+from idp.accounts.people import by_username, claim, fold, groups_of, save_person
+from idp.events.models import Event
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+
+
+@pytest.mark.parametrize(
+    ("typed", "folded"),
+    [("Alice", "alice"), (" ALICE\t", "alice"), ("ＡＬＩＣＥ", "alice"), ("Straße", "strasse"), ("ﬁne", "fine"), ("", "")],
+)
+def test_one_spelling_for_what_is_the_same_name(typed: str, folded: str) -> None:
+    """Case, width, ligatures, surrounding space."""
+    assert fold(typed) == folded
+
+
+def test_a_username_comes_before_an_email_address(acme: Tenant) -> None:
+    """In the order of the settings, so that nobody is found by somebody else's name."""
+    trap = save_person("bob@acme.test", by="test")
+    bob = by_username("bob")
+    assert bob is not None
+    assert claim("bob@acme.test", ("username", "email"))["id"] == trap.pk
+    assert claim("bob@acme.test", ("email", "username"))["id"] == bob.pk
+
+
+def test_the_same_name_in_two_tenants_is_two_people(tenants: dict[str, Tenant]) -> None:
+    """With a subject each that is never the other's."""
+    found = []
+    for tenant in tenants.values():
+        with tenant_scope(tenant):
+            found.append(Person.objects.get(username="alice"))
+            assert save_person("ALICE", by="test") == found[-1]
+    assert found[0].subject != found[1].subject
+
+
+def test_saving_what_is_so_already_writes_nothing(acme: Tenant) -> None:
+    """No event, no row."""
+    told = Event.objects.count()
+    save_person("alice", name="Alice", email="alice@acme.test", groups=["staff"], by="test")
+    assert Event.objects.count() == told
+    save_person("alice", name="Alice B.", groups=[], by="test")
+    assert sorted(Event.objects.order_by("-pk").values_list("kind", flat=True)[:2]) == ["person.changed", "person.groups_changed"]
+    assert groups_of(Person.objects.get(username="alice").pk) == []
+
+
+def test_two_people_never_share_an_address(acme: Tenant) -> None:
+    """The constraint speaks before the database does; without an address there may be many."""
+    with pytest.raises(ValidationError):
+        save_person("eve", email="alice@acme.test", by="test")
+    save_person("eve", by="test")
+    save_person("mallory", by="test")
+
+
+def test_an_event_never_holds_the_new_values(acme: Tenant) -> None:
+    """Only which keys changed: a hash is no business of the audit trail."""
+    save_person("alice", password=hash_password("some long password"), by="test")
+    told = Event.objects.get(kind="person.changed")
+    assert told.data == {"keys": ["password"]}
+
+
+def test_groups_of_nobody(acme: Tenant) -> None:
+    """An empty list, no error."""
+    assert groups_of(None) == []
+    assert Group.objects.filter(name="staff").count() == 1
+
+
+def test_judging_and_changing_a_password(acme: Tenant) -> None:
+    """Correct only for an active person with this very password."""
+    alice, inactive = Person.objects.get(username="alice"), Person.objects.get(username="inactive")
+    assert check_password(alice, "alice-password-1").correct
+    assert not check_password(alice, "alice-password-2").correct
+    assert not check_password(inactive, "inactive-password-3").correct
+    assert not check_password(None, "the password of nobody").correct
+    assert not check_password(Person(username="new", password=""), "").correct
+    with pytest.raises(ValidationError):
+        prepare_password(alice, "alice-acme")
+    store_password(alice, prepare_password(alice, "three words in a row"), by="test")
+    alice.refresh_from_db()
+    assert check_password(alice, "three words in a row").correct
+    assert alice.proofs_valid_after is not None

@@ -1,0 +1,94 @@
+"""The environment: each variable as a typed value, a wrong one an error that names it."""
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from idp import env
+
+Env = pytest.MonkeyPatch
+
+
+def test_the_secret_key_is_made_once_and_kept(tmp_path: Path, monkeypatch: Env) -> None:
+    """Readable by its owner alone; two starts at once agree on one."""
+    monkeypatch.delenv("FOYER_SECRET_KEY", raising=False)
+    folder = tmp_path / "new" / "data"
+    code = "import sys; from pathlib import Path; from idp import env; print(env.secret_key(Path(sys.argv[1])))"
+    start = [sys.executable, "-c", code, str(folder)]
+    starts = [subprocess.Popen(start, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    keys = {started.communicate()[0].strip() for started in starts}
+    assert keys == {env.secret_key(folder)}
+    assert len(keys.pop()) >= 48
+    assert stat.S_IMODE((folder / "secret.key").stat().st_mode) == 0o600
+    assert [path.name for path in folder.iterdir()] == ["secret.key"]
+
+
+def test_a_given_secret_key_wins_and_must_be_long(tmp_path: Path, monkeypatch: Env) -> None:
+    """Nothing is written then."""
+    monkeypatch.setenv("FOYER_SECRET_KEY", "k" * 32)
+    assert env.secret_key(tmp_path) == "k" * 32
+    monkeypatch.setenv("FOYER_SECRET_KEY", "short")
+    with pytest.raises(ImproperlyConfigured, match="FOYER_SECRET_KEY is too short"):
+        env.secret_key(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_database_without_a_url_is_sqlite_in_the_data_folder(tmp_path: Path, monkeypatch: Env) -> None:
+    """WAL and immediate transactions: a deferred one that turns into a writer fails whatever the timeout."""
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    found = env.database(tmp_path)
+    assert (found["ENGINE"], found["NAME"]) == ("django.db.backends.sqlite3", tmp_path / "foyer.sqlite3")
+    assert found["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+    assert "journal_mode=WAL" in found["OPTIONS"]["init_command"]
+    monkeypatch.setenv("DATABASE_URL", "sqlite:////var/lib/a%20b.sqlite3")
+    assert env.database(tmp_path)["NAME"] == "/var/lib/a b.sqlite3"
+
+
+def test_a_postgresql_url(tmp_path: Path, monkeypatch: Env) -> None:
+    """User, password with odd characters, port, options."""
+    monkeypatch.setenv("DATABASE_URL", "postgres://foyer:p%40ss%2Fword@db.example:5433/foyer?sslmode=require")
+    found = env.database(tmp_path)
+    assert [found[name] for name in ("NAME", "USER", "PASSWORD", "HOST", "PORT")] == ["foyer", "foyer", "p@ss/word", "db.example", "5433"]
+    assert found["OPTIONS"]["sslmode"] == "require"
+    monkeypatch.setenv("DATABASE_URL", "mysql://a/b")
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL must begin with postgres:// or sqlite://, not mysql://"):
+        env.database(tmp_path)
+
+
+@pytest.mark.parametrize(("value", "expected"), [("on", True), ("YES", True), ("1", True), ("off", False), ("0", False), ("", False)])
+def test_a_switch(monkeypatch: Env, value: str, expected: bool) -> None:
+    """As people write them."""
+    monkeypatch.setenv("FOYER_DEMO", value)
+    assert env.flag("FOYER_DEMO", default=True) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "read"),
+    [
+        ("FOYER_DEMO", "perhaps", lambda: env.flag("FOYER_DEMO", default=True)),
+        ("PORT", "eighty", lambda: env.number("PORT", 8000, 1, 65_535)),
+        ("PORT", "0", lambda: env.number("PORT", 8000, 1, 65_535)),
+        ("PORT", "70000", lambda: env.number("PORT", 8000, 1, 65_535)),
+        ("PORT", "-1", lambda: env.number("PORT", 8000, 1, 65_535)),
+        ("FOYER_TRUSTED_PROXIES", "10.0.0.0/33", lambda: env.networks("FOYER_TRUSTED_PROXIES")),
+        ("FOYER_TRUSTED_PROXIES", "proxy.example", lambda: env.networks("FOYER_TRUSTED_PROXIES")),
+        ("FOYER_LOG", "xml", lambda: env.choice("FOYER_LOG", ("console", "json"), "json")),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_names_its_variable(monkeypatch: Env, name: str, value: str, read: object) -> None:
+    """And nothing is assumed instead."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ImproperlyConfigured, match=name):
+        read()  # type: ignore[operator]
+
+
+def test_lists_are_separated_by_commas_or_spaces(monkeypatch: Env) -> None:
+    """Either, and any amount of it."""
+    monkeypatch.setenv("FOYER_HOSTS", " a.example, b.example  c.example,")
+    assert env.items("FOYER_HOSTS") == ["a.example", "b.example", "c.example"]
+    monkeypatch.setenv("FOYER_TRUSTED_PROXIES", "10.0.0.1 2001:db8::/32")
+    assert [str(each) for each in env.networks("FOYER_TRUSTED_PROXIES")] == ["10.0.0.1/32", "2001:db8::/32"]

@@ -1,0 +1,139 @@
+"""What the background work deletes: only what is stale, in every tenant, again and again without harm; and that it really runs."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from idp.celery import app
+from idp.devices import service
+from idp.devices.models import DeviceCode
+from idp.devices.tasks import expire_device_codes
+from idp.oauth.models import RefreshToken, TokenFamily
+from idp.oauth.tasks import sweep_tokens
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.kit import Door
+
+Doors = Callable[..., Door]
+
+
+def test_codes_are_marked_after_their_time_and_deleted_an_hour_later(
+    tenants: dict[str, Tenant], door: Doors, clock: time_machine.Traveller
+) -> None:
+    """D37: the device is told expired_token for the grace period, then invalid_grant; approved ones expire too."""
+    browser, neighbour = door(), door("other.test")
+    pending, approved, foreign = browser.start(), browser.start(), neighbour.start()
+    browser.approve(approved)
+    clock.shift(timedelta(minutes=9, seconds=59))
+    young = browser.start()
+    expire_device_codes()
+    assert set(DeviceCode.unscoped.values_list("state", flat=True)) == {"pending", "approved"}
+    clock.shift(1)
+    expire_device_codes()
+    expire_device_codes()
+    assert sorted(DeviceCode.unscoped.values_list("state", flat=True)) == ["expired"] * 3 + ["pending"]
+    for who, started in ((browser, pending), (browser, approved), (neighbour, foreign)):
+        assert who.poll(started).json()["error"] == "expired_token"
+    clock.shift(timedelta(hours=1))
+    expire_device_codes()
+    assert browser.poll(pending).json()["error"] == "invalid_grant"
+    assert browser.poll(young).json()["error"] == "expired_token"
+    assert DeviceCode.unscoped.count() == 1
+
+
+def test_codes_are_expired_in_batches_and_in_their_tenant(tenants: dict[str, Tenant], door: Doors, clock: time_machine.Traveller) -> None:
+    """No write holds the database for long; one tenant's sweep leaves the neighbour's rows alone."""
+    for host in ("acme.test", "other.test"):
+        for _ in range(5):
+            door(host).start()
+    clock.shift(timedelta(minutes=10))
+    with tenant_scope(tenants["acme"]):
+        assert service.expire(timezone.now(), timedelta(hours=1), batch=2) == 2
+        assert DeviceCode.objects.filter(state="expired").count() == 2
+    assert DeviceCode.unscoped.filter(state="pending").count() == 8
+
+
+def test_a_redeemed_code_is_kept_long_enough_to_notice_its_reuse(door: Doors, clock: time_machine.Traveller) -> None:
+    """D27: until its own expiry and the grace period are over, its row remembers."""
+    browser = door()
+    started = browser.start()
+    browser.approve(started)
+    assert browser.poll(started).status_code == 200
+    clock.shift(timedelta(minutes=30))
+    expire_device_codes()
+    assert DeviceCode.unscoped.get().state == "redeemed"
+    assert browser.poll(started).json()["error"] == "invalid_grant"
+
+
+def test_token_families_go_a_day_after_their_last_token(tenants: dict[str, Tenant], door: Doors, clock: time_machine.Traveller) -> None:
+    """One that is still refreshed stays, with its whole history; tenants and batches as ever."""
+    for host in ("acme.test", "other.test"):
+        for scope in ("openid", "openid", "openid offline_access"):
+            browser = door(host)
+            started = browser.start(scope=scope)
+            browser.approve(started)
+            assert browser.poll(started).status_code == 200
+    assert TokenFamily.unscoped.count() == 6
+    clock.shift(timedelta(hours=23))
+    sweep_tokens()
+    assert TokenFamily.unscoped.count() == 6
+    clock.shift(timedelta(hours=2))
+    sweep_tokens(tenant="acme", batch=1)
+    assert TokenFamily.unscoped.filter(tenant__name="other").count() == 3
+    sweep_tokens()
+    sweep_tokens()
+    assert (TokenFamily.unscoped.count(), RefreshToken.unscoped.count()) == (2, 2)
+    clock.shift(timedelta(days=31))
+    sweep_tokens()
+    assert (TokenFamily.unscoped.count(), RefreshToken.unscoped.count()) == (0, 0)
+
+
+def test_the_beat_names_every_sweep(db: None) -> None:
+    """A task that nobody sends would never run; none waits longer than a quarter of an hour."""
+    app.loader.import_default_modules()
+    ours = {name for name in app.tasks if name.startswith(("idp.", "flows.")) and ".tasks." in name}
+    scheduled = {entry["task"]: entry["schedule"].run_every for entry in app.conf.beat_schedule.values()}
+    assert {name for name in ours if "sweep" in name or "expire" in name} <= set(scheduled)
+    assert max(scheduled.values()) <= timedelta(minutes=15)
+
+
+BACKGROUND = """
+import django, time
+from datetime import timedelta
+django.setup()
+from django.core.management import call_command
+from django.utils import timezone
+call_command("migrate", verbosity=0)
+from idp.celery import app
+from idp.embedded import background
+from idp.ratelimit.models import Attempt
+from idp.tenancy.models import Tenant
+from celery.schedules import schedule
+for name in ("acme", "other"):
+    tenant = Tenant.objects.create(name=name, title=name)
+    Attempt.unscoped.create(tenant=tenant, bucket="old", slot=0, at=timezone.now(), expires_at=timezone.now())
+    Attempt.unscoped.create(tenant=tenant, bucket="new", slot=0, at=timezone.now(), expires_at=timezone.now() + timedelta(1))
+app.conf.beat_schedule = {"sweep": {"task": "idp.ratelimit.tasks.sweep_attempts", "schedule": schedule(0.2)}}
+with background(app):
+    end = time.monotonic() + 30
+    while Attempt.unscoped.count() > 2 and time.monotonic() < end:
+        time.sleep(0.05)
+print("left:", sorted(Attempt.unscoped.values_list("bucket", flat=True)), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_the_embedded_worker_and_beat_really_run(tmp_path: Path) -> None:
+    """In a process of its own, with a short schedule: the effect is there, and the block ends cleanly."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    environment |= {"FOYER_DATA": str(tmp_path), "DJANGO_SETTINGS_MODULE": "idp.settings", "FOYER_LOG": "json"}
+    done = subprocess.run([sys.executable, "-c", BACKGROUND], env=environment, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "left: ['new', 'new']" in done.stdout, done.stderr

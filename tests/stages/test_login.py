@@ -1,0 +1,78 @@
+"""login: opens a session for whoever was proved, under a key that nobody knew before."""
+
+from collections.abc import Callable
+
+import pytest
+
+from idp.accounts.models import Session
+from idp.sealing import digest
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.engine import draw
+from tests.kit import Door
+
+Doors = Callable[..., Door]
+
+
+def key(browser: Door) -> str:
+    """The session's key in the browser's cookie."""
+    return str(browser.http.cookies["foyer_session"].value)
+
+
+def test_a_session_begins_with_a_new_key(acme: Tenant, door: Doors) -> None:
+    """No fixation: what the cookie said before is not what it says after, and only its hash is stored."""
+    browser = door()
+    browser.http.cookies["foyer_session"] = planted = "0" * 64
+    browser.sign_in()
+    session = Session.objects.get()
+    assert key(browser) != planted
+    assert session.key_hash == digest(key(browser))
+    assert (session.person.username, session.methods, session.ended_at) == ("alice", ["pwd"], None)
+
+
+def test_signing_in_again_gives_the_same_session_a_new_key(acme: Tenant, door: Doors) -> None:
+    """The old key opens nothing any more; the row stays, so that the other tabs go on."""
+    browser = door()
+    browser.sign_in()
+    old, row = key(browser), Session.objects.get().pk
+    browser.sign_in(path="/device?switch")
+    assert key(browser) != old
+    assert list(Session.objects.values_list("pk", flat=True)) == [row]
+    thief = door()
+    thief.http.cookies["foyer_session"] = old
+    assert thief.page().step == "identification"
+
+
+def test_somebody_else_in_the_same_browser_ends_the_first_session(acme: Tenant, door: Doors) -> None:
+    """One browser, one person."""
+    browser = door()
+    browser.sign_in()
+    browser.sign_in("bob", "bob-password-22", path="/device?switch")
+    living = Session.objects.filter(ended_at=None)
+    assert [session.person.username for session in living] == ["bob"]
+
+
+def test_the_cookie_is_kept_from_scripts_and_other_sites(door: Doors) -> None:
+    """HttpOnly and SameSite; over TLS also Secure and bound to the host."""
+    browser = door()
+    browser.sign_in()
+    cookie = browser.http.cookies["foyer_session"]
+    assert (cookie["httponly"], cookie["samesite"], cookie["domain"], cookie["path"]) == (True, "Lax", "", "/")
+
+
+def test_a_session_counts_in_its_tenant_only(tenants: dict[str, Tenant], door: Doors) -> None:
+    """The same key at the neighbour's host is nobody's."""
+    browser, neighbour = door(), door("other.test")
+    browser.sign_in()
+    neighbour.http.cookies["foyer_session"] = key(browser)
+    assert neighbour.page().step == "identification"
+    with tenant_scope(tenants["other"]):
+        assert not Session.objects.exists()
+
+
+@pytest.mark.usefixtures("third_party")
+def test_both_factors_stand_in_the_session(acme: Tenant, door: Doors) -> None:
+    """D39: what was used to sign in is what the tokens will say."""
+    draw("identification", "password", "word", "login", "device_code", "consent", "finish")
+    door().sign_in().submit(word="sesame")
+    assert Session.objects.get().methods == ["pwd", "otp"]

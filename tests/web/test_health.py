@@ -1,0 +1,154 @@
+"""Live and ready for any Host, the log's one line for a request, and no secret in any line or event."""
+
+import json
+import logging
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
+
+from idp.accounts.models import Person
+from idp.accounts.recovery import make_link
+from idp.events.models import Event
+from idp.logs import configure, redact
+from idp.tenancy.models import Tenant
+from tests.engine import draw
+from tests.kit import Door
+from tests.thirdparty import probe
+
+Doors = Callable[..., Door]
+
+
+@pytest.mark.parametrize("host", ["acme.test", "unknown.invalid", "a, b", "", "10.1.2.3:8000"])
+def test_live_and_ready_answer_for_any_host(tenants: dict[str, Tenant], host: str) -> None:
+    """A load balancer knows no tenant."""
+    client = Client(HTTP_HOST=host)
+    assert (client.get("/health/live").status_code, client.get("/health/live").json()) == (200, {"live": True})
+    ready = client.get("/health/ready")
+    assert (ready.status_code, ready.json()) == (200, {"ready": True, "reasons": []})
+
+
+def test_not_ready_while_migrations_are_missing(db: None) -> None:
+    """503 with the reason and what to do; it is alive all the same."""
+    MigrationRecorder(connection).record_unapplied("flows", "0001_initial")
+    ready = Client().get("/health/ready")
+    assert ready.status_code == 503
+    assert ready.json() == {"ready": False, "reasons": ["1 migrations are not applied; run manage.py migrate."]}
+    assert Client().get("/health/live").status_code == 200
+
+
+def test_not_ready_while_the_database_does_not_answer(db: None) -> None:
+    """No stack trace, nothing about the database."""
+
+    def down(*args: Any) -> None:
+        raise OperationalError("password authentication failed for user foyer at db.internal")
+
+    with connection.execute_wrapper(down):
+        ready = Client().get("/health/ready")
+        assert Client().get("/health/live").status_code == 200
+    assert (ready.status_code, ready.json()["reasons"]) == (503, ["The database does not answer."])
+
+
+def test_each_answer_names_its_request(door: Doors, caplog: pytest.LogCaptureFixture) -> None:
+    """The id in the answer is the one in the events, so that a report by a user leads to the log; a client cannot choose it."""
+    browser = door()
+    seen = browser.page().submit(name="alice")
+    response = browser.http.post(seen.path, {**seen.hidden, "password": "alice-password-1"}, HTTP_X_REQUEST_ID="chosen")
+    assert re.fullmatch(r"[0-9a-f]{32}", response["X-Request-ID"])
+    assert Event.unscoped.get(kind="session.started").request_id == response["X-Request-ID"]
+
+
+def test_one_line_for_each_request_with_its_route(door: Doors, capfd: pytest.CaptureFixture[str]) -> None:
+    """JSON, with tenant, address and id; the route and not the path, for some paths carry one-time secrets."""
+    configure({"format": "json"})
+    capfd.readouterr()
+    response = door(address="203.0.113.9").http.get("/recover/a-token-that-nobody-should-see")
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if '"event": "request"' in line]
+    assert len(lines) == 1
+    expected = {"method": "GET", "route": "/recover/<str:token>", "status": 404, "tenant": "acme", "address": "203.0.113.9"}
+    assert expected.items() <= lines[0].items()
+    assert lines[0]["request_id"] == response["X-Request-ID"]
+    assert "a-token-that-nobody-should-see" not in str(lines)
+
+
+@pytest.mark.parametrize("name", ["password", "new_password", "client_secret", "access_token", "device_code", "user_code", "cookie", "key"])
+def test_a_value_whose_name_says_that_it_is_secret_is_dots(name: str) -> None:
+    """Whoever logs it by mistake."""
+    assert redact(None, "", {"event": "x", name: "hunter2"}) == {"event": "x", name: "•••"}
+    assert redact(None, "", {"event": "x", "keyboard": "k", "status": 200}) == {"event": "x", "keyboard": "k", "status": 200}
+
+
+def test_no_secret_in_any_log_line_or_event(
+    acme: Tenant, door: Doors, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A whole life: recovery, wrong and right passwords, wrong and right codes, approval, tokens, refresh, userinfo, JSON, errors."""
+    configure({"format": "json"})
+    logging.getLogger().setLevel(logging.DEBUG)
+    secrets: set[str] = {"alice-password-1", "a quiet orchard in March", "wrong-password-9", "kiosk secret/with+odd:characters"}
+    browser = door()
+
+    link = make_link(Person.objects.get(username="alice"), by="test")
+    secrets.add(link)
+    page = browser.page(f"/recover/{link}")
+    page.submit(password="short")
+    page.submit(password="a quiet orchard in March")
+
+    started = browser.start(scope="openid email offline_access", nonce="a-nonce-value")
+    secrets |= {started.device_code, started.user_code, started.user_code.replace("-", "")}
+    browser.poll(started)
+    browser.poll(started)
+    seen = browser.page(f"/device?user_code={started.user_code}").submit(name="alice")
+    seen.submit(password="wrong-password-9")
+    seen = seen.submit(password="a quiet orchard in March")
+    seen.submit(user_code="BCDF-GHJK")
+    consent = seen.submit(user_code=started.user_code)
+    secrets |= {seen.hidden["token"], consent.hidden["token"]}
+    consent.submit(decision="approve")
+    secrets |= {cookie.value for cookie in browser.http.cookies.values() if cookie.value}
+
+    tokens = browser.poll(started).json()
+    browser.poll(started)
+    refresh = {"grant_type": "refresh_token", "client_id": "tv", "refresh_token": tokens["refresh_token"]}
+    newer = browser.post("/application/o/token/", refresh).json()
+    browser.post("/application/o/token/", refresh)
+    secrets |= {answer[name] for answer in (tokens, newer) for name in ("access_token", "id_token", "refresh_token")}
+    for token in (tokens["access_token"], "junk"):
+        browser.get("/application/o/userinfo/", HTTP_AUTHORIZATION=f"Bearer {token}")
+    basic = {"client_id": "kiosk", "client_secret": "kiosk secret/with+odd:characters", "scope": "openid"}
+    assert browser.post("/application/o/device/", basic).status_code == 200
+    browser.post("/application/o/device/", {**basic, "client_secret": "wrong-password-9"})
+    browser.post("/application/o/token/", b"\xff" + tokens["access_token"].encode())
+
+    begun = browser.http.post("/api/runs/", {"for": "device_code"}, content_type="application/json").json()
+    secrets.add(begun["secret"])
+    answer = {"step": "identification", "answer": {"name": "alice"}}
+    browser.http.post(begun["url"], answer, content_type="application/json", HTTP_AUTHORIZATION=f"Run {begun['secret']}")
+    browser.http.post("/sign-out")
+
+    logged = capfd.readouterr().err + "".join(f"{record.getMessage()} {record.__dict__}" for record in caplog.records)
+    told = str(list(Event.unscoped.values()))
+    assert '"event": "tokens.issued"' in logged
+    assert len(told) > 1000
+    leaked = {secret for secret in secrets if secret in logged or secret in told}
+    assert not leaked
+
+
+def test_a_crash_is_logged_without_what_was_posted(
+    third_party: None, acme: Tenant, door: Doors, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A 500 page says nothing, and the log has the traceback but no field of the form."""
+    configure({"format": "json"})
+    draw({"stage": "probe", "settings": {"submit": "crash"}})
+    monkeypatch.setattr(probe, "crashes", [RuntimeError("the cause")])
+    seen = door().page()
+    seen.door.http.raise_request_exception = False
+    failed = seen.submit(answer="hunter2-hunter2")
+    logged = capfd.readouterr().err
+    assert (failed.status, failed.title) == (500, "Something went wrong")
+    assert "the cause" not in failed.text
+    assert "the cause" in logged
+    assert "hunter2-hunter2" not in logged

@@ -1,0 +1,166 @@
+"""Proxy headers: believed from the configured proxies only, and junk in them is never an error."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
+from ipaddress import ip_network
+from typing import Any
+
+import httpx
+import pytest
+from django.conf import settings as django_settings
+from django.core.checks import run_checks
+from django.db import connections
+
+from idp.events.models import Event
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.engine import draw
+from web.proxies import ProxyHeaders
+from web.server import build
+
+TRUSTED = [ip_network("10.0.0.0/8"), ip_network("2001:db8:5::/48")]
+JUNK = [
+    "",
+    "junk",
+    "1.2.3.4.5",
+    "::::",
+    ",",
+    ", ,",
+    "é",
+    "x" * 5000,
+    "10.0.0.1%eth0",
+    "fe80::1%<script>",
+    "[::1]:80",
+    "-1",
+    "unknown",
+    "_hidden",
+]
+
+
+async def seen(peer: Any, *headers: tuple[str, str], scheme: str = "http") -> dict[str, Any]:
+    """What the application behind sees."""
+    found: dict[str, Any] = {}
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        found.update(scope)
+
+    pairs = [(b"host", b"acme.test"), *((name.lower().encode(), value.encode("latin-1")) for name, value in headers)]
+    await ProxyHeaders(app, TRUSTED)({"type": "http", "scheme": scheme, "client": peer, "headers": pairs}, None, None)
+    names = [name.decode() for name, _ in found["headers"]]
+    assert not {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "x-real-ip"} & set(names)
+    assert names.count("host") == 1
+    return {"client": found["client"][0], "scheme": found["scheme"], "host": dict(found["headers"])[b"host"].decode("latin-1")}
+
+
+FORWARDED = (("X-Forwarded-For", "198.51.100.7"), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "other.test"))
+
+
+async def test_a_trusted_proxy_is_believed() -> None:
+    """B20, K4: client, scheme and host are the public ones."""
+    assert await seen(("10.0.0.5", 1), *FORWARDED) == {"client": "198.51.100.7", "scheme": "https", "host": "other.test"}
+    assert (await seen(("2001:db8:5::1", 1), *FORWARDED))["client"] == "198.51.100.7"
+    assert (await seen(("::ffff:10.0.0.5", 1), *FORWARDED))["client"] == "198.51.100.7"
+
+
+@pytest.mark.parametrize("peer", ["203.0.113.9", "127.0.0.1", "11.0.0.1", "2001:db8:6::1", "::1"])
+async def test_nobody_else_is(peer: str) -> None:
+    """B20: not even this machine, unless it is listed; the headers are dropped."""
+    assert await seen((peer, 1), *FORWARDED, ("Forwarded", "for=1.1.1.1")) == {"client": peer, "scheme": "http", "host": "acme.test"}
+
+
+@pytest.mark.parametrize(
+    ("chain", "client"),
+    [
+        ("1.1.1.1, 198.51.100.7", "198.51.100.7"),
+        ("1.1.1.1, 198.51.100.7, 10.0.0.9", "198.51.100.7"),
+        ("10.0.0.8, 10.0.0.9", "10.0.0.8"),
+        ("junk, 198.51.100.7", "198.51.100.7"),
+        ("198.51.100.7, junk", "10.0.0.5"),
+        ("198.51.100.7, junk, 10.0.0.9", "10.0.0.9"),
+        ("10.0.0.7,2001:db8::9", "2001:db8::9"),
+    ],
+)
+async def test_a_forged_chain_moves_nobody(chain: str, client: str) -> None:
+    """The client is the rightmost address that no trusted proxy has: what stands left of it anybody may have written."""
+    assert (await seen(("10.0.0.5", 1), ("X-Forwarded-For", chain)))["client"] == client
+
+
+async def test_repeated_headers_are_one_chain() -> None:
+    """RFC 9110 section 5.3: proxies that add a line of their own instead of appending to the last one."""
+    lines = (("X-Forwarded-For", "1.1.1.1"), ("X-Forwarded-For", "198.51.100.7"), ("X-Forwarded-For", "10.0.0.9"))
+    assert (await seen(("10.0.0.5", 1), *lines))["client"] == "198.51.100.7"
+
+
+@pytest.mark.parametrize("junk", JUNK)
+async def test_junk_raises_nothing(junk: str) -> None:
+    """CVE-2024-47070: the peer's own address then, in the form of an address; scheme and host only where they are good."""
+    found = await seen(("10.0.0.5", 1), ("X-Forwarded-For", junk), ("X-Forwarded-Proto", junk), ("X-Real-IP", junk))
+    assert found == {"client": "10.0.0.5", "scheme": "http", "host": "acme.test"}
+
+
+@pytest.mark.parametrize("peer", [None, ("", 0), ("/run/foyer.sock", None), ()])
+async def test_a_connection_without_an_address_is_this_machine(peer: Any) -> None:
+    """A Unix socket."""
+    assert (await seen(peer))["client"] == "127.0.0.1"
+
+
+@pytest.fixture
+def through(transactional_db: None, tenants: dict[str, Tenant], settings: Any) -> Any:
+    """A GET through the product's whole ASGI stack, as it comes from ``peer``."""
+    settings.TRUSTED_PROXIES = tuple(TRUSTED)
+    app = build(nullcontext)
+
+    async def get(peer: str, path: str, **headers: str) -> httpx.Response:
+        transport = httpx.ASGITransport(app=app, client=(peer, 1))
+        named = {name.replace("_", "-"): value.encode("latin-1") for name, value in headers.items()}
+        async with httpx.AsyncClient(transport=transport, base_url="http://acme.test", follow_redirects=True) as client:
+            return await client.get(path, headers=named)  # type: ignore[arg-type]
+
+    yield get
+    connections.close_all()
+
+
+Get = Callable[..., Coroutine[Any, Any, httpx.Response]]
+
+
+async def test_urls_carry_the_public_scheme_and_host(through: Get) -> None:
+    """K4: behind a TLS proxy the issuer is https; a stranger's header changes nothing."""
+    path = "/.well-known/openid-configuration"
+    proxied = await through("10.0.0.5", path, X_Forwarded_Proto="https", X_Forwarded_Host="other.test")
+    assert proxied.json()["issuer"] == "https://other.test"
+    assert "Strict-Transport-Security" in proxied.headers
+    forged = await through("203.0.113.9", path, X_Forwarded_Proto="https", X_Forwarded_Host="other.test")
+    assert forged.json()["issuer"] == "http://acme.test"
+    assert (await through("10.0.0.5", path, X_Forwarded_Host="a.test, b.test")).status_code == 404
+
+
+def test_junk_never_decides_a_condition(through: Get, tenants: dict[str, Tenant]) -> None:
+    """CVE-2024-47070: an unparsable X-Forwarded-For neither skips a stage nor fails, from a proxy and from anybody."""
+    with tenant_scope(tenants["acme"]):
+        inside = '!request.ip.within(["10.0.0.0/8"])'
+        draw({"stage": "deny", "when": inside}, "identification", "password", "login", "device_code", "consent", "finish")
+
+    for junk in JUNK:
+        for peer, asked in (("10.0.0.5", True), ("203.0.113.9", False)):
+            page = _run(through(peer, "/device", X_Forwarded_For=junk))
+            assert (page.status_code, 'value="identification"' in page.text) == (200, asked), junk
+    assert set(Event.unscoped.filter(kind="flow.denied").values_list("address", flat=True)) == {"203.0.113.9"}
+
+
+def _run(coroutine: Coroutine[Any, Any, httpx.Response]) -> httpx.Response:
+
+    return asyncio.run(coroutine)
+
+
+def test_trusting_everybody_is_refused_at_start_up(db: None, settings: Any) -> None:
+    """foyer.E011 names the variable."""
+    assert not [message for message in run_checks() if message.id == "foyer.E011"]
+    for everybody in ("0.0.0.0/0", "::/0"):
+        settings.TRUSTED_PROXIES = (ip_network(everybody),)
+        assert [message.msg for message in run_checks() if message.id == "foyer.E011"] == ["FOYER_TRUSTED_PROXIES trusts every address."]
+
+
+def test_no_proxy_is_trusted_unless_one_is_configured() -> None:
+    """The default of the product."""
+    assert django_settings.TRUSTED_PROXIES == ()
