@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
+from functools import wraps
 from ipaddress import ip_network
 from typing import Any
 
@@ -53,9 +54,20 @@ async def seen(peer: Any, *headers: tuple[str, str], scheme: str = "http") -> di
     return {"client": found["client"][0], "scheme": found["scheme"], "host": dict(found["headers"])[b"host"].decode("latin-1")}
 
 
+def in_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Runs a test that is a coroutine."""
+
+    @wraps(test)
+    def run(*arguments: Any, **named: Any) -> None:
+        asyncio.run(test(*arguments, **named))
+
+    return run
+
+
 FORWARDED = (("X-Forwarded-For", "198.51.100.7"), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "other.test"))
 
 
+@in_a_loop
 async def test_a_trusted_proxy_is_believed() -> None:
     """B20, K4: client, scheme and host are the public ones."""
     assert await seen(("10.0.0.5", 1), *FORWARDED) == {"client": "198.51.100.7", "scheme": "https", "host": "other.test"}
@@ -64,6 +76,7 @@ async def test_a_trusted_proxy_is_believed() -> None:
 
 
 @pytest.mark.parametrize("peer", ["203.0.113.9", "127.0.0.1", "11.0.0.1", "2001:db8:6::1", "::1"])
+@in_a_loop
 async def test_nobody_else_is(peer: str) -> None:
     """B20: not even this machine, unless it is listed; the headers are dropped."""
     assert await seen((peer, 1), *FORWARDED, ("Forwarded", "for=1.1.1.1")) == {"client": peer, "scheme": "http", "host": "acme.test"}
@@ -81,11 +94,13 @@ async def test_nobody_else_is(peer: str) -> None:
         ("10.0.0.7,2001:db8::9", "2001:db8::9"),
     ],
 )
+@in_a_loop
 async def test_a_forged_chain_moves_nobody(chain: str, client: str) -> None:
     """The client is the rightmost address that no trusted proxy has: what stands left of it anybody may have written."""
     assert (await seen(("10.0.0.5", 1), ("X-Forwarded-For", chain)))["client"] == client
 
 
+@in_a_loop
 async def test_repeated_headers_are_one_chain() -> None:
     """RFC 9110 section 5.3: proxies that add a line of their own instead of appending to the last one."""
     lines = (("X-Forwarded-For", "1.1.1.1"), ("X-Forwarded-For", "198.51.100.7"), ("X-Forwarded-For", "10.0.0.9"))
@@ -93,6 +108,7 @@ async def test_repeated_headers_are_one_chain() -> None:
 
 
 @pytest.mark.parametrize("junk", JUNK)
+@in_a_loop
 async def test_junk_raises_nothing(junk: str) -> None:
     """CVE-2024-47070: the peer's own address then, in the form of an address; scheme and host only where they are good."""
     found = await seen(("10.0.0.5", 1), ("X-Forwarded-For", junk), ("X-Forwarded-Proto", junk), ("X-Real-IP", junk))
@@ -100,6 +116,7 @@ async def test_junk_raises_nothing(junk: str) -> None:
 
 
 @pytest.mark.parametrize("peer", [None, ("", 0), ("/run/foyer.sock", None), ()])
+@in_a_loop
 async def test_a_connection_without_an_address_is_this_machine(peer: Any) -> None:
     """A Unix socket."""
     assert (await seen(peer))["client"] == "127.0.0.1"
@@ -124,6 +141,7 @@ def through(transactional_db: None, tenants: dict[str, Tenant], settings: Any) -
 Get = Callable[..., Coroutine[Any, Any, httpx.Response]]
 
 
+@in_a_loop
 async def test_urls_carry_the_public_scheme_and_host(through: Get) -> None:
     """K4: behind a TLS proxy the issuer is https; a stranger's header changes nothing."""
     path = "/.well-known/openid-configuration"
@@ -149,7 +167,6 @@ def test_junk_never_decides_a_condition(through: Get, tenants: dict[str, Tenant]
 
 
 def _run(coroutine: Coroutine[Any, Any, httpx.Response]) -> httpx.Response:
-
     return asyncio.run(coroutine)
 
 
