@@ -46,6 +46,11 @@ class Run:
         return find((self.facts.get("person") or {}).get("id"))
 
     @property
+    def signed_in(self) -> int | None:
+        """The person of the session on which the run rests."""
+        return (self.facts.get("signed_in") or {}).get("person")
+
+    @property
     def claimed_name(self) -> str:
         """The name as it was typed."""
         return str((self.facts.get("person") or {}).get("name", ""))

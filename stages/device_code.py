@@ -43,8 +43,7 @@ class DeviceCode(Stage):
         return {"prefilled": bool(run.hints.get("user_code"))}
 
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
-        person = (run.facts.get("signed_in") or {}).get("person")
-        return entry_budgets(person=person, browser=run.browser, address=run.address, per_person=self.settings.tries)
+        return entry_budgets(person=run.signed_in, browser=run.browser, address=run.address, per_person=self.settings.tries)
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         device = find_waiting(answer["user_code"])
@@ -58,5 +57,4 @@ class DeviceCode(Stage):
             "flow": device.application.device_flow,
             "user_code": Sealed.of(shown(normalised(answer["user_code"]))),
         }
-        person = (run.facts.get("signed_in") or {}).get("person")
-        return Done({"request": request}, effects=[NoteEntry(device.pk, person)])
+        return Done({"request": request}, effects=[NoteEntry(device.pk, run.signed_in)])
