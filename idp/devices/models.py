@@ -44,8 +44,10 @@ class DeviceCode(TenantModel):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "user_code_hash"], name="one_device_per_user_code")]
         indexes = [
-            models.Index(fields=["application", "expires_at"], condition=models.Q(state="pending"), name="devices_pending"),
-            models.Index(fields=["tenant", "network"], condition=models.Q(state="pending"), name="devices_pending_network"),
+            # Whole indexes on purpose: SQLite does not use a partial one when the state comes as a parameter.
+            models.Index(fields=["application", "state", "expires_at"], name="devices_of_application"),
+            models.Index(fields=["tenant", "network", "state"], name="devices_of_network"),
+            models.Index(fields=["tenant", "state", "expires_at"], name="devices_open"),
         ]
 
     def __str__(self) -> str:

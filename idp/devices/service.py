@@ -25,6 +25,7 @@ from idp.sealing import digest, new_token
 SLOW_DOWN_SECONDS = 5
 JITTER = timedelta(seconds=1)
 REUSE_GRACE = timedelta(seconds=10)
+_CLOSED = (State.DENIED, State.EXPIRED, State.REDEEMED, State.REVOKED)
 
 
 @dataclass(frozen=True)
@@ -258,7 +259,7 @@ def expire(now: datetime, grace: timedelta, batch: int = 200) -> int:
     """
     overdue = DeviceCode.objects.filter(state__in=(State.PENDING, State.APPROVED), expires_at__lte=now)
     marked = _mark_expired(overdue, batch)
-    gone = list(DeviceCode.objects.filter(expires_at__lte=now - grace).values_list("pk", flat=True)[:batch])
+    gone = list(DeviceCode.objects.filter(state__in=_CLOSED, expires_at__lte=now - grace).values_list("pk", flat=True)[:batch])
     return marked + (DeviceCode.objects.filter(pk__in=gone).delete()[0] if gone else 0)
 
 

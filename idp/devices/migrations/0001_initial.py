@@ -74,8 +74,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 "indexes": [
-                    models.Index(condition=models.Q(("state", "pending")), fields=["application", "expires_at"], name="devices_pending"),
-                    models.Index(condition=models.Q(("state", "pending")), fields=["tenant", "network"], name="devices_pending_network"),
+                    models.Index(fields=["application", "state", "expires_at"], name="devices_of_application"),
+                    models.Index(fields=["tenant", "network", "state"], name="devices_of_network"),
+                    models.Index(fields=["tenant", "state", "expires_at"], name="devices_open"),
                 ],
                 "constraints": [models.UniqueConstraint(fields=("tenant", "user_code_hash"), name="one_device_per_user_code")],
             },
