@@ -42,7 +42,7 @@ class Delivery(TenantModel):
 
     class Meta:
         indexes = [
-            models.Index(fields=["tenant", "due_at"], condition=models.Q(state="waiting"), name="outbox_due"),
+            models.Index(fields=["tenant", "state", "due_at"], name="outbox_due"),
             models.Index(fields=["tenant", "ended_at"], condition=models.Q(ended_at__isnull=False), name="outbox_ended"),
         ]
 

@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "indexes": [
-                    models.Index(condition=models.Q(("state", "waiting")), fields=["tenant", "due_at"], name="outbox_due"),
+                    models.Index(fields=["tenant", "state", "due_at"], name="outbox_due"),
                     models.Index(condition=models.Q(("ended_at__isnull", False)), fields=["tenant", "ended_at"], name="outbox_ended"),
                 ],
             },
