@@ -5,13 +5,21 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 UV ?= uv
 VENV := .venv/bin/python
 
-.PHONY: up test test-slow device lint lock dev clean
+.PHONY: up cluster test test-embedded test-cluster test-slow device lint lock dev clean
 
 up:  ## start Foyer
 	@exec $(PYTHON) manage.py up
 
-test: dev  ## everything but the slow tests, on all cores
+cluster:  ## the same on PostgreSQL and Redis: two web processes on PORT and PORT+1, a worker and a beat
+	@exec $(PYTHON) manage.py cluster
+
+test: test-embedded test-cluster  ## everything but the slow tests, on all cores, on SQLite in process and then on real servers
+
+test-embedded: dev
 	chromium=$$(.ci/browser) && FOYER_CHROMIUM=$$chromium $(VENV) -m pytest -n auto
+
+test-cluster: dev
+	chromium=$$(.ci/browser) && FOYER_CHROMIUM=$$chromium $(VENV) -m tests.modes.cluster pytest -n auto
 
 test-slow: dev  ## only the slow tests, one after the other
 	chromium=$$(.ci/browser) && FOYER_CHROMIUM=$$chromium $(VENV) -m pytest -m slow

@@ -182,13 +182,24 @@ def _settle(walk: Walk, step: Step, outcome: Outcome, form: forms.Form | None = 
             return _finish(walk, "denied", _("That did not work"), str(lost.message))
         return asked(walk, step, form, message=str(lost.message))
     except Overtaken:
-        return look(walk.row.identifier, walk.client)
+        return _overtaken(walk, step)
     if isinstance(outcome, Done):
         return None
     if isinstance(outcome, Show) and not outcome.last:
         shown = with_errors(form or step.stage.form(walk.seen_by_stage()), outcome)
         return asked(walk, step, shown, message=str(outcome.message))
     return _current(walk)
+
+
+def _overtaken(walk: Walk, step: Step) -> Page:
+    """What the other request has come to. Where it only looked between two steps of this answer, and so holds the run for somebody
+    to say go on, this answer has said so and does.
+    """
+    now = _open(walk.row.identifier, walk.client, may_write=walk.may_write)
+    if now.may_write and now.state.held and now.state.at == step.id and not now.state.end:
+        return _settle(now, step, step.stage.enter(now.seen_by_stage())) or _go_on(now)
+    now.may_write = False
+    return _current(now)
 
 
 def _current(walk: Walk, **more: Any) -> Page:

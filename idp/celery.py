@@ -4,7 +4,8 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import beat_init, setup_logging, worker_init
+from django.core.management.base import BaseCommand, SystemCheckError
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "idp.settings")
 app = Celery("foyer")
@@ -16,3 +17,13 @@ app.set_default()
 @setup_logging.connect
 def _keep_our_logging(**options: Any) -> None:
     """Being connected is enough: Celery then leaves the loggers as Django configured them."""
+
+
+@worker_init.connect
+@beat_init.connect
+def _refuse_bad_mixes(**options: Any) -> None:
+    """What stops a web process stops a worker and a beat too; a plain exception would only be logged here."""
+    try:
+        BaseCommand().check()
+    except SystemCheckError as error:
+        raise SystemExit(str(error)) from None

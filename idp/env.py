@@ -72,6 +72,8 @@ def database(folder: Path) -> dict[str, Any]:
     given = text("DATABASE_URL")
     url = urlsplit(given or "sqlite://")
     if url.scheme == "sqlite":
+        if not given:
+            folder.mkdir(parents=True, exist_ok=True)
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": unquote(url.path[1:]) if given else folder / "foyer.sqlite3",

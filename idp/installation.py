@@ -2,7 +2,8 @@
 
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
@@ -19,18 +20,34 @@ from idp.tenancy.models import DEFAULT
 from idp.tenancy.scope import tenant_scope
 
 Tell = Callable[[str], object]
+_TURN = 0x_F0_1E  # any number that nobody else uses in this database
 
 
 def install(tell: Tell) -> None:
     """Makes what is missing, and changes nothing that is there; ``tell`` hears the first administrator's password."""
     logging.disable(logging.INFO)  # what is set up now is told in plain words
     try:
-        _migrate()
-        _first_start()
-        _first_admin(tell)
+        with _in_turn():
+            _migrate()
+            _first_start()
+            _first_admin(tell)
         _static_files()
     finally:
         logging.disable(logging.NOTSET)
+
+
+@contextmanager
+def _in_turn() -> Iterator[None]:
+    """Several hosts that begin at the same time wait for each other; on SQLite there is only one."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_TURN])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_TURN])
 
 
 def _migrate() -> None:

@@ -26,7 +26,9 @@ from typing import Any
 
 import psycopg
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 _NAME = "foyer"
 _START_SECONDS = 30
@@ -231,7 +233,7 @@ def _make_database(room: Path) -> None:
 
 
 def _ping(url: str) -> None:
-    with Redis.from_url(url) as client:
+    with Redis.from_url(url, retry=Retry(NoBackoff(), 0)) as client:
         client.ping()
 
 

@@ -1,11 +1,15 @@
 """The product's own settings on a throw-away data folder; nothing is made weaker for the tests."""
 
+import atexit
 import os
+import shutil
 import tempfile
 
 from tests.modes import settings as mode
 
-os.environ["FOYER_DATA"] = os.environ.get("FOYER_TEST_DATA") or tempfile.mkdtemp(prefix="foyer-tests-")
+_made = tempfile.mkdtemp(prefix="foyer-tests-")
+atexit.register(shutil.rmtree, _made, ignore_errors=True)
+os.environ["FOYER_DATA"] = os.environ.get("FOYER_TEST_DATA") or _made
 os.environ.setdefault("FOYER_LOG", "json")
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright's sync API keeps a loop running in the test's thread
 mode.prepare()

@@ -25,6 +25,7 @@ CLIPPED = """() => [...document.querySelectorAll('h1, p, button, a, label, dd, d
 }).map((element) => element.outerHTML.slice(0, 200))"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("walk", WALKS, ids=lambda walk: walk.__name__)
 def test_every_page_reads_well(
     walk: Callable[[Scene], Any], acme: Tenant, new_person: Callable[..., Person], new_device: Callable[..., Device]

