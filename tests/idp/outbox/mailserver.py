@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult
+from aiosmtpd.smtp import SMTP, AuthResult
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -75,6 +75,10 @@ class MailServer(Controller):
 
     def _create_server(self) -> Any:
         return self.loop.create_server(self._factory_invoker, sock=self.listening, ssl=self.ssl_context)
+
+    def factory(self) -> SMTP:
+        """On the server's own loop; left to itself the protocol makes one that nobody closes."""
+        return SMTP(self.handler, loop=self.loop, **self.SMTP_kwargs)
 
     def _trigger_server(self) -> None:
         """The listening socket is there already; only the protocol has to be tried."""
