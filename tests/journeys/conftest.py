@@ -56,7 +56,12 @@ def _failed(request: Request) -> str:
 
 
 def _said(message: ConsoleMessage) -> str:
-    """A console line; a page that is itself an error (404, 429 …) is reported there too, which is no complaint."""
+    """A console line; a page that is itself an error (404, 429 …) is reported there too, which is no complaint.
+
+    Neither is a field that does not take the focus because somebody has moved it already.
+    """
+    if message.text.startswith("Autofocus processing was blocked"):
+        return ""
     if (
         message.text.startswith("Failed to load resource: the server responded with a status of")
         and "/static/" not in message.location["url"]

@@ -22,6 +22,7 @@ from idp.accounts.people import by_username, save_person
 from idp.devices.models import DeviceCode
 from idp.devices.service import expire, revoke
 from idp.events.models import Event
+from idp.events.notify import WakeUp
 from idp.tenancy.scope import tenant_scope
 from tests.kit import DEVICE_CODE
 from web.server import hub
@@ -318,3 +319,20 @@ def test_an_event_of_another_process_is_found(live, acme):
         row = Event.objects.filter(kind="device.started").get()
         Event.objects.create(tenant=acme, at=row.at, kind="device.denied", target=row.target, application="tv", topic=row.topic)
         assert heard(told) == "denied"
+
+
+def test_a_number_that_is_committed_late_is_told(live, acme):
+    """On PostgreSQL an event may become visible after one with a larger number: administrators hear of it all the same."""
+    admin = Person(live)
+    admin.walk({"name": "alice"}, {"password": "alice-password-1"})
+    with tenant_scope(acme):
+        save_person("alice", is_admin=True, by="test")
+        last = Event.objects.order_by("-pk").values_list("pk", flat=True)[0]
+    with listening(live, "/events", Cookie=cookie_of(admin)) as (_, told):
+        until(lambda: hub.count() == 1, "nobody listens")
+        moment = timezone.now()
+        Event.objects.create(pk=last + 50, tenant=acme, at=moment, kind="test.later")
+        assert told.get(timeout=10)[2]["kind"] == "test.later"
+        late = Event.objects.create(pk=last + 20, tenant=acme, at=moment, kind="test.late")
+        hub.deliver(WakeUp(late.pk, acme.pk, late.kind, ""))
+        assert told.get(timeout=10)[2]["kind"] == "test.late"
