@@ -40,6 +40,7 @@ def serve(host: str, port: int) -> None:
         log_config=None,
         log_level="warning",
         timeout_graceful_shutdown=3,
+        timeout_keep_alive=75,  # longer than any device waits between two polls: closing at 5 s would meet every second request
     )
     with suppress(KeyboardInterrupt):  # raised anew once everything has ended
         Server(config).run()
