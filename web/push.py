@@ -163,12 +163,7 @@ class Push:
 
     async def _feed(self, scope: Any) -> Stream | None:
         """Everything that happens in the tenant, for its administrators."""
-
-        def enter() -> tuple[int, int] | None:
-            session = Browser(_request(scope)).session
-            return (current_tenant().pk, newest()) if session and session.person.is_admin else None
-
-        found = await self.hub.read(_in_tenant, scope, enter)
+        found = await self.hub.read(_administered, scope, lambda: (current_tenant().pk, newest()))
         if not found:
             return None
         last = _header(scope, b"last-event-id")
@@ -178,7 +173,9 @@ class Push:
         told: deque[int] = deque(maxlen=1000)
         with self.hub.listen(owner, "") as queue:
             while True:
-                rows = await self.hub.read(_in_tenant, scope, lambda after: history(after), last)
+                rows = await self.hub.read(_administered, scope, history, last)
+                if rows is None:  # signed out, or no administrator any more: the stream ends with the right to it
+                    return
                 for row in rows:
                     last = row["id"]
                     told.append(last)
@@ -192,7 +189,7 @@ class Push:
                     yield None
                 elif wake_up.event <= last and wake_up.event not in told:  # PostgreSQL may commit a smaller number after a larger one
                     told.append(wake_up.event)
-                    for row in await self.hub.read(_in_tenant, scope, lambda after: history(after, 1), wake_up.event - 1):
+                    for row in await self.hub.read(_administered, scope, history, wake_up.event - 1, 1) or ():
                         yield last, "event", row
 
 
@@ -235,6 +232,16 @@ def _in_tenant(scope: Any, function: Any, *arguments: Any) -> Any:
         return None
     with tenant_scope(tenant):
         return function(*arguments)
+
+
+def _administered(scope: Any, function: Any, *arguments: Any) -> Any:
+    """The same on behalf of an administrator whose session lives at this moment; None for anybody else."""
+
+    def check() -> Any:
+        session = Browser(_request(scope)).session
+        return function(*arguments) if session and session.person.is_admin else None
+
+    return _in_tenant(scope, check)
 
 
 def _request(scope: Any) -> ASGIRequest:

@@ -38,7 +38,7 @@ def is_password(person: Person, password: str) -> bool:
 
 
 def hash_password(password: str) -> str:
-    """The Argon2id hash that is stored. Takes about 20 ms of processor time: never inside a transaction."""
+    """The Argon2id hash that is stored. Costly on purpose: never inside a transaction."""
     return make_password(password)
 
 

@@ -19,6 +19,7 @@ from django.db import connections
 from django.utils import timezone
 
 from idp.accounts.people import by_username, save_person
+from idp.accounts.sessions import end_all
 from idp.devices.models import DeviceCode
 from idp.devices.service import expire, revoke
 from idp.events.models import Event
@@ -336,3 +337,21 @@ def test_a_number_that_is_committed_late_is_told(live, acme):
         late = Event.objects.create(pk=last + 20, tenant=acme, at=moment, kind="test.late")
         hub.deliver(WakeUp(late.pk, acme.pk, late.kind, ""))
         assert told.get(timeout=10)[2]["kind"] == "test.late"
+
+
+@pytest.mark.parametrize("loss", ["signed out", "no administrator"])
+def test_the_feed_ends_with_the_right_to_it(live, acme, loss):
+    """CVE-2025-29928: whoever is signed out, or is no administrator any more, hears nothing from then on."""
+    admin = Person(live)
+    admin.walk({"name": "alice"}, {"password": "alice-password-1"})
+    with tenant_scope(acme):
+        alice = save_person("alice", is_admin=True, by="test")
+    with listening(live, "/events", Cookie=cookie_of(admin)) as (_, told):
+        until(lambda: hub.count() == 1, "nobody listens")
+        with tenant_scope(acme):
+            if loss == "signed out":
+                end_all(alice, why="test")
+            else:
+                save_person("alice", is_admin=False, by="test")
+        start(live)
+        assert heard(told) == "closed"
