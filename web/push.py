@@ -163,14 +163,17 @@ class Push:
 
     async def _feed(self, scope: Any) -> Stream | None:
         """Everything that happens in the tenant, for its administrators."""
-        found = await self.hub.read(_administered, scope, lambda: (current_tenant().pk, newest()))
-        if not found:
-            return None
-        last = _header(scope, b"last-event-id")
-        return self._everything(scope, found[0], int(last) if last.isdecimal() else found[1])
+        given = _header(scope, b"last-event-id")
 
-    async def _everything(self, scope: Any, owner: int, last: int) -> Stream:
-        told: deque[int] = deque(maxlen=1000)
+        def begin() -> tuple[int, int, list[int]]:
+            last = int(given) if given.isdecimal() else newest()
+            return current_tenant().pk, last, [row["id"] for row in history(last - 200) if row["id"] <= last]
+
+        found = await self.hub.read(_administered, scope, begin)
+        return self._everything(scope, *found) if found else None
+
+    async def _everything(self, scope: Any, owner: int, last: int, before: list[int]) -> Stream:
+        told = deque(before, maxlen=1000)
         with self.hub.listen(owner, "") as queue:
             while True:
                 rows = await self.hub.read(_administered, scope, history, last)
@@ -235,11 +238,15 @@ def _in_tenant(scope: Any, function: Any, *arguments: Any) -> Any:
 
 
 def _administered(scope: Any, function: Any, *arguments: Any) -> Any:
-    """The same on behalf of an administrator whose session lives at this moment; None for anybody else."""
+    """The same on behalf of an administrator whose session lives at this moment; None for anybody else.
+
+    The right is looked at after the reading: what happened after its loss is then never among what is handed out.
+    """
 
     def check() -> Any:
+        found = function(*arguments)
         session = Browser(_request(scope)).session
-        return function(*arguments) if session and session.person.is_admin else None
+        return found if session and session.person.is_admin else None
 
     return _in_tenant(scope, check)
 

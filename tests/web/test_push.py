@@ -354,4 +354,20 @@ def test_the_feed_ends_with_the_right_to_it(live, acme, loss):
             else:
                 save_person("alice", is_admin=False, by="test")
         start(live)
-        assert heard(told) == "closed"
+        assert told.get(timeout=10) == ("", "closed", None)
+
+
+def test_what_came_before_is_not_told(live, acme):
+    """An event from before the feed was opened, which the look into the table finds only afterwards, is not news."""
+    admin = Person(live)
+    admin.walk({"name": "alice"}, {"password": "alice-password-1"})
+    with tenant_scope(acme):
+        save_person("alice", is_admin=True, by="test")
+    with listening(live, "/events", Cookie=cookie_of(admin)) as (_, told):
+        until(lambda: hub.count() == 1, "nobody listens")
+        with tenant_scope(acme):
+            before = Event.objects.order_by("-pk")[0]
+        hub._seen.clear()
+        hub.deliver(WakeUp(before.pk, acme.pk, before.kind, ""))
+        Event.objects.create(tenant=acme, at=timezone.now(), kind="test.news")
+        assert told.get(timeout=10)[2]["kind"] == "test.news"
