@@ -24,7 +24,7 @@ ROOMY = """
 application: demo-device
 device: {pending_limit: 1000000, pending_limit_per_address: 1000000}
 """
-_HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)"')
+HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)"')
 
 
 class Product:
@@ -118,7 +118,7 @@ class Person:
         await self._submit(page, {"decision": "approve"})
 
     async def _submit(self, page: httpx.Response, fields: dict[str, str]) -> httpx.Response:
-        hidden = {name: html.unescape(value) for name, value in _HIDDEN.findall(page.text)}
+        hidden = {name: html.unescape(value) for name, value in HIDDEN.findall(page.text)}
         answer = await self.http.post(str(page.url), data={**hidden, **fields})
         answer.raise_for_status()
         return answer

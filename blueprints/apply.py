@@ -1,187 +1,235 @@
-"""Applies blueprint files: the whole of them in one transaction, or nothing."""
+"""Applies blueprints: the whole of them in one transaction that only writes, or nothing; one after the other, never between each other."""
 
-import difflib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.utils import timezone
 
-from blueprints.document import KINDS, ApplicationDocument
-from blueprints.read import BadBlueprint, Located, Problem, read
-from flows.models import Designation
-from flows.versions import RefusedFlow, live_version, publish
-from idp.accounts.credentials import hash_password, is_password, store_password
-from idp.accounts.models import Group
-from idp.accounts.people import by_username, save_group, save_person
-from idp.events.bus import publish as publish_event
-from idp.oauth.clients import STANDARD_SCOPES, save_application, save_scope
-from idp.oauth.grant import grants
-from idp.oauth.models import Scope
-from idp.outbox.mail import save_template
-from idp.sealing import digest
+from blueprints import secrets
+from blueprints.kinds.kind import BY, Change
+from blueprints.kinds.registry import KINDS
+from blueprints.models import Owned, Result
+from blueprints.plan import Plan, Tell, make_plan, secret_name
+from blueprints.read import BadBlueprint, Problem
+from flows.versions import RefusedFlow
+from idp.accounts.many import LastAdministrator
+from idp.events.bus import publish
+from idp.sealing import mac, new_token
 from idp.tenancy import tenants
+from idp.tenancy.models import Tenant
+from idp.tenancy.rows import write_columns
 from idp.tenancy.scope import tenant_scope
 
-BY = "blueprint"
+_TRIES = 5
 
 
-@dataclass(frozen=True)
-class Applied:
-    """What a blueprint named, in the order in which it was applied."""
-
-    tenant: str
-    kind: str
-    name: str
+class StateMoved(Exception):
+    """What is there has changed since the plan was made: make a new plan and look at it."""
 
 
-def apply(files: Iterable[Path]) -> list[Applied]:
-    """Reads, checks and applies; raises BadBlueprint with every problem, and then nothing was written."""
-    found = sorted(read(files), key=lambda each: list(KINDS).index(each.kind))
-    hashes = {id(each): _password_hash(each) for each in found if each.kind == "person"}
-    problems: list[Problem] = []
-    with transaction.atomic():
-        for each in found:
-            problems += _apply_one(each, hashes.get(id(each)))
-        if problems:
-            raise BadBlueprint(problems)
-    return [Applied(each.tenant, each.kind, each.name) for each in found]
+class _Overtaken(Exception):
+    """Somebody wrote between the comparison and the writing."""
 
 
-def _apply_one(each: Located, password: str | None) -> list[Problem]:
-    """One object, with a savepoint of its own, so that all problems are found and not only the first."""
+def apply(
+    paths: Iterable[Path],
+    *,
+    name: str = "",
+    by: str = BY,
+    variables: Mapping[str, str] | None = None,
+    prune: bool = False,
+    generate: Callable[[str, str, str], object] | None = None,
+    expect: str = "",
+    edition: str = "",
+    tell: Tell = lambda text: None,
+) -> Plan:
+    """Makes everything as the files say and answers what was done; raises BadBlueprint or StateMoved, and then nothing was written.
+
+    ``generate`` hears tenant, name and value of each missing secret that is made; without it a missing one is a problem.
+    ``expect``: the state of the plan that somebody agreed to. ``edition``: kept with the result in place of the plan's own.
+    Whoever comes while another blueprint is applied waits, and compares anew.
+    """
+    chosen = list(paths)
+    for _ in range(_TRIES):
+        plan = make_plan(chosen, name=name, variables=variables, prune=prune, tell=tell)
+        plan.edition = edition or plan.edition
+        if expect and plan.state != expect:
+            raise StateMoved(StateMoved.__doc__)
+        generated = _missing(plan, generate is not None)
+        _harden(plan, generated, tell)
+        try:
+            _write(plan, generated, by, tell)
+        except _Overtaken as error:
+            overtaken = error
+            continue
+        for (tenant, secret), value in generated.items():
+            if generate:
+                generate(tenant, secret, value)
+        return plan
+    raise StateMoved(StateMoved.__doc__) from overtaken
+
+
+def record(plan: Plan, by: str) -> None:
+    """Keeps what was done, unless this very blueprint was applied last and there was nothing to do."""
+    last = Result.objects.filter(blueprint=plan.blueprint).order_by("-pk").first()
+    if plan.effective or last is None or not last.succeeded or last.edition != plan.edition:
+        note_result(plan.blueprint, plan.edition, by, counts=plan.counts, messages=plan.notes)
+
+
+def note_result(
+    blueprint: str, edition: str, by: str, *, counts: Mapping[str, int], messages: Sequence[str], succeeded: bool = True
+) -> None:
+    """Keeps one attempt with its messages."""
+    values = {"counts": dict(counts), "messages": list(messages), "succeeded": succeeded}
+    Result.objects.create(blueprint=blueprint, edition=edition, at=timezone.now(), by=by, **values)
+
+
+@transaction.atomic
+def note_failure(blueprint: str, edition: str, by: str, *, messages: Sequence[str]) -> None:
+    """Keeps an attempt that failed, unless that is what is known already: two processes may have tried at once."""
+    _take_turn(nested=True)
+    last = Result.objects.filter(blueprint=blueprint).order_by("-pk").first()
+    if last is None or last.succeeded or (last.edition, last.messages) != (edition, list(messages)):
+        note_result(blueprint, edition, by, counts={}, messages=messages, succeeded=False)
+
+
+def results(most: int = 20) -> list[Result]:
+    """The last attempts, newest first."""
+    return list(Result.objects.order_by("-pk")[:most])
+
+
+def _missing(plan: Plan, make: bool) -> dict[tuple[str, str], str]:
+    """New values for the secrets that are not there; raises BadBlueprint where none may be made."""
+    if plan.missing and not make:
+        raise BadBlueprint([_not_there(each.located.problem, each.name) for each in plan.missing])
+    return {(each.tenant, each.name): new_token() for each in plan.missing}
+
+
+def _not_there(problem: Callable[..., Problem], name: str) -> Problem:
+    return problem((), f"There is no secret {name}: put it into FOYER_SECRETS, enter it with secret set, or say --generate-secrets.")
+
+
+def _harden(plan: Plan, generated: Mapping[tuple[str, str], str], tell: Tell) -> None:
+    """What takes time and must not hold a lock: hashes of passwords and secrets."""
+    waiting = [
+        change for change in plan.effective if change.located and any(key.key == KINDS[change.kind].secret_key for key in change.keys)
+    ]
+    if waiting:
+        tell(f"hashing {len(waiting)} secrets")
+    for change in waiting:
+        with _scope(change.tenant):
+            value = _value(change, generated)
+            KINDS[change.kind].prepare(change, value)
+            KINDS[change.kind].harden(change, value)
+            change.given["$secret"] = {"name": secret_name(_said(change)), "mac": mac("blueprint.secret", value), "state": None}
+
+
+def _value(change: Change, generated: Mapping[tuple[str, str], str]) -> str:
+    said = _said(change)
+    if isinstance(said, str):
+        return said
+    return generated.get((change.tenant, said.name)) or secrets.value_of(said.name) or ""
+
+
+def _said(change: Change) -> Any:
+    return getattr(change.located.document, KINDS[change.kind].secret_key)  # type: ignore[union-attr]
+
+
+def _write(plan: Plan, generated: Mapping[tuple[str, str], str], by: str, tell: Tell) -> None:
+    nested = connection.in_atomic_block
     try:
         with transaction.atomic():
-            if each.kind == "tenant":
-                return _tenant(each)
-            tenant = tenants.by_name(each.tenant)
-            if tenant is None:
-                return [each.problem([], f"There is no tenant {each.tenant}.")]
-            with tenant_scope(tenant):
-                return _person(each, password) if each.kind == "person" else _APPLY[each.kind](each)
-    except RefusedFlow as refused:
-        return [each.problem(finding.path, finding.message) for finding in refused.findings]
-    except ValidationError as error:
-        named = error.message_dict if hasattr(error, "error_dict") else {each.kind: error.messages}
-        return [each.problem([_key(each.kind, column)], text) for column, texts in named.items() for text in texts]
+            _take_turn(nested)
+            _write_all(plan, generated, by, tell)
+    except OperationalError as error:
+        if str(getattr(error.__cause__, "sqlstate", "")).startswith("40"):  # somebody else was faster at one of the rows
+            raise _Overtaken from error
+        raise
+    except (IntegrityError, ValidationError, RefusedFlow, LastAdministrator) as error:
+        raise _Overtaken from error  # it was right a moment ago; the next comparison tells what is wrong where
 
 
-_KEYS = {"__all__": "", "username": "person", "secret_hash": "client_secret", "confidential": "type"}
+def _write_all(plan: Plan, generated: Mapping[tuple[str, str], str], by: str, tell: Tell) -> None:
+    if (Result.objects.order_by("-pk").values_list("pk", flat=True).first() or 0) != plan.seen:
+        raise _Overtaken
+    for tenant, changes in groupby(plan.changes, key=lambda change: change.tenant):
+        tell(f"writing {tenant}")
+        _write_tenant(plan, tenant, list(changes), by)
+    for (tenant, name), value in generated.items():
+        with _scope(tenant):
+            secrets.keep(name, value, by=by)
+    record(plan, by)
 
 
-def _key(kind: str, column: str) -> str:
-    """The key of the document that holds this column; only a person has a name beside the one by which the document is known."""
-    return kind if column == "name" and kind != "person" else _KEYS.get(column, column)
+def _write_tenant(plan: Plan, tenant: str, changes: list[Change], by: str) -> None:
+    with _scope(tenant):
+        _check_unmoved(changes)
+        KINDS["tenant"].write([change for change in changes if change.kind == "tenant" and change.action in ("create", "update")])
+    with _scope(tenant):
+        for kind in KINDS.values():
+            some = [change for change in changes if change.kind == kind.name and change.action in ("create", "update")]
+            if some and kind.name != "tenant":
+                kind.write(some)
+        for name, gone in groupby([change for change in changes if change.action == "delete"], key=lambda change: change.kind):
+            KINDS[name].delete([change.name for change in gone])
+        _own(plan.blueprint, changes)
+        if any(change.action != "unchanged" for change in changes):
+            publish("blueprint.applied", actor=by, target=plan.blueprint, counts=plan.counts)
 
 
-def _tenant(each: Located) -> list[Problem]:
-    tenant = tenants.save_tenant(each.name, **each.document.given("tenant", "domains"))
-    if "domains" in each.document.model_fields_set:
-        tenants.set_domains(tenant, each.document.domains)
-    return []
+def _check_unmoved(changes: Sequence[Change]) -> None:
+    """Whatever is to be changed is still as it was compared."""
+    for kind in KINDS.values():
+        mine = {change.name: change.before for change in changes if change.kind == kind.name and change.action != "unchanged"}
+        if mine and kind.current(list(mine)) != {name: before for name, before in mine.items() if before is not None}:
+            raise _Overtaken
 
 
-def _scope(each: Located) -> list[Problem]:
-    save_scope(each.name, title=each.document.title, description=each.document.description)
-    return []
+def _own(blueprint: str, changes: Sequence[Change]) -> None:
+    """Notes whose each object is, and as what it was applied; writes nothing for what is so already."""
+    known = {(row.kind, row.name): row for row in Owned.objects.all()}
+    stored = {kind: KINDS[kind].current([each.name for each in changes if each.kind == kind]) for kind in _with_secrets(changes)}
+    new, moved, now = list[Owned](), list[Owned](), timezone.now()
+    for change in changes:
+        if change.action == "delete":
+            continue
+        keys = dict(change.given)
+        if "$secret" in keys:
+            keys["$secret"] = {**keys["$secret"], "state": stored[change.kind][change.name]["$secret"]}
+        row = known.get((change.kind, change.name))
+        if row is None or (row.blueprint, row.keys) != (blueprint, keys) or change.action != "unchanged":
+            if row is None:
+                new.append(row := Owned(kind=change.kind, name=change.name))
+            else:
+                moved.append(row)
+            row.blueprint, row.keys, row.applied_at, row.drift = blueprint, keys, now, None
+    Owned.objects.bulk_create(new, batch_size=500)
+    write_columns(moved, ["blueprint", "keys", "applied_at", "drift"])
+    gone = [known[change.kind, change.name].pk for change in changes if change.action == "delete" and (change.kind, change.name) in known]
+    Owned.objects.filter(pk__in=gone).delete()
 
 
-def _group(each: Located) -> list[Problem]:
-    save_group(each.name)
-    return []
+def _with_secrets(changes: Sequence[Change]) -> set[str]:
+    return {change.kind for change in changes if "$secret" in change.given}
 
 
-def _password_hash(each: Located) -> str | None:
-    """The hash to store, made before the transaction; None where the password is right already or none is given."""
-    password, tenant = each.document.password, tenants.by_name(each.tenant)
-    if not password:
-        return None
-    if tenant is not None:
-        with tenant_scope(tenant):
-            person = by_username(each.name)
-            if person and is_password(person, password):
-                return None
-    return hash_password(password)
+def _scope(tenant: str) -> AbstractContextManager[Tenant]:
+    return tenant_scope(tenants.by_name(tenant) or Tenant(pk=-1, name=tenant))
 
 
-def _person(each: Located, password: str | None) -> list[Problem]:
-    document = each.document
-    if problems := _unknown(each, "groups", document.groups, Group.objects.values_list("name", flat=True)):
-        return problems
-    values = document.given("person", "password", "active", "admin", "groups")
-    columns = {"active": "is_active", "admin": "is_admin"}
-    values |= {column: getattr(document, key) for key, column in columns.items() if key in document.model_fields_set}
-    known = by_username(each.name)
-    if password and not known:
-        values["password"] = password
-    groups = document.groups if "groups" in document.model_fields_set else None
-    save_person(each.name, groups=groups, by=BY, **values)
-    if password and known:
-        store_password(known, password, by=BY)
-    return []
+def _take_turn(nested: bool) -> None:
+    """Until the transaction ends nobody else applies; on SQLite it is the only writer anyway.
 
-
-def _flow(each: Located) -> list[Problem]:
-    publish(each.document, by=BY, note="applied from a blueprint")
-    return []
-
-
-def _application(each: Located) -> list[Problem]:
-    document: ApplicationDocument = each.document
-    problems = [
-        *_unknown(each, "grants", document.grants, grants()),
-        *_unknown(each, "scopes", document.scopes, [*STANDARD_SCOPES, *Scope.objects.values_list("name", flat=True)]),
-        *_unknown(each, "groups", document.groups, Group.objects.values_list("name", flat=True)),
-    ]
-    if document.device.flow and live_version(Designation.DEVICE_CODE, document.device.flow) is None:
-        problems.append(each.problem(["device", "flow"], f"There is no live flow {document.device.flow} for device_code."))
-    if problems:
-        return problems
-    save_application(each.name, by=BY, **_columns(document))
-    return []
-
-
-def _mail(each: Located) -> list[Problem]:
-    if save_template(each.name, **each.document.given("mail")):
-        publish_event("mail.changed", actor=BY, target=each.name)
-    return []
-
-
-def _columns(document: ApplicationDocument) -> dict[str, Any]:
-    values = document.given("application", "client_secret", "type", "active", "device", "access_token_lifetime", "refresh_token_lifetime")
-    given, device = document.model_fields_set, document.device
-    if "active" in given:
-        values["is_active"] = document.active
-    if "type" in given:
-        values["confidential"] = document.type == "confidential"
-    if document.client_secret:
-        values["secret_hash"] = digest(document.client_secret)
-    for name in ("access_token_lifetime", "refresh_token_lifetime"):
-        if name in given:
-            values[name] = int(getattr(document, name).total_seconds())
-    for name in device.model_fields_set:
-        value = getattr(device, name)
-        values[f"device_{name}"] = int(value.total_seconds()) if hasattr(value, "total_seconds") else value
-    return values
-
-
-def _unknown(each: Located, key: str, names: Iterable[str], known: Iterable[str]) -> list[Problem]:
-    """A problem for each reference to something that does not exist, with the nearest right spelling."""
-    there = list(known)
-    problems = []
-    for at, name in enumerate(names):
-        if name not in there:
-            near = difflib.get_close_matches(name, there, n=1)
-            problems.append(each.problem([key, at], f"There is no {name}." + (f" Did you mean {near[0]}?" if near else "")))
-    return problems
-
-
-_APPLY: dict[str, Callable[[Located], list[Problem]]] = {
-    "scope": _scope,
-    "group": _group,
-    "flow": _flow,
-    "application": _application,
-    "mail": _mail,
-}
+    On PostgreSQL the transaction sees one state, taken after the wait (a lock of a table takes none), and whoever changes a row
+    by hand between our look and our writing makes it start anew.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            if not nested:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            cursor.execute(f"LOCK TABLE {Result._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class BlueprintsConfig(AppConfig):
-    """No tables yet."""
+    """Tables: what blueprints own, what became of each attempt, secrets."""
 
     name = "blueprints"
     label = "blueprints"

@@ -4,13 +4,15 @@ from datetime import timedelta
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
 
-from flows.document import FlowDocument, Name
+from blueprints.tags import Secret
+from flows.document import DesignationName, FlowDocument, Name
 from flows.settings import Duration
+from idp.accounts.people import fold
 from idp.oauth.discovery import DEVICE_CODE
 
-_GRANTS = {"device_code": DEVICE_CODE}
+GRANTS = {"device_code": DEVICE_CODE}
 
 
 def _seconds(low: timedelta, high: timedelta) -> AfterValidator:
@@ -22,21 +24,25 @@ def _seconds(low: timedelta, high: timedelta) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _text_or_secret(value: Any) -> Secret | str:
+    if isinstance(value, Secret | str):
+        return value
+    raise ValueError("write a text, or better !secret NAME")
+
+
+_SECRET = {"type": "string", "description": "A value, or better: !secret NAME."}
+SecretText = Annotated[Any, Field(repr=False), PlainValidator(_text_or_secret), WithJsonSchema(_SECRET)]
 _CodeLifetime = Annotated[Duration, _seconds(timedelta(seconds=30), timedelta(hours=1))]
 _Interval = Annotated[Duration, _seconds(timedelta(seconds=1), timedelta(minutes=1))]
 _AccessLifetime = Annotated[Duration, _seconds(timedelta(minutes=1), timedelta(days=1))]
 _Network = Annotated[str, AfterValidator(lambda value: str(ip_network(value, strict=False)))]
-_Grant = Annotated[str, BeforeValidator(lambda value: _GRANTS.get(value, value))]
+_Grant = Annotated[str, BeforeValidator(lambda value: GRANTS.get(value, value) if isinstance(value, str) else value)]
 
 
 class Document(BaseModel):
     """Unknown keys are refused; a key that is left out keeps what is there."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    def given(self, *without: str) -> dict[str, Any]:
-        """Only what the document says, under the names of the columns."""
-        return {name: getattr(self, name) for name in self.model_fields_set if name not in without}
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class TenantDocument(Document):
@@ -68,11 +74,12 @@ class ScopeDocument(Document):
 class PersonDocument(Document):
     """Somebody who signs in."""
 
-    person: str = Field(min_length=1, max_length=150)
+    person: Annotated[str, Field(min_length=1, max_length=150), AfterValidator(fold)]
     name: str = Field("", max_length=150)
-    email: str = ""
+    email: Annotated[str, AfterValidator(fold)] = ""
     email_verified: bool = False
-    password: str = Field("", repr=False)
+    password: SecretText = ""
+    attributes: dict[str, str | int | float | bool | None] = {}
     active: bool = True
     admin: bool = False
     groups: list[str] = []
@@ -81,7 +88,6 @@ class PersonDocument(Document):
 class DeviceSettings(Document):
     """How the devices of an application behave."""
 
-    flow: str = ""
     code_lifetime: _CodeLifetime = timedelta(minutes=10)
     interval: _Interval = timedelta(seconds=5)
     pending_limit: int = Field(10_000, ge=1)
@@ -97,12 +103,13 @@ class ApplicationDocument(Document):
     verified: bool = False
     logo: str = ""
     client_id: str = ""
-    client_secret: str = Field("", repr=False)
+    client_secret: SecretText = ""
     type: Literal["public", "confidential"] = "public"
     active: bool = True
     grants: list[_Grant] = []
     scopes: list[str] = []
     groups: list[str] = []
+    flows: dict[DesignationName, Name] = {}
     device: DeviceSettings = DeviceSettings()
     access_token_lifetime: _AccessLifetime = timedelta(minutes=10)
     refresh_token_lifetime: Duration = timedelta(days=30)

@@ -1,24 +1,22 @@
-"""Reads blueprint files: YAML 1.2 to checked documents, with file, line and key of everything that is wrong, all at once."""
+"""Reads blueprint files: YAML to checked documents, with file, line and key of everything that is wrong, all at once."""
 
 import difflib
-from collections.abc import Iterable
-from dataclasses import dataclass
-from itertools import accumulate
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from blueprints.document import KINDS, TenantDocument
+from blueprints.nodes import MAX_BYTES, MAX_NODES, BadYaml, Node, parse
+from blueprints.tags import Secret, Tags, Used
 from idp.tenancy.models import DEFAULT
 
-MAX_BYTES = 1024 * 1024
-MAX_DEPTH = 20
-MAX_NODES = 50_000
-MAX_BRACKETS = 200  # open at once, in quoted text too: what the parser is given at all, for it is quadratic in them
+VARS = "vars"
+MAX_ROUNDS = 1000
+MAX_PROBLEMS = 200  # nobody reads more of them at once
 
 
 @dataclass(frozen=True)
@@ -32,15 +30,17 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.key + ': ' if self.key else ''}{self.message}"
+        told = f"{self.file}:{self.line}:{self.column}: {self.key + ': ' if self.key else ''}{self.message}"
+        return printable(told)
 
 
 class BadBlueprint(Exception):
-    """Nothing was applied; ``problems`` names everything that is wrong."""
+    """Nothing was applied; ``problems`` names everything that is wrong, each of it once."""
 
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("\n".join(map(str, problems)))
-        self.problems = problems
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = list(dict.fromkeys(problems))
+        more = [f"… and {len(self.problems) - MAX_PROBLEMS} more."] if len(self.problems) > MAX_PROBLEMS else []
+        super().__init__("\n".join([*map(str, self.problems[:MAX_PROBLEMS]), *more]))
 
 
 @dataclass(frozen=True)
@@ -51,155 +51,180 @@ class Located:
     tenant: str
     kind: str
     document: Any
-    node: CommentedMap
+    node: Node = field(repr=False)
 
     @property
     def name(self) -> str:
         """The name of the object."""
         return str(getattr(self.document, self.kind))
 
+    @property
+    def only_names(self) -> bool:
+        """Whether it says nothing but whose the documents after it are."""
+        return self.kind == "tenant" and self.document.model_fields_set == {"tenant"}
+
     def problem(self, path: Iterable[str | int], message: str) -> Problem:
         """A problem at this key of the document."""
         return _problem(self.file, self.node, tuple(path), message)
 
 
-def read(files: Iterable[Path]) -> list[Located]:
-    """Every document of every file; raises BadBlueprint with all problems."""
+@dataclass(frozen=True)
+class Source:
+    """What was read. ``edition`` (SHA-256) changes when any of it does."""
+
+    documents: tuple[Located, ...]
+    edition: str
+
+
+def printable(text: str) -> str:
+    """The same on a terminal: what a file says moves no cursor and hides no line."""
+    return "".join(each if each.isprintable() or each == "\n" else "\ufffd" for each in text)
+
+
+def files_of(paths: Iterable[Path]) -> list[Path]:
+    """The files that these paths mean: a folder is all of its ``.yaml`` files, in the order of their names, but for hidden ones."""
+    found: list[Path] = []
+    for path in paths:
+        found += sorted(each for each in path.rglob("*.yaml") if _seen(each, path)) if path.is_dir() else [path]
+    return list(dict.fromkeys(found))
+
+
+def _seen(file: Path, folder: Path) -> bool:
+    """Neither a folder nor hidden: a mounted folder holds its files a second time under a name that begins with dots."""
+    return not file.is_dir() and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+
+
+def read(paths: Iterable[Path], variables: Mapping[str, str] | None = None) -> Source:
+    """Every document of every file; raises BadBlueprint with all problems. ``variables``: for ``!vars``, beside the files' own."""
     found: list[Located] = []
     problems: list[Problem] = []
-    for file in files:
+    edition = hashlib.sha256(repr(sorted((variables or {}).items())).encode())
+    for file in files_of(paths):
         try:
-            nodes = _parse(file)
-        except BadBlueprint as bad:
-            problems += bad.problems
-            continue
-        tenant = DEFAULT
-        for node in nodes:
-            located = _check(str(file), tenant, node, problems)
-            if located:
-                tenant = located.name if located.kind == "tenant" else tenant
-                found.append(located)
+            with file.open("rb") as opened:
+                data = opened.read(MAX_BYTES + 1)
+            edition.update(f"{file}\0{len(data)}\0".encode(errors="surrogateescape") + data)
+            used = Used()
+            found += _file(file, parse(data), Tags(file.parent, variables or {}, used), problems)
+            edition.update(used.edition.digest())
+        except OSError as error:
+            problems.append(Problem(str(file), 1, 1, "", error.strerror or "cannot be read"))
+        except BadYaml as bad:
+            problems.append(Problem(str(file), bad.line, bad.column, "", bad.message))
+        if len(problems) > MAX_PROBLEMS:
+            break
     problems += _twice(found)
     if problems:
         raise BadBlueprint(problems)
-    return found
+    return Source(tuple(found), edition.hexdigest())
 
 
-def _parse(file: Path) -> list[Any]:
-    name = str(file)
-    try:
-        text = file.read_bytes()
-        if len(text) > MAX_BYTES:
-            raise BadBlueprint([Problem(name, 1, 1, "", f"The file is larger than {MAX_BYTES // 1024} KiB.")])
-        if max(accumulate((letter in b"[{") - (letter in b"]}") for letter in text), default=0) > MAX_BRACKETS:
-            raise BadBlueprint([Problem(name, 1, 1, "", "The document is too deep or too large.")])
-        nodes = [node for node in YAML(typ="rt", pure=True).load_all(text.decode("utf-8")) if node is not None]
+def _file(file: Path, nodes: list[Node], given: Tags, problems: list[Problem]) -> Iterator[Located]:
+    rounds: list[dict[str, Any]] = [{}]
+    if nodes and nodes[0].is_map and VARS in nodes[0].value:
+        rounds = _rounds(str(file), nodes.pop(0), given, problems)
+    if len(rounds) * sum(node.weight for node in nodes) > MAX_NODES:
+        problems.append(Problem(str(file), 1, 1, VARS, "With all of these the file becomes too large."))
+        return
+    for each in rounds:
+        tags, tenant = replace(given, variables={**each, **given.variables}), DEFAULT
         for node in nodes:
-            _measure(name, node)
-    except OSError as error:
-        raise BadBlueprint([Problem(name, 1, 1, "", error.strerror or "cannot be read")]) from None
-    except UnicodeDecodeError:
-        raise BadBlueprint([Problem(name, 1, 1, "", "The file is not UTF-8.")]) from None
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise BadBlueprint([Problem(name, line, column, "", str(error.problem or error.context).splitlines()[0])]) from None
-    except (YAMLError, RecursionError, ValueError) as error:
-        raise BadBlueprint([Problem(name, 1, 1, "", f"This is not valid YAML: {str(error).splitlines()[0]}")]) from None
-    return nodes
+            if len(problems) > MAX_PROBLEMS:
+                return
+            located = _check(str(file), tenant, node, tags, problems)
+            if located:
+                tenant = located.name if located.kind == "tenant" else tenant
+                yield located
 
 
-def _measure(file: str, node: Any) -> None:
-    """Refuses what is too deep or, once its aliases are followed, too large; and every tag, for none has a meaning here."""
-    waiting, seen = [(node, 1)], 0
-    while waiting:
-        each, depth = waiting.pop()
-        seen += 1
-        line, column = _position(each)
-        if depth > MAX_DEPTH or seen > MAX_NODES:
-            raise BadBlueprint([Problem(file, line, column, "", "The document is too deep or too large.")])
-        if isinstance(each, TaggedScalar) or getattr(getattr(each, "tag", None), "value", None):
-            raise BadBlueprint([Problem(file, line, column, "", "Tags have no meaning here.")])
-        children = each.values() if isinstance(each, CommentedMap) else each if isinstance(each, CommentedSeq) else ()
-        waiting += [(child, depth + 1) for child in children]
+def _rounds(file: str, node: Node, tags: Tags, problems: list[Problem]) -> list[dict[str, Any]]:
+    """The variables with which the rest of a file is read: once for each mapping under ``vars``."""
+    values = tags.plain(node, lambda at, text: problems.append(Problem(file, at.line, at.column, VARS, text)))
+    said: Any = values[VARS] if isinstance(values, dict) else None
+    rounds: list[Any] = said if isinstance(said, list) else [said]
+    if node.value.keys() != {VARS} or not 0 < len(rounds) <= MAX_ROUNDS or not all(isinstance(each, dict) for each in rounds):
+        problems.append(_problem(file, node, (VARS,), "This is a list of mappings: the rest of the file is read once with each of them."))
+        return []
+    return rounds
 
 
-def _check(file: str, tenant: str, node: Any, problems: list[Problem]) -> Located | None:
-    if not isinstance(node, CommentedMap):
-        problems.append(Problem(file, *_position(node), "", f"A document begins with its kind: {', '.join(KINDS)}."))
+def _check(file: str, tenant: str, node: Node, tags: Tags, problems: list[Problem]) -> Located | None:
+    if not node.is_map:
+        problems.append(Problem(file, node.line, node.column, "", f"A document begins with its kind: {', '.join(KINDS)}."))
         return None
-    kinds = [key for key in node if key in KINDS]
-    if not kinds:
-        near = difflib.get_close_matches(str(next(iter(node), "")), KINDS, n=1)
+    kind = next((key for key in node.value if key in KINDS), None)
+    if kind is None:
+        first = next(iter(node.value), "")
+        near = difflib.get_close_matches(first[:50], KINDS, n=1)
         hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(KINDS)}."
-        problems.append(Problem(file, *_position(node), str(next(iter(node), "")), f"This is no kind of document. {hint}"))
+        problems.append(Problem(file, node.line, node.column, first[:50], f"This is no kind of document. {hint}"))
         return None
-    kind = kinds[0]
+    wrong: list[Problem] = []
+    values = tags.plain(node, lambda at, text: wrong.append(Problem(file, at.line, at.column, "", text)))
+    if kind == "flow" and (path := _secret_in(values)):
+        wrong.append(_problem(file, node, path, "A !secret stands only where a secret belongs."))
     try:
-        document = KINDS[kind].model_validate(_plain(node))
+        document = KINDS[kind].model_validate(values)
     except ValidationError as errors:
-        problems += [_problem(file, node, error["loc"], _said(KINDS[kind], error)) for error in errors.errors()]
+        wrong = wrong or _wrong(file, node, KINDS[kind], errors)
+    if wrong:
+        problems += wrong
         return None
     owner = document.tenant if isinstance(document, TenantDocument) else tenant
     return Located(file, owner, kind, document, node)
 
 
+def _wrong(file: str, node: Node, model: type[BaseModel], errors: ValidationError) -> list[Problem]:
+    """One problem a key, the first: a value that may be one of several types fails at each of them."""
+    if errors.error_count() > MAX_PROBLEMS:  # to list them would cost more than the file
+        return [_problem(file, node, (), f"More than {MAX_PROBLEMS} keys of this document are wrong.")]
+    found: dict[tuple[Any, ...], Problem] = {}
+    for error in errors.errors():
+        path = error["loc"] if error["type"] == "missing" else node.known(error["loc"])
+        found.setdefault(path, _problem(file, node, path, _said(model, error)))
+    return list(found.values())
+
+
+def _secret_in(value: Any, path: tuple[str | int, ...] = ()) -> tuple[str | int, ...]:
+    """Where a secret stands in a flow, whose settings are open: it is stored and shown as it is written."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found = ((*path, key) if isinstance(each, Secret) else _secret_in(each, (*path, key)) for key, each in inner)
+    return next((each for each in found if each), ())
+
+
 def _said(model: type[BaseModel], error: Any) -> str:
     if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(error["loc"][-1]), _names(model), n=1)
+        near = difflib.get_close_matches(str(error["loc"][-1])[:50], _names(model, error["loc"][:-1]), n=1)
         return "There is no such key." + (f" Did you mean {near[0]}?" if near else "")
     if error["type"] == "missing":
         return "This key is missing."
+    if isinstance(error.get("input"), Secret):
+        return "A !secret stands only where a secret belongs."
     message = str(error["msg"]).removeprefix("Value error, ")
-    return message[0].upper() + message[1:] + "."
+    return message[0].upper() + message[1:] + ("" if message.endswith(".") else ".")
 
 
-def _names(model: type[BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()]
+def _names(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
+    """The keys of the model at this path, as far as it is declared."""
+    for step in path:
+        kind = model.model_fields[step].annotation if step in model.model_fields else None
+        inner = [each for each in (kind, *getattr(kind, "__args__", ())) if isinstance(each, type) and issubclass(each, BaseModel)]
+        if isinstance(step, str) and inner:
+            model = inner[0]
+    return [described.alias or name for name, described in model.model_fields.items()]
 
 
 def _twice(found: list[Located]) -> list[Problem]:
     seen: dict[tuple[str, str, str], Located] = {}
     problems = []
     for each in found:
-        if each.document.model_fields_set == {"tenant"}:
-            continue  # only says to whom the rest of its file belongs
+        if each.only_names:
+            continue
         first = seen.setdefault((each.tenant, each.kind, each.name), each)
         if first is not each:
             problems.append(each.problem([each.kind], f"{each.kind} {each.name} stands in {first.file} already."))
     return problems
 
 
-def _problem(file: str, node: Any, path: tuple[Any, ...], message: str) -> Problem:
-    return Problem(file, *_locate(node, path), ".".join(map(str, path)), message)
-
-
-def _locate(node: Any, path: tuple[Any, ...]) -> tuple[int, int]:
-    """Where the last key of ``path`` that exists stands."""
-    line, column = _position(node)
-    for key in path:
-        try:
-            mark = node.lc.key(key) if isinstance(node, CommentedMap) else node.lc.item(key)
-            node = node[key]
-        except (AttributeError, KeyError, IndexError, TypeError):
-            break
-        line, column = mark[0] + 1, mark[1] + 1
-    return line, column
-
-
-def _position(node: Any) -> tuple[int, int]:
-    lc = getattr(node, "lc", None)
-    return (lc.line + 1, lc.col + 1) if lc is not None and lc.line is not None else (1, 1)
-
-
-def _plain(node: Any) -> Any:
-    if isinstance(node, CommentedMap):
-        return {str(key): _plain(value) for key, value in node.items()}
-    if isinstance(node, CommentedSeq):
-        return [_plain(value) for value in node]
-    if isinstance(node, bool) or node is None:
-        return node
-    for kind in (str, int, float):
-        if isinstance(node, kind):
-            return kind(node)
-    return str(node)
+def _problem(file: str, node: Node, path: tuple[Any, ...], message: str) -> Problem:
+    return Problem(file, *node.place(path), ".".join(map(str, path)), message)

@@ -4,10 +4,11 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError
+from pydantic import ValidationError
 
-from flows.document import FlowDocument
-from flows.lint import lint
-from flows.models import Flow
+from flows.lint import Finding, lint
+from flows.models import Flow, Version
+from flows.planner import document_of, parts_of
 from flows.registry import BrokenStage, stages
 
 
@@ -32,6 +33,15 @@ def live_flows_can_run(app_configs: Any, **options: Any) -> list[CheckMessage]:
     return [
         Warning(f"Flow {flow.name} of tenant {flow.tenant}: {'.'.join(map(str, finding.path))}: {finding.message}", id="foyer.W001")
         for flow in flows
-        for finding in lint(FlowDocument.model_validate(flow.live.document))  # type: ignore[union-attr]
+        for finding in _findings(flow.live)
         if finding.level == "error"
     ]
+
+
+def _findings(live: Version | None) -> list[Finding]:
+    if live is None:
+        return []
+    try:
+        return lint(document_of(live), parts_of(live))
+    except ValidationError as error:
+        return [Finding((), f"the document is not valid any more: {error.error_count()} errors")]

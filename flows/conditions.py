@@ -7,6 +7,7 @@ that knows it. An evaluation error comes back as a value that is truthy, so noth
 import difflib
 import ipaddress
 import re
+from collections.abc import Set
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -15,13 +16,24 @@ from cel_expr_python import cel
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from idp.words import About, Word
+from idp.words import About, Word, WordType
 
 MAX_LENGTH = 2000
 _POSITION = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
 _LITERAL = re.compile(r"""[rRbB]{0,2}("{3}.*?"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')""", re.DOTALL)
-_TYPES = {"string": cel.Type.STRING, "int": cel.Type.INT, "bool": cel.Type.BOOL, "list(string)": cel.Type.List(cel.Type.STRING)}
+_TEXTS = cel.Type.List(cel.Type.STRING)
+_TYPES: dict[WordType, Any] = {
+    "string": cel.Type.STRING,
+    "int": cel.Type.INT,
+    "bool": cel.Type.BOOL,
+    "list(string)": _TEXTS,
+    "map(string)": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
+    "timestamp": cel.Type.TIMESTAMP,
+    "duration": cel.Type.DURATION,
+}
+STEPS = "steps."
+Local = frozenset[tuple[str, WordType]]
 
 
 class BadCondition(Exception):
@@ -38,40 +50,60 @@ class ConditionFailed(Exception):
 
 @dataclass(frozen=True)
 class Condition:
-    """A checked condition: its source, the declared names that occur in it, the facts without which these mean nothing."""
+    """A checked condition: its source, the declared names that occur in it, the facts without which these mean nothing.
+
+    ``missing``: why names that occur cannot be known on this installation.
+    """
 
     source: str
     names: tuple[str, ...]
     needs: frozenset[str]
+    missing: tuple[str, ...]
     program: Any
 
+    @property
+    def reads_steps(self) -> bool:
+        """Whether it asks what earlier steps told."""
+        return any(name.startswith(STEPS) for name in self.names)
+
     def applies(self, about: About) -> bool:
-        """True or false for this run; raises ConditionFailed. Only the names that occur are looked up."""
-        words = vocabulary()
+        """True or false for this run; raises ConditionFailed."""
+        return self.weigh(about)[0]
+
+    def weigh(self, about: About) -> tuple[bool, dict[str, Any]]:
+        """The same, with the values on which it rests. Only the names that occur are looked up."""
         try:
-            value = self.program.eval(data={name: words[name].load(about) for name in self.names})
+            values = {name: _load(name, about) for name in self.names}
+            value = self.program.eval(data=values)
         except Exception as error:
             raise ConditionFailed(f"{self.source!r}: {error}") from error
         if value.type() != cel.Type.BOOL:
             raise ConditionFailed(f"{self.source!r}: {value.value()}")
-        return value.value() is True
+        return value.value() is True, values
 
 
 @lru_cache(maxsize=4096)
-def compile_condition(source: str) -> Condition:
-    """Checks a condition; raises BadCondition with line, column and the nearest declared name."""
+def compile_condition(source: str, local: Local = frozenset()) -> Condition:
+    """Checks a condition; raises BadCondition with line, column and the nearest declared name.
+
+    ``local``: the words about earlier steps that it may use, without their head ``steps.``.
+    """
     if len(source) > MAX_LENGTH:
         raise BadCondition(f"A condition has {MAX_LENGTH} characters at most.")
+    bare = _LITERAL.sub(lambda literal: " " * len(literal[0]), source)
+    found = set(_NAME.findall(bare))
+    declared = vocabulary().keys() | {STEPS + name for name, _ in local}
+    names = tuple(sorted({name for each in found if (name := _declared(each, declared))}))
     try:
-        program = _environment().compile(source)
+        program = _environment(frozenset((name, type_) for name, type_ in local if STEPS + name in names)).compile(source)
     except Exception as error:
-        raise _explained(str(error)) from None
+        raise _explained(str(error), declared) from None
     if program.return_type() != cel.Type.BOOL:
         raise BadCondition(f"A condition must be true or false, not {program.return_type().name().lower()}.")
-    words = vocabulary()
-    bare = _LITERAL.sub(lambda literal: " " * len(literal[0]), source)
-    names = tuple(sorted({name for found in _NAME.findall(bare) if (name := _declared(found))}))
-    return Condition(source, names, frozenset(need for name in names if (need := words[name].needs)), program)
+    words = [vocabulary()[name] for name in names if not name.startswith(STEPS)]
+    needs = frozenset(word.needs for word in words if word.needs)
+    missing = tuple(sentence for word in words if word.missing and (sentence := word.missing()))
+    return Condition(source, names, needs, missing, program)
 
 
 @lru_cache(maxsize=1)
@@ -83,30 +115,40 @@ def vocabulary() -> dict[str, Word]:
 def within(address: str, networks: list[str]) -> bool:
     """``request.ip.within(tenant.networks)``: whether an address lies in one of these networks."""
     ip = ipaddress.ip_address(address)
-    return any(ip in ipaddress.ip_network(network, strict=False) for network in networks)
+    return any(ip in _network(network) for network in networks)
 
 
-@lru_cache(maxsize=1)
-def _environment() -> Any:
-    texts = cel.Type.List(cel.Type.STRING)
-    function = cel.FunctionDecl("within", [cel.Overload("ip_within_networks", cel.Type.BOOL, [cel.Type.STRING, texts], True, within)])
-    return cel.NewEnv(variables={name: _TYPES[word.type] for name, word in vocabulary().items()}, functions=[function])
+@lru_cache(maxsize=1024)
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """Parsed once: a tenant's networks are the same for every step and every run."""
+    return ipaddress.ip_network(text, strict=False)
 
 
-def _declared(found: str) -> str | None:
+@lru_cache(maxsize=256)
+def _environment(local: Local) -> Any:
+    function = cel.FunctionDecl("within", [cel.Overload("ip_within_networks", cel.Type.BOOL, [cel.Type.STRING, _TEXTS], True, within)])
+    variables = {name: _TYPES[word.type] for name, word in vocabulary().items()}
+    return cel.NewEnv(variables=variables | {STEPS + name: _TYPES[type_] for name, type_ in local}, functions=[function])
+
+
+def _load(name: str, about: About) -> Any:
+    return about.steps[name.removeprefix(STEPS)] if name.startswith(STEPS) else vocabulary()[name].load(about)
+
+
+def _declared(found: str, declared: Set[str]) -> str | None:
     """The declared name at the head of ``request.ip.within``."""
     parts = found.split(".")
     heads = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
-    return next((head for head in heads if head in vocabulary()), None)
+    return next((head for head in heads if head in declared), None)
 
 
-def _explained(message: str) -> BadCondition:
+def _explained(message: str, declared: Set[str]) -> BadCondition:
     match = _POSITION.search(message)
     if not match:
         return BadCondition(message.splitlines()[0][:300])
     text = match[3].replace(" (in container '')", "").replace(" [INVALID_ARGUMENT]", "")
     unknown = re.search(r"undeclared reference to '([^']+)'", text)
     if unknown:
-        near = difflib.get_close_matches(unknown[1], vocabulary(), n=1)
+        near = difflib.get_close_matches(unknown[1], declared, n=1)
         text = f"There is no {unknown[1]}." + (f" Did you mean {near[0]}?" if near else "")
     return BadCondition(text, int(match[1]), int(match[2]))

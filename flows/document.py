@@ -1,47 +1,141 @@
 """The flow document: the same in YAML, in the API, in the database and under the builder; one validator for all of them."""
 
-from typing import Annotated, Any
+import difflib
+from ipaddress import ip_address
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
-from flows.models import Designation
+from flows.designations import DESIGNATIONS
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9_-]{0,48}[a-z0-9])?$")]
 StepName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9_.-]{0,78}[a-z0-9])?$")]
+MAX_DEPTH = 5
+_KINDS = ("stage", "group", "flow")
 
 
-class StepDocument(BaseModel):
-    """One box of the drawing. ``when`` true, or absent: the step applies."""
+def _known(designation: str) -> str:
+    if designation not in DESIGNATIONS:
+        near = difflib.get_close_matches(designation, DESIGNATIONS, n=1)
+        raise ValueError(f"must be one of {', '.join(DESIGNATIONS)}" + (f"; did you mean {near[0]}?" if near else ""))
+    return designation
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+
+DesignationName = Annotated[str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(DESIGNATIONS)})]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class StepDocument(_Part):
+    """One box of the drawing: a ``stage``, a ``group`` of steps, or the name of a ``flow`` that is walked here.
+
+    ``when`` true, or absent: it applies. ``on_refusal``: what a refusal in it does; ``continue`` leaves the box and goes on.
+    """
 
     id: StepName
-    stage: str
+    stage: str | None = None
+    group: Name | None = None
+    flow: Name | None = None
     when: str | None = None
+    on_refusal: Literal["end", "continue"] = "end"
     settings: dict[str, Any] = Field(default_factory=dict)
+    steps: tuple["StepDocument", ...] = ()
 
     @model_validator(mode="before")
     @classmethod
-    def _named_after_its_stage(cls, value: Any) -> Any:
-        if isinstance(value, dict) and "id" not in value and isinstance(value.get("stage"), str):
-            return {"id": value["stage"], **value}
+    def _named_after_what_it_is(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "id" not in value:
+            named = [value[kind] for kind in _KINDS if isinstance(value.get(kind), str)]
+            return {"id": named[0], **value} if named else value
         return value
 
+    @model_validator(mode="after")
+    def _is_one_thing(self) -> "StepDocument":
+        given = [kind for kind in _KINDS if getattr(self, kind) is not None]
+        if len(given) != 1:
+            raise ValueError("a step is one of stage, group and flow")
+        if bool(self.steps) != (self.group is not None):
+            raise ValueError("a group has steps, and nothing else has")
+        if self.settings and self.stage is None:
+            raise ValueError("only a stage has settings")
+        return self
 
-class FlowDocument(BaseModel):
+    @property
+    def kind(self) -> str:
+        """``stage``, ``group`` or ``flow``."""
+        return next(kind for kind in _KINDS if getattr(self, kind) is not None)
+
+
+class InventedPerson(_Part):
+    """Somebody who does not exist: what a flow is tried with. ``credentials``: the kinds that they hold."""
+
+    username: str = Field("somebody", min_length=1, max_length=150)
+    name: str = ""
+    email: str = ""
+    groups: tuple[str, ...] = ()
+    credentials: tuple[str, ...] = ("password",)
+    attributes: dict[str, str] = Field(default_factory=dict)
+    admin: bool = False
+
+
+class Circumstances(_Part):
+    """From where and when a flow is tried, and what is asked for. ``signed_in``: the methods of a session that lives already.
+
+    ``time`` in ISO 8601 with its zone; ages in seconds.
+    """
+
+    address: str = "127.0.0.1"
+    agent: str = ""
+    time: AwareDatetime | None = None
+    country: str = ""
+    application: str = ""
+    scopes: tuple[str, ...] = ()
+    device_address: str = ""
+    device_age: int = Field(0, ge=0)
+    signed_in: tuple[str, ...] = ()
+    session_age: int = Field(0, ge=0)
+
+    @field_validator("address", "device_address")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        return str(ip_address(value)) if value else value
+
+
+Answers = dict[str, dict[str, Any] | Literal["passes", "refuses"]]
+
+
+class FlowTest(_Part):
+    """A walk that the flow must survive: who, from where, with which answers, and what must come out.
+
+    ``person``: the name of somebody of the tenant, or somebody invented. An answer is what would be posted, or ``passes`` or
+    ``refuses`` to take a step's result for granted. ``expect``: the decision of steps; ``ends``: how the walk ends.
+    """
+
+    name: str = Field(min_length=1, max_length=150)
+    person: str | InventedPerson = InventedPerson()
+    request: Circumstances = Circumstances()
+    answers: Answers = Field(default_factory=dict)
+    expect: dict[str, Literal["asks", "done", "passed over", "known before", "refused", "entered"]] = Field(default_factory=dict)
+    ends: Literal["finished", "asks", "denied", "leaves", "broken"] = "finished"
+
+
+class FlowDocument(_Part):
     """A whole flow."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     flow: Name
     title: str = Field(min_length=1, max_length=100)
-    designation: Designation = Field(alias="for")
+    designation: DesignationName = Field(alias="for")
     default: bool = True
     steps: tuple[StepDocument, ...] = Field(min_length=1, max_length=100)
+    tests: tuple[FlowTest, ...] = Field((), max_length=100)
 
-    def step(self, identifier: str) -> StepDocument | None:
-        """The step with this id."""
-        return next((step for step in self.steps if step.id == identifier), None)
+    @model_validator(mode="after")
+    def _not_too_deep(self) -> "FlowDocument":
+        if _depth(self.steps) > MAX_DEPTH:
+            raise ValueError(f"groups lie at most {MAX_DEPTH} deep in each other")
+        return self
 
     def as_json(self) -> dict[str, Any]:
         """What is stored and exported: only what differs from the defaults, in the order of the declaration."""
@@ -49,5 +143,11 @@ class FlowDocument(BaseModel):
         return {**dumped, "steps": [_short(step) for step in dumped["steps"]]}
 
 
+def _depth(steps: tuple[StepDocument, ...]) -> int:
+    return max((1 + _depth(step.steps) for step in steps), default=0)
+
+
 def _short(step: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in step.items() if not (key == "id" and value == step["stage"])}
+    named = next(step[kind] for kind in _KINDS if step.get(kind))
+    short = {key: value for key, value in step.items() if not (key == "id" and value == named)}
+    return {**short, "steps": [_short(inner) for inner in step["steps"]]} if step.get("steps") else short

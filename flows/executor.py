@@ -20,12 +20,13 @@ from django.utils.translation import ngettext
 
 from flows.facts import BrokenFlow
 from flows.models import Run as Row
+from flows.models import Version
 from flows.page import Page, asked, ended, with_errors
 from flows.planner import Step, next_step, step_of
 from flows.run import Client, State
-from flows.stage import Done, Outcome, Show
+from flows.stage import Deny, Done, Outcome, Show
 from flows.versions import live_version
-from flows.walk import Overtaken, Walk, ending, record, save
+from flows.walk import RESTART, Overtaken, Walk, ending, record, save
 from idp.accounts import sessions
 from idp.accounts.models import Session
 from idp.effects import EffectLost
@@ -34,6 +35,7 @@ from idp.ratelimit.budgets import Exhausted, address_key, charge, give_back
 from idp.sealing import Unsealable, digest, same
 
 _A_MINUTE = timedelta(minutes=1)
+KEPT_OVER_RESTART = ("person", "proof", "second_factor", "signed_in")
 
 
 class NoSuchRun(Exception):
@@ -42,6 +44,10 @@ class NoSuchRun(Exception):
 
 class NoFlow(Exception):
     """The tenant has no live flow for this."""
+
+
+class OutOfDate(Exception):
+    """The page from which this was asked is out of date."""
 
 
 class TooManyRuns(Exception):
@@ -57,18 +63,72 @@ class Answer:
     fields: Mapping[str, Any]
 
 
-def start(designation: str, client: Client, *, hints: Mapping[str, Any] | None = None, anew: bool = False) -> str:
+def start(
+    designation: str,
+    client: Client,
+    *,
+    flow: str = "",
+    hints: Mapping[str, Any] | None = None,
+    anew: bool = False,
+    may_write: bool = False,
+) -> str:
     """Begins a run for this designation and answers its identifier; raises NoFlow or TooManyRuns.
 
-    ``hints``: what the entry brought along (nothing proven). ``anew``: as if nobody were signed in.
+    ``flow``: the one that an application names for itself, instead of the tenant's own. ``hints``: what the entry brought
+    along (nothing proven). ``anew``: as if nobody were signed in. ``may_write``: a person has just said go on, by POST.
     """
-    version, now, network = live_version(designation), timezone.now(), address_key(client.address)
+    version = live_version(designation, flow)
     if version is None:
         raise NoFlow(NoFlow.__doc__)
+    state = State.begin(None if anew else client.session, hints or {})
+    return _begin(version, client, state, may_write=may_write)
+
+
+def restart(identifier: str, client: Client, token: str, *, keep: bool) -> str:
+    """Begins a run's flow once more, in the version that is live now, and answers the new run; the old one is over.
+
+    ``keep``: with what is known of the person, so that what was proved is not asked again; else as if nobody had said
+    anything. Consent is never kept. Raises NoSuchRun, NoFlow, TooManyRuns, or OutOfDate when ``token`` is not the page's.
+    """
+    walk = _open(identifier, client, may_write=True)
+    if not any(same(token, expected) for expected in walk.tokens(RESTART)):
+        raise OutOfDate(OutOfDate.__doc__)
+    version = live_version(walk.document.designation, "" if walk.row.version.flow.is_default else walk.document.flow)
+    if version is None:
+        raise NoFlow(NoFlow.__doc__)
+    state = State.begin(None, walk.state.hints)
+    if keep and _may_keep(walk):
+        state.facts = _kept(walk.state.facts, walk.now)
+        state.seeds = sorted(state.facts)
+    if not walk.state.end:
+        _finish(walk, "lost", _("Started again"), _("This was started again on another page."))
+    return _begin(version, client, state, may_write=False)
+
+
+def _may_keep(walk: Walk) -> bool:
+    """Whether what the run knows of the person still holds: of one that expired nothing, and of one that came to its end, or that
+    somebody else's signing in ended, only what a living session carries.
+    """
+    end = (walk.state.end or {"kind": ""})["kind"]
+    if walk.row.expires_at <= walk.now or not walk.session_holds():
+        return False
+    return end in ("", "denied", "refused") or "signed_in" in walk.state.facts
+
+
+def _kept(facts: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """What a restart keeps. A proof on which no session rests yet is good as long as a run may last, however often one restarts."""
+    oldest = (now - timedelta(seconds=settings.RUN_LIFETIME)).isoformat()
+    kept = {name: facts[name] for name in KEPT_OVER_RESTART if name in facts}
+    if "signed_in" in kept:
+        return kept
+    return {name: fact for name, fact in kept.items() if name == "person" or fact.get("at", "") >= oldest}
+
+
+def _begin(version: Version, client: Client, state: State, *, may_write: bool) -> str:
+    now, network = timezone.now(), address_key(client.address)
     under_way = Row.objects.filter(network=network, ended_at=None, expires_at__gt=now)
     if under_way[: settings.RUNS_PER_ADDRESS].count() >= settings.RUNS_PER_ADDRESS:
         raise TooManyRuns(TooManyRuns.__doc__)
-    state = State.begin(None if anew else client.session, hints or {})
     row = Row.objects.create(
         identifier=uuid4().hex,
         nonce_hash=digest(client.nonce),
@@ -79,7 +139,7 @@ def start(designation: str, client: Client, *, hints: Mapping[str, Any] | None =
         started_at=now,
         expires_at=now + timedelta(seconds=settings.RUN_LIFETIME),
     )
-    _go_on(Walk(row, state, client, may_write=False, now=now))
+    _go_on(Walk(row, state, client, may_write=may_write, now=now))
     return row.identifier
 
 
@@ -99,7 +159,7 @@ def answer(identifier: str, client: Client, given: Answer) -> Page:
     if given.step != walk.state.at:
         return _current(walk)
     try:
-        return _submit(walk, step_of(walk.document, given.step), given.fields)
+        return _submit(walk, step_of(walk.layout, given.step), given.fields)
     except BrokenFlow as broken:
         return _refuse(walk, broken)
 
@@ -110,12 +170,6 @@ def session_of(identifier: str, nonce: str) -> Session | None:
     return sessions.alive(row.session_id) if row else None
 
 
-def sweep(now: datetime, batch: int = 500) -> int:
-    """Deletes one batch of expired runs; answers how many."""
-    stale = list(Row.objects.filter(expires_at__lte=now).values_list("pk", flat=True)[:batch])
-    return Row.objects.filter(pk__in=stale).delete()[0] if stale else 0
-
-
 def _open(identifier: str, client: Client, *, may_write: bool) -> Walk:
     row = Row.objects.select_related("version__flow").filter(identifier=identifier, nonce_hash=digest(client.nonce)).first()
     if row is None:
@@ -123,7 +177,11 @@ def _open(identifier: str, client: Client, *, may_write: bool) -> Walk:
     walk = Walk(row, State.load(row.state), client, may_write, timezone.now())
     over = walk.state.end and walk.state.end["kind"] != "last"
     if not over and row.expires_at <= walk.now:
-        _finish(walk, "expired", _("This took too long"), _("For your safety this sign-in was ended. Please start again."))
+        title, message = _("This took too long"), _("For your safety this sign-in was ended. Please start again.")
+        if walk.state.end:  # it had come to its end in time, and counts so
+            walk.state.end = ending("expired", title, message)
+        else:
+            _finish(walk, "expired", title, message)
     elif not walk.state.end and not walk.session_holds():
         _lose(walk)
     return walk
@@ -134,7 +192,10 @@ def _lose(walk: Walk) -> None:
     of a sign-in, sent before the cookie came, and the first one's run goes on.
     """
     title, message = _("You were signed out"), _("Your session has ended, or somebody else signed in here. Please start again.")
-    if sessions.alive(walk.state.facts["signed_in"]["session"]):
+    if "signed_in" not in walk.state.facts:
+        message = _("What you proved yourself with was changed in the meantime. Please start again.")
+        _finish(walk, "lost", _("That no longer counts"), message)
+    elif sessions.alive(walk.state.facts["signed_in"]["session"]):
         walk.state.end = ending("lost", title, message)
     else:
         _finish(walk, "lost", title, message)
@@ -143,8 +204,8 @@ def _lose(walk: Walk) -> None:
 def _go_on(walk: Walk) -> Page:
     """Asks step after step until one shows something or the run ends."""
     try:
-        while step := next_step(walk.document, walk.state, walk.about):
-            walk.state.at = step.id
+        while step := next_step(walk.layout, walk.state, walk.about):
+            walk.state.ask(step.id, walk.since_start)
             if page := _settle(walk, step, step.stage.enter(walk.seen_by_stage())):
                 return page
     except BrokenFlow as broken:
@@ -163,9 +224,11 @@ def _submit(walk: Walk, step: Step, fields: Mapping[str, Any]) -> Page:
     if isinstance(receipts, Exhausted):
         publish_once("flow.throttled", _A_MINUTE, actor=walk.name, target=step.id, budget=receipts.budget.name, run=run.identifier)
         return asked(walk, step, form, message=_throttled(receipts.until, walk.now), retry_at=receipts.until)
-    if page := _settle(walk, step, step.stage.submit(run, form.cleaned_data), form):
+    outcome = step.stage.submit(run, form.cleaned_data)
+    if page := _settle(walk, step, outcome, form):
         return page
-    give_back(receipts)
+    if isinstance(outcome, Done):
+        give_back(receipts)
     return _go_on(walk)
 
 
@@ -183,7 +246,7 @@ def _settle(walk: Walk, step: Step, outcome: Outcome, form: forms.Form | None = 
         return asked(walk, step, form, message=str(lost.message))
     except Overtaken:
         return _overtaken(walk, step)
-    if isinstance(outcome, Done):
+    if isinstance(outcome, Done | Deny) and not walk.state.end:
         return None
     if isinstance(outcome, Show) and not outcome.last:
         shown = with_errors(form or step.stage.form(walk.seen_by_stage()), outcome)
@@ -209,7 +272,7 @@ def _current(walk: Walk, **more: Any) -> Page:
     if state.at is None:
         return _go_on(walk)
     try:
-        return asked(walk, step_of(walk.document, state.at), **more)
+        return asked(walk, step_of(walk.layout, state.at), **more)
     except BrokenFlow as broken:
         return _refuse(walk, broken)
     except Unsealable:

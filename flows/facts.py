@@ -6,16 +6,19 @@ second_factor  by a second kind of proof             {"person": 7, "method": "ot
 signed_in      a session holds                       {"person": 7, "session": 3, "at": "…", "methods": ["pwd"]}
 request        what is asked for is known            {"kind": "device", "application": 1, "scopes": […], "flow": "…", …}
 consent        the person agreed to it               {"device": 5, "scopes": […]}
+credential     something to prove oneself with was set up  {"person": 7, "kind": "totp"}
+signed_out     the session was ended                 {"session": 3}
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from idp.accounts.models import Session
 
 PROOFS = ("proof", "second_factor", "signed_in")
-ABOUT_A_PERSON = (*PROOFS, "consent")
-NEVER_SEEDED = ("consent",)
+ABOUT_A_PERSON = (*PROOFS, "consent", "credential")
+NEVER_SEEDED = ("consent", "credential", "signed_out")
 SECOND_FACTOR_METHODS = {"otp", "hwk", "swk"}
 
 
@@ -25,14 +28,19 @@ class BrokenFlow(Exception):
 
 def seeded(session: Session) -> dict[str, Any]:
     """The facts that a living session proves."""
-    at, methods = session.authenticated_at.isoformat(), list(session.methods)
-    person: dict[str, Any] = {"person": session.person_id, "at": at}
+    return proved(session.person_id, session.person.username, session.pk, session.authenticated_at, list(session.methods))
+
+
+def proved(person_id: int, name: str, session: int, moment: datetime, methods: list[str]) -> dict[str, Any]:
+    """The same, told by its parts."""
+    person: dict[str, Any] = {"person": person_id, "at": moment.isoformat()}
     facts: dict[str, Any] = {
-        "person": {"id": session.person_id, "name": session.person.username},
+        "person": {"id": person_id, "name": name},
         "proof": {**person, "method": methods[0] if methods else ""},
-        "signed_in": {**person, "session": session.pk, "methods": methods},
+        "signed_in": {**person, "session": session, "methods": methods},
     }
-    if factors := [method for method in methods if method in SECOND_FACTOR_METHODS]:
+    # A code is a second factor only beside something else; a key that was unlocked is two in one.
+    if factors := [method for at, method in enumerate(methods) if method in SECOND_FACTOR_METHODS and (at or method != "otp")]:
         facts["second_factor"] = {**person, "method": factors[0]}
     return facts
 
@@ -46,6 +54,9 @@ def learn(facts: dict[str, Any], news: Mapping[str, Any], allowed: set[str] | fr
         raise BrokenFlow(f"A stage gave {', '.join(strange)}, which it does not declare.")
     if "person" in news and _who(news) != _who(facts):
         for name in ABOUT_A_PERSON:
+            facts.pop(name, None)
+    if "signed_out" in news:
+        for name in ("person", *ABOUT_A_PERSON):
             facts.pop(name, None)
     facts.update(news)
     for name in PROOFS:

@@ -1,20 +1,20 @@
 """Finds what is wrong with a flow before anyone walks it; the builder, the blueprint and the publisher show the same list."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from flows.conditions import BadCondition, Condition, compile_condition
-from flows.document import FlowDocument, StepDocument
-from flows.models import Designation
+from flows.conditions import BadCondition, Condition
+from flows.designations import DESIGNATIONS, PART
+from flows.document import FlowDocument
+from flows.layout import Box, Layout, TooLarge, lay_out, symbol
 from flows.registry import stages
 from flows.stage import Stage
 
 _CLAIM = "person"
-_GOAL = {Designation.DEVICE_CODE: "consent", Designation.AUTHENTICATION: "signed_in"}
 
 
 @dataclass(frozen=True)
@@ -26,76 +26,120 @@ class Finding:
     level: Literal["error", "warning"] = "error"
 
 
-def lint(document: FlowDocument) -> list[Finding]:
-    """Every finding at once, in the order of the steps."""
-    return [*_identifiers(document), *_order(document), *_goal(document)]
-
-
-def _identifiers(document: FlowDocument) -> Iterator[Finding]:
-    seen: set[str] = set()
-    for at, step in enumerate(document.steps):
-        if step.id in seen:
-            yield Finding(("steps", at, "id"), f"Two steps are called {step.id}.")
-        seen.add(step.id)
-
-
-def _order(document: FlowDocument) -> Iterator[Finding]:
-    known, certain = set[str](), set[str]()
-    for at, step in enumerate(document.steps):
-        yield from _step(at, step, known, certain)
-        stage = stages().get(step.stage)
-        if stage:
-            known |= stage.gives
-            certain |= stage.gives if step.when is None else set()
-
-
-def _step(at: int, step: StepDocument, known: set[str], certain: set[str]) -> Iterator[Finding]:
-    stage = stages().get(step.stage)
-    if stage is None:
-        near = difflib.get_close_matches(step.stage, stages(), n=1)
-        hint = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(stages())}."
-        yield Finding(("steps", at, "stage"), f"There is no stage {step.stage}.{hint}")
-        return
-    yield from _settings(at, step, stage)
-    yield from _condition(at, step, known)
-    for fact in sorted(set(stage.needs) - known):
-        yield Finding(("steps", at, "stage"), f"{step.stage} needs {fact}, which no earlier step gives.{_givers(fact)}")
-    for fact in sorted(set(stage.needs) & known - certain):
-        if step.when is None:
-            message = f"{step.stage} needs {fact}, which is only given when an earlier condition applies."
-            yield Finding(("steps", at, "stage"), message, "warning")
-
-
-def _settings(at: int, step: StepDocument, stage: type[Stage]) -> Iterator[Finding]:
+def lint(document: FlowDocument, parts: Mapping[str, FlowDocument] | None = None) -> list[Finding]:
+    """Every finding at once, in the order of the steps. ``parts``: the sub-flows to which it may refer, by name."""
     try:
-        stage.Settings.model_validate(stage.upgrade(step.settings))
+        layout = lay_out(document, parts or {})
+    except TooLarge as error:
+        return [Finding(("steps",), str(error))]
+    found = [*_identifiers(layout, document), *_parts(layout, document, parts or {}), *_order(layout, document), *_goal(layout, document)]
+    return list(dict.fromkeys(found))
+
+
+def _identifiers(layout: Layout, document: FlowDocument) -> Iterator[Finding]:
+    """Ids are unique over the whole run: else deciding one step would decide another, in a sub-flow perhaps, unasked."""
+    seen: dict[str, Box] = {}
+    for box in layout.boxes:
+        like = seen.setdefault(symbol(box.id), box)
+        if like is box or (box.prefix and box.prefix == like.prefix):
+            continue  # within a sub-flow it is found when that is published
+        alike = "" if like.id == box.id else f", which conditions cannot tell from {like.id}"
+        finding = Finding((*box.path, "id"), f"Two steps are called {box.id}{alike}.")
+        yield _at_reference(finding, box, layout) if box.prefix else finding
+
+
+def _parts(layout: Layout, document: FlowDocument, parts: Mapping[str, FlowDocument]) -> Iterator[Finding]:
+    for box in layout.boxes:
+        name = box.drawn.flow
+        if name is not None and name not in parts and not box.prefix:
+            near = difflib.get_close_matches(name, parts, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            yield Finding((*box.path, "flow"), f"There is no published flow {name} with for: part.{hint}")
+
+
+def _order(layout: Layout, document: FlowDocument) -> Iterator[Finding]:
+    """Each box with what earlier ones give: a fact is certain when everything on which its giver depends holds here too."""
+    givers: list[tuple[set[str], set[str]]] = []
+    if document.designation == PART:  # what it needs the flow around it gives, and is asked there
+        givers.append(({fact for stage in stages().values() for fact in (*stage.gives, *stage.needs)}, set()))
+    for box in layout.boxes:
+        known = {fact for gives, _ in givers for fact in gives}
+        certain = {fact for gives, guards in givers for fact in gives if guards <= set(box.within)}
+        for finding in _box(box, known, certain):
+            yield finding if not box.prefix else _at_reference(finding, box, layout)
+        stage = stages().get(box.drawn.stage or "")
+        if stage:
+            guards = {each for each in (box.id, *box.within) if _may_be_skipped(layout.by_id[each])}
+            givers.append((set(stage.gives), guards))
+
+
+def _box(box: Box, known: set[str], certain: set[str]) -> Iterator[Finding]:
+    if box.drawn.stage is None:
+        yield from _condition(box, known)
+        return
+    stage = stages().get(box.drawn.stage)
+    if stage is None:
+        near = difflib.get_close_matches(box.drawn.stage, stages(), n=1)
+        hint = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(stages())}."
+        yield Finding((*box.path, "stage"), f"There is no stage {box.drawn.stage}.{hint}")
+        return
+    yield from _settings(box, stage)
+    yield from _condition(box, known)
+    for fact in sorted(set(stage.needs) - known):
+        yield Finding((*box.path, "stage"), f"{stage.kind} needs {fact}, which no earlier step gives.{_givers(fact)}")
+    for fact in sorted(set(stage.needs) & known - certain):
+        if box.drawn.when is None:
+            message = f"{stage.kind} needs {fact}, which is only given when an earlier condition applies."
+            yield Finding((*box.path, "stage"), message, "warning")
+
+
+def _at_reference(finding: Finding, box: Box, layout: Layout) -> Finding:
+    """What is wrong inside of a sub-flow is shown at the step of this document that refers to it."""
+    outermost = next(layout.by_id[each] for each in box.within if layout.by_id[each].drawn.flow is not None)
+    return Finding((*outermost.path, "flow"), f"{box.flow}: {finding.message}", finding.level)
+
+
+def _may_be_skipped(box: Box) -> bool:
+    return box.drawn.when is not None or box.drawn.on_refusal == "continue"
+
+
+def _settings(box: Box, stage: type[Stage]) -> Iterator[Finding]:
+    try:
+        stage.Settings.model_validate(stage.upgrade(box.drawn.settings))
     except ValidationError as errors:
         for error in errors.errors():
             near = difflib.get_close_matches(str(error["loc"][-1]), stage.Settings.model_fields, n=1) if error["loc"] else []
             unknown = error["type"] == "extra_forbidden"
-            text = "There is no such setting." + (f" Did you mean {near[0]}?" if near else "") if unknown else error["msg"]
-            yield Finding(("steps", at, "settings", *error["loc"]), text)
+            text = "There is no such setting." + (f" Did you mean {near[0]}?" if near else "") if unknown else _sentence(error)
+            yield Finding((*box.path, "settings", *error["loc"]), text)
 
 
-def _condition(at: int, step: StepDocument, known: set[str]) -> Iterator[Finding]:
-    if step.when is None:
-        return
+def _sentence(error: Any) -> str:
+    """What a validator of ours said, without the words that pydantic puts before it."""
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
+def _condition(box: Box, known: set[str]) -> Iterator[Finding]:
     try:
-        condition = compile_condition(step.when)
+        condition = box.condition
     except BadCondition as bad:
-        yield Finding(("steps", at, "when"), f"line {bad.line}, column {bad.column}: {bad.message}")
+        yield Finding((*box.path, "when"), f"line {bad.line}, column {bad.column}: {bad.message}")
         return
+    if condition is None:
+        return
+    for sentence in condition.missing:
+        yield Finding((*box.path, "when"), sentence)
     for fact in sorted(condition.needs - known):
-        yield Finding(("steps", at, "when"), f"The condition reads {_reading(condition)}, but {fact} is only known later.{_givers(fact)}")
+        yield Finding((*box.path, "when"), f"The condition reads {_reading(condition)}, but {fact} is only known later.{_givers(fact)}")
     if _CLAIM in condition.needs and "proof" not in known:
         message = "The condition reads about the person before anything proved who it is: it tells which names exist."
-        yield Finding(("steps", at, "when"), message, "warning")
+        yield Finding((*box.path, "when"), message, "warning")
 
 
-def _goal(document: FlowDocument) -> Iterator[Finding]:
-    given = {fact for step in document.steps if (stage := stages().get(step.stage)) for fact in stage.gives}
-    goal = _GOAL[document.designation]
-    if goal not in given and not any(step.stage == "deny" for step in document.steps):
+def _goal(layout: Layout, document: FlowDocument) -> Iterator[Finding]:
+    kinds = [stage for box in layout.boxes if (stage := stages().get(box.drawn.stage or ""))]
+    goal = DESIGNATIONS[document.designation].goal
+    if goal and not any(goal in stage.gives or stage.kind == "deny" for stage in kinds):
         yield Finding(("for",), f"A flow for {document.designation} must give {goal}.{_givers(goal)}")
 
 

@@ -1,22 +1,15 @@
-"""Flow, Version and Run."""
+"""Flow, Draft, Version and Run, and the counts that are kept of runs."""
 
 from django.db import models
 
 from idp.tenancy.models import TenantModel
 
 
-class Designation(models.TextChoices):
-    """What a flow is for."""
-
-    AUTHENTICATION = "authentication", "Signing in"
-    DEVICE_CODE = "device_code", "Connecting a device"
-
-
 class Flow(TenantModel):
     """What an administrator draws. ``live`` points at the version that new runs walk."""
 
     name = models.CharField(max_length=50)
-    designation = models.CharField(max_length=30, choices=Designation.choices)
+    designation = models.CharField(max_length=30)
     is_default = models.BooleanField(default=True)
     live = models.ForeignKey("flows.Version", null=True, on_delete=models.PROTECT, related_name="+")
 
@@ -35,11 +28,12 @@ class Flow(TenantModel):
 
 
 class Version(TenantModel):
-    """One published, immutable state of a flow: the whole document."""
+    """One published, immutable state of a flow: the whole document, and its sub-flows as they were at that moment."""
 
     flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
     document = models.JSONField()
+    parts = models.JSONField(default=dict)
     note = models.CharField(max_length=300, blank=True)
     author = models.CharField(max_length=150, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -49,6 +43,23 @@ class Version(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.flow_id}/{self.number}"
+
+
+class Draft(TenantModel):
+    """What is being edited beside the live version; it may be wrong, for only publishing checks it.
+
+    ``revision`` is compared and set, so that of two editors nobody overwrites the other unknowing.
+    """
+
+    flow = models.OneToOneField(Flow, on_delete=models.CASCADE, related_name="draft")
+    document = models.JSONField()
+    base = models.ForeignKey(Version, null=True, on_delete=models.SET_NULL, related_name="+")
+    revision = models.PositiveIntegerField(default=1)
+    author = models.CharField(max_length=150, blank=True)
+    updated_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.flow_id}#{self.revision}"
 
 
 class Run(TenantModel):
@@ -65,9 +76,35 @@ class Run(TenantModel):
     started_at = models.DateTimeField()
     expires_at = models.DateTimeField(db_index=True)
     ended_at = models.DateTimeField(null=True)
+    counted = models.BooleanField(default=False)
 
     class Meta:
-        indexes = [models.Index(fields=["tenant", "network"], condition=models.Q(ended_at=None), name="flows_runs_under_way")]
+        indexes = [
+            models.Index(fields=["tenant", "network"], condition=models.Q(ended_at=None), name="flows_runs_under_way"),
+            models.Index(fields=["tenant", "counted", "expires_at"], name="flows_runs_to_count"),
+        ]
 
     def __str__(self) -> str:
         return self.identifier
+
+
+class StepCount(TenantModel):
+    """How many runs of a version came to a step and what became of them; nothing of any person. ``step`` "": the whole run.
+
+    ``buckets``: how many took up to 1, 2, 4, 8 … seconds.
+    """
+
+    version = models.ForeignKey(Version, on_delete=models.CASCADE, related_name="counts")
+    step = models.CharField(max_length=400)
+    reached = models.PositiveIntegerField(default=0)
+    finished = models.PositiveIntegerField(default=0)
+    refused = models.PositiveIntegerField(default=0)
+    left = models.PositiveIntegerField(default=0)
+    milliseconds = models.PositiveBigIntegerField(default=0)
+    buckets = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["version", "step"], name="one_count_per_step")]
+
+    def __str__(self) -> str:
+        return f"{self.version_id}/{self.step}: {self.reached}"

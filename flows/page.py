@@ -9,7 +9,7 @@ from django import forms
 
 from flows.planner import Step
 from flows.stage import Show, Stage
-from flows.walk import Walk
+from flows.walk import RESTART, Walk
 
 Kind = Literal["ask", "continue", "last", "finished", "leave", "denied", "refused", "expired", "lost"]
 
@@ -20,6 +20,7 @@ class Page:
 
     ``kind``: "ask"; "continue" (something will happen when the person says so); "last" (nothing more is asked); otherwise
     how the run ended, "leave" with ``url``. ``form`` None: nothing is asked. ``retry_at``: a budget is exhausted until then.
+    ``restart``: the token with which the run's flow may be begun once more.
     """
 
     run: str
@@ -33,6 +34,7 @@ class Page:
     message: str = ""
     message_kind: Literal["error", "notice"] = "error"
     token: str = ""
+    restart: str = ""
     person: str = ""
     url: str = ""
     again: str = ""
@@ -44,7 +46,8 @@ class Page:
 def asked(walk: Walk, step: Step, form: forms.Form | None = None, **more: Any) -> Page:
     """The page of a step: its question, or its result when it is the last one."""
     if walk.state.held:
-        return _page(walk, step, "continue", Stage, form=forms.Form(), token=walk.tokens(step.id)[0], title=str(step.stage.title), **more)
+        words = {name: str(getattr(step.stage, name)) for name in ("title", "description")}
+        return _page(walk, step, "continue", type(step.stage), form=forms.Form(), token=walk.tokens(step.id)[0], **words, **more)
     run = walk.seen_by_stage()
     context = dict(step.stage.context(run))
     words = {name: str(context.pop(name, getattr(step.stage, name))) for name in ("title", "description")}
@@ -73,6 +76,7 @@ def ended(walk: Walk) -> Page:
         message=end["message"],
         url=end.get("url", ""),
         again=str(walk.state.hints.get("again", "")),
+        restart=walk.tokens(RESTART)[0],
     )
 
 
@@ -89,9 +93,10 @@ def _page(walk: Walk, step: Step, kind: Kind, stage: type[Stage], **members: Any
         kind=kind,
         step=step.id,
         stage=step.stage.kind,
-        template=stage.template,
+        template=Stage.template if kind == "continue" else stage.template,
         submit=str(stage.submit_label),
         person=walk.seen_by_stage().claimed_name,
         again=str(walk.state.hints.get("again", "")),
+        restart=walk.tokens(RESTART)[0],
         **members,
     )

@@ -10,7 +10,7 @@ from idp.accounts.models import Person, Session
 from idp.accounts.people import find
 from idp.sealing import Sealed
 
-Decision = Literal["done", "passed over", "known before"]
+Decision = Literal["entered", "done", "passed over", "known before", "refused"]
 
 
 class Client(Protocol):
@@ -27,7 +27,8 @@ class Client(Protocol):
 
 @dataclass(frozen=True)
 class Run:
-    """What a stage may read: ``facts`` learned so far, ``kept`` by this very step, ``hints`` from the entry (nothing proven)."""
+    """What a stage may read: ``facts`` learned so far, ``kept`` by this very step, ``hints`` from the entry (nothing proven),
+    ``step`` the id of the step that asks."""
 
     identifier: str
     flow: str
@@ -39,6 +40,7 @@ class Run:
     address: str
     agent: str
     now: datetime
+    step: str = ""
 
     @property
     def person(self) -> Person | None:
@@ -58,13 +60,21 @@ class Run:
 
 @dataclass
 class State:
-    """The engine's own notes of a run."""
+    """The engine's own notes of a run.
+
+    ``decided``, ``told`` and ``read`` go by the ids of boxes, in the order in which they were decided; ``times`` holds for each
+    box when it was asked and when it was decided, in milliseconds since the run began. ``before``: the same notes of flows
+    that the run has left for the application's own.
+    """
 
     facts: dict[str, Any] = field(default_factory=dict)
     seeds: list[str] = field(default_factory=list)
     hints: dict[str, Any] = field(default_factory=dict)
     decided: dict[str, Decision] = field(default_factory=dict)
     read: dict[str, Any] = field(default_factory=dict)
+    told: dict[str, dict[str, Any]] = field(default_factory=dict)
+    times: dict[str, list[int | None]] = field(default_factory=dict)
+    before: list[dict[str, Any]] = field(default_factory=list)
     at: str | None = None
     kept: dict[str, Any] = field(default_factory=dict)
     held: bool = False
@@ -85,9 +95,17 @@ class State:
         """To the row's JSON."""
         return {name: _encoded(value) for name, value in vars(self).items()}
 
-    def decide(self, step: str, decision: Decision) -> None:
-        """Notes the decision and wipes what the step had kept."""
+    def ask(self, step: str, at: int) -> None:
+        """Notes that the run has come to this box, ``at`` milliseconds after it began."""
+        self.at = step
+        self.times.setdefault(step, [at, None])
+
+    def decide(self, step: str, decision: Decision, told: Mapping[str, Any] | None = None, at: int | None = None) -> None:
+        """Notes the decision and what the step tells, and wipes what it had kept."""
         self.decided[step] = decision
+        self.told[step] = {**(told or {}), "decision": decision}
+        if step in self.times:
+            self.times[step][1] = at
         self.at, self.kept, self.held = None, {}, False
 
 

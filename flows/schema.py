@@ -10,9 +10,11 @@ from flows.registry import stages
 from flows.stage import Stage
 
 
-def settings_schema(stage: type[Stage]) -> dict[str, Any]:
-    """The schema of one stage's settings, with titles in the language in force."""
-    schema = dict(_plain(stage.Settings.model_json_schema()))
+def settings_schema(stage: type[Stage], references: str = "#/$defs/{model}") -> dict[str, Any]:
+    """The schema of one stage's settings, with titles in the language in force. ``references``: where its parts will be found."""
+    schema = dict(_plain(stage.Settings.model_json_schema(ref_template=references)))
+    for name, default in stage.Settings().model_dump(mode="json").items():
+        schema["properties"][name]["default"] = default  # as it is written: pydantic says PT10M where 10m is meant
     return {**schema, "title": str(stage.title)}
 
 
@@ -20,12 +22,14 @@ def document_schema() -> dict[str, Any]:
     """The schema of a flow: each step's ``settings`` are those of its ``stage``."""
     schema = dict(_plain(FlowDocument.model_json_schema(by_alias=True)))
     step = schema["$defs"]["StepDocument"]
-    step["required"] = ["stage"]
+    del step["required"]  # the id follows from what the step is, which is one of three things
+    step["oneOf"] = [{"required": [kind]} for kind in ("stage", "group", "flow")]
     step["properties"]["stage"]["enum"] = list(stages())
-    step["allOf"] = [
-        {"if": {"properties": {"stage": {"const": kind}}}, "then": {"properties": {"settings": settings_schema(stage)}}}
-        for kind, stage in stages().items()
-    ]
+    step["allOf"] = []
+    for kind, stage in stages().items():
+        settings = settings_schema(stage, f"#/$defs/{kind}.{{model}}")
+        schema["$defs"] |= {f"{kind}.{name}": part for name, part in settings.pop("$defs", {}).items()}
+        step["allOf"].append({"if": {"properties": {"stage": {"const": kind}}}, "then": {"properties": {"settings": settings}}})
     return schema
 
 

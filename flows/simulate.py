@@ -1,93 +1,175 @@
-"""The dry run: walks a flow with given answers and says what each step would do; nothing is written, nothing is sent."""
+"""The dry run: walks a flow with given answers and says what each step would do and why; nothing is written, nothing is sent."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 
 from flows import facts as knowledge
-from flows.document import FlowDocument
+from flows.document import Answers, Circumstances, FlowDocument, InventedPerson
 from flows.facts import BrokenFlow
-from flows.planner import Step, next_step
+from flows.layout import Layout, TooLarge, lay_out
+from flows.planner import Step, next_step, refuse
 from flows.run import Run, State
 from flows.stage import Deny, Done, Leave, Outcome, Show
+from idp.accounts import people
+from idp.accounts.invented import Invented, inventing
 from idp.words import About
 
 
-@dataclass(frozen=True)
-class Setting:
-    """The circumstances of a dry run: where it comes from and what is known before."""
-
-    address: str = "127.0.0.1"
-    agent: str = ""
-    facts: Mapping[str, Any] = field(default_factory=dict)
+class NobodyThere(Exception):
+    """The tenant has no person of this name."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What one step would do. ``decision``: asks, done, passed over, known before, denied, leaves, ends or broken."""
+    """What one step would do.
+
+    ``decision``: asks, done, passed over, known before, entered, refused, denied, leaves, ends or broken. ``condition``: its
+    source, whether it applied, and the values that it read. ``shows``: title, description and fields of its page.
+    """
 
     step: str
     decision: str
+    stage: str = ""
+    condition: Mapping[str, Any] | None = None
+    shows: Mapping[str, Any] | None = None
     learned: tuple[str, ...] = ()
+    told: Mapping[str, Any] = field(default_factory=dict)
     effects: tuple[Mapping[str, Any], ...] = ()
     message: str = ""
 
 
-def simulate(document: FlowDocument, answers: Mapping[str, Mapping[str, Any]], setting: Setting | None = None) -> list[Report]:
-    """Walks ``document`` from its first step. A step without an answer among ``answers`` (by step id) ends the walk by asking."""
-    setting = setting or Setting()
-    state = State(facts=dict(setting.facts), seeds=sorted(setting.facts))
-    reports: list[Report] = []
-    try:
-        while step := next_step(document, state, About(state.facts, setting.address, setting.agent)):
-            reports += _undecided(state, reports)
-            report = _try(document, step, state, setting, answers.get(step.id))
-            reports.append(report)
-            if report.decision != "done":
-                return reports
-    except BrokenFlow as broken:
-        return [*reports, Report("", "broken", message=str(broken))]
-    return [*reports, *_undecided(state, reports)]
+def simulate(
+    document: FlowDocument,
+    answers: Answers | None = None,
+    *,
+    parts: Mapping[str, FlowDocument] | None = None,
+    person: str | InventedPerson | None = None,
+    request: Circumstances | None = None,
+) -> list[Report]:
+    """Walks ``document`` from its first step. A step without an answer among ``answers`` (by step id) ends the walk by asking.
+
+    ``parts``: the sub-flows. ``person``: whom a living session belongs to, or who is pretended to exist; raises NobodyThere.
+    """
+    circumstances = request or Circumstances()
+    invented = _invented(person) if isinstance(person, InventedPerson) else None
+    with inventing(invented):
+        try:
+            layout = lay_out(document, parts or {})
+        except TooLarge as error:
+            return [Report("", "broken", message=str(error))]
+        return _Rehearsal(document, layout, circumstances, _claimed(person)).walk(answers or {})
 
 
-def _undecided(state: State, reports: list[Report]) -> list[Report]:
-    """Those that the planner decided by itself since the last report."""
-    told = {report.step for report in reports}
-    return [Report(step, decision) for step, decision in state.decided.items() if step not in told]
+def ending(reports: list[Report]) -> str:
+    """How a walk ended: finished, asks, denied, leaves or broken."""
+    last = reports[-1].decision if reports else ""
+    return last if last in ("asks", "denied", "leaves", "broken") else "finished"
 
 
-def _try(document: FlowDocument, step: Step, state: State, setting: Setting, given: Mapping[str, Any] | None) -> Report:
-    run = _run(document, state, setting)
-    outcome = step.stage.enter(run)
-    if isinstance(outcome, Show) and not outcome.last and given is not None:
-        state.kept = dict(outcome.keep)
-        run = _run(document, state, setting)
+class _Rehearsal:
+    """One dry run under way."""
+
+    def __init__(self, document: FlowDocument, layout: Layout, circumstances: Circumstances, claimed: Mapping[str, Any]) -> None:
+        self.document, self.layout, self.circumstances, self.claimed = document, layout, circumstances, claimed
+        self.now: datetime = circumstances.time or timezone.now()
+        seeds = _seeds(claimed, circumstances, self.now)
+        self.state = State(facts=seeds, seeds=sorted(seeds))
+        self.reports: list[Report] = []
+
+    def walk(self, answers: Answers) -> list[Report]:
+        try:
+            while step := next_step(self.layout, self.state, self._about()):
+                self._passed()
+                self.state.at = step.id
+                self.reports.append(self._report(step, self._outcome(step, answers.get(step.id))))
+                if self.reports[-1].decision not in ("done", "refused"):
+                    return self.reports
+        except BrokenFlow as broken:
+            self._passed()
+            return [*self.reports, Report("", "broken", message=str(broken))]
+        self._passed()
+        return self.reports
+
+    def _passed(self) -> None:
+        """Reports what the planner has decided by itself since the last report."""
+        told = {report.step: report.decision for report in self.reports}
+        for step, decision in self.state.decided.items():
+            if step not in told or (told[step], decision) == ("entered", "refused"):
+                box = self.layout.by_id[step]
+                self.reports.append(Report(step, decision, box.drawn.stage or box.drawn.kind, self.state.read.get(step)))
+
+    def _outcome(self, step: Step, given: Any) -> Outcome:
+        run = self._run(step)
+        if given == "passes":
+            return Done(step.stage.assumed(run))
+        if given == "refuses":
+            return Deny("refused for this dry run")
+        outcome = step.stage.enter(run)
+        if given is None or not isinstance(outcome, Show) or outcome.last:
+            return outcome
+        self.state.kept = dict(outcome.keep)
+        run = self._run(step)
         form = step.stage.form(run, given)
         if not form.is_valid():
-            return Report(step.id, "asks", message="; ".join(str(text) for texts in form.errors.values() for text in texts))
-        outcome = step.stage.submit(run, form.cleaned_data)
-    return _report(step, state, outcome)
+            return Show(message="; ".join(str(text) for texts in form.errors.values() for text in texts), keep=self.state.kept)
+        return step.stage.submit(run, form.cleaned_data)
+
+    def _report(self, step: Step, outcome: Outcome) -> Report:
+        effects = tuple(effect.described() for effect in outcome.effects)
+        known: dict[str, Any] = {"stage": step.stage.kind, "condition": self.state.read.get(step.id), "effects": effects}
+        match outcome:
+            case Done(facts=learned, told=told):
+                foreseen = {name: fact for effect in outcome.effects for name, fact in effect.learned(None).items()}
+                knowledge.learn(self.state.facts, {**learned, **foreseen}, step.stage.gives)
+                self.state.decide(step.id, "done", told)
+                return Report(step.id, "done", learned=tuple(sorted({**learned, **foreseen})), told=dict(told), **known)
+            case Deny(message=message):
+                goes_on = refuse(self.layout, self.state, step.id)
+                return Report(step.id, "refused" if goes_on else "denied", message=str(message), **known)
+            case Leave(url=url):
+                return Report(step.id, "leaves", message=url, **known)
+        self.state.kept = {**self.state.kept, **outcome.keep}
+        errors = "; ".join(str(text) for text in outcome.errors.values()) or str(outcome.message)
+        return Report(step.id, "ends" if outcome.last else "asks", shows=self._shown(step), message=errors, **known)
+
+    def _shown(self, step: Step) -> dict[str, Any]:
+        run = self._run(step)
+        words = {"title": step.stage.title, "description": step.stage.description, **step.stage.context(run)}
+        fields = [{"name": name, "label": str(each.label)} for name, each in step.stage.form(run).fields.items()]
+        return {"title": str(words["title"]), "description": str(words["description"]), "fields": fields}
+
+    def _about(self) -> About:
+        asked = self.circumstances
+        return About(self.state.facts, asked.address, asked.agent, self.now, country=asked.country or None)
+
+    def _run(self, step: Step) -> Run:
+        asked, session = self.circumstances, (self.state.facts.get("signed_in") or {}).get("session")
+        hints = {"assumed": {**asked.model_dump(mode="json"), "person": self.claimed}}
+        facts, kept = self.state.facts, self.state.kept
+        return Run("", self.document.flow, facts, kept, hints, "", session, asked.address, asked.agent, self.now, step.id)
 
 
-def _report(step: Step, state: State, outcome: Outcome) -> Report:
-    effects = tuple(effect.described() for effect in outcome.effects)
-    match outcome:
-        case Done(facts=learned):
-            foreseen = {name: fact for effect in outcome.effects for name, fact in effect.learned(None).items()}
-            news = {**learned, **foreseen}
-            knowledge.learn(state.facts, news, step.stage.gives)
-            state.decide(step.id, "done")
-            return Report(step.id, "done", tuple(sorted(news)), effects)
-        case Deny(message=message):
-            return Report(step.id, "denied", effects=effects, message=str(message))
-        case Leave(url=url):
-            return Report(step.id, "leaves", effects=effects, message=url)
-    errors = "; ".join(str(text) for text in outcome.errors.values()) or str(outcome.message)
-    return Report(step.id, "ends" if outcome.last else "asks", effects=effects, message=errors)
+def _invented(person: InventedPerson) -> Invented:
+    folded = {"username": people.fold(person.username), "email": people.fold(person.email)}
+    return Invented(**{**person.model_dump(), **folded})
 
 
-def _run(document: FlowDocument, state: State, setting: Setting) -> Run:
-    session = (state.facts.get("signed_in") or {}).get("session")
-    return Run("", document.flow, state.facts, state.kept, {}, "", session, setting.address, setting.agent, timezone.now())
+def _claimed(person: str | InventedPerson | None) -> dict[str, Any]:
+    """Who walks, as somebody who was claimed; raises NobodyThere."""
+    name = person.username if isinstance(person, InventedPerson) else person or ""
+    claimed = people.claim(name, ["username"])
+    if name and claimed["id"] is None:
+        raise NobodyThere(f"There is no person {name}.")
+    return claimed
+
+
+def _seeds(claimed: Mapping[str, Any], circumstances: Circumstances, now: datetime) -> dict[str, Any]:
+    """What a living session would have proved beforehand."""
+    if not circumstances.signed_in or claimed["id"] is None:
+        return {}
+    moment = now - timedelta(seconds=circumstances.session_age)
+    return knowledge.proved(claimed["id"], str(claimed["name"]), 0, moment, list(circumstances.signed_in))

@@ -11,10 +11,12 @@ from typing import Any, ClassVar
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from flows.facts import PROOFS
 from flows.run import Run
 from flows.settings import StageSettings, Text
 from idp.effects import Effect
 from idp.ratelimit.budgets import Spend
+from idp.words import WordType
 
 
 @dataclass(frozen=True)
@@ -34,15 +36,19 @@ class Show:
 
 @dataclass(frozen=True)
 class Done:
-    """The step is decided, and this was learned; only names that the stage ``gives``."""
+    """The step is decided, and this was learned; only names that the stage ``gives``.
+
+    ``told``: what later conditions may read of this very step, by the names that ``words`` declares; JSON, never a secret.
+    """
 
     facts: Mapping[str, Any] = field(default_factory=dict)
     effects: Sequence[Effect] = ()
+    told: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Deny:
-    """The run ends here, with this message to the person."""
+    """The step refuses, with this message to the person: the run ends here, unless the flow says that it goes on."""
 
     message: Text
     effects: Sequence[Effect] = ()
@@ -70,6 +76,10 @@ class Stage:
     template: ClassVar[str] = "flow/page.html"
     needs: ClassVar[frozenset[str] | set[str]] = frozenset()
     gives: ClassVar[frozenset[str] | set[str]] = frozenset()
+    method: ClassVar[str] = ""
+    """What a stage that proves a person calls its proof (RFC 8176); a dry run that takes the proof for granted names it."""
+    asks_anew: ClassVar[bool] = False
+    """True: entered even when the session proves beforehand all that it gives, because it looks at how old that is."""
 
     class Settings(StageSettings):
         """Nothing to set."""
@@ -94,6 +104,17 @@ class Stage:
 
     def initial(self, run: Run) -> Mapping[str, Any]:
         """What stands in the fields at first."""
+        return {}
+
+    def assumed(self, run: Run) -> Mapping[str, Any]:
+        """The facts that a dry run takes for granted where it is told that this step passes."""
+        moment = run.now.isoformat()
+        proof = {"person": (run.facts.get("person") or {}).get("id"), "method": self.method, "at": moment}
+        session = {"signed_in": {**proof, "session": None, "methods": [self.method] if self.method else []}}
+        return {name: session.get(name) or (proof if name in PROOFS else {}) for name in self.gives}
+
+    def words(self) -> Mapping[str, WordType]:
+        """What later conditions may read of this step, by name: ``choice`` of the step ``how`` is ``steps.how.choice``."""
         return {}
 
     def context(self, run: Run) -> Mapping[str, Any]:

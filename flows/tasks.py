@@ -1,8 +1,8 @@
-"""Deletes expired runs."""
+"""Counts what became of runs, and deletes expired ones."""
 
 from django.utils import timezone
 
-from flows.executor import sweep
+from flows.funnel import sweep
 from idp.tenancy.tasks import in_batches, tenant_task
 
 

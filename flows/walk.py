@@ -6,20 +6,26 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from flows import facts as knowledge
 from flows.document import FlowDocument
 from flows.facts import BrokenFlow
+from flows.layout import Layout
 from flows.models import Run as Row
-from flows.planner import Step, document_of
+from flows.planner import Step, document_of, layout_of, refuse
 from flows.run import Client, Run, State
 from flows.stage import Deny, Done, Leave, Outcome, Show
 from flows.versions import live_version
+from idp.accounts.credentials import outdated
+from idp.accounts.people import active
 from idp.effects import EffectLost
 from idp.events.bus import publish
 from idp.sealing import macs
 from idp.words import About
+
+RESTART = "$restart"  # in place of a step's id in the token that a restart must show; no step can be called so
 
 
 class Overtaken(Exception):
@@ -44,7 +50,17 @@ class Walk:
     @property
     def about(self) -> About:
         """What conditions look things up in."""
-        return About(self.state.facts, self.client.address, self.client.agent)
+        return About(self.state.facts, self.client.address, self.client.agent, self.now)
+
+    @property
+    def layout(self) -> Layout:
+        """That version laid out; raises BrokenFlow."""
+        return layout_of(self.row.version)
+
+    @property
+    def since_start(self) -> int:
+        """Milliseconds since the run began."""
+        return max(0, round((timezone.now() - self.row.started_at).total_seconds() * 1000))
 
     @property
     def name(self) -> str:
@@ -65,6 +81,7 @@ class Walk:
             address=self.client.address,
             agent=self.client.agent,
             now=self.now,
+            step=self.state.at or "",
         )
 
     def tokens(self, step: str) -> list[str]:
@@ -72,10 +89,15 @@ class Walk:
         return macs("run_token", f"{self.row.nonce_hash}\0{self.row.identifier}\0{step}")
 
     def session_holds(self) -> bool:
-        """Whether the session on which the run rests still lives, in this very client, with its person active."""
+        """Whether the session on which the run rests still lives, in this very client, with its person active.
+
+        Before there is one, whether the proof still holds: its person active, and what proves them not changed since.
+        """
         signed_in, session = self.state.facts.get("signed_in"), self.client.session
         if not signed_in:
-            return True
+            proof = self.state.facts.get("proof")
+            person = active(proof["person"]) if proof else None
+            return not proof or bool(person and not outdated(person, datetime.fromisoformat(proof["at"])))
         return bool(session and session.person.is_active and (session.pk, session.person_id) == (signed_in["session"], signed_in["person"]))
 
 
@@ -127,25 +149,33 @@ def _moved(walk: Walk) -> bool:
 def _note(walk: Walk, step: Step, outcome: Outcome, results: Iterable[Any]) -> None:
     state = walk.state
     match outcome:
-        case Done(facts=learned, effects=effects):
-            _learn(walk, step, {**learned, **_from_effects(effects, results)})
+        case Done(facts=learned, effects=effects, told=told):
+            _learn(walk, step, {**learned, **_from_effects(effects, results)}, told)
         case Show(keep=keep, last=last):
             state.kept, state.held = {**state.kept, **keep}, False
             state.end = ending("last") if last else None
             if outcome.errors or outcome.message:
                 publish("flow.step_failed", actor=walk.name, target=step.id, run=walk.row.identifier)
         case Deny(message=message, title=title):
-            state.end = ending("denied", str(title), str(message))
-            publish("flow.denied", actor=walk.name, target=step.id, run=walk.row.identifier)
+            _refuse(walk, step, ending("denied", str(title), str(message)))
         case Leave(url=url):
             state.end = ending("leave", url=url)
 
 
-def _learn(walk: Walk, step: Step, news: Mapping[str, Any]) -> None:
+def _refuse(walk: Walk, step: Step, end: dict[str, str]) -> None:
+    goes_on = refuse(walk.layout, walk.state, step.id, walk.since_start)
+    publish("flow.denied", actor=walk.name, target=step.id, run=walk.row.identifier, goes_on=goes_on)
+    if not goes_on:
+        walk.state.at, walk.state.end = step.id, end
+
+
+def _learn(walk: Walk, step: Step, news: Mapping[str, Any], told: Mapping[str, Any]) -> None:
     state = walk.state
+    if strange := sorted(set(told) - set(step.stage.words())):
+        raise BrokenFlow(f"The stage {step.stage.kind} told {', '.join(strange)}, which it does not declare.")
     knowledge.learn(state.facts, news, step.stage.gives)
     state.seeds = [name for name in state.seeds if name in state.facts]
-    state.decide(step.id, "done")
+    state.decide(step.id, "done", told, walk.since_start)
     if "signed_in" in news:
         _end_runs_of_others(walk, news["signed_in"]["person"])
     if "request" in news:
@@ -165,21 +195,27 @@ def _change_flow(walk: Walk, wanted: str) -> None:
         raise BrokenFlow(f"The application asks for the flow {wanted or 'of the tenant'}, which has no live version.")
     if version.flow.name == walk.document.flow:
         return
+    state = walk.state
+    left = {"version": walk.row.version_id, "decided": state.decided, "times": state.times, "read": state.read}
+    state.before = [*state.before, left]
+    state.decided, state.times, state.read, state.told = {}, {}, {}, {}
+    state.seeds = sorted(set(state.facts) - set(knowledge.NEVER_SEEDED))
     walk.row.version = version
-    walk.state.decided, walk.state.seeds = {}, sorted(set(walk.state.facts) - set(knowledge.NEVER_SEEDED))
 
 
 def _end_runs_of_others(walk: Walk, person: int) -> None:
-    """Whatever this browser had under way in somebody else's name ends when a person signs in.
+    """Whatever this browser had under way in somebody else's name ends when a person signs in; one that was refused keeps its page
+    and forgets what was proved, so that nobody starts it again with that.
 
     Its runs are locked in one order, so that of two tabs that sign in at once one waits for the other.
     """
-    under_way = Row.objects.select_for_update().filter(nonce_hash=walk.row.nonce_hash, ended_at=None).order_by("pk")
+    living = Row.objects.select_for_update().filter(nonce_hash=walk.row.nonce_hash, expires_at__gt=walk.now).order_by("pk")
     message = _("Somebody else signed in here in the meantime. Please start again.")
-    for other in under_way:
-        if other.pk == walk.row.pk or other.person in (None, person):
-            continue
+    for other in living:
         state = State.load(other.state)
-        state.end = ending("lost", _("Somebody else signed in"), message)
+        if other.pk == walk.row.pk or other.person in (None, person) or (state.end and state.end["kind"] not in ("denied", "refused")):
+            continue
+        state.end = state.end or ending("lost", _("Somebody else signed in"), message)
+        state.facts = {name: fact for name, fact in state.facts.items() if name not in knowledge.PROOFS}
         rows = Row.objects.filter(pk=other.pk, revision=other.revision)
-        rows.update(state=state.dump(), revision=other.revision + 1, ended_at=walk.now)
+        rows.update(state=state.dump(), revision=other.revision + 1, ended_at=other.ended_at or walk.now)

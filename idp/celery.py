@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, SystemCheckError
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "idp.settings")
 app = Celery("foyer")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["idp.tenancy", "idp.ratelimit", "idp.outbox", "idp.accounts", "idp.oauth", "idp.devices", "flows"])
+app.autodiscover_tasks(["idp.tenancy", "idp.ratelimit", "idp.outbox", "idp.accounts", "idp.oauth", "idp.devices", "flows", "blueprints"])
 app.set_default()
 
 

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.utils.module_loading import import_string
 
-from idp import env
+from idp import env, geo
 
 
 @register()
@@ -47,6 +47,14 @@ def handlers(app_configs: Any, **options: Any) -> list[CheckMessage]:
         except ImportError as error:
             found.append(Error(f"OUTBOX_HANDLERS names no function for {kind}: {error}", id="foyer.E012"))
     return found
+
+
+@register()
+def countries(app_configs: Any, **options: Any) -> list[CheckMessage]:
+    """A GeoIP file that cannot be read would refuse every run whose condition asks for the country."""
+    if fault := geo.fault():
+        return [Error(f"FOYER_GEOIP cannot be used: {fault}", hint="Name a GeoIP file with countries, in MMDB format.", id="foyer.E014")]
+    return []
 
 
 @register()

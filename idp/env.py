@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import secrets
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -37,6 +38,12 @@ def number(name: str, default: int, low: int = 0, high: int = 2**31) -> int:
     if value.isdecimal() and low <= int(value) <= high:
         return int(value)
     raise ImproperlyConfigured(f"{name} must be a whole number from {low} to {high}, not {value!r}.")
+
+
+def time_zones(system: Path = Path("/usr/share/zoneinfo")) -> None:
+    """Names the package ``tzdata`` in TZDIR where the system has no zones of its own: the C++ code of conditions reads them there."""
+    if not system.is_dir():
+        os.environ.setdefault("TZDIR", str(files("tzdata") / "zoneinfo"))
 
 
 def secret_key(folder: Path) -> str:

@@ -11,6 +11,7 @@ from django.utils.module_loading import import_string
 from idp import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+env.time_zones()
 
 # --- what an operator sets (docs/operations.md) ----------------------------------------------------------------------
 DATA = Path(env.text("FOYER_DATA", "data")).absolute()
@@ -24,6 +25,9 @@ REDIS_URL = env.text("REDIS_URL")
 SMTP = env.smtp()
 MAIL_FROM = env.mail_from()
 DATABASES = {"default": env.database(DATA)}
+GEOIP = env.text("FOYER_GEOIP")
+SECRETS = env.text("FOYER_SECRETS")
+BLUEPRINTS = env.text("FOYER_BLUEPRINTS")
 LOG_FORMAT = env.choice("FOYER_LOG", ("console", "json"), "console" if sys.stderr.isatty() else "json")
 
 # --- what the product is made of -------------------------------------------------------------------------------------
@@ -45,7 +49,12 @@ INSTALLED_APPS = [
 STAGE_PACKAGES = ["stages"]
 OAUTH_GRANTS = ["idp.devices.grant.DeviceGrant", "idp.oauth.grants.refresh.Refresh"]
 OUTBOX_HANDLERS = {"mail": "idp.outbox.mail.deliver"}
-CONDITION_WORDS = ["idp.accounts.vocabulary.WORDS", "idp.oauth.vocabulary.WORDS"]
+CONDITION_WORDS = [
+    "idp.vocabulary.WORDS",
+    "idp.accounts.vocabulary.WORDS",
+    "idp.oauth.vocabulary.WORDS",
+    "idp.devices.vocabulary.WORDS",
+]
 
 ROOT_URLCONF = "idp.urls"
 ASGI_APPLICATION = "idp.asgi.application"
@@ -163,11 +172,13 @@ CELERY_BEAT_SCHEDULE = {
     task: {"task": task, "schedule": schedule(seconds), "options": {"expires": seconds}}
     for task, seconds in {
         "idp.outbox.tasks.deliver_outbox": 2,
+        "blueprints.tasks.apply_watched": 10,
         "idp.devices.tasks.expire_device_codes": 30,
         "flows.tasks.sweep_runs": 60,
         "idp.ratelimit.tasks.sweep_attempts": 300,
         "idp.outbox.tasks.sweep_outbox": 900,
         "idp.accounts.tasks.sweep_sessions": 900,
+        "blueprints.tasks.look_for_drift": 600,
         "idp.oauth.tasks.sweep_tokens": 900,
     }.items()
 }

@@ -1,23 +1,56 @@
 """The words of conditions: what a domain app contributes to the vocabulary that the engine collects."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
+
+from django.utils import timezone
+
+WordType = Literal["string", "int", "bool", "list(string)", "map(string)", "timestamp", "duration"]
+ABSENT: Mapping[WordType, Any] = {
+    "string": "",
+    "int": 0,
+    "bool": False,
+    "list(string)": [],
+    "map(string)": {},
+    "timestamp": datetime.fromtimestamp(0, UTC),
+    "duration": timedelta(0),
+}
+"""What a word of each type says where there is nothing to say."""
 
 
 @dataclass(frozen=True)
 class About:
-    """What a word is looked up in: the facts of the run, and the request that is being answered."""
+    """What a word is looked up in: the facts of the run, the request that is being answered, what earlier steps told.
+
+    ``country``: given in a dry run; otherwise it is found from the address.
+    """
 
     facts: Mapping[str, Any]
     address: str
     agent: str
+    now: datetime = field(default_factory=timezone.now)
+    steps: Mapping[str, Any] = field(default_factory=dict)
+    country: str | None = None
+    _found: dict[tuple[str, Any], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def once(self, what: str, which: Any, find: Callable[[Any], Any]) -> Any:
+        """``find(which)``, asked once for all the words that are about the same thing."""
+        if (what, which) not in self._found:
+            self._found[what, which] = find(which)
+        return self._found[what, which]
 
 
 @dataclass(frozen=True)
 class Word:
-    """A declared name: its CEL type, how its value is found, and the fact without which it means nothing."""
+    """A declared name: its CEL type, how its value is found, the fact without which it means nothing, and what it says.
 
-    type: Literal["string", "int", "bool", "list(string)"]
+    ``missing``: a sentence where this installation cannot know it, else "": a flow that reads it is then not published.
+    """
+
+    type: WordType
     load: Callable[[About], Any]
     needs: str | None = None
+    doc: str = ""
+    missing: Callable[[], str] | None = None

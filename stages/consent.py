@@ -53,6 +53,9 @@ class Consent(Stage):
             "user_code": request["user_code"].open(),
         }
 
+    def assumed(self, run: Run) -> Mapping[str, Any]:
+        return {"consent": {name: run.facts["request"][name] for name in ("device", "scopes")}}
+
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         request, session = run.facts["request"], run.facts["signed_in"]["session"]
         if answer["decision"] == "approve":

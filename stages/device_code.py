@@ -1,6 +1,7 @@
 """Asks for the code that a waiting device shows."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -12,6 +13,7 @@ from flows.stage import Done, Outcome, Show, Stage
 from idp.devices.codes import normalised, shown
 from idp.devices.guard import PER_PERSON, entry_budgets
 from idp.devices.service import NoteEntry, find_waiting
+from idp.oauth.clients import by_name
 from idp.ratelimit.budgets import Spend
 from idp.sealing import Sealed
 
@@ -42,6 +44,14 @@ class DeviceCode(Stage):
     def context(self, run: Run) -> Mapping[str, Any]:
         return {"prefilled": bool(run.hints.get("user_code"))}
 
+    def assumed(self, run: Run) -> Mapping[str, Any]:
+        asked = run.hints.get("assumed", {})
+        application = by_name(asked.get("application", ""))
+        request = {"kind": "device", "device": 0, "application": application.pk if application else 0, "scopes": asked.get("scopes", [])}
+        moment = run.now - timedelta(seconds=asked.get("device_age", 0))
+        shows = {"address": asked.get("device_address", ""), "asked": moment.isoformat()}
+        return {"request": {**request, "flow": run.flow, "shows": shows, "user_code": Sealed.of("BCDF-GHJK")}}
+
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
         return entry_budgets(person=run.signed_in, browser=run.browser, address=run.address, per_person=self.settings.tries)
 
@@ -54,7 +64,7 @@ class DeviceCode(Stage):
             "device": device.pk,
             "application": device.application.pk,
             "scopes": list(device.scopes),
-            "flow": device.application.device_flow,
+            "flow": device.application.flows.get("device_code", ""),
             "user_code": Sealed.of(shown(normalised(answer["user_code"]))),
         }
         return Done({"request": request}, effects=[NoteEntry(device.pk, run.signed_in)])

@@ -37,5 +37,8 @@ class Identification(Stage):
         form.fields["name"].label = _LABELS[tuple(sorted(set(self.settings.fields)))]
         return form
 
+    def assumed(self, run: Run) -> Mapping[str, Any]:
+        return {"person": run.hints.get("assumed", {}).get("person", {})}
+
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         return Done({"person": claim(answer["name"], self.settings.fields)})

@@ -11,8 +11,8 @@ from flows.run import Run
 from flows.settings import Duration, StageSettings, setting
 from flows.stage import Done, Outcome, Show, Stage
 from idp.accounts.credentials import UpgradeHash, check_password, hash_password
-from idp.accounts.people import fold
-from idp.ratelimit.budgets import Budget, Spend, address_key
+from idp.accounts.guard import password_budgets
+from idp.ratelimit.budgets import Spend
 
 
 class Password(Stage):
@@ -22,6 +22,7 @@ class Password(Stage):
     submit_label = _("Sign in")
     needs = {"person"}
     gives = {"proof"}
+    method = "pwd"
 
     class Settings(StageSettings):
         free: int = setting(4, ge=1, le=20, title=_("Wrong passwords before one has to wait, longer each time"))
@@ -33,13 +34,7 @@ class Password(Stage):
         )
 
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
-        name, network = fold(run.claimed_name), address_key(run.address)
-        own = Budget("password.own", self.settings.free + 16, self.settings.window, free=self.settings.free)
-        return (
-            Spend(own, f"{name}\0{network}"),
-            Spend(Budget("password.address", 100, self.settings.window), network),
-            Spend(Budget("password.account", 100, self.settings.window), name),
-        )
+        return password_budgets(run.claimed_name, run.address, free=self.settings.free, window=self.settings.window)
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         person = run.person
@@ -47,4 +42,4 @@ class Password(Stage):
         if not verdict.correct or person is None:
             return Show(errors={"password": _("That does not match. Check the name and the password, and try again.")})
         stale = verdict.stale and UpgradeHash(person.pk, person.password, hash_password(answer["password"]))
-        return Done({"proof": {"person": person.pk, "method": "pwd", "at": run.now.isoformat()}}, effects=[stale] if stale else [])
+        return Done({"proof": {"person": person.pk, "method": self.method, "at": run.now.isoformat()}}, effects=[stale] if stale else [])

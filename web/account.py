@@ -1,34 +1,66 @@
-"""The front page, signing out, and the page behind a recovery link."""
+"""The front page, what a person holds there, signing out, and the page behind a recovery link."""
+
+from datetime import timedelta
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from idp.accounts import recovery
+from flows.designations import AUTHENTICATION, CREDENTIAL_SETUP, DEVICE_CODE, LOGOUT
+from flows.facts import seeded
+from idp.accounts import credentials, recovery
 from web.errors import pages
+
+FRESH = timedelta(minutes=10)
+_REMOVING = {
+    credentials.TOTP: (_("Remove your authenticator app?"), _("Its codes will not let you in any more.")),
+    credentials.RECOVERY_CODE: (_("Remove your recovery codes?"), _("None of them will let you in any more.")),
+}
 
 
 @pages("GET", "HEAD")
 def home(request: HttpRequest) -> HttpResponse:
-    """Who is signed in here, and the way to connect a device."""
+    """Who is signed in here and with what they may prove it, and the way to connect a device."""
     session = request.browser.session  # type: ignore[attr-defined]
     context = {
         "title": _("Welcome"),
         "person": session and session.person,
-        "device_url": reverse("device"),
-        "sign_out_url": reverse("sign-out"),
+        "held": credentials.held(session.person) if session else [],
+        "credentials_url": reverse(CREDENTIAL_SETUP),
+        "sign_in_url": reverse(AUTHENTICATION),
+        "device_url": reverse(DEVICE_CODE),
+        "sign_out_url": reverse(LOGOUT),
     }
     return render(request, "home.html", context)
 
 
-@pages("POST")
-def sign_out(request: HttpRequest) -> HttpResponse:
-    """Ends the session of this browser, at once and on every node."""
-    request.browser.sign_out()  # type: ignore[attr-defined]
-    return redirect("home")
+@pages("GET", "HEAD", "POST")
+def remove_credential(request: HttpRequest, pk: int) -> HttpResponse:
+    """Asks once more and removes by POST what the person holds, once they have lately proved themselves, by a second factor too;
+    else leads to where they do.
+    """
+    session = request.browser.session  # type: ignore[attr-defined]
+    lately = session and timezone.now() - session.authenticated_at < FRESH
+    if not lately or "second_factor" not in seeded(session):  # a password alone never takes away what guards the account
+        return redirect(CREDENTIAL_SETUP)
+    if request.method == "POST":
+        credentials.remove(pk, of=session.person_id, by=session.person.username)
+        return redirect("home")
+    return _ask_to_remove(request, pk, credentials.held(session.person))
+
+
+def _ask_to_remove(request: HttpRequest, pk: int, held: list[credentials.Held]) -> HttpResponse:
+    kind = next((each.kind for each in held if each.pk == pk), None)
+    if kind is None:
+        return redirect("home")
+    title, description = _REMOVING.get(kind, (_("Remove this?"), _("It will not let you in any more.")))
+    last = " " + _("Your password alone will then be enough.") if len(held) == 1 else ""
+    words = {"title": title, "description": f"{description}{last}", "submit": _("Remove")}
+    return render(request, "form.html", {**words, "back_url": reverse("home"), "back_text": _("Keep it")})
 
 
 class NewPassword(forms.Form):
@@ -73,4 +105,4 @@ def _done(request: HttpRequest) -> HttpResponse:
 
 def _gone(request: HttpRequest) -> HttpResponse:
     message = _("It works once, for 15 minutes. Ask an administrator for a new one.")
-    return render(request, "message.html", {"title": _("This link is no longer good"), "message": message}, status=404)
+    return render(request, "error.html", {"title": _("This link is no longer good"), "message": message}, status=404)

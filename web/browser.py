@@ -37,11 +37,13 @@ class Browser:
         return sessions.find(self._cookie(_SESSION))
 
     def committed(self, results: list[Any]) -> None:
-        """Takes over a session that a step has just opened."""
-        for opened in results:
-            if isinstance(opened, sessions.Opened):
-                self.to_set[_SESSION] = opened.key
-                self.session = sessions.alive(opened.session)
+        """Takes over a session that a step has just opened, and forgets one that it has ended."""
+        for result in results:
+            if isinstance(result, sessions.Opened):
+                self.to_set[_SESSION] = result.key
+                self.session = sessions.alive(result.session)
+            elif isinstance(result, sessions.Closed) and self.session and self.session.pk == result.session:
+                self.to_set[_SESSION], self.session = "", None
 
     def sign_out(self) -> None:
         """Ends the session and forgets its cookie."""

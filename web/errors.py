@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt
 
-from flows.executor import NoFlow, NoSuchRun, TooManyRuns
+from flows.executor import NoFlow, NoSuchRun, OutOfDate, TooManyRuns
 from idp.oauth.errors import BodyTooLarge, InvalidClient, InvalidRequest, MissingToken, OAuthError
 
 View = Callable[..., HttpResponse]
@@ -24,11 +24,12 @@ ENGINE_ERRORS: dict[type[Exception], tuple[int, str, Any, Any]] = {
         _("It belongs to another browser or has expired. Please start again."),
     ),
     NoFlow: (404, "no_flow", _("Nothing is set up here yet"), _("An administrator must publish a flow for this first.")),
+    OutOfDate: (409, "out_of_date", _("This page was out of date"), _("Go back, reload it and try again.")),
     TooManyRuns: (
         429,
         "too_many_runs",
-        _("Too many sign-ins at once"),
-        _("Too many are under way from your network. Try again in a few minutes."),
+        _("Too many at once"),
+        _("Too many sign-ins are under way from your network. Try again in a few minutes."),
     ),
 }
 BODY_ERRORS = (RequestDataTooBig, UnreadablePostError)
@@ -99,7 +100,9 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500, without any detail."""
+    """500, without any detail; for programs as JSON."""
+    if request.path.startswith("/api/"):
+        return JsonResponse({"error": "server_error", "error_description": "It has been logged. Try again in a moment."}, status=500)
     return _error_page(request, 500, _("Something went wrong"), _("It has been logged. Please try again in a moment."))
 
 

@@ -1,6 +1,7 @@
 """The pages of a run: starting one at ``/device``, looking at it, answering it."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
@@ -9,21 +10,42 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from flows import executor
-from flows.executor import Answer
+from flows.designations import LOGOUT
+from flows.executor import Answer, NoFlow
 from flows.page import Page
 from idp.sealing import Sealed
 from web.errors import page_errors, pages
 
 
-@pages("GET", "HEAD")
+@pages("GET", "HEAD", "POST")
 @page_errors
-def device(request: HttpRequest) -> HttpResponse:
-    """``verification_uri``: begins the tenant's flow for devices. ``user_code`` of a complete link fills in, and submits nothing."""
-    hints: dict[str, Any] = {"again": reverse("device")}
+def begin(request: HttpRequest, designation: str) -> HttpResponse:
+    """Begins the tenant's flow for this: ``/device`` is the ``verification_uri``, whose ``user_code`` fills in and submits nothing.
+
+    By POST, with the site's own token, what the first steps would do is done at once: a button that says so need not be
+    pressed twice.
+    """
+    hints: dict[str, Any] = {"again": reverse(designation)}
     if typed := request.GET.get("user_code", "")[:64].replace("\0", ""):
         hints["user_code"] = Sealed.of(typed)
-    run = executor.start("device_code", request.browser, hints=hints, anew="switch" in request.GET)  # type: ignore[attr-defined]
+    browser, posted = request.browser, request.method == "POST"  # type: ignore[attr-defined]
+    try:
+        run = executor.start(designation, browser, hints=hints, anew="switch" in request.GET, may_write=posted)
+    except NoFlow:
+        if designation != LOGOUT or not posted:
+            raise
+        browser.sign_out()  # nobody is kept signed in because no flow for it was drawn
+        return _see(reverse("home"))
     return _see(reverse("flow", args=[run]))
+
+
+@csrf_exempt  # as below
+@pages("POST")
+@page_errors
+def restart(request: HttpRequest, run: str) -> HttpResponse:
+    """Begins a run's flow once more: with what is known of the person (``keep``), or as if nobody had said anything."""
+    again = executor.restart(run, request.browser, request.POST.get("token", ""), keep="keep" in request.POST)  # type: ignore[attr-defined]
+    return _see(reverse("flow", args=[again]))
 
 
 @csrf_exempt  # the engine checks a token of its own, which outlives signing in in another tab
@@ -37,7 +59,7 @@ def flow(request: HttpRequest, run: str) -> HttpResponse:
     given = Answer(request.POST.get("step", ""), request.POST.get("token", ""), _fields(request.POST))
     page = executor.answer(run, browser, given)
     if page.kind in ("leave", "finished"):
-        return _see(page.url or reverse("home"))
+        return _leave(request, page)
     if page.message or (page.form and page.form.errors):
         return _render(request, page)
     return _see(reverse("flow", args=[run]))
@@ -53,17 +75,24 @@ def _fields(posted: QueryDict) -> QueryDict:
 
 def _render(request: HttpRequest, page: Page) -> HttpResponse:
     if page.kind in ("leave", "finished"):
-        return _see(page.url or reverse("home"))
+        return _leave(request, page)
     context = {**page.context, "title": page.title, "message": page.message, "kind": page.kind, "again_url": page.again}
     if page.kind not in ("ask", "continue", "last"):
-        return render(request, "flow/ended.html", context)
+        return render(request, "flow/ended.html", context | {"restart": page.restart, "restart_url": reverse("restart", args=[page.run])})
     more = {name: getattr(page, name) for name in ("description", "form", "token", "step", "stage", "submit", "message_kind", "person")}
-    switch = f"{page.again}?switch" if page.again and page.person and page.kind != "last" else ""
+    switch = f"{page.again}?switch" if page.again and page.person and page.kind == "ask" else ""
     context |= more | {"action": reverse("flow", args=[page.run]), "switch_url": switch, "ended": page.kind == "last"}
     response = render(request, page.template, context, status=429 if page.retry_at else 200)
     if page.retry_at:
         response["Retry-After"] = str(max(1, int((page.retry_at - timezone.now()).total_seconds()) + 1))
     return response
+
+
+def _leave(request: HttpRequest, page: Page) -> HttpResponse:
+    """Where a run that is over leads: to another site by a page, because browsers hold what follows a form to ``form-action``."""
+    if page.url.startswith("http"):
+        return render(request, "flow/leave.html", {"url": page.url, "host": urlsplit(page.url).netloc})
+    return _see(page.url or reverse("home"))
 
 
 def _see(url: str) -> HttpResponse:

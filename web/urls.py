@@ -2,17 +2,18 @@
 
 from django.urls import path
 
+from flows.designations import DESIGNATIONS
 from web import account, flow, oauth
-from web.api import runs
+from web.api import app
 
 urlpatterns = [
     path("", account.home, name="home"),
-    path("sign-out", account.sign_out, name="sign-out"),
+    path("credentials/<int:pk>/remove", account.remove_credential, name="remove-credential"),
     path("recover/<str:token>", account.recover, name="recover"),
-    path("device", flow.device, name="device"),
+    *(path(each.address, flow.begin, {"designation": each.name}, name=each.name) for each in DESIGNATIONS.values() if each.address),
     path("flow/<slug:run>/", flow.flow, name="flow"),
-    path("api/runs/", runs.begin, name="api-runs"),
-    path("api/runs/<slug:run>/", runs.run, name="api-run"),
+    path("flow/<slug:run>/restart", flow.restart, name="restart"),
+    path("api/", app.urls()),
     path("application/o/device/", oauth.device, name="oauth-device"),
     path("application/o/token/", oauth.token, name="oauth-token"),
     path("application/o/userinfo/", oauth.user_info, name="oauth-userinfo"),

@@ -1,6 +1,7 @@
 """What people prove themselves with: verifying is a read, changing is a verb."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 
@@ -8,11 +9,15 @@ from django.contrib.auth.hashers import make_password, verify_password
 from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
-from idp.accounts import sessions
-from idp.accounts.models import Person
-from idp.effects import Effect
+from idp.accounts import invented, sessions
+from idp.accounts.models import Credential, Person
+from idp.accounts.people import active_locked
+from idp.effects import Effect, EffectLost
 from idp.events.bus import publish
+
+PASSWORD, TOTP, RECOVERY_CODE = "password", "totp", "recovery_code"
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,78 @@ def store_password(person: Person, encoded: str, *, by: str) -> None:
 def outdated(person: Person, proved_at: datetime) -> bool:
     """Whether a proof given at ``proved_at`` is older than the person's last change of credentials."""
     return bool(person.proofs_valid_after and proved_at < person.proofs_valid_after)
+
+
+@dataclass(frozen=True)
+class Held:
+    """One credential as its holder sees it: nothing secret. ``left``: how many of it are unused, where they are used up."""
+
+    pk: int
+    kind: str
+    name: str
+    since: datetime
+    used_at: datetime | None
+    left: int | None = None
+
+
+def held(person: Person) -> list[Held]:
+    """What this person proves themselves with besides a password; their recovery codes count as one."""
+    members = ("pk", "kind", "name", "created_at", "used_at")
+    rows = [Held(*row) for row in Credential.objects.filter(person=person).order_by("pk").values_list(*members)]
+    found, codes = [row for row in rows if row.kind != RECOVERY_CODE], [row for row in rows if row.kind == RECOVERY_CODE]
+    if codes:
+        used = max((row.used_at for row in codes if row.used_at), default=None)
+        found.append(replace(codes[0], used_at=used, left=sum(row.used_at is None for row in codes)))
+    return found
+
+
+def kinds_of(pk: int | None) -> list[str]:
+    """The kinds that this person could use now, sorted: "password" where one is set, "recovery_code" while any is left."""
+    if not pk:
+        return []
+    if pretended := invented.by_key(pk):
+        return sorted(pretended.credentials)
+    used_up = {"kind": RECOVERY_CODE, "used_at__isnull": False}
+    kinds = set(Credential.objects.filter(person_id=pk).exclude(**used_up).values_list("kind", flat=True))
+    if Person.objects.filter(pk=pk).exclude(password="").exists():
+        kinds.add(PASSWORD)
+    return sorted(kinds)
+
+
+def guarded(pk: int) -> bool:
+    """Whether this person was ever given more than a password, used up or not: a password alone may not add to it or change it."""
+    if pretended := invented.by_key(pk):
+        return bool(set(pretended.credentials) - {PASSWORD})
+    return Credential.objects.filter(person_id=pk).exists()
+
+
+def replace_kind(pk: int, kind: str, fresh: Sequence[Credential], *, first: bool) -> None:
+    """Stores ``fresh`` in place of all that the person had of ``kind``. To be called within a transaction.
+
+    ``first``: the person has shown no second factor, so this may only be their first one. Raises EffectLost, for good, when it
+    is not, and when the person is not active: whoever knows no more than the password never replaces what guards it.
+    """
+    person = active_locked(pk)
+    kinds = set(Credential.objects.filter(person=person).values_list("kind", flat=True))
+    if first and kinds:
+        raise EffectLost(_("A second factor has been set up for this account in the meantime. Please start again."), final=True)
+    Credential.objects.filter(person=person, kind=kind).delete()
+    Credential.objects.bulk_create(fresh)
+    did = "person.credential_replaced" if kind in kinds else "person.credential_added"
+    publish(did, actor=person.username, target=person.username, credential=kind, first=not kinds)
+
+
+@transaction.atomic
+def remove(pk: int, *, of: int, by: str) -> bool:
+    """Removes a credential of the person ``of``, recovery codes all together; False when they have no such one. Sessions go on."""
+    person = Person.objects.select_for_update().filter(pk=of).first()
+    kind = Credential.objects.filter(pk=pk, person=person).values_list("kind", flat=True).first() if person else None
+    if person is None or kind is None:
+        return False
+    mine = Credential.objects.filter(person=person)
+    (mine.filter(kind=kind) if kind == RECOVERY_CODE else mine.filter(pk=pk)).delete()
+    publish("person.credential_removed", actor=by, target=person.username, credential=kind, last=not mine.exists())
+    return True
 
 
 @lru_cache(maxsize=1)

@@ -1,9 +1,10 @@
-"""People, the groups that they are in, their sessions, and one-time links for the locked-out."""
+"""People, the groups that they are in, what they prove themselves with, their sessions, and links for the locked-out."""
 
 from uuid import uuid4
 
 from django.db import models
 
+from idp.sealing import SealedField
 from idp.tenancy.models import TenantModel
 
 
@@ -38,6 +39,7 @@ class Person(TenantModel):
     groups = models.ManyToManyField(Group, blank=True, related_name="people")
     created_at = models.DateTimeField(auto_now_add=True)
     proofs_valid_after = models.DateTimeField(null=True, blank=True)
+    attributes = models.JSONField(default=dict, blank=True)
 
     class Meta:
         constraints = [
@@ -52,6 +54,30 @@ class Person(TenantModel):
     def display_name(self) -> str:
         """The name, or the username where none was given."""
         return self.name or self.username
+
+
+class Credential(TenantModel):
+    """Something else than a password that proves a person; a new kind of credential needs no new table.
+
+    ``data`` is public. ``secret`` is encrypted under the server's key. ``lookup`` is the mac of a short code that is found by what
+    was typed. ``counter`` is the last one that was accepted, for kinds that count (the time step of RFC 6238 section 5.2).
+    """
+
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="credentials")
+    kind = models.CharField(max_length=40)
+    name = models.CharField(max_length=100, blank=True, default="")
+    data = models.JSONField(default=dict, blank=True)
+    secret = SealedField(blank=True, default="")
+    lookup = models.CharField(max_length=64, blank=True, default="", db_index=True)
+    counter = models.BigIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["person", "kind"], name="credentials_of_a_person")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.person_id}"
 
 
 class Session(TenantModel):

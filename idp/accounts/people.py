@@ -1,13 +1,21 @@
 """The verbs of people and groups."""
 
+import json
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
 
+from idp.accounts import invented
 from idp.accounts.models import Group, Person
+from idp.effects import Effect, EffectLost
 from idp.events.bus import publish
 from idp.tenancy.scope import current_tenant
+
+MOST_ATTRIBUTES, MOST_BYTES = 50, 4096
 
 
 def fold(name: str) -> str:
@@ -17,18 +25,24 @@ def fold(name: str) -> str:
 
 def claim(name: str, fields: Iterable[str]) -> dict[str, object]:
     """The ``person`` fact of somebody who says that this is their name: whether such a person exists shows nowhere else."""
-    folded = fold(name)
+    folded, pretended = fold(name), invented.known()
+    if pretended and folded and folded in [getattr(pretended, field) for field in fields]:
+        return {"id": invented.PK, "name": name.strip()[:150]}
     person = next((found for field in fields if folded and (found := Person.objects.filter(**{field: folded}).first())), None)
     return {"id": person.pk if person else None, "name": name.strip()[:150]}
 
 
 def find(pk: int | None) -> Person | None:
     """The person of this tenant with this key, active or not."""
+    if pretended := invented.by_key(pk):
+        return pretended.person()
     return Person.objects.filter(pk=pk).first() if pk else None
 
 
 def active(pk: int | None) -> Person | None:
     """The same, if active."""
+    if pretended := invented.by_key(pk):
+        return pretended.person()
     return Person.objects.filter(pk=pk, is_active=True).first() if pk else None
 
 
@@ -39,12 +53,17 @@ def by_username(username: str) -> Person | None:
 
 def groups_of(pk: int | None) -> list[str]:
     """The names of the person's groups, sorted."""
+    if pretended := invented.by_key(pk):
+        return sorted(pretended.groups)
     return sorted(Group.objects.filter(people__pk=pk).values_list("name", flat=True)) if pk else []
 
 
-def save_group(name: str) -> Group:
+def save_group(name: str, *, by: str) -> Group:
     """The group with this name, made when missing."""
-    return Group.objects.get_or_create(name=name, tenant=current_tenant())[0]
+    group, made = Group.objects.get_or_create(name=name, tenant=current_tenant())
+    if made:
+        publish("group.created", actor=by, target=name)
+    return group
 
 
 @transaction.atomic
@@ -64,11 +83,57 @@ def save_person(username: str, *, groups: Iterable[str] | None = None, by: str, 
         person.save()
         publish("person.created" if created else "person.changed", actor=by, target=person.username, keys=sorted(changed))
     if groups is not None and sorted(groups) != groups_of(person.pk):
-        person.groups.set([save_group(name) for name in groups])
+        person.groups.set([save_group(name, by=by) for name in groups])
         publish("person.groups_changed", actor=by, target=person.username, groups=sorted(groups))
+    return person
+
+
+@dataclass(frozen=True)
+class KeepAttributes(Effect):
+    """Keeps what a person told about themselves beside what was kept before; ``values`` are JSON and never secret."""
+
+    person: int
+    values: Mapping[str, Any]
+
+    def apply(self) -> None:
+        keep_attributes(self.person, self.values)
+
+
+@transaction.atomic
+def keep_attributes(pk: int, values: Mapping[str, Any]) -> None:
+    """Merges ``values`` into the person's attributes: 50 names and 4 KB of JSON in all. The event tells names only.
+
+    Raises EffectLost: for good when the person is not active, and when there would be too much of it.
+    """
+    person = active_locked(pk)
+    merged = {**person.attributes, **values}
+    changed = sorted(name for name in values if name not in person.attributes or person.attributes[name] != values[name])
+    if not changed:
+        return
+    if len(merged) > MOST_ATTRIBUTES or len(json.dumps(merged, ensure_ascii=False).encode()) > MOST_BYTES:
+        raise EffectLost(_("That is more than can be kept."))
+    Person.objects.filter(pk=pk).update(attributes=merged)
+    publish("person.attributes_changed", actor=person.username, target=person.username, keys=changed)
+
+
+def active_locked(pk: int) -> Person:
+    """The active person, whom nobody else changes until the transaction ends; raises EffectLost, for good."""
+    person = Person.objects.select_for_update().filter(pk=pk, is_active=True).first()
+    if person is None:
+        raise EffectLost(_("This account cannot be used at the moment."), final=True)
     return person
 
 
 def has_admin() -> bool:
     """Whether the tenant has an active administrator."""
     return Person.objects.filter(is_admin=True, is_active=True).exists()
+
+
+def group_names() -> list[str]:
+    """Every group of the tenant."""
+    return list(Group.objects.order_by("name").values_list("name", flat=True))
+
+
+def administrators() -> list[str]:
+    """The usernames of the tenant's active administrators, sorted."""
+    return list(Person.objects.filter(is_admin=True, is_active=True).order_by("username").values_list("username", flat=True))

@@ -43,6 +43,60 @@ class SignIn(Effect):
         return {"signed_in": {"person": self.person, "session": session, "at": moment.isoformat(), "methods": list(self.methods)}}
 
 
+@dataclass(frozen=True)
+class Closed:
+    """A session that has just ended: whoever holds its key may forget it."""
+
+    session: int
+
+
+@dataclass(frozen=True)
+class SignOut(Effect):
+    """Ends a session, at once and on every node; one that had ended already stays ended."""
+
+    session: int
+
+    def apply(self) -> Closed:
+        end(self.session, why="signed out")
+        return Closed(self.session)
+
+
+@dataclass(frozen=True)
+class StepUp(Effect):
+    """Adds ``method`` (RFC 8176) to those that proved the person of a living session: a second factor asked for after signing in."""
+
+    session: int
+    method: str
+
+    def apply(self) -> None:
+        session = _locked(self.session)
+        methods = [*session.methods, *({self.method} - set(session.methods))]
+        Session.objects.filter(pk=session.pk).update(methods=methods)
+        publish("session.stepped_up", actor=session.person.username, methods=methods)
+
+
+@dataclass(frozen=True)
+class ProvedAgain(Effect):
+    """Notes that ``person`` has proved themselves anew in their living session, by ``method`` (RFC 8176)."""
+
+    session: int
+    person: int
+    method: str
+
+    def apply(self) -> Session:
+        session = _locked(self.session, self.person)
+        session.authenticated_at = timezone.now()
+        session.methods = [*session.methods, *({self.method} - set(session.methods))]
+        session.save(update_fields=["authenticated_at", "methods"])
+        publish("session.proved_again", actor=session.person.username, method=self.method)
+        return session
+
+    def learned(self, result: Session | None) -> Mapping[str, Any]:
+        moment = result.authenticated_at if result else timezone.now()
+        methods = list(result.methods) if result else [self.method]
+        return {"signed_in": {"person": self.person, "session": self.session, "at": moment.isoformat(), "methods": methods}}
+
+
 def sign_in(request: SignIn) -> Opened:
     """Opens a session; the same person in the same client keeps their row, under a new key (no fixation, no lost tabs).
 
@@ -105,6 +159,15 @@ def sweep(now: datetime, batch: int = 1000) -> int:
     long_ago = now - timedelta(days=1)
     stale = list(Session.objects.filter(expires_at__lt=long_ago).values_list("pk", flat=True)[:batch])
     return Session.objects.filter(pk__in=stale).delete()[0] if stale else 0
+
+
+def _locked(pk: int, person: int | None = None) -> Session:
+    """The living session, which nobody else changes until the transaction ends; raises EffectLost, for good."""
+    session = Session.objects.select_for_update().filter(pk=pk).first()
+    living = alive(pk) if session else None
+    if living is None or (person is not None and living.person_id != person):
+        raise EffectLost(_("Your session has ended. Please start again."), final=True)
+    return living
 
 
 def _living(now: datetime) -> Any:

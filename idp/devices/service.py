@@ -159,7 +159,7 @@ def approve(decision: ApproveDevice) -> None:
     session, row = sessions.alive(decision.session), _row(decision.device)
     if session is None or row is None or not clients.may_use(session.person, row.application):
         raise EffectLost(_("You may not connect this device."), final=True)
-    if row.application.device_flow not in ("", decision.flow):
+    if row.application.flows.get("device_code", decision.flow) != decision.flow:
         raise EffectLost(_("This application asks for another way to sign in."), final=True)
     values = {
         "person": session.person,

@@ -1,7 +1,8 @@
 """Publishes what happened: one row, written in the transaction of the change that it tells of, then a wake-up."""
 
 import logging
-from datetime import timedelta
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -41,15 +42,16 @@ def publish(kind: str, *, actor: str = "", target: str = "", application: str = 
     return event
 
 
-def publish_many(kind: str, subjects: list[tuple[str, str, str]]) -> None:
+def publish_many(kind: str, subjects: list[tuple[str, str, str]], *, actor: str = "") -> None:
     """One event for each (target, application, topic), in one write: for work on many rows at once.
 
     It wakes nobody: so many wake-ups would hold up everything else, and whoever listens looks into the table twice a second.
     """
     log.info(kind, extra={"count": len(subjects)})
     now, owner = timezone.now(), current_tenant()
-    rows = [Event(tenant=owner, at=now, kind=kind, target=each[0], application=each[1], topic=each[2]) for each in subjects]
-    Event.objects.bulk_create(rows)
+    known = {"tenant": owner, "at": now, "kind": kind, "actor": actor[:150]}
+    rows = [Event(**known, target=each[0][:200], application=each[1], topic=each[2]) for each in subjects]
+    Event.objects.bulk_create(rows, batch_size=1000)
 
 
 def publish_once(kind: str, window: timedelta, *, each_origin: bool = True, actor: str = "", **members: Any) -> None:
@@ -91,3 +93,9 @@ def history(after: int, most: int = 200) -> list[dict[str, Any]]:
     rows = Event.objects.filter(pk__gt=after).order_by("pk")[:most]
     names = ("id", "kind", "actor", "target", "application", "address", "data")
     return [{"at": row.at.isoformat(), **{name: getattr(row, name) for name in names}} for row in rows]
+
+
+def changes_since(when: datetime, kinds: Collection[str], *, but_by: str) -> list[tuple[str, str, str, datetime]]:
+    """(kind, target, actor, at) of the tenant's events of these kinds from then on, oldest first, without those of one actor."""
+    rows = Event.objects.filter(at__gte=when, kind__in=kinds).exclude(actor=but_by).order_by("pk")
+    return list(rows.values_list("kind", "target", "actor", "at"))

@@ -62,6 +62,16 @@ def find(pk: int) -> Application | None:
     return Application.objects.filter(pk=pk, is_active=True).first()
 
 
+def by_name(name: str) -> Application | None:
+    """The active application of this tenant with this name."""
+    return Application.objects.filter(name=name, is_active=True).first()
+
+
+def scope_names() -> list[str]:
+    """Every scope that an application may be given: the standard ones and the tenant's own."""
+    return [*STANDARD_SCOPES, *Scope.objects.order_by("name").values_list("name", flat=True)]
+
+
 def describe_scopes(names: Iterable[str]) -> list[dict[str, str]]:
     """The scopes in plain words, for the consent page."""
     known = {scope.name: scope for scope in Scope.objects.filter(name__in=list(names))}
@@ -92,12 +102,17 @@ def save_application(name: str, *, by: str, **values: object) -> Application:
 
 
 @transaction.atomic
-def save_scope(name: str, *, title: str, description: str = "") -> Scope:
-    """Creates or changes a scope; raises ValidationError."""
-    scope = Scope.objects.filter(name=name).first() or Scope(name=name, tenant=current_tenant())
-    scope.title, scope.description = title, description
-    scope.full_clean()
-    scope.save()
+def save_scope(name: str, *, by: str, **values: str) -> Scope:
+    """Creates or changes a scope; raises ValidationError. Writes nothing when all is so already."""
+    found = Scope.objects.filter(name=name).first()
+    scope = found or Scope(name=name, tenant=current_tenant())
+    changed = {key: value for key, value in values.items() if getattr(scope, key) != value}
+    for key, value in changed.items():
+        setattr(scope, key, value)
+    if changed or found is None:
+        scope.full_clean()
+        scope.save()
+        publish("scope.changed" if found else "scope.created", actor=by, target=name, keys=sorted(changed))
     return scope
 
 

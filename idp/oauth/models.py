@@ -33,7 +33,10 @@ class Scope(TenantModel):
 
 
 class Application(TenantModel):
-    """A client of the protocol (RFC 6749 section 2), with what it may do and how its devices behave."""
+    """A client of the protocol (RFC 6749 section 2), with what it may do and how its devices behave.
+
+    ``flows``: by designation, the flows that people walk for it in place of the tenant's own.
+    """
 
     name = models.CharField(max_length=50, validators=[slug])
     title = models.CharField(max_length=100)
@@ -47,7 +50,7 @@ class Application(TenantModel):
     grants = models.JSONField(default=list, blank=True)
     scopes = models.JSONField(default=list, blank=True)
     groups = models.JSONField(default=list, blank=True)
-    device_flow = models.CharField(max_length=50, blank=True, default="")
+    flows = models.JSONField(default=dict, blank=True)
     device_code_lifetime = models.PositiveIntegerField(default=600, validators=[MinValueValidator(30), MaxValueValidator(3600)])
     device_interval = models.PositiveIntegerField(default=5, validators=[MinValueValidator(1), MaxValueValidator(60)])
     device_pending_limit = models.PositiveIntegerField(default=10_000)

@@ -1,21 +1,29 @@
-"""The words about applications and requests that a condition may use."""
+"""The words about applications that a condition may use."""
 
+from collections.abc import Callable
 from typing import Any
 
 from idp.oauth.clients import find
-from idp.words import About, Word
+from idp.oauth.models import Application
+from idp.words import ABSENT, About, Word, WordType
 
 
-def _application(about: About) -> Any:
-    request = about.facts.get("request") or {}
-    return find(request["application"]) if "application" in request else None
+def _application(type_: WordType, read: Callable[[Application], Any], doc: str) -> Word:
+    """A word about the application that asks; one that was switched off meanwhile has empty values."""
+
+    def load(about: About) -> Any:
+        asked = (about.facts.get("request") or {}).get("application")
+        application = about.once("application", asked, find) if asked else None
+        return read(application) if application else ABSENT[type_]
+
+    return Word(type_, load, needs="request", doc=doc)
 
 
 WORDS = {
-    "request.ip": Word("string", lambda about: about.address),
-    "request.agent": Word("string", lambda about: about.agent),
-    "request.kind": Word("string", lambda about: (about.facts.get("request") or {}).get("kind", ""), needs="request"),
-    "request.scopes": Word("list(string)", lambda about: list((about.facts.get("request") or {}).get("scopes", [])), needs="request"),
-    "application.name": Word("string", lambda about: getattr(_application(about), "name", ""), needs="request"),
-    "application.client_id": Word("string", lambda about: getattr(_application(about), "client_id", ""), needs="request"),
+    "application.name": _application("string", lambda application: application.name, "the name of the application that asks"),
+    "application.client_id": _application("string", lambda application: application.client_id, "its client id"),
+    "application.groups": _application(
+        "list(string)", lambda application: list(application.groups), "the groups that may use it; none: all"
+    ),
+    "application.verified": _application("bool", lambda application: application.verified, "whether its maker was verified"),
 }

@@ -53,6 +53,11 @@ def save_template(name: str, **values: str) -> bool:
     return False
 
 
+def delete_template(name: str) -> bool:
+    """Goes back to the shipped wording; answers whether there was another."""
+    return bool(MailTemplate.objects.filter(name=name).delete()[0])
+
+
 def deliver(parcel: Parcel) -> None:
     """The outbox's handler of mails."""
     message = _message(parcel)

@@ -12,6 +12,12 @@ def ensure_default() -> Tenant:
     return Tenant.objects.get_or_create(name=DEFAULT, defaults={"title": "Foyer"})[0]
 
 
+def checked(tenant: Tenant) -> Tenant:
+    """The same; raises ValidationError for a value that no tenant may have."""
+    tenant.clean_fields()
+    return tenant
+
+
 def save_tenant(name: str, **values: object) -> Tenant:
     """Creates or changes a tenant; raises ValidationError."""
     tenant = Tenant.objects.filter(name=name).first() or Tenant(name=name, title=name)
@@ -33,6 +39,20 @@ def set_domains(tenant: Tenant, names: Iterable[str]) -> None:
         except ValidationError as error:
             raise ValidationError({"domains": [f"{name}: {text}" for text in error.messages]}) from None
         domain.save()
+
+
+def check_domains(name: str, domains: Iterable[str]) -> None:
+    """Raises ValidationError for what is no host name, and for one that leads to another tenant than ``name``."""
+    wanted = list(domains)
+    owners = dict(Domain.objects.filter(name__in=wanted).exclude(tenant__name=name).values_list("name", "tenant__name"))
+    problems = [f"{each} leads to the tenant {owner} already." for each, owner in sorted(owners.items())]
+    for each in wanted:
+        try:
+            Domain(name=each, tenant=Tenant(name=name)).clean()
+        except ValidationError as error:
+            problems += [f"{each}: {text}" for text in error.messages]
+    if problems:
+        raise ValidationError({"domains": problems})
 
 
 def by_name(name: str) -> Tenant | None:

@@ -49,9 +49,12 @@ def test_what_was_applied_works(tenants: dict[str, Tenant], write_blueprint: Wri
 
 def test_the_same_again_writes_nothing(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
     """No version, no event, no new hash, no row touched."""
+    files = [write_blueprint(ACME)]
+    apply(files)  # from now on all of it belongs to this blueprint
     before = everything()
-    apply([write_blueprint(ACME)])
+    plan = apply(files)
     assert everything() == before
+    assert plan.counts == {"create": 0, "update": 0, "delete": 0, "unchanged": 11}
 
 
 def test_only_what_a_document_says_is_changed(acme: Tenant, write_blueprint: Write) -> None:
@@ -94,7 +97,7 @@ def test_two_tenants_in_one_file_and_in_two(tenants: dict[str, Tenant], write_bl
 
 def test_a_file_without_a_tenant_is_for_the_default_one(db: None, write_blueprint: Write) -> None:
     """Which must be there."""
-    assert problems(write_blueprint("scope: a\ntitle: A\n")) == ["blueprint.yaml:1:1: There is no tenant default."]
+    assert problems(write_blueprint("scope: a\ntitle: A\n")) == ["blueprint.yaml:1:1: scope: There is no tenant default."]
     apply([write_blueprint("tenant: default\n", "tenant.yaml"), write_blueprint("scope: a\ntitle: A\n")])
     assert Scope.unscoped.get().tenant.name == "default"
 
@@ -121,17 +124,17 @@ def test_what_is_no_domain_of_a_tenant(tenants: dict[str, Tenant], write_bluepri
 @pytest.mark.parametrize(
     ("text", "where", "said"),
     [
-        ("person: eve\ngroups: [staf]\n", "4:10: groups.0", "There is no staf. Did you mean staff?"),
-        ("application: x\ngrants: [device]\n", "4:10: grants.0", "There is no device."),
+        ("person: eve\ngroups: [staf]\n", "4:10: groups.0", "There is no group staf. Did you mean staff?"),
+        ("application: x\ngrants: [device]\n", "4:10: grants.0", "There is no grant device."),
         ("application: x\nscopes: [openid, emall]\n", "4:18: scopes.1", "Did you mean email?"),
-        ("application: x\ndevice: {flow: strict}\n", "4:10: device.flow", "There is no live flow strict for device_code."),
+        ("application: x\nflows: {device_code: strict}\n", "4:9: flows.device_code", "There is no flow strict for device_code."),
         ("application: x\ntype: confidential\n", "4:1: type", "A confidential application needs a client secret."),
         ("application: x\nlogo: 'http://elsewhere/x.png'\n", "4:1: logo", "no page loads from elsewhere"),
         ("application: a_b\n", "3:1: application", "Lower-case letters, digits and dashes"),
         ("scope: 'a b'\ntitle: T\n", "3:1: scope", "A scope token of RFC 6749"),
-        ("person: eve\nemail: alice@acme.test\n", "3:1: ", "one_person_per_email"),
+        ("person: eve\nemail: alice@acme.test\n", "4:1: email", "The address alice@acme.test belongs to alice."),
         ("person: eve\nemail: nonsense\n", "4:1: email", "valid email address"),
-        ("application: x\nclient_id: tv\n", "3:1: ", "Client id already exists"),
+        ("application: x\nclient_id: tv\n", "4:1: client_id", "The client id tv belongs to tv."),
         (FLOW + "steps:\n  - stage: consnt\n", "7:5: steps.0.stage", "Did you mean consent?"),
         (
             FLOW + "default: false\nsteps:\n  - stage: identification\n  - stage: deny\n    when: person.grups == []\n",
@@ -181,10 +184,10 @@ def test_a_password_is_stored_hashed_and_checked_before_it_is_hashed_again(acme:
 
 
 def test_the_command_says_what_it_applied(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
-    """One line for each object."""
+    """One line for each object that changed, what it is now, and how many."""
     out = StringIO()
     call_command("blueprint", "apply", str(write_blueprint("tenant: acme\n---\nscope: a\ntitle: A\n")), stdout=out)
-    assert out.getvalue().splitlines() == ["acme: tenant acme", "acme: scope a"]
+    assert out.getvalue().splitlines() == ["+ acme: scope a", "    title: A", "blueprint: 1 created"]
 
 
 def test_the_command_names_every_problem(tenants: dict[str, Tenant], write_blueprint: Write) -> None:

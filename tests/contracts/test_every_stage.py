@@ -14,9 +14,11 @@ from idp.events.models import Event
 from idp.ratelimit.models import Attempt
 from idp.sealing import Sealed
 from tests.engine import NEVER, SHIPPED, draw, only_select, right_answer, row_of, walk_to
+from tests.factors import RIGHT, equip
 from tests.kit import Door, Seen
 
 THIRD_PARTY = ("probe", "shut", "word")
+BEFORE_LOGIN = ("password", "word", "prompt", "totp", "recovery_code")
 EVERY = (*sorted(stages()), *THIRD_PARTY)
 
 
@@ -24,6 +26,7 @@ class Arrived:
     """A run whose next right answer would decide the stage: on its page, or on the last page before it where it asks nothing."""
 
     def __init__(self, kind: str, door: Door) -> None:
+        equip(kind)
         draw(*_flow_with(kind))
         self.door, self.started = door, door.start()
         before = _asked_before(kind)
@@ -45,17 +48,21 @@ def _flow_with(kind: str) -> tuple[str | dict[str, object], ...]:
     """The shipped flow, with the stage as early in it as its needs allow."""
     if kind in SHIPPED:
         return SHIPPED
+    if kind == "logout":  # after it nothing that needs a session can be asked
+        return (*SHIPPED[:3], kind)
     stage, known, steps = stages()[kind], set[str](), list(SHIPPED)
     for at, each in enumerate(SHIPPED):
-        if set(stage.needs) <= known:
-            return (*steps[:at], kind, *steps[at:])
+        if set(stage.needs) <= known and (at or kind != "redirect"):  # whose end needs a page before it to be looked at
+            step = {"stage": kind, "settings": {"max_age": "0s"}} if kind == "reauthenticate" else kind
+            return (*steps[:at], step, *steps[at:])
         known |= stages()[each].gives
     return (*steps, kind, NEVER)
 
 
 def _asked_before(kind: str) -> str:
     """The step whose page stands open when the stage is next."""
-    return {"login": "password", "finish": "consent"}.get(kind, kind)
+    before = {"login": "password", "logout": "password", "finish": "consent", "redirect": "identification", "deny_device": "device_code"}
+    return before.get(kind, kind)
 
 
 @pytest.fixture
@@ -71,6 +78,8 @@ def _right(arrived: Arrived) -> dict[str, str]:
     step = arrived.seen.step
     if step in ("probe", "shut", ""):
         return {"answer": "anything"}
+    if step in RIGHT:
+        return RIGHT[step](arrived.seen)
     return right_answer(step, arrived.started)
 
 
@@ -158,7 +167,7 @@ def test_the_right_answer_gives_at_most_what_is_declared(kind: str, arrived: Arr
     """A stage that gives nothing proves nothing, and a step that cannot be passed stays where it is."""
     arrived.seen.submit(**_right(arrived))
     learned = set(Row.unscoped.get(pk=arrived.row.pk).state["facts"]) - set(arrived.state["facts"])
-    follows = stages()["login"].gives if arrived.seen.step in ("password", "word") else set()  # login asks nothing
+    follows = stages()["login"].gives if arrived.seen.step in BEFORE_LOGIN else set()  # login asks nothing
     assert learned <= set(stages()[kind].gives) | set(stages().get(arrived.seen.step, stages()[kind]).gives) | set(follows)
     if kind in ("shut", "deny"):
         assert not learned

@@ -4,12 +4,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from flows.document import FlowDocument
+from flows.lint import Finding, lint
+from flows.schema import document_schema
 from flows.settings import parse_duration, write_duration
 from tests.engine import SHIPPED, drawing
 
+PARTS = {"part": drawing("deny", flow="part", **{"for": "part"})}
 GOOD: dict[str, Any] = {"flow": "a-flow", "title": "A flow", "for": "device_code", "steps": [{"stage": "identification"}]}
 
 
@@ -27,7 +31,7 @@ GOOD: dict[str, Any] = {"flow": "a-flow", "title": "A flow", "for": "device_code
         ({"steps": None}, "steps"),
         ({"steps": [{"stage": "deny", "id": f"s{at}"} for at in range(101)]}, "steps"),
         ({"steps": [{"stage": "deny", "if": "true"}]}, "steps.0.if"),
-        ({"steps": [{"id": "x"}]}, "steps.0.stage"),
+        ({"steps": [{"id": "x"}]}, "steps.0"),
         ({"steps": [{"stage": "deny", "id": "../x"}]}, "steps.0.id"),
         ({"steps": ["deny"]}, "steps.0"),
         ({"unknown": 1}, "unknown"),
@@ -44,8 +48,6 @@ def test_a_step_is_called_after_its_stage_unless_it_says_otherwise() -> None:
     """So that the short form is enough."""
     document = drawing("identification", {"id": "again", "stage": "identification"})
     assert [step.id for step in document.steps] == ["identification", "again"]
-    assert document.step("again") == document.steps[1]
-    assert document.step("nothing") is None
 
 
 def test_a_document_is_the_same_after_a_round_trip() -> None:
@@ -67,3 +69,36 @@ def test_what_is_no_duration(written: Any) -> None:
     """Refused, never guessed."""
     with pytest.raises(ValueError, match="a duration is written like"):
         parse_duration(written)
+
+
+@pytest.mark.parametrize(
+    ("step", "good"),
+    [
+        ({"stage": "password", "settings": {"window": "2h"}}, True),
+        ({"stage": "choice", "settings": {"options": [{"value": "a"}, {"value": "b", "title": "B"}]}}, True),
+        ({"stage": "prompt", "settings": {"fields": [{"name": "a", "label": "A"}]}}, True),
+        ({"group": "box", "steps": [{"stage": "deny", "when": "true"}], "on_refusal": "continue"}, True),
+        ({"flow": "part", "id": "other"}, True),
+        ({"id": "nothing"}, False),
+        ({"stage": "deny", "flow": "part"}, False),
+        ({"stage": "dney"}, False),
+        ({"stage": "deny", "settings": {"mesage": "x"}}, False),
+        ({"stage": "choice", "settings": {"options": [{"value": "no spaces"}, {"value": "b"}]}}, False),
+        ({"stage": "password", "settings": {"window": "2 hours"}}, False),
+        ({"flow": "part", "on_refusal": "perhaps"}, False),
+    ],
+)
+def test_the_schema_says_what_the_validator_says(step: dict[str, Any], good: bool) -> None:
+    """An editor that knows only the JSON Schema finds the same faults, in the settings of each stage too."""
+    found = list(Draft202012Validator(document_schema()).iter_errors({**GOOD, "steps": [step]}))
+    assert (found == []) == good, found
+    try:
+        faults = [each for each in lint(FlowDocument.model_validate({**GOOD, "steps": [step]}), PARTS) if _is_of_the_shape(each)]
+    except ValidationError:
+        faults = [Finding(("steps",), "no document at all")]
+    assert (faults == []) == good, faults
+
+
+def _is_of_the_shape(finding: Finding) -> bool:
+    """What no schema can know: which facts a step needs, and what the whole flow is for."""
+    return finding.path != ("for",) and " needs " not in finding.message

@@ -49,7 +49,7 @@ def test_a_stage_gives_only_what_it_declares() -> None:
         learn(dict(ALICE), {"signed_in": {"person": 7}}, {"person"})
 
 
-@pytest.mark.parametrize(("methods", "second"), [(["pwd"], False), (["pwd", "otp"], True), (["hwk"], True)])
+@pytest.mark.parametrize(("methods", "second"), [(["pwd"], False), (["pwd", "otp"], True), (["hwk"], True), (["otp"], False)])
 def test_a_session_seeds_what_it_proved(acme: Tenant, door: Callable[..., Door], methods: list[str], second: bool) -> None:
     """A second factor only where one was used; never a request, never consent."""
     door().sign_in()

@@ -23,7 +23,7 @@ def test_the_shipped_flow_is_clean() -> None:
     [
         (("identification", "identification", NEVER), "steps.1.id", "Two steps are called identification."),
         (("identificaton", NEVER), "steps.0.stage", "Did you mean identification?"),
-        (("zzz", NEVER), "steps.0.stage", "There is no stage zzz. There are: consent, deny, device_code"),
+        (("zzz", NEVER), "steps.0.stage", "There is no stage zzz. There are: choice, consent, deny"),
         (
             ("password", NEVER),
             "steps.0.stage",
@@ -32,7 +32,7 @@ def test_the_shipped_flow_is_clean() -> None:
         (
             ("device_code", "consent"),
             "steps.1.stage",
-            "needs signed_in, which no earlier step gives. It is given by: login.",
+            "needs signed_in, which no earlier step gives. It is given by: login, reauthenticate.",
         ),
         (("identification", "login", "password", NEVER), "steps.1.stage", "login needs proof"),
         (({"stage": "identification", "settings": {"felds": ["email"]}}, NEVER), "steps.0.settings.felds", "Did you mean fields?"),

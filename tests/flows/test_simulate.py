@@ -1,5 +1,6 @@
 """The dry run: says what every step would do, and writes nothing at all."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,14 +11,17 @@ from django.core import mail
 from django.core.cache import cache
 from django.db import connection
 
-from flows.document import FlowDocument
+from flows.document import Circumstances, FlowDocument, InventedPerson
 from flows.models import Run
 from flows.planner import document_of
-from flows.simulate import Report, Setting, simulate
+from flows.simulate import NobodyThere, Report, simulate
 from flows.versions import live_version
-from idp.accounts.models import Person
+from idp.accounts import credentials, people
+from idp.accounts.invented import PK, Invented, inventing, known
+from idp.accounts.models import Person, Session
 from idp.devices.models import DeviceCode
 from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
 from tests.engine import SHIPPED, drawing, only_select
 from tests.kit import Door
 
@@ -46,10 +50,10 @@ def nothing_written(user_code: str) -> Iterator[None]:
     assert cache.get("device-poll:1") is None
 
 
-def walk(answers: dict[str, dict[str, Any]], *steps: Any, setting: Setting | None = None) -> list[Report]:
+def walk(answers: dict[str, Any], *steps: Any, **more: Any) -> list[Report]:
     """A dry run of the drawn flow, or of the live one."""
     document: FlowDocument = drawing(*steps) if steps else document_of(live_version("device_code"))  # type: ignore[arg-type]
-    return simulate(document, answers, setting)
+    return simulate(document, answers, **more)
 
 
 def outcome(reports: list[Report]) -> tuple[str, str]:
@@ -121,13 +125,7 @@ def test_a_broken_flow_is_reported(nothing_written: None) -> None:
 
 def test_what_is_known_before(nothing_written: None) -> None:
     """As with a living session."""
-    alice = Person.objects.get(username="alice").pk
-    facts = {
-        "person": {"id": alice, "name": "alice"},
-        "proof": {"person": alice, "method": "pwd"},
-        "signed_in": {"person": alice, "session": None},
-    }
-    reports = walk({}, setting=Setting(facts=facts))
+    reports = walk({}, person="alice", request=Circumstances(signed_in=("pwd",), session_age=60))
     assert [(r.step, r.decision) for r in reports] == [*((step, "known before") for step in SHIPPED[:3]), ("device_code", "asks")]
 
 
@@ -149,3 +147,206 @@ def test_every_way_of_a_third_party_stage(third_party: None, nothing_written: No
         assert reports[0].effects[0] == {"effect": "Mark"}
         assert "the secret of the mark" not in repr(reports)
     assert walk({"probe": {"answer": "x"}}, {"stage": "probe", "settings": {"submit": "strange"}})[-1].decision == "broken"
+
+
+# --- somebody who does not exist ------------------------------------------------------------------------------------
+
+SOMEBODY = InventedPerson(
+    username="Nova",
+    name="Nova",
+    email="Nova@Example.test",
+    groups=("sales", "staff"),
+    credentials=("password", "totp"),
+    attributes={"team": "blue"},
+    admin=True,
+)
+CLAIM = {"identification": {"name": "nova"}}
+
+
+@pytest.mark.parametrize(
+    ("when", "applies"),
+    [
+        ('"staff" in person.groups && "sales" in person.groups', True),
+        ('"admins" in person.groups', False),
+        ('person.credentials == ["password", "totp"]', True),
+        ('"recovery_code" in person.credentials', False),
+        ('person.attributes["team"] == "blue"', True),
+        ('person.username == "nova" && person.email == "nova@example.test" && person.email_verified && person.admin', True),
+        ('request.time - person.created < duration("1m")', True),
+    ],
+)
+def test_conditions_know_an_invented_person(nothing_written: None, when: str, applies: bool) -> None:
+    """Groups, credentials, attributes: as if there were a row."""
+    reports = walk(CLAIM, "identification", {"stage": "choice", "when": when}, person=SOMEBODY)
+    assert reports[1].decision == ("asks" if applies else "passed over")
+    assert reports[1].condition is not None
+    assert (reports[1].condition["when"], reports[1].condition["applied"]) == (when, applies)
+
+
+def test_the_reason_names_the_values(nothing_written: None) -> None:
+    """What the condition read, as it was."""
+    when = '"staff" in person.groups && request.ip.within(tenant.networks)'
+    (_, report) = walk(
+        CLAIM, "identification", {"stage": "deny", "when": when}, person=SOMEBODY, request=Circumstances(address="192.0.2.7")
+    )
+    assert report.condition == {
+        "when": when,
+        "applied": False,
+        "values": {"person.groups": ["sales", "staff"], "request.ip": "192.0.2.7", "tenant.networks": ["127.0.0.0/8"]},
+    }
+
+
+def test_nothing_is_pretended_after_the_walk(nothing_written: None) -> None:
+    """Not within another walk either, and not when the walk failed."""
+    walk(CLAIM, person=SOMEBODY)
+    assert (known(), people.claim("nova", ["username"])["id"], people.find(PK)) == (None, None, None)
+    assert outcome(walk({**CLAIM, "password": "passes"}))[1] == "broken"
+    with pytest.raises(NobodyThere):
+        walk({}, person="nova")
+    with pytest.raises(RuntimeError), inventing(Invented("nova")):
+        raise RuntimeError
+    assert known() is None
+
+
+def test_an_invented_person_has_no_password(nothing_written: None) -> None:
+    """None that could be guessed, not the empty one either; a real code is asked of a real row."""
+    for password in ("", "password", "!", "nova"):
+        assert outcome(walk({**CLAIM, "password": {"password": password}}, person=SOMEBODY)) == ("password", "asks")
+    reports = walk({**CLAIM, "password": "passes", "totp": {"code": "123456"}}, "identification", "password", "totp", person=SOMEBODY)
+    assert outcome(reports) == ("totp", "asks")
+
+
+def test_an_invented_person_never_signs_in(acme: Tenant, door: Callable[..., Door]) -> None:
+    """Through the real door, even while a walk is under way on this very thread."""
+    seen = door().page()
+    with inventing(Invented("nova", credentials=("password",))):
+        for password in ("", "nova", "password"):
+            assert door().page().submit(name="bob").submit(password=password).step == "password"
+        verdict = credentials.check_password(people.find(PK), "")
+        assert not verdict.correct
+    assert seen.submit(name="nova").submit(password="password").step == "password"
+    assert Session.objects.count() == 0
+
+
+def test_an_invented_person_hides_nobody(acme: Tenant) -> None:
+    """Somebody who exists under another name is still found, and their password is still judged."""
+    assert outcome(walk({"identification": NAME, "password": PASSWORD}, person=SOMEBODY)) == ("device_code", "asks")
+
+
+# --- circumstances --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("request_", "when"),
+    [
+        (Circumstances(address="2001:db8::7"), 'request.ip == "2001:db8::7" && !request.ip.within(tenant.networks)'),
+        (Circumstances(agent="Kiosk/2"), 'request.agent == "Kiosk/2"'),
+        (Circumstances(time="2026-12-24T22:00:00+01:00"), 'request.time.getHours("UTC") == 21 && request.time.getDate("UTC") == 24'),
+        (Circumstances(country="DE"), 'request.country == "DE"'),
+        (Circumstances(signed_in=("pwd", "otp"), session_age=3600), 'session.active && session.methods == ["pwd", "otp"]'),
+        (Circumstances(signed_in=("pwd",), session_age=3600), 'session.age == duration("1h") && !second_factor.present'),
+        (Circumstances(signed_in=("pwd", "otp")), 'second_factor.method == "otp" && session.age == duration("0s")'),
+        (Circumstances(), "!session.active"),
+    ],
+)
+def test_conditions_know_the_circumstances(nothing_written: None, request_: Circumstances, when: str) -> None:
+    """From where, when, with what session."""
+    reports = walk({}, {"stage": "choice", "when": when}, person="alice", request=request_)
+    assert outcome(reports) == ("choice", "asks"), reports[-1]
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        'application.client_id == "tv" && application.name == "tv"',
+        'request.kind == "device" && request.scopes == ["openid", "email"]',
+        'device.address == "198.51.100.4" && !device.same_network',
+        'device.age == duration("5m")',
+    ],
+)
+def test_conditions_know_the_request_that_is_taken_for_granted(nothing_written: None, when: str) -> None:
+    """A device that nobody has: its application, its scopes, its address and its age."""
+    asked = Circumstances(
+        application="tv", scopes=("openid", "email"), device_address="198.51.100.4", device_age=300, time="2026-11-20T12:00:00Z"
+    )
+    reports = walk({"device_code": "passes"}, "device_code", {"stage": "choice", "when": when}, request=asked)
+    assert outcome(reports) == ("choice", "asks"), reports[-1]
+
+
+# --- passes, refuses, what is shown ---------------------------------------------------------------------------------
+
+
+def test_a_step_whose_result_is_taken_for_granted(nothing_written: None) -> None:
+    """Its facts name the person of the walk and how the stage proves, and its effects are none."""
+    answers = {"identification": "passes", "password": "passes", "totp": "passes"}
+    reports = walk(answers, "identification", "password", "totp", "login", "device_code", person=SOMEBODY)
+    assert [(report.step, report.decision) for report in reports][:4] == [
+        *((step, "done") for step in ("identification", "password", "totp", "login"))
+    ]
+    assert [report.learned for report in reports[:4]] == [("person",), ("proof",), ("second_factor",), ("signed_in",)]
+    assert [effect["effect"] for effect in reports[3].effects] == ["SignIn"]
+    assert (reports[3].effects[0]["person"], reports[3].effects[0]["methods"]) == (PK, ("pwd", "otp"))
+    assert [report.effects for report in reports[:3]] == [(), (), ()]
+
+
+def test_a_proof_of_nobody_is_broken(nothing_written: None) -> None:
+    """``passes`` proves no one where no one was named."""
+    assert outcome(walk({"identification": "passes", "password": "passes"}))[1] == "broken"
+
+
+def test_a_step_that_is_told_to_refuse(nothing_written: None) -> None:
+    """Ends the walk, or leaves its box, as the real one would."""
+    reports = walk({"choice": "refuses"}, "choice", "deny")
+    assert [(report.step, report.decision) for report in reports] == [("choice", "denied")]
+    box = {"group": "box", "on_refusal": "continue", "steps": [{"stage": "choice"}, {"stage": "prompt"}]}
+    reports = walk({"choice": "refuses"}, box, {"stage": "choice", "id": "after", "when": 'steps.box.decision == "refused"'})
+    assert [(report.step, report.decision) for report in reports] == [
+        ("box", "entered"),
+        ("choice", "refused"),
+        ("box", "refused"),
+        ("prompt", "passed over"),
+        ("after", "asks"),
+    ]
+
+
+def test_what_a_page_would_show(nothing_written: None) -> None:
+    """Title, description and fields, and what the answer told."""
+    options = [{"value": "a", "title": "Apple"}, {"value": "b", "title": "Berry"}]
+    settings = {"title": "Which one?", "text": "Choose well.", "options": options}
+    reports = walk({"choice": {"choice": "b"}}, {"stage": "choice", "settings": settings}, {"stage": "choice", "id": "more"})
+    assert (reports[0].decision, reports[0].told) == ("done", {"choice": "b"})
+    assert reports[1].shows == {
+        "title": "How do you want to go on?",
+        "description": "",
+        "fields": [{"name": "choice", "label": "Your choice"}],
+    }
+    (wrong,) = walk({"choice": {"choice": "c"}}, {"stage": "choice", "settings": settings})
+    assert (wrong.decision, wrong.shows and wrong.shows["title"]) == ("asks", "Which one?")
+    assert "not one of the available choices" in wrong.message
+
+
+def test_secrets_that_are_shown_once_are_not_reported(nothing_written: None) -> None:
+    """A new authenticator secret stands on the page and never in a report."""
+    answers = {"identification": "passes", "password": "passes"}
+    factor = {"stage": "totp", "settings": {"missing": "set_up"}}
+    reports = walk(answers, "identification", "password", factor, person=InventedPerson())
+    assert outcome(reports) == ("totp", "asks")
+    assert re.search(r"[A-Z2-7]{16,}", repr(reports)) is None
+
+
+def test_sub_flows_in_a_dry_run(nothing_written: None) -> None:
+    """Given as they are, published or not; one that is missing is broken, never empty."""
+    part = drawing({"stage": "choice", "id": "inner"}, flow="part", **{"for": "part"})
+    document = drawing({"flow": "part"}, {"stage": "choice", "id": "after"})
+    reports = simulate(document, {"part.inner": {"choice": "yes"}}, parts={"part": part})
+    assert [(report.step, report.decision) for report in reports] == [("part", "entered"), ("part.inner", "done"), ("after", "asks")]
+    (broken,) = simulate(document, {})
+    assert (broken.decision, "which is not there" in broken.message) == ("broken", True)
+
+
+def test_the_neighbours_people_are_nobody(nothing_written: None, other: Tenant) -> None:
+    """A dry run reads the tenant in scope and no other."""
+    acme = people.claim("alice", ["username"])["id"]
+    with tenant_scope(other):
+        assert people.claim("alice", ["username"])["id"] not in (acme, None)
+        assert people.find(acme) is None  # type: ignore[arg-type]

@@ -20,9 +20,9 @@ def chromium(browser_type_launch_args: dict[str, Any]) -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(params=[True, False], ids=["scripts", "no-scripts"])
+@pytest.fixture(params=[True, pytest.param(False, marks=pytest.mark.slow)], ids=["scripts", "no-scripts"])
 def java_script_enabled(request: pytest.FixtureRequest) -> bool:
-    """Every journey that asks for it is walked twice."""
+    """Every journey that asks for it is walked twice: with scripts always, without them among the slow tests."""
     return bool(request.param)
 
 
@@ -42,7 +42,7 @@ def new_person(chromium: Browser, live: LiveServer) -> Iterator[Callable[..., Pe
         context.set_default_timeout(10_000)
         context.on("page", watch)
         contexts.append(context)
-        return Person(live, context, host)
+        return Person(live, context, host, scripts=options.get("java_script_enabled", True))
 
     yield sit_down
     for context in contexts:

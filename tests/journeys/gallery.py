@@ -14,8 +14,11 @@ from idp.accounts.models import Person as Account
 from idp.accounts.recovery import make_link
 from idp.oauth.models import Application
 from idp.ratelimit.budgets import address_key
+from tests.engine import draw
+from tests.factors import code
 from tests.journeys.devices import Device
 from tests.journeys.people import Person
+from tests.journeys.shipped import ship
 
 LONG = "A company with a very long name that nobody ever thought would have to stand on a telephone"
 
@@ -154,7 +157,8 @@ def accounts_and_errors(scene: Scene) -> Iterator[tuple[str, Person]]:
     yield "not-found", person
     person.open("/flow/nobody/")
     yield "run-not-found", person
-    person.open("/sign-out")
+    person.page.goto(person.server.url(person.host, f"/flow/{'0' * 32}/restart"))
+    person.sees("That is not possible here")
     yield "wrong-method", person
     person.open()
     person.context.clear_cookies()
@@ -171,7 +175,7 @@ def accounts_and_errors(scene: Scene) -> Iterator[tuple[str, Person]]:
     }
     Run.objects.bulk_create([Run(identifier=uuid4().hex, nonce_hash="x", **here) for _ in range(settings.RUNS_PER_ADDRESS)])
     person.open()
-    person.sees("Too many sign-ins at once")
+    person.sees("Too many at once")
     yield "too-many-runs", person
     Flow.objects.update(live=None)
     person.open()
@@ -179,4 +183,125 @@ def accounts_and_errors(scene: Scene) -> Iterator[tuple[str, Person]]:
     yield "no-flow", person
 
 
-WALKS = [signing_in, entering_a_code, deciding, endings, accounts_and_errors]
+QUESTIONS: list[dict[str, Any]] = [
+    {"name": "team", "label": "Team", "required": True, "help": "As in the staff directory."},
+    {"name": "phone", "label": "Phone number", "type": "phone"},
+    {"name": "floor", "label": "Floor", "type": "number", "minimum": -2, "maximum": 40},
+    {"name": "start", "label": "First day", "type": "date", "required": True},
+    {"name": "country", "label": "Country", "type": "select", "choices": ["Austria", "Germany", LONG]},
+    {"name": "about", "label": "About you", "type": "long_text"},
+    {"name": "terms", "label": "I have read the rules of the house and keep to them", "type": "checkbox", "required": True},
+    {"name": "news", "label": "Send me news", "type": "checkbox", "help": "Once a month at most."},
+]
+OPTIONS = [
+    {"value": "office", "title": "In the office", "description": "On the company's own network."},
+    {"value": "home", "title": "At home"},
+    {"value": "far", "title": LONG, "description": LONG},
+]
+
+
+def questions(scene: Scene) -> Iterator[tuple[str, Person]]:
+    """What an administrator asks: one of a few answers, and fields of every kind."""
+    choice = {
+        "stage": "choice",
+        "settings": {"title": "Where do you work today?", "text": "It decides what comes next.", "options": OPTIONS},
+    }
+    prompt = {"stage": "prompt", "settings": {"title": "About you", "text": "Only your administrators see this.", "fields": QUESTIONS}}
+    draw(choice, "identification", "password", prompt, "login", "device_code", "consent")
+    person = scene.person()
+    person.open()
+    person.sees("Where do you work today?")
+    yield "choice", person
+    person.page.locator("form").evaluate("form => { form.noValidate = true }")
+    person.press("Continue")
+    yield "choice-none", person
+    person.page.get_by_label("In the office").check()
+    yield "choice-one", person
+    person.press("Continue")
+    person.sign_in()
+    person.sees("About you")
+    yield "prompt", person
+    person.page.locator("form").evaluate("form => { form.noValidate = true }")
+    person.fill("Phone number (optional)", "call me")
+    person.fill("Floor (optional)", "99")
+    person.press("Continue")
+    yield "prompt-wrong", person
+
+
+def second_factors(scene: Scene) -> Iterator[tuple[str, Person]]:
+    """The shipped flows from nothing to two factors: setting up, being asked, choosing, being asked again, removing, signing out."""
+    ship()
+    person = scene.person()
+    person.open("/sign-in")
+    yield "sign-in-only", person
+    person.sign_in()
+    person.reads("Signed in as Alice")
+    yield "home-password-only", person
+    person.press("Add a second factor")
+    yield "set-up-choice", person
+    person.page.get_by_label("An authenticator app").check()
+    person.press("Continue")
+    person.sees("Set up your authenticator app")
+    yield "totp-set-up", person
+    secret = person.page.locator(".key").inner_text().replace(" ", "")
+    person.fill("Code", "000000")
+    person.press("Continue")
+    yield "totp-set-up-wrong", person
+    person.fill("Code", code(0, secret))
+    person.press("Continue")
+    person.reads("Authenticator app")
+    yield "home-app", person
+    scene.clock.shift(timedelta(minutes=11))
+    person.press("Change how you sign in")
+    person.sees("Is it still you?")
+    yield "reauthenticate", person
+    person.fill("Password", "wrong")
+    person.press("Continue")
+    yield "reauthenticate-wrong", person
+    person.fill("Password", "alice-password-1")
+    person.press("Continue")
+    person.page.get_by_label("Recovery codes").check()
+    person.press("Continue")
+    person.sees("Save your recovery codes")
+    yield "recovery-codes", person
+    person.press("I have saved them")
+    person.reads("10 left")
+    yield "home-second-factors", person
+    person.press("Remove: Authenticator app")
+    person.sees("Remove your authenticator app?")
+    yield "remove", person
+    yield from _signing_in_with_them(scene, person)
+
+
+def _signing_in_with_them(scene: Scene, person: Person) -> Iterator[tuple[str, Person]]:
+    person.open("/sign-out")
+    person.sees("Sign out?")
+    yield "sign-out", person
+    person.press("Sign out")
+    person.open("/sign-in")
+    person.sign_in()
+    yield "which-factor", person
+    person.press("Continue")
+    person.sees("Enter the code")
+    yield "totp", person
+    person.fill("Code", "000 000")
+    person.press("Continue")
+    yield "totp-wrong", person
+    for _ in range(5):
+        person.fill("Code", "000 000")
+        person.press("Continue")
+    person.reads("Too many attempts.")
+    yield "totp-throttled", person
+    scene.clock.shift(timedelta(minutes=20))
+    person.open("/sign-in")
+    person.sign_in()
+    person.page.get_by_label("With one of my recovery codes").check()
+    person.press("Continue")
+    person.sees("Enter a recovery code")
+    yield "recovery-code", person
+    person.fill("Recovery code", "abcde-fghjk")
+    person.press("Continue")
+    yield "recovery-code-wrong", person
+
+
+WALKS = [second_factors, questions, signing_in, entering_a_code, deciding, endings, accounts_and_errors]

@@ -10,15 +10,15 @@ PASSWORDS = {"alice": "alice-password-1", "bob": "bob-password-22"}
 
 
 class Person:
-    """Sits at one tab. ``host``: whose pages they open."""
+    """Sits at one tab. ``host``: whose pages they open; ``scripts``: whether their browser runs any."""
 
-    def __init__(self, server: LiveServer, context: BrowserContext, host: str = "acme.test") -> None:
-        self.server, self.context, self.host = server, context, host
+    def __init__(self, server: LiveServer, context: BrowserContext, host: str = "acme.test", *, scripts: bool = True) -> None:
+        self.server, self.context, self.host, self.scripts = server, context, host, scripts
         self.page: Page = context.new_page()
 
     def new_tab(self) -> "Person":
         """The same person and browser at one more tab."""
-        return Person(self.server, self.context, self.host)
+        return Person(self.server, self.context, self.host, scripts=self.scripts)
 
     def open(self, path: str = "/device") -> Response:
         """Types an address, or follows a link (a whole address is taken as it is)."""

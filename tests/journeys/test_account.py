@@ -65,7 +65,7 @@ def test_a_recovery_link_dies_after_a_quarter_of_an_hour(recovery_link: str, new
     [
         ("/nothing-here", 404, "There is nothing here"),
         ("/flow/nobody/", 404, "This page is no longer here"),
-        ("/sign-out", 405, "That is not possible here"),
+        ("/flow/nobody/restart", 405, "That is not possible here"),
     ],
 )
 def test_error_pages_lead_on(path: str, status: int, title: str, new_person: Callable[..., Person]) -> None:

@@ -69,6 +69,7 @@ WAYS: dict[str, Callable[[], Outcome]] = {
     "meet": _meet,
     "strange": lambda: Done({"signed_in": {"person": 1}}),
     "foreign": lambda: _second_factor(987_654_321),
+    "tattle": lambda: Done(told={"undeclared": "word"}),
 }
 
 

@@ -19,7 +19,13 @@ RUNS = "/api/runs/"
 JWKS = "/application/o/jwks/"
 DOCUMENTS = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"]
 ALLOWED = {DEVICE: "POST", TOKEN: "POST", USERINFO: "GET, POST", JWKS: "GET, HEAD", **dict.fromkeys(DOCUMENTS, "GET, HEAD"), RUNS: "POST"}
-PAGES = {"/": "GET, HEAD", "/device": "GET, HEAD", "/sign-out": "POST", "/flow/x/": "GET, HEAD, POST", "/recover/x": "GET, HEAD, POST"}
+PAGES = {
+    "/": "GET, HEAD",
+    "/device": "GET, HEAD, POST",
+    "/sign-out": "GET, HEAD, POST",
+    "/flow/x/": "GET, HEAD, POST",
+    "/recover/x": "GET, HEAD, POST",
+}
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"]
 
 

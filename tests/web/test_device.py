@@ -435,7 +435,7 @@ def test_application_with_a_flow_of_its_own(door, acme, write_blueprint):
     strict = CODE_FIRST.replace("connect-a-device", "strict").replace("for: device_code", "for: device_code\ndefault: false")
     strict = strict.replace("{stage: consent}", "{stage: deny}, {stage: consent}")
     apply([write_blueprint(strict)])
-    save_application("tv", by="test", device_flow="strict")
+    save_application("tv", by="test", flows={"device_code": "strict"})
     device = door()
     started = device.start()
     seen = door().sign_in().submit(user_code=started.user_code)

@@ -119,6 +119,7 @@ def test_before_the_sign_in_five_per_browser(door, acme, clock, code_first):
     assert door().page().submit(user_code=started.user_code).step == "identification"
 
 
+@pytest.mark.slow
 def test_before_the_sign_in_thirty_per_address(door, acme, clock, code_first):
     """D34: throwing the cookies away helps nobody: thirty per address, IPv6 per /64."""
     started = door().start()
@@ -135,6 +136,7 @@ def test_budget_of_another_tenant(door, acme, clock):
     assert door("other.test").sign_in().submit(user_code=started.user_code).step == "consent"
 
 
+@pytest.mark.slow
 def test_breaker(door, acme, clock):
     """D34: 200 wrong codes all over the tenant: new codes have twelve letters, one event, old and new codes work for everybody."""
     device = door()
@@ -152,6 +154,7 @@ def test_breaker(door, acme, clock):
     assert len(device.start().user_code) == len("XXXX-XXXX")
 
 
+@pytest.mark.slow
 def test_fifty_parallel_wrong_codes_over_fifty_runs(live, door, acme):
     """D34: against a budget of five at most five are looked up, however many arrive at the same moment."""
     pattern, here = _HIDDEN, f"http://127.0.0.1:{live.port}"
@@ -203,7 +206,7 @@ def test_runs_per_address(door, acme, settings, clock):
     for n in range(3):
         assert door(address=f"2001:db8::{n}").page().status == 200
     refused = door(address="2001:db8::9").page()
-    assert (refused.status, refused.title) == (429, "Too many sign-ins at once")
+    assert (refused.status, refused.title) == (429, "Too many at once")
     assert int(refused.response["Retry-After"]) > 0
     api = door(address="2001:db8::9").http.post("/api/runs/", {"for": "device_code"}, content_type="application/json")
     assert (api.status_code, api.json()["error"]) == (429, "too_many_runs")

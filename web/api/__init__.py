@@ -1,1 +1,1 @@
-"""The JSON doors."""
+"""The JSON API: operations with typed bodies and answers, described in docs/openapi.json."""

@@ -5,32 +5,25 @@
 only by the secret and ends with the run.
 """
 
-import json
-from collections.abc import Mapping
 from typing import Any
 
 from django import forms
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.csrf import csrf_exempt
+from ninja import Router, Status
+from ninja.security.base import AuthBase
 
 from flows import executor
-from flows.executor import Answer, NoFlow, NoSuchRun, TooManyRuns
 from flows.page import Page
 from idp.accounts import sessions
 from idp.sealing import Sealed, new_token
-from web.errors import BODY_ERRORS, engine_json
+from web.api.problems import READ, WRITE, NoSecret, declared
+from web.api.schemas import Answer, Begin, Begun, Challenge, Field, Opened, Restart, Throttled
 
-PURPOSES = ("device_code", "authentication")
+_TEXTS = ("run", "kind", "title", "description", "step", "stage", "person", "message", "url")
 
-
-class BadBody(Exception):
-    """The body must be a JSON object with the members that this address takes."""
-
-    def __init__(self, message: str | None = None, status: int = 400) -> None:
-        super().__init__(message or self.__doc__)
-        self.status = status
+router = Router(tags=["runs"], exclude_defaults=True)
 
 
 class JsonClient:
@@ -43,129 +36,119 @@ class JsonClient:
         self.agent: str = request.headers.get("user-agent", "")[:200]
 
     def committed(self, results: list[Any]) -> None:
-        """Takes over a session that a step has just opened; its key is thrown away."""
-        for opened in results:
-            if isinstance(opened, sessions.Opened):
-                self.session = sessions.alive(opened.session)
+        """Takes over a session that a step has just opened, whose key is thrown away; lets go of one that it has ended."""
+        for result in results:
+            if isinstance(result, sessions.Opened):
+                self.session = sessions.alive(result.session)
+            elif isinstance(result, sessions.Closed):
+                self.session = None
 
 
-@csrf_exempt
-def begin(request: HttpRequest) -> HttpResponse:
-    """``{"for": "device_code", "user_code": "…"}`` begins a run: 201 with its id, its secret and the first challenge."""
-    if request.method != "POST":
-        return _wrong_method("POST")
-    try:
-        body = _object(request, {"for": str, "user_code": str})
-        purpose = body.get("for")
-        if purpose not in PURPOSES:
-            raise BadBody(f"for must be one of {', '.join(PURPOSES)}.")
-        client = JsonClient(request, secret := new_token())
-        hints = {"user_code": Sealed.of(body["user_code"][:64])} if body.get("user_code") else {}
-        run = executor.start(purpose, client, hints=hints)
-    except BadBody as bad:
-        return _bad(bad)
-    except (NoFlow, TooManyRuns) as error:
-        return engine_json(error)
-    challenge = _challenge(executor.look(run, client))
-    return JsonResponse({"run": run, "secret": secret, "url": reverse("api-run", args=[run]), **challenge}, status=201)
+class RunSecret(AuthBase):
+    """The secret of the run, as ``Authorization: Run …``."""
+
+    openapi_type = "apiKey"
+    openapi_in = "header"
+    openapi_name = "Authorization"
+    openapi_description = "`Run`, a space, and the secret that `POST /api/runs/` answered."
+
+    def __call__(self, request: HttpRequest) -> str:
+        """The secret as it was sent; whose it is, the engine finds out. Raises NoSecret."""
+        scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "run" or not secret.strip():
+            raise NoSecret
+        return secret.strip()
 
 
-@csrf_exempt
-def run(request: HttpRequest, run: str) -> HttpResponse:
-    """GET: the current challenge. POST ``{"step": "…", "answer": {…}}``: answers it."""
-    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "run" or not secret.strip():
-        description = "Send the run's secret as Authorization: Run …"
-        return JsonResponse(
-            {"error": "unauthorized", "error_description": description}, status=401, headers={"WWW-Authenticate": 'Run realm="run"'}
-        )
-    client = JsonClient(request, secret.strip(), run)
-    try:
-        if request.method == "GET":
-            return _render(executor.look(run, client), client)
-        if request.method != "POST":
-            return _wrong_method("GET", "POST")
-        body = _object(request, {"step": str, "answer": dict})
-        shown = executor.look(run, client)
-        given = Answer(body.get("step", ""), shown.token if shown.step == body.get("step") else "", _texts(body.get("answer", {})))
-        return _render(executor.answer(run, client, given) if given.token else shown, client)
-    except NoSuchRun as error:
-        return engine_json(error)
-    except BadBody as bad:
-        return _bad(bad)
+@router.post("/", response={201: Begun, **declared(*WRITE)}, operation_id="begin", url_name="runs")
+def begin(request: HttpRequest, body: Begin) -> Status[Begun]:
+    """Begins a run and answers its secret and its first challenge."""
+    client = JsonClient(request, secret := new_token())
+    hints = {"user_code": Sealed.of(body.user_code[:64])} if body.user_code else {}
+    run = executor.start(body.purpose, client, hints=hints)
+    return Status(201, Begun(secret=secret, **_first(run, client)))
 
 
-def _render(page: Page, client: JsonClient) -> HttpResponse:
-    if page.kind not in ("ask", "continue") and client.session:
+@router.get("/{slug:run}/", response={200: Challenge, **declared(*READ)}, auth=RunSecret(), operation_id="look", url_name="run")
+def look(request: HttpRequest, run: str) -> Challenge:
+    """The current challenge. Reading it decides nothing, however often it is done."""
+    client = _client(request, run)
+    return Challenge(**_members(_shown(executor.look(run, client), client)))
+
+
+@router.post(
+    "/{slug:run}/",
+    response={200: Challenge, **declared(401, *WRITE), 429: Throttled},
+    auth=RunSecret(),
+    operation_id="answer",
+    url_name="run",
+)
+def answer(request: HttpRequest, response: HttpResponse, run: str, body: Answer) -> Challenge | Status[Throttled]:
+    """Answers the current challenge and comes to the next one, or to the same with what was wrong."""
+    client = _client(request, run)
+    page = executor.look(run, client)
+    if page.token and page.step == body.step:
+        page = executor.answer(run, client, executor.Answer(body.step, page.token, body.answer))
+    members = _members(_shown(page, client))
+    if not page.retry_at:
+        return Challenge(**members)
+    response["Retry-After"] = str(max(1, int((page.retry_at - timezone.now()).total_seconds()) + 1))
+    return Status(429, Throttled(error="too_many_attempts", error_description=page.message, **members))
+
+
+@router.post(
+    "/{slug:run}/restart",
+    response={201: Opened, **declared(401, 409, *WRITE)},
+    auth=RunSecret(),
+    operation_id="restart",
+    url_name="restart",
+)
+def restart(request: HttpRequest, run: str, body: Restart) -> Status[Opened]:
+    """Begins the run's flow once more, as a new run for the same secret; the old one is over."""
+    client = _client(request, run)
+    again = executor.restart(run, client, executor.look(run, client).restart, keep=body.keep)
+    if client.session and not body.keep:
+        sessions.end(client.session.pk, why="run restarted")
+    return Status(201, Opened(**_first(again, _client(request, again))))
+
+
+def _client(request: HttpRequest, run: str) -> JsonClient:
+    return JsonClient(request, request.auth, run)  # type: ignore[attr-defined]
+
+
+def _first(run: str, client: JsonClient) -> dict[str, Any]:
+    """The first challenge of a run that has just begun, and its address."""
+    return {"url": reverse("api:run", args=[run]), **_members(_shown(executor.look(run, client), client))}
+
+
+def _shown(page: Page, client: JsonClient) -> Page:
+    """The session of a run ends with it; one that is lost has none any more, or has handed it to the run that it was restarted as."""
+    if page.kind not in ("ask", "continue", "lost") and client.session:
         sessions.end(client.session.pk, why="run ended")
-    response = JsonResponse({"run": page.run, **_challenge(page)}, status=429 if page.retry_at else 200)
-    if page.retry_at:
-        response["Retry-After"] = str(max(1, int((page.retry_at - timezone.now()).total_seconds()) + 1))
-    return response
+    return page
 
 
-def _challenge(page: Page) -> dict[str, Any]:
-    """What the page shows, as data: absent members have nothing to say."""
-    members = {
-        "kind": page.kind,
-        "title": page.title,
-        "description": page.description,
-        "step": page.step,
-        "stage": page.stage,
-        "person": page.person,
-        "message": page.message,
-        "url": page.url,
+def _members(page: Page) -> dict[str, Any]:
+    """What the page shows, as data; what has nothing to say is left out."""
+    members: dict[str, Any] = {name: str(getattr(page, name)) for name in _TEXTS}
+    more = {
         "retry_at": page.retry_at,
         "context": dict(page.context),
-        "errors": {name: list(texts) for name, texts in page.form.errors.items()} if page.form else {},
+        "errors": {name: [str(text) for text in texts] for name, texts in page.form.errors.items()} if page.form else {},
         "fields": [_field(page.form, name) for name in page.form.fields] if page.form else [],
     }
-    return {name: value for name, value in members.items() if value or name == "kind"}
+    return {name: value for name, value in (members | more).items() if value}
 
 
-def _field(form: forms.Form, name: str) -> dict[str, Any]:
+def _field(form: forms.Form, name: str) -> Field:
     field = form.fields[name]
-    described = {
-        "name": name,
-        "label": str(form[name].label),
-        "type": getattr(field.widget, "input_type", "text"),
-        "required": field.required,
-        "autocomplete": field.widget.attrs.get("autocomplete"),
-        "choices": [[value, str(label)] for value, label in getattr(field, "choices", [])],
-        "value": form[name].initial if getattr(field.widget, "input_type", "") != "password" else None,
-    }
-    return {key: value for key, value in described.items() if value not in (None, [], "")}
-
-
-def _object(request: HttpRequest, members: Mapping[str, type]) -> dict[str, Any]:
-    if request.content_type != "application/json":
-        raise BadBody("The body must be application/json.", status=415)
-    try:
-        body = json.loads(request.body)
-    except BODY_ERRORS:
-        raise BadBody("The body is too large.", status=413) from None
-    except (ValueError, RecursionError):
-        raise BadBody("The body is not valid JSON.") from None
-    if not isinstance(body, dict):
-        raise BadBody
-    for name, value in body.items():
-        if name not in members or not isinstance(value, members[name]):
-            raise BadBody(f"There is no member {name[:50]!r} of this type here.")
-    return _texts(body)
-
-
-def _texts(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same, where every text is one that a form could have posted: no NUL, no half of a surrogate pair."""
-    try:
-        return {name: value.encode().decode().replace("\0", "") if isinstance(value, str) else value for name, value in values.items()}
-    except UnicodeEncodeError:
-        raise BadBody("A text is not valid Unicode.") from None
-
-
-def _bad(error: BadBody) -> HttpResponse:
-    return JsonResponse({"error": "invalid_request", "error_description": str(error)}, status=error.status)
-
-
-def _wrong_method(*allowed: str) -> HttpResponse:
-    body = {"error": "invalid_request", "error_description": f"Use {' or '.join(allowed)}."}
-    return JsonResponse(body, status=405, headers={"Allow": ", ".join(allowed)})
+    kind, value = getattr(field.widget, "input_type", "text"), form[name].initial
+    return Field(
+        name=name,
+        label=str(form[name].label),
+        type=kind,
+        required=field.required,
+        autocomplete=field.widget.attrs.get("autocomplete") or "",
+        choices=[(str(choice), str(shown)) for choice, shown in getattr(field, "choices", [])],
+        value=None if kind == "password" or value in ("", []) else value,
+    )

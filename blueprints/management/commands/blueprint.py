@@ -1,28 +1,130 @@
-"""``manage.py blueprint apply FILE…``: configuration from YAML, whole or not at all."""
+"""``manage.py blueprint …``: configuration from YAML, looked at before it is applied, whole or not at all."""
 
+import json
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from blueprints.apply import apply
+from blueprints.apply import StateMoved, apply, results
+from blueprints.convert.authentik import convert
+from blueprints.drift import drifted
+from blueprints.export import NoSuchFlow, export
+from blueprints.plan import make_plan
 from blueprints.read import BadBlueprint
+from blueprints.schema import written
+from blueprints.show import as_json, as_text, drift_as_text, result_as_text
+from idp.tenancy import tenants
+from idp.tenancy.models import DEFAULT, Tenant
+from idp.tenancy.scope import tenant_scope
+
+CHANGES, NOTHING = 2, 0
 
 
 class Command(BaseCommand):
-    """Applies blueprint files."""
+    """Plans and applies blueprints."""
 
-    help = "Applies blueprint files: every problem is named with file, line and key, and then nothing is applied."
+    help = "Plans and applies blueprints: every problem is named with file, line and key, and then nothing is applied."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
-        action = actions.add_parser("apply", help="apply these files in one transaction")
-        action.add_argument("files", nargs="+", type=Path, metavar="FILE")
+        plan = actions.add_parser("plan", help="say what would change: exit code 0 nothing, 2 changes, 1 an error")
+        plan.add_argument("--json", action="store_true", help="as JSON")
+        applied = actions.add_parser("apply", help="make everything so, in one transaction")
+        applied.add_argument("--expect", default="", metavar="STATE", help="refuse unless this is still the state that the plan named")
+        applied.add_argument("--generate-secrets", action="store_true", help="make missing secrets and print them once")
+        for action in (plan, applied):
+            action.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file, or a folder of .yaml files")
+            action.add_argument("--name", default="", help="what the blueprint is called; default: its first file or folder")
+            action.add_argument("--prune", action="store_true", help="delete what this blueprint owned and no longer names")
+            action.add_argument("--var", action="append", default=[], metavar="NAME=VALUE", help="a variable for !vars")
+
+        self._looking(actions)
+        converted = actions.add_parser("convert", help="write another product's configuration as ours; notes go to standard error")
+        converted.add_argument("product", choices=["authentik"])
+        converted.add_argument("files", nargs="+", type=Path, metavar="FILE", help="all files of one installation together")
+        converted.add_argument("--out", type=Path, metavar="FILE", help="where to write it; default: standard output")
+
+    def _looking(self, actions: Any) -> None:
+        """What only reads."""
+        exported = actions.add_parser("export", help="write a tenant, or one flow, as YAML to standard output")
+        exported.add_argument("--flow", default="", metavar="NAME", help="only this flow, with the flows that are in it")
+        exported.add_argument("--without", action="append", default=[], choices=["people"], help="leave these out")
+        drift = actions.add_parser("drift", help="say what was changed by hand: exit code 0 nothing, 2 something")
+        drift.add_argument("--blueprint", default="", metavar="NAME", help="only what this blueprint owns")
+        drift.add_argument("--json", action="store_true", help="as JSON")
+        for action in (exported, drift):
+            action.add_argument("--tenant", default=DEFAULT, metavar="NAME")
+        listed = actions.add_parser("results", help="the last attempts to apply something, with their messages")
+        listed.add_argument("--most", type=int, default=20, metavar="N")
+        actions.add_parser("schema", help="write the JSON Schema of blueprints, with every installed stage, to standard output")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            applied = apply(options["files"])
+            getattr(self, f"_{options['action']}")(options)
         except BadBlueprint as bad:
             raise CommandError(f"{bad}\nNothing was applied.") from None
-        for each in applied:
-            self.stdout.write(f"{each.tenant}: {each.kind} {each.name}")
+        except StateMoved as moved:
+            raise CommandError(f"{moved}\nNothing was applied.") from None
+
+    def _plan(self, options: dict[str, Any]) -> None:
+        plan = make_plan(options["paths"], **_chosen(options))
+        self.stdout.write(json.dumps(as_json(plan), indent=2) if options["json"] else as_text(plan, self.style))
+        raise SystemExit(CHANGES if plan.effective or plan.missing else NOTHING)
+
+    def _apply(self, options: dict[str, Any]) -> None:
+        generate = self._generated if options["generate_secrets"] else None
+        tell = self._tell if self.stderr.isatty() else (lambda text: None)
+        plan = apply(options["paths"], **_chosen(options), expect=options["expect"], tell=tell, generate=generate)
+        self.stdout.write(as_text(plan, self.style, done=True))
+
+    def _convert(self, options: dict[str, Any]) -> None:
+        made = convert(options["files"])
+        if options["out"]:
+            options["out"].write_text(made.text, encoding="utf-8")
+        else:
+            self.stdout.write(made.text, ending="")
+        for note in made.notes:
+            self.stderr.write(str(note))
+
+    def _export(self, options: dict[str, Any]) -> None:
+        without = ["person" for each in options["without"] if each == "people"]
+        with _scope(options["tenant"]):
+            try:
+                self.stdout.write(export(flow=options["flow"], without=without), ending="")
+            except NoSuchFlow:
+                raise CommandError(f"The tenant {options['tenant']} has no live flow {options['flow']}.") from None
+
+    def _drift(self, options: dict[str, Any]) -> None:
+        with _scope(options["tenant"]):
+            found = drifted(options["blueprint"])
+        self.stdout.write(json.dumps([each.as_json() for each in found], indent=2) if options["json"] else drift_as_text(found, self.style))
+        raise SystemExit(CHANGES if found else NOTHING)
+
+    def _results(self, options: dict[str, Any]) -> None:
+        for each in results(options["most"]):
+            self.stdout.write(result_as_text(each, self.style))
+
+    def _schema(self, options: dict[str, Any]) -> None:
+        self.stdout.write(written(), ending="")
+
+    def _generated(self, tenant: str, name: str, value: str) -> None:
+        self.stdout.write(f"{tenant}: secret {name} is {value} (shown only now)")
+
+    def _tell(self, text: str) -> None:
+        self.stderr.write(self.style.HTTP_INFO(f"… {text}"))
+
+
+def _scope(name: str) -> AbstractContextManager[Tenant]:
+    tenant = tenants.by_name(name)
+    if tenant is None:
+        raise CommandError(f"There is no tenant {name}.")
+    return tenant_scope(tenant)
+
+
+def _chosen(options: dict[str, Any]) -> dict[str, Any]:
+    pairs = [each.partition("=") for each in options["var"]]
+    if wrong := [name for name, sign, _ in pairs if not sign]:
+        raise CommandError(f"--var {wrong[0]}: write NAME=VALUE.")
+    return {"name": options["name"], "prune": options["prune"], "variables": {name: value for name, _, value in pairs}}

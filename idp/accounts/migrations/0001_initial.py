@@ -46,6 +46,7 @@ class Migration(migrations.Migration):
                 ("is_admin", models.BooleanField(default=False)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("proofs_valid_after", models.DateTimeField(blank=True, null=True)),
+                ("attributes", models.JSONField(blank=True, default=dict)),
                 ("groups", models.ManyToManyField(blank=True, related_name="people", to="accounts.group")),
                 (
                     "tenant",
@@ -58,6 +59,37 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+        ),
+        migrations.CreateModel(
+            name="Credential",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("kind", models.CharField(max_length=40)),
+                ("name", models.CharField(blank=True, default="", max_length=100)),
+                ("data", models.JSONField(blank=True, default=dict)),
+                ("secret", models.TextField(blank=True, default="")),
+                ("lookup", models.CharField(blank=True, db_index=True, default="", max_length=64)),
+                ("counter", models.BigIntegerField(default=0)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("used_at", models.DateTimeField(null=True)),
+                (
+                    "person",
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="credentials", to="accounts.person"),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        default=idp.tenancy.models.current_tenant_id,
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenancy.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [models.Index(fields=["person", "kind"], name="credentials_of_a_person")],
+            },
         ),
         migrations.CreateModel(
             name="RecoveryLink",

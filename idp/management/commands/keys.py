@@ -41,7 +41,10 @@ class Command(BaseCommand):
             raise CommandError("Some values are sealed under a key that FOYER_SECRET_KEY_FALLBACKS does not list.") from None
         for table, count in done.items():
             self.stdout.write(f"{table}: {count} re-encrypted")
-        self.stdout.write("The old key is no longer needed once no user code and no open page is older than an hour.")
+        self.stdout.write(
+            "The old key is no longer needed once no user code and no open page is older than an hour, "
+            "and everybody has made new recovery codes: those are found under the key that they were made with."
+        )
 
     def _lost(self) -> None:
         """New signing keys; then says plainly what cannot be saved."""
@@ -55,6 +58,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{tenant.name}: new signing key {kid}; {dropped} waiting devices must start again")
         self.stdout.write(
             "To set up anew: every access and ID token issued so far is invalid, refresh tokens go on; "
-            "open sign-in pages must be started again; second factors whose secret was encrypted must be enrolled again; "
+            "open sign-in pages must be started again; authenticator apps (accounts_credential.secret) must be set up again "
+            "and recovery codes made again, for none of them is accepted any more; "
             "sessions go on, for they are not encrypted."
         )

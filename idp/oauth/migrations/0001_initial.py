@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
                 ("grants", models.JSONField(blank=True, default=list)),
                 ("scopes", models.JSONField(blank=True, default=list)),
                 ("groups", models.JSONField(blank=True, default=list)),
-                ("device_flow", models.CharField(blank=True, default="", max_length=50)),
+                ("flows", models.JSONField(blank=True, default=dict)),
                 (
                     "device_code_lifetime",
                     models.PositiveIntegerField(

@@ -5,7 +5,8 @@ from django.core.exceptions import ValidationError
 
 from idp.accounts.credentials import check_password, hash_password, prepare_password, store_password
 from idp.accounts.models import Group, Person
-from idp.accounts.people import by_username, claim, fold, groups_of, save_person
+from idp.accounts.people import KeepAttributes, by_username, claim, fold, groups_of, save_person
+from idp.effects import EffectLost
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
@@ -84,3 +85,33 @@ def test_judging_and_changing_a_password(acme: Tenant) -> None:
     alice.refresh_from_db()
     assert check_password(alice, "three words in a row").correct
     assert alice.proofs_valid_after is not None
+
+
+def test_attributes_are_merged_and_told_by_name_only(acme: Tenant, other: Tenant) -> None:
+    """What was kept before stays; saying the same again writes nothing; the neighbour's alice has none."""
+    alice = Person.objects.get(username="alice")
+    for values in ({"phone": "1", "city": "Acme Town"}, {"phone": "2"}, {"phone": "2"}):
+        KeepAttributes(alice.pk, values).apply()
+    assert Person.objects.get(username="alice").attributes == {"phone": "2", "city": "Acme Town"}
+    told = Event.objects.filter(kind="person.attributes_changed").order_by("pk")
+    assert [event.data for event in told] == [{"keys": ["city", "phone"]}, {"keys": ["phone"]}]
+    assert "Acme Town" not in str(list(told.values()))
+    with tenant_scope(other), pytest.raises(EffectLost):
+        KeepAttributes(alice.pk, {"phone": "3"}).apply()
+
+
+@pytest.mark.parametrize("values", [{f"key{at}": "" for at in range(51)}, {"long": "x" * 4096}, {"wide": "é" * 2050}])
+def test_there_is_a_bound_on_attributes(acme: Tenant, values: dict[str, str]) -> None:
+    """Fifty names, 4 KB in all; more is refused whole."""
+    alice = Person.objects.get(username="alice")
+    KeepAttributes(alice.pk, {"phone": "1"}).apply()
+    with pytest.raises(EffectLost):
+        KeepAttributes(alice.pk, values).apply()
+    assert Person.objects.get(username="alice").attributes == {"phone": "1"}
+
+
+def test_an_inactive_person_keeps_nothing(acme: Tenant) -> None:
+    """For good."""
+    with pytest.raises(EffectLost) as lost:
+        KeepAttributes(Person.objects.get(username="inactive").pk, {"phone": "1"}).apply()
+    assert lost.value.final

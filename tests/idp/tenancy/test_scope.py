@@ -51,7 +51,7 @@ def test_what_is_created_belongs_to_the_tenant_in_scope(tenants: dict[str, Tenan
     """Without being told."""
     for tenant in tenants.values():
         with tenant_scope(tenant):
-            assert save_group("night").tenant_id == tenant.pk
+            assert save_group("night", by="test").tenant_id == tenant.pk
     assert Group.unscoped.filter(name="night").count() == 2
 
 
@@ -105,7 +105,7 @@ def test_a_task_takes_every_tenant_even_after_one_failed(tenants: dict[str, Tena
     def visit(people: int = 3) -> None:
         seen.append(current_tenant().name)
         assert Person.objects.count() == people
-        save_group("visited")
+        save_group("visited", by="test")
         if current_tenant().name == "acme":
             raise ZeroDivisionError
 

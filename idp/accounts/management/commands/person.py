@@ -1,10 +1,11 @@
-"""``manage.py person recovery-link NAME``: lets somebody back in who is locked out."""
+"""``manage.py person``: lets somebody back in who forgot the password or lost every second factor."""
 
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from idp.accounts import credentials
 from idp.accounts.models import Person
 from idp.accounts.people import by_username
 from idp.accounts.recovery import NoAddress, mail_link, make_link
@@ -18,13 +19,18 @@ _BY = "command line"
 class Command(BaseCommand):
     """Commands about one person."""
 
-    help = "recovery-link NAME: prints or mails a one-time link, good for 15 minutes, to a page that sets a new password."
+    help = (
+        "recovery-link NAME: prints or mails a one-time link, good for 15 minutes, to a page that sets a new password. "
+        "forget-factors NAME: removes their authenticator app, recovery codes and whatever else they held besides the password."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
         link = actions.add_parser("recovery-link", help="make a one-time link that sets a new password")
-        link.add_argument("name", metavar="NAME")
-        link.add_argument("--tenant", default=DEFAULT)
+        forget = actions.add_parser("forget-factors", help="remove all that they hold besides the password; make sure who asks")
+        for parsed in (link, forget):
+            parsed.add_argument("name", metavar="NAME")
+            parsed.add_argument("--tenant", default=DEFAULT)
         link.add_argument("--mail", action="store_true", help="send the link to the person's mail address instead of printing it")
         link.add_argument("--url", default="", help="scheme and host of the tenant, if not its first domain")
 
@@ -36,11 +42,19 @@ class Command(BaseCommand):
             person = by_username(options["name"])
             if person is None or not person.is_active:
                 raise CommandError(f"There is no active person {options['name']} in tenant {tenant.name}.")
+            if options["action"] == "forget-factors":
+                return self._forget(person)
             site = options["url"].rstrip("/") or _address(tenant)
             if options["mail"]:
                 self._mail(person, site)
             else:
                 self.stdout.write(f"{site}/recover/{make_link(person, by=_BY)}")
+
+    def _forget(self, person: Person) -> None:
+        found = credentials.held(person)
+        for each in found:
+            credentials.remove(each.pk, of=person.pk, by=_BY)
+        self.stdout.write(f"Removed from {person}: {', '.join(each.kind for each in found) or 'nothing'}.")
 
     def _mail(self, person: Person, site: str) -> None:
         try:

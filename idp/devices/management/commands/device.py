@@ -14,7 +14,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from idp.devices.qr import terminal_qr
+from idp import qr
 from idp.oauth.discovery import DEVICE_CODE
 
 
@@ -48,7 +48,7 @@ class Command(BaseCommand):
 
     def _show(self, started: dict[str, Any]) -> None:
         complete = started.get("verification_uri_complete", started["verification_uri"])
-        self.stdout.write(terminal_qr(complete))
+        self.stdout.write(qr.terminal(complete))
         self.stdout.write(f"Open {started['verification_uri']} on another device and enter the code")
         self.stdout.write(self.style.MIGRATE_HEADING(f"\n    {started['user_code']}\n"))
         self.stdout.write(f"or open {complete}. Waiting for {started['expires_in'] // 60} minutes at most ...")

@@ -1,0 +1,168 @@
+"""Plan and apply of 10 to 10,000 objects, the longest write lock while devices poll, and a file of a billion laughs."""
+
+import asyncio
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+
+from benchmarks.product import ROOT, Product, begin, poll, quantiles
+
+SIZES = (10, 100, 1_000, 10_000)
+POLLERS = 20
+LAUGHS = "\n".join(
+    ["tenant: acme", "x0: &x0 [" + "ha, " * 9 + "ha]", *(f"x{at}: &x{at} [{', '.join([f'*x{at - 1}'] * 10)}]" for at in range(1, 10))]
+)
+
+
+def objects(tenant: str, many: int, word: str) -> str:
+    """A tenant with this many objects: most of them people, then applications, groups, scopes and up to ten flows."""
+    texts = [f"tenant: {tenant}\n", "scope: s\ntitle: S\n", "group: g\n"]
+    flows = min(10, many // 10)
+    texts += [f"flow: f{at}\ntitle: {word}\nfor: part\nsteps: [{{stage: identification}}, {{stage: password}}]\n" for at in range(flows)]
+    for at in range(many - flows - 3):
+        if at % 10 < 7:
+            texts.append(f"person: p{at}\nname: {word} {at}\nemail: p{at}@{tenant}.test\nemail_verified: true\ngroups: [g]\n")
+        elif at % 10 < 9:
+            texts.append(
+                f"application: a{at}\ntitle: {word} {at}\nclient_id: a{at}\ngrants: [device_code, refresh_token]\nscopes: [s, openid]\n"
+            )
+        else:
+            texts.append(f"scope: s{at}\ntitle: {word} {at}\n")
+    return "---\n".join(texts)
+
+
+def sizes() -> None:
+    """The first table; run in a process of its own, on a database of its own."""
+    import django  # noqa: PLC0415  after the environment
+
+    django.setup()
+    from django.core.management import call_command  # noqa: PLC0415
+    from django.db import connection  # noqa: PLC0415
+    from django.test.utils import CaptureQueriesContext  # noqa: PLC0415
+
+    from blueprints import apply as applying  # noqa: PLC0415
+    from blueprints.plan import make_plan  # noqa: PLC0415
+
+    call_command("migrate", verbosity=0)
+    file, held = Path(os.environ["FOYER_DATA"]) / "b.yaml", [0.0]
+    write = applying._write_all
+
+    def timed(*arguments: object) -> None:
+        begun = time.perf_counter()
+        write(*arguments)  # type: ignore[arg-type]
+        held[0] = time.perf_counter() - begun
+
+    applying._write_all = timed
+
+    def seconds(verb: Callable[..., object], times: int = 1) -> float:
+        taken = []
+        for _ in range(times):
+            begun = time.perf_counter()
+            verb([file])
+            taken.append(time.perf_counter() - begun)
+        return statistics.median(taken)
+
+    for many in SIZES:
+        file.write_text(objects(f"t{many}", many, "old"))
+        created = [seconds(make_plan, 3), seconds(applying.apply), held[0]]
+        with CaptureQueriesContext(connection) as queries:
+            unchanged = [seconds(make_plan), len(queries)]
+        unchanged[0] = seconds(make_plan, 3)
+        file.write_text(objects(f"t{many}", many, "new"))
+        changed = [seconds(make_plan, 3), seconds(applying.apply), held[0]]
+        told = [f"{many:,}", *(f"{each:.2f}" for each in (*created, *changed, unchanged[0])), str(unchanged[1])]
+        print(f"| {' | '.join(told)} |", flush=True)
+
+
+def laughs() -> None:
+    """Seconds and MiB that reading the file of a billion laughs takes; run in a process of its own."""
+    import django  # noqa: PLC0415
+
+    django.setup()
+    from blueprints.read import BadBlueprint, read  # noqa: PLC0415
+
+    file = Path(os.environ["FOYER_DATA"]) / "laughs.yaml"
+    file.write_text(LAUGHS)
+    before, begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    try:
+        read([file])
+    except BadBlueprint as bad:
+        taken, grown = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        print(f"| {len(LAUGHS):,} bytes for 10¹⁰ texts | {1000 * taken:.1f} | {grown / 1024:.1f} | {bad.problems[0].message} |")
+
+
+async def polled(product: Product, while_: Callable[[], object]) -> tuple[list[float], int, float]:
+    """Polls of devices that wait, two a second from each, while something goes on: their seconds, errors, and how long it took."""
+    taken, errors = list[float](), 0
+    async with httpx.AsyncClient(base_url=product.url, timeout=60) as http:
+        codes = [(await begin(http))["device_code"] for _ in range(POLLERS)]
+        thread = threading.Thread(target=while_)
+        begun = time.perf_counter()
+        thread.start()
+
+        async def device(code: str) -> None:
+            nonlocal errors
+            while thread.is_alive():
+                at = time.perf_counter()
+                try:
+                    await poll(http, code)
+                except (SystemExit, httpx.HTTPError, ValueError):
+                    errors += 1
+                taken.append(time.perf_counter() - at)
+                await asyncio.sleep(0.5)
+
+        await asyncio.gather(*map(device, codes))
+    return taken, errors, time.perf_counter() - begun
+
+
+def polls() -> None:
+    """The second table."""
+    print("\n| polls (two a second from each of 20 devices) | seconds | median ms | p99 ms | longest ms | errors |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    with Product() as product:
+        product.start()
+        file = product.folder / "many.yaml"
+        deeds: dict[str, Callable[[], object]] = {"nothing else": lambda: time.sleep(15)}
+        for word, what in (("old", "10,000 objects are created"), ("new", "10,000 objects are changed")):
+            deeds[f"while {what}"] = lambda word=word: (  # type: ignore[misc]
+                file.write_text(objects("many", 10_000, word)),
+                product.manage("blueprint", "apply", str(file)),
+            )
+        for what, deed in deeds.items():
+            taken, errors, seconds = asyncio.run(polled(product, deed))
+            print(f"| {what} | {seconds:.0f} | {quantiles(taken)} | {1000 * max(taken):.0f} | {errors} |", flush=True)
+
+
+def alone(part: str) -> None:
+    """One part in a process of its own, on a folder of its own."""
+    folder = tempfile.mkdtemp(prefix="foyer-benchmark-")
+    environment = {**os.environ, "FOYER_DATA": folder, "FOYER_LOG": "json", "DJANGO_SETTINGS_MODULE": "idp.settings"}
+    try:
+        command = [sys.executable, "-m", "benchmarks.blueprints", part]
+        subprocess.run(command, cwd=ROOT, env=environment, check=True, stderr=subprocess.DEVNULL)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def main() -> None:
+    """Prints the tables."""
+    print("| objects | plan, new: s | apply | its lock | plan, all changed: s | apply | its lock | plan, unchanged: s | its queries |")
+    print("|" + " --- |" * 9, flush=True)
+    alone("sizes")
+    polls()
+    print("\n| a billion laughs | ms | MiB | said |\n| --- | --- | --- | --- |", flush=True)
+    alone("laughs")
+
+
+if __name__ == "__main__":
+    {"sizes": sizes, "laughs": laughs, "polls": polls}.get("".join(sys.argv[1:]), main)()

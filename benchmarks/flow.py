@@ -1,0 +1,168 @@
+"""The engine of flows: one page and one answer over HTTP, the decision over 5, 20 and 80 steps, and what publishing costs."""
+
+import atexit
+import logging
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import django
+import httpx
+
+from benchmarks.product import HIDDEN, Product, quantiles
+
+_folder = tempfile.mkdtemp(prefix="foyer-benchmark-")
+atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+os.environ |= {"DJANGO_SETTINGS_MODULE": "idp.settings", "FOYER_DATA": _folder}
+django.setup()
+logging.getLogger("httpx").setLevel(logging.WARNING)
+
+from flows import conditions, planner  # noqa: E402  the framework must be there first
+from flows.document import Circumstances, FlowDocument, InventedPerson  # noqa: E402
+from flows.facts import proved  # noqa: E402
+from flows.layout import lay_out  # noqa: E402
+from flows.lint import lint  # noqa: E402
+from flows.models import Version  # noqa: E402
+from flows.planner import layout_of, next_step  # noqa: E402
+from flows.run import State  # noqa: E402
+from flows.simulate import simulate  # noqa: E402
+from idp.accounts.invented import PK, Invented, inventing  # noqa: E402
+from idp.tenancy.models import Tenant  # noqa: E402
+from idp.tenancy.scope import tenant_scope  # noqa: E402
+from idp.words import About  # noqa: E402
+
+SIZES = (5, 20, 80)
+ROUNDS = 15
+PAGES = 150  # runs under way are capped at 200 for an address
+_WHEN = (
+    '!request.ip.within(tenant.networks) && "staff" in person.groups',
+    'request.agent.contains("Television")',
+    'person.username == "nobody" || !session.active',
+)
+
+
+def drawing(size: int) -> FlowDocument:
+    """A flow of so many steps, all decided before the last one: three in four by a condition that is weighed and does not apply,
+    the others because they are known before.
+    """
+    steps: list[dict[str, Any]] = [
+        {"id": f"s{at}", "stage": "password"} if at % 4 == 0 else {"id": f"s{at}", "stage": "deny", "when": _WHEN[at % 4 - 1]}
+        for at in range(size - 1)
+    ]
+    return FlowDocument.model_validate(
+        {"flow": "drawn", "title": "Drawn", "for": "device_code", "steps": [*steps, {"stage": "device_code"}]}
+    )
+
+
+def warm(size: int) -> Callable[[], None]:
+    """One decision on a version that has been walked before, as a request makes it: find the layout, decide up to the last step."""
+    version, facts = Version(document=drawing(size).as_json(), parts={}), known()
+
+    def decide() -> None:
+        state = State(facts=facts, seeds=sorted(facts))
+        step = next_step(layout_of(version), state, about(facts))
+        assert step is not None
+        assert step.id == "device_code"
+        assert len(state.decided) == size - 1
+
+    return decide
+
+
+def cold() -> None:
+    """What the first run of a version of 20 steps pays once: laying it out and compiling every condition."""
+    for kept in (conditions.compile_condition, conditions._environment, planner._layout, planner._built):
+        kept.cache_clear()
+    layout = lay_out(drawing(20), {})
+    assert [box.condition for box in layout.boxes]
+
+
+def dry_run() -> None:
+    """The same flow in a dry run, by the same person."""
+    alice = InventedPerson(username="alice", groups=("staff",))
+    reports = simulate(drawing(20), person=alice, request=Circumstances(address="10.1.2.3", signed_in=("pwd",)))
+    assert (len(reports), reports[-1].decision) == (20, "asks")
+
+
+def check() -> None:
+    """The same flow looked over before it is published."""
+    lint(drawing(20))
+
+
+def known() -> dict[str, Any]:
+    """What a living session proves."""
+    return proved(PK, "alice", 1, django.utils.timezone.now(), ["pwd"])
+
+
+def about(facts: dict[str, Any]) -> About:
+    """A request from the office."""
+    return About(facts, "10.1.2.3", "Mozilla/5.0 (X11; Linux x86_64)")
+
+
+def milliseconds(work: Callable[[], None], times: int) -> float:
+    """The processor time of one, on average of so many: what other programs take of a shared machine does not count."""
+    begun = time.thread_time()
+    for _ in range(times):
+        work()
+    return 1000 * (time.thread_time() - begun) / times
+
+
+def medians(works: dict[str, Callable[[], None]], times: int) -> dict[str, float]:
+    """The median of ``ROUNDS`` rounds; in each round every work has its turn, so that a busy moment meets all of them."""
+    rounds: dict[str, list[float]] = {name: [] for name in works}
+    for work in works.values():
+        work()
+    for _ in range(ROUNDS):
+        for name, work in works.items():
+            rounds[name].append(milliseconds(work, times))
+    return {name: statistics.median(found) for name, found in rounds.items()}
+
+
+def over_http(product: Product) -> tuple[list[float], list[float], list[float]]:
+    """Seconds of each: a page that only answers that it is alive, the page of a run, an answer to it (a name, by POST)."""
+    alive, pages, answers = [], [], []
+    with httpx.Client(base_url=product.url, timeout=30) as http:
+        for _ in range(PAGES):
+            run = http.get("/device?switch").headers["location"]
+            alive.append(_timed(partial(http.get, "/health/live"), 200)[0])
+            taken, page = _timed(partial(http.get, run), 200)
+            pages.append(taken)
+            hidden = dict(HIDDEN.findall(page.text))
+            answers.append(_timed(partial(http.post, run, data={**hidden, "name": "admin"}), 303)[0])
+            http.cookies.clear()
+    return alive, pages, answers
+
+
+def _timed(ask: Callable[[], httpx.Response], status: int) -> tuple[float, httpx.Response]:
+    begun = time.perf_counter()
+    answer = ask()
+    taken = time.perf_counter() - begun
+    assert answer.status_code == status, answer.text
+    return taken, answer
+
+
+def main() -> None:
+    """Prints the tables."""
+    person = Invented("alice", groups=("staff",), credentials=("password",))
+    with tenant_scope(Tenant(name="acme", networks=["10.0.0.0/8"])), inventing(person):
+        decisions = medians({str(size): warm(size) for size in SIZES}, 100)
+        others = medians({"compile": cold, "dry run": dry_run, "lint": check}, 3)
+    print("| steps | one decision, ms of processor time | µs a step |\n| --- | --- | --- |")
+    for size in SIZES:
+        print(f"| {size} | {decisions[str(size)]:.3f} | {1000 * decisions[str(size)] / size:.1f} |")
+    print("\n| a flow of 20 steps, 14 with a condition | ms of processor time |\n| --- | --- |")
+    print(*(f"| {name} | {taken:.1f} |" for name, taken in others.items()), sep="\n")
+    with Product() as product:
+        product.start()
+        alive, pages, answers = over_http(product)
+    print(f"\n| {PAGES} of each, one at a time | median ms | p99 ms |\n| --- | --- | --- |")
+    for name, taken in (("health (nothing of the engine)", alive), ("a page (GET)", pages), ("an answer (POST)", answers)):
+        print(f"| {name} | {quantiles(taken)} |")
+
+
+if __name__ == "__main__":
+    main()

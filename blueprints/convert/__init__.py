@@ -1,0 +1,1 @@
+"""Coming from elsewhere: reads the configuration of other identity providers and writes ours."""

@@ -1,0 +1,247 @@
+"""authentik's brands as tenants, each with the flows that people walk there."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+
+from blueprints.convert.entries import Entry, NotCarried
+from blueprints.convert.flows import DESIGNATIONS, FLOW, Flows
+from blueprints.convert.names import Names
+from blueprints.convert.report import Block, Ours
+from blueprints.convert.steps import Work, refusal
+from idp.tenancy.models import DEFAULT
+
+BRAND = "authentik_brands.brand"
+_HOST = re.compile(r"\A(?=.{1,251}\Z)[a-z0-9]([a-z0-9-]{0,62})(\.[a-z0-9]([a-z0-9-]{0,62}))*\Z")
+_KEYS = {
+    "flow_authentication": "authentication",
+    "flow_invalidation": "logout",
+    "flow_recovery": "recovery",
+    "flow_user_settings": "credential_setup",
+}
+_CONSENT_ONLY = ("default-provider-authorization-explicit-consent", "default-provider-authorization-implicit-consent")
+
+_SHIPPED = {
+    "authentication": "sign-in",
+    "device_code": "connect-a-device",
+    "logout": "sign-out",
+    "credential_setup": "set-up-credentials",
+}
+
+
+@dataclass
+class Plan:
+    """One tenant: its document and its flows. ``brand`` is None where no brand is among the files."""
+
+    name: str
+    brand: Entry | None
+    home: bool
+    block: Block
+    names: Names = field(default_factory=Names)
+    flows: list[Block] = field(default_factory=list)
+    chosen: dict[str, Entry] = field(default_factory=dict)
+    device: str = ""
+    device_flow: Entry | None = None
+    made: dict[tuple[Any, ...], str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for shipped in _SHIPPED.values() if self.name == DEFAULT else ():
+            self.names.make(shipped)
+
+    def name_of(self, slug: str, designation: str, *, default: bool) -> str:
+        """The flow's name here: in the default tenant its own flows take the place of the shipped ones, under their names."""
+        shipped = _SHIPPED.get(designation) if default and self.name == DEFAULT else None
+        return shipped or self.names.make(slug)
+
+
+class Brands:
+    """The tenants, made of the brands; people and applications belong to the first, the home."""
+
+    def __init__(self, work: Work, flows: Flows) -> None:
+        self.work, self.flows = work, flows
+        self._names, self._hosts = Names(), set[str]()
+
+    def plans(self) -> list[Plan]:
+        """Every tenant with its flows, the home first."""
+        brands = self.work.objects.of(BRAND)
+        chosen = next((each for each in brands if _is_default(each)), brands[0] if len(brands) == 1 else None)
+        ordered = [chosen, *(each for each in brands if each is not chosen)]
+        plans = [self._plan(each, home=at == 0) for at, each in enumerate(ordered)]
+        for plan in plans:
+            self._choose(plan)
+            self._draw(plan)
+        return plans
+
+    def device_flow(self, plan: Plan, provider: Entry) -> str:
+        """The flow that devices of this provider need, where it is not the tenant's own; else ""."""
+        login, own = self._referred(provider, "authentication_flow"), ""
+        asks = self._referred(provider, "authorization_flow")
+        if isinstance(asks, str) and asks in _CONSENT_ONLY:
+            text = f"{asks} is not among the files, and taken to hold nothing but consent as authentik ships it."
+            self.work.note(provider, text, "authorization_flow")
+            asks = None
+        if asks is None or (isinstance(asks, Entry) and not self._beside_consent(asks)):
+            asks = None
+        if login is plan.chosen.get("authentication"):
+            login = None
+        if login is None and asks is None:
+            return own
+        if (login, asks) not in plan.made:
+            plan.made[login, asks] = self._device(plan, login, asks, provider, default=False)
+        return plan.made[login, asks]
+
+    def _plan(self, brand: Entry | None, *, home: bool) -> Plan:
+        if brand is None:
+            name = self._names.make(DEFAULT)
+            return Plan(name, None, home, Block({"tenant": name}))
+        brand.used |= {"default", "domain", "branding_title", "branding_logo", "flow_device_code", "pk", *_KEYS}
+        is_default = _is_default(brand)
+        name = self._names.make(DEFAULT if is_default else brand.title)
+        values: dict[str, Any] = {"tenant": name}
+        if title := self._said(brand, "branding_title"):
+            values["title"] = title if isinstance(title, Ours) else title[:100]
+        logo = self._said(brand, "branding_logo")
+        if isinstance(logo, str) and re.match(r"data:image/(png|jpeg|webp|svg\+xml);base64,[A-Za-z0-9+/=]{1,65536}\Z", logo):
+            values["logo"] = logo
+        elif logo:
+            self.work.note(
+                brand, "its logo is not carried over: give the picture as a path on this server or a data: address.", "branding_logo"
+            )
+        if domains := self._domains(brand, name):
+            values["domains"] = domains
+        if not home:
+            text = "people, groups and applications belong to one tenant here and were written into the first; this one has flows only."
+            self.work.note(brand, text)
+        elif not is_default:
+            self.work.note(brand, f"no default brand is among the files: people, groups and applications go into the tenant {name}.")
+        return Plan(name, brand, home, Block(values))
+
+    def _said(self, brand: Entry, key: str) -> Any:
+        try:
+            return brand.passed_on(key)
+        except NotCarried as error:
+            self.work.notes.add(brand.file, error.line, f"{brand}: {error.text}; not carried over.")
+            return ""
+
+    def _domains(self, brand: Entry, name: str) -> list[Any]:
+        """authentik compares the end of the host; here that is the name itself and what lies below it."""
+        domain = self._said(brand, "domain")
+        if isinstance(domain, Ours):
+            self.work.note(brand, "only the host itself leads to it, not those that end with it.", "domain")
+            return [domain]
+        domain = domain.lower().lstrip(".")
+        if domain in ("", "authentik-default"):
+            return []
+        taken = domain in self._hosts or (domain in settings.DEFAULT_HOSTS and name != DEFAULT)
+        if taken or not _HOST.match(domain):
+            self.work.note(brand, f"the domain {domain[:80]} is {'taken' if taken else 'no host name'} and left out.", "domain")
+            return []
+        self._hosts.add(domain)
+        return [domain] if domain in settings.DEFAULT_HOSTS else [domain, f"*.{domain}"]
+
+    def _choose(self, plan: Plan) -> None:
+        """Which flows the tenant begins with: those that the brand names; else authentik takes the first by slug."""
+        for key, designation in _KEYS.items():
+            found = self._referred(plan.brand, key) if plan.brand else None
+            if isinstance(found, Entry) and DESIGNATIONS.get(found.said("designation")) == designation:
+                plan.chosen[designation] = found
+            elif found is not None and plan.brand:
+                why = "is not among the files" if isinstance(found, str) else "has another designation"
+                self.work.note(plan.brand, f"{key}: {found} {why}.", key)
+        for designation in ("authentication", "logout") if plan.home else ():
+            named = plan.brand is not None and any(plan.brand.values.get(key) for key, each in _KEYS.items() if each == designation)
+            found_here = [each for each in self.work.objects.of(FLOW) if DESIGNATIONS.get(each.said("designation")) == designation]
+            if found_here and not named and designation not in plan.chosen:
+                plan.chosen[designation] = min(found_here, key=lambda each: each.said("slug"))
+                if len(found_here) > 1:
+                    flow = plan.chosen[designation]
+                    self.work.note(flow, f"no brand names a flow for {designation}: this one is the first by slug.")
+        settings_flows = [each for each in self.work.objects.of(FLOW) if each.said("designation") == "stage_configuration"]
+        settings_flows = [each for each in settings_flows if each is not self._device_entry(plan)]
+        if plan.home and len(settings_flows) == 1:
+            plan.chosen.setdefault("credential_setup", settings_flows[0])
+
+    def _device_entry(self, plan: Plan) -> Entry | None:
+        found = self._referred(plan.brand, "flow_device_code") if plan.brand else None
+        return found if isinstance(found, Entry) else None
+
+    def _draw(self, plan: Plan) -> None:
+        plan.device_flow = self._device_entry(plan)
+        flows = self.work.objects.of(FLOW) if plan.home else list(dict.fromkeys(plan.chosen.values()))
+        for flow in flows:
+            if flow is not plan.device_flow:
+                self._flow(plan, flow)
+        referred = self._referred(plan.brand, "flow_device_code") if plan.brand else None
+        if referred is not None and plan.brand:
+            plan.device = self._device(
+                plan, None, None if plan.device_flow else str(referred), plan.device_flow or plan.brand, default=True
+            )
+        kept = sorted({*_SHIPPED.values()} - {block.values["flow"] for block in plan.flows} - {"sign-out"})
+        if plan.name == DEFAULT and plan.flows and kept:
+            about = plan.brand or self.work.objects.of(FLOW)[0]
+            self.work.note(about, f"the default tenant keeps its shipped flows {', '.join(kept)}, which sign people in in their own way.")
+
+    def _flow(self, plan: Plan, flow: Entry) -> None:
+        said = flow.said("designation")
+        designation = DESIGNATIONS.get(said)
+        if designation is None:
+            known = "its steps stand in the flows of devices" if said == "authorization" else "there is no such purpose here"
+            self.work.note(flow, f"a flow for {said[:30]} is not carried over by itself: {known}.", "designation")
+            self.flows.steps(flow)
+            return
+        steps = self.flows.steps(flow)
+        if designation == "credential_setup" or (designation != "authentication" and self.flows.requires_sign_in(flow)):
+            steps = [*self._sign_in(plan, None), *steps]
+        default = plan.chosen.get(designation) is flow
+        slug = flow.said("slug") or flow.title
+        name = plan.name_of(slug, designation, default=default)
+        if name != slug:
+            self.work.note(flow, f"it is called {name} here.", "slug")
+        plan.flows.append(self.flows.document(name, flow, designation, steps, default=default))
+
+    def _device(self, plan: Plan, login: Any, asks: Any, about: Entry, *, default: bool) -> str:
+        """authentik signs in, walks the brand's flow, asks for the code and then walks the provider's: here that is one flow."""
+        slug = (plan.device_flow or about).said("slug") or "connect-a-device"
+        name = plan.name_of(slug if default else f"{slug}-{about.title}", "device_code", default=default)
+        middle = self.flows.steps(plan.device_flow) if plan.device_flow else []
+        missing = [each for each in (login, asks) if isinstance(each, str)]
+        steps = [refusal("missing-flow", f"authentik: the flow {each} is not among the files") for each in missing]
+        for each in missing:
+            self.work.note(about, f"the flow {each} is not among the files: devices are refused.")
+        if not missing:
+            consent = [step for step in self.flows.steps(asks) if step.values.get("stage") == "consent"] if asks else []
+            comments = [comment for step in consent for comment in step.comments]
+            last = [Block({"stage": "device_code"}), *(self._beside_consent(asks) if asks else [])]
+            steps = [*self._sign_in(plan, login), *middle, *last, Block({"stage": "consent"}, comments), Block({"stage": "finish"})]
+            self.work.note(about, "devices sign in, enter the code and are always asked for consent, in one flow.")
+        title = about if about.model == FLOW else plan.device_flow or about
+        plan.flows.append(self.flows.document(name, title, "device_code", steps, default=default))
+        return name
+
+    def _beside_consent(self, flow: Entry) -> list[Block]:
+        return [step for step in self.flows.steps(flow) if step.values.get("stage") != "consent"]
+
+    def _sign_in(self, plan: Plan, login: Entry | None) -> list[Block]:
+        flow = login or plan.chosen.get("authentication")
+        if flow is None:
+            return [refusal("sign-in", "authentik: the flow by which people sign in is not among the files")]
+        return self.flows.steps(flow)
+
+    def _referred(self, entry: Entry, key: str) -> Entry | str | None:
+        """The flow under this key; its name where it is not among the files."""
+        value = entry.values.get(key)
+        if value in (None, ""):
+            return None
+        found = self.work.objects.find(value)
+        if found is not None and found.model == FLOW:
+            return found
+        return self.work.objects.named(value, "slug") or str(value)
+
+
+def _is_default(brand: Entry) -> bool:
+    try:
+        return brand.true("default")
+    except NotCarried:
+        return False

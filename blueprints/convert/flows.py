@@ -1,0 +1,211 @@
+"""authentik's flows, with their bindings and policies, as flow documents of ours."""
+
+import copy
+import re
+from typing import Any
+
+from pydantic import ValidationError
+
+from blueprints.convert.entries import Entry, NotCarried
+from blueprints.convert.policies import Judgement
+from blueprints.convert.report import Block
+from blueprints.convert.steps import Work, refusal, steps_of
+from flows.document import FlowDocument
+from flows.layout import symbol
+from flows.lint import lint
+
+FLOW = "authentik_flows.flow"
+_STAGE_BINDING = "authentik_flows.flowstagebinding"
+_OPENS = {"login", "totp_setup", "recovery_code_setup"}  # what lets somebody in or changes what guards them; the others only ask
+_LOOKS = {"background", "layout", "compatibility_mode"}
+_AUTHENTICATED = ("", "none", "require_authenticated", "require_unauthenticated")
+MAX_STEPS = 100
+DESIGNATIONS = {
+    "authentication": "authentication",
+    "enrollment": "enrollment",
+    "recovery": "recovery",
+    "invalidation": "logout",
+    "stage_configuration": "credential_setup",
+}
+
+
+class Flows:
+    """The steps of every flow, converted once."""
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self._bindings: dict[Entry, list[Entry]] = {}
+        self._steps: dict[Entry, list[Block]] = {}
+        self._stray: set[str] = set()
+        for binding in work.objects.of(_STAGE_BINDING):
+            flow = work.objects.find(binding.values.get("target"))
+            binding.used.add("target")
+            if flow is not None and flow.model == FLOW:
+                self._bindings.setdefault(flow, []).append(binding)
+                continue
+            binding.used |= binding.values.keys()
+            if work.objects.elsewhere(binding.values.get("target")):
+                work.note(binding, "its flow is not among the files; it is not carried over.")
+            else:
+                self._stray.add(binding.file)
+                work.note(binding, "its flow is not known: every flow of this file refuses.")
+
+    def steps(self, flow: Entry) -> list[Block]:
+        """What the flow's own stages and policies become."""
+        if flow not in self._steps:
+            self._steps[flow] = self._made(flow)
+        return self._steps[flow]
+
+    def requires_sign_in(self, flow: Entry) -> bool:
+        """Whether only somebody who is signed in walks it."""
+        return flow.said("authentication") == "require_authenticated"
+
+    def document(self, name: str, flow: Entry, designation: str, steps: list[Block], *, default: bool) -> Block:
+        """The flow document of these steps; one that would not be sound refuses everybody, and says why."""
+        title = (flow.said("title") or flow.title)[:100]
+        values: dict[str, Any] = {"flow": name, "title": title, "for": designation, **({} if default else {"default": False})}
+        block = Block({**values, "steps": _named_once(copy.deepcopy(steps[: MAX_STEPS + 1]))})
+        if found := _unsound(block):
+            self.work.note(flow, f"what it becomes is not sound, so it refuses everybody: {'; '.join(found)[:300]}")
+            comments = [f"authentik: what {flow.title} becomes is not sound, so it refuses everybody:", *found, *_comments(block)]
+            block = Block({**values, "steps": [refusal("not-carried-over", *comments)]})
+        return block
+
+    def _made(self, flow: Entry) -> list[Block]:
+        flow.used |= {"name", "title", "slug", "designation", "authentication", "policy_engine_mode", "pk"}
+        if flow.values.keys() & _LOOKS:
+            self.work.note(flow, "its looks (background, layout) are not carried over; a tenant has a logo and an accent.")
+            flow.used |= _LOOKS
+        if flow.file in self._stray:
+            return [refusal("missing-stage", f"authentik: a stage of {flow.file} belongs to a flow that is not known")]
+        bindings = sorted(self._bindings.get(flow, []), key=_order)
+        if len(bindings) > MAX_STEPS:
+            self.work.note(flow, f"it has more than {MAX_STEPS} stages and refuses everybody.")
+            return [refusal("too-many-stages", f"authentik: {flow.title} has more than {MAX_STEPS} stages")]
+        stages = [self.work.objects.find(binding.values.get("stage")) for binding in bindings]
+        self.work.writes = any(stage is not None and stage.model.endswith(".userwritestage") for stage in stages)
+        steps = [step for binding in bindings for step in self._bound(binding)]
+        return self._guarded(flow, self._passwords_once(flow, steps))
+
+    def _bound(self, binding: Entry) -> list[Block]:
+        work = self.work
+        binding.used |= {"order", "stage", "evaluate_on_plan", "re_evaluate_policies", "policy_engine_mode", "pk"}
+        stage = work.objects.find(binding.values.get("stage"))
+        if stage is None:
+            work.note(binding, "its stage is not among the files; a step that refuses stands in its place.")
+            return [refusal("missing-stage", f"authentik: the stage {binding.values.get('stage')} is not among the files")]
+        self._answers(binding)
+        judged = work.policies.judge(binding)
+        steps = copy.deepcopy(steps_of(stage, work))
+        opens = any(step.values.get("stage") in _OPENS for step in steps)
+        when = judged.at_most if opens else judged.at_least
+        if opens and judged and when is None:
+            work.note(binding, f"whom its policies let pass {stage.title} is not known; a step that refuses stands before it.")
+            return [refusal(f"{stage.title}-policies", *judged.opaque), *steps]
+        if judged.opaque:
+            where = "always" if when is None else "wherever its other policies agree"
+            work.note(binding, f"a policy decides when {stage.title} applies, which is not known: it applies {where}.")
+        steps[0].comments = [*judged.opaque, *steps[0].comments]
+        for step in steps:
+            step.values = _with_condition(step.values, when)
+        return steps
+
+    def _answers(self, binding: Entry) -> None:
+        try:
+            action = binding.text("invalid_response_action") or "retry"
+        except NotCarried as error:
+            self.work.notes.add(binding.file, error.line, f"{binding}: {error.text}")
+            return
+        if action != "retry":
+            text = f"invalid_response_action {action[:30]} is not carried over: a wrong answer is asked for again."
+            self.work.note(binding, text, "invalid_response_action")
+
+    def _passwords_once(self, flow: Entry, steps: list[Block]) -> list[Block]:
+        """A password that was asked beside the name is not asked a second time: the same proof, once."""
+        first = next((step for step in steps if step.values.get("stage") == "password" and "when" not in step.values), None)
+        kept: list[Block] = []
+        for step in steps:
+            if first is not None and step is not first and step.values.get("stage") == "password" and kept_before(first, kept):
+                self.work.note(flow, "the password is asked once: the identification stage asks for it already.")
+                first.comments += step.comments
+            else:
+                kept.append(step)
+        return kept
+
+    def _guarded(self, flow: Entry, steps: list[Block]) -> list[Block]:
+        """With a step that refuses whomever the flow's own policies would keep out, before anybody is let in."""
+        judged = self._access(flow)
+        if not judged:
+            return steps
+        allowed = judged.at_most
+        guard = refusal(f"{flow.title}-policies", *judged.opaque)
+        if allowed is None:
+            self.work.note(flow, "who may walk it is not known; it refuses everybody.")
+            return [guard, *steps]
+        guard.values = _with_condition(guard.values, f"!({allowed})")
+        opens = [at for at, step in enumerate(steps) if step.values.get("stage") in _OPENS]
+        at = opens[0] if opens else 0
+        return [*steps[:at], guard, *steps[at:]]
+
+    def _access(self, flow: Entry) -> Judgement:
+        judged = self.work.policies.judge(flow)
+        asked = flow.values.get("authentication") or ""
+        if asked in _AUTHENTICATED:
+            return judged
+        self.work.note(
+            flow, f"authentication: {flow.said('authentication')[:50]} is not carried over; it refuses everybody.", "authentication"
+        )
+        return Judgement(opaque=[*judged.opaque, f"authentik: authentication: {asked}"], everyone=True)
+
+
+def kept_before(first: Block, kept: list[Block]) -> bool:
+    """Whether the step stands among these already."""
+    return any(step is first for step in kept)
+
+
+def _order(binding: Entry) -> tuple[float, str, int]:
+    order = binding.values.get("order")
+    number = float(order) if isinstance(order, int | float | str) and re.fullmatch(r"-?[0-9]{1,9}", str(order)) else 0.0
+    return (number, binding.file, binding.line)
+
+
+def _with_condition(values: dict[str, Any], when: str | None) -> dict[str, Any]:
+    """With the condition after the name of the step."""
+    if when is None:
+        return values
+    head = {key: value for key, value in values.items() if key in ("id", "stage", "group")}
+    both = f"({values['when']}) && ({when})" if "when" in values else when
+    return {**head, "when": both, **{key: value for key, value in values.items() if key not in (*head, "when")}}
+
+
+def _named_once(steps: list[Block], taken: set[str] | None = None) -> list[Block]:
+    """The same steps; an id that stands twice is numbered, and conditions of its neighbours follow."""
+    taken = set() if taken is None else taken
+    for step in steps:
+        kind = step.values.get("stage") or step.values.get("group") or ""
+        wanted = name = step.values.get("id") or kind
+        number = 1
+        while symbol(name) in taken:
+            number += 1
+            name = f"{wanted}-{number}"
+        taken.add(symbol(name))
+        for each in steps if name != wanted else ():
+            if "when" in each.values:
+                each.values["when"] = each.values["when"].replace(f"steps.{symbol(wanted)}.", f"steps.{symbol(name)}.")
+        rest = {key: value for key, value in step.values.items() if key != "id"}
+        step.values = rest if name == kind else {"id": name, **rest}
+        _named_once(step.values.get("steps", []), taken)
+    return steps
+
+
+def _comments(block: Block) -> list[str]:
+    steps = block.values.get("steps", [])
+    return list(dict.fromkeys([*block.comments, *(comment for step in steps for comment in _comments(step))]))
+
+
+def _unsound(block: Block) -> list[str]:
+    try:
+        document = FlowDocument.model_validate(block.plain())
+    except ValidationError as errors:
+        return [f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in errors.errors()]
+    return [f"{'.'.join(map(str, found.path))}: {found.message}" for found in lint(document, {}) if found.level == "error"]

@@ -1,0 +1,135 @@
+"""What a conversion hands back: the documents as YAML with their comments, and a note for whatever was not carried over."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+_PLAIN = re.compile(r"\A[A-Za-z_][A-Za-z0-9_./@-]*(?: [A-Za-z0-9_./@-]+)*\Z")
+_WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
+_WIDTH, _LINES = 140, 200
+
+
+@dataclass(frozen=True)
+class Ours:
+    """A tag of ours that stands where only the running installation knows the value: ``!env NAME default``."""
+
+    tag: str
+    words: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"!{self.tag} {_scalar(self.words[0]) if len(self.words) == 1 else _row(self.words)}"
+
+
+@dataclass
+class Block:
+    """A document or a step, with the comments that stand above it."""
+
+    values: dict[str, Any]
+    comments: list[str] = field(default_factory=list)
+
+    def plain(self) -> dict[str, Any]:
+        """The values alone."""
+        return {key: _without_comments(value) for key, value in self.values.items()}
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that an administrator should look at, and where it stands in the file that was read; lines count from 1."""
+
+    file: str
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{shown(self.file)}:{self.line}: {self.text}"
+
+
+@dataclass
+class Notes:
+    """The notes of a conversion."""
+
+    kept: dict[Note, None] = field(default_factory=dict)
+
+    def add(self, file: str, line: int, text: str) -> None:
+        """One more; the same one twice counts once."""
+        self.kept.setdefault(Note(file, line, shown(text)[:500]))
+
+
+def shown(text: str) -> str:
+    """A text as one line that cannot steer a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def write(blocks: Iterable[Block]) -> str:
+    """The documents as YAML."""
+    return "---\n".join("".join(f"{line}\n" for line in _block(block, "", "")) for block in blocks)
+
+
+def source_lines(text: str) -> list[str]:
+    """A source for a comment: every kind of line break is one here, so that nothing of it can leave the comment."""
+    lines = [shown(line.expandtabs(4)).rstrip()[:300] for line in text.strip().splitlines()]
+    more = len(lines) - _LINES
+    return lines[:_LINES] + ([f"({more} more lines)"] if more > 0 else [])
+
+
+def _without_comments(value: Any) -> Any:
+    if isinstance(value, Block):
+        return value.plain()
+    if isinstance(value, dict):
+        return {key: _without_comments(each) for key, each in value.items()}
+    return [_without_comments(each) for each in value] if isinstance(value, list) else value
+
+
+def _block(block: Block, indent: str, first: str) -> Iterator[str]:
+    """``first``: what stands before its first key, of the width of the indent."""
+    for comment in block.comments:
+        for line in source_lines(comment):
+            yield f"{first[:-2] if first else indent}# {line}".rstrip()
+    for at, (key, value) in enumerate(block.values.items()):
+        yield from _pair(key, value, indent, first if first and at == 0 else indent)
+
+
+def _pair(key: str, value: Any, indent: str, before: str) -> Iterator[str]:
+    head = f"{before}{_scalar(key)}:"
+    if isinstance(value, list) and any(isinstance(each, Block) for each in value):
+        yield head
+        for each in value:
+            yield from _block(each, f"{indent}    ", f"{indent}  - ")
+    elif isinstance(value, list | dict):
+        row = f"{head} {_row(value)}"
+        if len(row) <= _WIDTH or not value:
+            yield row
+        elif isinstance(value, dict):
+            yield head
+            for inner, each in value.items():
+                yield from _pair(inner, each, f"{indent}  ", f"{indent}  ")
+        else:
+            yield head
+            yield from (f"{indent}  - {_row(each)}" for each in value)
+    else:
+        yield f"{head} {_scalar(value)}"
+
+
+def _row(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_scalar(key)}: {_row(each)}" for key, each in value.items()) + "}"
+    return "[" + ", ".join(map(_row, value)) + "]" if isinstance(value, list | tuple) else _scalar(value)
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, Ours):
+        return str(value)
+    if value is None or isinstance(value, bool | int | float):
+        return json.dumps(value)
+    text = str(value)
+    if _PLAIN.match(text) and text.lower() not in _WORDS:
+        return text
+    if '"' in text and "'" not in text and text.isprintable():
+        return f"'{text}'"
+    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in json.dumps(text, ensure_ascii=False))
+
+
+def _escaped(letter: str) -> str:
+    return f"\\u{ord(letter):04x}" if ord(letter) < 0x10000 else f"\\U{ord(letter):08x}"

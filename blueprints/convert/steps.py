@@ -1,0 +1,239 @@
+"""What each of authentik's stages becomes: steps of ours, or a step that refuses and says what is missing."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from blueprints.convert.entries import Entry, NotCarried, Objects
+from blueprints.convert.names import short_name
+from blueprints.convert.policies import Policies
+from blueprints.convert.report import Block, Notes
+
+_ASKS_PASSWORD = "authentik_stages_password.passwordstage"  # noqa: S105 a model
+REFUSES = "This part was not carried over yet. Ask an administrator."
+_TYPES = {
+    "text": "text",
+    "text_area": "long_text",
+    "email": "email",
+    "number": "number",
+    "checkbox": "checkbox",
+    "date": "date",
+}
+_SILENT = ("static", "separator", "hidden", "text_read_only", "text_area_read_only", "alert_info", "alert_warning", "alert_danger")
+_SHIPPED_SETTINGS = {"case_insensitive_matching": True, "pretend_user_exists": True, "show_matched_user": True}
+
+
+@dataclass
+class Work:
+    """What every part of the conversion reads and writes. ``writes``: whether the flow keeps what its prompts ask."""
+
+    objects: Objects
+    policies: Policies
+    notes: Notes
+    writes: bool = False
+
+    def note(self, entry: Entry, text: str, key: str = "") -> None:
+        """A note at a key of the entry, or at its beginning."""
+        self.notes.add(entry.file, entry.lines.get(key, entry.line), f"{entry}: {text}")
+
+
+def refusal(name: str, *comments: str) -> Block:
+    """A step that lets nobody pass, with the reason above it."""
+    return Block({"id": short_name(name), "stage": "deny", "settings": {"message": REFUSES}}, list(comments))
+
+
+def steps_of(stage: Entry, work: Work) -> list[Block]:
+    """The steps that do what the stage did; what cannot be carried over refuses."""
+    make = _STAGES.get(stage.model)
+    try:
+        if make is None:
+            raise NotCarried("there is no stage for this yet", stage.line)
+        steps = make(stage, work)
+    except NotCarried as error:
+        stage.used |= stage.values.keys()
+        work.notes.add(stage.file, error.line, f"{stage}: {error.text}; a step that refuses stands in its place.")
+        return [refusal(stage.title, f"authentik: {stage} is not carried over: {error.text}")]
+    stage.used |= {"name", "flow_set"}
+    return steps
+
+
+def _step(kind: str, **settings: Any) -> Block:
+    return Block({"stage": kind, **({"settings": settings} if settings else {})})
+
+
+def _identification(stage: Entry, work: Work) -> list[Block]:
+    fields = [str(each) for each in stage.list("user_fields")]
+    known = [each for each in fields if each in ("username", "email")]
+    if not known:
+        raise NotCarried("people are found by nothing that is known here", stage.lines.get("user_fields", stage.line))
+    if len(known) < len(fields):
+        work.note(stage, f"people are not found by {', '.join(set(fields) - set(known))}.", "user_fields")
+    for key, ours in _SHIPPED_SETTINGS.items():
+        if stage.true(key, ours) is not ours:
+            work.note(stage, f"{key} is not carried over: it is always {str(ours).lower()} here.", key)
+    steps = [_step("identification", fields=known)]
+    for key in ("captcha_stage", "webauthn_stage"):
+        if stage.take(key):
+            work.note(stage, f"{key} is not carried over; a step that refuses stands in its place.", key)
+            steps.append(refusal(key, f"authentik: {stage}: the {key} is not carried over"))
+    password = stage.take("password_stage")
+    if password:
+        entry = work.objects.find(password)
+        if entry is None:
+            work.note(stage, "its password stage is not among the files; the password is asked as it is by default here.", "password_stage")
+        if entry is not None and entry.model != _ASKS_PASSWORD:
+            raise NotCarried("its password_stage is none that asks for a password", stage.lines["password_stage"])
+        steps += steps_of(entry, work) if entry else [_step("password")]
+    return steps
+
+
+def _password(stage: Entry, work: Work) -> list[Block]:
+    backends = [str(each) for each in stage.list("backends")]
+    if backends and not any(each.endswith("InbuiltBackend") for each in backends):
+        raise NotCarried("passwords are kept elsewhere", stage.lines["backends"])
+    if len(backends) > 1:
+        left = ", ".join(each.rpartition(".")[2] for each in backends if not each.endswith("InbuiltBackend"))
+        work.note(stage, f"only passwords that are kept here are checked, not {left}.", "backends")
+    tries = stage.take("failed_attempts_before_cancel")
+    if not isinstance(tries, int) or not 1 <= tries <= 20:
+        return [_step("password")]
+    work.note(
+        stage,
+        f"after {tries} wrong passwords one has to wait, longer each time; the flow is not cancelled.",
+        "failed_attempts_before_cancel",
+    )
+    return [_step("password", free=tries)]
+
+
+def _validate(stage: Entry, work: Work) -> list[Block]:
+    given = [str(each) for each in stage.list("device_classes")] or ["static", "totp", "webauthn", "duo", "sms", "email"]
+    known: list[str] = [each for each in ("totp", "static") if each in given]
+    if not known:
+        raise NotCarried(f"none of {', '.join(given)} is there yet", stage.lines.get("device_classes", stage.line))
+    if others := [each for each in given if each not in known]:
+        work.note(
+            stage, f"{', '.join(others)} cannot be shown here yet: whoever holds nothing else counts as having none.", "device_classes"
+        )
+    missing = _missing(stage, work, known)
+    if stage.take("last_auth_threshold") not in (None, "", "seconds=0"):
+        work.note(stage, "last_auth_threshold is not carried over: it is asked in every sign-in.", "last_auth_threshold")
+    work.note(stage, "authenticators are not in blueprints: people set theirs up anew.")
+    if len(known) == 1:
+        return [_step("totp" if known == ["totp"] else "recovery_code", missing=missing)]
+    how = short_name(f"{stage.title}-how")
+    word = f"steps.{re.sub('[^a-z0-9]', '_', how)}.choice"
+    has_codes, has_app = '"recovery_code" in person.credentials', '"totp" in person.credentials'
+    options = [
+        Block({"value": "totp", "title": "With a code from my authenticator app"}),
+        Block({"value": "recovery_code", "title": "With one of my recovery codes"}),
+    ]
+    choice = {"title": "Confirm that it is you", "options": [each.values for each in options], "default": "totp"}
+    inner = [
+        Block({"id": how, "stage": "choice", "when": f"{has_app} && {has_codes}", "settings": choice}),
+        Block({"stage": "totp", "when": f'!({has_codes}) || ({has_app} && {word} != "recovery_code")', "settings": {"missing": missing}}),
+        Block({"stage": "recovery_code", "when": f'{has_codes} && ({word} == "recovery_code" || !({has_app}))'}),
+    ]
+    return [Block({"group": short_name(stage.title), "steps": inner})]
+
+
+def _missing(stage: Entry, work: Work, known: list[str]) -> str:
+    action = stage.text("not_configured_action") or "skip"
+    if action not in ("skip", "deny", "configure"):
+        raise NotCarried(f"there is no not_configured_action {action[:30]}", stage.lines["not_configured_action"])
+    setups = [work.objects.find(each) for each in stage.list("configuration_stages")]
+    if action != "configure":
+        return "skip" if action == "skip" else "refuse"
+    wanted = "authenticator_totp" if "totp" in known else "authenticator_static"
+    if setups and not any(each is not None and wanted in each.model for each in setups):
+        work.note(stage, "none of its configuration_stages is there yet: whoever has no authenticator is refused.", "configuration_stages")
+        return "refuse"
+    return "set_up"
+
+
+def _prompt(stage: Entry, work: Work) -> list[Block]:
+    found = [work.objects.find(each) for each in stage.list("fields")]
+    if None in found or not found:
+        raise NotCarried("not all of its fields are among the files", stage.lines.get("fields", stage.line))
+    fields = [_field(each, work) for each in sorted((each for each in found if each), key=_order)]
+    asked = [each for each in fields if each]
+    names = [each["name"] for each in asked]
+    if len(set(names)) < len(names):
+        raise NotCarried("two of its fields have the same name", stage.line)
+    if not asked:
+        raise NotCarried("none of its fields asks for anything", stage.line)
+    steps = [_step("prompt", fields=asked, **({} if work.writes else {"keep": False}))]
+    for each in stage.list("validation_policies"):
+        policy = work.objects.find(each)
+        reason = (
+            work.policies.source(policy) if policy else "authentik: a validation policy that is not among the files is not carried over"
+        )
+        steps.append(refusal(f"{stage.title}-validation", reason))
+        work.note(stage, "a validation policy is not carried over; a step that refuses stands after the question.", "validation_policies")
+    return steps
+
+
+def _order(prompt: Entry) -> tuple[float, int]:
+    order = prompt.values.get("order")
+    return (order if isinstance(order, int | float) else 0, prompt.line)
+
+
+def _field(prompt: Entry, work: Work) -> dict[str, Any] | None:
+    kind = prompt.text("type") or "text"
+    key = prompt.text("field_key")
+    if kind in _SILENT:
+        prompt.used |= prompt.values.keys()
+        work.note(prompt, f"a field of the type {kind} asks for nothing and is left out.", "type")
+        return None
+    ours = _TYPES.get(kind)
+    if ours is None:
+        raise NotCarried(f"its field {key} is of the type {kind}, which is not there", prompt.lines.get("type", prompt.line))
+    name = re.sub(r"[^a-z0-9_]", "_", key.rpartition(".")[2].lower()).strip("_")[:45]
+    name = name if re.match(r"[a-z]", name) else f"field_{name}".rstrip("_")
+    if name != key:
+        work.note(prompt, f"the field {key} is called {name} here.", "field_key")
+    prompt.used |= {"name", "order"}
+    field = {"name": name, "label": prompt.text("label"), "type": ours, "help": prompt.text("sub_text")}
+    return {key: value for key, value in field.items() if value} | ({"required": True} if prompt.true("required") else {})
+
+
+def _user_write(stage: Entry, work: Work) -> list[Block]:
+    raise NotCarried("prompt keeps its answers on the person by itself; accounts are not made by flows yet", stage.line)
+
+
+def _redirect(stage: Entry, work: Work) -> list[Block]:
+    if stage.text("mode") not in ("", "static"):
+        raise NotCarried("it leads to another flow", stage.lines["mode"])
+    return [_step("redirect", to=stage.text("target_static"))]
+
+
+def _deny(stage: Entry, work: Work) -> list[Block]:
+    message = stage.text("deny_message")
+    return [_step("deny", **({"message": message[:300]} if message else {}))]
+
+
+def _consent(stage: Entry, work: Work) -> list[Block]:
+    if stage.text("mode") not in ("", "always_require"):
+        work.note(stage, "consent is asked every time; it is not remembered.", "mode")
+    stage.used.add("consent_expire_in")
+    return [_step("consent")]
+
+
+def _plain(kind: str) -> Callable[[Entry, Work], list[Block]]:
+    return lambda stage, work: [_step(kind)]
+
+
+_STAGES: dict[str, Callable[[Entry, Work], list[Block]]] = {
+    "authentik_stages_identification.identificationstage": _identification,
+    _ASKS_PASSWORD: _password,
+    "authentik_stages_authenticator_validate.authenticatorvalidatestage": _validate,
+    "authentik_stages_authenticator_totp.authenticatortotpstage": _plain("totp_setup"),
+    "authentik_stages_authenticator_static.authenticatorstaticstage": _plain("recovery_code_setup"),
+    "authentik_stages_user_login.userloginstage": _plain("login"),
+    "authentik_stages_user_logout.userlogoutstage": _plain("logout"),
+    "authentik_stages_user_write.userwritestage": _user_write,
+    "authentik_stages_consent.consentstage": _consent,
+    "authentik_stages_deny.denystage": _deny,
+    "authentik_stages_prompt.promptstage": _prompt,
+    "authentik_stages_redirect.redirectstage": _redirect,
+}

@@ -1,0 +1,248 @@
+"""authentik's tags as far as they are data: what an entry says, with references kept as references and nothing executed."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from blueprints.convert.report import Ours
+from blueprints.nodes import BadYaml, Node
+
+MAX_VALUES = 200_000
+MAX_DEPTH = 100
+MAX_TEXT = 10_000
+_HOLE = re.compile(r"%(.)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A value that cannot be known from the file, and why."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A reference to another object: by the ``id`` of an entry of the same file, or by a model and its fields."""
+
+    file: str
+    id: str = ""
+    model: str = ""
+    fields: tuple[tuple[str, Any], ...] = ()
+
+    def __str__(self) -> str:
+        return self.id or f"{self.model} {', '.join(f'{name} {value}' for name, value in self.fields)}"
+
+
+class _NotKnown(Exception):
+    """The tag cannot be resolved from the file alone."""
+
+
+@dataclass
+class Tags:
+    """Resolves the tags of one file. ``context``: the file's own; ``found``: what an object says, for ``!FindObject``."""
+
+    file: str
+    context: Mapping[str, Node]
+    found: Callable[[Ref], Mapping[str, Any] | None]
+    _left: int = MAX_VALUES
+    _depth: int = 0
+    _asked: list[str] = field(default_factory=list)
+    _items: list[tuple[Any, Any]] = field(default_factory=list)
+
+    def value(self, node: Node) -> Any:
+        """The value of a node: plain data, Ref, Ours or Unknown; raises BadYaml beyond the limits and for tags of Python."""
+        self._left -= 1
+        self._depth += 1
+        if self._left < 0 or self._depth > MAX_DEPTH:
+            raise BadYaml("The document is too deep or too large once its tags are followed.", node.line, node.column)
+        try:
+            return self._tagged(node) if node.tag else self._plain(node)
+        finally:
+            self._depth -= 1
+
+    def _plain(self, node: Node) -> Any:
+        if node.is_map:
+            return {key: self.value(value) for key, (_, value) in node.value.items()}
+        return [self.value(each) for each in node.value] if node.is_list else node.value
+
+    def _tagged(self, node: Node) -> Any:
+        standard = node.tag.removeprefix("tag:yaml.org,2002:").removeprefix("!")
+        if standard in ("str", "map", "seq"):
+            return self._plain(node)
+        if standard.startswith("python/"):
+            raise BadYaml(f"The tag !!{standard[:80]} has no place in a blueprint.", node.line, node.column)
+        read = _TAGS.get(node.tag)
+        if read is None:
+            return Unknown(f"there is no tag !{node.tag[:50]}")
+        try:
+            return read(self, node)
+        except _NotKnown as error:
+            return Unknown(f"!{node.tag}: {error}")
+
+    def _words(self, node: Node, least: int = 1) -> list[Any]:
+        """The arguments of a tag."""
+        if node.is_map or (node.is_list and len(node.value) < least) or (not node.is_list and (least > 1 or not node.value)):
+            raise _NotKnown("this is not how the tag is written")
+        return [self._known(each) for each in node.value] if node.is_list else [str(node.value)]
+
+    def _known(self, node: Node) -> Any:
+        return _certain(self.value(node))
+
+    def _key_of(self, node: Node) -> Ref:
+        return Ref(self.file, id=str(self._words(node)[0]))
+
+    def _find(self, node: Node) -> Ref:
+        model, *pairs = self._words(node, 2)
+        if not all(isinstance(pair, list) and len(pair) == 2 and not isinstance(pair[1], list | dict | Ours) for pair in pairs):
+            raise _NotKnown("it asks for more than names and values")
+        return Ref(self.file, model=str(model).lower(), fields=tuple((str(name), value) for name, value in pairs))
+
+    def _find_object(self, node: Node) -> Any:
+        found = self.found(ref := self._find(node))
+        if found is None:
+            raise _NotKnown(f"{ref} is not among the entries before it")
+        return dict(found)
+
+    def _at_index(self, node: Node) -> Any:
+        inside, at, *default = self._words(node, 2)
+        if isinstance(inside, dict) and str(at) in inside:
+            return inside[str(at)]
+        if isinstance(inside, list) and (number := _number(at)) is not None and -len(inside) <= number < len(inside):
+            return inside[number]
+        if default:
+            return default[0]
+        raise _NotKnown("there is nothing at that place")
+
+    def _context(self, node: Node) -> Any:
+        name, *default = node.value if node.is_list and node.value else [node]
+        key = str(self._known(name)) if node.is_list else str(node.value)
+        if key in self._asked:
+            raise _NotKnown(f"the context {key[:50]} is made of itself")
+        if key in self.context:
+            self._asked.append(key)
+            try:
+                return self.value(self.context[key])
+            finally:
+                self._asked.pop()
+        if default:
+            return self.value(default[0])
+        raise _NotKnown(f"the file's context has no {key[:50]}; what an installation adds to it is not in the file")
+
+    def _env(self, node: Node) -> Ours:
+        name, *default = self._words(node)
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", str(name)) or any(
+            isinstance(each, list | dict | Ref | Ours) for each in default
+        ):
+            raise _NotKnown("this is no environment variable with a text for its default")
+        return Ours("env", (str(name), *("" if each is None else str(each) for each in default[:1])))
+
+    def _file(self, node: Node) -> Ours:
+        name = str(self._words(node)[0]).replace("\\", "/").rsplit("/", 1)[-1]
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
+            raise _NotKnown("this is no name of a file")
+        return Ours("file", (name,))
+
+    def _format(self, node: Node) -> str:
+        text, *words = self._words(node)
+        given = iter(words)
+
+        def fill(hole: re.Match[str]) -> str:
+            if hole[1] == "%":
+                return "%"
+            value = next(given, None)
+            number = hole[1] in "di" and isinstance(value, int | float)
+            if (hole[1] != "s" and not number) or not isinstance(value, str | int | float | bool):
+                raise _NotKnown("it formats more than plain texts and numbers")
+            return str(int(value) if number else value)
+
+        made = _HOLE.sub(fill, str(text))
+        if len(made) > MAX_TEXT or next(given, None) is not None:
+            raise _NotKnown("the text is too long, or has fewer places than values")
+        return made
+
+    def _if(self, node: Node) -> Any:
+        if not node.is_list:
+            return bool(node.value)
+        if not node.value:
+            raise _NotKnown("this is not how the tag is written")
+        truth = _truth(self._known(node.value[0]))
+        if len(node.value) == 1:
+            return truth
+        if len(node.value) < 3:
+            raise _NotKnown("this is not how the tag is written")
+        return self.value(node.value[1 if truth else 2])
+
+    def _condition(self, node: Node) -> bool:
+        mode, *words = self._words(node, 2)
+        truths = [_truth(each) for each in words]
+        odd = sum(truths) % 2 == 1
+        answers = {"AND": all(truths), "OR": any(truths), "XOR": odd}
+        name = str(mode).upper()
+        positive = {"NAND": "AND", "NOR": "OR", "XNOR": "XOR"}.get(name)
+        if positive:
+            return not answers[positive]
+        if name not in answers:
+            raise _NotKnown(f"there is no mode {name[:20]}")
+        return answers[name]
+
+    def _enumerate(self, node: Node) -> Any:
+        if not node.is_list or len(node.value) != 3:
+            raise _NotKnown("this is not how the tag is written")
+        over, shape, template = self._known(node.value[0]), str(self._known(node.value[1])).upper(), node.value[2]
+        if not isinstance(over, list | dict) or shape not in ("SEQ", "MAP"):
+            raise _NotKnown("this is nothing to go through")
+        made = []
+        for item in over.items() if isinstance(over, dict) else enumerate(over):
+            self._items.append(item)
+            try:
+                made.append(self.value(template))
+            finally:
+                self._items.pop()
+        if shape == "SEQ":
+            return made
+        if not all(isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in made):
+            raise _NotKnown("a mapping is made of pairs")
+        return dict(made)
+
+    def _item(self, node: Node) -> Any:
+        depth = _number(self._words(node)[0])
+        if depth is None or not 0 <= depth < len(self._items):
+            raise _NotKnown("it stands outside of !Enumerate")
+        return self._items[-1 - depth][0 if node.tag == "Index" else 1]
+
+
+def _certain(value: Any) -> Any:
+    """The same value; raises _NotKnown when any of it is unknown."""
+    if isinstance(value, Unknown):
+        raise _NotKnown(value.why)
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _certain(each)
+    return value
+
+
+def _truth(value: Any) -> bool:
+    if isinstance(value, Ours | Ref):
+        raise _NotKnown("it depends on the running installation")
+    return bool(value)
+
+
+def _number(value: Any) -> int | None:
+    return int(value) if re.fullmatch(r"-?[0-9]{1,9}", str(value)) else None
+
+
+_TAGS: dict[str, Callable[[Tags, Node], Any]] = {
+    "KeyOf": Tags._key_of,
+    "Find": Tags._find,
+    "FindObject": Tags._find_object,
+    "AtIndex": Tags._at_index,
+    "Context": Tags._context,
+    "Env": Tags._env,
+    "File": Tags._file,
+    "Format": Tags._format,
+    "If": Tags._if,
+    "Condition": Tags._condition,
+    "Enumerate": Tags._enumerate,
+    "Index": Tags._item,
+    "Value": Tags._item,
+}

@@ -1,0 +1,91 @@
+"""Applications: clients of the protocol."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from blueprints.document import ApplicationDocument
+from blueprints.kinds.kind import BY, Change, Kind, Reference, only, unique
+from flows.settings import parse_duration, write_duration
+from idp.oauth import many
+from idp.oauth.clients import STANDARD_SCOPES
+from idp.oauth.models import Application
+from idp.sealing import digest, same
+
+_PLAIN = ("title", "owner", "verified", "logo", "client_id", "grants", "scopes", "groups", "flows")
+_LIMITS = ("pending_limit", "pending_limit_per_address")
+_DURATIONS = {"access_token_lifetime": "access_token_lifetime", "refresh_token_lifetime": "refresh_token_lifetime"}
+_DURATIONS |= {"device.code_lifetime": "device_code_lifetime", "device.interval": "device_interval"}
+
+
+class ApplicationKind(Kind):
+    """A client of the protocol. Its secret is compared and stored as its hash, and never read back."""
+
+    name = "application"
+    secret_key = "client_secret"  # noqa: S105 the name of a key
+
+    def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
+        return only({row.name: _told(row) for row in Application.objects.all()}, names)
+
+    def defaults(self) -> dict[str, Any]:
+        return _told(Application(client_id=""))
+
+    def references(self, document: ApplicationDocument) -> Iterable[Reference]:
+        for at, name in enumerate(document.groups):
+            yield Reference("group", name, ("groups", at))
+        for at, name in enumerate(document.scopes):
+            if name not in STANDARD_SCOPES:
+                yield Reference("scope", name, ("scopes", at))
+        for at, name in enumerate(document.grants):
+            yield Reference("grant", name, ("grants", at))
+        for designation, name in document.flows.items():
+            yield Reference(f"flow for {designation}", name, ("flows", designation))
+
+    def secret_matches(self, change: Change, value: str) -> bool:
+        return secret_is(change.name, value)
+
+    def prepare(self, change: Change, secret: str | None) -> None:
+        values = _columns(change.given) | ({"secret_hash": digest(secret)} if secret else {})
+        whole = {"title": change.name, **_columns(change.before or {}), **values}
+        if change.before is not None and change.before.get("type") == "confidential":
+            whole.setdefault("secret_hash", "kept")
+        many.checked(Application(name=change.name, **whole))
+        given = {key: value for key, value in change.given.items() if change.writes(key)}
+        change.ready = whole if change.before is None else {**_columns(given), **({"secret_hash": values["secret_hash"]} if secret else {})}
+
+    def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
+        for change, owner in unique(changes, "client_id", many.owners_of_client_ids):
+            yield change, ("client_id",), f"The client id {change.given['client_id']} belongs to {owner}."
+
+    def write(self, changes: Sequence[Change]) -> None:
+        many.change(Application, {change.name: change.ready for change in changes if change.action == "update"}, by=BY)
+        new = [change for change in changes if change.action == "create"]  # after those that give a client id up
+        many.create([Application(name=change.name, **change.ready) for change in new], by=BY)
+
+    def delete(self, names: Collection[str]) -> None:
+        many.delete(Application, names, by=BY)
+
+
+def secret_is(name: str, value: str) -> bool:
+    """Whether this is the secret of the application with this name."""
+    row = Application.objects.filter(name=name).first()
+    return row is not None and same(row.secret_hash, digest(value))
+
+
+def _told(row: Application) -> dict[str, Any]:
+    told = {name: getattr(row, name) for name in _PLAIN}
+    told |= {"type": "confidential" if row.confidential else "public", "active": row.is_active}
+    told["$secret"] = digest(row.secret_hash)[:16] if row.secret_hash else ""
+    told |= {f"device.{name}": getattr(row, f"device_{name}") for name in _LIMITS}
+    return told | {key: write_duration(timedelta(seconds=getattr(row, column))) for key, column in _DURATIONS.items()}
+
+
+def _columns(given: dict[str, Any]) -> dict[str, Any]:
+    values = {name: given[name] for name in _PLAIN if name in given}
+    values |= {f"device_{name}": given[f"device.{name}"] for name in _LIMITS if f"device.{name}" in given}
+    values |= {column: int(parse_duration(given[key]).total_seconds()) for key, column in _DURATIONS.items() if key in given}
+    if "type" in given:
+        values["confidential"] = given["type"] == "confidential"
+    if "active" in given:
+        values["is_active"] = given["active"]
+    return values

@@ -1,0 +1,70 @@
+"""Flows: what differs is told step by step, and a new version is made only when something does."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from blueprints.kinds.kind import BY, Change, KeyChange, Kind, Reference, only
+from flows.difference import difference
+from flows.document import FlowDocument
+from flows.models import Flow
+from flows.versions import Prepared, references, remove, store, unfit
+
+NOTE = "applied from a blueprint"
+
+
+class FlowKind(Kind):
+    """A flow as its live version is; its document is one key."""
+
+    name = "flow"
+
+    def given(self, document: Any) -> dict[str, Any]:
+        return {"document": document.as_json()}
+
+    def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
+        rows = Flow.objects.filter(live__isnull=False).select_related("live")
+        return only({row.name: {"document": row.live.document, "parts": row.live.parts} for row in rows if row.live}, names)
+
+    def references(self, document: FlowDocument) -> Iterable[Reference]:
+        return (Reference("flow for part", name, ("steps",)) for name in references(document))
+
+    def difference(self, change: Change) -> list[KeyChange]:
+        """``ready`` is the prepared flow: a sub-flow that changes makes a new version of the flows that it is in."""
+        prepared: Prepared = change.ready
+        if change.before is None:
+            return [KeyChange("document", None, f"{len(prepared.document.steps)} steps")]
+        old = FlowDocument.model_validate(change.before["document"])
+        changes = [
+            KeyChange(".".join(filter(None, (each.step, each.key))), _side(each.old), _side(each.new))
+            for each in difference(old, prepared.document)
+        ]
+        stale = [name for name, part in prepared.parts.items() if change.before["parts"].get(name) != part]
+        changes += [KeyChange(f"flow {name}", "as it was", "as it is now") for name in stale]
+        if not changes and change.before["document"] != change.given["document"]:
+            changes.append(KeyChange("document", "written otherwise", "the same flow"))
+        return changes
+
+    def as_read(self, key: KeyChange) -> list[KeyChange]:
+        if key.key != "document":
+            return [key]
+        old, new = (FlowDocument.model_validate(document) for document in (key.old, key.new))
+        return [KeyChange(".".join(filter(None, (each.step, each.key))), _side(each.old), _side(each.new)) for each in difference(old, new)]
+
+    def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
+        planned = {change.name: change.located.document for change in changes if change.located}
+        known = {flow.name: flow for flow in Flow.objects.all()}
+        for change in changes:
+            if change.located:
+                yield from ((change, finding.path, finding.message) for finding in unfit(change.located.document, planned, known))
+
+    def write(self, changes: Sequence[Change]) -> None:
+        """Those first that are no longer the tenant's default, so that another one may be."""
+        for change in sorted(changes, key=lambda change: change.ready.document.default):
+            store(change.ready, by=BY, note=NOTE)
+
+    def delete(self, names: Collection[str]) -> None:
+        for name in names:
+            remove(name, by=BY)
+
+
+def _side(value: Any) -> Any:
+    return value if not isinstance(value, Mapping) else dict(value)

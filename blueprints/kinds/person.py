@@ -1,0 +1,88 @@
+"""People, with the groups that they are in."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from blueprints.document import PersonDocument
+from blueprints.kinds.kind import BY, Change, Kind, Reference, only, unique
+from idp.accounts import many
+from idp.accounts.credentials import hash_password, is_password, store_password
+from idp.accounts.models import Group, Person
+from idp.accounts.people import administrators, by_username
+from idp.sealing import digest
+
+_COLUMNS = {"name": "name", "email": "email", "email_verified": "email_verified", "attributes": "attributes"}
+_COLUMNS |= {"active": "is_active", "admin": "is_admin"}
+
+
+class PersonKind(Kind):
+    """Somebody who signs in. A password is compared and stored as its hash, and never read back."""
+
+    name = "person"
+    secret_key = "password"  # noqa: S105 the name of a key
+    in_any_order = frozenset({"groups"})
+
+    def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
+        groups = defaultdict(list)
+        for pk, name in Person.groups.through.objects.filter(group__in=Group.objects.all()).values_list("person_id", "group__name"):
+            groups[pk].append(name)
+        found = {}
+        for pk, username, password, *values in Person.objects.values_list("pk", "username", "password", *_COLUMNS.values()):
+            keys = dict(zip(_COLUMNS, values, strict=True))
+            found[username] = {**keys, "groups": sorted(groups[pk]), "$secret": digest(password)[:16] if password else ""}
+        return only(found, names)
+
+    def references(self, document: PersonDocument) -> Iterable[Reference]:
+        return (Reference("group", name, ("groups", at)) for at, name in enumerate(document.groups))
+
+    def secret_matches(self, change: Change, value: str) -> bool:
+        person = by_username(change.name)
+        return person is not None and is_password(person, value)
+
+    def prepare(self, change: Change, secret: str | None) -> None:
+        given = {key: column for key, column in _COLUMNS.items() if key in change.given}
+        many.checked(Person(username=change.name, **{column: change.given[key] for key, column in given.items()}))
+        change.ready = ({column: change.given[key] for key, column in given.items() if change.writes(key)}, "")
+
+    def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
+        for change, owner in unique(changes, "email", many.owners_of_emails):
+            yield change, ("email",), f"The address {change.given['email']} belongs to {owner}."
+        leaving = [change for change in changes if change.before and _administers(change.before) and not _administers(_after(change))]
+        if leaving and not administrators_after(changes):
+            key = "admin" if leaving[0].given.get("admin") is False else "active"
+            yield leaving[0], (key,), str(many.LastAdministrator.__doc__)
+
+    def harden(self, change: Change, secret: str) -> None:
+        change.ready = (change.ready[0], hash_password(secret))
+
+    def write(self, changes: Sequence[Change]) -> None:
+        known = [change for change in changes if change.action == "update"]
+        new = [change for change in changes if change.action == "create"]
+        people = [Person(username=change.name, password=change.ready[1], **change.ready[0]) for change in new]
+        many.save_people(people, {change.name: change.ready[0] for change in known}, _memberships(changes), by=BY)
+        for change in known:
+            person = by_username(change.name) if change.ready[1] else None
+            if person:
+                store_password(person, change.ready[1], by=BY)
+
+    def delete(self, names: Collection[str]) -> None:
+        many.delete_people(names, by=BY)
+
+
+def administrators_after(changes: Sequence[Change]) -> set[str]:
+    """Who of the tenant administers it once these changes of people are made."""
+    others = set(administrators()) - {change.name for change in changes}
+    return others | {change.name for change in changes if _administers(_after(change))}
+
+
+def _after(change: Change) -> dict[str, Any]:
+    return {"active": True, "admin": False, **(change.before or {}), **change.given}
+
+
+def _administers(keys: dict[str, Any]) -> bool:
+    return bool(keys["active"] and keys["admin"])
+
+
+def _memberships(changes: Iterable[Change]) -> dict[str, list[str]]:
+    return {change.name: change.given["groups"] for change in changes if "groups" in change.given and change.writes("groups")}

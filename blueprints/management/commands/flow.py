@@ -1,0 +1,246 @@
+"""``manage.py flow``: look at flows, compare, publish and roll back, try them without a trace, see how runs went."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from blueprints.management.flow import chosen, shown
+from blueprints.management.flow.chosen import Chosen
+from blueprints.management.flow.walker import options_of_walks, walker
+from flows import versions
+from flows.difference import Change, difference
+from flows.executor import NoSuchRun
+from flows.funnel import funnel
+from flows.inspector import inspect
+from flows.lint import lint
+from flows.planner import document_of, layout_of
+from flows.rehearsal import rehearse
+from flows.simulate import NobodyThere, ending, simulate
+from idp.events.bus import publish
+from idp.tenancy import tenants
+from idp.tenancy.models import DEFAULT, Tenant
+from idp.tenancy.scope import tenant_scope
+
+_BY = "command line"
+_ENDS = ("finished", "asks", "denied", "leaves", "broken")
+_GOOD = ("done", "known before", "entered", "ends")
+_BAD = ("denied", "refused", "broken")
+
+
+class Command(BaseCommand):
+    """Commands about flows."""
+
+    help = "Looks at the flows of a tenant, changes which version is live, and tries flows without writing or sending anything."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+        def action(name: str, what: str, *flow: str) -> CommandParser:
+            made: CommandParser = actions.add_parser(name, help=what, description=what)
+            made.add_argument("--tenant", default=DEFAULT, help="whose flows (%(default)s)")
+            for each in flow:
+                made.add_argument("name", metavar=each)
+            return made
+
+        action("list", "every flow: what it is for, which version is live since when, whether there is a draft")
+        _which(action("show", "a flow as YAML", "FLOW"))
+        action("versions", "every version of a flow, the newest first", "FLOW")
+        diff = action("diff", "what differs between two versions, step by step; ends with 1 when something does", "FLOW")
+        diff.add_argument("versions", nargs="*", metavar="VERSION", help="numbers, or draft; the live one against the one before")
+        draft = action("draft", "keep the flows of a file as drafts beside the live ones")
+        draft.add_argument("file", type=Path, metavar="FILE.yaml")
+        action("discard", "throw a draft away", "FLOW")
+        action("publish", "make the draft of a flow live", "FLOW").add_argument(
+            "--note", default="", help="why, for those who read it later"
+        )
+        back = action("rollback", "make an earlier version live again", "FLOW")
+        back.add_argument("number", type=int, metavar="VERSION")
+        back.add_argument("--note", default="", help="why")
+        self._trying(action)
+        action("inspect", "a run: its path, the reasons, its facts without secrets. Shows personal data, and is written down", "RUN")
+        counts = action("funnel", "how many runs came to each step and what became of them; counted once they are over", "FLOW")
+        counts.add_argument("--version", type=int, metavar="N", help="the live one if absent")
+
+    def _trying(self, action: Callable[..., CommandParser]) -> None:
+        walk = action("simulate", "walk a flow: what each step would do and why; nothing is written, nothing is sent", "FLOW")
+        _which(walk).add_argument("--file", type=Path, metavar="FILE.yaml", help="the flow as it stands there")
+        options_of_walks(walk)
+        walk.add_argument("--expect", choices=_ENDS, metavar="END", help=f"how it must end ({', '.join(_ENDS)}); if absent, not broken")
+        walk.add_argument("--json", action="store_true", help="as JSON")
+        test = action("test", "check flows and run the tests that stand beside them; all that are live if none is named")
+        test.add_argument("names", nargs="*", metavar="FLOW")
+        test.add_argument("--file", type=Path, metavar="FILE.yaml", help="the flows of this file instead")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        tenant = tenants.by_name(options["tenant"])
+        if tenant is None:
+            names = Tenant.objects.values_list("name", flat=True)
+            raise CommandError(f"There is no tenant {options['tenant']}.{chosen.nearest(options['tenant'], names)}")
+        with tenant_scope(tenant):
+            getattr(self, f"_{options['action']}")(options)
+
+    def _list(self, options: Any) -> None:
+        rows = []
+        for flow in versions.every():
+            live, draft = flow.live, getattr(flow, "draft", None)
+            when, who = (shown.moment(live.created_at), live.author) if live else ("", "")
+            default = "" if flow.is_default or not live else " (by name)"
+            rows.append([flow.name, flow.designation + default, live.number if live else "–", when, who, _noted(draft)])
+        self.stdout.write(shown.table(["flow", "for", "live", "since (UTC)", "by", "draft"], *rows))
+
+    def _show(self, options: Any) -> None:
+        name = options["name"]
+        if options["draft"]:
+            draft = chosen.draft_named(name)
+            return self.stdout.write(shown.headed({"flow": name, **draft.document}, f"{name}, {_noted(draft)}"))
+        version = chosen.version_named(name, options["version"])
+        live = ", live" if version.flow.live_id == version.pk else ""
+        note = f": {version.note}" if version.note else ""
+        comment = f"{name}, version {version.number}{live}, by {version.author}, {shown.moment(version.created_at)} UTC{note}"
+        return self.stdout.write(shown.headed(document_of(version), comment))
+
+    def _versions(self, options: Any) -> None:
+        live = chosen.version_named(options["name"])
+        rows = [
+            [each.number, "live" if each == live else "", shown.moment(each.created_at), each.author, each.note]
+            for each in versions.history(options["name"])
+        ]
+        self.stdout.write(shown.table(["version", "", "when (UTC)", "by", "note"], *rows))
+
+    def _diff(self, options: Any) -> None:
+        try:
+            old, new = chosen.two(options["name"], options["versions"])
+        except CommandError as error:
+            raise CommandError(str(error), returncode=2) from None
+        changes = difference(old.document, new.document)
+        last = new.label.rpartition(", ")[2]
+        self.stdout.write(f"{old.label} → {last}" if changes else f"{old.label} and {last} are alike.")
+        for change in changes:
+            self.stdout.write(self._coloured(change))
+        if changes:
+            sys.exit(1)
+
+    def _coloured(self, change: Change) -> str:
+        paint = {"added": self.style.SUCCESS, "removed": self.style.ERROR}.get(change.kind, self.style.WARNING)
+        return str(paint(str(change)))
+
+    def _draft(self, options: Any) -> None:
+        for located in chosen.flows_of(options["file"]):
+            known = versions.draft_of(located.name)
+            if known:
+                raise CommandError(f"{located.name} has a draft already: {_noted(known)}. Publish it or discard it first.")
+            versions.save_draft(located.name, located.document.as_json(), by=_BY, revision=None)
+            self.stdout.write(f"{located.name}: kept as a draft.")
+
+    def _discard(self, options: Any) -> None:
+        chosen.draft_named(options["name"])
+        versions.discard_draft(options["name"], by=_BY)
+        self.stdout.write(f"{options['name']}: the draft is gone.")
+
+    def _publish(self, options: Any) -> None:
+        name = options["name"]
+        chosen.checked(name, chosen.draft_named(name))
+        try:
+            published = versions.publish_draft(name, by=_BY, note=options["note"])
+        except versions.RefusedFlow as refused:
+            raise CommandError(f"Nothing was published:\n{chosen.refusals(refused)}") from None
+        except versions.DraftMoved:
+            raise CommandError("Nothing was published: somebody has just changed the draft. Look at it, and try again.") from None
+        number = published.version.number
+        self.stdout.write(
+            f"{name}: version {number} is live." if published.changed else f"{name}: the same as version {number}, which is live."
+        )
+        self._warn(chosen.choose(name))
+
+    def _rollback(self, options: Any) -> None:
+        name, number = options["name"], options["number"]
+        chosen.version_named(name, number)
+        try:
+            versions.roll_back(name, number, by=_BY, note=options["note"])
+        except versions.RefusedFlow as refused:
+            raise CommandError(f"Version {number} cannot run any more, and nothing was changed:\n{chosen.refusals(refused)}") from None
+        self.stdout.write(f"{name}: version {number} is live.")
+
+    def _simulate(self, options: Any) -> None:
+        flow = chosen.choose(options["name"], version=options["version"], draft=options["draft"], file=options["file"])
+        chosen.known_steps(flow, [step for step, _ in options["answer"]])
+        try:
+            reports = simulate(flow.document, parts=flow.parts, **walker(options))
+        except NobodyThere as nobody:
+            raise CommandError(str(nobody)) from None
+        end, wanted = ending(reports), options["expect"]
+        if options["json"]:
+            told = {"flow": flow.label, "ends": end, "steps": [asdict(report) for report in reports]}
+            self.stdout.write(json.dumps(told, indent=2, default=str, ensure_ascii=False))
+        else:
+            for decision, text in shown.walked(reports):
+                self.stdout.write(self._painted(decision, text))
+            self.stdout.write(f"\n{flow.label}: the walk ends as {end}.")
+        if end != wanted if wanted else end == "broken":
+            raise CommandError(f"It should have ended as {wanted}, but ended as {end}." if wanted else "The flow is broken.")
+
+    def _painted(self, decision: str, text: str) -> str:
+        paint = self.style.SUCCESS if decision in _GOOD else self.style.ERROR if decision in _BAD else str
+        return str(paint(text))
+
+    def _test(self, options: Any) -> None:
+        if options["file"]:
+            flows = [each for each in chosen.in_file(options["file"]) if not options["names"] or each.document.flow in options["names"]]
+        else:
+            flows = chosen.live(options["names"])
+        failed = [not self._passes(flow) for flow in flows]
+        if any(failed):
+            raise CommandError(f"{sum(failed)} of {len(failed)} flows failed.")
+
+    def _passes(self, flow: Chosen) -> bool:
+        """Prints each test of a flow; whether all passed, and the flow itself is sound."""
+        self.stdout.write(flow.label)
+        wrong = versions.errors_of(lint(flow.document, flow.parts))
+        for finding in wrong:
+            self.stdout.write(self.style.ERROR(f"  {'.'.join(map(str, finding.path))}: {finding.message}"))
+        findings = {at: list(each) for at, each in groupby(rehearse(flow.document, flow.parts), key=lambda finding: finding.path[1])}
+        for at, test in enumerate(flow.document.tests):
+            self.stdout.write(
+                self.style.ERROR(f"  failed: {test.name}") if at in findings else self.style.SUCCESS(f"  passed: {test.name}")
+            )
+            for finding in findings.get(at, []):
+                self.stdout.write(f"          {finding.message.removeprefix(test.name + ': ')}")
+        if not flow.document.tests:
+            self.stdout.write("  has no tests")
+        return not wrong and not findings
+
+    def _warn(self, flow: Chosen) -> None:
+        for finding in lint(flow.document, flow.parts):
+            self.stderr.write(f"  {'.'.join(map(str, finding.path))}: {finding.message}")
+
+    def _inspect(self, options: Any) -> None:
+        try:
+            found = inspect(options["name"])
+        except NoSuchRun:
+            raise CommandError("There is no such run in this tenant; runs that have expired are counted and forgotten.") from None
+        publish("flow.inspected", actor=_BY, target=found.flow, run=found.run)
+        self.stderr.write("What follows is about a person. That you have looked was written down (flow.inspected).")
+        for line in shown.inspected(found):
+            self.stdout.write(line)
+
+    def _funnel(self, options: Any) -> None:
+        version = chosen.version_named(options["name"], options["version"])
+        self.stdout.write(f"{version.flow.name}, version {version.number}")
+        self.stdout.write(shown.counted(layout_of(version), funnel(version)))
+
+
+def _which(parser: CommandParser) -> Any:
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--version", type=int, metavar="N", help="the live one if absent")
+    group.add_argument("--draft", action="store_true", help="the draft")
+    return group
+
+
+def _noted(draft: Any) -> str:
+    return f"draft {draft.revision} by {draft.author}, {shown.moment(draft.updated_at)}" if draft else ""

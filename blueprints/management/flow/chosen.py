@@ -1,0 +1,158 @@
+"""Which flow is meant on the command line: the live version, another one, the draft, or a file."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.core.management.base import CommandError
+
+from blueprints.read import BadBlueprint, Located, read
+from flows.document import FlowDocument
+from flows.layout import lay_out
+from flows.models import Draft, Flow, Version
+from flows.planner import document_of, parts_of
+from flows.versions import NoSuchVersion, RefusedFlow, draft_of, history, parse, sub_flows, version_of
+from idp.tenancy.scope import current_tenant
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A flow, what it refers to, and what to call it: ``connect-a-device, version 3``."""
+
+    document: FlowDocument
+    label: str
+    parts: Mapping[str, FlowDocument] = field(default_factory=dict)
+
+
+def choose(name: str, *, version: int | None = None, draft: bool = False, file: Path | None = None) -> Chosen:
+    """The flow of this name; raises CommandError with the nearest right name."""
+    if file is not None:
+        return in_file(file, name)[0]
+    if draft:
+        found = draft_named(name)
+        document = checked(name, found)
+        return Chosen(document, f"{name}, draft", sub_flows(document, {}))
+    return _version(version_named(name, version))
+
+
+def live(names: Iterable[str]) -> list[Chosen]:
+    """The live flows of these names, all of the tenant's without any."""
+    wanted = list(names)
+    if wanted:
+        return [choose(name) for name in wanted]
+    flows = Flow.objects.filter(live__isnull=False).order_by("name")
+    return [choose(flow.name) for flow in flows]
+
+
+def two(name: str, given: Sequence[str]) -> tuple[Chosen, Chosen]:
+    """What is compared: numbers or ``draft``; with one or none, that one (the live one) against what came before. Raises CommandError."""
+    if len(given) > 2:
+        raise CommandError("Two versions are compared, not more.")
+    last = given[-1] if given else str(version_named(name).number)
+    first = given[0] if len(given) == 2 else _before(name, last)
+    return _side(name, first), _side(name, last)
+
+
+def known_steps(flow: Chosen, steps: Iterable[str]) -> None:
+    """Raises CommandError for a step that the flow has not, with the nearest one that it has."""
+    there = lay_out(flow.document, flow.parts).by_id
+    for step in steps:
+        if step not in there:
+            raise CommandError(f"{flow.label} has no step {step}.{nearest(step, there)}")
+
+
+def in_file(file: Path, name: str = "") -> list[Chosen]:
+    """The flows of a blueprint file that are for the tenant in scope; ``name``: only this one. Raises CommandError."""
+    documents = {each.name: each.document for each in flows_of(file)}
+    if name and name not in documents:
+        raise CommandError(f"There is no flow {name} in {file}.{nearest(name, documents)}")
+    wanted = [documents[name]] if name else documents.values()
+    return [Chosen(each, f"{each.flow} in {file}", sub_flows(each, documents)) for each in wanted]
+
+
+def flows_of(file: Path) -> list[Located]:
+    """The flows in a blueprint file, with their lines; raises CommandError when it is wrong or only about another tenant."""
+    try:
+        flows = [each for each in read([file]).documents if each.kind == "flow"]
+    except BadBlueprint as bad:
+        raise CommandError(str(bad)) from None
+    tenant = current_tenant().name
+    found = [each for each in flows if each.tenant == tenant]
+    if not found:
+        others = sorted({each.tenant for each in flows})
+        hint = f" It has flows of {', '.join(others)}: say --tenant." if others else ""
+        raise CommandError(f"There is no flow of tenant {tenant} in {file}.{hint}")
+    return found
+
+
+def version_named(name: str, number: int | None = None) -> Version:
+    """A version, the live one without a number; raises CommandError."""
+    try:
+        return version_of(name, number)
+    except NoSuchVersion:
+        pass
+    flow = _known(name)
+    if number is None:
+        raise CommandError(f"No version of {name} is live: it has only a draft.")
+    numbers = [str(each) for each in flow.versions.order_by("number").values_list("number", flat=True)]
+    raise CommandError(f"{name} has no version {number}." + (f" There are: {', '.join(numbers)}." if numbers else ""))
+
+
+def draft_named(name: str) -> Draft:
+    """The draft of a flow; raises CommandError."""
+    _known(name)
+    draft = draft_of(name)
+    if draft is None:
+        raise CommandError(f"There is no draft of {name}.")
+    return draft
+
+
+def checked(name: str, draft: Draft) -> FlowDocument:
+    """The draft as a typed document; raises CommandError with everything that is wrong."""
+    try:
+        return parse({"flow": name, **draft.document})
+    except RefusedFlow as refused:
+        raise CommandError(f"The draft of {name} is no flow yet:\n{refusals(refused)}") from None
+
+
+def refusals(refused: RefusedFlow) -> str:
+    """Everything that is wrong with a flow, a line each."""
+    return "\n".join(f"  {'.'.join(map(str, each.path))}: {each.message}" for each in refused.findings)
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The right name that is most like this one, as a sentence; else all of them."""
+    there = sorted(names)
+    near = difflib.get_close_matches(name, there, n=1)
+    return f" Did you mean {near[0]}?" if near else f" There are: {', '.join(there)}." if there else ""
+
+
+def _known(name: str) -> Flow:
+    flow = Flow.objects.filter(name=name).first()
+    if flow is None:
+        tenant = current_tenant().name
+        raise CommandError(f"There is no flow {name} in tenant {tenant}.{nearest(name, Flow.objects.values_list('name', flat=True))}")
+    return flow
+
+
+def _version(version: Version) -> Chosen:
+    return Chosen(document_of(version), f"{version.flow.name}, version {version.number}", parts_of(version))
+
+
+def _before(name: str, last: str) -> str:
+    """The live version before the draft, the version before another one."""
+    if last == "draft":
+        return str(version_named(name).number)
+    earlier = [each.number for each in history(name) if last.isdigit() and each.number < int(last)]
+    if not earlier:
+        raise CommandError(f"There is no version of {name} before {last}.")
+    return str(earlier[0])
+
+
+def _side(name: str, which: str) -> Chosen:
+    if which == "draft":
+        return choose(name, draft=True)
+    if not which.isdigit():
+        raise CommandError(f"{which} is neither the number of a version nor draft.")
+    return choose(name, version=int(which))

@@ -1,0 +1,126 @@
+"""How flows, dry runs and counts are written in a terminal of 100 columns."""
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from blueprints.emit import in_order_of
+from flows.document import FlowDocument
+from flows.funnel import WHOLE, Count
+from flows.inspector import Inspection
+from flows.layout import Layout
+from flows.simulate import Report
+from idp.yaml_text import write
+
+WIDTH = 100
+_GAP = "  "
+
+
+def table(*rows: Sequence[Any]) -> str:
+    """Columns side by side, the first row as their heads; the widest column is cut until all fit."""
+    texts = [[" ".join(str(cell).split()) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    while sum(widths) + len(_GAP) * (len(widths) - 1) > WIDTH:
+        widths[widths.index(max(widths))] -= 1
+    lines = (_GAP.join(_cut(cell, width).ljust(width) for cell, width in zip(row, widths, strict=True)) for row in texts)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def moment(at: datetime | None) -> str:
+    """A time in UTC, to the minute."""
+    return f"{at:%Y-%m-%d %H:%M}" if at else ""
+
+
+def yaml(document: Mapping[str, Any]) -> str:
+    """A flow as it would stand in a blueprint."""
+    return write(in_order_of(FlowDocument, document)).rstrip()
+
+
+def walked(reports: Sequence[Report]) -> Iterator[tuple[str, str]]:
+    """Each step of a dry run: (its decision, what it comes to and why), the details in lines below."""
+    width = max((len(report.step) for report in reports), default=0)
+    for report in reports:
+        kind = f" ({report.stage})" if report.stage and report.stage != report.step else ""
+        head = f"{report.step or '—':{width}}  {report.decision}{kind}"
+        yield report.decision, "\n".join([head, *_indented(_details(report))])
+
+
+def _details(report: Report) -> Iterator[str]:
+    if report.condition:
+        yield condition(report.condition)
+    if report.shows:
+        fields = ", ".join(field["name"] for field in report.shows["fields"])
+        yield f"shows: {report.shows['title']}" + (f", and asks for {fields}" if fields else "")
+    if report.learned:
+        yield f"learns: {', '.join(report.learned)}"
+    if report.told:
+        yield "tells: " + _pairs(report.told)
+    for effect in report.effects:
+        yield f"does: {effect['effect']} " + _pairs({name: value for name, value in effect.items() if name != "effect"})
+    if report.message:
+        yield f"says: {report.message}" if report.decision not in ("broken", "leaves") else report.message
+
+
+def condition(read: Mapping[str, Any]) -> str:
+    """Why a step applied or did not: the condition with the values that it read."""
+    values = _pairs(read["values"])
+    return f"when {read['when']} is {str(read['applied']).lower()}" + (f", with {values}" if values else "")
+
+
+def counted(layout: Layout, counts: Mapping[str, Count]) -> str:
+    """The funnel of a version as a table, in the order of its steps."""
+    steps = [box.id for box in layout.boxes if box.drawn.stage]
+    order = [WHOLE, *steps, *(step for step in counts if step not in (WHOLE, *steps))]
+    rows = []
+    for step in order:
+        count = counts.get(step, Count())
+        took = f"≤ {length(count.median_seconds)}" if count.finished else ""
+        rows.append([step or "(the whole run)", count.reached, count.finished, count.refused, count.left, took])
+    return table(["step", "reached", "finished", "refused", "left", "median time"], *rows)
+
+
+def length(seconds: int) -> str:
+    """``45 s`` or ``8 min 32 s``."""
+    return f"{seconds // 60} min {seconds % 60} s" if seconds >= 120 else f"{seconds} s"
+
+
+def inspected(found: Inspection) -> Iterator[str]:
+    """A run: what it is on, how it went, what it knows."""
+    yield f"run {found.run} of {found.flow}, version {found.version}"
+    under_way = f"under way at {found.at or 'no step'}, until {moment(found.expires_at)} UTC"
+    yield f"began {moment(found.started_at)} UTC, " + (f"ended {moment(found.ended_at)} UTC" if found.ended_at else under_way)
+    if found.end:
+        yield f"end: {found.end}" + (f", {found.message}" if found.message else "")
+    yield ""
+    yield table(["step", "stage", "decision", "asked", "took"], *([p.step, p.stage, p.decision, *_times(p)] for p in found.path))
+    for passage in found.path:
+        if passage.condition:
+            yield "\n".join(_indented([f"{passage.step}: {condition(passage.condition)}"]))
+    yield ""
+    yield "facts:"
+    yield from _indented(f"{name}: {_pairs(fact) if isinstance(fact, Mapping) else fact}" for name, fact in found.facts.items())
+
+
+def headed(document: FlowDocument | Mapping[str, Any], comment: str) -> str:
+    """A flow as YAML below a comment that says which one it is."""
+    return f"# {comment}\n" + yaml(document.as_json() if isinstance(document, FlowDocument) else document)
+
+
+def _times(passage: Any) -> tuple[str, str]:
+    if passage.asked is None:
+        return "", ""
+    took = f"{(passage.decided - passage.asked) / 1000:.1f} s" if passage.decided is not None else ""
+    return f"{passage.asked / 1000:.1f} s", took
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {value!r}" for name, value in values.items())
+
+
+def _indented(lines: Any) -> list[str]:
+    return [textwrap.fill(line, WIDTH, initial_indent="    ", subsequent_indent="      ", break_on_hyphens=False) for line in lines]
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"

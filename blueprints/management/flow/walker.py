@@ -1,0 +1,107 @@
+"""Who walks a flow on the command line, from where, and what they answer: options of ``manage.py flow simulate``."""
+
+import json
+from argparse import ArgumentTypeError
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from pydantic import ValidationError
+
+from blueprints.management.flow.chosen import nearest
+from flows.document import Answers, Circumstances, InventedPerson
+from flows.settings import parse_duration
+
+_ATTRIBUTE = "attributes."
+_FLAGS = {"true": True, "false": False}
+
+
+def options_of_walks(parser: CommandParser) -> None:
+    """Declares them."""
+    who = parser.add_mutually_exclusive_group()
+    who.add_argument("--person", metavar="NAME", help="somebody of the tenant")
+    who.add_argument(
+        "--invent",
+        type=_invented,
+        metavar="KEY=VALUE,…",
+        help="somebody who does not exist: username=eve,groups=staff+admins,credentials=password+totp,attributes.team=sales",
+    )
+    parser.add_argument("--answer", action="append", type=_answer, default=[], metavar="STEP=…", help=f"{_answer.__doc__} May be repeated.")
+    for name, what in _TEXTS.items():
+        parser.add_argument(f"--{name}", default="", help=what)
+    parser.add_argument("--scope", action="append", default=[], help="a scope that it asks for; may be repeated")
+    parser.add_argument("--signed-in", default="", metavar="METHODS", help="a session lives already: pwd, or pwd+otp")
+    parser.add_argument("--session-age", type=_seconds, default=0, metavar="AGE", help="how old it is: 90s, 10m, 2h, 7d")
+    parser.add_argument("--device-age", type=_seconds, default=0, metavar="AGE", help="how long ago the device asked")
+
+
+def walker(options: Mapping[str, Any]) -> dict[str, Any]:
+    """``person``, ``request`` and ``answers`` as :func:`flows.simulate.simulate` takes them; raises CommandError."""
+    given = {name.replace("-", "_"): options[name.replace("-", "_")] for name in _TEXTS}
+    request = {name: value for name, value in given.items() if value}
+    request |= {name: options[name] for name in ("session_age", "device_age")}
+    request |= {"scopes": " ".join(options["scope"]).split(), "signed_in": [each for each in options["signed_in"].split("+") if each]}
+    try:
+        circumstances = Circumstances.model_validate(request)
+    except ValidationError as errors:
+        raise CommandError("\n".join(_said(each) for each in errors.errors())) from None
+    answers: Answers = dict(options["answer"])
+    return {"person": options["invent"] or options["person"], "request": circumstances, "answers": answers}
+
+
+_TEXTS = {
+    "address": "the address that the person comes from (127.0.0.1)",
+    "agent": "what the browser calls itself",
+    "time": "when, with its zone: 2026-11-21T18:30:00+01:00",
+    "country": "as the GeoIP file would say: DE",
+    "application": "the application that asks, by its name",
+    "device-address": "the address that the device asked from",
+}
+
+
+def _seconds(text: str) -> int:
+    try:
+        return int(parse_duration(text).total_seconds())
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
+
+
+def _answer(text: str) -> tuple[str, Any]:
+    """STEP=passes or STEP=refuses takes the result for granted; STEP=key=value,… or STEP={json} is what would be entered."""
+    step, equals, given = text.partition("=")
+    if not equals or not step:
+        raise ArgumentTypeError(f"{text!r} is not written STEP=passes, STEP=refuses or STEP=key=value,…")
+    if given in ("passes", "refuses"):
+        return step, given
+    if given.startswith("{"):
+        try:
+            return step, dict(json.loads(given))
+        except ValueError as error:
+            raise ArgumentTypeError(f"the answer of {step} is no JSON: {error}") from None
+    return step, _pairs(given)
+
+
+def _pairs(text: str) -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in text.split(",") if pair]
+    if wrong := [key for key, equals, _ in pairs if not equals or not key]:
+        raise ArgumentTypeError(f"{wrong[0]!r} is not written key=value")
+    return {key: value for key, _, value in pairs}
+
+
+def _invented(text: str) -> InventedPerson:
+    values: dict[str, Any] = {"attributes": {}}
+    for key, value in _pairs(text).items():
+        if key.startswith(_ATTRIBUTE):
+            values["attributes"][key.removeprefix(_ATTRIBUTE)] = value
+        elif key not in InventedPerson.model_fields or key == "attributes":
+            raise ArgumentTypeError(f"nobody has {key}.{nearest(key, [*InventedPerson.model_fields, 'attributes.NAME'])}")
+        else:
+            values[key] = [each for each in value.split("+") if each] if key in ("groups", "credentials") else _FLAGS.get(value, value)
+    try:
+        return InventedPerson.model_validate(values)
+    except ValidationError as errors:
+        raise ArgumentTypeError("; ".join(_said(each) for each in errors.errors())) from None
+
+
+def _said(error: Any) -> str:
+    return f"{'.'.join(map(str, error['loc']))}: {str(error['msg']).removeprefix('Value error, ')}"

@@ -1,0 +1,211 @@
+"""Parses YAML 1.2 into nodes that know their place, within limits: a hostile file costs nothing.
+
+The C parser hands over a flat stream of events and calls nobody recursively; the tree is built here, with its depth counted.
+Scalars mean what the core schema of YAML 1.2 says (section 10.3.2): ``no`` is a text, ``012`` is twelve.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from math import isfinite
+from typing import Any
+
+import yaml
+
+MAX_BYTES = 8 * 1024 * 1024
+MAX_DEPTH = 30
+MAX_NODES = 300_000  # of a file, aliases counted as if they were written out
+MAX_ALIASES = 1000  # of a document
+_LOADER: Any = getattr(yaml, "CLoader", yaml.Loader)
+_INT = re.compile(r"\A[-+]?[0-9]{1,30}\Z")
+_BASED = re.compile(r"\A0(?:o[0-7]{1,30}|x[0-9a-fA-F]{1,30})\Z")
+_FLOAT = re.compile(r"\A[-+]?(?:\.[0-9]{1,30}|[0-9]{1,30}(?:\.[0-9]{0,30})?)(?:[eE][-+]?[0-9]{1,3})?\Z")
+_WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
+_WORDS |= {word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")}
+
+
+class BadYaml(Exception):
+    """This is not valid YAML, or beyond the limits; ``line`` and ``column`` count from 1."""
+
+    def __init__(self, message: str, line: int = 1, column: int = 1) -> None:
+        super().__init__(message)
+        self.message, self.line, self.column = message, line, column
+
+
+@dataclass(eq=False)
+class Node:
+    """A scalar, a list or a mapping, with its place; ``tag`` without its ``!``. ``value`` of a mapping: key to (key node, node)."""
+
+    line: int
+    column: int
+    value: Any
+    tag: str = ""
+    weight: int = 1
+    height: int = 0
+
+    @property
+    def is_map(self) -> bool:
+        """Whether it is a mapping."""
+        return isinstance(self.value, dict)
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it is a list."""
+        return isinstance(self.value, list)
+
+    def get(self, key: str) -> "Node | None":
+        """The node under this key of a mapping."""
+        found = self.value.get(key) if self.is_map else None
+        return found[1] if found else None
+
+    def known(self, path: tuple[str | int, ...]) -> tuple[str | int, ...]:
+        """``path`` as far as it leads; what a tag stands for cannot be seen here."""
+        node = self
+        for at, step in enumerate(path):
+            inner = node.value[step] if node.is_list and isinstance(step, int) and step < len(node.value) else node.get(str(step))
+            if inner is None:
+                return path if node.tag == "vars" else path[: max(at, 1)]
+            node = inner
+        return path
+
+    def place(self, path: tuple[str | int, ...]) -> tuple[int, int]:
+        """Line and column of the last key of ``path`` that exists."""
+        node, at = self, (self.line, self.column)
+        for step in path:
+            if node.is_map and str(step) in node.value:
+                key, node = node.value[str(step)]
+                at = (key.line, key.column)
+            elif node.is_list and isinstance(step, int) and step < len(node.value):
+                node = node.value[step]
+                at = (node.line, node.column)
+            else:
+                break
+        return at
+
+
+def parse(data: bytes) -> list[Node]:
+    """The documents of a file, empty ones left out; raises BadYaml."""
+    if len(data) > MAX_BYTES:
+        raise BadYaml(f"The file is larger than {MAX_BYTES // 1024 // 1024} MiB.")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadYaml("The file is not UTF-8.") from None
+    try:
+        return [node for node in _documents(text) if node.value is not None or node.tag]
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        raise BadYaml(_sentence(str(error.problem or error.context)), *place) from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise BadYaml(f"This is not valid YAML: {str(error).splitlines()[0]}") from None
+
+
+@dataclass
+class _Builder:
+    """One document under construction: open lists and mappings outermost first, and what anchors name."""
+
+    root: Node | None = None
+    open: list[tuple[Node, list[Node]]] = field(default_factory=list)
+    anchors: dict[str, Node] = field(default_factory=dict)
+    nodes: int = 0
+    aliases: int = 0
+
+    def add(self, node: Node, anchor: str | None) -> None:
+        if anchor is not None:
+            self.anchors[anchor] = node
+        if self.open:
+            self.open[-1][1].append(node)
+        else:
+            self.root = node
+
+    def count(self, line: int, column: int, weight: int = 1, height: int = 0) -> None:
+        self.nodes += weight
+        if self.nodes > MAX_NODES or len(self.open) + height > MAX_DEPTH:
+            raise BadYaml("The document is too deep or too large.", line, column)
+
+
+def _documents(text: str) -> Iterator[Node]:
+    builder = _Builder()
+    event: Any
+    for event in yaml.parse(text, Loader=_LOADER):
+        line, column = event.start_mark.line + 1, event.start_mark.column + 1
+        if isinstance(event, yaml.DocumentStartEvent):
+            builder = _Builder(nodes=builder.nodes)
+            builder.count(line, column)
+        elif isinstance(event, yaml.DocumentEndEvent) and builder.root is not None:
+            yield builder.root
+        elif isinstance(event, yaml.ScalarEvent):
+            builder.count(line, column)
+            builder.add(Node(line, column, _scalar(event, line, column), _tag(event)), event.anchor)
+        elif isinstance(event, yaml.AliasEvent):
+            builder.add(_aliased(builder, str(event.anchor), line, column), None)
+        elif isinstance(event, yaml.SequenceStartEvent | yaml.MappingStartEvent):
+            builder.count(line, column)
+            node = Node(line, column, [] if isinstance(event, yaml.SequenceStartEvent) else {}, _tag(event))
+            builder.add(node, None)  # its anchor counts once it is closed, so that nothing contains itself
+            builder.open.append((node, []))
+            node.weight = builder.nodes
+            if event.anchor is not None:
+                builder.anchors[event.anchor] = node
+        elif isinstance(event, yaml.SequenceEndEvent | yaml.MappingEndEvent):
+            _close(builder)
+
+
+def _close(builder: _Builder) -> None:
+    node, children = builder.open.pop()
+    node.weight = builder.nodes - node.weight + 1
+    node.height = 1 + max((child.height for child in children), default=0)
+    if node.is_list:
+        node.value.extend(children)
+        return
+    for at, (key, value) in enumerate(pairwise(children)):
+        if at % 2:
+            continue
+        if key.is_map or key.is_list or key.tag:
+            raise BadYaml("A key is a plain text.", key.line, key.column)
+        name = "null" if key.value is None else str(key.value).lower() if isinstance(key.value, bool) else str(key.value)
+        if name in node.value:
+            raise BadYaml(f"The key {name} stands twice.", key.line, key.column)
+        node.value[name] = (key, value)
+
+
+def _aliased(builder: _Builder, anchor: str, line: int, column: int) -> Node:
+    node = builder.anchors.get(anchor)
+    if node is None:
+        raise BadYaml(f"There is no anchor {anchor} before this.", line, column)
+    if any(node is each for each, _ in builder.open):
+        raise BadYaml(f"The anchor {anchor} contains itself.", line, column)
+    builder.aliases += 1
+    if builder.aliases > MAX_ALIASES:
+        raise BadYaml("The document has too many aliases.", line, column)
+    builder.count(line, column, node.weight, node.height)  # as if it were written out here
+    return node
+
+
+def _tag(event: Any) -> str:
+    if event.tag is None or event.tag == "!":
+        return ""
+    return str(event.tag).replace("tag:yaml.org,2002:", "!!").removeprefix("!")
+
+
+def _scalar(event: Any, line: int, column: int) -> Any:
+    """A plain scalar as the core schema resolves it; a quoted or tagged one is a text."""
+    text = str(event.value)
+    if "\0" in text:
+        raise BadYaml("A text has no NUL character.", line, column)
+    if event.style or event.tag:
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.match(text):
+        return int(text)
+    if _BASED.match(text):
+        return int(text, 0)
+    return float(text) if _FLOAT.match(text) and isfinite(float(text)) else text
+
+
+def _sentence(text: str) -> str:
+    line = text.splitlines()[0].strip() or "this is not valid YAML"
+    return line[0].upper() + line[1:] + "."

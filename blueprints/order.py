@@ -1,0 +1,54 @@
+"""Puts documents into the order of their references, and finds references that lead nowhere or round in a circle."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from graphlib import TopologicalSorter
+
+from blueprints.kinds.registry import KINDS
+from blueprints.read import Located, Problem
+from flows.versions import circle, live_names, references
+from idp.accounts.people import group_names
+from idp.oauth.clients import scope_names
+from idp.oauth.grant import grants
+
+
+def in_order(documents: list[Located]) -> tuple[list[Located], list[Problem]]:
+    """By kind, and flows after the flows that are in them; a circle is a problem that shows its way."""
+    flows = {each.name: each for each in documents if each.kind == "flow"}
+    parts = {name: [part for part in references(each.document) if part in flows] for name, each in flows.items()}
+    problems: list[Problem] = []
+    while way := circle(parts):
+        problems.append(flows[way[0]].problem(["steps"], f"Flows refer to each other in a circle: {' → '.join(way)}."))
+        parts[way[0]] = []
+    after = {name: at for at, name in enumerate(TopologicalSorter(parts).static_order())}
+    places = {kind: at for at, kind in enumerate(KINDS)}
+    return sorted(documents, key=lambda each: (places[each.kind], after.get(each.name, 0) if each.kind == "flow" else 0)), problems
+
+
+def missing_references(documents: list[Located]) -> list[Problem]:
+    """Each name that is mentioned and neither in these documents nor in the tenant in scope, with the nearest right spelling."""
+    mentioned = [(each, reference) for each in documents for reference in KINDS[each.kind].references(each.document)]
+    there: dict[str, set[str]] = {}
+    problems = []
+    for each, reference in mentioned:
+        if reference.kind not in there:
+            there[reference.kind] = _there(reference.kind, documents)
+        if reference.name not in there[reference.kind]:
+            near = difflib.get_close_matches(reference.name[:50], there[reference.kind], n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            kind, _, designation = reference.kind.partition(" for ")
+            what = f"{kind} {reference.name[:150]}" + (f" for {designation}" if designation else "")
+            problems.append(each.problem(reference.path, f"There is no {what}.{hint}"))
+    return problems
+
+
+def _there(kind: str, documents: Iterable[Located]) -> set[str]:
+    """Everything of this kind that a document may mention."""
+    if kind == "grant":
+        return set(grants())
+    if kind.startswith("flow for "):
+        designation = kind.removeprefix("flow for ")
+        named = {each.name for each in documents if each.kind == "flow" and each.document.designation == designation}
+        return named | set(live_names(designation))
+    stored: Mapping[str, set[str]] = {"group": set(group_names()), "scope": set(scope_names())}
+    return {each.name for each in documents if each.kind == kind} | stored[kind]

@@ -1,0 +1,236 @@
+"""Compares what blueprints say with what is there: nothing is written, and the number of queries does not grow with the objects."""
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from django.core.exceptions import ValidationError
+
+from blueprints import secrets
+from blueprints.document import PersonDocument
+from blueprints.kinds.kind import HIDDEN, Change, KeyChange, Kind
+from blueprints.kinds.person import administrators_after
+from blueprints.kinds.registry import KINDS
+from blueprints.models import Owned, Result
+from blueprints.newcomers import tried_with
+from blueprints.order import in_order, missing_references
+from blueprints.read import BadBlueprint, Located, Problem, read
+from blueprints.tags import Secret
+from flows.document import FlowDocument
+from flows.versions import RefusedFlow, live_parts, prepare
+from idp.sealing import mac
+from idp.tenancy import tenants
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+
+Tell = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class MissingSecret:
+    """A secret that is named and not there."""
+
+    tenant: str
+    name: str
+    located: Located
+
+
+@dataclass
+class Plan:
+    """What applying would do. ``seen``: the newest result when it was made; ``notes``: what a person should know beside it."""
+
+    blueprint: str
+    edition: str
+    seen: int
+    changes: list[Change] = field(default_factory=list)
+    missing: list[MissingSecret] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many objects are created, updated, deleted and unchanged."""
+        found = Counter(change.action for change in self.changes)
+        return {action: found[action] for action in ("create", "update", "delete", "unchanged")}
+
+    @property
+    def effective(self) -> list[Change]:
+        """Those that change something."""
+        return [change for change in self.changes if change.action != "unchanged"]
+
+    @property
+    def state(self) -> str:
+        """Names what this plan rests on: another state, or another wish, has another name."""
+        told = [(*each.named, each.action, each.before, each.given, each.keys, each.rests_on) for each in self.effective]
+        return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def make_plan(
+    paths: Sequence[Path],
+    *,
+    name: str = "",
+    variables: Mapping[str, str] | None = None,
+    prune: bool = False,
+    tell: Tell = lambda text: None,
+) -> Plan:
+    """Reads, checks and compares; raises BadBlueprint with everything that is wrong.
+
+    ``name``: what the blueprint is called, by default like its first file or folder. ``prune``: also delete what it owned and
+    no longer names. ``tell`` hears of each phase.
+    """
+    tell("reading")
+    source = read(paths, variables)
+    newest = Result.objects.order_by("-pk").values_list("pk", flat=True).first()
+    plan = Plan(name or name_of(paths), source.edition, newest or 0)
+    problems: list[Problem] = []
+    by_tenant: dict[str, list[Located]] = defaultdict(list)
+    for located in source.documents:
+        by_tenant[located.tenant].append(located)
+    for tenant, documents in by_tenant.items():
+        tell(f"comparing {tenant}")
+        row, said = tenants.by_name(tenant), [each for each in documents if not each.only_names]
+        if row is None and not any(each.kind == "tenant" for each in said):
+            if documents[0].kind != "tenant":
+                problems.append(documents[0].problem([documents[0].kind], f"There is no tenant {tenant}."))
+                continue
+            said = [documents[0], *said]  # to be named is enough to come into being
+        with tenant_scope(_as_said(row or Tenant(pk=-1, name=tenant), said)):
+            problems += _compare(plan, said, prune)
+    if problems:
+        raise BadBlueprint(problems)
+    plan.missing = list({(each.tenant, each.name): each for each in plan.missing}.values())
+    return plan
+
+
+def _as_said(tenant: Tenant, documents: Iterable[Located]) -> Tenant:
+    """With its networks as they will be: the tests of flows that are applied with them ask for these."""
+    for each in documents:
+        if each.kind == "tenant" and "networks" in each.document.model_fields_set:
+            tenant.networks = list(each.document.networks)
+    return tenant
+
+
+def name_of(paths: Sequence[Path]) -> str:
+    """What a blueprint is called that nobody named."""
+    return paths[0].resolve().stem[:200]
+
+
+@dataclass(frozen=True)
+class _There:
+    """What a tenant has, read once. ``parts``: the sub-flows as they will be; ``newcomers``: people who are not there yet."""
+
+    owned: Mapping[tuple[str, str], Owned]
+    parts: Mapping[str, FlowDocument]
+    value_of: Callable[[str], str | None] = field(repr=False)
+    newcomers: dict[str, PersonDocument] = field(default_factory=dict)
+
+
+def _compare(plan: Plan, documents: list[Located], prune: bool) -> list[Problem]:
+    """The changes of one tenant, in the order in which they are to be written."""
+    ordered, problems = in_order(documents)
+    problems += missing_references(documents)
+    if problems:
+        return problems
+    fresh = {each.name: each.document for each in ordered if each.kind == "flow"}
+    rows = {(row.kind, row.name): row for row in Owned.objects.all()}
+    there = _There(rows, {**live_parts(), **fresh} if fresh else {}, secrets.reader())
+    for kind in KINDS.values():
+        changes: list[Change] = []
+        wanted = [each for each in ordered if each.kind == kind.name]
+        current = kind.current([each.name for each in wanted]) if wanted else {}
+        for located in wanted:
+            change = Change(located.tenant, kind.name, located.name, "unchanged", located=located, before=current.get(located.name))
+            problems += _decide(plan, kind, change, there)
+            if change.before is None and kind.name == "person":
+                there.newcomers[change.name] = located.document
+            changes.append(change)
+        problems += [each.located.problem(path, text) for each, path, text in kind.clashes(changes) if each.located]
+        plan.changes += changes
+    if prune and documents:
+        plan.changes += _pruned(plan, documents, rows.values())
+    return problems
+
+
+def _decide(plan: Plan, kind: Kind, change: Change, there: _There) -> Iterator[Problem]:
+    """Fills a change in; yields what is wrong with it."""
+    located = change.located
+    if located is None:
+        return
+    owned = there.owned.get((kind.name, change.name))
+    change.given = kind.given(located.document)
+    if owned is not None and owned.blueprint != plan.blueprint:
+        plan.notes.append(f"{change.kind} {change.name} of {change.tenant} belonged to the blueprint {owned.blueprint}.")
+    try:
+        if kind.name == "flow":
+            change.ready = replace(prepare(tried_with(located.document, there.newcomers), there.parts), document=located.document)
+        change.keys += kind.difference(change)
+        kind.prepare(change, _secret(plan, kind, change, there))
+    except RefusedFlow as refused:
+        yield from (located.problem(finding.path, finding.message) for finding in refused.findings)
+    except ValidationError as error:
+        named = error.message_dict if hasattr(error, "error_dict") else {change.kind: error.messages}
+        yield from (located.problem([_key(change.kind, column)], text) for column, texts in named.items() for text in texts)
+    except secrets.BadSecret as bad:
+        yield located.problem([kind.secret_key], str(bad))
+    change.action = "create" if change.before is None else "update" if change.keys else "unchanged"
+
+
+def _secret(plan: Plan, kind: Kind, change: Change, there: _There) -> str | None:
+    """The secret to store; None where it is right already or none is given. Notes it among the keys, without its value."""
+    located = change.located
+    if not kind.secret_key or located is None or kind.secret_key not in located.document.model_fields_set:
+        return None
+    said = getattr(located.document, kind.secret_key)
+    value = there.value_of(said.name) if isinstance(said, Secret) else str(said)
+    stored, owned = (change.before or {}).get("$secret", ""), there.owned.get((kind.name, change.name))
+    kept = owned.keys.get("$secret", {}) if owned else {}
+    seal = {"name": secret_name(said), "mac": mac("blueprint.secret", value) if value else kept.get("mac", ""), "state": stored}
+    if value is None:
+        if not stored:
+            plan.missing.append(MissingSecret(change.tenant, said.name, located))
+            change.keys.append(KeyChange(kind.secret_key, None, str(said)))
+            return "not there yet"
+        change.given["$secret"] = seal
+        return None
+    if not value:
+        return None
+    if stored and ((kept.get("mac"), kept.get("state")) == (seal["mac"], stored) or kind.secret_matches(change, value)):
+        change.given["$secret"] = seal
+        return None
+    change.keys.append(KeyChange(kind.secret_key, HIDDEN if stored else None, str(said) if isinstance(said, Secret) else HIDDEN))
+    return value
+
+
+def secret_name(said: object) -> str:
+    """The name of a ``!secret``; "" for a value that stands in the file."""
+    return said.name if isinstance(said, Secret) else ""
+
+
+def _pruned(plan: Plan, documents: list[Located], owned: Iterable[Owned]) -> list[Change]:
+    """What this blueprint owned and no longer names, last things first; never a tenant, never the last administrator."""
+    named = {(each.kind, each.name) for each in documents}
+    gone = defaultdict(list)
+    for row in owned:
+        if row.blueprint == plan.blueprint and (row.kind, row.name) not in named and row.kind != "tenant":
+            gone[row.kind].append(row.name)
+    people = [change for change in plan.changes if (change.tenant, change.kind) == (documents[0].tenant, "person")]
+    admins = sorted(administrators_after(people))
+    if admins and set(admins) <= set(gone["person"]):
+        plan.notes.append(f"person {admins[0]} of {documents[0].tenant} is kept: the tenant would have no administrator.")
+        gone["person"].remove(admins[0])
+    changes = []
+    for kind in reversed(KINDS.values()):
+        for name, before in sorted(kind.current(gone[kind.name]).items()) if gone[kind.name] else ():
+            changes.append(Change(documents[0].tenant, kind.name, name, "delete", before=before))
+    return changes
+
+
+_KEYS = {"__all__": "", "username": "person", "secret_hash": "client_secret", "confidential": "type", "is_active": "active"}
+_KEYS |= {"is_admin": "admin"}
+
+
+def _key(kind: str, column: str) -> str:
+    """The key of the document that holds this column; only a person has a name beside the one by which the document is known."""
+    return kind if column == "name" and kind != "person" else _KEYS.get(column, column)

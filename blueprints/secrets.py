@@ -1,0 +1,84 @@
+"""Values that blueprints only name: from a file in the folder ``FOYER_SECRETS``, or entered once and kept encrypted."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+
+from blueprints.models import Secret
+from blueprints.tags import SECRET_NAME
+from idp.events.bus import publish
+from idp.tenancy.scope import current_tenant
+
+MAX_BYTES = 64 * 1024
+
+
+class BadSecret(Exception):
+    """A secret, or a file of ``FOYER_SECRETS``, cannot be used."""
+
+
+def value_of(name: str) -> str | None:
+    """The secret of the tenant in scope with this name; None where there is none.
+
+    A file comes first, without its last line break: that of the tenant's own folder, else one that all tenants share.
+    """
+    return reader()(name)
+
+
+def reader() -> Callable[[str], str | None]:
+    """:func:`value_of` for many names: what was entered is read once, when it is first asked for."""
+    entered = cache(lambda: dict(Secret.objects.values_list("name", "value")))
+
+    def value_of(name: str) -> str | None:
+        found = _in_folder(name)
+        return found if found is not None else entered().get(name)
+
+    return value_of
+
+
+def _in_folder(name: str) -> str | None:
+    if settings.SECRETS:
+        folder = Path(settings.SECRETS)
+        try:
+            for file in (folder / current_tenant().name / name, folder / name):
+                if file.is_file():
+                    return _read(file)
+        except (OSError, ValueError):
+            raise BadSecret(f"The file {name} in FOYER_SECRETS cannot be read as UTF-8.") from None
+    return None
+
+
+def check(name: str, value: str = "-") -> None:
+    """Raises BadSecret for a name or a value that no secret may have."""
+    if not SECRET_NAME.match(name):
+        raise BadSecret("A secret's name has letters, digits, dots, dashes and underscores, and begins with a letter.")
+    if not value or len(value.encode()) > MAX_BYTES or "\0" in value:
+        raise BadSecret(f"A secret is not empty, and {MAX_BYTES // 1024} KiB at most.")
+
+
+def keep(name: str, value: str, *, by: str) -> None:
+    """Stores the secret, in place of an earlier one."""
+    values = {"value": value, "set_at": timezone.now(), "set_by": by}
+    Secret.objects.update_or_create(name=name, tenant=current_tenant(), defaults=values)
+    publish("secret.set", actor=by, target=name)
+
+
+def forget(name: str, *, by: str) -> bool:
+    """Removes the secret; answers whether there was one."""
+    gone = bool(Secret.objects.filter(name=name).delete()[0])
+    if gone:
+        publish("secret.removed", actor=by, target=name)
+    return gone
+
+
+def names() -> list[str]:
+    """The names of the secrets that were entered."""
+    return list(Secret.objects.order_by("name").values_list("name", flat=True))
+
+
+def _read(file: Path) -> str:
+    if file.stat().st_size > MAX_BYTES:
+        raise BadSecret(f"The file {file.name} in FOYER_SECRETS is larger than {MAX_BYTES // 1024} KiB.")
+    return file.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")

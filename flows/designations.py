@@ -1,0 +1,39 @@
+"""What flows are for: a table that grows by one row."""
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext_lazy as _
+
+from flows.settings import Text
+
+
+@dataclass(frozen=True)
+class Designation:
+    """One purpose. A tenant has at most one live default flow for it, and an application may name its own.
+
+    ``goal``: the fact that every such flow must be able to give; ``address``: where a person begins it, "" when only
+    something else does; ``startable``: whether a run may begin with it.
+    """
+
+    name: str
+    title: Text
+    goal: str = ""
+    address: str = ""
+    startable: bool = True
+
+
+AUTHENTICATION, DEVICE_CODE, LOGOUT, CREDENTIAL_SETUP, PART = "authentication", "device_code", "logout", "credential_setup", "part"
+
+DESIGNATIONS: dict[str, Designation] = {
+    each.name: each
+    for each in (
+        Designation(AUTHENTICATION, _("Signing in"), goal="signed_in", address="sign-in"),
+        Designation("authorization", _("Allowing an application"), goal="consent", startable=False),
+        Designation(DEVICE_CODE, _("Connecting a device"), goal="consent", address="device"),
+        Designation("enrollment", _("Making an account"), goal="signed_in", address="sign-up"),
+        Designation("recovery", _("Getting back in"), goal="signed_in", address="recovery"),
+        Designation(LOGOUT, _("Signing out"), goal="signed_out", address="sign-out"),
+        Designation(CREDENTIAL_SETUP, _("Setting up how one signs in"), goal="credential", address="credentials"),
+        Designation(PART, _("A part of other flows"), startable=False),
+    )
+}

@@ -1,0 +1,149 @@
+"""Fields that an administrator declares in a stage's settings, and the form fields that come of them."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Annotated, Any, Literal, Self
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.utils.translation import gettext_lazy as _
+from pydantic import AfterValidator, StringConstraints, TypeAdapter, model_validator
+from pydantic_core import SchemaError
+from pydantic_core import ValidationError as NoMatch
+
+from flows.settings import StageSettings, setting
+from idp.words import WordType
+
+FieldType = Literal["text", "long_text", "email", "number", "checkbox", "date", "select", "phone"]
+LARGEST = 2**53 - 1  # of whole numbers that JSON carries unharmed
+_TEXTS = ("text", "long_text", "email", "phone")
+_TAKEN = {"token", "step", "decision"}  # hidden inputs of every page; what the engine tells of every step
+_CEL = {"in", "true", "false", "null", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop"}
+_RESERVED = {*_TAKEN, *_CEL, "namespace", "package", "return", "var", "void", "while"}
+
+
+@lru_cache(maxsize=1024)
+def _whole(pattern: str) -> TypeAdapter[str]:
+    """Matches the whole text, in time that grows with its length: pydantic's regular expressions do not backtrack."""
+    for each in (pattern, f"^(?:{pattern})$"):  # on its own too, so that a bracket in it cannot close ours
+        whole = TypeAdapter(Annotated[str, StringConstraints(pattern=each)])
+    return whole
+
+
+def _compiles(pattern: str) -> str:
+    try:
+        _whole(pattern)
+    except SchemaError:
+        raise ValueError("this is no regular expression (without look-around and back references, so that none can run for ever)") from None
+    return pattern
+
+
+def _usable(name: str) -> str:
+    if name in _RESERVED:
+        raise ValueError(f"{name} is a word of the forms or of conditions; choose another name")
+    return name
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,49}$"), AfterValidator(_usable)]
+Choice = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+
+
+class Field(StageSettings):
+    """One question: its name in conditions and on the person, how it is asked, and what is accepted."""
+
+    name: Name = setting("answer", title=_("Name in conditions and on the person"))
+    label: str = setting("", max_length=150, title=_("Label"))
+    type: FieldType = setting("text", title=_("Kind of answer"))
+    required: bool = setting(False, title=_("An answer is required"))
+    choices: tuple[Choice, ...] = setting((), max_length=100, title=_("What can be selected"))
+    help: str = setting("", max_length=300, title=_("Help below the field"))
+    max_length: int = setting(200, ge=1, le=4000, title=_("Characters at most"))
+    pattern: Annotated[str, AfterValidator(_compiles)] = setting(
+        "", max_length=200, title=_("Regular expression that the whole answer must match")
+    )
+    minimum: int = setting(-LARGEST, ge=-LARGEST, le=LARGEST, title=_("Smallest number"))
+    maximum: int = setting(LARGEST, ge=-LARGEST, le=LARGEST, title=_("Largest number"))
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if (self.type == "select") is not bool(self.choices):
+            raise ValueError(f"{self.name}: choices belong to a select, and a select needs some")
+        if len(set(self.choices)) < len(self.choices):
+            raise ValueError(f"{self.name}: two choices are the same")
+        if self.type != "number" and (self.minimum, self.maximum) != (-LARGEST, LARGEST):
+            raise ValueError(f"{self.name}: minimum and maximum belong to a number")
+        if self.type not in _TEXTS and self.pattern:
+            raise ValueError(f"{self.name}: a pattern belongs to a text")
+        if self.minimum > self.maximum:
+            raise ValueError(f"{self.name}: the minimum is above the maximum")
+        return self
+
+    @property
+    def word(self) -> WordType:
+        """Its type in conditions."""
+        words: dict[str, WordType] = {"number": "int", "checkbox": "bool"}
+        return words.get(self.type, "string")
+
+    def form_field(self) -> forms.Field:
+        """The field of the form."""
+        return _MADE[self.type](self, {"label": self.label or self.name, "required": self.required, "help_text": self.help})
+
+    def plain(self, value: Any) -> Any:
+        """The cleaned answer as JSON: a number that was left empty is None, a date is written as in ISO 8601."""
+        return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+class _Date(forms.DateField):
+    """A date; a JSON client may send anything in its place."""
+
+    def to_python(self, value: Any) -> Any:
+        return super().to_python(None if value is None else str(value))
+
+
+class _Phone(forms.CharField):
+    """A telephone number, kept without spaces and punctuation."""
+
+    def clean(self, value: Any) -> str:
+        number = super().clean(value)
+        return "".join(sign for sign in number if sign in "+0123456789")
+
+
+_dialled = RegexValidator(r"\A\+?[0-9(][0-9 ()/.-]{3,28}[0-9]\Z", _("Enter a telephone number, like +49 30 901820."))
+
+
+def _matching(pattern: str) -> Callable[[str], None]:
+    def check(value: str) -> None:
+        try:
+            _whole(pattern).validate_python(value)
+        except NoMatch:
+            raise ValidationError(_("This is not in the form that is asked for.")) from None
+
+    return check
+
+
+def _text(kind: type[forms.CharField], widget: forms.Widget, *validators: Any) -> Callable[[Field, dict[str, Any]], forms.Field]:
+    def make(field: Field, described: dict[str, Any]) -> forms.Field:
+        checks = [*validators, *([_matching(field.pattern)] if field.pattern else [])]
+        return kind(**described, max_length=field.max_length, widget=widget, validators=checks)
+
+    return make
+
+
+_BOUNDS = {"min_value": _("Enter %(limit_value)s or more."), "max_value": _("Enter %(limit_value)s or less.")}
+_MADE: dict[str, Callable[[Field, dict[str, Any]], forms.Field]] = {
+    "text": _text(forms.CharField, forms.TextInput()),
+    "long_text": _text(forms.CharField, forms.Textarea({"rows": 4})),
+    "email": _text(forms.EmailField, forms.EmailInput({"autocomplete": "email"})),
+    "phone": _text(_Phone, forms.TextInput({"type": "tel", "autocomplete": "tel"}), _dialled),
+    "number": lambda field, described: forms.IntegerField(
+        **described, min_value=field.minimum, max_value=field.maximum, error_messages=_BOUNDS
+    ),
+    "checkbox": lambda field, described: forms.BooleanField(**described),
+    "date": lambda field, described: _Date(
+        **described, input_formats=["%Y-%m-%d"], widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d")
+    ),
+    "select": lambda field, described: forms.ChoiceField(
+        **described, choices=[("", _("Choose one")), *((each, each) for each in field.choices)]
+    ),
+}

@@ -1,0 +1,100 @@
+"""Looks into a run for those who may: its path with the reasons, its facts with secrets left out, its timing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flows.executor import NoSuchRun
+from flows.models import Run as Row
+from flows.models import Version
+from flows.planner import layout_of
+from flows.run import State
+from idp.sealing import Sealed
+
+_DOTS = "•••"
+
+
+@dataclass(frozen=True)
+class Passage:
+    """One box that the run came to. ``condition``: its source, whether it applied and the values that it read.
+
+    ``asked`` and ``decided``: milliseconds after the beginning, None where it was never asked or is not decided yet.
+    """
+
+    step: str
+    stage: str
+    decision: str
+    condition: Mapping[str, Any] | None
+    asked: int | None
+    decided: int | None
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A run as an administrator sees it. ``end``: how it ended, "" while it is under way."""
+
+    run: str
+    flow: str
+    version: int
+    started_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None
+    end: str
+    message: str
+    at: str
+    path: tuple[Passage, ...]
+    facts: Mapping[str, Any]
+
+
+def inspect(identifier: str) -> Inspection:
+    """The run with this identifier; raises NoSuchRun. Whoever calls has made sure that this may be seen."""
+    row = Row.objects.select_related("version__flow").filter(identifier=identifier).first()
+    if row is None:
+        raise NoSuchRun(NoSuchRun.__doc__)
+    state = State.load(row.state)
+    end = state.end or {}
+    return Inspection(
+        run=row.identifier,
+        flow=row.version.flow.name,
+        version=row.version.number,
+        started_at=row.started_at,
+        expires_at=row.expires_at,
+        ended_at=row.ended_at,
+        end=end.get("kind", ""),
+        message=end.get("message", ""),
+        at=state.at or "",
+        path=tuple(_path(row, state)),
+        facts=_open_only(state.facts),
+    )
+
+
+def under_way(flow: str) -> list[str]:
+    """The identifiers of the runs of a flow that are not over, newest first, two hundred at most."""
+    rows = Row.objects.filter(version__flow__name=flow, ended_at=None).order_by("-pk")
+    return list(rows.values_list("identifier", flat=True)[:200])
+
+
+def _path(row: Row, state: State) -> list[Passage]:
+    versions = Version.objects.in_bulk([notes["version"] for notes in state.before])
+    passages = []
+    for notes in [*state.before, {"version": row.version_id, **{name: getattr(state, name) for name in ("decided", "times", "read")}}]:
+        version = row.version if notes["version"] == row.version_id else versions.get(notes["version"])
+        boxes = layout_of(version).by_id if version else {}
+        steps = [*notes["decided"], *(step for step in notes["times"] if step not in notes["decided"])]
+        for step in steps:
+            asked, decided = notes["times"].get(step, (None, None))
+            kind = boxes[step].drawn.stage or boxes[step].drawn.kind if step in boxes else ""
+            passages.append(Passage(step, kind, notes["decided"].get(step, "asks"), notes["read"].get(step), asked, decided))
+    return passages
+
+
+def _open_only(value: Any) -> Any:
+    """The same, with whatever is sealed left out: by its type, so that no name can be forgotten."""
+    if isinstance(value, Sealed):
+        return _DOTS
+    if isinstance(value, Mapping):
+        return {key: _open_only(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_open_only(item) for item in value]
+    return value

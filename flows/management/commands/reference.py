@@ -1,0 +1,27 @@
+"""``manage.py reference``: writes docs/stages/, the reference of the stages, and the price of three of them."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from flows.reference import pages, with_price
+
+
+class Command(BaseCommand):
+    """Generated and committed; a test compares."""
+
+    help = "Writes docs/stages/: a page for each stage that comes with Foyer, their index, and what stages cost."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        folder = settings.BASE_DIR / "docs" / "stages"
+        folder.mkdir(exist_ok=True)
+        made = pages()
+        for stale in folder.glob("*.md"):
+            if stale.name not in made:
+                stale.unlink()
+        for name, text in made.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        guide = folder.parent / "writing-a-stage.md"
+        guide.write_text(with_price(guide.read_text(encoding="utf-8")), encoding="utf-8")
+        self.stdout.write(f"written: {folder.relative_to(settings.BASE_DIR)}, {len(made)} pages")

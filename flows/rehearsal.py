@@ -1,0 +1,57 @@
+"""Runs the tests that stand beside a flow in its document: a company tests its sign-in before anybody meets it."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+
+from flows.document import FlowDocument, FlowTest
+from flows.layout import Layout, lay_out
+from flows.lint import Finding
+from flows.simulate import NobodyThere, Report, ending, simulate
+
+
+def rehearse(document: FlowDocument, parts: Mapping[str, FlowDocument]) -> list[Finding]:
+    """A finding for each expectation that was not met, none when all tests pass; nothing is written."""
+    return [finding for at, test in enumerate(document.tests) for finding in _run(at, test, document, parts)]
+
+
+def _run(at: int, test: FlowTest, document: FlowDocument, parts: Mapping[str, FlowDocument]) -> Iterator[Finding]:
+    try:
+        reports = simulate(document, test.answers, parts=parts, person=test.person, request=test.request)
+    except NobodyThere as nobody:
+        yield Finding(("tests", at, "person"), f"{test.name}: {nobody}")
+        return
+    yield from _strange(at, test, lay_out(document, parts))
+    by_step = {report.step: report for report in reports}
+    for step, wanted in test.expect.items():
+        report = by_step.get(step)
+        came = "not reached" if report is None else _decision(report)
+        if came != wanted:
+            yield Finding(("tests", at, "expect", step), f"{test.name}: {step} should be {wanted}, but was {came}{_why(report)}.")
+    if (end := ending(reports)) != test.ends:
+        last = reports[-1] if reports else None
+        where = f" at {last.step}" if last and last.step else ""
+        message = f": {last.message}" if last and last.message else ""
+        yield Finding(
+            ("tests", at, "ends"), f"{test.name}: should have ended as {test.ends}, but ended as {end}{where}{message.removesuffix('.')}."
+        )
+
+
+def _strange(at: int, test: FlowTest, layout: Layout) -> Iterator[Finding]:
+    """Answers to steps that are not there: a slip of the pen would otherwise end as a step that asks."""
+    for step in test.answers:
+        if step not in layout.by_id:
+            near = difflib.get_close_matches(step, layout.by_id, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            yield Finding(("tests", at, "answers", step), f"{test.name}: there is no step {step}.{hint}")
+
+
+def _decision(report: Report) -> str:
+    """As ``expect`` names it: whether a refusal ended the walk is told by ``ends``."""
+    return {"denied": "refused", "ends": "done", "leaves": "done"}.get(report.decision, report.decision)
+
+
+def _why(report: Report | None) -> str:
+    if report is None or not report.condition:
+        return ""
+    values = ", ".join(f"{name} = {value!r}" for name, value in report.condition["values"].items())
+    return f" ({report.condition['when']} was {str(report.condition['applied']).lower()}{'; ' + values if values else ''})"

@@ -1,0 +1,86 @@
+"""Recovery codes: ten one-time codes for the day on which everything else is lost; only their macs are stored."""
+
+import secrets
+import unicodedata
+from dataclasses import dataclass, field
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from idp.accounts.credentials import RECOVERY_CODE, replace_kind
+from idp.accounts.models import Credential
+from idp.accounts.people import active_locked
+from idp.effects import Effect, EffectLost
+from idp.events.bus import publish
+from idp.sealing import mac, macs
+
+METHOD = "otp"  # RFC 8176
+HOW_MANY = 10
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's 32: ten of them are 50 bits
+_LENGTH, _GROUP = 10, 5
+_READ_AS = str.maketrans("ilo", "110")
+_PURPOSE = "recovery_code"
+
+
+class SavedForm(forms.Form):
+    """The one button under codes that were just made."""
+
+    saved = forms.ChoiceField(choices=[("yes", _("I have saved them"))])
+
+
+def new_codes() -> list[str]:
+    """Ten codes, written like ``abcde-fghjk``."""
+    return [shown("".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))) for _ in range(HOW_MANY)]
+
+
+def shown(code: str) -> str:
+    """In two groups of five."""
+    return f"{code[:_GROUP]}-{code[_GROUP:]}"
+
+
+def normalised(typed: str) -> str:
+    """A code in any spelling: case, width, dashes and spaces do not matter, nor i and l for 1 or o for 0."""
+    plain = unicodedata.normalize("NFKC", typed).casefold().translate(_READ_AS)
+    return "".join(letter for letter in plain if letter in _ALPHABET)[: _LENGTH + 1]
+
+
+def left(person: int) -> int:
+    """How many unused codes this person has."""
+    return Credential.objects.filter(person_id=person, kind=RECOVERY_CODE, used_at=None).count()
+
+
+@dataclass(frozen=True)
+class UseRecoveryCode(Effect):
+    """Uses one code up."""
+
+    credential: int
+
+    def apply(self) -> None:
+        codes = Credential.objects.filter(pk=self.credential, kind=RECOVERY_CODE)
+        person = active_locked(codes.values_list("person_id", flat=True).first() or 0)
+        if not codes.filter(used_at=None).update(used_at=timezone.now()):
+            raise EffectLost(_("That code was used already. Take another one."))
+        publish("person.credential_used", actor=person.username, target=person.username, credential=RECOVERY_CODE, left=left(person.pk))
+
+
+def use(person: int, typed: str) -> UseRecoveryCode | None:
+    """What must be done if this is an unused code of this person."""
+    hashes = macs(_PURPOSE, normalised(typed))
+    mine = Credential.objects.filter(person_id=person, kind=RECOVERY_CODE, used_at=None, lookup__in=hashes)
+    pk = mine.values_list("pk", flat=True).first()
+    return UseRecoveryCode(pk) if pk else None
+
+
+@dataclass(frozen=True)
+class SaveRecoveryCodes(Effect):
+    """Stores these codes in place of all earlier ones. ``first``: only when the person holds no second factor yet."""
+
+    person: int
+    codes: tuple[str, ...] = field(repr=False)
+    first: bool
+
+    def apply(self) -> None:
+        hashes = [mac(_PURPOSE, normalised(code)) for code in self.codes]
+        fresh = [Credential(person_id=self.person, kind=RECOVERY_CODE, lookup=hashed) for hashed in hashes]
+        replace_kind(self.person, RECOVERY_CODE, fresh, first=self.first)

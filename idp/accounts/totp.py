@@ -1,0 +1,109 @@
+"""Codes of an authenticator app: time-based one-time passwords (RFC 6238), six digits every thirty seconds."""
+
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import pyotp
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from idp.accounts.credentials import TOTP, replace_kind
+from idp.accounts.models import Credential
+from idp.accounts.people import active_locked
+from idp.effects import Effect, EffectLost
+from idp.events.bus import publish
+from idp.qr import picture
+from idp.sealing import Unsealable, same
+from idp.tenancy.scope import current_tenant
+
+METHOD = "otp"  # RFC 8176
+WRONG = _("That code is wrong. Codes change every 30 seconds: enter the one that the app shows now.")
+_SECONDS = 30
+_WINDOW = (0, -1, 1)  # RFC 6238 section 5.2: one step for the time that typing takes, one for a clock that is ahead
+_BETWEEN_DIGITS = re.compile(r"[\s\-]")
+
+
+class CodeField(forms.CharField):
+    """Six digits in any spelling: white space, dashes and full-width digits do no harm."""
+
+    def __init__(self, *, label: Any = None) -> None:
+        hints = {"autocomplete": "one-time-code", "inputmode": "numeric", "autocapitalize": "none", "spellcheck": "false"}
+        super().__init__(label=label or _("Code"), max_length=32, widget=forms.TextInput(hints))
+
+    def clean(self, value: Any) -> str:
+        digits = _BETWEEN_DIGITS.sub("", unicodedata.normalize("NFKC", super().clean(value)))
+        if not re.fullmatch("[0-9]{6}", digits):
+            raise ValidationError(_("A code has six digits."))
+        return digits
+
+
+def new_secret() -> str:
+    """160 random bits in base 32, as long as the hash (RFC 4226 section 4, requirement 6)."""
+    return pyotp.random_base32(32)
+
+
+def enrolment(secret: str, account: str) -> dict[str, str]:
+    """What an authenticator app takes over: the address, a picture of it, and the secret in groups of four to be typed."""
+    issuer = current_tenant().title.replace(":", " ")  # it separates issuer and account in the label
+    address = pyotp.TOTP(secret).provisioning_uri(name=account, issuer_name=issuer)
+    groups = " ".join(secret[at : at + 4] for at in range(0, len(secret), 4))
+    return {"address": address, "picture": picture(address), "secret": groups}
+
+
+def matched(secret: str, code: str, now: datetime) -> int | None:
+    """The time step whose code this is, of the current one and its two neighbours; None for a wrong one."""
+    totp, current = pyotp.TOTP(secret, interval=_SECONDS), int(now.timestamp()) // _SECONDS
+    found = [step for step in (current + away for away in _WINDOW) if same(totp.generate_otp(step), code)]
+    return found[0] if found else None
+
+
+@dataclass(frozen=True)
+class UseTotp(Effect):
+    """Uses up a time step, and with it all before: no code is accepted twice (RFC 6238 section 5.2)."""
+
+    credential: int
+    step: int
+
+    def apply(self) -> None:
+        held = Credential.objects.filter(pk=self.credential, kind=TOTP).values_list("person_id", flat=True).first()
+        person = active_locked(held or 0)
+        fresh = Credential.objects.filter(pk=self.credential, kind=TOTP, counter__lt=self.step)
+        if not fresh.update(counter=self.step, used_at=timezone.now()):
+            raise EffectLost(_("That code was used already. Wait for the next one."))
+        publish("person.credential_used", actor=person.username, target=person.username, credential=TOTP)
+
+
+def use(person: int, code: str, now: datetime) -> UseTotp | None:
+    """What must be done if this is a code of this person's app; None if it is not, or its secret can no longer be read."""
+    for pk in Credential.objects.filter(person_id=person, kind=TOTP).values_list("pk", flat=True):
+        try:
+            secret = Credential.objects.get(pk=pk).secret
+        except (Credential.DoesNotExist, Unsealable):
+            continue
+        if step := matched(secret, code, now):
+            return UseTotp(pk, step)
+    return None
+
+
+@dataclass(frozen=True)
+class SaveTotp(Effect):
+    """Stores an app's secret after its code of ``step`` proved it, in place of the person's earlier app.
+
+    ``first``: only when the person holds no second factor yet, because none was shown.
+    """
+
+    person: int
+    secret: str = field(repr=False)
+    step: int
+    first: bool
+    name: str = ""
+
+    def apply(self) -> None:
+        now = timezone.now()
+        fresh = Credential(person_id=self.person, kind=TOTP, name=self.name, secret=self.secret, counter=self.step, used_at=now)
+        replace_kind(self.person, TOTP, [fresh], first=self.first)

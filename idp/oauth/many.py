@@ -1,0 +1,68 @@
+"""The verbs of many applications and scopes at once: what a blueprint writes."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, TypeVar
+
+from django.db import models, transaction
+from django.db.models import Value
+from django.db.models.functions import Cast, Concat
+
+from idp.events.bus import publish_many
+from idp.oauth.models import Application, Scope
+from idp.tenancy.rows import write_columns
+
+_BATCH = 500
+_Row = TypeVar("_Row", Application, Scope)
+
+
+def checked(row: _Row) -> _Row:
+    """The same; raises ValidationError for a value that it may not have. Whether its name is taken, the database says."""
+    row.clean_fields(exclude=["tenant"])
+    row.clean()
+    return row
+
+
+@transaction.atomic
+def create(rows: Sequence[_Row], *, by: str) -> None:
+    """Stores applications or scopes that were :func:`checked`."""
+    if rows:
+        _all(type(rows[0])).bulk_create(rows, batch_size=_BATCH)
+        publish_many(f"{_word(type(rows[0]))}.created", [(row.name, "", "") for row in rows], actor=by)
+
+
+@transaction.atomic
+def change(model: type[_Row], changes: Mapping[str, Mapping[str, Any]], *, by: str) -> None:
+    """Sets these columns, by name."""
+    rows = {row.name: row for row in _all(model).select_for_update().filter(name__in=changes)}
+    for name, values in changes.items():
+        for column, value in values.items():
+            setattr(rows[name], column, value)
+    columns = sorted({column for values in changes.values() for column in values})
+    if "client_id" in columns:  # free at first, because two applications may change theirs for each other's; no client id has a space
+        taken = [rows[name].pk for name, values in changes.items() if "client_id" in values]
+        Application.objects.filter(pk__in=taken).update(client_id=Concat(Value(" "), Cast("pk", models.CharField())))
+    if rows and columns:
+        write_columns(rows.values(), columns)
+        publish_many(f"{_word(model)}.changed", [(name, "", "") for name in rows], actor=by)
+
+
+@transaction.atomic
+def delete(model: type[_Row], names: Collection[str], *, by: str) -> None:
+    """Deletes them, and with an application every token and device that it had."""
+    _all(model).filter(name__in=names).delete()
+    publish_many(f"{_word(model)}.deleted", [(name, "", "") for name in names], actor=by)
+
+
+def owners_of_client_ids(client_ids: Collection[str]) -> dict[str, str]:
+    """Which applications have these client ids: name by client id."""
+    wanted = set(client_ids)
+    rows = Application.objects.values_list("client_id", "name") if wanted else ()
+    return {client_id: name for client_id, name in rows if client_id in wanted}
+
+
+def _all(model: type[_Row]) -> "models.Manager[Any]":
+    return model.objects
+
+
+def _word(model: type[_Row]) -> str:
+    return "application" if model is Application else "scope"

@@ -1,0 +1,23 @@
+"""Writes many rows that each get values of their own, in one prepared statement."""
+
+from collections.abc import Collection, Iterable
+
+from django.db import connection, models
+
+
+def write_columns(rows: Iterable[models.Model], columns: Collection[str]) -> None:
+    """Stores these fields of rows that are there already, all of one model.
+
+    Django's ``bulk_update`` writes one condition for each row and field, which takes three times as long; and whoever writes
+    holds up everybody else on SQLite.
+    """
+    some = list(rows)
+    if not some or not columns:
+        return
+    fields, quote = [some[0]._meta.get_field(column) for column in columns], connection.ops.quote_name
+    sets = ", ".join(f"{quote(str(field.column))} = %s" for field in fields)  # type: ignore[union-attr]
+    key = some[0]._meta.pk
+    statement = f"UPDATE {quote(some[0]._meta.db_table)} SET {sets} WHERE {quote(str(key.column))} = %s"  # noqa: S608 names of our own models
+    values = [[*(field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields), row.pk] for row in some]  # type: ignore[union-attr]
+    with connection.cursor() as cursor:
+        cursor.executemany(statement, values)

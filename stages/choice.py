@@ -1,0 +1,66 @@
+"""Asks a question with a few answers, for later conditions."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+from pydantic import model_validator
+
+from flows.run import Run
+from flows.settings import StageSettings, setting
+from flows.stage import Done, Outcome, Stage
+from idp.words import WordType
+
+
+class Option(StageSettings):
+    """One answer: what conditions compare with, and what stands on the page."""
+
+    value: str = setting("yes", pattern=r"^[A-Za-z0-9_-]{1,50}$", title=_("Value in conditions"))
+    title: str = setting("", max_length=100, title=_("What it is called"))
+    description: str = setting("", max_length=300, title=_("Sentence below it"))
+
+
+class Choice(Stage):
+    """Lets the person choose how to go on. It proves nothing: later steps apply by `steps.<step id>.choice == "<value>"`."""
+
+    title = _("How do you want to go on?")
+    template = "stages/choice.html"
+
+    class Settings(StageSettings):
+        title: str = setting("", max_length=100, title=_("Heading"))
+        text: str = setting("", max_length=500, title=_("Sentence below it"))
+        options: tuple[Option, ...] = setting(
+            (Option(value="yes", title="Yes"), Option(value="no", title="No")), min_length=2, max_length=12, title=_("What can be chosen")
+        )
+        default: str = setting("", max_length=50, title=_("Value that is chosen beforehand; empty: none"))
+
+        @model_validator(mode="after")
+        def _sound(self) -> Self:
+            values = [option.value for option in self.options]
+            if twice := sorted({value for value in values if values.count(value) > 1}):
+                raise ValueError(f"two options have the value {', '.join(twice)}")
+            if self.default and self.default not in values:
+                raise ValueError(f"default must be one of {', '.join(values)}")
+            return self
+
+    class Form(forms.Form):
+        choice = forms.ChoiceField(widget=forms.RadioSelect, label=_("Your choice"), error_messages={"required": _("Choose one.")})
+
+    def words(self) -> Mapping[str, WordType]:
+        return {"choice": "string"}
+
+    def form(self, run: Run, data: Mapping[str, Any] | None = None) -> forms.Form:
+        form = super().form(run, data)
+        form.fields["choice"].choices = [(option.value, option.title or option.value) for option in self.settings.options]  # type: ignore[attr-defined]
+        return form
+
+    def initial(self, run: Run) -> Mapping[str, Any]:
+        return {"choice": self.settings.default}
+
+    def context(self, run: Run) -> Mapping[str, Any]:
+        options = [{**option.model_dump(), "title": option.title or option.value} for option in self.settings.options]
+        return {"title": self.settings.title or self.title, "description": self.settings.text, "options": options}
+
+    def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
+        return Done(told={"choice": answer["choice"]})

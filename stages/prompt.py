@@ -1,0 +1,62 @@
+"""Asks for what an administrator wants to know."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+from pydantic import field_validator
+
+from flows.fields import Field
+from flows.run import Run
+from flows.settings import StageSettings, setting
+from flows.stage import Done, Outcome, Stage
+from idp.accounts.people import KeepAttributes
+from idp.words import ABSENT, WordType
+
+_FIRST = Field(name="phone", label="Phone number", type="phone", required=True)
+
+
+class Prompt(Stage):
+    """Asks the person who was proved to fill in fields that you declare, and keeps the answers on the person if you wish.
+
+    Later conditions read an answer as `steps.<step id>.<field name>`, and after it was kept as `person.attributes["<field name>"]`.
+    """
+
+    title = _("Tell us a little more")
+    needs = {"person", "proof"}
+
+    class Settings(StageSettings):
+        title: str = setting("", max_length=100, title=_("Heading"))
+        text: str = setting("", max_length=500, title=_("Sentence below it"))
+        fields: tuple[Field, ...] = setting((_FIRST,), min_length=1, max_length=20, title=_("Fields"))
+        keep: bool = setting(True, title=_("Keep the answers on the person"))
+
+        @field_validator("fields")
+        @classmethod
+        def _names_differ(cls, fields: tuple[Field, ...]) -> tuple[Field, ...]:
+            names = [field.name for field in fields]
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise ValueError(f"two fields are called {', '.join(twice)}")
+            return fields
+
+    def words(self) -> Mapping[str, WordType]:
+        return {field.name: field.word for field in self.settings.fields}
+
+    def form(self, run: Run, data: Mapping[str, Any] | None = None) -> forms.Form:
+        form = super().form(run, data)
+        form.fields = {field.name: field.form_field() for field in self.settings.fields}
+        return form
+
+    def initial(self, run: Run) -> Mapping[str, Any]:
+        kept = run.person.attributes if self.settings.keep and run.person else {}
+        return {name: kept[name] for name in self.words() if isinstance(kept.get(name), str | int)}
+
+    def context(self, run: Run) -> Mapping[str, Any]:
+        return {"title": self.settings.title or self.title, "description": self.settings.text}
+
+    def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
+        values = {field.name: field.plain(answer[field.name]) for field in self.settings.fields}
+        told = {name: ABSENT[word] if values[name] is None else values[name] for name, word in self.words().items()}
+        kept = [KeepAttributes(run.facts["proof"]["person"], values)] if self.settings.keep else []
+        return Done(effects=kept, told=told)

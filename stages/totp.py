@@ -1,0 +1,73 @@
+"""Proves a person by a code of their authenticator app."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from flows.run import Run
+from flows.settings import StageSettings, setting
+from flows.stage import Deny, Done, Outcome, Show, Stage
+from idp.accounts.credentials import TOTP, guarded, kinds_of
+from idp.accounts.guard import second_factor_budgets
+from idp.accounts.sessions import StepUp
+from idp.accounts.totp import METHOD, WRONG, CodeField, SaveTotp, enrolment, matched, new_secret, use
+from idp.effects import Effect
+from idp.ratelimit.budgets import Spend
+from idp.sealing import Sealed
+
+
+class Totp(Stage):
+    """Asks for a code of the person's authenticator app (RFC 6238); each code works once.
+
+    ``missing`` says what happens to somebody who has no app yet: the step is skipped, they are refused, or they set one up
+    here and now. Setting up is only for whoever holds no second factor of any kind, used-up recovery codes included: else a
+    password alone would be enough to replace what guards the account. After signing in, the session notes the second factor.
+    """
+
+    title = _("Enter the code")
+    description = _("Open your authenticator app and enter the six digits that it shows.")
+    template = "stages/authenticator.html"
+    needs = {"person", "proof"}
+    gives = {"second_factor"}
+    method = METHOD
+
+    class Settings(StageSettings):
+        missing: Literal["skip", "refuse", "set_up"] = setting("refuse", title=_("What happens when the person has no authenticator app"))
+
+    class Form(forms.Form):
+        code = CodeField()
+
+    def enter(self, run: Run) -> Outcome:
+        person = run.facts["proof"]["person"]
+        if TOTP in kinds_of(person):
+            return Show()
+        if self.settings.missing == "skip":
+            return Done()
+        if self.settings.missing == "set_up" and not guarded(person):
+            return Show(keep={"secret": Sealed.of(new_secret())})
+        return Deny(_("This needs an authenticator app, and your account has none. Ask an administrator."))
+
+    def context(self, run: Run) -> Mapping[str, Any]:
+        if "secret" not in run.kept:
+            return {}
+        account = run.person.username if run.person else run.claimed_name
+        return {"title": _("Set up your authenticator app"), **enrolment(run.kept["secret"].open(), account)}
+
+    def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
+        return second_factor_budgets(run.facts["proof"]["person"], run.address)
+
+    def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
+        person = run.facts["proof"]["person"]
+        effect = self._set_up(run, person, answer["code"]) if "secret" in run.kept else use(person, answer["code"], run.now)
+        if effect is None:
+            return Show(errors={"code": WRONG})
+        signed_in = run.facts.get("signed_in")
+        effects = [effect, *([StepUp(signed_in["session"], METHOD)] if signed_in else [])]
+        return Done({"second_factor": {"person": person, "method": METHOD, "at": run.now.isoformat()}}, effects=effects)
+
+    def _set_up(self, run: Run, person: int, code: str) -> Effect | None:
+        secret = run.kept["secret"].open()
+        step = matched(secret, code, run.now)
+        return SaveTotp(person, secret, step, first=True) if step else None

@@ -1,0 +1,427 @@
+"""The eight shipped examples: each is planned, applied and walked at the public door, for two tenants, refusals included."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from django.apps import apps
+
+from blueprints.apply import apply
+from blueprints.plan import make_plan
+from blueprints.read import BadBlueprint, read
+from flows.document import FlowDocument, StepDocument
+from flows.lint import lint
+from flows.rehearsal import rehearse
+from idp.accounts.models import Person
+from idp.accounts.recovery import make_link
+from idp.oauth.models import Application
+from tests.blueprints.examples import EXAMPLES, INSIDE, NAMES, OUTSIDE, SHIPPED, add, at, door, kind_of, move, path_of, put, told, walk, yes
+from tests.factors import code, give_codes, give_totp, secret_on
+from tests.kit import Door
+from tests.protocol import basic, outcome, refresh, tokens_of
+
+Clock = time_machine.Traveller
+pytestmark = pytest.mark.usefixtures("db", "clock")
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Callable[[str], None]:
+    """Applies one for two tenants."""
+    return lambda name: put(name, tmp_path)
+
+
+def flows_of(name: str) -> dict[str, FlowDocument]:
+    """The flows of an example; of ``many-tenants`` those of the last tenant."""
+    return {each.name: each.document for each in read([path_of(name)]).documents if each.kind == "flow"}
+
+
+def everything() -> dict[str, list[Any]]:
+    """Every row of every table."""
+    return {model._meta.db_table: list(model._base_manager.order_by("pk").values_list()) for model in apps.get_models()}
+
+
+@pytest.fixture
+def secrets(settings: Any, tmp_path: Path) -> None:
+    """The folder FOYER_SECRETS: one file for all, and one that acme has for itself."""
+    folder = tmp_path / "secrets"
+    (folder / "acme").mkdir(parents=True)
+    (folder / "box-secret").write_text("secret of all\n")
+    (folder / "acme" / "box-secret").write_text("secret of acme\n")
+    settings.SECRETS = str(folder)
+
+
+def test_the_table_names_each_example() -> None:
+    """README.md beside them, and no other file."""
+    assert tuple(sorted(path.stem for path in EXAMPLES.glob("*.yaml"))) == NAMES
+    table = (EXAMPLES / "README.md").read_text()
+    assert [name for name in NAMES if f"[{name}.yaml]({name}.yaml)" not in table] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_applied_on_an_empty_system_and_again(secrets: None, name: str) -> None:
+    """The plan creates everything; after applying it plans nothing, and applying again touches no row."""
+    plan = make_plan([path_of(name)])
+    assert {change.action for change in plan.changes} == {"create"}
+    assert plan.missing == []
+    apply([path_of(name)])
+    assert make_plan([path_of(name)]).effective == []
+    before = everything()
+    apply([path_of(name)])
+    assert everything() == before
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_applied_on_top_of_what_ships(secrets: None, name: str) -> None:
+    """As README.md says: the example's flows replace those of the same name, and what it does not draw stays."""
+    apply([SHIPPED / "default" / "10-tenant.yaml"], name="acme", variables={"tenant": "acme", "title": "Acme"})
+    apply([path_of(name)])
+    assert make_plan([path_of(name)]).effective == []
+    assert kind_of(door().page("/device")) == "identification"
+    assert [kind_of(door().page(path)) for path in ("/sign-in", "/credentials")] == ["identification"] * 2
+
+
+@pytest.mark.parametrize("name", [*NAMES, "../default/10-tenant"])
+def test_nothing_to_find_fault_with(name: str) -> None:
+    """Not even a warning; and no password or secret stands in a file."""
+    documents = flows_of(name)
+    assert [finding for each in documents.values() for finding in lint(each, documents)] == []
+    assert not [each for each in read([path_of(name)]).documents if each.kind == "person" and each.document.password]
+
+
+WITHOUT = [
+    ("tv-app", "connect-a-device", "totp"),
+    ("tv-app", "connect-a-device", "recovery_code"),
+    ("cli", "connect-a-command-line", "too-far-away"),
+    ("cli", "connect-a-command-line", "totp"),
+    ("staff-second-factor", "sign-in", "set-up-now"),
+    ("staff-second-factor", "sign-in", "come-to-the-office"),
+    ("staff-second-factor", "connect-a-device", "come-to-the-office"),
+    ("staff-second-factor", "set-up-credentials", "come-to-the-office"),
+    ("contractors", "sign-in", "closed"),
+    ("contractors", "sign-in", "sponsor"),
+    ("contractors", "connect-a-device", "closed"),
+    ("admin-scope", "connect-a-device", "not-an-administrator"),
+    ("admin-scope", "connect-a-device", "reauthenticate"),
+    ("two-brands", "connect-north", "rules"),
+    ("two-brands", "connect-south", "swindle"),
+    ("kiosk", "connect-a-kiosk", "not-an-operator"),
+    ("kiosk", "connect-a-kiosk", "not-in-the-office"),
+    ("many-tenants", "sign-in", "totp"),
+]
+
+
+@pytest.mark.parametrize(("name", "flow", "step"), WITHOUT)
+def test_the_tests_beside_a_flow_prove_its_point(name: str, flow: str, step: str) -> None:
+    """Without the step that matters they fail: none of them passes whatever is drawn."""
+    apply([path_of(name)], generate=lambda *made: None)
+    documents = flows_of(name)
+    changed = {each: document.model_copy(update={"steps": without(document.steps, step)}) for each, document in documents.items()}
+    with at("acme"):
+        assert rehearse(documents[flow], documents) == []
+        assert rehearse(changed[flow], changed) != []
+
+
+def without(steps: tuple[StepDocument, ...], name: str) -> tuple[StepDocument, ...]:
+    """The same without the step of this id, in groups too."""
+    return tuple(step.model_copy(update={"steps": without(step.steps, name)}) for step in steps if step.id != name)
+
+
+def test_a_person_of_an_example_comes_in_by_a_link() -> None:
+    """Nobody has a password at first, the empty one neither; the command's link sets one."""
+    apply([path_of("kiosk")])
+    assert kind_of(door().page().submit(name="alice").submit(password="")) == "password"
+    with at("acme"):
+        link = make_link(Person.objects.get(username="alice"), by="test")
+    page = Door("login.acme.example").page(f"/recover/{link}")
+    assert page.submit(password="alice-password-1").title == "Password set"
+    assert kind_of(walk(door())) == "device_code"
+
+
+def test_tv_app(example: Callable[[str], None], clock: Clock) -> None:
+    """Words that people understand, no scope beyond the list, a refusal, a refresh, and five minutes."""
+    example("tv-app")
+    television, browser = door(), door()
+    started = television.start("acme-tv", "openid offline_access films:watch films:buy")
+    assert started.answer["expires_in"] == 300
+    page = walk(browser, started)
+    assert "Watch the films that you have paid for" in page.text
+    assert "Buy films" not in page.text
+    assert told(television, started) == "authorization_pending"
+    yes(page)
+    clock.shift(6)
+    tokens = tokens_of(television.poll(started))
+    assert tokens["scope"].split() == ["openid", "offline_access", "films:watch"]
+    assert "access_token" in tokens_of(refresh(television, tokens["refresh_token"], "acme-tv"))
+    second = television.start("acme-tv", "openid")
+    walk(browser, second).submit(decision="deny")
+    assert told(television, second) == "access_denied"
+    third = television.start("acme-tv", "openid")
+    clock.shift(301)
+    assert kind_of(walk(browser, third)) == "device_code"
+    assert told(television, third) == "expired_token"
+
+
+def test_tv_app_is_not_weaker_than_what_ships(example: Callable[[str], None]) -> None:
+    """Whoever has a second factor is asked for it; and the neighbour's codes mean nothing here."""
+    example("tv-app")
+    with at("acme"):
+        give_totp("alice")
+        (recovery, *_more) = give_codes("bob")
+    started = door().start("acme-tv", "openid")
+    page = walk(door(), started)
+    assert kind_of(page) == "totp"
+    assert kind_of(page.submit(code="000000")) == "totp"
+    assert kind_of(page.submit(code=code())) == "device_code"
+    assert kind_of(walk(door(), started, "bob")) == "recovery_code"
+    yes(walk(door(), started, "bob", recovery_code={"code": recovery}))
+    theirs = door(tenant="other").start("other-tv", "openid")
+    assert kind_of(walk(door(), theirs, totp={"code": code(1)})) == "device_code"
+    yes(walk(door(tenant="other"), theirs))
+
+
+def test_cli(example: Callable[[str], None], clock: Clock) -> None:
+    """A password is enough on the device's own network; elsewhere a second factor is needed, whoever one is."""
+    example("cli")
+    here, far = door(), door("198.51.100.9")
+    with at("acme"):
+        give_totp("alice")
+    started = here.start("acme-cli", "openid deploy")
+    yes(walk(door(), started, "bob"))
+    assert told(here, started) == ""
+    started = far.start("acme-cli", "openid deploy")
+    refused = walk(door(), started, "bob")
+    assert "This command line runs on another network than you." in refused.text
+    assert told(far, started) == "authorization_pending"
+    page = walk(door(), started)
+    assert kind_of(page) == "totp"
+    yes(page.submit(code=code()).submit(user_code=started.user_code))
+    clock.shift(6)
+    assert tokens_of(far.poll(started))["scope"].split() == ["openid", "deploy"]
+
+
+def test_cli_is_for_developers(example: Callable[[str], None], tmp_path: Path) -> None:
+    """Somebody outside of the group is told so, and nothing is approved."""
+    example("cli")
+    add("tenant: acme\n---\nperson: bob\ngroups: []\n", tmp_path)
+    device = door()
+    started = device.start("acme-cli", "openid")
+    assert "may not use Acme command line" in walk(door(), started, "bob").text
+    assert told(device, started) == "authorization_pending"
+    theirs = door(tenant="other")
+    started = theirs.start("other-cli", "openid")
+    yes(walk(door(tenant="other"), started, "bob"))
+    assert told(theirs, started) == ""
+
+
+@pytest.mark.parametrize("inside", [INSIDE, "2001:db8:1::17"])
+def test_staff_set_up_a_second_factor_in_the_office(example: Callable[[str], None], clock: Clock, inside: str) -> None:
+    """Inside it is set up now; then a password is enough there, and outside the code is asked for, of a living session too."""
+    example("staff-second-factor")
+    page = walk(door(inside))
+    assert page.title == "Set up your authenticator app"
+    secret = secret_on(page)
+    assert kind_of(page.submit(code=code(0, secret))) == "device_code"
+    clock.shift(60)
+    browser, device = door(inside), door()
+    started = device.start("acme-mail", "openid")
+    assert kind_of(walk(browser, started)) == "consent"
+    move(browser, OUTSIDE)
+    page = walk(browser, started)
+    assert kind_of(page) == "totp"
+    yes(page.submit(code=code(0, secret)).submit(user_code=started.user_code))
+    assert told(device, started) == ""
+
+
+@pytest.mark.parametrize("path", ["/device", "/sign-in", "/credentials"])
+def test_staff_without_a_second_factor_are_refused_outside(example: Callable[[str], None], path: str) -> None:
+    """By every way in; setting one up with nothing but a password above all."""
+    example("staff-second-factor")
+    browser = door()
+    refused = walk(browser, path=path)
+    assert "From outside the office you need a second factor." in refused.text
+    assert "Signed in as" not in browser.page("/").text
+    assert kind_of(walk(door(tenant="other"), path=path)) == ""
+
+
+def test_everybody_else_needs_none(example: Callable[[str], None]) -> None:
+    """Bob is not staff: inside and outside a password is enough, until he sets up a second factor of his own."""
+    example("staff-second-factor")
+    for address in (INSIDE, OUTSIDE):
+        device = door(address)
+        started = device.start("acme-mail", "openid")
+        yes(walk(door(address), started, "bob"))
+        assert told(device, started) == ""
+    with at("acme"):
+        give_totp("bob")
+        codes = give_codes("bob")
+    assert kind_of(walk(door(INSIDE), name="bob")) == "device_code"
+    page = walk(door(), name="bob")
+    assert page.title == "Confirm that it is you"
+    page = page.submit(choice="recovery_code")
+    assert kind_of(page) == "recovery_code"
+    assert kind_of(page.submit(code=codes[0])) == "device_code"
+
+
+def test_contractors_name_a_sponsor_in_office_hours(example: Callable[[str], None], clock: Clock) -> None:
+    """Asked once, checked, kept on the person; the device gets nothing that would last through the night."""
+    clock.move_to(datetime(2026, 7, 1, 6, 30, tzinfo=UTC))
+    example("contractors")
+    device, browser = door(), door()
+    started = device.start("acme-scanner", "openid offline_access")
+    page = walk(browser, name="bob")
+    assert page.title == "Who asked you to come?"
+    assert kind_of(page.submit(sponsor="alice@elsewhere.example")) == "sponsor"
+    assert kind_of(page.submit(sponsor="")) == "sponsor"
+    assert kind_of(page.submit(sponsor="alice@acme.example")) == "device_code"
+    with at("acme"):
+        assert Person.objects.get(username="bob").attributes == {"sponsor": "alice@acme.example"}
+    with at("other"):
+        assert Person.objects.get(username="bob").attributes == {}
+    yes(walk(browser, started, "bob"))
+    assert "refresh_token" not in tokens_of(device.poll(started))
+
+
+@pytest.mark.parametrize("moment", ["2026-01-07T06:30", "2026-07-01T16:00", "2026-07-04T10:00", "2026-07-05T10:00"])
+def test_contractors_are_kept_out_at_other_times(example: Callable[[str], None], clock: Clock, moment: str) -> None:
+    """Early in winter, at six in the evening, on Saturday and on Sunday; everybody else works when they like."""
+    clock.move_to(datetime.fromisoformat(f"{moment}:00+00:00"))
+    example("contractors")
+    for path in ("/device", "/sign-in"):
+        assert "Contractors can sign in from Monday to Friday" in walk(door(), name="bob", path=path).text
+    device = door()
+    started = device.start("acme-scanner", "openid")
+    yes(walk(door(), started))
+    assert told(device, started) == ""
+
+
+def test_a_contractors_session_of_noon_is_not_enough_at_night(example: Callable[[str], None], clock: Clock) -> None:
+    """The rule is looked at each time, not only when somebody signs in."""
+    clock.move_to(datetime(2026, 7, 1, 12, 0, tzinfo=UTC))
+    example("contractors")
+    browser = door()
+    assert kind_of(walk(browser, name="bob", sponsor={"sponsor": "alice@acme.example"})) == "device_code"
+    clock.shift(4 * 3600)
+    assert "Contractors can sign in from Monday to Friday" in browser.page().text
+
+
+def test_an_admin_scope_asks_for_the_password_again(example: Callable[[str], None], clock: Clock) -> None:
+    """Not for reading, not right after signing in; later a wrong password does not pass, and the right one does."""
+    example("admin-scope")
+    device, browser = door(), door()
+    yes(walk(browser, device.start("acme-shop", "openid shop:admin")))
+    clock.shift(301)
+    assert kind_of(walk(browser, device.start("acme-shop", "openid shop:read"))) == "consent"
+    started = device.start("acme-shop", "openid shop:read shop:admin")
+    page = walk(browser, started)
+    assert (kind_of(page), page.title) == ("reauthenticate", "Is it still you?")
+    assert kind_of(page.submit(password="bob-password-22")) == "reauthenticate"
+    assert told(device, started) == "authorization_pending"
+    yes(page.submit(password="alice-password-1"))
+    clock.shift(6)
+    tokens = tokens_of(device.poll(started))
+    assert tokens["scope"].split() == ["openid", "shop:read", "shop:admin"]
+    assert "refresh_token" not in tokens
+
+
+def test_an_admin_scope_is_for_administrators(example: Callable[[str], None]) -> None:
+    """Bob reads; what asks for more in his name is refused for good and told so, and alice's neighbour is not concerned."""
+    example("admin-scope")
+    device = door()
+    started = device.start("acme-shop", "openid shop:admin")
+    assert "Only administrators of the shop may connect this." in walk(door(), started, "bob").text
+    assert told(device, started) == "access_denied"
+    assert kind_of(walk(door(), started)) == "device_code"
+    started = device.start("acme-shop", "openid shop:read")
+    yes(walk(door(), started, "bob"))
+    assert told(device, started) == ""
+
+
+def test_two_brands_the_first_has_rules(example: Callable[[str], None], clock: Clock) -> None:
+    """In its own words, accepted once and kept on the person; the second brand does not ask for them."""
+    example("two-brands")
+    device, browser = door(), door()
+    started = device.start("acme-north", "openid")
+    page = walk(browser, started)
+    assert page.title == "Welcome to Acme North"
+    assert kind_of(page.submit()) == "rules"
+    assert told(device, started) == "authorization_pending"
+    yes(page.submit(north_rules="on"))
+    clock.shift(6)
+    assert told(device, started) == ""
+    yes(walk(browser, device.start("acme-north", "openid")))
+    assert walk(door(), device.start("acme-north", "openid"), "bob").title == "Welcome to Acme North"
+
+
+def test_two_brands_the_second_asks_where_the_code_stands(example: Callable[[str], None]) -> None:
+    """A code that somebody sent is refused, and the swindler's device is told so."""
+    example("two-brands")
+    device, browser = door(), door()
+    swindlers, own = (device.start("acme-south", "openid") for _ in range(2))
+    page = walk(browser, swindlers)
+    assert page.title == "Where does this code stand?"
+    assert kind_of(page.submit()) == "where"
+    assert "We have refused this device" in page.submit(choice="message").text
+    assert told(device, swindlers) == "access_denied"
+    yes(walk(browser, own, where={"choice": "screen"}))
+    assert told(device, own) == ""
+
+
+def test_kiosk(example: Callable[[str], None]) -> None:
+    """Only a screen that asked from the office, and only by its operators: bob's try leaves the code to alice."""
+    example("kiosk")
+    screen, elsewhere = door(INSIDE), door(OUTSIDE)
+    started = screen.start("acme-kiosk", "openid")
+    assert started.answer["expires_in"] == 180
+    assert "Kiosks are connected by their operators." in walk(door(INSIDE), started, "bob").text
+    assert told(screen, started) == "authorization_pending"
+    yes(walk(door(OUTSIDE), started))
+    foreign = elsewhere.start("acme-kiosk", "openid")
+    assert "not on the office network" in walk(door(INSIDE), foreign).text
+    assert told(elsewhere, foreign) == "access_denied"
+
+
+def test_kiosk_gets_its_tokens_and_nothing_lasting(example: Callable[[str], None]) -> None:
+    """At both tenants, each at its own door, with IPv6 too; no refresh token."""
+    example("kiosk")
+    for tenant in ("acme", "other"):
+        screen = door("2001:db8:1::40", tenant)
+        started = screen.start(f"{tenant}-kiosk", "openid offline_access")
+        yes(walk(door(tenant=tenant), started))
+        assert "refresh_token" not in tokens_of(screen.poll(started))
+
+
+def test_many_tenants_is_refused_without_its_secret() -> None:
+    """Plan lists it for each tenant, apply refuses and writes nothing; made ones differ from tenant to tenant."""
+    file = path_of("many-tenants")
+    assert [(each.tenant, each.name) for each in make_plan([file]).missing] == [("acme", "box-secret"), ("other", "box-secret")]
+    before = everything()
+    with pytest.raises(BadBlueprint, match="There is no secret box-secret"):
+        apply([file])
+    assert everything() == before
+    made: dict[str, str] = {}
+    apply([file], generate=lambda tenant, name, value: made.__setitem__(tenant, value))
+    assert len(set(made.values())) == 2
+    assert make_plan([file]).effective == []
+
+
+def test_many_tenants(example: Callable[[str], None], secrets: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each at its own name with its own secret, and the one variable that differs decides who must set up a second factor."""
+    monkeypatch.setenv("OPERATOR", "Somebody Else")
+    example("many-tenants")
+    add("".join(f"---\ntenant: {name}\n---\nperson: alice\ngroups: [customers]\n" for name in ("acme", "other")), tmp_path)
+    assert set(Application.unscoped.values_list("owner", flat=True)) == {"Somebody Else"}
+    secret = {"acme": "secret of acme", "other": "secret of all"}
+    for tenant, theirs in (("acme", "other"), ("other", "acme")):
+        box, form = door(tenant=tenant), {"client_id": "box", "scope": "openid orders:read"}
+        assert outcome(box.post("/application/o/device/", form, **basic("box", secret[theirs]))) == (401, "invalid_client")
+        started = box.start("box", "openid orders:read", client_secret=secret[tenant])
+        page = walk(door(tenant=tenant), started)
+        if tenant == "acme":
+            assert page.title == "Set up your authenticator app"
+            page = page.submit(code=code(0, secret_on(page))).submit(user_code=started.user_code)
+        assert f"See your orders at {tenant.title()}" in page.text
+        yes(page)
+        assert told(box, started, client_secret=secret[tenant]) == ""

@@ -1,0 +1,385 @@
+"""Every word of conditions, once true and once false; what cannot be known refuses, and junk from outside never raises."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import time_machine
+from mmdb_writer import MMDBWriter
+from netaddr import IPSet
+
+from flows.conditions import ConditionFailed, compile_condition, vocabulary
+from flows.lint import lint
+from idp.accounts.invented import PK, Invented, inventing
+from idp.accounts.models import Person
+from idp.checks import countries
+from idp.devices.models import DeviceCode
+from idp.oauth.models import Application
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from idp.words import About
+from tests.engine import draw, drawing
+from tests.kit import Door, LiveServer
+
+Doors = Callable[..., Door]
+NOW = datetime(2026, 11, 20, 17, 30, tzinfo=UTC)  # a Friday, half past six in Berlin
+REST = ("login", "device_code", "consent", "finish")
+
+
+def about(facts: dict[str, Any] | None = None, address: str = "203.0.113.9", agent: str = "Test/1.0", now: datetime = NOW) -> About:
+    """A request with these facts."""
+    return About(facts or {}, address, agent, now)
+
+
+def alice() -> dict[str, Any]:
+    """She has proved herself by password an hour ago, with a second factor, in a session."""
+    person = Person.objects.get(username="alice")
+    Person.objects.filter(pk=person.pk).update(created_at=NOW - timedelta(days=3), attributes={"team": "sales", "floor": 3, "gone": None})
+    proved = {"person": person.pk, "at": (NOW - timedelta(hours=1)).isoformat()}
+    return {
+        "person": {"id": person.pk, "name": "alice"},
+        "proof": {**proved, "method": "pwd"},
+        "second_factor": {**proved, "method": "otp"},
+        "signed_in": {**proved, "session": 1, "methods": ["pwd", "otp"]},
+    }
+
+
+def asked(**values: Any) -> dict[str, Any]:
+    """A device that began a minute ago, from the same network as the person."""
+    application = Application.objects.get(client_id="staff-console")
+    device = DeviceCode.objects.create(
+        **{
+            "application": application,
+            "issuer": "http://acme.test",
+            "scopes": ["openid"],
+            "device_code_hash": "x",
+            "user_code_hash": "y",
+            "interval": 5,
+            "created_at": NOW - timedelta(minutes=1),
+            "expires_at": NOW + timedelta(minutes=9),
+            "address": "203.0.113.9",
+            "label": "Living room",
+            "agent": "Acme TV/2.1",
+        }
+        | values
+    )
+    return {"request": {"kind": "device", "device": device.pk, "application": application.pk, "scopes": ["openid", "acme:read"]}}
+
+
+EVERY_WORD = [
+    ("person.username", 'person.username == "alice"', 'person.username == "bob"'),
+    ("person.name", 'person.name.startsWith("Al")', 'person.name == ""'),
+    ("person.email", 'person.email.endsWith("@acme.test")', 'person.email.endsWith("@other.test")'),
+    ("person.email_verified", "person.email_verified", "!person.email_verified"),
+    ("person.groups", '"staff" in person.groups', '"admins" in person.groups'),
+    ("person.attributes", 'person.attributes["team"] == "sales"', '"gone" in person.attributes'),
+    ("person.attributes", 'person.attributes["floor"] == "3"', '"password" in person.attributes'),
+    ("person.credentials", '"password" in person.credentials', '"totp" in person.credentials'),
+    ("person.admin", "!person.admin", "person.admin"),
+    ("person.created", 'request.time - person.created < duration("96h")', 'request.time - person.created < duration("48h")'),
+    ("proof.method", 'proof.method == "pwd"', 'proof.method == ""'),
+    ("second_factor.present", "second_factor.present", "!second_factor.present"),
+    ("second_factor.method", 'second_factor.method == "otp"', 'second_factor.method == "hwk"'),
+    ("session.active", "session.active", "!session.active"),
+    ("session.age", 'session.age == duration("1h")', 'session.age > duration("90m")'),
+    ("session.methods", '"otp" in session.methods', '"hwk" in session.methods'),
+    ("tenant.name", 'tenant.name == "acme"', 'tenant.name == "other"'),
+    ("tenant.networks", '"127.0.0.1".within(tenant.networks)', "request.ip.within(tenant.networks)"),
+    ("request.ip", 'request.ip == "203.0.113.9"', 'request.ip.startsWith("10.")'),
+    ("request.agent", 'request.agent.contains("Test")', 'request.agent == ""'),
+    ("request.kind", 'request.kind == "device"', 'request.kind == "authorize"'),
+    ("request.scopes", '"acme:read" in request.scopes', '"offline_access" in request.scopes'),
+    ("request.time", 'request.time.getHours("Europe/Berlin") == 18', "request.time.getHours() == 18"),
+    ("request.time", 'request.time.getDayOfWeek("Asia/Tokyo") == 6', "request.time.getDayOfWeek() == 6"),
+    ("application.name", 'application.name == "staff-console"', 'application.name == "tv"'),
+    ("application.client_id", 'application.client_id == "staff-console"', 'application.client_id == "tv"'),
+    ("application.groups", '"staff" in application.groups', "size(application.groups) == 0"),
+    ("application.verified", "!application.verified", "application.verified"),
+    ("device.address", "device.address == request.ip", 'device.address == "198.51.100.7"'),
+    ("device.label", 'device.label == "Living room"', 'device.label == ""'),
+    ("device.agent", 'device.agent.contains("Acme TV")', "device.agent == request.agent"),
+    ("device.age", 'device.age == duration("60s")', 'device.age > duration("5m")'),
+    ("device.same_network", "device.same_network", "!device.same_network"),
+]
+
+
+@pytest.mark.parametrize(("word", "true", "false"), EVERY_WORD)
+def test_a_word_can_be_true_and_false(acme: Tenant, clock: time_machine.Traveller, word: str, true: str, false: str) -> None:
+    """Read by its type, of this tenant, at this moment."""
+    clock.move_to(NOW)
+    here = about(alice() | asked())
+    assert word in compile_condition(true).names
+    assert compile_condition(true).applies(here) is True
+    assert compile_condition(false).applies(here) is False
+
+
+def test_the_list_is_complete() -> None:
+    """A word without a case above, or with one of its own below, does not exist."""
+    elsewhere = {"request.country"}
+    assert set(vocabulary()) - elsewhere == {word for word, _, _ in EVERY_WORD}
+
+
+EMPTY = {
+    "string": '{} == ""',
+    "bool": "!{}",
+    "list(string)": "size({}) == 0",
+    "map(string)": "size({}) == 0",
+    "duration": '{} == duration("0s")',
+}
+
+
+@pytest.mark.parametrize(
+    "facts", [{}, {"person": {"id": None, "name": "nobody"}}, {"request": {}}, {"request": {"device": 0, "application": 0}}]
+)
+def test_nobody_and_nothing_have_the_same_words_with_empty_values(acme: Tenant, facts: dict[str, Any]) -> None:
+    """An unknown name behaves like a known one, a device that is gone like one that says nothing: no error tells them apart."""
+    for name, word in vocabulary().items():
+        if name.startswith(("person.", "proof.", "second_factor.", "session.", "application.", "device.")) and word.type in EMPTY:
+            assert compile_condition(EMPTY[word.type].format(name)).applies(about(facts)), name
+    assert compile_condition('person.created == timestamp("1970-01-01T00:00:00Z")').applies(about(facts))
+
+
+def test_the_neighbours_rows_do_not_exist(acme: Tenant, other: Tenant) -> None:
+    """Keys of one tenant lead to nothing in another."""
+    facts = alice() | asked()
+    with tenant_scope(other):
+        here = about(facts)
+        assert compile_condition('person.username == "" && application.name == "" && device.address == ""').applies(here)
+        assert compile_condition("size(person.groups) == 0 && size(person.attributes) == 0").applies(about(facts))
+
+
+def test_somebody_invented_has_every_word(acme: Tenant, django_assert_num_queries: Any) -> None:
+    """A dry run about a person who does not exist asks the same words, and no table."""
+    facts = {"person": {"id": PK, "name": "bob"}}
+    with inventing(Invented("bob", groups=("staff",), attributes={"team": "sales"})), django_assert_num_queries(0):
+        assert compile_condition('person.username == "bob" && "staff" in person.groups && person.attributes["team"] == "sales"').applies(
+            about(facts)
+        )
+        assert compile_condition('person.created > timestamp("2020-01-01T00:00:00Z") && !person.admin').applies(about(facts))
+
+
+def test_a_device_is_looked_at_only_while_it_waits(acme: Tenant, clock: time_machine.Traveller) -> None:
+    """One that was decided on, or whose application was switched off, says nothing more."""
+    clock.move_to(NOW)
+    facts = asked()
+    assert compile_condition('device.label == "Living room"').applies(about(facts))
+    DeviceCode.objects.update(state="denied")
+    assert compile_condition('device.label == ""').applies(about(facts))
+
+
+@pytest.mark.parametrize(
+    ("theirs", "mine", "same"),
+    [
+        ("203.0.113.9", "203.0.113.9", True),
+        ("203.0.113.9", "203.0.113.10", False),
+        ("2001:db8:0:1::7", "2001:db8:0:1::8", True),
+        ("2001:db8:0:1::7", "2001:db8:0:2::7", False),
+        ("", "203.0.113.9", False),
+    ],
+)
+def test_what_one_network_is(acme: Tenant, clock: time_machine.Traveller, theirs: str, mine: str, same: bool) -> None:
+    """An IPv4 address, or an IPv6 /64: as the budgets and the consent page see it; unknown is never the same."""
+    clock.move_to(NOW)
+    assert compile_condition("device.same_network").applies(about(asked(address=theirs), mine)) is same
+
+
+@pytest.mark.parametrize(
+    ("source", "queries"),
+    [
+        ('person.username != "" && person.email != "" && person.name != "" && !person.admin && size(person.attributes) > 0', 1),
+        ('"staff" in person.groups && size(person.groups) > 0', 1),
+        ('application.name != "" && application.client_id != "" && !application.verified', 1),
+        ('device.label != "" && device.agent != "" && device.age > duration("0s") && device.same_network', 1),
+        ('session.active && session.age > duration("0s") && second_factor.present && proof.method == "pwd" && tenant.name == "acme"', 0),
+        ('request.ip != "" && request.kind == "device" && size(request.scopes) > 0 && request.time.getFullYear() == 2026', 0),
+    ],
+)
+def test_a_row_is_asked_for_once(
+    acme: Tenant, clock: time_machine.Traveller, django_assert_num_queries: Any, source: str, queries: int
+) -> None:
+    """Several words about one row cost one query, facts of the run cost none, also when the next condition asks again."""
+    clock.move_to(NOW)
+    here = about(alice() | asked())
+    with django_assert_num_queries(queries):
+        assert compile_condition(source).applies(here)
+        assert compile_condition(source).applies(here)
+
+
+def test_a_missing_key_and_an_unknown_zone_refuse(acme: Tenant) -> None:
+    """Neither true nor false: the run is refused."""
+    for source in (
+        'person.attributes["nothing"] == ""',
+        'request.time.getHours("Nowhere/Land") == 1',
+        'request.time.getHours("../etc") == 1',
+    ):
+        with pytest.raises(ConditionFailed):
+            compile_condition(source).applies(about(alice()))
+
+
+def test_a_session_from_the_future_has_no_age(acme: Tenant) -> None:
+    """Clocks of two servers differ; nothing is younger than new."""
+    facts = alice()
+    facts["signed_in"]["at"] = (NOW + timedelta(seconds=2)).isoformat()
+    assert compile_condition('session.age == duration("0s")').applies(about(facts))
+
+
+def test_zones_come_with_the_product_where_the_system_has_none() -> None:
+    """A slim machine has no /usr/share/zoneinfo; a process that starts there still knows the hour in Berlin."""
+    program = (
+        "from pathlib import Path; from idp import env; env.time_zones(Path('/nonexistent')); import os, django; django.setup();"
+        "from flows.conditions import compile_condition; from idp.words import About; from datetime import datetime, UTC;"
+        "about = About({}, '', '', datetime(2026, 7, 1, 12, tzinfo=UTC));"
+        "print(os.environ['TZDIR'], compile_condition('request.time.getHours(\"Europe/Berlin\") == 14').applies(about))"
+    )
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    environment.pop("TZDIR", None)
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, env=environment)
+    assert ran.stdout.split()[-1:] == ["True"], ran.stderr
+    assert "tzdata" in ran.stdout
+
+
+# --- request.country ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def write_geo(tmp_path: Path, settings: Any) -> Iterator[Callable[..., Path]]:
+    """Writes a GeoIP file and names it as FOYER_GEOIP does."""
+
+    def write(records: dict[str, Any], kind: str = "GeoLite2-Country", version: int = 6) -> Path:
+        writer = MMDBWriter(ip_version=version, database_type=kind, ipv4_compatible=version == 6)
+        for network, record in records.items():
+            writer.insert_network(IPSet([network]), record)
+        draft = tmp_path / "draft.mmdb"
+        writer.to_db_file(str(draft))
+        settings.GEOIP = str(tmp_path / "geo.mmdb")
+        return draft.rename(settings.GEOIP)
+
+    compile_condition.cache_clear()  # what is missing is asked when a condition is compiled
+    yield write
+    compile_condition.cache_clear()
+
+
+GERMAN, AUSTRIAN = {"country": {"iso_code": "DE"}}, {"country": {"iso_code": "AT"}}
+
+
+def country(address: str, expected: str) -> bool:
+    """Whether a condition sees this country."""
+    return compile_condition(f'request.country == "{expected}"').applies(about(address=address))
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("203.0.113.9", "DE"),
+        ("::ffff:203.0.113.9", "DE"),
+        ("2001:db8::7", "AT"),
+        ("198.51.100.1", ""),
+        ("127.0.0.1", ""),
+        ("2001:db9::1", ""),
+    ],
+)
+def test_the_country_of_an_address(acme: Tenant, write_geo: Callable[..., Path], address: str, expected: str) -> None:
+    """From the file alone; an address that is not in it is in no country."""
+    write_geo({"203.0.113.0/24": GERMAN, "2001:db8::/32": AUSTRIAN})
+    assert country(address, expected)
+    assert not country(address, "CH")
+
+
+@pytest.mark.parametrize("record", [{"country_code": "de", "country": "Germany"}, {"country": "DE"}, GERMAN])
+def test_the_spellings_of_several_makers(acme: Tenant, write_geo: Callable[..., Path], record: dict[str, Any]) -> None:
+    """A file of IPv4 addresses only knows no country of an IPv6 address."""
+    write_geo({"203.0.113.0/24": record}, kind="acme country lite", version=4)
+    assert country("203.0.113.9", "DE")
+    assert country("2001:db8::7", "")
+
+
+def test_a_new_file_counts_at_once(acme: Tenant, write_geo: Callable[..., Path]) -> None:
+    """It is replaced while the server runs; a broken one refuses rather than answers from memory."""
+    write_geo({"203.0.113.0/24": GERMAN})
+    assert country("203.0.113.9", "DE")
+    path = write_geo({"203.0.113.0/24": AUSTRIAN})
+    assert country("203.0.113.9", "AT")
+    path.write_bytes(b"not a database")
+    with pytest.raises(ConditionFailed):
+        country("203.0.113.9", "AT")
+    path.unlink()
+    with pytest.raises(ConditionFailed):
+        country("203.0.113.9", "AT")
+
+
+def test_a_file_that_cannot_be_used_stops_the_start(write_geo: Callable[..., Path], settings: Any) -> None:
+    """foyer.E014: missing, broken, or about something else than countries; none at all is no error."""
+    assert countries(None) == []
+    path = write_geo({"203.0.113.0/24": GERMAN})
+    assert countries(None) == []
+    path.write_bytes(b"not a database")
+    assert [error.id for error in countries(None)] == ["foyer.E014"]
+    path.unlink()
+    assert [error.id for error in countries(None)] == ["foyer.E014"]
+    write_geo({"203.0.113.0/24": {"autonomous_system_number": 64496}}, kind="GeoLite2-ASN")
+    assert "GeoLite2-ASN" in countries(None)[0].msg
+
+
+def test_without_a_file_the_word_refuses_and_the_flow_is_not_published(acme: Tenant, write_geo: Callable[..., Path], settings: Any) -> None:
+    """An installation that cannot know the country never guesses."""
+    flow = drawing("identification", "password", {"stage": "deny", "when": 'request.country != "DE"'}, *REST)
+    settings.GEOIP = ""
+    compile_condition.cache_clear()
+    with pytest.raises(ConditionFailed, match="FOYER_GEOIP"):
+        country("203.0.113.9", "DE")
+    assert [finding.message for finding in lint(flow) if finding.level == "error"] == [
+        "request.country needs FOYER_GEOIP, the path of a GeoIP file in MMDB format."
+    ]
+    write_geo({"203.0.113.0/24": GERMAN})
+    compile_condition.cache_clear()
+    assert lint(flow) == []
+
+
+# --- through the public door ----------------------------------------------------------------------------------------
+
+
+def test_new_words_decide_in_a_drawn_flow(acme: Tenant, door: Doors) -> None:
+    """A device in another network is refused after its code was entered; one in the same network comes to consent."""
+    draw("identification", "password", "login", "device_code", {"stage": "deny", "when": "!device.same_network"}, "consent")
+    near, far = door(), door(address="203.0.113.9")
+    assert near.sign_in().submit(user_code=near.start().user_code).step == "consent"
+    refused = near.page().submit(user_code=far.start().user_code)
+    assert refused.title == "You cannot go on"
+
+
+@pytest.fixture
+def behind_a_proxy(settings: Any) -> None:
+    """X-Forwarded-For of this machine is read."""
+    settings.TRUSTED_PROXIES = (ip_network("127.0.0.0/8"),)
+
+
+JUNK = ["", "evil", "evil, 203.0.113.9, evil", "999.1.1.1", "::%<script>", "127.0.0.1:80", "," * 500, "1" * 5000, "fe80::1%eth0"]
+
+
+def test_junk_in_the_headers_skips_nothing(acme: Tenant, write_geo: Callable[..., Path], behind_a_proxy: None, live: LiveServer) -> None:
+    """CVE-2024-47070: X-Forwarded-For that cannot be parsed once made a policy fail and skipped the password stage. Here the address
+    is then the proxy's own, and each condition about it has its answer.
+    """
+    write_geo({"203.0.113.0/24": GERMAN})
+    office = 'request.country == "DE" && request.ip.within(["203.0.113.0/24"])'
+    draw("identification", {"stage": "password", "when": f"!({office})"}, {"stage": "deny", "when": office}, *REST)
+    assert _after_the_name(live, "203.0.113.9") == "You cannot go on"
+    for junk in JUNK:
+        assert _after_the_name(live, junk) == "Enter your password", junk
+
+
+def _after_the_name(live: LiveServer, forwarded: str) -> str:
+    headers = {"Host": "acme.test", "X-Forwarded-For": forwarded}
+    with httpx.Client(base_url=f"http://127.0.0.1:{live.port}", headers=headers, follow_redirects=True) as client:
+        page = client.get("/device")
+        hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.text))
+        answered = client.post(page.url.path, data={**hidden, "name": "alice"})
+    return re.search(r"<h1[^>]*>(.*?)</h1>", answered.text)[1]  # type: ignore[index]

@@ -1,0 +1,22 @@
+"""The reference of conditions stays in step with the vocabulary, and its examples can be published."""
+
+import pytest
+
+from flows.conditions import compile_condition, vocabulary
+from tests.house.words import EARLIER, EXAMPLES, PAGE, page
+
+
+def test_the_page_is_current() -> None:
+    """docs/conditions.md is what the vocabulary says; ``python -m tests.house.words`` writes it anew."""
+    assert PAGE.read_text() == page()
+
+
+def test_every_word_says_what_it_means() -> None:
+    """In one line that a table can hold."""
+    assert not [name for name, word in vocabulary().items() if not word.doc or "\n" in word.doc or "|" in word.doc]
+
+
+@pytest.mark.parametrize("source", [source for _, source in EXAMPLES])
+def test_every_example_can_be_saved(source: str) -> None:
+    """What the page shows compiles."""
+    assert compile_condition(source, EARLIER).names

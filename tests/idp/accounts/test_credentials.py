@@ -1,0 +1,217 @@
+"""What somebody holds, what conditions read of it, and removing it."""
+
+import io
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+
+from idp.accounts import credentials
+from idp.accounts.credentials import guarded, held, kinds_of, remove
+from idp.accounts.models import Credential, Person, Session
+from idp.accounts.sessions import ProvedAgain, StepUp
+from idp.effects import EffectLost
+from idp.events.models import Event
+from idp.resealing import reseal, unreadable
+from idp.sealing import unseal
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.engine import draw
+from tests.factors import SECRET, code, give_codes, give_totp, kinds, person
+from tests.kit import Door
+
+Doors = Callable[..., Door]
+
+
+def test_what_somebody_could_prove_themselves_with(acme: Tenant, other: Tenant) -> None:
+    """Of this person of this tenant, and of codes only while one is left."""
+    alice = person().pk
+    assert (kinds_of(alice), guarded(alice)) == (["password"], False)
+    give_totp()
+    give_codes()
+    assert kinds_of(alice) == ["password", "recovery_code", "totp"]
+    Credential.objects.filter(kind="recovery_code").update(used_at="2026-01-01T00:00Z")
+    Person.objects.filter(pk=alice).update(password="")
+    assert (kinds_of(alice), guarded(alice)) == (["totp"], True)
+    assert (kinds_of(person("bob").pk), kinds_of(None), kinds_of(0)) == (["password"], [], [])
+    with tenant_scope(other):
+        assert (kinds_of(alice), guarded(alice), kinds_of(person().pk)) == ([], False, ["password"])
+
+
+def test_a_condition_reads_what_the_person_holds(acme: Tenant, door: Doors) -> None:
+    """``"totp" in person.credentials``."""
+    asked = {"stage": "totp", "when": '"totp" in person.credentials'}
+    draw("identification", "password", asked, "login", "device_code", "consent", "finish")
+    assert door().sign_in().step == "device_code"
+    give_totp()
+    assert door().sign_in().step == "totp"
+
+
+def test_removing(acme: Tenant) -> None:
+    """The codes all together; the event says when nothing is left."""
+    alice = person()
+    give_totp()
+    give_codes()
+    app, codes = held(alice)
+    assert (app.kind, codes.kind, codes.left) == ("totp", "recovery_code", 10)
+    assert remove(codes.pk, of=alice.pk, by="alice")
+    assert kinds() == ["totp"]
+    assert remove(app.pk, of=alice.pk, by="admin")
+    assert not remove(app.pk, of=alice.pk, by="admin")
+    told = Event.objects.filter(kind="person.credential_removed").order_by("pk")
+    assert [(event.actor, event.target, event.data) for event in told] == [
+        ("alice", "alice", {"credential": "recovery_code", "last": False}),
+        ("admin", "alice", {"credential": "totp", "last": True}),
+    ]
+
+
+def test_nobody_elses_is_removed(acme: Tenant, other: Tenant) -> None:
+    """Neither bob's by alice nor one of the other tenant."""
+    pk = give_totp("bob").pk
+    assert not remove(pk, of=person().pk, by="alice")
+    with tenant_scope(other):
+        assert not remove(pk, of=person("bob").pk, by="bob")
+        assert not remove(pk, of=0, by="bob")
+    assert kinds("bob") == ["totp"]
+
+
+def test_an_administrator_lets_somebody_in_who_lost_everything(acme: Tenant, other: Tenant) -> None:
+    """``person forget-factors``: of that person only; also where the codes are used up, or no key can read the secret."""
+    give_totp()
+    give_codes()
+    give_totp("bob")
+    call_command("person", "forget-factors", "alice", "--tenant", "other", stdout=(out := io.StringIO()))
+    assert out.getvalue() == "Removed from alice: nothing.\n"
+    call_command("person", "forget-factors", "alice", "--tenant", "acme", stdout=(out := io.StringIO()))
+    assert out.getvalue() == "Removed from alice: totp, recovery_code.\n"
+    assert (kinds(), kinds("bob"), guarded(person().pk)) == ([], ["totp"], False)
+    assert Event.objects.filter(kind="person.credential_removed", actor="command line").count() == 2
+
+
+def test_the_secret_is_encrypted_at_rest_and_re_encrypted(acme: Tenant, settings: Any) -> None:
+    """``keys reencrypt`` finds the column by itself; afterwards the old key is no longer needed for it."""
+    give_totp()
+    assert unseal(_stored()) == SECRET != _stored()
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "a new key that is long enough for everything", [settings.SECRET_KEY]
+    assert reseal()["accounts_credential.secret"] == 1
+    settings.SECRET_KEY_FALLBACKS = []
+    assert Credential.objects.get().secret == SECRET
+
+
+def test_after_the_key_was_lost_the_command_names_what_must_be_set_up_anew(acme: Tenant, settings: Any) -> None:
+    """Authenticator apps, whose secrets nobody can read, and recovery codes, which nobody can find."""
+    give_totp()
+    give_codes()
+    settings.SECRET_KEY = "the only one, and a new one"
+    assert unreadable()["accounts_credential.secret"] == 1
+    call_command("keys", "lost", stdout=(out := io.StringIO()))
+    assert "accounts_credential.secret: 1 values cannot be read any more" in out.getvalue()
+    assert "authenticator apps" in out.getvalue()
+    assert "recovery codes" in out.getvalue()
+
+
+def _stored() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT secret FROM accounts_credential")
+        return str(cursor.fetchone()[0])
+
+
+def _session(door: Doors) -> Session:
+    door().sign_in()
+    return Session.objects.latest("pk")
+
+
+def test_a_method_is_added_once(acme: Tenant, door: Doors) -> None:
+    """StepUp twice is as good as once; the time of signing in stays."""
+    session = _session(door)
+    for _ in range(2):
+        StepUp(session.pk, "otp").apply()
+    now = Session.objects.get()
+    assert (now.methods, now.authenticated_at) == (["pwd", "otp"], session.authenticated_at)
+
+
+def test_only_a_living_session_of_that_very_person_is_changed(acme: Tenant, other: Tenant, door: Doors) -> None:
+    """Ended, somebody else's, another tenant's, none at all: each raises, for good, and changes nothing."""
+    session = _session(door)
+    bob = person("bob").pk
+
+    def refused(effect: Any) -> None:
+        with pytest.raises(EffectLost) as lost:
+            effect.apply()
+        assert lost.value.final
+
+    refused(ProvedAgain(session.pk, bob, "pwd"))
+    refused(ProvedAgain(0, session.person_id, "pwd"))
+    with tenant_scope(other):
+        refused(ProvedAgain(session.pk, session.person_id, "pwd"))
+        refused(StepUp(session.pk, "otp"))
+    Session.objects.update(ended_at="2026-01-01T00:00Z")
+    refused(ProvedAgain(session.pk, session.person_id, "otp"))
+    refused(StepUp(session.pk, "otp"))
+    assert Session.objects.get().methods == ["pwd"]
+
+
+@pytest.fixture
+def stepped_up(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> Door:
+    """Alice's browser, signed in with a code of her app a moment ago."""
+    draw("identification", "password", {"stage": "totp", "settings": {"missing": "skip"}}, "login", "device_code", "consent", "finish")
+    give_totp()
+    browser = door()
+    assert browser.sign_in().submit(code=code()).step == "device_code"
+    return browser
+
+
+def _press(browser: Door, pk: int) -> str:
+    response = browser.http.post(f"/credentials/{pk}/remove")
+    assert response.status_code == 302
+    return str(response["Location"])
+
+
+def test_the_front_page_shows_what_one_holds_and_removes_it(stepped_up: Door) -> None:
+    """By a POST of one's own, freshly proved browser."""
+    give_codes()
+    page = stepped_up.page("/")
+    for text in ("Authenticator app", "Recovery codes", "10 left", "Change how you sign in", 'href="/credentials"'):
+        assert text in page.text
+    before = len(held(person()))
+    for n, each in enumerate(held(person())):
+        assert f'href="/credentials/{each.pk}/remove"' in page.text
+        asked = stepped_up.page(f"/credentials/{each.pk}/remove")
+        assert (asked.title.startswith("Remove your "), len(held(person()))) == (True, before - n), "asking removes nothing"
+        assert _press(stepped_up, each.pk) == "/"
+    assert kinds() == []
+    assert "Authenticator app" not in stepped_up.page("/").text
+    assert 'href="/sign-in"' in Door().page("/").text
+
+
+def test_removing_wants_a_fresh_proof_by_a_second_factor(stepped_up: Door, door: Doors, clock: time_machine.Traveller) -> None:
+    """Not signed in, signed in too long ago, or by a password alone: it leads to where one proves oneself, and removes nothing."""
+    (app,) = held(person())
+    password_only = door()
+    draw("identification", "password", "login", "device_code", "consent", "finish")
+    password_only.sign_in()
+    assert _press(door(), app.pk) == "/credentials"
+    assert _press(password_only, app.pk) == "/credentials"
+    clock.shift(timedelta(minutes=10))
+    assert _press(stepped_up, app.pk) == "/credentials"
+    assert stepped_up.http.get(f"/credentials/{app.pk}/remove")["Location"] == "/credentials"
+    assert kinds() == ["totp"]
+
+
+def test_removing_is_a_form_of_our_own_page_and_of_ones_own(stepped_up: Door, door: Doors) -> None:
+    """B19: another site's form is refused; somebody else's number does nothing."""
+    bobs = give_totp("bob")
+    (app,) = held(person())
+    strict = Client(enforce_csrf_checks=True, HTTP_HOST="acme.test")
+    strict.cookies.update(stepped_up.http.cookies)
+    assert strict.post(f"/credentials/{app.pk}/remove").status_code == 403
+    _press(stepped_up, bobs.pk)
+    _press(stepped_up, 999_999)
+    _press(stepped_up, 10**40)
+    assert (kinds(), kinds("bob")) == (["totp"], ["totp"])
+    assert credentials.guarded(person("bob").pk)

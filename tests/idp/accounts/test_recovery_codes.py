@@ -1,0 +1,100 @@
+"""Recovery codes: fifty bits each, only macs in the table, read in any spelling."""
+
+import contextlib
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from idp.accounts.models import Credential
+from idp.accounts.recovery_codes import HOW_MANY, SaveRecoveryCodes, UseRecoveryCode, left, new_codes, normalised, shown, use
+from idp.effects import EffectLost
+from idp.events.models import Event
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.factors import give_codes, person
+from tests.races import at_once
+
+
+def test_each_has_fifty_bits() -> None:
+    """Ten of 32 letters, none of which looks like another; no two alike."""
+    codes = [code for _ in range(100) for code in new_codes()]
+    assert len(set(codes)) == 100 * HOW_MANY
+    letters = set("".join(codes)) - {"-"}
+    assert len(letters) == 32
+    assert not letters & set("ilou")
+    assert all(len(code) == 11 and code[5] == "-" and shown(normalised(code)) == code for code in codes)
+
+
+@pytest.mark.parametrize("typed", ["ab0l2-3wxyz", "AB012-3WXYZ", "abo123wxyz", " ab 0i2 – 3w.xyz", "ａｂ０１２３ｗｘｙｚ"])
+def test_any_spelling_reads_the_same(typed: str) -> None:
+    """Case, width, separators, and letters that look like digits."""
+    assert normalised(typed) == "ab0123wxyz"
+
+
+def test_only_macs_are_stored(acme: Tenant) -> None:
+    """Whoever reads the table can use none of them, and cannot guess fifty bits without the server's key."""
+    codes = give_codes()
+    rows = str(list(Credential.objects.values()))
+    assert not [code for code in codes if code in rows or normalised(code) in rows]
+    assert Credential.objects.filter(kind="recovery_code", secret="").values("lookup").distinct().count() == 10
+
+
+def test_they_are_found_under_a_key_that_is_still_accepted(acme: Tenant, settings: Any) -> None:
+    """And no longer once it is gone."""
+    codes, old = give_codes(), settings.SECRET_KEY
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "a new key that is long enough for everything", [old]
+    assert use(person().pk, codes[0])
+    settings.SECRET_KEY_FALLBACKS = []
+    assert use(person().pk, codes[0]) is None
+
+
+def test_a_code_is_used_once_by_many_at_once(transactional_db: None, acme: Tenant) -> None:
+    """The compare-and-set: of six at the same moment, one."""
+    effect, won = use(person().pk, give_codes()[0]), []
+    assert effect
+
+    def spend() -> None:
+        with tenant_scope(acme), contextlib.suppress(EffectLost), transaction.atomic():
+            effect.apply()
+            won.append(True)
+
+    at_once(*[spend] * 6)
+    assert (won, left(person().pk), Event.objects.filter(kind="person.credential_used").count()) == ([True], 9, 1)
+
+
+def test_of_the_neighbour_there_are_none(acme: Tenant, other: Tenant) -> None:
+    """As if they did not exist."""
+    codes = give_codes()
+    Credential.unscoped.update(tenant=other)
+    assert (use(person().pk, codes[0]), left(person().pk)) == (None, 0)
+    with pytest.raises(EffectLost):
+        UseRecoveryCode(Credential.unscoped.earliest("pk").pk).apply()
+
+
+@pytest.mark.parametrize("junk", ["", "-", "ilo", "x" * 5000, "\x00", "é", "0" * 11])
+def test_junk_is_no_code(acme: Tenant, junk: str) -> None:
+    """And raises nothing."""
+    give_codes()
+    assert use(person().pk, junk) is None
+
+
+def test_inactive_people_get_none_and_use_none(acme: Tenant) -> None:
+    """CVE-2025-53942: for good."""
+    effect = use(person("bob").pk, give_codes("bob")[0])
+    assert effect
+    type(person("bob")).objects.filter(username="bob").update(is_active=False)
+    for refused in (effect, SaveRecoveryCodes(person("inactive").pk, tuple(new_codes()), first=True)):
+        with pytest.raises(EffectLost) as lost:
+            refused.apply()
+        assert lost.value.final
+    assert left(person("bob").pk) == 10
+    assert left(person("inactive").pk) == 0
+
+
+def test_what_is_shown_of_the_effects_holds_no_code() -> None:
+    """A dry run lists effects."""
+    codes = tuple(new_codes())
+    effect = SaveRecoveryCodes(7, codes, first=True)
+    assert effect.described() == {"effect": "SaveRecoveryCodes", "person": 7, "first": True}
+    assert codes[0] not in repr(effect)

@@ -1,0 +1,33 @@
+"""Many rows, each with values of its own, in one statement: the same as saving each of them."""
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from idp.accounts.models import Person
+from idp.tenancy.models import Tenant
+from idp.tenancy.rows import write_columns
+from idp.tenancy.scope import tenant_scope
+
+
+def test_each_row_gets_its_own(tenants: dict[str, Tenant]) -> None:
+    """Texts, truths, JSON and nothing, in one statement; other columns, other rows and the neighbour's keep theirs."""
+    with tenant_scope(tenants["acme"]):
+        alice, bob = Person.objects.get(username="alice"), Person.objects.get(username="bob")
+        alice.name, alice.attributes, alice.is_admin, alice.email = "Ä' \"%s", {"a": [1, None, "x'"]}, True, "not written"
+        bob.name, bob.attributes = "", {}
+        with CaptureQueriesContext(connection) as queries:
+            write_columns([alice, bob], ["name", "attributes", "is_admin"])
+        assert len(queries) == 1
+        found = {row.username: (row.name, row.attributes, row.is_admin, row.email) for row in Person.objects.all()}
+    assert found["alice"] == ("Ä' \"%s", {"a": [1, None, "x'"]}, True, "alice@acme.test")
+    assert found["bob"] == ("", {}, False, "bob@acme.test")
+    with tenant_scope(tenants["other"]):
+        assert Person.objects.get(username="alice").name == "Alice"
+
+
+def test_nothing_is_no_statement(tenants: dict[str, Tenant]) -> None:
+    """No rows, or no columns."""
+    with tenant_scope(tenants["acme"]), CaptureQueriesContext(connection) as queries:
+        write_columns([], ["name"])
+        write_columns([Person(pk=1)], [])
+    assert len(queries) == 0

@@ -1,0 +1,357 @@
+"""Every shipped flow at a real browser, at two tenants, with scripts and without; a second factor from its set-up to its removal."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from idp.accounts.credentials import kinds_of
+from idp.accounts.models import Person as Account
+from idp.events.models import Event
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.factors import code
+from tests.journeys.devices import Device
+from tests.journeys.people import Person
+from tests.journeys.shipped import ship
+
+PASSWORD = "alice-password-1"
+
+
+@pytest.fixture
+def shipped(tenants: dict[str, Tenant]) -> dict[str, Tenant]:
+    """Both tenants with the flows of a new installation."""
+    for tenant in tenants.values():
+        with tenant_scope(tenant):
+            ship()
+    return tenants
+
+
+@pytest.fixture
+def ticking() -> Iterator[time_machine.Traveller]:
+    """Time goes on, and jumps when a test says so."""
+    with time_machine.travel(datetime.now(UTC), tick=True) as traveller:
+        yield traveller
+
+
+def reads_well(person: Person) -> None:
+    """axe-core, which needs scripts itself, knows nothing against the page."""
+    if not person.scripts:
+        return
+    result = Axe().run(person.page, options={"resultTypes": ["violations"]})
+    assert result.violations_count == 0, f"{person.title}: {result.generate_report()}"
+
+
+def held_by_alice(tenant: Tenant) -> list[str]:
+    """The kinds that alice of this tenant could use now."""
+    with tenant_scope(tenant):
+        return kinds_of(Account.objects.get(username="alice").pk)
+
+
+def choose(person: Person, option: str) -> None:
+    """Picks one of the answers and goes on."""
+    person.page.get_by_label(option).check()
+    person.press("Continue")
+
+
+def set_up_an_app(person: Person) -> str:
+    """From the question what to set up to the front page: the secret is typed off the page."""
+    choose(person, "An authenticator app")
+    person.sees("Set up your authenticator app")
+    reads_well(person)
+    secret = person.page.locator(".key").inner_text().replace(" ", "")
+    person.fill("Code", "000000")
+    person.press("Continue")
+    assert "That code is wrong." in person.error_at("Code")
+    assert person.page.locator(".key").inner_text().replace(" ", "") == secret, "a wrong code keeps the secret that was scanned"
+    person.fill("Code", code(0, secret))
+    person.press("Continue")
+    person.reads("Authenticator app", "Since")
+    return secret
+
+
+def set_up_codes(person: Person) -> list[str]:
+    """The same for recovery codes; a reload shows the same ones."""
+    choose(person, "Recovery codes")
+    person.sees("Save your recovery codes")
+    codes = person.page.locator(".codes li").all_inner_texts()
+    person.page.reload()
+    assert person.page.locator(".codes li").all_inner_texts() == codes
+    assert len(set(codes)) == 10
+    reads_well(person)
+    person.press("I have saved them")
+    person.reads("10 left")
+    return codes
+
+
+def test_two_factors_from_their_set_up_to_their_removal(
+    shipped: dict[str, Tenant],
+    new_person: Callable[..., Person],
+    ticking: time_machine.Traveller,
+    java_script_enabled: bool,
+) -> None:
+    """Credential set-up, signing in and out as they are shipped. RFC 6238 section 5.2: a code works once; RFC 4226 section 7.3:
+    guessing is throttled, with a time, and a right code is refused meanwhile. CVE-2026-49448: nothing passes by an empty answer.
+    """
+    here, there = ("acme", "other") if java_script_enabled else ("other", "acme")
+    tenant, neighbour = shipped[here], shipped[there]
+    person = new_person(f"{here}.test", java_script_enabled=java_script_enabled)
+    person.open("/")
+    person.press("Sign in")
+    reads_well(person)
+    person.sign_in()
+    person.reads("Signed in as Alice", "It is all that protects your account.")
+    person.press("Add a second factor")
+    person.sees("How you sign in")
+    secret = set_up_an_app(person)
+    ticking.shift(timedelta(minutes=11))
+    codes = _prove_again_and_make_codes(person)
+    person.press("Sign out")
+    person.reads("Nobody is signed in here.")
+    _sign_in_with_the_app(person, secret, ticking)
+    _sign_out_by_address(person)
+    ticking.shift(timedelta(hours=1))  # codes of every kind are guessed from one budget
+    _sign_in_with_a_code(person, codes)
+    _remove_both(person, ticking)
+    assert (held_by_alice(tenant), held_by_alice(neighbour)) == (["password"], ["password"])
+    with tenant_scope(neighbour):
+        assert not Event.objects.filter(actor="alice").exists(), "nothing of all that happened at the neighbour's"
+
+
+def _prove_again_and_make_codes(person: Person) -> list[str]:
+    """The sign-in is older than ten minutes: the password is asked once more before anything changes."""
+    person.press("Change how you sign in")
+    person.sees("Is it still you?")
+    reads_well(person)
+    person.fill("Password", "wrong")
+    person.press("Continue")
+    assert "That does not match." in person.error_at("Password")
+    person.fill("Password", PASSWORD)
+    person.press("Continue")
+    person.sees("How you sign in")
+    person.page.locator("form").evaluate("form => { form.noValidate = true }")
+    person.press("Continue")
+    person.reads("Choose one.")
+    reads_well(person)
+    return set_up_codes(person)
+
+
+def _sign_in_with_the_app(person: Person, secret: str, clock: time_machine.Traveller) -> None:
+    """Wrong until one has to wait; then the right code, and it only once."""
+    person.open("/sign-in")
+    person.sign_in()
+    person.sees("Confirm that it is you")
+    reads_well(person)
+    person.press("Continue")  # the app is chosen beforehand
+    person.sees("Enter the code")
+    _guess_until_one_waits_for_a_minute(person, clock)
+    reads_well(person)
+    person.fill("Code", code(0, secret))
+    person.press("Continue")
+    expect(person.page.get_by_role("alert")).to_contain_text("Try again in 2 minutes, at ")
+    clock.shift(timedelta(minutes=2))
+    now = code(0, secret)
+    person.fill("Code", now)
+    person.press("Continue")
+    person.reads("Signed in as Alice")
+    _refuse_the_same_code(person, now)
+
+
+def _guess_until_one_waits_for_a_minute(person: Person, clock: time_machine.Traveller) -> None:
+    """Each wait is twice as long as the one before; the first ones are over before anybody reads of them."""
+    for _ in range(20):
+        person.fill("Code", "000000")
+        person.press("Continue")
+        if "Try again in 2 minutes" in person.text:
+            return
+        if "Too many attempts." in person.text:
+            clock.shift(timedelta(minutes=1))
+    raise AssertionError("nobody had to wait")
+
+
+def _refuse_the_same_code(person: Person, used: str) -> None:
+    again = person.new_tab()
+    again.open("/sign-in?switch")
+    again.sign_in()
+    again.press("Continue")
+    again.fill("Code", used)
+    again.press("Continue")
+    again.reads("That code was used already. Wait for the next one.")
+    again.page.close()
+
+
+def _sign_out_by_address(person: Person) -> None:
+    """Opening the address signs nobody out: a page with one button does, however often it is looked at."""
+    for _ in range(2):
+        person.open("/sign-out")
+        person.sees("Sign out?")
+    assert person.page.get_by_role("button").all_inner_texts() == ["Sign out"]
+    assert person.page.get_by_role("link").count() == 0
+    reads_well(person)
+    person.open("/")
+    person.reads("Signed in as Alice")
+    person.open("/sign-out")
+    person.press("Sign out")
+    person.reads("Nobody is signed in here.")
+
+
+def _sign_in_with_a_code(person: Person, codes: list[str]) -> None:
+    """By the choice; in any spelling; the one that was used up is said to be none."""
+    for wrong, left in (("", "10 left"), (codes[0], "9 left")):
+        person.open("/sign-in?switch")
+        person.sign_in()
+        choose(person, "With one of my recovery codes")
+        person.sees("Enter a recovery code")
+        if wrong:
+            person.fill("Recovery code", wrong)
+            person.press("Continue")
+            assert "That is none of your unused codes." in person.error_at("Recovery code")
+            reads_well(person)
+            left = "8 left"
+        person.fill("Recovery code", codes[1 if wrong else 0].upper().replace("-", " "))
+        person.press("Continue")
+        person.reads("Signed in as Alice", left if wrong else "9 left")
+
+
+def _remove_both(person: Person, clock: time_machine.Traveller) -> None:
+    """Long after the sign-in one is asked again first; a page asks before anything goes; in the end a password is enough."""
+    clock.shift(timedelta(minutes=11))
+    person.press("Remove: Recovery codes")
+    person.sees("Is it still you?")
+    person.fill("Password", PASSWORD)
+    person.press("Continue")
+    choose(person, "Nothing")
+    person.press("Remove: Recovery codes")
+    person.sees("Remove your recovery codes?")
+    reads_well(person)
+    person.press("Keep it")
+    person.reads("8 left")
+    person.press("Remove: Recovery codes")
+    person.press("Remove")
+    person.press("Remove: Authenticator app")
+    person.reads("Your password alone will then be enough.")
+    person.press("Remove")
+    person.reads("It is all that protects your account.")
+    person.press("Sign out")
+    person.press("Sign in")
+    person.sign_in()
+    person.reads("Signed in as Alice")
+
+
+def test_starting_again_keeps_what_was_proved_and_not_you_does_not(
+    shipped: dict[str, Tenant], new_person: Callable[..., Person], new_device: Callable[..., Device], java_script_enabled: bool
+) -> None:
+    """D39: connecting a device with a second factor; a refusal's button goes on behind the sign-in; "Not you?" asks for a name, a
+    password and a code, and forgets nobody's session before somebody proved themselves.
+    """
+    person = new_person(java_script_enabled=java_script_enabled)
+    person.open("/credentials")
+    person.sign_in()
+    secret = set_up_an_app(person)
+    unwanted, wanted = new_device(), new_device()
+    person.at_consent(unwanted.user_code)
+    person.press("This is not me")
+    person.sees("Device refused")
+    reads_well(person)
+    person.press("Start again")
+    person.sees("Connect a device")
+    assert unwanted.poll() == "access_denied"
+    person.press("Not you?")
+    person.sign_in()
+    person.sees("Enter the code")
+    person.fill("Code", code(1, secret))
+    person.press("Continue")
+    person.enter_code(wanted.user_code)
+    person.sees("Connect this device?")
+    person.press("Approve")
+    person.sees("You can go back to your device")
+    assert isinstance(wanted.poll(), dict)
+    person.open("/device?switch")
+    person.sign_in("bob")
+    person.enter_code(new_device(client_id="staff-console", scope="openid").user_code)
+    person.sees("You cannot go on")
+    reads_well(person)
+    person.press("Start again")
+    person.sees("Connect a device")
+    person.reads("bob")
+
+
+def test_a_tenant_without_a_flow_says_so(shipped: dict[str, Tenant], person: Person) -> None:
+    """A page of the family, with the right status, that leads on."""
+    for path in ("/sign-up", "/recovery"):
+        assert person.open(path).status == 404
+        person.sees("Nothing is set up here yet")
+        reads_well(person)
+        person.press("Go to the start page")
+        person.sees("Acme")
+
+
+def test_a_second_factor_by_keyboard(shipped: dict[str, Tenant], new_person: Callable[..., Person]) -> None:
+    """From the front page to recovery codes, out and in again with one of them, without a pointer: letters, Tab, arrows, Enter."""
+    person = new_person("other.test")
+    page, keys = person.page, person.page.keyboard
+    person.open("/")
+    _tab_to(page, "Sign in")
+    keys.press("Enter")
+    _type_name_and_password(person)
+    person.reads("Signed in as Alice")
+    _tab_to(page, "Add a second factor")
+    keys.press("Enter")
+    person.sees("How you sign in")
+    _tab_to_field(page, "choice")
+    keys.press("ArrowDown")  # from the first, which Tab came to, to the second
+    keys.press("Enter")
+    person.sees("Save your recovery codes")
+    codes = page.locator(".codes li").all_inner_texts()
+    _tab_to(page, "I have saved them")
+    keys.press("Enter")
+    person.reads("10 left")
+    _tab_to(page, "Sign out")
+    keys.press("Enter")
+    person.reads("Nobody is signed in here.")
+    _tab_to(page, "Sign in")
+    keys.press("Enter")
+    _type_name_and_password(person)
+    person.sees("Enter a recovery code")
+    assert _focused(page)["name"] == "code"
+    keys.type(codes[0])
+    keys.press("Enter")
+    person.reads("9 left")
+
+
+def _type_name_and_password(person: Person) -> None:
+    for title, name, text in (("Sign in", "name", "alice"), ("Enter your password", "password", PASSWORD)):
+        person.sees(title)
+        assert _focused(person.page)["name"] == name
+        person.page.keyboard.type(text)
+        person.page.keyboard.press("Enter")
+
+
+def _focused(page: Page) -> dict[str, str]:
+    """What has the focus, which must show it."""
+    look = """element => { const style = getComputedStyle(element); return {
+        name: element.name || '', text: element.innerText.trim(),
+        seen: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2 ? 'yes' : '' } }"""
+    found: dict[str, Any] = page.locator(":focus").evaluate(look)
+    assert found["seen"], found
+    return found
+
+
+def _tab_to(page: Page, text: str) -> None:
+    _tab(page, lambda found: found["text"] == text)
+
+
+def _tab_to_field(page: Page, name: str) -> None:
+    _tab(page, lambda found: found["name"] == name)
+
+
+def _tab(page: Page, reached: Callable[[dict[str, str]], bool]) -> None:
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        if reached(_focused(page)):
+            return
+    raise AssertionError("ten times Tab did not come there")

@@ -1,0 +1,277 @@
+"""prompt: asks what the administrator declared, takes nothing else, and keeps it on the person who was proved."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from flows.lint import lint
+from idp.accounts.models import Person
+from idp.events.models import Event
+from idp.tenancy.models import Tenant
+from stages.prompt import Prompt
+from tests.engine import draw, drawing, row_of
+from tests.kit import Door, Seen
+
+Doors = Callable[..., Door]
+FIELDS: list[dict[str, Any]] = [
+    {"name": "team", "label": "Team", "required": True, "max_length": 20, "help": "As in <the directory>."},
+    {"name": "about", "label": "About you", "type": "long_text"},
+    {"name": "second_email", "label": "Second email", "type": "email"},
+    {"name": "floor", "label": "Floor", "type": "number", "minimum": -2, "maximum": 40},
+    {"name": "terms", "label": "I agree to the terms", "type": "checkbox", "required": True},
+    {"name": "born", "label": "Born", "type": "date"},
+    {"name": "country", "label": "Country", "type": "select", "choices": ["Austria", "Germany"]},
+    {"name": "phone", "label": "Phone", "type": "phone"},
+    {"name": "badge", "label": "Badge", "pattern": "[A-Z]{2}[0-9]{4}"},
+]
+GOOD = {
+    "team": "sales",
+    "about": "I like\nlong walks.",
+    "second_email": "alice@example.org",
+    "floor": "3",
+    "terms": "on",
+    "born": "1990-02-28",
+    "country": "Austria",
+    "phone": "+49 (30) 901-820",
+    "badge": "AB1234",
+}
+KEPT = {**GOOD, "about": "I like\r\nlong walks.", "floor": 3, "terms": True, "phone": "+4930901820"}
+REST = ("login", "device_code", "consent", "finish")
+
+
+def asking(*more: Any, **settings: Any) -> None:
+    """A flow that asks after the password."""
+    prompt = {
+        "id": "about-you",
+        "stage": "prompt",
+        "settings": {"title": "About you", "text": "So that we know.", "fields": FIELDS, **settings},
+    }
+    draw("identification", "password", prompt, *more, *REST)
+
+
+def arrived(door: Doors, name: str = "alice", password: str = "alice-password-1", host: str = "acme.test") -> Seen:
+    """At the question."""
+    return door(host).sign_in(name, password)
+
+
+def attributes(name: str = "alice") -> Any:
+    """What is kept on somebody of the tenant in scope."""
+    return Person.objects.get(username=name).attributes
+
+
+def test_the_answers_are_kept_and_told(acme: Tenant, door: Doors) -> None:
+    """On the person who was proved, each in its type; later conditions read them; the event tells names, never values."""
+    asking({"stage": "deny", "when": 'steps.about_you.floor != 3 || !steps.about_you.terms || steps.about_you.team != "sales"'})
+    seen = arrived(door)
+    assert (seen.step, seen.title) == ("about-you", "About you")
+    assert "As in &lt;the directory&gt;." in seen.text
+    assert seen.submit(**GOOD).step == "device_code"
+    assert attributes() == {**KEPT, "about": attributes()["about"]}
+    assert attributes()["about"].split() == KEPT["about"].split()
+    assert attributes("bob") == {}
+    told = Event.objects.get(kind="person.attributes_changed")
+    assert told.data["keys"] == sorted(GOOD)
+    assert "sales" not in str(told.data)
+
+
+def test_people_of_another_tenant_keep_their_own(acme: Tenant, other: Tenant, door: Doors) -> None:
+    """Same username, same flow name: nothing crosses."""
+    asking()
+    arrived(door).submit(**GOOD)
+    assert Person.unscoped.get(tenant=other, username="alice").attributes == {}
+    assert door("other.test").sign_in().step == "device_code"
+
+
+def test_what_is_not_kept_is_still_told(acme: Tenant, door: Doors) -> None:
+    """``keep: false``: for conditions of this run only, and nothing of it stands in the fields the next time."""
+    asking({"stage": "deny", "when": 'steps.about_you.country == "Austria"'}, keep=False)
+    assert arrived(door).submit(**GOOD).title == "You cannot go on"
+    assert attributes() == {}
+    assert "sales" not in arrived(door).text
+
+
+def test_what_is_known_stands_in_the_fields(acme: Tenant, door: Doors) -> None:
+    """The next time; what has another type or belongs to somebody else does not."""
+    asking()
+    arrived(door).submit(**GOOD)
+    Person.objects.filter(username="alice").update(attributes={**attributes(), "badge": {"no": "text"}, "secret": "of another stage"})
+    page = arrived(door).text
+    for value in ("sales", "1990-02-28", "+4930901820", "alice@example.org"):
+        assert f'value="{value}"' in page
+    assert '<option value="Austria" selected' in page
+    assert "of another stage" not in page
+    assert "no" not in page.split('name="badge"')[1][:40]
+    assert "sales" not in arrived(door, "bob", "bob-password-22").text
+
+
+def test_a_field_that_is_emptied_is_forgotten(acme: Tenant, door: Doors) -> None:
+    """An optional answer can be taken back; what the prompt does not ask for stays."""
+    asking()
+    Person.objects.filter(username="alice").update(attributes={"floor": 3, "country": "Austria", "else": "stays"})
+    arrived(door).submit(team="sales", terms="on")
+    assert {name: attributes()[name] for name in ("floor", "country", "else")} == {"floor": None, "country": "", "else": "stays"}
+
+
+WRONG = [
+    ("team", ""),
+    ("team", "   "),
+    ("team", "x" * 21),
+    ("terms", ""),
+    ("terms", "false"),
+    ("second_email", "alice"),
+    ("second_email", "a@b@c"),
+    ("floor", "-3"),
+    ("floor", "41"),
+    ("floor", "3.5"),
+    ("floor", "9" * 5000),
+    ("floor", "NaN"),
+    ("born", "1990-02-30"),
+    ("born", "28.02.1990"),
+    ("born", "99999-01-01"),
+    ("country", "Atlantis"),
+    ("country", "austria"),
+    ("phone", "call me"),
+    ("phone", "12"),
+    ("phone", "1" * 31),
+    ("phone", "+49 30 <script>"),
+    ("badge", "AB12345"),
+    ("badge", "xAB1234"),
+    ("badge", "AB1234\nAB1234"),
+]
+
+
+def test_a_wrong_answer_is_told_at_its_field_and_nothing_is_kept(acme: Tenant, door: Doors) -> None:
+    """What was typed elsewhere stays; nothing of the answer is stored."""
+    asking()
+    seen = arrived(door)
+    for name, value in WRONG:
+        answered = seen.submit(**{**GOOD, name: value})
+        assert answered.step == "about-you", (name, value)
+        assert answered.text.count('class="errors"') == 1, (name, value)
+        assert f'id="id_{name}_error"' in answered.text
+        assert 'value="sales"' in answered.text or name == "team"
+    assert attributes() == {}
+    assert "about-you" not in row_of(seen).state["decided"]
+
+
+def test_only_declared_fields_are_taken(acme: Tenant, door: Doors) -> None:
+    """Nobody makes themselves an administrator by one field more."""
+    asking()
+    arrived(door).submit(**GOOD, is_admin="on", groups="admins", password="new", email="evil@acme.test", attributes="{}")
+    person = Person.objects.get(username="alice")
+    assert (person.is_admin, person.email, set(person.attributes)) == (False, "alice@acme.test", set(GOOD))
+
+
+def test_an_empty_answer_passes_nothing_that_is_required(acme: Tenant, door: Doors) -> None:
+    """CVE-2026-49448: neither the fields of the flow nor those that a bare stage begins with."""
+    asking()
+    assert arrived(door).submit().step == "about-you"
+    draw("identification", "password", "prompt", *REST)
+    assert arrived(door).submit().step == "prompt"
+
+
+def test_it_needs_a_proof(acme: Tenant) -> None:
+    """Nobody fills in somebody else's attributes by their name alone."""
+    found = [finding.message for finding in lint(drawing("identification", "prompt", "password", *REST)) if finding.level == "error"]
+    assert len(found) == 1
+    assert "needs proof" in found[0]
+
+
+def test_somebody_who_was_switched_off_meanwhile_keeps_nothing(acme: Tenant, door: Doors) -> None:
+    """CVE-2025-53942: the verb looks again, in its own transaction."""
+    asking()
+    seen = arrived(door)
+    Person.objects.filter(username="alice").update(is_active=False)
+    assert seen.submit(**GOOD).title == "That no longer counts"
+    assert attributes() == {}
+
+
+def test_a_program_may_send_anything(acme: Tenant, door: Doors) -> None:
+    """As JSON: values of other types are answers or errors, never a failure of the server."""
+    asking()
+    client = door()
+    begun = client.post("/api/runs/", '{"for": "device_code"}', content_type="application/json").json()
+    extra = {"content_type": "application/json", "HTTP_AUTHORIZATION": f"Run {begun['secret']}"}
+    client.post(begun["url"], '{"step": "identification", "answer": {"name": "alice"}}', **extra)
+    asked = client.post(begun["url"], '{"step": "password", "answer": {"password": "alice-password-1"}}', **extra).json()
+    assert [field["name"] for field in asked["fields"]] == [field["name"] for field in FIELDS]
+    for junk in ("5", "-1.5", "true", "[]", "[1]", "{}", '{"a": 1}', "null", "1e400", '"\\u0000"', '"\\ud83d\\ude00"'):
+        answer = ", ".join(f'"{field["name"]}": {junk}' for field in FIELDS)
+        refused = client.post(begun["url"], f'{{"step": "about-you", "answer": {{{answer}}}}}', **extra)
+        assert (refused.status_code, refused.json()["step"]) == (200, "about-you"), junk
+    assert attributes() == {}
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+", "(a|a)*b", "(.*)*x", "([a-z]+)*[0-9]"])
+def test_no_pattern_runs_for_ever(acme: Tenant, door: Doors, pattern: str) -> None:
+    """ReDoS: what would take a backtracking matcher longer than the universe lasts takes no time that one could measure."""
+    asking(fields=[{"name": "word", "label": "Word", "pattern": pattern, "max_length": 4000}])
+    seen, begun = arrived(door), time.monotonic()
+    seen.submit(word="a" * 3999 + "!")
+    assert time.monotonic() - begun < 2
+
+
+def test_hostile_labels_are_only_text(acme: Tenant, door: Doors) -> None:
+    """CVE-2026-42849: labels, helps, choices and what was typed are escaped."""
+    evil = '"><script>alert(1)</script>'
+    fields = [
+        {"name": "a", "label": evil, "help": evil},
+        {"name": "b", "label": "B", "type": "select", "choices": [evil, "good"], "required": True},
+    ]
+    asking(fields=fields, title=evil, text=evil)
+    seen = arrived(door)
+    for page in (seen.text, seen.submit(a=evil, b=evil).text):
+        assert "<script>alert" not in page
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ({"name": "Team"}, "pattern"),
+        ({"name": "1st"}, "pattern"),
+        ({"name": "a-b"}, "pattern"),
+        ({"name": ""}, "pattern"),
+        ({"name": "token"}, "another name"),
+        ({"name": "step"}, "another name"),
+        ({"name": "in"}, "another name"),
+        ({"name": "decision"}, "another name"),
+        ({"type": "password"}, "Input should be"),
+        ({"type": "select"}, "needs some"),
+        ({"type": "text", "choices": ["a"]}, "belong to a select"),
+        ({"type": "select", "choices": ["a", "a"]}, "the same"),
+        ({"type": "select", "choices": [""]}, "at least 1"),
+        ({"type": "number", "minimum": 2, "maximum": 1}, "above the maximum"),
+        ({"type": "text", "minimum": 2}, "belong to a number"),
+        ({"type": "number", "pattern": "a"}, "belongs to a text"),
+        ({"type": "number", "maximum": 2**63}, "less than"),
+        ({"max_length": 0}, "greater than"),
+        ({"max_length": 5000}, "less than"),
+        ({"pattern": "("}, "no regular expression"),
+        ({"pattern": "a)|(?:b"}, "no regular expression"),
+        ({"pattern": "(?=a)b"}, "no regular expression"),
+        ({"pattern": r"(a)\1"}, "no regular expression"),
+        ({"pattern": "((a{100}){100}){100}"}, "no regular expression"),
+        ({"colour": "red"}, "not permitted"),
+    ],
+)
+def test_the_fields_are_checked_when_saved(field: dict[str, Any], said: str) -> None:
+    """With a message that says what to mend."""
+    with pytest.raises(ValidationError, match=said):
+        Prompt.Settings.model_validate({"fields": [{"name": "answer", **field}]})
+
+
+def test_there_are_one_to_twenty_fields_of_different_names() -> None:
+    """Neither none nor two of one name."""
+    for fields in ([], [{"name": f"a{n}"} for n in range(21)], [{"name": "a"}, {"name": "a"}]):
+        with pytest.raises(ValidationError):
+            Prompt.Settings.model_validate({"fields": fields})
+    assert len(Prompt.Settings.model_validate({"fields": [{"name": f"a{n}"} for n in range(20)]}).fields) == 20
+
+
+def test_every_kind_of_field_survives_being_stored() -> None:
+    """What is written today is read tomorrow: also the bounds that nobody set."""
+    settings = Prompt.Settings.model_validate({"fields": FIELDS})
+    assert Prompt.Settings.model_validate(settings.model_dump(mode="json")) == settings

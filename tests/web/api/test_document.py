@@ -1,0 +1,133 @@
+"""The OpenAPI document: valid, complete, without a secret that nobody must see, and true of what is really answered."""
+
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+import time_machine
+from django.conf import settings
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from idp.tenancy.models import Tenant
+from tests.engine import draw
+from tests.kit import Door
+from tests.web.test_runs_api import Program
+from web.api.app import document
+
+Doors = Callable[..., Door]
+
+
+@cache
+def described() -> dict[str, Any]:
+    """The document as a reader of the file sees it."""
+    loaded: dict[str, Any] = json.loads(json.dumps(document()))
+    return loaded
+
+
+def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Address, method and description of each."""
+    for path, methods in described()["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def properties(schema: Any, owner: str = "") -> Iterator[tuple[str, str]]:
+    """Every property of every schema, however deep, with the schema that it belongs to."""
+    if isinstance(schema, list):
+        for each in schema:
+            yield from properties(each, owner)
+    elif isinstance(schema, dict):
+        for name in schema.get("properties", {}):
+            yield owner, name
+        for name, each in schema.items():
+            yield from properties(each, name if owner == "schemas" else "schemas" if name == "schemas" else owner)
+
+
+def test_it_is_openapi_3_1() -> None:
+    """Against the JSON Schema of OpenAPI 3.1, references and path parameters included."""
+    assert described()["openapi"] == "3.1.0"
+    assert [str(error) for error in OpenAPIV31SpecValidator(described()).iter_errors()] == []
+
+
+def test_the_version_is_the_packages() -> None:
+    """One number, said in two places."""
+    project = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]
+    assert described()["info"] == described()["info"] | {"title": "Foyer", "version": project["version"]}
+
+
+def test_no_answer_has_a_place_for_a_secret() -> None:
+    """CVE-2026-40166, where a nested serializer gave away client_secret: only the run's own secret, where it is first said."""
+    secretive = re.compile(r"secret|password|passphrase|token|(private|api|session)_?key|nonce|hash|sealed|cookie", re.IGNORECASE)
+    found = list(properties(described()))
+    assert ("Begin", "user_code") in found, "the walk finds properties"
+    assert {each for each in found if secretive.search(each[1])} == {("Begun", "secret")}
+    said = [operation["operationId"] for _, _, operation in operations() if "schemas/Begun" in json.dumps(operation)]
+    assert said == ["begin"]
+
+
+def test_only_json_and_no_cookie() -> None:
+    """Bodies and answers are application/json; the one credential is a header, and all but the beginning want it."""
+    assert '"in": "cookie"' not in json.dumps(described())
+    for path, method, operation in operations():
+        kinds = [each.get("content", {}) for each in (operation.get("requestBody", {}), *operation["responses"].values())]
+        assert {kind for content in kinds for kind in content} == {"application/json"}, (path, method)
+        assert operation.get("security") == (None if operation["operationId"] == "begin" else [{"RunSecret": []}])
+
+
+def test_every_operation_says_how_it_fails() -> None:
+    """What an address can answer is declared with its header, so that a generated client is never surprised."""
+    for path, method, operation in operations():
+        wanted = {"404", "405"} | ({"400", "408", "413", "415", "429"} if method == "post" else set())
+        wanted |= {"401"} if "security" in operation else set()
+        declared = operation["responses"]
+        assert wanted <= set(declared), (path, method)
+        for status in wanted:
+            problem = declared[status]["content"]["application/json"]["schema"]["$ref"].rsplit("/")[-1]
+            assert {"error", "error_description"} <= set(described()["components"]["schemas"][problem]["required"])
+        for status, header in {"401": "WWW-Authenticate", "405": "Allow", "429": "Retry-After"}.items():
+            assert status not in declared or header in declared[status]["headers"], (path, method, status)
+
+
+def true_of(operation: str, response: Any) -> None:
+    """The answer is as the document says, to the member."""
+    found = next(each for _, _, each in operations() if each["operationId"] == operation)
+    declared = found["responses"][str(response.status_code)]["content"]["application/json"]["schema"]
+    closed = {name: schema | {"additionalProperties": False} for name, schema in described()["components"]["schemas"].items()}
+    errors = Draft202012Validator({"components": {"schemas": closed}, **declared}).iter_errors(response.json())
+    assert [error.message for error in errors] == []
+
+
+def test_what_is_answered_is_what_is_described(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
+    """A whole run with its errors, its throttling and its end: no member that is not described, none missing."""
+    started = door().start(scope="openid acme:read")
+    program = Program(door(), user_code=started.user_code)
+    true_of("begin", program.begun)
+    true_of("begin", door().http.post("/api/runs/", {}, content_type="application/json"))
+    answers = [{"name": ""}, {"name": "alice"}, *[{"password": "wrong"}] * 5, {"password": "alice-password-1"}]
+    for fields in [*answers, {"user_code": "x"}, {"user_code": started.user_code}, {"decision": "approve"}, {}]:
+        body = {"step": program.now.get("step", ""), "answer": fields}
+        authorization = {"HTTP_AUTHORIZATION": f"Run {program.secret}"}
+        response = program.door.http.post(program.url, body, content_type="application/json", **authorization)
+        true_of("answer", response)
+        true_of("look", program.look())
+        program.now = response.json()
+        clock.shift(30)
+    assert program.now["kind"] == "last"
+
+
+@pytest.mark.parametrize("kind", ["finished", "denied", "expired"])
+def test_every_end_is_described(acme: Tenant, door: Doors, clock: time_machine.Traveller, kind: str) -> None:
+    """However a run ends, the last challenge is one."""
+    draw("identification", *({"finished": (), "denied": ("deny",), "expired": ("password",)}[kind]))
+    program = Program(door())
+    response = program.answer(name="alice")
+    if kind == "expired":
+        clock.shift(3600)
+        response = program.look().json()
+    assert response["kind"] == kind
+    true_of("look", program.look())

@@ -1,0 +1,52 @@
+"""docs/json.md tells the truth: its program connects a device, and its answers are such as the API gives."""
+
+import builtins
+import getpass
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from django.conf import settings
+from jsonschema import Draft202012Validator
+
+from tests.engine import device_state
+from tests.kit import Door, LiveServer
+from web.api.app import document
+
+GUIDE = (settings.BASE_DIR / "docs" / "json.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    """The pieces of code in this language."""
+    return re.findall(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL)
+
+
+def test_the_program_connects_a_device(live: LiveServer, door: Callable[..., Door], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it stands in the guide, with a person who mistypes the password once; the code is filled in from the beginning."""
+    (program,) = blocks("python")
+    assert program.count("\n") <= 22
+    started = door().start()
+    passwords = iter(["wrong", "alice-password-1"])
+    typed = {"Username": "alice", "Code": "", "Decision": "approve"}
+    monkeypatch.setattr(getpass, "getpass", lambda words: next(passwords))
+    monkeypatch.setattr(builtins, "input", lambda words: typed[words.split()[0]])
+    names: dict[str, Any] = {}
+    exec(program, names)  # noqa: S102 our own guide
+    with httpx.Client(base_url=f"http://127.0.0.1:{live.port}", headers={"Host": "acme.test"}) as http:
+        assert names["connect"](http, started.user_code) == "You can go back to your device"
+    assert device_state(started) == "approved"
+
+
+def test_its_answers_are_described() -> None:
+    """Every answer that is shown has the members of the OpenAPI document, and none besides."""
+    shown = [block.split("\n\n", 1) for block in blocks("http") if block.startswith("HTTP")]
+    assert len(shown) == 5
+    described = json.loads(json.dumps(document()))["components"]["schemas"]
+    closed = {name: schema | {"additionalProperties": False} for name, schema in described.items()}
+    for head, body in shown:
+        name = {"201": "Begun", "200": "Challenge", "400": "Problem"}[head.split()[1]]
+        validator = Draft202012Validator({"components": {"schemas": closed}, "$ref": f"#/components/schemas/{name}"})
+        assert [error.message for error in validator.iter_errors(json.loads(body))] == []

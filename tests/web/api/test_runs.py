@@ -1,0 +1,103 @@
+"""Beginning a run once more as JSON; the rest of a run's ways is in tests/web/test_runs_api.py."""
+
+from collections.abc import Callable
+
+import pytest
+
+from idp.accounts.models import Session
+from idp.tenancy.models import Tenant
+from tests.engine import device_state
+from tests.kit import Door
+from tests.web.test_runs_api import Program
+
+Doors = Callable[..., Door]
+
+
+def restarted(program: Program, keep: object) -> Program:
+    """The same program, at the new run."""
+    headers = {"HTTP_AUTHORIZATION": f"Run {program.secret}"}
+    program.begun = program.door.http.post(f"{program.url}restart", {"keep": keep}, content_type="application/json", **headers)
+    if program.begun.status_code == 201:
+        program.now = program.begun.json()
+        program.url = program.now["url"]
+    return program
+
+
+def living() -> int:
+    """How many sessions there are."""
+    return Session.objects.filter(ended_at=None).count()
+
+
+def test_with_what_was_learned(acme: Tenant, door: Doors) -> None:
+    """The password is not asked again, consent is; the secret stays the same and is not said a second time."""
+    device = door()
+    started = device.start()
+    program = Program(door()).to_consent(started)
+    first = program.url
+    restarted(program, keep=True)
+    assert (program.begun.status_code, program.now["step"]) == (201, "device_code")
+    assert program.url != first
+    assert "secret" not in program.now
+    assert living() == 1
+    assert program.answer(user_code=started.user_code)["step"] == "consent"
+    assert device_state(started) == "pending"
+    assert program.answer(decision="approve")["kind"] == "last"
+    assert device.poll(started).status_code == 200
+    assert living() == 0
+
+
+def test_the_run_that_was_left_is_over(acme: Tenant, door: Doors) -> None:
+    """It takes no answer any more, and looking at it does not end the session that it handed on."""
+    started = door().start()
+    program = Program(door()).to_consent(started)
+    left = program.url
+    restarted(program, keep=True)
+    new, program.url = program.url, left
+    assert program.look().json()["kind"] == "lost"
+    assert program.answer(step="consent", decision="approve")["kind"] == "lost"
+    program.url = new
+    assert (program.look().json()["step"], living(), device_state(started)) == ("device_code", 1, "pending")
+
+
+def test_as_if_nobody_had_come(acme: Tenant, door: Doors) -> None:
+    """Nothing is known, and the session ends: nobody would see it again."""
+    program = Program(door())
+    program.answer(name="alice")
+    program.answer(password="alice-password-1")
+    assert living() == 1
+    restarted(program, keep=False)
+    assert (program.begun.status_code, program.now["step"], living()) == (201, "identification", 0)
+    assert "person" not in program.now
+
+
+def test_a_run_that_has_ended_starts_with_nothing(acme: Tenant, door: Doors) -> None:
+    """Its session ended with it, so there is nothing to keep: who wants to go on signs in."""
+    started = door().start()
+    program = Program(door()).to_consent(started)
+    assert program.answer(decision="deny")["kind"] == "denied"
+    assert restarted(program, keep=True).now["step"] in ("identification", "password")
+    assert living() == 0
+    assert device_state(started) == "denied"
+
+
+@pytest.mark.parametrize("keep", [None, 1, "true", [], {}])
+def test_keep_is_said_plainly(door: Doors, keep: object) -> None:
+    """400, and the run stands where it stood."""
+    program = Program(door())
+    assert restarted(program, keep).begun.json()["error_description"].startswith("keep: ")
+    assert program.begun.status_code == 400
+    assert program.look().json()["step"] == "identification"
+
+
+def test_only_with_the_runs_own_secret(door: Doors) -> None:
+    """404 with another run's or at the neighbour's, 401 without; the run goes on."""
+    program, foreign = Program(door()), Program(door("other.test"))
+    mine = program.secret
+    program.secret = foreign.secret
+    assert restarted(program, keep=True).begun.status_code == 404
+    program.secret = " "
+    assert restarted(program, keep=True).begun.status_code == 401
+    program.secret, program.door.http.defaults["HTTP_HOST"] = mine, "other.test"
+    assert restarted(program, keep=False).begun.status_code == 404
+    program.door.http.defaults["HTTP_HOST"] = "acme.test"
+    assert program.look().json()["step"] == "identification"

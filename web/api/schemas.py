@@ -1,0 +1,111 @@
+"""What is sent to the JSON API and what it answers: one class each, from which the OpenAPI document is made.
+
+In an answer a member that is absent has nothing to say: it stands for its default.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StrictBool
+from pydantic import Field as say
+from pydantic.json_schema import SkipJsonSchema
+
+from flows.designations import DESIGNATIONS
+from flows.page import Kind
+
+PURPOSES = tuple(each.name for each in DESIGNATIONS.values() if each.startable)
+
+
+def _purpose(name: str) -> str:
+    if name not in PURPOSES:
+        raise ValueError(f"must be one of {', '.join(PURPOSES)}")
+    return name
+
+
+class Sent(BaseModel):
+    """A body: members of these names and types, and no other."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Begin(Sent):
+    """What the run is for."""
+
+    purpose: Annotated[str, AfterValidator(_purpose)] = say(
+        alias="for", json_schema_extra={"enum": list(PURPOSES)}, examples=["device_code"]
+    )
+    user_code: str = say("", description="The code that a waiting device shows. It is filled in, and submitted by nobody but the person.")
+
+
+class Answer(Sent):
+    """An answer to the step that a challenge named. One to another step changes nothing: the current challenge comes back."""
+
+    step: str = say("", description="The challenge's `step`.", examples=["identification"])
+    answer: dict[str, Any] = say(
+        default_factory=dict, description="Values by the names of the challenge's `fields`.", examples=[{"name": "alice"}]
+    )
+
+
+class Restart(Sent):
+    """How to begin anew."""
+
+    keep: StrictBool = say(description="true: with what the run has learned so far; false: as if nobody had come yet.")
+
+
+class Problem(BaseModel):
+    """Every error of this API."""
+
+    error: str = say(description="Which error, for the program.")
+    error_description: str = say(description="What is wrong, for whoever writes the program.")
+
+
+class Field(BaseModel):
+    """One value that the challenge asks for."""
+
+    name: str = say(description="Its name in `answer`.")
+    label: str = say("", description="What to write beside it.")
+    type: str = say(description="As in HTML: text, password, email, number, checkbox, select, …")
+    required: bool
+    autocomplete: str = say("", description="What the browser, or a password store, may fill in (HTML's autofill detail tokens).")
+    choices: list[tuple[str, str]] = say([], description="The values to choose from, each with its label.")
+    value: Any = say(None, description="What stands there at first.")
+
+
+class Challenge(BaseModel):
+    """Where the run stands: what it asks, or how it ended."""
+
+    run: str = say(description="The run's name.")
+    kind: Kind = say(
+        description="`ask`: `fields` are to be answered. `continue`: an empty answer goes on. `last`: done, this is the last word. "
+        "`finished`: done, with nothing to say. `leave`: done, go to `url`. `denied`, `refused`, `expired`, `lost`: it ended without."
+    )
+    title: str = ""
+    description: str = ""
+    step: str = say("", description="To be sent back with the answer.")
+    stage: str = say("", description="The kind of the step.")
+    person: str = say("", description="The name that was typed; proves nothing.")
+    message: str = say("", description="What was wrong with the last answer, or how the run ended.")
+    url: str = say("", description="Where to go when `kind` is `leave`.")
+    retry_at: datetime | SkipJsonSchema[None] = say(None, description="No answer is taken before.")
+    context: dict[str, Any] = say({}, description="What else this kind of step shows; see the reference of the stages.")
+    errors: dict[str, list[str]] = say({}, description="What was wrong, by field; `__all__` is about the whole answer.")
+    fields: list[Field] = []
+
+
+class Opened(Challenge):
+    """A run that has just begun, and its first challenge."""
+
+    url: str = say(description="The run's address, for every further request; where to go when `kind` is `leave`.")
+
+
+class Begun(Opened):
+    """The same, with the secret that opens it. It is said only here."""
+
+    secret: str = say(description="Stands for the browser. Sent back as `Authorization: Run …`, kept nowhere.")
+
+
+class Throttled(Challenge):
+    """Too many attempts: the same challenge, not judged, and from when on the next one is."""
+
+    error: Literal["too_many_attempts"]
+    error_description: str
