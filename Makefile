@@ -15,11 +15,14 @@ cluster:  ## the same on PostgreSQL and Redis: two web processes on PORT and POR
 
 test: test-embedded test-cluster  ## everything but the slow tests, on all cores, on SQLite in process and then on real servers
 
+# One worker more than there are cores: a test often waits, for a browser or for another process.
+WORKERS = $$(($$(nproc) + 1))
+
 test-embedded: dev
-	chromium=$$(.ci/browser) && FOYER_CHROMIUM=$$chromium $(VENV) -m pytest -n auto
+	chromium=$$(.ci/browser) && FOYER_CHROMIUM=$$chromium $(VENV) -m pytest -n $(WORKERS)
 
 test-cluster: dev
-	chromium=$$(.ci/browser) && FOYER_CHROMIUM=$$chromium $(VENV) -m tests.modes.cluster pytest -n auto
+	chromium=$$(.ci/browser) && FOYER_CHROMIUM=$$chromium $(VENV) -m tests.modes.cluster pytest -n $(WORKERS)
 
 test-slow: dev  ## only the slow tests, one after the other
 	chromium=$$(.ci/browser) && FOYER_CHROMIUM=$$chromium $(VENV) -m pytest -m slow
