@@ -81,7 +81,7 @@ class PersonDocument(Document):
     password: SecretText = ""
     attributes: dict[str, str | int | float | bool | None] = {}
     active: bool = True
-    admin: bool = False
+    role: Literal["", "owner", "admin", "editor", "helpdesk", "auditor"] = ""
     groups: list[str] = []
 
 

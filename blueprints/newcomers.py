@@ -25,6 +25,6 @@ def _described(test: FlowTest, newcomers: Mapping[str, PersonDocument]) -> FlowT
         groups=tuple(sorted(set(person.groups))),
         credentials=("password",) if person.password else (),
         attributes=as_words(person.attributes),
-        admin=person.admin,
+        role=person.role,
     )
     return test.model_copy(update={"person": invented})

@@ -228,7 +228,6 @@ def _pruned(plan: Plan, documents: list[Located], owned: Iterable[Owned]) -> lis
 
 
 _KEYS = {"__all__": "", "username": "person", "secret_hash": "client_secret", "confidential": "type", "is_active": "active"}
-_KEYS |= {"is_admin": "admin"}
 
 
 def _key(kind: str, column: str) -> str:

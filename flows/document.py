@@ -77,7 +77,7 @@ class InventedPerson(_Part):
     groups: tuple[str, ...] = ()
     credentials: tuple[str, ...] = ("password",)
     attributes: dict[str, str] = Field(default_factory=dict)
-    admin: bool = False
+    role: Literal["", "owner", "admin", "editor", "helpdesk", "auditor"] = ""
 
 
 class Circumstances(_Part):

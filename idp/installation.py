@@ -74,7 +74,7 @@ def _first_admin(tell: Tell) -> None:
             return
         given = env.text("FOYER_ADMIN_PASSWORD")
         password = given or _easy_to_copy()
-        save_person("admin", password=hash_password(password), is_admin=True, name="Administrator", by="first start")
+        save_person("admin", password=hash_password(password), role="owner", name="Administrator", by="first start")
     if not given:
         tell(f"The first administrator is admin with the password {password} (shown only now)")
 

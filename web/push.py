@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from flows import executor
 from flows.run import Client
+from idp.accounts.roles import may
 from idp.devices import watch
 from idp.events.bus import history, newest
 from idp.ratelimit.budgets import address_key
@@ -246,7 +247,7 @@ def _administered(scope: Any, function: Any, *arguments: Any) -> Any:
     def check() -> Any:
         found = function(*arguments)
         session = Browser(_request(scope)).session
-        return found if session and session.person.is_admin else None
+        return found if session and may(session.person, "events.see") else None
 
     return _in_tenant(scope, check)
 

@@ -8,12 +8,12 @@ from blueprints.document import PersonDocument
 from blueprints.kinds.kind import BY, Change, Kind, Reference, only, unique
 from idp.accounts import many
 from idp.accounts.credentials import hash_password, is_password, store_password
-from idp.accounts.models import Group, Person
+from idp.accounts.models import ADMINISTRATORS, Group, Person
 from idp.accounts.people import administrators, by_username
 from idp.sealing import digest
 
 _COLUMNS = {"name": "name", "email": "email", "email_verified": "email_verified", "attributes": "attributes"}
-_COLUMNS |= {"active": "is_active", "admin": "is_admin"}
+_COLUMNS |= {"active": "is_active", "role": "role"}
 
 
 class PersonKind(Kind):
@@ -50,7 +50,7 @@ class PersonKind(Kind):
             yield change, ("email",), f"The address {change.given['email']} belongs to {owner}."
         leaving = [change for change in changes if change.before and _administers(change.before) and not _administers(_after(change))]
         if leaving and not administrators_after(changes):
-            key = "admin" if leaving[0].given.get("admin") is False else "active"
+            key = "role" if leaving[0].given.get("role", "admin") not in ADMINISTRATORS else "active"
             yield leaving[0], (key,), str(many.LastAdministrator.__doc__)
 
     def harden(self, change: Change, secret: str) -> None:
@@ -77,11 +77,11 @@ def administrators_after(changes: Sequence[Change]) -> set[str]:
 
 
 def _after(change: Change) -> dict[str, Any]:
-    return {"active": True, "admin": False, **(change.before or {}), **change.given}
+    return {"active": True, "role": "", **(change.before or {}), **change.given}
 
 
 def _administers(keys: dict[str, Any]) -> bool:
-    return bool(keys["active"] and keys["admin"])
+    return bool(keys["active"] and keys["role"] in ADMINISTRATORS)
 
 
 def _memberships(changes: Iterable[Change]) -> dict[str, list[str]]:

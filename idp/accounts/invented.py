@@ -23,12 +23,12 @@ class Invented:
     groups: tuple[str, ...] = ()
     credentials: tuple[str, ...] = ()
     attributes: Mapping[str, str] = field(default_factory=dict)
-    admin: bool = False
+    role: str = ""
 
     def person(self) -> Person:
         """As the row that they do not have; it cannot be proved by any password."""
         values = {"username": self.username, "name": self.name, "email": self.email, "attributes": dict(self.attributes)}
-        flags = {"is_admin": self.admin, "email_verified": bool(self.email), "created_at": timezone.now()}
+        flags = {"role": self.role, "email_verified": bool(self.email), "created_at": timezone.now()}
         return Person(pk=PK, tenant=current_tenant(), **flags, **values)
 
 

@@ -25,6 +25,19 @@ class Group(TenantModel):
         return self.name
 
 
+class Role(models.TextChoices):
+    """What somebody may do beside signing in: idp/accounts/roles.py has the matrix."""
+
+    OWNER = "owner", "Owner"
+    ADMIN = "admin", "Administrator"
+    EDITOR = "editor", "Flow editor"
+    HELPDESK = "helpdesk", "Help desk"
+    AUDITOR = "auditor", "Auditor"
+
+
+ADMINISTRATORS = (Role.OWNER, Role.ADMIN)
+
+
 class Person(TenantModel):
     """Somebody who signs in. ``username`` and ``email`` are stored folded, so that spelling never makes two people of one."""
 
@@ -35,7 +48,7 @@ class Person(TenantModel):
     name = models.CharField(max_length=150, blank=True, default="")
     password = models.CharField(max_length=200, blank=True, default="")
     is_active = models.BooleanField(default=True)
-    is_admin = models.BooleanField(default=False)
+    role = models.CharField(max_length=20, choices=Role.choices, blank=True, default="")
     groups = models.ManyToManyField(Group, blank=True, related_name="people")
     created_at = models.DateTimeField(auto_now_add=True)
     proofs_valid_after = models.DateTimeField(null=True, blank=True)
@@ -49,6 +62,11 @@ class Person(TenantModel):
 
     def __str__(self) -> str:
         return self.username
+
+    @property
+    def administers(self) -> bool:
+        """Whether the tenant is in this person's hands."""
+        return self.role in ADMINISTRATORS
 
     @property
     def display_name(self) -> str:

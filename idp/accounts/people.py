@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from idp.accounts import invented
-from idp.accounts.models import Group, Person
+from idp.accounts.models import ADMINISTRATORS, Group, Person
 from idp.effects import Effect, EffectLost
 from idp.events.bus import publish
 from idp.tenancy.scope import current_tenant
@@ -126,7 +126,7 @@ def active_locked(pk: int) -> Person:
 
 def has_admin() -> bool:
     """Whether the tenant has an active administrator."""
-    return Person.objects.filter(is_admin=True, is_active=True).exists()
+    return Person.objects.filter(role__in=ADMINISTRATORS, is_active=True).exists()
 
 
 def group_names() -> list[str]:
@@ -136,4 +136,4 @@ def group_names() -> list[str]:
 
 def administrators() -> list[str]:
     """The usernames of the tenant's active administrators, sorted."""
-    return list(Person.objects.filter(is_admin=True, is_active=True).order_by("username").values_list("username", flat=True))
+    return list(Person.objects.filter(role__in=ADMINISTRATORS, is_active=True).order_by("username").values_list("username", flat=True))

@@ -58,7 +58,8 @@ WORDS = {
         needs="person",
         doc='what the person could prove themselves with: `"password"`, `"totp"`, `"recovery_code"` while any is left',
     ),
-    "person.admin": _person("bool", lambda person: person.is_admin, "whether the person administers the tenant"),
+    "person.admin": _person("bool", lambda person: person.administers, "whether the person administers the tenant"),
+    "person.role": _person("string", lambda person: person.role, "owner, admin, editor, helpdesk, auditor or nothing"),
     "person.created": _person("timestamp", lambda person: person.created_at, "when the account was made; `request.time - person.created`"),
     "proof.method": Word(
         "string",

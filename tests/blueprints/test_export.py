@@ -228,7 +228,7 @@ PERSON = some(
     email_verified=st.booleans(),
     attributes=st.dictionaries(WORDS, LONG | st.integers(-(10**12), 10**12) | st.booleans() | st.none(), max_size=3),
     active=st.booleans(),
-    admin=st.booleans(),
+    role=st.sampled_from(["", "owner", "admin", "editor", "helpdesk", "auditor"]),
 )
 APPLICATION = some(
     title=WORDS.filter(bool),

@@ -203,7 +203,7 @@ def test_each_step_says_why(acme: Tenant) -> None:
     assert """when "staff" in person.groups is true, with person.groups = ['sales', 'staff']""" in " ".join(said.split())
     assert "says: Not for staff." in said
     assert said.endswith("connect-a-device, version 2: the walk ends as denied.\n")
-    invented = "username=bob,credentials=password,attributes.team=sales,admin=true"
+    invented = "username=bob,credentials=password,attributes.team=sales,role=admin"
     said = flow("simulate", "connect-a-device", "--invent", invented, "--answer", 'identification={"name": "bob"}')
     assert "deny            passed over" in said
     assert "shows: Enter your password, and asks for password" in said

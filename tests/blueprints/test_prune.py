@@ -14,7 +14,7 @@ from idp.tenancy.scope import tenant_scope
 from tests.blueprints.test_plan import EVERY_KIND, changes, refused
 
 Write = Callable[..., Path]
-PRUNED = "tenant: acme\n---\nscope: one\ntitle: One\n---\nscope: two\ntitle: Two\n---\ngroup: night\n---\nperson: carol\nadmin: true\n"
+PRUNED = "tenant: acme\n---\nscope: one\ntitle: One\n---\nscope: two\ntitle: Two\n---\ngroup: night\n---\nperson: carol\nrole: admin\n"
 
 
 def test_prune_takes_only_what_was_this_blueprints(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
@@ -40,18 +40,18 @@ def test_prune_takes_only_what_was_this_blueprints(tenants: dict[str, Tenant], w
 def test_prune_keeps_the_last_administrator(acme: Tenant, write_blueprint: Write) -> None:
     """Whether the others go with them, or lose the right in the same blueprint; and says so."""
     apply(
-        [write_blueprint(PRUNED.replace("carol", "dave"), "b.yaml"), write_blueprint("tenant: acme\n---\nperson: carol\nadmin: true\n")],
+        [write_blueprint(PRUNED.replace("carol", "dave"), "b.yaml"), write_blueprint("tenant: acme\n---\nperson: carol\nrole: admin\n")],
         name="b",
     )
-    empty = write_blueprint("tenant: acme\n---\nscope: one\ntitle: One\n---\nperson: dave\nadmin: false\n", "b.yaml")
+    empty = write_blueprint('tenant: acme\n---\nscope: one\ntitle: One\n---\nperson: dave\nrole: ""\n', "b.yaml")
     plan = apply([empty], prune=True)
     assert plan.notes == ["person carol of acme is kept: the tenant would have no administrator."]
-    assert list(Person.objects.filter(is_admin=True).values_list("username", flat=True)) == ["carol"]
-    for key, value in (("admin", "false"), ("active", "false")):
+    assert list(Person.objects.filter(role="admin").values_list("username", flat=True)) == ["carol"]
+    for key, value in (("role", "auditor"), ("active", "false")):
         found = refused(write_blueprint(f"tenant: acme\n---\nperson: carol\n{key}: {value}\n", "b.yaml"))
         assert found == [f"b.yaml:4:1: {key}: Without this person the tenant would have no administrator any more."]
-    apply([write_blueprint("tenant: acme\n---\nperson: carol\nadmin: false\n---\nperson: erin\nadmin: true\n", "b.yaml")])
-    assert list(Person.objects.filter(is_admin=True).values_list("username", flat=True)) == ["erin"]
+    apply([write_blueprint('tenant: acme\n---\nperson: carol\nrole: ""\n---\nperson: erin\nrole: admin\n', "b.yaml")])
+    assert list(Person.objects.filter(role="admin").values_list("username", flat=True)) == ["erin"]
 
 
 def test_everything_of_a_blueprint_can_be_pruned(acme: Tenant, write_blueprint: Write) -> None:

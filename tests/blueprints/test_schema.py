@@ -85,7 +85,7 @@ def test_what_is_wrong_is_wrong_at_its_key(text: str, where: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "vars: [{name: acme, admin: true}]\n",
+        "vars: [{name: acme, role: admin}]\n",
         "tenant: !vars name\ntitle: !env TITLE Acme\naccent: !vars accent\nlogo: !file logo.svg\ndomains: !vars domains\n",
         "person: !vars '{name}-admin'\nactive: !vars active\npassword: !secret admins\nattributes: {level: !vars level}\n",
         "application: tv\ntype: !vars type\nclient_secret: !secret tv\ngrants: [!vars grant]\ndevice: {pending_limit: !vars limit}\n",

@@ -158,7 +158,7 @@ SOMEBODY = InventedPerson(
     groups=("sales", "staff"),
     credentials=("password", "totp"),
     attributes={"team": "blue"},
-    admin=True,
+    role="admin",
 )
 CLAIM = {"identification": {"name": "nova"}}
 

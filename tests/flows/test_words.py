@@ -84,6 +84,7 @@ EVERY_WORD = [
     ("person.attributes", 'person.attributes["floor"] == "3"', '"password" in person.attributes'),
     ("person.credentials", '"password" in person.credentials', '"totp" in person.credentials'),
     ("person.admin", "!person.admin", "person.admin"),
+    ("person.role", 'person.role == ""', 'person.role == "owner"'),
     ("person.created", 'request.time - person.created < duration("96h")', 'request.time - person.created < duration("48h")'),
     ("proof.method", 'proof.method == "pwd"', 'proof.method == ""'),
     ("second_factor.present", "second_factor.present", "!second_factor.present"),

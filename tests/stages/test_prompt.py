@@ -160,9 +160,9 @@ def test_a_wrong_answer_is_told_at_its_field_and_nothing_is_kept(acme: Tenant, d
 def test_only_declared_fields_are_taken(acme: Tenant, door: Doors) -> None:
     """Nobody makes themselves an administrator by one field more."""
     asking()
-    arrived(door).submit(**GOOD, is_admin="on", groups="admins", password="new", email="evil@acme.test", attributes="{}")
+    arrived(door).submit(**GOOD, role="owner", groups="admins", password="new", email="evil@acme.test", attributes="{}")
     person = Person.objects.get(username="alice")
-    assert (person.is_admin, person.email, set(person.attributes)) == (False, "alice@acme.test", set(GOOD))
+    assert (person.role, person.email, set(person.attributes)) == ("", "alice@acme.test", set(GOOD))
 
 
 def test_an_empty_answer_passes_nothing_that_is_required(acme: Tenant, door: Doors) -> None:

@@ -289,7 +289,7 @@ def test_administrators_hear_everything_of_their_tenant(live, acme, other):
         with listening(live, "/events", Cookie=cookies[name]) as (status, _):
             assert status == 401
     with tenant_scope(acme):
-        save_person("alice", is_admin=True, by="test")
+        save_person("alice", role="admin", by="test")
     with listening(live, "/events", Cookie=cookies["alice"]) as (status, told):
         assert status == 200
         start(live, "other.test")
@@ -327,7 +327,7 @@ def test_a_number_that_is_committed_late_is_told(live, acme):
     admin = Person(live)
     admin.walk({"name": "alice"}, {"password": "alice-password-1"})
     with tenant_scope(acme):
-        save_person("alice", is_admin=True, by="test")
+        save_person("alice", role="admin", by="test")
         last = Event.objects.order_by("-pk").values_list("pk", flat=True)[0]
     with listening(live, "/events", Cookie=cookie_of(admin)) as (_, told):
         until(lambda: hub.count() == 1, "nobody listens")
@@ -345,14 +345,14 @@ def test_the_feed_ends_with_the_right_to_it(live, acme, loss):
     admin = Person(live)
     admin.walk({"name": "alice"}, {"password": "alice-password-1"})
     with tenant_scope(acme):
-        alice = save_person("alice", is_admin=True, by="test")
+        alice = save_person("alice", role="admin", by="test")
     with listening(live, "/events", Cookie=cookie_of(admin)) as (_, told):
         until(lambda: hub.count() == 1, "nobody listens")
         with tenant_scope(acme):
             if loss == "signed out":
                 end_all(alice, why="test")
             else:
-                save_person("alice", is_admin=False, by="test")
+                save_person("alice", role="", by="test")
         start(live)
         assert told.get(timeout=10) == ("", "closed", None)
 
@@ -362,7 +362,7 @@ def test_what_came_before_is_not_told(live, acme):
     admin = Person(live)
     admin.walk({"name": "alice"}, {"password": "alice-password-1"})
     with tenant_scope(acme):
-        save_person("alice", is_admin=True, by="test")
+        save_person("alice", role="admin", by="test")
     with listening(live, "/events", Cookie=cookie_of(admin)) as (_, told):
         until(lambda: hub.count() == 1, "nobody listens")
         with tenant_scope(acme):

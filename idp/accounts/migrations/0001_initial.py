@@ -43,7 +43,21 @@ class Migration(migrations.Migration):
                 ("name", models.CharField(blank=True, default="", max_length=150)),
                 ("password", models.CharField(blank=True, default="", max_length=200)),
                 ("is_active", models.BooleanField(default=True)),
-                ("is_admin", models.BooleanField(default=False)),
+                (
+                    "role",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("owner", "Owner"),
+                            ("admin", "Administrator"),
+                            ("editor", "Flow editor"),
+                            ("helpdesk", "Help desk"),
+                            ("auditor", "Auditor"),
+                        ],
+                        default="",
+                        max_length=20,
+                    ),
+                ),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("proofs_valid_after", models.DateTimeField(blank=True, null=True)),
                 ("attributes", models.JSONField(blank=True, default=dict)),

@@ -1,0 +1,70 @@
+"""Who may do what in a tenant: roles by operations, laid out as the matrix that it is; pages and the API ask here."""
+
+from functools import lru_cache
+
+from idp.accounts.models import Person, Role
+from idp.tenancy.models import DEFAULT
+from idp.tenancy.scope import current_tenant
+
+MATRIX = """
+                     owner  admin  editor  helpdesk  auditor
+overview.see         x      x      x       x         x
+people.see           x      x      .       x         x
+people.edit          x      x      .       .         .
+people.help          x      x      .       x         .
+people.roles         x      x      .       .         .
+groups.see           x      x      x       x         x
+groups.edit          x      x      .       .         .
+applications.see     x      x      x       x         x
+applications.edit    x      x      .       .         .
+scopes.see           x      x      x       x         x
+scopes.edit          x      x      .       .         .
+flows.see            x      x      x       .         x
+flows.edit           x      x      x       .         .
+flows.publish        x      x      x       .         .
+runs.see             x      x      x       x         x
+sessions.see         x      x      .       x         x
+sessions.end         x      x      .       x         .
+devices.see          x      x      .       x         x
+devices.revoke       x      x      .       x         .
+keys.see             x      x      .       .         x
+keys.rotate          x      x      .       .         .
+branding.see         x      x      x       x         x
+branding.edit        x      x      .       .         .
+events.see           x      x      .       x         x
+blueprints.see       x      x      .       .         x
+blueprints.apply     x      x      .       .         .
+playground.use       x      x      x       .         .
+tenants.see          x      .      .       .         .
+tenants.edit         x      .      .       .         .
+"""
+
+
+class NotAllowed(Exception):
+    """This person's role does not include what was asked."""
+
+
+@lru_cache(maxsize=1)
+def allowed() -> dict[str, frozenset[str]]:
+    """The roles that may, by operation."""
+    head, *rows = [line.split() for line in MATRIX.strip().splitlines()]
+    return {row[0]: frozenset(role for role, mark in zip(head, row[1:], strict=True) if mark == "x") for row in rows}
+
+
+def may(person: Person | None, operation: str) -> bool:
+    """Whether this person may do this now. An operation that is not in the matrix is an error of ours: KeyError."""
+    roles = allowed()[operation]
+    if person is None or not person.is_active or person.role not in roles:
+        return False
+    return roles != {Role.OWNER} or current_tenant().name == DEFAULT  # what concerns the installation: on its own host only
+
+
+def require(person: Person | None, operation: str) -> None:
+    """Raises NotAllowed unless this person may."""
+    if not may(person, operation):
+        raise NotAllowed(NotAllowed.__doc__)
+
+
+def operations_of(person: Person | None) -> list[str]:
+    """Everything that this person may do here, in the order of the matrix."""
+    return [operation for operation in allowed() if may(person, operation)]

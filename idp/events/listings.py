@@ -1,0 +1,48 @@
+"""The audit trail as a list."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from idp.events.models import Event
+from idp.listing import BadWish, Column, Filter, Listing
+
+
+def _moment(path: str) -> Any:
+    def narrow(rows: QuerySet[Event], value: str) -> QuerySet[Event]:
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            raise BadWish("A time is written like 2026-11-21T10:00:00Z.") from None
+        if moment.tzinfo is None:
+            raise BadWish("A time names its zone, like 2026-11-21T10:00:00Z.")
+        return rows.filter(**{path: moment})
+
+    return narrow
+
+
+EVENTS = Listing(
+    "events",
+    _("Events"),
+    lambda: Event.objects.all(),
+    (
+        Column("at", _("When"), lambda row: row.at.isoformat(), "at", "time"),
+        Column("kind", _("What"), lambda row: row.kind, "kind", "code"),
+        Column("actor", _("Who"), lambda row: row.actor),
+        Column("target", _("To what"), lambda row: row.target),
+        Column("application", _("Application"), lambda row: row.application),
+        Column("address", _("From"), lambda row: row.address, kind="code"),
+        Column("data", _("Details"), lambda row: dict(row.data)),
+    ),
+    filters=(
+        Filter("kind", _("What"), lambda rows, value: rows.filter(kind=value)),
+        Filter("area", _("Area"), lambda rows, value: rows.filter(kind__startswith=f"{value}.")),
+        Filter("actor", _("Who"), lambda rows, value: rows.filter(actor=value)),
+        Filter("target", _("To what"), lambda rows, value: rows.filter(target=value)),
+        Filter("since", _("Since"), _moment("at__gte")),
+        Filter("until", _("Until"), _moment("at__lt")),
+    ),
+    order="-pk",
+)

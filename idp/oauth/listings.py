@@ -1,0 +1,94 @@
+"""The lists of applications, scopes, signing keys and of what applications were given."""
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from idp.listing import Column, Filter, Listing
+from idp.oauth.models import Application, Scope, SigningKey, TokenFamily
+
+_YES_NO = (("yes", _("Yes")), ("no", _("No")))
+_DEVICE = "urn:ietf:params:oauth:grant-type:"
+
+
+def _alive(rows: QuerySet[TokenFamily], value: str) -> QuerySet[TokenFamily]:
+    alive = {"revoked_at": None, "expires_at__gt": timezone.now()}
+    return rows.filter(**alive) if value == "yes" else rows.exclude(**alive)
+
+
+APPLICATIONS = Listing(
+    "applications",
+    _("Applications"),
+    lambda: Application.objects.all(),
+    (
+        Column("name", _("Name"), lambda row: row.name, "name"),
+        Column("title", _("Title"), lambda row: row.title, "title"),
+        Column("client_id", _("Client id"), lambda row: row.client_id, "client_id", "code"),
+        Column("type", _("Type"), lambda row: "confidential" if row.confidential else "public", "confidential"),
+        Column("grants", _("Grants"), lambda row: [grant.removeprefix(_DEVICE) for grant in row.grants], kind="list"),
+        Column("groups", _("Only for"), lambda row: list(row.groups), kind="list"),
+        Column("active", _("Active"), lambda row: row.is_active, "is_active", "flag"),
+    ),
+    search=("name", "title", "client_id"),
+    filters=(
+        Filter("active", _("Active"), lambda rows, value: rows.filter(is_active=value == "yes"), lambda: _YES_NO),
+        Filter(
+            "type",
+            _("Type"),
+            lambda rows, value: rows.filter(confidential=value == "confidential"),
+            lambda: [("public", _("Public")), ("confidential", _("Confidential"))],
+        ),
+    ),
+    order="name",
+    key="name",
+)
+
+SCOPES = Listing(
+    "scopes",
+    _("Scopes"),
+    lambda: Scope.objects.all(),
+    (
+        Column("name", _("Name"), lambda row: row.name, "name", "code"),
+        Column("title", _("Title"), lambda row: row.title, "title"),
+        Column("description", _("Description"), lambda row: row.description),
+    ),
+    search=("name", "title"),
+    order="name",
+    key="name",
+)
+
+KEYS = Listing(
+    "keys",
+    _("Signing keys"),
+    lambda: SigningKey.objects.all(),
+    (
+        Column("kid", _("Key id"), lambda row: row.kid, kind="code"),
+        Column("algorithm", _("Algorithm"), lambda row: row.algorithm, "algorithm"),
+        Column("created", _("Made"), lambda row: row.created_at.isoformat(), "created_at", "time"),
+        Column("retires", _("Retires"), lambda row: row.retires_at.isoformat() if row.retires_at else None, "retires_at", "time"),
+    ),
+    order="-created_at",
+    key="kid",
+)
+
+CONSENTS = Listing(
+    "consents",
+    _("Consents"),
+    lambda: TokenFamily.objects.select_related("person", "application"),
+    (
+        Column("person", _("Person"), lambda row: row.person.username, "person__username"),
+        Column("application", _("Application"), lambda row: row.application.name, "application__name"),
+        Column("scopes", _("May"), lambda row: list(row.scopes), kind="list"),
+        Column("created", _("Given"), lambda row: row.created_at.isoformat(), "created_at", "time"),
+        Column("expires", _("Until"), lambda row: row.expires_at.isoformat(), "expires_at", "time"),
+        Column("revoked", _("Revoked"), lambda row: row.revoked_at.isoformat() if row.revoked_at else None, "revoked_at", "time"),
+    ),
+    search=("person__username", "application__name"),
+    filters=(
+        Filter("alive", _("Alive"), _alive, lambda: _YES_NO),
+        Filter("person", _("Person"), lambda rows, value: rows.filter(person__username=value)),
+        Filter("application", _("Application"), lambda rows, value: rows.filter(application__name=value)),
+    ),
+    order="-created_at",
+    key="identifier",
+)

@@ -1,0 +1,56 @@
+"""Roles: a matrix that is laid out as one, read by pages and API alike."""
+
+import pytest
+
+from idp.accounts import roles
+from idp.accounts.models import Person, Role
+from idp.accounts.people import save_person
+from idp.accounts.roles import NotAllowed, allowed, may, operations_of, require
+from idp.tenancy.models import DEFAULT, Tenant
+from idp.tenancy.scope import tenant_scope
+from idp.tenancy.tenants import ensure_default
+
+
+def test_the_matrix_names_every_role_and_no_other() -> None:
+    """Each row has a mark for each role, in the order of the roles."""
+    head, *rows = [line.split() for line in roles.MATRIX.strip().splitlines()]
+    assert head == [role.value for role in Role]
+    assert all(len(row) == len(head) + 1 and set(row[1:]) <= {"x", "."} for row in rows)
+    assert len({row[0] for row in rows}) == len(rows)
+    assert all("owner" in who for who in allowed().values())
+
+
+@pytest.mark.parametrize("operation", list(allowed()))
+@pytest.mark.parametrize("role", ["", *(role.value for role in Role)])
+def test_every_cell(acme: Tenant, role: str, operation: str) -> None:
+    """CVE-2026-25227: a role may what its cell says; nobody, and whoever was switched off, nothing."""
+    person = Person(username="somebody", role=role)
+    marked = role in allowed()[operation] and allowed()[operation] != {"owner"}
+    assert may(person, operation) is marked
+    assert may(Person(username="somebody", role=role, is_active=False), operation) is False
+    assert may(None, operation) is False
+    if not marked:
+        with pytest.raises(NotAllowed):
+            require(person, operation)
+
+
+def test_tenants_are_managed_on_the_default_host_only(acme: Tenant) -> None:
+    """An owner of a tenant is none of the installation."""
+    owner = save_person("carol", role="owner", by="test")
+    assert not may(owner, "tenants.edit")
+    with tenant_scope(ensure_default()) as tenant:
+        assert tenant.name == DEFAULT
+        assert may(save_person("dave", role="owner", by="test"), "tenants.edit")
+        assert not may(save_person("erin", role="admin", by="test"), "tenants.edit")
+
+
+def test_an_auditor_changes_nothing(acme: Tenant) -> None:
+    """Sees, and no more."""
+    auditor = save_person("carol", role="auditor", by="test")
+    assert {operation.split(".")[1] for operation in operations_of(auditor)} == {"see"}
+
+
+def test_an_operation_that_is_not_in_the_matrix_is_an_error(acme: Tenant) -> None:
+    """Fail closed and loudly."""
+    with pytest.raises(KeyError):
+        may(save_person("carol", role="owner", by="test"), "people.fly")
