@@ -81,8 +81,8 @@ def _path(row: Row, state: State) -> list[Passage]:
     for notes in [*state.before, {"version": row.version_id, **{name: getattr(state, name) for name in ("decided", "times", "read")}}]:
         version = row.version if notes["version"] == row.version_id else versions.get(notes["version"])
         boxes = layout_of(version).by_id if version else {}
-        steps = [*notes["decided"], *(step for step in notes["times"] if step not in notes["decided"])]
-        for step in steps:
+        seen = notes["decided"].keys() | notes["times"].keys()
+        for step in [*(step for step in boxes if step in seen), *sorted(seen - boxes.keys())]:  # PostgreSQL keeps no order of keys
             asked, decided = notes["times"].get(step, (None, None))
             kind = boxes[step].drawn.stage or boxes[step].drawn.kind if step in boxes else ""
             passages.append(Passage(step, kind, notes["decided"].get(step, "asks"), notes["read"].get(step), asked, decided))

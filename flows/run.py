@@ -62,7 +62,7 @@ class Run:
 class State:
     """The engine's own notes of a run.
 
-    ``decided``, ``told`` and ``read`` go by the ids of boxes, in the order in which they were decided; ``times`` holds for each
+    ``decided``, ``told`` and ``read`` go by the ids of boxes, in no order (the layout has it); ``times`` holds for each
     box when it was asked and when it was decided, in milliseconds since the run began. ``before``: the same notes of flows
     that the run has left for the application's own.
     """
