@@ -1,0 +1,89 @@
+"""A program that never renders HTML walks every flow that ships."""
+
+from collections.abc import Callable
+
+import pytest
+import time_machine
+
+from idp.accounts.credentials import kinds_of
+from idp.accounts.models import Person, Session
+from idp.tenancy.models import Tenant
+from tests.engine import device_state
+from tests.factors import code, give_codes, give_totp
+from tests.journeys.shipped import ship
+from tests.kit import Door
+from tests.web.test_runs_api import Program
+
+Doors = Callable[..., Door]
+ALICE = ({"name": "alice"}, {"password": "alice-password-1"})
+
+
+@pytest.fixture
+def shipped(acme: Tenant) -> Tenant:
+    """acme with the flows of every installation."""
+    ship()
+    return acme
+
+
+def steps(program: Program, *answers: dict[str, str]) -> list[str]:
+    """Gives these answers; the step at which each was asked, and where that led."""
+    seen = [program.now.get("step", program.now["kind"])]
+    for fields in answers:
+        now = program.answer(**fields)
+        assert not now.get("errors"), now
+        seen.append(now.get("step", now["kind"]))
+    return seen
+
+
+def test_signing_in_with_two_factors(shipped: Tenant, door: Doors) -> None:
+    """Name, password, the way, the code; at the end nothing is handed out, and the session is over."""
+    give_totp()
+    codes = give_codes()
+    program = Program(door(), "authentication")
+    way = steps(program, *ALICE, {"choice": "totp"}, {"code": code()})
+    assert way == ["identification", "password", "second-factor.how", "second-factor.totp", "finished"]
+    way = steps(Program(door(), "authentication"), *ALICE, {"choice": "recovery_code"}, {"code": codes[0]})
+    assert way[-2:] == ["second-factor.recovery_code", "finished"]
+    assert not Session.objects.filter(ended_at=None).exists()
+
+
+def test_connecting_a_device(shipped: Tenant, door: Doors) -> None:
+    """Down to the approval."""
+    give_totp("bob")
+    device = door()
+    started = device.start()
+    program = Program(door())
+    answers = (
+        {"name": "bob"},
+        {"password": "bob-password-22"},
+        {"code": code()},
+        {"user_code": started.user_code},
+        {"decision": "approve"},
+    )
+    assert steps(program, *answers)[-3:] == ["device_code", "consent", "finish"]
+    assert device_state(started) == "approved"
+    assert device.poll(started).status_code == 200
+
+
+def test_setting_up_credentials(shipped: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
+    """An authenticator app: its secret is told once; then recovery codes, which are stored when the program says so."""
+    alice = Person.objects.get(username="alice")
+    program = Program(door(), "credential_setup")
+    assert steps(program, *ALICE, {"choice": "totp"})[-1] == "totp_setup"
+    secret = program.now["context"]["secret"].replace(" ", "")
+    assert steps(program, {"code": code(secret=secret)})[-1] == "finished"
+    assert kinds_of(alice.pk) == ["password", "totp"]
+    clock.shift(60)
+    program = Program(door(), "credential_setup")
+    assert steps(program, *ALICE, {"code": code(secret=secret)}, {"choice": "recovery_code"})[-1] == "recovery_code_setup"
+    assert len(program.now["context"]["codes"]) == 10
+    assert kinds_of(alice.pk) == ["password", "totp"], "not before the program says that it has them"
+    assert steps(program, {"saved": "yes"})[-1] == "finished"
+    assert "recovery_code" in kinds_of(alice.pk)
+
+
+def test_signing_out(shipped: Tenant, door: Doors) -> None:
+    """A run of its own has no session of anybody's: nothing is ended, and that is no error."""
+    door().sign_in()
+    assert steps(Program(door(), "logout")) == ["finished"]
+    assert Session.objects.filter(ended_at=None).count() == 1
