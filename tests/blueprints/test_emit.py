@@ -48,7 +48,7 @@ def plain(node: Node) -> Any:
     return [plain(value) for value in node.value] if node.is_list else node.value
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.dictionaries(KEY, VALUE, min_size=1, max_size=4))
 def test_any_value_survives(value: dict[str, Any]) -> None:
     """Through the reader of blueprints."""

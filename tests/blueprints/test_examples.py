@@ -73,6 +73,7 @@ def test_applied_on_an_empty_system_and_again(secrets: None, name: str) -> None:
     assert everything() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_applied_on_top_of_what_ships(secrets: None, name: str) -> None:
     """As README.md says: the example's flows replace those of the same name, and what it does not draw stays."""

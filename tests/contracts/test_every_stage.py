@@ -109,7 +109,7 @@ def test_reading_decides_nothing_and_writes_nothing(kind: str, arrived: Arrived,
     assert (Row.unscoped.get(pk=arrived.row.pk).revision, Event.unscoped.count(), Attempt.unscoped.count()) == before
 
 
-@pytest.mark.parametrize("method", ["put", "patch", "delete"])
+@pytest.mark.parametrize("method", [pytest.param("put", marks=pytest.mark.slow), pytest.param("patch", marks=pytest.mark.slow), "delete"])
 def test_other_methods_are_refused(kind: str, arrived: Arrived, method: str) -> None:
     """405, and nothing decided."""
     assert getattr(arrived.door.http, method)(arrived.seen.path).status_code == 405
@@ -124,7 +124,7 @@ def test_an_answer_to_another_step_decides_nothing(kind: str, arrived: Arrived) 
     arrived.assert_nothing_decided()
 
 
-@pytest.mark.parametrize("forged", [None, "", "0" * 64, "ü"])
+@pytest.mark.parametrize("forged", [None, pytest.param("", marks=pytest.mark.slow), "0" * 64, pytest.param("ü", marks=pytest.mark.slow)])
 def test_without_the_right_token_nothing_is_decided(kind: str, arrived: Arrived, forged: str | None) -> None:
     """B19, authentik's anonymous flow posts: the token of the form is missing, empty, guessed or junk."""
     fields = {"step": arrived.seen.step, **_right(arrived)} | ({} if forged is None else {"token": forged})

@@ -186,7 +186,7 @@ def replayed(old: FlowDocument, changes: list[Change]) -> dict[str, list[str]]:
     return {box: row for box, row in rows.items() if row}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(documents(), documents())
 def test_whoever_does_what_the_lines_say_comes_to_the_new_flow(old: FlowDocument, new: FlowDocument) -> None:
     """Complete: order, boxes and contents all follow from the lines; and nothing is said of what is alike."""

@@ -264,7 +264,9 @@ def test_inactive_and_other_tenants_people_cannot_sign_in(door, acme):
     assert NO_MATCH in tried(door(), "inactive", "inactive-password-3").text
 
 
-@pytest.mark.parametrize("name", ["alice", "nobody", "inactive"])
+@pytest.mark.parametrize(
+    "name", ["alice", pytest.param("nobody", marks=pytest.mark.slow), pytest.param("inactive", marks=pytest.mark.slow)]
+)
 def test_exponential_back_off(door, acme, clock, name):
     """D34: four free attempts, then one waits 1, 2, 4, 8 … seconds, told by Retry-After, the same for names that do not exist."""
     browser, waits = door(), []

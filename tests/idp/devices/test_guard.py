@@ -42,6 +42,7 @@ def test_figures_of_the_real_settings(attack, figure):
     assert chance(attack) == pytest.approx(figure, rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", [Attack(2, 6, 3), Attack(1, 100, 5), Attack(1, 1, 40), Attack(2, 0, 2, signs_in_first=False)])
 def test_formula_agrees_with_a_simulated_attack(attack):
     """D15: 20,000 attacks on an alphabet of four with four letters; the share that succeeds lies within four sigma of the formula."""
