@@ -75,7 +75,7 @@ def test_only_what_a_document_says_is_changed(acme: Tenant, write_blueprint: Wri
 def test_the_order_of_the_files_does_not_matter(acme: Tenant, write_blueprint: Write) -> None:
     """authentik #4945: what is referred to is applied first, wherever it stands."""
     first = write_blueprint(
-        "tenant: acme\n---\nperson: carol\ngroups: [night]\n---\napplication: cam\nscopes: [acme:see]\ngroups: [night]\n", "a.yaml"
+        "tenant: acme\n---\nperson: clerk\ngroups: [night]\n---\napplication: cam\nscopes: [acme:see]\ngroups: [night]\n", "a.yaml"
     )
     second = write_blueprint("tenant: acme\n---\ngroup: night\n---\nscope: acme:see\ntitle: See\n", "b.yaml")
     apply([first, second])
@@ -124,7 +124,7 @@ def test_what_is_no_domain_of_a_tenant(tenants: dict[str, Tenant], write_bluepri
 @pytest.mark.parametrize(
     ("text", "where", "said"),
     [
-        ("person: eve\ngroups: [staf]\n", "4:10: groups.0", "There is no group staf. Did you mean staff?"),
+        ("person: evaluator\ngroups: [staf]\n", "4:10: groups.0", "There is no group staf. Did you mean staff?"),
         ("application: x\ngrants: [device]\n", "4:10: grants.0", "There is no grant device."),
         ("application: x\nscopes: [openid, emall]\n", "4:18: scopes.1", "Did you mean email?"),
         ("application: x\nflows: {device_code: strict}\n", "4:9: flows.device_code", "There is no flow strict for device_code."),
@@ -132,8 +132,8 @@ def test_what_is_no_domain_of_a_tenant(tenants: dict[str, Tenant], write_bluepri
         ("application: x\nlogo: 'http://elsewhere/x.png'\n", "4:1: logo", "no page loads from elsewhere"),
         ("application: a_b\n", "3:1: application", "Lower-case letters, digits and dashes"),
         ("scope: 'a b'\ntitle: T\n", "3:1: scope", "A scope token of RFC 6749"),
-        ("person: eve\nemail: alice@acme.test\n", "4:1: email", "The address alice@acme.test belongs to alice."),
-        ("person: eve\nemail: nonsense\n", "4:1: email", "valid email address"),
+        ("person: evaluator\nemail: alice@acme.test\n", "4:1: email", "The address alice@acme.test belongs to alice."),
+        ("person: evaluator\nemail: nonsense\n", "4:1: email", "valid email address"),
         ("application: x\nclient_id: tv\n", "4:1: client_id", "The client id tv belongs to tv."),
         (FLOW + "steps:\n  - stage: consnt\n", "7:5: steps.0.stage", "Did you mean consent?"),
         (
@@ -153,7 +153,7 @@ def test_what_only_the_domain_can_refuse(tenants: dict[str, Tenant], write_bluep
 
 def test_every_problem_of_every_file_at_once_and_nothing_applied(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
     """authentik #12186: the good documents beside a bad one are not applied either."""
-    first = write_blueprint("tenant: acme\n---\nscope: good\ntitle: Good\n---\nscope: bad\n---\npersn: eve\n", "one.yaml")
+    first = write_blueprint("tenant: acme\n---\nscope: good\ntitle: Good\n---\nscope: bad\n---\npersn: evaluator\n", "one.yaml")
     second = write_blueprint("tenant: other\ntitel: Other\n---\napplication: x\ntype: secret\n", "two.yaml")
     assert problems(first, second) == [
         "one.yaml:6:1: title: This key is missing.",
@@ -165,7 +165,7 @@ def test_every_problem_of_every_file_at_once_and_nothing_applied(tenants: dict[s
 
 def test_problems_of_the_domain_are_found_at_once_too(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
     """Each document has a savepoint of its own."""
-    people = "person: eve\ngroups: [a]\n---\nperson: mallory\ngroups: [b]\n"
+    people = "person: evaluator\ngroups: [a]\n---\nperson: intruder\ngroups: [b]\n"
     text = f"tenant: acme\n---\n{people}---\napplication: x\nscopes: [c]\n---\nscope: fine\ntitle: Fine\n"
     assert [problem.split(": ")[1] for problem in problems(write_blueprint(text))] == ["groups.0", "groups.0", "scopes.0"]
 

@@ -29,8 +29,8 @@ password: alice-password-1
 person: bob
 password: bob-password-22
 ---
-person: carol
-password: carol-password-3
+person: clerk
+password: clerk-password-3
 """
 MFA = """
 - model: authentik_stages_authenticator_validate.authenticatorvalidatestage
@@ -89,9 +89,9 @@ def test_a_second_factor_is_asked_from_whoever_has_one(moved: Tenant) -> None:
 
 
 def test_only_those_who_could_may_use_it(moved: Tenant) -> None:
-    """CVE-2024-38371: the policies of the application hold on the device path; alice is in a group below, carol in none."""
+    """CVE-2024-38371: the policies of the application hold on the device path; alice is in a group below, clerk in none."""
     started = Door(HOST).start("acme-tv", "openid")
-    seen = Door(HOST).page("/device").submit(name="carol").submit(password="carol-password-3").submit(user_code=started.user_code)
+    seen = Door(HOST).page("/device").submit(name="clerk").submit(password="clerk-password-3").submit(user_code=started.user_code)
     assert seen.title == "You cannot go on"
     assert "may not use" in seen.text
 

@@ -246,14 +246,14 @@ def test_references_in_a_circle(tmp_path: Path) -> None:
 @pytest.mark.parametrize("breaks", ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x85", "\u2028", "\u2029", "\x1e"])
 def test_a_source_never_leaves_its_comment(tmp_path: Path, breaks: str) -> None:
     """An expression whose line breaks would end the comment cannot write a document, nor steer the terminal."""
-    hostile = f"return True{breaks}---{breaks}person: mallory{breaks}admin: true\x1b[2J"
+    hostile = f"return True{breaks}---{breaks}person: intruder{breaks}admin: true\x1b[2J"
     quoted = "".join(f"\\x{ord(sign):02x}" if ord(sign) < 256 else f"\\u{ord(sign):04x}" for sign in hostile)
     model = "authentik_policies_expression.expressionpolicy"
     policy = f'- {{model: {model}, id: p, identifiers: {{name: "p{quoted}"}}, attrs: {{expression: "{quoted}"}}}}'
     binding = "- {model: authentik_policies.policybinding, identifiers: {target: !KeyOf b-login, policy: !KeyOf p, order: 0}}"
     made = convert([written(tmp_path, SIGN_IN, policy, binding)])
     outcome = converted([tmp_path / "authentik.yaml"])
-    assert "mallory" in made.text
+    assert "intruder" in made.text
     assert not [each for each in outcome.documents if "person" in each]
     assert "\x1b" not in made.text + "".join(map(str, made.notes))
 

@@ -123,13 +123,13 @@ def test_no_secret_and_no_hash_ever(tenants: dict[str, Tenant]) -> None:
 def test_a_secret_that_was_named_is_named_again(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
     """Of a person and of an application; once it was changed by hand the name would tell another value, so it is not written."""
     with tenant_scope(tenants["acme"]):
-        keep("carols", "carol-password-1", by="test")
+        keep("carols", "clerk-password-1", by="test")
         keep("box", "box-secret", by="test")
     box = {"application": "box", "type": "confidential", "client_secret": Secret("box")}
-    text = emit([{"tenant": "acme"}, {"person": "carol", "password": Secret("carols")}, box])
+    text = emit([{"tenant": "acme"}, {"person": "clerk", "password": Secret("carols")}, box])
     apply([write_blueprint(text)])
     told = exported("--tenant", "acme")
-    assert "person: carol\npassword: !secret carols\n" in told
+    assert "person: clerk\npassword: !secret carols\n" in told
     assert "client_secret: !secret box\n" in told
     assert planned(write_blueprint(told, "again.yaml")) == []
     with tenant_scope(tenants["acme"]):

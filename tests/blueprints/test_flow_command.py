@@ -42,7 +42,7 @@ tests:
   - name: others come to the end
     answers: {identification: passes, password: passes, device_code: passes, consent: passes}
   - name: staff are refused
-    person: {username: eve, groups: [staff]}
+    person: {username: evaluator, groups: [staff]}
     answers: {identification: passes, password: passes}
     expect: {deny: WANTED}
     ends: denied
@@ -198,7 +198,9 @@ def test_trying_writes_nothing(acme: Tenant) -> None:
 def test_each_step_says_why(acme: Tenant) -> None:
     """The condition with its values, what is learned, told and done, and what the person would read."""
     draw("identification", STAFF, *SHIPPED[1:])
-    said = flow("simulate", "connect-a-device", "--invent", "username=eve,groups=staff+sales", "--answer", "identification=name=eve")
+    said = flow(
+        "simulate", "connect-a-device", "--invent", "username=evaluator,groups=staff+sales", "--answer", "identification=name=evaluator"
+    )
     assert "identification  done\n    learns: person\n" in said
     assert """when "staff" in person.groups is true, with person.groups = ['sales', 'staff']""" in " ".join(said.split())
     assert "says: Not for staff." in said

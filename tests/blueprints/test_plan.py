@@ -70,8 +70,8 @@ name: Alice A.
 groups: [night, staff]
 attributes: {site: north}
 ---
-person: carol
-password: carol-password-4
+person: clerk
+password: clerk-password-4
 ---
 flow: connect-a-device
 title: Connect
@@ -107,7 +107,7 @@ def test_each_kind_key_by_key(acme: Tenant, write_blueprint: Write) -> None:
             "update",
             {"name": ("Alice", "Alice A."), "groups": (["staff"], ["night", "staff"]), "attributes": ({}, {"site": "north"})},
         ),
-        "person carol": ("create", {"password": (None, HIDDEN)}),
+        "person clerk": ("create", {"password": (None, HIDDEN)}),
         "flow connect-a-device": ("update", {"title": ("Connect a device", "Connect"), "device_code.settings.tries": (None, 3)}),
         "application tv": ("update", {"grants": ([grants, "refresh_token"], [grants]), "device.interval": ("5s", "7s")}),
         "mail recovery": ("create", {"subject": (None, "Back"), "text": (None, "{{ link }}")}),
@@ -167,7 +167,7 @@ def test_references_in_any_order_across_files(acme: Tenant, write_blueprint: Wri
     """A sub-flow after the flow that it is in, a group after its people, each in another file: whatever the files' order."""
     parts = [
         "flow: way-in\ntitle: T\nfor: authentication\nsteps: [{flow: proof}, {stage: login}]\n",
-        "person: carol\ngroups: [night]\n---\napplication: cam\nscopes: [see]\nflows: {authentication: way-in}\n",
+        "person: clerk\ngroups: [night]\n---\napplication: cam\nscopes: [see]\nflows: {authentication: way-in}\n",
         "flow: proof\ntitle: T\nfor: part\nsteps: [{flow: claim}, {stage: password}]\n",
         "group: night\n---\nscope: see\ntitle: See\n",
         "flow: claim\ntitle: T\nfor: part\nsteps: [{stage: identification}]\n",
@@ -260,42 +260,42 @@ def test_the_default_flow_is_handed_over(acme: Tenant, write_blueprint: Write) -
 @pytest.mark.parametrize("order", [1, -1])
 def test_what_belongs_to_one_alone_changes_hands(acme: Tenant, write_blueprint: Write, order: int) -> None:
     """Two people swap their addresses, a third gets one that is given up, and so do applications: in one apply, in any order."""
-    people = ["person: alice\nemail: bob@acme.test\n", "person: bob\nemail: carol@acme.test\n", "person: carol\nemail: alice@acme.test\n"]
+    people = ["person: alice\nemail: bob@acme.test\n", "person: bob\nemail: clerk@acme.test\n", "person: clerk\nemail: alice@acme.test\n"]
     clients = ["application: tv\nclient_id: kiosk\n", "application: kiosk\nclient_id: lamp\n", "application: lamp\nclient_id: tv\n"]
     apply([write_blueprint("tenant: acme\n---\n" + "---\n".join([*people, *clients][::order]))])
     assert dict(Person.objects.exclude(email="").values_list("username", "email")) == {
         "alice": "bob@acme.test",
-        "bob": "carol@acme.test",
-        "carol": "alice@acme.test",
+        "bob": "clerk@acme.test",
+        "clerk": "alice@acme.test",
     }
     assert dict(Application.objects.filter(name__in=("tv", "kiosk", "lamp")).values_list("name", "client_id")) == {
         "tv": "kiosk",
         "kiosk": "lamp",
         "lamp": "tv",
     }
-    swapped = "tenant: acme\n---\nperson: alice\nemail: carol@acme.test\n---\nperson: bob\nemail: bob@acme.test\n"
+    swapped = "tenant: acme\n---\nperson: alice\nemail: clerk@acme.test\n---\nperson: bob\nemail: bob@acme.test\n"
     apply([write_blueprint(swapped)])
-    assert Person.objects.get(username="alice").email == "carol@acme.test"
-    freed = "tenant: acme\n---\nperson: alice\nemail: ''\n---\nperson: dave\nemail: carol@acme.test\n"
+    assert Person.objects.get(username="alice").email == "clerk@acme.test"
+    freed = "tenant: acme\n---\nperson: alice\nemail: ''\n---\nperson: driver\nemail: clerk@acme.test\n"
     apply([write_blueprint(freed)])
-    assert Person.objects.get(email="carol@acme.test").username == "dave"
+    assert Person.objects.get(email="clerk@acme.test").username == "driver"
 
 
 def test_two_that_want_the_same_are_told(acme: Tenant, write_blueprint: Write) -> None:
     """Of the file, before anything is written; the neighbour's are another matter."""
-    twice = "person: eve\nemail: x@acme.test\n---\nperson: mallory\nemail: X@acme.test\n"
+    twice = "person: evaluator\nemail: x@acme.test\n---\nperson: intruder\nemail: X@acme.test\n"
     twice += "---\napplication: a\nclient_id: c\n---\napplication: b\nclient_id: c\n"
     assert refused(write_blueprint(f"tenant: acme\n---\n{twice}")) == [
-        "blueprint.yaml:7:1: email: The address x@acme.test belongs to eve.",
+        "blueprint.yaml:7:1: email: The address x@acme.test belongs to evaluator.",
         "blueprint.yaml:13:1: client_id: The client id c belongs to a.",
     ]
-    apply([write_blueprint("tenant: other\n---\nperson: eve\nemail: alice@acme.test\n")])
+    apply([write_blueprint("tenant: other\n---\nperson: evaluator\nemail: alice@acme.test\n")])
 
 
 MISSING = """
 tenant: acme
 ---
-person: carol
+person: clerk
 password: !secret key
 ---
 application: vault
@@ -318,7 +318,7 @@ def test_missing_secrets(acme: Tenant, write_blueprint: Write) -> None:
     value = line.split(" is ")[1].split()[0]
     assert told.count(value) == 1
     assert Entered.objects.get(name="key").value == value
-    assert Door("acme.test").sign_in("carol", value).step == "device_code"
+    assert Door("acme.test").sign_in("clerk", value).step == "device_code"
     assert command("apply", "--generate-secrets", file) == (0, "blueprint: 3 unchanged\n".replace("3", "2"))
 
 
@@ -343,11 +343,11 @@ def test_expect_refuses_when_the_state_moved(acme: Tenant, write_blueprint: Writ
 def test_expect_sees_a_secret_that_joined_the_plan(acme: Tenant, write_blueprint: Write, tmp_path: Path, settings: Any) -> None:
     """The person's name was agreed to, not another password."""
     settings.SECRETS, secret = str(tmp_path), tmp_path / "key"
-    secret.write_text("carol-password-1")
+    secret.write_text("clerk-password-1")
     apply([write_blueprint(MISSING)])
-    file = write_blueprint(MISSING.replace("person: carol", "person: carol\nname: C"))
+    file = write_blueprint(MISSING.replace("person: clerk", "person: clerk\nname: C"))
     state = make_plan([file]).state
-    secret.write_text("carol-password-2")
+    secret.write_text("clerk-password-2")
     with pytest.raises(StateMoved):
         apply([file], expect=state)
 
@@ -387,9 +387,9 @@ def test_unchanged_objects_cost_no_queries(
 def test_a_result_is_kept_of_what_was_done(acme: Tenant, write_blueprint: Write) -> None:
     """With its counts and notes; the same again adds none, a failed attempt writes nothing at all."""
     file = write_blueprint("tenant: acme\n---\nscope: a\ntitle: A\n")
-    apply([file], by="carol")
+    apply([file], by="clerk")
     row = Result.objects.order_by("-pk")[0]
-    assert (row.blueprint, row.by, row.succeeded, row.counts["create"]) == ("blueprint", "carol", True, 1)
+    assert (row.blueprint, row.by, row.succeeded, row.counts["create"]) == ("blueprint", "clerk", True, 1)
     count = Result.objects.count()
     apply([file])
     refused(write_blueprint("tenant: acme\n---\nscope: a\ntitle: ''\nx: y\n"))

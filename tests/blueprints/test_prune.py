@@ -14,7 +14,7 @@ from idp.tenancy.scope import tenant_scope
 from tests.blueprints.test_plan import EVERY_KIND, changes, refused
 
 Write = Callable[..., Path]
-PRUNED = "tenant: acme\n---\nscope: one\ntitle: One\n---\nscope: two\ntitle: Two\n---\ngroup: night\n---\nperson: carol\nrole: admin\n"
+PRUNED = "tenant: acme\n---\nscope: one\ntitle: One\n---\nscope: two\ntitle: Two\n---\ngroup: night\n---\nperson: clerk\nrole: admin\n"
 
 
 def test_prune_takes_only_what_was_this_blueprints(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
@@ -23,14 +23,14 @@ def test_prune_takes_only_what_was_this_blueprints(tenants: dict[str, Tenant], w
     apply([mine])
     apply([write_blueprint(PRUNED.replace("acme", "other"), "mine-too.yaml")], name="mine")
     apply([write_blueprint("tenant: acme\n---\nscope: two\ntitle: Two\n---\nscope: three\ntitle: Three\n", "theirs.yaml")])
-    mine = write_blueprint("tenant: acme\n---\nperson: carol\n", "mine.yaml")
+    mine = write_blueprint("tenant: acme\n---\nperson: clerk\n", "mine.yaml")
     assert changes(make_plan([mine])) == {}
     assert changes(make_plan([mine], prune=True)) == {"scope one": ("delete", {}), "group night": ("delete", {})}
     apply([mine], prune=True)
     with tenant_scope(tenants["acme"]):
         assert sorted(Scope.objects.values_list("name", flat=True)) == ["acme:read", "three", "two"]
         assert sorted(Group.objects.values_list("name", flat=True)) == ["staff"]
-        assert sorted(Owned.objects.filter(blueprint="mine").values_list("name", flat=True)) == ["carol"]
+        assert sorted(Owned.objects.filter(blueprint="mine").values_list("name", flat=True)) == ["clerk"]
         assert Person.objects.filter(username="alice").exists()
     with tenant_scope(tenants["other"]):
         assert Scope.objects.filter(name__in=("one", "two")).count() == 2
@@ -40,18 +40,18 @@ def test_prune_takes_only_what_was_this_blueprints(tenants: dict[str, Tenant], w
 def test_prune_keeps_the_last_administrator(acme: Tenant, write_blueprint: Write) -> None:
     """Whether the others go with them, or lose the right in the same blueprint; and says so."""
     apply(
-        [write_blueprint(PRUNED.replace("carol", "dave"), "b.yaml"), write_blueprint("tenant: acme\n---\nperson: carol\nrole: admin\n")],
+        [write_blueprint(PRUNED.replace("clerk", "driver"), "b.yaml"), write_blueprint("tenant: acme\n---\nperson: clerk\nrole: admin\n")],
         name="b",
     )
-    empty = write_blueprint('tenant: acme\n---\nscope: one\ntitle: One\n---\nperson: dave\nrole: ""\n', "b.yaml")
+    empty = write_blueprint('tenant: acme\n---\nscope: one\ntitle: One\n---\nperson: driver\nrole: ""\n', "b.yaml")
     plan = apply([empty], prune=True)
-    assert plan.notes == ["person carol of acme is kept: the tenant would have no administrator."]
-    assert list(Person.objects.filter(role="admin").values_list("username", flat=True)) == ["carol"]
+    assert plan.notes == ["person clerk of acme is kept: the tenant would have no administrator."]
+    assert list(Person.objects.filter(role="admin").values_list("username", flat=True)) == ["clerk"]
     for key, value in (("role", "auditor"), ("active", "false")):
-        found = refused(write_blueprint(f"tenant: acme\n---\nperson: carol\n{key}: {value}\n", "b.yaml"))
+        found = refused(write_blueprint(f"tenant: acme\n---\nperson: clerk\n{key}: {value}\n", "b.yaml"))
         assert found == [f"b.yaml:4:1: {key}: Without this person the tenant would have no administrator any more."]
-    apply([write_blueprint('tenant: acme\n---\nperson: carol\nrole: ""\n---\nperson: erin\nrole: admin\n', "b.yaml")])
-    assert list(Person.objects.filter(role="admin").values_list("username", flat=True)) == ["erin"]
+    apply([write_blueprint('tenant: acme\n---\nperson: clerk\nrole: ""\n---\nperson: engineer\nrole: admin\n', "b.yaml")])
+    assert list(Person.objects.filter(role="admin").values_list("username", flat=True)) == ["engineer"]
 
 
 def test_everything_of_a_blueprint_can_be_pruned(acme: Tenant, write_blueprint: Write) -> None:
@@ -66,7 +66,7 @@ def test_everything_of_a_blueprint_can_be_pruned(acme: Tenant, write_blueprint: 
         "application cam",
         "flow extra",
         "flow connect-a-device",
-        "person carol",
+        "person clerk",
         "group night",
         "scope acme:read",
     }

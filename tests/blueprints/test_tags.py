@@ -224,11 +224,11 @@ def test_a_secret_stands_only_where_it_is_kept_as_one(write_blueprint: Write, te
 SECRETS = """
 tenant: acme
 ---
-person: carol
+person: clerk
 password: !secret carols-password
 ---
-person: dave
-password: plain-password-of-dave
+person: driver
+password: plain-password-of-driver
 ---
 application: vault
 type: confidential
@@ -244,7 +244,7 @@ def test_a_secret_is_never_printed(
     caplog.set_level(logging.DEBUG)
     settings.SECRETS = str(tmp_path / "secrets")
     (tmp_path / "secrets").mkdir()
-    (tmp_path / "secrets" / "carols-password").write_text("carol-password-xyzzy\n")
+    (tmp_path / "secrets" / "carols-password").write_text("clerk-password-xyzzy\n")
     (tmp_path / "secrets" / "vault.secret").write_text("vault-secret-xyzzy")
     path, out = write_blueprint(SECRETS), StringIO()
     for words in (["plan"], ["plan", "--json"], ["apply"], ["plan"]):
@@ -254,24 +254,24 @@ def test_a_secret_is_never_printed(
     told = out.getvalue() + caplog.text + repr(plan) + repr(read([path])) + json.dumps(as_json(plan))
     told += str(list(Event.objects.values_list()))
     assert "xyzzy" not in told
-    assert "plain-password-of-dave" not in told
+    assert "plain-password-of-driver" not in told
     assert "!secret carols-password" in told
-    assert Door("acme.test").sign_in("carol", "carol-password-xyzzy").step == "device_code"
+    assert Door("acme.test").sign_in("clerk", "clerk-password-xyzzy").step == "device_code"
     assert Application.objects.get(name="vault").secret_hash
-    assert Person.objects.get(username="carol").password.startswith("argon2$")
+    assert Person.objects.get(username="clerk").password.startswith("argon2$")
 
 
 def test_a_changed_secret_is_a_change(acme: Tenant, write_blueprint: Write, tmp_path: Path, settings: Any) -> None:
     """That it changes is told, not from what to what; the same again is nothing, and costs no hashing."""
     settings.SECRETS = str(tmp_path)
-    (tmp_path / "carols-password").write_text("carol-password-1\n")
+    (tmp_path / "carols-password").write_text("clerk-password-1\n")
     (tmp_path / "vault.secret").write_text("one")
     files = [write_blueprint(SECRETS)]
     apply(files)
     (tmp_path / "vault.secret").write_text("two")
     (change,) = make_plan(files).effective
     assert [(key.key, key.old, key.new) for key in change.keys] == [("client_secret", "•••", "!secret vault.secret")]
-    before = Person.objects.get(username="carol").password
+    before = Person.objects.get(username="clerk").password
     apply(files)
     assert make_plan(files).effective == []
-    assert Person.objects.get(username="carol").password == before
+    assert Person.objects.get(username="clerk").password == before

@@ -86,7 +86,7 @@ def test_nothing_is_watched_unless_a_folder_is_named(tenants: dict[str, Tenant],
 
 def test_one_waits_for_what_another_brings(tenants: dict[str, Tenant], put: Put) -> None:
     """authentik #4945: names first, then what needs what; nothing is noted as failed that worked in the end."""
-    put("10-person.yaml", "tenant: acme\n---\nperson: carol\ngroups: [night]\n")
+    put("10-person.yaml", "tenant: acme\n---\nperson: clerk\ngroups: [night]\n")
     put("20-group.yaml", "tenant: acme\n---\ngroup: night\n")
     assert look() == ["20-group", "10-person"]
     assert results() == [("20-group", True), ("10-person", True)]
@@ -110,7 +110,7 @@ def test_a_bad_one_keeps_its_messages_and_is_not_tried_again_by_itself(tenants: 
 
 def test_a_failed_one_is_tried_again_when_something_else_was_applied(tenants: dict[str, Tenant], put: Put) -> None:
     """What it waited for may come later, under a name that sorts before or behind it."""
-    put("10-person.yaml", "tenant: acme\n---\nperson: carol\ngroups: [night]\n")
+    put("10-person.yaml", "tenant: acme\n---\nperson: clerk\ngroups: [night]\n")
     assert look() == []
     put("20-scope.yaml", scope("nothing-to-do-with-it"))
     assert look() == ["20-scope"]
@@ -121,7 +121,7 @@ def test_a_failed_one_is_tried_again_when_something_else_was_applied(tenants: di
 
 def test_a_half_written_file_is_applied_when_it_is_whole(tenants: dict[str, Tenant], put: Put) -> None:
     """An editor saves in two steps; meanwhile nothing of it is applied."""
-    whole = scope("a") + "---\nperson: carol\nattributes: {team: 'night', shift: 2}\n"
+    whole = scope("a") + "---\nperson: clerk\nattributes: {team: 'night', shift: 2}\n"
     put("a.yaml", whole[:-8])
     assert look() == []
     assert titles(tenants["acme"]) == {}
@@ -142,7 +142,7 @@ def test_a_secret_that_comes_later(tenants: dict[str, Tenant], put: Put, setting
     (tmp_path / "box-secret").write_text("second\n")
     assert look() == ["a"]
     assert look() == []
-    put("b.yaml", "tenant: other\n---\nperson: carol\npassword: !secret carols\n")
+    put("b.yaml", "tenant: other\n---\nperson: clerk\npassword: !secret carols\n")
     assert look() == []
     with tenant_scope(tenants["other"]):
         keep("carols", "carols-password-1", by="test")

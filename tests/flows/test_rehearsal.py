@@ -71,7 +71,7 @@ def test_tests_that_pass(acme: Tenant) -> None:
             "tests.0.ends",
             "ended as asks at totp: That code is wrong.",
         ),
-        ({"person": "carol"}, "tests.0.person", "There is no person carol."),
+        ({"person": "clerk"}, "tests.0.person", "There is no person clerk."),
     ],
 )
 def test_each_expectation_that_fails_is_named(acme: Tenant, test: dict[str, Any], path: str, said: str) -> None:

@@ -152,15 +152,15 @@ def test_every_way_of_a_third_party_stage(third_party: None, nothing_written: No
 # --- somebody who does not exist ------------------------------------------------------------------------------------
 
 SOMEBODY = InventedPerson(
-    username="Nova",
-    name="Nova",
-    email="Nova@Example.test",
+    username="Newcomer",
+    name="Newcomer",
+    email="Newcomer@Example.test",
     groups=("sales", "staff"),
     credentials=("password", "totp"),
     attributes={"team": "blue"},
     role="admin",
 )
-CLAIM = {"identification": {"name": "nova"}}
+CLAIM = {"identification": {"name": "newcomer"}}
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ CLAIM = {"identification": {"name": "nova"}}
         ('person.credentials == ["password", "totp"]', True),
         ('"recovery_code" in person.credentials', False),
         ('person.attributes["team"] == "blue"', True),
-        ('person.username == "nova" && person.email == "nova@example.test" && person.email_verified && person.admin', True),
+        ('person.username == "newcomer" && person.email == "newcomer@example.test" && person.email_verified && person.admin', True),
         ('request.time - person.created < duration("1m")', True),
     ],
 )
@@ -199,18 +199,18 @@ def test_the_reason_names_the_values(nothing_written: None) -> None:
 def test_nothing_is_pretended_after_the_walk(nothing_written: None) -> None:
     """Not within another walk either, and not when the walk failed."""
     walk(CLAIM, person=SOMEBODY)
-    assert (known(), people.claim("nova", ["username"])["id"], people.find(PK)) == (None, None, None)
+    assert (known(), people.claim("newcomer", ["username"])["id"], people.find(PK)) == (None, None, None)
     assert outcome(walk({**CLAIM, "password": "passes"}))[1] == "broken"
     with pytest.raises(NobodyThere):
-        walk({}, person="nova")
-    with pytest.raises(RuntimeError), inventing(Invented("nova")):
+        walk({}, person="newcomer")
+    with pytest.raises(RuntimeError), inventing(Invented("newcomer")):
         raise RuntimeError
     assert known() is None
 
 
 def test_an_invented_person_has_no_password(nothing_written: None) -> None:
     """None that could be guessed, not the empty one either; a real code is asked of a real row."""
-    for password in ("", "password", "!", "nova"):
+    for password in ("", "password", "!", "newcomer"):
         assert outcome(walk({**CLAIM, "password": {"password": password}}, person=SOMEBODY)) == ("password", "asks")
     reports = walk({**CLAIM, "password": "passes", "totp": {"code": "123456"}}, "identification", "password", "totp", person=SOMEBODY)
     assert outcome(reports) == ("totp", "asks")
@@ -219,12 +219,12 @@ def test_an_invented_person_has_no_password(nothing_written: None) -> None:
 def test_an_invented_person_never_signs_in(acme: Tenant, door: Callable[..., Door]) -> None:
     """Through the real door, even while a walk is under way on this very thread."""
     seen = door().page()
-    with inventing(Invented("nova", credentials=("password",))):
-        for password in ("", "nova", "password"):
+    with inventing(Invented("newcomer", credentials=("password",))):
+        for password in ("", "newcomer", "password"):
             assert door().page().submit(name="bob").submit(password=password).step == "password"
         verdict = credentials.check_password(people.find(PK), "")
         assert not verdict.correct
-    assert seen.submit(name="nova").submit(password="password").step == "password"
+    assert seen.submit(name="newcomer").submit(password="password").step == "password"
     assert Session.objects.count() == 0
 
 

@@ -24,7 +24,7 @@ def options_of_walks(parser: CommandParser) -> None:
         "--invent",
         type=_invented,
         metavar="KEY=VALUE,…",
-        help="somebody who does not exist: username=eve,groups=staff+admins,credentials=password+totp,attributes.team=sales",
+        help="somebody who does not exist: username=evaluator,groups=staff+admins,credentials=password+totp,attributes.team=sales",
     )
     parser.add_argument("--answer", action="append", type=_answer, default=[], metavar="STEP=…", help=f"{_answer.__doc__} May be repeated.")
     for name, what in _TEXTS.items():

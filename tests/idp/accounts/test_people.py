@@ -53,9 +53,9 @@ def test_saving_what_is_so_already_writes_nothing(acme: Tenant) -> None:
 def test_two_people_never_share_an_address(acme: Tenant) -> None:
     """The constraint speaks before the database does; without an address there may be many."""
     with pytest.raises(ValidationError):
-        save_person("eve", email="alice@acme.test", by="test")
-    save_person("eve", by="test")
-    save_person("mallory", by="test")
+        save_person("evaluator", email="alice@acme.test", by="test")
+    save_person("evaluator", by="test")
+    save_person("intruder", by="test")
 
 
 def test_an_event_never_holds_the_new_values(acme: Tenant) -> None:

@@ -36,21 +36,21 @@ def test_every_cell(acme: Tenant, role: str, operation: str) -> None:
 
 def test_tenants_are_managed_on_the_default_host_only(acme: Tenant) -> None:
     """An owner of a tenant is none of the installation."""
-    owner = save_person("carol", role="owner", by="test")
+    owner = save_person("clerk", role="owner", by="test")
     assert not may(owner, "tenants.edit")
     with tenant_scope(ensure_default()) as tenant:
         assert tenant.name == DEFAULT
-        assert may(save_person("dave", role="owner", by="test"), "tenants.edit")
-        assert not may(save_person("erin", role="admin", by="test"), "tenants.edit")
+        assert may(save_person("driver", role="owner", by="test"), "tenants.edit")
+        assert not may(save_person("engineer", role="admin", by="test"), "tenants.edit")
 
 
 def test_an_auditor_changes_nothing(acme: Tenant) -> None:
     """Sees, and no more."""
-    auditor = save_person("carol", role="auditor", by="test")
+    auditor = save_person("clerk", role="auditor", by="test")
     assert {operation.split(".")[1] for operation in operations_of(auditor)} == {"see"}
 
 
 def test_an_operation_that_is_not_in_the_matrix_is_an_error(acme: Tenant) -> None:
     """Fail closed and loudly."""
     with pytest.raises(KeyError):
-        may(save_person("carol", role="owner", by="test"), "people.fly")
+        may(save_person("clerk", role="owner", by="test"), "people.fly")

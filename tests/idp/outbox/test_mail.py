@@ -115,17 +115,17 @@ def test_a_mail_that_comes_twice_is_the_same(acme: Tenant, mail_server: MailServ
 
 HEADERS = {"MIME-Version", "Content-Type", "Subject", "From", "To", "Message-ID", "Date", "Auto-Submitted"}
 HOSTILE = [
-    "Eve\r\nBcc: eve@evil.test",
-    "Eve\nSubject: other",
-    "Eve\r\n\r\nBody",
-    "Eve\u2028Bcc: eve@evil.test",
-    "Eve\x00\x0b\x0c\x85x",
+    "Evaluator\r\nBcc: evaluator@evil.test",
+    "Evaluator\nSubject: other",
+    "Evaluator\r\n\r\nBody",
+    "Evaluator\u2028Bcc: evaluator@evil.test",
+    "Evaluator\x00\x0b\x0c\x85x",
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
     "' onmouseover='x",
     "{{ link }}{{ tenant }}{% now 'Y' %}",
     "%s {0} {name}",
-    "Eve <eve@evil.test>, bob@acme.test",
+    "Evaluator <evaluator@evil.test>, bob@acme.test",
     '"; =?utf-8?q?x?= (comment)',
     "Zoë 李 \u202eevE",
     "x" * 150,
@@ -166,7 +166,9 @@ def test_hostile_titles_of_tenants(tenants: dict[str, Tenant], mail_server: Mail
     assert "<img" not in arrived.part("html")
 
 
-@pytest.mark.parametrize("to", ["", "alice", "alice@acme.test\nBcc: eve@evil.test", "alice@acme.test, eve@evil.test", "<alice@acme.test>"])
+@pytest.mark.parametrize(
+    "to", ["", "alice", "alice@acme.test\nBcc: evaluator@evil.test", "alice@acme.test, evaluator@evil.test", "<alice@acme.test>"]
+)
 def test_what_is_no_address(acme: Tenant, to: str) -> None:
     """The caller learns of it, and nothing is owed."""
     with pytest.raises(ValidationError):

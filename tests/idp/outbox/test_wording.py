@@ -31,7 +31,7 @@ def test_what_is_shipped_is_whole() -> None:
         ("html", "{% include 'base.html' %}", "no tags"),
         ("html", "{% autoescape off %}{{ name }}{% endautoescape %}", "no tags"),
         ("subject", "{% debug %}", "no tags"),
-        ("subject", "Hello\r\nBcc: eve@evil.test", "one line"),
+        ("subject", "Hello\r\nBcc: evaluator@evil.test", "one line"),
         ("subject", "Hello\x00", "one line"),
         ("subject", "", "blank"),
         ("subject", "x" * 201, "200"),
