@@ -357,4 +357,4 @@ def test_no_proof_is_left_out(tenants: dict[str, Tenant]) -> None:
 @pytest.mark.timeout(1800)
 def test_no_proof_is_left_out_on_long_walks(tenants: dict[str, Tenant]) -> None:
     """The same for longer."""
-    walk(200, 60, Phase.shrink)
+    walk(50, 60, Phase.shrink)
