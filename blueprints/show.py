@@ -77,6 +77,6 @@ def _key(change: Change, key: str, old: Any, new: Any) -> str:
 
 
 def _value(value: Any) -> str:
-    text = value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
+    text = value if isinstance(value, str) else "nothing" if value is None else json.dumps(value, ensure_ascii=False)
     line = " ".join(text.split())
     return line if len(line) <= 100 else line[:99] + "…"
