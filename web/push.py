@@ -1,7 +1,7 @@
 """Server-sent events and the device's socket, as raw ASGI: a listener costs a queue, not a thread.
 
 ``/application/o/device/events`` for a waiting device (``Authorization: Device <device_code>``, HTTP or WebSocket);
-``/flow/<run>/events`` for the page of the person who approved; ``/events`` for the tenant's administrators.
+``/flow/<run>/events`` for the page of the person who approved; ``/events`` for whoever may see the tenant's events.
 """
 
 import asyncio
@@ -163,7 +163,7 @@ class Push:
                 yield None if wake_up == "silence" else (wake_up.event, "changed", {})
 
     async def _feed(self, scope: Any) -> Stream | None:
-        """Everything that happens in the tenant, for its administrators."""
+        """Everything that happens in the tenant, for whoever may see that (idp/accounts/roles.py: events.see)."""
         given = _header(scope, b"last-event-id")
 
         def begin() -> tuple[int, int, list[int]]:
@@ -178,7 +178,7 @@ class Push:
         with self.hub.listen(owner, "") as queue:
             while True:
                 rows = await self.hub.read(_administered, scope, history, last)
-                if rows is None:  # signed out, or no administrator any more: the stream ends with the right to it
+                if rows is None:  # signed out, or not allowed any more: the stream ends with the right to it
                     return
                 for row in rows:
                     last = row["id"]
@@ -239,7 +239,7 @@ def _in_tenant(scope: Any, function: Any, *arguments: Any) -> Any:
 
 
 def _administered(scope: Any, function: Any, *arguments: Any) -> Any:
-    """The same on behalf of an administrator whose session lives at this moment; None for anybody else.
+    """The same on behalf of somebody who may see events and whose session lives at this moment; None for anybody else.
 
     The right is looked at after the reading: what happened after its loss is then never among what is handed out.
     """
