@@ -35,7 +35,7 @@ class StepDocument(_Part):
     """
 
     id: StepName
-    stage: str | None = None
+    stage: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     group: Name | None = None
     flow: Name | None = None
     when: str | None = None
@@ -148,6 +148,6 @@ def _depth(steps: tuple[StepDocument, ...]) -> int:
 
 
 def _short(step: dict[str, Any]) -> dict[str, Any]:
-    named = next(step[kind] for kind in _KINDS if step.get(kind))
+    named = next(step[kind] for kind in _KINDS if kind in step)
     short = {key: value for key, value in step.items() if not (key == "id" and value == named)}
     return {**short, "steps": [_short(inner) for inner in step["steps"]]} if step.get("steps") else short

@@ -16,6 +16,7 @@ from django.core.management import call_command
 from django.core.management.color import no_style
 from django.db import connection, connections, transaction
 from django.db.models import Model
+from hypothesis import settings as hypothesis
 
 from blueprints.apply import apply
 from flows.registry import stages
@@ -23,6 +24,11 @@ from idp.oauth import keys
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.kit import Door, LiveServer
+
+# The same examples in every run: what a change broke is told apart from what chance found. HYPOTHESIS_PROFILE=explore looks for more.
+hypothesis.register_profile("same", derandomize=True)
+hypothesis.register_profile("explore", derandomize=False)
+hypothesis.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 TENANTS = """
 tenant: {name}

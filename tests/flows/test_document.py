@@ -32,6 +32,7 @@ GOOD: dict[str, Any] = {"flow": "a-flow", "title": "A flow", "for": "device_code
         ({"steps": [{"stage": "deny", "id": f"s{at}"} for at in range(101)]}, "steps"),
         ({"steps": [{"stage": "deny", "if": "true"}]}, "steps.0.if"),
         ({"steps": [{"id": "x"}]}, "steps.0"),
+        ({"steps": [{"id": "x", "stage": ""}]}, "steps.0.stage"),
         ({"steps": [{"stage": "deny", "id": "../x"}]}, "steps.0.id"),
         ({"steps": ["deny"]}, "steps.0"),
         ({"unknown": 1}, "unknown"),
