@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from blueprints import secrets
@@ -15,7 +16,7 @@ from blueprints.kinds.kind import BY, Change
 from blueprints.kinds.registry import KINDS
 from blueprints.models import Owned, Result
 from blueprints.plan import Plan, Tell, make_plan, secret_name
-from blueprints.read import BadBlueprint, Problem
+from blueprints.read import BadBlueprint, Problem, Sent
 from flows.versions import RefusedFlow
 from idp.accounts.many import LastAdministrator
 from idp.events.bus import publish
@@ -32,12 +33,12 @@ class StateMoved(Exception):
     """What is there has changed since the plan was made: make a new plan and look at it."""
 
 
-class _Overtaken(Exception):
+class Overtaken(Exception):
     """Somebody wrote between the comparison and the writing."""
 
 
 def apply(
-    paths: Iterable[Path],
+    paths: Iterable[Path | Sent],
     *,
     name: str = "",
     by: str = BY,
@@ -47,12 +48,13 @@ def apply(
     expect: str = "",
     edition: str = "",
     tell: Tell = lambda text: None,
+    check: Callable[[Plan], object] = lambda plan: None,
 ) -> Plan:
     """Makes everything as the files say and answers what was done; raises BadBlueprint or StateMoved, and then nothing was written.
 
     ``generate`` hears tenant, name and value of each missing secret that is made; without it a missing one is a problem.
     ``expect``: the state of the plan that somebody agreed to. ``edition``: kept with the result in place of the plan's own.
-    Whoever comes while another blueprint is applied waits, and compares anew.
+    ``check`` may refuse what is about to be written, by raising. Whoever comes while another blueprint is applied waits, and compares anew.
     """
     chosen = list(paths)
     for _ in range(_TRIES):
@@ -60,11 +62,12 @@ def apply(
         plan.edition = edition or plan.edition
         if expect and plan.state != expect:
             raise StateMoved(StateMoved.__doc__)
+        check(plan)
         generated = _missing(plan, generate is not None)
         _harden(plan, generated, tell)
         try:
             _write(plan, generated, by, tell)
-        except _Overtaken as error:
+        except Overtaken as error:
             overtaken = error
             continue
         for (tenant, secret), value in generated.items():
@@ -92,7 +95,7 @@ def note_result(
 @transaction.atomic
 def note_failure(blueprint: str, edition: str, by: str, *, messages: Sequence[str]) -> None:
     """Keeps an attempt that failed, unless that is what is known already: two processes may have tried at once."""
-    _take_turn(nested=True)
+    take_turn(nested=True)
     last = Result.objects.filter(blueprint=blueprint).order_by("-pk").first()
     if last is None or last.succeeded or (last.edition, last.messages) != (edition, list(messages)):
         note_result(blueprint, edition, by, counts={}, messages=messages, succeeded=False)
@@ -101,6 +104,12 @@ def note_failure(blueprint: str, edition: str, by: str, *, messages: Sequence[st
 def results(most: int = 20) -> list[Result]:
     """The last attempts, newest first."""
     return list(Result.objects.order_by("-pk")[:most])
+
+
+def failing() -> list[Result]:
+    """The last attempt of each blueprint whose last attempt failed, newest first. Of the whole installation."""
+    last = Result.objects.values("blueprint").annotate(newest=Max("pk"))
+    return list(Result.objects.filter(pk__in=last.values("newest"), succeeded=False).order_by("-pk")[:20])
 
 
 def _missing(plan: Plan, make: bool) -> dict[tuple[str, str], str]:
@@ -144,19 +153,19 @@ def _write(plan: Plan, generated: Mapping[tuple[str, str], str], by: str, tell: 
     nested = connection.in_atomic_block
     try:
         with transaction.atomic():
-            _take_turn(nested)
+            take_turn(nested)
             _write_all(plan, generated, by, tell)
     except OperationalError as error:
         if str(getattr(error.__cause__, "sqlstate", "")).startswith("40"):  # somebody else was faster at one of the rows
-            raise _Overtaken from error
+            raise Overtaken from error
         raise
     except (IntegrityError, ValidationError, RefusedFlow, LastAdministrator) as error:
-        raise _Overtaken from error  # it was right a moment ago; the next comparison tells what is wrong where
+        raise Overtaken from error  # it was right a moment ago; the next comparison tells what is wrong where
 
 
 def _write_all(plan: Plan, generated: Mapping[tuple[str, str], str], by: str, tell: Tell) -> None:
     if (Result.objects.order_by("-pk").values_list("pk", flat=True).first() or 0) != plan.seen:
-        raise _Overtaken
+        raise Overtaken
     for tenant, changes in groupby(plan.changes, key=lambda change: change.tenant):
         tell(f"writing {tenant}")
         _write_tenant(plan, tenant, list(changes), by)
@@ -168,26 +177,26 @@ def _write_all(plan: Plan, generated: Mapping[tuple[str, str], str], by: str, te
 
 def _write_tenant(plan: Plan, tenant: str, changes: list[Change], by: str) -> None:
     with _scope(tenant):
-        _check_unmoved(changes)
-        KINDS["tenant"].write([change for change in changes if change.kind == "tenant" and change.action in ("create", "update")])
+        check_unmoved(changes)
+        KINDS["tenant"].write([change for change in changes if change.kind == "tenant" and change.action in ("create", "update")], by=BY)
     with _scope(tenant):
         for kind in KINDS.values():
             some = [change for change in changes if change.kind == kind.name and change.action in ("create", "update")]
             if some and kind.name != "tenant":
-                kind.write(some)
+                kind.write(some, by=BY)
         for name, gone in groupby([change for change in changes if change.action == "delete"], key=lambda change: change.kind):
-            KINDS[name].delete([change.name for change in gone])
+            KINDS[name].delete([change.name for change in gone], by=BY)
         _own(plan.blueprint, changes)
         if any(change.action != "unchanged" for change in changes):
             publish("blueprint.applied", actor=by, target=plan.blueprint, counts=plan.counts)
 
 
-def _check_unmoved(changes: Sequence[Change]) -> None:
+def check_unmoved(changes: Sequence[Change]) -> None:
     """Whatever is to be changed is still as it was compared."""
     for kind in KINDS.values():
         mine = {change.name: change.before for change in changes if change.kind == kind.name and change.action != "unchanged"}
         if mine and kind.current(list(mine)) != {name: before for name, before in mine.items() if before is not None}:
-            raise _Overtaken
+            raise Overtaken
 
 
 def _own(blueprint: str, changes: Sequence[Change]) -> None:
@@ -222,7 +231,7 @@ def _scope(tenant: str) -> AbstractContextManager[Tenant]:
     return tenant_scope(tenants.by_name(tenant) or Tenant(pk=-1, name=tenant))
 
 
-def _take_turn(nested: bool) -> None:
+def take_turn(nested: bool) -> None:
     """Until the transaction ends nobody else applies; on SQLite it is the only writer anyway.
 
     On PostgreSQL the transaction sees one state, taken after the wait (a lock of a table takes none), and whoever changes a row

@@ -4,15 +4,21 @@ from datetime import timedelta
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
+from django.utils.translation import gettext_lazy as _
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
 
 from blueprints.tags import Secret
 from flows.document import DesignationName, FlowDocument, Name
-from flows.settings import Duration
+from flows.settings import Duration, plain, setting
 from idp.accounts.people import fold
 from idp.oauth.discovery import DEVICE_CODE
 
 GRANTS = {"device_code": DEVICE_CODE}
+
+
+def _said(**described: Any) -> Any:
+    """A key that every document has."""
+    return setting(..., **described)
 
 
 def _seconds(low: timedelta, high: timedelta) -> AfterValidator:
@@ -30,7 +36,7 @@ def _text_or_secret(value: Any) -> Secret | str:
     raise ValueError("write a text, or better !secret NAME")
 
 
-_SECRET = {"type": "string", "description": "A value, or better: !secret NAME."}
+_SECRET = {"type": "string", "format": "password"}
 SecretText = Annotated[Any, Field(repr=False), PlainValidator(_text_or_secret), WithJsonSchema(_SECRET)]
 _CodeLifetime = Annotated[Duration, _seconds(timedelta(seconds=30), timedelta(hours=1))]
 _Interval = Annotated[Duration, _seconds(timedelta(seconds=1), timedelta(minutes=1))]
@@ -44,84 +50,94 @@ class Document(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> Any:
+        return plain(handler(core))
+
 
 class TenantDocument(Document):
     """The documents after it in the same file belong to this tenant."""
 
-    tenant: Name
-    title: str = Field("", max_length=100)
-    logo: str = ""
-    accent: str = Field("", pattern=r"^#[0-9a-f]{6}$")
-    networks: list[_Network] = []
-    mail_from: str = ""
-    domains: list[str] = []
+    tenant: Name = _said(title=_("Name"))
+    title: str = setting("", max_length=100, title=_("Title"), description=_("What people read on every page."))
+    logo: str = setting("", title=_("Logo"), description=_("https://… or data:image/…;base64,…"))
+    accent: str = setting("", pattern=r"^#[0-9a-f]{6}$", title=_("Accent colour"), description=_("Six hexadecimal digits, like #4f46e5."))
+    networks: list[_Network] = setting([], title=_("Own networks"), description=_("Conditions call them tenant.networks. Like 10.0.0.0/8."))
+    mail_from: str = setting("", title=_("Sender of mails"))
+    domains: list[str] = setting([], title=_("Domains"), description=_("Host names that lead here; *.example.com for all below one."))
 
 
 class GroupDocument(Document):
     """A group of people."""
 
-    group: str = Field(min_length=1, max_length=100)
+    group: str = _said(min_length=1, max_length=100, title=_("Name"))
 
 
 class ScopeDocument(Document):
     """A scope in the plain words of the consent page."""
 
-    scope: str
-    title: str
-    description: str = ""
+    scope: str = _said(title=_("Name"), description=_("As in the protocol: read:documents."))
+    title: str = _said(title=_("Title"), description=_("What the person who approves reads: Read your documents."))
+    description: str = setting("", title=_("Description"))
 
 
 class PersonDocument(Document):
     """Somebody who signs in."""
 
-    person: Annotated[str, Field(min_length=1, max_length=150), AfterValidator(fold)]
-    name: str = Field("", max_length=150)
-    email: Annotated[str, AfterValidator(fold)] = ""
-    email_verified: bool = False
-    password: SecretText = ""
-    attributes: dict[str, str | int | float | bool | None] = {}
-    active: bool = True
-    role: Literal["", "owner", "admin", "editor", "helpdesk", "auditor"] = ""
-    groups: list[str] = []
+    person: Annotated[str, AfterValidator(fold)] = _said(min_length=1, max_length=150, title=_("Username"))
+    name: str = setting("", max_length=150, title=_("Name"))
+    email: Annotated[str, AfterValidator(fold)] = setting("", title=_("Email address"))
+    email_verified: bool = setting(False, title=_("The address was verified"))
+    password: SecretText = setting("", title=_("Password"))
+    attributes: dict[str, str | int | float | bool | None] = setting(
+        {}, title=_("Attributes"), description=_("Conditions read them as person.attributes.…")
+    )
+    active: bool = setting(True, title=_("May sign in"))
+    role: Literal["", "owner", "admin", "editor", "helpdesk", "auditor"] = setting("", title=_("Role in the console"))
+    groups: list[str] = setting([], title=_("Groups"))
 
 
 class DeviceSettings(Document):
     """How the devices of an application behave."""
 
-    code_lifetime: _CodeLifetime = timedelta(minutes=10)
-    interval: _Interval = timedelta(seconds=5)
-    pending_limit: int = Field(10_000, ge=1)
-    pending_limit_per_address: int = Field(30, ge=1)
+    code_lifetime: _CodeLifetime = setting(timedelta(minutes=10), title=_("A code lives"), description=_("Like 10m; from 30s to 1h."))
+    interval: _Interval = setting(timedelta(seconds=5), title=_("A device asks every"), description=_("Like 5s; from 1s to 1m."))
+    pending_limit: int = setting(10_000, ge=1, title=_("Waiting devices at most"))
+    pending_limit_per_address: int = setting(30, ge=1, title=_("Of these from one address"))
 
 
 class ApplicationDocument(Document):
     """A client of the protocol."""
 
-    application: Name
-    title: str = Field("", max_length=100)
-    owner: str = ""
-    verified: bool = False
-    logo: str = ""
-    client_id: str = ""
-    client_secret: SecretText = ""
-    type: Literal["public", "confidential"] = "public"
-    active: bool = True
-    grants: list[_Grant] = []
-    scopes: list[str] = []
-    groups: list[str] = []
-    flows: dict[DesignationName, Name] = {}
-    device: DeviceSettings = DeviceSettings()
-    access_token_lifetime: _AccessLifetime = timedelta(minutes=10)
-    refresh_token_lifetime: Duration = timedelta(days=30)
+    application: Name = _said(title=_("Name"))
+    title: str = setting("", max_length=100, title=_("Title"), description=_("What the person who approves reads."))
+    owner: str = setting("", title=_("Owner"), description=_("Who is behind it, as the consent page says it."))
+    verified: bool = setting(False, title=_("The owner was verified"))
+    logo: str = setting("", title=_("Logo"), description=_("https://… or data:image/…;base64,…"))
+    client_id: str = setting("", title=_("Client id"), description=_("Made by itself where it is left empty."))
+    client_secret: SecretText = setting("", title=_("Client secret"))
+    type: Literal["public", "confidential"] = setting(
+        "public", title=_("Type"), description=_("Confidential: it can keep a secret. A device or a command line cannot.")
+    )
+    active: bool = setting(True, title=_("Active"))
+    grants: list[_Grant] = setting([], title=_("How it obtains tokens"))
+    scopes: list[str] = setting([], title=_("What it may ask for"))
+    groups: list[str] = setting([], title=_("Only for these groups"), description=_("None chosen: for everybody."))
+    flows: dict[DesignationName, Name] = setting({}, title=_("Flows of its own"))
+    device: DeviceSettings = setting(DeviceSettings(), title=_("Its devices"))
+    access_token_lifetime: _AccessLifetime = setting(
+        timedelta(minutes=10), title=_("An access token lives"), description=_("Like 10m; from 1m to 1d.")
+    )
+    refresh_token_lifetime: Duration = setting(timedelta(days=30), title=_("A refresh token lives"), description=_("Like 30d."))
 
 
 class MailDocument(Document):
     """The tenant's own wording of a mail."""
 
-    mail: str
-    subject: Annotated[str, StringConstraints(strip_whitespace=True)] = ""
-    text: str = ""
-    html: str = ""
+    mail: str = _said(title=_("Mail"))
+    subject: Annotated[str, StringConstraints(strip_whitespace=True)] = setting("", title=_("Subject"))
+    text: str = setting("", title=_("Text"), json_schema_extra={"format": "long"})
+    html: str = setting("", title=_("HTML"), json_schema_extra={"format": "long"})
 
 
 KINDS: dict[str, type[BaseModel]] = {

@@ -17,7 +17,7 @@ from blueprints.kinds.registry import KINDS
 from blueprints.models import Owned, Result
 from blueprints.newcomers import tried_with
 from blueprints.order import in_order, missing_references
-from blueprints.read import BadBlueprint, Located, Problem, read
+from blueprints.read import BadBlueprint, Located, Problem, Sent, read
 from blueprints.tags import Secret
 from flows.document import FlowDocument
 from flows.versions import RefusedFlow, live_parts, prepare
@@ -68,7 +68,7 @@ class Plan:
 
 
 def make_plan(
-    paths: Sequence[Path],
+    paths: Sequence[Path | Sent],
     *,
     name: str = "",
     variables: Mapping[str, str] | None = None,
@@ -112,13 +112,13 @@ def _as_said(tenant: Tenant, documents: Iterable[Located]) -> Tenant:
     return tenant
 
 
-def name_of(paths: Sequence[Path]) -> str:
+def name_of(paths: Sequence[Path | Sent]) -> str:
     """What a blueprint is called that nobody named."""
-    return paths[0].resolve().stem[:200]
+    return Path(str(paths[0])).resolve().stem[:200]
 
 
 @dataclass(frozen=True)
-class _There:
+class There:
     """What a tenant has, read once. ``parts``: the sub-flows as they will be; ``newcomers``: people who are not there yet."""
 
     owned: Mapping[tuple[str, str], Owned]
@@ -135,14 +135,14 @@ def _compare(plan: Plan, documents: list[Located], prune: bool) -> list[Problem]
         return problems
     fresh = {each.name: each.document for each in ordered if each.kind == "flow"}
     rows = {(row.kind, row.name): row for row in Owned.objects.all()}
-    there = _There(rows, {**live_parts(), **fresh} if fresh else {}, secrets.reader())
+    there = There(rows, {**live_parts(), **fresh} if fresh else {}, secrets.reader())
     for kind in KINDS.values():
         changes: list[Change] = []
         wanted = [each for each in ordered if each.kind == kind.name]
         current = kind.current([each.name for each in wanted]) if wanted else {}
         for located in wanted:
             change = Change(located.tenant, kind.name, located.name, "unchanged", located=located, before=current.get(located.name))
-            problems += _decide(plan, kind, change, there)
+            problems += decide(plan, kind, change, there)
             if change.before is None and kind.name == "person":
                 there.newcomers[change.name] = located.document
             changes.append(change)
@@ -153,7 +153,7 @@ def _compare(plan: Plan, documents: list[Located], prune: bool) -> list[Problem]
     return problems
 
 
-def _decide(plan: Plan, kind: Kind, change: Change, there: _There) -> Iterator[Problem]:
+def decide(plan: Plan, kind: Kind, change: Change, there: There) -> Iterator[Problem]:
     """Fills a change in; yields what is wrong with it."""
     located = change.located
     if located is None:
@@ -177,7 +177,7 @@ def _decide(plan: Plan, kind: Kind, change: Change, there: _There) -> Iterator[P
     change.action = "create" if change.before is None else "update" if change.keys else "unchanged"
 
 
-def _secret(plan: Plan, kind: Kind, change: Change, there: _There) -> str | None:
+def _secret(plan: Plan, kind: Kind, change: Change, there: There) -> str | None:
     """The secret to store; None where it is right already or none is given. Notes it among the keys, without its value."""
     located = change.located
     if not kind.secret_key or located is None or kind.secret_key not in located.document.model_fields_set:

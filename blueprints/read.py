@@ -13,6 +13,7 @@ from blueprints.document import KINDS, TenantDocument
 from blueprints.nodes import MAX_BYTES, MAX_NODES, BadYaml, Node, parse
 from blueprints.tags import Secret, Tags, Used
 from idp.tenancy.models import DEFAULT
+from idp.tenancy.scope import current_tenant
 
 VARS = "vars"
 MAX_ROUNDS = 1000
@@ -69,6 +70,20 @@ class Located:
 
 
 @dataclass(frozen=True)
+class Sent:
+    """A blueprint that somebody sends in place of a file: no file and no variable of the server comes into it, and it is about the tenant
+    in scope alone, or with ``everywhere`` about any.
+    """
+
+    text: str = field(repr=False)
+    name: str = "blueprint.yaml"
+    everywhere: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
 class Source:
     """What was read. ``edition`` (SHA-256) changes when any of it does."""
 
@@ -81,11 +96,14 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() or each == "\n" else "\ufffd" for each in text)
 
 
-def files_of(paths: Iterable[Path]) -> list[Path]:
+def files_of(paths: Iterable[Path | Sent]) -> list[Path | Sent]:
     """The files that these paths mean: a folder is all of its ``.yaml`` files, in the order of their names, but for hidden ones."""
-    found: list[Path] = []
+    found: list[Path | Sent] = []
     for path in paths:
-        found += sorted(each for each in path.rglob("*.yaml") if _seen(each, path)) if path.is_dir() else [path]
+        if isinstance(path, Path) and path.is_dir():
+            found += sorted(each for each in path.rglob("*.yaml") if _seen(each, path))
+        else:
+            found.append(path)
     return list(dict.fromkeys(found))
 
 
@@ -94,18 +112,18 @@ def _seen(file: Path, folder: Path) -> bool:
     return not file.is_dir() and not any(part.startswith(".") for part in file.relative_to(folder).parts)
 
 
-def read(paths: Iterable[Path], variables: Mapping[str, str] | None = None) -> Source:
+def read(paths: Iterable[Path | Sent], variables: Mapping[str, str] | None = None) -> Source:
     """Every document of every file; raises BadBlueprint with all problems. ``variables``: for ``!vars``, beside the files' own."""
     found: list[Located] = []
     problems: list[Problem] = []
     edition = hashlib.sha256(repr(sorted((variables or {}).items())).encode())
     for file in files_of(paths):
         try:
-            with file.open("rb") as opened:
-                data = opened.read(MAX_BYTES + 1)
+            data = _bytes(file)
             edition.update(f"{file}\0{len(data)}\0".encode(errors="surrogateescape") + data)
             used = Used()
-            found += _file(file, parse(data), Tags(file.parent, variables or {}, used), problems)
+            folder = None if isinstance(file, Sent) else file.parent
+            found += _file(file, parse(data), Tags(folder, variables or {}, used), problems)
             edition.update(used.edition.digest())
         except OSError as error:
             problems.append(Problem(str(file), 1, 1, "", error.strerror or "cannot be read"))
@@ -119,20 +137,30 @@ def read(paths: Iterable[Path], variables: Mapping[str, str] | None = None) -> S
     return Source(tuple(found), edition.hexdigest())
 
 
-def _file(file: Path, nodes: list[Node], given: Tags, problems: list[Problem]) -> Iterator[Located]:
+def _bytes(file: Path | Sent) -> bytes:
+    if isinstance(file, Sent):
+        return file.text.encode()
+    with file.open("rb") as opened:
+        return opened.read(MAX_BYTES + 1)
+
+
+def _file(file: Path | Sent, nodes: list[Node], given: Tags, problems: list[Problem]) -> Iterator[Located]:
     rounds: list[dict[str, Any]] = [{}]
     if nodes and nodes[0].is_map and VARS in nodes[0].value:
         rounds = _rounds(str(file), nodes.pop(0), given, problems)
     if len(rounds) * sum(node.weight for node in nodes) > MAX_NODES:
         problems.append(Problem(str(file), 1, 1, VARS, "With all of these the file becomes too large."))
         return
+    home = current_tenant().name if isinstance(file, Sent) else ""
     for each in rounds:
-        tags, tenant = replace(given, variables={**each, **given.variables}), DEFAULT
+        tags, tenant = replace(given, variables={**each, **given.variables}), home or DEFAULT
         for node in nodes:
             if len(problems) > MAX_PROBLEMS:
                 return
             located = _check(str(file), tenant, node, tags, problems)
-            if located:
+            if located and isinstance(file, Sent) and not file.everywhere and located.tenant != home:
+                problems.append(located.problem([located.kind], f"This is about another tenant than {home}."))
+            elif located:
                 tenant = located.name if located.kind == "tenant" else tenant
                 yield located
 
@@ -181,7 +209,7 @@ def _wrong(file: str, node: Node, model: type[BaseModel], errors: ValidationErro
     found: dict[tuple[Any, ...], Problem] = {}
     for error in errors.errors():
         path = error["loc"] if error["type"] == "missing" else node.known(error["loc"])
-        found.setdefault(path, _problem(file, node, path, _said(model, error)))
+        found.setdefault(path, _problem(file, node, path, told(model, error)))
     return list(found.values())
 
 
@@ -192,7 +220,8 @@ def _secret_in(value: Any, path: tuple[str | int, ...] = ()) -> tuple[str | int,
     return next((each for each in found if each), ())
 
 
-def _said(model: type[BaseModel], error: Any) -> str:
+def told(model: type[BaseModel], error: Any) -> str:
+    """What pydantic found wrong, as a sentence."""
     if error["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(error["loc"][-1])[:50], _names(model, error["loc"][:-1]), n=1)
         return "There is no such key." + (f" Did you mean {near[0]}?" if near else "")

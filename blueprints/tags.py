@@ -50,9 +50,12 @@ class Used:
 
 @dataclass
 class Tags:
-    """What tags stand for in one file: ``folder`` is the only one from which ``!file`` reads, ``variables`` are those of ``!vars``."""
+    """What tags stand for in one file: ``folder`` is the only one from which ``!file`` reads, ``variables`` are those of ``!vars``.
 
-    folder: Path
+    ``folder`` None: it was sent by somebody who may not read this machine, neither its files nor its environment.
+    """
+
+    folder: Path | None
     variables: Mapping[str, Any] = field(default_factory=dict)
     used: Used = field(default_factory=Used)
 
@@ -74,6 +77,8 @@ class Tags:
         reader = {"env": self._env, "file": self._file, "secret": self._secret, "vars": self._vars}.get(node.tag)
         if reader is None:
             raise BadTag(f"There is no tag !{node.tag[:50]}. There are: !env, !file, !secret, !vars.")
+        if self.folder is None and node.tag in ("env", "file"):
+            raise BadTag(f"!{node.tag} reads from the server. Write the value here; a secret is entered once and named: !secret NAME.")
         words = [each.value for each in node.value if not each.tag] if node.is_list else [node.value]
         if not 0 < len(words) <= 2 or not all(isinstance(word, str) for word in words) or not words[0]:
             raise BadTag(f"!{node.tag} is written with a name after it.")
@@ -93,7 +98,7 @@ class Tags:
     def _file(self, words: list[str]) -> str:
         name = words[0][:200]
         try:
-            folder = self.folder.resolve()
+            folder = (self.folder or Path("/nowhere")).resolve()
             path = (folder / words[0]).resolve()
             if not path.is_relative_to(folder):
                 raise BadTag(f"{name} lies outside of the blueprint's folder.")

@@ -21,7 +21,7 @@ from idp.words import About, Word, WordType
 MAX_LENGTH = 2000
 _POSITION = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
-_LITERAL = re.compile(r"""[rRbB]{0,2}("{3}.*?"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')""", re.DOTALL)
+LITERAL = re.compile(r"""[rRbB]{0,2}("{3}.*?"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')""", re.DOTALL)
 _TEXTS = cel.Type.List(cel.Type.STRING)
 _TYPES: dict[WordType, Any] = {
     "string": cel.Type.STRING,
@@ -90,7 +90,7 @@ def compile_condition(source: str, local: Local = frozenset()) -> Condition:
     """
     if len(source) > MAX_LENGTH:
         raise BadCondition(f"A condition has {MAX_LENGTH} characters at most.")
-    bare = _LITERAL.sub(lambda literal: " " * len(literal[0]), source)
+    bare = LITERAL.sub(lambda literal: " " * len(literal[0]), source)
     found = set(_NAME.findall(bare))
     declared = vocabulary().keys() | {STEPS + name for name, _ in local}
     names = tuple(sorted({name for each in found if (name := _declared(each, declared))}))

@@ -30,7 +30,7 @@ from flows.walk import RESTART, Overtaken, Walk, ending, record, save
 from idp.accounts import sessions
 from idp.accounts.models import Session
 from idp.effects import EffectLost
-from idp.events.bus import publish, publish_once
+from idp.events.bus import publish_bounded, publish_once
 from idp.ratelimit.budgets import Exhausted, address_key, charge, give_back
 from idp.sealing import Unsealable, digest, same
 
@@ -128,6 +128,7 @@ def _begin(version: Version, client: Client, state: State, *, may_write: bool) -
     now, network = timezone.now(), address_key(client.address)
     under_way = Row.objects.filter(network=network, ended_at=None, expires_at__gt=now)
     if under_way[: settings.RUNS_PER_ADDRESS].count() >= settings.RUNS_PER_ADDRESS:
+        publish_once("flow.start_refused", _A_MINUTE, target=version.flow.name, why="too many sign-ins are under way")
         raise TooManyRuns(TooManyRuns.__doc__)
     row = Row.objects.create(
         identifier=uuid4().hex,
@@ -222,7 +223,8 @@ def _submit(walk: Walk, step: Step, fields: Mapping[str, Any]) -> Page:
         return asked(walk, step, form)
     receipts = charge(step.stage.attempts(run, form.cleaned_data))
     if isinstance(receipts, Exhausted):
-        publish_once("flow.throttled", _A_MINUTE, actor=walk.name, target=step.id, budget=receipts.budget.name, run=run.identifier)
+        about: dict[str, Any] = {"budget": receipts.budget.name, "run": run.identifier, "flow": run.flow, "stage": step.stage.kind}
+        publish_once("flow.throttled", _A_MINUTE, actor=walk.name, target=step.id, **about)
         return asked(walk, step, form, message=_throttled(receipts.until, walk.now), retry_at=receipts.until)
     outcome = step.stage.submit(run, form.cleaned_data)
     if page := _settle(walk, step, outcome, form):
@@ -280,7 +282,7 @@ def _current(walk: Walk, **more: Any) -> Page:
 
 
 def _refuse(walk: Walk, broken: BrokenFlow) -> Page:
-    publish("flow.broken", actor=walk.name, target=walk.document.flow, run=walk.row.identifier, why=str(broken))
+    publish_bounded("flow.broken", actor=walk.name, target=walk.document.flow, run=walk.row.identifier, why=str(broken))
     message = _("This sign-in is set up wrongly. Its administrators have been told; please try again later.")
     return _finish(walk, "refused", _("Something is wrong here"), message)
 

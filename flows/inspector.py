@@ -10,6 +10,7 @@ from flows.models import Run as Row
 from flows.models import Version
 from flows.planner import layout_of
 from flows.run import State
+from idp.events.bus import publish
 from idp.sealing import Sealed
 
 _DOTS = "•••"
@@ -67,6 +68,13 @@ def inspect(identifier: str) -> Inspection:
         path=tuple(_path(row, state)),
         facts=_open_only(state.facts),
     )
+
+
+def look_into(identifier: str, *, by: str) -> Inspection:
+    """The same, and that somebody has looked is written down, because it is about a person; raises NoSuchRun."""
+    found = inspect(identifier)
+    publish("flow.inspected", actor=by, target=found.flow, run=found.run)
+    return found
 
 
 def under_way(flow: str) -> list[str]:

@@ -32,7 +32,13 @@ def lint(document: FlowDocument, parts: Mapping[str, FlowDocument] | None = None
         layout = lay_out(document, parts or {})
     except TooLarge as error:
         return [Finding(("steps",), str(error))]
-    found = [*_identifiers(layout, document), *_parts(layout, document, parts or {}), *_order(layout, document), *_goal(layout, document)]
+    found = [
+        *_identifiers(layout, document),
+        *_empty(layout, document),
+        *_parts(layout, document, parts or {}),
+        *_order(layout, document),
+        *_goal(layout, document),
+    ]
     return list(dict.fromkeys(found))
 
 
@@ -46,6 +52,14 @@ def _identifiers(layout: Layout, document: FlowDocument) -> Iterator[Finding]:
         alike = "" if like.id == box.id else f", which conditions cannot tell from {like.id}"
         finding = Finding((*box.path, "id"), f"Two steps are called {box.id}{alike}.")
         yield _at_reference(finding, box, layout) if box.prefix else finding
+
+
+def _empty(layout: Layout, document: FlowDocument) -> Iterator[Finding]:
+    if not document.steps:
+        yield Finding(("steps",), "There is no step yet.")
+    for box in layout.boxes:
+        if box.drawn.group is not None and not box.drawn.steps and not box.prefix:
+            yield Finding((*box.path, "steps"), f"The group {box.id} is empty: put a step into it.")
 
 
 def _parts(layout: Layout, document: FlowDocument, parts: Mapping[str, FlowDocument]) -> Iterator[Finding]:

@@ -1,10 +1,10 @@
-"""The lists of flows and of runs under way."""
+"""The lists of flows, of their versions and of runs under way."""
 
 from django.utils.translation import gettext_lazy as _
 
 from flows.designations import DESIGNATIONS
-from flows.models import Flow, Run
-from idp.listing import Column, Filter, Listing
+from flows.models import Flow, Run, Version
+from idp.listing import Column, Filter, Listing, refers
 
 FLOWS = Listing(
     "flows",
@@ -38,16 +38,16 @@ RUNS = Listing(
     lambda: Run.objects.select_related("version__flow"),
     (
         Column("run", _("Run"), lambda row: row.identifier, kind="code"),
-        Column("flow", _("Flow"), lambda row: row.version.flow.name, "version__flow__name"),
-        Column("version", _("Version"), lambda row: row.version.number, "version__number", "number"),
+        Column("flow", _("Flow"), lambda row: row.version.flow.name, "version__flow__name", few=True),
+        Column("version", _("Version"), lambda row: row.version.number, "version__number", "number", few=True),
         Column("at", _("At step"), lambda row: row.state.get("at") or "", kind="code"),
         Column("end", _("Ended as"), lambda row: (row.state.get("end") or {}).get("kind", "")),
         Column("started", _("Begun"), lambda row: row.started_at.isoformat(), "started_at", "time"),
-        Column("expires", _("Until"), lambda row: row.expires_at.isoformat(), "expires_at", "time"),
+        Column("expires", _("Until"), lambda row: row.expires_at.isoformat(), "expires_at", "time", few=True),
     ),
     search=("identifier",),
     filters=(
-        Filter("flow", _("Flow"), lambda rows, value: rows.filter(version__flow__name=value)),
+        Filter("flow", _("Flow"), refers("version__flow__name")),
         Filter(
             "over",
             _("Over"),
@@ -57,4 +57,21 @@ RUNS = Listing(
     ),
     order="-started_at",
     key="identifier",
+)
+
+VERSIONS = Listing(
+    "versions",
+    _("Versions"),
+    lambda: Version.objects.select_related("flow").defer("document", "parts"),
+    (
+        Column("number", _("Version"), lambda row: row.number, "number", "number"),
+        Column("live", _("Live"), lambda row: row.flow.live_id == row.pk, kind="flag"),
+        Column("created", _("Published"), lambda row: row.created_at.isoformat(), "created_at", "time"),
+        Column("by", _("By"), lambda row: row.author, "author"),
+        Column("note", _("Note"), lambda row: row.note),
+    ),
+    search=("note", "author"),
+    filters=(Filter("flow", _("Flow"), lambda rows, value: rows.filter(flow__name=value)),),
+    order="-number",
+    key="number",
 )

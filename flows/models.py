@@ -82,6 +82,7 @@ class Run(TenantModel):
         indexes = [
             models.Index(fields=["tenant", "network"], condition=models.Q(ended_at=None), name="flows_runs_under_way"),
             models.Index(fields=["tenant", "counted", "expires_at"], name="flows_runs_to_count"),
+            models.Index(fields=["tenant", "started_at"], name="flows_runs_by_age"),
         ]
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from django import forms
 
 from flows.planner import Step
+from flows.run import Run
 from flows.stage import Show, Stage
 from flows.walk import RESTART, Walk
 
@@ -20,7 +21,8 @@ class Page:
 
     ``kind``: "ask"; "continue" (something will happen when the person says so); "last" (nothing more is asked); otherwise
     how the run ended, "leave" with ``url``. ``form`` None: nothing is asked. ``retry_at``: a budget is exhausted until then.
-    ``restart``: the token with which the run's flow may be begun once more.
+    ``restart``: the token with which the run's flow may be begun once more. ``next``: where whoever came here for something else
+    goes on when the run is finished.
     """
 
     run: str
@@ -38,6 +40,7 @@ class Page:
     person: str = ""
     url: str = ""
     again: str = ""
+    next: str = ""
     form: forms.Form | None = None
     context: Mapping[str, Any] = field(default_factory=dict)
     retry_at: datetime | None = None
@@ -49,8 +52,7 @@ def asked(walk: Walk, step: Step, form: forms.Form | None = None, **more: Any) -
         words = {name: str(getattr(step.stage, name)) for name in ("title", "description")}
         return _page(walk, step, "continue", type(step.stage), form=forms.Form(), token=walk.tokens(step.id)[0], **words, **more)
     run = walk.seen_by_stage()
-    context = dict(step.stage.context(run))
-    words = {name: str(context.pop(name, getattr(step.stage, name))) for name in ("title", "description")}
+    words, context = worded(step.stage, run)
     if walk.state.end:
         return _page(walk, step, "last", type(step.stage), context=context, **words)
     return _page(
@@ -66,6 +68,12 @@ def asked(walk: Walk, step: Step, form: forms.Form | None = None, **more: Any) -
     )
 
 
+def worded(stage: Stage, run: Run) -> tuple[dict[str, str], dict[str, Any]]:
+    """Title and description of a step's page, and the rest of its context."""
+    context = dict(stage.context(run))
+    return {name: str(context.pop(name, getattr(stage, name))) for name in ("title", "description")}, context
+
+
 def ended(walk: Walk) -> Page:
     """The page of a run that is over."""
     end = walk.state.end or {}
@@ -76,6 +84,7 @@ def ended(walk: Walk) -> Page:
         message=end["message"],
         url=end.get("url", ""),
         again=str(walk.state.hints.get("again", "")),
+        next=str(walk.state.hints.get("next", "")),
         restart=walk.tokens(RESTART)[0],
     )
 
@@ -97,6 +106,7 @@ def _page(walk: Walk, step: Step, kind: Kind, stage: type[Stage], **members: Any
         submit=str(stage.submit_label),
         person=walk.seen_by_stage().claimed_name,
         again=str(walk.state.hints.get("again", "")),
+        next=str(walk.state.hints.get("next", "")),
         restart=walk.tokens(RESTART)[0],
         **members,
     )

@@ -1,18 +1,16 @@
 """JSON Schema of the flow document with the settings of every installed stage: for editors, the API and the builder."""
 
-from collections.abc import Mapping
 from typing import Any
-
-from django.utils.functional import Promise
 
 from flows.document import FlowDocument
 from flows.registry import stages
+from flows.settings import plain
 from flows.stage import Stage
 
 
 def settings_schema(stage: type[Stage], references: str = "#/$defs/{model}") -> dict[str, Any]:
     """The schema of one stage's settings, with titles in the language in force. ``references``: where its parts will be found."""
-    schema = dict(_plain(stage.Settings.model_json_schema(ref_template=references)))
+    schema = dict(plain(stage.Settings.model_json_schema(ref_template=references)))
     for name, default in stage.Settings().model_dump(mode="json").items():
         schema["properties"][name]["default"] = default  # as it is written: pydantic says PT10M where 10m is meant
     return {**schema, "title": str(stage.title)}
@@ -20,7 +18,7 @@ def settings_schema(stage: type[Stage], references: str = "#/$defs/{model}") -> 
 
 def document_schema() -> dict[str, Any]:
     """The schema of a flow: each step's ``settings`` are those of its ``stage``."""
-    schema = dict(_plain(FlowDocument.model_json_schema(by_alias=True)))
+    schema = dict(plain(FlowDocument.model_json_schema(by_alias=True)))
     step = schema["$defs"]["StepDocument"]
     del step["required"]  # the id follows from what the step is, which is one of three things
     step["oneOf"] = [{"required": [kind]} for kind in ("stage", "group", "flow")]
@@ -31,14 +29,3 @@ def document_schema() -> dict[str, Any]:
         schema["$defs"] |= {f"{kind}.{name}": part for name, part in settings.pop("$defs", {}).items()}
         step["allOf"].append({"if": {"properties": {"stage": {"const": kind}}}, "then": {"properties": {"settings": settings}}})
     return schema
-
-
-def _plain(value: Any) -> Any:
-    """The same with every lazy text resolved: pydantic leaves them as they are, and JSON cannot hold them."""
-    if isinstance(value, Promise):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value

@@ -1,6 +1,7 @@
 """What the settings of every stage have in common: frozen, unknown keys refused, durations as people write them."""
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -15,6 +16,15 @@ _DURATION = re.compile(r"\A(\d{1,6})([smhd])\Z")
 def setting(default: Any, *, title: Text, **bounds: Any) -> Any:
     """A declared setting: a default, a title that is translated when it is shown, and pydantic's bounds (``ge``, ``max_length`` …)."""
     return Field(default, title=title, **bounds)  # type: ignore[arg-type]  # pydantic keeps a lazy title as it is
+
+
+def plain(schema: Any) -> Any:
+    """The same with every lazy text said in the language in force: pydantic leaves them as they are, and JSON cannot hold them."""
+    if isinstance(schema, Promise):
+        return str(schema)
+    if isinstance(schema, Mapping):
+        return {key: plain(item) for key, item in schema.items()}
+    return [plain(item) for item in schema] if isinstance(schema, list | tuple) else schema
 
 
 class StageSettings(BaseModel):

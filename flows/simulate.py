@@ -1,11 +1,12 @@
 """The dry run: walks a flow with given answers and says what each step would do and why; nothing is written, nothing is sent."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from flows import facts as knowledge
 from flows.document import Answers, Circumstances, FlowDocument, InventedPerson
@@ -13,10 +14,14 @@ from flows.facts import BrokenFlow
 from flows.layout import Layout, TooLarge, lay_out
 from flows.planner import Step, next_step, refuse
 from flows.run import Run, State
-from flows.stage import Deny, Done, Leave, Outcome, Show
+from flows.stage import Deny, Done, Leave, Outcome, Show, Stage
 from idp.accounts import people
-from idp.accounts.invented import Invented, inventing
+from idp.accounts.invented import PK, Invented, inventing
 from idp.words import About
+
+_NOT_JUDGED = _("A test does not judge this answer, else passwords and codes could be guessed with it. Say passes or refuses.")
+
+_NOT_NAMED = _("Nobody can be named here by whoever may not look at people. Invent somebody, and say passes or refuses.")
 
 
 class NobodyThere(Exception):
@@ -28,7 +33,8 @@ class Report:
     """What one step would do.
 
     ``decision``: asks, done, passed over, known before, entered, refused, denied, leaves, ends or broken. ``condition``: its
-    source, whether it applied, and the values that it read. ``shows``: title, description and fields of its page.
+    source, whether it applied, and the values that it read. ``shows``: title, description and fields of its page. ``assumed``: it
+    would have asked, and was taken to have passed.
     """
 
     step: str
@@ -40,6 +46,7 @@ class Report:
     told: Mapping[str, Any] = field(default_factory=dict)
     effects: tuple[Mapping[str, Any], ...] = ()
     message: str = ""
+    assumed: bool = False
 
 
 def simulate(
@@ -49,19 +56,33 @@ def simulate(
     parts: Mapping[str, FlowDocument] | None = None,
     person: str | InventedPerson | None = None,
     request: Circumstances | None = None,
+    judges: bool = True,
+    names: bool = True,
+    stops: Collection[str] | None = None,
 ) -> list[Report]:
     """Walks ``document`` from its first step. A step without an answer among ``answers`` (by step id) ends the walk by asking.
 
     ``parts``: the sub-flows. ``person``: whom a living session belongs to, or who is pretended to exist; raises NobodyThere.
+    ``judges``: false where whoever tries may not guess: an answer that would prove somebody, or on which attempts are counted,
+    is then not looked at, because a dry run counts none. ``names``: false where whoever tries may not look at people, whose
+    groups and attributes conditions tell: nobody of the tenant can then be named. ``stops``: where given, a step without an answer
+    passes instead of asking, but for these.
     """
     circumstances = request or Circumstances()
+    if person and isinstance(person, str) and not names:
+        raise NobodyThere(str(_NOT_NAMED))
     invented = _invented(person) if isinstance(person, InventedPerson) else None
     with inventing(invented):
         try:
             layout = lay_out(document, parts or {})
         except TooLarge as error:
             return [Report("", "broken", message=str(error))]
-        return _Rehearsal(document, layout, circumstances, _claimed(person)).walk(answers or {})
+        return _Rehearsal(document, layout, circumstances, _claimed(person), judges=judges, names=names, stops=stops).walk(answers or {})
+
+
+def guarded(stage: type[Stage]) -> bool:
+    """Whether an answer to it could be guessed: it proves somebody, or attempts are counted."""
+    return bool(set(stage.gives) & set(knowledge.PROOFS)) or stage.attempts is not Stage.attempts
 
 
 def ending(reports: list[Report]) -> str:
@@ -73,8 +94,19 @@ def ending(reports: list[Report]) -> str:
 class _Rehearsal:
     """One dry run under way."""
 
-    def __init__(self, document: FlowDocument, layout: Layout, circumstances: Circumstances, claimed: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        document: FlowDocument,
+        layout: Layout,
+        circumstances: Circumstances,
+        claimed: Mapping[str, Any],
+        *,
+        judges: bool,
+        names: bool,
+        stops: Collection[str] | None,
+    ) -> None:
         self.document, self.layout, self.circumstances, self.claimed = document, layout, circumstances, claimed
+        self.judges, self.names, self.stops = judges, names, stops
         self.now: datetime = circumstances.time or timezone.now()
         seeds = _seeds(claimed, circumstances, self.now)
         self.state = State(facts=seeds, seeds=sorted(seeds))
@@ -85,7 +117,8 @@ class _Rehearsal:
             while step := next_step(self.layout, self.state, self._about()):
                 self._passed()
                 self.state.at = step.id
-                self.reports.append(self._report(step, self._outcome(step, answers.get(step.id))))
+                outcome, assumed = self._outcome(step, answers.get(step.id))
+                self.reports.append(replace(self._report(step, outcome), assumed=assumed))
                 if self.reports[-1].decision not in ("done", "refused"):
                     return self.reports
         except BrokenFlow as broken:
@@ -102,21 +135,33 @@ class _Rehearsal:
                 box = self.layout.by_id[step]
                 self.reports.append(Report(step, decision, box.drawn.stage or box.drawn.kind, self.state.read.get(step)))
 
-    def _outcome(self, step: Step, given: Any) -> Outcome:
+    def _outcome(self, step: Step, given: Any) -> tuple[Outcome, bool]:
+        """And whether it was assumed."""
         run = self._run(step)
         if given == "passes":
-            return Done(step.stage.assumed(run))
+            return Done(step.stage.assumed(run)), True
         if given == "refuses":
-            return Deny("refused for this dry run")
+            return Deny("refused for this dry run"), False
         outcome = step.stage.enter(run)
-        if given is None or not isinstance(outcome, Show) or outcome.last:
-            return outcome
-        self.state.kept = dict(outcome.keep)
+        if not isinstance(outcome, Show) or outcome.last:
+            return outcome, False
+        if given is None:
+            passes = self.stops is not None and step.id not in self.stops
+            return (Done(step.stage.assumed(run)) if passes else outcome), passes
+        return self._answered(step, outcome, given), False
+
+    def _answered(self, step: Step, asked: Show, given: Any) -> Outcome:
+        self.state.kept = dict(asked.keep)
         run = self._run(step)
         form = step.stage.form(run, given)
         if not form.is_valid():
             return Show(message="; ".join(str(text) for texts in form.errors.values() for text in texts), keep=self.state.kept)
-        return step.stage.submit(run, form.cleaned_data)
+        if not self.judges and guarded(type(step.stage)):
+            return Show(message=_NOT_JUDGED, keep=self.state.kept)
+        outcome = step.stage.submit(run, form.cleaned_data)
+        if not self.names and isinstance(outcome, Done) and (outcome.facts.get("person") or {}).get("id", PK) != PK:
+            return Show(message=_NOT_NAMED, keep=self.state.kept)
+        return outcome
 
     def _report(self, step: Step, outcome: Outcome) -> Report:
         effects = tuple(effect.described() for effect in outcome.effects)

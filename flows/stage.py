@@ -117,6 +117,10 @@ class Stage:
         """What later conditions may read of this step, by name: ``choice`` of the step ``how`` is ``steps.how.choice``."""
         return {}
 
+    def ways(self) -> Mapping[str, Mapping[str, Text]]:
+        """Of ``words`` those whose values are known beforehand, with the title of each value: the builder draws them as lanes."""
+        return {}
+
     def context(self, run: Run) -> Mapping[str, Any]:
         """JSON for the page and the API, read anew at each rendering; ``title`` and ``description`` may be overridden here."""
         return {}

@@ -151,9 +151,10 @@ def publish_draft(name: str, *, by: str, note: str = "", revision: int | None = 
     return published
 
 
-def discard_draft(name: str, *, by: str) -> bool:
-    """Throws the draft away; answers whether there was one."""
-    gone = bool(Draft.objects.filter(flow__name=name).delete()[0])
+def discard_draft(name: str, *, by: str, revision: int | None = None) -> bool:
+    """Throws the draft away, of another ``revision`` nothing; answers whether it did."""
+    wanted = {} if revision is None else {"revision": revision}
+    gone = bool(Draft.objects.filter(flow__name=name, **wanted).delete()[0])
     if gone:
         tell("flow.draft_discarded", actor=by, target=name)
     return gone

@@ -21,7 +21,7 @@ from flows.versions import live_version
 from idp.accounts.credentials import outdated
 from idp.accounts.people import active
 from idp.effects import EffectLost
-from idp.events.bus import publish
+from idp.events.bus import publish_bounded
 from idp.sealing import macs
 from idp.words import About
 
@@ -155,18 +155,26 @@ def _note(walk: Walk, step: Step, outcome: Outcome, results: Iterable[Any]) -> N
             state.kept, state.held = {**state.kept, **keep}, False
             state.end = ending("last") if last else None
             if outcome.errors or outcome.message:
-                publish("flow.step_failed", actor=walk.name, target=step.id, run=walk.row.identifier)
-        case Deny(message=message, title=title):
-            _refuse(walk, step, ending("denied", str(title), str(message)))
+                _tell(walk, step, "flow.step_failed")
+        case Deny(message=message, title=title, effects=effects):
+            _refuse(walk, step, ending("denied", str(title), str(message)), tells=not effects)
         case Leave(url=url):
             state.end = ending("leave", url=url)
 
 
-def _refuse(walk: Walk, step: Step, end: dict[str, str]) -> None:
+def _refuse(walk: Walk, step: Step, end: dict[str, str], *, tells: bool) -> None:
+    """``tells``: false where an effect of the refusal has told of it already, such as a device that was denied."""
     goes_on = refuse(walk.layout, walk.state, step.id, walk.since_start)
-    publish("flow.denied", actor=walk.name, target=step.id, run=walk.row.identifier, goes_on=goes_on)
+    if tells:
+        _tell(walk, step, "flow.denied", goes_on=goes_on)
     if not goes_on:
         walk.state.at, walk.state.end = step.id, end
+
+
+def _tell(walk: Walk, step: Step, kind: str, **more: Any) -> None:
+    """An event of this step. Anybody can cause it, so there are only so many of them."""
+    about: dict[str, Any] = {"run": walk.row.identifier, "flow": walk.document.flow, "stage": step.stage.kind}
+    publish_bounded(kind, actor=walk.name, target=step.id, **about, **more)
 
 
 def _learn(walk: Walk, step: Step, news: Mapping[str, Any], told: Mapping[str, Any]) -> None:

@@ -45,9 +45,14 @@ INSTALLED_APPS = [
     "web",
     "django.forms",
     "django.contrib.staticfiles",
+    "django_htmx",  # for its copy of htmx
 ]
 STAGE_PACKAGES = ["stages"]
-OAUTH_GRANTS = ["idp.devices.grant.DeviceGrant", "idp.oauth.grants.refresh.Refresh"]
+OAUTH_GRANTS = [
+    "idp.devices.grant.DeviceGrant",
+    "idp.oauth.grants.client_credentials.ClientCredentials",
+    "idp.oauth.grants.refresh.Refresh",
+]
 OUTBOX_HANDLERS = {"mail": "idp.outbox.mail.deliver"}
 CONDITION_WORDS = [
     "idp.vocabulary.WORDS",
@@ -70,7 +75,7 @@ ALLOWED_HOSTS = ["*"]  # the tenant's middleware decides, and it decides first
 DEBUG = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000  # a bulk action names each object; the size bounds it anyway
 APPEND_SLASH = False
 
 _LOADERS = [

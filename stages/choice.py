@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from pydantic import model_validator
 
 from flows.run import Run
-from flows.settings import StageSettings, setting
+from flows.settings import StageSettings, Text, setting
 from flows.stage import Done, Outcome, Stage
 from idp.words import WordType
 
@@ -49,6 +49,9 @@ class Choice(Stage):
 
     def words(self) -> Mapping[str, WordType]:
         return {"choice": "string"}
+
+    def ways(self) -> Mapping[str, Mapping[str, Text]]:
+        return {"choice": {option.value: option.title or option.value for option in self.settings.options}}
 
     def form(self, run: Run, data: Mapping[str, Any] | None = None) -> forms.Form:
         form = super().form(run, data)

@@ -8,7 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 from flows.run import Run
 from flows.stage import Deny, Done, Outcome, Show, Stage
-from idp.devices.service import ApproveDevice, DenyDevice, waiting
+from idp.devices.pretended import pretended
+from idp.devices.service import ApproveDevice, DenyDevice, Waiting, waiting
 from idp.oauth.clients import describe_scopes, may_use
 from idp.ratelimit.budgets import address_key
 
@@ -27,7 +28,7 @@ class Consent(Stage):
         decision = forms.ChoiceField(choices=[("approve", _("Approve")), ("deny", _("This is not me"))])
 
     def enter(self, run: Run) -> Outcome:
-        device, person = waiting(run.facts["request"]["device"]), run.person
+        device, person = _device(run), run.person
         if device is None:
             return Deny(_GONE)
         if person is None or not may_use(person, device.application):
@@ -36,7 +37,7 @@ class Consent(Stage):
 
     def context(self, run: Run) -> Mapping[str, Any]:
         request = run.facts["request"]
-        device = waiting(request["device"])
+        device = _device(run)
         if device is None:
             return {"description": _GONE}
         application = device.application
@@ -62,3 +63,8 @@ class Consent(Stage):
             return Done(effects=[ApproveDevice(request["device"], session, tuple(request["scopes"]), run.flow)])
         message = _("You refused the device, and it has been told. If you did not start this, you need not do anything else.")
         return Deny(message, effects=[DenyDevice(request["device"], session)], title=_("Device refused"))
+
+
+def _device(run: Run) -> Waiting | None:
+    request = run.facts["request"]
+    return waiting(request["device"]) if request["device"] else pretended(request)

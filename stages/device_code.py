@@ -49,7 +49,7 @@ class DeviceCode(Stage):
         application = by_name(asked.get("application", ""))
         request = {"kind": "device", "device": 0, "application": application.pk if application else 0, "scopes": asked.get("scopes", [])}
         moment = run.now - timedelta(seconds=asked.get("device_age", 0))
-        shows = {"address": asked.get("device_address", ""), "asked": moment.isoformat()}
+        shows = {"address": asked.get("device_address", ""), "asked": moment.isoformat(), "label": asked.get("device_label", "")}
         return {"request": {**request, "flow": run.flow, "shows": shows, "user_code": Sealed.of("BCDF-GHJK")}}
 
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:

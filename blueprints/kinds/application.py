@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from blueprints.document import ApplicationDocument
-from blueprints.kinds.kind import BY, Change, Kind, Reference, only, unique
+from blueprints.kinds.kind import Change, Kind, Reference, named, only, unique
 from flows.settings import parse_duration, write_duration
 from idp.oauth import many
 from idp.oauth.clients import STANDARD_SCOPES
@@ -25,7 +25,7 @@ class ApplicationKind(Kind):
     secret_key = "client_secret"  # noqa: S105 the name of a key
 
     def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
-        return only({row.name: _told(row) for row in Application.objects.all()}, names)
+        return only({row.name: _told(row) for row in named(Application.objects.all(), names)}, names)
 
     def defaults(self) -> dict[str, Any]:
         return _told(Application(client_id=""))
@@ -57,13 +57,13 @@ class ApplicationKind(Kind):
         for change, owner in unique(changes, "client_id", many.owners_of_client_ids):
             yield change, ("client_id",), f"The client id {change.given['client_id']} belongs to {owner}."
 
-    def write(self, changes: Sequence[Change]) -> None:
-        many.change(Application, {change.name: change.ready for change in changes if change.action == "update"}, by=BY)
+    def write(self, changes: Sequence[Change], *, by: str) -> None:
+        many.change(Application, {change.name: change.ready for change in changes if change.action == "update"}, by=by)
         new = [change for change in changes if change.action == "create"]  # after those that give a client id up
-        many.create([Application(name=change.name, **change.ready) for change in new], by=BY)
+        many.create([Application(name=change.name, **change.ready) for change in new], by=by)
 
-    def delete(self, names: Collection[str]) -> None:
-        many.delete(Application, names, by=BY)
+    def delete(self, names: Collection[str], *, by: str) -> None:
+        many.delete(Application, names, by=by)
 
 
 def secret_is(name: str, value: str) -> bool:

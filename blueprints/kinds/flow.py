@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from blueprints.kinds.kind import BY, Change, KeyChange, Kind, Reference, only
+from blueprints.kinds.kind import Change, KeyChange, Kind, Reference, named, only
 from flows.difference import difference
 from flows.document import FlowDocument
 from flows.models import Flow
@@ -21,7 +21,7 @@ class FlowKind(Kind):
         return {"document": document.as_json()}
 
     def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
-        rows = Flow.objects.filter(live__isnull=False).select_related("live")
+        rows = named(Flow.objects.filter(live__isnull=False).select_related("live"), names)
         return only({row.name: {"document": row.live.document, "parts": row.live.parts} for row in rows if row.live}, names)
 
     def references(self, document: FlowDocument) -> Iterable[Reference]:
@@ -56,14 +56,14 @@ class FlowKind(Kind):
             if change.located:
                 yield from ((change, finding.path, finding.message) for finding in unfit(change.located.document, planned, known))
 
-    def write(self, changes: Sequence[Change]) -> None:
+    def write(self, changes: Sequence[Change], *, by: str) -> None:
         """Those first that are no longer the tenant's default, so that another one may be."""
         for change in sorted(changes, key=lambda change: change.ready.document.default):
-            store(change.ready, by=BY, note=NOTE)
+            store(change.ready, by=by, note=NOTE)
 
-    def delete(self, names: Collection[str]) -> None:
+    def delete(self, names: Collection[str], *, by: str) -> None:
         for name in names:
-            remove(name, by=BY)
+            remove(name, by=by)
 
 
 def _side(value: Any) -> Any:

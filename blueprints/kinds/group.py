@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from blueprints.kinds.kind import BY, Change, Kind, only
+from blueprints.kinds.kind import Change, Kind, named, only
 from idp.accounts import many
 from idp.accounts.models import Group
 
@@ -14,10 +14,10 @@ class GroupKind(Kind):
     name = "group"
 
     def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
-        return only({name: {} for name in Group.objects.values_list("name", flat=True)}, names)
+        return only({name: {} for name in named(Group.objects.all(), names).values_list("name", flat=True)}, names)
 
-    def write(self, changes: Sequence[Change]) -> None:
-        many.create_groups([change.name for change in changes], by=BY)
+    def write(self, changes: Sequence[Change], *, by: str) -> None:
+        many.create_groups([change.name for change in changes], by=by)
 
-    def delete(self, names: Collection[str]) -> None:
-        many.delete_groups(names, by=BY)
+    def delete(self, names: Collection[str], *, by: str) -> None:
+        many.delete_groups(names, by=by)

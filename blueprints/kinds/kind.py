@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
+from django.db.models import Model, QuerySet
 from pydantic import BaseModel
 
 from blueprints.document import KINDS as DOCUMENTS
@@ -13,6 +14,8 @@ Action = Literal["create", "update", "delete", "unchanged"]
 Reveal = Callable[[Any], str | None]  # the value of a !secret, or of a text as it stands; None where it is missing
 BY = "blueprint"
 HIDDEN = "•••"
+_FEW = 100
+_Row = TypeVar("_Row", bound=Model)
 
 
 @dataclass(frozen=True)
@@ -118,11 +121,11 @@ class Kind:
     def harden(self, change: Change, secret: str) -> None:
         """Makes ready what is stored of a new secret, where that takes long."""
 
-    def write(self, changes: Sequence[Change]) -> None:
-        """Creates and updates what was made ready, in bulk, in the caller's transaction."""
+    def write(self, changes: Sequence[Change], *, by: str) -> None:
+        """Creates and updates what was made ready, in bulk, in the caller's transaction. ``by``: who is told to have done it."""
         raise NotImplementedError
 
-    def delete(self, names: Collection[str]) -> None:
+    def delete(self, names: Collection[str], *, by: str) -> None:
         """Takes them away, in the caller's transaction."""
         raise NotImplementedError
 
@@ -144,6 +147,11 @@ def flattened(values: Mapping[str, Any], groups: Collection[str]) -> dict[str, A
     for key, value in values.items():
         flat |= {f"{key}.{inner}": each for inner, each in value.items()} if key in groups else {key: value}
     return flat
+
+
+def named(rows: QuerySet[_Row], names: Collection[str] | None, column: str = "name") -> QuerySet[_Row]:
+    """Those of these names where they are few; for many, all rows are less to ask for than each of them."""
+    return rows if names is None or len(names) > _FEW else rows.filter(**{f"{column}__in": list(names)})
 
 
 def only(found: dict[str, dict[str, Any]], names: Collection[str] | None) -> dict[str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from blueprints.kinds.kind import BY, Change, Kind, only
+from blueprints.kinds.kind import Change, Kind, named, only
 from idp.events.changes import forget_wording, word_mail
 from idp.outbox.models import MailTemplate
 
@@ -16,17 +16,17 @@ class MailKind(Kind):
     name = "mail"
 
     def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
-        return only({row.name: {part: getattr(row, part) for part in _PARTS} for row in MailTemplate.objects.all()}, names)
+        return only({row.name: {part: getattr(row, part) for part in _PARTS} for row in named(MailTemplate.objects.all(), names)}, names)
 
     def prepare(self, change: Change, secret: str | None) -> None:
         row = MailTemplate(name=change.name, **{**(change.before or {}), **change.given})
         row.clean_fields(exclude=["tenant"])
         row.clean()
 
-    def write(self, changes: Sequence[Change]) -> None:
+    def write(self, changes: Sequence[Change], *, by: str) -> None:
         for change in changes:
-            word_mail(change.name, by=BY, **change.given)
+            word_mail(change.name, by=by, **change.given)
 
-    def delete(self, names: Collection[str]) -> None:
+    def delete(self, names: Collection[str], *, by: str) -> None:
         for name in names:
-            forget_wording(name, by=BY)
+            forget_wording(name, by=by)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from blueprints.document import PersonDocument
-from blueprints.kinds.kind import BY, Change, Kind, Reference, only, unique
+from blueprints.kinds.kind import Change, Kind, Reference, named, only, unique
 from idp.accounts import many
 from idp.accounts.credentials import hash_password, is_password, store_password
 from idp.accounts.models import ADMINISTRATORS, Group, Person
@@ -25,10 +25,11 @@ class PersonKind(Kind):
 
     def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
         groups = defaultdict(list)
-        for pk, name in Person.groups.through.objects.filter(group__in=Group.objects.all()).values_list("person_id", "group__name"):
+        memberships = Person.groups.through.objects.filter(group__in=Group.objects.all())
+        for pk, name in named(memberships, names, "person__username").values_list("person_id", "group__name"):
             groups[pk].append(name)
-        found = {}
-        for pk, username, password, *values in Person.objects.values_list("pk", "username", "password", *_COLUMNS.values()):
+        found, people = {}, named(Person.objects.all(), names, "username")
+        for pk, username, password, *values in people.values_list("pk", "username", "password", *_COLUMNS.values()):
             keys = dict(zip(_COLUMNS, values, strict=True))
             found[username] = {**keys, "groups": sorted(groups[pk]), "$secret": digest(password)[:16] if password else ""}
         return only(found, names)
@@ -56,18 +57,18 @@ class PersonKind(Kind):
     def harden(self, change: Change, secret: str) -> None:
         change.ready = (change.ready[0], hash_password(secret))
 
-    def write(self, changes: Sequence[Change]) -> None:
+    def write(self, changes: Sequence[Change], *, by: str) -> None:
         known = [change for change in changes if change.action == "update"]
         new = [change for change in changes if change.action == "create"]
         people = [Person(username=change.name, password=change.ready[1], **change.ready[0]) for change in new]
-        many.save_people(people, {change.name: change.ready[0] for change in known}, _memberships(changes), by=BY)
+        many.save_people(people, {change.name: change.ready[0] for change in known}, _memberships(changes), by=by)
         for change in known:
             person = by_username(change.name) if change.ready[1] else None
             if person:
-                store_password(person, change.ready[1], by=BY)
+                store_password(person, change.ready[1], by=by)
 
-    def delete(self, names: Collection[str]) -> None:
-        many.delete_people(names, by=BY)
+    def delete(self, names: Collection[str], *, by: str) -> None:
+        many.delete_people(names, by=by)
 
 
 def administrators_after(changes: Sequence[Change]) -> set[str]:

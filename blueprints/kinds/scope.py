@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from blueprints.kinds.kind import BY, Change, Kind, only
+from blueprints.kinds.kind import Change, Kind, named, only
 from idp.oauth import many
 from idp.oauth.models import Scope
 
@@ -14,19 +14,19 @@ class ScopeKind(Kind):
     name = "scope"
 
     def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
-        rows = Scope.objects.values_list("name", "title", "description")
+        rows = named(Scope.objects.all(), names).values_list("name", "title", "description")
         return only({name: {"title": title, "description": description} for name, title, description in rows}, names)
 
     def prepare(self, change: Change, secret: str | None) -> None:
         many.checked(Scope(name=change.name, **{**(change.before or {}), **change.given}))
 
-    def write(self, changes: Sequence[Change]) -> None:
+    def write(self, changes: Sequence[Change], *, by: str) -> None:
         new = [change for change in changes if change.action == "create"]
-        many.create([Scope(name=change.name, **change.given) for change in new], by=BY)
-        many.change(Scope, {change.name: _changed(change) for change in changes if change.action == "update"}, by=BY)
+        many.create([Scope(name=change.name, **change.given) for change in new], by=by)
+        many.change(Scope, {change.name: _changed(change) for change in changes if change.action == "update"}, by=by)
 
-    def delete(self, names: Collection[str]) -> None:
-        many.delete(Scope, names, by=BY)
+    def delete(self, names: Collection[str], *, by: str) -> None:
+        many.delete(Scope, names, by=by)
 
 
 def _changed(change: Change) -> dict[str, Any]:

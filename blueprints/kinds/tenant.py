@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from blueprints.kinds.kind import BY, Change, Kind
+from blueprints.kinds.kind import Change, Kind
 from idp.events.changes import change_tenant
 from idp.tenancy import tenants
 from idp.tenancy.models import Tenant
@@ -34,9 +34,9 @@ class TenantKind(Kind):
         tenants.checked(Tenant(**{"name": change.name, "title": change.name, **_columns(change)}))
         tenants.check_domains(change.name, change.given.get("domains", ()))
 
-    def write(self, changes: Sequence[Change]) -> None:
+    def write(self, changes: Sequence[Change], *, by: str) -> None:
         for change in changes:
-            change_tenant(by=BY, domains=change.given.get("domains"), **_columns(change))
+            change_tenant(by=by, domains=change.given.get("domains"), **_columns(change))
 
 
 def _columns(change: Change) -> dict[str, Any]:

@@ -121,6 +121,12 @@ def guarded(pk: int) -> bool:
     return Credential.objects.filter(person_id=pk).exists()
 
 
+def unguarded_staff(most: int = 20) -> list[str]:
+    """The usernames of active people with a role who have nothing but a password, sorted."""
+    people = Person.objects.filter(is_active=True, credentials=None).exclude(role="")
+    return list(people.order_by("username").values_list("username", flat=True)[:most])
+
+
 def replace_kind(pk: int, kind: str, fresh: Sequence[Credential], *, first: bool) -> None:
     """Stores ``fresh`` in place of all that the person had of ``kind``. To be called within a transaction.
 
@@ -148,6 +154,17 @@ def remove(pk: int, *, of: int, by: str) -> bool:
     (mine.filter(kind=kind) if kind == RECOVERY_CODE else mine.filter(pk=pk)).delete()
     publish("person.credential_removed", actor=by, target=person.username, credential=kind, last=not mine.exists())
     return True
+
+
+@transaction.atomic
+def remove_all(person: Person, *, by: str) -> int:
+    """Removes whatever guards the account beside a password, for somebody who has lost it; answers how many kinds. Sessions end:
+    whoever found the phone may be signed in with it.
+    """
+    gone = sum(remove(each.pk, of=person.pk, by=by) for each in held(person))
+    if gone:
+        sessions.end_all(person, why="second factor reset", by=by)
+    return gone
 
 
 @lru_cache(maxsize=1)

@@ -59,6 +59,13 @@ class Person(TenantModel):
             models.UniqueConstraint(fields=["tenant", "username"], name="one_person_per_username"),
             models.UniqueConstraint(fields=["tenant", "email"], condition=~models.Q(email=""), name="one_person_per_email"),
         ]
+        indexes = [
+            models.Index(
+                fields=["tenant", "username", "name", "email", "is_active"], name="people_by_words"
+            ),  # searched in the index alone
+            models.Index(fields=["tenant", "created_at"], name="people_by_age"),
+            models.Index(fields=["tenant", "role"], name="people_by_role"),  # whether anybody administers is asked often
+        ]
 
     def __str__(self) -> str:
         return self.username
@@ -92,7 +99,10 @@ class Credential(TenantModel):
     used_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["person", "kind"], name="credentials_of_a_person")]
+        indexes = [
+            models.Index(fields=["person", "kind"], name="credentials_of_a_person"),
+            models.Index(fields=["tenant", "created_at", "person", "kind"], name="credentials_by_age"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.person_id}"
@@ -110,6 +120,11 @@ class Session(TenantModel):
     ended_at = models.DateTimeField(null=True)
     address = models.CharField(max_length=45, blank=True)
     agent = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["tenant", "authenticated_at", "person", "address", "ended_at", "expires_at"], name="sessions_by_age")
+        ]
 
     def __str__(self) -> str:
         return f"{self.person_id}@{self.address}"

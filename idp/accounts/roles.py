@@ -65,6 +65,14 @@ def require(person: Person | None, operation: str) -> None:
         raise NotAllowed(NotAllowed.__doc__)
 
 
+def require_over(person: Person, role: str) -> None:
+    """Raises NotAllowed where somebody with ``role`` may do anything that this person may not: nobody changes, helps or makes one who
+    may do more than they do themselves, else a recovery link would be a way up.
+    """
+    if any(role in roles and person.role not in roles for roles in allowed().values()):
+        raise NotAllowed(NotAllowed.__doc__)
+
+
 def operations_of(person: Person | None) -> list[str]:
     """Everything that this person may do here, in the order of the matrix."""
     return [operation for operation in allowed() if may(person, operation)]

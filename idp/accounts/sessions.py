@@ -137,20 +137,20 @@ def alive(pk: int | None) -> Session | None:
     return _living(now).filter(pk=pk, person__is_active=True).select_related("person").first() if pk else None
 
 
-def end(pk: int, *, why: str) -> bool:
-    """Ends one session, at once and on every node; answers whether it was alive."""
+def end(pk: int, *, why: str, by: str = "") -> bool:
+    """Ends one session, at once and on every node; answers whether it was alive. ``by``: who did it, "" for the person themselves."""
     session = Session.objects.filter(pk=pk, ended_at=None).select_related("person").first()
     if session is None or not Session.objects.filter(pk=pk, ended_at=None).update(ended_at=timezone.now()):
         return False
-    publish("session.ended", actor=session.person.username, why=why)
+    publish("session.ended", actor=by or session.person.username, target=session.person.username, why=why)
     return True
 
 
-def end_all(person: Person, *, why: str) -> int:
+def end_all(person: Person, *, why: str, by: str = "") -> int:
     """Ends every session of a person; answers how many."""
     ended = Session.objects.filter(person=person, ended_at=None).update(ended_at=timezone.now())
     if ended:
-        publish("session.ended", target=person.username, why=why, count=ended)
+        publish("session.ended", actor=by, target=person.username, why=why, count=ended)
     return ended
 
 

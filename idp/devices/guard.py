@@ -38,6 +38,7 @@ def charge_unknown_device_code(address: str) -> None:
     unknown = Budget("device_code.unknown", 100, timedelta(minutes=10))
     refused = charge([Spend(unknown, address and address_key(address))])
     if isinstance(refused, Exhausted):
+        publish_once("device.guessing_throttled", unknown.window, why="too many unknown device codes")
         raise TooManyRequests(retry_after=60)
 
 

@@ -48,6 +48,8 @@ class DeviceCode(TenantModel):
             models.Index(fields=["application", "state", "expires_at"], name="devices_of_application"),
             models.Index(fields=["tenant", "network", "state"], name="devices_of_network"),
             models.Index(fields=["tenant", "state", "expires_at"], name="devices_open"),
+            models.Index(fields=["tenant", "created_at", "application", "person", "label", "address"], name="devices_by_age"),
+            models.Index(fields=["tenant", "expires_at"], condition=models.Q(family=None), name="devices_without_tokens"),  # the sweep
         ]
 
     def __str__(self) -> str:

@@ -231,15 +231,29 @@ def reused(row: DeviceCode) -> None:
 
 
 @transaction.atomic
-def revoke(pk: int, *, why: str) -> bool:
-    """``approved | redeemed → revoked``, with every token that came out of it; answers whether there was anything to revoke."""
+def revoke(pk: int, *, why: str, by: str = "") -> bool:
+    """``approved | redeemed → revoked``, with every token that came out of it; answers whether there was anything to revoke.
+
+    ``by``: the administrator who did it, "" where the protocol did.
+    """
     row = DeviceCode.objects.filter(pk=pk).select_related("family__person", "family__application", "application").first()
     living = DeviceCode.objects.filter(pk=pk, state__in=(State.APPROVED, State.REDEEMED))
     if row is None or not living.update(state=State.REVOKED):
         return False
     if row.family:
         tokens.revoke_family(row.family, why=why)
-    _tell("device.revoked", row, why=why)
+    _tell("device.revoked", row, why=why, **({"actor": by} if by else {}))
+    return True
+
+
+@transaction.atomic
+def turn_away(pk: int, *, by: str, why: str) -> bool:
+    """``pending → denied`` by an administrator; answers whether it was still waiting."""
+    row, now = _row(pk), timezone.now()
+    waiting_rows = DeviceCode.objects.filter(pk=pk, state=State.PENDING, expires_at__gt=now)
+    if row is None or not waiting_rows.update(state=State.DENIED, decided_at=now):
+        return False
+    _tell("device.denied", row, actor=by, why=why)
     return True
 
 
@@ -255,11 +269,13 @@ def drop_all(*, why: str) -> int:
 def expire(now: datetime, grace: timedelta, batch: int = 200) -> int:
     """Marks one batch of overdue codes as expired and deletes one batch whose grace period is over; answers how many rows.
 
-    Until it is deleted a code is reported as expired, after that as unknown (D37).
+    Until it is deleted a code is reported as expired, after that as unknown (D37). What was redeemed is kept as long as its token
+    family is, so that the device can be looked at and revoked, and a code that comes back is noticed (D27).
     """
     overdue = DeviceCode.objects.filter(state__in=(State.PENDING, State.APPROVED), expires_at__lte=now)
     marked = _mark_expired(overdue, batch)
-    gone = list(DeviceCode.objects.filter(state__in=_CLOSED, expires_at__lte=now - grace).values_list("pk", flat=True)[:batch])
+    over = DeviceCode.objects.filter(state__in=_CLOSED, expires_at__lte=now - grace, family=None)
+    gone = list(over.values_list("pk", flat=True)[:batch])
     return marked + (DeviceCode.objects.filter(pk__in=gone).delete()[0] if gone else 0)
 
 

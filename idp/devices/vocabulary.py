@@ -1,43 +1,28 @@
 """The words about the waiting device that a condition may use."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
+from idp.devices.pretended import pretended
 from idp.devices.service import Waiting, waiting
 from idp.ratelimit.budgets import address_key
 from idp.words import ABSENT, About, Word, WordType
 
 
-@dataclass(frozen=True)
-class _Pretended:
-    """The device that a dry run takes for granted."""
-
-    address: str
-    asked_at: datetime
-    agent: str = ""
-    label: str = ""
-
-
-def _device(type_: WordType, read: Callable[[Waiting | _Pretended, About], Any], doc: str) -> Word:
+def _device(type_: WordType, read: Callable[[Waiting, About], Any], doc: str) -> Word:
     """A word about the device whose code was entered; one on which somebody has decided, or whose code expired, has empty values."""
 
     def load(about: About) -> Any:
         request = about.facts.get("request") or {}
         asked = request.get("device")
-        device = about.once("device", asked, waiting) if asked else _assumed(request)
+        device = about.once("device", asked, waiting) if asked else pretended(request)
         return read(device, about) if device else ABSENT[type_]
 
     return Word(type_, load, needs="request", doc=doc)
 
 
-def _assumed(request: Mapping[str, Any]) -> "_Pretended | None":
-    shows = request.get("shows")
-    return _Pretended(shows["address"], datetime.fromisoformat(shows["asked"])) if shows else None
-
-
-def _same_network(device: Waiting | _Pretended, about: About) -> bool:
+def _same_network(device: Waiting, about: About) -> bool:
     return bool(device.address and about.address) and address_key(device.address) == address_key(about.address)
 
 

@@ -6,8 +6,22 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from idp.events.bus import known_kinds
 from idp.events.models import Event
 from idp.listing import BadWish, Column, Filter, Listing
+
+_AREAS = (
+    ("session", _("Sign-ins and sessions")),
+    ("device", _("Devices")),
+    ("tokens", _("Tokens")),
+    ("client", _("Secrets of applications")),
+    ("flow", _("Flows")),
+    *(("person", _("People")), ("group", _("Groups"))),
+    *(("application", _("Applications")), ("scope", _("Scopes"))),
+    *(("tenant", _("The tenant")), ("mail", _("Mails")), ("key", _("Signing keys"))),
+    *(("blueprint", _("Blueprints")), ("secret", _("Secrets of blueprints"))),
+    ("events", _("Events left out")),
+)
 
 
 def _moment(path: str) -> Any:
@@ -23,13 +37,18 @@ def _moment(path: str) -> Any:
     return narrow
 
 
+def _area(rows: QuerySet[Event], value: str) -> QuerySet[Event]:
+    """By the kinds that there are: a beginning is looked for in no index, whatever the database's collation."""
+    return rows.filter(kind__in=[kind for kind in known_kinds() if kind.startswith(f"{value}.")])
+
+
 EVENTS = Listing(
     "events",
     _("Events"),
     lambda: Event.objects.all(),
     (
         Column("at", _("When"), lambda row: row.at.isoformat(), "at", "time"),
-        Column("kind", _("What"), lambda row: row.kind, "kind", "code"),
+        Column("kind", _("What"), lambda row: row.kind, "kind", "code", few=True),
         Column("actor", _("Who"), lambda row: row.actor),
         Column("target", _("To what"), lambda row: row.target),
         Column("application", _("Application"), lambda row: row.application),
@@ -38,11 +57,11 @@ EVENTS = Listing(
     ),
     filters=(
         Filter("kind", _("What"), lambda rows, value: rows.filter(kind=value)),
-        Filter("area", _("Area"), lambda rows, value: rows.filter(kind__startswith=f"{value}.")),
+        Filter("area", _("About"), _area, lambda: _AREAS),
         Filter("actor", _("Who"), lambda rows, value: rows.filter(actor=value)),
         Filter("target", _("To what"), lambda rows, value: rows.filter(target=value)),
         Filter("since", _("Since"), _moment("at__gte")),
         Filter("until", _("Until"), _moment("at__lt")),
     ),
-    order="-pk",
+    order="-at",
 )

@@ -8,7 +8,7 @@ from idp.tenancy.models import TenantModel
 class Event(TenantModel):
     """Who did what to what, through which application, from where."""
 
-    at = models.DateTimeField(db_index=True)
+    at = models.DateTimeField()
     kind = models.CharField(max_length=60)
     actor = models.CharField(max_length=150, blank=True)
     target = models.CharField(max_length=200, blank=True)
@@ -19,7 +19,14 @@ class Event(TenantModel):
     data = models.JSONField(default=dict)
 
     class Meta:
-        indexes = [models.Index(fields=["tenant", "kind", "-at"], name="events_by_kind")]
+        indexes = [
+            models.Index(fields=["tenant", "kind", "-at"], name="events_by_kind"),
+            models.Index(fields=["tenant", "at"], name="events_by_time"),
+            models.Index(fields=["tenant", "topic", "kind"], name="events_by_topic"),  # a device's story
+            models.Index(fields=["tenant", "actor", "at"], name="events_by_actor"),
+            models.Index(fields=["tenant", "target", "at"], name="events_by_target"),  # an object's history
+            models.Index(fields=["tenant", "id"], name="events_by_number"),  # the newest of a quiet tenant among busy ones
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.actor} {self.target}".strip()

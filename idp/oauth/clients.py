@@ -1,15 +1,22 @@
 """Who the client is: authentication at the token and the device endpoint, and whom it may serve."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from datetime import timedelta
+from itertools import islice
 
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
 
+from idp.accounts.credentials import outdated
 from idp.accounts.models import Person
 from idp.accounts.people import groups_of
-from idp.events.bus import publish
-from idp.oauth.errors import InvalidClient, UnauthorizedClient
+from idp.events.bus import publish, publish_once
+from idp.events.origin import current_origin
+from idp.oauth import tokens
+from idp.oauth.errors import InvalidClient, TooManyRequests, UnauthorizedClient
 from idp.oauth.forms import Credentials
-from idp.oauth.models import Application, Scope
+from idp.oauth.models import CLIENT_CREDENTIALS, Application, Scope, TokenFamily
+from idp.ratelimit.budgets import Budget, Spend, address_key, charge, exhausted_until
 from idp.sealing import digest, new_token, same
 from idp.tenancy.scope import current_tenant
 
@@ -18,25 +25,44 @@ STANDARD_SCOPES = {
     "profile": "See your name and username",
     "email": "See your email address",
     "offline_access": "Stay signed in when you are away",
+    "foyer:read": "See everything here that you may see as an administrator",
+    "foyer:write": "Change everything here that you may change as an administrator",
 }
+WRONG_SECRETS = Budget("client.secret", 30, timedelta(minutes=10))
+
+
+class NotRenewed(Exception):
+    """The secret was changed a moment ago, or there is none. Look at the application again."""
 
 
 def authenticate(credentials: Credentials) -> Application:
-    """The active application with these credentials; raises InvalidClient.
+    """The active application with these credentials; raises InvalidClient, or TooManyRequests after thirty wrong secrets.
 
     A confidential client must show its secret, a public one has none to show (RFC 6749 section 3.2.1). Which of unknown,
     inactive and wrong it was is not told.
     """
     application = Application.objects.filter(client_id=credentials.client_id, is_active=True).first()
-    if application is None or not _authentic(application, credentials.secret):
+    if application is None or (credentials.secret is None) is application.confidential:
         raise InvalidClient
+    if credentials.secret is not None:
+        _judge_secret(application, credentials.secret)
     return application
 
 
-def _authentic(application: Application, secret: str | None) -> bool:
-    if not application.confidential:
-        return secret is None
-    return secret is not None and same(application.secret_hash, digest(secret))
+def _judge_secret(application: Application, secret: str) -> None:
+    """Guards secrets that somebody chose; generated ones need no guard (RFC 6749 section 2.3.1).
+
+    Wrong ones count for this client from one address, so that nobody locks out a client from elsewhere, and a right one costs
+    no write. Once they are used up the right one is refused too, or the guard would guard nothing.
+    """
+    address = current_origin().address
+    guess = Spend(WRONG_SECRETS, f"{application.pk} {address and address_key(address)}")
+    if exhausted_until(guess):
+        publish_once("client.throttled", WRONG_SECRETS.window, application=application.name, why="too many wrong secrets")
+        raise TooManyRequests("Too many wrong client secrets came from your address.", retry_after=60)
+    if not same(application.secret_hash, digest(secret)):
+        charge([guess])
+        raise InvalidClient
 
 
 def require_grant(application: Application, grant_type: str) -> None:
@@ -57,6 +83,13 @@ def may_use(person: Person, application: Application) -> bool:
     return not application.groups or bool(set(application.groups) & set(groups_of(person.pk)))
 
 
+def still_good(family: TokenFamily) -> bool:
+    """Whether whoever acts with these tokens still may: the person, or the application for itself."""
+    if family.person is None:
+        return family.application.is_active and CLIENT_CREDENTIALS in family.application.grants
+    return may_use(family.person, family.application) and not outdated(family.person, family.authenticated_at)
+
+
 def find(pk: int) -> Application | None:
     """The active application of this tenant with this key."""
     return Application.objects.filter(pk=pk, is_active=True).first()
@@ -65,6 +98,17 @@ def find(pk: int) -> Application | None:
 def by_name(name: str) -> Application | None:
     """The active application of this tenant with this name."""
     return Application.objects.filter(name=name, is_active=True).first()
+
+
+def with_grants(wanted: Collection[str], *, most: int = 100, besides: str = "") -> list[Application]:
+    """The first active applications, by title, that have one of these grants; and the one with the name ``besides`` if it is not
+    among them.
+    """
+    rows = Application.objects.filter(is_active=True).order_by("title", "name").defer("logo")
+    found = list(islice((row for row in rows.iterator() if set(wanted) & set(row.grants)), most))
+    if besides and besides not in [row.name for row in found]:
+        found += [row for row in rows.filter(name=besides) if set(wanted) & set(row.grants)]
+    return found
 
 
 def scope_names() -> list[str]:
@@ -98,6 +142,8 @@ def save_application(name: str, *, by: str, **values: object) -> Application:
         application.full_clean()
         application.save()
         publish("application.created" if created else "application.changed", actor=by, target=name, keys=sorted(changed))
+        if "secret_hash" in changed:
+            tokens.revoke_service_tokens([application.pk], by=by)
     return application
 
 
@@ -114,6 +160,23 @@ def save_scope(name: str, *, by: str, **values: str) -> Scope:
         scope.save()
         publish("scope.changed" if found else "scope.created", actor=by, target=name, keys=sorted(changed))
     return scope
+
+
+@transaction.atomic
+def renew_secret(name: str, *, by: str) -> str:
+    """A new secret of a confidential application, told this once; raises NotRenewed.
+
+    The old one ends at once, and with it whatever the application obtained for itself: who renews a secret may have lost it.
+    """
+    application = Application.objects.filter(name=name, confidential=True).first()
+    if application is None:
+        raise NotRenewed(_("There is no application with this name that has a secret."))
+    secret, hashed = new_secret()
+    if not Application.objects.filter(pk=application.pk, secret_hash=application.secret_hash).update(secret_hash=hashed):
+        raise NotRenewed(_("Somebody else gave it a new secret a moment ago. Look at it again."))
+    publish("application.changed", actor=by, target=name, keys=["secret_hash"])
+    tokens.revoke_service_tokens([application.pk], by=by)
+    return secret
 
 
 def new_secret() -> tuple[str, str]:

@@ -55,20 +55,21 @@ def exchange(authorization: str, form: Form, issuer: str) -> TokenAnswer:
     found = grant.find(application, form, issuer)
     if why := _objection(found):
         grant.refuse(found, why)
-        publish("tokens.refused", actor=found.person.username, application=application.name, why=why)
+        publish("tokens.refused", actor=found.actor, application=application.name, why=why)
         raise grant.refusal()
     with transaction.atomic():
         family = grant.redeem(found)
         answer = tokens.issue(found, family)
-        publish("tokens.issued", actor=found.person.username, application=application.name, grant=grant.grant_type, scope=answer.scope)
+        about = {"application": application.name, "topic": tokens.topic_of(family)}
+        publish("tokens.issued", actor=found.actor, grant=grant.grant_type, scope=answer.scope, **about)
     return answer
 
 
 def _objection(found: Entitlement) -> str:
-    """Why this person may not have these tokens now; "" when they may (checklist D33, B15)."""
-    if not clients.may_use(found.person, found.application):
+    """Why these tokens may not be had now, by this person or by the application itself; "" when they may (checklist D33, B15)."""
+    if found.person and not clients.may_use(found.person, found.application):
         return "person may not use the application"
-    if outdated(found.person, found.authenticated_at):
+    if found.person and outdated(found.person, found.authenticated_at):
         return "credentials were changed since"
     if not set(found.scopes) <= set(found.application.scopes):
         return "application lost a scope"

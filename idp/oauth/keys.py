@@ -3,7 +3,7 @@
 import hashlib
 import json
 from base64 import urlsafe_b64encode
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, cast
 
@@ -60,6 +60,12 @@ def rotate(*, by: str, keep_old: bool = True) -> SigningKey:
     key = _make()
     publish("key.rotated", actor=by, target=key.kid)
     return key
+
+
+def retiring() -> list[tuple[str, datetime]]:
+    """(kid, until when it verifies) of the keys that sign no more but still verify, the next to go first."""
+    rows = SigningKey.objects.filter(retires_at__gt=timezone.now()).order_by("retires_at")
+    return [(kid, until) for kid, until in rows.values_list("kid", "retires_at") if until]
 
 
 def _make() -> SigningKey:

@@ -4,7 +4,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from idp.listing import Column, Filter, Listing
+from idp.listing import Column, Filter, Listing, refers
 from idp.oauth.models import Application, Scope, SigningKey, TokenFamily
 
 _YES_NO = (("yes", _("Yes")), ("no", _("No")))
@@ -14,6 +14,10 @@ _DEVICE = "urn:ietf:params:oauth:grant-type:"
 def _alive(rows: QuerySet[TokenFamily], value: str) -> QuerySet[TokenFamily]:
     alive = {"revoked_at": None, "expires_at__gt": timezone.now()}
     return rows.filter(**alive) if value == "yes" else rows.exclude(**alive)
+
+
+def _given(rows: QuerySet[TokenFamily], value: str) -> QuerySet[TokenFamily]:
+    return rows.filter(person__isnull=value == "service")
 
 
 APPLICATIONS = Listing(
@@ -60,7 +64,7 @@ SCOPES = Listing(
 KEYS = Listing(
     "keys",
     _("Signing keys"),
-    lambda: SigningKey.objects.all(),
+    lambda: SigningKey.objects.defer("private_key"),  # nobody unseals what is not shown
     (
         Column("kid", _("Key id"), lambda row: row.kid, kind="code"),
         Column("algorithm", _("Algorithm"), lambda row: row.algorithm, "algorithm"),
@@ -76,18 +80,19 @@ CONSENTS = Listing(
     _("Consents"),
     lambda: TokenFamily.objects.select_related("person", "application"),
     (
-        Column("person", _("Person"), lambda row: row.person.username, "person__username"),
-        Column("application", _("Application"), lambda row: row.application.name, "application__name"),
+        Column("person", _("Person"), lambda row: row.subject, "person__username", few=True),
+        Column("application", _("Application"), lambda row: row.application.name, "application__name", few=True),
         Column("scopes", _("May"), lambda row: list(row.scopes), kind="list"),
         Column("created", _("Given"), lambda row: row.created_at.isoformat(), "created_at", "time"),
-        Column("expires", _("Until"), lambda row: row.expires_at.isoformat(), "expires_at", "time"),
-        Column("revoked", _("Revoked"), lambda row: row.revoked_at.isoformat() if row.revoked_at else None, "revoked_at", "time"),
+        Column("expires", _("Until"), lambda row: row.expires_at.isoformat(), "expires_at", "time", few=True),
+        Column("revoked", _("Revoked"), lambda row: row.revoked_at.isoformat() if row.revoked_at else None, "revoked_at", "time", few=True),
     ),
     search=("person__username", "application__name"),
     filters=(
         Filter("alive", _("Alive"), _alive, lambda: _YES_NO),
-        Filter("person", _("Person"), lambda rows, value: rows.filter(person__username=value)),
-        Filter("application", _("Application"), lambda rows, value: rows.filter(application__name=value)),
+        Filter("given", _("Given by"), _given, lambda: (("person", _("A person")), ("service", _("A service account")))),
+        Filter("person", _("Person"), refers("person__username")),
+        Filter("application", _("Application"), refers("application__name")),
     ),
     order="-created_at",
     key="identifier",

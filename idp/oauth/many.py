@@ -8,6 +8,7 @@ from django.db.models import Value
 from django.db.models.functions import Cast, Concat
 
 from idp.events.bus import publish_many
+from idp.oauth import tokens
 from idp.oauth.models import Application, Scope
 from idp.tenancy.rows import write_columns
 
@@ -44,6 +45,7 @@ def change(model: type[_Row], changes: Mapping[str, Mapping[str, Any]], *, by: s
     if rows and columns:
         write_columns(rows.values(), columns)
         publish_many(f"{_word(model)}.changed", [(name, "", "") for name in rows], actor=by)
+        tokens.revoke_service_tokens([rows[name].pk for name, values in changes.items() if "secret_hash" in values], by=by)
 
 
 @transaction.atomic

@@ -9,6 +9,7 @@ from django.db import models
 from idp.sealing import SealedField
 from idp.tenancy.models import TenantModel, picture, slug
 
+CLIENT_CREDENTIALS = "client_credentials"
 client_id_syntax = RegexValidator(r"\A[\x21-\x7e]{1,100}\Z", "Visible ASCII without spaces, 100 characters at most (RFC 6749 A.1).")
 scope_syntax = RegexValidator(r"\A[\x21\x23-\x5b\x5d-\x7e]{1,100}\Z", "A scope token of RFC 6749 section 3.3.")
 
@@ -16,6 +17,11 @@ scope_syntax = RegexValidator(r"\A[\x21\x23-\x5b\x5d-\x7e]{1,100}\Z", "A scope t
 def new_client_id() -> str:
     """128 random bits; nobody chooses it, so it can never be taken for a person's ``sub`` (RFC 9700 section 4.15)."""
     return uuid4().hex
+
+
+def new_service_subject() -> str:
+    """The ``sub`` of an application that acts for itself; its first letters keep it apart from every person's (RFC 9700 section 4.15)."""
+    return f"service-{uuid4().hex}"
 
 
 class Scope(TenantModel):
@@ -35,7 +41,8 @@ class Scope(TenantModel):
 class Application(TenantModel):
     """A client of the protocol (RFC 6749 section 2), with what it may do and how its devices behave.
 
-    ``flows``: by designation, the flows that people walk for it in place of the tenant's own.
+    ``flows``: by designation, the flows that people walk for it in place of the tenant's own. ``subject``: the ``sub`` of its
+    service account, which nobody chooses and which stays when the client id is changed.
     """
 
     name = models.CharField(max_length=50, validators=[slug])
@@ -45,6 +52,7 @@ class Application(TenantModel):
     logo = models.TextField(blank=True, default="", validators=[picture])
     client_id = models.CharField(max_length=100, default=new_client_id, validators=[client_id_syntax])
     secret_hash = models.CharField(max_length=64, blank=True, default="")
+    subject = models.CharField(max_length=40, unique=True, default=new_service_subject, editable=False)
     confidential = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True)
     grants = models.JSONField(default=list, blank=True)
@@ -70,6 +78,13 @@ class Application(TenantModel):
     def clean(self) -> None:
         if self.confidential and not self.secret_hash:
             raise ValidationError({"confidential": "A confidential application needs a client secret."})
+        if CLIENT_CREDENTIALS in self.grants and not self.confidential:
+            raise ValidationError({"grants": "Only a confidential application can act for itself (RFC 6749 section 4.4)."})
+
+    @property
+    def service_account(self) -> str:
+        """How the audit trail calls the application itself: its capital keeps it apart from usernames, which are folded."""
+        return f"Service account {self.name}"
 
 
 class SigningKey(TenantModel):
@@ -87,11 +102,14 @@ class SigningKey(TenantModel):
 
 
 class TokenFamily(TenantModel):
-    """All tokens that come out of one approval: whoever revokes the family ends every one of them."""
+    """All tokens that come out of one approval: whoever revokes the family ends every one of them.
+
+    ``person`` None: nobody approved, the application acts for itself.
+    """
 
     identifier = models.CharField(max_length=32, unique=True)
     application = models.ForeignKey(Application, on_delete=models.CASCADE, related_name="families")
-    person = models.ForeignKey("accounts.Person", on_delete=models.CASCADE, related_name="+")
+    person = models.ForeignKey("accounts.Person", null=True, on_delete=models.CASCADE, related_name="+")
     issuer = models.CharField(max_length=300)
     scopes = models.JSONField()
     methods = models.JSONField(default=list)
@@ -100,8 +118,18 @@ class TokenFamily(TenantModel):
     expires_at = models.DateTimeField(db_index=True)
     revoked_at = models.DateTimeField(null=True)
 
+    class Meta:
+        indexes = [
+            models.Index(fields=["tenant", "created_at", "person", "application", "revoked_at", "expires_at"], name="families_by_age")
+        ]
+
     def __str__(self) -> str:
         return self.identifier
+
+    @property
+    def subject(self) -> str:
+        """Who acts with these tokens: a username, or the application's service account."""
+        return self.person.username if self.person else self.application.service_account
 
 
 class RefreshToken(TenantModel):

@@ -2,6 +2,7 @@
 
 import hashlib
 from base64 import urlsafe_b64encode
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,17 +25,23 @@ SECOND_FACTORS = {"otp", "hwk", "swk", "mfa"}
 class Entitlement:
     """What a grant found: that ``application`` may act for ``person`` within ``scopes``, proved so and then.
 
-    ``subject`` is the row of the grant itself (a device code, a refresh token), for its compare-and-set.
+    ``person`` None: it acts for itself, as its service account. ``subject`` is the row of the grant itself (a device code, a
+    refresh token), for its compare-and-set.
     """
 
     application: Application
-    person: Person
+    person: Person | None
     scopes: tuple[str, ...]
     issuer: str
     methods: tuple[str, ...]
     authenticated_at: datetime
     subject: Any
     nonce: str | None = None
+
+    @property
+    def actor(self) -> str:
+        """Who acts, as the audit trail says it."""
+        return self.person.username if self.person else self.application.service_account
 
 
 @dataclass(frozen=True)
@@ -82,18 +89,35 @@ def issue(found: Entitlement, family: TokenFamily) -> TokenAnswer:
     lifetime = found.application.access_token_lifetime
     key = keys.current_key()
     access_token = keys.sign(key, _access_claims(found, family, now, lifetime), typ="at+jwt")
-    id_token = keys.sign(key, _id_claims(found, now, lifetime, access_token), typ="JWT") if "openid" in found.scopes else None
+    about_a_person = found.person is not None and "openid" in found.scopes
+    id_token = keys.sign(key, _id_claims(found, now, lifetime, access_token), typ="JWT") if about_a_person else None
     refresh_token = _refresh_token(found, family, now)
     return TokenAnswer(lifetime, " ".join(found.scopes), access_token, id_token, refresh_token)
 
 
+def topic_of(family: TokenFamily) -> str:
+    """The topic of the events about a family's tokens."""
+    return f"family:{family.pk}"
+
+
 @transaction.atomic
-def revoke_family(family: TokenFamily, *, why: str) -> bool:
-    """Ends every token of a family; answers whether it was alive."""
+def revoke_family(family: TokenFamily, *, why: str, by: str = "") -> bool:
+    """Ends every token of a family; answers whether it was alive. ``by``: the administrator who did it, "" where the protocol did."""
     if not TokenFamily.objects.filter(pk=family.pk, revoked_at=None).update(revoked_at=timezone.now()):
         return False
-    publish("tokens.revoked", target=family.person.username, application=family.application.name, why=why)
+    about = {"application": family.application.name, "topic": topic_of(family)}
+    publish("tokens.revoked", actor=by, target=family.subject, why=why, **about)
     return True
+
+
+@transaction.atomic
+def revoke_service_tokens(applications: Collection[int], *, by: str) -> None:
+    """Ends every token that these applications obtained for themselves with a secret that they no longer have."""
+    now = timezone.now()
+    rows = TokenFamily.objects.filter(application__in=applications, person=None, revoked_at=None, expires_at__gt=now)
+    for application in Application.objects.filter(pk__in=rows.values("application")):
+        ended = rows.filter(application=application).update(revoked_at=now)
+        publish("tokens.revoked", actor=by, target=application.service_account, application=application.name, why="new secret", count=ended)
 
 
 def living_family(identifier: str) -> TokenFamily | None:
@@ -108,15 +132,12 @@ def acr(methods: tuple[str, ...]) -> str:
 
 
 def _common(found: Entitlement, now: datetime, lifetime: int) -> dict[str, Any]:
-    return {
-        "iss": found.issuer,
-        "sub": found.person.subject,
-        "iat": int(now.timestamp()),
-        "exp": int(now.timestamp()) + lifetime,
-        "auth_time": int(found.authenticated_at.timestamp()),
-        "acr": acr(found.methods),
-        "amr": list(found.methods),
-    }
+    """How somebody signed in is said only where somebody did (RFC 9068 section 2.2.1)."""
+    issued = int(now.timestamp())
+    claims = {"iss": found.issuer, "sub": (found.person or found.application).subject, "iat": issued, "exp": issued + lifetime}
+    if found.person is None:
+        return claims
+    return {**claims, "auth_time": int(found.authenticated_at.timestamp()), "acr": acr(found.methods), "amr": list(found.methods)}
 
 
 def _access_claims(found: Entitlement, family: TokenFamily, now: datetime, lifetime: int) -> dict[str, Any]:
@@ -143,8 +164,8 @@ def _id_claims(found: Entitlement, now: datetime, lifetime: int, access_token: s
 
 
 def _refresh_token(found: Entitlement, family: TokenFamily, now: datetime) -> str | None:
-    """A new generation, where offline access was consented to (Core section 11) and the application has the grant."""
-    if "offline_access" not in family.scopes or REFRESH not in found.application.grants:
+    """A new generation, where a person consented to offline access (Core section 11) and the application has the grant."""
+    if found.person is None or "offline_access" not in family.scopes or REFRESH not in found.application.grants:
         return None
     token = new_token()
     expires = now + timedelta(seconds=found.application.refresh_token_lifetime)

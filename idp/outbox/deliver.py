@@ -85,6 +85,13 @@ def pause(attempts: int) -> timedelta:
     return min(_FIRST_PAUSE * (1 << attempts - 1), _LONGEST_PAUSE)
 
 
+def failed(since: datetime) -> tuple[int, str]:
+    """How many were given up from then on, and why the last one was; it holds nothing of what was to be delivered."""
+    rows = Delivery.objects.filter(state=State.FAILED, ended_at__gte=since)
+    newest = rows.order_by("-ended_at").values_list("why", flat=True).first()
+    return rows.count(), newest or ""
+
+
 def sweep(now: datetime, batch: int = 1000) -> int:
     """Deletes one batch of rows that ended long ago; answers how many."""
     deleted = 0

@@ -1,4 +1,4 @@
-"""Writes many rows that each get values of their own, in one prepared statement."""
+"""Writes many rows that each have values of their own, in one prepared statement."""
 
 from collections.abc import Collection, Iterable
 
@@ -19,5 +19,18 @@ def write_columns(rows: Iterable[models.Model], columns: Collection[str]) -> Non
     key = some[0]._meta.pk
     statement = f"UPDATE {quote(some[0]._meta.db_table)} SET {sets} WHERE {quote(str(key.column))} = %s"  # noqa: S608 names of our own models
     values = [[*(field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields), row.pk] for row in some]  # type: ignore[union-attr]
+    with connection.cursor() as cursor:
+        cursor.executemany(statement, values)
+
+
+def insert_rows(rows: Collection[models.Model]) -> None:
+    """Stores new rows of one model exactly as they are: ``bulk_create`` would set ``created_at`` to this moment. No keys come back."""
+    if not rows:
+        return
+    model, quote = type(next(iter(rows))), connection.ops.quote_name
+    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
+    names, places = ", ".join(quote(str(field.column)) for field in fields), ", ".join(["%s"] * len(fields))
+    statement = f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES ({places})"  # noqa: S608 names of our own models
+    values = [[field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields] for row in rows]
     with connection.cursor() as cursor:
         cursor.executemany(statement, values)

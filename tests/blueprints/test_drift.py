@@ -20,8 +20,8 @@ from blueprints.tasks import look_for_drift
 from idp.accounts.credentials import hash_password, store_password
 from idp.accounts.many import delete_groups
 from idp.accounts.people import by_username, save_person
-from idp.events.bus import history
 from idp.events.changes import change_tenant, forget_wording, word_mail
+from idp.events.feed import since
 from idp.oauth.clients import save_application, save_scope
 from idp.sealing import digest
 from idp.tenancy.models import Tenant
@@ -42,7 +42,7 @@ def command(*arguments: str) -> tuple[int, str]:
 
 def told(kind: str) -> list[dict[str, Any]]:
     """The events of this kind in the tenant in scope."""
-    return [event for event in history(0, 1000) if event["kind"] == kind]
+    return [event for event in since(0, most=1000).rows if event["kind"] == kind]
 
 
 def test_nothing_drifts_by_itself(acme: Tenant) -> None:

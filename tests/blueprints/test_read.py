@@ -37,7 +37,7 @@ def problems(*files: Path) -> list[str]:
         ("application: a\ndevice: {code_lifetime: 2h}\n", "b.yaml:2:10: device.code_lifetime: Must lie between 0:00:30 and 1:00:00."),
         ("application: a\ndevice: {interval: 5}\n", "b.yaml:2:10: device.interval: A duration is written like 30s, 10m, 2h or 7d."),
         ("flow: f\ntitle: T\nfor: device_code\nsteps:\n  - stage: deny\n    if: x\n", "b.yaml:6:5: steps.0.if: There is no such key."),
-        ("flow: f\ntitle: T\nfor: device_code\nsteps: []\n", "b.yaml:4:1: steps: Tuple should have at least 1 item"),
+        ("flow: f\ntitle: T\nfor: device_code\nsteps: 7\n", "b.yaml:4:1: steps: Input should be a valid tuple"),
         ("tenant: a\ntenant: b\n", "b.yaml:2:1: The key tenant stands twice."),
         ("application: a\ndevice:\n  interval: 5s\n  interval: 6s\n", "b.yaml:4:3: The key interval stands twice."),
         ("tenant: !!python/object:os.system a\n", "b.yaml:1:9: There is no tag !!python/object:os.system. There are: !env, !file,"),

@@ -151,12 +151,12 @@ def test_a_hand_after_the_last_look_waits_or_wins(
             save_person("alice", name="By hand", by="bob")
         connections.close_all()
 
-    def meanwhile(*arguments: Any) -> None:
+    def meanwhile(*arguments: Any, by: str) -> None:
         if not threads:
             threads.append(threading.Thread(target=by_hand))
             threads[0].start()
             threads[0].join(1)
-        write(*arguments)
+        write(*arguments, by=by)
 
     monkeypatch.setattr(KINDS["person"], "write", meanwhile)
     (change,) = apply([write_blueprint(ALICE)]).effective

@@ -18,6 +18,12 @@ def test_the_shipped_flow_is_clean() -> None:
     assert findings(*SHIPPED) == []
 
 
+def test_what_is_empty_is_no_flow_yet() -> None:
+    """A draft may be so while it is drawn; it cannot be published."""
+    assert findings() == [("steps", "error", "There is no step yet."), ("for", "error", findings()[1][2])]
+    assert ("steps.0.steps", "error", "The group away is empty: put a step into it.") in findings({"group": "away"}, *SHIPPED)
+
+
 @pytest.mark.parametrize(
     ("steps", "path", "said"),
     [

@@ -350,3 +350,52 @@ def test_the_neighbours_people_are_nobody(nothing_written: None, other: Tenant) 
     with tenant_scope(other):
         assert people.claim("alice", ["username"])["id"] not in (acme, None)
         assert people.find(acme) is None  # type: ignore[arg-type]
+
+
+# --- for whoever tries in the console ----------------------------------------------------------------------------------
+
+
+def test_what_could_be_guessed_is_not_judged(nothing_written: None, user_code: str) -> None:
+    """Right and wrong answers alike, of every stage that proves somebody or counts attempts; what guesses nothing is judged still."""
+    for password in ("alice-password-1", "wrong"):
+        reports = walk({"identification": NAME, "password": {"password": password}}, judges=False)
+        assert outcome(reports) == ("password", "asks")
+        assert reports[-1].message.startswith("A test does not judge this answer")
+    proved = {"identification": NAME, "password": "passes"}
+    for code in (user_code, "BCDF-GHJK"):
+        assert outcome(walk({**proved, "device_code": {"user_code": code}}, judges=False)) == ("device_code", "asks")
+    assert outcome(walk({"choice": {"choice": "no"}}, "choice", "deny", judges=False)) == ("deny", "denied")
+
+
+def test_a_step_without_an_answer_passes_where_one_says_so(nothing_written: None) -> None:
+    """All of them but those at which it is to stop; what decides by itself does so, and only what was taken for granted is marked."""
+    reports = walk({}, person=SOMEBODY, stops=())
+    assert [(report.step, report.decision) for report in reports] == [*((step, "done") for step in SHIPPED[:-1]), ("finish", "ends")]
+    assert [report.step for report in reports if report.assumed] == ["identification", "password", "device_code", "consent"]
+    assert outcome(walk({}, person=SOMEBODY, stops=("password",))) == ("password", "asks")
+    refused = walk({}, *SHIPPED[:2], {"stage": "recovery_code"}, person=SOMEBODY, stops=())
+    assert outcome(refused) == ("recovery_code", "denied")
+
+
+def test_consent_of_a_device_that_was_assumed(nothing_written: None) -> None:
+    """Its page is shown and answered as the real one's; the effects name a device that nobody has."""
+    proved = dict.fromkeys(("identification", "password", "device_code"), "passes")
+    reports = walk(proved, person=SOMEBODY)
+    assert (outcome(reports), reports[-1].shows and reports[-1].shows["title"]) == (("consent", "asks"), "Connect this device?")
+    for decision, effect in {"approve": "ApproveDevice", "deny": "DenyDevice"}.items():
+        reports = walk({**proved, "consent": {"decision": decision}}, person=SOMEBODY)
+        (told,) = next(report.effects for report in reports if report.step == "consent")
+        assert (told["effect"], told["device"]) == (effect, 0)
+    staff_only = walk(proved, person=InventedPerson(username="nobody-special"), request=Circumstances(application="staff-console"))
+    assert (outcome(staff_only), "may not use" in staff_only[-1].message) == (("consent", "denied"), True)
+
+
+def test_nobody_is_named_by_whoever_may_not_look_at_people(nothing_written: None) -> None:
+    """Neither as the one who walks nor by typing a name: somebody of the tenant ends as nobody does."""
+    with pytest.raises(NobodyThere):
+        walk({}, person="alice", names=False)
+    for name in ("alice", "nobody"):
+        reports = walk({"identification": {"name": name}}, person=SOMEBODY, names=False)
+        assert outcome(reports) == ("identification", "asks")
+        assert reports[-1].message.startswith("Nobody can be named here")
+    assert outcome(walk({**CLAIM, "password": "passes"}, person=SOMEBODY, names=False))[0] == "device_code"

@@ -23,6 +23,7 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
+                        db_index=False,
                         default=idp.tenancy.models.current_tenant_id,
                         editable=False,
                         on_delete=django.db.models.deletion.CASCADE,
@@ -65,6 +66,7 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
+                        db_index=False,
                         default=idp.tenancy.models.current_tenant_id,
                         editable=False,
                         on_delete=django.db.models.deletion.CASCADE,
@@ -93,6 +95,7 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
+                        db_index=False,
                         default=idp.tenancy.models.current_tenant_id,
                         editable=False,
                         on_delete=django.db.models.deletion.CASCADE,
@@ -102,7 +105,10 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "indexes": [models.Index(fields=["person", "kind"], name="credentials_of_a_person")],
+                "indexes": [
+                    models.Index(fields=["person", "kind"], name="credentials_of_a_person"),
+                    models.Index(fields=["tenant", "created_at", "person", "kind"], name="credentials_by_age"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -119,6 +125,7 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
+                        db_index=False,
                         default=idp.tenancy.models.current_tenant_id,
                         editable=False,
                         on_delete=django.db.models.deletion.CASCADE,
@@ -147,6 +154,7 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
+                        db_index=False,
                         default=idp.tenancy.models.current_tenant_id,
                         editable=False,
                         on_delete=django.db.models.deletion.CASCADE,
@@ -156,8 +164,20 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "abstract": False,
+                "indexes": [models.Index(fields=["tenant", "authenticated_at", "person", "address", "ended_at", "expires_at"], name="sessions_by_age")],
             },
+        ),
+        migrations.AddIndex(
+            model_name="person",
+            index=models.Index(fields=["tenant", "username", "name", "email", "is_active"], name="people_by_words"),
+        ),
+        migrations.AddIndex(
+            model_name="person",
+            index=models.Index(fields=["tenant", "created_at"], name="people_by_age"),
+        ),
+        migrations.AddIndex(
+            model_name="person",
+            index=models.Index(fields=["tenant", "role"], name="people_by_role"),
         ),
         migrations.AddConstraint(
             model_name="group",

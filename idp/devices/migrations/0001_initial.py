@@ -64,6 +64,7 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
+                        db_index=False,
                         default=idp.tenancy.models.current_tenant_id,
                         editable=False,
                         on_delete=django.db.models.deletion.CASCADE,
@@ -77,6 +78,8 @@ class Migration(migrations.Migration):
                     models.Index(fields=["application", "state", "expires_at"], name="devices_of_application"),
                     models.Index(fields=["tenant", "network", "state"], name="devices_of_network"),
                     models.Index(fields=["tenant", "state", "expires_at"], name="devices_open"),
+                    models.Index(fields=["tenant", "created_at", "application", "person", "label", "address"], name="devices_by_age"),
+                    models.Index(condition=models.Q(("family", None)), fields=["tenant", "expires_at"], name="devices_without_tokens"),
                 ],
                 "constraints": [models.UniqueConstraint(fields=("tenant", "user_code_hash"), name="one_device_per_user_code")],
             },

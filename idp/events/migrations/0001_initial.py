@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
             name="Event",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("at", models.DateTimeField(db_index=True)),
+                ("at", models.DateTimeField()),
                 ("kind", models.CharField(max_length=60)),
                 ("actor", models.CharField(blank=True, max_length=150)),
                 ("target", models.CharField(blank=True, max_length=200)),
@@ -30,6 +30,7 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
+                        db_index=False,
                         default=idp.tenancy.models.current_tenant_id,
                         editable=False,
                         on_delete=django.db.models.deletion.CASCADE,
@@ -39,7 +40,14 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "indexes": [models.Index(fields=["tenant", "kind", "-at"], name="events_by_kind")],
+                "indexes": [
+                    models.Index(fields=["tenant", "kind", "-at"], name="events_by_kind"),
+                    models.Index(fields=["tenant", "at"], name="events_by_time"),
+                    models.Index(fields=["tenant", "topic", "kind"], name="events_by_topic"),
+                    models.Index(fields=["tenant", "actor", "at"], name="events_by_actor"),
+                    models.Index(fields=["tenant", "target", "at"], name="events_by_target"),
+                    models.Index(fields=["tenant", "id"], name="events_by_number"),
+                ],
             },
         ),
     ]

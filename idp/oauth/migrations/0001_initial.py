@@ -61,6 +61,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("secret_hash", models.CharField(blank=True, default="", max_length=64)),
+                (
+                    "subject",
+                    models.CharField(default=idp.oauth.models.new_service_subject, editable=False, max_length=40, unique=True),
+                ),
                 ("confidential", models.BooleanField(default=False)),
                 ("is_active", models.BooleanField(default=True)),
                 ("grants", models.JSONField(blank=True, default=list)),
@@ -93,6 +97,7 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
+                        db_index=False,
                         default=idp.tenancy.models.current_tenant_id,
                         editable=False,
                         on_delete=django.db.models.deletion.CASCADE,
@@ -122,6 +127,7 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
+                        db_index=False,
                         default=idp.tenancy.models.current_tenant_id,
                         editable=False,
                         on_delete=django.db.models.deletion.CASCADE,
@@ -144,6 +150,7 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
+                        db_index=False,
                         default=idp.tenancy.models.current_tenant_id,
                         editable=False,
                         on_delete=django.db.models.deletion.CASCADE,
@@ -172,10 +179,14 @@ class Migration(migrations.Migration):
                     "application",
                     models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="families", to="oauth.application"),
                 ),
-                ("person", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="+", to="accounts.person")),
+                (
+                    "person",
+                    models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name="+", to="accounts.person"),
+                ),
                 (
                     "tenant",
                     models.ForeignKey(
+                        db_index=False,
                         default=idp.tenancy.models.current_tenant_id,
                         editable=False,
                         on_delete=django.db.models.deletion.CASCADE,
@@ -185,7 +196,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "abstract": False,
+                "indexes": [models.Index(fields=["tenant", "created_at", "person", "application", "revoked_at", "expires_at"], name="families_by_age")],
             },
         ),
         migrations.CreateModel(
@@ -198,6 +209,7 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
+                        db_index=False,
                         default=idp.tenancy.models.current_tenant_id,
                         editable=False,
                         on_delete=django.db.models.deletion.CASCADE,

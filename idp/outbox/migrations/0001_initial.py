@@ -37,6 +37,7 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
+                        db_index=False,
                         default=idp.tenancy.models.current_tenant_id,
                         editable=False,
                         on_delete=django.db.models.deletion.CASCADE,
@@ -63,6 +64,7 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
+                        db_index=False,
                         default=idp.tenancy.models.current_tenant_id,
                         editable=False,
                         on_delete=django.db.models.deletion.CASCADE,

@@ -15,6 +15,7 @@ from idp.devices.models import DeviceCode, State
 from idp.devices.tasks import GRACE, expire_device_codes
 from idp.events.models import Event
 from idp.oauth.clients import save_application
+from idp.oauth.tasks import sweep_tokens
 from idp.tenancy.scope import tenant_scope
 from tests.protocol import DEVICE, outcome, userinfo
 
@@ -232,8 +233,8 @@ def test_sweep_reaches_every_tenant_and_leaves_the_living(door, tenants, clock):
     assert [polled(here, old[0]), polled(there, old[1]), polled(here, young)] == ["expired_token", "expired_token", "authorization_pending"]
 
 
-def test_tokens_outlive_the_sweep_of_their_code(door, acme, clock):
-    """D37: deleting the row of a redeemed code ends nothing that it gave."""
+def test_a_redeemed_code_is_kept_as_long_as_its_tokens(door, acme, clock):
+    """D27, D37: whoever looks at the device later can still revoke it; the sweep ends nothing that it gave."""
     save_application("tv", by="test", access_token_lifetime=86_400)
     device = door()
     started = device.start()
@@ -241,8 +242,12 @@ def test_tokens_outlive_the_sweep_of_their_code(door, acme, clock):
     token = device.poll(started).json()["access_token"]
     clock.shift(GRACE + timedelta(minutes=10))
     expire_device_codes()
-    assert not DeviceCode.objects.exists()
+    assert DeviceCode.objects.get().state == State.REDEEMED
     assert userinfo(device, token).status_code == 200
+    clock.shift(timedelta(days=2))
+    sweep_tokens()
+    expire_device_codes()
+    assert not DeviceCode.objects.exists()
 
 
 # --- the machine -------------------------------------------------------------------------------------------------------

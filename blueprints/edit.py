@@ -1,0 +1,187 @@
+"""Changes one object by hand: with the documents and the kinds of blueprints, in the name of whoever does it."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, OperationalError, connection, transaction
+from pydantic import BaseModel
+from pydantic import ValidationError as Invalid
+
+from blueprints import secrets
+from blueprints.apply import Overtaken, check_unmoved, take_turn
+from blueprints.document import KINDS as DOCUMENTS
+from blueprints.kinds.kind import Change, KeyChange, Kind
+from blueprints.kinds.registry import KINDS
+from blueprints.nodes import Node
+from blueprints.order import missing_references
+from blueprints.plan import Plan, There, decide
+from blueprints.read import Located, Problem, told
+from idp.accounts.many import LastAdministrator
+from idp.tenancy.scope import current_tenant
+
+EDITABLE = tuple(kind for kind in KINDS if kind != "flow")  # a flow has drafts and versions of its own
+_TRIES = 5
+
+
+class Refused(Exception):
+    """The object cannot be so; ``errors``: messages by dotted key, "" for the object as a whole."""
+
+    def __init__(self, errors: Mapping[str, list[str]]) -> None:
+        super().__init__("; ".join(f"{key}: {text}" if key else text for key, texts in errors.items() for text in texts))
+        self.errors = dict(errors)
+
+
+class NotThere(Exception):
+    """There is no such object."""
+
+
+class Moved(Exception):
+    """Somebody has changed it in the meantime: look at it anew."""
+
+
+@dataclass(frozen=True)
+class Current:
+    """An object as it is: its ``document`` as its kind writes it, without secrets; ``etag`` changes whenever it does."""
+
+    name: str
+    document: dict[str, Any] = field(repr=False)
+    etag: str
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What was written: ``keys`` is empty where all was so already."""
+
+    name: str
+    created: bool
+    keys: tuple[KeyChange, ...]
+
+
+@dataclass(frozen=True)
+class _Typed(Located):
+    """A document that stands in no file: a problem is known by its key alone."""
+
+    def problem(self, path: Iterable[str | int], message: str) -> Problem:
+        return Problem("", 0, 0, ".".join(map(str, path)), message)
+
+
+def current(kind: str, name: str) -> Current | None:
+    """The object with this name in the tenant in scope, or None."""
+    keys = KINDS[kind].current([name]).get(name)
+    return None if keys is None else Current(name, _nested(kind, name, keys), _etag(keys))
+
+
+def blank(kind: str) -> dict[str, Any]:
+    """What a new object has where nothing is said, as its kind writes it, without its name."""
+    document = _nested(kind, "", KINDS[kind].defaults())
+    del document[kind]
+    return document
+
+
+def save(kind: str, said: Mapping[str, Any], *, by: str, expect: str | None = None, new: bool | None = None) -> Saved:
+    """Makes an object as ``said``, a document of this kind; keys that it leaves out stay as they are.
+
+    ``expect``: the etag of what was looked at. ``new``: True to make one, False to change one, None for either. Raises Refused
+    with everything that is wrong, NotThere, or Moved; then nothing was written.
+    """
+    located = _Typed("", current_tenant().name, kind, checked(kind, said), Node(0, 0, {}))
+    for _ in range(_TRIES):
+        change = _compared(located)
+        if change.before is None and (new is False or expect is not None):
+            raise NotThere(NotThere.__doc__)
+        if change.before is not None and new is True:
+            raise Refused({kind: ["There is one of this name already."]})
+        if expect is not None and expect != _etag(change.before or {}):
+            raise Moved(Moved.__doc__)
+        try:
+            if change.action != "unchanged":
+                _write(change, by)
+        except Overtaken:
+            continue
+        return Saved(change.name, change.action == "create", tuple(change.keys))
+    raise Moved(Moved.__doc__)
+
+
+def delete(kind: str, name: str, *, by: str, expect: str | None = None) -> None:
+    """Takes an object away. Raises NotThere, Moved where it is no longer what was looked at, or Refused."""
+    before = KINDS[kind].current([name]).get(name)
+    if before is None:
+        raise NotThere(NotThere.__doc__)
+    if expect is not None and expect != _etag(before):
+        raise Moved(Moved.__doc__)
+    try:
+        with transaction.atomic():
+            KINDS[kind].delete([name], by=by)
+    except LastAdministrator as last:
+        raise Refused({"": [str(last) or str(LastAdministrator.__doc__)]}) from last
+
+
+def checked(kind: str, said: Mapping[str, Any]) -> BaseModel:
+    """The typed document; raises Refused with a message for each key that is wrong."""
+    try:
+        return DOCUMENTS[kind].model_validate(dict(said))
+    except Invalid as invalid:
+        errors: dict[str, list[str]] = {}
+        for error in invalid.errors():
+            errors.setdefault(".".join(map(str, error["loc"])), []).append(told(DOCUMENTS[kind], error))
+        raise Refused(errors) from None
+
+
+def _compared(located: Located) -> Change:
+    """What becomes of the object; raises Refused."""
+    kind = KINDS[located.kind]
+    change = Change(located.tenant, kind.name, located.name, "unchanged", located=located)
+    change.before = kind.current([located.name]).get(located.name)
+    problems = [
+        *missing_references([located]),
+        *decide(Plan("", "", 0), kind, change, There({}, {}, secrets.reader())),
+        *(located.problem(path, text) for _, path, text in kind.clashes([change])),
+    ]
+    if problems:
+        errors: dict[str, list[str]] = {}
+        for problem in problems:
+            errors.setdefault(problem.key, []).append(problem.message)
+        raise Refused(errors)
+    return change
+
+
+def _write(change: Change, by: str) -> None:
+    kind = KINDS[change.kind]
+    _harden(kind, change)
+    nested = connection.in_atomic_block
+    try:
+        with transaction.atomic():
+            take_turn(nested)
+            check_unmoved([change])
+            kind.write([change], by=by)
+    except OperationalError as error:
+        if str(getattr(error.__cause__, "sqlstate", "")).startswith("40"):  # somebody else was faster at one of the rows
+            raise Overtaken from error
+        raise
+    except (IntegrityError, ValidationError, LastAdministrator) as error:
+        raise Overtaken from error  # it was right a moment ago; the next comparison tells what is wrong where
+
+
+def _harden(kind: Kind, change: Change) -> None:
+    """Hashing takes time, and is done before anything is locked."""
+    if kind.secret_key and change.located and any(key.key == kind.secret_key for key in change.keys):
+        value = str(getattr(change.located.document, kind.secret_key))
+        kind.prepare(change, value)
+        kind.harden(change, value)
+
+
+def _nested(kind: str, name: str, keys: Mapping[str, Any]) -> dict[str, Any]:
+    document: dict[str, Any] = {kind: name}
+    for key, value in keys.items():
+        if key != "$secret":
+            group, _, inner = key.rpartition(".")
+            (document.setdefault(group, {}) if group else document)[inner] = value
+    return document
+
+
+def _etag(keys: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(keys, sort_keys=True, default=str).encode()).hexdigest()[:32]

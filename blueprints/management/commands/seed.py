@@ -1,0 +1,91 @@
+"""``manage.py seed``: a tenant full of invented people, applications and events, to see how everything looks and does at size."""
+
+import logging
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from flows import seeding as runs
+from idp.events.changes import change_tenant
+from idp.installation import easy_to_copy, know_tables
+from idp.seeding import events, people, protocol
+from idp.seeding.plan import BY, Seed, Sizes
+from idp.tenancy import tenants
+from idp.tenancy.models import Tenant, slug
+from idp.tenancy.scope import tenant_scope
+
+
+class Command(BaseCommand):
+    """Fills a tenant that it makes itself, and never one that is there."""
+
+    help = (
+        "Makes a tenant and fills it with invented people, sessions, credentials, applications, tokens, devices, runs and events; "
+        "nobody knows any of their secrets. The same --random gives the same rows. A tenant that exists is refused."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--people", type=_number(10, 1_000_000), default=1000, metavar="N")
+        parser.add_argument("--events", type=_number(0, 10_000_000), default=10_000, metavar="N")
+        parser.add_argument("--applications", type=_number(1, 100_000), default=20, metavar="N")
+        parser.add_argument("--tenant", default="seeded", metavar="NAME", help="made by this command; default: seeded")
+        parser.add_argument("--domain", default="", metavar="HOST", help="where it answers; default: NAME.localhost")
+        parser.add_argument("--random", type=int, default=1, metavar="N", help="another number, other rows")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        name, domain = options["tenant"], options["domain"] or f"{options['tenant']}.localhost"
+        seed = Seed(
+            Sizes(options["people"], options["events"], options["applications"]),
+            number=options["random"],
+            tell=self.stdout.write if options["verbosity"] else lambda text: None,
+        )
+        logging.disable(logging.INFO)  # what is done now is told in plain words
+        try:
+            with tenant_scope(self._made(name, domain)):
+                self._fill(seed, f"https://{domain}")
+        finally:
+            logging.disable(logging.NOTSET)
+
+    def _made(self, name: str, domain: str) -> Tenant:
+        """The tenant with the shipped flows; raises CommandError, and then nothing is there."""
+        if tenants.by_name(name):
+            raise CommandError(f"There is a tenant {name} already, and seed changes no tenant that is there; name another with --tenant.")
+        try:
+            slug(name)
+            tenants.check_domains(name, [domain])
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from None
+        shipped = settings.BASE_DIR / "blueprints" / "default" / "10-tenant.yaml"
+        variables = [f"tenant={name}", f"title={name.capitalize()}"]
+        call_command("blueprint", "apply", str(shipped), name=f"seed-{name}", var=variables, stdout=_Quiet())
+        with tenant_scope(Tenant(name=name)):
+            return change_tenant(by=BY, domains=[domain])
+
+    def _fill(self, seed: Seed, issuer: str) -> None:
+        people.fill(seed)
+        keys = people.keys_of_people()
+        protocol.fill(seed, keys, issuer)
+        runs.fill(seed, keys)
+        events.fill(seed)
+        know_tables()
+        password = easy_to_copy()
+        staff = people.hire(password)
+        self.stdout.write(f"At {issuer.removeprefix('https://')}, {', '.join(staff)} have the password {password} (shown only now)")
+
+
+def _number(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise ArgumentTypeError(f"a number from {least:,} to {most:,}")
+        return int(text)
+
+    return parse
+
+
+class _Quiet:
+    def write(self, text: str) -> None:
+        """Nothing."""

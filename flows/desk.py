@@ -1,0 +1,92 @@
+"""What an editor has before them: the draft of a flow, or else its live version, with a mark that changes when anybody edits it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flows.document import FlowDocument
+from flows.lint import Finding
+from flows.models import Flow
+from flows.versions import DraftMoved, NoSuchVersion, RefusedFlow, draft_of, parse, save_draft
+
+
+@dataclass(frozen=True)
+class Desk:
+    """``document`` as it is stored, right or wrong. ``mark`` names this state of it; ``revision``: of the draft, None without one.
+
+    ``by`` and ``at``: who saved the draft, and when; ``live``: the number of the live version.
+    """
+
+    name: str
+    document: Mapping[str, Any]
+    mark: str
+    revision: int | None = None
+    by: str = ""
+    at: datetime | None = None
+    live: int | None = None
+
+    def parsed(self) -> FlowDocument:
+        """The typed document; raises RefusedFlow where it is none."""
+        return parse({**self.document, "flow": self.name})
+
+
+def desk(name: str) -> Desk:
+    """What there is to edit of this flow; raises NoSuchVersion."""
+    flow = Flow.objects.select_related("live").filter(name=name).first()
+    if flow is None:
+        raise NoSuchVersion(NoSuchVersion.__doc__)
+    live = flow.live.number if flow.live else None
+    if draft := draft_of(name):
+        mark = f"d{draft.pk}-{draft.revision}"
+        return Desk(name, draft.document, mark, draft.revision, draft.author, draft.updated_at, live)
+    if flow.live:
+        return Desk(name, flow.live.document, f"v{live}", live=live)
+    empty = {"flow": name, "title": name, "for": flow.designation, "default": flow.is_default, "steps": []}
+    return Desk(name, empty, "empty")
+
+
+def keep(name: str, document: FlowDocument, *, by: str, mark: str) -> Desk:
+    """Saves the draft if nobody has edited since ``mark``; raises DraftMoved or RefusedFlow with nothing written, NoSuchVersion."""
+    storable(document)
+    found = desk(name)
+    if found.mark != mark:
+        raise DraftMoved(found.revision or 0)
+    if found.document != document.as_json():
+        save_draft(name, document.as_json(), by=by, revision=found.revision)
+    return desk(name)
+
+
+def begin(document: FlowDocument, *, by: str) -> bool:
+    """A first draft of a new flow; False where the name is taken already. Raises RefusedFlow."""
+    storable(document)
+    if Flow.objects.filter(name=document.flow).exists():
+        return False
+    try:
+        save_draft(document.flow, document.as_json(), by=by, revision=None)
+    except DraftMoved:
+        return False
+    return True
+
+
+def storable(document: FlowDocument) -> None:
+    """Settings are open: what no database keeps as JSON (NaN, NUL, half of a surrogate pair) is refused here. Raises RefusedFlow."""
+    try:
+        json.dumps(document.as_json(), ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
+        raise RefusedFlow([Finding((), "There is a number or a text in it that cannot be stored.")]) from None
+    if any("\0" in text for text in _texts(document.as_json())):
+        raise RefusedFlow([Finding((), "A text has no NUL character.")])
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield key
+            yield from _texts(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(each)

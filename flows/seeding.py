@@ -1,0 +1,58 @@
+"""Invented runs of the live flows: some under way, some over; counted at once, as the sweep would."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from random import Random
+
+from flows import funnel
+from flows.models import Flow, Run, Version
+from flows.planner import layout_of
+from flows.run import State
+from idp.ratelimit.budgets import address_key
+from idp.seeding.plan import Seed, address, hexadecimal, later
+
+ENDS = ("finished", "finished", "finished", "denied", "leave", "")  # "": under way
+
+
+def fill(seed: Seed, people: list[int]) -> None:
+    """Runs of every flow that people meet; whoever is over is in the funnel."""
+    seed.fill("runs", _runs(seed, people))
+    while funnel.sweep(seed.now, batch=1000):
+        pass
+
+
+def _runs(seed: Seed, people: list[int]) -> Iterator[Run]:
+    chance, own = seed.chance("runs"), seed.own("runs")
+    live = Flow.objects.select_related("live").filter(live__isnull=False, is_default=True).exclude(designation="part")
+    walks = [(flow.live, [box.id for box in layout_of(flow.live).boxes]) for flow in live.order_by("name") if flow.live]
+    for _ in range(seed.sizes.runs):
+        version, boxes = chance.choice(walks)
+        begun, end = seed.now - timedelta(seconds=chance.randrange(1, 1800)), chance.choice(ENDS)
+        took = timedelta(seconds=chance.randrange(3, 120))
+        yield Run(
+            identifier=hexadecimal(own, 32),
+            nonce_hash=hexadecimal(own, 64),
+            version=version,
+            state=_state(chance, version, boxes, end),
+            person=chance.choice(people),
+            network=address_key(address(chance)),
+            started_at=begun,
+            expires_at=later(chance, seed.now, 1),
+            ended_at=min(begun + took, seed.now) if end else None,
+        )
+
+
+def _state(chance: Random, version: Version, boxes: list[str], end: str) -> dict[str, object]:
+    """As the engine leaves it: everything decided when the run finished, else up to some box."""
+    state, at = State(), 0
+    reached = len(boxes) if end in ("finished", "leave") else chance.randrange(1, len(boxes) + 1)
+    for box in boxes[:reached]:
+        state.ask(box, at)
+        at += chance.randrange(500, 20_000)
+        state.decide(box, "done", at=at)
+    if end in ("denied", "") and reached:
+        last = boxes[reached - 1]
+        del state.decided[last], state.told[last]
+        state.times[last][1], state.at = None, last
+    state.end = {"kind": end, "title": "", "message": ""} if end else None
+    return state.dump()

@@ -1,0 +1,161 @@
+"""The whole story of one device, as an administrator reads it: asked, entered, decided, connected, refreshed, ended; and its end."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from idp.devices import service
+from idp.devices.models import DeviceCode, State
+from idp.devices.service import state_now, topic_of
+from idp.devices.watch import NEWS
+from idp.events.feed import of_topics
+from idp.oauth import tokens
+from idp.oauth.models import RefreshToken, TokenFamily
+
+SHOWN_REFRESHES = 20  # the latest; a device that is on for a month has thousands
+_KIND = "device."
+_TOLD = ("device.started", "device.code_entered", *sorted(NEWS), "tokens.revoked")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One thing that happened. ``what``: ``asked``, ``entered``, ``approved`` … as the events say it, or ``refreshed``.
+
+    ``by``: the username of who did it, "" for the device itself or the clock; ``address``: from where, "" where that is not known.
+    """
+
+    at: datetime
+    what: str
+    by: str = ""
+    address: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Story:
+    """A device and all that happened to it, oldest first; neither codes nor tokens, nor anything made of them.
+
+    ``state``: the one that counts now, "" when the request itself is no longer kept and only the events tell of it.
+    ``tokens_until``: when the last token expires that it could use, None where it has none.
+    """
+
+    pk: int
+    state: str
+    application: str
+    moments: tuple[Moment, ...]
+    application_title: str = ""
+    label: str = ""
+    address: str = ""
+    agent: str = ""
+    scopes: tuple[str, ...] = ()
+    person: str = ""
+    methods: tuple[str, ...] = ()
+    expires_at: datetime | None = None
+    tokens_until: datetime | None = None
+    refreshes: int = 0
+
+    @property
+    def can_end(self) -> bool:
+        """Whether there is anything left to take away."""
+        return self.state in (State.PENDING, State.APPROVED) or (self.state == State.REDEEMED and self.tokens_until is not None)
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The devices on which nobody has decided yet: how many there are, and those that asked last."""
+
+    count: int
+    rows: tuple[DeviceCode, ...]
+
+
+def topics_of(pk: int) -> tuple[str, ...]:
+    """What to listen to for news of this device of the tenant; nothing where there is none."""
+    row = DeviceCode.objects.select_related("family").filter(pk=pk).first()
+    return _topics(pk, row.family) if row else ()
+
+
+def story(pk: int) -> Story | None:
+    """The story of the tenant's device with this number; None when neither its row nor any event knows it."""
+    row = DeviceCode.objects.select_related("application", "person", "family").filter(pk=pk).first()
+    family = row.family if row else None
+    told = of_topics(_topics(pk, family), _TOLD)
+    if row is None:
+        return Story(pk, "", told[0]["application"], tuple(_heard(told))) if told else None
+    rotated = _rotated(family)
+    moments = sorted([*_kept(row, told), *_heard(told), *rotated], key=lambda each: each.at)
+    return Story(
+        pk,
+        state_now(row).value,
+        row.application.name,
+        tuple(moments),
+        row.application.title,
+        row.label,
+        row.address,
+        row.agent,
+        tuple(row.scopes),
+        row.person.username if row.person else "",
+        tuple(row.methods),
+        row.expires_at,
+        _tokens_until(family),
+        RefreshToken.objects.filter(family=family, rotated_at__isnull=False).count() if family else 0,
+    )
+
+
+def waiting(most: int = 5) -> Queue:
+    """Who waits for a decision at this moment, the latest first."""
+    rows = DeviceCode.objects.filter(state=State.PENDING, expires_at__gt=timezone.now())
+    return Queue(rows.count(), tuple(rows.select_related("application").order_by("-pk")[:most]))
+
+
+@transaction.atomic
+def end(pk: int, *, by: str) -> bool:
+    """Takes away from a device whatever it has, or waits for, at once; answers whether there was anything.
+
+    One that waits is denied and one that was approved is revoked, with every token that came out of it.
+    """
+    why = "ended by an administrator"
+    return service.turn_away(pk, by=by, why=why) or service.revoke(pk, by=by, why=why)
+
+
+def _topics(pk: int, family: TokenFamily | None) -> tuple[str, ...]:
+    return (topic_of(pk), tokens.topic_of(family)) if family else (topic_of(pk),)
+
+
+def _heard(told: list[dict[str, Any]]) -> list[Moment]:
+    """What the events tell. The tokens that end with their device are not told of once more."""
+    ended = {event["data"].get("why") for event in told if event["kind"] == "device.revoked"}
+    found = []
+    for event in told:
+        what, why = event["kind"].removeprefix(_KIND), str(event["data"].get("why", ""))
+        if what != "tokens.revoked" or why not in ended:
+            by = "" if what == "redeemed" else event["actor"]  # the device did that, on behalf of the person
+            found.append(Moment(datetime.fromisoformat(event["at"]), what, by, event["address"], why))
+    return found
+
+
+def _kept(row: DeviceCode, told: list[dict[str, Any]]) -> list[Moment]:
+    """What the row itself remembers and no event tells: events may have been swept, the row's own times are there as long as it is."""
+    known = {event["kind"].removeprefix(_KIND) for event in told}
+    person = row.person.username if row.person else ""
+    moments = [] if "started" in known else [Moment(row.created_at, "started", address=row.address)]
+    if row.decided_at and not known & {"approved", "denied"}:
+        moments.append(Moment(row.decided_at, "denied" if row.state == State.DENIED else "approved", person))
+    if row.redeemed_at and "redeemed" not in known:
+        moments.append(Moment(row.redeemed_at, "redeemed"))
+    if row.family and row.family.revoked_at and not known & {"revoked", "tokens.revoked"}:
+        moments.append(Moment(row.family.revoked_at, "tokens.revoked"))
+    if state_now(row) == State.EXPIRED and "expired" not in known:
+        moments.append(Moment(row.expires_at, "expired"))
+    return moments
+
+
+def _rotated(family: TokenFamily | None) -> list[Moment]:
+    rows = RefreshToken.objects.filter(family=family, rotated_at__isnull=False).order_by("-rotated_at")
+    return [Moment(at, "refreshed") for at in rows.values_list("rotated_at", flat=True)[:SHOWN_REFRESHES] if at] if family else []
+
+
+def _tokens_until(family: TokenFamily | None) -> datetime | None:
+    return family.expires_at if family and not family.revoked_at and family.expires_at > timezone.now() else None

@@ -1,0 +1,107 @@
+"""The events as a feed: what somebody wants to hear of, what came after a number, and the newest of the last day."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from idp.events.bus import newest
+from idp.events.models import Event
+
+AREAS = ("session", "device", "tokens", "flow", "client", "person", "application", "blueprint")
+_PAST = timedelta(days=1)
+_LONGEST = 400
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What somebody wants to hear of; "" is everything. ``kind``: one, or several with commas between them; ``person``: who did it
+    or to whom it was done.
+    """
+
+    area: str = ""
+    kind: str = ""
+    person: str = ""
+    application: str = ""
+    address: str = ""
+
+    @classmethod
+    def asked(cls, query: Mapping[str, str]) -> "Wanted":
+        """From the members of an address; what is not known is left out, what no event can hold finds none."""
+        return cls(**{name: query.get(name, "").replace("\0", "").strip()[:_LONGEST] for name in cls.__dataclass_fields__})
+
+    def as_query(self) -> dict[str, str]:
+        """The members that narrow anything, to be written into an address."""
+        return {name: value for name, value in asdict(self).items() if value}
+
+    def may_want(self, kind: str) -> bool:
+        """Whether an event of this kind could be among them: for who would rather not read it at all."""
+        return (not self.kind or kind in self.kind.split(",")) and (not self.area or kind.startswith(f"{self.area}."))
+
+    def among(self, rows: QuerySet[Event]) -> QuerySet[Event]:
+        """Those of these rows."""
+        exact = {"application": self.application, "address": self.address}
+        rows = rows.filter(**{name: value for name, value in exact.items() if value})
+        if self.kind:
+            rows = rows.filter(kind__in=self.kind.split(","))
+        if self.area:
+            rows = rows.filter(kind__startswith=f"{self.area}.")
+        return rows.filter(Q(actor=self.person) | Q(target=self.person)) if self.person else rows
+
+
+EVERYTHING = Wanted()
+
+
+@dataclass(frozen=True)
+class News:
+    """What came: the rows, the number after which to ask again, and how many more were left out."""
+
+    rows: list[dict[str, Any]]
+    last: int
+    left_out: int = 0
+
+
+def since(after: int, wanted: Wanted = EVERYTHING, late: Collection[int] = (), most: int = 500, *, newest_only: bool = False) -> News:
+    """The tenant's events after this number, oldest first, and of the earlier ones those in ``late``.
+
+    The first ``most`` of them, with more to come; or, ``newest_only``, the last ``most``, and how many were passed over. ``last``
+    moves on over what nobody wanted, so that no stretch of the table is read twice.
+    """
+    end = max(newest(), after)
+    fresh = wanted.among(Event.objects.filter(pk__gt=after, pk__lte=end))
+    rows = sorted(fresh.order_by("-pk" if newest_only else "pk")[:most], key=lambda row: row.pk)
+    left_out = fresh.count() - most if newest_only and len(rows) == most else 0
+    last = rows[-1].pk if len(rows) == most and not newest_only else end
+    if late:
+        rows = [*wanted.among(Event.objects.filter(pk__in=late, pk__lte=after)).order_by("pk"), *rows]
+    return News([as_json(row) for row in rows], last, left_out)
+
+
+def recent(wanted: Wanted = EVERYTHING, most: int = 200) -> News:
+    """The newest events of the last day, newest first; ``last``: where to go on from there."""
+    end = newest()
+    rows = wanted.among(Event.objects.filter(at__gte=timezone.now() - _PAST, pk__lte=end))
+    return News([as_json(row) for row in rows.order_by("-at", "-pk")[:most]], end)
+
+
+def numbers_before(last: int, many: int = 200) -> list[int]:
+    """The numbers of the tenant's events among the last ``many`` up to this one."""
+    return list(Event.objects.filter(pk__gt=last - many, pk__lte=last).order_by("pk").values_list("pk", flat=True))
+
+
+def of_topics(topics: Collection[str], kinds: Collection[str], most: int = 200) -> list[dict[str, Any]]:
+    """Events of these kinds about these things, oldest first.
+
+    Sorted here: asked to sort, SQLite would rather read the whole table backwards than these few rows by their index.
+    """
+    rows = Event.objects.filter(topic__in=topics, kind__in=kinds).order_by()[:most]
+    return [as_json(row) for row in sorted(rows, key=lambda row: row.pk)]
+
+
+def as_json(row: Event) -> dict[str, Any]:
+    """An event as JSON shows it."""
+    names = ("id", "kind", "actor", "target", "application", "address", "data")
+    return {"at": row.at.isoformat(), **{name: getattr(row, name) for name in names}}

@@ -1,0 +1,29 @@
+"""What an access token opens at this server itself: the look that every resource of ours takes (RFC 6750)."""
+
+from dataclasses import dataclass
+
+from idp.accounts.models import Person
+from idp.oauth import clients, keys, tokens
+from idp.oauth.errors import InvalidToken
+from idp.oauth.models import Application
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Who acts, through which application and within which scopes. ``person`` None: the application for itself."""
+
+    person: Person | None
+    application: Application
+    scopes: frozenset[str]
+
+
+def open_token(access_token: str, issuer: str) -> Opened:
+    """What this access token of the tenant in scope stands for now; raises InvalidToken.
+
+    A token of a revoked family or of a person who became inactive opens nothing, however long it would still live.
+    """
+    claims = keys.verify(access_token, typ="at+jwt", issuer=issuer)
+    family = tokens.living_family(str(claims.get("jti", "")).partition(".")[0]) if claims else None
+    if claims is None or family is None or family.issuer != issuer or not clients.still_good(family):
+        raise InvalidToken
+    return Opened(family.person, family.application, frozenset(str(claims.get("scope", "")).split()))

@@ -1,0 +1,59 @@
+"""The client credentials grant (RFC 6749 section 4.4): an application acts for itself, as its service account."""
+
+from django.utils import timezone
+
+from idp.oauth import tokens
+from idp.oauth.clients import STANDARD_SCOPES
+from idp.oauth.errors import InvalidClient, InvalidGrant, InvalidScope, UnauthorizedClient
+from idp.oauth.forms import Form, parse_scopes
+from idp.oauth.grant import Grant
+from idp.oauth.models import CLIENT_CREDENTIALS, Application, TokenFamily
+from idp.oauth.tokens import Entitlement
+
+
+class ClientCredentials(Grant):
+    """Only for clients that can keep a secret; what they get tells of no person and is never refreshed (section 4.4.3)."""
+
+    grant_type = CLIENT_CREDENTIALS
+
+    def find(self, application: Application, form: Form, issuer: str) -> Entitlement:
+        if not application.confidential:
+            raise UnauthorizedClient("Only a confidential client may act for itself (RFC 6749 section 4.4).")
+        return Entitlement(
+            application=application,
+            person=None,
+            scopes=_scopes(application, form.get("scope")),
+            issuer=issuer,
+            methods=(),
+            authenticated_at=timezone.now(),
+            subject=None,
+        )
+
+    def redeem(self, found: Entitlement) -> TokenFamily:
+        """Under a lock of the application: a secret that is renewed at this moment leaves no token behind."""
+        rows = Application.objects.select_for_update().filter(pk=found.application.pk, is_active=True, confidential=True)
+        if rows.filter(secret_hash=found.application.secret_hash).first() is None:
+            raise InvalidClient
+        return tokens.open_family(found)
+
+    def refuse(self, found: Entitlement, why: str) -> None:
+        """There is nothing to end."""
+
+    def refusal(self) -> Exception:
+        return InvalidGrant()
+
+
+def _scopes(application: Application, asked: str | None) -> tuple[str, ...]:
+    """The scopes asked for, or all that the application has where it names none (section 3.3); never one about a person.
+
+    What it may not have is refused and not dropped: nobody is there to see that something is missing.
+    """
+    own = tuple(scope for scope in application.scopes if scope not in STANDARD_SCOPES)
+    if asked is None:
+        return own
+    wanted = parse_scopes(asked)
+    if personal := [scope for scope in wanted if scope in STANDARD_SCOPES]:
+        raise InvalidScope(f"An application that acts for itself is no person: {' '.join(personal)} cannot be asked for.")
+    if not set(wanted) <= set(own):
+        raise InvalidScope("This application may not have one of these scopes.")
+    return wanted

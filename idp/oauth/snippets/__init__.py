@@ -1,0 +1,75 @@
+"""Programs that one can copy: how a device or a service gets its tokens, with the values of one application filled in."""
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from idp.oauth.clients import STANDARD_SCOPES
+from idp.oauth.discovery import DEVICE_CODE
+from idp.oauth.models import CLIENT_CREDENTIALS, Application
+from idp.oauth.tokens import REFRESH
+
+MISSING_SECRET = "YOUR-CLIENT-SECRET"  # noqa: S105 what stands where the secret would
+_HERE = Path(__file__).parent
+_PROGRAMS = {DEVICE_CODE: "device", CLIENT_CREDENTIALS: "service"}
+# A JSON string is a string of Python and of JavaScript too: every value here is visible ASCII.
+_LANGUAGES: tuple[tuple[str, str, str, str, Callable[[str], str]], ...] = (
+    ("curl", "curl", "sh", "'", shlex.quote),
+    ("python", "Python", "py", '"', json.dumps),
+    ("javascript", "JavaScript", "mjs", '"', json.dumps),
+)
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """One program, as it can be saved and run. ``program``: device or service; ``suffix``: of the file's name."""
+
+    program: str
+    language: str
+    title: str
+    suffix: str
+    text: str
+
+
+def snippets(application: Application, issuer: str, secret: str = "") -> list[Snippet]:
+    """The programs for each grant of the application that begins something; ``secret`` only where it was made this moment."""
+    found = []
+    for grant, program in _PROGRAMS.items():
+        if grant in application.grants:
+            values = _values(application, grant, issuer, secret)
+            for language, title, suffix, quote, quoted in _LANGUAGES:
+                text = _filled(_template(f"{program}_{language}"), values, quote, quoted)
+                found.append(Snippet(program, language, title, suffix, text))
+    return found
+
+
+def _values(application: Application, grant: str, issuer: str, secret: str) -> dict[str, str]:
+    return {
+        "ISSUER": issuer,
+        "CLIENT_ID": application.client_id,
+        "SCOPE": " ".join(_scopes(application, grant)),
+        "CLIENT_SECRET": (secret or MISSING_SECRET) if application.confidential else "",
+    }
+
+
+def _scopes(application: Application, grant: str) -> list[str]:
+    """What it may ask for by this grant: a service nothing about a person, and offline access only who can use it."""
+    if grant == CLIENT_CREDENTIALS:
+        return [scope for scope in application.scopes if scope not in STANDARD_SCOPES]
+    return [scope for scope in application.scopes if scope != "offline_access" or REFRESH in application.grants]
+
+
+def _filled(template: str, values: dict[str, str], quote: str, quoted: Callable[[str], str]) -> str:
+    """The program with each value written as its language writes a string; a public client loses the lines about a secret."""
+    lines = template.splitlines(keepends=True)
+    text = "".join(line for line in lines if values["CLIENT_SECRET"] or "client_secret" not in line)
+    return re.sub(f"{quote}@([A-Z_]+)@{quote}", lambda place: quoted(values[place[1]]), text)
+
+
+@lru_cache
+def _template(name: str) -> str:
+    return (_HERE / f"{name}.txt").read_text()

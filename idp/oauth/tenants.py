@@ -1,0 +1,34 @@
+"""Every tenant with what it holds: for whoever looks after the installation, and for nobody else."""
+
+from django.db.models import Count, IntegerField, OuterRef, Subquery
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
+
+from idp.accounts.models import Person
+from idp.listing import Column, Listing
+from idp.oauth.models import Application
+from idp.tenancy.models import Tenant
+
+
+def _count(model: type[Person | Application]) -> Coalesce:
+    """How many of these a tenant has; the one place that counts across tenants, for the listing of tenants alone."""
+    rows = model.unscoped.filter(tenant=OuterRef("pk")).order_by().values("tenant").annotate(many=Count("*")).values("many")
+    return Coalesce(Subquery(rows, output_field=IntegerField()), 0)
+
+
+TENANTS = Listing(
+    "tenants",
+    _("Tenants"),
+    lambda: Tenant.objects.prefetch_related("domains").annotate(people=_count(Person), applications=_count(Application)),
+    (
+        Column("name", _("Name"), lambda row: row.name, "name"),
+        Column("title", _("Title"), lambda row: row.title, "title"),
+        Column("domains", _("Domains"), lambda row: sorted(domain.name for domain in row.domains.all()), kind="list"),
+        Column("people", _("People"), lambda row: row.people, "people", "number"),
+        Column("applications", _("Applications"), lambda row: row.applications, "applications", "number"),
+        Column("created", _("Since"), lambda row: row.created_at.isoformat(), "created_at", "time"),
+    ),
+    search=("name", "title", "domains__name"),
+    order="name",
+    key="name",
+)

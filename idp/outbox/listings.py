@@ -1,0 +1,19 @@
+"""The list of mails that the tenant words itself."""
+
+from django.utils.translation import gettext_lazy as _
+
+from idp.listing import Column, Listing
+from idp.outbox.models import MailTemplate
+
+MAILS = Listing(
+    "mails",
+    _("Mails"),
+    lambda: MailTemplate.objects.all(),
+    (
+        Column("name", _("Name"), lambda row: row.name, "name"),
+        Column("subject", _("Subject"), lambda row: row.subject, "subject"),
+    ),
+    search=("name", "subject"),
+    order="name",
+    key="name",
+)

@@ -1,0 +1,114 @@
+"""Invented people: their groups, what they prove themselves with, their sessions; none of them has a password."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from idp.accounts.credentials import RECOVERY_CODE, TOTP, hash_password
+from idp.accounts.models import Credential, Group, Person, Role, Session
+from idp.accounts.people import save_person
+from idp.seeding.plan import AGENTS, BY, Seed, address, earlier, hexadecimal, later
+
+FAMILY_NAMES = (
+    "Ash",
+    "Birch",
+    "Cedar",
+    "Elm",
+    "Fir",
+    "Hazel",
+    "Juniper",
+    "Larch",
+    "Maple",
+    "Oak",
+    "Pine",
+    "Rowan",
+    "Spruce",
+    "Willow",
+    "Yew",
+)
+TEAMS = ("north", "south", "east", "west")
+METHODS = (["pwd"], ["pwd"], ["pwd", "otp", "mfa"])
+STAFF = {Role.ADMIN: "admin", Role.EDITOR: "editor", Role.HELPDESK: "helpdesk", Role.AUDITOR: "auditor"}
+
+
+def fill(seed: Seed) -> None:
+    """Groups, people, memberships, credentials and sessions."""
+    seed.fill("groups", _groups(seed))
+    seed.fill("people", _people(seed))
+    keys = keys_of_people()
+    seed.fill("memberships", _memberships(seed, keys))
+    seed.fill("credentials", _credentials(seed, keys))
+    seed.fill("sessions", _sessions(seed, keys))
+
+
+def hire(password: str) -> list[str]:
+    """Somebody for each role of a tenant, all with this password; their usernames."""
+    for role, username in STAFF.items():
+        save_person(username, name=str(role.label), role=role.value, password=hash_password(password), by=BY)
+    return list(STAFF.values())
+
+
+def keys_of_people() -> list[int]:
+    """Of those who were invented, in the order of their numbers."""
+    return list(Person.objects.filter(username__startswith="alice-").order_by("pk").values_list("pk", flat=True))
+
+
+def _groups(seed: Seed) -> Iterator[Group]:
+    for number in range(1, seed.sizes.groups + 1):
+        yield Group(name=f"team-{number:03}")
+
+
+def _people(seed: Seed) -> Iterator[Person]:
+    chance, own = seed.chance("people"), seed.own("people")
+    for number in range(1, seed.sizes.people + 1):
+        username = f"alice-{number:06}"
+        has_email = chance.random() < 0.97
+        yield Person(
+            subject=hexadecimal(own, 32),
+            username=username,
+            name=f"Alice {chance.choice(FAMILY_NAMES)}",
+            email=f"{username}@example.{chance.choice(('com', 'net', 'org'))}" if has_email else "",
+            email_verified=has_email and chance.random() < 0.8,
+            is_active=chance.random() < 0.97,
+            created_at=earlier(chance, seed.now, 730),
+            attributes={"team": chance.choice(TEAMS)} if chance.random() < 0.2 else {},
+        )
+
+
+def _memberships(seed: Seed, keys: list[int]) -> Iterator[Any]:
+    chance, through = seed.chance("memberships"), Person.groups.through
+    groups = list(Group.objects.order_by("pk").values_list("pk", flat=True))
+    for key in keys:
+        for group in sorted(chance.sample(groups, chance.choice((0, 1, 1, 2, 3)))):
+            yield through(person_id=key, group_id=group)
+
+
+def _credentials(seed: Seed, keys: list[int]) -> Iterator[Credential]:
+    chance, own = seed.chance("credentials"), seed.own("credentials")
+    for key in keys:
+        dice, made = chance.random(), earlier(chance, seed.now, 700)
+        if dice < 0.4:
+            used = earlier(chance, seed.now, 30) if chance.random() < 0.9 else None
+            yield Credential(person_id=key, kind=TOTP, name="", secret=hexadecimal(own, 40), created_at=made, used_at=used)
+        if dice < 0.05:
+            for _ in range(10):
+                used = earlier(chance, seed.now, 30) if chance.random() < 0.1 else None
+                yield Credential(person_id=key, kind=RECOVERY_CODE, lookup=hexadecimal(own, 64), created_at=made, used_at=used)
+
+
+def _sessions(seed: Seed, keys: list[int]) -> Iterator[Session]:
+    chance, own = seed.chance("sessions"), seed.own("sessions")
+    for _ in range(seed.sizes.sessions):
+        begun = earlier(chance, seed.now, 0.5)
+        ended = begun + timedelta(minutes=chance.randrange(1, 300)) if chance.random() < 0.2 else None
+        yield Session(
+            key_hash=hexadecimal(own, 64),
+            person_id=chance.choice(keys),
+            methods=chance.choice(METHODS),
+            authenticated_at=begun,
+            created_at=begun,
+            expires_at=later(chance, seed.now, 1),
+            ended_at=min(ended, seed.now) if ended else None,
+            address=address(chance),
+            agent=chance.choice(AGENTS),
+        )

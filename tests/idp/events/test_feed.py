@@ -1,0 +1,142 @@
+"""What the feed reads: only what is wanted, only of one's tenant, no stretch twice; and how many events anybody can cause."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from idp.events.bus import publish, publish_bounded, publish_once
+from idp.events.feed import Wanted, recent, since
+from idp.events.models import Event
+from idp.events.origin import Origin, origin_of
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.kit import Door
+
+Doors = Callable[..., Door]
+
+
+def kinds(rows: list[dict[str, Any]]) -> list[str]:
+    """What was told."""
+    return [row["kind"] for row in rows]
+
+
+@pytest.fixture
+def quiet(acme: Tenant, other: Tenant) -> None:
+    """Nothing has happened yet in either tenant."""
+    Event.unscoped.all().delete()
+
+
+@pytest.fixture
+def some(quiet: None) -> None:
+    """Four events from two addresses."""
+    with origin_of(Origin(address="203.0.113.7")):
+        publish("device.approved", actor="alice", application="tv")
+        publish("person.changed", actor="bob", target="alice")
+    with origin_of(Origin(address="198.51.100.2")):
+        publish("device.denied", actor="bob", application="kiosk")
+        publish("session.started", actor="bob")
+
+
+@pytest.mark.parametrize(
+    ("wish", "found"),
+    [
+        ({}, ["device.approved", "person.changed", "device.denied", "session.started"]),
+        ({"area": "device"}, ["device.approved", "device.denied"]),
+        ({"kind": "device.denied,session.started"}, ["device.denied", "session.started"]),
+        ({"person": "alice"}, ["device.approved", "person.changed"]),
+        ({"application": "kiosk"}, ["device.denied"]),
+        ({"address": "203.0.113.7", "area": "person"}, ["person.changed"]),
+        ({"person": "mallory"}, []),
+        ({"kind": "\0", "nonsense": "x"}, ["device.approved", "person.changed", "device.denied", "session.started"]),
+    ],
+)
+def test_only_what_is_wanted(some: None, other: Tenant, wish: dict[str, str], found: list[str]) -> None:
+    """A person is who did it or to whom it was done; the past and the news agree; the neighbour hears nothing of it."""
+    wanted = Wanted.asked(wish)
+    assert kinds(since(0, wanted).rows) == found
+    assert kinds(recent(wanted).rows) == found[::-1]
+    with tenant_scope(other):
+        assert since(0, wanted).rows == recent(wanted).rows == []
+
+
+def test_no_stretch_is_read_twice(some: None) -> None:
+    """Whoever wants little moves on over what they did not want, and over a full batch only as far as it goes."""
+    last = since(0).last
+    assert since(0, Wanted(person="mallory")).last == last
+    first = since(0, most=3)
+    assert kinds(since(first.last, most=3).rows) == ["session.started"]
+    assert since(last).rows == []
+
+
+def test_the_newest_are_told_and_the_others_counted(some: None) -> None:
+    """Who can show two rows gets the last two, oldest first, and how many they missed."""
+    news = since(0, most=2, newest_only=True)
+    assert (kinds(news.rows), news.left_out) == (["device.denied", "session.started"], 2)
+    assert since(news.last, most=2, newest_only=True).left_out == 0
+
+
+def test_a_day_ago_is_the_past(acme: Tenant) -> None:
+    """The page begins with the last day, however long ago the last thing happened."""
+    publish("device.denied")
+    Event.objects.update(at=timezone.now() - timedelta(hours=25))
+    assert recent().rows == []
+
+
+def test_addresses_cost_nothing_and_buy_nothing(quiet: None, clock: time_machine.Traveller) -> None:
+    """Once for each actor, target and address within the window, and from any number of addresses a hundred times."""
+    for number in (1, 1, 2):
+        with origin_of(Origin(address=f"203.0.113.{number}")):
+            publish_once("test.once", timedelta(minutes=1), target="door")
+    assert Event.objects.count() == 2
+    for number in range(150):
+        with origin_of(Origin(address=f"2001:db8::{number:x}")):
+            publish_once("test.once", timedelta(minutes=1), target="door")
+    assert Event.objects.count() == 100
+    clock.shift(61)
+    publish_once("test.once", timedelta(minutes=1), target="door")
+    assert Event.objects.count() == 101
+
+
+def test_what_is_left_out_is_told_once(quiet: None, other: Tenant, clock: time_machine.Traveller) -> None:
+    """So many in a window, then one event that says so; the neighbour and the next window are not touched."""
+    for _ in range(5):
+        publish_bounded("test.small", most=3, actor="alice")
+    assert kinds(since(0).rows) == ["test.small"] * 3 + ["events.left_out"]
+    with tenant_scope(other):
+        publish_bounded("test.small", most=3)
+        assert kinds(since(0).rows) == ["test.small"]
+    clock.shift(61)
+    publish_bounded("test.small", most=3)
+    assert kinds(since(0).rows)[-1] == "test.small"
+
+
+def test_a_wrong_name_is_not_in_the_events(acme: Tenant, door: Doors) -> None:
+    """People type passwords where their name belongs: what no account has is never written down; a known one is."""
+    door().page().submit(name="my-secret-password").submit(password="x")
+    door().page().submit(name="alice").submit(password="x")
+    rows = since(0, Wanted(kind="flow.step_failed")).rows
+    assert [(row["actor"], row["data"]["stage"]) for row in rows] == [("", "password"), ("alice", "password")]
+    assert "my-secret-password" not in str(list(Event.objects.values()))
+
+
+def test_whoever_guesses_device_codes_is_told_of_once(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
+    """D16: a hundred guesses are free of events, the refusal that follows is one, however often it is repeated."""
+    device = door(address="203.0.113.7")
+    started = device.start()
+    for _ in range(104):
+        device.poll(started, device_code="guessed")
+    rows = since(0, Wanted(kind="device.guessing_throttled")).rows
+    assert [row["address"] for row in rows] == ["203.0.113.7"]
+
+
+def test_too_many_sign_ins_at_once_are_told_once(acme: Tenant, door: Doors, settings: Any, clock: time_machine.Traveller) -> None:
+    """What is refused for the sake of an address stands in the feed, once a minute."""
+    settings.RUNS_PER_ADDRESS = 2
+    for _ in range(5):
+        door(address="203.0.113.7").page()
+    rows = since(0, Wanted(kind="flow.start_refused")).rows
+    assert [(row["target"], row["address"]) for row in rows] == [("connect-a-device", "203.0.113.7")]

@@ -1,0 +1,72 @@
+"""How often what happened: counted by the minute and by the half hour, in one's own tenant, by the index alone."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from idp.events.models import Event
+from idp.events.statistics import SERIES, SPANS, chart
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.kit import Door
+
+NOW = datetime(2026, 11, 21, 10, 30, 30, tzinfo=UTC)
+
+
+def happened(kind: str, *ages: timedelta) -> None:
+    """Events that happened so long before NOW, in the tenant in scope."""
+    for age in ages:
+        Event.objects.create(kind=kind, at=NOW - age)
+
+
+def test_each_event_counts_in_its_own_minute(acme: Tenant) -> None:
+    """Sixty minutes, the last one under way; the edges belong to the later bucket, and what is older or of no series is not counted."""
+    happened("session.started", timedelta(0), timedelta(seconds=30), timedelta(seconds=31), timedelta(minutes=59, seconds=30))
+    happened("session.started", timedelta(minutes=59, seconds=31), timedelta(days=2))
+    happened("person.changed", timedelta(0))
+    found = chart(SPANS["hour"], NOW)
+    assert found.begins == NOW - timedelta(minutes=59, seconds=30)
+    assert (len(found.counts["sign_ins"]), found.total("sign_ins")) == (60, 4)
+    assert (found.counts["sign_ins"][-1], found.counts["sign_ins"][-2], found.counts["sign_ins"][0]) == (2, 1, 1)
+    assert found.moments()[-1] == NOW - timedelta(seconds=30)
+
+
+def test_a_day_is_forty_eight_half_hours(acme: Tenant) -> None:
+    """The same over a day; kinds of one series are counted together, others apart."""
+    happened("device.denied", timedelta(seconds=30), timedelta(hours=20))
+    happened("flow.denied", timedelta(seconds=30))
+    happened("flow.throttled", timedelta(minutes=1))
+    found = chart(SPANS["day"], NOW)
+    assert (len(found.counts["denials"]), found.counts["denials"][-1], found.total("denials")) == (48, 2, 3)
+    assert (found.counts["failures"][-2], found.total("failures"), found.total("approvals")) == (1, 1, 0)
+
+
+def test_the_neighbour_is_not_counted(acme: Tenant, other: Tenant) -> None:
+    """Rule 5: every tenant counts its own."""
+    with tenant_scope(other):
+        happened("session.started", timedelta(0))
+        assert chart(SPANS["hour"], NOW).total("sign_ins") == 1
+    assert chart(SPANS["hour"], NOW).total("sign_ins") == 0
+
+
+@pytest.mark.parametrize("span", SPANS)
+def test_a_chart_is_one_query(acme: Tenant, span: str) -> None:
+    """However many events there are, and of every kind."""
+    with CaptureQueriesContext(connection) as queries:
+        chart(SPANS[span], NOW)
+    assert len(queries) == 1
+
+
+def test_what_people_do_is_what_is_counted(acme: Tenant, door: Callable[..., Door], clock: time_machine.Traveller) -> None:
+    """Through the public door: a sign-in, a wrong password, an approval and a denial each move the line that is named for it."""
+    browser = door()
+    approved, denied = browser.start(), browser.start()
+    browser.page("/device").submit(name="alice").submit(password="wrong")
+    browser.approve(approved)
+    browser.page("/device").submit(user_code=denied.user_code).submit(decision="deny")
+    found = chart(SPANS["hour"])
+    assert {series.name: found.total(series.name) for series in SERIES} == {"sign_ins": 1, "approvals": 1, "denials": 1, "failures": 1}
