@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from flows.designations import AUTHENTICATION, CREDENTIAL_SETUP, DEVICE_CODE, LOGOUT
 from flows.facts import seeded
 from idp.accounts import credentials, recovery
+from idp.accounts.roles import may
 from web.errors import pages
 
 FRESH = timedelta(minutes=10)
@@ -34,6 +35,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "sign_in_url": reverse(AUTHENTICATION),
         "device_url": reverse(DEVICE_CODE),
         "sign_out_url": reverse(LOGOUT),
+        "console_url": reverse("console:overview") if session and may(session.person, "overview.see") else "",
     }
     return render(request, "home.html", context)
 

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.csrf import csrf_exempt
 
 from flows import executor
@@ -26,6 +27,8 @@ def begin(request: HttpRequest, designation: str) -> HttpResponse:
     pressed twice.
     """
     hints: dict[str, Any] = {"again": reverse(designation)}
+    if (wanted := request.GET.get("next", "")) and _is_ours(wanted):
+        hints["next"] = wanted
     if typed := request.GET.get("user_code", "")[:64].replace("\0", ""):
         hints["user_code"] = Sealed.of(typed)
     browser, posted = request.browser, request.method == "POST"  # type: ignore[attr-defined]
@@ -55,14 +58,19 @@ def flow(request: HttpRequest, run: str) -> HttpResponse:
     """One run: GET shows the current question, POST answers it."""
     browser = request.browser  # type: ignore[attr-defined]
     if request.method != "POST":
-        return _render(request, executor.look(run, browser))
+        return rendered(request, executor.look(run, browser))
     given = Answer(request.POST.get("step", ""), request.POST.get("token", ""), _fields(request.POST))
     page = executor.answer(run, browser, given)
     if page.kind in ("leave", "finished"):
         return _leave(request, page)
     if page.message or (page.form and page.form.errors):
-        return _render(request, page)
+        return rendered(request, page)
     return _see(reverse("flow", args=[run]))
+
+
+def _is_ours(url: str) -> bool:
+    """Whether this is a page of this very site, so that a link cannot lead from our sign-in to somewhere else."""
+    return len(url) < 2000 and url.startswith("/") and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
 
 
 def _fields(posted: QueryDict) -> QueryDict:
@@ -73,7 +81,8 @@ def _fields(posted: QueryDict) -> QueryDict:
     return cleaned
 
 
-def _render(request: HttpRequest, page: Page) -> HttpResponse:
+def rendered(request: HttpRequest, page: Page) -> HttpResponse:
+    """A run's page as HTML."""
     if page.kind in ("leave", "finished"):
         return _leave(request, page)
     context = {**page.context, "title": page.title, "message": page.message, "kind": page.kind, "again_url": page.again}
@@ -92,7 +101,7 @@ def _leave(request: HttpRequest, page: Page) -> HttpResponse:
     """Where a run that is over leads: to another site by a page, because browsers hold what follows a form to ``form-action``."""
     if page.url.startswith("http"):
         return render(request, "flow/leave.html", {"url": page.url, "host": urlsplit(page.url).netloc})
-    return _see(page.url or reverse("home"))
+    return _see(page.url or page.next or reverse("home"))
 
 
 def _see(url: str) -> HttpResponse:

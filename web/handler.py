@@ -20,6 +20,7 @@ from django.urls import set_script_prefix
 from web.threads import Threads
 
 THREADS = 16
+LARGE = {"/console/blueprints/plan": 1024 * 1024, "/console/blueprints/apply": 1024 * 1024}  # bytes, for a blueprint that comes as a file
 _BODY_SECONDS = 30
 _TOO_LARGE = b'{"error": "invalid_request", "error_description": "The request body is too large."}'
 _TOO_SLOW = b'{"error": "invalid_request", "error_description": "The request body did not arrive in time."}'
@@ -39,7 +40,8 @@ class PooledHandler(BaseHandler):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
-            body = await asyncio.wait_for(_read(receive, settings.DATA_UPLOAD_MAX_MEMORY_SIZE), _BODY_SECONDS)
+            limit = LARGE.get(scope["path"], settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+            body = await asyncio.wait_for(_read(receive, limit), _BODY_SECONDS)
         except TimeoutError:
             return await _refuse(send, 408, _TOO_SLOW)
         except ValueError:

@@ -8,10 +8,22 @@ from django.http import HttpRequest, HttpResponse
 
 from idp.tenancy.scope import tenant_or_none
 
-_POLICY = (
-    "default-src 'none'; style-src 'self' 'nonce-{nonce}'; script-src 'self' 'nonce-{nonce}'; img-src 'self' data:; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
+_POLICY = {
+    "default-src": "'none'",
+    "style-src": "'self' 'nonce-{nonce}'",
+    "script-src": "'self' 'nonce-{nonce}'",
+    "img-src": "'self' data:",
+    "connect-src": "'self'",
+    "form-action": "'self'",
+    "base-uri": "'none'",
+    "frame-ancestors": "'none'",
+}
+
+
+def policy(request: HttpRequest, **changed: str) -> str:
+    """The Content-Security-Policy of an answer; a page that needs another one says which directives differ: ``frame_src="'self'"``."""
+    directives = _POLICY | {name.replace("_", "-"): value for name, value in changed.items()}
+    return "; ".join(f"{name} {value}" for name, value in directives.items()).format(nonce=getattr(request, "csp_nonce", ""))
 
 
 class HeadersMiddleware:
@@ -25,7 +37,7 @@ class HeadersMiddleware:
         request.csp_nonce = nonce  # type: ignore[attr-defined]
         response = self.get_response(request)
         for name, value in {
-            "Content-Security-Policy": _POLICY.format(nonce=nonce),
+            "Content-Security-Policy": policy(request),
             "X-Content-Type-Options": "nosniff",
             "X-Frame-Options": "DENY",
             "Referrer-Policy": "same-origin",

@@ -61,21 +61,23 @@ class Hub:
         return await asyncio.get_running_loop().run_in_executor(self._readers, _clean, function, *arguments)
 
     @contextmanager
-    def listen(self, owner: int, topic: str) -> Iterator[asyncio.Queue[WakeUp | None]]:
-        """A queue of the wake-ups of one tenant's topic; None in it means that the server stops."""
+    def listen(self, owner: int, *topics: str) -> Iterator[asyncio.Queue[WakeUp | None]]:
+        """A queue of the wake-ups of these topics of one tenant; None in it means that the server stops."""
         queue: asyncio.Queue[WakeUp | None] = asyncio.Queue(_WAITING)
-        self._listeners.setdefault((owner, topic), set()).add(queue)
+        for topic in topics:
+            self._listeners.setdefault((owner, topic), set()).add(queue)
         try:
             yield queue
         finally:
-            queues = self._listeners[owner, topic]
-            queues.discard(queue)
-            if not queues:
-                del self._listeners[owner, topic]
+            for topic in topics:
+                queues = self._listeners[owner, topic]
+                queues.discard(queue)
+                if not queues:
+                    del self._listeners[owner, topic]
 
     def count(self) -> int:
         """How many listen now."""
-        return sum(map(len, self._listeners.values()))
+        return len({queue for queues in self._listeners.values() for queue in queues})
 
     def deliver(self, wake_up: WakeUp) -> None:
         """Hands it to its listeners, once."""

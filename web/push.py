@@ -1,14 +1,15 @@
 """Server-sent events and the device's socket, as raw ASGI: a listener costs a queue, not a thread.
 
 ``/application/o/device/events`` for a waiting device (``Authorization: Device <device_code>``, HTTP or WebSocket);
-``/flow/<run>/events`` for the page of the person who approved; ``/events`` for whoever may see the tenant's events.
+``/flow/<run>/events`` for the page of the person who approved; ``/events`` for whoever may see the tenant's events (web/feed.py);
+``/console/devices/<number>/events`` for whoever looks at a device's story.
 """
 
 import asyncio
 import io
 import json
 import re
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import contextmanager
 from typing import Any, cast
@@ -21,21 +22,23 @@ from flows import executor
 from flows.run import Client
 from idp.accounts.roles import may
 from idp.devices import watch
-from idp.events.bus import history, newest
+from idp.devices.story import topics_of
 from idp.ratelimit.budgets import address_key
 from idp.tenancy.hosts import find_tenant, host_name
 from idp.tenancy.scope import current_tenant, tenant_scope
+from web import feed
 from web.browser import Browser
 from web.hub import Hub
 
 HEARTBEAT_SECONDS = 15
 _FLOW = re.compile(r"\A/flow/(?P<run>[0-9a-f]{32})/events\Z")
+_STORY = re.compile(r"\A/console/devices/(?P<device>[0-9]{1,18})/events\Z")
 _HEADERS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
 _REFUSED = b'{"error": "invalid_token", "error_description": "There is nothing to listen to."}'
 _BUSY = b'{"error": "temporarily_unavailable", "error_description": "Too many listeners."}'
 
 Told = tuple[int, str, Any]  # event id, name, data
-Stream = AsyncIterator[Told | None]  # None: a heartbeat
+Stream = AsyncIterator[list[Told]]  # what is told at once; nothing: a heartbeat
 
 
 class Push:
@@ -65,6 +68,8 @@ class Push:
             return self._feed
         if scope["type"] == "http" and (match := _FLOW.match(path)):
             return lambda scope: self._page(scope, match["run"])
+        if scope["type"] == "http" and (story := _STORY.match(path)):
+            return lambda scope: self._story(scope, int(story["device"]))
         return None
 
     async def _events(self, stream: Any, scope: Any, receive: Any, send: Any) -> None:
@@ -76,8 +81,8 @@ class Push:
                 return await _refuse(send, 401, _REFUSED, [(b"www-authenticate", b"Device")])
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
 
-            async def say(item: Told | None) -> None:
-                await send({"type": "http.response.body", "body": _frame(item), "more_body": True})
+            async def say(items: list[Told]) -> None:
+                await send({"type": "http.response.body", "body": _frames(items), "more_body": True})
 
             await _until_left(told, say, receive, "http.disconnect")
             await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -92,8 +97,8 @@ class Push:
                 return
             await send({"type": "websocket.accept"})
 
-            async def say(item: Told | None) -> None:
-                if item is not None:
+            async def say(items: list[Told]) -> None:
+                for item in items:
                     await send({"type": "websocket.send", "text": json.dumps({"id": item[0], "event": item[1], "data": item[2]})})
 
             if not await _until_left(told, say, receive, "websocket.disconnect"):
@@ -126,7 +131,7 @@ class Push:
         with self.hub.listen(owner, ticket.topic) as queue:
             state = await self.hub.read(_in_tenant, scope, lambda: watch.state_of(ticket.device))
             if state and state != "pending":
-                yield 0, str(state), {}
+                yield [(0, str(state), {})]
             while state not in watch.FINAL:
                 left = (ticket.expires_at - timezone.now()).total_seconds()
                 wake_up = await _next(queue, min(HEARTBEAT_SECONDS, max(left, 0.05)))
@@ -134,15 +139,15 @@ class Push:
                     return
                 if wake_up == "silence":
                     if left > 0:
-                        yield None
+                        yield []
                         continue
                     state = await self.hub.read(_in_tenant, scope, lambda: watch.state_of(ticket.device))
                     if state == "expired":
-                        yield 0, "expired", {}
+                        yield [(0, "expired", {})]
                     return
                 if wake_up.kind in watch.NEWS:
                     state = wake_up.kind.removeprefix("device.")
-                    yield wake_up.event, state, {}
+                    yield [(wake_up.event, state, {})]
 
     async def _page(self, scope: Any, run: str) -> Stream | None:
         """Reloads the last page of a run when its topic has news."""
@@ -160,41 +165,35 @@ class Push:
     async def _changes(self, owner: int, topic: str) -> Stream:
         with self.hub.listen(owner, topic) as queue:
             while wake_up := await _next(queue, HEARTBEAT_SECONDS):
-                yield None if wake_up == "silence" else (wake_up.event, "changed", {})
+                yield [] if wake_up == "silence" else [(wake_up.event, "changed", {})]
+
+    async def _story(self, scope: Any, device: int) -> Stream | None:
+        """Reloads the story of a device when it has news, for whoever may see devices."""
+
+        def look() -> tuple[int, tuple[str, ...]]:
+            return current_tenant().pk, topics_of(device)
+
+        found = await self.hub.read(_allowed, scope, "devices.see", look)
+        return self._told(scope, *found) if found and found[1] else None
+
+    async def _told(self, scope: Any, owner: int, topics: tuple[str, ...]) -> Stream:
+        with self.hub.listen(owner, *topics) as queue:
+            while wake_up := await _next(queue, HEARTBEAT_SECONDS):
+                if await self.hub.read(_allowed, scope, "devices.see", lambda: True) is None:
+                    return
+                yield [] if wake_up == "silence" else [(wake_up.event, "changed", {})]
+                if wake_up != "silence" and wake_up.kind == "device.redeemed":
+                    return  # whoever comes back hears of its tokens too
 
     async def _feed(self, scope: Any) -> Stream | None:
-        """Everything that happens in the tenant, for whoever may see that (idp/accounts/roles.py: events.see)."""
-        given = _header(scope, b"last-event-id")
+        """What happens in the tenant and is asked for, for whoever may see that (idp/accounts/roles.py: events.see)."""
+        asked = feed.Asked.read(_request(scope).GET, _header(scope, b"last-event-id"))
 
-        def begin() -> tuple[int, int, list[int]]:
-            last = int(given) if given.isdecimal() else newest()
-            return current_tenant().pk, last, [row["id"] for row in history(last - 200) if row["id"] <= last]
+        def read(function: Any, *arguments: Any) -> Any:
+            return self.hub.read(_allowed, scope, "events.see", function, *arguments)
 
-        found = await self.hub.read(_administered, scope, begin)
-        return self._everything(scope, *found) if found else None
-
-    async def _everything(self, scope: Any, owner: int, last: int, before: list[int]) -> Stream:
-        told = deque(before, maxlen=1000)
-        with self.hub.listen(owner, "") as queue:
-            while True:
-                rows = await self.hub.read(_administered, scope, history, last)
-                if rows is None:  # signed out, or not allowed any more: the stream ends with the right to it
-                    return
-                for row in rows:
-                    last = row["id"]
-                    told.append(last)
-                    yield last, "event", row
-                if rows:
-                    continue
-                wake_up = await _next(queue, HEARTBEAT_SECONDS)
-                if wake_up is None:
-                    return
-                if wake_up == "silence":
-                    yield None
-                elif wake_up.event <= last and wake_up.event not in told:  # PostgreSQL may commit a smaller number after a larger one
-                    told.append(wake_up.event)
-                    for row in await self.hub.read(_administered, scope, history, wake_up.event - 1, 1) or ():
-                        yield last, "event", row
+        found = await read(feed.begin, asked)
+        return feed.stream(self.hub, read, asked, *found) if found else None
 
 
 async def _next(queue: "asyncio.Queue[Any]", seconds: float) -> Any:
@@ -205,12 +204,12 @@ async def _next(queue: "asyncio.Queue[Any]", seconds: float) -> Any:
         return "silence"
 
 
-async def _until_left(stream: Stream, say: Callable[[Told | None], Awaitable[None]], receive: Any, bye: str) -> bool:
+async def _until_left(stream: Stream, say: Callable[[list[Told]], Awaitable[None]], receive: Any, bye: str) -> bool:
     """Says everything until the stream ends or the client leaves; answers whether it left."""
 
     async def talk() -> None:
-        async for item in stream:
-            await say(item)
+        async for items in stream:
+            await say(items)
 
     async def watch_out() -> None:
         while (await receive())["type"] != bye:
@@ -238,8 +237,8 @@ def _in_tenant(scope: Any, function: Any, *arguments: Any) -> Any:
         return function(*arguments)
 
 
-def _administered(scope: Any, function: Any, *arguments: Any) -> Any:
-    """The same on behalf of somebody who may see events and whose session lives at this moment; None for anybody else.
+def _allowed(scope: Any, operation: str, function: Any, *arguments: Any) -> Any:
+    """The same on behalf of somebody who may do this and whose session lives at this moment; None for anybody else.
 
     The right is looked at after the reading: what happened after its loss is then never among what is handed out.
     """
@@ -247,7 +246,7 @@ def _administered(scope: Any, function: Any, *arguments: Any) -> Any:
     def check() -> Any:
         found = function(*arguments)
         session = Browser(_request(scope)).session
-        return found if session and may(session.person, "events.see") else None
+        return found if session and may(session.person, operation) else None
 
     return _in_tenant(scope, check)
 
@@ -260,11 +259,10 @@ def _header(scope: Any, name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
 
 
-def _frame(item: Told | None) -> bytes:
-    """One server-sent event; a heartbeat is a comment."""
-    if item is None:
-        return b":\n\n"
-    return f"id: {item[0]}\nevent: {item[1]}\ndata: {json.dumps(item[2])}\n\n".encode()
+def _frames(items: list[Told]) -> bytes:
+    """Server-sent events; a heartbeat is a comment. What has no number leaves the browser's last one as it is."""
+    texts = [(f"id: {item[0]}\n" if item[0] else "") + f"event: {item[1]}\ndata: {json.dumps(item[2])}\n\n" for item in items]
+    return "".join(texts).encode() or b":\n\n"
 
 
 async def _refuse(send: Any, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:

@@ -1,10 +1,11 @@
 """Every address of the edge."""
 
-from django.urls import path
+from django.urls import include, path
 
 from flows.designations import DESIGNATIONS
 from web import account, flow, oauth
 from web.api import app
+from web.console import urls as console
 
 urlpatterns = [
     path("", account.home, name="home"),
@@ -14,6 +15,7 @@ urlpatterns = [
     path("flow/<slug:run>/", flow.flow, name="flow"),
     path("flow/<slug:run>/restart", flow.restart, name="restart"),
     path("api/", app.urls()),
+    path("console/", include(console)),
     path("application/o/device/", oauth.device, name="oauth-device"),
     path("application/o/token/", oauth.token, name="oauth-token"),
     path("application/o/userinfo/", oauth.user_info, name="oauth-userinfo"),

@@ -71,7 +71,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-@pytest.mark.parametrize("grant", ["device", DEVICE_CODE, "refresh_token", "unknown"])
+@pytest.mark.parametrize("grant", ["device", DEVICE_CODE, "client_credentials", "refresh_token", "unknown"])
 def test_wrong_credentials_at_every_grant(door, grant, mistake):
     """B17, B25, O17, D20: 401, invalid_client and WWW-Authenticate, before anything else is looked at (authentik #20828)."""
     body, header = MISTAKES[mistake]
@@ -162,7 +162,7 @@ def test_client_secrets_never_meet_the_password_hasher(door, acme, monkeypatch):
 
 def test_unsupported_grants(door):
     """B13, B25: what is not there is said so; the password grant never will be."""
-    for grant in ("password", "client_credentials", "authorization_code", "implicit", "x", "urn:ietf:params:oauth:grant-type:DEVICE_CODE"):
+    for grant in ("password", "authorization_code", "implicit", "x", "urn:ietf:params:oauth:grant-type:DEVICE_CODE"):
         assert outcome(door().post(TOKEN, {"grant_type": grant, "client_id": "tv"})) == (400, "unsupported_grant_type")
     assert outcome(door().post(TOKEN, {"client_id": "tv"})) == (400, "invalid_request")
 
@@ -428,7 +428,7 @@ def test_documents_describe_exactly_what_is_there(door, path):
     assert document["subject_types_supported"] == ["public"]
     assert document["id_token_signing_alg_values_supported"] == ["RS256"]
     assert document["token_endpoint_auth_methods_supported"] == ["client_secret_basic", "client_secret_post", "none"]
-    assert set(document["scopes_supported"]) == {"openid", "profile", "email", "offline_access", "acme:read"}
+    assert set(document["scopes_supported"]) == {"openid", "profile", "email", "offline_access", "foyer:read", "foyer:write", "acme:read"}
     assert [name for name, value in document.items() if value == []] == ["response_types_supported"]
     assert not [
         name for name in document if name.startswith(("authorization_", "response_modes", "code_challenge", "revocation", "introspection"))

@@ -5,15 +5,16 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import override
 from ninja import NinjaAPI
 
 from web import __version__
-from web.api import runs
+from web.api import blueprints, extras, flows, objects, problems, refusals, runs
 from web.api.body import BodyParser, json_only
-from web.api.problems import HEADERS, MEANING, listen, problem
+from web.api.description import described
+from web.api.problems import problem
 
 _PREFIX, _NAME = "/api/", "api"
 
@@ -29,33 +30,36 @@ class Api(NinjaAPI):
 api = Api(
     title="Foyer",
     version=__version__,
-    description="A run is one walk through a flow: begin it, answer its challenges, read how it ended. Only application/json, no cookies.",
+    description=(
+        "A run is one walk through a flow: begin it, answer its challenges, read how it ended. Everything else is what the console does, "
+        "for programs, with an access token of a person who has a role. Only application/json, no cookies."
+    ),
     openapi_url=None,
     docs_url=None,
     urls_namespace=_NAME,
     parser=BodyParser(),
 )
-api.add_decorator(json_only, mode="view")
+runs.router.add_decorator(json_only, mode="view")
 api.add_router("/runs", runs.router)
-listen(api)
+with override("en"):  # a router of its own comes before what all objects have
+    for _prefix, _router in (*extras.ROUTERS, ("/flows", flows.router), ("/blueprints", blueprints.router), *objects.routers()):
+        api.add_router(_prefix, _router)
+problems.listen(api)
+refusals.listen(api)
 
 
 def urls() -> tuple[list[URLPattern], str, str]:
     """Every address of the API; any other one below it is a 404 of the same shape."""
     patterns = [each for each in api.urls[0] if isinstance(each, URLPattern) and each.name != "api-root"]
-    own = [path(str(each.pattern), _door(each.callback), name=each.name) for each in patterns]
-    return [*own, path("", _nothing), path("<path:anything>", _nothing)], _NAME, _NAME
+    own = [path(str(each.pattern), _door(patterns[at:]), name=each.name) for at, each in enumerate(patterns)]
+    return [*own, path("docs", _docs), path("", _nothing), path("<any:anything>", _nothing)], _NAME, _NAME
 
 
 def document() -> dict[str, Any]:
     """The OpenAPI 3.1 document, in English."""
     with override("en"):
-        described: dict[str, Any] = api.get_openapi_schema(path_prefix=_PREFIX)
-    for operations in described["paths"].values():
-        for operation in operations.values():
-            for status, response in operation["responses"].items():
-                _explain(status, response)
-    return described
+        made = described(api.get_openapi_schema(path_prefix=_PREFIX))
+        return dict(json.loads(json.dumps(made, default=str)))  # lazy titles become texts here
 
 
 def written() -> str:
@@ -63,29 +67,34 @@ def written() -> str:
     return json.dumps(document(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def _explain(status: int, response: dict[str, Any]) -> None:
-    response["description"] = MEANING.get(status, response["description"])
-    if status in HEADERS:
-        name, meaning = HEADERS[status]
-        response["headers"] = {name: {"description": meaning, "required": True, "schema": {"type": "string"}}}
+def _door(patterns: list[URLPattern]) -> Callable[..., HttpResponse]:
+    """The first of these that takes the method: a key may look like an address below another one. Else 405, as any other error."""
 
-
-def _door(view: Callable[..., Any]) -> Callable[..., HttpResponse]:
-    """A wrong method is answered as any other error."""
-
-    @wraps(view)
+    @wraps(patterns[0].callback)
     def asked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        response: HttpResponse = view(request, *args, **kwargs)
+        response: HttpResponse = patterns[0].callback(request, *args, **kwargs)
+        allowed = set[str]()
+        for other in patterns[1:]:
+            if response.status_code != 405:
+                return response
+            allowed |= set(response["Allow"].split(", "))
+            found = other.pattern.match(request.path_info.removeprefix(_PREFIX))
+            response = other.callback(request, *found[1], **found[2]) if found else response
         if response.status_code != 405:
             return response
-        allowed = sorted(response["Allow"].split(", "))
-        return problem(405, "invalid_request", f"Use {' or '.join(allowed)}.", Allow=", ".join(allowed))
+        names = sorted(allowed | set(response["Allow"].split(", ")))
+        return problem(405, "invalid_request", f"Use {' or '.join(names)}.", Allow=", ".join(names))
 
     return asked
+
+
+def _docs(request: HttpRequest) -> HttpResponse:
+    """People look for the reference here; it is in the console."""
+    return HttpResponseRedirect(reverse("console:api-docs"))
 
 
 def _nothing(request: HttpRequest, anything: str = "") -> HttpResponse:
     return problem(404, "not_found", "There is nothing at this address.")
 
 
-_nothing.csrf_exempt = True  # type: ignore[attr-defined]
+_docs.csrf_exempt = _nothing.csrf_exempt = True  # type: ignore[attr-defined]

@@ -39,6 +39,12 @@ def json_only(operation: Callable[..., HttpResponse]) -> Callable[..., HttpRespo
     return asked
 
 
+def is_another_type(request: HttpRequest) -> bool:
+    """Whether a body came that is not JSON. Where an access token came with it, no body at all needs no type."""
+    has_body = "Transfer-Encoding" in request.headers or request.headers.get("Content-Length", "0") not in ("", "0")
+    return has_body and request.content_type != "application/json"
+
+
 def _clean(value: Any, depth: int = _DEPTH) -> Any:
     if not depth:
         raise BadBody("The body is nested too deep.")

@@ -1,5 +1,6 @@
 """Errors of the JSON API: ``{"error", "error_description"}`` for all of them, also for what the framework finds wrong."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -9,11 +10,6 @@ from ninja.errors import HttpError, ValidationError
 from web.api.schemas import Problem
 from web.errors import BODY_ERRORS, ENGINE_ERRORS, engine_json
 
-HEADERS: dict[int, tuple[str, str]] = {
-    401: ("WWW-Authenticate", "How to send the secret."),
-    405: ("Allow", "What this address takes."),
-    429: ("Retry-After", "Seconds."),
-}
 MEANING: dict[int, str] = {
     400: "The body is not what this address takes; the description names the member.",
     401: "The run's secret is missing.",
@@ -36,9 +32,11 @@ class NoSecret(Exception):
     """Send the run's secret as Authorization: Run …"""
 
 
-def problem(status: int, error: str, description: str, **headers: str) -> JsonResponse:
-    """An error of the one shape; ``headers`` with underscores for hyphens."""
-    body = Problem(error=error, error_description=description).model_dump()
+def problem(status: int, error: str, description: str, *, errors: Mapping[str, list[str]] | None = None, **headers: str) -> JsonResponse:
+    """An error of the one shape; ``errors``: all that is wrong, by key. ``headers`` with underscores for hyphens."""
+    body: dict[str, Any] = Problem(error=error, error_description=description).model_dump()
+    if errors:
+        body["errors"] = dict(errors)
     return JsonResponse(body, status=status, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
 

@@ -59,6 +59,12 @@ class Problem(BaseModel):
     error_description: str = say(description="What is wrong, for whoever writes the program.")
 
 
+class Refusal(Problem):
+    """What cannot be, with everything that is wrong."""
+
+    errors: dict[str, list[str]] = say({}, description="What is wrong, by dotted key; an empty key is about the whole.")
+
+
 class Field(BaseModel):
     """One value that the challenge asks for."""
 
@@ -109,3 +115,144 @@ class Throttled(Challenge):
 
     error: Literal["too_many_attempts"]
     error_description: str
+
+
+class Keys(Sent):
+    """The objects that are meant."""
+
+    keys: list[str] = say(min_length=1, max_length=200, description="As in the rows of the list.")
+
+
+class Acted(BaseModel):
+    """What an action did."""
+
+    changed: bool = say(description="false: it was so already.")
+
+
+class ActedOn(BaseModel):
+    """What an action did to one of many."""
+
+    key: str
+    outcome: Literal["changed", "unchanged", "not_found", "not_allowed", "refused"]
+    message: str
+
+
+class Done(BaseModel):
+    """What an action did to each, in the order in which they were named."""
+
+    results: list[ActedOn]
+
+
+class Me(BaseModel):
+    """Who asks, and what they may do here at this moment."""
+
+    person: str
+    role: str
+    operations: list[str]
+
+
+class Rotate(Sent):
+    """What becomes of the old keys."""
+
+    keep_old: StrictBool = say(True, description="false: whatever they signed is refused at once, and everybody signs in anew.")
+
+
+class Rotated(BaseModel):
+    """The key that signs from now on."""
+
+    kid: str
+
+
+class NewSecret(BaseModel):
+    """A secret that was just made. It is said only here."""
+
+    client_secret: str
+
+
+class WayIn(BaseModel):
+    """An address that lets somebody in once. It is said only here."""
+
+    recovery_url: str
+
+
+class NewTenant(Sent):
+    """A tenant as it shall become, and who looks after it first."""
+
+    name: str = say(min_length=1, max_length=50)
+    title: str = say(min_length=1, max_length=100)
+    domain: str = say(min_length=1, max_length=253)
+    administrator: str = say(min_length=1, max_length=150)
+    email: str = say("", max_length=254)
+
+
+class PlanWish(Sent):
+    """A blueprint, and what it is called: what belongs to it is known by this name."""
+
+    text: str = say(min_length=1, description="YAML. `!env` and `!file` are refused: nothing of the server comes into it.")
+    name: str = say("", max_length=200, pattern=r"^[ -~]*$")
+    prune: StrictBool = say(False, description="Also delete what this blueprint owned and no longer names.")
+
+
+class ApplyWish(PlanWish):
+    """The same, applied if it is still what the plan said."""
+
+    expect: str = say("", max_length=64, description="The plan's `state`; empty: whatever is there now.")
+
+
+class PlannedKey(BaseModel):
+    """One key of an object; of a secret only that it changes."""
+
+    key: str
+    old: Any
+    new: Any
+
+
+class PlannedChange(BaseModel):
+    """What becomes of one object."""
+
+    tenant: str
+    kind: str
+    name: str
+    action: Literal["create", "update", "delete"]
+    keys: list[PlannedKey]
+
+
+class Missing(BaseModel):
+    """A value that is named with `!secret` and not there."""
+
+    tenant: str
+    name: str
+
+
+class BlueprintPlan(BaseModel):
+    """What applying would do, or has done."""
+
+    blueprint: str
+    state: str = say(description="Names what the plan rests on.")
+    counts: dict[str, int]
+    changes: list[PlannedChange]
+    missing: list[Missing] = say(description="Nothing is applied until these are entered.")
+    notes: list[str]
+
+
+class Drifted(BaseModel):
+    """An object that is not as a blueprint applied it, with who changed it."""
+
+    blueprint: str
+    kind: str
+    name: str
+    keys: list[PlannedKey]
+    by: str
+    at: str
+
+
+class Drifts(BaseModel):
+    """Everything that was changed by hand."""
+
+    drifted: list[Drifted]
+
+
+class Exported(BaseModel):
+    """The tenant, or one flow, as YAML. Secrets are named, not told."""
+
+    text: str

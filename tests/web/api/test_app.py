@@ -23,12 +23,20 @@ def the_error(response: Any) -> tuple[int, str]:
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS"])
 @pytest.mark.parametrize(
-    "path", ["/api/", "/api/runs", "/api/nothing/", "/api/runs/x/nothing", "/api/runs/a.b/", "/api/docs", "/api/openapi.json"]
+    "path",
+    ["/api/", "/api/runs", "/api/nothing/", "/api/runs/x/nothing", "/api/runs/a.b/", "/api/docs/", "/api/openapi.json", "/api/a%0Ab"],
 )
 def test_nothing_at_this_address(door: Doors, path: str, method: str) -> None:
     """404 in JSON, without a cookie or a token of any form; no page of documentation is served."""
     for host in ("acme.test", "other.test"):
         assert the_error(door(host).http.generic(method, path)) == (404, "not_found")
+
+
+def test_the_reference_is_in_the_console(door: Doors) -> None:
+    """Where people look for it; who is not signed in is sent to sign in there."""
+    response = door().http.get("/api/docs")
+    assert (response.status_code, response["Location"]) == (302, "/console/api/")
+    assert door().http.get("/console/api/")["Location"].startswith("/sign-in")
 
 
 def test_each_error_has_the_one_shape(door: Doors, settings: Any) -> None:

@@ -60,31 +60,53 @@ def test_the_version_is_the_packages() -> None:
     assert described()["info"] == described()["info"] | {"title": "Foyer", "version": project["version"]}
 
 
+def answered() -> set[str]:
+    """The schemas that stand in answers, however deep."""
+    schemas, found = described()["components"]["schemas"], set[str]()
+    texts = [json.dumps([operation["responses"] for _, _, operation in operations()]), json.dumps(described()["components"]["responses"])]
+    while texts:
+        named = set(re.findall(r"#/components/schemas/(\w+)", texts.pop())) - found
+        found |= named
+        texts += [json.dumps(schemas[name]) for name in named]
+    return found
+
+
+def responses_of(operation: dict[str, Any]) -> dict[str, Any]:
+    """What an operation may answer, by status."""
+    shared = described()["components"]["responses"]
+    return {status: shared[each["$ref"].rsplit("/")[-1]] if "$ref" in each else each for status, each in operation["responses"].items()}
+
+
 def test_no_answer_has_a_place_for_a_secret() -> None:
-    """CVE-2026-40166, where a nested serializer gave away client_secret: only the run's own secret, where it is first said."""
-    secretive = re.compile(r"secret|password|passphrase|token|(private|api|session)_?key|nonce|hash|sealed|cookie", re.IGNORECASE)
-    found = list(properties(described()))
-    assert ("Begin", "user_code") in found, "the walk finds properties"
-    assert {each for each in found if secretive.search(each[1])} == {("Begun", "secret")}
-    said = [operation["operationId"] for _, _, operation in operations() if "schemas/Begun" in json.dumps(operation)]
-    assert said == ["begin"]
+    """CVE-2026-40166, where a nested serializer gave away client_secret: only those that are said once, where they are made."""
+    secretive = re.compile(r"secret|password|passphrase|token|(private|api|session)_?key|nonce|hash|sealed|cookie|recovery", re.IGNORECASE)
+    found = {each for each in properties(described()) if secretive.search(each[1]) and not each[1].endswith("_lifetime")}
+    told_once = {("Begun", "secret"): {"begin"}, ("NewSecret", "client_secret"): {"renew-secret"}}
+    told_once |= {("WayIn", "recovery_url"): {"make-recovery-link", "make-tenant"}}
+    assert {each for each in found if each[0] in answered()} == set(told_once)
+    for schema, property_name in found - set(told_once):
+        assert described()["components"]["schemas"][schema]["properties"][property_name]["writeOnly"] is True
+    for (schema, _), where in told_once.items():
+        assert {each["operationId"] for _, _, each in operations() if f'schemas/{schema}"' in json.dumps(each["responses"])} == where
 
 
 def test_only_json_and_no_cookie() -> None:
-    """Bodies and answers are application/json; the one credential is a header, and all but the beginning want it."""
+    """Bodies and answers are application/json; the one credential is a header, and all but the beginning of a run want it."""
     assert '"in": "cookie"' not in json.dumps(described())
     for path, method, operation in operations():
-        kinds = [each.get("content", {}) for each in (operation.get("requestBody", {}), *operation["responses"].values())]
+        kinds = [each.get("content", {}) for each in (operation.get("requestBody", {}), *responses_of(operation).values())]
         assert {kind for content in kinds for kind in content} == {"application/json"}, (path, method)
-        assert operation.get("security") == (None if operation["operationId"] == "begin" else [{"RunSecret": []}])
+        wanted = "RunSecret" if path.startswith("/api/runs/") else "AccessToken"
+        assert operation.get("security") == (None if operation["operationId"] == "begin" else [{wanted: []}])
 
 
 def test_every_operation_says_how_it_fails() -> None:
     """What an address can answer is declared with its header, so that a generated client is never surprised."""
     for path, method, operation in operations():
-        wanted = {"404", "405"} | ({"400", "408", "413", "415", "429"} if method == "post" else set())
+        ours, sends = not path.startswith("/api/runs/"), method in ("post", "put", "patch")
+        wanted = {"404", "405"} | ({"400", "408", "413", "415"} if sends else set()) | ({"403"} if ours else {"429"} if sends else set())
         wanted |= {"401"} if "security" in operation else set()
-        declared = operation["responses"]
+        declared = responses_of(operation)
         assert wanted <= set(declared), (path, method)
         for status in wanted:
             problem = declared[status]["content"]["application/json"]["schema"]["$ref"].rsplit("/")[-1]

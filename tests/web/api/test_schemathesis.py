@@ -1,6 +1,7 @@
 """A stranger's tool drives the API from nothing but its OpenAPI document: no 5xx, and no answer that is not described."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -10,9 +11,15 @@ from typing import Any
 
 import pytest
 import requests
+from django.apps import apps
 
+from idp.events.models import Event
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
 from tests.kit import LiveServer
-from web.api.app import written
+from tests.protocol import connect
+from tests.web.api.conftest import BOTH, mint
+from web.api.app import document, written
 
 Tool = Callable[..., tuple[int, str]]
 PROGRAM = Path(sys.executable).parent / "schemathesis"
@@ -62,3 +69,90 @@ def test_the_tool_would_notice(tool: Tool) -> None:
     code, words = tool(json.dumps(document), *left_out)
     assert code == 1
     assert {status for status in ("200", "201", "400", "401") if f"Received: {status}" in words} == {"200", "201", "400", "401"}, words
+
+
+SECONDS = int(os.environ.get("FOYER_FUZZ_SECONDS", "300"))
+STORED = re.compile(r"secret|password|token_hash|code_hash|key_hash|private_key|nonce_hash|sealed|^value$|^data$|^mac$")
+THERE = {
+    "people": "clerk",
+    "groups": "guests",
+    "scopes": "acme:read",
+    "applications": "kiosk",
+    "mails": "recovery",
+    "flows": "connect-a-device",
+}
+OURS = [*(["rotate-keys", "patch-branding"]), "begin", "look", "answer", "restart"]  # would end the token, or the host; the runs above
+REFUSED = "[400, 401, 403, 404, 405, 409, 412, 413, 415, 428]"
+CONFIGURATION = f"""
+[checks.positive_data_acceptance]
+expected-statuses = ["2xx", 304, {REFUSED[1:]}
+[checks.negative_data_rejection]
+expected-statuses = {REFUSED}
+"""
+
+
+def stored_secrets() -> list[str]:
+    """Whatever the database holds of both tenants that nobody may ever see, as the fields hold it and decrypted."""
+    found: set[str] = set()
+    for model in apps.get_models():
+        for field in model._meta.concrete_fields:
+            sealed = type(field).__name__ == "SealedField"
+            if sealed or (STORED.search(field.name) and model is not Event):
+                rows = getattr(model, "unscoped", model._default_manager).values_list(field.name, flat=True)
+                found |= {str(value) for value in rows if isinstance(value, str) and len(value) >= 12}
+    return sorted(found | {line for value in found for line in value.splitlines() if len(line) > 40})
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS + 120)
+@pytest.mark.parametrize(("role", "scope", "reached"), [("admin", BOTH, 200), ("auditor", "openid foyer:read", 200), ("", "", 401)])
+def test_an_administrators_api(
+    live: LiveServer, tenants: dict[str, Tenant], door: Any, tmp_path: Path, role: str, scope: str, reached: int
+) -> None:
+    """The whole document with a strong token, a weak one and none: no 5xx, nothing undescribed, no secret in any answer."""
+    host = f"acme.test:{live.port}"
+    connect(door)
+    with tenant_scope(tenants["acme"]):
+        token = mint(role, scope, host) if role else ""
+    (tmp_path / "secrets.json").write_text(json.dumps([secret for secret in stored_secrets() if secret != token]))
+    (tmp_path / "openapi.json").write_text(written())
+    paths = "".join(
+        f'[[operations]]\ninclude-path-regex = "^/api/{name}/"\nparameters = {{"path.key" = "{key}", "path.name" = "{key}"}}\n'
+        for name, key in THERE.items()
+    )
+    (tmp_path / "schemathesis.toml").write_text(CONFIGURATION + paths)
+    headers = ["-H", f"Host: {host}", *(["-H", f"Authorization: Bearer {token}"] if token else [])]
+    left_out = [word for name in OURS for word in ("--exclude-operation-id", name)]
+    options = [
+        "--checks",
+        "all",
+        "--exclude-checks",
+        "unsupported_method,allow_header_conformance",  # a key may read like another address; test_calls.py walks methods
+        "--max-time",
+        str(SECONDS // 3),
+        "--seed",
+        "4",
+        "--generation-database",
+        "none",
+        "--continue-on-failure",
+        "--no-color",
+    ]
+    command = [PROGRAM, "run", "openapi.json", "--url", f"http://127.0.0.1:{live.port}", *left_out, *options, *headers]
+    environment = {
+        **os.environ,
+        "FOYER_SEEDED_SECRETS": str(tmp_path / "secrets.json"),
+        "SCHEMATHESIS_HOOKS": "tests.web.api.fuzzing",
+        "PYTHONPATH": str(Path.cwd()),
+    }
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS + 60, check=False, env=environment)
+    assert ran.returncode == 0, ran.stdout[-20000:] + ran.stderr[-2000:]
+    cases = re.search(r"(\d+) generated, (\d+) passed", ran.stdout)
+    assert cases, ran.stdout[-1000:]
+    assert cases[1] == cases[2]
+    assert int(cases[1]) > 2 * len(document()["paths"])
+    assert (
+        requests.get(
+            f"http://127.0.0.1:{live.port}/api/me", headers={"Host": host, "Authorization": f"Bearer {token}"}, timeout=10
+        ).status_code
+        == reached
+    )

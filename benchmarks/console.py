@@ -1,0 +1,153 @@
+"""Every page of the console in a tenant of 100,000 people, 1 million events and 1,000 applications: what a page takes from end to end.
+
+``--data FOLDER`` keeps what was seeded there for the next time, ``--people`` and the others make it smaller.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from urllib.parse import urljoin
+
+import django
+import httpx
+
+from benchmarks.product import HIDDEN, PASSWORD, ROOT, Product
+
+ROUNDS = 10
+HOST = "seeded.localhost"
+LINK = re.compile(r'(?:href|src)="(/console/[^"#]*)"')
+# Besides what is linked: deep pages, searches that find much, little and nothing, every kind of filter, orders.
+HARD = [
+    "people/?page=200",
+    "people/?q=a",
+    "people/?q=alice-0500",
+    "people/?q=nobody-of-this-name",
+    "people/?group=team-001",
+    "people/?active=no",
+    "people/?order=-created",
+    "groups/?order=-people",
+    "sessions/?page=200",
+    "sessions/?q=nobody-of-this-name",
+    "sessions/?person=alice-050000",
+    "sessions/?alive=no",
+    "credentials/?q=recovery",
+    "consents/?q=alice-0500",
+    "consents/?application=app-0500",
+    "consents/?alive=no",
+    "devices/?state=pending",
+    "devices/?q=lobby",
+    "events/?page=200",
+    "events/?actor=alice-050000",
+    "events/?target=alice-050000",
+    "events/?area=device",
+    "events/?area=secret",
+    "events/?kind=device.revoked",
+    "events/?until=2020-01-01T00:00:00Z",
+    "runs/?flow=sign-in",
+    "applications/?q=kiosk&order=-title",
+]
+
+
+class Seeded(Product):
+    """The product on a folder that is kept, if one is given; its tenant has somebody who administers it."""
+
+    def __init__(self, folder: str, sizes: list[str]) -> None:
+        super().__init__()
+        self.kept, self.sizes = bool(folder), sizes
+        if folder:
+            self.folder.rmdir()
+            self.folder = Path(folder)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.environment["FOYER_DATA"] = folder
+
+    def __enter__(self) -> "Seeded":
+        self.start()
+        self.stop()
+        self.manage("seed", "--domain", HOST, *self.sizes, missing_ok=self.kept)
+        clerk = self.folder / "clerk.yaml"
+        clerk.write_text(f"tenant: seeded\ntitle: Seeded\n---\nperson: clerk\nrole: admin\npassword: {PASSWORD}\n")
+        self.manage("blueprint", "apply", str(clerk))
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.kept:
+            self.stop()
+        else:
+            super().__exit__(None, None, None)
+
+    def manage(self, *arguments: str, missing_ok: bool = False) -> None:
+        """One command; ``missing_ok``: it may refuse, because it was done before."""
+        command = [sys.executable, "manage.py", *arguments]
+        subprocess.run(command, cwd=ROOT, env=self.environment, check=not missing_ok, stdout=sys.stderr)
+
+
+def sign_in(http: httpx.Client) -> None:
+    """As a person does it; the address that follows is the console's."""
+    page = http.get("/console/")
+    for fields in ({"name": "clerk"}, {"password": PASSWORD}):
+        page = http.post(str(page.url), data={**dict(HIDDEN.findall(page.text)), **fields})
+    if page.url.path != "/console/":
+        raise SystemExit(f"not signed in: {page.url}")
+
+
+def found(http: httpx.Client, folder: Path) -> list[str]:
+    """One address of each page that can be reached by links, the console's first page first."""
+    os.environ |= {"DJANGO_SETTINGS_MODULE": "idp.settings", "FOYER_DATA": str(folder)}
+    django.setup()
+    from django.urls import Resolver404, resolve  # noqa: PLC0415  after the set-up
+
+    names: dict[str, str] = {}
+    waiting = ["/console/"]
+    while waiting:
+        address = waiting.pop(0)
+        try:
+            name = str(resolve(address.partition("?")[0]).url_name)
+        except Resolver404:
+            continue
+        if name in names:
+            continue
+        with http.stream("GET", address) as page:
+            if page.status_code != 200:
+                raise SystemExit(f"{address}: {page.status_code}")
+            if "content-disposition" in page.headers:  # a file to keep, as large as the tenant
+                continue
+            page.read()
+        names[name] = address
+        if page.headers["content-type"].startswith("text/html"):
+            waiting += [urljoin(address, link.replace("&amp;", "&")) for link in LINK.findall(page.text)]
+    return list(names.values())
+
+
+def main() -> None:
+    """Prints the table, the slowest first."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", default="")
+    for name, size in {"people": "100000", "events": "1000000", "applications": "1000"}.items():
+        parser.add_argument(f"--{name}", default=size)
+    asked = parser.parse_args()
+    sizes = [word for name in ("people", "events", "applications") for word in (f"--{name}", getattr(asked, name))]
+    with Seeded(asked.data, sizes) as product, httpx.Client(base_url=product.url, headers={"Host": HOST}, timeout=60) as http:
+        http.follow_redirects = True
+        sign_in(http)
+        addresses = [*found(http, product.folder), *(f"/console/{each}" for each in HARD)]
+        taken: dict[str, list[float]] = {address: [] for address in addresses}
+        for _ in range(ROUNDS):  # in turns, so that whatever else the machine does meets all of them
+            for address in addresses:
+                begun = time.perf_counter()
+                status = http.get(address).status_code
+                taken[address].append(1000 * (time.perf_counter() - begun))
+                if status != 200:
+                    raise SystemExit(f"{address}: {status}")
+    print("| page | median ms | p95 ms |\n| --- | --- | --- |")
+    for address, times in sorted(taken.items(), key=lambda each: -median(each[1])):
+        print(f"| `{address}` | {median(times):.0f} | {sorted(times)[int(0.95 * len(times)) - 1]:.0f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""A blueprint in a real browser: pasted, however long, read as a plan, and applied once however impatiently one clicks."""
+
+from collections.abc import Callable
+
+import pytest
+
+from idp.accounts.models import Group
+from idp.accounts.models import Person as Account
+from idp.events.models import Event
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.journeys.people import Person
+
+
+@pytest.fixture
+def clerk(new_person: Callable[..., Person], tenants: dict[str, Tenant]) -> Person:
+    """alice, who administers acme, at the page that plans."""
+    with tenant_scope(tenants["acme"]):
+        Account.objects.filter(username="alice").update(role="admin")
+    person = new_person()
+    person.open("/device")
+    person.sign_in()
+    person.open("/console/blueprints/plan")
+    return person
+
+
+def test_a_long_blueprint_is_planned_and_applied_once(clerk: Person, acme: Tenant) -> None:
+    """More than a form may hold goes as a file; a double click applies once; the page then says what was done."""
+    said = "\n---\n".join(f"group: group-{number:04d}-{'x' * 60}" for number in range(1000))
+    assert len(said) > 64 * 1024
+    clerk.page.get_by_label("Blueprint", exact=True).evaluate("(area, text) => (area.value = text)", said)
+    clerk.press("Show the plan")
+    clerk.reads("Plan: 1000 to create", "… and 500 more.")
+    button = clerk.page.get_by_role("button", name="Apply exactly this", exact=True)
+    with clerk.page.expect_navigation():
+        button.dblclick()
+    clerk.sees("Blueprints")
+    clerk.reads("Applied: 1000 created.", "acme/console")
+    assert Group.objects.filter(name__startswith="group-").count() == 1000
+    assert Event.objects.filter(kind="blueprint.applied", actor="alice").count() == 1
+
+
+def test_a_form_that_takes_its_time_says_so_and_is_sent_once(clerk: Person) -> None:
+    """While the answer is on its way the page says that it works, and a second click does nothing."""
+    asked: list[str] = []
+    clerk.page.on("request", lambda request: asked.append(request.url) if request.method == "POST" else None)
+    clerk.fill("Blueprint", "group: cooks")
+    button = clerk.page.get_by_role("button", name="Show the plan", exact=True)
+    with clerk.page.expect_navigation():
+        told = button.evaluate(
+            "button => { for (let n = 0; n < 3; n++) button.click(); return button.form.querySelector('[role=status]').textContent }"
+        )
+    assert told == "Comparing …"
+    clerk.reads("Plan: 1 to create")
+    assert len(asked) == 1

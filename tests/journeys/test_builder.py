@@ -1,0 +1,266 @@
+"""The flow builder in a real browser: by mouse, by keyboard alone, by two at once, there and back again, and read by axe-core."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page, expect
+
+from flows.document import FlowDocument
+from flows.versions import draft_of, save_draft
+from idp.accounts.models import Person as Account
+from idp.accounts.models import Role
+from idp.tenancy.models import Tenant
+from tests.engine import SHIPPED, drawing
+from tests.journeys.people import Person
+
+Sits = Callable[..., Person]
+BRANCHED = (
+    "identification",
+    {
+        "stage": "choice",
+        "id": "how",
+        "settings": {"options": [{"value": "home", "title": "At home"}, {"value": "work", "title": "At work"}]},
+    },
+    {"group": "away", "when": '"staff" in person.groups', "on_refusal": "continue", "steps": [{"stage": "totp"}]},
+    "login",
+)
+
+
+@pytest.fixture
+def editor(acme: Tenant, new_person: Sits) -> Sits:
+    """``editor("bob")`` is signed in at acme and may draw flows."""
+
+    def sit_down(name: str = "alice", **options: object) -> Person:
+        Account.objects.filter(username=name).update(role=Role.EDITOR)
+        person = new_person(**options)
+        person.open("/device")
+        return person.sign_in(name)
+
+    return sit_down
+
+
+def ids(page: Page) -> list[str]:
+    """The cards from top to bottom."""
+    return [str(each.get_attribute("data-id")) for each in page.locator("#builder .step").all()]
+
+
+def card(page: Page, name: str) -> Locator:
+    """One card."""
+    return page.locator(f'#builder .step[data-id="{name}"]')
+
+
+def are(page: Page, *names: str) -> None:
+    """Waits until the drawing has these cards, in this order."""
+    expect(page.locator("#builder .step .name code")).to_have_text(list(names))
+
+
+def said(page: Page, text: str) -> None:
+    """What a screen reader was told last."""
+    expect(page.locator("#said")).to_have_text(text)
+
+
+def stored(name: str) -> FlowDocument:
+    """The draft as the database has it."""
+    draft = draft_of(name)
+    assert draft is not None
+    return FlowDocument.model_validate(draft.document)
+
+
+def drag(page: Page, source: Locator, place: str, lane: str = "") -> None:
+    """Takes it with the mouse and lets go at the gap with this place, which opens meanwhile."""
+    source.hover(position={"x": 60, "y": 20})
+    page.mouse.down()
+    page.mouse.move(300, 300, steps=3)
+    gap = page.locator(f'.drawing .gap[data-to="{place}"]' + (f"[data-lane='{lane}']" if lane else "")).first
+    gap.scroll_into_view_if_needed()
+    box = gap.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=4)
+    expect(page.locator(".gap.target")).to_have_attribute("data-to", place)
+    page.mouse.up()
+
+
+def test_a_flow_is_built_by_drag_and_drop(acme: Tenant, editor: Sits) -> None:
+    """From an empty drawing to one that can be published: stages from the palette, into a group, and lint that comes and goes."""
+    person = editor()
+    person.open("/console/new-flow/")
+    person.fill("Title", "Shared computers")
+    person.page.get_by_label("For", exact=True).select_option(label="Signing in")
+    person.press("Draw it")
+    page = person.page
+    entry = page.locator("#panel [data-what]")
+    drag(page, entry.and_(page.locator('[data-name="login"]')), "0")
+    are(page, "login")
+    expect(card(page, "login")).to_contain_text("login needs person, which no earlier step gives")
+    drag(page, entry.and_(page.locator('[data-name="identification"]')), "0")
+    are(page, "identification", "login")
+    drag(page, entry.and_(page.locator('[data-name="group"]')), "1")
+    are(page, "identification", "group", "login")
+    expect(card(page, "group")).to_contain_text("The group group is empty")
+    drag(page, entry.and_(page.locator('[data-name="password"]')), "3")
+    are(page, "identification", "group", "login", "password")
+    said(page, "password added after login")
+    drag(page, card(page, "password"), "1.0")
+    are(page, "identification", "group", "password", "login")
+    said(page, "password moved into group")
+    expect(page.locator(".state")).to_contain_text("Nothing to mend")
+    assert stored("shared-computers").steps[1].steps[0].id == "password"
+    page.mouse.move(0, 0)
+    card(page, "group").locator(".name").click()
+    page.get_by_label("Add a condition").select_option(label="Not from a network")
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.get_by_label("Networks").fill("10.0.0.0/8")
+    page.get_by_role("button", name="Save").last.click()
+    expect(card(page, "group")).to_contain_text("Only not from 10.0.0.0/8")
+    assert stored("shared-computers").steps[1].when == '!request.ip.within(["10.0.0.0/8"])'
+
+
+def test_a_flow_is_built_by_keyboard_alone(acme: Tenant, editor: Sits) -> None:
+    """Added, moved, into a group and out of it, removed, brought back; each is said, and the focus stays on the card."""
+    save_draft("keys", drawing(*BRANCHED[:1], *BRANCHED[2:], flow="keys").as_json(), by="bob", revision=None)
+    person = editor()
+    person.open("/console/flows/keys/")
+    page, press = person.page, person.page.keyboard.press
+    card(page, "identification").locator(".name").focus()
+    press("a")
+    expect(page.get_by_label("Search the stages")).to_be_focused()
+    page.keyboard.type("password of whoever")
+    press("Tab")
+    press("Enter")
+    said(page, "password added before away")
+    expect(card(page, "password").locator(".name")).to_be_focused()
+    press("Alt+ArrowRight")
+    said(page, "password moved before totp in away")
+    press("Alt+ArrowDown")
+    said(page, "password moved after totp in away")
+    press("Alt+ArrowDown")
+    said(page, "password is the last here.")
+    press("Alt+ArrowLeft")
+    said(page, "password moved before login")
+    for _again in range(2):  # faster than the answers come
+        press("Alt+ArrowUp")
+    said(page, "password moved before identification")
+    are(page, "password", "identification", "away", "totp", "login")
+    expect(card(page, "password").locator(".name")).to_be_focused()
+    press("Delete")
+    said(page, "password removed")
+    expect(card(page, "identification").locator(".name")).to_be_focused()
+    press("ArrowDown")
+    expect(card(page, "away").locator(".name")).to_be_focused()
+    press("Control+z")
+    said(page, "Undo: password removed")
+    are(page, "password", "identification", "away", "totp", "login")
+    press("Control+Shift+Z")
+    said(page, "Redo: password removed")
+    are(page, "identification", "away", "totp", "login")
+    card(page, "totp").locator(".name").focus()
+    press("Enter")
+    expect(page.get_by_label("Id", exact=True)).to_be_focused()
+    press("End")
+    page.keyboard.type("-app")
+    press("Enter")
+    are(page, "identification", "away", "totp-app", "login")
+    expect(card(page, "totp-app").locator(".name")).to_be_focused()
+    assert [step.id for step in stored("keys").steps[1].steps] == ["totp-app"]
+
+
+def test_two_editors_collide_and_nothing_is_lost(acme: Tenant, editor: Sits) -> None:
+    """The slower one sees who it was and what differs, looks at theirs, gets the own back, and puts it on top."""
+    save_draft("both", drawing(*SHIPPED, flow="both").as_json(), by="bob", revision=None)
+    alice, bob = editor("alice"), editor("bob")
+    for person in (alice, bob):
+        person.open("/console/flows/both/")
+    bob.page.get_by_label("What to do with finish").click()
+    bob.page.get_by_role("button", name="Remove").last.click()
+    are(bob.page, *SHIPPED[:5])
+    page = alice.page
+    card(page, "login").locator(".name").focus()
+    page.keyboard.press("d")
+    moved = page.get_by_role("alert")
+    expect(moved).to_contain_text("bob saved theirs")
+    expect(moved).to_contain_text("+ login-2: login after login")
+    expect(moved).to_contain_text("+ finish: finish after consent")
+    mine = ["identification", "password", "login", "login-2", "device_code", "consent", "finish"]
+    are(page, *mine)
+    moved.get_by_role("link", name="See theirs").click()
+    are(page, *SHIPPED[:5])
+    page.get_by_role("button", name="Undo").click()
+    are(page, *mine)
+    assert [step.id for step in stored("both").steps] == mine
+    card(bob.page, "login").locator(".name").focus()
+    bob.page.keyboard.press("Delete")
+    bob.page.get_by_role("button", name="Put mine on top").click()
+    said(bob.page, "Yours was put on top")
+    assert [step.id for step in stored("both").steps] == ["identification", "password", "device_code", "consent"]
+
+
+def test_a_condition_is_typed_with_help(acme: Tenant, editor: Sits) -> None:
+    """Words are offered with type and meaning, and what is wrong is said before anything is saved; YAML beside it is the same flow.
+
+    An edit that fails is told, and the drawing stays.
+    """
+    person = editor()
+    person.open("/console/flows/connect-a-device/?step=login")
+    page = person.page
+    page.get_by_label("Add a condition").select_option(label="Write it in CEL")
+    page.get_by_role("button", name="Add", exact=True).click()
+    field = page.get_by_label("Condition in CEL")
+    expect(field).to_be_focused()
+    field.press_sequentially("person.grou")
+    expect(page.get_by_role("option").first).to_contain_text("the names of the person's groups")
+    page.keyboard.press("Enter")
+    expect(field).to_have_value("person.groups")
+    expect(page.locator(".verdict")).to_contain_text("must be true or false, not list")
+    field.press_sequentially(".size() > 0")
+    expect(page.locator(".verdict")).to_have_text("✓")
+    page.get_by_role("link", name="As YAML").click()
+    expect(page.get_by_label("The flow as YAML")).to_have_value(re.compile("when: person.groups.size\\(\\) > 0"))
+    page.get_by_label("The flow as YAML").fill(
+        "flow: connect-a-device\ntitle: Short\nfor: device_code\nsteps:\n  - stage: deny\n  - stage: nope\n"
+    )
+    page.get_by_role("button", name="Apply").click()
+    are(page, "deny", "nope")
+    expect(card(page, "nope")).to_contain_text("There is no stage nope")
+    person.context.clear_cookies()  # signed out, in another tab perhaps
+    card(page, "nope").locator(".name").focus()
+    page.keyboard.press("Delete")
+    expect(page.get_by_role("status").first).to_contain_text("what you did last was not saved")
+    are(page, "deny", "nope")
+
+
+def test_the_builder_reads_well(acme: Tenant, editor: Sits) -> None:
+    """B19: no violation that axe-core knows, at 390 and 1280 px, in light and dark; nothing wider than the window."""
+    save_draft("sign-in", drawing(*BRANCHED, flow="sign-in").as_json(), by="bob", revision=None)
+    person = editor()
+    page = person.page
+    for query, width, scheme in (("", 390, "light"), ("?step=how", 1280, "dark"), ("?open=yaml", 1280, "light")):
+        page.set_viewport_size({"width": width, "height": 844})
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        person.open(f"/console/flows/sign-in/{query}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{query} is wider than {width} px"
+        found = Axe().run(page, options={"resultTypes": ["violations"]})
+        assert found.violations_count == 0, f"{query} {width} {scheme}: {found.generate_report()}"
+
+
+@pytest.mark.slow
+def test_a_card_is_dragged_by_touch_into_a_lane(acme: Tenant, editor: Sits) -> None:
+    """On a phone the grip drags and everything else scrolls; the card takes the condition of the answer."""
+    save_draft("touch", drawing(BRANCHED[1], "login", flow="touch").as_json(), by="bob", revision=None)
+    person = editor(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    person.open("/console/flows/touch/")
+    page = person.page
+    grip = card(page, "login").locator(".grip").bounding_box()
+    top = page.locator(".gap.alone").last.bounding_box()
+    assert grip is not None
+    assert top is not None
+    touch = page.context.new_cdp_session(page)
+    x, start, end = grip["x"] + 8, grip["y"] + grip["height"] / 2, top["y"] + top["height"] / 2
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": start}]})
+    for part in range(1, 9):
+        touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x + 40, "y": start + (end - start) * part / 8}]})
+    expect(page.locator(".gap.target")).to_have_attribute("data-lane", 'steps.how.choice == "work"')
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    said(page, "login moved into how: At work")
+    assert stored("touch").steps[1].when == 'steps.how.choice == "work"'

@@ -1,0 +1,115 @@
+"""Every page of the console as it is seen: read by axe-core, in light and dark, on a telephone and a desk.
+
+``FOYER_SHOTS=folder`` keeps pictures of all of them, at 390, 1280 and 1920 px.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from idp.accounts.models import Person as Account
+from idp.accounts.models import Role
+from idp.accounts.sessions import SignIn, sign_in
+from idp.seeding import events, people, protocol
+from idp.seeding.plan import Seed, Sizes
+from idp.tenancy.models import DEFAULT, Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.journeys.people import Person
+from tests.kit import Door
+from tests.web.console.pages import at, default_tenant, inhabit, of_the_installation, reading
+from web.console.frame import Page
+
+SIZES = {390: 844, 1280: 800, 1920: 1080}
+SERIOUS = ("serious", "critical")
+WIDE = """width => [...document.querySelectorAll('h1, h2, p, button, a, label, dd, dt, input, select, textarea')].filter((element) => {
+  const box = element.getBoundingClientRect();
+  return box.width && (box.left < 0 || box.right > width + 1) && !element.closest('.scroll, pre, svg, .hidden, [tabindex="0"]');
+}).map((element) => element.outerHTML.slice(0, 160))"""
+
+
+def silent(text: str) -> None:
+    """Progress that nobody hears."""
+
+
+@dataclass
+class Owner:
+    """Sits at a browser, and may ask for a page without looking at it."""
+
+    person: Person
+    door: Door
+
+
+def enter(person: Person, tenant: Tenant) -> Owner:
+    """Signed in as an owner, without the walk through the sign-in."""
+    with tenant_scope(tenant):
+        owner = Account.objects.get(username="alice")
+        Account.objects.filter(pk=owner.pk).update(role=Role.OWNER)
+        key = sign_in(SignIn(owner.pk, ("pwd",), None)).key
+    person.context.add_cookies([{"name": "foyer_session", "value": key, "url": person.server.url(person.host)}])
+    door = Door(person.host)
+    door.http.cookies["foyer_session"] = key
+    return Owner(person, door)
+
+
+def pages(part: int, parts: int) -> Iterator[tuple[Page, str]]:
+    """Every so manieth page that can be looked at, with its address."""
+    for page in sorted(reading(), key=lambda page: page.name)[part::parts]:
+        with tenant_scope(Tenant.objects.get(name=DEFAULT if of_the_installation(page) else "acme")):
+            yield page, at(page)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("part", range(3))
+def test_every_page_of_the_console_reads_well(
+    part: int, acme: Tenant, new_person: Callable[..., Person], door: Callable[..., Door]
+) -> None:
+    """B19: no serious violation that axe-core knows, in light and dark; one heading; nothing wider than the window; no word in the
+    browser's console (by the fixture). A part of the pages each time, so that none takes too long.
+    """
+    default, seed = default_tenant(), Seed(Sizes(people=60, events=300, applications=8), tell=silent)
+    people.fill(seed)
+    protocol.fill(seed, people.keys_of_people(), "https://acme.test")
+    events.fill(seed)
+    inhabit(door())
+    clerk, owner = enter(new_person("acme.test"), acme), enter(new_person("localhost"), default)
+    wrong: dict[str, Any] = {}
+    for page, address in pages(part, 3):
+        if found := _look(page.name, owner if of_the_installation(page) else clerk, address):
+            wrong[f"{page.name} {address}"] = found
+    assert wrong == {}
+
+
+def _look(name: str, owner: Owner, address: str) -> list[Any]:
+    response = owner.door.get(address)
+    if response.status_code != 200 or not response.content.lstrip().lower().startswith(b"<!doctype html"):
+        return [] if response.status_code == 200 else [response.status_code]  # a file, a picture, a style sheet, a part of a page
+    page, wrong = owner.person.page, list[Any]()
+    owner.person.open(address)
+    if (headings := page.get_by_role("heading", level=1).count()) != 1:
+        wrong.append(f"{headings} headings")
+    for width, height in SIZES.items():
+        page.set_viewport_size({"width": width, "height": height})
+        if (real := page.evaluate("document.documentElement.scrollWidth")) > width:
+            wrong.append(f"{real} px wide at {width}: {page.evaluate(WIDE, width)}")
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+            _keep_picture(page, f"{name}-{width}-{scheme}")
+            if width == 1280:
+                wrong += _violations(page, scheme)
+    return wrong
+
+
+def _violations(page: Any, scheme: str) -> list[str]:
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [f"{scheme}: {each['id']}: {[node['html'][:160] for node in each['nodes'][:3]]}" for each in found if each["impact"] in SERIOUS]
+
+
+def _keep_picture(page: Any, name: str) -> None:
+    if folder := os.environ.get("FOYER_SHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)

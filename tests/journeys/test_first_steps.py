@@ -1,0 +1,76 @@
+"""From an empty installation to a device that is signed in: the owner follows the first steps in a real browser, in under three minutes."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from idp.tenancy.models import Tenant
+from tests.factors import code
+from tests.journeys.people import Person
+from tests.web.console.kit import installed
+
+
+@pytest.fixture
+def owner(new_person: Callable[..., Person]) -> Person:
+    """alice, who has just installed it; nothing is there but the shipped flows and herself."""
+    installed()
+    person = new_person("localhost")
+    person.open("/console/first-steps/")
+    person.sign_in()
+    person.sees("First steps")
+    return person
+
+
+def ticked(person: Person) -> int:
+    """How many steps are done."""
+    return person.page.locator(".first-steps .done").count()
+
+
+def test_the_first_steps_lead_to_a_device_that_is_signed_in(owner: Person, new_person: Callable[..., Person]) -> None:
+    """Name and colour, a second factor, an application by recipe, a device in the playground: each step leads on, and back here."""
+    begun = time.monotonic()
+    assert ticked(owner) == 0
+    owner.press("Name and colour")
+    owner.fill("Title", "Bakery")
+    owner.page.get_by_label("Accent", exact=True).fill("#0f766e")
+    expect(owner.page.frame_locator("iframe").get_by_text("Bakery")).to_be_visible()
+    owner.press("Save")
+    assert Tenant.objects.get(name="default").title == "Bakery"
+    owner.open("/console/")
+    expect(owner.page.get_by_role("heading", name="First steps 1/5")).to_be_visible()
+
+    owner.press("Set up a second factor")
+    owner.sees("How you sign in")
+    owner.page.get_by_label("An authenticator app").check()
+    owner.press("Continue")
+    owner.fill("Code", code(0, owner.page.locator(".key").inner_text().replace(" ", "")))
+    owner.press("Continue")
+    owner.sees("First steps")
+    assert ticked(owner) == 2
+
+    owner.press("Choose a recipe")
+    owner.press("TV or appliance")
+    owner.page.get_by_label("What is it called?").fill("Oven")
+    owner.press("Make it")
+    owner.open("/console/first-steps/")
+    assert ticked(owner) == 3
+    owner.press("Open the playground")
+    owner.page.get_by_label("Application", exact=True).select_option(label="Oven")
+    owner.page.get_by_role("button", name="Start", exact=True).click()
+    expect(owner.page.locator("#state")).to_have_text("Waiting for somebody to approve …")
+
+    phone = owner.new_tab()
+    phone.open("/device")
+    phone.enter_code(owner.page.locator("#code").inner_text())
+    phone.sees("Connect this device?")
+    phone.reads("Bakery", "Oven")
+    phone.press("Approve")
+    expect(owner.page.locator("#state")).to_have_text("Connected", timeout=15_000)
+    owner.open("/console/first-steps/")
+    assert ticked(owner) == 4
+    owner.reads("All set")
+    assert time.monotonic() - begun < 180, "longer than three minutes, and nobody hesitated"
+    owner.open("/console/")
+    expect(owner.page.get_by_role("heading", name="First steps")).to_have_count(0)

@@ -1,0 +1,60 @@
+"""Programs of administrators: a client of the API with an access token of somebody who has a role."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from idp.accounts.models import Person
+from idp.oauth import tokens
+from idp.oauth.models import Application
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+
+JSON = "application/json"
+BOTH = "openid foyer:read foyer:write"
+
+
+class Program:
+    """A program that acts for one person at one host."""
+
+    def __init__(self, token: str, host: str = "acme.test") -> None:
+        self.http, self.token = Client(HTTP_HOST=host), token
+
+    def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """One request, its body as JSON; ``headers`` with underscores for hyphens."""
+        extra = {f"HTTP_{name.upper()}": value for name, value in headers.items()}
+        sent = {"data": body if isinstance(body, bytes | str) else None, "content_type": JSON}
+        if body is not None and sent["data"] is None:
+            sent["data"] = self.http._encode_json(body, JSON)
+        authorization = {"HTTP_AUTHORIZATION": f"Bearer {self.token}"} if self.token else {}
+        return self.http.generic(method, f"/api/{path}", **{**sent, "data": sent["data"] or ""}, **authorization, **extra)
+
+    def get(self, path: str, status: int = 200, **headers: str) -> Any:
+        """What a GET answers."""
+        response = self("GET", path, **headers)
+        assert response.status_code == status, response.content
+        return response.json() if response.content else {}
+
+
+def mint(role: str, scope: str = BOTH, host: str = "acme.test") -> str:
+    """An access token of a person who is called as their role, as a device would have got it; in the tenant in scope."""
+    person = Person.objects.get_or_create(username=role, defaults={"role": role if role != "nobody" else ""})[0]
+    values = {"client_id": "admin-cli", "grants": ["refresh_token"], "scopes": BOTH.split()}
+    application = Application.objects.get_or_create(name="admin-cli", defaults={"title": "Admin CLI", **values})[0]
+    now = timezone.now()
+    found = tokens.Entitlement(application, person, tuple(scope.split()), f"http://{host}", ("pwd",), now, None)
+    return tokens.issue(found, tokens.open_family(found)).access_token
+
+
+@pytest.fixture
+def program(tenants: dict[str, Tenant]) -> Callable[..., Program]:
+    """``program("admin")`` acts for acme's administrator, ``program("auditor", "foyer:read", "other.test")`` for the neighbour's."""
+
+    def start(role: str = "admin", scope: str = BOTH, host: str = "acme.test") -> Program:
+        with tenant_scope(tenants[host.partition(".")[0]]):
+            return Program(mint(role, scope, host), host)
+
+    return start

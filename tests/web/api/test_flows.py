@@ -1,0 +1,136 @@
+"""Flows through the API: a draft that two programs do not overwrite, publishing, the way back, dry runs, runs and their counts."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from flows.models import Draft, Flow
+from idp.events.models import Event
+from tests.kit import Door
+from tests.web.api.conftest import Program
+
+Programs = Callable[..., Program]
+STEPS = [{"stage": kind} for kind in ("identification", "password", "login", "device_code", "consent", "finish")]
+DRAWN = {"title": "Connect it", "for": "device_code", "steps": STEPS}
+DRAFT = "flows/connect-a-device/draft"
+
+
+def test_from_a_draft_to_a_version_and_back(program: Programs, door: Callable[..., Door]) -> None:
+    """Edited beside the live version, published with a note after lint, compared, and undone; people walk what is live."""
+    editor = program("editor")
+    made = editor("PUT", DRAFT, DRAWN)
+    assert (made.status_code, made.json()["findings"], made.json()["base"]) == (201, [], 1)
+    difference = editor.get("flows/connect-a-device/diff?old=live&new=draft")
+    assert [(each["kind"], each["key"], each["new"]) for each in difference["changes"]] == [("changed", "title", "Connect it")]
+    published = editor("POST", "flows/connect-a-device/publish", {"note": "A better title"}, if_match=made["ETag"])
+    assert published.json() == {"version": 2, "changed": True}
+    assert editor("GET", DRAFT).status_code == 404, "it was put away"
+    rows = editor.get("flows/connect-a-device/versions/")["rows"]
+    assert [(row["key"], row["live"], row["note"], row["by"]) for row in rows] == [
+        ("2", True, "A better title", "editor"),
+        ("1", False, "applied from a blueprint", "blueprint"),
+    ]
+    assert editor.get("flows/connect-a-device/versions/2")["document"]["title"] == "Connect it"
+    back = {"version": 1, "note": "Not better"}
+    assert editor("POST", "flows/connect-a-device/rollback", back).json() == {"version": 1, "changed": True}
+    assert editor("POST", "flows/connect-a-device/rollback", back).json() == {"version": 1, "changed": False}
+    assert editor("POST", "flows/connect-a-device/rollback", {"version": 9}).status_code == 404
+    assert program("editor", host="other.test").get("flows/connect-a-device/versions/")["total"] == 1
+    assert door().page("/device").step == "identification"
+
+
+def test_two_editors_collide_and_nothing_is_lost(program: Programs) -> None:
+    """412 for whoever edits what is no longer there, 428 for whoever has not looked; a draft that was begun anew is another one."""
+    alice, bob = program("editor"), program("admin")
+    first = alice("PUT", DRAFT, DRAWN)
+    assert bob("PUT", DRAFT, {**DRAWN, "title": "Bob's"}).status_code == 428
+    assert bob("PUT", DRAFT, {**DRAWN, "title": "Bob's"}, if_none_match="*").status_code == 412
+    second = bob("PUT", DRAFT, {**DRAWN, "title": "Bob's"}, if_match=first["ETag"])
+    assert (second.status_code, second.json()["author"]) == (200, "admin")
+    assert alice("PUT", DRAFT, DRAWN, if_match=first["ETag"]).status_code == 412
+    assert alice("POST", "flows/connect-a-device/publish", {}, if_match=first["ETag"]).status_code == 412
+    assert alice("DELETE", DRAFT, if_match=first["ETag"]).status_code == 412
+    assert alice.get(DRAFT)["document"]["title"] == "Bob's"
+    assert alice("DELETE", DRAFT, if_match=second["ETag"]).status_code == 204
+    again = alice("PUT", DRAFT, DRAWN)
+    assert again.json()["revision"] == first.json()["revision"]
+    assert bob("PUT", DRAFT, DRAWN, if_match=first["ETag"]).status_code == 412
+    assert alice("GET", DRAFT, if_none_match=again["ETag"]).status_code == 304
+
+
+def test_a_wrong_draft_is_kept_and_not_published(program: Programs) -> None:
+    """What is being edited may be wrong: its findings stand beside it, and publishing names them by key."""
+    editor = program("editor")
+    kept = editor(
+        "PUT", "flows/new-one/draft", {"title": "New", "for": "device_code", "steps": [{"stage": "consent"}, {"stage": "nowhere"}]}
+    )
+    assert kept.status_code == 201
+    assert any("nowhere" in each["message"] for each in kept.json()["findings"])
+    refused = editor("POST", "flows/new-one/publish", {})
+    assert (refused.status_code, refused.json()["error"]) == (409, "refused")
+    assert any(key.startswith("steps.1") for key in refused.json()["errors"])
+    worse = editor("PUT", "flows/new-one/draft", {"steps": "none", "whatever": [1]}, if_match=kept["ETag"])
+    assert (worse.status_code, {each["path"][0] for each in worse.json()["findings"]}) == (200, {"steps", "whatever", "title", "for"})
+    assert editor("POST", "flows/new-one/lint", {"which": "draft"}).status_code == 409
+    assert not Flow.unscoped.get(name="new-one").live_id
+
+
+@pytest.mark.parametrize("name", ["New", "a" * 60, "-a", "a--" + "b" * 48])
+def test_a_name_that_no_flow_has(program: Programs, name: str) -> None:
+    """The address names the new flow, so it is looked at as in a document."""
+    assert program("editor")("PUT", f"flows/{name}/draft", DRAWN).status_code == 400
+    assert program("editor")("PUT", "flows/new-one/draft", {**DRAWN, "flow": "other"}).status_code == 400
+    assert not Draft.unscoped.exists()
+
+
+def test_a_dry_run_judges_nothing(program: Programs) -> None:
+    """An editor may invent somebody; to name somebody of the tenant needs the right to see people, and no password is ever tried."""
+    editor, admin = program("editor"), program("admin")
+    answers = {"identification": {"name": "somebody"}, "password": "passes", "device_code": "passes", "consent": "passes"}
+    walk = editor("POST", "flows/connect-a-device/simulate", {"person": {"username": "somebody"}, "answers": answers}).json()
+    assert (walk["which"], walk["ends"]) == ("1", "finished")
+    assert {"identification": "done", "password": "done"}.items() <= {each["step"]: each["decision"] for each in walk["steps"]}.items()
+    for password in ("alice-password-1", "wrong"):
+        tried = {"person": "alice", "answers": {"identification": {"name": "alice"}, "password": {"password": password}}}
+        assert editor("POST", "flows/connect-a-device/simulate", tried).status_code == 403
+        walk = admin("POST", "flows/connect-a-device/simulate", tried).json()
+        assert (walk["ends"], walk["steps"][-1]["step"], walk["steps"][-1]["decision"]) == ("asks", "password", "asks")
+    assert admin("POST", "flows/connect-a-device/simulate", {"person": "nobody-here"}).status_code == 409
+    assert not Event.unscoped.filter(kind__startswith="session.").exists()
+
+
+def test_lint_and_tests_of_a_flow(program: Programs) -> None:
+    """What is wrong, and which of the flow's own tests fail; an auditor may look."""
+    test = {"name": "goes through", "person": {"username": "somebody"}, "answers": {"identification": {"name": "somebody"}}}
+    program("editor")("PUT", DRAFT, {**DRAWN, "tests": [test]})
+    found = program("auditor", "foyer:read")("POST", "flows/connect-a-device/lint", {"which": "draft"}).json()
+    assert found["findings"] == []
+    assert [each["path"] for each in found["tests"]] == [["tests", 0, "ends"]]
+    assert program("auditor")("POST", "flows/connect-a-device/publish", {}).status_code == 403
+
+
+def test_who_is_in_the_middle_of_it(program: Programs, door: Callable[..., Door]) -> None:
+    """Runs of this flow, one of them with its path; looking is written down, and the other tenant has none of it."""
+    door().page("/device").submit(name="alice").submit(password="alice-password-1")
+    admin = program("helpdesk")
+    (row,) = admin.get("flows/connect-a-device/runs/?over=no")["rows"]
+    seen = admin.get(f"flows/connect-a-device/runs/{row['key']}")
+    assert (seen["at"], [each["step"] for each in seen["path"]][:3]) == ("device_code", ["identification", "password", "login"])
+    assert "alice-password-1" not in str(seen)
+    assert Event.unscoped.filter(kind="flow.inspected", actor="helpdesk").count() == 1
+    assert admin("GET", f"flows/another/runs/{row['key']}").status_code == 404
+    other = program("helpdesk", host="other.test")
+    assert other.get("flows/connect-a-device/runs/")["total"] == 0
+    assert other("GET", f"flows/connect-a-device/runs/{row['key']}").status_code == 404
+
+
+def test_the_funnel_and_the_flow_itself(program: Programs) -> None:
+    """Counts of the live version; the list, one row, and deleting with all versions."""
+    admin: Any = program()
+    assert admin.get("flows/connect-a-device/funnel") == {"version": 1, "steps": []}
+    assert admin.get("flows/connect-a-device")["version"] == 1
+    assert [row["key"] for row in admin.get("flows/?for=device_code")["rows"]] == ["connect-a-device"]
+    assert admin("POST", "flows/connect-a-device/actions/delete").json() == {"changed": True}
+    assert admin("GET", "flows/connect-a-device/funnel").status_code == 404
+    assert program(host="other.test").get("flows/")["total"] == 1

@@ -1,0 +1,21 @@
+"""What the tests of the whole console share: the default tenant beside the two others, and something of every kind in acme."""
+
+from collections.abc import Callable
+
+import pytest
+
+from idp.tenancy.models import Tenant
+from tests.kit import Door
+from tests.web.console.pages import default_tenant, inhabit
+
+
+@pytest.fixture
+def default(tenants: dict[str, Tenant]) -> Tenant:
+    """The tenant from which an owner manages the others."""
+    return default_tenant()
+
+
+@pytest.fixture
+def inhabited(acme: Tenant, default: Tenant, door: Callable[..., Door]) -> None:
+    """acme has something of every kind."""
+    inhabit(door())

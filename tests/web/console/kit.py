@@ -1,0 +1,45 @@
+"""Somebody of each role, signed in at a console."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from django.conf import settings
+
+from blueprints.apply import apply
+from idp.accounts.credentials import hash_password
+from idp.accounts.models import Person
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.kit import Door
+
+
+def signed_in(door: Callable[..., Door], role: str, host: str = "acme.test") -> Door:
+    """alice with this role, in the tenant of this host."""
+    with tenant_scope(Tenant.objects.get(name="default" if host == "localhost" else host.partition(".")[0])):
+        Person.objects.filter(username="alice").update(role=role)
+    opened = door(host)
+    opened.sign_in()
+    return opened
+
+
+def text(opened: Door, path: str, status: int = 200) -> str:
+    """What a page says."""
+    response = opened.http.get(path)
+    assert response.status_code == status, response.content.decode()[:1500]
+    return str(response.content.decode())
+
+
+def posted(opened: Door, path: str, form: dict[str, object], status: int = 303) -> str:
+    """What a form answers: the page, or where it leads."""
+    response = opened.http.post(path, form)
+    assert response.status_code == status, response.content.decode()[:1500]
+    return str(response["Location"] if status == 303 else response.content.decode())
+
+
+def installed() -> Tenant:
+    """The default tenant as an installation begins, with alice as its only person."""
+    apply([Path(settings.BASE_DIR) / "blueprints" / "default" / "10-tenant.yaml"])
+    tenant = Tenant.objects.get(name="default")
+    with tenant_scope(tenant):
+        Person.objects.create(username="alice", name="Alice", password=hash_password("alice-password-1"), role="owner")
+    return tenant

@@ -1,0 +1,97 @@
+"""Every page of the console at a place where it has something to show; a page that is not known here fails the tests that walk them."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from flows.models import Run, Version
+from flows.versions import live_version, save_draft
+from idp.accounts.models import Credential, Person
+from idp.accounts.people import save_person
+from idp.accounts.sessions import SignIn, sign_in
+from idp.devices.models import DeviceCode
+from idp.listing import Wish
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from idp.tenancy.tenants import ensure_default
+from tests.kit import Door
+from web.console.frame import Page
+from web.console.urls import PAGES
+from web.resources import RESOURCES
+
+OURS = {"person": "bob", "group": "staff", "application": "tv", "flow": "connect-a-device", "secret": "kiosk"}
+QUERIES = {"playground-qr": {"code": "BCDF-GHJK"}}
+
+
+def inhabit(browser: Door) -> None:
+    """Something of every kind in the tenant in scope: a device that was approved, its tokens, a run, a session, a credential, a draft."""
+    browser.approve(started := browser.start(scope="openid offline_access"))
+    browser.poll(started)
+    Credential.objects.create(person=Person.objects.exclude(username="alice").earliest("pk"), kind="totp", secret="JBSWY3DPEHPK3PXP")
+    live = live_version("device_code")
+    assert live is not None
+    save_draft(live.flow.name, {**live.document, "title": "A new title"}, by="alice", revision=None)
+
+
+def default_tenant() -> Tenant:
+    """The tenant from which an owner manages the others; somebody called alice is in it too."""
+    tenant = ensure_default()
+    with tenant_scope(tenant):
+        save_person("alice", by="test")
+    return tenant
+
+
+def entered(host: str, tenant: Tenant, role: str, username: str = "alice") -> Door:
+    """Somebody of this role at the console, without the walk through the sign-in."""
+    door = Door(host)
+    with tenant_scope(tenant):
+        person = Person.objects.get(username=username)
+        Person.objects.filter(pk=person.pk).update(role=role)
+        door.http.cookies["foyer_session"] = sign_in(SignIn(person.pk, ("pwd",), None)).key
+    return door
+
+
+def at(page: Page, names: Mapping[str, str] = OURS) -> str:
+    """The page's address, about something that the tenant in scope has."""
+    given = {name: _given(page, name, names) for name in _parameters(page)}
+    query = f"?{urlencode(QUERIES[page.name])}" if page.name in QUERIES else ""
+    return reverse(f"console:{page.name}", kwargs=given) + query
+
+
+def reading() -> Iterator[Page]:
+    """Those that can be looked at."""
+    return (page for page in PAGES if page.see)
+
+
+def of_the_installation(page: Page) -> bool:
+    """Whether it concerns all tenants: it is there on the default tenant's host only."""
+    return (page.see or page.do).startswith("tenants.")
+
+
+def _parameters(page: Page) -> list[str]:
+    return [part.partition(">")[0].partition(":")[2] for part in page.path.split("<")[1:]]
+
+
+def _given(page: Page, parameter: str, names: Mapping[str, str]) -> Any:
+    """What stands in the address; KeyError for a page that this table does not know."""
+    head = page.path.partition("/")[0]
+    known: dict[str, Callable[[], Any]] = {
+        "people/key": lambda: names["person"],
+        "groups/key": lambda: names["group"],
+        "applications/key": lambda: names["application"],
+        "applications/name": lambda: names["secret" if page.name == "application-secret" else "application"],
+        "applications/kind": lambda: "service",
+        "tenants/name": lambda: "acme",
+        "mails/name": lambda: "recovery",
+        "preview/scheme": lambda: "light",
+        "api/name": lambda: "list-people",
+        "flows/name": lambda: names["flow"],
+        "flows/number": lambda: Version.objects.filter(flow__name=names["flow"]).latest("number").number,
+        "runs/identifier": lambda: Run.objects.latest("pk").identifier,
+        "devices/pk": lambda: DeviceCode.objects.latest("pk").pk,
+    }
+    if f"{head}/{parameter}" not in known and page.name == f"{head}-one":
+        return RESOURCES[head].listing.page(Wish()).rows[0]["key"]
+    return known[f"{head}/{parameter}"]()

@@ -1,0 +1,239 @@
+"""Blueprints in the console: planned, applied exactly so, compared and exported, without the server's files and the neighbour's objects."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from blueprints import edit
+from blueprints.apply import apply, note_result
+from blueprints.models import Owned, Secret
+from idp.accounts.models import Group, Person
+from idp.events.models import Event
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.kit import Door, LiveServer
+from tests.web.console.kit import installed, posted, signed_in, text
+
+PAGE, PLAN, APPLY = "/console/blueprints/", "/console/blueprints/plan", "/console/blueprints/apply"
+TWO = "group: cooks\n---\nperson: carol\nname: Carol <b>\ngroups: [cooks]\n"
+
+
+def state(page: str) -> str:
+    """What the plan rests on: the button "Apply exactly this" carries it."""
+    found = re.search(r'name="expect" value="(\w+)"', page)
+    assert found, page[page.index("<main") :][:2000]
+    return found[1]
+
+
+def test_a_blueprint_is_planned_read_and_applied(acme: Tenant, door: Callable[..., Door]) -> None:
+    """Key by key before anything happens; applied once; the page then says what was applied, by whom, and what belongs to it."""
+    admin = signed_in(door, "admin")
+    page = posted(admin, PLAN, {"text": TWO, "name": "kitchen"}, status=200)
+    assert "2 to create" in page
+    assert "Carol &lt;b&gt;" in page
+    assert not Group.objects.filter(name="cooks").exists()
+    assert posted(admin, APPLY, {"text": TWO, "name": "kitchen", "expect": state(page)}) == PAGE
+    assert Person.objects.get(username="carol").groups.get().name == "cooks"
+    assert set(Owned.objects.filter(blueprint="acme/kitchen").values_list("name", flat=True)) == {"cooks", "carol"}
+    told = text(admin, PAGE)
+    assert "Applied: 2 created." in told
+    assert "acme/kitchen" in told
+    assert Event.objects.get(kind="blueprint.applied", actor="alice").target == "acme/kitchen"
+    assert "carol" in text(admin, "/console/owned/?q=car")
+
+
+def test_what_was_looked_at_is_what_is_applied_and_only_once(acme: Tenant, door: Callable[..., Door]) -> None:
+    """Sent twice, or when somebody has changed something meanwhile, or with another text: nothing is applied, the plan comes anew."""
+    admin = signed_in(door, "admin")
+    expect = state(posted(admin, PLAN, {"text": TWO}, status=200))
+    assert "Look at the plan first" in posted(admin, APPLY, {"text": TWO}, status=400)
+    page = posted(admin, APPLY, {"text": TWO + "---\ngroup: waiters\n", "expect": expect}, status=409)
+    assert "so nothing was applied" in page
+    assert "waiters" in page
+    posted(admin, APPLY, {"text": TWO, "expect": expect})
+    again = posted(admin, APPLY, {"text": TWO, "expect": expect}, status=409)
+    assert "there is nothing to apply" in again
+    assert Event.objects.filter(kind="blueprint.applied", actor="alice").count() == 1
+    changed = "person: carol\nname: Carola\n"
+    expect = state(posted(admin, PLAN, {"text": changed}, status=200))
+    edit.save("person", {"person": "carol", "name": "By hand"}, by="bob")
+    posted(admin, APPLY, {"text": changed, "expect": expect}, status=409)
+    assert Person.objects.get(username="carol").name == "By hand"
+
+
+def test_every_problem_names_its_line(acme: Tenant, door: Callable[..., Door]) -> None:
+    """All at once, with the line itself; what was typed is still there."""
+    admin = signed_in(door, "admin")
+    page = posted(admin, PLAN, {"text": "group: cooks\n---\nperson: carol\nnmae: Carol\n---\ngroop: x\n"}, status=400)
+    assert "2 problems; nothing was applied" in page
+    assert "Line 4, column 1" in page
+    assert "Did you mean name?" in page
+    assert "<pre>nmae: Carol</pre>" in page
+    assert "groop: x\n</textarea>" in page
+    for wrong in ({"text": ""}, {"text": "a: [", "name": ""}, {"text": TWO, "name": "../etc"}):
+        posted(admin, PLAN, wrong, status=400)
+    assert not Group.objects.filter(name="cooks").exists()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "group: !file /etc/passwd",
+        "group: !file blueprint.yaml",
+        "group: !env PATH",
+        "group: !env [FOYER_SECRET_KEY, nothing]",
+        "vars: {x: !env FOYER_SECRET_KEY}\n---\ngroup: !vars x",
+        "vars: [{x: !file pyproject.toml}]\n---\ngroup: !vars x",
+    ],
+)
+def test_nothing_of_the_server_comes_into_a_pasted_blueprint(
+    acme: Tenant, door: Callable[..., Door], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither its files nor its environment, pasted or as a file, in the plan or in what is applied."""
+    monkeypatch.setenv("FOYER_SECRET_KEY", "the-secret-of-the-server")
+    admin = signed_in(door, "admin")
+    for path in (PLAN, APPLY):
+        for form in ({"text": said}, {"file": SimpleUploadedFile("/etc/x.yaml", said.encode())}):
+            page = posted(admin, path, {**form, "expect": "0" * 16}, status=400)
+            assert "reads from the server" in page
+            assert "the-secret" not in page
+            assert "root:" not in page
+
+
+@pytest.mark.parametrize(
+    "said", ["tenant: other\n---\ngroup: cooks", "tenant: other\ntitle: Hacked", "tenant: brand-new\n---\ngroup: cooks"]
+)
+def test_a_neighbour_cannot_be_touched(acme: Tenant, other: Tenant, door: Callable[..., Door], said: str) -> None:
+    """Not by an owner either, who is one of another tenant than the default one; a new tenant cannot be made."""
+    for role in ("admin", "owner"):
+        admin = signed_in(door, role)
+        for path in (PLAN, APPLY):
+            assert "another tenant than acme" in posted(admin, path, {"text": said, "expect": "0" * 16}, status=400)
+    assert not Tenant.objects.filter(name="brand-new").exists()
+    with tenant_scope(other):
+        assert not Group.objects.filter(name="cooks").exists()
+
+
+def test_the_installations_owner_may_write_for_any_tenant(acme: Tenant, door: Callable[..., Door]) -> None:
+    """On the default host; without a document tenant: it is the default tenant's. Its results name every tenant's, the others' do not."""
+    installed()
+    owner = signed_in(door, "owner", "localhost")
+    said = "group: here\n---\ntenant: acme\n---\ngroup: there\n"
+    page = posted(owner, PLAN, {"text": said}, status=200)
+    assert "of the tenant acme" in page
+    posted(owner, APPLY, {"text": said, "expect": state(page)})
+    assert list(Group.objects.filter(name__in=["here", "there"]).values_list("name", flat=True)) == ["there"]
+    note_result("of-somebody", "", "blueprint folder", counts={}, messages=["other: broken"], succeeded=False)
+    assert "other: broken" in text(owner, PAGE)
+    assert "of-somebody" not in text(signed_in(door, "admin"), PAGE)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "person: alice\nrole: owner",
+        "person: carol\nrole: owner",
+        "person: bob\nname: Bob",
+        "person: bob\nemail: mallory@acme.test",
+        "person: bob\npassword: a password of mallory",
+        "person: bob\npassword: bob-password-22",
+    ],
+)
+def test_an_administrator_cannot_become_an_owner(acme: Tenant, door: Callable[..., Door], said: str) -> None:
+    """CVE-like: neither by naming oneself one, nor by taking one's account over; a password is not even compared."""
+    admin = signed_in(door, "admin")
+    Person.objects.filter(username="bob").update(role="owner")
+    for path in (PLAN, APPLY):
+        assert "may do more than you" in posted(admin, path, {"text": said, "expect": "0" * 16}, status=403)
+    assert list(Person.objects.filter(role="owner").values_list("username", "email")) == [("bob", "bob@acme.test")]
+
+
+def test_drift_is_told_with_who_and_when(acme: Tenant, door: Callable[..., Door]) -> None:
+    """After somebody looked: key by key, as applied and as it is now."""
+    admin = signed_in(door, "admin")
+    assert "Everything is as it was applied" in text(admin, PAGE)
+    edit.save("person", {"person": "bob", "name": "Bobby <i>"}, by="clerk")
+    assert posted(admin, f"{PAGE}look", {}) == PAGE
+    page = text(admin, PAGE)
+    assert "Everything is as it was applied" in page, "a key of which the blueprint says nothing"
+    edit.save("person", {"person": "alice", "name": "Alicia <i>"}, by="clerk")
+    posted(admin, f"{PAGE}look", {})
+    page = text(admin, PAGE)
+    assert "1 object is not as it was applied." in page
+    assert "<del>Alice</del>" in page
+    assert "<ins>Alicia &lt;i&gt;</ins>" in page
+    assert "<bdi>clerk</bdi>" in page
+
+
+def test_an_export_makes_the_same_again(acme: Tenant, door: Callable[..., Door], tmp_path: Path) -> None:
+    """As a download, without people, or one flow; another tenant's flow, and one that is not there, answer 404."""
+    auditor = signed_in(door, "auditor")
+    response = auditor.http.get(f"{PAGE}export")
+    assert response["Content-Disposition"] == 'attachment; filename="acme.yaml"'
+    (tmp_path / "acme.yaml").write_bytes(response.content)
+    assert b"kiosk secret" not in response.content
+    assert b"person: bob" in response.content
+    assert apply([tmp_path / "acme.yaml"], generate=lambda *told: None).counts["create"] == 0
+    assert b"person: bob" not in auditor.http.get(f"{PAGE}export?without_people").content
+    one = auditor.http.get(f"{PAGE}export?flow=connect-a-device").content.decode()
+    assert one.count("\nflow: ") + one.startswith("flow: ") == 1
+    assert auditor.http.get(f"{PAGE}export?flow=nothing").status_code == 404
+
+
+def test_secrets_are_entered_and_never_shown(acme: Tenant, other: Tenant, door: Callable[..., Door]) -> None:
+    """A plan that misses one says so and cannot be applied; the value shows on no page, in no event and in no other tenant."""
+    admin = signed_in(door, "admin")
+    said = "application: tills\nclient_id: tills\ntype: confidential\nclient_secret: !secret tills-secret\n"
+    page = posted(admin, PLAN, {"text": said}, status=200)
+    assert "There is no secret tills-secret yet" in page
+    assert 'name="expect"' not in page
+    value = "a very secret value of the tills"
+    posted(admin, f"{PAGE}secret", {"name": "tills-secret", "value": value})
+    assert "tills-secret" in text(admin, PAGE)
+    posted(admin, APPLY, {"text": said, "expect": state(posted(admin, PLAN, {"text": said}, status=200))})
+    for told in (text(admin, PAGE), str(list(Event.objects.values())), text(admin, f"{PAGE}export")):
+        assert value not in told
+    with tenant_scope(other):
+        assert not Secret.objects.exists()
+    posted(admin, f"{PAGE}secret", {"name": "no name at all", "value": "x"})
+    posted(admin, f"{PAGE}secret", {"name": "tills-secret", "forget": "1"})
+    assert not Secret.objects.exists()
+
+
+def test_an_auditor_reads_and_applies_nothing(acme: Tenant, door: Callable[..., Door], settings: Any) -> None:
+    """403 for every address that writes, and no button that leads there; the path of the watched folder is the owner's to know."""
+    settings.BLUEPRINTS = "/srv/hidden-folder"
+    auditor = signed_in(door, "auditor")
+    page = text(auditor, PAGE)
+    assert PLAN not in page
+    assert "A folder is watched" in page
+    assert "hidden-folder" not in page
+    assert auditor.http.get(PLAN).status_code == 403
+    for path in (PLAN, APPLY, f"{PAGE}look", f"{PAGE}secret"):
+        assert auditor.http.post(path, {"text": TWO}).status_code == 403
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_large_blueprint_comes_as_a_file(live: LiveServer, door: Callable[..., Door]) -> None:
+    """Half a megabyte through the real server is planned; two are refused with 413, and so is a form of that size anywhere else."""
+    admin = signed_in(door, "admin")
+    cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in admin.http.cookies.items())
+    many = "\n---\n".join(f"group: group-{number:06d}-{'x' * 80}" for number in range(5000))
+    assert len(many) > 400_000
+    with tenant_scope(Tenant.objects.get(name="acme")):
+        page = admin.http.post(PLAN, {"file": SimpleUploadedFile("many.yaml", many.encode())})
+        assert "5000 to create" in page.content.decode()
+    assert _sent(live, PLAN, cookies, 900_000) == 403  # read, and refused for want of the form's token
+    assert _sent(live, PLAN, cookies, 2_000_000) == 413
+    assert _sent(live, "/console/branding/", cookies, 900_000) == 413
+
+
+def _sent(live: LiveServer, path: str, cookies: str, size: int) -> int:
+    body = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.yaml"\r\n\r\n' + b"#" * size + b"\r\n--x--\r\n"
+    headers = {"Cookie": cookies, "Content-Type": "multipart/form-data; boundary=x"}
+    return requests.post(live.url("127.0.0.1", path), data=body, headers={**headers, "Host": "acme.test"}, timeout=30).status_code

@@ -1,0 +1,132 @@
+"""The tenant's face and domains: written like every document, shown before it is saved, and never a way to lock oneself out."""
+
+from collections.abc import Callable
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from blueprints import edit
+from idp.events.models import Event
+from idp.tenancy.models import Domain, Tenant
+from tests.kit import Door
+from tests.web.console.kit import posted, signed_in, text
+from web.console.branding import contrast
+
+PAGE, PREVIEW = "/console/branding/", "/console/branding/preview"
+PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 100
+
+
+def _form(**changed: object) -> dict[str, object]:
+    known = edit.current("tenant", "acme")
+    assert known
+    form = {"etag": known.etag, "title": "Acme", "accent": "#4f46e5", "networks": "127.0.0.0/8", "mail_from": ""}
+    return {**form, "domains": "acme.test\n*.acme.test", **changed}
+
+
+def _acme() -> Tenant:
+    return Tenant.objects.get(name="acme")
+
+
+def test_everything_is_saved_and_seen_by_whoever_signs_in(acme: Tenant, door: Callable[..., Door]) -> None:
+    """Title, colour, picture, networks, sender and domains; one event says which keys, by whom."""
+    admin = signed_in(door, "admin")
+    logo = SimpleUploadedFile("mark.png", PNG, "image/png")
+    changed = _form(
+        title="Acme GmbH",
+        accent="#0F766E",
+        networks="10.0.0.0/8\n\n",
+        mail_from="login@acme.test",
+        domains="acme.test\n*.acme.test\nLOGIN.acme.example",
+        logo=logo,
+    )
+    assert posted(admin, PAGE, changed) == PAGE
+    tenant = _acme()
+    assert (tenant.title, tenant.accent, tenant.networks, tenant.mail_from) == ("Acme GmbH", "#0f766e", ["10.0.0.0/8"], "login@acme.test")
+    assert tenant.logo.startswith("data:image/png;base64,iVBOR")
+    assert set(tenant.domains.values_list("name", flat=True)) == {"acme.test", "*.acme.test", "login.acme.example"}
+    seen = door("login.acme.example").page("/device").text
+    assert "Acme GmbH" in seen
+    assert "#0f766e" in seen
+    event = Event.objects.get(kind="tenant.changed")
+    assert (event.actor, event.target) == ("alice", "acme")
+    assert {"accent", "domains", "logo", "mail_from", "networks", "title"} == set(event.data["keys"])
+    posted(admin, PAGE, _form(title="Acme GmbH"))
+    assert _acme().logo == tenant.logo
+    posted(admin, PAGE, _form(title="Acme GmbH", no_logo="on"))
+    assert _acme().logo == ""
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"accent": "red;}</style><script>alert(1)</script>"}, "aria-invalid"),
+        ({"title": ""}, "Say what people call this place."),
+        ({"networks": "10.0.0.0/99"}, "Nothing was saved"),
+        ({"mail_from": "no address"}, "Enter a valid email address."),
+        ({"domains": "acme.test\nnot a host"}, "is no host name"),
+        ({"domains": "acme.test\nother.test"}, "leads to the tenant other already"),
+        ({"domains": "acme.test\nlocalhost"}, "belongs to the default tenant"),
+        ({"domains": "elsewhere.example"}, "You are on acme.test"),
+        ({"domains": ""}, "You are on acme.test"),
+        ({"logo": SimpleUploadedFile("x.png", b"<html>", "image/png")}, "Choose a PNG"),
+        ({"logo": SimpleUploadedFile("x.html", b"<html>", "text/html")}, "Choose a PNG"),
+        ({"logo": SimpleUploadedFile("x.png", PNG + b"0" * 49 * 1024, "image/png")}, "Choose a PNG"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_is_saved(acme: Tenant, door: Callable[..., Door], changed: dict[str, object], told: str) -> None:
+    """At its field, with what was typed; no domain of a neighbour, and none that leads away from under one's feet."""
+    admin = signed_in(door, "admin")
+    before = edit.current("tenant", "acme")
+    page = posted(admin, PAGE, _form(**{"title": "Typed", **changed}), status=400)
+    assert told in page
+    assert "<script>alert" not in page
+    assert edit.current("tenant", "acme") == before
+    assert Domain.objects.filter(name="other.test").get().tenant.name == "other"
+
+
+def test_who_was_slower_is_told(acme: Tenant, door: Callable[..., Door]) -> None:
+    """409, and nothing is written over; a second click does it knowingly."""
+    admin, form = signed_in(door, "admin"), _form(title="Mine")
+    edit.save("tenant", {"tenant": "acme", "title": "Theirs"}, by="bob")
+    page = posted(admin, PAGE, form, status=409)
+    assert "Somebody else has changed this" in page
+    assert _acme().title == "Theirs"
+    posted(admin, PAGE, _form(title="Mine"))
+    assert _acme().title == "Mine"
+
+
+def test_the_preview_shows_what_is_not_saved_and_only_in_our_own_frame(acme: Tenant, door: Callable[..., Door]) -> None:
+    """B19: this address may be framed by this site alone, runs no form, and writes nothing."""
+    admin = signed_in(door, "admin")
+    response = admin.http.post(PREVIEW, _form(title="Not yet", accent="#facc15"))
+    page = response.content.decode()
+    assert "Not yet" in page
+    assert "--accent:#facc15;--accent-text:#000000" in page
+    assert "Contrast of the button: 13" in page
+    policy = response["Content-Security-Policy"]
+    assert "frame-ancestors 'self'" in policy
+    assert "form-action 'none'" in policy
+    assert "unsafe" not in policy
+    assert response["X-Frame-Options"] == "SAMEORIGIN"
+    assert _acme().title == "Acme"
+    assert "</style><script>" not in admin.http.post(PREVIEW, _form(accent="#fff</style><script>")).content.decode()
+    assert "frame-ancestors 'none'" in admin.http.get(PAGE)["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "ratio"), [("#000000", "#ffffff", "21.0"), ("#777777", "#ffffff", "4.5"), ("#4f46e5", "#4f46e5", "1.0")]
+)
+def test_contrast_is_what_wcag_says(one: str, other: str, ratio: str) -> None:
+    """WCAG 2.2, the ratio of relative luminances, either way round."""
+    assert contrast(one, other) == contrast(other, one) == ratio
+
+
+def test_an_editor_looks_and_does_not_touch(acme: Tenant, door: Callable[..., Door]) -> None:
+    """The form is there to be read, without a button."""
+    editor = signed_in(door, "editor")
+    page = text(editor, PAGE)
+    assert "<fieldset disabled>" in page
+    assert ">Save<" not in page
+    assert editor.http.post(PAGE, _form(title="Hacked")).status_code == 403
+    assert editor.http.post(PREVIEW, _form(title="Hacked")).status_code == 403
+    assert _acme().title == "Acme"

@@ -1,0 +1,110 @@
+"""A device's page: its story, the button that ends it, for whom, and its news."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from idp.accounts.people import save_person
+from idp.devices.models import DeviceCode
+from idp.events.models import Event
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.kit import Door, Seen
+
+Doors = Callable[..., Door]
+
+
+def signed_in(door: Doors, role: str, host: str = "acme.test") -> Door:
+    """Alice with this role; to be called with her tenant in scope."""
+    save_person("alice", role=role, by="test")
+    browser = door(host)
+    browser.sign_in()
+    return browser
+
+
+def press(page: Seen, pk: int) -> Seen:
+    """Posts the form of the button."""
+    response = page.door.http.post(f"/console/devices/{pk}/revoke", page.hidden, follow=True)
+    return Seen(page.door, response, f"/console/devices/{pk}/")
+
+
+def words(page: Seen) -> str:
+    """What can be read."""
+    return " ".join(re.sub(r"<[^>]+>", " ", page.text).split())
+
+
+def test_the_story_on_one_page(acme: Tenant, door: Doors) -> None:
+    """Where from, for what, by whom, how it went on; from the list to it and on to person and application. No code anywhere."""
+    browser, device = signed_in(door, "helpdesk"), door(address="203.0.113.7", agent="<b>Acme</b> TV/2.1")
+    started = device.start(scope="openid profile")
+    pk = DeviceCode.objects.get().pk
+    assert f"/console/devices/{pk}/" in browser.page("/console/devices/").text
+    waiting = browser.page(f"/console/devices/{pk}/")
+    assert "Waits for a decision" in words(waiting)
+    assert "&lt;b&gt;Acme&lt;/b&gt; TV/2.1" in waiting.text
+    browser.approve(started)
+    device.poll(started)
+    page = browser.page(f"/console/devices/{pk}/")
+    for text in (
+        "Connected",
+        "Asked for a code from 203.0.113.7",
+        "The code was entered by alice",
+        "Approved by alice",
+        "See your name and username",
+    ):
+        assert text in words(page), text
+    assert all(link in page.text for link in ('href="/console/people/one/alice"', 'href="/console/applications/one/tv"'))
+    assert started.user_code not in page.text
+    assert started.device_code not in page.text
+
+
+def test_the_button_ends_it_at_once(acme: Tenant, door: Doors) -> None:
+    """One POST: the device hears access_denied, the page says what happened and by whom, and offers no button any more."""
+    browser, device = signed_in(door, "helpdesk"), door()
+    started = device.start()
+    pk = DeviceCode.objects.get().pk
+    browser.approve(started)
+    after = press(browser.page(f"/console/devices/{pk}/"), pk)
+    assert "Revoked: the device has lost everything it had." in after.text
+    assert "Revoked by alice" in words(after)
+    assert f"/console/devices/{pk}/revoke" not in after.text
+    assert device.poll(started).json()["error"] == "access_denied"
+    assert Event.objects.get(kind="device.revoked").actor == "alice"
+    assert "nothing left to revoke" in press(after, pk).text
+
+
+def test_a_get_revokes_nothing(acme: Tenant, door: Doors) -> None:
+    """D30: looking changes nothing, at the button's address neither; and a form of another site is refused."""
+    browser = signed_in(door, "helpdesk")
+    browser.start()
+    pk = DeviceCode.objects.get().pk
+    browser.page(f"/console/devices/{pk}/")
+    assert browser.get(f"/console/devices/{pk}/revoke").status_code == 405
+    browser.http.handler.enforce_csrf_checks = True
+    assert browser.http.post(f"/console/devices/{pk}/revoke", {}).status_code == 403
+    assert DeviceCode.objects.get().state == "pending"
+
+
+@pytest.mark.parametrize(("role", "sees", "revokes"), [("auditor", 200, 403), ("editor", 403, 403), ("", 403, 403), ("helpdesk", 200, 200)])
+def test_who_may(acme: Tenant, door: Doors, role: str, sees: int, revokes: int) -> None:
+    """An auditor looks and finds no button; a flow editor and whoever has no role see nothing."""
+    browser = signed_in(door, role)
+    browser.start()
+    pk = DeviceCode.objects.get().pk
+    page = browser.page(f"/console/devices/{pk}/")
+    assert page.status == sees
+    assert (f"/console/devices/{pk}/revoke" in page.text) == (revokes == 200)
+    assert press(page, pk).status == revokes
+
+
+def test_another_tenants_device_is_not_there(acme: Tenant, other: Tenant, door: Doors) -> None:
+    """D25: page and button answer 404, as for a number that no device has."""
+    door().start()
+    pk = DeviceCode.objects.get().pk
+    with tenant_scope(other):
+        stranger = signed_in(door, "owner", "other.test")
+    for number in (pk, pk + 1, 10**17, 10**30):
+        page = stranger.page(f"/console/devices/{number}/")
+        assert (page.status, press(stranger.page("/console/"), number).status) == (404, 404)
+    assert DeviceCode.objects.get().state == "pending"

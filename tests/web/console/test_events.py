@@ -1,0 +1,68 @@
+"""Events in plain words: every kind that is published has its sentence, and hostile words stay texts."""
+
+import ast
+from collections.abc import Callable
+
+import pytest
+
+from idp.events.bus import publish
+from idp.tenancy.models import Tenant
+from tests.house.source import modules
+from tests.kit import Door
+from tests.web.console.kit import signed_in, text
+from web.console.sentences import _SAID, told
+
+_PUBLISHERS = {"publish", "publish_many", "publish_once", "publish_bounded", "tell", "_tell"}
+_AREAS = {kind.partition(".")[0] for kind in _SAID}
+
+
+def published() -> set[str]:
+    """Every kind of event that stands in the source as a text, wherever it is published."""
+    found = set()
+    for module in modules():
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in _PUBLISHERS:
+                texts = [each.value for argument in node.args for each in ast.walk(argument) if isinstance(each, ast.Constant)]
+                found |= {text for text in texts if isinstance(text, str) and text.partition(".")[0] in _AREAS and text.count(".") == 1}
+    return {kind for kind in found if " " not in kind}
+
+
+def test_every_published_kind_has_a_sentence() -> None:
+    """What nobody worded would be shown by its technical name."""
+    kinds = published()
+    assert len(kinds) > 40
+    assert kinds - _SAID.keys() == set()
+
+
+@pytest.mark.parametrize("kind", sorted({*(kind.partition(" ")[0] for kind in _SAID), "lottery.won"}))
+def test_hostile_words_are_texts(kind: str) -> None:
+    """Names that look like places to fill in, and data of any type, raise nothing and bring nothing in."""
+    name = "{actor}{secret}%s%(who)s"
+    row = {"kind": kind, "actor": name, "target": name, "application": name, "address": "203.0.113.7"}
+    for data in ({}, {"why": ["x" * 1000] * 50, "stage": {"a": 1}, "run": 7, "secret": "never named"}):
+        parts = told({**row, "data": data})["parts"]
+        assert "never named" not in "".join(part[0] for part in parts)
+        assert all(0 < len(part) < 3 for part in parts)
+    assert "".join(part[0] for part in told({**row, "actor": "", "target": "", "application": "", "data": {}})["parts"]).strip()
+
+
+def test_the_list_reads_in_sentences_and_by_area(acme: Tenant, other: Tenant, door: Callable[..., Door]) -> None:
+    """Who did what, with a link to whom; narrowed to what it is about; a hostile name is a text there too."""
+    auditor = signed_in(door, "auditor")
+    publish("person.recovery_link_made", actor="clerk", target="bob")
+    publish("person.deleted", actor="clerk", target="<script>alert(1)</script>")
+    page = " ".join(text(auditor, "/console/events/?area=person").split())
+    assert 'made a recovery link for <a href="/console/people/one/bob"><bdi>bob</bdi></a>' in page
+    assert "<script>alert" not in page
+    assert "signed in" not in page[page.index("<tbody>") :]
+    assert "signed in" in text(auditor, "/console/events/?area=session")
+    assert "Here is the whole list" in text(auditor, "/console/events/?area=nonsense")
+
+
+def test_the_history_of_an_object_reads_in_sentences(acme: Tenant, door: Callable[..., Door]) -> None:
+    """On its page, with the technical name for whoever looks for it."""
+    auditor = signed_in(door, "auditor")
+    publish("person.groups_changed", actor="clerk", target="bob", groups=["staff"])
+    page = " ".join(text(auditor, "/console/people/one/bob").split())
+    assert "changed the groups of" in page
+    assert 'title="person.groups_changed"' in page

@@ -1,0 +1,84 @@
+"""The first steps: what is done is read off what is there, what comes next is offered, and they can be put away."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from blueprints import edit
+from idp.accounts.models import Credential, Person
+from idp.devices.models import DeviceCode
+from idp.oauth.models import Application
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.kit import Door
+from tests.web.console.kit import installed, posted, signed_in, text
+
+PAGE, DISMISS, OVERVIEW = "/console/first-steps/", "/console/first-steps/dismiss", "/console/"
+
+
+@pytest.fixture
+def owner(db: None, door: Callable[..., Door]) -> Door:
+    """alice at an installation that has just begun."""
+    installed()
+    opened = door("localhost")
+    opened.sign_in(path="/sign-in")
+    return opened
+
+
+def done(page: str) -> list[bool]:
+    """Which of the steps have their tick."""
+    listed = page[page.index('<ol class="first-steps">') :]
+    return ["done" in each for each in re.findall(r'<li class="(\w*)"', listed[: listed.index("</ol>")])]
+
+
+def following(page: str) -> str:
+    """Where the one primary button leads."""
+    found = re.search(r'class="button primary" href="([^"]+)"', page[page.index('<ol class="first-steps">') :])
+    return found[1] if found else ""
+
+
+def test_each_step_is_done_once_it_is_done(owner: Door, door: Callable[..., Door]) -> None:
+    """From an empty installation to all of them; nothing is ticked by looking at it, and undoing something takes its tick away."""
+    with tenant_scope(Tenant.objects.get(name="default")):
+        assert done(text(owner, PAGE)) == [False] * 5
+        assert following(text(owner, PAGE)) == "/console/branding/"
+        edit.save("tenant", {"tenant": "default", "title": "Bakery"}, by="alice")
+        assert following(text(owner, PAGE)) == "/credentials?next=/console/first-steps/"
+        Credential.objects.create(person=Person.objects.get(), kind="totp")
+        assert following(text(owner, PAGE)) == "/console/applications/new"
+        edit.save("application", {"application": "demo", "title": "Demo", "client_id": "demo-device"}, by="alice")
+        assert not done(text(owner, PAGE))[3], "the shipped one is not theirs"
+        values = {"application": "oven", "title": "Oven", "client_id": "oven", "grants": ["device_code"], "scopes": ["openid"]}
+        edit.save("application", values, by="alice")
+        assert following(text(owner, PAGE)) == "/console/playground/"
+        started = door("localhost").start("oven", "openid")
+        DeviceCode.objects.update(state="redeemed")
+        assert started.device_code
+        page = text(owner, PAGE)
+        assert done(page) == [True, False, True, True, True], "the domain can wait on this machine"
+        assert following(page) == ""
+        assert "All set" in page
+        edit.save("tenant", {"tenant": "default", "domains": ["login.bakery.test"]}, by="alice")
+        assert done(text(owner, PAGE)) == [True] * 5
+        Application.objects.all().delete()
+        assert not done(text(owner, PAGE))[3]
+
+
+def test_the_overview_leads_there_until_it_is_put_away(owner: Door) -> None:
+    """In this browser only; brought back from its own page."""
+    assert 'id="first-steps-title"' in text(owner, OVERVIEW)
+    assert posted(owner, DISMISS, {}) == OVERVIEW
+    assert 'id="first-steps-title"' not in text(owner, OVERVIEW)
+    assert "Show them on the overview" in text(owner, PAGE)
+    assert posted(owner, DISMISS, {"again": "1"}) == PAGE
+    assert 'id="first-steps-title"' in text(owner, OVERVIEW)
+
+
+def test_whoever_could_not_do_it_is_not_asked(acme: Tenant, door: Callable[..., Door]) -> None:
+    """Neither an auditor nor a flow editor; and a tenant whose face and applications are there asks for what is left."""
+    for role in ("auditor", "editor", "helpdesk"):
+        someone = signed_in(door, role)
+        assert 'id="first-steps-title"' not in text(someone, OVERVIEW)
+        assert someone.http.get(PAGE).status_code == 403
+    assert done(text(signed_in(door, "admin"), PAGE)) == [True, True, False, True, False]

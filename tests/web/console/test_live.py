@@ -1,0 +1,229 @@
+"""The live page: what it begins with, its filters in the address, its words; and the stream that it hangs on."""
+
+import html
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from idp.accounts.people import save_person
+from idp.events.bus import publish, publish_many
+from idp.events.models import Event
+from idp.events.notify import WakeUp
+from idp.events.origin import Origin, origin_of
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.kit import Door, LiveServer
+from tests.web.test_push import Person, cookie_of, listening
+from web.server import hub
+
+Doors = Callable[..., Door]
+_ROW = re.compile(r"<li[^>]*><time.*?</time>(.*?)</li>", re.DOTALL)
+
+
+def signed_in(door: Doors, role: str, host: str = "acme.test") -> Door:
+    """Alice with this role; to be called with her tenant in scope."""
+    save_person("alice", role=role, by="test")
+    browser = door(host)
+    browser.sign_in()
+    return browser
+
+
+def rows(text: str) -> list[str]:
+    """What the rows of the page say, newest first."""
+    return [html.unescape(re.sub(r"<[^>]+>", "", row)).strip() for row in _ROW.findall(text)]
+
+
+def test_each_row_says_it_in_plain_words(acme: Tenant, other: Tenant, door: Doors) -> None:
+    """Who did what from where, with links to the person, the application and the device; nothing of the neighbour."""
+    browser, device = signed_in(door, "auditor"), door(address="203.0.113.7")
+    with tenant_scope(other):
+        publish("session.started", actor="mallory")
+    Event.objects.all().delete()
+    started = device.start()
+    browser.approve(started)
+    device.poll(started)
+    door().page().submit(name="bob").submit(password="wrong")
+    door().page().submit(name="nobody-here").submit(password="wrong")
+    page = browser.page("/console/live/")
+    pk = Event.objects.get(kind="device.approved").target.removeprefix("device ")
+    assert rows(page.text) == [
+        "A wrong password for Somebody from 127.0.0.1run",
+        "A wrong password for bob from 127.0.0.1run",
+        "tv got tokens for alice from 203.0.113.7",
+        f"tv is connected for alice from 203.0.113.7device {pk}",
+        f"alice approved tv from 127.0.0.1device {pk}",
+        f"alice entered the code of a device for tv from 127.0.0.1device {pk}",
+        f"A device asks to connect to tv from 203.0.113.7device {pk}",
+    ]
+    for link in ("/console/people/one/alice", "/console/applications/one/tv", f"/console/devices/{pk}/"):
+        assert f'href="{link}"' in page.text
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("?area=device", ["bob denied kiosk", "alice approved tv from 203.0.113.7"]),
+        ("?person=bob", ["bob denied kiosk", "bob signed in"]),
+        ("?application=tv&address=203.0.113.7", ["alice approved tv from 203.0.113.7"]),
+        ("?kind=session.started,device.denied", ["bob denied kiosk", "bob signed in"]),
+        ("?person=%3Cscript%3Ealert(1)%3C/script%3E", []),
+        ("?kind=%00&person=%FF&area=" + "x" * 5000, []),
+    ],
+)
+def test_filters_live_in_the_address(acme: Tenant, door: Doors, query: str, found: list[str]) -> None:
+    """The page and its stream are narrowed alike, each filter has a chip that takes it off, and nothing typed there runs."""
+    browser = signed_in(door, "auditor")
+    Event.objects.all().delete()
+    publish("session.started", actor="bob")
+    with origin_of(Origin(address="203.0.113.7")):
+        publish("device.approved", actor="alice", application="tv")
+    publish("device.denied", actor="bob", application="kiosk")
+    page = browser.page(f"/console/live/{query}")
+    assert rows(page.text) == found
+    assert page.text.count('class="chip"') == query.count("=") - query.count("kind=%00")
+    assert "<script>alert" not in page.text
+    stream = html.unescape(re.findall(r'data-stream="([^"]*)"', page.text)[0])
+    assert stream.startswith("/events?")
+    assert stream.endswith(f"after={Event.objects.order_by('-pk')[0].pk}&newest=200")
+
+
+def test_words_that_anybody_can_choose_are_only_words(acme: Tenant, door: Doors) -> None:
+    """CVE-2026-42849: hostile names and reasons in events stay text on the page."""
+    browser = signed_in(door, "auditor")
+    evil = '"><img src=x onerror=alert(1)>'
+    for kind in ("session.started", "device.approved", "strange.kind", "flow.broken"):
+        publish(kind, actor=evil, target=evil, application=evil, why=evil, run=evil, stage=evil)
+    page = browser.page("/console/live/")
+    assert "<img src=x" not in page.text
+    assert page.text.count(html.escape(evil)) >= 4
+
+
+def test_at_most_two_hundred_rows_and_few_queries(acme: Tenant, door: Doors) -> None:
+    """Issue 6: 200 rows and twenty queries at most, with many events as with few."""
+    browser = signed_in(door, "auditor")
+
+    def look() -> tuple[int, int]:
+        with CaptureQueriesContext(connection) as queries:
+            page = browser.page("/console/live/?area=device")
+        return len(rows(page.text)), len(queries)
+
+    _none, few = look()
+    for _ in range(210):
+        publish("device.denied", actor="bob", application="tv")
+    assert look() == (200, few)
+    assert few <= 20
+
+
+@pytest.mark.parametrize(("role", "status"), [("helpdesk", 200), ("editor", 403), ("", 403)])
+def test_who_may_watch(acme: Tenant, door: Doors, role: str, status: int) -> None:
+    """idp/accounts/roles.py: events.see."""
+    assert signed_in(door, role).page("/console/live/").status == status
+
+
+# --- the stream -----------------------------------------------------------------------------------------------------------
+
+
+def watching(live: LiveServer) -> str:
+    """The cookie of alice, an auditor, at the live server."""
+    admin = Person(live)
+    admin.walk({"name": "alice"}, {"password": "alice-password-1"})
+    admin.http.close()
+    save_person("alice", role="auditor", by="test")
+    return cookie_of(admin)
+
+
+def heard(told: Any, many: int) -> list[Any]:
+    """The data of the next events."""
+    return [told.get(timeout=10)[2] for _ in range(many)]
+
+
+def test_the_stream_tells_only_what_is_wanted(live: LiveServer, acme: Tenant, other: Tenant) -> None:
+    """The server narrows it, so that nothing else travels; each row comes with its words."""
+    with listening(live, "/events?area=device&person=alice", Cookie=watching(live)) as (status, told):
+        assert status == 200
+        publish("session.started", actor="alice")
+        publish("device.approved", actor="bob", application="tv")
+        with tenant_scope(other):
+            publish("device.approved", actor="alice", application="tv")
+        publish("device.approved", actor="alice", application="kiosk")
+        publish("device.denied", actor="alice", application="tv", target="device 7")
+        first, second = heard(told, 2)
+    assert [first["application"], second["kind"]] == ["kiosk", "device.denied"]
+    assert [part[0] for part in second["told"]["parts"]] == ["alice", " denied ", "tv"]
+    assert second["told"]["about"] == ["device 7", "/console/devices/7/"]
+
+
+def test_it_goes_on_after_the_last_event(live: LiveServer, acme: Tenant) -> None:
+    """By the header that a browser sends, or by the address; the header knows more. What nobody can have heard is no number."""
+    cookie = watching(live)
+    numbers = [publish("device.denied", actor=f"clerk-{number}").pk for number in range(3)]
+    for path, headers, first in (
+        (f"/events?after={numbers[0]}", {}, "clerk-1"),
+        (f"/events?after={numbers[0]}", {"Last-Event-ID": str(numbers[1])}, "clerk-2"),
+    ):
+        with listening(live, path, Cookie=cookie, **headers) as (_, told):
+            assert heard(told, 1)[0]["actor"] == first
+    for path, headers in (("/events?after=" + "9" * 18, {}), ("/events?after=-1", {}), ("/events", {"Last-Event-ID": "9" * 30})):
+        with listening(live, path, Cookie=cookie, **headers) as (status, told):
+            assert status == 200
+            publish("device.denied", actor="clerk-new")
+            assert heard(told, 1)[0]["actor"] == "clerk-new"
+
+
+def test_a_page_gets_what_it_can_show_and_how_much_it_missed(live: LiveServer, acme: Tenant) -> None:
+    """After a long absence: the newest, oldest of them first, and the number of the others."""
+    cookie = watching(live)
+    first = publish("device.denied", actor="clerk").pk
+    for number in range(30):
+        publish("device.denied", actor=f"clerk-{number}")
+    with listening(live, f"/events?after={first}&newest=5", Cookie=cookie) as (_, told):
+        found = heard(told, 6)
+    assert found[0] == {"count": 25}
+    assert [row["actor"] for row in found[1:]] == [f"clerk-{number}" for number in range(25, 30)]
+
+
+def test_what_was_passed_over_does_not_come_late(live: LiveServer, acme: Tenant) -> None:
+    """The wake-up of a row that was left out arrives after it: the newest row stays the newest."""
+    cookie = watching(live)
+    first = publish("test.many").pk
+    publish_many("test.many", [(str(number), "", "") for number in range(30)])
+    with listening(live, f"/events?area=test&after={first}&newest=5", Cookie=cookie) as (_, told):
+        assert [row.get("target") for row in heard(told, 6)] == [None, "25", "26", "27", "28", "29"]
+        for row in Event.objects.filter(kind="test.many"):
+            hub.deliver(WakeUp(row.pk, acme.pk, row.kind, ""))
+        publish("test.end")
+        assert heard(told, 1)[0]["kind"] == "test.end"
+
+
+def test_events_come_in_batches(live: LiveServer, acme: Tenant) -> None:
+    """Three hundred at once are told in order, none twice and none left out, to whoever wants every one."""
+    with listening(live, "/events?area=test", Cookie=watching(live)) as (_, told):
+        for number in range(300):
+            publish("test.many", target=str(number))
+        assert [row["target"] for row in heard(told, 300)] == [str(number) for number in range(300)]
+
+
+@pytest.mark.parametrize("loss", ["role", "other host"])
+def test_a_devices_news_are_for_whoever_may_see_devices(live: LiveServer, acme: Tenant, loss: str) -> None:
+    """The story's stream says that something changed, and nothing else; it ends with the right to it."""
+    cookie = watching(live)
+    started = Door().start()
+    pk = Event.objects.get(kind="device.started").target.removeprefix("device ")
+    path = f"/console/devices/{pk}/events"
+    with listening(live, path) as (nobody, _), listening(live, path, host="other.test", Cookie=cookie) as (stranger, _):
+        assert (nobody, stranger) == (401, 401)
+    with listening(live, f"/console/devices/{10**17}/events", Cookie=cookie) as (unknown, _):
+        assert unknown == 401
+    with listening(live, path, Cookie=cookie) as (status, told):
+        assert status == 200
+        Door().approve(started, name="bob", password="bob-password-22")
+        assert told.get(timeout=10)[1:] == ("changed", {})
+        if loss == "role":
+            save_person("alice", role="editor", by="test")
+            Door().poll(started)
+            while (item := told.get(timeout=10))[1] != "closed":
+                assert item[1:] == ("changed", {})

@@ -1,0 +1,85 @@
+"""The wording of mails: one's own in place of the shipped one, with a preview that can do nothing."""
+
+from collections.abc import Callable
+
+import pytest
+
+from idp.events.models import Event
+from idp.outbox.models import MailTemplate
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.kit import Door
+from tests.web.console.kit import posted, signed_in, text
+
+MAIL, PREVIEW = "/console/mails/recovery", "/console/mails/recovery/preview"
+OWN = {"subject": "Back in, {{ name }}", "text": "Here: {{ link }}", "html": '<p style="color:{{ accent }}">{{ link }} {{ minutes }}</p>'}
+
+
+def test_a_mail_is_worded_and_given_back(acme: Tenant, other: Tenant, door: Callable[..., Door]) -> None:
+    """From the list to one's own words and back to the shipped ones; the neighbour's mails are untouched."""
+    admin = signed_in(door, "admin")
+    assert "Shipped" in text(admin, "/console/mails/")
+    assert "Set a new password for {{ tenant }}" in text(admin, MAIL)
+    posted(admin, MAIL, OWN)
+    page = text(admin, MAIL)
+    assert "This is how it is sent from now on." in page
+    assert "Back in, Alice" in page
+    assert "Your own" in text(admin, "/console/mails/")
+    with tenant_scope(other):
+        assert not MailTemplate.objects.exists()
+    posted(admin, f"{MAIL}/shipped", {})
+    assert not MailTemplate.objects.exists()
+    assert [event.kind for event in Event.objects.filter(kind__startswith="mail.", actor="alice")] == ["mail.changed", "mail.deleted"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"text": "Hello {{ nmae }}"}, "Did you mean name?"),
+        ({"html": "{% include 'secret' %}"}, "no tags, no filters"),
+        ({"subject": ""}, "cannot be blank"),
+        ({"html": "{{ settings.SECRET_KEY }}"}, "Only {{ word }} has a meaning"),
+    ],
+)
+def test_what_no_mail_can_say_is_refused(acme: Tenant, door: Callable[..., Door], changed: dict[str, str], told: str) -> None:
+    """At its part, with what was typed, and nothing is saved."""
+    admin = signed_in(door, "admin")
+    page = posted(admin, MAIL, {**OWN, **changed}, status=400).replace("&#x27;", "'")
+    assert told in page
+    assert not MailTemplate.objects.exists()
+
+
+def test_two_who_word_it_at_once_lose_nothing(acme: Tenant, door: Callable[..., Door]) -> None:
+    """Neither when the first wording is made twice, nor when one is changed meanwhile, nor when it is gone."""
+    admin = signed_in(door, "admin")
+    posted(admin, MAIL, OWN)
+    assert "one of this name already" in posted(admin, MAIL, {**OWN, "subject": "Mine"}, status=400)
+    assert "Somebody else has worded this" in posted(admin, MAIL, {**OWN, "subject": "Mine", "etag": "0" * 32}, status=409)
+    assert MailTemplate.objects.get().subject == OWN["subject"]
+
+
+def test_the_preview_can_do_nothing(acme: Tenant, door: Callable[..., Door]) -> None:
+    """A hostile wording is shown as it would arrive, in a sandbox without scripts, addresses and forms, and is not saved."""
+    admin = signed_in(door, "admin")
+    hostile = {**OWN, "html": "<script>alert(1)</script><img src=https://evil.test/><b>{{ name }}</b>"}
+    response = admin.http.post(PREVIEW, hostile)
+    assert "<b>Alice</b>" in response.content.decode()
+    policy = response["Content-Security-Policy"]
+    for said in ("default-src 'none'", "script-src 'none'", "img-src data:", "form-action 'none'", "frame-ancestors 'self'", "sandbox"):
+        assert said in policy
+    assert "allow-scripts" not in policy
+    assert not MailTemplate.objects.exists()
+    assert "https://evil.test/" not in text(admin, PREVIEW)
+    plain = admin.http.post(PREVIEW, {**OWN, "html": "", "text": "<b>{{ link }}"}).content.decode()
+    assert "&lt;b&gt;http://acme.test/recover/" in plain
+
+
+def test_an_unknown_mail_and_an_editor(acme: Tenant, door: Callable[..., Door]) -> None:
+    """404; and whoever may only look cannot save, forget or try a wording out."""
+    admin = signed_in(door, "admin")
+    for path in ("", "/shipped", "/preview"):
+        assert admin.http.post(f"/console/mails/invoice{path}", OWN).status_code == 404
+    editor = signed_in(door, "editor")
+    assert ">Save<" not in text(editor, MAIL)
+    for path in ("", "/shipped", "/preview"):
+        assert editor.http.post(f"{MAIL}{path}", OWN).status_code == 403

@@ -1,0 +1,200 @@
+"""The whole matrix, role by page and role by operation of the API; what belongs to another tenant does not exist."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+
+from blueprints.apply import apply
+from idp.accounts.models import Person, Role
+from idp.accounts.roles import MATRIX, allowed
+from idp.oauth import tokens
+from idp.oauth.models import Application
+from idp.tenancy.models import DEFAULT, Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.kit import Door
+from tests.web.console.pages import at, entered, inhabit, of_the_installation
+from web.api.app import api
+from web.console.frame import Page
+from web.console.urls import PAGES
+
+ROLES = [role.value for role in Role]
+NEIGHBOURS = """
+tenant: other
+---
+group: neighbours
+---
+person: auditor
+groups: [neighbours]
+---
+application: their-tv
+title: Their TV
+client_secret: only the neighbour's
+type: confidential
+---
+flow: their-flow
+title: Their flow
+for: part
+steps: [{stage: password}]
+"""
+HOSTS = {"acme.test": "acme", "localhost": DEFAULT}
+METHODS = ("GET", "POST", "PUT")
+THEIRS = {"person": "auditor", "group": "neighbours", "application": "their-tv", "secret": "their-tv", "flow": "their-flow"}
+
+
+@pytest.fixture
+def neighbourly(other: Tenant, door: Callable[..., Door], write_blueprint: Callable[..., Path]) -> None:
+    """The neighbour has something of every kind too, under names of its own."""
+    apply([write_blueprint(NEIGHBOURS)])
+    with tenant_scope(other):
+        inhabit(door("other.test"))
+
+
+@pytest.fixture
+def hollow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every page answers 204 by itself: what is left is the door in front of it, which is the same for all."""
+    for page in PAGES:
+        monkeypatch.setitem(page.__dict__, "view", lambda request, **given: HttpResponse(status=204))
+
+
+def may(role: str, operation: str, tenant: str) -> bool:
+    """As the table says: read here, not asked of the code that is under test."""
+    head, *rows = [line.split() for line in MATRIX.strip().splitlines()]
+    marks = next(dict(zip(head, row[1:], strict=True)) for row in rows if row[0] == operation)
+    only_the_owner = [each for each in head if marks[each] == "x"] == [Role.OWNER]
+    return marks.get(role) == "x" and (tenant == DEFAULT or not only_the_owner)
+
+
+def expected(page: Page, method: str, role: str, tenant: str) -> int:
+    """The status that somebody of this role gets at a hollow page."""
+    operation = {"GET": page.see, "HEAD": page.see, "POST": page.do}.get(method, "")
+    if not operation:
+        return 405
+    return 204 if may(role, operation, tenant) else 403
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_every_page_by_role_and_method(host: str, inhabited: None, hollow: None, tenants: dict[str, Tenant]) -> None:
+    """Whoever may is let in, everybody else gets 403; the owner's operations are there on the default tenant's host only."""
+    tenant, addresses = Tenant.objects.get(name=HOSTS[host]), []
+    with tenant_scope(tenants["acme"]):  # where there is something of every kind; a hollow page does not look for it
+        addresses = [(page, at(page)) for page in PAGES if tenant.name != DEFAULT or of_the_installation(page)]
+    assert len(addresses) > (3 if tenant.name == DEFAULT else 50)
+    for role in [*ROLES, ""]:
+        door, wrong = entered(host, tenant, role), []
+        for page, address in addresses:
+            for method in METHODS:
+                status = door.http.generic(method, address).status_code
+                if status != expected(page, method, role, tenant.name):
+                    wrong.append((method, address, status))
+        assert wrong == [], role
+
+
+def test_nobody_is_led_to_sign_in_and_back(acme: Tenant, inhabited: None) -> None:
+    """Without a session every page leads to the tenant's sign-in and names itself; what is posted is refused and changes nothing."""
+    stranger = Door("acme.test")
+    for page in PAGES:
+        address = at(page)
+        if page.see:
+            response = stranger.get(address)
+            assert response.status_code == 303, address
+            assert response["Location"].startswith("/sign-in?next=/console/"), address
+        if page.do:
+            assert stranger.post(address, {}).status_code == 401, address
+
+
+def test_a_real_page_opens_for_whoever_may(acme: Tenant, inhabited: None) -> None:
+    """The pages themselves: for each role all that it may see, and nothing of it needs a right that it has not."""
+    for role in ROLES:
+        door, wrong = entered("acme.test", acme, role), {}
+        for page in PAGES:
+            if page.see and may(role, page.see, "acme"):
+                response = door.get(address := at(page))
+                if response.status_code != 200:
+                    wrong[address] = response.status_code
+        assert wrong == {}, role
+
+
+def test_what_one_may_do_is_never_forbidden(acme: Tenant, inhabited: None) -> None:
+    """An empty form, posted to every page by every role: refused by its fields perhaps, by the door never, and by no error of ours."""
+    for role in ROLES:
+        for page in PAGES:
+            if page.do and may(role, page.do, "acme"):
+                door = entered("acme.test", acme, role)
+                response = door.post(address := at(page), {})
+                assert response.status_code in (200, 302, 303, 400, 404, 409, 422), f"{role} {address}: {response.status_code}"
+
+
+def test_what_is_another_tenants_does_not_exist(acme: Tenant, other: Tenant, inhabited: None, neighbourly: None) -> None:
+    """Whatever of it is named in an address: 404, for the owner too, whether one looks or acts; and it is as it was."""
+    owner, wrong = entered("acme.test", acme, Role.OWNER), {}
+    for page in PAGES:
+        if "<" not in page.path or page.path.startswith(("tenants/", "mails/", "preview/", "api/", "applications/new/")):
+            continue  # about nothing, about tenants, or about what every tenant has
+        with tenant_scope(other):
+            address = at(page, THEIRS)
+        for method in ("GET", "POST") if page.see and page.do else ("GET",) if page.see else ("POST",):
+            status = owner.http.generic(method, address).status_code
+            if status != 404:
+                wrong[f"{method} {address}"] = status
+    assert wrong == {}
+    with tenant_scope(other):
+        assert Person.objects.filter(username="auditor", is_active=True).exists()
+        assert Application.objects.filter(name="their-tv", is_active=True).exists()
+
+
+def operations() -> Iterator[tuple[str, str, str]]:
+    """Method, address and right of every operation of the API that needs a person; parameters name what is not there."""
+    for prefix, router in api._routers:
+        for path, view in router.path_operations.items():
+            for operation in view.operations:
+                for token in operation.auth_callbacks or []:
+                    if hasattr(token, "operation"):
+                        address = f"/api{prefix}{path}".replace("{path:", "{").replace("{any:", "{").replace("{slug:", "{").replace("{int:", "{")
+                        yield operation.methods[0], address, token.operation
+
+
+def bearer(door: Door, tenant: Tenant, role: str, scope: str) -> dict[str, str]:
+    """The header of a token that alice of this role has got with this scope."""
+    with tenant_scope(tenant):
+        person = Person.objects.get(username="alice")
+        Person.objects.filter(pk=person.pk).update(role=role)
+        application = Application.objects.get(name="tv")
+        found: Any = tokens.Entitlement(application, person, (scope,), door.issuer, ("pwd",), person.created_at, None)
+        token = tokens.issue(found, tokens.open_family(found)).access_token
+    return {"HTTP_AUTHORIZATION": f"Bearer {token}"}
+
+
+def test_every_operation_of_the_api_by_role(acme: Tenant, door: Callable[..., Door]) -> None:
+    """403 exactly where the same table says so, with a token that may write; a token that may read writes nothing."""
+    browser, found = door(), list(operations())
+    for role in [*ROLES, ""]:
+        token, wrong = bearer(browser, acme, role, "foyer:write"), {}
+        for method, path, operation in found:
+            status = _called(browser, method, path, token)
+            if (status == 403) == may(role, operation, "acme") or status >= 500:
+                wrong[f"{method} {path}"] = status
+        assert wrong == {}, role
+    assert len(found) > 50
+    assert {operation for _, _, operation in found} <= allowed().keys()
+
+
+def test_no_operation_of_the_api_without_a_token(acme: Tenant, door: Callable[..., Door]) -> None:
+    """401 for everybody whose token is missing, is a word, or is good at the neighbour's."""
+    browser = door()
+    foreign = bearer(door("other.test"), Tenant.objects.get(name="other"), Role.OWNER, "foyer:write")
+    for method, path, _operation in operations():
+        for header in ({}, {"HTTP_AUTHORIZATION": "Bearer nonsense"}, foreign):
+            assert _called(browser, method, path, header) == 401, f"{method} {path}"
+
+
+def _called(door: Door, method: str, path: str, header: dict[str, str]) -> int:
+    """The status for something that is not there."""
+    parts = [
+        "404" if part.startswith("{") and ("number" in part or "pk" in part) else "not-there" if part.startswith("{") else part
+        for part in path.split("/")
+    ]
+    body = b"{}" if method in ("POST", "PUT", "PATCH") else b""
+    return int(door.http.generic(method, "/".join(parts), body, content_type="application/json", **header).status_code)

@@ -1,0 +1,134 @@
+"""The first page of the console: what happened, who waits, what wants to be looked at; for each role what it may see, and no more."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+import time_machine
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from blueprints.apply import note_result
+from blueprints.drift import note_drift
+from idp.accounts.people import save_person
+from idp.events.bus import publish
+from idp.oauth import keys
+from idp.oauth.clients import save_application
+from idp.outbox.models import Delivery
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.factors import give_totp
+from tests.kit import Door
+
+Doors = Callable[..., Door]
+
+
+def signed_in(door: Doors, role: str, host: str = "acme.test") -> Door:
+    """Alice with this role; to be called with her tenant in scope."""
+    save_person("alice", role=role, by="test")
+    browser = door(host)
+    browser.sign_in()
+    return browser
+
+
+def totals(text: str) -> list[str]:
+    """The large numbers of the charts."""
+    return re.findall(r'<p class="total">(\d+)</p>', text)
+
+
+def test_the_charts_show_what_happened(acme: Tenant, other: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
+    """Sign-ins, approvals, denials and failures as bars, and the same numbers as a table for whoever does not see bars."""
+    browser = signed_in(door, "auditor")
+    started, denied = browser.start(), browser.start()
+    browser.approve(started)
+    browser.page("/device").submit(user_code=denied.user_code).submit(decision="deny")
+    door().page().submit(name="bob").submit(password="wrong")
+    with tenant_scope(other):
+        publish("session.started", actor="bob")
+    page = browser.page("/console/")
+    assert totals(page.text) == ["1", "1", "1", "1"]
+    assert page.text.count("<rect ") == 4
+    assert page.text.count('<td class="number">1</td>') == 4
+    clock.shift(7200)
+    assert totals(browser.page("/console/").text) == ["0", "0", "0", "0"]
+    assert totals(browser.page("/console/?over=day").text) == ["1", "1", "1", "1"]
+    assert browser.page("/console/?over=nonsense").status == 200
+
+
+def test_who_waits_stands_there_until_somebody_decides(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
+    """The latest five with a link each, and how many there are; neither a code nor the neighbour's device."""
+    browser = signed_in(door, "helpdesk")
+    door("other.test").start()
+    assert "No device waits" in browser.page("/console/").text
+    started = [browser.start() for _ in range(6)]
+    text = browser.page("/console/").text
+    assert (len(re.findall(r"/console/devices/\d+/", text)), '<span class="badge warn">6</span>' in text) == (5, True)
+    assert not any(each.user_code in text for each in started)
+    clock.shift(600)
+    assert "No device waits" in browser.page("/console/").text
+
+
+def test_what_wants_to_be_looked_at(acme: Tenant, door: Doors) -> None:
+    """Changes by hand, mails that were given up, keys on their way out, administrators with a password alone: each with what to mend."""
+    browser = signed_in(door, "admin")
+    save_person("bob", role="editor", by="test")
+    save_application("tv", by="alice", title="Something else")
+    note_drift()
+    keys.rotate(by="test")
+    Delivery.objects.create(
+        kind="mail", state="failed", ended_at=timezone.now(), posted_at=timezone.now(), due_at=timezone.now(), why="No such host."
+    )
+    text = browser.page("/console/").text
+    for words in (
+        "bob administers with a password alone",
+        "not as its blueprint says",
+        "application tv",
+        "1 mail was given up",
+        "No such host.",
+    ):
+        assert words in text, words
+    assert "An old signing key is retiring" in text
+    give_totp("bob")
+    assert "bob administers" not in browser.page("/console/").text
+
+
+def test_nothing_of_the_neighbour_wants_to_be_looked_at(acme: Tenant, other: Tenant, door: Doors) -> None:
+    """Rule 5, and a blueprint that failed is the installation's: its messages may name another tenant's objects."""
+    with tenant_scope(other):
+        save_person("bob", role="admin", by="test")
+        keys.rotate(by="test")
+    note_result("nightly", "", "test", counts={}, messages=["other.yaml: no such group"], succeeded=False)
+    browser = signed_in(door, "owner")
+    text = browser.page("/console/").text
+    for words in ("bob", "retiring", "nightly", "no such group"):
+        assert words not in text, words
+
+
+@pytest.mark.parametrize(
+    ("role", "sees"), [("editor", set()), ("auditor", {"alice administers", "Waiting for a decision", "data-changes"})]
+)
+def test_a_role_sees_its_part(acme: Tenant, door: Doors, role: str, sees: set[str]) -> None:
+    """A flow editor may see neither devices nor people nor events: the page is there, without them."""
+    browser = signed_in(door, role)
+    browser.start()
+    page = browser.page("/console/")
+    assert page.status == 200
+    assert {words for words in ("alice administers", "Waiting for a decision", "data-changes") if words in page.text} == sees
+
+
+def test_few_queries_whatever_there_is(acme: Tenant, door: Doors) -> None:
+    """Issue 6: a page of the console takes twenty queries at most, with many rows as with few."""
+    browser = signed_in(door, "owner")
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as found:
+            assert browser.page("/console/").status == 200
+        return len(found)
+
+    few = queries()
+    for number in range(20):
+        browser.start()
+        save_person(f"clerk-{number}", role="helpdesk", by="test")
+    keys.rotate(by="test")
+    assert (queries(), few <= 20) == (few, True)

@@ -1,0 +1,147 @@
+"""Helping people: a way back in, a second factor to set up anew, the role; nobody helps somebody who may do more."""
+
+import json
+import re
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import pytest
+from django.contrib.auth.hashers import make_password
+
+from idp.accounts.models import Credential, Person, RecoveryLink, Session
+from idp.events.models import Event
+from idp.outbox.models import Delivery
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.kit import Door
+from tests.web.console.kit import posted, signed_in, text
+
+HELP, LINK, MAIL, RESET, ROLE = (f"/console/people/{what}/bob" for what in ("help", "link", "mail", "reset", "role"))
+
+
+def _bob(**values: object) -> Person:
+    Person.objects.filter(username="bob").update(**values)
+    return Person.objects.get(username="bob")
+
+
+def test_a_recovery_link_is_shown_once_and_works(acme: Tenant, door: Callable[..., Door]) -> None:
+    """The clerk hands it over; bob sets a password with it; no other page and no event holds it."""
+    clerk = signed_in(door, "helpdesk")
+    page = posted(clerk, LINK, {}, status=200)
+    link = re.search(r"http://acme\.test/recover/[\w-]+", page)
+    assert link
+    path = urlsplit(link[0]).path
+    assert path not in text(clerk, HELP)
+    assert path.rpartition("/")[2] not in str(list(Event.objects.values()))
+    bob = door()
+    assert bob.http.post(path, {"password": "a new password of bob"}).status_code == 200
+    assert bob.sign_in("bob", "a new password of bob").step == "device_code"
+    assert Event.objects.filter(kind="person.recovery_link_made", actor="alice", target="bob").count() == 1
+
+
+def test_a_recovery_link_is_mailed_to_the_address_that_is_known(acme: Tenant, door: Callable[..., Door]) -> None:
+    """To nobody else; without an address nothing is owed, and the page says what to do instead."""
+    clerk = signed_in(door, "helpdesk")
+    assert posted(clerk, MAIL, {"email": "mallory@evil.test"}) == HELP
+    assert "on its way to bob@acme.test" in text(clerk, HELP)
+    assert json.loads(Delivery.objects.get().payload)["to"] == "bob@acme.test"
+    _bob(email="")
+    posted(clerk, MAIL, {})
+    assert "has no mail address" in text(clerk, HELP)
+    assert Delivery.objects.count() == 1
+
+
+def test_a_second_factor_is_reset_after_asking(acme: Tenant, door: Callable[..., Door]) -> None:
+    """Everything beside the password goes, and every session ends: whoever found the phone may be signed in with it."""
+    clerk, bob = signed_in(door, "helpdesk"), door()
+    bob.sign_in("bob", "bob-password-22")
+    person = _bob()
+    Credential.objects.create(person=person, kind="totp")
+    for _ in range(3):
+        Credential.objects.create(person=person, kind="recovery_code")
+    asked = posted(clerk, RESET, {}, status=200)
+    assert "every session of theirs ends" in asked
+    assert Credential.objects.filter(person=person).count() == 4
+    posted(clerk, RESET, {"sure": "1"})
+    assert not Credential.objects.filter(person=person).exists()
+    assert not Session.objects.filter(person=person, ended_at=None).exists()
+    assert "nobody is signed in" in bob.page("/").text.lower()
+    gone = Event.objects.filter(kind="person.credential_removed", actor="alice", target="bob")
+    assert sorted(event.data["credential"] for event in gone) == ["recovery_code", "totp"]
+
+
+@pytest.mark.parametrize("role", ["admin", "owner", "editor"])
+def test_nobody_helps_somebody_who_may_do_more(acme: Tenant, door: Callable[..., Door], role: str) -> None:
+    """A recovery link for an administrator would make the help desk one: refused with 403, and not offered."""
+    clerk = signed_in(door, "helpdesk")
+    _bob(role=role)
+    Credential.objects.create(person=_bob(), kind="totp")
+    for path, form in ((LINK, {}), (MAIL, {}), (RESET, {"sure": "1"}), (ROLE, {"role": ""})):
+        assert clerk.http.post(path, form).status_code == 403, path
+    page = text(clerk, HELP)
+    assert "may do more than you" in page
+    assert LINK not in page
+    assert (RecoveryLink.objects.count(), Credential.objects.count(), _bob().role) == (0, 1, role)
+
+
+def test_a_role_is_set_within_what_one_may_do_oneself(acme: Tenant, door: Callable[..., Door]) -> None:
+    """An administrator makes a help desk, never somebody who may do more than they do; an unknown role is none."""
+    admin = signed_in(door, "admin")
+    posted(admin, ROLE, {"role": "helpdesk"})
+    assert _bob().role == "helpdesk"
+    assert admin.http.post(ROLE, {"role": "owner"}).status_code == 403
+    posted(admin, ROLE, {"role": "root"})
+    assert _bob().role == "helpdesk"
+    assert Event.objects.filter(kind="person.changed", actor="alice", target="bob").count() == 1
+
+
+def test_an_auditor_sees_and_does_nothing(acme: Tenant, door: Callable[..., Door]) -> None:
+    """What is listed is this person's; the buttons are for those who may press them."""
+    bob = door(address="203.0.113.9")
+    bob.sign_in("bob", "bob-password-22")
+    auditor = signed_in(door, "auditor")
+    page = text(auditor, HELP)
+    assert "203.0.113.9" in page
+    assert "signed in" in page
+    assert "<form" not in page[page.index('id="help"') : page.index("</main>")]
+    for path in (LINK, MAIL, RESET, ROLE):
+        assert auditor.http.post(path, {"sure": "1"}).status_code == 403
+
+
+def test_nobody_helps_themselves(acme: Tenant, door: Callable[..., Door]) -> None:
+    """A session that somebody else got hold of opens no way past what guards its person: that is changed at /credentials, with a proof."""
+    admin = signed_in(door, "owner")
+    Credential.objects.create(person=Person.objects.get(username="alice"), kind="totp")
+    for what in ("link", "mail", "reset"):
+        assert admin.http.post(f"/console/people/{what}/alice", {"sure": "1"}).status_code == 403
+    assert (RecoveryLink.objects.count(), Credential.objects.count()) == (0, 1)
+    key = {"key": str(Credential.objects.get().pk), "sure": "1", "back": "/console/people/help/alice"}
+    assert posted(admin, "/console/credentials/do/remove", key) == key["back"]
+    assert Credential.objects.count() == 1
+    page = text(admin, "/console/people/help/alice")
+    assert 'href="/credentials"' in page
+    assert "/console/people/link/alice" not in page
+
+
+def test_another_tenants_person_is_not_there(acme: Tenant, other: Tenant, door: Callable[..., Door]) -> None:
+    """404 for whoever exists only there; the neighbour of the same name stays untouched."""
+    admin = signed_in(door, "admin")
+    with tenant_scope(other):
+        Person.objects.create(username="carol", password=make_password("x"))
+        Credential.objects.create(person=Person.objects.get(username="bob"), kind="totp")
+    for what in ("link", "mail", "reset", "role"):
+        assert admin.http.post(f"/console/people/{what}/carol", {"sure": "1"}).status_code == 404
+    assert admin.http.get("/console/people/help/carol").status_code == 404
+    posted(admin, RESET, {"sure": "1"})
+    with tenant_scope(other):
+        assert Credential.objects.count() == 1
+
+
+def test_it_is_a_part_of_the_persons_page(acme: Tenant, door: Callable[..., Door]) -> None:
+    """The page of the object fetches it, and leads to it without JavaScript; hostile names stay texts."""
+    admin = signed_in(door, "admin")
+    assert f'hx-get="{HELP}"' in text(admin, "/console/people/one/bob")
+    _bob(name="<script>alert(1)</script>")
+    part = admin.http.get(HELP, headers={"HX-Request": "true", "HX-Target": "help"}).content.decode()
+    assert part.strip().startswith('<div id="help"')
+    assert "<script>alert" not in text(admin, HELP)

@@ -1,0 +1,139 @@
+"""The preview in the console: the real page in a frame of ours, which cannot be used, and no other page can be framed."""
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+
+from flows.models import Run
+from flows.versions import save_draft
+from idp.events.models import Event
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.engine import drawing, only_select
+from tests.kit import Door
+from tests.web.console.kit import text
+from tests.web.console.pages import entered
+
+Doors = Callable[..., Door]
+HERE = "/console/flows/connect-a-device/preview"
+
+
+def test_a_steps_page_stands_beside_the_steps(acme: Tenant) -> None:
+    """Both widths of the same page, what it says in words, and the steps to choose from."""
+    page = text(entered("acme.test", acme, "editor"), f"{HERE}?step=password&state=wrong&scheme=dark")
+    assert page.count(f'<iframe src="{HERE}/page?step=password&amp;state=wrong&amp;scheme=dark"') == 2
+    assert page.count('aria-current="step"') == 1
+    assert "<dd>Enter your password</dd>" in page
+    assert "Version 1 · live" in " ".join(page.split())
+
+
+def test_the_framed_page_is_the_real_one_in_the_tenants_look(acme: Tenant) -> None:
+    """Branding, words and fields as people see them; the wrong answer's message at its field."""
+    seen = text(entered("acme.test", acme, "editor"), f"{HERE}/page?step=password&state=wrong")
+    assert "#4f46e5" in seen
+    assert "Enter your password" in seen
+    assert "That does not match." in seen
+    assert "robin" in seen
+
+
+def test_the_framed_page_cannot_be_used(acme: Tenant) -> None:
+    """Inert, without a script, and its policy lets no form be sent, were anything left of it; only our own pages may frame it."""
+    opened = entered("acme.test", acme, "editor")
+    for step in ("identification", "password", "device_code", "consent", "finish"):
+        response = opened.get(f"{HERE}/page?step={step}")
+        seen, policy = response.content.decode(), response["Content-Security-Policy"]
+        assert "<body inert>" in seen
+        assert "<script" not in seen
+        for directive in ("script-src 'none'", "form-action 'none'", "connect-src 'none'", "frame-ancestors 'self'"):
+            assert directive in policy
+        assert response["X-Frame-Options"] == "SAMEORIGIN"
+
+
+def test_what_its_form_would_post_reaches_nothing(acme: Tenant) -> None:
+    """Even sent by hand: no run is called so, and its token is good for none."""
+    opened = entered("acme.test", acme, "editor")
+    runs = Run.objects.count()
+    assert opened.http.post("/flow/preview/", {"step": "password", "token": "", "password": "alice-password-1"}).status_code == 404
+    assert Run.objects.count() == runs
+
+
+def test_only_this_page_may_be_framed(acme: Tenant) -> None:
+    """The page around it and the sign-in itself may not."""
+    opened = entered("acme.test", acme, "editor")
+    for path in (HERE, "/", "/console/flows/connect-a-device/try"):
+        response = opened.get(path)
+        assert "frame-ancestors 'none'" in response["Content-Security-Policy"]
+        assert response["X-Frame-Options"] == "DENY"
+    assert "frame-src 'self'" in opened.get(HERE)["Content-Security-Policy"]
+    assert "frame-src" not in opened.get("/")["Content-Security-Policy"]
+
+
+def test_looking_writes_nothing(acme: Tenant) -> None:
+    """Every statement but SELECT is refused while every step is looked at in every state."""
+    opened = entered("acme.test", acme, "editor")
+    events = Event.objects.count()
+    with connection.execute_wrapper(only_select):
+        for step in ("identification", "password", "login", "device_code", "consent", "finish"):
+            for more in ("", "&state=wrong", "&scheme=dark&face=plain"):
+                text(opened, f"{HERE}?step={step}{more}")
+                text(opened, f"{HERE}/page?step={step}{more}")
+    assert Event.objects.count() == events
+
+
+def test_the_style_sheet_has_one_scheme(acme: Tenant) -> None:
+    """Whatever the reader's browser prefers; each is a whole sheet."""
+    opened = entered("acme.test", acme, "auditor")
+    light, dark = (text(opened, f"/console/preview/{scheme}.css") for scheme in ("light", "dark"))
+    assert ("@media not all" in light, "color-scheme: light;" in light) == (True, True)
+    assert ("@media all" in dark, "color-scheme: dark;" in dark) == (True, True)
+    assert "prefers-color-scheme" not in light + dark
+    text(opened, "/console/preview/pink.css", 404)
+
+
+def test_the_draft_is_shown_first_and_one_that_is_no_flow_says_what_is_wrong(acme: Tenant) -> None:
+    """With the way to where it is mended, and to what is live."""
+    opened = entered("acme.test", acme, "editor")
+    save_draft("connect-a-device", drawing("identification", {"stage": "choice", "id": "colour"}).as_json(), by="editor", revision=None)
+    assert "colour" in text(opened, HERE)
+    assert "colour" not in text(opened, f"{HERE}?which=1")
+    save_draft("connect-a-device", {"for": "device_code", "steps": "none"}, by="editor", revision=1)
+    page = text(opened, HERE)
+    assert "The draft cannot be read yet" in page
+    assert 'href="?which=1"' in page
+    text(opened, f"{HERE}/page", 404)
+
+
+def test_a_step_without_a_page_is_told_in_words(acme: Tenant) -> None:
+    """Nothing is framed where nobody sees anything, or where the browser is sent elsewhere."""
+    opened = entered("acme.test", acme, "editor")
+    assert "it goes on by itself" in text(opened, f"{HERE}?step=login")
+    steps = ({"stage": "redirect", "settings": {"to": "https://example.test/there"}},)
+    save_draft("connect-a-device", drawing(*steps).as_json(), by="editor", revision=None)
+    page = text(opened, HERE)
+    assert "https://example.test/there" in page
+    assert "<iframe" not in page
+
+
+@pytest.mark.parametrize("path", [HERE, f"{HERE}/page"])
+def test_who_may(acme: Tenant, other: Tenant, path: str) -> None:
+    """The neighbour's flows are not there, an unknown step neither; help desk may not look at flows; strangers are asked to sign in."""
+    text(entered("acme.test", acme, "auditor"), path)
+    text(entered("acme.test", acme, "editor"), f"{path}?step=nonsense", 404)
+    text(entered("acme.test", acme, "helpdesk"), path, 403)
+    assert Door().get(path).status_code == 303
+    with tenant_scope(other):
+        save_draft("theirs", drawing("identification", flow="theirs").as_json(), by="editor", revision=None)
+    text(entered("acme.test", acme, "editor"), path.replace("connect-a-device", "theirs"), 404)
+    text(entered("acme.test", acme, "editor"), f"{path}?which=99", 404)
+    text(entered("acme.test", acme, "editor"), f"{path}?which=%00", 404)
+
+
+def test_hostile_words_of_a_flow_are_only_words(acme: Tenant) -> None:
+    """Titles of a draft stand in the page and in the frame as text."""
+    evil = "<img src=x onerror=alert(1)>"
+    step = {"stage": "choice", "settings": {"title": evil, "text": evil, "options": [{"value": "a", "title": evil}, {"value": "b"}]}}
+    save_draft("connect-a-device", drawing(step).as_json(), by="editor", revision=None)
+    opened = entered("acme.test", acme, "editor")
+    for path in (HERE, f"{HERE}/page"):
+        assert "<img src=x" not in text(opened, path)

@@ -1,0 +1,63 @@
+"""What a page of the console asks of the database: little, and no more when there are many rows."""
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from idp.accounts.models import Role
+from idp.seeding import events, people, protocol
+from idp.seeding.plan import Seed, Sizes
+from idp.tenancy.models import DEFAULT, Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.kit import Door
+from tests.web.console.pages import at, entered, of_the_installation, reading
+
+MOST = 20
+
+
+def silent(text: str) -> None:
+    """Progress that nobody hears."""
+
+
+def grow() -> None:
+    """Two hundred of everything in the tenant in scope."""
+    seed = Seed(Sizes(people=400, events=400, applications=200), tell=silent)
+    people.fill(seed)
+    keys = people.keys_of_people()
+    protocol.fill(seed, keys, "https://acme.test")
+    events.fill(seed)
+
+
+def asked(door: Door, address: str) -> int | str:
+    """How many queries the page takes, once everything that is kept in memory is; or what is wrong with it."""
+    door.http.raise_request_exception = False
+    first = door.get(address)
+    if first.status_code != 200:
+        return f"{address}: {first.status_code}"
+    with CaptureQueriesContext(connection) as queries:
+        door.get(address)
+    return len(queries)
+
+
+def test_no_page_asks_much_and_none_asks_more_of_many_rows(acme: Tenant, default: Tenant, inhabited: None) -> None:
+    """Every page that can be looked at: twenty queries at most, and as many of two hundred rows as of a few."""
+    owner, clerk = entered("localhost", default, Role.OWNER), entered("acme.test", acme, Role.OWNER)
+    few = walk(owner, clerk)
+    assert not {name: wrong for name, wrong in few.items() if isinstance(wrong, str)}
+    grow()
+    for number in range(200):
+        Tenant.objects.create(name=f"tenant-{number}", title="One of many")
+    many = walk(owner, clerk)
+    assert {name: count for name, count in many.items() if count != few[name]} == {}
+    assert {name: count for name, count in many.items() if int(count) > MOST} == {}
+
+
+def walk(owner: Door, clerk: Door) -> dict[str, int | str]:
+    """Every page, each at the host where it is: the owner's at the default tenant's, all others at acme's."""
+    found = {}
+    for page in reading():
+        if of_the_installation(page):
+            with tenant_scope(Tenant.objects.get(name=DEFAULT)):
+                found[page.name] = asked(owner, at(page))
+        else:
+            found[page.name] = asked(clerk, at(page))
+    return found

@@ -1,0 +1,135 @@
+"""Who is in the middle of a flow, where people leave it, and one run looked into: nothing secret, nothing of the neighbour's."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from flows import funnel
+from flows.models import Run
+from flows.versions import publish
+from idp.events.models import Event
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.engine import SHIPPED, drawing
+from tests.kit import Door
+from tests.web.console.kit import text
+from tests.web.console.pages import entered
+
+HERE = "/console/flows/connect-a-device/runs"
+
+
+def walks(*steps: int, host: str = "acme.test") -> None:
+    """Runs that came so far: 0 was opened, 1 has named somebody, 2 has proved them, 3 has entered a code, 4 was approved."""
+    for far in steps:
+        door = Door(host)
+        started, seen = door.start(), door.page("/device")
+        answers = ({"name": "alice"}, {"password": "alice-password-1"}, {"user_code": started.user_code}, {"decision": "approve"})
+        for answer in answers[:far]:
+            seen = seen.submit(**answer)
+
+
+def counted() -> None:
+    """An hour later, when every run is over."""
+    funnel.sweep(timezone.now() + timedelta(hours=1))
+
+
+def cells(page: str, step: str) -> list[str]:
+    """The numbers of a step in the funnel."""
+    row = page[page.index(f"<code>{step}</code></th>") :].split("</tr>")[0]
+    return re.findall(r'<td class="number">([^<]*)</td>', row)
+
+
+def test_who_is_in_the_middle_of_it(acme: Tenant) -> None:
+    """At which step, and a link to each; those that are over are not among them."""
+    walks(0, 1, 4)
+    page = text(entered("acme.test", acme, "helpdesk"), HERE)
+    rows = re.findall(r'<a href="/console/runs/([0-9a-f]{32})"><code>[0-9a-f]{8}</code></a></td><td><code>(\w+)</code>', page)
+    assert sorted(rows) == sorted((run.identifier, run.state["at"]) for run in Run.objects.filter(ended_at=None))
+    assert sorted(step for _, step in rows) == ["identification", "password"]
+
+
+def test_the_funnel_of_each_version(acme: Tenant) -> None:
+    """In the order of the flow, in numbers beside the bars; each version has its own."""
+    walks(0, 1, 2, 4)
+    counted()
+    opened = entered("acme.test", acme, "auditor")
+    page = text(opened, HERE)
+    assert [cells(page, step)[:4] for step in SHIPPED] == [
+        ["4", "3", "0", "1"],
+        ["3", "2", "0", "1"],
+        ["2", "2", "0", "0"],
+        ["2", "1", "0", "1"],
+        ["1", "1", "0", "0"],
+        ["1", "1", "0", "0"],
+    ]
+    assert re.search(r'<rect class="good" x="0.00" width="75.00"', page)
+    assert '<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">' in page
+    publish(drawing(*SHIPPED, title="Another"), by="editor")
+    assert "Nobody has come through this version yet" in text(opened, HERE)
+    assert cells(text(opened, f"{HERE}?which=1"), "password")[0] == "3"
+
+
+def test_refusals_are_counted_apart(acme: Tenant) -> None:
+    """Refused is not given up."""
+    publish(drawing("identification", {"stage": "deny", "when": 'person.username == "alice"'}, *SHIPPED[1:]), by="editor")
+    walks(1)
+    counted()
+    assert cells(text(entered("acme.test", acme, "auditor"), HERE), "deny")[:4] == ["1", "0", "1", "0"]
+
+
+def test_one_run_looked_into(acme: Tenant) -> None:
+    """Its way with the reasons, what it knows without secrets; and that somebody has looked is written down."""
+    when = '"staff" in person.groups && !request.ip.within(tenant.networks)'
+    publish(drawing(*SHIPPED[:2], {"stage": "totp", "when": when}, *SHIPPED[2:]), by="editor")
+    walks(3)
+    run = Run.objects.get()
+    page = " ".join(text(entered("acme.test", acme, "helpdesk"), f"/console/runs/{run.identifier}").split())
+    assert "in the group “staff”" in page
+    assert "<code>person.groups</code> was <b>staff</b>" in page
+    assert "Is asked now" in page
+    assert "•••" in page
+    assert not re.search(r"[BCDFGHJKLMNPQRSTVWXZ]{4}-[BCDFGHJKLMNPQRSTVWXZ]{4}", page)
+    assert "$sealed" not in page
+    event = Event.objects.get(kind="flow.inspected")
+    assert (event.actor, event.target, event.data["run"]) == ("alice", "connect-a-device", run.identifier)
+
+
+@pytest.mark.parametrize(
+    ("role", "status"), [("owner", 200), ("admin", 200), ("editor", 200), ("helpdesk", 200), ("auditor", 200), ("", 403)]
+)
+def test_who_may(acme: Tenant, role: str, status: int) -> None:
+    """Every role that sees runs, and nobody else; where flows may not be seen, their tabs are not there."""
+    walks(1)
+    opened = entered("acme.test", acme, role)
+    for path in (HERE, f"/console/runs/{Run.objects.get().identifier}"):
+        page = text(opened, path, status)
+        assert ('href="/console/flows/connect-a-device/versions' in page) == (status == 200 and role != "helpdesk")
+
+
+def test_the_neighbours_runs_are_not_there(acme: Tenant, other: Tenant) -> None:
+    """Nor are they counted here; nobody's look is written down about what is not there."""
+    walks(1, host="other.test")
+    with tenant_scope(other):
+        theirs = Run.objects.get().identifier
+    opened = entered("acme.test", acme, "admin")
+    assert "Nobody is in the middle of this flow right now." in text(opened, HERE)
+    for path in (
+        f"/console/runs/{theirs}",
+        "/console/runs/nonsense",
+        "/console/flows/theirs/runs",
+        f"{HERE}?which=9",
+        f"{HERE}?which=draft",
+    ):
+        text(opened, path, 404)
+    assert not Event.objects.filter(kind="flow.inspected").exists()
+
+
+def test_a_step_that_is_no_longer_known_is_counted_still(acme: Tenant) -> None:
+    """The version cannot be read any more: its counts stand as they were written."""
+    walks(1)
+    counted()
+    version = publish(drawing(*SHIPPED, title="Another"), by="editor").version.flow.versions.get(number=1)
+    type(version).objects.filter(pk=version.pk).update(document={**version.document, "steps": "none"})
+    assert cells(text(entered("acme.test", acme, "auditor"), f"{HERE}?which=1"), "identification")[0] == "1"

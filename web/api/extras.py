@@ -1,0 +1,104 @@
+"""What the objects of the API have beside the operations that all have: who am I, keys, secrets, ways in, the tenant's face, tenants."""
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from ninja import Router
+
+from blueprints import edit
+from blueprints.tenants import Wanted, make
+from idp.accounts import recovery
+from idp.accounts.people import by_username
+from idp.accounts.roles import operations_of, require_over
+from idp.oauth.clients import renew_secret
+from idp.outbox.listings import MAILS
+from idp.tenancy.scope import current_tenant
+from web.api import schemas as say
+from web.api.answers import answer
+from web.api.calls import Calls
+from web.api.documents import sent, shown
+from web.api.objects import document, kept, operations
+from web.api.preconditions import check, unless_known
+from web.api.refusals import NoSuchThing
+from web.resources import RESOURCES, Resource, rotate_keys
+
+WORDED = Resource(MAILS, _("Mail"), "branding.see", "branding.edit", kind="mail", about=_("The mails that this tenant words itself."))
+_ME, _KEYS, _PEOPLE, _APPLICATIONS = Calls("me"), Calls("keys"), Calls("people"), Calls("applications")
+_BRANDING, _TENANTS = Calls("branding"), Calls("tenants")
+
+
+@_ME.add("GET", "", needs="overview.see", name="get-me", answers={200: say.Me})
+def get_me(request: HttpRequest) -> HttpResponse:
+    """Who asks, and what they may do here at this moment."""
+    person = request.auth  # type: ignore[attr-defined]
+    return answer({"person": person.username, "role": person.role, "operations": operations_of(person)})
+
+
+@_KEYS.add("POST", "/rotate", needs="keys.rotate", name="rotate-keys", answers={200: say.Rotated})
+def rotate(request: HttpRequest, body: say.Rotate) -> HttpResponse:
+    """Makes a new signing key; the old ones verify two more days, or nothing more at once."""
+    return answer({"kid": rotate_keys(request.auth, keep_old=body.keep_old)})  # type: ignore[attr-defined]
+
+
+@_APPLICATIONS.add("POST", "/{any:key}/secret", needs="applications.edit", name="renew-secret", answers={200: say.NewSecret}, fails=(409,))
+def renew(request: HttpRequest, key: str) -> HttpResponse:
+    """A new secret, said only in this answer. The old one ends at once, with whatever the application obtained for itself."""
+    if RESOURCES["applications"].listing.one(key) is None:
+        raise NoSuchThing(NoSuchThing.__doc__)
+    return answer({"client_secret": renew_secret(key, by=request.auth.username)})  # type: ignore[attr-defined]
+
+
+@_PEOPLE.add("POST", "/{any:key}/recovery-link", needs="people.help", name="make-recovery-link", answers={200: say.WayIn})
+def way_in(request: HttpRequest, key: str) -> HttpResponse:
+    """A link that lets them in once to set a new password, said only in this answer."""
+    person = by_username(key)
+    if person is None:
+        raise NoSuchThing(NoSuchThing.__doc__)
+    require_over(request.auth, person.role)  # type: ignore[attr-defined]
+    token = recovery.make_link(person, by=request.auth.username)  # type: ignore[attr-defined]
+    return answer({"recovery_url": request.build_absolute_uri(reverse("recover", args=[token]))})
+
+
+@_BRANDING.add("GET", "", needs="branding.see", name="get-branding", answers={200: shown("tenant"), 304: None}, headers=("If-None-Match",))
+def look(request: HttpRequest) -> HttpResponse:
+    """The tenant's title, face, networks, mail sender and domains."""
+    return unless_known(request, kept("tenant", current_tenant().name))
+
+
+@_BRANDING.add(
+    "PATCH",
+    "",
+    needs="branding.edit",
+    name="patch-branding",
+    answers={200: shown("tenant")},
+    fails=(409, 412),
+    body=sent("tenant", change=True).__name__,
+    headers=("If-Match",),
+)
+def change(request: HttpRequest) -> HttpResponse:
+    """Changes the keys that are said."""
+    name = current_tenant().name
+    current = edit.current("tenant", name)
+    expect = check(request, current.etag if current else None)
+    edit.save("tenant", document(request, "tenant", name), by=request.auth.username, expect=expect, new=False)  # type: ignore[attr-defined]
+    return kept("tenant", name)
+
+
+@_TENANTS.add("POST", "/", needs="tenants.edit", name="make-tenant", answers={201: say.WayIn}, fails=(409,))
+def make_tenant(request: HttpRequest, body: say.NewTenant) -> HttpResponse:
+    """Makes a tenant complete; the link lets its first administrator in once. Only on the default tenant's host, for its owner."""
+    made = make(Wanted(**{name: value.replace("\0", "") for name, value in body.model_dump().items()}), by=request.auth.username)  # type: ignore[attr-defined]
+    host = request.get_host().rpartition(":")
+    port = f":{host[2]}" if host[1] and host[2].isdigit() else ""
+    return answer({"recovery_url": f"{request.scheme}://{body.domain}{port}{reverse('recover', args=[made.token])}"}, 201)
+
+
+ROUTERS: tuple[tuple[str, Router], ...] = (
+    ("/me", _ME.router),
+    ("/keys", _KEYS.router),
+    ("/applications", _APPLICATIONS.router),
+    ("/people", _PEOPLE.router),
+    ("/branding", _BRANDING.router),
+    ("/tenants", _TENANTS.router),
+    ("/mails", operations(WORDED)),
+)

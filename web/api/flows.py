@@ -1,0 +1,211 @@
+"""Flows as an administrator's program edits, publishes, compares and tries them."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Query
+from pydantic import TypeAdapter, ValidationError
+
+from flows import versions
+from flows.difference import difference
+from flows.document import Name
+from flows.executor import NoSuchRun
+from flows.funnel import funnel
+from flows.inspector import inspect
+from flows.lint import Finding, lint
+from flows.listings import RUNS, VERSIONS
+from flows.rehearsal import rehearse
+from flows.simulate import ending, simulate
+from flows.versions import RefusedFlow, draft_of, version_of
+from flows.which import choose
+from idp.accounts.roles import may, require
+from idp.events.bus import publish
+from web.api import flow_schemas as say
+from web.api.answers import answer, empty
+from web.api.body import BodyParser
+from web.api.calls import Calls
+from web.api.documents import page_of, wish_of
+from web.api.objects import page
+from web.api.preconditions import check, quoted, unless_known
+from web.api.refusals import Invalid, NoSuchThing
+
+calls = Calls("flows")
+_name, _parser = TypeAdapter(Name), BodyParser()
+_SEE: dict[str, Any] = {"needs": "flows.see"}
+_BOTH = ("If-Match", "If-None-Match")
+
+
+@calls.add("GET", "/{slug:name}/draft", name="get-draft", answers={200: say.FlowDraft, 304: None}, headers=_BOTH[1:], **_SEE)
+def get_draft(request: HttpRequest, name: str) -> HttpResponse:
+    """What is being edited, with its state as `ETag`."""
+    return unless_known(request, _told(_draft(name)))
+
+
+@calls.add(
+    "PUT",
+    "/{slug:name}/draft",
+    needs="flows.edit",
+    name="put-draft",
+    answers={200: say.FlowDraft, 201: say.FlowDraft},
+    fails=(412, 428),
+    body="AnyFlow",
+    headers=_BOTH,
+)
+def put_draft(request: HttpRequest, name: str) -> HttpResponse:
+    """Keeps what is being edited, right or wrong; one that is there is replaced only with `If-Match`."""
+    try:
+        _name.validate_python(name)
+    except ValidationError:
+        raise Invalid({"flow": ["A flow's name has small letters, digits, dashes and underscores, fifty at most."]}) from None
+    document = _parser.parse_body(request)
+    if document.get("flow", name) != name:
+        raise Invalid({"flow": ["The address has another name."]})
+    before = draft_of(name)
+    check(request, _state(before) if before else None, wanted=True)
+    by, revision = request.auth.username, before.revision if before else None  # type: ignore[attr-defined]
+    versions.save_draft(name, {**document, "flow": name}, by=by, revision=revision)
+    return _told(_draft(name), 200 if before else 201)
+
+
+@calls.add("DELETE", "/{slug:name}/draft", needs="flows.edit", name="delete-draft", answers={204: None}, fails=(412,), headers=_BOTH)
+def delete_draft(request: HttpRequest, name: str) -> HttpResponse:
+    """Throws it away. This cannot be undone."""
+    check(request, _state(_draft(name)))
+    versions.discard_draft(name, by=request.auth.username)  # type: ignore[attr-defined]
+    return empty(204)
+
+
+@calls.add(
+    "POST",
+    "/{slug:name}/publish",
+    needs="flows.publish",
+    name="publish-flow",
+    answers={200: say.FlowLive},
+    fails=(409, 412),
+    headers=_BOTH[:1],
+)
+def publish_flow(request: HttpRequest, name: str, body: say.Publish) -> HttpResponse:
+    """Makes the draft the live version; lint and the flow's own tests come first."""
+    draft = _draft(name)
+    check(request, _state(draft))
+    published = versions.publish_draft(name, by=request.auth.username, note=body.note, revision=draft.revision)  # type: ignore[attr-defined]
+    return answer({"version": published.version.number, "changed": published.changed})
+
+
+@calls.add("POST", "/{slug:name}/rollback", needs="flows.publish", name="roll-back-flow", answers={200: say.FlowLive}, fails=(409,))
+def roll_back(request: HttpRequest, name: str, body: say.RollBack) -> HttpResponse:
+    """Makes an earlier version live again, as it was."""
+    before = version_of(name, body.version).flow.live
+    live = versions.roll_back(name, body.version, by=request.auth.username, note=body.note)  # type: ignore[attr-defined]
+    return answer({"version": live.number, "changed": before != live})
+
+
+def list_versions(request: HttpRequest, name: str, asked: Any = Query(...)) -> HttpResponse:  # noqa: B008 the framework's way
+    """Every version, newest first."""
+    return page(request, VERSIONS, asked, flow=name)
+
+
+def list_runs(request: HttpRequest, name: str, asked: Any = Query(...)) -> HttpResponse:  # noqa: B008
+    """Who walks this flow now, and who did lately."""
+    return page(request, RUNS, asked, flow=name)
+
+
+for _view, _listing, _noun, _needs in ((list_versions, VERSIONS, "Version", "flows.see"), (list_runs, RUNS, "Run", "runs.see")):
+    _view.__annotations__["asked"] = wish_of(_listing, _noun, ("flow",))
+    _path, _title = f"/{{slug:name}}/{_listing.name}/", f"list-{_listing.name}"
+    calls.add("GET", _path, needs=_needs, name=_title, answers={200: page_of(_listing, _noun)}, fails=(400,))(_view)
+
+
+@calls.add("GET", "/{slug:name}/versions/{int:number}", name="get-version", answers={200: say.FlowVersion}, **_SEE)
+def get_version(request: HttpRequest, name: str, number: int) -> HttpResponse:
+    """One version with its document."""
+    row = version_of(name, number)
+    told = {"number": row.number, "live": row.flow.live_id == row.pk, "created": row.created_at, "author": row.author, "note": row.note}
+    return answer({**told, "document": row.document, "parts": row.parts})
+
+
+@calls.add("GET", "/{slug:name}/diff", name="compare-flow", answers={200: say.FlowDifference}, fails=(400, 409), **_SEE)
+def compare(
+    request: HttpRequest,
+    name: str,
+    old: str = Query("live", pattern=r"^(live|draft|[1-9][0-9]{0,6})$"),
+    new: str = Query("draft", pattern=r"^(live|draft|[1-9][0-9]{0,6})$"),
+) -> HttpResponse:
+    """What differs between two of: `live`, `draft`, the number of a version."""
+    sides = [choose(name, str(version_of(name).number) if each == "live" else each) for each in (old, new)]
+    changes = [asdict(each) for each in difference(sides[0].document, sides[1].document)]
+    return answer({"old": sides[0].which, "new": sides[1].which, "changes": changes})
+
+
+@calls.add("POST", "/{slug:name}/lint", name="lint-flow", answers={200: say.FlowFindings}, fails=(409,), writes=False, **_SEE)
+def check_flow(request: HttpRequest, name: str, body: say.Which) -> HttpResponse:
+    """What is wrong with it, and which of its own tests fail; nothing is written."""
+    chosen = choose(name, body.which)
+    found = lint(chosen.document, chosen.parts)
+    failed = [] if versions.errors_of(found) else rehearse(chosen.document, chosen.parts)
+    return answer({"findings": _findings(found), "tests": _findings(failed)})
+
+
+@calls.add(
+    "POST", "/{slug:name}/simulate", needs="flows.edit", name="simulate-flow", answers={200: say.FlowWalk}, fails=(409,), writes=False
+)
+def walk(request: HttpRequest, name: str, body: say.Walk) -> HttpResponse:
+    """A dry run: what each step would do and why; nothing is written, nothing is sent."""
+    if isinstance(body.person, str) and body.person:
+        require(request.auth, "people.see")  # type: ignore[attr-defined]  # conditions show what they read of a person
+    chosen = choose(name, body.which)
+    told: dict[str, Any] = {"parts": chosen.parts, "person": body.person or None, "request": body.request}
+    names = may(request.auth, "people.see")  # type: ignore[attr-defined]
+    reports = simulate(chosen.document, body.answers, **told, judges=False, names=names)
+    return answer({"which": chosen.which, "ends": ending(reports), "steps": [asdict(each) for each in reports]})
+
+
+@calls.add("GET", "/{slug:name}/funnel", name="count-flow", answers={200: say.FlowCounts}, fails=(400,), **_SEE)
+def counts(request: HttpRequest, name: str, version: int | None = Query(None, ge=1, le=1_000_000)) -> HttpResponse:
+    """How many came to each step of a version, by default the live one, and what became of them."""
+    row = version_of(name, version)
+    names = ("reached", "finished", "refused", "left", "mean_seconds", "median_seconds")
+    steps = [{"step": step, **{each: getattr(count, each) for each in names}} for step, count in sorted(funnel(row).items())]
+    return answer({"version": row.number, "steps": steps})
+
+
+@calls.add("GET", "/{slug:name}/runs/{slug:run}", needs="runs.see", name="inspect-run", answers={200: say.FlowRun})
+def inspect_run(request: HttpRequest, name: str, run: str) -> HttpResponse:
+    """One run: its path with the reasons, its facts without secrets. It is about a person; that somebody looked is written down."""
+    found = inspect(run)
+    if found.flow != name:
+        raise NoSuchRun(NoSuchRun.__doc__)
+    publish("flow.inspected", actor=request.auth.username, target=found.flow, run=found.run)  # type: ignore[attr-defined]
+    return answer(asdict(found))
+
+
+router = calls.router
+
+
+def _draft(name: str) -> Any:
+    draft = draft_of(name)
+    if draft is None:
+        raise NoSuchThing(NoSuchThing.__doc__)
+    return draft
+
+
+def _state(draft: Any) -> str:
+    """Names this state of this draft: one that is begun anew counts its revisions from one again."""
+    return f"{draft.pk}-{draft.revision}"
+
+
+def _told(draft: Any, status: int = 200) -> HttpResponse:
+    try:
+        chosen = choose(draft.flow.name, "draft")
+        findings = lint(chosen.document, chosen.parts)
+    except RefusedFlow as refused:
+        findings = refused.findings
+    told = {"document": draft.document, "revision": draft.revision, "author": draft.author, "updated": draft.updated_at}
+    base = draft.base.number if draft.base else None
+    return answer({**told, "base": base, "findings": _findings(findings)}, status, ETag=quoted(_state(draft)))
+
+
+def _findings(found: Iterable[Finding]) -> list[dict[str, Any]]:
+    return [{"path": list(each.path), "message": each.message, "level": each.level} for each in found]

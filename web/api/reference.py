@@ -1,0 +1,171 @@
+"""The OpenAPI document as a person reads it: operations with their parameters, bodies and answers, and an example of each body."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from web.api.app import document
+
+_NEEDS = re.compile(r"\n\nNeeds the right `([\w.]+)` and the scope (.+)\.$")
+_DEEPEST = 3
+_BOUNDS = {"minimum": "≥ {}", "maximum": "≤ {}", "minLength": "at least {}", "maxLength": "at most {} characters"}
+
+
+@dataclass(frozen=True)
+class Member:
+    """One parameter, or one member of a body or an answer; ``name`` with dots below other members."""
+
+    name: str
+    type: str
+    words: str = ""
+    required: bool = False
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What may be answered with this status."""
+
+    status: str
+    words: str
+    headers: str = ""
+    members: list[Member] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation. ``needs``: of the matrix of roles, "" for the runs of programs, which need none."""
+
+    name: str
+    tag: str
+    method: str
+    path: str
+    summary: str
+    words: str
+    needs: str
+    scope: str
+    parameters: list[Member]
+    body: list[Member]
+    example: str
+    answers: list[Answered]
+
+    @property
+    def good(self) -> list[Answered]:
+        """What it answers where all is well."""
+        return [each for each in self.answers if each.status < "400"]
+
+    @property
+    def bad(self) -> list[Answered]:
+        """What else it may answer."""
+        return [each for each in self.answers if each.status >= "400"]
+
+    @property
+    def sends(self) -> bool:
+        """Whether a body goes with it."""
+        return bool(self.example)
+
+
+@cache
+def operations() -> dict[str, Operation]:
+    """All of them by name, in the order of their addresses."""
+    whole = document()
+    found = [
+        _operation(whole, path, method, described)
+        for path, methods in sorted(whole["paths"].items())
+        for method, described in methods.items()
+    ]
+    return {each.name: each for each in found}
+
+
+def _operation(whole: Mapping[str, Any], path: str, method: str, described: Mapping[str, Any]) -> Operation:
+    words = described.get("description", "")
+    needs = _NEEDS.search(words)
+    sent = described.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+    return Operation(
+        name=described["operationId"],
+        tag=described["tags"][0],
+        method=method.upper(),
+        path=path,
+        summary=described["summary"],
+        words=_plain(_NEEDS.sub("", words)),
+        needs=needs[1] if needs else "",
+        scope=needs[2].replace("`", "") if needs else "",
+        parameters=[_parameter(whole, each) for each in described.get("parameters", ())],
+        body=list(_members(whole, sent)) if sent else [],
+        example=json.dumps(example(whole, sent), indent=2, ensure_ascii=False) if sent else "",
+        answers=[_answer(whole, status, each) for status, each in described["responses"].items()],
+    )
+
+
+def _parameter(whole: Mapping[str, Any], said: Mapping[str, Any]) -> Member:
+    words = said.get("description", "") or said["schema"].get("description", "")
+    return Member(said["name"], _type(whole, said["schema"]), _plain(words), said.get("required", False), said["in"])
+
+
+def _answer(whole: Mapping[str, Any], status: str, said: Mapping[str, Any]) -> Answered:
+    said = _resolved(whole, said)
+    schema = said.get("content", {}).get("application/json", {}).get("schema")
+    return Answered(
+        status, _plain(said["description"]), ", ".join(said.get("headers", ())), list(_members(whole, schema)) if schema else []
+    )
+
+
+def _members(whole: Mapping[str, Any], schema: Mapping[str, Any], before: str = "", depth: int = 0) -> Iterator[Member]:
+    """The members of an object, and of those in it."""
+    schema = _resolved(whole, schema)
+    for name, each in schema.get("properties", {}).items():
+        words = each.get("description", "") or (each.get("title", "") if "$ref" not in each else "")
+        required = name in schema.get("required", ())
+        yield Member(f"{before}{name}", _type(whole, each), _plain(words), required)
+        inner = _resolved(whole, each)
+        listed = "items" in inner
+        if depth < _DEEPEST:
+            yield from _members(whole, inner["items"] if listed else inner, f"{before}{name}{'[]' if listed else ''}.", depth + 1)
+
+
+def _plain(words: str) -> str:
+    return words.replace("`", "")
+
+
+def _type(whole: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    schema = _resolved(whole, schema)
+    if "enum" in schema:
+        return " | ".join(json.dumps(each, ensure_ascii=False) for each in schema["enum"])
+    if "const" in schema:
+        return json.dumps(schema["const"])
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(_type(whole, each) for each in schema["anyOf"]))
+    if schema.get("type") == "array":
+        return f"list of {_type(whole, schema.get('items', {}))}"
+    bounds = [text.format(schema[key]) for key, text in _BOUNDS.items() if key in schema]
+    kind = str(schema.get("format") or schema.get("type") or "anything")
+    return ", ".join([kind, *bounds])
+
+
+def example(whole: Mapping[str, Any], schema: Mapping[str, Any], depth: int = 0) -> Any:
+    """A value of this schema: what it says as an example, else its default, else something plain."""
+    schema = _resolved(whole, schema)
+    for key in ("examples", "enum"):
+        if schema.get(key):
+            return schema[key][0]
+    if "default" in schema:
+        return schema["default"]
+    if "anyOf" in schema:
+        return example(whole, schema["anyOf"][0], depth)
+    if schema.get("type") == "object":
+        members = schema.get("properties", {}) if depth < _DEEPEST else {}
+        inner = {name: each for name, each in members.items() if not each.get("x-in-address")}
+        needed = set(schema.get("required", ())) or set(list(inner)[:3])
+        return {name: example(whole, each, depth + 1) for name, each in inner.items() if name in needed}
+    plain = {"string": "", "integer": schema.get("minimum", 1), "number": 1, "boolean": True, "array": []}
+    return plain.get(str(schema.get("type")))
+
+
+def _resolved(whole: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "$ref" not in schema:
+        return schema
+    _, _, kind, name = schema["$ref"].split("/")
+    return {**whole["components"][kind][name], **{key: value for key, value in schema.items() if key != "$ref"}}

@@ -1,0 +1,1 @@
+"""The console: where an administrator draws flows and looks after a tenant."""

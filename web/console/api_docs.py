@@ -1,0 +1,53 @@
+"""The reference of the API inside the console: every operation with its parameters and answers, and a form to try it out."""
+
+from itertools import groupby
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from web.api.app import document
+from web.api.reference import Operation, operations
+from web.console.frame import Page, show
+
+
+def index(request: HttpRequest) -> HttpResponse:
+    """Every operation, those that match ``?q=``, by what they are about."""
+    words = request.GET.get("q", "").strip()[:100].lower()
+    found = [each for each in operations().values() if all(word in _searched(each) for word in words.split())]
+    tags = [(tag, list(some)) for tag, some in groupby(sorted(found, key=lambda each: each.tag), key=lambda each: each.tag)]
+    context: dict[str, Any] = {"tags": tags, "words": words, "root": _root(request), "many": len(found)}
+    return show(request, "console/api_docs.html", title=_("API"), **context)
+
+
+def one(request: HttpRequest, name: str) -> HttpResponse:
+    """One operation, and a form that calls it with an access token that is kept nowhere."""
+    operation = operations().get(name)
+    if operation is None:
+        raise Http404
+    context: dict[str, Any] = {"operation": operation, "root": _root(request), "back": reverse("console:api-docs"), "open": name in _PUBLIC}
+    return show(request, "console/api_docs_one.html", title=operation.summary, **context)
+
+
+def download(request: HttpRequest) -> HttpResponse:
+    """The OpenAPI document, for tools."""
+    return JsonResponse(document(), headers={"Content-Disposition": 'attachment; filename="openapi.json"'}, json_dumps_params={"indent": 2})
+
+
+_PUBLIC = ("begin",)
+
+
+def _root(request: HttpRequest) -> str:
+    return f"{request.scheme}://{request.get_host()}"
+
+
+def _searched(operation: Operation) -> str:
+    return f"{operation.method} {operation.path} {operation.summary} {operation.words} {operation.needs} {operation.tag}".lower()
+
+
+PAGES = (
+    Page("api/", index, "api-docs", see="overview.see"),
+    Page("api/openapi.json", download, "api-docs-document", see="overview.see"),
+    Page("api/<slug:name>", one, "api-docs-one", see="overview.see"),
+)

@@ -1,0 +1,232 @@
+"""Configuration as YAML: what is applied and what has drifted, a plan to read, its application, and export."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from blueprints import drift, secrets
+from blueprints.apply import StateMoved, results
+from blueprints.export import NoSuchFlow, export
+from blueprints.plan import Plan
+from blueprints.read import BadBlueprint
+from blueprints.sent import apply_sent, plan_sent
+from flows.listings import FLOWS
+from idp.accounts.roles import NotAllowed
+from idp.listing import Wish
+from idp.tenancy.scope import current_tenant
+from web.console.frame import Page, see, show
+from web.resources import EVENTS, RESOURCES
+
+_MOST_SHOWN = 500
+_LONGEST = 300
+_MOST_DRIFTED = 50
+_TO_DO = {"create": gettext_lazy("to create"), "update": gettext_lazy("to change"), "delete": gettext_lazy("to delete")}
+_DONE = {"create": gettext_lazy("created"), "update": gettext_lazy("changed"), "delete": gettext_lazy("deleted")}
+_LARGEST = 1024 * 1024
+_NAME = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_. -]{0,99}\Z")
+
+
+def blueprints(request: HttpRequest) -> HttpResponse:
+    """What has been applied here, and what somebody has changed since."""
+    may = request.may  # type: ignore[attr-defined]
+    owned, drifted = RESOURCES["owned"].listing.page(Wish(size=1)), drift.stored()
+    context: dict[str, Any] = {
+        "attempts": _attempts(everywhere=may("tenants.see")),
+        "drifted": [{**each, "keys": [_side_by_side(key) for key in each["keys"]]} for each in drifted[:_MOST_DRIFTED]],
+        "more_drifted": max(0, len(drifted) - _MOST_DRIFTED),
+        "owned": owned.total,
+        "owned_url": reverse("console:owned"),
+        "secrets": secrets.names(),
+        "watched": bool(settings.BLUEPRINTS),
+        "folder": settings.BLUEPRINTS if may("tenants.see") else "",
+        "flows": [row["name"] for row in FLOWS.page(Wish(size=200)).rows if row["version"]],
+    }
+    return show(request, "console/blueprints.html", title=_("Blueprints"), **context)
+
+
+def plan(request: HttpRequest) -> HttpResponse:
+    """A YAML text, and what applying it would do; nothing is written."""
+    if request.method != "POST":
+        return _planned(request, {"text": "", "name": "", "prune": False})
+    said = _said(request)
+    if wrong := said["wrong"]:
+        return _planned(request, said, wrong=wrong, status=400)
+    options: dict[str, Any] = {"person": request.person, "name": said["name"] or "console", "prune": said["prune"]}  # type: ignore[attr-defined]
+    try:
+        made = plan_sent(said["text"], **options)
+    except BadBlueprint as bad:
+        return _planned(request, said, problems=_problems(bad, said["text"]), status=400)
+    except NotAllowed:
+        return _planned(request, said, wrong=_too_much(), status=403)
+    return _planned(request, said, plan=made)
+
+
+def apply(request: HttpRequest) -> HttpResponse:
+    """Exactly the plan that was looked at; one that is sent twice finds nothing as it was and changes nothing."""
+    said = _said(request)
+    expect = request.POST.get("expect", "")
+    options: dict[str, Any] = {"person": request.person, "name": said["name"] or "console", "prune": said["prune"]}  # type: ignore[attr-defined]
+    if said["wrong"] or not expect:
+        return _planned(request, said, wrong=said["wrong"] or _("Look at the plan first."), status=400)
+    try:
+        done = apply_sent(said["text"], expect=expect, **options)
+    except BadBlueprint as bad:
+        return _planned(request, said, problems=_problems(bad, said["text"]), status=400)
+    except NotAllowed:
+        return _planned(request, said, wrong=_too_much(), status=403)
+    except StateMoved:
+        return _moved(request, said, options)
+    return see(request, reverse("console:blueprints"), _("Applied: %(counts)s.") % {"counts": counted(done.counts)})
+
+
+def look(request: HttpRequest) -> HttpResponse:
+    """Compares now what is otherwise compared every ten minutes."""
+    drift.note_drift()
+    many = len(drift.stored())
+    told = ngettext("%(many)d object is not as it was applied.", "%(many)d objects are not as they were applied.", many) % {"many": many}
+    return see(request, reverse("console:blueprints"), told if many else _("Everything is as it was applied."))
+
+
+def secret(request: HttpRequest) -> HttpResponse:
+    """Enters a value that a blueprint only names, or forgets one; no page ever shows it again."""
+    name, value, by = request.POST.get("name", "").strip(), request.POST.get("value", ""), request.person.username  # type: ignore[attr-defined]
+    back = reverse("console:blueprints")
+    if "forget" in request.POST:
+        return see(request, back, _("It is forgotten.") if secrets.forget(name.replace("\0", ""), by=by) else _("There is no such secret."))
+    try:
+        secrets.check(name, value)
+    except secrets.BadSecret as bad:
+        return see(request, back, str(bad))
+    secrets.keep(name, value, by=by)
+    return see(request, back, _("The secret %(name)s is kept. Blueprints name it as !secret %(name)s.") % {"name": name})
+
+
+def download(request: HttpRequest) -> HttpResponse:
+    """The whole tenant, or one flow with its parts, as a file; secrets are named and not told."""
+    flow = request.GET.get("flow", "").replace("\0", "")
+    try:
+        text = export(flow=flow, without=["person"] if "without_people" in request.GET else ())
+    except NoSuchFlow:
+        raise Http404 from None
+    name = "-".join(filter(None, (current_tenant().name, re.sub(r"[^a-z0-9-]", "", flow)[:50])))
+    return HttpResponse(text, content_type="application/yaml", headers={"Content-Disposition": f'attachment; filename="{name}.yaml"'})
+
+
+def counted(counts: Mapping[str, int], words: Mapping[str, Any] = _DONE) -> str:
+    """``3 created, 1 changed``."""
+    return ", ".join(f"{counts[action]} {word}" for action, word in words.items() if counts.get(action)) or _("nothing to do")
+
+
+def _too_much() -> str:
+    return _("It would change somebody who may do more than you, or make somebody such. Only they can apply it.")
+
+
+def _moved(request: HttpRequest, said: dict[str, Any], options: dict[str, Any]) -> HttpResponse:
+    """What was looked at is no longer what would happen: the plan anew."""
+    wrong = _("Something has changed since this plan was made, so nothing was applied. This is the plan as it is now.")
+    try:
+        return _planned(request, said, wrong=wrong, plan=plan_sent(said["text"], **options), status=409)
+    except BadBlueprint as bad:
+        return _planned(request, said, problems=_problems(bad, said["text"]), status=409)
+    except NotAllowed:
+        return _planned(request, said, wrong=_too_much(), status=403)
+
+
+def _planned(request: HttpRequest, said: dict[str, Any], *, plan: Plan | None = None, status: int = 200, **context: Any) -> HttpResponse:
+    if plan:
+        context["plan"] = {
+            "changes": [_change(change) for change in plan.effective[:_MOST_SHOWN]],
+            "more": max(0, len(plan.effective) - _MOST_SHOWN),
+            "counts": counted(plan.counts, _TO_DO),
+            "unchanged": plan.counts["unchanged"],
+            "missing": plan.missing,
+            "notes": plan.notes,
+            "state": plan.state if plan.effective and not plan.missing else "",
+        }
+    context |= {"said": said, "everywhere": request.may("tenants.edit"), "here": current_tenant().name}  # type: ignore[attr-defined]
+    return show(request, "console/blueprints_plan.html", title=_("Plan a blueprint"), status=status, **context)
+
+
+def _said(request: HttpRequest) -> dict[str, Any]:
+    """The text of the form, or of the file that was chosen in its place."""
+    text, wrong = request.POST.get("text", "").replace("\r\n", "\n"), ""
+    chosen: Any = request.FILES.get("file")
+    if chosen:
+        try:
+            text = chosen.read(_LARGEST + 1).decode("utf-8")
+        except UnicodeDecodeError:
+            text, wrong = "", _("That file is not UTF-8.")
+    name = request.POST.get("name", "").strip()
+    if not text.strip():
+        wrong = wrong or _("Paste a blueprint, or choose a file.")
+    elif name and not _NAME.match(name):
+        wrong = _("A name has letters, digits, spaces, dots and dashes.")
+    return {"text": text, "name": name, "prune": "prune" in request.POST, "wrong": wrong}
+
+
+def _change(change: Any) -> dict[str, Any]:
+    keys = [{"key": key.key, **_side_by_side({"old": key.old, "new": key.new})} for key in change.keys]
+    return {"action": change.action, "tenant": change.tenant, "kind": change.kind, "name": change.name, "keys": keys}
+
+
+def _side_by_side(key: Mapping[str, Any]) -> dict[str, Any]:
+    return {**key, "old": _text(key["old"]), "new": _text(key["new"])}
+
+
+def _text(value: Any) -> str | None:
+    """A value as one reads it in a diff; None where there is none."""
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = text or _("(empty)")
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _problems(bad: BadBlueprint, text: str) -> list[dict[str, Any]]:
+    """Each with the line on which it stands."""
+    lines = text.splitlines()
+    return [
+        {
+            "line": each.line,
+            "column": each.column,
+            "key": each.key,
+            "message": each.message,
+            "source": lines[each.line - 1][:200] if each.line <= len(lines) else "",
+        }
+        for each in bad.problems[:_MOST_SHOWN]
+    ]
+
+
+def _attempts(*, everywhere: bool) -> list[dict[str, Any]]:
+    """The last ones: those of the installation for its owner, else those of this tenant, which its events tell."""
+    if everywhere:
+        return [
+            {
+                "at": row.at.isoformat(),
+                "name": row.blueprint,
+                "by": row.by,
+                "told": counted(row.counts),
+                "failed": not row.succeeded,
+                "messages": row.messages,
+            }
+            for row in results()
+        ]
+    rows = EVENTS.page(Wish(filters={"kind": "blueprint.applied"}, size=20)).rows
+    return [{"at": row["at"], "name": row["target"], "by": row["actor"], "told": counted(row["data"].get("counts", {}))} for row in rows]
+
+
+PAGES = (
+    Page("blueprints/", blueprints, "blueprints", see="blueprints.see"),
+    Page("blueprints/plan", plan, "blueprints-plan", see="blueprints.apply", do="blueprints.apply"),
+    Page("blueprints/apply", apply, "blueprints-apply", see="", do="blueprints.apply"),
+    Page("blueprints/look", look, "blueprints-look", see="", do="blueprints.apply"),
+    Page("blueprints/secret", secret, "blueprints-secret", see="", do="blueprints.apply"),
+    Page("blueprints/export", download, "blueprints-export", see="blueprints.see"),
+)

@@ -1,0 +1,148 @@
+"""The tenant's face and its domains, with the sign-in page as it will look."""
+
+import copy
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.clickjacking import xframe_options_sameorigin
+
+from blueprints import edit
+from idp.tenancy.hosts import host_name
+from idp.tenancy.scope import current_tenant
+from web.console.frame import Page, see, show
+from web.headers import policy
+
+PICTURES = {"image/png": b"\x89PNG", "image/jpeg": b"\xff\xd8\xff", "image/webp": b"RIFF", "image/svg+xml": b"<"}
+_LARGEST = 48 * 1024
+_LINES = ("networks", "domains")
+
+
+def branding(request: HttpRequest) -> HttpResponse:
+    """The form; what is written goes the way of every other document."""
+    known = edit.current("tenant", current_tenant().name)
+    if known is None:
+        raise Http404
+    said, errors, etag, status = known.document, dict[str, list[str]](), known.etag, 200
+    if request.method == "POST":
+        said, errors = _said(request, known.document)
+        etag = request.POST.get("etag", "")
+        if not errors:
+            try:
+                saved = edit.save("tenant", said, by=request.person.username, expect=etag, new=False)  # type: ignore[attr-defined]
+            except edit.Refused as refused:
+                errors = _by_field(refused.errors)
+            except edit.Moved:
+                errors, etag = (
+                    {"": [_("Somebody else has changed this in the meantime. Save once more to write yours over theirs.")]},
+                    known.etag,
+                )
+            else:
+                changed = ", ".join(each.key for each in saved.keys)
+                return see(
+                    request, reverse("console:branding"), _("Saved: %(keys)s.") % {"keys": changed} if changed else _("It was so already.")
+                )
+        status = 409 if "" in errors else 400
+    context = {
+        "said": {**said, **{name: "\n".join(said.get(name, ())) for name in _LINES}},
+        "errors": errors,
+        "etag": etag,
+        "may_edit": request.may("branding.edit"),  # type: ignore[attr-defined]
+        "host": request.get_host(),
+        "logo_url": known.document["logo"],
+    }
+    response = show(request, "console/branding.html", title=_("Branding and domains"), status=status, **context)
+    response.headers["Content-Security-Policy"] = policy(request, frame_src="'self'")
+    return response
+
+
+@xframe_options_sameorigin
+def preview(request: HttpRequest) -> HttpResponse:
+    """The sign-in page in the colours of the form, saved or not; nothing on it can be sent."""
+    face, wrong = copy.copy(current_tenant()), ""
+    if request.method == "POST":
+        said, errors = _said(request, {"logo": face.logo})
+        try:
+            edit.checked("tenant", said)
+        except edit.Refused as refused:
+            errors = {**errors, **refused.errors}
+        wrong = " ".join(errors.get("accent", []) + errors.get("logo", []))
+        face.title = said["title"] or face.title
+        face.accent = face.accent if "accent" in errors else said["accent"]
+        face.logo = face.logo if "logo" in errors else said["logo"]
+    context = {"tenant": face, "title": _("Sign in"), "wrong": wrong, "contrast": contrast(face.accent, face.accent_text)}
+    response = render(request, "console/branding_preview.html", context)
+    response.headers["Content-Security-Policy"] = policy(request, frame_ancestors="'self'", form_action="'none'")
+    return response
+
+
+def contrast(one: str, other: str) -> str:
+    """How well two colours can be told apart, 1 to 21 (WCAG 2.2, contrast ratio), with one decimal."""
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return f"{(light + 0.05) / (dark + 0.05):.1f}"
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _said(request: HttpRequest, known: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """What was typed, as a document, and what is wrong with it that its kind cannot see."""
+    posted = {name: str(value).replace("\0", "").strip() for name, value in request.POST.items()}
+    said: dict[str, Any] = {"tenant": current_tenant().name, "title": posted.get("title", ""), "mail_from": posted.get("mail_from", "")}
+    said["accent"] = posted.get("accent", "").lower()
+    said |= {name: [line.strip() for line in posted.get(name, "").splitlines() if line.strip()] for name in _LINES}
+    said["domains"] = [name.lower() for name in said["domains"]]
+    said["logo"], wrong = _logo(request, str(known.get("logo", "")))
+    errors = {"logo": [wrong]} if wrong else {}
+    if not said["title"]:
+        errors["title"] = [_("Say what people call this place.")]
+    if "domains" in known and not _leads_here(request, said["domains"]):
+        errors["domains"] = [
+            _("You are on %(host)s: come in by another domain before you take this one away.") % {"host": request.get_host()}
+        ]
+    return said, errors
+
+
+def _logo(request: HttpRequest, known: str) -> tuple[str, str]:
+    """The mark as a data: address, and what is wrong with the picture that was chosen. Only ever shown as one, so nothing in it runs."""
+    if "no_logo" in request.POST:
+        return "", ""
+    chosen: Any = request.FILES.get("logo")
+    if not chosen:
+        return known, ""
+    data = chosen.read(_LARGEST + 1)
+    start = PICTURES.get(str(chosen.content_type))
+    if start is None or not data.lstrip().startswith(start) or len(data) > _LARGEST:
+        return known, _("Choose a PNG, JPEG, WebP or SVG picture of 48 KiB at most.")
+    return f"data:{chosen.content_type};base64,{b64encode(data).decode()}", ""
+
+
+def _leads_here(request: HttpRequest, domains: list[str]) -> bool:
+    """Whether the address bar of whoever saves this still leads to this tenant afterwards."""
+    name = host_name(request.get_host()) or ""
+    labels = name.split(".")
+    return name in settings.DEFAULT_HOSTS or any(
+        each in domains for each in (name, *("*." + ".".join(labels[at:]) for at in range(1, len(labels))))
+    )
+
+
+def _by_field(errors: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Of a list the whole field says what is wrong with one line."""
+    found: dict[str, list[str]] = {}
+    for key, texts in errors.items():
+        found.setdefault(key.partition(".")[0], []).extend(texts)
+    return found
+
+
+PAGES = (
+    Page("branding/", branding, "branding", see="branding.see", do="branding.edit"),
+    Page("branding/preview", preview, "branding-preview", see="branding.see", do="branding.edit"),
+)

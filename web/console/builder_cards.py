@@ -1,0 +1,195 @@
+"""The drawing of a flow as the builder shows it: cards with their words, their marks and their buttons."""
+
+import inspect
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.translation import gettext as _
+from pydantic import ValidationError
+
+from flows.document import FlowDocument, StepDocument
+from flows.drawing import Card, Place, draw, spots
+from flows.lint import Finding
+from flows.presets import in_words, split
+from flows.registry import stages
+
+_DRAWN = "choice consent deny deny_device device_code finish identification login logout password prompt reauthenticate recovery_code"
+ICONS = frozenset([*_DRAWN.split(), "recovery_code_setup", "redirect", "totp", "totp_setup", "group", "flow"])
+_ACRONYMS = {"totp": "TOTP", "webauthn": "WebAuthn", "qr": "QR", "sms": "SMS", "ldap": "LDAP", "id": "ID"}
+_LONGEST = 48
+
+
+@dataclass(frozen=True)
+class Button:
+    """One thing to do with a card. ``edit``: what is posted; ``key``: the same from the keyboard."""
+
+    title: str
+    edit: str
+    key: str = ""
+    danger: bool = False
+
+
+@dataclass(frozen=True)
+class LaneView:
+    """A lane as it is drawn. ``to``: the place behind its last card."""
+
+    title: str
+    lane: str
+    cards: list["CardView"]
+    to: str
+
+
+@dataclass(frozen=True)
+class CardView:
+    """A card as it is drawn. ``words``: what must hold, each with whether it is CEL; ``goes_on``: what a refusal leads to."""
+
+    place: str
+    id: str
+    kind: str
+    title: str
+    icon: str
+    summary: str
+    lane: str
+    words: list[tuple[str, bool]]
+    goes_on: str
+    part: str
+    after: str
+    findings: list[Finding] = field(default_factory=list)
+    lanes: list[LaneView] = field(default_factory=list)
+    buttons: list[Button] = field(default_factory=list)
+
+    @property
+    def level(self) -> str:
+        """The worst of what lint found: ``error``, ``warning`` or ""."""
+        levels = {finding.level for finding in self.findings}
+        return "error" if "error" in levels else "warning" if levels else ""
+
+
+def written(place: Place) -> str:
+    """A place as forms carry it."""
+    return ".".join(map(str, place))
+
+
+def place_of(path: Sequence[str | int]) -> Place:
+    """The step to which a path of the document leads: ``("steps", 2, "steps", 0, "when")`` to ``(2, 0)``."""
+    place: list[int] = []
+    for name, at in zip(path[::2], path[1::2], strict=False):
+        if name != "steps" or not isinstance(at, int):
+            break
+        place.append(at)
+    return tuple(place)
+
+
+def cards_of(document: FlowDocument, findings: Iterable[Finding], titles: Mapping[str, str]) -> list[CardView]:
+    """The cards from top to bottom. ``titles``: of the sub-flows, by name."""
+    marks: dict[Place, list[Finding]] = {}
+    for finding in findings:
+        marks.setdefault(place_of(finding.path), []).append(finding)
+    following = _following(document)
+    return [_view(card, marks, titles, following) for card in draw(document)]
+
+
+def name_of(kind: str) -> str:
+    """What a kind of stage is called in the palette and on its card."""
+    words = " ".join(_ACRONYMS.get(word, word) for word in kind.replace("-", "_").split("_"))
+    return words[:1].upper() + words[1:]
+
+
+def about(kind: str) -> str:
+    """The first sentence of what a stage says of itself."""
+    text = inspect.getdoc(stages()[kind]) or ""
+    return " ".join(text.split("\n\n")[0].split()).replace("``", "").replace("`", "")
+
+
+def icon(kind: str) -> str:
+    """The symbol of a kind; stages of other packages share one."""
+    return kind if kind in ICONS else "stage"
+
+
+def _following(document: FlowDocument) -> dict[Place, str]:
+    """What comes after each card, where a refusal goes on: the next one beside it, or behind what is around it."""
+    found: dict[Place, str] = {}
+    for spot in spots(draw(document)):
+        around = found.get(spot.within.place, "") if spot.within else ""
+        last = spot.at + 1 == len(spot.beside)
+        found[spot.card.place] = around if last else spot.beside[spot.at + 1].step.id
+    return found
+
+
+def _view(card: Card, marks: Mapping[Place, list[Finding]], titles: Mapping[str, str], following: Mapping[Place, str]) -> CardView:
+    step = card.step
+    kind = step.stage or step.kind
+    parts = [part for part in split(step.when or "") if part != card.lane]
+    return CardView(
+        place=written(card.place),
+        id=step.id,
+        kind=kind,
+        title=_title(step, titles),
+        icon=icon(kind),
+        summary=_summary(step),
+        lane=card.lane,
+        words=[word for part in parts for word in in_words(part)],
+        goes_on=(following[card.place] or _("the end")) if step.on_refusal == "continue" else "",
+        part=step.flow or "",
+        after=written(card.end),
+        findings=marks.get(card.place, []),
+        lanes=[
+            LaneView(str(lane.title), lane.lane, [_view(each, marks, titles, following) for each in lane.cards], written(lane.end))
+            for lane in card.lanes
+        ],
+        buttons=_buttons(written(card.place)),
+    )
+
+
+def _title(step: StepDocument, titles: Mapping[str, str]) -> str:
+    if step.group is not None:
+        return _("Group")
+    if step.flow is not None:
+        return titles.get(step.flow, step.flow)
+    return name_of(step.stage or "")
+
+
+def _summary(step: StepDocument) -> str:
+    """What was set, in one line; where nothing was, what the step does."""
+    stage = stages().get(step.stage or "")
+    if step.flow is not None:
+        return _("The flow %(name)s is walked here.") % {"name": step.flow}
+    if step.group is not None:
+        return ""
+    if stage is None:
+        return _("There is no such stage here.")
+    try:
+        settings = stage.Settings.model_validate(stage.upgrade(step.settings))
+    except ValidationError:
+        return _("Its settings are wrong.")
+    said = settings.model_dump(mode="json", exclude_defaults=True)
+    return " · ".join(f"{name.replace('_', ' ')}: {_short(value)}" for name, value in said.items()) or about(stage.kind)
+
+
+def _short(value: Any) -> str:
+    """A setting on a card."""
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, Mapping):
+        return str(next((value[key] for key in ("title", "label", "name", "value") if value.get(key)), "…"))
+    if isinstance(value, list):
+        return ", ".join(_short(each) for each in value)
+    text = " ".join(str(value).split())
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _buttons(place: str) -> list[Button]:
+    def does(do: str, **more: str) -> str:
+        return json.dumps({"do": do, "step": place, **more})
+
+    return [
+        Button(_("Move up"), does("nudge", where="up"), "Alt+↑"),
+        Button(_("Move down"), does("nudge", where="down"), "Alt+↓"),
+        Button(_("Into the lane beside it"), does("nudge", where="in"), "Alt+→"),
+        Button(_("Out of its lane"), does("nudge", where="out"), "Alt+←"),
+        Button(_("Put into a group"), does("wrap"), "w"),
+        Button(_("Duplicate"), does("duplicate"), "d"),
+        Button(_("Remove"), does("remove"), "Del", danger=True),
+    ]

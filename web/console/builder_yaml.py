@@ -1,0 +1,68 @@
+"""A flow as text: written as YAML, and read back with the place of everything that is wrong."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from blueprints.emit import emit, in_order_of
+from blueprints.nodes import BadYaml, Node, parse
+from flows.document import FlowDocument
+from flows.versions import RefusedFlow
+from flows.versions import parse as checked
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong in the text; ``line`` and ``column`` count from 1."""
+
+    line: int
+    column: int
+    message: str
+
+
+class BadText(Exception):
+    """This text is no flow; ``faults`` says why, and where."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__("; ".join(fault.message for fault in faults))
+        self.faults = faults
+
+
+def text_of(document: FlowDocument) -> str:
+    """The document as one would write it."""
+    return emit([in_order_of(FlowDocument, document.as_json())])
+
+
+def read_text(text: str, name: str, designation: str) -> FlowDocument:
+    """The document that this text says; raises BadText. Neither what it is called nor what it is for can change: runs rely on both."""
+    try:
+        nodes = parse(text.encode("utf-8", "replace"))
+    except BadYaml as bad:
+        raise BadText([Fault(bad.line, bad.column, bad.message)]) from None
+    if len(nodes) != 1 or not nodes[0].is_map:
+        raise BadText([Fault(1, 1, _("One flow is expected here, beginning with its keys: flow, title, for, steps."))])
+    node = nodes[0]
+    values = plain(node)
+    for key, kept in (("flow", name), ("for", designation)):
+        if values.get(key, kept) != kept:
+            line, column = node.place((key,))
+            raise BadText([Fault(line, column, _("This stays %(kept)s; make a new flow instead.") % {"kept": kept})])
+    try:
+        return checked({**values, "flow": name, "for": designation})
+    except RefusedFlow as refused:
+        faults = []
+        for finding in refused.findings[:20]:
+            line, column = node.place(node.known(finding.path))
+            where = ".".join(map(str, finding.path))
+            faults.append(Fault(line, column, f"{where}: {finding.message}" if where else finding.message))
+        raise BadText(faults) from None
+
+
+def plain(node: Node) -> Any:
+    """The values alone; raises BadText for a tag: nothing of the machine is read into a flow."""
+    if node.tag:
+        raise BadText([Fault(node.line, node.column, _("Tags such as !%(tag)s have no meaning here.") % {"tag": node.tag[:30]})])
+    if node.is_map:
+        return {key: plain(value) for key, (_key, value) in node.value.items()}
+    return [plain(each) for each in node.value] if node.is_list else node.value

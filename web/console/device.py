@@ -1,0 +1,75 @@
+"""The story of one device on one page, and the button that ends it."""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from idp.devices import story as devices
+from idp.oauth.clients import describe_scopes
+from web.console.frame import Page, see, show
+from web.resources import RESOURCES
+
+_SAID = {
+    "started": gettext_lazy("Asked for a code"),
+    "code_entered": gettext_lazy("The code was entered"),
+    "approved": gettext_lazy("Approved"),
+    "denied": gettext_lazy("Denied"),
+    "expired": gettext_lazy("Nobody decided in time"),
+    "redeemed": gettext_lazy("Connected: it fetched its tokens"),
+    "refreshed": gettext_lazy("Fetched new tokens"),
+    "revoked": gettext_lazy("Revoked"),
+    "tokens.revoked": gettext_lazy("Its tokens were revoked"),
+}
+_STATES = {
+    "pending": (gettext_lazy("Waits for a decision"), "warn"),
+    "approved": (gettext_lazy("Approved, not connected yet"), "ok"),
+    "redeemed": (gettext_lazy("Connected"), "ok"),
+    "denied": (gettext_lazy("Denied"), "bad"),
+    "expired": (gettext_lazy("Expired"), ""),
+    "revoked": (gettext_lazy("Revoked"), "bad"),
+    "": (gettext_lazy("No longer kept"), ""),
+}
+_TONES = {"approved": "good", "redeemed": "good", "denied": "bad", "revoked": "bad", "tokens.revoked": "bad"}
+
+
+def device(request: HttpRequest, pk: int) -> HttpResponse:
+    """All that is known of it."""
+    found = devices.story(pk)
+    if found is None:
+        raise Http404
+    state, tone = _STATES[found.state]
+    context: dict[str, Any] = {
+        "story": found,
+        "state": state,
+        "tone": tone,
+        "scopes": describe_scopes(found.scopes),
+        "moments": _moments(found),
+        "goes_on": found.state in ("pending", "approved", "redeemed"),
+        "more_refreshes": found.refreshes - devices.SHOWN_REFRESHES,
+        "back_url": reverse("console:devices"),
+        "resource": RESOURCES["devices"],
+    }
+    title = found.label or _("Device %(number)s") % {"number": pk}
+    return show(request, "console/device.html", title=title, **context)
+
+
+def revoke(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ends it at once: what waits is denied, what is connected loses its tokens."""
+    if devices.story(pk) is None:
+        raise Http404
+    done = devices.end(pk, by=request.person.username)  # type: ignore[attr-defined]
+    notice = _("Revoked: the device has lost everything it had.") if done else _("There was nothing left to revoke.")
+    return see(request, reverse("console:device", args=[pk]), notice)
+
+
+def _moments(found: devices.Story) -> list[dict[str, Any]]:
+    return [{"said": _SAID.get(each.what, each.what), "moment": each, "tone": _TONES.get(each.what, "")} for each in found.moments]
+
+
+PAGES = (
+    Page("devices/<int:pk>/", device, "device", see="devices.see"),
+    Page("devices/<int:pk>/revoke", revoke, "device-revoke", see="", do="devices.revoke"),
+)

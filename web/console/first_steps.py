@@ -1,0 +1,149 @@
+"""The first steps of an empty installation: what is done is read off what is there, and nothing about it is stored."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+
+from blueprints import edit
+from flows.designations import CREDENTIAL_SETUP
+from idp.accounts import credentials
+from idp.listing import Wish
+from idp.tenancy.hosts import host_name
+from idp.tenancy.scope import current_tenant
+from web.console.frame import Page, see, show
+from web.resources import APPLICATIONS, DEVICES
+
+DISMISSED = "foyer_first_steps"
+_A_YEAR = 365 * 24 * 3600
+_HERE = {"localhost", "127.0.0.1", "[::1]"}
+_SHIPPED_TITLE, _SHIPPED_APPLICATION = "Foyer", "demo-device"
+
+
+# Title, reason, and what the button says.
+_WORDS = {
+    "look": (
+        _lazy("Give it your name and colour"),
+        _lazy("Whoever signs in sees where they are. A title and a colour are enough; a picture can follow."),
+        _lazy("Name and colour"),
+    ),
+    "domain": (
+        _lazy("Choose the domain"),
+        _lazy("Devices show it to people. For a try on this machine, localhost does."),
+        _lazy("Domains"),
+    ),
+    "factor": (
+        _lazy("Protect your own account"),
+        _lazy("Whoever has your password has everything here. An authenticator app keeps it yours."),
+        _lazy("Set up a second factor"),
+    ),
+    "application": (
+        _lazy("Add your first application"),
+        _lazy("A TV, a command line, a kiosk or a service: three questions, and a program that you can copy."),
+        _lazy("Choose a recipe"),
+    ),
+    "device": (
+        _lazy("Connect a first device"),
+        _lazy("The playground acts as one, so that you see what your device and your people will see."),
+        _lazy("Open the playground"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One of them. ``optional``: a trial on one's own machine does without it."""
+
+    name: str
+    title: Any
+    why: Any
+    button: Any
+    url: str
+    done: bool
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far somebody has come; ``at``: the step that comes next, None when all that matters is done."""
+
+    steps: tuple[Step, ...]
+
+    @property
+    def at(self) -> Step | None:
+        """The first that is not done, those that can wait last."""
+        open_ = [step for step in self.steps if not step.done]
+        return next((step for step in open_ if not step.optional), None)
+
+    @property
+    def done(self) -> int:
+        """How many are done."""
+        return sum(step.done for step in self.steps)
+
+
+def progress(request: HttpRequest) -> Progress:
+    """What is done already, and what comes next: a handful of questions to the database."""
+    branding, back = reverse("console:branding"), quote(reverse("console:first-steps"))
+    state = {
+        "look": (branding, _looks_like_somebody()),
+        "domain": (f"{branding}#domains", _has_a_domain(request)),
+        "factor": (f"{reverse(CREDENTIAL_SETUP)}?next={back}", bool(credentials.held(request.person))),  # type: ignore[attr-defined]
+        "application": (reverse("console:application-new"), _has_an_application()),
+        "device": (reverse("console:playground"), DEVICES.has(state="redeemed")),
+    }
+    return Progress(tuple(Step(name, *_WORDS[name], *state[name], optional=name == "domain") for name in _WORDS))
+
+
+def card(request: HttpRequest) -> Progress | None:
+    """For the first page of the console: None once it is done, dismissed, or for whoever could not do it."""
+    may = all(request.may(operation) for operation in ("branding.edit", "applications.edit"))  # type: ignore[attr-defined]
+    if not may or request.COOKIES.get(DISMISSED):
+        return None
+    found = progress(request)
+    return found if found.at else None
+
+
+def first_steps(request: HttpRequest) -> HttpResponse:
+    """All of them, with the next one open."""
+    return show(
+        request,
+        "console/first_steps.html",
+        title=_("First steps"),
+        progress=progress(request),
+        dismissed=bool(request.COOKIES.get(DISMISSED)),
+    )
+
+
+def dismiss(request: HttpRequest) -> HttpResponse:
+    """Puts the card away in this browser, or brings it back."""
+    if "again" in request.POST:
+        response = see(request, reverse("console:first-steps"))
+        response.delete_cookie(DISMISSED)
+        return response
+    response = see(request, reverse("console:overview"), _("The first steps are put away. They stay at /console/first-steps/."))
+    response.set_cookie(DISMISSED, "1", max_age=_A_YEAR, secure=request.is_secure(), httponly=True, samesite="Lax")
+    return response
+
+
+def _looks_like_somebody() -> bool:
+    tenant = current_tenant()
+    return tenant.title != _SHIPPED_TITLE or bool(tenant.logo) or tenant.accent != edit.blank("tenant")["accent"]
+
+
+def _has_an_application() -> bool:
+    return any(row["client_id"] != _SHIPPED_APPLICATION for row in APPLICATIONS.page(Wish(size=2)).rows)
+
+
+def _has_a_domain(request: HttpRequest) -> bool:
+    known = edit.current("tenant", current_tenant().name)
+    return host_name(request.get_host()) not in _HERE or bool(known and known.document["domains"])
+
+
+PAGES = (
+    Page("first-steps/", first_steps, "first-steps", see="applications.edit"),
+    Page("first-steps/dismiss", dismiss, "first-steps-dismiss", see="", do="overview.see"),
+)

@@ -1,0 +1,107 @@
+"""What every page of the console has in common: who may see it, how it is answered, and the frame around it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+from urllib.parse import quote, unquote
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
+
+from flows.designations import AUTHENTICATION
+from idp.accounts.roles import NotAllowed, may, operations_of
+from web.console.navigation import navigation
+from web.errors import forbidden, method_not_allowed
+
+View = Callable[..., HttpResponse]
+_TOLD = "foyer_told"
+
+
+@dataclass(frozen=True)
+class Page:
+    """One address below ``/console/``. ``see``: the operation that reading it needs (idp/accounts/roles.py); ``do``: the one that
+    posting to it needs, "" where nothing is posted; ``see`` "" where it is only posted to.
+    """
+
+    path: str
+    view: View
+    name: str
+    see: str
+    do: str = ""
+
+    @property
+    def methods(self) -> list[str]:
+        """What may be sent to it."""
+        return [*(["GET", "HEAD"] if self.see else []), *(["POST"] if self.do else [])]
+
+    def pattern(self) -> URLPattern:
+        """Its address, behind the door."""
+        return path(self.path, _door(self), name=self.name)
+
+
+def _door(page: Page) -> View:
+    """Session, role and method are looked at here, so that no page can forget one."""
+
+    @wraps(page.view)
+    def opened(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method not in page.methods:
+            return method_not_allowed(request, *page.methods)
+        session = request.browser.session  # type: ignore[attr-defined]
+        if session is None:
+            return _sign_in(request)
+        person = session.person
+        if not may(person, page.do if request.method == "POST" else page.see):
+            return forbidden(request)
+        request.person = person  # type: ignore[attr-defined]
+        request.may = lambda operation: may(person, operation)  # type: ignore[attr-defined]
+        try:
+            return page.view(request, *args, **kwargs)
+        except NotAllowed:
+            return forbidden(request)
+
+    return opened
+
+
+def _sign_in(request: HttpRequest) -> HttpResponse:
+    """To the tenant's sign-in and back to here. What was posted is not lost: the form stays in the tab while one signs in in another."""
+    if request.method != "POST":
+        return _redirect(request, f"{reverse(AUTHENTICATION)}?next={quote(request.get_full_path(), safe='/')}")
+    message = _("Your session has ended. Sign in in another tab, then come back here, go one page back and send the form again.")
+    context = {"title": _("You have been signed out"), "message": message, "sign_in_url": reverse(AUTHENTICATION)}
+    return render(request, "console/signed_out.html", context, status=401)
+
+
+def show(request: HttpRequest, template: str, *, title: Any, status: int = 200, **context: Any) -> HttpResponse:
+    """A page inside the frame: navigation, who is signed in, and a notice of what has just happened."""
+    person = request.person  # type: ignore[attr-defined]
+    operations = frozenset(operations_of(person))
+    told = unquote(request.COOKIES.get(_TOLD, ""))[:300]
+    frame = {"title": title, "person": person, "may": operations, "navigation": navigation(operations, request.path), "notice": told}
+    response = render(request, template, {**frame, **context}, status=status)
+    if told:
+        response.delete_cookie(_TOLD)
+    return response
+
+
+def see(request: HttpRequest, url: str, told: Any = "") -> HttpResponse:
+    """303 to ``url`` after something was done; ``told`` is shown there once."""
+    response = _redirect(request, url)
+    if told:
+        response.set_cookie(_TOLD, quote(str(told)[:300]), max_age=60, secure=request.is_secure(), httponly=True, samesite="Lax")
+    return response
+
+
+def by_htmx(request: HttpRequest, target: str = "") -> bool:
+    """Whether only a part of the page is asked for: the one with this id."""
+    return request.headers.get("HX-Request") == "true" and request.headers.get("HX-Target", "") == target
+
+
+def _redirect(request: HttpRequest, url: str) -> HttpResponse:
+    if request.headers.get("HX-Request") == "true":
+        return HttpResponse(headers={"HX-Redirect": url})
+    response = HttpResponseRedirect(url)
+    response.status_code = 303
+    return response

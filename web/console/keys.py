@@ -1,0 +1,26 @@
+"""Changing the tenant's signing key: in peace, or at once after a theft."""
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from idp.listing import Wish
+from idp.tenancy.scope import current_tenant
+from web.console.frame import Page, see, show
+from web.resources import KEYS, rotate_keys
+
+
+def rotate(request: HttpRequest) -> HttpResponse:
+    """Says what each of the two ways breaks; the one that cannot be taken back wants the tenant's name."""
+    chosen, wrong = request.POST.get("old", "keep"), ""
+    if request.method == "POST":
+        if chosen == "keep" or request.POST.get("name", "").strip() == current_tenant().name:
+            kid = rotate_keys(request.person, keep_old=chosen == "keep")  # type: ignore[attr-defined]
+            return see(request, reverse("console:keys"), _("The key %(kid)s signs from now on.") % {"kid": kid})
+        wrong = _("Write %(name)s to say that you mean it.") % {"name": current_tenant().name}
+    keys = KEYS.page(Wish(size=5)).rows
+    context = {"keys": keys, "chosen": chosen, "wrong": wrong, "back": reverse("console:keys"), "name": current_tenant().name}
+    return show(request, "console/keys_rotate.html", title=_("Change the signing key"), status=400 if wrong else 200, **context)
+
+
+PAGES = (Page("keys/rotate", rotate, "keys-rotate", see="keys.rotate", do="keys.rotate"),)

@@ -1,0 +1,68 @@
+"""The live feed: what happens in the tenant, as it happens, narrowed to what one looks for."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from idp.events.feed import Wanted, recent
+from idp.events.statistics import SERIES
+from web.console.frame import Page, show
+from web.console.sentences import told
+
+ROWS = 200
+_AREAS = (
+    ("session", gettext_lazy("Sessions")),
+    ("device", gettext_lazy("Devices")),
+    ("tokens", gettext_lazy("Tokens")),
+    ("flow", gettext_lazy("Steps of flows")),
+    ("client", gettext_lazy("Applications' secrets")),
+    ("person", gettext_lazy("People")),
+    ("application", gettext_lazy("Applications")),
+    ("blueprint", gettext_lazy("Blueprints")),
+)
+_TITLES = {
+    "area": gettext_lazy("About"),
+    "kind": gettext_lazy("What"),
+    "person": gettext_lazy("Person"),
+    "application": gettext_lazy("Application"),
+    "address": gettext_lazy("From"),
+}
+
+
+@dataclass(frozen=True)
+class Chip:
+    """One way in which the feed is narrowed, and the address without it."""
+
+    title: Any
+    value: Any
+    without: str
+
+
+def live(request: HttpRequest) -> HttpResponse:
+    """The newest events of the last day; the page goes on from there by itself."""
+    wanted = Wanted.asked(request.GET)
+    news = recent(wanted, ROWS)
+    query = wanted.as_query()
+    context: dict[str, Any] = {
+        "wanted": wanted,
+        "areas": _AREAS,
+        "kinds": [(",".join(series.kinds), series.title) for series in SERIES],
+        "chips": [_chip(wanted, name) for name in query],
+        "rows": [{**row, "told": told(row)} for row in news.rows],
+        "most": ROWS,
+        "stream": "/events?" + urlencode({**query, "after": news.last, "newest": ROWS}),
+    }
+    return show(request, "console/live.html", title=_("Live"), **context)
+
+
+def _chip(wanted: Wanted, name: str) -> Chip:
+    value = getattr(wanted, name)
+    titles = dict(_AREAS) if name == "area" else {",".join(series.kinds): series.title for series in SERIES}
+    return Chip(_TITLES[name], titles.get(value, value), "?" + urlencode(replace(wanted, **{name: ""}).as_query()))
+
+
+PAGES = (Page("live/", live, "live", see="events.see"),)

@@ -1,0 +1,73 @@
+"""The navigation of the console: sections and their entries, each for those who may see it."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext_lazy as _
+
+# Section, then name of the address, words, the operation that it needs, and the key after g that leads there.
+_ENTRIES: tuple[tuple[Any, tuple[tuple[str, Any, str, str], ...]], ...] = (
+    ("", (("overview", _("Overview"), "overview.see", "o"), ("live", _("Live"), "events.see", "l"))),
+    (
+        _("Sign-in"),
+        (
+            ("flows", _("Flows"), "flows.see", "f"),
+            ("applications", _("Applications"), "applications.see", "a"),
+            ("scopes", _("Scopes"), "scopes.see", ""),
+        ),
+    ),
+    (
+        _("People"),
+        (
+            ("people", _("People"), "people.see", "p"),
+            ("groups", _("Groups"), "groups.see", ""),
+            ("sessions", _("Sessions"), "sessions.see", "s"),
+            ("credentials", _("Credentials"), "people.see", ""),
+            ("consents", _("Consents"), "devices.see", ""),
+        ),
+    ),
+    (_("Devices"), (("devices", _("Devices"), "devices.see", "d"), ("playground", _("Playground"), "playground.use", ""))),
+    (
+        _("System"),
+        (
+            ("events", _("Events"), "events.see", "e"),
+            ("blueprints", _("Blueprints"), "blueprints.see", "b"),
+            ("branding", _("Branding and domains"), "branding.see", ""),
+            ("mails", _("Mails"), "branding.see", ""),
+            ("keys", _("Signing keys"), "keys.see", ""),
+            ("tenants", _("Tenants"), "tenants.see", ""),
+            ("api-docs", _("API"), "overview.see", ""),
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the navigation; ``key``: pressed after g it leads there."""
+
+    title: Any
+    url: str
+    key: str
+    here: bool
+
+
+def navigation(operations: Collection[str], path: str) -> list[tuple[Any, list[Entry]]]:
+    """The sections for somebody who may do these operations, with the entry marked to which ``path`` belongs."""
+    sections = []
+    for title, entries in _ENTRIES:
+        shown = [_entry(*each, path) for each in entries if each[2] in operations]
+        if found := [entry for entry in shown if entry]:
+            sections.append((title, found))
+    return sections
+
+
+def _entry(name: str, title: Any, operation: str, key: str, path: str) -> Entry | None:
+    try:
+        url = reverse(f"console:{name}")
+    except NoReverseMatch:
+        return None
+    here = path == url if name == "overview" else path.startswith(url)
+    return Entry(title, url, key, here)

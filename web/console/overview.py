@@ -1,0 +1,161 @@
+"""The first page: what happened in the last hour and day, who waits now, and what wants to be looked at."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from blueprints import drift
+from blueprints.apply import failing
+from flows.designations import CREDENTIAL_SETUP
+from idp.accounts.credentials import unguarded_staff
+from idp.devices.story import waiting
+from idp.events.statistics import SERIES, SPANS, Chart, Series, chart
+from idp.oauth import keys
+from idp.outbox.deliver import failed
+from web.console.first_steps import card
+from web.console.frame import Page, show
+from web.console.sentences import address
+
+_HEIGHT = 48
+_WEEK = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bucket as it is drawn, in the units of the view box; ``height`` 0: nothing happened."""
+
+    x: int
+    y: int
+    height: int
+    count: int
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One series as it is drawn. ``most``: the count of its highest bar."""
+
+    series: Series
+    total: int
+    most: int
+    width: int
+    bars: tuple[Bar, ...]
+
+    @property
+    def url(self) -> str:
+        """The same, one by one."""
+        return f"{address('live')}?{urlencode({'kind': ','.join(self.series.kinds)})}"
+
+
+@dataclass(frozen=True)
+class Concern:
+    """Something that wants to be looked at: what it is, more words, and where one mends it ("" where there is no page for it)."""
+
+    title: str
+    detail: str
+    url: str = ""
+    bad: bool = False
+
+
+def overview(request: HttpRequest) -> HttpResponse:
+    """Works for every role: what somebody may not see is left out."""
+    may = request.may  # type: ignore[attr-defined]
+    span = SPANS.get(request.GET.get("over", ""), SPANS["hour"])
+    counts = chart(span)
+    context: dict[str, Any] = {
+        "span": span,
+        "spans": SPANS.values(),
+        "drawings": [draw(counts, series) for series in SERIES],
+        "numbers": list(_numbers(counts)),
+        "series": SERIES,
+        "queue": waiting() if may("devices.see") else None,
+        "concerns": list(_concerns(may)),
+        "first_steps": card(request),
+    }
+    return show(request, "console/overview.html", title=_("Overview"), **context)
+
+
+def draw(counts: Chart, series: Series) -> Drawing:
+    """The bars of one series, each four units wide with a gap of one."""
+    found = counts.counts[series.name]
+    most = max(found)
+    bars = []
+    for number, (count, at) in enumerate(zip(found, counts.moments(), strict=True)):
+        height = max(2, round(count * _HEIGHT / most)) if count else 0
+        bars.append(Bar(number * 5, _HEIGHT - height, height, count, at))
+    return Drawing(series, sum(found), most, len(found) * 5 - 1, tuple(bars))
+
+
+def _numbers(counts: Chart) -> Iterator[tuple[datetime, list[int]]]:
+    """The same as a table: every bucket in which anything happened, the newest first."""
+    columns = [counts.counts[series.name] for series in SERIES]
+    for at, row in reversed(list(zip(counts.moments(), zip(*columns, strict=True), strict=True))):
+        if any(row):
+            yield at, list(row)
+
+
+def _concerns(may: Any) -> Iterator[Concern]:
+    for operation, look in _LOOKS:
+        if may(operation):
+            yield from look()
+
+
+def _unguarded() -> Iterator[Concern]:
+    names = unguarded_staff()
+    for name in names[:3]:
+        title = _("%(name)s administers with a password alone") % {"name": name}
+        yield Concern(
+            title, _("They add a second factor at %(address)s.") % {"address": reverse(CREDENTIAL_SETUP)}, address("people-one", name)
+        )
+    if len(names) > 3:
+        more = len(names) - 3
+        yield Concern(
+            ngettext("%(n)d more with a password alone", "%(n)d more with a password alone", more) % {"n": more}, ", ".join(names[3:])
+        )
+
+
+def _drifted() -> Iterator[Concern]:
+    found = drift.stored()
+    if found:
+        title = ngettext("%(n)d object is not as its blueprint says", "%(n)d objects are not as their blueprints say", len(found))
+        names = ", ".join(f"{each['kind']} {each['name']}" for each in found[:3] if each)
+        yield Concern(title % {"n": len(found)}, names + (" …" if len(found) > 3 else ""), address("blueprints"))
+
+
+def _failing() -> Iterator[Concern]:
+    for each in failing()[:3]:
+        title = _("The blueprint %(name)s could not be applied") % {"name": each.blueprint}
+        yield Concern(title, " ".join(map(str, each.messages[:1])), address("blueprints"), bad=True)
+
+
+def _retiring() -> Iterator[Concern]:
+    for kid, until in keys.retiring():
+        words = {"kid": kid[:8], "at": f"{until:%F %H:%M}"}
+        yield Concern(_("An old signing key is retiring"), _("%(kid)s… verifies until %(at)s UTC.") % words, address("keys"))
+
+
+def _undelivered() -> Iterator[Concern]:
+    many, why = failed(timezone.now() - _WEEK)
+    if many:
+        title = ngettext("%(n)d mail was given up this week", "%(n)d mails were given up this week", many) % {"n": many}
+        yield Concern(title, why, address("mails"), bad=True)
+
+
+_LOOKS = (
+    ("tenants.see", _failing),  # blueprints belong to the installation, and their messages may name another tenant's objects
+    ("branding.see", _undelivered),
+    ("blueprints.see", _drifted),
+    ("people.see", _unguarded),
+    ("keys.see", _retiring),
+)
+
+
+PAGES = (Page("", overview, "overview", see="overview.see"),)

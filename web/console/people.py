@@ -1,0 +1,141 @@
+"""Helping a person: where they are signed in, what they hold, a way back in, a second factor to set up anew, and their role."""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from blueprints.edit import Moved, Refused
+from flows.designations import CREDENTIAL_SETUP
+from idp.accounts import credentials, recovery
+from idp.accounts.people import by_username
+from idp.accounts.roles import NotAllowed, require_over
+from idp.events.feed import Wanted, recent
+from idp.listing import Listing, Wish
+from web.console.frame import Page, by_htmx, see, show
+from web.console.lists import url_of
+from web.console.sentences import told
+from web.resources import CREDENTIALS, DEVICES, RESOURCES, SESSIONS, save
+
+_FEW = 10
+_EVENTS = 15
+
+
+def helped(request: HttpRequest, key: str) -> HttpResponse:
+    """What concerns one person, with what a help desk does about it."""
+    person = _person(key)
+    may = request.may  # type: ignore[attr-defined]
+    named = {"person": person.username}
+    context: dict[str, Any] = {
+        "target": person,
+        "below": _below(request, person),
+        "themselves": person.pk == request.person.pk,  # type: ignore[attr-defined]
+        "credentials_url": reverse(CREDENTIAL_SETUP),
+        "sessions": _some(SESSIONS, {**named, "alive": "yes"}) if may("sessions.see") else None,
+        "credentials": _some(CREDENTIALS, named),
+        "devices": _some(DEVICES, named) if may("devices.see") else None,
+        "events": _events(person.username) if may("events.see") else None,
+        "part": by_htmx(request, "help"),
+        "roles": RESOURCES["people"].choices["role"](),
+        "back": reverse("console:person-help", args=[person.username]),
+        "person_url": url_of(RESOURCES["people"], person.username),
+    }
+    template = "console/person_help_parts.html" if context["part"] else "console/person_help.html"
+    return show(request, template, title=_("Help %(name)s") % {"name": person.display_name}, **context)
+
+
+def link(request: HttpRequest, key: str) -> HttpResponse:
+    """A recovery link, shown in this one answer and nowhere again."""
+    person = _ours(request, key)
+    token = recovery.make_link(person, by=request.person.username)  # type: ignore[attr-defined]
+    context = {
+        "target": person,
+        "link": request.build_absolute_uri(reverse("recover", args=[token])),
+        "minutes": int(recovery.LIFETIME.total_seconds()) // 60,
+        "person_url": url_of(RESOURCES["people"], person.username),
+    }
+    return show(request, "console/person_link.html", title=_("A way back in for %(name)s") % {"name": person.display_name}, **context)
+
+
+def mail(request: HttpRequest, key: str) -> HttpResponse:
+    """The same link, sent to the person's own address."""
+    person = _ours(request, key)
+    try:
+        recovery.mail_link(person, request.build_absolute_uri("/").rstrip("/"), by=request.person.username)  # type: ignore[attr-defined]
+    except recovery.NoAddress:
+        return _back(request, person, _("%(name)s has no mail address: make a link and hand it over.") % {"name": person.username})
+    return _back(request, person, _("The link is on its way to %(address)s.") % {"address": person.email})
+
+
+def reset(request: HttpRequest, key: str) -> HttpResponse:
+    """Takes away what guards the account beside the password, after asking once more."""
+    person = _ours(request, key)
+    if "sure" not in request.POST:
+        context = {"target": person, "held": credentials.held(person), "person_url": url_of(RESOURCES["people"], person.username)}
+        return show(
+            request, "console/person_reset.html", title=_("Reset the second factor of %(name)s") % {"name": person.username}, **context
+        )
+    if credentials.remove_all(person, by=request.person.username):  # type: ignore[attr-defined]
+        return _back(request, person, _("Their password alone lets them in now, and they set up a new second factor themselves."))
+    return _back(request, person, _("There was nothing to reset."))
+
+
+def role(request: HttpRequest, key: str) -> HttpResponse:
+    """What the person may do in this console."""
+    person = _person(key)
+    said = {"person": person.username, "role": request.POST.get("role", "").replace("\0", "")}
+    try:
+        saved = save(RESOURCES["people"], said, request.person, new=False)  # type: ignore[attr-defined]
+    except (Refused, Moved) as refused:
+        return _back(request, person, str(refused))
+    return _back(request, person, _("The role was changed.") if saved.keys else _("It was so already."))
+
+
+def _person(key: str) -> Any:
+    person = by_username(key.replace("\0", ""))
+    if person is None:
+        raise Http404
+    return person
+
+
+def _ours(request: HttpRequest, key: str) -> Any:
+    """The person, if whoever asks may help them: a way in to somebody who may do more would be a way up, and one's own account is
+    changed where one proves oneself anew, so that a session which somebody else got hold of is not enough.
+    """
+    person, asking = _person(key), request.person  # type: ignore[attr-defined]
+    require_over(asking, person.role)
+    if person.pk == asking.pk:
+        raise NotAllowed(NotAllowed.__doc__)
+    return person
+
+
+def _below(request: HttpRequest, person: Any) -> bool:
+    try:
+        require_over(request.person, person.role)  # type: ignore[attr-defined]
+    except NotAllowed:
+        return False
+    return True
+
+
+def _some(listing: Listing, filters: dict[str, str]) -> dict[str, Any]:
+    page = listing.page(Wish(filters=filters, size=_FEW))
+    return {"rows": page.rows, "total": page.total, "more": page.has_next}
+
+
+def _events(username: str) -> list[dict[str, Any]]:
+    """What they did and what was done to them in the last day, newest first."""
+    return [{**row, **told(row)} for row in recent(Wanted(person=username), _EVENTS).rows]
+
+
+def _back(request: HttpRequest, person: Any, words: str) -> HttpResponse:
+    return see(request, reverse("console:person-help", args=[person.username]), words)
+
+
+PAGES = (
+    Page("people/help/<path:key>", helped, "person-help", see="people.see"),
+    Page("people/link/<path:key>", link, "person-link", see="", do="people.help"),
+    Page("people/mail/<path:key>", mail, "person-mail", see="", do="people.help"),
+    Page("people/reset/<path:key>", reset, "person-reset", see="", do="people.help"),
+    Page("people/role/<path:key>", role, "person-role", see="", do="people.roles"),
+)

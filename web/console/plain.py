@@ -1,0 +1,25 @@
+"""Values as an administrator reads them: in flows, conditions and runs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from flows.presets import in_words
+
+
+def plain(value: Any) -> str:
+    """A value of JSON without its punctuation."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {plain(each)}" for key, each in value.items()) or _("nothing")
+    if isinstance(value, list | tuple | set):
+        return ", ".join(plain(each) for each in value) or _("none")
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    return _("nothing") if value in (None, "") else str(value)
+
+
+def condition(source: str) -> str:
+    """A condition in words where there are any for all of it, else as it is written."""
+    parts = in_words(source)
+    return source if any(code for _text, code in parts) else _(" and ").join(text for text, _code in parts)

@@ -1,0 +1,89 @@
+"""The playground: this page acts as a client of the tenant, in the browser, and explains every request and every answer."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from idp import qr
+from idp.oauth.clients import STANDARD_SCOPES, describe_scopes, with_grants
+from idp.oauth.discovery import DEVICE_CODE, metadata
+from web.console.explanations import explanations
+from web.console.frame import Page, show
+from web.oauth import issuer_of
+
+# What the page can act as: the grant that an application needs for it. web/static/web/console/playground.js has the same table.
+_CLIENTS = {DEVICE_CODE: "device", "client_credentials": "service"}
+_CODE = re.compile(r"\A[A-Z]{4}(-[A-Z]{4}){1,2}\Z")
+
+
+def playground(request: HttpRequest) -> HttpResponse:
+    """The page; what happens on it is between the browser and the protocol's endpoints."""
+    issuer = issuer_of(request)
+    chosen = request.GET.get("application", "").replace("\0", "")
+    rows = with_grants(_CLIENTS, besides=chosen)
+    scopes = {each["name"]: each for each in describe_scopes({scope for row in rows for scope in row.scopes})}
+    applications = [_told(row, scopes) for row in rows]
+    facts = {
+        "provider": metadata(issuer),
+        "applications": applications,
+        "explain": explanations(),
+        "words": _words(),
+        "qr": reverse("console:playground-qr"),
+    }
+    context: dict[str, Any] = {"applications": applications, "facts": facts, "chosen": chosen, "issuer": issuer}
+    return show(request, "console/playground.html", title=_("Playground"), **context)
+
+
+def picture(request: HttpRequest) -> HttpResponse:
+    """The QR code of the address with a code in it: as a device would draw it by itself."""
+    code = request.GET.get("code", "")
+    if not _CODE.match(code):
+        raise Http404
+    return HttpResponse(qr.svg(f"{issuer_of(request)}/device?user_code={code}"), content_type="image/svg+xml")
+
+
+def _told(row: Any, words: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    """An application as the page knows it: for each client that it can be, the scopes to ask for. ``words``: of each scope."""
+    own = [scope for scope in row.scopes if scope not in STANDARD_SCOPES]
+    scopes = {"device": row.scopes, "service": own}
+    return {
+        "name": row.name,
+        "title": row.title,
+        "client_id": row.client_id,
+        "confidential": row.confidential,
+        "clients": {client: [words[scope] for scope in scopes[client]] for grant, client in _CLIENTS.items() if grant in row.grants},
+    }
+
+
+def _words() -> dict[str, str]:
+    """What the page says while it acts."""
+    return {
+        "device": _("The device asks for a code"),
+        "events": _("The device listens for the decision"),
+        "poll": _("The device polls"),
+        "tokens": _("The device fetches its tokens"),
+        "service": _("The service asks for a token"),
+        "userinfo": _("The application asks who it is"),
+        "refresh": _("The application refreshes its tokens"),
+        "waiting": _("Waiting for somebody to approve …"),
+        "connected": _("Connected"),
+        "denied": _("Denied"),
+        "expired": _("The code has expired"),
+        "failed": _("That did not work"),
+        "stopped": _("Stopped"),
+        "unreachable": _("The server could not be reached. Try again in a moment."),
+        "times": _("times"),
+        "access_token": _("Access token"),
+        "id_token": _("ID token"),
+        "until": _("until"),
+    }
+
+
+PAGES = (
+    Page("playground/", playground, "playground", see="playground.use"),
+    Page("playground/qr", picture, "playground-qr", see="playground.use"),
+)

@@ -1,0 +1,121 @@
+"""Applications by recipe: three questions, then the page with programs that one can copy; and a new secret."""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from pydantic import ValidationError
+
+from blueprints import edit, recipes
+from blueprints.recipes import RECIPES, Answers, Recipe
+from idp.accounts.people import group_names
+from idp.oauth.clients import NotRenewed, renew_secret
+from idp.oauth.snippets import snippets
+from web.console.forms import SchemaForm
+from web.console.frame import Page, show
+from web.oauth import issuer_of
+from web.resources import RESOURCES
+
+_APPLICATIONS = RESOURCES["applications"]
+_ICONS = {  # the path of a picture of 24 by 24
+    "tv": "M3 5h18v11H3zM8 20h8M12 16v4",
+    "cli": "M3 4h18v16H3zM7 9l3 3-3 3M12 15h5",
+    "kiosk": "M7 2h10v12H7zM12 14v5M7 21h10M12 19v2",
+    "service": "M4 4h16v6H4zM4 14h16v6H4zM8 7h.01M8 17h.01",
+}
+
+
+def choose(request: HttpRequest) -> HttpResponse:
+    """Which kind of application it is."""
+    shown = [(recipe, _ICONS[recipe.name]) for recipe in RECIPES.values()]
+    context: dict[str, Any] = {"recipes": shown, "back_url": _list(), "resource": _APPLICATIONS}
+    return show(request, "console/recipes.html", title=_("New application"), **context)
+
+
+def ask(request: HttpRequest, kind: str) -> HttpResponse:
+    """The questions of one recipe; the answer to a POST is the page of what was made, and the only one that shows its secret."""
+    recipe = RECIPES.get(kind)
+    if recipe is None:
+        raise Http404
+    form, status = _form(recipe), 200
+    if request.method == "POST":
+        said = form.read(request.POST)
+        try:
+            made = recipes.make(recipe, Answers.model_validate(said), by=request.person.username)  # type: ignore[attr-defined]
+        except ValidationError as invalid:
+            form.refuse(invalid)
+            status = 400
+        except edit.Refused as refused:
+            form.refuse(refused.errors)
+            status = 400
+        else:
+            told = _("%(title)s is ready. Copy a program, or try it in the playground.") % {"title": said["title"]}
+            return _setup(request, made.name, made.secret, told)
+    context = {"recipe": recipe, "form": form, "back_url": reverse("console:application-new"), "cancel_url": _list()}
+    return show(request, "console/recipe.html", title=recipe.title, status=status, **context)
+
+
+def setup(request: HttpRequest, name: str) -> HttpResponse:
+    """How a device or a service is set up for this application: its values, and programs that already hold them."""
+    return _setup(request, name)
+
+
+def secret(request: HttpRequest, name: str) -> HttpResponse:
+    """Asks once more, then makes a new secret and shows it; the old one has ended."""
+    row = _APPLICATIONS.listing.one(name)
+    if row is None or not row.confidential:
+        raise Http404
+    wrong = ""
+    if request.method == "POST":
+        try:
+            renewed = renew_secret(name, by=request.person.username)  # type: ignore[attr-defined]
+        except NotRenewed as refused:
+            wrong = str(refused)
+        else:
+            return _setup(request, name, renewed, _("The old secret has ended."))
+    context = {"application": row, "wrong": wrong, "back_url": reverse("console:application-setup", args=[name])}
+    return show(request, "console/application_secret.html", title=_("New secret"), status=409 if wrong else 200, **context)
+
+
+def _setup(request: HttpRequest, name: str, shown_secret: str = "", told: str = "") -> HttpResponse:
+    row = _APPLICATIONS.listing.one(name)
+    if row is None:
+        raise Http404
+    issuer = issuer_of(request)
+    context: dict[str, Any] = {
+        "application": row,
+        "issuer": issuer,
+        "secret": shown_secret,
+        "ready": told,
+        "programs": _by_grant(row, issuer, shown_secret),
+        "settings_url": reverse("console:applications-one", args=[name]),
+        "back_url": _list(),
+        "resource": _APPLICATIONS,
+    }
+    return show(request, "console/application_setup.html", title=row.title, **context)
+
+
+def _by_grant(row: Any, issuer: str, shown_secret: str) -> list[tuple[str, list[Any]]]:
+    """The programs, for each grant that begins something."""
+    found: dict[str, list[Any]] = {}
+    for snippet in snippets(row, issuer, shown_secret):
+        found.setdefault(snippet.program, []).append(snippet)
+    return list(found.items())
+
+
+def _form(recipe: Recipe) -> SchemaForm:
+    choices = {"groups": lambda: [(name, name) for name in group_names()], "scopes": lambda: recipes.scopes_for(recipe)}
+    return SchemaForm(Answers, {"scopes": ["profile"] if recipe.person else []}, choices=choices, leave_out=recipe.left_out)
+
+
+def _list() -> str:
+    return reverse("console:applications")
+
+
+PAGES = (
+    Page("applications/new", choose, "application-new", see="applications.edit"),
+    Page("applications/new/<slug:kind>", ask, "application-recipe", see="applications.edit", do="applications.edit"),
+    Page("applications/setup/<slug:name>", setup, "application-setup", see="applications.see"),
+    Page("applications/secret/<slug:name>", secret, "application-secret", see="applications.edit", do="applications.edit"),
+)

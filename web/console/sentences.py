@@ -1,0 +1,159 @@
+"""What happened, in plain words with links: the same for the live feed, for lists and for the story of a device."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from string import Formatter
+from typing import Any
+
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+Part = list[str]  # the words, and the address to which they lead where they lead anywhere
+_BAD = {"device.denied", "device.revoked", "tokens.revoked", "events.left_out", "blueprint.drifted"}
+_GOOD = {"session.started", "device.approved", "device.redeemed"}
+_MACHINES = {"blueprint", "seed"}
+_BAD_ENDS = ("_failed", "_refused", "throttled", "_lengthened", ".denied", ".broken", ".refused")
+
+_SAID = {
+    "session.started": gettext_noop("{who} signed in"),
+    "session.ended": gettext_noop("{whom} was signed out"),
+    "session.stepped_up": gettext_noop("{who} showed a second factor"),
+    "session.proved_again": gettext_noop("{who} proved anew who they are"),
+    "device.started": gettext_noop("A device asks to connect to {app}"),
+    "device.code_entered": gettext_noop("{who} entered the code of a device for {app}"),
+    "device.approved": gettext_noop("{who} approved {app}"),
+    "device.denied": gettext_noop("{who} denied {app}"),
+    "device.expired": gettext_noop("Nobody answered a device for {app} in time"),
+    "device.redeemed": gettext_noop("{app} is connected for {who}"),
+    "device.revoked": gettext_noop("{who} revoked a device of {app}"),
+    "device.start_refused": gettext_noop("A device for {app} was turned away"),
+    "device.codes_lengthened": gettext_noop("Somebody tries device codes everywhere: new ones are longer"),
+    "device.guessing_throttled": gettext_noop("Somebody guesses device codes and has to wait"),
+    "device.all_dropped": gettext_noop("Every device that waited was dropped"),
+    "tokens.issued": gettext_noop("{app} got tokens for {who}"),
+    "tokens.refused": gettext_noop("{app} got no tokens for {who}"),
+    "tokens.revoked": gettext_noop("The tokens of {app} for {whom} were revoked"),
+    "client.throttled": gettext_noop("{app} has to wait: too many wrong secrets"),
+    "flow.step_failed": gettext_noop("{who} did not get past the step {what}"),
+    "flow.step_failed password": gettext_noop("A wrong password for {who}"),
+    "flow.step_failed totp": gettext_noop("A wrong code from the app of {who}"),
+    "flow.step_failed recovery_code": gettext_noop("A wrong recovery code for {who}"),
+    "flow.step_failed device_code": gettext_noop("{who} entered a code that no device shows"),
+    "flow.denied": gettext_noop("{who} was refused at the step {what}"),
+    "flow.throttled": gettext_noop("{who} has to wait: too many attempts at the step {what}"),
+    "flow.start_refused": gettext_noop("Too many sign-ins at once: no more of {what}"),
+    "flow.broken": gettext_noop("The flow {flow} is set up wrongly and refused {who}"),
+    "flow.published": gettext_noop("{who} published the flow {flow}"),
+    "flow.rolled_back": gettext_noop("{who} rolled the flow {flow} back"),
+    "flow.inspected": gettext_noop("{who} looked into a run of {what}"),
+    "person.credential_used": gettext_noop("{who} used a second factor"),
+    "person.credential_added": gettext_noop("{who} set up a second factor"),
+    "person.credential_replaced": gettext_noop("{who} replaced a second factor"),
+    "person.credential_removed": gettext_noop("{who} removed a second factor of {whom}"),
+    "person.password_changed": gettext_noop("{who} changed the password of {whom}"),
+    "person.groups_changed": gettext_noop("{who} changed the groups of {whom}"),
+    "person.attributes_changed": gettext_noop("{who} changed details of {whom}"),
+    "person.recovery_link_made": gettext_noop("{who} made a recovery link for {whom}"),
+    "person.created": gettext_noop("{who} added {whom}"),
+    "person.changed": gettext_noop("{who} changed {whom}"),
+    "person.deleted": gettext_noop("{who} deleted {what}"),
+    "application.created": gettext_noop("{who} added the application {named}"),
+    "application.changed": gettext_noop("{who} changed the application {named}"),
+    "application.deleted": gettext_noop("{who} deleted the application {what}"),
+    "key.rotated": gettext_noop("{who} made a new signing key"),
+    "group.created": gettext_noop("{who} added the group {what}"),
+    "group.deleted": gettext_noop("{who} deleted the group {what}"),
+    "scope.created": gettext_noop("{who} added the scope {what}"),
+    "scope.changed": gettext_noop("{who} changed the scope {what}"),
+    "scope.deleted": gettext_noop("{who} deleted the scope {what}"),
+    "tenant.created": gettext_noop("{who} made the tenant {what}"),
+    "tenant.changed": gettext_noop("{who} changed the tenant {what}"),
+    "mail.changed": gettext_noop("{who} worded the mail {what} anew"),
+    "mail.deleted": gettext_noop("{who} went back to the shipped wording of the mail {what}"),
+    "secret.set": gettext_noop("{who} set the secret {what}"),
+    "secret.removed": gettext_noop("{who} removed the secret {what}"),
+    "flow.draft_discarded": gettext_noop("{who} discarded the draft of {flow}"),
+    "flow.deleted": gettext_noop("{who} deleted the flow {what}"),
+    "blueprint.applied": gettext_noop("{who} applied the blueprint {what}"),
+    "blueprint.drifted": gettext_noop("{what} is no longer as its blueprint says"),
+    "blueprint.drift_ended": gettext_noop("{what} is as its blueprint says again"),
+    "events.left_out": gettext_noop("So many events {what} that more of them are left out"),
+}
+_ELSE = gettext_noop("{who}: {kind} {what}")
+_WORDS: dict[str, Callable[[Mapping[str, Any]], Part]] = {
+    "who": lambda row: person(row["actor"]) if row["actor"] else [_("Somebody")],
+    "whom": lambda row: person(row["target"] or row["actor"]) if row["target"] or row["actor"] else [_("Somebody")],
+    "what": lambda row: [row["target"]],
+    "kind": lambda row: [row["kind"]],
+    "app": lambda row: application(row["application"]) if row["application"] else [_("an application")],
+    "named": lambda row: application(row["target"]),
+    "flow": lambda row: _linked(row["target"], "builder", row["target"]),
+}
+
+
+def told(row: Mapping[str, Any]) -> dict[str, Any]:
+    """An event in words, as JSON: ``tone`` good, bad or "", the ``parts`` of its sentence, and the thing that it is ``about``."""
+    parts = [*_sentence(row), *_because(row), *_from(row)]
+    return {"tone": tone(row["kind"]), "parts": parts, "about": about(row)}
+
+
+def tone(kind: str) -> str:
+    """Whether an event of this kind is good or bad news, or neither."""
+    if kind in _BAD or kind.endswith(_BAD_ENDS):
+        return "bad"
+    return "good" if kind in _GOOD else ""
+
+
+def person(username: str) -> Part:
+    """A person, leading to their page. Commands and services act too, and have none."""
+    machine = " " in username or username in _MACHINES
+    return [username] if machine else _linked(username, "people-one", username)
+
+
+def application(name: str) -> Part:
+    """An application, leading to its page."""
+    return _linked(name, "applications-one", name)
+
+
+def about(row: Mapping[str, Any]) -> Part:
+    """The device or the run that an event is about; nothing for others."""
+    kind, _space, number = str(row["target"]).partition(" ")
+    if kind == "device" and number.isdecimal():
+        return _linked(_("device %(number)s") % {"number": number}, "device", number)
+    run = str(row["data"].get("run", ""))
+    return _linked(_("run"), "run", run) if run else []
+
+
+def _sentence(row: Mapping[str, Any]) -> Iterator[Part]:
+    said = _SAID.get(f"{row['kind']} {row['data'].get('stage', '')}") or _SAID.get(row["kind"], _ELSE)
+    for text, word, *_rest in Formatter().parse(_(said)):
+        if text:
+            yield [text]
+        if word:
+            yield _WORDS[word](row)
+
+
+def _because(row: Mapping[str, Any]) -> Iterator[Part]:
+    why = str(row["data"].get("why", ""))[:200]
+    if why:
+        yield [f": {why}"]
+
+
+def _from(row: Mapping[str, Any]) -> Iterator[Part]:
+    if row["address"]:
+        yield [_(" from %(address)s") % {"address": row["address"]}]
+
+
+def _linked(words: str, name: str, key: str) -> Part:
+    url = address(name, key)
+    return [words, url] if url else [words]
+
+
+@lru_cache(maxsize=4096)
+def address(name: str, *key: str) -> str:
+    """The console's page with this name; "" where there is none for that."""
+    try:
+        return reverse(f"console:{name}", args=key)
+    except NoReverseMatch:
+        return ""

@@ -1,0 +1,100 @@
+"""The tenants of the installation: made complete in one step, looked at, and led back into; for the owner on the default host."""
+
+import re
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from blueprints import edit
+from blueprints.tenants import Wanted, link_for, make
+from idp.accounts.people import administrators
+from idp.tenancy.scope import tenant_scope
+from web.console.frame import Page, see, show
+from web.resources import TENANTS
+
+_FIELDS = ("name", "title", "domain", "administrator", "email")
+
+
+def new(request: HttpRequest) -> HttpResponse:
+    """Five questions; the answer is shown once, with the link that lets the first administrator in."""
+    said = {name: request.POST.get(name, "").replace("\0", "").strip() for name in _FIELDS}
+    if request.method != "POST":
+        return _form(request, {"administrator": "admin"}, {})
+    said["domain"] = said["domain"].lower()
+    if missing := {name: [_("This is needed.")] for name in ("name", "title", "domain", "administrator") if not said[name]}:
+        return _form(request, said, missing)
+    try:
+        made = make(Wanted(**said), by=request.person.username)  # type: ignore[attr-defined]
+    except edit.Refused as refused:
+        return _form(request, said, refused.errors)
+    return _link(request, made.name, said["administrator"], said["domain"], made.token, title=_("%(title)s is here") % said)
+
+
+def tenant(request: HttpRequest, name: str) -> HttpResponse:
+    """One tenant with its domains, which are mended here when nobody can reach its own console any more."""
+    row = TENANTS.one(name)
+    if row is None:
+        raise Http404
+    errors, told = dict[str, list[str]](), TENANTS.told(row)
+    domains = told["domains"]
+    if request.method == "POST":
+        domains = [line.strip().lower() for line in request.POST.get("domains", "").replace("\0", "").splitlines() if line.strip()]
+        try:
+            with tenant_scope(row):
+                edit.save("tenant", {"tenant": row.name, "domains": domains}, by=request.person.username, new=False)  # type: ignore[attr-defined]
+        except (edit.Refused, edit.Moved) as refused:
+            errors = {"domains": [str(refused).removeprefix("domains: ")]}
+        else:
+            return see(request, reverse("console:tenant", args=[row.name]), _("The domains of %(name)s were changed.") % {"name": row.name})
+    with tenant_scope(row):
+        people = administrators()
+    reached = next((each for each in told["domains"] if not each.startswith("*")), "")
+    context = {
+        "told": told,
+        "domains": "\n".join(domains),
+        "errors": errors,
+        "administrators": people,
+        "console_url": _site(request, reached) + reverse("console:overview") if reached else "",
+        "may_edit": request.may("tenants.edit"),  # type: ignore[attr-defined]
+        "back": reverse("console:tenants"),
+    }
+    return show(request, "console/tenants_one.html", title=told["title"], status=400 if errors else 200, **context)
+
+
+def link(request: HttpRequest, name: str) -> HttpResponse:
+    """Another one-time link for an administrator of this tenant."""
+    row = TENANTS.one(name)
+    username = request.POST.get("username", "").replace("\0", "")
+    token = row and link_for(row.name, username, by=request.person.username)  # type: ignore[attr-defined]
+    domains = [each for each in TENANTS.told(row)["domains"] if not each.startswith("*")] if row else []
+    if row is None or not token:
+        raise Http404
+    if not domains:
+        return see(request, reverse("console:tenant", args=[row.name]), _("Give it a domain first: the link leads there."))
+    return _link(request, row.name, username, domains[0], token, title=_("A way in for %(name)s") % {"name": username})
+
+
+def _form(request: HttpRequest, said: dict[str, str], errors: Any) -> HttpResponse:
+    context = {"said": said, "errors": errors, "back": reverse("console:tenants")}
+    return show(request, "console/tenants_new.html", title=_("New tenant"), status=400 if errors else 200, **context)
+
+
+def _link(request: HttpRequest, name: str, username: str, domain: str, token: str, *, title: str) -> HttpResponse:
+    url = _site(request, domain) + reverse("recover", args=[token])
+    context: dict[str, Any] = {"link": url, "username": username, "name": name, "tenant_url": reverse("console:tenant", args=[name])}
+    return show(request, "console/tenants_link.html", title=title, **context)
+
+
+def _site(request: HttpRequest, domain: str) -> str:
+    """Scheme and host of another tenant, at the port at which this one is reached."""
+    port = re.search(r":\d+\Z", request.get_host())
+    return f"{request.scheme}://{domain}{port[0] if port else ''}"
+
+
+PAGES = (
+    Page("tenants/new", new, "tenant-new", see="tenants.edit", do="tenants.edit"),
+    Page("tenants/one/<slug:name>", tenant, "tenant", see="tenants.see", do="tenants.edit"),
+    Page("tenants/link/<slug:name>", link, "tenant-link", see="", do="tenants.edit"),
+)

@@ -1,0 +1,128 @@
+"""The page of one object: its form or its values, what may be done to it, and its history; adding one, and deleting."""
+
+import json
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from blueprints import edit
+from blueprints.document import KINDS
+from web.console.forms import SchemaForm
+from web.console.frame import Page, see, show
+from web.console.lists import Cell, url_of
+from web.console.sentences import told as in_words
+from web.resources import EVENTS, RESOURCES, Resource, save
+
+_HISTORY = 20
+
+
+def one(request: HttpRequest, name: str, key: str) -> HttpResponse:
+    """One object. A POST writes what was typed over what was looked at: if somebody else was faster, both are shown."""
+    resource = RESOURCES[name]
+    row = resource.listing.one(key)
+    if row is None:
+        raise Http404
+    told = resource.listing.told(row)
+    context: dict[str, Any] = {
+        "resource": resource,
+        "told": told,
+        "cells": [(column.title, _cell(column.kind, told[column.name])) for column in resource.listing.columns],
+        "actions": [
+            each
+            for each in resource.actions
+            if request.may(each.operation) and each.fits(told)  # type: ignore[attr-defined]
+        ],
+        "history": _history(request, resource, key),
+        "back_url": reverse(f"console:{resource.name}"),
+        "here": url_of(resource, key),
+        "extra": [f"console/{resource.name}_extra.html", "console/no_extra.html"],
+    }
+    return _form(request, resource, key, context) if resource.kind else show(request, "console/one.html", title=_title(told), **context)
+
+
+def _form(request: HttpRequest, resource: Resource, key: str, context: dict[str, Any]) -> HttpResponse:
+    known = edit.current(resource.kind, key)
+    if known is None:
+        raise Http404
+    form = SchemaForm(KINDS[resource.kind], known.document, choices=resource.choices, fixed=(resource.kind,))
+    status, theirs = 200, ""
+    if request.method == "POST":
+        said = {**form.read(request.POST), resource.kind: key}
+        try:
+            saved = save(resource, said, request.person, expect=request.POST.get("etag", ""), new=False)  # type: ignore[attr-defined]
+        except edit.Refused as refused:
+            form.refuse(refused.errors)
+            status = 400
+        except edit.Moved:
+            theirs, status = known.etag, 409
+        else:
+            changed = ", ".join(each.key for each in saved.keys)
+            return see(request, context["here"], _("Saved: %(keys)s.") % {"keys": changed} if changed else _("It was so already."))
+    context |= {
+        "form": form,
+        "etag": theirs or (request.POST.get("etag") or known.etag),
+        "moved": _changes(form, known) if theirs else None,
+    }
+    may_edit = bool(resource.edit) and request.may(resource.edit)  # type: ignore[attr-defined]
+    return show(request, "console/one.html", title=key, status=status, may_edit=may_edit, **context)
+
+
+def add(request: HttpRequest, name: str) -> HttpResponse:
+    """A form for a new object."""
+    resource = RESOURCES[name]
+    form = SchemaForm(KINDS[resource.kind], edit.blank(resource.kind), choices=resource.choices)
+    status = 200
+    if request.method == "POST":
+        said = form.read(request.POST)
+        try:
+            saved = save(resource, said, request.person, new=True)  # type: ignore[attr-defined]
+        except edit.Refused as refused:
+            form.refuse(refused.errors)
+            status = 400
+        else:
+            return see(request, url_of(resource, saved.name), _("%(name)s is here now.") % {"name": saved.name})
+    title = _("New: %(noun)s") % {"noun": resource.noun}
+    context = {"resource": resource, "form": form, "back_url": reverse(f"console:{resource.name}")}
+    return show(request, "console/add.html", title=title, status=status, **context)
+
+
+def _changes(form: SchemaForm, known: edit.Current) -> list[tuple[str, Any, Any]]:
+    """What differs between what was typed and what somebody else has saved meanwhile."""
+    keys = [key for key, value in known.document.items() if key in form.values and form.values[key] != value]
+    return [(key, known.document[key], form.values[key]) for key in keys]
+
+
+def _history(request: HttpRequest, resource: Resource, key: str) -> list[dict[str, Any]] | None:
+    """The last events about it; None for whoever may not see events."""
+    if not resource.prefix or not request.may("events.see"):  # type: ignore[attr-defined]
+        return None
+    rows = EVENTS.rows().filter(target=key, kind__startswith=resource.prefix).order_by("-at", "-pk")[:_HISTORY]
+    return [{**row, **in_words(row)} for row in map(EVENTS.told, rows)]
+
+
+def _cell(kind: str, value: Any) -> Cell:
+    return Cell("code", json.dumps(value, ensure_ascii=False) if value else "") if isinstance(value, dict) else Cell(kind, value)
+
+
+def _title(told: dict[str, Any]) -> str:
+    return str(next((told[name] for name in ("name", "person", "kid", "kind") if told.get(name)), told["key"]))
+
+
+def _pages_of(resource: Resource) -> list[Page]:
+    def view(request: HttpRequest, key: str) -> HttpResponse:
+        return one(request, resource.name, key)
+
+    def new(request: HttpRequest) -> HttpResponse:
+        return add(request, resource.name)
+
+    found = []
+    if resource.edit and not resource.add:
+        found.append(Page(f"{resource.name}/add", new, f"{resource.name}-add", see=resource.edit, do=resource.edit))
+    if not resource.page:
+        found.append(Page(f"{resource.name}/one/<path:key>", view, f"{resource.name}-one", see=resource.see, do=resource.edit))
+    return found
+
+
+PAGES = tuple(page for resource in RESOURCES.values() for page in _pages_of(resource))

@@ -1,0 +1,86 @@
+"""Which flow a page of the console is about, in which state; and where in it something is wrong."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.http import Http404, QueryDict
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from flows.lint import Finding
+from flows.versions import NoSuchVersion, RefusedFlow, draft_of
+from flows.which import DRAFT, Choice, Chosen, choose, states
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A finding with the step that it is about and where that is mended. ``key``: below the step, with dots."""
+
+    message: str
+    level: str
+    step: str = ""
+    key: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a page was asked for; ``chosen`` None where the draft is no flow yet, and ``findings`` say why."""
+
+    name: str
+    which: str
+    choices: list[Choice]
+    chosen: Chosen | None = None
+    findings: list[Wrong] = field(default_factory=list)
+
+    @property
+    def frame(self) -> dict[str, Any]:
+        """What the templates of every page of a flow need."""
+        members = {"name": self.name, "which": self.which, "choices": self.choices, "chosen": self.chosen, "findings": self.findings}
+        return {**members, "draft_text": _("the draft")}
+
+
+def asked(name: str, said: QueryDict) -> Asked:
+    """The flow of this name in the state that ``which`` names; 404 where there is none."""
+    which, choices = said.get("which", "")[:20], states(name)
+    try:
+        chosen = choose(name, which)
+    except NoSuchVersion:
+        raise Http404 from None
+    except RefusedFlow as refused:
+        return Asked(name, DRAFT, choices, findings=of_draft(name, refused))
+    return Asked(name, chosen.which, choices, chosen)
+
+
+def of_draft(name: str, refused: RefusedFlow) -> list[Wrong]:
+    """Why the draft is no flow."""
+    draft = draft_of(name)
+    return located(name, refused.findings, draft.document if draft else {})
+
+
+def located(name: str, findings: Iterable[Finding], document: Mapping[str, Any]) -> list[Wrong]:
+    """The findings with their steps. ``document``: as JSON, {} where it cannot be read."""
+    return [_located(name, finding, document) for finding in findings]
+
+
+def _located(name: str, finding: Finding, document: Mapping[str, Any]) -> Wrong:
+    step, rest, value = "", tuple(map(str, finding.path)), document
+    if finding.path[:1] == ("tests",) and len(finding.path) > 1 and isinstance(finding.path[1], int):
+        return Wrong(finding.message, finding.level, key=".".join(rest[2:]), url=f"{reverse('console:flow-try', args=[name])}?tests=1")
+    for at, part in enumerate(finding.path):
+        try:
+            value = value[part]  # type: ignore[index]
+        except (KeyError, IndexError, TypeError):
+            break
+        if isinstance(part, int) and isinstance(value, Mapping):
+            step, rest = (
+                next((str(value[key]) for key in ("id", "stage", "group", "flow") if key in value), ""),
+                rest[at - len(finding.path) + 1 :],
+            )
+    return Wrong(finding.message, finding.level, step, ".".join(rest), builder_url(name, step))
+
+
+def builder_url(name: str, step: str = "") -> str:
+    """The builder of this flow, at a step."""
+    return reverse("console:builder", args=[name]) + (f"?step={step}" if step else "")

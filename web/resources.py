@@ -1,0 +1,399 @@
+"""The objects that an administrator looks after, each declared once: the console and the API read the same declarations."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from blueprints import edit
+from blueprints.listings import OWNED
+from flows.designations import DESIGNATIONS, PART
+from flows.listings import FLOWS, RUNS
+from flows.versions import live_names, remove
+from idp.accounts import credentials, sessions
+from idp.accounts.listings import CREDENTIALS, GROUPS, PEOPLE, SESSIONS
+from idp.accounts.people import by_username, group_names
+from idp.accounts.roles import require, require_over
+from idp.devices import service as devices
+from idp.devices.listings import DEVICES
+from idp.events.listings import EVENTS
+from idp.listing import Listing, Text
+from idp.oauth import keys, tokens
+from idp.oauth.clients import scope_names
+from idp.oauth.grant import grants
+from idp.oauth.listings import APPLICATIONS, CONSENTS, KEYS, SCOPES
+from idp.oauth.tenants import TENANTS
+
+Choices = Mapping[str, Callable[[], Sequence[tuple[str, Text]]]]
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something that is done to one object or to many. ``run``: the row and whoever does it; answers whether anything changed.
+
+    ``asks``: what will be lost, said before it is done. ``fits``: whether it is offered for a row, as JSON.
+    """
+
+    name: str
+    title: Text
+    operation: str
+    run: Callable[[Any, Any], bool]
+    asks: Text = ""
+    danger: bool = False
+    fits: Callable[[Mapping[str, Any]], bool] = lambda told: True
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One kind of object. ``see`` and ``edit``: the operations for it; ``edit`` "" where it is not written by hand.
+
+    ``kind``: its kind of document (blueprints/document.py), "" where it has none. ``shown``: the columns of its table, in order.
+    ``page``: the address of its own page where the ordinary one does not do; ``add``: where a new one is made. ``prefix``: of the
+    events that tell its history, by its name.
+    """
+
+    listing: Listing
+    noun: Text
+    see: str
+    edit: str = ""
+    kind: str = ""
+    shown: tuple[str, ...] = ()
+    choices: Choices = field(default_factory=dict)
+    actions: tuple[Action, ...] = ()
+    page: str = ""
+    add: str = ""
+    prefix: str = ""
+    about: Text = ""
+    empty: Text = ""
+
+    @property
+    def name(self) -> str:
+        """As in its address."""
+        return self.listing.name
+
+    def action(self, name: str) -> Action | None:
+        """The action with this name."""
+        return next((each for each in self.actions if each.name == name), None)
+
+
+def guard(person: Any, kind: str, name: str, said: Mapping[str, Any] | None) -> None:
+    """Raises NotAllowed where changing this object would let somebody do more than they may (``said`` None: deleting it)."""
+    if kind != "person":
+        return
+    known = by_username(name)
+    if known:
+        require_over(person, known.role)
+    role = (said or {}).get("role", known.role if known else "")
+    if role != (known.role if known else ""):
+        require(person, "people.roles")
+        require_over(person, str(role))
+
+
+def delete(resource: Resource, name: str, person: Any, expect: str | None = None) -> None:
+    """Deletes one object by hand; raises what blueprints.edit.delete does, or NotAllowed."""
+    guard(person, resource.kind, name, None)
+    edit.delete(resource.kind, name, by=person.username, expect=expect)
+
+
+def save(resource: Resource, said: Mapping[str, Any], person: Any, *, expect: str | None = None, new: bool | None = None) -> edit.Saved:
+    """Writes one object by hand; raises what blueprints.edit.save does, or NotAllowed."""
+    guard(person, resource.kind, edit.checked(resource.kind, said).model_dump()[resource.kind], said)
+    return edit.save(resource.kind, said, by=person.username, expect=expect, new=new)
+
+
+def _activate(active: bool) -> Callable[[Any, Any], bool]:
+    def run(row: Any, person: Any) -> bool:
+        guard(person, "person", row.username, None)
+        return bool(edit.save("person", {"person": row.username, "active": active}, by=person.username, new=False).keys)
+
+    return run
+
+
+def _sign_out(row: Any, person: Any) -> bool:
+    require_over(person, row.role)
+    return bool(sessions.end_all(row, why="ended by an administrator", by=person.username))
+
+
+def _end_session(row: Any, person: Any) -> bool:
+    require_over(person, row.person.role)
+    return sessions.end(row.pk, why="ended by an administrator", by=person.username)
+
+
+def _remove_credential(row: Any, person: Any) -> bool:
+    if row.person_id == person.pk:  # else a stolen session would be enough to take away what guards its person
+        raise edit.Refused({"": [str(_("Your own is removed on the start page, once you have proved yourself anew."))]})
+    require_over(person, row.person.role)
+    return credentials.remove(row.pk, of=row.person_id, by=person.username)
+
+
+def _application_active(active: bool) -> Callable[[Any, Any], bool]:
+    return lambda row, person: bool(edit.save("application", {"application": row.name, "active": active}, by=person.username).keys)
+
+
+def _deletes(kind: str) -> Callable[[Any, Any], bool]:
+    def run(row: Any, person: Any) -> bool:
+        name = row.username if kind == "person" else row.name
+        guard(person, kind, name, None)
+        edit.delete(kind, name, by=person.username)
+        return True
+
+    return run
+
+
+def _delete_action(kind: str, operation: str, asks: Text) -> Action:
+    return Action("delete", _("Delete"), operation, _deletes(kind), asks, danger=True)
+
+
+_GROUPS: Choices = {"groups": lambda: [(name, name) for name in group_names()]}
+_ROLES: Choices = {
+    "role": lambda: [
+        ("", _("None: signs in, and nothing more")),
+        ("auditor", _("Auditor: sees everything, changes nothing")),
+        ("helpdesk", _("Help desk: helps people, ends sessions, revokes devices")),
+        ("editor", _("Flow editor: draws and publishes flows")),
+        ("admin", _("Administrator: everything in this tenant")),
+        ("owner", _("Owner: everything, and on the default tenant the other tenants")),
+    ]
+}
+
+
+def _grants() -> list[tuple[str, Text]]:
+    words = {
+        "urn:ietf:params:oauth:grant-type:device_code": _("Device: a TV, a terminal or an appliance shows a code"),
+        "refresh_token": _("Refresh: stays signed in without asking again"),
+        "client_credentials": _("Client credentials: a service that acts for itself"),
+    }
+    return [(name, words.get(name, name)) for name in grants()]
+
+
+def _flows_for(designation: str) -> Callable[[], list[tuple[str, Text]]]:
+    return lambda: [("", _("The tenant's own")), *((name, name) for name in live_names(designation))]
+
+
+_APPLICATION: Choices = {
+    **_GROUPS,
+    "grants": _grants,
+    "scopes": lambda: [(name, name) for name in scope_names()],
+    **{f"flows.{each.name}": _flows_for(each.name) for each in DESIGNATIONS.values() if each.name != PART},
+}
+
+_ALL = (
+    Resource(
+        PEOPLE,
+        _("Person"),
+        "people.see",
+        "people.edit",
+        kind="person",
+        shown=("username", "name", "email", "groups", "role", "active"),
+        choices={**_GROUPS, **_ROLES},
+        prefix="person.",
+        about=_("Everybody who signs in here."),
+        empty=_("Nobody is here yet. Add the first person, or apply a blueprint with all of them."),
+        actions=(
+            Action("activate", _("Activate"), "people.edit", _activate(True), fits=lambda told: not told["active"]),
+            Action(
+                "deactivate",
+                _("Deactivate"),
+                "people.edit",
+                _activate(False),
+                _("They are signed out everywhere and cannot sign in until somebody activates them again."),
+                fits=lambda told: bool(told["active"]),
+            ),
+            Action(
+                "sign-out",
+                _("Sign out everywhere"),
+                "sessions.end",
+                _sign_out,
+                _("Every session of theirs ends at once. They may sign in again."),
+            ),
+            _delete_action(
+                "person", "people.edit", _("Their sessions, credentials and connected devices go with them. This cannot be undone.")
+            ),
+        ),
+    ),
+    Resource(
+        GROUPS,
+        _("Group"),
+        "groups.see",
+        "groups.edit",
+        kind="group",
+        shown=("name", "people"),
+        prefix="group.",
+        about=_("Applications and conditions of flows refer to groups by name."),
+        empty=_("There is no group yet. A condition such as “in the group staff” needs one."),
+        actions=(_delete_action("group", "groups.edit", _("Nobody is in it any more; conditions that name it no longer apply.")),),
+    ),
+    Resource(
+        SESSIONS,
+        _("Session"),
+        "sessions.see",
+        shown=("person", "methods", "address", "agent", "authenticated", "expires", "ended"),
+        about=_("Where people are signed in. A session that is ended ends at once, everywhere."),
+        empty=_("Nobody is signed in."),
+        actions=(
+            Action(
+                "end",
+                _("End"),
+                "sessions.end",
+                _end_session,
+                _("Whoever uses it is signed out at once."),
+                danger=True,
+                fits=lambda told: not told["ended"],
+            ),
+        ),
+    ),
+    Resource(
+        CREDENTIALS,
+        _("Credential"),
+        "people.see",
+        shown=("person", "kind", "name", "created", "used"),
+        about=_("What people prove themselves with beside a password."),
+        empty=_("Nobody has set up a second factor yet. People do it themselves, at /credentials."),
+        actions=(
+            Action(
+                "remove",
+                _("Remove"),
+                "people.help",
+                _remove_credential,
+                _("It no longer lets this person in. They may set up a new one."),
+                danger=True,
+            ),
+        ),
+    ),
+    Resource(
+        CONSENTS,
+        _("Consent"),
+        "devices.see",
+        shown=("person", "application", "scopes", "created", "expires", "revoked"),
+        about=_("What people, and services, have let applications do."),
+        empty=_("Nobody has approved anything yet."),
+        actions=(
+            Action(
+                "revoke",
+                _("Revoke"),
+                "devices.revoke",
+                lambda row, person: tokens.revoke_family(row, why="revoked by an administrator", by=person.username),
+                _("Every token that came out of it ends at once."),
+                danger=True,
+                fits=lambda told: not told["revoked"],
+            ),
+        ),
+    ),
+    Resource(
+        DEVICES,
+        _("Device"),
+        "devices.see",
+        shown=("application", "state", "person", "label", "address", "asked", "decided"),
+        page="device",
+        about=_("Everything that asked to be signed in with a code."),
+        empty=_("No device has asked yet. Try one in the playground."),
+        actions=(
+            Action(
+                "revoke",
+                _("Revoke"),
+                "devices.revoke",
+                lambda row, person: devices.revoke(row.pk, why="revoked by an administrator", by=person.username),
+                _("Every token that the device got ends at once. It must ask again."),
+                danger=True,
+                fits=lambda told: told["state"] in ("approved", "redeemed"),
+            ),
+        ),
+    ),
+    Resource(
+        APPLICATIONS,
+        _("Application"),
+        "applications.see",
+        "applications.edit",
+        kind="application",
+        shown=("name", "title", "client_id", "type", "grants", "groups", "active"),
+        choices=_APPLICATION,
+        add="application-new",
+        prefix="application.",
+        about=_("What people sign in to: devices, command lines, services."),
+        empty=_("There is no application yet. Three questions make one."),
+        actions=(
+            Action("activate", _("Activate"), "applications.edit", _application_active(True), fits=lambda told: not told["active"]),
+            Action(
+                "deactivate",
+                _("Deactivate"),
+                "applications.edit",
+                _application_active(False),
+                _("Nobody can sign in to it, and what it holds is refused, until it is activated again."),
+                fits=lambda told: bool(told["active"]),
+            ),
+            _delete_action(
+                "application", "applications.edit", _("Every device that is connected to it must sign in anew. This cannot be undone.")
+            ),
+        ),
+    ),
+    Resource(
+        SCOPES,
+        _("Scope"),
+        "scopes.see",
+        "scopes.edit",
+        kind="scope",
+        shown=("name", "title", "description"),
+        prefix="scope.",
+        about=_("What applications may ask for, in the words of the consent page."),
+        empty=_("There are only the standard scopes: openid, profile, email, offline_access. Add your own for your own services."),
+        actions=(_delete_action("scope", "scopes.edit", _("Applications that have it can no longer be given it.")),),
+    ),
+    Resource(
+        FLOWS,
+        _("Flow"),
+        "flows.see",
+        shown=("name", "for", "default", "version", "published", "by", "draft"),
+        page="builder",
+        add="flow-new",
+        prefix="flow.",
+        about=_("What people walk when they sign in, connect a device or sign out."),
+        empty=_("There is no flow yet, so nobody can sign in. Begin with a shipped one."),
+        actions=(
+            Action(
+                "delete",
+                _("Delete"),
+                "flows.publish",
+                lambda row, person: remove(row.name, by=person.username),
+                _("All of its versions and its draft go, and whoever is walking it must start again. This cannot be undone."),
+                danger=True,
+            ),
+        ),
+    ),
+    Resource(
+        RUNS,
+        _("Run"),
+        "runs.see",
+        shown=("flow", "version", "at", "end", "started", "expires"),
+        page="run",
+        empty=_("Nobody is signing in."),
+    ),
+    Resource(
+        EVENTS,
+        _("Event"),
+        "events.see",
+        shown=("at", "kind"),
+        about=_("Everything that happened, newest first. Nothing here can be changed."),
+        empty=_("Nothing has happened yet."),
+    ),
+    Resource(
+        KEYS,
+        _("Signing key"),
+        "keys.see",
+        shown=("kid", "algorithm", "created", "retires"),
+        about=_("The newest key signs. Older ones verify for two more days, so that nothing breaks when a key is changed."),
+        empty=_("The first key is made with the first token."),
+        add="keys-rotate",
+    ),
+    Resource(OWNED, _("Object of a blueprint"), "blueprints.see", shown=("name", "kind", "blueprint", "applied", "drifted")),
+    Resource(
+        TENANTS, _("Tenant"), "tenants.see", shown=("name", "title", "domains", "people", "applications"), page="tenant", add="tenant-new"
+    ),
+)
+
+RESOURCES: dict[str, Resource] = {each.name: each for each in _ALL}
+
+
+def rotate_keys(person: Any, *, keep_old: bool) -> str:
+    """A new signing key; answers its id. ``keep_old`` False: whatever the old ones signed is refused at once."""
+    return keys.rotate(by=person.username, keep_old=keep_old).kid

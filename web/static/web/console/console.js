@@ -1,0 +1,47 @@
+// Of every page of the console: times in the reader's zone, keys that lead somewhere, choosing rows, the menu of a narrow screen.
+document.documentElement.classList.add("ready")
+
+const relative = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto" })
+const exact = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "long" })
+const UNITS = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]]
+
+export function tellTimes(root = document) {
+  for (const each of root.querySelectorAll("time[datetime]")) {
+    const moment = new Date(each.dateTime), seconds = (moment - Date.now()) / 1000
+    if (isNaN(moment)) continue
+    const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1]
+    each.textContent = relative.format(Math.round(seconds / size), unit)
+    each.title = exact.format(moment)
+  }
+}
+
+let waiting = ""
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, [contenteditable], dialog")) return
+  const link = waiting === "g" && document.querySelector(`#nav a[data-key="${CSS.escape(event.key)}"]`)
+  if (link) link.click()
+  else if (event.key === "/") document.querySelector("[data-search]")?.focus()
+  else if (event.key === "?") document.getElementById("keys").showModal()
+  if (event.key === "/") event.preventDefault()
+  waiting = event.key
+})
+
+function count(form) {
+  const boxes = [...form.querySelectorAll("input[name=key]")]
+  form.classList.toggle("some", boxes.some((each) => each.checked))
+}
+document.addEventListener("change", ({ target }) => {
+  const form = target.closest("#rows form")
+  if (!form) return
+  if (target.matches("[data-all]")) for (const each of form.querySelectorAll("input[name=key]")) each.checked = target.checked
+  count(form)
+})
+
+document.querySelector(".menu")?.addEventListener("click", ({ currentTarget }) => {
+  const open = document.getElementById("nav").classList.toggle("open")
+  currentTarget.setAttribute("aria-expanded", open)
+})
+
+document.addEventListener("htmx:afterSwap", ({ target }) => tellTimes(target.parentNode ?? document))
+tellTimes()
+setInterval(() => tellTimes(), 30000)

@@ -1,0 +1,119 @@
+// Two things hang on the server's streams: the live feed, and parts of a page that are fetched anew when there is news of them.
+const clock = new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: "medium", hourCycle: "h23" })
+const day = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "full", timeStyle: "long" })
+
+// Goes on where it was when the line breaks. A browser does so by itself, but gives up for good once it was refused: then we ask again.
+// A tab that nobody looks at listens to nothing: over HTTP/1.1 a browser has six lines to a server, for all of its tabs.
+function listen(address, hears, tells = () => {}) {
+  let stream, timer, last = "", pause = 2000
+  const begin = () => {
+    clearTimeout(timer)
+    stream?.close()
+    if (document.hidden) return
+    const url = new URL(address, location)
+    if (last) url.searchParams.set("after", last)
+    stream = new EventSource(url)
+    stream.onopen = () => { pause = 2000; tells("live") }
+    stream.onerror = () => {
+      tells("lost")
+      if (stream.readyState !== EventSource.CLOSED) return
+      timer = setTimeout(begin, pause)
+      pause = Math.min(pause * 2, 60000)
+    }
+    for (const [name, hear] of Object.entries(hears)) stream.addEventListener(name, (event) => { last = event.lastEventId || last; hear(event) })
+  }
+  begin()
+  document.addEventListener("visibilitychange", begin)
+  addEventListener("pagehide", () => stream?.close())
+  addEventListener("pageshow", ({ persisted }) => persisted && begin())
+}
+
+const feed = document.getElementById("feed")
+if (feed) {
+  const most = Number(feed.dataset.most), state = document.getElementById("link"), held = document.getElementById("held"), pause = document.getElementById("pause")
+  const leftOut = document.getElementById("left-out"), nothing = document.getElementById("nothing"), words = pause.textContent
+  let waiting = [], missed = 0, paused = false, drawn = 0, line = ""
+
+  // What waits to be drawn is never more than the page can show: the older ones would scroll out at once.
+  const take = (event) => {
+    waiting.push(event)
+    if (waiting.length > most) missed += waiting.splice(0, waiting.length - most).length
+    drawn ||= requestAnimationFrame(draw)
+  }
+  const draw = () => {
+    drawn = 0
+    tell()
+    if (paused || !waiting.length) return
+    const rows = document.createDocumentFragment()
+    for (const event of waiting.reverse()) rows.append(row(JSON.parse(event)))
+    waiting = []
+    for (let over = feed.children.length + rows.children.length - most; over > 0; over--) feed.lastElementChild.remove()
+    feed.prepend(rows)
+    nothing.hidden = true
+  }
+  const tell = () => {
+    leftOut.hidden = !missed
+    leftOut.textContent = missed === 1 ? leftOut.dataset.one : leftOut.dataset.many.replace("{n}", missed.toLocaleString())
+    const shown = paused ? "paused" : line
+    held.textContent = paused && waiting.length ? `(${waiting.length})` : ""
+    if (state.classList.contains(shown)) return // said once, not at every row
+    state.className = `link-state muted ${shown}`
+    state.textContent = state.dataset[shown] ?? ""
+  }
+  const element = (name, text, url) => {
+    const found = document.createElement(url ? "a" : name)
+    found.textContent = text
+    if (url) found.href = url
+    return found
+  }
+  const moment = (at) => {
+    const found = element("time", clock.format(new Date(at)))
+    found.title = day.format(new Date(at))
+    return found
+  }
+  const row = ({ at, told }) => {
+    const found = document.createElement("li"), said = document.createElement("span")
+    if (told.tone) found.className = told.tone
+    said.className = "said"
+    said.append(...told.parts.map(([text, url]) => element("bdi", text, url)))
+    found.append(moment(at), said)
+    if (told.about.length) found.append(Object.assign(element("span", ...told.about), { className: "of" }))
+    return found
+  }
+
+  for (const time of feed.querySelectorAll("time")) time.replaceWith(moment(time.dateTime))
+  pause.hidden = false
+  pause.addEventListener("click", () => {
+    paused = !paused
+    pause.setAttribute("aria-pressed", paused)
+    pause.textContent = paused ? pause.dataset.go : words
+    draw()
+  })
+  listen(feed.dataset.stream, {
+    event: ({ data }) => take(data),
+    "left-out": ({ data }) => { missed += JSON.parse(data).count },
+  }, (now) => { line = now; tell() })
+}
+
+const FOCUSED = "a, button, summary, [tabindex]"
+for (const part of document.querySelectorAll("[data-changes]")) {
+  const every = Number(part.dataset.every ?? 300)
+  let next = 0, timer = 0
+  const renew = () => { timer ||= setTimeout(fetchAnew, Math.max(0, next - Date.now())) }
+  const fetchAnew = async () => {
+    next = Date.now() + every
+    timer = 0
+    const answer = await fetch(location, { headers: { Accept: "text/html" } }).catch(() => null)
+    if (!answer?.ok || answer.redirected) return
+    // Without its style element: that carries a nonce of its own, which this page's policy would report.
+    const page = new DOMParser().parseFromString((await answer.text()).replace(/<style[^]*?<\/style>/g, ""), "text/html")
+    const there = page.getElementById(part.id), here = document.getElementById(part.id)
+    if (!there) return
+    const focus = [...here.querySelectorAll(FOCUSED)].indexOf(document.activeElement), open = here.querySelector("details")?.open
+    here.replaceChildren(...there.childNodes)
+    if (open) here.querySelector("details")?.setAttribute("open", "")
+    if (focus >= 0) here.querySelectorAll(FOCUSED)[focus]?.focus({ preventScroll: true })
+    document.dispatchEvent(new CustomEvent("htmx:afterSwap", { bubbles: true }))
+  }
+  listen(part.dataset.changes, { changed: renew, event: renew }, (now) => { if (now === "live" && next) renew(); next ||= 1 })
+}

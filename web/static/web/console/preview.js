@@ -1,0 +1,7 @@
+// Shows a form's preview while one types; without this the button beside "Save" does.
+const button = document.querySelector("[data-preview]")
+let waiting
+button?.form.addEventListener("input", () => {
+  clearTimeout(waiting)
+  waiting = setTimeout(() => button.form.requestSubmit(button), 400)
+})
