@@ -1,5 +1,6 @@
 """The whole matrix, role by page and role by operation of the API; what belongs to another tenant does not exist."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -152,7 +153,7 @@ def operations() -> Iterator[tuple[str, str, str]]:
             for operation in view.operations:
                 for token in operation.auth_callbacks or []:
                     if hasattr(token, "operation"):
-                        address = f"/api{prefix}{path}".replace("{path:", "{").replace("{any:", "{").replace("{slug:", "{").replace("{int:", "{")
+                        address = re.sub(r"\{\w+:", "{", f"/api{prefix}{path}")
                         yield operation.methods[0], address, token.operation
 
 
