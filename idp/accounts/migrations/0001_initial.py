@@ -164,7 +164,11 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "indexes": [models.Index(fields=["tenant", "authenticated_at", "person", "address", "ended_at", "expires_at"], name="sessions_by_age")],
+                "indexes": [
+                    models.Index(
+                        fields=["tenant", "authenticated_at", "person", "address", "ended_at", "expires_at"], name="sessions_by_age"
+                    )
+                ],
             },
         ),
         migrations.AddIndex(

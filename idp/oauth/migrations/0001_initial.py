@@ -196,7 +196,11 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "indexes": [models.Index(fields=["tenant", "created_at", "person", "application", "revoked_at", "expires_at"], name="families_by_age")],
+                "indexes": [
+                    models.Index(
+                        fields=["tenant", "created_at", "person", "application", "revoked_at", "expires_at"], name="families_by_age"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
