@@ -5,7 +5,17 @@ from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
 from django.utils.translation import gettext_lazy as _
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 from blueprints.tags import Secret
 from flows.document import DesignationName, FlowDocument, Name
@@ -89,7 +99,7 @@ class PersonDocument(Document):
     email: Annotated[str, AfterValidator(fold)] = setting("", title=_("Email address"))
     email_verified: bool = setting(False, title=_("The address was verified"))
     password: SecretText = setting("", title=_("Password"))
-    attributes: dict[str, str | int | float | bool | None] = setting(
+    attributes: dict[str, str | int | FiniteFloat | bool | None] = setting(
         {}, title=_("Attributes"), description=_("Conditions read them as person.attributes.…")
     )
     active: bool = setting(True, title=_("May sign in"))

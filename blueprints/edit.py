@@ -23,7 +23,6 @@ from blueprints.read import Located, Problem, told
 from idp.accounts.many import LastAdministrator
 from idp.tenancy.scope import current_tenant
 
-EDITABLE = tuple(kind for kind in KINDS if kind != "flow")  # a flow has drafts and versions of its own
 _TRIES = 5
 
 

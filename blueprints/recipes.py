@@ -15,7 +15,7 @@ from blueprints import edit
 from flows.settings import Text, setting
 from idp.oauth.clients import STANDARD_SCOPES, describe_scopes, new_secret, scope_names
 
-_NAME = 50  # the longest name of an application
+_NAME = 50  # the longest name of an application or a flow
 _OWN = ("openid", "offline_access")  # part of the recipe, never asked for
 _ADMINISTRATION = ("foyer:read", "foyer:write")
 
@@ -174,9 +174,14 @@ def make(recipe: Recipe, answers: Answers, *, by: str) -> Made:
 
 
 def name_from(title: str) -> str:
-    """The name of an application with this title: its letters and digits in lower case, with dashes between."""
+    """The name of an application with this title; a made-up one where the title has no letter that a name may have."""
+    return dashed(title) or f"application-{uuid4().hex[:6]}"
+
+
+def dashed(title: str) -> str:
+    """The letters and digits of a title in lower case, with dashes between, as names are written; "" where it has none."""
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_NAME].strip("-") or f"application-{uuid4().hex[:6]}"
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_NAME].strip("-")
 
 
 def _by_question(errors: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:

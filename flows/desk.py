@@ -1,15 +1,13 @@
 """What an editor has before them: the draft of a flow, or else its live version, with a mark that changes when anybody edits it."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from flows.document import FlowDocument
-from flows.lint import Finding
 from flows.models import Flow
-from flows.versions import DraftMoved, NoSuchVersion, RefusedFlow, draft_of, parse, save_draft
+from flows.versions import DraftMoved, NoSuchVersion, draft_of, parse, save_draft, storable
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,6 @@ def keep(name: str, document: FlowDocument, *, by: str, mark: str) -> Desk:
 
 def begin(document: FlowDocument, *, by: str) -> bool:
     """A first draft of a new flow; False where the name is taken already. Raises RefusedFlow."""
-    storable(document)
     if Flow.objects.filter(name=document.flow).exists():
         return False
     try:
@@ -68,25 +65,3 @@ def begin(document: FlowDocument, *, by: str) -> bool:
     except DraftMoved:
         return False
     return True
-
-
-def storable(document: FlowDocument) -> None:
-    """Settings are open: what no database keeps as JSON (NaN, NUL, half of a surrogate pair) is refused here. Raises RefusedFlow."""
-    try:
-        json.dumps(document.as_json(), ensure_ascii=False, allow_nan=False).encode()
-    except ValueError:
-        raise RefusedFlow([Finding((), "There is a number or a text in it that cannot be stored.")]) from None
-    if any("\0" in text for text in _texts(document.as_json())):
-        raise RefusedFlow([Finding((), "A text has no NUL character.")])
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, each in value.items():
-            yield key
-            yield from _texts(each)
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _texts(each)

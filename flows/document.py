@@ -1,6 +1,7 @@
 """The flow document: the same in YAML, in the API, in the database and under the builder; one validator for all of them."""
 
 import difflib
+from datetime import datetime
 from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9_-]{0,48}[a-z0-9])?$")]
 StepName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9_.-]{0,78}[a-z0-9])?$")]
 MAX_DEPTH = 5
 _KINDS = ("stage", "group", "flow")
+_CENTURY = 100 * 365 * 24 * 3600  # seconds
 
 
 def _known(designation: str) -> str:
@@ -101,6 +103,16 @@ class Circumstances(_Part):
     @classmethod
     def _is_an_address(cls, value: str) -> str:
         return str(ip_address(value)) if value else value
+
+    @field_validator("time", "device_age", "session_age")
+    @classmethod
+    def _can_be_counted(cls, value: datetime | int | None) -> datetime | int | None:
+        """A moment less an age is still a moment, in every zone."""
+        if isinstance(value, int) and value > _CENTURY:
+            raise ValueError("at most a hundred years")
+        if isinstance(value, datetime) and not 1970 <= value.year < 3000:
+            raise ValueError("a year from 1970 to 2999")
+        return value
 
 
 Answers = dict[str, dict[str, Any] | Literal["passes", "refuses"]]

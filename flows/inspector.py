@@ -70,9 +70,13 @@ def inspect(identifier: str) -> Inspection:
     )
 
 
-def look_into(identifier: str, *, by: str) -> Inspection:
-    """The same, and that somebody has looked is written down, because it is about a person; raises NoSuchRun."""
+def look_into(identifier: str, *, by: str, flow: str = "") -> Inspection:
+    """The same, and that somebody has looked is written down, because it is about a person; raises NoSuchRun, also for a run of
+    another ``flow`` than the one that is named.
+    """
     found = inspect(identifier)
+    if flow and found.flow != flow:
+        raise NoSuchRun(NoSuchRun.__doc__)
     publish("flow.inspected", actor=by, target=found.flow, run=found.run)
     return found
 

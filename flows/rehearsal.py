@@ -9,23 +9,25 @@ from flows.lint import Finding
 from flows.simulate import NobodyThere, Report, ending, simulate
 
 
-def rehearse(document: FlowDocument, parts: Mapping[str, FlowDocument]) -> list[Finding]:
+def rehearse(document: FlowDocument, parts: Mapping[str, FlowDocument], *, names: bool = True) -> list[Finding]:
     """A finding for each expectation that was not met, none when all tests pass; nothing is written.
 
-    Tests come from whoever may edit a flow, so a password or code in them is never judged.
+    Tests come from whoever may edit a flow, so a password or code in them is never judged. ``names``: False on behalf of
+    whoever may not look at people: whether a condition applied to one would tell their groups and attributes, so nobody is walked.
     """
-    return [finding for findings in by_test(document, parts) for finding in findings]
+    return [finding for findings in by_test(document, parts, names=names) for finding in findings]
 
 
-def by_test(document: FlowDocument, parts: Mapping[str, FlowDocument]) -> list[list[Finding]]:
+def by_test(document: FlowDocument, parts: Mapping[str, FlowDocument], *, names: bool = True) -> list[list[Finding]]:
     """The same for each test, in their order."""
-    return [list(_run(at, test, document, parts)) for at, test in enumerate(document.tests)]
+    return [list(_run(at, test, document, parts, names=names)) for at, test in enumerate(document.tests)]
 
 
-def _run(at: int, test: FlowTest, document: FlowDocument, parts: Mapping[str, FlowDocument]) -> Iterator[Finding]:
-    real = isinstance(test.person, str)  # whoever wrote the test need not be allowed to look at them
+def _run(at: int, test: FlowTest, document: FlowDocument, parts: Mapping[str, FlowDocument], *, names: bool) -> Iterator[Finding]:
+    real = isinstance(test.person, str)  # values are left out for them: whoever wrote the test need not be allowed to look at them
+    seen = real and names
     try:
-        reports = simulate(document, test.answers, parts=parts, person=test.person, request=test.request, judges=False, names=real)
+        reports = simulate(document, test.answers, parts=parts, person=test.person, request=test.request, judges=False, names=seen)
     except NobodyThere as nobody:
         yield Finding(("tests", at, "person"), f"{test.name}: {nobody}")
         return

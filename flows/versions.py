@@ -1,5 +1,6 @@
 """The verbs of flows: edit a draft, publish a version, roll back, find the live one."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
@@ -64,11 +65,13 @@ def publish(document: FlowDocument, *, by: str, note: str = "") -> Published:
     return store(prepare(document), by=by, note=note)
 
 
-def prepare(document: FlowDocument, parts: Mapping[str, FlowDocument] | None = None) -> Prepared:
-    """Checks a document without writing: lint, and its tests. ``parts``: sub-flows that are not published yet. Raises RefusedFlow."""
+def prepare(document: FlowDocument, parts: Mapping[str, FlowDocument] | None = None, *, names: bool = True) -> Prepared:
+    """Checks a document without writing: lint, and its tests. ``parts``: sub-flows that are not published yet. ``names``: False on
+    behalf of whoever may not look at people (flows/rehearsal.py). Raises RefusedFlow.
+    """
     used = sub_flows(document, parts or {})
     findings = errors_of([*lint(document, used), *_circles(document, used)])
-    findings = findings or rehearse(document, used)
+    findings = findings or rehearse(document, used, names=names)
     if findings:
         raise RefusedFlow(findings)
     return Prepared(document, {name: part.as_json() for name, part in sorted(used.items())})
@@ -113,8 +116,9 @@ def roll_back(name: str, number: int, *, by: str, note: str = "") -> Version:
 def save_draft(name: str, document: Mapping[str, Any], *, by: str, revision: int | None) -> Draft:
     """Keeps what is being edited, right or wrong, beside the live version.
 
-    ``revision``: the one that was edited, None for a first draft. Raises DraftMoved when somebody was faster.
+    ``revision``: the one that was edited, None for a first draft. Raises DraftMoved when somebody was faster, or RefusedFlow.
     """
+    storable(document)
     flow = Flow.objects.filter(name=name).first()
     if flow is None:
         designation = document.get("for")
@@ -131,19 +135,30 @@ def save_draft(name: str, document: Mapping[str, Any], *, by: str, revision: int
     return Draft.objects.get(flow=flow)
 
 
+def storable(document: FlowDocument | Mapping[str, Any]) -> None:
+    """Settings are open: what no database keeps as JSON (NaN, NUL, half of a surrogate pair) is refused here. Raises RefusedFlow."""
+    try:
+        told = document.as_json() if isinstance(document, FlowDocument) else document
+        json.dumps(told, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
+        raise RefusedFlow([Finding((), "There is a number or a text in it that cannot be stored.")]) from None
+    if any("\0" in text for text in _texts(told)):
+        raise RefusedFlow([Finding((), "A text has no NUL character.")])
+
+
 def draft_of(name: str) -> Draft | None:
     """The draft of this flow."""
     return Draft.objects.filter(flow__name=name).select_related("flow", "base").first()
 
 
-def publish_draft(name: str, *, by: str, note: str = "", revision: int | None = None) -> Published:
-    """Publishes the draft and puts it away. Raises NoSuchVersion, DraftMoved or RefusedFlow."""
+def publish_draft(name: str, *, by: str, note: str = "", revision: int | None = None, names: bool = True) -> Published:
+    """Publishes the draft and puts it away. ``names``: as :func:`prepare`. Raises NoSuchVersion, DraftMoved or RefusedFlow."""
     draft = draft_of(name)
     if draft is None:
         raise NoSuchVersion(NoSuchVersion.__doc__)
     if revision is not None and draft.revision != revision:
         raise DraftMoved(draft.revision)
-    prepared = prepare(parse({**draft.document, "flow": name}))
+    prepared = prepare(parse({**draft.document, "flow": name}), names=names)
     with transaction.atomic():
         published = store(prepared, by=by, note=note)
         if not Draft.objects.filter(pk=draft.pk, revision=draft.revision).delete()[0]:
@@ -259,6 +274,18 @@ def circle(parts: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
     except CycleError as found:
         return tuple(reversed(found.args[1]))
     return ()
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield key
+            yield from _texts(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(each)
 
 
 def _circles(document: FlowDocument, used: Mapping[str, FlowDocument]) -> Iterator[Finding]:

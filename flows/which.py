@@ -31,11 +31,6 @@ class Chosen:
     live: bool = False
     revision: int = 0
 
-    @property
-    def is_draft(self) -> bool:
-        """Whether it may still change."""
-        return self.which == DRAFT
-
 
 def choose(name: str, which: str = "") -> Chosen:
     """The flow in this state; without one its draft if there is any, else what is live.

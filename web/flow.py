@@ -70,7 +70,7 @@ def flow(request: HttpRequest, run: str) -> HttpResponse:
 
 def _is_ours(url: str) -> bool:
     """Whether this is a page of this very site, so that a link cannot lead from our sign-in to somewhere else."""
-    return len(url) < 2000 and url.startswith("/") and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
+    return len(url) < 2000 and url.startswith("/") and url.isprintable() and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
 
 
 def _fields(posted: QueryDict) -> QueryDict:

@@ -11,7 +11,6 @@ from blueprints.document import KINDS as DOCUMENTS
 from blueprints.read import Located
 
 Action = Literal["create", "update", "delete", "unchanged"]
-Reveal = Callable[[Any], str | None]  # the value of a !secret, or of a text as it stands; None where it is missing
 BY = "blueprint"
 HIDDEN = "•••"
 _FEW = 100

@@ -48,6 +48,8 @@ def publish_many(kind: str, subjects: list[tuple[str, str, str]], *, actor: str 
 
     It wakes nobody: so many wake-ups would hold up everything else, and whoever listens looks into the table twice a second.
     """
+    if not subjects:
+        return
     log.info(kind, extra={"count": len(subjects)})
     now, owner = timezone.now(), current_tenant()
     known = {"tenant": owner, "at": now, "kind": kind, "actor": actor[:150]}

@@ -11,7 +11,6 @@ from django.utils import timezone
 from idp.events.bus import newest
 from idp.events.models import Event
 
-AREAS = ("session", "device", "tokens", "flow", "client", "person", "application", "blueprint")
 _PAST = timedelta(days=1)
 _LONGEST = 400
 

@@ -10,7 +10,7 @@ from idp.events.bus import known_kinds
 from idp.events.models import Event
 from idp.listing import BadWish, Column, Filter, Listing
 
-_AREAS = (
+AREAS = (
     ("session", _("Sign-ins and sessions")),
     ("device", _("Devices")),
     ("tokens", _("Tokens")),
@@ -32,6 +32,8 @@ def _moment(path: str) -> Any:
             raise BadWish("A time is written like 2026-11-21T10:00:00Z.") from None
         if moment.tzinfo is None:
             raise BadWish("A time names its zone, like 2026-11-21T10:00:00Z.")
+        if not 1970 <= moment.year < 3000:  # at either end of the calendar it is no moment in every zone
+            raise BadWish("A time lies between 1970 and 2999.")
         return rows.filter(**{path: moment})
 
     return narrow
@@ -57,7 +59,7 @@ EVENTS = Listing(
     ),
     filters=(
         Filter("kind", _("What"), lambda rows, value: rows.filter(kind=value)),
-        Filter("area", _("About"), _area, lambda: _AREAS),
+        Filter("area", _("About"), _area, lambda: AREAS),
         Filter("actor", _("Who"), lambda rows, value: rows.filter(actor=value)),
         Filter("target", _("To what"), lambda rows, value: rows.filter(target=value)),
         Filter("since", _("Since"), _moment("at__gte")),

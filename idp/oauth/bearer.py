@@ -20,10 +20,12 @@ class Opened:
 def open_token(access_token: str, issuer: str) -> Opened:
     """What this access token of the tenant in scope stands for now; raises InvalidToken.
 
-    A token of a revoked family or of a person who became inactive opens nothing, however long it would still live.
+    A token of a revoked family or of a person who became inactive opens nothing, however long it would still live; and a scope that
+    was taken from the application is in none of its tokens any more.
     """
     claims = keys.verify(access_token, typ="at+jwt", issuer=issuer)
     family = tokens.living_family(str(claims.get("jti", "")).partition(".")[0]) if claims else None
     if claims is None or family is None or family.issuer != issuer or not clients.still_good(family):
         raise InvalidToken
-    return Opened(family.person, family.application, frozenset(str(claims.get("scope", "")).split()))
+    scopes = clients.allowed_scopes(family.application, str(claims.get("scope", "")).split())
+    return Opened(family.person, family.application, frozenset(scopes))

@@ -86,7 +86,8 @@ def may_use(person: Person, application: Application) -> bool:
 def still_good(family: TokenFamily) -> bool:
     """Whether whoever acts with these tokens still may: the person, or the application for itself."""
     if family.person is None:
-        return family.application.is_active and CLIENT_CREDENTIALS in family.application.grants
+        application = family.application
+        return application.is_active and application.confidential and CLIENT_CREDENTIALS in application.grants
     return may_use(family.person, family.application) and not outdated(family.person, family.authenticated_at)
 
 

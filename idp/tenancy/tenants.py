@@ -55,6 +55,19 @@ def check_domains(name: str, domains: Iterable[str]) -> None:
         raise ValidationError({"domains": problems})
 
 
+def taken_over(name: str, domains: Iterable[str]) -> list[str]:
+    """Those of these domains that ``name`` has not yet and that would take visitors of another tenant: one below its wildcard, which
+    comes before it, or a wildcard above one of its domains, whose new ones would then lead elsewhere.
+    """
+    rows = Domain.objects.values_list("name", "tenant__name")
+    mine, theirs = ({each for each, owner in rows if (owner == name) is own} for own in (True, False))
+    return [each for each in domains if each not in mine and any(_covers(each, other) or _covers(other, each) for other in theirs)]
+
+
+def _covers(wide: str, narrow: str) -> bool:
+    return wide.startswith("*.") and wide != narrow and narrow.removeprefix("*").endswith(wide[1:])
+
+
 def by_name(name: str) -> Tenant | None:
     """The tenant with this name, or None."""
     return Tenant.objects.filter(name=name).first()

@@ -183,6 +183,16 @@ def test_two_first_drafts_at_the_same_moment(transactional_db: None, tenants: di
         assert [draft.author for draft in Draft.objects.all()] == kept
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "a\0b", "\ud800"], ids=["nan", "infinity", "NUL", "surrogate"])
+def test_what_no_database_keeps_is_no_draft(acme: Tenant, value: Any) -> None:
+    """However it came: the verb itself refuses it, deep down in settings and as a key."""
+    for free in ({"deep": [{"down": value}]}, {str(value): 1} if isinstance(value, str) else [value]):
+        document = {"title": "T", "steps": [{"stage": "deny", "settings": {"free": free}}]}
+        with pytest.raises(RefusedFlow):
+            save_draft("fresh", document, by="alice", revision=None)
+    assert not Flow.objects.filter(name="fresh").exists()
+
+
 def test_a_draft_of_a_new_flow_is_no_flow_yet(acme: Tenant, other: Tenant, door: Doors) -> None:
     """It stands in nobody's way: neither as the tenant's own flow nor at the door; and the neighbour does not see it."""
     save_draft("sign-in", {"for": "authentication", "title": "Sign in"}, by="alice", revision=None)

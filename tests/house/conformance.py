@@ -3,6 +3,7 @@
 import ast
 import re
 from collections import defaultdict
+from functools import lru_cache
 
 from tests.house.source import ROOT, Module, tracked
 
@@ -20,6 +21,7 @@ M: metadata (RFC 8414) · J: access tokens (RFC 9068) · X: cross-device flows. 
 """
 
 
+@lru_cache(maxsize=1)
 def proofs() -> dict[str, list[str]]:
     """Rule to tests, from the docstrings that begin with rule numbers."""
     found: dict[str, list[str]] = defaultdict(list)

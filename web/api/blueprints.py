@@ -19,9 +19,9 @@ calls = Calls("blueprints")
 _SEE: dict[str, Any] = {"needs": "blueprints.see"}
 
 
-@calls.add("POST", "/plan", needs="blueprints.apply", name="plan-blueprint", answers={200: say.BlueprintPlan}, writes=False)
+@calls.add("POST", "/plan", needs="blueprints.apply", name="plan-blueprint", answers={200: say.BlueprintPlan})
 def plan(request: HttpRequest, body: say.PlanWish) -> HttpResponse:
-    """What applying a blueprint would do. Nothing is written."""
+    """What applying a blueprint would do. Nothing is written; that a password in it is what is stored shows, so to read is not enough."""
     return answer(_told(plan_sent(body.text, person=request.auth, name=body.name, prune=body.prune)))  # type: ignore[attr-defined]
 
 

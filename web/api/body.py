@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from functools import wraps
+from math import isfinite
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -17,7 +18,9 @@ class BodyParser(Parser):
     """Stricter than the framework's: what it refuses is a BadBody."""
 
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
-        """The object, with no NUL and no half of a surrogate pair in any text (RFC 8259 section 8.2), nested 20 deep at most."""
+        """The object, with no NUL and no half of a surrogate pair in any text (RFC 8259 section 8.2), no number that is
+        infinite (1e999, section 6), nested 20 deep at most.
+        """
         try:
             body = json.loads(request.body, parse_constant=_no_number)
         except (ValueError, RecursionError):
@@ -53,6 +56,8 @@ def _clean(value: Any, depth: int = _DEPTH) -> Any:
             return value.encode().decode().replace("\0", "")
         except UnicodeEncodeError:
             raise BadBody("A text is not valid Unicode.") from None
+    if isinstance(value, float) and not isfinite(value):
+        raise BadBody("A number is too large.")
     if isinstance(value, dict):
         return {_clean(name): _clean(each, depth - 1) for name, each in value.items()}
     return [_clean(each, depth - 1) for each in value] if isinstance(value, list) else value

@@ -1,5 +1,7 @@
 """What the objects of the API have beside the operations that all have: who am I, keys, secrets, ways in, the tenant's face, tenants."""
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -7,9 +9,9 @@ from ninja import Router
 
 from blueprints import edit
 from blueprints.tenants import Wanted, make
-from idp.accounts import recovery
+from idp.accounts import credentials, recovery
 from idp.accounts.people import by_username
-from idp.accounts.roles import operations_of, require_over
+from idp.accounts.roles import operations_of, require_domains, require_to_let_in
 from idp.oauth.clients import renew_secret
 from idp.outbox.listings import MAILS
 from idp.tenancy.scope import current_tenant
@@ -51,12 +53,21 @@ def renew(request: HttpRequest, key: str) -> HttpResponse:
 @_PEOPLE.add("POST", "/{any:key}/recovery-link", needs="people.help", name="make-recovery-link", answers={200: say.WayIn})
 def way_in(request: HttpRequest, key: str) -> HttpResponse:
     """A link that lets them in once to set a new password, said only in this answer."""
-    person = by_username(key)
-    if person is None:
-        raise NoSuchThing(NoSuchThing.__doc__)
-    require_over(request.auth, person.role)  # type: ignore[attr-defined]
-    token = recovery.make_link(person, by=request.auth.username)  # type: ignore[attr-defined]
+    token = recovery.make_link(_let_in(request, key), by=request.auth.username)  # type: ignore[attr-defined]
     return answer({"recovery_url": request.build_absolute_uri(reverse("recover", args=[token]))})
+
+
+@_PEOPLE.add("POST", "/{any:key}/recovery-mail", needs="people.help", name="mail-recovery-link", answers={200: say.Acted}, fails=(409,))
+def mail_way_in(request: HttpRequest, key: str) -> HttpResponse:
+    """The same link, sent to the person's own address and said nowhere else."""
+    recovery.mail_link(_let_in(request, key), request.build_absolute_uri("/").rstrip("/"), by=request.auth.username)  # type: ignore[attr-defined]
+    return answer({"changed": True})
+
+
+@_PEOPLE.add("POST", "/{any:key}/forget-factors", needs="people.help", name="forget-factors", answers={200: say.Acted})
+def forget_factors(request: HttpRequest, key: str) -> HttpResponse:
+    """Takes away all that they hold beside a password: for somebody who lost it. They set it up anew themselves."""
+    return answer({"changed": bool(credentials.remove_all(_let_in(request, key), by=request.auth.username))})  # type: ignore[attr-defined]
 
 
 @_BRANDING.add("GET", "", needs="branding.see", name="get-branding", answers={200: shown("tenant"), 304: None}, headers=("If-None-Match",))
@@ -80,7 +91,9 @@ def change(request: HttpRequest) -> HttpResponse:
     name = current_tenant().name
     current = edit.current("tenant", name)
     expect = check(request, current.etag if current else None)
-    edit.save("tenant", document(request, "tenant", name), by=request.auth.username, expect=expect, new=False)  # type: ignore[attr-defined]
+    said = document(request, "tenant", name)
+    require_domains(request.auth, said.get("domains", ()))  # type: ignore[attr-defined]
+    edit.save("tenant", said, by=request.auth.username, expect=expect, new=False)  # type: ignore[attr-defined]
     return kept("tenant", name)
 
 
@@ -91,6 +104,15 @@ def make_tenant(request: HttpRequest, body: say.NewTenant) -> HttpResponse:
     host = request.get_host().rpartition(":")
     port = f":{host[2]}" if host[1] and host[2].isdigit() else ""
     return answer({"recovery_url": f"{request.scheme}://{body.domain}{port}{reverse('recover', args=[made.token])}"}, 201)
+
+
+def _let_in(request: HttpRequest, key: str) -> Any:
+    """The person, if whoever asks may give them a way in; raises NoSuchThing or NotAllowed."""
+    person = by_username(key)
+    if person is None:
+        raise NoSuchThing(NoSuchThing.__doc__)
+    require_to_let_in(request.auth, person)  # type: ignore[attr-defined]
+    return person
 
 
 ROUTERS: tuple[tuple[str, Router], ...] = (

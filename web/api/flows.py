@@ -11,9 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 from flows import versions
 from flows.difference import difference
 from flows.document import Name
-from flows.executor import NoSuchRun
 from flows.funnel import funnel
-from flows.inspector import inspect
+from flows.inspector import look_into
 from flows.lint import Finding, lint
 from flows.listings import RUNS, VERSIONS
 from flows.rehearsal import rehearse
@@ -21,7 +20,6 @@ from flows.simulate import ending, simulate
 from flows.versions import RefusedFlow, draft_of, version_of
 from flows.which import choose
 from idp.accounts.roles import may, require
-from idp.events.bus import publish
 from web.api import flow_schemas as say
 from web.api.answers import answer, empty
 from web.api.body import BodyParser
@@ -72,8 +70,10 @@ def put_draft(request: HttpRequest, name: str) -> HttpResponse:
 @calls.add("DELETE", "/{slug:name}/draft", needs="flows.edit", name="delete-draft", answers={204: None}, fails=(412,), headers=_BOTH)
 def delete_draft(request: HttpRequest, name: str) -> HttpResponse:
     """Throws it away. This cannot be undone."""
-    check(request, _state(_draft(name)))
-    versions.discard_draft(name, by=request.auth.username)  # type: ignore[attr-defined]
+    draft = _draft(name)
+    check(request, _state(draft))
+    if not versions.discard_draft(name, by=request.auth.username, revision=draft.revision):  # type: ignore[attr-defined]
+        raise versions.DraftMoved(draft.revision)
     return empty(204)
 
 
@@ -90,7 +90,9 @@ def publish_flow(request: HttpRequest, name: str, body: say.Publish) -> HttpResp
     """Makes the draft the live version; lint and the flow's own tests come first."""
     draft = _draft(name)
     check(request, _state(draft))
-    published = versions.publish_draft(name, by=request.auth.username, note=body.note, revision=draft.revision)  # type: ignore[attr-defined]
+    person = request.auth  # type: ignore[attr-defined]
+    more: dict[str, Any] = {"note": body.note, "revision": draft.revision, "names": may(person, "people.see")}
+    published = versions.publish_draft(name, by=person.username, **more)
     return answer({"version": published.version.number, "changed": published.changed})
 
 
@@ -144,13 +146,12 @@ def check_flow(request: HttpRequest, name: str, body: say.Which) -> HttpResponse
     """What is wrong with it, and which of its own tests fail; nothing is written."""
     chosen = choose(name, body.which)
     found = lint(chosen.document, chosen.parts)
-    failed = [] if versions.errors_of(found) else rehearse(chosen.document, chosen.parts)
+    names = may(request.auth, "people.see")  # type: ignore[attr-defined]
+    failed = [] if versions.errors_of(found) else rehearse(chosen.document, chosen.parts, names=names)
     return answer({"findings": _findings(found), "tests": _findings(failed)})
 
 
-@calls.add(
-    "POST", "/{slug:name}/simulate", needs="flows.edit", name="simulate-flow", answers={200: say.FlowWalk}, fails=(409,), writes=False
-)
+@calls.add("POST", "/{slug:name}/simulate", name="simulate-flow", answers={200: say.FlowWalk}, fails=(409,), writes=False, **_SEE)
 def walk(request: HttpRequest, name: str, body: say.Walk) -> HttpResponse:
     """A dry run: what each step would do and why; nothing is written, nothing is sent."""
     if isinstance(body.person, str) and body.person:
@@ -174,11 +175,7 @@ def counts(request: HttpRequest, name: str, version: int | None = Query(None, ge
 @calls.add("GET", "/{slug:name}/runs/{slug:run}", needs="runs.see", name="inspect-run", answers={200: say.FlowRun})
 def inspect_run(request: HttpRequest, name: str, run: str) -> HttpResponse:
     """One run: its path with the reasons, its facts without secrets. It is about a person; that somebody looked is written down."""
-    found = inspect(run)
-    if found.flow != name:
-        raise NoSuchRun(NoSuchRun.__doc__)
-    publish("flow.inspected", actor=request.auth.username, target=found.flow, run=found.run)  # type: ignore[attr-defined]
-    return answer(asdict(found))
+    return answer(asdict(look_into(run, by=request.auth.username, flow=name)))  # type: ignore[attr-defined]
 
 
 router = calls.router

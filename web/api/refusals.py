@@ -12,6 +12,7 @@ from blueprints.export import NoSuchFlow
 from blueprints.read import MAX_PROBLEMS, BadBlueprint
 from flows.simulate import NobodyThere
 from flows.versions import DraftMoved, NoSuchVersion, RefusedFlow
+from idp.accounts.recovery import NoAddress
 from idp.accounts.roles import NotAllowed
 from idp.listing import BadWish
 from idp.oauth.clients import NotRenewed
@@ -69,6 +70,7 @@ _SIMPLE: dict[type[Exception], tuple[int, str]] = {
     BadBody: (400, "invalid_request"),
     NobodyThere: (409, "refused"),
     NotRenewed: (409, "refused"),
+    NoAddress: (409, "refused"),
 }
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from blueprints import edit
+from idp.accounts.roles import require_domains
 from idp.tenancy.hosts import host_name
 from idp.tenancy.scope import current_tenant
 from web.console.frame import Page, see, show
@@ -33,6 +34,7 @@ def branding(request: HttpRequest) -> HttpResponse:
         said, errors = _said(request, known.document)
         etag = request.POST.get("etag", "")
         if not errors:
+            require_domains(request.person, said["domains"])  # type: ignore[attr-defined]
             try:
                 saved = edit.save("tenant", said, by=request.person.username, expect=etag, new=False)  # type: ignore[attr-defined]
             except edit.Refused as refused:

@@ -11,14 +11,14 @@ from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
 from flows.designations import DESIGNATIONS
-from flows.desk import Desk, desk, keep, storable
+from flows.desk import Desk, desk, keep
 from flows.difference import Change as Difference
 from flows.difference import difference
 from flows.document import FlowDocument
 from flows.drawing import CannotEdit, Card, Place, draw, spot, spots
 from flows.edit import EDIT, Add, Change, Edited, edit
 from flows.lint import Finding, lint
-from flows.versions import DraftMoved, NoSuchVersion, RefusedFlow, live_parts, parse, unfit
+from flows.versions import DraftMoved, NoSuchVersion, RefusedFlow, live_parts, parse, storable, unfit
 from web.console import builder_panel as panels
 from web.console.builder_cards import cards_of, place_of, written
 from web.console.builder_yaml import BadText, Fault, read_text, text_of
@@ -71,13 +71,9 @@ def builder(request: HttpRequest, name: str) -> HttpResponse:
 def change(request: HttpRequest, name: str) -> HttpResponse:
     """One edit of the document that the page shows: saved if nobody was faster; otherwise both are shown, and nothing is lost."""
     bench = _bench(name)
-    try:
-        if bench.document is not None or request.POST.get("_base"):
-            purpose = {"for": bench.document.designation} if bench.document else {}
-            bench.document = parse({**_json(request.POST.get("_base", "")), "flow": name, **purpose})
-            storable(bench.document)
-    except (TypeError, RefusedFlow):
-        raise Http404 from None
+    if bench.document is not None or request.POST.get("_base"):
+        purpose = {"for": bench.document.designation} if bench.document else {}
+        bench.document = _carried(request, name, **purpose)
     bench.mark, bench.opened = request.POST.get("_mark", ""), request.POST.get("_open", PALETTE)
     try:
         edited = _edited(bench, request)
@@ -194,10 +190,9 @@ def _refuse(bench: Bench, refused: RefusedFlow) -> None:
 def check(request: HttpRequest, name: str) -> HttpResponse:
     """What is wrong with a condition while it is typed: ``[{"message": …, "level": …}]``; nothing is saved."""
     try:
-        document = parse({**_json(request.POST.get("_base", "")), "flow": name})
         step = _place(request.POST.get("_step", ""))
-        typed = edit(document, Change(step=step, when=request.POST.get("_source", ""))).document
-    except (TypeError, ValidationError, RefusedFlow, CannotEdit):
+        typed = edit(_carried(request, name), Change(step=step, when=request.POST.get("_source", ""))).document
+    except (ValidationError, RefusedFlow, CannotEdit):
         raise Http404 from None
     found = [each for each in lint(typed, live_parts()) if place_of(each.path) == step and each.path[-1] == "when"]
     return JsonResponse([{"message": each.message, "level": each.level} for each in found], safe=False)
@@ -273,6 +268,16 @@ def _listed(document: FlowDocument, findings: Sequence[Finding]) -> list[dict[st
         {"level": finding.level, "message": finding.message, "step": ids.get(place, ""), "place": written(place) if place in ids else ""}
         for finding, place in places
     ]
+
+
+def _carried(request: HttpRequest, name: str, **kept: str) -> FlowDocument:
+    """The document that the page has shown, as its forms carry it; 404 for what no page of ours has put there."""
+    try:
+        document = parse({**_json(request.POST.get("_base", "")), "flow": name, **kept})
+        storable(document)
+    except (TypeError, RefusedFlow):
+        raise Http404 from None
+    return document
 
 
 def _json(text: str) -> Any:

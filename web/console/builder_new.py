@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 import blueprints
 from blueprints.nodes import parse as nodes_of
+from blueprints.recipes import dashed
 from flows.designations import DESIGNATIONS, PART
 from flows.desk import begin, desk
 from flows.document import FlowDocument
@@ -70,7 +71,7 @@ def shipped() -> dict[str, FlowDocument]:
 def _document(form: NewFlow) -> FlowDocument | None:
     """The draft for which the form asks; None where something is wrong with it, which is then noted."""
     first = _first(form)
-    name = form.name or re.sub(r"[^a-z0-9]+", "-", form.title.lower()).strip("-")[:50].strip("-")
+    name = form.name or dashed(form.title)
     designation = form.designation or (first.designation if first else "")
     if designation not in DESIGNATIONS:
         form.errors["designation"] = _("Choose what it is for.")

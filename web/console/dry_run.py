@@ -121,7 +121,7 @@ def trial(request: HttpRequest, name: str) -> HttpResponse:
     walker = read(request.GET, may_name=_may_name(request))
     context = {**found.frame, **_form(request, walker), **_walked(request, found.chosen, walker)}
     if "tests" in request.GET:
-        context["tests"] = _tests(found.chosen)
+        context["tests"] = _tests(found.chosen, names=_may_name(request))
     return show(request, "console/dry_run_part.html" if by_htmx(request, "path") else "console/dry_run.html", title=name, **context)
 
 
@@ -172,7 +172,6 @@ def _form(request: HttpRequest, walker: Walker) -> dict[str, Any]:
     invented = None if isinstance(walker.person, str) else walker.person
     held = said.getlist("credentials") if "credentials" in said else list(invented.credentials if invented else ["password"])
     return {
-        "walker": walker,
         "errors": walker.errors,
         "may_name": _may_name(request),
         "said": said,
@@ -308,10 +307,10 @@ def _test(name: str, walker: Walker, reports: list[Report], answers: Any) -> Flo
     return FlowTest.model_validate({**values, "answers": given, "expect": expect, "ends": ending(reports)})
 
 
-def _tests(chosen: Chosen) -> list[tuple[str, list[str], str]]:
+def _tests(chosen: Chosen, *, names: bool) -> list[tuple[str, list[str], str]]:
     """Each test with what failed, and the address of its walk."""
     steps = [box.id for box in lay_out(chosen.document, chosen.parts).boxes if box.drawn.stage]
-    results = zip(chosen.document.tests, by_test(chosen.document, chosen.parts), strict=True)
+    results = zip(chosen.document.tests, by_test(chosen.document, chosen.parts, names=names), strict=True)
     return [
         (test.name, [each.message.removeprefix(f"{test.name}: ") for each in wrong], "?" + write(test, steps, which=chosen.which))
         for test, wrong in results

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, Literal
 
 from django.http import QueryDict
@@ -281,14 +282,22 @@ def _pair(line: str) -> tuple[str, Any]:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError):
         return text
 
 
+def _finite(text: str) -> float:
+    """What no database keeps as a number (NaN, 1e999) stays the text that it is, as in a blueprint."""
+    if not isfinite(number := float(text)):
+        raise ValueError(text)
+    return number
+
+
 def _without_nul(value: Any) -> Any:
+    """Without what no database keeps: NUL, and the halves of surrogate pairs that JSON can name."""
     if isinstance(value, str):
-        return value.replace("\0", "")
+        return value.replace("\0", "").encode(errors="replace").decode()
     if isinstance(value, dict):
         return {_without_nul(key): _without_nul(each) for key, each in value.items()}
     return [_without_nul(each) for each in value] if isinstance(value, list) else value

@@ -6,11 +6,13 @@ from functools import wraps
 from typing import Any
 from urllib.parse import quote, unquote
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
+from django.utils.encoding import iri_to_uri
 from django.utils.translation import gettext as _
 
+from blueprints.edit import NotThere
 from flows.designations import AUTHENTICATION
 from idp.accounts.roles import NotAllowed, may, operations_of
 from web.console.navigation import navigation
@@ -61,6 +63,8 @@ def _door(page: Page) -> View:
             return page.view(request, *args, **kwargs)
         except NotAllowed:
             return forbidden(request)
+        except NotThere:  # it was a moment ago
+            raise Http404 from None
 
     return opened
 
@@ -100,6 +104,7 @@ def by_htmx(request: HttpRequest, target: str = "") -> bool:
 
 
 def _redirect(request: HttpRequest, url: str) -> HttpResponse:
+    url = iri_to_uri(url) or ""  # what was typed may be part of it, and a header has one line
     if request.headers.get("HX-Request") == "true":
         return HttpResponse(headers={"HX-Redirect": url})
     response = HttpResponseRedirect(url)

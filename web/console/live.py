@@ -9,21 +9,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from idp.events.feed import Wanted, recent
+from idp.events.listings import AREAS
 from idp.events.statistics import SERIES
 from web.console.frame import Page, show
 from web.console.sentences import told
 
 ROWS = 200
-_AREAS = (
-    ("session", gettext_lazy("Sessions")),
-    ("device", gettext_lazy("Devices")),
-    ("tokens", gettext_lazy("Tokens")),
-    ("flow", gettext_lazy("Steps of flows")),
-    ("client", gettext_lazy("Applications' secrets")),
-    ("person", gettext_lazy("People")),
-    ("application", gettext_lazy("Applications")),
-    ("blueprint", gettext_lazy("Blueprints")),
-)
 _TITLES = {
     "area": gettext_lazy("About"),
     "kind": gettext_lazy("What"),
@@ -49,7 +40,7 @@ def live(request: HttpRequest) -> HttpResponse:
     query = wanted.as_query()
     context: dict[str, Any] = {
         "wanted": wanted,
-        "areas": _AREAS,
+        "areas": AREAS,
         "kinds": [(",".join(series.kinds), series.title) for series in SERIES],
         "chips": [_chip(wanted, name) for name in query],
         "rows": [{**row, "told": told(row)} for row in news.rows],
@@ -61,7 +52,7 @@ def live(request: HttpRequest) -> HttpResponse:
 
 def _chip(wanted: Wanted, name: str) -> Chip:
     value = getattr(wanted, name)
-    titles = dict(_AREAS) if name == "area" else {",".join(series.kinds): series.title for series in SERIES}
+    titles = dict(AREAS) if name == "area" else {",".join(series.kinds): series.title for series in SERIES}
     return Chip(_TITLES[name], titles.get(value, value), "?" + urlencode(replace(wanted, **{name: ""}).as_query()))
 
 

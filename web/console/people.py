@@ -10,7 +10,7 @@ from blueprints.edit import Moved, Refused
 from flows.designations import CREDENTIAL_SETUP
 from idp.accounts import credentials, recovery
 from idp.accounts.people import by_username
-from idp.accounts.roles import NotAllowed, require_over
+from idp.accounts.roles import NotAllowed, require_over, require_to_let_in
 from idp.events.feed import Wanted, recent
 from idp.listing import Listing, Wish
 from web.console.frame import Page, by_htmx, see, show
@@ -100,13 +100,9 @@ def _person(key: str) -> Any:
 
 
 def _ours(request: HttpRequest, key: str) -> Any:
-    """The person, if whoever asks may help them: a way in to somebody who may do more would be a way up, and one's own account is
-    changed where one proves oneself anew, so that a session which somebody else got hold of is not enough.
-    """
-    person, asking = _person(key), request.person  # type: ignore[attr-defined]
-    require_over(asking, person.role)
-    if person.pk == asking.pk:
-        raise NotAllowed(NotAllowed.__doc__)
+    """The person, if whoever asks may help them."""
+    person = _person(key)
+    require_to_let_in(request.person, person)  # type: ignore[attr-defined]
     return person
 
 

@@ -124,13 +124,13 @@ def publish(request: HttpRequest, name: str) -> HttpResponse:
             )
         except RefusedFlow as refused:
             status, late = 400, {"findings": located(name, refused.findings, draft.document), "refused": True}
-    context: dict[str, Any] = {"draft": draft, "moved": moved, "said": _note(request), **_checked(name), **late}
+    context: dict[str, Any] = {"draft": draft, "moved": moved, "said": _note(request), **_checked(request, name), **late}
     return show(request, "console/publish.html", title=_("Publish"), status=status, **context)
 
 
 def _publish(request: HttpRequest, name: str) -> HttpResponse:
     by = request.person.username  # type: ignore[attr-defined]
-    published = publish_draft(name, by=by, note=_note(request), revision=_revision(request))
+    published = publish_draft(name, by=by, note=_note(request), revision=_revision(request), names=_may_name(request))
     number = published.version.number
     words = _("Version %(number)d is live.") if published.changed else _("Nothing differed from version %(number)d, which is live.")
     return see(request, reverse("console:flow-versions", args=[name]), words % {"number": number})
@@ -140,7 +140,7 @@ def _no_draft(request: HttpRequest, name: str) -> HttpResponse:
     return show(request, "console/publish_none.html", title=name, **Asked(name, "", _states(name)).frame)
 
 
-def _checked(name: str) -> dict[str, Any]:
+def _checked(request: HttpRequest, name: str) -> dict[str, Any]:
     """What publishing would find, before it is tried."""
     choices = _states(name)
     try:
@@ -157,7 +157,7 @@ def _checked(name: str) -> dict[str, Any]:
         if errors_of(found)
         else [
             (test.name, [each.message.removeprefix(f"{test.name}: ") for each in wrong])
-            for test, wrong in zip(document.tests, by_test(document, chosen.parts), strict=True)
+            for test, wrong in zip(document.tests, by_test(document, chosen.parts, names=_may_name(request)), strict=True)
         ]
     )
     empty = FlowDocument.model_validate({"flow": name, "title": document.title, "for": document.designation, "steps": ()})
@@ -179,7 +179,7 @@ def discard(request: HttpRequest, name: str) -> HttpResponse:
         if discard_draft(name, by=request.person.username, revision=_revision(request)):  # type: ignore[attr-defined]
             return see(request, home, _("The draft is gone."))
         return see(request, request.path, _("Somebody has changed the draft in the meantime. Look again at what would be lost."))
-    context: dict[str, Any] = {"draft": draft, **_checked(name)}
+    context: dict[str, Any] = {"draft": draft, **_checked(request, name)}
     return show(request, "console/versions_discard.html", title=_("Discard the draft?"), **context)
 
 
@@ -253,6 +253,10 @@ def _frame(chosen: Chosen) -> dict[str, Any]:
 
 def _title(name: str, which: str) -> str:
     return _("%(name)s, version %(number)s") % {"name": name, "number": which}
+
+
+def _may_name(request: HttpRequest) -> bool:
+    return bool(request.may("people.see"))  # type: ignore[attr-defined]
 
 
 def _note(request: HttpRequest) -> str:

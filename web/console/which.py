@@ -6,7 +6,6 @@ from typing import Any
 
 from django.http import Http404, QueryDict
 from django.urls import reverse
-from django.utils.translation import gettext as _
 
 from flows.lint import Finding
 from flows.versions import NoSuchVersion, RefusedFlow, draft_of
@@ -37,8 +36,7 @@ class Asked:
     @property
     def frame(self) -> dict[str, Any]:
         """What the templates of every page of a flow need."""
-        members = {"name": self.name, "which": self.which, "choices": self.choices, "chosen": self.chosen, "findings": self.findings}
-        return {**members, "draft_text": _("the draft")}
+        return {"name": self.name, "which": self.which, "choices": self.choices, "chosen": self.chosen, "findings": self.findings}
 
 
 def asked(name: str, said: QueryDict) -> Asked:

@@ -17,12 +17,11 @@ from flows import versions
 from flows.difference import Change, difference
 from flows.executor import NoSuchRun
 from flows.funnel import funnel
-from flows.inspector import inspect
+from flows.inspector import look_into
 from flows.lint import lint
 from flows.planner import document_of, layout_of
 from flows.rehearsal import rehearse
 from flows.simulate import NobodyThere, ending, simulate
-from idp.events.bus import publish
 from idp.tenancy import tenants
 from idp.tenancy.models import DEFAULT, Tenant
 from idp.tenancy.scope import tenant_scope
@@ -221,10 +220,9 @@ class Command(BaseCommand):
 
     def _inspect(self, options: Any) -> None:
         try:
-            found = inspect(options["name"])
+            found = look_into(options["name"], by=_BY)
         except NoSuchRun:
             raise CommandError("There is no such run in this tenant; runs that have expired are counted and forgotten.") from None
-        publish("flow.inspected", actor=_BY, target=found.flow, run=found.run)
         self.stderr.write("What follows is about a person. That you have looked was written down (flow.inspected).")
         for line in shown.inspected(found):
             self.stdout.write(line)

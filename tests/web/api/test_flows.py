@@ -97,7 +97,16 @@ def test_a_dry_run_judges_nothing(program: Programs) -> None:
         walk = admin("POST", "flows/connect-a-device/simulate", tried).json()
         assert (walk["ends"], walk["steps"][-1]["step"], walk["steps"][-1]["decision"]) == ("asks", "password", "asks")
     assert admin("POST", "flows/connect-a-device/simulate", {"person": "nobody-here"}).status_code == 409
+    auditor = program("auditor", "foyer:read")
+    assert auditor("POST", "flows/connect-a-device/simulate", tried).json()["ends"] == "asks", "as in the console: nothing is written"
     assert not Event.unscoped.filter(kind__startswith="session.").exists()
+
+
+def test_a_draft_holds_only_what_can_be_kept(program: Programs) -> None:
+    """Settings are open; a number that no database keeps is refused at the door, and nothing is written."""
+    steps = '[{"stage": "password", "settings": {"x": 1e999}}]'
+    assert program("editor")("PUT", DRAFT, f'{{"title": "x", "for": "device_code", "steps": {steps}}}').status_code == 400
+    assert not Draft.unscoped.exists()
 
 
 def test_lint_and_tests_of_a_flow(program: Programs) -> None:

@@ -7,9 +7,10 @@ from urllib.parse import quote
 
 import pytest
 
-from idp.accounts.models import Group, Person, Session
+from idp.accounts.models import Credential, Group, Person, RecoveryLink, Session
 from idp.events.models import Event
 from idp.oauth.models import Application
+from idp.outbox.models import Delivery
 from tests.web.api.conftest import Program
 from web.resources import RESOURCES
 
@@ -124,7 +125,7 @@ def test_what_cannot_be_is_named_by_key(program: Programs) -> None:
     assert not Person.unscoped.filter(username="clerk").exists()
 
 
-@pytest.mark.parametrize("body", ["", "[]", "{", '"x"', "null", '{"name": NaN}'])
+@pytest.mark.parametrize("body", ["", "[]", "{", '"x"', "null", '{"name": NaN}', '{"attributes": {"a": -1e999}}'])
 def test_a_body_that_is_no_object(program: Programs, body: str) -> None:
     """400 where the view reads the body itself as where the framework does; 415 for what is not JSON."""
     for path in ("people/clerk", "people/bob"):
@@ -132,6 +133,24 @@ def test_a_body_that_is_no_object(program: Programs, body: str) -> None:
     assert program()("POST", "keys/rotate", body).status_code == 400
     typed = program().http.put("/api/people/bob", "x", content_type="text/plain", HTTP_AUTHORIZATION=f"Bearer {program().token}")
     assert typed.status_code == 415
+
+
+def test_somebody_is_helped_back_in(program: Programs, acme: Any) -> None:
+    """As on the page: by mail, or from a second factor that is lost; nobody helps themselves, whom they are below, or the neighbour's."""
+    helpdesk = program("helpdesk")
+    Credential.objects.create(person=Person.objects.get(username="bob"), kind="totp", tenant=acme)
+    assert helpdesk("POST", "people/bob/forget-factors").json() == {"changed": True}
+    assert helpdesk("POST", "people/bob/forget-factors").json() == {"changed": False}
+    assert helpdesk("POST", "people/bob/recovery-mail").json() == {"changed": True}
+    Person.objects.filter(username="bob").update(email="")
+    assert helpdesk("POST", "people/bob/recovery-mail").status_code == 409, "bob has no address"
+    assert (RecoveryLink.objects.get().person.username, Delivery.objects.count()) == ("bob", 1)
+    program("admin")
+    for what in ("forget-factors", "recovery-mail", "recovery-link"):
+        for name, status in (("admin", 403), ("helpdesk", 403), ("nobody-here", 404)):
+            assert helpdesk("POST", f"people/{name}/{what}").status_code == status
+    assert program("helpdesk", host="other.test")("POST", "people/helpdesk/recovery-link").status_code == 403
+    assert RecoveryLink.unscoped.count() == 1
 
 
 def test_nobody_makes_somebody_who_may_do_more(program: Programs) -> None:
@@ -142,6 +161,7 @@ def test_nobody_makes_somebody_who_may_do_more(program: Programs) -> None:
     assert admin("PATCH", "people/owner", {"password": "another-password-1"}).status_code == 403
     assert admin("DELETE", "people/owner").status_code == 403
     assert admin("POST", "people/owner/recovery-link").status_code == 403
+    assert admin("POST", "people/admin/recovery-link").status_code == 403, "nor does a token that was stolen let its thief in as its person"
     assert admin("POST", "people/owner/actions/sign-out").status_code == 403
     many = admin("POST", "people/actions/delete", {"keys": ["owner", "bob"]}).json()["results"]
     assert [each["outcome"] for each in many] == ["not_allowed", "changed"]

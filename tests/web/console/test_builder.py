@@ -200,6 +200,15 @@ def test_a_condition_is_checked_while_it_is_typed(at_work: Callable[..., Editor]
     assert Draft.unscoped.count() == 0
 
 
+@pytest.mark.parametrize("settings", ['{"free": "\\ud800"}', '{"free": ' + "[" * 400 + "]" * 400 + "}"])
+def test_only_what_could_be_stored_is_checked(at_work: Callable[..., Editor], settings: str) -> None:
+    """A hand-made document is as little there for the checking as for an edit."""
+    editor = at_work()
+    base = editor.hidden["_base"].replace('{"stage": "password"}', f'{{"stage": "password", "settings": {settings}}}')
+    for path, more in (("check", {"_step": "2", "_source": "true"}), ("edit", {"_edit": '{"do": "keep"}'})):
+        assert editor.door.http.post(PAGE + path, {**editor.hidden, "_base": base, **more}).status_code == 404
+
+
 def test_two_editors_collide_and_neither_loses_anything(at_work: Callable[..., Editor]) -> None:
     """The slower one sees who and when, what would change, and chooses; until then nothing is written."""
     alice, bob = at_work(), at_work(name="bob")
@@ -388,7 +397,7 @@ def test_a_new_flow_begins_empty_or_like_another(at_work: Callable[..., Editor],
     """As a draft; the tenant's own flow for its purpose stays that."""
     editor = at_work()
     post = editor.door.http.post
-    response = post("/console/new-flow/", {"title": "Staff: devices", "designation": "device_code"})
+    response = post("/console/new-flow/", {"title": "Stäff: devices", "designation": "device_code"})
     assert (response.status_code, response["Location"]) == (303, "/console/flows/staff-devices/")
     made = draft_of("staff-devices")
     assert made is not None

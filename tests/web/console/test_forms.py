@@ -83,6 +83,14 @@ def test_what_is_wrong_stands_at_its_field_and_what_was_typed_stays() -> None:
     assert 'value="many"' in html
 
 
+def test_what_no_database_keeps_as_a_number_stays_text() -> None:
+    """NaN and what is too large for a number, as in a blueprint; the object is saved all the same."""
+    form = SchemaForm(PersonDocument)
+    assert form.read(QueryDict("attributes=a: 1e999%0Ab: NaN%0Ac: 1.5"))["attributes"] == {"a": "1e999", "b": "NaN", "c": 1.5}
+    with pytest.raises(ValidationError):
+        PersonDocument.model_validate({"person": "alice", "attributes": {"a": float("inf")}})
+
+
 def test_an_error_without_a_field_is_told_all_the_same() -> None:
     """Nothing that is wrong is swallowed."""
     form = SchemaForm(PersonDocument, leave_out=("role",))

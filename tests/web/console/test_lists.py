@@ -10,6 +10,8 @@ from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.kit import Door
+from web.console import things
+from web.resources import Resource, delete
 
 
 @pytest.fixture
@@ -112,6 +114,20 @@ def test_another_tenants_object_is_not_there(clerk: Door, tenants: dict[str, Ten
     clerk.http.post("/console/groups/do/delete", {"key": "theirs", "sure": "1"})
     with tenant_scope(tenants["other"]):
         assert edit.current("group", "theirs")
+
+
+def test_what_is_deleted_in_between_is_not_there(clerk: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody deletes the object between the look at it and the writing."""
+
+    def save(resource: Resource, said: Any, person: Person, **more: Any) -> edit.Saved:
+        delete(resource, "bob", person)
+        return changing(resource, said, person, **more)
+
+    changing = things.save
+    monkeypatch.setattr(things, "save", save)
+    with tenant_scope(Tenant.objects.get(name="acme")):
+        etag = edit.current("person", "bob").etag  # type: ignore[union-attr]
+    assert clerk.http.post("/console/people/one/bob", {"etag": etag, "name": "Bob"}).status_code == 404
 
 
 @pytest.mark.parametrize("role", [Role.HELPDESK, Role.AUDITOR, Role.EDITOR])

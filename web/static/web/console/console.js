@@ -5,7 +5,7 @@ const relative = new Intl.RelativeTimeFormat(document.documentElement.lang, { nu
 const exact = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "long" })
 const UNITS = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]]
 
-export function tellTimes(root = document) {
+function tellTimes(root = document) {
   for (const each of root.querySelectorAll("time[datetime]")) {
     const moment = new Date(each.dateTime), seconds = (moment - Date.now()) / 1000
     if (isNaN(moment)) continue

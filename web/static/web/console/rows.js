@@ -1,4 +1,5 @@
 // Lists of groups of fields: adds a row by copying the template, removes one. The server reads gaps in the numbers well.
+let number = 1000 // beyond all that the server has numbered, and in the order in which they were added
 document.addEventListener("click", ({ target }) => {
   const list = target.closest("[data-rows]")
   if (target.closest("[data-remove-row]")) {
@@ -6,7 +7,7 @@ document.addEventListener("click", ({ target }) => {
     list.dispatchEvent(new Event("change", { bubbles: true }))
   } else if (target.closest("[data-add-row]")) {
     const row = list.querySelector("template").content.firstElementChild.cloneNode(true)
-    const number = Date.now() % 100000
+    number += 1
     for (const each of row.querySelectorAll("[name], [id], [for], [aria-describedby]"))
       for (const name of ["name", "id", "for", "aria-describedby"])
         if (each.hasAttribute(name)) each.setAttribute(name, each.getAttribute(name).replaceAll("NEW", number))
