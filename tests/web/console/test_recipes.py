@@ -10,6 +10,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import playwright
 import pytest
 from django.core.management import call_command
 
@@ -29,6 +30,7 @@ NEW = "/console/applications/new"
 _PROGRAM = re.compile(r'<pre id="(\w+)-(\w+)-text"[^>]*data-suffix="(\w+)">(.*?)</pre>', re.DOTALL)
 _SECRET = re.compile(r'<code id="secret"[^>]*>([^<]+)</code>')
 _CLIENT_ID = re.compile(r'<code id="client-id">([^<]+)</code>')
+PLAYWRIGHTS_NODE = Path(playwright.__file__).parent / "driver" / "node"
 RUN = {"sh": "sh", "py": "python3", "mjs": "node"}
 
 
@@ -254,7 +256,7 @@ def written(program: tuple[str, str], folder: Path) -> list[str]:
     suffix, text = program
     path = folder / f"program.{suffix}"
     path.write_text(text)
-    runner = shutil.which(RUN[suffix])
+    runner = shutil.which(RUN[suffix]) or (RUN[suffix] == "node" and PLAYWRIGHTS_NODE.exists() and str(PLAYWRIGHTS_NODE))
     assert runner, f"{RUN[suffix]} is not installed, so its program cannot be tried: install it"
     return [runner, str(path)]
 
