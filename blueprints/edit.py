@@ -119,10 +119,10 @@ def delete(kind: str, name: str, *, by: str, expect: str | None = None) -> None:
         raise Refused({"": [str(last) or str(LastAdministrator.__doc__)]}) from last
 
 
-def checked(kind: str, said: Mapping[str, Any]) -> BaseModel:
-    """The typed document; raises Refused with a message for each key that is wrong."""
+def checked(kind: str, said: Mapping[str, Any], *, strict: bool | None = None) -> BaseModel:
+    """The typed document; raises Refused with a message for each key that is wrong. ``strict``: "5" and "yes" are texts."""
     try:
-        return DOCUMENTS[kind].model_validate(dict(said))
+        return DOCUMENTS[kind].model_validate(dict(said), strict=strict)
     except Invalid as invalid:
         errors: dict[str, list[str]] = {}
         for error in invalid.errors():

@@ -5,7 +5,17 @@ from datetime import datetime
 from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from flows.designations import DESIGNATIONS
 
@@ -23,6 +33,14 @@ def _known(designation: str) -> str:
     return designation
 
 
+def _written_out(value: Any) -> Any:
+    """A number would be taken for seconds since 1970, and so would a text of digits."""
+    if isinstance(value, datetime) or (isinstance(value, str) and "-" in value[1:]):
+        return value
+    raise ValueError("a moment is written like 2026-01-31T18:00:00+01:00")
+
+
+_Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 DesignationName = Annotated[str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(DESIGNATIONS)})]
 
 
@@ -90,14 +108,14 @@ class Circumstances(_Part):
 
     address: str = "127.0.0.1"
     agent: str = ""
-    time: AwareDatetime | None = None
+    time: _Moment | None = None
     country: str = ""
     application: str = ""
     scopes: tuple[str, ...] = ()
     device_address: str = ""
-    device_age: int = Field(0, ge=0)
+    device_age: int = Field(0, ge=0, strict=True)
     signed_in: tuple[str, ...] = ()
-    session_age: int = Field(0, ge=0)
+    session_age: int = Field(0, ge=0, strict=True)
 
     @field_validator("address", "device_address")
     @classmethod

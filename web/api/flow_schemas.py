@@ -152,7 +152,7 @@ class Publish(Sent):
 class RollBack(Publish):
     """Which version becomes live again, and why."""
 
-    version: int = say(ge=1, le=1_000_000)
+    version: int = say(ge=1, le=1_000_000, strict=True)
 
 
 class Which(Sent):

@@ -219,7 +219,7 @@ def document(request: HttpRequest, kind: str, key: str, known: Mapping[str, Any]
     needed = [name for name, field in KINDS[kind].model_fields.items() if field.is_required()] if known else []
     said = {**{name: known[name] for name in needed if known}, **body, kind: key}
     try:
-        edit.checked(kind, said)
+        edit.checked(kind, said, strict=True)
     except edit.Refused as wrong:
         raise Invalid(wrong.errors) from None
     return said

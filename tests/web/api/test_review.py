@@ -23,6 +23,13 @@ Programs = Callable[..., Program]
         ("POST", "flows/connect-a-device/simulate", {"request": {"signed_in": ["pwd"], "session_age": 10**20}}, 400),
         ("POST", "flows/connect-a-device/simulate", {"request": {"signed_in": ["pwd"], "time": "0001-01-01T00:00:00Z"}}, 400),
         ("POST", "flows/connect-a-device/simulate", {"request": {"device_age": 10**20}}, 400),
+        ("POST", "flows/connect-a-device/simulate", {"request": {"time": 0}}, 400),
+        ("POST", "flows/connect-a-device/simulate", {"request": {"time": "0"}}, 400),
+        ("POST", "flows/connect-a-device/simulate", {"request": {"device_age": "5"}}, 400),
+        ("POST", "flows/connect-a-device/simulate", {"request": {"session_age": True}}, 400),
+        ("POST", "flows/connect-a-device/simulate", {"request": {"time": "2026-01-31T18:00:00+01:00"}}, 200),
+        ("POST", "flows/connect-a-device/rollback", {"version": "1"}, 400),
+        ("PATCH", "people/bob", {"active": "no"}, 400),
     ],
 )
 def test_numbers_and_moments_that_nothing_can_hold(program: Programs, method: str, path: str, body: Any, status: int) -> None:
