@@ -5,6 +5,9 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 UV ?= uv
 VENV := .venv/bin/python
 
+# Where bytecode is not written, each of the many processes of the tests compiles the whole house once more.
+test-embedded test-cluster test-slow: export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: up cluster test test-embedded test-cluster test-slow device lint lock dev clean
 
 up:  ## start Foyer

@@ -124,6 +124,7 @@ def _connect(person: Person, device: Device) -> None:
     assert isinstance(device.poll(), dict)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("java_script_enabled", [False], ids=["no-scripts"])  # what is asked depends on no script
 def test_a_second_factor_for_staff_from_outside_the_office(come_from: Callable[..., Person], device: Device) -> None:
     """Not inside, not for others, not at the neighbour's; what a client writes before the proxy's own word does not count.

@@ -88,6 +88,7 @@ def set_up_codes(person: Person) -> list[str]:
     return codes
 
 
+@pytest.mark.slow
 def test_two_factors_from_their_set_up_to_their_removal(
     shipped: dict[str, Tenant],
     new_person: Callable[..., Person],

@@ -42,6 +42,7 @@ def test_many_processes_are_welcome_elsewhere(settings: Any, tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [["manage.py", "web"], ["-m", "celery", "-A", "idp.celery", "worker"], ["-m", "celery", "-A", "idp.celery", "beat"]]
 )
