@@ -21,6 +21,7 @@ from blueprints.tags import Secret
 from flows.document import DesignationName, FlowDocument, Name
 from flows.settings import Duration, plain, setting
 from idp.accounts.people import fold
+from idp.accounts.roles import RoleName
 from idp.oauth.discovery import DEVICE_CODE
 
 GRANTS = {"device_code": DEVICE_CODE}
@@ -103,7 +104,7 @@ class PersonDocument(Document):
         {}, title=_("Attributes"), description=_("Conditions read them as person.attributes.…")
     )
     active: bool = setting(True, title=_("May sign in"))
-    role: Literal["", "owner", "admin", "editor", "helpdesk", "auditor"] = setting("", title=_("Role in the console"))
+    role: RoleName = setting("", title=_("Role in the console"))
     groups: list[str] = setting([], title=_("Groups"))
 
 

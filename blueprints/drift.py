@@ -54,10 +54,16 @@ def note_drift() -> None:
         if bool(drift) != bool(row.drift):
             kind = "blueprint.drifted" if each else "blueprint.drift_ended"
             keys = [key.key for key in each.keys] if each else []
-            publish(kind, actor=BY, target=row.name, blueprint=row.blueprint, what=row.kind, keys=keys, by=each.by if each else "")
+            about = {"target": row.name, "topic": topic_of(row.pk)}
+            publish(kind, actor=BY, blueprint=row.blueprint, what=row.kind, keys=keys, by=each.by if each else "", **about)
         row.drift = drift
         rows.append(row)
     Owned.objects.bulk_update(rows, ["drift"], batch_size=200)
+
+
+def topic_of(owned: int) -> str:
+    """The topic of the events about an object of a blueprint."""
+    return f"owned:{owned}"
 
 
 def stored() -> list[Mapping[str, Any]]:

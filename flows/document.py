@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from flows.designations import DESIGNATIONS
+from idp.accounts.roles import RoleName
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9_-]{0,48}[a-z0-9])?$")]
 StepName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9_.-]{0,78}[a-z0-9])?$")]
@@ -97,7 +98,7 @@ class InventedPerson(_Part):
     groups: tuple[str, ...] = ()
     credentials: tuple[str, ...] = ("password",)
     attributes: dict[str, str] = Field(default_factory=dict)
-    role: Literal["", "owner", "admin", "editor", "helpdesk", "auditor"] = ""
+    role: RoleName = ""
 
 
 class Circumstances(_Part):

@@ -26,7 +26,7 @@ from flows.planner import Step, next_step, step_of
 from flows.run import Client, State
 from flows.stage import Deny, Done, Outcome, Show
 from flows.versions import live_version
-from flows.walk import RESTART, Overtaken, Walk, ending, record, save
+from flows.walk import RESTART, Overtaken, Walk, ending, record, save, topic_of
 from idp.accounts import sessions
 from idp.accounts.models import Session
 from idp.effects import EffectLost
@@ -224,7 +224,7 @@ def _submit(walk: Walk, step: Step, fields: Mapping[str, Any]) -> Page:
     receipts = charge(step.stage.attempts(run, form.cleaned_data))
     if isinstance(receipts, Exhausted):
         about: dict[str, Any] = {"budget": receipts.budget.name, "run": run.identifier, "flow": run.flow, "stage": step.stage.kind}
-        publish_once("flow.throttled", _A_MINUTE, actor=walk.name, target=step.id, **about)
+        publish_once("flow.throttled", _A_MINUTE, actor=walk.name, target=step.id, topic=topic_of(run.identifier), **about)
         return asked(walk, step, form, message=_throttled(receipts.until, walk.now), retry_at=receipts.until)
     outcome = step.stage.submit(run, form.cleaned_data)
     if page := _settle(walk, step, outcome, form):
@@ -282,7 +282,8 @@ def _current(walk: Walk, **more: Any) -> Page:
 
 
 def _refuse(walk: Walk, broken: BrokenFlow) -> Page:
-    publish_bounded("flow.broken", actor=walk.name, target=walk.document.flow, run=walk.row.identifier, why=str(broken))
+    run, flow = walk.row.identifier, walk.document.flow
+    publish_bounded("flow.broken", actor=walk.name, target=flow, topic=topic_of(run), run=run, why=str(broken))
     message = _("This sign-in is set up wrongly. Its administrators have been told; please try again later.")
     return _finish(walk, "refused", _("Something is wrong here"), message)
 

@@ -10,6 +10,7 @@ from flows.models import Run as Row
 from flows.models import Version
 from flows.planner import layout_of
 from flows.run import State
+from flows.walk import topic_of
 from idp.events.bus import publish
 from idp.sealing import Sealed
 
@@ -77,7 +78,7 @@ def look_into(identifier: str, *, by: str, flow: str = "") -> Inspection:
     found = inspect(identifier)
     if flow and found.flow != flow:
         raise NoSuchRun(NoSuchRun.__doc__)
-    publish("flow.inspected", actor=by, target=found.flow, run=found.run)
+    publish("flow.inspected", actor=by, target=found.flow, topic=topic_of(found.run), run=found.run)
     return found
 
 

@@ -171,10 +171,15 @@ def _refuse(walk: Walk, step: Step, end: dict[str, str], *, tells: bool) -> None
         walk.state.at, walk.state.end = step.id, end
 
 
+def topic_of(run: str) -> str:
+    """The topic of the events about a run."""
+    return f"run:{run}"
+
+
 def _tell(walk: Walk, step: Step, kind: str, **more: Any) -> None:
     """An event of this step. Anybody can cause it, so there are only so many of them."""
     about: dict[str, Any] = {"run": walk.row.identifier, "flow": walk.document.flow, "stage": step.stage.kind}
-    publish_bounded(kind, actor=walk.name, target=step.id, **about, **more)
+    publish_bounded(kind, actor=walk.name, target=step.id, topic=topic_of(walk.row.identifier), **about, **more)
 
 
 def _learn(walk: Walk, step: Step, news: Mapping[str, Any], told: Mapping[str, Any]) -> None:

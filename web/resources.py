@@ -1,31 +1,27 @@
 """The objects that an administrator looks after, each declared once: the console and the API read the same declarations."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from blueprints import edit
+from blueprints import drift, edit
 from blueprints.listings import OWNED
-from flows.designations import DESIGNATIONS, PART
 from flows.listings import FLOWS, RUNS
-from flows.versions import live_names, remove
+from flows.versions import remove
 from idp.accounts import credentials, sessions
 from idp.accounts.listings import CREDENTIALS, GROUPS, PEOPLE, SESSIONS
-from idp.accounts.people import by_username, group_names
+from idp.accounts.people import by_username
 from idp.accounts.roles import require, require_over
 from idp.devices import service as devices
 from idp.devices.listings import DEVICES
 from idp.events.listings import EVENTS
 from idp.listing import Listing, Text
 from idp.oauth import keys, tokens
-from idp.oauth.clients import scope_names
-from idp.oauth.grant import grants
 from idp.oauth.listings import APPLICATIONS, CONSENTS, KEYS, SCOPES
 from idp.oauth.tenants import TENANTS
-
-Choices = Mapping[str, Callable[[], Sequence[tuple[str, Text]]]]
+from web.choices import OF_APPLICATION, OF_PERSON, Choices
 
 
 @dataclass(frozen=True)
@@ -49,8 +45,8 @@ class Resource:
     """One kind of object. ``see`` and ``edit``: the operations for it; ``edit`` "" where it is not written by hand.
 
     ``kind``: its kind of document (blueprints/document.py), "" where it has none. ``shown``: the columns of its table, in order.
-    ``page``: the address of its own page where the ordinary one does not do; ``add``: where a new one is made. ``prefix``: of the
-    events that tell its history, by its name.
+    ``page``: the address of its own page where the ordinary one does not do; ``add``: where a new one is made. ``concerning``:
+    which events tell the history of a row, as filters of the list of events; None where none do, or its page says so itself.
     """
 
     listing: Listing
@@ -63,7 +59,7 @@ class Resource:
     actions: tuple[Action, ...] = ()
     page: str = ""
     add: str = ""
-    prefix: str = ""
+    concerning: Callable[[Any], Mapping[str, str]] | None = None
     about: Text = ""
     empty: Text = ""
 
@@ -145,39 +141,6 @@ def _delete_action(kind: str, operation: str, asks: Text) -> Action:
     return Action("delete", _("Delete"), operation, _deletes(kind), asks, danger=True)
 
 
-_GROUPS: Choices = {"groups": lambda: [(name, name) for name in group_names()]}
-_ROLES: Choices = {
-    "role": lambda: [
-        ("", _("None: signs in, and nothing more")),
-        ("auditor", _("Auditor: sees everything, changes nothing")),
-        ("helpdesk", _("Help desk: helps people, ends sessions, revokes devices")),
-        ("editor", _("Flow editor: draws and publishes flows")),
-        ("admin", _("Administrator: everything in this tenant")),
-        ("owner", _("Owner: everything, and on the default tenant the other tenants")),
-    ]
-}
-
-
-def _grants() -> list[tuple[str, Text]]:
-    words = {
-        "urn:ietf:params:oauth:grant-type:device_code": _("Device: a TV, a terminal or an appliance shows a code"),
-        "refresh_token": _("Refresh: stays signed in without asking again"),
-        "client_credentials": _("Client credentials: a service that acts for itself"),
-    }
-    return [(name, words.get(name, name)) for name in grants()]
-
-
-def _flows_for(designation: str) -> Callable[[], list[tuple[str, Text]]]:
-    return lambda: [("", _("The tenant's own")), *((name, name) for name in live_names(designation))]
-
-
-_APPLICATION: Choices = {
-    **_GROUPS,
-    "grants": _grants,
-    "scopes": lambda: [(name, name) for name in scope_names()],
-    **{f"flows.{each.name}": _flows_for(each.name) for each in DESIGNATIONS.values() if each.name != PART},
-}
-
 _ALL = (
     Resource(
         PEOPLE,
@@ -186,8 +149,8 @@ _ALL = (
         "people.edit",
         kind="person",
         shown=("username", "name", "email", "groups", "role", "active"),
-        choices={**_GROUPS, **_ROLES},
-        prefix="person.",
+        choices=OF_PERSON,
+        concerning=lambda row: {"area": "person", "target": row.username},
         about=_("Everybody who signs in here."),
         empty=_("Nobody is here yet. Add the first person, or apply a blueprint with all of them."),
         actions=(
@@ -219,7 +182,7 @@ _ALL = (
         "groups.edit",
         kind="group",
         shown=("name", "people"),
-        prefix="group.",
+        concerning=lambda row: {"area": "group", "target": row.name},
         about=_("Applications and conditions of flows refer to groups by name."),
         empty=_("There is no group yet. A condition such as “in the group staff” needs one."),
         actions=(_delete_action("group", "groups.edit", _("Nobody is in it any more; conditions that name it no longer apply.")),),
@@ -229,6 +192,7 @@ _ALL = (
         _("Session"),
         "sessions.see",
         shown=("person", "methods", "address", "agent", "authenticated", "expires", "ended"),
+        concerning=lambda row: {"topic": sessions.topic_of(row.pk)},
         about=_("Where people are signed in. A session that is ended ends at once, everywhere."),
         empty=_("Nobody is signed in."),
         actions=(
@@ -248,6 +212,7 @@ _ALL = (
         _("Credential"),
         "people.see",
         shown=("person", "kind", "name", "created", "used"),
+        concerning=lambda row: {"topic": credentials.topic_of(row.person_id, row.kind)},
         about=_("What people prove themselves with beside a password."),
         empty=_("Nobody has set up a second factor yet. People do it themselves, at /credentials."),
         actions=(
@@ -266,6 +231,7 @@ _ALL = (
         _("Consent"),
         "devices.see",
         shown=("person", "application", "scopes", "created", "expires", "revoked"),
+        concerning=lambda row: {"topic": tokens.topic_of(row)},
         about=_("What people, and services, have let applications do."),
         empty=_("Nobody has approved anything yet."),
         actions=(
@@ -307,9 +273,9 @@ _ALL = (
         "applications.edit",
         kind="application",
         shown=("name", "title", "client_id", "type", "grants", "groups", "active"),
-        choices=_APPLICATION,
+        choices=OF_APPLICATION,
         add="application-new",
-        prefix="application.",
+        concerning=lambda row: {"area": "application", "target": row.name},
         about=_("What people sign in to: devices, command lines, services."),
         empty=_("There is no application yet. Three questions make one."),
         actions=(
@@ -334,7 +300,7 @@ _ALL = (
         "scopes.edit",
         kind="scope",
         shown=("name", "title", "description"),
-        prefix="scope.",
+        concerning=lambda row: {"area": "scope", "target": row.name},
         about=_("What applications may ask for, in the words of the consent page."),
         empty=_("There are only the standard scopes: openid, profile, email, offline_access. Add your own for your own services."),
         actions=(_delete_action("scope", "scopes.edit", _("Applications that have it can no longer be given it.")),),
@@ -346,7 +312,6 @@ _ALL = (
         shown=("name", "for", "default", "version", "published", "by", "draft"),
         page="builder",
         add="flow-new",
-        prefix="flow.",
         about=_("What people walk when they sign in, connect a device or sign out."),
         empty=_("There is no flow yet, so nobody can sign in. Begin with a shipped one."),
         actions=(
@@ -381,11 +346,18 @@ _ALL = (
         _("Signing key"),
         "keys.see",
         shown=("kid", "algorithm", "created", "retires"),
+        concerning=lambda row: {"area": "key", "target": row.kid},
         about=_("The newest key signs. Older ones verify for two more days, so that nothing breaks when a key is changed."),
         empty=_("The first key is made with the first token."),
         add="keys-rotate",
     ),
-    Resource(OWNED, _("Object of a blueprint"), "blueprints.see", shown=("name", "kind", "blueprint", "applied", "drifted")),
+    Resource(
+        OWNED,
+        _("Object of a blueprint"),
+        "blueprints.see",
+        shown=("name", "kind", "blueprint", "applied", "drifted"),
+        concerning=lambda row: {"topic": drift.topic_of(row.pk)},
+    ),
     Resource(
         TENANTS, _("Tenant"), "tenants.see", shown=("name", "title", "domains", "people", "applications"), page="tenant", add="tenant-new"
     ),

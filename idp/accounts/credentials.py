@@ -69,7 +69,7 @@ def prepare_password(person: Person, password: str) -> str:
 def store_password(person: Person, encoded: str, *, by: str) -> None:
     """Sets a new password, ends the person's sessions and makes every earlier proof worthless (checklist B15)."""
     Person.objects.filter(pk=person.pk).update(password=encoded, proofs_valid_after=timezone.now())
-    sessions.end_all(person, why="password changed")
+    sessions.end_all(person, why="password changed", by=by)
     publish("person.password_changed", actor=by, target=person.username)
 
 
@@ -127,6 +127,11 @@ def unguarded_staff(most: int = 20) -> list[str]:
     return list(people.order_by("username").values_list("username", flat=True)[:most])
 
 
+def topic_of(person: int, kind: str) -> str:
+    """The topic of the events about what a person has of this kind: one that is replaced takes its story along."""
+    return f"credential:{person}:{kind}"
+
+
 def replace_kind(pk: int, kind: str, fresh: Sequence[Credential], *, first: bool) -> None:
     """Stores ``fresh`` in place of all that the person had of ``kind``. To be called within a transaction.
 
@@ -140,7 +145,8 @@ def replace_kind(pk: int, kind: str, fresh: Sequence[Credential], *, first: bool
     Credential.objects.filter(person=person, kind=kind).delete()
     Credential.objects.bulk_create(fresh)
     did = "person.credential_replaced" if kind in kinds else "person.credential_added"
-    publish(did, actor=person.username, target=person.username, credential=kind, first=not kinds)
+    about = {"target": person.username, "topic": topic_of(person.pk, kind)}
+    publish(did, actor=person.username, credential=kind, first=not kinds, **about)
 
 
 @transaction.atomic
@@ -152,7 +158,8 @@ def remove(pk: int, *, of: int, by: str) -> bool:
         return False
     mine = Credential.objects.filter(person=person)
     (mine.filter(kind=kind) if kind == RECOVERY_CODE else mine.filter(pk=pk)).delete()
-    publish("person.credential_removed", actor=by, target=person.username, credential=kind, last=not mine.exists())
+    about = {"target": person.username, "topic": topic_of(person.pk, kind)}
+    publish("person.credential_removed", actor=by, credential=kind, last=not mine.exists(), **about)
     return True
 
 

@@ -75,7 +75,8 @@ def _change(changes: Mapping[str, Mapping[str, Any]], memberships: Mapping[str, 
     through = Person.groups.through.objects
     through.filter(person__in=[people[username].pk for username in memberships]).delete()
     _join({username: people[username].pk for username in memberships}, memberships)
-    publish_many("person.changed", [(username, "", "") for username in people], actor=by)
+    keys = {name: [*changes.get(name, ()), *(["groups"] if name in memberships else [])] for name in people}
+    publish_many("person.changed", [(username, "", "") for username in people], actor=by, keys=keys)
 
 
 @transaction.atomic
@@ -83,7 +84,7 @@ def delete_people(usernames: Collection[str], *, by: str) -> None:
     """Ends their sessions and deletes them; raises LastAdministrator."""
     people, administered = list(Person.objects.select_for_update().filter(username__in=usernames)), has_admin()
     for person in people:
-        end_all(person, why="person deleted")
+        end_all(person, why="person deleted", by=by)
     Person.objects.filter(pk__in=[person.pk for person in people]).delete()
     if administered:
         _somebody_administers()

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from idp.accounts import invented
-from idp.accounts.credentials import RECOVERY_CODE, replace_kind
+from idp.accounts.credentials import RECOVERY_CODE, replace_kind, topic_of
 from idp.accounts.models import Credential
 from idp.accounts.people import active_locked
 from idp.effects import Effect, EffectLost
@@ -64,7 +64,8 @@ class UseRecoveryCode(Effect):
         person = active_locked(codes.values_list("person_id", flat=True).first() or 0)
         if not codes.filter(used_at=None).update(used_at=timezone.now()):
             raise EffectLost(_("That code was used already. Take another one."))
-        publish("person.credential_used", actor=person.username, target=person.username, credential=RECOVERY_CODE, left=left(person.pk))
+        about = {"target": person.username, "topic": topic_of(person.pk, RECOVERY_CODE)}
+        publish("person.credential_used", actor=person.username, credential=RECOVERY_CODE, left=left(person.pk), **about)
 
 
 def use(person: int, typed: str) -> UseRecoveryCode | None:

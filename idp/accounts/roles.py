@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
 
 from idp.accounts.models import Person, Role
 from idp.tenancy.models import DEFAULT
@@ -40,6 +41,13 @@ playground.use       x      x      x       .         .
 tenants.see          x      .      .       .         .
 tenants.edit         x      .      .       .         .
 """
+
+
+ROLES = ("", *Role.values)  # "" is none: signs in, and nothing more
+if TYPE_CHECKING:
+    RoleName = str
+else:
+    RoleName = Literal[ROLES]  # one of them, for documents
 
 
 class NotAllowed(Exception):

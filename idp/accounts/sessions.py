@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from idp.accounts.models import Person, Session
 from idp.effects import Effect, EffectLost
-from idp.events.bus import publish
+from idp.events.bus import publish, publish_many
 from idp.events.origin import current_origin
 from idp.sealing import digest, new_token
 
@@ -72,7 +73,7 @@ class StepUp(Effect):
         session = _locked(self.session)
         methods = [*session.methods, *({self.method} - set(session.methods))]
         Session.objects.filter(pk=session.pk).update(methods=methods)
-        publish("session.stepped_up", actor=session.person.username, methods=methods)
+        publish("session.stepped_up", actor=session.person.username, topic=topic_of(session.pk), methods=methods)
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class ProvedAgain(Effect):
         session.authenticated_at = timezone.now()
         session.methods = [*session.methods, *({self.method} - set(session.methods))]
         session.save(update_fields=["authenticated_at", "methods"])
-        publish("session.proved_again", actor=session.person.username, method=self.method)
+        publish("session.proved_again", actor=session.person.username, topic=topic_of(session.pk), method=self.method)
         return session
 
     def learned(self, result: Session | None) -> Mapping[str, Any]:
@@ -121,8 +122,13 @@ def sign_in(request: SignIn) -> Opened:
         if request.current:
             end(request.current, why="somebody else signed in")
         session = Session.objects.create(person=person, **lasting).pk
-    publish("session.started", actor=person.username, methods=list(request.methods))
+    publish("session.started", actor=person.username, topic=topic_of(session), methods=list(request.methods))
     return Opened(session, person.pk, now, key)
+
+
+def topic_of(session: int) -> str:
+    """The topic of the events about a session."""
+    return f"session:{session}"
 
 
 def find(key: str) -> Session | None:
@@ -142,15 +148,18 @@ def end(pk: int, *, why: str, by: str = "") -> bool:
     session = Session.objects.filter(pk=pk, ended_at=None).select_related("person").first()
     if session is None or not Session.objects.filter(pk=pk, ended_at=None).update(ended_at=timezone.now()):
         return False
-    publish("session.ended", actor=by or session.person.username, target=session.person.username, why=why)
+    person = session.person.username
+    publish("session.ended", actor=by or person, target=person, topic=topic_of(pk), why=why)
     return True
 
 
+@transaction.atomic
 def end_all(person: Person, *, why: str, by: str = "") -> int:
-    """Ends every session of a person; answers how many."""
-    ended = Session.objects.filter(person=person, ended_at=None).update(ended_at=timezone.now())
-    if ended:
-        publish("session.ended", actor=by, target=person.username, why=why, count=ended)
+    """Ends every session of a person, and tells of each; answers how many."""
+    rows = Session.objects.filter(person=person, ended_at=None)
+    told = list(rows.select_for_update().order_by("pk").values_list("pk", flat=True))
+    ended = rows.update(ended_at=timezone.now())  # also one that has begun since
+    publish_many("session.ended", [(person.username, "", topic_of(pk)) for pk in told], actor=by, why=why)
     return ended
 
 

@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from idp.accounts.credentials import TOTP, replace_kind
+from idp.accounts.credentials import TOTP, replace_kind, topic_of
 from idp.accounts.models import Credential
 from idp.accounts.people import active_locked
 from idp.effects import Effect, EffectLost
@@ -75,7 +75,8 @@ class UseTotp(Effect):
         fresh = Credential.objects.filter(pk=self.credential, kind=TOTP, counter__lt=self.step)
         if not fresh.update(counter=self.step, used_at=timezone.now()):
             raise EffectLost(_("That code was used already. Wait for the next one."))
-        publish("person.credential_used", actor=person.username, target=person.username, credential=TOTP)
+        about = {"target": person.username, "topic": topic_of(person.pk, TOTP)}
+        publish("person.credential_used", actor=person.username, credential=TOTP, **about)
 
 
 def use(person: int, code: str, now: datetime) -> UseTotp | None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from idp.accounts.credentials import kinds_of
-from idp.accounts.models import Person
+from idp.accounts.models import Person, Role
 from idp.accounts.people import find, groups_of
 from idp.tenancy.scope import current_tenant
 from idp.words import ABSENT, About, Word, WordType
@@ -59,7 +59,7 @@ WORDS = {
         doc='what the person could prove themselves with: `"password"`, `"totp"`, `"recovery_code"` while any is left',
     ),
     "person.admin": _person("bool", lambda person: person.administers, "whether the person administers the tenant"),
-    "person.role": _person("string", lambda person: person.role, "owner, admin, editor, helpdesk, auditor or nothing"),
+    "person.role": _person("string", lambda person: person.role, f"{', '.join(Role.values)} or nothing"),
     "person.created": _person("timestamp", lambda person: person.created_at, "when the account was made; `request.time - person.created`"),
     "proof.method": Word(
         "string",

@@ -1,7 +1,7 @@
 """Publishes what happened: one row, written in the transaction of the change that it tells of, then a wake-up."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -43,17 +43,23 @@ def publish(kind: str, *, actor: str = "", target: str = "", application: str = 
     return event
 
 
-def publish_many(kind: str, subjects: list[tuple[str, str, str]], *, actor: str = "") -> None:
-    """One event for each (target, application, topic), in one write: for work on many rows at once.
+def publish_many(
+    kind: str, subjects: list[tuple[str, str, str]], *, actor: str = "", keys: Mapping[str, Collection[str]] | None = None, **data: Any
+) -> None:
+    """One event for each (target, application, topic), in one write: for work on many rows at once. ``keys``: what was changed, by target.
 
     It wakes nobody: so many wake-ups would hold up everything else, and whoever listens looks into the table twice a second.
     """
     if not subjects:
         return
     log.info(kind, extra={"count": len(subjects)})
-    now, owner = timezone.now(), current_tenant()
-    known = {"tenant": owner, "at": now, "kind": kind, "actor": actor[:150]}
-    rows = [Event(**known, target=each[0][:200], application=each[1], topic=each[2]) for each in subjects]
+    origin, told = current_origin(), {target: {**data, "keys": sorted(some)} for target, some in (keys or {}).items()}
+    known = {"tenant": current_tenant(), "at": timezone.now(), "kind": kind, "actor": actor[:150]}
+    known |= {"address": origin.address, "request_id": origin.request_id}
+    rows = [
+        Event(**known, target=target[:200], application=application[:100], topic=topic, data=told.get(target, data))
+        for target, application, topic in subjects
+    ]
     Event.objects.bulk_create(rows, batch_size=1000)
 
 

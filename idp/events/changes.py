@@ -32,8 +32,8 @@ def word_mail(name: str, *, by: str, **values: str) -> bool:
     """Creates or changes the tenant's own wording of a mail; answers whether anything changed. Raises ValidationError."""
     changed = save_template(name, **values)
     if changed:
-        publish("mail.changed", actor=by, target=name, keys=sorted(values))
-    return changed
+        publish("mail.changed", actor=by, target=name, keys=changed)
+    return bool(changed)
 
 
 @transaction.atomic

@@ -44,6 +44,11 @@ def _area(rows: QuerySet[Event], value: str) -> QuerySet[Event]:
     return rows.filter(kind__in=[kind for kind in known_kinds() if kind.startswith(f"{value}.")])
 
 
+def _one_of(path: str) -> Any:
+    """One value, or several with commas between them."""
+    return lambda rows, value: rows.filter(**{f"{path}__in": value.split(",")})
+
+
 EVENTS = Listing(
     "events",
     _("Events"),
@@ -58,10 +63,11 @@ EVENTS = Listing(
         Column("data", _("Details"), lambda row: dict(row.data)),
     ),
     filters=(
-        Filter("kind", _("What"), lambda rows, value: rows.filter(kind=value)),
+        Filter("kind", _("What"), _one_of("kind")),
         Filter("area", _("About"), _area, lambda: AREAS),
         Filter("actor", _("Who"), lambda rows, value: rows.filter(actor=value)),
         Filter("target", _("To what"), lambda rows, value: rows.filter(target=value)),
+        Filter("topic", _("About this one"), _one_of("topic")),
         Filter("since", _("Since"), _moment("at__gte")),
         Filter("until", _("Until"), _moment("at__lt")),
     ),

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 from jwt.algorithms import RSAAlgorithm
 
-from idp.events.bus import publish
+from idp.events.bus import publish, publish_many
 from idp.oauth.models import SigningKey
 
 ALGORITHM = "RS256"
@@ -56,8 +56,10 @@ def published() -> dict[str, list[dict[str, Any]]]:
 def rotate(*, by: str, keep_old: bool = True) -> SigningKey:
     """Makes a new key that signs from now on; the old ones verify two more days, or not at all with ``keep_old`` False."""
     retiring = SigningKey.objects.filter(retires_at=None) if keep_old else _living()
+    old = [(kid, "", "") for kid in retiring.order_by("pk").values_list("kid", flat=True)]
     retiring.update(retires_at=timezone.now() + (_OVERLAP if keep_old else timedelta(0)))
     key = _make()
+    publish_many("key.retired", old, actor=by, why="verifies for two more days" if keep_old else "refused at once")
     publish("key.rotated", actor=by, target=key.kid)
     return key
 

@@ -44,7 +44,7 @@ def change(model: type[_Row], changes: Mapping[str, Mapping[str, Any]], *, by: s
         Application.objects.filter(pk__in=taken).update(client_id=Concat(Value(" "), Cast("pk", models.CharField())))
     if rows and columns:
         write_columns(rows.values(), columns)
-        publish_many(f"{_word(model)}.changed", [(name, "", "") for name in rows], actor=by)
+        publish_many(f"{_word(model)}.changed", [(name, "", "") for name in rows], actor=by, keys=changes)
         tokens.revoke_service_tokens([rows[name].pk for name, values in changes.items() if "secret_hash" in values], by=by)
 
 

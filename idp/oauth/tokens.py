@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from idp.accounts.models import Person
-from idp.events.bus import publish
+from idp.events.bus import publish, publish_many
 from idp.oauth import keys
 from idp.oauth.models import Application, RefreshToken, TokenFamily
 from idp.sealing import digest, new_token
@@ -112,12 +112,14 @@ def revoke_family(family: TokenFamily, *, why: str, by: str = "") -> bool:
 
 @transaction.atomic
 def revoke_service_tokens(applications: Collection[int], *, by: str) -> None:
-    """Ends every token that these applications obtained for themselves with a secret that they no longer have."""
+    """Ends every token that these applications obtained for themselves with a secret that they no longer have, and tells of each family."""
     now = timezone.now()
     rows = TokenFamily.objects.filter(application__in=applications, person=None, revoked_at=None, expires_at__gt=now)
     for application in Application.objects.filter(pk__in=rows.values("application")):
-        ended = rows.filter(application=application).update(revoked_at=now)
-        publish("tokens.revoked", actor=by, target=application.service_account, application=application.name, why="new secret", count=ended)
+        rows.filter(application=application).update(revoked_at=now)
+        ended = TokenFamily.objects.filter(application=application, person=None, revoked_at=now).order_by("pk")
+        about = [(application.service_account, application.name, topic_of(family)) for family in ended.only("pk")]
+        publish_many("tokens.revoked", about, actor=by, why="new secret")
 
 
 def living_family(identifier: str) -> TokenFamily | None:

@@ -40,8 +40,8 @@ def send(name: str, to: str, words: Mapping[str, str], *, good_for: timedelta | 
     return post(KIND, {"name": name, "to": to, "words": dict(words)}, good_for=good_for)
 
 
-def save_template(name: str, **values: str) -> bool:
-    """Creates or changes the tenant's own wording of a mail; answers whether anything changed. Raises ValidationError."""
+def save_template(name: str, **values: str) -> list[str]:
+    """Creates or changes the tenant's own wording of a mail; answers which parts were changed. Raises ValidationError."""
     row = MailTemplate.objects.filter(name=name).first() or MailTemplate(tenant=current_tenant(), name=name)
     changed = {part: value for part, value in values.items() if getattr(row, part) != value}
     for part, value in changed.items():
@@ -49,8 +49,7 @@ def save_template(name: str, **values: str) -> bool:
     if changed or row.pk is None:
         row.full_clean()
         row.save()
-        return True
-    return False
+    return sorted(changed)
 
 
 def delete_template(name: str) -> bool:

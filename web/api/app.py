@@ -11,7 +11,7 @@ from django.utils.translation import override
 from ninja import NinjaAPI
 
 from web import __version__
-from web.api import blueprints, extras, flows, objects, problems, refusals, runs
+from web.api import blueprint_secrets, blueprints, devices, extras, flows, objects, overview, problems, recipes, refusals, runs, tenants
 from web.api.body import BodyParser, json_only
 from web.api.description import described
 from web.api.problems import problem
@@ -42,7 +42,17 @@ api = Api(
 runs.router.add_decorator(json_only, mode="view")
 api.add_router("/runs", runs.router)
 with override("en"):  # a router of its own comes before what all objects have
-    for _prefix, _router in (*extras.ROUTERS, ("/flows", flows.router), ("/blueprints", blueprints.router), *objects.routers()):
+    for _prefix, _router in (
+        *extras.ROUTERS,
+        *recipes.ROUTERS,
+        ("", overview.router),
+        ("/devices", devices.router),
+        ("/tenants", tenants.router),
+        ("/flows", flows.router),
+        ("/blueprints", blueprints.router),
+        ("/blueprint-secrets", blueprint_secrets.router),
+        *objects.routers(),
+    ):
         api.add_router(_prefix, _router)
 problems.listen(api)
 refusals.listen(api)

@@ -1,4 +1,4 @@
-"""Configuration as YAML, for programs: plan, apply, what drifted, export."""
+"""Configuration as YAML, for programs: plan, apply, what came of it, what drifted, export."""
 
 from dataclasses import asdict
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from ninja import Query
 
+from blueprints.apply import results
 from blueprints.drift import drifted
 from blueprints.export import export
 from blueprints.plan import Plan
@@ -35,6 +36,13 @@ def apply(request: HttpRequest, body: say.ApplyWish) -> HttpResponse:
 def drift(request: HttpRequest) -> HttpResponse:
     """What was changed by hand since it was applied, key by key, and by whom."""
     return answer({"drifted": [asdict(each) for each in drifted()]})
+
+
+@calls.add("GET", "/results", needs="tenants.see", name="list-blueprint-results", answers={200: say.BlueprintResults})
+def listed(request: HttpRequest) -> HttpResponse:
+    """The last twenty attempts of the whole installation, with what was wrong. One tenant's are among its events: `blueprint.applied`."""
+    names = ("at", "blueprint", "by", "succeeded", "counts", "messages")
+    return answer({"results": [{name: getattr(row, name) for name in names} for row in results()]})
 
 
 @calls.add("GET", "/export", name="export-blueprint", answers={200: say.Exported}, fails=(400,), **_SEE)

@@ -72,8 +72,10 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
 
 
 def _of_success(method: str, operation: dict[str, Any], status: int) -> list[_Header]:
-    if status == 200 and operation["operationId"].startswith("list-") and method == "get":
+    if status == 200 and method == "get" and any(each["name"] == "page" for each in operation["parameters"]):
         return [_LINK]
+    if operation["operationId"] == "make-application" and status == 201:
+        return [_STATE, _PLACE]
     if status not in (200, 201, 304) or not any(each["in"] == "header" for each in operation["parameters"]):
         return []
     stated = operation["operationId"] != "publish-flow"

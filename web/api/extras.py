@@ -1,5 +1,6 @@
-"""What the objects of the API have beside the operations that all have: who am I, keys, secrets, ways in, the tenant's face, tenants."""
+"""What the objects of the API have beside the operations that all have: who am I, keys, secrets, ways in, the tenant's face, mails."""
 
+from dataclasses import asdict
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -8,12 +9,12 @@ from django.utils.translation import gettext_lazy as _
 from ninja import Router
 
 from blueprints import edit
-from blueprints.tenants import Wanted, make
 from idp.accounts import credentials, recovery
 from idp.accounts.people import by_username
 from idp.accounts.roles import operations_of, require_domains, require_to_let_in
 from idp.oauth.clients import renew_secret
 from idp.outbox.listings import MAILS
+from idp.outbox.wording import shipped
 from idp.tenancy.scope import current_tenant
 from web.api import schemas as say
 from web.api.answers import answer
@@ -26,7 +27,7 @@ from web.resources import RESOURCES, Resource, rotate_keys
 
 WORDED = Resource(MAILS, _("Mail"), "branding.see", "branding.edit", kind="mail", about=_("The mails that this tenant words itself."))
 _ME, _KEYS, _PEOPLE, _APPLICATIONS = Calls("me"), Calls("keys"), Calls("people"), Calls("applications")
-_BRANDING, _TENANTS = Calls("branding"), Calls("tenants")
+_BRANDING, _SHIPPED = Calls("branding"), Calls("mails")
 
 
 @_ME.add("GET", "", needs="overview.see", name="get-me", answers={200: say.Me})
@@ -97,13 +98,11 @@ def change(request: HttpRequest) -> HttpResponse:
     return kept("tenant", name)
 
 
-@_TENANTS.add("POST", "/", needs="tenants.edit", name="make-tenant", answers={201: say.WayIn}, fails=(409,))
-def make_tenant(request: HttpRequest, body: say.NewTenant) -> HttpResponse:
-    """Makes a tenant complete; the link lets its first administrator in once. Only on the default tenant's host, for its owner."""
-    made = make(Wanted(**{name: value.replace("\0", "") for name, value in body.model_dump().items()}), by=request.auth.username)  # type: ignore[attr-defined]
-    host = request.get_host().rpartition(":")
-    port = f":{host[2]}" if host[1] and host[2].isdigit() else ""
-    return answer({"recovery_url": f"{request.scheme}://{body.domain}{port}{reverse('recover', args=[made.token])}"}, 201)
+@_SHIPPED.add("GET", "/", needs="branding.see", name="list-shipped-mails", answers={200: say.ShippedMails})
+def shipped_mails(request: HttpRequest) -> HttpResponse:
+    """Every mail that is sent, as it is worded where the tenant says nothing else, and the words that one may use in it."""
+    told = [{"mail": name, **asdict(each), "words": sorted(each.words)} for name, each in shipped().items()]
+    return answer({"mails": told})
 
 
 def _let_in(request: HttpRequest, key: str) -> Any:
@@ -121,6 +120,6 @@ ROUTERS: tuple[tuple[str, Router], ...] = (
     ("/applications", _APPLICATIONS.router),
     ("/people", _PEOPLE.router),
     ("/branding", _BRANDING.router),
-    ("/tenants", _TENANTS.router),
+    ("/shipped-mails", _SHIPPED.router),
     ("/mails", operations(WORDED)),
 )

@@ -1,9 +1,9 @@
 """What is sent and answered about flows: drafts, versions, what differs, dry runs, runs and their counts."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, StringConstraints
 from pydantic import Field as say
 
 from flows.document import Answers, Circumstances, InventedPerson
@@ -167,3 +167,11 @@ class Walk(Which):
     person: str | InventedPerson = say("", description="Somebody of the tenant by name, which needs the right to see people, or invented.")
     request: Circumstances = Circumstances()
     answers: Answers = say(default_factory=dict, description="By step: what would be posted, or `passes` or `refuses`.")
+
+
+class KeptWalk(Walk):
+    """The same, to be walked before each publishing from now on: what came of each step now is what must come of it then."""
+
+    name: Annotated[str, StringConstraints(strip_whitespace=True)] = say(
+        min_length=1, max_length=150, description="What the test is called, among the flow's own.", examples=["A guest is refused"]
+    )

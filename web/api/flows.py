@@ -16,9 +16,10 @@ from flows.inspector import look_into
 from flows.lint import Finding, lint
 from flows.listings import RUNS, VERSIONS
 from flows.rehearsal import rehearse
-from flows.simulate import ending, simulate
+from flows.simulate import Report, ending, simulate
+from flows.trials import as_test, check_answers, keep_test
 from flows.versions import RefusedFlow, draft_of, version_of
-from flows.which import choose
+from flows.which import Chosen, choose
 from idp.accounts.roles import may, require
 from web.api import flow_schemas as say
 from web.api.answers import answer, empty
@@ -154,13 +155,29 @@ def check_flow(request: HttpRequest, name: str, body: say.Which) -> HttpResponse
 @calls.add("POST", "/{slug:name}/simulate", name="simulate-flow", answers={200: say.FlowWalk}, fails=(409,), writes=False, **_SEE)
 def walk(request: HttpRequest, name: str, body: say.Walk) -> HttpResponse:
     """A dry run: what each step would do and why; nothing is written, nothing is sent."""
-    if isinstance(body.person, str) and body.person:
-        require(request.auth, "people.see")  # type: ignore[attr-defined]  # conditions show what they read of a person
     chosen = choose(name, body.which)
-    told: dict[str, Any] = {"parts": chosen.parts, "person": body.person or None, "request": body.request}
-    names = may(request.auth, "people.see")  # type: ignore[attr-defined]
-    reports = simulate(chosen.document, body.answers, **told, judges=False, names=names)
+    reports = _walked(request, chosen, body)
     return answer({"which": chosen.which, "ends": ending(reports), "steps": [asdict(each) for each in reports]})
+
+
+@calls.add(
+    "POST",
+    "/{slug:name}/tests",
+    needs="flows.edit",
+    name="keep-flow-test",
+    answers={201: say.FlowDraft},
+    fails=(409, 412),
+    headers=_BOTH,
+)
+def keep_walk(request: HttpRequest, name: str, body: say.KeptWalk) -> HttpResponse:
+    """Walks it, and adds that as a test to the draft, which is begun from what is live where there is none."""
+    chosen, draft = choose(name, body.which), draft_of(name)
+    check(request, _state(draft) if draft else None)
+    reports = _walked(request, chosen, body)
+    check_answers(chosen.document, chosen.parts, body.answers)
+    test = as_test(body.name, body.person, body.request, body.answers, reports)
+    keep_test(name, test, by=request.auth.username, revision=draft.revision if draft else 0)  # type: ignore[attr-defined]
+    return _told(_draft(name), 201)
 
 
 @calls.add("GET", "/{slug:name}/funnel", name="count-flow", answers={200: say.FlowCounts}, fails=(400,), **_SEE)
@@ -179,6 +196,14 @@ def inspect_run(request: HttpRequest, name: str, run: str) -> HttpResponse:
 
 
 router = calls.router
+
+
+def _walked(request: HttpRequest, chosen: Chosen, body: say.Walk) -> list[Report]:
+    if isinstance(body.person, str) and body.person:
+        require(request.auth, "people.see")  # type: ignore[attr-defined]  # conditions show what they read of a person
+    told: dict[str, Any] = {"parts": chosen.parts, "person": body.person or None, "request": body.request}
+    names = may(request.auth, "people.see")  # type: ignore[attr-defined]
+    return simulate(chosen.document, body.answers, **told, judges=False, names=names)
 
 
 def _draft(name: str) -> Any:

@@ -185,6 +185,22 @@ class NewTenant(Sent):
     email: str = say("", max_length=254)
 
 
+class ShippedMail(BaseModel):
+    """A mail as the product words it."""
+
+    mail: str = say(description="In the address of `/api/mails/`, to word it otherwise.")
+    subject: str
+    text: str
+    html: str = say(description="Empty: text alone is sent.")
+    words: list[str] = say(description="What may stand between `{{` and `}}`.")
+
+
+class ShippedMails(BaseModel):
+    """Every mail that is sent."""
+
+    mails: list[ShippedMail]
+
+
 class PlanWish(Sent):
     """A blueprint, and what it is called: what belongs to it is known by this name."""
 
@@ -233,6 +249,23 @@ class BlueprintPlan(BaseModel):
     changes: list[PlannedChange]
     missing: list[Missing] = say(description="Nothing is applied until these are entered.")
     notes: list[str]
+
+
+class BlueprintResult(BaseModel):
+    """One attempt to apply a blueprint."""
+
+    at: datetime
+    blueprint: str
+    by: str
+    succeeded: bool
+    counts: dict[str, int]
+    messages: list[str]
+
+
+class BlueprintResults(BaseModel):
+    """The last attempts, newest first."""
+
+    results: list[BlueprintResult]
 
 
 class Drifted(BaseModel):

@@ -22,6 +22,7 @@ from idp.accounts.roles import NotAllowed
 from idp.listing import Wish
 from idp.tenancy.scope import current_tenant
 from web.console.frame import Page, see, show
+from web.console.history import history
 from web.resources import EVENTS, RESOURCES
 
 _MOST_SHOWN = 500
@@ -30,6 +31,7 @@ _MOST_DRIFTED = 50
 _TO_DO = {"create": gettext_lazy("to create"), "update": gettext_lazy("to change"), "delete": gettext_lazy("to delete")}
 _DONE = {"create": gettext_lazy("created"), "update": gettext_lazy("changed"), "delete": gettext_lazy("deleted")}
 _LARGEST = 1024 * 1024
+_CONCERNING = {"kind": "blueprint.applied,blueprint.drifted,blueprint.drift_ended,secret.set,secret.removed"}
 _NAME = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_. -]{0,99}\Z")
 
 
@@ -46,6 +48,7 @@ def blueprints(request: HttpRequest) -> HttpResponse:
         "secrets": secrets.names(),
         "watched": bool(settings.BLUEPRINTS),
         "folder": settings.BLUEPRINTS if may("tenants.see") else "",
+        "history": history(request, _CONCERNING),
         "flows": [row["name"] for row in FLOWS.page(Wish(size=200)).rows if row["version"]],
     }
     return show(request, "console/blueprints.html", title=_("Blueprints"), **context)

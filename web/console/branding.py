@@ -17,6 +17,7 @@ from idp.accounts.roles import require_domains
 from idp.tenancy.hosts import host_name
 from idp.tenancy.scope import current_tenant
 from web.console.frame import Page, see, show
+from web.console.history import history
 from web.headers import policy
 
 PICTURES = {"image/png": b"\x89PNG", "image/jpeg": b"\xff\xd8\xff", "image/webp": b"RIFF", "image/svg+xml": b"<"}
@@ -57,6 +58,7 @@ def branding(request: HttpRequest) -> HttpResponse:
         "may_edit": request.may("branding.edit"),  # type: ignore[attr-defined]
         "host": request.get_host(),
         "logo_url": known.document["logo"],
+        "history": history(request, {"area": "tenant", "target": current_tenant().name}),
     }
     response = show(request, "console/branding.html", title=_("Branding and domains"), status=status, **context)
     response.headers["Content-Security-Policy"] = policy(request, frame_src="'self'")

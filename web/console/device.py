@@ -1,6 +1,7 @@
 """The story of one device on one page, and the button that ends it."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
@@ -8,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from idp.devices import story as devices
+from idp.devices.service import topic_of
 from idp.oauth.clients import describe_scopes
 from web.console.frame import Page, see, show
 from web.resources import RESOURCES
@@ -48,6 +50,7 @@ def device(request: HttpRequest, pk: int) -> HttpResponse:
         "scopes": describe_scopes(found.scopes),
         "moments": _moments(found),
         "goes_on": found.state in ("pending", "approved", "redeemed"),
+        "events_url": f"{reverse('console:events')}?{urlencode({'topic': _topics(pk)})}",
         "more_refreshes": found.refreshes - devices.SHOWN_REFRESHES,
         "back_url": reverse("console:devices"),
         "resource": RESOURCES["devices"],
@@ -63,6 +66,11 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponse:
     done = devices.end(pk, by=request.person.username)  # type: ignore[attr-defined]
     notice = _("Revoked: the device has lost everything it had.") if done else _("There was nothing left to revoke.")
     return see(request, reverse("console:device", args=[pk]), notice)
+
+
+def _topics(pk: int) -> str:
+    """Of the device and of what it was given, as the list of events is narrowed to them."""
+    return ",".join(devices.topics_of(pk) or (topic_of(pk),))
 
 
 def _moments(found: devices.Story) -> list[dict[str, Any]]:

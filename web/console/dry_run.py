@@ -12,18 +12,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pydantic import ValidationError
 
-from flows.document import FlowTest
 from flows.layout import Box, Layout, TooLarge, lay_out
 from flows.presets import in_words
 from flows.preview import previews
 from flows.registry import stages
-from flows.rehearsal import by_test, decision_of
+from flows.rehearsal import by_test
 from flows.simulate import NobodyThere, Report, ending, guarded, simulate
-from flows.trials import keep_test
+from flows.trials import as_test, keep_test
 from flows.versions import DraftMoved, NoSuchVersion, RefusedFlow
 from flows.which import Chosen
 from idp.accounts.credentials import PASSWORD, RECOVERY_CODE, TOTP
 from idp.accounts.listings import PEOPLE
+from idp.accounts.roles import ROLES
 from idp.listing import Wish
 from idp.oauth.listings import APPLICATIONS
 from idp.tenancy.scope import current_tenant
@@ -34,7 +34,6 @@ from web.console.which import asked, builder_url
 
 _KINDS = ((PASSWORD, gettext_lazy("Password")), (TOTP, gettext_lazy("Authenticator app")), (RECOVERY_CODE, gettext_lazy("Recovery codes")))
 _METHODS = (("pwd", gettext_lazy("by a password")), ("otp", gettext_lazy("by a code")), ("hwk", gettext_lazy("by a key")))
-_ROLES = ("", "owner", "admin", "editor", "helpdesk", "auditor")
 _DECISIONS = {
     "done": ("good", gettext_lazy("Passes")),
     "asks": ("here", gettext_lazy("Asks, and the walk stops here")),
@@ -137,7 +136,8 @@ def keep(request: HttpRequest, name: str) -> HttpResponse:
         return see(request, back, _("Nothing was kept: mend what is marked."))
     try:
         reports = _simulate(request, found.chosen, walker)
-        test = _test(request.POST.get("name", ""), walker, reports, walker.answers(_typable(found.chosen)))
+        called = request.POST.get("name", "").replace("\0", "").strip()
+        test = as_test(called, walker.person, walker.request, walker.answers(_typable(found.chosen)), reports)
         keep_test(name, test, by=request.person.username)  # type: ignore[attr-defined]
     except (NobodyThere, ValidationError):
         return see(request, back, _("Nothing was kept: give the test a name, and let somebody walk who is there."))
@@ -179,7 +179,7 @@ def _form(request: HttpRequest, walker: Walker) -> dict[str, Any]:
         "address": said.get("address", "") or "127.0.0.1",
         "kinds": [(kind, title, kind in held) for kind, title in _KINDS],
         "methods": [(method, title, method in said.getlist("signed_in")) for method, title in _METHODS],
-        "roles": _ROLES,
+        "roles": ROLES,
         "networks": list(tenant.networks),
         "more": any(said.get(each) for each in ("agent", "time", "country", "scopes", "device_address", "device_age", "session_age")),
     }
@@ -297,14 +297,6 @@ def _question(chosen: Chosen, box: Box) -> dict[str, Any]:
     """The fields of the step's form."""
     forms = [shown.page.form for shown in previews(chosen.document, chosen.parts, box.id) if shown.page and shown.page.form]
     return dict(forms[0].fields) if forms else {}
-
-
-def _test(name: str, walker: Walker, reports: list[Report], answers: Any) -> FlowTest:
-    """The walk as a test: what was taken for granted is said, and what came of each step is expected."""
-    given = {**{report.step: "passes" for report in reports if report.assumed}, **answers}
-    expect = {report.step: decision_of(report) for report in reports if report.step}
-    values = {"name": name.replace("\0", "").strip(), "person": walker.person, "request": walker.request}
-    return FlowTest.model_validate({**values, "answers": given, "expect": expect, "ends": ending(reports)})
 
 
 def _tests(chosen: Chosen, *, names: bool) -> list[tuple[str, list[str], str]]:

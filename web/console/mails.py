@@ -14,6 +14,7 @@ from blueprints import edit
 from idp.outbox.wording import FACE, Template, shipped
 from idp.tenancy.scope import current_tenant
 from web.console.frame import Page, see, show
+from web.console.history import history
 from web.headers import policy
 
 _PARTS = ("subject", "text", "html")
@@ -50,6 +51,7 @@ def mail(request: HttpRequest, name: str) -> HttpResponse:
         "words": [(word, _sample(request)[word]) for word in sorted(original.words)],
         "shown": _filled(request, wording),
         "may_edit": request.may("branding.edit"),  # type: ignore[attr-defined]
+        "history": history(request, {"area": "mail", "target": name}),
     }
     response = show(request, "console/mails_one.html", title=name.replace("_", " ").capitalize(), status=status, **context)
     response.headers["Content-Security-Policy"] = policy(request, frame_src="'self'")

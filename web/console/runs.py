@@ -17,9 +17,11 @@ from flows.planner import layout_of
 from flows.presets import in_words
 from flows.registry import stages
 from flows.versions import NoSuchVersion, version_of
+from flows.walk import topic_of
 from flows.which import states
 from idp.listing import Wish
 from web.console.frame import Page, show
+from web.console.history import history
 from web.console.plain import plain
 from web.console.which import Asked
 
@@ -73,7 +75,12 @@ def run(request: HttpRequest, identifier: str) -> HttpResponse:
         found = look_into(identifier, by=request.person.username)  # type: ignore[attr-defined]
     except NoSuchRun:
         raise Http404 from None
-    context: dict[str, Any] = {"found": found, "path": [_passage(each) for each in found.path], "facts": list(_facts(found))}
+    context: dict[str, Any] = {
+        "found": found,
+        "path": [_passage(each) for each in found.path],
+        "facts": list(_facts(found)),
+        "history": history(request, {"topic": topic_of(identifier)}),
+    }
     return show(request, "console/run.html", title=_("Run of %(flow)s") % {"flow": found.flow}, **context)
 
 

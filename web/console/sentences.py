@@ -13,11 +13,13 @@ Part = list[str]  # the words, and the address to which they lead where they lea
 _BAD = {"device.denied", "device.revoked", "tokens.revoked", "events.left_out", "blueprint.drifted"}
 _GOOD = {"session.started", "device.approved", "device.redeemed"}
 _MACHINES = {"blueprint", "seed"}
+_COLUMNS = {"is_active": "active", "secret_hash": "secret"}  # what else is told by the name under which it is written in a document
 _BAD_ENDS = ("_failed", "_refused", "throttled", "_lengthened", ".denied", ".broken", ".refused")
 
 _SAID = {
     "session.started": gettext_noop("{who} signed in"),
     "session.ended": gettext_noop("{whom} was signed out"),
+    "session.ended by another": gettext_noop("{who} signed {whom} out"),
     "session.stepped_up": gettext_noop("{who} showed a second factor"),
     "session.proved_again": gettext_noop("{who} proved anew who they are"),
     "device.started": gettext_noop("A device asks to connect to {app}"),
@@ -34,6 +36,7 @@ _SAID = {
     "tokens.issued": gettext_noop("{app} got tokens for {who}"),
     "tokens.refused": gettext_noop("{app} got no tokens for {who}"),
     "tokens.revoked": gettext_noop("The tokens of {app} for {whom} were revoked"),
+    "tokens.revoked by another": gettext_noop("{who} revoked the tokens of {app} for {whom}"),
     "client.throttled": gettext_noop("{app} has to wait: too many wrong secrets"),
     "flow.step_failed": gettext_noop("{who} did not get past the step {what}"),
     "flow.step_failed password": gettext_noop("A wrong password for {who}"),
@@ -61,7 +64,8 @@ _SAID = {
     "application.created": gettext_noop("{who} added the application {named}"),
     "application.changed": gettext_noop("{who} changed the application {named}"),
     "application.deleted": gettext_noop("{who} deleted the application {what}"),
-    "key.rotated": gettext_noop("{who} made a new signing key"),
+    "key.rotated": gettext_noop("{who} made the signing key {what}"),
+    "key.retired": gettext_noop("{who} retired the signing key {what}"),
     "group.created": gettext_noop("{who} added the group {what}"),
     "group.deleted": gettext_noop("{who} deleted the group {what}"),
     "scope.created": gettext_noop("{who} added the scope {what}"),
@@ -94,7 +98,7 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], Part]] = {
 
 def told(row: Mapping[str, Any]) -> dict[str, Any]:
     """An event in words, as JSON: ``tone`` good, bad or "", the ``parts`` of its sentence, and the thing that it is ``about``."""
-    parts = [*_sentence(row), *_because(row), *_from(row)]
+    parts = [*_sentence(row), *_from(row), *_because(row)]
     return {"tone": tone(row["kind"]), "parts": parts, "about": about(row)}
 
 
@@ -126,7 +130,9 @@ def about(row: Mapping[str, Any]) -> Part:
 
 
 def _sentence(row: Mapping[str, Any]) -> Iterator[Part]:
-    said = _SAID.get(f"{row['kind']} {row['data'].get('stage', '')}") or _SAID.get(row["kind"], _ELSE)
+    stage, kind = row["data"].get("stage", ""), row["kind"]
+    by = "by another" if row["actor"] and row["target"] and row["actor"] != row["target"] else ""
+    said = _SAID.get(f"{kind} {stage}") or _SAID.get(f"{kind} {by}") or _SAID.get(kind, _ELSE)
     for text, word, *_rest in Formatter().parse(_(said)):
         if text:
             yield [text]
@@ -135,7 +141,10 @@ def _sentence(row: Mapping[str, Any]) -> Iterator[Part]:
 
 
 def _because(row: Mapping[str, Any]) -> Iterator[Part]:
-    why = str(row["data"].get("why", ""))[:200]
+    """Why; or what of it was changed."""
+    keys = row["data"].get("keys") if row["kind"].endswith(("changed", "drifted")) else None
+    named = [_COLUMNS.get(str(key), str(key)) for key in keys] if isinstance(keys, list) else []
+    why = str(row["data"].get("why") or ", ".join(named))[:200]
     if why:
         yield [f": {why}"]
 

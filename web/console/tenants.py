@@ -12,6 +12,7 @@ from blueprints.tenants import Wanted, link_for, make
 from idp.accounts.people import administrators
 from idp.tenancy.scope import tenant_scope
 from web.console.frame import Page, see, show
+from web.console.history import history_elsewhere
 from web.resources import TENANTS
 
 _FIELDS = ("name", "title", "domain", "administrator", "email")
@@ -49,13 +50,14 @@ def tenant(request: HttpRequest, name: str) -> HttpResponse:
         else:
             return see(request, reverse("console:tenant", args=[row.name]), _("The domains of %(name)s were changed.") % {"name": row.name})
     with tenant_scope(row):
-        people = administrators()
+        people, told_of = administrators(), history_elsewhere(request, {"area": "tenant", "target": row.name})
     reached = next((each for each in told["domains"] if not each.startswith("*")), "")
     context = {
         "told": told,
         "domains": "\n".join(domains),
         "errors": errors,
         "administrators": people,
+        "history": told_of,
         "console_url": _site(request, reached) + reverse("console:overview") if reached else "",
         "may_edit": request.may("tenants.edit"),  # type: ignore[attr-defined]
         "back": reverse("console:tenants"),

@@ -11,11 +11,9 @@ from blueprints import edit
 from blueprints.document import KINDS
 from web.console.forms import SchemaForm
 from web.console.frame import Page, see, show
+from web.console.history import history
 from web.console.lists import Cell, url_of
-from web.console.sentences import told as in_words
-from web.resources import EVENTS, RESOURCES, Resource, save
-
-_HISTORY = 20
+from web.resources import RESOURCES, Resource, save
 
 
 def one(request: HttpRequest, name: str, key: str) -> HttpResponse:
@@ -34,7 +32,7 @@ def one(request: HttpRequest, name: str, key: str) -> HttpResponse:
             for each in resource.actions
             if request.may(each.operation) and each.fits(told)  # type: ignore[attr-defined]
         ],
-        "history": _history(request, resource, key),
+        "history": history(request, resource.concerning(row)) if resource.concerning else None,
         "back_url": reverse(f"console:{resource.name}"),
         "here": url_of(resource, key),
         "extra": [f"console/{resource.name}_extra.html", "console/no_extra.html"],
@@ -92,14 +90,6 @@ def _changes(form: SchemaForm, known: edit.Current) -> list[tuple[str, Any, Any]
     """What differs between what was typed and what somebody else has saved meanwhile."""
     keys = [key for key, value in known.document.items() if key in form.values and form.values[key] != value]
     return [(key, known.document[key], form.values[key]) for key in keys]
-
-
-def _history(request: HttpRequest, resource: Resource, key: str) -> list[dict[str, Any]] | None:
-    """The last events about it; None for whoever may not see events."""
-    if not resource.prefix or not request.may("events.see"):  # type: ignore[attr-defined]
-        return None
-    rows = EVENTS.rows().filter(target=key, kind__startswith=resource.prefix).order_by("-at", "-pk")[:_HISTORY]
-    return [{**row, **in_words(row)} for row in map(EVENTS.told, rows)]
 
 
 def _cell(kind: str, value: Any) -> Cell:

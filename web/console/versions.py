@@ -30,10 +30,13 @@ from flows.which import DRAFT, Chosen, choose, states
 from idp.listing import Wish
 from idp.yaml_text import write
 from web.console.frame import Page, by_htmx, see, show
+from web.console.history import history
 from web.console.plain import condition, plain
 from web.console.which import Asked, Wrong, located, of_draft
 
 _LONGEST_NOTE = 300
+# What happens in it belongs to its runs; this is what happened to it.
+_CONCERNING = "flow.published,flow.rolled_back,flow.draft_discarded,flow.deleted,flow.inspected,flow.broken,flow.start_refused"
 
 
 def versions(request: HttpRequest, name: str) -> HttpResponse:
@@ -46,6 +49,7 @@ def versions(request: HttpRequest, name: str) -> HttpResponse:
         **Asked(name, "", choices).frame,
         "rows": rows.rows,
         "draft": draft_of(name),
+        "history": history(request, {"kind": _CONCERNING, "target": name}),
         "before": f"?page={wish.page - 1}" if wish.page > 1 else "",
         "after": f"?page={wish.page + 1}" if rows.has_next else "",
     }

@@ -1,7 +1,10 @@
 """Roles: a matrix that is laid out as one, read by pages and API alike."""
 
 import pytest
+from pydantic import ValidationError
 
+from blueprints.document import PersonDocument
+from flows.document import InventedPerson
 from idp.accounts import roles
 from idp.accounts.models import Person, Role
 from idp.accounts.people import save_person
@@ -9,6 +12,7 @@ from idp.accounts.roles import NotAllowed, allowed, may, operations_of, require
 from idp.tenancy.models import DEFAULT, Tenant
 from idp.tenancy.scope import tenant_scope
 from idp.tenancy.tenants import ensure_default
+from web.resources import RESOURCES
 
 
 def test_the_matrix_names_every_role_and_no_other() -> None:
@@ -18,6 +22,16 @@ def test_the_matrix_names_every_role_and_no_other() -> None:
     assert all(len(row) == len(head) + 1 and set(row[1:]) <= {"x", "."} for row in rows)
     assert len({row[0] for row in rows}) == len(rows)
     assert all("owner" in who for who in allowed().values())
+
+
+def test_every_document_and_form_knows_these_roles_and_no_others() -> None:
+    """One list: what a blueprint may say, whom a flow is tried with, and what is chosen in a form."""
+    every = {"", *(role.value for role in Role)}
+    for document in (PersonDocument, InventedPerson):
+        assert set(document.model_json_schema()["properties"]["role"]["enum"]) == every
+        with pytest.raises(ValidationError):
+            document.model_validate({"person": "bob", "role": "root"})
+    assert [role for role, _words in RESOURCES["people"].choices["role"]()] == ["", *(role.value for role in reversed(Role))]
 
 
 @pytest.mark.parametrize("operation", list(allowed()))

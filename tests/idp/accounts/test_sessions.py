@@ -47,6 +47,23 @@ def test_it_is_ended_in_a_running_server_too(live: LiveServer, tenants: dict[str
     assert not any(signed_in() for _ in range(5))
 
 
+def test_each_session_that_ends_with_others_is_told_of(acme: Tenant, other: Tenant, door: Doors) -> None:
+    """One event for each, on its own topic, with whoever did it; what ended before is not told once more, the neighbour's goes on."""
+    for host in ("acme.test", "acme.test", "acme.test", "other.test"):
+        door(host).sign_in()
+    first, *rest = Session.objects.order_by("pk").values_list("pk", flat=True)
+    sessions.end(first, why="test")
+    alice = Person.objects.get(username="alice")
+    assert sessions.end_all(alice, why="password changed", by="clerk") == 2
+    assert sessions.end_all(alice, why="password changed", by="clerk") == 0
+    told = Event.objects.filter(kind="session.ended", actor="clerk").order_by("pk")
+    assert [(event.topic, event.target, event.data) for event in told] == [
+        (sessions.topic_of(pk), "alice", {"why": "password changed"}) for pk in rest
+    ]
+    with tenant_scope(other):
+        assert Session.objects.get().ended_at is None
+
+
 def test_a_session_expires_with_nothing_running(door: Doors, clock: time_machine.Traveller) -> None:
     """CVE-2025-64708: twelve hours, judged when read."""
     browser = door()

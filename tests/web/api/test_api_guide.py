@@ -53,14 +53,19 @@ def test_its_commands(
     code = re.findall(r"user_code=([A-Z-]+)", shell(begin))[0]
     door(f"acme.test:{live.port}").approve(Started({"user_code": code, "device_code": ""}))
     assert '"person": "alice"' in shell(token)
-    lists, one, actions, flows, blueprints = others
+    lists, one, actions, recipes, happening, flows, secrets, blueprints = others
     assert '"username": "alice"' in shell(lists)
     assert '"role": "helpdesk"' in shell(one)
     assert '"outcome": "not_found"' in shell(actions)
+    assert '"client_secret": ""' in (made := shell(recipes))
+    assert made.count("device_code") > 3
+    assert '"what": "redeemed"' in shell(happening)
     told = shell(flows)
     assert '"new": "Connect your device"' in told
     with tenant_scope(tenants["acme"]):
+        assert [test["name"] for test in Version.objects.get(number=2).document["tests"]] == ["No password, no device"]
         assert (Version.objects.count(), Flow.objects.get(name="connect-a-device").live.number) == (2, 1)  # type: ignore[union-attr]
+    assert '"names": ["shop.client"]' in shell(secrets)
     assert "group: guests" in shell(blueprints)
     assert [row.tenant.name for row in Person.unscoped.filter(username="clerk")] == ["acme"]
 

@@ -103,6 +103,39 @@ def test_the_installations_owner_looks_after_tenants(tenants: dict[str, Tenant],
     assert made.status_code == 201
     assert made.json()["recovery_url"].startswith("http://third.test/recover/")
     assert owner("POST", "tenants/", wanted).status_code == 409
+    last = owner.get("blueprints/results")["results"][0]
+    assert (last["blueprint"], last["by"], last["succeeded"], last["messages"]) == ("third", "owner", True, [])
     assert owner("POST", "blueprints/apply", {"text": "tenant: acme\n---\ngroup: by-owner\n"}).status_code == 200
     assert Group.unscoped.get(name="by-owner").tenant == tenants["acme"]
     assert admin("POST", "blueprints/apply", {"text": "tenant: acme\n---\ngroup: by-admin\n"}).status_code == 400
+
+
+def test_a_tenant_is_led_back_into(tenants: dict[str, Tenant], program: Programs) -> None:
+    """Its administrators are named, one gets another link, and its domains are mended, by the installation's owner alone."""
+    default = Tenant.objects.get_or_create(name="default", defaults={"title": "Foyer"})[0]
+    Domain.objects.get_or_create(name="default.test", tenant=default)
+    with tenant_scope(default):
+        owner = Program(mint("owner", BOTH, "default.test"), "default.test")
+        admin = Program(mint("admin", BOTH, "default.test"), "default.test")
+    theirs = program("admin")
+    Person.unscoped.filter(tenant=tenants["acme"], username="alice").update(role="owner")
+    assert owner.get("tenants/acme/administrators") == {"people": ["admin", "alice"]}
+    link = owner("POST", "tenants/acme/recovery-link", {"person": "alice"})
+    assert link.json()["recovery_url"].startswith("http://acme.test/recover/")
+    for name, person in (("acme", "bob"), ("acme", "nobody-here"), ("nowhere", "alice")):
+        assert owner("POST", f"tenants/{name}/recovery-link", {"person": person}).status_code == 404
+    changed = owner("PATCH", "tenants/acme", {"domains": ["acme.test", "new.acme.test"]})
+    assert (changed.status_code, changed.json()["domains"]) == (200, ["acme.test", "new.acme.test"])
+    assert changed["ETag"] == owner("GET", "tenants/acme")["ETag"]
+    assert owner("PATCH", "tenants/acme", {"domains": ["other.test"]}).status_code == 409
+    assert owner("PATCH", "tenants/acme", {"domains": ["no host"]}).status_code == 409
+    assert owner("PATCH", "tenants/acme", {"title": "Mine"}).status_code == 400
+    assert owner("PATCH", "tenants/nowhere", {"domains": []}).status_code == 404
+    assert owner("PATCH", "tenants/other", {"domains": ["*.other.test"]}).status_code == 200
+    program("owner", host="other.test")
+    assert owner("POST", "tenants/other/recovery-link", {"person": "owner"}).status_code == 409, "a wildcard is no address"
+    for acting in (admin, theirs, program("owner")):
+        assert acting("GET", "tenants/acme/administrators").status_code == 403
+        assert acting("POST", "tenants/acme/recovery-link", {"person": "alice"}).status_code == 403
+        assert acting("PATCH", "tenants/acme", {"domains": []}).status_code == 403
+        assert acting("GET", "blueprints/results").status_code == 403

@@ -119,6 +119,84 @@ def test_lint_and_tests_of_a_flow(program: Programs) -> None:
     assert program("auditor")("POST", "flows/connect-a-device/publish", {}).status_code == 403
 
 
+TESTS = "flows/connect-a-device/tests"
+PASSES = dict.fromkeys(("identification", "password", "device_code", "consent"), "passes")
+WALK = {"name": "Somebody connects", "person": {"username": "clerk"}, "answers": PASSES}
+
+
+def test_a_walk_is_kept_as_a_test(program: Programs, tenants: dict[str, Any]) -> None:
+    """On the draft, begun from what is live where there is none; it says what came of each step, and passes from then on."""
+    editor = program("editor")
+    kept = editor("POST", TESTS, WALK)
+    assert (kept.status_code, kept.json()["base"], kept.json()["author"]) == (201, 1, "editor")
+    (test,) = kept.json()["document"]["tests"]
+    assert (test["name"], test["person"]["username"], test["answers"]) == ("Somebody connects", "clerk", PASSES)
+    assert test["expect"] == dict.fromkeys((*PASSES, "login", "finish"), "done")
+    assert (editor("GET", DRAFT)["ETag"], editor.get(DRAFT)) == (kept["ETag"], kept.json())
+    assert editor("POST", "flows/connect-a-device/lint", {"which": "draft"}).json() == {"findings": [], "tests": []}
+    refused = {"name": " Left at the password ", "which": "1", "answers": {"identification": "passes", "password": "refuses"}}
+    again = editor("POST", TESTS, {**refused, "person": {"username": "somebody"}}, if_match=kept["ETag"])
+    assert [(each["name"], each.get("ends")) for each in again.json()["document"]["tests"]] == [
+        ("Somebody connects", None),
+        ("Left at the password", "denied"),
+    ]
+    assert editor("POST", "flows/connect-a-device/publish", {}, if_match=again["ETag"]).json() == {"version": 2, "changed": True}
+    other = program("editor", host="other.test")
+    assert other("GET", DRAFT).status_code == 404
+    assert other("POST", "flows/nowhere/tests", WALK).status_code == 404
+
+
+def test_a_test_is_added_to_what_was_looked_at(program: Programs) -> None:
+    """412 where the draft is another one by now, or there is one already; a name is taken once; then nothing is kept."""
+    alice, bob = program("editor"), program("admin")
+    first = alice("POST", TESTS, WALK, if_none_match="*")
+    assert first.status_code == 201
+    assert bob("POST", TESTS, {**WALK, "name": "Another"}, if_none_match="*").status_code == 412
+    second = bob("POST", TESTS, {**WALK, "name": "Another"}, if_match=first["ETag"])
+    assert alice("POST", TESTS, {**WALK, "name": "A third"}, if_match=first["ETag"]).status_code == 412
+    taken = alice("POST", TESTS, WALK)
+    assert (taken.status_code, set(taken.json()["errors"])) == (409, {"tests.name"})
+    assert alice("GET", DRAFT)["ETag"] == second["ETag"]
+    alice("DELETE", DRAFT)
+    assert alice("POST", TESTS, WALK, if_match=second["ETag"]).status_code == 412
+    assert not Draft.unscoped.exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "named"),
+    [
+        ({"answers": {"password": {"password": "alice-password-1"}}}, 409, "answers.password"),
+        ({"answers": {"device_code": {"user_code": "ABCD-EFGH"}}}, 409, "answers.device_code"),
+        ({"answers": {"pasword": "passes"}}, 409, "answers.pasword"),
+        ({"name": ""}, 400, ""),
+        ({"name": "  "}, 400, ""),
+        ({"name": "x" * 151}, 400, ""),
+        ({"expect": {"password": "done"}}, 400, ""),
+        ({"answers": {"password": "maybe"}}, 400, ""),
+        ({"which": "9"}, 404, ""),
+        ({"person": "nobody-here"}, 409, ""),
+    ],
+)
+def test_what_no_test_keeps(program: Programs, more: dict[str, Any], status: int, named: str) -> None:
+    """Least of all a password, which would stand in the flow for all who see it; nothing of it is said back."""
+    response = program()("POST", TESTS, {**WALK, **more})
+    assert response.status_code == status, response.content
+    assert set(response.json().get("errors", {})) == ({named} if named else set())
+    assert "alice-password-1" not in response.content.decode()
+    assert not Draft.unscoped.exists()
+
+
+@pytest.mark.parametrize(
+    ("role", "invented", "named"), [("admin", 201, 201), ("editor", 201, 403), ("auditor", 403, 403), ("helpdesk", 403, 403)]
+)
+def test_who_keeps_tests(program: Programs, role: str, invented: int, named: int) -> None:
+    """Who may edit flows; with somebody of the tenant only who may look at people too, for conditions tell of them."""
+    acting = program(role)
+    assert acting("POST", TESTS, {**WALK, "name": "named", "person": "alice"}).status_code == named
+    assert acting("POST", TESTS, WALK).status_code == invented
+    assert program("admin", "openid foyer:read")("POST", TESTS, {**WALK, "name": "b"}).json()["error"] == "insufficient_scope"
+
+
 def test_who_is_in_the_middle_of_it(program: Programs, door: Callable[..., Door]) -> None:
     """Runs of this flow, one of them with its path; looking is written down, and the other tenant has none of it."""
     door().page("/device").submit(name="alice").submit(password="alice-password-1")

@@ -229,3 +229,14 @@ def test_keys_branding_and_mails(program: Programs) -> None:
     assert admin.get("mails/")["rows"][0]["subject"] == "Come back"
     assert program(host="other.test").get("branding")["title"] == "Other"
     assert program(host="other.test").get("mails/")["rows"] == []
+
+
+def test_the_shipped_mails(program: Programs) -> None:
+    """How each is worded where the tenant says nothing else, and with which words: what one begins a wording of one's own with."""
+    admin = program("admin")
+    (shipped,) = [each for each in program("auditor").get("shipped-mails/")["mails"] if each["mail"] == "recovery"]
+    assert {"link", "tenant"} <= set(shipped["words"])
+    wording = {name: shipped[name] for name in ("subject", "text", "html")}
+    assert admin("PUT", "mails/recovery", wording).status_code == 201
+    assert admin.get("mails/recovery") == {"mail": "recovery", **wording}
+    assert program("nobody")("GET", "shipped-mails/").status_code == 403

@@ -1,0 +1,119 @@
+"""Applications by recipe through the API: the questions, what comes of the answers, the secret that is told once, and programs."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from blueprints.recipes import RECIPES
+from idp.events.models import Event
+from idp.oauth.models import Application
+from idp.tenancy.models import Tenant
+from tests.kit import Door
+from tests.protocol import TOKEN, basic, tokens_of
+from tests.web.api.conftest import Program
+
+Programs = Callable[..., Program]
+
+
+def test_the_questions(program: Programs, acme: Tenant) -> None:
+    """Every recipe with what it asks, what may be chosen here, what it settles by itself and why; a service is asked for no groups."""
+    found = {each["name"]: each for each in program().get("recipes/")["recipes"]}
+    assert list(found) == list(RECIPES)
+    asked = {name: [each["name"] for each in recipe["questions"]] for name, recipe in found.items()}
+    assert asked == {name: ["title", *(["groups"] if name != "service" else []), "scopes"] for name in RECIPES}
+    questions = {each["name"]: each for each in found["tv"]["questions"]}
+    assert [name for name, each in questions.items() if each["required"]] == ["title"]
+    assert questions["groups"]["choices"] == [{"value": "staff", "title": "staff"}]
+    assert {"value": "acme:read", "title": "Read your Acme data"} in questions["scopes"]["choices"]
+    assert "foyer:write" not in str(questions)
+    assert found["kiosk"]["document"]["device"] == dict(RECIPES["kiosk"].document["device"])
+    assert len(found["kiosk"]["why"]) == len(RECIPES["kiosk"].why)
+    assert "other:read" in str(program(host="other.test").get("recipes/"))
+
+
+def test_a_television(program: Programs, acme: Tenant, door: Callable[..., Door]) -> None:
+    """Three answers make it, in the name of whoever asked; the programs hold its values, and it works."""
+    admin = program()
+    made = admin("POST", "recipes/tv", {"title": " Living room ", "groups": ["staff"], "scopes": ["profile"]})
+    told = made.json()
+    assert (made.status_code, made["Location"], told["client_secret"]) == (201, "/api/applications/living-room", "")
+    seen = admin("GET", "applications/living-room")
+    assert (seen.json(), seen["ETag"]) == (told["application"], made["ETag"])
+    assert told["application"]["scopes"] == ["openid", "offline_access", "profile"]
+    assert (told["application"]["title"], told["application"]["groups"]) == ("Living room", ["staff"])
+    assert (told["issuer"], told["client_id"]) == ("http://acme.test", Application.objects.get(name="living-room").client_id)
+    assert [(each["program"], each["language"]) for each in told["programs"]] == [
+        ("device", "curl"),
+        ("device", "python"),
+        ("device", "javascript"),
+    ]
+    assert all(told["client_id"] in each["text"] and "client_secret" not in each["text"] for each in told["programs"])
+    door().approve(door().start(told["client_id"], scope="openid profile"))
+    assert Event.objects.get(kind="application.created", target="living-room").actor == "admin"
+    assert admin.get("applications/living-room/setup") == {key: told[key] for key in ("issuer", "client_id", "programs")}
+
+
+def test_a_services_secret_is_said_once(program: Programs, acme: Tenant, door: Callable[..., Door]) -> None:
+    """It stands in the answer that makes it and in its programs, opens what it should, and is in nothing that is asked for later."""
+    admin = program()
+    told = admin("POST", "recipes/service", {"title": "Nightly backup", "scopes": ["acme:read"]}).json()
+    secret = told["client_secret"]
+    assert all(secret in each["text"] for each in told["programs"])
+    assert tokens_of(door().post(TOKEN, {"grant_type": "client_credentials"}, **basic(told["client_id"], secret)))["scope"] == "acme:read"
+    setup = admin.get("applications/nightly-backup/setup")
+    later = [setup, admin.get("applications/nightly-backup"), admin.get("applications/"), admin.get("events/?size=200")]
+    assert secret not in json.dumps([*later, admin.get("blueprints/export")])
+    assert all("YOUR-CLIENT-SECRET" in each["text"] for each in setup["programs"])
+    assert Application.objects.get(name="nightly-backup").secret_hash not in json.dumps(later)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "answers", "status", "named"),
+    [
+        ("tv", {}, 400, ""),
+        ("tv", {"title": "  "}, 400, ""),
+        ("tv", {"title": "x" * 101}, 400, ""),
+        ("tv", {"title": 5}, 400, ""),
+        ("tv", {"title": "Sly", "scopes": "profile"}, 400, ""),
+        ("tv", {"title": "Sly", "grants": ["client_credentials"]}, 400, ""),
+        ("tv", {"title": "Sly", "client_secret": "my own"}, 400, ""),
+        ("tv", {"title": "TV"}, 409, "title"),
+        ("tv", {"title": "Sly", "scopes": ["foyer:write"]}, 409, "scopes"),
+        ("tv", {"title": "Sly", "scopes": ["other:read"]}, 409, "scopes"),
+        ("tv", {"title": "Sly", "groups": ["nowhere"]}, 409, "groups"),
+        ("service", {"title": "Sly", "scopes": ["email"]}, 409, "scopes"),
+        ("service", {"title": "Sly", "groups": ["staff"]}, 400, "groups"),
+        ("mainframe", {"title": "Sly"}, 404, ""),
+    ],
+)
+def test_what_cannot_be(program: Programs, acme: Tenant, recipe: str, answers: dict[str, Any], status: int, named: str) -> None:
+    """Refused at its question, and nothing is made: a recipe cannot be talked into anything that it does not offer."""
+    admin = program()
+    before = Application.objects.count()
+    response = admin("POST", f"recipes/{recipe}", answers)
+    assert response.status_code == status, response.content
+    assert set(response.json().get("errors", {})) == ({named} if named else set())
+    assert Application.objects.count() == before
+
+
+@pytest.mark.parametrize(
+    ("role", "makes", "looks"), [("auditor", 403, 200), ("helpdesk", 403, 200), ("editor", 403, 200), ("nobody", 403, 403)]
+)
+def test_roles(program: Programs, acme: Tenant, role: str, makes: int, looks: int) -> None:
+    """As on the pages: who may edit applications makes them, and reads the questions; who may see them reads how they are set up."""
+    acting = program(role)
+    assert acting("POST", "recipes/tv", {"title": "Sly"}).status_code == makes
+    assert acting("GET", "recipes/").status_code == makes
+    assert acting("GET", "applications/kiosk/setup").status_code == looks
+    assert not Application.objects.filter(name="sly").exists()
+
+
+def test_what_is_the_neighbours_is_not_there(program: Programs) -> None:
+    """What is made here is made here alone; how it is set up, nobody else reads."""
+    program(host="other.test")("POST", "recipes/tv", {"title": "Living room"})
+    admin = program()
+    assert admin("GET", "applications/living-room/setup").status_code == 404
+    assert admin("POST", "recipes/tv", {"title": "Living room"}).status_code == 201
+    assert Application.unscoped.filter(name="living-room").count() == 2

@@ -1,0 +1,296 @@
+"""What happened to an object stands on its page: what, by whom, when and from where; for whoever may see events, of their tenant alone."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from html import unescape
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from blueprints import secrets
+from blueprints.apply import apply
+from blueprints.drift import note_drift
+from blueprints.models import Owned
+from flows.models import Run
+from idp.accounts import credentials
+from idp.accounts.models import Credential, Person, Session
+from idp.accounts.people import by_username
+from idp.devices.models import DeviceCode
+from idp.events.bus import publish
+from idp.oauth.clients import renew_secret, save_application
+from idp.oauth.models import SigningKey, TokenFamily
+from idp.sealing import digest
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.kit import Door
+from tests.web.console.kit import installed, posted, signed_in, text
+from tests.web.console.test_mails import MAIL, OWN
+
+FROM = "203.0.113.7"
+
+
+def told(page: str) -> list[str]:
+    """The lines of the history on a page, newest first, without their times."""
+    found = re.search(r'<h2>History</h2>\s*<ol class="history">(.*?)</ol>', page, re.DOTALL)
+    assert found, "there is no history on this page"
+    lines = re.findall(r"<li[^>]*>(.*?)(?:<br>.*?)?</li>", found[1], re.DOTALL)
+    return [" ".join(unescape(re.sub(r"<[^>]+>", "", line)).split()) for line in lines]
+
+
+def all_of_it(page: str) -> str:
+    """Where the whole history is."""
+    found = re.search(r'<a href="([^"]+)">In the list of events</a>', page)
+    assert found
+    return unescape(found[1])
+
+
+@pytest.fixture
+def admin(acme: Tenant, door: Callable[..., Door]) -> Door:
+    """alice, who looks after acme from an address of her own."""
+    return signed_in(lambda host: door(host, address=FROM), "admin")
+
+
+def _bob() -> Person:
+    person = by_username("bob")
+    assert person
+    return person
+
+
+def test_a_session_tells_of_itself(admin: Door, door: Callable[..., Door]) -> None:
+    """From its beginning to whoever ended it; another session of the same person tells its own."""
+    for address in ("198.51.100.1", "198.51.100.2"):
+        door(address=address).sign_in("bob", "bob-password-22")
+    first, second = Session.objects.filter(person=_bob()).order_by("pk")
+    posted(admin, "/console/sessions/do/end", {"key": first.pk, "sure": "1"})
+    page = text(admin, f"/console/sessions/one/{first.pk}")
+    ended = f"alice signed bob out from {FROM}: ended by an administrator"
+    assert told(page) == [ended, "bob signed in from 198.51.100.1"]
+    assert told(text(admin, f"/console/sessions/one/{second.pk}")) == ["bob signed in from 198.51.100.2"]
+    posted(admin, "/console/people/do/sign-out", {"key": "bob", "sure": "1"})
+    assert told(text(admin, f"/console/sessions/one/{second.pk}"))[0] == ended
+    assert told(text(admin, f"/console/sessions/one/{first.pk}")) == [ended, "bob signed in from 198.51.100.1"]
+
+
+def test_a_password_that_an_administrator_sets_is_why_every_session_ended(admin: Door, door: Callable[..., Door]) -> None:
+    """Each of them says so, and by whom."""
+    door().sign_in("bob", "bob-password-22")
+    credentials.store_password(_bob(), credentials.hash_password("another password"), by="alice")
+    assert (
+        told(text(admin, f"/console/sessions/one/{Session.objects.get(person=_bob()).pk}"))[0] == "alice signed bob out: password changed"
+    )
+
+
+def test_a_credential_keeps_its_story_when_it_is_replaced(admin: Door) -> None:
+    """Set up, replaced by a new one; of another kind there is nothing on its page."""
+    bob = _bob()
+    for first in (True, False):
+        credentials.replace_kind(bob.pk, "totp", [Credential(person=bob, kind="totp", tenant=bob.tenant)], first=first)
+    credentials.replace_kind(bob.pk, "recovery_code", [Credential(person=bob, kind="recovery_code", tenant=bob.tenant)], first=False)
+    page = text(admin, f"/console/credentials/one/{Credential.objects.get(kind='totp').pk}")
+    assert told(page) == ["bob replaced a second factor", "bob set up a second factor"]
+    other = text(admin, f"/console/credentials/one/{Credential.objects.get(kind='recovery_code').pk}")
+    assert told(other) == ["bob set up a second factor"]
+
+
+def test_a_consent_tells_what_it_gave_and_who_took_it_back(admin: Door, door: Callable[..., Door]) -> None:
+    """The tokens of one approval, and its revocation by an administrator."""
+    device = door()
+    device.approve(started := device.start(), name="bob", password="bob-password-22")
+    device.poll(started)
+    key = TokenFamily.objects.get().identifier
+    posted(admin, "/console/consents/do/revoke", {"key": key, "sure": "1"})
+    revoked, issued = told(text(admin, f"/console/consents/one/{key}"))
+    assert revoked == f"alice revoked the tokens of tv for bob from {FROM}: revoked by an administrator"
+    assert issued == "tv got tokens for bob from 127.0.0.1"
+
+
+def test_a_service_whose_secret_was_renewed_reads_why_its_tokens_ended(admin: Door) -> None:
+    """Each family of its tokens says so, however many there were at once."""
+    service = save_application("backup", by="test", confidential=True, secret_hash=digest("a secret"), grants=["client_credentials"])
+    about = {"application": service, "issuer": "http://acme.test", "scopes": [], "tenant": service.tenant}
+    for identifier in ("a", "b"):
+        later = timezone.now() + timedelta(minutes=10)
+        TokenFamily.objects.create(identifier=identifier, authenticated_at=later, expires_at=later, **about)
+    renew_secret("backup", by="alice")
+    for identifier in ("a", "b"):
+        (line,) = told(text(admin, f"/console/consents/one/{identifier}"))
+        assert line == "alice revoked the tokens of backup for Service account backup: new secret"
+
+
+def test_a_key_tells_who_made_it_and_who_retired_it(admin: Door) -> None:
+    """In peace and after a theft."""
+    first = SigningKey.objects.get().kid
+    posted(admin, "/console/keys/rotate", {"old": "keep"})
+    second = SigningKey.objects.exclude(kid=first).get().kid
+    posted(admin, "/console/keys/rotate", {"old": "revoke", "name": "acme"})
+    retired = f"alice retired the signing key {{}} from {FROM}: {{}}"
+    assert told(text(admin, f"/console/keys/one/{first}")) == [
+        retired.format(first, "refused at once"),
+        retired.format(first, "verifies for two more days"),
+    ]
+    assert told(text(admin, f"/console/keys/one/{second}")) == [
+        retired.format(second, "refused at once"),
+        f"alice made the signing key {second} from {FROM}",
+    ]
+
+
+def test_branding_domains_and_mails_tell_who_changed_what(admin: Door) -> None:
+    """Which keys were changed, and from where."""
+    form = {
+        "title": "Acme GmbH",
+        "accent": "#4f46e5",
+        "networks": "127.0.0.0/8",
+        "mail_from": "",
+        "domains": "acme.test\n*.acme.test\na.example",
+    }
+    etag = re.search(r'name="etag" value="(\w+)"', text(admin, "/console/branding/"))
+    assert etag
+    posted(admin, "/console/branding/", {**form, "etag": etag[1]})
+    assert told(text(admin, "/console/branding/"))[0] == f"alice changed the tenant acme from {FROM}: title, domains"
+    posted(admin, MAIL, OWN)
+    posted(admin, f"{MAIL}/shipped", {})
+    gone, worded = told(text(admin, MAIL))
+    assert gone == f"alice went back to the shipped wording of the mail recovery from {FROM}"
+    assert worded.startswith("alice worded the mail recovery anew")
+
+
+def test_people_groups_applications_and_scopes_tell_what_was_changed(admin: Door) -> None:
+    """Changed by hand in the console: the keys, and the address of whoever did it."""
+    form = {"etag": _etag(admin, "/console/people/one/bob"), "name": "Bobby", "email": "", "groups": "staff", "active": "on"}
+    posted(admin, "/console/people/one/bob", form)
+    assert told(text(admin, "/console/people/one/bob"))[0] == f"alice changed bob from {FROM}: email, groups, name"
+    posted(admin, "/console/groups/add", {"group": "night-shift"})
+    assert told(text(admin, "/console/groups/one/night-shift")) == [f"alice added the group night-shift from {FROM}"]
+    posted(admin, "/console/applications/do/deactivate", {"key": "tv", "sure": "1"})
+    assert told(text(admin, "/console/applications/one/tv"))[0] == f"alice changed the application tv from {FROM}: active"
+    posted(admin, "/console/scopes/add", {"scope": "acme:print", "title": "Print", "description": ""})
+    assert told(text(admin, "/console/scopes/one/acme:print")) == [f"alice added the scope acme:print from {FROM}"]
+
+
+def _etag(opened: Door, path: str) -> str:
+    found = re.search(r'name="etag" value="(\w+)"', text(opened, path))
+    assert found
+    return found[1]
+
+
+def test_blueprints_tell_what_was_applied_drifted_and_entered(admin: Door, write_blueprint: Callable[..., Path]) -> None:
+    """The page of all of them, and the page of one object that is no longer as it was applied."""
+    apply([write_blueprint("tenant: acme\n---\ngroup: crew\n---\nscope: acme:read\ntitle: Read\n")], name="crew.yaml", by="clerk")
+    owned = Owned.objects.get(kind="scope", name="acme:read")
+    assert told(text(admin, f"/console/owned/one/{owned.pk}")) == ["Nothing is told about it yet."]
+    posted(
+        admin, "/console/scopes/one/acme:read", {"etag": _etag(admin, "/console/scopes/one/acme:read"), "title": "Look", "description": ""}
+    )
+    note_drift()
+    drifted = "acme:read is no longer as its blueprint says: title"
+    assert told(text(admin, f"/console/owned/one/{owned.pk}")) == [drifted]
+    secrets.keep("smtp", "never told", by="clerk")
+    page = text(admin, "/console/blueprints/")
+    assert told(page)[:3] == ["clerk set the secret smtp", drifted, "clerk applied the blueprint crew.yaml"]
+    assert "never told" not in page
+
+
+def test_a_flow_tells_what_was_done_to_it_and_a_run_what_happened_in_it(admin: Door, door: Callable[..., Door]) -> None:
+    """A wrong password belongs to the run; that a draft was discarded, or somebody looked into a run, to the flow."""
+    name = door().page("/device").submit(name="bob").submit(password="wrong").response.wsgi_request.path
+    run = Run.objects.get(identifier__in=name.split("/"))
+    flow = run.version.flow.name
+    page = text(admin, f"/console/runs/{run.identifier}")
+    assert told(page) == [f"alice looked into a run of {flow} from {FROM}", "A wrong password for bob from 127.0.0.1"]
+    publish("flow.draft_discarded", actor="editor", target=flow)
+    lines = told(text(admin, f"/console/flows/{flow}/versions"))
+    assert lines[:2] == [f"editor discarded the draft of {flow}", f"alice looked into a run of {flow} from {FROM}"]
+    assert "A wrong password" not in " ".join(lines)
+
+
+def test_a_device_leads_from_its_story_to_its_events(admin: Door, door: Callable[..., Door]) -> None:
+    """Those of the request, and those of the tokens that came out of it; also when the request is no longer kept."""
+    device = door()
+    device.approve(started := device.start(), name="bob", password="bob-password-22")
+    device.poll(started)
+    pk = DeviceCode.objects.get().pk
+    found = text(admin, all_of_it(text(admin, f"/console/devices/{pk}/")))
+    assert all(words in found for words in ("asks to connect", "approved", "got tokens"))
+    DeviceCode.objects.all().delete()
+    assert all_of_it(text(admin, f"/console/devices/{pk}/")).endswith(f"?topic=device%3A{pk}")
+
+
+def test_ten_are_shown_and_the_list_has_them_all(admin: Door) -> None:
+    """The latest ten, newest first; the link leads to the same events and no others."""
+    for number in range(12):
+        publish("group.created", actor=f"clerk-{number}", target="staff")
+    publish("group.created", actor="nobody-else", target="crew")
+    page = text(admin, "/console/groups/one/staff")
+    assert [line.split()[0] for line in told(page)] == [f"clerk-{number}" for number in range(11, 1, -1)]
+    whole = text(admin, all_of_it(page))
+    assert all(f"clerk-{number}" in whole for number in range(12))
+    assert "nobody-else" not in whole
+    assert "1–13 of 13" in whole  # with the one that made it
+
+
+PAGES = {
+    "/console/branding/": {"kind": "tenant.changed", "target": "acme"},
+    "/console/groups/one/staff": {"kind": "group.created", "target": "staff"},
+    "/console/applications/one/tv": {"kind": "application.changed", "target": "tv"},
+    "/console/flows/connect-a-device/versions": {"kind": "flow.published", "target": "connect-a-device"},
+    MAIL: {"kind": "mail.changed", "target": "recovery"},
+}
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_it_is_for_those_who_may_see_events(acme: Tenant, door: Callable[..., Door], path: str) -> None:
+    """An editor sees the object, but not who changed it; an auditor sees both."""
+    publish(actor="a-clerk", **PAGES[path])
+    assert "History" not in (page := text(signed_in(door, "editor"), path))
+    assert "a-clerk" not in page
+    assert any("a-clerk" in line for line in told(text(signed_in(door, "auditor"), path)))
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_the_neighbours_history_is_not_told(acme: Tenant, other: Tenant, door: Callable[..., Door], path: str) -> None:
+    """Things of the same name are there too: neither the page nor the list to which it leads has their events."""
+    publish(actor="a-clerk", **PAGES[path])
+    with tenant_scope(other):
+        publish(actor="their-clerk", **PAGES[path])
+    admin = signed_in(door, "admin")
+    page = text(admin, path)
+    assert "a-clerk" in page
+    assert "their-clerk" not in page + text(admin, all_of_it(page))
+
+
+def test_a_number_of_the_neighbours_leads_to_nothing(acme: Tenant, other: Tenant, door: Callable[..., Door]) -> None:
+    """Numbers run through all tenants: theirs is no page here, and asked for in the list of events it finds none."""
+    with tenant_scope(other):
+        door("other.test").sign_in()
+        theirs = Session.objects.get().pk
+    admin = signed_in(door, "admin")
+    assert admin.http.get(f"/console/sessions/one/{theirs}").status_code == 404
+    assert "Nothing matches" in text(admin, f"/console/events/?topic=session:{theirs}")
+
+
+def test_a_tenant_tells_the_owner_of_the_installation_what_became_of_it(tenants: dict[str, Tenant], door: Callable[..., Door]) -> None:
+    """Who changed its face and its domains; from where and with links that lead elsewhere not, and nothing else of what happens there."""
+    installed()
+    with tenant_scope(tenants["acme"]):
+        posted(signed_in(lambda host: door(host, address=FROM), "admin"), "/console/groups/add", {"group": "night-shift"})
+        publish("tenant.changed", actor="carol", target="acme", keys=["title"])
+    with tenant_scope(tenants["other"]):
+        publish("tenant.changed", actor="their-clerk", target="acme", keys=["title"])
+    page = text(signed_in(door, "owner", "localhost"), "/console/tenants/one/acme")
+    assert told(page)[0] == "carol changed the tenant acme: title"
+    assert all("tenant" in line for line in told(page))
+    assert "people/one/carol" not in page
+    assert "In the list of events" not in page
+    assert FROM not in page
+    assert "their-clerk" not in page
+
+
+def test_hostile_names_stay_texts(acme: Tenant, door: Callable[..., Door]) -> None:
+    """Keys, names and reasons are shown as they are."""
+    hostile = "<script>alert(1)</script>"
+    publish("tenant.changed", actor=hostile, target="acme", keys=[hostile, {"a": 1}])
+    page = text(signed_in(door, "auditor"), "/console/branding/")
+    assert "<script>alert" not in page
+    assert told(page)[0] == f"{hostile} changed the tenant acme: {hostile}, {{'a': 1}}"

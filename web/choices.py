@@ -1,0 +1,43 @@
+"""What can be chosen in the forms of objects: names that the tenant has, and fixed values in words."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from django.utils.translation import gettext_lazy as _
+
+from flows.designations import DESIGNATIONS, PART
+from flows.versions import live_names
+from idp.accounts.people import group_names
+from idp.accounts.roles import ROLES
+from idp.listing import Text
+from idp.oauth.clients import scope_names
+from idp.oauth.grant import grants
+
+Choices = Mapping[str, Callable[[], Sequence[tuple[str, Text]]]]
+
+_GRANTED: Mapping[str, Text] = {
+    "urn:ietf:params:oauth:grant-type:device_code": _("Device: a TV, a terminal or an appliance shows a code"),
+    "refresh_token": _("Refresh: stays signed in without asking again"),
+    "client_credentials": _("Client credentials: a service that acts for itself"),
+}
+_MAY: Mapping[str, Text] = {
+    "": _("None: signs in, and nothing more"),
+    "auditor": _("Auditor: sees everything, changes nothing"),
+    "helpdesk": _("Help desk: helps people, ends sessions, revokes devices"),
+    "editor": _("Flow editor: draws and publishes flows"),
+    "admin": _("Administrator: everything in this tenant"),
+    "owner": _("Owner: everything, and on the default tenant the other tenants"),
+}
+
+
+def _flows_for(designation: str) -> Callable[[], list[tuple[str, Text]]]:
+    return lambda: [("", _("The tenant's own")), *((name, name) for name in live_names(designation))]
+
+
+_GROUPS: Choices = {"groups": lambda: [(name, name) for name in group_names()]}
+OF_PERSON: Choices = {**_GROUPS, "role": lambda: [(role, _MAY[role]) for role in sorted(ROLES, key=list(_MAY).index)]}
+OF_APPLICATION: Choices = {
+    **_GROUPS,
+    "grants": lambda: [(name, _GRANTED.get(name, name)) for name in grants()],
+    "scopes": lambda: [(name, name) for name in scope_names()],
+    **{f"flows.{each.name}": _flows_for(each.name) for each in DESIGNATIONS.values() if each.name != PART},
+}
