@@ -1,5 +1,6 @@
 """What every test may use: two tenants with people and applications, the public door, and a real server."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -94,6 +95,12 @@ client_id: no-devices
 grants: [refresh_token]
 scopes: [openid]
 """
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end: the collector need not walk through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
