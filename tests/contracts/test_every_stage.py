@@ -100,19 +100,19 @@ def test_unknown_and_empty_fields_decide_nothing(kind: str, arrived: Arrived) ->
     arrived.assert_nothing_decided()
 
 
-@pytest.mark.parametrize("method", ["get", "head"])
-def test_reading_decides_nothing_and_writes_nothing(kind: str, arrived: Arrived, method: str) -> None:
+def test_reading_decides_nothing_and_writes_nothing(kind: str, arrived: Arrived) -> None:
     """D30: GET and HEAD, with the right answer and token in the query, apply no effect and leave every table as it was."""
     before = (arrived.row.revision, Event.unscoped.count(), Attempt.unscoped.count())
-    getattr(arrived.door.http, method)(arrived.seen.path, {**arrived.seen.hidden, **_right(arrived)})
-    arrived.assert_nothing_decided()
-    assert (Row.unscoped.get(pk=arrived.row.pk).revision, Event.unscoped.count(), Attempt.unscoped.count()) == before
+    for read in (arrived.door.http.get, arrived.door.http.head):
+        read(arrived.seen.path, {**arrived.seen.hidden, **_right(arrived)})
+        arrived.assert_nothing_decided()
+        assert (Row.unscoped.get(pk=arrived.row.pk).revision, Event.unscoped.count(), Attempt.unscoped.count()) == before
 
 
-@pytest.mark.parametrize("method", [pytest.param("put", marks=pytest.mark.slow), pytest.param("patch", marks=pytest.mark.slow), "delete"])
-def test_other_methods_are_refused(kind: str, arrived: Arrived, method: str) -> None:
+def test_other_methods_are_refused(kind: str, arrived: Arrived) -> None:
     """405, and nothing decided."""
-    assert getattr(arrived.door.http, method)(arrived.seen.path).status_code == 405
+    for method in ("put", "patch", "delete"):
+        assert getattr(arrived.door.http, method)(arrived.seen.path).status_code == 405
     arrived.assert_nothing_decided()
 
 
@@ -124,12 +124,12 @@ def test_an_answer_to_another_step_decides_nothing(kind: str, arrived: Arrived) 
     arrived.assert_nothing_decided()
 
 
-@pytest.mark.parametrize("forged", [None, pytest.param("", marks=pytest.mark.slow), "0" * 64, pytest.param("ü", marks=pytest.mark.slow)])
-def test_without_the_right_token_nothing_is_decided(kind: str, arrived: Arrived, forged: str | None) -> None:
+def test_without_the_right_token_nothing_is_decided(kind: str, arrived: Arrived) -> None:
     """B19, authentik's anonymous flow posts: the token of the form is missing, empty, guessed or junk."""
-    fields = {"step": arrived.seen.step, **_right(arrived)} | ({} if forged is None else {"token": forged})
-    _post(arrived.seen, **fields)
-    arrived.assert_nothing_decided()
+    fields = {"step": arrived.seen.step, **_right(arrived)}
+    for forged in ({}, {"token": ""}, {"token": "0" * 64}, {"token": "ü"}):
+        _post(arrived.seen, **fields, **forged)
+        arrived.assert_nothing_decided()
 
 
 def test_the_token_of_another_run_decides_nothing(kind: str, arrived: Arrived) -> None:
