@@ -1,5 +1,7 @@
 """The protocol's endpoints: each parses, calls one verb and renders."""
 
+import re
+
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from idp.devices.endpoint import authorize_device
@@ -17,6 +19,12 @@ _PUBLIC = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin"
 def issuer_of(request: HttpRequest) -> str:
     """Scheme and host under which the client reached this tenant: byte for byte the ``iss`` of its tokens (K4)."""
     return f"{request.scheme}://{request.get_host().lower()}"
+
+
+def site_of(request: HttpRequest, domain: str) -> str:
+    """Scheme and host of another tenant, at the port at which this one is reached."""
+    port = re.search(r":\d+\Z", request.get_host())
+    return f"{request.scheme}://{domain}{port[0] if port else ''}"
 
 
 @protocol("POST")

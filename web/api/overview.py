@@ -1,26 +1,28 @@
 """What an overview shows: how often what happened, and what wants to be looked at."""
 
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Literal
 
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from pydantic import BaseModel
 from pydantic import Field as say
 
-from blueprints import drift
-from blueprints.apply import failing
-from idp.accounts.credentials import unguarded_staff
 from idp.accounts.roles import may
 from idp.devices.story import waiting
 from idp.events.statistics import SERIES, SPANS, chart
-from idp.oauth import keys
-from idp.outbox.deliver import failed
 from web.api.answers import answer
 from web.api.calls import Calls
+from web.concerns import concerns
 
 calls = Calls("overview")
-_WEEK = timedelta(days=7)
+_TOLD: Mapping[str, Callable[[Any], Any]] = {
+    "unguarded": list,
+    "drifted": len,
+    "retiring_keys": lambda found: [{"kid": kid, "until": until} for kid, until in found],
+    "undelivered_mails": lambda found: found[0],
+    "failing_blueprints": lambda found: [each.blueprint for each in found],
+}
 
 
 class StatisticsSeries(BaseModel):
@@ -77,14 +79,8 @@ def get_statistics(request: HttpRequest, over: Literal["hour", "day"] = "hour") 
 @calls.add("GET", "/concerns", needs="overview.see", name="get-concerns", answers={200: Concerns})
 def get_concerns(request: HttpRequest) -> HttpResponse:
     """What wants to be looked at, as on the first page of the console."""
-    looks: dict[str, tuple[str, Any]] = {
-        "unguarded": ("people.see", unguarded_staff),
-        "drifted": ("blueprints.see", lambda: len(drift.stored())),
-        "retiring_keys": ("keys.see", lambda: [{"kid": kid, "until": until} for kid, until in keys.retiring()]),
-        "undelivered_mails": ("branding.see", lambda: failed(timezone.now() - _WEEK)[0]),
-        "failing_blueprints": ("tenants.see", lambda: [each.blueprint for each in failing()]),
-    }
-    return answer({name: look() if may(request.auth, needs) else None for name, (needs, look) in looks.items()})  # type: ignore[attr-defined]
+    found = concerns(lambda operation: may(request.auth, operation))  # type: ignore[attr-defined]
+    return answer({name: told(found[name]) if name in found else None for name, told in _TOLD.items()})
 
 
 router = calls.router

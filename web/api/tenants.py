@@ -1,6 +1,5 @@
 """The tenants of the installation, for its owner on the default tenant's host: made, given domains, and led back into."""
 
-import re
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -18,6 +17,7 @@ from web.api.documents import row_of
 from web.api.objects import told
 from web.api.refusals import NoSuchThing
 from web.api.schemas import NewTenant, Sent, WayIn
+from web.oauth import site_of
 from web.resources import RESOURCES
 
 calls = Calls("tenants")
@@ -95,6 +95,4 @@ def _row(key: str) -> Any:
 
 
 def _way_in(request: HttpRequest, domain: str, token: str) -> str:
-    """An address of another tenant, at the port at which this one is reached."""
-    port = re.search(r":\d+\Z", request.get_host())
-    return f"{request.scheme}://{domain}{port[0] if port else ''}{reverse('recover', args=[token])}"
+    return site_of(request, domain) + reverse("recover", args=[token])

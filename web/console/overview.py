@@ -1,31 +1,25 @@
 """The first page: what happened in the last hour and day, who waits now, and what wants to be looked at."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from blueprints import drift
-from blueprints.apply import failing
 from flows.designations import CREDENTIAL_SETUP
-from idp.accounts.credentials import unguarded_staff
 from idp.devices.story import waiting
 from idp.events.statistics import SERIES, SPANS, Chart, Series, chart
-from idp.oauth import keys
-from idp.outbox.deliver import failed
+from web.concerns import concerns
 from web.console.first_steps import card
 from web.console.frame import Page, show
 from web.console.sentences import address
 
 _HEIGHT = 48
-_WEEK = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -103,13 +97,11 @@ def _numbers(counts: Chart) -> Iterator[tuple[datetime, list[int]]]:
 
 
 def _concerns(may: Any) -> Iterator[Concern]:
-    for operation, look in _LOOKS:
-        if may(operation):
-            yield from look()
+    for name, found in concerns(may).items():
+        yield from _IN_WORDS[name](found)
 
 
-def _unguarded() -> Iterator[Concern]:
-    names = unguarded_staff()
+def _unguarded(names: Sequence[str]) -> Iterator[Concern]:
     for name in names[:3]:
         title = _("%(name)s administers with a password alone") % {"name": name}
         yield Concern(
@@ -122,40 +114,39 @@ def _unguarded() -> Iterator[Concern]:
         )
 
 
-def _drifted() -> Iterator[Concern]:
-    found = drift.stored()
+def _drifted(found: Sequence[Mapping[str, Any]]) -> Iterator[Concern]:
     if found:
         title = ngettext("%(n)d object is not as its blueprint says", "%(n)d objects are not as their blueprints say", len(found))
         names = ", ".join(f"{each['kind']} {each['name']}" for each in found[:3] if each)
         yield Concern(title % {"n": len(found)}, names + (" …" if len(found) > 3 else ""), address("blueprints"))
 
 
-def _failing() -> Iterator[Concern]:
-    for each in failing()[:3]:
+def _failing(found: Sequence[Any]) -> Iterator[Concern]:
+    for each in found[:3]:
         title = _("The blueprint %(name)s could not be applied") % {"name": each.blueprint}
         yield Concern(title, " ".join(map(str, each.messages[:1])), address("blueprints"), bad=True)
 
 
-def _retiring() -> Iterator[Concern]:
-    for kid, until in keys.retiring():
+def _retiring(found: Sequence[tuple[str, datetime]]) -> Iterator[Concern]:
+    for kid, until in found:
         words = {"kid": kid[:8], "at": f"{until:%F %H:%M}"}
         yield Concern(_("An old signing key is retiring"), _("%(kid)s… verifies until %(at)s UTC.") % words, address("keys"))
 
 
-def _undelivered() -> Iterator[Concern]:
-    many, why = failed(timezone.now() - _WEEK)
+def _undelivered(found: tuple[int, str]) -> Iterator[Concern]:
+    many, why = found
     if many:
         title = ngettext("%(n)d mail was given up this week", "%(n)d mails were given up this week", many) % {"n": many}
         yield Concern(title, why, address("mails"), bad=True)
 
 
-_LOOKS = (
-    ("tenants.see", _failing),  # blueprints belong to the installation, and their messages may name another tenant's objects
-    ("branding.see", _undelivered),
-    ("blueprints.see", _drifted),
-    ("people.see", _unguarded),
-    ("keys.see", _retiring),
-)
+_IN_WORDS: Mapping[str, Callable[[Any], Iterator[Concern]]] = {
+    "failing_blueprints": _failing,
+    "undelivered_mails": _undelivered,
+    "drifted": _drifted,
+    "unguarded": _unguarded,
+    "retiring_keys": _retiring,
+}
 
 
 PAGES = (Page("", overview, "overview", see="overview.see"),)

@@ -1,6 +1,5 @@
 """The tenants of the installation: made complete in one step, looked at, and led back into; for the owner on the default host."""
 
-import re
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -13,6 +12,7 @@ from idp.accounts.people import administrators
 from idp.tenancy.scope import tenant_scope
 from web.console.frame import Page, see, show
 from web.console.history import history_elsewhere
+from web.oauth import site_of
 from web.resources import TENANTS
 
 _FIELDS = ("name", "title", "domain", "administrator", "email")
@@ -58,7 +58,7 @@ def tenant(request: HttpRequest, name: str) -> HttpResponse:
         "errors": errors,
         "administrators": people,
         "history": told_of,
-        "console_url": _site(request, reached) + reverse("console:overview") if reached else "",
+        "console_url": site_of(request, reached) + reverse("console:overview") if reached else "",
         "may_edit": request.may("tenants.edit"),  # type: ignore[attr-defined]
         "back": reverse("console:tenants"),
     }
@@ -68,13 +68,15 @@ def tenant(request: HttpRequest, name: str) -> HttpResponse:
 def link(request: HttpRequest, name: str) -> HttpResponse:
     """Another one-time link for an administrator of this tenant."""
     row = TENANTS.one(name)
-    username = request.POST.get("username", "").replace("\0", "")
-    token = row and link_for(row.name, username, by=request.person.username)  # type: ignore[attr-defined]
-    domains = [each for each in TENANTS.told(row)["domains"] if not each.startswith("*")] if row else []
-    if row is None or not token:
+    if row is None:
         raise Http404
+    domains = [each for each in TENANTS.told(row)["domains"] if not each.startswith("*")]
     if not domains:
         return see(request, reverse("console:tenant", args=[row.name]), _("Give it a domain first: the link leads there."))
+    username = request.POST.get("username", "").replace("\0", "")
+    token = link_for(row.name, username, by=request.person.username)  # type: ignore[attr-defined]
+    if not token:
+        raise Http404
     return _link(request, row.name, username, domains[0], token, title=_("A way in for %(name)s") % {"name": username})
 
 
@@ -84,15 +86,9 @@ def _form(request: HttpRequest, said: dict[str, str], errors: Any) -> HttpRespon
 
 
 def _link(request: HttpRequest, name: str, username: str, domain: str, token: str, *, title: str) -> HttpResponse:
-    url = _site(request, domain) + reverse("recover", args=[token])
+    url = site_of(request, domain) + reverse("recover", args=[token])
     context: dict[str, Any] = {"link": url, "username": username, "name": name, "tenant_url": reverse("console:tenant", args=[name])}
     return show(request, "console/tenants_link.html", title=title, **context)
-
-
-def _site(request: HttpRequest, domain: str) -> str:
-    """Scheme and host of another tenant, at the port at which this one is reached."""
-    port = re.search(r":\d+\Z", request.get_host())
-    return f"{request.scheme}://{domain}{port[0] if port else ''}"
 
 
 PAGES = (

@@ -1,0 +1,28 @@
+"""What wants to be looked at, and who may: one table for the first page of the console and for the API."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from blueprints import drift
+from blueprints.apply import failing
+from idp.accounts.credentials import unguarded_staff
+from idp.oauth import keys
+from idp.outbox.deliver import failed
+
+_WEEK = timedelta(days=7)
+
+CONCERNS: Mapping[str, tuple[str, Callable[[], Any]]] = {
+    "failing_blueprints": ("tenants.see", failing),  # they belong to the installation, and their messages may name another tenant's objects
+    "undelivered_mails": ("branding.see", lambda: failed(timezone.now() - _WEEK)),
+    "drifted": ("blueprints.see", drift.stored),
+    "unguarded": ("people.see", unguarded_staff),
+    "retiring_keys": ("keys.see", keys.retiring),
+}
+
+
+def concerns(may: Callable[[str], bool]) -> dict[str, Any]:
+    """What was found of each concern, in the order of the table, without those that ``may`` forbids."""
+    return {name: look() for name, (operation, look) in CONCERNS.items() if may(operation)}
