@@ -2,7 +2,7 @@
 
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && exit; done; echo python3)
-UV ?= uv
+UV ?= .venv/bin/uv
 VENV := .venv/bin/python
 
 # Where bytecode is not written, each of the many processes of the tests compiles the whole house once more.
@@ -39,7 +39,8 @@ lint: dev  ## style, types, layers
 	$(VENV) -m mypy
 	.venv/bin/lint-imports --no-logo
 
-lock:  ## the lock files, from pyproject.toml; UPGRADE=1 moves every version
+# UV=uv takes a uv of your own, for when the present locks cannot be installed.
+lock: $(filter .venv/bin/uv,$(UV))  ## the lock files, from pyproject.toml; UPGRADE=1 moves every version
 	$(call compile,requirements.lock)
 	$(call compile,requirements-dev.lock,--group dev --constraints requirements.lock)
 
@@ -47,13 +48,16 @@ clean:  ## everything that is made, but not data/
 	rm -rf .venv build *.egg-info .coverage .*_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
+.venv/bin/uv: dev
+
 dev:
 	@$(PYTHON) -c 'import manage; manage.create()'
 	@$(VENV) -c 'import manage; manage.provide("requirements.lock", "requirements-dev.lock")'
 
-# One file for every Python and platform, with hashes and without a host: it installs from any index.
+# One file for every Python and platform, with hashes and without a host: it installs from any index. The extras stay in it:
+# for pip up to 23, "coverage" does not pin the "coverage[toml]" that another package asks for.
 define compile
 	$(UV) pip compile pyproject.toml $(2) --output-file $(1) --universal --python-version 3.11 --generate-hashes --quiet \
-		--no-header --no-annotate --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
+		--no-strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
 	@! grep -n '://' $(1)
 endef
