@@ -15,6 +15,10 @@ VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "bin", "python")
 STAMP = os.path.join(VENV, ".foyer-lock")  # what is installed: one digest a line
 
+# The locks are complete, so no installer looks for dependencies: a release newer than the lock cannot change the result.
+# Nothing is built from source, because a build would fetch tools that no hash covers. pip and uv spell these alike.
+AS_LOCKED = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "-r")
+
 NO_VENV = "Foyer: this Python cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv"
 
 
@@ -97,20 +101,20 @@ def digest(lock: str) -> str:
 
 
 def install(lock: str) -> None:
-    """With uv where there is one, which takes a second; else with pip."""
+    """Install exactly what a lock file names: with uv where there is one, which takes a second, else with pip."""
     from importlib.util import find_spec
     from shutil import which
     from subprocess import DEVNULL, call
 
     uv = which("uv")
-    if uv and not call([uv, "pip", "install", "--quiet", "--python", PYTHON, "--require-hashes", "--requirements", lock]):
+    if uv and not call([uv, "pip", "install", "--quiet", "--python", PYTHON, *AS_LOCKED, lock]):
         return
     if not find_spec("pip"):
         if not find_spec("ensurepip"):
             sys.exit(NO_VENV)
         call([PYTHON, "-Im", "ensurepip", "--default-pip"], stdout=DEVNULL)
     pip = [PYTHON, "-m", "pip", "-qq", "--disable-pip-version-check", "--no-input", "install"]
-    if call([*pip, "--require-hashes", "--requirement", lock]):
+    if call([*pip, *AS_LOCKED, lock]):
         sys.exit(f"Foyer: {lock} could not be installed; the lines above say why. Start again when that is mended.")
 
 
