@@ -49,6 +49,7 @@ def test_a_device_is_connected(editor: Person, new_person: Callable[..., Person]
     alice = new_person()
     alice.at_consent(page.locator("#code").inner_text())
     alice.reads("Playground")  # how the device calls itself
+    expect(page.locator("#steps")).to_contain_text("The device polls")  # a fast alice decides before the first poll
     alice.press("Approve")
     expect(page.locator("#state")).to_have_text("Connected")
     expect(page.locator("#whose")).to_have_text("Alice")
