@@ -82,7 +82,7 @@ def test_a_wheel_with_one_file(tmp_path: Path) -> None:
     site, manage = tmp_path / "site", str(ROOT / "manage.py")
     run(tmp_path, site, manage, "stage", "new", "acme.badge", "--to", str(tmp_path))
     project = tmp_path / "foyer-acme-badge"
-    install = ["-m", "pip", "install", "-q", "--no-deps", "--target", str(site), str(project)]
+    install = ["-m", "pip", "install", "-q", "--no-deps", "--no-index", "--no-build-isolation", "--target", str(site), str(project)]
     run(tmp_path, site, *install)
     assert "acme.badge" in run(tmp_path, site, manage, "stage", "list")
     assert "no issues" in run(tmp_path, site, manage, "check")

@@ -64,10 +64,9 @@ class Checkout:
         self.run(make, "dev", f"PYTHON={self.python}")
 
     def installed(self) -> dict[str, str]:
-        """Return name -> version, without what venv brings."""
-        listed = json.loads(self.run(self.python, "-m", "pip", "list", "--format=json"))
-        found = {canonicalize_name(each["name"]): each["version"] for each in listed}
-        return {name: version for name, version in found.items() if name not in ("pip", "setuptools")}
+        """Return name -> version of everything but pip."""
+        listed = json.loads(self.run(self.python, "-m", "pip", "list", "--format=json", "--exclude=pip"))
+        return {canonicalize_name(each["name"]): each["version"] for each in listed}
 
     def lacks(self, lock: str) -> list[str]:
         """Return what a plain installation of the lock would still add, dependencies and extras included."""
