@@ -7,6 +7,7 @@ that knows it. An evaluation error comes back as a value that is truthy, so noth
 import difflib
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Set
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,9 +17,11 @@ from cel_expr_python import cel
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from flows.bounds import faults
 from idp.words import About, Word, WordType
 
 MAX_LENGTH = 2000
+LONGEST_TEXT = 4096
 _POSITION = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
 LITERAL = re.compile(r"""[rRbB]{0,2}("{3}.*?"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')""", re.DOTALL)
@@ -88,6 +91,7 @@ def compile_condition(source: str, local: Local = frozenset()) -> Condition:
 
     ``local``: the words about earlier steps that it may use, without their head ``steps.``.
     """
+    source = unicodedata.normalize("NFC", source)  # as names of groups and people are kept
     if len(source) > MAX_LENGTH:
         raise BadCondition(f"A condition has {MAX_LENGTH} characters at most.")
     bare = LITERAL.sub(lambda literal: " " * len(literal[0]), source)
@@ -98,6 +102,9 @@ def compile_condition(source: str, local: Local = frozenset()) -> Condition:
         program = _environment(frozenset((name, type_) for name, type_ in local if STEPS + name in names)).compile(source)
     except Exception as error:
         raise _explained(str(error), declared) from None
+    for fault in faults(program):
+        before = source[: fault.offset]
+        raise BadCondition(fault.message, before.count("\n") + 1, fault.offset - before.rfind("\n"))
     if program.return_type() != cel.Type.BOOL:
         raise BadCondition(f"A condition must be true or false, not {program.return_type().name().lower()}.")
     words = [vocabulary()[name] for name in names if not name.startswith(STEPS)]
@@ -132,7 +139,12 @@ def _environment(local: Local) -> Any:
 
 
 def _load(name: str, about: About) -> Any:
-    return about.steps[name.removeprefix(STEPS)] if name.startswith(STEPS) else vocabulary()[name].load(about)
+    """The word's value; raises ValueError where a text in it is longer than any condition may search."""
+    value = about.steps[name.removeprefix(STEPS)] if name.startswith(STEPS) else vocabulary()[name].load(about)
+    texts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+    if any(isinstance(text, str) and len(text) > LONGEST_TEXT for text in texts):
+        raise ValueError(f"{name} is longer than {LONGEST_TEXT} characters")
+    return value
 
 
 def _declared(found: str, declared: Set[str]) -> str | None:

@@ -99,9 +99,10 @@ def test_nothing_undeclared_can_be_reached(source: str) -> None:
     [
         "1 / 0 == 1",
         "person.groups[7] == 'x'",
-        'request.ip.within(["no network"])',
+        "request.ip.within([request.agent])",
         '"999.1.2.3".within(tenant.networks)',
         "int(person.username) == 1",
+        "request.time.getHours(request.agent) == 1",
     ],
 )
 def test_an_evaluation_that_fails_is_neither_true_nor_false(acme: Tenant, source: str) -> None:

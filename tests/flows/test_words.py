@@ -218,8 +218,7 @@ def test_a_missing_key_and_an_unknown_zone_refuse(acme: Tenant) -> None:
     """Neither true nor false: the run is refused."""
     for source in (
         'person.attributes["nothing"] == ""',
-        'request.time.getHours("Nowhere/Land") == 1',
-        'request.time.getHours("../etc") == 1',
+        "request.time.getHours(person.username) == 1",
     ):
         with pytest.raises(ConditionFailed):
             compile_condition(source).applies(about(alice()))

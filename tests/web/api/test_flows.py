@@ -1,5 +1,6 @@
 """Flows through the API: a draft that two programs do not overwrite, publishing, the way back, dry runs, runs and their counts."""
 
+import resource
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ Programs = Callable[..., Program]
 STEPS = [{"stage": kind} for kind in ("identification", "password", "login", "device_code", "consent", "finish")]
 DRAWN = {"title": "Connect it", "for": "device_code", "steps": STEPS}
 DRAFT = "flows/connect-a-device/draft"
+BOMB = "['" + "a" * 900 + "']" + ".map(x,x+x+x+x+x+x+x+x+x+x)" * 6 + "[0].size()>0"
 
 
 def test_from_a_draft_to_a_version_and_back(program: Programs, door: Callable[..., Door]) -> None:
@@ -221,3 +223,16 @@ def test_the_funnel_and_the_flow_itself(program: Programs) -> None:
     assert admin("POST", "flows/connect-a-device/actions/delete").json() == {"changed": True}
     assert admin("GET", "flows/connect-a-device/funnel").status_code == 404
     assert program(host="other.test").get("flows/")["total"] == 1
+
+
+def test_an_editor_cannot_fill_the_memory(program: Programs) -> None:
+    """Saved, it is named in the findings; tried and published, it is refused. Nothing is evaluated on the way."""
+    editor = program("editor")
+    steps = [{"stage": "deny", "when": BOMB}]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    kept = editor("PUT", "flows/bomb/draft", {"title": "Bomb", "for": "part", "steps": steps})
+    assert any("Inside a macro" in each["message"] for each in kept.json()["findings"])
+    tried = editor("POST", "flows/bomb/simulate", {"which": "draft"})
+    assert tried.status_code == 409 or tried.json()["ends"] in ("broken", "denied"), tried.content
+    assert editor("POST", "flows/bomb/publish", {}).status_code == 409
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024, "KiB: less than 100 MiB"
