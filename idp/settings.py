@@ -29,6 +29,7 @@ GEOIP = env.text("FOYER_GEOIP")
 SECRETS = env.text("FOYER_SECRETS")
 BLUEPRINTS = env.text("FOYER_BLUEPRINTS")
 LOG_FORMAT = env.choice("FOYER_LOG", ("console", "json"), "console" if sys.stderr.isatty() else "json")
+LOG_LEVEL = env.choice("FOYER_LOG_LEVEL", ("debug", "info", "warning", "error"), "info")
 
 # --- what the product is made of -------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -189,4 +190,4 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 LOGGING_CONFIG = "idp.logs.configure"
-LOGGING = {"format": LOG_FORMAT}
+LOGGING = {"format": LOG_FORMAT, "level": LOG_LEVEL}

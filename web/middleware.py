@@ -8,8 +8,10 @@ from uuid import uuid4
 from django.http import HttpRequest, HttpResponse
 
 from idp.events.origin import Origin, origin_of
+from idp.logs import route_of
 
 log = logging.getLogger("web.requests")
+PROBES = ("/health/live", "/health/ready")
 
 
 class OriginMiddleware:
@@ -31,13 +33,14 @@ class OriginMiddleware:
         with origin_of(origin):
             response = self.get_response(request)
             response["X-Request-ID"] = origin.request_id
-            route = request.resolver_match.route if request.resolver_match else "-"
-            log.info(
+            probe = request.path in PROBES  # asked for every few seconds
+            log.log(
+                logging.DEBUG if probe else logging.INFO,
                 "request",
                 extra={
                     "tenant": getattr(request, "tenant_name", ""),
                     "method": request.method,
-                    "route": "/" + str(route),
+                    "route": request.path if probe else route_of(request),
                     "status": response.status_code,
                     "ms": round((time.perf_counter() - begun) * 1000, 1),
                 },

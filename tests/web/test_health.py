@@ -75,11 +75,17 @@ def test_one_line_for_each_request_with_its_route(door: Doors, capfd: pytest.Cap
     assert "a-token-that-nobody-should-see" not in str(lines)
 
 
-@pytest.mark.parametrize("name", ["password", "new_password", "client_secret", "access_token", "device_code", "user_code", "cookie", "key"])
+NAMES = ["password", "new_password", "client_secret", "access_token", "device_code", "user_code", "cookie", "key", "Set-Cookie"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_value_whose_name_says_that_it_is_secret_is_dots(name: str) -> None:
-    """Whoever logs it by mistake."""
+    """Whoever logs it by mistake, and however deep; names that only look alike stay readable."""
     assert redact(None, "", {"event": "x", name: "hunter2"}) == {"event": "x", name: "•••"}
-    assert redact(None, "", {"event": "x", "keyboard": "k", "status": 200}) == {"event": "x", "keyboard": "k", "status": 200}
+    deep = {"event": "x", "data": {"kept": [{name: ["hunter2"], "status": 200}]}}
+    assert redact(None, "", deep) == {"event": "x", "data": {"kept": [{name: "•••", "status": 200}]}}
+    plain = {"event": "x", "keyboard": "k", "status_code": 500, "exit_code": 1, "country_code": "DE", "monkey": "m"}
+    assert redact(None, "", plain) == plain
 
 
 def test_no_secret_in_any_log_line_or_event(
