@@ -2,6 +2,8 @@
 
 from django.apps import AppConfig
 
+from idp.memory import return_large_blocks
+
 
 class IdpConfig(AppConfig):
     """Registers the start-up checks."""
@@ -10,4 +12,5 @@ class IdpConfig(AppConfig):
     label = "idp"
 
     def ready(self) -> None:
+        return_large_blocks()  # here, because web processes, workers and commands all pass
         from idp import checks  # noqa: F401  registers by import

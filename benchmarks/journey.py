@@ -1,0 +1,127 @@
+"""A whole journey over HTTP: a device asks, a person signs in and decides in a JSON run, the device polls and uses its tokens."""
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from benchmarks.product import GRANT
+
+PASSWORD = "a quiet orchard in March"
+_AGAIN = (httpx.TransportError,)
+_SECONDS = 120  # a journey that takes longer is given up
+
+
+@dataclass
+class Journey:
+    """What its client saw. ``decision``: what the person pressed and was told to be done, "" before."""
+
+    number: int
+    decision: str = ""
+    device_code: str = field(default="", repr=False)
+    answers: list[str] = field(default_factory=list)  # of the token endpoint: each "tokens" or an error, without the waiting ones
+    used: bool = False  # userinfo took the token
+    faults: int = 0  # requests that had to be repeated
+
+
+class Client:
+    """A sensible client: on a broken connection, 429 or 5xx it waits a little and takes the next server."""
+
+    def __init__(self, urls: list[str], number: int, host: str) -> None:
+        # Each journey comes from a network of its own: budgets are not what is measured.
+        address = f"10.{number // 65_536 % 256}.{number // 256 % 256}.{number % 256}"
+        headers = {"X-Forwarded-For": address, "Host": host}
+        self.https = [httpx.AsyncClient(base_url=url, headers=headers, timeout=30, trust_env=False) for url in urls]
+        self.at, self.faults, self.end = number % len(urls), 0, time.monotonic() + _SECONDS
+
+    async def send(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """Return the first answer that is one. Raise TimeoutError when the journey takes too long."""
+        while time.monotonic() < self.end:
+            try:
+                answer = await self.https[self.at].request(method, path, **more)
+                if answer.status_code < 500 and answer.status_code != 429:
+                    return answer
+            except _AGAIN:
+                pass
+            self.faults += 1
+            self.at = (self.at + 1) % len(self.https)
+            await asyncio.sleep(0.3)
+        raise TimeoutError(path)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for http in self.https:
+            await http.aclose()
+
+
+async def walk(urls: list[str], number: int, *, host: str, approve: float = 0.6, pause: float = 1) -> Journey:
+    """Walk one journey as the person ``p<number>``; approve with this probability, deny otherwise."""
+    client, journey = Client(urls, number, host), Journey(number)
+    try:
+        started = (await client.send("POST", "/application/o/device/", data={"client_id": "demo-device", "scope": "openid"})).json()
+        journey.device_code = started["device_code"]
+        decision = "approve" if random.random() < approve else "deny"
+        await _decide(client, number, started["user_code"], decision)
+        journey.decision = decision
+        await _redeem(client, journey, pause)
+    except TimeoutError:
+        journey.answers.append("timeout")
+    finally:
+        journey.faults = client.faults
+        await client.close()
+    return journey
+
+
+async def _decide(client: Client, number: int, user_code: str, decision: str) -> None:
+    """Sign in, enter the code and decide; an answer that came late or twice brings the same challenge again."""
+    answers = {
+        "identification": {"name": f"p{number}"},
+        "password": {"password": PASSWORD},
+        "device_code": {"user_code": user_code},
+        "consent": {"decision": decision},
+    }
+    begun = await client.send("POST", "/api/runs/", json={"for": "device_code"})
+    seen, secret = begun.json(), begun.json().get("secret", "")
+    url = seen.get("url", "")
+    headers = {"Authorization": f"Run {secret}"}
+    while seen.get("kind") == "ask":
+        step = seen["step"]
+        seen = (await client.send("POST", url, json={"step": step, "answer": answers[step]}, headers=headers)).json()
+    if "kind" not in seen:
+        raise SystemExit(f"the run broke off: {seen}")
+
+
+async def _redeem(client: Client, journey: Journey, pause: float) -> None:
+    form = {"grant_type": GRANT, "client_id": "demo-device", "device_code": journey.device_code}
+    while True:
+        answer = await client.send("POST", "/application/o/token/", data=form)
+        said = answer.json()
+        if answer.status_code == 200:
+            journey.answers.append("tokens")
+            headers = {"Authorization": f"Bearer {said['access_token']}"}
+            journey.used = (await client.send("GET", "/application/o/userinfo/", headers=headers)).status_code == 200
+            return
+        if said["error"] not in ("authorization_pending", "slow_down"):
+            journey.answers.append(said["error"])
+            return
+        await asyncio.sleep(pause)
+
+
+async def walk_all(urls: list[str], numbers: range, *, host: str, at_once: int) -> list[Journey]:
+    """Walk them all, so many at the same time."""
+    places = asyncio.Semaphore(at_once)
+
+    async def one(number: int) -> Journey:
+        async with places:
+            return await walk(urls, number, host=host)
+
+    return list(await asyncio.gather(*(one(number) for number in numbers)))
+
+
+def people(count: int) -> str:
+    """Return a blueprint with so many people, and a device application without limits that would be measured instead."""
+    limits = "application: demo-device\ndevice: {pending_limit: 1000000, pending_limit_per_address: 1000000}\n"
+    return "---\n".join([limits, *(f"person: p{number}\npassword: {PASSWORD}\n" for number in range(count))])
