@@ -31,12 +31,9 @@ def main() -> None:
         again()
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "idp.settings")
-    from django.core.management import execute_from_command_line
+    from idp.command_line import main as run
 
-    # Without our Celery app, what a command sends would go to Celery's default one, which hangs on amqp.
-    import idp.celery  # noqa: F401
-
-    execute_from_command_line(sys.argv)
+    run(sys.argv)
 
 
 def inside() -> bool:

@@ -5,7 +5,9 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import beat_init, setup_logging, worker_init
-from django.core.management.base import BaseCommand, SystemCheckError
+from django.core.management.base import BaseCommand, CommandError, SystemCheckError
+
+from idp.files import refuse_foreign_key
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "idp.settings")
 app = Celery("foyer")
@@ -25,5 +27,6 @@ def _refuse_bad_mixes(**options: Any) -> None:
     """What stops a web process stops a worker and a beat too; a plain exception would only be logged here."""
     try:
         BaseCommand().check()
-    except SystemCheckError as error:
+        refuse_foreign_key()
+    except (SystemCheckError, CommandError) as error:
         raise SystemExit(str(error)) from None

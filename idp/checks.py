@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.utils.module_loading import import_string
 
-from idp import env, geo
+from idp import env, files, geo
 
 
 @register()
@@ -63,3 +63,18 @@ def proxies(app_configs: Any, **options: Any) -> list[CheckMessage]:
     if any(network.prefixlen == 0 for network in settings.TRUSTED_PROXIES):
         return [Error("FOYER_TRUSTED_PROXIES trusts every address.", hint="List your proxies' addresses only.", id="foyer.E011")]
     return []
+
+
+@register()
+def file_modes(app_configs: Any, **options: Any) -> list[CheckMessage]:
+    """Only the user that serves may read hashes of passwords, and nobody else may put files among ours."""
+    found: list[CheckMessage] = []
+    if settings.DATA.is_dir() and settings.DATA.stat().st_mode & 0o066:
+        message = f"Other users of this machine may look into {settings.DATA}."
+        found.append(Warning(message, hint=f"chmod go-rw {settings.DATA}", id="foyer.W013"))
+    kept = [settings.DATA / "secret.key", *([settings.SQLITE, *files.beside(settings.SQLITE)] if settings.SQLITE else [])]
+    open_ones = [file for file in kept if file.exists() and files.shared(file)]
+    if open_ones:
+        names = " ".join(map(str, open_ones))
+        found.append(Warning(f"Other users of this machine may read {names}.", hint=f"chmod 600 {names}", id="foyer.W014"))
+    return found

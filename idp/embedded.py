@@ -11,6 +11,8 @@ from celery.worker import WorkController
 from django.conf import settings
 from django.core.management.base import CommandError
 
+from idp.files import make_folder
+
 
 @contextmanager
 def alone() -> Iterator[None]:
@@ -18,7 +20,7 @@ def alone() -> Iterator[None]:
 
     Two processes would not hear each other's messages, which live in memory. The lock ends with the process, however it ends.
     """
-    settings.DATA.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.DATA)
     with open(settings.DATA / "serving.lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -6,11 +6,12 @@ import secrets
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
 
+_KEY_FILE, _KEY_LENGTH = "secret.key", 32
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
@@ -47,18 +48,39 @@ def time_zones(system: Path = Path("/usr/share/zoneinfo")) -> None:
 
 
 def secret_key(folder: Path) -> str:
-    """``FOYER_SECRET_KEY``, or the one kept in ``folder``/secret.key, made on the first start (mode 0600)."""
+    """Return ``FOYER_SECRET_KEY``, or the one kept in ``folder``/secret.key, or a new one, which nothing has kept yet."""
     given = text("FOYER_SECRET_KEY")
     if given:
-        if len(given) < 32:
-            raise ImproperlyConfigured("FOYER_SECRET_KEY is too short: give at least 32 random characters.")
+        if len(given) < _KEY_LENGTH:
+            raise ImproperlyConfigured(f"FOYER_SECRET_KEY is too short: give at least {_KEY_LENGTH} random characters.")
         return given
-    path = folder / "secret.key"
-    folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f".secret.{os.getpid()}"
+    try:
+        kept = (folder / _KEY_FILE).read_text().strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return secrets.token_urlsafe(48)
+    except OSError as error:
+        raise ImproperlyConfigured(f"{folder / _KEY_FILE} cannot be read: {error.strerror}.") from None
+    if len(kept) < _KEY_LENGTH:
+        raise ImproperlyConfigured(f"{folder / _KEY_FILE} holds no key: it must be at least {_KEY_LENGTH} characters.")
+    return kept
+
+
+def secret_key_fallbacks() -> list[str]:
+    """Return ``FOYER_SECRET_KEY_FALLBACKS``: further keys that are accepted."""
+    keys = text("FOYER_SECRET_KEY_FALLBACKS").replace(",", " ").split()
+    if any(len(key) < _KEY_LENGTH for key in keys):
+        raise ImproperlyConfigured(
+            f"FOYER_SECRET_KEY_FALLBACKS must list whole keys of at least {_KEY_LENGTH} characters, separated by spaces or commas."
+        )
+    return keys
+
+
+def keep_secret_key(folder: Path, key: str) -> str:
+    """Write ``key`` to ``folder``/secret.key (mode 0600) unless there is one; return the one that is kept."""
+    path, draft = folder / _KEY_FILE, folder / f".secret.{os.getpid()}"
     if not path.exists():
         draft.touch(mode=0o600)
-        draft.write_text(secrets.token_urlsafe(48))
+        draft.write_text(key)
         try:
             os.link(draft, path)  # atomic: of two processes that start at once, one makes the key and both read it
         except FileExistsError:
@@ -77,13 +99,11 @@ def database(folder: Path) -> dict[str, Any]:
     "database is locked" whatever the timeout, an immediate one waits its turn.
     """
     given = text("DATABASE_URL")
-    url = urlsplit(given or "sqlite://")
-    if url.scheme == "sqlite":
-        if not given:
-            folder.mkdir(parents=True, exist_ok=True)
+    url = _url("DATABASE_URL", given or "sqlite://")
+    if file := sqlite_file(folder):
         return {
             "ENGINE": "django.db.backends.sqlite3",
-            "NAME": unquote(url.path[1:]) if given else folder / "foyer.sqlite3",
+            "NAME": f"file:{quote(str(file))}?mode=rw",  # only idp.files makes it: a command on the wrong folder leaves nothing behind
             "CONN_MAX_AGE": None,
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
@@ -104,6 +124,27 @@ def database(folder: Path) -> dict[str, Any]:
             "OPTIONS": {"connect_timeout": "5", **dict(parse_qsl(url.query))},
         }
     raise ImproperlyConfigured(f"DATABASE_URL must begin with postgres:// or sqlite://, not {url.scheme}://.")
+
+
+def sqlite_file(folder: Path) -> Path | None:
+    """Return the file of the SQLite database; None where it is PostgreSQL."""
+    given = text("DATABASE_URL")
+    if not given:
+        return folder / "foyer.sqlite3"
+    url = urlsplit(given)
+    if url.scheme != "sqlite":
+        return None
+    if not url.path.strip("/") or url.netloc:
+        raise ImproperlyConfigured("DATABASE_URL is written sqlite:////absolute/file, with four slashes.")
+    return Path(unquote(url.path[1:])).absolute()
+
+
+def redis_url() -> str:
+    """Return ``REDIS_URL``, "" without it."""
+    given = text("REDIS_URL")
+    if given and (_url("REDIS_URL", given).scheme not in {"redis", "rediss"} or not urlsplit(given).hostname):
+        raise ImproperlyConfigured("REDIS_URL is written redis://:password@host:6379/0, or rediss:// with TLS.")
+    return given
 
 
 def smtp() -> dict[str, Any] | None:
@@ -160,3 +201,13 @@ def networks(name: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, 
         return tuple(ipaddress.ip_network(each, strict=False) for each in items(name))
     except ValueError as error:
         raise ImproperlyConfigured(f"{name} must list addresses or networks: {error}.") from None
+
+
+def _url(name: str, given: str) -> SplitResult:
+    try:
+        url = urlsplit(given)
+        url.port  # noqa: B018  it is read late
+    except ValueError:
+        message = f"{name} is not an address that can be read; write special characters of its password as %40 and the like."
+        raise ImproperlyConfigured(message) from None
+    return url

@@ -201,11 +201,14 @@ def _identity(user: str | None) -> dict[str, Any]:
 def _enterable(folder: Path) -> Path:
     """``folder``, made where missing; where the servers' user cannot enter it (below /root), another one of root's."""
     folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o711)  # whatever the umask
     user = _user()
     if user is None or subprocess.run(["test", "-x", folder], check=False, **_identity(user)).returncode == 0:  # noqa: S603, S607
         return folder
     elsewhere = Path("/var/lib/foyer") / sha256(bytes(folder.resolve())).hexdigest()[:12]
     elsewhere.mkdir(parents=True, exist_ok=True)
+    for each in (elsewhere.parent, elsewhere):
+        each.chmod(0o711)
     return elsewhere
 
 

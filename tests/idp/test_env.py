@@ -16,8 +16,13 @@ Env = pytest.MonkeyPatch
 def test_the_secret_key_is_made_once_and_kept(tmp_path: Path, monkeypatch: Env) -> None:
     """Readable by its owner alone; two starts at once agree on one."""
     monkeypatch.delenv("FOYER_SECRET_KEY", raising=False)
-    folder = tmp_path / "new" / "data"
-    code = "import sys; from pathlib import Path; from idp import env; print(env.secret_key(Path(sys.argv[1])))"
+    folder = tmp_path / "new"
+    assert env.secret_key(folder) != env.secret_key(folder)  # nothing keeps it
+    folder.mkdir()
+    code = (
+        "import sys; from pathlib import Path; from idp import env; folder = Path(sys.argv[1]); "
+        "print(env.keep_secret_key(folder, env.secret_key(folder)))"
+    )
     start = [sys.executable, "-c", code, str(folder)]
     starts = [subprocess.Popen(start, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     keys = {started.communicate()[0].strip() for started in starts}
@@ -41,11 +46,13 @@ def test_the_database_without_a_url_is_sqlite_in_the_data_folder(tmp_path: Path,
     """WAL and immediate transactions: a deferred one that turns into a writer fails whatever the timeout."""
     monkeypatch.delenv("DATABASE_URL", raising=False)
     found = env.database(tmp_path)
-    assert (found["ENGINE"], found["NAME"]) == ("django.db.backends.sqlite3", tmp_path / "foyer.sqlite3")
+    assert (found["ENGINE"], found["NAME"]) == ("django.db.backends.sqlite3", f"file:{tmp_path}/foyer.sqlite3?mode=rw")
+    assert env.sqlite_file(tmp_path) == tmp_path / "foyer.sqlite3"
     assert found["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
     assert "journal_mode=WAL" in found["OPTIONS"]["init_command"]
     monkeypatch.setenv("DATABASE_URL", "sqlite:////var/lib/a%20b.sqlite3")
-    assert env.database(tmp_path)["NAME"] == "/var/lib/a b.sqlite3"
+    assert env.database(tmp_path)["NAME"] == "file:/var/lib/a%20b.sqlite3?mode=rw"
+    assert env.sqlite_file(tmp_path) == Path("/var/lib/a b.sqlite3")
 
 
 def test_a_postgresql_url(tmp_path: Path, monkeypatch: Env) -> None:

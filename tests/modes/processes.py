@@ -36,6 +36,8 @@ class Installation:
                 connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
             self.database = urlsplit(server)._replace(path=f"/{name}").geturl()
             self.environment |= {"DATABASE_URL": self.database, "REDIS_URL": os.environ["FOYER_TEST_REDIS"]}
+        else:
+            (folder / "foyer.sqlite3").touch()  # a command makes no database where there is none
         self.manage("migrate", "-v0")
 
     def manage(self, *words: object) -> str:

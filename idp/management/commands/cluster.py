@@ -15,7 +15,7 @@ from urllib.request import urlopen
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from idp import env, servers
+from idp import env, files, servers
 from idp.servers import Child, NoServer, Server
 
 _READY_SECONDS = 60
@@ -29,6 +29,8 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # they look at this process's settings; each part checks its own
 
     def handle(self, *args: Any, **options: Any) -> None:
+        settings.DATA.mkdir(mode=0o711, parents=True, exist_ok=True)  # the servers' own user enters its folder in it
+        files.keep_secret_key()
         with ExitStack() as ends, _until_interrupted():
             try:
                 environment = self._servers(ends)

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from idp import files
 from idp.devices.service import drop_all
 from idp.oauth import keys
 from idp.resealing import reseal, unreadable
@@ -48,6 +49,7 @@ class Command(BaseCommand):
 
     def _lost(self) -> None:
         """New signing keys; then says plainly what cannot be saved."""
+        files.keep_secret_key()
         for table, rows in unreadable().items():
             if rows:
                 self.stdout.write(f"{table}: {rows} values cannot be read any more")

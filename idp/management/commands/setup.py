@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from idp import files
 from idp.installation import install
 
 
@@ -13,4 +14,5 @@ class Command(BaseCommand):
     help = "Sets up what is missing: tables, shipped flows, the first administrator, static files."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        files.prepare()
         install(self.stderr.write)

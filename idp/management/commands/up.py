@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from idp import embedded
+from idp import embedded, files
 from idp.installation import install
 from idp.outbox import mail
 
@@ -18,6 +18,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         embedded.refuse_a_second()  # before anything is changed under the feet of the first
+        files.prepare()
         install(self.stderr.write)
         if settings.EMBEDDED and not settings.SMTP:
             self.stderr.write(f"Mails are not sent but written to {mail.folder()}, because FOYER_SMTP_URL is not set")

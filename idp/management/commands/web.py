@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.utils.module_loading import import_string
 
-from idp import embedded, env
+from idp import embedded, env, files
 
 
 class Command(BaseCommand):
@@ -16,4 +16,5 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         embedded.refuse_a_second()
+        files.prepare()
         import_string("web.server.serve")(env.text("FOYER_BIND", "127.0.0.1"), settings.PORT)

@@ -1,0 +1,62 @@
+"""The files of an installation: data folder, secret key, SQLite database; made by the commands that serve, for one user only."""
+
+import os
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management.base import CommandError
+
+from idp import env
+from idp.resealing import foreign_key
+
+_FOREIGN = (
+    "The secret key does not belong to this database: nothing that it keeps encrypted can be read. Put back the secret.key that was "
+    "kept with it, or set FOYER_SECRET_KEY to it; an older key belongs into FOYER_SECRET_KEY_FALLBACKS. "
+    "If the key is lost for ever, run manage.py keys lost."
+)
+
+
+def prepare() -> None:
+    """Make what is missing of folder, database and secret key. Raise CommandError when the key is not that of the database."""
+    folder = Path(settings.DATA)
+    make_folder(folder)
+    if settings.SQLITE:
+        narrow(settings.SQLITE)
+    refuse_foreign_key()
+    keep_secret_key()
+
+
+def refuse_foreign_key() -> None:
+    """Raise CommandError when nothing that is sealed in the database can be read under the secret key."""
+    if foreign_key():
+        raise CommandError(_FOREIGN)
+
+
+def keep_secret_key() -> None:
+    """Write the secret key into the data folder, unless the environment gives it. Two starts at once keep the same one."""
+    if not env.text("FOYER_SECRET_KEY"):
+        make_folder(Path(settings.DATA))
+        settings.SECRET_KEY = env.keep_secret_key(Path(settings.DATA), settings.SECRET_KEY)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that only its owner may enter; one that is there stays as it is."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def narrow(database: Path) -> None:
+    """Make an empty SQLite file where there is none, and let only its owner read it and the files beside it."""
+    database.touch(mode=0o600)
+    for file in (database, *beside(database)):
+        if shared(file) and file.stat().st_uid == os.geteuid():
+            file.chmod(0o600)
+
+
+def beside(database: Path) -> list[Path]:
+    """Return the journals of a SQLite file that exist."""
+    return [file for end in ("-wal", "-shm") if (file := database.with_name(database.name + end)).exists()]
+
+
+def shared(path: Path) -> bool:
+    """Whether others than the owner may read, write or enter."""
+    return bool(path.stat().st_mode & 0o077)
