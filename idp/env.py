@@ -1,7 +1,9 @@
 """Reads the process environment as typed values; a wrong value is an error that names its variable."""
 
+import hashlib
 import ipaddress
 import os
+import re
 import secrets
 from importlib.resources import files
 from pathlib import Path
@@ -145,6 +147,21 @@ def redis_url() -> str:
     if given and (_url("REDIS_URL", given).scheme not in {"redis", "rediss"} or not urlsplit(given).hostname):
         raise ImproperlyConfigured("REDIS_URL is written redis://:password@host:6379/0, or rediss:// with TLS.")
     return given
+
+
+def redis_prefix() -> str:
+    """Return what the names in Redis begin with: ``FOYER_REDIS_PREFIX``, or a hash of which database and which Redis database are used.
+
+    It must be the same in every process of an installation, and stay so while keys and passwords are changed node by node.
+    """
+    given = text("FOYER_REDIS_PREFIX")
+    if given:
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", given):
+            raise ImproperlyConfigured("FOYER_REDIS_PREFIX may have up to 40 letters, digits, dashes and underscores.")
+        return given
+    kept, shared = _url("DATABASE_URL", text("DATABASE_URL")), _url("REDIS_URL", text("REDIS_URL"))
+    parts = (kept.hostname or dict(parse_qsl(kept.query)).get("host", ""), kept.port or 5432, kept.path, shared.path.strip("/") or "0")
+    return "foyer-" + hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 
 
 def smtp() -> dict[str, Any] | None:

@@ -5,16 +5,21 @@ from collections.abc import Iterator
 from django.apps import apps
 from django.db import DatabaseError, connection, models
 
-from idp.sealing import SealedField, Unsealable, seal, unseal
+from idp.sealing import SealedField, Unsealable, is_current, seal, unseal
 
 
 def reseal(batch: int = 500) -> dict[str, int]:
-    """Reads every sealed value under any accepted key and writes it under the current one; answers how many by column."""
+    """Write every value that is sealed under another accepted key under the current one; return how many by column.
+
+    Raise Unsealable, before anything is written in that column, when no accepted key reads one.
+    """
     done: dict[str, int] = {}
     for model, field in _sealed_columns():
         name = f"{model._meta.db_table}.{field.column}"
         done[name] = 0
         for pk, stored in _rows(model, field, batch):
+            if is_current(stored):
+                continue
             fresh = seal(unseal(stored))
             changed = (
                 f"UPDATE {_quoted(model._meta.db_table)} SET {_quoted(field.column)} = %s WHERE id = %s AND {_quoted(field.column)} = %s"  # noqa: S608 names of our own models

@@ -1,6 +1,5 @@
 """The one settings module: everything comes from a few environment variables, with defaults that run on a bare machine."""
 
-import hashlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -130,7 +129,7 @@ STORAGES = {
 # --- the two ways to run: everything in one process, or Redis between many ---------------------------------------------
 EMBEDDED = not REDIS_URL
 # What this installation keeps in Redis begins with a name of its own: pub/sub is shared by all databases of a server.
-REDIS_PREFIX = "foyer-" + hashlib.sha256(b"redis" + SECRET_KEY.encode()).hexdigest()[:12]
+REDIS_PREFIX = env.redis_prefix()
 _RETRY, _AT_ONCE = "redis.retry.Retry", "redis.backoff.NoBackoff"  # imported where there is a Redis
 REDIS_SOCKETS = {"socket_connect_timeout": 2, "socket_keepalive": True}
 CACHES: dict[str, Any] = {

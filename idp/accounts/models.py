@@ -84,8 +84,8 @@ class Person(TenantModel):
 class Credential(TenantModel):
     """Something else than a password that proves a person; a new kind of credential needs no new table.
 
-    ``data`` is public. ``secret`` is encrypted under the server's key. ``lookup`` is the mac of a short code that is found by what
-    was typed. ``counter`` is the last one that was accepted, for kinds that count (the time step of RFC 6238 section 5.2).
+    ``data`` is public. ``secret`` is encrypted under the server's key. ``lookup`` is the mac of a short code, under the key
+    in ``secret``. ``counter`` is the last one that was accepted, for kinds that count (the time step of RFC 6238 section 5.2).
     """
 
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="credentials")

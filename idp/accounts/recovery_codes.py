@@ -1,4 +1,7 @@
-"""Recovery codes: ten one-time codes for the day on which everything else is lost; only their macs are stored."""
+"""Recovery codes: ten one-time codes for the day on which everything else is lost.
+
+Of each only the mac is stored, under a random key of its own that is sealed beside it: so they outlive a change of the server's key.
+"""
 
 import secrets
 import unicodedata
@@ -14,7 +17,7 @@ from idp.accounts.models import Credential
 from idp.accounts.people import active_locked
 from idp.effects import Effect, EffectLost
 from idp.events.bus import publish
-from idp.sealing import mac, macs
+from idp.sealing import Unsealable, mac_under, macs, new_token, same
 
 METHOD = "otp"  # RFC 8176
 HOW_MANY = 10
@@ -70,10 +73,21 @@ class UseRecoveryCode(Effect):
 
 def use(person: int, typed: str) -> UseRecoveryCode | None:
     """What must be done if this is an unused code of this person."""
-    hashes = macs(_PURPOSE, normalised(typed))
-    mine = Credential.objects.filter(person_id=person, kind=RECOVERY_CODE, used_at=None, lookup__in=hashes)
-    pk = mine.values_list("pk", flat=True).first()
-    return UseRecoveryCode(pk) if pk else None
+    code = normalised(typed)
+    under_the_servers = macs(_PURPOSE, code)
+    try:
+        mine = list(Credential.objects.filter(person_id=person, kind=RECOVERY_CODE, used_at=None).values_list("pk", "secret", "lookup"))
+    except Unsealable:
+        return None
+    for pk, key, stored in mine:
+        if any(same(stored, each) for each in ([mac_under(key, _PURPOSE, code)] if key else under_the_servers)):
+            return UseRecoveryCode(pk)
+    return None
+
+
+def tied_to_the_servers_key() -> int:
+    """How many unused codes are of the kind that was hashed under the server's own key, and is lost with it."""
+    return Credential.objects.filter(kind=RECOVERY_CODE, used_at=None, secret="").count()
 
 
 @dataclass(frozen=True)
@@ -85,6 +99,7 @@ class SaveRecoveryCodes(Effect):
     first: bool
 
     def apply(self) -> None:
-        hashes = [mac(_PURPOSE, normalised(code)) for code in self.codes]
-        fresh = [Credential(person_id=self.person, kind=RECOVERY_CODE, lookup=hashed) for hashed in hashes]
+        keyed = [(new_token(), normalised(code)) for code in self.codes]
+        rows = [{"secret": key, "lookup": mac_under(key, _PURPOSE, code)} for key, code in keyed]
+        fresh = [Credential(person_id=self.person, kind=RECOVERY_CODE, **row) for row in rows]
         replace_kind(self.person, RECOVERY_CODE, fresh, first=self.first)

@@ -66,6 +66,24 @@ def test_a_postgresql_url(tmp_path: Path, monkeypatch: Env) -> None:
         env.database(tmp_path)
 
 
+def test_the_prefix_in_redis_lasts(monkeypatch: Env) -> None:
+    """Keys and passwords may change node by node; another database, here or in Redis, has another prefix; or it is given."""
+    monkeypatch.setenv("DATABASE_URL", "postgres://foyer:old@db.example/foyer")
+    monkeypatch.setenv("REDIS_URL", "redis://:old@redis.example/0")
+    before = env.redis_prefix()
+    monkeypatch.setenv("FOYER_SECRET_KEY", "k" * 32)
+    monkeypatch.setenv("DATABASE_URL", "postgres://other:new@db.example:5432/foyer?sslmode=require")
+    monkeypatch.setenv("REDIS_URL", "redis://:new@redis.example:6379")
+    assert env.redis_prefix() == before
+    monkeypatch.setenv("REDIS_URL", "redis://:new@redis.example:6379/1")
+    assert env.redis_prefix() != before
+    monkeypatch.setenv("FOYER_REDIS_PREFIX", "staging")
+    assert env.redis_prefix() == "staging"
+    monkeypatch.setenv("FOYER_REDIS_PREFIX", "a:b")
+    with pytest.raises(ImproperlyConfigured, match="FOYER_REDIS_PREFIX"):
+        env.redis_prefix()
+
+
 @pytest.mark.parametrize(("value", "expected"), [("on", True), ("YES", True), ("1", True), ("off", False), ("0", False), ("", False)])
 def test_a_switch(monkeypatch: Env, value: str, expected: bool) -> None:
     """As people write them."""

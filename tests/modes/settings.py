@@ -15,7 +15,7 @@ def prepare() -> bool:
         raise SystemExit("Start these tests with: python -m tests.modes.cluster pytest …") from None
     number = re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or "127"
     os.environ["DATABASE_URL"], os.environ["REDIS_URL"] = database, redis.removesuffix("0") + number
-    os.environ["FOYER_SECRET_KEY"] = f"the secret key of the test process {number}"  # and so a prefix of its own in Redis
+    os.environ["FOYER_SECRET_KEY"] = f"the secret key of the test process {number}"
     return True
 
 

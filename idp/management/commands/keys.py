@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from idp import files
+from idp.accounts.recovery_codes import tied_to_the_servers_key
 from idp.devices.service import drop_all
 from idp.oauth import keys
 from idp.resealing import reseal, unreadable
@@ -42,10 +43,19 @@ class Command(BaseCommand):
             raise CommandError("Some values are sealed under a key that FOYER_SECRET_KEY_FALLBACKS does not list.") from None
         for table, count in done.items():
             self.stdout.write(f"{table}: {count} re-encrypted")
-        self.stdout.write(
-            "The old key is no longer needed once no user code and no open page is older than an hour, "
-            "and everybody has made new recovery codes: those are found under the key that they were made with."
-        )
+        tied = 0
+        for tenant in Tenant.objects.all():
+            with tenant_scope(tenant):
+                tied += tied_to_the_servers_key()
+        if tied:
+            self.stdout.write(f"{tied} recovery codes were made by an older version and are lost with the key that they were made under.")
+        if any(done.values()):
+            self.stdout.write("Run this again an hour after the last process took the new key as FOYER_SECRET_KEY.")
+        else:
+            self.stdout.write(
+                "Nothing is left under an older key. FOYER_SECRET_KEY_FALLBACKS may be emptied an hour after the last process took the new "
+                "key as FOYER_SECRET_KEY: until then device codes and open pages of before are still about."
+            )
 
     def _lost(self) -> None:
         """New signing keys; then says plainly what cannot be saved."""

@@ -108,9 +108,9 @@ def test_after_the_key_was_lost_the_command_names_what_must_be_set_up_anew(acme:
     give_totp()
     give_codes()
     settings.SECRET_KEY = "the only one, and a new one"
-    assert unreadable()["accounts_credential.secret"] == 1
+    assert unreadable()["accounts_credential.secret"] == 11
     call_command("keys", "lost", stdout=(out := io.StringIO()))
-    assert "accounts_credential.secret: 1 values cannot be read any more" in out.getvalue()
+    assert "accounts_credential.secret: 11 values cannot be read any more" in out.getvalue()
     assert "authenticator apps" in out.getvalue()
     assert "recovery codes" in out.getvalue()
 

@@ -1,15 +1,18 @@
 """Recovery codes: fifty bits each, only macs in the table, read in any spelling."""
 
 import contextlib
+from io import StringIO
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.core.management import call_command
+from django.db import connection, transaction
 
 from idp.accounts.models import Credential
 from idp.accounts.recovery_codes import HOW_MANY, SaveRecoveryCodes, UseRecoveryCode, left, new_codes, normalised, shown, use
 from idp.effects import EffectLost
 from idp.events.models import Event
+from idp.sealing import mac
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.factors import give_codes, person
@@ -37,14 +40,35 @@ def test_only_macs_are_stored(acme: Tenant) -> None:
     codes = give_codes()
     rows = str(list(Credential.objects.values()))
     assert not [code for code in codes if code in rows or normalised(code) in rows]
-    assert Credential.objects.filter(kind="recovery_code", secret="").values("lookup").distinct().count() == 10
+    assert Credential.objects.filter(kind="recovery_code").values("lookup").distinct().count() == 10
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT secret, lookup FROM accounts_credential")
+        assert not [code for code in codes if code in str(cursor.fetchall())]
 
 
-def test_they_are_found_under_a_key_that_is_still_accepted(acme: Tenant, settings: Any) -> None:
-    """And no longer once it is gone."""
+def test_they_outlive_a_change_of_the_secret_key(acme: Tenant, settings: Any) -> None:
+    """After the re-encryption the old key is not needed; without it, they are lost like all that is sealed, and raise nothing."""
     codes, old = give_codes(), settings.SECRET_KEY
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "a new key that is long enough for everything", [old]
     assert use(person().pk, codes[0])
+    settings.SECRET_KEY_FALLBACKS = []
+    assert use(person().pk, codes[0]) is None
+    settings.SECRET_KEY_FALLBACKS = [old]
+    call_command("keys", "reencrypt", stdout=StringIO())
+    settings.SECRET_KEY_FALLBACKS = []
+    assert use(person().pk, codes[0])
+    assert use(person("bob").pk, codes[0]) is None
+
+
+def test_codes_of_an_older_version_are_found_while_their_key_is_accepted(acme: Tenant, settings: Any) -> None:
+    """They were hashed under the server's key itself."""
+    codes, old = give_codes(), settings.SECRET_KEY
+    Credential.objects.filter(kind="recovery_code").update(secret="", lookup=mac("recovery_code", normalised(codes[0])))
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "a new key that is long enough for everything", [old]
+    assert use(person().pk, codes[0])
+    out = StringIO()
+    call_command("keys", "reencrypt", stdout=out)
+    assert "10 recovery codes were made by an older version" in out.getvalue()
     settings.SECRET_KEY_FALLBACKS = []
     assert use(person().pk, codes[0]) is None
 
