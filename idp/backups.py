@@ -1,0 +1,53 @@
+"""Consistent copies of a SQLite database under traffic, and the way back."""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+_TABLE = "tenancy_tenant"
+
+
+class NoCopy(Exception):
+    """The copy was not made; the message says why."""
+
+
+def copy(source: Path, target: Path) -> int:
+    """Copy a database to a file that does not exist yet, mode 0600; return its size in bytes. Raise NoCopy.
+
+    ``target`` has its name only once the copy is whole, checked and on the disk. Writers go on meanwhile: the copy shows one moment.
+    """
+    if not source.is_file():
+        raise NoCopy(f"There is no database at {source}.")
+    if target.exists():
+        raise NoCopy(f"{target} exists already and is not overwritten.")
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        _fill(draft, source)
+        os.link(draft, target)  # unlike a renaming, never in place of a file that came meanwhile
+    except sqlite3.DatabaseError as error:
+        raise NoCopy(f"{source} cannot be copied: {error}.") from None
+    except FileExistsError:
+        raise NoCopy(f"{target} exists already and is not overwritten.") from None
+    finally:
+        draft.unlink(missing_ok=True)
+    return target.stat().st_size
+
+
+def _fill(draft: Path, source: Path) -> None:
+    address = f"file:{_quoted(source)}?mode=rw"  # one that may only read leaves its journal behind
+    with closing(sqlite3.connect(address, uri=True, timeout=20)) as read, closing(sqlite3.connect(draft)) as written:
+        if not read.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [_TABLE]).fetchone():
+            raise NoCopy(f"{source} is no database of Foyer's.")
+        read.backup(written)
+        written.execute("PRAGMA journal_mode = DELETE")  # one file, without a journal beside it
+        faults = [fault for (fault,) in written.execute("PRAGMA integrity_check(3)").fetchall() if fault != "ok"]
+        if faults:
+            raise NoCopy(f"{source} is damaged: {'; '.join(faults)}.")
+    with open(draft, "rb") as file:
+        os.fsync(file.fileno())
+
+
+def _quoted(path: Path) -> str:
+    return path.absolute().as_uri().removeprefix("file://")

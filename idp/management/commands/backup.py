@@ -1,0 +1,43 @@
+"""``manage.py backup FILE``: a consistent copy of the SQLite database, also while it is served."""
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from idp import env
+from idp.backups import NoCopy, copy
+
+POSTGRESQL = "The database is PostgreSQL, which has tools of its own: pg_dump and pg_restore, as docs/operations.md says."
+
+
+class Command(BaseCommand):
+    """Copies the database and says what else must be kept."""
+
+    help = "Copies the SQLite database to FILE, which must not exist, and checks the copy; Foyer may go on serving."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", metavar="FILE", type=Path)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if settings.SQLITE is None:
+            raise CommandError(POSTGRESQL)
+        try:
+            size = copy(settings.SQLITE, options["file"])
+        except NoCopy as refused:
+            raise CommandError(str(refused)) from None
+        self.stdout.write(f"{options['file']}: {size / 1_000_000:.1f} MB, checked")
+        self.stdout.write("Not in it, and needed to make use of it; keep it elsewhere than the copy:")
+        for what in _kept_beside():
+            self.stdout.write(f"- {what}")
+
+
+def _kept_beside() -> list[str]:
+    given = env.text("FOYER_SECRET_KEY")
+    key = "the secret key, in FOYER_SECRET_KEY" if given else f"the secret key, {settings.DATA / 'secret.key'}"
+    if settings.SECRET_KEY_FALLBACKS:
+        key += ", and FOYER_SECRET_KEY_FALLBACKS"
+    folders = {"FOYER_SECRETS": settings.SECRETS, "FOYER_BLUEPRINTS": settings.BLUEPRINTS}
+    named = [f"the folder of {name}, {folder}" for name, folder in folders.items() if folder]
+    return [f"{key}: without it nothing that is encrypted can be read", *named]

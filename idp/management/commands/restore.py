@@ -1,0 +1,42 @@
+"""``manage.py restore FILE``: puts a copy made by ``manage.py backup`` in the place of the database."""
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from idp import embedded, files
+from idp.backups import NoCopy, copy
+from idp.management.commands.backup import POSTGRESQL
+
+
+class Command(BaseCommand):
+    """Restores into an empty place only: what is there is never overwritten."""
+
+    help = "Checks FILE and copies it to where the SQLite database belongs; Foyer must not be running, and no database be there."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", metavar="FILE", type=Path)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        database = settings.SQLITE
+        if database is None:
+            raise CommandError(POSTGRESQL)
+        if not options["file"].is_file():
+            raise CommandError(f"There is no file {options['file']}.")
+        with embedded.alone():
+            files.make_folder(database.parent)
+            there = [file for file in (database, *files.beside(database)) if file.exists()]
+            if there:
+                names = " ".join(map(str, there))
+                raise CommandError(f"There is a database already: move {names} elsewhere first.")  # a journal alone would spoil the copy
+            try:
+                copy(options["file"], database)
+            except NoCopy as refused:
+                raise CommandError(str(refused)) from None
+        self.stdout.write(f"{database} is restored. Start with manage.py up, which brings it up to date if this version is newer.")
+        try:
+            files.refuse_foreign_key()
+        except CommandError as error:
+            self.stderr.write(str(error))
