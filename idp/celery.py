@@ -12,7 +12,8 @@ from idp.files import refuse_foreign_key
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "idp.settings")
 app = Celery("foyer")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["idp.tenancy", "idp.ratelimit", "idp.outbox", "idp.accounts", "idp.oauth", "idp.devices", "flows", "blueprints"])
+_IDP = [f"idp.{name}" for name in ("tenancy", "ratelimit", "outbox", "events", "accounts", "oauth", "devices")]
+app.autodiscover_tasks([*_IDP, "flows", "blueprints"])
 app.set_default()
 
 

@@ -156,6 +156,7 @@ CHANNEL_LAYERS: dict[str, Any] = {
     }
 }
 EVENT_LOOK_SECONDS = 0.5
+EVENTS_DAYS = env.number("FOYER_EVENTS_DAYS", 0, 0, 36_500)  # 0: for ever
 LISTENERS_PER_ADDRESS = env.number("FOYER_LISTENERS_PER_ADDRESS", 100, 1)
 LISTENERS_PER_CODE = 3
 CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
@@ -184,6 +185,7 @@ CELERY_BEAT_SCHEDULE = {
         "idp.ratelimit.tasks.sweep_attempts": 300,
         "idp.outbox.tasks.sweep_outbox": 900,
         "idp.accounts.tasks.sweep_sessions": 900,
+        "idp.events.tasks.sweep_events": 900,
         "blueprints.tasks.look_for_drift": 600,
         "idp.oauth.tasks.sweep_tokens": 900,
     }.items()

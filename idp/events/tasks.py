@@ -1,0 +1,17 @@
+"""Deletes events that are older than the operator wants them kept."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from idp.events import retention
+from idp.tenancy.tasks import in_batches, tenant_task
+
+
+@tenant_task
+def sweep_events() -> None:
+    """In batches; with FOYER_EVENTS_DAYS at 0, never."""
+    if settings.EVENTS_DAYS:
+        before = timezone.now() - timedelta(days=settings.EVENTS_DAYS)
+        in_batches(lambda: retention.sweep(before))
