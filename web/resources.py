@@ -111,6 +111,12 @@ def _sign_out(row: Any, person: Any) -> bool:
     return bool(sessions.end_all(row, why="ended by an administrator", by=person.username))
 
 
+def _sign_out_devices(row: Any, person: Any) -> bool:
+    require_over(person, row.role)
+    sessions.end_everything(row, why="ended by an administrator", by=person.username)
+    return True
+
+
 def _end_session(row: Any, person: Any) -> bool:
     require_over(person, row.person.role)
     return sessions.end(row.pk, why="ended by an administrator", by=person.username)
@@ -120,7 +126,7 @@ def _remove_credential(row: Any, person: Any) -> bool:
     if row.person_id == person.pk:  # else a stolen session would be enough to take away what guards its person
         raise edit.Refused({"": [str(_("Your own is removed on the start page, once you have proved yourself anew."))]})
     require_over(person, row.person.role)
-    return credentials.remove(row.pk, of=row.person_id, by=person.username)
+    return credentials.take_away(row.pk, of=row.person_id, by=person.username)
 
 
 def _application_active(active: bool) -> Callable[[Any, Any], bool]:
@@ -160,7 +166,7 @@ _ALL = (
                 _("Deactivate"),
                 "people.edit",
                 _activate(False),
-                _("They are signed out everywhere and cannot sign in until somebody activates them again."),
+                _("They are signed out everywhere, devices too, and cannot sign in until they are activated again."),
                 fits=lambda told: bool(told["active"]),
             ),
             Action(
@@ -169,6 +175,13 @@ _ALL = (
                 "sessions.end",
                 _sign_out,
                 _("Every session of theirs ends at once. They may sign in again."),
+            ),
+            Action(
+                "sign-out-devices",
+                _("Sign out everywhere, devices too"),
+                "devices.revoke",
+                _sign_out_devices,
+                _("Every session of theirs ends at once, and every device they connected must be connected again."),
             ),
             _delete_action(
                 "person", "people.edit", _("Their sessions, credentials and connected devices go with them. This cannot be undone.")
@@ -221,7 +234,7 @@ _ALL = (
                 _("Remove"),
                 "people.help",
                 _remove_credential,
-                _("It no longer lets this person in. They may set up a new one."),
+                _("It no longer lets this person in, and they are signed out everywhere, devices too. They may set up a new one."),
                 danger=True,
             ),
         ),

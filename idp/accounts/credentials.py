@@ -8,7 +8,6 @@ from functools import lru_cache
 from django.contrib.auth.hashers import make_password, verify_password
 from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from idp.accounts import invented, sessions
@@ -68,8 +67,8 @@ def prepare_password(person: Person, password: str) -> str:
 @transaction.atomic
 def store_password(person: Person, encoded: str, *, by: str) -> None:
     """Sets a new password, ends the person's sessions and makes every earlier proof worthless (checklist B15)."""
-    Person.objects.filter(pk=person.pk).update(password=encoded, proofs_valid_after=timezone.now())
-    sessions.end_all(person, why="password changed", by=by)
+    Person.objects.filter(pk=person.pk).update(password=encoded)
+    sessions.end_everything(person, why="password changed", by=by)
     publish("person.password_changed", actor=by, target=person.username)
 
 
@@ -165,13 +164,23 @@ def remove(pk: int, *, of: int, by: str) -> bool:
 
 @transaction.atomic
 def remove_all(person: Person, *, by: str) -> int:
-    """Removes whatever guards the account beside a password, for somebody who has lost it; answers how many kinds. Sessions end:
-    whoever found the phone may be signed in with it.
+    """Remove whatever guards the account beside a password, for a person who has lost it, and return how many kinds.
+
+    Sessions end, and tokens with them: whoever found the phone may be signed in with it, and may have connected a device.
     """
     gone = sum(remove(each.pk, of=person.pk, by=by) for each in held(person))
     if gone:
-        sessions.end_all(person, why="second factor reset", by=by)
+        sessions.end_everything(person, why="second factor reset", by=by)
     return gone
+
+
+@transaction.atomic
+def take_away(pk: int, *, of: int, by: str) -> bool:
+    """Remove one credential of another person, who may have lost it: everything that was proved with it ends too."""
+    if not remove(pk, of=of, by=by):
+        return False
+    sessions.end_everything(Person.objects.get(pk=of), why="second factor removed", by=by)
+    return True
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from idp.accounts.models import Group, Person
 from idp.accounts.people import has_admin
-from idp.accounts.sessions import end_all
+from idp.accounts.sessions import end_all, end_everything
 from idp.events.bus import publish_many
 from idp.tenancy.rows import write_columns
 
@@ -65,6 +65,7 @@ def _change(changes: Mapping[str, Mapping[str, Any]], memberships: Mapping[str, 
     """Sets these columns of people, by username, and makes ``memberships`` all of their groups."""
     people = {person.username: person for person in Person.objects.select_for_update().filter(username__in=[*changes, *memberships])}
     columns: set[str] = set()
+    switched = [people[name] for name, values in changes.items() if values.get("is_active") is (not people[name].is_active)]
     for username, values in changes.items():
         for column, value in values.items():
             setattr(people[username], column, value)
@@ -72,6 +73,7 @@ def _change(changes: Mapping[str, Mapping[str, Any]], memberships: Mapping[str, 
     if "email" in columns:  # free at first, because two people may change theirs for each other's
         Person.objects.filter(pk__in=[people[name].pk for name, values in changes.items() if "email" in values]).update(email="")
     write_columns((people[username] for username in changes), columns)
+    end_everything(*switched, why="deactivated", by=by)  # on the way back in too: an earlier release may have left sessions and tokens
     through = Person.groups.through.objects
     through.filter(person__in=[people[username].pk for username in memberships]).delete()
     _join({username: people[username].pk for username in memberships}, memberships)
@@ -83,8 +85,7 @@ def _change(changes: Mapping[str, Mapping[str, Any]], memberships: Mapping[str, 
 def delete_people(usernames: Collection[str], *, by: str) -> None:
     """Ends their sessions and deletes them; raises LastAdministrator."""
     people, administered = list(Person.objects.select_for_update().filter(username__in=usernames)), has_admin()
-    for person in people:
-        end_all(person, why="person deleted", by=by)
+    end_all(*people, why="person deleted", by=by)
     Person.objects.filter(pk__in=[person.pk for person in people]).delete()
     if administered:
         _somebody_administers()

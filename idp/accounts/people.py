@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from idp.accounts import invented
 from idp.accounts.models import ADMINISTRATORS, Group, Person
+from idp.accounts.sessions import end_everything
 from idp.effects import Effect, EffectLost
 from idp.events.bus import publish
 from idp.tenancy.scope import current_tenant
@@ -81,6 +82,8 @@ def save_person(username: str, *, groups: Iterable[str] | None = None, by: str, 
     if created or changed:
         person.full_clean()
         person.save()
+        if not created and "is_active" in changed:
+            end_everything(person, why="deactivated", by=by)
         publish("person.created" if created else "person.changed", actor=by, target=person.username, keys=sorted(changed))
     if groups is not None and sorted(groups) != groups_of(person.pk):
         person.groups.set([save_group(name, by=by) for name in groups])

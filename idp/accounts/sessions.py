@@ -154,13 +154,28 @@ def end(pk: int, *, why: str, by: str = "") -> bool:
 
 
 @transaction.atomic
-def end_all(person: Person, *, why: str, by: str = "") -> int:
-    """Ends every session of a person, and tells of each; answers how many."""
-    rows = Session.objects.filter(person=person, ended_at=None)
-    told = list(rows.select_for_update().order_by("pk").values_list("pk", flat=True))
+def end_all(*people: Person, why: str, by: str = "", keep: int | None = None) -> int:
+    """End every session of these people but ``keep``, publish an event for each, and return how many. Tokens live on."""
+    rows = Session.objects.filter(person__in=people, ended_at=None).exclude(pk=keep or 0)
+    ending = list(rows.select_for_update().order_by("pk").values_list("pk", "person__username"))
     ended = rows.update(ended_at=timezone.now())  # also one that has begun since
-    publish_many("session.ended", [(person.username, "", topic_of(pk)) for pk in told], actor=by, why=why)
+    publish_many("session.ended", [(name, "", topic_of(pk)) for pk, name in ending], actor=by, why=why)
     return ended
+
+
+@transaction.atomic
+def end_everything(*people: Person, why: str, by: str = "", keep: int | None = None) -> int:
+    """Make every earlier proof of these people worthless and return how many sessions ended.
+
+    Their sessions end at once; refresh tokens, access tokens, approved devices and runs under way are refused from now on, because
+    what they rest on was proved before. ``keep``: the session in which a person does this to themselves; it counts as proved now.
+    """
+    now = timezone.now()
+    for person in people:
+        person.proofs_valid_after = now
+    Person.objects.filter(pk__in=[person.pk for person in people]).update(proofs_valid_after=now)
+    Session.objects.filter(pk=keep or 0, person__in=people).update(authenticated_at=now)
+    return end_all(*people, why=why, by=by, keep=keep)
 
 
 def sweep(now: datetime, batch: int = 1000) -> int:

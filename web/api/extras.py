@@ -67,7 +67,7 @@ def mail_way_in(request: HttpRequest, key: str) -> HttpResponse:
 
 @_PEOPLE.add("POST", "/{any:key}/forget-factors", needs="people.help", name="forget-factors", answers={200: say.Acted})
 def forget_factors(request: HttpRequest, key: str) -> HttpResponse:
-    """Takes away all that they hold beside a password: for somebody who lost it. They set it up anew themselves."""
+    """Takes away all that they hold beside a password, for a person who lost it, and signs them out everywhere, devices too."""
     return answer({"changed": bool(credentials.remove_all(_let_in(request, key), by=request.auth.username))})  # type: ignore[attr-defined]
 
 

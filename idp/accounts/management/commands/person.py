@@ -21,7 +21,8 @@ class Command(BaseCommand):
 
     help = (
         "recovery-link NAME: prints or mails a one-time link, good for 15 minutes, to a page that sets a new password. "
-        "forget-factors NAME: removes their authenticator app, recovery codes and whatever else they held besides the password."
+        "forget-factors NAME: removes their authenticator app, recovery codes and whatever else they held besides the password; they are "
+        "signed out everywhere, devices too."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -52,8 +53,7 @@ class Command(BaseCommand):
 
     def _forget(self, person: Person) -> None:
         found = credentials.held(person)
-        for each in found:
-            credentials.remove(each.pk, of=person.pk, by=_BY)
+        credentials.remove_all(person, by=_BY)
         self.stdout.write(f"Removed from {person}: {', '.join(each.kind for each in found) or 'nothing'}.")
 
     def _mail(self, person: Person, site: str) -> None:
