@@ -87,7 +87,7 @@ def save(kind: str, said: Mapping[str, Any], *, by: str, expect: str | None = No
     ``expect``: the etag of what was looked at. ``new``: True to make one, False to change one, None for either. Raises Refused
     with everything that is wrong, NotThere, or Moved; then nothing was written.
     """
-    located = _Typed("", current_tenant().name, kind, checked(kind, said), Node(0, 0, {}))
+    located = _Typed("", current_tenant().name, kind, checked(kind, said), Node(0, 0, {}), by_hand=True)
     for _ in range(_TRIES):
         change = _compared(located)
         if change.before is None and (new is False or expect is not None):

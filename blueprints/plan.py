@@ -166,7 +166,9 @@ def decide(plan: Plan, kind: Kind, change: Change, there: There) -> Iterator[Pro
         if kind.name == "flow":
             change.ready = replace(prepare(tried_with(located.document, there.newcomers), there.parts), document=located.document)
         change.keys += kind.difference(change)
-        kind.prepare(change, _secret(plan, kind, change, there))
+        secret = _secret(plan, kind, change, there)
+        kind.prepare(change, secret)
+        yield from _weak(plan, kind, change, secret)
     except RefusedFlow as refused:
         yield from (located.problem(finding.path, finding.message) for finding in refused.findings)
     except ValidationError as error:
@@ -175,6 +177,16 @@ def decide(plan: Plan, kind: Kind, change: Change, there: There) -> Iterator[Pro
     except secrets.BadSecret as bad:
         yield located.problem([kind.secret_key], str(bad))
     change.action = "create" if change.before is None else "update" if change.keys else "unchanged"
+
+
+def _weak(plan: Plan, kind: Kind, change: Change, secret: str | None) -> Iterator[Problem]:
+    """The rules for passwords hold for whoever types or sends one; in the server's own files a weak one is only pointed out."""
+    located = change.located
+    for text in kind.weak(change, secret) if secret and located else ():
+        if located and located.by_hand:
+            yield located.problem([kind.secret_key], text)
+        else:
+            plan.notes.append(f"The {kind.secret_key} of {change.kind} {change.name} of {change.tenant} is weak. {text}")
 
 
 def _secret(plan: Plan, kind: Kind, change: Change, there: There) -> str | None:

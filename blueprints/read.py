@@ -46,13 +46,14 @@ class BadBlueprint(Exception):
 
 @dataclass(frozen=True)
 class Located:
-    """A checked document of one tenant, and where its keys stand."""
+    """A checked document of one tenant, and where its keys stand. ``by_hand``: typed or sent by a person, not from the server's files."""
 
     file: str
     tenant: str
     kind: str
     document: Any
     node: Node = field(repr=False)
+    by_hand: bool = False
 
     @property
     def name(self) -> str:
@@ -162,7 +163,7 @@ def _file(file: Path | Sent, nodes: list[Node], given: Tags, problems: list[Prob
                 problems.append(located.problem([located.kind], f"This is about another tenant than {home}."))
             elif located:
                 tenant = located.name if located.kind == "tenant" else tenant
-                yield located
+                yield replace(located, by_hand=True) if isinstance(file, Sent) else located
 
 
 def _rounds(file: str, node: Node, tags: Tags, problems: list[Problem]) -> list[dict[str, Any]]:

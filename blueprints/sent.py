@@ -6,7 +6,7 @@ from blueprints.apply import apply
 from blueprints.plan import Plan, make_plan
 from blueprints.read import Sent
 from idp.accounts.models import Person
-from idp.accounts.roles import may, require, require_domains, require_over
+from idp.accounts.roles import may, require, require_domains, require_over, require_own_page
 from idp.tenancy.scope import current_tenant
 
 
@@ -43,6 +43,8 @@ def _check(plan: Plan, person: Person) -> None:
         says = change.located.document.model_fields_set if change.located else ()
         if change.kind != "person" or (change.action == "unchanged" and "password" not in says):
             continue
+        if "password" in says and change.tenant == current_tenant().name:
+            require_own_page(person, change.name)
         before = (change.before or {}).get("role", "")
         require_over(person, before)
         role = change.given.get("role", before)

@@ -12,6 +12,7 @@ from blueprints.apply import apply
 from idp.accounts.models import Person, Role
 from idp.accounts.people import by_username
 from idp.accounts.recovery import make_link
+from idp.accounts.roles import OwnPassword
 from idp.tenancy import tenants
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
@@ -56,14 +57,21 @@ def make(wanted: Wanted, *, by: str) -> Made:
             raise edit.Refused({keys.get(key, key): texts for key, texts in refused.errors.items()}) from None
 
 
-def link_for(name: str, username: str, *, by: str) -> str | None:
-    """A one-time token for an administrator of this tenant who has lost the first one; None where there is no such."""
+def link_for(name: str, username: str, *, by: Person) -> str | None:
+    """A one-time token for an administrator of this tenant who has lost the first one; None where there is no such.
+
+    Raises OwnPassword where ``by`` would let themselves in.
+    """
     tenant = tenants.by_name(name)
     if tenant is None:
         return None
     with tenant_scope(tenant):
         person = by_username(username)
-        return make_link(person, by=by) if person and person.is_active and person.administers else None
+        if person is None or not person.is_active or not person.administers:
+            return None
+        if person.pk == by.pk:
+            raise OwnPassword
+        return make_link(person, by=by.username)
 
 
 def _problems(wanted: Wanted) -> dict[str, list[str]]:

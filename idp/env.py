@@ -22,6 +22,11 @@ def text(name: str, default: str = "") -> str:
     return os.environ.get(name, default).strip()
 
 
+def verbatim(name: str) -> str:
+    """Return the variable's text as it was given, white space included: for passwords."""
+    return os.environ.get(name, "")
+
+
 def items(name: str) -> list[str]:
     """A comma- or space-separated list."""
     return text(name).replace(",", " ").split()

@@ -13,7 +13,8 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from idp import env
-from idp.accounts.credentials import hash_password
+from idp.accounts.credentials import hash_password, weaknesses
+from idp.accounts.models import Person
 from idp.accounts.people import has_admin, save_person
 from idp.tenancy import tenants
 from idp.tenancy.models import DEFAULT
@@ -92,8 +93,10 @@ def _first_admin(tell: Tell) -> None:
     with tenant_scope(tenant):
         if has_admin():
             return
-        given = env.text("FOYER_ADMIN_PASSWORD")
+        given = env.verbatim("FOYER_ADMIN_PASSWORD")
         password = given or easy_to_copy()
+        if weak := weaknesses(Person(username="admin", name="Administrator"), password):
+            raise CommandError(f"FOYER_ADMIN_PASSWORD is no good password. {' '.join(weak)}")
         save_person("admin", password=hash_password(password), role="owner", name="Administrator", by="first start")
     if not given:
         tell(f"The first administrator is admin with the password {password} (shown only now)")

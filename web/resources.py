@@ -13,7 +13,7 @@ from flows.versions import remove
 from idp.accounts import credentials, sessions
 from idp.accounts.listings import CREDENTIALS, GROUPS, PEOPLE, SESSIONS
 from idp.accounts.people import by_username
-from idp.accounts.roles import require, require_over
+from idp.accounts.roles import require, require_over, require_own_page
 from idp.devices import service as devices
 from idp.devices.listings import DEVICES
 from idp.events.listings import EVENTS
@@ -78,6 +78,8 @@ def guard(person: Any, kind: str, name: str, said: Mapping[str, Any] | None) -> 
     if kind != "person":
         return
     known = by_username(name)
+    if said and said.get("password"):
+        require_own_page(person, name)
     if known:
         require_over(person, known.role)
     role = (said or {}).get("role", known.role if known else "")

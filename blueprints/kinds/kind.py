@@ -113,6 +113,10 @@ class Kind:
     def prepare(self, change: Change, secret: str | None) -> None:
         """Makes ready what will be written: whatever takes time, and whatever may be wrong (ValidationError). ``secret``: a new one."""
 
+    def weak(self, change: Change, secret: str) -> list[str]:
+        """What is wrong with a new secret that a person chose; [] where any will do."""
+        return []
+
     def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
         """What two objects cannot both have: the change, the key, and what is wrong. All changes of one tenant at once."""
         return ()

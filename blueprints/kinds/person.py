@@ -7,7 +7,7 @@ from typing import Any
 from blueprints.document import PersonDocument
 from blueprints.kinds.kind import Change, Kind, Reference, named, only, unique
 from idp.accounts import many
-from idp.accounts.credentials import hash_password, is_password, store_password
+from idp.accounts.credentials import hash_password, is_password, store_password, weaknesses
 from idp.accounts.models import ADMINISTRATORS, Group, Person
 from idp.accounts.people import administrators, by_username
 from idp.sealing import digest
@@ -45,6 +45,10 @@ class PersonKind(Kind):
         given = {key: column for key, column in _COLUMNS.items() if key in change.given}
         many.checked(Person(username=change.name, **{column: change.given[key] for key, column in given.items()}))
         change.ready = ({column: change.given[key] for key, column in given.items() if change.writes(key)}, "")
+
+    def weak(self, change: Change, secret: str) -> list[str]:
+        said = {column: change.given.get(key, (change.before or {}).get(key, "")) for key, column in _COLUMNS.items()}
+        return weaknesses(Person(username=change.name, name=said["name"], email=said["email"]), secret)
 
     def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
         for change, owner in unique(changes, "email", many.owners_of_emails):

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from django.contrib.auth.hashers import make_password, verify_password
 from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
@@ -56,6 +57,15 @@ class UpgradeHash(Effect):
 
     def apply(self) -> None:
         Person.objects.filter(pk=self.person, password=self.old).update(password=self.new)
+
+
+def weaknesses(person: Person, password: str) -> list[str]:
+    """Return what is wrong with a new password for this person by AUTH_PASSWORD_VALIDATORS, as sentences; [] for a good one."""
+    try:
+        validate_password(password, person)  # type: ignore[arg-type]  # reads attributes only
+    except ValidationError as weak:
+        return list(weak.messages)
+    return []
 
 
 def prepare_password(person: Person, password: str) -> str:

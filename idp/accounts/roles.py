@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
+from django.utils.translation import gettext
+
 from idp.accounts.models import Person, Role
 from idp.tenancy.models import DEFAULT
 from idp.tenancy.scope import current_tenant
@@ -54,6 +56,13 @@ class NotAllowed(Exception):
     """This person's role does not include what was asked."""
 
 
+class OwnPassword(NotAllowed):
+    """A person sets their own password only on the page where they prove themselves first."""
+
+    def __init__(self) -> None:
+        super().__init__(gettext("You change your own password at /password, where you first prove that it is you."))
+
+
 @lru_cache(maxsize=1)
 def allowed() -> dict[str, frozenset[str]]:
     """The roles that may, by operation."""
@@ -96,6 +105,12 @@ def require_to_let_in(person: Person, whom: Person) -> None:
     require_over(person, whom.role)
     if person.pk == whom.pk:
         raise NotAllowed(NotAllowed.__doc__)
+
+
+def require_own_page(person: Person, username: str) -> None:
+    """Raise OwnPassword where the person would set their own password: a session or a token that was stolen must not be enough for that."""
+    if person.username == username:
+        raise OwnPassword
 
 
 def operations_of(person: Person | None) -> list[str]:

@@ -13,7 +13,7 @@ from blueprints.read import MAX_PROBLEMS, BadBlueprint
 from flows.simulate import NobodyThere
 from flows.versions import DraftMoved, NoSuchVersion, RefusedFlow
 from idp.accounts.recovery import NoAddress
-from idp.accounts.roles import NotAllowed
+from idp.accounts.roles import NotAllowed, OwnPassword
 from idp.listing import BadWish
 from idp.oauth.clients import NotRenewed
 from idp.oauth.errors import InsufficientScope, InvalidToken, MissingToken, OAuthError
@@ -56,6 +56,7 @@ class Invalid(Exception):
 
 _SIMPLE: dict[type[Exception], tuple[int, str]] = {
     NotAllowed: (403, "not_allowed"),
+    OwnPassword: (403, "not_allowed"),
     NoSuchThing: (404, "not_found"),
     WrongType: (415, "invalid_request"),
     NotThere: (404, "not_found"),

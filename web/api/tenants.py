@@ -78,7 +78,7 @@ def make_link(request: HttpRequest, key: str, body: Administrator) -> HttpRespon
     domain = next((each for each in RESOURCES["tenants"].listing.told(row)["domains"] if not each.startswith("*")), "")
     if not domain:
         raise edit.Refused({"": ["Give it a domain first: the link leads there."]})
-    token = link_for(row.name, body.person, by=request.auth.username)  # type: ignore[attr-defined]
+    token = link_for(row.name, body.person, by=request.auth)  # type: ignore[attr-defined]
     if not token:
         raise NoSuchThing(NoSuchThing.__doc__)
     return answer({"recovery_url": _way_in(request, domain, token)})

@@ -18,7 +18,7 @@ from blueprints.plan import Plan
 from blueprints.read import BadBlueprint
 from blueprints.sent import apply_sent, plan_sent
 from flows.listings import FLOWS
-from idp.accounts.roles import NotAllowed
+from idp.accounts.roles import NotAllowed, OwnPassword
 from idp.listing import Wish
 from idp.tenancy.scope import current_tenant
 from web.console.frame import Page, see, show
@@ -66,8 +66,8 @@ def plan(request: HttpRequest) -> HttpResponse:
         made = plan_sent(said["text"], **options)
     except BadBlueprint as bad:
         return _planned(request, said, problems=_problems(bad, said["text"]), status=400)
-    except NotAllowed:
-        return _planned(request, said, wrong=_too_much(), status=403)
+    except NotAllowed as refused:
+        return _planned(request, said, wrong=_too_much(refused), status=403)
     return _planned(request, said, plan=made)
 
 
@@ -82,8 +82,8 @@ def apply(request: HttpRequest) -> HttpResponse:
         done = apply_sent(said["text"], expect=expect, **options)
     except BadBlueprint as bad:
         return _planned(request, said, problems=_problems(bad, said["text"]), status=400)
-    except NotAllowed:
-        return _planned(request, said, wrong=_too_much(), status=403)
+    except NotAllowed as refused:
+        return _planned(request, said, wrong=_too_much(refused), status=403)
     except StateMoved:
         return _moved(request, said, options)
     return see(request, reverse("console:blueprints"), _("Applied: %(counts)s.") % {"counts": counted(done.counts)})
@@ -127,7 +127,9 @@ def counted(counts: Mapping[str, int], words: Mapping[str, Any] = _DONE) -> str:
     return ", ".join(f"{counts[action]} {word}" for action, word in words.items() if counts.get(action)) or _("nothing to do")
 
 
-def _too_much() -> str:
+def _too_much(refused: NotAllowed) -> str:
+    if isinstance(refused, OwnPassword):
+        return str(refused)
     return _("It would change somebody who may do more than you, or make somebody such. Only they can apply it.")
 
 
@@ -138,8 +140,8 @@ def _moved(request: HttpRequest, said: dict[str, Any], options: dict[str, Any]) 
         return _planned(request, said, wrong=wrong, plan=plan_sent(said["text"], **options), status=409)
     except BadBlueprint as bad:
         return _planned(request, said, problems=_problems(bad, said["text"]), status=409)
-    except NotAllowed:
-        return _planned(request, said, wrong=_too_much(), status=403)
+    except NotAllowed as refused:
+        return _planned(request, said, wrong=_too_much(refused), status=403)
 
 
 def _planned(request: HttpRequest, said: dict[str, Any], *, plan: Plan | None = None, status: int = 200, **context: Any) -> HttpResponse:

@@ -270,7 +270,7 @@ def _read_text(kind: Kind, text: str) -> Any:
         return dict(_pair(line) for line in text.split("\n") if line.strip())
     if kind == "json":
         return _json(text) if text.strip() else None
-    return text if kind == "long" else text.strip()
+    return text if kind in ("long", "secret") else text.strip()  # a password is taken as it is typed, as at signing in
 
 
 def _pair(line: str) -> tuple[str, Any]:

@@ -74,7 +74,7 @@ def link(request: HttpRequest, name: str) -> HttpResponse:
     if not domains:
         return see(request, reverse("console:tenant", args=[row.name]), _("Give it a domain first: the link leads there."))
     username = request.POST.get("username", "").replace("\0", "")
-    token = link_for(row.name, username, by=request.person.username)  # type: ignore[attr-defined]
+    token = link_for(row.name, username, by=request.person)  # type: ignore[attr-defined]
     if not token:
         raise Http404
     return _link(request, row.name, username, domains[0], token, title=_("A way in for %(name)s") % {"name": username})

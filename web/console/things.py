@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from blueprints import edit
 from blueprints.document import KINDS
+from idp.accounts.roles import OwnPassword
 from web.console.forms import SchemaForm
 from web.console.frame import Page, see, show
 from web.console.history import history
@@ -53,6 +54,9 @@ def _form(request: HttpRequest, resource: Resource, key: str, context: dict[str,
         except edit.Refused as refused:
             form.refuse(refused.errors)
             status = 400
+        except OwnPassword as own:
+            form.refuse({"password": [str(own)]})
+            status = 403
         except edit.Moved:
             theirs, status = known.etag, 409
         else:
