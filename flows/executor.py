@@ -251,7 +251,8 @@ def _settle(walk: Walk, step: Step, outcome: Outcome, form: forms.Form | None = 
     if isinstance(outcome, Done | Deny) and not walk.state.end:
         return None
     if isinstance(outcome, Show) and not outcome.last:
-        shown = with_errors(form or step.stage.form(walk.seen_by_stage()), outcome)
+        old = None if outcome.keep else form  # what is kept now may ask for something else
+        shown = with_errors(old or step.stage.form(walk.seen_by_stage()), outcome)
         return asked(walk, step, shown, message=str(outcome.message))
     return _current(walk)
 

@@ -93,7 +93,7 @@ def _facts(scene: _Scene, step: Step) -> dict[str, Any]:
     wanted = {fact for stage in before for fact in stage.gives} | needs
     if scene.face == "plain":
         wanted -= set(_SECOND) - needs
-    proved = knowledge.proved(PK, _NAME, 0, scene.now, ["pwd", "otp"])
+    proved = knowledge.proved(PK, _NAME, 0, scene.now, {"pwd": scene.now, "otp": scene.now})
     facts = {name: fact for name, fact in proved.items() if name in wanted}
     for stage in [*before, *_givers(wanted - facts.keys())]:
         missing = {name for name in stage.gives if name in wanted and name not in facts}

@@ -217,4 +217,4 @@ def _seeds(claimed: Mapping[str, Any], circumstances: Circumstances, now: dateti
     if not circumstances.signed_in or claimed["id"] is None:
         return {}
     moment = now - timedelta(seconds=circumstances.session_age)
-    return knowledge.proved(claimed["id"], str(claimed["name"]), 0, moment, list(circumstances.signed_in))
+    return knowledge.proved(claimed["id"], str(claimed["name"]), 0, moment, dict.fromkeys(circumstances.signed_in, moment))

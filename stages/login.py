@@ -15,5 +15,8 @@ class Login(Stage):
     gives = {"signed_in"}
 
     def enter(self, run: Run) -> Outcome:
-        proofs = [run.facts[name]["method"] for name in ("proof", "second_factor") if name in run.facts]
-        return Done(effects=[SignIn(run.facts["proof"]["person"], tuple(proofs), run.session)])
+        facts = [run.facts[name] for name in ("proof", "second_factor") if name in run.facts]
+        proofs = [fact for fact in facts if not fact.get("enrolled")]  # setting a factor up proves nobody
+        methods = tuple(fact["method"] for fact in proofs)
+        moments = {fact["method"]: fact["at"] for fact in proofs if "at" in fact}
+        return Done(effects=[SignIn(run.facts["proof"]["person"], methods, run.session, moments)])

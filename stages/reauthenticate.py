@@ -1,71 +1,76 @@
 """Asks whoever is signed in to prove themselves again."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
+from typing import Any, Literal
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from flows.facts import moments
 from flows.run import Run
 from flows.settings import Duration, StageSettings, setting
 from flows.stage import Deny, Done, Outcome, Show, Stage
-from idp.accounts import totp
-from idp.accounts.credentials import PASSWORD, TOTP, check_password, kinds_of
-from idp.accounts.guard import password_budgets, second_factor_budgets
+from idp.accounts import proving
+from idp.accounts.credentials import guarded
+from idp.accounts.proving import CODE_METHOD, NOTHING_TO_ASK, PASSWORD_METHOD
 from idp.accounts.sessions import ProvedAgain
 from idp.ratelimit.budgets import Spend
 
 
 class Reauthenticate(Stage):
-    """Asks for the password again when the last proof is older than ``max_age``; ``0s`` asks always.
+    """Asks again for each proof that is older than ``max_age``; ``0s`` asks always.
 
-    Somebody without a password gives a code of their authenticator app; somebody with neither is refused. The session's own
-    time of signing in moves on, so that for ``max_age`` nothing asks again.
+    ``factors: all`` asks for everything that the account holds: the password, and a code of the authenticator app, or a recovery
+    code, where the person has set one up. ``factors: any`` is content with one of them. Whoever has nothing that could be asked for
+    is refused. The session's own time of signing in moves on, so that for ``max_age`` nothing asks again.
     """
 
     title = _("Is it still you?")
     description = _("Before you go on, prove yourself once more.")
     needs = {"person", "signed_in"}
-    gives = {"proof", "signed_in"}
+    gives = {"proof", "second_factor", "signed_in"}
     method = "pwd"
     asks_anew = True
 
     class Settings(StageSettings):
         max_age: Duration = setting(timedelta(minutes=10), title=_("How old a proof may be before it is asked for again"))
+        factors: Literal["all", "any"] = setting("all", title=_("Whether all that the account holds is asked for, or one proof is enough"))
 
-    class Form(forms.Form):
-        password = forms.CharField(
-            label=_("Password"), max_length=1000, strip=False, widget=forms.PasswordInput({"autocomplete": "current-password"})
-        )
-        code = totp.CodeField(label=_("Code of your authenticator app"))
+    Form = proving.Again  # type: ignore[assignment]  # a nested class of the base
 
     def form(self, run: Run, data: Mapping[str, Any] | None = None) -> forms.Form:
-        form = super().form(run, data)
-        del form.fields["code" if PASSWORD in kinds_of(run.signed_in) else "password"]
-        return form
+        return proving.Again(int(run.signed_in or 0), self._asked(run) or (), data)
 
     def enter(self, run: Run) -> Outcome:
-        proof = run.facts.get("proof")
-        if proof and run.now - datetime.fromisoformat(proof["at"]) < self.settings.max_age:
-            return Done()
-        if {PASSWORD, TOTP} & set(kinds_of(run.signed_in)):
-            return Show()
-        return Deny(_("Your account has nothing that could be asked for again. Sign out and sign in once more."))
+        wanted = self._asked(run)
+        if wanted is None:
+            return Deny(NOTHING_TO_ASK)
+        return Show() if wanted else Done()
 
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
-        if "code" in answer:
-            return second_factor_budgets(int(run.signed_in or 0), run.address)
-        return password_budgets(run.claimed_name, run.address)
+        return proving.budgets(run.claimed_name, int(run.signed_in or 0), run.address, answer)
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
-        person, method, effects = int(run.signed_in or 0), self.method, list[Any]()
-        if "code" in answer:
-            used, method = totp.use(person, answer["code"], run.now), totp.METHOD
-            proved, effects = used is not None, [used]
-        else:
-            proved = check_password(run.person, answer["password"]).correct
-        if not proved:
-            return Show(errors={next(iter(answer)): _("That does not match. Check it, and try again.")})
-        effects = [*effects, ProvedAgain(run.facts["signed_in"]["session"], person, method)]
-        return Done({"proof": {"person": person, "method": method, "at": run.now.isoformat()}}, effects=effects)
+        person, session = int(run.signed_in or 0), run.facts["signed_in"]["session"]
+        if not self._asked(run):  # what could be asked for is gone since the page was shown
+            return self.enter(run)
+        judged = proving.judge(run.person, person, answer, run.now)
+        if judged.wrong:
+            return Show(errors=judged.wrong)
+        proofs = {method: {"person": person, "method": method, "at": run.now.isoformat()} for method in judged.methods}
+        facts = {"second_factor": proofs[CODE_METHOD]} if CODE_METHOD in proofs else {}
+        if PASSWORD_METHOD in proofs or not (run.person and run.person.password):
+            facts["proof"] = proofs[judged.methods[0]]
+        return Done(facts, effects=[*judged.effects, *(ProvedAgain(session, person, method) for method in judged.methods)])
+
+    def assumed(self, run: Run) -> Mapping[str, Any]:
+        """A second factor only of whoever holds one."""
+        facts = super().assumed(run)
+        shown = self.settings.factors == "all" and guarded(int(run.signed_in or 0))
+        return {name: fact for name, fact in facts.items() if shown or name != "second_factor"}
+
+    def _asked(self, run: Run) -> tuple[str, ...] | None:
+        """Which fields are asked for now; None where there is nothing to ask for."""
+        everything = self.settings.factors == "all"
+        return proving.asked(int(run.signed_in or 0), moments(run.facts), run.now, max_age=self.settings.max_age, everything=everything)

@@ -10,10 +10,11 @@ from django.utils.translation import ngettext
 from flows.run import Run
 from flows.settings import StageSettings, setting
 from flows.stage import Deny, Done, Outcome, Show, Stage
-from idp.accounts.credentials import RECOVERY_CODE, guarded, kinds_of
+from idp.accounts.credentials import PASSWORD, RECOVERY_CODE, guarded, kinds_of
 from idp.accounts.guard import second_factor_budgets
-from idp.accounts.recovery_codes import METHOD, SavedForm, SaveRecoveryCodes, left, new_codes, use
+from idp.accounts.recovery_codes import FEW, METHOD, SavedForm, SaveRecoveryCodes, left, new_codes, use
 from idp.accounts.sessions import StepUp
+from idp.effects import Effect
 from idp.ratelimit.budgets import Spend
 from idp.sealing import Sealed
 
@@ -23,7 +24,10 @@ class RecoveryCode(Stage):
 
     ``missing`` says what happens to somebody who has none left: the step is skipped, they are refused, or codes are made here
     and now. Making them is only for whoever holds no second factor of any kind, used-up codes included: else a password alone
-    would be enough. After signing in, the session notes the second factor.
+    would be enough, and it proves nobody: no second factor is given. After signing in, the session notes the second factor.
+
+    Codes never wear out into a password alone. Where they are all that guards the account, its last code leads to ten new ones, which
+    must be saved before the step is passed; whoever leaves there is refused from then on, until an administrator resets the factor.
     """
 
     title = _("Enter a recovery code")
@@ -47,8 +51,10 @@ class RecoveryCode(Stage):
 
     def enter(self, run: Run) -> Outcome:
         person = run.facts["proof"]["person"]
-        if RECOVERY_CODE in kinds_of(person):
+        if left(person):
             return Show()
+        if RECOVERY_CODE in kinds_of(person):
+            return Deny(_("Your recovery codes are used up. Ask an administrator to reset your second factor."))
         if self.settings.missing == "skip":
             return Done()
         if self.settings.missing == "set_up" and not guarded(person):
@@ -57,19 +63,28 @@ class RecoveryCode(Stage):
 
     def context(self, run: Run) -> Mapping[str, Any]:
         if "codes" in run.kept:
-            return {"title": _("Save your recovery codes"), "codes": run.kept["codes"].open().split()}
+            title = _("That was your last code: save new ones") if "proved" in run.kept else _("Save your recovery codes")
+            return {"title": title, "codes": run.kept["codes"].open().split()}
         n = left(run.facts["proof"]["person"])
-        text = ngettext("You have %(n)d code left. It works once.", "You have %(n)d codes left. Each works once.", n)
-        return {"description": text % {"n": n}}
+        text = ngettext("You have %(n)d code left. It works once.", "You have %(n)d codes left. Each works once.", n) % {"n": n}
+        few = " " + _("Make new ones soon, on the start page.") if n <= FEW else ""
+        return {"description": f"{text}{few}"}
 
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
         return second_factor_budgets(run.facts["proof"]["person"], run.address)
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
-        person, made = run.facts["proof"]["person"], run.kept.get("codes")
-        effect = SaveRecoveryCodes(person, tuple(made.open().split()), first=True) if made else use(person, answer["code"])
-        if effect is None:
+        person, proved = run.facts["proof"]["person"], {"at": run.now.isoformat()}
+        if "codes" in run.kept:
+            saved = SaveRecoveryCodes(person, tuple(run.kept["codes"].open().split()), first="proved" not in run.kept)
+            return self._passed(run, run.kept["proved"], saved) if "proved" in run.kept else Done(effects=[saved])
+        used = use(person, answer["code"])
+        if used is None:
             return Show(errors={"code": _("That is none of your unused codes. Check it, or take another one.")})
-        signed_in = run.facts.get("signed_in")
-        effects = [effect, *([StepUp(signed_in["session"], METHOD)] if signed_in else [])]
-        return Done({"second_factor": {"person": person, "method": METHOD, "at": run.now.isoformat()}}, effects=effects)
+        if left(person) == 1 and set(kinds_of(person)) <= {PASSWORD, RECOVERY_CODE}:
+            return Show(keep={"codes": Sealed.of(" ".join(new_codes())), "proved": proved}, effects=[used])
+        return self._passed(run, proved, used)
+
+    def _passed(self, run: Run, proved: Mapping[str, str], effect: Effect) -> Outcome:
+        signed_in, fact = run.facts.get("signed_in"), {"person": run.facts["proof"]["person"], "method": METHOD, **proved}
+        return Done({"second_factor": fact}, effects=[effect, *([StepUp(signed_in["session"], METHOD)] if signed_in else [])])

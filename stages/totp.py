@@ -24,6 +24,9 @@ class Totp(Stage):
     ``missing`` says what happens to somebody who has no app yet: the step is skipped, they are refused, or they set one up
     here and now. Setting up is only for whoever holds no second factor of any kind, used-up recovery codes included: else a
     password alone would be enough to replace what guards the account. After signing in, the session notes the second factor.
+
+    Whoever sets an app up here passes the step, and conditions of this flow see a second factor. The session does not: enrolling is
+    not authenticating, so tokens say ``mfa`` only once a code of the app was asked for and given.
     """
 
     title = _("Enter the code")
@@ -60,12 +63,15 @@ class Totp(Stage):
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         person = run.facts["proof"]["person"]
-        effect = self._set_up(run, person, answer["code"]) if "secret" in run.kept else use(person, answer["code"], run.now)
-        if effect is None:
+        fact = {"person": person, "method": METHOD, "at": run.now.isoformat()}
+        if "secret" in run.kept:
+            saved = self._set_up(run, person, answer["code"])
+            return Done({"second_factor": {**fact, "enrolled": True}}, effects=[saved]) if saved else Show(errors={"code": WRONG})
+        used, signed_in = use(person, answer["code"], run.now), run.facts.get("signed_in")
+        if used is None:
             return Show(errors={"code": WRONG})
-        signed_in = run.facts.get("signed_in")
-        effects = [effect, *([StepUp(signed_in["session"], METHOD)] if signed_in else [])]
-        return Done({"second_factor": {"person": person, "method": METHOD, "at": run.now.isoformat()}}, effects=effects)
+        effects = [used, *([StepUp(signed_in["session"], METHOD)] if signed_in else [])]
+        return Done({"second_factor": fact}, effects=effects)
 
     def _set_up(self, run: Run, person: int, code: str) -> Effect | None:
         secret = run.kept["secret"].open()

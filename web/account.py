@@ -1,7 +1,5 @@
 """The front page, what a person holds there, signing out, and the page behind a recovery link."""
 
-from datetime import timedelta
-
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
@@ -11,12 +9,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from flows.designations import AUTHENTICATION, CREDENTIAL_SETUP, DEVICE_CODE, LOGOUT
-from flows.facts import seeded
-from idp.accounts import credentials, recovery
+from flows.facts import moments, seeded
+from idp.accounts import credentials, proving, recovery
 from idp.accounts.roles import may
 from web.errors import pages
 
-FRESH = timedelta(minutes=10)
 _REMOVING = {
     credentials.TOTP: (_("Remove your authenticator app?"), _("Its codes will not let you in any more.")),
     credentials.RECOVERY_CODE: (_("Remove your recovery codes?"), _("None of them will let you in any more.")),
@@ -46,9 +43,8 @@ def remove_credential(request: HttpRequest, pk: int) -> HttpResponse:
     else leads to where they do.
     """
     session = request.browser.session  # type: ignore[attr-defined]
-    lately = session and timezone.now() - session.authenticated_at < FRESH
-    if not lately or "second_factor" not in seeded(session):  # a password alone never takes away what guards the account
-        return redirect(CREDENTIAL_SETUP)
+    if not session or proving.asked(session.person_id, moments(seeded(session)), timezone.now()) != ():
+        return redirect(CREDENTIAL_SETUP)  # a password alone never takes away what guards the account, nor does a code of this morning
     if request.method == "POST":
         credentials.remove(pk, of=session.person_id, by=session.person.username)
         return redirect("home")

@@ -84,7 +84,7 @@ def store_password(person: Person, encoded: str, *, by: str) -> None:
 
 def outdated(person: Person, proved_at: datetime) -> bool:
     """Whether a proof given at ``proved_at`` is older than the person's last change of credentials."""
-    return bool(person.proofs_valid_after and proved_at < person.proofs_valid_after)
+    return person.outdated(proved_at)
 
 
 @dataclass(frozen=True)
@@ -111,13 +111,16 @@ def held(person: Person) -> list[Held]:
 
 
 def kinds_of(pk: int | None) -> list[str]:
-    """The kinds that this person could use now, sorted: "password" where one is set, "recovery_code" while any is left."""
+    """The kinds by which this person is asked to prove themselves, sorted: "password" where one is set, "recovery_code" while any is left.
+
+    Used-up codes that nothing else stands beside count too: a condition that asks for a code must not let in whoever has none left.
+    """
     if not pk:
         return []
     if pretended := invented.by_key(pk):
         return sorted(pretended.credentials)
-    used_up = {"kind": RECOVERY_CODE, "used_at__isnull": False}
-    kinds = set(Credential.objects.filter(person_id=pk).exclude(**used_up).values_list("kind", flat=True))
+    rows = list(Credential.objects.filter(person_id=pk).values_list("kind", "used_at"))
+    kinds = {kind for kind, used_at in rows if kind != RECOVERY_CODE or used_at is None} or {kind for kind, _used_at in rows}
     if Person.objects.filter(pk=pk).exclude(password="").exists():
         kinds.add(PASSWORD)
     return sorted(kinds)
@@ -127,7 +130,7 @@ def guarded(pk: int) -> bool:
     """Whether this person was ever given more than a password, used up or not: a password alone may not add to it or change it."""
     if pretended := invented.by_key(pk):
         return bool(set(pretended.credentials) - {PASSWORD})
-    return Credential.objects.filter(person_id=pk).exists()
+    return bool(pk) and Credential.objects.filter(person_id=pk).exists()
 
 
 def unguarded_staff(most: int = 20) -> list[str]:
@@ -167,6 +170,8 @@ def remove(pk: int, *, of: int, by: str) -> bool:
         return False
     mine = Credential.objects.filter(person=person)
     (mine.filter(kind=kind) if kind == RECOVERY_CODE else mine.filter(pk=pk)).delete()
+    if not mine.exclude(kind=RECOVERY_CODE, used_at__isnull=False).exists():
+        mine.delete()  # codes that are used up would shut out a person who has just chosen the password alone
     about = {"target": person.username, "topic": topic_of(person.pk, kind)}
     publish("person.credential_removed", actor=by, credential=kind, last=not mine.exists(), **about)
     return True

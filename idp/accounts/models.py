@@ -1,5 +1,6 @@
 """People, the groups that they are in, what they prove themselves with, their sessions, and links for the locked-out."""
 
+from datetime import datetime
 from uuid import uuid4
 
 from django.db import models
@@ -70,6 +71,10 @@ class Person(TenantModel):
     def __str__(self) -> str:
         return self.username
 
+    def outdated(self, proved_at: datetime) -> bool:
+        """Whether a proof given then is older than the last change of what this person proves themselves with."""
+        return bool(self.proofs_valid_after and proved_at < self.proofs_valid_after)
+
     @property
     def administers(self) -> bool:
         """Whether the tenant is in this person's hands."""
@@ -109,11 +114,15 @@ class Credential(TenantModel):
 
 
 class Session(TenantModel):
-    """A person signed in in one browser or one client; the database is the truth, the cookie only names the row."""
+    """A person signed in in one browser or one client; the database is the truth, the cookie only names the row.
+
+    ``proofs``: the moment of each of ``methods``, as ISO 8601; in rows that are older than the column all count as ``authenticated_at``.
+    """
 
     key_hash = models.CharField(max_length=64, unique=True)
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="sessions")
     methods = models.JSONField(default=list)
+    proofs = models.JSONField(default=dict)
     authenticated_at = models.DateTimeField()
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(db_index=True)
@@ -128,6 +137,17 @@ class Session(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.person_id}@{self.address}"
+
+    @property
+    def moments(self) -> dict[str, datetime]:
+        """When each method was last proved, in the order in which they came."""
+        proofs = self.proofs
+        return {each: datetime.fromisoformat(proofs[each]) if each in proofs else self.authenticated_at for each in self.methods}
+
+    def proved(self, method: str, at: datetime) -> None:
+        """Note, without saving it, that ``method`` was proved at this moment."""
+        self.proofs = {each: moment.isoformat() for each, moment in {**self.moments, method: at}.items()}
+        self.methods = [*self.methods, *({method} - set(self.methods))]
 
 
 class RecoveryLink(TenantModel):

@@ -21,6 +21,7 @@ from idp.sealing import Unsealable, mac_under, macs, new_token, same
 
 METHOD = "otp"  # RFC 8176
 HOW_MANY = 10
+FEW = 3  # left: it is time to make new ones
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's 32: ten of them are 50 bits
 _LENGTH, _GROUP = 10, 5
 _READ_AS = str.maketrans("ilo", "110")
@@ -53,7 +54,7 @@ def left(person: int) -> int:
     """How many unused codes this person has."""
     if pretended := invented.by_key(person):
         return HOW_MANY if RECOVERY_CODE in pretended.credentials else 0
-    return Credential.objects.filter(person_id=person, kind=RECOVERY_CODE, used_at=None).count()
+    return Credential.objects.filter(person_id=person, kind=RECOVERY_CODE, used_at=None).count() if person else 0
 
 
 @dataclass(frozen=True)

@@ -29,11 +29,15 @@ class Opened:
 
 @dataclass(frozen=True)
 class SignIn(Effect):
-    """Signs ``person`` in after ``methods`` proved them (RFC 8176 names); ``current`` is the session that the client has now."""
+    """Signs ``person`` in after ``methods`` proved them (RFC 8176 names); ``current`` is the session that the client has now.
+
+    ``proofs``: the moment of each method, as ISO 8601; one that is not said was proved just now.
+    """
 
     person: int
     methods: tuple[str, ...]
     current: int | None
+    proofs: Mapping[str, str] = field(default_factory=dict)
 
     def apply(self) -> Opened:
         return sign_in(self)
@@ -71,9 +75,9 @@ class StepUp(Effect):
 
     def apply(self) -> None:
         session = _locked(self.session)
-        methods = [*session.methods, *({self.method} - set(session.methods))]
-        Session.objects.filter(pk=session.pk).update(methods=methods)
-        publish("session.stepped_up", actor=session.person.username, topic=topic_of(session.pk), methods=methods)
+        session.proved(self.method, timezone.now())
+        session.save(update_fields=["methods", "proofs"])
+        publish("session.stepped_up", actor=session.person.username, topic=topic_of(session.pk), methods=session.methods)
 
 
 @dataclass(frozen=True)
@@ -86,9 +90,10 @@ class ProvedAgain(Effect):
 
     def apply(self) -> Session:
         session = _locked(self.session, self.person)
-        session.authenticated_at = timezone.now()
-        session.methods = [*session.methods, *({self.method} - set(session.methods))]
-        session.save(update_fields=["authenticated_at", "methods"])
+        now = timezone.now()
+        session.proved(self.method, now)
+        session.authenticated_at = now
+        session.save(update_fields=["authenticated_at", "methods", "proofs"])
         publish("session.proved_again", actor=session.person.username, topic=topic_of(session.pk), method=self.method)
         return session
 
@@ -101,15 +106,18 @@ class ProvedAgain(Effect):
 def sign_in(request: SignIn) -> Opened:
     """Opens a session; the same person in the same client keeps their row, under a new key (no fixation, no lost tabs).
 
-    Raises EffectLost when the person is no longer active.
+    Raises EffectLost when the person is no longer active, or what proved them no longer counts. The row of the person is locked: what
+    ends everything either finds this session or is found by it.
     """
     now, key = timezone.now(), new_token()
-    person = Person.objects.filter(pk=request.person, is_active=True).first()
-    if person is None:
+    person = Person.objects.select_for_update().filter(pk=request.person, is_active=True).first()
+    proofs = {method: request.proofs.get(method, now.isoformat()) for method in request.methods}
+    if person is None or any(person.outdated(datetime.fromisoformat(at)) for at in proofs.values()):
         raise EffectLost(_("You cannot sign in at the moment."), final=True)
     lasting = {
         "key_hash": digest(key),
         "methods": list(request.methods),
+        "proofs": proofs,
         "authenticated_at": now,
         "expires_at": now + timedelta(seconds=settings.SESSION_LIFETIME),
         "address": current_origin().address,
@@ -124,6 +132,13 @@ def sign_in(request: SignIn) -> Opened:
         session = Session.objects.create(person=person, **lasting).pk
     publish("session.started", actor=person.username, topic=topic_of(session), methods=list(request.methods))
     return Opened(session, person.pk, now, key)
+
+
+def renew(pk: int) -> Opened:
+    """Give a living session a new key, so that a copy of its cookie opens nothing any more; raises EffectLost."""
+    session, key = _locked(pk), new_token()
+    Session.objects.filter(pk=pk).update(key_hash=digest(key))
+    return Opened(pk, session.person_id, session.authenticated_at, key)
 
 
 def topic_of(session: int) -> str:

@@ -56,7 +56,8 @@ WORDS = {
         "list(string)",
         lambda about: about.once("credentials", _fact(about, "person").get("id"), kinds_of),
         needs="person",
-        doc='what the person could prove themselves with: `"password"`, `"totp"`, `"recovery_code"` while any is left',
+        doc='what the person could prove themselves with: `"password"`, `"totp"`, `"recovery_code"` while any is left, '
+        "or where there is nothing else beside used-up ones",
     ),
     "person.admin": _person("bool", lambda person: person.administers, "whether the person administers the tenant"),
     "person.role": _person("string", lambda person: person.role, f"{', '.join(Role.values)} or nothing"),

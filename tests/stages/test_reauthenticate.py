@@ -8,7 +8,8 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from idp.accounts.models import Person, Session
+from idp.accounts.models import Credential, Person, Session
+from idp.accounts.sessions import ProvedAgain
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from tests.engine import draw, row_of
@@ -92,14 +93,102 @@ def test_whoever_has_no_password_gives_a_code(door: Doors, clock: time_machine.T
 
 
 @pytest.mark.usefixtures("clock")
-def test_whoever_has_neither_is_refused(door: Doors) -> None:
-    """A recovery code is nothing to be asked for again."""
+def test_whoever_has_nothing_left_is_refused(door: Doors) -> None:
+    """Neither a password nor a code that was not used yet; where the page was open already, no answer to it passes."""
     flow(max_age="0s")
     browser = door()
     browser.sign_in()
-    give_codes()
+    codes = give_codes()
     Person.objects.filter(username="alice").update(password="")
+    seen = browser.page()
+    assert (seen.step, "Recovery code" in seen.text) == ("reauthenticate", True)
+    Credential.objects.update(used_at=timezone.now())
+    assert seen.submit(code=codes[0]).title == "You cannot go on"
     assert browser.page().title == "You cannot go on"
+    assert not Event.objects.filter(kind="session.proved_again").exists()
+
+
+def test_a_password_alone_is_not_enough_for_whoever_has_a_second_factor(door: Doors, clock: time_machine.Traveller) -> None:
+    """All that the account holds and that is too old is asked for at once; one wrong answer uses nothing up and proves nothing."""
+    give_totp()
+    draw("identification", "password", "totp", "login", "reauthenticate", "device_code", "consent", "finish")
+    browser = door()
+    assert browser.sign_in().submit(code=code()).step == "device_code"
+    clock.shift(timedelta(hours=11))
+    seen = browser.page()
+    assert ('name="password"' in seen.text, 'name="code"' in seen.text) == (True, True)
+    now = code()
+    for answer in (
+        {"password": "alice-password-1"},
+        {"password": "alice-password-1", "code": "000000"},
+        {"password": "wrong", "code": now},
+    ):
+        assert seen.submit(**answer).step == "reauthenticate", answer
+    clock.shift(30)
+    assert not Event.objects.filter(kind="session.proved_again").exists()
+    done = seen.submit(password="alice-password-1", code=code())
+    assert done.step == "device_code"
+    facts = row_of(done).state["facts"]
+    assert facts["proof"]["at"] == facts["second_factor"]["at"] == timezone.now().isoformat()
+    assert browser.page().step == "device_code"
+
+
+def test_each_proof_has_its_own_moment(door: Doors, clock: time_machine.Traveller) -> None:
+    """A second factor that was shown a minute ago makes no old password young, nor the other way round."""
+    give_totp()
+    ask = {"stage": "totp", "when": "!second_factor.present"}
+    draw("identification", "password", "login", ask, "reauthenticate", "device_code", "consent", "finish")
+    browser = door()
+    seen = browser.sign_in()
+    clock.shift(timedelta(minutes=9))
+    assert seen.submit(code=code()).step == "device_code"
+    clock.shift(timedelta(minutes=2))
+    seen = browser.page()
+    assert ('name="password"' in seen.text, 'name="code"' in seen.text) == (True, False)
+    assert seen.submit(password="alice-password-1").step == "device_code"
+    clock.shift(timedelta(minutes=9))
+    seen = browser.page()
+    assert ('name="password"' in seen.text, 'name="code"' in seen.text) == (False, True)
+
+
+def test_a_recovery_code_does_where_the_phone_is_lost(door: Doors, clock: time_machine.Traveller) -> None:
+    """In the same field as the app's."""
+    give_totp()
+    codes = give_codes()
+    flow()
+    browser = door()
+    browser.sign_in()
+    clock.shift(timedelta(hours=1))
+    seen = browser.page()
+    assert "or a recovery code" in seen.text
+    assert seen.submit(password="alice-password-1", code=codes[0].upper()).step == "device_code"
+    assert Credential.objects.get(kind="recovery_code", used_at__isnull=False)
+
+
+def test_any_is_content_with_the_password(door: Doors, clock: time_machine.Traveller) -> None:
+    """Where a flow says so."""
+    give_totp()
+    flow(factors="any")
+    browser = door()
+    assert browser.sign_in().step == "device_code"
+    clock.shift(timedelta(hours=1))
+    seen = browser.page()
+    assert 'name="code"' not in seen.text
+    assert seen.submit(password="alice-password-1").step == "device_code"
+
+
+def test_a_session_older_than_the_column_counts_as_proved_when_it_was_signed_in(door: Doors, clock: time_machine.Traveller) -> None:
+    """Each of its methods at that moment; a new proof of one leaves the others as old as they are."""
+    give_totp()
+    draw("identification", "password", "totp", "login", "reauthenticate", "device_code", "consent", "finish")
+    browser = door()
+    browser.sign_in().submit(code=code())
+    Session.objects.update(proofs={})
+    assert browser.page().step == "device_code"
+    clock.shift(timedelta(minutes=11))
+    ProvedAgain(Session.objects.get().pk, Session.objects.get().person_id, "pwd").apply()
+    seen = browser.page()
+    assert ('name="password"' in seen.text, 'name="code"' in seen.text) == (False, True)
 
 
 @pytest.mark.usefixtures("clock")

@@ -1,20 +1,26 @@
 """recovery_code: ten codes, each of which works once in any spelling."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import time_machine
+from django.conf import settings
 
+from blueprints.apply import apply
 from flows.models import Run
+from idp.accounts.credentials import remove, remove_all
 from idp.accounts.models import Credential, Person, Session
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import draw
-from tests.factors import codes_on, give_codes, give_totp, kinds
+from tests.engine import draw, facts_of
+from tests.factors import codes_on, give_codes, give_totp, kinds, person
 from tests.kit import Door, Seen
 from tests.races import meeting_at
 
 Doors = Callable[..., Door]
+SHIPPED = Path(settings.BASE_DIR) / "blueprints" / "default" / "10-tenant.yaml"
 pytestmark = pytest.mark.usefixtures("acme", "clock")
 
 
@@ -106,8 +112,57 @@ def test_whoever_has_none_left(door: Doors) -> None:
     assert door().sign_in().step == "device_code"
     give_codes()
     Credential.objects.update(used_at="2026-01-01T00:00Z")
-    flow("set_up")
-    assert door().sign_in().title == "You cannot go on"
+    for missing in ("set_up", "skip", "refuse"):
+        flow(missing)
+        seen = door().sign_in()
+        assert (seen.title, "used up" in seen.text) == ("You cannot go on", True)
+
+
+def test_used_up_codes_do_not_fall_back_to_the_password(acme: Tenant, door: Doors) -> None:
+    """In the shipped flow, which asks whoever has set something up; an app beside them goes on alone, and a reset lets in again."""
+    apply([SHIPPED], variables={"tenant": "acme", "title": "Acme"})
+    give_codes()
+    Credential.objects.update(used_at="2026-01-01T00:00Z")
+    assert door().sign_in(path="/sign-in").title == "You cannot go on"
+    give_totp()
+    seen = door().sign_in(path="/sign-in")
+    assert (seen.step, 'name="choice"' in seen.text) == ("second-factor.totp", False)
+    remove(Credential.objects.get(kind="totp").pk, of=person().pk, by="alice")
+    assert kinds() == [], "codes that are used up shut nobody out who removed the app"
+    give_codes()
+    Credential.objects.update(used_at="2026-01-01T00:00Z")
+    remove_all(person(), by="clerk")
+    assert "Signed in as" in door().sign_in(path="/sign-in").text
+
+
+def test_the_last_code_leads_to_new_ones(door: Doors, clock: time_machine.Traveller) -> None:
+    """They are shown at once, the step is passed once they are saved, and each lets in; before, the page says that few are left."""
+    old = give_codes()
+    flow()
+    Credential.objects.exclude(pk=Credential.objects.order_by("pk")[9].pk).update(used_at="2026-01-01T00:00Z")
+    browser = door()
+    seen = browser.sign_in()
+    assert "You have 1 code left. It works once. Make new ones soon" in seen.text
+    assert seen.submit(code=old[0]).step == "recovery_code"
+    shown = seen.submit(code=old[9])
+    new = codes_on(shown)
+    assert (shown.step, shown.title, len(new)) == ("recovery_code", "That was your last code: save new ones", 10)
+    assert codes_on(browser.page(shown.path)) == new
+    assert not Session.objects.exists()
+    assert shown.submit(code=new[0]).step == "recovery_code"
+    assert shown.submit(saved="yes").step == "device_code"
+    assert (Session.objects.get().methods, kinds()) == (["pwd", "otp"], ["recovery_code"] * 10)
+    assert door().sign_in().submit(code=new[0]).step == "device_code"
+
+
+def test_whoever_leaves_there_has_none(door: Doors) -> None:
+    """The last one is used up: a password alone gets no second look at new ones, and they were stored nowhere."""
+    old = give_codes()
+    flow()
+    Credential.objects.exclude(pk=Credential.objects.order_by("pk")[9].pk).update(used_at="2026-01-01T00:00Z")
+    door().sign_in().submit(code=old[9])
+    seen = door().sign_in()
+    assert (seen.title, codes_on(seen)) == ("You cannot go on", [])
 
 
 def test_they_are_made_in_the_step_that_asks(door: Doors, caplog: pytest.LogCaptureFixture) -> None:
@@ -124,6 +179,7 @@ def test_they_are_made_in_the_step_that_asks(door: Doors, caplog: pytest.LogCapt
     assert codes[0] not in str(Run.unscoped.values_list("state", flat=True))
     after = seen.submit(saved="yes")
     assert (after.step, kinds()) == ("device_code", ["recovery_code"] * 10)
+    assert (Session.objects.get().methods, "second_factor" in facts_of(after)) == (["pwd"], False), "saving codes proves nobody"
     everywhere = [after.text, browser.page("/").text, caplog.text, *map(str, Event.unscoped.values()), *map(str, Run.unscoped.values())]
     everywhere += map(str, Credential.unscoped.values())
     for code in codes:

@@ -23,7 +23,7 @@ def flow(*before: object) -> None:
 
 
 def test_the_first_one_is_stored_once_a_code_proved_it(door: Doors) -> None:
-    """A wrong code stores nothing; the right one does, and the session then knows a second factor."""
+    """A wrong code stores nothing; the right one does. The session still knows the password alone: enrolling is not authenticating."""
     flow()
     browser = door()
     seen = browser.sign_in()
@@ -34,7 +34,7 @@ def test_the_first_one_is_stored_once_a_code_proved_it(door: Doors) -> None:
     assert ("That code is wrong." in wrong.text, secret_on(wrong), kinds()) == (True, secret, [])
     done = seen.submit(code=code(0, secret))
     assert (done.step, "credential" in facts_of(done), kinds()) == ("device_code", True, ["totp"])
-    assert Session.objects.get().methods == ["pwd", "otp"]
+    assert Session.objects.get().methods == ["pwd"]
     told = Event.objects.get(kind="person.credential_added")
     assert (told.actor, told.target, told.data) == ("alice", "alice", {"credential": "totp", "first": True})
     assert Session.objects.filter(ended_at=None).exists()

@@ -1,0 +1,119 @@
+"""Proving oneself once more: what an account is asked for before how it signs in is changed, and what a right answer does."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from idp.accounts import recovery_codes, totp
+from idp.accounts.credentials import PASSWORD, TOTP, check_password, guarded, kinds_of
+from idp.accounts.guard import password_budgets, second_factor_budgets
+from idp.accounts.models import Person
+from idp.effects import Effect
+from idp.ratelimit.budgets import Spend
+
+FRESH = timedelta(minutes=10)
+CODE = "code"
+PASSWORD_METHOD, CODE_METHOD = "pwd", totp.METHOD
+NOTHING_TO_ASK = _("Your account has nothing that could be asked for again. Sign out and sign in once more.")
+_WRONG = _("That does not match. Check it, and try again.")
+
+
+@dataclass(frozen=True)
+class Moments:
+    """When a person last proved themselves in a first way (a password, a key), and when by a second factor; None for never."""
+
+    first: datetime | None
+    second: datetime | None
+
+
+def asked(person: int, proved: Moments, now: datetime, *, max_age: timedelta = FRESH, everything: bool = True) -> tuple[str, ...] | None:
+    """Return the fields of :class:`Again` that must be filled in, () where nothing must; None where the account has nothing to ask for.
+
+    ``everything``: all that the account holds, so that a password alone never changes what guards it; else one proof is enough.
+    """
+
+    def stale(*moments: datetime | None) -> bool:
+        return all(at is None or now - at >= max_age for at in moments)
+
+    has_password, wanted = PASSWORD in kinds_of(person), list[str]()
+    if has_password and stale(proved.first):
+        wanted.append(PASSWORD)
+    alone = not has_password and stale(proved.first, proved.second)  # a code is all that could be asked for
+    code = stale(proved.second) if everything and guarded(person) else alone
+    if code and not _has_codes(person):
+        return None
+    return (*wanted, CODE) if code else tuple(wanted)
+
+
+class Again(forms.Form):
+    """Asks for these fields of this person: the password, and a code of whatever they hold."""
+
+    password = forms.CharField(
+        label=_("Password"), max_length=1000, strip=False, widget=forms.PasswordInput({"autocomplete": "current-password"})
+    )
+
+    code = forms.CharField(label=_("Code of your authenticator app, or a recovery code"), max_length=64)
+
+    def __init__(self, person: int, wanted: Collection[str], data: Mapping[str, Any] | None = None) -> None:
+        super().__init__(data)
+        self.fields[CODE] = _code_field(person)
+        for name in {PASSWORD, CODE} - set(wanted):
+            del self.fields[name]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What an answer is worth: ``wrong`` by field, or the ``methods`` that it proved and what must be done with them."""
+
+    wrong: Mapping[str, Any] = field(default_factory=dict)
+    methods: tuple[str, ...] = ()
+    effects: tuple[Effect, ...] = ()
+
+
+def budgets(name: str, person: int, address: str, answer: Mapping[str, Any]) -> Sequence[Spend]:
+    """Return what one answer costs: the same budgets as signing in."""
+    password = password_budgets(name, address) if PASSWORD in answer else ()
+    return (*password, *(second_factor_budgets(person, address) if CODE in answer else ()))
+
+
+def judge(person: Person | None, key: int, answer: Mapping[str, Any], now: datetime) -> Judged:
+    """Judge a valid answer of :class:`Again`; every field must be right, else nothing is used up."""
+    wrong, methods, effects = dict[str, Any](), list[str](), list[Effect]()
+    if PASSWORD in answer:
+        methods.append(PASSWORD_METHOD)
+        if not check_password(person, answer[PASSWORD]).correct:
+            wrong[PASSWORD] = _WRONG
+    if CODE in answer:
+        methods.append(CODE_METHOD)
+        used = _used(key, answer[CODE], now)
+        if used is None:
+            wrong[CODE] = _WRONG
+        else:
+            effects.append(used)
+    return Judged(wrong) if wrong else Judged({}, tuple(methods), tuple(effects))
+
+
+def _has_codes(person: int) -> bool:
+    return TOTP in kinds_of(person) or bool(recovery_codes.left(person))
+
+
+def _code_field(person: int) -> forms.Field:
+    if not person or not recovery_codes.left(person):
+        return totp.CodeField(label=_("Code of your authenticator app"))
+    has_app = TOTP in kinds_of(person)
+    label = _("Code of your authenticator app, or a recovery code") if has_app else _("Recovery code")
+    hints = {"autocomplete": "one-time-code" if has_app else "off", "autocapitalize": "none", "spellcheck": "false"}
+    return forms.CharField(label=label, max_length=64, widget=forms.TextInput(hints))
+
+
+def _used(person: int, typed: str, now: datetime) -> Effect | None:
+    """Six digits are a code of an app, anything else a recovery code: these are ten characters long."""
+    try:
+        return totp.use(person, totp.CodeField().clean(typed), now)
+    except ValidationError:
+        return recovery_codes.use(person, typed)

@@ -1,0 +1,89 @@
+"""What tokens say of how somebody signed in: a second factor that was set up a moment ago was not asked for, and is not claimed."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+import time_machine
+
+from idp.accounts.models import Credential, Session
+from tests.engine import draw
+from tests.factors import code, give_totp, secret_on
+from tests.kit import Door, Seen
+from tests.protocol import claims_of, tokens_of
+
+Doors = Callable[..., Door]
+pytestmark = pytest.mark.usefixtures("acme", "clock")
+CONNECT = ("device_code", "consent", "finish")
+NEEDED = {"id": "needed", "stage": "deny", "when": "!second_factor.present"}
+
+
+def _answer(seen: Seen) -> Seen:
+    """Sets up what the page shows."""
+    return seen.submit(saved="yes") if "I have saved them" in seen.text else seen.submit(code=code(0, secret_on(seen)))
+
+
+def _claims(door: Doors, seen: Seen) -> tuple[str, list[str]]:
+    """``acr`` and ``amr`` of a device that is connected in this browser, where it stands at the code."""
+    assert seen.step == "device_code", seen.text
+    device = door()
+    started = device.start()
+    seen.submit(user_code=started.user_code).submit(decision="approve")
+    claims = claims_of(tokens_of(device.poll(started))["id_token"])
+    return claims["acr"], claims["amr"]
+
+
+@pytest.mark.parametrize("kind", ["totp", "recovery_code"])
+def test_setting_up_in_the_step_that_asks_is_no_second_factor(door: Doors, kind: str) -> None:
+    """D39, O10: for this sign-in; before the session and after it began."""
+    step = {"stage": kind, "settings": {"missing": "set_up"}}
+    for steps in ((step, "login"), ("login", step)):
+        Credential.objects.all().delete()
+        draw("identification", "password", *steps, *CONNECT)
+        assert _claims(door, _answer(door().sign_in())) == ("single", ["pwd"])
+
+
+@pytest.mark.parametrize("kind", ["totp_setup", "recovery_code_setup"])
+def test_nor_is_setting_up_while_signed_in(door: Doors, kind: str) -> None:
+    """D39, O10: as at /credentials."""
+    draw("identification", "password", "login", kind, *CONNECT)
+    assert _claims(door, _answer(door().sign_in())) == ("single", ["pwd"])
+
+
+def test_a_code_that_is_asked_for_later_is_one(door: Doors, clock: time_machine.Traveller) -> None:
+    """D39, O10: in the same session even."""
+    draw("identification", "password", {"stage": "totp", "settings": {"missing": "set_up"}}, "login", *CONNECT)
+    browser = door()
+    seen = browser.sign_in()
+    secret = secret_on(seen)
+    assert _claims(door, seen.submit(code=code(0, secret))) == ("single", ["pwd"])
+    clock.shift(30)
+    asked = browser.page()
+    assert asked.step == "totp"
+    assert _claims(door, asked.submit(code=code(0, secret))) == ("mfa", ["pwd", "otp"])
+
+
+def test_a_flow_that_needs_one_lets_whoever_sets_an_app_up_pass(door: Doors) -> None:
+    """On first use, by a code of the new app; recovery codes that were only saved are nothing that anybody showed."""
+    app, codes = ({"stage": kind, "settings": {"missing": "set_up"}} for kind in ("totp", "recovery_code"))
+    draw("identification", "password", app, NEEDED, "login", *CONNECT)
+    assert _claims(door, _answer(door().sign_in())) == ("single", ["pwd"])
+    Credential.objects.all().delete()
+    draw("identification", "password", codes, NEEDED, "login", *CONNECT)
+    assert _answer(door().sign_in()).title == "You cannot go on"
+
+
+@pytest.mark.parametrize("kind", ["totp_setup", "recovery_code_setup"])
+def test_an_old_session_sets_nothing_up(door: Doors, clock: time_machine.Traveller, kind: str) -> None:
+    """However the flow is drawn: neither its password nor its second factor of this morning is enough."""
+    draw("identification", "password", {"stage": "totp", "settings": {"missing": "skip"}}, "login", kind, *CONNECT)
+    plain = door()
+    assert plain.sign_in("bob", "bob-password-22").step == kind
+    give_totp()
+    guarded = door()
+    assert guarded.sign_in().submit(code=code()).step == kind
+    clock.shift(timedelta(minutes=11))
+    for browser in (plain, guarded):
+        seen = browser.page()
+        assert (seen.title, "too long ago" in seen.text) == ("You cannot go on", True)
+    assert Session.objects.filter(ended_at=None).count() == 2
