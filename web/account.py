@@ -1,18 +1,19 @@
-"""The front page, what a person holds there, signing out, and the page behind a recovery link."""
+"""The front page, what a person holds there, their own password, signing out elsewhere, and the page behind a recovery link."""
+
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from flows.designations import AUTHENTICATION, CREDENTIAL_SETUP, DEVICE_CODE, LOGOUT
-from flows.facts import moments, seeded
-from idp.accounts import credentials, proving, recovery
+from idp.accounts import credentials, recovery, recovery_codes, sessions
 from idp.accounts.roles import may
 from web.errors import pages
+from web.proving import freshly_proved
 
 _REMOVING = {
     credentials.TOTP: (_("Remove your authenticator app?"), _("Its codes will not let you in any more.")),
@@ -28,6 +29,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "title": _("Welcome"),
         "person": session and session.person,
         "held": credentials.held(session.person) if session else [],
+        "few": recovery_codes.FEW,
         "credentials_url": reverse(CREDENTIAL_SETUP),
         "sign_in_url": reverse(AUTHENTICATION),
         "device_url": reverse(DEVICE_CODE),
@@ -38,13 +40,10 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 @pages("GET", "HEAD", "POST")
+@freshly_proved
 def remove_credential(request: HttpRequest, pk: int) -> HttpResponse:
-    """Asks once more and removes by POST what the person holds, once they have lately proved themselves, by a second factor too;
-    else leads to where they do.
-    """
+    """Asks once more and removes by POST what the person holds."""
     session = request.browser.session  # type: ignore[attr-defined]
-    if not session or proving.asked(session.person_id, moments(seeded(session)), timezone.now()) != ():
-        return redirect(CREDENTIAL_SETUP)  # a password alone never takes away what guards the account, nor does a code of this morning
     if request.method == "POST":
         credentials.remove(pk, of=session.person_id, by=session.person.username)
         return redirect("home")
@@ -56,21 +55,71 @@ def _ask_to_remove(request: HttpRequest, pk: int, held: list[credentials.Held]) 
     if kind is None:
         return redirect("home")
     title, description = _REMOVING.get(kind, (_("Remove this?"), _("It will not let you in any more.")))
-    last = " " + _("Your password alone will then be enough.") if len(held) == 1 else ""
+    left = [each for each in held if each.pk != pk and each.left != 0]  # codes that are used up go with the last thing that works
+    last = " " + _("Your password alone will then be enough.") if not left else ""
     words = {"title": title, "description": f"{description}{last}", "submit": _("Remove")}
     return render(request, "form.html", {**words, "back_url": reverse("home"), "back_text": _("Keep it")})
 
 
-class NewPassword(forms.Form):
+def _new_password() -> forms.Field:
     """A new password, typed once: browsers show what was typed, and a second field only invites copying."""
-
-    password = forms.CharField(
+    return forms.CharField(
         label=_("New password"),
         help_text=_("At least 10 characters. A few words in a row are easy to remember."),
         max_length=1000,
         strip=False,
         widget=forms.PasswordInput({"autocomplete": "new-password"}),
     )
+
+
+class NewPassword(forms.Form):
+    """Behind a recovery link."""
+
+    password = _new_password()
+
+
+class OwnPassword(forms.Form):
+    """On the page of whoever is signed in; the name tells it from the password that proves them."""
+
+    new_password = _new_password()
+
+
+@pages("GET", "HEAD", "POST")
+@freshly_proved
+def password(request: HttpRequest) -> HttpResponse:
+    """Sets one's own password by POST; one stays signed in here, and nowhere else."""
+    session, form = request.browser.session, OwnPassword(request.POST if request.method == "POST" else None)  # type: ignore[attr-defined]
+    if form.is_valid():
+        try:
+            opened = credentials.change_own_password(session.person, session.pk, form.cleaned_data["new_password"])
+        except ValidationError as weak:
+            form.add_error("new_password", weak)
+        else:
+            request.browser.committed([opened])  # type: ignore[attr-defined]
+            return _only_here(request, _("Password changed"), _("Your new password works from now on."))
+    description = _("You stay signed in here. Everywhere else you are signed out, and your devices must be connected again.")
+    words = {"title": _("Change your password"), "description": description, "submit": _("Change password")}
+    context = {**words, "username": session.person.username, "form": form, "back_url": reverse("home"), "back_text": _("Keep it")}
+    return render(request, "form.html", context)
+
+
+@pages("GET", "HEAD", "POST")
+@freshly_proved
+def sign_out_elsewhere(request: HttpRequest) -> HttpResponse:
+    """Ends by POST everything that is signed in as this person, and every device, but the browser that asks."""
+    session = request.browser.session  # type: ignore[attr-defined]
+    if request.method == "POST":
+        request.browser.committed([sessions.end_elsewhere(session.person, session.pk, why="signed out everywhere")])  # type: ignore[attr-defined]
+        return _only_here(request, _("Signed out everywhere else"), "")
+    description = _("You stay signed in here. Every other browser is signed out at once, and your devices must be connected again.")
+    words = {"title": _("Sign out everywhere else?"), "description": description, "submit": _("Sign out everywhere else")}
+    return render(request, "form.html", {**words, "back_url": reverse("home"), "back_text": _("Back")})
+
+
+def _only_here(request: HttpRequest, title: Any, message: Any) -> HttpResponse:
+    rest = _("You are signed in here only; devices that you had connected must be connected again.")
+    words = {"title": title, "message": f"{message} {rest}".strip(), "link_url": reverse("home"), "link_text": _("Continue")}
+    return render(request, "message.html", words)
 
 
 @pages("GET", "HEAD", "POST")

@@ -10,6 +10,8 @@ from web.console import urls as console
 urlpatterns = [
     path("", account.home, name="home"),
     path("credentials/<int:pk>/remove", account.remove_credential, name="remove-credential"),
+    path("password", account.password, name="password"),
+    path("sign-out-everywhere", account.sign_out_elsewhere, name="sign-out-everywhere"),
     path("recover/<str:token>", account.recover, name="recover"),
     *(path(each.address, flow.begin, {"designation": each.name}, name=each.name) for each in DESIGNATIONS.values() if each.address),
     path("flow/<slug:run>/", flow.flow, name="flow"),

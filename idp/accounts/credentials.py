@@ -82,6 +82,18 @@ def store_password(person: Person, encoded: str, *, by: str) -> None:
     publish("person.password_changed", actor=by, target=person.username)
 
 
+def change_own_password(person: Person, session: int, password: str) -> sessions.Opened:
+    """Set the password that a person chose in this session, which alone goes on, under a new key; everything else of theirs ends.
+
+    Raises ValidationError where it is too weak, or EffectLost.
+    """
+    encoded = prepare_password(person, password)
+    with transaction.atomic():
+        Person.objects.filter(pk=person.pk).update(password=encoded)
+        publish("person.password_changed", actor=person.username, target=person.username)
+        return sessions.end_elsewhere(person, session, why="password changed")
+
+
 def outdated(person: Person, proved_at: datetime) -> bool:
     """Whether a proof given at ``proved_at`` is older than the person's last change of credentials."""
     return person.outdated(proved_at)

@@ -189,8 +189,17 @@ def end_everything(*people: Person, why: str, by: str = "", keep: int | None = N
     for person in people:
         person.proofs_valid_after = now
     Person.objects.filter(pk__in=[person.pk for person in people]).update(proofs_valid_after=now)
-    Session.objects.filter(pk=keep or 0, person__in=people).update(authenticated_at=now)
+    for session in Session.objects.filter(pk=keep or 0, person__in=people):  # each of its proofs stays as old as it is
+        proofs = {method: at.isoformat() for method, at in session.moments.items()}
+        Session.objects.filter(pk=session.pk).update(authenticated_at=now, proofs=proofs)
     return end_all(*people, why=why, by=by, keep=keep)
+
+
+@transaction.atomic
+def end_elsewhere(person: Person, session: int, *, why: str) -> Opened:
+    """End everything of this person but one session, which goes on under a new key: a copy of its cookie ends too. Raises EffectLost."""
+    end_everything(person, why=why, by=person.username, keep=session)
+    return renew(session)
 
 
 def sweep(now: datetime, batch: int = 1000) -> int:

@@ -190,17 +190,42 @@ def test_the_front_page_shows_what_one_holds_and_removes_it(stepped_up: Door) ->
 
 
 def test_removing_wants_a_fresh_proof_by_a_second_factor(stepped_up: Door, door: Doors, clock: time_machine.Traveller) -> None:
-    """Not signed in, signed in too long ago, or by a password alone: it leads to where one proves oneself, and removes nothing."""
+    """Not signed in, by a password alone, or proved too long ago: it asks for what is missing, and removes nothing.
+
+    A stolen session and the password are not enough, although a code was shown for the session this morning.
+    """
     (app,) = held(person())
+    page = f"/credentials/{app.pk}/remove"
     password_only = door()
     draw("identification", "password", "login", "device_code", "consent", "finish")
     password_only.sign_in()
-    assert _press(door(), app.pk) == "/credentials"
-    assert _press(password_only, app.pk) == "/credentials"
-    clock.shift(timedelta(minutes=10))
-    assert _press(stepped_up, app.pk) == "/credentials"
-    assert stepped_up.http.get(f"/credentials/{app.pk}/remove")["Location"] == "/credentials"
+    assert _press(door(), app.pk) == f"/sign-in?next={page}"
+    asked = password_only.page(page)
+    assert (asked.title, 'name="password"' in asked.text, 'name="code"' in asked.text) == ("Is it still you?", False, True)
+    assert password_only.http.post(page).status_code == 403
+    clock.shift(timedelta(hours=11))
+    asked = stepped_up.page(page)
+    assert ('name="password"' in asked.text, 'name="code"' in asked.text) == (True, True)
+    right = {"password": "alice-password-1"}
+    for answer in ({}, right, {**right, "code": "000000"}, {"code": code()}, {"password": "wrong", "code": code()}):
+        response = stepped_up.http.post(page, answer)
+        assert response.status_code == 403, answer
     assert kinds() == ["totp"]
+    clock.shift(30)
+    assert stepped_up.http.post(page, {**right, "code": code()}).status_code == 303
+    assert kinds() == ["totp"], "proving oneself removes nothing yet"
+    assert _press(stepped_up, app.pk) == "/"
+    assert kinds() == []
+
+
+def test_guessing_there_must_wait(stepped_up: Door, clock: time_machine.Traveller) -> None:
+    """The budgets of signing in: whoever has the session may not guess on here."""
+    page = f"/credentials/{held(person())[0].pk}/remove"
+    clock.shift(timedelta(hours=1))
+    wrong = {"password": "alice-password-1", "code": "000000"}
+    statuses = [stepped_up.http.post(page, wrong) for _ in range(6)]
+    assert [each.status_code for each in statuses][-1] == 429
+    assert int(statuses[-1]["Retry-After"]) > 0
 
 
 def test_removing_is_a_form_of_our_own_page_and_of_ones_own(stepped_up: Door, door: Doors) -> None:
