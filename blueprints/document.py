@@ -133,6 +133,11 @@ class ApplicationDocument(Document):
     active: bool = setting(True, title=_("Active"))
     grants: list[_Grant] = setting([], title=_("How it obtains tokens"))
     scopes: list[str] = setting([], title=_("What it may ask for"))
+    administers: bool = setting(
+        False,
+        title=_("May ask for the administration"),
+        description=_("For the scopes foyer:read and foyer:write. Only an owner approves it."),
+    )
     groups: list[str] = setting([], title=_("Only for these groups"), description=_("None chosen: for everybody."))
     flows: dict[DesignationName, Name] = setting({}, title=_("Flows of its own"))
     device: DeviceSettings = setting(DeviceSettings(), title=_("Its devices"))

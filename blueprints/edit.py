@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,13 +81,22 @@ def blank(kind: str) -> dict[str, Any]:
     return document
 
 
-def save(kind: str, said: Mapping[str, Any], *, by: str, expect: str | None = None, new: bool | None = None) -> Saved:
+def save(
+    kind: str,
+    said: Mapping[str, Any],
+    *,
+    by: str,
+    expect: str | None = None,
+    new: bool | None = None,
+    rights: Collection[str] = (),
+) -> Saved:
     """Makes an object as ``said``, a document of this kind; keys that it leaves out stay as they are.
 
-    ``expect``: the etag of what was looked at. ``new``: True to make one, False to change one, None for either. Raises Refused
-    with everything that is wrong, NotThere, or Moved; then nothing was written.
+    ``expect``: the etag of what was looked at. ``new``: True to make one, False to change one, None for either.
+    ``rights``: what the author may do beyond the ordinary (idp/accounts/roles.py). Raises Refused with everything that is wrong,
+    NotThere, or Moved; then nothing was written.
     """
-    located = _Typed("", current_tenant().name, kind, checked(kind, said), Node(0, 0, {}), by_hand=True)
+    located = _Typed("", current_tenant().name, kind, checked(kind, said), Node(0, 0, {}), by_hand=True, rights=frozenset(rights))
     for _ in range(_TRIES):
         change = _compared(located)
         if change.before is None and (new is False or expect is not None):

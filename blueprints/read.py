@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from blueprints.document import KINDS, TenantDocument
 from blueprints.nodes import MAX_BYTES, MAX_NODES, BadYaml, Node, parse
 from blueprints.tags import Secret, Tags, Used
+from idp.accounts.roles import EVERYTHING
 from idp.tenancy.models import DEFAULT
 from idp.tenancy.scope import current_tenant
 
@@ -46,7 +47,11 @@ class BadBlueprint(Exception):
 
 @dataclass(frozen=True)
 class Located:
-    """A checked document of one tenant, and where its keys stand. ``by_hand``: typed or sent by a person, not from the server's files."""
+    """A checked document of one tenant, and where its keys stand.
+
+    ``by_hand``: typed or sent by a person, not from the server's files. ``rights``: what its author may do
+    (idp/accounts/roles.py); a file of the installation may do everything.
+    """
 
     file: str
     tenant: str
@@ -54,6 +59,7 @@ class Located:
     document: Any
     node: Node = field(repr=False)
     by_hand: bool = False
+    rights: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -73,12 +79,13 @@ class Located:
 @dataclass(frozen=True)
 class Sent:
     """A blueprint that somebody sends in place of a file: no file and no variable of the server comes into it, and it is about the tenant
-    in scope alone, or with ``everywhere`` about any.
+    in scope alone, or with ``everywhere`` about any. ``rights``: what its author may do.
     """
 
     text: str = field(repr=False)
     name: str = "blueprint.yaml"
     everywhere: bool = False
+    rights: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         return self.name
@@ -163,7 +170,7 @@ def _file(file: Path | Sent, nodes: list[Node], given: Tags, problems: list[Prob
                 problems.append(located.problem([located.kind], f"This is about another tenant than {home}."))
             elif located:
                 tenant = located.name if located.kind == "tenant" else tenant
-                yield replace(located, by_hand=True) if isinstance(file, Sent) else located
+                yield replace(located, by_hand=isinstance(file, Sent), rights=file.rights if isinstance(file, Sent) else EVERYTHING)
 
 
 def _rounds(file: str, node: Node, tags: Tags, problems: list[Problem]) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict
 
 from blueprints import edit
 from flows.settings import Text, setting
-from idp.oauth.clients import STANDARD_SCOPES, describe_scopes, new_secret, scope_names
+from idp.oauth.clients import describe_scopes, new_secret, scope_names
+from idp.oauth.scopes import STANDARD_SCOPES, administrative
 
 _NAME = 50  # the longest name of an application or a flow
 _OWN = ("openid", "offline_access")  # part of the recipe, never asked for
@@ -144,16 +145,17 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
 )
 
 
-def scopes_for(recipe: Recipe) -> list[tuple[str, str]]:
-    """The scopes that may be chosen for it, each with its words."""
-    never = (*_OWN, *(() if recipe.administers else _ADMINISTRATION)) if recipe.person else tuple(STANDARD_SCOPES)
+def scopes_for(recipe: Recipe, rights: Collection[str] = ()) -> list[tuple[str, str]]:
+    """The scopes that somebody with these rights may choose for it, each with its words."""
+    administers = recipe.administers and "applications.approve" in rights
+    never = (*_OWN, *(() if administers else _ADMINISTRATION)) if recipe.person else tuple(STANDARD_SCOPES)
     names = [name for name in scope_names() if name not in never]
     return [(each["name"], each["title"]) for each in describe_scopes(names)]
 
 
-def make(recipe: Recipe, answers: Answers, *, by: str) -> Made:
+def make(recipe: Recipe, answers: Answers, *, by: str, rights: Collection[str] = ()) -> Made:
     """Makes the application; raises blueprints.edit.Refused with messages by question."""
-    offered = {name for name, _title in scopes_for(recipe)}
+    offered = {name for name, _title in scopes_for(recipe, rights)}
     if refused := [scope for scope in answers.scopes if scope not in offered]:
         raise edit.Refused({"scopes": [str(_("There is no scope %(name)s for it.")) % {"name": refused[0][:100]}]})
     document = {
@@ -161,13 +163,14 @@ def make(recipe: Recipe, answers: Answers, *, by: str) -> Made:
         "title": answers.title,
         **recipe.document,
         "scopes": [*recipe.always, *answers.scopes],
+        **({"administers": True} if administrative(answers.scopes) else {}),
         **({"groups": answers.groups} if recipe.person else {}),
     }
     secret = new_secret()[0] if recipe.document["type"] == "confidential" else ""
     if secret:
         document["client_secret"] = secret
     try:
-        saved = edit.save("application", document, by=by, new=True)
+        saved = edit.save("application", document, by=by, new=True, rights=rights)
     except edit.Refused as refusal:
         raise edit.Refused(_by_question(refusal.errors)) from None
     return Made(saved.name, secret)

@@ -6,7 +6,7 @@ from blueprints.apply import apply
 from blueprints.plan import Plan, make_plan
 from blueprints.read import Sent
 from idp.accounts.models import Person
-from idp.accounts.roles import may, require, require_domains, require_over, require_own_page
+from idp.accounts.roles import may, operations_of, require, require_domains, require_over, require_own_page
 from idp.tenancy.scope import current_tenant
 
 
@@ -31,7 +31,7 @@ def _called(name: str) -> str:
 
 
 def _sent(text: str, person: Person) -> Sent:
-    return Sent(text, everywhere=may(person, "tenants.edit"))
+    return Sent(text, everywhere=may(person, "tenants.edit"), rights=frozenset(operations_of(person)))
 
 
 def _check(plan: Plan, person: Person) -> None:

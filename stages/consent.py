@@ -1,6 +1,7 @@
 """Asks whether the device that showed the code may be connected."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -11,8 +12,18 @@ from flows.stage import Deny, Done, Outcome, Show, Stage
 from idp.devices.pretended import pretended
 from idp.devices.service import ApproveDevice, DenyDevice, Waiting, waiting
 from idp.oauth.clients import describe_scopes, may_use
+from idp.oauth.scopes import administrative
 from idp.ratelimit.budgets import address_key
 
+_FRESH = timedelta(minutes=10)  # how old a proof may be where the administration is handed over
+_ROLES = {
+    "owner": _("owner"),
+    "admin": _("administrator"),
+    "editor": _("flow editor"),
+    "helpdesk": _("help desk"),
+    "auditor": _("auditor"),
+}
+_PROVE = _("This application asks to administer in your name, and you signed in a while ago. Sign out, sign in again and enter the code.")
 _GONE = _("This code was decided on already, or has expired. Start again on your device.")
 
 
@@ -33,6 +44,8 @@ class Consent(Stage):
             return Deny(_GONE)
         if person is None or not may_use(person, device.application):
             return Deny(_("Your account may not use %(name)s. Ask an administrator for access.") % {"name": device.application.title})
+        if administrative(device.scopes) and not _fresh(run):
+            return Deny(_PROVE)
         return Show()
 
     def context(self, run: Run) -> Mapping[str, Any]:
@@ -51,6 +64,7 @@ class Consent(Stage):
                 "asked": device.asked_at,
             },
             "scopes": describe_scopes(device.scopes),
+            "administers": _administers(run, device),
             "user_code": request["user_code"].open(),
         }
 
@@ -63,6 +77,20 @@ class Consent(Stage):
             return Done(effects=[ApproveDevice(request["device"], session, tuple(request["scopes"]), run.flow)])
         message = _("You refused the device, and it has been told. If you did not start this, you need not do anything else.")
         return Deny(message, effects=[DenyDevice(request["device"], session)], title=_("Device refused"))
+
+
+def _fresh(run: Run) -> bool:
+    """Return whether the person proved themselves a moment ago, as for whatever else hands over an account."""
+    proof = run.facts.get("proof")
+    return proof is not None and run.now - datetime.fromisoformat(proof["at"]) < _FRESH
+
+
+def _administers(run: Run, device: Waiting) -> Mapping[str, Any] | None:
+    """What the application could do in the person's name in the administration; None where it asks for nothing of the kind."""
+    if not administrative(device.scopes):
+        return None
+    role = run.person.role if run.person else ""
+    return {"role": str(_ROLES.get(role, role)), "writes": "foyer:write" in device.scopes}
 
 
 def _device(run: Run) -> Waiting | None:

@@ -13,8 +13,8 @@ from flows.versions import remove
 from idp.accounts import credentials, sessions
 from idp.accounts.listings import CREDENTIALS, GROUPS, PEOPLE, SESSIONS
 from idp.accounts.people import by_username
-from idp.accounts.roles import require, require_over, require_own_page
-from idp.devices import service as devices
+from idp.accounts.roles import operations_of, require, require_over, require_own_page
+from idp.devices import story
 from idp.devices.listings import DEVICES
 from idp.events.listings import EVENTS
 from idp.listing import Listing, Text
@@ -97,7 +97,7 @@ def delete(resource: Resource, name: str, person: Any, expect: str | None = None
 def save(resource: Resource, said: Mapping[str, Any], person: Any, *, expect: str | None = None, new: bool | None = None) -> edit.Saved:
     """Writes one object by hand; raises what blueprints.edit.save does, or NotAllowed."""
     guard(person, resource.kind, edit.checked(resource.kind, said).model_dump()[resource.kind], said)
-    return edit.save(resource.kind, said, by=person.username, expect=expect, new=new)
+    return edit.save(resource.kind, said, by=person.username, expect=expect, new=new, rights=operations_of(person))
 
 
 def _activate(active: bool) -> Callable[[Any, Any], bool]:
@@ -129,6 +129,12 @@ def _remove_credential(row: Any, person: Any) -> bool:
         raise edit.Refused({"": [str(_("Your own is removed on the start page, once you have proved yourself anew."))]})
     require_over(person, row.person.role)
     return credentials.take_away(row.pk, of=row.person_id, by=person.username)
+
+
+def _revoke_consent(row: Any, person: Any) -> bool:
+    if row.person:
+        require_over(person, row.person.role)
+    return tokens.revoke_family(row, why="revoked by an administrator", by=person.username)
 
 
 def _application_active(active: bool) -> Callable[[Any, Any], bool]:
@@ -254,7 +260,7 @@ _ALL = (
                 "revoke",
                 _("Revoke"),
                 "devices.revoke",
-                lambda row, person: tokens.revoke_family(row, why="revoked by an administrator", by=person.username),
+                _revoke_consent,
                 _("Every token that came out of it ends at once."),
                 danger=True,
                 fits=lambda told: not told["revoked"],
@@ -274,7 +280,7 @@ _ALL = (
                 "revoke",
                 _("Revoke"),
                 "devices.revoke",
-                lambda row, person: devices.revoke(row.pk, why="revoked by an administrator", by=person.username),
+                lambda row, person: story.revoke(row.pk, by=person),
                 _("Every token that the device got ends at once. It must ask again."),
                 danger=True,
                 fits=lambda told: told["state"] in ("approved", "redeemed"),

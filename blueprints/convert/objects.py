@@ -16,8 +16,8 @@ from blueprints.convert.steps import Work
 from blueprints.document import KINDS
 from flows.settings import write_duration
 from idp.accounts.people import fold
-from idp.oauth.clients import STANDARD_SCOPES
 from idp.oauth.models import client_id_syntax, scope_syntax
+from idp.oauth.scopes import STANDARD_SCOPES
 from idp.tenancy.models import picture
 
 GROUP, USER, APPLICATION = "authentik_core.group", "authentik_core.user", "authentik_core.application"

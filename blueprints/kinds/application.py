@@ -4,15 +4,17 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
+from django.core.exceptions import ValidationError
+
 from blueprints.document import ApplicationDocument
 from blueprints.kinds.kind import Change, Kind, Reference, named, only, unique
 from flows.settings import parse_duration, write_duration
 from idp.oauth import many
-from idp.oauth.clients import STANDARD_SCOPES
 from idp.oauth.models import Application
+from idp.oauth.scopes import STANDARD_SCOPES, administrative
 from idp.sealing import digest, same
 
-_PLAIN = ("title", "owner", "verified", "logo", "client_id", "grants", "scopes", "groups", "flows")
+_PLAIN = ("title", "owner", "verified", "logo", "client_id", "grants", "scopes", "administers", "groups", "flows")
 _LIMITS = ("pending_limit", "pending_limit_per_address")
 _DURATIONS = {"access_token_lifetime": "access_token_lifetime", "refresh_token_lifetime": "refresh_token_lifetime"}
 _DURATIONS |= {"device.code_lifetime": "device_code_lifetime", "device.interval": "device_interval"}
@@ -45,6 +47,7 @@ class ApplicationKind(Kind):
         return secret_is(change.name, value)
 
     def prepare(self, change: Change, secret: str | None) -> None:
+        _approved(change)
         values = _columns(change.given) | ({"secret_hash": digest(secret)} if secret else {})
         whole = {"title": change.name, **_columns(change.before or {}), **values}
         if change.before is not None and change.before.get("type") == "confidential":
@@ -64,6 +67,17 @@ class ApplicationKind(Kind):
 
     def delete(self, names: Collection[str], *, by: str) -> None:
         many.delete(Application, names, by=by)
+
+
+def _approved(change: Change) -> None:
+    """Raise ValidationError where somebody else than an owner lets an application ask for the administration, or for more of it."""
+    before, words = change.before or {}, "Only an owner approves that an application asks for the administration."
+    if change.may("applications.approve"):
+        return
+    if change.given.get("administers") and not before.get("administers"):
+        raise ValidationError({"administers": words})
+    if set(administrative(change.given.get("scopes", ()))) - set(before.get("scopes", ())):
+        raise ValidationError({"scopes": words})
 
 
 def secret_is(name: str, value: str) -> bool:

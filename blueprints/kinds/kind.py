@@ -52,6 +52,10 @@ class Change:
         """Whether this key is to be written: a new object's own, of a known one what differs."""
         return self.before is None or any(each.key == key for each in self.keys)
 
+    def may(self, operation: str) -> bool:
+        """Return whether its author may do this."""
+        return self.located is not None and operation in self.located.rights
+
     @property
     def rests_on(self) -> Any:
         """What it takes from elsewhere: the sub-flows of a flow."""

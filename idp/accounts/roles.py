@@ -22,6 +22,7 @@ groups.see           x      x      x       x         x
 groups.edit          x      x      .       .         .
 applications.see     x      x      x       x         x
 applications.edit    x      x      .       .         .
+applications.approve x      .      .       .         .
 scopes.see           x      x      x       x         x
 scopes.edit          x      x      .       .         .
 flows.see            x      x      x       .         x
@@ -45,6 +46,7 @@ tenants.edit         x      .      .       .         .
 """
 
 
+_INSTALLATION = "tenants."  # what concerns the installation as a whole begins so
 ROLES = ("", *Role.values)  # "" is none: signs in, and nothing more
 if TYPE_CHECKING:
     RoleName = str
@@ -70,12 +72,15 @@ def allowed() -> dict[str, frozenset[str]]:
     return {row[0]: frozenset(role for role, mark in zip(head, row[1:], strict=True) if mark == "x") for row in rows}
 
 
+EVERYTHING = frozenset(allowed())  # what the installation itself may do, by its files and commands
+
+
 def may(person: Person | None, operation: str) -> bool:
     """Whether this person may do this now. An operation that is not in the matrix is an error of ours: KeyError."""
     roles = allowed()[operation]
     if person is None or not person.is_active or person.role not in roles:
         return False
-    return roles != {Role.OWNER} or current_tenant().name == DEFAULT  # what concerns the installation: on its own host only
+    return not operation.startswith(_INSTALLATION) or current_tenant().name == DEFAULT  # on its own host only
 
 
 def require(person: Person | None, operation: str) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from idp.accounts.models import Person
+from idp.accounts.roles import require_over
 from idp.devices import service
 from idp.devices.models import DeviceCode, State
 from idp.devices.service import state_now, topic_of
@@ -111,13 +113,28 @@ def waiting(most: int = 5) -> Queue:
 
 
 @transaction.atomic
-def end(pk: int, *, by: str) -> bool:
-    """Takes away from a device whatever it has, or waits for, at once; answers whether there was anything.
+def end(pk: int, *, by: Person) -> bool:
+    """Take away from a device whatever it has, or waits for, at once, and return whether there was anything; raise NotAllowed.
 
     One that waits is denied and one that was approved is revoked, with every token that came out of it.
     """
+    _require_over(pk, by)
     why = "ended by an administrator"
-    return service.turn_away(pk, by=by, why=why) or service.revoke(pk, by=by, why=why)
+    return service.turn_away(pk, by=by.username, why=why) or service.revoke(pk, by=by.username, why=why)
+
+
+@transaction.atomic
+def revoke(pk: int, *, by: Person) -> bool:
+    """Take away what a connected device has, and return whether there was anything; raise NotAllowed."""
+    _require_over(pk, by)
+    return service.revoke(pk, by=by.username, why="revoked by an administrator")
+
+
+def _require_over(pk: int, by: Person) -> None:
+    """Raise NotAllowed where the device acts for somebody who may do more than ``by``."""
+    row = DeviceCode.objects.select_related("person").filter(pk=pk).first()
+    if row and row.person:
+        require_over(by, row.person.role)
 
 
 def _topics(pk: int, family: TokenFamily | None) -> tuple[str, ...]:

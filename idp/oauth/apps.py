@@ -8,3 +8,6 @@ class OauthConfig(AppConfig):
 
     name = "idp.oauth"
     label = "oauth"
+
+    def ready(self) -> None:
+        from idp.oauth import checks  # noqa: F401  registers by import

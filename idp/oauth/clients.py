@@ -16,18 +16,11 @@ from idp.oauth import tokens
 from idp.oauth.errors import InvalidClient, TooManyRequests, UnauthorizedClient
 from idp.oauth.forms import Credentials
 from idp.oauth.models import CLIENT_CREDENTIALS, Application, Scope, TokenFamily
+from idp.oauth.scopes import STANDARD_SCOPES, administrative, is_reserved
 from idp.ratelimit.budgets import Budget, Spend, address_key, charge, exhausted_until
 from idp.sealing import digest, new_token, same
 from idp.tenancy.scope import current_tenant
 
-STANDARD_SCOPES = {
-    "openid": "Know who you are",
-    "profile": "See your name and username",
-    "email": "See your email address",
-    "offline_access": "Stay signed in when you are away",
-    "foyer:read": "See everything here that you may see as an administrator",
-    "foyer:write": "Change everything here that you may change as an administrator",
-}
 WRONG_SECRETS = Budget("client.secret", 30, timedelta(minutes=10))
 
 
@@ -72,8 +65,14 @@ def require_grant(application: Application, grant_type: str) -> None:
 
 
 def allowed_scopes(application: Application, wanted: Iterable[str]) -> list[str]:
-    """Those of the wanted scopes that the application may have, in the order asked; the others fall away silently (D29)."""
-    return [scope for scope in wanted if scope in application.scopes]
+    """Those of the wanted scopes that the application may have, in the order asked; the others fall away silently (D29).
+
+    What opens the administration falls away too unless an owner approved the application for it.
+    """
+    own = set(application.scopes)
+    if not application.administers:
+        own -= {*administrative(own)}
+    return [scope for scope in wanted if scope in own]
 
 
 def may_use(person: Person, application: Application) -> bool:
@@ -114,16 +113,16 @@ def with_grants(wanted: Collection[str], *, most: int = 100, besides: str = "") 
 
 def scope_names() -> list[str]:
     """Every scope that an application may be given: the standard ones and the tenant's own."""
-    return [*STANDARD_SCOPES, *Scope.objects.order_by("name").values_list("name", flat=True)]
+    return [*STANDARD_SCOPES, *(name for name in Scope.objects.order_by("name").values_list("name", flat=True) if not is_reserved(name))]
 
 
 def describe_scopes(names: Iterable[str]) -> list[dict[str, str]]:
-    """The scopes in plain words, for the consent page."""
-    known = {scope.name: scope for scope in Scope.objects.filter(name__in=list(names))}
+    """The scopes in plain words, for the consent page. No row of a tenant words a scope of ours, however it came there."""
+    known = {scope.name: scope for scope in Scope.objects.filter(name__in=list(names)) if not is_reserved(scope.name)}
     return [
         {
             "name": name,
-            "title": known[name].title if name in known else STANDARD_SCOPES.get(name, name),
+            "title": STANDARD_SCOPES.get(name) or (known[name].title if name in known else name),
             "description": known[name].description if name in known else "",
         }
         for name in names

@@ -3,9 +3,9 @@
 from typing import Any
 
 from idp.oauth import keys
-from idp.oauth.clients import STANDARD_SCOPES
+from idp.oauth.clients import scope_names
 from idp.oauth.grant import grants
-from idp.oauth.models import Application, Scope
+from idp.oauth.models import Application
 
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -29,7 +29,7 @@ def metadata(issuer: str) -> dict[str, Any]:
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [keys.ALGORITHM],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-        "scopes_supported": sorted({*STANDARD_SCOPES, *Scope.objects.values_list("name", flat=True)}),
+        "scopes_supported": sorted(scope_names()),
         "claims_supported": [
             "iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash",
             "name", "preferred_username", "email", "email_verified",

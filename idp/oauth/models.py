@@ -6,10 +6,12 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
+from idp.oauth.scopes import administrative, is_reserved
 from idp.sealing import SealedField
 from idp.tenancy.models import TenantModel, picture, slug
 
 CLIENT_CREDENTIALS = "client_credentials"
+DEMO = "demo-device"  # its client id is the same in every installation
 client_id_syntax = RegexValidator(r"\A[\x21-\x7e]{1,100}\Z", "Visible ASCII without spaces, 100 characters at most (RFC 6749 A.1).")
 scope_syntax = RegexValidator(r"\A[\x21\x23-\x5b\x5d-\x7e]{1,100}\Z", "A scope token of RFC 6749 section 3.3.")
 
@@ -37,12 +39,17 @@ class Scope(TenantModel):
     def __str__(self) -> str:
         return self.name
 
+    def clean(self) -> None:
+        if is_reserved(self.name):
+            raise ValidationError({"name": f"{self.name} is a name of Foyer's own: the consent page says what it means."})
+
 
 class Application(TenantModel):
     """A client of the protocol (RFC 6749 section 2), with what it may do and how its devices behave.
 
     ``flows``: by designation, the flows that people walk for it in place of the tenant's own. ``subject``: the ``sub`` of its
-    service account, which nobody chooses and which stays when the client id is changed.
+    service account, which nobody chooses and which stays when the client id is changed. ``administers``: an owner approved that it asks
+    for the scopes that open the administration.
     """
 
     name = models.CharField(max_length=50, validators=[slug])
@@ -57,6 +64,7 @@ class Application(TenantModel):
     is_active = models.BooleanField(default=True)
     grants = models.JSONField(default=list, blank=True)
     scopes = models.JSONField(default=list, blank=True)
+    administers = models.BooleanField(default=False)
     groups = models.JSONField(default=list, blank=True)
     flows = models.JSONField(default=dict, blank=True)
     device_code_lifetime = models.PositiveIntegerField(default=600, validators=[MinValueValidator(30), MaxValueValidator(3600)])
@@ -80,6 +88,10 @@ class Application(TenantModel):
             raise ValidationError({"confidential": "A confidential application needs a client secret."})
         if CLIENT_CREDENTIALS in self.grants and not self.confidential:
             raise ValidationError({"grants": "Only a confidential application can act for itself (RFC 6749 section 4.4)."})
+        if self.administers and DEMO in (self.name, self.client_id):
+            raise ValidationError({"administers": "The demo application is known to everybody: it never administers."})
+        if not self.administers and (wanted := administrative(self.scopes)):
+            raise ValidationError({"scopes": f"{wanted[0]} opens the administration: an owner approves that first (administers)."})
 
     @property
     def service_account(self) -> str:

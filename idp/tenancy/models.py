@@ -16,7 +16,7 @@ _Row = TypeVar("_Row", bound=models.Model)
 
 slug = RegexValidator(r"\A[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?\Z", "Lower-case letters, digits and dashes, 50 at most.")
 picture = RegexValidator(
-    r"\A(/[^\s\\]{0,200}|data:image/(png|jpeg|webp|svg\+xml);base64,[A-Za-z0-9+/=]{1,65536})\Z",
+    r"\A(/(?!/)[\x21-\x5b\x5d-\x7e]{0,200}|data:image/(png|jpeg|webp|svg\+xml);base64,[A-Za-z0-9+/=]{1,65536})\Z",
     "A path on this server, or a data: address of a PNG, JPEG, WebP or SVG picture of 48 KiB at most; no page loads from elsewhere.",
 )
 colour = RegexValidator(r"\A#[0-9a-f]{6}\Z", "A colour as #rrggbb, in lower case.")

@@ -63,7 +63,7 @@ def get_story(request: HttpRequest, key: str) -> HttpResponse:
 @calls.add("POST", "/{any:key}/end", needs="devices.revoke", name="end-device", answers={200: Acted})
 def end_device(request: HttpRequest, key: str) -> HttpResponse:
     """Takes away whatever it has or waits for, at once: one that waits is denied, one that is connected loses its tokens."""
-    return answer({"changed": end(_found(key).pk, by=request.auth.username)})  # type: ignore[attr-defined]
+    return answer({"changed": end(_found(key).pk, by=request.auth)})  # type: ignore[attr-defined]
 
 
 router = calls.router

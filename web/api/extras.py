@@ -94,7 +94,7 @@ def change(request: HttpRequest) -> HttpResponse:
     expect = check(request, current.etag if current else None)
     said = document(request, "tenant", name)
     require_domains(request.auth, said.get("domains", ()))  # type: ignore[attr-defined]
-    edit.save("tenant", said, by=request.auth.username, expect=expect, new=False)  # type: ignore[attr-defined]
+    edit.save("tenant", said, by=request.auth.username, expect=expect, new=False, rights=operations_of(request.auth))  # type: ignore[attr-defined]
     return kept("tenant", name)
 
 

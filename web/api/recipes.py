@@ -1,5 +1,6 @@
 """Applications by recipe: the questions, the application that comes of the answers, and programs with its values in them."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -9,6 +10,7 @@ from pydantic import Field as say
 from blueprints import edit
 from blueprints.recipes import RECIPES, Answers, Recipe, make, scopes_for
 from idp.accounts.people import group_names
+from idp.accounts.roles import operations_of
 from idp.oauth.snippets import snippets
 from web.api.answers import answer
 from web.api.calls import Calls
@@ -94,7 +96,7 @@ class MadeApplication(ApplicationSetup):
 @_RECIPES.add("GET", "/", needs="applications.edit", name="list-recipes", answers={200: RecipeKinds})
 def list_recipes(request: HttpRequest) -> HttpResponse:
     """Every kind of application that can be made by a few answers."""
-    return answer({"recipes": [_told(each) for each in RECIPES.values()]})
+    return answer({"recipes": [_told(each, operations_of(request.auth)) for each in RECIPES.values()]})  # type: ignore[attr-defined]
 
 
 @_RECIPES.add("POST", "/{slug:name}", needs="applications.edit", name="make-application", answers={201: MadeApplication}, fails=(409,))
@@ -105,7 +107,7 @@ def make_application(request: HttpRequest, name: str, body: RecipeAnswers) -> Ht
         raise NoSuchThing(NoSuchThing.__doc__)
     if strange := [each for each in recipe.left_out if each in body.model_fields_set]:
         raise Invalid({each: ["This recipe does not ask that."] for each in strange})
-    made = make(recipe, body, by=request.auth.username)  # type: ignore[attr-defined]
+    made = make(recipe, body, by=request.auth.username, rights=operations_of(request.auth))  # type: ignore[attr-defined]
     application = edit.current("application", made.name)
     if application is None:  # somebody has taken it away again
         raise NoSuchThing(NoSuchThing.__doc__)
@@ -134,8 +136,8 @@ def _setup(request: HttpRequest, name: str, made_secret: str = "") -> dict[str, 
     return {"issuer": issuer, "client_id": row.client_id, "programs": programs}
 
 
-def _told(recipe: Recipe) -> dict[str, Any]:
-    choices = {"groups": [(name, name) for name in group_names()], "scopes": scopes_for(recipe)}
+def _told(recipe: Recipe, rights: Collection[str]) -> dict[str, Any]:
+    choices = {"groups": [(name, name) for name in group_names()], "scopes": scopes_for(recipe, rights)}
     return {
         "name": recipe.name,
         "title": recipe.title,

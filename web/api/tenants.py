@@ -10,6 +10,7 @@ from pydantic import Field as say
 from blueprints import edit
 from blueprints.tenants import Wanted, link_for, make
 from idp.accounts.people import administrators
+from idp.accounts.roles import operations_of
 from idp.tenancy.scope import tenant_scope
 from web.api.answers import answer
 from web.api.calls import Calls
@@ -59,8 +60,10 @@ def make_tenant(request: HttpRequest, body: NewTenant) -> HttpResponse:
 def change_domains(request: HttpRequest, key: str, body: TenantDomains) -> HttpResponse:
     """Gives a tenant other domains: when nobody can reach its own console any more."""
     row = _row(key)
+    person: Any = request.auth  # type: ignore[attr-defined]
+    rights = operations_of(person)  # here, not there
     with tenant_scope(row):
-        edit.save("tenant", {"tenant": row.name, "domains": body.domains}, by=request.auth.username, new=False)  # type: ignore[attr-defined]
+        edit.save("tenant", {"tenant": row.name, "domains": body.domains}, by=person.username, new=False, rights=rights)
     return told(RESOURCES["tenants"], row.name)
 
 

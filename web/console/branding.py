@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from blueprints import edit
-from idp.accounts.roles import require_domains
+from idp.accounts.roles import operations_of, require_domains
 from idp.tenancy.hosts import host_name
 from idp.tenancy.scope import current_tenant
 from web.console.frame import Page, see, show
@@ -35,9 +35,10 @@ def branding(request: HttpRequest) -> HttpResponse:
         said, errors = _said(request, known.document)
         etag = request.POST.get("etag", "")
         if not errors:
-            require_domains(request.person, said["domains"])  # type: ignore[attr-defined]
+            person: Any = request.person  # type: ignore[attr-defined]
+            require_domains(person, said["domains"])
             try:
-                saved = edit.save("tenant", said, by=request.person.username, expect=etag, new=False)  # type: ignore[attr-defined]
+                saved = edit.save("tenant", said, by=person.username, expect=etag, new=False, rights=operations_of(person))
             except edit.Refused as refused:
                 errors = _by_field(refused.errors)
             except edit.Moved:

@@ -63,7 +63,7 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponse:
     """Ends it at once: what waits is denied, what is connected loses its tokens."""
     if devices.story(pk) is None:
         raise Http404
-    done = devices.end(pk, by=request.person.username)  # type: ignore[attr-defined]
+    done = devices.end(pk, by=request.person)  # type: ignore[attr-defined]
     notice = _("Revoked: the device has lost everything it had.") if done else _("There was nothing left to revoke.")
     return see(request, reverse("console:device", args=[pk]), notice)
 

@@ -1,5 +1,6 @@
 """Applications by recipe: three questions, then the page with programs that one can copy; and a new secret."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 from blueprints import edit, recipes
 from blueprints.recipes import RECIPES, Answers, Recipe
 from idp.accounts.people import group_names
+from idp.accounts.roles import operations_of
 from idp.oauth.clients import NotRenewed, renew_secret
 from idp.oauth.snippets import snippets
 from web.console.forms import SchemaForm
@@ -38,11 +40,12 @@ def ask(request: HttpRequest, kind: str) -> HttpResponse:
     recipe = RECIPES.get(kind)
     if recipe is None:
         raise Http404
-    form, status = _form(recipe), 200
+    person: Any = request.person  # type: ignore[attr-defined]
+    form, status = _form(recipe, operations_of(person)), 200
     if request.method == "POST":
         said = form.read(request.POST)
         try:
-            made = recipes.make(recipe, Answers.model_validate(said), by=request.person.username)  # type: ignore[attr-defined]
+            made = recipes.make(recipe, Answers.model_validate(said), by=person.username, rights=operations_of(person))
         except ValidationError as invalid:
             form.refuse(invalid)
             status = 400
@@ -104,8 +107,8 @@ def _by_grant(row: Any, issuer: str, shown_secret: str) -> list[tuple[str, list[
     return list(found.items())
 
 
-def _form(recipe: Recipe) -> SchemaForm:
-    choices = {"groups": lambda: [(name, name) for name in group_names()], "scopes": lambda: recipes.scopes_for(recipe)}
+def _form(recipe: Recipe, rights: Collection[str]) -> SchemaForm:
+    choices = {"groups": lambda: [(name, name) for name in group_names()], "scopes": lambda: recipes.scopes_for(recipe, rights)}
     return SchemaForm(Answers, {"scopes": ["profile"] if recipe.person else []}, choices=choices, leave_out=recipe.left_out)
 
 

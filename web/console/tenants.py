@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from blueprints import edit
 from blueprints.tenants import Wanted, link_for, make
 from idp.accounts.people import administrators
+from idp.accounts.roles import operations_of
 from idp.tenancy.scope import tenant_scope
 from web.console.frame import Page, see, show
 from web.console.history import history_elsewhere
@@ -42,9 +43,11 @@ def tenant(request: HttpRequest, name: str) -> HttpResponse:
     domains = told["domains"]
     if request.method == "POST":
         domains = [line.strip().lower() for line in request.POST.get("domains", "").replace("\0", "").splitlines() if line.strip()]
+        person: Any = request.person  # type: ignore[attr-defined]
+        rights = operations_of(person)  # here, not there
         try:
             with tenant_scope(row):
-                edit.save("tenant", {"tenant": row.name, "domains": domains}, by=request.person.username, new=False)  # type: ignore[attr-defined]
+                edit.save("tenant", {"tenant": row.name, "domains": domains}, by=person.username, new=False, rights=rights)
         except (edit.Refused, edit.Moved) as refused:
             errors = {"domains": [str(refused).removeprefix("domains: ")]}
         else:

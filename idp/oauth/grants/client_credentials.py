@@ -3,11 +3,11 @@
 from django.utils import timezone
 
 from idp.oauth import tokens
-from idp.oauth.clients import STANDARD_SCOPES
 from idp.oauth.errors import InvalidClient, InvalidGrant, InvalidScope, UnauthorizedClient
 from idp.oauth.forms import Form, parse_scopes
 from idp.oauth.grant import Grant
 from idp.oauth.models import CLIENT_CREDENTIALS, Application, TokenFamily
+from idp.oauth.scopes import STANDARD_SCOPES
 from idp.oauth.tokens import Entitlement
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from idp.oauth.clients import STANDARD_SCOPES
 from idp.oauth.discovery import DEVICE_CODE
 from idp.oauth.models import CLIENT_CREDENTIALS, Application
+from idp.oauth.scopes import STANDARD_SCOPES
 from idp.oauth.tokens import REFRESH
 
 MISSING_SECRET = "YOUR-CLIENT-SECRET"  # noqa: S105 what stands where the secret would

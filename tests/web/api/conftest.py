@@ -42,7 +42,7 @@ class Program:
 def mint(role: str, scope: str = BOTH, host: str = "acme.test") -> str:
     """An access token of a person who is called as their role, as a device would have got it; in the tenant in scope."""
     person = Person.objects.get_or_create(username=role, defaults={"role": role if role != "nobody" else ""})[0]
-    values = {"client_id": "admin-cli", "grants": ["refresh_token"], "scopes": BOTH.split()}
+    values = {"client_id": "admin-cli", "grants": ["refresh_token"], "scopes": BOTH.split(), "administers": True}
     application = Application.objects.get_or_create(name="admin-cli", defaults={"title": "Admin CLI", **values})[0]
     now = timezone.now()
     found = tokens.Entitlement(application, person, tuple(scope.split()), f"http://{host}", ("pwd",), now, None)

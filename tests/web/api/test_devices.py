@@ -5,12 +5,14 @@ from collections.abc import Callable
 import pytest
 import time_machine
 
+from idp.accounts.models import Person
 from idp.devices.models import DeviceCode
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from tests.kit import Door
 from tests.protocol import refresh
 from tests.web.api.conftest import Program
+from tests.web.console.kit import posted, signed_in
 
 Programs = Callable[..., Program]
 
@@ -88,3 +90,26 @@ def test_roles(program: Programs, acme: Tenant, door: Callable[..., Door], role:
     acting = program(role)
     assert (acting("GET", f"devices/{key}/story").status_code, acting("POST", f"devices/{key}/end").status_code) == (sees, ends)
     assert DeviceCode.objects.get().state == ("denied" if ends == 200 else "pending")
+
+
+@pytest.mark.parametrize(("owner", "may"), [("", True), ("helpdesk", True), ("admin", False), ("owner", False)])
+def test_the_help_desk_ends_nothing_of_somebody_who_may_do_more(
+    program: Programs, acme: Tenant, door: Callable[..., Door], owner: str, may: bool
+) -> None:
+    """By no button of the console and no operation of the API, one by one or many at once."""
+    Person.objects.filter(username="bob").update(role=owner)
+    started, device = door().start(scope="openid offline_access"), door()
+    door().approve(started, name="bob", password="bob-password-22")
+    tokens = device.poll(started).json()
+    row, helpdesk, desk = DeviceCode.objects.get(), program("helpdesk"), signed_in(door, "helpdesk")
+    assert row.family
+    if not may:
+        assert helpdesk("POST", f"devices/{row.pk}/end").status_code == 403
+    for kind, key in (("devices", str(row.pk)), ("consents", row.family.identifier)) if not may else ():
+        assert helpdesk("POST", f"{kind}/{key}/actions/revoke").status_code == 403
+        (done,) = helpdesk("POST", f"{kind}/actions/revoke", {"keys": [key]}).json()["results"]
+        assert done["outcome"] == "not_allowed"
+        posted(desk, f"/console/{kind}/do/revoke", {"key": key, "sure": "1"})
+    posted(desk, f"/console/devices/{row.pk}/revoke", {}, status=303 if may else 403)
+    answered = refresh(device, tokens["refresh_token"])
+    assert answered.status_code == (400 if may else 200)

@@ -1,5 +1,6 @@
 """The tenant's face and domains: written like every document, shown before it is saved, and never a way to lock oneself out."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +10,7 @@ from blueprints import edit
 from idp.events.models import Event
 from idp.tenancy.models import Domain, Tenant
 from tests.kit import Door
+from tests.web.api.conftest import Program, mint
 from tests.web.console.kit import posted, signed_in, text
 from web.console.branding import contrast
 
@@ -130,3 +132,16 @@ def test_an_editor_looks_and_does_not_touch(acme: Tenant, door: Callable[..., Do
     assert editor.http.post(PAGE, _form(title="Hacked")).status_code == 403
     assert editor.http.post(PREVIEW, _form(title="Hacked")).status_code == 403
     assert _acme().title == "Acme"
+
+
+@pytest.mark.parametrize(
+    "logo", ["//evil.example/x.svg", "/\\evil.example/x.svg", "/\t/evil.example", "https://evil.example/x", "javascript:alert(1)"]
+)
+def test_no_picture_comes_from_elsewhere(acme: Tenant, door: Callable[..., Door], logo: str) -> None:
+    """A path that a browser reads as another host's is none, for a tenant and for an application, in a blueprint too."""
+    program = Program(mint("admin"))
+    for path in ("branding", "applications/tv"):
+        assert program("PATCH", path, {"logo": logo}, if_match="*").status_code == 409
+        assert program("PATCH", path, {"logo": "/static/mark.svg?v=1//2"}, if_match="*").status_code == 200
+    for head in ("tenant: acme", "application: tv"):
+        assert program("POST", "blueprints/plan", {"text": f"{head}\nlogo: {json.dumps(logo)}\n"}).status_code == 400

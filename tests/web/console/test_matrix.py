@@ -164,6 +164,7 @@ def bearer(door: Door, tenant: Tenant, role: str, scope: str) -> dict[str, str]:
         Person.objects.filter(pk=person.pk).update(role=role)
         application = Application.objects.get(name="tv")
         application.scopes = sorted({*application.scopes, scope})
+        application.administers = True
         application.save()
         found: Any = tokens.Entitlement(application, person, (scope,), door.issuer, ("pwd",), person.created_at, None)
         token = tokens.issue(found, tokens.open_family(found)).access_token

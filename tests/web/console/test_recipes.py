@@ -161,8 +161,14 @@ def test_what_cannot_be_is_said_at_its_question(clerk: Door, acme: Tenant, answe
 
 
 @pytest.mark.parametrize(("kind", "offered"), [("tv", False), ("kiosk", False), ("cli", True), ("service", False)])
-def test_an_administrators_rights_are_for_no_shared_device(clerk: Door, acme: Tenant, kind: str, offered: bool) -> None:
-    """X13: what anybody can walk up to is neither offered them nor given them by a form that was written by hand."""
+@pytest.mark.parametrize("role", [Role.OWNER, Role.ADMIN])
+def test_an_administrators_rights_are_for_no_shared_device(
+    door: Callable[..., Door], acme: Tenant, role: str, kind: str, offered: bool
+) -> None:
+    """X13: what anybody can walk up to is neither offered them nor given them by a form that was written by hand; and only an owner
+    gives them at all.
+    """
+    clerk, offered = administrator(door, role=role), offered and role == Role.OWNER
     assert ('value="foyer:write"' in clerk.get(f"{NEW}/{kind}").content.decode()) is offered
     refused = clerk.http.post(f"{NEW}/{kind}", {"title": "Sly", "scopes": ["foyer:write"]})
     assert (refused.status_code == 200, Application.objects.filter(name="sly").exists()) == (offered, offered)

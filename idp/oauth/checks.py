@@ -1,0 +1,37 @@
+"""Rows that today's rules about the product's own scopes would refuse, and that were stored before there were such rules."""
+
+from typing import Any
+
+from django.core.checks import CheckMessage, Tags, Warning, register
+from django.db import DatabaseError
+
+from idp.oauth.models import Application, Scope
+from idp.oauth.scopes import administrative, is_reserved
+
+
+@register(Tags.database)
+def scopes_of_ours(app_configs: Any, **options: Any) -> list[CheckMessage]:
+    """Name scopes of tenants that bear a name of ours, and applications whose scopes lead nowhere until an owner approves them."""
+    try:
+        scopes = list(Scope.unscoped.select_related("tenant").order_by("tenant__name", "name"))
+        waiting = list(Application.unscoped.filter(administers=False).select_related("tenant").order_by("tenant__name", "name"))
+    except DatabaseError:
+        return []  # no tables yet
+    found: list[CheckMessage] = [
+        Warning(
+            f"Tenant {scope.tenant} words the scope {scope.name}, a name of Foyer's own; nobody reads these words.",
+            hint="Delete the scope.",
+            id="foyer.W013",
+        )
+        for scope in scopes
+        if is_reserved(scope.name)
+    ]
+    return found + [
+        Warning(
+            f"Application {row.name} of tenant {row.tenant} has {' '.join(administrative(row.scopes))}, and no owner approved that.",
+            hint="It gets tokens without them. An owner sets administers, or takes the scopes away.",
+            id="foyer.W014",
+        )
+        for row in waiting
+        if administrative(row.scopes)
+    ]

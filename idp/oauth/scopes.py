@@ -1,0 +1,29 @@
+"""The scopes that the product itself gives a meaning, whose names no tenant may give another."""
+
+import unicodedata
+from collections.abc import Iterable
+
+STANDARD_SCOPES = {
+    "openid": "Know who you are",
+    "profile": "See your name and username",
+    "email": "See your email address",
+    "offline_access": "Stay signed in when you are away",
+    "foyer:read": "See everything here that you may see as an administrator",
+    "foyer:write": "Change everything here that you may change as an administrator",
+}
+_ADMINISTRATION = "foyer:"
+
+
+def is_reserved(name: str) -> bool:
+    """Return whether this is a name of ours, however its letters are written: ``Foyer:write`` is read as ``foyer:write``."""
+    folded = _folded(name)
+    return folded in STANDARD_SCOPES or folded.startswith(_ADMINISTRATION)
+
+
+def administrative(names: Iterable[str]) -> list[str]:
+    """Return those of these scopes that open the administration."""
+    return [name for name in names if _folded(name).startswith(_ADMINISTRATION)]
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold().strip()

@@ -1,0 +1,146 @@
+"""The scopes that open the administration: worded by the product, approved by an owner, and said aloud on the consent page."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import time_machine
+from django.core.checks import run_checks
+
+from blueprints import edit
+from blueprints.apply import apply
+from blueprints.read import BadBlueprint
+from idp.accounts.models import Person
+from idp.oauth.models import Application, Scope
+from idp.tenancy.models import Tenant
+from tests.journeys.shipped import ship
+from tests.kit import Door
+from tests.web.api.conftest import Program
+from tests.web.console.kit import posted, signed_in
+
+Programs = Callable[..., Program]
+Doors = Callable[..., Door]
+RESERVED = ["foyer:write", "Foyer:write", "FOYER:READ", "foyer:anything", "openid", "OpenID", "profile", "email", "Offline_Access"]
+LOOKALIKES = ["\uff46oyer:write", "f\u043eyer:write", "foyer\uff1awrite", "fo\u200byer:write"]
+
+
+@pytest.mark.parametrize("name", [*RESERVED, *LOOKALIKES])
+@pytest.mark.parametrize("role", ["owner", "admin"])
+def test_no_door_takes_a_scope_with_a_name_of_ours(
+    program: Programs, door: Doors, acme: Tenant, write_blueprint: Callable[..., Path], name: str, role: str
+) -> None:
+    """API, console, a sent blueprint and a file: whatever its letters, the consent page never reads a tenant's words for it."""
+    admin = program(role)
+    assert admin("PUT", f"scopes/{name}", {"title": "See your name and username"}).status_code == 409
+    blueprint = f'scope: "{name}"\ntitle: See your name\n'
+    for way in ("plan", "apply"):
+        assert admin("POST", f"blueprints/{way}", {"text": blueprint}).status_code == 400
+    with pytest.raises(BadBlueprint):
+        apply([write_blueprint("tenant: acme\n---\n" + blueprint)])
+    posted(signed_in(door, role), "/console/scopes/add", {"scope": name, "title": "See your name"}, status=400)
+    assert list(Scope.objects.values_list("name", flat=True)) == ["acme:read"]
+
+
+def test_a_row_that_was_there_before_words_nothing(acme: Tenant, door: Doors) -> None:
+    """The standard words stand on the consent page, and the check names the row."""
+    Scope.objects.create(name="foyer:write", title="See your name and username")
+    Application.objects.filter(name="tv").update(scopes=["openid", "foyer:write"], administers=True)
+    Person.objects.filter(username="alice").update(role="owner")
+    browser = door()
+    page = browser.sign_in().submit(user_code=browser.start(scope="openid foyer:write").user_code)
+    assert "Change everything here that you may change as an administrator" in page.text
+    assert "See your name and username" not in page.text
+    assert "foyer.W013" in {message.id for message in run_checks(databases=["default"])}
+
+
+@pytest.mark.parametrize(("role", "may"), [("owner", True), ("admin", False)])
+def test_only_an_owner_lets_an_application_ask_for_the_administration(
+    program: Programs, door: Doors, acme: Tenant, role: str, may: bool
+) -> None:
+    """By the API, a sent blueprint, a recipe and the console's form."""
+    person, wanted = program(role), {"scopes": ["openid", "foyer:write"], "administers": True}
+    assert person("PATCH", "applications/tv", {"scopes": ["foyer:write"]}, if_match="*").status_code == 409, "not said, not approved"
+    assert person("PATCH", "applications/tv", wanted, if_match="*").status_code == (200 if may else 409)
+    assert person("PUT", "applications/mine", {"client_id": "mine", **wanted}).status_code == (201 if may else 409)
+    sent = 'application: sent\nclient_id: sent\nscopes: ["foyer:read"]\nadministers: true\n'
+    assert person("POST", "blueprints/apply", {"text": sent}).status_code == (200 if may else 400)
+    made = person("POST", "recipes/cli", {"title": "Cli", "scopes": ["foyer:write"]})
+    assert made.status_code == (201 if may else 409)
+    assert ("foyer:write" in str(person.get("recipes/"))) is may
+    known = edit.current("application", "staff-console")
+    assert known
+    values = {name: value for name, value in known.document.items() if isinstance(value, str | int | list)}
+    form = {**values, **{f"device.{name}": value for name, value in known.document["device"].items()}}
+    form |= {"etag": known.etag, "scopes": ["foyer:read"], "administers": "on", "active": "on"}
+    said = posted(signed_in(door, role), "/console/applications/one/staff-console", form, status=303 if may else 400)
+    assert may or "Only an owner approves" in said
+
+
+def test_an_approval_is_for_the_scopes_that_were_approved(program: Programs, acme: Tenant) -> None:
+    """Who may not approve adds none to them, keeps those that are there, and may take them away."""
+    Application.objects.filter(name="tv").update(scopes=["openid", "foyer:read"], administers=True)
+    admin, path = program("admin"), "applications/tv"
+    assert admin("PATCH", path, {"scopes": ["openid", "foyer:read", "foyer:write"]}, if_match="*").status_code == 409
+    assert admin("PATCH", path, {"scopes": ["openid", "email", "foyer:read"]}, if_match="*").status_code == 200
+    assert program("owner")("PATCH", path, {"scopes": ["foyer:read", "foyer:write"]}, if_match="*").status_code == 200
+    assert admin("PATCH", path, {"scopes": ["openid"], "administers": False}, if_match="*").status_code == 200
+    assert admin("PATCH", path, {"scopes": ["foyer:read"], "administers": True}, if_match="*").status_code == 409
+
+
+def test_an_approval_that_was_withdrawn_ends_at_once(program: Programs, acme: Tenant) -> None:
+    """For tokens that are out already."""
+    owner = program("owner")
+    assert owner.get("me")["role"] == "owner"
+    Application.objects.filter(name="admin-cli").update(administers=False)
+    assert owner("GET", "me").status_code == 403
+    assert "foyer.W014" in {message.id for message in run_checks(databases=["default"])}
+
+
+def test_what_nobody_approved_is_not_even_asked(acme: Tenant, door: Doors) -> None:
+    """The scope falls away (D29), as every other one that an application may not have."""
+    Application.objects.filter(name="tv").update(scopes=["openid", "foyer:write"])
+    browser = door()
+    started = browser.start(scope="openid foyer:write")
+    page = browser.sign_in().submit(user_code=started.user_code)
+    assert "administer in your name" not in page.text
+    page.submit(decision="approve")
+    assert browser.poll(started).json()["scope"] == "openid"
+
+
+def test_the_demo_application_never_administers(program: Programs, write_blueprint: Callable[..., Path]) -> None:
+    """Its client id is the same everywhere: not by an owner, not by a file, not under another name."""
+    wanted = {"client_id": "demo-device", "scopes": ["foyer:write"], "administers": True}
+    assert program("owner")("PUT", "applications/another", wanted).status_code == 409
+    with pytest.raises(BadBlueprint, match="never administers"):
+        apply([write_blueprint("tenant: acme\n---\napplication: demo-device\nadministers: true\n")])
+
+
+@pytest.mark.parametrize(("role", "said"), [("owner", "owner"), ("helpdesk", "help desk"), ("", "You have no role here")])
+def test_the_consent_page_says_what_is_handed_over(acme: Tenant, door: Doors, role: str, said: str) -> None:
+    """D17: a box of its own names the person's role."""
+    Application.objects.filter(name="tv").update(scopes=["openid", "foyer:write"], administers=True)
+    Person.objects.filter(username="alice").update(role=role)
+    browser = door()
+    page = browser.sign_in().submit(user_code=browser.start(scope="openid foyer:write").user_code)
+    assert "This application asks to administer in your name." in page.text
+    assert said in page.text
+    assert "administer in your name" not in browser.page().submit(user_code=browser.start(scope="openid").user_code).text
+
+
+@pytest.mark.parametrize("shipped", [False, True])
+def test_a_session_that_was_left_open_administers_nothing(acme: Tenant, door: Doors, clock: time_machine.Traveller, shipped: bool) -> None:
+    """After ten minutes the shipped flow asks for the password again, and any other flow refuses."""
+    if shipped:
+        ship()
+    Application.objects.filter(name="tv").update(scopes=["openid", "foyer:write"], administers=True)
+    browser = door()
+    browser.sign_in()
+    clock.shift(timedelta(minutes=11))
+    page = browser.page().submit(user_code=browser.start(scope="openid foyer:write").user_code)
+    if shipped:
+        assert page.step == "reauthenticate"
+        assert page.submit(password="alice-password-1").step == "consent"
+    else:
+        assert "Sign out, sign in again and enter the code." in page.text
+    assert browser.page().submit(user_code=browser.start(scope="openid").user_code).step == "consent"
