@@ -48,7 +48,7 @@ def make(wanted: Wanted, *, by: str) -> Made:
     apply([Path(settings.BASE_DIR) / _SHIPPED], name=wanted.name, by=by, variables=variables)
     with tenant_scope(Tenant.objects.get(name=wanted.name)):
         try:
-            edit.save("tenant", {"tenant": wanted.name, "domains": [wanted.domain]}, by=by)
+            edit.save("tenant", {"tenant": wanted.name, "domains": [wanted.domain]}, by=by, rights=("tenants.edit",))
             first = {"person": wanted.administrator, "email": wanted.email, "role": Role.OWNER.value}
             person = Person.objects.get(username=edit.save("person", first, by=by).name)
             return Made(wanted.name, make_link(person, by=by))
@@ -83,7 +83,7 @@ def _problems(wanted: Wanted) -> dict[str, list[str]]:
     if tenants.by_name(wanted.name):
         found["name"] = ["There is a tenant with this name already."]
     try:
-        tenants.check_domains(wanted.name, [wanted.domain])
+        tenants.check_domains(wanted.name, [wanted.domain], tells=True)
     except ValidationError as error:
         found["domain"] = error.message_dict["domains"]
     return found

@@ -380,7 +380,12 @@ _ALL = (
         concerning=lambda row: {"topic": drift.topic_of(row.pk)},
     ),
     Resource(
-        TENANTS, _("Tenant"), "tenants.see", shown=("name", "title", "domains", "people", "applications"), page="tenant", add="tenant-new"
+        TENANTS,
+        _("Tenant"),
+        "tenants.see",
+        shown=("name", "title", "domains", "asked", "people", "applications"),
+        page="tenant",
+        add="tenant-new",
     ),
 )
 

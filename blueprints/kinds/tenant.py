@@ -3,7 +3,8 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from blueprints.kinds.kind import Change, Kind
+from blueprints.kinds.kind import Change, KeyChange, Kind
+from idp.accounts.roles import NotAllowed
 from idp.events.changes import change_tenant
 from idp.tenancy import tenants
 from idp.tenancy.models import Tenant
@@ -30,13 +31,25 @@ class TenantKind(Kind):
         fresh = Tenant()
         return {**{column: getattr(fresh, column) for column in _COLUMNS}, "domains": []}
 
+    def difference(self, change: Change) -> list[KeyChange]:
+        """For somebody who may approve host names, those that only wait for it are not there yet."""
+        keys, domains = super().difference(change), change.given.get("domains")
+        if domains is None or change.before is None or not change.may("tenants.edit"):
+            return keys
+        approved = tenants.leads_to(current_tenant())
+        others = [key for key in keys if key.key != "domains"]
+        return others if approved == domains else [*others, KeyChange("domains", approved, domains)]
+
     def prepare(self, change: Change, secret: str | None) -> None:
         tenants.checked(Tenant(**{"name": change.name, "title": change.name, **_columns(change)}))
-        tenants.check_domains(change.name, change.given.get("domains", ()))
+        domains = change.given.get("domains", ())
+        tenants.check_domains(change.name, domains, tells=change.may("tenants.see"))
+        if not change.may("tenants.edit") and tenants.taken_over(change.name, domains):
+            raise NotAllowed(NotAllowed.__doc__)
 
     def write(self, changes: Sequence[Change], *, by: str) -> None:
         for change in changes:
-            change_tenant(by=by, domains=change.given.get("domains"), **_columns(change))
+            change_tenant(by=by, domains=change.given.get("domains"), approved=change.may("tenants.edit"), **_columns(change))
 
 
 def _columns(change: Change) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Who may do what in a tenant: roles by operations, laid out as the matrix that it is; pages and the API ask here."""
 
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
@@ -9,7 +8,6 @@ from django.utils.translation import gettext
 from idp.accounts.models import Person, Role
 from idp.tenancy.models import DEFAULT
 from idp.tenancy.scope import current_tenant
-from idp.tenancy.tenants import taken_over
 
 MATRIX = """
                      owner  admin  editor  helpdesk  auditor
@@ -94,12 +92,6 @@ def require_over(person: Person, role: str) -> None:
     may do more than they do themselves, else a recovery link would be a way up.
     """
     if any(role in roles and person.role not in roles for roles in allowed().values()):
-        raise NotAllowed(NotAllowed.__doc__)
-
-
-def require_domains(person: Person, domains: Iterable[str]) -> None:
-    """Raises NotAllowed where one of these domains would take visitors of another tenant: that is for the installation's owner to say."""
-    if not may(person, "tenants.edit") and taken_over(current_tenant().name, domains):
         raise NotAllowed(NotAllowed.__doc__)
 
 

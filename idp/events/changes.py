@@ -8,23 +8,35 @@ from idp.events.bus import publish
 from idp.outbox.mail import delete_template, save_template
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import current_tenant, tenant_scope
-from idp.tenancy.tenants import by_name, save_tenant, set_domains
+from idp.tenancy.tenants import asked_for, by_name, decide_on_domain, leads_to, save_tenant, set_domains
 
 
 @transaction.atomic
-def change_tenant(*, by: str, domains: Iterable[str] | None = None, **values: object) -> Tenant:
-    """Makes the tenant in scope, or changes it; writes nothing when all is so already. Raises ValidationError."""
+def change_tenant(*, by: str, domains: Iterable[str] | None = None, approved: bool = False, **values: object) -> Tenant:
+    """Makes the tenant in scope, or changes it; writes nothing when all is so already. Raises ValidationError.
+
+    ``approved``: whether ``domains`` are said by somebody who may approve them.
+    """
     name = current_tenant().name
     old = by_name(name)
     tenant = save_tenant(name, **values)
     changed = sorted(key for key, value in values.items() if old is None or getattr(old, key) != value)
-    if domains is not None and (wanted := set(domains)) != set(tenant.domains.values_list("name", flat=True)):
-        set_domains(tenant, wanted)
+    if domains is not None and (wanted := set(domains)) != {*leads_to(tenant), *(() if approved else asked_for(tenant))}:
+        set_domains(tenant, wanted, approved=approved)
         changed.append("domains")
     with tenant_scope(tenant):
         if old is None or changed:
             publish("tenant.created" if old is None else "tenant.changed", actor=by, target=name, keys=changed)
     return tenant
+
+
+@transaction.atomic
+def decide_domain(name: str, *, approve: bool, by: str) -> bool:
+    """Approve or refuse a host name that the tenant in scope asked for; return whether it was still waiting."""
+    decided = decide_on_domain(current_tenant(), name, approve=approve)
+    if decided:
+        publish("tenant.domain_approved" if approve else "tenant.domain_refused", actor=by, target=current_tenant().name, domain=name)
+    return decided
 
 
 @transaction.atomic

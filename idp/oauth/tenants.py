@@ -16,6 +16,10 @@ def _count(model: type[Person | Application]) -> Coalesce:
     return Coalesce(Subquery(rows, output_field=IntegerField()), 0)
 
 
+def _named(row: Tenant, *, approved: bool) -> list[str]:
+    return sorted(domain.name for domain in row.domains.all() if domain.approved is approved)
+
+
 TENANTS = Listing(
     "tenants",
     _("Tenants"),
@@ -23,7 +27,8 @@ TENANTS = Listing(
     (
         Column("name", _("Name"), lambda row: row.name, "name"),
         Column("title", _("Title"), lambda row: row.title, "title"),
-        Column("domains", _("Domains"), lambda row: sorted(domain.name for domain in row.domains.all()), kind="list"),
+        Column("domains", _("Domains"), lambda row: _named(row, approved=True), kind="list"),
+        Column("asked", _("Waiting for approval"), lambda row: _named(row, approved=False), kind="list"),
         Column("people", _("People"), lambda row: row.people, "people", "number"),
         Column("applications", _("Applications"), lambda row: row.applications, "applications", "number"),
         Column("created", _("Since"), lambda row: row.created_at.isoformat(), "created_at", "time"),

@@ -18,15 +18,16 @@ def host_name(header: str) -> str | None:
 
 
 def find_tenant(name: str) -> Tenant | None:
-    """The tenant that owns this host name, or None."""
+    """Return the tenant that owns this host name, or None; a name that nobody has approved leads nowhere."""
     if name in settings.DEFAULT_HOSTS:
         return Tenant.objects.filter(name=DEFAULT).first()
     labels = name.split(".")
     candidates = [name, *("*." + ".".join(labels[at:]) for at in range(1, len(labels)))]
-    found = {row.name: row.tenant for row in Domain.objects.filter(name__in=candidates).select_related("tenant")}
+    rows = Domain.objects.filter(name__in=candidates, approved=True).select_related("tenant")
+    found = {row.name: row.tenant for row in rows}
     for candidate in candidates:
-        if candidate in found:
-            return found[candidate]
         if candidate in settings.DEFAULT_HOSTS:
             return Tenant.objects.filter(name=DEFAULT).first()
+        if candidate in found:
+            return found[candidate]
     return None

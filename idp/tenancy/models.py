@@ -53,10 +53,14 @@ class Tenant(models.Model):
 
 
 class Domain(models.Model):
-    """A host name that leads to a tenant: exact (``login.acme.example``) or a wildcard (``*.acme.example``)."""
+    """A host name that leads to a tenant: exact (``login.acme.example``) or a wildcard (``*.acme.example``).
+
+    Until it is ``approved`` by whoever looks after the installation it is only asked for, and leads nowhere.
+    """
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="domains")
     name = models.CharField(max_length=253, unique=True)
+    approved = models.BooleanField(default=False)
 
     objects = models.Manager()
 

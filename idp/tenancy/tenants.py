@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from idp.tenancy.models import DEFAULT, Domain, Tenant
@@ -28,24 +29,51 @@ def save_tenant(name: str, **values: object) -> Tenant:
     return tenant
 
 
-def set_domains(tenant: Tenant, names: Iterable[str]) -> None:
-    """Makes exactly these host names lead to ``tenant``; raises ValidationError when another tenant owns one."""
+def set_domains(tenant: Tenant, names: Iterable[str], *, approved: bool) -> None:
+    """Make these the host names of ``tenant``; raise ValidationError when another tenant owns one.
+
+    ``approved``: somebody says so who may approve them. Then they lead here at once, and what else was asked for goes on waiting;
+    otherwise a new one waits, and one that is left out is given up.
+    """
     wanted = set(names)
-    tenant.domains.exclude(name__in=wanted).delete()
+    given_up = tenant.domains.filter(approved=True) if approved else tenant.domains.all()
+    given_up.exclude(name__in=wanted).delete()
     for name in sorted(wanted - set(tenant.domains.values_list("name", flat=True))):
-        domain = Domain(tenant=tenant, name=name)
+        domain = Domain(tenant=tenant, name=name, approved=approved)
         try:
             domain.full_clean()
         except ValidationError as error:
             raise ValidationError({"domains": [f"{name}: {text}" for text in error.messages]}) from None
         domain.save()
+    if approved:
+        tenant.domains.filter(name__in=wanted, approved=False).update(approved=True)
 
 
-def check_domains(name: str, domains: Iterable[str]) -> None:
-    """Raises ValidationError for what is no host name, and for one that leads to another tenant than ``name``."""
+def decide_on_domain(tenant: Tenant, name: str, *, approve: bool) -> bool:
+    """Let a host name that was asked for lead here, or take it away; return whether it was still waiting."""
+    waiting = tenant.domains.filter(name=name, approved=False)
+    return bool(waiting.update(approved=True) if approve else waiting.delete()[0])
+
+
+def leads_to(tenant: Tenant) -> list[str]:
+    """Return the approved host names of this tenant."""
+    return sorted(tenant.domains.filter(approved=True).values_list("name", flat=True))
+
+
+def asked_for(tenant: Tenant) -> list[str]:
+    """Return the host names that wait for an approval."""
+    return sorted(tenant.domains.filter(approved=False).values_list("name", flat=True))
+
+
+def check_domains(name: str, domains: Iterable[str], *, tells: bool) -> None:
+    """Raise ValidationError for what is no host name, and for one that leads to another tenant than ``name``.
+
+    ``tells``: to somebody who may know which tenants there are.
+    """
     wanted = list(domains)
     owners = dict(Domain.objects.filter(name__in=wanted).exclude(tenant__name=name).values_list("name", "tenant__name"))
-    problems = [f"{each} leads to the tenant {owner} already." for each, owner in sorted(owners.items())]
+    said = "{} leads to the tenant {} already." if tells else "{} belongs to another tenant."
+    problems = [said.format(each, owner) for each, owner in sorted(owners.items())]
     for each in wanted:
         try:
             Domain(name=each, tenant=Tenant(name=name)).clean()
@@ -56,10 +84,12 @@ def check_domains(name: str, domains: Iterable[str]) -> None:
 
 
 def taken_over(name: str, domains: Iterable[str]) -> list[str]:
-    """Those of these domains that ``name`` has not yet and that would take visitors of another tenant: one below its wildcard, which
-    comes before it, or a wildcard above one of its domains, whose new ones would then lead elsewhere.
+    """Return those of these domains that ``name`` has not yet and that would take visitors of another tenant: one below its wildcard,
+    which comes before it, or a wildcard above one of its domains, whose new ones would then lead elsewhere.
+
+    The names in FOYER_HOSTS are the default tenant's, as its rows are.
     """
-    rows = Domain.objects.values_list("name", "tenant__name")
+    rows = [*Domain.objects.values_list("name", "tenant__name"), *((each, DEFAULT) for each in settings.DEFAULT_HOSTS)]
     mine, theirs = ({each for each, owner in rows if (owner == name) is own} for own in (True, False))
     return [each for each in domains if each not in mine and any(_covers(each, other) or _covers(other, each) for other in theirs)]
 

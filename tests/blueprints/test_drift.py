@@ -72,7 +72,7 @@ def test_each_key_with_who_and_when(acme: Tenant, other: Tenant, clock: time_mac
 def test_every_kind_tells_who(acme: Tenant, write_blueprint: Write) -> None:
     """Tenant, scope, mail, group: changed or taken away."""
     apply([write_blueprint(MAIL, "mail.yaml")])
-    change_tenant(by="alice", title="Acme, Inc.", domains=["acme.test"])
+    change_tenant(by="alice", title="Acme, Inc.", domains=["acme.test"], approved=True)
     save_scope("acme:read", by="alice", description="All of it")
     word_mail("recovery", by="alice", subject="Changed")
     delete_groups(["staff"], by="bob")

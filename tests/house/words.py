@@ -38,9 +38,9 @@ _HEAD = """# Conditions
 error with line and column — and must be `true` or `false`. One that cannot be evaluated refuses the run: nobody passes because something
 was wrong. Only the words that occur are looked up.
 
-A condition chooses, it builds nothing: inside a macro (`exists`, `all`, `filter`, `map`) there is no `+` of texts or lists and no list but one
-of constants, macros are nested three deep at most, and a regular expression is a constant. A text of more than 4,096 characters refuses the
-run. Time zones, networks, times, durations and regular expressions that are written out are tried when the flow is saved.
+A condition chooses, it builds nothing: inside a macro (`exists`, `all`, `filter`, `map`) there is no `+` of texts or lists and no list
+but one of constants, macros are nested three deep at most, and a regular expression is a constant. A text of more than 4,096 characters
+refuses the run. Time zones, networks, times, durations and regular expressions that are written out are tried when the flow is saved.
 
 | word | type | what it says | known from |
 | --- | --- | --- | --- |

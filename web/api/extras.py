@@ -11,11 +11,12 @@ from ninja import Router
 from blueprints import edit
 from idp.accounts import credentials, recovery
 from idp.accounts.people import by_username
-from idp.accounts.roles import operations_of, require_domains, require_to_let_in
+from idp.accounts.roles import operations_of, require_to_let_in
 from idp.oauth.clients import renew_secret
 from idp.outbox.listings import MAILS
 from idp.outbox.wording import shipped
 from idp.tenancy.scope import current_tenant
+from idp.tenancy.tenants import asked_for, leads_to
 from web.api import schemas as say
 from web.api.answers import answer
 from web.api.calls import Calls
@@ -93,9 +94,14 @@ def change(request: HttpRequest) -> HttpResponse:
     current = edit.current("tenant", name)
     expect = check(request, current.etag if current else None)
     said = document(request, "tenant", name)
-    require_domains(request.auth, said.get("domains", ()))  # type: ignore[attr-defined]
     edit.save("tenant", said, by=request.auth.username, expect=expect, new=False, rights=operations_of(request.auth))  # type: ignore[attr-defined]
     return kept("tenant", name)
+
+
+@_BRANDING.add("GET", "/domains", needs="branding.see", name="list-domains", answers={200: say.Domains})
+def domains(request: HttpRequest) -> HttpResponse:
+    """The host names of the tenant: those that lead here, and those that wait for whoever looks after the installation."""
+    return answer({"approved": leads_to(current_tenant()), "waiting": asked_for(current_tenant())})
 
 
 @_SHIPPED.add("GET", "/", needs="branding.see", name="list-shipped-mails", answers={200: say.ShippedMails})

@@ -169,6 +169,13 @@ class NewSecret(BaseModel):
     client_secret: str
 
 
+class Domains(BaseModel):
+    """The host names of a tenant."""
+
+    approved: list[str] = say(description="They lead here.")
+    waiting: list[str] = say(description="Asked for, and not yet approved: they lead nowhere.")
+
+
 class WayIn(BaseModel):
     """An address that lets somebody in once. It is said only here."""
 

@@ -11,13 +11,14 @@ from blueprints import edit
 from blueprints.tenants import Wanted, link_for, make
 from idp.accounts.people import administrators
 from idp.accounts.roles import operations_of
+from idp.events.changes import decide_domain
 from idp.tenancy.scope import tenant_scope
 from web.api.answers import answer
 from web.api.calls import Calls
 from web.api.documents import row_of
 from web.api.objects import told
 from web.api.refusals import NoSuchThing
-from web.api.schemas import NewTenant, Sent, WayIn
+from web.api.schemas import Acted, NewTenant, Sent, WayIn
 from web.oauth import site_of
 from web.resources import RESOURCES
 
@@ -28,6 +29,12 @@ class TenantDomains(Sent):
     """By which hosts it is reached."""
 
     domains: list[str] = say(max_length=100, examples=[["login.example.com", "*.login.example.com"]])
+
+
+class AskedDomain(Sent):
+    """A host name that the tenant asks for."""
+
+    domain: str = say(min_length=1, max_length=253, examples=["login.example.com"])
 
 
 class Administrator(Sent):
@@ -67,6 +74,18 @@ def change_domains(request: HttpRequest, key: str, body: TenantDomains) -> HttpR
     return told(RESOURCES["tenants"], row.name)
 
 
+@calls.add("POST", "/{any:key}/domains/approve", needs="tenants.edit", name="approve-domain", answers={200: Acted})
+def approve_domain(request: HttpRequest, key: str, body: AskedDomain) -> HttpResponse:
+    """Lets a host name that the tenant asks for lead to it: whoever opens it then meets this tenant."""
+    return _decided(request, key, body.domain, approve=True)
+
+
+@calls.add("POST", "/{any:key}/domains/refuse", needs="tenants.edit", name="refuse-domain", answers={200: Acted})
+def refuse_domain(request: HttpRequest, key: str, body: AskedDomain) -> HttpResponse:
+    """Takes away a host name that the tenant asks for."""
+    return _decided(request, key, body.domain, approve=False)
+
+
 @calls.add("GET", "/{any:key}/administrators", needs="tenants.see", name="list-administrators", answers={200: Administrators})
 def list_administrators(request: HttpRequest, key: str) -> HttpResponse:
     """Who can be led back into it."""
@@ -88,6 +107,11 @@ def make_link(request: HttpRequest, key: str, body: Administrator) -> HttpRespon
 
 
 router = calls.router
+
+
+def _decided(request: HttpRequest, key: str, name: str, *, approve: bool) -> HttpResponse:
+    with tenant_scope(_row(key)):
+        return answer({"changed": decide_domain(name, approve=approve, by=request.auth.username)})  # type: ignore[attr-defined]
 
 
 def _row(key: str) -> Any:

@@ -13,9 +13,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from blueprints import edit
-from idp.accounts.roles import operations_of, require_domains
+from idp.accounts.roles import operations_of
 from idp.tenancy.hosts import host_name
 from idp.tenancy.scope import current_tenant
+from idp.tenancy.tenants import asked_for, leads_to
 from web.console.frame import Page, see, show
 from web.console.history import history
 from web.headers import policy
@@ -36,7 +37,6 @@ def branding(request: HttpRequest) -> HttpResponse:
         etag = request.POST.get("etag", "")
         if not errors:
             person: Any = request.person  # type: ignore[attr-defined]
-            require_domains(person, said["domains"])
             try:
                 saved = edit.save("tenant", said, by=person.username, expect=etag, new=False, rights=operations_of(person))
             except edit.Refused as refused:
@@ -59,6 +59,7 @@ def branding(request: HttpRequest) -> HttpResponse:
         "may_edit": request.may("branding.edit"),  # type: ignore[attr-defined]
         "host": request.get_host(),
         "logo_url": known.document["logo"],
+        "waiting": asked_for(current_tenant()),
         "history": history(request, {"area": "tenant", "target": current_tenant().name}),
     }
     response = show(request, "console/branding.html", title=_("Branding and domains"), status=status, **context)
@@ -131,7 +132,9 @@ def _logo(request: HttpRequest, known: str) -> tuple[str, str]:
 
 
 def _leads_here(request: HttpRequest, domains: list[str]) -> bool:
-    """Whether the address bar of whoever saves this still leads to this tenant afterwards."""
+    """Return whether the address bar of whoever saves this still leads to this tenant afterwards."""
+    if not request.may("tenants.edit"):  # type: ignore[attr-defined]
+        domains = [each for each in domains if each in leads_to(current_tenant())]
     name = host_name(request.get_host()) or ""
     labels = name.split(".")
     return name in settings.DEFAULT_HOSTS or any(

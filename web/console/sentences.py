@@ -73,6 +73,8 @@ _SAID = {
     "scope.deleted": gettext_noop("{who} deleted the scope {what}"),
     "tenant.created": gettext_noop("{who} made the tenant {what}"),
     "tenant.changed": gettext_noop("{who} changed the tenant {what}"),
+    "tenant.domain_approved": gettext_noop("{who} approved a domain of the tenant {what}"),
+    "tenant.domain_refused": gettext_noop("{who} refused a domain of the tenant {what}"),
     "mail.changed": gettext_noop("{who} worded the mail {what} anew"),
     "mail.deleted": gettext_noop("{who} went back to the shipped wording of the mail {what}"),
     "secret.set": gettext_noop("{who} set the secret {what}"),

@@ -10,6 +10,7 @@ from blueprints import edit
 from blueprints.tenants import Wanted, link_for, make
 from idp.accounts.people import administrators
 from idp.accounts.roles import operations_of
+from idp.events.changes import decide_domain
 from idp.tenancy.scope import tenant_scope
 from web.console.frame import Page, see, show
 from web.console.history import history_elsewhere
@@ -68,6 +69,18 @@ def tenant(request: HttpRequest, name: str) -> HttpResponse:
     return show(request, "console/tenants_one.html", title=told["title"], status=400 if errors else 200, **context)
 
 
+def domain(request: HttpRequest, name: str) -> HttpResponse:
+    """Approves or refuses a host name that this tenant asks for."""
+    row = TENANTS.one(name)
+    asked, approve = request.POST.get("domain", ""), request.POST.get("decision") == "approve"
+    if row is None or asked not in TENANTS.told(row)["asked"]:
+        raise Http404
+    with tenant_scope(row):
+        decide_domain(asked, approve=approve, by=request.person.username)  # type: ignore[attr-defined]
+    told = _("%(domain)s leads to %(name)s now.") if approve else _("%(name)s does not get %(domain)s.")
+    return see(request, reverse("console:tenant", args=[row.name]), told % {"domain": asked, "name": row.name})
+
+
 def link(request: HttpRequest, name: str) -> HttpResponse:
     """Another one-time link for an administrator of this tenant."""
     row = TENANTS.one(name)
@@ -97,5 +110,6 @@ def _link(request: HttpRequest, name: str, username: str, domain: str, token: st
 PAGES = (
     Page("tenants/new", new, "tenant-new", see="tenants.edit", do="tenants.edit"),
     Page("tenants/one/<slug:name>", tenant, "tenant", see="tenants.see", do="tenants.edit"),
+    Page("tenants/domain/<slug:name>", domain, "tenant-domain", see="", do="tenants.edit"),
     Page("tenants/link/<slug:name>", link, "tenant-link", see="", do="tenants.edit"),
 )

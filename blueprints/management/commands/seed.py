@@ -56,14 +56,14 @@ class Command(BaseCommand):
             raise CommandError(f"There is a tenant {name} already, and seed changes no tenant that is there; name another with --tenant.")
         try:
             slug(name)
-            tenants.check_domains(name, [domain])
+            tenants.check_domains(name, [domain], tells=True)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
         shipped = settings.BASE_DIR / "blueprints" / "default" / "10-tenant.yaml"
         variables = [f"tenant={name}", f"title={name.capitalize()}"]
         call_command("blueprint", "apply", str(shipped), name=f"seed-{name}", var=variables, stdout=_Quiet())
         with tenant_scope(Tenant(name=name)):
-            return change_tenant(by=BY, domains=[domain])
+            return change_tenant(by=BY, domains=[domain], approved=True)
 
     def _fill(self, seed: Seed, issuer: str) -> None:
         people.fill(seed)

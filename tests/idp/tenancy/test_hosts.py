@@ -15,8 +15,8 @@ from idp.tenancy.tenants import save_tenant, set_domains
 def domains(tenants: dict[str, Tenant], settings: Any) -> Callable[[str], str | None]:
     """Both tenants with names that overlap, and a default one with a wildcard of the operator's; answers a name's tenant."""
     save_tenant("default", title="Foyer")
-    set_domains(tenants["acme"], ["acme.test", "*.acme.test", "shared.example", "*.deep.example"])
-    set_domains(tenants["other"], ["login.acme.test", "*.example", "*.very.deep.example"])
+    set_domains(tenants["acme"], ["acme.test", "*.acme.test", "shared.example", "*.deep.example"], approved=True)
+    set_domains(tenants["other"], ["login.acme.test", "*.example", "*.very.deep.example"], approved=True)
     settings.DEFAULT_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]", "foyer.example", "*.foyer.example"})
 
     def tenant_of(name: str) -> str | None:

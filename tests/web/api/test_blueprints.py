@@ -91,7 +91,7 @@ def test_no_way_up(program: Programs) -> None:
 def test_the_installations_owner_looks_after_tenants(tenants: dict[str, Tenant], program: Programs) -> None:
     """On the default tenant's host, and nowhere else, its owner lists and makes tenants, and may name others in a blueprint."""
     default = Tenant.objects.get_or_create(name="default", defaults={"title": "Foyer"})[0]
-    Domain.objects.get_or_create(name="default.test", tenant=default)
+    Domain.objects.get_or_create(name="default.test", tenant=default, approved=True)
     with tenant_scope(default):
         owner = Program(mint("owner", BOTH, "default.test"), "default.test")
         admin = Program(mint("admin", BOTH, "default.test"), "default.test")
@@ -113,7 +113,7 @@ def test_the_installations_owner_looks_after_tenants(tenants: dict[str, Tenant],
 def test_a_tenant_is_led_back_into(tenants: dict[str, Tenant], program: Programs) -> None:
     """Its administrators are named, one gets another link, and its domains are mended, by the installation's owner alone."""
     default = Tenant.objects.get_or_create(name="default", defaults={"title": "Foyer"})[0]
-    Domain.objects.get_or_create(name="default.test", tenant=default)
+    Domain.objects.get_or_create(name="default.test", tenant=default, approved=True)
     with tenant_scope(default):
         owner = Program(mint("owner", BOTH, "default.test"), "default.test")
         admin = Program(mint("admin", BOTH, "default.test"), "default.test")

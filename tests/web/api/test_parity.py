@@ -58,6 +58,7 @@ OPERATIONS = {
     "tenant-new": "make-tenant",
     "tenant": "list-administrators patch-tenant",
     "tenant-link": "make-tenant-link",
+    "tenant-domain": "approve-domain refuse-domain",
 }
 
 

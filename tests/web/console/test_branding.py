@@ -7,6 +7,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from blueprints import edit
+from idp.events.changes import decide_domain
 from idp.events.models import Event
 from idp.tenancy.models import Domain, Tenant
 from tests.kit import Door
@@ -46,6 +47,8 @@ def test_everything_is_saved_and_seen_by_whoever_signs_in(acme: Tenant, door: Ca
     assert (tenant.title, tenant.accent, tenant.networks, tenant.mail_from) == ("Acme GmbH", "#0f766e", ["10.0.0.0/8"], "login@acme.test")
     assert tenant.logo.startswith("data:image/png;base64,iVBOR")
     assert set(tenant.domains.values_list("name", flat=True)) == {"acme.test", "*.acme.test", "login.acme.example"}
+    assert door("login.acme.example").get("/device").status_code == 404, "until it is approved"
+    decide_domain("login.acme.example", approve=True, by="test")
     seen = door("login.acme.example").page("/device").text
     assert "Acme GmbH" in seen
     assert "#0f766e" in seen
@@ -66,7 +69,7 @@ def test_everything_is_saved_and_seen_by_whoever_signs_in(acme: Tenant, door: Ca
         ({"networks": "10.0.0.0/99"}, "Nothing was saved"),
         ({"mail_from": "no address"}, "Enter a valid email address."),
         ({"domains": "acme.test\nnot a host"}, "is no host name"),
-        ({"domains": "acme.test\nother.test"}, "leads to the tenant other already"),
+        ({"domains": "acme.test\nother.test"}, "belongs to another tenant"),
         ({"domains": "acme.test\nlocalhost"}, "belongs to the default tenant"),
         ({"domains": "elsewhere.example"}, "You are on acme.test"),
         ({"domains": ""}, "You are on acme.test"),

@@ -253,7 +253,7 @@ def here(live: LiveServer, settings: Any, tenants: dict[str, Tenant]) -> dict[st
     """Acme at localhost and other at 127.0.0.1, names that every program can resolve: the hosts with their ports."""
     settings.DEFAULT_HOSTS = []
     for name, host in (("acme", "localhost"), ("other", "127.0.0.1")):
-        set_domains(tenants[name], [f"{name}.test", host])
+        set_domains(tenants[name], [f"{name}.test", host], approved=True)
     return {"acme": f"localhost:{live.port}", "other": f"127.0.0.1:{live.port}"}
 
 

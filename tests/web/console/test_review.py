@@ -130,7 +130,7 @@ def test_a_draft_that_is_no_flow(acme: Tenant, door: Callable[..., Door], docume
 
 def test_no_tenant_takes_the_visitors_of_another(acme: Tenant, other: Tenant, door: Callable[..., Door]) -> None:
     """The form of the console refuses what the API refuses; the installation's owner may, on the page of that tenant."""
-    Domain.objects.create(tenant=other, name="*.shops.test")
+    Domain.objects.create(tenant=other, name="*.shops.test", approved=True)
     admin, path = signed_in(door, "admin"), "/console/branding/"
     etag = re.search(r'name="etag" value="(\w+)"', text(admin, path))
     assert etag

@@ -66,5 +66,5 @@ class Command(BaseCommand):
 
 def _address(tenant: Any) -> str:
     """The tenant's first exact domain over TLS; the default tenant without one is on this machine."""
-    exact = tenant.domains.exclude(name__startswith="*").order_by("name").first()
+    exact = tenant.domains.filter(approved=True).exclude(name__startswith="*").order_by("name").first()
     return f"https://{exact.name}" if exact else f"http://localhost:{settings.PORT}"

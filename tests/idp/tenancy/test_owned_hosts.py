@@ -1,0 +1,141 @@
+"""One owner of a host name: FOYER_HOSTS counts like rows of the default tenant, and a new name leads nowhere until it is approved."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from blueprints.apply import apply
+from idp.events.models import Event
+from idp.tenancy.hosts import find_tenant
+from idp.tenancy.models import Domain, Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.kit import Door
+from tests.web.api.conftest import Program, mint
+from tests.web.console.kit import installed, posted, signed_in, text
+
+Doors = Callable[..., Door]
+MINE = ["acme.test", "*.acme.test"]
+
+
+@pytest.fixture(autouse=True)
+def foyer_hosts(settings: Any) -> None:
+    """As an operator documents it: one exact name, one wildcard."""
+    settings.DEFAULT_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]", "foyer.test", "*.foyer.test"})
+
+
+@pytest.fixture
+def owner(tenants: dict[str, Tenant]) -> Program:
+    """A program of the owner of the installation, on the default tenant's host."""
+    with tenant_scope(installed()):
+        return Program(mint("owner", host="localhost"), "localhost")
+
+
+@pytest.mark.parametrize("domain", ["login.foyer.test", "*.eu.foyer.test", "*.foyer.test", "foyer.test", "*.test", "a.b.foyer.test"])
+@pytest.mark.parametrize("role", ["owner", "admin"])
+def test_no_tenant_takes_a_host_of_the_default_tenant(acme: Tenant, door: Doors, role: str, domain: str) -> None:
+    """By branding page, API, and a blueprint that is sent: neither one below a wildcard of FOYER_HOSTS nor one above its names."""
+    person, wanted = Program(mint(role)), [*MINE, domain]
+    assert person("PATCH", "branding", {"domains": wanted}).status_code in (403, 409)
+    sent = {"text": f"tenant: acme\ndomains: [acme.test, '*.acme.test', '{domain}']\n"}
+    assert person("POST", "blueprints/plan", sent).status_code in (400, 403)
+    assert person("POST", "blueprints/apply", sent).status_code in (400, 403)
+    form = {"title": "Acme", "accent": "#4f46e5", "networks": "", "mail_from": "", "domains": "\n".join(wanted)}
+    browser = signed_in(door, role)
+    form["etag"] = text(browser, "/console/branding/").split('name="etag" value="')[1].partition('"')[0]
+    assert browser.http.post("/console/branding/", form).status_code in (400, 403)
+    assert sorted(Domain.objects.filter(tenant=acme).values_list("name", flat=True)) == sorted(MINE)
+
+
+def test_an_equal_name_is_nobodys_but_the_default_tenants(
+    owner: Program, tenants: dict[str, Tenant], write_blueprint: Callable[..., Path]
+) -> None:
+    """Not even the installation gives it away by mistake: a file and the owner are told."""
+    for name in ("foyer.test", "*.foyer.test"):
+        assert owner("PATCH", "tenants/acme", {"domains": ["acme.test", name]}).status_code == 409
+        with pytest.raises(Exception, match="belongs to the default tenant"):
+            apply([write_blueprint(f"tenant: acme\ndomains: ['{name}']\n")])
+    Domain.objects.create(tenant=tenants["acme"], name="*.foyer.test", approved=True)
+    found = find_tenant("x.foyer.test")
+    assert found is not None
+    assert found.name == "default", "a row that was there before leads nowhere"
+
+
+def test_the_owner_may_give_one_below(owner: Program, tenants: dict[str, Tenant]) -> None:
+    """It leads there at once."""
+    assert owner("PATCH", "tenants/acme", {"domains": ["acme.test", "acme.foyer.test"]}).status_code == 200
+    assert find_tenant("acme.foyer.test") == tenants["acme"]
+
+
+def test_a_new_name_waits_for_the_owner(acme: Tenant, owner: Program, door: Doors) -> None:
+    """It leads nowhere, the branding page says that it waits, the owner sees it and decides; each decision is an event."""
+    person = Program(mint("admin"))
+    assert person("PATCH", "branding", {"domains": [*MINE, "login.acme.example", "*.acme.example"]}).status_code == 200
+    assert person.get("branding/domains") == {"approved": ["*.acme.test", "acme.test"], "waiting": ["*.acme.example", "login.acme.example"]}
+    assert find_tenant("login.acme.example") is None
+    assert door("login.acme.example").get("/sign-in").status_code == 404
+    page = text(signed_in(door, "admin"), "/console/branding/")
+    assert "Waiting for approval" in page
+    assert [row["asked"] for row in owner.get("tenants/")["rows"] if row["name"] == "acme"] == [["*.acme.example", "login.acme.example"]]
+    chief = signed_in(door, "owner", "localhost")
+    assert "login.acme.example" in text(chief, "/console/tenants/")
+    assert "Approve login.acme.example" in text(chief, "/console/tenants/one/acme")
+    posted(chief, "/console/tenants/domain/acme", {"domain": "login.acme.example", "decision": "approve"})
+    assert find_tenant("login.acme.example") == acme
+    assert owner("POST", "tenants/acme/domains/refuse", {"domain": "*.acme.example"}).json() == {"changed": True}
+    assert owner("POST", "tenants/acme/domains/refuse", {"domain": "login.acme.example"}).json() == {"changed": False}
+    assert not Domain.objects.filter(name="*.acme.example").exists()
+    kinds = list(Event.objects.order_by("pk").filter(kind__startswith="tenant.domain").values_list("kind", "actor"))
+    assert kinds == [("tenant.domain_approved", "alice"), ("tenant.domain_refused", "owner")]
+
+
+def test_nobody_else_decides(acme: Tenant, door: Doors) -> None:
+    """Neither the tenant's own owner nor an administrator of the default tenant."""
+    Domain.objects.create(tenant=acme, name="login.acme.example")
+    assert Program(mint("owner"))("POST", "tenants/acme/domains/approve", {"domain": "login.acme.example"}).status_code == 403
+    with tenant_scope(installed()):
+        deputy = Program(mint("admin", host="localhost"), "localhost")
+    assert deputy("POST", "tenants/acme/domains/approve", {"domain": "login.acme.example"}).status_code == 403
+    assert find_tenant("login.acme.example") is None
+
+
+def test_what_waits_is_kept_and_can_be_given_up(acme: Tenant, owner: Program) -> None:
+    """Another list by the owner leaves it waiting, another one by its tenant without it takes it back."""
+    person = Program(mint("admin"))
+    person("PATCH", "branding", {"domains": [*MINE, "login.acme.example"]})
+    assert owner("PATCH", "tenants/acme", {"domains": ["acme.test", "acme.example"]}).status_code == 200
+    assert person.get("branding/domains") == {"approved": ["acme.example", "acme.test"], "waiting": ["login.acme.example"]}
+    person("PATCH", "branding", {"domains": ["acme.test", "acme.example"]})
+    assert person.get("branding/domains") == {"approved": ["acme.example", "acme.test"], "waiting": []}
+
+
+def test_a_file_of_the_installation_approves_what_it_names(acme: Tenant, write_blueprint: Callable[..., Path]) -> None:
+    """Also what was only asked for, and then there is nothing left to do."""
+    Program(mint("admin"))("PATCH", "branding", {"domains": [*MINE, "login.acme.example"]})
+    file = write_blueprint("tenant: acme\ndomains: [acme.test, '*.acme.test', login.acme.example]\n")
+    assert apply([file]).counts["update"] == 1
+    assert find_tenant("login.acme.example") == acme
+    assert apply([file]).counts["update"] == 0
+
+
+def test_what_waits_is_no_door_to_stand_in(acme: Tenant, door: Doors, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody takes away the name they are on for one that leads nowhere yet, and no link leads to such a name."""
+    browser = signed_in(door, "admin")
+    form = {"title": "Acme", "accent": "#4f46e5", "networks": "", "mail_from": "", "domains": "*.test"}
+    form["etag"] = text(browser, "/console/branding/").split('name="etag" value="')[1].partition('"')[0]
+    assert "You are on acme.test" in posted(browser, "/console/branding/", form, status=400)
+    Domain.objects.filter(tenant=acme).delete()
+    Domain.objects.create(tenant=acme, name="aaa.acme.example")
+    call_command("person", "recovery-link", "alice", "--tenant", "acme")
+    assert "aaa.acme.example" not in capsys.readouterr().out
+
+
+def test_names_of_other_tenants_are_not_told(acme: Tenant, owner: Program) -> None:
+    """To a tenant it belongs to another one; the owner of the installation reads which."""
+    Domain.objects.create(tenant=Tenant.objects.get(name="other"), name="login.globex.test")
+    told = Program(mint("admin"))("PATCH", "branding", {"domains": [*MINE, "login.globex.test"]}).content.decode()
+    assert "belongs to another tenant" in told
+    assert "other already" not in told
+    assert "leads to the tenant other already" in owner("PATCH", "tenants/acme", {"domains": ["login.globex.test"]}).content.decode()
