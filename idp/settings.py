@@ -23,6 +23,7 @@ DEMO = env.flag("FOYER_DEMO", default=True)
 REDIS_URL = env.redis_url()
 SMTP = env.smtp()
 MAIL_FROM = env.mail_from()
+MAILS_PER_DAY = env.number("FOYER_MAILS_PER_DAY", 1000, 1)
 DATABASES = {"default": env.database(DATA)}
 SQLITE = env.sqlite_file(DATA)  # None with PostgreSQL
 GEOIP = env.text("FOYER_GEOIP")

@@ -32,13 +32,13 @@ class TenantKind(Kind):
         return {**{column: getattr(fresh, column) for column in _COLUMNS}, "domains": []}
 
     def difference(self, change: Change) -> list[KeyChange]:
-        """For somebody who may approve host names, those that only wait for it are not there yet."""
-        keys, domains = super().difference(change), change.given.get("domains")
-        if domains is None or change.before is None or not change.may("tenants.edit"):
+        """For somebody who may approve host names and senders, those that only wait for it are not there yet."""
+        keys, row = super().difference(change), tenants.by_name(change.name)
+        if row is None or not change.may("tenants.edit"):
             return keys
-        approved = tenants.leads_to(current_tenant())
-        others = [key for key in keys if key.key != "domains"]
-        return others if approved == domains else [*others, KeyChange("domains", approved, domains)]
+        said, approved = change.given, {"domains": tenants.leads_to(row), "mail_from": row.mail_from if row.mail_granted else ""}
+        others = [key for key in keys if key.key not in approved]
+        return others + [KeyChange(key, old, said[key]) for key, old in approved.items() if key in said and said[key] != old]
 
     def prepare(self, change: Change, secret: str | None) -> None:
         tenants.checked(Tenant(**{"name": change.name, "title": change.name, **_columns(change)}))

@@ -15,12 +15,14 @@ from idp.tenancy.tenants import asked_for, by_name, decide_on_domain, leads_to, 
 def change_tenant(*, by: str, domains: Iterable[str] | None = None, approved: bool = False, **values: object) -> Tenant:
     """Makes the tenant in scope, or changes it; writes nothing when all is so already. Raises ValidationError.
 
-    ``approved``: whether ``domains`` are said by somebody who may approve them.
+    ``approved``: whether ``domains`` and ``mail_from`` are said by somebody who may approve them.
     """
     name = current_tenant().name
     old = by_name(name)
-    tenant = save_tenant(name, **values)
     changed = sorted(key for key, value in values.items() if old is None or getattr(old, key) != value)
+    if "mail_from" in values and (approved or "mail_from" in changed):
+        values["mail_granted"] = approved
+    tenant = save_tenant(name, **values)
     if domains is not None and (wanted := set(domains)) != {*leads_to(tenant), *(() if approved else asked_for(tenant))}:
         set_domains(tenant, wanted, approved=approved)
         changed.append("domains")

@@ -6,7 +6,7 @@ import re
 import smtplib
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.utils import format_datetime, formataddr
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,12 @@ from django.utils.encoding import punycode
 from idp.outbox.deliver import NotDelivered, Parcel, Refused, post
 from idp.outbox.models import MailTemplate
 from idp.outbox.wording import FACE, Template, one_line, shipped
+from idp.ratelimit.budgets import Budget, Exhausted, Spend, charge
 from idp.tenancy.scope import current_tenant
+from idp.tenancy.tenants import may_send_from
 
 KIND = "mail"
+PER_PERSON = Budget("mail.person", 3, timedelta(hours=1))
 _ENHANCED = re.compile(rb"\A\d\.\d{1,3}\.\d{1,3}\b")  # RFC 3463
 
 log = logging.getLogger(__name__)
@@ -32,11 +35,23 @@ class WrongWords(Exception):
     """A mail is sent with exactly the words that its shipped template uses."""
 
 
+class TooManyMails(Exception):
+    """So many mails went to this person, or from this tenant, that another one waits. Try again later."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(self.__doc__)
+        self.until = until
+
+
 def send(name: str, to: str, words: Mapping[str, str], *, good_for: timedelta | None = None) -> str:
-    """Owes the mail ``name`` to the address ``to``, in the caller's transaction; answers the key. Raises ValidationError."""
+    """Owe the mail ``name`` to the address ``to``, in the caller's transaction, and return the key.
+
+    Raise ValidationError, or TooManyMails: three an hour to one address, and ``MAILS_PER_DAY`` from one tenant.
+    """
     validate_email(to)
     if {*words} != shipped()[name].words - FACE or not all(type(value) is str for value in words.values()):
         raise WrongWords(f"{name}: {', '.join(sorted(words))}")
+    _charge(to)
     return post(KIND, {"name": name, "to": to, "words": dict(words)}, good_for=good_for)
 
 
@@ -78,7 +93,8 @@ def _message(parcel: Parcel) -> EmailMultiAlternatives:
     owner, template = current_tenant(), _template(str(parcel.payload["name"]))
     face = {"tenant": owner.title, "accent": owner.accent, "accent_text": owner.accent_text}
     mail = template.filled({**parcel.payload["words"], **face})
-    local, _, domain = (owner.mail_from or settings.MAIL_FROM).rpartition("@")
+    own = owner.mail_from if may_send_from(owner) else ""
+    local, _, domain = (own or settings.MAIL_FROM).rpartition("@")
     sender = formataddr((_in_header(owner.title), f"{local}@{punycode(domain)}"))
     headers = {
         "Message-ID": f"<{parcel.key}@{punycode(domain)}>",
@@ -86,6 +102,9 @@ def _message(parcel: Parcel) -> EmailMultiAlternatives:
         "Auto-Submitted": "auto-generated",  # RFC 3834: nobody's holiday notice answers
     }
     message = EmailMultiAlternatives(_in_header(mail.subject), mail.text, sender, [parcel.payload["to"]], headers=headers)
+    if owner.mail_from and not own:
+        local, _, domain = owner.mail_from.rpartition("@")
+        message.reply_to = [f"{local}@{punycode(domain)}"]
     if mail.html:
         message.attach_alternative(mail.html, "text/html")
     return message
@@ -97,8 +116,20 @@ def _in_header(text: str) -> str:
 
 
 def _template(name: str) -> Template:
-    own = MailTemplate.objects.filter(name=name).first()
-    return own.template if own else shipped()[name]
+    """Return the tenant's own wording, unless it was stored when less was refused and might give a link away."""
+    own, original = MailTemplate.objects.filter(name=name).first(), shipped()[name]
+    if own and own.template.problems(original.words):
+        log.warning("mail.wording_refused", extra={"mail": name})
+        return original
+    return own.template if own else original
+
+
+def _charge(to: str) -> None:
+    """Count a mail against its recipient and its tenant; raise TooManyMails."""
+    per_day = Budget("mail.tenant", settings.MAILS_PER_DAY, timedelta(days=1))
+    charged = charge([Spend(PER_PERSON, to.casefold()), Spend(per_day, str(current_tenant().pk))])
+    if isinstance(charged, Exhausted):
+        raise TooManyMails(charged.until)
 
 
 def _send(message: EmailMultiAlternatives, server: dict[str, Any]) -> None:

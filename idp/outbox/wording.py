@@ -11,10 +11,11 @@ from functools import lru_cache
 from html import escape
 from pathlib import Path
 
+from idp.outbox import markup
+
 FOLDER = Path(__file__).parent / "templates" / "mail"
 FACE = frozenset({"tenant", "accent", "accent_text"})  # in every mail: the tenant's title and colours
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
-_WORD = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,21 @@ class Template:
     @property
     def words(self) -> frozenset[str]:
         """What the caller must say, and the tenant's face."""
-        return FACE.union(_WORD.findall(f"{self.subject}\n{self.text}\n{self.html}"))
+        return FACE.union(markup.WORD.findall(f"{self.subject}\n{self.text}\n{self.html}"))
 
     def problems(self, words: Collection[str]) -> dict[str, list[str]]:
         """What is wrong with the wording, by part, where only these words exist."""
         found = {part: _problems(getattr(self, part), words) for part in ("subject", "text", "html")}
         if _BREAKS.search(self.subject):
             found["subject"].append("A subject is one line.")
+        said = {part: markup.WORD.findall(getattr(self, part)) for part in found}
+        if markup.LINK in said["subject"]:
+            found["subject"].append("{{ link }} stands in no subject: whoever sees a list of mails reads it.")
+        if markup.LINK in words and markup.LINK not in said["text"]:
+            found["text"].append("The mail is sent for the sake of {{ link }}: say it in the text.")
+        if not markup.stands_by_itself(self.text):
+            found["text"].append("{{ link }} stands by itself, with a space or a line before it.")
+        found["html"] += markup.problems(self.html)
         return {part: messages for part, messages in found.items() if messages}
 
     def filled(self, values: Mapping[str, str]) -> "Template":
@@ -58,17 +67,17 @@ def one_line(text: str) -> str:
 
 def _problems(text: str, words: Collection[str]) -> list[str]:
     messages = []
-    for word in sorted({*_WORD.findall(text)} - {*words}):
+    for word in sorted({*markup.WORD.findall(text)} - {*words}):
         near = difflib.get_close_matches(word, words, n=1)
         hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(words))}."
         messages.append(f"There is no word {word}. {hint}")
-    if re.search(r"\{\{|\{%", _WORD.sub("", text)):
+    if re.search(r"\{\{|\{%", markup.WORD.sub("", text)):
         messages.append("Only {{ word }} has a meaning here: no tags, no filters.")
     return messages
 
 
 def _fill(text: str, values: Mapping[str, str]) -> str:
-    return _WORD.sub(lambda match: values.get(match[1], ""), text)
+    return markup.WORD.sub(lambda match: values.get(match[1], ""), text)
 
 
 def _read(name: str, ending: str) -> str:

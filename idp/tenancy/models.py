@@ -28,7 +28,10 @@ def current_tenant_id() -> int:
 
 
 class Tenant(models.Model):
-    """One customer of the installation, with its own people, applications, flows and face."""
+    """One customer of the installation, with its own people, applications, flows and face.
+
+    ``mail_granted``: whoever looks after the installation said ``mail_from``, so that it may be at any domain.
+    """
 
     name = models.CharField(max_length=50, unique=True, validators=[slug])
     title = models.CharField(max_length=100)
@@ -36,6 +39,7 @@ class Tenant(models.Model):
     accent = models.CharField(max_length=7, default="#4f46e5", validators=[colour])
     networks = models.JSONField(default=list, blank=True)
     mail_from = models.EmailField(blank=True, default="")
+    mail_granted = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = models.Manager()

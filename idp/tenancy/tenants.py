@@ -65,6 +65,13 @@ def asked_for(tenant: Tenant) -> list[str]:
     return sorted(tenant.domains.filter(approved=False).values_list("name", flat=True))
 
 
+def may_send_from(tenant: Tenant) -> bool:
+    """Return whether mails may come from the ``mail_from`` of this tenant: it was granted, or is at one of its own host names."""
+    domain = tenant.mail_from.rpartition("@")[2].lower()
+    names = [*leads_to(tenant), *(settings.DEFAULT_HOSTS if tenant.name == DEFAULT else ())]
+    return bool(domain) and (tenant.mail_granted or any(domain == each or _covers(each, domain) for each in names))
+
+
 def check_domains(name: str, domains: Iterable[str], *, tells: bool) -> None:
     """Raise ValidationError for what is no host name, and for one that leads to another tenant than ``name``.
 

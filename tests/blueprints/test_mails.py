@@ -52,10 +52,10 @@ def test_only_what_is_said_changes(acme: Tenant, write_blueprint: Write) -> None
     ("text", "where", "said"),
     [
         ("mail: recovery\nsubject: S\ntext: '{{ nam }}'\n", "5:1: text", "There is no word nam. Did you mean name?"),
-        ("mail: recovery\nsubject: S\ntext: T\nhtml: '{% load x %}'\n", "6:1: html", "no tags, no filters"),
-        ("mail: recovery\nsubject: \"S\\nBcc: evaluator@evil.test\"\ntext: T\n", "4:1: subject", "one line"),
+        ("mail: recovery\nsubject: S\ntext: 'T {{ link }}'\nhtml: '{% load x %}'\n", "6:1: html", "no tags, no filters"),
+        ("mail: recovery\nsubject: \"S\\nBcc: evaluator@evil.test\"\ntext: 'T {{ link }}'\n", "4:1: subject", "one line"),
         ("mail: recovery\nsubject: S\n", "3:1: text", "blank"),
-        ("mail: recovry\nsubject: S\ntext: T\n", "3:1: mail", "There is no mail recovry. There are: recovery."),
+        ("mail: recovry\nsubject: S\ntext: 'T {{ link }}'\n", "3:1: mail", "There is no mail recovry. There are: recovery."),
         ("mail: recovery\nsubjct: S\n", "4:1: subjct", "Did you mean subject?"),
     ],
 )  # fmt: skip

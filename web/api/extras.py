@@ -59,7 +59,7 @@ def way_in(request: HttpRequest, key: str) -> HttpResponse:
     return answer({"recovery_url": request.build_absolute_uri(reverse("recover", args=[token]))})
 
 
-@_PEOPLE.add("POST", "/{any:key}/recovery-mail", needs="people.help", name="mail-recovery-link", answers={200: say.Acted}, fails=(409,))
+@_PEOPLE.add("POST", "/{any:key}/recovery-mail", needs="people.help", name="mail-recovery-link", answers={200: say.Acted}, fails=(409, 429))
 def mail_way_in(request: HttpRequest, key: str) -> HttpResponse:
     """The same link, sent to the person's own address and said nowhere else."""
     recovery.mail_link(_let_in(request, key), request.build_absolute_uri("/").rstrip("/"), by=request.auth.username)  # type: ignore[attr-defined]

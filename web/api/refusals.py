@@ -1,8 +1,10 @@
 """What an administrator's program is told when something cannot be: one table from the exceptions of the domain to answers."""
 
+from math import ceil
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from ninja import NinjaAPI
 from pydantic import BaseModel
 
@@ -17,6 +19,7 @@ from idp.accounts.roles import NotAllowed, OwnPassword
 from idp.listing import BadWish
 from idp.oauth.clients import NotRenewed
 from idp.oauth.errors import InsufficientScope, InvalidToken, MissingToken, OAuthError
+from idp.outbox.mail import TooManyMails
 from web.api.preconditions import Failed, Wanted
 from web.api.problems import BadBody, problem
 from web.api.schemas import Problem, Refusal
@@ -33,6 +36,7 @@ MEANING: dict[int, str] = {
     412: "It is not, or no longer, as the precondition says.",
     413: "The body is too large.",
     415: "The body is not application/json.",
+    429: "So many of these came lately that another one waits; `Retry-After` says how long.",
     428: "It exists already, and no precondition says that you have seen it.",
 }
 BODY = (400, 408, 413, 415)
@@ -85,6 +89,7 @@ def listen(api: NinjaAPI) -> None:
     for kind in _SIMPLE:
         api.add_exception_handler(kind, _simple)
     api.add_exception_handler(OAuthError, _token)
+    api.add_exception_handler(TooManyMails, _later)
     api.add_exception_handler(Invalid, _invalid)
     api.add_exception_handler(Refused, _refused)
     api.add_exception_handler(RefusedFlow, _refused)
@@ -116,6 +121,12 @@ def _refused(request: HttpRequest, error: Any) -> HttpResponse:
 def _simple(request: HttpRequest, error: Any) -> HttpResponse:
     status, code = _SIMPLE[type(error)]
     return problem(status, code, str(error) or str(type(error).__doc__))
+
+
+def _later(request: HttpRequest, error: Any) -> HttpResponse:
+    """RFC 6585 section 4: with the seconds to wait."""
+    wait: Any = {"Retry_After": str(max(1, ceil((error.until - timezone.now()).total_seconds())))}
+    return problem(429, "too_many_requests", str(error), **wait)
 
 
 def _token(request: HttpRequest, error: Any) -> HttpResponse:

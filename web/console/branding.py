@@ -16,7 +16,7 @@ from blueprints import edit
 from idp.accounts.roles import operations_of
 from idp.tenancy.hosts import host_name
 from idp.tenancy.scope import current_tenant
-from idp.tenancy.tenants import asked_for, leads_to
+from idp.tenancy.tenants import asked_for, leads_to, may_send_from
 from web.console.frame import Page, see, show
 from web.console.history import history
 from web.headers import policy
@@ -60,6 +60,7 @@ def branding(request: HttpRequest) -> HttpResponse:
         "host": request.get_host(),
         "logo_url": known.document["logo"],
         "waiting": asked_for(current_tenant()),
+        "replies_only": bool(known.document["mail_from"]) and not may_send_from(current_tenant()),
         "history": history(request, {"area": "tenant", "target": current_tenant().name}),
     }
     response = show(request, "console/branding.html", title=_("Branding and domains"), status=status, **context)

@@ -13,6 +13,7 @@ from idp.accounts.people import by_username
 from idp.accounts.roles import NotAllowed, require_over, require_to_let_in
 from idp.events.feed import Wanted, recent
 from idp.listing import Listing, Wish
+from idp.outbox.mail import TooManyMails
 from web.console.frame import Page, by_htmx, see, show
 from web.console.lists import url_of
 from web.console.sentences import told
@@ -65,6 +66,8 @@ def mail(request: HttpRequest, key: str) -> HttpResponse:
         recovery.mail_link(person, request.build_absolute_uri("/").rstrip("/"), by=request.person.username)  # type: ignore[attr-defined]
     except recovery.NoAddress:
         return _back(request, person, _("%(name)s has no mail address: make a link and hand it over.") % {"name": person.username})
+    except TooManyMails as refused:
+        return _back(request, person, str(refused))
     return _back(request, person, _("The link is on its way to %(address)s.") % {"address": person.email})
 
 

@@ -83,8 +83,8 @@ def test_what_is_rolled_back_is_not_sent(acme: Tenant, mail_server: MailServer) 
 
 def test_two_tenants_each_with_sender_and_wording(tenants: dict[str, Tenant], mail_server: MailServer) -> None:
     """Side by side in one process; without HTML the mail is plain text."""
-    save_tenant("acme", mail_from="login@acme.example")
-    save_tenant("other", mail_from="hello@other.example", title="Other, Inc.")
+    save_tenant("acme", mail_from="login@acme.example", mail_granted=True)
+    save_tenant("other", mail_from="hello@other.example", mail_granted=True, title="Other, Inc.")
     with tenant_scope(tenants["other"]):
         mail.save_template("recovery", subject="{{ tenant }}: back in", text="{{ name }} > {{link}} {{ minutes }}")
     for name in tenants:
@@ -135,7 +135,9 @@ HOSTILE = [
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_of_people(acme: Tenant, mail_server: MailServer, name: str) -> None:
     """CVE-2026-42849: a name is one line of text: no header, no recipient, no markup, no word of the template."""
-    mail.save_template("recovery", subject="For {{ name }}", text="Hello {{ name }}!", html='<p title="{{ name }}">{{ name }}</p>')
+    mail.save_template(
+        "recovery", subject="For {{ name }}", text="Hello {{ name }}! {{ link }}", html='<p title="{{ name }}">{{ name }}</p>'
+    )
     arrived = deliver(mail_server, name=name)
     message = arrived.message
     shown = one_line(name)
@@ -143,7 +145,7 @@ def test_hostile_names_of_people(acme: Tenant, mail_server: MailServer, name: st
     assert set(message.keys()) <= HEADERS
     assert message["Subject"] == f"For {in_header(name)}"
     assert message["From"] == "Acme <foyer@localhost>"
-    assert arrived.part().strip() == f"Hello {shown}!"
+    assert arrived.part().strip() == f"Hello {shown}! {LINK}"
     html = arrived.part("html")
     assert html.count("<") == 2
     assert html.count('"') == 2
@@ -178,7 +180,7 @@ def test_what_is_no_address(acme: Tenant, to: str) -> None:
 
 def test_addresses_beyond_ascii(acme: Tenant, mail_server: MailServer) -> None:
     """Domains are sent as the servers of this world read them."""
-    acme.mail_from = "login@bücher.example"
+    acme.mail_from, acme.mail_granted = "login@bücher.example", True
     mail.send("recovery", "alice@bücher.example", WORDS)
     assert deliver_due() == 1
     (arrived,) = mail_server.mails

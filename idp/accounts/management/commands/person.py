@@ -9,6 +9,7 @@ from idp.accounts import credentials
 from idp.accounts.models import Person
 from idp.accounts.people import by_username
 from idp.accounts.recovery import NoAddress, mail_link, make_link
+from idp.outbox.mail import TooManyMails
 from idp.tenancy import tenants
 from idp.tenancy.models import DEFAULT
 from idp.tenancy.scope import tenant_scope
@@ -61,6 +62,8 @@ class Command(BaseCommand):
             mail_link(person, site, by=_BY)
         except NoAddress:
             raise CommandError(f"{person} has no mail address; without --mail the link is printed.") from None
+        except TooManyMails as refused:
+            raise CommandError(str(refused)) from None
         self.stdout.write(f"A link is on its way to {person.email}.")
 
 

@@ -1,0 +1,131 @@
+"""What the HTML of a mail may be: plain markup that loads nothing, where a recovery link stands in no address but its own.
+
+The names of elements and attributes that may stand are listed, and nothing else may: mail programs read HTML each in their own way.
+"""
+
+import re
+from collections.abc import Collection, Iterator
+from html import unescape
+from html.parser import HTMLParser
+
+LINK = "link"
+WORD = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+# A link stands by itself: what is before it could otherwise be an address that takes it along.
+_BY_ITSELF = re.compile(r"(?:(?<!\S)|(?<=(?<!\S)[<(\[\"'«“]))\{\{\s*link\s*\}\}(?=[>)\]\"'»”.,;:!?\s]|\Z)")
+_OF_LINK = re.compile(r"\{\{\s*link\s*\}\}")
+# fmt: off
+_INLINE = {"a", "abbr", "b", "code", "em", "font", "i", "kbd", "s", "small", "span", "strong", "sub", "sup", "u"}
+_BLOCKS = {
+    "address", "article", "blockquote", "body", "br", "caption", "center", "col", "colgroup", "dd", "div", "dl", "dt", "footer", "h1", "h2",
+    "h3", "h4", "h5", "h6", "head", "header", "hr", "html", "img", "li", "main", "meta", "ol", "p", "pre", "section", "style", "table",
+    "tbody", "td", "tfoot", "th", "thead", "title", "tr", "ul",
+}
+_ATTRIBUTES = {
+    "align", "alt", "background", "bgcolor", "border", "cellpadding", "cellspacing", "charset", "class", "color", "colspan", "content",
+    "dir", "face", "height", "href", "id", "lang", "name", "rel", "role", "rowspan", "scope", "size", "span", "src", "start", "style",
+    "target", "title", "type", "valign", "width",
+}
+# fmt: on
+_COLOURS = {"accent", "accent_text"}
+_CSS = re.compile(r"url\s*\(|image-set|image\s*\(|imageloader|src\s*\(|import|expression|behavior|binding|\\|/\*|<", re.IGNORECASE)
+_PICTURE = re.compile(r"\A(data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]*|cid:[\w.@+-]+)\Z")
+_ADDRESS = re.compile(r"\A((https?://|mailto:)[^\s{}]*|#[^\s{}]*)\Z")
+_UNQUOTED = re.compile(r"=\s*[^\s\"'>]*\{\{")
+
+
+def stands_by_itself(text: str) -> bool:
+    """Return whether each ``{{ link }}`` of a plain text is an address of its own."""
+    return len(_OF_LINK.findall(text)) == len(_BY_ITSELF.findall(text))
+
+
+def problems(html: str) -> list[str]:
+    """Return what is wrong with the HTML of a mail, each thing once."""
+    reader = _Reader()
+    reader.feed(html)
+    reader.close()
+    text = "".join(reader.text)
+    if len(_OF_LINK.findall(html)) != reader.links + len(_OF_LINK.findall(text)) or not stands_by_itself(text):
+        reader.found.append('{{ link }} stands by itself: as text, or as the whole of a href, like <a href="{{ link }}">.')
+    return list(dict.fromkeys(reader.found))
+
+
+class _Reader(HTMLParser):
+    """Collects what is wrong, the text as people read it, and how often the link is the whole of an address."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=False)
+        self.found: list[str] = []
+        self.text: list[str] = []
+        self.links = 0
+        self._style = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in _INLINE:
+            self.text.append("\n")
+        self._style = tag == "style"
+        if tag not in _INLINE | _BLOCKS:
+            self.found.append(f"The element {tag[:30]} cannot stand in a mail.")
+        if _UNQUOTED.search(self.get_starttag_text() or ""):
+            self.found.append("A word in an attribute stands in quotes.")
+        if len({name for name, _value in attrs}) != len(attrs):
+            self.found.append(f"An attribute of {tag[:30]} stands twice.")
+        for name, value in attrs:
+            self.found += self._attribute(tag, name, value or "")
+
+    def _attribute(self, tag: str, name: str, value: str) -> Iterator[str]:
+        words = WORD.findall(value)
+        if name not in _ATTRIBUTES and not name.startswith("aria-"):
+            yield f"The attribute {name[:30]} cannot stand in a mail."
+        elif name == "href" and tag == "a" and _OF_LINK.fullmatch(value.strip()):
+            self.links += 1
+        elif name == "href" and (tag != "a" or not _ADDRESS.match(value.strip())):
+            yield "A href is {{ link }} and nothing else, or an https: or mailto: address without words, of an element a."
+        elif name in ("src", "background") and not _PICTURE.match(value.strip()):
+            yield f"{name} is a picture inside the mail (data: or cid:); nothing is loaded from elsewhere."
+        elif name == "style":
+            yield from _css(value, words)
+        elif LINK in words and name != "href":
+            yield "{{ link }} stands in a href or as text, in no other attribute."
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self._style = False
+
+    def handle_endtag(self, tag: str) -> None:
+        self._style = False
+        if tag not in _INLINE:
+            self.text.append("\n")
+
+    def handle_data(self, data: str) -> None:
+        if self._style:
+            self.found += _css(data, WORD.findall(data))
+        elif "<" in data:
+            self.found.append("A < that begins no element is written &lt;.")
+        else:
+            self.text.append(data)
+
+    def handle_entityref(self, name: str) -> None:
+        self.text.append(unescape(f"&{name};"))
+
+    def handle_charref(self, name: str) -> None:
+        self.text.append(unescape(f"&#{name};"))
+
+    def handle_comment(self, data: str) -> None:
+        self.found.append("A comment cannot stand in a mail: some mail programs read it.")
+
+    def handle_decl(self, decl: str) -> None:
+        if decl.strip().lower() != "doctype html":
+            self.found.append("Only <!doctype html> can stand before a mail.")
+
+    def unknown_decl(self, data: str) -> None:
+        self.found.append("Only <!doctype html> can stand before a mail.")
+
+    def handle_pi(self, data: str) -> None:
+        self.found.append("Only <!doctype html> can stand before a mail.")
+
+
+def _css(text: str, words: Collection[str]) -> Iterator[str]:
+    if _CSS.search(text):
+        yield "Styles load nothing: no url(), no @import, no comments and no backslashes."
+    if {*words} - _COLOURS:
+        yield "Of the words only accent and accent_text stand in styles."
