@@ -19,6 +19,7 @@ from blueprints.plan import Plan, Tell, make_plan, secret_name
 from blueprints.read import BadBlueprint, Problem, Sent
 from flows.versions import RefusedFlow
 from idp.accounts.many import LastAdministrator
+from idp.accounts.roles import SHARED_SECRETS
 from idp.events.bus import publish
 from idp.sealing import mac, new_token
 from idp.tenancy import tenants
@@ -142,7 +143,7 @@ def _value(change: Change, generated: Mapping[tuple[str, str], str]) -> str:
     said = _said(change)
     if isinstance(said, str):
         return said
-    return generated.get((change.tenant, said.name)) or secrets.value_of(said.name) or ""
+    return generated.get((change.tenant, said.name)) or secrets.value_of(said.name, shared=change.may(SHARED_SECRETS)) or ""
 
 
 def _said(change: Change) -> Any:

@@ -146,7 +146,7 @@ def _compared(located: Located) -> Change:
     change.before = kind.current([located.name]).get(located.name)
     problems = [
         *missing_references([located]),
-        *decide(Plan("", "", 0), kind, change, There({}, {}, secrets.reader())),
+        *decide(Plan("", "", 0), kind, change, There({}, {}, secrets.reader(shared=False))),
         *(located.problem(path, text) for _, path, text in kind.clashes([change])),
     ]
     if problems:

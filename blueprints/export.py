@@ -25,18 +25,21 @@ class NoSuchFlow(Exception):
     """There is no live flow with this name."""
 
 
-def export(*, flow: str = "", without: Collection[str] = ()) -> str:
-    """The tenant in scope as YAML, without these kinds; or one ``flow`` with the flows that are in it. Raises NoSuchFlow."""
+def export(*, flow: str = "", without: Collection[str] = (), compare: bool = False) -> str:
+    """Return the tenant in scope as YAML, without these kinds; or one ``flow`` with the flows that are in it. Raise NoSuchFlow.
+
+    ``compare``: the name of a secret may tell that it is the one that is stored; for the command line, not for a person who might guess.
+    """
     if flow:
         owner = current_tenant().name
         return emit([*([{"tenant": owner}] if owner != DEFAULT else []), *_one_flow(flow)])
     head = f"# The tenant {current_tenant().name}. Secrets are named, not told.\n"
-    return head + emit(_everything(without))
+    return head + emit(_everything(without, compare))
 
 
-def _everything(without: Collection[str]) -> Iterator[dict[str, Any]]:
+def _everything(without: Collection[str], compare: bool) -> Iterator[dict[str, Any]]:
     owned = {(row.kind, row.name): row.keys.get("$secret", {}) for row in Owned.objects.filter(kind__in=("person", "application"))}
-    look_up = secrets.reader()
+    look_up = secrets.reader(shared=compare)
     for kind in KINDS.values():
         if kind.name == "flow":
             yield from _flows()
@@ -44,7 +47,7 @@ def _everything(without: Collection[str]) -> Iterator[dict[str, Any]]:
             current = kind.current(None)
             for name in sorted(current):
                 keys = {"": name, **current[name]}
-                yield _document(kind.name, keys, _secret(kind.name, keys, owned.get((kind.name, name), {}), look_up))
+                yield _document(kind.name, keys, _secret(kind.name, keys, owned.get((kind.name, name), {}), look_up, compare))
 
 
 def _document(kind: str, keys: Mapping[str, Any], secret: Secret | None) -> dict[str, Any]:
@@ -61,14 +64,16 @@ def _document(kind: str, keys: Mapping[str, Any], secret: Secret | None) -> dict
     return dict(in_order_of(DOCUMENTS[kind], {kind: keys[""], **nested}))
 
 
-def _secret(kind: str, keys: Mapping[str, Any], applied: Mapping[str, Any], look_up: Callable[[str], str | None]) -> Secret | None:
+def _secret(
+    kind: str, keys: Mapping[str, Any], applied: Mapping[str, Any], look_up: Callable[[str], str | None], compare: bool
+) -> Secret | None:
     """The name under which it was applied, as long as it is that secret; an application that needs one gets one that is free."""
     if applied.get("name") and applied.get("state") == keys.get("$secret"):
         return Secret(applied["name"])
     if kind != "application" or keys["type"] != "confidential":
         return None
     name, number = f"{keys['']}-client-secret", 1
-    while (value := look_up(name)) is not None and not secret_is(keys[""], value):
+    while (value := look_up(name)) is not None and not (compare and secret_is(keys[""], value)):
         number += 1
         name = f"{keys['']}-client-secret-{number}"
     return Secret(name)

@@ -5,6 +5,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 from django.core.exceptions import ValidationError
@@ -21,12 +22,15 @@ from blueprints.read import BadBlueprint, Located, Problem, Sent, read
 from blueprints.tags import Secret
 from flows.document import FlowDocument
 from flows.versions import RefusedFlow, live_parts, prepare
+from idp.accounts.roles import SHARED_SECRETS
+from idp.ratelimit.budgets import Budget, Exhausted, Spend, charge, give_back
 from idp.sealing import mac
 from idp.tenancy import tenants
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 
 Tell = Callable[[str], object]
+_COMPARED = Budget("blueprint.secret", 20, timedelta(hours=1))
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,8 @@ def _compare(plan: Plan, documents: list[Located], prune: bool) -> list[Problem]
         return problems
     fresh = {each.name: each.document for each in ordered if each.kind == "flow"}
     rows = {(row.kind, row.name): row for row in Owned.objects.all()}
-    there = There(rows, {**live_parts(), **fresh} if fresh else {}, secrets.reader())
+    value_of = secrets.reader(shared=all(SHARED_SECRETS in each.rights for each in documents))
+    there = There(rows, {**live_parts(), **fresh} if fresh else {}, value_of)
     for kind in KINDS.values():
         changes: list[Change] = []
         wanted = [each for each in ordered if each.kind == kind.name]
@@ -208,11 +213,25 @@ def _secret(plan: Plan, kind: Kind, change: Change, there: There) -> str | None:
         return None
     if not value:
         return None
-    if stored and ((kept.get("mac"), kept.get("state")) == (seal["mac"], stored) or kind.secret_matches(change, value)):
+    applied = (kept.get("mac"), kept.get("state")) == (seal["mac"], stored)
+    if stored and _is_stored(kind, change, value, applied):
         change.given["$secret"] = seal
         return None
     change.keys.append(KeyChange(kind.secret_key, HIDDEN if stored else None, str(said) if isinstance(said, Secret) else HIDDEN))
     return value
+
+
+def _is_stored(kind: Kind, change: Change, value: str, applied: bool) -> bool:
+    """Return whether this is the stored secret. A person is told so a few times only, else each plan would be a guess that costs nothing:
+    after twenty wrong ones within an hour any counts as another secret.
+    """
+    if change.may(SHARED_SECRETS):
+        return applied or kind.secret_matches(change, value)
+    receipts = charge([Spend(_COMPARED, f"{change.kind} {change.name}")])
+    if isinstance(receipts, Exhausted) or not (applied or kind.secret_matches(change, value)):
+        return False
+    give_back(receipts)
+    return True
 
 
 def secret_name(said: object) -> str:

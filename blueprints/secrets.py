@@ -19,30 +19,31 @@ class BadSecret(Exception):
     """A secret, or a file of ``FOYER_SECRETS``, cannot be used."""
 
 
-def value_of(name: str) -> str | None:
-    """The secret of the tenant in scope with this name; None where there is none.
+def value_of(name: str, *, shared: bool) -> str | None:
+    """Return the secret of the tenant in scope with this name; None where there is none.
 
-    A file comes first, without its last line break: that of the tenant's own folder, else one that all tenants share.
+    A file comes first, without its last line break: that of the tenant's own folder, else with ``shared`` one that lies beside these
+    folders. It may belong to anything in the installation, so no person reads it by naming it.
     """
-    return reader()(name)
+    return reader(shared=shared)(name)
 
 
-def reader() -> Callable[[str], str | None]:
-    """:func:`value_of` for many names: what was entered is read once, when it is first asked for."""
+def reader(*, shared: bool) -> Callable[[str], str | None]:
+    """Return :func:`value_of` for many names: what was entered is read once, when it is first asked for."""
     entered = cache(lambda: dict(Secret.objects.values_list("name", "value")))
 
     def value_of(name: str) -> str | None:
-        found = _in_folder(name)
+        found = _in_folder(name, shared)
         return found if found is not None else entered().get(name)
 
     return value_of
 
 
-def _in_folder(name: str) -> str | None:
+def _in_folder(name: str, shared: bool) -> str | None:
     if settings.SECRETS:
         folder = Path(settings.SECRETS)
         try:
-            for file in (folder / current_tenant().name / name, folder / name):
+            for file in (folder / current_tenant().name / name, *([folder / name] if shared else [])):
                 if file.is_file():
                     return _read(file)
         except (OSError, ValueError):

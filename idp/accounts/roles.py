@@ -70,7 +70,8 @@ def allowed() -> dict[str, frozenset[str]]:
     return {row[0]: frozenset(role for role, mark in zip(head, row[1:], strict=True) if mark == "x") for row in rows}
 
 
-EVERYTHING = frozenset(allowed())  # what the installation itself may do, by its files and commands
+SHARED_SECRETS = "secrets.shared"  # the files of FOYER_SECRETS that are no tenant's own: no role has it
+EVERYTHING = frozenset({*allowed(), SHARED_SECRETS})  # what the installation itself may do, by its files and commands
 
 
 def may(person: Person | None, operation: str) -> bool:

@@ -31,13 +31,13 @@ def test_set_list_remove_without_showing(tenants: dict[str, Tenant], monkeypatch
     printed += run(monkeypatch, "list", "--tenant", "acme")
     assert printed == "Kept smtp.\nsmtp\n"
     with tenant_scope(tenants["acme"]):
-        assert value_of("smtp") == VALUE
+        assert value_of("smtp", shared=False) == VALUE
     with tenant_scope(tenants["other"]):
-        assert value_of("smtp") is None
+        assert value_of("smtp", shared=False) is None
     assert run(monkeypatch, "list", "--tenant", "other") == ""
     run(monkeypatch, "set", "smtp", "--tenant", "acme", entered="another\n")
     with tenant_scope(tenants["acme"]):
-        assert value_of("smtp") == "another"
+        assert value_of("smtp", shared=False) == "another"
     assert run(monkeypatch, "remove", "smtp", "--tenant", "acme") == "Removed smtp.\n"
     with pytest.raises(CommandError, match="There is no secret smtp"):
         run(monkeypatch, "remove", "smtp", "--tenant", "acme")

@@ -92,7 +92,7 @@ class Command(BaseCommand):
         without = ["person" for each in options["without"] if each == "people"]
         with _scope(options["tenant"]):
             try:
-                self.stdout.write(export(flow=options["flow"], without=without), ending="")
+                self.stdout.write(export(flow=options["flow"], without=without, compare=True), ending="")
             except NoSuchFlow:
                 raise CommandError(f"The tenant {options['tenant']} has no live flow {options['flow']}.") from None
 

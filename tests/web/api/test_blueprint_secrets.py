@@ -30,7 +30,7 @@ def test_entered_used_and_forgotten(program: Programs, acme: Tenant) -> None:
     assert admin("POST", "blueprints/apply", {"text": TEXT}).status_code == 200
     assert Application.objects.get(name="shop").secret_hash == digest(VALUE)
     assert admin("PUT", "blueprint-secrets/shop.client", {"value": "another value of it"}).status_code == 204
-    assert (value_of("shop.client"), Secret.objects.get().set_by) == ("another value of it", "admin")
+    assert (value_of("shop.client", shared=False), Secret.objects.get().set_by) == ("another value of it", "admin")
     assert admin.get("blueprint-secrets/") == {"names": ["shop.client"]}
     assert admin("GET", "blueprint-secrets/shop.client").status_code == 405
     paths = ("blueprint-secrets/", "blueprints/export", "blueprints/drift", "applications/shop", "owned/", "events/?size=200")
@@ -78,7 +78,7 @@ def test_roles(program: Programs, acme: Tenant) -> None:
         assert acting("DELETE", "blueprint-secrets/shop").status_code == 403
     reader = program("admin", "openid foyer:read")
     assert reader("PUT", "blueprint-secrets/shop", {"value": "mine"}).json()["error"] == "insufficient_scope"
-    assert value_of("shop") == VALUE
+    assert value_of("shop", shared=False) == VALUE
 
 
 def test_the_neighbours_are_not_there(program: Programs, acme: Tenant, other: Tenant) -> None:
@@ -88,6 +88,6 @@ def test_the_neighbours_are_not_there(program: Programs, acme: Tenant, other: Te
     assert admin.get("blueprint-secrets/") == {"names": []}
     assert admin("DELETE", "blueprint-secrets/shop").status_code == 404
     assert admin("PUT", "blueprint-secrets/shop", {"value": "ours"}).status_code == 204
-    assert value_of("shop") == "ours"
+    assert value_of("shop", shared=False) == "ours"
     with tenant_scope(other):
-        assert value_of("shop") == VALUE
+        assert value_of("shop", shared=False) == VALUE
