@@ -40,6 +40,14 @@ def flag(name: str, default: bool) -> bool:
     raise ImproperlyConfigured(f"{name} must be on or off, not {value!r}.")
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches what listens on this address; of a name only ``localhost`` is known."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def number(name: str, default: int, low: int = 0, high: int = 2**31) -> int:
     """A whole number between ``low`` and ``high``."""
     value = text(name, str(default))

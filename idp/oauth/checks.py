@@ -1,12 +1,32 @@
-"""Rows that today's rules about the product's own scopes would refuse, and that were stored before there were such rules."""
+"""Rows that an operator should know of: the demo application in public, and what today's rules about scopes would refuse."""
 
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Tags, Warning, register
 from django.db import DatabaseError
 
-from idp.oauth.models import Application, Scope
+from idp.oauth.models import DEMO, Application, Scope
 from idp.oauth.scopes import administrative, is_reserved
+
+
+@register(Tags.database)
+def demo(app_configs: Any, **options: Any) -> list[CheckMessage]:
+    """Warn of the demo application where others than this machine can use it, and nobody said that it shall be there."""
+    if settings.DEMO or settings.ON_THIS_MACHINE:
+        return []
+    try:
+        rows = list(Application.unscoped.filter(client_id=DEMO, is_active=True).select_related("tenant"))
+    except DatabaseError:
+        return []  # no tables yet
+    return [
+        Warning(
+            f"The demo application is active in tenant {row.tenant}, and everybody knows its client id.",
+            hint="Deactivate or delete it, or set FOYER_DEMO=on if it shall be there.",
+            id="foyer.W015",
+        )
+        for row in rows
+    ]
 
 
 @register(Tags.database)

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.utils.module_loading import import_string
 
-from idp import embedded, env, files
+from idp import embedded, files
 
 
 class Command(BaseCommand):
@@ -17,4 +17,4 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         embedded.refuse_a_second()
         files.prepare()
-        import_string("web.server.serve")(env.text("FOYER_BIND", "127.0.0.1"), settings.PORT)
+        import_string("web.server.serve")(settings.BIND, settings.PORT)
