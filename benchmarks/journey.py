@@ -87,11 +87,11 @@ async def _decide(client: Client, number: int, user_code: str, decision: str) ->
     seen, secret = begun.json(), begun.json().get("secret", "")
     url = seen.get("url", "")
     headers = {"Authorization": f"Run {secret}"}
-    while seen.get("kind") == "ask":
+    while seen.get("kind") in ("ask", "continue"):
         step = seen["step"]
-        seen = (await client.send("POST", url, json={"step": step, "answer": answers[step]}, headers=headers)).json()
-    if "kind" not in seen:
-        raise SystemExit(f"the run broke off: {seen}")
+        seen = (await client.send("POST", url, json={"step": step, "answer": answers.get(step, {})}, headers=headers)).json()
+    if seen.get("kind") not in ("last", "finished", "leave", "denied"):
+        raise TimeoutError(f"the run broke off: {seen}")
 
 
 async def _redeem(client: Client, journey: Journey, pause: float) -> None:
@@ -110,11 +110,12 @@ async def _redeem(client: Client, journey: Journey, pause: float) -> None:
         await asyncio.sleep(pause)
 
 
-async def walk_all(urls: list[str], numbers: range, *, host: str, at_once: int) -> list[Journey]:
-    """Walk them all, so many at the same time."""
+async def walk_all(urls: list[str], numbers: range, *, host: str, at_once: int, over: float = 0) -> list[Journey]:
+    """Walk them all, so many at the same time, and begin them evenly within ``over`` seconds."""
     places = asyncio.Semaphore(at_once)
 
     async def one(number: int) -> Journey:
+        await asyncio.sleep(over * (number - numbers.start) / len(numbers))
         async with places:
             return await walk(urls, number, host=host)
 

@@ -39,9 +39,11 @@ def keep_secret_key() -> None:
         settings.SECRET_KEY = env.keep_secret_key(Path(settings.DATA), settings.SECRET_KEY)
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder that only its owner may enter; one that is there stays as it is."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+def make_folder(folder: Path, mode: int = 0o700) -> None:
+    """Make a folder with this mode, whatever the umask; one that is there stays as it is."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(mode)
 
 
 def narrow(database: Path) -> None:

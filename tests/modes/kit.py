@@ -28,9 +28,9 @@ _TITLE = re.compile(r"<h1[^>]*>(.*?)</h1>", re.DOTALL)
 
 
 class Cluster:
-    """Everything that ``make cluster`` starts, on free ports and an empty folder."""
+    """Everything that ``make cluster`` starts, on free ports and an empty folder. ``more``: further variables."""
 
-    def __init__(self) -> None:
+    def __init__(self, **more: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="foyer-cluster-"))
         self.folder.chmod(0o711)
         self.port = _two_free_ports()
@@ -41,6 +41,7 @@ class Cluster:
             "FOYER_ADMIN_PASSWORD": "admin-password-1",
             "FOYER_HOSTS": HOST,
             "FOYER_LOG": "json",
+            **more,
         }
         self.log = self.folder / "said.log"
         with open(self.log, "wb") as file:

@@ -29,7 +29,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # they look at this process's settings; each part checks its own
 
     def handle(self, *args: Any, **options: Any) -> None:
-        settings.DATA.mkdir(mode=0o711, parents=True, exist_ok=True)  # the servers' own user enters its folder in it
+        files.make_folder(settings.DATA, 0o711)  # the servers' own user enters its folder in it
         files.keep_secret_key()
         with ExitStack() as ends, _until_interrupted():
             try:

@@ -1,0 +1,113 @@
+"""Journeys through two web processes, a worker, PostgreSQL and Redis while each of them is killed; the ledger must balance.
+
+Exits with 1 unless no approval was lost, none was redeemed twice and none was turned round, and the events tell the same story.
+``python -m benchmarks.faults [JOURNEYS]``: so many for each fault, 10 without a number.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from hashlib import sha256
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "idp.settings")
+
+from benchmarks.journey import Journey, people, walk_all
+from benchmarks.product import ROOT
+from tests.modes.kit import HOST, Cluster
+
+AT_ONCE = 8
+MOST = 200  # journeys of one fault
+OVER_SECONDS = 8
+AFTER_SECONDS = 2
+AWAY_SECONDS = 8
+TOLD = {"approved": "device.approved", "denied": "device.denied", "redeemed": "device.redeemed"}
+
+
+def kill(cluster: Cluster, part: str) -> None:
+    """Kill one part as the kernel does when memory runs out, and wait until it was started again."""
+    cluster.again(part, cluster.kill(part))
+
+
+def away(cluster: Cluster, part: str) -> None:
+    """Stop one part, so that it neither answers nor refuses, and let it go on."""
+    os.kill(pid := cluster.pid(part), signal.SIGSTOP)
+    time.sleep(AWAY_SECONDS)
+    os.kill(pid, signal.SIGCONT)
+
+
+def nothing(cluster: Cluster) -> None:
+    """Break nothing, for comparison."""
+
+
+FAULTS: dict[str, Callable[[Cluster], None]] = {
+    "none": nothing,
+    "kill -9 of a web process": partial(kill, part="web 1"),
+    "kill -9 of the worker": partial(kill, part="worker"),
+    "kill -9 of beat": partial(kill, part="beat"),
+    "kill -9 of PostgreSQL": partial(kill, part="postgres"),
+    "kill -9 of Redis": partial(kill, part="redis"),
+    f"Redis stopped for {AWAY_SECONDS} s": partial(away, part="redis"),
+}
+
+
+def main(count: int) -> int:
+    """Print one table; return the exit code."""
+    cluster = Cluster(FOYER_TRUSTED_PROXIES="127.0.0.1")
+    try:
+        file = cluster.folder / "people.yaml"
+        file.write_text(people(count * len(FAULTS)))
+        command = [sys.executable, "manage.py", "blueprint", "apply", str(file)]
+        subprocess.run(command, cwd=ROOT, env=cluster.environment(cluster.pid("beat")), check=True, capture_output=True)
+        print("| fault | journeys | lost | doubled | turned round | events differ | gave up | requests repeated | seconds |")
+        print(f"|{' --- |' * 9}")
+        wrong = 0
+        for number, (name, fault) in enumerate(FAULTS.items()):
+            begun = time.monotonic()
+            ended = asyncio.run(_under(cluster, range(number * count, (number + 1) * count), fault))
+            found = sum((_judge(cluster, journey) for journey in ended), Counter[str]())
+            columns = [found[each] for each in ("lost", "doubled", "turned", "differ", "gave up")]
+            wrong += sum(columns)
+            repeated = sum(journey.faults for journey in ended)
+            print("|", " | ".join(map(str, [name, len(ended), *columns, repeated, round(time.monotonic() - begun)])), "|", flush=True)
+        return 1 if wrong else 0
+    finally:
+        cluster.close()
+
+
+async def _under(cluster: Cluster, numbers: range, fault: Callable[[Cluster], None]) -> list[Journey]:
+    """Walk these journeys while the fault happens."""
+
+    async def break_it() -> None:
+        await asyncio.sleep(AFTER_SECONDS)
+        await asyncio.to_thread(fault, cluster)
+
+    walked, _ = await asyncio.gather(walk_all(list(cluster.webs), numbers, host=HOST, at_once=AT_ONCE, over=OVER_SECONDS), break_it())
+    return walked
+
+
+def _judge(cluster: Cluster, journey: Journey) -> Counter[str]:
+    """Compare what a journey's client saw with the row and the events of its device."""
+    found = Counter[str]()
+    hashed = sha256(journey.device_code.encode()).hexdigest()
+    rows = cluster.sql("SELECT id, state FROM devices_devicecode WHERE device_code_hash = %s", hashed)
+    if not rows or not journey.decision:
+        return Counter(["gave up"])
+    [(pk, state)] = rows
+    told = Counter(kind for (kind,) in cluster.sql("SELECT kind FROM events_event WHERE topic = %s", f"device:{pk}"))
+    approved, tokens = journey.decision == "approve", "tokens" in journey.answers
+    found["lost"] = int(approved and not (tokens and journey.used))
+    found["doubled"] = int(told["device.redeemed"] > 1 or told["device.approved"] + told["device.denied"] > 1)
+    found["turned"] = int(approved == (state == "denied") or (tokens and not approved))
+    expected = {"device.approved", "device.redeemed"} if state == "redeemed" else {TOLD.get(state, "")}
+    found["differ"] = int({kind for kind in told if kind in TOLD.values()} != expected or told["device.started"] != 1)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main(min(int(sys.argv[1]) if len(sys.argv) > 1 else 10, MOST)))
