@@ -253,6 +253,9 @@ def second_factors(scene: Scene) -> Iterator[tuple[str, Person]]:
     yield "home-app", person
     scene.clock.shift(timedelta(minutes=11))
     person.press("Change how you sign in")
+    person.sees("Enter the code")
+    person.fill("Code", code(0, secret))
+    person.press("Continue")
     person.sees("Is it still you?")
     yield "reauthenticate", person
     person.fill("Password", "wrong")
@@ -267,6 +270,13 @@ def second_factors(scene: Scene) -> Iterator[tuple[str, Person]]:
     person.press("I have saved them")
     person.reads("10 left")
     yield "home-second-factors", person
+    person.press("Change: Password")
+    person.sees("Change your password")
+    yield "own-password", person
+    person.press("Keep it")
+    person.press("Sign out everywhere else")
+    yield "sign-out-everywhere", person
+    person.press("Back")
     person.press("Remove: Authenticator app")
     person.sees("Remove your authenticator app?")
     yield "remove", person
