@@ -6,6 +6,7 @@ that knows it. An evaluation error comes back as a value that is truthy, so noth
 
 import difflib
 import ipaddress
+import json
 import re
 import unicodedata
 from collections.abc import Set
@@ -18,7 +19,8 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from flows.bounds import faults
-from idp.words import About, Word, WordType
+from idp.sealing import Sealed
+from idp.words import OPEN, About, Word, WordType
 
 MAX_LENGTH = 2000
 LONGEST_TEXT = 4096
@@ -36,6 +38,7 @@ _TYPES: dict[WordType, Any] = {
     "duration": cel.Type.DURATION,
 }
 STEPS = "steps."
+DECISION = "decision"  # the word that the engine itself has for every step
 Local = frozenset[tuple[str, WordType]]
 
 
@@ -79,10 +82,15 @@ class Condition:
             values = {name: _load(name, about) for name in self.names}
             value = self.program.eval(data=values)
         except Exception as error:
-            raise ConditionFailed(f"{self.source!r}: {error}") from error
+            raise self._failed(error) from None
         if value.type() != cel.Type.BOOL:
-            raise ConditionFailed(f"{self.source!r}: {value.value()}")
+            raise self._failed(value.value())
         return value.value() is True, values
+
+    def _failed(self, why: object) -> ConditionFailed:
+        """An evaluator's message quotes what it stumbled over: it is passed on only where no word is private."""
+        quoted = f": {why}" if all(is_open(name) for name in self.names) else ""
+        return ConditionFailed(f"{self.source!r} could not be evaluated{quoted}")
 
 
 @lru_cache(maxsize=4096)
@@ -113,6 +121,14 @@ def compile_condition(source: str, local: Local = frozenset()) -> Condition:
     return Condition(source, names, needs, missing, program)
 
 
+def is_open(name: str) -> bool:
+    """Whether the value of a word may be kept and shown: it is about the request or the configuration, or is what became of a step."""
+    if name.startswith(STEPS):
+        return name.rpartition(".")[2] == DECISION
+    word = vocabulary().get(name)
+    return word is not None and word.about in OPEN
+
+
 @lru_cache(maxsize=1)
 def vocabulary() -> dict[str, Word]:
     """Every declared name, as ``settings.CONDITION_WORDS`` collects them."""
@@ -140,11 +156,16 @@ def _environment(local: Local) -> Any:
 
 def _load(name: str, about: About) -> Any:
     """The word's value; raises ValueError where a text in it is longer than any condition may search."""
-    value = about.steps[name.removeprefix(STEPS)] if name.startswith(STEPS) else vocabulary()[name].load(about)
+    value = _told(about.steps[name.removeprefix(STEPS)]) if name.startswith(STEPS) else vocabulary()[name].load(about)
     texts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
     if any(isinstance(text, str) and len(text) > LONGEST_TEXT for text in texts):
         raise ValueError(f"{name} is longer than {LONGEST_TEXT} characters")
     return value
+
+
+def _told(value: Any) -> Any:
+    """What a step told: sealed in the run's row, because people typed it."""
+    return json.loads(value.open()) if isinstance(value, Sealed) else value
 
 
 def _declared(found: str, declared: Set[str]) -> str | None:

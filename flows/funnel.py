@@ -55,6 +55,11 @@ class Count:
         return 0
 
 
+def under_way(flow: str) -> int:
+    """How many runs of a flow are not over."""
+    return Run.objects.filter(version__flow__name=flow, ended_at=None).count()
+
+
 def sweep(now: datetime, batch: int = 500) -> int:
     """Counts one batch of runs that are over, and deletes one of those that have expired too; answers how many rows it touched."""
     with transaction.atomic():

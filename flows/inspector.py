@@ -1,10 +1,15 @@
-"""Looks into a run for those who may: its path with the reasons, its facts with secrets left out, its timing."""
+"""Looks into a run for those who may: its path with the reasons, its facts with secrets left out, its timing.
+
+What a condition read of a person or of an answer is never shown, and of the facts about a person only what proves nothing and names nobody
+unless people may be seen. Both are decided when a run is read, so that a row that an older version wrote shows no more.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from flows.conditions import is_open
 from flows.executor import NoSuchRun
 from flows.models import Run as Row
 from flows.models import Version
@@ -15,11 +20,12 @@ from idp.events.bus import publish
 from idp.sealing import Sealed
 
 _DOTS = "•••"
+_IMPERSONAL = {"method", "methods", "at", "kind", "scopes", "application", "device", "flow"}
 
 
 @dataclass(frozen=True)
 class Passage:
-    """One box that the run came to. ``condition``: its source, whether it applied and the values that it read.
+    """One box that the run came to. ``condition``: its source, whether it applied and what it read of request and configuration.
 
     ``asked`` and ``decided``: milliseconds after the beginning, None where it was never asked or is not decided yet.
     """
@@ -49,8 +55,11 @@ class Inspection:
     facts: Mapping[str, Any]
 
 
-def inspect(identifier: str) -> Inspection:
-    """The run with this identifier; raises NoSuchRun. Whoever calls has made sure that this may be seen."""
+def inspect(identifier: str, *, people: bool) -> Inspection:
+    """The run with this identifier; raises NoSuchRun. Whoever calls has made sure that this may be seen.
+
+    ``people``: whether names and sessions may be seen too.
+    """
     row = Row.objects.select_related("version__flow").filter(identifier=identifier).first()
     if row is None:
         raise NoSuchRun(NoSuchRun.__doc__)
@@ -67,15 +76,15 @@ def inspect(identifier: str) -> Inspection:
         message=end.get("message", ""),
         at=state.at or "",
         path=tuple(_path(row, state)),
-        facts=_open_only(state.facts),
+        facts={name: _open_only(_without_a_person(name, fact, people=people)) for name, fact in state.facts.items()},
     )
 
 
-def look_into(identifier: str, *, by: str, flow: str = "") -> Inspection:
+def look_into(identifier: str, *, by: str, people: bool, flow: str = "") -> Inspection:
     """The same, and that somebody has looked is written down, because it is about a person; raises NoSuchRun, also for a run of
     another ``flow`` than the one that is named.
     """
-    found = inspect(identifier)
+    found = inspect(identifier, people=people)
     if flow and found.flow != flow:
         raise NoSuchRun(NoSuchRun.__doc__)
     publish("flow.inspected", actor=by, target=found.flow, topic=topic_of(found.run), run=found.run)
@@ -98,8 +107,21 @@ def _path(row: Row, state: State) -> list[Passage]:
         for step in [*(step for step in boxes if step in seen), *sorted(seen - boxes.keys())]:  # PostgreSQL keeps no order of keys
             asked, decided = notes["times"].get(step, (None, None))
             kind = boxes[step].drawn.stage or boxes[step].drawn.kind if step in boxes else ""
-            passages.append(Passage(step, kind, notes["decided"].get(step, "asks"), notes["read"].get(step), asked, decided))
+            passages.append(Passage(step, kind, notes["decided"].get(step, "asks"), _reason(notes["read"].get(step)), asked, decided))
     return passages
+
+
+def _reason(read: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    return read and {**read, "values": {name: value for name, value in read.get("values", {}).items() if is_open(name)}}
+
+
+def _without_a_person(name: str, fact: Any, *, people: bool) -> Any:
+    """The fact without what may not be seen. A name that nobody has is left out always: people type passwords there by mistake."""
+    if not isinstance(fact, Mapping):
+        return fact if people else _DOTS
+    if not people:
+        return {key: value if key in _IMPERSONAL else _DOTS for key, value in fact.items()}
+    return {**fact, "name": _DOTS} if name == "person" and fact.get("id") is None and fact.get("name") else fact
 
 
 def _open_only(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from flows.conditions import BadCondition, ConditionFailed
+from flows.conditions import BadCondition, ConditionFailed, is_open
 from flows.document import FlowDocument
 from flows.facts import NEVER_SEEDED, BrokenFlow
 from flows.layout import Box, Layout, TooLarge, lay_out
@@ -137,8 +137,9 @@ def _applies(box: Box, state: State, about: About) -> bool:
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """The values that a condition read, as JSON holds them."""
-    return {name: value if isinstance(value, str | int | list | dict) else str(value) for name, value in values.items()}
+    """The values that a condition read, as JSON holds them, without those of people and their answers: nobody may read these in a run."""
+    seen = {name: value for name, value in values.items() if is_open(name)}
+    return {name: value if isinstance(value, str | int | list | dict) else str(value) for name, value in seen.items()}
 
 
 def _known_before(stage: Stage, state: State) -> bool:

@@ -1,5 +1,6 @@
 """A run as stages see it, and its state as the row keeps it: JSON, never a raw answer, secrets sealed."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -101,9 +102,10 @@ class State:
         self.times.setdefault(step, [at, None])
 
     def decide(self, step: str, decision: Decision, told: Mapping[str, Any] | None = None, at: int | None = None) -> None:
-        """Notes the decision and what the step tells, and wipes what it had kept."""
+        """Notes the decision and, sealed, what the step tells, for later conditions only; wipes what it had kept."""
         self.decided[step] = decision
-        self.told[step] = {**(told or {}), "decision": decision}
+        sealed = {name: Sealed.of(json.dumps(value)) for name, value in (told or {}).items()}
+        self.told[step] = {**sealed, "decision": decision}
         if step in self.times:
             self.times[step][1] = at
         self.at, self.kept, self.held = None, {}, False

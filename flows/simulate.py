@@ -33,8 +33,8 @@ class Report:
     """What one step would do.
 
     ``decision``: asks, done, passed over, known before, entered, refused, denied, leaves, ends or broken. ``condition``: its
-    source, whether it applied, and the values that it read. ``shows``: title, description and fields of its page. ``assumed``: it
-    would have asked, and was taken to have passed.
+    source, whether it applied, what it read of request and configuration. ``shows``: title, description and fields of its
+    page. ``assumed``: it would have asked, and was taken to have passed.
     """
 
     step: str

@@ -11,19 +11,32 @@ def _asked(about: About, member: str) -> Any:
 
 
 WORDS = {
-    "request.ip": Word("string", lambda about: about.address, doc="the address that the request comes from"),
-    "request.agent": Word("string", lambda about: about.agent, doc="what the browser calls itself; anybody can send anything"),
-    "request.time": Word("timestamp", lambda about: about.now, doc='now; `request.time.getHours("Europe/Berlin")` is the hour there'),
+    "request.ip": Word("string", lambda about: about.address, doc="the address that the request comes from", about="request"),
+    "request.agent": Word(
+        "string", lambda about: about.agent, doc="what the browser calls itself; anybody can send anything", about="request"
+    ),
+    "request.time": Word(
+        "timestamp", lambda about: about.now, doc='now; `request.time.getHours("Europe/Berlin")` is the hour there', about="request"
+    ),
     "request.country": Word(
         "string",
         lambda about: about.once("country", about.address, geo.country) if about.country is None else about.country,
         doc='the country of the address, ISO 3166-1 (`"DE"`); `""` where it is not known. Needs `FOYER_GEOIP`',
+        about="request",
         missing=geo.missing,
     ),
     "request.kind": Word(
-        "string", lambda about: _asked(about, "kind") or "", needs="request", doc='what was asked for: `"device"` or `"authorize"`'
+        "string",
+        lambda about: _asked(about, "kind") or "",
+        needs="request",
+        doc='what was asked for: `"device"` or `"authorize"`',
+        about="request",
     ),
     "request.scopes": Word(
-        "list(string)", lambda about: list(_asked(about, "scopes") or []), needs="request", doc="the scopes that the application asks for"
+        "list(string)",
+        lambda about: list(_asked(about, "scopes") or []),
+        needs="request",
+        doc="the scopes that the application asks for",
+        about="request",
     ),
 }

@@ -18,6 +18,9 @@ ABSENT: Mapping[WordType, Any] = {
     "duration": timedelta(0),
 }
 """What a word of each type says where there is nothing to say."""
+Subject = Literal["person", "answer", "request", "configuration"]
+OPEN: frozenset[Subject] = frozenset({"request", "configuration"})
+"""Subjects whose values may be kept and shown as the reason of a decision; a person's data and answers never are."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,13 @@ class About:
 class Word:
     """A declared name: its CEL type, how its value is found, the fact without which it means nothing, and what it says.
 
-    ``missing``: a sentence where this installation cannot know it, else "": a flow that reads it is then not published.
+    ``about``: whose data its value is; what nobody declared counts as a person's. ``missing``: a sentence where this installation cannot
+    know it, else "": a flow that reads it is then not published.
     """
 
     type: WordType
     load: Callable[[About], Any]
     needs: str | None = None
     doc: str = ""
+    about: Subject = "person"
     missing: Callable[[], str] | None = None

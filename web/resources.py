@@ -349,7 +349,7 @@ _ALL = (
     Resource(
         RUNS,
         _("Run"),
-        "runs.see",
+        "runs.inspect",
         shown=("flow", "version", "at", "end", "started", "expires"),
         page="run",
         empty=_("Nobody is signing in."),

@@ -26,7 +26,8 @@ scopes.edit          x      x      .       .         .
 flows.see            x      x      x       .         x
 flows.edit           x      x      x       .         .
 flows.publish        x      x      x       .         .
-runs.see             x      x      x       x         x
+runs.count           x      x      x       x         x
+runs.inspect         x      x      .       x         x
 sessions.see         x      x      .       x         x
 sessions.end         x      x      .       x         .
 devices.see          x      x      .       x         x

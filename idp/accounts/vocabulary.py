@@ -79,6 +79,8 @@ WORDS = {
     "session.methods": Word(
         "list(string)", lambda about: list(_fact(about, "signed_in").get("methods", [])), doc="how they did (RFC 8176)"
     ),
-    "tenant.name": Word("string", lambda about: current_tenant().name, doc="the tenant's name"),
-    "tenant.networks": Word("list(string)", lambda about: list(current_tenant().networks), doc="the tenant's own networks"),
+    "tenant.name": Word("string", lambda about: current_tenant().name, doc="the tenant's name", about="configuration"),
+    "tenant.networks": Word(
+        "list(string)", lambda about: list(current_tenant().networks), doc="the tenant's own networks", about="configuration"
+    ),
 }

@@ -19,7 +19,7 @@ def _device(type_: WordType, read: Callable[[Waiting, About], Any], doc: str) ->
         device = about.once("device", asked, waiting) if asked else pretended(request)
         return read(device, about) if device else ABSENT[type_]
 
-    return Word(type_, load, needs="request", doc=doc)
+    return Word(type_, load, needs="request", doc=doc, about="request")
 
 
 def _same_network(device: Waiting, about: About) -> bool:

@@ -16,7 +16,7 @@ def _application(type_: WordType, read: Callable[[Application], Any], doc: str) 
         application = about.once("application", asked, find) if asked else None
         return read(application) if application else ABSENT[type_]
 
-    return Word(type_, load, needs="request", doc=doc)
+    return Word(type_, load, needs="request", doc=doc, about="configuration")
 
 
 WORDS = {

@@ -202,7 +202,7 @@ def test_each_step_says_why(acme: Tenant) -> None:
         "simulate", "connect-a-device", "--invent", "username=evaluator,groups=staff+sales", "--answer", "identification=name=evaluator"
     )
     assert "identification  done\n    learns: person\n" in said
-    assert """when "staff" in person.groups is true, with person.groups = ['sales', 'staff']""" in " ".join(said.split())
+    assert """when "staff" in person.groups is true""" in " ".join(said.split())
     assert "says: Not for staff." in said
     assert said.endswith("connect-a-device, version 2: the walk ends as denied.\n")
     invented = "username=bob,credentials=password,attributes.team=sales,role=admin"
@@ -287,7 +287,8 @@ def test_a_run_is_inspected_and_that_is_written_down(acme: Tenant, other: Tenant
     before = events("flow.inspected")
     said = flow("inspect", run.identifier)
     assert "What follows is about a person" in said
-    assert "deny: when person.username == \"bob\" is false, with person.username = 'alice'" in said
+    assert 'deny: when person.username == "bob" is false' in said
+    assert "person.username =" not in said
     assert "under way at consent" in said
     assert started.user_code not in said
     assert started.user_code.replace("-", "") not in said

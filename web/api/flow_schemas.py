@@ -110,9 +110,10 @@ class FlowCount(BaseModel):
 
 
 class FlowCounts(BaseModel):
-    """The counts of a version; runs under way are not in them yet."""
+    """The counts of a version; runs under way are not in them yet. ``under_way``: how many there are in the flow, of any version."""
 
     version: int
+    under_way: int
     steps: list[FlowCount]
 
 

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from flows import versions
 from flows.difference import difference
 from flows.document import Name
-from flows.funnel import funnel
+from flows.funnel import funnel, under_way
 from flows.inspector import look_into
 from flows.lint import Finding, lint
 from flows.listings import RUNS, VERSIONS
@@ -115,7 +115,7 @@ def list_runs(request: HttpRequest, name: str, asked: Any = Query(...)) -> HttpR
     return page(request, RUNS, asked, flow=name)
 
 
-for _view, _listing, _noun, _needs in ((list_versions, VERSIONS, "Version", "flows.see"), (list_runs, RUNS, "Run", "runs.see")):
+for _view, _listing, _noun, _needs in ((list_versions, VERSIONS, "Version", "flows.see"), (list_runs, RUNS, "Run", "runs.inspect")):
     _view.__annotations__["asked"] = wish_of(_listing, _noun, ("flow",))
     _path, _title = f"/{{slug:name}}/{_listing.name}/", f"list-{_listing.name}"
     calls.add("GET", _path, needs=_needs, name=_title, answers={200: page_of(_listing, _noun)}, fails=(400,))(_view)
@@ -180,19 +180,20 @@ def keep_walk(request: HttpRequest, name: str, body: say.KeptWalk) -> HttpRespon
     return _told(_draft(name), 201)
 
 
-@calls.add("GET", "/{slug:name}/funnel", name="count-flow", answers={200: say.FlowCounts}, fails=(400,), **_SEE)
+@calls.add("GET", "/{slug:name}/funnel", needs="runs.count", name="count-flow", answers={200: say.FlowCounts}, fails=(400,))
 def counts(request: HttpRequest, name: str, version: int | None = Query(None, ge=1, le=1_000_000)) -> HttpResponse:
-    """How many came to each step of a version, by default the live one, and what became of them."""
+    """How many came to each step of a version, by default the live one, and what became of them; how many are under way in the flow."""
     row = version_of(name, version)
     names = ("reached", "finished", "refused", "left", "mean_seconds", "median_seconds")
     steps = [{"step": step, **{each: getattr(count, each) for each in names}} for step, count in sorted(funnel(row).items())]
-    return answer({"version": row.number, "steps": steps})
+    return answer({"version": row.number, "under_way": under_way(name), "steps": steps})
 
 
-@calls.add("GET", "/{slug:name}/runs/{slug:run}", needs="runs.see", name="inspect-run", answers={200: say.FlowRun})
+@calls.add("GET", "/{slug:name}/runs/{slug:run}", needs="runs.inspect", name="inspect-run", answers={200: say.FlowRun})
 def inspect_run(request: HttpRequest, name: str, run: str) -> HttpResponse:
     """One run: its path with the reasons, its facts without secrets. It is about a person; that somebody looked is written down."""
-    return answer(asdict(look_into(run, by=request.auth.username, flow=name)))  # type: ignore[attr-defined]
+    person = request.auth  # type: ignore[attr-defined]
+    return answer(asdict(look_into(run, by=person.username, people=may(person, "people.see"), flow=name)))
 
 
 router = calls.router

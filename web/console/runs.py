@@ -57,11 +57,11 @@ def runs(request: HttpRequest, name: str) -> HttpResponse:
     wanted = request.GET.get("which", "") or next((each.which for each in numbers if each.live), numbers[0].which if numbers else "")
     if wanted and wanted not in [each.which for each in numbers]:
         raise Http404
-    page = RUNS.page(Wish(filters={"flow": name, "over": "no"}, size=_MOST))
+    page = RUNS.page(Wish(filters={"flow": name, "over": "no"}, size=_MOST))  # of which a role that only counts sees how many
     bars = _bars(name, int(wanted)) if wanted else []
     context: dict[str, Any] = {
         **Asked(name, wanted, numbers).frame,
-        "runs": page.rows,
+        "runs": page.rows if request.may("runs.inspect") else [],  # type: ignore[attr-defined]
         "total": page.total,
         "whole": bars[0] if bars else None,
         "bars": bars[1:],
@@ -72,7 +72,7 @@ def runs(request: HttpRequest, name: str) -> HttpResponse:
 def run(request: HttpRequest, identifier: str) -> HttpResponse:
     """One run: its path with the reasons, and what it knows, secrets left out. That somebody has looked is written down."""
     try:
-        found = look_into(identifier, by=request.person.username)  # type: ignore[attr-defined]
+        found = look_into(identifier, by=request.person.username, people=request.may("people.see"))  # type: ignore[attr-defined]
     except NoSuchRun:
         raise Http404 from None
     context: dict[str, Any] = {
@@ -140,6 +140,6 @@ def _facts(found: Inspection) -> Iterator[tuple[str, list[tuple[str, str]]]]:
 
 
 PAGES = (
-    Page("flows/<slug:name>/runs", runs, "flow-runs", see="runs.see"),
-    Page("runs/<slug:identifier>", run, "run", see="runs.see"),
+    Page("flows/<slug:name>/runs", runs, "flow-runs", see="runs.count"),
+    Page("runs/<slug:identifier>", run, "run", see="runs.inspect"),
 )

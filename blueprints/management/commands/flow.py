@@ -220,7 +220,7 @@ class Command(BaseCommand):
 
     def _inspect(self, options: Any) -> None:
         try:
-            found = look_into(options["name"], by=_BY)
+            found = look_into(options["name"], by=_BY, people=True)
         except NoSuchRun:
             raise CommandError("There is no such run in this tenant; runs that have expired are counted and forgotten.") from None
         self.stderr.write("What follows is about a person. That you have looked was written down (flow.inspected).")

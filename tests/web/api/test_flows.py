@@ -217,7 +217,7 @@ def test_who_is_in_the_middle_of_it(program: Programs, door: Callable[..., Door]
 def test_the_funnel_and_the_flow_itself(program: Programs) -> None:
     """Counts of the live version; the list, one row, and deleting with all versions."""
     admin: Any = program()
-    assert admin.get("flows/connect-a-device/funnel") == {"version": 1, "steps": []}
+    assert admin.get("flows/connect-a-device/funnel") == {"version": 1, "under_way": 0, "steps": []}
     assert admin.get("flows/connect-a-device")["version"] == 1
     assert [row["key"] for row in admin.get("flows/?for=device_code")["rows"]] == ["connect-a-device"]
     assert admin("POST", "flows/connect-a-device/actions/delete").json() == {"changed": True}

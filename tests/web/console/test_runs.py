@@ -87,7 +87,7 @@ def test_one_run_looked_into(acme: Tenant) -> None:
     run = Run.objects.get()
     page = " ".join(text(entered("acme.test", acme, "helpdesk"), f"/console/runs/{run.identifier}").split())
     assert "in the group “staff”" in page
-    assert "<code>person.groups</code> was <b>staff</b>" in page
+    assert "<code>person.groups</code> was" not in page
     assert "Is asked now" in page
     assert "•••" in page
     assert not re.search(r"[BCDFGHJKLMNPQRSTVWXZ]{4}-[BCDFGHJKLMNPQRSTVWXZ]{4}", page)
@@ -96,9 +96,7 @@ def test_one_run_looked_into(acme: Tenant) -> None:
     assert (event.actor, event.target, event.data["run"]) == ("alice", "connect-a-device", run.identifier)
 
 
-@pytest.mark.parametrize(
-    ("role", "status"), [("owner", 200), ("admin", 200), ("editor", 200), ("helpdesk", 200), ("auditor", 200), ("", 403)]
-)
+@pytest.mark.parametrize(("role", "status"), [("owner", 200), ("admin", 200), ("helpdesk", 200), ("auditor", 200), ("", 403)])
 def test_who_may(acme: Tenant, role: str, status: int) -> None:
     """Every role that sees runs, and nobody else; where flows may not be seen, their tabs are not there."""
     walks(1)

@@ -1,0 +1,151 @@
+"""What a flow reads of people, and what they type, leaves it through no door: not as a run's row, not as its page, JSON or event."""
+
+import json
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from flows.conditions import is_open, vocabulary
+from flows.inspector import inspect
+from flows.models import Run
+from idp.accounts.models import Person
+from idp.events.models import Event
+from idp.tenancy.models import Tenant
+from tests.engine import draw, row_of
+from tests.kit import Door, Seen
+from tests.web.api.conftest import Program
+from tests.web.console.kit import text
+from tests.web.console.pages import entered
+
+Doors = Callable[..., Door]
+Programs = Callable[..., Program]
+TYPED, SALARY, EMAIL = "Zebra-typed-77", "zebra-salary-12345", "zebra@people.example"
+PRIVATE = (TYPED, SALARY, EMAIL)
+REST = ("login", "device_code", "consent", "finish")
+ASKS = {
+    "stage": "prompt",
+    "id": "confirm",
+    "settings": {"keep": False, "fields": [{"name": "again", "label": "Your pet", "type": "text", "required": True}]},
+}
+READS = {
+    "stage": "deny",
+    "id": "curious",
+    "when": 'steps.confirm.again == "" || person.attributes["salary"] == "" || person.email == "" || request.ip == tenant.name',
+}
+
+
+@pytest.fixture
+def walked(acme: Tenant, door: Doors) -> Seen:
+    """A run that has read an answer, an attribute, an address and the request, and goes on."""
+    Person.objects.filter(username="alice").update(attributes={"salary": SALARY}, email=EMAIL)
+    draw("identification", "password", ASKS, READS, *REST)
+    seen = door().page().submit(name="alice").submit(password="alice-password-1").submit(again=TYPED)
+    assert seen.step == "device_code", seen.text
+    return seen
+
+
+def test_the_row_holds_no_answer_and_nothing_of_a_person(walked: Seen) -> None:
+    """A later condition could read them all; what is kept is whether it applied, and what it read of request and configuration."""
+    row = row_of(walked)
+    assert row.state["read"]["curious"]["values"] == {"request.ip": "127.0.0.1", "tenant.name": "acme"}
+    assert row.state["read"]["curious"]["applied"] is False
+    assert set(row.state["told"]["confirm"]["again"]) == {"$sealed"}
+    assert not [each for each in PRIVATE if each in json.dumps(row.state)]
+
+
+def test_no_door_shows_them(walked: Seen, program: Programs, acme: Tenant) -> None:
+    """API, console and command, for everybody who may inspect; what was read of the request is there."""
+    run = row_of(walked).identifier
+    shown = [str(program(role).get(f"flows/connect-a-device/runs/{run}")) for role in ("owner", "admin", "helpdesk", "auditor")]
+    shown += [text(entered("acme.test", acme, role), f"/console/runs/{run}") for role in ("owner", "helpdesk")]
+    out = StringIO()
+    call_command("flow", "inspect", run, "--tenant", "acme", stdout=out, stderr=StringIO())
+    for page in [*shown, out.getvalue()]:
+        assert "127.0.0.1" in page
+        assert not [each for each in PRIVATE if each in page]
+
+
+def test_a_row_that_an_older_version_wrote_shows_no_more(walked: Seen) -> None:
+    """Values in it are left out when it is read; and what its steps told in clear is still understood."""
+    row = row_of(walked)
+    state = row.state
+    state["read"]["curious"]["values"] |= {"steps.confirm.again": TYPED, "person.email": EMAIL, "no.such.word": SALARY}
+    state["told"]["confirm"]["again"] = TYPED
+    state["before"] = [{"version": row.version_id, **{name: state[name] for name in ("decided", "times", "read")}}]
+    Run.unscoped.filter(pk=row.pk).update(state=state)
+    found = inspect(row.identifier, people=True)
+    assert not [each for each in PRIVATE if each in repr(found)]
+    assert [each.condition["values"] for each in found.path if each.condition] == [{"request.ip": "127.0.0.1", "tenant.name": "acme"}] * 2
+
+
+@pytest.mark.parametrize(
+    "when",
+    ['{"x": true}[steps.confirm.again]', "steps.confirm.again.within(tenant.networks)", "steps.confirm.again.matches(steps.confirm.again)"],
+)
+def test_an_evaluation_that_fails_quotes_no_answer(acme: Tenant, door: Doors, when: str) -> None:
+    """The evaluator's message names what it stumbled over; the event about the broken flow stays for ever."""
+    typed = f"{TYPED}("
+    draw("identification", "password", ASKS, {"stage": "deny", "when": when}, *REST)
+    seen = door().page().submit(name="alice").submit(password="alice-password-1").submit(again=typed)
+    assert seen.title == "Something is wrong here"
+    event = Event.objects.get(kind="flow.broken")
+    assert "could not be evaluated" in event.data["why"]
+    assert TYPED not in str(event.data)
+
+
+def test_a_name_that_nobody_has_is_left_out(acme: Tenant, door: Doors) -> None:
+    """People type their password into the field of the name by mistake."""
+    seen = door().page().submit(name=TYPED)
+    found = inspect(row_of(seen).identifier, people=True)
+    assert found.facts["person"] == {"id": None, "name": "•••"}
+
+
+def test_without_people_the_facts_name_nobody(walked: Seen) -> None:
+    """Neither the person nor the session; how somebody was proved, and when, stays."""
+    facts = inspect(row_of(walked).identifier, people=False).facts
+    assert facts["person"] == {"id": "•••", "name": "•••"}
+    assert (facts["signed_in"]["person"], facts["signed_in"]["session"], facts["signed_in"]["methods"]) == ("•••", "•••", ["pwd"])
+
+
+def test_a_word_is_private_unless_it_says_otherwise() -> None:
+    """Nothing about people, proofs or sessions is open, and neither is a word that nobody knows (fail closed)."""
+    heads = {name.partition(".")[0] for name in vocabulary() if is_open(name)}
+    assert heads == {"request", "tenant", "application", "device"}
+    assert not is_open("no.such.word")
+    assert is_open("steps.any.decision")
+    assert not is_open("steps.any.choice")
+
+
+def test_an_editor_counts_runs_and_inspects_none(walked: Seen, program: Programs, acme: Tenant) -> None:
+    """Whoever draws flows sees how far people come, and nobody of them: neither a run nor the list that leads to it."""
+    run, editor = row_of(walked).identifier, program("editor")
+    assert editor.get("flows/connect-a-device/funnel")["under_way"] == 1
+    for path in (f"flows/connect-a-device/runs/{run}", "flows/connect-a-device/runs/"):
+        assert editor("GET", path).status_code == 403
+    opened = entered("acme.test", acme, "editor")
+    page = text(opened, "/console/flows/connect-a-device/runs")
+    assert '<span class="badge">1</span>' in page
+    assert run[:8] not in page
+    assert "/console/runs" not in page
+    for path in (f"/console/runs/{run}", "/console/runs/"):
+        text(opened, path, 403)
+    assert program("helpdesk").get("flows/connect-a-device/funnel")["under_way"] == 1
+    assert not Event.objects.filter(kind="flow.inspected").exists()
+
+
+@pytest.mark.parametrize(
+    "person", ["alice", {"username": "robin", "email": EMAIL, "groups": ["zebra-group"], "attributes": {"salary": SALARY}}]
+)
+def test_dry_runs_say_only_whether_it_applied(acme: Tenant, program: Programs, person: Any) -> None:
+    """Simulation by whoever may look at people, and of somebody invented."""
+    Person.objects.filter(username="alice").update(attributes={"salary": SALARY}, email=EMAIL)
+    reads = {**READS, "when": 'person.attributes["salary"] == "" || person.email == "" || "x" in person.groups'}
+    draw("identification", "password", reads, *REST)
+    answers = {"identification": "passes", "password": "passes"}
+    told = program("admin")("POST", "flows/connect-a-device/simulate", {"person": person, "answers": answers}).json()
+    step = next(each for each in told["steps"] if each["step"] == "curious")
+    assert (step["condition"]["applied"], step["condition"]["values"]) == (False, {})
+    assert not [each for each in PRIVATE if each in str(told)]
