@@ -20,8 +20,12 @@ def alone() -> Iterator[None]:
 
     Two processes would not hear each other's messages, which live in memory. The lock ends with the process, however it ends.
     """
-    make_folder(settings.DATA)
-    with open(settings.DATA / "serving.lock", "w") as lock:
+    try:
+        make_folder(settings.DATA)
+        file = open(settings.DATA / "serving.lock", "w")  # noqa: SIM115  closed below
+    except OSError as error:
+        raise CommandError(f"{settings.DATA} cannot be written ({error.strerror}). Make it writable, or set FOYER_DATA.") from None
+    with file as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

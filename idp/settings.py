@@ -69,9 +69,8 @@ ROOT_URLCONF = "idp.urls"
 ASGI_APPLICATION = "idp.asgi.application"
 MIDDLEWARE = [
     "web.middleware.OriginMiddleware",
-    "web.health.HealthMiddleware",
-    "idp.tenancy.middleware.TenantMiddleware",
     "web.headers.HeadersMiddleware",
+    "idp.tenancy.middleware.TenantMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "web.browser.BrowserMiddleware",
 ]
@@ -162,6 +161,9 @@ EVENT_LOOK_SECONDS = 0.5
 EVENTS_DAYS = env.number("FOYER_EVENTS_DAYS", 0, 0, 36_500)  # 0: for ever
 LISTENERS_PER_ADDRESS = env.number("FOYER_LISTENERS_PER_ADDRESS", 100, 1)
 LISTENERS_PER_CODE = 3
+CONNECTIONS = env.number("FOYER_CONNECTIONS", 10_000, 1)
+CONNECTIONS_PER_ADDRESS = env.number("FOYER_CONNECTIONS_PER_ADDRESS", LISTENERS_PER_ADDRESS + 300, 1)
+DRAIN_SECONDS = env.number("FOYER_DRAIN_SECONDS", 0 if EMBEDDED else 2, 0, 600)
 CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     {"polling_interval": 0.05}

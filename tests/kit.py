@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-import uvicorn
 from django.db import connections
 from django.test import Client
 
-from web.server import Server, build
+from web.server import Server, build, configured
 
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
@@ -136,10 +135,7 @@ class LiveServer:
         self.socket = socket.socket()
         self.socket.bind(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
-        config = uvicorn.Config(
-            build(nullcontext), lifespan="on", proxy_headers=False, server_header=False, log_config=None, timeout_graceful_shutdown=1
-        )
-        self.server = Server(config)
+        self.server = Server(configured(build(nullcontext), timeout_graceful_shutdown=1))
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]}, daemon=True)
         self.thread.start()
         end = time.monotonic() + 10

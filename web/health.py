@@ -1,33 +1,126 @@
-"""Live and ready, answered for any Host, before the tenant is looked up."""
+"""Live and ready, for any Host, ahead of everything that could wait."""
 
-from collections.abc import Callable
+import asyncio
+import json
+import logging
+import time
+from typing import Any
 
-from django.db import DatabaseError, connection
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.module_loading import import_string
+
+from idp.oauth.tenants import keys_open
+from web.threads import Threads
+
+log = logging.getLogger(__name__)
+_SECONDS = 2.0
+_LOCK_SECONDS = 1.0
+_KEPT_SECONDS = 1.0  # anybody may ask, and each look writes
+_REDIS_SECONDS = 0.5
 
 
-class HealthMiddleware:
-    """``/health/live``: the process answers. ``/health/ready``: it can serve, or the reasons why not (503)."""
+class Health:
+    """``/health/live``: the loop runs. ``/health/ready``: what a request needs works, or a word for each thing that does not (503)."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.stopping = False
+        self._threads = Threads(2, "health", _LOCK_SECONDS)
+        self._migrated = False
+        self._look: asyncio.Task[dict[str, Any]] | None = None
+        self._until = 0.0
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path == "/health/live":
-            return JsonResponse({"live": True})
-        if request.path == "/health/ready":
-            reasons = _reasons()
-            return JsonResponse({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
-        return self.get_response(request)
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or scope["path"] not in ("/health/live", "/health/ready"):
+            await self.app(scope, receive, send)
+        elif scope["path"] == "/health/live":
+            await _say(send, 200, {"live": True}, scope)
+        else:
+            found = await self._ready()
+            await _say(send, 200 if found["ready"] else 503, found, scope)
+
+    def close(self) -> None:
+        """Ends the threads and their connections. Blocks."""
+        self._threads.close()
+
+    async def _ready(self) -> dict[str, Any]:
+        if self.stopping:
+            return {"ready": False, "reasons": ["stopping"]}
+        if self._look is None or (self._look.done() and time.monotonic() > self._until):
+            self._look = asyncio.create_task(self._look_at_all())
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._look), _SECONDS)
+        except TimeoutError:  # the look goes on, and whoever asks next waits for the same one
+            return {"ready": False, "reasons": ["database_slow"]}
+
+    async def _look_at_all(self) -> dict[str, Any]:
+        run = asyncio.get_running_loop().run_in_executor
+        database = run(self._threads, self._reasons)
+        redis = None if settings.EMBEDDED else run(self._threads, _redis)
+        reasons = await database
+        found: dict[str, Any] = {"ready": not reasons, "reasons": reasons}
+        if redis:
+            found["redis"] = await redis
+        self._until = time.monotonic() + _KEPT_SECONDS
+        return found
+
+    def _reasons(self) -> list[str]:
+        try:
+            connection.close_if_unusable_or_obsolete()
+            _write()
+            if not self._migrated:
+                executor = MigrationExecutor(connection)
+                self._migrated = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+                if not self._migrated:
+                    return ["not_migrated"]
+            return [] if keys_open() else ["secret_key_changed"]
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("not ready", extra={"why": str(error).split("\n")[0][:200]})
+            connection.close()
+            return [_word(error)]
 
 
-def _reasons() -> list[str]:
+def _write() -> None:
+    """Commit something that changes nothing: a full disk and a lock that somebody holds are met only by a write."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            (version,) = cursor.execute("PRAGMA user_version").fetchone()
+            cursor.execute(f"PRAGMA user_version = {int(version)}")
+            return
+        cursor.execute("SELECT pg_current_xact_id(), current_setting('transaction_read_only')")
+        if cursor.fetchone()[1] == "on":
+            raise DatabaseError("read-only")
+
+
+def _word(error: Exception) -> str:
+    text, state = str(error).lower(), getattr(error.__cause__, "sqlstate", None) or ""
+    for words, reason in (
+        (("locked",), "database_locked"),
+        (("disk is full", "no space left"), "database_full"),
+        (("read-only", "readonly", "recovery"), "database_read_only"),
+    ):
+        if any(word in text for word in words):
+            return reason
+    return {"55P03": "database_locked", "53100": "database_full", "57014": "database_slow"}.get(state, "database_away")
+
+
+def _redis() -> str:
+    client = import_string("redis.Redis").from_url(settings.REDIS_URL, socket_connect_timeout=_REDIS_SECONDS, socket_timeout=_REDIS_SECONDS)
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-        executor = MigrationExecutor(connection)
-        behind = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    except DatabaseError:
-        return ["The database does not answer."]
-    return [f"{len(behind)} migrations are not applied; run manage.py migrate."] if behind else []
+        client.ping()
+        return "here"
+    except (import_string("redis.RedisError"), OSError):
+        return "away"
+    finally:
+        client.close()
+
+
+async def _say(send: Any, status: int, found: dict[str, Any], scope: Any) -> None:
+    body = json.dumps(found).encode()
+    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), (b"content-length", str(len(body)).encode())]
+    if status == 503:
+        headers.append((b"retry-after", b"5"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

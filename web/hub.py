@@ -18,10 +18,12 @@ from django.db import close_old_connections
 from idp.events import notify
 from idp.events.bus import latest, newer
 from idp.events.notify import WakeUp
+from web.outage import is_outage
 from web.threads import Threads
 
 log = logging.getLogger(__name__)
 _REMEMBERED = 10_000
+_FLUSH_SECONDS = 2
 _WAITING = 200  # wake-ups that a slow listener may leave lying; then the oldest go, and it reads the table
 
 
@@ -52,6 +54,7 @@ class Hub:
         for queues in list(self._listeners.values()):
             for queue in list(queues):
                 _put(queue, None)
+        await _let_go(get_channel_layer())
         if self._readers:
             readers, self._readers = self._readers, None
             await asyncio.to_thread(readers.close)
@@ -106,15 +109,21 @@ class Hub:
                 await asyncio.sleep(1)
 
     async def _look(self) -> None:
+        away = False
         while True:
             await asyncio.sleep(settings.EVENT_LOOK_SECONDS)
             try:
                 self._mark, found = await self.read(newer, self._mark)
             except asyncio.CancelledError:
                 raise
-            except Exception:
-                log.exception("reading events failed")
+            except Exception as error:
+                if not (away and is_outage(error)):  # told once, and not twice a second
+                    log.error("reading events failed", exc_info=not is_outage(error), extra={"why": type(error).__name__})
+                away = is_outage(error)
                 continue
+            if away:
+                away = False
+                log.warning("events are read again")
             for wake_up in found:
                 self.deliver(wake_up)
 
@@ -123,6 +132,14 @@ def _put(queue: "asyncio.Queue[WakeUp | None]", item: WakeUp | None) -> None:
     if queue.full():
         queue.get_nowait()
     queue.put_nowait(item)
+
+
+async def _let_go(layer: Any) -> None:
+    """Ends what the layer started by itself, a task that reads from Redis; it may not hear that it is cancelled while Redis is away."""
+    flushing = asyncio.ensure_future(layer.flush())
+    await asyncio.wait({flushing}, timeout=_FLUSH_SECONDS)
+    if flushing.done() and not flushing.cancelled():
+        flushing.exception()
 
 
 def _clean(function: Any, *arguments: Any) -> Any:

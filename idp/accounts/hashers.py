@@ -1,12 +1,19 @@
 """Argon2id in OWASP's smaller profile, with a bound on how many hashes run at once."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import BoundedSemaphore
 from typing import Any
 
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
 _AT_ONCE = BoundedSemaphore(max(2, os.cpu_count() or 2))
+_WAIT_SECONDS = 5
+
+
+class Overloaded(Exception):
+    """The server is too busy. Try again in a moment."""
 
 
 class Argon2id(Argon2PasswordHasher):
@@ -20,9 +27,20 @@ class Argon2id(Argon2PasswordHasher):
     parallelism = 1
 
     def encode(self, password: str, salt: str) -> str:
-        with _AT_ONCE:
+        with _turn():
             return super().encode(password, salt)
 
     def verify(self, password: str, encoded: str) -> Any:
-        with _AT_ONCE:
+        with _turn():
             return super().verify(password, encoded)
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """One of the places; raises Overloaded when none was free in time, so that a thread of the server is not held for longer."""
+    if not _AT_ONCE.acquire(timeout=_WAIT_SECONDS):
+        raise Overloaded
+    try:
+        yield
+    finally:
+        _AT_ONCE.release()

@@ -6,7 +6,8 @@ from django.utils.translation import gettext_lazy as _
 
 from idp.accounts.models import Person
 from idp.listing import Column, Listing
-from idp.oauth.models import Application
+from idp.oauth.models import Application, SigningKey
+from idp.sealing import Unsealable
 from idp.tenancy.models import Tenant
 
 
@@ -18,6 +19,15 @@ def _count(model: type[Person | Application]) -> Coalesce:
 
 def _named(row: Tenant, *, approved: bool) -> list[str]:
     return sorted(domain.name for domain in row.domains.all() if domain.approved is approved)
+
+
+def keys_open() -> bool:
+    """Return whether the signing key made last, of whichever tenant, can be decrypted: not after a restore without the secret key."""
+    try:
+        SigningKey.unscoped.order_by("-pk").first()
+    except Unsealable:
+        return False
+    return True
 
 
 TENANTS = Listing(

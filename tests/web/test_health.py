@@ -3,54 +3,149 @@
 import json
 import logging
 import re
+import sqlite3
+import threading
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
+import httpx
 import pytest
-from django.db import OperationalError, connection
+from django.db import DatabaseError, OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
-from django.test import Client
 
 from idp.accounts.models import Person
 from idp.accounts.recovery import make_link
 from idp.events.models import Event
 from idp.logs import configure, redact
+from idp.oauth.keys import current_key
+from idp.oauth.models import SigningKey
 from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
 from tests.engine import draw
-from tests.kit import Door
+from tests.kit import Door, LiveServer
+from tests.modes.kit import wait_for
 from tests.thirdparty import probe
+from web import health
 
 Doors = Callable[..., Door]
 
 
+@pytest.fixture
+def uncached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each question is a look of its own."""
+    monkeypatch.setattr(health, "_KEPT_SECONDS", 0.0)
+
+
+def ready(live: LiveServer) -> tuple[int, dict[str, Any]]:
+    """What a balancer is told."""
+    response = httpx.get(f"http://127.0.0.1:{live.port}/health/ready", timeout=30)
+    assert response.headers["cache-control"] == "no-store"
+    return response.status_code, response.json()
+
+
 @pytest.mark.parametrize("host", ["acme.test", "unknown.invalid", "a, b", "", "10.1.2.3:8000"])
-def test_live_and_ready_answer_for_any_host(tenants: dict[str, Tenant], host: str) -> None:
+def test_live_and_ready_answer_for_any_host(live: LiveServer, settings: Any, host: str) -> None:
     """A load balancer knows no tenant."""
-    client = Client(HTTP_HOST=host)
-    assert (client.get("/health/live").status_code, client.get("/health/live").json()) == (200, {"live": True})
-    ready = client.get("/health/ready")
-    assert (ready.status_code, ready.json()) == (200, {"ready": True, "reasons": []})
+    url = f"http://127.0.0.1:{live.port}"
+    alive = httpx.get(url + "/health/live", headers={"Host": host})
+    assert (alive.status_code, alive.json()) == (200, {"live": True})
+    found = httpx.get(url + "/health/ready", headers={"Host": host}, timeout=30)
+    expected = {"ready": True, "reasons": []} | ({} if settings.EMBEDDED else {"redis": "here"})
+    assert (found.status_code, found.json()) == (200, expected)
+    assert httpx.head(url + "/health/ready", headers={"Host": host}, timeout=30).status_code == 200
 
 
-def test_not_ready_while_migrations_are_missing(db: None) -> None:
-    """503 with the reason and what to do; it is alive all the same."""
-    MigrationRecorder(connection).record_unapplied("flows", "0001_initial")
-    ready = Client().get("/health/ready")
-    assert ready.status_code == 503
-    assert ready.json() == {"ready": False, "reasons": ["1 migrations are not applied; run manage.py migrate."]}
-    assert Client().get("/health/live").status_code == 200
+def test_not_ready_while_migrations_are_missing(live: LiveServer, uncached: None) -> None:
+    """503 with the reason; it is alive all the same. Once all are there nobody looks again."""
+    recorder = MigrationRecorder(connection)
+    recorder.record_unapplied("flows", "0001_initial")
+    try:
+        status, told = ready(live)
+        assert (status, told["ready"], told["reasons"]) == (503, False, ["not_migrated"])
+        assert httpx.get(f"http://127.0.0.1:{live.port}/health/live").status_code == 200
+    finally:
+        recorder.record_applied("flows", "0001_initial")
+    assert ready(live)[0] == 200
 
 
-def test_not_ready_while_the_database_does_not_answer(db: None) -> None:
-    """No stack trace, nothing about the database."""
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OperationalError("password authentication failed for user foyer at db.internal"), "database_away"),
+        (OperationalError("database is locked"), "database_locked"),
+        (OperationalError("database or disk is full"), "database_full"),
+        (OperationalError("attempt to write a readonly database"), "database_read_only"),
+        (DatabaseError("read-only"), "database_read_only"),
+    ],
+)
+def test_not_ready_while_the_database_cannot_be_written(
+    live: LiveServer, uncached: None, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    """One word, nothing about the database; alive, and ready again by itself."""
 
-    def down(*args: Any) -> None:
-        raise OperationalError("password authentication failed for user foyer at db.internal")
+    def down() -> None:
+        raise error
 
-    with connection.execute_wrapper(down):
-        ready = Client().get("/health/ready")
-        assert Client().get("/health/live").status_code == 200
-    assert (ready.status_code, ready.json()["reasons"]) == (503, ["The database does not answer."])
+    with monkeypatch.context() as patch:
+        patch.setattr(health, "_write", down)
+        status, told = ready(live)
+        assert (status, told["reasons"]) == (503, [reason])
+        assert httpx.get(f"http://127.0.0.1:{live.port}/health/live").status_code == 200
+    assert ready(live)[0] == 200
+
+
+def test_a_lock_that_somebody_holds_is_noticed(live: LiveServer, uncached: None) -> None:
+    """By a write: reading would go on. Only SQLite has one lock for all."""
+    if connection.vendor != "sqlite":
+        pytest.skip("one lock for all")
+    with closing(sqlite3.connect(str(connection.settings_dict["NAME"]), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        status, told = ready(live)
+        assert (status, told["reasons"]) == (503, ["database_locked"])
+        other.execute("ROLLBACK")
+    assert ready(live)[0] == 200
+
+
+def test_a_database_that_hangs_is_noticed_in_time(live: LiveServer, uncached: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks is not kept waiting, and however often it is asked, one look is under way."""
+    looks, go = [], threading.Event()
+
+    def hang() -> None:
+        looks.append(1)
+        assert go.wait(30)
+
+    monkeypatch.setattr(health, "_SECONDS", 0.3)
+    monkeypatch.setattr(health, "_write", hang)
+    for _ in range(3):
+        status, told = ready(live)
+        assert (status, told["reasons"]) == (503, ["database_slow"])
+    assert len(looks) == 1
+    assert httpx.get(f"http://127.0.0.1:{live.port}/health/live").status_code == 200
+    go.set()
+    monkeypatch.undo()
+    wait_for(lambda: ready(live)[0] == 200, 20)
+
+
+def test_not_ready_with_another_secret_key(live: LiveServer, tenants: dict[str, Tenant], uncached: None) -> None:
+    """As after a restore without it: what was sealed under the old one cannot be used, and no token be signed."""
+    with tenant_scope(tenants["acme"]):
+        current_key()
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {SigningKey._meta.db_table} SET private_key = 'sealed by another'")  # noqa: S608
+    status, told = ready(live)
+    assert (status, told["reasons"]) == (503, ["secret_key_changed"])
+
+
+def test_not_ready_while_it_stops(live: LiveServer, settings: Any) -> None:
+    """Told before connections are refused, so that a balancer has looked elsewhere by then; requests are served meanwhile."""
+    settings.DRAIN_SECONDS = 30
+    live.server.should_exit = True
+    try:
+        wait_for(lambda: ready(live)[1]["reasons"] == ["stopping"], 20)
+        assert httpx.get(live.url("127.0.0.1", "/health/live")).status_code == 200
+    finally:
+        live.server.force_exit = True
 
 
 def test_each_answer_names_its_request(door: Doors, caplog: pytest.LogCaptureFixture) -> None:

@@ -3,8 +3,8 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand
+from django.utils.module_loading import import_string
 
 from idp import embedded, files
 from idp.installation import install
@@ -18,9 +18,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         embedded.refuse_a_second()  # before anything is changed under the feet of the first
-        files.prepare()
-        install(self.stderr.write)
+        listening = import_string("web.server.bind")(settings.BIND, settings.PORT)
+        with listening:  # from here on it can serve: nothing is made, and no password shown, by a start that cannot
+            files.prepare()
+            install(self.stderr.write)
+            import_string("web.server.serve")(listening, self._say_where)
+
+    def _say_where(self) -> None:
         if settings.EMBEDDED and not settings.SMTP:
             self.stderr.write(f"Mails are not sent but written to {mail.folder()}, because FOYER_SMTP_URL is not set")
         self.stderr.write(f"Foyer is at http://localhost:{settings.PORT}/ and devices start at /application/o/device/ (stop with Ctrl-C)")
-        call_command("web", skip_checks=True)

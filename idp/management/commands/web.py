@@ -16,5 +16,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         embedded.refuse_a_second()
-        files.prepare()
-        import_string("web.server.serve")(settings.BIND, settings.PORT)
+        listening = import_string("web.server.bind")(settings.BIND, settings.PORT)
+        with listening:
+            files.prepare()
+            import_string("web.server.serve")(listening)

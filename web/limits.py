@@ -1,0 +1,228 @@
+"""What bounds a connection before its request is parsed: how many there are, how long a head may take, and how large it may be.
+
+The parser itself has no limits: it would keep a head of any size, and add to a long address by copying it each time.
+"""
+
+import ipaddress
+import resource
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, cast
+
+import uvicorn
+from django.conf import settings
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from idp.ratelimit.budgets import address_key
+from web.proxies import Network
+
+LINE_BYTES = 16 * 1024
+HEAD_BYTES = 64 * 1024
+HEAD_LINES = 100
+HEAD_SECONDS = 15
+PIPELINED = 16  # requests of one connection that wait for the answer to an earlier one
+_PIECE = 4096  # so much is parsed at once: a limit is exceeded by this at most
+_LINGER_SECONDS = 1  # a refused client is read from for so long, because closing at once would take the answer from it
+_SPARE_FILES = 200  # of the limit of open files, for the database, logs, listeners
+
+_TEXTS = {
+    400: ("Bad Request", "invalid_request", "The request is not HTTP/1.1."),
+    408: ("Request Timeout", "invalid_request", "The head of the request did not arrive in time."),
+    414: ("URI Too Long", "invalid_request", f"The address is longer than {LINE_BYTES} bytes."),
+    431: ("Request Header Fields Too Large", "invalid_request", f"The head is larger than {HEAD_BYTES} bytes or {HEAD_LINES} lines."),
+    503: ("Service Unavailable", "temporarily_unavailable", "Too many connections."),
+}
+
+
+class Places:
+    """The open connections: so many in all, and so many of one address unless it is a trusted proxy's."""
+
+    def __init__(self, in_all: int, per_address: int, trusted: Iterable[Network]) -> None:
+        self.in_all, self.per_address, self.trusted = in_all, per_address, tuple(trusted)
+        self._keys: dict[Any, str] = {}
+        self._count: Counter[str] = Counter()
+
+    def take(self, transport: Any) -> bool:
+        """Whether there was one for this connection; what was taken is given back with :meth:`leave`."""
+        key = self._key(transport.get_extra_info("peername"))
+        if len(self._keys) >= self.in_all or (key and self._count[key] >= self.per_address):
+            return False
+        self._keys[transport] = key
+        self._count[key] += 1
+        return True
+
+    def leave(self, transport: Any) -> None:
+        """Does nothing for a connection that has no place."""
+        key = self._keys.pop(transport, None)
+        if key is not None:
+            self._count[key] -= 1
+            if not self._count[key]:
+                del self._count[key]
+
+    def _key(self, name: Any) -> str:
+        """Empty for a trusted proxy and for a Unix socket, behind which there are many clients."""
+        if not isinstance(name, tuple):
+            return ""
+        ip = ipaddress.ip_address(name[0])
+        ip = getattr(ip, "ipv4_mapped", None) or ip
+        return "" if any(ip in network for network in self.trusted) else address_key(str(ip))
+
+
+class Config(uvicorn.Config):
+    """One set of places for all connections of the server."""
+
+    def __init__(self, app: Any, **options: Any) -> None:
+        super().__init__(app, http=Http, ws=Socket, **options)
+        in_all = min(settings.CONNECTIONS, open_files() - _SPARE_FILES)
+        self.places = Places(max(in_all, 16), settings.CONNECTIONS_PER_ADDRESS, settings.TRUSTED_PROXIES)
+
+
+class Socket(WebSocketsSansIOProtocol):
+    """Gives back the place that the connection took before it became a WebSocket."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the loop."""
+        cast(Config, self.config).places.leave(self.transport)
+        super().connection_lost(exc)
+
+
+class Http(HttpToolsProtocol):
+    """uvicorn's protocol with limits on the head of each request."""
+
+    def connection_made(self, transport: Any) -> None:
+        """Called by the loop; the head of the first request is due from now on."""
+        super().connection_made(transport)
+        self._in_head, self._head, self._line_known, self._refused = True, 0, False, False
+        self._deadline: Any = None
+        self._refusal = 400
+        if cast(Config, self.config).places.take(transport):
+            self._await_head()
+        else:
+            self._refuse(503)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the loop."""
+        cast(Config, self.config).places.leave(self.transport)
+        self._forget_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the loop."""
+        for start in range(0, len(data), _PIECE):
+            if self._refused or self.transport.is_closing() or self.transport.get_protocol() is not self:
+                return
+            if self._in_head and not self._deadline:
+                self._await_head()
+            piece = data[start : start + _PIECE]
+            super().data_received(piece)
+            if self._in_head and not self._refused:
+                self._head += len(piece)
+                if not self._line_known and self._head > LINE_BYTES:
+                    self._refuse(414)
+                elif self._head > HEAD_BYTES:
+                    self._refuse(431)
+
+    def on_message_begin(self) -> None:
+        """Called by the parser, at the first byte of a request."""
+        super().on_message_begin()
+        self._line_known = False
+        if not self._deadline:  # it may begin in the piece in which another one ended
+            self._await_head()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Called by the parser. An error here ends the connection with ``_refusal``."""
+        self._line_known = True
+        if len(self.url) > LINE_BYTES:
+            self._refusal = 414
+            raise ValueError
+        if len(self.headers) >= HEAD_LINES:
+            self._refusal = 431
+            raise ValueError
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Called by the parser."""
+        self._in_head = False
+        self._forget_deadline()
+        if len(self.url) > LINE_BYTES:
+            self._refusal = 414
+            raise ValueError
+        if len(self.pipeline) >= PIPELINED:
+            self.transport.abort()
+            raise ValueError
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Called by the parser; what comes next is the head of another request."""
+        self._in_head, self._line_known = True, False
+        self._head = -_PIECE  # the rest of this piece is not counted
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Called once an answer is sent. One that did not wait for the body ends the connection: the rest might never come."""
+        super().on_response_complete()
+        if self.cycle and self.cycle.response_complete and self.cycle.more_body:
+            self._close_soon()
+
+    def send_400_response(self, msg: str) -> None:
+        """Called for whatever the parser, or one of the limits above, refuses."""
+        self._refuse(self._refusal)
+
+    def _await_head(self) -> None:
+        self._deadline = self.loop.call_later(HEAD_SECONDS, self._overdue)
+
+    def _forget_deadline(self) -> None:
+        if self._deadline:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _overdue(self) -> None:
+        """A connection that was silent is closed without a word; while an earlier answer is under way, nothing may come between."""
+        self._deadline = None
+        if self.transport.is_closing():
+            return
+        if self.cycle and not self.cycle.response_complete:
+            self._await_head()
+        elif self._head > 0 or self.cycle:
+            self._refuse(408)
+        else:
+            self.transport.close()
+
+    def _refuse(self, status: int) -> None:
+        """Sends an error, without the help of the application, and ends the connection."""
+        if self._refused or self.transport.is_closing():
+            return
+        if self.cycle and not self.cycle.response_complete:
+            return self.transport.abort()
+        phrase, code, description = _TEXTS[status]
+        body = f'{{"error": "{code}", "error_description": "{description}"}}'
+        retry = "retry-after: 5\r\n" if status == 503 else ""
+        head = (
+            f"HTTP/1.1 {status} {phrase}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+            f"cache-control: no-store\r\nx-content-type-options: nosniff\r\n{retry}connection: close\r\n\r\n"
+        )
+        self.transport.write((head + body).encode())
+        if status == 503:  # there is no place to linger in
+            self._refused = True
+            return self.transport.close()
+        return self._close_soon()
+
+    def _close_soon(self) -> None:
+        """Reads and drops what still comes for a moment, so that the answer is not lost with it."""
+        self._refused = True
+        self._forget_deadline()
+        self._unset_keepalive_if_required()
+        if not self.transport.is_closing():
+            self.loop.call_later(_LINGER_SECONDS, self.transport.close)
+
+
+def open_files() -> int:
+    """Raise the limit of open files to the most that this process may have, and return it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError):  # some systems have a lower limit of their own
+            return soft
+    return hard if hard != resource.RLIM_INFINITY else 1_000_000
