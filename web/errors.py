@@ -1,5 +1,6 @@
 """Errors become answers here: one table for the engine's, one rendering for the protocol's, one page for people."""
 
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -13,6 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from flows.executor import NoFlow, NoSuchRun, OutOfDate, TooManyRuns
 from idp.oauth.errors import BodyTooLarge, InvalidClient, InvalidRequest, MissingToken, OAuthError
+from web.outage import PROTOCOL, is_outage, of_program, unavailable
 
 View = Callable[..., HttpResponse]
 
@@ -79,6 +81,8 @@ def engine_json(error: Exception) -> JsonResponse:
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """400, and 413 for a body that is too large."""
+    if request.path.startswith(PROTOCOL):
+        return _json(400, "invalid_request", "The request is malformed.")
     if isinstance(exception, RequestDataTooBig):
         return _error_page(request, 413, _("That was too large"), _("What was sent is larger than this page takes."))
     return _error_page(request, 400, _("That request was malformed"), _("Go back and try again."))
@@ -86,6 +90,8 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """403."""
+    if request.path.startswith(PROTOCOL):
+        return _json(403, "access_denied", "The request was refused.")
     return _error_page(request, 403, _("You may not see this"), _("Ask an administrator for access."))
 
 
@@ -96,13 +102,21 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """404."""
+    if request.path.startswith(PROTOCOL):
+        return _json(404, "invalid_request", "There is nothing at this address.")
     return _error_page(request, 404, _("There is nothing here"), _("Check the address."))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500, without any detail; for programs as JSON."""
-    if request.path.startswith("/api/"):
-        return JsonResponse({"error": "server_error", "error_description": "It has been logged. Try again in a moment."}, status=500)
+    """500, without any detail, or 503 for what is only away for a while; for programs as JSON.
+
+    Every exception that a view or a middleware lets through ends here, while it is still being handled.
+    """
+    error = sys.exception()
+    if error is not None and is_outage(error):
+        return unavailable(request, error, as_json=of_program(request.path))
+    if of_program(request.path):
+        return _json(500, "server_error", "It has been logged. Try again in a moment.")
     return _error_page(request, 500, _("Something went wrong"), _("It has been logged. Please try again in a moment."))
 
 
@@ -128,6 +142,10 @@ def pages(*methods: str) -> Callable[[View], View]:
 
 def _error_page(request: HttpRequest, status: int, title: Any, message: Any) -> HttpResponse:
     return render(request, "error.html", {"title": title, "message": message}, status=status)
+
+
+def _json(status: int, code: str, description: str) -> JsonResponse:
+    return JsonResponse({"error": code, "error_description": description}, status=status, headers={"Cache-Control": "no-store"})
 
 
 def _retry_later(response: Any, seconds: int = 300) -> Any:

@@ -24,9 +24,10 @@ from idp.accounts.roles import may
 from idp.devices import watch
 from idp.devices.story import topics_of
 from idp.ratelimit.budgets import address_key
+from idp.sealing import digest
 from idp.tenancy.hosts import find_tenant, host_name
 from idp.tenancy.scope import current_tenant, tenant_scope
-from web import feed
+from web import feed, outage
 from web.browser import Browser
 from web.hub import Hub
 
@@ -50,6 +51,22 @@ class Push:
         self._open: Counter[str] = Counter()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        begun = False
+
+        async def sending(message: Any) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._serve(scope, receive, sending)
+        except Exception as error:
+            if not outage.is_outage(error):
+                raise
+            outage.report(error, _route(scope["path"]))
+            await _break_off(scope, send, begun=begun)
+
+    async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
         stream = self._stream_for(scope)
         if stream is None:
             await (self.app(scope, receive, send) if scope["type"] == "http" else send({"type": "websocket.close"}))
@@ -108,8 +125,8 @@ class Push:
     def _place(self, scope: Any) -> Any:
         """One place for a listener of this address, and of this code where it shows one; False when none is free."""
         places = {address_key(scope["client"][0]): settings.LISTENERS_PER_ADDRESS}
-        if code := _header(scope, b"authorization"):
-            places[code] = settings.LISTENERS_PER_CODE
+        if code := watch.code_in(_header(scope, b"authorization")):
+            places["code " + digest(code)] = settings.LISTENERS_PER_CODE
         free = all(self._open[key] < limit for key, limit in places.items())
         if free:
             self._open.update(places.keys())
@@ -263,6 +280,21 @@ def _frames(items: list[Told]) -> bytes:
     """Server-sent events; a heartbeat is a comment. What has no number leaves the browser's last one as it is."""
     texts = [(f"id: {item[0]}\n" if item[0] else "") + f"event: {item[1]}\ndata: {json.dumps(item[2])}\n\n" for item in items]
     return "".join(texts).encode() or b":\n\n"
+
+
+def _route(path: str) -> str:
+    """The address without the run or the device in it."""
+    return re.sub(r"[0-9a-f]{32}|[0-9]+", "…", path)
+
+
+async def _break_off(scope: Any, send: Any, *, begun: bool) -> None:
+    """Tells the client to come back, in whatever way is left; one that listens already comes back when its stream ends."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1013})
+    elif begun:
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    else:
+        await _refuse(send, 503, outage.JSON, outage.HEADERS)
 
 
 async def _refuse(send: Any, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:

@@ -25,12 +25,18 @@ class Ticket:
     expires_at: datetime
 
 
+def code_in(authorization: str) -> str:
+    """Return the device code of such a header, however it is spaced; empty for every other scheme, which a proxy may have added."""
+    scheme, _, code = authorization.strip().partition(" ")
+    return code.strip() if scheme.lower() == "device" else ""
+
+
 def ticket(authorization: str) -> Ticket | None:
     """For ``Authorization: Device <device_code>``; None for whatever is wrong with it: nobody learns what (checklist D43)."""
-    scheme, _, code = authorization.strip().partition(" ")
-    if scheme.lower() != "device" or not code:
+    code = code_in(authorization)
+    if not code:
         return None
-    row = DeviceCode.objects.filter(device_code_hash=digest(code.strip()), application__is_active=True).first()
+    row = DeviceCode.objects.filter(device_code_hash=digest(code), application__is_active=True).first()
     state = state_now(row) if row else None
     if row is None or state not in _OPEN:
         return None
