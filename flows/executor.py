@@ -18,11 +18,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from flows.designations import LOGOUT
 from flows.facts import BrokenFlow
 from flows.models import Run as Row
 from flows.models import Version
 from flows.page import Page, asked, ended, with_errors
 from flows.planner import Step, next_step, step_of
+from flows.room import make_room, pay_restart, tidy
 from flows.run import Client, State
 from flows.stage import Deny, Done, Outcome, Show
 from flows.versions import live_version
@@ -48,10 +50,6 @@ class NoFlow(Exception):
 
 class OutOfDate(Exception):
     """The page from which this was asked is out of date."""
-
-
-class TooManyRuns(Exception):
-    """This address has too many sign-ins under way."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +78,8 @@ def start(
     version = live_version(designation, flow)
     if version is None:
         raise NoFlow(NoFlow.__doc__)
+    must = designation == LOGOUT and client.session is not None  # signing out never depends on what the neighbours do
+    make_room(address_key(client.address), version.flow.name, timezone.now(), refuses=not must)
     state = State.begin(None if anew else client.session, hints or {})
     return _begin(version, client, state, may_write=may_write)
 
@@ -100,8 +100,12 @@ def restart(identifier: str, client: Client, token: str, *, keep: bool) -> str:
     if keep and _may_keep(walk):
         state.facts = _kept(walk.state.facts, walk.now)
         state.seeds = sorted(state.facts)
+    network = address_key(client.address)
+    pay_restart(network, version.flow.name)
+    make_room(network, version.flow.name, walk.now, besides=walk.row.pk)
     if not walk.state.end:
         _finish(walk, "lost", _("Started again"), _("This was started again on another page."))
+    tidy(network, walk.now)
     return _begin(version, client, state, may_write=False)
 
 
@@ -126,10 +130,6 @@ def _kept(facts: Mapping[str, Any], now: datetime) -> dict[str, Any]:
 
 def _begin(version: Version, client: Client, state: State, *, may_write: bool) -> str:
     now, network = timezone.now(), address_key(client.address)
-    under_way = Row.objects.filter(network=network, ended_at=None, expires_at__gt=now)
-    if under_way[: settings.RUNS_PER_ADDRESS].count() >= settings.RUNS_PER_ADDRESS:
-        publish_once("flow.start_refused", _A_MINUTE, target=version.flow.name, why="too many sign-ins are under way")
-        raise TooManyRuns(TooManyRuns.__doc__)
     row = Row.objects.create(
         identifier=uuid4().hex,
         nonce_hash=digest(client.nonce),
@@ -140,7 +140,10 @@ def _begin(version: Version, client: Client, state: State, *, may_write: bool) -
         started_at=now,
         expires_at=now + timedelta(seconds=settings.RUN_LIFETIME),
     )
-    _go_on(Walk(row, state, client, may_write=may_write, now=now))
+    walk = Walk(row, state, client, may_write=may_write, now=now)
+    _go_on(walk)
+    if walk.state.end:  # with no answer from anybody, so that anybody could make any number of them
+        tidy(network, now)
     return row.identifier
 
 
@@ -216,11 +219,13 @@ def _go_on(walk: Walk) -> Page:
 
 def _submit(walk: Walk, step: Step, fields: Mapping[str, Any]) -> Page:
     if walk.state.held:
+        walk.state.answered = True
         return _settle(walk, step, step.stage.enter(walk.seen_by_stage())) or _go_on(walk)
     run = walk.seen_by_stage()
     form = step.stage.form(run, fields)
     if not form.is_valid():
         return asked(walk, step, form)
+    walk.state.answered = True
     receipts = charge(step.stage.attempts(run, form.cleaned_data))
     if isinstance(receipts, Exhausted):
         about: dict[str, Any] = {"budget": receipts.budget.name, "run": run.identifier, "flow": run.flow, "stage": step.stage.kind}

@@ -65,7 +65,7 @@ class State:
 
     ``decided``, ``told`` and ``read`` go by the ids of boxes, in no order (the layout has it); ``times`` holds for each
     box when it was asked and when it was decided, in milliseconds since the run began. ``before``: the same notes of flows
-    that the run has left for the application's own.
+    that the run has left for the application's own. ``answered``: whether anybody has answered a question of the run.
     """
 
     facts: dict[str, Any] = field(default_factory=dict)
@@ -80,6 +80,7 @@ class State:
     kept: dict[str, Any] = field(default_factory=dict)
     held: bool = False
     end: dict[str, str] | None = None
+    answered: bool = False
 
     @classmethod
     def begin(cls, session: Session | None, hints: Mapping[str, Any]) -> "State":

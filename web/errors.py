@@ -12,7 +12,8 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt
 
-from flows.executor import NoFlow, NoSuchRun, OutOfDate, TooManyRuns
+from flows.executor import NoFlow, NoSuchRun, OutOfDate
+from flows.room import TooManyRuns
 from idp.oauth.errors import BodyTooLarge, InvalidClient, InvalidRequest, MissingToken, OAuthError
 from web.outage import PROTOCOL, is_outage, of_program, unavailable
 

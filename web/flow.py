@@ -14,6 +14,7 @@ from flows import executor
 from flows.designations import LOGOUT
 from flows.executor import Answer, NoFlow
 from flows.page import Page
+from flows.room import TooManyRuns
 from idp.sealing import Sealed
 from web.errors import page_errors, pages
 
@@ -26,6 +27,8 @@ def begin(request: HttpRequest, designation: str) -> HttpResponse:
     By POST, with the site's own token, what the first steps would do is done at once: a button that says so need not be
     pressed twice.
     """
+    if _by_another_sites_page(request):
+        return HttpResponse(status=403, content_type="text/plain")
     hints: dict[str, Any] = {"again": reverse(designation)}
     if (wanted := request.GET.get("next", "")) and _is_ours(wanted):
         hints["next"] = wanted
@@ -34,10 +37,10 @@ def begin(request: HttpRequest, designation: str) -> HttpResponse:
     browser, posted = request.browser, request.method == "POST"  # type: ignore[attr-defined]
     try:
         run = executor.start(designation, browser, hints=hints, anew="switch" in request.GET, may_write=posted)
-    except NoFlow:
+    except (NoFlow, TooManyRuns):
         if designation != LOGOUT or not posted:
             raise
-        browser.sign_out()  # nobody is kept signed in because no flow for it was drawn
+        browser.sign_out()  # nobody is kept signed in because no flow for it was drawn, or because of what the neighbours do
         return _see(reverse("home"))
     return _see(reverse("flow", args=[run]))
 
@@ -66,6 +69,15 @@ def flow(request: HttpRequest, run: str) -> HttpResponse:
     if page.message or (page.form and page.form.errors):
         return rendered(request, page)
     return _see(reverse("flow", args=[run]))
+
+
+def _by_another_sites_page(request: HttpRequest) -> bool:
+    """Whether a page of another site asks behind its visitor's back: for a picture, a frame, a script, anything but going there.
+
+    A run for each would let any page use up its visitors' networks (Fetch Metadata: ``Sec-Fetch-Site``, ``Sec-Fetch-Dest``).
+    """
+    site, into = request.headers.get("Sec-Fetch-Site", ""), request.headers.get("Sec-Fetch-Dest", "")
+    return site in ("cross-site", "same-site") and into != "document"
 
 
 def _is_ours(url: str) -> bool:

@@ -482,7 +482,7 @@ def test_runs_are_limited_by_address(settings: Any, door: Doors, clock: time_mac
     """Per network (IPv6: per /64) and tenant; one that ended or expired no longer counts."""
     settings.RUNS_PER_ADDRESS = 3
     for at in range(3):
-        assert door(address=f"2001:db8::{at + 1}").page().step == "identification"
+        assert door(address=f"2001:db8::{at + 1}").page().submit(name="alice").step == "password"
     full = door(address="2001:db8::ffff").page()
     assert (full.status, full.title, int(full.response["Retry-After"])) == (429, "Too many at once", 300)
     assert door(address="2001:db8:0:1::1").page().step == "identification"

@@ -168,7 +168,7 @@ def accounts_and_errors(scene: Scene) -> Iterator[tuple[str, Person]]:
     version, now = Version.objects.get(), timezone.now()
     here = {
         "version": version,
-        "state": {},
+        "state": {"answered": True},
         "network": address_key("127.0.0.1"),
         "started_at": now,
         "expires_at": now + timedelta(minutes=5),

@@ -276,7 +276,8 @@ def test_a_tenant_without_a_flow_for_it(door: Doors) -> None:
 def test_runs_are_limited_by_address_here_too(door: Doors, settings: Any) -> None:
     """429 with Retry-After."""
     settings.RUNS_PER_ADDRESS = 2
-    assert [Program(door()).begun.status_code for _ in range(3)] == [201, 201, 429]
+    for _ in range(2):
+        assert Program(door()).answer(name="alice")["step"] == "password"
     full = Program(door()).begun
     assert (full["Retry-After"], full.json()["error"]) == ("300", "too_many_runs")
 

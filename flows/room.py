@@ -1,0 +1,53 @@
+"""How many runs one network may have: the oldest that nobody answered makes room, and only answered ones are in the way of others."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import F
+
+from flows.models import Run as Row
+from idp.events.bus import publish_once
+from idp.ratelimit.budgets import Budget, Exhausted, Spend, charge
+
+_A_MINUTE = timedelta(minutes=1)
+_RESTARTS = Budget("run.restart", 100, timedelta(minutes=10))
+
+
+class TooManyRuns(Exception):
+    """This address has too many sign-ins under way."""
+
+
+def make_room(network: str, flow: str, now: datetime, *, besides: int | None = None, refuses: bool = True) -> None:
+    """Make room for one more run of this network; raise TooManyRuns where all of its runs have been answered.
+
+    A run that nobody answered has nothing worth keeping, and costs whoever began it nothing, so the oldest one goes, first of those
+    who are not signed in. ``besides``: a run that is about to end. ``refuses`` False: for what must always be possible.
+    """
+    most = settings.RUNS_PER_ADDRESS
+    under_way = Row.objects.filter(network=network, ended_at=None, expires_at__gt=now).exclude(pk=besides or 0)
+    if (excess := under_way[: most + 50].count() + 1 - most) <= 0:
+        return
+    unanswered = under_way.filter(state__answered=False).order_by(F("person").asc(nulls_first=True), "pk")
+    stale = list(unanswered.values_list("pk", flat=True)[:excess])
+    Row.objects.filter(pk__in=stale, ended_at=None).delete()
+    if len(stale) < excess and refuses:
+        _refuse(flow, "too many sign-ins are under way")
+
+
+def pay_restart(network: str, flow: str) -> None:
+    """Charge for a run that replaces another, whose row stays; raise TooManyRuns."""
+    if isinstance(charge([Spend(_RESTARTS, network)]), Exhausted):
+        _refuse(flow, "too many sign-ins were started again")
+
+
+def tidy(network: str, now: datetime) -> None:
+    """Keep a minute's newest runs of this network that ended without an answer, as many as may be under way, and no more."""
+    over = Row.objects.filter(network=network, started_at__gt=now - _A_MINUTE, ended_at__isnull=False, state__answered=False)
+    stale = list(over.order_by("-pk").values_list("pk", flat=True)[settings.RUNS_PER_ADDRESS :][:100])
+    if stale:
+        Row.objects.filter(pk__in=stale).delete()
+
+
+def _refuse(flow: str, why: str) -> None:
+    publish_once("flow.start_refused", _A_MINUTE, target=flow, why=why)
+    raise TooManyRuns(TooManyRuns.__doc__)

@@ -1,0 +1,106 @@
+"""How many runs a network may have: strangers' pages shut nobody out, and rows stay bounded."""
+
+import pytest
+
+from blueprints.apply import apply
+from flows.models import Run
+from idp.accounts.models import Session
+
+LEAVING = """
+tenant: acme
+---
+flow: leaving
+title: Sign out
+for: logout
+steps:
+  - stage: logout
+"""
+
+
+@pytest.fixture
+def leaving(tenants, write_blueprint):
+    """Acme has a flow for signing out."""
+    apply([write_blueprint(LEAVING)])
+
+
+@pytest.fixture(autouse=True)
+def few(settings):
+    """Three runs for each network."""
+    settings.RUNS_PER_ADDRESS = 3
+
+
+def fill(door):
+    """All of a network's runs are under way, and answered."""
+    for _ in range(3):
+        page = door().page()
+        if page.step:
+            page.submit(name="bob")
+    assert door().page().status == 429
+
+
+def test_unanswered_runs_make_room(door, acme):
+    """D35: any number of visits without an answer refuses nobody, leaves no more rows than allowed, and ends no answered run."""
+    honest = door().page().submit(name="alice")
+    for path in ("/device", "/sign-in", "/device", "/sign-in", "/device"):
+        door().get(path)
+    assert Run.objects.count() == 3
+    assert honest.submit(password="alice-password-1").step == "device_code"
+
+
+def test_signing_out_needs_no_room(door, acme, leaving):
+    """With every place of the network taken by answered runs, a person still signs out, by button and by page."""
+    person = door()
+    person.sign_in()
+    fill(door)
+    assert person.get("/sign-out", follow=True).status_code == 200
+    person.http.post("/sign-out")
+    assert not Session.objects.filter(ended_at=None).exists()
+
+
+def test_signing_out_where_even_the_restart_is_refused(door, acme, settings, leaving):
+    """The limit at nothing: signing out by POST works nevertheless."""
+    person = door()
+    person.sign_in()
+    settings.RUNS_PER_ADDRESS = 0
+    assert person.http.post("/sign-out").status_code in (200, 303)
+    assert not Session.objects.filter(ended_at=None).exists()
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize("into", ["image", "iframe", "script", "empty", ""])
+def test_a_page_elsewhere_begins_no_run(door, acme, site, into):
+    """Fetch Metadata: what another site embeds or loads behind a visitor's back makes no row and tells nothing."""
+    for path in ("/sign-in", "/device", "/sign-out", "/credentials"):
+        answer = door().get(path, HTTP_SEC_FETCH_SITE=site, HTTP_SEC_FETCH_DEST=into)
+        assert (answer.status_code, answer.content) == (403, b"")
+    assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize(("site", "into"), [("cross-site", "document"), ("none", "document"), ("same-origin", "empty")])
+def test_a_link_elsewhere_does(door, acme, site, into):
+    """A link on another site, a bookmark, and our own pages lead in as before."""
+    assert door().get("/device", HTTP_SEC_FETCH_SITE=site, HTTP_SEC_FETCH_DEST=into).status_code == 303
+
+
+def test_starting_again_is_bounded(door, acme, clock):
+    """One run that is started again and again leaves few rows, and in the end is refused for a while, the run itself untouched."""
+    begun = door().http.post("/api/runs/", {"for": "device_code"}, content_type="application/json").json()
+    url, who, answers = begun["url"], door().http, []
+    secret = {"HTTP_AUTHORIZATION": f"Run {begun['secret']}"}
+    for _ in range(103):
+        answer = who.post(f"{url}restart", {"keep": True}, content_type="application/json", **secret)
+        answers.append(answer.status_code)
+        if answer.status_code == 201:
+            url = answer.json()["url"]
+    assert answers == [201] * 100 + [429] * 3
+    assert Run.objects.count() <= 5
+    assert who.get(url, **secret).json()["kind"] == "ask"
+    clock.shift(601)
+    assert who.post(f"{url}restart", {"keep": True}, content_type="application/json", **secret).status_code == 201
+
+
+def test_visits_that_end_at_once_are_bounded(door, acme, leaving):
+    """Signing out where nobody is signed in ends at once: such rows are bounded, too."""
+    for _ in range(12):
+        door().get("/sign-out")
+    assert Run.objects.count() <= 4
