@@ -33,7 +33,7 @@ from idp.accounts import sessions
 from idp.accounts.models import Session
 from idp.effects import EffectLost
 from idp.events.bus import publish_bounded, publish_once
-from idp.ratelimit.budgets import Exhausted, address_key, charge, give_back
+from idp.ratelimit.budgets import Exhausted, address_key, conclude, reserve
 from idp.sealing import Unsealable, digest, same
 
 _A_MINUTE = timedelta(minutes=1)
@@ -226,17 +226,19 @@ def _submit(walk: Walk, step: Step, fields: Mapping[str, Any]) -> Page:
     if not form.is_valid():
         return asked(walk, step, form)
     walk.state.answered = True
-    receipts = charge(step.stage.attempts(run, form.cleaned_data))
+    receipts = reserve(step.stage.attempts(run, form.cleaned_data))
     if isinstance(receipts, Exhausted):
         about: dict[str, Any] = {"budget": receipts.budget.name, "run": run.identifier, "flow": run.flow, "stage": step.stage.kind}
         publish_once("flow.throttled", _A_MINUTE, actor=walk.name, target=step.id, topic=topic_of(run.identifier), **about)
         return asked(walk, step, form, message=_throttled(receipts.until, walk.now), retry_at=receipts.until)
-    outcome = step.stage.submit(run, form.cleaned_data)
-    if page := _settle(walk, step, outcome, form):
-        return page
-    if isinstance(outcome, Done):
-        give_back(receipts)
-    return _go_on(walk)
+    right = False
+    try:
+        outcome = step.stage.submit(run, form.cleaned_data)
+        page = _settle(walk, step, outcome, form)
+        right = page is None and isinstance(outcome, Done)
+    finally:
+        conclude(receipts, right=right)
+    return page or _go_on(walk)
 
 
 def _settle(walk: Walk, step: Step, outcome: Outcome, form: forms.Form | None = None) -> Page | None:

@@ -6,16 +6,22 @@ meet at the table's unique constraint: one of them is refused.
 """
 
 import ipaddress
-from collections.abc import Iterable
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from idp.ratelimit.models import Attempt
 from idp.sealing import mac
 from idp.tenancy.scope import current_tenant
+
+PATIENCE = 2.0  # seconds that a right answer waits for the verdict on others at most: it holds a thread of the server meanwhile
+_LOOKS_AGAIN = 0.05
+_WIDER = ((64, 1), (56, 4), (48, 16))  # who has a /48 has 65,536 /64: the wider network has a budget of its own, which is larger
 
 
 @dataclass(frozen=True)
@@ -60,18 +66,48 @@ class Exhausted:
     until: datetime
 
 
+class _Taken(NamedTuple):
+    slot: int
+    at: datetime
+    expires_at: datetime
+    judged: bool
+
+
 class _Refused(Exception):
-    def __init__(self, exhausted: Exhausted) -> None:
-        self.exhausted = exhausted
+    def __init__(self, exhausted: Exhausted, *, final: bool) -> None:
+        self.exhausted, self.final = exhausted, final
 
 
 def charge(spends: Iterable[Spend]) -> list[int] | Exhausted:
-    """Takes one attempt from each budget, or none at all; answers the receipts for :func:`give_back`."""
+    """Take one attempt from each budget, or none at all; return the receipts for :func:`give_back`."""
     try:
-        with transaction.atomic():
-            return [receipt for spend in spends if (receipt := _take(spend))]
+        return _charged(spends, judged=True)
     except _Refused as refused:
         return refused.exhausted
+
+
+def reserve(spends: Sequence[Spend]) -> list[int] | Exhausted:
+    """The same for an attempt that is about to be judged; :func:`conclude` says how it ended.
+
+    What only attempts that are being judged at this moment would refuse waits for their verdict, two seconds at most and outside
+    of any transaction: many right answers at once all pass, and many wrong ones are still no more than the limit.
+    """
+    patient_until = time.monotonic() + (0 if connection.in_atomic_block else PATIENCE)
+    while True:
+        try:
+            return _charged(spends, judged=False)
+        except _Refused as refused:
+            if refused.final or time.monotonic() >= patient_until:
+                return refused.exhausted
+        time.sleep(_LOOKS_AGAIN)
+
+
+def conclude(receipts: list[int], *, right: bool) -> None:
+    """What was reserved has been judged: a right attempt costs nothing, a wrong one counts until its window is over."""
+    if right:
+        give_back(receipts)
+    elif receipts:
+        Attempt.objects.filter(pk__in=receipts).update(judged=True)
 
 
 def give_back(receipts: list[int]) -> None:
@@ -82,8 +118,8 @@ def give_back(receipts: list[int]) -> None:
 
 def exhausted_until(spend: Spend) -> datetime | None:
     """Until when this budget refuses; None while it would not. Takes nothing."""
-    taken = _taken(spend, timezone.now())
-    return _refusal(spend.budget, taken, timezone.now())
+    now = timezone.now()
+    return _refusal(spend.budget, _taken(spend, now), now)
 
 
 def address_key(address: str) -> str:
@@ -96,6 +132,15 @@ def address_key(address: str) -> str:
     return str(ip)
 
 
+def by_network(budget: Budget, address: str, key: str = "") -> tuple[Spend, ...]:
+    """One attempt of this address: for IPv6 it counts for its /64, and in larger budgets also for its /56 and its /48."""
+    ip = ipaddress.ip_address(address)
+    if isinstance(ip, ipaddress.IPv4Address) or ip.ipv4_mapped:
+        return (Spend(budget, key + address_key(address)),)
+    networks = ((str(ipaddress.ip_network((ip, length), strict=False)), factor) for length, factor in _WIDER)
+    return tuple(Spend(replace(budget, limit=budget.limit * factor), key + network) for network, factor in networks)
+
+
 def sweep(now: datetime, batch: int = 1000) -> int:
     """Deletes one batch of attempts that no longer count; answers how many. It waits for nobody, so that no charge waits for it."""
     with transaction.atomic():
@@ -104,43 +149,50 @@ def sweep(now: datetime, batch: int = 1000) -> int:
         return Attempt.objects.filter(pk__in=stale).delete()[0] if stale else 0
 
 
-def _take(spend: Spend) -> int | None:
-    for _ in range(spend.budget.limit + 1):  # each lost race means that somebody else took a slot, so this ends
+def _charged(spends: Iterable[Spend], *, judged: bool) -> list[int]:
+    with transaction.atomic():
+        return [receipt for spend in spends if (receipt := _take(spend, judged=judged))]
+
+
+def _take(spend: Spend, *, judged: bool) -> int | None:
+    for _ in range(spend.budget.limit + 1):  # each lost race means that another attempt took a slot, so this ends
         now = timezone.now()
         taken = _taken(spend, now)
         if until := _refusal(spend.budget, taken, now):
             if spend.budget.refuses:
-                raise _Refused(Exhausted(spend.budget, until))
+                final = _refusal(spend.budget, [each for each in taken if each.judged], now) is not None
+                raise _Refused(Exhausted(spend.budget, until), final=final)
             return None
-        if receipt := _occupy(spend, _free_slot(taken), now):
+        if receipt := _occupy(spend, _free_slot(taken), now, judged=judged):
             return receipt
     if not spend.budget.refuses:
         return None
-    raise _Refused(Exhausted(spend.budget, timezone.now() + timedelta(seconds=1)))
+    raise _Refused(Exhausted(spend.budget, timezone.now() + timedelta(seconds=1)), final=False)
 
 
-def _taken(spend: Spend, now: datetime) -> list[tuple[int, datetime, datetime]]:
+def _taken(spend: Spend, now: datetime) -> list[_Taken]:
     rows = Attempt.objects.filter(bucket=spend.bucket, expires_at__gt=now)
-    return list(rows.order_by("at").values_list("slot", "at", "expires_at"))
+    return [_Taken(*row) for row in rows.order_by("at").values_list("slot", "at", "expires_at", "judged")]
 
 
-def _refusal(budget: Budget, taken: list[tuple[int, datetime, datetime]], now: datetime) -> datetime | None:
+def _refusal(budget: Budget, taken: list[_Taken], now: datetime) -> datetime | None:
     if len(taken) >= budget.limit:
-        return taken[len(taken) - budget.limit][2]
-    ready = taken[-1][1] + budget.wait(len(taken)) if taken else now
+        return taken[len(taken) - budget.limit].expires_at
+    ready = taken[-1].at + budget.wait(len(taken)) if taken else now
     return ready if ready > now else None
 
 
-def _free_slot(taken: list[tuple[int, datetime, datetime]]) -> int:
-    used = {slot for slot, _, _ in taken}
+def _free_slot(taken: list[_Taken]) -> int:
+    used = {each.slot for each in taken}
     return next(slot for slot in range(len(used) + 1) if slot not in used)
 
 
-def _occupy(spend: Spend, slot: int, now: datetime) -> int | None:
+def _occupy(spend: Spend, slot: int, now: datetime, *, judged: bool) -> int | None:
     expires = now + spend.budget.window
     Attempt.objects.filter(bucket=spend.bucket, slot=slot, expires_at__lte=now).delete()
+    values = {"bucket": spend.bucket, "slot": slot, "at": now, "expires_at": expires, "judged": judged}
     try:
         with transaction.atomic():  # a savepoint: losing the slot must not spoil the transaction around it
-            return Attempt.objects.create(tenant=current_tenant(), bucket=spend.bucket, slot=slot, at=now, expires_at=expires).pk
+            return Attempt.objects.create(tenant=current_tenant(), **values).pk
     except IntegrityError:
         return None

@@ -6,12 +6,16 @@ from idp.tenancy.models import TenantModel
 
 
 class Attempt(TenantModel):
-    """One taken place of a budget: a bucket has as many slots as its limit, and a slot is free again when it has expired."""
+    """One taken place of a budget: a bucket has as many slots as its limit, and a slot is free again when it has expired.
+
+    ``judged`` False: what was attempted is being judged at this moment.
+    """
 
     bucket = models.CharField(max_length=64)
     slot = models.PositiveIntegerField()
     at = models.DateTimeField()
     expires_at = models.DateTimeField(db_index=True)
+    judged = models.BooleanField(default=True, db_default=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "bucket", "slot"], name="one_attempt_per_slot")]

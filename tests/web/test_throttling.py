@@ -14,6 +14,7 @@ from idp.devices.guard import entry_budgets
 from idp.devices.models import DeviceCode, State
 from idp.events.models import Event
 from idp.oauth.clients import save_application
+from idp.ratelimit import budgets
 from idp.ratelimit.budgets import charge
 from tests.kit import _HIDDEN
 from tests.web.test_device import CODE_FIRST
@@ -306,3 +307,24 @@ def test_success_does_not_reset_the_count(door, acme, clock):
     assert tried(browser, "alice", PASSWORD).step == "device_code"
     assert tried(browser, "alice", "wrong").status == 200
     assert tried(browser, "alice", "wrong").status == 429
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("right", [True, False])
+def test_twelve_sign_ins_of_one_person_at_once(live, door, acme, monkeypatch, right):
+    """D34: right answers that arrive at the same moment all pass; of wrong ones only the free four are judged."""
+    monkeypatch.setattr(budgets, "PATIENCE", 60.0)
+    here, barrier = f"http://127.0.0.1:{live.port}", threading.Barrier(12)
+
+    def answered(page, browser, **fields):
+        return browser.post(page.url.path, data={**dict(_HIDDEN.findall(page.text)), **fields})
+
+    def sign_in(_):
+        with httpx.Client(base_url=here, headers={"Host": "acme.test"}, follow_redirects=True, timeout=90) as browser:
+            page = answered(browser.get("/device"), browser, name="alice")
+            barrier.wait()
+            return answered(page, browser, password=PASSWORD if right else "wrong").status_code
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = sorted(pool.map(sign_in, range(12)))
+    assert answers == ([200] * 12 if right else [200] * 4 + [429] * 8)

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from idp.ratelimit.budgets import Budget, Exhausted, Spend, charge, give_back, sweep
+from idp.ratelimit import budgets
+from idp.ratelimit.budgets import Budget, Exhausted, Spend, charge, conclude, give_back, reserve, sweep
 from idp.ratelimit.models import Attempt
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
@@ -77,3 +78,29 @@ def test_a_charge_and_a_sweep_do_not_wait_in_a_circle(transactional_db: None, te
         assert [len(answer) for answer in answers] == [2]
         sweep(timezone.now())
         assert Attempt.objects.count() == 2
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_what_is_being_judged_is_waited_for(
+    transactional_db: None, tenants: dict[str, Tenant], right: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """D34: of twelve attempts at once against three, all pass where all are right, and three are judged where all are wrong."""
+    monkeypatch.setattr(budgets, "PATIENCE", 60.0)
+    acme, judged, budget = tenants["acme"], [], Budget("judged", 3, HOUR, free=2)
+
+    def attempt() -> None:
+        receipts = reserve([Spend(budget, "k")])
+        if not isinstance(receipts, Exhausted):
+            judged.append(receipts)
+            conclude(receipts, right=right)
+
+    at_once(*[scoped(acme, attempt)] * 12)
+    with tenant_scope(acme):
+        assert (len(judged), Attempt.objects.count()) == ((12, 0) if right else (2, 2))
+
+
+def test_an_attempt_whose_verdict_never_comes_counts(acme: Tenant) -> None:
+    """A process that died in between: nobody waits for it for ever, and the limit holds."""
+    budget = Budget("lost", 1, HOUR)
+    assert reserve([Spend(budget, "k")]) != []
+    assert isinstance(reserve([Spend(budget, "k")]), Exhausted)
