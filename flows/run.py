@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from flows.facts import seeded
+from idp.accounts.known import KnownBrowser
 from idp.accounts.models import Person, Session
 from idp.accounts.people import find
 from idp.sealing import Sealed
@@ -21,6 +22,7 @@ class Client(Protocol):
     session: Session | None
     address: str
     agent: str
+    known: KnownBrowser
 
     def committed(self, results: list[Any]) -> None:
         """Told what the effects of a step returned, once its transaction is committed."""
@@ -29,7 +31,7 @@ class Client(Protocol):
 @dataclass(frozen=True)
 class Run:
     """What a stage may read: ``facts`` learned so far, ``kept`` by this very step, ``hints`` from the entry (nothing proven),
-    ``step`` the id of the step that asks."""
+    ``step`` the id of the step that asks, ``known`` who signed in in this browser before."""
 
     identifier: str
     flow: str
@@ -42,6 +44,7 @@ class Run:
     agent: str
     now: datetime
     step: str = ""
+    known: KnownBrowser = field(default_factory=KnownBrowser)
 
     @property
     def person(self) -> Person | None:

@@ -82,6 +82,7 @@ class Walk:
             agent=self.client.agent,
             now=self.now,
             step=self.state.at or "",
+            known=self.client.known,
         )
 
     def tokens(self, step: str) -> list[str]:

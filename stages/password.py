@@ -34,7 +34,8 @@ class Password(Stage):
         )
 
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
-        return password_budgets(run.claimed_name, run.address, free=self.settings.free, window=self.settings.window)
+        limits = {"free": self.settings.free, "window": self.settings.window}
+        return password_budgets(run.person, run.claimed_name, run.address, run.known, **limits)
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         person = run.person

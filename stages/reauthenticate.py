@@ -49,7 +49,7 @@ class Reauthenticate(Stage):
         return Show() if wanted else Done()
 
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
-        return proving.budgets(run.claimed_name, int(run.signed_in or 0), run.address, answer)
+        return proving.budgets(run.person, run.facts["signed_in"]["session"], run.address, run.known, answer)
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         person, session = int(run.signed_in or 0), run.facts["signed_in"]["session"]

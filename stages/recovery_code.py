@@ -71,7 +71,7 @@ class RecoveryCode(Stage):
         return {"description": f"{text}{few}"}
 
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
-        return second_factor_budgets(run.facts["proof"]["person"], run.address)
+        return second_factor_budgets(run.person, run.address, run.known)
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         person, proved = run.facts["proof"]["person"], {"at": run.now.isoformat()}

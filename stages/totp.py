@@ -59,7 +59,7 @@ class Totp(Stage):
         return {"title": _("Set up your authenticator app"), **enrolment(run.kept["secret"].open(), account)}
 
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
-        return second_factor_budgets(run.facts["proof"]["person"], run.address)
+        return second_factor_budgets(run.person, run.address, run.known)
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         person = run.facts["proof"]["person"]

@@ -41,7 +41,7 @@ class TotpSetup(Stage):
         return enrolment(run.kept["secret"].open(), run.person.username) if run.person and "secret" in run.kept else {}
 
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
-        return second_factor_budgets(run.facts["signed_in"]["person"], run.address)
+        return second_factor_budgets(run.person, run.address, run.known)
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         person = run.facts["signed_in"]["person"]

@@ -7,6 +7,7 @@ from flows.document import FlowDocument
 from flows.models import Run
 from flows.versions import Published, publish
 from idp.accounts import sessions
+from idp.accounts.known import KnownBrowser
 from idp.devices.models import DeviceCode
 from idp.events.models import Event
 from idp.tenancy.scope import tenant_scope
@@ -76,9 +77,9 @@ class Looker:
 
     def __init__(self, seen: Seen) -> None:
         cookies = seen.door.http.cookies
-        self.nonce = f"browser:{cookies['foyer_browser'].value}"
+        self.nonce = f"browser:{cookies['foyer_browser'].value[:64]}"
         self.session = sessions.find(cookies["foyer_session"].value) if "foyer_session" in cookies else None
-        self.address, self.agent = "127.0.0.1", "Test/1.0"
+        self.address, self.agent, self.known = "127.0.0.1", "Test/1.0", KnownBrowser()
 
     def committed(self, results: list[Any]) -> None:
         """Looking commits nothing."""

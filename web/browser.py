@@ -8,9 +8,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 
 from idp.accounts import sessions
-from idp.sealing import new_token
+from idp.accounts.known import LIFETIME, KnownBrowser
+from idp.sealing import mac, macs, new_token, same
 
-_NONCE, _SESSION = "foyer_browser", "foyer_session"
+_NONCE, _SESSION, _KNOWN = "foyer_browser", "foyer_session", "foyer_known"
 
 
 class Browser:
@@ -24,12 +25,18 @@ class Browser:
 
     @cached_property
     def nonce(self) -> str:
-        """Names the browser and nobody in it; made at its first run."""
-        known = self._cookie(_NONCE)
-        if len(known) != 64:
+        """Names the browser and nobody in it; made at its first run. A value that this server did not sign is not taken."""
+        cookie = self._cookie(_NONCE)
+        known, proof = cookie[:64], cookie[64:]
+        if not any(same(proof, expected) for expected in macs("browser", known)):
             known = new_token()
-            self.to_set[_NONCE] = known
+            self.to_set[_NONCE] = known + mac("browser", known)
         return f"browser:{known}"
+
+    @cached_property
+    def known(self) -> KnownBrowser:
+        """Who signed in here before."""
+        return KnownBrowser.read(self._cookie(_KNOWN))
 
     @cached_property
     def session(self) -> Any:
@@ -40,7 +47,7 @@ class Browser:
         """Takes over a session that a step has just opened, and forgets one that it has ended."""
         for result in results:
             if isinstance(result, sessions.Opened):
-                self.to_set[_SESSION] = result.key
+                self.to_set[_SESSION], self.to_set[_KNOWN] = result.key, self.known.after_sign_in(result.person)
                 self.session = sessions.alive(result.session)
             elif isinstance(result, sessions.Closed) and self.session and self.session.pk == result.session:
                 self.to_set[_SESSION], self.session = "", None
@@ -55,7 +62,8 @@ class Browser:
     def write(self, response: HttpResponse) -> None:
         """Sets what has changed."""
         for name, value in self.to_set.items():
-            age = None if name == _NONCE else settings.SESSION_LIFETIME if value else 0
+            lasting = {_NONCE: None, _KNOWN: int(LIFETIME.total_seconds())}
+            age = lasting.get(name, settings.SESSION_LIFETIME) if value else 0
             response.set_cookie(self._name(name), value, max_age=age, secure=self.request.is_secure(), httponly=True, samesite="Lax")
 
     def _cookie(self, name: str) -> str:

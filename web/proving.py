@@ -46,8 +46,8 @@ def _ask(request: HttpRequest, session: Any, wanted: tuple[str, ...]) -> HttpRes
     form = proving.Again(session.person_id, wanted, request.POST if proves else None)
     status, message, wait = (403 if request.method == "POST" else 200), "", 0
     if proves and form.is_valid():
-        address: str = request.browser.address  # type: ignore[attr-defined]
-        receipts = charge(proving.budgets(session.person.username, session.person_id, address, form.cleaned_data))
+        browser = request.browser  # type: ignore[attr-defined]
+        receipts = charge(proving.budgets(session.person, session.pk, browser.address, browser.known, form.cleaned_data))
         if isinstance(receipts, Exhausted):
             wait = max(1, int((receipts.until - timezone.now()).total_seconds()) + 1)
             status, message = 429, _("Too many attempts. Try again at %(at)s.") % {"at": f"{receipts.until:%H:%M:%S} UTC"}

@@ -4,9 +4,12 @@ import json
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from idp.accounts import invented
@@ -29,15 +32,18 @@ def claim(name: str, fields: Iterable[str]) -> dict[str, object]:
     folded, pretended = fold(name), invented.known()
     if pretended and folded and folded in [getattr(pretended, field) for field in fields]:
         return {"id": invented.PK, "name": name.strip()[:150]}
-    person = next((found for field in fields if folded and (found := Person.objects.filter(**{field: folded}).first())), None)
+    order = list(fields)  # one query, whether somebody is found by the first field, by the last or not at all
+    wanted = reduce(or_, (Q(**{field: folded}) for field in order), Q(pk__in=[]))
+    rows = Person.objects.filter(wanted) if folded else Person.objects.none()
+    person = min(rows, key=lambda each: [getattr(each, field) != folded for field in order], default=None)
     return {"id": person.pk if person else None, "name": name.strip()[:150]}
 
 
 def find(pk: int | None) -> Person | None:
-    """The person of this tenant with this key, active or not."""
+    """The person of this tenant with this key, active or not; looked for also where there is no key, which takes as long."""
     if pretended := invented.by_key(pk):
         return pretended.person()
-    return Person.objects.filter(pk=pk).first() if pk else None
+    return Person.objects.filter(pk=pk or 0).first()
 
 
 def active(pk: int | None) -> Person | None:
@@ -76,6 +82,8 @@ def save_person(username: str, *, groups: Iterable[str] | None = None, by: str, 
     person = by_username(username)
     created = person is None
     person = person or Person(username=fold(username), tenant=current_tenant())
+    if "email" in values and values["email"] != person.email and not created:
+        values.setdefault("email_verified", False)  # the new address has proved nothing
     changed = {key: value for key, value in values.items() if getattr(person, key) != value}
     for key, value in changed.items():
         setattr(person, key, value)

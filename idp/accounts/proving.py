@@ -11,7 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from idp.accounts import recovery_codes, totp
 from idp.accounts.credentials import PASSWORD, TOTP, check_password, guarded, kinds_of
-from idp.accounts.guard import password_budgets, second_factor_budgets
+from idp.accounts.guard import second_factor_budgets, session_budgets
+from idp.accounts.known import KnownBrowser
 from idp.accounts.models import Person
 from idp.effects import Effect
 from idp.ratelimit.budgets import Spend
@@ -75,10 +76,10 @@ class Judged:
     effects: tuple[Effect, ...] = ()
 
 
-def budgets(name: str, person: int, address: str, answer: Mapping[str, Any]) -> Sequence[Spend]:
-    """Return what one answer costs: the same budgets as signing in."""
-    password = password_budgets(name, address) if PASSWORD in answer else ()
-    return (*password, *(second_factor_budgets(person, address) if CODE in answer else ()))
+def budgets(person: Person | None, session: int, address: str, browser: KnownBrowser, answer: Mapping[str, Any]) -> Sequence[Spend]:
+    """Return what one answer costs: a budget of the session for a password, and the same as when signing in for a code."""
+    password = session_budgets(session) if PASSWORD in answer else ()
+    return (*password, *(second_factor_budgets(person, address, browser) if CODE in answer else ()))
 
 
 def judge(person: Person | None, key: int, answer: Mapping[str, Any], now: datetime) -> Judged:

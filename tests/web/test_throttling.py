@@ -3,19 +3,25 @@
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import httpx
 import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from blueprints.apply import apply
+from idp.accounts.credentials import store_password
+from idp.accounts.guard import password_budgets
+from idp.accounts.known import KnownBrowser
 from idp.accounts.people import by_username, save_person
 from idp.devices.guard import entry_budgets
 from idp.devices.models import DeviceCode, State
 from idp.events.models import Event
 from idp.oauth.clients import save_application
 from idp.ratelimit import budgets
-from idp.ratelimit.budgets import charge
+from idp.ratelimit.budgets import Budget, by_network, charge
 from tests.kit import _HIDDEN
 from tests.web.test_device import CODE_FIRST
 
@@ -305,8 +311,102 @@ def test_success_does_not_reset_the_count(door, acme, clock):
     assert tried(browser, "alice", "wrong").status == 429
     clock.shift(2)
     assert tried(browser, "alice", PASSWORD).step == "device_code"
-    assert tried(browser, "alice", "wrong").status == 200
-    assert tried(browser, "alice", "wrong").status == 429
+    stranger = door()
+    assert tried(stranger, "alice", "wrong").status == 200
+    assert tried(stranger, "alice", "wrong").status == 429
+
+
+# --- whom strangers' guesses must not shut out ------------------------------------------------------------------------------
+
+
+def exhaust(person, name="alice", networks=25):
+    """Strangers have typed a hundred wrong passwords, four from each of 25 networks."""
+    for n in range(networks):
+        for _ in range(4):
+            charged = charge(password_budgets(person, name, f"2001:db8:{n:x}::1", KnownBrowser()))
+            assert isinstance(charged, list)
+
+
+def test_a_hundred_guesses_lock_out_neither_a_known_browser_nor_a_known_network(door, acme, clock):
+    """D34: whoever signed in there lately does so again; strangers wait, by whichever of the person's names."""
+    at_home, roaming = door(address="198.51.100.7"), door(address="198.51.100.8")
+    for browser in (at_home, roaming):
+        assert tried(browser, "alice", PASSWORD).step == "device_code"
+    exhaust(by_username("alice"))
+    for name in ("alice", "alice@acme.test"):
+        assert tried(door(address="203.0.113.99"), name, PASSWORD).status == 429
+    roaming.http.defaults["REMOTE_ADDR"] = "203.0.113.98"
+    assert tried(roaming, "alice", PASSWORD).step == "device_code"
+    assert tried(door(address="198.51.100.7"), "alice", PASSWORD).step == "device_code"
+    clock.shift(3601)
+    assert tried(door(address="203.0.113.99"), "alice", PASSWORD).step == "device_code"
+
+
+def test_a_known_browser_has_a_budget_of_its_own(door, acme, clock):
+    """D34: it is not without limits, and is known for its own person only."""
+    browser = door()
+    assert tried(browser, "bob", "bob-password-22").step == "device_code"
+    assert [tried(browser, "bob", "wrong").status for _ in range(5)] == [200] * 4 + [429]
+    exhaust(by_username("alice"))
+    browser.http.defaults["REMOTE_ADDR"] = "203.0.113.99"
+    assert tried(browser, "alice", PASSWORD).status == 429
+
+
+def test_a_browser_is_no_longer_known_after_a_new_password(door, acme, clock):
+    """Whoever was let in by the old password is a stranger."""
+    browser, alice = door(address="198.51.100.7"), by_username("alice")
+    assert tried(browser, "alice", PASSWORD).step == "device_code"
+    clock.shift(1)
+    store_password(alice, alice.password, by="alice")
+    exhaust(alice)
+    browser.http.defaults["REMOTE_ADDR"] = "203.0.113.99"
+    assert tried(browser, "alice", PASSWORD).status == 429
+
+
+def test_an_unknown_name_is_exhausted_alike(door, acme, clock):
+    """Strangers learn nothing: a name that nobody has is refused after as many guesses, in the same words."""
+    exhaust(by_username("alice"))
+    exhaust(None, name="nobody")
+    seen = [tried(door(address="203.0.113.99"), name, "wrong") for name in ("alice", "nobody")]
+    assert [page.status for page in seen] == [429, 429]
+    assert _without(seen[0], "alice") == _without(seen[1], "nobody")
+
+
+def test_as_many_queries_for_an_unknown_name(door, acme):
+    """The time of an answer tells nothing: identification and password ask the database as often, whoever was named."""
+    counts = {}
+    tried(door(), "nobody", "warms up")
+    for n, name in enumerate(("alice", "alice@acme.test", "nobody", "inactive")):
+        page = door(address=f"198.51.100.{n}").page("/device?switch")
+        with CaptureQueriesContext(connection) as first:
+            page = page.submit(name=name)
+        with CaptureQueriesContext(connection) as second:
+            page.submit(password="wrong")
+        counts[name] = (len(first), len(second))
+    assert len(set(counts.values())) == 1, counts
+
+
+def test_a_wide_network_is_bounded(acme):
+    """D34: whoever has a /48 has 65,536 /64; together they have sixteen times the budget of one, a /56 four times."""
+    budget = Budget("wide", 2, timedelta(hours=1))
+    taken = [isinstance(charge(by_network(budget, f"2001:db8:1:{n:x}::1")), list) for n in range(40)]
+    assert taken == [True] * 8 + [False] * 32
+    taken = [isinstance(charge(by_network(budget, f"2001:db8:1:{n:x}00::1")), list) for n in range(1, 40)]
+    assert taken == [True] * 24 + [False] * 15
+    assert isinstance(charge(by_network(budget, "2001:db8:2::1")), list)
+
+
+@pytest.mark.parametrize("cookie", ["a" * 64, "a" * 128, ""])
+def test_a_browser_takes_no_name_that_was_not_given_to_it(door, acme, cookie):
+    """Whoever plants a value of their own in a browser looks into no run of it: the server gives another one."""
+    browser = door()
+    browser.http.cookies["foyer_browser"] = cookie
+    seen = browser.page()
+    assert browser.http.cookies["foyer_browser"].value[:64] not in ("a" * 64, "")
+    planted = door()
+    planted.http.cookies["foyer_browser"] = cookie
+    assert planted.page(seen.path).status == 404
+    assert seen.submit(name="alice").step == "password"
 
 
 @pytest.mark.slow

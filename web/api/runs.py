@@ -17,6 +17,7 @@ from ninja.security.base import AuthBase
 from flows import executor
 from flows.page import Page
 from idp.accounts import sessions
+from idp.accounts.known import KnownBrowser
 from idp.sealing import Sealed, new_token
 from web.api.problems import READ, WRITE, NoSecret, declared
 from web.api.schemas import Answer, Begin, Begun, Challenge, Field, Opened, Restart, Throttled
@@ -34,6 +35,7 @@ class JsonClient:
         self.session = executor.session_of(run, self.nonce) if run else None
         self.address: str = request.META.get("REMOTE_ADDR", "")
         self.agent: str = request.headers.get("user-agent", "")[:200]
+        self.known = KnownBrowser()
 
     def committed(self, results: list[Any]) -> None:
         """Takes over a session that a step has just opened, whose key is thrown away; lets go of one that it has ended."""

@@ -115,3 +115,11 @@ def test_an_inactive_person_keeps_nothing(acme: Tenant) -> None:
     with pytest.raises(EffectLost) as lost:
         KeepAttributes(Person.objects.get(username="inactive").pk, {"phone": "1"}).apply()
     assert lost.value.final
+
+
+def test_a_new_address_is_not_verified(acme: Tenant) -> None:
+    """OpenID Connect Core 5.1: changing the address takes the verification away, unless the same request says that it is verified."""
+    save_person("alice", by="test", email="alice@acme.test", email_verified=True)
+    assert save_person("alice", by="test", name="Alice A.").email_verified
+    assert not save_person("alice", by="test", email="new@acme.test").email_verified
+    assert save_person("alice", by="test", email="newer@acme.test", email_verified=True).email_verified
