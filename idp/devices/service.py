@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core.cache import cache
 from django.db import IntegrityError, models, transaction
+from django.db.models.functions import Left
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -14,15 +15,16 @@ from idp.accounts import people, sessions
 from idp.devices import codes, guard
 from idp.devices.models import DeviceCode, State
 from idp.effects import Effect, EffectLost
-from idp.events.bus import publish, publish_many, publish_once
+from idp.events.bus import publish, publish_bounded, publish_many, publish_once
 from idp.events.origin import current_origin
 from idp.oauth import clients, tokens
 from idp.oauth.errors import InvalidGrant, InvalidRequest, TooManyRequests
 from idp.oauth.models import Application
-from idp.ratelimit.budgets import address_key
+from idp.ratelimit.budgets import network_ranges
 from idp.sealing import digest, new_token
 
 SLOW_DOWN_SECONDS = 5
+MOST_SECONDS = 300  # no early poll makes it longer, so that there is an end to what they write
 JITTER = timedelta(seconds=1)
 REUSE_GRACE = timedelta(seconds=10)
 _CLOSED = (State.DENIED, State.EXPIRED, State.REDEEMED, State.REVOKED)
@@ -206,7 +208,7 @@ def polled_too_early(row: DeviceCode) -> bool:
     key, now = f"device-poll:{row.pk}", timezone.now()
     last = cache.get(key)
     if last is not None and now - last < timedelta(seconds=row.interval) - JITTER:
-        DeviceCode.objects.filter(pk=row.pk).update(interval=models.F("interval") + SLOW_DOWN_SECONDS)
+        DeviceCode.objects.filter(pk=row.pk, interval__lt=MOST_SECONDS).update(interval=models.F("interval") + SLOW_DOWN_SECONDS)
         return True
     cache.set(key, now, timeout=row.interval * 2 + 60)
     return False
@@ -280,8 +282,9 @@ def expire(now: datetime, grace: timedelta, batch: int = 200) -> int:
 
 
 def _tell(kind: str, row: DeviceCode, **members: Any) -> None:
-    """An event of this device's story, on its topic."""
-    publish(kind, target=f"device {row.pk}", application=row.application.name, topic=topic_of(row.pk), **members)
+    """An event of this device's story, on its topic. Anybody can start a device, so of that there are only so many."""
+    tell = publish_bounded if kind == "device.started" else publish
+    tell(kind, target=f"device {row.pk}", application=row.application.name, topic=topic_of(row.pk), **members)
 
 
 @transaction.atomic
@@ -298,11 +301,37 @@ def _mark_expired(overdue: models.QuerySet[DeviceCode], batch: int) -> int:
 
 
 def _check_room(application: Application, address: str, now: datetime) -> None:
-    waiting_rows = DeviceCode.objects.filter(state=State.PENDING, application=application, expires_at__gt=now)
+    """Raise TooManyRequests where this network has too many waiting, or where the application is full and no network has more.
+
+    Of a full application the network with the most waiting devices gives up its oldest one, so that strangers crowd nobody out.
+    """
+    rows = DeviceCode.objects.filter(state=State.PENDING, application=application, expires_at__gt=now)
     limit, own = application.device_pending_limit, application.device_pending_limit_per_address
-    if waiting_rows.filter(network=_network(address))[:own].count() >= own or waiting_rows[:limit].count() >= limit:
-        publish_once("device.start_refused", timedelta(minutes=1), application=application.name, why="too many devices are waiting")
-        raise TooManyRequests("Too many devices of this kind are waiting.", retry_after=application.device_interval * 6)
+    for network, factor in network_ranges(address):
+        if _within(rows, network)[: own * factor].count() >= own * factor:
+            _refuse(application)
+    if rows[:limit].count() >= limit and not _evict(rows, network_ranges(address)[-1][0], now):
+        _refuse(application)
+
+
+def _within(rows: models.QuerySet[DeviceCode], network: str) -> models.QuerySet[DeviceCode]:
+    wide = network.isalnum() and len(network) < 16  # the first digits of an IPv6 address; "g" comes after each of them
+    return rows.filter(network__range=(network, f"{network}g")) if wide else rows.filter(network=network)
+
+
+def _evict(rows: models.QuerySet[DeviceCode], mine: str, now: datetime) -> bool:
+    """Expire the oldest device of the network (IPv6: /48) that has the most waiting, if that is more than ``mine`` has."""
+    sites = rows.annotate(site=Left("network", 12)).values("site").annotate(count=models.Count("pk")).order_by("-count", "site")
+    fullest = sites.first()
+    if fullest is None or fullest["count"] <= _within(rows, mine).count():
+        return False
+    oldest = rows.filter(network__startswith=fullest["site"]).order_by("created_at", "pk").values_list("pk", flat=True).first()
+    return bool(DeviceCode.objects.filter(pk=oldest or 0, state=State.PENDING).update(state=State.EXPIRED, expires_at=now))
+
+
+def _refuse(application: Application) -> NoReturn:
+    publish_once("device.start_refused", timedelta(minutes=1), application=application.name, why="too many devices are waiting")
+    raise TooManyRequests("Too many devices of this kind are waiting.", retry_after=application.device_interval * 6)
 
 
 def _save_with_free_code(row: DeviceCode, length: int) -> str:
@@ -336,4 +365,4 @@ def _waiting(rows: models.QuerySet[DeviceCode]) -> Waiting | None:
 
 
 def _network(address: str) -> str:
-    return address and address_key(address)
+    return network_ranges(address)[0][0]

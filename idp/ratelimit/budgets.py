@@ -141,6 +141,20 @@ def by_network(budget: Budget, address: str, key: str = "") -> tuple[Spend, ...]
     return tuple(Spend(replace(budget, limit=budget.limit * factor), key + network) for network, factor in networks)
 
 
+def network_ranges(address: str) -> list[tuple[str, int]]:
+    """The address's networks as text, and how many times the limit of the first each may have; a wider one begins each of its own.
+
+    IPv4 whole; IPv6 as 16, 14 and 12 hexadecimal digits.
+    """
+    if not address:
+        return [("", 1)]
+    ip = ipaddress.ip_address(address)
+    if isinstance(ip, ipaddress.IPv4Address) or ip.ipv4_mapped:
+        return [(address_key(address), 1)]
+    digits = ip.exploded.replace(":", "")
+    return [(digits[: length // 4], factor) for length, factor in _WIDER]
+
+
 def sweep(now: datetime, batch: int = 1000) -> int:
     """Deletes one batch of attempts that no longer count; answers how many. It waits for nobody, so that no charge waits for it."""
     with transaction.atomic():

@@ -306,7 +306,7 @@ def test_dropping_all_ends_what_waits(door, acme):
 def test_limit_of_pending_codes_per_client(door, acme, clock):
     """D35: a client has only so many devices waiting, from wherever they ask; another client is not concerned."""
     save_application("tv", by="test", device_pending_limit=3)
-    for n in range(3):
+    for n in (7, 8, 9):
         door(address=f"192.0.2.{n}").start()
     refused = door(address="192.0.2.9").post(DEVICE, {"client_id": "tv"})
     assert outcome(refused) == (429, "temporarily_unavailable")
@@ -327,6 +327,33 @@ def test_limit_of_pending_codes_per_address(door, acme):
     door(address="2001:db8:1:2::1").start()
     door().approve(first)
     home.start()
+
+
+def test_strangers_crowd_nobody_out(door, acme, clock):
+    """D35: of a full application the network with the most waiting gives up its oldest, IPv6 by /48; the limit holds."""
+    save_application("tv", by="test", device_pending_limit=6, device_pending_limit_per_address=2)
+    honest = door(address="192.0.2.200").start()
+    crowd = []
+    for n in range(5):
+        crowd.append(door(address=f"2001:db8:1:{n:x}::1").start())
+        clock.shift(1)
+    for n in range(2):
+        door(address=f"198.51.100.{n}").start()
+    assert outcome(door(address="2001:db8:1:ff::1").post(DEVICE, {"client_id": "tv"})) == (429, "temporarily_unavailable")
+    waiting = DeviceCode.objects.filter(state=State.PENDING, expires_at__gt=timezone.now())
+    assert waiting.count() == 6
+    assert polled(door(), honest) == "authorization_pending"
+    assert [polled(door(), each) for each in crowd] == ["expired_token"] * 2 + ["authorization_pending"] * 3
+
+
+def test_wide_networks_share(door, acme):
+    """D35: a /56 may have four times what a /64 may, a /48 sixteen times; the neighbour is not concerned."""
+    save_application("tv", by="test", device_pending_limit_per_address=1)
+    asked = [door(address=f"2001:db8:1:{n:x}::1").post(DEVICE, {"client_id": "tv"}).status_code for n in range(6)]
+    assert asked == [200] * 4 + [429] * 2
+    asked = [door(address=f"2001:db8:1:{n:x}00::1").post(DEVICE, {"client_id": "tv"}).status_code for n in range(1, 15)]
+    assert asked == [200] * 12 + [429] * 2
+    door(address="2001:db8:2::1").start()
 
 
 def test_refusing_to_start_is_told_once(door, acme):
