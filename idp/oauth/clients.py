@@ -22,6 +22,7 @@ from idp.sealing import digest, new_token, same
 from idp.tenancy.scope import current_tenant
 
 WRONG_SECRETS = Budget("client.secret", 30, timedelta(minutes=10))
+UNGUESSABLE = 32  # characters: RFC 6749 section 10.10 asks for 128 bits, which a generated secret has twice
 
 
 class NotRenewed(Exception):
@@ -46,14 +47,18 @@ def _judge_secret(application: Application, secret: str) -> None:
     """Guards secrets that somebody chose; generated ones need no guard (RFC 6749 section 2.3.1).
 
     Wrong ones count for this client from one address, so that nobody locks out a client from elsewhere, and a right one costs
-    no write. Once they are used up the right one is refused too, or the guard would guard nothing.
+    no write. Once they are used up a short right one is refused too, or the guard would guard nothing; one of 32 characters or more
+    is out of reach of guesses, so others behind the same address cannot shut the client out.
     """
+    right = same(application.secret_hash, digest(secret))
+    if right and len(secret) >= UNGUESSABLE:
+        return
     address = current_origin().address
     guess = Spend(WRONG_SECRETS, f"{application.pk} {address and address_key(address)}")
     if exhausted_until(guess):
         publish_once("client.throttled", WRONG_SECRETS.window, application=application.name, why="too many wrong secrets")
         raise TooManyRequests("Too many wrong client secrets came from your address.", retry_after=60)
-    if not same(application.secret_hash, digest(secret)):
+    if not right:
         charge([guess])
         raise InvalidClient
 

@@ -237,19 +237,31 @@ def test_a_secret_that_is_renewed_meanwhile_leaves_no_token(at_acme):
     assert not TokenFamily.objects.exists()
 
 
-def test_wrong_secrets_are_slowed_down(at_acme, door, clock):
-    """B17: RFC 6749 section 2.3.1: thirty of one client from one address in ten minutes, then not even the right one is looked at."""
+def test_wrong_secrets_do_not_shut_out_a_long_one(at_acme, door):
+    """B17: whoever shares the client's address and guesses is stopped; a right secret that nobody can guess passes all the same."""
     for _ in range(WRONG_SECRETS.limit):
         assert outcome(ask(door(), "wrong")) == (401, "invalid_client")
-    refused = ask(door())
+    assert outcome(ask(door(), "wrong")) == (429, "temporarily_unavailable")
+    save_application("backup", by="test", secret_hash=digest("x" * 32))
+    tokens_of(ask(door(), "x" * 32))
+    save_application("backup", by="test", secret_hash=digest("short secret"))
+    assert outcome(ask(door(), "short secret")) == (429, "temporarily_unavailable")
+
+
+def test_wrong_secrets_are_slowed_down(at_acme, door, clock):
+    """B17: RFC 6749 section 2.3.1: thirty of one client from one address in ten minutes, then a short right one waits, too."""
+    save_application("backup", by="test", secret_hash=digest("short secret"))
+    for _ in range(WRONG_SECRETS.limit):
+        assert outcome(ask(door(), "wrong")) == (401, "invalid_client")
+    refused = ask(door(), "short secret")
     assert outcome(refused) == (429, "temporarily_unavailable")
     assert refused["Retry-After"] == "60"
     assert outcome(ask(door(), "wrong")) == (429, "temporarily_unavailable")
-    tokens_of(ask(door(address="198.51.100.7")))
+    tokens_of(ask(door(address="198.51.100.7"), "short secret"))
     tokens_of(ask(door("other.test"), SECRETS["other"]))
     assert Event.objects.filter(kind="client.throttled").count() == 1
     clock.shift(WRONG_SECRETS.window + timedelta(seconds=1))
-    tokens_of(ask(door()))
+    tokens_of(ask(door(), "short secret"))
 
 
 def test_discovery_names_it_where_it_is_used(at_acme, other, door):
