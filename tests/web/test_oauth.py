@@ -249,6 +249,19 @@ def test_reuse_of_a_refresh_token(door, acme, clock, later, forgiven):
     assert Event.objects.filter(kind="tokens.revoked").exists() is not forgiven
 
 
+def test_refreshes_of_a_family_are_bounded(door, clock):
+    """B15: sixty in ten minutes, for each leaves a row; the token that was refused is good afterwards, and another family meanwhile."""
+    device = door()
+    token, other = connect(door)["refresh_token"], connect(door)["refresh_token"]
+    for _ in range(60):
+        token = tokens_of(refresh(device, token))["refresh_token"]
+    refused = refresh(device, token)
+    assert (outcome(refused)[0], refused["Retry-After"]) == (429, "60")
+    tokens_of(refresh(device, other))
+    clock.shift(601)
+    tokens_of(refresh(device, token))
+
+
 def test_refresh_token_is_bound_to_client_tenant_and_issuer(door, clock):
     """B15: nobody else can use it, and nobody else's attempt counts as reuse."""
     device = door()

@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from idp.oauth import tokens
-from idp.oauth.errors import InvalidGrant, InvalidScope
+from idp.oauth.errors import InvalidGrant, InvalidScope, TooManyRequests
 from idp.oauth.forms import Form, parse_scopes
 from idp.oauth.grant import Grant
 from idp.oauth.models import Application, RefreshToken, TokenFamily
@@ -13,6 +13,7 @@ from idp.oauth.tokens import Entitlement
 from idp.sealing import digest
 
 REUSE_GRACE = timedelta(seconds=10)
+REFRESHES, REFRESHES_WITHIN = 60, timedelta(minutes=10)  # of one family: each leaves a row and an event
 
 
 class Refresh(Grant):
@@ -33,6 +34,8 @@ class Refresh(Grant):
             if now - row.rotated_at > REUSE_GRACE:
                 tokens.revoke_family(row.family, why="refresh token used twice")
             raise InvalidGrant
+        if row.family.refresh_tokens.filter(rotated_at__gt=now - REFRESHES_WITHIN)[:REFRESHES].count() >= REFRESHES:
+            raise TooManyRequests("These tokens were refreshed too often.", retry_after=60)
         return Entitlement(
             application=application,
             person=row.family.person,
