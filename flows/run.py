@@ -49,7 +49,8 @@ class Run:
     @property
     def person(self) -> Person | None:
         """Whoever was claimed, if there is such a person: not yet a proof of anything."""
-        return find((self.facts.get("person") or {}).get("id"))
+        claimed = self.facts.get("person")
+        return find(claimed.get("id")) if claimed else None
 
     @property
     def signed_in(self) -> int | None:
