@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from http.client import HTTPConnection, HTTPException
 from queue import Queue
@@ -26,6 +26,7 @@ from idp.events.models import Event
 from idp.events.notify import WakeUp
 from idp.tenancy.scope import tenant_scope
 from tests.kit import DEVICE_CODE
+from web.push import Push
 from web.server import hub
 
 EVENTS = "/application/o/device/events"
@@ -216,6 +217,23 @@ def test_a_code_has_three_listeners_at_most(live):
             with listening(live, EVENTS, **device(started)) as (refused, _):
                 assert refused == 429
         until(lambda: free(live, started), "the place was never freed")
+
+
+def test_places_belong_to_the_code_and_not_to_its_spelling(live):
+    """D43: the same code in another case of the scheme or with more blanks is the same code; a proxy's own scheme is none."""
+    code = start(live)["device_code"]
+    spellings = [f"Device {code}", f"device {code}", f"DEVICE   {code} "]
+    with ExitStack() as stay:
+        for each in spellings:
+            status, _ = stay.enter_context(listening(live, EVENTS, Authorization=each))
+            assert status == 200
+        refused, _ = stay.enter_context(listening(live, EVENTS, Authorization=f"dEVICE {code}"))
+        assert refused == 429
+    for each in ("Basic YTpi", "Bearer x"):
+        places = Push(None, hub)
+        scope = {"client": ("203.0.113.9", 1), "headers": [(b"authorization", each.encode())]}
+        with ExitStack() as stay:
+            assert all(stay.enter_context(places._place(scope)) for _ in range(10))
 
 
 def free(live: Any, started: dict[str, Any]) -> bool:
