@@ -122,7 +122,7 @@ class Session(TenantModel):
     key_hash = models.CharField(max_length=64, unique=True)
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="sessions")
     methods = models.JSONField(default=list)
-    proofs = models.JSONField(default=dict)
+    proofs = models.JSONField(default=dict, db_default={})
     authenticated_at = models.DateTimeField()
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(db_index=True)

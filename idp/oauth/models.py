@@ -64,7 +64,7 @@ class Application(TenantModel):
     is_active = models.BooleanField(default=True)
     grants = models.JSONField(default=list, blank=True)
     scopes = models.JSONField(default=list, blank=True)
-    administers = models.BooleanField(default=False)
+    administers = models.BooleanField(default=False, db_default=False)
     groups = models.JSONField(default=list, blank=True)
     flows = models.JSONField(default=dict, blank=True)
     device_code_lifetime = models.PositiveIntegerField(default=600, validators=[MinValueValidator(30), MaxValueValidator(3600)])

@@ -39,7 +39,7 @@ class Tenant(models.Model):
     accent = models.CharField(max_length=7, default="#4f46e5", validators=[colour])
     networks = models.JSONField(default=list, blank=True)
     mail_from = models.EmailField(blank=True, default="")
-    mail_granted = models.BooleanField(default=False, editable=False)
+    mail_granted = models.BooleanField(default=False, db_default=False, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = models.Manager()
@@ -64,7 +64,7 @@ class Domain(models.Model):
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="domains")
     name = models.CharField(max_length=253, unique=True)
-    approved = models.BooleanField(default=False)
+    approved = models.BooleanField(default=False, db_default=False)
 
     objects = models.Manager()
 

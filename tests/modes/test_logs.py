@@ -67,7 +67,7 @@ def test_no_line_names_a_path_a_query_or_what_was_sent(tmp_path: Path, form: str
         [failed, _again] = [line for line in lines if line.get("route") == "/broken/<str:token>" and "exception" in line]
         assert (failed["event"], failed["status_code"], failed["method"]) == ("Internal Server Error: /broken/<str:token>", 500, "GET")
         assert "tests/modes/broken.py" in failed["exception"]
-        assert {line["level"] for line in lines if line.get("route") == "/health/live"} == {"debug"}
+        assert not [line for line in lines if "/health" in str(line)]
         assert any("Exception in ASGI application" in line["event"] for line in lines)
 
 

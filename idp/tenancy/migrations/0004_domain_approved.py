@@ -7,6 +7,6 @@ class Migration(migrations.Migration):
     dependencies = [("tenancy", "0003_tenant_logo")]
 
     operations = [
-        migrations.AddField("domain", "approved", models.BooleanField(default=True)),
-        migrations.AlterField("domain", "approved", models.BooleanField(default=False)),
+        migrations.AddField("domain", "approved", models.BooleanField(default=True, db_default=True)),
+        migrations.AlterField("domain", "approved", models.BooleanField(default=False, db_default=False)),
     ]

@@ -14,6 +14,6 @@ class Migration(migrations.Migration):
     dependencies = [("tenancy", "0004_domain_approved")]
 
     operations = [
-        migrations.AddField("tenant", "mail_granted", models.BooleanField(default=False, editable=False)),
+        migrations.AddField("tenant", "mail_granted", models.BooleanField(default=False, db_default=False, editable=False)),
         migrations.RunPython(_grant, migrations.RunPython.noop),
     ]
