@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from flows.cautions import cautions
 from flows.conditions import BadCondition, Condition
 from flows.designations import DESIGNATIONS, PART
 from flows.document import FlowDocument
@@ -38,6 +39,7 @@ def lint(document: FlowDocument, parts: Mapping[str, FlowDocument] | None = None
         *_parts(layout, document, parts or {}),
         *_order(layout, document),
         *_goal(layout, document),
+        *_cautions(layout),
     ]
     return list(dict.fromkeys(found))
 
@@ -155,6 +157,12 @@ def _goal(layout: Layout, document: FlowDocument) -> Iterator[Finding]:
     goal = DESIGNATIONS[document.designation].goal
     if goal and not any(goal in stage.gives or stage.kind == "deny" for stage in kinds):
         yield Finding(("for",), f"A flow for {document.designation} must give {goal}.{_givers(goal)}")
+
+
+def _cautions(layout: Layout) -> Iterator[Finding]:
+    for box, message in cautions(layout):
+        finding = Finding((*box.path, "stage"), message, "warning")
+        yield _at_reference(finding, box, layout) if box.prefix else finding
 
 
 def _reading(condition: Condition) -> str:

@@ -4,7 +4,7 @@ Declarations come first (``title``, ``needs``, ``gives``, ``Settings``, ``Form``
 Whatever it wants done it answers as effects, which the engine applies in one transaction per step.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -120,6 +120,10 @@ class Stage:
     def ways(self) -> Mapping[str, Mapping[str, Text]]:
         """Of ``words`` those whose values are known beforehand, with the title of each value: the builder draws them as lanes."""
         return {}
+
+    def typed(self) -> Collection[str]:
+        """Of ``words`` those to which a person may type anything; lint warns of them within a sign-in."""
+        return {name for name, type_ in self.words().items() if type_ == "string"} - self.ways().keys()
 
     def context(self, run: Run) -> Mapping[str, Any]:
         """JSON for the page and the API, read anew at each rendering; ``title`` and ``description`` may be overridden here."""

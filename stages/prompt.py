@@ -1,19 +1,21 @@
 """Asks for what an administrator wants to know."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, Self
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from flows.fields import Field
 from flows.run import Run
+from flows.secrets_asked import asked_secret
 from flows.settings import StageSettings, setting
 from flows.stage import Done, Outcome, Stage
 from idp.accounts.people import KeepAttributes
 from idp.words import ABSENT, WordType
 
+_TYPED = ("text", "long_text", "number")  # everything else has a form of its own
 _FIRST = Field(name="phone", label="Phone number", type="phone", required=True)
 
 
@@ -40,8 +42,20 @@ class Prompt(Stage):
                 raise ValueError(f"two fields are called {', '.join(twice)}")
             return fields
 
+        @model_validator(mode="after")
+        def _asks_no_secret(self) -> Self:
+            for field in self.fields:
+                if field.type in _TYPED and (secret := asked_secret(field.name, field.label, field.help, self.title)):
+                    raise ValueError(
+                        f"{field.name}: a prompt asks for no {secret}: what is typed there is no secret. Use the stage that checks it"
+                    )
+            return self
+
     def words(self) -> Mapping[str, WordType]:
         return {field.name: field.word for field in self.settings.fields}
+
+    def typed(self) -> Collection[str]:
+        return {field.name for field in self.settings.fields if field.type in _TYPED}
 
     def form(self, run: Run, data: Mapping[str, Any] | None = None) -> forms.Form:
         form = super().form(run, data)

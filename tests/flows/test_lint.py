@@ -103,3 +103,33 @@ def test_a_flow_for_signing_in_must_sign_in() -> None:
     )
     assert findings("identification", "password", "login", **{"for": "authentication"}) == []
     assert findings("deny", **{"for": "authentication"}) == []
+
+
+@pytest.mark.parametrize("kind", ["totp", "recovery_code"])
+def test_a_second_factor_that_may_be_refused_is_asked_about(kind: str) -> None:
+    """One that is refused and goes on, by itself or in a group, signs in with the password alone unless a later condition looks."""
+    lenient = {"stage": kind, "id": "factor", "on_refusal": "continue"}
+    grouped = {"group": "away", "on_refusal": "continue", "steps": [{"stage": kind, "id": "factor"}]}
+    said = "Who is refused at factor is signed in all the same: no later condition asks what became of it."
+    rest = SHIPPED[2:]
+    assert ("steps.2.stage", "warning", said) in findings("identification", "password", lenient, *rest)
+    assert ("steps.2.steps.0.stage", "warning", said) in findings("identification", "password", grouped, *rest)
+    for step, when in (
+        (lenient, 'steps.factor.decision == "refused"'),
+        (grouped, 'steps.away.decision == "refused"'),
+        (lenient, "!second_factor.present"),
+    ):
+        asks = {"stage": "deny", "when": when}
+        assert said not in [each[2] for each in findings("identification", "password", step, asks, *rest)]
+    assert said not in [each[2] for each in findings("identification", "password", {**lenient, "on_refusal": "end"}, *rest)]
+    assert said not in [each[2] for each in findings("identification", "password", "login", lenient, *rest[1:])]
+
+
+def test_a_free_question_within_the_sign_in_is_a_warning() -> None:
+    """Between the proof and signing in it can be taken for a part of it; afterwards, and where nothing can be typed, it cannot."""
+    text = {"stage": "prompt", "settings": {"fields": [{"name": "pet", "label": "Your pet"}]}}
+    select = {"stage": "prompt", "settings": {"fields": [{"name": "colour", "type": "select", "choices": ["red"]}]}}
+    warned = [each for each in findings("identification", "password", text, *SHIPPED[2:]) if "part of the sign-in" in each[2]]
+    assert [(path, level) for path, level, _ in warned] == [("steps.2.stage", "warning")]
+    for steps in ((select, "login", *SHIPPED[3:]), ("choice", "login", *SHIPPED[3:]), ("login", text, *SHIPPED[3:])):
+        assert findings("identification", "password", *steps) == []

@@ -277,3 +277,32 @@ def test_every_kind_of_field_survives_being_stored() -> None:
     """What is written today is read tomorrow: also the bounds that nobody set."""
     settings = Prompt.Settings.model_validate({"fields": FIELDS})
     assert Prompt.Settings.model_validate(settings.model_dump(mode="json")) == settings
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"name": "again", "label": "Password"},
+        {"name": "password", "label": "Again"},
+        {"name": "again", "label": "Pass-word"},
+        {"name": "again", "label": "pass\u200bword"},
+        {"name": "again", "label": "ＰＡＳＳＷＯＲＤ"},
+        {"name": "again", "label": "Ihr Passwort"},
+        {"name": "again", "label": "Mot de passe"},
+        {"name": "again", "label": "Six", "help": "The code that your app shows"},
+        {"name": "again", "label": "PIN", "type": "number"},
+        {"name": "api_token", "label": "For us"},
+    ],
+)
+def test_no_secret_is_asked_for(field: dict[str, object]) -> None:
+    """What is typed here is told to conditions and kept on the person: passwords, codes, PINs and tokens have stages that check them."""
+    step = {"stage": "prompt", "settings": {"fields": [field]}}
+    found = [each.message for each in lint(drawing("identification", "password", "login", step, *REST)) if each.level == "error"]
+    assert any("a prompt asks for no" in message for message in found), found
+
+
+@pytest.mark.parametrize("label", ["Postal code", "ZIP code", "Country code", "Pinboard", "Shipping", "Tandem partner", "Compass"])
+def test_ordinary_questions_are_no_secrets(label: str) -> None:
+    """Parts of longer words, and codes that everybody knows."""
+    step = {"stage": "prompt", "settings": {"fields": [{"name": "answer", "label": label}]}}
+    assert not [each.message for each in lint(drawing("identification", "password", "login", step, *REST)) if "asks for no" in each.message]

@@ -1,0 +1,41 @@
+"""Tells whether the words of a question ask for a secret, which only the stages that check it may ask for."""
+
+import re
+import unicodedata
+
+_ANYWHERE = (
+    *("password", "passcode", "passphrase", "passwort", "kennwort", "wachtwoord", "mot de passe", "contrase", "contrasena", "senha"),
+    *(
+        "lösenord",
+        "losenord",
+        "adgangskode",
+        "salasana",
+        "hasło",
+        "haslo",
+        "heslo",
+        "şifre",
+        "sifre",
+        "пароль",
+        "密码",
+        "パスワード",
+        "비밀번호",
+    ),
+)
+_WHOLE = ("pwd", "passwd", "pw", "pin", "otp", "totp", "tan", "token", "code", "codes", "cvv", "cvc", "secret", "pass", "parola")
+_HARMLESS = re.compile(
+    r"\b(?:area|building|cost|country|currency|customer|department|dial|dialling|discount|employee|invitation|language|post|postal|product"
+    r"|project|promo|room|tax|voucher|zip)[ ]?codes?\b"
+)
+
+
+def asked_secret(*texts: str) -> str:
+    """The word in these texts by which a password, a code, a PIN or a token is asked for; "" without one."""
+    for text in texts:
+        plain = unicodedata.normalize("NFKC", text).casefold()
+        plain = "".join(sign for sign in plain if unicodedata.category(sign) != "Cf")  # zero width
+        words = " ".join(re.findall(r"[^\W_]+", plain))
+        if found := next((each for each in _ANYWHERE if each in words or each in words.replace(" ", "")), ""):
+            return found
+        if found := next((each for each in _HARMLESS.sub(" ", words).split() if each in _WHOLE), ""):
+            return found
+    return ""
