@@ -288,7 +288,7 @@ def test_a_run_is_inspected_and_that_is_written_down(acme: Tenant, other: Tenant
     said = flow("inspect", run.identifier)
     assert "What follows is about a person" in said
     assert 'deny: when person.username == "bob" is false' in said
-    assert "person.username =" not in said
+    assert "with person.username" not in said
     assert "under way at consent" in said
     assert started.user_code not in said
     assert started.user_code.replace("-", "") not in said

@@ -59,9 +59,9 @@ def test_tenants_are_managed_on_the_default_host_only(acme: Tenant) -> None:
 
 
 def test_an_auditor_changes_nothing(acme: Tenant) -> None:
-    """Sees, and no more."""
+    """Sees, counts and inspects, and no more."""
     auditor = save_person("clerk", role="auditor", by="test")
-    assert {operation.split(".")[1] for operation in operations_of(auditor)} == {"see"}
+    assert {operation.split(".")[1] for operation in operations_of(auditor)} == {"see", "count", "inspect"}
 
 
 def test_an_operation_that_is_not_in_the_matrix_is_an_error(acme: Tenant) -> None:

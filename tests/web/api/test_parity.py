@@ -39,7 +39,7 @@ OPERATIONS = {
     "flow-export": "get-version",
     "flow-compare": "compare-flow",
     "flow-roll-back": "roll-back-flow",
-    "flow-runs": "list-runs",
+    "flow-runs": "count-flow",
     "flow-try": "simulate-flow lint-flow",
     "flow-try-keep": "keep-flow-test",
     "flow-try-people": "list-people",
