@@ -35,6 +35,14 @@ def test_the_lock_ends_with_its_process(settings: Any, tmp_path: Path) -> None:
     embedded.refuse_a_second()
 
 
+def test_a_folder_that_cannot_be_written_is_a_sentence(settings: Any, tmp_path: Path) -> None:
+    """Which folder, why, and which variable; as on a file system that is mounted read-only."""
+    (tmp_path / "file").touch()
+    settings.EMBEDDED, settings.DATA = True, tmp_path / "file" / "data"
+    with pytest.raises(CommandError, match=r"file/data cannot be written \(.*\)\. .*FOYER_DATA"):
+        embedded.refuse_a_second()
+
+
 def test_many_processes_are_welcome_elsewhere(settings: Any, tmp_path: Path) -> None:
     """With Redis between them nobody locks the folder."""
     settings.EMBEDDED, settings.DATA = False, tmp_path

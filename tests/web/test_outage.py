@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import pytest
 import websockets
-from django.core.management import call_command
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
 from django.test import Client
 
@@ -20,7 +19,6 @@ from idp.tenancy import hosts, middleware
 from idp.tenancy.models import Tenant
 from tests.kit import Door, LiveServer
 from web import push
-from web.threads import Threads
 
 EVENTS = "/application/o/device/events"
 PROGRAMS = [
@@ -158,25 +156,6 @@ def test_hashing_waits_so_long_and_no_longer(
     with hashers._AT_ONCE:
         assert seen.submit(password="alice-password-1").status == 503
     assert seen.submit(password="alice-password-1").step != "password"
-
-
-def test_waits_of_requests_are_bounded_and_those_of_commands_are_not(transactional_db: None) -> None:
-    """A request gives up after seconds; a migration may take as long as it takes."""
-    asked = "PRAGMA busy_timeout" if connection.vendor == "sqlite" else "SELECT current_setting('statement_timeout')"
-
-    def look() -> Any:
-        with connections["default"].cursor() as cursor:
-            cursor.execute(asked)
-            return cursor.fetchone()[0]
-
-    threads = Threads(1, "test")
-    try:
-        assert threads.submit(look).result() in (5000, "15s")
-    finally:
-        threads.close()
-    assert look() in (20000, "0")
-    call_command("migrate", verbosity=0)
-    assert look() in (20000, "0")
 
 
 def _raise(*args: Any, **kwargs: Any) -> Any:

@@ -1,0 +1,43 @@
+"""How long a request waits for the database of its mode, and what readiness says of a lock."""
+
+import sqlite3
+from contextlib import closing
+from typing import Any
+
+import httpx
+import pytest
+from django.core.management import call_command
+from django.db import connection, connections
+
+from tests.kit import LiveServer
+from web.threads import Threads
+
+
+def test_waits_of_requests_are_bounded_and_those_of_commands_are_not(transactional_db: None) -> None:
+    """A request gives up after seconds; a migration may take as long as it takes."""
+    asked = "PRAGMA busy_timeout" if connection.vendor == "sqlite" else "SELECT current_setting('statement_timeout')"
+
+    def look() -> Any:
+        with connections["default"].cursor() as cursor:
+            cursor.execute(asked)
+            return cursor.fetchone()[0]
+
+    threads = Threads(1, "test")
+    try:
+        assert threads.submit(look).result() in (5000, "15s")
+    finally:
+        threads.close()
+    assert look() in (20000, "0")
+    call_command("migrate", verbosity=0)
+    assert look() in (20000, "0")
+
+
+def test_a_lock_that_somebody_holds_is_noticed(live: LiveServer) -> None:
+    """By a write: reading would go on. Only SQLite has one lock for all."""
+    if connection.vendor != "sqlite":
+        pytest.skip("one lock for all")
+    with closing(sqlite3.connect(str(connection.settings_dict["NAME"]), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        found = httpx.get(f"http://127.0.0.1:{live.port}/health/ready", timeout=30)
+        assert (found.status_code, found.json()["reasons"]) == (503, ["database_locked"])
+        other.execute("ROLLBACK")
