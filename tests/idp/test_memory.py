@@ -7,10 +7,7 @@ import sys
 import pytest
 from django.conf import settings
 
-from idp.memory import return_large_blocks
-
 _HASHING = """
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -40,7 +37,6 @@ _BEGINNINGS = {
 }
 
 
-@pytest.mark.skipif(not return_large_blocks(), reason="only glibc's malloc keeps it")
 @pytest.mark.parametrize("process", _BEGINNINGS)
 def test_hashing_leaves_no_memory_behind(process: str) -> None:
     """48 hashes of 19 MiB in 16 threads: the process is hardly larger afterwards, as web process and as worker."""

@@ -66,7 +66,7 @@ def test_a_stolen_session_does_not_either(acme: Tenant, door: Callable[..., Door
 def test_an_owner_gives_themselves_no_link(tenants: dict[str, Tenant]) -> None:
     """Administrators of any tenant get one from the installation's owner: but the owner none to their own account."""
     default = Tenant.objects.get_or_create(name="default", defaults={"title": "Foyer"})[0]
-    Domain.objects.get_or_create(name="default.test", tenant=default)
+    Domain.objects.get_or_create(name="default.test", tenant=default, approved=True)
     with tenant_scope(default):
         owner = Program(mint("owner", BOTH, "default.test"), "default.test")
         mint("admin", BOTH, "default.test")

@@ -83,7 +83,7 @@ def test_a_row_that_an_older_version_wrote_shows_no_more(walked: Seen) -> None:
 
 @pytest.mark.parametrize(
     "when",
-    ['{"x": true}[steps.confirm.again]', "steps.confirm.again.within(tenant.networks)", "steps.confirm.again.matches(steps.confirm.again)"],
+    ['{"x": true}[steps.confirm.again]', "steps.confirm.again.within(tenant.networks)", "timestamp(steps.confirm.again) > request.time"],
 )
 def test_an_evaluation_that_fails_quotes_no_answer(acme: Tenant, door: Doors, when: str) -> None:
     """The evaluator's message names what it stumbled over; the event about the broken flow stays for ever."""
