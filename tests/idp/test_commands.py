@@ -114,8 +114,8 @@ def test_after_the_secret_key_was_lost_the_server_goes_on(door: Doors, tenants: 
     polled = browser.poll(waiting)
     assert (polled.status_code, polled.json()["error"]) == (400, "expired_token")
     stale = browser.page(consent.path)
-    assert "has expired. Start again on your device." in stale.text
-    assert stale.submit(decision="approve").title == "That did not work"
+    assert stale.title == "This page is no longer here", "which browser began it was signed with the old key"
+    assert browser.page(f"/device?user_code={waiting.user_code}").submit(user_code=waiting.user_code).step == "device_code"
     again = refreshed(browser, held["refresh_token"])
     assert again.status_code == 200
     assert opens(browser, again.json()["access_token"]) == 200
