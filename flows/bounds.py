@@ -2,7 +2,7 @@
 
 CEL's own budget counts iterations, not sizes: a macro that doubles a text in each round takes gigabytes in a few of them,
 and a regular expression on a long text takes milliseconds in each of ten thousand rounds, while the whole process waits.
-So nothing is built inside a macro: no concatenation there, no list or map but one of constants. What is left can only
+So nothing is built inside a macro: no concatenation there, no list or map but a short one of constants. What is left can only
 choose among values that exist already, and stays as small as the condition and what it reads.
 """
 
@@ -25,6 +25,7 @@ MACROS = 8
 NESTED = 3
 PATTERNS = 8
 PATTERN_LENGTH = 200
+MEMBERS = 50
 REPETITIONS = 100
 _PLUS = "_+_"
 _COUNTED = re.compile(r"\{(\d*)(?:,(\d*))?\}")
@@ -71,8 +72,11 @@ class _Walk:
             return
         if node.kind == "call":
             self._call(node, around)
-        elif node.kind in ("list", "map") and depth and not _is_constant(node):
-            self.faults.append(("Inside a macro a list or a map may hold constants only.", node.id))
+        elif node.kind in ("list", "map") and depth:
+            if not _is_constant(node):
+                self.faults.append(("Inside a macro a list or a map may hold constants only.", node.id))
+            elif _members(node) > MEMBERS:
+                self.faults.append((f"Inside a macro a list or a map has {MEMBERS} members at most.", node.id))
         elif node.kind == "macro":
             self.macros += 1
             if self.macros > MACROS or depth >= NESTED:
@@ -136,6 +140,11 @@ def _is_own(node: _Node, accumulator: str) -> bool:
 
 def _is_constant(node: _Node) -> bool:
     return node.kind == "constant" or (node.kind in ("list", "map") and all(map(_is_constant, node.children)))
+
+
+def _members(node: _Node) -> int:
+    """How many values a list or a map of constants makes each time that it is evaluated; a key and its value are two."""
+    return sum(1 + _members(child) for child in node.children)
 
 
 def _repetitions(pattern: str) -> int:
