@@ -70,6 +70,7 @@ ASGI_APPLICATION = "idp.asgi.application"
 MIDDLEWARE = [
     "web.middleware.OriginMiddleware",
     "web.headers.HeadersMiddleware",
+    "web.cookies.CookiesMiddleware",
     "idp.tenancy.middleware.TenantMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "web.browser.BrowserMiddleware",
@@ -116,8 +117,6 @@ SESSION_LIFETIME = 12 * 3600
 RUN_LIFETIME = 30 * 60
 RUNS_PER_ADDRESS = 200
 CSRF_COOKIE_NAME = "foyer_csrf"
-CSRF_COOKIE_HTTPONLY = True
-CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "web.errors.csrf_failure"
 
 # --- static files: collected into the data folder, served by the ASGI wrapper ------------------------------------------

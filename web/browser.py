@@ -64,14 +64,10 @@ class Browser:
         for name, value in self.to_set.items():
             lasting = {_NONCE: None, _KNOWN: int(LIFETIME.total_seconds())}
             age = lasting.get(name, settings.SESSION_LIFETIME) if value else 0
-            response.set_cookie(self._name(name), value, max_age=age, secure=self.request.is_secure(), httponly=True, samesite="Lax")
+            response.set_cookie(name, value, max_age=age)
 
     def _cookie(self, name: str) -> str:
-        return self.request.COOKIES.get(self._name(name), "")
-
-    def _name(self, name: str) -> str:
-        """Over TLS with the prefix that keeps every other host, and plain HTTP, from setting it (RFC 6265bis section 4.1.3)."""
-        return f"__Host-{name}" if self.request.is_secure() else name
+        return self.request.COOKIES.get(name, "")
 
 
 class BrowserMiddleware:

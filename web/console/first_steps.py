@@ -125,7 +125,7 @@ def dismiss(request: HttpRequest) -> HttpResponse:
         response.delete_cookie(DISMISSED)
         return response
     response = see(request, reverse("console:overview"), _("The first steps are put away. They stay at /console/first-steps/."))
-    response.set_cookie(DISMISSED, "1", max_age=_A_YEAR, secure=request.is_secure(), httponly=True, samesite="Lax")
+    response.set_cookie(DISMISSED, "1", max_age=_A_YEAR)
     return response
 
 

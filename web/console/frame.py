@@ -94,7 +94,7 @@ def see(request: HttpRequest, url: str, told: Any = "") -> HttpResponse:
     """303 to ``url`` after something was done; ``told`` is shown there once."""
     response = _redirect(request, url)
     if told:
-        response.set_cookie(_TOLD, quote(str(told)[:300]), max_age=60, secure=request.is_secure(), httponly=True, samesite="Lax")
+        response.set_cookie(_TOLD, quote(str(told)[:300]), max_age=60)
     return response
 
 

@@ -1,0 +1,37 @@
+"""What every cookie of ours has in common: kept from scripts, other sites and, over TLS, from other hosts and plain HTTP."""
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+_OURS, _PREFIX = "foyer_", "__Host-"
+
+
+class CookiesMiddleware:
+    """Everything inside knows a cookie by its plain name.
+
+    Over TLS it carries the prefix ``__Host-`` (RFC 6265bis section 4.1.3), and one without it is not read: a sibling host, or
+    plain HTTP, can set that one.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        secure = request.is_secure()
+        if secure:
+            request.COOKIES = _without_prefix(request.COOKIES)
+        response = self.get_response(request)
+        for name, morsel in list(response.cookies.items()):
+            morsel["httponly"], morsel["samesite"] = True, "Lax"
+            if secure:
+                morsel["secure"] = True
+                morsel.set(_PREFIX + name, morsel.value, morsel.coded_value)
+                response.cookies[_PREFIX + name] = response.cookies.pop(name)
+        return response
+
+
+def _without_prefix(cookies: dict[str, str]) -> dict[str, str]:
+    """Those of others stay as they are."""
+    theirs = {name: value for name, value in cookies.items() if not name.startswith((_OURS, _PREFIX + _OURS))}
+    return theirs | {name.removeprefix(_PREFIX): value for name, value in cookies.items() if name.startswith(_PREFIX + _OURS)}
