@@ -52,7 +52,9 @@ def sizes() -> None:
 
     from blueprints import apply as applying  # noqa: PLC0415
     from blueprints.plan import make_plan  # noqa: PLC0415
+    from idp import files  # noqa: PLC0415
 
+    files.prepare()
     call_command("migrate", verbosity=0)
     file, held = Path(os.environ["FOYER_DATA"]) / "b.yaml", [0.0]
     write = applying._write_all

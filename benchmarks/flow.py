@@ -22,6 +22,8 @@ os.environ |= {"DJANGO_SETTINGS_MODULE": "idp.settings", "FOYER_DATA": _folder}
 django.setup()
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
+from django.utils import timezone  # noqa: E402
+
 from flows import conditions, planner  # noqa: E402  the framework must be there first
 from flows.document import Circumstances, FlowDocument, InventedPerson  # noqa: E402
 from flows.facts import proved  # noqa: E402
@@ -95,7 +97,8 @@ def check() -> None:
 
 def known() -> dict[str, Any]:
     """What a living session proves."""
-    return proved(PK, "alice", 1, django.utils.timezone.now(), ["pwd"])
+    now = timezone.now()
+    return proved(PK, "alice", 1, now, {"pwd": now})
 
 
 def about(facts: dict[str, Any]) -> About:
