@@ -74,6 +74,7 @@ def configure(config: dict[str, Any]) -> None:
                 **{name: {"level": level} for name in OURS},
                 "uvicorn.access": {"handlers": [], "propagate": False},
                 "celery": {"level": "WARNING"},
+                "channels_redis": {"level": "CRITICAL"},  # a traceback each second; idp/breaker.py tells it once
                 "kombu": {"level": "WARNING"},
                 "django.request": {"level": "ERROR"},
             },

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from celery.schedules import schedule
-from django.utils.module_loading import import_string
 
 from idp import env
 
@@ -131,22 +130,12 @@ STORAGES = {
 EMBEDDED = not REDIS_URL
 # What this installation keeps in Redis begins with a name of its own: pub/sub is shared by all databases of a server.
 REDIS_PREFIX = env.redis_prefix()
-_RETRY, _AT_ONCE = "redis.retry.Retry", "redis.backoff.NoBackoff"  # imported where there is a Redis
 REDIS_SOCKETS = {"socket_connect_timeout": 2, "socket_keepalive": True}
 CACHES: dict[str, Any] = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 100_000}}
     if EMBEDDED
-    else {
-        "BACKEND": "django_redis.cache.RedisCache",
-        "LOCATION": REDIS_URL,
-        "KEY_PREFIX": REDIS_PREFIX,
-        # Nothing that must be known lies in the cache. While Redis is away it answers nothing, at once: one new connection is
-        # tried, because the old one may just be stale, and nobody's request sleeps meanwhile.
-        "OPTIONS": {
-            "IGNORE_EXCEPTIONS": True,
-            "CONNECTION_POOL_KWARGS": {**REDIS_SOCKETS, "socket_timeout": 1, "retry": import_string(_RETRY)(import_string(_AT_ONCE)(), 1)},
-        },
-    }
+    # Nothing that must be known lies in the cache: while Redis is away it answers nothing, and no request waits for it (idp/breaker.py).
+    else {"BACKEND": "idp.redis_cache.Cache", "LOCATION": REDIS_URL, "KEY_PREFIX": REDIS_PREFIX}
 }
 CHANNEL_LAYERS: dict[str, Any] = {
     "default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 10_000}}

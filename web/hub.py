@@ -95,17 +95,20 @@ class Hub:
 
     async def _hear(self) -> None:
         """The channel layer's wake-ups; whatever is wrong with it, looking goes on."""
+        told = False
         while True:
             layer = get_channel_layer()
             try:
                 channel = await layer.new_channel("foyer.hub")
                 await layer.group_add(notify.GROUP, channel)
+                told = False
                 while True:
                     self.deliver(WakeUp.from_message(await layer.receive(channel)))
             except asyncio.CancelledError:
                 raise
             except Exception:
-                log.exception("channel layer failed")
+                log.log(logging.DEBUG if told else logging.ERROR, "channel layer failed", exc_info=True)
+                told = True
                 await asyncio.sleep(1)
 
     async def _look(self) -> None:

@@ -5,13 +5,17 @@ The database holds what happened; whoever listens also looks there by itself. So
 
 import asyncio
 import threading
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from channels.layers import get_channel_layer
 from django.conf import settings
 
+from idp import breaker
+
 GROUP = "foyer.events"
+_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,11 @@ def send(wake_up: WakeUp) -> None:
 
 
 async def _send(wake_up: WakeUp) -> None:
+    """Whether or not it arrives: a Redis that hangs must not gather what is never sent."""
     layer = get_channel_layer()
     if layer is not None:
-        await layer.group_send(GROUP, wake_up.as_message())
+        with suppress(Exception), breaker.REDIS.asking(Exception):
+            await asyncio.wait_for(layer.group_send(GROUP, wake_up.as_message()), _SECONDS)
 
 
 def _own_loop() -> asyncio.AbstractEventLoop:

@@ -1,6 +1,9 @@
 """The device journey over two web processes, a worker, PostgreSQL and Redis, while parts of it die: nothing lost, nothing doubled."""
 
+import os
+import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -97,6 +100,30 @@ def test_redis_is_restarted_in_the_middle(cluster: Cluster) -> None:
     wait_for(lambda: cluster.story(late) == ["device.started", "device.expired"], 60)
 
 
+def test_redis_hangs_in_the_middle(cluster: Cluster) -> None:
+    """It takes connections and answers nothing: nobody waits for it, both processes say so once and stay ready, and find it again."""
+    first, second = cluster.webs
+    device, person = start(first), Person()
+    person.at_consent(second, device)
+    listener, before = Listener(first, device), len(cluster.said)
+    hung = cluster.pid("redis")
+    os.kill(hung, signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        assert {poll(web, device)[1]["error"] for web in cluster.webs * 10} == {"authorization_pending"}
+        assert time.monotonic() - begun < 5
+        wait_for(lambda: {cache_is(web) for web in cluster.webs} == {"away"}, 5)
+        person.approve(second)
+        assert listener.hears() == "approved"
+        assert poll(first, device)[0] == 200
+    finally:
+        os.kill(hung, signal.SIGCONT)
+    wait_for(lambda: {cache_is(web) for web in cluster.webs} == {"here"}, 30)
+    said = cluster.said[before:]
+    assert (said.count('"redis.away"'), said.count('"redis.back"')) == (2, 2)
+    assert "Traceback" not in said
+
+
 def test_a_web_process_is_killed_in_the_middle(cluster: Cluster) -> None:
     """Its listener and its half-shown page are taken over by the other; racing polls on both still give one set of tokens."""
     first, second = cluster.webs
@@ -126,6 +153,13 @@ def test_ctrl_c_ends_everything(cluster: Cluster) -> None:
     assert seconds < 20
     assert {name: _runs(pid) for name, pid in parts.items()} == dict.fromkeys(parts, False)
     assert "Traceback" not in cluster.said.split("Foyer is at")[0]
+
+
+def cache_is(web: str) -> Any:
+    """What a process that is ready says of Redis; it looks once a second."""
+    found = requests.get(web + "/health/ready", timeout=5, proxies={"http": ""})
+    assert found.status_code == 200
+    return found.json()["redis"]
 
 
 def _racing_polls(cluster: Cluster, device: dict[str, Any]) -> Counter[str]:
