@@ -1,0 +1,141 @@
+"""A worker as a process, on a PostgreSQL and a Redis of its own: what happens to its broker, and what stands in its queues."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from django.conf import settings
+from redis import Redis
+
+from idp import servers
+from tests.modes.kit import wait_for
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+EXPIRE, SWEEP = "idp.devices.tasks.expire_device_codes", "idp.outbox.tasks.sweep_outbox"
+SEND = """
+import sys
+from idp.celery import app
+with app.producer_or_acquire() as producer:
+    for _ in range(int(sys.argv[2])):
+        app.send_task(sys.argv[1], producer=producer)
+"""
+GARBAGE = [b"", b"garbage", b"\xff\xfe", b"[]", b"17", b"null", b'{"a": 1}', b'{"body": 1, "headers": null, "properties": {}}']
+OWED = (
+    "INSERT INTO outbox_delivery (tenant_id, kind, key, payload, posted_at, due_at, state, attempts, why, ended_at)"
+    " SELECT id, 'mail', %s, '', now(), now(), %s, 0, '', %s FROM tenancy_tenant LIMIT 1"
+)
+
+
+class Background:
+    """The two servers and one worker."""
+
+    def __init__(self, folder: Path, ends: ExitStack) -> None:
+        self.postgres, self.broker, self.log = servers.postgres(folder, durable=False), servers.redis(folder), folder / "worker.log"
+        for server in (self.postgres, self.broker):
+            ends.callback(server.stop)
+            server.start()
+        (folder / "data").mkdir(mode=0o700)
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("FOYER_", "DJANGO_", "PYTEST_", "COV_"))}
+        urls = {"DATABASE_URL": self.postgres.url, "REDIS_URL": self.broker.url}
+        ours = {"FOYER_DATA": str(folder / "data"), "FOYER_SECRET_KEY": "of a worker under test" * 2, "FOYER_LOG": "json"}
+        self.environment = clean | urls | ours
+        self._run("manage.py", "setup")
+        with open(self.log, "wb") as said:
+            words = ["-m", "celery", "--quiet", "-A", "idp.celery", "worker", "--concurrency", "2", "--without-gossip", "--without-mingle"]
+            command = [sys.executable, *words]
+            self.worker = subprocess.Popen(command, cwd=settings.BASE_DIR, env=self.environment, stdout=said, stderr=said)
+        ends.callback(self.worker.wait)
+        ends.callback(self.worker.kill)
+        wait_for(lambda: self.queues(), 60)
+
+    def send(self, task: str, times: int = 1) -> None:
+        """Sends it, as beat does, to where settings say."""
+        self._run("-c", SEND, task, str(times))
+
+    def queues(self) -> list[str]:
+        """The names in Redis of the common queue; empty until the worker takes from them."""
+        with Redis.from_url(self.broker.url) as redis:
+            bound = [key.decode() for key in redis.keys("*:_kombu.binding.celery")]
+        return [f"{key.split(':')[0]}:{queue}" for key in bound for queue in ("celery",)]
+
+    def database(self) -> "psycopg.Connection[Any]":
+        """A connection of its own."""
+        return psycopg.connect(self.postgres.url.replace("postgres://", "postgresql://"), autocommit=True)
+
+    def sql(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
+        """Asks the database itself."""
+        with self.database() as connection:
+            cursor = connection.execute(statement, arguments)  # type: ignore[call-overload]
+            return cursor.fetchall() if cursor.description else []
+
+    def still_works(self) -> None:
+        """The same process does a task: it sweeps a mail of long ago."""
+        self.sql(OWED, "old", "done", "2020-01-01")
+        self.send(SWEEP)
+        wait_for(lambda: not self.sql("SELECT 1 FROM outbox_delivery WHERE key = 'old'"), 60)
+        assert self.worker.poll() is None, self.log.read_text()
+
+    def lines(self, event: str) -> list[dict[str, Any]]:
+        """The log's lines of one kind."""
+        found = []
+        for line in self.log.read_text().splitlines():
+            with suppress(ValueError):
+                found.append(json.loads(line))
+        return [line for line in found if line["event"] == event]
+
+    def _run(self, *words: str) -> None:
+        command = [sys.executable, *words]
+        subprocess.run(command, cwd=settings.BASE_DIR, env=self.environment, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def background() -> Iterator[Background]:
+    """Started once; each test leaves it at work."""
+    with tempfile.TemporaryDirectory(prefix="foyer-worker-", ignore_cleanup_errors=True) as name, ExitStack() as ends:
+        Path(name).chmod(0o711)
+        yield Background(Path(name), ends)
+
+
+def held_up(background: Background) -> bool:
+    """Whether a task waits for the table."""
+    return bool(background.sql("SELECT 1 FROM pg_locks WHERE NOT granted"))
+
+
+@pytest.mark.parametrize("farewell", [True, False], ids=["ends", "is killed"])
+def test_redis_goes_away_during_a_task(background: Background, farewell: bool) -> None:
+    """Whoever is at work is stopped, because nothing could be acknowledged; the worker itself waits until it is back, and goes on."""
+    with background.database() as connection, connection.transaction():
+        connection.execute("LOCK TABLE devices_devicecode IN ACCESS EXCLUSIVE MODE")
+        background.send(EXPIRE, 2)
+        wait_for(lambda: held_up(background), 60)
+        if farewell:
+            background.broker.child.stop()
+        else:
+            background.broker.child.process.kill()
+        wait_for(lambda: "Cannot connect" in background.log.read_text() or background.worker.poll() is not None, 60)
+        background.broker.child.stop()
+        background.broker.start()
+        wait_for(lambda: background.queues() or background.worker.poll() is not None, 60)
+    background.still_works()
+
+
+def test_what_is_no_message_is_passed_over(background: Background) -> None:
+    """Told for each, without what it says; the rest goes on, from each of the queues."""
+    queues = background.queues()
+    with Redis.from_url(background.broker.url) as redis:
+        for queue in queues:
+            redis.lpush(queue, *GARBAGE)
+        background.still_works()
+        wait_for(lambda: not any(redis.llen(queue) for queue in queues), 60)
+    told = background.lines("broker.not_a_message")
+    assert len(told) >= len(GARBAGE)
+    assert "garbage" not in str(told)
+    background.still_works()
