@@ -166,10 +166,14 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_TIME_LIMIT = None if EMBEDDED else 300  # below the visibility timeout; threads cannot be ended
 CELERY_TASK_IGNORE_RESULT = True
+# A worker takes from each queue in turn, so a mail waits for a task or two, however many there are.
+CELERY_TASK_QUEUES: dict[str, Any] = {"celery": {}, "mails": {}}
+CELERY_TASK_ROUTES = {"idp.outbox.tasks.deliver_outbox": {"queue": "mails"}}
 CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
-    task: {"task": task, "schedule": schedule(seconds), "options": {"expires": seconds}}
+    # Nobody is owed a task that waited for a minute: the next one does the same. Not less, for the clocks of two hosts differ.
+    task: {"task": task, "schedule": schedule(seconds), "options": {"expires": max(seconds, 60)}}
     for task, seconds in {
         "idp.outbox.tasks.deliver_outbox": 2,
         "blueprints.tasks.apply_watched": 10,

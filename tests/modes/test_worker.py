@@ -19,7 +19,8 @@ from idp import servers
 from tests.modes.kit import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-EXPIRE, SWEEP = "idp.devices.tasks.expire_device_codes", "idp.outbox.tasks.sweep_outbox"
+EXPIRE, SWEEP, ATTEMPTS = "idp.devices.tasks.expire_device_codes", "idp.outbox.tasks.sweep_outbox", "idp.ratelimit.tasks.sweep_attempts"
+DELIVER = "idp.outbox.tasks.deliver_outbox"
 SEND = """
 import sys
 from idp.celery import app
@@ -61,10 +62,15 @@ class Background:
         self._run("-c", SEND, task, str(times))
 
     def queues(self) -> list[str]:
-        """The names in Redis of the common queue; empty until the worker takes from them."""
+        """The names in Redis of the common queue and of the one for mails; empty until the worker takes from them."""
         with Redis.from_url(self.broker.url) as redis:
             bound = [key.decode() for key in redis.keys("*:_kombu.binding.celery")]
-        return [f"{key.split(':')[0]}:{queue}" for key in bound for queue in ("celery",)]
+        return [f"{key.split(':')[0]}:{queue}" for key in bound for queue in ("celery", "mails")]
+
+    def waiting(self) -> int:
+        """How many messages nobody has taken from the common queue."""
+        with Redis.from_url(self.broker.url) as redis:
+            return int(redis.llen(self.queues()[0]))
 
     def database(self) -> "psycopg.Connection[Any]":
         """A connection of its own."""
@@ -139,3 +145,13 @@ def test_what_is_no_message_is_passed_over(background: Background) -> None:
     assert len(told) >= len(GARBAGE)
     assert "garbage" not in str(told)
     background.still_works()
+
+
+def test_a_mail_does_not_wait_for_others(background: Background) -> None:
+    """Thousands of tasks may stand before it."""
+    background.send(ATTEMPTS, 4000)
+    before = background.waiting()
+    background.sql(OWED, "new", "waiting", None)
+    background.send(DELIVER)
+    wait_for(lambda: background.sql("SELECT 1 FROM outbox_delivery WHERE key = 'new' AND attempts > 0"), 20)
+    assert background.waiting() > before / 2 > 500
