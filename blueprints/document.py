@@ -1,7 +1,6 @@
 """One kind of document for each object that an administrator sees; named, never by primary key."""
 
 from datetime import timedelta
-from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
 from django.utils.translation import gettext_lazy as _
@@ -20,6 +19,7 @@ from pydantic import (
 from blueprints.tags import Secret
 from flows.document import DesignationName, FlowDocument, Name
 from flows.settings import Duration, plain, setting
+from idp import addresses
 from idp.accounts.people import fold
 from idp.accounts.roles import RoleName
 from idp.oauth.discovery import DEVICE_CODE
@@ -52,7 +52,7 @@ SecretText = Annotated[Any, Field(repr=False), PlainValidator(_text_or_secret), 
 _CodeLifetime = Annotated[Duration, _seconds(timedelta(seconds=30), timedelta(hours=1))]
 _Interval = Annotated[Duration, _seconds(timedelta(seconds=1), timedelta(minutes=1))]
 _AccessLifetime = Annotated[Duration, _seconds(timedelta(minutes=1), timedelta(days=1))]
-_Network = Annotated[str, AfterValidator(lambda value: str(ip_network(value, strict=False)))]
+_Network = Annotated[str, AfterValidator(lambda value: str(addresses.network(value)))]
 _Grant = Annotated[str, BeforeValidator(lambda value: GRANTS.get(value, value) if isinstance(value, str) else value)]
 
 

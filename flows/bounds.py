@@ -6,7 +6,6 @@ So nothing is built inside a macro: no concatenation there, no list or map but a
 choose among values that exist already, and stays as small as the condition and what it reads.
 """
 
-import ipaddress
 import math
 import re
 from collections import defaultdict
@@ -19,6 +18,8 @@ from cel_expr_python import cel
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.unknown_fields import UnknownFieldSet
+
+from idp import addresses
 
 CONCATENATIONS = 4
 MACROS = 8
@@ -212,7 +213,7 @@ _MADE: dict[int, Callable[[int, Mapping[int, list[Any]]], _Node]] = {
 
 def _is_network(text: str) -> bool:
     try:
-        ipaddress.ip_network(text, strict=False)
+        addresses.network(text)
     except ValueError:
         return False
     return True

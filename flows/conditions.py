@@ -5,7 +5,6 @@ that knows it. An evaluation error comes back as a value that is truthy, so noth
 """
 
 import difflib
-import ipaddress
 import json
 import re
 import unicodedata
@@ -19,6 +18,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from flows.bounds import faults
+from idp import addresses
 from idp.sealing import Sealed
 from idp.words import OPEN, About, Word, WordType
 
@@ -136,15 +136,18 @@ def vocabulary() -> dict[str, Word]:
 
 
 def within(address: str, networks: list[str]) -> bool:
-    """``request.ip.within(tenant.networks)``: whether an address lies in one of these networks."""
-    ip = ipaddress.ip_address(address)
-    return any(ip in _network(network) for network in networks)
+    """``request.ip.within(tenant.networks)``: whether an address lies in one of these networks. One that cannot be read is in none.
+
+    Raises ValueError for a text that says nothing about an address: the run is refused then.
+    """
+    ip = addresses.known(address)
+    return ip is not None and any(ip in _network(network) for network in networks)
 
 
 @lru_cache(maxsize=1024)
-def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+def _network(text: str) -> addresses.Network:
     """Parsed once: a tenant's networks are the same for every step and every run."""
-    return ipaddress.ip_network(text, strict=False)
+    return addresses.network(text)
 
 
 @lru_cache(maxsize=256)

@@ -2,7 +2,6 @@
 
 import difflib
 from datetime import datetime
-from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -18,6 +17,7 @@ from pydantic import (
 )
 
 from flows.designations import DESIGNATIONS
+from idp import addresses
 from idp.accounts.roles import RoleName
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9_-]{0,48}[a-z0-9])?$")]
@@ -121,7 +121,7 @@ class Circumstances(_Part):
     @field_validator("address", "device_address")
     @classmethod
     def _is_an_address(cls, value: str) -> str:
-        return str(ip_address(value)) if value else value
+        return str(addresses.known(value) or value) if value else value
 
     @field_validator("time", "device_age", "session_age")
     @classmethod

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from flows.conditions import LITERAL
 from flows.settings import Text, parse_duration
+from idp import addresses
 
 SlotKind = Literal["text", "texts", "hour", "duration", "symbol"]
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -284,7 +285,8 @@ def _checked(slot: Slot, value: str) -> str:
 
 def _network(slot: Slot, value: str) -> str:
     try:
-        return str(ipaddress.ip_network(value))
+        ipaddress.ip_network(value)  # strictly: with bits beside the network it is most often a mistake
+        return str(addresses.network(value))
     except ValueError:
         raise BadSlot(slot.name, now("%(value)s is no network; write 10.0.0.0/8 or 2001:db8::/32.") % {"value": value[:50]}) from None
 

@@ -13,6 +13,8 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
 
+from idp import addresses
+
 _KEY_FILE, _KEY_LENGTH = "secret.key", 32
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
@@ -225,10 +227,10 @@ def choice(name: str, allowed: tuple[str, ...], default: str) -> str:
     raise ImproperlyConfigured(f"{name} must be one of {', '.join(allowed)}, not {value!r}.")
 
 
-def networks(name: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+def networks(name: str) -> tuple[addresses.Network, ...]:
     """Addresses or networks in CIDR notation."""
     try:
-        return tuple(ipaddress.ip_network(each, strict=False) for each in items(name))
+        return tuple(addresses.network(each) for each in items(name))
     except ValueError as error:
         raise ImproperlyConfigured(f"{name} must list addresses or networks: {error}.") from None
 

@@ -1,12 +1,13 @@
 """Which country an address is in, from the GeoIP file in MMDB format that FOYER_GEOIP names; never asked of anybody else."""
 
-import ipaddress
 import os
 from functools import lru_cache
 from typing import Any
 
 import maxminddb
 from django.conf import settings
+
+from idp import addresses
 
 _WITH_COUNTRIES = ("country", "city", "enterprise", "location")
 
@@ -41,14 +42,12 @@ def fault() -> str:
 
 
 def country(address: str) -> str:
-    """The ISO 3166-1 code of the country, in capitals; "" for an address that is in none, or not in the file.
+    """The ISO 3166-1 code of the country, in capitals; "" for an address that is in none, not in the file, or not to be read.
 
     Raises NoGeoFile, BadGeoFile and what reading a file raises, ValueError for what is no address: a condition then refuses.
     """
-    ip = ipaddress.ip_address(address)
-    ip = getattr(ip, "ipv4_mapped", None) or ip
-    reader = _current()
-    if ip.version == 6 and reader.metadata().ip_version == 4:
+    ip, reader = addresses.known(address), _current()
+    if ip is None or (ip.version == 6 and reader.metadata().ip_version == 4):
         return ""
     record: Any = reader.get(ip) or {}
     found = record.get("country", "")

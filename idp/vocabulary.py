@@ -11,7 +11,12 @@ def _asked(about: About, member: str) -> Any:
 
 
 WORDS = {
-    "request.ip": Word("string", lambda about: about.address, doc="the address that the request comes from", about="request"),
+    "request.ip": Word(
+        "string",
+        lambda about: about.address,
+        doc='the address that the request comes from; `"unknown"`, which is in no network, where the proxy does not name one',
+        about="request",
+    ),
     "request.agent": Word(
         "string", lambda about: about.agent, doc="what the browser calls itself; anybody can send anything", about="request"
     ),

@@ -13,7 +13,7 @@ from idp.devices.pretended import pretended
 from idp.devices.service import ApproveDevice, DenyDevice, Waiting, waiting
 from idp.oauth.clients import describe_scopes, may_use
 from idp.oauth.scopes import administrative
-from idp.ratelimit.budgets import address_key
+from idp.ratelimit.budgets import same_network
 
 _FRESH = timedelta(minutes=10)  # how old a proof may be where the administration is handed over
 _ROLES = {
@@ -60,7 +60,7 @@ class Consent(Stage):
                 "label": device.label,
                 "agent": device.agent,
                 "address": device.address,
-                "same_network": bool(device.address) and address_key(device.address) == address_key(run.address),
+                "same_network": same_network(device.address, run.address),
                 "asked": device.asked_at,
             },
             "scopes": describe_scopes(device.scopes),

@@ -3,7 +3,6 @@
 The parser itself has no limits: it would keep a head of any size, and add to a long address by copying it each time.
 """
 
-import ipaddress
 import resource
 from collections import Counter
 from collections.abc import Iterable
@@ -14,8 +13,8 @@ from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from idp import addresses
 from idp.ratelimit.budgets import address_key
-from web.proxies import Network
 
 LINE_BYTES = 16 * 1024
 HEAD_BYTES = 64 * 1024
@@ -38,7 +37,7 @@ _TEXTS = {
 class Places:
     """The open connections: so many in all, and so many of one address unless it is a trusted proxy's."""
 
-    def __init__(self, in_all: int, per_address: int, trusted: Iterable[Network]) -> None:
+    def __init__(self, in_all: int, per_address: int, trusted: Iterable[addresses.Network]) -> None:
         self.in_all, self.per_address, self.trusted = in_all, per_address, tuple(trusted)
         self._keys: dict[Any, str] = {}
         self._count: Counter[str] = Counter()
@@ -64,9 +63,8 @@ class Places:
         """Empty for a trusted proxy and for a Unix socket, behind which there are many clients."""
         if not isinstance(name, tuple):
             return ""
-        ip = ipaddress.ip_address(name[0])
-        ip = getattr(ip, "ipv4_mapped", None) or ip
-        return "" if any(ip in network for network in self.trusted) else address_key(str(ip))
+        ip = addresses.parse(name[0])
+        return "" if ip and any(ip in network for network in self.trusted) else address_key(name[0])
 
 
 class Config(uvicorn.Config):

@@ -1,55 +1,67 @@
 """Believes X-Forwarded-For, -Proto and -Host only from the configured proxies; everyone else's are dropped."""
 
-import ipaddress
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-_FORWARDED = {b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded", b"x-real-ip"}
+from idp import addresses
+
+log = logging.getLogger(__name__)
+_FOR, _PROTO, _HOST = b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"
+_FORWARDED = {_FOR, _PROTO, _HOST, b"forwarded", b"x-real-ip"}
 
 
 class ProxyHeaders:
-    """For HTTP and sockets alike. The client is the rightmost address that no trusted proxy has; junk is never an error."""
+    """For HTTP and sockets alike. The client is the rightmost address that no trusted proxy has; junk is never an error.
 
-    def __init__(self, app: Any, trusted: Iterable[Network]) -> None:
+    A hop that cannot be read is never replaced by the proxy's own address, which is the one that conditions trust most.
+    """
+
+    def __init__(self, app: Any, trusted: Iterable[addresses.Network]) -> None:
         self.app, self.trusted = app, tuple(trusted)
+        self._told: set[str] = set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         given = {name: value.decode("latin-1") for name, value in scope["headers"] if name in _FORWARDED}
-        chain = ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for")
         headers = [pair for pair in scope["headers"] if pair[0] not in _FORWARDED]
+        lines = [value.decode("latin-1") for name, value in scope["headers"] if name == _FOR]
         scope = {**scope, "headers": headers, "client": _peer(scope.get("client"))}
         if self._trusts(scope["client"][0]):
-            scope["client"] = (self._client(chain, scope["client"][0]), 0)
-            if given.get(b"x-forwarded-proto") in ("http", "https"):
-                scope["scheme"] = given[b"x-forwarded-proto"]
-            if host := given.get(b"x-forwarded-host"):
+            if lines:
+                scope["client"] = (self._client(lines), 0)
+            if given.get(_PROTO) in ("http", "https"):
+                scope["scheme"] = given[_PROTO]
+            if host := given.get(_HOST):
                 scope["headers"] = [pair for pair in headers if pair[0] != b"host"] + [(b"host", host.encode("latin-1"))]
         await self.app(scope, receive, send)
 
     def _trusts(self, address: str) -> bool:
-        ip = ipaddress.ip_address(address)
-        return any(ip in network for network in self.trusted)
+        ip = addresses.parse(address)
+        return ip is not None and any(ip in network for network in self.trusted)
 
-    def _client(self, chain: str, peer: str) -> str:
-        for hop in reversed(chain.split(",")):
-            if "%" in hop:  # a zone, which may be any text
-                return peer
-            try:
-                address = str(ipaddress.ip_address(hop.strip()))
-            except ValueError:
-                return peer
+    def _client(self, lines: Sequence[str]) -> str:
+        hops = [hop for line in lines for hop in _members(line) or [""]]  # a whole line that says nothing is a hop that says nothing
+        for hop in reversed(hops):
+            address = addresses.read_hop(hop)
+            if address == addresses.UNKNOWN:
+                self._tell("X-Forwarded-For of a trusted proxy names no address: such clients are in no network", hop=hop)
             if not self._trusts(address):
-                return address
-            peer = address
-        return peer
+                break
+        return address
+
+    def _tell(self, what: str, **about: str) -> None:
+        """Once, because a proxy says the same with each request."""
+        if what not in self._told:
+            self._told.add(what)
+            log.warning(what, extra={name: text[:100] for name, text in about.items()})
+
+
+def _members(line: str) -> list[str]:
+    """What a list names; empty members count for nothing (RFC 9110 section 5.6.1)."""
+    return [member for each in line.split(",") if (member := each.strip(" \t"))]
 
 
 def _peer(client: Any) -> tuple[str, int]:
     """The address of the connection; a Unix socket has none and counts as this machine."""
-    try:
-        ip = ipaddress.ip_address(client[0])
-    except (TypeError, ValueError, IndexError):
-        return ("127.0.0.1", 0)
-    mapped = getattr(ip, "ipv4_mapped", None)
-    return (str(mapped or ip), client[1])
+    ip = addresses.parse(str(client[0])) if client else None
+    return (str(ip), client[1]) if ip else ("127.0.0.1", 0)

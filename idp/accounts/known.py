@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from idp.accounts.models import Person, Session
-from idp.ratelimit.budgets import address_key
+from idp.ratelimit.budgets import same_network
 from idp.sealing import Unsealable, new_token, seal, unseal
 
 LIFETIME = timedelta(days=90)
@@ -52,5 +52,5 @@ def signed_in_from(person: Person | None, address: str) -> bool:
     Asked for nobody, too, so that the time of an answer does not tell whether there is such a person.
     """
     rows = Session.objects.filter(person=person.pk if person else 0).order_by("-pk")
-    addresses = {each for each in rows.values_list("address", flat=True)[:_MOST_SESSIONS] if each}
-    return address_key(address) in {address_key(each) for each in addresses}
+    addresses = set(rows.values_list("address", flat=True)[:_MOST_SESSIONS])
+    return True in {same_network(address, each) for each in addresses}

@@ -6,7 +6,7 @@ from typing import Any
 
 from idp.devices.pretended import pretended
 from idp.devices.service import Waiting, waiting
-from idp.ratelimit.budgets import address_key
+from idp.ratelimit.budgets import same_network
 from idp.words import ABSENT, About, Word, WordType
 
 
@@ -23,7 +23,7 @@ def _device(type_: WordType, read: Callable[[Waiting, About], Any], doc: str) ->
 
 
 def _same_network(device: Waiting, about: About) -> bool:
-    return bool(device.address and about.address) and address_key(device.address) == address_key(about.address)
+    return same_network(device.address, about.address)
 
 
 WORDS = {

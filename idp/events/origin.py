@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Origin:
-    """``address``: a valid IP address, or "" for work that no request asked for; ``agent``: its User-Agent, cut to 200."""
+    """``address``: an IP address, "unknown" where a proxy named none, or "" for work that no request asked for; see idp/addresses.py.
+
+    ``agent``: its User-Agent, cut to 200.
+    """
 
     address: str = ""
     agent: str = ""

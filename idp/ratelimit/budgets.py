@@ -15,6 +15,7 @@ from typing import NamedTuple
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from idp import addresses
 from idp.ratelimit.models import Attempt
 from idp.sealing import mac
 from idp.tenancy.scope import current_tenant
@@ -123,19 +124,25 @@ def exhausted_until(spend: Spend) -> datetime | None:
 
 
 def address_key(address: str) -> str:
-    """The address as budgets count it: IPv4 whole, IPv6 by its /64, which one household or server has to itself."""
-    ip = ipaddress.ip_address(address)
+    """The address as budgets count it: IPv4 whole, IPv6 by its /64, which one household or server has to itself.
+
+    All that cannot be read count together.
+    """
+    ip = addresses.parse(address)
     if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped:
-            return str(ip.ipv4_mapped)
         return str(ipaddress.ip_network((ip, 64), strict=False))
-    return str(ip)
+    return str(ip or addresses.UNKNOWN)
+
+
+def same_network(one: str, other: str) -> bool:
+    """Whether two addresses are of one household or server. One that cannot be read is in nobody's network."""
+    return addresses.parse(one) is not None and address_key(one) == address_key(other)
 
 
 def by_network(budget: Budget, address: str, key: str = "") -> tuple[Spend, ...]:
     """One attempt of this address: for IPv6 it counts for its /64, and in larger budgets also for its /56 and its /48."""
-    ip = ipaddress.ip_address(address)
-    if isinstance(ip, ipaddress.IPv4Address) or ip.ipv4_mapped:
+    ip = addresses.parse(address)
+    if not isinstance(ip, ipaddress.IPv6Address):
         return (Spend(budget, key + address_key(address)),)
     networks = ((str(ipaddress.ip_network((ip, length), strict=False)), factor) for length, factor in _WIDER)
     return tuple(Spend(replace(budget, limit=budget.limit * factor), key + network) for network, factor in networks)
@@ -144,12 +151,12 @@ def by_network(budget: Budget, address: str, key: str = "") -> tuple[Spend, ...]
 def network_ranges(address: str) -> list[tuple[str, int]]:
     """The address's networks as text, and how many times the limit of the first each may have; a wider one begins each of its own.
 
-    IPv4 whole; IPv6 as 16, 14 and 12 hexadecimal digits.
+    IPv4 whole, as what cannot be read; IPv6 as 16, 14 and 12 hexadecimal digits.
     """
     if not address:
         return [("", 1)]
-    ip = ipaddress.ip_address(address)
-    if isinstance(ip, ipaddress.IPv4Address) or ip.ipv4_mapped:
+    ip = addresses.parse(address)
+    if not isinstance(ip, ipaddress.IPv6Address):
         return [(address_key(address), 1)]
     digits = ip.exploded.replace(":", "")
     return [(digits[: length // 4], factor) for length, factor in _WIDER]

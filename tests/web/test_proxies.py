@@ -16,11 +16,13 @@ from django.db import connections
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
+from idp.tenancy.tenants import save_tenant
 from tests.engine import draw
 from web.proxies import ProxyHeaders
 from web.server import build
 
 TRUSTED = [ip_network("10.0.0.0/8"), ip_network("2001:db8:5::/48")]
+REST = ("identification", "password", "login", "device_code", "consent", "finish")
 JUNK = [
     "",
     "junk",
@@ -32,8 +34,12 @@ JUNK = [
     "x" * 5000,
     "10.0.0.1%eth0",
     "fe80::1%<script>",
-    "[::1]:80",
+    "[::1",
+    "[10.0.0.1]",
+    "010.0.0.1",
+    "10.0.0.1:port",
     "-1",
+    "unix:",
     "unknown",
     "_hidden",
 ]
@@ -89,8 +95,10 @@ async def test_nobody_else_is(peer: str) -> None:
         ("1.1.1.1, 198.51.100.7, 10.0.0.9", "198.51.100.7"),
         ("10.0.0.8, 10.0.0.9", "10.0.0.8"),
         ("junk, 198.51.100.7", "198.51.100.7"),
-        ("198.51.100.7, junk", "10.0.0.5"),
-        ("198.51.100.7, junk, 10.0.0.9", "10.0.0.9"),
+        ("198.51.100.7, junk", "unknown"),
+        ("198.51.100.7, junk, 10.0.0.9", "unknown"),
+        ("10.0.0.8, unknown", "unknown"),
+        ("10.0.0.8, _hidden, 10.0.0.9", "unknown"),
         ("10.0.0.7,2001:db8::9", "2001:db8::9"),
     ],
 )
@@ -102,17 +110,72 @@ async def test_a_forged_chain_moves_nobody(chain: str, client: str) -> None:
 
 @in_a_loop
 async def test_repeated_headers_are_one_chain() -> None:
-    """RFC 9110 section 5.3: proxies that add a line of their own instead of appending to the last one."""
+    """RFC 9110 section 5.3: proxies that add a line of their own instead of appending to the last one, even an empty one."""
     lines = (("X-Forwarded-For", "1.1.1.1"), ("X-Forwarded-For", "198.51.100.7"), ("X-Forwarded-For", "10.0.0.9"))
     assert (await seen(("10.0.0.5", 1), *lines))["client"] == "198.51.100.7"
+    assert (await seen(("10.0.0.5", 1), ("X-Forwarded-For", "10.1.1.1"), ("X-Forwarded-For", "")))["client"] == "unknown"
+
+
+SPELLINGS = [
+    ("198.51.100.7:51544", "198.51.100.7"),
+    ("\t198.51.100.7 , ,", "198.51.100.7"),
+    ("::ffff:198.51.100.7", "198.51.100.7"),
+    ("::ffff:c633:6407", "198.51.100.7"),
+    ("0:0:0:0:0:FFFF:198.51.100.7", "198.51.100.7"),
+    ("[::ffff:198.51.100.7]:443", "198.51.100.7"),
+    ("198.51.100.7, ::ffff:10.0.0.9", "198.51.100.7"),
+    ("198.51.100.7, 10.0.0.9:443", "198.51.100.7"),
+    ("198.51.100.7,[2001:DB8:5::9]:443", "198.51.100.7"),
+    ("[2001:db8::1]:443", "2001:db8::1"),
+    ("[2001:db8::1]", "2001:db8::1"),
+    ("2001:0DB8:0:0::1", "2001:db8::1"),
+    ("fe80::1%eth0", "fe80::1"),
+    ("[fe80::1%25eth0]:443", "fe80::1"),
+    ("198.51.100.7,,10.0.0.9", "198.51.100.7"),
+]
+
+
+@pytest.mark.parametrize(("written", "client"), SPELLINGS)
+@in_a_loop
+async def test_an_address_has_one_spelling(written: str, client: str) -> None:
+    """Whichever way a proxy writes it: with a port, in brackets, IPv4 as IPv6, with a zone."""
+    assert (await seen(("10.0.0.5", 1), ("X-Forwarded-For", written)))["client"] == client
+
+
+@in_a_loop
+async def test_the_connection_has_the_same_spelling() -> None:
+    """A socket for both protocols, and one on a link with a zone."""
+    assert (await seen(("::ffff:198.51.100.7", 1)))["client"] == "198.51.100.7"
+    assert (await seen(("fe80::1%eth0", 1)))["client"] == "fe80::1"
 
 
 @pytest.mark.parametrize("junk", JUNK)
 @in_a_loop
 async def test_junk_raises_nothing(junk: str) -> None:
-    """CVE-2024-47070: the peer's own address then, in the form of an address; scheme and host only where they are good."""
+    """CVE-2024-47070: an address in no network then, never the proxy's own; scheme and host only where they are good."""
     found = await seen(("10.0.0.5", 1), ("X-Forwarded-For", junk), ("X-Forwarded-Proto", junk), ("X-Real-IP", junk))
-    assert found == {"client": "10.0.0.5", "scheme": "http", "host": "acme.test"}
+    assert found == {"client": "unknown", "scheme": "http", "host": "acme.test"}
+
+
+@in_a_loop
+async def test_what_a_proxy_does_not_say_is_the_proxys_own_request() -> None:
+    """Without the header, and where every hop is a trusted one."""
+    assert (await seen(("10.0.0.5", 1)))["client"] == "10.0.0.5"
+    assert (await seen(("10.0.0.5", 1), ("X-Forwarded-For", "10.0.0.8")))["client"] == "10.0.0.8"
+
+
+def test_a_hop_that_cannot_be_read_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A proxy says the same with each request."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["client"][0] == "unknown"
+
+    edge = ProxyHeaders(app, TRUSTED)
+    for number in range(20):
+        headers = [(b"x-forwarded-for", b"_hidden%d" % number)]
+        _run(edge({"type": "http", "scheme": "http", "client": ("10.0.0.5", 1), "headers": headers}, None, None))
+    told = [record for record in caplog.records if record.name == "web.proxies"]
+    assert [(record.levelname, getattr(record, "hop", "")) for record in told] == [("WARNING", "_hidden0")]
 
 
 @pytest.mark.parametrize("peer", [None, ("", 0), ("/run/foyer.sock", None), ()])
@@ -167,19 +230,33 @@ async def test_urls_carry_the_public_scheme_and_host(through: Get) -> None:
 
 
 def test_junk_never_decides_a_condition(through: Get, tenants: dict[str, Tenant]) -> None:
-    """CVE-2024-47070: an unparsable X-Forwarded-For neither skips a stage nor fails, from a proxy and from anybody."""
+    """CVE-2024-47070: an unparsable X-Forwarded-For neither skips a stage nor fails, from a proxy and from anybody.
+
+    A step that refuses who is outside one's own networks refuses it, although the proxy itself is inside.
+    """
     with tenant_scope(tenants["acme"]):
-        inside = '!request.ip.within(["10.0.0.0/8"])'
-        draw({"stage": "deny", "when": inside}, "identification", "password", "login", "device_code", "consent", "finish")
+        outside = '!request.ip.within(["10.0.0.0/8"])'
+        draw({"stage": "deny", "when": outside}, *REST)
 
-    for junk in JUNK:
-        for peer, asked in (("10.0.0.5", True), ("203.0.113.9", False)):
-            page = _run(through(peer, "/device", X_Forwarded_For=junk))
-            assert (page.status_code, 'value="identification"' in page.text) == (200, asked), junk
-    assert set(Event.unscoped.filter(kind="flow.denied").values_list("address", flat=True)) == {"203.0.113.9"}
+    refused = [(peer, junk, False) for peer in ("10.0.0.5", "203.0.113.9") for junk in JUNK]
+    for peer, junk, asked in [("10.0.0.5", "10.0.0.8", True), *refused]:
+        page = _run(through(peer, "/device", X_Forwarded_For=junk))
+        assert (page.status_code, 'value="identification"' in page.text) == (200, asked), junk
+    assert set(Event.unscoped.filter(kind="flow.denied").values_list("address", flat=True)) == {"203.0.113.9", "unknown"}
 
 
-def _run(coroutine: Coroutine[Any, Any, httpx.Response]) -> httpx.Response:
+@pytest.mark.parametrize("networks", ['["198.51.100.0/24"]', '["::ffff:198.51.100.0/120"]', "tenant.networks"])
+def test_conditions_know_an_address_however_it_is_written(through: Get, tenants: dict[str, Tenant], networks: str) -> None:
+    """A list of who is kept out holds for each spelling of the address, and in each spelling of the network."""
+    with tenant_scope(tenants["acme"]):
+        save_tenant("acme", networks=["::ffff:198.51.100.0/120"])
+        draw({"stage": "deny", "when": f"request.ip.within({networks})"}, *REST)
+    for written, client in [*SPELLINGS, ("198.51.101.7", "198.51.101.7")]:
+        page = _run(through("10.0.0.5", "/device", X_Forwarded_For=written))
+        assert ('value="identification"' in page.text) is (client != "198.51.100.7"), written
+
+
+def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(coroutine)
 
 

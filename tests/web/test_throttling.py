@@ -342,6 +342,14 @@ def test_a_hundred_guesses_lock_out_neither_a_known_browser_nor_a_known_network(
     assert tried(door(address="203.0.113.99"), "alice", PASSWORD).step == "device_code"
 
 
+def test_an_address_that_cannot_be_read_is_nobodys_network(door, acme):
+    """D34: whoever signed in from one does not vouch for the others, and their guesses count together."""
+    assert tried(door(address="unknown"), "alice", PASSWORD).step == "device_code"
+    exhaust(by_username("alice"))
+    assert tried(door(address="unknown"), "alice", PASSWORD).status == 429
+    assert [tried(door(address="unknown"), "bob", "wrong").status for _ in range(5)] == [200] * 4 + [429]
+
+
 def test_a_known_browser_has_a_budget_of_its_own(door, acme, clock):
     """D34: it is not without limits, and is known for its own person only."""
     browser = door()

@@ -1,0 +1,51 @@
+"""IP addresses and networks in their one spelling, whichever proxies, sockets and people wrote; and a word for what cannot be read."""
+
+import ipaddress
+import re
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+UNKNOWN = "unknown"  # an address that nobody can read (the word of RFC 7239 section 6.2): it lies in no network and equals no other
+_HOP = re.compile(r"(?P<four>[0-9.]+)(:[0-9]{1,5})?|\[(?P<six>[^\[\]]*:[^\[\]]*)\](:[0-9]{1,5})?")
+_ZONE = re.compile(r"%[A-Za-z0-9._~-]{1,32}\Z")
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
+
+
+def parse(text: str) -> Address | None:
+    """Return the address; None where it is none.
+
+    IPv4 written as IPv6 is IPv4. A zone, which means something on one host only, is dropped.
+    """
+    try:
+        ip = ipaddress.ip_address(_ZONE.sub("", text) if ":" in text else text)
+    except ValueError:
+        return None
+    if isinstance(ip, ipaddress.IPv4Address):
+        return ip
+    return None if ip.scope_id else ip.ipv4_mapped or ip
+
+
+def known(text: str) -> Address | None:
+    """Return the address that was kept of a request, None for UNKNOWN; raise ValueError for any other text that is no address."""
+    ip = parse(text)
+    if ip is None and text != UNKNOWN:
+        raise ValueError(f"{text[:50]!r} is no IP address")
+    return ip
+
+
+def read_hop(text: str) -> str:
+    """Return the one spelling of what a proxy wrote, with or without port and brackets; UNKNOWN where it cannot be read."""
+    text = text.strip(" \t")
+    match = _HOP.fullmatch(text)
+    ip = parse((match["four"] or match["six"]) if match else text)
+    return str(ip) if ip else UNKNOWN
+
+
+def network(text: str) -> Network:
+    """Return the network; raise ValueError where it is none. One of IPv4 addresses that are written as IPv6 is IPv4."""
+    found = ipaddress.ip_network(text, strict=False)
+    if isinstance(found, ipaddress.IPv6Network) and found.subnet_of(_MAPPED):
+        inside = found.network_address.ipv4_mapped
+        return ipaddress.IPv4Network((int(inside or 0), found.prefixlen - 96))
+    return found
