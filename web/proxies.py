@@ -9,6 +9,7 @@ from idp import addresses
 log = logging.getLogger(__name__)
 _FOR, _PROTO, _HOST = b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"
 _FORWARDED = {_FOR, _PROTO, _HOST, b"forwarded", b"x-real-ip"}
+_SCHEMES = {"https": "https", "wss": "https", "http": "http", "ws": "http"}
 
 
 class ProxyHeaders:
@@ -22,16 +23,18 @@ class ProxyHeaders:
         self._told: set[str] = set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        given = {name: value.decode("latin-1") for name, value in scope["headers"] if name in _FORWARDED}
+        given: dict[bytes, list[str]] = {}
+        for name, value in scope["headers"]:
+            if name in _FORWARDED:
+                given.setdefault(name, []).append(value.decode("latin-1"))
         headers = [pair for pair in scope["headers"] if pair[0] not in _FORWARDED]
-        lines = [value.decode("latin-1") for name, value in scope["headers"] if name == _FOR]
         scope = {**scope, "headers": headers, "client": _peer(scope.get("client"))}
         if self._trusts(scope["client"][0]):
-            if lines:
+            if lines := given.get(_FOR):
                 scope["client"] = (self._client(lines), 0)
-            if given.get(_PROTO) in ("http", "https"):
-                scope["scheme"] = given[_PROTO]
-            if host := given.get(_HOST):
+            if lines := given.get(_PROTO):
+                scope["scheme"] = self._scheme(",".join(lines))
+            if host := ",".join(given.get(_HOST, ())):
                 scope["headers"] = [pair for pair in headers if pair[0] != b"host"] + [(b"host", host.encode("latin-1"))]
         await self.app(scope, receive, send)
 
@@ -48,6 +51,13 @@ class ProxyHeaders:
             if not self._trusts(address):
                 break
         return address
+
+    def _scheme(self, chain: str) -> str:
+        """What the client spoke to the first proxy; http where that is not clear."""
+        first = next(iter(_members(chain)), "").lower()
+        if first not in _SCHEMES:
+            self._tell("X-Forwarded-Proto of a trusted proxy is neither http nor https: such requests count as http", first=first)
+        return _SCHEMES.get(first, "http")
 
     def _tell(self, what: str, **about: str) -> None:
         """Once, because a proxy says the same with each request."""

@@ -149,6 +149,40 @@ async def test_the_connection_has_the_same_spelling() -> None:
     assert (await seen(("fe80::1%eth0", 1)))["client"] == "fe80::1"
 
 
+@pytest.mark.parametrize(
+    ("chain", "scheme"),
+    [
+        ("https,http", "https"),
+        (" HTTPS , http", "https"),
+        ("Https", "https"),
+        (", https", "https"),
+        ("wss", "https"),
+        ("http, https", "http"),
+        ("HTTP", "http"),
+        ("ws", "http"),
+        ("https:", "http"),
+        ("https http", "http"),
+        ("on", "http"),
+        ("", "http"),
+    ],
+)
+@in_a_loop
+async def test_the_first_scheme_of_a_chain(chain: str, scheme: str, caplog: pytest.LogCaptureFixture) -> None:
+    """K4: proxies append theirs behind the one that the client spoke; what is neither http nor https is told, and is http."""
+    for connection in ("http", "https"):
+        assert (await seen(("10.0.0.5", 1), ("X-Forwarded-Proto", chain), scheme=connection))["scheme"] == scheme
+    understood = chain.strip(", ").split(",")[0].strip().lower() in ("http", "https", "ws", "wss")
+    assert any("X-Forwarded-Proto" in record.message for record in caplog.records) is not understood
+
+
+@in_a_loop
+async def test_schemes_in_lines_of_their_own() -> None:
+    """RFC 9110 section 5.3; and where the proxy says nothing, the connection does."""
+    lines = (("X-Forwarded-Proto", "https"), ("X-Forwarded-Proto", "http"))
+    assert (await seen(("10.0.0.5", 1), *lines))["scheme"] == "https"
+    assert (await seen(("10.0.0.5", 1), scheme="https"))["scheme"] == "https"
+
+
 @pytest.mark.parametrize("junk", JUNK)
 @in_a_loop
 async def test_junk_raises_nothing(junk: str) -> None:
@@ -224,6 +258,12 @@ async def test_urls_carry_the_public_scheme_and_host(through: Get) -> None:
     proxied = await through("10.0.0.5", path, X_Forwarded_Proto="https", X_Forwarded_Host="other.test")
     assert proxied.json()["issuer"] == "https://other.test"
     assert "Strict-Transport-Security" in proxied.headers
+    chained = await through("10.0.0.5", path, X_Forwarded_Proto="https,http")
+    assert chained.json()["issuer"] == "https://acme.test"
+    page = await through("10.0.0.5", "/device", X_Forwarded_Proto="https, http")
+    cookies = [line.lower() for each in (*page.history, page) for line in each.headers.get_list("set-cookie")]
+    assert cookies
+    assert all("; secure" in line for line in cookies)
     forged = await through("203.0.113.9", path, X_Forwarded_Proto="https", X_Forwarded_Host="other.test")
     assert forged.json()["issuer"] == "http://acme.test"
     assert (await through("10.0.0.5", path, X_Forwarded_Host="a.test, b.test")).status_code == 404
