@@ -18,8 +18,9 @@ class ProxyHeaders:
     A hop that cannot be read is never replaced by the proxy's own address, which is the one that conditions trust most.
     """
 
-    def __init__(self, app: Any, trusted: Iterable[addresses.Network]) -> None:
-        self.app, self.trusted = app, tuple(trusted)
+    def __init__(self, app: Any, trusted: Iterable[addresses.Network], *, forwarded_host: bool = False) -> None:
+        """``forwarded_host``: the proxies write X-Forwarded-Host themselves, whatever a client sent under that name."""
+        self.app, self.trusted, self.forwarded_host = app, tuple(trusted), forwarded_host
         self._told: set[str] = set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -34,8 +35,8 @@ class ProxyHeaders:
                 scope["client"] = (self._client(lines), 0)
             if lines := given.get(_PROTO):
                 scope["scheme"] = self._scheme(",".join(lines))
-            if host := ",".join(given.get(_HOST, ())):
-                scope["headers"] = [pair for pair in headers if pair[0] != b"host"] + [(b"host", host.encode("latin-1"))]
+            if hosts := _members(",".join(given.get(_HOST, ()))):
+                scope["headers"] = self._with_host(headers, hosts)
         await self.app(scope, receive, send)
 
     def _trusts(self, address: str) -> bool:
@@ -58,6 +59,19 @@ class ProxyHeaders:
         if first not in _SCHEMES:
             self._tell("X-Forwarded-Proto of a trusted proxy is neither http nor https: such requests count as http", first=first)
         return _SCHEMES.get(first, "http")
+
+    def _with_host(self, headers: list[tuple[bytes, bytes]], hosts: list[str]) -> list[tuple[bytes, bytes]]:
+        """Several are no host at all, and nothing is served under it: nobody knows which of them a client wrote."""
+        if self.forwarded_host:
+            if len(hosts) > 1:
+                self._tell("X-Forwarded-Host of a trusted proxy names several hosts: such requests are refused", hosts=", ".join(hosts))
+            return [*(pair for pair in headers if pair[0] != b"host"), (b"host", ", ".join(hosts).encode("latin-1"))]
+        own = [value.decode("latin-1").lower() for name, value in headers if name == b"host"]
+        if [host.lower() for host in hosts] != own:
+            self._tell(
+                "X-Forwarded-Host of a trusted proxy differs from Host and is dropped (FOYER_FORWARDED_HOST)", hosts=", ".join(hosts)
+            )
+        return headers
 
     def _tell(self, what: str, **about: str) -> None:
         """Once, because a proxy says the same with each request."""

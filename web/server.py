@@ -109,7 +109,7 @@ def build(background: Callable[[], AbstractContextManager[None]]) -> App:
     """The application; in the embedded mode ``background`` runs from start-up to shutdown."""
     handler = PooledHandler()
     static = ServeStaticASGI(handler, root=str(settings.STATIC_ROOT), prefix=settings.STATIC_URL, immutable_file_test=_hashed)
-    health = Health(ProxyHeaders(Push(static, hub), settings.TRUSTED_PROXIES))
+    health = Health(ProxyHeaders(Push(static, hub), settings.TRUSTED_PROXIES, forwarded_host=settings.FORWARDED_HOST))
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":

@@ -45,7 +45,7 @@ JUNK = [
 ]
 
 
-async def seen(peer: Any, *headers: tuple[str, str], scheme: str = "http") -> dict[str, Any]:
+async def seen(peer: Any, *headers: tuple[str, str], scheme: str = "http", forwarded_host: bool = False) -> dict[str, Any]:
     """What the application behind sees."""
     found: dict[str, Any] = {}
 
@@ -53,7 +53,8 @@ async def seen(peer: Any, *headers: tuple[str, str], scheme: str = "http") -> di
         found.update(scope)
 
     pairs = [(b"host", b"acme.test"), *((name.lower().encode(), value.encode("latin-1")) for name, value in headers)]
-    await ProxyHeaders(app, TRUSTED)({"type": "http", "scheme": scheme, "client": peer, "headers": pairs}, None, None)
+    edge = ProxyHeaders(app, TRUSTED, forwarded_host=forwarded_host)
+    await edge({"type": "http", "scheme": scheme, "client": peer, "headers": pairs}, None, None)
     names = [name.decode() for name, _ in found["headers"]]
     assert not {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "x-real-ip"} & set(names)
     assert names.count("host") == 1
@@ -75,8 +76,10 @@ FORWARDED = (("X-Forwarded-For", "198.51.100.7"), ("X-Forwarded-Proto", "https")
 
 @in_a_loop
 async def test_a_trusted_proxy_is_believed() -> None:
-    """B20, K4: client, scheme and host are the public ones."""
-    assert await seen(("10.0.0.5", 1), *FORWARDED) == {"client": "198.51.100.7", "scheme": "https", "host": "other.test"}
+    """B20, K4: client and scheme are the public ones; the host with a switch only."""
+    found = {"client": "198.51.100.7", "scheme": "https", "host": "acme.test"}
+    assert await seen(("10.0.0.5", 1), *FORWARDED) == found
+    assert await seen(("10.0.0.5", 1), *FORWARDED, forwarded_host=True) == {**found, "host": "other.test"}
     assert (await seen(("2001:db8:5::1", 1), *FORWARDED))["client"] == "198.51.100.7"
     assert (await seen(("::ffff:10.0.0.5", 1), *FORWARDED))["client"] == "198.51.100.7"
 
@@ -85,7 +88,20 @@ async def test_a_trusted_proxy_is_believed() -> None:
 @in_a_loop
 async def test_nobody_else_is(peer: str) -> None:
     """B20: not even this machine, unless it is listed; the headers are dropped."""
-    assert await seen((peer, 1), *FORWARDED, ("Forwarded", "for=1.1.1.1")) == {"client": peer, "scheme": "http", "host": "acme.test"}
+    found = {"client": peer, "scheme": "http", "host": "acme.test"}
+    for switch in (False, True):
+        assert await seen((peer, 1), *FORWARDED, ("Forwarded", "for=1.1.1.1"), forwarded_host=switch) == found
+
+
+@in_a_loop
+async def test_what_a_client_writes_as_host_is_dropped_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    """B20: proxies that know nothing of X-Forwarded-Host hand it on; one that says the same as Host is no news."""
+    for host in ("acme.test", "ACME.test", ""):
+        assert (await seen(("10.0.0.5", 1), ("X-Forwarded-Host", host)))["host"] == "acme.test"
+    assert not caplog.records
+    for hosts in ("localhost", "acme.test, localhost", "acme.test:443"):
+        assert (await seen(("10.0.0.5", 1), ("X-Forwarded-Host", hosts)))["host"] == "acme.test"
+        assert "FOYER_FORWARDED_HOST" in caplog.records.pop().message
 
 
 @pytest.mark.parametrize(
@@ -256,7 +272,7 @@ async def test_urls_carry_the_public_scheme_and_host(through: Get) -> None:
     """K4: behind a TLS proxy the issuer is https; a stranger's header changes nothing."""
     path = "/.well-known/openid-configuration"
     proxied = await through("10.0.0.5", path, X_Forwarded_Proto="https", X_Forwarded_Host="other.test")
-    assert proxied.json()["issuer"] == "https://other.test"
+    assert proxied.json()["issuer"] == "https://acme.test"
     assert "Strict-Transport-Security" in proxied.headers
     chained = await through("10.0.0.5", path, X_Forwarded_Proto="https,http")
     assert chained.json()["issuer"] == "https://acme.test"
@@ -266,7 +282,18 @@ async def test_urls_carry_the_public_scheme_and_host(through: Get) -> None:
     assert all("; secure" in line for line in cookies)
     forged = await through("203.0.113.9", path, X_Forwarded_Proto="https", X_Forwarded_Host="other.test")
     assert forged.json()["issuer"] == "http://acme.test"
-    assert (await through("10.0.0.5", path, X_Forwarded_Host="a.test, b.test")).status_code == 404
+
+
+@in_a_loop
+async def test_the_forwarded_host_chooses_the_tenant_only_with_the_switch(through: Get, settings: Any) -> None:
+    """B20, K4: and several hosts are none."""
+    path = "/.well-known/openid-configuration"
+    for switch, host, issuer in ((False, "other.test", "acme.test"), (True, "other.test", "other.test"), (True, "", "acme.test")):
+        settings.FORWARDED_HOST = switch
+        assert (await through("10.0.0.5", path, X_Forwarded_Host=host)).json()["issuer"] == f"http://{issuer}"
+        assert (await through("203.0.113.9", path, X_Forwarded_Host=host)).json()["issuer"] == "http://acme.test"
+    for several in ("acme.test, other.test", "other.test,other.test", "unknown.test, acme.test"):
+        assert (await through("10.0.0.5", path, X_Forwarded_Host=several)).status_code == 404
 
 
 def test_junk_never_decides_a_condition(through: Get, tenants: dict[str, Tenant]) -> None:
