@@ -1,5 +1,6 @@
 """Start-up checks that refuse a mix which loses messages or leaks secrets, and name the variable that mends it."""
 
+import ipaddress
 from typing import Any
 
 from django.conf import settings
@@ -63,6 +64,16 @@ def proxies(app_configs: Any, **options: Any) -> list[CheckMessage]:
     if any(network.prefixlen == 0 for network in settings.TRUSTED_PROXIES):
         return [Error("FOYER_TRUSTED_PROXIES trusts every address.", hint="List your proxies' addresses only.", id="foyer.E011")]
     return []
+
+
+@register()
+def proxy_on_a_socket(app_configs: Any, **options: Any) -> list[CheckMessage]:
+    """A Unix socket counts as this machine; unless that is trusted, everybody has the proxy's address."""
+    here = ipaddress.ip_address("127.0.0.1")
+    if not settings.BIND.startswith("unix:") or any(here in network for network in settings.TRUSTED_PROXIES):
+        return []
+    message = "FOYER_BIND is a Unix socket, but the proxy in front of it is not trusted: all people and devices count as one address."
+    return [Warning(message, hint="Add 127.0.0.1 to FOYER_TRUSTED_PROXIES.", id="foyer.W020")]
 
 
 @register()

@@ -37,6 +37,8 @@ class ProxyHeaders:
                 scope["scheme"] = self._scheme(",".join(lines))
             if hosts := _members(",".join(given.get(_HOST, ()))):
                 scope["headers"] = self._with_host(headers, hosts)
+        elif _FOR in given:
+            self._wonder(scope["client"][0])
         await self.app(scope, receive, send)
 
     def _trusts(self, address: str) -> bool:
@@ -72,6 +74,15 @@ class ProxyHeaders:
                 "X-Forwarded-Host of a trusted proxy differs from Host and is dropped (FOYER_FORWARDED_HOST)", hosts=", ".join(hosts)
             )
         return headers
+
+    def _wonder(self, peer: str) -> None:
+        """A neighbour that forwards is most often the proxy that somebody forgot to name: then everybody has its address."""
+        ip = addresses.parse(peer)
+        if ip is not None and not ip.is_global:
+            what = (
+                "X-Forwarded-For is dropped, because FOYER_TRUSTED_PROXIES does not list who sends it: all behind it count as one address"
+            )
+            self._tell(what, peer=peer)
 
     def _tell(self, what: str, **about: str) -> None:
         """Once, because a proxy says the same with each request."""

@@ -93,6 +93,32 @@ async def test_nobody_else_is(peer: str) -> None:
         assert await seen((peer, 1), *FORWARDED, ("Forwarded", "for=1.1.1.1"), forwarded_host=switch) == found
 
 
+@pytest.mark.parametrize(
+    ("peer", "told"),
+    [
+        (("172.17.0.1", 1), True),
+        (("::ffff:192.168.1.2", 1), True),
+        (("127.0.0.1", 1), True),
+        (("100.64.0.3", 1), True),
+        (("fd00::2", 1), True),
+        (None, True),
+        (("8.8.8.8", 1), False),
+        (("2a00:1450::1", 1), False),
+        (("10.0.0.5", 1), False),
+    ],
+)
+def test_a_neighbour_that_forwards_and_is_not_listed_is_told_once(peer: Any, told: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """Most often it is the proxy that somebody forgot to name; a stranger who writes the header is no news."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        pass
+
+    edge = ProxyHeaders(app, TRUSTED)
+    for headers in ([], [(b"x-forwarded-for", b"198.51.100.7")], [(b"x-forwarded-for", b"198.51.100.8")]):
+        _run(edge({"type": "http", "scheme": "http", "client": peer, "headers": headers}, None, None))
+    assert ["FOYER_TRUSTED_PROXIES" in record.message for record in caplog.records] == [True] * told
+
+
 @in_a_loop
 async def test_what_a_client_writes_as_host_is_dropped_and_told(caplog: pytest.LogCaptureFixture) -> None:
     """B20: proxies that know nothing of X-Forwarded-Host hand it on; one that says the same as Host is no news."""
@@ -333,6 +359,14 @@ def test_trusting_everybody_is_refused_at_start_up(db: None, settings: Any) -> N
     for everybody in ("0.0.0.0/0", "::/0"):
         settings.TRUSTED_PROXIES = (ip_network(everybody),)
         assert [message.msg for message in run_checks() if message.id == "foyer.E011"] == ["FOYER_TRUSTED_PROXIES trusts every address."]
+
+
+def test_a_unix_socket_without_a_trusted_proxy_is_warned_of(db: None, settings: Any) -> None:
+    """foyer.W020: whoever connects counts as 127.0.0.1."""
+    settings.BIND = "unix:/run/foyer.sock"
+    for listed, warned in ((), True), (("10.0.0.0/8",), True), (("127.0.0.0/8",), False):
+        settings.TRUSTED_PROXIES = tuple(map(ip_network, listed))
+        assert any(message.id == "foyer.W020" for message in run_checks()) is warned
 
 
 def test_no_proxy_is_trusted_unless_one_is_configured() -> None:
