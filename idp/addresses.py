@@ -1,4 +1,4 @@
-"""IP addresses and networks in their one spelling, whichever proxies, sockets and people wrote; and a word for what cannot be read."""
+"""IP addresses, networks and host names in their one spelling, whichever way proxies, clients and people wrote them."""
 
 import ipaddress
 import re
@@ -9,6 +9,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 UNKNOWN = "unknown"  # an address that nobody can read (the word of RFC 7239 section 6.2): it lies in no network and equals no other
 _HOP = re.compile(r"(?P<four>[0-9.]+)(:[0-9]{1,5})?|\[(?P<six>[^\[\]]*:[^\[\]]*)\](:[0-9]{1,5})?")
 _ZONE = re.compile(r"%[A-Za-z0-9._~-]{1,32}\Z")
+_HOST = re.compile(r"((?P<name>[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)\.?|\[(?P<six>[0-9a-f:.]{2,45})\])(:(?P<port>[0-9]{1,5}))?")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
@@ -49,3 +51,23 @@ def network(text: str) -> Network:
         inside = found.network_address.ipv4_mapped
         return ipaddress.IPv4Network((int(inside or 0), found.prefixlen - 96))
     return found
+
+
+def host(text: str, scheme: str = "") -> tuple[str, str] | None:
+    """Return the name and the port, with its colon, of a Host header; None where it is malformed.
+
+    The name is in lower case without the dot of the root, an IPv6 address compressed in its brackets (RFC 5952); the port that ``scheme``
+    has anyway is left out (RFC 3986 section 6.2.3).
+    """
+    match = _HOST.fullmatch(text.lower()) if text.isascii() else None
+    if not match or ".." in match.group():
+        return None
+    usual = _DEFAULT_PORTS.get(scheme, -1)
+    port = int(match["port"] or usual)
+    try:
+        name = match["name"] or f"[{ipaddress.IPv6Address(match['six'])}]"
+    except ValueError:
+        return None
+    if match["port"] and not 0 < port < 65_536:
+        return None
+    return name, "" if port == usual else f":{port}"

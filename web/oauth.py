@@ -13,12 +13,16 @@ from idp.oauth.grant import exchange
 from web.errors import protocol
 
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-_PUBLIC = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"}
+# Each host has documents of its own, and which host it is a proxy may say: no cache that is shared may keep them.
+_DOCUMENT = {"Cache-Control": "private, max-age=300", "Access-Control-Allow-Origin": "*"}
 
 
 def issuer_of(request: HttpRequest) -> str:
-    """Scheme and host under which the client reached this tenant: byte for byte the ``iss`` of its tokens (K4)."""
-    return f"{request.scheme}://{request.get_host().lower()}"
+    """Scheme and host under which the client reached this tenant: byte for byte the ``iss`` of its tokens (K4).
+
+    One for all spellings of the host: idp/tenancy/middleware.py.
+    """
+    return f"{request.scheme}://{request.get_host()}"
 
 
 def site_of(request: HttpRequest, domain: str) -> str:
@@ -53,13 +57,13 @@ def user_info(request: HttpRequest) -> HttpResponse:
 @protocol("GET", "HEAD")
 def jwks(request: HttpRequest) -> HttpResponse:
     """The JWK Set (RFC 7517 section 5)."""
-    return JsonResponse(keys.published(), headers=_PUBLIC)
+    return JsonResponse(keys.published(), headers=_DOCUMENT)
 
 
 @protocol("GET", "HEAD")
 def discovery(request: HttpRequest) -> HttpResponse:
     """Both well-known documents (OpenID Connect Discovery section 4, RFC 8414 section 3)."""
-    return JsonResponse(metadata(issuer_of(request)), headers=_PUBLIC)
+    return JsonResponse(metadata(issuer_of(request)), headers=_DOCUMENT)
 
 
 def _form(request: HttpRequest) -> Form:

@@ -273,7 +273,8 @@ def _request(scope: Any) -> ASGIRequest:
 
 
 def _header(scope: Any, name: bytes) -> str:
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
+    """Its lines as one list, as Django reads them (RFC 9110 section 5.3): two hosts are none."""
+    return ",".join(value.decode("latin-1") for key, value in scope["headers"] if key == name)
 
 
 def _frames(items: list[Told]) -> bytes:

@@ -1,20 +1,15 @@
 """From a Host header to a tenant: exact names before wildcards, the default tenant for this machine's own names."""
 
-import re
-
 from django.conf import settings
 
+from idp import addresses
 from idp.tenancy.models import DEFAULT, Domain, Tenant
-
-_HOST = re.compile(r"\A(?P<name>[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]{2,45}\])(:\d{1,5})?\Z")
 
 
 def host_name(header: str) -> str | None:
-    """The lower-case name of a Host header without its port; None where the header is malformed."""
-    match = _HOST.match(header.lower())
-    if not match or ".." in match["name"]:
-        return None
-    return match["name"]
+    """Return the name in a Host header, in its one spelling and without the port; None where the header is malformed."""
+    found = addresses.host(header)
+    return found[0] if found else None
 
 
 def find_tenant(name: str) -> Tenant | None:

@@ -1,10 +1,11 @@
-"""Puts the tenant of the request's host in scope; any other or malformed Host is a plain 404."""
+"""Puts the tenant of the request's host in scope, and the host in its one spelling; any other or malformed Host is a plain 404."""
 
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
 
-from idp.tenancy.hosts import find_tenant, host_name
+from idp import addresses
+from idp.tenancy.hosts import find_tenant
 from idp.tenancy.scope import tenant_scope
 
 
@@ -15,10 +16,19 @@ class TenantMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        name = host_name(request.META.get("HTTP_HOST", ""))
-        tenant = name and find_tenant(name)
+        found = addresses.host(request.META.get("HTTP_HOST", ""), str(request.scheme))
+        tenant = found and find_tenant(found[0])
         if not tenant:
             return HttpResponseNotFound("Nothing is served under this host name.\n", content_type="text/plain")
+        request.META["HTTP_HOST"] = "".join(found or ())
+        _respell_origin(request)
         request.tenant_name = tenant.name  # type: ignore[attr-defined]  # for the request's line in the log, outside the scope
         with tenant_scope(tenant):
             return self.get_response(request)
+
+
+def _respell_origin(request: HttpRequest) -> None:
+    """The Origin of a browser is compared with the host: a dot at the end must not make every form one of another site."""
+    scheme, _, rest = request.META.get("HTTP_ORIGIN", "").partition("://")
+    if found := addresses.host(rest, scheme):
+        request.META["HTTP_ORIGIN"] = f"{scheme}://{''.join(found)}"

@@ -64,17 +64,31 @@ def test_exact_before_the_nearest_wildcard(domains: Callable[[str], str | None],
         ("[::1]:8000", "[::1]"),
         ("127.0.0.1", "127.0.0.1"),
         ("a" * 63 + ".test", "a" * 63 + ".test"),
+        ("acme.test.", "acme.test"),
+        ("Acme.TEST.:443", "acme.test"),
+        ("[0:0:0:0:0:0:0:1]", "[::1]"),
+        ("[2001:0DB8::0001]:443", "[2001:db8::1]"),
     ],
 )
 def test_a_good_header(header: str, name: str) -> None:
-    """Any case, with or without a port."""
+    """Any case, with or without a port and the dot of the root."""
     assert host_name(header) == name
 
 
 BAD = [
     "",
     " ",
-    "acme.test.",
+    "acme.test..",
+    "acme.test.:",
+    "acme.test:0",
+    "acme.test:65536",
+    "acme.test:٤٤٣",
+    ".",
+    "[::1].",
+    "[::1%lo]",
+    "[1:2]",
+    "[127.0.0.1]",
+    "acme.test,acme.test",
     ".acme.test",
     "acme..test",
     "acme.test:",
