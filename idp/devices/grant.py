@@ -2,6 +2,7 @@
 
 import hashlib
 from base64 import urlsafe_b64encode
+from datetime import datetime
 
 from idp.devices import service
 from idp.devices.models import DeviceCode, State
@@ -21,7 +22,8 @@ class DeviceGrant(Grant):
     grant_type = DEVICE_CODE
 
     def find(self, application: Application, form: Form, issuer: str) -> Entitlement:
-        row = service.find_for_client(application, form.need("device_code"), issuer)
+        presented, given = form.need("device_code"), None
+        row = service.find_for_client(application, presented, issuer)
         _check_verifier(row, form.get("code_verifier"))
         match service.state_now(row):
             case State.PENDING:
@@ -31,8 +33,7 @@ class DeviceGrant(Grant):
             case State.EXPIRED:
                 raise ExpiredToken
             case State.REDEEMED:
-                service.reused(row)
-                raise InvalidGrant
+                given = service.given(row, presented)
         if row.person is None or row.authenticated_at is None:
             raise AccessDenied
         return Entitlement(
@@ -44,11 +45,13 @@ class DeviceGrant(Grant):
             authenticated_at=row.authenticated_at,
             subject=row,
             nonce=row.nonce or None,
+            presented=presented,
+            given=given,
         )
 
-    def redeem(self, found: Entitlement) -> TokenFamily:
+    def redeem(self, found: Entitlement, now: datetime) -> TokenFamily:
         family = tokens.open_family(found)
-        service.redeem(found.subject, family)
+        service.redeem(found.subject, family, now)
         return family
 
     def refuse(self, found: Entitlement, why: str) -> None:

@@ -17,7 +17,8 @@ from idp.devices.models import DeviceCode, State
 from idp.effects import Effect, EffectLost
 from idp.events.bus import publish, publish_bounded, publish_many, publish_once
 from idp.events.origin import current_origin
-from idp.oauth import clients, tokens
+from idp.oauth import answers, clients, tokens
+from idp.oauth.answers import Given
 from idp.oauth.errors import InvalidGrant, InvalidRequest, TooManyRequests
 from idp.oauth.models import Application
 from idp.ratelimit.budgets import network_ranges
@@ -26,7 +27,6 @@ from idp.sealing import digest, new_token
 SLOW_DOWN_SECONDS = 5
 MOST_SECONDS = 300  # no early poll makes it longer, so that there is an end to what they write
 JITTER = timedelta(seconds=1)
-REUSE_GRACE = timedelta(seconds=10)
 _CLOSED = (State.DENIED, State.EXPIRED, State.REDEEMED, State.REVOKED)
 
 
@@ -214,22 +214,24 @@ def polled_too_early(row: DeviceCode) -> bool:
     return False
 
 
-def redeem(row: DeviceCode, family: Any) -> None:
+def redeem(row: DeviceCode, family: Any, now: datetime) -> None:
     """``approved → redeemed``, for exactly one of any number of racing requests; raises InvalidGrant for the others (D24)."""
-    now = timezone.now()
     open_rows = DeviceCode.objects.filter(pk=row.pk, state=State.APPROVED, expires_at__gt=now)
     if not open_rows.update(state=State.REDEEMED, redeemed_at=now, family=family):
         raise InvalidGrant
     _tell("device.redeemed", row, actor=row.person.username if row.person else "")
 
 
-def reused(row: DeviceCode) -> None:
-    """Ends what a redeemed code gave when the code comes back after the grace period (D27).
+def given(row: DeviceCode, device_code: str) -> Given:
+    """The answer that a redeemed code got and may get once more; otherwise ends what it gave, and raises InvalidGrant (D27).
 
-    Within it, it is the loser of a race or a client that lost the answer, and must not kill the winner's tokens.
+    Within the grace, and as long as nothing of it was used, this is the loser of a race or a client that lost the answer.
     """
-    if row.redeemed_at and timezone.now() - row.redeemed_at > REUSE_GRACE:
+    found = answers.given(row.family, device_code, row.redeemed_at)
+    if found is None:
         revoke(row.pk, why="device code used twice")
+        raise InvalidGrant
+    return found
 
 
 @transaction.atomic

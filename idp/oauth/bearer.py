@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from idp.accounts.models import Person
-from idp.oauth import clients, keys, tokens
+from idp.oauth import answers, clients, keys, tokens
 from idp.oauth.errors import InvalidToken
 from idp.oauth.models import Application
 
@@ -25,7 +25,10 @@ def open_token(access_token: str, issuer: str) -> Opened:
     """
     claims = keys.verify(access_token, typ="at+jwt", issuer=issuer)
     family = tokens.living_family(str(claims.get("jti", "")).partition(".")[0]) if claims else None
-    if claims is None or family is None or family.issuer != issuer or not clients.still_good(family):
+    if claims is None or family is None or family.issuer != issuer:
+        raise InvalidToken
+    answers.note_use(family, answers.number_in(claims["jti"]))
+    if not clients.still_good(family):
         raise InvalidToken
     scopes = clients.allowed_scopes(family.application, str(claims.get("scope", "")).split())
     return Opened(family.person, family.application, frozenset(scopes))

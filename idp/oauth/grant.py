@@ -1,15 +1,18 @@
 """The contract of a grant, and the shared phases of the token endpoint around it, so that no grant can forget one."""
 
+from datetime import datetime
 from functools import lru_cache
 from typing import ClassVar
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from idp.accounts.credentials import outdated
-from idp.events.bus import publish
-from idp.oauth import clients, tokens
+from idp.events.bus import publish, publish_once
+from idp.oauth import answers, clients, tokens
+from idp.oauth.answers import Given
 from idp.oauth.errors import AccessDenied, UnsupportedGrantType
 from idp.oauth.forms import Form, parse_credentials
 from idp.oauth.models import Application, TokenFamily
@@ -25,7 +28,7 @@ class Grant:
         """What the request entitles to, or the protocol's error. It belongs to this application and issuer, or it is not found."""
         raise NotImplementedError
 
-    def redeem(self, found: Entitlement) -> TokenFamily:
+    def redeem(self, found: Entitlement, now: datetime) -> TokenFamily:
         """Uses it up by one compare-and-set, inside the endpoint's transaction; raises InvalidGrant for whoever came second."""
         raise NotImplementedError
 
@@ -57,12 +60,23 @@ def exchange(authorization: str, form: Form, issuer: str) -> TokenAnswer:
         grant.refuse(found, why)
         publish("tokens.refused", actor=found.actor, application=application.name, why=why)
         raise grant.refusal()
+    if found.given:
+        return _repeated(found, found.given)
+    now = timezone.now()
     with transaction.atomic():
-        family = grant.redeem(found)
-        answer = tokens.issue(found, family)
+        family = grant.redeem(found, now)
+        answer = tokens.issue(found, family, now)
         about = {"application": application.name, "topic": tokens.topic_of(family)}
         publish("tokens.issued", actor=found.actor, grant=grant.grant_type, scope=answer.scope, **about)
     return answer
+
+
+def _repeated(found: Entitlement, given: Given) -> TokenAnswer:
+    """The answer once more; the audit trail hears of it once for each address, for it may have been somebody else."""
+    topic, application = tokens.topic_of(given.family), found.application.name
+    target = f"family {given.family.pk}"
+    publish_once("tokens.repeated", answers.GRACE, actor=found.actor, target=target, application=application, topic=topic)
+    return tokens.repeat(found, given)
 
 
 def _objection(found: Entitlement) -> str:

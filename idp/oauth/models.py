@@ -116,7 +116,8 @@ class SigningKey(TenantModel):
 class TokenFamily(TenantModel):
     """All tokens that come out of one approval: whoever revokes the family ends every one of them.
 
-    ``person`` None: nobody approved, the application acts for itself.
+    ``person`` None: nobody approved, the application acts for itself. ``unused_answer``: the number of the latest answer while nothing
+    of it was used, "" afterwards (idp/oauth/answers.py).
     """
 
     identifier = models.CharField(max_length=32, unique=True)
@@ -129,6 +130,7 @@ class TokenFamily(TenantModel):
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(db_index=True)
     revoked_at = models.DateTimeField(null=True)
+    unused_answer = models.CharField(max_length=32, blank=True, default="", db_default="")
 
     class Meta:
         indexes = [

@@ -13,9 +13,10 @@ from django.utils import timezone
 
 from idp.accounts.models import Person
 from idp.events.bus import publish, publish_many
-from idp.oauth import keys
+from idp.oauth import answers, keys
+from idp.oauth.answers import Given
 from idp.oauth.models import Application, RefreshToken, TokenFamily
-from idp.sealing import digest, new_token
+from idp.sealing import digest
 
 REFRESH = "refresh_token"
 SECOND_FACTORS = {"otp", "hwk", "swk", "mfa"}
@@ -26,7 +27,8 @@ class Entitlement:
     """What a grant found: that ``application`` may act for ``person`` within ``scopes``, proved so and then.
 
     ``person`` None: it acts for itself, as its service account. ``subject`` is the row of the grant itself (a device code, a
-    refresh token), for its compare-and-set.
+    refresh token), for its compare-and-set; ``presented`` that code or token. ``given``: it got an answer a moment ago, which is
+    given once more.
     """
 
     application: Application
@@ -37,6 +39,8 @@ class Entitlement:
     authenticated_at: datetime
     subject: Any
     nonce: str | None = None
+    presented: str = field(default="", repr=False)
+    given: Given | None = field(default=None, repr=False)
 
     @property
     def actor(self) -> str:
@@ -80,19 +84,18 @@ def open_family(found: Entitlement) -> TokenFamily:
         methods=list(found.methods),
         authenticated_at=found.authenticated_at,
         expires_at=now + timedelta(seconds=lifetime),
+        unused_answer=answers.new_number(found.presented) if found.presented else "",
     )
 
 
-def issue(found: Entitlement, family: TokenFamily) -> TokenAnswer:
+def issue(found: Entitlement, family: TokenFamily, at: datetime) -> TokenAnswer:
     """Signs the tokens that this entitlement gives. ``found.scopes`` may be narrower than the family's."""
-    now = timezone.now()
-    lifetime = found.application.access_token_lifetime
-    key = keys.current_key()
-    access_token = keys.sign(key, _access_claims(found, family, now, lifetime), typ="at+jwt")
-    about_a_person = found.person is not None and "openid" in found.scopes
-    id_token = keys.sign(key, _id_claims(found, now, lifetime, access_token), typ="JWT") if about_a_person else None
-    refresh_token = _refresh_token(found, family, now)
-    return TokenAnswer(lifetime, " ".join(found.scopes), access_token, id_token, refresh_token)
+    return _signed(found, family, at, _refresh_token(found, family, at))
+
+
+def repeat(found: Entitlement, given: Given) -> TokenAnswer:
+    """The same tokens once more, as they were signed and with what is left of their time; nothing is written."""
+    return _signed(found, given.family, given.at, given.refresh_token)
 
 
 def topic_of(family: TokenFamily) -> str:
@@ -128,6 +131,15 @@ def living_family(identifier: str) -> TokenFamily | None:
     return rows.select_related("person", "application").first()
 
 
+def _signed(found: Entitlement, family: TokenFamily, at: datetime, refresh_token: str | None) -> TokenAnswer:
+    lifetime, key = found.application.access_token_lifetime, keys.current_key()
+    access_token = keys.sign(key, _access_claims(found, family, at, lifetime), typ="at+jwt")
+    about_a_person = found.person is not None and "openid" in found.scopes
+    id_token = keys.sign(key, _id_claims(found, at, lifetime, access_token), typ="JWT") if about_a_person else None
+    left = max(lifetime - max(int((timezone.now() - at).total_seconds()), 0), 1)
+    return TokenAnswer(left, " ".join(found.scopes), access_token, id_token, refresh_token)
+
+
 def acr(methods: tuple[str, ...]) -> str:
     """The authentication context class: ``mfa`` when a second factor was proved, else ``single``."""
     return "mfa" if SECOND_FACTORS & set(methods) else "single"
@@ -143,14 +155,18 @@ def _common(found: Entitlement, now: datetime, lifetime: int) -> dict[str, Any]:
 
 
 def _access_claims(found: Entitlement, family: TokenFamily, now: datetime, lifetime: int) -> dict[str, Any]:
-    """RFC 9068 section 2.2. The ``jti`` begins with the family, so that a revocation is seen without a row for each token."""
+    """RFC 9068 section 2.2. The ``jti`` begins with the family, so that a revocation is seen without a row for each token.
+
+    The number of its answer follows, and what tells narrower scopes apart when the answer is given once more.
+    """
+    scope = " ".join(found.scopes)
     claims = {
         **_common(found, now, lifetime),
         "aud": found.issuer,
         "client_id": found.application.client_id,
-        "jti": f"{family.identifier}.{uuid4().hex}",
+        "jti": f"{family.identifier}.{family.unused_answer or uuid4().hex}{digest(scope)[:8]}",
     }
-    return {**claims, "scope": " ".join(found.scopes)} if found.scopes else claims
+    return {**claims, "scope": scope} if scope else claims
 
 
 def _id_claims(found: Entitlement, now: datetime, lifetime: int, access_token: str) -> dict[str, Any]:
@@ -169,7 +185,7 @@ def _refresh_token(found: Entitlement, family: TokenFamily, now: datetime) -> st
     """A new generation, where a person consented to offline access (Core section 11) and the application has the grant."""
     if found.person is None or "offline_access" not in family.scopes or REFRESH not in found.application.grants:
         return None
-    token = new_token()
+    token = answers.new_refresh_token(family.unused_answer, found.presented)
     expires = now + timedelta(seconds=found.application.refresh_token_lifetime)
     TokenFamily.objects.filter(pk=family.pk).update(expires_at=expires)
     RefreshToken.objects.create(family=family, token_hash=digest(token), expires_at=expires)

@@ -154,7 +154,7 @@ def test_device_is_told_its_tenant_behind_tls(door):
 # --- the device polls ----------------------------------------------------------------------------------------------------
 
 
-def test_pending_then_tokens_then_nothing(door, acme):
+def test_pending_then_tokens_then_nothing(door, acme, clock):
     """D11, D12, D27: the whole life of a code, client_id in the body because the client is public."""
     device = door()
     started = device.start()
@@ -163,6 +163,7 @@ def test_pending_then_tokens_then_nothing(door, acme):
     assert state() == State.APPROVED
     assert outcome(device.poll(started)) == (200, "")
     assert state() == State.REDEEMED
+    clock.shift(11)
     assert outcome(device.poll(started)) == (400, "invalid_grant")
 
 

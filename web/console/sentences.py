@@ -34,6 +34,7 @@ _SAID = {
     "device.guessing_throttled": gettext_noop("Somebody guesses device codes and has to wait"),
     "device.all_dropped": gettext_noop("Every device that waited was dropped"),
     "tokens.issued": gettext_noop("{app} got tokens for {who}"),
+    "tokens.repeated": gettext_noop("{app} asked once more for the tokens of {who}"),
     "tokens.refused": gettext_noop("{app} got no tokens for {who}"),
     "tokens.revoked": gettext_noop("The tokens of {app} for {whom} were revoked"),
     "tokens.revoked by another": gettext_noop("{who} revoked the tokens of {app} for {whom}"),

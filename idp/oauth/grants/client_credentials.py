@@ -1,5 +1,7 @@
 """The client credentials grant (RFC 6749 section 4.4): an application acts for itself, as its service account."""
 
+from datetime import datetime
+
 from django.utils import timezone
 
 from idp.oauth import tokens
@@ -29,7 +31,7 @@ class ClientCredentials(Grant):
             subject=None,
         )
 
-    def redeem(self, found: Entitlement) -> TokenFamily:
+    def redeem(self, found: Entitlement, now: datetime) -> TokenFamily:
         """Under a lock of the application: a secret that is renewed at this moment leaves no token behind."""
         rows = Application.objects.select_for_update().filter(pk=found.application.pk, is_active=True, confidential=True)
         if rows.filter(secret_hash=found.application.secret_hash).first() is None:

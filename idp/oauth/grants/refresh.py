@@ -1,10 +1,10 @@
 """The refresh token grant (RFC 6749 section 6) with rotation and reuse detection (RFC 9700 section 4.14)."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from idp.oauth import tokens
+from idp.oauth import answers, tokens
 from idp.oauth.errors import InvalidGrant, InvalidScope, TooManyRequests
 from idp.oauth.forms import Form, parse_scopes
 from idp.oauth.grant import Grant
@@ -12,30 +12,26 @@ from idp.oauth.models import Application, RefreshToken, TokenFamily
 from idp.oauth.tokens import Entitlement
 from idp.sealing import digest
 
-REUSE_GRACE = timedelta(seconds=10)
 REFRESHES, REFRESHES_WITHIN = 60, timedelta(minutes=10)  # of one family: each leaves a row and an event
 
 
 class Refresh(Grant):
-    """Each token works once; one that comes back more than ten seconds after its rotation ends the whole family.
+    """Each token works once. Within ten seconds it gets the same answer again, for that may have been lost, until anything of it was used.
 
-    Within the ten seconds it is a client that sent its request twice or lost the answer: refused, but nothing is revoked.
+    One that comes back otherwise is in two hands: it ends the whole family.
     """
 
     grant_type = tokens.REFRESH
 
     def find(self, application: Application, form: Form, issuer: str) -> Entitlement:
-        now = timezone.now()
+        presented = form.need("refresh_token")
         rows = RefreshToken.objects.select_related("family__person")
-        row = rows.filter(token_hash=digest(form.need("refresh_token")), family__application=application).first()
-        if row is None or row.family.issuer != issuer or row.family.revoked_at or row.expires_at <= now:
+        row = rows.filter(token_hash=digest(presented), family__application=application).first()
+        if row is None or row.family.issuer != issuer or row.family.revoked_at:
             raise InvalidGrant
-        if row.rotated_at:
-            if now - row.rotated_at > REUSE_GRACE:
-                tokens.revoke_family(row.family, why="refresh token used twice")
-            raise InvalidGrant
-        if row.family.refresh_tokens.filter(rotated_at__gt=now - REFRESHES_WITHIN)[:REFRESHES].count() >= REFRESHES:
-            raise TooManyRequests("These tokens were refreshed too often.", retry_after=60)
+        given = answers.given(row.family, presented, row.rotated_at)
+        if not given:
+            _check(row)
         return Entitlement(
             application=application,
             person=row.family.person,
@@ -44,13 +40,16 @@ class Refresh(Grant):
             methods=tuple(row.family.methods),
             authenticated_at=row.family.authenticated_at,
             subject=row,
+            presented=presented,
+            given=given,
         )
 
-    def redeem(self, found: Entitlement) -> TokenFamily:
-        if not RefreshToken.objects.filter(pk=found.subject.pk, rotated_at=None).update(rotated_at=timezone.now()):
+    def redeem(self, found: Entitlement, now: datetime) -> TokenFamily:
+        if not RefreshToken.objects.filter(pk=found.subject.pk, rotated_at=None).update(rotated_at=now):
             raise InvalidGrant
         family: TokenFamily = found.subject.family
-        if not TokenFamily.objects.filter(pk=family.pk, revoked_at=None).exists():
+        family.unused_answer = answers.new_number(found.presented)
+        if not TokenFamily.objects.filter(pk=family.pk, revoked_at=None).update(unused_answer=family.unused_answer):
             raise InvalidGrant
         return family
 
@@ -59,6 +58,18 @@ class Refresh(Grant):
 
     def refusal(self) -> Exception:
         return InvalidGrant()
+
+
+def _check(row: RefreshToken) -> None:
+    """Raise unless this token may be used now; one that was used before ends its family, unless it would have expired anyway."""
+    now = timezone.now()
+    if row.expires_at <= now:
+        raise InvalidGrant
+    if row.rotated_at:
+        tokens.revoke_family(row.family, why="refresh token used twice")
+        raise InvalidGrant
+    if row.family.refresh_tokens.filter(rotated_at__gt=now - REFRESHES_WITHIN)[:REFRESHES].count() >= REFRESHES:
+        raise TooManyRequests("These tokens were refreshed too often.", retry_after=60)
 
 
 def _narrowed(granted: list[str], asked: str | None) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from django.utils import timezone
 from idp.devices.models import DeviceCode, State
 from idp.devices.service import expire
 from idp.events.models import Event
+from idp.oauth.models import TokenFamily
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.kit import Door
@@ -69,6 +70,8 @@ def test_a_code_is_redeemed_or_expired_and_never_both(transactional_db: None, te
     row = DeviceCode.unscoped.get()
     kinds = list(Event.unscoped.filter(kind__in=["device.redeemed", "device.expired", "tokens.issued"]).values_list("kind", flat=True))
     if row.state == State.REDEEMED:
-        assert (sorted(kinds), answers.count("tokens")) == (["device.redeemed", "tokens.issued"], 1)
+        assert sorted(kinds) == ["device.redeemed", "tokens.issued"]
+        assert answers.count("tokens") >= 1  # who came after the winner heard the same answer
+        assert TokenFamily.unscoped.count() == 1
     else:
         assert (row.state, kinds, answers.count("tokens")) == (State.EXPIRED, ["device.expired"], 0)

@@ -233,7 +233,7 @@ def test_a_secret_that_is_renewed_meanwhile_leaves_no_token(at_acme):
     found = grant.find(Application.objects.get(name="backup"), Form({}), "http://acme.test")
     renew_secret("backup", by="alice")
     with pytest.raises(InvalidClient):
-        grant.redeem(found)
+        grant.redeem(found, timezone.now())
     assert not TokenFamily.objects.exists()
 
 

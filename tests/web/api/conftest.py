@@ -46,7 +46,7 @@ def mint(role: str, scope: str = BOTH, host: str = "acme.test") -> str:
     application = Application.objects.get_or_create(name="admin-cli", defaults={"title": "Admin CLI", **values})[0]
     now = timezone.now()
     found = tokens.Entitlement(application, person, tuple(scope.split()), f"http://{host}", ("pwd",), now, None)
-    return tokens.issue(found, tokens.open_family(found)).access_token
+    return tokens.issue(found, tokens.open_family(found), now).access_token
 
 
 @pytest.fixture

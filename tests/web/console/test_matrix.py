@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.http import HttpResponse
+from django.utils import timezone
 
 from blueprints.apply import apply
 from idp.accounts.models import Person, Role
@@ -167,7 +168,7 @@ def bearer(door: Door, tenant: Tenant, role: str, scope: str) -> dict[str, str]:
         application.administers = True
         application.save()
         found: Any = tokens.Entitlement(application, person, (scope,), door.issuer, ("pwd",), person.created_at, None)
-        token = tokens.issue(found, tokens.open_family(found)).access_token
+        token = tokens.issue(found, tokens.open_family(found), timezone.now()).access_token
     return {"HTTP_AUTHORIZATION": f"Bearer {token}"}
 
 

@@ -1,0 +1,251 @@
+"""An answer of the token endpoint that never arrived costs nothing: the same request gets it again, until anything of it was used."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+
+from idp.accounts.people import save_person
+from idp.devices.models import DeviceCode
+from idp.events.models import Event
+from idp.oauth import keys
+from idp.oauth.answers import GRACE
+from idp.oauth.clients import save_application
+from idp.oauth.models import CLIENT_CREDENTIALS, RefreshToken, TokenFamily
+from idp.oauth.tokens import TokenAnswer
+from idp.tenancy.models import Tenant
+from tests.kit import Door, Started
+from tests.protocol import EVERYTHING, KIOSK_SECRET, TOKEN, basic, claims_of, outcome, refresh, tokens_of, userinfo
+
+Doors = Callable[..., Door]
+Clock = time_machine.Traveller
+ISSUED = ("tokens.issued", "device.redeemed", "tokens.revoked", "device.revoked")
+SECRET = {"client_secret": KIOSK_SECRET}
+
+
+@contextmanager
+def cut_off(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The process dies when everything is committed and nothing is sent yet."""
+
+    def die(answer: TokenAnswer) -> None:
+        raise RuntimeError("cut off")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TokenAnswer, "as_json", die)
+        yield
+
+
+def lost(monkeypatch: pytest.MonkeyPatch, door: Door, ask: Callable[[], Any]) -> None:
+    """Ask, and get no answer."""
+    door.http.raise_request_exception = False
+    with cut_off(monkeypatch):
+        assert ask().status_code == 500
+
+
+def approved(door: Doors, host: str = "acme.test", scope: str = EVERYTHING, **more: str) -> tuple[Door, Started]:
+    """A device whose code was approved and not yet redeemed."""
+    device = door(host)
+    started = device.start(scope=scope, **more)
+    door(host).approve(started)
+    return device, started
+
+
+def happened() -> list[str]:
+    """The kinds of events about tokens, in order."""
+    return list(Event.objects.filter(kind__in=ISSUED).order_by("pk").values_list("kind", flat=True))
+
+
+@pytest.mark.parametrize("host", ["acme.test", "other.test"])
+@pytest.mark.parametrize("scope", [EVERYTHING, "openid", ""])
+def test_a_device_asks_again(door: Doors, clock: Clock, monkeypatch: pytest.MonkeyPatch, host: str, scope: str) -> None:
+    """D24, D27: with and without a refresh token; up to the last moment of the grace, and as often as it takes."""
+    device, started = approved(door, host, scope)
+    lost(monkeypatch, device, lambda: device.poll(started))
+    lost(monkeypatch, device, lambda: device.poll(started))
+    clock.shift(GRACE)
+    tokens = tokens_of(device.poll(started))
+    assert tokens["expires_in"] == 590
+    if "openid" in scope:
+        assert userinfo(device, tokens["access_token"]).status_code == 200
+    if "offline_access" in scope:
+        tokens_of(refresh(device, tokens["refresh_token"]))
+
+
+def test_it_is_the_same_answer(door: Doors, acme: Tenant, clock: Clock) -> None:
+    """D24: byte for byte, from another address and under a newer signing key too; there is one family, one redemption, one issue."""
+    device, started = approved(door, nonce="once")
+    first = tokens_of(device.poll(started))
+    clock.shift(3)
+    again = tokens_of(door(address="198.51.100.7").poll(started))
+    assert again == {**first, "expires_in": 597}
+    assert happened() == ["device.redeemed", "tokens.issued"]
+    assert TokenFamily.objects.count() == RefreshToken.objects.count() == 1
+    told = Event.objects.get(kind="tokens.repeated")
+    assert (told.actor, told.application, told.address) == ("alice", "tv", "198.51.100.7")
+    assert first["refresh_token"] not in str(list(Event.objects.values()))
+    keys.rotate(by="test")
+    rotated = tokens_of(device.poll(started))
+    assert claims_of(rotated["access_token"]) == claims_of(first["access_token"])
+    assert rotated["refresh_token"] == first["refresh_token"]
+
+
+def _userinfo(device: Door, tokens: dict[str, Any]) -> None:
+    assert userinfo(device, tokens["access_token"]).status_code == 200
+
+
+def _userinfo_refused(device: Door, tokens: dict[str, Any]) -> None:
+    save_application("tv", by="test", scopes=["offline_access"])
+    assert userinfo(device, tokens["access_token"]).status_code == 403
+    save_application("tv", by="test", scopes=EVERYTHING.split())
+
+
+def _api(device: Door, tokens: dict[str, Any]) -> None:
+    assert device.get("/api/applications/", HTTP_AUTHORIZATION=f"Bearer {tokens['access_token']}").status_code in (401, 403)
+
+
+def _refreshed(device: Door, tokens: dict[str, Any]) -> None:
+    tokens_of(refresh(device, tokens["refresh_token"]))
+
+
+USES = [_userinfo, _userinfo_refused, _api, _refreshed]
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("how", ["device", "refresh"])
+def test_once_anything_was_used_two_have_it(door: Doors, acme: Tenant, clock: Clock, use: Callable[..., None], how: str) -> None:
+    """D27, B15: whoever comes second within the grace ends the family, whatever was used first and whatever it was refused."""
+    device, started = approved(door)
+    first = tokens_of(device.poll(started))
+    tokens = first if how == "device" else tokens_of(refresh(device, first["refresh_token"]))
+    use(device, tokens)
+    clock.shift(1)
+    replay = device.poll(started) if how == "device" else refresh(device, first["refresh_token"])
+    assert outcome(replay) == (400, "invalid_grant")
+    assert outcome(userinfo(device, tokens["access_token"])) == (401, "invalid_token")
+    assert outcome(refresh(device, tokens["refresh_token"])) == (400, "invalid_grant")
+    assert Event.objects.get(kind="tokens.revoked").data["why"].endswith("used twice")
+
+
+@pytest.mark.parametrize("how", ["device", "refresh"])
+def test_later_it_was_stolen(door: Doors, acme: Tenant, clock: Clock, how: str) -> None:
+    """D27, B15: a second after the grace the whole family ends with an event, used or not."""
+    device, started = approved(door)
+    first = tokens_of(device.poll(started))
+    tokens = first if how == "device" else tokens_of(refresh(device, first["refresh_token"]))
+    clock.shift(GRACE + timedelta(seconds=1))
+    replay = device.poll(started) if how == "device" else refresh(device, first["refresh_token"])
+    assert outcome(replay) == (400, "invalid_grant")
+    assert userinfo(device, tokens["access_token"]).status_code == 401
+    assert outcome(refresh(device, tokens["refresh_token"])) == (400, "invalid_grant")
+    assert Event.objects.filter(kind="tokens.revoked").count() == 1
+    assert Event.objects.filter(kind="device.revoked").exists() is (how == "device")
+
+
+def test_a_refresh_asks_again(door: Doors, acme: Tenant, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """B15: the lost generation is told again, the one before stays good meanwhile, and from then on all is as ever; thrice in a row."""
+    device, started = approved(door)
+    tokens = tokens_of(device.poll(started))
+    for _ in range(3):
+        before = dict(tokens)
+        lost(monkeypatch, device, lambda token=before["refresh_token"]: refresh(device, token))
+        clock.shift(GRACE)
+        assert userinfo(device, before["access_token"]).status_code == 200
+        tokens = tokens_of(refresh(device, before["refresh_token"]))
+        assert tokens_of(refresh(device, before["refresh_token"])) == tokens
+        assert len({tokens["access_token"], before["access_token"]}) == 2
+    assert userinfo(device, tokens["access_token"]).status_code == 200
+    assert TokenFamily.objects.count() == 1
+    assert RefreshToken.objects.filter(rotated_at=None).count() == 1
+    assert not Event.objects.filter(kind="tokens.revoked").exists()
+
+
+def test_fewer_scopes_the_second_time(door: Doors, acme: Tenant) -> None:
+    """B25: the repeated request may narrow, too; two access tokens of different scopes have different numbers."""
+    device, started = approved(door)
+    token = tokens_of(device.poll(started))["refresh_token"]
+    whole, less = tokens_of(refresh(device, token)), tokens_of(refresh(device, token, scope="email"))
+    assert less["scope"] == "email"
+    assert less["refresh_token"] == whole["refresh_token"]
+    assert claims_of(less["access_token"])["jti"] != claims_of(whole["access_token"])["jti"]
+    assert userinfo(device, less["access_token"]).status_code == 403
+    assert outcome(refresh(device, token)) == (400, "invalid_grant")
+
+
+def test_an_older_code_is_no_lost_answer(door: Doors, acme: Tenant) -> None:
+    """D27, B15: what comes before the token that was used last has an answer that was used, however recent it is."""
+    device, started = approved(door)
+    first = tokens_of(device.poll(started))
+    second = tokens_of(refresh(device, first["refresh_token"]))
+    third = tokens_of(refresh(device, second["refresh_token"]))
+    assert tokens_of(refresh(device, second["refresh_token"])) == third
+    assert outcome(refresh(device, first["refresh_token"])) == (400, "invalid_grant")
+    assert outcome(refresh(device, third["refresh_token"])) == (400, "invalid_grant")
+
+
+def test_nobody_else_gets_it(door: Doors, acme: Tenant) -> None:
+    """D25, B15, B17: other clients, tenants and hosts, or one without its secret, neither get the answer nor end it for its owner."""
+    device, started = approved(door, scope="openid offline_access")
+    kiosk, theirs = approved(door, scope="openid offline_access", client_id="kiosk", **SECRET)
+    mine, tokens = tokens_of(device.poll(started)), tokens_of(kiosk.poll(theirs, **SECRET))
+    for stranger in (device, door("other.test"), door("login.acme.test")):
+        assert outcome(stranger.poll(started, client_id="kiosk", **SECRET)) == (400, "invalid_grant")
+        assert outcome(stranger.poll(theirs, client_id="tv")) == (400, "invalid_grant")
+    for stranger in (door("other.test"), door("login.acme.test")):
+        assert outcome(stranger.poll(started)) == (400, "invalid_grant")
+        assert outcome(stranger.poll(theirs, **SECRET)) == (400, "invalid_grant")
+    assert outcome(kiosk.poll(theirs)) == (401, "invalid_client")
+    assert outcome(kiosk.poll(theirs, client_secret="wrong")) == (401, "invalid_client")
+    assert tokens_of(device.poll(started))["access_token"] == mine["access_token"]
+    assert tokens_of(kiosk.poll(theirs, **SECRET))["access_token"] == tokens["access_token"]
+    for token, client in ((mine["refresh_token"], "tv"), (tokens["refresh_token"], "kiosk")):
+        more = SECRET if client == "kiosk" else {}
+        answer = tokens_of(refresh(device, token, client, **more))
+        other, secret = ("tv", {}) if client == "kiosk" else ("kiosk", SECRET)
+        assert outcome(refresh(device, token, other, **secret)) == (400, "invalid_grant")
+        assert outcome(refresh(door("other.test"), token, client, **more)) == (400, "invalid_grant")
+        assert tokens_of(refresh(device, token, client, **more))["access_token"] == answer["access_token"]
+    assert not Event.objects.filter(kind__endswith=".revoked").exists()
+
+
+def test_a_client_that_acts_for_itself_asks_anew(door: Doors, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """B17: it has its secret, so it simply gets other tokens; nothing counts as used twice."""
+    save_application("kiosk", by="test", grants=[CLIENT_CREDENTIALS], scopes=["acme:read"])
+    service = door()
+    form, secret = {"grant_type": CLIENT_CREDENTIALS}, basic("kiosk", KIOSK_SECRET)
+    lost(monkeypatch, service, lambda: service.post(TOKEN, form, **secret))
+    tokens = tokens_of(service.post(TOKEN, form, **secret))
+    assert outcome(userinfo(service, tokens["access_token"])) == (403, "insufficient_scope")
+    assert outcome(service.post(TOKEN, form, **secret)) == (200, "")
+    assert happened() == ["tokens.issued"] * 3
+
+
+def _inactive(device: DeviceCode) -> None:
+    save_person("alice", by="test", is_active=False)
+
+
+def _fewer_scopes(device: DeviceCode) -> None:
+    save_application("tv", by="test", scopes=["openid"])
+
+
+@pytest.mark.parametrize("change", [_inactive, _fewer_scopes])
+def test_the_person_is_asked_about_again(door: Doors, acme: Tenant, change: Callable[..., None]) -> None:
+    """D33: a repeated answer is looked at like the first one, and what it is refused for ends it."""
+    device, started = approved(door)
+    tokens = tokens_of(device.poll(started))
+    change(DeviceCode.objects.get())
+    assert outcome(device.poll(started)) == (400, "access_denied")
+    save_person("alice", by="test", is_active=True)
+    save_application("tv", by="test", scopes=EVERYTHING.split())
+    assert userinfo(device, tokens["access_token"]).status_code == 401
+    assert outcome(device.poll(started)) == (400, "access_denied")
+
+
+def test_the_key_changes_in_between(door: Doors, acme: Tenant, settings: Any) -> None:
+    """D27: servers in a rolling change of the secret key repeat each other's answers."""
+    device, started = approved(door)
+    first, old = tokens_of(device.poll(started)), settings.SECRET_KEY
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "n" * 64, [old]
+    assert tokens_of(device.poll(started))["refresh_token"] == first["refresh_token"]
