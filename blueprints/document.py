@@ -1,7 +1,7 @@
 """One kind of document for each object that an administrator sees; named, never by primary key."""
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from django.utils.translation import gettext_lazy as _
 from pydantic import (
@@ -12,17 +12,18 @@ from pydantic import (
     Field,
     FiniteFloat,
     PlainValidator,
-    StringConstraints,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
 )
 
 from blueprints.tags import Secret
 from flows.document import DesignationName, FlowDocument, Name
 from flows.settings import Duration, plain, setting
 from idp import addresses
-from idp.accounts.people import fold
 from idp.accounts.roles import RoleName
 from idp.oauth.discovery import DEVICE_CODE
+from idp.text import every, fold, line, lines
 
 GRANTS = {"device_code": DEVICE_CODE}
 
@@ -47,19 +48,39 @@ def _text_or_secret(value: Any) -> Secret | str:
     raise ValueError("write a text, or better !secret NAME")
 
 
+def _reachable(name: str) -> str:
+    """The same name; raises ValueError for one whose page and address in the API nobody would reach: browsers resolve dots in them."""
+    if any(part in ("", ".", "..") for part in name.split("/")):
+        raise ValueError("no address can carry this name: between slashes, and without any, it is neither empty nor . nor ..")
+    return name
+
+
 _SECRET = {"type": "string", "format": "password"}
 SecretText = Annotated[Any, Field(repr=False), PlainValidator(_text_or_secret), WithJsonSchema(_SECRET)]
 _CodeLifetime = Annotated[Duration, _seconds(timedelta(seconds=30), timedelta(hours=1))]
 _Interval = Annotated[Duration, _seconds(timedelta(seconds=1), timedelta(minutes=1))]
 _AccessLifetime = Annotated[Duration, _seconds(timedelta(minutes=1), timedelta(days=1))]
 _Network = Annotated[str, AfterValidator(lambda value: str(addresses.network(value)))]
+_Key = Annotated[str, AfterValidator(_reachable)]
 _Grant = Annotated[str, BeforeValidator(lambda value: GRANTS.get(value, value) if isinstance(value, str) else value)]
 
 
 class Document(BaseModel):
-    """Unknown keys are refused; a key that is left out keeps what is there."""
+    """Unknown keys are refused; a key that is left out keeps what is there. Every text has one form, and nothing in it is invisible.
+
+    ``several_lines``: keys whose texts may have more than one; ``as_given``: keys whose texts nobody may change or look into.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    several_lines: ClassVar[frozenset[str]] = frozenset()
+    as_given: ClassVar[frozenset[str]] = frozenset()
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _in_one_form(cls, value: Any, info: ValidationInfo) -> Any:
+        if info.field_name in cls.as_given:
+            return value
+        return every(value, lines if info.field_name in cls.several_lines else line, line)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> Any:
@@ -81,13 +102,13 @@ class TenantDocument(Document):
 class GroupDocument(Document):
     """A group of people."""
 
-    group: str = _said(min_length=1, max_length=100, title=_("Name"))
+    group: _Key = _said(min_length=1, max_length=100, title=_("Name"))
 
 
 class ScopeDocument(Document):
     """A scope in the plain words of the consent page."""
 
-    scope: str = _said(title=_("Name"), description=_("As in the protocol: read:documents."))
+    scope: _Key = _said(title=_("Name"), description=_("As in the protocol: read:documents."))
     title: str = _said(title=_("Title"), description=_("What the person who approves reads: Read your documents."))
     description: str = setting("", title=_("Description"))
 
@@ -95,7 +116,10 @@ class ScopeDocument(Document):
 class PersonDocument(Document):
     """Somebody who signs in."""
 
-    person: Annotated[str, AfterValidator(fold)] = _said(min_length=1, max_length=150, title=_("Username"))
+    several_lines = frozenset({"attributes"})
+    as_given = frozenset({"password"})
+
+    person: Annotated[str, AfterValidator(fold), AfterValidator(_reachable)] = _said(min_length=1, max_length=150, title=_("Username"))
     name: str = setting("", max_length=150, title=_("Name"))
     email: Annotated[str, AfterValidator(fold)] = setting("", title=_("Email address"))
     email_verified: bool = setting(False, title=_("The address was verified"))
@@ -119,6 +143,8 @@ class DeviceSettings(Document):
 
 class ApplicationDocument(Document):
     """A client of the protocol."""
+
+    as_given = frozenset({"client_secret"})
 
     application: Name = _said(title=_("Name"))
     title: str = setting("", max_length=100, title=_("Title"), description=_("What the person who approves reads."))
@@ -150,8 +176,10 @@ class ApplicationDocument(Document):
 class MailDocument(Document):
     """The tenant's own wording of a mail."""
 
+    several_lines = frozenset({"text", "html"})
+
     mail: str = _said(title=_("Mail"))
-    subject: Annotated[str, StringConstraints(strip_whitespace=True)] = setting("", title=_("Subject"))
+    subject: str = setting("", title=_("Subject"))
     text: str = setting("", title=_("Text"), json_schema_extra={"format": "long"})
     html: str = setting("", title=_("HTML"), json_schema_extra={"format": "long"})
 

@@ -69,7 +69,8 @@ class _Typed(Located):
 
 
 def current(kind: str, name: str) -> Current | None:
-    """The object with this name in the tenant in scope, or None."""
+    """The object with this name, however its letters are written, in the tenant in scope, or None."""
+    name = KINDS[kind].as_kept(name)
     keys = KINDS[kind].current([name]).get(name)
     return None if keys is None else Current(name, _nested(kind, name, keys), _etag(keys))
 
@@ -116,6 +117,7 @@ def save(
 
 def delete(kind: str, name: str, *, by: str, expect: str | None = None) -> None:
     """Takes an object away. Raises NotThere, Moved where it is no longer what was looked at, or Refused."""
+    name = KINDS[kind].as_kept(name)
     before = KINDS[kind].current([name]).get(name)
     if before is None:
         raise NotThere(NotThere.__doc__)

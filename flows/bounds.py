@@ -20,6 +20,7 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from idp import addresses
+from idp.text import nfc
 
 CONCATENATIONS = 4
 MACROS = 8
@@ -73,6 +74,8 @@ class _Walk:
             return
         if node.kind == "call":
             self._call(node, around)
+        elif node.kind == "constant" and isinstance(node.constant, str) and nfc(node.constant) != node.constant:
+            self.faults.append((f"{node.constant!a} equals nothing: texts are compared as composed (Unicode NFC).", node.id))
         elif node.kind in ("list", "map") and depth:
             if not _is_constant(node):
                 self.faults.append(("Inside a macro a list or a map may hold constants only.", node.id))

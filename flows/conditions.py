@@ -7,7 +7,6 @@ that knows it. An evaluation error comes back as a value that is truthy, so noth
 import difflib
 import json
 import re
-import unicodedata
 from collections.abc import Set
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +19,7 @@ from django.utils.module_loading import import_string
 from flows.bounds import faults
 from idp import addresses
 from idp.sealing import Sealed
+from idp.text import every, nfc
 from idp.words import OPEN, About, Word, WordType
 
 MAX_LENGTH = 2000
@@ -99,7 +99,7 @@ def compile_condition(source: str, local: Local = frozenset()) -> Condition:
 
     ``local``: the words about earlier steps that it may use, without their head ``steps.``.
     """
-    source = unicodedata.normalize("NFC", source)  # as names of groups and people are kept
+    source = nfc(source)
     if len(source) > MAX_LENGTH:
         raise BadCondition(f"A condition has {MAX_LENGTH} characters at most.")
     bare = LITERAL.sub(lambda literal: " " * len(literal[0]), source)
@@ -158,8 +158,9 @@ def _environment(local: Local) -> Any:
 
 
 def _load(name: str, about: About) -> Any:
-    """The word's value; raises ValueError where a text in it is longer than any condition may search."""
-    value = _told(about.steps[name.removeprefix(STEPS)]) if name.startswith(STEPS) else vocabulary()[name].load(about)
+    """The word's value, composed as the condition is; raises ValueError where a text in it is longer than any condition may search."""
+    found = _told(about.steps[name.removeprefix(STEPS)]) if name.startswith(STEPS) else vocabulary()[name].load(about)
+    value = every(found, nfc)
     texts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
     if any(isinstance(text, str) and len(text) > LONGEST_TEXT for text in texts):
         raise ValueError(f"{name} is longer than {LONGEST_TEXT} characters")

@@ -11,6 +11,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationInfo,
     WithJsonSchema,
     field_validator,
     model_validator,
@@ -19,10 +20,12 @@ from pydantic import (
 from flows.designations import DESIGNATIONS
 from idp import addresses
 from idp.accounts.roles import RoleName
+from idp.text import every, nfc
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9_-]{0,48}[a-z0-9])?$")]
 StepName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9_.-]{0,78}[a-z0-9])?$")]
 MAX_DEPTH = 5
+TYPED = ("answers", "agent")
 _KINDS = ("stage", "group", "flow")
 _CENTURY = 100 * 365 * 24 * 3600  # seconds
 
@@ -46,7 +49,17 @@ DesignationName = Annotated[str, AfterValidator(_known), WithJsonSchema({"type":
 
 
 class _Part(BaseModel):
+    """What stands in a flow is composed (Unicode NFC) whenever it is read; what else a text must not hold, lint says.
+
+    What would be typed in a test stays as it would be typed.
+    """
+
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _composed(cls, value: Any, info: ValidationInfo) -> Any:
+        return value if info.field_name in TYPED else every(value, nfc)
 
 
 class StepDocument(_Part):

@@ -13,10 +13,12 @@ from pydantic_core import SchemaError
 from pydantic_core import ValidationError as NoMatch
 
 from flows.settings import StageSettings, setting
+from idp.text import cleaned, cleaned_lines
 from idp.words import WordType
 
 FieldType = Literal["text", "long_text", "email", "number", "checkbox", "date", "select", "phone"]
 LARGEST = 2**53 - 1  # of whole numbers that JSON carries unharmed
+_LONGEST = 20_000  # no field takes so much: what is too long is refused there, and not cut
 _TEXTS = ("text", "long_text", "email", "phone")
 _TAKEN = {"token", "step", "decision"}  # hidden inputs of every page; what the engine tells of every step
 _CEL = {"in", "true", "false", "null", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop"}
@@ -94,6 +96,20 @@ class Field(StageSettings):
         return value.isoformat() if hasattr(value, "isoformat") else value
 
 
+class _Line(forms.CharField):
+    """A text on one line, in which nothing is invisible: anything can be pasted, and it comes back in conditions and on the person."""
+
+    def to_python(self, value: Any) -> str:
+        return cleaned(super().to_python(value) or "", _LONGEST)
+
+
+class _Lines(forms.CharField):
+    """The same with several lines."""
+
+    def to_python(self, value: Any) -> str:
+        return cleaned_lines(super().to_python(value) or "", _LONGEST)
+
+
 class _Date(forms.DateField):
     """A date; a JSON client may send anything in its place."""
 
@@ -132,8 +148,8 @@ def _text(kind: type[forms.CharField], widget: forms.Widget, *validators: Any) -
 
 _BOUNDS = {"min_value": _("Enter %(limit_value)s or more."), "max_value": _("Enter %(limit_value)s or less.")}
 _MADE: dict[str, Callable[[Field, dict[str, Any]], forms.Field]] = {
-    "text": _text(forms.CharField, forms.TextInput()),
-    "long_text": _text(forms.CharField, forms.Textarea({"rows": 4})),
+    "text": _text(_Line, forms.TextInput()),
+    "long_text": _text(_Lines, forms.Textarea({"rows": 4})),
     "email": _text(forms.EmailField, forms.EmailInput({"autocomplete": "email"})),
     "phone": _text(_Phone, forms.TextInput({"type": "tel", "autocomplete": "tel"}), _dialled),
     "number": lambda field, described: forms.IntegerField(

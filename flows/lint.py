@@ -10,10 +10,11 @@ from pydantic import ValidationError
 from flows.cautions import cautions
 from flows.conditions import BadCondition, Condition
 from flows.designations import DESIGNATIONS, PART
-from flows.document import FlowDocument
+from flows.document import TYPED, FlowDocument
 from flows.layout import Box, Layout, TooLarge, lay_out, symbol
 from flows.registry import stages
 from flows.stage import Stage
+from idp.text import line, lines
 
 _CLAIM = "person"
 
@@ -34,6 +35,7 @@ def lint(document: FlowDocument, parts: Mapping[str, FlowDocument] | None = None
     except TooLarge as error:
         return [Finding(("steps",), str(error))]
     found = [
+        *_texts(document.model_dump(mode="json", by_alias=True, exclude_defaults=True)),
         *_identifiers(layout, document),
         *_empty(layout, document),
         *_parts(layout, document, parts or {}),
@@ -42,6 +44,19 @@ def lint(document: FlowDocument, parts: Mapping[str, FlowDocument] | None = None
         *_cautions(layout),
     ]
     return list(dict.fromkeys(found))
+
+
+def _texts(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[Finding]:
+    """What nobody can see: a title that reads like another one, a condition that compares with what is not what it seems."""
+    if isinstance(value, str):
+        try:
+            (line if path[-1] in ("title", "name") else lines)(value)
+        except ValueError as wrong:
+            yield Finding(path, f"{str(wrong)[0].upper()}{str(wrong)[1:]}.")
+        return
+    for key, each in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        if key not in TYPED:
+            yield from _texts(each, (*path, key))
 
 
 def _identifiers(layout: Layout, document: FlowDocument) -> Iterator[Finding]:

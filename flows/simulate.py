@@ -17,6 +17,7 @@ from flows.run import Run, State
 from flows.stage import Deny, Done, Leave, Outcome, Show, Stage
 from idp.accounts import people
 from idp.accounts.invented import PK, Invented, inventing
+from idp.text import fold
 from idp.words import About
 
 _NOT_JUDGED = _("A test does not judge this answer, else passwords and codes could be guessed with it. Say passes or refuses.")
@@ -199,7 +200,7 @@ class _Rehearsal:
 
 
 def _invented(person: InventedPerson) -> Invented:
-    folded = {"username": people.fold(person.username), "email": people.fold(person.email)}
+    folded = {"username": fold(person.username), "email": fold(person.email)}
     return Invented(**{**person.model_dump(), **folded})
 
 

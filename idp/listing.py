@@ -12,6 +12,8 @@ from typing import Any, Literal
 from django.db.models import Func, ManyToOneRel, Q, QuerySet, TextField
 from django.utils.functional import Promise
 
+from idp.text import nfc
+
 Text = str | Promise
 Kind = Literal["text", "code", "time", "number", "flag", "list"]
 COUNTED = 10_000  # beyond that a list says "more than"
@@ -75,7 +77,10 @@ class Page:
 
 @dataclass(frozen=True)
 class Listing:
-    """A list of the tenant in scope. ``rows``: all of it; ``search``: the paths in which a search looks; ``key``: names a row."""
+    """A list of the tenant in scope. ``rows``: all of it; ``search``: the paths in which a search looks; ``key``: names a row.
+
+    ``as_kept``: makes what is stored of a key that was typed.
+    """
 
     name: str
     title: Text
@@ -85,6 +90,7 @@ class Listing:
     filters: tuple[Filter, ...] = ()
     order: str = "pk"
     key: str = "pk"
+    as_kept: Callable[[str], str] = nfc
 
     def page(self, wish: Wish) -> Page:
         """The rows that somebody wants to see; raises BadWish. The number of queries does not grow with the rows."""
@@ -108,7 +114,7 @@ class Listing:
     def one(self, key: Any) -> Any:
         """The row with this key, or None: another tenant's is as if it did not exist."""
         try:
-            return self.rows().filter(**{self.key: key}).first()
+            return self.rows().filter(**{self.key: self.as_kept(key) if isinstance(key, str) else key}).first()
         except (ValueError, OverflowError):
             return None
 
@@ -118,12 +124,13 @@ class Listing:
 
     def _narrowed(self, wish: Wish) -> QuerySet[Any]:
         found = self.rows()
-        if words := wish.search.replace("\0", "").strip()[:100]:
+        if words := nfc(wish.search.replace("\0", "").strip()[:100]):
             if not self.search:
                 raise BadWish("This list cannot be searched.")
             found = found.filter(Q.create([_contains(found, path, words) for path in self.search], connector=Q.OR))
         known = {each.name: each for each in self.filters}
-        for name, value in wish.filters.items():
+        for name, said in wish.filters.items():
+            value = nfc(said)
             if name not in known:
                 raise BadWish(f"This list can be filtered by {', '.join(known) or 'nothing'}.")
             choices = [choice for choice, _ in known[name].choices()]

@@ -9,6 +9,7 @@ from django.utils.functional import cached_property
 
 from idp.accounts import sessions
 from idp.accounts.known import LIFETIME, KnownBrowser
+from idp.events.origin import current_origin
 from idp.sealing import mac, macs, new_token, same
 
 _NONCE, _SESSION, _KNOWN = "foyer_browser", "foyer_session", "foyer_known"
@@ -20,7 +21,7 @@ class Browser:
     def __init__(self, request: HttpRequest) -> None:
         self.request = request
         self.address: str = request.META.get("REMOTE_ADDR", "")
-        self.agent: str = request.headers.get("user-agent", "")[:200]
+        self.agent: str = current_origin().agent
         self.to_set: dict[str, str] = {}
 
     @cached_property

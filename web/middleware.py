@@ -7,8 +7,9 @@ from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponse
 
-from idp.events.origin import Origin, origin_of
+from idp.events.origin import LONGEST_AGENT, Origin, origin_of
 from idp.logs import route_of
+from idp.text import cleaned
 
 log = logging.getLogger("web.requests")
 PROBES = ("/health/live", "/health/ready")
@@ -26,7 +27,7 @@ class OriginMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         origin = Origin(
             address=request.META.get("REMOTE_ADDR", ""),
-            agent=request.headers.get("user-agent", "")[:200].replace("\0", ""),
+            agent=cleaned(request.headers.get("user-agent", ""), LONGEST_AGENT),
             request_id=uuid4().hex,
         )
         begun = time.perf_counter()

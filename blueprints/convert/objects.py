@@ -15,10 +15,10 @@ from blueprints.convert.report import Block, Ours
 from blueprints.convert.steps import Work
 from blueprints.document import KINDS
 from flows.settings import write_duration
-from idp.accounts.people import fold
 from idp.oauth.models import client_id_syntax, scope_syntax
 from idp.oauth.scopes import STANDARD_SCOPES
 from idp.tenancy.models import picture
+from idp.text import fold
 
 GROUP, USER, APPLICATION = "authentik_core.group", "authentik_core.user", "authentik_core.application"
 PROVIDER, SCOPE = "authentik_providers_oauth2.oauth2provider", "authentik_providers_oauth2.scopemapping"

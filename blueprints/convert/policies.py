@@ -7,7 +7,7 @@ from typing import Any
 from blueprints.convert.entries import Entry, NotCarried, Objects
 from blueprints.convert.report import Notes
 from blueprints.convert.values import Unknown
-from idp.accounts.people import fold
+from idp.text import fold
 
 BINDING = "authentik_policies.policybinding"
 _GEO = "authentik_policies_geoip.geoippolicy"

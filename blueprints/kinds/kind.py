@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from blueprints.document import KINDS as DOCUMENTS
 from blueprints.read import Located
+from idp.text import nfc
 
 Action = Literal["create", "update", "delete", "unchanged"]
 BY = "blueprint"
@@ -77,6 +78,10 @@ class Kind:
     name: ClassVar[str]
     secret_key: ClassVar[str] = ""  # the key that holds one
     in_any_order: ClassVar[frozenset[str]] = frozenset()  # keys whose lists are sets
+
+    def as_kept(self, name: str) -> str:
+        """The name that is stored, from one that was typed: the same letters, however they were composed."""
+        return nfc(name)
 
     def given(self, document: BaseModel) -> dict[str, Any]:
         """What the document says, by dotted key, as JSON; without its name and its secret."""

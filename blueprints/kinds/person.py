@@ -11,6 +11,7 @@ from idp.accounts.credentials import hash_password, is_password, store_password,
 from idp.accounts.models import ADMINISTRATORS, Group, Person
 from idp.accounts.people import administrators, by_username
 from idp.sealing import digest
+from idp.text import fold
 
 _COLUMNS = {"name": "name", "email": "email", "email_verified": "email_verified", "attributes": "attributes"}
 _COLUMNS |= {"active": "is_active", "role": "role"}
@@ -22,6 +23,9 @@ class PersonKind(Kind):
     name = "person"
     secret_key = "password"  # noqa: S105 the name of a key
     in_any_order = frozenset({"groups"})
+
+    def as_kept(self, name: str) -> str:
+        return fold(name)
 
     def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
         groups = defaultdict(list)

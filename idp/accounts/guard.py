@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from idp.accounts.known import KnownBrowser, signed_in_from
 from idp.accounts.models import Person
-from idp.accounts.people import fold
 from idp.ratelimit.budgets import Budget, Spend, by_network
+from idp.text import fold
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 _SECOND_FACTOR = Budget("second_factor.person", 21, HOUR, free=5)

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from idp.accounts.models import Credential, Group, Person, Role, Session
 from idp.listing import Column, Filter, Listing, refers
+from idp.text import fold
 
 _YES_NO = (("yes", _("Yes")), ("no", _("No")))
 
@@ -49,6 +50,7 @@ PEOPLE = Listing(
     ),
     order="username",
     key="username",
+    as_kept=fold,
 )
 
 GROUPS = Listing(

@@ -1,7 +1,6 @@
 """The verbs of people and groups."""
 
 import json
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -18,13 +17,9 @@ from idp.accounts.sessions import end_everything
 from idp.effects import Effect, EffectLost
 from idp.events.bus import publish
 from idp.tenancy.scope import current_tenant
+from idp.text import fold
 
 MOST_ATTRIBUTES, MOST_BYTES = 50, 4096
-
-
-def fold(name: str) -> str:
-    """One spelling for what people type as the same name (NFKC, case folded, trimmed)."""
-    return unicodedata.normalize("NFKC", name).casefold().strip()
 
 
 def claim(name: str, fields: Iterable[str]) -> dict[str, object]:

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from idp.events.bus import newest
 from idp.events.models import Event
+from idp.text import nfc
 
 _PAST = timedelta(days=1)
 _LONGEST = 400
@@ -30,7 +31,7 @@ class Wanted:
     @classmethod
     def asked(cls, query: Mapping[str, str]) -> "Wanted":
         """From the members of an address; what is not known is left out, what no event can hold finds none."""
-        return cls(**{name: query.get(name, "").replace("\0", "").strip()[:_LONGEST] for name in cls.__dataclass_fields__})
+        return cls(**{name: nfc(query.get(name, "").replace("\0", "").strip()[:_LONGEST]) for name in cls.__dataclass_fields__})
 
     def as_query(self) -> dict[str, str]:
         """The members that narrow anything, to be written into an address."""

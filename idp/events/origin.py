@@ -5,12 +5,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+LONGEST_AGENT = 200
+
 
 @dataclass(frozen=True)
 class Origin:
     """``address``: an IP address, "unknown" where a proxy named none, or "" for work that no request asked for; see idp/addresses.py.
 
-    ``agent``: its User-Agent, cut to 200.
+    ``agent``: its User-Agent on one line, cut to 200.
     """
 
     address: str = ""

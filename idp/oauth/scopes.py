@@ -1,7 +1,8 @@
 """The scopes that the product itself gives a meaning, whose names no tenant may give another."""
 
-import unicodedata
 from collections.abc import Iterable
+
+from idp.text import fold
 
 STANDARD_SCOPES = {
     "openid": "Know who you are",
@@ -16,14 +17,10 @@ _ADMINISTRATION = "foyer:"
 
 def is_reserved(name: str) -> bool:
     """Return whether this is a name of ours, however its letters are written: ``Foyer:write`` is read as ``foyer:write``."""
-    folded = _folded(name)
+    folded = fold(name)
     return folded in STANDARD_SCOPES or folded.startswith(_ADMINISTRATION)
 
 
 def administrative(names: Iterable[str]) -> list[str]:
     """Return those of these scopes that open the administration."""
-    return [name for name in names if _folded(name).startswith(_ADMINISTRATION)]
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFKC", name).casefold().strip()
+    return [name for name in names if fold(name).startswith(_ADMINISTRATION)]

@@ -53,7 +53,7 @@ def test_only_what_is_said_changes(acme: Tenant, write_blueprint: Write) -> None
     [
         ("mail: recovery\nsubject: S\ntext: '{{ nam }}'\n", "5:1: text", "There is no word nam. Did you mean name?"),
         ("mail: recovery\nsubject: S\ntext: 'T {{ link }}'\nhtml: '{% load x %}'\n", "6:1: html", "no tags, no filters"),
-        ("mail: recovery\nsubject: \"S\\nBcc: evaluator@evil.test\"\ntext: 'T {{ link }}'\n", "4:1: subject", "one line"),
+        ("mail: recovery\nsubject: \"S\\nBcc: evaluator@evil.test\"\ntext: 'T {{ link }}'\n", "4:1: subject", "U+000A (LINE FEED)"),
         ("mail: recovery\nsubject: S\n", "3:1: text", "blank"),
         ("mail: recovry\nsubject: S\ntext: 'T {{ link }}'\n", "3:1: mail", "There is no mail recovry. There are: recovery."),
         ("mail: recovery\nsubjct: S\n", "4:1: subjct", "Did you mean subject?"),
@@ -71,5 +71,5 @@ def test_what_is_wrong_is_named(tenants: dict[str, Tenant], write_blueprint: Wri
 @pytest.mark.parametrize("address", ["acme", "Acme <login@acme.example>", "a@b.example, c@d.example", '"a@b.example\\nBcc: c@d.example"'])
 def test_what_is_no_sender(tenants: dict[str, Tenant], write_blueprint: Write, address: str) -> None:
     """One bare address; the name beside it is the tenant's title."""
-    with pytest.raises(BadBlueprint, match=r"2:1: mail_from: .*valid email"):
+    with pytest.raises(BadBlueprint, match=r"2:1: mail_from: .*(valid email|U\+000A)"):
         apply([write_blueprint(f"tenant: acme\nmail_from: {address}\n")])

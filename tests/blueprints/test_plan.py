@@ -159,7 +159,10 @@ def test_as_json(acme: Tenant, write_blueprint: Write) -> None:
 def test_what_a_file_says_does_not_reach_the_terminal_as_it_is(acme: Tenant, write_blueprint: Write) -> None:
     """A name with control characters would clear the screen, or hide the line before it."""
     _, told = command("plan", write_blueprint('tenant: acme\n---\ngroup: "\\e[2J\\u202e"\n---\nperson: alice\nname: "\\e]0;x\\a"\n'))
-    assert "group \ufffd[2J\ufffd" in told
+    assert "group: It must not hold U+001B (ESCAPE)." in told
+    assert "name: It must not hold U+001B (ESCAPE)." in told
+    _, told = command("plan", write_blueprint('tenant: acme\n---\nperson: alice\nattributes: {a: 1}\n"\\e[2J\\u202e": 1\n'))
+    assert "\ufffd[2J\ufffd: There is no such key." in told
     assert not set("\x1b\x07\u202e") & set(told)
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from flows.conditions import BadCondition, ConditionFailed, compile_condition, within
 from flows.lint import lint
-from idp.accounts.models import Person, Session
+from idp.accounts.models import Group, Person, Session
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
 from idp.words import About
 from tests.engine import draw, drawing, row_of
 from tests.kit import Door
@@ -178,3 +179,29 @@ def test_lint_warns_of_a_condition_that_would_tell_which_names_exist(acme: Tenan
     after = drawing("identification", "password", {"stage": "deny", "when": '"staff" in person.groups'}, "login", "device_code", "consent")
     assert ["which names exist" in finding.message and finding.level == "warning" for finding in lint(before)] == [True]
     assert lint(after) == []
+
+
+COMPOSED, APART = "Ärzte", "A\u0308rzte"
+
+
+@pytest.mark.parametrize("stored", [COMPOSED, APART])
+@pytest.mark.parametrize("written", [COMPOSED, APART])
+def test_one_form_on_both_sides(acme: Tenant, other: Tenant, door: Doors, stored: str, written: str) -> None:
+    """A deny step is not passed over because a file system wrote ``Ä`` as two code points: lists, texts and maps are compared composed."""
+    for tenant in (acme, other):
+        with tenant_scope(tenant):
+            alice = Person.objects.get(username="alice")
+            alice.groups.add(Group.objects.create(name=stored))
+            Person.objects.filter(pk=alice.pk).update(name=stored, attributes={stored: stored})
+            for when in (f'"{written}" in person.groups', f'person.name == "{written}"', f'person.attributes["{written}"] == "{written}"'):
+                draw("identification", "password", {"stage": "deny", "when": when}, "login", "device_code", "consent", "finish")
+                assert door(f"{tenant.name}.test").sign_in().title == "You cannot go on"
+
+
+@pytest.mark.parametrize(
+    "when", [r'"A\u0308rzte" in person.groups', r'person.name.startsWith("\u212b")', r'person.name.matches("a\u0308")']
+)
+def test_a_constant_that_equals_nothing_is_refused(when: str) -> None:
+    """Written with escapes it would not be composed with the rest of the condition."""
+    with pytest.raises(BadCondition, match="equals nothing"):
+        compile_condition(when)

@@ -11,6 +11,7 @@ from flows.lint import lint
 from idp.accounts.models import Person
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
 from stages.prompt import Prompt
 from tests.engine import draw, drawing, row_of
 from tests.kit import Door, Seen
@@ -75,6 +76,17 @@ def test_the_answers_are_kept_and_told(acme: Tenant, door: Doors) -> None:
     told = Event.objects.get(kind="person.attributes_changed")
     assert told.data["keys"] == sorted(GOOD)
     assert "sales" not in str(told.data)
+
+
+def test_what_is_typed_has_one_form(acme: Tenant, other: Tenant, door: Doors) -> None:
+    """What is pasted brings along what nobody sees: it is gone from the person and from conditions; the tenants' answers stay apart."""
+    for tenant in (acme, other):
+        with tenant_scope(tenant):
+            asking({"stage": "deny", "when": 'steps.about_you.team == "Ärzte"'})
+            said = {**GOOD, "team": "\u200bA\u0308rz\u00adte\u202e \x1b", "about": " one\r\n\ttwo\u2028\x07three\n"}
+            assert arrived(door, host=f"{tenant.name}.test").submit(**said).title == "You cannot go on"
+            kept = attributes()
+            assert (kept["team"], kept["about"]) == ("Ärzte", "one\n\ttwo three")
 
 
 def test_people_of_another_tenant_keep_their_own(acme: Tenant, other: Tenant, door: Doors) -> None:

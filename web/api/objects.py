@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from blueprints import edit
 from blueprints.document import KINDS
+from blueprints.kinds.registry import KINDS as KEPT
 from idp.accounts.roles import NotAllowed
 from idp.listing import BadWish, Listing, Wish
 from web.api.answers import answer, empty
@@ -214,7 +215,8 @@ def kept(kind: str, key: str, status: int = 200, **headers: str) -> HttpResponse
 def document(request: HttpRequest, kind: str, key: str, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The body as a document of this kind and name, with what is ``known`` where it must say it and does not; raises Invalid."""
     body = _parser.parse_body(request)
-    if body.get(kind, key) != key:
+    as_kept = KEPT[kind].as_kept
+    if as_kept(str(body.get(kind, key))) != as_kept(key):
         raise Invalid({kind: ["The address has another name."]})
     needed = [name for name, field in KINDS[kind].model_fields.items() if field.is_required()] if known else []
     said = {**{name: known[name] for name in needed if known}, **body, kind: key}

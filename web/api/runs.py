@@ -18,6 +18,7 @@ from flows import executor
 from flows.page import Page
 from idp.accounts import sessions
 from idp.accounts.known import KnownBrowser
+from idp.events.origin import current_origin
 from idp.sealing import Sealed, new_token
 from web.api.problems import READ, WRITE, NoSecret, declared
 from web.api.schemas import Answer, Begin, Begun, Challenge, Field, Opened, Restart, Throttled
@@ -34,7 +35,7 @@ class JsonClient:
         self.nonce = f"run:{secret}"
         self.session = executor.session_of(run, self.nonce) if run else None
         self.address: str = request.META.get("REMOTE_ADDR", "")
-        self.agent: str = request.headers.get("user-agent", "")[:200]
+        self.agent: str = current_origin().agent
         self.known = KnownBrowser()
 
     def committed(self, results: list[Any]) -> None:

@@ -144,7 +144,7 @@ def test_no_picture_comes_from_elsewhere(acme: Tenant, door: Callable[..., Door]
     """A path that a browser reads as another host's is none, for a tenant and for an application, in a blueprint too."""
     program = Program(mint("admin"))
     for path in ("branding", "applications/tv"):
-        assert program("PATCH", path, {"logo": logo}, if_match="*").status_code == 409
+        assert program("PATCH", path, {"logo": logo}, if_match="*").status_code in (400, 409)
         assert program("PATCH", path, {"logo": "/static/mark.svg?v=1//2"}, if_match="*").status_code == 200
     for head in ("tenant: acme", "application: tv"):
         assert program("POST", "blueprints/plan", {"text": f"{head}\nlogo: {json.dumps(logo)}\n"}).status_code == 400

@@ -1,0 +1,121 @@
+"""One form for text: what people type, what machines send and what is compared are written alike (Unicode NFC, UAX 15)."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import Any
+
+_JOINED = r"\u0590-\u109f\u1780-\u18af\u2190-\u2bff\ufe0f\U0001f000-\U0001faff"
+_JOINERS = re.compile(f"(?<=[{_JOINED}])[\u200c\u200d](?=[{_JOINED}])")
+"""Two invisible characters that mean something where they stand: in Persian and Indic words and within an emoji."""
+_BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f")  # letters by their category, and nothing to be seen
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+_BETWEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp", "Pd"})
+_DASHES = frozenset("\u2212\u2043\u30fc\uff70\u02d7")  # minus, bullet, the long vowel of a Japanese keyboard: no dashes by category
+
+
+def nfc(text: str) -> str:
+    """Return the composed form: the same letters are the same code points, however a keyboard or a file system wrote them."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def code_point(letter: str) -> str:
+    """Return the name of one character, as in ``U+200B (ZERO WIDTH SPACE)``."""
+    name = unicodedata.name(letter, "") or _CONTROLS.get(letter, "") or _UNNAMED.get(unicodedata.category(letter), "unassigned")
+    return f"U+{ord(letter):04X} ({name})"
+
+
+_CONTROLS = {"\0": "NULL", "\a": "BELL", "\b": "BACKSPACE", "\t": "TAB", "\n": "LINE FEED", "\r": "CARRIAGE RETURN", "\x1b": "ESCAPE"}
+_UNNAMED = {"Cc": "control character", "Cs": "surrogate", "Co": "private use"}
+
+
+def line(text: str) -> str:
+    """Return a name, title or label in its one form; raise ValueError for what nobody can see, and for white space around it.
+
+    One line break at its end is that of a file, or of a block in YAML, and no part of it.
+    """
+    text = _checked(text.removesuffix("\n"), allowed="")
+    for edge in (text[:1], text[-1:]):
+        if edge.isspace():
+            raise ValueError(f"it must not begin or end with {code_point(edge)}")
+    return text
+
+
+def lines(text: str) -> str:
+    """Return a longer text in its one form, with LF for each kind of line break; it may hold line breaks and tabs. Raise ValueError."""
+    return _checked(text.replace("\r\n", "\n"), allowed="\n\t")
+
+
+def every(value: Any, read: Callable[[str], str], key: Callable[[str], str] | None = None) -> Any:
+    """Return JSON with ``read`` applied to each text in it, and ``key``, or ``read`` too, to the keys of mappings."""
+    if isinstance(value, str):
+        return read(value)
+    if isinstance(value, dict):
+        return {every(name, key or read): every(each, read, key) for name, each in value.items()}
+    return type(value)(every(each, read, key) for each in value) if type(value) in (list, tuple) else value
+
+
+def cleaned(text: str, longest: int) -> str:
+    """Return what a machine or a stranger sent, on one line: what nobody can see is dropped, white space is one blank, the rest is cut."""
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(_seen(each) for each in _parts(unicodedata.normalize("NFC", text[: longest * 8])))
+    return " ".join(text.split())[:longest].rstrip()
+
+
+def cleaned_lines(text: str, longest: int) -> str:
+    """Return the same of a text that may have several lines: those and tabs stay."""
+    split = text[: longest * 8].replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return "\n".join("\t".join(cleaned(part, longest) for part in each.split("\t")) for each in split)[:longest].strip()
+
+
+def fold(name: str) -> str:
+    """Return the one spelling of names that people type as the same: NFKC, no case, no format characters, no white space around."""
+    if name.isascii():
+        return name.lower().strip()
+    plain = "".join(letter for letter in unicodedata.normalize("NFKC", name) if unicodedata.category(letter) != "Cf")
+    return unicodedata.normalize("NFKC", plain.casefold()).strip()
+
+
+def read_code(typed: str) -> str:
+    """Return a code that a person typed, in capitals: any decimal digit is the ASCII one; dashes, blanks and format characters are gone."""
+    return "".join(_typed(letter) for letter in unicodedata.normalize("NFKC", typed)).upper()
+
+
+def _typed(letter: str) -> str:
+    digit = unicodedata.decimal(letter, None)
+    if digit is not None:
+        return str(digit)
+    return "" if letter in _DASHES or unicodedata.category(letter) in _BETWEEN else letter
+
+
+def _checked(text: str, allowed: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
+    text = nfc(text)
+    for letter in _JOINERS.sub("", text):
+        if _is_hidden(letter) and letter not in allowed:
+            raise ValueError(f"it must not hold {code_point(letter)}")
+    return text
+
+
+def _parts(text: str) -> list[str]:
+    """Each character by itself, but joiners that mean something with what is before them."""
+    kept, found = {match.start() for match in _JOINERS.finditer(text)}, list[str]()
+    for at, letter in enumerate(text):
+        if at in kept:
+            found[-1] += letter
+        else:
+            found.append(letter)
+    return found
+
+
+def _seen(part: str) -> str:
+    letter = part[0]
+    if letter.isspace() or unicodedata.category(letter) == "Cc":
+        return " "
+    return "" if _is_hidden(letter) or unicodedata.category(letter) == "Cn" else part
+
+
+def _is_hidden(letter: str) -> bool:
+    """Whether nobody would see it: noncharacters too, but no letter of a Unicode that is newer than ours."""
+    return unicodedata.category(letter) in _HIDDEN or letter in _BLANK or (ord(letter) & 0xFFFE) == 0xFFFE or "\ufdd0" <= letter <= "\ufdef"
