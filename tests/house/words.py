@@ -39,8 +39,9 @@ error with line and column — and must be `true` or `false`. One that cannot be
 was wrong. Only the words that occur are looked up.
 
 A condition chooses, it builds nothing: inside a macro (`exists`, `all`, `filter`, `map`) there is no `+` of texts or lists and no list
-but one of 50 constants at most, macros are nested three deep at most, and a regular expression is a constant. A text of more than 4,096 characters
-refuses the run. Time zones, networks, times, durations and regular expressions that are written out are tried when the flow is saved.
+but one of 50 constants at most, macros are nested three deep at most, and a regular expression is a constant. A text of more than
+4,096 characters refuses the run. Texts are compared composed (Unicode NFC) on both sides. Time zones, networks, times, durations and
+regular expressions that are written out are tried when the flow is saved.
 
 | word | type | what it says | known from |
 | --- | --- | --- | --- |
