@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db.models import F
 
 from flows.models import Run as Row
+from idp.clocks import lately
 from idp.events.bus import publish_once
 from idp.ratelimit.budgets import Budget, Exhausted, Spend, charge
 
@@ -42,7 +43,7 @@ def pay_restart(network: str, flow: str) -> None:
 
 def tidy(network: str, now: datetime) -> None:
     """Keep a minute's newest runs of this network that ended without an answer, as many as may be under way, and no more."""
-    over = Row.objects.filter(network=network, started_at__gt=now - _A_MINUTE, ended_at__isnull=False, state__answered=False)
+    over = Row.objects.filter(network=network, started_at__range=lately(_A_MINUTE, now), ended_at__isnull=False, state__answered=False)
     stale = list(over.order_by("-pk").values_list("pk", flat=True)[settings.RUNS_PER_ADDRESS :][:100])
     if stale:
         Row.objects.filter(pk__in=stale).delete()

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from flows.run import Run
 from flows.stage import Deny, Done, Outcome, Show, Stage
+from idp.clocks import age
 from idp.devices.pretended import pretended
 from idp.devices.service import ApproveDevice, DenyDevice, Waiting, waiting
 from idp.oauth.clients import describe_scopes, may_use
@@ -82,7 +83,7 @@ class Consent(Stage):
 def _fresh(run: Run) -> bool:
     """Return whether the person proved themselves a moment ago, as for whatever else hands over an account."""
     proof = run.facts.get("proof")
-    return proof is not None and run.now - datetime.fromisoformat(proof["at"]) < _FRESH
+    return proof is not None and age(datetime.fromisoformat(proof["at"]), run.now) < _FRESH
 
 
 def _administers(run: Run, device: Waiting) -> Mapping[str, Any] | None:

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.utils import timezone
 
 from idp.accounts.models import Person, Session
+from idp.clocks import age
 from idp.ratelimit.budgets import same_network
 from idp.sealing import Unsealable, new_token, seal, unseal
 
@@ -39,11 +40,11 @@ class KnownBrowser:
 
     def name_for(self, person: Person | None) -> str:
         """Return the browser's name if this person signed in there lately, and since their last change of credentials; else ""."""
-        at = self.people.get(str(person.pk)) if person else None
-        if person is None or at is None:
+        seconds = self.people.get(str(person.pk)) if person else None
+        if person is None or seconds is None:
             return ""
-        since = max(timezone.now() - LIFETIME, person.proofs_valid_after or datetime.min.replace(tzinfo=timezone.get_default_timezone()))
-        return self.identifier if at >= since.timestamp() else ""
+        at = datetime.fromtimestamp(seconds, UTC)
+        return self.identifier if age(at) <= LIFETIME and not person.outdated(at) else ""
 
 
 def signed_in_from(person: Person | None, address: str) -> bool:

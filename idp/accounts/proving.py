@@ -14,6 +14,7 @@ from idp.accounts.credentials import PASSWORD, TOTP, check_password, guarded, ki
 from idp.accounts.guard import second_factor_budgets, session_budgets
 from idp.accounts.known import KnownBrowser
 from idp.accounts.models import Person
+from idp.clocks import age
 from idp.effects import Effect
 from idp.ratelimit.budgets import Spend
 
@@ -39,7 +40,7 @@ def asked(person: int, proved: Moments, now: datetime, *, max_age: timedelta = F
     """
 
     def stale(*moments: datetime | None) -> bool:
-        return all(at is None or now - at >= max_age for at in moments)
+        return all(at is None or age(at, now) >= max_age for at in moments)
 
     has_password, wanted = PASSWORD in kinds_of(person), list[str]()
     if has_password and stale(proved.first):

@@ -3,18 +3,20 @@
 import re
 import unicodedata
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyotp
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from idp.accounts.credentials import TOTP, replace_kind, topic_of
 from idp.accounts.models import Credential
 from idp.accounts.people import active_locked
+from idp.clocks import LEEWAY
 from idp.effects import Effect, EffectLost
 from idp.events.bus import publish
 from idp.qr import picture
@@ -25,6 +27,7 @@ METHOD = "otp"  # RFC 8176
 WRONG = _("That code is wrong. Codes change every 30 seconds: enter the one that the app shows now.")
 _SECONDS = 30
 _WINDOW = (0, -1, 1)  # RFC 6238 section 5.2: one step for the time that typing takes, one for a clock that is ahead
+_FAR_AHEAD = LEEWAY // timedelta(seconds=_SECONDS) + 2  # steps from the earliest code by our clock to the latest by another host's
 _BETWEEN_DIGITS = re.compile(r"[\s\-]")
 
 
@@ -64,7 +67,10 @@ def matched(secret: str, code: str, now: datetime) -> int | None:
 
 @dataclass(frozen=True)
 class UseTotp(Effect):
-    """Uses up a time step, and with it all before: no code is accepted twice (RFC 6238 section 5.2)."""
+    """Uses up a time step, and with it all before: no code is accepted twice (RFC 6238 section 5.2).
+
+    A step that no clock could have accepted by now was used before the clock was set back: it bars nobody until then.
+    """
 
     credential: int
     step: int
@@ -72,7 +78,8 @@ class UseTotp(Effect):
     def apply(self) -> None:
         held = Credential.objects.filter(pk=self.credential, kind=TOTP).values_list("person_id", flat=True).first()
         person = active_locked(held or 0)
-        fresh = Credential.objects.filter(pk=self.credential, kind=TOTP, counter__lt=self.step)
+        unused = Q(counter__lt=self.step) | Q(counter__gt=self.step + _FAR_AHEAD)
+        fresh = Credential.objects.filter(unused, pk=self.credential, kind=TOTP)
         if not fresh.update(counter=self.step, used_at=timezone.now()):
             raise EffectLost(_("That code was used already. Wait for the next one."))
         about = {"target": person.username, "topic": topic_of(person.pk, TOTP)}

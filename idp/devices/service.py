@@ -203,11 +203,12 @@ def polled_too_early(row: DeviceCode) -> bool:
     """Notes an accepted poll, or answers True for one that came too early, whose device then waits 5 s longer for good.
 
     Measured from the last accepted poll, with a second of jitter allowed; a rejected poll does not move the clock, so a
-    client that obeys is always served. The time of the last poll lives in the cache: forgetting it is only lenient (D38).
+    client that obeys is always served. The time of the last poll lives in the cache: forgetting it is only lenient (D38), so one in
+    the future, after the clock was set back, counts as none.
     """
     key, now = f"device-poll:{row.pk}", timezone.now()
     last = cache.get(key)
-    if last is not None and now - last < timedelta(seconds=row.interval) - JITTER:
+    if last is not None and timedelta(0) <= now - last < timedelta(seconds=row.interval) - JITTER:
         DeviceCode.objects.filter(pk=row.pk, interval__lt=MOST_SECONDS).update(interval=models.F("interval") + SLOW_DOWN_SECONDS)
         return True
     cache.set(key, now, timeout=row.interval * 2 + 60)

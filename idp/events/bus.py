@@ -9,6 +9,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from idp.clocks import lately
 from idp.events import notify
 from idp.events.models import Event
 from idp.events.notify import WakeUp
@@ -69,7 +70,7 @@ def publish_once(kind: str, window: timedelta, *, each_origin: bool = True, acto
     ``each_origin``: once for each actor, target and address; otherwise once in the tenant. Addresses and names cost an attacker
     nothing, so in the whole tenant it is told a hundred times in the window at most.
     """
-    told = Event.objects.filter(kind=kind, at__gte=timezone.now() - window)
+    told = Event.objects.filter(kind=kind, at__range=lately(window))
     mine = (actor[:150], target[:200], current_origin().address)
     heard = list(told.values_list("actor", "target", "address")[:_MOST_ORIGINS])
     if len(heard) < (_MOST_ORIGINS if each_origin else 1) and mine not in heard:
@@ -81,7 +82,7 @@ def publish_bounded(kind: str, *, most: int = 300, window: timedelta = timedelta
 
     What is more is only in the log, and that there was more is told once.
     """
-    told = Event.objects.filter(kind=kind, at__gte=timezone.now() - window)
+    told = Event.objects.filter(kind=kind, at__range=lately(window))
     if told.values("pk")[:most].count() < most:
         publish(kind, **members)
         return

@@ -101,6 +101,10 @@ class InvalidToken(OAuthError):
     code, status = "invalid_token", 401
 
 
+class FromTheFuture(InvalidToken):
+    """The access token is from the future: it was issued more than a minute later than the clock of this server says."""
+
+
 class MissingToken(InvalidToken):
     """Send the access token as Authorization: Bearer (RFC 6750 section 2.1)."""
 

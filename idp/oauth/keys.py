@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from base64 import urlsafe_b64encode
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -14,7 +15,9 @@ from django.db import transaction
 from django.utils import timezone
 from jwt.algorithms import RSAAlgorithm
 
+from idp.clocks import LEEWAY
 from idp.events.bus import publish, publish_many
+from idp.oauth.errors import FromTheFuture
 from idp.oauth.models import SigningKey
 
 ALGORITHM = "RS256"
@@ -32,7 +35,11 @@ def sign(key: SigningKey, claims: dict[str, Any], typ: str) -> str:
 
 
 def verify(token: str, *, typ: str, issuer: str) -> dict[str, Any] | None:
-    """The claims of a token that this tenant signed for this issuer, unexpired and of this ``typ``; None otherwise."""
+    """The claims of a token that this tenant signed for this issuer, unexpired and of this ``typ``; None otherwise.
+
+    Another host may have issued it by a clock that is up to a minute ahead; from further ahead, raise FromTheFuture. It lives no longer
+    for that: ``exp`` is taken as it is.
+    """
     try:
         header = jwt.get_unverified_header(token)
         candidates = _living().only("kid", "algorithm", "public_jwk")  # compared here: a stranger's kid never reaches the database
@@ -41,7 +48,11 @@ def verify(token: str, *, typ: str, issuer: str) -> dict[str, Any] | None:
             return None
         public = cast(RSAPublicKey, RSAAlgorithm.from_jwk(json.dumps(key.public_jwk)))
         options: Any = {"require": ["exp", "iat", "iss", "aud", "sub"]}
-        return jwt.decode(token, public, algorithms=[key.algorithm], issuer=issuer, audience=issuer, options=options)
+        known = {"algorithms": [key.algorithm], "issuer": issuer, "audience": issuer, "options": options}
+        claims: dict[str, Any] = jwt.decode(token, public, leeway=LEEWAY, **known)
+        return claims if int(claims["exp"]) > time.time() else None
+    except jwt.ImmatureSignatureError:
+        raise FromTheFuture from None
     except (jwt.PyJWTError, ValueError):
         return None
 

@@ -15,9 +15,11 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from idp.clocks import LEEWAY
 from idp.outbox.models import Delivery, State
 from idp.tenancy.scope import current_tenant
 
@@ -70,7 +72,7 @@ def deliver_due(most: int = 50, seconds: float = 10) -> int:
     Not inside a transaction: a handler may take long, and each row's end is written by itself.
     """
     end, tried = time.monotonic() + seconds, 0
-    due = Delivery.objects.filter(state=State.WAITING, due_at__lte=timezone.now()).order_by("due_at", "pk")
+    due = Delivery.objects.filter(_due(timezone.now()), state=State.WAITING).order_by("due_at", "pk")
     for pk, attempts in list(due.values_list("pk", "attempts")[:most]):
         if time.monotonic() >= end:
             break
@@ -101,9 +103,14 @@ def sweep(now: datetime, batch: int = 1000) -> int:
     return deleted
 
 
+def _due(now: datetime) -> Q:
+    """What is due; also the first attempt, and what could not wait so long: the clock was set back since it was written."""
+    return Q(due_at__lte=now) | Q(attempts=0) | Q(due_at__gt=now + _LONGEST_PAUSE + LEEWAY)
+
+
 def _claim(pk: int, attempts: int) -> bool:
     now = timezone.now()
-    free = Delivery.objects.filter(pk=pk, state=State.WAITING, attempts=attempts, due_at__lte=now)
+    free = Delivery.objects.filter(_due(now), pk=pk, state=State.WAITING, attempts=attempts)
     return bool(free.update(attempts=attempts + 1, due_at=now + LEASE))
 
 

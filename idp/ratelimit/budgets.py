@@ -2,7 +2,8 @@
 
 A budget of ``limit`` attempts has that many slots; each attempt occupies one until its window is over. So no window of
 that length, wherever it begins, ever holds more than ``limit`` attempts, and two attempts that race for the last slot
-meet at the table's unique constraint: one of them is refused.
+meet at the table's unique constraint: one of them is refused. Attempts from further in the future than clocks may be apart
+count as none: after the clock was set back, nobody waits until it is there again.
 """
 
 import ipaddress
@@ -13,9 +14,11 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from idp import addresses
+from idp.clocks import LEEWAY
 from idp.ratelimit.models import Attempt
 from idp.sealing import mac
 from idp.tenancy.scope import current_tenant
@@ -192,7 +195,7 @@ def _take(spend: Spend, *, judged: bool) -> int | None:
 
 
 def _taken(spend: Spend, now: datetime) -> list[_Taken]:
-    rows = Attempt.objects.filter(bucket=spend.bucket, expires_at__gt=now)
+    rows = Attempt.objects.filter(bucket=spend.bucket, expires_at__gt=now, at__lte=now + LEEWAY)
     return [_Taken(*row) for row in rows.order_by("at").values_list("slot", "at", "expires_at", "judged")]
 
 
@@ -210,7 +213,8 @@ def _free_slot(taken: list[_Taken]) -> int:
 
 def _occupy(spend: Spend, slot: int, now: datetime, *, judged: bool) -> int | None:
     expires = now + spend.budget.window
-    Attempt.objects.filter(bucket=spend.bucket, slot=slot, expires_at__lte=now).delete()
+    free = Q(expires_at__lte=now) | Q(at__gt=now + LEEWAY)
+    Attempt.objects.filter(free, bucket=spend.bucket, slot=slot).delete()
     values = {"bucket": spend.bucket, "slot": slot, "at": now, "expires_at": expires, "judged": judged}
     try:
         with transaction.atomic():  # a savepoint: losing the slot must not spoil the transaction around it

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from idp.clocks import lately
 from idp.oauth import answers, tokens
 from idp.oauth.errors import InvalidGrant, InvalidScope, TooManyRequests
 from idp.oauth.forms import Form, parse_scopes
@@ -68,7 +69,7 @@ def _check(row: RefreshToken) -> None:
     if row.rotated_at:
         tokens.revoke_family(row.family, why="refresh token used twice")
         raise InvalidGrant
-    if row.family.refresh_tokens.filter(rotated_at__gt=now - REFRESHES_WITHIN)[:REFRESHES].count() >= REFRESHES:
+    if row.family.refresh_tokens.filter(rotated_at__range=lately(REFRESHES_WITHIN))[:REFRESHES].count() >= REFRESHES:
         raise TooManyRequests("These tokens were refreshed too often.", retry_after=60)
 
 

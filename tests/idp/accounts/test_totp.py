@@ -67,7 +67,7 @@ def test_a_step_is_used_up_with_all_before_it(acme: Tenant) -> None:
     """RFC 6238 section 5.2."""
     credential = give_totp()
     UseTotp(credential.pk, 100).apply()
-    for step in (100, 99, 1):
+    for step in (100, 99, 96):  # earlier ones are no codes of any clock by now (tests/idp/test_clocks.py)
         with pytest.raises(EffectLost, match="used already"):
             UseTotp(credential.pk, step).apply()
     UseTotp(credential.pk, 101).apply()

@@ -274,6 +274,19 @@ def test_no_secret_in_log_or_row(acme: Tenant, caplog: pytest.LogCaptureFixture)
     assert "ValueError" in only().why
 
 
+def test_a_clock_that_is_set_back_holds_nothing_up(acme: Tenant, clock: time_machine.Traveller) -> None:
+    """A first attempt is always due, and no later one waits longer than the longest pause."""
+    post(probe.KIND, {"n": 1})
+    clock.shift(-timedelta(hours=1))
+    assert deliver_due() == 1
+    post(probe.KIND, {"n": 2})
+    Delivery.objects.filter(state=State.WAITING).update(attempts=1, due_at=timezone.now() + timedelta(days=300))
+    assert deliver_due() == 1
+    post(probe.KIND, {"n": 3})
+    Delivery.objects.filter(state=State.WAITING).update(attempts=1, due_at=timezone.now() + LEASE)
+    assert deliver_due() == 0
+
+
 def test_what_comes_too_late_is_dropped(acme: Tenant, clock: time_machine.Traveller) -> None:
     """CVE-2025-64708: nothing that has expired goes out because a worker was late."""
     probe.wish.append(fail)
