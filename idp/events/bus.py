@@ -1,9 +1,9 @@
-"""Publishes what happened: one row, written in the transaction of the change that it tells of, then a wake-up."""
+"""Publishes what happened: a row in the transaction of the change that it tells of; once that is committed, a log line and a wake-up."""
 
 import logging
 from collections.abc import Collection, Mapping
+from contextvars import copy_context
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from django.db import connection, transaction
@@ -27,7 +27,6 @@ def publish(kind: str, *, actor: str = "", target: str = "", application: str = 
     never holds a secret.
     """
     origin = current_origin()
-    log.info(kind, extra={"actor": actor, "target": target, "application": application})
     event = Event.objects.create(
         at=timezone.now(),
         kind=kind,
@@ -39,8 +38,7 @@ def publish(kind: str, *, actor: str = "", target: str = "", application: str = 
         request_id=origin.request_id,
         data=data,
     )
-    wake_up = WakeUp(event.pk, current_tenant().pk, kind, topic)
-    transaction.on_commit(partial(notify.send, wake_up))
+    _tell(kind, WakeUp(event.pk, current_tenant().pk, kind, topic), actor=actor, target=target, application=application)
     return event
 
 
@@ -53,7 +51,6 @@ def publish_many(
     """
     if not subjects:
         return
-    log.info(kind, extra={"count": len(subjects)})
     origin, told = current_origin(), {target: {**data, "keys": sorted(some)} for target, some in (keys or {}).items()}
     known = {"tenant": current_tenant(), "at": timezone.now(), "kind": kind, "actor": actor[:150]}
     known |= {"address": origin.address, "request_id": origin.request_id}
@@ -62,6 +59,7 @@ def publish_many(
         for target, application, topic in subjects
     ]
     Event.objects.bulk_create(rows, batch_size=1000)
+    _tell(kind, count=len(subjects))
 
 
 def publish_once(kind: str, window: timedelta, *, each_origin: bool = True, actor: str = "", target: str = "", **members: Any) -> None:
@@ -86,8 +84,25 @@ def publish_bounded(kind: str, *, most: int = 300, window: timedelta = timedelta
     if told.values("pk")[:most].count() < most:
         publish(kind, **members)
         return
-    log.info(kind, extra={name: members[name] for name in ("actor", "target", "application") if name in members})
+    _tell(kind, **{name: members[name] for name in ("actor", "target", "application") if name in members})
     publish_once("events.left_out", window, target=kind, most=most, seconds=int(window.total_seconds()))
+
+
+def _tell(kind: str, wake_up: WakeUp | None = None, **members: Any) -> None:
+    """Log it, and wake who listens, when the transaction is committed, and never if it is rolled back.
+
+    The scope may be another one by then, and the line names tenant and request: so it is written in the context of this moment.
+    Neither may fail what is done already.
+    """
+
+    context = copy_context()
+
+    def told() -> None:
+        context.run(log.info, kind, extra=members)
+        if wake_up:
+            notify.send(wake_up)
+
+    transaction.on_commit(told, robust=True)  # a function with a name: Django says it where this fails, and a partial has none
 
 
 def latest() -> int:

@@ -177,7 +177,7 @@ def test_a_value_whose_name_says_that_it_is_secret_is_dots(name: str) -> None:
 
 
 def test_no_secret_in_any_log_line_or_event(
-    acme: Tenant, door: Doors, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    transactional_db: None, acme: Tenant, door: Doors, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """A whole life: recovery, wrong and right passwords, wrong and right codes, approval, tokens, refresh, userinfo, JSON, errors."""
     configure({"format": "json"})
