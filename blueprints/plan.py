@@ -30,6 +30,7 @@ from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 
 Tell = Callable[[str], object]
+_NAMED = 20
 _COMPARED = Budget("blueprint.secret", 20, timedelta(hours=1))
 
 
@@ -87,7 +88,7 @@ def make_plan(
     tell("reading")
     source = read(paths, variables)
     newest = Result.objects.order_by("-pk").values_list("pk", flat=True).first()
-    plan = Plan(name or name_of(paths), source.edition, newest or 0)
+    plan = Plan(name or name_of(paths), source.edition, newest or 0, notes=_left_over(source.passed_over))
     problems: list[Problem] = []
     by_tenant: dict[str, list[Located]] = defaultdict(list)
     for located in source.documents:
@@ -106,6 +107,12 @@ def make_plan(
         raise BadBlueprint(problems)
     plan.missing = list({(each.tenant, each.name): each for each in plan.missing}.values())
     return plan
+
+
+def _left_over(files: Sequence[Path]) -> list[str]:
+    """Names what lies in the folders and was not read, or has no document."""
+    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+    return [f"No document was read from {', '.join(map(str, files[:_NAMED]))}{more}."] if files else []
 
 
 def _as_said(tenant: Tenant, documents: Iterable[Located]) -> Tenant:

@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from blueprints.document import KINDS, TenantDocument
+from blueprints.files import below, head, is_blueprint
 from blueprints.nodes import MAX_BYTES, MAX_NODES, BadYaml, Node, parse
 from blueprints.tags import Secret, Tags, Used
 from idp.accounts.roles import EVERYTHING
@@ -93,10 +95,11 @@ class Sent:
 
 @dataclass(frozen=True)
 class Source:
-    """What was read. ``edition`` (SHA-256) changes when any of it does."""
+    """What was read. ``edition`` (SHA-256) changes when any of it does. ``passed_over``: what lies in the folders and says nothing."""
 
     documents: tuple[Located, ...]
     edition: str
+    passed_over: tuple[Path, ...] = ()
 
 
 def printable(text: str) -> str:
@@ -104,50 +107,73 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() or each == "\n" else "\ufffd" for each in text)
 
 
-def files_of(paths: Iterable[Path | Sent]) -> list[Path | Sent]:
-    """The files that these paths mean: a folder is all of its ``.yaml`` files, in the order of their names, but for hidden ones."""
-    found: list[Path | Sent] = []
-    for path in paths:
-        if isinstance(path, Path) and path.is_dir():
-            found += sorted(each for each in path.rglob("*.yaml") if _seen(each, path))
-        else:
-            found.append(path)
-    return list(dict.fromkeys(found))
-
-
-def _seen(file: Path, folder: Path) -> bool:
-    """Neither a folder nor hidden: a mounted folder holds its files a second time under a name that begins with dots."""
-    return not file.is_dir() and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-
-
 def read(paths: Iterable[Path | Sent], variables: Mapping[str, str] | None = None) -> Source:
-    """Every document of every file; raises BadBlueprint with all problems. ``variables``: for ``!vars``, beside the files' own."""
-    found: list[Located] = []
-    problems: list[Problem] = []
-    edition = hashlib.sha256(repr(sorted((variables or {}).items())).encode())
-    for file in files_of(paths):
-        try:
-            data = _bytes(file)
-            edition.update(f"{file}\0{len(data)}\0".encode(errors="surrogateescape") + data)
-            used = Used()
-            folder = None if isinstance(file, Sent) else file.parent
-            found += _file(file, parse(data), Tags(folder, variables or {}, used), problems)
-            edition.update(used.edition.digest())
-        except OSError as error:
-            problems.append(Problem(str(file), 1, 1, "", error.strerror or "cannot be read"))
-        except BadYaml as bad:
-            problems.append(Problem(str(file), bad.line, bad.column, "", bad.message))
-        if len(problems) > MAX_PROBLEMS:
-            break
-    problems += _twice(found)
+    """Every document of every file; raises BadBlueprint with all problems. ``variables``: for ``!vars``, beside the files' own.
+
+    A folder is all of its ``.yaml`` and ``.yml`` files, in the order of their names, but for hidden ones.
+    """
+    reading = _Reading(variables or {})
+    for path in paths:
+        reading.path(path)
+    problems = [*reading.problems, *_twice(reading.found)]
     if problems:
         raise BadBlueprint(problems)
-    return Source(tuple(found), edition.hexdigest())
+    passed_over = sorted(each for each in reading.others if os.path.realpath(each) not in reading.tagged)
+    return Source(tuple(reading.found), reading.edition.hexdigest(), tuple(passed_over))
 
 
-def _bytes(file: Path | Sent) -> bytes:
+class _Reading:
+    """What was read so far: ``others`` lie in the folders and have no document, ``tagged`` were read for ``!file``."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self.variables = variables
+        self.found: list[Located] = []
+        self.problems: list[Problem] = []
+        self.counts: dict[Path | Sent, int] = {}
+        self.others, self.tagged = set[Path](), set[str]()
+        self.edition = hashlib.sha256(repr(sorted(variables.items())).encode())
+
+    def path(self, path: Path | Sent) -> None:
+        """A file, or those of a folder. Where nothing is in it somebody is mistaken: about a name, or about what they copied."""
+        files: list[Path | Sent] = [path]
+        if isinstance(path, Path) and os.path.isdir(path):
+            there = below(path, lambda error: self._failed(Path(str(error.filename)), error))
+            files = [each for each in there if is_blueprint(each) and not os.path.isdir(each)]
+            self.others |= set(there).difference(each for each in files if isinstance(each, Path))
+        for file in files:
+            if file not in self.counts and len(self.problems) <= MAX_PROBLEMS:
+                self._file(file, given=file is path)
+                self.others |= {file} if isinstance(file, Path) and not self.counts[file] else set()
+        if isinstance(path, Path) and not self.problems and not any(self.counts[file] for file in files):
+            kinds = "" if files == [path] else " No file in it that ends with .yaml or .yml has one."
+            self.problems.append(Problem(str(path), 1, 1, "", f"There is no document in it.{kinds}"))
+
+    def _file(self, file: Path | Sent, *, given: bool) -> None:
+        before, self.counts[file] = len(self.found), 0
+        try:
+            data = _bytes(file, given)
+            self.edition.update(f"{file}\0{len(data)}\0".encode(errors="surrogateescape") + data)
+            used = Used()
+            folder = None if isinstance(file, Sent) else file.parent
+            self.found += _file(file, parse(data), Tags(folder, self.variables, used), self.problems)
+            self.edition.update(used.edition.digest())
+            self.tagged |= used.files
+        except OSError as error:
+            self._failed(file, error)
+        except BadYaml as bad:
+            self.problems.append(Problem(str(file), bad.line, bad.column, "", bad.message))
+        self.counts[file] = len(self.found) - before
+
+    def _failed(self, file: Path | Sent, error: OSError) -> None:
+        self.problems.append(Problem(str(file), 1, 1, "", error.strerror or "cannot be read"))
+
+
+def _bytes(file: Path | Sent, given: bool) -> bytes:
+    """What is given by name may be a pipe; what merely lies in a folder may not."""
     if isinstance(file, Sent):
         return file.text.encode()
+    if not given:
+        return head(file, MAX_BYTES + 1)
     with file.open("rb") as opened:
         return opened.read(MAX_BYTES + 1)
 

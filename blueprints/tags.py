@@ -36,6 +36,7 @@ class Used:
 
     edition: Any = field(default_factory=hashlib.sha256, repr=False)
     size: int = 0
+    files: set[str] = field(default_factory=set)
 
     def add(self, value: str) -> None:
         """Counts it; raises BadTag where it becomes too much."""
@@ -105,6 +106,7 @@ class Tags:
             if not path.is_file() or path.stat().st_size > MAX_FILE:
                 raise BadTag(f"{name} is no file of {MAX_FILE // 1024} KiB at most.")
             text = path.read_text(encoding="utf-8")
+            self.used.files.add(str(path))
         except (OSError, ValueError, RuntimeError):  # RuntimeError: a circle of links, before Python 3.13
             raise BadTag(f"{name} cannot be read as UTF-8.") from None
         if "\0" in text:

@@ -4,22 +4,25 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Max
 
 from blueprints.apply import StateMoved, apply, note_failure
+from blueprints.files import below, head, is_blueprint
 from blueprints.models import Result, Secret
-from blueprints.read import BadBlueprint
+from blueprints.nodes import MAX_BYTES
+from blueprints.read import BadBlueprint, printable
 from idp.sealing import mac
 
 BY = "blueprint folder"
 _NAMED = re.compile(rb"!(env|secret)\s+(?:\[\s*)?[\"']?([A-Za-z_][A-Za-z0-9_.-]{0,99})")
 
 log = logging.getLogger(__name__)
+_told = set[tuple[str, ...]]()
 
 
 @dataclass
@@ -34,7 +37,7 @@ class Entry:
     @property
     def name(self) -> str:
         """What it is called, by hand too."""
-        return self.path.stem if self.path.is_file() else self.path.name
+        return printable(self.path.name if os.path.isdir(self.path) else self.path.stem)[:200]
 
     @property
     def waits(self) -> bool:
@@ -65,7 +68,7 @@ def look() -> list[str]:
                 applied.append(entry.name)
         waiting, first = left, False
     for entry in waiting:
-        if entry.failed:
+        if entry.failed and os.path.lexists(entry.path):
             note_failure(entry.name, entry.edition, BY, messages=entry.failed)
     return applied
 
@@ -76,6 +79,9 @@ def _succeeded(entry: Entry) -> bool:
 
 def _try(entry: Entry) -> bool:
     """Applies it; answers whether anything changed."""
+    if os.path.exists(entry.path) and not os.path.isdir(entry.path) and not os.path.isfile(entry.path):
+        entry.failed = [f"{printable(str(entry.path))} is neither a file nor a folder."]
+        return False
     try:
         plan = apply([entry.path], name=entry.name, by=BY, edition=entry.edition)
     except BadBlueprint as bad:
@@ -92,47 +98,67 @@ def _try(entry: Entry) -> bool:
 
 
 def _entries(folder: Path) -> list[Entry]:
-    if not folder.is_dir():
-        log.warning("no folder of blueprints", extra={"folder": str(folder)})
+    try:
+        paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    except OSError as error:
+        _tell("no folder of blueprints", folder=str(folder), why=error.strerror)
         return []
-    paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".") and (path.is_dir() or path.suffix == ".yaml")]
-    entries = [Entry(path, _digest(path, folder), None) for path in paths]
+    entries = [Entry(path, _digest(path, folder), None) for path in paths if _is_entry(path)]
     last = Result.objects.filter(blueprint__in=[entry.name for entry in entries]).values("blueprint").annotate(newest=Max("pk"))
     results = {row.blueprint: row for row in Result.objects.filter(pk__in=[each["newest"] for each in last])}
     found: dict[str, Entry] = {}
     for entry in entries:
         entry.before = results.get(entry.name)
         if found.setdefault(entry.name, entry) is not entry:
-            log.warning("two blueprints with one name", extra={"blueprint": entry.name, "left_out": entry.path.name})
+            _tell("two blueprints with one name", blueprint=entry.name, left_out=entry.path.name)
     return list(found.values())
+
+
+def _is_entry(path: Path) -> bool:
+    """A folder without any blueprint, or another file, may be there for ``!file``."""
+    unreadable: list[OSError] = []
+    if is_blueprint(path) or (os.path.isdir(path) and (any(map(is_blueprint, below(path, unreadable.append))) or unreadable)):
+        return True
+    _tell("no blueprint", left_out=path.name)
+    return False
+
+
+def _tell(event: str, **what: Any) -> None:
+    """Once in the life of this process: it would be the same every ten seconds."""
+    if (told := (event, *map(str, what.values()))) not in _told:
+        _told.add(told)
+        log.warning(event, extra={name: printable(str(value)) for name, value in what.items()})
 
 
 def _digest(path: Path, folder: Path) -> str:
     """Of all that it may read: its files, what lies beside them for ``!file``, and what its tags name."""
-    files = sorted(_files(path if path.is_dir() else folder, path))
     told, named = hashlib.sha256(), set[tuple[str, str]]()
-    for file in files:
+    for file in _files(path, folder):
         try:
-            data = file.read_bytes()
+            data, about = head(file, MAX_BYTES + 1), os.stat(file)
         except OSError as error:
-            data = (error.strerror or "").encode()
-        told.update(f"{file}\0{len(data)}\0".encode() + data)
-        if file.suffix == ".yaml":
+            data, about = (error.strerror or "").encode(), None
+        told.update(os.fsencode(file) + f"\0{len(data)}\0".encode() + data)
+        if about and len(data) > MAX_BYTES:  # too large to be read by anything
+            told.update(f"{about.st_size} {about.st_mtime_ns}\0".encode())
+        if is_blueprint(file):
             named |= {(kind.decode(), name.decode()) for kind, name in _NAMED.findall(data)}
     for kind, name in sorted(named):
-        told.update(f"{kind} {name}\0{os.environ.get(name) if kind == 'env' else _file_secret(name)}\0".encode())
+        told.update(f"{kind} {name}\0{os.environ.get(name) if kind == 'env' else _file_secret(name)}\0".encode(errors="surrogateescape"))
     secrets = sorted(name for kind, name in named if kind == "secret")
     if secrets:
         told.update(str(Secret.unscoped.filter(name__in=secrets).aggregate(newest=Max("set_at"))["newest"]).encode())
     return told.hexdigest()
 
 
-def _files(within: Path, path: Path) -> Iterable[Path]:
-    """A folder's files; of a single blueprint itself and whatever is no blueprint of its own."""
-    for file in within.rglob("*"):
-        hidden = any(part.startswith(".") for part in file.relative_to(within).parts)
-        if not hidden and file.is_file() and (path.is_dir() or file == path or file.suffix != ".yaml"):
-            yield file
+def _files(path: Path, folder: Path) -> list[Path]:
+    """A folder's files; of a single blueprint itself and whatever is no blueprint of its own. What cannot be read counts as a file, too."""
+    unreadable: list[Path] = []
+    if os.path.isdir(path):
+        found = below(path, lambda error: unreadable.append(Path(str(error.filename))))
+    else:
+        found = [path, *(file for file in below(folder, lambda error: None) if not is_blueprint(file))]
+    return found + unreadable
 
 
 def _file_secret(name: str) -> str:

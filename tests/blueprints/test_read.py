@@ -112,9 +112,10 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     assert found[2:] == ["missing.yaml:1:1: No such file or directory"]
 
 
-def test_an_empty_file_and_comments_are_nothing(write_blueprint: Write) -> None:
-    """No documents, no problem."""
-    assert read([write_blueprint(""), write_blueprint("# only a comment\n---\n---\n", "b.yaml")]).documents == ()
+@pytest.mark.parametrize("text", ["", "# only a comment\n---\n---\n", "vars: {a: 1}\n"])
+def test_a_file_without_a_document_is_a_mistake(write_blueprint: Write, text: str) -> None:
+    """Another file was meant, or this one is not yet whole."""
+    assert problems(write_blueprint(text, "b.yaml")) == ["b.yaml:1:1: There is no document in it."]
 
 
 def test_the_same_object_in_two_files_is_refused(write_blueprint: Write) -> None:

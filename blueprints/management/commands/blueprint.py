@@ -35,7 +35,7 @@ class Command(BaseCommand):
         applied.add_argument("--expect", default="", metavar="STATE", help="refuse unless this is still the state that the plan named")
         applied.add_argument("--generate-secrets", action="store_true", help="make missing secrets and print them once")
         for action in (plan, applied):
-            action.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file, or a folder of .yaml files")
+            action.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file, or a folder of .yaml and .yml files")
             action.add_argument("--name", default="", help="what the blueprint is called; default: its first file or folder")
             action.add_argument("--prune", action="store_true", help="delete what this blueprint owned and no longer names")
             action.add_argument("--var", action="append", default=[], metavar="NAME=VALUE", help="a variable for !vars")
