@@ -62,6 +62,7 @@ _Interval = Annotated[Duration, _seconds(timedelta(seconds=1), timedelta(minutes
 _AccessLifetime = Annotated[Duration, _seconds(timedelta(minutes=1), timedelta(days=1))]
 _Network = Annotated[str, AfterValidator(lambda value: str(addresses.network(value)))]
 _Key = Annotated[str, AfterValidator(_reachable)]
+_Domain = Annotated[str, AfterValidator(lambda value: addresses.domain(value))]
 _Grant = Annotated[str, BeforeValidator(lambda value: GRANTS.get(value, value) if isinstance(value, str) else value)]
 
 
@@ -96,7 +97,7 @@ class TenantDocument(Document):
     accent: str = setting("", pattern=r"^#[0-9a-f]{6}$", title=_("Accent colour"), description=_("Six hexadecimal digits, like #4f46e5."))
     networks: list[_Network] = setting([], title=_("Own networks"), description=_("Conditions call them tenant.networks. Like 10.0.0.0/8."))
     mail_from: str = setting("", title=_("Sender of mails"))
-    domains: list[str] = setting([], title=_("Domains"), description=_("Host names that lead here; *.example.com for all below one."))
+    domains: list[_Domain] = setting([], title=_("Domains"), description=_("Host names that lead here; *.example.com for all below one."))
 
 
 class GroupDocument(Document):

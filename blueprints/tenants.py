@@ -9,6 +9,7 @@ from django.db import transaction
 
 from blueprints import edit
 from blueprints.apply import apply
+from idp import addresses
 from idp.accounts.models import Person, Role
 from idp.accounts.people import by_username
 from idp.accounts.recovery import make_link
@@ -83,7 +84,9 @@ def _problems(wanted: Wanted) -> dict[str, list[str]]:
     if tenants.by_name(wanted.name):
         found["name"] = ["There is a tenant with this name already."]
     try:
-        tenants.check_domains(wanted.name, [wanted.domain], tells=True)
+        tenants.check_domains(wanted.name, [addresses.domain(wanted.domain)], tells=True)
+    except ValueError as error:
+        found["domain"] = [str(error)]
     except ValidationError as error:
         found["domain"] = error.message_dict["domains"]
     return found

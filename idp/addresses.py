@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import unicodedata
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -46,7 +47,8 @@ def read_hop(text: str) -> str:
 
 def network(text: str) -> Network:
     """Return the network; raise ValueError where it is none. One of IPv4 addresses that are written as IPv6 is IPv4."""
-    found = ipaddress.ip_network(text, strict=False)
+    address, slash, length = text.partition("/")
+    found = ipaddress.ip_network(_ZONE.sub("", address) + slash + length, strict=False)
     if isinstance(found, ipaddress.IPv6Network) and found.subnet_of(_MAPPED):
         inside = found.network_address.ipv4_mapped
         return ipaddress.IPv4Network((int(inside or 0), found.prefixlen - 96))
@@ -71,3 +73,29 @@ def host(text: str, scheme: str = "") -> tuple[str, str] | None:
     if match["port"] and not 0 < port < 65_536:
         return None
     return name, "" if port == usual else f":{port}"
+
+
+def domain(text: str) -> str:
+    """Return a host name as Host headers have it, or a wildcard (``*.example.com``); raise ValueError for what no Host header can say.
+
+    Other letters become the ASCII form (``xn--…``) that browsers send, where the rules of IDNA 2003, which Python knows, and those of
+    IDNA 2008, which browsers follow, agree.
+    """
+    wildcard = "*." if text.startswith("*.") else ""
+    name = unicodedata.normalize("NFC", text.removeprefix(wildcard)).lower()
+    if not wildcard and isinstance(parse(name), ipaddress.IPv6Address):
+        name = f"[{name}]"
+    found = host(".".join(map(_label, name.split("."))))
+    if not found or found[1] or (wildcard and (found[0].startswith("[") or parse(found[0]))):
+        raise ValueError(f"{text[:100]!r} is no host name such as login.example.com or *.example.com: no scheme, no port, no path")
+    return wildcard + found[0]
+
+
+def _label(label: str) -> str:
+    try:
+        written = label if label.isascii() else label.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise ValueError(f"{label[:100]!r} cannot be part of a host name") from None
+    if written.encode("ascii").decode("idna") != label and not label.isascii():
+        raise ValueError(f"{label[:100]!r} means different host names to different software; write it in ASCII, as xn--…")
+    return written

@@ -230,9 +230,20 @@ def choice(name: str, allowed: tuple[str, ...], default: str) -> str:
 def networks(name: str) -> tuple[addresses.Network, ...]:
     """Addresses or networks in CIDR notation."""
     try:
-        return tuple(addresses.network(each) for each in items(name))
+        found = tuple(addresses.network(each) for each in items(name))
+        if nobody := next((each for each in found if each.num_addresses == 1 and each.network_address.is_unspecified), None):
+            raise ValueError(f"{nobody} is nobody's")
+        return found
     except ValueError as error:
         raise ImproperlyConfigured(f"{name} must list addresses or networks: {error}.") from None
+
+
+def hosts(name: str) -> frozenset[str]:
+    """Host names and wildcards, as Host headers have them."""
+    try:
+        return frozenset(addresses.domain(each) for each in items(name))
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} lists what no request can name: {error}.") from None
 
 
 def _url(name: str, given: str) -> SplitResult:

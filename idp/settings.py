@@ -18,7 +18,7 @@ SECRET_KEY = env.secret_key(DATA)
 SECRET_KEY_FALLBACKS = env.secret_key_fallbacks()
 TRUSTED_PROXIES = env.networks("FOYER_TRUSTED_PROXIES")
 FORWARDED_HOST = env.flag("FOYER_FORWARDED_HOST", default=False)
-DEFAULT_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]", *(name.lower() for name in env.items("FOYER_HOSTS"))})
+DEFAULT_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]", *env.hosts("FOYER_HOSTS")})
 BIND = env.text("FOYER_BIND", "127.0.0.1")
 ON_THIS_MACHINE = env.is_loopback(BIND) and not TRUSTED_PROXIES
 DEMO = env.flag("FOYER_DEMO", default=ON_THIS_MACHINE)

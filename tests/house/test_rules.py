@@ -196,7 +196,7 @@ def test_readme_shows_the_real_stage() -> None:
 
 def test_every_variable_is_documented() -> None:
     """Rule 9: docs/operations.md names every environment variable that is read, and no other."""
-    call = re.compile(r'(?:env\.(?:text|verbatim|items|flag|number|choice|networks)|\btext)\("([A-Z_]+)"')
+    call = re.compile(r'(?:env\.(?:text|verbatim|items|flag|number|choice|networks|hosts)|\btext)\("([A-Z_]+)"')
     read = {name for module in room("idp/") for name in call.findall(module.text)}
     documented = set(re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE))
     assert read == documented

@@ -73,6 +73,9 @@ WRONG = [
     ("FOYER_SECRET_KEY_FALLBACKS", "a key with spaces in it that is read as many short ones"),
     ("FOYER_SMTP_URL", "mail.acme.example"),
     ("FOYER_TRUSTED_PROXIES", "everything"),
+    ("FOYER_TRUSTED_PROXIES", "::"),
+    ("FOYER_HOSTS", "https://login.acme.example"),
+    ("FOYER_HOSTS", "login.acme.example, login.acme.example:8000"),
 ]
 
 

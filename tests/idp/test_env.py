@@ -9,6 +9,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from idp import env
+from idp.tenancy.hosts import host_name
 
 Env = pytest.MonkeyPatch
 
@@ -111,9 +112,60 @@ def test_a_wrong_value_names_its_variable(monkeypatch: Env, name: str, value: st
         read()  # type: ignore[operator]
 
 
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("LOGIN.Acme.Example", "login.acme.example"),
+        ("login.acme.example.", "login.acme.example"),
+        ("*.Acme.EXAMPLE.", "*.acme.example"),
+        ("münchen.example", "xn--mnchen-3ya.example"),
+        ("*.MÜNCHEN.example", "*.xn--mnchen-3ya.example"),
+        ("mu\u0308nchen.example", "xn--mnchen-3ya.example"),
+        ("XN--mnchen-3ya.example", "xn--mnchen-3ya.example"),
+        ("10.0.0.5", "10.0.0.5"),
+        ("[2001:DB8:0:0::1]", "[2001:db8::1]"),
+        ("2001:db8::1", "[2001:db8::1]"),
+    ],
+)
+def test_a_host_is_read_as_requests_name_it(monkeypatch: Env, written: str, name: str) -> None:
+    """Case, the dot of the root, letters beyond ASCII and IPv6 have one spelling; what comes out is read the same."""
+    monkeypatch.setenv("FOYER_HOSTS", f"{written}, {name}")
+    assert env.hosts("FOYER_HOSTS") == {name}
+    if not name.startswith("*"):
+        assert host_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://login.acme.example", "login.acme.example:8000", "login.acme.example/", "[::1]:443", "*", "*.", "**.acme.example",
+        "a.*.example", "*.10.0.0.5", "*.[::1]", ".acme.example", "acme..example", "my_host.example", "-", "user@acme.example",
+        '"acme.example"', "acme.example;other.example", "10.0.0.0/8", "straße.example", "ü" * 70 + ".example", "a" * 300,
+    ],
+)  # fmt: skip
+def test_a_host_that_no_request_can_name_is_refused(monkeypatch: Env, value: str) -> None:
+    """With the variable and the value, instead of a 404 for everybody later."""
+    monkeypatch.setenv("FOYER_HOSTS", f"good.example {value}")
+    with pytest.raises(ImproperlyConfigured, match="FOYER_HOSTS") as told:
+        env.hosts("FOYER_HOSTS")
+    assert value.split(".")[0][:60] in str(told.value)
+
+
+def test_networks_have_one_spelling(monkeypatch: Env) -> None:
+    """IPv4 written as IPv6 is IPv4, a zone is dropped; what nobody's address can be is refused."""
+    monkeypatch.setenv("FOYER_TRUSTED_PROXIES", "::ffff:10.0.0.5 ::ffff:10.1.0.0/112 fe80::1%eth0 2001:DB8:0::/48")
+    assert list(map(str, env.networks("FOYER_TRUSTED_PROXIES"))) == ["10.0.0.5/32", "10.1.0.0/16", "fe80::1/128", "2001:db8::/48"]
+    for nobody in ("0.0.0.0/32", "::", "::ffff:0.0.0.0"):
+        monkeypatch.setenv("FOYER_TRUSTED_PROXIES", nobody)
+        with pytest.raises(ImproperlyConfigured, match="FOYER_TRUSTED_PROXIES"):
+            env.networks("FOYER_TRUSTED_PROXIES")
+
+
 def test_lists_are_separated_by_commas_or_spaces(monkeypatch: Env) -> None:
     """Either, and any amount of it."""
     monkeypatch.setenv("FOYER_HOSTS", " a.example, b.example  c.example,")
     assert env.items("FOYER_HOSTS") == ["a.example", "b.example", "c.example"]
+    monkeypatch.setenv("FOYER_HOSTS", " , ")
+    assert env.hosts("FOYER_HOSTS") == frozenset()
     monkeypatch.setenv("FOYER_TRUSTED_PROXIES", "10.0.0.1 2001:db8::/32")
     assert [str(each) for each in env.networks("FOYER_TRUSTED_PROXIES")] == ["10.0.0.1/32", "2001:db8::/32"]

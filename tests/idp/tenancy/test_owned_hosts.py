@@ -139,3 +139,31 @@ def test_names_of_other_tenants_are_not_told(acme: Tenant, owner: Program) -> No
     assert "belongs to another tenant" in told
     assert "other already" not in told
     assert "leads to the tenant other already" in owner("PATCH", "tenants/acme", {"domains": ["login.globex.test"]}).content.decode()
+
+
+def test_a_domain_has_one_spelling(acme: Tenant, owner: Program, write_blueprint: Callable[..., Path]) -> None:
+    """By file, API and branding page: as browsers send it, whichever way it is written; so another tenant does not get it either."""
+    file = write_blueprint("tenant: acme\ndomains: [ACME.test., '*.acme.test', LOGIN.München.example]\n")
+    assert apply([file]).counts["update"] == 1
+    assert apply([file]).counts["update"] == 0
+    assert find_tenant("login.xn--mnchen-3ya.example") == acme
+    for written in ("Login.MÜNCHEN.example.", "login.xn--mnchen-3ya.example", "*.ACME.test"):
+        assert "leads to the tenant acme already" in owner("PATCH", "tenants/other", {"domains": [written]}).content.decode()
+        made = {"name": "new", "title": "New", "domain": written, "administrator": "first"}
+        assert "leads to the tenant acme already" in owner("POST", "tenants/", made).content.decode()
+    asked = Program(mint("admin"))("PATCH", "branding", {"domains": ["acme.test", "*.acme.test", "Bücher.Example"]})
+    assert asked.status_code == 200, asked.content
+    assert Domain.objects.get(name="xn--bcher-kva.example").tenant == acme
+
+
+@pytest.mark.parametrize(
+    "written", ["https://login.acme.example", "login.acme.example:8000", "login.acme.example/x", "my_host.example", "*"]
+)
+def test_a_domain_that_no_request_can_name_is_refused(
+    acme: Tenant, owner: Program, write_blueprint: Callable[..., Path], written: str
+) -> None:
+    """With the value, by whoever writes it."""
+    assert f"'{written}' is no host name" in owner("PATCH", "tenants/acme", {"domains": [written]}).json()["error_description"]
+    assert Program(mint("admin"))("PATCH", "branding", {"domains": [*MINE, written]}).status_code == 400
+    with pytest.raises(Exception, match="is no host name"):
+        apply([write_blueprint(f"tenant: acme\ndomains: ['{written}']\n")])
