@@ -75,6 +75,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "web.browser.BrowserMiddleware",
 ]
+UNKNOWN_HOST_VIEW = "web.errors.unknown_host"
 ALLOWED_HOSTS = ["*"]  # the tenant's middleware decides, and it decides first
 DEBUG = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -6,7 +6,7 @@ from functools import wraps
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotFound, JsonResponse
 from django.http.request import UnreadablePostError
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
@@ -106,6 +106,13 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
     if request.path.startswith(PROTOCOL):
         return _json(404, "invalid_request", "There is nothing at this address.")
     return _error_page(request, 404, _("There is nothing here"), _("Check the address."))
+
+
+def unknown_host(request: HttpRequest) -> HttpResponse:
+    """404 under a host name that no tenant has: without a face, and nothing of the request is repeated."""
+    if of_program(request.path):
+        return _json(404, "invalid_request", "Nothing is served under this host name.")
+    return HttpResponseNotFound("Nothing is served under this host name.\n", content_type="text/plain")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

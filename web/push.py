@@ -79,7 +79,7 @@ class Push:
 
     def _stream_for(self, scope: Any) -> Callable[[Any], Awaitable[Stream | None]] | None:
         path = scope["path"]
-        if path == "/application/o/device/events":
+        if path in ("/application/o/device/events", "/application/o/device/events/"):
             return self._device
         if scope["type"] == "http" and path == "/events":
             return self._feed

@@ -7,6 +7,14 @@ from web import account, flow, oauth
 from web.api import app
 from web.console import urls as console
 
+_PROTOCOL = (
+    ("application/o/device", oauth.device, "oauth-device"),
+    ("application/o/token", oauth.token, "oauth-token"),
+    ("application/o/userinfo", oauth.user_info, "oauth-userinfo"),
+    ("application/o/jwks", oauth.jwks, "oauth-jwks"),
+    (".well-known/openid-configuration", oauth.discovery, "openid-configuration"),
+    (".well-known/oauth-authorization-server", oauth.discovery, "oauth-authorization-server"),
+)
 urlpatterns = [
     path("", account.home, name="home"),
     path("credentials/<int:pk>/remove", account.remove_credential, name="remove-credential"),
@@ -18,10 +26,6 @@ urlpatterns = [
     path("flow/<slug:run>/restart", flow.restart, name="restart"),
     path("api/", app.urls()),
     path("console/", include(console)),
-    path("application/o/device/", oauth.device, name="oauth-device"),
-    path("application/o/token/", oauth.token, name="oauth-token"),
-    path("application/o/userinfo/", oauth.user_info, name="oauth-userinfo"),
-    path("application/o/jwks/", oauth.jwks, name="oauth-jwks"),
-    path(".well-known/openid-configuration", oauth.discovery, name="openid-configuration"),
-    path(".well-known/oauth-authorization-server", oauth.discovery, name="oauth-authorization-server"),
+    # Programs follow no redirect of a POST: with and without the slash is the same. The metadata names one of them.
+    *(path(address + slash, view, name=name) for address, view, name in _PROTOCOL for slash in ("", "/")),
 ]

@@ -1,8 +1,10 @@
-"""Puts the tenant of the request's host in scope, and the host in its one spelling; any other or malformed Host is a plain 404."""
+"""Puts the tenant of the request's host in scope, and the host in its one spelling; any other or malformed Host is a 404."""
 
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils.module_loading import import_string
 
 from idp import addresses
 from idp.tenancy.hosts import find_tenant
@@ -14,12 +16,13 @@ class TenantMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
+        self._refuse: Callable[[HttpRequest], HttpResponse] = import_string(settings.UNKNOWN_HOST_VIEW)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         found = addresses.host(request.META.get("HTTP_HOST", ""), str(request.scheme))
         tenant = found and find_tenant(found[0])
         if not tenant:
-            return HttpResponseNotFound("Nothing is served under this host name.\n", content_type="text/plain")
+            return self._refuse(request)
         request.META["HTTP_HOST"] = "".join(found or ())
         _respell_origin(request)
         request.tenant_name = tenant.name  # type: ignore[attr-defined]  # for the request's line in the log, outside the scope

@@ -254,11 +254,12 @@ def test_strange_cookies_and_agents(door):
 )
 @pytest.mark.parametrize("path", [DEVICE, "/device", "/.well-known/openid-configuration", "/nothing"])
 def test_unknown_and_malformed_hosts(door, host, path):
-    """K4: any other or malformed Host is a plain 404, whatever was asked for."""
+    """K4: any other or malformed Host is a 404, whatever was asked for: for the protocol in JSON, else plain."""
     client = door().http
     for response in (client.get(path, HTTP_HOST=host), client.post(path, "x=1", content_type=FORM, HTTP_HOST=host)):
         clean(response)
-        assert (response.status_code, response["Content-Type"]) == (404, "text/plain")
+        form = "application/json" if path in (DEVICE, *DOCUMENTS) else "text/plain"
+        assert (response.status_code, response["Content-Type"], response["Cache-Control"]) == (404, form, "no-store")
 
 
 @pytest.mark.parametrize("host", ["acme.test", "ACME.TEST", "acme.test:8000", "deep.er.acme.test"])
