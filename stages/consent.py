@@ -58,7 +58,7 @@ class Consent(Stage):
         return {
             "application": {name: getattr(application, name) for name in ("logo", "owner", "verified")} | {"name": application.title},
             "device": {
-                "label": device.label,
+                "calls_itself": device.label,
                 "agent": device.agent,
                 "address": device.address,
                 "same_network": same_network(device.address, run.address),

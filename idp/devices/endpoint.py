@@ -8,7 +8,10 @@ from idp.oauth import clients
 from idp.oauth.discovery import DEVICE_CODE
 from idp.oauth.errors import InvalidRequest
 from idp.oauth.forms import Form, parse_credentials, parse_scopes
+from idp.text import cleaned
 
+LONGEST_NAME = 40
+_QUOTES = dict.fromkeys(map(ord, '"“”„‟«»‹›「」『』〝〞〟＂'), "'")  # ours stand around a device's name, and it cannot close them
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -16,7 +19,7 @@ def authorize_device(authorization: str, form: Form, issuer: str) -> dict[str, A
     """The answer's members: client authentication, the application's switch for the grant, and scopes come first, as at the token endpoint.
 
     Beside RFC 8628's parameters: ``scopes`` as an alias of ``scope``, ``nonce`` (echoed in the ID token), ``code_challenge``
-    with S256 (RFC 7636), ``device_name`` (shown to the person, 100 characters).
+    with S256 (RFC 7636), ``device_name`` (what the device calls itself: one line, 40 characters, quoted to the person).
     """
     application = clients.authenticate(parse_credentials(authorization, form))
     clients.require_grant(application, DEVICE_CODE)
@@ -27,7 +30,7 @@ def authorize_device(authorization: str, form: Form, issuer: str) -> dict[str, A
         issuer=issuer,
         nonce=_nonce(form),
         code_challenge=_challenge(form),
-        label=(form.get("device_name") or "")[:100],
+        label=cleaned(form.get("device_name") or "", LONGEST_NAME).translate(_QUOTES),
     )
     started = service.start(ask)
     address = f"{issuer}/device"

@@ -62,7 +62,7 @@ def test_consent_shows_an_invented_device() -> None:
     (shown,) = seen("consent")
     assert shown.page
     context = shown.page.context
-    assert (context["user_code"], context["device"]["label"]) == ("BCDF-GHJK", "Living room TV")
+    assert (context["user_code"], context["device"]["calls_itself"]) == ("BCDF-GHJK", "Living room TV")
     assert [scope["name"] for scope in context["scopes"]] == ["openid", "profile"]
     assert not DeviceCode.objects.exists()
 

@@ -52,7 +52,7 @@ def test_a_program_connects_a_device(host: str, decision: str, live: LiveServer,
     assert asked["stage"] == "consent"
     assert asked["context"]["user_code"] == device.user_code
     assert asked["context"]["application"]["name"] == f"{host.split('.')[0].title()} TV"
-    assert asked["context"]["device"]["label"] == "Living room"
+    assert asked["context"]["device"]["calls_itself"] == "Living room"
     assert {choice[0] for field in asked["fields"] for choice in field["choices"]} == {"approve", "deny"}
     assert device.poll() == "authorization_pending"
     ended = program.answer(decision=decision)

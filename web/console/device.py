@@ -55,7 +55,7 @@ def device(request: HttpRequest, pk: int) -> HttpResponse:
         "back_url": reverse("console:devices"),
         "resource": RESOURCES["devices"],
     }
-    title = found.label or _("Device %(number)s") % {"number": pk}
+    title = f"“{found.label}”" if found.label else _("Device %(number)s") % {"number": pk}
     return show(request, "console/device.html", title=title, **context)
 
 
