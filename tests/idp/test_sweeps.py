@@ -20,6 +20,7 @@ from idp.oauth.tasks import sweep_tokens
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.kit import Door
+from tests.protocol import connect, outcome, refresh, tokens_of
 
 Doors = Callable[..., Door]
 
@@ -93,6 +94,28 @@ def test_token_families_go_a_day_after_their_last_token(tenants: dict[str, Tenan
     clock.shift(timedelta(days=31))
     sweep_tokens()
     assert (TokenFamily.unscoped.count(), RefreshToken.unscoped.count()) == (0, 0)
+
+
+def test_used_refresh_tokens_go_a_day_after_they_would_have_expired(
+    tenants: dict[str, Tenant], door: Doors, clock: time_machine.Traveller
+) -> None:
+    """B15: of a family that lives on. Until then their return ends it, however often it was refreshed; then they are unknown."""
+    told = {host: [connect(door, host=host)["refresh_token"]] for host in ("acme.test", "other.test")}
+    for _ in range(35):
+        clock.shift(timedelta(days=1))
+        for host, tokens in told.items():
+            tokens.append(tokens_of(refresh(door(host), tokens[-1]))["refresh_token"])
+    sweep_tokens(tenant="acme", batch=2)
+    assert RefreshToken.unscoped.filter(family__tenant__name="other").count() == 36
+    sweep_tokens()
+    assert (TokenFamily.unscoped.count(), RefreshToken.unscoped.count()) == (2, 2 * 32)
+    for host, tokens in told.items():
+        device = door(host)
+        assert outcome(refresh(device, tokens[0])) == (400, "invalid_grant")
+        tokens.append(tokens_of(refresh(device, tokens[-1]))["refresh_token"])
+        assert outcome(refresh(device, tokens[6])) == (400, "invalid_grant")
+        assert outcome(refresh(device, tokens[-1])) == (400, "invalid_grant")
+    assert TokenFamily.unscoped.filter(revoked_at=None).count() == 0
 
 
 def test_the_beat_names_every_sweep(db: None) -> None:
