@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from django.core.cache import cache
+from redis import Redis
 
 from idp import breaker, servers
 from idp.events import notify
@@ -62,7 +63,7 @@ def error(device: Door, started: Any) -> str:
 
 def lines(said: str, event: str) -> list[dict[str, Any]]:
     """The log's lines of one kind."""
-    return [line for line in map(json.loads, said.splitlines()) if line["event"] == event]
+    return [line for line in map(json.loads, filter(lambda each: each.startswith("{"), said.splitlines())) if line["event"] == event]
 
 
 @pytest.mark.parametrize("outage", OUTAGES)
@@ -121,6 +122,26 @@ def test_readiness_says_it_and_stays(redis: Server, live: LiveServer, outage: st
     assert [ready(live), ready(live)] == [(200, {**whole[1], "redis": "away"})] * 2
     again(redis)
     wait_for(lambda: ready(live) == whole, 10)
+
+
+@pytest.mark.parametrize("outage", OUTAGES)
+def test_a_process_that_starts_meanwhile(
+    redis: Server, transactional_db: None, tenants: Any, capfd: pytest.CaptureFixture[str], outage: str
+) -> None:
+    """It serves at once, says once that it does not hear the others, and hears them when Redis is back."""
+    away, again = OUTAGES[outage]
+    configure({"format": "json"})
+    away(redis)
+    with LiveServer() as live:
+        assert ready(live) == (200, {"ready": True, "reasons": [], "redis": "away"})
+        assert _start(live).status_code == 200
+        again(redis)
+        with Redis.from_url(redis.url) as client:
+            wait_for(lambda: client.pubsub_channels("*__group__*"), 30)
+        wait_for(lambda: ready(live)[1]["redis"] == "here", 10)
+    said = capfd.readouterr().err
+    assert [len(lines(said, event)) for event in ("redis.away", "redis.back")] == [1, 1]
+    assert len(lines(said, "channel layer failed")) <= 1
 
 
 def test_a_full_redis_is_told(redis: Server, live: LiveServer) -> None:
