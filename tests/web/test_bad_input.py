@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tests.kit import DEVICE_CODE
+from idp.devices.models import DeviceCode
+from tests.kit import DEVICE_CODE, Started
 from tests.protocol import DEVICE, TOKEN, USERINFO, basic, connect, outcome
 
 FORM = "application/x-www-form-urlencoded"
@@ -69,7 +70,7 @@ def test_wrong_method_of_a_page(door, path, method):
         "application/json",
         "multipart/form-data; boundary=x",
         "text/plain",
-        "application/x-www-form-urlencoded; charset=latin-1",
+        "application/x-www-form-urlencoded2; charset=utf-8",
         "x",
         "/;;;",
         "é",
@@ -98,6 +99,46 @@ def test_oversized_body(door):
     assert outcome(clean(door().http.post(RUNS, body, content_type="application/json"))) == (413, "invalid_request")
     seen = door().page()
     assert clean(door().http.post(seen.path, large, content_type=FORM)).status_code == 413
+
+
+@pytest.mark.parametrize("charset", ["ISO-8859-1", "latin-1", '"us-ascii"', "utf-8", "UTF8", "utf-16", "x", ""])
+def test_the_label_of_a_form_does_not_decide(door, charset):
+    """D1, K3: bytes that are UTF-8 are read, whatever library labelled them; others are refused, whatever the label."""
+    bodies = {b"client_id=tv&device_name=T%C3%A9": 200, "client_id=tv&device_name=Té".encode(): 200, b"client_id=tv&x=\xe9": 400}
+    for body, status in bodies.items():
+        answer = clean(door().http.generic("POST", DEVICE, body, content_type=f"{FORM}; charset={charset}"))  # post() would re-encode it
+        assert answer.status_code == status
+    assert set(DeviceCode.unscoped.values_list("label", flat=True)) == {"Té"}
+
+
+READ = {
+    DEVICE: ["client_id", "client_secret", "scope", "nonce", "code_challenge", "device_name"],
+    TOKEN: ["client_id", "client_secret", "grant_type", "device_code", "code_verifier"],
+}
+
+
+@pytest.mark.parametrize(("path", "name"), [(path, name) for path, names in READ.items() for name in names])
+@pytest.mark.parametrize("values", [("", ""), ("x", "x"), ("x", ""), ("x", "y")])
+def test_what_is_read_comes_once(door, path, name, values):
+    """D1, B25: whatever the values are; nobody has to guess which one counts (RFC 6749 section 3.2)."""
+    started = door().start()
+    form = {"client_id": "tv", "grant_type": DEVICE_CODE, "device_code": started.device_code} if path == TOKEN else {"client_id": "tv"}
+    body = urlencode([(key, value) for key, value in form.items() if key != name] + [(name, value) for value in values])
+    refused = clean(door().post(path, body))
+    assert outcome(refused) == (400, "invalid_request")
+    assert f"{name} is repeated" in refused.json()["error_description"]
+    assert outcome(door().poll(started)) == (400, "authorization_pending")
+
+
+@pytest.mark.parametrize("name", ["resource", "audience", "unknown", "é", "user_code"])
+def test_what_nobody_reads_may_repeat(door, name):
+    """D1, D42: RFC 8707 section 2 has resource several times; unknown parameters are ignored, at both endpoints and with Basic."""
+    more = urlencode([(name, "https://a.example"), (name, "https://b.example"), (name, "")])
+    started = Started(door().post(DEVICE, f"client_id=tv&scope=openid&{more}").json())
+    assert outcome(door().post(DEVICE, more, **basic("tv", ""))) == (200, "")
+    door().approve(started)
+    form = urlencode({"grant_type": DEVICE_CODE, "client_id": "tv", "device_code": started.device_code})
+    assert outcome(clean(door().post(TOKEN, f"{more}&{form}"))) == (200, "")
 
 
 # --- forms -------------------------------------------------------------------------------------------------------------------

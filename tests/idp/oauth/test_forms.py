@@ -26,6 +26,15 @@ def test_no_body_is_an_empty_form():
         parse_form("", b"a=1")
 
 
+def test_a_repeated_parameter_cannot_be_read():
+    """D1: but it harms nobody who does not read it."""
+    form = parse_form(FORM, b"a=1&a=1&b=2")
+    assert form.get("b") == "2"
+    for read in (form.get, form.need):
+        with pytest.raises(InvalidRequest, match="a is repeated"):
+            read("a")
+
+
 def test_plus_and_percent():
     """RFC 6749 appendix B: a plus is a space, escapes are UTF-8."""
     assert parse_form(FORM, b"a=1+2%2B3&b=%C3%A9").values == {"a": "1 2+3", "b": "é"}
