@@ -9,9 +9,11 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound, JsonResponse
 from django.http.request import UnreadablePostError
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt
 
+from flows.designations import DEVICE_CODE
 from flows.executor import NoFlow, NoSuchRun, OutOfDate
 from flows.room import TooManyRuns
 from idp.oauth.errors import BodyTooLarge, InvalidClient, InvalidRequest, MissingToken, OAuthError
@@ -67,7 +69,9 @@ def page_errors(view: View) -> View:
             return view(request, *args, **kwargs)
         except tuple(ENGINE_ERRORS) as error:
             status, _code, title, message = ENGINE_ERRORS[type(error)]
-            response = render(request, "error.html", {"title": title, "message": message}, status=status)
+            # Whoever was sent here by a device starts once more; the code is not told to another browser, so it is typed again.
+            words = {"title": title, "message": message, "device_url": isinstance(error, NoSuchRun) and reverse(DEVICE_CODE)}
+            response = render(request, "error.html", words, status=status)
             return _retry_later(response) if status == 429 else response
 
     return page

@@ -45,6 +45,13 @@ def begin(request: HttpRequest, designation: str) -> HttpResponse:
     return _see(reverse("flow", args=[run]))
 
 
+@pages("GET", "HEAD")
+def as_typed(request: HttpRequest, designation: str) -> HttpResponse:
+    """Leads from ``/Device/`` to ``/device``, with all that came along: a ``user_code`` is not typed twice."""
+    query = request.META.get("QUERY_STRING", "")
+    return _see(reverse(designation) + (f"?{query}" if query else ""))
+
+
 @csrf_exempt  # as below
 @pages("POST")
 @page_errors

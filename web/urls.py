@@ -1,12 +1,29 @@
 """Every address of the edge."""
 
-from django.urls import include, path
+from django.urls import include, path, register_converter
+from django.urls.converters import StringConverter
 
 from flows.designations import DESIGNATIONS
 from web import account, flow, oauth
 from web.api import app
 from web.console import urls as console
 
+_ENTRIES = {each.address: each.name for each in DESIGNATIONS.values() if each.address}
+
+
+class Entry(StringConverter):
+    """Where a person begins something, as people type it: in capitals. Anything else is no match."""
+
+    regex = "[A-Za-z-]{1,30}"
+
+    def to_python(self, value: str) -> str:
+        """Return the designation that begins there; raise ValueError where none does."""
+        if value.lower() not in _ENTRIES:
+            raise ValueError
+        return _ENTRIES[value.lower()]
+
+
+register_converter(Entry, "entry")
 _PROTOCOL = (
     ("application/o/device", oauth.device, "oauth-device"),
     ("application/o/token", oauth.token, "oauth-token"),
@@ -21,7 +38,9 @@ urlpatterns = [
     path("password", account.password, name="password"),
     path("sign-out-everywhere", account.sign_out_elsewhere, name="sign-out-everywhere"),
     path("recover/<str:token>", account.recover, name="recover"),
-    *(path(each.address, flow.begin, {"designation": each.name}, name=each.name) for each in DESIGNATIONS.values() if each.address),
+    *(path(address, flow.begin, {"designation": name}, name=name) for address, name in _ENTRIES.items()),
+    path("<entry:designation>", flow.as_typed, name="as-typed"),
+    path("<entry:designation>/", flow.as_typed, name="as-typed"),
     path("flow/<slug:run>/", flow.flow, name="flow"),
     path("flow/<slug:run>/restart", flow.restart, name="restart"),
     path("api/", app.urls()),
