@@ -9,6 +9,7 @@ _JOINED = r"\u0590-\u109f\u1780-\u18af\u2190-\u2bff\ufe0f\U0001f000-\U0001faff"
 _JOINERS = re.compile(f"(?<=[{_JOINED}])[\u200c\u200d](?=[{_JOINED}])")
 """Two invisible characters that mean something where they stand: in Persian and Indic words and within an emoji."""
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f")  # letters by their category, and nothing to be seen
+_MARKS = 30
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _BETWEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp", "Pd"})
 _DASHES = frozenset("\u2212\u2043\u30fc\uff70\u02d7")  # minus, bullet, the long vowel of a Japanese keyboard: no dashes by category
@@ -16,7 +17,24 @@ _DASHES = frozenset("\u2212\u2043\u30fc\uff70\u02d7")  # minus, bullet, the long
 
 def nfc(text: str) -> str:
     """Return the composed form: the same letters are the same code points, however a keyboard or a file system wrote them."""
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
+    if text.isascii() or unicodedata.is_normalized("NFC", text):
+        return text
+    return unicodedata.normalize("NFC", _few_marks(text))
+
+
+def nfkc(text: str) -> str:
+    """Return the same with letters that are only drawn otherwise, as in full width, replaced by the ordinary ones."""
+    return text if text.isascii() else unicodedata.normalize("NFKC", _few_marks(text))
+
+
+def _few_marks(text: str) -> str:
+    """Return the text with thirty combining marks in a row at most (UAX 15 section 13): the cost of sorting them grows as their square."""
+    found, marks = list[str](), 0
+    for letter in text:
+        marks = marks + 1 if unicodedata.combining(letter) else 0
+        if marks <= _MARKS:
+            found.append(letter)
+    return "".join(found)
 
 
 def code_point(letter: str) -> str:
@@ -58,7 +76,7 @@ def every(value: Any, read: Callable[[str], str], key: Callable[[str], str] | No
 def cleaned(text: str, longest: int) -> str:
     """Return what a machine or a stranger sent, on one line: what nobody can see is dropped, white space is one blank, the rest is cut."""
     if not (text.isascii() and text.isprintable()):
-        text = "".join(_seen(each) for each in _parts(unicodedata.normalize("NFC", text[: longest * 8])))
+        text = "".join(_seen(each) for each in _parts(nfc(text[: longest * 8])))
     return " ".join(text.split())[:longest].rstrip()
 
 
@@ -72,13 +90,13 @@ def fold(name: str) -> str:
     """Return the one spelling of names that people type as the same: NFKC, no case, no format characters, no white space around."""
     if name.isascii():
         return name.lower().strip()
-    plain = "".join(letter for letter in unicodedata.normalize("NFKC", name) if unicodedata.category(letter) != "Cf")
-    return unicodedata.normalize("NFKC", plain.casefold()).strip()
+    plain = "".join(letter for letter in nfkc(name) if unicodedata.category(letter) != "Cf")
+    return nfkc(plain.casefold()).strip()
 
 
 def read_code(typed: str) -> str:
     """Return a code that a person typed, in capitals: any decimal digit is the ASCII one; dashes, blanks and format characters are gone."""
-    return "".join(_typed(letter) for letter in unicodedata.normalize("NFKC", typed)).upper()
+    return "".join(_typed(letter) for letter in nfkc(typed)).upper()
 
 
 def _typed(letter: str) -> str:

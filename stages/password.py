@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from flows.run import Run
 from flows.settings import Duration, StageSettings, setting
 from flows.stage import Done, Outcome, Show, Stage
-from idp.accounts.credentials import UpgradeHash, check_password, hash_password
+from idp.accounts.credentials import PasswordField, UpgradeHash, check_password, hash_password
 from idp.accounts.guard import password_budgets
 from idp.ratelimit.budgets import Spend
 
@@ -29,9 +29,7 @@ class Password(Stage):
         window: Duration = setting(timedelta(hours=1), title=_("How long a wrong password counts"))
 
     class Form(forms.Form):
-        password = forms.CharField(
-            label=_("Password"), max_length=1000, strip=False, widget=forms.PasswordInput({"autocomplete": "current-password"})
-        )
+        password = PasswordField(label=_("Password"), autocomplete="current-password")
 
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
         limits = {"free": self.settings.free, "window": self.settings.window}

@@ -63,13 +63,8 @@ def _ask_to_remove(request: HttpRequest, pk: int, held: list[credentials.Held]) 
 
 def _new_password() -> forms.Field:
     """A new password, typed once: browsers show what was typed, and a second field only invites copying."""
-    return forms.CharField(
-        label=_("New password"),
-        help_text=_("At least 10 characters. A few words in a row are easy to remember."),
-        max_length=1000,
-        strip=False,
-        widget=forms.PasswordInput({"autocomplete": "new-password"}),
-    )
+    help_text = _("At least 10 characters. A few words in a row are easy to remember.")
+    return credentials.PasswordField(label=_("New password"), autocomplete="new-password", help_text=help_text)
 
 
 class NewPassword(forms.Form):

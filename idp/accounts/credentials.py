@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
+from unicodedata import category
 
+from django import forms
 from django.contrib.auth.hashers import make_password, verify_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -16,8 +19,10 @@ from idp.accounts.models import Credential, Person
 from idp.accounts.people import active_locked
 from idp.effects import Effect, EffectLost
 from idp.events.bus import publish
+from idp.text import nfc
 
 PASSWORD, TOTP, RECOVERY_CODE = "password", "totp", "recovery_code"
+LONGEST_PASSWORD = 1000
 
 
 @dataclass(frozen=True)
@@ -28,10 +33,43 @@ class Verdict:
     stale: bool = False
 
 
+def opaque(password: str) -> str:
+    """Return the form in which a password is hashed, measured and compared: OpaqueString of RFC 8265 section 4.2.
+
+    Composed (NFC), and every blank is U+0020; nothing else of it is changed: neither case nor width nor white space around it.
+    """
+    return password if password.isascii() else nfc("".join(" " if category(letter) == "Zs" else letter for letter in password))
+
+
+class PasswordField(forms.CharField):
+    """A password as it was typed. ``autocomplete``: what a browser may fill in."""
+
+    def __init__(self, *, label: Any, autocomplete: str, help_text: Any = "") -> None:
+        widget = forms.PasswordInput({"autocomplete": autocomplete})
+        super().__init__(label=label, help_text=help_text, strip=False, widget=widget, validators=[_not_too_long])
+
+
+def _not_too_long(password: str) -> None:
+    if len(password) > 4 * LONGEST_PASSWORD or len(opaque(password)) > LONGEST_PASSWORD:  # composed, it is a quarter as long at best
+        raise ValidationError(_("A password has %(most)d characters at most.") % {"most": LONGEST_PASSWORD})
+
+
+def _verified(password: str, encoded: str) -> tuple[bool, bool]:
+    """Return whether the password is right, and whether its hash is to be made once more.
+
+    A hash that is older than :func:`opaque` was made of what was typed: that is tried too, where it differs.
+    """
+    plain = opaque(password)
+    correct, stale = verify_password(plain, encoded)
+    if correct or plain == password:
+        return correct, stale
+    return verify_password(password, encoded)[0], True
+
+
 def check_password(person: Person | None, password: str) -> Verdict:
     """Judges a password. Nobody, an inactive person and one without a password cost the same time as a wrong one."""
     nobody = _nobody()  # made before anything is looked at, so that the first call after a start tells nothing either
-    correct, stale = verify_password(password, person.password if person and person.password else nobody)
+    correct, stale = _verified(password, person.password if person and person.password else nobody)
     if not (person and person.is_active and person.password):
         return Verdict(correct=False)
     return Verdict(correct, correct and stale)
@@ -39,12 +77,12 @@ def check_password(person: Person | None, password: str) -> Verdict:
 
 def is_password(person: Person, password: str) -> bool:
     """Whether this is what is stored, for configuration that says so again; signing in asks :func:`check_password`."""
-    return bool(person.password) and verify_password(password, person.password)[0]
+    return bool(person.password) and _verified(password, person.password)[0]
 
 
 def hash_password(password: str) -> str:
     """The Argon2id hash that is stored. Costly on purpose: never inside a transaction."""
-    return make_password(password)
+    return make_password(opaque(password))
 
 
 @dataclass(frozen=True)
@@ -62,7 +100,7 @@ class UpgradeHash(Effect):
 def weaknesses(person: Person, password: str) -> list[str]:
     """Return what is wrong with a new password for this person by AUTH_PASSWORD_VALIDATORS, as sentences; [] for a good one."""
     try:
-        validate_password(password, person)  # type: ignore[arg-type]  # reads attributes only
+        _check_strength(person, password)
     except ValidationError as weak:
         return list(weak.messages)
     return []
@@ -70,8 +108,13 @@ def weaknesses(person: Person, password: str) -> list[str]:
 
 def prepare_password(person: Person, password: str) -> str:
     """The hash of a new password for this person; raises ValidationError when it is too weak. Not inside a transaction."""
-    validate_password(password, person)  # type: ignore[arg-type]  # reads attributes only
+    _check_strength(person, password)
     return hash_password(password)
+
+
+def _check_strength(person: Person, password: str) -> None:
+    _not_too_long(password)
+    validate_password(opaque(password), person)  # type: ignore[arg-type]  # reads attributes only
 
 
 @transaction.atomic

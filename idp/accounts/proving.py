@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from idp.accounts import recovery_codes, totp
-from idp.accounts.credentials import PASSWORD, TOTP, check_password, guarded, kinds_of
+from idp.accounts.credentials import PASSWORD, TOTP, PasswordField, check_password, guarded, kinds_of
 from idp.accounts.guard import second_factor_budgets, session_budgets
 from idp.accounts.known import KnownBrowser
 from idp.accounts.models import Person
@@ -55,10 +55,7 @@ def asked(person: int, proved: Moments, now: datetime, *, max_age: timedelta = F
 class Again(forms.Form):
     """Asks for these fields of this person: the password, and a code of whatever they hold."""
 
-    password = forms.CharField(
-        label=_("Password"), max_length=1000, strip=False, widget=forms.PasswordInput({"autocomplete": "current-password"})
-    )
-
+    password = PasswordField(label=_("Password"), autocomplete="current-password")
     code = forms.CharField(label=_("Code of your authenticator app, or a recovery code"), max_length=64)
 
     def __init__(self, person: int, wanted: Collection[str], data: Mapping[str, Any] | None = None) -> None:

@@ -1,5 +1,6 @@
 """The one form of text: what is refused, what is dropped, and how codes and names are read."""
 
+import time
 import unicodedata
 
 import pytest
@@ -121,3 +122,13 @@ def test_folding_twice_changes_nothing(name: str) -> None:
     """Else who was stored would not be found."""
     assert fold(fold(name)) == fold(name)
     assert {fold(unicodedata.normalize(form, name)) for form in ("NFC", "NFD", "NFKC")} == {fold(name)}
+
+
+@pytest.mark.parametrize("marks", ["\u0301\u0316" * 300_000, "\u0301" * 300_000 + "\u0316" * 300_000])
+def test_a_tower_of_marks_costs_nothing(marks: str) -> None:
+    """Sorting them takes minutes otherwise; thirty on a letter are more than any language has."""
+    begun = time.process_time()
+    for read in (nfc, line, lines, fold, read_code):
+        assert len(read(f"a{marks}b")) < 40
+    assert len(cleaned(f"a{marks}b", 200)) < 40
+    assert time.process_time() - begun < 20

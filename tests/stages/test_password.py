@@ -81,6 +81,17 @@ def test_the_right_password_costs_the_same_as_a_wrong_one(acme: Tenant, door: Do
     assert hashings == ["m=19456,t=2,p=1"]
 
 
+@pytest.mark.parametrize(("typed", "computations"), [("Ärger", 1), ("A\u0308rger", 2), ("no\u00a0blank", 2), ("plain wrong", 1)])
+def test_only_what_has_another_form_is_tried_twice(acme: Tenant, door: Doors, hashings: list[str], typed: str, computations: int) -> None:
+    """Once as it is hashed today, once as it was typed, for people with older hashes; nobody's costs the same."""
+    at_password(door(), "nobody").submit(password="the first one makes the dummy hash")
+    for at, name in enumerate(("alice", "inactive", "nobody")):
+        seen = at_password(door(address=f"203.0.113.{at}"), name)
+        hashings.clear()
+        assert seen.submit(password=typed).step == "password"
+        assert hashings == ["m=19456,t=2,p=1"] * computations
+
+
 def _pbkdf2(password: str) -> str:
     return PBKDF2PasswordHasher().encode(password, "somesaltsomesaltsomesalt", iterations=1000)
 

@@ -1,0 +1,134 @@
+"""One form of passwords at every door: a keyboard that composes letters and one that does not write the same password."""
+
+import unicodedata
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import time_machine
+from django.contrib.auth.hashers import make_password
+
+from blueprints.apply import apply
+from blueprints.plan import make_plan
+from idp.accounts.models import Person
+from idp.accounts.recovery import make_link
+from idp.installation import install
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.kit import Door
+from tests.web.api.conftest import Program, mint
+
+Doors = Callable[..., Door]
+WORDS = "Ärger mit ẛ̣ 한국"
+COMPOSED, APART = (unicodedata.normalize(form, WORDS) for form in ("NFC", "NFD"))
+SPACED = APART.replace(" ", "\u3000")
+WRITTEN = [COMPOSED, APART, SPACED, COMPOSED.replace(" ", "\u00a0")]
+
+
+def _by_api(door: Doors, password: str, host: str) -> None:
+    assert Program(mint("admin", host=host), host)("PUT", "people/bob", {"password": password}, if_match="*").status_code == 200
+
+
+def _by_blueprint(door: Doors, password: str, host: str) -> None:
+    sent = {"text": f'person: bob\npassword: "{password}"\n'}
+    assert Program(mint("owner", host=host), host)("POST", "blueprints/apply", sent).status_code == 200
+
+
+def _by_link(door: Doors, password: str, host: str) -> None:
+    link = make_link(Person.objects.get(username="bob"), by="test")
+    assert "Password set" in door(host).http.post(f"/recover/{link}", {"password": password}).content.decode()
+
+
+def _by_themselves(door: Doors, password: str, host: str) -> None:
+    browser = door(host)
+    browser.sign_in("bob", "bob-password-22")
+    assert "Password changed" in browser.http.post("/password", {"new_password": password}).content.decode()
+
+
+@pytest.mark.parametrize("typed", [COMPOSED, SPACED])
+@pytest.mark.parametrize("given", [COMPOSED, SPACED])
+@pytest.mark.parametrize("way", [_by_api, _by_blueprint, _by_link, _by_themselves])
+def test_one_password_however_it_is_written(
+    tenants: dict[str, Tenant], door: Doors, way: Callable[[Doors, str, str], None], given: str, typed: str
+) -> None:
+    """Set at any door and asked for at another; the neighbour's person of the same name keeps theirs."""
+    for name, neighbour in (("acme", "other"), ("other", "acme")):
+        with tenant_scope(tenants[name]):
+            before = Person.unscoped.get(username="bob", tenant=tenants[neighbour]).password
+            way(door, given, f"{name}.test")
+            assert door(f"{name}.test").sign_in("bob", typed).step == "device_code"
+            assert Person.unscoped.get(username="bob", tenant=tenants[neighbour]).password == before
+            assert door(f"{name}.test").sign_in("bob", typed.swapcase()).step == "password"
+
+
+def test_the_first_administrator(db: None, monkeypatch: pytest.MonkeyPatch, door: Doors) -> None:
+    """FOYER_ADMIN_PASSWORD comes from a file that composes or does not."""
+    monkeypatch.setenv("FOYER_ADMIN_PASSWORD", SPACED)
+    install(lambda told: None)
+    for typed in WRITTEN:
+        assert door("localhost").sign_in("admin", typed).step == "device_code"
+
+
+def test_it_is_asked_for_again_in_any_form(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
+    """On the page before what guards the account is changed, too."""
+    _by_link(door, COMPOSED, "acme.test")
+    browser = door()
+    browser.sign_in("bob", APART)
+    clock.shift(timedelta(minutes=20))
+    assert "Is it still you?" in browser.page("/password").text
+    assert "Change your password" in browser.page("/password").submit(password=SPACED).text
+
+
+def test_a_hash_of_what_was_typed_is_replaced(tenants: dict[str, Tenant], door: Doors, write_blueprint: Callable[..., Path]) -> None:
+    """Made before there was one form: it opens as it was typed, once, and from then on in every form; a wrong password changes nothing."""
+    for name, tenant in tenants.items():
+        with tenant_scope(tenant):
+            people = Person.objects.filter(username="bob")
+            people.update(password=(old := make_password(SPACED)))
+            blueprint = write_blueprint(f'tenant: {name}\n---\nperson: bob\npassword: "{SPACED}"\n')
+            assert not make_plan([blueprint]).effective, "what is so already is not changed"
+            assert door(f"{name}.test").sign_in("bob", COMPOSED).step == "password"
+            assert people.get().password == old
+            assert door(f"{name}.test").sign_in("bob", SPACED).step == "device_code"
+            assert people.get().password != old
+            for typed in WRITTEN:
+                assert door(f"{name}.test").sign_in("bob", typed).step == "device_code"
+
+
+@pytest.mark.parametrize(
+    ("password", "said"),
+    [
+        ("A\u0308" * 5, "too short"),
+        ("A\u0308" * 9, "too short"),
+        ("\u00e4 \u3000" * 334, "1000 characters at most"),
+        ("x" * 1001, "1000 characters at most"),
+        ("x" + "\u0301" * 5_000, "1000 characters at most"),
+        ("password12", "too common"),
+    ],
+)
+def test_it_is_measured_in_its_one_form(acme: Tenant, door: Doors, password: str, said: str) -> None:
+    """By the API, a link, and for whoever is signed in; what nobody could ever type in again is not stored either."""
+    program = Program(mint("admin"))
+    assert said in str(program("PUT", "people/bob", {"password": password}, if_match="*").json())
+    link = make_link(Person.objects.get(username="bob"), by="test")
+    assert said in door().http.post(f"/recover/{link}", {"password": password}).content.decode()
+    browser = door()
+    browser.sign_in("bob", "bob-password-22")
+    assert said in browser.http.post("/password", {"new_password": password}).content.decode()
+    assert door().sign_in("bob", password).step == "password"
+
+
+def test_the_longest_one(acme: Tenant, door: Doors) -> None:
+    """A thousand letters, typed as two thousand code points."""
+    _by_link(door, "A\u0308b" * 500, "acme.test")
+    assert door().sign_in("bob", "Äb" * 500).step == "device_code"
+    assert door().sign_in("bob", "A\u0308b" * 500).step == "device_code"
+
+
+def test_a_file_of_the_server(acme: Tenant, door: Doors, write_blueprint: Callable[..., Path]) -> None:
+    """Applied twice in two forms it changes once."""
+    apply([write_blueprint(f'tenant: acme\n---\nperson: bob\npassword: "{APART}"\n')])
+    again = write_blueprint(f'tenant: acme\n---\nperson: bob\npassword: "{COMPOSED}"\n')
+    assert not make_plan([again]).effective
+    assert door().sign_in("bob", COMPOSED).step == "device_code"
