@@ -8,8 +8,11 @@ from typing import Any
 from idp.accounts.credentials import kinds_of
 from idp.accounts.models import Person, Role
 from idp.accounts.people import find, groups_of
+from idp.clocks import age
 from idp.tenancy.scope import current_tenant
 from idp.words import ABSENT, About, Word, WordType
+
+_LONGEST = timedelta(days=3650)  # what a condition can still calculate with
 
 
 def _fact(about: About, name: str) -> Mapping[str, Any]:
@@ -37,7 +40,7 @@ def _attributes(person: Person) -> dict[str, str]:
 
 def _age(about: About) -> timedelta:
     at = _fact(about, "signed_in").get("at")
-    return max(about.now - datetime.fromisoformat(at), timedelta(0)) if at else timedelta(0)
+    return min(age(datetime.fromisoformat(at), about.now), _LONGEST) if at else timedelta(0)
 
 
 WORDS = {

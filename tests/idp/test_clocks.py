@@ -164,6 +164,17 @@ def test_a_proof_is_not_fresh_for_an_hour(door: Doors, clock: Clock, back: timed
     assert ('name="password"' in browser.page("/password").text) is asked
 
 
+@pytest.mark.parametrize(("back", "denied"), [(LEEWAY, False), (LEEWAY + SECOND, True)])
+def test_a_condition_takes_it_for_old(door: Doors, clock: Clock, back: timedelta, denied: bool) -> None:
+    """A flow that turns away whoever signed in long ago lets nobody in whose session is from the future."""
+    old = {"stage": "deny", "when": 'session.age > duration("8760h")'}
+    draw("identification", "password", "login", old, "device_code", "consent", "finish")
+    browser = door()
+    assert browser.sign_in().step == "device_code"
+    set_back(clock, back)
+    assert browser.page().step == ("" if denied else "device_code")
+
+
 def test_how_old_something_is(clock: Clock) -> None:
     """Never less than nothing, and far ahead is long ago."""
     now = timezone.now()
