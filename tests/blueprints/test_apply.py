@@ -1,5 +1,6 @@
 """Applying a blueprint: whole or not at all, the same again without a trace, and two tenants side by side."""
 
+import re
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -111,14 +112,12 @@ def test_another_tenants_domain_is_refused(tenants: dict[str, Tenant], write_blu
     assert Domain.objects.filter(tenant__name="acme").count() == 2
 
 
-@pytest.mark.parametrize(
-    "name", ["Acme.Test", "*acme.test", "a b", "acme.test/", "http://acme.test", "acme.test:80", "", "*", "localhost", "ä.test"]
-)
+@pytest.mark.parametrize("name", ["*acme.test", "a b", "acme.test/", "http://acme.test", "acme.test:80", "", "*", "localhost", "ß.test"])
 def test_what_is_no_domain_of_a_tenant(tenants: dict[str, Tenant], write_blueprint: Write, name: str) -> None:
-    """Spelling, ports, schemes; and the names of this machine belong to the default tenant."""
+    """Ports, schemes, two names in one; and the names of this machine belong to the default tenant."""
     found = problems(write_blueprint(f'tenant: acme\ndomains: ["{name}"]\n'))
     assert found
-    assert all(problem.startswith("blueprint.yaml:2:1: domains:") for problem in found)
+    assert all(re.match(r"blueprint\.yaml:2:\d+: domains(\.0)?:", problem) for problem in found), found
 
 
 @pytest.mark.parametrize(
