@@ -130,7 +130,7 @@ def test_what_is_known_from_a_session(acme: Tenant) -> None:
 @pytest.mark.parametrize(
     ("said", "told"),
     [
-        ({"address": "nonsense"}, "does not appear to be an IPv4 or IPv6 address"),
+        ({"address": "nonsense"}, "is no IP address"),
         ({"session_age": "long"}, "A duration is written like 30s"),
         ({"time": "tomorrow"}, "Write it like 2026-11-21T18:30."),
         ({"attributes": "blue"}, "Write one in a line"),
