@@ -20,7 +20,7 @@ from pydantic import (
 from blueprints.tags import Secret
 from flows.document import DesignationName, FlowDocument, Name
 from flows.settings import Duration, plain, setting
-from idp import addresses
+from idp import addresses, mailboxes
 from idp.accounts.roles import RoleName
 from idp.oauth.discovery import DEVICE_CODE
 from idp.text import every, fold, line, lines
@@ -96,7 +96,7 @@ class TenantDocument(Document):
     logo: str = setting("", title=_("Logo"), description=_("https://… or data:image/…;base64,…"))
     accent: str = setting("", pattern=r"^#[0-9a-f]{6}$", title=_("Accent colour"), description=_("Six hexadecimal digits, like #4f46e5."))
     networks: list[_Network] = setting([], title=_("Own networks"), description=_("Conditions call them tenant.networks. Like 10.0.0.0/8."))
-    mail_from: str = setting("", title=_("Sender of mails"))
+    mail_from: Annotated[str, AfterValidator(mailboxes.checked)] = setting("", title=_("Sender of mails"))
     domains: list[_Domain] = setting([], title=_("Domains"), description=_("Host names that lead here; *.example.com for all below one."))
 
 
@@ -122,7 +122,7 @@ class PersonDocument(Document):
 
     person: Annotated[str, AfterValidator(fold), AfterValidator(_reachable)] = _said(min_length=1, max_length=150, title=_("Username"))
     name: str = setting("", max_length=150, title=_("Name"))
-    email: Annotated[str, AfterValidator(fold)] = setting("", title=_("Email address"))
+    email: Annotated[str, AfterValidator(mailboxes.checked)] = setting("", title=_("Email address"))
     email_verified: bool = setting(False, title=_("The address was verified"))
     password: SecretText = setting("", title=_("Password"))
     attributes: dict[str, str | int | FiniteFloat | bool | None] = setting(

@@ -200,8 +200,7 @@ class _Rehearsal:
 
 
 def _invented(person: InventedPerson) -> Invented:
-    folded = {"username": fold(person.username), "email": fold(person.email)}
-    return Invented(**{**person.model_dump(), **folded})
+    return Invented(**{**person.model_dump(), "username": fold(person.username)})
 
 
 def _claimed(person: str | InventedPerson | None) -> dict[str, Any]:

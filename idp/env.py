@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
 
-from idp import addresses
+from idp import addresses, mailboxes
 
 _KEY_FILE, _KEY_LENGTH = "secret.key", 32
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
@@ -213,8 +213,8 @@ def mail_from() -> str:
     """``FOYER_MAIL_FROM``: the sender's address of tenants that have none of their own."""
     given = text("FOYER_MAIL_FROM") or "foyer@localhost"
     try:
-        validate_email(given)
-    except ValidationError:
+        validate_email(mailboxes.checked(given))
+    except (ValidationError, ValueError):
         raise ImproperlyConfigured(f"FOYER_MAIL_FROM must be a mail address, not {given!r}.") from None
     return given
 

@@ -15,6 +15,7 @@ from blueprints.convert.report import Block, Ours
 from blueprints.convert.steps import Work
 from blueprints.document import KINDS
 from flows.settings import write_duration
+from idp import mailboxes
 from idp.oauth.models import client_id_syntax, scope_syntax
 from idp.oauth.scopes import STANDARD_SCOPES
 from idp.tenancy.models import picture
@@ -132,7 +133,7 @@ def _fits(check: Callable[[Any], None], text: Any) -> bool:
 def _emails_once(made: Iterable[Block], work: Work) -> None:
     seen: set[str] = set()
     for block in made:
-        email = fold(block.values.get("email", ""))
+        email = mailboxes.key(block.values.get("email", ""))
         if email and email in seen:
             block.comments.append("authentik: somebody else has the same email address; it is left out here")
             del block.values["email"]

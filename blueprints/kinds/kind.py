@@ -142,13 +142,18 @@ class Kind:
         raise NotImplementedError
 
 
-def unique(changes: Sequence[Change], key: str, owners: Callable[[Collection[str]], Mapping[str, str]]) -> Iterable[tuple[Change, str]]:
-    """The changes that take a value of ``key`` which another one of them, or somebody who keeps it, has."""
+def unique(
+    changes: Sequence[Change], key: str, owners: Callable[[Collection[str]], Mapping[str, str]], same: Callable[[str], str] = str
+) -> Iterable[tuple[Change, str]]:
+    """The changes that take a value of ``key`` which another one of them, or somebody who keeps it, has.
+
+    ``same``: what two spellings of one value have in common.
+    """
     changing = [change for change in changes if any(each.key == key for each in change.keys)]
     wanted, giving_up = [change for change in changing if change.given.get(key)], {change.name for change in changing}
     taken = {value: name for value, name in owners([change.given[key] for change in wanted]).items() if name not in giving_up}
     for change in wanted:
-        owner = taken.setdefault(change.given[key], change.name)
+        owner = taken.setdefault(same(change.given[key]), change.name)
         if owner != change.name:
             yield change, owner
 

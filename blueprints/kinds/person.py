@@ -1,11 +1,12 @@
 """People, with the groups that they are in."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from blueprints.document import PersonDocument
 from blueprints.kinds.kind import Change, Kind, Reference, named, only, unique
+from idp import mailboxes
 from idp.accounts import many
 from idp.accounts.credentials import hash_password, is_password, store_password, weaknesses
 from idp.accounts.models import ADMINISTRATORS, Group, Person
@@ -33,8 +34,11 @@ class PersonKind(Kind):
         for pk, name in named(memberships, names, "person__username").values_list("person_id", "group__name"):
             groups[pk].append(name)
         found, people = {}, named(Person.objects.all(), names, "username")
-        for pk, username, password, *values in people.values_list("pk", "username", "password", *_COLUMNS.values()):
+        for pk, username, password, written, *values in people.values_list(
+            "pk", "username", "password", "email_written", *_COLUMNS.values()
+        ):
             keys = dict(zip(_COLUMNS, values, strict=True))
+            keys["email"] = mailboxes.as_written(keys["email"], written)
             found[username] = {**keys, "groups": sorted(groups[pk]), "$secret": digest(password)[:16] if password else ""}
         return only(found, names)
 
@@ -47,15 +51,15 @@ class PersonKind(Kind):
 
     def prepare(self, change: Change, secret: str | None) -> None:
         given = {key: column for key, column in _COLUMNS.items() if key in change.given}
-        many.checked(Person(username=change.name, **{column: change.given[key] for key, column in given.items()}))
+        many.checked(_person(change.name, {column: change.given[key] for key, column in given.items()}))
         change.ready = ({column: change.given[key] for key, column in given.items() if change.writes(key)}, "")
 
     def weak(self, change: Change, secret: str) -> list[str]:
         said = {column: change.given.get(key, (change.before or {}).get(key, "")) for key, column in _COLUMNS.items()}
-        return weaknesses(Person(username=change.name, name=said["name"], email=said["email"]), secret)
+        return weaknesses(_person(change.name, {"name": said["name"], "email": said["email"]}), secret)
 
     def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
-        for change, owner in unique(changes, "email", many.owners_of_emails):
+        for change, owner in unique(changes, "email", many.owners_of_emails, mailboxes.key):
             yield change, ("email",), f"The address {change.given['email']} belongs to {owner}."
         leaving = [change for change in changes if change.before and _administers(change.before) and not _administers(_after(change))]
         if leaving and not administrators_after(changes):
@@ -68,7 +72,7 @@ class PersonKind(Kind):
     def write(self, changes: Sequence[Change], *, by: str) -> None:
         known = [change for change in changes if change.action == "update"]
         new = [change for change in changes if change.action == "create"]
-        people = [Person(username=change.name, password=change.ready[1], **change.ready[0]) for change in new]
+        people = [_person(change.name, {**change.ready[0], "password": change.ready[1]}) for change in new]
         many.save_people(people, {change.name: change.ready[0] for change in known}, _memberships(changes), by=by)
         for change in known:
             person = by_username(change.name) if change.ready[1] else None
@@ -77,6 +81,12 @@ class PersonKind(Kind):
 
     def delete(self, names: Collection[str], *, by: str) -> None:
         many.delete_people(names, by=by)
+
+
+def _person(username: str, columns: Mapping[str, Any]) -> Person:
+    person = Person(username=username, **columns)
+    person.set_email(columns.get("email", ""))
+    return person
 
 
 def administrators_after(changes: Sequence[Change]) -> set[str]:

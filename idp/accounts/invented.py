@@ -15,7 +15,7 @@ PK = -1  # no row has it
 
 @dataclass(frozen=True)
 class Invented:
-    """What is pretended of them. ``username`` and ``email`` folded; ``credentials``: the kinds that they hold."""
+    """What is pretended of them. ``username`` folded; ``credentials``: the kinds that they hold."""
 
     username: str
     name: str = ""
@@ -27,9 +27,11 @@ class Invented:
 
     def person(self) -> Person:
         """As the row that they do not have; it cannot be proved by any password."""
-        values = {"username": self.username, "name": self.name, "email": self.email, "attributes": dict(self.attributes)}
+        values = {"username": self.username, "name": self.name, "attributes": dict(self.attributes)}
         flags = {"role": self.role, "email_verified": bool(self.email), "created_at": timezone.now()}
-        return Person(pk=PK, tenant=current_tenant(), **flags, **values)
+        person = Person(pk=PK, tenant=current_tenant(), **flags, **values)
+        person.set_email(self.email)
+        return person
 
 
 _current: ContextVar[Invented | None] = ContextVar("invented", default=None)

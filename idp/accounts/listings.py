@@ -36,7 +36,7 @@ PEOPLE = Listing(
     (
         Column("username", _("Username"), lambda row: row.username, "username"),
         Column("name", _("Name"), lambda row: row.name, "name", few=True),
-        Column("email", _("Email address"), lambda row: row.email, "email", few=True),
+        Column("email", _("Email address"), lambda row: row.mailbox, "email", few=True),
         Column("groups", _("Groups"), lambda row: sorted(group.name for group in row.groups.all()), kind="list"),
         Column("role", _("Role"), lambda row: row.role, "role", few=True),
         Column("active", _("Active"), lambda row: row.is_active, "is_active", "flag", few=True),

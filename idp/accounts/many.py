@@ -6,6 +6,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from idp import mailboxes
 from idp.accounts.models import Group, Person
 from idp.accounts.people import has_admin
 from idp.accounts.sessions import end_all, end_everything
@@ -70,6 +71,9 @@ def _change(changes: Mapping[str, Mapping[str, Any]], memberships: Mapping[str, 
         for column, value in values.items():
             setattr(people[username], column, value)
             columns.add(column)
+        if "email" in values:
+            people[username].set_email(values["email"])
+            columns.add("email_written")
     if "email" in columns:  # free at first, because two people may change theirs for each other's
         Person.objects.filter(pk__in=[people[name].pk for name, values in changes.items() if "email" in values]).update(email="")
     write_columns((people[username] for username in changes), columns)
@@ -107,8 +111,8 @@ def _join(keys: Mapping[str, int], memberships: Mapping[str, Collection[str]]) -
 
 
 def owners_of_emails(emails: Collection[str]) -> dict[str, str]:
-    """Who has these addresses: username by address."""
-    wanted = set(emails) - {""}
+    """Who has these addresses: username by folded address."""
+    wanted = {mailboxes.key(email) for email in emails} - {""}
     if len(wanted) > _BATCH:  # all of them in one query, rather than many in its condition
         return {email: name for email, name in Person.objects.exclude(email="").values_list("email", "username") if email in wanted}
     return dict(Person.objects.filter(email__in=wanted).values_list("email", "username")) if wanted else {}

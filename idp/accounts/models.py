@@ -5,6 +5,7 @@ from uuid import uuid4
 
 from django.db import models
 
+from idp import mailboxes
 from idp.sealing import SealedField
 from idp.tenancy.models import TenantModel
 
@@ -40,11 +41,15 @@ ADMINISTRATORS = (Role.OWNER, Role.ADMIN)
 
 
 class Person(TenantModel):
-    """Somebody who signs in. ``username`` and ``email`` are stored folded, so that spelling never makes two people of one."""
+    """Somebody who signs in. ``username`` and ``email`` are stored folded, so that spelling never makes two people of one.
+
+    ``email`` is for look-ups alone: mail goes to :attr:`mailbox`. ``email_written`` is empty in rows that are older than the column.
+    """
 
     subject = models.CharField(max_length=32, unique=True, default=new_subject, editable=False)
     username = models.CharField(max_length=150)
     email = models.EmailField(max_length=254, blank=True, default="")
+    email_written = models.CharField(max_length=320, blank=True, default="", db_default="")
     email_verified = models.BooleanField(default=False)
     name = models.CharField(max_length=150, blank=True, default="")
     password = models.CharField(max_length=200, blank=True, default="")
@@ -74,6 +79,15 @@ class Person(TenantModel):
     def outdated(self, proved_at: datetime) -> bool:
         """Whether a proof given then is older than the last change of what this person proves themselves with."""
         return bool(self.proofs_valid_after and proved_at < self.proofs_valid_after)
+
+    @property
+    def mailbox(self) -> str:
+        """The address as it was written."""
+        return mailboxes.as_written(self.email, self.email_written)
+
+    def set_email(self, written: str) -> None:
+        """Take over an address, or "" for none."""
+        self.email, self.email_written = mailboxes.key(written), written
 
     @property
     def administers(self) -> bool:

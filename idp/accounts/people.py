@@ -11,13 +11,14 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from idp import mailboxes
 from idp.accounts import invented
 from idp.accounts.models import ADMINISTRATORS, Group, Person
 from idp.accounts.sessions import end_everything
 from idp.effects import Effect, EffectLost
 from idp.events.bus import publish
 from idp.tenancy.scope import current_tenant
-from idp.text import fold
+from idp.text import cleaned, fold
 
 MOST_ATTRIBUTES, MOST_BYTES = 50, 4096
 
@@ -25,13 +26,14 @@ MOST_ATTRIBUTES, MOST_BYTES = 50, 4096
 def claim(name: str, fields: Iterable[str]) -> dict[str, object]:
     """The ``person`` fact of somebody who says that this is their name: whether such a person exists shows nowhere else."""
     folded, pretended = fold(name), invented.known()
-    if pretended and folded and folded in [getattr(pretended, field) for field in fields]:
-        return {"id": invented.PK, "name": name.strip()[:150]}
-    order = list(fields)  # one query, whether somebody is found by the first field, by the last or not at all
-    wanted = reduce(or_, (Q(**{field: folded}) for field in order), Q(pk__in=[]))
-    rows = Person.objects.filter(wanted) if folded else Person.objects.none()
-    person = min(rows, key=lambda each: [getattr(each, field) != folded for field in order], default=None)
-    return {"id": person.pk if person else None, "name": name.strip()[:150]}
+    wanted = {field: mailboxes.key(name) if field == "email" else folded for field in fields}
+    if pretended and folded and any(getattr(pretended.person(), field) == value for field, value in wanted.items()):
+        return {"id": invented.PK, "name": cleaned(name, 150)}
+    # one query, whether somebody is found by the first field, by the last or not at all
+    query = reduce(or_, (Q(**{field: value}) for field, value in wanted.items()), Q(pk__in=[]))
+    rows = Person.objects.filter(query) if folded else Person.objects.none()
+    person = min(rows, key=lambda each: [getattr(each, field) != value for field, value in wanted.items()], default=None)
+    return {"id": person.pk if person else None, "name": cleaned(name, 150)}
 
 
 def find(pk: int | None) -> Person | None:
@@ -77,8 +79,11 @@ def save_person(username: str, *, groups: Iterable[str] | None = None, by: str, 
     person = by_username(username)
     created = person is None
     person = person or Person(username=fold(username), tenant=current_tenant())
-    if "email" in values and values["email"] != person.email and not created:
-        values.setdefault("email_verified", False)  # the new address has proved nothing
+    if "email" in values:
+        written = str(values["email"])
+        if mailboxes.readable(written) != mailboxes.readable(person.mailbox) and not created:
+            values.setdefault("email_verified", False)  # the new address has proved nothing
+        values |= {"email": mailboxes.key(written), "email_written": written}
     changed = {key: value for key, value in values.items() if getattr(person, key) != value}
     for key, value in changed.items():
         setattr(person, key, value)
@@ -87,11 +92,16 @@ def save_person(username: str, *, groups: Iterable[str] | None = None, by: str, 
         person.save()
         if not created and "is_active" in changed:
             end_everything(person, why="deactivated", by=by)
-        publish("person.created" if created else "person.changed", actor=by, target=person.username, keys=sorted(changed))
+        publish("person.created" if created else "person.changed", actor=by, target=person.username, keys=_told(changed))
     if groups is not None and sorted(groups) != groups_of(person.pk):
         person.groups.set([save_group(name, by=by) for name in groups])
         publish("person.groups_changed", actor=by, target=person.username, groups=sorted(groups))
     return person
+
+
+def _told(columns: Iterable[str]) -> list[str]:
+    """Return what was changed in the words of the event: an address is one thing, of which two columns are kept."""
+    return sorted({column.removesuffix("_written") for column in columns})
 
 
 @dataclass(frozen=True)

@@ -34,11 +34,11 @@ def mail_link(person: Person, site: str, *, by: str) -> None:
 
     ``site``: scheme and host of the tenant. The mail is dropped rather than sent when the link has ended.
     """
-    if not person.email:
+    if not person.mailbox:
         raise NoAddress(NoAddress.__doc__)
     words = {"name": person.display_name, "link": f"{site}/recover/{make_link(person, by=by)}"}
     words["minutes"] = str(LIFETIME // timedelta(minutes=1))
-    mail.send("recovery", person.email, words, good_for=LIFETIME)
+    mail.send("recovery", person.mailbox, words, good_for=LIFETIME)
 
 
 def holder(token: str) -> Person | None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from idp import mailboxes
 from idp.accounts.credentials import kinds_of
 from idp.accounts.models import Person, Role
 from idp.accounts.people import find, groups_of
@@ -46,7 +47,7 @@ def _age(about: About) -> timedelta:
 WORDS = {
     "person.username": _person("string", lambda person: person.username, "the username, folded to lower case"),
     "person.name": _person("string", lambda person: person.name, "the name as it is shown"),
-    "person.email": _person("string", lambda person: person.email, "the email address, folded to lower case"),
+    "person.email": _person("string", lambda person: mailboxes.readable(person.mailbox), "the email address in lower case"),
     "person.email_verified": _person("bool", lambda person: person.email_verified, "whether the email address was verified"),
     "person.groups": Word(
         "list(string)",

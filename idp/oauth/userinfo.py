@@ -25,6 +25,6 @@ def person_claims(person: Person, scopes: Collection[str]) -> dict[str, Any]:
     claims: dict[str, Any] = {"sub": person.subject}
     if "profile" in scopes:
         claims |= {"name": person.display_name, "preferred_username": person.username}
-    if "email" in scopes and person.email:
-        claims |= {"email": person.email, "email_verified": person.email_verified}
+    if "email" in scopes and person.mailbox:
+        claims |= {"email": person.mailbox, "email_verified": person.email_verified}
     return claims

@@ -15,8 +15,8 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.smtp import EmailBackend
 from django.core.validators import validate_email
-from django.utils.encoding import punycode
 
+from idp.mailboxes import deliverable, key
 from idp.outbox.deliver import NotDelivered, Parcel, Refused, post
 from idp.outbox.models import MailTemplate
 from idp.outbox.wording import FACE, Template, one_line, shipped
@@ -74,7 +74,10 @@ def delete_template(name: str) -> bool:
 
 def deliver(parcel: Parcel) -> None:
     """The outbox's handler of mails."""
-    message = _message(parcel)
+    try:
+        message = _message(parcel)
+    except ValueError as error:  # a domain that was stored before it was checked
+        raise Refused(str(error)) from None
     if settings.SMTP:
         _send(message, settings.SMTP)
     elif settings.EMBEDDED:
@@ -94,17 +97,21 @@ def _message(parcel: Parcel) -> EmailMultiAlternatives:
     face = {"tenant": owner.title, "accent": owner.accent, "accent_text": owner.accent_text}
     mail = template.filled({**parcel.payload["words"], **face})
     own = owner.mail_from if may_send_from(owner) else ""
-    local, _, domain = (own or settings.MAIL_FROM).rpartition("@")
-    sender = formataddr((_in_header(owner.title), f"{local}@{punycode(domain)}"))
+    sender = deliverable(own or settings.MAIL_FROM)
     headers = {
-        "Message-ID": f"<{parcel.key}@{punycode(domain)}>",
+        "Message-ID": f"<{parcel.key}@{sender.rpartition('@')[2]}>",
         "Date": format_datetime(parcel.posted_at),
         "Auto-Submitted": "auto-generated",  # RFC 3834: nobody's holiday notice answers
     }
-    message = EmailMultiAlternatives(_in_header(mail.subject), mail.text, sender, [parcel.payload["to"]], headers=headers)
+    message = EmailMultiAlternatives(
+        _in_header(mail.subject),
+        mail.text,
+        formataddr((_in_header(owner.title), sender)),
+        [deliverable(str(parcel.payload["to"]))],
+        headers=headers,
+    )
     if owner.mail_from and not own:
-        local, _, domain = owner.mail_from.rpartition("@")
-        message.reply_to = [f"{local}@{punycode(domain)}"]
+        message.reply_to = [deliverable(owner.mail_from)]
     if mail.html:
         message.attach_alternative(mail.html, "text/html")
     return message
@@ -127,7 +134,7 @@ def _template(name: str) -> Template:
 def _charge(to: str) -> None:
     """Count a mail against its recipient and its tenant; raise TooManyMails."""
     per_day = Budget("mail.tenant", settings.MAILS_PER_DAY, timedelta(days=1))
-    charged = charge([Spend(PER_PERSON, to.casefold()), Spend(per_day, str(current_tenant().pk))])
+    charged = charge([Spend(PER_PERSON, key(to)), Spend(per_day, str(current_tenant().pk))])
     if isinstance(charged, Exhausted):
         raise TooManyMails(charged.until)
 

@@ -68,7 +68,7 @@ def mail(request: HttpRequest, key: str) -> HttpResponse:
         return _back(request, person, _("%(name)s has no mail address: make a link and hand it over.") % {"name": person.username})
     except TooManyMails as refused:
         return _back(request, person, str(refused))
-    return _back(request, person, _("The link is on its way to %(address)s.") % {"address": person.email})
+    return _back(request, person, _("The link is on its way to %(address)s.") % {"address": person.mailbox})
 
 
 def reset(request: HttpRequest, key: str) -> HttpResponse:

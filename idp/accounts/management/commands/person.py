@@ -64,7 +64,7 @@ class Command(BaseCommand):
             raise CommandError(f"{person} has no mail address; without --mail the link is printed.") from None
         except TooManyMails as refused:
             raise CommandError(str(refused)) from None
-        self.stdout.write(f"A link is on its way to {person.email}.")
+        self.stdout.write(f"A link is on its way to {person.mailbox}.")
 
 
 def _address(tenant: Any) -> str:
