@@ -1,8 +1,10 @@
 """An answer of the token endpoint that never arrived costs nothing: the same request gets it again, until anything of it was used."""
 
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -208,6 +210,18 @@ def test_nobody_else_gets_it(door: Doors, acme: Tenant) -> None:
         assert outcome(refresh(door("other.test"), token, client, **more)) == (400, "invalid_grant")
         assert tokens_of(refresh(device, token, client, **more))["access_token"] == answer["access_token"]
     assert not Event.objects.filter(kind__endswith=".revoked").exists()
+
+
+def test_nobody_gets_it_without_the_verifier(door: Doors, acme: Tenant) -> None:
+    """D40, B7: a code that was bound by PKCE is repeated to its verifier alone, and who lacks that ends nothing."""
+    verifier = "v" * 43
+    challenge = urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    device, started = approved(door, code_challenge=challenge, code_challenge_method="S256")
+    first = tokens_of(device.poll(started, code_verifier=verifier))
+    for wrong in ({}, {"code_verifier": "w" * 43}):
+        assert outcome(device.poll(started, **wrong)) == (400, "invalid_grant")
+    assert tokens_of(device.poll(started, code_verifier=verifier))["refresh_token"] == first["refresh_token"]
+    assert userinfo(device, first["access_token"]).status_code == 200
 
 
 def test_a_client_that_acts_for_itself_asks_anew(door: Doors, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
