@@ -2,7 +2,8 @@
 
 import ipaddress
 import re
-import unicodedata
+
+from idp.domains import ascii_domain
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -78,24 +79,13 @@ def host(text: str, scheme: str = "") -> tuple[str, str] | None:
 def domain(text: str) -> str:
     """Return a host name as Host headers have it, or a wildcard (``*.example.com``); raise ValueError for what no Host header can say.
 
-    Other letters become the ASCII form (``xn--…``) that browsers send, where the rules of IDNA 2003, which Python knows, and those of
-    IDNA 2008, which browsers follow, agree.
+    Other letters become the ASCII form (``xn--…``) that browsers send.
     """
     wildcard = "*." if text.startswith("*.") else ""
-    name = unicodedata.normalize("NFC", text.removeprefix(wildcard)).lower()
+    name = text.removeprefix(wildcard).lower()
     if not wildcard and isinstance(parse(name), ipaddress.IPv6Address):
         name = f"[{name}]"
-    found = host(".".join(map(_label, name.split("."))))
+    found = host(name if name.isascii() else ascii_domain(name.removesuffix(".")))
     if not found or found[1] or (wildcard and (found[0].startswith("[") or parse(found[0]))):
         raise ValueError(f"{text[:100]!r} is no host name such as login.example.com or *.example.com: no scheme, no port, no path")
     return wildcard + found[0]
-
-
-def _label(label: str) -> str:
-    try:
-        written = label if label.isascii() else label.encode("idna").decode("ascii")
-    except UnicodeError:
-        raise ValueError(f"{label[:100]!r} cannot be part of a host name") from None
-    if written.encode("ascii").decode("idna") != label and not label.isascii():
-        raise ValueError(f"{label[:100]!r} means different host names to different software; write it in ASCII, as xn--…")
-    return written

@@ -11,7 +11,8 @@ from blueprints.apply import apply
 from blueprints.export import export
 from blueprints.read import BadBlueprint
 from idp.accounts.models import Person
-from idp.mailboxes import ascii_domain, deliverable, key, readable
+from idp.domains import ascii_domain
+from idp.mailboxes import deliverable, key, readable
 from idp.oauth.models import Application
 from idp.outbox import tasks
 from idp.outbox.mail import send
@@ -55,7 +56,7 @@ def test_domains_in_idna_2008(domain: str, known_as: str) -> None:
 )
 def test_what_can_be_no_domain(domain: str) -> None:
     """Refused with what is wrong."""
-    with pytest.raises(ValueError, match=r"no part of a domain|does not hold U\+"):
+    with pytest.raises(ValueError, match="is no domain"):
         deliverable(f"a@{domain}")
 
 

@@ -57,7 +57,7 @@ def test_by_mail_to_a_new_password(tenants: dict[str, Tenant], door: Doors, mail
     assert door("other.test").sign_in().step == "device_code"
 
 
-def test_the_link_stands_nowhere(acme: Tenant, mail_server: MailServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_link_stands_nowhere(transactional_db: None, acme: Tenant, mail_server: MailServer, caplog: pytest.LogCaptureFixture) -> None:
     """Neither in a table, before or after, nor in a log; and the trail tells that one was made."""
     caplog.set_level("DEBUG")
     command("alice", "--tenant", "acme", "--mail")
