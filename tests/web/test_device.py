@@ -69,7 +69,7 @@ def test_unknown_parameters_are_ignored_and_empty_ones_are_absent(door):
 def test_repeated_parameter_is_refused(door):
     """D1: even with the same value twice."""
     assert outcome(door().post(DEVICE, "client_id=tv&client_id=tv")) == (400, "invalid_request")
-    assert outcome(door().post(DEVICE, "client_id=tv&unknown=1&unknown=2")) == (400, "invalid_request")
+    assert outcome(door().post(DEVICE, "client_id=tv&nonce=1&nonce=2")) == (400, "invalid_request")
 
 
 @pytest.mark.parametrize(
