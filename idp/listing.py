@@ -174,12 +174,12 @@ def _sorted(found: QuerySet[Any], order: str) -> list[Any]:
     return [key for _, key in rows]
 
 
-def refers(path: str) -> Callable[[QuerySet[Any], str], QuerySet[Any]]:
+def refers(path: str, as_kept: Callable[[str], str] = nfc) -> Callable[[QuerySet[Any], str], QuerySet[Any]]:
     """Narrows a list to the rows that refer to the one thing of this name: ``person__username``, at most one step away."""
     head, _, name = path.partition("__")
 
     def narrow(rows: QuerySet[Any], value: str) -> QuerySet[Any]:
-        found = _related(rows, head).filter(**{name: value}).values_list("pk", flat=True)[:COUNTED]
+        found = _related(rows, head).filter(**{name: as_kept(value)}).values_list("pk", flat=True)[:COUNTED]
         keys = list(found)  # looked up first: joined, the database reads every row of the list to find out whose it is
         return rows.filter(**{head: keys[0]} if len(keys) == 1 else {f"{head}__in": keys})
 

@@ -32,9 +32,7 @@ class DeviceCode(Stage):
         user_code = forms.CharField(
             label=_("Code on your device"),
             max_length=64,
-            widget=forms.TextInput(
-                {"autocomplete": "one-time-code", "autocapitalize": "characters", "spellcheck": "false", "inputmode": "text"}
-            ),
+            widget=forms.TextInput({"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false", "inputmode": "text"}),
         )
 
     def initial(self, run: Run) -> Mapping[str, Any]:

@@ -82,7 +82,7 @@ SESSIONS = Listing(
     search=("person__username", "address"),
     filters=(
         Filter("alive", _("Alive"), _sessions, lambda: _YES_NO),
-        Filter("person", _("Person"), refers("person__username")),
+        Filter("person", _("Person"), refers("person__username", fold)),
     ),
     order="-authenticated_at",
 )
@@ -99,6 +99,6 @@ CREDENTIALS = Listing(
         Column("used", _("Last used"), lambda row: row.used_at.isoformat() if row.used_at else None, "used_at", "time", few=True),
     ),
     search=("person__username", "kind"),
-    filters=(Filter("person", _("Person"), refers("person__username")),),
+    filters=(Filter("person", _("Person"), refers("person__username", fold)),),
     order="-created_at",
 )

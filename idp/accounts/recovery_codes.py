@@ -4,7 +4,6 @@ Of each only the mac is stored, under a random key of its own that is sealed bes
 """
 
 import secrets
-import unicodedata
 from dataclasses import dataclass, field
 
 from django import forms
@@ -18,6 +17,7 @@ from idp.accounts.people import active_locked
 from idp.effects import Effect, EffectLost
 from idp.events.bus import publish
 from idp.sealing import Unsealable, mac_under, macs, new_token, same
+from idp.text import read_code
 
 METHOD = "otp"  # RFC 8176
 HOW_MANY = 10
@@ -46,7 +46,7 @@ def shown(code: str) -> str:
 
 def normalised(typed: str) -> str:
     """A code in any spelling: case, width, dashes and spaces do not matter, nor i and l for 1 or o for 0."""
-    plain = unicodedata.normalize("NFKC", typed).casefold().translate(_READ_AS)
+    plain = read_code(typed).lower().translate(_READ_AS)
     return "".join(letter for letter in plain if letter in _ALPHABET)[: _LENGTH + 1]
 
 

@@ -1,7 +1,6 @@
 """Codes of an authenticator app: time-based one-time passwords (RFC 6238), six digits every thirty seconds."""
 
 import re
-import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,24 +21,24 @@ from idp.events.bus import publish
 from idp.qr import picture
 from idp.sealing import Unsealable, same
 from idp.tenancy.scope import current_tenant
+from idp.text import read_code
 
 METHOD = "otp"  # RFC 8176
 WRONG = _("That code is wrong. Codes change every 30 seconds: enter the one that the app shows now.")
 _SECONDS = 30
 _WINDOW = (0, -1, 1)  # RFC 6238 section 5.2: one step for the time that typing takes, one for a clock that is ahead
 _FAR_AHEAD = LEEWAY // timedelta(seconds=_SECONDS) + 2  # steps from the earliest code by our clock to the latest by another host's
-_BETWEEN_DIGITS = re.compile(r"[\s\-]")
 
 
 class CodeField(forms.CharField):
-    """Six digits in any spelling: white space, dashes and full-width digits do no harm."""
+    """Six digits of any script; white space and dashes do no harm."""
 
     def __init__(self, *, label: Any = None) -> None:
         hints = {"autocomplete": "one-time-code", "inputmode": "numeric", "autocapitalize": "none", "spellcheck": "false"}
         super().__init__(label=label or _("Code"), max_length=32, widget=forms.TextInput(hints))
 
     def clean(self, value: Any) -> str:
-        digits = _BETWEEN_DIGITS.sub("", unicodedata.normalize("NFKC", super().clean(value)))
+        digits = read_code(super().clean(value))
         if not re.fullmatch("[0-9]{6}", digits):
             raise ValidationError(_("A code has six digits."))
         return digits

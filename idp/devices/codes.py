@@ -1,9 +1,9 @@
 """User codes: base 20 without vowels, read in any case and with any punctuation (RFC 8628 section 6.1)."""
 
 import secrets
-import unicodedata
 
 from idp.sealing import mac, macs
+from idp.text import read_code
 
 ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 LENGTH, LONG = 8, 12
@@ -21,7 +21,7 @@ def shown(code: str) -> str:
 
 def normalised(typed: str) -> str:
     """What a person typed, without case, width, dashes, spaces and anything else outside the alphabet (checklist D22)."""
-    return "".join(letter for letter in unicodedata.normalize("NFKC", typed).upper() if letter in ALPHABET)[: LONG + 1]
+    return "".join(letter for letter in read_code(typed) if letter in ALPHABET)[: LONG + 1]
 
 
 def user_code_hash(code: str) -> str:

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from idp.devices.models import DeviceCode, State
 from idp.devices.service import state_now
 from idp.listing import Column, Filter, Listing, refers
+from idp.text import fold
 
 
 def _time(name: str) -> Any:
@@ -33,7 +34,7 @@ DEVICES = Listing(
     filters=(
         Filter("state", _("State"), lambda rows, value: rows.filter(state=value), lambda: [(each.value, each.label) for each in State]),
         Filter("application", _("Application"), refers("application__name")),
-        Filter("person", _("Decided by"), refers("person__username")),
+        Filter("person", _("Decided by"), refers("person__username", fold)),
     ),
     order="-created_at",
 )

@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from idp.listing import Column, Filter, Listing, refers
 from idp.oauth.models import Application, Scope, SigningKey, TokenFamily
+from idp.text import fold
 
 _YES_NO = (("yes", _("Yes")), ("no", _("No")))
 _DEVICE = "urn:ietf:params:oauth:grant-type:"
@@ -91,7 +92,7 @@ CONSENTS = Listing(
     filters=(
         Filter("alive", _("Alive"), _alive, lambda: _YES_NO),
         Filter("given", _("Given by"), _given, lambda: (("person", _("A person")), ("service", _("A service account")))),
-        Filter("person", _("Person"), refers("person__username")),
+        Filter("person", _("Person"), refers("person__username", fold)),
         Filter("application", _("Application"), refers("application__name")),
     ),
     order="-created_at",

@@ -63,7 +63,7 @@ def test_any_spelling_of_the_code(door: Doors, spelling: str) -> None:
     assert at_totp(door()).submit(code=spelling.format(now[:3], now[3:], wide)).step == "device_code"
 
 
-@pytest.mark.parametrize("junk", ["", "12345", "1234567", "abcdef", "٣٣٣٣٣٣", "0x1234"])
+@pytest.mark.parametrize("junk", ["", "12345", "1234567", "abcdef", "٣٣٣٣٣", "0x1234", "12345五"])
 def test_what_has_no_six_digits_is_no_code(door: Doors, junk: str) -> None:
     """It is told at the field, and counts as no attempt."""
     give_totp()
