@@ -33,7 +33,7 @@ def families(cluster: Cluster) -> int:
 
 
 def test_a_wake_up_crosses_from_one_process_to_the_other(cluster: Cluster) -> None:
-    """D43: started and waiting at one, approved at the other: it is told, polls at the other, and its tokens work at both."""
+    """D43, D27: started and waiting at one, approved at the other: it is told, polls at both for one set of tokens, which work at both."""
     first, second = cluster.webs
     before = families(cluster)
     device, person = start(first), Person()
@@ -45,8 +45,9 @@ def test_a_wake_up_crosses_from_one_process_to_the_other(cluster: Cluster) -> No
     status, tokens = poll(second, device)
     assert status == 200
     assert listener.hears() == "redeemed"
+    status, again = poll(first, device)
+    assert (status, again["access_token"], again["refresh_token"]) == (200, tokens["access_token"], tokens["refresh_token"])
     assert refresh(first, tokens)[0] == 200
-    assert poll(first, device)[1]["error"] == "invalid_grant"
     assert cluster.story(device) == STORY
     assert families(cluster) == before + 1
 
@@ -138,8 +139,7 @@ def test_a_web_process_is_killed_in_the_middle(cluster: Cluster) -> None:
     assert listener.hears() == "approved"
     cluster.again("web 1", killed)
     answers = _racing_polls(cluster, device)
-    assert answers["200"] <= 1  # none when the winner's answer died with its process
-    assert set(answers) <= {"200", "invalid_grant", "gone"}
+    assert len(set(answers) - {"invalid_grant", "gone"}) <= 1  # none when each answer died with its process
     assert cluster.story(device) == STORY
     assert families(cluster) == before + 1
 
@@ -172,7 +172,7 @@ def _racing_polls(cluster: Cluster, device: dict[str, Any]) -> Counter[str]:
             status, answer = poll(web, device)
         except requests.RequestException:
             return "gone"
-        return "200" if status == 200 else str(answer["error"])
+        return str(answer["access_token"] if status == 200 else answer["error"])
 
     with ThreadPoolExecutor(40) as threads:
         answers = threads.map(one, cluster.webs * 20)
