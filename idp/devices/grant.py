@@ -7,6 +7,7 @@ from datetime import datetime
 from idp.devices import service
 from idp.devices.models import DeviceCode, State
 from idp.oauth import tokens
+from idp.oauth.answers import Given
 from idp.oauth.discovery import DEVICE_CODE
 from idp.oauth.errors import AccessDenied, AuthorizationPending, ExpiredToken, InvalidGrant, InvalidRequest, SlowDown
 from idp.oauth.forms import Form
@@ -53,6 +54,9 @@ class DeviceGrant(Grant):
         family = tokens.open_family(found)
         service.redeem(found.subject, family, now)
         return family
+
+    def overtaken(self, found: Entitlement) -> Given | None:
+        return service.given_now(found.subject, found.presented)
 
     def refuse(self, found: Entitlement, why: str) -> None:
         service.revoke(found.subject.pk, why=why)

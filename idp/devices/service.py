@@ -235,6 +235,12 @@ def given(row: DeviceCode, device_code: str) -> Given:
     return found
 
 
+def given_now(row: DeviceCode, device_code: str) -> Given | None:
+    """The same for who saw the code unredeemed and came second: who loses a race ends nothing."""
+    now = DeviceCode.objects.select_related("family").filter(pk=row.pk).first()
+    return answers.given(now.family, device_code, now.redeemed_at) if now else None
+
+
 @transaction.atomic
 def revoke(pk: int, *, why: str, by: str = "") -> bool:
     """``approved | redeemed → revoked``, with every token that came out of it; answers whether there was anything to revoke.

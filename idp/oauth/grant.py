@@ -13,7 +13,7 @@ from idp.accounts.credentials import outdated
 from idp.events.bus import publish, publish_once
 from idp.oauth import answers, clients, tokens
 from idp.oauth.answers import Given
-from idp.oauth.errors import AccessDenied, UnsupportedGrantType
+from idp.oauth.errors import AccessDenied, InvalidGrant, UnsupportedGrantType
 from idp.oauth.forms import Form, parse_credentials
 from idp.oauth.models import Application, TokenFamily
 from idp.oauth.tokens import Entitlement, TokenAnswer
@@ -31,6 +31,10 @@ class Grant:
     def redeem(self, found: Entitlement, now: datetime) -> TokenFamily:
         """Uses it up by one compare-and-set, inside the endpoint's transaction; raises InvalidGrant for whoever came second."""
         raise NotImplementedError
+
+    def overtaken(self, found: Entitlement) -> Given | None:
+        """What another request with the same code or token has just been given, before this one could; it may be of the same client."""
+        return None
 
     def refuse(self, found: Entitlement, why: str) -> None:
         """Ends it: the person or the application may not have it any more."""
@@ -62,12 +66,21 @@ def exchange(authorization: str, form: Form, issuer: str) -> TokenAnswer:
         raise grant.refusal()
     if found.given:
         return _repeated(found, found.given)
+    try:
+        return _issued(grant, found)
+    except InvalidGrant:
+        if given := grant.overtaken(found):
+            return _repeated(found, given)
+        raise
+
+
+@transaction.atomic
+def _issued(grant: Grant, found: Entitlement) -> TokenAnswer:
     now = timezone.now()
-    with transaction.atomic():
-        family = grant.redeem(found, now)
-        answer = tokens.issue(found, family, now)
-        about = {"application": application.name, "topic": tokens.topic_of(family)}
-        publish("tokens.issued", actor=found.actor, grant=grant.grant_type, scope=answer.scope, **about)
+    family = grant.redeem(found, now)
+    answer = tokens.issue(found, family, now)
+    about = {"application": found.application.name, "topic": tokens.topic_of(family)}
+    publish("tokens.issued", actor=found.actor, grant=grant.grant_type, scope=answer.scope, **about)
     return answer
 
 

@@ -11,11 +11,13 @@ import pytest
 import time_machine
 
 from idp.accounts.people import save_person
+from idp.devices.grant import DeviceGrant
 from idp.devices.models import DeviceCode
 from idp.events.models import Event
 from idp.oauth import keys
 from idp.oauth.answers import GRACE
 from idp.oauth.clients import save_application
+from idp.oauth.grants.refresh import Refresh
 from idp.oauth.models import CLIENT_CREDENTIALS, RefreshToken, TokenFamily
 from idp.oauth.tokens import TokenAnswer
 from idp.tenancy.models import Tenant
@@ -144,6 +146,37 @@ def test_later_it_was_stolen(door: Doors, acme: Tenant, clock: Clock, how: str) 
     assert outcome(refresh(device, tokens["refresh_token"])) == (400, "invalid_grant")
     assert Event.objects.filter(kind="tokens.revoked").count() == 1
     assert Event.objects.filter(kind="device.revoked").exists() is (how == "device")
+
+
+@pytest.mark.parametrize("used", [False, True])
+@pytest.mark.parametrize("how", ["device", "refresh"])
+def test_an_impatient_client(door: Doors, acme: Tenant, monkeypatch: pytest.MonkeyPatch, how: str, used: bool) -> None:
+    """D24, B15: overtaken by its own second request it hears the same answer; too late for that, it is refused and ends nothing."""
+    device, started = approved(door)
+    grant, first = DeviceGrant, dict[str, Any]()
+    if how == "refresh":
+        grant, first = Refresh, tokens_of(device.poll(started))
+    find, seen = grant.find, list[dict[str, Any]]()
+
+    def ask() -> Any:
+        return door().poll(started) if how == "device" else refresh(door(), first["refresh_token"])
+
+    def find_slowly(*given: Any) -> Any:
+        found = find(*given)
+        monkeypatch.setattr(grant, "find", find)
+        seen.append(tokens_of(ask()))
+        if used:
+            assert userinfo(device, seen[0]["access_token"]).status_code == 200
+        return found
+
+    monkeypatch.setattr(grant, "find", find_slowly)
+    answer = ask()
+    assert outcome(answer) == ((400, "invalid_grant") if used else (200, ""))
+    assert used or answer.json() == seen[0]
+    assert userinfo(device, seen[0]["access_token"]).status_code == 200
+    tokens_of(refresh(device, seen[0]["refresh_token"]))
+    assert TokenFamily.objects.count() == 1
+    assert not Event.objects.filter(kind__endswith=".revoked").exists()
 
 
 def test_a_refresh_asks_again(door: Doors, acme: Tenant, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from idp.clocks import lately
 from idp.oauth import answers, tokens
+from idp.oauth.answers import Given
 from idp.oauth.errors import InvalidGrant, InvalidScope, TooManyRequests
 from idp.oauth.forms import Form, parse_scopes
 from idp.oauth.grant import Grant
@@ -53,6 +54,10 @@ class Refresh(Grant):
         if not TokenFamily.objects.filter(pk=family.pk, revoked_at=None).update(unused_answer=family.unused_answer):
             raise InvalidGrant
         return family
+
+    def overtaken(self, found: Entitlement) -> Given | None:
+        row = RefreshToken.objects.select_related("family").filter(pk=found.subject.pk).first()
+        return answers.given(row.family, found.presented, row.rotated_at) if row else None
 
     def refuse(self, found: Entitlement, why: str) -> None:
         tokens.revoke_family(found.subject.family, why=why)
