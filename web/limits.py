@@ -114,9 +114,9 @@ class Http(HttpToolsProtocol):
                 self._await_head()
             piece = data[start : start + _PIECE]
             super().data_received(piece)
-            if self._in_head and not self._refused:
+            if not self._refused:
                 self._head += len(piece)
-                if not self._line_known and self._head > LINE_BYTES:
+                if self._in_head and not self._line_known and self._head > LINE_BYTES:
                     self._refuse(414)
                 elif self._head > HEAD_BYTES:
                     self._refuse(431)
@@ -129,7 +129,13 @@ class Http(HttpToolsProtocol):
             self._await_head()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Called by the parser. An error here ends the connection with ``_refusal``."""
+        """Called by the parser. An error here ends the connection with ``_refusal``.
+
+        A trailer, which comes after the body, is dropped: proxies pass it on as the client wrote it, so it must never be taken for a header
+        of theirs (RFC 9110 section 6.5.1).
+        """
+        if not self._in_head:
+            return
         self._line_known = True
         if len(self.url) > LINE_BYTES:
             self._refusal = 414
@@ -141,7 +147,7 @@ class Http(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Called by the parser."""
-        self._in_head = False
+        self._in_head, self._head = False, -_PIECE
         self._forget_deadline()
         if len(self.url) > LINE_BYTES:
             self._refusal = 414
@@ -150,6 +156,11 @@ class Http(HttpToolsProtocol):
             self.transport.abort()
             raise ValueError
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Called by the parser. What is no body from here on, chunk extensions and trailers, is bounded as a head is."""
+        self._head = -_PIECE
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Called by the parser; what comes next is the head of another request."""

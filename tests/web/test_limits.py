@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from ipaddress import ip_network
 from typing import Any
 
@@ -111,6 +111,59 @@ def test_an_error_before_the_body_was_read_ends_the_connection(live: LiveServer)
     with connected(live) as client:
         status, _ = answered(client, b"POST /health/live HTTP/1.1\r\nHost: acme.test\r\nContent-Length: 10\r\n\r\n1")
     assert status == 200
+
+
+CHUNKED = (
+    b"POST /application/o/userinfo/ HTTP/1.1\r\nHost: acme.test\r\nConnection: close\r\n"
+    b"Content-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize("trailer", [b"Authorization: Bearer abc", b"Host: other.test", b"Cookie: a=b", b"Connection: Upgrade"])
+@pytest.mark.parametrize("body", [b"", b"3\r\na=b\r\n"], ids=["empty", "body"])
+def test_a_trailer_is_no_header(live: LiveServer, trailer: bytes, body: bytes) -> None:
+    """A proxy passes on what a client wrote after the body: it names no host, no address and no credential (RFC 9110 section 6.5.1)."""
+    with connected(live) as client:
+        got, said = answered(client, CHUNKED + body + b"0\r\n" + trailer + b"\r\n\r\n")
+    assert got == 401
+    assert b"www-authenticate: Bearer\r\n" in said
+
+
+def test_a_trailer_names_no_client(transactional_db: None) -> None:
+    """The rightmost hop of X-Forwarded-For is the one that is believed, and a trailer would always be that."""
+    scope: dict[str, Any] = {}
+
+    async def app(given: Any, receive: Any, send: Any) -> None:
+        scope.update(given, headers=list(given["headers"]))
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    with LiveServer() as mine, connected(mine) as client:
+        mine.server.config.loaded_app = app
+        got, _ = answered(
+            client, CHUNKED.replace(b"Content-Type", b"X-Forwarded-For: 203.0.113.9\r\nContent-Type") + b"0\r\nX-Forwarded-For: ::1\r\n\r\n"
+        )
+    assert got == 204
+    assert [value for name, value in scope["headers"] if name == b"x-forwarded-for"] == [b"203.0.113.9"]
+
+
+@pytest.mark.parametrize("begun", [b"0\r\nX-A: ", b"0\r\nX-", b"3;a=", b"3\r\na=b\r\n0;a=", b"3\r\na=b\r\n0\r\nX-A: b\r\nX-B: "])
+def test_what_is_no_body_is_bounded_too(live: LiveServer, begun: bytes) -> None:
+    """Trailers and chunk extensions without an end cost neither memory nor the time of copying them: the connection ends at once."""
+    with connected(live) as client:
+        client.sendall(CHUNKED + begun)
+        sent = 0
+        with suppress(ConnectionError):
+            while sent < 16 * 1024 * 1024:
+                sent += client.send(b"a" * 65536)
+    assert sent < 16 * 1024 * 1024
+
+
+def test_a_long_body_is_no_head(live: LiveServer) -> None:
+    """However many chunks it comes in."""
+    small = b"".join(b"a\r\n" + b"a" * 10 + b"\r\n" for _ in range(5000))
+    with connected(live) as client:
+        assert answered(client, CHUNKED + small + b"0\r\n\r\n")[0] == 401
 
 
 def test_a_connection_queues_few_requests(live: LiveServer) -> None:
