@@ -81,6 +81,10 @@ def _problems(wanted: Wanted) -> dict[str, list[str]]:
         tenants.checked(Tenant(name=wanted.name, title=wanted.title))
     except ValidationError as error:
         found |= error.message_dict
+    try:
+        edit.checked("tenant", {"tenant": "any", "title": wanted.title})
+    except edit.Refused as refused:
+        found |= refused.errors
     if tenants.by_name(wanted.name):
         found["name"] = ["There is a tenant with this name already."]
     try:

@@ -19,6 +19,9 @@ from flows.models import Draft, Flow, Version
 from flows.rehearsal import rehearse
 from idp.events.bus import publish as tell
 from idp.tenancy.scope import current_tenant
+from idp.text import cleaned_lines
+
+LONGEST_NOTE = 300
 
 
 class RefusedFlow(Exception):
@@ -80,7 +83,7 @@ def prepare(document: FlowDocument, parts: Mapping[str, FlowDocument] | None = N
 @transaction.atomic
 def store(prepared: Prepared, *, by: str, note: str = "") -> Published:
     """Writes what was prepared, and makes it live; raises RefusedFlow when it does not fit what the tenant has."""
-    document, parts = prepared.document, dict(prepared.parts)
+    document, parts, note = prepared.document, dict(prepared.parts), cleaned_lines(note, LONGEST_NOTE)
     flow = Flow.objects.select_related("live").select_for_update(of=("self",)).filter(name=document.flow).first()
     if errors := unfit(document):
         raise RefusedFlow(errors)
@@ -89,9 +92,7 @@ def store(prepared: Prepared, *, by: str, note: str = "") -> Published:
         return Published(flow.live, changed=False)
     flow = flow or _new(document)
     number = (flow.versions.aggregate(last=Max("number"))["last"] or 0) + 1
-    version = Version.objects.create(
-        flow=flow, number=number, document=stored, parts=parts, note=note[:300], author=by, tenant=current_tenant()
-    )
+    version = Version.objects.create(flow=flow, number=number, document=stored, parts=parts, note=note, author=by, tenant=current_tenant())
     Flow.objects.filter(pk=flow.pk).update(live=version, is_default=_is_default(document), designation=document.designation)
     tell("flow.published", actor=by, target=document.flow, version=number, note=note)
     return Published(version, changed=True)
@@ -100,7 +101,7 @@ def store(prepared: Prepared, *, by: str, note: str = "") -> Published:
 @transaction.atomic
 def roll_back(name: str, number: int, *, by: str, note: str = "") -> Version:
     """Makes an earlier version live again, as it was; raises NoSuchVersion, or RefusedFlow when it can no longer run."""
-    version = version_of(name, number)
+    version, note = version_of(name, number), cleaned_lines(note, LONGEST_NOTE)
     document = FlowDocument.model_validate(version.document)
     parts = {name: FlowDocument.model_validate(part) for name, part in version.parts.items()}
     if errors := errors_of([*lint(document, parts), *unfit(document)]):

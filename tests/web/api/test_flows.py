@@ -25,7 +25,7 @@ def test_from_a_draft_to_a_version_and_back(program: Programs, door: Callable[..
     assert (made.status_code, made.json()["findings"], made.json()["base"]) == (201, [], 1)
     difference = editor.get("flows/connect-a-device/diff?old=live&new=draft")
     assert [(each["kind"], each["key"], each["new"]) for each in difference["changes"]] == [("changed", "title", "Connect it")]
-    published = editor("POST", "flows/connect-a-device/publish", {"note": "A better title"}, if_match=made["ETag"])
+    published = editor("POST", "flows/connect-a-device/publish", {"note": "A \u202ebetter\x1b title\u200b"}, if_match=made["ETag"])
     assert published.json() == {"version": 2, "changed": True}
     assert editor("GET", DRAFT).status_code == 404, "it was put away"
     rows = editor.get("flows/connect-a-device/versions/")["rows"]
