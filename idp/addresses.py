@@ -34,7 +34,7 @@ def known(text: str) -> Address | None:
     """Return the address that was kept of a request, None for UNKNOWN; raise ValueError for any other text that is no address."""
     ip = parse(text)
     if ip is None and text != UNKNOWN:
-        raise ValueError(f"{text[:50]!r} does not appear to be an IPv4 or IPv6 address")
+        raise ValueError(f"{text[:50]!r} is no IP address")
     return ip
 
 

@@ -23,6 +23,7 @@ from web.threads import Threads
 
 log = logging.getLogger(__name__)
 _REMEMBERED = 10_000
+_CANCEL_SECONDS = 1
 _FLUSH_SECONDS = 2
 _WAITING = 200  # wake-ups that a slow listener may leave lying; then the oldest go, and it reads the table
 
@@ -47,9 +48,11 @@ class Hub:
     async def stop(self) -> None:
         """Sends every listener home; a second call does nothing more."""
         notify.attach(None)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        waited_for = set(self._tasks)
+        while waited_for:  # a client of Redis may take a cancellation for a timeout, and go on
+            for task in waited_for:
+                task.cancel()
+            _, waited_for = await asyncio.wait(waited_for, timeout=_CANCEL_SECONDS)
         self._tasks = []
         for queues in list(self._listeners.values()):
             for queue in list(queues):

@@ -71,5 +71,5 @@ def test_what_is_wrong_is_named(tenants: dict[str, Tenant], write_blueprint: Wri
 @pytest.mark.parametrize("address", ["acme", "Acme <login@acme.example>", "a@b.example, c@d.example", '"a@b.example\\nBcc: c@d.example"'])
 def test_what_is_no_sender(tenants: dict[str, Tenant], write_blueprint: Write, address: str) -> None:
     """One bare address; the name beside it is the tenant's title."""
-    with pytest.raises(BadBlueprint, match=r"2:1: mail_from: .*(valid email|U\+000A)"):
+    with pytest.raises(BadBlueprint, match=r"2:1: mail_from: .*(valid email|is no domain|U\+000A)"):
         apply([write_blueprint(f"tenant: acme\nmail_from: {address}\n")])
