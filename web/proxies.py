@@ -97,6 +97,6 @@ def _members(line: str) -> list[str]:
 
 
 def _peer(client: Any) -> tuple[str, int]:
-    """The address of the connection; a Unix socket has none and counts as this machine."""
-    ip = addresses.parse(str(client[0])) if client else None
+    """The address of the connection, without the zone that the system adds; a Unix socket has none and counts as this machine."""
+    ip = addresses.parse(str(client[0]).partition("%")[0]) if client else None
     return (str(ip), client[1]) if ip else ("127.0.0.1", 0)

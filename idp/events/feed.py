@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from idp import addresses
 from idp.events.bus import newest
 from idp.events.models import Event
 from idp.text import nfc
@@ -43,7 +44,7 @@ class Wanted:
 
     def among(self, rows: QuerySet[Event]) -> QuerySet[Event]:
         """Those of these rows."""
-        exact = {"application": self.application, "address": self.address}
+        exact = {"application": self.application, "address": str(addresses.parse(self.address) or self.address)}
         rows = rows.filter(**{name: value for name, value in exact.items() if value})
         if self.kind:
             rows = rows.filter(kind__in=self.kind.split(","))

@@ -189,7 +189,8 @@ async def test_an_address_has_one_spelling(written: str, client: str) -> None:
 async def test_the_connection_has_the_same_spelling() -> None:
     """A socket for both protocols, and one on a link with a zone."""
     assert (await seen(("::ffff:198.51.100.7", 1)))["client"] == "198.51.100.7"
-    assert (await seen(("fe80::1%eth0", 1)))["client"] == "fe80::1"
+    for zone in ("eth0", "2", "br@x"):
+        assert (await seen((f"fe80::1%{zone}", 1)))["client"] == "fe80::1"
 
 
 @pytest.mark.parametrize(

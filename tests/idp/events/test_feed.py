@@ -50,6 +50,7 @@ def some(quiet: None) -> None:
         ({"person": "alice"}, ["device.approved", "person.changed"]),
         ({"application": "kiosk"}, ["device.denied"]),
         ({"address": "203.0.113.7", "area": "person"}, ["person.changed"]),
+        ({"address": "::ffff:203.0.113.7", "area": "person"}, ["person.changed"]),
         ({"person": "mallory"}, []),
         ({"kind": "\0", "nonsense": "x"}, ["device.approved", "person.changed", "device.denied", "session.started"]),
     ],
