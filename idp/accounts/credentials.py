@@ -19,6 +19,7 @@ from idp.accounts.models import Credential, Person
 from idp.accounts.people import active_locked
 from idp.effects import Effect, EffectLost
 from idp.events.bus import publish
+from idp.sealing import same
 from idp.text import nfc
 
 PASSWORD, TOTP, RECOVERY_CODE = "password", "totp", "recovery_code"
@@ -61,7 +62,7 @@ def _verified(password: str, encoded: str) -> tuple[bool, bool]:
     """
     plain = opaque(password)
     correct, stale = verify_password(plain, encoded)
-    if correct or plain == password:
+    if correct or same(plain, password):
         return correct, stale
     return verify_password(password, encoded)[0], True
 
