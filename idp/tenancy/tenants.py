@@ -94,10 +94,11 @@ def taken_over(name: str, domains: Iterable[str]) -> list[str]:
     """Return those of these domains that ``name`` has not yet and that would take visitors of another tenant: one below its wildcard,
     which comes before it, or a wildcard above one of its domains, whose new ones would then lead elsewhere.
 
-    The names in FOYER_HOSTS are the default tenant's, as its rows are.
+    The names in FOYER_HOSTS are the default tenant's, as its rows are. A wildcard that somebody only asks for takes nothing from anybody.
     """
-    rows = [*Domain.objects.values_list("name", "tenant__name"), *((each, DEFAULT) for each in settings.DEFAULT_HOSTS)]
-    mine, theirs = ({each for each, owner in rows if (owner == name) is own} for own in (True, False))
+    rows = [*Domain.objects.values_list("name", "tenant__name", "approved"), *((each, DEFAULT, True) for each in settings.DEFAULT_HOSTS)]
+    mine = {each for each, owner, _approved in rows if owner == name}
+    theirs = {each for each, owner, approved in rows if owner != name and approved}
     return [each for each in domains if each not in mine and any(_covers(each, other) or _covers(other, each) for other in theirs)]
 
 

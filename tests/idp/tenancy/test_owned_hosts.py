@@ -132,6 +132,21 @@ def test_what_waits_is_no_door_to_stand_in(acme: Tenant, door: Doors, capsys: py
     assert "aaa.acme.example" not in capsys.readouterr().out
 
 
+def test_a_wildcard_that_waits_is_in_nobodys_way(acme: Tenant, owner: Program, tenants: dict[str, Tenant]) -> None:
+    """Else one tenant would keep every other from asking for its names, by asking for all of them."""
+    with tenant_scope(tenants["other"]):
+        neighbour = Program(mint("admin", host="other.test"), "other.test")
+    person = Program(mint("admin"))
+    assert person("PATCH", "branding", {"domains": [*MINE, "*.example", "login.deep.example"]}).status_code == 200
+    wanted = ["other.test", "*.other.test", "login.shop.example", "*.deep.example"]
+    assert neighbour("PATCH", "branding", {"domains": wanted}).status_code == 200
+    for each in ("login.shop.example", "*.deep.example"):
+        assert owner("POST", "tenants/other/domains/approve", {"domain": each}).status_code < 300
+    assert find_tenant("login.shop.example") == tenants["other"]
+    assert neighbour("PATCH", "branding", {"domains": [*wanted, "*.acme.test"]}).status_code == 409
+    assert neighbour("PATCH", "branding", {"domains": [*wanted, "new.acme.test"]}).status_code == 403, "an approved wildcard counts"
+
+
 def test_names_of_other_tenants_are_not_told(acme: Tenant, owner: Program) -> None:
     """To a tenant it belongs to another one; the owner of the installation reads which."""
     Domain.objects.create(tenant=Tenant.objects.get(name="other"), name="login.globex.test")
