@@ -15,6 +15,7 @@ from idp.oauth.scopes import STANDARD_SCOPES, administrative
 from idp.sealing import digest, same
 
 _PLAIN = ("title", "owner", "verified", "logo", "client_id", "grants", "scopes", "administers", "groups", "flows")
+_IDENTITY = ("title", "owner", "verified", "logo", "client_id", "client_secret", "type", "grants")  # what an owner approved by
 _LIMITS = ("pending_limit", "pending_limit_per_address")
 _DURATIONS = {"access_token_lifetime": "access_token_lifetime", "refresh_token_lifetime": "refresh_token_lifetime"}
 _DURATIONS |= {"device.code_lifetime": "device_code_lifetime", "device.interval": "device_interval"}
@@ -70,7 +71,10 @@ class ApplicationKind(Kind):
 
 
 def _approved(change: Change) -> None:
-    """Raise ValidationError where somebody else than an owner lets an application ask for the administration, or for more of it."""
+    """Raise ValidationError where somebody else than an owner lets an application ask for the administration, or for more of it.
+
+    Who an approved application is stays as it was approved, unless the same change takes the approval away.
+    """
     before, words = change.before or {}, "Only an owner approves that an application asks for the administration."
     if change.may("applications.approve"):
         return
@@ -78,6 +82,10 @@ def _approved(change: Change) -> None:
         raise ValidationError({"administers": words})
     if set(administrative(change.given.get("scopes", ()))) - set(before.get("scopes", ())):
         raise ValidationError({"scopes": words})
+    if before.get("administers") and change.given.get("administers", True) and (other := [key for key in _IDENTITY if change.writes(key)]):
+        raise ValidationError(
+            dict.fromkeys(other, "An owner approved this application for the administration, and only an owner changes this.")
+        )
 
 
 def secret_is(name: str, value: str) -> bool:

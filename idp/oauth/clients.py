@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from idp.accounts.credentials import outdated
 from idp.accounts.models import Person
 from idp.accounts.people import groups_of
+from idp.accounts.roles import may
 from idp.events.bus import publish, publish_once
 from idp.events.origin import current_origin
 from idp.oauth import tokens
@@ -168,19 +169,21 @@ def save_scope(name: str, *, by: str, **values: str) -> Scope:
 
 
 @transaction.atomic
-def renew_secret(name: str, *, by: str) -> str:
-    """A new secret of a confidential application, told this once; raises NotRenewed.
+def renew_secret(name: str, *, by: Person) -> str:
+    """A new secret of a confidential application, told this once; raises NotRenewed, also where only an owner may have it.
 
     The old one ends at once, and with it whatever the application obtained for itself: who renews a secret may have lost it.
     """
     application = Application.objects.filter(name=name, confidential=True).first()
     if application is None:
         raise NotRenewed(_("There is no application with this name that has a secret."))
+    if application.administers and not may(by, "applications.approve"):
+        raise NotRenewed(_("An owner approved this application for the administration, and only an owner renews its secret."))
     secret, hashed = new_secret()
     if not Application.objects.filter(pk=application.pk, secret_hash=application.secret_hash).update(secret_hash=hashed):
         raise NotRenewed(_("Somebody else gave it a new secret a moment ago. Look at it again."))
-    publish("application.changed", actor=by, target=name, keys=["secret_hash"])
-    tokens.revoke_service_tokens([application.pk], by=by)
+    publish("application.changed", actor=by.username, target=name, keys=["secret_hash"])
+    tokens.revoke_service_tokens([application.pk], by=by.username)
     return secret
 
 

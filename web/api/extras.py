@@ -49,7 +49,7 @@ def renew(request: HttpRequest, key: str) -> HttpResponse:
     """A new secret, said only in this answer. The old one ends at once, with whatever the application obtained for itself."""
     if RESOURCES["applications"].listing.one(key) is None:
         raise NoSuchThing(NoSuchThing.__doc__)
-    return answer({"client_secret": renew_secret(key, by=request.auth.username)})  # type: ignore[attr-defined]
+    return answer({"client_secret": renew_secret(key, by=request.auth)})  # type: ignore[attr-defined]
 
 
 @_PEOPLE.add("POST", "/{any:key}/recovery-link", needs="people.help", name="make-recovery-link", answers={200: say.WayIn})

@@ -72,7 +72,7 @@ def secret(request: HttpRequest, name: str) -> HttpResponse:
     wrong = ""
     if request.method == "POST":
         try:
-            renewed = renew_secret(name, by=request.person.username)  # type: ignore[attr-defined]
+            renewed = renew_secret(name, by=request.person)  # type: ignore[attr-defined]
         except NotRenewed as refused:
             wrong = str(refused)
         else:

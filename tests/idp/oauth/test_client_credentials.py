@@ -197,7 +197,7 @@ def test_a_new_secret_ends_the_old_one_and_what_it_gave(at_acme, other, door):
     """B15, B17: at once; told once and stored as a hash; people's tokens and the neighbour's stay."""
     kept = tokens_of(ask(door("other.test"), SECRETS["other"]))["access_token"]
     token = tokens_of(ask(door()))["access_token"]
-    secret = renew_secret("backup", by="alice")
+    secret = renew_secret("backup", by=Person.objects.get(username="alice"))
     assert outcome(ask(door())) == (401, "invalid_client")
     assert outcome(userinfo(door(), token)) == (401, "invalid_token")
     tokens_of(ask(door(), secret))
@@ -212,7 +212,7 @@ def test_a_new_secret_ends_the_old_one_and_what_it_gave(at_acme, other, door):
 def test_only_a_confidential_application_has_a_secret_to_renew(at_acme, name):
     """A public or unknown one is refused in words."""
     with pytest.raises(NotRenewed, match="no application with this name that has a secret"):
-        renew_secret(name, by="alice")
+        renew_secret(name, by=Person.objects.get(username="alice"))
 
 
 def test_two_who_renew_at_once(at_acme, monkeypatch):
@@ -224,14 +224,14 @@ def test_two_who_renew_at_once(at_acme, monkeypatch):
 
     monkeypatch.setattr(clients, "new_secret", overtaken)
     with pytest.raises(NotRenewed, match="Somebody else"):
-        renew_secret("backup", by="alice")
+        renew_secret("backup", by=Person.objects.get(username="alice"))
 
 
 def test_a_secret_that_is_renewed_meanwhile_leaves_no_token(at_acme):
     """B17: the client was authenticated with the old secret, and comes to its token a moment too late."""
     grant = ClientCredentials()
     found = grant.find(Application.objects.get(name="backup"), Form({}), "http://acme.test")
-    renew_secret("backup", by="alice")
+    renew_secret("backup", by=Person.objects.get(username="alice"))
     with pytest.raises(InvalidClient):
         grant.redeem(found, timezone.now())
     assert not TokenFamily.objects.exists()

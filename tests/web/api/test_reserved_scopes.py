@@ -1,8 +1,10 @@
 """The scopes that open the administration: worded by the product, approved by an owner, and said aloud on the consent page."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import time_machine
@@ -86,6 +88,36 @@ def test_an_approval_is_for_the_scopes_that_were_approved(program: Programs, acm
     assert program("owner")("PATCH", path, {"scopes": ["foyer:read", "foyer:write"]}, if_match="*").status_code == 200
     assert admin("PATCH", path, {"scopes": ["openid"], "administers": False}, if_match="*").status_code == 200
     assert admin("PATCH", path, {"scopes": ["foyer:read"], "administers": True}, if_match="*").status_code == 409
+
+
+@pytest.mark.parametrize(
+    "another",
+    [
+        {"title": "Acme TV"},
+        {"owner": "Acme"},
+        {"verified": True},
+        {"client_id": "another"},
+        {"client_secret": "a-secret-that-somebody-else-knows"},
+        {"type": "public"},
+        {"grants": ["device_code", "refresh_token", "client_credentials"]},
+    ],
+)
+def test_an_approval_is_for_the_application_that_was_approved(
+    program: Programs, door: Doors, acme: Tenant, another: dict[str, Any]
+) -> None:
+    """Who may not approve makes no other application of it: by the API, a sent blueprint and the console's form."""
+    Application.objects.filter(name="kiosk").update(scopes=["openid", "foyer:write"], administers=True)
+    admin, owner, path = program("admin"), program("owner"), "applications/kiosk"
+    before = Application.objects.filter(name="kiosk").values().get()
+    assert admin("PATCH", path, another, if_match="*").status_code == 409
+    assert admin("POST", "blueprints/apply", {"text": json.dumps({"application": "kiosk", **another})}).status_code == 400
+    assert admin("POST", f"{path}/secret").status_code == 409
+    browser = signed_in(door, "admin")
+    assert browser.post("/console/applications/secret/kiosk", {}).status_code == 409
+    assert Application.objects.filter(name="kiosk").values().get() == before
+    assert admin("PATCH", path, {"groups": ["staff"], "active": False}, if_match="*").status_code == 200
+    assert owner("PATCH", path, {"owner": "By the owner"}, if_match="*").status_code == 200
+    assert admin("PATCH", path, {"administers": False, "scopes": ["openid"], **another}, if_match="*").status_code == 200
 
 
 def test_an_approval_that_was_withdrawn_ends_at_once(program: Programs, acme: Tenant) -> None:

@@ -113,7 +113,7 @@ def test_a_service_whose_secret_was_renewed_reads_why_its_tokens_ended(admin: Do
     for identifier in ("a", "b"):
         later = timezone.now() + timedelta(minutes=10)
         TokenFamily.objects.create(identifier=identifier, authenticated_at=later, expires_at=later, **about)
-    renew_secret("backup", by="alice")
+    renew_secret("backup", by=Person.objects.get(username="alice"))
     for identifier in ("a", "b"):
         (line,) = told(text(admin, f"/console/consents/one/{identifier}"))
         assert line == "alice revoked the tokens of backup for Service account backup: new secret"
