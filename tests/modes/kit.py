@@ -250,6 +250,13 @@ def _proc(pid: int, name: str) -> str:
         return ""
 
 
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        return int(other.getsockname()[1])
+
+
 def _two_free_ports() -> int:
     for port in range(20_000 + os.getpid() % 10_000, 40_000, 2):
         with socket.socket() as first, socket.socket() as second:

@@ -37,6 +37,7 @@ class Installation:
             self.database = urlsplit(server)._replace(path=f"/{name}").geturl()
             self.environment |= {"DATABASE_URL": self.database, "REDIS_URL": os.environ["FOYER_TEST_REDIS"]}
         else:
+            folder.mkdir(mode=0o700, exist_ok=True)
             (folder / "foyer.sqlite3").touch()  # a command makes no database where there is none
         self.manage("migrate", "-v0")
 

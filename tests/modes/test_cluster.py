@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -11,8 +13,9 @@ from typing import Any
 
 import pytest
 import requests
+from django.conf import settings
 
-from tests.modes.kit import Cluster, Listener, Person, poll, refresh, start, wait_for
+from tests.modes.kit import Cluster, Listener, Person, free_port, poll, refresh, start, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 STORY = ["device.started", "device.code_entered", "device.approved", "device.redeemed"]
@@ -123,6 +126,28 @@ def test_redis_hangs_in_the_middle(cluster: Cluster) -> None:
     said = cluster.said[before:]
     assert (said.count('"redis.away"'), said.count('"redis.back"')) == (2, 2)
     assert "Traceback" not in said
+
+
+def test_a_web_process_without_redis_ends_on_sigterm(cluster: Cluster) -> None:
+    """The task that reads from Redis hears no cancellation then, and must keep nobody."""
+    port, environment = free_port(), cluster.environment(cluster.pid("web 0"))
+    environment |= {"PORT": str(port), "REDIS_URL": "redis://127.0.0.1:1/0"}
+    command = [sys.executable, "manage.py", "web"]
+
+    def told() -> str:
+        try:
+            return str(cache_is(f"http://127.0.0.1:{port}"))
+        except requests.ConnectionError:
+            return ""
+
+    with subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment, stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_for(lambda: told() or process.poll() is not None, 90)
+            assert told() == "away"
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) in (0, 1, -signal.SIGTERM)
+        finally:
+            process.kill()
 
 
 def test_a_web_process_is_killed_in_the_middle(cluster: Cluster) -> None:
