@@ -11,7 +11,7 @@ from celery.worker import WorkController
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from idp.files import make_folder
+from idp.files import make_folder, settle
 
 
 @contextmanager
@@ -46,8 +46,13 @@ def refuse_a_second() -> None:
 @contextmanager
 def background(app: Celery) -> Iterator[None]:
     """Worker and beat run while the block does. Messages live in memory: whatever must happen is swept from the database."""
-    with alone(), _threads(app):
-        yield
+    with alone():
+        try:
+            with _threads(app):
+                yield
+        finally:
+            if settings.SQLITE:
+                settle(settings.SQLITE)
 
 
 @contextmanager

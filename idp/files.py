@@ -1,6 +1,8 @@
 """The files of an installation: data folder, secret key, SQLite database; made by the commands that serve, for one user only."""
 
 import os
+import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -52,6 +54,13 @@ def narrow(database: Path) -> None:
     for file in (database, *beside(database)):
         if shared(file) and file.stat().st_uid == os.geteuid():
             file.chmod(0o600)
+
+
+def settle(database: Path) -> None:
+    """Write the journal of a SQLite file into it: a server that was stopped leaves one whole file, unless somebody else still reads."""
+    if database.exists():
+        with suppress(sqlite3.Error), closing(sqlite3.connect(database, timeout=1)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def beside(database: Path) -> list[Path]:

@@ -1,12 +1,14 @@
 """A start that cannot serve says so in one sentence and ends; one that can ends when it is asked to. In both modes, as processes."""
 
 import os
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import httpx
 import pytest
 from django.conf import settings
 
-from tests.modes.kit import wait_for
+from tests.modes.kit import free_port, wait_for
 from tests.modes.processes import Installation
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
@@ -33,13 +35,6 @@ def taken() -> Iterator[int]:
         other.bind(("127.0.0.1", 0))
         other.listen()
         yield other.getsockname()[1]
-
-
-def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        return int(other.getsockname()[1])
 
 
 def tried(installation: Installation, command: str, **environment: Any) -> subprocess.CompletedProcess[str]:
@@ -95,6 +90,20 @@ def test_the_first_password_is_shown_by_the_start_that_serves(installation: Inst
         assert process.wait(60) in (0, -signal.SIGTERM)
 
 
+def test_a_stopped_server_leaves_one_whole_file(installation: Installation, tmp_path: Path) -> None:
+    """Who copies foyer.sqlite3 alone then has everything: nothing is left in the journal beside it."""
+    file, alone = installation.folder / "foyer.sqlite3", tmp_path / "copy.sqlite3"
+    with running(installation, "up", PORT=free_port()) as (process, said):
+        wait_for(lambda: "Foyer is at" in said.read_text() or process.poll() is not None, 90)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) in (0, -signal.SIGTERM)
+    shutil.copyfile(file, alone)
+    with closing(sqlite3.connect(alone)) as copied:
+        assert copied.execute("SELECT username FROM accounts_person").fetchall() == [("admin",)]
+    journal = file.with_name("foyer.sqlite3-wal")
+    assert not journal.exists() or not journal.stat().st_size
+
+
 def test_a_unix_socket_serves_and_is_gone_with_its_process(installation: Installation, tmp_path: Path) -> None:
     """A file that a killed process left is replaced; one that is listened on is not."""
     path = f"/tmp/foyer-{os.getpid()}.sock"
@@ -124,24 +133,3 @@ def test_a_start_whose_database_is_away_ends(installation: Installation) -> None
     assert ended.returncode == 1, ended.stderr
     assert "The server did not start" in ended.stderr
     assert "Traceback" not in ended.stderr
-
-
-def test_sigterm_ends_it_while_redis_is_away(installation: Installation) -> None:
-    """The task that reads from Redis then hears nothing, and must keep nobody."""
-    if "REDIS_URL" not in installation.environment:
-        pytest.skip("there is none")
-    port = free_port()
-    with running(installation, "web", PORT=port, REDIS_URL="redis://127.0.0.1:1/0") as (process, said):
-        url = f"http://127.0.0.1:{port}/health/ready"
-        found = wait_for(lambda: _asked(url) or process.poll() is not None, 90)
-        assert process.poll() is None, said.read_text()
-        assert (found["ready"], found["redis"]) == (True, "away")
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) in (0, 1, -signal.SIGTERM)
-
-
-def _asked(url: str) -> Any:
-    try:
-        return httpx.get(url, timeout=5).json()
-    except httpx.HTTPError:
-        return None
