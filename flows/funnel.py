@@ -1,7 +1,7 @@
 """Counts what became of runs, for each step of each version, and then forgets the runs: the counts hold nothing of anybody."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,11 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
+from flows.conditions import STEPS, BadCondition, is_open
+from flows.facts import BrokenFlow
+from flows.layout import Box
 from flows.models import Run, StepCount, Version
+from flows.planner import layout_of
 from flows.run import State
 
 WHOLE = ""  # in place of a step: the run as a whole
@@ -73,10 +77,42 @@ def sweep(now: datetime, batch: int = 500) -> int:
     return len(rows) + (Run.objects.filter(pk__in=stale).delete()[0] if stale else 0)
 
 
-def funnel(version: Version) -> dict[str, Count]:
-    """The counts of a version by step, the whole run under ``""``; runs under way are not in it yet."""
+def funnel(version: Version, *, people: bool) -> dict[str, Count]:
+    """The counts of a version by step, the whole run under ``""``; runs under way are not in it yet.
+
+    ``people``: for somebody who may look at people; others do not see what :func:`private_steps` names.
+    """
     names = ("reached", "finished", "refused", "left", "milliseconds", "buckets")
-    return {row.step: Count(**{name: getattr(row, name) for name in names}) for row in StepCount.objects.filter(version=version)}
+    rows = list(StepCount.objects.filter(version=version))
+    unseen = frozenset() if people else private_steps(version, {row.step for row in rows})
+    return {row.step: Count(**{name: getattr(row, name) for name in names}) for row in rows if row.step not in unseen}
+
+
+def private_steps(version: Version, counted: Collection[str] = ()) -> frozenset[str]:
+    """Return the steps whose counts tell what people are or have typed: a flow of many conditions would read an answer letter by letter.
+
+    These are the steps under a condition that reads such a thing, or what became of a step, and whatever stands in a group or sub-flow
+    with one of them. Of a flow that cannot be read it is all of ``counted``.
+    """
+    try:
+        boxes = layout_of(version).boxes
+    except BrokenFlow:
+        return frozenset(counted) - {WHOLE}
+    roots = {_root(box) for box in boxes if _reads_people(box)}
+    return frozenset(box.id for box in boxes if _root(box) in roots)
+
+
+def _root(box: Box) -> str:
+    """The outermost box around it."""
+    return box.within[0] if box.within else box.id
+
+
+def _reads_people(box: Box) -> bool:
+    try:
+        condition = box.condition
+    except BadCondition:
+        return True
+    return condition is not None and any(name.startswith(STEPS) or not is_open(name) for name in condition.names)
 
 
 def _add(rows: list[Run], now: datetime) -> None:

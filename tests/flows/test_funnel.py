@@ -29,7 +29,7 @@ def counted(version: Version | None = None) -> dict[str, tuple[int, int, int, in
     """Reached, finished, refused and left, by step."""
     version = version or live_version("device_code")
     assert version is not None
-    return {step: (each.reached, each.finished, each.refused, each.left) for step, each in funnel(version).items()}
+    return {step: (each.reached, each.finished, each.refused, each.left) for step, each in funnel(version, people=True).items()}
 
 
 def swept() -> int:
@@ -72,7 +72,7 @@ def test_how_long_it_took(acme: Tenant, door: Doors, clock: time_machine.Travell
     swept()
     version = live_version("device_code")
     assert version is not None
-    counts = funnel(version)
+    counts = funnel(version, people=True)
     name, password, whole = counts["identification"], counts["password"], counts[WHOLE]
     assert (name.milliseconds, name.median_seconds, round(name.mean_seconds, 2)) == (104_000, 4, 34.67)
     assert (password.milliseconds, password.median_seconds, password.mean_seconds) == (30_000, 16, 10.0)
@@ -180,7 +180,7 @@ def test_each_version_has_its_own(acme: Tenant, other: Tenant, door: Doors, cloc
     assert counted(new) == {WHOLE: (1, 0, 0, 1), "identification": (1, 0, 0, 1)}
     with tenant_scope(other):
         assert counted() == {WHOLE: (1, 0, 0, 1), "identification": (1, 0, 0, 1)}
-        assert funnel(new) == {}
+        assert funnel(new, people=True) == {}
 
 
 def test_a_run_that_went_on_in_an_applications_own_flow_counts_in_both(acme: Tenant, door: Doors) -> None:

@@ -182,10 +182,13 @@ def keep_walk(request: HttpRequest, name: str, body: say.KeptWalk) -> HttpRespon
 
 @calls.add("GET", "/{slug:name}/funnel", needs="runs.count", name="count-flow", answers={200: say.FlowCounts}, fails=(400,))
 def counts(request: HttpRequest, name: str, version: int | None = Query(None, ge=1, le=1_000_000)) -> HttpResponse:
-    """How many came to each step of a version, by default the live one, and what became of them; how many are under way in the flow."""
-    row = version_of(name, version)
+    """How many came to each step of a version, by default the live one, and what became of them; how many are under way in the flow.
+
+    Steps whose numbers would tell of people are left out for those who may not see people.
+    """
+    row, people = version_of(name, version), may(request.auth, "people.see")  # type: ignore[attr-defined]
     names = ("reached", "finished", "refused", "left", "mean_seconds", "median_seconds")
-    steps = [{"step": step, **{each: getattr(count, each) for each in names}} for step, count in sorted(funnel(row).items())]
+    steps = [{"step": step, **{each: getattr(count, each) for each in names}} for step, count in sorted(funnel(row, people=people).items())]
     return answer({"version": row.number, "under_way": under_way(name), "steps": steps})
 
 

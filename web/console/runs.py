@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from flows.executor import NoSuchRun
 from flows.facts import BrokenFlow
-from flows.funnel import WHOLE, Count, funnel
+from flows.funnel import WHOLE, Count, funnel, private_steps
 from flows.inspector import Inspection, Passage, look_into
 from flows.listings import RUNS
 from flows.planner import layout_of
@@ -58,13 +58,15 @@ def runs(request: HttpRequest, name: str) -> HttpResponse:
     if wanted and wanted not in [each.which for each in numbers]:
         raise Http404
     page = RUNS.page(Wish(filters={"flow": name, "over": "no"}, size=_MOST))  # of which a role that only counts sees how many
-    bars = _bars(name, int(wanted)) if wanted else []
+    people = request.may("people.see")  # type: ignore[attr-defined]
+    bars = _bars(name, int(wanted), people=people) if wanted else []
     context: dict[str, Any] = {
         **Asked(name, wanted, numbers).frame,
         "runs": page.rows if request.may("runs.inspect") else [],  # type: ignore[attr-defined]
         "total": page.total,
         "whole": bars[0] if bars else None,
         "bars": bars[1:],
+        "people": people,
     }
     return show(request, "console/runs.html", title=name, **context)
 
@@ -84,16 +86,17 @@ def run(request: HttpRequest, identifier: str) -> HttpResponse:
     return show(request, "console/run.html", title=_("Run of %(flow)s") % {"flow": found.flow}, **context)
 
 
-def _bars(name: str, number: int) -> list[Bar]:
+def _bars(name: str, number: int, *, people: bool) -> list[Bar]:
     """The whole run first, then the steps in the order of the flow; what was counted of steps that are not in it comes last."""
     try:
         version = version_of(name, number)
-        steps = {box.id: box.drawn.stage for box in layout_of(version).boxes if box.drawn.stage}
+        unseen = frozenset() if people else private_steps(version)
+        steps = {box.id: box.drawn.stage for box in layout_of(version).boxes if box.drawn.stage and box.id not in unseen}
     except NoSuchVersion:
         raise Http404 from None
     except BrokenFlow:
         steps = {}
-    counts = funnel(version)
+    counts = funnel(version, people=people)
     order = [WHOLE, *steps, *sorted(step for step in counts if step not in steps and step != WHOLE)]
     most = max((count.reached for count in counts.values()), default=0)
     return [_bar(step, steps.get(step), counts.get(step, Count()), most) for step in order if step == WHOLE or counts]

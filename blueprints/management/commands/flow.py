@@ -230,7 +230,7 @@ class Command(BaseCommand):
     def _funnel(self, options: Any) -> None:
         version = chosen.version_named(options["name"], options["version"])
         self.stdout.write(f"{version.flow.name}, version {version.number}")
-        self.stdout.write(shown.counted(layout_of(version), funnel(version)))
+        self.stdout.write(shown.counted(layout_of(version), funnel(version, people=True)))
 
 
 def _which(parser: CommandParser) -> Any:

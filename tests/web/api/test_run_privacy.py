@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.utils import timezone
 
 from flows.conditions import is_open, vocabulary
+from flows.funnel import sweep
 from flows.inspector import inspect
 from flows.models import Run
 from idp.accounts.models import Person
@@ -149,3 +151,39 @@ def test_dry_runs_say_only_whether_it_applied(acme: Tenant, program: Programs, p
     step = next(each for each in told["steps"] if each["step"] == "curious")
     assert (step["condition"]["applied"], step["condition"]["values"]) == (False, {})
     assert not [each for each in PRIVATE if each in str(told)]
+
+
+def _asked_when(step: str, when: str | None = None, **more: Any) -> dict[str, Any]:
+    """A step that decides itself for somebody who has just signed in, so that only the funnel tells whether it applied."""
+    return {"id": step, "stage": "reauthenticate", **({"when": when} if when else {}), **more}
+
+
+def test_the_funnel_reads_nobody(acme: Tenant, door: Doors, program: Programs) -> None:
+    """One walk through a flow of many conditions would tell an editor what somebody typed, letter by letter, and what they are."""
+    Person.objects.filter(username="alice").update(attributes={"salary": SALARY})
+    typed = "steps.confirm.again"
+    private = [
+        *(_asked_when(f"first-{letter}", f'{typed}.startsWith("{letter.upper()}")') for letter in "xyz"),
+        _asked_when("rich", f'person.attributes["salary"] == "{SALARY}"'),
+        _asked_when("after", 'steps.first_z.decision == "done"'),
+        {
+            "id": "caught",
+            "on_refusal": "continue",
+            "group": "caught",
+            "steps": [_asked_when("before"), {"id": "no", "stage": "deny", "when": f'{typed} == ""'}, _asked_when("behind")],
+        },
+        {"id": "around", "group": "around", "when": "person.email_verified", "steps": [_asked_when("inside")]},
+    ]
+    draw("identification", "password", ASKS, "login", *private, _asked_when("open", 'request.ip != ""'), "device_code", "consent", "finish")
+    browser = door()
+    started = browser.start()
+    seen = browser.page().submit(name="alice").submit(password="alice-password-1").submit(again=TYPED)
+    seen.submit(user_code=started.user_code).submit(decision="approve")
+    sweep(timezone.now())
+    told = {role: {each["step"] for each in program(role).get("flows/connect-a-device/funnel")["steps"]} for role in ("editor", "auditor")}
+    common = {"", "identification", "password", "confirm", "login", "open", "device_code", "consent", "finish"}
+    assert told["editor"] == common
+    assert told["auditor"] == common | {"first-z", "rich", "after", "before", "behind", "inside"}
+    page = text(entered("acme.test", acme, "editor"), "/console/flows/connect-a-device/runs")
+    assert "<code>open</code>" in page
+    assert not [step for step in ("first-", "rich", "after", "before", "behind", "inside", "no") if f"<code>{step}" in page]
