@@ -17,7 +17,7 @@ from flows.designations import DEVICE_CODE
 from flows.executor import NoFlow, NoSuchRun, OutOfDate
 from flows.room import TooManyRuns
 from idp.oauth.errors import BodyTooLarge, InvalidClient, InvalidRequest, MissingToken, OAuthError
-from web.outage import PROTOCOL, is_outage, of_program, unavailable
+from web.outage import is_outage, of_program, of_protocol, unavailable
 
 View = Callable[..., HttpResponse]
 
@@ -86,7 +86,7 @@ def engine_json(error: Exception) -> JsonResponse:
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """400, and 413 for a body that is too large."""
-    if request.path.startswith(PROTOCOL):
+    if of_protocol(request.path):
         return _json(400, "invalid_request", "The request is malformed.")
     if isinstance(exception, RequestDataTooBig):
         return _error_page(request, 413, _("That was too large"), _("What was sent is larger than this page takes."))
@@ -95,7 +95,7 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """403."""
-    if request.path.startswith(PROTOCOL):
+    if of_protocol(request.path):
         return _json(403, "access_denied", "The request was refused.")
     return _error_page(request, 403, _("You may not see this"), _("Ask an administrator for access."))
 
@@ -107,7 +107,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """404."""
-    if request.path.startswith(PROTOCOL):
+    if of_protocol(request.path):
         return _json(404, "invalid_request", "There is nothing at this address.")
     return _error_page(request, 404, _("There is nothing here"), _("Check the address."))
 

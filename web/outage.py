@@ -1,7 +1,6 @@
 """What is away for a while, most often the database, is answered in one place: 503, Retry-After, one line in the log."""
 
 import logging
-from typing import Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
@@ -46,9 +45,18 @@ def unavailable(request: HttpRequest, error: BaseException, *, as_json: bool) ->
     return response
 
 
-def of_program(path: Any) -> bool:
+def of_program(path: str) -> bool:
     """Return whether what asks for this address is a program, which reads errors as JSON."""
-    return str(path).startswith(("/api/", *PROTOCOL))
+    return _spelled(path).startswith("/api/") or of_protocol(path)
 
 
-PROTOCOL = ("/application/o/", "/.well-known/")
+def of_protocol(path: str) -> bool:
+    """Return whether a program of the protocol meant this address: also in capitals, or with a slash too many after the issuer."""
+    return _spelled(path).startswith(_PROTOCOL)
+
+
+def _spelled(path: str) -> str:
+    return f"/{path.strip('/').lower()}/"
+
+
+_PROTOCOL = ("/application/o/", "/.well-known/")

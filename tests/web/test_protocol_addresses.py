@@ -25,6 +25,11 @@ NOTHING = [
     "/.well-known/nothing",
     "/.well-known/openid-configuration/tenant",
     "/.well-known/change-password",
+    "/application/o",
+    "/.well-known",
+    "/Application/O/token/",
+    "/.Well-Known/openid-configuration",
+    "/%2Fapplication/o/token/",
 ]
 
 
