@@ -1,6 +1,7 @@
 """The shared phase of every operation that an administrator's program calls: token, scope and role are looked at here, and nowhere else."""
 
 from collections.abc import Callable, Mapping
+from inspect import getdoc
 from typing import Any
 
 from django.http import HttpRequest
@@ -98,7 +99,7 @@ class Calls:
                 response={**answers, **declared(401, 403, 404, 405, *fails, *(BODY if sent else ()))},
                 operation_id=name,
                 summary=title or name.replace("-", " ").capitalize(),
-                description=f"{view.__doc__}\n\nNeeds the right `{needs}` and the scope {scopes}.",
+                description=f"{getdoc(view)}\n\nNeeds the right `{needs}` and the scope {scopes}.",
                 openapi_extra=_extra(body, headers) or None,
             )(view)
 
