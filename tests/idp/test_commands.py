@@ -123,6 +123,17 @@ def test_after_the_secret_key_was_lost_the_server_goes_on(door: Doors, tenants: 
     assert browser.poll(fresh).status_code == 200
 
 
+def test_where_nothing_was_lost_nothing_is_done(door: Doors, tenants: dict[str, Tenant]) -> None:
+    """A slip, or a node that has the right key, must not end every token of every tenant."""
+    browser = door()
+    held, known, waiting = tokens(browser), kids(browser), browser.start()
+    with pytest.raises(CommandError, match="Nothing is lost"):
+        run("lost")
+    assert kids(browser) == known
+    assert opens(browser, held["access_token"]) == 200
+    assert browser.poll(waiting).json()["error"] == "authorization_pending"
+
+
 def test_a_key_that_was_rotated_before_the_loss_is_not_believed_either(door: Doors, settings: Any) -> None:
     """Whoever has the old secret key may have its private keys: all of them go, at once."""
     browser = door()
