@@ -10,8 +10,9 @@ from html.parser import HTMLParser
 
 LINK = "link"
 WORD = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-# A link stands by itself: what is before it could otherwise be an address that takes it along.
-_BY_ITSELF = re.compile(r"(?:(?<!\S)|(?<=(?<!\S)[<(\[\"'«“]))\{\{\s*link\s*\}\}(?=[>)\]\"'»”.,;:!?\s]|\Z)")
+# A link stands by itself: what is before it could otherwise be an address that takes it along. Only plain blanks end an address in
+# every mail program; some go on at a no-break space, an ideographic one, or U+2028.
+_BY_ITSELF = re.compile(r"(?:(?<![^ \t\r\n])|(?<=(?<![^ \t\r\n])[<(\[\"'«“]))\{\{\s*link\s*\}\}(?=[>)\]\"'»”.,;:!?\s]|\Z)")
 _OF_LINK = re.compile(r"\{\{\s*link\s*\}\}")
 # fmt: off
 _INLINE = {"a", "abbr", "b", "code", "em", "font", "i", "kbd", "s", "small", "span", "strong", "sub", "sup", "u"}
