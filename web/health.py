@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 import time
 from typing import Any
 
@@ -28,6 +29,7 @@ class Health:
         self.stopping = False
         self._threads = Threads(2, "health", _LOCK_SECONDS)
         self._migrated = False
+        self._file = _file()
         self._look: asyncio.Task[dict[str, Any]] | None = None
         self._until = 0.0
 
@@ -68,6 +70,8 @@ class Health:
     def _reasons(self) -> list[str]:
         try:
             connection.close_if_unusable_or_obsolete()
+            if self._file and _file() != self._file:
+                return ["database_replaced"]
             _write()
             if not self._migrated:
                 executor = MigrationExecutor(connection)
@@ -79,6 +83,15 @@ class Health:
             log.warning("not ready", extra={"why": str(error).split("\n")[0][:200]})
             connection.close()
             return [_word(error)]
+
+
+def _file() -> tuple[int, int] | None:
+    """Return which SQLite file has the database's name. What is open stays the one from before: what is written there is lost with it."""
+    try:
+        found = os.stat(settings.SQLITE) if settings.SQLITE else None
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found else None
 
 
 def _write() -> None:

@@ -5,6 +5,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -101,6 +102,20 @@ def test_not_ready_while_the_database_cannot_be_written(
         assert (status, told["reasons"]) == (503, [reason])
         assert httpx.get(f"http://127.0.0.1:{live.port}/health/live").status_code == 200
     assert ready(live)[0] == 200
+
+
+def test_not_ready_with_another_database_file(settings: Any, tmp_path: Path, transactional_db: None, uncached: None) -> None:
+    """Moved away or replaced while it is open: what is written from then on goes to a file that nobody will find again."""
+    settings.SQLITE = tmp_path / "foyer.sqlite3"
+    settings.SQLITE.touch()
+    with LiveServer() as mine:
+        assert ready(mine)[0] == 200
+        settings.SQLITE.rename(tmp_path / "kept")
+        assert ready(mine) == (503, {"ready": False, "reasons": ["database_replaced"]})
+        settings.SQLITE.touch()
+        assert ready(mine) == (503, {"ready": False, "reasons": ["database_replaced"]})
+        (tmp_path / "kept").rename(settings.SQLITE)
+        assert ready(mine)[0] == 200
 
 
 def test_a_database_that_hangs_is_noticed_in_time(live: LiveServer, uncached: None, monkeypatch: pytest.MonkeyPatch) -> None:
