@@ -133,6 +133,8 @@ from datetime import timedelta
 django.setup()
 from django.core.management import call_command
 from django.utils import timezone
+from idp import files
+files.prepare()
 call_command("migrate", verbosity=0)
 from idp.celery import app
 from idp.embedded import background
