@@ -58,7 +58,7 @@ FAULTS: dict[str, Callable[[Cluster], None]] = {
 
 def main(count: int) -> int:
     """Print one table; return the exit code."""
-    cluster = Cluster(FOYER_TRUSTED_PROXIES="127.0.0.1")
+    cluster = Cluster(FOYER_TRUSTED_PROXIES="127.0.0.1", FOYER_DEMO="on")
     try:
         file = cluster.folder / "people.yaml"
         file.write_text(people(count * len(FAULTS)))

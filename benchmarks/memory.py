@@ -10,7 +10,7 @@ BURSTS, JOURNEYS, AT_ONCE = 3, 120, 80
 
 def main() -> None:
     """Print one table."""
-    with Product(FOYER_TRUSTED_PROXIES="127.0.0.1") as product:
+    with Product(FOYER_TRUSTED_PROXIES="127.0.0.1", FOYER_DEMO="on") as product:
         file = product.folder / "people.yaml"
         file.write_text(people(JOURNEYS))
         product.manage("blueprint", "apply", str(file))
