@@ -105,7 +105,8 @@ def _judge(cluster: Cluster, journey: Journey) -> Counter[str]:
     found["doubled"] = int(told["device.redeemed"] > 1 or told["device.approved"] + told["device.denied"] > 1)
     found["turned"] = int(approved == (state == "denied") or (tokens and not approved))
     expected = {"device.approved", "device.redeemed"} if state == "redeemed" else {TOLD.get(state, "")}
-    found["differ"] = int({kind for kind in told if kind in TOLD.values()} != expected or told["device.started"] != 1)
+    # Of starts, which anybody can cause, a tenant keeps 300 a minute.
+    found["differ"] = int({kind for kind in told if kind in TOLD.values()} != expected or told["device.started"] > 1)
     return found
 
 
