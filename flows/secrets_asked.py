@@ -1,7 +1,8 @@
 """Tells whether the words of a question ask for a secret, which only the stages that check it may ask for."""
 
 import re
-import unicodedata
+
+from idp.text import fold
 
 _ANYWHERE = (
     *("password", "passcode", "passphrase", "passwort", "kennwort", "wachtwoord", "mot de passe", "contrase", "contrasena", "senha"),
@@ -31,9 +32,7 @@ _HARMLESS = re.compile(
 def asked_secret(*texts: str) -> str:
     """The word in these texts by which a password, a code, a PIN or a token is asked for; "" without one."""
     for text in texts:
-        plain = unicodedata.normalize("NFKC", text).casefold()
-        plain = "".join(sign for sign in plain if unicodedata.category(sign) != "Cf")  # zero width
-        words = " ".join(re.findall(r"[^\W_]+", plain))
+        words = " ".join(re.findall(r"[^\W_]+", fold(text)))
         if found := next((each for each in _ANYWHERE if each in words or each in words.replace(" ", "")), ""):
             return found
         if found := next((each for each in _HARMLESS.sub(" ", words).split() if each in _WHOLE), ""):

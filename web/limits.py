@@ -147,7 +147,7 @@ class Http(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Called by the parser."""
-        self._in_head, self._head = False, -_PIECE
+        self._in_head, self._head = False, -_PIECE  # the piece that is being read, with the rest of the head in it, is counted after this
         self._forget_deadline()
         if len(self.url) > LINE_BYTES:
             self._refusal = 414
