@@ -1,4 +1,4 @@
-"""A check for schemathesis, loaded by it as its hooks: no answer holds a secret of the seeded tenants."""
+"""Hooks of schemathesis: no answer holds a secret of the seeded tenants, and the tool does not end its own access."""
 
 import json
 import os
@@ -8,6 +8,7 @@ from typing import Any
 import schemathesis
 
 SECRETS = tuple(json.loads(Path(os.environ["FOYER_SEEDED_SECRETS"]).read_text()))
+OWN = frozenset(json.loads(os.environ["FOYER_OWN_KEYS"]))
 
 
 @schemathesis.check
@@ -16,3 +17,17 @@ def no_secret_is_told(ctx: Any, response: Any, case: Any) -> None:
     text = response.content.decode(errors="replace")
     for secret in SECRETS:
         assert secret not in text, f"a secret that begins with {secret[:4]} was told"
+
+
+@schemathesis.hook
+def before_call(ctx: Any, case: Any, kwargs: dict[str, Any]) -> None:
+    """Aim a change of the tool's own person, application or consent at nothing: its token would be refused from then on.
+
+    The tool follows links: it reads the keys of a list and then deletes, revokes or signs out what it found.
+    """
+    if case.method == "GET":
+        return
+    if case.path_parameters.get("key") in OWN:
+        case.path_parameters = {**case.path_parameters, "key": "not-there"}
+    if isinstance(case.body, dict) and isinstance(keys := case.body.get("keys"), list):
+        case.body = {**case.body, "keys": ["not-there" if isinstance(key, str) and key in OWN else key for key in keys]}
