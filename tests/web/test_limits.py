@@ -138,11 +138,11 @@ def test_a_trailer_names_no_client(transactional_db: None) -> None:
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    with LiveServer() as mine, connected(mine) as client:
-        mine.server.config.loaded_app = app
-        got, _ = answered(
-            client, CHUNKED.replace(b"Content-Type", b"X-Forwarded-For: 203.0.113.9\r\nContent-Type") + b"0\r\nX-Forwarded-For: ::1\r\n\r\n"
-        )
+    sent = CHUNKED.replace(b"Content-Type", b"X-Forwarded-For: 203.0.113.9\r\nContent-Type") + b"0\r\nX-Forwarded-For: ::1\r\n\r\n"
+    with LiveServer() as mine:
+        mine.server.config.loaded_app = app  # a connection keeps the application of the moment when it was accepted
+        with connected(mine) as client:
+            got, _ = answered(client, sent)
     assert got == 204
     assert [value for name, value in scope["headers"] if name == b"x-forwarded-for"] == [b"203.0.113.9"]
 
