@@ -1,6 +1,7 @@
 """What every test may use: two tenants with people and applications, the public door, and a real server."""
 
 import gc
+import logging
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -115,6 +116,21 @@ def empty_cache() -> Iterator[None]:
     cache.clear()
     yield
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def the_same_log() -> Iterator[None]:
+    """A test that configures logging leaves no handler that writes to its own captured, now closed, standard error."""
+
+    def streams() -> list[logging.Handler]:
+        return [each for each in logging.root.handlers if type(each) is logging.StreamHandler]
+
+    before = streams()
+    yield
+    for each in streams():
+        logging.root.removeHandler(each)
+    for each in before:
+        logging.root.addHandler(each)
 
 
 @pytest.fixture
