@@ -107,7 +107,7 @@ def test_redis_is_restarted_in_the_middle(cluster: Cluster) -> None:
 def test_redis_hangs_in_the_middle(cluster: Cluster) -> None:
     """It takes connections and answers nothing: nobody waits for it, both processes say so once and stay ready, and find it again."""
     first, second = cluster.webs
-    wait_for(lambda: {cache_is(web) for web in cluster.webs} == {"here"}, 30)  # who was restarted before is not told of as away now
+    wait_for(lambda: {cache_is(web) for web in cluster.webs} == {"here"}, 30)  # after the restarts of the tests before this one
     device, person = start(first), Person()
     person.at_consent(second, device)
     listener, before = Listener(first, device), len(cluster.said)
