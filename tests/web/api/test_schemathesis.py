@@ -122,8 +122,8 @@ def test_an_administrators_api(
         there = {**THERE, "devices": str(DeviceCode.objects.get().pk)}
         secrets.keep("shop.client", new_token(), by="test")
         token = mint(role, scope, host) if role else ""
-        families = TokenFamily.objects.filter(person__username=role).values_list("pk", flat=True)
-        own = [role, "admin-cli", *map(str, families)] if role else []
+        families = TokenFamily.objects.filter(person__username=role).values_list("identifier", flat=True)
+        own = [role, "admin-cli", *families] if role else []
     (tmp_path / "secrets.json").write_text(json.dumps([secret for secret in stored_secrets() if secret != token]))
     (tmp_path / "openapi.json").write_text(written())
     paths = "".join(
