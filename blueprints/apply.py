@@ -15,7 +15,9 @@ from blueprints import secrets
 from blueprints.kinds.kind import BY, Change
 from blueprints.kinds.registry import KINDS
 from blueprints.models import Owned, Result
+from blueprints.order import missing_references
 from blueprints.plan import Plan, Tell, make_plan, secret_name
+from blueprints.prune import leaving, remaining
 from blueprints.read import BadBlueprint, Problem, Sent
 from flows.versions import RefusedFlow
 from idp.accounts.many import LastAdministrator
@@ -167,18 +169,34 @@ def _write(plan: Plan, generated: Mapping[tuple[str, str], str], by: str, tell: 
 def _write_all(plan: Plan, generated: Mapping[tuple[str, str], str], by: str, tell: Tell) -> None:
     if (Result.objects.order_by("-pk").values_list("pk", flat=True).first() or 0) != plan.seen:
         raise Overtaken
-    for tenant, changes in groupby(plan.changes, key=lambda change: change.tenant):
+    by_tenant = [(tenant, list(changes)) for tenant, changes in groupby(plan.changes, key=lambda change: change.tenant)]
+    for tenant, changes in by_tenant:
+        _release(tenant, changes)
+    for tenant, changes in by_tenant:
         tell(f"writing {tenant}")
-        _write_tenant(plan, tenant, list(changes), by)
+        _write_tenant(plan, tenant, changes, by)
     for (tenant, name), value in generated.items():
         with _scope(tenant):
             secrets.keep(name, value, by=by)
     record(plan, by)
 
 
+def _release(tenant: str, changes: list[Change]) -> None:
+    """Looks once more whether all is as it was compared; then what is given up or deleted lets go of what others may get."""
+    with _scope(tenant) as row:
+        check_unmoved(changes)
+        gone = leaving(changes)
+        if missing_references([each.located for each in changes if each.located], gone) or remaining(changes):
+            raise Overtaken
+        for name, names in gone.items():
+            KINDS[name].release(names)
+        for change in changes:
+            if change.kind == "tenant" and "domains" in change.given and row.pk > 0 and change.may("tenants.edit"):
+                tenants.release_domains(row, change.given["domains"])
+
+
 def _write_tenant(plan: Plan, tenant: str, changes: list[Change], by: str) -> None:
     with _scope(tenant):
-        check_unmoved(changes)
         KINDS["tenant"].write([change for change in changes if change.kind == "tenant" and change.action in ("create", "update")], by=BY)
     with _scope(tenant):
         for kind in KINDS.values():

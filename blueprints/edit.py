@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +19,9 @@ from blueprints.kinds.kind import Change, KeyChange, Kind
 from blueprints.kinds.registry import KINDS
 from blueprints.nodes import Node
 from blueprints.order import missing_references
-from blueprints.plan import Plan, There, decide
+from blueprints.plan import Plan, There, compared, decide
 from blueprints.read import Located, Problem, told
+from blueprints.uses import in_use
 from idp.accounts.many import LastAdministrator
 from idp.tenancy.scope import current_tenant
 
@@ -116,18 +118,18 @@ def save(
 
 
 def delete(kind: str, name: str, *, by: str, expect: str | None = None) -> None:
-    """Takes an object away. Raises NotThere, Moved where it is no longer what was looked at, or Refused."""
+    """Takes an object away that nobody names. Raises NotThere, Moved where it is no longer what was looked at, or Refused."""
     name = KINDS[kind].as_kept(name)
-    before = KINDS[kind].current([name]).get(name)
-    if before is None:
-        raise NotThere(NotThere.__doc__)
-    if expect is not None and expect != _etag(before):
-        raise Moved(Moved.__doc__)
-    try:
-        with transaction.atomic():
-            KINDS[kind].delete([name], by=by)
-    except LastAdministrator as last:
-        raise Refused({"": [str(last) or str(LastAdministrator.__doc__)]}) from last
+    for _ in range(_TRIES):
+        try:
+            with _turn():
+                _delete(kind, name, by, expect)
+            return
+        except Overtaken:
+            continue
+        except LastAdministrator as last:
+            raise Refused({"": [str(last) or str(LastAdministrator.__doc__)]}) from last
+    raise Moved(Moved.__doc__)
 
 
 def checked(kind: str, said: Mapping[str, Any], *, strict: bool | None = None) -> BaseModel:
@@ -141,11 +143,21 @@ def checked(kind: str, said: Mapping[str, Any], *, strict: bool | None = None) -
         raise Refused(errors) from None
 
 
+def _delete(kind: str, name: str, by: str, expect: str | None) -> None:
+    """In the transaction in which nobody else comes to name it."""
+    if not KINDS[kind].there(name):
+        raise NotThere(NotThere.__doc__)
+    if expect is not None and expect != _etag(KINDS[kind].current([name]).get(name, {})):
+        raise Moved(Moved.__doc__)
+    if why := in_use(kind, name):
+        raise Refused({"": [why]})
+    KINDS[kind].delete([name], by=by)
+
+
 def _compared(located: Located) -> Change:
     """What becomes of the object; raises Refused."""
     kind = KINDS[located.kind]
-    change = Change(located.tenant, kind.name, located.name, "unchanged", located=located)
-    change.before = kind.current([located.name]).get(located.name)
+    change = compared(located, kind.current([located.name]).get(located.name))
     problems = [
         *missing_references([located]),
         *decide(Plan("", "", 0), kind, change, There({}, {}, secrets.reader(shared=False))),
@@ -162,18 +174,28 @@ def _compared(located: Located) -> Change:
 def _write(change: Change, by: str) -> None:
     kind = KINDS[change.kind]
     _harden(kind, change)
+    try:
+        with _turn():
+            check_unmoved([change])
+            if change.located and missing_references([change.located]):
+                raise Overtaken
+            kind.write([change], by=by)
+    except (IntegrityError, ValidationError, LastAdministrator) as error:
+        raise Overtaken from error  # it was right a moment ago; the next comparison tells what is wrong where
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """A transaction in which nobody else changes an object; raises Overtaken where somebody was faster at one of the rows."""
     nested = connection.in_atomic_block
     try:
         with transaction.atomic():
             take_turn(nested)
-            check_unmoved([change])
-            kind.write([change], by=by)
+            yield
     except OperationalError as error:
-        if str(getattr(error.__cause__, "sqlstate", "")).startswith("40"):  # somebody else was faster at one of the rows
+        if str(getattr(error.__cause__, "sqlstate", "")).startswith("40"):
             raise Overtaken from error
         raise
-    except (IntegrityError, ValidationError, LastAdministrator) as error:
-        raise Overtaken from error  # it was right a moment ago; the next comparison tells what is wrong where
 
 
 def _harden(kind: Kind, change: Change) -> None:

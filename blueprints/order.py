@@ -1,15 +1,19 @@
 """Puts documents into the order of their references, and finds references that lead nowhere or round in a circle."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from graphlib import TopologicalSorter
 
+from blueprints.kinds.kind import Reference
 from blueprints.kinds.registry import KINDS
 from blueprints.read import Located, Problem
 from flows.versions import circle, live_names, references
 from idp.accounts.people import group_names
 from idp.oauth.clients import scope_names
 from idp.oauth.grant import grants
+from idp.oauth.scopes import administrative, is_reserved
+
+_CHECKED_WITH_FLOWS = ("flow for part", "person")
 
 
 def in_order(documents: list[Located]) -> tuple[list[Located], list[Problem]]:
@@ -25,21 +29,39 @@ def in_order(documents: list[Located]) -> tuple[list[Located], list[Problem]]:
     return sorted(documents, key=lambda each: (places[each.kind], after.get(each.name, 0) if each.kind == "flow" else 0)), problems
 
 
-def missing_references(documents: list[Located]) -> list[Problem]:
-    """Each name that is mentioned and neither in these documents nor in the tenant in scope, with the nearest right spelling."""
+def missing_references(documents: list[Located], gone: Mapping[str, Collection[str]] | None = None) -> list[Problem]:
+    """Each name that is mentioned and neither in these documents nor in the tenant in scope, with the nearest right spelling.
+
+    ``gone``: what the tenant will no longer have, names by kind. Of what only flows mention it is all that is looked at here.
+    """
+    leaving = gone or {}
     mentioned = [(each, reference) for each in documents for reference in KINDS[each.kind].references(each.document)]
     there: dict[str, set[str]] = {}
     problems = []
     for each, reference in mentioned:
+        if reference.name in leaving.get(reference.object_kind, ()):
+            what = f"{reference.object_kind} {reference.name}"
+            problems.append(each.problem(reference.path, f"{what} would be pruned: keep its document, or take its name out here."))
+            continue
+        if reference.kind in _CHECKED_WITH_FLOWS:
+            continue
         if reference.kind not in there:
             there[reference.kind] = _there(reference.kind, documents)
         if reference.name not in there[reference.kind]:
-            near = difflib.get_close_matches(reference.name[:50], there[reference.kind], n=1)
+            near = difflib.get_close_matches(reference.name[:50], _suggested(reference, there[reference.kind]), n=1)
             hint = f" Did you mean {near[0]}?" if near else ""
             kind, _, designation = reference.kind.partition(" for ")
             what = f"{kind} {reference.name[:150]}" + (f" for {designation}" if designation else "")
             problems.append(each.problem(reference.path, f"There is no {what}.{hint}"))
     return problems
+
+
+def _suggested(reference: Reference, there: Iterable[str]) -> list[str]:
+    """What somebody may have meant: nobody is led to the scopes of the administration who has not begun to write one."""
+    offered = sorted(there)
+    if reference.kind != "scope" or is_reserved(reference.name):
+        return offered
+    return [name for name in offered if name not in administrative(offered)]
 
 
 def _there(kind: str, documents: Iterable[Located]) -> set[str]:

@@ -7,17 +7,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from django.core.exceptions import ValidationError
 
 from blueprints import secrets
 from blueprints.document import PersonDocument
 from blueprints.kinds.kind import HIDDEN, Change, KeyChange, Kind
-from blueprints.kinds.person import administrators_after
 from blueprints.kinds.registry import KINDS
 from blueprints.models import Owned, Result
 from blueprints.newcomers import tried_with
 from blueprints.order import in_order, missing_references
+from blueprints.outlook import outlook
+from blueprints.prune import leaving, moving, pruned, still_named
 from blueprints.read import BadBlueprint, Located, Problem, Sent, read
 from blueprints.tags import Secret
 from flows.document import FlowDocument
@@ -93,6 +95,7 @@ def make_plan(
     by_tenant: dict[str, list[Located]] = defaultdict(list)
     for located in source.documents:
         by_tenant[located.tenant].append(located)
+    freed = _freed(source.documents)
     for tenant, documents in by_tenant.items():
         tell(f"comparing {tenant}")
         row, said = tenants.by_name(tenant), [each for each in documents if not each.only_names]
@@ -102,7 +105,7 @@ def make_plan(
                 continue
             said = [documents[0], *said]  # to be named is enough to come into being
         with tenant_scope(_as_said(row or Tenant(pk=-1, name=tenant), said)):
-            problems += _compare(plan, said, prune)
+            problems += _compare(plan, said, documents[0], prune, freed)
     if problems:
         raise BadBlueprint(problems)
     plan.missing = list({(each.tenant, each.name): each for each in plan.missing}.values())
@@ -138,31 +141,61 @@ class There:
     newcomers: dict[str, PersonDocument] = field(default_factory=dict)
 
 
-def _compare(plan: Plan, documents: list[Located], prune: bool) -> list[Problem]:
-    """The changes of one tenant, in the order in which they are to be written."""
+def _freed(documents: Iterable[Located]) -> frozenset[str]:
+    """The host names that tenants give up, so that others may have them."""
+    found: set[str] = set()
+    for each in documents:
+        if each.kind == "tenant" and "domains" in each.document.model_fields_set and "tenants.edit" in each.rights:
+            row = tenants.by_name(each.name)
+            found |= tenants.given_up(row, each.document.domains) if row else set()
+    return frozenset(found)
+
+
+def _compare(plan: Plan, documents: list[Located], at: Located, prune: bool, freed: frozenset[str]) -> list[Problem]:
+    """The changes of one tenant, in the order in which they are to be written. ``at``: where its name stands first.
+
+    Every check is made against what the tenant will have, without what is pruned.
+    """
     ordered, problems = in_order(documents)
-    problems += missing_references(documents)
-    if problems:
-        return problems
-    fresh = {each.name: each.document for each in ordered if each.kind == "flow"}
+    circular = bool(problems)
     rows = {(row.kind, row.name): row for row in Owned.objects.all()}
+    wanted, gone = _begun(ordered), list[Change]()
+    if prune:
+        gone, notes = pruned(plan.blueprint, at.tenant, wanted, rows.values())
+        plan.notes += notes
+    problems += [*missing_references(documents, leaving(gone)), *still_named([*wanted, *gone], at)]
+    fresh = {each.name: each.document for each in ordered if each.kind == "flow"}
     value_of = secrets.reader(shared=all(SHARED_SECRETS in each.rights for each in documents))
     there = There(rows, {**live_parts(), **fresh} if fresh else {}, value_of)
     for kind in KINDS.values():
-        changes: list[Change] = []
+        mine = [each for each in wanted if each.kind == kind.name]
+        for change in mine if not (circular and kind.name == "flow") else ():
+            change.freed = freed
+            problems += decide(plan, kind, change, there)
+            if change.before is None and kind.name == "person" and change.located:
+                there.newcomers[change.name] = change.located.document
+        clashes = kind.clashes([*mine, *(each for each in gone if each.kind == kind.name)]) if mine else ()
+        problems += [each.located.problem(path, text) for each, path, text in clashes if each.located]
+    changes = [*wanted, *gone]
+    plan.changes += changes
+    plan.notes += [*moving(plan.blueprint, at.tenant, wanted, rows), *outlook(at.tenant, changes, there.parts)]
+    return problems
+
+
+def _begun(ordered: Sequence[Located]) -> list[Change]:
+    """A change for each document, with what is there and what it says."""
+    changes = []
+    for kind in KINDS.values():
         wanted = [each for each in ordered if each.kind == kind.name]
         current = kind.current([each.name for each in wanted]) if wanted else {}
-        for located in wanted:
-            change = Change(located.tenant, kind.name, located.name, "unchanged", located=located, before=current.get(located.name))
-            problems += decide(plan, kind, change, there)
-            if change.before is None and kind.name == "person":
-                there.newcomers[change.name] = located.document
-            changes.append(change)
-        problems += [each.located.problem(path, text) for each, path, text in kind.clashes(changes) if each.located]
-        plan.changes += changes
-    if prune and documents:
-        plan.changes += _pruned(plan, documents, rows.values())
-    return problems
+        changes += [compared(located, current.get(located.name)) for located in wanted]
+    return changes
+
+
+def compared(located: Located, before: dict[str, Any] | None) -> Change:
+    """The change of one document, before anything is decided."""
+    given = KINDS[located.kind].given(located.document)
+    return Change(located.tenant, located.kind, located.name, "unchanged", located=located, before=before, given=given)
 
 
 def decide(plan: Plan, kind: Kind, change: Change, there: There) -> Iterator[Problem]:
@@ -170,10 +203,6 @@ def decide(plan: Plan, kind: Kind, change: Change, there: There) -> Iterator[Pro
     located = change.located
     if located is None:
         return
-    owned = there.owned.get((kind.name, change.name))
-    change.given = kind.given(located.document)
-    if owned is not None and owned.blueprint != plan.blueprint:
-        plan.notes.append(f"{change.kind} {change.name} of {change.tenant} belonged to the blueprint {owned.blueprint}.")
     try:
         if kind.name == "flow":
             change.ready = replace(prepare(tried_with(located.document, there.newcomers), there.parts), document=located.document)
@@ -244,25 +273,6 @@ def _is_stored(kind: Kind, change: Change, value: str, applied: bool) -> bool:
 def secret_name(said: object) -> str:
     """The name of a ``!secret``; "" for a value that stands in the file."""
     return said.name if isinstance(said, Secret) else ""
-
-
-def _pruned(plan: Plan, documents: list[Located], owned: Iterable[Owned]) -> list[Change]:
-    """What this blueprint owned and no longer names, last things first; never a tenant, never the last administrator."""
-    named = {(each.kind, each.name) for each in documents}
-    gone = defaultdict(list)
-    for row in owned:
-        if row.blueprint == plan.blueprint and (row.kind, row.name) not in named and row.kind != "tenant":
-            gone[row.kind].append(row.name)
-    people = [change for change in plan.changes if (change.tenant, change.kind) == (documents[0].tenant, "person")]
-    admins = sorted(administrators_after(people))
-    if admins and set(admins) <= set(gone["person"]):
-        plan.notes.append(f"person {admins[0]} of {documents[0].tenant} is kept: the tenant would have no administrator.")
-        gone["person"].remove(admins[0])
-    changes = []
-    for kind in reversed(KINDS.values()):
-        for name, before in sorted(kind.current(gone[kind.name]).items()) if gone[kind.name] else ():
-            changes.append(Change(documents[0].tenant, kind.name, name, "delete", before=before))
-    return changes
 
 
 _KEYS = {"__all__": "", "username": "person", "secret_hash": "client_secret", "confidential": "type", "is_active": "active"}

@@ -104,7 +104,7 @@ def roll_back(name: str, number: int, *, by: str, note: str = "") -> Version:
     version, note = version_of(name, number), cleaned_lines(note, LONGEST_NOTE)
     document = FlowDocument.model_validate(version.document)
     parts = {name: FlowDocument.model_validate(part) for name, part in version.parts.items()}
-    if errors := errors_of([*lint(document, parts), *unfit(document)]):
+    if errors := errors_of([*lint(document, parts), *_lost(parts), *unfit(document)]):
         raise RefusedFlow(errors)
     if version.flow.live_id != version.pk:
         Flow.objects.filter(pk=version.flow_id).update(live=version, is_default=_is_default(document))
@@ -189,11 +189,16 @@ def parse(document: Mapping[str, Any]) -> FlowDocument:
 @transaction.atomic
 def remove(name: str, *, by: str) -> bool:
     """Takes a flow away with all of its versions and runs; answers whether there was one."""
-    Flow.objects.filter(name=name).update(live=None)
+    retire([name])
     gone = bool(Flow.objects.filter(name=name).delete()[0])
     if gone:
         tell("flow.deleted", actor=by, target=name)
     return gone
+
+
+def retire(names: Iterable[str]) -> None:
+    """Nobody can begin these flows any more, and others may take their place."""
+    Flow.objects.filter(name__in=list(names)).update(live=None)
 
 
 def references(document: FlowDocument) -> list[str]:
@@ -216,6 +221,11 @@ def live_version(designation: str, name: str = "") -> Version | None:
 def live_names(designation: str) -> list[str]:
     """The flows for this designation that have a live version."""
     return list(Flow.objects.filter(designation=designation, live__isnull=False).order_by("name").values_list("name", flat=True))
+
+
+def live_defaults() -> dict[str, str]:
+    """What the tenant's default flows are for, by their name."""
+    return dict(Flow.objects.filter(is_default=True, live__isnull=False).values_list("name", "designation"))
 
 
 def version_of(name: str, number: int | None = None) -> Version:
@@ -295,6 +305,12 @@ def _circles(document: FlowDocument, used: Mapping[str, FlowDocument]) -> Iterat
         at = way.index(document.flow) if document.flow in way else 0
         told = " → ".join([*way[at:-1], *way[:at], way[at]])
         yield Finding(("steps",), f"Flows refer to each other in a circle: {told}.")
+
+
+def _lost(parts: Iterable[str]) -> Iterator[Finding]:
+    """Sub-flows that were deleted: a version walks them as they were, but nobody could publish or export it again."""
+    for name in sorted(set(parts) - live_parts().keys()):
+        yield Finding(("steps",), f"There is no published flow {name} with for: part any more.")
 
 
 def _new(document: FlowDocument) -> Flow:

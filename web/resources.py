@@ -9,7 +9,6 @@ from django.utils.translation import gettext_lazy as _
 from blueprints import drift, edit
 from blueprints.listings import OWNED
 from flows.listings import FLOWS, RUNS
-from flows.versions import remove
 from idp.accounts import credentials, sessions
 from idp.accounts.listings import CREDENTIALS, GROUPS, PEOPLE, SESSIONS
 from idp.accounts.people import by_username
@@ -206,7 +205,7 @@ _ALL = (
         concerning=lambda row: {"area": "group", "target": row.name},
         about=_("Applications and conditions of flows refer to groups by name."),
         empty=_("There is no group yet. A condition such as “in the group staff” needs one."),
-        actions=(_delete_action("group", "groups.edit", _("Nobody is in it any more; conditions that name it no longer apply.")),),
+        actions=(_delete_action("group", "groups.edit", _("Conditions that name it no longer apply. One with people in it stays.")),),
     ),
     Resource(
         SESSIONS,
@@ -324,7 +323,7 @@ _ALL = (
         concerning=lambda row: {"area": "scope", "target": row.name},
         about=_("What applications may ask for, in the words of the consent page."),
         empty=_("There are only the standard scopes: openid, profile, email, offline_access. Add your own for your own services."),
-        actions=(_delete_action("scope", "scopes.edit", _("Applications that have it can no longer be given it.")),),
+        actions=(_delete_action("scope", "scopes.edit", _("Nobody can ask for it any more. One that an application has stays.")),),
     ),
     Resource(
         FLOWS,
@@ -340,7 +339,7 @@ _ALL = (
                 "delete",
                 _("Delete"),
                 "flows.publish",
-                lambda row, person: remove(row.name, by=person.username),
+                _deletes("flow"),
                 _("All of its versions and its draft go, and whoever is walking it must start again. This cannot be undone."),
                 danger=True,
             ),

@@ -1,6 +1,6 @@
 """Applications: clients of the protocol."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -44,6 +44,12 @@ class ApplicationKind(Kind):
         for designation, name in document.flows.items():
             yield Reference(f"flow for {designation}", name, ("flows", designation))
 
+    def naming(self, gone: Mapping[str, Collection[str]]) -> Collection[str] | None:
+        return None if gone.keys() & {"group", "scope", "flow"} else ()
+
+    def stored(self, keys: Mapping[str, Any]) -> Any:
+        return super().stored({"groups": (), "scopes": (), "grants": (), "flows": {}, **keys})
+
     def secret_matches(self, change: Change, value: str) -> bool:
         return secret_is(change.name, value)
 
@@ -65,6 +71,9 @@ class ApplicationKind(Kind):
         many.change(Application, {change.name: change.ready for change in changes if change.action == "update"}, by=by)
         new = [change for change in changes if change.action == "create"]  # after those that give a client id up
         many.create([Application(name=change.name, **change.ready) for change in new], by=by)
+
+    def release(self, names: Collection[str]) -> None:
+        many.release_client_ids(Application.objects.filter(name__in=names))
 
     def delete(self, names: Collection[str], *, by: str) -> None:
         many.delete(Application, names, by=by)

@@ -1,13 +1,14 @@
 """Flows: what differs is told step by step, and a new version is made only when something does."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from blueprints.kinds.kind import Change, KeyChange, Kind, Reference, named, only
 from flows.difference import difference
-from flows.document import FlowDocument
+from flows.document import FlowDocument, StepDocument
 from flows.models import Flow
-from flows.versions import Prepared, references, remove, store, unfit
+from flows.versions import Prepared, remove, retire, store, unfit
+from idp.text import fold
 
 NOTE = "applied from a blueprint"
 
@@ -25,7 +26,20 @@ class FlowKind(Kind):
         return only({row.name: {"document": row.live.document, "parts": row.live.parts} for row in rows if row.live}, names)
 
     def references(self, document: FlowDocument) -> Iterable[Reference]:
-        return (Reference("flow for part", name, ("steps",)) for name in references(document))
+        for name, path in _parts(document.steps, ("steps",)):
+            yield Reference("flow for part", name, path)
+        for at, test in enumerate(document.tests):
+            if isinstance(test.person, str):
+                yield Reference("person", fold(test.person), ("tests", at, "person"))
+
+    def naming(self, gone: Mapping[str, Collection[str]]) -> Collection[str] | None:
+        return None if gone.keys() & {"flow", "person"} else ()
+
+    def stored(self, keys: Mapping[str, Any]) -> Any:
+        return FlowDocument.model_validate(keys["document"]) if "document" in keys else super().stored({"steps": (), "tests": ()})
+
+    def there(self, name: str) -> bool:
+        return Flow.objects.filter(name=name).exists()
 
     def difference(self, change: Change) -> list[KeyChange]:
         """``ready`` is the prepared flow: a sub-flow that changes makes a new version of the flows that it is in."""
@@ -51,7 +65,8 @@ class FlowKind(Kind):
 
     def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
         planned = {change.name: change.located.document for change in changes if change.located}
-        known = {flow.name: flow for flow in Flow.objects.all()}
+        gone = {change.name for change in changes if change.action == "delete"}
+        known = {flow.name: flow for flow in Flow.objects.all() if flow.name not in gone}
         for change in changes:
             if change.located:
                 yield from ((change, finding.path, finding.message) for finding in unfit(change.located.document, planned, known))
@@ -61,9 +76,19 @@ class FlowKind(Kind):
         for change in sorted(changes, key=lambda change: change.ready.document.default):
             store(change.ready, by=by, note=NOTE)
 
+    def release(self, names: Collection[str]) -> None:
+        retire(names)
+
     def delete(self, names: Collection[str], *, by: str) -> None:
         for name in names:
             remove(name, by=by)
+
+
+def _parts(steps: Iterable[StepDocument], path: tuple[str | int, ...]) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+    for at, step in enumerate(steps):
+        if step.flow is not None:
+            yield step.flow, (*path, at, "flow")
+        yield from _parts(step.steps, (*path, at, "steps"))
 
 
 def _side(value: Any) -> Any:

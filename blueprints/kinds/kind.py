@@ -32,6 +32,7 @@ class Change:
     """What becomes of one object. ``before``: how it is now, by dotted key; None where it is not there.
 
     ``given``: what the document says, by dotted key. ``ready``: what the kind has made of it before anything is written.
+    ``freed``: the host names that other tenants give up in the same transaction.
     """
 
     tenant: str
@@ -43,6 +44,7 @@ class Change:
     given: dict[str, Any] = field(default_factory=dict)
     located: Located | None = None
     ready: Any = field(default=None, repr=False)
+    freed: frozenset[str] = frozenset()
 
     @property
     def named(self) -> tuple[str, str, str]:
@@ -71,6 +73,11 @@ class Reference:
     name: str
     path: tuple[str | int, ...]
 
+    @property
+    def object_kind(self) -> str:
+        """``flow`` of ``flow for part``."""
+        return self.kind.partition(" for ")[0]
+
 
 class Kind:
     """One kind of object. Everything happens in the tenant in scope; reading takes a handful of queries however many there are."""
@@ -96,6 +103,10 @@ class Kind:
         """
         raise NotImplementedError
 
+    def there(self, name: str) -> bool:
+        """Whether there is one of this name, in whatever state."""
+        return name in self.current([name])
+
     def defaults(self) -> dict[str, Any]:
         """What a new object has where its document says nothing, by dotted key, as ``current`` would say it."""
         document = DOCUMENTS[self.name].model_construct()
@@ -105,6 +116,14 @@ class Kind:
     def references(self, document: Any) -> Iterable[Reference]:
         """The names that it mentions."""
         return ()
+
+    def naming(self, gone: Mapping[str, Collection[str]]) -> Collection[str] | None:
+        """Which stored objects of this kind may mention one of ``gone``, names by kind: their names, or None for any of them."""
+        return ()
+
+    def stored(self, keys: Mapping[str, Any]) -> Any:
+        """The document whose ``references`` are those of a stored object, from its keys as ``current`` says them."""
+        return DOCUMENTS[self.name].model_construct(**{key: value for key, value in keys.items() if "." not in key})
 
     def difference(self, change: Change) -> list[KeyChange]:
         """Key by key, only what the document says."""
@@ -127,7 +146,7 @@ class Kind:
         return []
 
     def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
-        """What two objects cannot both have: the change, the key, and what is wrong. All changes of one tenant at once."""
+        """What two objects cannot both have: the change, the key, and what is wrong. All changes of one tenant at once, deletions too."""
         return ()
 
     def harden(self, change: Change, secret: str) -> None:
@@ -136,6 +155,9 @@ class Kind:
     def write(self, changes: Sequence[Change], *, by: str) -> None:
         """Creates and updates what was made ready, in bulk, in the caller's transaction. ``by``: who is told to have done it."""
         raise NotImplementedError
+
+    def release(self, names: Collection[str]) -> None:
+        """Lets go of what only one object may have, in the caller's transaction: these will be deleted once others are written."""
 
     def delete(self, names: Collection[str], *, by: str) -> None:
         """Takes them away, in the caller's transaction."""
@@ -149,7 +171,7 @@ def unique(
 
     ``same``: what two spellings of one value have in common.
     """
-    changing = [change for change in changes if any(each.key == key for each in change.keys)]
+    changing = [change for change in changes if change.action == "delete" or any(each.key == key for each in change.keys)]
     wanted, giving_up = [change for change in changing if change.given.get(key)], {change.name for change in changing}
     taken = {value: name for value, name in owners([change.given[key] for change in wanted]).items() if name not in giving_up}
     for change in wanted:

@@ -45,6 +45,13 @@ class PersonKind(Kind):
     def references(self, document: PersonDocument) -> Iterable[Reference]:
         return (Reference("group", name, ("groups", at)) for at, name in enumerate(document.groups))
 
+    def naming(self, gone: Mapping[str, Collection[str]]) -> Collection[str] | None:
+        groups = Group.objects.filter(name__in=gone.get("group", ()))
+        return set(Person.objects.filter(groups__in=groups).values_list("username", flat=True)) if "group" in gone else ()
+
+    def stored(self, keys: Mapping[str, Any]) -> Any:
+        return super().stored({"groups": (), **keys})
+
     def secret_matches(self, change: Change, value: str) -> bool:
         person = by_username(change.name)
         return person is not None and is_password(person, value)
@@ -61,7 +68,8 @@ class PersonKind(Kind):
     def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
         for change, owner in unique(changes, "email", many.owners_of_emails, mailboxes.key):
             yield change, ("email",), f"The address {change.given['email']} belongs to {owner}."
-        leaving = [change for change in changes if change.before and _administers(change.before) and not _administers(_after(change))]
+        staying = [change for change in changes if change.action != "delete"]
+        leaving = [change for change in staying if change.before and _administers(change.before) and not _administers(_after(change))]
         if leaving and not administrators_after(changes):
             key = "role" if leaving[0].given.get("role", "admin") not in ADMINISTRATORS else "active"
             yield leaving[0], (key,), str(many.LastAdministrator.__doc__)
@@ -79,6 +87,9 @@ class PersonKind(Kind):
             if person:
                 store_password(person, change.ready[1], by=by)
 
+    def release(self, names: Collection[str]) -> None:
+        many.release_emails(Person.objects.filter(username__in=names))
+
     def delete(self, names: Collection[str], *, by: str) -> None:
         many.delete_people(names, by=by)
 
@@ -92,7 +103,7 @@ def _person(username: str, columns: Mapping[str, Any]) -> Person:
 def administrators_after(changes: Sequence[Change]) -> set[str]:
     """Who of the tenant administers it once these changes of people are made."""
     others = set(administrators()) - {change.name for change in changes}
-    return others | {change.name for change in changes if _administers(_after(change))}
+    return others | {change.name for change in changes if change.action != "delete" and _administers(_after(change))}
 
 
 def _after(change: Change) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class TenantKind(Kind):
     def prepare(self, change: Change, secret: str | None) -> None:
         tenants.checked(Tenant(**{"name": change.name, "title": change.name, **_columns(change)}))
         domains = change.given.get("domains", ())
-        tenants.check_domains(change.name, domains, tells=change.may("tenants.see"))
+        tenants.check_domains(change.name, domains, tells=change.may("tenants.see"), freed=change.freed)
         if not change.may("tenants.edit") and tenants.taken_over(change.name, domains):
             raise NotAllowed(NotAllowed.__doc__)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 
 from idp import mailboxes
 from idp.accounts.models import Group, Person
@@ -75,7 +76,7 @@ def _change(changes: Mapping[str, Mapping[str, Any]], memberships: Mapping[str, 
             people[username].set_email(values["email"])
             columns.add("email_written")
     if "email" in columns:  # free at first, because two people may change theirs for each other's
-        Person.objects.filter(pk__in=[people[name].pk for name, values in changes.items() if "email" in values]).update(email="")
+        release_emails(Person.objects.filter(pk__in=[people[name].pk for name, values in changes.items() if "email" in values]))
     write_columns((people[username] for username in changes), columns)
     end_everything(*switched, why="deactivated", by=by)  # on the way back in too: an earlier release may have left sessions and tokens
     through = Person.groups.through.objects
@@ -108,6 +109,11 @@ def _join(keys: Mapping[str, int], memberships: Mapping[str, Collection[str]]) -
     through: Any = Person.groups.through
     rows = [through(person_id=keys[username], group_id=groups[name]) for username, names in memberships.items() for name in names]
     through.objects.bulk_create(rows, batch_size=_BATCH)
+
+
+def release_emails(people: QuerySet[Person]) -> None:
+    """Make the addresses of these free for others, until they are written or deleted."""
+    people.update(email="")
 
 
 def owners_of_emails(emails: Collection[str]) -> dict[str, str]:

@@ -40,8 +40,7 @@ def change(model: type[_Row], changes: Mapping[str, Mapping[str, Any]], *, by: s
             setattr(rows[name], column, value)
     columns = sorted({column for values in changes.values() for column in values})
     if "client_id" in columns:  # free at first, because two applications may change theirs for each other's; no client id has a space
-        taken = [rows[name].pk for name, values in changes.items() if "client_id" in values]
-        Application.objects.filter(pk__in=taken).update(client_id=Concat(Value(" "), Cast("pk", models.CharField())))
+        release_client_ids(Application.objects.filter(pk__in=[rows[name].pk for name, values in changes.items() if "client_id" in values]))
     if rows and columns:
         write_columns(rows.values(), columns)
         publish_many(f"{_word(model)}.changed", [(name, "", "") for name in rows], actor=by, keys=changes)
@@ -53,6 +52,11 @@ def delete(model: type[_Row], names: Collection[str], *, by: str) -> None:
     """Deletes them, and with an application every token and device that it had."""
     _all(model).filter(name__in=names).delete()
     publish_many(f"{_word(model)}.deleted", [(name, "", "") for name in names], actor=by)
+
+
+def release_client_ids(rows: "models.QuerySet[Application]") -> None:
+    """Make the client ids of these free for others: what they have until they are written or deleted, no application asks for."""
+    rows.update(client_id=Concat(Value(" "), Cast("pk", models.CharField())))
 
 
 def owners_of_client_ids(client_ids: Collection[str]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The verbs of tenants."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -49,6 +49,16 @@ def set_domains(tenant: Tenant, names: Iterable[str], *, approved: bool) -> None
         tenant.domains.filter(name__in=wanted, approved=False).update(approved=True)
 
 
+def given_up(tenant: Tenant, domains: Iterable[str]) -> set[str]:
+    """Return the host names that no longer lead to this tenant once these are all of its own."""
+    return set(leads_to(tenant)).difference(domains)
+
+
+def release_domains(tenant: Tenant, domains: Iterable[str]) -> None:
+    """Let others have the host names that this tenant gives up where these become all of its own."""
+    tenant.domains.filter(name__in=given_up(tenant, domains)).delete()
+
+
 def decide_on_domain(tenant: Tenant, name: str, *, approve: bool) -> bool:
     """Let a host name that was asked for lead here, or take it away; return whether it was still waiting."""
     waiting = tenant.domains.filter(name=name, approved=False)
@@ -72,13 +82,15 @@ def may_send_from(tenant: Tenant) -> bool:
     return bool(domain) and (tenant.mail_granted or any(domain == each or _covers(each, domain) for each in names))
 
 
-def check_domains(name: str, domains: Iterable[str], *, tells: bool) -> None:
+def check_domains(name: str, domains: Iterable[str], *, tells: bool, freed: Collection[str] = ()) -> None:
     """Raise ValidationError for what is no host name, and for one that leads to another tenant than ``name``.
 
-    ``tells``: to somebody who may know which tenants there are.
+    ``tells``: to somebody who may know which tenants there are. ``freed``: those that another tenant gives up first.
     """
     wanted = list(domains)
-    owners = dict(Domain.objects.filter(name__in=wanted).exclude(tenant__name=name).values_list("name", "tenant__name"))
+    owners = dict(
+        Domain.objects.filter(name__in=set(wanted).difference(freed)).exclude(tenant__name=name).values_list("name", "tenant__name")
+    )
     said = "{} leads to the tenant {} already." if tells else "{} belongs to another tenant."
     problems = [said.format(each, owner) for each, owner in sorted(owners.items())]
     for each in wanted:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from blueprints.apply import apply
 from blueprints.models import Owned
 from blueprints.plan import make_plan
@@ -58,7 +60,7 @@ def test_everything_of_a_blueprint_can_be_pruned(acme: Tenant, write_blueprint: 
     """Flows with their versions, applications, mails: in an order in which nothing hangs on what is gone."""
     text = EVERY_KIND + "---\nflow: extra\ntitle: T\nfor: part\nsteps: [{stage: deny}]\n---\napplication: cam\nscopes: [acme:read]\n"
     apply([write_blueprint(text)])
-    left = write_blueprint("tenant: acme\n---\nperson: alice\nname: Alice\n")
+    left = write_blueprint("tenant: acme\n---\nperson: alice\nname: Alice\ngroups: [staff]\n")
     gone = {name for name, (action, _) in changes(apply([left], prune=True)).items() if action == "delete"}
     assert gone == {
         "mail recovery",
@@ -72,3 +74,43 @@ def test_everything_of_a_blueprint_can_be_pruned(acme: Tenant, write_blueprint: 
     }
     assert not Version.objects.filter(flow__name="extra").exists()
     assert Tenant.objects.filter(name="acme", title="Acme Ltd").exists()
+
+
+SIGN_IN = """tenant: acme
+---
+flow: sign-in
+title: Sign in
+for: authentication
+steps: [{stage: identification}, {stage: password}, {stage: login}]
+"""
+DENY = "Nobody can walk the flow sign-in of acme to its end: the step deny refuses everybody."
+NONE = "acme has no default flow for authentication any more: nobody can sign in."
+
+
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        ("{stage: deny}, {stage: identification}, {stage: password}, {stage: login}", True),
+        ("{stage: identification}, {stage: password}, {stage: login}, {stage: deny}", True),
+        ("{group: g, steps: [{stage: deny}]}, {stage: identification}, {stage: password}, {stage: login}", True),
+        ("{stage: deny, when: 'true'}, {stage: identification}, {stage: password}, {stage: login}", True),
+        ("{stage: deny, when: 'request.agent == \"x\"'}, {stage: identification}, {stage: password}, {stage: login}", False),
+        ("{stage: deny, on_refusal: continue}, {stage: identification}, {stage: password}, {stage: login}", False),
+        ("{group: g, on_refusal: continue, steps: [{stage: deny}]}, {stage: identification}, {stage: password}, {stage: login}", False),
+        ("{stage: identification}, {stage: password}, {stage: login}, {stage: redirect, settings: {to: /}}, {stage: deny}", False),
+    ],
+)
+def test_a_plan_says_when_nobody_can_sign_in_any_more(acme: Tenant, write_blueprint: Write, steps: str, told: bool) -> None:
+    """A refusal under no condition, wherever it stands; not one that is caught, or to which not everybody comes."""
+    apply([write_blueprint(SIGN_IN)])
+    plan = make_plan([write_blueprint(SIGN_IN.partition("steps:")[0] + f"steps: [{steps}]\n")])
+    assert plan.notes == ([DENY] if told else [])
+
+
+def test_a_plan_says_when_the_flow_for_signing_in_goes(acme: Tenant, write_blueprint: Write) -> None:
+    """Pruned, or no longer the tenant's own; not where another one takes its place."""
+    apply([write_blueprint(SIGN_IN)])
+    assert make_plan([write_blueprint("tenant: acme\n")], prune=True).notes == [NONE]
+    assert make_plan([write_blueprint(SIGN_IN + "default: false\n")]).notes == [NONE]
+    other = write_blueprint(SIGN_IN.replace("flow: sign-in", "flow: sign-in-2"))
+    assert make_plan([other], prune=True).notes == []

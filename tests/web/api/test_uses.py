@@ -1,0 +1,68 @@
+"""What others name is not deleted through the API nor in the console: the answer says who names it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from blueprints import edit
+from idp.accounts.models import Person, Role
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.kit import Door
+from tests.web.api.conftest import Program
+
+Programs = Callable[..., Program]
+STAFF = "It is named by person alice (groups) and application staff-console (groups): change that first."
+SCOPE = "It is named by application tv (scopes): change that first."
+FLOW = "It is named by application tv (flows): change that first."
+
+
+@pytest.fixture
+def named(acme: Tenant) -> None:
+    """A group, a scope and a flow that are in use."""
+    with tenant_scope(acme):
+        edit.save("application", {"application": "tv", "flows": {"device_code": "connect-a-device"}}, by="alice")
+
+
+@pytest.mark.parametrize(
+    ("path", "why"), [("groups/staff", STAFF), ("scopes/acme:read", SCOPE), ("flows/connect-a-device/actions/delete", FLOW)]
+)
+def test_409_with_who_names_it(program: Programs, named: None, path: str, why: str) -> None:
+    """RFC 9110 section 15.5.10: a conflict with the state of the resource, which its user may resolve."""
+    admin = program()
+    response = admin("POST" if "actions" in path else "DELETE", path)
+    assert response.status_code == 409
+    assert why in str(response.json())
+    assert admin("GET", path.partition("/actions")[0]).status_code == 200
+
+
+def test_many_at_once_each_for_itself(program: Programs, named: None) -> None:
+    """The others go."""
+    admin = program()
+    admin("PUT", "groups/unused", {})
+    done = admin("POST", "groups/actions/delete", {"keys": ["staff", "unused"]}).json()["results"]
+    assert [(each["outcome"], each["message"]) for each in done] == [("refused", STAFF), ("changed", "")]
+    done = admin("POST", "flows/actions/delete", {"keys": ["connect-a-device"]}).json()["results"]
+    assert [(each["outcome"], each["message"]) for each in done] == [("refused", FLOW)]
+
+
+def test_it_goes_once_nobody_names_it(program: Programs, named: None) -> None:
+    """Last things first."""
+    admin = program()
+    assert admin("PATCH", "applications/tv", {"scopes": ["openid"], "flows": {}}).status_code == 200
+    assert admin("DELETE", "scopes/acme:read").status_code == 204
+    assert admin("POST", "flows/connect-a-device/actions/delete").json() == {"changed": True}
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "why"), [("groups", "staff", STAFF), ("scopes", "acme:read", SCOPE), ("flows", "connect-a-device", FLOW)]
+)
+def test_the_console_says_it_on_the_page(acme: Tenant, named: None, door: Any, name: str, key: str, why: str) -> None:
+    """Where the list is shown again."""
+    with tenant_scope(acme):
+        Person.objects.filter(username="alice").update(role=Role.ADMIN)
+    clerk: Door = door("acme.test")
+    clerk.sign_in()
+    response = clerk.http.post(f"/console/{name}/do/delete", {"key": key, "sure": "yes"}, follow=True)
+    assert f"{key}: {why}" in response.content.decode()
