@@ -230,7 +230,7 @@ def _own(blueprint: str, changes: Sequence[Change]) -> None:
         if "$secret" in keys:
             keys["$secret"] = {**keys["$secret"], "state": stored[change.kind][change.name]["$secret"]}
         row = known.get((change.kind, change.name))
-        if row is None or (row.blueprint, row.keys) != (blueprint, keys) or change.action != "unchanged":
+        if row is None or row.blueprint != blueprint or change.action != "unchanged" or not _same(change.kind, row.keys, keys):
             if row is None:
                 new.append(row := Owned(kind=change.kind, name=change.name))
             else:
@@ -240,6 +240,10 @@ def _own(blueprint: str, changes: Sequence[Change]) -> None:
     write_columns(moved, ["blueprint", "keys", "applied_at", "drift"])
     gone = [known[change.kind, change.name].pk for change in changes if change.action == "delete" and (change.kind, change.name) in known]
     Owned.objects.filter(pk__in=gone).delete()
+
+
+def _same(kind: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return one.keys() == other.keys() and all(KINDS[kind].same(key, value, other[key]) for key, value in one.items())
 
 
 def _with_secrets(changes: Sequence[Change]) -> set[str]:

@@ -85,7 +85,11 @@ def _compared(kind: str, rows: Sequence[Owned]) -> list[tuple[Owned, list[KeyCha
 
 
 def _keys(kind: str, applied: Mapping[str, Any], now: Mapping[str, Any]) -> list[KeyChange]:
-    keys = [KeyChange(key, value, now.get(key)) for key, value in applied.items() if key != "$secret" and now.get(key) != value]
+    keys = [
+        KeyChange(key, value, now.get(key))
+        for key, value in applied.items()
+        if key != "$secret" and not KINDS[kind].same(key, value, now.get(key))
+    ]
     if "$secret" in applied and applied["$secret"]["state"] != now.get("$secret"):
         keys.append(KeyChange(KINDS[kind].secret_key, HIDDEN, HIDDEN if now.get("$secret") else None))
     return [shown for key in keys for shown in KINDS[kind].as_read(key)]

@@ -26,6 +26,7 @@ class ApplicationKind(Kind):
 
     name = "application"
     secret_key = "client_secret"  # noqa: S105 the name of a key
+    in_any_order = frozenset({"grants", "scopes", "groups"})
 
     def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
         return only({row.name: _told(row) for row in named(Application.objects.all(), names)}, names)

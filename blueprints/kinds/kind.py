@@ -94,7 +94,13 @@ class Kind:
         """What the document says, by dotted key, as JSON; without its name and its secret."""
         dumped = document.model_dump(mode="json", exclude_unset=True, exclude={self.name, self.secret_key})
         flat = flattened(dumped, {key for key, each in type(document).model_fields.items() if _is_model(each.annotation)})
-        return {key: sorted(set(value)) if key in self.in_any_order else value for key, value in flat.items()}
+        return {key: list(dict.fromkeys(value)) if key in self.in_any_order else value for key, value in flat.items()}
+
+    def same(self, key: str, one: Any, other: Any) -> bool:
+        """Whether these values of a key mean the same: the order of a set is no change."""
+        if key in self.in_any_order and isinstance(one, list) and isinstance(other, list):
+            return set(one) == set(other)
+        return bool(one == other)
 
     def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
         """Those of these names that exist, or all, each by dotted key as ``given`` would say it.
@@ -128,7 +134,7 @@ class Kind:
     def difference(self, change: Change) -> list[KeyChange]:
         """Key by key, only what the document says."""
         before = change.before or {}
-        return [KeyChange(key, before.get(key), value) for key, value in change.given.items() if before.get(key) != value]
+        return [KeyChange(key, before.get(key), value) for key, value in change.given.items() if not self.same(key, before.get(key), value)]
 
     def as_read(self, key: KeyChange) -> list[KeyChange]:
         """What differs in one key, as an administrator reads it."""

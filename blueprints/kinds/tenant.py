@@ -17,7 +17,7 @@ class TenantKind(Kind):
     """The tenant in scope; its row is made before anything else of it."""
 
     name = "tenant"
-    in_any_order = frozenset({"domains"})
+    in_any_order = frozenset({"domains", "networks"})
 
     def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
         tenant = current_tenant()
@@ -36,9 +36,10 @@ class TenantKind(Kind):
         keys, row = super().difference(change), tenants.by_name(change.name)
         if row is None or not change.may("tenants.edit"):
             return keys
-        said, approved = change.given, {"domains": tenants.leads_to(row), "mail_from": row.mail_from if row.mail_granted else ""}
+        approved = {"domains": tenants.leads_to(row), "mail_from": row.mail_from if row.mail_granted else ""}
+        said = [(key, old, change.given[key]) for key, old in approved.items() if key in change.given]
         others = [key for key in keys if key.key not in approved]
-        return others + [KeyChange(key, old, said[key]) for key, old in approved.items() if key in said and said[key] != old]
+        return others + [KeyChange(key, old, new) for key, old, new in said if not self.same(key, old, new)]
 
     def prepare(self, change: Change, secret: str | None) -> None:
         tenants.checked(Tenant(**{"name": change.name, "title": change.name, **_columns(change)}))
@@ -49,7 +50,8 @@ class TenantKind(Kind):
 
     def write(self, changes: Sequence[Change], *, by: str) -> None:
         for change in changes:
-            change_tenant(by=by, domains=change.given.get("domains"), approved=change.may("tenants.edit"), **_columns(change))
+            columns = {column: value for column, value in _columns(change).items() if change.writes(column)}
+            change_tenant(by=by, domains=change.given.get("domains"), approved=change.may("tenants.edit"), **columns)
 
 
 def _columns(change: Change) -> dict[str, Any]:

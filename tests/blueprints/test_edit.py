@@ -1,18 +1,26 @@
 """One object changed by hand: checked as a blueprint would, in the name of whoever did it, and never over what somebody else wrote."""
 
+import json
 import threading
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from django.db import connections
 
 from blueprints import edit
+from blueprints.apply import apply
 from blueprints.drift import drifted
+from blueprints.models import Owned
+from blueprints.plan import make_plan
 from idp.accounts.credentials import is_password
 from idp.accounts.models import Group, Person, Role
 from idp.events.models import Event
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
+
+Write = Callable[..., Path]
 
 
 @pytest.fixture
@@ -152,3 +160,36 @@ def test_two_hands_at_once(transactional_db: None, tenants: dict[str, Tenant]) -
     assert outcomes.count("moved") == 7
     with tenant_scope(tenants["acme"]):
         assert Application.objects.get(name="tv").title in outcomes
+
+
+SETS = {
+    ("application", "tv"): {
+        "scopes": ["openid", "offline_access", "profile"],
+        "grants": ["refresh_token", "device_code"],
+        "groups": ["staff", "night"],
+    },
+    ("person", "bob"): {"groups": ["staff", "night"]},
+    ("tenant", "acme"): {"domains": ["*.acme.test", "acme.test"], "networks": ["192.0.2.0/24", "10.0.0.0/8"]},
+}
+
+
+@pytest.mark.parametrize(("kind", "name"), SETS)
+def test_an_order_is_no_change(acme: Tenant, write_blueprint: Write, kind: str, name: str) -> None:
+    """Saving, planning and applying the same in another order, or twice, write nothing and tell nothing; nor does it drift."""
+    with tenant_scope(acme):
+        edit.save("group", {"group": "night"}, by="alice")
+        said = SETS[kind, name]
+        edit.save(kind, {kind: name, **said}, by="alice", rights=("tenants.edit",))
+        turned = {key: [*reversed(value), value[0]] for key, value in said.items()}
+        head = "" if kind == "tenant" else "tenant: acme\n---\n"
+        first, second = (head + json.dumps({kind: name, **each}) + "\n" for each in (said, turned))
+        file = write_blueprint(first)
+        apply([file])
+        before, events = dict(Owned.objects.values_list("name", "applied_at")), Event.objects.count()
+        assert edit.save(kind, {kind: name, **turned}, by="alice", rights=("tenants.edit",)).keys == ()
+        assert make_plan([write_blueprint(second)]).effective == []
+        apply([file])
+        assert (dict(Owned.objects.values_list("name", "applied_at")), Event.objects.count()) == (before, events)
+        assert drifted() == []
+        key, value = next(iter(said.items()))
+        assert edit.save(kind, {kind: name, key: value[1:]}, by="alice", rights=("tenants.edit",)).keys
