@@ -1,5 +1,6 @@
 """One kind of document for each object that an administrator sees; named, never by primary key."""
 
+import re
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -19,7 +20,8 @@ from pydantic import (
 
 from blueprints.tags import Secret
 from flows.document import DesignationName, FlowDocument, Name
-from flows.settings import Duration, plain, setting
+from flows.settings import Duration, plain, setting, write_duration
+from flows.wording import in_words
 from idp import addresses, mailboxes
 from idp.accounts.roles import RoleName
 from idp.oauth.discovery import DEVICE_CODE
@@ -36,7 +38,7 @@ def _said(**described: Any) -> Any:
 def _seconds(low: timedelta, high: timedelta) -> AfterValidator:
     def check(value: timedelta) -> timedelta:
         if not low <= value <= high:
-            raise ValueError(f"must lie between {low} and {high}")
+            raise ValueError(f"must lie between {write_duration(low)} and {write_duration(high)}")
         return value
 
     return AfterValidator(check)
@@ -55,6 +57,15 @@ def _reachable(name: str) -> str:
     return name
 
 
+def _scope_token(name: str) -> str:
+    """The same name; raises ValueError for one that the protocol has no place for (RFC 6749 section 3.3)."""
+    if not _SCOPE.fullmatch(name):
+        raise ValueError("a scope is visible ASCII without spaces, double quotes and backslashes, 100 characters at most")
+    return name
+
+
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,100}")
+_ACCENT = in_words(r"^#[0-9a-f]{6}$", "A colour is a # and six hexadecimal digits in small letters, like #4f46e5.")
 _SECRET = {"type": "string", "format": "password"}
 SecretText = Annotated[Any, Field(repr=False), PlainValidator(_text_or_secret), WithJsonSchema(_SECRET)]
 _CodeLifetime = Annotated[Duration, _seconds(timedelta(seconds=30), timedelta(hours=1))]
@@ -94,7 +105,7 @@ class TenantDocument(Document):
     tenant: Name = _said(title=_("Name"))
     title: str = setting("", max_length=100, title=_("Title"), description=_("What people read on every page."))
     logo: str = setting("", title=_("Logo"), description=_("https://… or data:image/…;base64,…"))
-    accent: str = setting("", pattern=r"^#[0-9a-f]{6}$", title=_("Accent colour"), description=_("Six hexadecimal digits, like #4f46e5."))
+    accent: str = setting("", pattern=_ACCENT, title=_("Accent colour"), description=_("Six hexadecimal digits, like #4f46e5."))
     networks: list[_Network] = setting([], title=_("Own networks"), description=_("Conditions call them tenant.networks. Like 10.0.0.0/8."))
     mail_from: Annotated[str, AfterValidator(mailboxes.checked)] = setting("", title=_("Sender of mails"))
     domains: list[_Domain] = setting([], title=_("Domains"), description=_("Host names that lead here; *.example.com for all below one."))
@@ -109,7 +120,7 @@ class GroupDocument(Document):
 class ScopeDocument(Document):
     """A scope in the plain words of the consent page."""
 
-    scope: _Key = _said(title=_("Name"), description=_("As in the protocol: read:documents."))
+    scope: Annotated[_Key, AfterValidator(_scope_token)] = _said(title=_("Name"), description=_("As in the protocol: read:documents."))
     title: str = _said(title=_("Title"), description=_("What the person who approves reads: Read your documents."))
     description: str = setting("", title=_("Description"))
 

@@ -97,7 +97,7 @@ def parse(data: bytes) -> list[Node]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise BadYaml(_sentence(str(error.problem or error.context)), *place) from None
+        raise BadYaml(_indented(text, place[0]) or _sentence(str(error.problem or error.context)), *place) from None
     except (yaml.YAMLError, ValueError) as error:
         raise BadYaml(f"This is not valid YAML: {str(error).splitlines()[0]}") from None
 
@@ -204,6 +204,13 @@ def _scalar(event: Any, line: int, column: int) -> Any:
     if _BASED.match(text):
         return int(text, 0)
     return float(text) if _FLOAT.match(text) and isfinite(float(text)) else text
+
+
+def _indented(text: str, line: int) -> str:
+    """What is wrong with a line that begins with a tab; "" for any other."""
+    lines = text.splitlines()[line - 1 : line]
+    blank = lines[0][: len(lines[0]) - len(lines[0].lstrip())] if lines else ""
+    return "A tab does not indent in YAML: write blanks." if "\t" in blank else ""
 
 
 def _sentence(text: str) -> str:

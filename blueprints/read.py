@@ -14,6 +14,7 @@ from blueprints.document import KINDS, TenantDocument
 from blueprints.files import below, head, is_blueprint
 from blueprints.nodes import MAX_BYTES, MAX_NODES, BadYaml, Node, parse
 from blueprints.tags import Secret, Tags, Used
+from flows.wording import sentence
 from idp.accounts.roles import EVERYTHING
 from idp.tenancy.models import DEFAULT
 from idp.tenancy.scope import current_tenant
@@ -256,15 +257,11 @@ def _secret_in(value: Any, path: tuple[str | int, ...] = ()) -> tuple[str | int,
 
 def told(model: type[BaseModel], error: Any) -> str:
     """What pydantic found wrong, as a sentence."""
-    if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(error["loc"][-1])[:50], _names(model, error["loc"][:-1]), n=1)
-        return "There is no such key." + (f" Did you mean {near[0]}?" if near else "")
-    if error["type"] == "missing":
-        return "This key is missing."
     if isinstance(error.get("input"), Secret):
         return "A !secret stands only where a secret belongs."
-    message = str(error["msg"]).removeprefix("Value error, ")
-    return message[0].upper() + message[1:] + ("" if message.endswith(".") else ".")
+    if error["type"] == "extra_forbidden" and len(error["loc"]) == 1 and error["loc"][0] in KINDS:
+        return f"{error['loc'][0]} begins another document: put --- before it."
+    return sentence(error, _names(model, error["loc"][:-1]))
 
 
 def _names(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:

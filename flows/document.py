@@ -18,12 +18,15 @@ from pydantic import (
 )
 
 from flows.designations import DESIGNATIONS
+from flows.wording import in_words
 from idp import addresses
 from idp.accounts.roles import RoleName
 from idp.text import every, nfc
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9_-]{0,48}[a-z0-9])?$")]
-StepName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9_.-]{0,78}[a-z0-9])?$")]
+_IN_NAMES = "A name has small letters, digits, dashes and underscores, begins and ends with a letter or a digit, 50 at most."
+_IN_STEPS = "An id has small letters, digits, dashes, underscores and dots, begins and ends with a letter or a digit, 80 at most."
+Name = Annotated[str, Field(pattern=in_words(r"^[a-z0-9]([a-z0-9_-]{0,48}[a-z0-9])?$", _IN_NAMES))]
+StepName = Annotated[str, Field(pattern=in_words(r"^[a-z0-9]([a-z0-9_.-]{0,78}[a-z0-9])?$", _IN_STEPS))]
 MAX_DEPTH = 5
 TYPED = ("answers", "agent")
 _KINDS = ("stage", "group", "flow")

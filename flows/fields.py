@@ -13,6 +13,7 @@ from pydantic_core import SchemaError
 from pydantic_core import ValidationError as NoMatch
 
 from flows.settings import StageSettings, setting
+from flows.wording import in_words
 from idp.text import cleaned, cleaned_lines
 from idp.words import WordType
 
@@ -47,7 +48,8 @@ def _usable(name: str) -> str:
     return name
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,49}$"), AfterValidator(_usable)]
+_IN_NAMES = "A name has small letters, digits and underscores, begins with a letter, and has 50 characters at most."
+Name = Annotated[str, StringConstraints(pattern=in_words(r"^[a-z][a-z0-9_]{0,49}$", _IN_NAMES)), AfterValidator(_usable)]
 Choice = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 

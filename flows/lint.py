@@ -14,6 +14,7 @@ from flows.document import TYPED, FlowDocument
 from flows.layout import Box, Layout, TooLarge, lay_out, symbol
 from flows.registry import stages
 from flows.stage import Stage
+from flows.wording import sentence
 from idp.text import line, lines
 
 _CLAIM = "person"
@@ -139,15 +140,7 @@ def _settings(box: Box, stage: type[Stage]) -> Iterator[Finding]:
         stage.Settings.model_validate(stage.upgrade(box.drawn.settings))
     except ValidationError as errors:
         for error in errors.errors():
-            near = difflib.get_close_matches(str(error["loc"][-1]), stage.Settings.model_fields, n=1) if error["loc"] else []
-            unknown = error["type"] == "extra_forbidden"
-            text = "There is no such setting." + (f" Did you mean {near[0]}?" if near else "") if unknown else _sentence(error)
-            yield Finding((*box.path, "settings", *error["loc"]), text)
-
-
-def _sentence(error: Any) -> str:
-    """What a validator of ours said, without the words that pydantic puts before it."""
-    return str(error["msg"]).removeprefix("Value error, ")
+            yield Finding((*box.path, "settings", *error["loc"]), sentence(error, stage.Settings.model_fields, "setting"))
 
 
 def _condition(box: Box, known: set[str]) -> Iterator[Finding]:
@@ -158,8 +151,8 @@ def _condition(box: Box, known: set[str]) -> Iterator[Finding]:
         return
     if condition is None:
         return
-    for sentence in condition.missing:
-        yield Finding((*box.path, "when"), sentence)
+    for absent in condition.missing:
+        yield Finding((*box.path, "when"), absent)
     for fact in sorted(condition.needs - known):
         yield Finding((*box.path, "when"), f"The condition reads {_reading(condition)}, but {fact} is only known later.{_givers(fact)}")
     if _CLAIM in condition.needs and "proof" not in known:

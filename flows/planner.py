@@ -15,6 +15,7 @@ from flows.models import Version
 from flows.registry import stages
 from flows.run import State
 from flows.stage import Stage
+from flows.wording import sentence
 from idp.words import About
 
 
@@ -111,12 +112,12 @@ def _built(kind: type[Stage], raw: str) -> Stage:
     try:
         return kind(kind.Settings.model_validate(kind.upgrade(json.loads(raw))))
     except ValidationError as error:
-        raise BrokenFlow(f"The settings of a step of the stage {kind.kind} are not valid any more: {_first(error)}.") from error
+        raise BrokenFlow(f"The settings of a step of the stage {kind.kind} are not valid any more: {_first(error)}") from error
 
 
 def _first(error: ValidationError) -> str:
     found: Any = error.errors()[0]
-    return f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
+    return f"{'.'.join(map(str, found['loc']))}: {sentence(found, noun='setting')}"
 
 
 def _left_out(box: Box, state: State) -> bool:

@@ -17,6 +17,7 @@ from flows.layout import MAX_BOXES
 from flows.lint import Finding, lint
 from flows.models import Draft, Flow, Version
 from flows.rehearsal import rehearse
+from flows.wording import sentence
 from idp.events.bus import publish as tell
 from idp.tenancy.scope import current_tenant
 from idp.text import cleaned_lines
@@ -181,9 +182,7 @@ def parse(document: Mapping[str, Any]) -> FlowDocument:
     try:
         return FlowDocument.model_validate(document)
     except ValidationError as errors:
-        raise RefusedFlow(
-            [Finding(tuple(each["loc"]), str(each["msg"]).removeprefix("Value error, ")) for each in errors.errors()]
-        ) from None
+        raise RefusedFlow([Finding(tuple(each["loc"]), sentence(each)) for each in errors.errors()]) from None
 
 
 @transaction.atomic

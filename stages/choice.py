@@ -10,13 +10,16 @@ from pydantic import model_validator
 from flows.run import Run
 from flows.settings import StageSettings, Text, setting
 from flows.stage import Done, Outcome, Stage
+from flows.wording import in_words
 from idp.words import WordType
+
+_IN_VALUES = "A value has letters, digits, dashes and underscores, 50 at most."
 
 
 class Option(StageSettings):
     """One answer: what conditions compare with, and what stands on the page."""
 
-    value: str = setting("yes", pattern=r"^[A-Za-z0-9_-]{1,50}$", title=_("Value in conditions"))
+    value: str = setting("yes", pattern=in_words(r"^[A-Za-z0-9_-]{1,50}$", _IN_VALUES), title=_("Value in conditions"))
     title: str = setting("", max_length=100, title=_("What it is called"))
     description: str = setting("", max_length=300, title=_("Sentence below it"))
 

@@ -132,7 +132,7 @@ def test_what_is_no_domain_of_a_tenant(tenants: dict[str, Tenant], write_bluepri
         ("application: x\ntype: confidential\n", "4:1: type", "A confidential application needs a client secret."),
         ("application: x\nlogo: 'http://elsewhere/x.png'\n", "4:1: logo", "no page loads from elsewhere"),
         ("application: a_b\n", "3:1: application", "Lower-case letters, digits and dashes"),
-        ("scope: 'a b'\ntitle: T\n", "3:1: scope", "A scope token of RFC 6749"),
+        ("scope: 'a b'\ntitle: T\n", "3:1: scope", "A scope is visible ASCII without spaces"),
         ("person: evaluator\nemail: alice@acme.test\n", "4:1: email", "The address alice@acme.test belongs to alice."),
         ("person: evaluator\nemail: nonsense\n", "4:1: email", "valid email address"),
         ("application: x\nclient_id: tv\n", "4:1: client_id", "The client id tv belongs to tv."),
@@ -160,7 +160,7 @@ def test_every_problem_of_every_file_at_once_and_nothing_applied(tenants: dict[s
         "one.yaml:6:1: title: This key is missing.",
         "one.yaml:8:1: persn: This is no kind of document. Did you mean person?",
         "two.yaml:2:1: titel: There is no such key. Did you mean title?",
-        "two.yaml:5:1: type: Input should be 'public' or 'confidential'.",
+        "two.yaml:5:1: type: Write 'public' or 'confidential'.",
     ]
 
 

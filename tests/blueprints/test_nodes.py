@@ -87,7 +87,7 @@ def test_keys_are_texts(text: str, names: list[str]) -> None:
         ("x: \x1b[2J\n", "1:1: This is not valid YAML: "),
         (b"x: \xff\n", "1:1: The file is not UTF-8."),
         (b"\xff\xfex\x00:\x00 \x001\x00", "1:1: The file is not UTF-8."),
-        ("a:\n\tb: 1\n", "2:1: Found character that cannot start any token."),
+        ("a:\n\tb: 1\n", "2:1: A tab does not indent in YAML: write blanks."),
         ("a: [1\n", "2:1: Did not find expected ',' or ']'."),
         ("a: b: c\n", "1:5: Mapping values are not allowed in this context."),
         ("%YAML 3.0\n---\na: 1\n", "1:1: Found incompatible YAML document."),

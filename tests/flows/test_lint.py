@@ -47,7 +47,7 @@ def test_what_is_empty_is_no_flow_yet() -> None:
             "steps.0.settings.fields.0",
             "'username' or 'email'",
         ),
-        (({"stage": "identification", "settings": {"fields": []}}, NEVER), "steps.0.settings.fields", "at least 1 item"),
+        (({"stage": "identification", "settings": {"fields": []}}, NEVER), "steps.0.settings.fields", "at least 1 of these"),
         (
             ("identification", {"stage": "password", "settings": {"window": "1 hour"}}, NEVER),
             "steps.1.settings.window",
@@ -56,7 +56,7 @@ def test_what_is_empty_is_no_flow_yet() -> None:
         (
             ("identification", {"stage": "password", "settings": {"free": 0}}, NEVER),
             "steps.1.settings.free",
-            "greater than or equal",
+            "Write 1 or more",
         ),
         (({"stage": "deny", "when": "nope"},), "steps.0.when", "line 1, column 1: There is no nope."),
         (({"stage": "deny", "when": '"staff" in person.groups'}, "identification"), "steps.0.when", "person is only known later"),

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
+from flows.wording import sentence
 from web.api.schemas import Problem
 from web.errors import BODY_ERRORS, ENGINE_ERRORS, engine_json
 
@@ -77,4 +78,4 @@ def _invalid(request: HttpRequest, error: Any) -> HttpResponse:
     """The first thing that is wrong, with its place in the body; never what was sent."""
     first = error.errors[0]
     place = ".".join(str(each)[:50] for each in first["loc"][2:]) or "The body"
-    return problem(400, "invalid_request", f"{place}: {first['msg'].removeprefix('Value error, ')}.")
+    return problem(400, "invalid_request", f"{place}: {sentence(first)}")

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from pydantic import BaseModel, ValidationError
 
 from flows.settings import plain
+from flows.wording import sentence
 
 Kind = Literal["text", "long", "secret", "number", "flag", "choice", "several", "lines", "pairs", "json", "group", "rows"]
 Choices = Mapping[str, Callable[[], Sequence[tuple[str, Any]]]]
@@ -91,8 +92,7 @@ class SchemaForm:
         """Notes what is wrong, each at its field."""
         if isinstance(errors, ValidationError):
             for error in errors.errors():
-                message = str(error["msg"]).removeprefix("Value error, ")
-                self.errors.setdefault(self._place(error["loc"]), []).append(message[:1].upper() + message[1:])
+                self.errors.setdefault(self._place(error["loc"]), []).append(sentence(error))
         else:
             for name, texts in errors.items():
                 self.errors.setdefault(self._place(tuple(name.split(".")) if name else ()), []).extend(texts)

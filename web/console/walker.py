@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from flows.document import Answers, Circumstances, FlowTest, InventedPerson
 from flows.settings import parse_duration, write_duration
+from flows.wording import sentence
 
 _INVENTED = ("username", "name", "email", "role")
 _TEXTS = ("address", "agent", "country", "application", "device_address")
@@ -120,7 +121,7 @@ def _checked(model: type[Model], values: dict[str, Any], errors: dict[str, str])
     try:
         return model.model_validate(values)
     except ValidationError as wrong:
-        found = {str(each["loc"][0]): str(each["msg"]).removeprefix("Value error, ") for each in wrong.errors()}
+        found = {str(each["loc"][0]): sentence(each) for each in wrong.errors()}
     errors.update({name: _sentence(text) for name, text in found.items()})
     return model.model_validate({name: value for name, value in values.items() if name not in found})
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from blueprints.management.flow.chosen import nearest
 from flows.document import Answers, Circumstances, InventedPerson
 from flows.settings import parse_duration
+from flows.wording import sentence
 
 _ATTRIBUTE = "attributes."
 _FLAGS = {"true": True, "false": False}
@@ -104,4 +105,4 @@ def _invented(text: str) -> InventedPerson:
 
 
 def _said(error: Any) -> str:
-    return f"{'.'.join(map(str, error['loc']))}: {str(error['msg']).removeprefix('Value error, ')}"
+    return f"{'.'.join(map(str, error['loc']))}: {sentence(error)}"
