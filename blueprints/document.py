@@ -28,6 +28,7 @@ from idp.oauth.discovery import DEVICE_CODE
 from idp.text import every, fold, line, lines
 
 GRANTS = {"device_code": DEVICE_CODE}
+SHORT_GRANTS = {long: short for short, long in GRANTS.items()}
 
 
 def _said(**described: Any) -> Any:

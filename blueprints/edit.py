@@ -19,6 +19,7 @@ from blueprints.kinds.kind import Change, KeyChange, Kind
 from blueprints.kinds.registry import KINDS
 from blueprints.nodes import Node
 from blueprints.order import missing_references
+from blueprints.partial import partial
 from blueprints.plan import Plan, There, compared, decide
 from blueprints.read import Located, Problem, told
 from blueprints.uses import in_use
@@ -99,7 +100,9 @@ def save(
     ``rights``: what the author may do beyond the ordinary (idp/accounts/roles.py). Raises Refused with everything that is wrong,
     NotThere, or Moved; then nothing was written.
     """
-    located = _Typed("", current_tenant().name, kind, checked(kind, said), Node(0, 0, {}), by_hand=True, rights=frozenset(rights))
+    located = _Typed(
+        "", current_tenant().name, kind, checked(kind, said, rights=rights), Node(0, 0, {}), by_hand=True, rights=frozenset(rights)
+    )
     for _ in range(_TRIES):
         change = _compared(located)
         if change.before is None and (new is False or expect is not None):
@@ -132,15 +135,36 @@ def delete(kind: str, name: str, *, by: str, expect: str | None = None) -> None:
     raise Moved(Moved.__doc__)
 
 
-def checked(kind: str, said: Mapping[str, Any], *, strict: bool | None = None) -> BaseModel:
-    """The typed document; raises Refused with a message for each key that is wrong. ``strict``: "5" and "yes" are texts."""
+def checked(kind: str, said: Mapping[str, Any], *, strict: bool | None = None, rights: Collection[str] = ()) -> BaseModel:
+    """The typed document; raises Refused with everything that is wrong, also with what it says of other objects.
+
+    ``strict``: "5" and "yes" are texts. ``rights``: as in :func:`save`.
+    """
     try:
         return DOCUMENTS[kind].model_validate(dict(said), strict=strict)
     except Invalid as invalid:
-        errors: dict[str, list[str]] = {}
-        for error in invalid.errors():
-            errors.setdefault(".".join(map(str, error["loc"])), []).append(told(DOCUMENTS[kind], error))
-        raise Refused(errors) from None
+        errors = _by_key(invalid.errors(), kind)
+    raise Refused(also_wrong(kind, {key: value for key, value in said.items() if key != KINDS[kind].secret_key}, rights) | errors)
+
+
+def also_wrong(kind: str, said: Mapping[str, Any], rights: Collection[str] = ()) -> dict[str, list[str]]:
+    """What is wrong with a document, by key, even where it cannot be read as a whole; nothing is written."""
+    document, found = partial(DOCUMENTS[kind], said)
+    errors = _by_key(found, kind)
+    if document is not None:
+        try:
+            _compared(_Typed("", current_tenant().name, kind, document, Node(0, 0, {}), by_hand=True, rights=frozenset(rights)))
+        except Refused as refused:  # what was taken out may be missing elsewhere: of its keys enough is said
+            out = {key.partition(".")[0] for key in errors}
+            errors |= {key: texts for key, texts in refused.errors.items() if key and key.partition(".")[0] not in out}
+    return errors
+
+
+def _by_key(found: Iterable[Any], kind: str) -> dict[str, list[str]]:
+    errors: dict[str, list[str]] = {}
+    for error in found:
+        errors.setdefault(".".join(map(str, error["loc"])), []).append(told(DOCUMENTS[kind], error))
+    return errors
 
 
 def _delete(kind: str, name: str, by: str, expect: str | None) -> None:

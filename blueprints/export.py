@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from blueprints import secrets
-from blueprints.document import GRANTS
 from blueprints.document import KINDS as DOCUMENTS
+from blueprints.document import SHORT_GRANTS
 from blueprints.emit import emit, in_order_of
 from blueprints.kinds.application import secret_is
 from blueprints.kinds.registry import KINDS
@@ -17,7 +17,6 @@ from flows.versions import references
 from idp.tenancy.models import DEFAULT
 from idp.tenancy.scope import current_tenant
 
-_SHORT = {long: short for short, long in GRANTS.items()}
 _ALWAYS = {"tenant": ("title",), "application": ("title", "client_id"), "scope": ("title",), "mail": ("subject", "text")}
 
 
@@ -58,7 +57,7 @@ def _document(kind: str, keys: Mapping[str, Any], secret: Secret | None) -> dict
             group, _, inner = key.rpartition(".")
             (nested.setdefault(group, {}) if group else nested)[inner] = value
     if "grants" in nested:
-        nested["grants"] = [_SHORT.get(grant, grant) for grant in nested["grants"]]
+        nested["grants"] = [SHORT_GRANTS.get(grant, grant) for grant in nested["grants"]]
     if secret:
         nested[KINDS[kind].secret_key] = secret
     return dict(in_order_of(DOCUMENTS[kind], {kind: keys[""], **nested}))

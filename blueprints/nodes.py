@@ -69,6 +69,16 @@ class Node:
             node = inner
         return path
 
+    def at(self, path: tuple[str | int, ...]) -> "Node | None":
+        """The node to which ``path`` leads."""
+        node: Node | None = self
+        for step in path:
+            if node is not None and node.is_list and isinstance(step, int):
+                node = node.value[step] if step < len(node.value) else None
+            else:
+                node = node.get(str(step)) if node is not None else None
+        return node
+
     def place(self, path: tuple[str | int, ...]) -> tuple[int, int]:
         """Line and column of the last key of ``path`` that exists."""
         node, at = self, (self.line, self.column)

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Collection, Iterable, Mapping
 from graphlib import TopologicalSorter
 
+from blueprints.document import SHORT_GRANTS
 from blueprints.kinds.kind import Reference
 from blueprints.kinds.registry import KINDS
 from blueprints.read import Located, Problem
@@ -58,7 +59,7 @@ def missing_references(documents: list[Located], gone: Mapping[str, Collection[s
 
 def _suggested(reference: Reference, there: Iterable[str]) -> list[str]:
     """What somebody may have meant: nobody is led to the scopes of the administration who has not begun to write one."""
-    offered = sorted(there)
+    offered = sorted(SHORT_GRANTS.get(name, name) for name in there)
     if reference.kind != "scope" or is_reserved(reference.name):
         return offered
     return [name for name in offered if name not in administrative(offered)]
@@ -70,7 +71,9 @@ def _there(kind: str, documents: Iterable[Located]) -> set[str]:
         return set(grants())
     if kind.startswith("flow for "):
         designation = kind.removeprefix("flow for ")
-        named = {each.name for each in documents if each.kind == "flow" and each.document.designation == designation}
+        named = {
+            each.name for each in documents if each.kind == "flow" and (each.document.designation == designation or ("for",) in each.told)
+        }
         return named | set(live_names(designation))
     stored: Mapping[str, set[str]] = {"group": set(group_names()), "scope": set(scope_names())}
     return {each.name for each in documents if each.kind == kind} | stored[kind]

@@ -20,7 +20,7 @@ from blueprints.newcomers import tried_with
 from blueprints.order import in_order, missing_references
 from blueprints.outlook import outlook
 from blueprints.prune import leaving, moving, pruned, still_named
-from blueprints.read import BadBlueprint, Located, Problem, Sent, read
+from blueprints.read import BadBlueprint, Located, Problem, Sent, look
 from blueprints.tags import Secret
 from flows.document import FlowDocument
 from flows.versions import RefusedFlow, live_parts, prepare
@@ -88,10 +88,11 @@ def make_plan(
     no longer names. ``tell`` hears of each phase.
     """
     tell("reading")
-    source = read(paths, variables)
+    source = look(paths, variables)
+    prune = prune and not source.problems  # else what is wrong with a document would look as if it were not there
     newest = Result.objects.order_by("-pk").values_list("pk", flat=True).first()
     plan = Plan(name or name_of(paths), source.edition, newest or 0, notes=_left_over(source.passed_over))
-    problems: list[Problem] = []
+    problems = list(source.problems)
     by_tenant: dict[str, list[Located]] = defaultdict(list)
     for located in source.documents:
         by_tenant[located.tenant].append(located)

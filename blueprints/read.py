@@ -3,16 +3,17 @@
 import difflib
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from blueprints.document import KINDS, TenantDocument
 from blueprints.files import below, head, is_blueprint
 from blueprints.nodes import MAX_BYTES, MAX_NODES, BadYaml, Node, parse
+from blueprints.partial import MOST, partial
 from blueprints.tags import Secret, Tags, Used
 from flows.wording import sentence
 from idp.accounts.roles import EVERYTHING
@@ -21,7 +22,8 @@ from idp.tenancy.scope import current_tenant
 
 VARS = "vars"
 MAX_ROUNDS = 1000
-MAX_PROBLEMS = 200  # nobody reads more of them at once
+MAX_PROBLEMS = MOST
+Path_ = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class Located:
     """A checked document of one tenant, and where its keys stand.
 
     ``by_hand``: typed or sent by a person, not from the server's files. ``rights``: what its author may do
-    (idp/accounts/roles.py); a file of the installation may do everything.
+    (idp/accounts/roles.py); a file of the installation may do everything. ``told``: what is wrong with it already, by path; then the
+    document has only what is right, and is looked at, and never written.
     """
 
     file: str
@@ -63,6 +66,7 @@ class Located:
     node: Node = field(repr=False)
     by_hand: bool = False
     rights: frozenset[str] = frozenset()
+    told: Mapping[Path_, Problem] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -75,8 +79,10 @@ class Located:
         return self.kind == "tenant" and self.document.model_fields_set == {"tenant"}
 
     def problem(self, path: Iterable[str | int], message: str) -> Problem:
-        """A problem at this key of the document."""
-        return _problem(self.file, self.node, tuple(path), message)
+        """A problem at this key of the document: the one that is told already where there is one, for this one may come of it."""
+        at = tuple(path)
+        known = (problem for place, problem in self.told.items() if at[: len(place)] == place or (at and place[: len(at)] == at))
+        return next(known, None) or _problem(self.file, self.node, at, message)
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,7 @@ class Source:
     documents: tuple[Located, ...]
     edition: str
     passed_over: tuple[Path, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 def printable(text: str) -> str:
@@ -113,23 +120,34 @@ def read(paths: Iterable[Path | Sent], variables: Mapping[str, str] | None = Non
 
     A folder is all of its ``.yaml`` and ``.yml`` files, in the order of their names, but for hidden ones.
     """
+    source = look(paths, variables)
+    if source.problems:
+        raise BadBlueprint(source.problems)
+    return source
+
+
+def look(paths: Iterable[Path | Sent], variables: Mapping[str, str] | None = None) -> Source:
+    """The same with what is wrong beside it, where enough is left to look for more; raises BadBlueprint where documents may be missing."""
     reading = _Reading(variables or {})
     for path in paths:
         reading.path(path)
     problems = [*reading.problems, *_twice(reading.found)]
-    if problems:
+    if problems and (reading.lost or len(problems) > MAX_PROBLEMS):
         raise BadBlueprint(problems)
     passed_over = sorted(each for each in reading.others if os.path.realpath(each) not in reading.tagged)
-    return Source(tuple(reading.found), reading.edition.hexdigest(), tuple(passed_over))
+    return Source(tuple(reading.found), reading.edition.hexdigest(), tuple(passed_over), tuple(problems))
 
 
 class _Reading:
-    """What was read so far: ``others`` lie in the folders and have no document, ``tagged`` were read for ``!file``."""
+    """What was read so far: ``others`` lie in the folders and have no document, ``tagged`` were read for ``!file``. ``lost``: whether
+    there may be documents of which nothing is known.
+    """
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self.variables = variables
         self.found: list[Located] = []
         self.problems: list[Problem] = []
+        self.lost = False
         self.counts: dict[Path | Sent, int] = {}
         self.others, self.tagged = set[Path](), set[str]()
         self.edition = hashlib.sha256(repr(sorted(variables.items())).encode())
@@ -147,7 +165,7 @@ class _Reading:
                 self.others |= {file} if isinstance(file, Path) and not self.counts[file] else set()
         if isinstance(path, Path) and not self.problems and not any(self.counts[file] for file in files):
             kinds = "" if files == [path] else " No file in it that ends with .yaml or .yml has one."
-            self.problems.append(Problem(str(path), 1, 1, "", f"There is no document in it.{kinds}"))
+            self.lose(Problem(str(path), 1, 1, "", f"There is no document in it.{kinds}"))
 
     def _file(self, file: Path | Sent, *, given: bool) -> None:
         before, self.counts[file] = len(self.found), 0
@@ -156,16 +174,23 @@ class _Reading:
             self.edition.update(f"{file}\0{len(data)}\0".encode(errors="surrogateescape") + data)
             used = Used()
             folder = None if isinstance(file, Sent) else file.parent
-            self.found += _file(file, parse(data), Tags(folder, self.variables, used), self.problems)
+            self.found += _file(file, parse(data), Tags(folder, self.variables, used), self)
             self.edition.update(used.edition.digest())
             self.tagged |= used.files
         except OSError as error:
             self._failed(file, error)
         except BadYaml as bad:
+            self.lost = True
             self.problems.append(Problem(str(file), bad.line, bad.column, "", bad.message))
         self.counts[file] = len(self.found) - before
 
+    def lose(self, problem: Problem) -> None:
+        """Notes a problem that hides documents."""
+        self.lost = True
+        self.problems.append(problem)
+
     def _failed(self, file: Path | Sent, error: OSError) -> None:
+        self.lost = True
         self.problems.append(Problem(str(file), 1, 1, "", error.strerror or "cannot be read"))
 
 
@@ -179,12 +204,14 @@ def _bytes(file: Path | Sent, given: bool) -> bytes:
         return opened.read(MAX_BYTES + 1)
 
 
-def _file(file: Path | Sent, nodes: list[Node], given: Tags, problems: list[Problem]) -> Iterator[Located]:
+def _file(file: Path | Sent, nodes: list[Node], given: Tags, reading: "_Reading") -> Iterator[Located]:
+    problems = reading.problems
     rounds: list[dict[str, Any]] = [{}]
     if nodes and nodes[0].is_map and VARS in nodes[0].value:
         rounds = _rounds(str(file), nodes.pop(0), given, problems)
+        reading.lost |= not rounds
     if len(rounds) * sum(node.weight for node in nodes) > MAX_NODES:
-        problems.append(Problem(str(file), 1, 1, VARS, "With all of these the file becomes too large."))
+        reading.lose(Problem(str(file), 1, 1, VARS, "With all of these the file becomes too large."))
         return
     home = current_tenant().name if isinstance(file, Sent) else ""
     for each in rounds:
@@ -192,7 +219,7 @@ def _file(file: Path | Sent, nodes: list[Node], given: Tags, problems: list[Prob
         for node in nodes:
             if len(problems) > MAX_PROBLEMS:
                 return
-            located = _check(str(file), tenant, node, tags, problems)
+            located = _check(str(file), tenant, node, tags, reading)
             if located and isinstance(file, Sent) and not file.everywhere and located.tenant != home:
                 problems.append(located.problem([located.kind], f"This is about another tenant than {home}."))
             elif located:
@@ -211,41 +238,48 @@ def _rounds(file: str, node: Node, tags: Tags, problems: list[Problem]) -> list[
     return rounds
 
 
-def _check(file: str, tenant: str, node: Node, tags: Tags, problems: list[Problem]) -> Located | None:
+def _check(file: str, tenant: str, node: Node, tags: Tags, reading: _Reading) -> Located | None:
     if not node.is_map:
-        problems.append(Problem(file, node.line, node.column, "", f"A document begins with its kind: {', '.join(KINDS)}."))
+        reading.lose(Problem(file, node.line, node.column, "", f"A document begins with its kind: {', '.join(KINDS)}."))
         return None
     kind = next((key for key in node.value if key in KINDS), None)
     if kind is None:
         first = next(iter(node.value), "")
         near = difflib.get_close_matches(first[:50], KINDS, n=1)
         hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(KINDS)}."
-        problems.append(Problem(file, node.line, node.column, first[:50], f"This is no kind of document. {hint}"))
+        reading.lose(Problem(file, node.line, node.column, first[:50], f"This is no kind of document. {hint}"))
         return None
+    unknown: list[Node] = []
     wrong: list[Problem] = []
-    values = tags.plain(node, lambda at, text: wrong.append(Problem(file, at.line, at.column, "", text)))
-    if kind == "flow" and (path := _secret_in(values)):
+
+    def complain(at: Node, text: str) -> None:
+        unknown.append(at)
+        wrong.append(Problem(file, at.line, at.column, "", text))
+
+    values = tags.plain(node, complain)
+    secret = _secret_in(values) if kind == "flow" else ()
+    if path := secret:
         wrong.append(_problem(file, node, path, "A !secret stands only where a secret belongs."))
-    try:
-        document = KINDS[kind].model_validate(values)
-    except ValidationError as errors:
-        wrong = wrong or _wrong(file, node, KINDS[kind], errors)
-    if wrong:
-        problems += wrong
+    document, errors = partial(KINDS[kind], values) if isinstance(values, dict) else (None, [])
+    told = _wrong(file, node, KINDS[kind], errors, unknown)
+    reading.problems += [*wrong, *told.values()]
+    reading.lost |= any(path[0] in KINDS and path[0] != kind for path in told if path)
+    if document is None or secret:
         return None
     owner = document.tenant if isinstance(document, TenantDocument) else tenant
-    return Located(file, owner, kind, document, node)
+    return Located(file, owner, kind, document, node, told=told)
 
 
-def _wrong(file: str, node: Node, model: type[BaseModel], errors: ValidationError) -> list[Problem]:
-    """One problem a key, the first: a value that may be one of several types fails at each of them."""
-    if errors.error_count() > MAX_PROBLEMS:  # to list them would cost more than the file
-        return [_problem(file, node, (), f"More than {MAX_PROBLEMS} keys of this document are wrong.")]
-    found: dict[tuple[Any, ...], Problem] = {}
-    for error in errors.errors():
+def _wrong(file: str, node: Node, model: type[BaseModel], errors: Sequence[Any], unknown: Sequence[Node]) -> dict[Path_, Problem]:
+    """One problem a key, the first: a value that may be one of several types fails at each of them. ``unknown``: what no tag stands for,
+    which is told already.
+    """
+    found: dict[Path_, Problem] = {}
+    for error in errors:
         path = error["loc"] if error["type"] == "missing" else node.known(error["loc"])
-        found.setdefault(path, _problem(file, node, path, told(model, error)))
-    return list(found.values())
+        if not any(node.at(path) is each for each in unknown):
+            found.setdefault(path, _problem(file, node, path, told(model, error)))
+    return found
 
 
 def _secret_in(value: Any, path: tuple[str | int, ...] = ()) -> tuple[str | int, ...]:

@@ -92,8 +92,9 @@ def _parts(layout: Layout, document: FlowDocument, parts: Mapping[str, FlowDocum
 def _order(layout: Layout, document: FlowDocument) -> Iterator[Finding]:
     """Each box with what earlier ones give: a fact is certain when everything on which its giver depends holds here too."""
     givers: list[tuple[set[str], set[str]]] = []
+    everything = {fact for stage in stages().values() for fact in (*stage.gives, *stage.needs)}
     if document.designation == PART:  # what it needs the flow around it gives, and is asked there
-        givers.append(({fact for stage in stages().values() for fact in (*stage.gives, *stage.needs)}, set()))
+        givers.append((everything, set()))
     for box in layout.boxes:
         known = {fact for gives, _ in givers for fact in gives}
         certain = {fact for gives, guards in givers for fact in gives if guards <= set(box.within)}
@@ -103,6 +104,8 @@ def _order(layout: Layout, document: FlowDocument) -> Iterator[Finding]:
         if stage:
             guards = {each for each in (box.id, *box.within) if _may_be_skipped(layout.by_id[each])}
             givers.append((set(stage.gives), guards))
+        elif box.drawn.stage is not None:  # a misspelt one may give what later steps need
+            givers.append((everything, set()))
 
 
 def _box(box: Box, known: set[str], certain: set[str]) -> Iterator[Finding]:
@@ -163,6 +166,8 @@ def _condition(box: Box, known: set[str]) -> Iterator[Finding]:
 def _goal(layout: Layout, document: FlowDocument) -> Iterator[Finding]:
     kinds = [stage for box in layout.boxes if (stage := stages().get(box.drawn.stage or ""))]
     goal = DESIGNATIONS[document.designation].goal
+    if any(box.drawn.stage and box.drawn.stage not in stages() for box in layout.boxes):
+        return
     if goal and not any(goal in stage.gives or stage.kind == "deny" for stage in kinds):
         yield Finding(("for",), f"A flow for {document.designation} must give {goal}.{_givers(goal)}")
 

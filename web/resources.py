@@ -95,7 +95,7 @@ def delete(resource: Resource, name: str, person: Any, expect: str | None = None
 
 def save(resource: Resource, said: Mapping[str, Any], person: Any, *, expect: str | None = None, new: bool | None = None) -> edit.Saved:
     """Writes one object by hand; raises what blueprints.edit.save does, or NotAllowed."""
-    guard(person, resource.kind, edit.checked(resource.kind, said).model_dump()[resource.kind], said)
+    guard(person, resource.kind, edit.checked(resource.kind, said, rights=operations_of(person)).model_dump()[resource.kind], said)
     return edit.save(resource.kind, said, by=person.username, expect=expect, new=new, rights=operations_of(person))
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from blueprints.document import ApplicationDocument
-from blueprints.kinds.kind import Change, Kind, Reference, named, only, unique
+from blueprints.document import SHORT_GRANTS, ApplicationDocument
+from blueprints.kinds.kind import Change, KeyChange, Kind, Reference, named, only, unique
 from flows.settings import parse_duration, write_duration
 from idp.oauth import many
 from idp.oauth.models import Application
@@ -45,6 +45,13 @@ class ApplicationKind(Kind):
         for designation, name in document.flows.items():
             yield Reference(f"flow for {designation}", name, ("flows", designation))
 
+    def difference(self, change: Change) -> list[KeyChange]:
+        """Grants in the spelling that people write."""
+        return [_as_written(key) for key in super().difference(change)]
+
+    def as_read(self, key: KeyChange) -> list[KeyChange]:
+        return [_as_written(key)]
+
     def naming(self, gone: Mapping[str, Collection[str]]) -> Collection[str] | None:
         return None if gone.keys() & {"group", "scope", "flow"} else ()
 
@@ -78,6 +85,13 @@ class ApplicationKind(Kind):
 
     def delete(self, names: Collection[str], *, by: str) -> None:
         many.delete(Application, names, by=by)
+
+
+def _as_written(key: KeyChange) -> KeyChange:
+    if key.key != "grants":
+        return key
+    old, new = ([SHORT_GRANTS.get(each, each) for each in side] if isinstance(side, list) else side for side in (key.old, key.new))
+    return KeyChange(key.key, old, new)
 
 
 def _approved(change: Change) -> None:

@@ -45,7 +45,7 @@ class FlowKind(Kind):
         """``ready`` is the prepared flow: a sub-flow that changes makes a new version of the flows that it is in."""
         prepared: Prepared = change.ready
         if change.before is None:
-            return [KeyChange("document", None, f"{len(prepared.document.steps)} steps")]
+            return [KeyChange("document", None, _counted(len(prepared.document.steps)))]
         old = FlowDocument.model_validate(change.before["document"])
         changes = [
             KeyChange(".".join(filter(None, (each.step, each.key))), _side(each.old), _side(each.new))
@@ -89,6 +89,10 @@ def _parts(steps: Iterable[StepDocument], path: tuple[str | int, ...]) -> Iterat
         if step.flow is not None:
             yield step.flow, (*path, at, "flow")
         yield from _parts(step.steps, (*path, at, "steps"))
+
+
+def _counted(steps: int) -> str:
+    return "1 step" if steps == 1 else f"{steps} steps"
 
 
 def _side(value: Any) -> Any:

@@ -98,7 +98,7 @@ text: "{{ link }}"
 def test_each_kind_key_by_key(acme: Tenant, write_blueprint: Write) -> None:
     """Old and new of every key that differs, and of no other; then it is so, and nothing is left to do."""
     file = write_blueprint(EVERY_KIND)
-    grants = "urn:ietf:params:oauth:grant-type:device_code"
+    grants = "device_code"
     assert changes(make_plan([file])) == {
         "tenant acme": ("update", {"title": ("Acme", "Acme Ltd")}),
         "scope acme:read": ("update", {"description": ("", "All of it.")}),

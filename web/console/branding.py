@@ -35,8 +35,11 @@ def branding(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         said, errors = _said(request, known.document)
         etag = request.POST.get("etag", "")
-        if not errors:
-            person: Any = request.person  # type: ignore[attr-defined]
+        person: Any = request.person  # type: ignore[attr-defined]
+        if errors:
+            others = {key: value for key, value in said.items() if key not in errors}
+            errors = {**_by_field(edit.also_wrong("tenant", others, operations_of(person))), **errors}
+        else:
             try:
                 saved = edit.save("tenant", said, by=person.username, expect=etag, new=False, rights=operations_of(person))
             except edit.Refused as refused:

@@ -356,7 +356,7 @@ def test_a_number_that_json_does_not_have_is_none(at_work: Callable[..., Editor]
     editor = at_work()
     base = editor.hidden["_base"].replace('{"stage": "password"}', '{"stage": "password", "settings": {"free": NaN}}')
     editor.edit({"do": "remove", "step": "5"}, _base=base)
-    assert "Write a whole number." in editor.text
+    assert "write a whole number." in editor.text
     assert drafted() == list(SHIPPED[:5])
 
 

@@ -1,0 +1,69 @@
+"""Reads what is right of a document that is wrong in places, so that everything else that is wrong with it is told in the same answer."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from flows.designations import PART
+from flows.document import FlowDocument, StepDocument
+
+MOST = 200  # nobody reads more of them at once
+_ROUNDS = 3
+_FILLED = {"title": "?", "for": PART, "steps": []}
+_LOOSE = {name for name, field in StepDocument.model_fields.items() if not field.is_required()} - {"stage", "group", "flow", "steps"}
+
+
+def partial(model: type[BaseModel], values: Mapping[str, Any]) -> tuple[BaseModel | None, list[Any]]:
+    """Return the document without what is wrong in it, None where nothing can be made of it, and every error of pydantic's.
+
+    It is for looking at what it refers to, and never for writing.
+    """
+    found: list[Any] = []
+    said = copy.deepcopy(dict(values))
+    for _ in range(_ROUNDS):
+        try:
+            return model.model_validate(said), found
+        except ValidationError as wrong:
+            if wrong.error_count() > MOST:  # to list them would cost more than the document
+                return None, [{"type": "too_many", "loc": (), "msg": f"More than {MOST} keys of this document are wrong"}]
+            errors = wrong.errors()
+        found += errors
+        if not all(_mend(model, said, tuple(error["loc"]), str(error["type"])) for error in errors):
+            break
+        if model is FlowDocument:
+            said.pop("tests", None)  # they would fail for what is missing now
+    return None, found
+
+
+def _mend(model: type[BaseModel], said: dict[str, Any], path: tuple[Any, ...], kind: str) -> bool:
+    """Takes away what is wrong there; answers whether that is possible."""
+    if not path:
+        return False
+    key = path[0]
+    if model is FlowDocument and key == "steps" and _mend_step(said, path, kind):
+        return True
+    if key in _FILLED:
+        said[key] = copy.deepcopy(_FILLED[key])
+        return True
+    required = {field.alias or name for name, field in model.model_fields.items() if field.is_required()}
+    if key in required:
+        return False
+    said.pop(key, None)
+    return True
+
+
+def _mend_step(said: Any, path: tuple[Any, ...], kind: str) -> bool:
+    """Takes a key away that a step can do without."""
+    for at, step in enumerate(path):
+        if isinstance(said, dict) and isinstance(step, str) and step != "steps":
+            if (kind == "extra_forbidden" and at == len(path) - 1) or step in _LOOSE:
+                said.pop(step, None)
+                return True
+            return False
+        try:
+            said = said[step]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return False

@@ -1,0 +1,128 @@
+"""Whatever is wrong is told in one answer: keys, values, names of others, addresses, host names, conditions, tests of flows."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blueprints import edit
+from idp.accounts.models import Person, Role
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.blueprints.test_plan import refused
+from tests.kit import Door
+
+Write = Callable[..., Path]
+
+ALL = """tenant: acme
+accent: red
+networks: [junk]
+domains: [other.test]
+---
+group: staff
+---
+person: clerk
+nam: Clerk
+email: alice@acme.test
+groups: [staf]
+---
+person: driver
+active: perhaps
+groups: [gone]
+---
+flow: broken
+for: authentication
+steps:
+  - stage: identificaton
+    iff: x
+  - stage: password
+    settings: {retries: 7}
+  - stage: login
+    when: persn.groups
+  - stage: deny
+    on_refusal: never
+---
+flow: tested
+title: Tested
+for: logout
+steps: [{stage: logout}]
+tests:
+  - {name: t, ends: denied}
+---
+application: cam
+tilte: Camera
+client_id: tv
+scopes: [openid, acme:raed]
+grants: [devicecode]
+flows: {device_code: connect-a-devic, authentication: broken}
+---
+application: gate
+type: secret
+client_secret: abc
+groups: [nobody]
+"""
+EXPECTED = [
+    "2:1: accent: A colour is",
+    "3:12: networks.0: ",
+    "4:1: domains: Other.test leads",
+    "9:1: nam: There is no such key. Did you mean name?",
+    "10:1: email: The address alice@acme.test belongs to alice.",
+    "11:10: groups.0: There is no group staf. Did you mean staff?",
+    "14:1: active: Write true or false.",
+    "15:10: groups.0: There is no group gone.",
+    "17:1: title: This key is missing.",
+    "20:5: steps.0.stage: There is no stage identificaton. Did you mean identification?",
+    "21:5: steps.0.iff: There is no such key.",
+    "23:16: steps.1.settings.retries: There is no such setting.",
+    "25:5: steps.2.when: ",
+    "27:5: steps.3.on_refusal: Write 'end' or 'continue'.",
+    "34:15: tests.0.ends: ",
+    "37:1: tilte: There is no such key. Did you mean title?",
+    "38:1: client_id: The client id tv belongs to tv.",
+    "39:18: scopes.1: There is no scope acme:raed. Did you mean acme:read?",
+    "40:10: grants.0: There is no grant devicecode. Did you mean",
+    "41:9: flows.device_code: There is no flow connect-a-devic for device_code. Did you mean connect-a-device?",
+    "44:1: type: Write 'public' or 'confidential'.",
+    "46:10: groups.0: There is no group nobody.",
+]
+
+
+def test_a_blueprint(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
+    """Each with its place, once, and nothing that only follows from another mistake."""
+    found = sorted(refused(write_blueprint(ALL)), key=lambda each: [int(part) for part in each.split(":")[1:3]])
+    for each, wanted in zip(found, EXPECTED, strict=False):
+        assert each.lower().startswith(f"blueprint.yaml:{wanted}".lower()), found
+    assert len(found) == len(EXPECTED), found
+
+
+def test_nothing_is_taken_for_pruned_in_a_file_with_mistakes(acme: Tenant, write_blueprint: Write) -> None:
+    """A document that cannot be read is not one that is no longer there."""
+    text = "tenant: acme\n---\ngroup: night\n---\nperson: clerk\ngroups: [night]\n"
+    from_file = write_blueprint(text)
+    assert refused(write_blueprint(text.replace("night\n---", "night\nnight: x\n---")), prune=True) == [
+        "blueprint.yaml:4:1: night: There is no such key."
+    ]
+    assert from_file.exists()
+
+
+WRONG: dict[str, Any] = {"tilte": "T", "client_id": "tv", "scopes": ["no:such"], "device": {"interval": "2h"}, "groups": ["nobody"]}
+
+
+def test_the_same_through_the_api_and_by_hand(acme: Tenant) -> None:
+    """One function reads for both."""
+    with tenant_scope(acme), pytest.raises(edit.Refused) as why:
+        edit.save("application", {"application": "cam", **WRONG}, by="alice")
+    assert why.value.errors.keys() == {"tilte", "client_id", "scopes.0", "device.interval", "groups.0"}
+
+
+def test_a_picture_that_is_too_large_hides_no_host_name(acme: Tenant, door: Any) -> None:
+    """Nor a network."""
+    with tenant_scope(acme):
+        Person.objects.filter(username="alice").update(role=Role.OWNER)
+    clerk: Door = door("acme.test")
+    clerk.sign_in()
+    said = {"title": "", "domains": "acme.test\nother.test", "networks": "junk", "accent": "#4f46e5", "etag": ""}
+    page = clerk.http.post("/console/branding/", said).content.decode()
+    for words in ("Say what people call this place.", "belongs to another tenant", "does not appear to be"):
+        assert words in page, words
