@@ -1,10 +1,18 @@
 """Signs in whoever was proved."""
 
+from datetime import timedelta
+
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
+from pydantic import field_validator
 
 from flows.run import Run
+from flows.settings import Duration, StageSettings, setting, write_duration
 from flows.stage import Done, Outcome, Stage
 from idp.accounts.sessions import SignIn
+
+_SHORTEST = timedelta(minutes=1)  # less, and the steps after it would find nobody signed in
+_LONGEST = timedelta(seconds=settings.SESSION_LIFETIME)
 
 
 class Login(Stage):
@@ -14,9 +22,20 @@ class Login(Stage):
     needs = {"person", "proof"}
     gives = {"signed_in"}
 
+    class Settings(StageSettings):
+        session_lifetime: Duration = setting(_LONGEST, title=_("How long the session lasts, at most what the installation allows"))
+
+        @field_validator("session_lifetime")
+        @classmethod
+        def _within(cls, value: timedelta) -> timedelta:
+            if not _SHORTEST <= value <= _LONGEST:
+                raise ValueError(f"a session lasts from {write_duration(_SHORTEST)} to {write_duration(_LONGEST)}")
+            return value
+
     def enter(self, run: Run) -> Outcome:
         facts = [run.facts[name] for name in ("proof", "second_factor") if name in run.facts]
         proofs = [fact for fact in facts if not fact.get("enrolled")]  # setting a factor up proves nobody
         methods = tuple(fact["method"] for fact in proofs)
         moments = {fact["method"]: fact["at"] for fact in proofs if "at" in fact}
-        return Done(effects=[SignIn(run.facts["proof"]["person"], methods, run.session, moments)])
+        lifetime = int(self.settings.session_lifetime.total_seconds())
+        return Done(effects=[SignIn(run.facts["proof"]["person"], methods, run.session, moments, lifetime)])

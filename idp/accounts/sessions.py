@@ -31,13 +31,15 @@ class Opened:
 class SignIn(Effect):
     """Signs ``person`` in after ``methods`` proved them (RFC 8176 names); ``current`` is the session that the client has now.
 
-    ``proofs``: the moment of each method, as ISO 8601; one that is not said was proved just now.
+    ``proofs``: the moment of each method, as ISO 8601; one that is not said was proved just now. ``lifetime``: how many seconds the
+    session lasts; never longer than the installation lets any session last, which is what 0 stands for.
     """
 
     person: int
     methods: tuple[str, ...]
     current: int | None
     proofs: Mapping[str, str] = field(default_factory=dict)
+    lifetime: int = 0
 
     def apply(self) -> Opened:
         return sign_in(self)
@@ -119,7 +121,7 @@ def sign_in(request: SignIn) -> Opened:
         "methods": list(request.methods),
         "proofs": proofs,
         "authenticated_at": now,
-        "expires_at": now + timedelta(seconds=settings.SESSION_LIFETIME),
+        "expires_at": now + timedelta(seconds=min(request.lifetime or settings.SESSION_LIFETIME, settings.SESSION_LIFETIME)),
         "address": current_origin().address,
         "agent": current_origin().agent,
     }

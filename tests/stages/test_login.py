@@ -1,13 +1,20 @@
 """login: opens a session for whoever was proved, under a key that nobody knew before."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
+import time_machine
+from django.conf import settings as installation
+from django.utils import timezone
+from pydantic import ValidationError
 
-from idp.accounts.models import Session
+from idp.accounts.models import Person, Session
+from idp.accounts.sessions import SignIn
 from idp.sealing import digest
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
+from stages.login import Login
 from tests.engine import draw
 from tests.kit import Door
 
@@ -76,3 +83,27 @@ def test_both_factors_stand_in_the_session(acme: Tenant, door: Doors) -> None:
     draw("identification", "password", "word", "login", "device_code", "consent", "finish")
     door().sign_in().submit(word="sesame")
     assert Session.objects.get().methods == ["pwd", "otp"]
+
+
+def test_a_session_lasts_as_long_as_its_flow_says(tenants: dict[str, Tenant], acme: Tenant, door: Doors) -> None:
+    """A shorter session ends by itself, in the flow that says so only: the neighbour's lasts as long as any."""
+    draw("identification", "password", {"stage": "login", "settings": {"session_lifetime": "15m"}}, "device_code", "consent", "finish")
+    browser, neighbour, began = door(), door("other.test"), timezone.now()
+    browser.sign_in()
+    neighbour.sign_in()
+    with time_machine.travel(began + timedelta(minutes=14)):
+        assert (browser.page().step, neighbour.page().step) == ("device_code", "device_code")
+    with time_machine.travel(began + timedelta(minutes=16)):
+        assert (browser.page().step, neighbour.page().step) == ("identification", "device_code")
+
+
+def test_no_flow_makes_sessions_longer_than_the_installation(acme: Tenant) -> None:
+    """The bound stands at the setting, and once more where sessions begin, for whoever asks."""
+    longest = timedelta(seconds=installation.SESSION_LIFETIME)
+    assert Login.Settings().session_lifetime == longest
+    for said in ("30s", "13h", "0s", "30d", "soon"):
+        with pytest.raises(ValidationError):
+            Login.Settings.model_validate({"session_lifetime": said})
+    opened = SignIn(Person.objects.get(username="alice").pk, ("pwd",), None, lifetime=installation.SESSION_LIFETIME * 9).apply()
+    session = Session.objects.get(pk=opened.session)
+    assert session.expires_at == session.authenticated_at + longest
