@@ -11,8 +11,8 @@ from flows.settings import Duration, StageSettings, setting, write_duration
 from flows.stage import Done, Outcome, Stage
 from idp.accounts.sessions import SignIn
 
-_SHORTEST = timedelta(minutes=1)  # less, and the steps after it would find nobody signed in
-_LONGEST = timedelta(seconds=settings.SESSION_LIFETIME)
+SHORTEST = timedelta(minutes=1)  # less, and the steps after it would find nobody signed in
+LONGEST = timedelta(seconds=settings.SESSION_LIFETIME)
 
 
 class Login(Stage):
@@ -23,13 +23,13 @@ class Login(Stage):
     gives = {"signed_in"}
 
     class Settings(StageSettings):
-        session_lifetime: Duration = setting(_LONGEST, title=_("How long the session lasts, at most what the installation allows"))
+        session_lifetime: Duration = setting(LONGEST, title=_("How long the session lasts, at most what the installation allows"))
 
         @field_validator("session_lifetime")
         @classmethod
         def _within(cls, value: timedelta) -> timedelta:
-            if not _SHORTEST <= value <= _LONGEST:
-                raise ValueError(f"a session lasts from {write_duration(_SHORTEST)} to {write_duration(_LONGEST)}")
+            if not SHORTEST <= value <= LONGEST:
+                raise ValueError(f"a session lasts from {write_duration(SHORTEST)} to {write_duration(LONGEST)}")
             return value
 
     def enter(self, run: Run) -> Outcome:

@@ -6,15 +6,41 @@ from pathlib import Path
 
 from blueprints.convert import objects as parts
 from blueprints.convert.brands import BRAND, Brands, Plan
-from blueprints.convert.entries import Entry, read
+from blueprints.convert.entries import Entry
 from blueprints.convert.flows import FLOW, Flows
 from blueprints.convert.policies import BINDING, Policies
+from blueprints.convert.reading import read
 from blueprints.convert.report import Block, Note, Notes, write
 from blueprints.convert.steps import Work
 
 _HEAD = "Converted from authentik. Read the comments: a step that refuses stands wherever something was not carried over."
 _KNOWN = {BRAND, FLOW, BINDING, parts.GROUP, parts.USER, parts.APPLICATION, parts.PROVIDER, parts.SCOPE}
 _KNOWN |= {"authentik_flows.flowstagebinding", "authentik_stages_prompt.prompt"}
+SILENT = {
+    "name": "what authentik's own pages call it, wherever it is not what people read",
+    "pk": "references are followed; keys of a database are not kept",
+    "managed": "authentik's mark of what it ships",
+    "order": "of policies, which are all asked; that of stages is read",
+    "flow_set": "the flows of a stage, which its bindings say",
+}
+_MEANINGS = {
+    "encryption_key": "tokens are signed and not encrypted",
+    "backchannel_logout_uri": "the application is not told when somebody signs out",
+    "backchannel_logout_uris": "the application is not told when somebody signs out",
+    "logout_uri": "the application is not told when somebody signs out",
+    "jwt_federation_sources": "nobody proves a client by tokens of others here",
+    "jwt_federation_providers": "nobody proves a client by tokens of others here",
+    "denied_action": "whoever is refused reads why, and is not sent on",
+    "configure_flow": "people set things up by the tenant's own flow",
+    "remember_device": "a known browser is asked for everything as any other",
+    "enrollment_flow": "no page leads to it",
+    "recovery_flow": "no page leads to it",
+    "passwordless_flow": "no page leads to it",
+    "sources": "nobody signs in by other services here",
+    "roles": "nobody gets a role in the console by a conversion",
+    "is_superuser": "nobody becomes an administrator by a conversion",
+    "sub_mode": "the subject of a token is Foyer's own, the same for every application",
+}
 
 
 @dataclass(frozen=True)
@@ -63,17 +89,25 @@ def _home(work: Work, brands: Brands, home: Plan) -> list[Block]:
 def _rest(work: Work) -> None:
     """Notes everything that nothing of the conversion has read."""
     for binding in work.policies.never_asked():
-        work.note(binding, "policies of what it is bound to are not carried over.")
-        binding.used |= binding.values.keys()
+        if not binding.told:
+            work.note(binding, "policies of what it is bound to are not carried over.")
+            binding.told = True
     for entry in work.objects.entries:
+        if entry.told:
+            continue
         if entry.model not in _KNOWN and not entry.model.startswith(("authentik_stages_", "authentik_policies")):
             work.note(entry, "it is not carried over: there is nothing like it here.")
-        elif not entry.used:
+        elif entry.untouched:
             work.note(entry, "it is not carried over: nothing that is carried over uses it.")
-        elif left := _unread(entry):
-            work.note(entry, f"not carried over: {', '.join(left)}.", left[0])
+        else:
+            _left(entry, work)
 
 
-def _unread(entry: Entry) -> list[str]:
-    """The keys that were never looked at and say something."""
-    return [key for key, value in entry.values.items() if key not in entry.used and value not in (None, "", [], {}) and key != "managed"]
+def _left(entry: Entry, work: Work) -> None:
+    """Note the keys that were never read: what they mean where something is looser or otherwise without them, else by their names."""
+    left = [key for key in entry.unread() if key not in SILENT]
+    for key in left:
+        if meaning := _MEANINGS.get(key):
+            work.note(entry, f"{key} is not carried over: {meaning}.", key)
+    if rest := [key for key in left if key not in _MEANINGS]:
+        work.note(entry, f"not carried over: {', '.join(rest)}.", rest[0])

@@ -9,9 +9,11 @@ from django.conf import settings
 from blueprints.convert.entries import Entry, NotCarried
 from blueprints.convert.flows import DESIGNATIONS, FLOW, Flows
 from blueprints.convert.names import Names
+from blueprints.convert.objects import fits_picture
 from blueprints.convert.report import Block, Ours
 from blueprints.convert.steps import Work, refusal
 from idp.tenancy.models import DEFAULT
+from idp.text import cleaned
 
 BRAND = "authentik_brands.brand"
 _HOST = re.compile(r"\A(?=.{1,251}\Z)[a-z0-9]([a-z0-9-]{0,62})(\.[a-z0-9]([a-z0-9-]{0,62}))*\Z")
@@ -96,14 +98,13 @@ class Brands:
         if brand is None:
             name = self._names.make(DEFAULT)
             return Plan(name, None, home, Block({"tenant": name}))
-        brand.used |= {"default", "domain", "branding_title", "branding_logo", "flow_device_code", "pk", *_KEYS}
         is_default = _is_default(brand)
         name = self._names.make(DEFAULT if is_default else brand.title)
         values: dict[str, Any] = {"tenant": name}
         if title := self._said(brand, "branding_title"):
-            values["title"] = title if isinstance(title, Ours) else title[:100]
+            values["title"] = title if isinstance(title, Ours) else cleaned(title, 100)
         logo = self._said(brand, "branding_logo")
-        if isinstance(logo, str) and re.match(r"data:image/(png|jpeg|webp|svg\+xml);base64,[A-Za-z0-9+/=]{1,65536}\Z", logo):
+        if isinstance(logo, str) and fits_picture(logo):
             values["logo"] = logo
         elif logo:
             self.work.note(
@@ -151,7 +152,7 @@ class Brands:
                 why = "is not among the files" if isinstance(found, str) else "has another designation"
                 self.work.note(plan.brand, f"{key}: {found} {why}.", key)
         for designation in ("authentication", "logout") if plan.home else ():
-            named = plan.brand is not None and any(plan.brand.values.get(key) for key, each in _KEYS.items() if each == designation)
+            named = plan.brand is not None and any(plan.brand.get(key) for key, each in _KEYS.items() if each == designation)
             found_here = [each for each in self.work.objects.of(FLOW) if DESIGNATIONS.get(each.said("designation")) == designation]
             if found_here and not named and designation not in plan.chosen:
                 plan.chosen[designation] = min(found_here, key=lambda each: each.said("slug"))
@@ -190,6 +191,7 @@ class Brands:
             known = "its steps stand in the flows of devices" if said == "authorization" else "there is no such purpose here"
             self.work.note(flow, f"a flow for {said[:30]} is not carried over by itself: {known}.", "designation")
             self.flows.steps(flow)
+            flow.told = True
             return
         steps = self.flows.steps(flow)
         if designation == "credential_setup" or (designation != "authentication" and self.flows.requires_sign_in(flow)):
@@ -231,7 +233,7 @@ class Brands:
 
     def _referred(self, entry: Entry, key: str) -> Entry | str | None:
         """The flow under this key; its name where it is not among the files."""
-        value = entry.values.get(key)
+        value = entry.get(key)
         if value in (None, ""):
             return None
         found = self.work.objects.find(value)

@@ -1,19 +1,15 @@
-"""The entries of authentik's files: read within limits, merged where they speak of the same object, found by reference."""
+"""The entries of authentik's files: what each says, what of it was read, and how they refer to each other."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from blueprints.convert.report import Notes, Ours
-from blueprints.convert.values import Ref, Tags, Unknown
-from blueprints.nodes import BadYaml, Node, parse
+from blueprints.convert.report import Ours
+from blueprints.convert.values import Ref, Unknown
 from blueprints.read import BadBlueprint, Problem
 
 MAX_LOOKS = 2_000_000
-_ENTRY = ("model", "id", "state", "conditions", "identifiers", "attrs", "permissions")
-_GUARDS = ("authentik_flows.", "authentik_stages_", "authentik_policies")
-_OLD = {"authentik_tenants.tenant": "authentik_brands.brand"}
+OLD = {"authentik_tenants.tenant": "authentik_brands.brand"}
 
 
 class NotCarried(Exception):
@@ -26,40 +22,74 @@ class NotCarried(Exception):
 
 @dataclass(eq=False)
 class Entry:
-    """One object as a file describes it. What was read is remembered, so that all the rest can be noted."""
+    """One object as a file describes it. Reading a value marks its key: what was never read is told in the end.
+
+    ``doubt``: why it is not certain that the object is there as it stands; "" where it is. ``used``: something was made of it.
+    ``told``: a note speaks of all of it.
+    """
 
     file: str
     line: int
     model: str
     id: str
-    values: dict[str, Any]
-    lines: dict[str, int]
-    used: set[str] = field(default_factory=set)
+    _values: dict[str, Any] = field(default_factory=dict)
+    _lines: dict[str, int] = field(default_factory=dict)
+    doubt: str = ""
+    used: bool = False
+    told: bool = False
+    _read: set[str] = field(default_factory=set)
+
+    def get(self, key: str) -> Any:
+        """Read what it says under this key; None for nothing."""
+        self._read.add(key)
+        return self._values.get(key)
+
+    def look(self, key: str) -> Any:
+        """Return the same without reading it: for finding the object, and for telling people which one is meant."""
+        return self._values.get(key)
+
+    def line_of(self, key: str) -> int:
+        """The line of this key, or of the entry."""
+        return self._lines.get(key, self.line)
+
+    def items(self) -> Iterable[tuple[str, Any]]:
+        """All that it says, none of it read by that."""
+        return self._values.items()
+
+    def add(self, values: Iterable[tuple[str, Any]], line_of: Callable[[str], int]) -> None:
+        """Let it say these things too, or instead."""
+        for key, value in values:
+            self._values[key], self._lines[key] = value, line_of(key)
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing was made of it, nor any of it read."""
+        return not (self._read or self.used or self.told)
+
+    def unread(self) -> list[str]:
+        """The keys that say something and were never read."""
+        return [key for key, value in self._values.items() if key not in self._read and value not in (None, "", [], {})]
 
     def take(self, key: str, default: Any = None) -> Any:
         """What it says under this key; raises NotCarried when the file alone does not tell."""
-        self.used.add(key)
-        value = self.values.get(key)
+        value = self.get(key)
         for each in value if isinstance(value, list) else [value]:
             if isinstance(each, Unknown | Ours):
                 why = each.why if isinstance(each, Unknown) else f"{each} is only known where it runs"
-                raise NotCarried(f"{key}: {why}", self.lines[key])
+                raise NotCarried(f"{key}: {why}", self.line_of(key))
         return default if value is None else value
 
     def text(self, key: str) -> str:
         """A text under this key; what is something else raises NotCarried."""
         value = self.take(key, "")
         if isinstance(value, list | dict | Ref | bool):
-            raise NotCarried(f"{key}: a text is expected", self.lines[key])
+            raise NotCarried(f"{key}: a text is expected", self.line_of(key))
         return str(value)
 
     def passed_on(self, key: str) -> Any:
         """A text, or the tag of ours that stands for it."""
-        value = self.values.get(key)
-        if isinstance(value, Ours):
-            self.used.add(key)
-            return value
-        return self.text(key)
+        value = self.get(key)
+        return value if isinstance(value, Ours) else self.text(key)
 
     def true(self, key: str, default: bool = False) -> bool:
         """A truth value, as authentik's YAML 1.1 spells it too."""
@@ -68,36 +98,38 @@ class Entry:
             return value
         spelled = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}.get(str(value).lower())
         if spelled is None:
-            raise NotCarried(f"{key}: true or false is expected", self.lines[key])
+            raise NotCarried(f"{key}: true or false is expected", self.line_of(key))
         return spelled
 
     def list(self, key: str) -> list[Any]:
         """A list under this key."""
         value = self.take(key, [])
         if not isinstance(value, list):
-            raise NotCarried(f"{key}: a list is expected", self.lines[key])
+            raise NotCarried(f"{key}: a list is expected", self.line_of(key))
         return value
 
     def said(self, key: str) -> str:
         """The text under this key, for names and comparisons; "" for anything else."""
-        value = self.values.get(key)
+        value = self.get(key)
         return value if isinstance(value, str) else ""
 
     @property
     def title(self) -> str:
         """What authentik calls it."""
         keys = ("name", "slug", "username", "domain", "scope_name", "managed")
-        return next((said for key in keys if (said := self.said(key))), self.id or self.model)
+        named = (self.look(key) for key in keys)
+        return next((each for each in named if isinstance(each, str) and each), self.id or self.model)
 
     def __str__(self) -> str:
         return self.model if self.title == self.model else f"{self.model} {self.title}"
 
 
 class Objects:
-    """Every entry of every file, by reference."""
+    """Every entry of every file, by reference. ``strays``: of each file, what may be a policy of anything in it, as comments."""
 
-    def __init__(self, entries: list[Entry]) -> None:
-        self.entries = entries
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.strays: dict[str, list[str]] = {}
         self._ids: dict[tuple[str, str], Entry] = {}
         self._models: dict[str, list[Entry]] = {}
         self._fields: dict[tuple[str, str, str], dict[Entry, None]] = {}
@@ -113,11 +145,21 @@ class Objects:
 
     def index(self, entry: Entry) -> None:
         """Notes under what it can be found."""
-        for name, value in entry.values.items():
+        for name, value in entry.items():
             if isinstance(value, str | int | float):
                 self._fields.setdefault((entry.model, name, str(value)), {})[entry] = None
-        if isinstance(entry.values.get("pk"), str):
-            self._keys[entry.values["pk"]] = entry
+        key = entry.look("pk")
+        if isinstance(key, str):
+            self._keys[key] = entry
+
+    def forget(self, entry: Entry) -> None:
+        """Make an entry unknown again."""
+        self.entries.remove(entry)
+        self._models[entry.model].remove(entry)
+        for name, value in entry.items():
+            self._fields.get((entry.model, name, str(value)), {}).pop(entry, None)
+        self._ids = {key: each for key, each in self._ids.items() if each is not entry}
+        self._keys = {key: each for key, each in self._keys.items() if each is not entry}
 
     def known_as(self, file: str, identifier: str, entry: Entry) -> bool:
         """Makes the ``id`` lead to the entry; False when it leads to another one already."""
@@ -135,7 +177,7 @@ class Objects:
             return None
         if value.id:
             return self._ids.get((value.file, value.id))
-        model = _OLD.get(value.model, value.model)
+        model = OLD.get(value.model, value.model)
         plain = [self._fields.get((model, name, str(each)), {}) for name, each in value.fields if not isinstance(each, Ref)]
         found = min(plain, key=len) if plain else self.of(model)
         self._open.add(value)
@@ -149,8 +191,10 @@ class Objects:
         if self._looks > MAX_LOOKS:
             raise BadBlueprint([Problem(ref.file, 1, 1, "", "The references of this file cost too much to follow.")])
         for name, value in ref.fields:
-            said = entry.values.get(name)
+            said = entry.look(name)
             if isinstance(value, Ref):
+                if isinstance(said, Ref) and not value.id and (said.model, said.fields) == (value.model, value.fields):
+                    continue  # the same words mean the same, also where it is not among the files
                 wanted = self.find(value)
                 if wanted is None or self.find(said) is not wanted:
                     return False
@@ -166,106 +210,6 @@ class Objects:
         """The name of what a reference means, whether it is among the files or not; "" when the reference does not tell."""
         entry = self.find(value)
         if entry is not None:
-            return next((str(entry.values[key]) for key in keys if isinstance(entry.values.get(key), str)), "")
+            return next((said for key in keys if isinstance(said := entry.look(key), str)), "")
         fields = dict(value.fields) if isinstance(value, Ref) else {}
         return next((str(fields[key]) for key in keys if isinstance(fields.get(key), str)), "")
-
-
-def read(files: Iterable[Path], notes: Notes) -> Objects:
-    """The objects of all files; raises BadBlueprint with every file that cannot be read."""
-    objects = Objects([])
-    problems: list[Problem] = []
-    for file in files:
-        try:
-            for node in parse(file.read_bytes()):
-                _document(str(file), node, objects, notes)
-        except OSError as error:
-            problems.append(Problem(str(file), 1, 1, "", error.strerror or "cannot be read"))
-        except BadYaml as bad:
-            problems.append(Problem(str(file), bad.line, bad.column, "", bad.message))
-    if problems:
-        raise BadBlueprint(problems)
-    return objects
-
-
-def _document(file: str, node: Node, objects: Objects, notes: Notes) -> None:
-    entries = node.get("entries")
-    if entries is None or not entries.is_list or entries.tag:
-        raise BadYaml("This is no blueprint of authentik: it has no list of entries.", node.line, node.column)
-    version = node.get("version")
-    if version is not None and version.value not in (1, "1"):
-        raise BadYaml("Only version 1 of authentik's blueprints is known.", version.line, version.column)
-    context = node.get("context")
-    own = {key: value for key, (_, value) in context.value.items()} if context is not None and context.is_map else {}
-    tags = Tags(file, own, lambda ref: entry.values if (entry := objects.find(ref)) else None)
-    for key, (at, _) in node.value.items():
-        if key not in ("version", "metadata", "context", "entries"):
-            notes.add(file, at.line, f"{key} is not carried over.")
-    for each in entries.value:
-        if not each.is_map or each.tag:
-            raise BadYaml("An entry is a mapping with its model.", each.line, each.column)
-        _entry(file, each, tags, objects, notes)
-
-
-def _entry(file: str, node: Node, tags: Tags, objects: Objects, notes: Notes) -> None:
-    said: Mapping[str, Any] = {key: tags.value(value) for key, (_, value) in node.value.items() if key in _ENTRY}
-    model = said.get("model")
-    if not isinstance(model, str):
-        raise BadYaml("An entry names its model.", node.line, node.column)
-    model = _OLD.get(model.lower(), model.lower())
-    for key, (at, _) in node.value.items():
-        if key not in _ENTRY or (key == "permissions" and said[key]):
-            notes.add(file, at.line, f"{model}: {key} is not carried over.")
-    if not _wanted(file, node, model, said, notes):
-        return
-    values: dict[str, Any] = {}
-    lines: dict[str, int] = {}
-    for part in ("identifiers", "attrs"):
-        found = said.get(part)
-        if found is not None and not isinstance(found, dict):
-            raise BadYaml(f"The {part} of an entry are a mapping.", node.line, node.column)
-        values |= found or {}
-        inner = node.get(part)
-        lines |= {key: at.line for key, (at, _) in inner.value.items()} if inner is not None and inner.is_map else {}
-    name = said.get("id")
-    if name is not None and not isinstance(name, str | int):
-        raise BadYaml("The id of an entry is a plain text.", node.line, node.column)
-    entry = Entry(file, node.line, model, str(name or ""), values, {key: lines.get(key, node.line) for key in values})
-    entry = _merged(entry, said.get("identifiers") or {}, objects, notes)
-    if name and not objects.known_as(file, str(name), entry):
-        notes.add(file, node.line, f"The id {name} stands twice in this file; the first one counts.")
-
-
-def _wanted(file: str, node: Node, model: str, said: Mapping[str, Any], notes: Notes) -> bool:
-    """Whether the entry is to exist. A guard whose conditions are not known stays; anything else whose are not is left out."""
-    state = str(said.get("state") or "present")
-    if state == "absent":
-        notes.add(file, node.line, f"{model}: state absent is not carried over; what no file names is deleted with --prune.")
-        return False
-    if state != "present":
-        notes.add(file, node.line, f"{model}: state {state[:30]} is carried over as present: changes by hand show as drift.")
-    conditions = said.get("conditions") or []
-    if not isinstance(conditions, list):
-        conditions = [conditions]
-    if any(isinstance(each, Unknown | Ours | Ref) for each in conditions):
-        stays = model.startswith(_GUARDS)
-        notes.add(file, node.line, f"{model}: its conditions are not known from the file; it {'stays' if stays else 'is left out'}.")
-        return stays
-    if not all(conditions):
-        notes.add(file, node.line, f"{model}: its conditions are false; it is left out.")
-        return False
-    return True
-
-
-def _merged(entry: Entry, identifiers: Mapping[str, Any], objects: Objects, notes: Notes) -> Entry:
-    """The entry, or the earlier one of the same object with what this one says besides."""
-    fields = tuple((key, value) for key, value in identifiers.items() if isinstance(value, str | int | float | Ref))
-    known = objects.find(Ref(entry.file, model=entry.model, fields=fields)) if fields and len(fields) == len(identifiers) else None
-    if known is None:
-        objects.add(entry)
-        return entry
-    notes.add(entry.file, entry.line, f"{entry} stands in {known.file}:{known.line} already; both are taken together.")
-    known.values |= entry.values
-    known.lines |= entry.lines
-    objects.index(known)
-    return known

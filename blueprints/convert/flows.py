@@ -7,18 +7,26 @@ from typing import Any
 from pydantic import ValidationError
 
 from blueprints.convert.entries import Entry, NotCarried
-from blueprints.convert.policies import Judgement
+from blueprints.convert.policies import Judgement, Verdict
 from blueprints.convert.report import Block
 from blueprints.convert.steps import Work, refusal, steps_of
 from flows.document import FlowDocument
 from flows.layout import symbol
 from flows.lint import lint
+from idp.text import cleaned
 
 FLOW = "authentik_flows.flow"
 _STAGE_BINDING = "authentik_flows.flowstagebinding"
 _OPENS = {"login", "totp_setup", "recovery_code_setup"}  # what lets somebody in or changes what guards them; the others only ask
-_LOOKS = {"background", "layout", "compatibility_mode"}
+_LOOKS = ("background", "layout", "compatibility_mode")
 _AUTHENTICATED = ("", "none", "require_authenticated", "require_unauthenticated")
+_STRANGERS = ("authentication", "enrollment", "recovery")  # flows that begin before it is known who walks them
+_ALWAYS = Verdict("true", "true")
+NEVER_ASKED = "authentik never asks its policies, for evaluate_on_plan and re_evaluate_policies are both false"
+ASKED_OF_STRANGERS = (
+    "authentik asks its policies before it knows who is there: whoever is not signed in yet is in no group, so a policy of a group or a "
+    "person lets nobody pass, and a negated one everybody"
+)
 MAX_STEPS = 100
 DESIGNATIONS = {
     "authentication": "authentication",
@@ -38,13 +46,12 @@ class Flows:
         self._steps: dict[Entry, list[Block]] = {}
         self._stray: set[str] = set()
         for binding in work.objects.of(_STAGE_BINDING):
-            flow = work.objects.find(binding.values.get("target"))
-            binding.used.add("target")
+            flow = work.objects.find(binding.get("target"))
             if flow is not None and flow.model == FLOW:
                 self._bindings.setdefault(flow, []).append(binding)
                 continue
-            binding.used |= binding.values.keys()
-            if work.objects.elsewhere(binding.values.get("target")):
+            binding.told = True
+            if work.objects.elsewhere(binding.get("target")):
                 work.note(binding, "its flow is not among the files; it is not carried over.")
             else:
                 self._stray.add(binding.file)
@@ -62,7 +69,7 @@ class Flows:
 
     def document(self, name: str, flow: Entry, designation: str, steps: list[Block], *, default: bool) -> Block:
         """The flow document of these steps; one that would not be sound refuses everybody, and says why."""
-        title = (flow.said("title") or flow.title)[:100]
+        title = cleaned(flow.said("title") or flow.title, 100) or name
         values: dict[str, Any] = {"flow": name, "title": title, "for": designation, **({} if default else {"default": False})}
         block = Block({**values, "steps": _named_once(copy.deepcopy(steps[: MAX_STEPS + 1]))})
         if found := _unsound(block):
@@ -72,43 +79,69 @@ class Flows:
         return block
 
     def _made(self, flow: Entry) -> list[Block]:
-        flow.used |= {"name", "title", "slug", "designation", "authentication", "policy_engine_mode", "pk"}
-        if flow.values.keys() & _LOOKS:
-            self.work.note(flow, "its looks (background, layout) are not carried over; a tenant has a logo and an accent.")
-            flow.used |= _LOOKS
+        for key in _LOOKS:
+            if flow.get(key) not in (None, ""):
+                self.work.note(flow, f"{key} is not carried over: a tenant has a logo and an accent.", key)
         if flow.file in self._stray:
             return [refusal("missing-stage", f"authentik: a stage of {flow.file} belongs to a flow that is not known")]
         bindings = sorted(self._bindings.get(flow, []), key=_order)
         if len(bindings) > MAX_STEPS:
             self.work.note(flow, f"it has more than {MAX_STEPS} stages and refuses everybody.")
             return [refusal("too-many-stages", f"authentik: {flow.title} has more than {MAX_STEPS} stages")]
-        stages = [self.work.objects.find(binding.values.get("stage")) for binding in bindings]
+        stages = [self.work.objects.find(binding.get("stage")) for binding in bindings]
         self.work.writes = any(stage is not None and stage.model.endswith(".userwritestage") for stage in stages)
-        steps = [step for binding in bindings for step in self._bound(binding)]
+        steps = [step for binding in bindings for step in self._bound(flow, binding)]
         return self._guarded(flow, self._passwords_once(flow, steps))
 
-    def _bound(self, binding: Entry) -> list[Block]:
+    def _bound(self, flow: Entry, binding: Entry) -> list[Block]:
         work = self.work
-        binding.used |= {"order", "stage", "evaluate_on_plan", "re_evaluate_policies", "policy_engine_mode", "pk"}
-        stage = work.objects.find(binding.values.get("stage"))
-        if stage is None:
-            work.note(binding, "its stage is not among the files; a step that refuses stands in its place.")
-            return [refusal("missing-stage", f"authentik: the stage {binding.values.get('stage')} is not among the files")]
+        stage = work.objects.find(binding.get("stage"))
         self._answers(binding)
         judged = work.policies.judge(binding)
+        verdict = self._asked(flow, binding, judged)
+        if stage is None:
+            work.note(binding, "its stage is not among the files; a step that refuses stands in its place.")
+            return [refusal("missing-stage", f"authentik: the stage {binding.get('stage')} is not among the files")]
         steps = copy.deepcopy(steps_of(stage, work))
         opens = any(step.values.get("stage") in _OPENS for step in steps)
-        when = judged.at_most if opens else judged.at_least
-        if opens and judged and when is None:
+        when = verdict.surely if opens else verdict.may
+        if when == "false":
             work.note(binding, f"whom its policies let pass {stage.title} is not known; a step that refuses stands before it.")
             return [refusal(f"{stage.title}-policies", *judged.opaque), *steps]
-        if judged.opaque:
-            where = "always" if when is None else "wherever its other policies agree"
-            work.note(binding, f"a policy decides when {stage.title} applies, which is not known: it applies {where}.")
+        if not opens and not verdict.known and judged.opaque:
+            work.note(binding, f"a policy decides when {stage.title} applies, which is not known: it applies always.")
+        elif not opens and judged.opaque:
+            work.note(binding, f"a policy decides when {stage.title} applies, which is not known: it applies wherever its others agree.")
         steps[0].comments = [*judged.opaque, *steps[0].comments]
         for step in steps:
             step.values = _with_condition(step.values, when)
         return steps
+
+    def _asked(self, flow: Entry, binding: Entry, judged: Judgement) -> Verdict:
+        """When authentik asks the policies of a stage: as the flow is planned, as the stage is reached, or never."""
+        work = self.work
+        strangers = flow.said("designation") in _STRANGERS
+        try:
+            planned, reached = binding.true("evaluate_on_plan"), binding.true("re_evaluate_policies", True)
+        except NotCarried as error:
+            work.notes.add(binding.file, error.line, f"{binding}: {error.text}; when its policies are asked is not known.")
+            return Verdict("true", judged.together(strangers=strangers).surely) if judged else _ALWAYS
+        key = "evaluate_on_plan" if planned else "re_evaluate_policies"
+        if not judged:
+            if planned or not reached:
+                work.note(binding, f"{key} says nothing: no policy is bound to it.", key)
+            return _ALWAYS
+        if not planned and not reached:
+            work.note(binding, f"{NEVER_ASKED}: the stage always applies, there and here.", key)
+            return Verdict("true", "false") if binding.doubt else _ALWAYS
+        at_plan = judged.together(strangers=strangers)
+        if not planned:
+            return judged.together()
+        if strangers and judged.asks_who:
+            work.note(binding, f"{ASKED_OF_STRANGERS}. Here they are asked once it is known, and the stricter of both counts.", key)
+        else:
+            work.note(binding, "evaluate_on_plan: authentik asks its policies as the flow begins; here they are asked at the step.", key)
+        return Verdict(judged.together().may if reached else at_plan.may, at_plan.surely)
 
     def _answers(self, binding: Entry) -> None:
         try:
@@ -137,10 +170,13 @@ class Flows:
         judged = self._access(flow)
         if not judged:
             return steps
-        allowed = judged.at_most
+        strangers = flow.said("designation") in _STRANGERS
+        allowed = judged.together(strangers=strangers).surely
         guard = refusal(f"{flow.title}-policies", *judged.opaque)
-        if allowed is None:
-            self.work.note(flow, "who may walk it is not known; it refuses everybody.")
+        if strangers and judged.asks_who:
+            self.work.note(flow, f"{ASKED_OF_STRANGERS}. Here the stricter of both counts.")
+        if allowed == "false":
+            self.work.note(flow, "who may walk it is not known, or nobody may; it refuses everybody.")
             return [guard, *steps]
         guard.values = _with_condition(guard.values, f"!({allowed})")
         opens = [at for at, step in enumerate(steps) if step.values.get("stage") in _OPENS]
@@ -149,13 +185,14 @@ class Flows:
 
     def _access(self, flow: Entry) -> Judgement:
         judged = self.work.policies.judge(flow)
-        asked = flow.values.get("authentication") or ""
-        if asked in _AUTHENTICATED:
-            return judged
-        self.work.note(
-            flow, f"authentication: {flow.said('authentication')[:50]} is not carried over; it refuses everybody.", "authentication"
-        )
-        return Judgement(opaque=[*judged.opaque, f"authentik: authentication: {asked}"], everyone=True)
+        asked = flow.get("authentication") or ""
+        again = asked == "require_authenticated" and flow.said("designation") == "authentication"
+        if asked not in _AUTHENTICATED or again:
+            said = flow.said("authentication")[:50]
+            self.work.note(flow, f"authentication: {said} is not carried over; it refuses everybody.", "authentication")
+            judged.doubt(f"authentik: authentication: {asked}")
+            judged.everyone = True
+        return judged
 
 
 def kept_before(first: Block, kept: list[Block]) -> bool:
@@ -164,14 +201,14 @@ def kept_before(first: Block, kept: list[Block]) -> bool:
 
 
 def _order(binding: Entry) -> tuple[float, str, int]:
-    order = binding.values.get("order")
+    order = binding.get("order")
     number = float(order) if isinstance(order, int | float | str) and re.fullmatch(r"-?[0-9]{1,9}", str(order)) else 0.0
     return (number, binding.file, binding.line)
 
 
-def _with_condition(values: dict[str, Any], when: str | None) -> dict[str, Any]:
+def _with_condition(values: dict[str, Any], when: str) -> dict[str, Any]:
     """With the condition after the name of the step."""
-    if when is None:
+    if when == "true":
         return values
     head = {key: value for key, value in values.items() if key in ("id", "stage", "group")}
     both = f"({values['when']}) && ({when})" if "when" in values else when

@@ -3,6 +3,10 @@
 import re
 import unicodedata
 
+from pydantic import ValidationError
+
+from blueprints.document import GroupDocument
+
 MOST = 50
 
 
@@ -10,6 +14,14 @@ def short_name(text: str) -> str:
     """The nearest name of ours: ``Café & Co.`` is ``cafe-co``; a text without letters is ``unnamed``."""
     plain = unicodedata.normalize("NFKD", text[:500]).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MOST].strip("-") or "unnamed"
+
+
+def group_name(text: str) -> str:
+    """The name as a group of ours has it; "" for one that no group can have."""
+    try:
+        return GroupDocument.model_validate({"group": text}).group
+    except ValidationError:
+        return ""
 
 
 class Names:

@@ -9,23 +9,25 @@ from django.core.exceptions import ValidationError as Invalid
 from django.core.validators import validate_email
 from pydantic import ValidationError
 
+from blueprints.convert.durations import duration
 from blueprints.convert.entries import Entry, NotCarried
-from blueprints.convert.names import Names
+from blueprints.convert.names import Names, group_name
 from blueprints.convert.report import Block, Ours
 from blueprints.convert.steps import Work
 from blueprints.document import KINDS
 from flows.settings import write_duration
 from idp import mailboxes
 from idp.oauth.models import client_id_syntax, scope_syntax
-from idp.oauth.scopes import STANDARD_SCOPES
+from idp.oauth.scopes import is_reserved
 from idp.tenancy.models import picture
-from idp.text import fold
+from idp.text import cleaned, fold
 
 GROUP, USER, APPLICATION = "authentik_core.group", "authentik_core.user", "authentik_core.application"
 PROVIDER, SCOPE = "authentik_providers_oauth2.oauth2provider", "authentik_providers_oauth2.scopemapping"
 _DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
-_UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400, "weeks": 604_800}
-_LOOSE = ("title", "owner", "logo", "client_id", "name", "email", "description", "access_token_lifetime", "refresh_token_lifetime")
+OPENID = ("openid", "profile", "email", "offline_access")
+ONE_MINUTE = timedelta(minutes=1)
+_LOOSE = ("title", "owner", "logo", "client_id", "name", "email", "description")  # what nobody is let in by
 
 
 def sound(kind: str, block: Block, entry: Entry, work: Work) -> Block | None:
@@ -49,18 +51,21 @@ def groups(work: Work, named: set[str]) -> list[Block]:
     """The groups, and those that something refers to."""
     found: dict[str, Block] = {}
     for entry in work.objects.of(GROUP):
-        entry.used |= {"name", "pk", "users"}
         for key, why in (
             ("parent", "groups lie in no other ones here; where a policy names the upper group, its lower ones are named too"),
             ("parents", "groups lie in no other ones here; where a policy names the upper group, its lower ones are named too"),
-            ("is_superuser", "nobody becomes an administrator by a group; give the person admin: true"),
+            ("is_superuser", "nobody becomes an administrator by a group; give the person the role"),
         ):
-            if entry.values.get(key):
+            if entry.get(key):
                 work.note(entry, f"{key} is not carried over: {why}.", key)
-            entry.used.add(key)
-        if made := sound("group", Block({"group": entry.title}), entry, work):
-            found.setdefault(entry.title, made)
+        entry.get("users")
+        if name := group_name(entry.title):
+            found.setdefault(name, Block({"group": name}))
+        else:
+            work.note(entry, "it is left out: no group can have this name.", "name")
     for name in sorted(named - found.keys()):
+        about = work.objects.entries[0]
+        work.notes.add(about.file, 1, f"The group {name} is referred to, but not among the files: which groups lie above it is not known.")
         found[name] = Block({"group": name}, ["authentik: referred to, but not among the files"])
     return list(found.values())
 
@@ -70,12 +75,11 @@ def people(work: Work) -> list[Block]:
     made: dict[str, Block] = {}
     listed = _listed(work)
     for entry in work.objects.of(USER):
-        entry.used |= {"username", "pk"}
         try:
             block = _person(entry, listed.get(entry, set()), work)
         except NotCarried as error:
             work.notes.add(entry.file, error.line, f"{entry} is left out: {error.text}.")
-            entry.used |= entry.values.keys()
+            entry.told = True
             continue
         block = sound("person", block, entry, work) if block else None
         if block and fold(block.values["person"]) in made:
@@ -90,10 +94,10 @@ def _listed(work: Work) -> dict[Entry, set[str]]:
     """Whom the groups themselves name."""
     found: dict[Entry, set[str]] = {}
     for group in work.objects.of(GROUP):
-        users = group.values.get("users")
+        users = group.get("users")
         for each in users if isinstance(users, list) else []:
             if (entry := work.objects.find(each)) is not None:
-                found.setdefault(entry, set()).add(group.title)
+                found.setdefault(entry, set()).add(group_name(group.title))
             else:
                 work.note(group, "not all of its people are among the files.", "users")
     return found
@@ -103,20 +107,20 @@ def _person(entry: Entry, listed: set[str], work: Work) -> Block | None:
     kind = entry.text("type") or "internal"
     if kind not in ("internal", "external"):
         work.note(entry, f"it is left out: its type is {kind[:40]}, nobody who signs in.", "type")
-        entry.used |= entry.values.keys()
+        entry.told = True
         return None
-    values: dict[str, Any] = {"person": entry.text("username"), "name": entry.text("name"), "email": entry.text("email")}
+    values: dict[str, Any] = {"person": entry.text("username"), "name": cleaned(entry.text("name"), 150), "email": entry.text("email")}
     if values["email"] and not _fits(validate_email, values["email"]):
         work.note(entry, "its email address is not valid and is left out.", "email")
         values["email"] = ""
     active = entry.true("is_active", True)
-    named = [work.objects.named(each, "name") for each in entry.list("groups")]
-    if "" in named:
-        work.note(entry, "not all of its groups are named in the files.", "groups")
-    member = {*filter(None, named), *listed}
-    if "password" in entry.values:
+    named = {group_name(work.objects.named(each, "name")) for each in entry.list("groups")} | listed
+    member = {*filter(None, named)}
+    if member < named:
+        work.note(entry, "not all of its groups are named in the files, and one of them may close something: it is switched off.", "groups")
+        active = False
+    if entry.get("password") is not None:
         work.note(entry, "passwords are not carried over; send a recovery link.", "password")
-        entry.used.add("password")
     values = {key: value for key, value in values.items() if value or key == "person"}
     return Block({**values, **({} if active else {"active": False}), **({"groups": sorted(member)} if member else {})})
 
@@ -144,21 +148,37 @@ def scopes(work: Work) -> list[Block]:
     """The scope mappings of their own, as scopes without what they put into tokens."""
     made: dict[str, Block] = {}
     for entry in work.objects.of(SCOPE):
-        entry.used |= {"name", "scope_name", "description", "expression", "managed", "pk"}
-        name = entry.values.get("scope_name")
-        if not isinstance(name, str) or not _fits(scope_syntax, name):
-            work.note(entry, "it is left out: it has no name of a scope.")
+        entry.get("managed")
+        name = entry.get("scope_name")
+        if not isinstance(name, str) or not (name in OPENID or _is_scope(name)):
+            work.note(entry, "it is left out: it has no name that a scope may have here.", "scope_name")
             continue
-        if entry.values.get("expression"):
+        comments, expression = [], entry.get("expression")
+        if expression:
             work.note(entry, "what its expression puts into tokens is not carried over; its source stands in a comment.", "expression")
-        said = entry.values.get("description")
-        title = said if isinstance(said, str) and said.strip() else entry.title
-        comments = (
-            [f"authentik: its expression is not carried over:\n{entry.values['expression']}"] if entry.values.get("expression") else []
-        )
-        if name not in STANDARD_SCOPES:
-            made.setdefault(name, Block({"scope": name, "title": title[:150]}, comments))
+            comments = [f"authentik: its expression is not carried over:\n{expression}"]
+        title = cleaned(entry.said("description"), 150) or cleaned(entry.title, 150) or name
+        if name in OPENID:
+            work.note(entry, f"the scope {name} is the one of the protocol, with its own words and claims.")
+        elif name in made:
+            work.note(entry, f"another mapping has the scope {name} too: that one's words stand.")
+        else:
+            made[name] = Block({"scope": name, "title": title}, comments)
     return list(made.values())
+
+
+def _is_scope(name: str) -> bool:
+    """Whether a scope of a tenant may have this name: those of the administration are nobody's to give."""
+    return _fits(scope_syntax, name) and not is_reserved(name) and _sound({"scope": name, "title": "x"}) == ""
+
+
+def _sound(document: dict[str, Any]) -> str:
+    """What our validator refuses, or nothing."""
+    try:
+        KINDS[next(iter(document))].model_validate(document)
+    except ValidationError as errors:
+        return str(errors.errors()[0]["msg"])
+    return ""
 
 
 class Applications:
@@ -168,12 +188,11 @@ class Applications:
         """``devices``: whether the brand has a flow for them; None when no brand is among the files."""
         self.work, self._devices = work, devices
         self._names = Names()
+        self._clients: set[str] = set()
         self.groups: set[str] = set()
-        self.scopes: dict[str, None] = {}
 
     def make(self, entry: Entry) -> tuple[Block, Entry] | None:
         """The document, and the provider; None when it is left out."""
-        entry.used |= {"name", "slug", "policy_engine_mode", "pk"}
         try:
             provider = self.work.objects.find(entry.take("provider"))
             if provider is None or provider.model != PROVIDER:
@@ -181,7 +200,7 @@ class Applications:
             block = self._document(entry, provider)
         except NotCarried as error:
             self.work.notes.add(entry.file, error.line, f"{entry} is left out: {error.text}.")
-            entry.used |= entry.values.keys()
+            entry.told = True
             return None
         made = sound("application", block, entry, self.work)
         return (made, provider) if made else None
@@ -191,11 +210,11 @@ class Applications:
         name = self._names.make(slug)
         if name != slug:
             self.work.note(entry, f"it is called {name} here.", "slug")
-        values: dict[str, Any] = {"application": name, "title": str(entry.text("name") or slug)[:100]}
-        if owner := entry.text("meta_publisher"):
-            values["owner"] = owner[:100]
+        values: dict[str, Any] = {"application": name, "title": cleaned(entry.text("name"), 100) or cleaned(slug, 100) or name}
+        if owner := cleaned(entry.text("meta_publisher"), 100):
+            values["owner"] = owner
         logo = entry.text("meta_icon")
-        if logo and _fits(picture, logo) and logo.startswith("data:"):
+        if logo and fits_picture(logo):
             values["logo"] = logo
         elif logo:
             self.work.note(entry, "its icon is not carried over: no page loads pictures from elsewhere.", "meta_icon")
@@ -205,46 +224,79 @@ class Applications:
         return block
 
     def _client(self, name: str, provider: Entry) -> dict[str, Any]:
-        provider.used |= {"name", "authorization_flow", "authentication_flow", "client_secret", "policy_engine_mode", "pk"}
         values: dict[str, Any] = {}
         client_id = provider.passed_on("client_id")
-        if isinstance(client_id, Ours) or _fits(client_id_syntax, client_id):
+        if str(client_id) not in self._clients and (isinstance(client_id, Ours) or _fits(client_id_syntax, client_id)):
             values["client_id"] = client_id
+            self._clients.add(str(client_id))
         else:
             self.work.note(provider, "it gets a new client id: there is none in the file, or none that is allowed.", "client_id")
-        confidential = provider.text("client_type") != "public"
-        if confidential:
+        kind = provider.text("client_type") or "confidential"
+        if kind not in ("public", "confidential"):
+            raise NotCarried(f"there is no client_type {kind[:30]}", provider.line_of("client_type"))
+        if kind == "confidential":
             secret = f"{name}-client-secret"
             values["client_secret"] = Ours("secret", (secret,))
             self.work.note(provider, f"its client secret is not written down: enter it as the secret {secret}.", "client_secret")
-        values["type"] = "confidential" if confidential else "public"
+        elif provider.get("client_secret") is not None:
+            self.work.note(provider, "its client secret is left out: a public client has none.", "client_secret")
+        provider.get("client_secret")
+        values["type"] = kind
         scopes = self._scopes(provider)
         values |= {"grants": self._grants(provider, scopes), "scopes": scopes}
-        for key, ours in (("access_token_validity", "access_token_lifetime"), ("refresh_token_validity", "refresh_token_lifetime")):
-            if said := provider.text(key):
-                values[ours] = _duration(said, provider.lines[key], key)
+        values |= self._lifetimes(provider, values["grants"])
         if provider.take("redirect_uris"):
             self.work.note(provider, "redirect_uris are not carried over: there is no sign-in by redirection yet.", "redirect_uris")
         return values
 
+    def _lifetimes(self, provider: Entry, grants: list[str]) -> dict[str, Any]:
+        """How long codes and tokens live: never longer than they did. A device's code lives as long as an authorization code there."""
+        values: dict[str, Any] = {}
+        code = duration(provider, key := "access_code_validity")
+        if code is None:
+            self.work.note(provider, f"the code of a device lives a minute: there is no {key}, and that is authentik's default.")
+            code = ONE_MINUTE
+        if code >= timedelta(seconds=30):
+            values["device"] = {"code_lifetime": self._at_most(provider, key, code, timedelta(hours=1))}
+        elif "device_code" in grants:
+            grants.remove("device_code")
+            self.work.note(provider, f"{key}: no code lives as short here, so no device may ask for it.", key)
+        if (access := duration(provider, key := "access_token_validity")) is not None:
+            if access < ONE_MINUTE:
+                raise NotCarried(f"{key}: no token lives as short here; a minute is the least", provider.line_of(key))
+            values["access_token_lifetime"] = self._at_most(provider, key, access, timedelta(days=1))
+        if (refresh := duration(provider, "refresh_token_validity")) is not None:
+            values["refresh_token_lifetime"] = write_duration(refresh)
+        return values
+
+    def _at_most(self, provider: Entry, key: str, lifetime: timedelta, most: timedelta) -> str:
+        if lifetime > most:
+            self.work.note(provider, f"{key}: {write_duration(most)} is the most here.", key)
+        return write_duration(min(lifetime, most))
+
     def _grants(self, provider: Entry, scopes: list[str]) -> list[str]:
-        given = [str(each) for each in provider.list("grant_types")]
-        device = self._devices is not False and (not given or _DEVICE in given)
+        given = None if provider.get("grant_types") is None else [str(each) for each in provider.list("grant_types")]
+        device = bool(self._devices) and (given is None or _DEVICE in given)
         if self._devices is False:
             self.work.note(provider, "no device may ask for it: the brand has no flow_device_code.")
-        elif self._devices is None and device:
-            self.work.note(provider, "devices may ask for it, by the tenant's own flow: no brand is among the files that would tell.")
-        refresh = "offline_access" in scopes and (not given or "refresh_token" in given)
+        elif self._devices is None:
+            how = "give its file too, or add device_code to the grants"
+            self.work.note(provider, f"no device may ask for it: no brand with a flow_device_code is among the files; {how}.")
+        elif not device:
+            self.work.note(provider, "no device may ask for it: device_code is not among its grant_types.", "grant_types")
+        refresh = "offline_access" in scopes and (given is None or "refresh_token" in given)
+        if given and (left := [each for each in given if each not in (_DEVICE, "refresh_token")]):
+            self.work.note(provider, f"grant_types {', '.join(left)[:100]}: there is no such grant here yet.", "grant_types")
         return [name for name, on in (("device_code", device), ("refresh_token", refresh)) if on]
 
     def _scopes(self, provider: Entry) -> list[str]:
         found: dict[str, None] = {}
+        described = {mapping.look("scope_name") for mapping in self.work.objects.of(SCOPE)}
         for each in provider.list("property_mappings"):
             name = self.work.objects.named(each, "scope_name")
             managed = re.fullmatch(r"goauthentik\.io/providers/oauth2/scope-([a-z_]+)", self.work.objects.named(each, "managed"))
             name = name or (managed[1] if managed else "")
-            known = any(mapping.values.get("scope_name") == name for mapping in self.work.objects.of(SCOPE))
-            if name in STANDARD_SCOPES or (known and _fits(scope_syntax, name)):
+            if name in OPENID or (name in described and _is_scope(name)):
                 found[name] = None
             else:
                 self.work.note(provider, f"a scope mapping is not carried over: {name or each}.", "property_mappings")
@@ -266,17 +318,10 @@ class Applications:
             else:
                 block.values["groups"] = list(dict.fromkeys(allowed))
                 self.groups |= set(allowed)
-                if judged.opaque or len(judged.known) > len(judged.groups):
+                if len(judged.verdicts) > len(judged.groups):
                     self.work.note(target, "it is for the people of its groups only; what its other policies allow is not carried over.")
 
 
-def _duration(text: str, line: int, key: str) -> str:
-    """``hours=1;minutes=30`` as ours are written."""
-    seconds = 0.0
-    for part in text.split(";"):
-        unit, _, number = part.strip().partition("=")
-        if unit not in _UNITS or not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", number):
-            raise NotCarried(f"{key}: {text[:50]} is no duration", line)
-        seconds += float(number) * _UNITS[unit]
-    whole = int(min(seconds, 999_999 * 60))
-    return write_duration(timedelta(seconds=whole if whole <= 999_999 else whole - whole % 60))
+def fits_picture(said: str) -> bool:
+    """Whether it is a picture that stands in the file itself."""
+    return said.startswith("data:") and _fits(picture, said)

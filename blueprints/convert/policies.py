@@ -1,52 +1,81 @@
 """What becomes of authentik's policies: those that can be said as a condition are, and every other one stands for the stricter side."""
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from blueprints.convert.entries import Entry, NotCarried, Objects
+from blueprints.convert.names import group_name
 from blueprints.convert.report import Notes
 from blueprints.convert.values import Unknown
 from idp.text import fold
 
 BINDING = "authentik_policies.policybinding"
 _GEO = "authentik_policies_geoip.geoippolicy"
+FAILING = "a policy that fails passes there; here a condition that fails refuses"
 _SOURCES = ("expression", "countries", "asns", "threshold", "error_message")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one policy, or several together, come to: two conditions between which the truth lies.
+
+    ``may`` is true wherever they may agree, ``surely`` only where they surely do. ``stranger``: what a policy about a person says of
+    somebody who is not known yet; None where it does not ask who somebody is.
+    """
+
+    may: str = "true"
+    surely: str = "false"
+    stranger: bool | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether it could be said as a condition."""
+        return self != Verdict()
+
+    def of_strangers(self) -> "Verdict":
+        """The same where authentik asks before anybody has said who they are, unless they were signed in already."""
+        if self.stranger is None:
+            return self
+        return replace(self, may="true") if self.stranger else replace(self, surely="false")
 
 
 @dataclass
 class Judgement:
-    """The policies of one object. ``known``: those that became conditions; ``opaque``: the others, as comments.
+    """The policies of one object. ``verdicts``: of each; ``opaque``: the comments of those that are not known.
 
-    ``everyone``: they must all agree (``policy_engine_mode: all``), else one is enough.
+    ``everyone``: they must all agree (``policy_engine_mode: all``), else one is enough; None: that is not known.
     """
 
-    known: list[str] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
     opaque: list[str] = field(default_factory=list)
     groups: list[list[str]] = field(default_factory=list)
-    everyone: bool = False
+    everyone: bool | None = False
 
     def __bool__(self) -> bool:
-        return bool(self.known or self.opaque)
+        return bool(self.verdicts)
 
     @property
-    def at_least(self) -> str | None:
-        """A condition that is true wherever the policies may agree; None: always. For what protects: it is asked for too often."""
-        if self.everyone:
-            return " && ".join(self.known) or None
-        return None if self.opaque or not self.known else " || ".join(self.known)
+    def asks_who(self) -> bool:
+        """Whether any of them asks who somebody is."""
+        return any(each.stranger is not None for each in self.verdicts)
 
-    @property
-    def at_most(self) -> str | None:
-        """A condition that is true only where the policies surely agree; None: nowhere. For what opens: it opens too seldom."""
-        if self.everyone:
-            return None if self.opaque or not self.known else " && ".join(self.known)
-        return " || ".join(self.known) or None
+    def doubt(self, *comments: str) -> None:
+        """One more policy, of which nothing is known."""
+        self.verdicts.append(Verdict())
+        self.opaque += comments
+
+    def together(self, *, strangers: bool = False) -> Verdict:
+        """What they come to; ``strangers``: asked before it is known who is there."""
+        found = [each.of_strangers() if strangers else each for each in self.verdicts]
+        may, surely = [each.may for each in found], [each.surely for each in found]
+        return Verdict(all_of(may) if self.everyone else any_of(may), any_of(surely) if self.everyone is False else all_of(surely))
 
     @property
     def only_groups(self) -> list[str] | None:
         """The groups one of which is surely enough; None when that cannot be said by groups."""
-        if self.everyone and (self.opaque or len(self.known) > 1):
+        if self.everyone is not False and len(self.verdicts) > 1:
             return None
         return [name for names in self.groups for name in names] or None
 
@@ -58,11 +87,10 @@ class Policies:
         self._objects, self._notes = objects, notes
         self._bound: dict[Entry, list[Entry]] = {}
         self._judged: set[Entry] = set()
-        self._stray: dict[str, list[str]] = {}
+        self._stray = {file: list(comments) for file, comments in objects.strays.items()}
         self._children: dict[str, list[str]] = {}
         for binding in objects.of(BINDING):
-            target = objects.find(binding.values.get("target"))
-            binding.used.add("target")
+            target = objects.find(binding.get("target"))
             if target is None:
                 self._without_target(binding)
             else:
@@ -72,21 +100,28 @@ class Policies:
     def judge(self, target: Entry) -> Judgement:
         """What the policies of this object come to."""
         self._judged.add(target)
-        strays = self._stray.get(target.file, [])
-        target.used.add("policy_engine_mode")
-        found = Judgement(opaque=list(strays))
-        try:
-            found.everyone = target.text("policy_engine_mode") == "all" or bool(strays)
-        except NotCarried as error:
-            found.opaque.append(self._left(target, error.line, error.text))
+        found = Judgement(everyone=self._everyone(target))
+        for each in self._stray.get(target.file, []):
+            found.doubt(each)
+        if target.doubt:
+            found.doubt(f"authentik: {target}: {target.doubt}")
+        if found and not found.everyone:
+            found.everyone = None
         for binding in self._bound.get(target, []):
             try:
                 self._one(binding, target, found)
             except NotCarried as error:
-                found.opaque.append(self._left(binding, error.line, error.text))
-                policy = self._objects.find(binding.values.get("policy"))
-                found.opaque += [self.source(policy)] if policy else []
+                policy = self._objects.find(binding.get("policy"))
+                found.doubt(self._left(binding, error.line, error.text), *([self.source(policy)] if policy else []))
         return found
+
+    def _everyone(self, target: Entry) -> bool | None:
+        try:
+            mode = target.text("policy_engine_mode") or "any"
+        except NotCarried as error:
+            self._notes.add(target.file, error.line, f"{target}: {error.text}; the stricter of all and any counts.")
+            return None
+        return {"all": True, "any": False}.get(mode)
 
     def never_asked(self) -> list[Entry]:
         """The bindings of objects whose policies nothing of ours asks for."""
@@ -105,8 +140,8 @@ class Policies:
 
     def _without_target(self, binding: Entry) -> None:
         """A policy of an object that other files describe is left out; one that may belong to anything here stands before all of it."""
-        binding.used |= binding.values.keys()
-        if self._objects.elsewhere(binding.values.get("target")):
+        binding.told = True
+        if self._objects.elsewhere(binding.get("target")):
             text = "A policy binding whose target is not among the files is not carried over."
         else:
             text = "What a policy is bound to is not known: it stands before every flow and application of this file."
@@ -115,17 +150,19 @@ class Policies:
 
     def _descent(self) -> None:
         for group in self._objects.of("authentik_core.group"):
-            above = [group.values.get("parent"), *(_list(group.values.get("parents")))]
+            above = [group.look("parent"), *(_list(group.look("parents")))]
             for each in above:
-                parent = self._objects.named(each, "name")
-                if parent:
-                    self._children.setdefault(parent, []).append(group.title)
+                parent, child = group_name(self._objects.named(each, "name")), group_name(group.title)
+                if parent and child:
+                    self._children.setdefault(parent, []).append(child)
 
     def _one(self, binding: Entry, target: Entry, found: Judgement) -> None:
-        binding.used |= {"order", "timeout", "failure_result"}
-        if not binding.true("enabled", True):
+        if not binding.true("enabled", True) and not binding.doubt:
             self._notes.add(binding.file, binding.line, f"A disabled policy binding of {target} is left out, as authentik passes over it.")
+            binding.told = True
             return
+        if binding.doubt:
+            raise NotCarried(binding.doubt, binding.line)
         negate = binding.true("negate")
         group, user, policy = (binding.take(key) for key in ("group", "user", "policy"))
         if sum(each is not None for each in (group, user, policy)) > 1:
@@ -133,18 +170,27 @@ class Policies:
         if group is not None:
             names = self.members(self._name(binding, "group", group))
             condition = " || ".join(f"{quoted(name)} in person.groups" for name in names)
-            found.known.append(_negated(condition, negate, several=len(names) > 1))
+            found.verdicts.append(_exactly(_negated(condition, negate, several=len(names) > 1), negate))
             found.groups += [] if negate else [names]
         elif user is not None:
             name = self._name(binding, "user", user)
-            found.known.append(f"person.username {'!=' if negate else '=='} {quoted(fold(name))}")
+            found.verdicts.append(_exactly(f"person.username {'!=' if negate else '=='} {quoted(fold(name))}", negate))
         elif policy is not None:
             self._policy(binding, policy, negate, found)
         else:
             raise NotCarried("a policy binding without a policy, group or user", binding.line)
+        self._runs(binding)
+
+    def _runs(self, binding: Entry) -> None:
+        """Tell of how authentik runs a policy: conditions do not fail and take no time."""
+        if binding.get("failure_result") not in (None, False):
+            self._notes.add(binding.file, binding.line_of("failure_result"), f"{binding}: failure_result: {FAILING}.")
+        if binding.get("timeout") not in (None, 30):
+            self._notes.add(binding.file, binding.line_of("timeout"), f"{binding}: timeout is not carried over: conditions take no time.")
 
     def _name(self, binding: Entry, key: str, value: Any) -> str:
         name = self._objects.named(value, "name" if key == "group" else "username")
+        name = group_name(name) if key == "group" else name
         if not name:
             raise NotCarried(f"the {key} that the binding names is not among the files", binding.line)
         return name
@@ -153,21 +199,23 @@ class Policies:
         policy = self._objects.find(value)
         if policy is None:
             raise NotCarried(f"the policy {value} is not among the files", binding.line)
-        countries = _countries(policy)
+        if policy.doubt:
+            raise NotCarried(policy.doubt, policy.line)
+        countries = None if binding.true("failure_result") else _countries(policy)
         if countries:
-            condition = f"request.country in [{', '.join(map(quoted, countries))}]"
-            found.known.append(_negated(condition, negate, several=True))
+            condition = _negated(f"request.country in [{', '.join(map(quoted, countries))}]", negate, several=True)
+            found.verdicts.append(Verdict(condition, condition))
             return
-        found.opaque.append(self.source(policy, " negated" if negate else ""))
+        found.doubt(self.source(policy, " negated" if negate else ""))
 
     def source(self, policy: Entry, how: str = "") -> str:
         """The comment that tells what a policy said; noted as not carried over."""
         kind = policy.model.rpartition(".")[2]
-        policy.used |= policy.values.keys()
+        policy.told = True
         self._notes.add(
             policy.file, policy.line, f"The policy {policy.title} ({kind}) is not carried over; its source stands in a comment."
         )
-        said = [f"{key}:\n{policy.values[key]}" for key in _SOURCES if policy.values.get(key) not in (None, "", [])]
+        said = [f"{key}:\n{policy.get(key)}" for key in _SOURCES if policy.get(key) not in (None, "", [])]
         return "\n".join([f"authentik: the policy {policy.title} ({kind}){how} is not carried over:", *said])
 
     def _left(self, entry: Entry, line: int, text: str) -> str:
@@ -178,6 +226,23 @@ class Policies:
 def quoted(text: str) -> str:
     """A text as CEL writes it."""
     return json.dumps(text, ensure_ascii=False)
+
+
+def all_of(conditions: Iterable[str]) -> str:
+    """The condition that all of these hold; each stands for itself, in brackets where it must."""
+    kept = list(dict.fromkeys(each for each in conditions if each != "true"))
+    return "false" if "false" in kept else " && ".join(kept) or "true"
+
+
+def any_of(conditions: Iterable[str]) -> str:
+    """The condition that one of these holds."""
+    kept = list(dict.fromkeys(each for each in conditions if each != "false"))
+    return "true" if "true" in kept else " || ".join(kept) or "false"
+
+
+def _exactly(condition: str, negate: bool) -> Verdict:
+    """What a policy about a person comes to: nobody who is not known is in a group."""
+    return Verdict(condition, condition, stranger=negate)
 
 
 def _negated(condition: str, negate: bool, *, several: bool) -> str:
@@ -191,14 +256,12 @@ def _list(value: Any) -> list[Any]:
 
 def _countries(policy: Entry) -> list[str] | None:
     """The countries of a GeoIP policy that asks for nothing else."""
-    if policy.model != _GEO or any(
-        policy.values.get(key) for key in policy.values.keys() - {"name", "pk", "countries", "execution_logging"}
-    ):
+    silent = ("name", "pk", "countries", "execution_logging")
+    if policy.model != _GEO or any(value for key, value in policy.items() if key not in silent):
         return None
-    said = policy.values.get("countries")
+    said = policy.get("countries")
     if isinstance(said, Unknown) or not isinstance(said, list):
         return None
     names = [each.get("code") if isinstance(each, dict) else each for each in said]
-    policy.used |= policy.values.keys()
     found = [name.upper() for name in names if isinstance(name, str) and len(name) == 2]
     return found if len(found) == len(names) else None

@@ -5,10 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from blueprints.convert.durations import duration
 from blueprints.convert.entries import Entry, NotCarried, Objects
 from blueprints.convert.names import short_name
 from blueprints.convert.policies import Policies
 from blueprints.convert.report import Block, Notes
+from flows.settings import write_duration
+from idp.text import cleaned
+from stages.login import LONGEST, SHORTEST
 
 _ASKS_PASSWORD = "authentik_stages_password.passwordstage"  # noqa: S105 a model
 REFUSES = "This part was not carried over yet. Ask an administrator."
@@ -35,7 +39,7 @@ class Work:
 
     def note(self, entry: Entry, text: str, key: str = "") -> None:
         """A note at a key of the entry, or at its beginning."""
-        self.notes.add(entry.file, entry.lines.get(key, entry.line), f"{entry}: {text}")
+        self.notes.add(entry.file, entry.line_of(key), f"{entry}: {text}")
 
 
 def refusal(name: str, *comments: str) -> Block:
@@ -46,15 +50,15 @@ def refusal(name: str, *comments: str) -> Block:
 def steps_of(stage: Entry, work: Work) -> list[Block]:
     """The steps that do what the stage did; what cannot be carried over refuses."""
     make = _STAGES.get(stage.model)
+    stage.used = True
     try:
-        if make is None:
-            raise NotCarried("there is no stage for this yet", stage.line)
+        if make is None or stage.doubt:
+            raise NotCarried(stage.doubt or "there is no stage for this yet", stage.line)
         steps = make(stage, work)
     except NotCarried as error:
-        stage.used |= stage.values.keys()
+        stage.told = True
         work.notes.add(stage.file, error.line, f"{stage}: {error.text}; a step that refuses stands in its place.")
         return [refusal(stage.title, f"authentik: {stage} is not carried over: {error.text}")]
-    stage.used |= {"name", "flow_set"}
     return steps
 
 
@@ -66,7 +70,7 @@ def _identification(stage: Entry, work: Work) -> list[Block]:
     fields = [str(each) for each in stage.list("user_fields")]
     known = [each for each in fields if each in ("username", "email")]
     if not known:
-        raise NotCarried("people are found by nothing that is known here", stage.lines.get("user_fields", stage.line))
+        raise NotCarried("people are found by nothing that is known here", stage.line_of("user_fields"))
     if len(known) < len(fields):
         work.note(stage, f"people are not found by {', '.join(set(fields) - set(known))}.", "user_fields")
     for key, ours in _SHIPPED_SETTINGS.items():
@@ -83,7 +87,7 @@ def _identification(stage: Entry, work: Work) -> list[Block]:
         if entry is None:
             work.note(stage, "its password stage is not among the files; the password is asked as it is by default here.", "password_stage")
         if entry is not None and entry.model != _ASKS_PASSWORD:
-            raise NotCarried("its password_stage is none that asks for a password", stage.lines["password_stage"])
+            raise NotCarried("its password_stage is none that asks for a password", stage.line_of("password_stage"))
         steps += steps_of(entry, work) if entry else [_step("password")]
     return steps
 
@@ -91,26 +95,24 @@ def _identification(stage: Entry, work: Work) -> list[Block]:
 def _password(stage: Entry, work: Work) -> list[Block]:
     backends = [str(each) for each in stage.list("backends")]
     if backends and not any(each.endswith("InbuiltBackend") for each in backends):
-        raise NotCarried("passwords are kept elsewhere", stage.lines["backends"])
+        raise NotCarried("passwords are kept elsewhere", stage.line_of("backends"))
     if len(backends) > 1:
         left = ", ".join(each.rpartition(".")[2] for each in backends if not each.endswith("InbuiltBackend"))
         work.note(stage, f"only passwords that are kept here are checked, not {left}.", "backends")
     tries = stage.take("failed_attempts_before_cancel")
-    if not isinstance(tries, int) or not 1 <= tries <= 20:
+    if tries is None:
         return [_step("password")]
-    work.note(
-        stage,
-        f"after {tries} wrong passwords one has to wait, longer each time; the flow is not cancelled.",
-        "failed_attempts_before_cancel",
-    )
-    return [_step("password", free=tries)]
+    free = tries if isinstance(tries, int) and 1 <= tries <= 20 else None
+    text = f"after {free or 'a few'} wrong passwords one has to wait, longer each time; the flow is not cancelled."
+    work.note(stage, text, "failed_attempts_before_cancel")
+    return [_step("password", **({"free": free} if free else {}))]
 
 
 def _validate(stage: Entry, work: Work) -> list[Block]:
     given = [str(each) for each in stage.list("device_classes")] or ["static", "totp", "webauthn", "duo", "sms", "email"]
     known: list[str] = [each for each in ("totp", "static") if each in given]
     if not known:
-        raise NotCarried(f"none of {', '.join(given)} is there yet", stage.lines.get("device_classes", stage.line))
+        raise NotCarried(f"none of {', '.join(given)} is there yet", stage.line_of("device_classes"))
     if others := [each for each in given if each not in known]:
         work.note(
             stage, f"{', '.join(others)} cannot be shown here yet: whoever holds nothing else counts as having none.", "device_classes"
@@ -140,10 +142,10 @@ def _validate(stage: Entry, work: Work) -> list[Block]:
 def _missing(stage: Entry, work: Work, known: list[str]) -> str:
     action = stage.text("not_configured_action") or "skip"
     if action not in ("skip", "deny", "configure"):
-        raise NotCarried(f"there is no not_configured_action {action[:30]}", stage.lines["not_configured_action"])
-    setups = [work.objects.find(each) for each in stage.list("configuration_stages")]
+        raise NotCarried(f"there is no not_configured_action {action[:30]}", stage.line_of("not_configured_action"))
     if action != "configure":
         return "skip" if action == "skip" else "refuse"
+    setups = [work.objects.find(each) for each in stage.list("configuration_stages")]
     wanted = "authenticator_totp" if "totp" in known else "authenticator_static"
     if setups and not any(each is not None and wanted in each.model for each in setups):
         work.note(stage, "none of its configuration_stages is there yet: whoever has no authenticator is refused.", "configuration_stages")
@@ -154,7 +156,7 @@ def _missing(stage: Entry, work: Work, known: list[str]) -> str:
 def _prompt(stage: Entry, work: Work) -> list[Block]:
     found = [work.objects.find(each) for each in stage.list("fields")]
     if None in found or not found:
-        raise NotCarried("not all of its fields are among the files", stage.lines.get("fields", stage.line))
+        raise NotCarried("not all of its fields are among the files", stage.line_of("fields"))
     fields = [_field(each, work) for each in sorted((each for each in found if each), key=_order)]
     asked = [each for each in fields if each]
     names = [each["name"] for each in asked]
@@ -174,7 +176,7 @@ def _prompt(stage: Entry, work: Work) -> list[Block]:
 
 
 def _order(prompt: Entry) -> tuple[float, int]:
-    order = prompt.values.get("order")
+    order = prompt.get("order")
     return (order if isinstance(order, int | float) else 0, prompt.line)
 
 
@@ -182,18 +184,17 @@ def _field(prompt: Entry, work: Work) -> dict[str, Any] | None:
     kind = prompt.text("type") or "text"
     key = prompt.text("field_key")
     if kind in _SILENT:
-        prompt.used |= prompt.values.keys()
+        prompt.told = True
         work.note(prompt, f"a field of the type {kind} asks for nothing and is left out.", "type")
         return None
     ours = _TYPES.get(kind)
     if ours is None:
-        raise NotCarried(f"its field {key} is of the type {kind}, which is not there", prompt.lines.get("type", prompt.line))
+        raise NotCarried(f"its field {key} is of the type {kind}, which is not there", prompt.line_of("type"))
     name = re.sub(r"[^a-z0-9_]", "_", key.rpartition(".")[2].lower()).strip("_")[:45]
     name = name if re.match(r"[a-z]", name) else f"field_{name}".rstrip("_")
     if name != key:
         work.note(prompt, f"the field {key} is called {name} here.", "field_key")
-    prompt.used |= {"name", "order"}
-    field = {"name": name, "label": prompt.text("label"), "type": ours, "help": prompt.text("sub_text")}
+    field = {"name": name, "label": cleaned(prompt.text("label"), 100), "type": ours, "help": cleaned(prompt.text("sub_text"), 300)}
     return {key: value for key, value in field.items() if value} | ({"required": True} if prompt.true("required") else {})
 
 
@@ -203,20 +204,47 @@ def _user_write(stage: Entry, work: Work) -> list[Block]:
 
 def _redirect(stage: Entry, work: Work) -> list[Block]:
     if stage.text("mode") not in ("", "static"):
-        raise NotCarried("it leads to another flow", stage.lines["mode"])
+        raise NotCarried("it leads to another flow", stage.line_of("mode"))
     return [_step("redirect", to=stage.text("target_static"))]
 
 
 def _deny(stage: Entry, work: Work) -> list[Block]:
-    message = stage.text("deny_message")
-    return [_step("deny", **({"message": message[:300]} if message else {}))]
+    message = cleaned(stage.text("deny_message"), 300)
+    return [_step("deny", **({"message": message} if message else {}))]
 
 
 def _consent(stage: Entry, work: Work) -> list[Block]:
     if stage.text("mode") not in ("", "always_require"):
         work.note(stage, "consent is asked every time; it is not remembered.", "mode")
-    stage.used.add("consent_expire_in")
+    if stage.get("consent_expire_in") is not None:
+        work.note(stage, "consent_expire_in is not carried over: nothing remembers a consent.", "consent_expire_in")
     return [_step("consent")]
+
+
+_BINDS = {
+    "network_binding": "it binds the session to a network, and here a stolen one would work from any",
+    "geoip_binding": "it binds the session to a place, and here a stolen one would work from any",
+}
+
+
+def _login(stage: Entry, work: Work) -> list[Block]:
+    for key, why in _BINDS.items():
+        if stage.text(key) not in ("", "no_binding"):
+            raise NotCarried(f"{key}: {why}", stage.line_of(key))
+    if stage.true(key := "terminate_other_sessions"):
+        raise NotCarried(f"{key}: it ends the person's other sessions, which would go on here", stage.line_of(key))
+    if stage.take(key := "remember_me_offset") not in (None, "", "seconds=0"):
+        work.note(stage, f"{key} is not carried over: nobody chooses to stay signed in for longer.", key)
+    wanted = duration(stage, key := "session_duration")
+    if not wanted:  # authentik: until the browser is closed
+        work.note(stage, f"a session ends after {write_duration(LONGEST)}, whether the browser was closed before or not.", key)
+        return [_step("login")]
+    if wanted < SHORTEST:
+        raise NotCarried(f"{key}: no session is as short here; {write_duration(SHORTEST)} is the least", stage.line_of(key))
+    if wanted >= LONGEST:
+        work.note(stage, f"{key}: a session ends after {write_duration(LONGEST)} at the latest.", key)
+        return [_step("login")]
+    return [_step("login", session_lifetime=write_duration(wanted))]
 
 
 def _plain(kind: str) -> Callable[[Entry, Work], list[Block]]:
@@ -229,7 +257,7 @@ _STAGES: dict[str, Callable[[Entry, Work], list[Block]]] = {
     "authentik_stages_authenticator_validate.authenticatorvalidatestage": _validate,
     "authentik_stages_authenticator_totp.authenticatortotpstage": _plain("totp_setup"),
     "authentik_stages_authenticator_static.authenticatorstaticstage": _plain("recovery_code_setup"),
-    "authentik_stages_user_login.userloginstage": _plain("login"),
+    "authentik_stages_user_login.userloginstage": _login,
     "authentik_stages_user_logout.userlogoutstage": _plain("logout"),
     "authentik_stages_user_write.userwritestage": _user_write,
     "authentik_stages_consent.consentstage": _consent,

@@ -20,6 +20,9 @@ class Unknown:
 
     why: str
 
+    def __str__(self) -> str:
+        return f"a value that the file does not tell ({self.why})"
+
 
 @dataclass(frozen=True)
 class Ref:
@@ -51,12 +54,14 @@ class Tags:
     _items: list[tuple[Any, Any]] = field(default_factory=list)
 
     def value(self, node: Node) -> Any:
-        """The value of a node: plain data, Ref, Ours or Unknown; raises BadYaml beyond the limits and for tags of Python."""
+        """The value of a node: plain data, Ref, Ours or Unknown; raises BadYaml when the file has become too large."""
         self._left -= 1
+        if self._left < 0:
+            raise BadYaml("The document is too large once its tags are followed.", node.line, node.column)
         self._depth += 1
-        if self._left < 0 or self._depth > MAX_DEPTH:
-            raise BadYaml("The document is too deep or too large once its tags are followed.", node.line, node.column)
         try:
+            if self._depth > MAX_DEPTH:
+                return Unknown("it is too deep once its tags are followed")
             return self._tagged(node) if node.tag else self._plain(node)
         finally:
             self._depth -= 1
@@ -71,7 +76,7 @@ class Tags:
         if standard in ("str", "map", "seq"):
             return self._plain(node)
         if standard.startswith("python/"):
-            raise BadYaml(f"The tag !!{standard[:80]} has no place in a blueprint.", node.line, node.column)
+            return Unknown(f"the tag !!{standard[:80]} has no place in a blueprint")
         read = _TAGS.get(node.tag)
         if read is None:
             return Unknown(f"there is no tag !{node.tag[:50]}")

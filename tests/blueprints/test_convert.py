@@ -498,7 +498,7 @@ def test_who_may_use_an_application(tmp_path: Path, mode: str, bindings: list[st
         ("b-mfa", [GROUP], ["identification", "password", f"totp when {STAFF}", "login"]),
         ("b-mfa", [GROUP, "policy: !KeyOf sauce"], ["identification", "password", "totp", "login"]),
         ("b-login", [GROUP, "policy: !KeyOf sauce"], ["identification", "password", "totp", f"login when {STAFF}"]),
-        ("flow", [GROUP], ["identification", "password", "totp", f"deny when !({STAFF})", "login"]),
+        ("flow", [GROUP], ["deny", "identification", "password", "totp", "login"]),
         (
             "b-mfa",
             ["user: !Find [authentik_core.user, [username, Bob]]"],
@@ -551,7 +551,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert f"{SAMPLES / 'tv.yaml'}:17: authentik_core.group family: parent" in printed.err
     call_command("blueprint", "convert", "authentik", str(ALL[0]), "--out", str(tmp_path / "ours.yaml"))
     assert (tmp_path / "ours.yaml").read_text() == convert(ALL[:1]).text
-    (tmp_path / "bad.yaml").write_text("version: 1\nentries: {}\n")
+    (tmp_path / "bad.yaml").write_text("version: 1\nentries: 7\n")
     with pytest.raises(CommandError, match=r"bad\.yaml:1:1: This is no blueprint of authentik"):
         call_command("blueprint", "convert", "authentik", str(tmp_path / "bad.yaml"))
 

@@ -178,16 +178,8 @@ LAUGHS = "context:\n  a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("entries: " + "[" * 5000 + "]" * 5000, "too deep or too large"),
         ("entries: " + "{a: " * 5000, "too deep or too large"),
         ("entries: !!python/object/apply:os.system [id]\n", "This is no blueprint of authentik"),
-        ("entries:\n  - model: !!python/object/apply:os.system [id]\n", "python/object/apply:os.system has no place in a blueprint"),
-        ("entries:\n  - {model: a.b, attrs: {x: !!python/name:os.system ''}}\n", "has no place in a blueprint"),
-        ("context: {x: !!python/object:os.system {}}\nentries:\n  - {model: a.b, attrs: {x: !Context x}}\n", "has no place"),
-        ("entries: [just text]\n", "An entry is a mapping with its model"),
-        ("entries: [[]]\n", "An entry is a mapping with its model"),
-        ("entries: [{attrs: {}}]\n", "An entry names its model"),
-        ("entries: [{model: [a]}]\n", "An entry names its model"),
-        ("entries: [{model: a.b, attrs: []}]\n", "The attrs of an entry are a mapping"),
-        ("entries: [{model: a.b, identifiers: x}]\n", "The identifiers of an entry are a mapping"),
-        ("entries: {}\n", "no list of entries"),
+        ("entries: 7\n", "no list of entries"),
+        ("entries: !Context x\n", "no list of entries"),
         ("- a\n", "no list of entries"),
         ("version: 2\nentries: []\n", "Only version 1"),
         ("entries: [{model: a.b, model: c.d}]\n", "stands twice"),
@@ -196,12 +188,78 @@ LAUGHS = "context:\n  a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     ],
 )
 def test_hostile_files_are_refused(tmp_path: Path, text: str, expected: str) -> None:
-    """A billion laughs, deep nesting, tags of Python, entries of other shapes: one clean error with its place, at once."""
+    """A billion laughs, deep nesting, no entries at all: one clean error with its place, at once."""
     file = tmp_path / "b.yaml"
     file.write_text(text)
     before = time.monotonic()
     assert expected in refused(file)
     assert time.monotonic() - before < 5
+
+
+@pytest.mark.parametrize(
+    ("odd", "why"),
+    [
+        ("just text", "An entry is a mapping with its model; this one is left out."),
+        ("[]", "An entry is a mapping with its model; this one is left out."),
+        ("{attrs: {}}", "An entry names its model; this one is left out."),
+        ("{model: [authentik_core.group]}", "An entry names its model; this one is left out."),
+        ("{model: authentik_core.group, attrs: []}", "its attrs are no mapping; it is left out."),
+        ("{model: authentik_core.group, identifiers: x}", "its identifiers are no mapping; it is left out."),
+        ("{model: authentik_core.group, attrs: !Env X}", "its attrs are no mapping; it is left out."),
+        ("{model: authentik_core.group, state: !Env X}", "its state, !env X, is not known; it is left out."),
+        ("{model: authentik_core.group, state: gone}", "its state, gone, is not known; it is left out."),
+        ("{model: authentik_core.group, conditions: [no], identifiers: {name: x}}", "its conditions are not known from the file"),
+        ("{model: authentik_core.user, id: !Env WHO, identifiers: {username: x}}", "its id is no plain text"),
+        ("{model: authentik_core.user, id: [a], identifiers: {username: x}}", "its id is no plain text"),
+        ("{model: !!python/object/apply:os.system [id]}", "Its model is made by a tag that cannot be followed"),
+        ("{model: authentik_core.user, identifiers: {username: !!python/name:os.system ''}}", "has no place in a blueprint"),
+        ("{model: authentik_core.user, identifiers: {username: x}, attrs: {email: !Nested {a: b}}}", "there is no tag !Nested"),
+        ("!Enumerate [[a], SEQ, {model: authentik_core.group}]", "This entry is made by a tag"),
+    ],
+)
+def test_one_odd_entry_stops_nothing(tmp_path: Path, odd: str, why: str) -> None:
+    """It is left out with a note that has its line; all the rest of the batch is there."""
+    first = written(tmp_path, f"- {odd}", "- {model: authentik_core.group, identifiers: {name: staff}}", name="first.yaml")
+    second = written(tmp_path, SIGN_IN, name="second.yaml")
+    outcome = converted([first, second])
+    assert outcome.noted("3: ", why), outcome.notes
+    assert outcome.one("group", "staff")
+    assert outcome.steps() == ["identification", "password", "login"]
+
+
+def test_entries_in_sections(tmp_path: Path) -> None:
+    """Entries may stand under names of their own: all are read, in order, and refer to each other."""
+    file = tmp_path / "sections.yaml"
+    password, rest = SIGN_IN.strip().splitlines()[2], [line for at, line in enumerate(SIGN_IN.strip().splitlines()) if at != 2]
+    sections = f"  stages:\n    {password}\n  odd: not a list\n  flows:\n{indent(chr(10).join(rest), '    ')}\n"
+    file.write_text(f"version: 1\nentries:\n{sections}")
+    outcome = converted([file])
+    assert outcome.steps() == ["identification", "password", "login"]
+    assert outcome.noted("5: The section odd is no list of entries and is left out.")
+    file.write_text("version: 1\nentries: {}\n")
+    assert converted([file]).documents == [{"tenant": "default"}]
+
+
+@pytest.mark.parametrize("odd", ["model: !Env MODEL", "model: !Format ['%s.policybinding', !Env APP]"])
+def test_what_may_be_a_policy_closes_its_file(tmp_path: Path, odd: str) -> None:
+    """An entry of which only the installation knows what it is may be a policy of anything in its file, and of nothing elsewhere."""
+    first = written(tmp_path, f"- {odd}\n  attrs: {{}}", SIGN_IN, APPLICATION, name="first.yaml")
+    outcome = converted([first])
+    assert outcome.steps()[0] == "deny"
+    assert outcome.one("application")["active"] is False
+    other = written(tmp_path, SIGN_IN.replace("slug: sign-in", "slug: elsewhere"), name="other.yaml")
+    assert converted([first, other]).steps() == ["identification", "password", "login"]
+
+
+def test_a_file_that_cannot_be_read_stops_the_batch(tmp_path: Path) -> None:
+    """What it holds may close something in the others: each unreadable file is named with its place, and nothing is written."""
+    good = written(tmp_path, SIGN_IN)
+    for name in ("one.yaml", "two.yaml"):
+        (tmp_path / name).write_text("version: 1\nentries:\n  - {model: [\n")
+    with pytest.raises(BadBlueprint) as bad:
+        convert([tmp_path / "one.yaml", good, tmp_path / "two.yaml"])
+    assert [Path(problem.file).name for problem in bad.value.problems] == ["one.yaml", "two.yaml"]
+    assert all(problem.line == 4 for problem in bad.value.problems)
 
 
 def test_files_that_are_no_text(tmp_path: Path) -> None:

@@ -1,0 +1,22 @@
+"""authentik's durations, ``hours=1;minutes=30``, as ours."""
+
+import re
+from datetime import timedelta
+
+from blueprints.convert.entries import Entry, NotCarried
+
+_UNITS = {"microseconds": 1e-6, "milliseconds": 1e-3, "seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400, "weeks": 604_800}
+_MOST = 999_999 * 60  # what a duration of ours can be written in at the most exact
+
+
+def duration(entry: Entry, key: str) -> timedelta | None:
+    """The duration under this key, rounded down, so that nothing lasts longer than it did; None for nothing. Raises NotCarried."""
+    said = entry.text(key)
+    seconds = 0.0
+    for part in said.split(";") if said else []:
+        unit, _, number = part.strip().partition("=")
+        if unit not in _UNITS or not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", number):
+            raise NotCarried(f"{key}: {said[:50]} is no duration", entry.line_of(key))
+        seconds += float(number) * _UNITS[unit]
+    whole = int(min(seconds, _MOST))
+    return timedelta(seconds=whole if whole <= 999_999 else whole - whole % 60) if said else None
