@@ -8,13 +8,14 @@ from blueprints.convert import objects as parts
 from blueprints.convert.brands import BRAND, Brands, Plan
 from blueprints.convert.entries import Entry
 from blueprints.convert.flows import FLOW, Flows
+from blueprints.convert.groups import GROUP, USER
 from blueprints.convert.policies import BINDING, Policies
 from blueprints.convert.reading import read
 from blueprints.convert.report import Block, Note, Notes, write
 from blueprints.convert.steps import Work
 
 _HEAD = "Converted from authentik. Read the comments: a step that refuses stands wherever something was not carried over."
-_KNOWN = {BRAND, FLOW, BINDING, parts.GROUP, parts.USER, parts.APPLICATION, parts.PROVIDER, parts.SCOPE}
+_KNOWN = {BRAND, FLOW, BINDING, GROUP, USER, parts.APPLICATION, parts.PROVIDER, parts.SCOPE}
 _KNOWN |= {"authentik_flows.flowstagebinding", "authentik_stages_prompt.prompt"}
 SILENT = {
     "name": "what authentik's own pages call it, wherever it is not what people read",

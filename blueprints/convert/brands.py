@@ -102,13 +102,13 @@ class Brands:
         name = self._names.make(DEFAULT if is_default else brand.title)
         values: dict[str, Any] = {"tenant": name}
         if title := self._said(brand, "branding_title"):
-            values["title"] = title if isinstance(title, Ours) else cleaned(title, 100)
+            values |= {"title": shown} if (shown := title if isinstance(title, Ours) else cleaned(title, 100)) else {}
         logo = self._said(brand, "branding_logo")
         if isinstance(logo, str) and fits_picture(logo):
             values["logo"] = logo
         elif logo:
             self.work.note(
-                brand, "its logo is not carried over: give the picture as a path on this server or a data: address.", "branding_logo"
+                brand, "branding_logo is not carried over: give the picture as a data: address, in the file itself.", "branding_logo"
             )
         if domains := self._domains(brand, name):
             values["domains"] = domains
@@ -199,14 +199,19 @@ class Brands:
         default = plan.chosen.get(designation) is flow
         slug = flow.said("slug") or flow.title
         name = plan.name_of(slug, designation, default=default)
-        if name != slug:
-            self.work.note(flow, f"it is called {name} here.", "slug")
+        self._called(flow, slug, name)
         plan.flows.append(self.flows.document(name, flow, designation, steps, default=default))
+
+    def _called(self, flow: Entry, slug: str, name: str) -> None:
+        if name != slug:
+            self.work.note(flow, f"it is called {name} here, not {slug}.", "slug")
 
     def _device(self, plan: Plan, login: Any, asks: Any, about: Entry, *, default: bool) -> str:
         """authentik signs in, walks the brand's flow, asks for the code and then walks the provider's: here that is one flow."""
         slug = (plan.device_flow or about).said("slug") or "connect-a-device"
         name = plan.name_of(slug if default else f"{slug}-{about.title}", "device_code", default=default)
+        if plan.device_flow and default:
+            self._called(plan.device_flow, slug, name)
         middle = self.flows.steps(plan.device_flow) if plan.device_flow else []
         missing = [each for each in (login, asks) if isinstance(each, str)]
         steps = [refusal("missing-flow", f"authentik: the flow {each} is not among the files") for each in missing]

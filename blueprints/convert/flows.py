@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from blueprints.convert.entries import Entry, NotCarried
-from blueprints.convert.policies import Judgement, Verdict
 from blueprints.convert.report import Block
 from blueprints.convert.steps import Work, refusal, steps_of
+from blueprints.convert.verdicts import Judgement, Verdict
 from flows.document import FlowDocument
 from flows.layout import symbol
 from flows.lint import lint
@@ -132,7 +132,8 @@ class Flows:
                 work.note(binding, f"{key} says nothing: no policy is bound to it.", key)
             return _ALWAYS
         if not planned and not reached:
-            work.note(binding, f"{NEVER_ASKED}: the stage always applies, there and here.", key)
+            said = f" ({' '.join(judged.conditions())})" if judged.conditions() else ""
+            work.note(binding, f"{NEVER_ASKED}{said}: the stage always applies, there and here.", key)
             return Verdict("true", "false") if binding.doubt else _ALWAYS
         at_plan = judged.together(strangers=strangers)
         if not planned:

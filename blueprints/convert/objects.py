@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from blueprints.convert.durations import duration
 from blueprints.convert.entries import Entry, NotCarried
+from blueprints.convert.groups import GROUP, USER
 from blueprints.convert.names import Names, group_name
 from blueprints.convert.report import Block, Ours
 from blueprints.convert.steps import Work
@@ -22,7 +23,7 @@ from idp.oauth.scopes import is_reserved
 from idp.tenancy.models import picture
 from idp.text import cleaned, fold
 
-GROUP, USER, APPLICATION = "authentik_core.group", "authentik_core.user", "authentik_core.application"
+APPLICATION = "authentik_core.application"
 PROVIDER, SCOPE = "authentik_providers_oauth2.oauth2provider", "authentik_providers_oauth2.scopemapping"
 _DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 OPENID = ("openid", "profile", "email", "offline_access")
@@ -120,7 +121,7 @@ def _person(entry: Entry, listed: set[str], work: Work) -> Block | None:
         work.note(entry, "not all of its groups are named in the files, and one of them may close something: it is switched off.", "groups")
         active = False
     if entry.get("password") is not None:
-        work.note(entry, "passwords are not carried over; send a recovery link.", "password")
+        work.note(entry, "password is not carried over; send a recovery link.", "password")
     values = {key: value for key, value in values.items() if value or key == "person"}
     return Block({**values, **({} if active else {"active": False}), **({"groups": sorted(member)} if member else {})})
 
@@ -217,7 +218,7 @@ class Applications:
         if logo and fits_picture(logo):
             values["logo"] = logo
         elif logo:
-            self.work.note(entry, "its icon is not carried over: no page loads pictures from elsewhere.", "meta_icon")
+            self.work.note(entry, "meta_icon is not carried over: no page loads pictures from elsewhere.", "meta_icon")
         values |= self._client(name, provider)
         block = Block(values)
         self._access(entry, provider, block)
@@ -291,7 +292,7 @@ class Applications:
 
     def _scopes(self, provider: Entry) -> list[str]:
         found: dict[str, None] = {}
-        described = {mapping.look("scope_name") for mapping in self.work.objects.of(SCOPE)}
+        described = [mapping.look("scope_name") for mapping in self.work.objects.of(SCOPE)]
         for each in provider.list("property_mappings"):
             name = self.work.objects.named(each, "scope_name")
             managed = re.fullmatch(r"goauthentik\.io/providers/oauth2/scope-([a-z_]+)", self.work.objects.named(each, "managed"))
@@ -314,6 +315,7 @@ class Applications:
             allowed = judged.only_groups
             if allowed is None or "groups" in block.values:
                 block.values["active"] = False
+                block.comments += [f"authentik: who may use it: {' '.join(said)}"] if (said := judged.conditions()) else []
                 self.work.note(target, "who may use it cannot be said by groups: it is switched off.")
             else:
                 block.values["groups"] = list(dict.fromkeys(allowed))

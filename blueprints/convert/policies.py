@@ -1,83 +1,19 @@
 """What becomes of authentik's policies: those that can be said as a condition are, and every other one stands for the stricter side."""
 
-import json
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from blueprints.convert.entries import Entry, NotCarried, Objects
+from blueprints.convert.groups import Groups
 from blueprints.convert.names import group_name
 from blueprints.convert.report import Notes
 from blueprints.convert.values import Unknown
+from blueprints.convert.verdicts import Judgement, Verdict, negated, quoted
 from idp.text import fold
 
 BINDING = "authentik_policies.policybinding"
 _GEO = "authentik_policies_geoip.geoippolicy"
 FAILING = "a policy that fails passes there; here a condition that fails refuses"
-_SOURCES = ("expression", "countries", "asns", "threshold", "error_message")
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What one policy, or several together, come to: two conditions between which the truth lies.
-
-    ``may`` is true wherever they may agree, ``surely`` only where they surely do. ``stranger``: what a policy about a person says of
-    somebody who is not known yet; None where it does not ask who somebody is.
-    """
-
-    may: str = "true"
-    surely: str = "false"
-    stranger: bool | None = None
-
-    @property
-    def known(self) -> bool:
-        """Whether it could be said as a condition."""
-        return self != Verdict()
-
-    def of_strangers(self) -> "Verdict":
-        """The same where authentik asks before anybody has said who they are, unless they were signed in already."""
-        if self.stranger is None:
-            return self
-        return replace(self, may="true") if self.stranger else replace(self, surely="false")
-
-
-@dataclass
-class Judgement:
-    """The policies of one object. ``verdicts``: of each; ``opaque``: the comments of those that are not known.
-
-    ``everyone``: they must all agree (``policy_engine_mode: all``), else one is enough; None: that is not known.
-    """
-
-    verdicts: list[Verdict] = field(default_factory=list)
-    opaque: list[str] = field(default_factory=list)
-    groups: list[list[str]] = field(default_factory=list)
-    everyone: bool | None = False
-
-    def __bool__(self) -> bool:
-        return bool(self.verdicts)
-
-    @property
-    def asks_who(self) -> bool:
-        """Whether any of them asks who somebody is."""
-        return any(each.stranger is not None for each in self.verdicts)
-
-    def doubt(self, *comments: str) -> None:
-        """One more policy, of which nothing is known."""
-        self.verdicts.append(Verdict())
-        self.opaque += comments
-
-    def together(self, *, strangers: bool = False) -> Verdict:
-        """What they come to; ``strangers``: asked before it is known who is there."""
-        found = [each.of_strangers() if strangers else each for each in self.verdicts]
-        may, surely = [each.may for each in found], [each.surely for each in found]
-        return Verdict(all_of(may) if self.everyone else any_of(may), any_of(surely) if self.everyone is False else all_of(surely))
-
-    @property
-    def only_groups(self) -> list[str] | None:
-        """The groups one of which is surely enough; None when that cannot be said by groups."""
-        if self.everyone is not False and len(self.verdicts) > 1:
-            return None
-        return [name for names in self.groups for name in names] or None
+_UNSAID = ("name", "pk", "managed")
 
 
 class Policies:
@@ -88,14 +24,13 @@ class Policies:
         self._bound: dict[Entry, list[Entry]] = {}
         self._judged: set[Entry] = set()
         self._stray = {file: list(comments) for file, comments in objects.strays.items()}
-        self._children: dict[str, list[str]] = {}
+        self._groups = Groups(objects)
         for binding in objects.of(BINDING):
             target = objects.find(binding.get("target"))
             if target is None:
                 self._without_target(binding)
             else:
                 self._bound.setdefault(target, []).append(binding)
-        self._descent()
 
     def judge(self, target: Entry) -> Judgement:
         """What the policies of this object come to."""
@@ -127,17 +62,6 @@ class Policies:
         """The bindings of objects whose policies nothing of ours asks for."""
         return [binding for target, bindings in self._bound.items() if target not in self._judged for binding in bindings]
 
-    def members(self, group: str) -> list[str]:
-        """The group and all groups below it: authentik counts their people as its own."""
-        found: dict[str, None] = {}
-        waiting = [group]
-        while waiting:
-            name = waiting.pop(0)
-            if name not in found:
-                found[name] = None
-                waiting += self._children.get(name, [])
-        return list(found)
-
     def _without_target(self, binding: Entry) -> None:
         """A policy of an object that other files describe is left out; one that may belong to anything here stands before all of it."""
         binding.told = True
@@ -147,14 +71,6 @@ class Policies:
             text = "What a policy is bound to is not known: it stands before every flow and application of this file."
             self._stray.setdefault(binding.file, []).append(f"authentik: line {binding.line}: {text}")
         self._notes.add(binding.file, binding.line, text)
-
-    def _descent(self) -> None:
-        for group in self._objects.of("authentik_core.group"):
-            above = [group.look("parent"), *(_list(group.look("parents")))]
-            for each in above:
-                parent, child = group_name(self._objects.named(each, "name")), group_name(group.title)
-                if parent and child:
-                    self._children.setdefault(parent, []).append(child)
 
     def _one(self, binding: Entry, target: Entry, found: Judgement) -> None:
         if not binding.true("enabled", True) and not binding.doubt:
@@ -168,13 +84,15 @@ class Policies:
         if sum(each is not None for each in (group, user, policy)) > 1:
             raise NotCarried("a policy binding of more than one kind", binding.line)
         if group is not None:
-            names = self.members(self._name(binding, "group", group))
-            condition = " || ".join(f"{quoted(name)} in person.groups" for name in names)
-            found.verdicts.append(_exactly(_negated(condition, negate, several=len(names) > 1), negate))
-            found.groups += [] if negate else [names]
+            name = self._name(binding, "group", group)
+            if doubt := self._groups.doubt(name):
+                self._notes.add(binding.file, binding.line, f"{binding}: {doubt}: what guards counts it as the case, what opens does not.")
+            found.verdicts.append(self._groups.verdict(name, negate))
+            found.groups += [] if negate else [self._groups.members(name)]
         elif user is not None:
             name = self._name(binding, "user", user)
-            found.verdicts.append(_exactly(f"person.username {'!=' if negate else '=='} {quoted(fold(name))}", negate))
+            condition = f"person.username {'!=' if negate else '=='} {quoted(fold(name))}"
+            found.verdicts.append(Verdict(condition, condition, stranger=negate))
         elif policy is not None:
             self._policy(binding, policy, negate, found)
         else:
@@ -203,7 +121,7 @@ class Policies:
             raise NotCarried(policy.doubt, policy.line)
         countries = None if binding.true("failure_result") else _countries(policy)
         if countries:
-            condition = _negated(f"request.country in [{', '.join(map(quoted, countries))}]", negate, several=True)
+            condition = negated(f"request.country in [{', '.join(map(quoted, countries))}]", negate, several=True)
             found.verdicts.append(Verdict(condition, condition))
             return
         found.doubt(self.source(policy, " negated" if negate else ""))
@@ -215,43 +133,12 @@ class Policies:
         self._notes.add(
             policy.file, policy.line, f"The policy {policy.title} ({kind}) is not carried over; its source stands in a comment."
         )
-        said = [f"{key}:\n{policy.get(key)}" for key in _SOURCES if policy.get(key) not in (None, "", [])]
+        said = [f"{key}:\n{value}" for key, value in policy.items() if key not in _UNSAID and value not in (None, "", [])]
         return "\n".join([f"authentik: the policy {policy.title} ({kind}){how} is not carried over:", *said])
 
     def _left(self, entry: Entry, line: int, text: str) -> str:
         self._notes.add(entry.file, line, f"A policy of {entry} is not carried over: {text}.")
         return f"authentik: a policy is not carried over: {text}"
-
-
-def quoted(text: str) -> str:
-    """A text as CEL writes it."""
-    return json.dumps(text, ensure_ascii=False)
-
-
-def all_of(conditions: Iterable[str]) -> str:
-    """The condition that all of these hold; each stands for itself, in brackets where it must."""
-    kept = list(dict.fromkeys(each for each in conditions if each != "true"))
-    return "false" if "false" in kept else " && ".join(kept) or "true"
-
-
-def any_of(conditions: Iterable[str]) -> str:
-    """The condition that one of these holds."""
-    kept = list(dict.fromkeys(each for each in conditions if each != "false"))
-    return "true" if "true" in kept else " || ".join(kept) or "false"
-
-
-def _exactly(condition: str, negate: bool) -> Verdict:
-    """What a policy about a person comes to: nobody who is not known is in a group."""
-    return Verdict(condition, condition, stranger=negate)
-
-
-def _negated(condition: str, negate: bool, *, several: bool) -> str:
-    inside = f"({condition})" if several else condition
-    return f"!({condition})" if negate else inside
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _countries(policy: Entry) -> list[str] | None:

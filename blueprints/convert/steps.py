@@ -147,8 +147,9 @@ def _missing(stage: Entry, work: Work, known: list[str]) -> str:
         return "skip" if action == "skip" else "refuse"
     setups = [work.objects.find(each) for each in stage.list("configuration_stages")]
     wanted = "authenticator_totp" if "totp" in known else "authenticator_static"
-    if setups and not any(each is not None and wanted in each.model for each in setups):
-        work.note(stage, "none of its configuration_stages is there yet: whoever has no authenticator is refused.", "configuration_stages")
+    if not any(each is not None and wanted in each.model for each in setups):
+        text = "none of its configuration_stages can be carried over: whoever has no authenticator is refused."
+        work.note(stage, text, "configuration_stages")
         return "refuse"
     return "set_up"
 
@@ -215,7 +216,7 @@ def _deny(stage: Entry, work: Work) -> list[Block]:
 
 def _consent(stage: Entry, work: Work) -> list[Block]:
     if stage.text("mode") not in ("", "always_require"):
-        work.note(stage, "consent is asked every time; it is not remembered.", "mode")
+        work.note(stage, "mode: consent is asked every time; it is not remembered.", "mode")
     if stage.get("consent_expire_in") is not None:
         work.note(stage, "consent_expire_in is not carried over: nothing remembers a consent.", "consent_expire_in")
     return [_step("consent")]

@@ -1,0 +1,72 @@
+"""Who is in a group of authentik: its own people and those of every group below it, as far as the files tell."""
+
+from typing import Any
+
+from blueprints.convert.entries import Entry, Objects
+from blueprints.convert.names import group_name
+from blueprints.convert.verdicts import Verdict, negated, quoted
+
+GROUP, USER = "authentik_core.group", "authentik_core.user"
+
+
+class Groups:
+    """The groups of all files, by name."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+        self._children: dict[str, list[str]] = {}
+        self._loose: dict[str, None] = {}  # of which the files do not tell in what they lie
+        self._half: set[str] = set()  # whose people the files do not all name
+        described = {group_name(group.title) for group in objects.of(GROUP)}
+        for group in objects.of(GROUP):
+            self._read(group, described)
+        for user in objects.of(USER):
+            for each in _list(user.look("groups")):
+                name = group_name(objects.named(each, "name"))
+                self._loose |= {name: None} if name and name not in described else {}
+
+    def _read(self, group: Entry, described: set[str]) -> None:
+        child = group_name(group.title)
+        for each in [group.look("parent"), *_list(group.look("parents"))]:
+            parent = group_name(self._objects.named(each, "name"))
+            if parent:
+                self._children.setdefault(parent, []).append(child)
+            if each not in (None, "") and parent not in described:
+                self._loose[parent or child] = None
+        if not all(self._objects.named(each, "username") for each in _list(group.look("users"))):
+            self._half.add(child)
+
+    def members(self, *groups: str) -> list[str]:
+        """These groups and all groups below them: authentik counts their people as its own."""
+        found: dict[str, None] = {}
+        waiting = list(groups)
+        while waiting:
+            name = waiting.pop(0)
+            if name not in found:
+                found[name] = None
+                waiting += self._children.get(name, [])
+        return [name for name in found if name]
+
+    def doubt(self, group: str) -> str:
+        """Why it is not certain who is in the group; "" where it is."""
+        if self._half & {*self.members(group)}:
+            return f"not all people of {group} are among the files"
+        loose = [name for name in self.members(*self._loose) if name not in self.members(group)]
+        return f"whether {', '.join(loose)[:200]} lies in {group} is not among the files" if loose else ""
+
+    def verdict(self, group: str, negate: bool) -> Verdict:
+        """Whether somebody is in it, or is not."""
+        surely = self.members(group)
+        may = [*surely, *(name for name in self.members(*self._loose) if name not in surely)]
+        low, high = _among(surely, negate), _among(may, negate)
+        if self._half & {*surely}:
+            low, high = (low, "false") if negate else (low, "true")
+        return Verdict(low, high, stranger=True) if negate else Verdict(high, low, stranger=False)
+
+
+def _among(groups: list[str], negate: bool) -> str:
+    return negated(" || ".join(f"{quoted(name)} in person.groups" for name in groups), negate, several=len(groups) > 1)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
