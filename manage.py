@@ -125,4 +125,9 @@ def one_at_a_time() -> io.BufferedReader:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        if sys.stderr:
+            sys.stderr.write("\nFoyer: interrupted\n")
+        sys.exit(130)  # as shells name the end by SIGINT

@@ -10,6 +10,8 @@ _JOINERS = re.compile(f"(?<=[{_JOINED}])[\u200c\u200d](?=[{_JOINED}])")
 """Two invisible characters that mean something where they stand: in Persian and Indic words and within an emoji."""
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f")  # letters by their category, and nothing to be seen
 _MARKS = 30
+_ODD = re.compile(r"[^\n\t\x20-\x7e]")
+_UNSEEN = "\ufffd"
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _BETWEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp", "Pd"})
 _DASHES = frozenset("\u2212\u2043\u30fc\uff70\u02d7")  # minus, bullet, the long vowel of a Japanese keyboard: no dashes by category
@@ -73,6 +75,16 @@ def every(value: Any, read: Callable[[str], str], key: Callable[[str], str] | No
     return type(value)(every(each, read, key) for each in value) if type(value) in (list, tuple) else value
 
 
+def printable(text: str) -> str:
+    """Return what may be written to a terminal: what nobody sees, or what moves a cursor, is U+FFFD; line breaks and tabs stay."""
+    return _ODD.sub(_or_unseen, text)
+
+
+def on_one_line(text: str) -> str:
+    """Return the same of a name or message that stands within a line: its line breaks are U+FFFD too, so that it forges no other line."""
+    return printable(text).replace("\n", _UNSEEN)
+
+
 def cleaned(text: str, longest: int) -> str:
     """Return what a machine or a stranger sent, on one line: what nobody can see is dropped, white space is one blank, the rest is cut."""
     if not (text.isascii() and text.isprintable()):
@@ -132,6 +144,11 @@ def _seen(part: str) -> str:
     if letter.isspace() or unicodedata.category(letter) == "Cc":
         return " "
     return "" if _is_hidden(letter) or unicodedata.category(letter) == "Cn" else part
+
+
+def _or_unseen(found: re.Match[str]) -> str:
+    letter = found[0]
+    return _UNSEEN if _is_hidden(letter) and not _JOINERS.match(found.string, found.start()) else letter
 
 
 def _is_hidden(letter: str) -> bool:
