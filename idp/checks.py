@@ -4,8 +4,11 @@ import ipaddress
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.utils.module_loading import import_string
+from django.utils.translation import ngettext
 
 from idp import env, files, geo
 
@@ -76,6 +79,19 @@ def proxy_on_a_socket(app_configs: Any, **options: Any) -> list[CheckMessage]:
     return [Warning(message, hint="Add 127.0.0.1 to FOYER_TRUSTED_PROXIES.", id="foyer.W020")]
 
 
+@register(Tags.database)
+def tables(app_configs: Any, databases: Any = None, **options: Any) -> list[CheckMessage]:
+    """Look, when asked to with ``--database default``, whether the database is there and has the tables of this version."""
+    if not databases:
+        return []
+    executor = MigrationExecutor(connection)
+    behind = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    if not behind:
+        return []
+    message = ngettext("The database lacks %d migration of this version.", "The database lacks %d migrations of this version.", behind)
+    return [Warning(message % behind, hint="Run manage.py setup.", id="foyer.W016")]
+
+
 @register()
 def file_modes(app_configs: Any, **options: Any) -> list[CheckMessage]:
     """Only the user that serves may read hashes of passwords, and nobody else may put files among ours."""
@@ -84,7 +100,7 @@ def file_modes(app_configs: Any, **options: Any) -> list[CheckMessage]:
         message = f"Other users of this machine may look into {settings.DATA}."
         found.append(Warning(message, hint=f"chmod go-rw {settings.DATA}", id="foyer.W013"))
     kept = [settings.DATA / "secret.key", *([settings.SQLITE, *files.beside(settings.SQLITE)] if settings.SQLITE else [])]
-    open_ones = [file for file in kept if file.exists() and files.shared(file)]
+    open_ones = [file for file in kept if file.is_file() and files.shared(file)]
     if open_ones:
         names = " ".join(map(str, open_ones))
         found.append(Warning(f"Other users of this machine may read {names}.", hint=f"chmod 600 {names}", id="foyer.W014"))

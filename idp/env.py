@@ -16,6 +16,7 @@ from django.core.validators import validate_email
 from idp import addresses, mailboxes
 
 _KEY_FILE, _KEY_LENGTH = "secret.key", 32
+_DIGITS = 20
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
@@ -53,7 +54,7 @@ def is_loopback(host: str) -> bool:
 def number(name: str, default: int, low: int = 0, high: int = 2**31) -> int:
     """A whole number between ``low`` and ``high``."""
     value = text(name, str(default))
-    if value.isdecimal() and low <= int(value) <= high:
+    if value.isdecimal() and len(value) <= _DIGITS and low <= int(value) <= high:
         return int(value)
     raise ImproperlyConfigured(f"{name} must be a whole number from {low} to {high}, not {value!r}.")
 
@@ -129,6 +130,9 @@ def database(folder: Path) -> dict[str, Any]:
             },
         }
     if url.scheme in {"postgres", "postgresql"}:
+        options = dict(parse_qsl(url.query))
+        if not url.path.strip("/") and "service" not in options:
+            raise ImproperlyConfigured("DATABASE_URL names no database: it is written postgres://user:password@host/name.")
         return {
             "ENGINE": "django.db.backends.postgresql",
             "NAME": unquote(url.path.lstrip("/")),
@@ -138,9 +142,10 @@ def database(folder: Path) -> dict[str, Any]:
             "PORT": str(url.port or ""),
             "CONN_MAX_AGE": None,
             "CONN_HEALTH_CHECKS": True,
-            "OPTIONS": {"connect_timeout": "5", **dict(parse_qsl(url.query))},
+            "OPTIONS": {"connect_timeout": "5", **options},
         }
-    raise ImproperlyConfigured(f"DATABASE_URL must begin with postgres:// or sqlite://, not {url.scheme}://.")
+    what = f"not {url.scheme}://" if url.scheme else "with four slashes for a file: sqlite:////absolute/file"
+    raise ImproperlyConfigured(f"DATABASE_URL must begin with postgres:// or sqlite://, {what}.")
 
 
 def sqlite_file(folder: Path) -> Path | None:
@@ -151,7 +156,7 @@ def sqlite_file(folder: Path) -> Path | None:
     url = urlsplit(given)
     if url.scheme != "sqlite":
         return None
-    if not url.path.strip("/") or url.netloc:
+    if not url.path.startswith("//") or not url.path.strip("/") or url.netloc:
         raise ImproperlyConfigured("DATABASE_URL is written sqlite:////absolute/file, with four slashes.")
     return Path(unquote(url.path[1:])).absolute()
 

@@ -1,5 +1,6 @@
 """The files of an installation: data folder, secret key, SQLite database; made by the commands that serve, for one user only."""
 
+import errno
 import os
 import sqlite3
 from contextlib import closing, suppress
@@ -49,7 +50,9 @@ def make_folder(folder: Path, mode: int = 0o700) -> None:
 
 
 def narrow(database: Path) -> None:
-    """Make an empty SQLite file where there is none, and let only its owner read it and the files beside it."""
+    """Make an empty SQLite file where there is none, and let only its owner read it and the files beside it. Raise OSError for a folder."""
+    if database.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(database))  # and keeps its mode: it is not ours
     database.touch(mode=0o600)
     for file in (database, *beside(database)):
         if shared(file) and file.stat().st_uid == os.geteuid():
