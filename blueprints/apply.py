@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import Max
 from django.utils import timezone
+from django.utils.translation import ngettext
 
 from blueprints import secrets
 from blueprints.kinds.kind import BY, Change
@@ -104,9 +105,14 @@ def note_failure(blueprint: str, edition: str, by: str, *, messages: Sequence[st
         note_result(blueprint, edition, by, counts={}, messages=messages, succeeded=False)
 
 
-def results(most: int = 20) -> list[Result]:
-    """The last attempts, newest first."""
-    return list(Result.objects.order_by("-pk")[:most])
+def results(most: int = 20, blueprint: str = "") -> list[Result]:
+    """The last attempts, of this blueprint or of any, newest first."""
+    return list(Result.objects.filter(**({"blueprint": blueprint} if blueprint else {})).order_by("-pk")[:most])
+
+
+def tried() -> set[str]:
+    """The names of all blueprints that somebody tried to apply."""
+    return set(Result.objects.values_list("blueprint", flat=True).distinct())
 
 
 def failing() -> list[Result]:
@@ -132,7 +138,7 @@ def _harden(plan: Plan, generated: Mapping[tuple[str, str], str], tell: Tell) ->
         change for change in plan.effective if change.located and any(key.key == KINDS[change.kind].secret_key for key in change.keys)
     ]
     if waiting:
-        tell(f"hashing {len(waiting)} secrets")
+        tell(ngettext("hashing %d secret", "hashing %d secrets", len(waiting)) % len(waiting))
     for change in waiting:
         with _scope(change.tenant):
             value = _value(change, generated)

@@ -41,6 +41,11 @@ def drifted(blueprint: str = "") -> list[Drift]:
     return [Drift(row.blueprint, row.kind, row.name, tuple(keys), *told.get((row.kind, row.name), ("", ""))) for row, keys in found]
 
 
+def owners() -> set[str]:
+    """The names of the blueprints to which something belongs in the tenant in scope."""
+    return set(Owned.objects.values_list("blueprint", flat=True).distinct())
+
+
 @transaction.atomic
 def note_drift() -> None:
     """Stores what drifted with each object, and tells once when it begins and once when it ends."""

@@ -17,8 +17,10 @@ from blueprints.partial import MOST, partial
 from blueprints.tags import Secret, Tags, Used
 from flows.wording import sentence
 from idp.accounts.roles import EVERYTHING
+from idp.arguments import nearest
 from idp.tenancy.models import DEFAULT
 from idp.tenancy.scope import current_tenant
+from idp.text import on_one_line
 
 VARS = "vars"
 MAX_ROUNDS = 1000
@@ -37,8 +39,7 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        told = f"{self.file}:{self.line}:{self.column}: {self.key + ': ' if self.key else ''}{self.message}"
-        return printable(told)
+        return on_one_line(f"{self.file}:{self.line}:{self.column}: {self.key + ': ' if self.key else ''}{self.message}")
 
 
 class BadBlueprint(Exception):
@@ -110,11 +111,6 @@ class Source:
     problems: tuple[Problem, ...] = ()
 
 
-def printable(text: str) -> str:
-    """The same on a terminal: what a file says moves no cursor and hides no line."""
-    return "".join(each if each.isprintable() or each == "\n" else "\ufffd" for each in text)
-
-
 def read(paths: Iterable[Path | Sent], variables: Mapping[str, str] | None = None) -> Source:
     """Every document of every file; raises BadBlueprint with all problems. ``variables``: for ``!vars``, beside the files' own.
 
@@ -131,7 +127,7 @@ def look(paths: Iterable[Path | Sent], variables: Mapping[str, str] | None = Non
     reading = _Reading(variables or {})
     for path in paths:
         reading.path(path)
-    problems = [*reading.problems, *_twice(reading.found)]
+    problems = [*reading.problems, *(() if reading.lost else reading.unknown()), *_twice(reading.found)]
     if problems and (reading.lost or len(problems) > MAX_PROBLEMS):
         raise BadBlueprint(problems)
     passed_over = sorted(each for each in reading.others if os.path.realpath(each) not in reading.tagged)
@@ -149,7 +145,7 @@ class _Reading:
         self.problems: list[Problem] = []
         self.lost = False
         self.counts: dict[Path | Sent, int] = {}
-        self.others, self.tagged = set[Path](), set[str]()
+        self.others, self.tagged, self.known = set[Path](), set[str](), set[str]()
         self.edition = hashlib.sha256(repr(sorted(variables.items())).encode())
 
     def path(self, path: Path | Sent) -> None:
@@ -167,6 +163,12 @@ class _Reading:
             kinds = "" if files == [path] else " No file in it that ends with .yaml or .yml has one."
             self.lose(Problem(str(path), 1, 1, "", f"There is no document in it.{kinds}"))
 
+    def unknown(self) -> list[Problem]:
+        """Each variable that is given and that no file knows: somebody mistyped it, or left out a file."""
+        file = str(next(iter(self.counts), ""))
+        unknown = [name for name in self.variables if name not in self.known]
+        return [Problem(file, 1, 1, f"--var {name}", f"No !vars names it.{nearest(name, self.known)}") for name in unknown]
+
     def _file(self, file: Path | Sent, *, given: bool) -> None:
         before, self.counts[file] = len(self.found), 0
         try:
@@ -177,6 +179,7 @@ class _Reading:
             self.found += _file(file, parse(data), Tags(folder, self.variables, used), self)
             self.edition.update(used.edition.digest())
             self.tagged |= used.files
+            self.known |= used.variables
         except OSError as error:
             self._failed(file, error)
         except BadYaml as bad:
@@ -214,6 +217,7 @@ def _file(file: Path | Sent, nodes: list[Node], given: Tags, reading: "_Reading"
         reading.lose(Problem(str(file), 1, 1, VARS, "With all of these the file becomes too large."))
         return
     home = current_tenant().name if isinstance(file, Sent) else ""
+    given.used.variables.update(*rounds)
     for each in rounds:
         tags, tenant = replace(given, variables={**each, **given.variables}), home or DEFAULT
         for node in nodes:

@@ -8,7 +8,7 @@ from blueprints.drift import Drift
 from blueprints.kinds.kind import Change
 from blueprints.models import Result
 from blueprints.plan import Plan
-from blueprints.read import printable
+from idp.text import on_one_line
 
 _SIGNS = {"create": "+", "update": "~", "delete": "-"}
 _WORDS = {"create": "to create", "update": "to change", "delete": "to delete", "unchanged": "unchanged"}
@@ -20,13 +20,13 @@ def as_text(plan: Plan, style: Any, *, done: bool = False) -> str:
     paint = {"create": style.SUCCESS, "update": style.WARNING, "delete": style.ERROR}
     lines = []
     for change in plan.effective:
-        lines.append(paint[change.action](f"{_SIGNS[change.action]} {change.tenant}: {change.kind} {printable(change.name)}"))
+        lines.append(paint[change.action](f"{_SIGNS[change.action]} {change.tenant}: {change.kind} {on_one_line(change.name)}"))
         lines += [f"    {_key(change, key.key, key.old, key.new)}" for key in change.keys]
-    lines += [style.ERROR(f"! {each.tenant}: there is no secret {each.name}") for each in plan.missing]
-    lines += [f"Note: {printable(note)}" for note in plan.notes]
+    lines += [style.ERROR(f"! {each.tenant}: there is no secret {on_one_line(each.name)}") for each in plan.missing]
+    lines += [f"Note: {on_one_line(note)}" for note in plan.notes]
     words = _DONE if done else _WORDS
     told = ", ".join(f"{many} {words[action]}" for action, many in plan.counts.items() if many)
-    lines.append(f"{plan.blueprint}: {told or 'nothing'}")
+    lines.append(f"{on_one_line(plan.blueprint)}: {told or 'nothing'}")
     if plan.effective and not done:
         lines.append(f"State: {plan.state}")
     return "\n".join(lines)
@@ -58,22 +58,22 @@ def drift_as_text(found: Sequence[Drift], style: Any) -> str:
     lines = []
     for each in found:
         who = f", by {each.by or 'nobody known'} at {each.at}" if each.at else ""
-        lines.append(style.WARNING(f"~ {each.kind} {each.name} of the blueprint {each.blueprint}{who}"))
-        lines += [f"    {key.key or each.kind}: {_value(key.old)} → {_value(key.new)}" for key in each.keys]
+        lines.append(style.WARNING(on_one_line(f"~ {each.kind} {each.name} of the blueprint {each.blueprint}{who}")))
+        lines += [on_one_line(f"    {key.key or each.kind}: {_value(key.old)} → {_value(key.new)}") for key in each.keys]
     return "\n".join(lines or ["Everything is as it was applied."])
 
 
 def result_as_text(result: Result, style: Any) -> str:
     """One line an attempt, and one a message."""
     done = ", ".join(f"{many} {_DONE[action]}" for action, many in result.counts.items() if many and action in _DONE)
-    line = f"{result.at:%F %T} {result.blueprint} by {result.by}: {(done or 'nothing') if result.succeeded else 'failed'}"
-    return "\n".join([line if result.succeeded else style.ERROR(line), *(f"    {message}" for message in result.messages)])
+    line = on_one_line(f"{result.at:%F %T} {result.blueprint} by {result.by}: {(done or 'nothing') if result.succeeded else 'failed'}")
+    return "\n".join([line if result.succeeded else style.ERROR(line), *(f"    {on_one_line(message)}" for message in result.messages)])
 
 
 def _key(change: Change, key: str, old: Any, new: Any) -> str:
     if change.action == "create" or old is None:
-        return printable(f"{key}: {_value(new)}")
-    return printable(f"{key}: {_value(old)} → {_value(new)}")
+        return on_one_line(f"{key}: {_value(new)}")
+    return on_one_line(f"{key}: {_value(old)} → {_value(new)}")
 
 
 def _value(value: Any) -> str:

@@ -37,6 +37,7 @@ class Used:
     edition: Any = field(default_factory=hashlib.sha256, repr=False)
     size: int = 0
     files: set[str] = field(default_factory=set)
+    variables: set[str] = field(default_factory=set)
 
     def add(self, value: str) -> None:
         """Counts it; raises BadTag where it becomes too much."""
@@ -121,6 +122,7 @@ class Tags:
     def _vars(self, words: list[str]) -> Any:
         """``!vars name`` is the variable as it is; with ``{name}`` in it, a text in which it is filled in."""
         names = _HOLE.findall(words[0]) or [words[0]]
+        self.used.variables.update(names)
         for name in names:
             if name not in self.variables:
                 known = [each[:50] for each in sorted(self.variables)[:20]]

@@ -15,8 +15,9 @@ from blueprints.apply import StateMoved, apply, note_failure
 from blueprints.files import below, head, is_blueprint
 from blueprints.models import Result, Secret
 from blueprints.nodes import MAX_BYTES
-from blueprints.read import BadBlueprint, printable
+from blueprints.read import BadBlueprint
 from idp.sealing import mac
+from idp.text import on_one_line
 
 BY = "blueprint folder"
 _NAMED = re.compile(rb"!(env|secret)\s+(?:\[\s*)?[\"']?([A-Za-z_][A-Za-z0-9_.-]{0,99})")
@@ -37,7 +38,7 @@ class Entry:
     @property
     def name(self) -> str:
         """What it is called, by hand too."""
-        return printable(self.path.name if os.path.isdir(self.path) else self.path.stem)[:200]
+        return on_one_line(self.path.name if os.path.isdir(self.path) else self.path.stem)[:200]
 
     @property
     def waits(self) -> bool:
@@ -80,7 +81,7 @@ def _succeeded(entry: Entry) -> bool:
 def _try(entry: Entry) -> bool:
     """Applies it; answers whether anything changed."""
     if os.path.exists(entry.path) and not os.path.isdir(entry.path) and not os.path.isfile(entry.path):
-        entry.failed = [f"{printable(str(entry.path))} is neither a file nor a folder."]
+        entry.failed = [f"{on_one_line(str(entry.path))} is neither a file nor a folder."]
         return False
     try:
         plan = apply([entry.path], name=entry.name, by=BY, edition=entry.edition)
@@ -127,7 +128,7 @@ def _tell(event: str, **what: Any) -> None:
     """Once in the life of this process: it would be the same every ten seconds."""
     if (told := (event, *map(str, what.values()))) not in _told:
         _told.add(told)
-        log.warning(event, extra={name: printable(str(value)) for name, value in what.items()})
+        log.warning(event, extra={name: on_one_line(str(value)) for name, value in what.items()})
 
 
 def _digest(path: Path, folder: Path) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError
+from django.utils.translation import ngettext
 from pydantic import ValidationError
 
 from flows.lint import Finding, lint
@@ -44,4 +45,5 @@ def _findings(live: Version | None) -> list[Finding]:
     try:
         return lint(document_of(live), parts_of(live))
     except ValidationError as error:
-        return [Finding((), f"the document is not valid any more: {error.error_count()} errors")]
+        errors = ngettext("%d error", "%d errors", error.error_count()) % error.error_count()
+        return [Finding((), f"the document is not valid any more: {errors}")]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -114,7 +114,8 @@ def test_the_command_says_it_with_an_exit_code(acme: Tenant) -> None:
     assert "    name: Alice → A." in text
     code, text = command("--tenant", "acme", "--json", "--blueprint", "acme")
     assert (code, json.loads(text)[0]["keys"]) == (2, [{"key": "name", "old": "Alice", "new": "A."}])
-    assert command("--tenant", "acme", "--blueprint", "another")[0] == 0
+    with pytest.raises(CommandError, match=r"There is no blueprint acne in tenant acme\. Did you mean acme\?"):
+        command("--tenant", "acme", "--blueprint", "acne")
     assert command("--tenant", "other")[0] == 0
 
 

@@ -29,7 +29,7 @@ Write = Callable[..., Path]
 
 def title(write: Write, value: str, **variables: str) -> Any:
     """What this value of a key becomes."""
-    return read([write(f"scope: a\ntitle: {value}\n")], variables).documents[0].document.title
+    return read([write(f"vars: {variables or '{a: b}'}\n---\nscope: a\ntitle: {value}\n")]).documents[0].document.title
 
 
 def problem(write: Write, text: str, **variables: str) -> str:
@@ -195,7 +195,7 @@ def test_any_change_of_what_was_read_changes_the_digest(write_blueprint: Write, 
     monkeypatch.setenv("FOYER_WORD", "one")
     first = digest()
     assert digest() == first
-    assert digest(more="1") != first
+    assert digest(asks := "scope: a\ntitle: !vars more\n", more="1") != digest(asks, more="2")
     assert digest("scope: a\ntitle: !file word.txt\ndescription: !env FOYER_WORD \n") != first
     word.write_text("two")
     second = digest()

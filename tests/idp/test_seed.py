@@ -79,8 +79,8 @@ def test_the_same_number_gives_the_same_rows(tenants: dict[str, Tenant], clock: 
         (["--tenant", "fresh", "--domain", "acme.test"], "acme.test leads to the tenant acme already"),
         (["--tenant", "Not A Name"], "Lower-case letters"),
         (["--tenant", "fresh", "--domain", "localhost"], "belongs to the default tenant"),
-        (["--people", "0"], "a number from 10"),
-        (["--events", "-1"], "a number from 0"),
+        (["--people", "0"], "a whole number from 10"),
+        (["--events", "-1"], "a whole number from 0"),
     ],
 )
 def test_nothing_is_filled_that_was_there(tenants: dict[str, Tenant], words: list[str], said: str) -> None:

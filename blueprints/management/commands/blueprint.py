@@ -1,25 +1,35 @@
 """``manage.py blueprint …``: configuration from YAML, looked at before it is applied, whole or not at all."""
 
 import json
-from contextlib import AbstractContextManager
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from blueprints.apply import StateMoved, apply, results
+from blueprints.apply import StateMoved, apply, results, tried
 from blueprints.convert.authentik import convert
-from blueprints.drift import drifted
+from blueprints.drift import drifted, owners
 from blueprints.export import NoSuchFlow, export
 from blueprints.plan import make_plan
-from blueprints.read import BadBlueprint
+from blueprints.read import BadBlueprint, Problem
 from blueprints.schema import written
 from blueprints.show import as_json, as_text, drift_as_text, result_as_text
-from idp.tenancy import tenants
-from idp.tenancy.models import DEFAULT, Tenant
-from idp.tenancy.scope import tenant_scope
+from flows import versions
+from idp.arguments import nearest, number
+from idp.tenancy.argument import add_tenant, chosen_scope
+from idp.text import on_one_line
 
 CHANGES, NOTHING = 2, 0
+
+
+class Wrong(CommandError):
+    """What is wrong in files; ``problems``: the same for programs, each with its place."""
+
+    def __init__(self, problems: Iterable[Problem], told: str) -> None:
+        super().__init__(told)
+        self.problems = [asdict(each) for each in problems]
 
 
 class Command(BaseCommand):
@@ -30,11 +40,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
         plan = actions.add_parser("plan", help="say what would change: exit code 0 nothing, 2 changes, 1 an error")
-        plan.add_argument("--json", action="store_true", help="as JSON")
         applied = actions.add_parser("apply", help="make everything so, in one transaction")
         applied.add_argument("--expect", default="", metavar="STATE", help="refuse unless this is still the state that the plan named")
         applied.add_argument("--generate-secrets", action="store_true", help="make missing secrets and print them once")
         for action in (plan, applied):
+            action.add_argument("--json", action="store_true", help="as JSON; what is wrong too")
             action.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file, or a folder of .yaml and .yml files")
             action.add_argument("--name", default="", help="what the blueprint is called; default: its first file or folder")
             action.add_argument("--prune", action="store_true", help="delete what this blueprint owned and no longer names")
@@ -53,20 +63,22 @@ class Command(BaseCommand):
         exported.add_argument("--without", action="append", default=[], choices=["people"], help="leave these out")
         drift = actions.add_parser("drift", help="say what was changed by hand: exit code 0 nothing, 2 something")
         drift.add_argument("--blueprint", default="", metavar="NAME", help="only what this blueprint owns")
-        drift.add_argument("--json", action="store_true", help="as JSON")
+        drift.add_argument("--json", action="store_true", help="as JSON; what is wrong too")
         for action in (exported, drift):
-            action.add_argument("--tenant", default=DEFAULT, metavar="NAME")
+            add_tenant(action)
         listed = actions.add_parser("results", help="the last attempts to apply something, with their messages")
-        listed.add_argument("--most", type=int, default=20, metavar="N")
+        listed.add_argument("--most", type=number(1, 1_000_000), default=20, metavar="N", help="so many of them (%(default)s)")
+        listed.add_argument("--blueprint", default="", metavar="NAME", help="only those of this blueprint")
         actions.add_parser("schema", help="write the JSON Schema of blueprints, with every installed stage, to standard output")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        unchanged = "\nNothing was applied." if options["action"] == "apply" else ""
         try:
             getattr(self, f"_{options['action']}")(options)
         except BadBlueprint as bad:
-            raise CommandError(f"{bad}\nNothing was applied.") from None
+            raise Wrong(bad.problems, f"{bad}{unchanged}") from None
         except StateMoved as moved:
-            raise CommandError(f"{moved}\nNothing was applied.") from None
+            raise CommandError(f"{moved}{unchanged}") from None
 
     def _plan(self, options: dict[str, Any]) -> None:
         plan = make_plan(options["paths"], **_chosen(options))
@@ -74,53 +86,70 @@ class Command(BaseCommand):
         raise SystemExit(CHANGES if plan.effective or plan.missing else NOTHING)
 
     def _apply(self, options: dict[str, Any]) -> None:
-        generate = self._generated if options["generate_secrets"] else None
+        made: list[dict[str, str]] = []
+
+        def generated(tenant: str, name: str, value: str) -> None:
+            made.append({"tenant": tenant, "name": name, "value": value})
+            if not options["json"]:
+                self.stdout.write(f"{tenant}: secret {name} is {value} (shown only now)")
+
+        generate = generated if options["generate_secrets"] else None
         tell = self._tell if self.stderr.isatty() else (lambda text: None)
         plan = apply(options["paths"], **_chosen(options), expect=options["expect"], tell=tell, generate=generate)
-        self.stdout.write(as_text(plan, self.style, done=True))
+        told = json.dumps({**as_json(plan), "generated": made}, indent=2) if options["json"] else as_text(plan, self.style, done=True)
+        self.stdout.write(told)
 
     def _convert(self, options: dict[str, Any]) -> None:
         made = convert(options["files"])
         if options["out"]:
-            options["out"].write_text(made.text, encoding="utf-8")
+            _keep(made.text, options["out"], options["files"])
         else:
             self.stdout.write(made.text, ending="")
         for note in made.notes:
-            self.stderr.write(str(note))
+            self.stderr.write(on_one_line(str(note)))
 
     def _export(self, options: dict[str, Any]) -> None:
         without = ["person" for each in options["without"] if each == "people"]
-        with _scope(options["tenant"]):
+        with chosen_scope(options) as tenant:
             try:
                 self.stdout.write(export(flow=options["flow"], without=without, compare=True), ending="")
             except NoSuchFlow:
-                raise CommandError(f"The tenant {options['tenant']} has no live flow {options['flow']}.") from None
+                live = [flow.name for flow in versions.every() if flow.live]
+                hint = nearest(options["flow"], live)
+                raise CommandError(f"The tenant {tenant.name} has no live flow {options['flow']}.{hint}") from None
 
     def _drift(self, options: dict[str, Any]) -> None:
-        with _scope(options["tenant"]):
+        with chosen_scope(options) as tenant:
+            _known(options["blueprint"], owners(), f" in tenant {tenant.name}")
             found = drifted(options["blueprint"])
         self.stdout.write(json.dumps([each.as_json() for each in found], indent=2) if options["json"] else drift_as_text(found, self.style))
         raise SystemExit(CHANGES if found else NOTHING)
 
     def _results(self, options: dict[str, Any]) -> None:
-        for each in results(options["most"]):
+        _known(options["blueprint"], tried(), "")
+        for each in results(options["most"], options["blueprint"]):
             self.stdout.write(result_as_text(each, self.style))
 
     def _schema(self, options: dict[str, Any]) -> None:
         self.stdout.write(written(), ending="")
 
-    def _generated(self, tenant: str, name: str, value: str) -> None:
-        self.stdout.write(f"{tenant}: secret {name} is {value} (shown only now)")
-
     def _tell(self, text: str) -> None:
         self.stderr.write(self.style.HTTP_INFO(f"… {text}"))
 
 
-def _scope(name: str) -> AbstractContextManager[Tenant]:
-    tenant = tenants.by_name(name)
-    if tenant is None:
-        raise CommandError(f"There is no tenant {name}.")
-    return tenant_scope(tenant)
+def _known(name: str, names: set[str], where: str) -> None:
+    if name and name not in names:
+        raise CommandError(f"There is no blueprint {name}{where}.{nearest(name, names)}")
+
+
+def _keep(text: str, file: Path, sources: list[Path]) -> None:
+    """Write what was converted to a file, which is none of those that were read."""
+    if any(file.exists() and file.samefile(each) for each in sources):
+        raise CommandError(f"{file} is what was to be converted; name another file with --out.")
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{file} cannot be written: {error.strerror}.") from None
 
 
 def _chosen(options: dict[str, Any]) -> dict[str, Any]:

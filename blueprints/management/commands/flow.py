@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import ngettext
 
 from blueprints.management.flow import chosen, shown
 from blueprints.management.flow.chosen import Chosen
@@ -22,11 +23,13 @@ from flows.lint import lint
 from flows.planner import document_of, layout_of
 from flows.rehearsal import rehearse
 from flows.simulate import NobodyThere, ending, simulate
-from idp.tenancy import tenants
-from idp.tenancy.models import DEFAULT, Tenant
-from idp.tenancy.scope import tenant_scope
+from idp.arguments import number
+from idp.tenancy.argument import add_tenant, chosen_scope
+from idp.text import on_one_line
 
+DIFFERENT = 2
 _BY = "command line"
+_VERSION = number(0, 2**31 - 1)
 _ENDS = ("finished", "asks", "denied", "leaves", "broken")
 _GOOD = ("done", "known before", "entered", "ends")
 _BAD = ("denied", "refused", "broken")
@@ -42,7 +45,7 @@ class Command(BaseCommand):
 
         def action(name: str, what: str, *flow: str) -> CommandParser:
             made: CommandParser = actions.add_parser(name, help=what, description=what)
-            made.add_argument("--tenant", default=DEFAULT, help="whose flows (%(default)s)")
+            add_tenant(made)
             for each in flow:
                 made.add_argument("name", metavar=each)
             return made
@@ -50,7 +53,7 @@ class Command(BaseCommand):
         action("list", "every flow: what it is for, which version is live since when, whether there is a draft")
         _which(action("show", "a flow as YAML", "FLOW"))
         action("versions", "every version of a flow, the newest first", "FLOW")
-        diff = action("diff", "what differs between two versions, step by step; ends with 1 when something does", "FLOW")
+        diff = action("diff", "what differs between two versions, step by step: exit code 0 nothing, 2 something", "FLOW")
         diff.add_argument("versions", nargs="*", metavar="VERSION", help="numbers, or draft; the live one against the one before")
         draft = action("draft", "keep the flows of a file as drafts beside the live ones")
         draft.add_argument("file", type=Path, metavar="FILE.yaml")
@@ -59,12 +62,12 @@ class Command(BaseCommand):
             "--note", default="", help="why, for those who read it later"
         )
         back = action("rollback", "make an earlier version live again", "FLOW")
-        back.add_argument("number", type=int, metavar="VERSION")
+        back.add_argument("number", type=_VERSION, metavar="VERSION")
         back.add_argument("--note", default="", help="why")
         self._trying(action)
         action("inspect", "a run: its path, the reasons, its facts without secrets. Shows personal data, and is written down", "RUN")
         counts = action("funnel", "how many runs came to each step and what became of them; counted once they are over", "FLOW")
-        counts.add_argument("--version", type=int, metavar="N", help="the live one if absent")
+        counts.add_argument("--version", type=_VERSION, metavar="N", help="the live one if absent")
 
     def _trying(self, action: Callable[..., CommandParser]) -> None:
         walk = action("simulate", "walk a flow: what each step would do and why; nothing is written, nothing is sent", "FLOW")
@@ -77,11 +80,7 @@ class Command(BaseCommand):
         test.add_argument("--file", type=Path, metavar="FILE.yaml", help="the flows of this file instead")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        tenant = tenants.by_name(options["tenant"])
-        if tenant is None:
-            names = Tenant.objects.values_list("name", flat=True)
-            raise CommandError(f"There is no tenant {options['tenant']}.{chosen.nearest(options['tenant'], names)}")
-        with tenant_scope(tenant):
+        with chosen_scope(options):
             getattr(self, f"_{options['action']}")(options)
 
     def _list(self, options: Any) -> None:
@@ -113,21 +112,18 @@ class Command(BaseCommand):
         self.stdout.write(shown.table(["version", "", "when (UTC)", "by", "note"], *rows))
 
     def _diff(self, options: Any) -> None:
-        try:
-            old, new = chosen.two(options["name"], options["versions"])
-        except CommandError as error:
-            raise CommandError(str(error), returncode=2) from None
+        old, new = chosen.two(options["name"], options["versions"])
         changes = difference(old.document, new.document)
         last = new.label.rpartition(", ")[2]
         self.stdout.write(f"{old.label} → {last}" if changes else f"{old.label} and {last} are alike.")
         for change in changes:
             self.stdout.write(self._coloured(change))
         if changes:
-            sys.exit(1)
+            sys.exit(DIFFERENT)
 
     def _coloured(self, change: Change) -> str:
         paint = {"added": self.style.SUCCESS, "removed": self.style.ERROR}.get(change.kind, self.style.WARNING)
-        return str(paint(str(change)))
+        return str(paint(on_one_line(str(change))))
 
     def _draft(self, options: Any) -> None:
         for located in chosen.flows_of(options["file"]):
@@ -174,15 +170,17 @@ class Command(BaseCommand):
         except NobodyThere as nobody:
             raise CommandError(str(nobody)) from None
         end, wanted = ending(reports), options["expect"]
+        wrong = f"It should have ended as {wanted}, but ended as {end}." if wanted else "The flow is broken."
+        fails = end != wanted if wanted else end == "broken"
         if options["json"]:
             told = {"flow": flow.label, "ends": end, "steps": [asdict(report) for report in reports]}
-            self.stdout.write(json.dumps(told, indent=2, default=str, ensure_ascii=False))
-        else:
-            for decision, text in shown.walked(reports):
-                self.stdout.write(self._painted(decision, text))
-            self.stdout.write(f"\n{flow.label}: the walk ends as {end}.")
-        if end != wanted if wanted else end == "broken":
-            raise CommandError(f"It should have ended as {wanted}, but ended as {end}." if wanted else "The flow is broken.")
+            self.stdout.write(json.dumps(told | ({"errors": [{"message": wrong}]} if fails else {}), indent=2, default=str))
+            return sys.exit(1) if fails else None
+        for decision, text in shown.walked(reports):
+            self.stdout.write(self._painted(decision, text))
+        self.stdout.write(f"\n{flow.label}: the walk ends as {end}.")
+        if fails:
+            raise CommandError(wrong)
 
     def _painted(self, decision: str, text: str) -> str:
         paint = self.style.SUCCESS if decision in _GOOD else self.style.ERROR if decision in _BAD else str
@@ -195,7 +193,7 @@ class Command(BaseCommand):
             flows = chosen.live(options["names"])
         failed = [not self._passes(flow) for flow in flows]
         if any(failed):
-            raise CommandError(f"{sum(failed)} of {len(failed)} flows failed.")
+            raise CommandError(f"{sum(failed)} of {ngettext('%d flow', '%d flows', len(failed)) % len(failed)} failed.")
 
     def _passes(self, flow: Chosen) -> bool:
         """Prints each test of a flow; whether all passed, and the flow itself is sound."""
@@ -205,11 +203,10 @@ class Command(BaseCommand):
             self.stdout.write(self.style.ERROR(f"  {'.'.join(map(str, finding.path))}: {finding.message}"))
         findings = {at: list(each) for at, each in groupby(rehearse(flow.document, flow.parts), key=lambda finding: finding.path[1])}
         for at, test in enumerate(flow.document.tests):
-            self.stdout.write(
-                self.style.ERROR(f"  failed: {test.name}") if at in findings else self.style.SUCCESS(f"  passed: {test.name}")
-            )
+            name = on_one_line(test.name)
+            self.stdout.write(self.style.ERROR(f"  failed: {name}") if at in findings else self.style.SUCCESS(f"  passed: {name}"))
             for finding in findings.get(at, []):
-                self.stdout.write(f"          {finding.message.removeprefix(test.name + ': ')}")
+                self.stdout.write(f"          {on_one_line(finding.message.removeprefix(test.name + ': '))}")
         if not flow.document.tests:
             self.stdout.write("  has no tests")
         return not wrong and not findings
@@ -235,7 +232,7 @@ class Command(BaseCommand):
 
 def _which(parser: CommandParser) -> Any:
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--version", type=int, metavar="N", help="the live one if absent")
+    group.add_argument("--version", type=_VERSION, metavar="N", help="the live one if absent")
     group.add_argument("--draft", action="store_true", help="the draft")
     return group
 

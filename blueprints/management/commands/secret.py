@@ -7,9 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from blueprints import secrets
-from idp.tenancy import tenants
-from idp.tenancy.models import DEFAULT
-from idp.tenancy.scope import tenant_scope
+from idp.tenancy.argument import add_tenant, chosen_scope
+from idp.text import on_one_line
 
 _BY = "command line"
 
@@ -25,15 +24,12 @@ class Command(BaseCommand):
         removed = actions.add_parser("remove", help="forget one")
         listed = actions.add_parser("list", help="the names of those that were entered")
         for action in (chosen, removed, listed):
-            action.add_argument("--tenant", default=DEFAULT)
+            add_tenant(action)
         for action in (chosen, removed):
             action.add_argument("name", metavar="NAME")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        tenant = tenants.by_name(options["tenant"])
-        if tenant is None:
-            raise CommandError(f"There is no tenant {options['tenant']}.")
-        with tenant_scope(tenant):
+        with chosen_scope(options):
             getattr(self, f"_{options['action']}")(options.get("name", ""))
 
     def _set(self, name: str) -> None:
@@ -48,7 +44,7 @@ class Command(BaseCommand):
 
     def _list(self, name: str) -> None:
         for each in secrets.names():
-            self.stdout.write(each)
+            self.stdout.write(on_one_line(each))
 
     def _remove(self, name: str) -> None:
         if not secrets.forget(name, by=_BY):

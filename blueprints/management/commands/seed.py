@@ -1,8 +1,6 @@
 """``manage.py seed``: a tenant full of invented people, applications and events, to see how everything looks and does at size."""
 
 import logging
-from argparse import ArgumentTypeError
-from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +9,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from flows import seeding as runs
+from idp.arguments import number
 from idp.events.changes import change_tenant
 from idp.installation import easy_to_copy, know_tables
 from idp.seeding import events, people, protocol
@@ -29,12 +28,12 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--people", type=_number(10, 1_000_000), default=1000, metavar="N")
-        parser.add_argument("--events", type=_number(0, 10_000_000), default=10_000, metavar="N")
-        parser.add_argument("--applications", type=_number(1, 100_000), default=20, metavar="N")
+        parser.add_argument("--people", type=number(10, 1_000_000), default=1000, metavar="N")
+        parser.add_argument("--events", type=number(0, 10_000_000), default=10_000, metavar="N")
+        parser.add_argument("--applications", type=number(1, 100_000), default=20, metavar="N")
         parser.add_argument("--tenant", default="seeded", metavar="NAME", help="made by this command; default: seeded")
         parser.add_argument("--domain", default="", metavar="HOST", help="where it answers; default: NAME.localhost")
-        parser.add_argument("--random", type=int, default=1, metavar="N", help="another number, other rows")
+        parser.add_argument("--random", type=number(0, 2**63 - 1), default=1, metavar="N", help="another number, other rows")
 
     def handle(self, *args: Any, **options: Any) -> None:
         name, domain = options["tenant"], options["domain"] or f"{options['tenant']}.localhost"
@@ -75,15 +74,6 @@ class Command(BaseCommand):
         password = easy_to_copy()
         staff = people.hire(password)
         self.stdout.write(f"At {issuer.removeprefix('https://')}, {', '.join(staff)} have the password {password} (shown only now)")
-
-
-def _number(least: int, most: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not text.isdecimal() or not least <= int(text) <= most:
-            raise ArgumentTypeError(f"a number from {least:,} to {most:,}")
-        return int(text)
-
-    return parse
 
 
 class _Quiet:

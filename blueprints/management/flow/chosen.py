@@ -1,6 +1,5 @@
 """Which flow is meant on the command line: the live version, another one, the draft, or a file."""
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from flows.layout import lay_out
 from flows.models import Draft, Flow, Version
 from flows.planner import document_of, parts_of
 from flows.versions import NoSuchVersion, RefusedFlow, draft_of, history, parse, sub_flows, version_of
+from idp.arguments import nearest
 from idp.tenancy.scope import current_tenant
 
 
@@ -119,13 +119,6 @@ def checked(name: str, draft: Draft) -> FlowDocument:
 def refusals(refused: RefusedFlow) -> str:
     """Everything that is wrong with a flow, a line each."""
     return "\n".join(f"  {'.'.join(map(str, each.path))}: {each.message}" for each in refused.findings)
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """The right name that is most like this one, as a sentence; else all of them."""
-    there = sorted(names)
-    near = difflib.get_close_matches(name, there, n=1)
-    return f" Did you mean {near[0]}?" if near else f" There are: {', '.join(there)}." if there else ""
 
 
 def _known(name: str) -> Flow:

@@ -11,6 +11,7 @@ from flows.funnel import WHOLE, Count
 from flows.inspector import Inspection
 from flows.layout import Layout
 from flows.simulate import Report
+from idp.text import on_one_line
 from idp.yaml_text import write
 
 WIDTH = 100
@@ -91,7 +92,7 @@ def inspected(found: Inspection) -> Iterator[str]:
     under_way = f"under way at {found.at or 'no step'}, until {moment(found.expires_at)} UTC"
     yield f"began {moment(found.started_at)} UTC, " + (f"ended {moment(found.ended_at)} UTC" if found.ended_at else under_way)
     if found.end:
-        yield f"end: {found.end}" + (f", {found.message}" if found.message else "")
+        yield on_one_line(f"end: {found.end}" + (f", {found.message}" if found.message else ""))
     yield ""
     yield table(["step", "stage", "decision", "asked", "took"], *([p.step, p.stage, p.decision, *_times(p)] for p in found.path))
     for passage in found.path:
@@ -104,7 +105,7 @@ def inspected(found: Inspection) -> Iterator[str]:
 
 def headed(document: FlowDocument | Mapping[str, Any], comment: str) -> str:
     """A flow as YAML below a comment that says which one it is."""
-    return f"# {comment}\n" + yaml(document.as_json() if isinstance(document, FlowDocument) else document)
+    return f"# {on_one_line(comment)}\n" + yaml(document.as_json() if isinstance(document, FlowDocument) else document)
 
 
 def _times(passage: Any) -> tuple[str, str]:

@@ -8,10 +8,10 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from pydantic import ValidationError
 
-from blueprints.management.flow.chosen import nearest
 from flows.document import Answers, Circumstances, InventedPerson
 from flows.settings import parse_duration
 from flows.wording import sentence
+from idp.arguments import nearest
 
 _ATTRIBUTE = "attributes."
 _FLAGS = {"true": True, "false": False}

@@ -10,9 +10,7 @@ from idp.accounts.models import Person
 from idp.accounts.people import by_username
 from idp.accounts.recovery import NoAddress, mail_link, make_link
 from idp.outbox.mail import TooManyMails
-from idp.tenancy import tenants
-from idp.tenancy.models import DEFAULT
-from idp.tenancy.scope import tenant_scope
+from idp.tenancy.argument import add_tenant, chosen_scope
 
 _BY = "command line"
 
@@ -32,15 +30,12 @@ class Command(BaseCommand):
         forget = actions.add_parser("forget-factors", help="remove all that they hold besides the password; make sure who asks")
         for parsed in (link, forget):
             parsed.add_argument("name", metavar="NAME")
-            parsed.add_argument("--tenant", default=DEFAULT)
+            add_tenant(parsed)
         link.add_argument("--mail", action="store_true", help="send the link to the person's mail address instead of printing it")
         link.add_argument("--url", default="", help="scheme and host of the tenant, if not its first domain")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        tenant = tenants.by_name(options["tenant"])
-        if tenant is None:
-            raise CommandError(f"There is no tenant {options['tenant']}.")
-        with tenant_scope(tenant):
+        with chosen_scope(options) as tenant:
             person = by_username(options["name"])
             if person is None or not person.is_active:
                 raise CommandError(f"There is no active person {options['name']} in tenant {tenant.name}.")

@@ -3,12 +3,11 @@
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
+from idp.arguments import number
 from idp.events.retention import exported
-from idp.tenancy import tenants
-from idp.tenancy.models import DEFAULT
-from idp.tenancy.scope import tenant_scope
+from idp.tenancy.argument import add_tenant, chosen_scope
 
 
 class Command(BaseCommand):
@@ -18,13 +17,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("action", choices=["export"])
-        parser.add_argument("--tenant", default=DEFAULT, metavar="NAME")
-        parser.add_argument("--after", type=int, default=0, metavar="ID", help="only those after this one, the last of the last export")
+        add_tenant(parser)
+        after = parser.add_argument("--after", type=number(0, 2**63 - 1), default=0, metavar="ID")
+        after.help = "only those after this one, the last of the last export"
 
     def handle(self, *args: Any, **options: Any) -> None:
-        tenant = tenants.by_name(options["tenant"])
-        if tenant is None:
-            raise CommandError(f"There is no tenant {options['tenant']}.")
-        with tenant_scope(tenant):
+        with chosen_scope(options):
             for event in exported(options["after"]):
-                self.stdout.write(json.dumps(event, ensure_ascii=False))
+                self.stdout.write(json.dumps(event))

@@ -1,0 +1,26 @@
+"""``--tenant NAME`` of commands: one option, one look-up, one answer where there is no such tenant."""
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from idp.arguments import there_are
+from idp.tenancy import tenants
+from idp.tenancy.models import DEFAULT, Tenant
+from idp.tenancy.scope import tenant_scope
+
+
+def add_tenant(parser: Any) -> None:
+    """Declare the option."""
+    parser.add_argument("--tenant", default=DEFAULT, metavar="NAME", help="the tenant it is about (%(default)s)")
+
+
+def chosen_scope(options: Any) -> AbstractContextManager[Tenant]:
+    """Return the scope of the tenant that was named; raise CommandError with the names of those that there are."""
+    name = options["tenant"]
+    tenant = tenants.by_name(name)
+    if tenant is None:
+        none = " There is none: run manage.py setup."
+        raise CommandError(f"There is no tenant {name}.{there_are(Tenant.objects.values_list('name', flat=True), none)}")
+    return tenant_scope(tenant)
