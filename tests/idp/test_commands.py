@@ -107,7 +107,7 @@ def test_after_the_secret_key_was_lost_the_server_goes_on(door: Doors, tenants: 
     said = run("lost")
     assert "oauth_signingkey.private_key: 4 values cannot be read any more" in said
     assert "acme: new signing key" in said
-    assert "1 waiting devices must start again" in said
+    assert "1 waiting device must start again" in said
     assert "refresh tokens go on" in said
     assert opens(browser, held["access_token"]) == 401
     assert len(kids(browser)) == 1

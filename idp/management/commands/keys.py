@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import ngettext
 
 from idp import files
 from idp.accounts.recovery_codes import tied_to_the_servers_key
@@ -48,7 +49,8 @@ class Command(BaseCommand):
             with tenant_scope(tenant):
                 tied += tied_to_the_servers_key()
         if tied:
-            self.stdout.write(f"{tied} recovery codes were made by an older version and are lost with the key that they were made under.")
+            were = ngettext("%d recovery code was", "%d recovery codes were", tied) % tied
+            self.stdout.write(f"{were} made by an older version, and cannot be used without the key of that time.")
         if any(done.values()):
             self.stdout.write("Run this again an hour after the last process took the new key as FOYER_SECRET_KEY.")
         else:
@@ -65,12 +67,14 @@ class Command(BaseCommand):
         files.keep_secret_key()
         for table, rows in lost.items():
             if rows:
-                self.stdout.write(f"{table}: {rows} values cannot be read any more")
+                values = ngettext("%d value", "%d values", rows) % rows
+                self.stdout.write(f"{table}: {values} cannot be read any more")
         for tenant in Tenant.objects.all():
             with tenant_scope(tenant):
                 kid = keys.rotate(by=_BY, keep_old=False).kid
                 dropped = drop_all(why="secret key lost")
-            self.stdout.write(f"{tenant.name}: new signing key {kid}; {dropped} waiting devices must start again")
+            devices = ngettext("%d waiting device", "%d waiting devices", dropped) % dropped
+            self.stdout.write(f"{tenant.name}: new signing key {kid}; {devices} must start again")
         self.stdout.write(
             "To set up anew: every access and ID token issued so far is invalid, refresh tokens go on; "
             "open sign-in pages must be started again; authenticator apps (accounts_credential.secret) must be set up again "

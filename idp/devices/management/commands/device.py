@@ -13,6 +13,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import ngettext
 
 from idp import qr
 from idp.oauth.discovery import DEVICE_CODE
@@ -32,6 +33,12 @@ class Command(BaseCommand):
         parser.add_argument("--name", default="Terminal", help="what the person sees as the device's name")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            self._sign_in(options)
+        except (LookupError, TypeError, ValueError, HTTPException) as error:
+            raise CommandError(f"{options['url']} does not answer as a provider: {error!r}") from None
+
+    def _sign_in(self, options: dict[str, Any]) -> None:
         client = {"client_id": options["client_id"]} | ({"client_secret": options["client_secret"]} if options["client_secret"] else {})
         provider = _get(options["url"].rstrip("/") + "/.well-known/openid-configuration")
         if "device_authorization_endpoint" not in provider:
@@ -51,7 +58,7 @@ class Command(BaseCommand):
         self.stdout.write(qr.terminal(complete))
         self.stdout.write(f"Open {started['verification_uri']} on another device and enter the code")
         self.stdout.write(self.style.MIGRATE_HEADING(f"\n    {started['user_code']}\n"))
-        self.stdout.write(f"or open {complete}. Waiting for {started['expires_in'] // 60} minutes at most ...")
+        self.stdout.write(f"or open {complete}. Waiting for {_length(started['expires_in'])} at most ...")
 
     def _wait(self, endpoint: str, client: dict[str, str], started: dict[str, Any]) -> dict[str, Any]:
         """Polls at the interval, 5 s slower after each slow_down, twice as slowly when the network fails (section 3.5).
@@ -91,6 +98,12 @@ def _listen(url: str, device_code: str) -> threading.Event:
 
     threading.Thread(target=read, name="news", daemon=True).start()
     return news
+
+
+def _length(seconds: int) -> str:
+    if seconds < 60:
+        return ngettext("%d second", "%d seconds", seconds) % seconds
+    return ngettext("%d minute", "%d minutes", seconds // 60) % (seconds // 60)
 
 
 class _NoRedirect(HTTPRedirectHandler):
