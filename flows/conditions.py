@@ -17,6 +17,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from flows.bounds import faults
+from flows.syntax import Tree, tree
 from idp import addresses
 from idp.sealing import Sealed
 from idp.text import every, nfc
@@ -66,6 +67,7 @@ class Condition:
     needs: frozenset[str]
     missing: tuple[str, ...]
     program: Any
+    tree: Tree
 
     @property
     def reads_steps(self) -> bool:
@@ -106,19 +108,26 @@ def compile_condition(source: str, local: Local = frozenset()) -> Condition:
     found = set(_NAME.findall(bare))
     declared = vocabulary().keys() | {STEPS + name for name, _ in local}
     names = tuple(sorted({name for each in found if (name := _declared(each, declared))}))
+    environment = _environment(frozenset((name, type_) for name, type_ in local if STEPS + name in names))
     try:
-        program = _environment(frozenset((name, type_) for name, type_ in local if STEPS + name in names)).compile(source)
+        program = environment.compile(source)
     except Exception as error:
         raise _explained(str(error), declared) from None
-    for fault in faults(program):
-        before = source[: fault.offset]
-        raise BadCondition(fault.message, before.count("\n") + 1, fault.offset - before.rfind("\n"))
+    checked = tree(program, environment)
+    for fault in faults(checked):
+        raise BadCondition(fault.message, *place(source, fault.offset))
     if program.return_type() != cel.Type.BOOL:
         raise BadCondition(f"A condition must be true or false, not {program.return_type().name().lower()}.")
     words = [vocabulary()[name] for name in names if not name.startswith(STEPS)]
     needs = frozenset(word.needs for word in words if word.needs)
     missing = tuple(sentence for word in words if word.missing and (sentence := word.missing()))
-    return Condition(source, names, needs, missing, program)
+    return Condition(source, names, needs, missing, program, checked)
+
+
+def place(source: str, offset: int) -> tuple[int, int]:
+    """Return line and column, from 1, of the character at ``offset``."""
+    before = source[:offset]
+    return before.count("\n") + 1, offset - before.rfind("\n")
 
 
 def is_open(name: str) -> bool:
@@ -181,6 +190,8 @@ def _declared(found: str, declared: Set[str]) -> str | None:
 
 def _explained(message: str, declared: Set[str]) -> BadCondition:
     match = _POSITION.search(message)
+    if "recursion depth" in message:
+        return BadCondition("The condition is nested too deep: use fewer brackets, or fewer operators in a row.")
     if not match:
         return BadCondition(message.splitlines()[0][:300])
     text = match[3].replace(" (in container '')", "").replace(" [INVALID_ARGUMENT]", "")

@@ -92,6 +92,24 @@ def test_no_way_to_write_it_is_missed(grown: str, macro: str) -> None:
         ('request.time > timestamp("tomorrow")', 26, "'tomorrow' is no time"),
         ('session.age > duration("5 minutes")', 24, "'5 minutes' is no duration"),
         ('int("x") == 1', 5, "'x' is no whole number"),
+        ('request.time.getHours("Europe/Berln") > 8', 23, "'Europe/Berln' is no time zone. Did you mean Europe/Berlin?"),
+        ('request.time.getHours("europe/berlin") > 8', 23, "Did you mean Europe/Berlin?"),
+        ('request.time.getMinutes("Europe/" + "Berln") > 8', 35, "Did you mean Europe/Berlin?"),
+        ('request.ip.within(true ? ["10.0.0.0/33"] : ["office"])', 24, "'10.0.0.0/33' is no network"),
+        ('"999.1.2.3".within(tenant.networks)', 1, "'999.1.2.3' is no address"),
+        ('session.age > duration("5" + "x")', 28, "'5x' is no duration"),
+        ('uint("-1") == 1u', 6, "'-1' is no whole number"),
+        ('double("x") > 1.0', 8, "'x' is no number"),
+        ('bool("x")', 6, "'x' is no true or false"),
+        ("person.groups.size() / 0 == 1", 24, "divided by zero"),
+        ("person.groups.size() % 0 == 1", 24, "divided by zero"),
+        ("person.groups.exists(each, 1 / (2 - 2) == 1)", 30, "fails whoever asks: divide by zero"),
+        ('person.groups[-1] == "a"', 15, "no item -1"),
+        ("[1, 2][5] == 1", 7, "fails whoever asks: index error"),
+        ('{"a": 1}["b"] == 1', 9, 'key not found in map : "b"'),
+        ("9223372036854775807 + 1 > 0", 21, "integer overflow"),
+        ('int("7") + [1][2 - 1] == 1', 15, "index error"),
+        ('timestamp("9999-12-31T00:00:00Z") + duration("99h") > request.time', 35, "timestamp overflow"),
     ],
 )
 def test_constants_are_tried_when_saved(acme: Tenant, source: str, column: int, said: str) -> None:
@@ -100,6 +118,13 @@ def test_constants_are_tried_when_saved(acme: Tenant, source: str, column: int, 
         compile_condition(f"true &&\n{source}")
     assert said in bad.value.message
     assert (bad.value.line, bad.value.column) == (2, column)
+
+
+def test_what_is_computed_from_constants_only_is_evaluated_once(acme: Tenant) -> None:
+    """However many constants there are, saving stays quick; and one too deep is told in plain words."""
+    compile_condition(" && ".join(["1 + 1 == 2"] * 140))
+    with pytest.raises(BadCondition, match="nested too deep"):
+        compile_condition("+".join(["1"] * 900) + " > 2")
 
 
 def test_a_text_that_is_too_long_refuses(acme: Tenant) -> None:

@@ -98,10 +98,10 @@ def test_nothing_undeclared_can_be_reached(source: str) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "1 / 0 == 1",
+        "1 / person.groups.size() == 1",
         "person.groups[7] == 'x'",
         "request.ip.within([request.agent])",
-        '"999.1.2.3".within(tenant.networks)',
+        "request.agent.within(tenant.networks)",
         "int(person.username) == 1",
         "request.time.getHours(request.agent) == 1",
     ],

@@ -1,0 +1,202 @@
+"""Reads the syntax tree of a checked condition, and evaluates parts of it by themselves.
+
+The binding hands the tree out as protobuf only; it is read without a schema, by the numbers of cel/expr/syntax.proto and checked.proto.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from cel_expr_python import cel
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+Fields = Mapping[int, list[Any]]
+_OVERLOADS, _TYPES, _EXPRESSION, _SOURCE = 2, 3, 4, 5  # of CheckedExpr
+
+
+@dataclass(frozen=True)
+class Node:
+    """An expression of the tree. ``constant`` is None for what is no constant, ``raw`` the expression itself as protobuf.
+
+    Of a macro, ``name`` is its accumulator, ``variable`` what it goes through, ``loops`` the parts that are computed in each round.
+    """
+
+    id: int
+    kind: str
+    name: str = ""
+    constant: Any = None
+    children: tuple["Node", ...] = ()
+    loops: tuple["Node", ...] = ()
+    variable: str = ""
+    raw: bytes = field(default=b"", repr=False)
+
+    @property
+    def is_literal(self) -> bool:
+        """Whether it is a constant, or a list or a map of constants."""
+        return self.kind == "constant" or (self.kind in ("list", "map") and all(child.is_literal for child in self.children))
+
+    def every(self) -> Iterator["Node"]:
+        """It and all below it."""
+        yield self
+        for child in (*self.children, *self.loops):
+            yield from child.every()
+
+
+class Failed(Exception):
+    """A part could not be evaluated; the message is the evaluator's."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The tree of one compiled condition. ``overloads`` and ``words`` (declared names) by the number of the node that uses them."""
+
+    root: Node
+    overloads: Mapping[int, frozenset[str]]
+    words: Mapping[int, str]
+    positions: Mapping[int, int]
+    type_url: str
+    shared: bytes
+    environment: Any
+
+    def position(self, node: Node) -> int:
+        """Return at which character it stands, counted from 0; of an operator, where its first operand does not, the operator itself."""
+        return self.positions.get(node.id, 0)
+
+    def begins(self, node: Node) -> int:
+        """Return where the expression begins, as far as the tree tells: brackets before it are in none."""
+        return min((at for each in node.every() if (at := self.positions.get(each.id)) is not None), default=0)
+
+    def word(self, node: Node) -> str:
+        """Return the declared name that this expression is, "" for any other."""
+        return self.words.get(node.id, "") if node.kind in ("name", "member") else ""
+
+    def reads(self, node: Node) -> frozenset[str]:
+        """Return the declared names below it."""
+        return frozenset(word for each in node.every() if (word := self.word(each)))
+
+    @cached_property
+    def whole(self) -> frozenset[int]:
+        """The numbers of expressions that need nothing from outside: no declared name, no variable of a macro around them."""
+        found: set[int] = set()
+        self._closed(self.root, found)
+        return frozenset(found)
+
+    def _closed(self, node: Node, found: set[int]) -> frozenset[str]:
+        """Return what the expression needs, and note all that need nothing."""
+        if word := self.word(node):
+            return frozenset({word})
+        needs = frozenset[str]({node.name} if node.kind == "name" else ())
+        needs = needs.union(*(self._closed(child, found) for child in node.children))
+        if node.kind == "macro":
+            needs |= frozenset[str]().union(*(self._closed(part, found) for part in node.loops)) - {node.name, node.variable}
+        if not needs:
+            found.add(node.id)
+        return needs
+
+    def evaluate(self, node: Node, values: Mapping[str, Any]) -> Any:
+        """Return what a part of the condition says, alone; raises Failed."""
+        return self.evaluator(node)(values)
+
+    def evaluator(self, node: Node) -> Callable[[Mapping[str, Any]], Any]:
+        """Return a function that evaluates this part with the values that it is given."""
+        packed = AnyMessage(type_url=self.type_url, value=self.shared + _field(_EXPRESSION, node.raw))
+        program = self.environment.deserialize(packed.SerializeToString())
+
+        def evaluate(values: Mapping[str, Any]) -> Any:
+            try:
+                value = program.eval(data=dict(values))
+            except Exception as error:  # the binding raises whatever C++ threw
+                raise Failed(str(error)) from None
+            if value.type() == cel.Type.ERROR:
+                raise Failed(str(value.value()))
+            return value.plain_value()
+
+        return evaluate
+
+
+def tree(program: Any, environment: Any) -> Tree:
+    """Return the tree of a program that ``environment`` has compiled."""
+    packed = AnyMessage()
+    packed.ParseFromString(program.serialize())
+    checked = _read(packed.value)
+    references = {entry[1][0]: _read(entry[2][0]) for raw in checked[_OVERLOADS] if 2 in (entry := _read(raw)) and 1 in entry}
+    positions = {entry[1][0]: (entry[2] or [0])[0] for raw in _read(checked[_SOURCE][0])[4] if (entry := _read(raw))}
+    return Tree(
+        root=_node(checked[_EXPRESSION][0]),
+        overloads={at: frozenset(name.decode() for name in each[3]) for at, each in references.items()},
+        words={at: name for at, each in references.items() if "." in (name := _text(each[1]))},
+        positions=positions,
+        type_url=packed.type_url,
+        shared=b"".join(_field(number, raw) for number in (_OVERLOADS, _TYPES, _SOURCE) for raw in checked[number]),
+        environment=environment,
+    )
+
+
+def _read(raw: bytes) -> Fields:
+    """The fields of a message by number, as protobuf reads what it has no schema for."""
+    message, found = Empty(), defaultdict[int, list[Any]](list)
+    message.ParseFromString(raw)
+    for each in UnknownFieldSet(message):
+        found[each.field_number].append(each.data)
+    return found
+
+
+def _field(number: int, raw: bytes) -> bytes:
+    """A message within a message: its number, its length as a varint, its bytes."""
+    length, left = bytearray(), len(raw)
+    while left > 0x7F:
+        length.append(left & 0x7F | 0x80)
+        left >>= 7
+    return bytes([number << 3 | 2, *length, left]) + raw
+
+
+def _node(raw: bytes) -> Node:
+    read = _read(raw)
+    number = (read[2] or [0])[0]
+    for at, make in _MADE.items():
+        if read.get(at):
+            return Node(number, raw=raw, **make(_read(read[at][0])))
+    return Node(number, "nothing", raw=raw)
+
+
+def _all(raws: list[bytes]) -> tuple[Node, ...]:
+    return tuple(map(_node, raws))
+
+
+def _text(raws: list[bytes]) -> str:
+    return raws[0].decode() if raws else ""
+
+
+def _constant(of: Fields) -> dict[str, Any]:
+    """Texts and whole numbers are told; of other constants only that they are some."""
+    if of[3]:
+        number = of[3][0]
+        return {"kind": "constant", "constant": number - 2**64 if number >= 2**63 else number}
+    return {"kind": "constant", "constant": of[6][0].decode() if of[6] else of[4][0] if of[4] else True}
+
+
+def _map(of: Fields) -> dict[str, Any]:
+    entries = [_read(raw) for raw in of[2]]
+    return {"kind": "map", "children": tuple(node for entry in entries for node in _all([*entry[3], *entry[4]]))}
+
+
+# The members of Expr by their numbers. Of a macro (a comprehension), range and initial value are computed once, the rest in each round.
+_MADE: dict[int, Callable[[Fields], dict[str, Any]]] = {
+    3: _constant,
+    4: lambda of: {"kind": "name", "name": _text(of[1])},
+    5: lambda of: {"kind": "member", "name": _text(of[2]), "children": _all(of[1])},
+    6: lambda of: {"kind": "call", "name": _text(of[2]), "children": _all([*of[1], *of[3]])},
+    7: lambda of: {"kind": "list", "children": _all(of[1])},
+    8: _map,
+    9: lambda of: {
+        "kind": "macro",
+        "name": _text(of[3]),
+        "children": _all([*of[2], *of[4]]),
+        "loops": _all([*of[5], *of[6], *of[7]]),
+        "variable": _text(of[1]),
+    },
+}
