@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -134,12 +134,15 @@ def name_of(paths: Sequence[Path | Sent]) -> str:
 
 @dataclass(frozen=True)
 class There:
-    """What a tenant has, read once. ``parts``: the sub-flows as they will be; ``newcomers``: people who are not there yet."""
+    """What a tenant has, read once. ``parts``: the sub-flows as they will be; ``newcomers``: people who are not there yet; ``coming``:
+    what these documents make that conditions may name.
+    """
 
     owned: Mapping[tuple[str, str], Owned]
     parts: Mapping[str, FlowDocument]
     value_of: Callable[[str], str | None] = field(repr=False)
     newcomers: dict[str, PersonDocument] = field(default_factory=dict)
+    coming: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 def _freed(documents: Iterable[Located]) -> frozenset[str]:
@@ -167,7 +170,7 @@ def _compare(plan: Plan, documents: list[Located], at: Located, prune: bool, fre
     problems += [*missing_references(documents, leaving(gone)), *still_named([*wanted, *gone], at)]
     fresh = {each.name: each.document for each in ordered if each.kind == "flow"}
     value_of = secrets.reader(shared=all(SHARED_SECRETS in each.rights for each in documents))
-    there = There(rows, {**live_parts(), **fresh} if fresh else {}, value_of)
+    there = There(rows, {**live_parts(), **fresh} if fresh else {}, value_of, coming=_coming(ordered))
     for kind in KINDS.values():
         mine = [each for each in wanted if each.kind == kind.name]
         for change in mine if not (circular and kind.name == "flow") else ():
@@ -199,6 +202,16 @@ def compared(located: Located, before: dict[str, Any] | None) -> Change:
     return Change(located.tenant, located.kind, located.name, "unchanged", located=located, before=before, given=given)
 
 
+def _coming(documents: Iterable[Located]) -> dict[str, list[str]]:
+    """What conditions may name once these documents are applied."""
+    found = defaultdict(list)
+    for each in documents:
+        found[each.kind].append(each.name)
+        if each.kind == "application":
+            found["client id"].append(each.document.client_id)
+    return found
+
+
 def decide(plan: Plan, kind: Kind, change: Change, there: There) -> Iterator[Problem]:
     """Fills a change in; yields what is wrong with it."""
     located = change.located
@@ -206,7 +219,8 @@ def decide(plan: Plan, kind: Kind, change: Change, there: There) -> Iterator[Pro
         return
     try:
         if kind.name == "flow":
-            change.ready = replace(prepare(tried_with(located.document, there.newcomers), there.parts), document=located.document)
+            tried = prepare(tried_with(located.document, there.newcomers), there.parts, coming=there.coming)
+            change.ready = replace(tried, document=located.document)
         change.keys += kind.difference(change)
         secret = _secret(plan, kind, change, there)
         kind.prepare(change, secret)
@@ -219,6 +233,9 @@ def decide(plan: Plan, kind: Kind, change: Change, there: There) -> Iterator[Pro
     except secrets.BadSecret as bad:
         yield located.problem([kind.secret_key], str(bad))
     change.action = "create" if change.before is None else "update" if change.keys else "unchanged"
+    if kind.name == "flow" and change.ready and change.action != "unchanged":
+        told = (f"{'.'.join(map(str, each.path))}: {each.message}" for each in change.ready.warnings)
+        plan.notes += [f"flow {change.name} of {change.tenant}: {text}" for text in told]
 
 
 def _weak(plan: Plan, kind: Kind, change: Change, secret: str | None) -> Iterator[Problem]:

@@ -57,7 +57,7 @@ class ConditionFailed(Exception):
 
 @dataclass(frozen=True)
 class Condition:
-    """A checked condition: its source, the declared names that occur in it, the facts without which these mean nothing.
+    """A checked condition: its source, the declared names that occur in it with their types, the facts without which these mean nothing.
 
     ``missing``: why names that occur cannot be known on this installation.
     """
@@ -66,6 +66,7 @@ class Condition:
     names: tuple[str, ...]
     needs: frozenset[str]
     missing: tuple[str, ...]
+    types: tuple[tuple[str, WordType], ...]
     program: Any
     tree: Tree
 
@@ -121,7 +122,9 @@ def compile_condition(source: str, local: Local = frozenset()) -> Condition:
     words = [vocabulary()[name] for name in names if not name.startswith(STEPS)]
     needs = frozenset(word.needs for word in words if word.needs)
     missing = tuple(sentence for word in words if word.missing and (sentence := word.missing()))
-    return Condition(source, names, needs, missing, program, checked)
+    spoken = {STEPS + name: type_ for name, type_ in local}
+    types = tuple((name, spoken.get(name) or vocabulary()[name].type) for name in names)
+    return Condition(source, names, needs, missing, types, program, checked)
 
 
 def place(source: str, offset: int) -> tuple[int, int]:

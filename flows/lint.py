@@ -1,21 +1,23 @@
 """Finds what is wrong with a flow before anyone walks it; the builder, the blueprint and the publisher show the same list."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
 
 from flows.cautions import cautions
-from flows.conditions import BadCondition, Condition
+from flows.conditions import DECISION, STEPS, BadCondition, Condition, place, vocabulary
 from flows.designations import DESIGNATIONS, PART
 from flows.document import TYPED, FlowDocument
+from flows.doubts import Doubt, asks_after, comparisons, doubts
 from flows.layout import Box, Layout, TooLarge, lay_out, symbol
 from flows.registry import stages
+from flows.run import Decision
 from flows.stage import Stage
 from flows.wording import sentence
-from idp.text import line, lines
+from idp.text import line, lines, nfc
 
 _CLAIM = "person"
 
@@ -29,8 +31,14 @@ class Finding:
     level: Literal["error", "warning"] = "error"
 
 
-def lint(document: FlowDocument, parts: Mapping[str, FlowDocument] | None = None) -> list[Finding]:
-    """Every finding at once, in the order of the steps. ``parts``: the sub-flows to which it may refer, by name."""
+def lint(
+    document: FlowDocument, parts: Mapping[str, FlowDocument] | None = None, *, names: Mapping[str, Collection[str]] | None = None
+) -> list[Finding]:
+    """Every finding at once, in the order of the steps. ``parts``: the sub-flows to which it may refer, by name.
+
+    ``names``: what there will be beside what the tenant in scope has, by what it is (``group``), so that conditions are asked whether
+    they name any other; None where no tenant is in scope.
+    """
     try:
         layout = lay_out(document, parts or {})
     except TooLarge as error:
@@ -42,6 +50,7 @@ def lint(document: FlowDocument, parts: Mapping[str, FlowDocument] | None = None
         *_parts(layout, document, parts or {}),
         *_order(layout, document),
         *_goal(layout, document),
+        *_doubts(layout, names),
         *_cautions(layout),
     ]
     return list(dict.fromkeys(found))
@@ -161,6 +170,64 @@ def _condition(box: Box, known: set[str]) -> Iterator[Finding]:
     if _CLAIM in condition.needs and "proof" not in known:
         message = "The condition reads about the person before anything proved who it is: it tells which names exist."
         yield Finding((*box.path, "when"), message, "warning")
+
+
+def _doubts(layout: Layout, names: Mapping[str, Collection[str]] | None) -> Iterator[Finding]:
+    """What a condition says that its author hardly meant; what is within a sub-flow is told there."""
+    there: dict[str, Collection[str]] = {}
+    for box in layout.boxes:
+        try:
+            around = [each for name in box.within if (each := layout.by_id[name].condition)]
+            condition = box.condition
+        except BadCondition:
+            continue
+        if condition is None or box.prefix:
+            continue
+        found = [*doubts(condition, frozenset[str]().union(*map(asks_after, around)))]
+        if names is not None:
+            hints = (word.hint() for name in condition.names if (word := vocabulary().get(name)) and word.hint)
+            found += [Doubt(hint, 0) for hint in hints if hint]
+        for compared in comparisons(condition):
+            thing, choices = _choices(compared.word, box, layout, names, there)
+            if thing and compared.text not in choices:
+                found.append(Doubt(f"There is no {thing} {compared.text}.{_meant(compared.text, choices)}", compared.offset))
+        for doubt in found:
+            where = place(condition.source, doubt.offset)
+            yield Finding((*box.path, "when"), f"line {where[0]}, column {where[1]}: {doubt.message}", "warning")
+
+
+def _meant(text: str, choices: Collection[str]) -> str:
+    """A hint to the choice that is spelled most alike, whatever its capitals."""
+    folded = {choice.casefold(): choice for choice in choices}
+    near = difflib.get_close_matches(text.casefold(), folded, n=1)
+    return f" Did you mean {folded[near[0]]}?" if near and near[0] else ""
+
+
+def _choices(
+    word: str, box: Box, layout: Layout, names: Mapping[str, Collection[str]] | None, there: dict[str, Collection[str]]
+) -> tuple[str, Collection[str]]:
+    """What a word can say, headed by what that is: "" where it is open. ``there``: what was looked up already."""
+    if word.startswith(STEPS):
+        return _answers(word.removeprefix(STEPS), box, layout)
+    known = vocabulary()[word]
+    if known.choices is None or names is None:
+        return "", ()
+    if word not in there:
+        there[word] = {*known.choices(), *(nfc(each) for each in names.get(known.thing, ()))}
+    return known.thing, there[word]
+
+
+def _answers(word: str, box: Box, layout: Layout) -> tuple[str, Collection[str]]:
+    """The same of what an earlier step of the same document tells."""
+    head, _, member = word.partition(".")
+    if member == DECISION:
+        return "decision", get_args(Decision)
+    step = next((each for each in layout.boxes if each.prefix == box.prefix and symbol(each.drawn.id) == head), None)
+    kind = stages().get(step.drawn.stage or "") if step else None
+    if step is None or kind is None:
+        return "", ()
+    ways = kind(kind.Settings.model_validate(kind.upgrade(step.drawn.settings))).ways()
+    return (f"answer of the step {step.drawn.id}", ways[member]) if member in ways else ("", ())
 
 
 def _goal(layout: Layout, document: FlowDocument) -> Iterator[Finding]:

@@ -22,7 +22,8 @@ _OVERLOADS, _TYPES, _EXPRESSION, _SOURCE = 2, 3, 4, 5  # of CheckedExpr
 class Node:
     """An expression of the tree. ``constant`` is None for what is no constant, ``raw`` the expression itself as protobuf.
 
-    Of a macro, ``name`` is its accumulator, ``variable`` what it goes through, ``loops`` the parts that are computed in each round.
+    ``tests``: it is a member that ``has()`` asks after. Of a macro, ``name`` is its accumulator, ``variable`` what it goes through,
+    ``loops`` the parts that are computed in each round.
     """
 
     id: int
@@ -32,6 +33,7 @@ class Node:
     children: tuple["Node", ...] = ()
     loops: tuple["Node", ...] = ()
     variable: str = ""
+    tests: bool = False
     raw: bytes = field(default=b"", repr=False)
 
     @property
@@ -50,7 +52,7 @@ class Failed(Exception):
     """A part could not be evaluated; the message is the evaluator's."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tree:
     """The tree of one compiled condition. ``overloads`` and ``words`` (declared names) by the number of the node that uses them."""
 
@@ -62,13 +64,10 @@ class Tree:
     shared: bytes
     environment: Any
 
-    def position(self, node: Node) -> int:
-        """Return at which character it stands, counted from 0; of an operator, where its first operand does not, the operator itself."""
-        return self.positions.get(node.id, 0)
-
     def begins(self, node: Node) -> int:
-        """Return where the expression begins, as far as the tree tells: brackets before it are in none."""
-        return min((at for each in node.every() if (at := self.positions.get(each.id)) is not None), default=0)
+        """Return at which character it begins, counted from 0; of brackets around it the tree tells nothing."""
+        known = [each for each in node.every() if each.id in self.positions]
+        return min((self.positions[each.id] - len(self.word(each).rpartition(".")[0]) for each in known), default=0)
 
     def word(self, node: Node) -> str:
         """Return the declared name that this expression is, "" for any other."""
@@ -188,7 +187,7 @@ def _map(of: Fields) -> dict[str, Any]:
 _MADE: dict[int, Callable[[Fields], dict[str, Any]]] = {
     3: _constant,
     4: lambda of: {"kind": "name", "name": _text(of[1])},
-    5: lambda of: {"kind": "member", "name": _text(of[2]), "children": _all(of[1])},
+    5: lambda of: {"kind": "member", "name": _text(of[2]), "children": _all(of[1]), "tests": bool(of[3])},
     6: lambda of: {"kind": "call", "name": _text(of[2]), "children": _all([*of[1], *of[3]])},
     7: lambda of: {"kind": "list", "children": _all(of[1])},
     8: _map,

@@ -1,7 +1,7 @@
 """The verbs of flows: edit a draft, publish a version, roll back, find the live one."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -55,10 +55,11 @@ class Published:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A document that has been found good, with the sub-flows as they are now: what :func:`store` writes."""
+    """A document that has been found good, with the sub-flows as they are now: what :func:`store` writes, and what lint warns of."""
 
     document: FlowDocument
     parts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    warnings: tuple[Finding, ...] = field(default=(), compare=False)
 
 
 def publish(document: FlowDocument, *, by: str, note: str = "") -> Published:
@@ -69,16 +70,25 @@ def publish(document: FlowDocument, *, by: str, note: str = "") -> Published:
     return store(prepare(document), by=by, note=note)
 
 
-def prepare(document: FlowDocument, parts: Mapping[str, FlowDocument] | None = None, *, names: bool = True) -> Prepared:
+def prepare(
+    document: FlowDocument,
+    parts: Mapping[str, FlowDocument] | None = None,
+    *,
+    names: bool = True,
+    coming: Mapping[str, Collection[str]] | None = None,
+) -> Prepared:
     """Checks a document without writing: lint, and its tests. ``parts``: sub-flows that are not published yet. ``names``: False on
-    behalf of whoever may not look at people (flows/rehearsal.py). Raises RefusedFlow.
+    behalf of whoever may not look at people (flows/rehearsal.py). ``coming``: what conditions may name that is not there yet
+    (flows/lint.py). Raises RefusedFlow.
     """
     used = sub_flows(document, parts or {})
-    findings = errors_of([*lint(document, used), *_circles(document, used)])
+    linted = [*lint(document, used, names=coming or {}), *_circles(document, used)]
+    findings = errors_of(linted)
     findings = findings or rehearse(document, used, names=names)
     if findings:
         raise RefusedFlow(findings)
-    return Prepared(document, {name: part.as_json() for name, part in sorted(used.items())})
+    told = {name: part.as_json() for name, part in sorted(used.items())}
+    return Prepared(document, told, tuple(each for each in linted if each.level == "warning"))
 
 
 @transaction.atomic

@@ -36,12 +36,7 @@ WORDS = {
         needs="request",
         doc='what was asked for: `"device"` or `"authorize"`',
         about="request",
-    ),
-    "request.scopes": Word(
-        "list(string)",
-        lambda about: list(_asked(about, "scopes") or []),
-        needs="request",
-        doc="the scopes that the application asks for",
-        about="request",
+        thing="kind of request",
+        choices=lambda: ("", "device", "authorize"),
     ),
 }

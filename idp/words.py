@@ -1,6 +1,6 @@
 """The words of conditions: what a domain app contributes to the vocabulary that the engine collects."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -50,7 +50,9 @@ class Word:
     """A declared name: its CEL type, how its value is found, the fact without which it means nothing, and what it says.
 
     ``about``: whose data its value is; what nobody declared counts as a person's. ``missing``: a sentence where this installation cannot
-    know it, else "": a flow that reads it is then not published.
+    know it, else "": a flow that reads it is then not published. ``choices``: all that it, or an item of its list, can say in the tenant
+    in scope, and ``thing`` what these are: a condition that asks for another text is warned of. ``hint``: a sentence where it says nothing
+    in that tenant yet, else "".
     """
 
     type: WordType
@@ -59,3 +61,6 @@ class Word:
     doc: str = ""
     about: Subject = "person"
     missing: Callable[[], str] | None = None
+    thing: str = ""
+    choices: Callable[[], Collection[str]] | None = None
+    hint: Callable[[], str] | None = None

@@ -2,18 +2,25 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from idp import mailboxes
-from idp.accounts.credentials import kinds_of
+from idp.accounts.credentials import PASSWORD, RECOVERY_CODE, TOTP, kinds_of
 from idp.accounts.models import Person, Role
-from idp.accounts.people import find, groups_of
+from idp.accounts.people import find, group_names, groups_of
 from idp.clocks import age
 from idp.tenancy.scope import current_tenant
 from idp.words import ABSENT, About, Word, WordType
 
 _LONGEST = timedelta(days=3650)  # what a condition can still calculate with
+
+
+_METHODS = (
+    "", "face", "fpt", "geo", "hwk", "iris", "kba", "mca", "mfa", "otp", "pin", "pop", "pwd", "rba", "retina", "sc", "sms", "swk", "tel",
+    "user", "vbm", "wia",
+)  # fmt: skip
 
 
 def _fact(about: About, name: str) -> Mapping[str, Any]:
@@ -54,6 +61,8 @@ WORDS = {
         lambda about: about.once("groups", _fact(about, "person").get("id"), groups_of),
         needs="person",
         doc="the names of the person's groups",
+        thing="group",
+        choices=group_names,
     ),
     "person.attributes": _person("map(string)", _attributes, "what is kept on the person besides; what is no text is written as JSON"),
     "person.credentials": Word(
@@ -62,29 +71,47 @@ WORDS = {
         needs="person",
         doc='what the person could prove themselves with: `"password"`, `"totp"`, `"recovery_code"` while any is left, '
         "or where there is nothing else beside used-up ones",
+        thing="way to sign in",
+        choices=lambda: (PASSWORD, TOTP, RECOVERY_CODE),
     ),
     "person.admin": _person("bool", lambda person: person.administers, "whether the person administers the tenant"),
-    "person.role": _person("string", lambda person: person.role, f"{', '.join(Role.values)} or nothing"),
+    "person.role": replace(
+        _person("string", lambda person: person.role, f"{', '.join(Role.values)} or nothing"),
+        thing="role",
+        choices=lambda: ("", *Role.values),
+    ),
     "person.created": _person("timestamp", lambda person: person.created_at, "when the account was made; `request.time - person.created`"),
     "proof.method": Word(
         "string",
         lambda about: _fact(about, "proof").get("method", ""),
         needs="proof",
         doc='how the person was proved (RFC 8176): `"pwd"` for a password',
+        thing="method of RFC 8176",
+        choices=lambda: _METHODS,
     ),
     "second_factor.present": Word("bool", lambda about: "second_factor" in about.facts, doc="whether a second factor was proved as well"),
     "second_factor.method": Word(
         "string",
         lambda about: _fact(about, "second_factor").get("method", ""),
         doc='which one (RFC 8176): `"otp"` for a code; `""` for none',
+        thing="method of RFC 8176",
+        choices=lambda: _METHODS,
     ),
     "session.active": Word("bool", lambda about: "signed_in" in about.facts, doc="whether the browser is signed in"),
     "session.age": Word("duration", _age, doc='how long ago the person proved themselves for this session; `duration("0s")` without one'),
     "session.methods": Word(
-        "list(string)", lambda about: list(_fact(about, "signed_in").get("methods", [])), doc="how they did (RFC 8176)"
+        "list(string)",
+        lambda about: list(_fact(about, "signed_in").get("methods", [])),
+        doc="how they did (RFC 8176)",
+        thing="method of RFC 8176",
+        choices=lambda: _METHODS,
     ),
     "tenant.name": Word("string", lambda about: current_tenant().name, doc="the tenant's name", about="configuration"),
     "tenant.networks": Word(
-        "list(string)", lambda about: list(current_tenant().networks), doc="the tenant's own networks", about="configuration"
+        "list(string)",
+        lambda about: list(current_tenant().networks),
+        doc="the tenant's own networks",
+        about="configuration",
+        hint=lambda: "" if current_tenant().networks else "The tenant has no networks of its own, so every address is outside.",
     ),
 }

@@ -117,6 +117,16 @@ def with_grants(wanted: Collection[str], *, most: int = 100, besides: str = "") 
     return found
 
 
+def application_names() -> list[str]:
+    """Every application of the tenant, active or not."""
+    return list(Application.objects.order_by("name").values_list("name", flat=True))
+
+
+def client_ids() -> list[str]:
+    """The client id of each of them."""
+    return list(Application.objects.order_by("name").values_list("client_id", flat=True))
+
+
 def scope_names() -> list[str]:
     """Every scope that an application may be given: the standard ones and the tenant's own."""
     return [*STANDARD_SCOPES, *(name for name in Scope.objects.order_by("name").values_list("name", flat=True) if not is_reserved(name))]

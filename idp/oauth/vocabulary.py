@@ -1,9 +1,11 @@
 """The words about applications that a condition may use."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from idp.oauth.clients import find
+from idp.accounts.people import group_names
+from idp.oauth.clients import application_names, client_ids, find, scope_names
 from idp.oauth.models import Application
 from idp.words import ABSENT, About, Word, WordType
 
@@ -20,10 +22,29 @@ def _application(type_: WordType, read: Callable[[Application], Any], doc: str) 
 
 
 WORDS = {
-    "application.name": _application("string", lambda application: application.name, "the name of the application that asks"),
-    "application.client_id": _application("string", lambda application: application.client_id, "its client id"),
-    "application.groups": _application(
-        "list(string)", lambda application: list(application.groups), "the groups that may use it; none: all"
+    "application.name": replace(
+        _application("string", lambda application: application.name, "the name of the application that asks"),
+        thing="application",
+        choices=application_names,
+    ),
+    "application.client_id": replace(
+        _application("string", lambda application: application.client_id, "its client id"),
+        thing="client id",
+        choices=client_ids,
+    ),
+    "application.groups": replace(
+        _application("list(string)", lambda application: list(application.groups), "the groups that may use it; none: all"),
+        thing="group",
+        choices=group_names,
+    ),
+    "request.scopes": Word(
+        "list(string)",
+        lambda about: list((about.facts.get("request") or {}).get("scopes") or []),
+        needs="request",
+        doc="the scopes that the application asks for",
+        about="request",
+        thing="scope",
+        choices=scope_names,
     ),
     "application.verified": _application("bool", lambda application: application.verified, "whether its maker was verified"),
 }

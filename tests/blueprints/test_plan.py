@@ -227,6 +227,37 @@ def test_the_tests_of_flows_run(acme: Tenant, write_blueprint: Write) -> None:
     assert found[0].startswith("blueprint.yaml:9:22: tests.1.ends: somebody: should have ended as finished, but ended as denied")
 
 
+DOUBTFUL = """\
+flow: sign-in-doubtful
+title: Doubtful
+for: authentication
+default: false
+steps:
+  - stage: identification
+  - stage: password
+  - {id: group, stage: deny, when: '"Newcomers" in person.groups'}
+  - {id: night, stage: deny, when: 'request.time.getHours("Europe/Berlin") < 22 || request.time.getHours("Europe/Berlin") >= 6'}
+  - {id: office, stage: deny, when: '!request.ip.within(tenant.networks)'}
+  - stage: login
+"""
+
+
+def test_what_conditions_hardly_mean_is_noted(acme: Tenant, write_blueprint: Write) -> None:
+    """With names and networks as they will be; it refuses nothing, and what is unchanged is not noted again."""
+    head = "flow sign-in-doubtful of acme: steps."
+    file = write_blueprint(f"tenant: acme\nnetworks: []\n---\n{DOUBTFUL}---\ngroup: newcomers\n")
+    assert [each for each in make_plan([file]).notes if "when" in each] == [
+        f"{head}2.when: line 1, column 1: There is no group Newcomers. Did you mean newcomers?",
+        f"{head}3.when: line 1, column 1: The condition is always true: there is no hour of the week at which it is not.",
+        f"{head}4.when: line 1, column 1: The tenant has no networks of its own, so every address is outside.",
+    ]
+    better = DOUBTFUL.replace('"Newcomers"', '"newcomers"').replace("|| request", "&& request")
+    told = make_plan([write_blueprint(f"tenant: acme\nnetworks: [192.0.2.0/24]\n---\n{better}---\ngroup: newcomers\n")]).notes
+    assert [each for each in told if "group" in each or "networks" in each] == []
+    apply([file])
+    assert [each for each in make_plan([file]).notes if "when" in each] == []
+
+
 def test_a_changed_sub_flow_publishes_the_flows_it_is_in(acme: Tenant, write_blueprint: Write) -> None:
     """And says so; those that do not refer to it stay as they are."""
     text = (

@@ -77,7 +77,7 @@ def test_what_is_no_duration(written: Any) -> None:
         ({"stage": "password", "settings": {"window": "2h"}}, True),
         ({"stage": "choice", "settings": {"options": [{"value": "a"}, {"value": "b", "title": "B"}]}}, True),
         ({"stage": "prompt", "settings": {"fields": [{"name": "a", "label": "A"}]}}, True),
-        ({"group": "box", "steps": [{"stage": "deny", "when": "true"}], "on_refusal": "continue"}, True),
+        ({"group": "box", "steps": [{"stage": "deny", "when": "second_factor.present"}], "on_refusal": "continue"}, True),
         ({"flow": "part", "id": "other"}, True),
         ({"id": "nothing"}, False),
         ({"stage": "deny", "flow": "part"}, False),

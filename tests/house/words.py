@@ -40,8 +40,8 @@ was wrong. Only the words that occur are looked up.
 
 A condition chooses, it builds nothing: inside a macro (`exists`, `all`, `filter`, `map`) there is no `+` of texts or lists and no list
 but one of 50 constants at most, macros are nested three deep at most, and a regular expression is a constant. A text of more than
-4,096 characters refuses the run. Texts are compared composed (Unicode NFC) on both sides. Time zones, networks, times, durations and
-regular expressions that are written out are tried when the flow is saved.
+4,096 characters refuses the run. Texts are compared composed (Unicode NFC) on both sides. Whatever is constant is evaluated when the flow
+is saved: time zones, networks, times, durations, regular expressions, numbers out of range, a division by zero.
 
 | word | type | what it says | known from |
 | --- | --- | --- | --- |
@@ -53,6 +53,20 @@ who does not exist, an application or a device that is gone, have empty values: 
 
 Earlier steps: `steps.<id>.decision` is what became of one, and some tell more: `steps.<id>.choice` what was chosen, `steps.<id>.<field>`
 what was entered. A dash in the id is written `_`.
+
+## Warnings
+
+What is right as CEL and hardly meant is a warning: the builder, the API's lint, `manage.py flow publish` and `blueprint plan` show it, and
+nothing is refused for it.
+
+- A condition, or a part of one, that is always or never true: `true`, `request.kind == "device" && request.kind == "authorize"`, hours of
+  which one is always reached, such as `hour < 22 || hour >= 6`.
+- A name that the tenant does not have: a group, an application, a client id, a scope, a way to sign in, a role, an answer or a decision of
+  an earlier step. A plan knows what it will create.
+- `person.attributes["team"] == "sales"` without `"team" in person.attributes`, which refuses whoever has no team; an item of a list that
+  may be shorter.
+- `request.ip in tenant.networks`, which compares texts: `request.ip.within(tenant.networks)` is meant.
+- `tenant.networks` while the tenant has none: every address is outside.
 
 ## Functions
 

@@ -146,7 +146,7 @@ def compare(
 def check_flow(request: HttpRequest, name: str, body: say.Which) -> HttpResponse:
     """What is wrong with it, and which of its own tests fail; nothing is written."""
     chosen = choose(name, body.which)
-    found = lint(chosen.document, chosen.parts)
+    found = lint(chosen.document, chosen.parts, names={})
     names = may(request.auth, "people.see")  # type: ignore[attr-defined]
     failed = [] if versions.errors_of(found) else rehearse(chosen.document, chosen.parts, names=names)
     return answer({"findings": _findings(found), "tests": _findings(failed)})
@@ -225,7 +225,7 @@ def _state(draft: Any) -> str:
 def _told(draft: Any, status: int = 200) -> HttpResponse:
     try:
         chosen = choose(draft.flow.name, "draft")
-        findings = lint(chosen.document, chosen.parts)
+        findings = lint(chosen.document, chosen.parts, names={})
     except RefusedFlow as refused:
         findings = refused.findings
     told = {"document": draft.document, "revision": draft.revision, "author": draft.author, "updated": draft.updated_at}

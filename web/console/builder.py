@@ -194,7 +194,7 @@ def check(request: HttpRequest, name: str) -> HttpResponse:
         typed = edit(_carried(request, name), Change(step=step, when=request.POST.get("_source", ""))).document
     except (ValidationError, RefusedFlow, CannotEdit):
         raise Http404 from None
-    found = [each for each in lint(typed, live_parts()) if place_of(each.path) == step and each.path[-1] == "when"]
+    found = [each for each in lint(typed, live_parts(), names={}) if place_of(each.path) == step and each.path[-1] == "when"]
     return JsonResponse([{"message": each.message, "level": each.level} for each in found], safe=False)
 
 
@@ -225,7 +225,7 @@ def _drawing(bench: Bench) -> dict[str, Any]:
     document = bench.document
     assert document is not None  # noqa: S101 only called with one
     parts = live_parts()
-    findings = [*lint(document, parts), *unfit(document)]
+    findings = [*lint(document, parts, names={}), *unfit(document)]
     card = _card(document, _place(bench.opened))
     if card and bench.panel is None:
         bench.panel = panels.stored(document, card)

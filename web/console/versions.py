@@ -155,7 +155,7 @@ def _checked(request: HttpRequest, name: str) -> dict[str, Any]:
         frame = Asked(name, DRAFT, choices, findings=of_draft(name, refused)).frame
         return {**frame, "errors": True, "changes": [], "tests": [], "live": _live(name)}
     live, document = _live(name), chosen.document
-    found = [*lint(document, chosen.parts), *unfit(document)]
+    found = [*lint(document, chosen.parts, names={}), *unfit(document)]
     tests = (
         []
         if errors_of(found)

@@ -212,7 +212,7 @@ class Command(BaseCommand):
         return not wrong and not findings
 
     def _warn(self, flow: Chosen) -> None:
-        for finding in lint(flow.document, flow.parts):
+        for finding in lint(flow.document, flow.parts, names={}):
             self.stderr.write(f"  {'.'.join(map(str, finding.path))}: {finding.message}")
 
     def _inspect(self, options: Any) -> None:
