@@ -3,7 +3,7 @@
 import ipaddress
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal
@@ -12,17 +12,18 @@ from zoneinfo import available_timezones
 from django.utils.translation import gettext as now
 from django.utils.translation import gettext_lazy as _
 
+from flows import hours
 from flows.conditions import LITERAL
 from flows.settings import Text, parse_duration
 from idp import addresses
 
-SlotKind = Literal["text", "texts", "hour", "duration", "symbol"]
+SlotKind = Literal["text", "texts", "time", "duration", "symbol"]
 _SLOT = re.compile(r"\{(\w+)\}")
 _TEXT = r'"(?:\\.|[^"\\\n])*"' + "|" + r"'(?:\\.|[^'\\\n])*'"
 _WRITTEN: dict[SlotKind, str] = {
     "text": _TEXT,
     "texts": rf"\[\s*(?:(?:{_TEXT})\s*,\s*)*(?:{_TEXT})\s*\]",
-    "hour": r"\d{1,2}",
+    "time": r"\d{2}:\d{2}",
     "duration": r'"\d{1,6}[hms]"',
     "symbol": r"[a-z_][a-z0-9_]*",
 }
@@ -52,13 +53,18 @@ class Slot:
 
 @dataclass(frozen=True)
 class Preset:
-    """A condition with gaps. ``cel`` and ``says`` name the slots in braces: what is stored, and the same in words."""
+    """A condition with gaps. ``cel`` and ``says`` name the slots in braces: what is stored, and the same in words.
+
+    ``writes`` and ``reads``, in place of ``cel``: how it is stored depends on what is filled in, each value as it is written in CEL.
+    """
 
     name: str
     title: Text
     says: Text
     cel: str
     slots: tuple[Slot, ...] = ()
+    writes: Callable[[Mapping[str, str]], str] | None = None
+    reads: Callable[[str], Mapping[str, str] | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -120,11 +126,17 @@ _ALL = (
     Preset(
         "after_hours",
         _("Outside of working hours"),
-        _("before {start} or from {end} o'clock ({zone})"),
-        "request.time.getHours({zone}) < {start} || request.time.getHours({zone}) >= {end}",
-        (Slot("start", _("Work begins at"), "hour", default="8"), Slot("end", _("Work ends at"), "hour", default="18"), _ZONE),
+        _("from {end} to {start}, {zone}"),
+        "",
+        (
+            Slot("start", _("Work begins at"), "time", default="08:00"),
+            Slot("end", _("Work ends at"), "time", default="18:00", help=_("Earlier than it begins: work goes on over midnight.")),
+            _ZONE,
+        ),
+        writes=hours.outside,
+        reads=hours.read,
     ),
-    Preset("weekend", _("At the weekend"), _("at the weekend ({zone})"), "request.time.getDayOfWeek({zone}) in [0, 6]", (_ZONE,)),
+    Preset("weekend", _("At the weekend"), _("at the weekend, {zone}"), "request.time.getDayOfWeek({zone}) in [0, 6]", (_ZONE,)),
     Preset(
         "chosen",
         _("What was chosen earlier"),
@@ -142,6 +154,9 @@ _ALL = (
     Preset("refused", _("An earlier step refused"), _("when {step} refused"), 'steps.{step}.decision == "refused"', (_STEP,)),
     Preset("passed", _("An earlier step was passed"), _("when {step} was passed"), 'steps.{step}.decision == "done"', (_STEP,)),
 )
+ZONES = tuple(
+    sorted(zone for zone in available_timezones() if zone == "UTC" or ("/" in zone and not zone.startswith(("Etc/", "posix/", "right/"))))
+)
 PRESETS: dict[str, Preset] = {preset.name: preset for preset in _ALL}
 
 
@@ -149,13 +164,18 @@ def fill(name: str, values: Mapping[str, str]) -> str:
     """The condition in CEL; raises BadSlot. A value is always one literal: nothing that is typed breaks out of it."""
     preset = PRESETS[name]
     written = {slot.name: _write(slot, values.get(slot.name, "").strip()) for slot in preset.slots}
-    return _SLOT.sub(lambda gap: written[gap[1]], preset.cel)
+    if preset.writes is None:
+        return _SLOT.sub(lambda gap: written[gap[1]], preset.cel)
+    try:
+        return preset.writes(written)
+    except ValueError:
+        raise BadSlot("end", now("It begins at that time: nothing is outside of it, or everything.")) from None
 
 
 def recognise(source: str) -> Filled | None:
     """The ready-made condition that this is, None where somebody wrote another."""
     for preset in PRESETS.values():
-        if match := _pattern(preset).fullmatch(source.strip()):
+        if (match := _match(preset, source.strip())) is not None:
             try:
                 values = {slot.name: _read(slot, match[slot.name]) for slot in preset.slots}
                 fill(preset.name, values)
@@ -223,6 +243,14 @@ def _opened(part: str) -> str:
 _patterns: dict[str, re.Pattern[str]] = {}
 
 
+def _match(preset: Preset, source: str) -> Mapping[str, str] | None:
+    """What stands in the gaps, as it is written."""
+    if preset.reads:
+        return preset.reads(source)
+    found = _pattern(preset).fullmatch(source)
+    return found.groupdict() if found else None
+
+
 def _pattern(preset: Preset) -> re.Pattern[str]:
     """How it looks in CEL, however it is spaced."""
     if preset.name not in _patterns:
@@ -249,10 +277,11 @@ def _write(slot: Slot, value: str) -> str:
         if not 0 < len(texts) <= _MOST:
             raise BadSlot(slot.name, now("Between 1 and %(most)d of them, with commas between.") % {"most": _MOST})
         return f"[{', '.join(_literal(_checked(slot, each)) for each in texts)}]"
-    if slot.kind == "hour":
-        if not (value.isascii() and value.isdigit() and len(value) <= 2 and int(value) <= 24):
-            raise BadSlot(slot.name, now("A full hour from 0 to 24."))
-        return str(int(value))
+    if slot.kind == "time":
+        try:
+            return hours.shown(hours.minutes(value))
+        except ValueError:
+            raise BadSlot(slot.name, now("A time of day, such as 8:00 or 17:30.")) from None
     if slot.kind == "symbol":
         if not re.fullmatch(_WRITTEN["symbol"], value):
             raise BadSlot(slot.name, now("Choose a step."))
@@ -279,7 +308,7 @@ def _checked(slot: Slot, value: str) -> str:
     if slot.source == "countries" and not re.fullmatch("[A-Z]{2}", value):
         raise BadSlot(slot.name, now("Two capital letters for each country, such as DE."))
     if slot.source == "zones" and value not in available_timezones():
-        raise BadSlot(slot.name, now("There is no such time zone; write Europe/Berlin, for example."))
+        raise BadSlot(slot.name, now("There is no such time zone; choose one of the list, such as Europe/Berlin."))
     return value
 
 
@@ -293,7 +322,7 @@ def _network(slot: Slot, value: str) -> str:
 
 def _read(slot: Slot, written: str) -> str:
     """What was typed; raises ValueError for a literal that could mean something else."""
-    if slot.kind in ("hour", "symbol"):
+    if slot.kind in ("time", "symbol"):
         return written
     if slot.kind == "texts":
         texts = [_unquoted(found[0]) for found in re.finditer(_TEXT, written)]

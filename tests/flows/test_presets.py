@@ -1,13 +1,18 @@
 """Ready-made conditions: each compiles, says what it means, is found again, and nothing that is typed breaks out of it."""
 
+from datetime import datetime, timedelta
+from itertools import permutations
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from flows.conditions import compile_condition
-from flows.presets import PRESETS, BadSlot, Filled, fill, in_words, join, recognise, split
+from flows.doubts import doubts
+from flows.hours import DAY, shown
+from flows.presets import PRESETS, ZONES, BadSlot, Filled, fill, in_words, join, recognise, split
 
 GOOD = {
     "group": "staff",
@@ -19,8 +24,8 @@ GOOD = {
     "step": "how",
     "value": "home",
     "age": "7d",
-    "start": "8",
-    "end": "18",
+    "start": "08:00",
+    "end": "18:00",
 }
 EARLIER: Any = frozenset({("how.choice", "string"), ("how.decision", "string")})
 HOSTILE = ['"', "\\", '" || true || "', "' || true || '", '\\"', "\\\\", "a\nb", "{group}", "é\u2028\U0001f600", '"""', "//", "#"]
@@ -82,8 +87,11 @@ def test_any_text_is_one_literal(typed: str) -> None:
         ("from_network", "networks", '10.0.0.0/8"], x', "is no network"),
         ("from_network", "networks", ", ,", "Between 1 and 50"),
         ("from_country", "countries", "Germany", "Two capital letters"),
-        ("after_hours", "start", "25", "0 to 24"),
-        ("after_hours", "end", "-1", "0 to 24"),
+        ("after_hours", "start", "25", "A time of day"),
+        ("after_hours", "start", "7:60", "A time of day"),
+        ("after_hours", "start", "24:30", "A time of day"),
+        ("after_hours", "end", "-1", "A time of day"),
+        ("after_hours", "end", "8", "It begins at that time"),
         ("after_hours", "zone", "Europe/Atlantis", "no such time zone"),
         ("old_session", "age", "soon", "written like 30s"),
         ("chosen", "step", "how.choice || true", "Choose a step"),
@@ -105,6 +113,13 @@ def test_what_makes_no_condition_is_said_at_its_field(name: str, slot: str, type
         "person.groups == []",
         'request.ip.within(["10.0.0.1/8"])',
         'request.time.getHours("UTC") < 8 || request.time.getHours("Europe/Berlin") >= 18',
+        'request.time.getHours("UTC") < 22 || request.time.getHours("UTC") >= 6',
+        'request.time.getHours("UTC") < 8 || request.time.getHours("UTC") >= 25',
+        'request.time.getHours("UTC") < 0 || request.time.getHours("UTC") >= 24',
+        '!(request.time.getHours("UTC") < 22 || request.time.getHours("UTC") >= 6)',
+        'request.time.getHours("UTC") * 60 + request.time.getMinutes("Europe/Berlin") < 7 * 60 + 30 || '
+        'request.time.getHours("UTC") * 60 + request.time.getMinutes("UTC") >= 17 * 60 + 0',
+        'request.time.getHours("Europe/Atlantis") < 8 || request.time.getHours("Europe/Atlantis") >= 18',
         'request.ip.within(["a,b"])',
         "",
     ],
@@ -162,3 +177,60 @@ def test_a_whole_condition_in_words() -> None:
         ('person.email.endsWith("x")', True),
     ]
     assert isinstance(recognise(fill("after_hours", GOOD)), Filled)
+
+
+TIMES = st.integers(0, 24 * 60 - 1)
+
+
+def holds(source: str, minute: int, zone: str) -> bool:
+    """Whether the condition holds at this minute of a day in this zone."""
+    at = datetime(2026, 3, 11, tzinfo=ZoneInfo(zone)) + timedelta(minutes=minute)
+    return compile_condition(source).program.eval(data={"request.time": at}).value() is True
+
+
+@given(start=TIMES, end=TIMES, minute=TIMES, zone=st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns"]))
+def test_outside_of_working_hours_is_what_a_clock_says(start: int, end: int, minute: int, zone: str) -> None:
+    """To the minute and over midnight: outside is every minute that is not within, and the form shows again what was filled in."""
+    assume(start != end)
+    source = fill("after_hours", {"start": shown(start), "end": shown(end), "zone": zone})
+    for at in {minute, start, end, (start - 1) % DAY, (end - 1) % DAY}:
+        works = start <= at < end if start < end else at >= start or at < end
+        assert holds(source, at, zone) is not works
+    found = recognise(source)
+    assert found is not None
+    assert (found.preset.name, found.values) == ("after_hours", {"start": shown(start), "end": shown(end), "zone": zone})
+    assert str(found) == f"from {shown(end)} to {shown(start)}, {zone}"
+    assert split(source) == [source]
+
+
+def test_full_hours_of_every_kind() -> None:
+    """Each pair of hours, read at each hour."""
+    for start, end in permutations(range(0, 24, 3), 2):
+        source = fill("after_hours", {"start": str(start), "end": str(end), "zone": "UTC"})
+        inside = [hour for hour in range(24) if (start <= hour < end if start < end else hour >= start or hour < end)]
+        assert [hour for hour in range(24) if not holds(source, hour * 60, "UTC")] == inside, source
+        assert doubts(compile_condition(source)) == ()
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ('request.time.getHours("UTC") < 8 || request.time.getHours("UTC") >= 18', "from 18:00 to 08:00, UTC"),
+        ('request.time.getHours("UTC") < 8 || request.time.getHours("UTC") >= 24', "from 00:00 to 08:00, UTC"),
+        ("request.time.getHours('UTC')<6||request.time.getHours('UTC')>=22", "from 22:00 to 06:00, UTC"),
+        (
+            '!(request.time.getHours("Europe/Berlin") < 6 || request.time.getHours("Europe/Berlin") >= 22)',
+            "from 06:00 to 22:00, Europe/Berlin",
+        ),
+    ],
+)
+def test_hours_that_stand_already_are_read(source: str, words: str) -> None:
+    """As they were saved when only full hours could be chosen."""
+    assert in_words(source) == [(words, False)]
+
+
+def test_each_zone_of_the_list_is_one_that_conditions_know() -> None:
+    """Chosen is as good as typed."""
+    assert "Europe/Berlin" in ZONES
+    for zone in ZONES[::25]:
+        compile_condition(fill("weekend", {"zone": zone}))

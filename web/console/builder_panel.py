@@ -13,7 +13,7 @@ from flows.conditions import vocabulary
 from flows.document import FlowDocument
 from flows.drawing import Card, Place, draw, spots
 from flows.layout import TooLarge, lay_out, symbol
-from flows.presets import PRESETS, BadSlot, Preset, Slot, fill, join, recognise, split
+from flows.presets import PRESETS, ZONES, BadSlot, Preset, Slot, fill, join, recognise, split
 from flows.registry import stages
 from flows.stage import Stage
 from idp.accounts.people import group_names
@@ -55,6 +55,11 @@ class SlotField:
     value: str
     choices: Titled = ()
     error: str = ""
+
+    @property
+    def suggests(self) -> tuple[str, ...]:
+        """What may be chosen while it is typed: too many for a list of choices."""
+        return ZONES if self.slot.source == "zones" else ()
 
 
 @dataclass
@@ -242,7 +247,9 @@ def _posted_row(at: int, number: int, kind: str, form: QueryDict, sources: Sourc
     preset = PRESETS.get(kind)
     if preset is None:
         return Row(at, source=form.get(f"_when-{number}-{CEL}", "").replace("\r\n", "\n").replace("\0", ""))
-    values = {slot.name: form.get(f"_when-{number}-{slot.name}", slot.default) for slot in preset.slots}
+    zone = form.get("_zone", "")  # the browser's own
+    defaults = {slot.name: zone if slot.source == "zones" and zone in ZONES else slot.default for slot in preset.slots}
+    values = {name: form.get(f"_when-{number}-{name}", default) for name, default in defaults.items()}
     return Row(at, preset, _fields(at, preset, values, sources))
 
 

@@ -165,8 +165,12 @@ def test_conditions_are_added_and_taken_away_before_anything_is_saved(at_work: C
     """Each is a row: a ready-made one with its fields, or CEL."""
     editor = at_work()
     panel = {"do": "panel", "step": "1"}
-    editor.edit(panel, _id="password", free="4", window="1h", _more="1", _preset="after_hours")
-    assert 'name="_when-0-start" value="8"' in editor.text
+    editor.edit(panel, _id="password", free="4", window="1h", _more="1", _preset="after_hours", _zone="Nowhere/Land")
+    assert 'name="_when-0-zone" value="UTC"' in editor.text
+    editor.edit(panel, _id="password", free="4", window="1h", _more="1", _preset="after_hours", _zone="Europe/Berlin")
+    assert 'name="_when-0-start" value="08:00"' in editor.text
+    assert 'name="_when-0-zone" value="Europe/Berlin"' in editor.text
+    assert '<option value="America/New_York">' in editor.text
     rows = {
         "_when-0": "after_hours",
         "_when-0-start": "7",

@@ -76,6 +76,7 @@ function settled() {
 
 function submit(form, button) {
   const data = new FormData(form, button?.name ? button : undefined), url = form.action
+  if (button?.name === "_more") data.set("_zone", Intl.DateTimeFormat().resolvedOptions().timeZone ?? "") // a new condition's time zone
   next(async () => {
     const made = await fetched(url, { method: "POST", body: data })
     const more = button?.name === "_more" || button?.name === "_less", wrong = made.querySelector('#panel [aria-invalid="true"]')

@@ -1,0 +1,73 @@
+"""Hours of the day in conditions: "outside of these" as CEL, over midnight and to the minute, and read back.
+
+Of the day that ends before it begins (22:00 to 6:00) the outside is one stretch (6:00 to 22:00): written as the opposite of another
+outside, because ``<`` and ``>=`` of a day's hours know no midnight.
+"""
+
+import re
+from collections.abc import Mapping
+
+DAY = 24 * 60
+_TYPED = re.compile(r"([0-9]{1,2})(?::([0-9]{2}))?")
+_HOUR, _MINUTES = "request.time.getHours({zone})", "request.time.getHours({zone}) * 60 + request.time.getMinutes({zone})"
+_LATE = "{clock} < {first} || {clock} >= {last}"
+_ZONE = r"""(?:"[^"\\\n]*"|'[^'\\\n]*')"""
+
+
+def minutes(text: str) -> int:
+    """Return the minute of the day that was typed as ``8``, ``8:30`` or ``08:30``; 24:00 is the day's end. Raise ValueError."""
+    match = _TYPED.fullmatch(text.strip())
+    if not match or (found := int(match[1]) * 60 + int(match[2] or 0)) > DAY or int(match[2] or 0) > 59:
+        raise ValueError(text)
+    return found
+
+
+def shown(minute: int) -> str:
+    """Return it as ``08:30``."""
+    return f"{minute // 60:02}:{minute % 60:02}"
+
+
+def outside(written: Mapping[str, str]) -> str:
+    """Return the condition that holds before ``start`` and from ``end`` on; raise ValueError where that is never or always."""
+    start, end = minutes(written["start"]) % DAY, minutes(written["end"]) % DAY
+    if start == end:
+        raise ValueError("the day begins and ends at the same time")
+    clock = _MINUTES if start % 60 or end % 60 else _HOUR
+    first, last = (_number(clock, minute) for minute in ((start, end) if start < end else (end, start)))
+    late = _LATE.format(clock=clock.format(zone=written["zone"]), first=first, last=last)
+    return late if start < end else f"!({late})"
+
+
+def read(source: str) -> dict[str, str] | None:
+    """Return ``start``, ``end`` and ``zone`` (as it is written) of such a condition, None for any other."""
+    for clock in (_HOUR, _MINUTES):
+        for opposite in (False, True):
+            match = _patterns[clock, opposite].fullmatch(source.strip())
+            if not match:
+                continue
+            first, last = (_minute(match[name]) for name in ("first", "last"))
+            if first < last <= DAY and (first or last < DAY):  # else it is always or never so
+                start, end = (last, first) if opposite else (first, last)
+                return {"start": shown(start % DAY), "end": shown(end % DAY), "zone": match["zone"]}
+    return None
+
+
+def _minute(written: str) -> int:
+    hour, *rest = written.split("*")
+    return int(hour) * 60 + (int(rest[0].split("+")[1]) if rest else 0)
+
+
+def _pattern(clock: str, *, opposite: bool) -> re.Pattern[str]:
+    """How it looks, however it is spaced: the same zone each time."""
+    number = r"\d{1,2}" if clock == _HOUR else r"\d{1,2} \* 60 \+ [0-5]?\d"
+    gaps = {"clock": re.escape(clock.format(zone="§")), "first": f"(?P<first>{number})", "last": f"(?P<last>{number})"}
+    text = re.sub(r"\\\{(\w+)\\\}", lambda gap: gaps[gap[1]], re.escape(_LATE))
+    text = text.replace("§", f"(?P<zone>{_ZONE})", 1).replace("§", "(?P=zone)")
+    return re.compile((r"!\(" + text + r"\)" if opposite else text).replace("\\ ", r"\s*").replace(" ", r"\s*"))
+
+
+def _number(clock: str, minute: int) -> str:
+    return f"{minute // 60} * 60 + {minute % 60}" if clock == _MINUTES else str(minute // 60)
+
+
+_patterns = {(clock, opposite): _pattern(clock, opposite=opposite) for clock in (_HOUR, _MINUTES) for opposite in (False, True)}
