@@ -9,8 +9,10 @@ import json
 import re
 from collections.abc import Set
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from cel_expr_python import cel
 from django.conf import settings
@@ -74,6 +76,16 @@ class Condition:
     def reads_steps(self) -> bool:
         """Whether it asks what earlier steps told."""
         return any(name.startswith(STEPS) for name in self.names)
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone in which it asks for hours and days, UTC where there is none or more than one."""
+        calls = (node for node in self.tree.root.every() if node.kind == "call" and node.name.startswith("get") and len(node.children) == 2)
+        found = {node.children[1].constant for node in calls}
+        try:
+            return ZoneInfo(str(found.pop())) if len(found) == 1 else UTC
+        except (ValueError, KeyError):  # an offset, such as +01:00, is none to be found by name
+            return UTC
 
     def applies(self, about: About) -> bool:
         """True or false for this run; raises ConditionFailed."""

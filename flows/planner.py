@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
 
-from flows.conditions import BadCondition, ConditionFailed, is_open
+from flows.conditions import BadCondition, Condition, ConditionFailed, is_open
 from flows.document import FlowDocument
 from flows.facts import NEVER_SEEDED, BrokenFlow
 from flows.layout import Box, Layout, TooLarge, lay_out
@@ -133,14 +134,23 @@ def _applies(box: Box, state: State, about: About) -> bool:
         applied, values = condition.weigh(replace(about, steps=box.spoken(state.told)) if condition.reads_steps else about)
     except (BadCondition, ConditionFailed) as error:
         raise BrokenFlow(f"The condition of step {box.id} failed: {error}") from error
-    state.read[box.id] = {"when": box.drawn.when, "applied": applied, "values": _plain(values)}
+    state.read[box.id] = {"when": box.drawn.when, "applied": applied, "values": _plain(condition, values)}
     return applied
 
 
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
+def _plain(condition: Condition, values: dict[str, Any]) -> dict[str, Any]:
     """The values that a condition read, as JSON holds them, without those of people and their answers: nobody may read these in a run."""
-    seen = {name: value for name, value in values.items() if is_open(name)}
-    return {name: value if isinstance(value, str | int | list | dict) else str(value) for name, value in seen.items()}
+    return {name: _said(value, condition) for name, value in values.items() if is_open(name)}
+
+
+def _said(value: Any, condition: Condition) -> Any:
+    """A moment as the condition looks at it: to the minute, in its time zone."""
+    if isinstance(value, datetime):
+        zone = condition.zone
+        return f"{value.astimezone(zone):%Y-%m-%d %H:%M} {zone}"
+    if isinstance(value, timedelta):
+        return str(timedelta(seconds=round(value.total_seconds())))
+    return value
 
 
 def _known_before(stage: Stage, state: State) -> bool:

@@ -196,6 +196,25 @@ def test_the_reason_names_what_is_about_the_request_and_the_configuration(nothin
     }
 
 
+@pytest.mark.parametrize(
+    ("when", "told"),
+    [
+        ('request.time.getHours("Europe/Berlin") < 8', "2026-11-28 17:40 Europe/Berlin"),
+        ('request.time.getHours("Asia/Kolkata") < 8 || request.time.getDayOfWeek("Asia/Kolkata") == 0', "2026-11-28 22:10 Asia/Kolkata"),
+        ('request.time.getHours("Europe/Berlin") < 8 || request.time.getHours("Asia/Kolkata") < 8', "2026-11-28 16:40 UTC"),
+        ('request.time.getHours("+05:00") < 8', "2026-11-28 16:40 UTC"),
+        ("request.time.getHours() < 8", "2026-11-28 16:40 UTC"),
+        ('request.time > timestamp("2027-01-01T00:00:00Z")', "2026-11-28 16:40 UTC"),
+    ],
+)
+def test_the_reason_tells_the_time_as_the_condition_looks_at_it(nothing_written: None, when: str, told: str) -> None:
+    """In its time zone, to the minute."""
+    at = Circumstances(time="2026-11-28T16:40:37.972659+00:00")
+    (report,) = walk({}, {"stage": "deny", "when": when}, request=at)[:1]
+    assert report.condition is not None
+    assert report.condition["values"] == {"request.time": told}
+
+
 def test_nothing_is_pretended_after_the_walk(nothing_written: None) -> None:
     """Not within another walk either, and not when the walk failed."""
     walk(CLAIM, person=SOMEBODY)
