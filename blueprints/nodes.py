@@ -1,11 +1,11 @@
 """Parses YAML 1.2 into nodes that know their place, within limits: a hostile file costs nothing.
 
 The C parser hands over a flat stream of events and calls nobody recursively; the tree is built here, with its depth counted.
-Scalars mean what the core schema of YAML 1.2 says (section 10.3.2): ``no`` is a text, ``012`` is twelve.
+Scalars mean what the core schema of YAML 1.2 says (section 10.3.2): ``no`` is a text, ``012`` is twelve. Its tags (``!!str``) are read.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import isfinite
@@ -35,12 +35,16 @@ class BadYaml(Exception):
 
 @dataclass(eq=False)
 class Node:
-    """A scalar, a list or a mapping, with its place; ``tag`` without its ``!``. ``value`` of a mapping: key to (key node, node)."""
+    """A scalar, a list or a mapping, with its place; ``tag`` without its ``!``. ``value`` of a mapping: key to (key node, node).
+
+    ``written``: the text of a plain scalar that became a number and would be written otherwise, such as ``01067`` and ``1.10``.
+    """
 
     line: int
     column: int
     value: Any
     tag: str = ""
+    written: str = ""
     weight: int = 1
     height: int = 0
 
@@ -53,6 +57,18 @@ class Node:
     def is_list(self) -> bool:
         """Whether it is a list."""
         return isinstance(self.value, list)
+
+    def rewritten(self) -> Iterator["Node"]:
+        """Every scalar below it, keys included, that became a number which is written otherwise; what an alias repeats once."""
+        seen, left = set[int](), [self]
+        while left:
+            node = left.pop()
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
+            if node.written:
+                yield node
+            left += (each for pair in node.value.values() for each in pair) if node.is_map else node.value if node.is_list else ()
 
     def get(self, key: str) -> "Node | None":
         """The node under this key of a mapping."""
@@ -148,12 +164,15 @@ def _documents(text: str) -> Iterator[Node]:
             yield builder.root
         elif isinstance(event, yaml.ScalarEvent):
             builder.count(line, column)
-            builder.add(Node(line, column, _scalar(event, line, column), _tag(event)), event.anchor)
+            value = _scalar(event, line, column)
+            written = str(event.value) if _is_rewritten(event, value) else ""
+            builder.add(Node(line, column, value, _tag(event), written), event.anchor)
         elif isinstance(event, yaml.AliasEvent):
             builder.add(_aliased(builder, str(event.anchor), line, column), None)
         elif isinstance(event, yaml.SequenceStartEvent | yaml.MappingStartEvent):
             builder.count(line, column)
-            node = Node(line, column, [] if isinstance(event, yaml.SequenceStartEvent) else {}, _tag(event))
+            listed = isinstance(event, yaml.SequenceStartEvent)
+            node = Node(line, column, [] if listed else {}, _tag(event, _SEQ if listed else _MAP))
             builder.add(node, None)  # its anchor counts once it is closed, so that nothing contains itself
             builder.open.append((node, []))
             node.weight = builder.nodes
@@ -194,26 +213,85 @@ def _aliased(builder: _Builder, anchor: str, line: int, column: int) -> Node:
     return node
 
 
-def _tag(event: Any) -> str:
-    if event.tag is None or event.tag == "!":
+def _tag(event: Any, own: str = "") -> str:
+    """The tag without its ``!``, but for those of the standard that say no more than the value does. ``own``: that of a list, a mapping."""
+    if event.tag in (None, "!", own) or (not own and event.tag in _READ):
         return ""
-    return str(event.tag).replace("tag:yaml.org,2002:", "!!").removeprefix("!")
+    if event.tag in (*_READ, _SEQ, _MAP):
+        name = event.tag.removeprefix(_STANDARD)
+        raise BadYaml(f"This is no {_MEANT[name]}, as its tag !!{name} says.", event.start_mark.line + 1, event.start_mark.column + 1)
+    return str(event.tag).replace(_STANDARD, "!!").removeprefix("!")
 
 
 def _scalar(event: Any, line: int, column: int) -> Any:
-    """A plain scalar as the core schema resolves it; a quoted or tagged one is a text."""
+    """A plain scalar as the core schema resolves it, or as its standard tag says; a quoted one, and one with another tag, is a text."""
     text = str(event.value)
     if "\0" in text:
         raise BadYaml("A text has no NUL character.", line, column)
-    if event.style or event.tag:
-        return text
+    if event.tag in _READ:
+        try:
+            return _READ[event.tag](text)
+        except (ValueError, KeyError):
+            name = event.tag.removeprefix(_STANDARD)
+            raise BadYaml(f"{text[:50]} is no {_MEANT[name]}, as its tag !!{name} says.", line, column) from None
+    return text if event.style or event.tag else _plain(text)
+
+
+def _plain(text: str) -> Any:
     if text in _WORDS:
         return _WORDS[text]
-    if _INT.match(text):
-        return int(text)
-    if _BASED.match(text):
-        return int(text, 0)
-    return float(text) if _FLOAT.match(text) and isfinite(float(text)) else text
+    if _INT.match(text) or _BASED.match(text):
+        return _whole(text)
+    return _number(text) if _FLOAT.match(text) and isfinite(float(text)) else text
+
+
+def _whole(text: str) -> int:
+    """Decimal, also with zeros before it, octal or hexadecimal; raises ValueError."""
+    if not (_INT.match(text) or _BASED.match(text)):
+        raise ValueError(text)
+    return int(text) if _INT.match(text) else int(text, 0)
+
+
+def _number(text: str) -> float:
+    if not (_FLOAT.match(text) and isfinite(float(text))):
+        raise ValueError(text)
+    return float(text)
+
+
+def _truth(text: str) -> bool:
+    if (found := _WORDS[text]) is None:
+        raise ValueError(text)
+    return found
+
+
+def _nothing(text: str) -> None:
+    if _WORDS[text] is not None:
+        raise ValueError(text)
+
+
+def _is_rewritten(event: Any, value: Any) -> bool:
+    plain = not event.style and not event.tag and isinstance(value, int | float) and not isinstance(value, bool)
+    return plain and str(value) != event.value
+
+
+_STANDARD = "tag:yaml.org,2002:"
+_SEQ, _MAP = f"{_STANDARD}seq", f"{_STANDARD}map"
+_MEANT = {
+    "str": "text",
+    "int": "whole number",
+    "float": "number",
+    "bool": "truth value",
+    "null": "null",
+    "seq": "list",
+    "map": "mapping",
+}
+_READ: dict[str | None, Callable[[str], Any]] = {
+    f"{_STANDARD}str": str,
+    f"{_STANDARD}int": _whole,
+    f"{_STANDARD}float": _number,
+    f"{_STANDARD}bool": _truth,
+    f"{_STANDARD}null": _nothing,
+}
 
 
 def _indented(text: str, line: int) -> str:

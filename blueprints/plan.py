@@ -91,7 +91,7 @@ def make_plan(
     source = look(paths, variables)
     prune = prune and not source.problems  # else what is wrong with a document would look as if it were not there
     newest = Result.objects.order_by("-pk").values_list("pk", flat=True).first()
-    plan = Plan(name or name_of(paths), source.edition, newest or 0, notes=_left_over(source.passed_over))
+    plan = Plan(name or name_of(paths), source.edition, newest or 0, notes=[*_left_over(source.passed_over), *source.notes])
     problems = list(source.problems)
     by_tenant: dict[str, list[Located]] = defaultdict(list)
     for located in source.documents:

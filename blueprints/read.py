@@ -103,12 +103,16 @@ class Sent:
 
 @dataclass(frozen=True)
 class Source:
-    """What was read. ``edition`` (SHA-256) changes when any of it does. ``passed_over``: what lies in the folders and says nothing."""
+    """What was read. ``edition`` (SHA-256) changes when any of it does. ``passed_over``: what lies in the folders and says nothing.
+
+    ``notes``: what is read otherwise than somebody may have meant it.
+    """
 
     documents: tuple[Located, ...]
     edition: str
     passed_over: tuple[Path, ...] = ()
     problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def read(paths: Iterable[Path | Sent], variables: Mapping[str, str] | None = None) -> Source:
@@ -131,7 +135,8 @@ def look(paths: Iterable[Path | Sent], variables: Mapping[str, str] | None = Non
     if problems and (reading.lost or len(problems) > MAX_PROBLEMS):
         raise BadBlueprint(problems)
     passed_over = sorted(each for each in reading.others if os.path.realpath(each) not in reading.tagged)
-    return Source(tuple(reading.found), reading.edition.hexdigest(), tuple(passed_over), tuple(problems))
+    notes = tuple(reading.notes)
+    return Source(tuple(reading.found), reading.edition.hexdigest(), tuple(passed_over), tuple(problems), notes)
 
 
 class _Reading:
@@ -144,6 +149,7 @@ class _Reading:
         self.found: list[Located] = []
         self.problems: list[Problem] = []
         self.lost = False
+        self.notes: list[str] = []
         self.counts: dict[Path | Sent, int] = {}
         self.others, self.tagged, self.known = set[Path](), set[str](), set[str]()
         self.edition = hashlib.sha256(repr(sorted(variables.items())).encode())
@@ -176,7 +182,9 @@ class _Reading:
             self.edition.update(f"{file}\0{len(data)}\0".encode(errors="surrogateescape") + data)
             used = Used()
             folder = None if isinstance(file, Sent) else file.parent
-            self.found += _file(file, parse(data), Tags(folder, self.variables, used), self)
+            nodes = parse(data)
+            self.notes += [_rewritten(file, each) for node in nodes for each in node.rewritten()][: MAX_PROBLEMS - len(self.notes)]
+            self.found += _file(file, nodes, Tags(folder, self.variables, used), self)
             self.edition.update(used.edition.digest())
             self.tagged |= used.files
             self.known |= used.variables
@@ -195,6 +203,11 @@ class _Reading:
     def _failed(self, file: Path | Sent, error: OSError) -> None:
         self.lost = True
         self.problems.append(Problem(str(file), 1, 1, "", error.strerror or "cannot be read"))
+
+
+def _rewritten(file: Path | Sent, node: Node) -> str:
+    text = f"{node.written[:50]} is read as the number {node.value}: put it in quotes where it is no number."
+    return str(Problem(str(file), node.line, node.column, "", text))
 
 
 def _bytes(file: Path | Sent, given: bool) -> bytes:

@@ -53,6 +53,61 @@ def test_what_a_scalar_means(written: str, meant: object) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("!!str 01067", "01067"), ("!!str true", "true"), ("!!str", ""), ("!!str '1'", "1"), ("!!str |\n  a\n", "a\n"),
+        ("!<tag:yaml.org,2002:str> 1.10", "1.10"), ("!!int '12'", 12), ("!!int 012", 12), ("!!int 0x1F", 31), ("!!int +7", 7),
+        ("!!float 1", 1.0), ("!!float '1.10'", 1.1), ("!!bool 'true'", True), ("!!bool FALSE", False), ("!!null ''", None),
+        ("!!null ~", None),
+        ("!!seq [1, !!str 2]", [1, "2"]), ("!!map {a: !!int '1'}", {"a": 1}), ("!<tag:yaml.org,2002:map> {}", {}),
+    ],
+)  # fmt: skip
+def test_tags_of_the_standard_say_what_a_value_is(written: str, meant: object) -> None:
+    """YAML 1.2.2 section 10.3: short and spelled out."""
+    found = value(f"x: {written}\n")
+    assert found == {"x": meant}
+    assert type(found["x"]) is type(meant)  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("!!int 1.5", "1.5 is no whole number, as its tag !!int says."),
+        ("!!float many", "many is no number, as its tag !!float says."),
+        ("!!float .inf", ".inf is no number, as its tag !!float says."),
+        ("!!bool yes", "yes is no truth value, as its tag !!bool says."),
+        ("!!bool ~", "~ is no truth value, as its tag !!bool says."),
+        ("!!null 0", "0 is no null, as its tag !!null says."),
+        ("!!seq {a: 1}", "This is no list, as its tag !!seq says."),
+        ("!!map [1]", "This is no mapping, as its tag !!map says."),
+        ("!!str [1]", "This is no text, as its tag !!str says."),
+        ("!!map a", "This is no mapping, as its tag !!map says."),
+    ],
+)
+def test_a_value_that_is_not_what_its_tag_says_is_refused(written: str, said: str) -> None:
+    """At its place."""
+    assert refused(f"x: {written}\n") == f"1:4: {said}"
+
+
+@pytest.mark.parametrize(
+    "written", ["01067", "+49170123456", "1.10", "1.", ".5", "+1", "0x1F", "0o17", "1e3", "00", "-0", "007.5", "12345678901234567890.5"]
+)
+def test_a_number_that_is_written_otherwise_remembers_it(written: str) -> None:
+    """In a value, in a list, as a key, and once where an alias repeats it."""
+    (node,) = parse(f"a: &again {written}\nb: [*again, {written}]\n{written}: x\n".encode())
+    assert [each.written for each in node.rewritten()] == [written] * 3
+
+
+@pytest.mark.parametrize(
+    "written", ["12", "-7", "1.5", "0", "0.0", "'01067'", "!!int 012", "!!str 012", "1.2.3", "+", "true", "~", "7d", "|\n  01"]
+)
+def test_what_stays_as_it_is_written_is_not_remembered(written: str) -> None:
+    """Quotes and tags say what is meant."""
+    (node,) = parse(f"x: {written}\n".encode())
+    assert list(node.rewritten()) == []
+
+
+@pytest.mark.parametrize(
     ("text", "names"),
     [
         ("1: a\n1.5: b\nnull: c\ntrue: d\n~x: e\n", ["1", "1.5", "null", "true", "~x"]),

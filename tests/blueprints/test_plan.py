@@ -227,6 +227,23 @@ def test_the_tests_of_flows_run(acme: Tenant, write_blueprint: Write) -> None:
     assert found[0].startswith("blueprint.yaml:9:22: tests.1.ends: somebody: should have ended as finished, but ended as denied")
 
 
+def test_a_number_that_is_written_like_a_text_is_noted(acme: Tenant, write_blueprint: Write) -> None:
+    """Where attributes take either; in a variable too; and where only a text belongs it is an error with what to do."""
+    file = write_blueprint(
+        "vars: {version: 1.10}\n---\ntenant: acme\n---\nperson: carol\nattributes: {zip: 01067, phone: '+49170', age: 7}\n"
+    )
+    assert [each.split(".yaml:")[1] for each in make_plan([file]).notes] == [
+        "1:17: 1.10 is read as the number 1.1: put it in quotes where it is no number.",
+        "6:19: 01067 is read as the number 1067: put it in quotes where it is no number.",
+    ]
+    found = refused(write_blueprint("tenant: acme\ntitle: 007\n---\nperson: true\n---\ngroup: 1.10\n"))
+    assert [each.split(".yaml:")[1] for each in found] == [
+        "2:1: title: 7 is no text: put it in quotes.",
+        "4:1: person: true is no text: put it in quotes.",
+        "6:1: group: 1.1 is no text: put it in quotes.",
+    ]
+
+
 DOUBTFUL = """\
 flow: sign-in-doubtful
 title: Doubtful

@@ -101,7 +101,8 @@ def test_what_a_tag_stands_for(write_blueprint: Write, monkeypatch: pytest.Monke
         ("!secret .hidden", "2:8: A secret's name has letters"),
         ("!exec ls", "2:8: There is no tag !exec. There are: !env, !file, !secret, !vars."),
         ("!!python/object/apply:os.system [ls]", "2:8: There is no tag !!python/object/apply:os.system."),
-        ("!!str a", "2:8: There is no tag !!str."),
+        ("!!binary YQ==", "2:8: There is no tag !!binary."),
+        ("!<tag:yaml.org,2002:timestamp> 2026-11-21", "2:8: There is no tag !!timestamp."),
     ],
 )  # fmt: skip
 def test_what_a_tag_cannot_stand_for(write_blueprint: Write, tmp_path: Path, written: str, said: str) -> None:
