@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from django.db.models import Func, ManyToOneRel, Q, QuerySet, TextField
+from django.db.models import Func, IntegerField, ManyToOneRel, Q, QuerySet, TextField
+from django.db.models.functions import Length
+from django.db.models.lookups import Exact
 from django.utils.functional import Promise
 
-from idp.text import nfc
+from idp.text import caseless, caseless_pattern, nfc
 
 Text = str | Promise
 Kind = Literal["text", "code", "time", "number", "flag", "list"]
@@ -186,15 +188,34 @@ def refers(path: str, as_kept: Callable[[str], str] = nfc) -> Callable[[QuerySet
     return narrow
 
 
+class _Bytes(Func):
+    """How many bytes a text has: as many as letters where it is ASCII."""
+
+    function, output_field, arity = "OCTET_LENGTH", IntegerField(), 1
+
+    def as_sqlite(self, compiler: Any, connection: Any, **more: Any) -> Any:
+        return self.as_sql(compiler, connection, template="LENGTH(CAST(%(expressions)s AS BLOB))", **more)
+
+
 def _contains(rows: QuerySet[Any], path: str, words: str) -> Q:
     """The rows in which this path contains these words; what they refer to is searched by itself, not once for each row."""
     head, _, name = path.partition("__")
     if not name:
-        return Q(**{f"{head}__icontains": words})
-    found, relation = _related(rows, head).filter(**{f"{name}__icontains": words}), rows.model._meta.get_field(head)
+        return _says(head, words)
+    found, relation = _related(rows, head).filter(_says(name, words)), rows.model._meta.get_field(head)
     if isinstance(relation, ManyToOneRel):  # several may refer to one row, which is found once
         return Q(pk__in=found.values(relation.field.attname))
     return Q(**{f"{head}__in": found.values("pk")})
+
+
+def _says(name: str, words: str) -> Q:
+    """Whether a column contains these words in any case. Databases agree about the case of ASCII alone: of any other text each form is
+    written out, which costs more, so that only such texts are asked.
+    """
+    plain = Q(Exact(Length(name), _Bytes(name)))
+    spelled = caseless(words)
+    other = ~plain & Q(**{f"{name}__regex": caseless_pattern(words)})
+    return plain & Q(**{f"{name}__icontains": spelled}) | other if spelled.isascii() else other
 
 
 def _related(rows: QuerySet[Any], head: str) -> QuerySet[Any]:

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 _JOINED = r"\u0590-\u109f\u1780-\u18af\u2190-\u2bff\ufe0f\U0001f000-\U0001faff"
@@ -104,6 +105,75 @@ def fold(name: str) -> str:
         return name.lower().strip()
     plain = "".join(letter for letter in nfkc(name) if unicodedata.category(letter) != "Cf")
     return nfkc(plain.casefold()).strip()
+
+
+def caseless(text: str) -> str:
+    """Return the form in which texts are searched: composed, without case, an i with its dot or without one."""
+    return "".join(map(_caseless, nfc(text)))
+
+
+def _caseless(letter: str) -> str:
+    return "i" if letter in "\u0130\u0131" else letter.casefold()
+
+
+def caseless_pattern(text: str) -> str:
+    """Return a regular expression that finds each composed text whose caseless form contains that of this one.
+
+    Python and PostgreSQL read it alike, and neither asks a locale for it: every letter stands there in all of its forms. What one letter
+    becomes as several (a sharp s) is found by a part of them too, at both ends.
+    """
+    folded = caseless(text)
+    spanned = {at for form in _several() for begin in _found(folded, form) for at in range(begin + 1, begin + len(form))}
+    runs, begin = list[str](), 0
+    for end in range(1, len(folded) + 1):
+        if end == len(folded) or end not in spanned or end - begin == _LONGEST_RUN:
+            runs.append(folded[begin:end])
+            begin = end
+    last = len(runs) - 1
+    return "".join(f"(?:{'|'.join(_ways(run, first=at == 0, last=at == last))})" for at, run in enumerate(runs))
+
+
+_LONGEST_RUN = 6  # of letters that one letter after the other may span; all ways to write it are listed
+
+
+def _found(text: str, part: str) -> list[int]:
+    return [at for at in range(len(text)) if text.startswith(part, at)]
+
+
+def _ways(run: str, *, first: bool, last: bool) -> list[str]:
+    """Every way to write these caseless letters: each by itself, several as one, and at the ends of a text a part of one."""
+    if not run:
+        return [""]
+    found = [_class(run[0]) + rest for rest in _ways(run[1:], first=False, last=last)]
+    for form in _several():
+        heads = [len(form), *(range(1, len(form)) if first else ())]
+        for taken in heads:
+            if run.startswith(form[-taken:]):
+                found += [_class(form) + rest for rest in _ways(run[taken:], first=False, last=last)]
+        if last and len(form) > len(run) and form.startswith(run):
+            found.append(_class(form))
+    return list(dict.fromkeys(found))
+
+
+def _class(form: str) -> str:
+    """The letters that become this; punctuation means itself."""
+    letters = (form if len(form) == 1 else "") + _forms().get(form, "")
+    return f"[{letters}]" if len(letters) > 1 else letters if letters.isalnum() or ord(letters) > 0x7F else f"\\{letters}"
+
+
+@lru_cache(maxsize=1)
+def _forms() -> dict[str, str]:
+    """By caseless form, the other letters that have it; letters with case end far below the last plane of Unicode."""
+    found: dict[str, str] = {}
+    for letter in map(chr, range(0x20000)):
+        if (form := _caseless(letter)) != letter and unicodedata.is_normalized("NFC", letter):
+            found[form] = found.get(form, "") + letter
+    return found
+
+
+@lru_cache(maxsize=1)
+def _several() -> tuple[str, ...]:
+    return tuple(form for form in _forms() if len(form) > 1)
 
 
 def read_code(typed: str) -> str:

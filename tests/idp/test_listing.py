@@ -18,8 +18,10 @@ from idp.events.listings import EVENTS
 from idp.events.models import Event
 from idp.listing import BadWish, Listing, Wish
 from idp.oauth.listings import APPLICATIONS, CONSENTS, KEYS, SCOPES
+from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
+from idp.text import caseless, nfc
 from tests.kit import Door
 
 EVERY = (PEOPLE, GROUPS, SESSIONS, CREDENTIALS, APPLICATIONS, SCOPES, KEYS, CONSENTS, DEVICES, EVENTS, FLOWS, RUNS)
@@ -114,6 +116,46 @@ def test_pages_and_searches(acme: Tenant) -> None:
         assert PEOPLE.page(Wish(search=hostile.encode("utf-8", "ignore").decode())).total >= 0
     assert PEOPLE.page(Wish(search="%")).total == 0
     assert len(PEOPLE.page(Wish(size=100_000)).rows) == Person.objects.count()
+
+
+NAMES = ["Ünal", "U\u0308nal", "Straße", "STRASSE", "İstanbul", "Irmak", "ırmak", "Οδυσσεύς", "ǰay", "o\ufb03ce", "Łukasz", "Жанна"]
+NAMES += ["100 % [x]_\\", "\U00010400deseret", "中文", "a.b", "acb", "Assß"]
+WORDS = [
+    "ünal",
+    "ÜNAL",
+    "u\u0308NAL",
+    "unal",
+    "strasse",
+    "straße",
+    "Stras",
+    "SSE",
+    "sss",
+    "s",
+    "i",
+    "istanbul",
+    "İSTANBUL",
+    "ıRMAK",
+    "irmak",
+]
+WORDS += ["οδυσσευς", "σσ", "ΕΎΣ", "j\u030c", "ǰ", "office", "FFI", "łUK", "жАН", "%", "[x]_\\", "\U00010428DES", "文", "a.b"]
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_a_search_asks_for_no_case(acme: Tenant, words: str) -> None:
+    """The same rows whatever database finds them: those whose caseless form contains that of the words, whichever alphabet."""
+    Group.objects.all().delete()
+    for name in dict.fromkeys(map(nfc, NAMES)):
+        Group.objects.create(name=name)
+    found = [row["name"] for row in GROUPS.page(Wish(search=words, order="name", size=200)).rows]
+    assert sorted(found) == sorted(name for name in dict.fromkeys(map(nfc, NAMES)) if caseless(words) in caseless(name))
+
+
+def test_what_a_row_refers_to_is_searched_alike(acme: Tenant, lively: None) -> None:
+    """Through a relation too."""
+    Application.objects.filter(name="tv").update(title="\u00dcbung")
+    Person.objects.filter(username="alice").update(username="\u00fcnal")
+    assert APPLICATIONS.page(Wish(search="\u00dcBUNG")).total == 1
+    assert SESSIONS.page(Wish(search="\u00dcNAL")).total == SESSIONS.page(Wish()).total > 0
 
 
 def test_the_price_does_not_grow_with_the_rows(acme: Tenant) -> None:

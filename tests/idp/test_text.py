@@ -1,11 +1,14 @@
 """The one form of text: what is refused, what is dropped, and how codes and names are read."""
 
+import re
 import time
 import unicodedata
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from idp.text import cleaned, cleaned_lines, fold, line, lines, nfc, read_code
+from idp.text import caseless, caseless_pattern, cleaned, cleaned_lines, fold, line, lines, nfc, read_code
 
 INVISIBLE = [
     ("\u200b", "U+200B (ZERO WIDTH SPACE)"),
@@ -132,3 +135,19 @@ def test_a_tower_of_marks_costs_nothing(marks: str) -> None:
         assert len(read(f"a{marks}b")) < 40
     assert len(cleaned(f"a{marks}b", 200)) < 40
     assert time.process_time() - begun < 20
+
+
+LETTERS = st.text("sSßẞiİıIfFﬁﬃﬀüÜkKΣσςΐtﬆa.]\\^-[ \u0308\u030cjǰ", min_size=1, max_size=7)
+
+
+@given(kept=LETTERS, words=LETTERS)
+def test_a_caseless_pattern_finds_what_contains_the_words(kept: str, words: str) -> None:
+    """Neither more nor less than comparing the caseless forms, where one letter becomes several too."""
+    assert bool(re.search(caseless_pattern(words), nfc(kept))) is (caseless(words) in caseless(nfc(kept)))
+
+
+@pytest.mark.parametrize("words", ["ss" * 50, "ﬃ" * 100, "a" * 100, "(a+)+" * 20])
+def test_a_caseless_pattern_stays_small(words: str) -> None:
+    """However many ways there are to write a text."""
+    assert len(caseless_pattern(words)) < 40_000
+    assert re.search(caseless_pattern(words), words)
