@@ -4,25 +4,20 @@
 """
 
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from idp.accounts.models import Person as Account
-from idp.accounts.models import Role
-from idp.accounts.sessions import SignIn, sign_in
 from idp.seeding import events, people, protocol
 from idp.seeding.plan import Seed, Sizes
-from idp.tenancy.models import DEFAULT, Tenant
-from idp.tenancy.scope import tenant_scope
+from idp.tenancy.models import Tenant
+from tests.journeys.console import Owner, enter, pages
 from tests.journeys.people import Person
 from tests.kit import Door
-from tests.web.console.pages import at, default_tenant, inhabit, of_the_installation, reading
-from web.console.frame import Page
+from tests.web.console.pages import default_tenant, inhabit, of_the_installation
 
 SIZES = {390: 844, 1280: 800, 1920: 1080}
 SERIOUS = ("serious", "critical")
@@ -34,33 +29,6 @@ WIDE = """width => [...document.querySelectorAll('h1, h2, p, button, a, label, d
 
 def silent(text: str) -> None:
     """Progress that nobody hears."""
-
-
-@dataclass
-class Owner:
-    """Sits at a browser, and may ask for a page without looking at it."""
-
-    person: Person
-    door: Door
-
-
-def enter(person: Person, tenant: Tenant) -> Owner:
-    """Signed in as an owner, without the walk through the sign-in."""
-    with tenant_scope(tenant):
-        owner = Account.objects.get(username="alice")
-        Account.objects.filter(pk=owner.pk).update(role=Role.OWNER)
-        key = sign_in(SignIn(owner.pk, ("pwd",), None)).key
-    person.context.add_cookies([{"name": "foyer_session", "value": key, "url": person.server.url(person.host)}])
-    door = Door(person.host)
-    door.http.cookies["foyer_session"] = key
-    return Owner(person, door)
-
-
-def pages(part: int, parts: int) -> Iterator[tuple[Page, str]]:
-    """Every so manieth page that can be looked at, with its address."""
-    for page in sorted(reading(), key=lambda page: page.name)[part::parts]:
-        with tenant_scope(Tenant.objects.get(name=DEFAULT if of_the_installation(page) else "acme")):
-            yield page, at(page)
 
 
 @pytest.mark.slow

@@ -1,0 +1,154 @@
+"""Lists and other pages that fetch a part of themselves: the address, the fields and the rows agree, there and back again."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from flows.versions import live_version, parse, publish, save_draft
+from idp.accounts.people import save_person
+from idp.tenancy.models import Tenant
+from tests.journeys.console import enter
+from tests.journeys.people import Person
+from tests.kit import Door
+from tests.web.console.pages import inhabit
+from web.resources import RESOURCES
+
+Sits = Callable[..., Person]
+AGREE = """() => {
+  const asked = new URLSearchParams(location.search)
+  const held = [...document.querySelectorAll('.narrow [name], #trial [name], .compare [name]')].filter((each) => each.name !== 'order')
+  return held.every((each) => each.value === (asked.get(each.name) ?? '')) && document.readyState === 'complete'
+}"""
+
+
+def agrees(page: Page) -> dict[str, str]:
+    """Wait until every field of the page says what the address says, and return that; what it does not name stands empty."""
+    page.wait_for_function(AGREE, timeout=5000)
+    asked = page.evaluate("() => Object.fromEntries(new URLSearchParams(location.search))")
+    return {name: value for name, value in asked.items() if value}
+
+
+def entries(page: Page) -> int:
+    """Return how many entries the history of this tab has."""
+    return int(page.evaluate("history.length"))
+
+
+def back(page: Page) -> None:
+    """Go one entry back, and wait until the page of that address is there: it is asked for anew."""
+    with page.expect_event("load"):
+        page.go_back()
+
+
+def forward(page: Page) -> None:
+    """Go one entry forward again."""
+    with page.expect_event("load"):
+        page.go_forward()
+
+
+def rows(page: Page, *names: str) -> None:
+    """Wait until the list has these rows, in this order."""
+    expect(page.locator("#rows tbody tr td:nth-child(2)")).to_have_text(list(names))
+
+
+def test_there_and_back_in_a_list(acme: Tenant, new_person: Sits) -> None:
+    """Typing adds nothing to the history, a filter adds one entry; back, forward and a reload show what the address says."""
+    for name in ("carol", "carola"):
+        save_person(name, by="test")
+    person = new_person()
+    enter(person, acme)
+    person.open("/console/")
+    person.open("/console/people/?order=username")
+    page, before = person.page, entries(person.page)
+    search = page.get_by_role("searchbox", name="Search")
+    for letter in "carol":  # slower than the list waits
+        with page.expect_response(lambda response: "q=" in response.url):
+            search.press_sequentially(letter)
+    rows(page, "carol", "carola")
+    assert entries(page) == before
+    with page.expect_response(lambda response: "active=no" in response.url):
+        page.get_by_label("Active").select_option("no")
+    expect(page.get_by_text("Nothing matches")).to_be_visible()
+    assert entries(page) == before + 1
+    assert agrees(page) == {"q": "carol", "active": "no", "order": "username"}
+    back(page)
+    rows(page, "carol", "carola")
+    assert agrees(page) == {"q": "carol", "order": "username"}
+    forward(page)
+    expect(page.get_by_text("Nothing matches")).to_be_visible()
+    assert agrees(page)["active"] == "no"
+    page.reload()
+    assert agrees(page)["active"] == "no"
+    back(page)
+    rows(page, "carol", "carola")
+    with page.expect_response(lambda response: "active=yes" in response.url):
+        page.get_by_label("Active").select_option("yes")  # the search is not dropped
+    rows(page, "carol", "carola")
+    assert agrees(page)["q"] == "carol"
+    back(page)
+    back(page)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(RESOURCES))
+def test_every_list_agrees_with_its_address(name: str, acme: Tenant, new_person: Sits, door: Callable[..., Door]) -> None:
+    """Whatever a list can be searched by and filtered with."""
+    inhabit(door())
+    person, resource = new_person(), RESOURCES[name]
+    enter(person, acme)
+    page = person.page
+    if person.open(f"/console/{name}/").status != 200:
+        assert name == "tenants"
+        return
+    before = entries(page)
+    if resource.listing.search:
+        with page.expect_response(lambda response: "q=zz" in response.url):
+            page.locator("[data-search]").fill("zz")
+        expect(page.locator("#rows .empty")).to_be_visible()
+        assert entries(page) == before
+    for select in page.locator(".narrow select").all():
+        with page.expect_response(lambda response: f"/console/{name}/?" in response.url):
+            select.select_option(index=1)
+    here = agrees(page)
+    for _step in page.locator(".narrow select").all():
+        back(page)
+        agrees(page)
+    assert page.evaluate("new URLSearchParams(location.search).get('q') ?? ''") == here.get("q", "")
+
+
+def test_there_and_back_in_a_dry_run_and_a_comparison(acme: Tenant, new_person: Sits) -> None:
+    """The other pages that write what was chosen into the address."""
+    live = live_version("device_code")
+    assert live is not None
+    publish(parse({**live.document, "title": "Another title"}), by="test")
+    save_draft("connect-a-device", {**live.document, "title": "A third title"}, by="test", revision=None)
+    person = new_person()
+    enter(person, acme)
+    page = person.page
+    person.open("/console/flows/connect-a-device/compare?old=1&new=2")
+    with page.expect_response(lambda response: "new=draft" in response.url):
+        page.locator("select[name=new]").select_option("draft")
+    expect(page.locator("#changes")).to_contain_text("A third title")
+    back(page)
+    expect(page.locator("#changes")).to_contain_text("Another title")
+    assert agrees(page) == {"old": "1", "new": "2"}
+    forward(page)
+    expect(page.locator("#changes")).to_contain_text("A third title")
+    assert agrees(page) == {"old": "1", "new": "draft"}
+
+    person.open("/console/flows/connect-a-device/try")
+    with page.expect_response(lambda response: "groups=staff" in response.url):
+        page.get_by_label("Groups", exact=True).fill("staff")
+        page.keyboard.press("Tab")
+    with page.expect_response(lambda response: "refuses" in response.url):
+        page.get_by_label("Answer to password").select_option("refuses")
+    back(page)
+    expect(page.get_by_label("Answer to password")).to_have_value("passes")
+    expect(page.get_by_label("Groups", exact=True)).to_have_value("staff")
+    back(page)
+    expect(page.get_by_label("Groups", exact=True)).to_have_value("")
+    forward(page)
+    forward(page)
+    expect(page.get_by_label("Answer to password")).to_have_value("refuses")
+    expect(page.locator("#step-password")).to_contain_text("Refuses")
