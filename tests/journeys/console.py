@@ -22,11 +22,11 @@ class Owner:
     door: Door
 
 
-def enter(person: Person, tenant: Tenant) -> Owner:
-    """Signed in as an owner, without the walk through the sign-in."""
+def enter(person: Person, tenant: Tenant, username: str = "alice", role: Role = Role.OWNER) -> Owner:
+    """Signed in with a role, without the walk through the sign-in."""
     with tenant_scope(tenant):
-        owner = Account.objects.get(username="alice")
-        Account.objects.filter(pk=owner.pk).update(role=Role.OWNER)
+        owner = Account.objects.get(username=username)
+        Account.objects.filter(pk=owner.pk).update(role=role)
         key = sign_in(SignIn(owner.pk, ("pwd",), None)).key
     person.context.add_cookies([{"name": "foyer_session", "value": key, "url": person.server.url(person.host)}])
     door = Door(person.host)

@@ -215,8 +215,9 @@ def _shown(request: HttpRequest, bench: Bench) -> HttpResponse:
     may_edit = request.may("flows.edit")  # type: ignore[attr-defined]
     drawing = _drawing(bench) if bench.document else {}
     title = bench.document.title if bench.document else bench.name
-    context = {"bench": bench, "name": bench.name, "may_edit": may_edit, "words": None, **drawing}
-    template = "console/builder/bench.html" if request.headers.get(BY_SCRIPT) else "console/builder/page.html"
+    by_script = BY_SCRIPT in request.headers
+    context = {"bench": bench, "name": bench.name, "may_edit": may_edit, "words": None, "arrived": not by_script, **drawing}
+    template = "console/builder/bench.html" if by_script else "console/builder/page.html"
     return show(request, template, title=title, status=bench.status, **context)
 
 

@@ -23,9 +23,9 @@ async function fetched(url, options = {}) {
   }
 }
 
-function show(made, { focus = "", remember = true } = {}) {
+function show(made, { focus = [], remember = true } = {}) {
   const old = bench(), kept = window.scrollY, side = document.getElementById("panel").scrollTop
-  const same = old.dataset.opened === made.dataset.opened
+  const same = old.dataset.opened === made.dataset.opened, before = held(old, made)
   old.replaceWith(made)
   dirty = false
   for (const name of ["afterSwap", "afterSettle"]) made.dispatchEvent(new CustomEvent(`htmx:${name}`, { bubbles: true })) // as htmx says it: for times and rows
@@ -34,10 +34,30 @@ function show(made, { focus = "", remember = true } = {}) {
   if (remember && base() !== told[at].base) told.splice(++at, Infinity, { base: base(), said: made.dataset.said })
   ready()
   history.replaceState(null, "", `?${/^\d/.test(made.dataset.opened) ? "at" : "open"}=${made.dataset.opened}`)
-  const target = focus === "panel" ? first(made) : focus ? made.querySelector(focus) : null
-  target?.focus()
+  land([].concat(focus, before), made)
   if (made.dataset.said) say(made.dataset.said)
 }
+
+// The focus never falls out of the builder: to the first of these that takes it; where none does, to a card, to a gap, to the panel.
+function land(wanted, made) {
+  const last = [".name", ".gap", "#panel"]
+  for (const each of [...(made.dataset.moved === undefined ? wanted : [".moved a"]), ...last]) {
+    const target = each === "panel" ? first(made) : each ? made.querySelector(each) : null
+    target?.focus()
+    if (target && document.activeElement === target) return
+  }
+}
+
+// Where one was before the drawing was replaced, as selectors of the new one: the same button, the same card, what is new in its place.
+function held(old, made) {
+  const here = document.activeElement, places = (root) => new Map([...root.querySelectorAll(".step")].map((each) => [each.dataset.id, each.dataset.place]))
+  if (here.closest("[data-undo], [data-redo]")) return here.matches("[data-undo]") ? ["[data-undo]", "[data-redo]"] : ["[data-redo]", "[data-undo]"]
+  const was = here.closest(".step")?.dataset ?? met, now = places(made), then = places(old)
+  const fresh = [...now].find(([id]) => !then.has(id))?.[1]
+  return [fresh, now.get(was?.id), was?.place].map(card)
+}
+let met // the card that had the focus last: what was done beside the drawing is about it
+document.addEventListener("focusin", ({ target }) => { met = target.closest?.("#builder .step")?.dataset ?? met })
 
 const FIELD = ":is([data-filter], input:not([type=hidden]), select, textarea)"
 const first = (made) => made.querySelector('#panel [aria-invalid="true"]') ?? made.querySelector(`#panel ${FIELD}`)
@@ -63,7 +83,7 @@ function edit(wanted, focus, done) {
     data.set("_edit", JSON.stringify(what))
     const made = await fetched(document.getElementById("edit").action, { method: "POST", body: data })
     done?.()
-    show(made, { focus: focus ?? card(made.dataset.at || here) })
+    show(made, { focus: focus ?? [card(made.dataset.at || here)] })
   })
 }
 
@@ -75,12 +95,12 @@ function settled() {
 }
 
 function submit(form, button) {
-  const data = new FormData(form, button?.name ? button : undefined), url = form.action
+  const data = new FormData(form, button?.name ? button : undefined), url = form.action, beside = form.closest("#panel") && "panel"
   if (button?.name === "_more") data.set("_zone", Intl.DateTimeFormat().resolvedOptions().timeZone ?? "") // a new condition's time zone
   next(async () => {
     const made = await fetched(url, { method: "POST", body: data })
     const more = button?.name === "_more" || button?.name === "_less", wrong = made.querySelector('#panel [aria-invalid="true"]')
-    show(made, { focus: made.dataset.moved !== undefined ? ".moved a" : wrong ? "panel" : more ? "" : card(made.dataset.at) })
+    show(made, { focus: wrong ? "panel" : more ? [] : [card(made.dataset.at), beside] })
     if (more) ([...made.querySelectorAll(".condition")].at(-1)?.querySelector(FIELD) ?? made.querySelector("#preset")).focus()
     dirty = more
   })
@@ -92,7 +112,7 @@ function travel(step) {
     const target = told[at + step]
     if (!target || bench().dataset.moved !== undefined) return null
     return { do: "replace", document: JSON.parse(target.base), said: `${words}: ${told[step < 0 ? at : at + 1].said}`.slice(0, 300) }
-  }, "", () => (at += step))
+  }, [], () => (at += step))
 }
 
 const place = () => (matchMedia("(pointer: coarse)").matches ? "#panel" : "panel") // by touch no keyboard is called up unasked

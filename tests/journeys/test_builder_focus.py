@@ -1,0 +1,190 @@
+"""The keyboard in the builder: wherever an action leads, the focus is on something, and the next key works."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from flows.versions import save_draft
+from idp.accounts.models import Role
+from idp.tenancy.models import Tenant
+from tests.engine import SHIPPED, drawing
+from tests.journeys.console import enter
+from tests.journeys.people import Person
+
+Sits = Callable[..., Person]
+SETTLED = "() => !document.querySelector('#builder[aria-busy]')"
+
+
+def name(page: Page, step: str) -> Locator:
+    """Return the link of a card."""
+    return page.locator(f'#builder .step[data-id="{step}"] .name')
+
+
+class Hands:
+    """Two hands at a keyboard in one flow; after each thing that they do the focus must be somewhere in the builder."""
+
+    def __init__(self, person: Person, flow: str) -> None:
+        self.page = person.page
+        person.open(f"/console/flows/{flow}/")
+
+    def press(self, key: str, told: str = "") -> "Hands":
+        """Press a key and wait until what it did is told."""
+        self.page.keyboard.press(key)
+        return self.told(told)
+
+    def told(self, words: str = "") -> "Hands":
+        """Wait for the words that a screen reader gets, and look where the focus is."""
+        if words:
+            expect(self.page.locator("#said")).to_contain_text(words)
+        self.page.wait_for_function(SETTLED)
+        where = self.page.evaluate("() => document.activeElement.closest('#builder') ? '' : document.activeElement.outerHTML.slice(0, 80)")
+        assert where == "", f"after {words}: {where}"
+        return self
+
+    def on(self, step: str) -> "Hands":
+        """Wait until this card has the focus."""
+        expect(name(self.page, step)).to_be_focused()
+        return self
+
+    def go(self, to: Locator, key: str = "Enter", told: str = "") -> "Hands":
+        """Put the focus there, as Tab does, and press a key."""
+        to.focus()
+        return self.press(key, told)
+
+
+@pytest.fixture
+def hands(acme: Tenant, new_person: Sits) -> Callable[..., Hands]:
+    """``hands("name")`` are at the drawing of this flow, of the shipped steps."""
+
+    def sit_down(flow: str, *steps: object, username: str = "alice") -> Hands:
+        if steps:
+            save_draft(flow, drawing(*steps, flow=flow).as_json(), by="bob", revision=None)
+        person = new_person()
+        enter(person, acme, username, Role.EDITOR)
+        return Hands(person, flow)
+
+    return sit_down
+
+
+def test_every_action_keeps_the_focus(hands: Callable[..., Hands]) -> None:
+    """Every key of a card, every entry of its menu, undo and redo by key and by button, every panel, its errors, and what is impossible."""
+    at = hands("focus", *SHIPPED)
+    page, menu = at.page, at.page.get_by_label("What to do with consent")
+    name(page, "consent").focus()
+    at.press("d", "consent-2 added").on("consent-2")
+    at.press("Control+z", "Undo: consent-2 added").on("finish")  # what stands now where it was
+    at.press("Control+Shift+Z", "Redo: consent-2 added").on("consent-2")
+    at.press("Delete", "consent-2 removed").press("Control+z", "Undo: consent-2 removed").on("consent-2")
+    at.press("Alt+ArrowUp", "consent-2 moved").on("consent-2").press("Control+z", "Undo: consent-2 moved").on("consent-2")
+    at.press("w", "consent-2").press("Control+z", "Undo").press("Control+z", "Undo")
+    at.press("ArrowUp").press("ArrowDown")
+    name(page, "identification").focus()
+    at.press("Alt+ArrowUp", "identification is the first here").on("identification")
+    entries = page.locator('.step[data-id="consent"] .menu-list button')
+    for number in range(entries.count()):
+        menu.focus()
+        at.press("Enter")
+        entries.nth(number).focus()
+        with page.expect_response("**/edit") as answered:
+            page.keyboard.press("Enter")
+        expect(page.locator("#builder")).not_to_have_attribute("data-said", "")
+        at.told()
+        if answered.value.status == 200:
+            at.press("Control+z", "Undo")
+    undo, redo = page.get_by_role("button", name="Undo"), page.get_by_role("button", name="Redo")
+    at.go(name(page, "finish"), "Alt+ArrowUp", "finish moved")
+    at.go(name(page, "finish"), "d", "finish-2 added")
+    at.go(undo, told="Undo: finish-2 added")
+    expect(undo).to_be_focused()
+    at.go(redo, told="Redo: finish-2 added")
+    expect(undo).to_be_focused()  # there is nothing more to redo
+    while undo.is_enabled():
+        at.press("Enter", "Undo")
+    expect(redo).to_be_focused()
+    at.press("Enter", "Redo")
+    expect(redo).to_be_focused()
+
+
+def test_the_panels_keep_the_focus(hands: Callable[..., Hands]) -> None:
+    """Settings, conditions, the flow itself and its text, saved and refused."""
+    at = hands("panels", *SHIPPED)
+    page = at.page
+    at.go(name(page, "login"))
+    expect(page.get_by_label("Id", exact=True)).to_be_focused()
+    page.keyboard.type("!")
+    at.press("Enter", "mend what is marked")
+    expect(page.get_by_label("Id", exact=True)).to_be_focused()
+    page.get_by_label("Id", exact=True).fill("entry")
+    at.press("Enter", "entry").on("entry").press("Control+z", "Undo").press("Control+Shift+Z", "Redo")
+    at.go(name(page, "entry"))
+    page.get_by_label("Add a condition").select_option(label="Not from a network")
+    at.go(page.get_by_role("button", name="Add", exact=True))
+    expect(page.get_by_label("Networks")).to_be_focused()
+    at.go(page.get_by_role("button", name="Take this condition away"))
+    expect(page.get_by_label("Add a condition")).to_be_focused()
+    at.go(page.locator("#panel").get_by_role("button", name="Save").last, told="entry").on("entry")
+    for panel in ("Add", "Flow", "As YAML"):
+        at.go(page.locator(".switch").get_by_role("link", name=panel, exact=True))
+        expect(page.locator("#panel :focus")).to_have_count(1)
+    text = page.get_by_label("The flow as YAML")
+    text.fill("steps: [")
+    at.go(page.get_by_role("button", name="Apply"), told="mend what is marked")
+    expect(text).to_be_focused()
+    text.fill("flow: panels\ntitle: Other\nfor: device_code\nsteps: []\n")
+    at.go(page.get_by_role("button", name="Apply"), told="The text was applied")
+    expect(text).to_be_focused()
+    at.go(page.locator(".switch").get_by_role("link", name="Flow", exact=True))
+    at.press("End")
+    page.keyboard.type(" title")
+    at.press("Enter", "The flow was changed")
+    at.go(page.locator(".switch").get_by_role("link", name="Add", exact=True))
+    at.go(page.locator("[data-what][data-name=deny]"), told="deny added").on("deny")
+    at.press("Delete", "deny removed")
+    at.press("Control+z", "Undo: deny removed").on("deny")
+
+
+def test_a_collision_keeps_the_focus(hands: Callable[..., Hands], new_person: Sits) -> None:
+    """By key, by the menu and from a panel; theirs looked at, ours put on top; and after the session has ended."""
+    for how in ("key", "menu", "panel"):
+        slow, fast = hands(f"both-{how}", *SHIPPED), hands(f"both-{how}", username="bob")
+        page = slow.page
+        name(page, "login").focus()
+        if how == "panel":
+            slow.press("Enter")
+            expect(page.get_by_label("Id", exact=True)).to_be_focused()
+        fast.go(name(fast.page, "finish"), "Delete", "finish removed")
+        if how == "key":
+            slow.press("d", "Nothing is lost")
+        elif how == "menu":
+            page.get_by_label("What to do with login").focus()
+            slow.press("Enter")
+            slow.go(page.get_by_role("button", name="Duplicate").locator("visible=true"), told="Nothing is lost")
+        else:
+            page.keyboard.type("x")
+            slow.press("Enter", "Nothing is lost")
+        expect(page.get_by_role("link", name="See theirs")).to_be_focused()
+        if how == "key":
+            slow.press("Enter")
+            expect(page.get_by_role("alert")).to_have_count(0)
+            slow.told().go(page.get_by_role("button", name="Undo"), told="Undo")
+        else:
+            slow.go(page.get_by_role("button", name="Put mine on top"), told="Yours was put on top")
+            slow.press("ArrowDown")
+            assert page.evaluate("document.activeElement.matches('.step .name')")
+    page.context.clear_cookies()
+    slow.go(name(page, "consent"), "Delete", "what you did last was not saved").on("consent")
+
+
+def test_an_address_leads_to_its_card(hands: Callable[..., Hands]) -> None:
+    """``?at=`` and ``?step=`` open the card, scroll to it and focus it, in a flow of 80 steps; the next key is about it."""
+    steps = [{"stage": "choice", "id": f"ask-{number}", "settings": {"title": "What?"}} for number in range(80)]
+    at = hands("long", *steps)
+    page = at.page
+    for query, step in (("?at=40", "ask-40"), ("?step=ask-50", "ask-50")):
+        page.goto(page.url.partition("?")[0] + query)
+        at.on(step)
+        expect(name(page, step)).to_be_in_viewport()
+        expect(page.get_by_label("Id", exact=True)).to_have_value(step)
+        at.press("ArrowDown")
+    at.on("ask-51").press("d", "ask-80 added").on("ask-80")
