@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 
+from idp.colours import DARK, LIGHT, text_on, visible
 from idp.tenancy.scope import current_tenant
 
 DEFAULT = "default"
@@ -49,11 +50,18 @@ class Tenant(models.Model):
 
     @property
     def accent_text(self) -> str:
-        """Black or white, whichever is easier to read on the accent (WCAG 2.2 relative luminance)."""
-        channels = [int(self.accent[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-        luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-        return "#ffffff" if 1.05 / (luminance + 0.05) >= (luminance + 0.05) / 0.05 else "#000000"
+        """Return black or white, whichever is easier to read on the accent."""
+        return text_on(self.accent)
+
+    @property
+    def mark_on_light(self) -> str:
+        """Return the accent as marks of what is chosen and edges of buttons have it on a light page, where they must be seen."""
+        return visible(self.accent, LIGHT)
+
+    @property
+    def mark_on_dark(self) -> str:
+        """Return the same for a dark page."""
+        return visible(self.accent, DARK)
 
 
 class Domain(models.Model):

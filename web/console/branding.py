@@ -14,6 +14,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from blueprints import edit
 from idp.accounts.roles import operations_of
+from idp.colours import DARK, LIGHT, contrast
 from idp.tenancy.hosts import host_name
 from idp.tenancy.scope import current_tenant
 from idp.tenancy.tenants import asked_for, leads_to, may_send_from
@@ -85,22 +86,12 @@ def preview(request: HttpRequest) -> HttpResponse:
         face.title = said["title"] or face.title
         face.accent = face.accent if "accent" in errors else said["accent"]
         face.logo = face.logo if "logo" in errors else said["logo"]
-    context = {"tenant": face, "title": _("Sign in"), "wrong": wrong, "contrast": contrast(face.accent, face.accent_text)}
+    ratios = {"words": face.accent_text, "on_light": LIGHT[0], "on_dark": DARK[0]}
+    ratios = {name: contrast(face.accent, other) for name, other in ratios.items()}
+    context = {"tenant": face, "title": _("Sign in"), "wrong": wrong, **ratios, "faint": min(ratios.values()) < 3}
     response = render(request, "console/branding_preview.html", context)
     response.headers["Content-Security-Policy"] = policy(request, frame_ancestors="'self'", form_action="'none'")
     return response
-
-
-def contrast(one: str, other: str) -> str:
-    """How well two colours can be told apart, 1 to 21 (WCAG 2.2, contrast ratio), with one decimal."""
-    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return f"{(light + 0.05) / (dark + 0.05):.1f}"
-
-
-def _luminance(colour: str) -> float:
-    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in channels]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def _said(request: HttpRequest, known: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:

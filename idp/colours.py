@@ -1,0 +1,45 @@
+"""Colours as ``#rrggbb``: how well two of them can be told apart (WCAG 2.2), and the nearest one that can."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+# Everything that a mark may stand on, as the style sheets name it: --surface, --page, --well, --hover.
+LIGHT = ("#ffffff", "#f6f7f9", "#f4f5f7", "#f3f4f7", "#f0f2f6")
+DARK = ("#15171b", "#0c0d10", "#1d2025", "#1f2228")
+_BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
+_STEPS = 100
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast ratio of two colours, 1 to 21 (WCAG 2.2, contrast ratio)."""
+    light, dark = sorted((_luminance(_channels(one)), _luminance(_channels(other))), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def text_on(colour: str) -> str:
+    """Return black or white, whichever is easier to read on the colour: never less than 4.5 to 1."""
+    return "#ffffff" if contrast("#ffffff", colour) >= contrast("#000000", colour) else "#000000"
+
+
+@lru_cache(maxsize=1024)
+def visible(colour: str, grounds: Sequence[str] = LIGHT, least: float = 3.0) -> str:
+    """Return the colour, mixed with as little black or white as gives it this contrast to each of the grounds.
+
+    3 to 1 is what WCAG 2.2 asks of marks that say something (success criterion 1.4.11).
+    """
+    base = _channels(colour)
+    for step in range(_STEPS + 1):
+        for pole in (_BLACK, _WHITE):
+            mixed = "#" + "".join(f"{round(own + (end - own) * step / _STEPS):02x}" for own, end in zip(base, pole, strict=True))
+            if all(contrast(mixed, ground) >= least for ground in grounds):
+                return mixed
+    raise ValueError(f"no colour has a contrast of {least} to all of these grounds")
+
+
+def _channels(colour: str) -> tuple[int, ...]:
+    return tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5))
+
+
+def _luminance(channels: Sequence[int]) -> float:
+    linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in (each / 255 for each in channels)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -1,0 +1,58 @@
+"""Accents that nobody should choose: what is chosen, where one is and what can be pressed is seen all the same."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from flows.versions import save_draft
+from idp.colours import contrast
+from idp.tenancy.models import Tenant
+from tests.engine import SHIPPED, drawing
+from tests.journeys.console import enter
+from tests.journeys.people import Person
+
+# What says a state by its colour: where, which property holds it, and on which element it stands.
+MARKS = {
+    ".primary": ("borderTopColor", "body"),
+    ".tabs [aria-current]": ("borderBottomColor", "body"),
+    "#nav [aria-current]": ("boxShadow", "#nav"),
+    ".step.open": ("borderTopColor", ".drawing"),
+    ".step .name:focus::after": ("outlineColor", ".step"),
+    ".primary::words": ("color", ".primary"),
+}
+SEEN = """([selector, property, ground]) => {
+  const [element, part] = selector.split('::')
+  const style = getComputedStyle(document.querySelector(element), part === 'after' ? '::after' : undefined)
+  return [style[property], getComputedStyle(document.querySelector(ground)).backgroundColor]
+}"""
+
+
+def colour(text: str) -> str:
+    """Return the colour that a computed value begins with as #rrggbb."""
+    red, green, blue = re.findall(r"\d+", text)[:3]
+    return f"#{int(red):02x}{int(green):02x}{int(blue):02x}"
+
+
+@pytest.mark.parametrize("accent", ["#ffffff", "#000000", "#808080", "#ffee00", "#15171b", "#4f46e5"])
+def test_marks_are_seen_in_every_accent(accent: str, acme: Tenant, new_person: Callable[..., Person]) -> None:
+    """WCAG 1.4.11: 3 to 1 to the surface in light and dark, in the console and on the pages of people; words on buttons 4.5 to 1."""
+    Tenant.objects.update(accent=accent)
+    save_draft("colours", drawing(*SHIPPED, flow="colours").as_json(), by="bob", revision=None)
+    person = new_person()
+    enter(person, acme)
+    page, wrong = person.page, dict[str, Any]()
+    buttons = {selector: MARKS[selector] for selector in (".primary", ".primary::words")}
+    switch = {".switch [aria-current]": ("borderBottomColor", "#panel")}
+    flow = "/console/flows/colours/"
+    for address, marks in ((f"{flow}?step=login", MARKS), (f"{flow}?open=flow", switch), ("/device", buttons)):
+        person.open(address)
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+            for selector, (which, ground) in marks.items():
+                page.locator(selector.partition("::")[0]).first.wait_for(state="attached")
+                mark, behind = page.evaluate(SEEN, [selector, which, ground])
+                if contrast(colour(mark), colour(behind)) < (4.5 if selector.endswith("words") else 3):
+                    wrong[f"{address} {scheme} {selector}"] = (mark, behind)
+    assert wrong == {}
