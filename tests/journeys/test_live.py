@@ -113,7 +113,7 @@ def test_a_line_that_breaks_is_taken_up_again(auditor: Person, acme: Tenant) -> 
 
 
 def test_a_story_goes_on_by_itself_and_ends_with_the_button(clerk: Person, new_person: People, device: ByOAuth2Client) -> None:
-    """Entered, approved and connected while one looks; then one press, and neither poll nor refresh gives anything."""
+    """Entered, approved and connected while one looks; then one press that is sure, and neither poll nor refresh gives anything."""
     pk = Event.objects.get(kind="device.started").target.removeprefix("device ")
     clerk.open(f"/console/devices/{pk}/")
     alice = new_person()
@@ -126,6 +126,8 @@ def test_a_story_goes_on_by_itself_and_ends_with_the_button(clerk: Person, new_p
     clerk.reads("Connected: it fetched its tokens")
     tokens = device.refresh(tokens["refresh_token"])
     clerk.reads("Fetched new tokens")
+    clerk.press("Revoke")
+    clerk.sees("Revoke this device?")
     clerk.press("Revoke")
     clerk.reads("Revoked: the device has lost everything it had.", "Revoked by bob")
     with pytest.raises(EndpointError) as refused:

@@ -98,7 +98,9 @@ def look(request: HttpRequest) -> HttpResponse:
 
 
 def secret(request: HttpRequest) -> HttpResponse:
-    """Enters a value that a blueprint only names, or forgets one; no page ever shows it again."""
+    """Enters a value that a blueprint only names, or forgets one, which a GET asks about; no page ever shows it again."""
+    if request.method != "POST":
+        return _ask_to_forget(request, request.GET.get("name", ""))
     name, value, by = request.POST.get("name", "").strip(), request.POST.get("value", ""), request.person.username  # type: ignore[attr-defined]
     back = reverse("console:blueprints")
     if "forget" in request.POST:
@@ -109,6 +111,15 @@ def secret(request: HttpRequest) -> HttpResponse:
         return see(request, back, str(bad))
     secrets.keep(name, value, by=by)
     return see(request, back, _("The secret %(name)s is kept. Blueprints name it as !secret %(name)s.") % {"name": name})
+
+
+def _ask_to_forget(request: HttpRequest, name: str) -> HttpResponse:
+    back = reverse("console:blueprints")
+    if name not in secrets.names():
+        return see(request, back, _("There is no such secret."))
+    asks = _("Its value is deleted for good. What was applied with it stays; a blueprint that names it makes nothing new without it.")
+    words: dict[str, Any] = {"asks": asks, "what": name, "button": _("Forget"), "hidden": {"name": name, "forget": "1"}}
+    return show(request, "console/ask.html", title=_("Forget this secret?"), trail=_("Blueprints"), trail_url=back, **words)
 
 
 def download(request: HttpRequest) -> HttpResponse:
@@ -232,6 +243,6 @@ PAGES = (
     Page("blueprints/plan", plan, "blueprints-plan", see="blueprints.apply", do="blueprints.apply"),
     Page("blueprints/apply", apply, "blueprints-apply", see="", do="blueprints.apply"),
     Page("blueprints/look", look, "blueprints-look", see="", do="blueprints.apply"),
-    Page("blueprints/secret", secret, "blueprints-secret", see="", do="blueprints.apply"),
+    Page("blueprints/secret", secret, "blueprints-secret", see="blueprints.apply", do="blueprints.apply"),
     Page("blueprints/export", download, "blueprints-export", see="blueprints.see"),
 )

@@ -1,4 +1,4 @@
-"""The story of one device on one page, and the button that ends it."""
+"""The story of one device on one page, and the question before it is ended."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -34,6 +34,10 @@ _STATES = {
     "revoked": (gettext_lazy("Revoked"), "bad"),
     "": (gettext_lazy("No longer kept"), ""),
 }
+_ASKS = {
+    True: gettext_lazy("The device is told at once that it was denied. Its code is worth nothing any more."),
+    False: gettext_lazy("Every token that the device got ends at once. It must ask again."),
+}
 _TONES = {"approved": "good", "redeemed": "good", "denied": "bad", "revoked": "bad", "tokens.revoked": "bad"}
 
 
@@ -48,6 +52,7 @@ def device(request: HttpRequest, pk: int) -> HttpResponse:
         "state": state,
         "tone": tone,
         "scopes": describe_scopes(found.scopes),
+        "asks": _ASKS[found.state == "pending"],
         "moments": _moments(found),
         "goes_on": found.state in ("pending", "approved", "redeemed"),
         "events_url": f"{reverse('console:events')}?{urlencode({'topic': _topics(pk)})}",
@@ -55,17 +60,25 @@ def device(request: HttpRequest, pk: int) -> HttpResponse:
         "back_url": reverse("console:devices"),
         "resource": RESOURCES["devices"],
     }
-    title = f"“{found.label}”" if found.label else _("Device %(number)s") % {"number": pk}
-    return show(request, "console/device.html", title=title, **context)
+    return show(request, "console/device.html", title=_named(found, pk), **context)
 
 
 def revoke(request: HttpRequest, pk: int) -> HttpResponse:
-    """Ends it at once: what waits is denied, what is connected loses its tokens."""
-    if devices.story(pk) is None:
+    """Asks what will be lost, and ends it by POST: what waits is denied, what is connected loses its tokens."""
+    found, url = devices.story(pk), reverse("console:device", args=[pk])
+    if found is None:
         raise Http404
-    done = devices.end(pk, by=request.person)  # type: ignore[attr-defined]
-    notice = _("Revoked: the device has lost everything it had.") if done else _("There was nothing left to revoke.")
-    return see(request, reverse("console:device", args=[pk]), notice)
+    if request.method != "POST" and found.can_end:
+        waits = found.state == "pending"
+        words: dict[str, Any] = {"asks": _ASKS[waits], "what": _named(found, pk), "button": _("Deny") if waits else _("Revoke")}
+        title = _("Deny this device?") if waits else _("Revoke this device?")
+        return show(request, "console/ask.html", title=title, trail=_named(found, pk), trail_url=url, **words)
+    done = request.method == "POST" and devices.end(pk, by=request.person)  # type: ignore[attr-defined]
+    return see(request, url, _("Revoked: the device has lost everything it had.") if done else _("There was nothing left to revoke."))
+
+
+def _named(found: devices.Story, pk: int) -> str:
+    return f"“{found.label}”" if found.label else _("Device %(number)s") % {"number": pk}
 
 
 def _topics(pk: int) -> str:
@@ -79,5 +92,5 @@ def _moments(found: devices.Story) -> list[dict[str, Any]]:
 
 PAGES = (
     Page("devices/<int:pk>/", device, "device", see="devices.see"),
-    Page("devices/<int:pk>/revoke", revoke, "device-revoke", see="", do="devices.revoke"),
+    Page("devices/<int:pk>/revoke", revoke, "device-revoke", see="devices.revoke", do="devices.revoke"),
 )

@@ -53,19 +53,24 @@ def mail(request: HttpRequest, name: str) -> HttpResponse:
         "may_edit": request.may("branding.edit"),  # type: ignore[attr-defined]
         "history": history(request, {"area": "mail", "target": name}),
     }
-    response = show(request, "console/mails_one.html", title=name.replace("_", " ").capitalize(), status=status, **context)
+    response = show(request, "console/mails_one.html", title=_title(name), status=status, **context)
     response.headers["Content-Security-Policy"] = policy(request, frame_src="'self'")
     return response
 
 
 def forget(request: HttpRequest, name: str) -> HttpResponse:
-    """Back to the shipped wording."""
+    """Asks what will be lost, and goes back to the shipped wording by POST."""
     _shipped(name)
+    url, own = reverse("console:mail", args=[name]), _own(name)
+    if request.method != "POST" and own:
+        asks = _("Your own wording is deleted and kept nowhere; the shipped one is sent from then on.")
+        words: dict[str, Any] = {"asks": asks, "what": own.document["subject"], "button": _("Back to the shipped wording")}
+        return show(request, "console/ask.html", title=_("Give up your own wording?"), trail=_title(name), trail_url=url, **words)
     try:
         edit.delete("mail", name, by=request.person.username)  # type: ignore[attr-defined]
     except edit.NotThere:
-        return see(request, reverse("console:mail", args=[name]), _("It is the shipped wording already."))
-    return see(request, reverse("console:mail", args=[name]), _("The shipped wording is sent from now on."))
+        return see(request, url, _("It is the shipped wording already."))
+    return see(request, url, _("The shipped wording is sent from now on."))
 
 
 @xframe_options_sameorigin
@@ -81,6 +86,10 @@ def preview(request: HttpRequest, name: str) -> HttpResponse:
         + "; sandbox"
     )
     return response
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").capitalize()
 
 
 def _shipped(name: str) -> Template:
@@ -121,6 +130,6 @@ def _sample(request: HttpRequest) -> dict[str, str]:
 PAGES = (
     Page("mails/", mails, "mails", see="branding.see"),
     Page("mails/<slug:name>", mail, "mail", see="branding.see", do="branding.edit"),
-    Page("mails/<slug:name>/shipped", forget, "mail-forget", see="", do="branding.edit"),
+    Page("mails/<slug:name>/shipped", forget, "mail-forget", see="branding.edit", do="branding.edit"),
     Page("mails/<slug:name>/preview", preview, "mail-preview", see="branding.see", do="branding.edit"),
 )
