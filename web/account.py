@@ -1,10 +1,8 @@
 """The front page, what a person holds there, their own password, signing out elsewhere, and the page behind a recovery link."""
 
-from typing import Any
-
 from django import forms
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -13,11 +11,20 @@ from flows.designations import AUTHENTICATION, CREDENTIAL_SETUP, DEVICE_CODE, LO
 from idp.accounts import credentials, recovery, recovery_codes, sessions
 from idp.accounts.roles import may
 from web.errors import pages
-from web.proving import freshly_proved
+from web.proving import freshly_proved, see
 
 _REMOVING = {
     credentials.TOTP: (_("Remove your authenticator app?"), _("Its codes will not let you in any more.")),
     credentials.RECOVERY_CODE: (_("Remove your recovery codes?"), _("None of them will let you in any more.")),
+}
+_ONLY_HERE = _("You are signed in here only; devices that you had connected must be connected again.")
+_DONE = {
+    "password-changed": (_("Password changed"), (_("Your new password works from now on."), _ONLY_HERE)),
+    "password-set": (
+        _("Password set"),
+        (_("Your new password works from now on. Everyone who was signed in with the old one has been signed out."),),
+    ),
+    "signed-out": (_("Signed out everywhere else"), (_ONLY_HERE,)),
 }
 
 
@@ -91,7 +98,7 @@ def password(request: HttpRequest) -> HttpResponse:
             form.add_error("new_password", weak)
         else:
             request.browser.committed([opened])  # type: ignore[attr-defined]
-            return _only_here(request, _("Password changed"), _("Your new password works from now on."))
+            return see(reverse("done", args=["password-changed"]))
     description = _("You stay signed in here. Everywhere else you are signed out, and your devices must be connected again.")
     words = {"title": _("Change your password"), "description": description, "submit": _("Change password")}
     context = {**words, "username": session.person.username, "form": form, "back_url": reverse("home"), "back_text": _("Keep it")}
@@ -105,16 +112,20 @@ def sign_out_elsewhere(request: HttpRequest) -> HttpResponse:
     session = request.browser.session  # type: ignore[attr-defined]
     if request.method == "POST":
         request.browser.committed([sessions.end_elsewhere(session.person, session.pk, why="signed out everywhere")])  # type: ignore[attr-defined]
-        return _only_here(request, _("Signed out everywhere else"), "")
+        return see(reverse("done", args=["signed-out"]))
     description = _("You stay signed in here. Every other browser is signed out at once, and your devices must be connected again.")
     words = {"title": _("Sign out everywhere else?"), "description": description, "submit": _("Sign out everywhere else")}
     return render(request, "form.html", {**words, "back_url": reverse("home"), "back_text": _("Back")})
 
 
-def _only_here(request: HttpRequest, title: Any, message: Any) -> HttpResponse:
-    rest = _("You are signed in here only; devices that you had connected must be connected again.")
-    words = {"title": title, "message": f"{message} {rest}".strip(), "link_url": reverse("home"), "link_text": _("Continue")}
-    return render(request, "message.html", words)
+@pages("GET", "HEAD")
+def done(request: HttpRequest, what: str) -> HttpResponse:
+    """What has just been done, at an address of its own: a reload posts nothing again."""
+    if what not in _DONE:
+        raise Http404
+    title, sentences = _DONE[what]
+    message = " ".join(str(each) for each in sentences)
+    return render(request, "message.html", {"title": title, "message": message, "link_url": reverse("home"), "link_text": _("Continue")})
 
 
 @pages("GET", "HEAD", "POST")
@@ -131,18 +142,11 @@ def recover(request: HttpRequest, token: str) -> HttpResponse:
         except ValidationError as weak:
             form.add_error("password", weak)
         else:
-            return _done(request)
+            return see(reverse("done", args=["password-set"]))
     description = _("For the account %(name)s, which will be signed out everywhere.") % {"name": person.username}
     words = {"title": _("Set a new password"), "description": description, "submit": _("Set password")}
     context = {**words, "username": person.username, "form": form}
     return render(request, "form.html", context)
-
-
-def _done(request: HttpRequest) -> HttpResponse:
-    message = _("Your new password works from now on. Everyone who was signed in with the old one has been signed out.")
-    return render(
-        request, "message.html", {"title": _("Password set"), "message": message, "link_url": reverse("home"), "link_text": _("Continue")}
-    )
 
 
 def _gone(request: HttpRequest) -> HttpResponse:

@@ -53,7 +53,7 @@ def _ask(request: HttpRequest, session: Any, wanted: tuple[str, ...]) -> HttpRes
             status, message = 429, _("Too many attempts. Try again at %(at)s.") % {"at": f"{receipts.until:%H:%M:%S} UTC"}
         elif _proved(session, form):
             give_back(receipts)
-            return _see(request.path)
+            return see(request.path)
     words = {"title": _("Is it still you?"), "description": _("Before you go on, prove yourself once more."), "message": message}
     context = {**words, "form": form, "username": session.person.username, "back_url": reverse("home"), "back_text": _("Back")}
     response = render(request, "form.html", context, status=status)
@@ -79,7 +79,7 @@ def _proved(session: Any, form: proving.Again) -> bool:
     return True
 
 
-def _see(url: str) -> HttpResponse:
+def see(url: str) -> HttpResponse:
     """303: whatever was posted is not posted again."""
     response = HttpResponseRedirect(url)
     response.status_code = 303

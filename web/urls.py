@@ -36,6 +36,7 @@ urlpatterns = [
     path("", account.home, name="home"),
     path("credentials/<int:pk>/remove", account.remove_credential, name="remove-credential"),
     path("password", account.password, name="password"),
+    path("done/<slug:what>", account.done, name="done"),
     path("sign-out-everywhere", account.sign_out_elsewhere, name="sign-out-everywhere"),
     path("recover/<str:token>", account.recover, name="recover"),
     *(path(address, flow.begin, {"designation": name}, name=name) for address, name in _ENTRIES.items()),

@@ -16,6 +16,7 @@ from idp.listing import Listing, Wish
 from idp.outbox.mail import TooManyMails
 from web.console.frame import Page, by_htmx, see, show
 from web.console.lists import url_of
+from web.console.once import hand_over, handed_over, shown
 from web.console.sentences import told
 from web.resources import CREDENTIALS, DEVICES, RESOURCES, SESSIONS, save
 
@@ -47,16 +48,22 @@ def helped(request: HttpRequest, key: str) -> HttpResponse:
 
 
 def link(request: HttpRequest, key: str) -> HttpResponse:
-    """A recovery link, shown in this one answer and nowhere again."""
+    """Makes a recovery link by POST, and leads to the page that shows it this once."""
     person = _ours(request, key)
-    token = recovery.make_link(person, by=request.person.username)  # type: ignore[attr-defined]
+    about = f"recovery link of {person.pk}"
+    if request.method == "POST":
+        token = recovery.make_link(person, by=request.person.username)  # type: ignore[attr-defined]
+        made = {"link": request.build_absolute_uri(reverse("recover", args=[token]))}
+        return hand_over(request, reverse("console:person-link", args=[person.username]), about, made)
+    made = handed_over(request, about)
     context = {
         "target": person,
-        "link": request.build_absolute_uri(reverse("recover", args=[token])),
+        "link": made.get("link", ""),
         "minutes": int(recovery.LIFETIME.total_seconds()) // 60,
         "person_url": url_of(RESOURCES["people"], person.username),
     }
-    return show(request, "console/person_link.html", title=_("A way back in for %(name)s") % {"name": person.display_name}, **context)
+    page = show(request, "console/person_link.html", title=_("A way back in for %(name)s") % {"name": person.display_name}, **context)
+    return shown(page) if made else page
 
 
 def mail(request: HttpRequest, key: str) -> HttpResponse:
@@ -133,7 +140,7 @@ def _back(request: HttpRequest, person: Any, words: str) -> HttpResponse:
 
 PAGES = (
     Page("people/help/<path:key>", helped, "person-help", see="people.see"),
-    Page("people/link/<path:key>", link, "person-link", see="", do="people.help"),
+    Page("people/link/<path:key>", link, "person-link", see="people.help", do="people.help"),
     Page("people/mail/<path:key>", mail, "person-mail", see="", do="people.help"),
     Page("people/reset/<path:key>", reset, "person-reset", see="", do="people.help"),
     Page("people/role/<path:key>", role, "person-role", see="", do="people.roles"),

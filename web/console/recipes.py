@@ -16,6 +16,7 @@ from idp.oauth.clients import NotRenewed, renew_secret
 from idp.oauth.snippets import snippets
 from web.console.forms import SchemaForm
 from web.console.frame import Page, show
+from web.console.once import hand_over, handed_over, shown
 from web.oauth import issuer_of
 from web.resources import RESOURCES
 
@@ -36,7 +37,7 @@ def choose(request: HttpRequest) -> HttpResponse:
 
 
 def ask(request: HttpRequest, kind: str) -> HttpResponse:
-    """The questions of one recipe; the answer to a POST is the page of what was made, and the only one that shows its secret."""
+    """The questions of one recipe; a POST leads to the page of what was made, which shows its secret this once."""
     recipe = RECIPES.get(kind)
     if recipe is None:
         raise Http404
@@ -54,18 +55,36 @@ def ask(request: HttpRequest, kind: str) -> HttpResponse:
             status = 400
         else:
             told = _("%(title)s is ready. Copy a program, or try it in the playground.") % {"title": said["title"]}
-            return _setup(request, made.name, made.secret, told)
+            return _made(request, made.name, made.secret, told)
     context = {"recipe": recipe, "form": form, "back_url": reverse("console:application-new"), "cancel_url": _list()}
     return show(request, "console/recipe.html", title=recipe.title, status=status, **context)
 
 
 def setup(request: HttpRequest, name: str) -> HttpResponse:
-    """How a device or a service is set up for this application: its values, and programs that already hold them."""
-    return _setup(request, name)
+    """How a device or a service is set up for this application: its values, and programs that already hold them.
+
+    A secret that was made a moment ago is among them, this once.
+    """
+    row = _APPLICATIONS.listing.one(name)
+    if row is None:
+        raise Http404
+    issuer, new = issuer_of(request), handed_over(request, f"application {name}")
+    context: dict[str, Any] = {
+        "application": row,
+        "issuer": issuer,
+        "secret": new.get("secret", ""),
+        "ready": new.get("told", ""),
+        "programs": _by_grant(row, issuer, new.get("secret", "")),
+        "settings_url": reverse("console:applications-one", args=[name]),
+        "back_url": _list(),
+        "resource": _APPLICATIONS,
+    }
+    page = show(request, "console/application_setup.html", title=row.title, **context)
+    return shown(page) if new else page
 
 
 def secret(request: HttpRequest, name: str) -> HttpResponse:
-    """Asks once more, then makes a new secret and shows it; the old one has ended."""
+    """Asks once more, then makes a new secret and leads to the page that shows it; the old one has ended."""
     row = _APPLICATIONS.listing.one(name)
     if row is None or not row.confidential:
         raise Http404
@@ -76,27 +95,15 @@ def secret(request: HttpRequest, name: str) -> HttpResponse:
         except NotRenewed as refused:
             wrong = str(refused)
         else:
-            return _setup(request, name, renewed, _("The old secret has ended."))
+            return _made(request, name, renewed, _("The old secret has ended."))
     context = {"application": row, "wrong": wrong, "back_url": reverse("console:application-setup", args=[name])}
     return show(request, "console/application_secret.html", title=_("New secret"), status=409 if wrong else 200, **context)
 
 
-def _setup(request: HttpRequest, name: str, shown_secret: str = "", told: str = "") -> HttpResponse:
-    row = _APPLICATIONS.listing.one(name)
-    if row is None:
-        raise Http404
-    issuer = issuer_of(request)
-    context: dict[str, Any] = {
-        "application": row,
-        "issuer": issuer,
-        "secret": shown_secret,
-        "ready": told,
-        "programs": _by_grant(row, issuer, shown_secret),
-        "settings_url": reverse("console:applications-one", args=[name]),
-        "back_url": _list(),
-        "resource": _APPLICATIONS,
-    }
-    return show(request, "console/application_setup.html", title=row.title, **context)
+def _made(request: HttpRequest, name: str, new_secret: str, told: str) -> HttpResponse:
+    """To the page of the application, with what happened, and the secret where there is one."""
+    url = reverse("console:application-setup", args=[name])
+    return hand_over(request, url, f"application {name}", {"secret": new_secret, "told": told})
 
 
 def _by_grant(row: Any, issuer: str, shown_secret: str) -> list[tuple[str, list[Any]]]:

@@ -14,6 +14,7 @@ from idp.events.changes import decide_domain
 from idp.tenancy.scope import tenant_scope
 from web.console.frame import Page, see, show
 from web.console.history import history_elsewhere
+from web.console.once import hand_over, handed_over, shown
 from web.oauth import site_of
 from web.resources import TENANTS
 
@@ -21,7 +22,7 @@ _FIELDS = ("name", "title", "domain", "administrator", "email")
 
 
 def new(request: HttpRequest) -> HttpResponse:
-    """Five questions; the answer is shown once, with the link that lets the first administrator in."""
+    """Five questions; the answer leads to the link that lets the first administrator in, which is shown once."""
     said = {name: request.POST.get(name, "").replace("\0", "").strip() for name in _FIELDS}
     if request.method != "POST":
         return _form(request, {"administrator": "admin"}, {})
@@ -32,7 +33,7 @@ def new(request: HttpRequest) -> HttpResponse:
         made = make(Wanted(**said), by=request.person.username)  # type: ignore[attr-defined]
     except edit.Refused as refused:
         return _form(request, said, refused.errors)
-    return _link(request, made.name, said["administrator"], said["domain"], made.token, title=_("%(title)s is here") % said)
+    return _made(request, made.name, said["administrator"], said["domain"], made.token, _("%(title)s is here") % said)
 
 
 def tenant(request: HttpRequest, name: str) -> HttpResponse:
@@ -82,10 +83,12 @@ def domain(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def link(request: HttpRequest, name: str) -> HttpResponse:
-    """Another one-time link for an administrator of this tenant."""
+    """Makes another one-time link for an administrator of this tenant by POST, and leads to the page that shows it this once."""
     row = TENANTS.one(name)
     if row is None:
         raise Http404
+    if request.method != "POST":
+        return _shown(request, row.name)
     domains = [each for each in TENANTS.told(row)["domains"] if not each.startswith("*")]
     if not domains:
         return see(request, reverse("console:tenant", args=[row.name]), _("Give it a domain first: the link leads there."))
@@ -93,7 +96,7 @@ def link(request: HttpRequest, name: str) -> HttpResponse:
     token = link_for(row.name, username, by=request.person)  # type: ignore[attr-defined]
     if not token:
         raise Http404
-    return _link(request, row.name, username, domains[0], token, title=_("A way in for %(name)s") % {"name": username})
+    return _made(request, row.name, username, domains[0], token, _("A way in for %(name)s") % {"name": username})
 
 
 def _form(request: HttpRequest, said: dict[str, str], errors: Any) -> HttpResponse:
@@ -101,15 +104,21 @@ def _form(request: HttpRequest, said: dict[str, str], errors: Any) -> HttpRespon
     return show(request, "console/tenants_new.html", title=_("New tenant"), status=400 if errors else 200, **context)
 
 
-def _link(request: HttpRequest, name: str, username: str, domain: str, token: str, *, title: str) -> HttpResponse:
-    url = site_of(request, domain) + reverse("recover", args=[token])
-    context: dict[str, Any] = {"link": url, "username": username, "name": name, "tenant_url": reverse("console:tenant", args=[name])}
-    return show(request, "console/tenants_link.html", title=title, **context)
+def _made(request: HttpRequest, name: str, username: str, domain: str, token: str, title: str) -> HttpResponse:
+    values = {"link": site_of(request, domain) + reverse("recover", args=[token]), "username": username, "title": title}
+    return hand_over(request, reverse("console:tenant-link", args=[name]), f"tenant {name}", values)
+
+
+def _shown(request: HttpRequest, name: str) -> HttpResponse:
+    made = handed_over(request, f"tenant {name}")
+    context: dict[str, Any] = {"title": _("A way in"), **made, "name": name, "tenant_url": reverse("console:tenant", args=[name])}
+    page = show(request, "console/tenants_link.html", **context)
+    return shown(page) if made else page
 
 
 PAGES = (
     Page("tenants/new", new, "tenant-new", see="tenants.edit", do="tenants.edit"),
     Page("tenants/one/<slug:name>", tenant, "tenant", see="tenants.see", do="tenants.edit"),
     Page("tenants/domain/<slug:name>", domain, "tenant-domain", see="", do="tenants.edit"),
-    Page("tenants/link/<slug:name>", link, "tenant-link", see="", do="tenants.edit"),
+    Page("tenants/link/<slug:name>", link, "tenant-link", see="tenants.edit", do="tenants.edit"),
 )

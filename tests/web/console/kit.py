@@ -36,6 +36,11 @@ def posted(opened: Door, path: str, form: dict[str, object], status: int = 303) 
     return str(response["Location"] if status == 303 else response.content.decode())
 
 
+def followed(opened: Door, path: str, form: dict[str, object] | None = None) -> str:
+    """The page to which a form leads."""
+    return text(opened, posted(opened, path, form or {}))
+
+
 def installed() -> Tenant:
     """The default tenant as an installation begins, with alice as its only person."""
     apply([Path(settings.BASE_DIR) / "blueprints" / "default" / "10-tenant.yaml"])

@@ -6,12 +6,14 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
+from blueprints import secrets
 from flows.models import Run, Version
 from flows.versions import live_version, save_draft
 from idp.accounts.models import Credential, Person
 from idp.accounts.people import save_person
 from idp.accounts.sessions import SignIn, sign_in
 from idp.devices.models import DeviceCode
+from idp.events.changes import word_mail
 from idp.listing import Wish
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
@@ -22,7 +24,7 @@ from web.console.urls import PAGES
 from web.resources import RESOURCES
 
 OURS = {"person": "bob", "group": "staff", "application": "tv", "flow": "connect-a-device", "secret": "kiosk"}
-QUERIES = {"playground-qr": {"code": "BCDF-GHJK"}}
+QUERIES = {"playground-qr": {"code": "BCDF-GHJK"}, "blueprints-secret": {"name": "till"}}
 
 
 def inhabit(browser: Door) -> None:
@@ -30,6 +32,8 @@ def inhabit(browser: Door) -> None:
     browser.approve(started := browser.start(scope="openid offline_access"))
     browser.poll(started)
     Credential.objects.create(person=Person.objects.exclude(username="alice").earliest("pk"), kind="totp", secret="JBSWY3DPEHPK3PXP")
+    secrets.keep("till", "the till's own secret", by="test")
+    word_mail("recovery", by="test", subject="A way back in", text="{{ link }}")
     live = live_version("device_code")
     assert live is not None
     save_draft(live.flow.name, {**live.document, "title": "A new title"}, by="alice", revision=None)

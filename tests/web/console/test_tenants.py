@@ -11,7 +11,7 @@ from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.kit import Door
-from tests.web.console.kit import installed, posted, signed_in, text
+from tests.web.console.kit import followed, installed, posted, signed_in, text
 
 NEW, ONE, LINK = "/console/tenants/new", "/console/tenants/one/acme", "/console/tenants/link/acme"
 WANTED = {"name": "shop", "title": "The shop", "domain": "shop.test", "administrator": "clerk", "email": "clerk@shop.test"}
@@ -32,11 +32,11 @@ def _link(page: str) -> str:
 
 def test_a_tenant_is_made_and_its_first_administrator_comes_in(owner: Door, door: Callable[..., Door]) -> None:
     """Its name, title, domain and every way in; the link works once, at the new host, and leads into its console."""
-    page = posted(owner, NEW, WANTED, status=200)
+    page = followed(owner, NEW, WANTED)
     link = urlsplit(_link(page))
     assert link.netloc == "shop.test"
     clerk = door("shop.test")
-    assert clerk.http.post(link.path, {"password": "the clerk's password"}).status_code == 200
+    assert clerk.http.post(link.path, {"password": "the clerk's password"}).status_code == 303
     assert clerk.http.post(link.path, {"password": "another password"}).status_code == 404
     clerk.sign_in("clerk", "the clerk's password", path="/sign-in?next=/console/people/")
     assert "clerk@shop.test" in text(clerk, "/console/people/")
@@ -90,9 +90,10 @@ def test_a_lost_domain_and_a_lost_administrator_are_mended_from_here(owner: Door
     assert "leads to the tenant other already" in posted(owner, ONE, {"domains": "acme.test\nother.test"}, status=400)
     posted(owner, ONE, {"domains": "ACME.test\nacme.example"})
     assert door("acme.example").http.get("/").status_code == 200
-    link = urlsplit(_link(posted(owner, LINK, {"username": "alice"}, status=200)))
+    link = urlsplit(_link(followed(owner, LINK, {"username": "alice"})))
     assert door("acme.test").http.get(link.path).status_code == 200
     assert door("other.test").http.get(link.path).status_code == 404
+    assert "A link is shown once" in text(owner, LINK)
     for name in ("bob", "nobody", "inactive", "\0"):
         assert owner.http.post(LINK, {"username": name}).status_code == 404
     assert owner.http.post("/console/tenants/link/nobody", {"username": "alice"}).status_code == 404

@@ -1,0 +1,188 @@
+"""Everything that can be posted to the console, each with a form that succeeds; tests that walk them fail at a page not known here."""
+
+import json
+from typing import Any
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from blueprints import edit
+from blueprints.sent import plan_sent
+from flows.desk import desk
+from flows.versions import parse, publish, roll_back, version_of
+from idp.accounts.models import Person
+from idp.listing import Wish
+from idp.outbox.wording import shipped
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from idp.tenancy.tenants import set_domains
+from tests.kit import Door
+from tests.web.console.pages import OURS, at, entered, of_the_installation
+from web.console.frame import Page
+from web.console.urls import PAGES
+from web.resources import RESOURCES
+
+ASKS = {  # nobody can take it back: the page of a GET says what is lost, and a POST does it
+    "application-secret",
+    "blueprints-secret",
+    "device-revoke",
+    "flow-discard",
+    "flow-publish",  # people meet it at once
+    "flow-roll-back",
+    "keys-rotate",
+    "mail-forget",
+}
+ASKS_FIRST = {"person-reset"}  # the first POST only asks; so do the actions of lists that say what they ask
+READS = {"blueprints-plan", "branding-preview", "mail-preview", "builder-check"}  # they answer with a page or JSON, and write nothing
+UNDONE = {  # by the same page, by its opposite, or by what they say; or nothing was there before
+    "application-recipe",
+    "blueprints-apply",  # exactly the plan that was looked at
+    "blueprints-look",
+    "branding",
+    "builder-edit",
+    "first-steps-dismiss",
+    "flow-new",
+    "flow-try-keep",
+    "mail",
+    "person-link",
+    "person-mail",
+    "person-role",
+    "tenant",
+    "tenant-domain",
+    "tenant-link",
+    "tenant-new",
+}
+NOTHING_NEW = {"blueprints-look", "first-steps-dismiss", "groups-one"}  # they lead on, and may find nothing to write
+WITHOUT_ASKING = {"activate"}  # among the actions of lists
+
+
+def posting() -> list[Page]:
+    """Those to which something is posted."""
+    return [page for page in PAGES if page.do]
+
+
+def actions() -> dict[str, Any]:
+    """The actions of lists, by the name of their page."""
+    return {f"{name}-{action.name}": action for name, resource in RESOURCES.items() for action in resource.actions}
+
+
+def objects() -> set[str]:
+    """The forms of objects: what is saved can be saved as it was before."""
+    return {f"{name}-{what}" for name in RESOURCES for what in ("add", "one")} & {page.name for page in posting()}
+
+
+def owner_at(page: Page) -> tuple[Door, Tenant]:
+    """An owner where the page is, and the tenant there."""
+    host, name = ("localhost", "default") if of_the_installation(page) else ("acme.test", "acme")
+    tenant = Tenant.objects.get(name=name)
+    return entered(host, tenant, "owner"), tenant
+
+
+def pressed(door: Door, page: Page, *, sure: bool) -> tuple[Any, list[str]]:
+    """Post what succeeds, and return the answer with the statements that wrote something. ``sure``: after having been asked."""
+    tenant = Tenant.objects.get(name="default" if of_the_installation(page) else "acme")
+    with tenant_scope(tenant):
+        form, address = {**form_of(page), **({"sure": "1"} if sure else {})}, at(page)
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        answer = door.http.post(address, form)
+    statements = [each["sql"] for each in queries.captured_queries]
+    return answer, [each for each in statements if each.startswith(("INSERT", "UPDATE", "DELETE"))]
+
+
+def form_of(page: Page) -> dict[str, Any]:
+    """What succeeds there; makes what must be there before. KeyError for a page that nobody knows here."""
+    if page.name in actions():
+        resource = RESOURCES[page.name.partition("-")[0]]
+        action = actions()[page.name]
+        if action.name == "activate":
+            edit.save("person" if resource.name == "people" else "application", _INACTIVE[resource.name], by="test")
+        rows = [row for row in resource.listing.page(Wish(size=200)).rows if action.fits(row) and row["key"] != "alice"]
+        return {"key": next(row["key"] for row in rows if resource.name != "credentials" or row["person"] != "alice")}
+    return _FORMS[page.name]() if page.name in _FORMS else {}
+
+
+_INACTIVE: dict[str, dict[str, Any]] = {
+    "people": {"person": "bob", "active": False},
+    "applications": {"application": "tv", "active": False},
+}
+
+
+def _document(kind: str, name: str) -> dict[str, Any]:
+    known = edit.current(kind, name)
+    assert known is not None
+    return {key: value for key, value in known.document.items() if isinstance(value, str)} | {"etag": known.etag}
+
+
+def _asked_for() -> dict[str, Any]:
+    with tenant_scope(tenant := Tenant.objects.get(name="acme")):
+        set_domains(tenant, [*(each.name for each in tenant.domains.all()), "new.example"], approved=False)
+    return {"domain": "new.example", "decision": "approve"}
+
+
+def _administrator() -> dict[str, Any]:
+    with tenant_scope(Tenant.objects.get(name="acme")):
+        Person.objects.filter(username="alice").update(role="owner")
+    return {"username": "alice"}
+
+
+def _planned() -> dict[str, Any]:
+    person = Person.objects.get(username="alice")
+    text = "group: new"
+    return {"text": text, "expect": plan_sent(text, person=person, name="console", prune=False).state}
+
+
+def _drawn(**more: Any) -> dict[str, Any]:
+    found = desk(OURS["flow"])
+    base = json.dumps({**found.document, "flow": OURS["flow"]})
+    return {"_base": base, "_mark": found.mark, "_edit": json.dumps({"do": "head"}), "_title": "Another title", **more}
+
+
+def _wording(**more: Any) -> dict[str, Any]:
+    original = shipped()["recovery"]
+    return {"subject": "Ours", "text": original.text, "html": original.html, "etag": _document("mail", "recovery")["etag"], **more}
+
+
+def _rolled_back() -> dict[str, Any]:
+    live = version_of(OURS["flow"])
+    publish(parse({**live.document, "title": "Another title"}), by="test")
+    roll_back(OURS["flow"], live.number, by="test")
+    return {}
+
+
+def _draft() -> dict[str, Any]:
+    return {"revision": str(desk(OURS["flow"]).revision)}
+
+
+_FACE = {"title": "Acme", "accent": "#336699", "domains": "acme.test", "networks": "", "mail_from": ""}
+_FORMS: dict[str, Any] = {
+    "applications-one": lambda: {**_document("application", "tv"), "title": "A better title"},
+    "application-recipe": lambda: {"title": "Nightly backup"},
+    "blueprints-apply": _planned,
+    "blueprints-plan": lambda: {"text": "group: new"},
+    "blueprints-secret": lambda: {"name": "till", "forget": "1"},
+    "branding": lambda: {**_FACE, "etag": _document("tenant", "acme")["etag"]},
+    "branding-preview": lambda: _FACE,
+    "builder-check": lambda: _drawn(_step="0", _source="true"),
+    "builder-edit": _drawn,
+    "flow-discard": _draft,
+    "flow-new": lambda: {"title": "New", "for": "part", "designation": "part"},
+    "flow-publish": _draft,
+    "flow-roll-back": _rolled_back,
+    "flow-try-keep": lambda: {"query": "which=1", "name": "a test"},
+    "groups-add": lambda: {"group": "new"},
+    "groups-one": lambda: {**_document("group", "staff")},
+    "keys-rotate": lambda: {"old": "keep"},
+    "mail": _wording,
+    "mail-preview": _wording,
+    "people-add": lambda: {"person": "carol", "name": "Carol"},
+    "people-one": lambda: {**_document("person", "bob"), "name": "Bob", "active": "on"},
+    "person-role": lambda: {"role": "auditor"},
+    "scopes-add": lambda: {"scope": "acme:new", "title": "New"},
+    "scopes-one": lambda: {**_document("scope", "acme:read"), "title": "Another"},
+    "tenant": lambda: {"domains": "acme.test"},
+    "tenant-domain": _asked_for,
+    "tenant-link": _administrator,
+    "tenant-new": lambda: {"name": "shop", "title": "Shop", "domain": "shop.test", "administrator": "alice", "email": ""},
+}

@@ -1,0 +1,48 @@
+"""What is shown this once, such as a new secret: sealed in a cookie between the POST that made it and the page that shows it.
+
+That page answers a GET, so that nothing is made twice when somebody reloads it; no address, log or table ever holds the value.
+"""
+
+import json
+from collections.abc import Mapping
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from idp.sealing import Unsealable, seal, unseal
+from web.console.frame import see
+
+_ONCE = "foyer_once"
+_SECONDS = 60
+
+
+def hand_over(request: HttpRequest, url: str, about: str, values: Mapping[str, str]) -> HttpResponse:
+    """Return the way to the page that shows these values: to this session, within a minute, once. ``about``: what the page is of."""
+    response = see(request, url)
+    bound = {"session": _session(request), "about": about, "until": _now() + _SECONDS, "values": dict(values)}
+    response.set_cookie(_ONCE, seal(json.dumps(bound)), max_age=_SECONDS)
+    return response
+
+
+def handed_over(request: HttpRequest, about: str) -> dict[str, str]:
+    """Return what was handed over to the page of this; empty where nothing was, or where it was shown already."""
+    try:
+        bound = json.loads(unseal(request.COOKIES.get(_ONCE, "")))
+    except (Unsealable, ValueError):
+        return {}
+    ours = isinstance(bound, dict) and (bound.get("session"), bound.get("about")) == (_session(request), about)
+    return dict(bound["values"]) if ours and bound["until"] > _now() else {}
+
+
+def shown(response: HttpResponse) -> HttpResponse:
+    """Return the page that shows it, with which the browser forgets it: a reload finds nothing."""
+    response.delete_cookie(_ONCE)
+    return response
+
+
+def _now() -> float:
+    return timezone.now().timestamp()
+
+
+def _session(request: HttpRequest) -> int:
+    return int(request.browser.session.pk)  # type: ignore[attr-defined]
