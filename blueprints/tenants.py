@@ -10,6 +10,7 @@ from django.db import transaction
 from blueprints import edit
 from blueprints.apply import apply
 from idp import addresses
+from idp.accounts import many
 from idp.accounts.models import Person, Role
 from idp.accounts.people import by_username
 from idp.accounts.recovery import make_link
@@ -43,7 +44,7 @@ class Made:
 @transaction.atomic
 def make(wanted: Wanted, *, by: str) -> Made:
     """Makes the tenant, or nothing; raises edit.Refused with what is wrong by the names of :class:`Wanted`."""
-    if problems := _problems(wanted):
+    if problems := problems_of(wanted):
         raise edit.Refused(problems)
     variables = {"tenant": wanted.name, "title": wanted.title}
     apply([Path(settings.BASE_DIR) / _SHIPPED], name=wanted.name, by=by, variables=variables)
@@ -75,7 +76,8 @@ def link_for(name: str, username: str, *, by: Person) -> str | None:
         return make_link(person, by=by.username)
 
 
-def _problems(wanted: Wanted) -> dict[str, list[str]]:
+def problems_of(wanted: Wanted) -> dict[str, list[str]]:
+    """Return all that is wrong, by the names of :class:`Wanted`."""
     found: dict[str, list[str]] = {}
     try:
         tenants.checked(Tenant(name=wanted.name, title=wanted.title))
@@ -85,6 +87,14 @@ def _problems(wanted: Wanted) -> dict[str, list[str]]:
         edit.checked("tenant", {"tenant": "any", "title": wanted.title})
     except edit.Refused as refused:
         found |= refused.errors
+    try:
+        edit.checked("person", {"person": wanted.administrator})
+    except edit.Refused as refused:
+        found["administrator"] = refused.errors["person"]
+    try:
+        many.checked(Person(username="any", email=wanted.email))
+    except ValidationError as error:
+        found |= error.message_dict
     if tenants.by_name(wanted.name):
         found["name"] = ["There is a tenant with this name already."]
     try:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeVar
 
+from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from pydantic import BaseModel
 
@@ -206,3 +207,16 @@ def only(found: dict[str, dict[str, Any]], names: Collection[str] | None) -> dic
 
 def _is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def every_check(*checks: Callable[[], object]) -> None:
+    """Run all of them; raise ValidationError with everything that they found wrong."""
+    wrong: dict[str, list[str]] = {}
+    for check in checks:
+        try:
+            check()
+        except ValidationError as error:
+            for column, texts in error.message_dict.items():
+                wrong.setdefault(column, []).extend(texts)
+    if wrong:
+        raise ValidationError(wrong)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from blueprints.kinds.kind import Change, Kind, named, only
+from blueprints.kinds.kind import Change, Kind, every_check, named, only
 from idp.events.changes import forget_wording, word_mail
 from idp.outbox.models import MailTemplate
 
@@ -20,8 +20,7 @@ class MailKind(Kind):
 
     def prepare(self, change: Change, secret: str | None) -> None:
         row = MailTemplate(name=change.name, **{**(change.before or {}), **change.given})
-        row.clean_fields(exclude=["tenant"])
-        row.clean()
+        every_check(lambda: row.clean_fields(exclude=["tenant"]), row.clean)
 
     def write(self, changes: Sequence[Change], *, by: str) -> None:
         for change in changes:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from blueprints.kinds.kind import Change, KeyChange, Kind
+from blueprints.kinds.kind import Change, KeyChange, Kind, every_check
 from idp.accounts.roles import NotAllowed
 from idp.events.changes import change_tenant
 from idp.tenancy import tenants
@@ -42,9 +42,11 @@ class TenantKind(Kind):
         return others + [KeyChange(key, old, new) for key, old, new in said if not self.same(key, old, new)]
 
     def prepare(self, change: Change, secret: str | None) -> None:
-        tenants.checked(Tenant(**{"name": change.name, "title": change.name, **_columns(change)}))
         domains = change.given.get("domains", ())
-        tenants.check_domains(change.name, domains, tells=change.may("tenants.see"), freed=change.freed)
+        every_check(
+            lambda: tenants.checked(Tenant(**{"name": change.name, "title": change.name, **_columns(change)})),
+            lambda: tenants.check_domains(change.name, domains, tells=change.may("tenants.see"), freed=change.freed),
+        )
         if not change.may("tenants.edit") and tenants.taken_over(change.name, domains):
             raise NotAllowed(NotAllowed.__doc__)
 

@@ -23,6 +23,7 @@ from idp.listing import Wish
 from idp.tenancy.scope import current_tenant
 from web.console.frame import Page, see, show
 from web.console.history import history
+from web.console.problems import Problem
 from web.resources import EVENTS, RESOURCES
 
 _MOST_SHOWN = 500
@@ -65,7 +66,7 @@ def plan(request: HttpRequest) -> HttpResponse:
     try:
         made = plan_sent(said["text"], **options)
     except BadBlueprint as bad:
-        return _planned(request, said, problems=_problems(bad, said["text"]), status=400)
+        return _planned(request, said, faults=_problems(bad, said["text"]), status=400)
     except NotAllowed as refused:
         return _planned(request, said, wrong=_too_much(refused), status=403)
     return _planned(request, said, plan=made)
@@ -81,7 +82,7 @@ def apply(request: HttpRequest) -> HttpResponse:
     try:
         done = apply_sent(said["text"], expect=expect, **options)
     except BadBlueprint as bad:
-        return _planned(request, said, problems=_problems(bad, said["text"]), status=400)
+        return _planned(request, said, faults=_problems(bad, said["text"]), status=400)
     except NotAllowed as refused:
         return _planned(request, said, wrong=_too_much(refused), status=403)
     except StateMoved:
@@ -150,12 +151,15 @@ def _moved(request: HttpRequest, said: dict[str, Any], options: dict[str, Any]) 
     try:
         return _planned(request, said, wrong=wrong, plan=plan_sent(said["text"], **options), status=409)
     except BadBlueprint as bad:
-        return _planned(request, said, problems=_problems(bad, said["text"]), status=409)
+        return _planned(request, said, faults=_problems(bad, said["text"]), status=409)
     except NotAllowed as refused:
         return _planned(request, said, wrong=_too_much(refused), status=403)
 
 
-def _planned(request: HttpRequest, said: dict[str, Any], *, plan: Plan | None = None, status: int = 200, **context: Any) -> HttpResponse:
+def _planned(
+    request: HttpRequest, said: dict[str, Any], *, plan: Plan | None = None, wrong: str = "", status: int = 200, **context: Any
+) -> HttpResponse:
+    context["problems"] = [Problem(wrong)] if wrong else []
     if plan:
         context["plan"] = {
             "changes": [_change(change) for change in plan.effective[:_MOST_SHOWN]],

@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from blueprints import edit
@@ -20,11 +21,20 @@ from idp.tenancy.scope import current_tenant
 from idp.tenancy.tenants import asked_for, leads_to, may_send_from
 from web.console.frame import Page, see, show
 from web.console.history import history
+from web.console.problems import of_errors
 from web.headers import policy
 
 PICTURES = {"image/png": b"\x89PNG", "image/jpeg": b"\xff\xd8\xff", "image/webp": b"RIFF", "image/svg+xml": b"<"}
 _LARGEST = 48 * 1024
 _LINES = ("networks", "domains")
+_TITLES = {
+    "title": ("title", gettext_lazy("Title")),
+    "accent": ("accent", gettext_lazy("Accent")),
+    "logo": ("logo", gettext_lazy("Picture")),
+    "domains": ("f-domains", gettext_lazy("Host names that lead here")),
+    "networks": ("networks", gettext_lazy("Your own networks")),
+    "mail_from": ("mail_from", gettext_lazy("Sender of mails")),
+}
 
 
 def branding(request: HttpRequest) -> HttpResponse:
@@ -37,28 +47,27 @@ def branding(request: HttpRequest) -> HttpResponse:
         said, errors = _said(request, known.document)
         etag = request.POST.get("etag", "")
         person: Any = request.person  # type: ignore[attr-defined]
+        rights = operations_of(person)
         if errors:
             others = {key: value for key, value in said.items() if key not in errors}
-            errors = {**_by_field(edit.also_wrong("tenant", others, operations_of(person))), **errors}
+            errors = {**_by_field(edit.also_wrong("tenant", others, rights)), **errors}
         else:
             try:
-                saved = edit.save("tenant", said, by=person.username, expect=etag, new=False, rights=operations_of(person))
+                saved = edit.save("tenant", said, by=person.username, expect=etag, new=False, rights=rights)
             except edit.Refused as refused:
                 errors = _by_field(refused.errors)
             except edit.Moved:
-                errors, etag = (
-                    {"": [_("Somebody else has changed this in the meantime. Save once more to write yours over theirs.")]},
-                    known.etag,
-                )
+                errors = {"": [_("Somebody else has changed this in the meantime. Save once more to write yours over theirs.")]}
+                etag = known.etag
             else:
                 changed = ", ".join(each.key for each in saved.keys)
-                return see(
-                    request, reverse("console:branding"), _("Saved: %(keys)s.") % {"keys": changed} if changed else _("It was so already.")
-                )
+                told = _("Saved: %(keys)s.") % {"keys": changed} if changed else _("It was so already.")
+                return see(request, reverse("console:branding"), told)
         status = 409 if "" in errors else 400
     context = {
         "said": {**said, **{name: "\n".join(said.get(name, ())) for name in _LINES}},
         "errors": errors,
+        "problems": of_errors(errors, _TITLES),
         "etag": etag,
         "may_edit": request.may("branding.edit"),  # type: ignore[attr-defined]
         "host": request.get_host(),

@@ -8,6 +8,7 @@ from pathlib import Path
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 import blueprints
 from blueprints.nodes import parse as nodes_of
@@ -18,7 +19,14 @@ from flows.document import FlowDocument
 from flows.versions import NoSuchVersion, RefusedFlow, every, live_version, parse
 from web.console.builder_yaml import BadText, plain
 from web.console.frame import Page, see, show
+from web.console.problems import of_errors
 
+_TITLES = {
+    "title": ("title", gettext_lazy("Title")),
+    "name": ("name", gettext_lazy("Name")),
+    "like": ("like", gettext_lazy("Begin with")),
+    "designation": ("designation", gettext_lazy("For")),
+}
 _FOLDER = Path(blueprints.__file__).parent
 
 
@@ -46,6 +54,7 @@ def new(request: HttpRequest) -> HttpResponse:
             form.errors["name"] = _("There is a flow with this name already.")
     context = {
         "form": form,
+        "problems": of_errors({name: [text] for name, text in form.errors.items()}, _TITLES),
         "designations": [(each.name, each.title) for each in DESIGNATIONS.values()],
         "shipped": [(key, f"{document.title} ({key.partition('/')[0]})") for key, document in shipped().items()],
         "own": [flow.name for flow in every()],

@@ -51,7 +51,8 @@ class FormField:
 
 class SchemaForm:
     """A form over ``model``. ``values``: the document as JSON; ``choices``: by dotted name, what may be chosen there;
-    ``leave_out``: keys that this form does not ask for; ``fixed``: keys that are shown and cannot be changed.
+    ``leave_out``: keys that this form does not ask for; ``fixed``: keys that are shown and cannot be changed. ``begins``: the page is
+    there for this form, and its first field takes the focus.
     """
 
     def __init__(
@@ -62,22 +63,26 @@ class SchemaForm:
         choices: Choices | None = None,
         leave_out: Sequence[str] = (),
         fixed: Sequence[str] = (),
+        begins: bool = False,
     ) -> None:
         self.schema: dict[str, Any] = plain(model.model_json_schema(by_alias=True))
         blank = model.model_construct().model_dump(mode="json", by_alias=True, warnings=False)  # durations as they are written
         self.values: dict[str, Any] = _over(blank, values or {})
-        self.choices, self.leave_out, self.fixed = choices or {}, leave_out, fixed
+        self.choices, self.leave_out, self.fixed, self.begins = choices or {}, leave_out, fixed, begins
         self.errors: dict[str, list[str]] = {}
 
     @property
     def fields(self) -> list[FormField]:
         """The fields of the whole form, in the order of the declaration."""
-        return list(self._fields(self.schema, self.values, ""))
+        found = list(self._fields(self.schema, self.values, ""))
+        if self.begins and not self.errors:
+            found[0].bounds["autofocus"] = True
+        return found
 
     @property
     def wrong(self) -> list[str]:
         """What concerns no field that is shown."""
-        shown = {each.name for each in _every(self.fields)}
+        shown = {each.name for each in every(self.fields)}
         return [text if not name else f"{name}: {text}" for name, texts in self.errors.items() if name not in shown for text in texts]
 
     def read(self, posted: QueryDict) -> dict[str, Any]:
@@ -99,7 +104,7 @@ class SchemaForm:
 
     def _place(self, path: Sequence[Any]) -> str:
         """The field that shows what is wrong at this place: of a list of words it is the whole list."""
-        shown = {each.name for each in _every(self.fields)}
+        shown = {each.name for each in every(self.fields)}
         for length in range(len(path), 0, -1):
             if (name := ".".join(str(each) for each in path[:length])) in shown:
                 return name
@@ -227,12 +232,13 @@ def _over(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, A
     return {**defaults, **values, **{name: each for name, each in inner.items() if isinstance(defaults[name], Mapping)}}
 
 
-def _every(fields: Sequence[FormField]) -> Iterator[FormField]:
+def every(fields: Sequence[FormField]) -> Iterator[FormField]:
+    """Fields with those inside of groups and rows, in their order."""
     for each in fields:
         yield each
-        yield from _every(each.fields)
+        yield from every(each.fields)
         for row in each.rows:
-            yield from _every(row)
+            yield from every(row)
 
 
 def _title(schema: Mapping[str, Any], name: str) -> str:

@@ -79,11 +79,15 @@ def _sign_in(request: HttpRequest) -> HttpResponse:
 
 
 def show(request: HttpRequest, template: str, *, title: Any, status: int = 200, **context: Any) -> HttpResponse:
-    """A page inside the frame: navigation, who is signed in, and a notice of what has just happened."""
+    """A page inside the frame: navigation, who is signed in, and a notice of what has just happened.
+
+    ``problems`` of the context: what is wrong with a form (web/console/problems.py), told at the top with links to its fields.
+    """
     person = request.person  # type: ignore[attr-defined]
     operations = frozenset(operations_of(person))
     told = unquote(request.COOKIES.get(_TOLD, ""))[:300]
     frame = {"title": title, "person": person, "may": operations, "navigation": navigation(operations, request.path), "notice": told}
+    frame["failed"] = status >= 400
     response = render(request, template, {**frame, **context}, status=status)
     if told:
         response.delete_cookie(_TOLD)

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from idp.listing import Wish
 from idp.tenancy.scope import current_tenant
 from web.console.frame import Page, see, show
+from web.console.problems import Problem
 from web.resources import KEYS, rotate_keys
 
 
@@ -19,7 +20,9 @@ def rotate(request: HttpRequest) -> HttpResponse:
             return see(request, reverse("console:keys"), _("The key %(kid)s signs from now on.") % {"kid": kid})
         wrong = _("Write %(name)s to say that you mean it.") % {"name": current_tenant().name}
     keys = KEYS.page(Wish(size=5)).rows
-    context = {"keys": keys, "chosen": chosen, "wrong": wrong, "back": reverse("console:keys"), "name": current_tenant().name}
+    name = current_tenant().name
+    problems = [Problem(wrong, "name", _("To refuse it at once, write %(name)s") % {"name": name})] if wrong else []
+    context = {"keys": keys, "chosen": chosen, "wrong": wrong, "problems": problems, "back": reverse("console:keys"), "name": name}
     return show(request, "console/keys_rotate.html", title=_("Change the signing key"), status=400 if wrong else 200, **context)
 
 

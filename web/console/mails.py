@@ -15,9 +15,15 @@ from idp.outbox.wording import FACE, Template, shipped
 from idp.tenancy.scope import current_tenant
 from web.console.frame import Page, see, show
 from web.console.history import history
+from web.console.problems import of_errors
 from web.headers import policy
 
 _PARTS = ("subject", "text", "html")
+_TITLES = {
+    "subject": ("subject", gettext_lazy("Subject")),
+    "text": ("text", gettext_lazy("Plain text")),
+    "html": ("html", gettext_lazy("As a page (HTML)")),
+}
 _WHEN = {"recovery": gettext_lazy("An administrator lets somebody back in who has lost their password.")}
 
 
@@ -48,6 +54,7 @@ def mail(request: HttpRequest, name: str) -> HttpResponse:
         "wording": wording,
         "own": known,
         "errors": errors,
+        "problems": of_errors(errors, _TITLES),
         "words": [(word, _sample(request)[word]) for word in sorted(original.words)],
         "shown": _filled(request, wording),
         "may_edit": request.may("branding.edit"),  # type: ignore[attr-defined]

@@ -17,6 +17,7 @@ from idp.oauth.snippets import snippets
 from web.console.forms import SchemaForm
 from web.console.frame import Page, show
 from web.console.once import hand_over, handed_over, shown
+from web.console.problems import Problem, of_form
 from web.oauth import issuer_of
 from web.resources import RESOURCES
 
@@ -56,7 +57,8 @@ def ask(request: HttpRequest, kind: str) -> HttpResponse:
         else:
             told = _("%(title)s is ready. Copy a program, or try it in the playground.") % {"title": said["title"]}
             return _made(request, made.name, made.secret, told)
-    context = {"recipe": recipe, "form": form, "back_url": reverse("console:application-new"), "cancel_url": _list()}
+    context: dict[str, Any] = {"recipe": recipe, "form": form, "back_url": reverse("console:application-new"), "cancel_url": _list()}
+    context |= {"problems": of_form(form), "nothing_done": _("Nothing was made: mend what is marked.")}
     return show(request, "console/recipe.html", title=recipe.title, status=status, **context)
 
 
@@ -96,7 +98,11 @@ def secret(request: HttpRequest, name: str) -> HttpResponse:
             wrong = str(refused)
         else:
             return _made(request, name, renewed, _("The old secret has ended."))
-    context = {"application": row, "wrong": wrong, "back_url": reverse("console:application-setup", args=[name])}
+    context = {
+        "application": row,
+        "problems": [Problem(wrong)] if wrong else [],
+        "back_url": reverse("console:application-setup", args=[name]),
+    }
     return show(request, "console/application_secret.html", title=_("New secret"), status=409 if wrong else 200, **context)
 
 
@@ -116,7 +122,7 @@ def _by_grant(row: Any, issuer: str, shown_secret: str) -> list[tuple[str, list[
 
 def _form(recipe: Recipe, rights: Collection[str]) -> SchemaForm:
     choices = {"groups": lambda: [(name, name) for name in group_names()], "scopes": lambda: recipes.scopes_for(recipe, rights)}
-    return SchemaForm(Answers, {"scopes": ["profile"] if recipe.person else []}, choices=choices, leave_out=recipe.left_out)
+    return SchemaForm(Answers, {"scopes": ["profile"] if recipe.person else []}, choices=choices, leave_out=recipe.left_out, begins=True)
 
 
 def _list() -> str:

@@ -5,9 +5,10 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from blueprints import edit
-from blueprints.tenants import Wanted, link_for, make
+from blueprints.tenants import Wanted, link_for, make, problems_of
 from idp.accounts.people import administrators
 from idp.accounts.roles import operations_of
 from idp.events.changes import decide_domain
@@ -15,10 +16,18 @@ from idp.tenancy.scope import tenant_scope
 from web.console.frame import Page, see, show
 from web.console.history import history_elsewhere
 from web.console.once import hand_over, handed_over, shown
+from web.console.problems import of_errors
 from web.oauth import site_of
 from web.resources import TENANTS
 
-_FIELDS = ("name", "title", "domain", "administrator", "email")
+_FIELDS = {
+    "title": ("title", gettext_lazy("Title")),
+    "name": ("name", gettext_lazy("Name")),
+    "domain": ("domain", gettext_lazy("Domain")),
+    "administrator": ("administrator", gettext_lazy("Username of its first administrator")),
+    "email": ("email", gettext_lazy("Their mail address")),
+}
+_DOMAINS = {"domains": ("domains", gettext_lazy("Host names that lead there"))}
 
 
 def new(request: HttpRequest) -> HttpResponse:
@@ -28,7 +37,7 @@ def new(request: HttpRequest) -> HttpResponse:
         return _form(request, {"administrator": "admin"}, {})
     said["domain"] = said["domain"].lower()
     if missing := {name: [_("This is needed.")] for name in ("name", "title", "domain", "administrator") if not said[name]}:
-        return _form(request, said, missing)
+        return _form(request, said, {**problems_of(Wanted(**said)), **missing})
     try:
         made = make(Wanted(**said), by=request.person.username)  # type: ignore[attr-defined]
     except edit.Refused as refused:
@@ -61,6 +70,7 @@ def tenant(request: HttpRequest, name: str) -> HttpResponse:
         "told": told,
         "domains": "\n".join(domains),
         "errors": errors,
+        "problems": of_errors(errors, _DOMAINS),
         "administrators": people,
         "history": told_of,
         "console_url": site_of(request, reached) + reverse("console:overview") if reached else "",
@@ -100,7 +110,8 @@ def link(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _form(request: HttpRequest, said: dict[str, str], errors: Any) -> HttpResponse:
-    context = {"said": said, "errors": errors, "back": reverse("console:tenants")}
+    context: dict[str, Any] = {"said": said, "errors": errors, "back": reverse("console:tenants"), "problems": of_errors(errors, _FIELDS)}
+    context["nothing_done"] = _("Nothing was made: mend what is marked.")
     return show(request, "console/tenants_new.html", title=_("New tenant"), status=400 if errors else 200, **context)
 
 

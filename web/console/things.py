@@ -14,6 +14,7 @@ from web.console.forms import SchemaForm
 from web.console.frame import Page, see, show
 from web.console.history import history
 from web.console.lists import Cell, url_of
+from web.console.problems import of_form
 from web.resources import RESOURCES, Resource, save
 
 
@@ -64,6 +65,7 @@ def _form(request: HttpRequest, resource: Resource, key: str, context: dict[str,
             return see(request, context["here"], _("Saved: %(keys)s.") % {"keys": changed} if changed else _("It was so already."))
     context |= {
         "form": form,
+        "problems": of_form(form),
         "etag": theirs or (request.POST.get("etag") or known.etag),
         "moved": _changes(form, known) if theirs else None,
     }
@@ -74,7 +76,7 @@ def _form(request: HttpRequest, resource: Resource, key: str, context: dict[str,
 def add(request: HttpRequest, name: str) -> HttpResponse:
     """A form for a new object."""
     resource = RESOURCES[name]
-    form = SchemaForm(KINDS[resource.kind], edit.blank(resource.kind), choices=resource.choices)
+    form = SchemaForm(KINDS[resource.kind], edit.blank(resource.kind), choices=resource.choices, begins=True)
     status = 200
     if request.method == "POST":
         said = form.read(request.POST)
@@ -86,7 +88,7 @@ def add(request: HttpRequest, name: str) -> HttpResponse:
         else:
             return see(request, url_of(resource, saved.name), _("%(name)s is here now.") % {"name": saved.name})
     title = _("New: %(noun)s") % {"noun": resource.noun}
-    context = {"resource": resource, "form": form, "back_url": reverse(f"console:{resource.name}")}
+    context = {"resource": resource, "form": form, "problems": of_form(form), "back_url": reverse(f"console:{resource.name}")}
     return show(request, "console/add.html", title=title, status=status, **context)
 
 
