@@ -7,7 +7,7 @@ from typing import Any
 
 from flows.document import FlowDocument
 from flows.models import Flow
-from flows.versions import DraftMoved, NoSuchVersion, draft_of, parse, save_draft, storable
+from flows.versions import DraftMoved, NoSuchVersion, draft_of, drop_draft, is_live, parse, save_draft, storable
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,17 @@ def desk(name: str) -> Desk:
 
 
 def keep(name: str, document: FlowDocument, *, by: str, mark: str) -> Desk:
-    """Saves the draft if nobody has edited since ``mark``; raises DraftMoved or RefusedFlow with nothing written, NoSuchVersion."""
+    """Saves the draft if nobody has edited since ``mark``; what is live already needs none, and a draft that has become so goes.
+
+    Raises DraftMoved or RefusedFlow with nothing written, or NoSuchVersion.
+    """
     storable(document)
     found = desk(name)
     if found.mark != mark:
         raise DraftMoved(found.revision or 0)
-    if found.document != document.as_json():
+    if found.revision and is_live(name, document):
+        drop_draft(name, found.revision)
+    elif found.document != document.as_json():
         save_draft(name, document.as_json(), by=by, revision=found.revision)
     return desk(name)
 

@@ -17,7 +17,7 @@ FLOWS = Listing(
         Column("version", _("Live version"), lambda row: row.live.number if row.live else None, "live__number", "number"),
         Column("published", _("Published"), lambda row: row.live.created_at.isoformat() if row.live else None, "live__created_at", "time"),
         Column("by", _("By"), lambda row: row.live.author if row.live else "", "live__author"),
-        Column("draft", _("Draft"), lambda row: hasattr(row, "draft"), kind="flag"),
+        Column("draft", _("Draft"), lambda row: hasattr(row, "draft") and row.draft.differs, kind="flag"),
     ),
     search=("name",),
     filters=(

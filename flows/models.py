@@ -61,6 +61,11 @@ class Draft(TenantModel):
     def __str__(self) -> str:
         return f"{self.flow_id}#{self.revision}"
 
+    @property
+    def differs(self) -> bool:
+        """Whether publishing it would change anything; one that does not is shown nowhere as a draft."""
+        return self.flow.live is None or self.document != self.flow.live.document
+
 
 class Run(TenantModel):
     """One browser's (or one JSON client's) walk through one version. ``state`` is JSON, written only by the engine."""

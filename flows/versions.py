@@ -160,7 +160,7 @@ def storable(document: FlowDocument | Mapping[str, Any]) -> None:
 
 def draft_of(name: str) -> Draft | None:
     """The draft of this flow."""
-    return Draft.objects.filter(flow__name=name).select_related("flow", "base").first()
+    return Draft.objects.filter(flow__name=name).select_related("flow__live", "base").first()
 
 
 def publish_draft(name: str, *, by: str, note: str = "", revision: int | None = None, names: bool = True) -> Published:
@@ -185,6 +185,18 @@ def discard_draft(name: str, *, by: str, revision: int | None = None) -> bool:
     if gone:
         tell("flow.draft_discarded", actor=by, target=name)
     return gone
+
+
+def drop_draft(name: str, revision: int) -> None:
+    """Take this revision of a draft away, with which nothing is lost; raise DraftMoved where somebody was faster."""
+    if not Draft.objects.filter(flow__name=name, revision=revision).delete()[0]:
+        raise DraftMoved(Draft.objects.filter(flow__name=name).values_list("revision", flat=True).first() or 0)
+
+
+def is_live(name: str, document: FlowDocument) -> bool:
+    """Return whether this very document is the live version."""
+    flow = Flow.objects.select_related("live").filter(name=name).first()
+    return bool(flow and flow.live and flow.live.document == document.as_json())
 
 
 def parse(document: Mapping[str, Any]) -> FlowDocument:

@@ -44,11 +44,11 @@ def versions(request: HttpRequest, name: str) -> HttpResponse:
     choices = _states(name)
     page = request.GET.get("page", "1")
     wish = Wish(filters={"flow": name}, page=int(page) if page.isascii() and page.isdecimal() and len(page) < 7 else 1)
-    rows = VERSIONS.page(wish)
+    rows, draft = VERSIONS.page(wish), draft_of(name)
     context: dict[str, Any] = {
         **Asked(name, "", choices).frame,
         "rows": rows.rows,
-        "draft": draft_of(name),
+        "draft": draft if draft and draft.differs else None,
         "history": history(request, {"kind": _CONCERNING, "target": name}),
         "before": f"?page={wish.page - 1}" if wish.page > 1 else "",
         "after": f"?page={wish.page + 1}" if rows.has_next else "",

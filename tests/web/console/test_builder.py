@@ -12,9 +12,11 @@ from django.test.utils import CaptureQueriesContext
 
 from flows.document import FlowDocument
 from flows.edit import EDIT, edit
+from flows.listings import FLOWS
 from flows.models import Draft, Flow
-from flows.versions import draft_of, publish, save_draft
+from flows.versions import draft_of, publish, publish_draft, save_draft, version_of
 from idp.accounts.models import Person, Role
+from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.engine import SHIPPED, drawing, events
@@ -77,6 +79,33 @@ def drafted(name: str = "connect-a-device") -> list[str]:
         draft = draft_of(name)
         assert draft is not None
         return [step.id for step in FlowDocument.model_validate(draft.document).steps]
+
+
+def test_a_draft_that_differs_in_nothing_is_none(at_work: Callable[..., Editor], acme: Tenant) -> None:
+    """Moved and moved back: the flow has no draft any more, in the list, on Versions and for whoever edits next; nothing was told."""
+    editor = at_work()
+    editor.edit({"do": "move", "step": "0", "at": "2", "lane": ""})
+    assert draft_of("connect-a-device") is not None
+    told = Event.objects.count()
+    editor.edit({"do": "move", "step": "1", "at": "0", "lane": ""})
+    assert draft_of("connect-a-device") is None
+    assert "is live" in editor.text
+    versions = editor.door.get("/console/flows/connect-a-device/versions").content.decode()
+    assert "/console/flows/connect-a-device/discard" not in versions
+    assert Event.objects.count() == told
+    editor.edit({"do": "remove", "step": "0"})
+    assert draft_of("connect-a-device") is not None
+
+
+def test_a_program_may_send_what_is_live(acme: Tenant, at_work: Callable[..., Editor]) -> None:
+    """It can go on and publish that, as a script does each time; nobody is shown a draft."""
+    live = version_of("connect-a-device").document
+    save_draft("connect-a-device", live, by="ci", revision=None)
+    row = FLOWS.one("connect-a-device")
+    assert FLOWS.told(row)["draft"] is False
+    editor = at_work()
+    assert "/discard" not in editor.door.get("/console/flows/connect-a-device/versions").content.decode()
+    assert not publish_draft("connect-a-device", by="ci").changed
 
 
 def test_the_first_edit_of_a_live_flow_makes_a_draft(at_work: Callable[..., Editor]) -> None:
@@ -260,13 +289,13 @@ def test_a_flow_that_moved_beneath_is_noticed(at_work: Callable[..., Editor], wh
     assert alice.steps == list(SHIPPED[1:])
 
 
-def test_undo_is_the_whole_document_of_before(at_work: Callable[..., Editor]) -> None:
+def test_undo_is_the_whole_document_of_before(at_work: Callable[..., Editor], acme: Tenant) -> None:
     """Posted by the script, which keeps what this sitting has seen."""
     editor = at_work()
     before = json.loads(editor.hidden["_base"])
     editor.edit({"do": "remove", "step": "1"})
     editor.edit({"do": "replace", "document": before, "said": "Undo: password removed"})
-    assert (drafted(), editor.said) == (list(SHIPPED), "Undo: password removed")
+    assert (editor.steps, editor.said, draft_of("connect-a-device")) == (list(SHIPPED), "Undo: password removed", None)
 
 
 def test_the_flow_as_text(at_work: Callable[..., Editor]) -> None:
