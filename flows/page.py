@@ -6,10 +6,13 @@ from datetime import datetime
 from typing import Any, Literal
 
 from django import forms
+from django.utils.translation import gettext as _
 
+from flows.designations import CREDENTIAL_SETUP
 from flows.planner import Step
 from flows.run import Run
 from flows.stage import Show, Stage
+from flows.versions import live_version
 from flows.walk import RESTART, Walk
 
 Kind = Literal["ask", "continue", "last", "finished", "leave", "denied", "refused", "expired", "lost"]
@@ -21,8 +24,8 @@ class Page:
 
     ``kind``: "ask"; "continue" (something will happen when the person says so); "last" (nothing more is asked); otherwise
     how the run ended, "leave" with ``url``. ``form`` None: nothing is asked. ``retry_at``: a budget is exhausted until then.
-    ``restart``: the token with which the run's flow may be begun once more. ``next``: where whoever came here for something else
-    goes on when the run is finished.
+    ``set_up``: the words of a button for what the person lacks, where they may set it up themselves. ``restart``: the token with which
+    the run's flow may be begun once more. ``next``: where whoever came here for something else goes on when the run is finished.
     """
 
     run: str
@@ -37,6 +40,7 @@ class Page:
     message_kind: Literal["error", "notice"] = "error"
     token: str = ""
     restart: str = ""
+    set_up: str = ""
     person: str = ""
     url: str = ""
     again: str = ""
@@ -75,13 +79,17 @@ def worded(stage: Stage, run: Run) -> tuple[dict[str, str], dict[str, Any]]:
 
 
 def ended(walk: Walk) -> Page:
-    """The page of a run that is over."""
+    """The page of a run that is over. What somebody lacks they set up themselves where the tenant has a flow for that."""
     end = walk.state.end or {}
+    lacks = end.get("set_up", "")
+    elsewhere = walk.document.designation != CREDENTIAL_SETUP  # one that lacks it there would go in circles
+    set_up = lacks if lacks and elsewhere and live_version(CREDENTIAL_SETUP) else ""
     return Page(
         run=walk.row.identifier,
         kind=end["kind"],
         title=end["title"],
-        message=end["message"],
+        message=" ".join([end["message"], *([_("Ask an administrator.")] if lacks and not set_up else [])]),
+        set_up=set_up,
         url=end.get("url", ""),
         again=str(walk.state.hints.get("again", "")),
         next=str(walk.state.hints.get("next", "")),

@@ -48,11 +48,16 @@ class Done:
 
 @dataclass(frozen=True)
 class Deny:
-    """The step refuses, with this message to the person: the run ends here, unless the flow says that it goes on."""
+    """The step refuses, with this message to the person: the run ends here, unless the flow says that it goes on.
+
+    ``set_up``: the words of a button for what the person lacks and may set up themselves. The engine offers it where the tenant has a
+    flow for that, which asks for its own proof, and points to an administrator elsewhere.
+    """
 
     message: Text
     effects: Sequence[Effect] = ()
     title: Text = field(default_factory=lambda: _("You cannot go on"))
+    set_up: Text = ""
 
 
 @dataclass(frozen=True)

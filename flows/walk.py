@@ -157,8 +157,9 @@ def _note(walk: Walk, step: Step, outcome: Outcome, results: Iterable[Any]) -> N
             state.end = ending("last") if last else None
             if outcome.errors or outcome.message:
                 _tell(walk, step, "flow.step_failed")
-        case Deny(message=message, title=title, effects=effects):
-            _refuse(walk, step, ending("denied", str(title), str(message)), tells=not effects)
+        case Deny(message=message, title=title, effects=effects, set_up=set_up):
+            more = {"set_up": str(set_up)} if set_up else {}
+            _refuse(walk, step, ending("denied", str(title), str(message), **more), tells=not effects)
         case Leave(url=url):
             state.end = ending("leave", url=url)
 

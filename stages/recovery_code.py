@@ -59,7 +59,7 @@ class RecoveryCode(Stage):
             return Done()
         if self.settings.missing == "set_up" and not guarded(person):
             return Show(keep={"codes": Sealed.of(" ".join(new_codes()))})
-        return Deny(_("This needs a recovery code, and your account has none left. Ask an administrator."))
+        return Deny(_("This needs a recovery code, and your account has none."), set_up=_("Make recovery codes"))
 
     def context(self, run: Run) -> Mapping[str, Any]:
         if "codes" in run.kept:

@@ -50,7 +50,7 @@ class Totp(Stage):
             return Done()
         if self.settings.missing == "set_up" and not guarded(person):
             return Show(keep={"secret": Sealed.of(new_secret())})
-        return Deny(_("This needs an authenticator app, and your account has none. Ask an administrator."))
+        return Deny(_("This needs an authenticator app, and your account has none."), set_up=_("Set up an authenticator app"))
 
     def context(self, run: Run) -> Mapping[str, Any]:
         if "secret" not in run.kept:

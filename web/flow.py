@@ -1,7 +1,7 @@
 """The pages of a run: starting one at ``/device``, looking at it, answering it."""
 
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
@@ -11,12 +11,13 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.csrf import csrf_exempt
 
 from flows import executor
-from flows.designations import LOGOUT
+from flows.designations import CREDENTIAL_SETUP, LOGOUT
 from flows.executor import Answer, NoFlow
 from flows.page import Page
 from flows.room import TooManyRuns
 from idp.sealing import Sealed
 from web.errors import page_errors, pages
+from web.rendering import next_minute
 
 
 @pages("GET", "HEAD", "POST")
@@ -106,14 +107,25 @@ def rendered(request: HttpRequest, page: Page) -> HttpResponse:
         return _leave(request, page)
     context = {**page.context, "title": page.title, "message": page.message, "kind": page.kind, "again_url": page.again}
     if page.kind not in ("ask", "continue", "last"):
-        return render(request, "flow/ended.html", context | {"restart": page.restart, "restart_url": reverse("restart", args=[page.run])})
+        return render(
+            request,
+            "flow/ended.html",
+            context | {"restart": page.restart, "restart_url": reverse("restart", args=[page.run])} | _way_out(page),
+        )
     more = {name: getattr(page, name) for name in ("description", "form", "token", "step", "stage", "submit", "message_kind", "person")}
     switch = f"{page.again}?switch" if page.again and page.person and page.kind == "ask" else ""
     context |= more | {"action": reverse("flow", args=[page.run]), "switch_url": switch, "ended": page.kind == "last"}
+    context["retry_at"] = page.retry_at and next_minute(page.retry_at)
     response = render(request, page.template, context, status=429 if page.retry_at else 200)
     if page.retry_at:
         response["Retry-After"] = str(max(1, int((page.retry_at - timezone.now()).total_seconds()) + 1))
     return response
+
+
+def _way_out(page: Page) -> dict[str, str]:
+    """Where the person sets up what they lack, and from there back to the beginning."""
+    back = f"?next={quote(page.again)}" if page.again else ""
+    return {"set_up": page.set_up, "set_up_url": reverse(CREDENTIAL_SETUP) + back} if page.set_up else {}
 
 
 def _leave(request: HttpRequest, page: Page) -> HttpResponse:

@@ -107,7 +107,10 @@ def test_codes_of_somebody_else_are_none(other: Tenant, door: Doors) -> None:
 def test_whoever_has_none_left(door: Doors) -> None:
     """Refused unless the flow lets them pass; used-up ones never make new ones after a password alone."""
     flow()
-    assert door().sign_in().title == "You cannot go on"
+    assert "your account has none. Ask an administrator." in door().sign_in().text
+    apply([SHIPPED], variables={"tenant": "acme", "title": "Acme"})
+    flow()
+    assert 'href="/credentials?next=/device">Make recovery codes</a>' in door().sign_in().text
     flow("skip")
     assert door().sign_in().step == "device_code"
     give_codes()
@@ -116,6 +119,7 @@ def test_whoever_has_none_left(door: Doors) -> None:
         flow(missing)
         seen = door().sign_in()
         assert (seen.title, "used up" in seen.text) == ("You cannot go on", True)
+        assert "/credentials" not in seen.text, "there they would be asked for one too"
 
 
 def test_used_up_codes_do_not_fall_back_to_the_password(acme: Tenant, door: Doors) -> None:

@@ -1,23 +1,29 @@
 """totp: a code of the app works once, wrong ones have to wait, and a password alone never sets up what guards the account."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import time_machine
+from django.conf import settings
 
+from blueprints.apply import apply
 from flows.models import Run
+from flows.versions import publish
 from idp.accounts import credentials
 from idp.accounts.models import Credential, Person, Session
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import draw, facts_of, row_of
+from tests.engine import draw, drawing, facts_of, row_of
 from tests.factors import code, give_codes, give_totp, kinds, person, secret_on
 from tests.kit import Door, Seen
 from tests.races import meeting_at
 
 Doors = Callable[..., Door]
+SHIPPED = Path(settings.BASE_DIR) / "blueprints" / "default" / "10-tenant.yaml"
 REST = ("login", "device_code", "consent", "finish")
 pytestmark = pytest.mark.usefixtures("acme", "clock")
 
@@ -27,9 +33,9 @@ def flow(missing: str = "refuse") -> None:
     draw("identification", "password", {"stage": "totp", "settings": {"missing": missing}}, *REST)
 
 
-def at_totp(browser: Door, name: str = "alice", password: str = "alice-password-1") -> Seen:
+def at_totp(browser: Door, name: str = "alice", password: str = "alice-password-1", path: str = "/device") -> Seen:
     """Past the password."""
-    return browser.sign_in(name, password)
+    return browser.sign_in(name, password, path)
 
 
 @pytest.mark.parametrize("away", [-1, 0, 1])
@@ -153,8 +159,35 @@ def test_whoever_has_none_is_refused_unless_the_flow_says_otherwise(door: Doors)
     """``missing``: refuse is what happens when nothing is said."""
     draw("identification", "password", "totp", *REST)
     refused = at_totp(door())
-    assert (refused.title, "authenticator app" in refused.text) == ("You cannot go on", True)
+    assert (refused.title, "your account has none. Ask an administrator." in refused.text) == ("You cannot go on", True)
     assert not Session.objects.exists()
+
+
+def test_whoever_has_none_is_led_to_where_they_set_one_up(door: Doors, acme: Tenant) -> None:
+    """Where the tenant has a flow for that, which asks for its own proof: from the refusal to the app, and then on past the step. A flow
+    for that which asks for the app itself offers no circle.
+    """
+    apply([SHIPPED], variables={"tenant": "acme", "title": "Acme"})
+    draw("identification", "password", "totp", *REST)
+    refused = at_totp(door())
+    link = re.search(r'<a class="button primary" href="([^"]+)">Set up an authenticator app</a>', refused.text)
+    assert link
+    assert "Ask an administrator" not in refused.text
+    assert link[1] == "/credentials?next=/device"
+    browser = refused.door
+    assert browser.page(link[1]).step == "identification", "nothing that was proved in the run that was refused counts there"
+    chosen = browser.sign_in(path=link[1]).submit(choice="totp")
+    secret = secret_on(chosen)
+    assert chosen.submit(code=code(0, secret)).step == "totp", "and back to where they came from"
+    circle = {"flow": "set-up-credentials", "for": "credential_setup"}
+    publish(drawing("identification", "password", "totp", "login", "reauthenticate", "totp_setup", **circle), by="test")
+    Credential.objects.all().delete()
+    last = at_totp(door(), path="/credentials")
+    assert (last.title, "Ask an administrator." in last.text, "/credentials" in last.text[last.text.index("<main") :]) == (
+        "You cannot go on",
+        True,
+        False,
+    )
 
 
 def test_it_is_set_up_in_the_step_that_asks(door: Doors, clock: time_machine.Traveller) -> None:

@@ -15,6 +15,7 @@ from ninja import Router, Status
 from ninja.security.base import AuthBase
 
 from flows import executor
+from flows.designations import CREDENTIAL_SETUP
 from flows.page import Page
 from idp.accounts import sessions
 from idp.accounts.known import KnownBrowser
@@ -136,6 +137,7 @@ def _members(page: Page) -> dict[str, Any]:
     members: dict[str, Any] = {name: str(getattr(page, name)) for name in _TEXTS}
     more = {
         "retry_at": page.retry_at,
+        "set_up_url": reverse(CREDENTIAL_SETUP) if page.set_up else "",
         "context": dict(page.context),
         "errors": {name: [str(text) for text in texts] for name, texts in page.form.errors.items()} if page.form else {},
         "fields": [_field(page.form, name) for name in page.form.fields] if page.form else [],

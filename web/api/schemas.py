@@ -92,6 +92,7 @@ class Challenge(BaseModel):
     person: str = say("", description="The name that was typed; proves nothing.")
     message: str = say("", description="What was wrong with the last answer, or how the run ended.")
     url: str = say("", description="Where to go when `kind` is `leave`.")
+    set_up_url: str = say("", description="Where the person, in a browser, sets up what they lack, when `kind` is `denied`.")
     retry_at: datetime | SkipJsonSchema[None] = say(None, description="No answer is taken before.")
     context: dict[str, Any] = say({}, description="What else this kind of step shows; see the reference of the stages.")
     errors: dict[str, list[str]] = say({}, description="What was wrong, by field; `__all__` is about the whole answer.")
