@@ -16,7 +16,6 @@ from django import forms
 from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from flows.designations import LOGOUT
 from flows.facts import BrokenFlow
@@ -230,7 +229,7 @@ def _submit(walk: Walk, step: Step, fields: Mapping[str, Any]) -> Page:
     if isinstance(receipts, Exhausted):
         about: dict[str, Any] = {"budget": receipts.budget.name, "run": run.identifier, "flow": run.flow, "stage": step.stage.kind}
         publish_once("flow.throttled", _A_MINUTE, actor=walk.name, target=step.id, topic=topic_of(run.identifier), **about)
-        return asked(walk, step, form, message=_throttled(receipts.until, walk.now), retry_at=receipts.until)
+        return asked(walk, step, form, message=receipts.told(walk.now), retry_at=receipts.until)
     right = False
     try:
         outcome = step.stage.submit(run, form.cleaned_data)
@@ -303,9 +302,3 @@ def _finish(walk: Walk, kind: str, title: str, message: str) -> Page:
     except Overtaken:
         return look(walk.row.identifier, walk.client)
     return ended(walk)
-
-
-def _throttled(until: datetime, now: datetime) -> str:
-    minutes = max(1, -int((now - until).total_seconds() // 60))
-    when = ngettext("Try again in %(n)d minute, at %(at)s.", "Try again in %(n)d minutes, at %(at)s.", minutes)
-    return _("Too many attempts.") + " " + when % {"n": minutes, "at": f"{until:%H:%M} UTC"}

@@ -18,6 +18,7 @@ from idp.accounts import proving
 from idp.accounts.sessions import ProvedAgain
 from idp.effects import EffectLost
 from idp.ratelimit.budgets import Exhausted, charge, give_back
+from web.rendering import next_minute
 
 View = Callable[..., HttpResponse]
 
@@ -44,18 +45,25 @@ def freshly_proved(view: View) -> View:
 def _ask(request: HttpRequest, session: Any, wanted: tuple[str, ...]) -> HttpResponse:
     proves = request.method == "POST" and any(name in request.POST for name in wanted)
     form = proving.Again(session.person_id, wanted, request.POST if proves else None)
-    status, message, wait = (403 if request.method == "POST" else 200), "", 0
+    status, message, wait, until = (403 if request.method == "POST" else 200), "", 0, None
     if proves and form.is_valid():
         browser = request.browser  # type: ignore[attr-defined]
         receipts = charge(proving.budgets(session.person, session.pk, browser.address, browser.known, form.cleaned_data))
         if isinstance(receipts, Exhausted):
             wait = max(1, int((receipts.until - timezone.now()).total_seconds()) + 1)
-            status, message = 429, _("Too many attempts. Try again at %(at)s.") % {"at": f"{receipts.until:%H:%M:%S} UTC"}
+            status, message, until = 429, receipts.told(timezone.now()), next_minute(receipts.until)
         elif _proved(session, form):
             give_back(receipts)
             return see(request.path)
     words = {"title": _("Is it still you?"), "description": _("Before you go on, prove yourself once more."), "message": message}
-    context = {**words, "form": form, "username": session.person.username, "back_url": reverse("home"), "back_text": _("Back")}
+    context = {
+        **words,
+        "form": form,
+        "retry_at": until,
+        "username": session.person.username,
+        "back_url": reverse("home"),
+        "back_text": _("Back"),
+    }
     response = render(request, "form.html", context, status=status)
     if wait:
         response["Retry-After"] = str(wait)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 
 from idp import addresses
 from idp.clocks import LEEWAY
@@ -68,6 +69,12 @@ class Exhausted:
 
     budget: Budget
     until: datetime
+
+    def told(self, now: datetime) -> str:
+        """Return the words for whoever was refused; the moment itself is for whoever can tell it in the reader's time zone."""
+        minutes = max(1, -int((now - self.until).total_seconds() // 60))
+        when = ngettext("Try again in %(n)d minute.", "Try again in %(n)d minutes.", minutes) % {"n": minutes}
+        return gettext("Too many attempts.") + " " + when
 
 
 class _Taken(NamedTuple):

@@ -3,13 +3,14 @@
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import httpx
 import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from blueprints.apply import apply
 from idp.accounts.credentials import store_password
@@ -50,7 +51,12 @@ def test_five_wrong_codes_per_account(door, acme, clock):
         throttled = browser.sign_in().submit(user_code=started.user_code)
         assert throttled.status == 429
         assert 599 <= int(throttled.response["Retry-After"]) <= 601
-        assert "Too many attempts. Try again in 10 minutes, at" in throttled.text
+        assert "Too many attempts. Try again in 10 minutes. That is at <time" in throttled.text
+        told = re.search(r'<time datetime="([^"]+)" data-local="time">(\d\d:\d\d) UTC</time>', throttled.text)
+        assert told
+        moment = datetime.fromisoformat(told[1])
+        assert (moment.strftime("%H:%M"), moment.second) == (told[2], 0)
+        assert 0 <= (moment - timezone.now()).total_seconds() - 600 <= 61, "never too early"
         assert REFUSED not in throttled.text
     assert DeviceCode.objects.get().state == State.PENDING
     assert Event.objects.filter(kind="flow.step_failed", actor="alice").count() == 5
