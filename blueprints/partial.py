@@ -15,11 +15,12 @@ _FILLED = {"title": "?", "for": PART, "steps": []}
 _LOOSE = {name for name, field in StepDocument.model_fields.items() if not field.is_required()} - {"stage", "group", "flow", "steps"}
 
 
-def partial(model: type[BaseModel], values: Mapping[str, Any]) -> tuple[BaseModel | None, list[Any]]:
+def partial(model: type[BaseModel], values: Mapping[str, Any], unnamed: str = "unnamed") -> tuple[BaseModel | None, list[Any]]:
     """Return the document without what is wrong in it, None where nothing can be made of it, and every error of pydantic's.
 
-    It is for looking at what it refers to, and never for writing.
+    It is for looking at what it refers to, and never for writing. ``unnamed``: stands for a name that is wrong.
     """
+    name = next(iter(model.model_fields))
     found: list[Any] = []
     said = copy.deepcopy(dict(values))
     for _ in range(_ROUNDS):
@@ -30,6 +31,9 @@ def partial(model: type[BaseModel], values: Mapping[str, Any]) -> tuple[BaseMode
                 return None, [{"type": "too_many", "loc": (), "msg": f"More than {MOST} keys of this document are wrong"}]
             errors = wrong.errors()
         found += errors
+        if any(error["loc"] == (name,) for error in errors):
+            said[name] = unnamed
+            errors = [error for error in errors if error["loc"] != (name,)]
         if not all(_mend(model, said, tuple(error["loc"]), str(error["type"])) for error in errors):
             break
         if model is FlowDocument:

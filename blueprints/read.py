@@ -277,7 +277,7 @@ def _check(file: str, tenant: str, node: Node, tags: Tags, reading: _Reading) ->
     secret = _secret_in(values) if kind == "flow" else ()
     if path := secret:
         wrong.append(_problem(file, node, path, "A !secret stands only where a secret belongs."))
-    document, errors = partial(KINDS[kind], values) if isinstance(values, dict) else (None, [])
+    document, errors = partial(KINDS[kind], values, f"unnamed-{len(reading.problems)}") if isinstance(values, dict) else (None, [])
     told = _wrong(file, node, KINDS[kind], errors, unknown)
     reading.problems += [*wrong, *told.values()]
     reading.lost |= any(path[0] in KINDS and path[0] != kind for path in told if path)

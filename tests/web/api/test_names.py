@@ -128,6 +128,7 @@ def test_one_name_however_it_is_composed(program: Programs, door: Doors, tenants
         assert admin("PUT", "people/bob", {"groups": [written]}, if_match="*").status_code == 200
         assert [row["key"] for row in admin.get(f"people/?group={quote(written)}")["rows"]] == ["bob"]
         assert program(host="other.test")("GET", f"groups/{quote(written)}").status_code == 404
+    assert admin("PUT", "people/bob", {"groups": []}, if_match="*").status_code == 200
     assert admin("DELETE", f"groups/{quote(APART)}").status_code == 204
 
 
