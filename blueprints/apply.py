@@ -17,7 +17,7 @@ from blueprints.kinds.kind import BY, Change
 from blueprints.kinds.registry import KINDS
 from blueprints.models import Owned, Result
 from blueprints.order import missing_references
-from blueprints.plan import Plan, Tell, make_plan, secret_name
+from blueprints.plan import MissingSecret, Plan, Tell, make_plan, secret_name
 from blueprints.prune import leaving, remaining
 from blueprints.read import BadBlueprint, Problem, Sent
 from flows.versions import RefusedFlow
@@ -124,12 +124,15 @@ def failing() -> list[Result]:
 def _missing(plan: Plan, make: bool) -> dict[tuple[str, str], str]:
     """New values for the secrets that are not there; raises BadBlueprint where none may be made."""
     if plan.missing and not make:
-        raise BadBlueprint([_not_there(each.located.problem, each.name) for each in plan.missing])
+        raise BadBlueprint([_not_there(each) for each in plan.missing])
     return {(each.tenant, each.name): new_token() for each in plan.missing}
 
 
-def _not_there(problem: Callable[..., Problem], name: str) -> Problem:
-    return problem((), f"There is no secret {name}: put it into FOYER_SECRETS, enter it with secret set, or say --generate-secrets.")
+def _not_there(missing: MissingSecret) -> Problem:
+    new = "" if tenants.by_name(missing.tenant) else " --new-tenant"
+    enter = f"manage.py secret set {missing.name} --tenant {missing.tenant}{new}"
+    key, told = KINDS[missing.located.kind].secret_key, f"There is no secret {missing.name}"
+    return missing.located.problem((key,), f"{told}: put it into FOYER_SECRETS, enter it with {enter}, or say --generate-secrets.")
 
 
 def _harden(plan: Plan, generated: Mapping[tuple[str, str], str], tell: Tell) -> None:

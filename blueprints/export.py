@@ -72,10 +72,18 @@ def _secret(
     if kind != "application" or keys["type"] != "confidential":
         return None
     name, number = f"{keys['']}-client-secret", 1
-    while (value := look_up(name)) is not None and not (compare and secret_is(keys[""], value)):
+    while (value := _held(look_up, name)) is not None and not (compare and secret_is(keys[""], value)):
         number += 1
         name = f"{keys['']}-client-secret-{number}"
     return Secret(name)
+
+
+def _held(look_up: Callable[[str], str | None], name: str) -> str | None:
+    """The value under this name, None where it is free; what cannot be read is told by whoever applies the export."""
+    try:
+        return look_up(name)
+    except secrets.BadSecret:
+        return None
 
 
 def _flows() -> Iterator[dict[str, Any]]:

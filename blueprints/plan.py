@@ -225,6 +225,7 @@ def decide(plan: Plan, kind: Kind, change: Change, there: There) -> Iterator[Pro
         secret = _secret(plan, kind, change, there)
         kind.prepare(change, secret)
         yield from _weak(plan, kind, change, secret)
+        plan.notes += [f"{change.kind} {change.name} of {change.tenant}: {text}" for text in kind.advice(change, secret)]
     except RefusedFlow as refused:
         yield from (located.problem(finding.path, finding.message) for finding in refused.findings)
     except ValidationError as error:

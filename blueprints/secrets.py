@@ -1,5 +1,6 @@
 """Values that blueprints only name: from a file in the folder ``FOYER_SECRETS``, or entered once and kept encrypted."""
 
+import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -40,14 +41,19 @@ def reader(*, shared: bool) -> Callable[[str], str | None]:
 
 
 def _in_folder(name: str, shared: bool) -> str | None:
-    if settings.SECRETS:
-        folder = Path(settings.SECRETS)
-        try:
-            for file in (folder / current_tenant().name / name, *([folder / name] if shared else [])):
-                if file.is_file():
-                    return _read(file)
-        except (OSError, ValueError):
-            raise BadSecret(f"The file {name} in FOYER_SECRETS cannot be read as UTF-8.") from None
+    if not settings.SECRETS:
+        return None
+    folder = Path(settings.SECRETS)
+    try:
+        if not folder.is_dir():
+            raise BadSecret("FOYER_SECRETS names no folder: make it, or let the variable out.")
+        for file in (folder / current_tenant().name / name, *([folder / name] if shared else [])):
+            if os.path.lexists(file):
+                return _read(file)
+    except PermissionError:
+        raise BadSecret(f"The file {name} in FOYER_SECRETS may not be read by the user of this process.") from None
+    except (OSError, ValueError):
+        raise BadSecret(f"The file {name} in FOYER_SECRETS cannot be read as UTF-8.") from None
     return None
 
 
@@ -80,6 +86,12 @@ def names() -> list[str]:
 
 
 def _read(file: Path) -> str:
+    if not file.is_file():
+        what = "a folder" if file.is_dir() else "no ordinary file"
+        raise BadSecret(f"{file.name} in FOYER_SECRETS is {what}: a secret is a file that holds it.")
     if file.stat().st_size > MAX_BYTES:
         raise BadSecret(f"The file {file.name} in FOYER_SECRETS is larger than {MAX_BYTES // 1024} KiB.")
-    return file.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+    value = file.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+    if not value:
+        raise BadSecret(f"The file {file.name} in FOYER_SECRETS is empty.")
+    return value

@@ -22,7 +22,10 @@ def as_text(plan: Plan, style: Any, *, done: bool = False) -> str:
     for change in plan.effective:
         lines.append(paint[change.action](f"{_SIGNS[change.action]} {change.tenant}: {change.kind} {on_one_line(change.name)}"))
         lines += [f"    {_key(change, key.key, key.old, key.new)}" for key in change.keys]
-    lines += [style.ERROR(f"! {each.tenant}: there is no secret {on_one_line(each.name)}") for each in plan.missing]
+    for each in plan.missing:
+        name = on_one_line(each.name)
+        what = f"the secret {name} was made and shown once" if done else f"there is no secret {name}"
+        lines.append(f"+ {each.tenant}: {what}" if done else style.ERROR(f"! {each.tenant}: {what}"))
     lines += [f"Note: {on_one_line(note)}" for note in plan.notes]
     words = _DONE if done else _WORDS
     told = ", ".join(f"{many} {words[action]}" for action, many in plan.counts.items() if many)

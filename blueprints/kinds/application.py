@@ -8,10 +8,13 @@ from django.core.exceptions import ValidationError
 
 from blueprints.document import SHORT_GRANTS, ApplicationDocument
 from blueprints.kinds.kind import Change, KeyChange, Kind, Reference, named, only, unique
+from blueprints.tags import Secret
 from flows.settings import parse_duration, write_duration
 from idp.oauth import many
+from idp.oauth.clients import UNGUESSABLE
 from idp.oauth.models import Application
 from idp.oauth.scopes import STANDARD_SCOPES, administrative
+from idp.oauth.tokens import REFRESH
 from idp.sealing import digest, same
 
 _PLAIN = ("title", "owner", "verified", "logo", "client_id", "grants", "scopes", "administers", "groups", "flows")
@@ -70,6 +73,17 @@ class ApplicationKind(Kind):
         many.checked(Application(name=change.name, **whole))
         given = {key: value for key, value in change.given.items() if change.writes(key)}
         change.ready = whole if change.before is None else {**_columns(given), **({"secret_hash": values["secret_hash"]} if secret else {})}
+
+    def advice(self, change: Change, secret: str | None) -> Iterable[str]:
+        after = {**self.defaults(), **(change.before or {}), **change.given}
+        if secret and change.located:
+            if len(secret) < UNGUESSABLE and not isinstance(change.located.document.client_secret, Secret):
+                yield f"The client_secret has fewer than {UNGUESSABLE} characters, and may be guessed."
+            if not isinstance(change.located.document.client_secret, Secret) and not change.located.by_hand:
+                yield "The client_secret stands in the file for everybody who reads it: !secret NAME keeps it out."
+        asks = REFRESH in after["grants"] and (change.writes("grants") or change.writes("scopes"))
+        if asks and "offline_access" not in after["scopes"]:
+            yield "It has the grant refresh_token, and is given no refresh token without the scope offline_access."
 
     def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
         for change, owner in unique(changes, "client_id", many.owners_of_client_ids):

@@ -152,6 +152,10 @@ class Kind:
         """What is wrong with a new secret that a person chose; [] where any will do."""
         return []
 
+    def advice(self, change: Change, secret: str | None) -> Iterable[str]:
+        """What its author should think of, though it is right. ``secret``: a new one, however it was given."""
+        return ()
+
     def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
         """What two objects cannot both have: the change, the key, and what is wrong. All changes of one tenant at once, deletions too."""
         return ()

@@ -361,8 +361,9 @@ def test_missing_secrets(acme: Tenant, write_blueprint: Write) -> None:
     code, told = command("plan", file)
     assert code == 2
     assert told.count("! acme: there is no secret key") == 1
+    enter = "manage.py secret set key --tenant acme"
     assert [each.partition(": ")[2] for each in refused(file)] == [
-        "There is no secret key: put it into FOYER_SECRETS, enter it with secret set, or say --generate-secrets."
+        f"client_secret: There is no secret key: put it into FOYER_SECRETS, enter it with {enter}, or say --generate-secrets."
     ]
     code, told = command("apply", "--generate-secrets", file)
     (line,) = [line for line in told.splitlines() if "shown only now" in line]

@@ -45,15 +45,12 @@ def branding(request: HttpRequest) -> HttpResponse:
     said, errors, etag, status = known.document, dict[str, list[str]](), known.etag, 200
     if request.method == "POST":
         said, errors = _said(request, known.document)
+        errors = errors and {**_others(request, said, errors), **errors}
         etag = request.POST.get("etag", "")
         person: Any = request.person  # type: ignore[attr-defined]
-        rights = operations_of(person)
-        if errors:
-            others = {key: value for key, value in said.items() if key not in errors}
-            errors = {**_by_field(edit.also_wrong("tenant", others, rights)), **errors}
-        else:
+        if not errors:
             try:
-                saved = edit.save("tenant", said, by=person.username, expect=etag, new=False, rights=rights)
+                saved = edit.save("tenant", said, by=person.username, expect=etag, new=False, rights=operations_of(person))
             except edit.Refused as refused:
                 errors = _by_field(refused.errors)
             except edit.Moved:
@@ -119,6 +116,12 @@ def _said(request: HttpRequest, known: Mapping[str, Any]) -> tuple[dict[str, Any
             _("You are on %(host)s: come in by another domain before you take this one away.") % {"host": request.get_host()}
         ]
     return said, errors
+
+
+def _others(request: HttpRequest, said: Mapping[str, Any], errors: Mapping[str, Any]) -> dict[str, list[str]]:
+    """What is wrong with the other fields, which nobody asks once one is."""
+    right = {key: value for key, value in said.items() if key not in errors}
+    return _by_field(edit.also_wrong("tenant", right, operations_of(request.person)))  # type: ignore[attr-defined]
 
 
 def _logo(request: HttpRequest, known: str) -> tuple[str, str]:

@@ -1,13 +1,19 @@
 """``manage.py secret …``: values that blueprints only name; entered once, kept encrypted, never shown."""
 
 import sys
+from contextlib import AbstractContextManager
 from getpass import getpass
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 
-from blueprints import secrets
+from blueprints import edit, secrets
+from idp.accounts.roles import EVERYTHING
+from idp.tenancy import tenants
 from idp.tenancy.argument import add_tenant, chosen_scope
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import current_tenant, tenant_scope
 from idp.text import on_one_line
 
 _BY = "command line"
@@ -25,11 +31,12 @@ class Command(BaseCommand):
         listed = actions.add_parser("list", help="the names of those that were entered")
         for action in (chosen, removed, listed):
             add_tenant(action)
+        chosen.add_argument("--new-tenant", action="store_true", help="make the tenant where it is not there yet, with nothing in it")
         for action in (chosen, removed):
             action.add_argument("name", metavar="NAME")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with chosen_scope(options):
+        with _scope(options):
             getattr(self, f"_{options['action']}")(options.get("name", ""))
 
     def _set(self, name: str) -> None:
@@ -39,8 +46,20 @@ class Command(BaseCommand):
             secrets.check(name, value)
         except (secrets.BadSecret, UnicodeDecodeError) as bad:
             raise CommandError(str(bad) if isinstance(bad, secrets.BadSecret) else "The value is not UTF-8.") from None
-        secrets.keep(name, value, by=_BY)
+        with transaction.atomic():
+            self._keep(name, value)
         self.stdout.write(f"Kept {name}.")
+
+    def _keep(self, name: str, value: str) -> None:
+        """For a tenant that is not there yet too: to be named is enough to come into being."""
+        tenant = current_tenant()
+        try:
+            if tenants.by_name(tenant.name) is None:
+                edit.save("tenant", {"tenant": tenant.name}, by=_BY, new=True, rights=EVERYTHING)
+        except edit.Refused as refused:
+            raise CommandError(str(refused)) from None
+        with tenant_scope(tenants.by_name(tenant.name) or tenant):
+            secrets.keep(name, value, by=_BY)
 
     def _list(self, name: str) -> None:
         for each in secrets.names():
@@ -50,3 +69,13 @@ class Command(BaseCommand):
         if not secrets.forget(name, by=_BY):
             raise CommandError(f"There is no secret {name}.")
         self.stdout.write(f"Removed {name}.")
+
+
+def _scope(options: dict[str, Any]) -> AbstractContextManager[Tenant]:
+    """The scope of the tenant, also of one that ``set --new-tenant`` will make."""
+    if options.get("new_tenant") and tenants.by_name(options["tenant"]) is None:
+        return tenant_scope(Tenant(pk=-1, name=options["tenant"]))
+    try:
+        return chosen_scope(options)
+    except CommandError as none:
+        raise CommandError(f"{none} With --new-tenant it is made, with nothing in it." if "new_tenant" in options else str(none)) from None
