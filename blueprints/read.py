@@ -14,7 +14,7 @@ from blueprints.document import KINDS, TenantDocument
 from blueprints.files import below, head, is_blueprint
 from blueprints.nodes import MAX_BYTES, MAX_NODES, BadYaml, Node, parse
 from blueprints.partial import MOST, partial
-from blueprints.tags import Secret, Tags, Used
+from blueprints.tags import Secret, Tags, Used, named_in
 from flows.wording import sentence
 from idp.accounts.roles import EVERYTHING
 from idp.arguments import nearest
@@ -57,7 +57,7 @@ class Located:
 
     ``by_hand``: typed or sent by a person, not from the server's files. ``rights``: what its author may do
     (idp/accounts/roles.py); a file of the installation may do everything. ``told``: what is wrong with it already, by path; then the
-    document has only what is right, and is looked at, and never written.
+    document has only what is right, and is looked at, and never written. ``row``: the variables with which it was read.
     """
 
     file: str
@@ -68,6 +68,7 @@ class Located:
     by_hand: bool = False
     rights: frozenset[str] = frozenset()
     told: Mapping[Path_, Problem] = field(default_factory=dict, repr=False)
+    row: Node | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -83,7 +84,7 @@ class Located:
         """A problem at this key of the document: the one that is told already where there is one, for this one may come of it."""
         at = tuple(path)
         known = (problem for place, problem in self.told.items() if at[: len(place)] == place or (at and place[: len(at)] == at))
-        return next(known, None) or _problem(self.file, self.node, at, message)
+        return next(known, None) or _problem(self.file, self.node, at, message + _of_variable(self.node, at, self.row))
 
 
 @dataclass(frozen=True)
@@ -222,7 +223,7 @@ def _bytes(file: Path | Sent, given: bool) -> bytes:
 
 def _file(file: Path | Sent, nodes: list[Node], given: Tags, reading: "_Reading") -> Iterator[Located]:
     problems = reading.problems
-    rounds: list[dict[str, Any]] = [{}]
+    rounds: list[tuple[dict[str, Any], Node | None]] = [({}, None)]
     if nodes and nodes[0].is_map and VARS in nodes[0].value:
         rounds = _rounds(str(file), nodes.pop(0), given, problems)
         reading.lost |= not rounds
@@ -230,13 +231,13 @@ def _file(file: Path | Sent, nodes: list[Node], given: Tags, reading: "_Reading"
         reading.lose(Problem(str(file), 1, 1, VARS, "With all of these the file becomes too large."))
         return
     home = current_tenant().name if isinstance(file, Sent) else ""
-    given.used.variables.update(*rounds)
-    for each in rounds:
+    given.used.variables.update(*(each for each, _row in rounds))
+    for each, row in rounds:
         tags, tenant = replace(given, variables={**each, **given.variables}), home or DEFAULT
         for node in nodes:
             if len(problems) > MAX_PROBLEMS:
                 return
-            located = _check(str(file), tenant, node, tags, reading)
+            located = _check(str(file), tenant, node, tags, reading, row)
             if located and isinstance(file, Sent) and not file.everywhere and located.tenant != home:
                 problems.append(located.problem([located.kind], f"This is about another tenant than {home}."))
             elif located:
@@ -244,18 +245,19 @@ def _file(file: Path | Sent, nodes: list[Node], given: Tags, reading: "_Reading"
                 yield replace(located, by_hand=isinstance(file, Sent), rights=file.rights if isinstance(file, Sent) else EVERYTHING)
 
 
-def _rounds(file: str, node: Node, tags: Tags, problems: list[Problem]) -> list[dict[str, Any]]:
-    """The variables with which the rest of a file is read: once for each mapping under ``vars``."""
+def _rounds(file: str, node: Node, tags: Tags, problems: list[Problem]) -> list[tuple[dict[str, Any], Node | None]]:
+    """The variables with which the rest of a file is read, and where they stand: once for each mapping under ``vars``."""
     values = tags.plain(node, lambda at, text: problems.append(Problem(file, at.line, at.column, VARS, text)))
     said: Any = values[VARS] if isinstance(values, dict) else None
     rounds: list[Any] = said if isinstance(said, list) else [said]
     if node.value.keys() != {VARS} or not 0 < len(rounds) <= MAX_ROUNDS or not all(isinstance(each, dict) for each in rounds):
         problems.append(_problem(file, node, (VARS,), "This is a list of mappings: the rest of the file is read once with each of them."))
         return []
-    return rounds
+    given = node.value[VARS][1]
+    return list(zip(rounds, given.value if given.is_list else [given], strict=True))
 
 
-def _check(file: str, tenant: str, node: Node, tags: Tags, reading: _Reading) -> Located | None:
+def _check(file: str, tenant: str, node: Node, tags: Tags, reading: _Reading, row: Node | None) -> Located | None:
     if not node.is_map:
         reading.lose(Problem(file, node.line, node.column, "", f"A document begins with its kind: {', '.join(KINDS)}."))
         return None
@@ -278,16 +280,18 @@ def _check(file: str, tenant: str, node: Node, tags: Tags, reading: _Reading) ->
     if path := secret:
         wrong.append(_problem(file, node, path, "A !secret stands only where a secret belongs."))
     document, errors = partial(KINDS[kind], values, f"unnamed-{len(reading.problems)}") if isinstance(values, dict) else (None, [])
-    told = _wrong(file, node, KINDS[kind], errors, unknown)
+    told = _wrong(file, node, KINDS[kind], errors, unknown, row)
     reading.problems += [*wrong, *told.values()]
     reading.lost |= any(path[0] in KINDS and path[0] != kind for path in told if path)
     if document is None or secret:
         return None
     owner = document.tenant if isinstance(document, TenantDocument) else tenant
-    return Located(file, owner, kind, document, node, told=told)
+    return Located(file, owner, kind, document, node, told=told, row=row)
 
 
-def _wrong(file: str, node: Node, model: type[BaseModel], errors: Sequence[Any], unknown: Sequence[Node]) -> dict[Path_, Problem]:
+def _wrong(
+    file: str, node: Node, model: type[BaseModel], errors: Sequence[Any], unknown: Sequence[Node], row: Node | None
+) -> dict[Path_, Problem]:
     """One problem a key, the first: a value that may be one of several types fails at each of them. ``unknown``: what no tag stands for,
     which is told already.
     """
@@ -295,8 +299,18 @@ def _wrong(file: str, node: Node, model: type[BaseModel], errors: Sequence[Any],
     for error in errors:
         path = error["loc"] if error["type"] == "missing" else node.known(error["loc"])
         if not any(node.at(path) is each for each in unknown):
-            found.setdefault(path, _problem(file, node, path, told(model, error)))
+            found.setdefault(path, _problem(file, node, path, told(model, error) + _of_variable(node, path, row)))
     return found
+
+
+def _of_variable(node: Node, path: Path_, row: Node | None) -> str:
+    """Says which variable a value came from, and in which line that stands, where one read with ``row`` is on the way of ``path``."""
+    on_the_way = (node.at(path[:length]) for length in range(len(path) + 1))
+    tagged = next((each for each in on_the_way if each is not None and each.tag == VARS and isinstance(each.value, str)), None)
+    if tagged is None or row is None or not row.is_map:
+        return ""
+    name = next((each for each in (tagged.value, *named_in(tagged.value)) if each in row.value), None)
+    return f" It comes from the variable {name} in line {row.value[name][0].line}." if name else ""
 
 
 def _secret_in(value: Any, path: tuple[str | int, ...] = ()) -> tuple[str | int, ...]:

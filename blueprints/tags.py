@@ -26,6 +26,11 @@ class Secret:
         return f"!secret {self.name}"
 
 
+def named_in(text: str) -> list[str]:
+    """The variables that are filled into this text."""
+    return _HOLE.findall(text)
+
+
 class BadTag(Exception):
     """A tag that stands for nothing."""
 
@@ -121,7 +126,7 @@ class Tags:
 
     def _vars(self, words: list[str]) -> Any:
         """``!vars name`` is the variable as it is; with ``{name}`` in it, a text in which it is filled in."""
-        names = _HOLE.findall(words[0]) or [words[0]]
+        names = named_in(words[0]) or [words[0]]
         self.used.variables.update(names)
         for name in names:
             if name not in self.variables:

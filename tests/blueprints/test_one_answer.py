@@ -126,3 +126,27 @@ def test_a_picture_that_is_too_large_hides_no_host_name(acme: Tenant, door: Any)
     page = clerk.http.post("/console/branding/", said).content.decode()
     for words in ("Say what people call this place.", "belongs to another tenant", "does not appear to be"):
         assert words in page, words
+
+
+VARIED = """vars:
+  - {name: acme, groups: [staff]}
+  - name: other
+    groups: [staff, nobody]
+---
+tenant: !vars name
+---
+person: clerk
+groups: !vars groups
+email: !vars "{name}@x@y z"
+---
+application: !vars name
+active: !vars name
+"""
+
+
+def test_a_value_of_a_variable_is_found(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
+    """In the line of the key that reads it, with the line in which it is given for this very tenant."""
+    found = refused(write_blueprint(VARIED))
+    assert "blueprint.yaml:9:1: groups.1: There is no group nobody. It comes from the variable groups in line 4." in found
+    assert "blueprint.yaml:13:1: active: Write true or false. It comes from the variable name in line 2." in found
+    assert "blueprint.yaml:13:1: active: Write true or false. It comes from the variable name in line 3." in found

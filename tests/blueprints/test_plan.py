@@ -239,7 +239,7 @@ def test_a_number_that_is_written_like_a_text_is_noted(acme: Tenant, write_bluep
     found = refused(write_blueprint("tenant: acme\ntitle: 007\n---\nperson: true\n---\ngroup: 1.10\n"))
     assert [each.split(".yaml:")[1] for each in found] == [
         "2:1: title: This is read as the number 7: put it in quotes to make it a text.",
-        "4:1: person: This is read as true: put it in quotes to make it a text.",
+        "4:1: person: This is read as the word true: put it in quotes to make it a text.",
         "6:1: group: This is read as the number 1.1: put it in quotes to make it a text.",
     ]
 
