@@ -45,7 +45,6 @@ def branding(request: HttpRequest) -> HttpResponse:
     said, errors, etag, status = known.document, dict[str, list[str]](), known.etag, 200
     if request.method == "POST":
         said, errors = _said(request, known.document)
-        errors = errors and {**_others(request, said, errors), **errors}
         etag = request.POST.get("etag", "")
         person: Any = request.person  # type: ignore[attr-defined]
         if not errors:
@@ -115,7 +114,7 @@ def _said(request: HttpRequest, known: Mapping[str, Any]) -> tuple[dict[str, Any
         errors["domains"] = [
             _("You are on %(host)s: come in by another domain before you take this one away.") % {"host": request.get_host()}
         ]
-    return said, errors
+    return said, errors and {**_others(request, said, errors), **errors}
 
 
 def _others(request: HttpRequest, said: Mapping[str, Any], errors: Mapping[str, Any]) -> dict[str, list[str]]:
