@@ -64,6 +64,7 @@ class Brands:
     def __init__(self, work: Work, flows: Flows) -> None:
         self.work, self.flows = work, flows
         self._names, self._hosts = Names(), set[str]()
+        self._names.make(DEFAULT)  # that of the default brand alone
 
     def plans(self) -> list[Plan]:
         """Every tenant with its flows, the home first."""
@@ -96,10 +97,9 @@ class Brands:
 
     def _plan(self, brand: Entry | None, *, home: bool) -> Plan:
         if brand is None:
-            name = self._names.make(DEFAULT)
-            return Plan(name, None, home, Block({"tenant": name}))
+            return Plan(DEFAULT, None, home, Block({"tenant": DEFAULT}))
         is_default = _is_default(brand)
-        name = self._names.make(DEFAULT if is_default else brand.title)
+        name = DEFAULT if home and is_default else self._names.make(brand.title)
         values: dict[str, Any] = {"tenant": name}
         if title := self._said(brand, "branding_title"):
             values |= {"title": shown} if (shown := title if isinstance(title, Ours) else cleaned(title, 100)) else {}

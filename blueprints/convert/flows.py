@@ -85,6 +85,9 @@ class Flows:
         if flow.file in self._stray:
             return [refusal("missing-stage", f"authentik: a stage of {flow.file} belongs to a flow that is not known")]
         bindings = sorted(self._bindings.get(flow, []), key=_order)
+        if odd := [binding for binding in bindings if _number(binding.get("order")) is None]:
+            self.work.note(odd[0], "its order is not known, and a condition may stand before it is known who is there: the flow refuses.")
+            return [refusal("order", f"authentik: the order of the stages of {flow.title} is not known")]
         if len(bindings) > MAX_STEPS:
             self.work.note(flow, f"it has more than {MAX_STEPS} stages and refuses everybody.")
             return [refusal("too-many-stages", f"authentik: {flow.title} has more than {MAX_STEPS} stages")]
@@ -202,9 +205,15 @@ def kept_before(first: Block, kept: list[Block]) -> bool:
 
 
 def _order(binding: Entry) -> tuple[float, str, int]:
-    order = binding.get("order")
-    number = float(order) if isinstance(order, int | float | str) and re.fullmatch(r"-?[0-9]{1,9}", str(order)) else 0.0
-    return (number, binding.file, binding.line)
+    return (_number(binding.get("order")) or 0.0, binding.file, binding.line)
+
+
+def _number(order: Any) -> float | None:
+    """The place of a stage; None where the file does not tell. No order at all is the first place."""
+    if order is None:
+        return 0.0
+    plain = isinstance(order, int | float | str) and not isinstance(order, bool)
+    return float(order) if plain and re.fullmatch(r"-?[0-9]{1,9}(\.0)?", str(order)) else None
 
 
 def _with_condition(values: dict[str, Any], when: str) -> dict[str, Any]:

@@ -137,6 +137,28 @@ def test_a_policy_that_passes_where_it_fails_is_not_a_condition(tmp_path: Path, 
     assert told.noted("timeout is not carried over")
 
 
+@pytest.mark.parametrize("order", ["!Env X", "first", "[1]", "true", "!KeyOf flow"])
+def test_a_place_that_is_not_known_refuses(tmp_path: Path, order: str) -> None:
+    """A refusal for some groups that stood before the name is asked would refuse nobody."""
+    deny = f"""
+    - {{model: authentik_stages_deny.denystage, id: no, identifiers: {{name: out}}}}
+    - {{model: authentik_flows.flowstagebinding, id: b-out, identifiers: {{target: !KeyOf flow, stage: !KeyOf no, order: {order}}}}}
+    """
+    outcome = converted([written(tmp_path, SIGN_IN, deny, bound("b-out"))])
+    assert outcome.steps() == ["deny"]
+    assert outcome.noted("its order is not known")
+
+
+def test_a_brand_never_takes_the_name_of_the_default_one(tmp_path: Path) -> None:
+    """Only the default brand becomes the default tenant, whatever another one is called, and only the first."""
+    brand = "- {model: authentik_brands.brand, identifiers: {domain: DOMAIN}, attrs: {default: IS, flow_authentication: !KeyOf flow}}"
+    named = brand.replace("DOMAIN", "default").replace("IS", "false")
+    assert converted([written(tmp_path, SIGN_IN, named)]).one("tenant")["tenant"] == "default-2"
+    both = [brand.replace("DOMAIN", domain).replace("IS", "true") for domain in ("a.test", "b.test")]
+    names = [each["tenant"] for each in converted([written(tmp_path, SIGN_IN, *both)]).documents if "tenant" in each]
+    assert names == ["default", "b-test"]
+
+
 def test_a_flow_only_for_those_who_are_signed_in_signs_nobody_in(tmp_path: Path) -> None:
     """``require_authenticated`` on a flow for signing in: nobody from outside walks it there."""
     outcome = converted([written(tmp_path, SIGN_IN.replace("name: Sign in", "name: Sign in, authentication: require_authenticated"))])
