@@ -558,9 +558,21 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         call_command("blueprint", "convert", "authentik", str(tmp_path / "bad.yaml"))
 
 
-def test_its_exit_code() -> None:
-    """0 with notes, 1 on input that cannot be read."""
-    command = [sys.executable, "manage.py", "blueprint", "convert", "authentik"]
-    ran = subprocess.run([*command, str(SAMPLES / "missing.yaml")], capture_output=True, text=True, check=False)
+def test_its_exit_code(tmp_path: Path) -> None:
+    """0 with notes, also about an entry that is odd; 1 where a file cannot be read, and then nothing of the others is written."""
+    odd = written(tmp_path, "- {model: authentik_core.user, id: !Env WHO, identifiers: {username: alice}}", "- [odd]", name="odd.yaml")
+    ran = converting(odd)
+    assert (ran.returncode, "person: alice" in ran.stdout) == (0, True)
+    assert "odd.yaml:3: authentik_core.user: its id is no plain text" in ran.stderr
+    assert "odd.yaml:4: An entry is a mapping with its model; this one is left out." in ran.stderr
+    broken = put(tmp_path / "broken.yaml", "version: 1\nentries:\n  - model: [\n")
+    ran = converting(odd, broken, SAMPLES / "missing.yaml")
     assert (ran.returncode, ran.stdout) == (1, "")
     assert "missing.yaml:1:1: No such file" in ran.stderr
+    assert "broken.yaml:4:1: " in ran.stderr
+
+
+def converting(*files: Path) -> subprocess.CompletedProcess[str]:
+    """The command, as it is typed."""
+    command = [sys.executable, "manage.py", "blueprint", "convert", "authentik", *map(str, files)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
