@@ -123,11 +123,11 @@ class _File:
         if state not in _STATES:
             doubts.append(f"its state, {state}, is not known")
         fields = _fields(said.get("identifiers"))
-        if state == "absent":
+        if "" in doubts:
+            self.notes.add(self.file, node.line, f"{model}: its conditions are false; it is left out.")
+        elif state == "absent":
             self.notes.add(self.file, node.line, f"{model}: state absent is not carried over; what no file names is deleted with --prune.")
             self.absent.append((Ref(self.file, model=model, fields=fields), node.line))
-        elif "" in doubts:
-            self.notes.add(self.file, node.line, f"{model}: its conditions are false; it is left out.")
         elif doubts and not model.startswith(_GUARDS):
             self.notes.add(self.file, node.line, f"{model}: {doubts[0]}; it is left out.")
             self.absent.append((Ref(self.file, model=model, fields=fields), node.line))

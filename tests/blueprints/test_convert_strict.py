@@ -322,6 +322,13 @@ def test_what_another_entry_may_delete_opens_nothing(tmp_path: Path, second: str
     assert outcome.noted("application TV stands in", "the stricter side does")
 
 
+def test_what_is_surely_not_deleted_stays(tmp_path: Path) -> None:
+    """An entry whose conditions are false deletes nothing, and one of another object neither."""
+    for gone in ("state: absent, conditions: [false], identifiers: {slug: tv}", "state: absent, identifiers: {slug: elsewhere}"):
+        outcome = converted([written(tmp_path, APPLICATION, f"- {{model: authentik_core.application, {gone}}}")])
+        assert outcome.one("application", "tv")
+
+
 @pytest.mark.parametrize("doubt", ["state: absent", "conditions: [!Env X]", "state: !Env X"])
 def test_a_binding_that_may_not_be_there(tmp_path: Path, doubt: str) -> None:
     """A guard stays, and a way in is closed: which of both entries counts is not known."""
