@@ -137,15 +137,19 @@ def _before(name: str, last: str) -> str:
     """The live version before the draft, the version before another one."""
     if last == "draft":
         return str(version_named(name).number)
-    earlier = [each.number for each in history(name) if last.isdigit() and each.number < int(last)]
+    earlier = [each.number for each in history(name) if _is_number(last) and each.number < int(last)]
     if not earlier:
         raise CommandError(f"There is no version of {name} before {last}.")
     return str(earlier[0])
 
 
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= 10
+
+
 def _side(name: str, which: str) -> Chosen:
     if which == "draft":
         return choose(name, draft=True)
-    if not which.isdigit():
+    if not _is_number(which):
         raise CommandError(f"{which} is neither the number of a version nor draft.")
     return choose(name, version=int(which))

@@ -27,6 +27,8 @@ class Command(BaseCommand):
             size = copy(settings.SQLITE, options["file"])
         except NoCopy as refused:
             raise CommandError(str(refused)) from None
+        except OSError as error:
+            raise CommandError(f"{options['file']} cannot be written: {error.strerror}.") from None
         self.stdout.write(f"{options['file']}: {size / 1_000_000:.1f} MB, checked")
         self.stdout.write("Not in it, and needed to make use of it; keep it elsewhere than the copy:")
         for what in _kept_beside():

@@ -1,5 +1,6 @@
 """``manage.py person``: lets somebody back in who forgot the password or lost every second factor."""
 
+import re
 from typing import Any
 
 from django.conf import settings
@@ -41,7 +42,7 @@ class Command(BaseCommand):
                 raise CommandError(f"There is no active person {options['name']} in tenant {tenant.name}.")
             if options["action"] == "forget-factors":
                 return self._forget(person)
-            site = options["url"].rstrip("/") or _address(tenant)
+            site = _site(options["url"]) or _address(tenant)
             if options["mail"]:
                 self._mail(person, site)
             else:
@@ -60,6 +61,14 @@ class Command(BaseCommand):
         except TooManyMails as refused:
             raise CommandError(str(refused)) from None
         self.stdout.write(f"A link is on its way to {person.mailbox}.")
+
+
+def _site(url: str) -> str:
+    """What was given, without the slash at its end; raise CommandError for what no browser opens."""
+    given = url.rstrip("/")
+    if given and not re.fullmatch(r"https?://[^/?#\s]+", given):
+        raise CommandError(f"--url {url} is no scheme and host, such as https://login.example.com.")
+    return given
 
 
 def _address(tenant: Any) -> str:
