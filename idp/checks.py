@@ -1,6 +1,7 @@
 """Start-up checks that refuse a mix which loses messages or leaks secrets, and name the variable that mends it."""
 
 import ipaddress
+import os
 from typing import Any
 
 from django.conf import settings
@@ -51,6 +52,17 @@ def handlers(app_configs: Any, **options: Any) -> list[CheckMessage]:
         except ImportError as error:
             found.append(Error(f"OUTBOX_HANDLERS names no function for {kind}: {error}", id="foyer.E012"))
     return found
+
+
+@register()
+def folders(app_configs: Any, **options: Any) -> list[CheckMessage]:
+    """A folder that is not there says nothing: no secret is found, no blueprint is applied."""
+    named = {"FOYER_SECRETS": settings.SECRETS, "FOYER_BLUEPRINTS": settings.BLUEPRINTS}
+    unreadable = {name: folder for name, folder in named.items() if folder and not os.access(f"{folder}/.", os.R_OK | os.X_OK)}
+    return [
+        Warning(f"{name} names {folder}, which is no folder that can be read.", hint=f"Make it, or unset {name}.", id="foyer.W017")
+        for name, folder in unreadable.items()
+    ]
 
 
 @register()

@@ -22,12 +22,15 @@ _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 def text(name: str, default: str = "") -> str:
     """The variable's text, without surrounding white space."""
-    return os.environ.get(name, default).strip()
+    return (verbatim(name) if name in os.environ else default).strip()
 
 
 def verbatim(name: str) -> str:
     """Return the variable's text as it was given, white space included: for passwords."""
-    return os.environ.get(name, "")
+    value = os.environ.get(name, "")
+    if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):  # how Python keeps bytes of another encoding
+        raise ImproperlyConfigured(f"{name} is not UTF-8.")
+    return value
 
 
 def items(name: str) -> list[str]:

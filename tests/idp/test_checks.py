@@ -1,11 +1,12 @@
 """Start-up refuses the mixes that lose messages, and names the variable that mends each."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.checks import CheckMessage
 
-from idp.checks import mixes
+from idp.checks import folders, mixes
 
 SQLITE, POSTGRESQL = "django.db.backends.sqlite3", "django.db.backends.postgresql"
 REDIS = "redis://localhost/0"
@@ -30,3 +31,14 @@ def test_mixes(settings: Any, monkeypatch: pytest.MonkeyPatch, engine: str, redi
     messages: list[CheckMessage] = mixes(None)
     assert {str(message.id): str(message.hint)[: len(found.get(str(message.id), ""))] for message in messages} == found
     assert all(message.is_serious() == str(message.id).startswith("foyer.E") for message in messages)
+
+
+@pytest.mark.parametrize("name", ["SECRETS", "BLUEPRINTS"])
+def test_a_folder_that_is_not_there_is_told(settings: Any, tmp_path: Path, name: str) -> None:
+    """It would say nothing: no secret is found, no blueprint is applied. A file in its place is no folder either."""
+    (tmp_path / "file").touch()
+    for value, told in ((str(tmp_path), 0), ("", 0), (str(tmp_path / "nowhere"), 1), (str(tmp_path / "file"), 1)):
+        setattr(settings, name, value)
+        messages = folders(None)
+        assert len(messages) == told
+        assert all(f"FOYER_{name} names {value}" in message.msg for message in messages)

@@ -4,6 +4,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -170,3 +171,13 @@ def test_lists_are_separated_by_commas_or_spaces(monkeypatch: Env) -> None:
     assert env.hosts("FOYER_HOSTS") == frozenset()
     monkeypatch.setenv("FOYER_TRUSTED_PROXIES", "10.0.0.1 2001:db8::/32")
     assert [str(each) for each in env.networks("FOYER_TRUSTED_PROXIES")] == ["10.0.0.1/32", "2001:db8::/32"]
+
+
+@pytest.mark.parametrize("read", [env.text, env.verbatim, env.items])
+def test_what_is_not_utf_8_is_refused(monkeypatch: pytest.MonkeyPatch, read: Any) -> None:
+    """Named, whatever is read from it: a path of such bytes could be opened, and not be written in an address."""
+    monkeypatch.setenv("FOYER_WORD", "d\udcffta")
+    with pytest.raises(ImproperlyConfigured, match=r"FOYER_WORD is not UTF-8\."):
+        read("FOYER_WORD")
+    monkeypatch.setenv("FOYER_WORD", "dätä")
+    assert read("FOYER_WORD") in ("dätä", ["dätä"])
