@@ -97,7 +97,11 @@ class Document(BaseModel):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> Any:
-        return plain(handler(core))
+        schema = handler.resolve_ref_schema(handler(core))
+        for name, each in cls.model_fields.items():
+            if isinstance(each.default, timedelta):  # pydantic says PT10M where 10m is written
+                schema["properties"][name]["default"] = write_duration(each.default)
+        return plain(schema)
 
 
 class TenantDocument(Document):

@@ -6,17 +6,21 @@ from typing import Any
 
 from django.utils.translation import override
 
-from blueprints.document import KINDS
+from blueprints.document import GRANTS, KINDS
 from blueprints.read import VARS
 from flows.schema import document_schema
+from idp.oauth.grant import grants
+from idp.oauth.scopes import STANDARD_SCOPES
+from idp.outbox.wording import shipped
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TAGGED = {"$ref": "#/$defs/Tagged"}
+# An editor that knows the tags shows a schema the text behind them, as a value of the type that it was told: null, which is no text.
+# Nothing else is of that type and not null, so that this accepts what is tagged, and no empty value.
 _TAG = {
     "title": "Tag",
     "description": "A tag in place of the value: !env NAME [default], !file PATH, !secret NAME, !vars NAME.",
-    "type": "string",
-    "pattern": "^!(env|file|secret|vars) .",
+    "anyOf": [{"type": "string", "pattern": "^!(env|file|secret|vars) ."}, {"type": "null", "not": {"enum": [None]}}],
 }
 _KEPT_OPEN = ("title", "description", "default", "examples")
 
@@ -29,11 +33,7 @@ def written() -> str:
 
 def schema() -> dict[str, Any]:
     """Of one document of a file. A value with a tag is, for a schema, the text that is written: ``!vars name``."""
-    defs: dict[str, Any] = {}
-    for kind, model in KINDS.items():
-        found = document_schema() if kind == "flow" else model.model_json_schema(by_alias=True)
-        defs |= found.pop("$defs", {})
-        defs[model.__name__] = found
+    defs = declared()
     documents = {name: _with_tags(each) for name, each in defs.items()}
     return {
         "$schema": DIALECT,
@@ -45,6 +45,26 @@ def schema() -> dict[str, Any]:
         ] + [{"if": {"required": [VARS]}, "then": {"$ref": "#/$defs/Variables"}}],
         "$defs": {**dict(sorted(documents.items())), "Variables": _variables(), "Tagged": _TAG},
     }  # fmt: skip
+
+
+def declared() -> dict[str, Any]:
+    """The schema of each kind of document and of what stands in them, by the name of its model; without tags."""
+    defs: dict[str, Any] = {}
+    for kind, model in KINDS.items():
+        found = document_schema() if kind == "flow" else model.model_json_schema(by_alias=True)
+        defs |= found.pop("$defs", {})
+        defs[model.__name__] = found
+    _close(defs)
+    return defs
+
+
+def _close(defs: dict[str, Any]) -> None:
+    """Lists what may stand where the declaration only says that it is a text; of scopes those that come with Foyer are offered."""
+    application, mail = defs["ApplicationDocument"]["properties"], defs["MailDocument"]["properties"]
+    spoken = {address: name for name, address in GRANTS.items()}
+    application["grants"]["items"] = {"type": "string", "enum": sorted({*(spoken.get(each, each) for each in grants()), *grants()})}
+    application["scopes"]["items"] = {"anyOf": [{"enum": list(STANDARD_SCOPES)}, {"type": "string"}]}
+    mail["mail"] |= {"enum": sorted(shipped())}
 
 
 def _variables() -> dict[str, Any]:
@@ -77,6 +97,19 @@ def _with_tags(value: Any) -> Any:
 
 def _or_tag(described: dict[str, Any]) -> dict[str, Any]:
     narrow = {key: each for key, each in described.items() if key not in _KEPT_OPEN}
-    if not narrow or narrow == {"type": "string"} or "const" in narrow:
+    if not narrow or "const" in narrow:
         return described
-    return {**{key: described[key] for key in _KEPT_OPEN if key in described}, "if": {"not": _TAGGED}, "then": narrow}
+    kept = {key: described[key] for key in _KEPT_OPEN if key in described}
+    offered = _offered(narrow)
+    return {**kept, **({"anyOf": [offered, {}]} if offered else {}), "if": {"not": _TAGGED}, "then": narrow}
+
+
+def _offered(narrow: dict[str, Any]) -> dict[str, Any]:
+    """What editors offer for a value: they look for it in no condition. It checks nothing."""
+    if narrow.get("type") == "boolean":
+        return {"enum": [True, False]}
+    if "enum" in narrow:
+        return {"enum": [each for each in narrow["enum"] if each != ""]}
+    items = narrow.get("items", {})
+    offered: list[Any] = [each for each in items.get("anyOf", ()) if "enum" in each]
+    return {"type": "array", "items": offered[0]} if offered else {}

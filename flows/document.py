@@ -71,14 +71,14 @@ class StepDocument(_Part):
     ``when`` true, or absent: it applies. ``on_refusal``: what a refusal in it does; ``continue`` leaves the box and goes on.
     """
 
-    id: StepName
-    stage: Annotated[str, Field(min_length=1, max_length=100)] | None = None
-    group: Name | None = None
-    flow: Name | None = None
-    when: str | None = None
-    on_refusal: Literal["end", "continue"] = "end"
-    settings: dict[str, Any] = Field(default_factory=dict)
-    steps: tuple["StepDocument", ...] = ()
+    id: StepName = Field(description="The name of the step, unique in the flow; without it that of its stage, group or flow.")
+    stage: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(None, description="What the step does: one of the stages.")
+    group: Name | None = Field(None, description="In place of a stage: the name of several steps with one condition.")
+    flow: Name | None = Field(None, description="In place of a stage: the part that is walked here.")
+    when: str | None = Field(None, description="For whom it applies, in CEL; without it for everybody.")
+    on_refusal: Literal["end", "continue"] = Field("end", description="What a refusal in it does: it ends the run, or the flow goes on.")
+    settings: dict[str, Any] = Field(default_factory=dict, description="The settings of its stage.")
+    steps: tuple["StepDocument", ...] = Field((), description="The steps of a group.")
 
     @model_validator(mode="before")
     @classmethod
@@ -108,13 +108,13 @@ class StepDocument(_Part):
 class InventedPerson(_Part):
     """Somebody who does not exist: what a flow is tried with. ``credentials``: the kinds that they hold."""
 
-    username: str = Field("somebody", min_length=1, max_length=150)
-    name: str = ""
-    email: str = ""
-    groups: tuple[str, ...] = ()
-    credentials: tuple[str, ...] = ("password",)
-    attributes: dict[str, str] = Field(default_factory=dict)
-    role: RoleName = ""
+    username: str = Field("somebody", min_length=1, max_length=150, description="The username.")
+    name: str = Field("", description="The name.")
+    email: str = Field("", description="The email address.")
+    groups: tuple[str, ...] = Field((), description="The groups.")
+    credentials: tuple[str, ...] = Field(("password",), description="What they could prove themselves with.")
+    attributes: dict[str, str] = Field(default_factory=dict, description="What conditions read as person.attributes.")
+    role: RoleName = Field("", description="The role in the console.")
 
 
 class Circumstances(_Part):
@@ -123,16 +123,16 @@ class Circumstances(_Part):
     ``time`` in ISO 8601 with its zone; ages in seconds.
     """
 
-    address: str = "127.0.0.1"
-    agent: str = ""
-    time: _Moment | None = None
-    country: str = ""
-    application: str = ""
-    scopes: tuple[str, ...] = ()
-    device_address: str = ""
-    device_age: int = Field(0, ge=0, strict=True)
-    signed_in: tuple[str, ...] = ()
-    session_age: int = Field(0, ge=0, strict=True)
+    address: str = Field("127.0.0.1", description="The address that the request comes from.")
+    agent: str = Field("", description="What the browser calls itself.")
+    time: _Moment | None = Field(None, description="When, in ISO 8601 with its zone; without it now.")
+    country: str = Field("", description="The country of the address, such as DE.")
+    application: str = Field("", description="The application that asks.")
+    scopes: tuple[str, ...] = Field((), description="The scopes that it asks for.")
+    device_address: str = Field("", description="The address that the device asked from.")
+    device_age: int = Field(0, ge=0, strict=True, description="How many seconds ago it asked.")
+    signed_in: tuple[str, ...] = Field((), description="The methods of a session that lives already, such as pwd.")
+    session_age: int = Field(0, ge=0, strict=True, description="How many seconds old it is.")
 
     @field_validator("address", "device_address")
     @classmethod
@@ -160,23 +160,27 @@ class FlowTest(_Part):
     ``refuses`` to take a step's result for granted. ``expect``: the decision of steps; ``ends``: how the walk ends.
     """
 
-    name: str = Field(min_length=1, max_length=150)
-    person: str | InventedPerson = InventedPerson()
-    request: Circumstances = Circumstances()
-    answers: Answers = Field(default_factory=dict)
-    expect: dict[str, Literal["asks", "done", "passed over", "known before", "refused", "entered"]] = Field(default_factory=dict)
-    ends: Literal["finished", "asks", "denied", "leaves", "broken"] = "finished"
+    name: str = Field(min_length=1, max_length=150, description="What it tries, as it is told when it fails.")
+    person: str | InventedPerson = Field(InventedPerson(), description="Who walks: somebody of the tenant, or somebody invented.")
+    request: Circumstances = Field(Circumstances(), description="From where and when, and what is asked for.")
+    answers: Answers = Field(default_factory=dict, description="What is answered, by step; passes or refuses takes it for granted.")
+    expect: dict[str, Literal["asks", "done", "passed over", "known before", "refused", "entered"]] = Field(
+        default_factory=dict, description="What becomes of steps."
+    )
+    ends: Literal["finished", "asks", "denied", "leaves", "broken"] = Field("finished", description="How the walk ends.")
 
 
 class FlowDocument(_Part):
     """A whole flow."""
 
-    flow: Name
-    title: str = Field(min_length=1, max_length=100)
-    designation: DesignationName = Field(alias="for")
-    default: bool = True
-    steps: tuple[StepDocument, ...] = Field(max_length=100, json_schema_extra={"minItems": 1})  # a draft may be empty: lint says so
-    tests: tuple[FlowTest, ...] = Field((), max_length=100)
+    flow: Name = Field(description="Name.")
+    title: str = Field(min_length=1, max_length=100, description="What it is called in the console.")
+    designation: DesignationName = Field(alias="for", description="What it is for; it never changes.")
+    default: bool = Field(True, description="Whether it is the tenant's own for this, in place of one that an application names.")
+    steps: tuple[StepDocument, ...] = Field(
+        max_length=100, json_schema_extra={"minItems": 1}, description="What is asked, in this order."
+    )  # a draft may be empty: lint says so
+    tests: tuple[FlowTest, ...] = Field((), max_length=100, description="Walks that the flow must survive before it goes live.")
 
     @model_validator(mode="after")
     def _not_too_deep(self) -> "FlowDocument":

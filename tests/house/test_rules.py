@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
-from blueprints import schema
+from blueprints import keys, schema
 from flows.registry import stages
 from tests.house.source import PACKAGES, ROOT, Module, modules, room, tracked
 from web.api.app import written
@@ -36,6 +36,7 @@ RULES = {
             "test_readme_shows_the_real_stage",
             "test_every_variable_is_documented",
             "test_the_openapi_document_is_committed",
+            "test_the_keys_of_blueprints_are_committed",
             "test_the_schema_of_blueprints_is_committed",
         ],
     ),
@@ -211,6 +212,12 @@ def test_the_schema_of_blueprints_is_committed() -> None:
     """Rule 9: docs/blueprint.schema.json is what the code says, byte for byte."""
     committed = ROOT / "docs" / "blueprint.schema.json"
     assert committed.read_bytes() == schema.written().encode(), f"run manage.py blueprint schema > docs/{committed.name} and commit it"
+
+
+def test_the_keys_of_blueprints_are_committed() -> None:
+    """Rule 9: docs/blueprint-keys.md is what the code says, byte for byte."""
+    committed = ROOT / "docs" / "blueprint-keys.md"
+    assert committed.read_bytes() == keys.written().encode(), f"run manage.py blueprint keys > docs/{committed.name} and commit it"
 
 
 def test_gates_of_size() -> None:

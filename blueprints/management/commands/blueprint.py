@@ -12,9 +12,10 @@ from blueprints.apply import StateMoved, apply, results, tried
 from blueprints.convert.authentik import convert
 from blueprints.drift import drifted, owners
 from blueprints.export import NoSuchFlow, export
+from blueprints.keys import written as keys
 from blueprints.plan import make_plan
 from blueprints.read import BadBlueprint, Problem
-from blueprints.schema import written
+from blueprints.schema import written as schema
 from blueprints.show import as_json, as_text, drift_as_text, result_as_text
 from flows import versions
 from idp.arguments import nearest, number
@@ -70,6 +71,7 @@ class Command(BaseCommand):
         listed.add_argument("--most", type=number(1, 1_000_000), default=20, metavar="N", help="so many of them (%(default)s)")
         listed.add_argument("--blueprint", default="", metavar="NAME", help="only those of this blueprint")
         actions.add_parser("schema", help="write the JSON Schema of blueprints, with every installed stage, to standard output")
+        actions.add_parser("keys", help="write the table of every key of blueprints, as Markdown, to standard output")
 
     def handle(self, *args: Any, **options: Any) -> None:
         unchanged = "\nNothing was applied." if options["action"] == "apply" else ""
@@ -131,7 +133,10 @@ class Command(BaseCommand):
             self.stdout.write(result_as_text(each, self.style))
 
     def _schema(self, options: dict[str, Any]) -> None:
-        self.stdout.write(written(), ending="")
+        self.stdout.write(schema(), ending="")
+
+    def _keys(self, options: dict[str, Any]) -> None:
+        self.stdout.write(keys(), ending="")
 
     def _tell(self, text: str) -> None:
         self.stderr.write(self.style.HTTP_INFO(f"… {text}"))
