@@ -17,10 +17,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
-from zoneinfo import available_timezones
 
 from cel_expr_python import cel
 
+from flows.hours import every_zone
 from flows.syntax import Failed, Node, Tree
 from idp import addresses
 from idp.text import nfc
@@ -179,7 +179,7 @@ def _said(message: str) -> str:
 
 def _near(zone: str) -> str:
     """Which time zone was meant."""
-    known = {name.casefold(): name for name in available_timezones()}
+    known = {name.casefold(): name for name in every_zone()}
     near = difflib.get_close_matches(zone.casefold(), known, n=1) if "/" in zone or len(zone) > len("CEST") else []
     return f" Did you mean {known[near[0]]}?" if near else " Write it like Europe/Berlin."
 

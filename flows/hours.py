@@ -6,12 +6,26 @@ outside, because ``<`` and ``>=`` of a day's hours know no midnight.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
+from zoneinfo import available_timezones
 
 DAY = 24 * 60
 _TYPED = re.compile(r"([0-9]{1,2})(?::([0-9]{2}))?")
 _HOUR, _MINUTES = "request.time.getHours({zone})", "request.time.getHours({zone}) * 60 + request.time.getMinutes({zone})"
 _LATE = "{clock} < {first} || {clock} >= {last}"
 _ZONE = r"""(?:"[^"\\\n]*"|'[^'\\\n]*')"""
+
+
+@lru_cache(maxsize=1)
+def every_zone() -> frozenset[str]:
+    """Return the names of all time zones, read once: it takes longer than everything else that is done with a condition."""
+    return frozenset(available_timezones())
+
+
+@lru_cache(maxsize=1)
+def offered_zones() -> tuple[str, ...]:
+    """Return those that people choose from: UTC, and places."""
+    return tuple(sorted(zone for zone in every_zone() if zone == "UTC" or ("/" in zone and not zone.startswith("Etc/"))))
 
 
 def minutes(text: str) -> int:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal
-from zoneinfo import available_timezones
 
 from django.utils.translation import gettext as now
 from django.utils.translation import gettext_lazy as _
@@ -153,9 +152,6 @@ _ALL = (
     ),
     Preset("refused", _("An earlier step refused"), _("when {step} refused"), 'steps.{step}.decision == "refused"', (_STEP,)),
     Preset("passed", _("An earlier step was passed"), _("when {step} was passed"), 'steps.{step}.decision == "done"', (_STEP,)),
-)
-ZONES = tuple(
-    sorted(zone for zone in available_timezones() if zone == "UTC" or ("/" in zone and not zone.startswith(("Etc/", "posix/", "right/"))))
 )
 PRESETS: dict[str, Preset] = {preset.name: preset for preset in _ALL}
 
@@ -307,7 +303,7 @@ def _checked(slot: Slot, value: str) -> str:
         return _network(slot, value)
     if slot.source == "countries" and not re.fullmatch("[A-Z]{2}", value):
         raise BadSlot(slot.name, now("Two capital letters for each country, such as DE."))
-    if slot.source == "zones" and value not in available_timezones():
+    if slot.source == "zones" and value not in hours.every_zone():
         raise BadSlot(slot.name, now("There is no such time zone; choose one of the list, such as Europe/Berlin."))
     return value
 

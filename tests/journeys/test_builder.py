@@ -230,6 +230,34 @@ def test_a_condition_is_typed_with_help(acme: Tenant, editor: Sits) -> None:
     are(page, "deny", "nope")
 
 
+def test_hours_are_filled_in_and_said(acme: Tenant, editor: Sits) -> None:
+    """Times are time fields, the zone is the browser's and one of a list; over midnight the card says from when to when."""
+    bob = editor("bob", timezone_id="America/New_York")
+    bob.open("/console/flows/connect-a-device/?step=login")
+    page = bob.page
+    page.get_by_label("Add a condition").select_option("after_hours")
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.get_by_label("Time zone")).to_have_value("America/New_York")
+    begins = page.get_by_label("Work begins at")
+    expect(begins).to_have_attribute("type", "time")
+    expect(begins).to_have_value("08:00")
+    begins.fill("22:30")
+    page.get_by_label("Work ends at").fill("06:00")
+    page.get_by_label("Time zone").fill("Europe/Berln")
+    page.locator("#panel").get_by_role("button", name="Save").click()
+    expect(page.locator("#panel .condition .error")).to_have_text(
+        "There is no such time zone; choose one of the list, such as Europe/Berlin."
+    )
+    offered = page.locator("#panel datalist option")
+    assert "Europe/Berlin" in [str(each.get_attribute("value")) for each in offered.all()]
+    page.get_by_label("Time zone").fill("Europe/Berlin")
+    page.locator("#panel").get_by_role("button", name="Save").click()
+    expect(card(page, "login")).to_contain_text("from 06:00 to 22:30, Europe/Berlin")
+    bob.open("/console/flows/connect-a-device/?step=login")
+    expect(page.get_by_label("Work begins at")).to_have_value("22:30")
+    expect(page.get_by_label("Work ends at")).to_have_value("06:00")
+
+
 def test_the_builder_reads_well(acme: Tenant, editor: Sits) -> None:
     """B19: no violation that axe-core knows, at 390 and 1280 px, in light and dark; nothing wider than the window."""
     save_draft("sign-in", drawing(*BRANCHED, flow="sign-in").as_json(), by="bob", revision=None)

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from flows.conditions import vocabulary
 from flows.document import FlowDocument
 from flows.drawing import Card, Place, draw, spots
+from flows.hours import offered_zones
 from flows.layout import TooLarge, lay_out, symbol
-from flows.presets import PRESETS, ZONES, BadSlot, Preset, Slot, fill, join, recognise, split
+from flows.presets import PRESETS, BadSlot, Preset, Slot, fill, join, recognise, split
 from flows.registry import stages
 from flows.stage import Stage
 from idp.accounts.people import group_names
@@ -59,7 +60,7 @@ class SlotField:
     @property
     def suggests(self) -> tuple[str, ...]:
         """What may be chosen while it is typed: too many for a list of choices."""
-        return ZONES if self.slot.source == "zones" else ()
+        return offered_zones() if self.slot.source == "zones" else ()
 
 
 @dataclass
@@ -248,7 +249,7 @@ def _posted_row(at: int, number: int, kind: str, form: QueryDict, sources: Sourc
     if preset is None:
         return Row(at, source=form.get(f"_when-{number}-{CEL}", "").replace("\r\n", "\n").replace("\0", ""))
     zone = form.get("_zone", "")  # the browser's own
-    defaults = {slot.name: zone if slot.source == "zones" and zone in ZONES else slot.default for slot in preset.slots}
+    defaults = {slot.name: zone if slot.source == "zones" and zone in offered_zones() else slot.default for slot in preset.slots}
     values = {name: form.get(f"_when-{number}-{name}", default) for name, default in defaults.items()}
     return Row(at, preset, _fields(at, preset, values, sources))
 
