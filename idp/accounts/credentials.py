@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from idp.accounts import invented, sessions
 from idp.accounts.models import Credential, Person
 from idp.accounts.people import active_locked
+from idp.accounts.roles import changing
 from idp.effects import Effect, EffectLost
 from idp.events.bus import publish
 from idp.sealing import same
@@ -190,8 +191,8 @@ def guarded(pk: int) -> bool:
 
 
 def unguarded_staff(most: int = 20) -> list[str]:
-    """The usernames of active people with a role who have nothing but a password, sorted."""
-    people = Person.objects.filter(is_active=True, credentials=None).exclude(role="")
+    """Return the usernames of active people who may change something and have nothing but a password, sorted."""
+    people = Person.objects.filter(is_active=True, credentials=None, role__in=changing())
     return list(people.order_by("username").values_list("username", flat=True)[:most])
 
 

@@ -45,6 +45,7 @@ tenants.edit         x      .      .       .         .
 """
 
 
+_LOOKING = ("see", "count", "inspect")  # what an operation is called that changes nothing
 _INSTALLATION = "tenants."  # what concerns the installation as a whole begins so
 ROLES = ("", *Role.values)  # "" is none: signs in, and nothing more
 if TYPE_CHECKING:
@@ -69,6 +70,16 @@ def allowed() -> dict[str, frozenset[str]]:
     """The roles that may, by operation."""
     head, *rows = [line.split() for line in MATRIX.strip().splitlines()]
     return {row[0]: frozenset(role for role, mark in zip(head, row[1:], strict=True) if mark == "x") for row in rows}
+
+
+def role_titles() -> dict[str, str]:
+    """Return what each role is called, in the order of the matrix."""
+    return {role.value: str(role.label) for role in Role}
+
+
+def changing() -> frozenset[str]:
+    """Return the roles that may change something, which is more than to look."""
+    return frozenset(role for operation, roles in allowed().items() if operation.rpartition(".")[2] not in _LOOKING for role in roles)
 
 
 SHARED_SECRETS = "secrets.shared"  # the files of FOYER_SECRETS that are no tenant's own: no role has it

@@ -27,7 +27,7 @@ def one(request: HttpRequest, name: str) -> HttpResponse:
     if operation is None:
         raise Http404
     context: dict[str, Any] = {"operation": operation, "root": _root(request), "back": reverse("console:api-docs"), "open": name in _PUBLIC}
-    return show(request, "console/api_docs_one.html", title=operation.summary, **context)
+    return show(request, "console/api_docs_one.html", title=operation.summary, belongs_to=_("API"), **context)
 
 
 def download(request: HttpRequest) -> HttpResponse:

@@ -91,8 +91,8 @@ def preview(request: HttpRequest) -> HttpResponse:
         face.title = said["title"] or face.title
         face.accent = face.accent if "accent" in errors else said["accent"]
         face.logo = face.logo if "logo" in errors else said["logo"]
-    ratios = {"words": face.accent_text, "on_light": LIGHT[0], "on_dark": DARK[0]}
-    ratios = {name: contrast(face.accent, other) for name, other in ratios.items()}
+    beside = {"words": face.accent_text, "on_light": LIGHT[0], "on_dark": DARK[0]}
+    ratios = {name: contrast(face.accent, other) for name, other in beside.items()}
     context = {"tenant": face, "title": _("Sign in"), "wrong": wrong, **ratios, "faint": min(ratios.values()) < 3}
     response = render(request, "console/branding_preview.html", context)
     response.headers["Content-Security-Policy"] = policy(request, frame_ancestors="'self'", form_action="'none'")

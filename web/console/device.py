@@ -78,7 +78,9 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _named(found: devices.Story, pk: int) -> str:
-    return f"“{found.label}”" if found.label else _("Device %(number)s") % {"number": pk}
+    """What people know it by: its label or its application, and whose it is."""
+    name = f"“{found.label}”" if found.label else found.application_title or found.application or _("Device %(number)s") % {"number": pk}
+    return f"{name} · {found.person}" if found.person else name
 
 
 def _topics(pk: int) -> str:

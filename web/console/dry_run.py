@@ -116,12 +116,13 @@ def trial(request: HttpRequest, name: str) -> HttpResponse:
     """One walk. All of it stands in the address, so that a reload, a link and the way back keep it."""
     found = asked(name, request.GET)
     if found.chosen is None:
-        return show(request, "console/dry_run.html", title=name, **found.frame)
+        return show(request, "console/dry_run.html", title=found.title, part=_("Try"), **found.frame)
     walker = read(request.GET, may_name=_may_name(request))
     context = {**found.frame, **_form(request, walker), **_walked(request, found.chosen, walker)}
     if "tests" in request.GET:
         context["tests"] = _tests(found.chosen, names=_may_name(request))
-    return show(request, "console/dry_run_part.html" if by_htmx(request, "path") else "console/dry_run.html", title=name, **context)
+    template = "console/dry_run_part.html" if by_htmx(request, "path") else "console/dry_run.html"
+    return show(request, template, title=found.title, part=_("Try"), **context)
 
 
 def keep(request: HttpRequest, name: str) -> HttpResponse:

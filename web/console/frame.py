@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 
 from blueprints.edit import NotThere
 from flows.designations import AUTHENTICATION
-from idp.accounts.roles import NotAllowed, may, operations_of
+from idp.accounts.roles import NotAllowed, allowed, may, operations_of, role_titles
 from web.console.navigation import navigation
-from web.errors import forbidden, method_not_allowed
+from web.errors import method_not_allowed
 
 View = Callable[..., HttpResponse]
 _TOLD = "foyer_told"
@@ -55,14 +55,15 @@ def _door(page: Page) -> View:
         if session is None:
             return _sign_in(request)
         person = session.person
-        if not may(person, page.do if request.method == "POST" else page.see):
-            return forbidden(request)
         request.person = person  # type: ignore[attr-defined]
         request.may = lambda operation: may(person, operation)  # type: ignore[attr-defined]
+        operation = page.do if request.method == "POST" else page.see
+        if not may(person, operation):
+            return _forbidden(request, operation)
         try:
             return page.view(request, *args, **kwargs)
-        except NotAllowed:
-            return forbidden(request)
+        except NotAllowed as refused:
+            return _forbidden(request, why=str(refused))
         except NotThere:  # it was a moment ago
             raise Http404 from None
 
@@ -78,10 +79,25 @@ def _sign_in(request: HttpRequest) -> HttpResponse:
     return render(request, "console/signed_out.html", context, status=401)
 
 
-def show(request: HttpRequest, template: str, *, title: Any, status: int = 200, **context: Any) -> HttpResponse:
-    """A page inside the frame: navigation, who is signed in, and a notice of what has just happened.
+def _forbidden(request: HttpRequest, operation: str = "", why: str = "") -> HttpResponse:
+    """Answer 403 within the frame: who is signed in, which right is missing and which roles have it, and the way to sign in as another."""
+    roles = [str(title) for role, title in role_titles().items() if operation and role in allowed()[operation]]
+    back = request.get_full_path() if request.method == "GET" else reverse("console:overview")
+    context = {
+        "operation": operation,
+        "roles": roles,
+        "why": why,
+        "switch_url": f"{reverse(AUTHENTICATION)}?switch&next={quote(back, safe='/')}",
+    }
+    return show(request, "console/forbidden.html", title=_("You may not see this"), status=403, **context)
 
-    ``problems`` of the context: what is wrong with a form (web/console/problems.py), told at the top with links to its fields.
+
+def show(request: HttpRequest, template: str, *, title: Any, status: int = 200, **context: Any) -> HttpResponse:
+    """Answer with a page inside the frame: navigation, who is signed in, and a notice of what has just happened.
+
+    ``title``: the heading; ``part`` and ``belongs_to`` in the context say more in the title of the window, before it and behind it: which
+    page of the thing this is, and to what it belongs. ``problems``: what is wrong with a form (web/console/problems.py), told at the top
+    with links to its fields.
     """
     person = request.person  # type: ignore[attr-defined]
     operations = frozenset(operations_of(person))

@@ -60,7 +60,7 @@ def mail(request: HttpRequest, name: str) -> HttpResponse:
         "may_edit": request.may("branding.edit"),  # type: ignore[attr-defined]
         "history": history(request, {"area": "mail", "target": name}),
     }
-    response = show(request, "console/mails_one.html", title=_title(name), status=status, **context)
+    response = show(request, "console/mails_one.html", title=_title(name), belongs_to=_("Mails"), status=status, **context)
     response.headers["Content-Security-Policy"] = policy(request, frame_src="'self'")
     return response
 

@@ -34,7 +34,7 @@ def overview(request: HttpRequest, name: str) -> HttpResponse:
     """The steps of a flow, and the pages of one of them side by side."""
     found = asked(name, request.GET)
     if found.chosen is None:
-        return show(request, "console/preview.html", title=name, **found.frame)
+        return show(request, "console/preview.html", title=found.title, part=_("Preview"), **found.frame)
     steps = _steps(found.chosen)
     step = request.GET.get("step", "") or (steps[0]["id"] if steps else "")
     if step and step not in [each["id"] for each in steps]:
@@ -56,7 +56,7 @@ def overview(request: HttpRequest, name: str) -> HttpResponse:
         "schemes": [(scheme == wish["scheme"], _address(wish, scheme=scheme), _SCHEMES[scheme]) for scheme in SCHEMES],
         "scheme": wish["scheme"],
     }
-    response = show(request, "console/preview.html", title=name, **found.frame, **context)
+    response = show(request, "console/preview.html", title=found.title, part=_("Preview"), **found.frame, **context)
     response["Content-Security-Policy"] = policy(request, frame_src="'self'")
     return response
 

@@ -23,7 +23,7 @@ from idp.listing import Wish
 from web.console.frame import Page, show
 from web.console.history import history
 from web.console.plain import plain
-from web.console.which import Asked
+from web.console.which import Asked, title_of
 
 _MOST = 50
 _DECISIONS = {
@@ -68,7 +68,7 @@ def runs(request: HttpRequest, name: str) -> HttpResponse:
         "bars": bars[1:],
         "people": people,
     }
-    return show(request, "console/runs.html", title=name, **context)
+    return show(request, "console/runs.html", title=title_of(name), part=_("Runs"), **context)
 
 
 def run(request: HttpRequest, identifier: str) -> HttpResponse:
@@ -83,7 +83,9 @@ def run(request: HttpRequest, identifier: str) -> HttpResponse:
         "facts": list(_facts(found)),
         "history": history(request, {"topic": topic_of(identifier)}),
     }
-    return show(request, "console/run.html", title=_("Run of %(flow)s") % {"flow": found.flow}, **context)
+    return show(
+        request, "console/run.html", title=_("Run of %(flow)s") % {"flow": title_of(found.flow)}, belongs_to=identifier[:8], **context
+    )
 
 
 def _bars(name: str, number: int, *, people: bool) -> list[Bar]:

@@ -32,7 +32,7 @@ from idp.yaml_text import write
 from web.console.frame import Page, by_htmx, see, show
 from web.console.history import history
 from web.console.plain import condition, plain
-from web.console.which import Asked, Wrong, located, of_draft
+from web.console.which import Asked, Wrong, located, of_draft, title_of
 
 _LONGEST_NOTE = 300
 # What happens in it belongs to its runs; this is what happened to it.
@@ -53,7 +53,7 @@ def versions(request: HttpRequest, name: str) -> HttpResponse:
         "before": f"?page={wish.page - 1}" if wish.page > 1 else "",
         "after": f"?page={wish.page + 1}" if rows.has_next else "",
     }
-    return show(request, "console/versions.html", title=name, **context)
+    return show(request, "console/versions.html", title=title_of(name), part=_("Versions"), **context)
 
 
 def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
@@ -69,7 +69,7 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
         "yaml": _yaml(chosen),
         "number": number,
     }
-    return show(request, "console/versions_one.html", title=_title(name, str(number)), **_frame(chosen), **context)
+    return show(request, "console/versions_one.html", title=_title(chosen.document.title, number), **_frame(chosen), **context)
 
 
 def export(request: HttpRequest, name: str, number: int) -> HttpResponse:
@@ -91,7 +91,8 @@ def compare(request: HttpRequest, name: str) -> HttpResponse:
     before, after = _chosen(name, old), _chosen(name, new)
     context: dict[str, Any] = {"old": old, "new": new, "changes": _grouped(difference(before.document, after.document))}
     template = "console/versions_diff_part.html" if by_htmx(request, "changes") else "console/versions_diff.html"
-    return show(request, template, title=name, **{**_frame(after), "choices": choices}, **context)
+    frame = {**_frame(after), "choices": choices}
+    return show(request, template, title=after.document.title, part=_("Compare versions"), **frame, **context)
 
 
 def back(request: HttpRequest, name: str, number: int) -> HttpResponse:
@@ -108,7 +109,8 @@ def back(request: HttpRequest, name: str, number: int) -> HttpResponse:
     changes = _grouped(difference(live.document, chosen.document)) if live else []
     context: dict[str, Any] = {"number": number, "live": live, "changes": changes, "said": _note(request)}
     title = _("Back to version %(number)d") % {"number": number}
-    return show(request, "console/versions_back.html", title=title, status=status, **_frame(chosen) | {"findings": findings}, **context)
+    frame = _frame(chosen) | {"findings": findings}
+    return show(request, "console/versions_back.html", title=title, belongs_to=title_of(name), status=status, **frame, **context)
 
 
 def publish(request: HttpRequest, name: str) -> HttpResponse:
@@ -129,7 +131,7 @@ def publish(request: HttpRequest, name: str) -> HttpResponse:
         except RefusedFlow as refused:
             status, late = 400, {"findings": located(name, refused.findings, draft.document), "refused": True}
     context: dict[str, Any] = {"draft": draft, "moved": moved, "said": _note(request), **_checked(request, name), **late}
-    return show(request, "console/publish.html", title=_("Publish"), status=status, **context)
+    return show(request, "console/publish.html", title=_("Publish"), belongs_to=title_of(name), status=status, **context)
 
 
 def _publish(request: HttpRequest, name: str) -> HttpResponse:
@@ -141,7 +143,7 @@ def _publish(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _no_draft(request: HttpRequest, name: str) -> HttpResponse:
-    return show(request, "console/publish_none.html", title=name, **Asked(name, "", _states(name)).frame)
+    return show(request, "console/publish_none.html", title=title_of(name), part=_("Publish"), **Asked(name, "", _states(name)).frame)
 
 
 def _checked(request: HttpRequest, name: str) -> dict[str, Any]:
@@ -184,7 +186,7 @@ def discard(request: HttpRequest, name: str) -> HttpResponse:
             return see(request, home, _("The draft is gone."))
         return see(request, request.path, _("Somebody has changed the draft in the meantime. Look again at what would be lost."))
     context: dict[str, Any] = {"draft": draft, **_checked(request, name)}
-    return show(request, "console/versions_discard.html", title=_("Discard the draft?"), **context)
+    return show(request, "console/versions_discard.html", title=_("Discard the draft?"), belongs_to=title_of(name), **context)
 
 
 @dataclass(frozen=True)
@@ -255,8 +257,8 @@ def _frame(chosen: Chosen) -> dict[str, Any]:
     return Asked(chosen.name, chosen.which, _states(chosen.name), chosen).frame
 
 
-def _title(name: str, which: str) -> str:
-    return _("%(name)s, version %(number)s") % {"name": name, "number": which}
+def _title(title: str, number: int) -> str:
+    return _("%(flow)s, version %(number)d") % {"flow": title, "number": number}
 
 
 def _may_name(request: HttpRequest) -> bool:

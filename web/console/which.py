@@ -34,6 +34,11 @@ class Asked:
     findings: list[Wrong] = field(default_factory=list)
 
     @property
+    def title(self) -> str:
+        """Return what the flow is called in this state; its name where that cannot be read."""
+        return self.chosen.document.title if self.chosen else self.name
+
+    @property
     def frame(self) -> dict[str, Any]:
         """What the templates of every page of a flow need."""
         return {"name": self.name, "which": self.which, "choices": self.choices, "chosen": self.chosen, "findings": self.findings}
@@ -49,6 +54,14 @@ def asked(name: str, said: QueryDict) -> Asked:
     except RefusedFlow as refused:
         return Asked(name, DRAFT, choices, findings=of_draft(name, refused))
     return Asked(name, chosen.which, choices, chosen)
+
+
+def title_of(name: str) -> str:
+    """Return what the flow of this name is called: by its draft, else by what is live; its name where neither can be read."""
+    try:
+        return choose(name).document.title
+    except (NoSuchVersion, RefusedFlow):
+        return name
 
 
 def of_draft(name: str, refused: RefusedFlow) -> list[Wrong]:

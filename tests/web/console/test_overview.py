@@ -106,7 +106,12 @@ def test_nothing_of_the_neighbour_wants_to_be_looked_at(acme: Tenant, other: Ten
 
 
 @pytest.mark.parametrize(
-    ("role", "sees"), [("editor", set()), ("auditor", {"alice administers", "Waiting for a decision", "data-changes"})]
+    ("role", "sees"),
+    [
+        ("editor", set()),
+        ("auditor", {"Waiting for a decision", "data-changes"}),  # who changes nothing administers nothing
+        ("admin", {"alice administers", "Waiting for a decision", "data-changes"}),
+    ],
 )
 def test_a_role_sees_its_part(acme: Tenant, door: Doors, role: str, sees: set[str]) -> None:
     """A flow editor may see neither devices nor people nor events: the page is there, without them."""

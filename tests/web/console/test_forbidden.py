@@ -1,0 +1,41 @@
+"""What somebody is told who may not see a page: within the console, with the right that is missing and a way on."""
+
+from collections.abc import Callable
+
+from idp.tenancy.models import Tenant
+from tests.journeys.shipped import ship
+from tests.kit import Door
+from tests.web.console.kit import text
+from tests.web.console.pages import default_tenant, entered
+
+
+def test_who_may_not_learns_what_is_missing(acme: Tenant) -> None:
+    """Who is signed in, the right, the roles that have it, within the navigation; signing in as somebody else leads back here."""
+    editor = entered("acme.test", acme, "editor")
+    page = text(editor, "/console/people/?q=bob", 403)
+    for words in ("You may not see this", "Your role, Flow editor, does not include this.", "<code>people.see</code>"):
+        assert words in page
+    assert "Owner, Administrator, Help desk, Auditor" in page
+    assert 'aria-label="Console"' in page
+    assert 'href="/sign-in?switch&amp;next=/console/people/%3Fq%3Dbob"' in page
+    ship()
+    answer = editor.http.get("/sign-in?switch&next=/console/people/", follow=True)
+    assert "Username or email address" in answer.content.decode()
+
+
+def test_without_a_role_there_is_nothing_but_that(acme: Tenant) -> None:
+    """A person without a role sees no navigation and no name of anything; a POST leads back to the overview, not to itself."""
+    nobody = entered("acme.test", acme, "", "bob")
+    page = text(nobody, "/console/", 403)
+    assert "You have no role in this console." in page
+    assert "/console/people/" not in page
+    refused = nobody.http.post("/console/people/do/delete", {"key": "alice"})
+    assert refused.status_code == 403
+    assert "next=/console/" in refused.content.decode()
+
+
+def test_the_installation_is_looked_after_at_its_own_host(acme: Tenant, door: Callable[..., Door]) -> None:
+    """An owner of another tenant has the role, but not the place."""
+    default_tenant()
+    page = text(entered("acme.test", acme, "owner"), "/console/tenants/", 403)
+    assert "concerns the installation as a whole" in page

@@ -1,0 +1,42 @@
+"""The titles of the windows: each page of the console has its own, which names the thing, the page and the tenant."""
+
+import html
+import re
+from collections import defaultdict
+from collections.abc import Callable
+
+from idp.oauth.models import Application
+from idp.tenancy.models import Tenant
+from tests.kit import Door
+from tests.web.console.pages import at, default_tenant, entered, inhabit, of_the_installation, reading
+
+
+def title(page: str) -> str:
+    """Return what the window is called."""
+    found = re.search(r"<title>(.*?)</title>", page, re.DOTALL)
+    return html.unescape(found[1].strip()) if found else ""
+
+
+def test_no_two_pages_have_one_title(acme: Tenant, door: Callable[..., Door]) -> None:
+    """WCAG 2.4.2: every page that can be looked at, each with one heading, and the tenant's title last."""
+    inhabit(door())
+    Application.objects.filter(name="tv").update(title="Lobby TV")
+    clerk, owner = entered("acme.test", acme, "owner"), entered("localhost", default_tenant(), "owner")
+    seen = defaultdict(list)
+    for page in reading():
+        who = owner if of_the_installation(page) else clerk
+        response = who.get(at(page))
+        text = response.content.decode(errors="replace")
+        if response.status_code == 200 and 'id="main"' in text:  # the others are parts of a page, files and frames
+            seen[title(text)].append(page.name)
+            assert len(re.findall(r"<h1[ >]", text)) == 1, page.name
+    assert {name: pages for name, pages in seen.items() if len(pages) > 1} == {}
+    assert len(seen) > 50
+    assert all(name.split(" · ")[-1] in ("Acme", "Default") or name.endswith("· Foyer") for name in seen), seen
+    for expected in (
+        "Versions · A new title · Acme",
+        "Draw · A new title · Acme",
+        "Try · A new title · Acme",
+        "Lobby TV · alice · Devices · Acme",
+    ):
+        assert expected in seen
