@@ -17,7 +17,7 @@ from django.utils.functional import Promise
 from idp.text import caseless, caseless_pattern, nfc
 
 Text = str | Promise
-Kind = Literal["text", "code", "time", "number", "flag", "list"]
+Kind = Literal["text", "code", "time", "number", "flag", "list", "agent"]
 COUNTED = 10_000  # beyond that a list says "more than"
 LARGEST_PAGE = 200
 

@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "blueprints",
     "web",
     "django.forms",
+    "django.contrib.humanize",  # numbers for people
     "django.contrib.staticfiles",
     "django_htmx",  # for its copy of htmx
 ]

@@ -74,7 +74,7 @@ SESSIONS = Listing(
         Column("person", _("Person"), lambda row: row.person.username, "person__username", few=True),
         Column("methods", _("Proved by"), lambda row: list(row.methods), kind="list"),
         Column("address", _("Address"), lambda row: row.address, "address", "code", few=True),
-        Column("agent", _("Browser"), lambda row: row.agent),
+        Column("agent", _("Browser"), lambda row: row.agent, kind="agent"),
         Column("authenticated", _("Signed in"), lambda row: row.authenticated_at.isoformat(), "authenticated_at", "time"),
         Column("expires", _("Until"), lambda row: row.expires_at.isoformat(), "expires_at", "time", few=True),
         Column("ended", _("Ended"), lambda row: row.ended_at.isoformat() if row.ended_at else None, "ended_at", "time", few=True),

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from flows.models import Version
-from idp.accounts.models import Group
+from idp.accounts.models import Group, Session
 from idp.accounts.models import Person as Account
 from idp.devices.models import DeviceCode
 from idp.oauth.models import Application
@@ -73,3 +74,26 @@ def test_no_page_is_wider_than_its_window(kind: str, acme: Tenant, new_person: C
             if folder := os.environ.get("FOYER_SHOTS"):
                 page.screenshot(path=Path(folder) / f"{kind}-{name}-{width}.png")
     assert wrong == {}
+
+
+CUT = """() => [...document.querySelectorAll('#rows .scroll, #rows td, #rows td > *')].filter((each) =>
+  getComputedStyle(each).display !== 'inline' && each.scrollWidth > each.clientWidth + 1).map((each) => each.outerHTML.slice(0, 120))"""
+
+
+def test_the_tables_of_a_tenant_fit(acme: Tenant, new_person: Callable[..., Person], door: Callable[..., Door]) -> None:
+    """Sessions, devices, applications and events at a desk and on a telephone: no table scrolls sideways, no cell is cut."""
+    inhabit(door())
+    person = new_person()
+    enter(person, acme)
+    called(NAMES["words"])
+    Session.objects.update(agent=AGENT)
+    for width in (390, 1280):
+        person.page.set_viewport_size({"width": width, "height": 800})
+        for name in ("sessions", "devices", "applications", "events", "people", "credentials", "consents"):
+            person.open(f"/console/{name}/")
+            assert person.page.locator("#rows tbody tr").count() > 0
+            assert person.page.evaluate(CUT) == [], f"{name} at {width} px"
+            if folder := os.environ.get("FOYER_SHOTS"):
+                person.page.screenshot(path=Path(folder) / f"table-{name}-{width}.png")
+    person.open("/console/sessions/")
+    expect(person.page.get_by_title(AGENT).first).to_have_text("Chrome on Linux")

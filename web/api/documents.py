@@ -13,6 +13,7 @@ from idp.listing import LARGEST_PAGE, Column, Listing
 _TYPES: dict[str, Any] = {
     "text": str,
     "code": str,
+    "agent": str,
     "time": str | None,
     "number": int | None,
     "flag": bool,

@@ -25,11 +25,12 @@ _ADDING = {"flows": "flows.edit", "tenants": "tenants.edit", "keys": "keys.rotat
 
 @dataclass(frozen=True)
 class Cell:
-    """One value of a row, and how it is shown."""
+    """One value of a row, how it is shown, and what it is called where no head stands above it."""
 
     kind: str
     value: Any
     url: str = ""
+    title: Any = ""
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ def _row(resource: Resource, told: Mapping[str, Any], columns: list[Column], act
 def _cell(resource: Resource, column: Column, told: Mapping[str, Any], url: str) -> Cell:
     if (resource.name, column.name) == ("events", "kind"):
         return Cell("sentence", {**told, **in_words(told)})
-    return Cell(column.kind, told[column.name], url)
+    return Cell(column.kind, told[column.name], url, column.title)
 
 
 def url_of(resource: Resource, key: str) -> str:

@@ -99,7 +99,9 @@ def _changes(form: SchemaForm, known: edit.Current) -> list[tuple[str, Any, Any]
 
 
 def _cell(kind: str, value: Any) -> Cell:
-    return Cell("code", json.dumps(value, ensure_ascii=False) if value else "") if isinstance(value, dict) else Cell(kind, value)
+    if isinstance(value, dict):
+        return Cell("code", json.dumps(value, ensure_ascii=False) if value else "")
+    return Cell("text", value) if kind == "agent" else Cell(kind, value)  # here the whole text
 
 
 def _title(told: dict[str, Any]) -> str:
