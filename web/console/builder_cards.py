@@ -92,7 +92,7 @@ def cards_of(document: FlowDocument, findings: Iterable[Finding], titles: Mappin
 
 
 def name_of(kind: str) -> str:
-    """What a kind of stage is called in the palette and on its card."""
+    """Return what a kind of stage is called: in the palette, on its card, in dry runs, previews and runs."""
     words = " ".join(_ACRONYMS.get(word, word) for word in kind.replace("-", "_").split("_"))
     return words[:1].upper() + words[1:]
 

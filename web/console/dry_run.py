@@ -27,6 +27,7 @@ from idp.accounts.roles import ROLES
 from idp.listing import Wish
 from idp.oauth.listings import APPLICATIONS
 from idp.tenancy.scope import current_tenant
+from web.console.builder_cards import name_of
 from web.console.frame import Page, by_htmx, see, show
 from web.console.plain import plain
 from web.console.walker import Walker, read, write
@@ -248,8 +249,7 @@ def _rows(chosen: Chosen, layout: Layout, walker: Walker, reports: list[Report])
     by_step = {report.step: report for report in reports}
     for box in layout.boxes:
         drawn, report = box.drawn, by_step.get(box.id)
-        stage = stages().get(drawn.stage or "")
-        title = stage.title if stage else drawn.stage or (_("Flow %(name)s") % {"name": drawn.flow} if drawn.flow else _("Group"))
+        title = name_of(drawn.stage) if drawn.stage else _("Flow %(name)s") % {"name": drawn.flow} if drawn.flow else _("Group")
         members: dict[str, Any] = {"title": title, "kind": drawn.kind, "depth": min(len(box.within), 4)}
         members |= {"url": builder_url(chosen.name, box.id if not box.prefix else box.within[0])}
         members["when"] = in_words(drawn.when) if drawn.when else []

@@ -1,11 +1,14 @@
 """Values as an administrator reads them: in flows, conditions and runs."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from flows.presets import in_words
+
+_MOMENT = re.compile(r"\A(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.\d+)?(?:\+00:00|Z)\Z")
 
 
 def plain(value: Any) -> str:
@@ -16,7 +19,7 @@ def plain(value: Any) -> str:
         return ", ".join(plain(each) for each in value) or _("none")
     if isinstance(value, bool):
         return _("yes") if value else _("no")
-    return _("nothing") if value in (None, "") else str(value)
+    return _("nothing") if value in (None, "") else _MOMENT.sub(r"\1 \2 UTC", str(value))
 
 
 def condition(source: str) -> str:

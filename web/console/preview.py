@@ -15,8 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from flows.layout import Layout, TooLarge, lay_out
 from flows.preview import Preview, previews
-from flows.registry import stages
 from flows.which import Chosen
+from web.console.builder_cards import name_of
 from web.console.frame import Page, show
 from web.console.which import asked
 from web.flow import rendered
@@ -112,9 +112,8 @@ def _steps(chosen: Chosen) -> list[dict[str, Any]]:
         return []
     found = []
     for box in layout.boxes:
-        stage = stages().get(box.drawn.stage or "")
         if box.drawn.stage:
-            found.append({"id": box.id, "title": stage.title if stage else box.drawn.stage, "depth": min(len(box.within), 4)})
+            found.append({"id": box.id, "title": name_of(box.drawn.stage), "depth": min(len(box.within), 4)})
     return found
 
 

@@ -15,11 +15,11 @@ from flows.inspector import Inspection, Passage, look_into
 from flows.listings import RUNS
 from flows.planner import layout_of
 from flows.presets import in_words
-from flows.registry import stages
 from flows.versions import NoSuchVersion, version_of
 from flows.walk import topic_of
 from flows.which import states
 from idp.listing import Wish
+from web.console.builder_cards import name_of
 from web.console.frame import Page, show
 from web.console.history import history
 from web.console.plain import plain
@@ -110,8 +110,7 @@ def _bar(step: str, kind: str | None, count: Count, most: int) -> Bar:
         wide = many / most * _WIDE if most else 0.0
         parts.append((fate, f"{begins:.2f}", f"{wide:.2f}"))
         begins += wide
-    stage = stages().get(kind or "")
-    return Bar(step, stage.title if stage else kind or step, count, parts, _length(count.median_seconds) if count.finished else "")
+    return Bar(step, name_of(kind) if kind else step, count, parts, _length(count.median_seconds) if count.finished else "")
 
 
 def _length(seconds: int) -> str:
@@ -121,13 +120,12 @@ def _length(seconds: int) -> str:
 
 
 def _passage(passage: Passage) -> dict[str, Any]:
-    stage = stages().get(passage.stage)
     mark, decision = _DECISIONS.get(passage.decision, ("here", ""))
     read = passage.condition or {}
     took = (passage.decided - passage.asked) / 1000 if passage.asked is not None and passage.decided is not None else None
     return {
         "passage": passage,
-        "title": stage.title if stage else _BOXES.get(passage.stage, passage.stage),
+        "title": _BOXES.get(passage.stage) or name_of(passage.stage),
         "mark": mark,
         "decision": decision,
         "when": in_words(str(read["when"])) if read.get("when") else [],
