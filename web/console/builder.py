@@ -33,7 +33,8 @@ class Bench:
     """What one page of the builder shows. ``document`` None: the draft is no flow, and can only be mended as text.
 
     ``opened``: the panel beside the drawing, or the place of a step; ``gap``: where the palette adds; ``at``: where the focus goes.
-    ``theirs``: what somebody else has saved meanwhile, and ``changes`` what putting this on top of it would change.
+    ``theirs``: what somebody else has saved meanwhile, and ``changes`` what putting this on top of it would change; ``own``: it was the
+    same person, in another window.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Bench:
     faults: list[Fault] = field(default_factory=list)
     theirs: Desk | None = None
     changes: list[Difference] | None = None
+    own: bool = False
     status: int = 200
 
 
@@ -148,7 +150,9 @@ def _kept(request: HttpRequest, bench: Bench, edited: Edited) -> HttpResponse:
     except DraftMoved:
         bench.theirs = bench.found = _bench(bench.name).found
         bench.changes, bench.status = _changes(bench.theirs, edited.document), 409
-        bench.said = _("Somebody else has changed this flow in the meantime. Nothing is lost: choose what becomes of yours.")
+        bench.own = bool(bench.theirs.at) and bench.theirs.by == request.person.username  # type: ignore[attr-defined]
+        who = _("You changed this flow in another window.") if bench.own else _("Somebody else has changed this flow in the meantime.")
+        bench.said = " ".join([who, _("Nothing is lost: choose what becomes of yours.")])
     except NoSuchVersion:
         raise Http404 from None
     bench.document, bench.panel, bench.text = edited.document, None, ""
@@ -218,7 +222,7 @@ def _shown(request: HttpRequest, bench: Bench) -> HttpResponse:
     by_script = BY_SCRIPT in request.headers
     context = {"bench": bench, "name": bench.name, "may_edit": may_edit, "words": None, "arrived": not by_script, **drawing}
     template = "console/builder/bench.html" if by_script else "console/builder/page.html"
-    return show(request, template, title=title, status=bench.status, **context)
+    return show(request, template, title=title, part=_("Draw"), status=bench.status, **context)
 
 
 def _drawing(bench: Bench) -> dict[str, Any]:

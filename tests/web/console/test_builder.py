@@ -435,7 +435,7 @@ def test_a_new_flow_begins_empty_or_like_another(at_work: Callable[..., Editor],
     made = draft_of("staff-devices")
     assert made is not None
     assert (made.document["default"], made.document["steps"], made.author) == (False, [], "alice")
-    assert "Put a step here" in editor.door.http.get("/console/flows/staff-devices/").content.decode()
+    assert "Add a step here" in editor.door.http.get("/console/flows/staff-devices/").content.decode()
     assert post("/console/new-flow/", {"title": "Copy", "like": "connect-a-device"}).status_code == 303
     assert drafted("copy") == list(SHIPPED)
     assert post("/console/new-flow/", {"title": "Shipped", "name": "ours", "like": "tenant/sign-in"}).status_code == 303

@@ -13,6 +13,7 @@ document.addEventListener("keydown", (event) => {
   const { key, target } = event, typing = target.closest("input, textarea, select"), card = target.closest(".step .name")?.closest(".step")
   const control = event.ctrlKey || event.metaKey, leads = before === "g"
   before = key
+  if (target.closest("dialog")) return // its keys are its own
   if (control && key.toLowerCase() === "z" && !typing) document.querySelector(event.shiftKey ? "[data-redo]" : "[data-undo]")?.click()
   else if (key === "Escape") {
     const menu = document.querySelector(".menu-of[open], .found[open]")

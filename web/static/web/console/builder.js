@@ -28,6 +28,7 @@ function show(made, { focus = [], remember = true } = {}) {
   const same = old.dataset.opened === made.dataset.opened, before = held(old, made)
   old.replaceWith(made)
   dirty = false
+  clearTimeout(counting)
   for (const name of ["afterSwap", "afterSettle"]) made.dispatchEvent(new CustomEvent(`htmx:${name}`, { bubbles: true })) // as htmx says it: for times and rows
   window.scrollTo({ top: kept, behavior: "instant" })
   if (same) document.getElementById("panel").scrollTop = side
@@ -153,11 +154,23 @@ document.addEventListener("submit", (event) => {
 document.addEventListener("input", ({ target }) => {
   if (target.closest("#step-form") && target.id !== "preset") dirty = true
   if (!target.matches("[data-filter]")) return
-  const words = target.value.toLowerCase().split(/\s+/), rows = [...document.querySelectorAll("[data-words]")]
-  for (const row of rows) row.hidden = !words.every((word) => row.dataset.words.includes(word))
-  for (const each of document.querySelectorAll("[data-section]")) each.hidden = !each.querySelector("[data-words]:not([hidden])")
-  document.querySelector("[data-none]").hidden = rows.some((row) => !row.hidden)
+  filter(target.value.toLowerCase().split(/\s+/).filter(Boolean))
 })
+
+// Stages by their words, all in one list, those first whose names have them; without words each is back in its section.
+let counting = 0
+function filter(words) {
+  const best = document.querySelector("[data-best]"), none = document.querySelector("[data-none]"), sections = [...document.querySelectorAll("[data-section]")]
+  const rows = (best.all ??= [...document.querySelectorAll("[data-words]")].map((row) => [row, row.parentNode]))
+  const has = (text) => words.every((word) => text.includes(word)), found = rows.map(([row]) => row).filter((row) => has(row.dataset.words))
+  for (const [row, home] of rows) home.append(row)
+  for (const section of sections) section.hidden = words.length > 0
+  if (words.length) best.replaceChildren(...found.filter((row) => has(row.dataset.title)), ...found.filter((row) => !has(row.dataset.title)))
+  best.hidden = !words.length
+  none.hidden = found.length > 0
+  clearTimeout(counting)
+  counting = setTimeout(() => say(found.length === 0 ? none.textContent : found.length === 1 ? none.dataset.one : none.dataset.many.replace("{n}", found.length)), 500)
+}
 document.addEventListener("builder:edit", ({ detail }) => edit(detail)) // from the modules for keys and for dragging
 
 addEventListener("beforeunload", (event) => { if (bench().dataset.moved !== undefined) event.preventDefault() })

@@ -37,11 +37,28 @@ document.addEventListener("change", ({ target }) => {
   count(form)
 })
 
-document.querySelector(".menu")?.addEventListener("click", ({ currentTarget }) => {
-  const open = document.getElementById("nav").classList.toggle("open")
-  currentTarget.setAttribute("aria-expanded", open)
+const menu = document.querySelector(".menu"), nav = document.getElementById("nav")
+const unfold = (open) => menu.setAttribute("aria-expanded", nav.classList.toggle("open", open))
+menu?.addEventListener("click", () => unfold())
+document.addEventListener("keydown", ({ key }) => {
+  if (key !== "Escape" || !nav.classList.contains("open") || document.querySelector("dialog[open]")) return
+  unfold(false)
+  menu.focus()
 })
+document.querySelector("[data-keys]")?.addEventListener("click", () => document.getElementById("keys").showModal())
 
-document.addEventListener("htmx:afterSwap", ({ target }) => tellTimes(target.parentNode ?? document))
+// What a part of the page that was fetched anew has to say, is said aloud once nothing more has come for a moment.
+let saying = 0
+function tell(words) {
+  const told = document.getElementById("told")
+  told.textContent = ""
+  clearTimeout(saying)
+  saying = setTimeout(() => (told.textContent = words), 500)
+}
+
+document.addEventListener("htmx:afterSwap", ({ target }) => {
+  tellTimes(target.parentNode ?? document)
+  if (target.dataset?.told) tell(target.dataset.told)
+})
 tellTimes()
 setInterval(() => tellTimes(), 30000)

@@ -53,7 +53,7 @@ if (feed) {
   }
   const tell = () => {
     leftOut.hidden = !missed
-    leftOut.textContent = missed === 1 ? leftOut.dataset.one : leftOut.dataset.many.replace("{n}", missed.toLocaleString())
+    leftOut.textContent = missed === 1 ? leftOut.dataset.one : leftOut.dataset.many.replace("{n}", missed.toLocaleString(document.documentElement.lang))
     const shown = paused ? "paused" : line
     held.textContent = paused && waiting.length ? `(${waiting.length})` : ""
     if (state.classList.contains(shown)) return // said once, not at every row
