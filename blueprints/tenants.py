@@ -46,11 +46,10 @@ def make(wanted: Wanted, *, by: str) -> Made:
     """Makes the tenant, or nothing; raises edit.Refused with what is wrong by the names of :class:`Wanted`."""
     if problems := problems_of(wanted):
         raise edit.Refused(problems)
-    variables = {"tenant": wanted.name, "title": wanted.title}
-    apply([Path(settings.BASE_DIR) / _SHIPPED], name=wanted.name, by=by, variables=variables)
+    apply([Path(settings.BASE_DIR) / _SHIPPED], name=wanted.name, by=by, variables={"tenant": wanted.name})
     with tenant_scope(Tenant.objects.get(name=wanted.name)):
         try:
-            edit.save("tenant", {"tenant": wanted.name, "domains": [wanted.domain]}, by=by, rights=("tenants.edit",))
+            edit.save("tenant", {"tenant": wanted.name, "title": wanted.title, "domains": [wanted.domain]}, by=by, rights=("tenants.edit",))
             first = {"person": wanted.administrator, "email": wanted.email, "role": Role.OWNER.value}
             person = Person.objects.get(username=edit.save("person", first, by=by).name)
             return Made(wanted.name, make_link(person, by=by))

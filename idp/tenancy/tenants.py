@@ -10,7 +10,12 @@ from idp.tenancy.models import DEFAULT, Domain, Tenant
 
 def ensure_default() -> Tenant:
     """The default tenant, made on the first start."""
-    return Tenant.objects.get_or_create(name=DEFAULT, defaults={"title": "Foyer"})[0]
+    return Tenant.objects.get_or_create(name=DEFAULT, defaults={"title": _title_of(DEFAULT)})[0]
+
+
+def _title_of(name: str) -> str:
+    """The title with which a tenant begins, until somebody gives it one."""
+    return "Foyer" if name == DEFAULT else name
 
 
 def checked(tenant: Tenant) -> Tenant:
@@ -21,7 +26,7 @@ def checked(tenant: Tenant) -> Tenant:
 
 def save_tenant(name: str, **values: object) -> Tenant:
     """Creates or changes a tenant; raises ValidationError."""
-    tenant = Tenant.objects.filter(name=name).first() or Tenant(name=name, title=name)
+    tenant = Tenant.objects.filter(name=name).first() or Tenant(name=name, title=_title_of(name))
     for key, value in values.items():
         setattr(tenant, key, value)
     tenant.full_clean()

@@ -104,7 +104,7 @@ def test_a_password_alone_changes_no_second_factor(shipped: None) -> None:
 def test_the_command_makes_another_tenant_complete(db: None, capsys: pytest.CaptureFixture[str]) -> None:
     """As the file's own first lines say; the default tenant is not touched."""
     path = str(TENANT.relative_to(configuration.BASE_DIR))
-    call_command("blueprint", "apply", str(TENANT), "--name", "acme", "--var", "tenant=acme", "--var", "title=Acme")
-    assert f"blueprint apply {path} --name acme --var tenant=acme --var title=Acme" in TENANT.read_text()
+    call_command("blueprint", "apply", str(TENANT), "--name", "acme", "--var", "tenant=acme")
+    assert f"blueprint apply {path} --name acme --var tenant=acme\n" in TENANT.read_text()
     with at("acme") as tenant:
-        assert (tenant.title, live_names("authentication")) == ("Acme", ["sign-in"])
+        assert (tenant.title, live_names("authentication")) == ("acme", ["sign-in"])

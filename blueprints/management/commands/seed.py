@@ -59,10 +59,10 @@ class Command(BaseCommand):
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
         shipped = settings.BASE_DIR / "blueprints" / "default" / "10-tenant.yaml"
-        variables = [f"tenant={name}", f"title={name.capitalize()}"]
+        variables = [f"tenant={name}"]
         call_command("blueprint", "apply", str(shipped), name=f"seed-{name}", var=variables, stdout=_Quiet())
         with tenant_scope(Tenant(name=name)):
-            return change_tenant(by=BY, domains=[domain], approved=True)
+            return change_tenant(by=BY, title=name.capitalize(), domains=[domain], approved=True)
 
     def _fill(self, seed: Seed, issuer: str) -> None:
         people.fill(seed)

@@ -2,15 +2,20 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from blueprints import edit
+from blueprints.apply import apply
+from blueprints.drift import note_drift, stored
 from idp.accounts.models import Credential, Person
 from idp.devices.models import DeviceCode
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
+from tests.factors import give_totp
 from tests.kit import Door
 from tests.web.console.kit import installed, posted, signed_in, text
 
@@ -82,3 +87,19 @@ def test_whoever_could_not_do_it_is_not_asked(acme: Tenant, door: Callable[..., 
         assert 'id="first-steps-title"' not in text(someone, OVERVIEW)
         assert someone.http.get(PAGE).status_code == 403
     assert done(text(signed_in(door, "admin"), PAGE)) == [True, True, False, True, False]
+
+
+def test_the_tour_raises_no_alarm(owner: Door) -> None:
+    """What it asks to change belongs to no blueprint that ships: nothing has drifted after it, and the shipped file changes nothing."""
+    with tenant_scope(Tenant.objects.get(name="default")):
+        known = edit.current("tenant", "default")
+        assert known
+        face = {"title": "Bakery", "accent": "#0f766e", "domains": "login.bakery.test", "networks": "", "mail_from": ""}
+        posted(owner, "/console/branding/", {**face, "etag": known.etag})
+        posted(owner, "/console/applications/new/tv", {"title": "Oven"})
+        give_totp()
+        note_drift()
+        assert stored() == []
+        assert "as its blueprint says" not in text(owner, OVERVIEW)
+        apply([Path(settings.BASE_DIR) / "blueprints" / "default" / "10-tenant.yaml"])
+        assert Tenant.objects.get(name="default").title == "Bakery"
