@@ -1,13 +1,15 @@
 """What an editor has before them: the draft of a flow, or else its live version, with a mark that changes when anybody edits it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
+
 from flows.document import FlowDocument
 from flows.models import Flow
-from flows.versions import DraftMoved, NoSuchVersion, draft_of, drop_draft, is_live, parse, save_draft, storable
+from flows.versions import DraftMoved, NoSuchVersion, draft_of, drop_draft, is_live, parse, publish, save_draft, storable
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,18 @@ def keep(name: str, document: FlowDocument, *, by: str, mark: str) -> Desk:
     return desk(name)
 
 
-def begin(document: FlowDocument, *, by: str) -> bool:
-    """A first draft of a new flow; False where the name is taken already. Raises RefusedFlow."""
+@transaction.atomic
+def begin(document: FlowDocument, *, by: str, parts: Iterable[FlowDocument] = ()) -> bool:
+    """A first draft of a new flow; False where the name is taken already. Raises RefusedFlow.
+
+    ``parts``: sub-flows that come with it, those to which others refer first. One that the tenant has already stays as it is; the
+    others are published, for nobody meets a part by itself.
+    """
     if Flow.objects.filter(name=document.flow).exists():
         return False
+    for part in parts:
+        if not Flow.objects.filter(name=part.flow).exists():
+            publish(part, by=by)
     try:
         save_draft(document.flow, document.as_json(), by=by, revision=None)
     except DraftMoved:

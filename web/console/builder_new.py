@@ -1,6 +1,7 @@
 """A new flow: empty, like one that the tenant has, or like one that ships; it begins as a draft."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +17,19 @@ from blueprints.recipes import dashed
 from flows.designations import DESIGNATIONS, PART
 from flows.desk import begin, desk
 from flows.document import FlowDocument
-from flows.versions import NoSuchVersion, RefusedFlow, every, live_version, parse
+from flows.lint import lint
+from flows.rehearsal import by_test
+from flows.versions import (
+    NoSuchVersion,
+    RefusedFlow,
+    errors_of,
+    every,
+    live_parts,
+    live_version,
+    parse,
+    references,
+    sub_flows,
+)
 from web.console.builder_yaml import BadText, plain
 from web.console.frame import Page, see, show
 from web.console.problems import of_errors
@@ -27,6 +40,7 @@ _TITLES = {
     "like": ("like", gettext_lazy("Begin with")),
     "designation": ("designation", gettext_lazy("For")),
 }
+_DEFAULT = "tenant"  # the file of the default blueprint that has every way in
 _FOLDER = Path(blueprints.__file__).parent
 
 
@@ -48,10 +62,8 @@ def new(request: HttpRequest) -> HttpResponse:
         typed = {name: request.POST.get(name, "").replace("\0", " ").strip() for name in ("title", "name", "designation", "like")}
         form = NewFlow(typed["title"], typed["name"], typed["designation"], typed["like"])
         document = _document(form)
-        if document and begin(document, by=request.person.username):  # type: ignore[attr-defined]
+        if document and _begun(request, form, document):
             return see(request, reverse("console:builder", args=[document.flow]), _("Draw it here. Nobody meets it before you publish it."))
-        if document:
-            form.errors["name"] = _("There is a flow with this name already.")
     context = {
         "form": form,
         "problems": of_errors({name: [text] for name, text in form.errors.items()}, _TITLES),
@@ -62,10 +74,54 @@ def new(request: HttpRequest) -> HttpResponse:
     return show(request, "console/builder/new.html", title=_("New flow"), status=400 if form.errors else 200, **context)
 
 
+def _begun(request: HttpRequest, form: NewFlow, document: FlowDocument) -> bool:
+    """Whether the draft is there now, with the parts that a template brings along; notes what is wrong."""
+    parts = _parts(form.like) if request.may("flows.publish") else []  # type: ignore[attr-defined]
+    if form.like in shipped():
+        document, *parts = (_tested(each, parts) for each in (document, *parts))
+    try:
+        if begin(document, by=request.person.username, parts=parts):  # type: ignore[attr-defined]
+            return True
+        form.errors["name"] = _("There is a flow with this name already.")
+    except RefusedFlow as refused:
+        form.errors["like"] = " ".join(each.message for each in refused.findings)
+    return False
+
+
+def _tested(document: FlowDocument, parts: list[FlowDocument]) -> FlowDocument:
+    """A template without those of its tests that hold for the tenant of its example only, with its networks and the like."""
+    used = sub_flows(document, {part.flow: part for part in parts} | live_parts())
+    if not document.tests or errors_of(lint(document, used)):
+        return document
+    walked = zip(document.tests, by_test(document, used, names=False), strict=True)
+    return document.model_copy(update={"tests": tuple(test for test, wrong in walked if not wrong)})
+
+
+def _parts(key: str) -> list[FlowDocument]:
+    """The sub-flows of a template, those to which others refer first: from its own file, else from the default one."""
+    known, found = shipped(), dict[str, FlowDocument]()
+
+    def visit(key: str) -> None:
+        for name in references(known[key]):
+            if name not in found:
+                visit(part := _key_of(name, key, known))
+                found[name] = known[part]
+
+    if key in known:
+        visit(key)
+    return list(found.values())
+
+
+def _key_of(part: str, referring: str, known: Mapping[str, FlowDocument]) -> str:
+    """Where the template of a part is, for another template that refers to it; "" where there is none."""
+    places = (f"{referring.partition('/')[0]}/{part}", f"{_DEFAULT}/{part}")
+    return next((each for each in places if each in known), "")
+
+
 @lru_cache(maxsize=1)
 def shipped() -> dict[str, FlowDocument]:
-    """The flows of the blueprints that ship, by file and name; the default ones first."""
-    found = {}
+    """The flows of the blueprints that ship, by file and name, the default ones first; those only whose parts are among them."""
+    found = dict[str, FlowDocument]()
     for file in [*sorted(_FOLDER.glob("default/*.yaml")), *sorted(_FOLDER.glob("example/*.yaml"))]:
         for node in nodes_of(file.read_bytes()):
             if node.get("flow") is not None:
@@ -74,6 +130,9 @@ def shipped() -> dict[str, FlowDocument]:
                 except (BadText, RefusedFlow):
                     continue  # one that is filled in when it is applied
                 found[f"{re.sub('^[0-9]+-', '', file.stem)}/{document.flow}"] = document
+    while broken := [key for key, each in found.items() if not all(_key_of(name, key, found) for name in references(each))]:
+        for key in broken:  # and what refers to it goes in the next round
+            del found[key]
     return found
 
 

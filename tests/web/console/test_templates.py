@@ -1,0 +1,58 @@
+"""Flows that begin like one that ships: each comes whole, and can be published as it is."""
+
+from collections.abc import Callable
+
+import pytest
+
+from blueprints import edit
+from flows.lint import lint
+from flows.models import Flow
+from flows.versions import draft_of, live_parts, parse, publish_draft, remove
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.kit import Door
+from tests.web.console.kit import posted, signed_in, text
+from web.console.builder_new import shipped
+
+NEW = "/console/new-flow/"
+
+
+@pytest.mark.parametrize("key", shipped())
+def test_every_template_arrives_whole(acme: Tenant, door: Callable[..., Door], key: str) -> None:
+    """Its parts come along where the tenant has none of their name: nothing is missing in the drawing, and it publishes."""
+    for flow in Flow.objects.values_list("name", flat=True):
+        if flow != "connect-a-device":
+            remove(flow, by="test")
+    editor = signed_in(door, "editor")
+    posted(editor, NEW, {"title": "Ours", "name": "ours", "like": key})
+    draft = draft_of("ours")
+    assert draft
+    document = parse({**draft.document, "flow": "ours"})
+    assert [each.message for each in lint(document, live_parts()) if each.level == "error"] == []
+    assert publish_draft("ours", by="alice").changed
+
+
+def test_a_part_of_ones_own_stays_as_it_is(acme: Tenant, other: Tenant, door: Callable[..., Door]) -> None:
+    """And nothing of it reaches the neighbour."""
+    editor = signed_in(door, "editor")
+    edit.save("flow", {"flow": "second-factor", "title": "Ours", "for": "part", "steps": [{"stage": "recovery_code"}]}, by="alice")
+    posted(editor, NEW, {"title": "Like sign-in", "like": "tenant/sign-in"})
+    assert live_parts()["second-factor"].title == "Ours"
+    with tenant_scope(other):
+        assert "second-factor" not in live_parts()
+
+
+def test_a_name_that_is_taken_publishes_nothing(acme: Tenant, door: Callable[..., Door]) -> None:
+    """The form is shown again, and no part was left behind."""
+    editor = signed_in(door, "editor")
+    page = posted(editor, NEW, {"title": "X", "name": "connect-a-device", "like": "tenant/sign-in"}, status=400)
+    assert "There is a flow with this name already." in page
+    assert live_parts() == {}
+
+
+def test_no_two_templates_have_one_title(acme: Tenant, door: Callable[..., Door]) -> None:
+    """In the list from which one is chosen."""
+    page = text(signed_in(door, "editor"), NEW)
+    options = [part.partition("</option>")[0].partition(">")[2] for part in page.split("<option ")[1:]]
+    chosen = [each for each in options if each.endswith(")")]
+    assert len(chosen) == len(set(chosen)) == len(shipped())
