@@ -140,7 +140,9 @@ class PersonDocument(Document):
     name: str = setting("", max_length=150, title=_("Name"))
     email: Annotated[str, AfterValidator(mailboxes.checked)] = setting("", title=_("Email address"))
     email_verified: bool = setting(False, title=_("The address was verified"))
-    password: SecretText = setting("", title=_("Password"))
+    password: SecretText = setting(
+        "", title=_("Password"), description=_("Somebody without one gets in by a recovery link, made on their page, and sets it there.")
+    )
     attributes: dict[str, str | int | FiniteFloat | bool | None] = setting(
         {}, title=_("Attributes"), description=_("Conditions read them as person.attributes.…")
     )

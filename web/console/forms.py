@@ -22,7 +22,8 @@ _MOST_ROWS = 100
 class FormField:
     """One field as the template shows it. ``name``: its place in the document, with dots; ``fields``: of a group, or of each row.
 
-    ``rows``: of a list of groups, each with its fields; ``blank``: the fields of a row that is added.
+    ``rows``: of a list of groups, each with its fields; ``blank``: the fields of a row that is added. ``kept``: of a secret, whether
+    one that is left empty stays as it is.
     """
 
     name: str
@@ -37,6 +38,7 @@ class FormField:
     rows: list[list["FormField"]] = field(default_factory=list)
     blank: list["FormField"] = field(default_factory=list)
     bounds: dict[str, Any] = field(default_factory=dict)
+    kept: bool = True
 
     @property
     def id(self) -> str:
@@ -120,7 +122,7 @@ class SchemaForm:
         value = schema.get("default") if value is None else value
         made = FormField(name, kind, _title(schema, name), value, schema.get("description", ""), required)
         made.errors = self.errors.get(name, [])
-        made.choices = self._choices(schema, name, value)
+        made.choices, made.kept = self._choices(schema, name, value), not self.begins
         sizes = {"min": "minimum", "max": "maximum", "maxlength": "maxLength"}
         made.bounds = {key: schema[said] for key, said in sizes.items() if said in schema and abs(schema[said]) < 2**52}
         if name in self.fixed:

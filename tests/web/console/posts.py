@@ -176,7 +176,7 @@ _FORMS: dict[str, Any] = {
     "keys-rotate": lambda: {"old": "keep"},
     "mail": _wording,
     "mail-preview": _wording,
-    "people-add": lambda: {"person": "carol", "name": "Carol"},
+    "people-add": lambda: {"person": "clerk", "name": "Clerk"},
     "people-one": lambda: {**_document("person", "bob"), "name": "Bob", "active": "on"},
     "person-role": lambda: {"role": "auditor"},
     "scopes-add": lambda: {"scope": "acme:new", "title": "New"},

@@ -127,11 +127,11 @@ def test_another_tenants_person_is_not_there(acme: Tenant, other: Tenant, door: 
     """404 for whoever exists only there; the neighbour of the same name stays untouched."""
     admin = signed_in(door, "admin")
     with tenant_scope(other):
-        Person.objects.create(username="carol", password=make_password("x"))
+        Person.objects.create(username="clerk", password=make_password("x"))
         Credential.objects.create(person=Person.objects.get(username="bob"), kind="totp")
     for what in ("link", "mail", "reset", "role"):
-        assert admin.http.post(f"/console/people/{what}/carol", {"sure": "1"}).status_code == 404
-    assert admin.http.get("/console/people/help/carol").status_code == 404
+        assert admin.http.post(f"/console/people/{what}/clerk", {"sure": "1"}).status_code == 404
+    assert admin.http.get("/console/people/help/clerk").status_code == 404
     posted(admin, RESET, {"sure": "1"})
     with tenant_scope(other):
         assert Credential.objects.count() == 1
@@ -145,3 +145,17 @@ def test_it_is_a_part_of_the_persons_page(acme: Tenant, door: Callable[..., Door
     part = admin.http.get(HELP, headers={"HX-Request": "true", "HX-Target": "help"}).content.decode()
     assert part.strip().startswith('<div id="help"')
     assert "<script>alert" not in text(admin, HELP)
+
+
+def test_a_new_person_needs_no_password(acme: Tenant, door: Callable[..., Door]) -> None:
+    """The form keeps none where there is none, says how they get in without, and so they do."""
+    admin = signed_in(door, "admin")
+    fresh, known = text(admin, "/console/people/add"), text(admin, "/console/people/one/bob")
+    assert ("to keep it as it is" in fresh, "to keep it as it is" in known) == (False, True)
+    assert "gets in by a recovery link" in fresh
+    posted(admin, "/console/people/add", {"person": "clerk", "active": "on"})
+    link = re.search(r"http://acme\.test/recover/[\w-]+", followed(admin, "/console/people/link/clerk"))
+    assert link
+    clerk = door()
+    assert clerk.http.post(urlsplit(link[0]).path, {"password": "a new password by the link"}).status_code == 303
+    assert clerk.sign_in("clerk", "a new password by the link").step == "device_code"
