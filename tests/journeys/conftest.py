@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, sync_playwright
 
 from tests.journeys.devices import LIBRARIES, ByOAuth2Client, Device
 from tests.journeys.people import Person
@@ -35,7 +35,7 @@ def new_person(chromium: Browser, live: LiveServer) -> Iterator[Callable[..., Pe
     def watch(page: Page) -> None:
         page.on("console", lambda message: complaints.append(_said(message)))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("dialog", lambda dialog: _leave(dialog) or (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         page.on("requestfailed", lambda request: complaints.append(_failed(request)))
 
     def sit_down(host: str = "acme.test", **options: Any) -> Person:
@@ -49,6 +49,13 @@ def new_person(chromium: Browser, live: LiveServer) -> Iterator[Callable[..., Pe
     for context in contexts:
         context.close()
     assert not [complaint for complaint in complaints if complaint]
+
+
+def _leave(dialog: Dialog) -> bool:
+    """Whether it is the browser that asks before something unsaved is left: then it is left."""
+    if dialog.type == "beforeunload":
+        dialog.accept()
+    return dialog.type == "beforeunload"
 
 
 def _failed(request: Request) -> str:

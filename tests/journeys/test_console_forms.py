@@ -48,3 +48,79 @@ def test_mistakes_are_brought_to_the_person(clerk: Person) -> None:
     expect(field).to_be_focused()
     expect(field).to_have_value("nobody")
     expect(field).to_have_accessible_description("Enter a valid email address.")
+
+
+@pytest.mark.parametrize("java_script_enabled", [True])
+@pytest.mark.parametrize(
+    ("path", "label"),
+    [
+        ("/console/applications/one/tv", "Title"),
+        ("/console/people/one/bob", "Name"),
+        ("/console/people/add", "Name"),
+        ("/console/branding/", "Title"),
+        ("/console/mails/recovery", "Subject"),
+    ],
+)
+def test_leaving_what_is_not_saved_asks(clerk: Person, path: str, label: str) -> None:
+    """Once something was typed, and not before; saving, and coming back to see it, asks nothing."""
+    page = clerk.page
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: asked.append(dialog.type))
+    for _ in range(2):
+        clerk.open(path)
+        page.get_by_label(label, exact=True).focus()
+        clerk.press("Overview")
+    assert asked == []
+    clerk.open(path)
+    page.get_by_label(label, exact=True).press_sequentially("x")
+    clerk.press("Overview")
+    assert asked == ["beforeunload"]
+
+
+@pytest.mark.parametrize("java_script_enabled", [True])
+def test_saving_asks_nothing(clerk: Person) -> None:
+    """Neither does the page that says what was saved; one that says what is wrong holds what was typed."""
+    asked: list[str] = []
+    clerk.page.on("dialog", lambda dialog: asked.append(dialog.type))
+    clerk.open("/console/people/one/bob")
+    clerk.fill("Name", "Bob")
+    clerk.press("Save")
+    clerk.press("Overview")
+    assert asked == []
+    clerk.open("/console/people/one/bob")
+    clerk.fill("Email address", "nobody")
+    clerk.press("Save")
+    expect(clerk.page.get_by_role("alert")).to_be_focused()
+    assert asked == []
+    clerk.press("Overview")
+    assert asked == ["beforeunload"]
+
+
+@pytest.mark.parametrize("java_script_enabled", [True])
+def test_the_drawing_stays_when_the_session_is_gone(clerk: Person, tenants: dict[str, Tenant]) -> None:
+    """The builder says so, with a link to sign in elsewhere; then the same edit goes through."""
+    clerk.open("/console/flows/connect-a-device/")
+    cookies = clerk.context.cookies()
+    clerk.context.clear_cookies(name="foyer_session")
+    said = clerk.page.locator("#said")
+    clerk.page.locator("article[data-id=password] .name").focus()
+    clerk.page.keyboard.press("Delete")
+    expect(said).to_contain_text("You have been signed out")
+    expect(said.get_by_role("link", name="Sign in again")).to_have_attribute("href", "/sign-in")
+    expect(clerk.page.locator("article[data-id=password]")).to_be_visible()
+    shot(clerk, "builder-signed-out")
+    clerk.context.add_cookies(cookies)  # type: ignore[arg-type]
+    clerk.page.locator("article[data-id=password] .name").focus()
+    clerk.page.keyboard.press("Delete")
+    expect(clerk.page.locator("article[data-id=password]")).to_have_count(0)
+
+
+@pytest.mark.parametrize("java_script_enabled", [True])
+def test_what_asks_and_what_is_set_up_looks_well(clerk: Person) -> None:
+    """Issuer and client id can be copied; the page that asks before a secret is renewed has the focus on what does it."""
+    clerk.open("/console/applications/setup/tv")
+    for name in ("Copy the issuer", "Copy the client id"):
+        clerk.page.get_by_role("button", name=name).click()
+    shot(clerk, "setup")
+    clerk.open("/console/applications/secret/kiosk")
+    expect(clerk.page.get_by_role("button", name="Make a new secret")).to_be_focused()

@@ -5,17 +5,25 @@ const base = () => document.querySelector("#edit [name=_base]")?.value
 const told = [{ base: base(), said: "" }] // this sitting's documents, oldest first; "at" is the one that is shown
 let at = 0, dirty = false, last = Promise.resolve()
 
-const say = (text, loud = false) => {
+const say = (text, loud = false, again = false) => {
   said.className = loud ? "notice bad" : "hidden"
   said.textContent = ""
-  requestAnimationFrame(() => (said.textContent = text))
+  requestAnimationFrame(() => {
+    said.textContent = text
+    if (again) said.append(" ", signIn())
+  })
 }
-const next = (job) => (last = last.then(job).catch((error) => say(error.message, true)))
+const signIn = () => {
+  const { signIn: words, signInUrl: url } = bench().dataset
+  return Object.assign(document.createElement("a"), { href: url, textContent: words, target: "_blank", rel: "opener" })
+}
+const next = (job) => (last = last.then(job).catch((error) => say(error.message, true, error.again)))
 
 async function fetched(url, options = {}) {
   bench().setAttribute("aria-busy", "true")
   try {
     const answer = await fetch(url, { ...options, headers: { "X-Builder": "1" } }), text = await answer.text()
+    if (answer.status === 401) throw Object.assign(new Error(bench().dataset.ended), { again: true })
     if (!/^\s*<div id="builder"/.test(text)) throw new Error(`${bench().dataset.lost} (${answer.status})`)
     return document.importNode(new DOMParser().parseFromString(text, "text/html").getElementById("builder"), true)
   } finally {

@@ -1,0 +1,8 @@
+// Asks before a form is left that holds what nobody has saved: something was typed, or it came back with mistakes.
+const form = document.querySelector("form[data-unsaved]")
+let dirty = Boolean(document.getElementById("wrong"))
+const note = () => (dirty = true)
+form?.addEventListener("input", note)
+form?.addEventListener("change", note)
+form?.addEventListener("submit", ({ submitter }) => { if (!submitter?.hasAttribute("data-preview")) dirty = false })
+if (form) addEventListener("beforeunload", (event) => { if (dirty) event.preventDefault() })
