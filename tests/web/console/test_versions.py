@@ -80,7 +80,7 @@ def test_a_draft_that_is_no_flow_says_what_is_wrong(acme: Tenant) -> None:
     """Every key of it."""
     save_draft("connect-a-device", {"for": "device_code", "title": "", "steps": [{"stage": "a", "flow": "b"}]}, by="editor", revision=None)
     page = text(entered("acme.test", acme, "editor"), f"{HERE}/publish")
-    assert "a step is one of stage, group and flow" in page
+    assert "A step is one of stage, group and flow." in page
     assert f'href="{HERE}/?step=a"' in page
     assert "disabled" in page
 
