@@ -23,11 +23,12 @@ _CLOCK = "request.time"
 _AND, _OR, _NOT, _IF, _IN, _EQUAL, _OTHER, _INDEX = "_&&_", "_||_", "!_", "_?_:_", "@in", "_==_", "_!=_", "_[_]"
 _COMPARING = {_AND, _OR, _NOT, _IF, _IN, _EQUAL, _OTHER}
 _ORDERING = {"_<_", "_<=_", "_>_", "_>=_"}
-_HOURLY = {"getHours", "getDayOfWeek"}
+_DAY = "getDayOfWeek"
+_HOURLY = {"getHours", _DAY}
 _MINUTES = {"getMinutes"}
 _NUMERIC = {"_+_", "_-_", "_*_", "_/_", "_%_", "-_"}
 _MOST_TEXTS = 6  # of a list: each combination of them is tried
-_MOST_PARTS = 40
+_MOST_TRIALS = 50_000  # of one condition, which takes half a second; what would take more is not judged
 _ANOTHER = "\ue000"  # nobody is called so
 
 
@@ -157,7 +158,7 @@ def _tests(tree: Tree, node: Node, *, positive: bool) -> frozenset[str]:
 
 def _settled(tree: Tree, types: Mapping[str, WordType]) -> Iterator[Doubt]:
     """Parts that are true, or false, whatever they are asked about; of parts within each other the largest."""
-    yield from _weighed(tree, tree.root, types, [_MOST_PARTS])
+    yield from _weighed(tree, tree.root, types, [_MOST_TRIALS])
 
 
 def _weighed(tree: Tree, node: Node, types: Mapping[str, WordType], left: list[int]) -> Iterator[Doubt]:
@@ -167,10 +168,11 @@ def _weighed(tree: Tree, node: Node, types: Mapping[str, WordType], left: list[i
         groups.setdefault(tree.reads(each), []).append(each)
     settled = set[int]()
     for words, parts in groups.items():
-        left[0] -= 1
-        if left[0] < 0 or len(words) > 1:
+        values = _values(tree, parts, next(iter(words), ""), types) if len(words) < 2 else []
+        left[0] -= len(values) * len(parts)
+        if not values or left[0] < 0:
             continue
-        verdict = _verdict(tree, parts, next(iter(words), ""), types, all if node.name == _AND else any)
+        verdict = _verdict(tree, parts, values, all if node.name == _AND else any)
         if verdict is not None:
             settled |= {part.id for part in parts}
             whole = node is tree.root and (len(parts) == len(chain) or verdict is (node.name == _OR))
@@ -197,12 +199,9 @@ def _told(word: str, *, verdict: bool, whole: bool) -> str:
 
 
 def _verdict(
-    tree: Tree, parts: Sequence[Node], word: str, types: Mapping[str, WordType], together: Callable[[Iterator[bool]], bool]
+    tree: Tree, parts: Sequence[Node], values: Sequence[Mapping[str, Any]], together: Callable[[Iterator[bool]], bool]
 ) -> bool | None:
-    """True or false where all of these, or any, are so for each value that could make a difference; None where that is open."""
-    values = _values(tree, parts, word, types) if word else [{}]
-    if not values:
-        return None
+    """True or false where all of these, or any, are so for each of the values; None where that is open."""
     evaluators = [tree.evaluator(part) for part in parts]
     try:
         first = together(each(values[0]) is True for each in evaluators)
@@ -213,12 +212,14 @@ def _verdict(
 
 
 def _values(tree: Tree, parts: Sequence[Node], word: str, types: Mapping[str, WordType]) -> list[dict[str, Any]]:
-    """Every value of the word that could make a difference to these parts; [] where that cannot be known."""
+    """Every value of the word ("" for none) that could make a difference to these parts; [] where that cannot be known."""
+    if not word:
+        return [{}]
     nodes = [each for part in parts for each in part.every()]
     calls, constants = {each.name for each in nodes if each.kind == "call"}, [each.constant for each in nodes if each.kind == "constant"]
     type_ = types.get(word)
     if word == _CLOCK:
-        return _week(minutes=bool(calls & _MINUTES)) if _periodic(tree, nodes, calls) else []
+        return _week(days=7 if _DAY in calls else 1, minutes=bool(calls & _MINUTES)) if _periodic(tree, nodes, calls) else []
     if any(each.kind in ("macro", "member", "map") and not tree.word(each) for each in nodes):
         return []
     if type_ == "bool" and calls <= _COMPARING:
@@ -241,8 +242,14 @@ def _periodic(tree: Tree, nodes: Sequence[Node], calls: set[str]) -> bool:
     return asked == sum(tree.word(each) == _CLOCK for each in nodes) and calls <= (_COMPARING | _ORDERING | _HOURLY | _MINUTES | _NUMERIC)
 
 
-@lru_cache(maxsize=2)
-def _week(*, minutes: bool) -> list[dict[str, datetime]]:
-    """Zones may differ by a quarter of an hour, and in summer by an hour more."""
-    step, begins = timedelta(minutes=1 if minutes else 15), (datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 7, 6, tzinfo=UTC))
-    return [{_CLOCK: begin + step * at} for begin in begins for at in range(timedelta(days=7) // step)]
+@lru_cache(maxsize=4)
+def _week(*, days: int, minutes: bool) -> list[dict[str, datetime]]:
+    """Zones may differ by a quarter of an hour, and in summer by an hour more; where no day is asked for, one is like the other.
+
+    Of the minutes of a week one week has to do: they are many.
+    """
+    step, begins = (
+        timedelta(minutes=1 if minutes else 15),
+        (datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 7, 6, tzinfo=UTC))[: 1 if minutes and days > 1 else 2],
+    )
+    return [{_CLOCK: begin + step * at} for begin in begins for at in range(timedelta(days=days) // step)]

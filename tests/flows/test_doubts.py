@@ -8,6 +8,7 @@ import pytest
 from flows.conditions import compile_condition
 from flows.doubts import comparisons, doubts
 from flows.lint import lint
+from flows.syntax import Node, Tree
 from flows.versions import prepare
 from idp.accounts.models import Group
 from idp.oauth.models import Application
@@ -93,6 +94,22 @@ def test_what_is_hardly_meant(source: str, expected: str) -> None:
 def test_what_is_meant(source: str) -> None:
     """No warning for what people write: one that is often wrong is not read."""
     assert said(source) == []
+
+
+@pytest.mark.parametrize("part", [f"({MINUTE} >= 0 || request.time.getDayOfWeek() < 7)", f"({MINUTE} >= 0 || {MINUTE} < 60)"])
+def test_what_would_take_long_is_not_judged(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many parts a condition has, they are tried a bounded number of times."""
+    tried: list[object] = []
+    whole = Tree.evaluator
+
+    def counted(tree: Tree, node: Node) -> Any:
+        evaluate = whole(tree, node)
+        return lambda values: (tried.append(node), evaluate(values))[1]
+
+    monkeypatch.setattr(Tree, "evaluator", counted)
+    said(" && ".join([part] * 15))
+    assert len(tried) < 60_000
+    assert said(part) == said(f"{part} ") != []
 
 
 def test_hours_are_settled_as_a_clock_would() -> None:
