@@ -1,0 +1,53 @@
+"""What people post to their own pages: what cannot be undone asks first, and a reload of what comes after it posts nothing again."""
+
+from collections.abc import Callable
+
+from django.urls import URLPattern
+
+from flows.designations import DESIGNATIONS
+from idp.accounts.models import Person
+from idp.accounts.recovery import make_link
+from idp.tenancy.models import Tenant
+from tests.kit import Door
+from web.urls import urlpatterns
+
+ASKS = {"remove-credential", "sign-out-everywhere"}  # a GET says what is lost
+FORMS = {"password", "recover"}  # what is typed is what is meant
+RUNS = {"flow", "restart", *(each.name for each in DESIGNATIONS.values() if each.address)}  # steps of a flow, which the engine looks after
+LOOKS = {"home", "done", "as-typed"}  # answer no POST
+PROTOCOL = {"oauth-device", "oauth-token", "oauth-userinfo", "oauth-jwks", "openid-configuration", "oauth-authorization-server"}
+
+
+def test_every_address_is_known_here() -> None:
+    """One that is new is judged: does it ask, is it a form, does it only look?"""
+    names = {str(each.name) for each in urlpatterns if isinstance(each, URLPattern)}
+    assert names - PROTOCOL == ASKS | FORMS | RUNS | LOOKS
+
+
+def test_what_cannot_be_undone_asks(acme: Tenant, door: Callable[..., Door]) -> None:
+    """By a page with what is lost and a way back; nothing happens before its POST. (Of what one holds: test_account.py.)"""
+    browser, elsewhere = door(), door()
+    browser.sign_in()
+    elsewhere.sign_in()
+    asked = browser.page("/sign-out-everywhere")
+    assert "Every other browser is signed out at once" in asked.text
+    assert "Signed in as" in elsewhere.page("/").text
+    browser.http.post("/sign-out-everywhere", asked.hidden)
+    assert "Signed in as" not in elsewhere.page("/").text
+
+
+def test_what_was_done_is_told_at_an_address_of_its_own(acme: Tenant, door: Callable[..., Door]) -> None:
+    """A new password by either way, and signing out everywhere else: F5 shows the same page once more, and posts nothing."""
+    browser = door()
+    browser.sign_in()
+    link = f"/recover/{make_link(Person.objects.get(username='bob'), by='test')}"
+    for address, form, title in (
+        ("/password", {"new_password": "a better password 1"}, "Password changed"),
+        ("/sign-out-everywhere", {}, "Signed out everywhere else"),
+        (link, {"password": "a better password 2"}, "Password set"),
+    ):
+        answer = browser.http.post(address, form)
+        assert answer.status_code == 303
+        assert browser.page(answer["Location"]).title == browser.page(answer["Location"]).title == title
+    assert browser.get("/done/anything").status_code == 404
+    assert browser.post("/done/password-set", {}).status_code == 405
