@@ -52,7 +52,7 @@ def test_a_variable_that_nothing_asks_for(tenants: dict[str, Tenant], write_blue
 
 def test_only_apply_says_that_nothing_was_applied(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
     """What only looks applies nothing anyhow."""
-    path = write_blueprint("group: a\ntitel: b\n")
+    path = write_blueprint("tenant: acme\n---\ngroup: a\ntitel: b\n")
     assert "Nothing was applied." in refused("blueprint", "apply", path)
     for words in (["plan", path], ["convert", "authentik", path]):
         assert "applied" not in refused("blueprint", *words)
@@ -119,10 +119,10 @@ def test_apply_tells_programs_what_it_did(tenants: dict[str, Tenant], write_blue
 
 def test_problems_have_places_for_programs(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
     """The error carries them; the entry of manage.py writes them as JSON."""
-    path = write_blueprint("group: a\ntitel: b\n")
+    path = write_blueprint("tenant: acme\n---\ngroup: a\ntitel: b\n")
     with pytest.raises(Wrong) as wrong:
         ran("blueprint", "plan", path, "--json")
-    assert wrong.value.problems == [{"file": str(path), "line": 2, "column": 1, "key": "titel", "message": "There is no such key."}]
+    assert wrong.value.problems == [{"file": str(path), "line": 4, "column": 1, "key": "titel", "message": "There is no such key."}]
 
 
 @pytest.mark.parametrize("out", ["nowhere/x.yaml", ".", "file/x.yaml"])

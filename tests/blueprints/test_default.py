@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("db", "clock")
 def shipped(tmp_path: Path) -> None:
     """The default tenant as the first start makes it, and acme from the same file; alice and bob at both."""
     apply([TENANT, DEMO])
-    apply([TENANT], name="acme", variables={"tenant": "acme", "title": "Acme"})
+    apply([TENANT], name="acme", variables={"tenant": "acme"})
     demo = "---\napplication: demo-device\nclient_id: demo-device\ngrants: [device_code]\nscopes: [openid]\n"
     add(f"tenant: default\n{PEOPLE}---\ntenant: acme\ndomains: [login.acme.example]\n{PEOPLE}{demo}", tmp_path)
     give_passwords()
@@ -43,7 +43,7 @@ def test_every_designation_that_ships_has_a_live_flow(shipped: None, tenant: str
 def test_the_same_again_changes_nothing(shipped: None) -> None:
     """Neither for the default tenant nor for the one by variables."""
     assert make_plan([TENANT, DEMO]).effective == []
-    assert make_plan([TENANT], name="acme", variables={"tenant": "acme", "title": "Acme"}).effective == []
+    assert make_plan([TENANT], name="acme", variables={"tenant": "acme"}).effective == []
 
 
 @pytest.mark.parametrize("host", CUSTOMERS.values())
