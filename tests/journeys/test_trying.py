@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from flows.models import Run
 from flows.versions import draft_of, live_version, publish, save_draft
@@ -46,7 +47,7 @@ def test_a_walk_is_changed_kept_published_and_undone(editor: Person) -> None:
     page.locator("#step-totp.good").wait_for()
     page.get_by_label("Answer to totp").select_option("It refuses them")
     page.locator("#step-totp.bad").wait_for()
-    assert "The walk ends with a refusal." in page.get_by_role("status").inner_text()
+    expect(page.get_by_role("status")).to_contain_text("The walk ends with a refusal.")
     page.reload()
     assert decision(editor, "totp") == "Refuses, and the flow ends"
     page.get_by_label("Keep this walk as a test").fill("sales from elsewhere need a code")
