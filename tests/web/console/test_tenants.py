@@ -76,7 +76,7 @@ def test_the_list_tells_what_each_holds_and_leads_to_its_console(owner: Door) ->
     rows = re.findall(r"<tr>.*?</tr>", listed[listed.index("<tbody>") :], re.DOTALL)
     acme = next(row for row in rows if ">acme<" in row or "acme</bdi>" in row)
     assert "acme.test" in acme
-    assert [int(number) for number in re.findall(r'class="number">(?:<bdi>)?(\d+)', acme)] == [3, 4]
+    assert [int(number) for number in re.findall(r'class="number"[^>]*>(\d+)', acme)] == [3, 4]
     page = text(owner, ONE)
     assert 'href="http://acme.test/console/"' in page
     assert "bob" not in page
