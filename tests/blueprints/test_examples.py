@@ -77,7 +77,7 @@ def test_applied_on_an_empty_system_and_again(secrets: None, name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_applied_on_top_of_what_ships(secrets: None, name: str) -> None:
     """As README.md says: the example's flows replace those of the same name, and what it does not draw stays."""
-    apply([SHIPPED / "default" / "10-tenant.yaml"], name="acme", variables={"tenant": "acme", "title": "Acme"})
+    apply([SHIPPED / "default" / "10-tenant.yaml"], name="acme", variables={"tenant": "acme"})
     apply([path_of(name)])
     assert make_plan([path_of(name)]).effective == []
     assert kind_of(door().page("/device")) == "identification"

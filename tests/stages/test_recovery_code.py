@@ -108,7 +108,7 @@ def test_whoever_has_none_left(door: Doors) -> None:
     """Refused unless the flow lets them pass; used-up ones never make new ones after a password alone."""
     flow()
     assert "your account has none. Ask an administrator." in door().sign_in().text
-    apply([SHIPPED], variables={"tenant": "acme", "title": "Acme"})
+    apply([SHIPPED], variables={"tenant": "acme"})
     flow()
     assert 'href="/credentials?next=/device">Make recovery codes</a>' in door().sign_in().text
     flow("skip")
@@ -124,7 +124,7 @@ def test_whoever_has_none_left(door: Doors) -> None:
 
 def test_used_up_codes_do_not_fall_back_to_the_password(acme: Tenant, door: Doors) -> None:
     """In the shipped flow, which asks whoever has set something up; an app beside them goes on alone, and a reset lets in again."""
-    apply([SHIPPED], variables={"tenant": "acme", "title": "Acme"})
+    apply([SHIPPED], variables={"tenant": "acme"})
     give_codes()
     Credential.objects.update(used_at="2026-01-01T00:00Z")
     assert door().sign_in(path="/sign-in").title == "You cannot go on"

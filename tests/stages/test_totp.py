@@ -167,7 +167,7 @@ def test_whoever_has_none_is_led_to_where_they_set_one_up(door: Doors, acme: Ten
     """Where the tenant has a flow for that, which asks for its own proof: from the refusal to the app, and then on past the step. A flow
     for that which asks for the app itself offers no circle.
     """
-    apply([SHIPPED], variables={"tenant": "acme", "title": "Acme"})
+    apply([SHIPPED], variables={"tenant": "acme"})
     draw("identification", "password", "totp", *REST)
     refused = at_totp(door())
     link = re.search(r'<a class="button primary" href="([^"]+)">Set up an authenticator app</a>', refused.text)
