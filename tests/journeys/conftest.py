@@ -60,8 +60,9 @@ def _leave(dialog: Dialog) -> bool:
 
 def _failed(request: Request) -> str:
     """A request that came to nothing; a stream, and what a page was asking for when one left it, ends with the page: no complaint."""
-    left = request.resource_type in ("fetch", "xhr") and request.failure == "net::ERR_ABORTED"
-    return "" if left or urlsplit(request.url).path.endswith("/events") else f"failed: {request.url} {request.failure}"
+    path = urlsplit(request.url).path
+    left = request.failure == "net::ERR_ABORTED" and (request.resource_type in ("fetch", "xhr") or path.endswith("/preview"))
+    return "" if left or path.endswith("/events") else f"failed: {request.url} {request.failure}"
 
 
 def _said(message: ConsoleMessage) -> str:

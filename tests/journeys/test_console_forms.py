@@ -38,7 +38,7 @@ def test_mistakes_are_brought_to_the_person(clerk: Person) -> None:
     clerk.fill("Email address", "nobody")
     clerk.page.get_by_label("Password").fill("short")
     clerk.press("Add")
-    expect(clerk.page).to_have_title("Error: New: Person · Acme")
+    expect(clerk.page).to_have_title("Error: New: Person · People · Acme")
     summary = clerk.page.get_by_role("alert")
     expect(summary).to_be_focused()
     expect(summary).to_be_in_viewport()
