@@ -26,6 +26,7 @@ from idp.oauth import keys
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.kit import Door, LiveServer
+from tests.thirdparty import probe
 
 # The same examples in every run: what a change broke is told apart from what chance found. HYPOTHESIS_PROFILE=explore looks for more.
 hypothesis.register_profile("same", derandomize=True)
@@ -140,6 +141,8 @@ def third_party(settings: Any) -> Iterator[None]:
     stages.cache_clear()
     yield
     stages.cache_clear()
+    probe.crashes.clear()
+    probe.meetings.clear()
 
 
 @pytest.fixture
