@@ -14,7 +14,7 @@ from idp.oauth.clients import scope_names
 from idp.oauth.grant import grants
 from idp.oauth.scopes import administrative, is_reserved
 
-_CHECKED_WITH_FLOWS = ("flow for part", "person")
+_CHECKED_WITH_FLOWS = ("flow for part", "person", "group for condition", "scope for condition", "application for condition")
 
 
 def in_order(documents: list[Located]) -> tuple[list[Located], list[Problem]]:

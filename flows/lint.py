@@ -56,6 +56,22 @@ def lint(
     return list(dict.fromkeys(found))
 
 
+def looked_for(document: FlowDocument) -> Iterator[tuple[str, str, tuple[str | int, ...]]]:
+    """Yield what its conditions look for by name: what that is, such as ``group``, its name, and where the condition stands."""
+    try:
+        boxes = lay_out(document, {}).boxes
+    except TooLarge:
+        return
+    for box in boxes:
+        try:
+            found = comparisons(box.condition) if box.condition else []
+        except BadCondition:
+            continue
+        for each in found:
+            if (word := vocabulary().get(each.word)) and word.thing:
+                yield word.thing, nfc(each.text), (*box.path, "when")
+
+
 def _texts(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[Finding]:
     """What nobody can see: a title that reads like another one, a condition that compares with what is not what it seems."""
     if isinstance(value, str):

@@ -95,8 +95,8 @@ def prepare(
 def store(prepared: Prepared, *, by: str, note: str = "") -> Published:
     """Writes what was prepared, and makes it live; raises RefusedFlow when it does not fit what the tenant has."""
     document, parts, note = prepared.document, dict(prepared.parts), cleaned_lines(note, LONGEST_NOTE)
-    flow = Flow.objects.select_related("live").select_for_update(of=("self",)).filter(name=document.flow).first()
-    if errors := unfit(document):
+    flow = _held(document.flow, parts)
+    if errors := [*_lost(parts), *unfit(document)]:
         raise RefusedFlow(errors)
     stored = document.as_json()
     if flow and flow.live and (flow.live.document, flow.live.parts) == (stored, parts):
@@ -114,6 +114,7 @@ def roll_back(name: str, number: int, *, by: str, note: str = "") -> Version:
     """Makes an earlier version live again, as it was; raises NoSuchVersion, or RefusedFlow when it can no longer run."""
     version, note = version_of(name, number), cleaned_lines(note, LONGEST_NOTE)
     document = FlowDocument.model_validate(version.document)
+    _held(name, version.parts)
     parts = {name: FlowDocument.model_validate(part) for name, part in version.parts.items()}
     if errors := errors_of([*lint(document, parts), *_lost(parts), *unfit(document)]):
         raise RefusedFlow(errors)
@@ -328,9 +329,22 @@ def _circles(document: FlowDocument, used: Mapping[str, FlowDocument]) -> Iterat
         yield Finding(("steps",), f"Flows refer to each other in a circle: {told}.")
 
 
+def _held(name: str, parts: Iterable[str]) -> Flow | None:
+    """Return the flow, with whose sub-flows nobody else does anything until the transaction ends.
+
+    Whoever has begun to delete one of these begins anew, because its row was written: only then they see who names it.
+    """
+    rows = Flow.objects.select_related("live").select_for_update(of=("self",)).filter(name__in={name, *parts}).order_by("name")
+    flow = next((row for row in list(rows) if row.name == name), None)
+    if parts:
+        Flow.objects.filter(name__in=set(parts)).update(designation=F("designation"))
+    return flow
+
+
 def _lost(parts: Iterable[str]) -> Iterator[Finding]:
     """Sub-flows that were deleted: a version walks them as they were, but nobody could publish or export it again."""
-    for name in sorted(set(parts) - live_parts().keys()):
+    live = set(live_names(PART)) if parts else set()
+    for name in sorted(set(parts) - live):
         yield Finding(("steps",), f"There is no published flow {name} with for: part any more.")
 
 

@@ -4,13 +4,16 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from blueprints.kinds.kind import Change, KeyChange, Kind, Reference, named, only
+from flows.designations import PART
 from flows.difference import difference
 from flows.document import FlowDocument, StepDocument
+from flows.lint import looked_for
 from flows.models import Flow
 from flows.versions import Prepared, remove, retire, store, unfit
 from idp.text import fold
 
 NOTE = "applied from a blueprint"
+_IN_CONDITIONS = ("group", "scope", "application")  # who is let in changes without a sound where one of these goes
 
 
 class FlowKind(Kind):
@@ -31,12 +34,17 @@ class FlowKind(Kind):
         for at, test in enumerate(document.tests):
             if isinstance(test.person, str):
                 yield Reference("person", fold(test.person), ("tests", at, "person"))
+        for thing, name, path in looked_for(document):
+            if thing in _IN_CONDITIONS:
+                yield Reference(f"{thing} for condition", name, path)
 
     def naming(self, gone: Mapping[str, Collection[str]]) -> Collection[str] | None:
-        return None if gone.keys() & {"flow", "person"} else ()
+        return None if gone.keys() & {"flow", "person", *_IN_CONDITIONS} else ()
 
     def stored(self, keys: Mapping[str, Any]) -> Any:
-        return FlowDocument.model_validate(keys["document"]) if "document" in keys else super().stored({"steps": (), "tests": ()})
+        if "document" in keys:
+            return FlowDocument.model_validate(keys["document"])
+        return super().stored({"flow": "", "steps": (), "tests": ()})
 
     def there(self, name: str) -> bool:
         return Flow.objects.filter(name=name).exists()
@@ -72,8 +80,8 @@ class FlowKind(Kind):
                 yield from ((change, finding.path, finding.message) for finding in unfit(change.located.document, planned, known))
 
     def write(self, changes: Sequence[Change], *, by: str) -> None:
-        """Those first that are no longer the tenant's default, so that another one may be."""
-        for change in sorted(changes, key=lambda change: change.ready.document.default):
+        """Sub-flows before those that they are in, then those that are no longer the tenant's default, so that another one may be."""
+        for change in sorted(changes, key=lambda change: (change.ready.document.designation != PART, change.ready.document.default)):
             store(change.ready, by=by, note=NOTE)
 
     def release(self, names: Collection[str]) -> None:

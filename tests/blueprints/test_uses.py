@@ -18,6 +18,7 @@ from idp.tenancy import tenants as tenancy
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.blueprints.test_plan import changes, refused
+from tests.races import meeting_at
 
 Write = Callable[..., Path]
 
@@ -187,6 +188,91 @@ def test_a_flow_that_was_never_published_is_deleted(acme: Tenant) -> None:
     edit.delete("flow", "sketch", by="alice")
     with pytest.raises(edit.NotThere):
         edit.delete("flow", "sketch", by="alice")
+
+
+ASKING = """---
+flow: asks
+title: Asks
+for: part
+steps:
+  - stage: identification
+  - stage: password
+  - {group: away, steps: [{stage: deny, when: '%s'}]}
+"""
+ASKED = {
+    ("group", "night"): '!person.groups.exists(each, each == "night")',
+    ("scope", "acme:write"): '!("acme:write" in request.scopes)',
+    ("application", "cam"): 'steps.password.decision == "done" && application.name != "cam"',
+}
+
+
+@pytest.mark.parametrize(("kind", "name"), ASKED)
+def test_what_only_a_condition_names_stays(tenants: dict[str, Tenant], write_blueprint: Write, kind: str, name: str) -> None:
+    """Without it the condition lets in others, and says nothing; a new condition in the same files lets it go."""
+    named = "tenant: acme\n---\n" + {"scope": "scope: acme:write\ntitle: W\n"}.get(kind, f"{kind}: {name}\n")
+    condition = ASKED[kind, name]
+    apply([write_blueprint(named)])
+    apply([write_blueprint("tenant: acme\n" + ASKING % condition, "asking.yaml")])
+    with tenant_scope(tenants["acme"]), pytest.raises(edit.Refused) as why:
+        edit.delete(kind, name, by="alice")
+    assert why.value.errors == {"": ["It is named by flow asks (steps): change that first."]}
+    assert "is named by flow asks (steps): change that" in refused(write_blueprint("tenant: acme\n"), prune=True)[0]
+    found = refused(write_blueprint("tenant: acme\n" + ASKING % condition), prune=True)
+    assert (
+        found[0].partition(": ")[2] == f"steps.2.steps.0.when: {kind} {name} would be pruned: keep its document, or take its name out here."
+    )
+    apply([write_blueprint("tenant: acme\n" + ASKING % 'person.username == "bob"')], prune=True)
+    with tenant_scope(tenants["acme"]):
+        assert edit.current(kind, name) is None
+
+
+def test_nobody_publishes_what_lost_its_sub_flow_meanwhile(acme: Tenant, write_blueprint: Write) -> None:
+    """It was right when it was checked; between that and the writing somebody deleted a sub-flow, which then nobody named."""
+    apply([write_blueprint("tenant: acme\n" + PART)])
+    ready = versions.prepare(versions.parse({"flow": "f", "title": "F", "for": "part", "steps": [{"flow": "prove"}]}))
+    edit.delete("flow", "prove", by="alice")
+    with pytest.raises(versions.RefusedFlow) as why:
+        versions.store(ready, by="bob")
+    assert str(why.value) == "steps: There is no published flow prove with for: part any more."
+    assert not Flow.objects.filter(name="f").exists()
+
+
+def test_a_sub_flow_is_not_deleted_while_somebody_publishes_it(
+    transactional_db: None, tenants: dict[str, Tenant], write_blueprint: Write
+) -> None:
+    """At the same moment one of both comes second, and is told; never is there a flow whose sub-flow is gone."""
+    apply([write_blueprint("tenant: acme\n" + PART)])
+    told: list[str] = []
+
+    def publish() -> None:
+        with tenant_scope(tenants["acme"]):
+            try:
+                versions.publish(versions.parse({"flow": "f", "title": "F", "for": "part", "steps": [{"flow": "prove"}]}), by="bob")
+            except versions.RefusedFlow:
+                told.append("publish")
+
+    def delete() -> None:
+        with tenant_scope(tenants["acme"]):
+            try:
+                edit.delete("flow", "prove", by="alice")
+            except edit.Refused:
+                told.append("delete")
+
+    with tenant_scope(tenants["acme"]):
+        meeting_at(Flow.objects.filter(name="prove"), publish, delete)
+    with tenant_scope(tenants["acme"]):
+        there = set(Flow.objects.filter(name__in=["f", "prove"], live__isnull=False).values_list("name", flat=True))
+    assert (told, there) in ((["publish"], set()), (["delete"], {"f", "prove"}))
+
+
+def test_a_sub_flow_is_written_before_what_it_is_in(acme: Tenant, write_blueprint: Write) -> None:
+    """Also where that is not the tenant's own."""
+    outer = "---\nflow: out\ntitle: O\nfor: logout\ndefault: false\nsteps: [{flow: q}]\n"
+    part = "---\nflow: q\ntitle: Q\nfor: part\nsteps: [{group: g, steps: [{flow: r}]}]\n"
+    inner = "---\nflow: r\ntitle: R\nfor: part\ndefault: false\nsteps: [{stage: logout}]\n"
+    text = "tenant: acme\n" + outer + part + inner
+    apply([write_blueprint(text)])
+    assert changes(make_plan([write_blueprint(text)])) == {}
 
 
 def _document(text: str, kind: str, name: str) -> str:
