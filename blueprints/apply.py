@@ -30,6 +30,8 @@ from idp.tenancy.models import Tenant
 from idp.tenancy.rows import write_columns
 from idp.tenancy.scope import tenant_scope
 
+Show = Callable[[Plan, Sequence[tuple[str, str, str]]], object]
+"""Hears tenant, name and value of each secret that is made."""
 _TRIES = 5
 
 
@@ -48,7 +50,7 @@ def apply(
     by: str = BY,
     variables: Mapping[str, str] | None = None,
     prune: bool = False,
-    generate: Callable[[str, str, str], object] | None = None,
+    generate: Show | None = None,
     expect: str = "",
     edition: str = "",
     tell: Tell = lambda text: None,
@@ -56,27 +58,25 @@ def apply(
 ) -> Plan:
     """Makes everything as the files say and answers what was done; raises BadBlueprint or StateMoved, and then nothing was written.
 
-    ``generate`` hears tenant, name and value of each missing secret that is made; without it a missing one is a problem.
+    ``generate`` hears of the missing secrets that are made, before they are kept: where it raises, nothing was written, so that none is
+    kept which nobody saw. Without it a missing one is a problem.
     ``expect``: the state of the plan that somebody agreed to. ``edition``: kept with the result in place of the plan's own.
     ``check`` may refuse what is about to be written, by raising. Whoever comes while another blueprint is applied waits, and compares anew.
     """
-    chosen = list(paths)
+    chosen, made = list(paths), dict[tuple[str, str], str]()
     for _ in range(_TRIES):
         plan = make_plan(chosen, name=name, variables=variables, prune=prune, tell=tell)
         plan.edition = edition or plan.edition
         if expect and plan.state != expect:
             raise StateMoved(StateMoved.__doc__)
         check(plan)
-        generated = _missing(plan, generate is not None)
+        generated = _missing(plan, made if generate else None)
         _harden(plan, generated, tell)
         try:
-            _write(plan, generated, by, tell)
+            _write(plan, generated, by, tell, generate)
         except Overtaken as error:
             overtaken = error
             continue
-        for (tenant, secret), value in generated.items():
-            if generate:
-                generate(tenant, secret, value)
         return plan
     raise StateMoved(StateMoved.__doc__) from overtaken
 
@@ -121,11 +121,12 @@ def failing() -> list[Result]:
     return list(Result.objects.filter(pk__in=last.values("newest"), succeeded=False).order_by("-pk")[:20])
 
 
-def _missing(plan: Plan, make: bool) -> dict[tuple[str, str], str]:
-    """New values for the secrets that are not there; raises BadBlueprint where none may be made."""
-    if plan.missing and not make:
+def _missing(plan: Plan, made: dict[tuple[str, str], str] | None) -> dict[tuple[str, str], str]:
+    """New values for the secrets that are not there, each the same in every try; raises BadBlueprint where none may be made."""
+    if plan.missing and made is None:
         raise BadBlueprint([_not_there(each) for each in plan.missing])
-    return {(each.tenant, each.name): new_token() for each in plan.missing}
+    known = made if made is not None else {}
+    return {key: known.setdefault(key, new_token()) for each in plan.missing if (key := (each.tenant, each.name))}
 
 
 def _not_there(missing: MissingSecret) -> Problem:
@@ -161,12 +162,14 @@ def _said(change: Change) -> Any:
     return getattr(change.located.document, KINDS[change.kind].secret_key)  # type: ignore[union-attr]
 
 
-def _write(plan: Plan, generated: Mapping[tuple[str, str], str], by: str, tell: Tell) -> None:
+def _write(plan: Plan, generated: Mapping[tuple[str, str], str], by: str, tell: Tell, show: Show | None) -> None:
     nested = connection.in_atomic_block
     try:
         with transaction.atomic():
             take_turn(nested)
             _write_all(plan, generated, by, tell)
+            if show and generated:
+                show(plan, [(tenant, name, value) for (tenant, name), value in generated.items()])
     except OperationalError as error:
         if str(getattr(error.__cause__, "sqlstate", "")).startswith("40"):  # somebody else was faster at one of the rows
             raise Overtaken from error

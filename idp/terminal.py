@@ -35,8 +35,18 @@ class Output(OutputWrapper):
         try:
             stream.write(painted.replace(_ESCAPE, "\x1b"))
         except OSError as error:
-            what = "Standard error" if stream is sys.stderr else "Standard output"
-            raise Unwritable(error.errno, error.strerror, what) from None
+            raise self._unwritable(error) from None
+
+    def flush(self) -> None:
+        """Write what is still held back; raise Unwritable where that cannot be."""
+        stream: Any = self._out
+        try:
+            stream.flush()
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> Unwritable:
+        return Unwritable(error.errno, error.strerror, "Standard error" if self._out is sys.stderr else "Standard output")
 
 
 def coloured(force_color: bool = False) -> Style:

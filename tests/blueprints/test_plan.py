@@ -374,6 +374,24 @@ def test_missing_secrets(acme: Tenant, write_blueprint: Write) -> None:
     assert command("apply", "--generate-secrets", file) == (0, "blueprint: 3 unchanged\n".replace("3", "2"))
 
 
+@pytest.mark.parametrize("json", [[], ["--json"]], ids=["text", "json"])
+def test_a_secret_that_nobody_saw_is_not_kept(acme: Tenant, write_blueprint: Write, json: list[str]) -> None:
+    """Where it cannot be printed, nothing is applied; the next time it is made anew."""
+
+    class Full(StringIO):
+        def flush(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    file = write_blueprint(MISSING)
+    with pytest.raises(OSError, match="No space"):
+        call_command("blueprint", "apply", "--generate-secrets", *json, str(file), stdout=Full())
+    assert not Entered.objects.exists()
+    assert not Application.objects.filter(name="vault").exists()
+    code, told = command("apply", "--generate-secrets", *json, file)
+    assert (code, Entered.objects.get(name="key").value in told) == (0, True)
+    assert '"generated": []' in command("apply", "--generate-secrets", "--json", file)[1]
+
+
 def test_expect_refuses_when_the_state_moved(acme: Tenant, write_blueprint: Write) -> None:
     """By a hand that changed what the plan would, or by another wish; what the plan does not touch may move."""
     file = write_blueprint("tenant: acme\n---\nperson: alice\nname: A\nemail: a@acme.test\n")

@@ -1,7 +1,7 @@
 """``manage.py blueprint …``: configuration from YAML, looked at before it is applied, whole or not at all."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from blueprints.convert.authentik import convert
 from blueprints.drift import drifted, owners
 from blueprints.export import NoSuchFlow, export
 from blueprints.keys import written as keys
-from blueprints.plan import make_plan
+from blueprints.plan import Plan, make_plan
 from blueprints.read import BadBlueprint, Problem
 from blueprints.schema import written as schema
 from blueprints.show import as_json, as_text, drift_as_text, result_as_text
@@ -88,18 +88,24 @@ class Command(BaseCommand):
         raise SystemExit(CHANGES if plan.effective or plan.missing else NOTHING)
 
     def _apply(self, options: dict[str, Any]) -> None:
-        made: list[dict[str, str]] = []
+        as_one = bool(options["json"])
+        shown: list[Plan] = []
 
-        def generated(tenant: str, name: str, value: str) -> None:
-            made.append({"tenant": tenant, "name": name, "value": value})
-            if not options["json"]:
-                self.stdout.write(f"{tenant}: secret {name} is {value} (shown only now)")
+        def generated(plan: Plan, made: Sequence[tuple[str, str, str]]) -> None:
+            """Show them while nothing is kept yet: where nobody can see them, nothing is."""
+            shown.append(plan)
+            told = [dict(zip(("tenant", "name", "value"), each, strict=True)) for each in made]
+            lines = [f"{tenant}: secret {name} is {value} (shown only now)" for tenant, name, value in made]
+            self.stdout.write(json.dumps({**as_json(plan), "generated": told}, indent=2) if as_one else "\n".join(lines))
+            self.stdout.flush()
 
-        generate = generated if options["generate_secrets"] else None
         tell = self._tell if self.stderr.isatty() else (lambda text: None)
+        generate = generated if options["generate_secrets"] else None
         plan = apply(options["paths"], **_chosen(options), expect=options["expect"], tell=tell, generate=generate)
-        told = json.dumps({**as_json(plan), "generated": made}, indent=2) if options["json"] else as_text(plan, self.style, done=True)
-        self.stdout.write(told)
+        if not as_one:
+            self.stdout.write(as_text(plan, self.style, done=True))
+        elif not shown:
+            self.stdout.write(json.dumps({**as_json(plan), "generated": []}, indent=2))
 
     def _convert(self, options: dict[str, Any]) -> None:
         made = convert(options["files"])
