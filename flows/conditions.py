@@ -205,7 +205,7 @@ def _declared(found: str, declared: Set[str]) -> str | None:
 
 def _explained(message: str, declared: Set[str]) -> BadCondition:
     match = _POSITION.search(message)
-    if "recursion depth" in message:
+    if "recursion" in message:  # of the parser, or of the checker
         return BadCondition("The condition is nested too deep: use fewer brackets, or fewer operators in a row.")
     if not match:
         return BadCondition(message.splitlines()[0][:300])

@@ -139,20 +139,76 @@ def _key(tree: Tree, node: Node) -> str:
 
 def _tests(tree: Tree, node: Node, *, positive: bool) -> frozenset[str]:
     """The keys that are there where this part is true, or where it is false."""
+    found = _sure(tree, node, positive=positive)
+    return found or frozenset()
+
+
+def _sure(tree: Tree, node: Node, *, positive: bool) -> frozenset[str] | None:
+    """The same; None where this part is never so, as ``false`` is never true."""
+    if isinstance(node.constant, bool):
+        return frozenset() if node.constant is positive else None
     if node.kind == "member" and node.tests and positive and (word := tree.word(node.children[0])):
         return frozenset({f'{word}["{node.name}"]'})
+    if node.kind == "macro" and positive:
+        return _gone_through(tree, node)
     if node.kind != "call":
         return frozenset()
     if node.name == _NOT:
-        return _tests(tree, node.children[0], positive=not positive)
-    if node.name == (_AND if positive else _OR):
-        return frozenset().union(*(_tests(tree, child, positive=positive) for child in node.children))
-    if node.name == _IN and positive and isinstance(text := node.children[0].constant, str):
-        word = tree.word(node.children[1])
-        return frozenset({f'{word}["{text}"]'}) if word else frozenset()
-    if node.name in (*_ORDERING, _EQUAL, _OTHER):  # how long a list must be is left to whoever asked
-        sizes = (child for child in node.children if child.kind == "call" and child.name == "size")
-        return frozenset(f"{word}[]" for size in sizes if (word := tree.word(size.children[0])))
+        return _sure(tree, node.children[0], positive=not positive)
+    if node.name in (_AND, _OR):
+        return _together([_sure(tree, child, positive=positive) for child in node.children], every=(node.name == _AND) is positive)
+    if node.name == _IF:
+        asked, *ways = node.children
+        both = [
+            [_sure(tree, asked, positive=yes), _sure(tree, way, positive=positive)] for yes, way in zip((True, False), ways, strict=True)
+        ]
+        return _together([_together(each, every=True) for each in both], every=False)
+    if node.name == _IN and positive:
+        return _looked_up(tree, *node.children)
+    return _compared_with(tree, node, positive=positive)
+
+
+def _together(found: Sequence[frozenset[str] | None], *, every: bool) -> frozenset[str] | None:
+    """Where all of these hold, or one of them and nobody knows which."""
+    if every:
+        return None if None in found else frozenset().union(*(each for each in found if each is not None))
+    possible = [each for each in found if each is not None]
+    return frozenset.intersection(*possible) if possible else None
+
+
+def _looked_up(tree: Tree, key: Node, among: Node) -> frozenset[str]:
+    """``"team" in person.attributes``; what is in a list makes one that is not empty."""
+    word = tree.word(among)
+    if not word:
+        return frozenset()
+    return frozenset({f"{word}[]", *([f'{word}["{key.constant}"]'] if isinstance(key.constant, str) else [])})
+
+
+def _gone_through(tree: Tree, node: Node) -> frozenset[str]:
+    """``person.attributes.exists(key, key == "team")``, where one was found; what ``all`` says is so of an empty one too."""
+    word = tree.word(node.children[0])
+    if not word or node.children[1].constant is not False:
+        return frozenset()
+    found = [each for part in node.loops for each in _chain(part, _OR) if part.name == _OR and each.name != node.name]
+    keys = {
+        f'{word}["{text.constant}"]'
+        for call in (_chain(found[0], _AND) if len(found) == 1 else ())
+        if call.kind == "call" and call.name == _EQUAL
+        for name, text in (call.children, call.children[::-1])
+        if name.kind == "name" and name.name == node.variable and isinstance(text.constant, str)
+    }
+    return frozenset({f"{word}[]", *keys})
+
+
+def _compared_with(tree: Tree, node: Node, *, positive: bool) -> frozenset[str] | None:
+    """``… == true``; how long a list must be is left to whoever asked."""
+    if node.name in (_EQUAL, _OTHER):
+        for one, other in (node.children, node.children[::-1]):
+            if isinstance(other.constant, bool):
+                return _sure(tree, one, positive=(other.constant is positive) is (node.name == _EQUAL))
+    if node.name in (*_ORDERING, _EQUAL, _OTHER):
+        lists = (child.children[0] if child.kind == "call" and child.name == "size" else child for child in node.children)
+        return frozenset(f"{word}[]" for each in lists if (word := tree.word(each)))
     return frozenset()
 
 

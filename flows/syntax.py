@@ -171,7 +171,9 @@ def _text(raws: list[bytes]) -> str:
 
 
 def _constant(of: Fields) -> dict[str, Any]:
-    """Texts and whole numbers are told; of other constants only that they are some."""
+    """Texts, whole numbers, true and false are told; of other constants only that they are some."""
+    if of[2]:
+        return {"kind": "constant", "constant": bool(of[2][0])}
     if of[3]:
         number = of[3][0]
         return {"kind": "constant", "constant": number - 2**64 if number >= 2**63 else number}

@@ -205,3 +205,10 @@ def test_a_constant_that_equals_nothing_is_refused(when: str) -> None:
     """Written with escapes it would not be composed with the rest of the condition."""
     with pytest.raises(BadCondition, match="equals nothing"):
         compile_condition(when)
+
+
+@pytest.mark.parametrize("source", ["(" * 900 + "true" + ")" * 900, "[" * 400 + "]" * 400 + " == []", "1" + " + 1" * 490 + " == 3"])
+def test_what_is_nested_too_deep(source: str) -> None:
+    """Whether the parser or the checker gives up, it is said in words."""
+    with pytest.raises(BadCondition, match="nested too deep"):
+        compile_condition(source)

@@ -21,6 +21,10 @@ MINUTE = 'request.time.getMinutes("Europe/Berlin")'
 EARLIER: Any = frozenset({("how.choice", "string"), ("q.age", "int")})
 
 
+TEAM = '"team" in person.attributes'
+SALES = 'person.attributes["team"] == "sales"'
+
+
 def said(source: str) -> list[str]:
     """Every doubt about this condition."""
     compiled = compile_condition(source, EARLIER if "steps." in source else frozenset())
@@ -84,6 +88,17 @@ def test_what_is_hardly_meant(source: str, expected: str) -> None:
         '"x" in person.attributes ? person.attributes["x"] == "y" : person.admin',
         'has(person.attributes.x) && person.attributes.x == "y"',
         'size(person.groups) > 0 && person.groups[0] == "a"',
+        f"({TEAM}) == true && {SALES}",
+        f"false != ({TEAM}) && {SALES}",
+        f"({TEAM}) == false || {SALES}",
+        f"!({TEAM} && !({SALES}))",
+        f"({TEAM} ? person.admin : false) && {SALES}",
+        f"({TEAM} && person.admin || person.email_verified && {TEAM}) && {SALES}",
+        f'person.attributes.exists(key, key == "team" && person.admin) && {SALES}',
+        f"has(person.attributes.team) != false && {SALES}",
+        '"a" in person.groups && person.groups[0] == "a"',
+        'person.groups != [] && person.groups[0] == "a"',
+        'person.groups.exists(each, each == "a") && person.groups[0] == "a"',
         "request.ip.within(tenant.networks)",
         'request.ip == "192.0.2.1"',
         'request.country in ["AT", ""]',
@@ -94,6 +109,26 @@ def test_what_is_hardly_meant(source: str, expected: str) -> None:
 def test_what_is_meant(source: str) -> None:
     """No warning for what people write: one that is often wrong is not read."""
     assert said(source) == []
+
+
+@pytest.mark.parametrize(
+    "guard",
+    [
+        f"({TEAM} || person.admin)",
+        f"({TEAM}) == person.admin",
+        f"({TEAM}) == false",
+        f"({TEAM} ? person.admin : person.email_verified)",
+        'person.attributes.exists(key, key == "team" || person.admin)',
+        'person.attributes.exists(key, key != "team")',
+        'person.attributes.all(key, key == "team")',
+        'person.groups.exists(key, key == "team")',
+        '"other" in person.attributes',
+    ],
+)
+def test_what_asks_for_something_else(guard: str) -> None:
+    """It may be true for somebody who has none."""
+    (found,) = said(f"{guard} && {SALES}")
+    assert "refuses whoever has no" in found
 
 
 @pytest.mark.parametrize("part", [f"({MINUTE} >= 0 || request.time.getDayOfWeek() < 7)", f"({MINUTE} >= 0 || {MINUTE} < 60)"])
