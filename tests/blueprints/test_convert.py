@@ -298,7 +298,10 @@ def test_a_missing_secret_is_made_when_asked(tmp_path: Path, write_blueprint: Wr
     """What the text names is what apply looks for."""
     app = APPLICATION.replace("client_type: public", "client_type: confidential")
     made: list[str] = []
-    apply([write_blueprint(convert([written(tmp_path, app)]).text)], generate=lambda owner, name, value: made.append(f"{owner} {name}"))
+    apply(
+        [write_blueprint(convert([written(tmp_path, app)]).text)],
+        generate=lambda plan, told: made.extend(f"{owner} {name}" for owner, name, _ in told),
+    )
     assert made == ["default tv-client-secret"]
     with tenant_scope(Tenant.objects.get(name="default")):
         assert Application.objects.get(name="tv").confidential
