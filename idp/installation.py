@@ -15,7 +15,7 @@ from django.db.migrations.executor import MigrationExecutor
 from idp import env
 from idp.accounts.credentials import hash_password, weaknesses
 from idp.accounts.models import Person
-from idp.accounts.people import has_admin, save_person
+from idp.accounts.people import FIRST_ADMINISTRATOR, has_admin, save_person
 from idp.tenancy import tenants
 from idp.tenancy.models import DEFAULT
 from idp.tenancy.scope import tenant_scope
@@ -95,11 +95,11 @@ def _first_admin(tell: Tell) -> None:
             return
         given = env.verbatim("FOYER_ADMIN_PASSWORD")
         password = given or easy_to_copy()
-        if weak := weaknesses(Person(username="admin", name="Administrator"), password):
+        if weak := weaknesses(Person(username=FIRST_ADMINISTRATOR, name="Administrator"), password):
             raise CommandError(f"FOYER_ADMIN_PASSWORD is no good password. {' '.join(weak)}")
-        save_person("admin", password=hash_password(password), role="owner", name="Administrator", by="first start")
+        save_person(FIRST_ADMINISTRATOR, password=hash_password(password), role="owner", name="Administrator", by="first start")
     if not given:
-        tell(f"The first administrator is admin with the password {password} (shown only now)")
+        tell(f"The first administrator is {FIRST_ADMINISTRATOR} with the password {password} (shown only now)")
 
 
 def _static_files() -> None:

@@ -82,7 +82,7 @@ def _home(work: Work, brands: Brands, home: Plan) -> list[Block]:
             if "device_code" in block.values["grants"] and (name := brands.device_flow(home, provider)):
                 block.values["flows"] = {"device_code": name}
             made.append(block)
-    people = parts.people(work)
+    people = parts.people(work, home.name)
     named = {name for block in people for name in block.values.get("groups", [])} | applications.groups
     return [*parts.groups(work, named), *parts.scopes(work), *people, *home.flows, *made]
 

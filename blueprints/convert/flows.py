@@ -13,6 +13,7 @@ from blueprints.convert.verdicts import Judgement, Verdict
 from flows.document import FlowDocument
 from flows.layout import symbol
 from flows.lint import lint
+from flows.wording import sentence
 from idp.text import cleaned
 
 FLOW = "authentik_flows.flow"
@@ -254,5 +255,5 @@ def _unsound(block: Block) -> list[str]:
     try:
         document = FlowDocument.model_validate(block.plain())
     except ValidationError as errors:
-        return [f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in errors.errors()]
+        return [f"{'.'.join(map(str, error['loc']))}: {sentence(error)}" for error in errors.errors()]
     return [f"{'.'.join(map(str, found.path))}: {found.message}" for found in lint(document, {}) if found.level == "error"]

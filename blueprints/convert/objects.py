@@ -17,10 +17,12 @@ from blueprints.convert.report import Block, Ours
 from blueprints.convert.steps import Work
 from blueprints.document import KINDS
 from flows.settings import write_duration
+from flows.wording import sentence
 from idp import mailboxes
+from idp.accounts.people import FIRST_ADMINISTRATOR
 from idp.oauth.models import client_id_syntax, scope_syntax
 from idp.oauth.scopes import is_reserved
-from idp.tenancy.models import picture
+from idp.tenancy.models import DEFAULT, picture
 from idp.text import cleaned, fold
 
 APPLICATION = "authentik_core.application"
@@ -41,9 +43,9 @@ def sound(kind: str, block: Block, entry: Entry, work: Work) -> Block | None:
             said = errors.errors()[0]
             key = str(said["loc"][0]) if said["loc"] else ""
             if key not in _LOOSE or key not in block.values:
-                work.note(entry, f"it is left out: {key}: {said['msg']}.")
+                work.note(entry, f"it is left out: {key}: {sentence(said)}")
                 return None
-            work.note(entry, f"{key} is not carried over: {said['msg']}.")
+            work.note(entry, f"{key} is not carried over: {sentence(said)}")
             del block.values[key]
     return None
 
@@ -71,8 +73,8 @@ def groups(work: Work, named: set[str]) -> list[Block]:
     return list(found.values())
 
 
-def people(work: Work) -> list[Block]:
-    """The people, without their passwords."""
+def people(work: Work, tenant: str) -> list[Block]:
+    """The people, without their passwords, as those of this tenant."""
     made: dict[str, Block] = {}
     listed = _listed(work)
     for entry in work.objects.of(USER):
@@ -86,7 +88,9 @@ def people(work: Work) -> list[Block]:
         if block and fold(block.values["person"]) in made:
             work.note(entry, "it is left out: another person has the same username but for its spelling.")
         elif block:
-            made[fold(block.values["person"])] = block
+            made[name := fold(block.values["person"])] = block
+            if (name, tenant) == (FIRST_ADMINISTRATOR, DEFAULT):
+                work.note(entry, f"the first administrator is called {name} here, and applying this changes that one: rename one of both.")
     _emails_once(made.values(), work)
     return list(made.values())
 
@@ -178,7 +182,7 @@ def _sound(document: dict[str, Any]) -> str:
     try:
         KINDS[next(iter(document))].model_validate(document)
     except ValidationError as errors:
-        return str(errors.errors()[0]["msg"])
+        return sentence(errors.errors()[0])
     return ""
 
 

@@ -21,6 +21,8 @@ from idp.tenancy.scope import current_tenant
 from idp.text import cleaned, fold
 
 MOST_ATTRIBUTES, MOST_BYTES = 50, 4096
+FIRST_ADMINISTRATOR = "admin"
+"""Whom setup makes in the default tenant where that has no administrator yet."""
 
 
 def claim(name: str, fields: Iterable[str]) -> dict[str, object]:

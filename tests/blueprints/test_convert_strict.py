@@ -1,5 +1,6 @@
 """The stricter side: whatever authentik closed is closed in what its files become, and a note says what was loosened or tightened."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -356,3 +357,30 @@ def test_a_person_whose_groups_are_not_all_known_is_shut_out(tmp_path: Path, gro
     outcome = converted([written(tmp_path, entry)])
     assert not [each for each in outcome.documents if "person" in each and each.get("active", True)]
     assert outcome.noted("user alice", "switched off") or outcome.noted("user alice is left out")
+
+
+def test_a_person_called_as_the_first_administrator(tmp_path: Path) -> None:
+    """Whoever applies it would change that one, with the address to which links for recovery are sent."""
+    entry = "- {model: authentik_core.user, identifiers: {username: %s}, attrs: {email: a@acme.test}}"
+    assert converted([written(tmp_path, entry % "Admin")]).noted("the first administrator is called admin here")
+    assert not converted([written(tmp_path, entry % "akadmin")]).noted("first administrator")
+    brand = "- {model: authentik_brands.brand, identifiers: {domain: a.test}, attrs: {default: false}}"
+    assert not converted([written(tmp_path, brand, entry % "admin")]).noted("first administrator")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        f"- {{model: authentik_core.user, identifiers: {{username: {'x' * 300}}}}}",
+        '- {model: authentik_core.user, identifiers: {username: "a b\\tc"}}',
+        f"- {{model: authentik_core.user, identifiers: {{username: alice}}, attrs: {{email: {'a' * 60}@{'b.' * 120}test}}}}",
+        APPLICATION.replace("client_id: tv", f"client_id: {'x' * 300}"),
+        SIGN_IN + f"- {{model: authentik_core.group, identifiers: {{name: {'x' * 300}}}}}\n",
+        SIGN_IN.replace("Sign in", "x" * 300),
+    ],
+)
+def test_what_our_validator_refuses_is_told_in_words(tmp_path: Path, entry: str) -> None:
+    """Not in those of a library: no types, no patterns."""
+    outcome = converted([written(tmp_path, entry)])
+    told = " ".join(str(note) for note in outcome.notes)
+    assert not re.search(r"should|Value error|\.\.|pattern", told), told
