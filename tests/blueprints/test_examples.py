@@ -403,7 +403,7 @@ def test_many_tenants_is_refused_without_its_secret() -> None:
         apply([file])
     assert everything() == before
     made: dict[str, str] = {}
-    apply([file], generate=lambda tenant, name, value: made.__setitem__(tenant, value))
+    apply([file], generate=lambda plan, told: made.update({tenant: value for tenant, _, value in told}))
     assert len(set(made.values())) == 2
     assert make_plan([file]).effective == []
 
