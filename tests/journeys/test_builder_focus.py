@@ -144,6 +144,61 @@ def test_the_panels_keep_the_focus(hands: Callable[..., Hands]) -> None:
     at.press("Control+z", "Undo: deny removed").on("deny")
 
 
+def test_four_keys_lead_to_the_palette(hands: Callable[..., Hands]) -> None:
+    """From the top of the page, past the navigation and all cards; also where something else stands beside the drawing."""
+    at = hands("skip", *SHIPPED)
+    page = at.page
+    for address in ("", "?open=yaml", "?open=flow"):
+        page.goto(page.url.partition("?")[0] + address)
+        for key in ("Tab", "Tab", "Enter"):
+            page.keyboard.press(key)
+        expect(page.get_by_label("Search the stages")).to_be_focused()
+
+
+def test_a_condition_takes_a_choice_a_word_and_two_keys(hands: Callable[..., Hands]) -> None:
+    """Enter on the choice adds it and leads into its first field, where Enter saves."""
+    at = hands("conditions", *SHIPPED)
+    page = at.page
+    at.go(name(page, "login"))
+    page.get_by_label("Add a condition").select_option(label="Not from a network")
+    at.go(page.get_by_label("Add a condition"))
+    expect(page.get_by_label("Networks")).to_be_focused()
+    page.keyboard.type("10.0.0.0/8")
+    at.press("Enter", "login").on("login")
+    at.go(name(page, "login"))
+    expect(page.get_by_label("Networks")).to_have_value("10.0.0.0/8")
+
+
+def test_leaving_what_is_typed_beside_the_drawing_asks(hands: Callable[..., Hands]) -> None:
+    """The settings of a step, the flow, its text, and mistakes that came back; neither what was saved nor a search."""
+    at = hands("leaving", *SHIPPED)
+    page, asked = at.page, list[str]()
+    page.on("dialog", lambda dialog: asked.append(dialog.type))
+    here = page.url.partition("?")[0]
+
+    def leave(*kinds: str) -> None:
+        page.get_by_role("link", name="Overview").click()
+        expect(page).to_have_title("Overview · Acme")
+        assert asked == list(kinds)
+        asked.clear()
+
+    for address, label in (("?at=2", "Id"), ("?open=flow", "Title"), ("?open=yaml", "The flow as YAML")):
+        page.goto(here + address)
+        page.get_by_label(label, exact=True).press_sequentially("!")
+        leave("beforeunload")
+    page.goto(here + "?at=2")
+    page.get_by_label("Id", exact=True).fill("!")
+    at.press("Enter", "mend what is marked")
+    leave("beforeunload")
+    page.goto(here + "?at=2")
+    page.get_by_label("Id", exact=True).fill("entry")
+    at.press("Enter", "entry").on("entry")
+    leave()
+    page.goto(here + "?open=add")
+    page.get_by_label("Search the stages").press_sequentially("deny")
+    leave()
+
+
 def test_a_collision_keeps_the_focus(hands: Callable[..., Hands], new_person: Sits) -> None:
     """By key, by the menu and from a panel; theirs looked at, ours put on top; and after the session has ended."""
     for how in ("key", "menu", "panel"):

@@ -14,7 +14,8 @@ document.addEventListener("keydown", (event) => {
   const control = event.ctrlKey || event.metaKey, leads = before === "g"
   before = key
   if (target.closest("dialog")) return // its keys are its own
-  if (control && key.toLowerCase() === "z" && !typing) document.querySelector(event.shiftKey ? "[data-redo]" : "[data-undo]")?.click()
+  if (key === "Enter" && target.id === "preset" && target.value) target.form.querySelector("[name=_more]").click() // else it would save without
+  else if (control && key.toLowerCase() === "z" && !typing) document.querySelector(event.shiftKey ? "[data-redo]" : "[data-undo]")?.click()
   else if (key === "Escape") {
     const menu = document.querySelector(".menu-of[open], .found[open]")
     if (!menu) return

@@ -3,7 +3,7 @@ const said = document.getElementById("said")
 const bench = () => document.getElementById("builder")
 const base = () => document.querySelector("#edit [name=_base]")?.value
 const told = [{ base: base(), said: "" }] // this sitting's documents, oldest first; "at" is the one that is shown
-let at = 0, dirty = false, last = Promise.resolve()
+let at = 0, dirty = false, typed = false, last = Promise.resolve()
 
 const say = (text, loud = false, again = false) => {
   said.className = loud ? "notice bad" : "hidden"
@@ -36,6 +36,7 @@ function show(made, { focus = [], remember = true } = {}) {
   const same = old.dataset.opened === made.dataset.opened, before = held(old, made)
   old.replaceWith(made)
   dirty = false
+  typed = Boolean(made.querySelector('#panel [aria-invalid="true"]')) // it came back with mistakes
   clearTimeout(counting)
   for (const name of ["afterSwap", "afterSettle"]) made.dispatchEvent(new CustomEvent(`htmx:${name}`, { bubbles: true })) // as htmx says it: for times and rows
   window.scrollTo({ top: kept, behavior: "instant" })
@@ -112,6 +113,7 @@ function submit(form, button) {
     show(made, { focus: wrong ? "panel" : more ? [] : [card(made.dataset.at), beside] })
     if (more) ([...made.querySelectorAll(".condition")].at(-1)?.querySelector(FIELD) ?? made.querySelector("#preset")).focus()
     dirty = more
+    typed ||= more
   })
 }
 
@@ -136,7 +138,7 @@ function open(link, focus = place()) {
 }
 
 document.addEventListener("click", (event) => {
-  const { target } = event, link = target.closest("#builder a[data-open]"), button = target.closest("#builder button[name=_edit][form=edit]")
+  const { target } = event, link = target.closest("a[data-open]"), button = target.closest("#builder button[name=_edit][form=edit]")
   for (const menu of document.querySelectorAll(".menu-of[open], .found[open]")) if (!menu.contains(target)) menu.open = false
   if (event.ctrlKey || event.metaKey || event.shiftKey) return
   if (link) {
@@ -160,6 +162,7 @@ document.addEventListener("submit", (event) => {
   submit(event.target, event.submitter)
 })
 document.addEventListener("input", ({ target }) => {
+  if (target.closest("#panel form") && target.id !== "preset") typed = true
   if (target.closest("#step-form") && target.id !== "preset") dirty = true
   if (!target.matches("[data-filter]")) return
   filter(target.value.toLowerCase().split(/\s+/).filter(Boolean))
@@ -181,5 +184,5 @@ function filter(words) {
 }
 document.addEventListener("builder:edit", ({ detail }) => edit(detail)) // from the modules for keys and for dragging
 
-addEventListener("beforeunload", (event) => { if (bench().dataset.moved !== undefined) event.preventDefault() })
+addEventListener("beforeunload", (event) => { if (typed || bench().dataset.moved !== undefined) event.preventDefault() })
 ready()
