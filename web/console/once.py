@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from idp.sealing import Unsealable, seal, unseal
+from idp.sealing import Unsealable, mac, seal, unseal
 from web.console.frame import see
 
-_ONCE = "foyer_once"
 _SECONDS = 60
 
 
@@ -20,24 +19,29 @@ def hand_over(request: HttpRequest, url: str, about: str, values: Mapping[str, s
     """Return the way to the page that shows these values: to this session, within a minute, once. ``about``: what the page is of."""
     response = see(request, url)
     bound = {"session": _session(request), "about": about, "until": _now() + _SECONDS, "values": dict(values)}
-    response.set_cookie(_ONCE, seal(json.dumps(bound)), max_age=_SECONDS)
+    response.set_cookie(_cookie(about), seal(json.dumps(bound, ensure_ascii=False)), max_age=_SECONDS)  # a cookie holds 4 KiB
     return response
 
 
 def handed_over(request: HttpRequest, about: str) -> dict[str, str]:
     """Return what was handed over to the page of this; empty where nothing was, or where it was shown already."""
     try:
-        bound = json.loads(unseal(request.COOKIES.get(_ONCE, "")))
+        bound = json.loads(unseal(request.COOKIES.get(_cookie(about), "")))
     except (Unsealable, ValueError):
         return {}
     ours = isinstance(bound, dict) and (bound.get("session"), bound.get("about")) == (_session(request), about)
     return dict(bound["values"]) if ours and bound["until"] > _now() else {}
 
 
-def shown(response: HttpResponse) -> HttpResponse:
+def shown(response: HttpResponse, about: str) -> HttpResponse:
     """Return the page that shows it, with which the browser forgets it: a reload finds nothing."""
-    response.delete_cookie(_ONCE)
+    response.delete_cookie(_cookie(about))
     return response
+
+
+def _cookie(about: str) -> str:
+    """Return its name, one for each page: what is made in another tab at the same moment takes nothing away."""
+    return f"foyer_once_{mac('once', about)[:8]}"
 
 
 def _now() -> float:

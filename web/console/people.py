@@ -63,7 +63,7 @@ def link(request: HttpRequest, key: str) -> HttpResponse:
         "person_url": url_of(RESOURCES["people"], person.username),
     }
     page = show(request, "console/person_link.html", title=_("A way back in for %(name)s") % {"name": person.display_name}, **context)
-    return shown(page) if made else page
+    return shown(page, about) if made else page
 
 
 def mail(request: HttpRequest, key: str) -> HttpResponse:

@@ -82,7 +82,7 @@ def setup(request: HttpRequest, name: str) -> HttpResponse:
         "resource": _APPLICATIONS,
     }
     page = show(request, "console/application_setup.html", title=row.title, **context)
-    return shown(page) if new else page
+    return shown(page, f"application {name}") if new else page
 
 
 def secret(request: HttpRequest, name: str) -> HttpResponse:

@@ -124,7 +124,7 @@ def _shown(request: HttpRequest, name: str) -> HttpResponse:
     made = handed_over(request, f"tenant {name}")
     context: dict[str, Any] = {"title": _("A way in"), **made, "name": name, "tenant_url": reverse("console:tenant", args=[name])}
     page = show(request, "console/tenants_link.html", **context)
-    return shown(page) if made else page
+    return shown(page, f"tenant {name}") if made else page
 
 
 PAGES = (
