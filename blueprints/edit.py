@@ -100,9 +100,7 @@ def save(
     ``rights``: what the author may do beyond the ordinary (idp/accounts/roles.py). Raises Refused with everything that is wrong,
     NotThere, or Moved; then nothing was written.
     """
-    located = _Typed(
-        "", current_tenant().name, kind, checked(kind, said, rights=rights), Node(0, 0, {}), by_hand=True, rights=frozenset(rights)
-    )
+    located = _typed(kind, checked(kind, said, rights=rights), rights)
     for _ in range(_TRIES):
         change = _compared(located)
         if change.before is None and (new is False or expect is not None):
@@ -144,7 +142,12 @@ def checked(kind: str, said: Mapping[str, Any], *, strict: bool | None = None, r
         return DOCUMENTS[kind].model_validate(dict(said), strict=strict)
     except Invalid as invalid:
         errors = _by_key(invalid.errors(), kind)
-    raise Refused(also_wrong(kind, {key: value for key, value in said.items() if key != KINDS[kind].secret_key}, rights) | errors)
+    secret_key = KINDS[kind].secret_key
+    rest = {key: value for key, value in said.items() if key != secret_key}  # a secret is compared with none before who may is asked
+    wrong = also_wrong(kind, rest, rights) | errors
+    if secret_key and secret_key not in errors and said.get(secret_key) and (weak := _weak(kind, rest, str(said[secret_key]))):
+        wrong[secret_key] = weak
+    raise Refused(wrong)
 
 
 def also_wrong(kind: str, said: Mapping[str, Any], rights: Collection[str] = ()) -> dict[str, list[str]]:
@@ -153,11 +156,24 @@ def also_wrong(kind: str, said: Mapping[str, Any], rights: Collection[str] = ())
     errors = _by_key(found, kind)
     if document is not None:
         try:
-            _compared(_Typed("", current_tenant().name, kind, document, Node(0, 0, {}), by_hand=True, rights=frozenset(rights)))
+            _compared(_typed(kind, document, rights))
         except Refused as refused:  # what was taken out may be missing elsewhere: of its keys enough is said
             out = {key.partition(".")[0] for key in errors}
             errors |= {key: texts for key, texts in refused.errors.items() if key and key.partition(".")[0] not in out}
     return errors
+
+
+def _weak(kind: str, rest: Mapping[str, Any], secret: str) -> list[str]:
+    """What is wrong with a new secret, beside what is wrong with the ``rest`` of the document."""
+    document, _found = partial(DOCUMENTS[kind], rest)
+    if document is None:
+        return []
+    located = _typed(kind, document)
+    return KINDS[kind].weak(compared(located, KINDS[kind].current([located.name]).get(located.name)), secret)
+
+
+def _typed(kind: str, document: BaseModel, rights: Collection[str] = ()) -> _Typed:
+    return _Typed("", current_tenant().name, kind, document, Node(0, 0, {}), by_hand=True, rights=frozenset(rights))
 
 
 def _by_key(found: Iterable[Any], kind: str) -> dict[str, list[str]]:

@@ -223,8 +223,8 @@ def decide(plan: Plan, kind: Kind, change: Change, there: There) -> Iterator[Pro
             change.ready = replace(tried, document=located.document)
         change.keys += kind.difference(change)
         secret = _secret(plan, kind, change, there)
-        kind.prepare(change, secret)
         yield from _weak(plan, kind, change, secret)
+        kind.prepare(change, secret)
         plan.notes += [f"{change.kind} {change.name} of {change.tenant}: {text}" for text in kind.advice(change, secret)]
     except RefusedFlow as refused:
         yield from (located.problem(finding.path, finding.message) for finding in refused.findings)

@@ -116,6 +116,26 @@ def test_the_same_through_the_api_and_by_hand(acme: Tenant) -> None:
     assert why.value.errors.keys() == {"tilte", "client_id", "scopes.0", "device.interval", "groups.0"}
 
 
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        ({"email": "nobody"}, {"email"}),
+        ({"groups": ["gone"], "role": "king"}, {"groups.0", "role"}),
+        ({"email": "bob@acme.test"}, {"email"}),
+        ({"name": "x" * 200}, {"name"}),
+        ({"active": "perhaps", "email": "bob@acme.test"}, {"active", "email"}),
+    ],
+)
+def test_a_weak_password_hides_behind_nothing(acme: Tenant, said: dict[str, Any], wrong: set[str]) -> None:
+    """B14: whether the rest is no value, names what is not there, or is refused by the database; a good one is not found wrong."""
+    with pytest.raises(edit.Refused) as refused:
+        edit.save("person", {"person": "clerk", "password": "short", **said}, by="alice")
+    assert set(refused.value.errors) == {"password", *wrong}
+    with pytest.raises(edit.Refused) as refused:
+        edit.save("person", {"person": "clerk", "password": "several words in a row", **said}, by="alice")
+    assert set(refused.value.errors) == wrong
+
+
 def test_a_picture_that_is_too_large_hides_no_host_name(acme: Tenant, door: Any) -> None:
     """Nor a network."""
     with tenant_scope(acme):

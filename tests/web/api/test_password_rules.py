@@ -39,6 +39,14 @@ def test_a_stolen_token_does_not_set_its_persons_password(program: Programs, acm
     assert admin("PATCH", "people/bob", {"password": STRONG}).status_code == 200
 
 
+def test_a_program_hears_all_of_it_too(program: Programs, acme: Tenant) -> None:
+    """What the schema refuses, and what only the database knows, in one answer."""
+    said = {"active": 5, "role": "king", "email": "bob@acme.test", "groups": ["gone"], "password": "short"}
+    answer = program("admin")("PUT", "people/clerk", said)
+    assert answer.status_code == 400
+    assert set(answer.json()["errors"]) == {"active", "role", "email", "groups.0", "password"}
+
+
 @pytest.mark.parametrize("what", ["apply", "plan"])
 def test_a_blueprint_that_is_sent_does_not_either(program: Programs, acme: Tenant, what: str) -> None:
     """Neither sets nor tries it; of a person who has the same name in another tenant it says nothing."""
