@@ -30,7 +30,8 @@ class BadWish(Exception):
 class Column:
     """One value of each row, as JSON. ``order``: the path of the database by which it can be sorted, "" where it cannot.
 
-    ``few``: there is no index for that order, so it sorts a list of at most COUNTED rows.
+    ``few``: there is no index for that order, so it sorts a list of at most COUNTED rows. ``counts``: of a number, the list whose rows it
+    counts and the filter of it that takes this row's key.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Column:
     order: str = ""
     kind: Kind = "text"
     few: bool = False
+    counts: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)

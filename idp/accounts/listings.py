@@ -59,7 +59,7 @@ GROUPS = Listing(
     _groups,
     (
         Column("name", _("Name"), lambda row: row.name, "name"),
-        Column("people", _("People"), lambda row: row.people_count, "people_count", "number"),
+        Column("people", _("People"), lambda row: row.people_count, "people_count", "number", counts=("people", "group")),
     ),
     search=("name",),
     order="name",

@@ -80,7 +80,7 @@ def listed(request: HttpRequest, name: str) -> HttpResponse:
         "wish": wish,
         "wrong": wrong,
         "columns": [_head(column, wish) for column in columns],
-        "rows": [_row(resource, told, columns, actions) for told in rows.rows],
+        "rows": [_row(request, resource, told, columns) for told in rows.rows],
         "filters": [_chosen(each, wish) for each in resource.listing.filters],
         "actions": actions,
         "add_url": _add_url(request, resource),
@@ -153,10 +153,21 @@ def _chosen(each: Filter, wish: Wish) -> Chosen:
     return Chosen(each, value, dict(choices).get(value, value), address(wish, **{each.name: ""}), choices)
 
 
-def _row(resource: Resource, told: Mapping[str, Any], columns: list[Column], actions: list[Action]) -> Row:
+def _row(request: HttpRequest, resource: Resource, told: Mapping[str, Any], columns: list[Column]) -> Row:
     url = url_of(resource, told["key"])
-    cells = [_cell(resource, column, told, url if at == 0 else "") for at, column in enumerate(columns)]
-    return Row(told["key"], url, cells, [action for action in actions if action.fits(told)])
+    urls = [url if at == 0 else _counted(request, column, told) for at, column in enumerate(columns)]
+    cells = [_cell(resource, column, told, leads) for column, leads in zip(columns, urls, strict=True)]
+    actions = [action for action in resource.actions if request.may(action.operation) and action.fits(told)]  # type: ignore[attr-defined]
+    return Row(told["key"], url, cells, actions)
+
+
+def _counted(request: HttpRequest, column: Column, told: Mapping[str, Any]) -> str:
+    """The list of what a number counts; "" where it counts nothing, or who looks may not see that list."""
+    if column.counts is None or not told[column.name]:
+        return ""
+    name, narrowed_by = column.counts
+    may = request.may(RESOURCES[name].see)  # type: ignore[attr-defined]
+    return f"{reverse(f'console:{name}')}?{urlencode({narrowed_by: told['key']})}" if may else ""
 
 
 def _cell(resource: Resource, column: Column, told: Mapping[str, Any], url: str) -> Cell:

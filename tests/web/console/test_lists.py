@@ -1,5 +1,7 @@
 """Lists and objects in the console: found, narrowed, changed by hand, and in the tenant of the host only."""
 
+import html
+import re
 from typing import Any
 
 import pytest
@@ -41,6 +43,23 @@ def test_a_list_is_searched_filtered_and_sorted_in_its_address(clerk: Door) -> N
     assert "take off" in found
     assert "Here is the whole list" in _text(clerk, "/console/people/?order=password")
     assert "Nothing matches" in _text(clerk, "/console/people/?q=nobody-of-this-name")
+
+
+def test_the_count_of_a_group_leads_to_its_people(clerk: Door) -> None:
+    """Whatever letters its name has; not where nobody is in it, and not for a role that may not see them."""
+    with tenant_scope(Tenant.objects.get(name="acme")):
+        for name in ("R&D +1", "empty"):
+            edit.save("group", {"group": name}, by="test")
+        edit.save("person", {"person": "bob", "groups": ["R&D +1"]}, by="test")
+    page = _text(clerk, "/console/groups/")
+    (found,) = re.findall(r'href="([^"]*group=R[^"]*)"', page)
+    assert "group=empty" not in page
+    people = _text(clerk, html.unescape(found))
+    assert "/console/people/one/bob" in people
+    assert "/console/people/one/alice" not in people
+    with tenant_scope(Tenant.objects.get(name="acme")):
+        Person.objects.filter(username="alice").update(role=Role.EDITOR)
+    assert "group=R" not in _text(clerk, "/console/groups/")
 
 
 def test_an_object_is_changed_and_its_history_tells_by_whom(clerk: Door) -> None:
