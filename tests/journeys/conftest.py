@@ -28,14 +28,28 @@ def java_script_enabled(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
-def new_person(chromium: Browser, live: LiveServer) -> Iterator[Callable[..., Person]]:
+def leaves_unsaved() -> None:
+    """For a journey that leaves what was typed and not saved: in any other it is a fault that a page asks before it is left."""
+
+
+@pytest.fixture
+def new_person(chromium: Browser, live: LiveServer, request: pytest.FixtureRequest) -> Iterator[Callable[..., Person]]:
     """``new_person()`` sits down at a browser of their own. In the end no page may have reported an error or a breach of the policy."""
     contexts, complaints = [], []
+    leaves = "leaves_unsaved" in request.fixturenames
+
+    def answer(dialog: Dialog) -> None:
+        if dialog.type != "beforeunload" or not leaves:
+            complaints.append(f"{dialog.type}: {dialog.message} ({dialog.page and dialog.page.url})")
+        if dialog.type == "beforeunload":
+            dialog.accept()
+        else:
+            dialog.dismiss()
 
     def watch(page: Page) -> None:
         page.on("console", lambda message: complaints.append(_said(message)))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: _leave(dialog) or (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("dialog", answer)
         page.on("requestfailed", lambda request: complaints.append(_failed(request)))
 
     def sit_down(host: str = "acme.test", **options: Any) -> Person:
@@ -49,13 +63,6 @@ def new_person(chromium: Browser, live: LiveServer) -> Iterator[Callable[..., Pe
     for context in contexts:
         context.close()
     assert not [complaint for complaint in complaints if complaint]
-
-
-def _leave(dialog: Dialog) -> bool:
-    """Whether it is the browser that asks before something unsaved is left: then it is left."""
-    if dialog.type == "beforeunload":
-        dialog.accept()
-    return dialog.type == "beforeunload"
 
 
 def _failed(request: Request) -> str:

@@ -144,7 +144,7 @@ def test_the_panels_keep_the_focus(hands: Callable[..., Hands]) -> None:
     at.press("Control+z", "Undo: deny removed").on("deny")
 
 
-def test_four_keys_lead_to_the_palette(hands: Callable[..., Hands]) -> None:
+def test_three_keys_lead_to_the_palette(hands: Callable[..., Hands]) -> None:
     """From the top of the page, past the navigation and all cards; also where something else stands beside the drawing."""
     at = hands("skip", *SHIPPED)
     page = at.page
@@ -169,6 +169,7 @@ def test_a_condition_takes_a_choice_a_word_and_two_keys(hands: Callable[..., Han
     expect(page.get_by_label("Networks")).to_have_value("10.0.0.0/8")
 
 
+@pytest.mark.usefixtures("leaves_unsaved")
 def test_leaving_what_is_typed_beside_the_drawing_asks(hands: Callable[..., Hands]) -> None:
     """The settings of a step, the flow, its text, and mistakes that came back; neither what was saved nor a search."""
     at = hands("leaving", *SHIPPED)

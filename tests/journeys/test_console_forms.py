@@ -50,6 +50,7 @@ def test_mistakes_are_brought_to_the_person(clerk: Person) -> None:
     expect(field).to_have_accessible_description("Enter a valid email address.")
 
 
+@pytest.mark.usefixtures("leaves_unsaved")
 @pytest.mark.parametrize("java_script_enabled", [True])
 @pytest.mark.parametrize(
     ("path", "label"),
@@ -77,6 +78,7 @@ def test_leaving_what_is_not_saved_asks(clerk: Person, path: str, label: str) ->
     assert asked == ["beforeunload"]
 
 
+@pytest.mark.usefixtures("leaves_unsaved")
 @pytest.mark.parametrize("java_script_enabled", [True])
 def test_saving_asks_nothing(clerk: Person) -> None:
     """Neither does the page that says what was saved; one that says what is wrong holds what was typed."""
