@@ -17,8 +17,9 @@ from idp.outbox.mail import TooManyMails
 from web.console.frame import Page, by_htmx, see, show
 from web.console.lists import url_of
 from web.console.once import hand_over, handed_over, shown
+from web.console.problems import Problem
 from web.console.sentences import told
-from web.resources import CREDENTIALS, DEVICES, RESOURCES, SESSIONS, save
+from web.resources import DEVICES, RESOURCES, SESSIONS, save
 
 _FEW = 10
 _EVENTS = 15
@@ -26,7 +27,11 @@ _EVENTS = 15
 
 def helped(request: HttpRequest, key: str) -> HttpResponse:
     """What concerns one person, with what a help desk does about it."""
-    person = _person(key)
+    return _help(request, _person(key))
+
+
+def _help(request: HttpRequest, person: Any, wrong: str = "") -> HttpResponse:
+    """``wrong``: why the role that was wanted is none for them."""
     may = request.may  # type: ignore[attr-defined]
     named = {"person": person.username}
     context: dict[str, Any] = {
@@ -35,16 +40,19 @@ def helped(request: HttpRequest, key: str) -> HttpResponse:
         "themselves": person.pk == request.person.pk,  # type: ignore[attr-defined]
         "credentials_url": reverse(CREDENTIAL_SETUP),
         "sessions": _some(SESSIONS, {**named, "alive": "yes"}) if may("sessions.see") else None,
-        "credentials": _some(CREDENTIALS, named),
+        "credentials": credentials.held(person),
         "devices": _some(DEVICES, named) if may("devices.see") else None,
         "events": _events(person.username) if may("events.see") else None,
         "part": by_htmx(request, "help"),
         "roles": RESOURCES["people"].choices["role"](),
+        "wrong": wrong,
+        "problems": [Problem(wrong, "role", _("Role"))] if wrong else [],
         "back": reverse("console:person-help", args=[person.username]),
         "person_url": url_of(RESOURCES["people"], person.username),
     }
     template = "console/person_help_parts.html" if context["part"] else "console/person_help.html"
-    return show(request, template, title=_("Help %(name)s") % {"name": person.display_name}, **context)
+    title = _("Help %(name)s") % {"name": person.display_name}
+    return show(request, template, title=title, status=400 if wrong else 200, **context)
 
 
 def link(request: HttpRequest, key: str) -> HttpResponse:
@@ -97,8 +105,10 @@ def role(request: HttpRequest, key: str) -> HttpResponse:
     said = {"person": person.username, "role": request.POST.get("role", "").replace("\0", "")}
     try:
         saved = save(RESOURCES["people"], said, request.person, new=False)  # type: ignore[attr-defined]
-    except (Refused, Moved) as refused:
-        return _back(request, person, str(refused))
+    except Refused as refused:
+        return _help(request, person, " ".join(text for texts in refused.errors.values() for text in texts))
+    except Moved as moved:
+        return _back(request, person, str(moved))
     return _back(request, person, _("The role was changed.") if saved.keys else _("It was so already."))
 
 

@@ -1,5 +1,6 @@
 """Helping people: a way back in, a second factor to set up anew, the role; nobody helps somebody who may do more."""
 
+import html
 import json
 import re
 from collections.abc import Callable
@@ -7,7 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.hashers import make_password
+from django.utils import timezone
 
+from idp.accounts.many import LastAdministrator
 from idp.accounts.models import Credential, Person, RecoveryLink, Session
 from idp.events.models import Event
 from idp.outbox.models import Delivery
@@ -90,8 +93,14 @@ def test_a_role_is_set_within_what_one_may_do_oneself(acme: Tenant, door: Callab
     posted(admin, ROLE, {"role": "helpdesk"})
     assert _bob().role == "helpdesk"
     assert admin.http.post(ROLE, {"role": "owner"}).status_code == 403
-    posted(admin, ROLE, {"role": "root"})
+    for role in ("root", "Owner", "owner ", "\uff4fwner", "o\u200bwner"):
+        page = posted(admin, ROLE, {"role": role}, status=400)
+        assert '<a href="#role">Role</a>' in page
+        assert 'aria-describedby="role-error"' in page
     assert _bob().role == "helpdesk"
+    own = posted(admin, "/console/people/role/alice", {"role": ""}, status=400)
+    assert LastAdministrator.__doc__ is not None
+    assert LastAdministrator.__doc__ in html.unescape(own)
     assert Event.objects.filter(kind="person.changed", actor="alice", target="bob").count() == 1
 
 
@@ -106,6 +115,20 @@ def test_an_auditor_sees_and_does_nothing(acme: Tenant, door: Callable[..., Door
     assert "<form" not in page[page.index('id="help"') : page.index("</main>")]
     for path in (LINK, MAIL, RESET, ROLE):
         assert auditor.http.post(path, {"sure": "1"}).status_code == 403
+
+
+def test_recovery_codes_are_one_row(acme: Tenant, door: Callable[..., Door]) -> None:
+    """Eleven credentials, an app last: none is hidden behind ten codes, and what is pressed says that all codes go."""
+    clerk, person = signed_in(door, "helpdesk"), _bob()
+    Credential.objects.create(person=person, kind="totp", name="Telephone")
+    for number in range(10):
+        Credential.objects.create(person=person, kind="recovery_code", used_at=None if number else timezone.now())
+    page = text(clerk, HELP)
+    assert re.findall(r">(Remove(?: all)?)</button>", page) == ["Remove", "Remove all"]
+    assert "9 left" in page
+    (key,) = re.findall(r'name="key" value="(\d+)"[^§]*?Remove all', page.partition("9 left")[2])
+    posted(clerk, "/console/credentials/do/remove", {"key": key, "sure": "1"})
+    assert [row.kind for row in Credential.objects.filter(person=person)] == ["totp"]
 
 
 def test_nobody_helps_themselves(acme: Tenant, door: Callable[..., Door]) -> None:
