@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from blueprints import edit
 from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
 from tests.journeys.people import Person
 from tests.journeys.test_console_pages import enter
 
@@ -126,3 +128,34 @@ def test_what_asks_and_what_is_set_up_looks_well(clerk: Person) -> None:
     shot(clerk, "setup")
     clerk.open("/console/applications/secret/kiosk")
     expect(clerk.page.get_by_role("button", name="Make a new secret")).to_be_focused()
+
+
+def test_a_hundred_groups_are_searched(clerk: Person, tenants: dict[str, Tenant]) -> None:
+    """In a box of their own, the chosen ones first; searching neither saves nor counts as a change, and takes nothing away."""
+    with tenant_scope(tenants["acme"]):
+        for number in range(100):
+            edit.save("group", {"group": f"team-{number:02}"}, by="test")
+        edit.save("person", {"person": "bob", "groups": ["team-42", "team-99"]}, by="test")
+    page = clerk.page
+    clerk.open("/console/people/one/bob")
+    box, boxes = page.locator(".many"), page.locator(".many input")
+    assert (box.bounding_box() or {})["height"] < 320
+    assert [each.get_attribute("value") for each in boxes.all()[:3]] == ["team-42", "team-99", "staff"]
+    search = page.get_by_label("Search: Groups")
+    expect(search).to_be_visible(visible=clerk.scripts)
+    page.get_by_role("button", name="Save").scroll_into_view_if_needed()
+    shot(clerk, "groups" if clerk.scripts else "groups-no-scripts")
+    if clerk.scripts:
+        search.press_sequentially("M-07")
+        expect(page.locator(".many input:visible")).to_have_count(1)
+        search.press("Enter")
+        clerk.press("Overview")
+        clerk.open("/console/people/one/bob")
+        search.press_sequentially("M-07")
+        page.get_by_label("team-07").focus()
+        page.keyboard.press("Space")
+    else:
+        page.get_by_label("team-07").check()
+    clerk.press("Save")
+    with tenant_scope(tenants["acme"]):
+        assert edit.current("person", "bob").document["groups"] == ["team-07", "team-42", "team-99"]  # type: ignore[union-attr]

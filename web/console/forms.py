@@ -16,6 +16,7 @@ from flows.wording import sentence
 Kind = Literal["text", "long", "secret", "number", "flag", "choice", "several", "lines", "pairs", "json", "group", "rows"]
 Choices = Mapping[str, Callable[[], Sequence[tuple[str, Any]]]]
 _MOST_ROWS = 100
+_AT_ONCE = 12  # boxes beside each other; more can be searched
 
 
 @dataclass
@@ -44,6 +45,16 @@ class FormField:
     def id(self) -> str:
         """For its label; unique in a page that has one form of this prefix."""
         return "f-" + self.name.replace(".", "-")
+
+    @property
+    def many(self) -> bool:
+        """Whether there is more to choose from than one sees at once."""
+        return len(self.choices) > _AT_ONCE
+
+    @property
+    def ordered(self) -> list[tuple[str, str]]:
+        """What there is to choose from; of many those first that are chosen."""
+        return sorted(self.choices, key=lambda each: each[0] not in self.value) if self.many else self.choices
 
     @property
     def template(self) -> str:

@@ -162,6 +162,7 @@ document.addEventListener("submit", (event) => {
   submit(event.target, event.submitter)
 })
 document.addEventListener("input", ({ target }) => {
+  if (target.matches("[data-choices]")) return
   if (target.closest("#panel form") && target.id !== "preset") typed = true
   if (target.closest("#step-form") && target.id !== "preset") dirty = true
   if (!target.matches("[data-filter]")) return

@@ -37,6 +37,16 @@ document.addEventListener("change", ({ target }) => {
   count(form)
 })
 
+// Where there is much to choose from: only what has these letters; what is hidden stays chosen. Enter saves nothing.
+document.addEventListener("input", ({ target }) => {
+  if (!target.matches("[data-choices]")) return
+  for (const each of target.parentNode.querySelectorAll(".check")) each.hidden = !each.textContent.toLowerCase().includes(target.value.toLowerCase())
+})
+document.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target.matches("[data-choices]")) event.preventDefault() })
+const searchable = () => document.querySelectorAll("[data-choices]").forEach((each) => (each.hidden = false))
+document.addEventListener("htmx:afterSettle", searchable)
+searchable()
+
 const menu = document.querySelector(".menu"), nav = document.getElementById("nav")
 const unfold = (open) => menu.setAttribute("aria-expanded", nav.classList.toggle("open", open))
 menu?.addEventListener("click", () => unfold())

@@ -1,7 +1,7 @@
 // Asks before a form is left that holds what nobody has saved: something was typed, or it came back with mistakes.
 const form = document.querySelector("form[data-unsaved]")
 let dirty = Boolean(document.getElementById("wrong"))
-const note = () => (dirty = true)
+const note = ({ target }) => (dirty ||= !target.matches("[data-choices]"))
 form?.addEventListener("input", note)
 form?.addEventListener("change", note)
 form?.addEventListener("submit", ({ submitter }) => { if (!submitter?.hasAttribute("data-preview")) dirty = false })
