@@ -5,6 +5,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable
 
+from idp.accounts.models import Person
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from tests.kit import Door
@@ -40,3 +41,24 @@ def test_no_two_pages_have_one_title(acme: Tenant, door: Callable[..., Door]) ->
         "Lobby TV · alice · Devices · Acme",
     ):
         assert expected in seen
+
+
+def test_hostile_names_stay_text(acme: Tenant, door: Callable[..., Door]) -> None:
+    """WCAG 2.4.2: in the window's title and in the heading, whoever chose them; a mistake is said once before the title."""
+    hostile = '</title><script>alert(1)</script>"\'&'
+    inhabit(door())
+    Application.objects.filter(name="tv").update(title=hostile)
+    Person.objects.filter(username="bob").update(name=hostile)
+    Tenant.objects.filter(name="acme").update(title=hostile)
+    clerk = entered("acme.test", acme, "owner")
+    for page in reading():
+        if of_the_installation(page):
+            continue
+        answer = clerk.get(at(page))
+        text = answer.content.decode(errors="replace")
+        assert "<script>alert" not in text or not answer["Content-Type"].startswith("text/html"), page.name
+        if 'id="main"' in text:
+            assert title(text).endswith(hostile), page.name
+    wrong = clerk.http.post("/console/people/add", {"person": ""}).content.decode()
+    assert title(wrong).count("Error") == 1
+    assert title(wrong).startswith("Error: New: Person")
