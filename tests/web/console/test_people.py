@@ -126,6 +126,8 @@ def test_recovery_codes_are_one_row(acme: Tenant, door: Callable[..., Door]) -> 
     page = text(clerk, HELP)
     assert re.findall(r">(Remove(?: all)?)</button>", page) == ["Remove", "Remove all"]
     assert "9 left" in page
+    assert re.findall(r"<b>\s*(Authenticator app|Recovery codes)\s*</b>", page) == ["Authenticator app", "Recovery codes"]
+    assert "<bdi>Telephone</bdi>" in page
     (key,) = re.findall(r'name="key" value="(\d+)"[^§]*?Remove all', page.partition("9 left")[2])
     posted(clerk, "/console/credentials/do/remove", {"key": key, "sure": "1"})
     assert [row.kind for row in Credential.objects.filter(person=person)] == ["totp"]

@@ -45,7 +45,7 @@ def test_no_two_pages_have_one_title(acme: Tenant, door: Callable[..., Door]) ->
 
 def test_hostile_names_stay_text(acme: Tenant, door: Callable[..., Door]) -> None:
     """WCAG 2.4.2: in the window's title and in the heading, whoever chose them; a mistake is said once before the title."""
-    hostile = '</title><script>alert(1)</script>"\'&'
+    hostile = "</title><script>alert(1)</script>\"'&"
     inhabit(door())
     Application.objects.filter(name="tv").update(title=hostile)
     Person.objects.filter(username="bob").update(name=hostile)
