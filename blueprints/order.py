@@ -17,17 +17,32 @@ from idp.oauth.scopes import administrative, is_reserved
 _CHECKED_WITH_FLOWS = ("flow for part", "person", "group for condition", "scope for condition", "application for condition")
 
 
-def in_order(documents: list[Located]) -> tuple[list[Located], list[Problem]]:
-    """By kind, and flows after the flows that are in them; a circle is a problem that shows its way."""
+def in_order(documents: list[Located]) -> tuple[list[Located], list[Problem], set[str]]:
+    """By kind, and flows after the flows that are in them; a circle is a problem that shows its way. With the flows that lead into one."""
     flows = {each.name: each for each in documents if each.kind == "flow"}
     parts = {name: [part for part in references(each.document) if part in flows] for name, each in flows.items()}
-    problems: list[Problem] = []
+    problems, round_about = list[Problem](), set[str]()
     while way := circle(parts):
-        problems.append(flows[way[0]].problem(["steps"], f"Flows refer to each other in a circle: {' → '.join(way)}."))
+        round_about.update(way)
+        first = flows[way[0]]
+        referring = (each.path for each in KINDS["flow"].references(first.document) if each.kind == "flow for part" and each.name == way[1])
+        problems.append(first.problem(next(referring, ("steps",)), f"Flows refer to each other in a circle: {' → '.join(way)}."))
         parts[way[0]] = []
     after = {name: at for at, name in enumerate(TopologicalSorter(parts).static_order())}
+    round_about.update(name for name in after if round_about and name in parts and round_about & _reached(name, parts))
     places = {kind: at for at, kind in enumerate(KINDS)}
-    return sorted(documents, key=lambda each: (places[each.kind], after.get(each.name, 0) if each.kind == "flow" else 0)), problems
+    ordered = sorted(documents, key=lambda each: (places[each.kind], after.get(each.name, 0) if each.kind == "flow" else 0))
+    return ordered, problems, round_about
+
+
+def _reached(name: str, parts: Mapping[str, Collection[str]]) -> set[str]:
+    """Every flow that is in this one, at any depth."""
+    found, waiting = set[str](), [name]
+    while waiting:
+        new = set(parts.get(waiting.pop(), ())) - found
+        found |= new
+        waiting += new
+    return found
 
 
 def missing_references(documents: list[Located], gone: Mapping[str, Collection[str]] | None = None) -> list[Problem]:

@@ -160,8 +160,7 @@ def _compare(plan: Plan, documents: list[Located], at: Located, prune: bool, fre
 
     Every check is made against what the tenant will have, without what is pruned.
     """
-    ordered, problems = in_order(documents)
-    circular = bool(problems)
+    ordered, problems, circular = in_order(documents)
     rows = {(row.kind, row.name): row for row in Owned.objects.all()}
     wanted, gone = _begun(ordered), list[Change]()
     if prune:
@@ -173,7 +172,7 @@ def _compare(plan: Plan, documents: list[Located], at: Located, prune: bool, fre
     there = There(rows, {**live_parts(), **fresh} if fresh else {}, value_of, coming=_coming(ordered))
     for kind in KINDS.values():
         mine = [each for each in wanted if each.kind == kind.name]
-        for change in mine if not (circular and kind.name == "flow") else ():
+        for change in mine if kind.name != "flow" else [each for each in mine if each.name not in circular]:
             change.freed = freed
             problems += decide(plan, kind, change, there)
             if change.before is None and kind.name == "person" and change.located:

@@ -106,6 +106,20 @@ def test_nothing_is_taken_for_pruned_in_a_file_with_mistakes(acme: Tenant, write
     assert from_file.exists()
 
 
+def test_a_circle_hides_no_slip_beside_it(acme: Tenant, write_blueprint: Write) -> None:
+    """Nor a slip the circle: it stands at the step that refers to the other flow."""
+    one = "---\nflow: one\ntitle: One\nfor: part\nsteps: [{stage: deny, iff: x}, {group: g, steps: [{flow: two}]}]\n"
+    two = "---\nflow: two\ntitle: Two\nfor: part\nsteps: [{flow: one}]\n"
+    three = "---\nflow: three\ntitle: Three\nfor: part\nsteps: [{flow: one}]\n"
+    four = "---\nflow: four\ntitle: Four\nfor: part\nsteps: [{stage: deny, when: persn}]\n"
+    found = refused(write_blueprint("tenant: acme\n" + one + two + three + four))
+    assert [each.partition(": ")[2] for each in found] == [
+        "steps.0.iff: There is no such key.",
+        "steps.1.steps.0.flow: Flows refer to each other in a circle: one → two → one.",
+        "steps.0.when: line 1, column 1: There is no persn. Did you mean person.role?",
+    ]
+
+
 WRONG: dict[str, Any] = {"tilte": "T", "client_id": "tv", "scopes": ["no:such"], "device": {"interval": "2h"}, "groups": ["nobody"]}
 
 
