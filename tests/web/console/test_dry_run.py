@@ -295,3 +295,12 @@ def test_hostile_words_are_only_words(acme: Tenant) -> None:
     page = tried(acme, **STAFF | {"do.reason": "typed", "in.reason.why": evil, "groups": "staff " + evil})
     assert "<script>alert" not in page
     assert decisions(page)["finish"] == "Shows the last page"
+
+
+def test_what_is_wrong_leads_to_its_field(acme: Tenant) -> None:
+    """WCAG 3.3.1: each message is a link to the field that it is about, which is on the page."""
+    opened = entered("acme.test", acme, "editor")
+    page = text(opened, f"{HERE}?address=nowhere&session_age=long&time=noon&attributes=x&device_age=old&device_address=y")
+    found = re.findall(r'<li><a href="#(\w+)">', page)
+    assert {"address", "session_age", "time", "attributes"} <= set(found)
+    assert all(f'id="{field}"' in page for field in found)
