@@ -141,7 +141,7 @@ def test_the_same_through_the_api_and_by_hand(acme: Tenant) -> None:
     ],
 )
 def test_a_weak_password_hides_behind_nothing(acme: Tenant, said: dict[str, Any], wrong: set[str]) -> None:
-    """B14: whether the rest is no value, names what is not there, or is refused by the database; a good one is not found wrong."""
+    """Whether the rest is no value, names what is not there, or is refused by the database; a good one is not found wrong."""
     with pytest.raises(edit.Refused) as refused:
         edit.save("person", {"person": "clerk", "password": "short", **said}, by="alice")
     assert set(refused.value.errors) == {"password", *wrong}

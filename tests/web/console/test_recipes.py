@@ -372,7 +372,7 @@ def _handed_over(who: Door) -> Any:
 
 
 def test_two_tabs_show_what_each_made(clerk: Door, door: Callable[..., Door], acme: Tenant) -> None:
-    """B25: two secrets made before either page was loaded; each is on its own page, once, and neither after signing out."""
+    """Two secrets made before either page was loaded; each is on its own page, once, and neither after signing out."""
     made = [clerk.http.post(f"{NEW}/service", {"title": title})["Location"] for title in ("One", "Two")]
     pages = [clerk.get(page).content.decode() for page in made]
     assert len({_SECRET.findall(page)[0] for page in pages}) == 2
