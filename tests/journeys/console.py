@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from django.db import transaction
+
 from idp.accounts.models import Person as Account
 from idp.accounts.models import Role
 from idp.accounts.sessions import SignIn, sign_in
@@ -24,7 +26,7 @@ class Owner:
 
 def enter(person: Person, tenant: Tenant, username: str = "alice", role: Role = Role.OWNER) -> Owner:
     """Signed in with a role, without the walk through the sign-in."""
-    with tenant_scope(tenant):
+    with tenant_scope(tenant), transaction.atomic():
         owner = Account.objects.get(username=username)
         Account.objects.filter(pk=owner.pk).update(role=role)
         key = sign_in(SignIn(owner.pk, ("pwd",), None)).key
