@@ -127,7 +127,7 @@ SAYS: dict[Situation, str] = {
     away: "Is PostgreSQL running",
 }
 CASES = [*zip(cycle(SAYS), [*READING, *WRITING], strict=False)]  # each command once: all of them fail in the same place
-CASES += [(situation, words) for situation in (damaged, away) for words in SERVING]
+CASES += [(damaged, words) for words in SERVING] + [(away, words) for words in SERVING if words != ["web"]]  # modes/test_start.py
 SAMPLE = [
     (missing, ["flow", "test"]),
     (behind, ["secret", "list"]),
