@@ -75,6 +75,7 @@ def states(person: Person, other: Person) -> Iterator[str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
+@pytest.mark.usefixtures("leaves_unsaved")
 def test_every_state_reads_well(acme: Tenant, new_person: Sits) -> None:
     """B19: no violation of any weight, one heading, and nothing wider than the window."""
     save_draft("states", drawing(*BRANCHED, flow="states").as_json(), by="bob", revision=None)

@@ -156,7 +156,7 @@ def _sign_in_with_the_app(person: Person, secret: str, clock: time_machine.Trave
     reads_well(person)
     person.fill("Code", code(0, secret))
     person.press("Continue")
-    expect(person.page.get_by_role("alert")).to_contain_text("Try again in 2 minutes, at ")
+    expect(person.page.get_by_role("alert")).to_contain_text("Try again in 2 minutes. That is at ")
     clock.shift(timedelta(minutes=2))
     now = code(0, secret)
     person.fill("Code", now)
