@@ -2,21 +2,27 @@
 
 from collections.abc import Mapping
 
+from flows.conditions import BadCondition
 from flows.document import FlowDocument
+from flows.doubts import doubts
 from flows.layout import Box, Layout, TooLarge, lay_out
 
 _REFUSES, _ENDS = "deny", ("redirect", "finish")
 
 
 def dead_end(document: FlowDocument, parts: Mapping[str, FlowDocument]) -> str:
-    """Return the step that refuses everybody who comes to it: a refusal under no condition that nothing catches. "" where there is none.
+    """Return the step that refuses everybody who comes to it, "" where there is none: a refusal that nothing catches, under no condition or
+    under one that is always true.
 
     What conditions say together, and what a stage of somebody else does, is not looked at: the tests of a flow tell that.
     """
     try:
-        layout = lay_out(document, parts)
-    except TooLarge:
+        return _refusing(lay_out(document, parts))
+    except (TooLarge, BadCondition):
         return ""  # lint refuses it
+
+
+def _refusing(layout: Layout) -> str:
     for box in layout.boxes:
         if box.drawn.stage in _ENDS:
             return ""  # somebody came to an end before it
@@ -26,4 +32,5 @@ def dead_end(document: FlowDocument, parts: Mapping[str, FlowDocument]) -> str:
 
 
 def _always(box: Box, layout: Layout) -> bool:
-    return all((layout.by_id[each].drawn.when or "true").strip() == "true" for each in (box.id, *box.within))
+    conditions = [layout.by_id[each].condition for each in (box.id, *box.within)]
+    return all(each is None or any(doubt.verdict for doubt in doubts(each)) for each in conditions)

@@ -34,10 +34,14 @@ _ANOTHER = "\ue000"  # nobody is called so
 
 @dataclass(frozen=True)
 class Doubt:
-    """What its author should think of; ``offset``: at which character of the condition, counted from 0."""
+    """What its author should think of; ``offset``: at which character of the condition, counted from 0.
+
+    ``verdict``: what the whole condition always comes to, where that is the doubt.
+    """
 
     message: str
     offset: int
+    verdict: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -232,7 +236,8 @@ def _weighed(tree: Tree, node: Node, types: Mapping[str, WordType], left: list[i
         if verdict is not None:
             settled |= {part.id for part in parts}
             whole = node is tree.root and (len(parts) == len(chain) or verdict is (node.name == _OR))
-            yield Doubt(_told(next(iter(words), ""), verdict=verdict, whole=whole), min(map(tree.begins, parts)))
+            told = _told(next(iter(words), ""), verdict=verdict, whole=whole)
+            yield Doubt(told, min(map(tree.begins, parts)), verdict if whole else None)
     for each in chain:
         inner = each.children if each.kind == "call" and each.name in (_NOT, _IF) else () if each is node else (each,)
         for part in inner if each.id not in settled else ():

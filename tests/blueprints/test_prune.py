@@ -83,6 +83,7 @@ title: Sign in
 for: authentication
 steps: [{stage: identification}, {stage: password}, {stage: login}]
 """
+ALL_DAY = 'request.time.getHours("UTC") < 22 || request.time.getHours("UTC") >= 6'
 DENY = "Nobody can walk the flow sign-in of acme to its end: the step deny refuses everybody."
 NONE = "acme has no default flow for authentication any more: nobody can sign in."
 
@@ -94,6 +95,11 @@ NONE = "acme has no default flow for authentication any more: nobody can sign in
         ("{stage: identification}, {stage: password}, {stage: login}, {stage: deny}", True),
         ("{group: g, steps: [{stage: deny}]}, {stage: identification}, {stage: password}, {stage: login}", True),
         ("{stage: deny, when: 'true'}, {stage: identification}, {stage: password}, {stage: login}", True),
+        (f"{{stage: deny, when: '{ALL_DAY}'}}, {{stage: identification}}, {{stage: password}}, {{stage: login}}", True),
+        (
+            f"{{group: g, when: '{ALL_DAY}', steps: [{{stage: deny}}]}}, {{stage: identification}}, {{stage: password}}, {{stage: login}}",
+            True,
+        ),
         ("{stage: deny, when: 'request.agent == \"x\"'}, {stage: identification}, {stage: password}, {stage: login}", False),
         ("{stage: deny, on_refusal: continue}, {stage: identification}, {stage: password}, {stage: login}", False),
         ("{group: g, on_refusal: continue, steps: [{stage: deny}]}, {stage: identification}, {stage: password}, {stage: login}", False),
