@@ -37,5 +37,6 @@ class Login(Stage):
         proofs = [fact for fact in facts if not fact.get("enrolled")]  # setting a factor up proves nobody
         methods = tuple(fact["method"] for fact in proofs)
         moments = {fact["method"]: fact["at"] for fact in proofs if "at" in fact}
-        lifetime = int(self.settings.session_lifetime.total_seconds())
+        wanted = self.settings.session_lifetime
+        lifetime = int(wanted.total_seconds()) if wanted < LONGEST else None
         return Done(effects=[SignIn(run.facts["proof"]["person"], methods, run.session, moments, lifetime)])

@@ -32,14 +32,14 @@ class SignIn(Effect):
     """Signs ``person`` in after ``methods`` proved them (RFC 8176 names); ``current`` is the session that the client has now.
 
     ``proofs``: the moment of each method, as ISO 8601; one that is not said was proved just now. ``lifetime``: how many seconds the
-    session lasts; never longer than the installation lets any session last, which is what 0 stands for.
+    session lasts, at most as long as the installation lets any session last; None: as long as that.
     """
 
     person: int
     methods: tuple[str, ...]
     current: int | None
     proofs: Mapping[str, str] = field(default_factory=dict)
-    lifetime: int = 0
+    lifetime: int | None = None
 
     def apply(self) -> Opened:
         return sign_in(self)
