@@ -1,6 +1,5 @@
 """Puts documents into the order of their references, and finds references that lead nowhere or round in a circle."""
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping
 from graphlib import TopologicalSorter
 
@@ -13,6 +12,7 @@ from idp.accounts.people import group_names
 from idp.oauth.clients import scope_names
 from idp.oauth.grant import grants
 from idp.oauth.scopes import administrative, is_reserved
+from idp.text import did_you_mean
 
 _CHECKED_WITH_FLOWS = ("flow for part", "person", "group for condition", "scope for condition", "application for condition")
 
@@ -64,8 +64,7 @@ def missing_references(documents: list[Located], gone: Mapping[str, Collection[s
         if reference.kind not in there:
             there[reference.kind] = _there(reference.kind, documents)
         if reference.name not in there[reference.kind]:
-            near = difflib.get_close_matches(reference.name[:50], _suggested(reference, there[reference.kind]), n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
+            hint = did_you_mean(reference.name, _suggested(reference, there[reference.kind]))
             kind, _, designation = reference.kind.partition(" for ")
             what = f"{kind} {reference.name[:150]}" + (f" for {designation}" if designation else "")
             problems.append(each.problem(reference.path, f"There is no {what}.{hint}"))

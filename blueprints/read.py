@@ -1,6 +1,5 @@
 """Reads blueprint files: YAML to checked documents, with file, line and key of everything that is wrong, all at once."""
 
-import difflib
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,7 +19,7 @@ from idp.accounts.roles import EVERYTHING
 from idp.arguments import nearest
 from idp.tenancy.models import DEFAULT
 from idp.tenancy.scope import current_tenant
-from idp.text import on_one_line
+from idp.text import did_you_mean, on_one_line
 
 VARS = "vars"
 MAX_ROUNDS = 1000
@@ -264,9 +263,8 @@ def _check(file: str, tenant: str, node: Node, tags: Tags, reading: _Reading, ro
     kind = next((key for key in node.value if key in KINDS), None)
     if kind is None:
         first = next(iter(node.value), "")
-        near = difflib.get_close_matches(first[:50], KINDS, n=1)
-        hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(KINDS)}."
-        reading.lose(Problem(file, node.line, node.column, first[:50], f"This is no kind of document. {hint}"))
+        hint = did_you_mean(first, KINDS, f" There are: {', '.join(KINDS)}.")
+        reading.lose(Problem(file, node.line, node.column, first[:50], f"This is no kind of document.{hint}"))
         return None
     unknown: list[Node] = []
     wrong: list[Problem] = []

@@ -9,7 +9,6 @@ What is constant fails for everybody or for nobody: each part that needs nothing
 and a constant beside what is not known yet is tried in its place.
 """
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -23,7 +22,7 @@ from cel_expr_python import cel
 from flows.hours import every_zone
 from flows.syntax import Failed, Node, Tree
 from idp import addresses
-from idp.text import nfc
+from idp.text import did_you_mean, nfc
 
 CONCATENATIONS = 4
 MACROS = 8
@@ -179,9 +178,8 @@ def _said(message: str) -> str:
 
 def _near(zone: str) -> str:
     """Which time zone was meant."""
-    known = {name.casefold(): name for name in every_zone()}
-    near = difflib.get_close_matches(zone.casefold(), known, n=1) if "/" in zone or len(zone) > len("CEST") else []
-    return f" Did you mean {known[near[0]]}?" if near else " Write it like Europe/Berlin."
+    like = every_zone() if "/" in zone or len(zone) > len("CEST") else ()
+    return did_you_mean(zone, like, " Write it like Europe/Berlin.")
 
 
 def _is_address(text: str) -> bool:

@@ -4,7 +4,6 @@ Google's C++ implementation bounds the cost of an evaluation and knows the resul
 that knows it. An evaluation error comes back as a value that is truthy, so nothing but a BOOL that *is* True applies.
 """
 
-import difflib
 import json
 import re
 from collections.abc import Set
@@ -22,7 +21,7 @@ from flows.bounds import faults
 from flows.syntax import Tree, tree
 from idp import addresses
 from idp.sealing import Sealed
-from idp.text import every, nfc
+from idp.text import did_you_mean, every, nfc
 from idp.words import OPEN, About, Word, WordType
 
 MAX_LENGTH = 2000
@@ -212,6 +211,5 @@ def _explained(message: str, declared: Set[str]) -> BadCondition:
     text = match[3].replace(" (in container '')", "").replace(" [INVALID_ARGUMENT]", "")
     unknown = re.search(r"undeclared reference to '([^']+)'", text)
     if unknown:
-        near = difflib.get_close_matches(unknown[1], declared, n=1)
-        text = f"There is no {unknown[1]}." + (f" Did you mean {near[0]}?" if near else "")
+        text = f"There is no {unknown[1]}.{did_you_mean(unknown[1], declared)}"
     return BadCondition(text, int(match[1]), int(match[2]))

@@ -1,6 +1,5 @@
 """Finds what is wrong with a flow before anyone walks it; the builder, the blueprint and the publisher show the same list."""
 
-import difflib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -17,7 +16,7 @@ from flows.registry import stages
 from flows.run import Decision
 from flows.stage import Stage
 from flows.wording import sentence
-from idp.text import line, lines, nfc
+from idp.text import did_you_mean, line, lines, nfc
 
 _CLAIM = "person"
 
@@ -109,9 +108,7 @@ def _parts(layout: Layout, document: FlowDocument, parts: Mapping[str, FlowDocum
     for box in layout.boxes:
         name = box.drawn.flow
         if name is not None and name not in parts and not box.prefix:
-            near = difflib.get_close_matches(name, parts, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            yield Finding((*box.path, "flow"), f"There is no published flow {name} with for: part.{hint}")
+            yield Finding((*box.path, "flow"), f"There is no published flow {name} with for: part.{did_you_mean(name, parts)}")
 
 
 def _order(layout: Layout, document: FlowDocument) -> Iterator[Finding]:
@@ -139,8 +136,7 @@ def _box(box: Box, known: set[str], certain: set[str]) -> Iterator[Finding]:
         return
     stage = stages().get(box.drawn.stage)
     if stage is None:
-        near = difflib.get_close_matches(box.drawn.stage, stages(), n=1)
-        hint = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(stages())}."
+        hint = did_you_mean(box.drawn.stage, stages(), f" There are: {', '.join(stages())}.")
         yield Finding((*box.path, "stage"), f"There is no stage {box.drawn.stage}.{hint}")
         return
     yield from _settings(box, stage)
@@ -206,17 +202,10 @@ def _doubts(layout: Layout, names: Mapping[str, Collection[str]] | None) -> Iter
         for compared in comparisons(condition):
             thing, choices = _choices(compared.word, box, layout, names, there)
             if thing and compared.text not in choices:
-                found.append(Doubt(f"There is no {thing} {compared.text}.{_meant(compared.text, choices)}", compared.offset))
+                found.append(Doubt(f"There is no {thing} {compared.text}.{did_you_mean(compared.text, choices)}", compared.offset))
         for doubt in found:
             where = place(condition.source, doubt.offset)
             yield Finding((*box.path, "when"), f"line {where[0]}, column {where[1]}: {doubt.message}", "warning")
-
-
-def _meant(text: str, choices: Collection[str]) -> str:
-    """A hint to the choice that is spelled most alike, whatever its capitals."""
-    folded = {choice.casefold(): choice for choice in choices}
-    near = difflib.get_close_matches(text.casefold(), folded, n=1)
-    return f" Did you mean {folded[near[0]]}?" if near and near[0] else ""
 
 
 def _choices(

@@ -1,12 +1,12 @@
 """Runs the tests that stand beside a flow in its document: a company tests its sign-in before anybody meets it."""
 
-import difflib
 from collections.abc import Iterator, Mapping
 
 from flows.document import FlowDocument, FlowTest
 from flows.layout import Layout, lay_out
 from flows.lint import Finding
 from flows.simulate import NobodyThere, Report, ending, simulate
+from idp.text import did_you_mean
 
 
 def rehearse(document: FlowDocument, parts: Mapping[str, FlowDocument], *, names: bool = True) -> list[Finding]:
@@ -50,9 +50,7 @@ def _strange(at: int, test: FlowTest, layout: Layout) -> Iterator[Finding]:
     """Answers to steps that are not there: a slip of the pen would otherwise end as a step that asks."""
     for step in test.answers:
         if step not in layout.by_id:
-            near = difflib.get_close_matches(step, layout.by_id, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            yield Finding(("tests", at, "answers", step), f"{test.name}: there is no step {step}.{hint}")
+            yield Finding(("tests", at, "answers", step), f"{test.name}: there is no step {step}.{did_you_mean(step, layout.by_id)}")
 
 
 def decision_of(report: Report) -> str:

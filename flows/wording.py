@@ -1,11 +1,12 @@
 """Says what is wrong with a document in words: pydantic's own name types and patterns, which nobody writes who fills in a form."""
 
-import difflib
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 from pydantic_core.core_schema import ErrorType
+
+from idp.text import did_you_mean
 
 _OWN = frozenset(get_args(ErrorType))
 _PATTERNS: dict[str, str] = {}
@@ -48,8 +49,7 @@ def sentence(error: Mapping[str, Any], known: Iterable[str] = (), noun: str = "k
     """
     kind, context = str(error["type"]), error.get("ctx") or {}
     if kind == "extra_forbidden":
-        near = difflib.get_close_matches(str(error["loc"][-1])[:50], list(known), n=1)
-        return f"There is no such {noun}." + (f" Did you mean {near[0]}?" if near else "")
+        return f"There is no such {noun}.{did_you_mean(str(error['loc'][-1]), known)}"
     if kind == "missing":
         return f"This {noun} is missing."
     if kind == "string_pattern_mismatch" and context.get("pattern") in _PATTERNS:

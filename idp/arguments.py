@@ -1,10 +1,9 @@
 """What arguments of commands have in common: numbers within limits, and names of which only some are there."""
 
-import difflib
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable
 
-from idp.text import on_one_line
+from idp.text import did_you_mean, on_one_line
 
 _MOST_NAMES = 20
 _MOST_DIGITS = 30
@@ -32,5 +31,4 @@ def there_are(names: Iterable[str], none: str = "") -> str:
 def nearest(name: str, names: Iterable[str]) -> str:
     """Return the right name that is most like this one, as a sentence; else those that there are."""
     there = list(names)
-    near = difflib.get_close_matches(name, there, n=1)
-    return f" Did you mean {on_one_line(near[0])}?" if near else there_are(there)
+    return did_you_mean(name, there, there_are(there))

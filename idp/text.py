@@ -1,8 +1,9 @@
 """One form for text: what people type, what machines send and what is compared are written alike (Unicode NFC, UAX 15)."""
 
+import difflib
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +12,7 @@ _JOINERS = re.compile(f"(?<=[{_JOINED}])[\u200c\u200d](?=[{_JOINED}])")
 """Two invisible characters that mean something where they stand: in Persian and Indic words and within an emoji."""
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f")  # letters by their category, and nothing to be seen
 _MARKS = 30
+_COMPARED = 50
 _ODD = re.compile(r"[^\n\t\x20-\x7e]")
 _UNSEEN = "\ufffd"
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
@@ -84,6 +86,13 @@ def printable(text: str) -> str:
 def on_one_line(text: str) -> str:
     """Return the same of a name or message that stands within a line: its line breaks are U+FFFD too, so that it forges no other line."""
     return printable(text).replace("\n", _UNSEEN)
+
+
+def did_you_mean(name: str, names: Iterable[str], otherwise: str = "") -> str:
+    """Return the right name that is most like this one, in any case, as a sentence after another one; ``otherwise`` where none is."""
+    folded = {each.casefold(): each for each in names if each}
+    near = difflib.get_close_matches(name[:_COMPARED].casefold(), folded, n=1)  # comparing takes longer than in proportion
+    return f" Did you mean {on_one_line(folded[near[0]])}?" if near else otherwise
 
 
 def cleaned(text: str, longest: int) -> str:

@@ -3,7 +3,6 @@
 The shipped mails lie in ``templates/mail``; the words that one of them uses are the words that a tenant's own wording may use.
 """
 
-import difflib
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from html import escape
 from pathlib import Path
 
 from idp.outbox import markup
+from idp.text import did_you_mean
 
 FOLDER = Path(__file__).parent / "templates" / "mail"
 FACE = frozenset({"tenant", "accent", "accent_text"})  # in every mail: the tenant's title and colours
@@ -68,9 +68,7 @@ def one_line(text: str) -> str:
 def _problems(text: str, words: Collection[str]) -> list[str]:
     messages = []
     for word in sorted({*markup.WORD.findall(text)} - {*words}):
-        near = difflib.get_close_matches(word, words, n=1)
-        hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(words))}."
-        messages.append(f"There is no word {word}. {hint}")
+        messages.append(f"There is no word {word}." + did_you_mean(word, words, f" There are: {', '.join(sorted(words))}."))
     if re.search(r"\{\{|\{%", markup.WORD.sub("", text)):
         messages.append("Only {{ word }} has a meaning here: no tags, no filters.")
     return messages
