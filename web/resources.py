@@ -205,7 +205,7 @@ _ALL = (
         concerning=lambda row: {"area": "group", "target": row.name},
         about=_("Applications and conditions of flows refer to groups by name."),
         empty=_("There is no group yet. A condition such as “in the group staff” needs one."),
-        actions=(_delete_action("group", "groups.edit", _("Conditions that name it no longer apply. One with people in it stays.")),),
+        actions=(_delete_action("group", "groups.edit", _("One that people, applications or conditions name stays.")),),
     ),
     Resource(
         SESSIONS,
@@ -323,7 +323,9 @@ _ALL = (
         concerning=lambda row: {"area": "scope", "target": row.name},
         about=_("What applications may ask for, in the words of the consent page."),
         empty=_("There are only the standard scopes: openid, profile, email, offline_access. Add your own for your own services."),
-        actions=(_delete_action("scope", "scopes.edit", _("Nobody can ask for it any more. One that an application has stays.")),),
+        actions=(
+            _delete_action("scope", "scopes.edit", _("Nobody can ask for it any more. One that applications or conditions name stays.")),
+        ),
     ),
     Resource(
         FLOWS,

@@ -159,7 +159,7 @@ def _deleting(calls: Calls, resource: Resource) -> None:
 
 
 def _acting(calls: Calls, resource: Resource, action: Action) -> None:
-    words = " ".join(str(each) for each in (action.title, action.asks) if each).rstrip(".")
+    words = ". ".join(str(each).rstrip(".") for each in (action.title, action.asks) if each)
     plain: dict[str, Any] = {"needs": action.operation, "answers": {200: Acted}}
 
     def act(request: HttpRequest, key: str) -> HttpResponse:
