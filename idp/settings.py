@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "django.contrib.humanize",  # numbers for people
     "django.contrib.staticfiles",
     "django_htmx",  # for its copy of htmx
+    *(["tools"] if (BASE_DIR / "manage.py").is_file() else []),  # in a checkout; a wheel does not hold them
 ]
 STAGE_PACKAGES = ["stages"]
 OAUTH_GRANTS = [

@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PACKAGES = ("idp", "flows", "stages", "blueprints", "web")
+PACKAGES = ("idp", "flows", "stages", "blueprints", "web", "tools")
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from idp.seeding import events, people, protocol
-from idp.seeding.plan import Seed, Sizes
 from idp.tenancy.models import Tenant
 from tests.journeys.console import Owner, enter, pages
 from tests.journeys.people import Person
 from tests.kit import Door
 from tests.web.console.pages import default_tenant, inhabit, of_the_installation
+from tools.seeding import events, people, protocol
+from tools.seeding.plan import Seed, Sizes
 
 SIZES = {390: 844, 1280: 800, 1920: 1080}
 WIDE = """width => [...document.querySelectorAll('h1, h2, p, button, a, label, dd, dt, input, select, textarea')].filter((element) => {

@@ -13,7 +13,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from idp import servers
+from tools import servers
 
 
 def main(command: list[str]) -> int:

@@ -13,8 +13,8 @@ import pytest
 import requests
 from django.conf import settings
 
-from idp import servers
 from tests.modes.kit import wait_for
+from tools import servers
 
 SECRET = "THE-ONE-TIME-SECRET-123"
 

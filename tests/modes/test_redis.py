@@ -14,12 +14,13 @@ import pytest
 from django.core.cache import cache
 from redis import Redis
 
-from idp import breaker, servers
+from idp import breaker
 from idp.events import notify
 from idp.logs import configure
-from idp.servers import Server
 from tests.kit import Door, LiveServer
 from tests.modes.kit import wait_for
+from tools import servers
+from tools.servers import Server
 from web import health
 
 

@@ -15,7 +15,7 @@ from django.conf import settings
 from redis import Redis
 from redis.exceptions import AuthenticationError
 
-from idp import servers
+from tools import servers
 
 STARTS = """
 import sys, time

@@ -15,8 +15,8 @@ import pytest
 from django.conf import settings
 from redis import Redis
 
-from idp import servers
 from tests.modes.kit import wait_for
+from tools import servers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 EXPIRE, SWEEP, ATTEMPTS = "idp.devices.tasks.expire_device_codes", "idp.outbox.tasks.sweep_outbox", "idp.ratelimit.tasks.sweep_attempts"

@@ -4,12 +4,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from idp.accounts.models import Role
-from idp.seeding import events, people, protocol
-from idp.seeding.plan import Seed, Sizes
 from idp.tenancy.models import DEFAULT, Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.kit import Door
 from tests.web.console.pages import at, entered, of_the_installation, reading
+from tools.seeding import events, people, protocol
+from tools.seeding.plan import Seed, Sizes
 
 MOST = 20
 

@@ -15,8 +15,9 @@ from urllib.request import urlopen
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from idp import env, files, servers
-from idp.servers import Child, NoServer, Server
+from idp import env, files
+from tools import servers
+from tools.servers import Child, NoServer, Server
 
 _READY_SECONDS = 60
 _AGAIN_SECONDS = 1

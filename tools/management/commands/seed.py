@@ -8,15 +8,14 @@ from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from flows import seeding as runs
 from idp.arguments import number
 from idp.events.changes import change_tenant
 from idp.installation import easy_to_copy, know_tables
-from idp.seeding import events, people, protocol
-from idp.seeding.plan import BY, Seed, Sizes
 from idp.tenancy import tenants
 from idp.tenancy.models import Tenant, slug
 from idp.tenancy.scope import tenant_scope
+from tools.seeding import events, people, protocol, runs
+from tools.seeding.plan import BY, Seed, Sizes
 
 
 class Command(BaseCommand):

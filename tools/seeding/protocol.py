@@ -6,7 +6,7 @@ from datetime import timedelta
 from idp.devices.models import DeviceCode, State
 from idp.oauth.models import Application, RefreshToken, Scope, TokenFamily
 from idp.ratelimit.budgets import address_key
-from idp.seeding.plan import AGENTS, Seed, address, earlier, hexadecimal, later
+from tools.seeding.plan import AGENTS, Seed, address, earlier, hexadecimal, later
 
 DEVICE_GRANT, REFRESH_GRANT = "urn:ietf:params:oauth:grant-type:device_code", "refresh_token"
 SCOPES = ["openid", "profile", "email", "offline_access"]

@@ -7,7 +7,7 @@ from typing import Any
 from idp.accounts.credentials import RECOVERY_CODE, TOTP, hash_password
 from idp.accounts.models import Credential, Group, Person, Role, Session
 from idp.accounts.people import save_person
-from idp.seeding.plan import AGENTS, BY, Seed, address, earlier, hexadecimal, later
+from tools.seeding.plan import AGENTS, BY, Seed, address, earlier, hexadecimal, later
 
 FAMILY_NAMES = (
     "Ash",

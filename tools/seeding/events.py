@@ -7,7 +7,7 @@ from typing import Any
 from idp.devices.models import DeviceCode
 from idp.devices.service import topic_of
 from idp.events.models import Event
-from idp.seeding.plan import BY, Seed, address, hexadecimal
+from tools.seeding.plan import BY, Seed, address, hexadecimal
 
 DAYS = 90
 # kind: how often in a hundred, whether a person did it, and its data

@@ -9,7 +9,7 @@ from flows.models import Flow, Run, Version
 from flows.planner import layout_of
 from flows.run import State
 from idp.ratelimit.budgets import address_key
-from idp.seeding.plan import Seed, address, hexadecimal, later
+from tools.seeding.plan import Seed, address, hexadecimal, later
 
 ENDS = ("finished", "finished", "finished", "denied", "leave", "")  # "": under way
 

@@ -1,0 +1,9 @@
+"""Commands for developers of Foyer; a wheel does not hold them."""
+
+from django.apps import AppConfig
+
+
+class ToolsConfig(AppConfig):
+    """Lets manage.py find the commands."""
+
+    name = "tools"
