@@ -31,7 +31,7 @@ def main() -> None:
         again()
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "idp.settings")
-    from idp.command_line import main as run
+    from idp.runtime.command_line import main as run
 
     run(sys.argv)
 

@@ -52,7 +52,7 @@ def sizes() -> None:
 
     from blueprints import apply as applying  # noqa: PLC0415
     from blueprints.plan import make_plan  # noqa: PLC0415
-    from idp import files  # noqa: PLC0415
+    from idp.runtime import files  # noqa: PLC0415
 
     files.prepare()
     call_command("migrate", verbosity=0)

@@ -33,10 +33,10 @@ from flows.models import Version  # noqa: E402
 from flows.planner import layout_of, next_step  # noqa: E402
 from flows.run import State  # noqa: E402
 from flows.simulate import simulate  # noqa: E402
-from idp.accounts.invented import PK, Invented, inventing  # noqa: E402
+from idp.accounts.simulated import PK, Invented, inventing  # noqa: E402
+from idp.foundation.condition_variables import About  # noqa: E402
 from idp.tenancy.models import Tenant  # noqa: E402
 from idp.tenancy.scope import tenant_scope  # noqa: E402
-from idp.words import About  # noqa: E402
 
 SIZES = (5, 20, 80)
 ROUNDS = 15

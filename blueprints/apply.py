@@ -21,10 +21,10 @@ from blueprints.plan import MissingSecret, Plan, Tell, make_plan, secret_name
 from blueprints.prune import leaving, remaining
 from blueprints.read import BadBlueprint, Problem, Sent
 from flows.versions import RefusedFlow
-from idp.accounts.many import LastAdministrator
+from idp.accounts.bulk import LastAdministrator
 from idp.accounts.roles import SHARED_SECRETS
 from idp.events.bus import publish
-from idp.sealing import mac, new_token
+from idp.foundation.sealing import mac, new_token
 from idp.tenancy import tenants
 from idp.tenancy.models import Tenant
 from idp.tenancy.rows import write_columns

@@ -22,10 +22,10 @@ from blueprints.tags import Secret
 from flows.document import DesignationName, FlowDocument, Name
 from flows.settings import Duration, plain, setting, write_duration
 from flows.wording import in_words
-from idp import addresses, mailboxes
 from idp.accounts.roles import RoleName
+from idp.foundation import addresses, mailboxes
+from idp.foundation.text import every, fold, line, lines
 from idp.oauth.discovery import DEVICE_CODE
-from idp.text import every, fold, line, lines
 
 GRANTS = {"device_code": DEVICE_CODE}
 SHORT_GRANTS = {long: short for short, long in GRANTS.items()}

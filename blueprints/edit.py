@@ -23,7 +23,7 @@ from blueprints.partial import partial
 from blueprints.plan import Plan, There, compared, decide
 from blueprints.read import Located, Problem, told
 from blueprints.uses import in_use
-from idp.accounts.many import LastAdministrator
+from idp.accounts.bulk import LastAdministrator
 from idp.tenancy.scope import current_tenant
 
 _TRIES = 5

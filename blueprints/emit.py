@@ -7,7 +7,7 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from blueprints.tags import Secret
-from idp.yaml_text import Tagged, write
+from idp.foundation.yaml_text import Tagged, write
 
 
 def emit(documents: Iterable[Mapping[str, Any]]) -> str:

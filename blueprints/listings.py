@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from blueprints.kinds.registry import KINDS
 from blueprints.models import Owned
-from idp.listing import Column, Filter, Listing
+from idp.foundation.listing import Column, Filter, Listing
 
 _YES_NO = (("yes", _("Yes")), ("no", _("No")))
 

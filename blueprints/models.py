@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from idp.sealing import SealedField
+from idp.foundation.sealing import SealedField
 from idp.tenancy.models import TenantModel
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from blueprints.document import PersonDocument
 from flows.document import FlowDocument, FlowTest, InventedPerson
-from idp.accounts.vocabulary import as_words
-from idp.text import fold
+from idp.accounts.condition_variables import as_words
+from idp.foundation.text import fold
 
 
 def tried_with(document: FlowDocument, newcomers: Mapping[str, PersonDocument]) -> FlowDocument:

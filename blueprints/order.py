@@ -9,10 +9,10 @@ from blueprints.kinds.registry import KINDS
 from blueprints.read import Located, Problem
 from flows.versions import circle, live_names, references
 from idp.accounts.people import group_names
+from idp.foundation.text import did_you_mean
 from idp.oauth.clients import scope_names
 from idp.oauth.grant import grants
 from idp.oauth.scopes import administrative, is_reserved
-from idp.text import did_you_mean
 
 _CHECKED_WITH_FLOWS = ("flow for part", "person", "group for condition", "scope for condition", "application for condition")
 

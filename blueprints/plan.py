@@ -25,8 +25,8 @@ from blueprints.tags import Secret
 from flows.document import FlowDocument
 from flows.versions import RefusedFlow, live_parts, prepare
 from idp.accounts.roles import SHARED_SECRETS
+from idp.foundation.sealing import mac
 from idp.ratelimit.budgets import Budget, Exhausted, Spend, charge, give_back
-from idp.sealing import mac
 from idp.tenancy import tenants
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope

@@ -16,10 +16,10 @@ from blueprints.partial import MOST, partial
 from blueprints.tags import Secret, Tags, Used, named_in
 from flows.wording import sentence
 from idp.accounts.roles import EVERYTHING
-from idp.arguments import nearest
+from idp.foundation.arguments import nearest
+from idp.foundation.text import did_you_mean, on_one_line
 from idp.tenancy.models import DEFAULT
 from idp.tenancy.scope import current_tenant
-from idp.text import did_you_mean, on_one_line
 
 VARS = "vars"
 MAX_ROUNDS = 1000

@@ -11,7 +11,7 @@ from blueprints.read import VARS
 from flows.schema import document_schema
 from idp.oauth.grant import grants
 from idp.oauth.scopes import STANDARD_SCOPES
-from idp.outbox.wording import shipped
+from idp.outbox.placeholders import shipped
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TAGGED = {"$ref": "#/$defs/Tagged"}

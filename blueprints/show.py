@@ -8,7 +8,7 @@ from blueprints.drift import Drift
 from blueprints.kinds.kind import Change
 from blueprints.models import Result
 from blueprints.plan import Plan
-from idp.text import on_one_line
+from idp.foundation.text import on_one_line
 
 _SIGNS = {"create": "+", "update": "~", "delete": "-"}
 _WORDS = {"create": "to create", "update": "to change", "delete": "to delete", "unchanged": "unchanged"}

@@ -9,12 +9,12 @@ from django.db import transaction
 
 from blueprints import edit
 from blueprints.apply import apply
-from idp import addresses
-from idp.accounts import many
+from idp.accounts import bulk
 from idp.accounts.models import Person, Role
 from idp.accounts.people import by_username
 from idp.accounts.recovery import make_link
 from idp.accounts.roles import OwnPassword
+from idp.foundation import addresses
 from idp.tenancy import tenants
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
@@ -91,7 +91,7 @@ def problems_of(wanted: Wanted) -> dict[str, list[str]]:
     except edit.Refused as refused:
         found["administrator"] = refused.errors["person"]
     try:
-        many.checked(Person(username="any", email=wanted.email))
+        bulk.checked(Person(username="any", email=wanted.email))
     except ValidationError as error:
         found |= error.message_dict
     if tenants.by_name(wanted.name):

@@ -16,8 +16,8 @@ from blueprints.files import below, head, is_blueprint
 from blueprints.models import Result, Secret
 from blueprints.nodes import MAX_BYTES
 from blueprints.read import BadBlueprint
-from idp.sealing import mac
-from idp.text import on_one_line
+from idp.foundation.sealing import mac
+from idp.foundation.text import on_one_line
 
 BY = "blueprint folder"
 _NAMED = re.compile(rb"!(env|secret)\s+(?:\[\s*)?[\"']?([A-Za-z_][A-Za-z0-9_.-]{0,99})")

@@ -21,8 +21,8 @@ from cel_expr_python import cel
 
 from flows.hours import every_zone
 from flows.syntax import Failed, Node, Tree
-from idp import addresses
-from idp.text import did_you_mean, nfc
+from idp.foundation import addresses
+from idp.foundation.text import did_you_mean, nfc
 
 CONCATENATIONS = 4
 MACROS = 8

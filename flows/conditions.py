@@ -19,10 +19,10 @@ from django.utils.module_loading import import_string
 
 from flows.bounds import faults
 from flows.syntax import Tree, tree
-from idp import addresses
-from idp.sealing import Sealed
-from idp.text import did_you_mean, every, nfc
-from idp.words import OPEN, About, Word, WordType
+from idp.foundation import addresses
+from idp.foundation.condition_variables import OPEN, About, Word, WordType
+from idp.foundation.sealing import Sealed
+from idp.foundation.text import did_you_mean, every, nfc
 
 MAX_LENGTH = 2000
 LONGEST_TEXT = 4096

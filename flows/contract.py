@@ -22,9 +22,9 @@ from flows.run import Run, State
 from flows.schema import settings_schema
 from flows.stage import Deny, Done, Leave, Outcome, Show, Stage
 from idp.accounts.people import save_person
-from idp.effects import Effect
+from idp.foundation.effects import Effect
+from idp.foundation.sealing import Sealed
 from idp.ratelimit.budgets import Spend
-from idp.sealing import Sealed
 from idp.tenancy.scope import tenant_scope
 from idp.tenancy.tenants import save_tenant
 

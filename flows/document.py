@@ -19,9 +19,9 @@ from pydantic import (
 
 from flows.designations import DESIGNATIONS
 from flows.wording import in_words
-from idp import addresses
 from idp.accounts.roles import RoleName
-from idp.text import every, nfc
+from idp.foundation import addresses
+from idp.foundation.text import every, nfc
 
 _IN_NAMES = "A name has small letters, digits, dashes and underscores, begins and ends with a letter or a digit, 50 at most."
 _IN_STEPS = "An id has small letters, digits, dashes, underscores and dots, begins and ends with a letter or a digit, 80 at most."

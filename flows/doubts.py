@@ -14,7 +14,7 @@ from typing import Any
 
 from flows.conditions import Condition
 from flows.syntax import Failed, Node, Tree
-from idp.words import WordType
+from idp.foundation.condition_variables import WordType
 
 _ADDRESSES = ("request.ip", "device.address")
 _NETWORKS = "tenant.networks"

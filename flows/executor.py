@@ -30,10 +30,10 @@ from flows.versions import live_version
 from flows.walk import RESTART, Overtaken, Walk, ending, record, save, topic_of
 from idp.accounts import sessions
 from idp.accounts.models import Session
-from idp.effects import EffectLost
 from idp.events.bus import publish_bounded, publish_once
+from idp.foundation.effects import EffectLost
+from idp.foundation.sealing import Unsealable, digest, same
 from idp.ratelimit.budgets import Exhausted, address_key, conclude, reserve
-from idp.sealing import Unsealable, digest, same
 
 _A_MINUTE = timedelta(minutes=1)
 KEPT_OVER_RESTART = ("person", "proof", "second_factor", "signed_in")

@@ -14,8 +14,8 @@ from pydantic_core import ValidationError as NoMatch
 
 from flows.settings import StageSettings, setting
 from flows.wording import in_words
-from idp.text import cleaned, cleaned_lines
-from idp.words import WordType
+from idp.foundation.condition_variables import WordType
+from idp.foundation.text import cleaned, cleaned_lines
 
 FieldType = Literal["text", "long_text", "email", "number", "checkbox", "date", "select", "phone"]
 LARGEST = 2**53 - 1  # of whole numbers that JSON carries unharmed

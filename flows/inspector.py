@@ -17,7 +17,7 @@ from flows.planner import layout_of
 from flows.run import State
 from flows.walk import topic_of
 from idp.events.bus import publish
-from idp.sealing import Sealed
+from idp.foundation.sealing import Sealed
 
 _DOTS = "•••"
 _IMPERSONAL = {"method", "methods", "at", "kind", "scopes", "application", "device", "flow"}

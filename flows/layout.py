@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from flows.conditions import Condition, compile_condition
 from flows.document import FlowDocument, StepDocument
 from flows.registry import stages
-from idp.words import ABSENT, WordType
+from idp.foundation.condition_variables import ABSENT, WordType
 
 _SYMBOL = re.compile(r"[^a-z0-9]")
 MAX_BOXES = 400

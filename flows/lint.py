@@ -16,7 +16,7 @@ from flows.registry import stages
 from flows.run import Decision
 from flows.stage import Stage
 from flows.wording import sentence
-from idp.text import did_you_mean, line, lines, nfc
+from idp.foundation.text import did_you_mean, line, lines, nfc
 
 _CLAIM = "person"
 

@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from flows.designations import DESIGNATIONS
 from flows.models import Flow, Run, Version
-from idp.listing import Column, Filter, Listing, refers
+from idp.foundation.listing import Column, Filter, Listing, refers
 
 FLOWS = Listing(
     "flows",

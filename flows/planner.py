@@ -17,7 +17,7 @@ from flows.registry import stages
 from flows.run import State
 from flows.stage import Stage
 from flows.wording import sentence
-from idp.words import About
+from idp.foundation.condition_variables import About
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from flows import hours
 from flows.conditions import LITERAL
 from flows.settings import Text, parse_duration
-from idp import addresses
+from idp.foundation import addresses
 
 SlotKind = Literal["text", "texts", "time", "duration", "symbol"]
 _SLOT = re.compile(r"\{(\w+)\}")

@@ -17,7 +17,7 @@ from flows.planner import Step, step_of
 from flows.registry import stages
 from flows.run import Run
 from flows.stage import Deny, Done, Leave, Outcome, Show, Stage
-from idp.accounts.invented import PK, Invented, inventing
+from idp.accounts.simulated import PK, Invented, inventing
 
 Face = Literal["guarded", "plain"]
 _KINDS: dict[Face, tuple[str, ...]] = {"guarded": ("password", "recovery_code", "totp"), "plain": ("password",)}

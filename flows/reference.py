@@ -18,7 +18,7 @@ from flows.registry import stages
 from flows.run import Run
 from flows.schema import settings_schema
 from flows.stage import Stage
-from idp.yaml_text import write
+from idp.foundation.yaml_text import write
 
 _BOUNDS = {
     "minimum": "at least {}",

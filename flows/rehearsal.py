@@ -6,7 +6,7 @@ from flows.document import FlowDocument, FlowTest
 from flows.layout import Layout, lay_out
 from flows.lint import Finding
 from flows.simulate import NobodyThere, Report, ending, simulate
-from idp.text import did_you_mean
+from idp.foundation.text import did_you_mean
 
 
 def rehearse(document: FlowDocument, parts: Mapping[str, FlowDocument], *, names: bool = True) -> list[Finding]:

@@ -6,8 +6,8 @@ from django.conf import settings
 from django.db.models import F
 
 from flows.models import Run as Row
-from idp.clocks import lately
 from idp.events.bus import publish_once
+from idp.foundation.clocks import lately
 from idp.ratelimit.budgets import Budget, Exhausted, Spend, charge
 
 _A_MINUTE = timedelta(minutes=1)

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from flows.facts import seeded
-from idp.accounts.known import KnownBrowser
+from idp.accounts.known_browsers import KnownBrowser
 from idp.accounts.models import Person, Session
 from idp.accounts.people import find
-from idp.sealing import Sealed
+from idp.foundation.sealing import Sealed
 
 Decision = Literal["entered", "done", "passed over", "known before", "refused"]
 

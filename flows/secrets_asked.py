@@ -2,7 +2,7 @@
 
 import re
 
-from idp.text import fold
+from idp.foundation.text import fold
 
 _ANYWHERE = (
     *("password", "passcode", "passphrase", "passwort", "kennwort", "wachtwoord", "mot de passe", "contrase", "contrasena", "senha"),

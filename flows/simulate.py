@@ -16,9 +16,9 @@ from flows.planner import Step, next_step, refuse
 from flows.run import Run, State
 from flows.stage import Deny, Done, Leave, Outcome, Show, Stage
 from idp.accounts import people
-from idp.accounts.invented import PK, Invented, inventing
-from idp.text import fold
-from idp.words import About
+from idp.accounts.simulated import PK, Invented, inventing
+from idp.foundation.condition_variables import About
+from idp.foundation.text import fold
 
 _NOT_JUDGED = _("A test does not judge this answer, else passwords and codes could be guessed with it. Say passes or refuses.")
 

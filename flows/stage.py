@@ -14,9 +14,9 @@ from django.utils.translation import gettext_lazy as _
 from flows.facts import PROOFS
 from flows.run import Run
 from flows.settings import StageSettings, Text
-from idp.effects import Effect
+from idp.foundation.condition_variables import WordType
+from idp.foundation.effects import Effect
 from idp.ratelimit.budgets import Spend
-from idp.words import WordType
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from flows.models import Draft, Flow, Version
 from flows.rehearsal import rehearse
 from flows.wording import sentence
 from idp.events.bus import publish as tell
+from idp.foundation.text import cleaned_lines
 from idp.tenancy.scope import current_tenant
-from idp.text import cleaned_lines
 
 LONGEST_NOTE = 300
 

@@ -20,10 +20,10 @@ from flows.stage import Deny, Done, Leave, Outcome, Show
 from flows.versions import live_version
 from idp.accounts.credentials import outdated
 from idp.accounts.people import active
-from idp.effects import EffectLost
 from idp.events.bus import publish_bounded
-from idp.sealing import macs
-from idp.words import About
+from idp.foundation.condition_variables import About
+from idp.foundation.effects import EffectLost
+from idp.foundation.sealing import macs
 
 RESTART = "$restart"  # in place of a step's id in the token that a restart must show; no step can be called so
 

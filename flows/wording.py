@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from pydantic_core.core_schema import ErrorType
 
-from idp.text import did_you_mean
+from idp.foundation.text import did_you_mean
 
 _OWN = frozenset(get_args(ErrorType))
 _PATTERNS: dict[str, str] = {}

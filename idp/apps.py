@@ -2,7 +2,7 @@
 
 from django.apps import AppConfig
 
-from idp.memory import return_large_blocks
+from idp.runtime.memory import return_large_blocks
 
 
 class IdpConfig(AppConfig):
@@ -13,4 +13,4 @@ class IdpConfig(AppConfig):
 
     def ready(self) -> None:
         return_large_blocks()  # here, because web processes, workers and commands all pass
-        from idp import checks  # noqa: F401  registers by import
+        from idp.runtime import checks  # noqa: F401  registers by import

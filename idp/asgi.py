@@ -7,8 +7,8 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "idp.settings")
 django.setup()
 
-from idp import embedded  # noqa: E402  Django must be set up first
 from idp.celery import app as celery_app  # noqa: E402
+from idp.runtime import embedded  # noqa: E402  Django must be set up first
 from web.server import build  # noqa: E402
 
 application = build(lambda: embedded.background(celery_app))

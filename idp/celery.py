@@ -8,10 +8,10 @@ from celery.signals import beat_init, setup_logging, worker_init
 from django.core.management.base import BaseCommand, CommandError, SystemCheckError
 from kombu.transport import TRANSPORT_ALIASES
 
-from idp.files import refuse_foreign_key
+from idp.runtime.files import refuse_foreign_key
 
 for _scheme in ("redis", "rediss"):
-    TRANSPORT_ALIASES[_scheme] = "idp.broker:Transport"
+    TRANSPORT_ALIASES[_scheme] = "idp.runtime.broker:Transport"
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "idp.settings")
 app = Celery("foyer")

@@ -6,7 +6,7 @@ from typing import Any
 
 from celery.schedules import schedule
 
-from idp import env
+from idp.runtime import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.time_zones()
@@ -61,10 +61,10 @@ OAUTH_GRANTS = [
 ]
 OUTBOX_HANDLERS = {"mail": "idp.outbox.mail.deliver"}
 CONDITION_WORDS = [
-    "idp.vocabulary.WORDS",
-    "idp.accounts.vocabulary.WORDS",
-    "idp.oauth.vocabulary.WORDS",
-    "idp.devices.vocabulary.WORDS",
+    "idp.foundation.request_variables.WORDS",
+    "idp.accounts.condition_variables.WORDS",
+    "idp.oauth.condition_variables.WORDS",
+    "idp.devices.condition_variables.WORDS",
 ]
 
 ROOT_URLCONF = "idp.urls"
@@ -138,8 +138,8 @@ REDIS_SOCKETS = {"socket_connect_timeout": 2, "socket_keepalive": True}
 CACHES: dict[str, Any] = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 100_000}}
     if EMBEDDED
-    # Nothing that must be known lies in the cache: while Redis is away it answers nothing, and no request waits for it (idp/breaker.py).
-    else {"BACKEND": "idp.redis_cache.Cache", "LOCATION": REDIS_URL, "KEY_PREFIX": REDIS_PREFIX}
+    # Nothing that must be known lies in the cache: while Redis is away it answers nothing, and no request waits for it (breaker.py).
+    else {"BACKEND": "idp.foundation.redis_cache.Cache", "LOCATION": REDIS_URL, "KEY_PREFIX": REDIS_PREFIX}
 }
 CHANNEL_LAYERS: dict[str, Any] = {
     "default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 10_000}}
@@ -192,5 +192,5 @@ CELERY_BEAT_SCHEDULE = {
     }.items()
 }
 
-LOGGING_CONFIG = "idp.logs.configure"
+LOGGING_CONFIG = "idp.runtime.logs.configure"
 LOGGING = {"format": LOG_FORMAT, "level": LOG_LEVEL}

@@ -11,7 +11,7 @@ from flows.run import Run
 from flows.settings import StageSettings, Text, setting
 from flows.stage import Done, Outcome, Stage
 from flows.wording import in_words
-from idp.words import WordType
+from idp.foundation.condition_variables import WordType
 
 _IN_VALUES = "A value has letters, digits, dashes and underscores, 50 at most."
 

@@ -9,9 +9,9 @@ from django.utils.translation import gettext_lazy as _
 
 from flows.run import Run
 from flows.stage import Deny, Done, Outcome, Show, Stage
-from idp.clocks import age
-from idp.devices.pretended import pretended
 from idp.devices.service import ApproveDevice, DenyDevice, Waiting, waiting
+from idp.devices.simulated import pretended
+from idp.foundation.clocks import age
 from idp.oauth.clients import describe_scopes, may_use
 from idp.oauth.scopes import administrative
 from idp.ratelimit.budgets import same_network

@@ -11,11 +11,11 @@ from flows.run import Run
 from flows.settings import StageSettings, setting
 from flows.stage import Done, Outcome, Show, Stage
 from idp.devices.codes import normalised, shown
-from idp.devices.guard import PER_PERSON, entry_budgets
 from idp.devices.service import NoteEntry, find_waiting
+from idp.devices.throttling import PER_PERSON, entry_budgets
+from idp.foundation.sealing import Sealed
 from idp.oauth.clients import by_name
 from idp.ratelimit.budgets import Spend
-from idp.sealing import Sealed
 
 
 class DeviceCode(Stage):

@@ -11,7 +11,7 @@ from flows.run import Run
 from flows.settings import Duration, StageSettings, setting
 from flows.stage import Done, Outcome, Show, Stage
 from idp.accounts.credentials import PasswordField, UpgradeHash, check_password, hash_password
-from idp.accounts.guard import password_budgets
+from idp.accounts.throttling import password_budgets
 from idp.ratelimit.budgets import Spend
 
 

@@ -13,7 +13,7 @@ from flows.secrets_asked import asked_secret
 from flows.settings import StageSettings, setting
 from flows.stage import Done, Outcome, Stage
 from idp.accounts.people import KeepAttributes
-from idp.words import ABSENT, WordType
+from idp.foundation.condition_variables import ABSENT, WordType
 
 _TYPED = ("text", "long_text", "number")  # everything else has a form of its own
 _FIRST = Field(name="phone", label="Phone number", type="phone", required=True)

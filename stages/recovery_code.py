@@ -11,12 +11,12 @@ from flows.run import Run
 from flows.settings import StageSettings, setting
 from flows.stage import Deny, Done, Outcome, Show, Stage
 from idp.accounts.credentials import PASSWORD, RECOVERY_CODE, guarded, kinds_of
-from idp.accounts.guard import second_factor_budgets
 from idp.accounts.recovery_codes import FEW, METHOD, SavedForm, SaveRecoveryCodes, left, new_codes, use
 from idp.accounts.sessions import StepUp
-from idp.effects import Effect
+from idp.accounts.throttling import second_factor_budgets
+from idp.foundation.effects import Effect
+from idp.foundation.sealing import Sealed
 from idp.ratelimit.budgets import Spend
-from idp.sealing import Sealed
 
 
 class RecoveryCode(Stage):

@@ -11,7 +11,7 @@ from flows.run import Run
 from flows.stage import Deny, Done, Outcome, Show, Stage
 from idp.accounts.credentials import RECOVERY_CODE
 from idp.accounts.recovery_codes import SavedForm, SaveRecoveryCodes, new_codes
-from idp.sealing import Sealed
+from idp.foundation.sealing import Sealed
 
 
 class RecoveryCodeSetup(Stage):

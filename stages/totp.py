@@ -10,12 +10,12 @@ from flows.run import Run
 from flows.settings import StageSettings, setting
 from flows.stage import Deny, Done, Outcome, Show, Stage
 from idp.accounts.credentials import TOTP, guarded, kinds_of
-from idp.accounts.guard import second_factor_budgets
 from idp.accounts.sessions import StepUp
+from idp.accounts.throttling import second_factor_budgets
 from idp.accounts.totp import METHOD, WRONG, CodeField, SaveTotp, enrolment, matched, new_secret, use
-from idp.effects import Effect
+from idp.foundation.effects import Effect
+from idp.foundation.sealing import Sealed
 from idp.ratelimit.budgets import Spend
-from idp.sealing import Sealed
 
 
 class Totp(Stage):

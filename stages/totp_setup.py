@@ -10,10 +10,10 @@ from flows.facts import refused, shows_none
 from flows.run import Run
 from flows.stage import Deny, Done, Outcome, Show, Stage
 from idp.accounts.credentials import TOTP
-from idp.accounts.guard import second_factor_budgets
+from idp.accounts.throttling import second_factor_budgets
 from idp.accounts.totp import WRONG, CodeField, SaveTotp, enrolment, matched, new_secret
+from idp.foundation.sealing import Sealed
 from idp.ratelimit.budgets import Spend
-from idp.sealing import Sealed
 
 
 class TotpSetup(Stage):

@@ -7,7 +7,7 @@ from flows.document import FlowDocument
 from flows.models import Run
 from flows.versions import Published, publish
 from idp.accounts import sessions
-from idp.accounts.known import KnownBrowser
+from idp.accounts.known_browsers import KnownBrowser
 from idp.devices.models import DeviceCode
 from idp.events.models import Event
 from idp.tenancy.scope import tenant_scope

@@ -8,9 +8,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 
 from idp.accounts import sessions
-from idp.accounts.known import LIFETIME, KnownBrowser
+from idp.accounts.known_browsers import LIFETIME, KnownBrowser
 from idp.events.origin import current_origin
-from idp.sealing import mac, macs, new_token, same
+from idp.foundation.sealing import mac, macs, new_token, same
 
 _NONCE, _SESSION, _KNOWN = "foyer_browser", "foyer_session", "foyer_known"
 

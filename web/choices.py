@@ -8,7 +8,7 @@ from flows.designations import DESIGNATIONS, PART
 from flows.versions import live_names
 from idp.accounts.people import group_names
 from idp.accounts.roles import ROLES
-from idp.listing import Text
+from idp.foundation.listing import Text
 from idp.oauth.clients import scope_names
 from idp.oauth.grant import grants
 

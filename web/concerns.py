@@ -10,7 +10,7 @@ from blueprints import drift
 from blueprints.apply import failing
 from idp.accounts.credentials import unguarded_staff
 from idp.oauth import keys
-from idp.outbox.deliver import failed
+from idp.outbox.delivery import failed
 
 _WEEK = timedelta(days=7)
 

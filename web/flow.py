@@ -15,7 +15,7 @@ from flows.designations import CREDENTIAL_SETUP, LOGOUT
 from flows.executor import Answer, NoFlow
 from flows.page import Page
 from flows.room import TooManyRuns
-from idp.sealing import Sealed
+from idp.foundation.sealing import Sealed
 from web.errors import page_errors, pages
 from web.rendering import next_minute
 

@@ -119,7 +119,7 @@ def _word(error: Exception) -> str:
 
 
 def _redis() -> str:
-    return "here" if cache.works() else "away"  # type: ignore[attr-defined]  # idp.redis_cache.Cache
+    return "here" if cache.works() else "away"  # type: ignore[attr-defined]  # idp.foundation.redis_cache.Cache
 
 
 async def _say(send: Any, status: int, found: dict[str, Any], scope: Any) -> None:

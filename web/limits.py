@@ -13,7 +13,7 @@ from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from idp import addresses
+from idp.foundation import addresses
 from idp.ratelimit.budgets import address_key
 
 LINE_BYTES = 16 * 1024

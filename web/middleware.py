@@ -8,8 +8,8 @@ from uuid import uuid4
 from django.http import HttpRequest, HttpResponse
 
 from idp.events.origin import LONGEST_AGENT, Origin, origin_of
-from idp.logs import route_of
-from idp.text import cleaned
+from idp.foundation.text import cleaned
+from idp.runtime.logs import route_of
 
 log = logging.getLogger("web.requests")
 PROBES = ("/health/live", "/health/ready")

@@ -16,7 +16,7 @@ from flows.designations import AUTHENTICATION
 from flows.facts import moments, seeded
 from idp.accounts import proving
 from idp.accounts.sessions import ProvedAgain
-from idp.effects import EffectLost
+from idp.foundation.effects import EffectLost
 from idp.ratelimit.budgets import Exhausted, charge, give_back
 from web.rendering import next_minute
 

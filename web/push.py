@@ -22,9 +22,9 @@ from flows import executor
 from flows.run import Client
 from idp.accounts.roles import may
 from idp.devices import watch
-from idp.devices.story import topics_of
+from idp.devices.timeline import topics_of
+from idp.foundation.sealing import digest
 from idp.ratelimit.budgets import address_key
-from idp.sealing import digest
 from idp.tenancy.hosts import find_tenant, host_name
 from idp.tenancy.scope import current_tenant, tenant_scope
 from web import feed, outage

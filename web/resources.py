@@ -13,10 +13,10 @@ from idp.accounts import credentials, sessions
 from idp.accounts.listings import CREDENTIALS, GROUPS, PEOPLE, SESSIONS
 from idp.accounts.people import by_username
 from idp.accounts.roles import operations_of, require, require_over, require_own_page
-from idp.devices import story
+from idp.devices import timeline
 from idp.devices.listings import DEVICES
 from idp.events.listings import EVENTS
-from idp.listing import Listing, Text
+from idp.foundation.listing import Listing, Text
 from idp.oauth import keys, tokens
 from idp.oauth.listings import APPLICATIONS, CONSENTS, KEYS, SCOPES
 from idp.oauth.tenants import TENANTS
@@ -279,7 +279,7 @@ _ALL = (
                 "revoke",
                 _("Revoke"),
                 "devices.revoke",
-                lambda row, person: story.revoke(row.pk, by=person),
+                lambda row, person: timeline.revoke(row.pk, by=person),
                 _("Every token that the device got ends at once. It must ask again."),
                 danger=True,
                 fits=lambda told: told["state"] in ("approved", "redeemed"),

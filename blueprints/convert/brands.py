@@ -12,8 +12,8 @@ from blueprints.convert.names import Names
 from blueprints.convert.objects import fits_picture
 from blueprints.convert.report import Block, Ours
 from blueprints.convert.steps import Work, refusal
+from idp.foundation.text import cleaned
 from idp.tenancy.models import DEFAULT
-from idp.text import cleaned
 
 BRAND = "authentik_brands.brand"
 _HOST = re.compile(r"\A(?=.{1,251}\Z)[a-z0-9]([a-z0-9-]{0,62})(\.[a-z0-9]([a-z0-9-]{0,62}))*\Z")

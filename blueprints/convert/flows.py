@@ -14,7 +14,7 @@ from flows.document import FlowDocument
 from flows.layout import symbol
 from flows.lint import lint
 from flows.wording import sentence
-from idp.text import cleaned
+from idp.foundation.text import cleaned
 
 FLOW = "authentik_flows.flow"
 _STAGE_BINDING = "authentik_flows.flowstagebinding"

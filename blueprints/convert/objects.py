@@ -18,12 +18,12 @@ from blueprints.convert.steps import Work
 from blueprints.document import KINDS
 from flows.settings import write_duration
 from flows.wording import sentence
-from idp import mailboxes
 from idp.accounts.people import FIRST_ADMINISTRATOR
+from idp.foundation import mailboxes
+from idp.foundation.text import cleaned, fold
 from idp.oauth.models import client_id_syntax, scope_syntax
 from idp.oauth.scopes import is_reserved
 from idp.tenancy.models import DEFAULT, picture
-from idp.text import cleaned, fold
 
 APPLICATION = "authentik_core.application"
 PROVIDER, SCOPE = "authentik_providers_oauth2.oauth2provider", "authentik_providers_oauth2.scopemapping"

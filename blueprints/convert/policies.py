@@ -8,7 +8,7 @@ from blueprints.convert.names import group_name
 from blueprints.convert.report import Notes
 from blueprints.convert.values import Unknown
 from blueprints.convert.verdicts import Judgement, Verdict, negated, quoted
-from idp.text import fold
+from idp.foundation.text import fold
 
 BINDING = "authentik_policies.policybinding"
 _GEO = "authentik_policies_geoip.geoippolicy"

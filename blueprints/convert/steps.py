@@ -11,7 +11,7 @@ from blueprints.convert.names import short_name
 from blueprints.convert.policies import Policies
 from blueprints.convert.report import Block, Notes
 from flows.settings import write_duration
-from idp.text import cleaned
+from idp.foundation.text import cleaned
 from stages.login import LONGEST, SHORTEST
 
 _ASKS_PASSWORD = "authentik_stages_password.passwordstage"  # noqa: S105 a model

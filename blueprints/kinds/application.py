@@ -10,12 +10,12 @@ from blueprints.document import SHORT_GRANTS, ApplicationDocument
 from blueprints.kinds.kind import Change, KeyChange, Kind, Reference, named, only, unique
 from blueprints.tags import Secret
 from flows.settings import parse_duration, write_duration
-from idp.oauth import many
+from idp.foundation.sealing import digest, same
+from idp.oauth import bulk
 from idp.oauth.clients import UNGUESSABLE
 from idp.oauth.models import Application
 from idp.oauth.scopes import STANDARD_SCOPES, administrative
 from idp.oauth.tokens import REFRESH
-from idp.sealing import digest, same
 
 _PLAIN = ("title", "owner", "verified", "logo", "client_id", "grants", "scopes", "administers", "groups", "flows")
 _IDENTITY = ("title", "owner", "verified", "logo", "client_id", "client_secret", "type", "grants")  # what an owner approved by
@@ -70,7 +70,7 @@ class ApplicationKind(Kind):
         whole = {"title": change.name, **_columns(change.before or {}), **values}
         if change.before is not None and change.before.get("type") == "confidential":
             whole.setdefault("secret_hash", "kept")
-        many.checked(Application(name=change.name, **whole))
+        bulk.checked(Application(name=change.name, **whole))
         given = {key: value for key, value in change.given.items() if change.writes(key)}
         change.ready = whole if change.before is None else {**_columns(given), **({"secret_hash": values["secret_hash"]} if secret else {})}
 
@@ -86,19 +86,19 @@ class ApplicationKind(Kind):
             yield "It has the grant refresh_token, and is given no refresh token without the scope offline_access."
 
     def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
-        for change, owner in unique(changes, "client_id", many.owners_of_client_ids):
+        for change, owner in unique(changes, "client_id", bulk.owners_of_client_ids):
             yield change, ("client_id",), f"The client id {change.given['client_id']} belongs to {owner}."
 
     def write(self, changes: Sequence[Change], *, by: str) -> None:
-        many.change(Application, {change.name: change.ready for change in changes if change.action == "update"}, by=by)
+        bulk.change(Application, {change.name: change.ready for change in changes if change.action == "update"}, by=by)
         new = [change for change in changes if change.action == "create"]  # after those that give a client id up
-        many.create([Application(name=change.name, **change.ready) for change in new], by=by)
+        bulk.create([Application(name=change.name, **change.ready) for change in new], by=by)
 
     def release(self, names: Collection[str]) -> None:
-        many.release_client_ids(Application.objects.filter(name__in=names))
+        bulk.release_client_ids(Application.objects.filter(name__in=names))
 
     def delete(self, names: Collection[str], *, by: str) -> None:
-        many.delete(Application, names, by=by)
+        bulk.delete(Application, names, by=by)
 
 
 def _as_written(key: KeyChange) -> KeyChange:

@@ -10,7 +10,7 @@ from flows.document import FlowDocument, StepDocument
 from flows.lint import looked_for
 from flows.models import Flow
 from flows.versions import Prepared, remove, retire, store, unfit
-from idp.text import fold
+from idp.foundation.text import fold
 
 NOTE = "applied from a blueprint"
 _IN_CONDITIONS = ("group", "scope", "application")  # who is let in changes without a sound where one of these goes

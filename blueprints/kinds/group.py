@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from blueprints.kinds.kind import Change, Kind, named, only
-from idp.accounts import many
+from idp.accounts import bulk
 from idp.accounts.models import Group
 
 
@@ -17,7 +17,7 @@ class GroupKind(Kind):
         return only({name: {} for name in named(Group.objects.all(), names).values_list("name", flat=True)}, names)
 
     def write(self, changes: Sequence[Change], *, by: str) -> None:
-        many.create_groups([change.name for change in changes], by=by)
+        bulk.create_groups([change.name for change in changes], by=by)
 
     def delete(self, names: Collection[str], *, by: str) -> None:
-        many.delete_groups(names, by=by)
+        bulk.delete_groups(names, by=by)

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from blueprints.document import KINDS as DOCUMENTS
 from blueprints.read import Located
-from idp.text import nfc
+from idp.foundation.text import nfc
 
 Action = Literal["create", "update", "delete", "unchanged"]
 BY = "blueprint"

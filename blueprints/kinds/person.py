@@ -6,13 +6,13 @@ from typing import Any
 
 from blueprints.document import PersonDocument
 from blueprints.kinds.kind import Change, Kind, Reference, named, only, unique
-from idp import mailboxes
-from idp.accounts import many
+from idp.accounts import bulk
 from idp.accounts.credentials import hash_password, is_password, store_password, weaknesses
 from idp.accounts.models import ADMINISTRATORS, Group, Person
 from idp.accounts.people import administrators, by_username
-from idp.sealing import digest
-from idp.text import fold
+from idp.foundation import mailboxes
+from idp.foundation.sealing import digest
+from idp.foundation.text import fold
 
 _COLUMNS = {"name": "name", "email": "email", "email_verified": "email_verified", "attributes": "attributes"}
 _COLUMNS |= {"active": "is_active", "role": "role"}
@@ -58,7 +58,7 @@ class PersonKind(Kind):
 
     def prepare(self, change: Change, secret: str | None) -> None:
         given = {key: column for key, column in _COLUMNS.items() if key in change.given}
-        many.checked(_person(change.name, {column: change.given[key] for key, column in given.items()}))
+        bulk.checked(_person(change.name, {column: change.given[key] for key, column in given.items()}))
         change.ready = ({column: change.given[key] for key, column in given.items() if change.writes(key)}, "")
 
     def weak(self, change: Change, secret: str) -> list[str]:
@@ -66,13 +66,13 @@ class PersonKind(Kind):
         return weaknesses(_person(change.name, {"name": said["name"], "email": said["email"]}), secret)
 
     def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
-        for change, owner in unique(changes, "email", many.owners_of_emails, mailboxes.key):
+        for change, owner in unique(changes, "email", bulk.owners_of_emails, mailboxes.key):
             yield change, ("email",), f"The address {change.given['email']} belongs to {owner}."
         staying = [change for change in changes if change.action != "delete"]
         leaving = [change for change in staying if change.before and _administers(change.before) and not _administers(_after(change))]
         if leaving and not administrators_after(changes):
             key = "role" if leaving[0].given.get("role", "admin") not in ADMINISTRATORS else "active"
-            yield leaving[0], (key,), str(many.LastAdministrator.__doc__)
+            yield leaving[0], (key,), str(bulk.LastAdministrator.__doc__)
 
     def harden(self, change: Change, secret: str) -> None:
         change.ready = (change.ready[0], hash_password(secret))
@@ -81,17 +81,17 @@ class PersonKind(Kind):
         known = [change for change in changes if change.action == "update"]
         new = [change for change in changes if change.action == "create"]
         people = [_person(change.name, {**change.ready[0], "password": change.ready[1]}) for change in new]
-        many.save_people(people, {change.name: change.ready[0] for change in known}, _memberships(changes), by=by)
+        bulk.save_people(people, {change.name: change.ready[0] for change in known}, _memberships(changes), by=by)
         for change in known:
             person = by_username(change.name) if change.ready[1] else None
             if person:
                 store_password(person, change.ready[1], by=by)
 
     def release(self, names: Collection[str]) -> None:
-        many.release_emails(Person.objects.filter(username__in=names))
+        bulk.release_emails(Person.objects.filter(username__in=names))
 
     def delete(self, names: Collection[str], *, by: str) -> None:
-        many.delete_people(names, by=by)
+        bulk.delete_people(names, by=by)
 
 
 def _person(username: str, columns: Mapping[str, Any]) -> Person:

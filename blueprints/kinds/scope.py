@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from blueprints.kinds.kind import Change, Kind, named, only
-from idp.oauth import many
+from idp.oauth import bulk
 from idp.oauth.models import Scope
 
 
@@ -18,15 +18,15 @@ class ScopeKind(Kind):
         return only({name: {"title": title, "description": description} for name, title, description in rows}, names)
 
     def prepare(self, change: Change, secret: str | None) -> None:
-        many.checked(Scope(name=change.name, **{**(change.before or {}), **change.given}))
+        bulk.checked(Scope(name=change.name, **{**(change.before or {}), **change.given}))
 
     def write(self, changes: Sequence[Change], *, by: str) -> None:
         new = [change for change in changes if change.action == "create"]
-        many.create([Scope(name=change.name, **change.given) for change in new], by=by)
-        many.change(Scope, {change.name: _changed(change) for change in changes if change.action == "update"}, by=by)
+        bulk.create([Scope(name=change.name, **change.given) for change in new], by=by)
+        bulk.change(Scope, {change.name: _changed(change) for change in changes if change.action == "update"}, by=by)
 
     def delete(self, names: Collection[str], *, by: str) -> None:
-        many.delete(Scope, names, by=by)
+        bulk.delete(Scope, names, by=by)
 
 
 def _changed(change: Change) -> dict[str, Any]:

@@ -14,14 +14,14 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from idp.accounts import invented, sessions
+from idp.accounts import sessions, simulated
 from idp.accounts.models import Credential, Person
 from idp.accounts.people import active_locked
 from idp.accounts.roles import changing
-from idp.effects import Effect, EffectLost
 from idp.events.bus import publish
-from idp.sealing import same
-from idp.text import nfc
+from idp.foundation.effects import Effect, EffectLost
+from idp.foundation.sealing import same
+from idp.foundation.text import nfc
 
 PASSWORD, TOTP, RECOVERY_CODE = "password", "totp", "recovery_code"
 LONGEST_PASSWORD = 1000
@@ -174,7 +174,7 @@ def kinds_of(pk: int | None) -> list[str]:
     """
     if not pk:
         return []
-    if pretended := invented.by_key(pk):
+    if pretended := simulated.by_key(pk):
         return sorted(pretended.credentials)
     rows = list(Credential.objects.filter(person_id=pk).values_list("kind", "used_at"))
     kinds = {kind for kind, used_at in rows if kind != RECOVERY_CODE or used_at is None} or {kind for kind, _used_at in rows}
@@ -185,7 +185,7 @@ def kinds_of(pk: int | None) -> list[str]:
 
 def guarded(pk: int) -> bool:
     """Whether this person was ever given more than a password, used up or not: a password alone may not add to it or change it."""
-    if pretended := invented.by_key(pk):
+    if pretended := simulated.by_key(pk):
         return bool(set(pretended.credentials) - {PASSWORD})
     return bool(pk) and Credential.objects.filter(person_id=pk).exists()
 

@@ -8,8 +8,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from idp.accounts.models import Credential, Group, Person, Role, Session
-from idp.listing import Column, Filter, Listing, refers
-from idp.text import fold
+from idp.foundation.listing import Column, Filter, Listing, refers
+from idp.foundation.text import fold
 
 _YES_NO = (("yes", _("Yes")), ("no", _("No")))
 

@@ -5,8 +5,8 @@ from uuid import uuid4
 
 from django.db import models
 
-from idp import mailboxes
-from idp.sealing import SealedField
+from idp.foundation import mailboxes
+from idp.foundation.sealing import SealedField
 from idp.tenancy.models import TenantModel
 
 

@@ -11,14 +11,14 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from idp import mailboxes
-from idp.accounts import invented
+from idp.accounts import simulated
 from idp.accounts.models import ADMINISTRATORS, Group, Person
 from idp.accounts.sessions import end_everything
-from idp.effects import Effect, EffectLost
 from idp.events.bus import publish
+from idp.foundation import mailboxes
+from idp.foundation.effects import Effect, EffectLost
+from idp.foundation.text import cleaned, fold
 from idp.tenancy.scope import current_tenant
-from idp.text import cleaned, fold
 
 MOST_ATTRIBUTES, MOST_BYTES = 50, 4096
 FIRST_ADMINISTRATOR = "admin"
@@ -27,10 +27,10 @@ FIRST_ADMINISTRATOR = "admin"
 
 def claim(name: str, fields: Iterable[str]) -> dict[str, object]:
     """The ``person`` fact of somebody who says that this is their name: whether such a person exists shows nowhere else."""
-    folded, pretended = fold(name), invented.known()
+    folded, pretended = fold(name), simulated.known()
     wanted = {field: mailboxes.key(name) if field == "email" else folded for field in fields}
     if pretended and folded and any(getattr(pretended.person(), field) == value for field, value in wanted.items()):
-        return {"id": invented.PK, "name": cleaned(name, 150)}
+        return {"id": simulated.PK, "name": cleaned(name, 150)}
     # one query, whether somebody is found by the first field, by the last or not at all
     query = reduce(or_, (Q(**{field: value}) for field, value in wanted.items()), Q(pk__in=[]))
     rows = Person.objects.filter(query) if folded else Person.objects.none()
@@ -40,14 +40,14 @@ def claim(name: str, fields: Iterable[str]) -> dict[str, object]:
 
 def find(pk: int | None) -> Person | None:
     """The person of this tenant with this key, active or not; looked for also where there is no key, which takes as long."""
-    if pretended := invented.by_key(pk):
+    if pretended := simulated.by_key(pk):
         return pretended.person()
     return Person.objects.filter(pk=pk or 0).first()
 
 
 def active(pk: int | None) -> Person | None:
     """The same, if active."""
-    if pretended := invented.by_key(pk):
+    if pretended := simulated.by_key(pk):
         return pretended.person()
     return Person.objects.filter(pk=pk, is_active=True).first() if pk else None
 
@@ -59,7 +59,7 @@ def by_username(username: str) -> Person | None:
 
 def groups_of(pk: int | None) -> list[str]:
     """The names of the person's groups, sorted."""
-    if pretended := invented.by_key(pk):
+    if pretended := simulated.by_key(pk):
         return sorted(pretended.groups)
     return sorted(Group.objects.filter(people__pk=pk).values_list("name", flat=True)) if pk else []
 

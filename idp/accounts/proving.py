@@ -11,11 +11,11 @@ from django.utils.translation import gettext_lazy as _
 
 from idp.accounts import recovery_codes, totp
 from idp.accounts.credentials import PASSWORD, TOTP, PasswordField, check_password, guarded, kinds_of
-from idp.accounts.guard import second_factor_budgets, session_budgets
-from idp.accounts.known import KnownBrowser
+from idp.accounts.known_browsers import KnownBrowser
 from idp.accounts.models import Person
-from idp.clocks import age
-from idp.effects import Effect
+from idp.accounts.throttling import second_factor_budgets, session_budgets
+from idp.foundation.clocks import age
+from idp.foundation.effects import Effect
 from idp.ratelimit.budgets import Spend
 
 FRESH = timedelta(minutes=10)

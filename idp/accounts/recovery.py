@@ -8,8 +8,8 @@ from django.utils import timezone
 from idp.accounts.credentials import prepare_password, store_password
 from idp.accounts.models import Person, RecoveryLink
 from idp.events.bus import publish
+from idp.foundation.sealing import digest, new_token
 from idp.outbox import mail
-from idp.sealing import digest, new_token
 
 LIFETIME = timedelta(minutes=15)
 

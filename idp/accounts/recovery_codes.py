@@ -10,14 +10,14 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from idp.accounts import invented
+from idp.accounts import simulated
 from idp.accounts.credentials import RECOVERY_CODE, replace_kind, topic_of
 from idp.accounts.models import Credential
 from idp.accounts.people import active_locked
-from idp.effects import Effect, EffectLost
 from idp.events.bus import publish
-from idp.sealing import Unsealable, mac_under, macs, new_token, same
-from idp.text import read_code
+from idp.foundation.effects import Effect, EffectLost
+from idp.foundation.sealing import Unsealable, mac_under, macs, new_token, same
+from idp.foundation.text import read_code
 
 METHOD = "otp"  # RFC 8176
 HOW_MANY = 10
@@ -52,7 +52,7 @@ def normalised(typed: str) -> str:
 
 def left(person: int) -> int:
     """How many unused codes this person has."""
-    if pretended := invented.by_key(person):
+    if pretended := simulated.by_key(person):
         return HOW_MANY if RECOVERY_CODE in pretended.credentials else 0
     return Credential.objects.filter(person_id=person, kind=RECOVERY_CODE, used_at=None).count() if person else 0
 

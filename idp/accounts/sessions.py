@@ -11,10 +11,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from idp.accounts.models import Person, Session
-from idp.effects import Effect, EffectLost
 from idp.events.bus import publish, publish_many
 from idp.events.origin import current_origin
-from idp.sealing import digest, new_token
+from idp.foundation.effects import Effect, EffectLost
+from idp.foundation.sealing import digest, new_token
 
 
 @dataclass(frozen=True)

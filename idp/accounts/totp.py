@@ -15,13 +15,13 @@ from django.utils.translation import gettext_lazy as _
 from idp.accounts.credentials import TOTP, replace_kind, topic_of
 from idp.accounts.models import Credential
 from idp.accounts.people import active_locked
-from idp.clocks import LEEWAY
-from idp.effects import Effect, EffectLost
 from idp.events.bus import publish
-from idp.qr import picture
-from idp.sealing import Unsealable, same
+from idp.foundation.clocks import LEEWAY
+from idp.foundation.effects import Effect, EffectLost
+from idp.foundation.qr import picture
+from idp.foundation.sealing import Unsealable, same
+from idp.foundation.text import read_code
 from idp.tenancy.scope import current_tenant
-from idp.text import read_code
 
 METHOD = "otp"  # RFC 8176
 WRONG = _("That code is wrong. Codes change every 30 seconds: enter the one that the app shows now.")

@@ -2,8 +2,8 @@
 
 import secrets
 
-from idp.sealing import mac, macs
-from idp.text import read_code
+from idp.foundation.sealing import mac, macs
+from idp.foundation.text import read_code
 
 ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 LENGTH, LONG = 8, 12

@@ -4,11 +4,11 @@ import re
 from typing import Any
 
 from idp.devices import codes, service
+from idp.foundation.text import cleaned
 from idp.oauth import clients
 from idp.oauth.discovery import DEVICE_CODE
 from idp.oauth.errors import InvalidRequest
 from idp.oauth.forms import Form, parse_credentials, parse_scopes
-from idp.text import cleaned
 
 LONGEST_NAME = 40
 _QUOTES = dict.fromkeys(map(ord, '"“”„‟«»‹›「」『』〝〞〟＂'), "'")  # ours stand around a device's name, and it cannot close them

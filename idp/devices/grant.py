@@ -6,15 +6,15 @@ from datetime import datetime
 
 from idp.devices import service
 from idp.devices.models import DeviceCode, State
+from idp.foundation.sealing import same
 from idp.oauth import tokens
-from idp.oauth.answers import Given
 from idp.oauth.discovery import DEVICE_CODE
 from idp.oauth.errors import AccessDenied, AuthorizationPending, ExpiredToken, InvalidGrant, InvalidRequest, SlowDown
 from idp.oauth.forms import Form
 from idp.oauth.grant import Grant
 from idp.oauth.models import Application, TokenFamily
+from idp.oauth.retries import Given
 from idp.oauth.tokens import Entitlement
-from idp.sealing import same
 
 
 class DeviceGrant(Grant):

@@ -6,8 +6,8 @@ from django.utils.translation import gettext_lazy as _
 
 from idp.devices.models import DeviceCode, State
 from idp.devices.service import state_now
-from idp.listing import Column, Filter, Listing, refers
-from idp.text import fold
+from idp.foundation.listing import Column, Filter, Listing, refers
+from idp.foundation.text import fold
 
 
 def _time(name: str) -> Any:

@@ -12,17 +12,17 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from idp.accounts import people, sessions
-from idp.devices import codes, guard
+from idp.devices import codes, throttling
 from idp.devices.models import DeviceCode, State
-from idp.effects import Effect, EffectLost
 from idp.events.bus import publish, publish_bounded, publish_many, publish_once
 from idp.events.origin import current_origin
-from idp.oauth import answers, clients, tokens
-from idp.oauth.answers import Given
+from idp.foundation.effects import Effect, EffectLost
+from idp.foundation.sealing import digest, new_token
+from idp.oauth import clients, retries, tokens
 from idp.oauth.errors import InvalidGrant, InvalidRequest, TooManyRequests
 from idp.oauth.models import Application
+from idp.oauth.retries import Given
 from idp.ratelimit.budgets import network_ranges
-from idp.sealing import digest, new_token
 
 SLOW_DOWN_SECONDS = 5
 MOST_SECONDS = 300  # no early poll makes it longer, so that there is an end to what they write
@@ -75,7 +75,7 @@ def start(ask: Ask) -> Started:
     origin, now = current_origin(), timezone.now()
     _check_room(ask.application, origin.address, now)
     lifetime = timedelta(seconds=ask.application.device_code_lifetime)
-    device_code, length = new_token(), guard.code_length()
+    device_code, length = new_token(), throttling.code_length()
     row = DeviceCode(
         device_code_hash=digest(device_code),
         application=ask.application,
@@ -186,7 +186,7 @@ def find_for_client(application: Application, device_code: str, issuer: str) -> 
     """The row of this client's device code; raises InvalidGrant: another client's or tenant's code does not exist (D14, D25)."""
     row = DeviceCode.objects.filter(device_code_hash=digest(device_code), application=application, issuer=issuer).first()
     if row is None:
-        guard.charge_unknown_device_code(current_origin().address)
+        throttling.charge_unknown_device_code(current_origin().address)
         raise InvalidGrant
     row.application = application
     return row
@@ -228,7 +228,7 @@ def given(row: DeviceCode, device_code: str) -> Given:
 
     Within the grace, and as long as nothing of it was used, this is the loser of a race or a client that lost the answer.
     """
-    found = answers.given(row.family, device_code, row.redeemed_at)
+    found = retries.given(row.family, device_code, row.redeemed_at)
     if found is None:
         revoke(row.pk, why="device code used twice")
         raise InvalidGrant
@@ -238,7 +238,7 @@ def given(row: DeviceCode, device_code: str) -> Given:
 def given_now(row: DeviceCode, device_code: str) -> Given | None:
     """The same for who saw the code unredeemed and came second: who loses a race ends nothing."""
     now = DeviceCode.objects.select_related("family").filter(pk=row.pk).first()
-    return answers.given(now.family, device_code, now.redeemed_at) if now else None
+    return retries.given(now.family, device_code, now.redeemed_at) if now else None
 
 
 @transaction.atomic

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from idp.devices.models import DeviceCode, State
 from idp.devices.service import state_now, topic_of
-from idp.sealing import digest
+from idp.foundation.sealing import digest
 
 _OPEN = (State.PENDING, State.APPROVED, State.DENIED, State.EXPIRED)
 NEWS = {"device.approved", "device.denied", "device.expired", "device.redeemed", "device.revoked"}

@@ -9,11 +9,11 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
-from idp.clocks import lately
 from idp.events import notify
 from idp.events.models import Event
 from idp.events.notify import WakeUp
 from idp.events.origin import current_origin
+from idp.foundation.clocks import lately
 from idp.tenancy.scope import current_tenant
 
 log = logging.getLogger(__name__)

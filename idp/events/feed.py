@@ -8,10 +8,10 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from idp import addresses
 from idp.events.bus import newest
 from idp.events.models import Event
-from idp.text import nfc
+from idp.foundation import addresses
+from idp.foundation.text import nfc
 
 _PAST = timedelta(days=1)
 _LONGEST = 400

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from idp.events.bus import known_kinds
 from idp.events.models import Event
-from idp.listing import BadWish, Column, Filter, Listing
+from idp.foundation.listing import BadWish, Column, Filter, Listing
 
 AREAS = (
     ("session", _("Sign-ins and sessions")),

@@ -12,7 +12,7 @@ from typing import Any
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from idp import breaker
+from idp.foundation import breaker
 
 GROUP = "foyer.events"
 _SECONDS = 0.25

@@ -10,7 +10,7 @@ LONGEST_AGENT = 200
 
 @dataclass(frozen=True)
 class Origin:
-    """``address``: an IP address, "unknown" where a proxy named none, or "" for work that no request asked for; see idp/addresses.py.
+    """``address``: an IP address, "unknown" where a proxy named none, or "" outside of a request; see foundation/addresses.py.
 
     ``agent``: its User-Agent on one line, cut to 200.
     """

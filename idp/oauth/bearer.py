@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from idp.accounts.models import Person
-from idp.oauth import answers, clients, keys, tokens
+from idp.oauth import clients, keys, retries, tokens
 from idp.oauth.errors import InvalidToken
 from idp.oauth.models import Application
 
@@ -27,7 +27,7 @@ def open_token(access_token: str, issuer: str) -> Opened:
     family = tokens.living_family(str(claims.get("jti", "")).partition(".")[0]) if claims else None
     if claims is None or family is None or family.issuer != issuer:
         raise InvalidToken
-    answers.note_use(family, answers.number_in(claims["jti"]))
+    retries.note_use(family, retries.number_in(claims["jti"]))
     if not clients.still_good(family):
         raise InvalidToken
     scopes = clients.allowed_scopes(family.application, str(claims.get("scope", "")).split())

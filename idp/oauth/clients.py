@@ -13,13 +13,13 @@ from idp.accounts.people import groups_of
 from idp.accounts.roles import may
 from idp.events.bus import publish, publish_once
 from idp.events.origin import current_origin
+from idp.foundation.sealing import digest, new_token, same
 from idp.oauth import tokens
 from idp.oauth.errors import InvalidClient, TooManyRequests, UnauthorizedClient
 from idp.oauth.forms import Credentials
 from idp.oauth.models import CLIENT_CREDENTIALS, Application, Scope, TokenFamily
 from idp.oauth.scopes import STANDARD_SCOPES, administrative, is_reserved
 from idp.ratelimit.budgets import Budget, Spend, address_key, charge, exhausted_until
-from idp.sealing import digest, new_token, same
 from idp.tenancy.scope import current_tenant
 
 WRONG_SECRETS = Budget("client.secret", 30, timedelta(minutes=10))

@@ -11,11 +11,11 @@ from django.utils.module_loading import import_string
 
 from idp.accounts.credentials import outdated
 from idp.events.bus import publish, publish_once
-from idp.oauth import answers, clients, tokens
-from idp.oauth.answers import Given
+from idp.oauth import clients, retries, tokens
 from idp.oauth.errors import AccessDenied, InvalidGrant, UnsupportedGrantType
 from idp.oauth.forms import Form, parse_credentials
 from idp.oauth.models import Application, TokenFamily
+from idp.oauth.retries import Given
 from idp.oauth.tokens import Entitlement, TokenAnswer
 
 
@@ -88,7 +88,7 @@ def _repeated(found: Entitlement, given: Given) -> TokenAnswer:
     """The answer once more; the audit trail hears of it once for each address, for it may have been somebody else."""
     topic, application = tokens.topic_of(given.family), found.application.name
     target = f"family {given.family.pk}"
-    publish_once("tokens.repeated", answers.GRACE, actor=found.actor, target=target, application=application, topic=topic)
+    publish_once("tokens.repeated", retries.GRACE, actor=found.actor, target=target, application=application, topic=topic)
     return tokens.repeat(found, given)
 
 

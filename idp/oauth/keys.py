@@ -15,8 +15,8 @@ from django.db import transaction
 from django.utils import timezone
 from jwt.algorithms import RSAAlgorithm
 
-from idp.clocks import LEEWAY
 from idp.events.bus import publish, publish_many
+from idp.foundation.clocks import LEEWAY
 from idp.oauth.errors import FromTheFuture
 from idp.oauth.models import SigningKey
 

@@ -4,9 +4,9 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from idp.listing import Column, Filter, Listing, refers
+from idp.foundation.listing import Column, Filter, Listing, refers
+from idp.foundation.text import fold
 from idp.oauth.models import Application, Scope, SigningKey, TokenFamily
-from idp.text import fold
 
 _YES_NO = (("yes", _("Yes")), ("no", _("No")))
 _DEVICE = "urn:ietf:params:oauth:grant-type:"

@@ -6,8 +6,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
+from idp.foundation.sealing import SealedField
 from idp.oauth.scopes import administrative, is_reserved
-from idp.sealing import SealedField
 from idp.tenancy.models import TenantModel, picture, slug
 
 CLIENT_CREDENTIALS = "client_credentials"
@@ -117,7 +117,7 @@ class TokenFamily(TenantModel):
     """All tokens that come out of one approval: whoever revokes the family ends every one of them.
 
     ``person`` None: nobody approved, the application acts for itself. ``unused_answer``: the number of the latest answer while nothing
-    of it was used, "" afterwards (idp/oauth/answers.py).
+    of it was used, "" afterwards (idp/oauth/retries.py).
     """
 
     identifier = models.CharField(max_length=32, unique=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from idp.text import fold
+from idp.foundation.text import fold
 
 STANDARD_SCOPES = {
     "openid": "Know who you are",

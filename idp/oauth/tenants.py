@@ -5,9 +5,9 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from idp.accounts.models import Person
-from idp.listing import Column, Listing
+from idp.foundation.listing import Column, Listing
+from idp.foundation.sealing import Unsealable
 from idp.oauth.models import Application, SigningKey
-from idp.sealing import Unsealable
 from idp.tenancy.models import Tenant
 
 

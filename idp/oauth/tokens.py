@@ -13,10 +13,10 @@ from django.utils import timezone
 
 from idp.accounts.models import Person
 from idp.events.bus import publish, publish_many
-from idp.oauth import answers, keys
-from idp.oauth.answers import Given
+from idp.foundation.sealing import digest
+from idp.oauth import keys, retries
 from idp.oauth.models import Application, RefreshToken, TokenFamily
-from idp.sealing import digest
+from idp.oauth.retries import Given
 
 REFRESH = "refresh_token"
 SECOND_FACTORS = {"otp", "hwk", "swk", "mfa"}
@@ -84,7 +84,7 @@ def open_family(found: Entitlement) -> TokenFamily:
         methods=list(found.methods),
         authenticated_at=found.authenticated_at,
         expires_at=now + timedelta(seconds=lifetime),
-        unused_answer=answers.new_number(found.presented) if found.presented else "",
+        unused_answer=retries.new_number(found.presented) if found.presented else "",
     )
 
 
@@ -185,7 +185,7 @@ def _refresh_token(found: Entitlement, family: TokenFamily, now: datetime) -> st
     """A new generation, where a person consented to offline access (Core section 11) and the application has the grant."""
     if found.person is None or "offline_access" not in family.scopes or REFRESH not in found.application.grants:
         return None
-    token = answers.new_refresh_token(family.unused_answer, found.presented)
+    token = retries.new_refresh_token(family.unused_answer, found.presented)
     expires = now + timedelta(seconds=found.application.refresh_token_lifetime)
     TokenFamily.objects.filter(pk=family.pk).update(expires_at=expires)
     RefreshToken.objects.create(family=family, token_hash=digest(token), expires_at=expires)

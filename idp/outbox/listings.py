@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from idp.listing import Column, Listing
+from idp.foundation.listing import Column, Listing
 from idp.outbox.models import MailTemplate
 
 MAILS = Listing(

@@ -16,10 +16,10 @@ from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.smtp import EmailBackend
 from django.core.validators import validate_email
 
-from idp.mailboxes import deliverable, key
-from idp.outbox.deliver import NotDelivered, Parcel, Refused, post
+from idp.foundation.mailboxes import deliverable, key
+from idp.outbox.delivery import NotDelivered, Parcel, Refused, post
 from idp.outbox.models import MailTemplate
-from idp.outbox.wording import FACE, Template, one_line, shipped
+from idp.outbox.placeholders import FACE, Template, one_line, shipped
 from idp.ratelimit.budgets import Budget, Exhausted, Spend, charge
 from idp.tenancy.scope import current_tenant
 from idp.tenancy.tenants import may_send_from

@@ -5,8 +5,8 @@ from uuid import uuid4
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from idp.outbox.wording import Template, shipped
-from idp.sealing import SealedField
+from idp.foundation.sealing import SealedField
+from idp.outbox.placeholders import Template, shipped
 from idp.tenancy.models import TenantModel
 
 

@@ -2,7 +2,7 @@
 
 from django.utils import timezone
 
-from idp.outbox.deliver import deliver_due, sweep
+from idp.outbox.delivery import deliver_due, sweep
 from idp.tenancy.tasks import tenant_task
 
 

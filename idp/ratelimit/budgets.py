@@ -18,10 +18,10 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
-from idp import addresses
-from idp.clocks import LEEWAY
+from idp.foundation import addresses
+from idp.foundation.clocks import LEEWAY
+from idp.foundation.sealing import mac
 from idp.ratelimit.models import Attempt
-from idp.sealing import mac
 from idp.tenancy.scope import current_tenant
 
 PATIENCE = 2.0  # seconds that a right answer waits for the verdict on others at most: it holds a thread of the server meanwhile

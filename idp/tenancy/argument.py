@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from idp.arguments import there_are
+from idp.foundation.arguments import there_are
 from idp.tenancy import tenants
 from idp.tenancy.models import DEFAULT, Tenant
 from idp.tenancy.scope import tenant_scope

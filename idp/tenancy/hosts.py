@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from idp import addresses
+from idp.foundation import addresses
 from idp.tenancy.models import DEFAULT, Domain, Tenant
 
 

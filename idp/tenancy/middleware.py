@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
 
-from idp import addresses
+from idp.foundation import addresses
 from idp.tenancy.hosts import find_tenant
 from idp.tenancy.scope import tenant_scope
 

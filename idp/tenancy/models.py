@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 
-from idp.colours import DARK, LIGHT, text_on, visible
+from idp.foundation.colors import DARK, LIGHT, text_on, visible
 from idp.tenancy.scope import current_tenant
 
 DEFAULT = "default"

@@ -17,13 +17,13 @@ from blueprints.apply import apply
 from blueprints.drift import drifted, stored
 from blueprints.kinds.kind import HIDDEN
 from blueprints.tasks import look_for_drift
+from idp.accounts.bulk import delete_groups
 from idp.accounts.credentials import hash_password, store_password
-from idp.accounts.many import delete_groups
 from idp.accounts.people import by_username, save_person
 from idp.events.changes import change_tenant, forget_wording, word_mail
 from idp.events.feed import since
+from idp.foundation.sealing import digest
 from idp.oauth.clients import save_application, save_scope
-from idp.sealing import digest
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.engine import draw

@@ -12,7 +12,7 @@ from blueprints.emit import emit, in_order_of
 from blueprints.nodes import Node, parse
 from blueprints.tags import Secret
 from flows.document import FlowDocument
-from idp.yaml_text import write
+from idp.foundation.yaml_text import write
 
 TRICKY = ["", "null", "~", "yes", "No", "ON", "y", "true", "0x1f", "0o7", "012", "1e3", ".5", "1_000", "12:30", "2020-01-01", "<<", "="]
 TRICKY += ["---", "...", "- a", "a: b", "a #b", "#", "!secret x", "&a", "*a", "[a]", "{a", "a,b", "'", '"', "\\", " a", "a ", "\ta", "7s"]

@@ -23,12 +23,12 @@ from blueprints.tags import Secret
 from flows.models import Flow
 from idp.accounts.models import Person
 from idp.accounts.people import save_person
+from idp.foundation.sealing import digest
+from idp.foundation.text import fold, nfc
 from idp.oauth.clients import save_application
 from idp.oauth.models import Application
-from idp.sealing import digest
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from idp.text import fold, nfc
 
 Write = Callable[..., Path]
 PART = {"flow": "z-part", "title": "Part", "for": "part", "steps": [{"stage": "password"}, {"stage": "login"}]}

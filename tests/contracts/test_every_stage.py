@@ -11,8 +11,8 @@ from flows.stage import Deny, Done, Leave, Show
 from idp.accounts.models import Person
 from idp.devices.models import DeviceCode
 from idp.events.models import Event
+from idp.foundation.sealing import Sealed
 from idp.ratelimit.models import Attempt
-from idp.sealing import Sealed
 from tests.engine import NEVER, SHIPPED, draw, only_select, right_answer, row_of, walk_to
 from tests.factors import RIGHT, equip
 from tests.kit import Door, Seen

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from flows.conditions import LONGEST_TEXT, BadCondition, ConditionFailed, compile_condition
 from idp.accounts.models import Group, Person
+from idp.foundation.condition_variables import About
 from idp.tenancy.models import Tenant
-from idp.words import About
 
 NOBODY = About({}, "203.0.113.9", "Test/1.0")
 TEN = "[" + ",".join(["1"] * 10) + "]"

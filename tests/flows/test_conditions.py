@@ -10,9 +10,9 @@ from flows.conditions import BadCondition, ConditionFailed, compile_condition, w
 from flows.lint import lint
 from idp.accounts.models import Group, Person, Session
 from idp.events.models import Event
+from idp.foundation.condition_variables import About
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from idp.words import About
 from tests.engine import draw, drawing, row_of
 from tests.kit import Door
 

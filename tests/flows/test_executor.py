@@ -20,8 +20,8 @@ from idp.accounts import sessions
 from idp.accounts.models import Person, Session
 from idp.devices.models import DeviceCode
 from idp.devices.service import ApproveDevice
-from idp.effects import EffectLost
 from idp.events.models import Event
+from idp.foundation.effects import EffectLost
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope

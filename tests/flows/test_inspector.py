@@ -9,8 +9,8 @@ import time_machine
 from flows.executor import NoSuchRun
 from flows.inspector import inspect, under_way
 from flows.registry import stages
+from idp.foundation.sealing import Sealed
 from idp.oauth.models import Application
-from idp.sealing import Sealed
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.engine import draw, drawing, publish, row_of

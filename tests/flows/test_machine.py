@@ -21,7 +21,7 @@ from flows.versions import history, publish, roll_back
 from idp.accounts import credentials, sessions
 from idp.accounts.models import Person, Session
 from idp.devices.models import DeviceCode
-from idp.sealing import digest
+from idp.foundation.sealing import digest
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.engine import drawing, restarted, row_of

@@ -10,7 +10,7 @@ from django.db import connection
 from flows.document import FlowDocument
 from flows.preview import Preview, previews
 from flows.registry import stages
-from idp.accounts.invented import known
+from idp.accounts.simulated import known
 from idp.devices.models import DeviceCode
 from idp.events.models import Event
 from idp.ratelimit.models import Attempt

@@ -17,8 +17,8 @@ from flows.planner import document_of
 from flows.simulate import NobodyThere, Report, simulate
 from flows.versions import live_version
 from idp.accounts import credentials, people
-from idp.accounts.invented import PK, Invented, inventing, known
 from idp.accounts.models import Person, Session
+from idp.accounts.simulated import PK, Invented, inventing, known
 from idp.devices.models import DeviceCode
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope

@@ -18,14 +18,14 @@ from netaddr import IPSet
 
 from flows.conditions import ConditionFailed, compile_condition, vocabulary
 from flows.lint import lint
-from idp.accounts.invented import PK, Invented, inventing
 from idp.accounts.models import Person
-from idp.checks import countries
+from idp.accounts.simulated import PK, Invented, inventing
 from idp.devices.models import DeviceCode
+from idp.foundation.condition_variables import About
 from idp.oauth.models import Application
+from idp.runtime.checks import countries
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from idp.words import About
 from tests.engine import draw, drawing
 from tests.kit import Door, LiveServer
 
@@ -234,8 +234,9 @@ def test_a_session_from_the_future_has_no_age(acme: Tenant) -> None:
 def test_zones_come_with_the_product_where_the_system_has_none() -> None:
     """A slim machine has no /usr/share/zoneinfo; a process that starts there still knows the hour in Berlin."""
     program = (
-        "from pathlib import Path; from idp import env; env.time_zones(Path('/nonexistent')); import os, django; django.setup();"
-        "from flows.conditions import compile_condition; from idp.words import About; from datetime import datetime, UTC;"
+        "from pathlib import Path; from idp.runtime import env; env.time_zones(Path('/nonexistent')); import os, django; django.setup();"
+        "from flows.conditions import compile_condition; from idp.foundation.condition_variables import About;"
+        "from datetime import datetime, UTC;"
         "about = About({}, '', '', datetime(2026, 7, 1, 12, tzinfo=UTC));"
         "print(os.environ['TZDIR'], compile_condition('request.time.getHours(\"Europe/Berlin\") == 14').applies(about))"
     )

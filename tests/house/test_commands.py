@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, base, get_commands, load_command_class
 
-from idp import command_line
+from idp.runtime import command_line
 from tests.house.source import PACKAGES
 
 OURS = sorted(name for name, app in get_commands().items() if app.split(".")[0] in PACKAGES)

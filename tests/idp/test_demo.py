@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.core.checks import run_checks
 
-from idp import env
 from idp.oauth.models import Application
+from idp.runtime import env
 from idp.tenancy.models import Tenant
 from tests.house.source import ROOT
 

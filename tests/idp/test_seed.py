@@ -14,7 +14,7 @@ from idp.accounts.tasks import sweep_sessions
 from idp.devices.listings import DEVICES
 from idp.devices.tasks import expire_device_codes
 from idp.events.listings import EVENTS
-from idp.listing import Listing, Wish
+from idp.foundation.listing import Listing, Wish
 from idp.oauth.listings import APPLICATIONS, CONSENTS, SCOPES
 from idp.oauth.tasks import sweep_tokens
 from idp.tenancy.models import Tenant

@@ -133,11 +133,11 @@ from datetime import timedelta
 django.setup()
 from django.core.management import call_command
 from django.utils import timezone
-from idp import files
+from idp.runtime import files
 files.prepare()
 call_command("migrate", verbosity=0)
 from idp.celery import app
-from idp.embedded import background
+from idp.runtime.embedded import background
 from idp.ratelimit.models import Attempt
 from idp.tenancy.models import Tenant
 from celery.schedules import schedule

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flows.versions import save_draft
-from idp.colours import contrast
+from idp.foundation.colors import contrast
 from idp.tenancy.models import Tenant
 from tests.engine import SHIPPED, drawing
 from tests.journeys.console import enter

@@ -7,9 +7,9 @@ from django.core.management import call_command
 
 from flows.models import Version
 from idp.accounts.models import Person as Account
+from idp.foundation.text import cleaned, fold
 from idp.oauth.models import Application, Scope
 from idp.tenancy.models import Tenant
-from idp.text import cleaned, fold
 from tests.journeys.devices import Device
 from tests.journeys.people import PASSWORDS, Person
 

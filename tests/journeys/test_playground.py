@@ -9,8 +9,8 @@ from playwright.sync_api import Page, expect
 
 from idp.accounts.models import Person as Account
 from idp.accounts.models import Role
+from idp.foundation.sealing import digest
 from idp.oauth.clients import save_application
-from idp.sealing import digest
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.journeys.people import Person

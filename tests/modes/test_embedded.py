@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings as settings_of_the_tests
 from django.core.management import CommandError, call_command
 
-from idp import embedded
+from idp.runtime import embedded
 
 
 @pytest.mark.parametrize("command", ["up", "web"])

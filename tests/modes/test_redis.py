@@ -14,9 +14,9 @@ import pytest
 from django.core.cache import cache
 from redis import Redis
 
-from idp import breaker
 from idp.events import notify
-from idp.logs import configure
+from idp.foundation import breaker
+from idp.runtime.logs import configure
 from tests.kit import Door, LiveServer
 from tests.modes.kit import wait_for
 from tools import servers
@@ -30,7 +30,7 @@ def redis(settings: Any, tmp_path_factory: pytest.TempPathFactory, monkeypatch: 
     server = servers.redis(tmp_path_factory.mktemp("redis"))
     server.start()
     settings.REDIS_URL, settings.EMBEDDED = server.url, False
-    settings.CACHES = {"default": {"BACKEND": "idp.redis_cache.Cache", "LOCATION": server.url, "KEY_PREFIX": "test"}}
+    settings.CACHES = {"default": {"BACKEND": "idp.foundation.redis_cache.Cache", "LOCATION": server.url, "KEY_PREFIX": "test"}}
     hosts = [{"address": server.url}]
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": hosts}}}
     monkeypatch.setattr(breaker, "REDIS", breaker.Breaker())

@@ -20,7 +20,7 @@ from tools import servers
 STARTS = """
 import sys, time
 from pathlib import Path
-from idp import servers
+from tools import servers
 server = servers.redis(Path(sys.argv[1]))
 server.start()
 print(server.child.process.pid, flush=True)

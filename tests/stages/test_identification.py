@@ -6,8 +6,8 @@ import pytest
 
 from idp.accounts.models import Person
 from idp.events.models import Event
+from idp.foundation.text import cleaned
 from idp.tenancy.models import Tenant
-from idp.text import cleaned
 from tests.engine import draw, row_of
 from tests.kit import Door
 

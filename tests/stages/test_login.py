@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from idp.accounts.models import Person, Session
 from idp.accounts.sessions import SignIn
-from idp.sealing import digest
+from idp.foundation.sealing import digest
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from stages.login import Login

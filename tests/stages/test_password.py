@@ -14,8 +14,8 @@ from idp.accounts.credentials import UpgradeHash
 from idp.accounts.hashers import Argon2id
 from idp.accounts.models import Person, Session
 from idp.accounts.sessions import SignIn
-from idp.effects import EffectLost
 from idp.events.models import Event
+from idp.foundation.effects import EffectLost
 from idp.tenancy.models import Tenant
 from tests.engine import draw, facts_of
 from tests.kit import Door, Seen

@@ -12,8 +12,8 @@ from django import forms
 from flows.run import Run
 from flows.settings import StageSettings, setting
 from flows.stage import Deny, Done, Leave, Outcome, Show, Stage
-from idp.effects import Effect, EffectLost
 from idp.events.bus import publish
+from idp.foundation.effects import Effect, EffectLost
 from idp.ratelimit.budgets import Budget, Spend
 
 crashes: list[Exception] = []

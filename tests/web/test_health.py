@@ -16,9 +16,9 @@ from django.db.migrations.recorder import MigrationRecorder
 from idp.accounts.models import Person
 from idp.accounts.recovery import make_link
 from idp.events.models import Event
-from idp.logs import configure, redact
 from idp.oauth.keys import current_key
 from idp.oauth.models import SigningKey
+from idp.runtime.logs import configure, redact
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.engine import draw

@@ -15,10 +15,10 @@ from idp.devices.grant import DeviceGrant
 from idp.devices.models import DeviceCode
 from idp.events.models import Event
 from idp.oauth import keys
-from idp.oauth.answers import GRACE
 from idp.oauth.clients import save_application
 from idp.oauth.grants.refresh import Refresh
 from idp.oauth.models import CLIENT_CREDENTIALS, RefreshToken, TokenFamily
+from idp.oauth.retries import GRACE
 from idp.oauth.tokens import TokenAnswer
 from idp.tenancy.models import Tenant
 from tests.kit import Door, Started

@@ -13,10 +13,10 @@ from django.utils import timezone
 from idp.accounts.credentials import hash_password, store_password
 from idp.accounts.people import by_username, save_person
 from idp.events.models import Event
+from idp.foundation.sealing import digest
 from idp.oauth import keys
 from idp.oauth.clients import save_application
 from idp.oauth.models import RefreshToken, TokenFamily
-from idp.sealing import digest
 from tests.kit import DEVICE_CODE
 from tests.protocol import (
     DEVICE,

@@ -14,7 +14,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.test import Client
 
 from idp.accounts import hashers
-from idp.logs import configure
+from idp.runtime.logs import configure
 from idp.tenancy import hosts, middleware
 from idp.tenancy.models import Tenant
 from tests.kit import Door, LiveServer

@@ -13,7 +13,7 @@ from blueprints.apply import apply
 from blueprints.plan import make_plan
 from idp.accounts.models import Person
 from idp.accounts.recovery import make_link
-from idp.installation import install
+from idp.runtime.installation import install
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.kit import Door

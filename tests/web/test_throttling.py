@@ -14,11 +14,11 @@ from django.utils import timezone
 
 from blueprints.apply import apply
 from idp.accounts.credentials import store_password
-from idp.accounts.guard import password_budgets
-from idp.accounts.known import KnownBrowser
+from idp.accounts.known_browsers import KnownBrowser
 from idp.accounts.people import by_username, save_person
-from idp.devices.guard import entry_budgets
+from idp.accounts.throttling import password_budgets
 from idp.devices.models import DeviceCode, State
+from idp.devices.throttling import entry_budgets
 from idp.events.models import Event
 from idp.oauth.clients import save_application
 from idp.ratelimit import budgets

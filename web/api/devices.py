@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from pydantic import BaseModel
 from pydantic import Field as say
 
-from idp.devices.story import Story, end, story
+from idp.devices.timeline import Story, end, story
 from web.api.answers import answer
 from web.api.calls import Calls
 from web.api.refusals import NoSuchThing

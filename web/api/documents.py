@@ -8,7 +8,7 @@ from pydantic import Field as say
 
 from blueprints.document import KINDS, Document
 from blueprints.kinds.registry import KINDS as WAYS
-from idp.listing import LARGEST_PAGE, Column, Listing
+from idp.foundation.listing import LARGEST_PAGE, Column, Listing
 
 _TYPES: dict[str, Any] = {
     "text": str,

@@ -14,7 +14,7 @@ from idp.accounts.people import by_username
 from idp.accounts.roles import operations_of, require_to_let_in
 from idp.oauth.clients import renew_secret
 from idp.outbox.listings import MAILS
-from idp.outbox.wording import shipped
+from idp.outbox.placeholders import shipped
 from idp.tenancy.scope import current_tenant
 from idp.tenancy.tenants import asked_for, leads_to
 from web.api import schemas as say

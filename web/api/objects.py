@@ -15,7 +15,7 @@ from blueprints import edit
 from blueprints.document import KINDS
 from blueprints.kinds.registry import KINDS as KEPT
 from idp.accounts.roles import NotAllowed, operations_of
-from idp.listing import BadWish, Listing, Wish
+from idp.foundation.listing import BadWish, Listing, Wish
 from web.api.answers import answer, empty
 from web.api.body import BodyParser
 from web.api.calls import Calls

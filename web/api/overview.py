@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic import Field as say
 
 from idp.accounts.roles import may
-from idp.devices.story import waiting
+from idp.devices.timeline import waiting
 from idp.events.statistics import SERIES, SPANS, chart
 from web.api.answers import answer
 from web.api.calls import Calls

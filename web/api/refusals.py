@@ -16,7 +16,7 @@ from flows.simulate import NobodyThere
 from flows.versions import DraftMoved, NoSuchVersion, RefusedFlow
 from idp.accounts.recovery import NoAddress
 from idp.accounts.roles import NotAllowed, OwnPassword
-from idp.listing import BadWish
+from idp.foundation.listing import BadWish
 from idp.oauth.clients import NotRenewed
 from idp.oauth.errors import InsufficientScope, InvalidToken, MissingToken, OAuthError
 from idp.outbox.mail import TooManyMails

@@ -18,9 +18,9 @@ from flows import executor
 from flows.designations import CREDENTIAL_SETUP
 from flows.page import Page
 from idp.accounts import sessions
-from idp.accounts.known import KnownBrowser
+from idp.accounts.known_browsers import KnownBrowser
 from idp.events.origin import current_origin
-from idp.sealing import Sealed, new_token
+from idp.foundation.sealing import Sealed, new_token
 from web.api.problems import READ, WRITE, NoSecret, declared
 from web.api.schemas import Answer, Begin, Begun, Challenge, Field, Opened, Restart, Throttled
 

@@ -19,7 +19,7 @@ from blueprints.read import BadBlueprint
 from blueprints.sent import apply_sent, plan_sent
 from flows.listings import FLOWS
 from idp.accounts.roles import NotAllowed, OwnPassword
-from idp.listing import Wish
+from idp.foundation.listing import Wish
 from idp.tenancy.scope import current_tenant
 from web.console.frame import Page, see, show
 from web.console.history import history

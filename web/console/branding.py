@@ -15,7 +15,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from blueprints import edit
 from idp.accounts.roles import operations_of
-from idp.colours import DARK, LIGHT, contrast
+from idp.foundation.colors import DARK, LIGHT, contrast
 from idp.tenancy.hosts import host_name
 from idp.tenancy.scope import current_tenant
 from idp.tenancy.tenants import asked_for, leads_to, may_send_from

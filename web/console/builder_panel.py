@@ -18,7 +18,7 @@ from flows.presets import PRESETS, BadSlot, Preset, Slot, fill, join, recognise,
 from flows.registry import stages
 from flows.stage import Stage
 from idp.accounts.people import group_names
-from idp.listing import Wish
+from idp.foundation.listing import Wish
 from idp.oauth.listings import APPLICATIONS
 from web.console.builder_cards import about, icon, name_of, written
 from web.console.forms import SchemaForm

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from idp.devices import story as devices
+from idp.devices import timeline as devices
 from idp.devices.service import topic_of
 from idp.oauth.clients import describe_scopes
 from web.console.frame import Page, see, show

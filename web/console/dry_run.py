@@ -24,7 +24,7 @@ from flows.which import Chosen
 from idp.accounts.credentials import PASSWORD, RECOVERY_CODE, TOTP
 from idp.accounts.listings import PEOPLE
 from idp.accounts.roles import ROLES
-from idp.listing import Wish
+from idp.foundation.listing import Wish
 from idp.oauth.listings import APPLICATIONS
 from idp.tenancy.scope import current_tenant
 from web.console.builder_cards import name_of

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _lazy
 from blueprints import edit
 from flows.designations import CREDENTIAL_SETUP
 from idp.accounts import credentials
-from idp.listing import Wish
+from idp.foundation.listing import Wish
 from idp.tenancy.hosts import host_name
 from idp.tenancy.scope import current_tenant
 from web.console.frame import Page, see, show

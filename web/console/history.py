@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 from django.urls import reverse
 
-from idp.listing import Wish
+from idp.foundation.listing import Wish
 from web.console.sentences import told
 from web.resources import EVENTS
 

@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from idp.listing import Wish
+from idp.foundation.listing import Wish
 from idp.tenancy.scope import current_tenant
 from web.console.frame import Page, see, show
 from web.console.problems import Problem

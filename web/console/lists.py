@@ -12,8 +12,8 @@ from django.utils.translation import ngettext
 
 from blueprints.edit import Moved, NotThere, Refused
 from idp.accounts.roles import NotAllowed
-from idp.listing import COUNTED, BadWish, Column, Filter, Wish
-from idp.listing import Page as Rows
+from idp.foundation.listing import COUNTED, BadWish, Column, Filter, Wish
+from idp.foundation.listing import Page as Rows
 from web.console.frame import Page, by_htmx, see, show
 from web.console.sentences import told as in_words
 from web.resources import RESOURCES, Action, Resource

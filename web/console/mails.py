@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from blueprints import edit
-from idp.outbox.wording import FACE, Template, shipped
+from idp.outbox.placeholders import FACE, Template, shipped
 from idp.tenancy.scope import current_tenant
 from web.console.frame import Page, see, show
 from web.console.history import history

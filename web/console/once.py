@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from idp.sealing import Unsealable, mac, seal, unseal
+from idp.foundation.sealing import Unsealable, mac, seal, unseal
 from web.console.frame import see
 
 _SECONDS = 60

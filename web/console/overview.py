@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from flows.designations import CREDENTIAL_SETUP
-from idp.devices.story import waiting
+from idp.devices.timeline import waiting
 from idp.events.statistics import SERIES, SPANS, Chart, Series, chart
 from web.concerns import concerns
 from web.console.first_steps import card

@@ -12,7 +12,7 @@ from idp.accounts import credentials, recovery
 from idp.accounts.people import by_username
 from idp.accounts.roles import NotAllowed, require_over, require_to_let_in
 from idp.events.feed import Wanted, recent
-from idp.listing import Listing, Wish
+from idp.foundation.listing import Listing, Wish
 from idp.outbox.mail import TooManyMails
 from web.console.frame import Page, by_htmx, see, show
 from web.console.lists import url_of

@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from idp import qr
+from idp.foundation import qr
 from idp.oauth.clients import STANDARD_SCOPES, describe_scopes, with_grants
 from idp.oauth.discovery import DEVICE_CODE, metadata
 from web.console.explanations import explanations

@@ -18,7 +18,7 @@ from flows.presets import in_words
 from flows.versions import NoSuchVersion, version_of
 from flows.walk import topic_of
 from flows.which import states
-from idp.listing import Wish
+from idp.foundation.listing import Wish
 from web.console.builder_cards import name_of
 from web.console.frame import Page, show
 from web.console.history import history

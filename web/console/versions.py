@@ -27,8 +27,8 @@ from flows.versions import (
     unfit,
 )
 from flows.which import DRAFT, Chosen, choose, states
-from idp.listing import Wish
-from idp.yaml_text import write
+from idp.foundation.listing import Wish
+from idp.foundation.yaml_text import write
 from web.console.frame import Page, by_htmx, see, show
 from web.console.history import history
 from web.console.plain import condition, plain

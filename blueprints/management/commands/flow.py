@@ -23,9 +23,9 @@ from flows.lint import lint
 from flows.planner import document_of, layout_of
 from flows.rehearsal import rehearse
 from flows.simulate import NobodyThere, ending, simulate
-from idp.arguments import number
+from idp.foundation.arguments import number
+from idp.foundation.text import on_one_line
 from idp.tenancy.argument import add_tenant, chosen_scope
-from idp.text import on_one_line
 
 DIFFERENT = 2
 _BY = "command line"

@@ -10,11 +10,11 @@ from django.db import transaction
 
 from blueprints import edit, secrets
 from idp.accounts.roles import EVERYTHING
+from idp.foundation.text import on_one_line
 from idp.tenancy import tenants
 from idp.tenancy.argument import add_tenant, chosen_scope
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import current_tenant, tenant_scope
-from idp.text import on_one_line
 
 _BY = "command line"
 

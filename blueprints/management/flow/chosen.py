@@ -12,7 +12,7 @@ from flows.layout import lay_out
 from flows.models import Draft, Flow, Version
 from flows.planner import document_of, parts_of
 from flows.versions import NoSuchVersion, RefusedFlow, draft_of, history, parse, sub_flows, version_of
-from idp.arguments import nearest
+from idp.foundation.arguments import nearest
 from idp.tenancy.scope import current_tenant
 
 

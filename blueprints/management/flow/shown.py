@@ -11,8 +11,8 @@ from flows.funnel import WHOLE, Count
 from flows.inspector import Inspection
 from flows.layout import Layout
 from flows.simulate import Report
-from idp.text import on_one_line
-from idp.yaml_text import write
+from idp.foundation.text import on_one_line
+from idp.foundation.yaml_text import write
 
 WIDTH = 100
 _GAP = "  "

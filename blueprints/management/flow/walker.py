@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from flows.document import Answers, Circumstances, InventedPerson
 from flows.settings import parse_duration
 from flows.wording import sentence
-from idp.arguments import nearest
+from idp.foundation.arguments import nearest
 
 _ATTRIBUTE = "attributes."
 _FLAGS = {"true": True, "false": False}

@@ -6,8 +6,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from idp import env
-from idp.backups import NoCopy, copy
+from idp.runtime import env
+from idp.runtime.backups import NoCopy, copy
 
 POSTGRESQL = "The database is PostgreSQL, which has tools of its own: pg_dump and pg_restore, as docs/operations.md says."
 

@@ -5,12 +5,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import ngettext
 
-from idp import files
 from idp.accounts.recovery_codes import tied_to_the_servers_key
 from idp.devices.service import drop_all
+from idp.foundation.sealing import Unsealable
 from idp.oauth import keys
-from idp.resealing import reseal, unreadable
-from idp.sealing import Unsealable
+from idp.runtime import files
+from idp.runtime.resealing import reseal, unreadable
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 

@@ -6,9 +6,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from idp import embedded, files
-from idp.backups import NoCopy, copy
 from idp.management.commands.backup import POSTGRESQL
+from idp.runtime import embedded, files
+from idp.runtime.backups import NoCopy, copy
 
 
 class Command(BaseCommand):

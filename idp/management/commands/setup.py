@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from idp import files
-from idp.installation import install
+from idp.runtime import files
+from idp.runtime.installation import install
 
 
 class Command(BaseCommand):

@@ -6,9 +6,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.utils.module_loading import import_string
 
-from idp import embedded, files
-from idp.installation import install
 from idp.outbox import mail
+from idp.runtime import embedded, files
+from idp.runtime.installation import install
 
 
 class Command(BaseCommand):

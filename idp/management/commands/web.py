@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.utils.module_loading import import_string
 
-from idp import embedded, files
+from idp.runtime import embedded, files
 
 
 class Command(BaseCommand):

@@ -4,15 +4,15 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from idp.clocks import lately
-from idp.oauth import answers, tokens
-from idp.oauth.answers import Given
+from idp.foundation.clocks import lately
+from idp.foundation.sealing import digest
+from idp.oauth import retries, tokens
 from idp.oauth.errors import InvalidGrant, InvalidScope, TooManyRequests
 from idp.oauth.forms import Form, parse_scopes
 from idp.oauth.grant import Grant
 from idp.oauth.models import Application, RefreshToken, TokenFamily
+from idp.oauth.retries import Given
 from idp.oauth.tokens import Entitlement
-from idp.sealing import digest
 
 REFRESHES, REFRESHES_WITHIN = 60, timedelta(minutes=10)  # of one family: each leaves a row and an event
 
@@ -31,7 +31,7 @@ class Refresh(Grant):
         row = rows.filter(token_hash=digest(presented), family__application=application).first()
         if row is None or row.family.issuer != issuer or row.family.revoked_at:
             raise InvalidGrant
-        given = answers.given(row.family, presented, row.rotated_at)
+        given = retries.given(row.family, presented, row.rotated_at)
         if not given:
             _check(row)
         return Entitlement(
@@ -50,14 +50,14 @@ class Refresh(Grant):
         if not RefreshToken.objects.filter(pk=found.subject.pk, rotated_at=None).update(rotated_at=now):
             raise InvalidGrant
         family: TokenFamily = found.subject.family
-        family.unused_answer = answers.new_number(found.presented)
+        family.unused_answer = retries.new_number(found.presented)
         if not TokenFamily.objects.filter(pk=family.pk, revoked_at=None).update(unused_answer=family.unused_answer):
             raise InvalidGrant
         return family
 
     def overtaken(self, found: Entitlement) -> Given | None:
         row = RefreshToken.objects.select_related("family").filter(pk=found.subject.pk).first()
-        return answers.given(row.family, found.presented, row.rotated_at) if row else None
+        return retries.given(row.family, found.presented, row.rotated_at) if row else None
 
     def refuse(self, found: Entitlement, why: str) -> None:
         tokens.revoke_family(found.subject.family, why=why)

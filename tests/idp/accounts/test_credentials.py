@@ -15,10 +15,10 @@ from idp.accounts import credentials
 from idp.accounts.credentials import guarded, held, kinds_of, remove
 from idp.accounts.models import Credential, Person, Session
 from idp.accounts.sessions import ProvedAgain, StepUp
-from idp.effects import EffectLost
 from idp.events.models import Event
-from idp.resealing import reseal, unreadable
-from idp.sealing import unseal
+from idp.foundation.effects import EffectLost
+from idp.foundation.sealing import unseal
+from idp.runtime.resealing import reseal, unreadable
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.engine import draw

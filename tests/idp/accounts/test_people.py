@@ -6,11 +6,11 @@ from django.core.exceptions import ValidationError
 from idp.accounts.credentials import check_password, hash_password, prepare_password, store_password
 from idp.accounts.models import Group, Person
 from idp.accounts.people import KeepAttributes, by_username, claim, groups_of, save_person
-from idp.effects import EffectLost
 from idp.events.models import Event
+from idp.foundation.effects import EffectLost
+from idp.foundation.text import fold
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from idp.text import fold
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from idp.accounts.models import Person, RecoveryLink, Session
 from idp.accounts.recovery import make_link
 from idp.devices.models import DeviceCode
 from idp.events.models import Event
-from idp.sealing import digest
+from idp.foundation.sealing import digest
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from idp.tenancy.tenants import save_tenant

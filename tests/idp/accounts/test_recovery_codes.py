@@ -10,9 +10,9 @@ from django.db import connection, transaction
 
 from idp.accounts.models import Credential
 from idp.accounts.recovery_codes import HOW_MANY, SaveRecoveryCodes, UseRecoveryCode, left, new_codes, normalised, shown, use
-from idp.effects import EffectLost
 from idp.events.models import Event
-from idp.sealing import mac
+from idp.foundation.effects import EffectLost
+from idp.foundation.sealing import mac
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.factors import give_codes, person

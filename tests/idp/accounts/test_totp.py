@@ -10,8 +10,8 @@ from django.db import transaction
 from idp.accounts import totp
 from idp.accounts.models import Credential, Person
 from idp.accounts.totp import SaveTotp, UseTotp, enrolment, matched, new_secret
-from idp.effects import EffectLost
 from idp.events.models import Event
+from idp.foundation.effects import EffectLost
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.factors import SECRET, give_totp, person

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from idp.devices.codes import ALPHABET, LENGTH, LONG, new_user_code, normalised, shown, user_code_hash, user_code_hashes
-from idp.sealing import digest
+from idp.foundation.sealing import digest
 
 
 def test_alphabet_has_no_vowels_and_no_digits():

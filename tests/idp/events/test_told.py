@@ -16,8 +16,8 @@ from idp.events.bus import publish, publish_bounded, publish_many, publish_once
 from idp.events.models import Event
 from idp.events.notify import WakeUp
 from idp.events.origin import Origin, origin_of
-from idp.logs import configure
 from idp.oauth import tokens
+from idp.runtime.logs import configure
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.kit import Door

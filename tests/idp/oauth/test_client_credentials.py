@@ -18,7 +18,8 @@ from requests_oauthlib import OAuth2Session
 from blueprints.apply import apply
 from idp.accounts.models import Person
 from idp.events.models import Event
-from idp.listing import Wish
+from idp.foundation.listing import Wish
+from idp.foundation.sealing import digest
 from idp.oauth import clients, tokens
 from idp.oauth.clients import WRONG_SECRETS, NotRenewed, renew_secret, save_application
 from idp.oauth.errors import InvalidClient
@@ -27,7 +28,6 @@ from idp.oauth.grants.client_credentials import ClientCredentials
 from idp.oauth.listings import CONSENTS
 from idp.oauth.models import Application, RefreshToken, TokenFamily
 from idp.oauth.tasks import sweep_tokens
-from idp.sealing import digest
 from idp.tenancy.scope import tenant_scope
 from tests.journeys.devices import local
 from tests.protocol import DEVICE, TOKEN, USERINFO, basic, claims_of, outcome, tokens_of, userinfo, verified

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from idp.foundation.sealing import digest
 from idp.oauth.clients import authenticate, new_secret
 from idp.oauth.errors import InvalidClient
 from idp.oauth.forms import Credentials
 from idp.oauth.models import Application
-from idp.sealing import digest
 from tests.protocol import KIOSK_SECRET
 
 ROOT = Path(__file__).parents[3]

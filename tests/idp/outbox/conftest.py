@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from idp import env
+from idp.runtime import env
 from tests.idp.outbox import probe
 from tests.idp.outbox.mailserver import MailServer
 

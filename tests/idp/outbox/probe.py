@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from idp.outbox.deliver import Parcel
+from idp.outbox.delivery import Parcel
 from idp.tenancy.scope import current_tenant
 
 KIND = "probe"

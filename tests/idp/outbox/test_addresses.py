@@ -11,8 +11,8 @@ from blueprints.apply import apply
 from blueprints.export import export
 from blueprints.read import BadBlueprint
 from idp.accounts.models import Person
-from idp.domains import ascii_domain
-from idp.mailboxes import deliverable, key, readable
+from idp.foundation.domains import ascii_domain
+from idp.foundation.mailboxes import deliverable, key, readable
 from idp.oauth.models import Application
 from idp.outbox import tasks
 from idp.outbox.mail import send

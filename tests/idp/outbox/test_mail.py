@@ -14,9 +14,9 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from idp.outbox import mail
-from idp.outbox.deliver import deliver_due
+from idp.outbox.delivery import deliver_due
 from idp.outbox.models import Delivery, State
-from idp.outbox.wording import one_line
+from idp.outbox.placeholders import one_line
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from idp.tenancy.tenants import save_tenant

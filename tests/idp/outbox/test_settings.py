@@ -6,7 +6,7 @@ import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 
-from idp import env
+from idp.runtime import env
 
 
 def ids() -> list[str | None]:

@@ -9,8 +9,8 @@ import pytest
 from blueprints.models import Secret
 from blueprints.secrets import value_of
 from idp.events.models import Event
+from idp.foundation.sealing import digest
 from idp.oauth.models import Application
-from idp.sealing import digest
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.web.api.conftest import Program

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from idp.accounts.models import Person, RecoveryLink
-from idp.installation import install
+from idp.runtime.installation import install
 from idp.tenancy.models import Domain, Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.kit import Door

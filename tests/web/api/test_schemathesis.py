@@ -16,8 +16,8 @@ from django.apps import apps
 from blueprints import secrets
 from idp.devices.models import DeviceCode
 from idp.events.models import Event
+from idp.foundation.sealing import new_token
 from idp.oauth.models import TokenFamily
-from idp.sealing import new_token
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.kit import LiveServer

@@ -10,8 +10,8 @@ import time_machine
 
 from blueprints.apply import apply
 from blueprints.export import export
+from idp.foundation.sealing import digest
 from idp.oauth.models import Application
-from idp.sealing import digest
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.web.api.conftest import Program, mint

@@ -14,7 +14,7 @@ from idp.accounts.people import save_person
 from idp.accounts.sessions import SignIn, sign_in
 from idp.devices.models import DeviceCode
 from idp.events.changes import word_mail
-from idp.listing import Wish
+from idp.foundation.listing import Wish
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from idp.tenancy.tenants import ensure_default

@@ -11,8 +11,8 @@ from blueprints.sent import plan_sent
 from flows.desk import desk
 from flows.versions import parse, publish, roll_back, version_of
 from idp.accounts.models import Person
-from idp.listing import Wish
-from idp.outbox.wording import shipped
+from idp.foundation.listing import Wish
+from idp.outbox.placeholders import shipped
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from idp.tenancy.tenants import set_domains

@@ -19,9 +19,9 @@ from idp.accounts.models import Credential, Person, Session
 from idp.accounts.people import by_username
 from idp.devices.models import DeviceCode
 from idp.events.bus import publish
+from idp.foundation.sealing import digest
 from idp.oauth.clients import renew_secret, save_application
 from idp.oauth.models import SigningKey, TokenFamily
-from idp.sealing import digest
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.kit import Door

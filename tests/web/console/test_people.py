@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.hashers import make_password
 from django.utils import timezone
 
-from idp.accounts.many import LastAdministrator
+from idp.accounts.bulk import LastAdministrator
 from idp.accounts.models import Credential, Person, RecoveryLink, Session
 from idp.events.models import Event
 from idp.outbox.models import Delivery

@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 import pytest
 
 from idp.accounts.models import Person, Role
+from idp.foundation.sealing import digest
 from idp.oauth.clients import save_application
 from idp.oauth.models import Application
-from idp.sealing import digest
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.kit import DEVICE_CODE, Door

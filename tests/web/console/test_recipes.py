@@ -21,9 +21,9 @@ from django.utils import timezone
 from blueprints.recipes import RECIPES, name_from
 from idp.accounts.models import Person, Role
 from idp.events.models import Event
+from idp.foundation.sealing import digest, new_token, seal
 from idp.oauth.clients import save_application
 from idp.oauth.models import Application
-from idp.sealing import digest, new_token, seal
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from idp.tenancy.tenants import set_domains

@@ -15,7 +15,7 @@ from urllib.request import urlopen
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from idp import env, files
+from idp.runtime import env, files
 from tools import servers
 from tools.servers import Child, NoServer, Server
 

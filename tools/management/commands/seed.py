@@ -8,9 +8,9 @@ from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from idp.arguments import number
 from idp.events.changes import change_tenant
-from idp.installation import easy_to_copy, know_tables
+from idp.foundation.arguments import number
+from idp.runtime.installation import easy_to_copy, know_tables
 from idp.tenancy import tenants
 from idp.tenancy.models import Tenant, slug
 from idp.tenancy.scope import tenant_scope

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import ngettext
 
-from idp import qr
+from idp.foundation import qr
 from idp.oauth.discovery import DEVICE_CODE
 
 

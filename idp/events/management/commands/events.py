@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from idp.arguments import number
 from idp.events.retention import exported
+from idp.foundation.arguments import number
 from idp.tenancy.argument import add_tenant, chosen_scope
 
 

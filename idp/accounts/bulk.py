@@ -1,0 +1,124 @@
+"""The verbs of many people and groups at once, in a handful of statements: what a blueprint writes."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import QuerySet
+
+from idp.accounts.models import Group, Person
+from idp.accounts.people import has_admin
+from idp.accounts.sessions import end_all, end_everything
+from idp.events.bus import publish_many
+from idp.foundation import mailboxes
+from idp.tenancy.rows import write_columns
+
+_BATCH = 1000
+
+
+class LastAdministrator(Exception):
+    """Without this person the tenant would have no administrator any more."""
+
+
+def checked(person: Person) -> Person:
+    """The same; raises ValidationError for a value that no person may have. Whether the names are taken, the database says."""
+    person.clean_fields(exclude=["tenant"])
+    return person
+
+
+@transaction.atomic
+def create_groups(names: Collection[str], *, by: str) -> None:
+    """Makes the groups that are missing."""
+    Group.objects.bulk_create([Group(name=name) for name in names], ignore_conflicts=True, batch_size=_BATCH)
+    publish_many("group.created", [(name, "", "") for name in names], actor=by)
+
+
+@transaction.atomic
+def delete_groups(names: Collection[str], *, by: str) -> None:
+    """Takes the groups away; their people stay."""
+    Group.objects.filter(name__in=names).delete()
+    publish_many("group.deleted", [(name, "", "") for name in names], actor=by)
+
+
+@transaction.atomic
+def save_people(
+    new: Sequence[Person], changes: Mapping[str, Mapping[str, Any]], memberships: Mapping[str, Collection[str]], *, by: str
+) -> None:
+    """Changes people and then creates others, who may get what the first give up; raises LastAdministrator for all of it together.
+
+    ``changes``: columns by username; ``memberships``: all groups of a person, by username.
+    """
+    administered, added = has_admin(), {person.username for person in new}
+    _change(changes, {name: groups for name, groups in memberships.items() if name not in added}, by=by)
+    _create(new, {name: groups for name, groups in memberships.items() if name in added}, by=by)
+    if administered:
+        _somebody_administers()
+
+
+def _create(people: Sequence[Person], memberships: Mapping[str, Collection[str]], *, by: str) -> None:
+    """Stores people who were :func:`checked`, each in the groups that stand under their username."""
+    Person.objects.bulk_create(people, batch_size=_BATCH)
+    _join({person.username: person.pk for person in people}, memberships)
+    publish_many("person.created", [(person.username, "", "") for person in people], actor=by)
+
+
+def _change(changes: Mapping[str, Mapping[str, Any]], memberships: Mapping[str, Collection[str]], *, by: str) -> None:
+    """Sets these columns of people, by username, and makes ``memberships`` all of their groups."""
+    people = {person.username: person for person in Person.objects.select_for_update().filter(username__in=[*changes, *memberships])}
+    columns: set[str] = set()
+    switched = [people[name] for name, values in changes.items() if values.get("is_active") is (not people[name].is_active)]
+    for username, values in changes.items():
+        for column, value in values.items():
+            setattr(people[username], column, value)
+            columns.add(column)
+        if "email" in values:
+            people[username].set_email(values["email"])
+            columns.add("email_written")
+    if "email" in columns:  # free at first, because two people may change theirs for each other's
+        release_emails(Person.objects.filter(pk__in=[people[name].pk for name, values in changes.items() if "email" in values]))
+    write_columns((people[username] for username in changes), columns)
+    end_everything(*switched, why="deactivated", by=by)  # on the way back in too: an earlier release may have left sessions and tokens
+    through = Person.groups.through.objects
+    through.filter(person__in=[people[username].pk for username in memberships]).delete()
+    _join({username: people[username].pk for username in memberships}, memberships)
+    keys = {name: [*changes.get(name, ()), *(["groups"] if name in memberships else [])] for name in people}
+    publish_many("person.changed", [(username, "", "") for username in people], actor=by, keys=keys)
+
+
+@transaction.atomic
+def delete_people(usernames: Collection[str], *, by: str) -> None:
+    """Ends their sessions and deletes them; raises LastAdministrator."""
+    people, administered = list(Person.objects.select_for_update().filter(username__in=usernames)), has_admin()
+    end_all(*people, why="person deleted", by=by)
+    Person.objects.filter(pk__in=[person.pk for person in people]).delete()
+    if administered:
+        _somebody_administers()
+    publish_many("person.deleted", [(person.username, "", "") for person in people], actor=by)
+
+
+def _somebody_administers() -> None:
+    if not has_admin():
+        raise LastAdministrator(LastAdministrator.__doc__)
+
+
+def _join(keys: Mapping[str, int], memberships: Mapping[str, Collection[str]]) -> None:
+    groups = dict(Group.objects.values_list("name", "pk"))
+    if missing := sorted({name for names in memberships.values() for name in names} - groups.keys()):
+        raise ValidationError({"groups": [f"There is no group {name}." for name in missing]})
+    through: Any = Person.groups.through
+    rows = [through(person_id=keys[username], group_id=groups[name]) for username, names in memberships.items() for name in names]
+    through.objects.bulk_create(rows, batch_size=_BATCH)
+
+
+def release_emails(people: QuerySet[Person]) -> None:
+    """Make the addresses of these free for others, until they are written or deleted."""
+    people.update(email="")
+
+
+def owners_of_emails(emails: Collection[str]) -> dict[str, str]:
+    """Who has these addresses: username by folded address."""
+    wanted = {mailboxes.key(email) for email in emails} - {""}
+    if len(wanted) > _BATCH:  # all of them in one query, rather than many in its condition
+        return {email: name for email, name in Person.objects.exclude(email="").values_list("email", "username") if email in wanted}
+    return dict(Person.objects.filter(email__in=wanted).values_list("email", "username")) if wanted else {}

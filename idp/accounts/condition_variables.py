@@ -1,0 +1,117 @@
+"""The words about people, proofs, sessions and the tenant that a condition may use."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from idp.accounts.credentials import PASSWORD, RECOVERY_CODE, TOTP, kinds_of
+from idp.accounts.models import Person, Role
+from idp.accounts.people import find, group_names, groups_of
+from idp.foundation import mailboxes
+from idp.foundation.clocks import age
+from idp.foundation.condition_variables import ABSENT, About, Word, WordType
+from idp.tenancy.scope import current_tenant
+
+_LONGEST = timedelta(days=3650)  # what a condition can still calculate with
+
+
+_METHODS = (
+    "", "face", "fpt", "geo", "hwk", "iris", "kba", "mca", "mfa", "otp", "pin", "pop", "pwd", "rba", "retina", "sc", "sms", "swk", "tel",
+    "user", "vbm", "wia",
+)  # fmt: skip
+
+
+def _fact(about: About, name: str) -> Mapping[str, Any]:
+    return about.facts.get(name) or {}
+
+
+def _person(type_: WordType, read: Callable[[Person], Any], doc: str) -> Word:
+    """A word about whoever was claimed; somebody who does not exist has the same words with empty values."""
+
+    def load(about: About) -> Any:
+        person = about.once("person", _fact(about, "person").get("id"), find)
+        return read(person) if person else ABSENT[type_]
+
+    return Word(type_, load, needs="person", doc=doc)
+
+
+def as_words(attributes: Mapping[str, Any]) -> dict[str, str]:
+    """A person's attributes as conditions read them."""
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in attributes.items() if value is not None}
+
+
+def _attributes(person: Person) -> dict[str, str]:
+    return as_words(person.attributes)
+
+
+def _age(about: About) -> timedelta:
+    at = _fact(about, "signed_in").get("at")
+    return min(age(datetime.fromisoformat(at), about.now), _LONGEST) if at else timedelta(0)
+
+
+WORDS = {
+    "person.username": _person("string", lambda person: person.username, "the username, folded to lower case"),
+    "person.name": _person("string", lambda person: person.name, "the name as it is shown"),
+    "person.email": _person("string", lambda person: mailboxes.readable(person.mailbox), "the email address in lower case"),
+    "person.email_verified": _person("bool", lambda person: person.email_verified, "whether the email address was verified"),
+    "person.groups": Word(
+        "list(string)",
+        lambda about: about.once("groups", _fact(about, "person").get("id"), groups_of),
+        needs="person",
+        doc="the names of the person's groups",
+        thing="group",
+        choices=group_names,
+    ),
+    "person.attributes": _person("map(string)", _attributes, "what is kept on the person besides; what is no text is written as JSON"),
+    "person.credentials": Word(
+        "list(string)",
+        lambda about: about.once("credentials", _fact(about, "person").get("id"), kinds_of),
+        needs="person",
+        doc='what the person could prove themselves with: `"password"`, `"totp"`, `"recovery_code"` while any is left, '
+        "or where there is nothing else beside used-up ones",
+        thing="way to sign in",
+        choices=lambda: (PASSWORD, TOTP, RECOVERY_CODE),
+    ),
+    "person.admin": _person("bool", lambda person: person.administers, "whether the person administers the tenant"),
+    "person.role": replace(
+        _person("string", lambda person: person.role, f"{', '.join(Role.values)} or nothing"),
+        thing="role",
+        choices=lambda: ("", *Role.values),
+    ),
+    "person.created": _person("timestamp", lambda person: person.created_at, "when the account was made; `request.time - person.created`"),
+    "proof.method": Word(
+        "string",
+        lambda about: _fact(about, "proof").get("method", ""),
+        needs="proof",
+        doc='how the person was proved (RFC 8176): `"pwd"` for a password',
+        thing="method of RFC 8176",
+        choices=lambda: _METHODS,
+    ),
+    "second_factor.present": Word("bool", lambda about: "second_factor" in about.facts, doc="whether a second factor was proved as well"),
+    "second_factor.method": Word(
+        "string",
+        lambda about: _fact(about, "second_factor").get("method", ""),
+        doc='which one (RFC 8176): `"otp"` for a code; `""` for none',
+        thing="method of RFC 8176",
+        choices=lambda: _METHODS,
+    ),
+    "session.active": Word("bool", lambda about: "signed_in" in about.facts, doc="whether the browser is signed in"),
+    "session.age": Word("duration", _age, doc='how long ago the person proved themselves for this session; `duration("0s")` without one'),
+    "session.methods": Word(
+        "list(string)",
+        lambda about: list(_fact(about, "signed_in").get("methods", [])),
+        doc="how they did (RFC 8176)",
+        thing="method of RFC 8176",
+        choices=lambda: _METHODS,
+    ),
+    "tenant.name": Word("string", lambda about: current_tenant().name, doc="the tenant's name", about="configuration"),
+    "tenant.networks": Word(
+        "list(string)",
+        lambda about: list(current_tenant().networks),
+        doc="the tenant's own networks",
+        about="configuration",
+        hint=lambda: "" if current_tenant().networks else "The tenant has no networks of its own, so every address is outside.",
+    ),
+}

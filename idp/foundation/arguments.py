@@ -1,0 +1,34 @@
+"""What arguments of commands have in common: numbers within limits, and names of which only some are there."""
+
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Iterable
+
+from idp.foundation.text import did_you_mean, on_one_line
+
+_MOST_NAMES = 20
+_MOST_DIGITS = 30
+
+
+def number(least: int, most: int) -> Callable[[str], int]:
+    """Return a ``type`` for argparse: a whole number within limits."""
+
+    def parse(text: str) -> int:
+        digits = text.removeprefix("-") if least < 0 else text
+        if not digits.isdecimal() or len(digits) > _MOST_DIGITS or not least <= int(text) <= most:
+            raise ArgumentTypeError(f"a whole number from {least:,} to {most:,}, not {text[:_MOST_DIGITS]!r}")
+        return int(text)
+
+    return parse
+
+
+def there_are(names: Iterable[str], none: str = "") -> str:
+    """Return `` There are: …`` with the first of these names, to follow a sentence that says which one is not there."""
+    there = sorted(names)
+    more = [f"and {len(there) - _MOST_NAMES} more"] if len(there) > _MOST_NAMES else []
+    return f" There are: {', '.join([*map(on_one_line, there[:_MOST_NAMES]), *more])}." if there else none
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return the right name that is most like this one, as a sentence; else those that there are."""
+    there = list(names)
+    return did_you_mean(name, there, there_are(there))

@@ -1,0 +1,72 @@
+"""Which country an address is in, from the GeoIP file in MMDB format that FOYER_GEOIP names; never asked of anybody else."""
+
+import os
+from functools import lru_cache
+from typing import Any
+
+import maxminddb
+from django.conf import settings
+
+from idp.foundation import addresses
+
+_WITH_COUNTRIES = ("country", "city", "enterprise", "location")
+
+
+class NoGeoFile(Exception):
+    """request.country needs FOYER_GEOIP, the path of a GeoIP file in MMDB format."""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
+
+
+class BadGeoFile(Exception):
+    """FOYER_GEOIP names a file that knows no countries."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"{self.__doc__} Its type is {kind[:50]!r}.")
+
+
+def missing() -> str:
+    """Why no country can be known here, or nothing."""
+    return "" if settings.GEOIP else str(NoGeoFile())
+
+
+def fault() -> str:
+    """What is wrong with the file that is named, or nothing."""
+    try:
+        if settings.GEOIP:
+            _current()
+    except (OSError, ValueError, BadGeoFile, maxminddb.InvalidDatabaseError) as error:
+        return str(error)
+    return ""
+
+
+def country(address: str) -> str:
+    """The ISO 3166-1 code of the country, in capitals; "" for an address that is in none, not in the file, or not to be read.
+
+    Raises NoGeoFile, BadGeoFile and what reading a file raises, ValueError for what is no address: a condition then refuses.
+    """
+    ip, reader = addresses.known(address), _current()
+    if ip is None or (ip.version == 6 and reader.metadata().ip_version == 4):
+        return ""
+    record: Any = reader.get(ip) or {}
+    found = record.get("country", "")
+    return str(found.get("iso_code", "") if isinstance(found, dict) else record.get("country_code", found)).upper()
+
+
+def _current() -> maxminddb.Reader:
+    """The file as it is now: opened anew when it was replaced or written over."""
+    if not settings.GEOIP:
+        raise NoGeoFile
+    found = os.stat(settings.GEOIP)
+    return _opened(settings.GEOIP, found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+@lru_cache(maxsize=1)
+def _opened(path: str, *state: int) -> maxminddb.Reader:
+    """Read whole into memory: whoever writes over a file that is mapped ends the process that reads it (SIGBUS)."""
+    reader = maxminddb.open_database(path, maxminddb.MODE_MEMORY)
+    kind = reader.metadata().database_type
+    if not any(word in kind.lower() for word in _WITH_COUNTRIES):
+        raise BadGeoFile(kind)
+    return reader

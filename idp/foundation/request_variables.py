@@ -1,0 +1,42 @@
+"""The words about the request itself that a condition may use: who asks from where, when, and for what."""
+
+from typing import Any
+
+from idp.foundation import geo
+from idp.foundation.condition_variables import About, Word
+
+
+def _asked(about: About, member: str) -> Any:
+    return (about.facts.get("request") or {}).get(member)
+
+
+WORDS = {
+    "request.ip": Word(
+        "string",
+        lambda about: about.address,
+        doc='the address that the request comes from; `"unknown"`, which is in no network, where the proxy does not name one',
+        about="request",
+    ),
+    "request.agent": Word(
+        "string", lambda about: about.agent, doc="what the browser calls itself; anybody can send anything", about="request"
+    ),
+    "request.time": Word(
+        "timestamp", lambda about: about.now, doc='now; `request.time.getHours("Europe/Berlin")` is the hour there', about="request"
+    ),
+    "request.country": Word(
+        "string",
+        lambda about: about.once("country", about.address, geo.country) if about.country is None else about.country,
+        doc='the country of the address, ISO 3166-1 (`"DE"`); `""` where it is not known. Needs `FOYER_GEOIP`',
+        about="request",
+        missing=geo.missing,
+    ),
+    "request.kind": Word(
+        "string",
+        lambda about: _asked(about, "kind") or "",
+        needs="request",
+        doc='what was asked for: `"device"` or `"authorize"`',
+        about="request",
+        thing="kind of request",
+        choices=lambda: ("", "device", "authorize"),
+    ),
+}

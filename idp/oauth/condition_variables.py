@@ -1,0 +1,50 @@
+"""The words about applications that a condition may use."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from idp.accounts.people import group_names
+from idp.foundation.condition_variables import ABSENT, About, Word, WordType
+from idp.oauth.clients import application_names, client_ids, find, scope_names
+from idp.oauth.models import Application
+
+
+def _application(type_: WordType, read: Callable[[Application], Any], doc: str) -> Word:
+    """A word about the application that asks; one that was switched off meanwhile has empty values."""
+
+    def load(about: About) -> Any:
+        asked = (about.facts.get("request") or {}).get("application")
+        application = about.once("application", asked, find) if asked else None
+        return read(application) if application else ABSENT[type_]
+
+    return Word(type_, load, needs="request", doc=doc, about="configuration")
+
+
+WORDS = {
+    "application.name": replace(
+        _application("string", lambda application: application.name, "the name of the application that asks"),
+        thing="application",
+        choices=application_names,
+    ),
+    "application.client_id": replace(
+        _application("string", lambda application: application.client_id, "its client id"),
+        thing="client id",
+        choices=client_ids,
+    ),
+    "application.groups": replace(
+        _application("list(string)", lambda application: list(application.groups), "the groups that may use it; none: all"),
+        thing="group",
+        choices=group_names,
+    ),
+    "request.scopes": Word(
+        "list(string)",
+        lambda about: list((about.facts.get("request") or {}).get("scopes") or []),
+        needs="request",
+        doc="the scopes that the application asks for",
+        about="request",
+        thing="scope",
+        choices=scope_names,
+    ),
+    "application.verified": _application("bool", lambda application: application.verified, "whether its maker was verified"),
+}

@@ -1,0 +1,75 @@
+"""Answers of the token endpoint that were lost on their way: the same code or token gets the same answer once more.
+
+Nothing of an answer is stored but its number and hashes. Its refresh token is derived from what the client presented, so that only
+who presents that again can be told it again; its access token is signed over the same claims.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from secrets import token_hex
+
+from django.utils import timezone
+
+from idp.foundation.clocks import age
+from idp.foundation.sealing import digest, macs
+from idp.oauth.models import RefreshToken, TokenFamily
+
+GRACE = timedelta(seconds=10)
+_RANDOM, LENGTH = 20, 32  # characters of a number
+
+
+@dataclass(frozen=True)
+class Given:
+    """An answer that was given already: the family, when, and its refresh token, where it has one."""
+
+    family: TokenFamily
+    at: datetime
+    refresh_token: str | None
+
+
+def new_number(presented: str) -> str:
+    """Return the number of a new answer: 80 random bits, and to which code or token it is the answer."""
+    return token_hex(_RANDOM // 2) + _mark_of(presented)
+
+
+def new_refresh_token(number: str, presented: str) -> str:
+    """Return the refresh token of this answer, 256 bits; nobody finds it without the server's key and what was presented."""
+    return next(_refresh_tokens(number, presented))
+
+
+def given(family: TokenFamily | None, presented: str, at: datetime | None) -> Given | None:
+    """Return the answer that ``presented`` got at this moment, if it may be given once more.
+
+    Not after ten seconds, nor once anything of it was used: then two have the code or token, and one of them should not.
+    """
+    if family is None or at is None or age(at) > GRACE:
+        return None
+    alive = family.revoked_at is None and family.expires_at > timezone.now()
+    if not alive or family.unused_answer[_RANDOM:] != _mark_of(presented):
+        return None
+    stored = set(RefreshToken.objects.filter(family=family, rotated_at=None).values_list("token_hash", flat=True))
+    found = [token for token in _refresh_tokens(family.unused_answer, presented) if digest(token) in stored]
+    if stored and not found:
+        return None
+    return Given(family, at, found[0] if found else None)
+
+
+def note_use(family: TokenFamily, number: str) -> None:
+    """Note that a token of this answer was used: one write for each answer, at its first use."""
+    if number and family.unused_answer == number:
+        TokenFamily.objects.filter(pk=family.pk, unused_answer=number).update(unused_answer="")
+
+
+def number_in(jti: str) -> str:
+    """Return the number of the answer that an access token with this ``jti`` came with."""
+    return jti.partition(".")[2][:LENGTH]
+
+
+def _mark_of(presented: str) -> str:
+    return digest(presented)[: LENGTH - _RANDOM]
+
+
+def _refresh_tokens(number: str, presented: str) -> Iterator[str]:
+    """Yield it under each key that this server accepts, the current one first."""
+    yield from macs("refresh token", f"{number} {presented}")

@@ -1,0 +1,162 @@
+"""The outbox: what must happen is a row in the transaction that causes it; delivering it comes later, and at least once.
+
+A worker claims one row at a time by compare-and-set on the number of attempts and holds it for ``LEASE``: a worker that is
+killed loses nothing, and one that comes back late finds that its claim is not the latest any more. What is delivered twice
+after a crash carries the same key both times.
+"""
+
+import json
+import logging
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from idp.foundation.clocks import LEEWAY
+from idp.outbox.models import Delivery, State
+from idp.tenancy.scope import current_tenant
+
+LEASE = timedelta(minutes=3)  # longer than any handler may take
+ATTEMPTS = 12
+KEPT = {State.DONE: timedelta(days=7), State.FAILED: timedelta(days=30)}
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=5), timedelta(hours=1)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What a handler gets. ``key`` is the same at every attempt."""
+
+    key: str
+    posted_at: datetime
+    payload: Mapping[str, Any] = field(repr=False)
+
+
+class UnknownKind(Exception):
+    """No handler is named for this kind in settings.OUTBOX_HANDLERS."""
+
+
+class NotDelivered(Exception):
+    """It could not be delivered now; its text goes to the log and never holds anything of the payload."""
+
+
+class Refused(NotDelivered):
+    """It will never be delivered, so no further attempt is made."""
+
+
+def post(kind: str, payload: Mapping[str, Any], *, good_for: timedelta | None = None) -> str:
+    """Owes ``payload`` (JSON) to the handler of ``kind``, in the caller's transaction; answers the key.
+
+    ``good_for``: after that long it is not wanted any more. Raises UnknownKind.
+    """
+    if kind not in settings.OUTBOX_HANDLERS:
+        raise UnknownKind(kind)
+    now = timezone.now()
+    row = Delivery(tenant=current_tenant(), kind=kind, payload=json.dumps(payload), posted_at=now, due_at=now)
+    row.expires_at = now + good_for if good_for else None
+    row.save(force_insert=True)
+    return row.key
+
+
+def deliver_due(most: int = 50, seconds: float = 10) -> int:
+    """Tries up to ``most`` of the tenant's rows that are due, and begins none after ``seconds``; answers how many were tried.
+
+    Not inside a transaction: a handler may take long, and each row's end is written by itself.
+    """
+    end, tried = time.monotonic() + seconds, 0
+    due = Delivery.objects.filter(_due(timezone.now()), state=State.WAITING).order_by("due_at", "pk")
+    for pk, attempts in list(due.values_list("pk", "attempts")[:most]):
+        if time.monotonic() >= end:
+            break
+        if _claim(pk, attempts):
+            _try(pk, attempts + 1)
+            tried += 1
+    return tried
+
+
+def pause(attempts: int) -> timedelta:
+    """How long after this many failed attempts the next one comes: 5 s, doubling, an hour at most."""
+    return min(_FIRST_PAUSE * (1 << attempts - 1), _LONGEST_PAUSE)
+
+
+def failed(since: datetime) -> tuple[int, str]:
+    """How many were given up from then on, and why the last one was; it holds nothing of what was to be delivered."""
+    rows = Delivery.objects.filter(state=State.FAILED, ended_at__gte=since)
+    newest = rows.order_by("-ended_at").values_list("why", flat=True).first()
+    return rows.count(), newest or ""
+
+
+def sweep(now: datetime, batch: int = 1000) -> int:
+    """Deletes one batch of rows that ended long ago; answers how many."""
+    deleted = 0
+    for state, kept in KEPT.items():
+        old = list(Delivery.objects.filter(state=state, ended_at__lt=now - kept).values_list("pk", flat=True)[:batch])
+        deleted += Delivery.objects.filter(pk__in=old).delete()[0] if old else 0
+    return deleted
+
+
+def _due(now: datetime) -> Q:
+    """What is due; also the first attempt, and what could not wait so long: the clock was set back since it was written."""
+    return Q(due_at__lte=now) | Q(attempts=0) | Q(due_at__gt=now + _LONGEST_PAUSE + LEEWAY)
+
+
+def _claim(pk: int, attempts: int) -> bool:
+    now = timezone.now()
+    free = Delivery.objects.filter(_due(now), pk=pk, state=State.WAITING, attempts=attempts)
+    return bool(free.update(attempts=attempts + 1, due_at=now + LEASE))
+
+
+def _try(pk: int, attempt: int) -> None:
+    """One attempt; whatever the handler raises, the row says what is next."""
+    try:
+        row = Delivery.objects.get(pk=pk)
+        _hand_over(row, attempt)
+    except Refused as refused:
+        _end(pk, attempt, State.FAILED, str(refused))
+    except NotDelivered as failed:
+        _later(pk, attempt, str(failed))
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        _later(pk, attempt, f"{type(error).__name__} in {frame.filename}:{frame.lineno}")  # its text might repeat the payload
+    else:
+        _end(pk, attempt, State.DONE)
+
+
+def _hand_over(row: Delivery, attempt: int) -> None:
+    if row.expires_at and row.expires_at <= timezone.now():
+        raise Refused("it is too late for it")
+    if attempt > ATTEMPTS:
+        raise Refused("the worker died at the last attempt")
+    _handler(row.kind)(Parcel(row.key, row.posted_at, json.loads(row.payload)))
+
+
+def _handler(kind: str) -> Callable[[Parcel], None]:
+    try:
+        return cast(Callable[[Parcel], None], import_string(settings.OUTBOX_HANDLERS[kind]))
+    except (KeyError, ImportError) as error:
+        raise NotDelivered(f"{UnknownKind.__doc__} ({type(error).__name__})") from None
+
+
+def _later(pk: int, attempt: int, why: str) -> None:
+    if attempt >= ATTEMPTS:
+        return _end(pk, attempt, State.FAILED, why)
+    due = timezone.now() + pause(attempt)
+    Delivery.objects.filter(pk=pk, state=State.WAITING, attempts=attempt).update(due_at=due, why=why[:200])
+    log.warning("outbox.not_delivered", extra={"delivery": pk, "attempt": attempt, "why": why, "next": due.isoformat()})
+    return None
+
+
+def _end(pk: int, attempt: int, state: State, why: str = "") -> None:
+    mine = Delivery.objects.filter(pk=pk, state=State.WAITING, attempts=attempt)
+    if not mine.update(state=state, ended_at=timezone.now(), payload="", why=why[:200]):
+        log.warning("outbox.claim_lost", extra={"delivery": pk, "attempt": attempt})
+    elif state == State.FAILED:
+        log.error("outbox.failed", extra={"delivery": pk, "attempt": attempt, "why": why})

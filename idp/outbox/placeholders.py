@@ -1,0 +1,82 @@
+"""The language of mails: ``{{ word }}`` and nothing else, so that whoever words a tenant's mails can run nothing and leak nothing.
+
+The shipped mails lie in ``templates/mail``; the words that one of them uses are the words that a tenant's own wording may use.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from html import escape
+from pathlib import Path
+
+from idp.foundation.text import did_you_mean
+from idp.outbox import markup
+
+FOLDER = Path(__file__).parent / "templates" / "mail"
+FACE = frozenset({"tenant", "accent", "accent_text"})  # in every mail: the tenant's title and colours
+_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+
+
+@dataclass(frozen=True)
+class Template:
+    """A mail before or after its words are filled in."""
+
+    subject: str
+    text: str
+    html: str = ""
+
+    @property
+    def words(self) -> frozenset[str]:
+        """What the caller must say, and the tenant's face."""
+        return FACE.union(markup.WORD.findall(f"{self.subject}\n{self.text}\n{self.html}"))
+
+    def problems(self, words: Collection[str]) -> dict[str, list[str]]:
+        """What is wrong with the wording, by part, where only these words exist."""
+        found = {part: _problems(getattr(self, part), words) for part in ("subject", "text", "html")}
+        if _BREAKS.search(self.subject):
+            found["subject"].append("A subject is one line.")
+        said = {part: markup.WORD.findall(getattr(self, part)) for part in found}
+        if markup.LINK in said["subject"]:
+            found["subject"].append("{{ link }} stands in no subject: whoever sees a list of mails reads it.")
+        if markup.LINK in words and markup.LINK not in said["text"]:
+            found["text"].append("The mail is sent for the sake of {{ link }}: say it in the text.")
+        if not markup.stands_by_itself(self.text):
+            found["text"].append("{{ link }} stands by itself, with a space or a line before it.")
+        found["html"] += markup.problems(self.html)
+        return {part: messages for part, messages in found.items() if messages}
+
+    def filled(self, values: Mapping[str, str]) -> "Template":
+        """With the values in place of the words, each on one line, escaped in HTML. A word that is no longer said is empty."""
+        plain = {name: one_line(value) for name, value in values.items()}
+        escaped = {name: escape(value) for name, value in plain.items()}
+        return Template(one_line(_fill(self.subject, plain)), _fill(self.text, plain), _fill(self.html, escaped))
+
+
+@lru_cache(maxsize=1)
+def shipped() -> dict[str, Template]:
+    """The mails that the product sends, by name."""
+    names = sorted(path.stem for path in FOLDER.glob("*.subject"))
+    return {name: Template(_read(name, "subject").strip(), _read(name, "txt"), _read(name, "html")) for name in names}
+
+
+def one_line(text: str) -> str:
+    """Without line breaks and control characters: what a person or tenant is called never begins a new line or header."""
+    return _BREAKS.sub(" ", text).strip()
+
+
+def _problems(text: str, words: Collection[str]) -> list[str]:
+    messages = []
+    for word in sorted({*markup.WORD.findall(text)} - {*words}):
+        messages.append(f"There is no word {word}." + did_you_mean(word, words, f" There are: {', '.join(sorted(words))}."))
+    if re.search(r"\{\{|\{%", markup.WORD.sub("", text)):
+        messages.append("Only {{ word }} has a meaning here: no tags, no filters.")
+    return messages
+
+
+def _fill(text: str, values: Mapping[str, str]) -> str:
+    return markup.WORD.sub(lambda match: values.get(match[1], ""), text)
+
+
+def _read(name: str, ending: str) -> str:
+    return (FOLDER / f"{name}.{ending}").read_text(encoding="utf-8")

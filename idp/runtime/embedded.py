@@ -1,0 +1,71 @@
+"""Celery's worker and beat as threads of the web process, for the mode that needs no broker."""
+
+import fcntl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from celery import Celery
+from celery.beat import EmbeddedService
+from celery.worker import WorkController
+from django.conf import settings
+from django.core.management.base import CommandError
+
+from idp.runtime.files import make_folder, settle
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Holds the data folder while the block runs; raises CommandError when another process does.
+
+    Two processes would not hear each other's messages, which live in memory. The lock ends with the process, however it ends.
+    """
+    try:
+        make_folder(settings.DATA)
+        file = open(settings.DATA / "serving.lock", "w")  # noqa: SIM115  closed below
+    except OSError as error:
+        raise CommandError(f"{settings.DATA} cannot be written ({error.strerror}). Make it writable, or set FOYER_DATA.") from None
+    with file as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CommandError(
+                f"Another process already serves {settings.DATA}. "
+                "Stop it, set FOYER_DATA to another folder, or set DATABASE_URL and REDIS_URL, with which any number may run."
+            ) from None
+        yield
+
+
+def refuse_a_second() -> None:
+    """Raises CommandError when this process would be the second embedded one on its data folder."""
+    if settings.EMBEDDED:
+        with alone():
+            pass
+
+
+@contextmanager
+def background(app: Celery) -> Iterator[None]:
+    """Worker and beat run while the block does. Messages live in memory: whatever must happen is swept from the database."""
+    with alone():
+        try:
+            with _threads(app):
+                yield
+        finally:
+            if settings.SQLITE:
+                settle(settings.SQLITE)
+
+
+@contextmanager
+def _threads(app: Celery) -> Iterator[None]:
+    app.finalize()
+    worker = WorkController(app=app, pool_cls="threads", concurrency=1, without_gossip=True, without_mingle=True, without_heartbeat=True)
+    beat = EmbeddedService(app, thread=True, schedule_filename=":memory:", scheduler_cls="celery.beat:Scheduler")
+    thread = threading.Thread(target=worker.start, name="celery-worker", daemon=True)
+    thread.start()
+    beat.start()
+    try:
+        yield
+    finally:
+        worker.stop()
+        beat.stop()
+        thread.join(timeout=0.1)  # an idle worker waits longer for a message; one at work has left nothing that a sweep would not find

@@ -1,0 +1,120 @@
+"""What must be there before anything is served: tables, the shipped flows, an administrator, static files; made where missing."""
+
+import logging
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from idp.accounts.credentials import hash_password, weaknesses
+from idp.accounts.models import Person
+from idp.accounts.people import FIRST_ADMINISTRATOR, has_admin, save_person
+from idp.runtime import env
+from idp.tenancy import tenants
+from idp.tenancy.models import DEFAULT
+from idp.tenancy.scope import tenant_scope
+
+Tell = Callable[[str], object]
+_LARGE = 10_000  # rows
+_TURN = 0x_F0_1E  # any number that nobody else uses in this database
+
+
+def install(tell: Tell) -> None:
+    """Makes what is missing, and changes nothing that is there; ``tell`` hears the first administrator's password."""
+    logging.disable(logging.INFO)  # what is set up now is told in plain words
+    try:
+        with _in_turn():
+            _migrate()
+            _first_start()
+            _first_admin(tell)
+            if connection.vendor == "sqlite":
+                know_tables()
+        _static_files()
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+@contextmanager
+def _in_turn() -> Iterator[None]:
+    """Several hosts that begin at the same time wait for each other; on SQLite there is only one."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_TURN])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_TURN])
+
+
+def _migrate() -> None:
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        call_command("migrate", verbosity=0, interactive=False)
+
+
+def know_tables() -> None:
+    """Lets the database find out how its large tables are spread. PostgreSQL does so by itself after a while; SQLite never does,
+    takes every tenant for a tiny one, and looks through all of its rows where an index leads to the few that are wanted.
+
+    A table that is small now gets no statistics: they would be wrong once it has grown. It takes a tenth of a second.
+    """
+    with connection.cursor() as cursor:
+        if connection.vendor != "sqlite":
+            cursor.execute("ANALYZE")
+            return
+        cursor.execute("PRAGMA analysis_limit = 1000")
+        for table in map(connection.ops.quote_name, connection.introspection.table_names(cursor)):
+            (rows,) = cursor.execute(f"SELECT MAX(rowid) FROM {table}").fetchone()  # noqa: S608 a table of our own
+            if (rows or 0) > _LARGE:
+                cursor.execute(f"ANALYZE {table}")
+
+
+def _first_start() -> None:
+    """The shipped blueprints, once: what an administrator changes later is never overwritten."""
+    if tenants.by_name(DEFAULT):
+        return
+    shipped = sorted((Path(settings.BASE_DIR) / "blueprints" / "default").glob("*.yaml"))
+    files = [file for file in shipped if settings.DEMO or "demo" not in file.name]
+    call_command("blueprint", "apply", *map(str, files), stdout=_Quiet())
+
+
+def _first_admin(tell: Tell) -> None:
+    tenant = tenants.by_name(DEFAULT)
+    if tenant is None:
+        raise CommandError("The default tenant is missing; apply blueprints/default first.")
+    with tenant_scope(tenant):
+        if has_admin():
+            return
+        given = env.verbatim("FOYER_ADMIN_PASSWORD")
+        password = given or easy_to_copy()
+        if weak := weaknesses(Person(username=FIRST_ADMINISTRATOR, name="Administrator"), password):
+            raise CommandError(f"FOYER_ADMIN_PASSWORD is no good password. {' '.join(weak)}")
+        save_person(FIRST_ADMINISTRATOR, password=hash_password(password), role="owner", name="Administrator", by="first start")
+    if not given:
+        tell(f"The first administrator is {FIRST_ADMINISTRATOR} with the password {password} (shown only now)")
+
+
+def _static_files() -> None:
+    """Collected when a file is newer than what was collected last."""
+    manifest = Path(settings.STATIC_ROOT) / "staticfiles.json"
+    sources = [file for file in (Path(settings.BASE_DIR) / "web" / "static").rglob("*") if file.is_file()]
+    if not manifest.exists() or any(file.stat().st_mtime > manifest.stat().st_mtime for file in sources):
+        call_command("collectstatic", verbosity=0, interactive=False)
+
+
+def easy_to_copy() -> str:
+    """80 random bits in groups, without characters that look alike."""
+    return "-".join("".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(4)) for _ in range(4))
+
+
+class _Quiet:
+    def write(self, text: str) -> None:
+        """Nothing."""

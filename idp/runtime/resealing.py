@@ -1,0 +1,94 @@
+"""Re-encrypts everything that is sealed: every SealedField of every table, found by looking at the models."""
+
+from collections.abc import Iterator
+
+from django.apps import apps
+from django.db import DatabaseError, connection, models
+
+from idp.foundation.sealing import SealedField, Unsealable, is_current, seal, unseal
+
+
+def reseal(batch: int = 500) -> dict[str, int]:
+    """Write every value that is sealed under another accepted key under the current one; return how many by column.
+
+    Raise Unsealable, before anything is written in that column, when no accepted key reads one.
+    """
+    done: dict[str, int] = {}
+    for model, field in _sealed_columns():
+        name = f"{model._meta.db_table}.{field.column}"
+        done[name] = 0
+        for pk, stored in _rows(model, field, batch):
+            if is_current(stored):
+                continue
+            fresh = seal(unseal(stored))
+            changed = (
+                f"UPDATE {_quoted(model._meta.db_table)} SET {_quoted(field.column)} = %s WHERE id = %s AND {_quoted(field.column)} = %s"  # noqa: S608 names of our own models
+            )
+            with connection.cursor() as cursor:
+                cursor.execute(changed, [fresh, pk, stored])
+                done[name] += cursor.rowcount
+    return done
+
+
+def unreadable(batch: int = 500) -> dict[str, int]:
+    """How many values of each sealed column no accepted key can read."""
+    return {
+        f"{model._meta.db_table}.{field.column}": sum(not _readable(stored) for _, stored in _rows(model, field, batch))
+        for model, field in _sealed_columns()
+    }
+
+
+def foreign_key() -> bool:
+    """Whether something is sealed in the database, but the newest value of no column can be read under an accepted key.
+
+    Older values may be unreadable for good reason: their key was lost, and what was made since is sealed under another.
+    """
+    readable: set[bool] = set()
+    try:
+        for model, field in _sealed_columns():
+            newest = (
+                f"SELECT {_quoted(field.column)} FROM {_quoted(model._meta.db_table)} "  # noqa: S608 names of our own models
+                f"WHERE {_quoted(field.column)} <> '' ORDER BY id DESC LIMIT 1"
+            )
+            with connection.cursor() as cursor:
+                cursor.execute(newest)
+                readable |= {_readable(stored) for (stored,) in cursor.fetchall()}
+    except DatabaseError:
+        return False  # no tables yet, or nobody there: said by what comes next
+    return readable == {False}
+
+
+def _sealed_columns() -> Iterator[tuple[type[models.Model], SealedField]]:
+    for model in apps.get_models():
+        for field in model._meta.local_fields:
+            if isinstance(field, SealedField):
+                yield model, field
+
+
+def _rows(model: type[models.Model], field: SealedField, batch: int) -> Iterator[tuple[int, str]]:
+    """Key and ciphertext, past the field's own decryption."""
+    last = 0
+    select = (
+        f"SELECT id, {_quoted(field.column)} FROM {_quoted(model._meta.db_table)} "  # noqa: S608 names of our own models
+        f"WHERE id > %s AND {_quoted(field.column)} <> '' ORDER BY id LIMIT {batch}"
+    )
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(select, [last])
+            rows = cursor.fetchall()
+        if not rows:
+            return
+        yield from rows
+        last = rows[-1][0]
+
+
+def _readable(stored: str) -> bool:
+    try:
+        unseal(stored)
+    except Unsealable:
+        return False
+    return True
+
+
+def _quoted(name: str | None) -> str:
+    return connection.ops.quote_name(name or "")

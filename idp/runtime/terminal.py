@@ -1,0 +1,107 @@
+"""The streams of commands: no control character of a name or a file reaches a terminal, and output that cannot be written is an error."""
+
+import io
+import os
+import re
+import secrets
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from django.core.management.base import OutputWrapper
+from django.core.management.color import Style, color_style
+
+from idp.foundation.text import printable
+
+_ESCAPE = f"[{secrets.token_hex(12)}]"  # in place of the character, until what is written was looked through: no data can hold it
+_COLOUR = re.compile(re.escape(_ESCAPE) + r"\[[0-9;]*m")
+
+
+class Unwritable(OSError):
+    """A stream is closed, its reader went away, or its disk is full."""
+
+
+class Output(OutputWrapper):
+    """What every command writes to: only colours of a style are passed on as control sequences."""
+
+    def write(self, msg: str = "", style_func: Callable[[str], str] | None = None, ending: str | None = None) -> None:  # type: ignore[override]
+        ending = self.ending if ending is None else ending
+        text = printable(str(msg))
+        if ending and not text.endswith(ending):
+            text += ending
+        stream: Any = self._out
+        painted = style_func(text) if style_func else self.style_func(text)
+        try:
+            stream.write(painted.replace(_ESCAPE, "\x1b"))
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def flush(self) -> None:
+        """Write what is still held back; raise Unwritable where that cannot be."""
+        stream: Any = self._out
+        try:
+            stream.flush()
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> Unwritable:
+        return Unwritable(error.errno, error.strerror, "Standard error" if self._out is sys.stderr else "Standard output")
+
+
+def coloured(force_color: bool = False) -> Style:
+    """Return Django's style with its colours marked as ours."""
+    plain, marked = color_style(force_color), Style()
+    for role, paint in vars(plain).items():
+        setattr(marked, role, _marked(paint))
+    return marked
+
+
+def uncoloured(text: str) -> str:
+    """Return a text for programs: no colours, nothing that nobody sees."""
+    return printable(_COLOUR.sub("", text))
+
+
+def prepare() -> None:
+    """Open the streams that are closed, so that no file takes their place, and write UTF-8 whatever the locale.
+
+    What is written to a closed standard output is an error, as for any program; a closed standard error says that nobody wants to hear.
+    """
+    for number, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        with suppress(OSError):
+            os.fstat(number)
+            continue
+        os.open(os.devnull, mode)  # the lowest number that is free
+    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 as long as the process
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def flush() -> None:
+    """Write what is still held back; raise Unwritable where that cannot be."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        raise Unwritable(error.errno, error.strerror, "Standard output") from None
+
+
+def give_up() -> None:
+    """Drop what could not be written, so that Python does not try again when it ends."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def say(text: str) -> None:
+    """Write to standard error, if anybody hears."""
+    with suppress(OSError):
+        Output(sys.stderr).write(text)
+        sys.stderr.flush()
+
+
+def _marked(paint: Any) -> Callable[[str], str]:
+    return lambda text: str(paint(printable(str(text)))).replace("\x1b", _ESCAPE)

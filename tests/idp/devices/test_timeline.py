@@ -1,0 +1,169 @@
+"""A device's story: everything that happened to it, from row, tokens and events; and its end, which bites at once."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+
+from idp.accounts.models import Person
+from idp.devices import timeline
+from idp.devices.models import DeviceCode
+from idp.devices.tasks import expire_device_codes
+from idp.events.models import Event
+from idp.oauth.models import TokenFamily
+from idp.oauth.tasks import sweep_tokens
+from idp.oauth.tokens import revoke_family
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.kit import Door, Started
+from tests.protocol import userinfo
+
+Doors = Callable[..., Door]
+SCOPE = "openid offline_access"
+
+
+def clerk() -> Person:
+    """Somebody of the help desk."""
+    return Person(username="clerk", role="helpdesk")
+
+
+def refresh(device: Door, tokens: dict[str, Any]) -> Any:
+    """The device asks for new tokens."""
+    form = {"grant_type": "refresh_token", "client_id": "tv", "refresh_token": tokens["refresh_token"]}
+    return device.post("/application/o/token/", form)
+
+
+def newest() -> int:
+    """The number of the device that asked last."""
+    return DeviceCode.objects.order_by("-pk").values_list("pk", flat=True)[0]
+
+
+def told(pk: int) -> list[tuple[str, str]]:
+    """What happened, and who did it."""
+    found = timeline.story(pk)
+    assert found is not None
+    assert [moment.at for moment in found.moments] == sorted(moment.at for moment in found.moments)
+    return [(moment.what, moment.by) for moment in found.moments]
+
+
+def connected(door: Doors) -> tuple[Door, Started, dict[str, Any]]:
+    """A device that alice approved and that has its tokens."""
+    device = door(address="203.0.113.7", agent="Acme TV/2.1")
+    started = device.start(scope=SCOPE)
+    door().approve(started)
+    return device, started, device.poll(started).json()
+
+
+def test_the_whole_story(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
+    """Asked from where, entered and decided by whom, connected, refreshed, revoked: in this order, with what the row knows."""
+    device, _started, tokens = connected(door)
+    clock.shift(60)
+    refresh(device, tokens)
+    clock.shift(60)
+    assert timeline.end(newest(), by=clerk())
+    found = timeline.story(newest())
+    assert found is not None
+    expected = [
+        ("started", ""),
+        ("code_entered", "alice"),
+        ("approved", "alice"),
+        ("redeemed", ""),
+        ("refreshed", ""),
+        ("revoked", "clerk"),
+    ]
+    assert told(found.pk) == expected
+    assert (found.address, found.agent, found.person, found.methods) == ("203.0.113.7", "Acme TV/2.1", "alice", ("pwd",))
+    assert (found.state, found.application, found.scopes) == ("revoked", "tv", ("openid", "offline_access"))
+    assert (found.refreshes, found.tokens_until, found.can_end) == (1, None, False)
+
+
+def test_neither_codes_nor_tokens_are_in_it(acme: Tenant, door: Doors) -> None:
+    """Nothing with which one could sign in, and no hash of it either."""
+    _device, started, tokens = connected(door)
+    row = DeviceCode.objects.get()
+    text = repr(timeline.story(row.pk))
+    hidden = [tokens[name] for name in ("access_token", "refresh_token", "id_token")]
+    for each in (*hidden, started.device_code, started.user_code, row.device_code_hash, row.user_code_hash):
+        assert each not in text
+
+
+def test_revoking_bites_at_once(acme: Tenant, door: Doors) -> None:
+    """X10: from that moment on the refresh token and the access token are worth nothing; the event names who did it."""
+    device, _started, tokens = connected(door)
+    assert userinfo(device, tokens["access_token"]).status_code == 200
+    assert timeline.end(newest(), by=clerk())
+    assert userinfo(device, tokens["access_token"]).status_code == 401
+    assert refresh(device, tokens).json()["error"] == "invalid_grant"
+    assert Event.objects.get(kind="device.revoked").actor == "clerk"
+    assert not timeline.end(newest(), by=clerk())
+
+
+@pytest.mark.parametrize(("approved", "state"), [(False, "denied"), (True, "revoked")])
+def test_a_device_that_still_waits_is_turned_away(acme: Tenant, door: Doors, approved: bool, state: str) -> None:
+    """D31, D32: what waits is denied and what was approved is revoked; either way the next poll hears access_denied, for good."""
+    device, person = door(), door()
+    started = device.start()
+    if approved:
+        person.approve(started)
+    assert timeline.end(newest(), by=clerk())
+    assert device.poll(started).json()["error"] == "access_denied"
+    found = timeline.story(newest())
+    assert found is not None
+    assert (found.state, found.moments[-1].what, found.moments[-1].by) == (state, state, "clerk")
+    if not approved:
+        assert "No device is waiting" in person.sign_in().submit(user_code=started.user_code).text
+
+
+def test_an_old_connection_can_still_be_ended(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
+    """A television that has been on for a week: its row is there as long as its tokens are, and goes with them."""
+    device, _started, tokens = connected(door)
+    clock.shift(timedelta(days=7))
+    expire_device_codes()
+    tokens = refresh(device, tokens).json()
+    assert timeline.end(newest(), by=clerk())
+    assert refresh(device, tokens).json()["error"] == "invalid_grant"
+    clock.shift(timedelta(days=32))
+    sweep_tokens()
+    expire_device_codes()
+    assert not DeviceCode.objects.exists()
+
+
+def test_what_the_row_forgot_the_events_tell(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
+    """And what no event tells any more, the row does."""
+    door().start()
+    pk = newest()
+    clock.shift(timedelta(hours=2))
+    before = told(pk)
+    assert before == [("started", ""), ("expired", "")]
+    expire_device_codes()
+    expire_device_codes()
+    assert not DeviceCode.objects.exists()
+    assert told(pk) == before
+    connected(door)
+    Event.objects.all().delete()
+    assert told(newest()) == [("started", ""), ("approved", "alice"), ("redeemed", "")]
+
+
+def test_tokens_that_end_without_their_device_are_told(acme: Tenant, door: Doors) -> None:
+    """A refresh token that came back, a consent that was taken away: the story says so, once."""
+    connected(door)
+    revoke_family(TokenFamily.objects.get(), why="refresh token used twice")
+    found = timeline.story(newest())
+    assert found is not None
+    assert [(moment.what, moment.why) for moment in found.moments][-1] == ("tokens.revoked", "refresh token used twice")
+    assert not found.can_end
+
+
+def test_another_tenants_device_does_not_exist(acme: Tenant, other: Tenant, door: Doors) -> None:
+    """D25: neither its story nor its end, nor its news."""
+    door().start()
+    pk = newest()
+    with tenant_scope(other):
+        assert timeline.story(pk) is None
+        assert timeline.topics_of(pk) == ()
+        assert not timeline.end(pk, by=Person(username="mallory", role="owner"))
+        assert timeline.waiting().count == 0
+    assert timeline.waiting().count == 1
+    assert timeline.story(10**30) is None

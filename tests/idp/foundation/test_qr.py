@@ -1,0 +1,21 @@
+"""QR codes: what is drawn can be read on any page and in any terminal."""
+
+from urllib.parse import unquote
+
+from idp.foundation.qr import picture, terminal
+
+
+def test_a_picture_is_dark_on_white_whatever_the_page() -> None:
+    """With a quiet zone of four modules (ISO/IEC 18004): a scanner needs both, also on a dark page; and nothing of it is script."""
+    drawn = unquote(picture("otpauth://totp/Acme:alice?secret=JBSWY3DPEHPK3PXP"))
+    assert drawn.startswith("data:image/svg+xml")
+    assert "#fff" in drawn
+    assert "#000" in drawn
+    assert "script" not in drawn
+    assert picture("a") != picture("b")
+
+
+def test_a_terminal_shows_two_rows_to_a_line() -> None:
+    """Blocks and escapes only."""
+    lines = terminal("http://acme.test/device?user_code=BCDF-GHJK").splitlines()
+    assert 10 < len(lines) < 40

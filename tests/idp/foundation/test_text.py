@@ -1,0 +1,153 @@
+"""The one form of text: what is refused, what is dropped, and how codes and names are read."""
+
+import re
+import time
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from idp.foundation.text import caseless, caseless_pattern, cleaned, cleaned_lines, fold, line, lines, nfc, read_code
+
+INVISIBLE = [
+    ("\u200b", "U+200B (ZERO WIDTH SPACE)"),
+    ("\u202e", "U+202E (RIGHT-TO-LEFT OVERRIDE)"),
+    ("\u2066", "U+2066 (LEFT-TO-RIGHT ISOLATE)"),
+    ("\u200e", "U+200E (LEFT-TO-RIGHT MARK)"),
+    ("\ufeff", "U+FEFF (ZERO WIDTH NO-BREAK SPACE)"),
+    ("\u00ad", "U+00AD (SOFT HYPHEN)"),
+    ("\u2028", "U+2028 (LINE SEPARATOR)"),
+    ("\x1b", "U+001B (ESCAPE)"),
+    ("\x85", "U+0085 (control character)"),
+    ("\ue000", "U+E000 (private use)"),
+    ("\ufffe", "U+FFFE (unassigned)"),
+    ("\ud800", "U+D800 (surrogate)"),
+    ("\u3164", "U+3164 (HANGUL FILLER)"),
+    ("\U000e0041", "U+E0041 (TAG LATIN CAPITAL LETTER A)"),
+    ("\u200d", "U+200D (ZERO WIDTH JOINER)"),
+]
+
+
+@pytest.mark.parametrize(("letter", "name"), INVISIBLE)
+def test_what_nobody_can_see_is_named(letter: str, name: str) -> None:
+    """Wherever it stands; and what a stranger sends is rid of it."""
+    for text in (f"a{letter}b", f"{letter}ab", f"ab{letter}"):
+        with pytest.raises(ValueError, match="must not hold") as refused:
+            line(text)
+        assert name in str(refused.value)
+        with pytest.raises(ValueError, match="must not hold"):
+            lines(f"first\n{text}")
+        assert cleaned(text, 40).replace(" ", "") == "ab"
+
+
+@pytest.mark.parametrize(("text", "name"), [(" a", "SPACE"), ("a\u00a0", "NO-BREAK SPACE"), ("\u3000a", "IDEOGRAPHIC SPACE")])
+def test_white_space_around_a_name_is_named(text: str, name: str) -> None:
+    """It would make two of what looks like one."""
+    with pytest.raises(ValueError, match=f"begin or end with .*{name}"):
+        line(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["Anna Ärzte", "کتاب\u200cها", "क्\u200dष", "👩\u200d👩\u200d👧 at home", "❤\ufe0f\u200d🔥", "", "山田\u3000花子"]
+)
+def test_what_people_are_called_is_kept(text: str) -> None:
+    """Joiners mean something within Persian and Indic words and within an emoji; elsewhere they are only invisible."""
+    assert line(text) == text
+    assert cleaned(text, 40) == text.replace("\u3000", " ")
+
+
+@pytest.mark.parametrize("text", ["Ärzte", "한국", "ﷺ", "\u0958", "e\u0323\u0301"])
+def test_one_form(text: str) -> None:
+    """However it was composed, and twice does not change it again."""
+    forms = {line(unicodedata.normalize(form, text)) for form in ("NFC", "NFD")}
+    assert len(forms) == 1
+    assert forms == {nfc(nfc(text))}
+
+
+def test_longer_texts() -> None:
+    """One kind of line break; tabs stay."""
+    assert lines("a\r\nb\n\tc\n") == "a\nb\n\tc\n"
+    with pytest.raises(ValueError, match="CARRIAGE RETURN"):
+        lines("a\rb")
+    assert line("from a file\n") == "from a file"
+    with pytest.raises(ValueError, match="LINE FEED"):
+        line("two\nlines\n")
+    assert cleaned_lines("  a \x1b\r\nb\rc\u202e\td\n\n", 40) == "a\nb\nc\td"
+
+
+def test_what_strangers_send_is_cut() -> None:
+    """On one line; no blank is left where it is cut; a flood of nothing costs nothing."""
+    assert cleaned("Living\r\n  room\t TV", 40) == "Living room TV"
+    assert cleaned("a" * 39 + " b", 40) == "a" * 39
+    assert cleaned("\u200b" * 1_000_000 + "a", 40) == ""
+    assert cleaned_lines("\u200b" * 1_000_000, 40) == ""
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "123456",
+        " 123 456 ",
+        "123-456",
+        "١٢٣٤٥٦",
+        "۱۲۳۴۵۶",
+        "१२३४५६",
+        "１２３４５６",
+        "123–456",
+        "123\u2011456",
+        "123−456",
+        "123ー456",
+        "\u200e123\u200b456\ufeff",
+    ],
+)
+def test_codes_in_any_script(typed: str) -> None:
+    """Any decimal digit is one; dashes, blanks and what nobody can see are none."""
+    assert read_code(typed) == "123456"
+
+
+def test_other_numbers_are_no_digits() -> None:
+    """Only decimal digits have a place in a code; letters stay, so that a wrong code is not taken for a right one."""
+    assert read_code("12五Ⅵ") == "12五VI"
+    assert read_code("12a456") == "12A456"
+
+
+@pytest.mark.parametrize(
+    "typed", ["alice", "Alice", " ALICE ", "ali\u200bce", "\ufeffalice", "ａｌｉｃｅ", "al\u00adice", "\u202aalice\u202c"]
+)
+def test_names_are_read_alike(typed: str) -> None:
+    """What is pasted brings along what nobody sees."""
+    assert fold(typed) == "alice"
+
+
+@pytest.mark.parametrize("name", ["Straße", "ΟΔΟΣ", "İstanbul", "ǰ", "ﬀ", "\u0345\u0308", "Ärzte"])
+def test_folding_twice_changes_nothing(name: str) -> None:
+    """Else who was stored would not be found."""
+    assert fold(fold(name)) == fold(name)
+    assert {fold(unicodedata.normalize(form, name)) for form in ("NFC", "NFD", "NFKC")} == {fold(name)}
+
+
+@pytest.mark.parametrize("marks", ["\u0301\u0316" * 300_000, "\u0301" * 300_000 + "\u0316" * 300_000])
+def test_a_tower_of_marks_costs_nothing(marks: str) -> None:
+    """Sorting them takes minutes otherwise; thirty on a letter are more than any language has."""
+    begun = time.process_time()
+    for read in (nfc, line, lines, fold, read_code):
+        assert len(read(f"a{marks}b")) < 40
+    assert len(cleaned(f"a{marks}b", 200)) < 40
+    assert time.process_time() - begun < 20
+
+
+LETTERS = st.text("sSßẞiİıIfFﬁﬃﬀüÜkKΣσςΐtﬆa.]\\^-[ \u0308\u030cjǰ", min_size=1, max_size=7)
+
+
+@given(kept=LETTERS, words=LETTERS)
+def test_a_caseless_pattern_finds_what_contains_the_words(kept: str, words: str) -> None:
+    """Neither more nor less than comparing the caseless forms, where one letter becomes several too."""
+    assert bool(re.search(caseless_pattern(words), nfc(kept))) is (caseless(words) in caseless(nfc(kept)))
+
+
+@pytest.mark.parametrize("words", ["ss" * 50, "ﬃ" * 100, "a" * 100, "(a+)+" * 20])
+def test_a_caseless_pattern_stays_small(words: str) -> None:
+    """However many ways there are to write a text."""
+    assert len(caseless_pattern(words)) < 40_000
+    assert re.search(caseless_pattern(words), words)
