@@ -24,15 +24,16 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 
 from django.utils import timezone  # noqa: E402
 
-from flows import conditions, planner  # noqa: E402  the framework must be there first
-from flows.document import Circumstances, FlowDocument, InventedPerson  # noqa: E402
+from flows.conditions import expressions  # noqa: E402
+from flows.documents.document import Circumstances, FlowDocument, InventedPerson  # noqa: E402
+from flows.documents.layout import lay_out  # noqa: E402
+from flows.documents.lint import lint  # noqa: E402
+from flows.engine import planner  # noqa: E402  the framework must be there first
+from flows.engine.planner import layout_of, next_step  # noqa: E402
 from flows.facts import proved  # noqa: E402
-from flows.layout import lay_out  # noqa: E402
-from flows.lint import lint  # noqa: E402
 from flows.models import Version  # noqa: E402
-from flows.planner import layout_of, next_step  # noqa: E402
 from flows.run import State  # noqa: E402
-from flows.simulate import simulate  # noqa: E402
+from flows.simulation.simulate import simulate  # noqa: E402
 from idp.accounts.simulated import PK, Invented, inventing  # noqa: E402
 from idp.foundation.condition_variables import About  # noqa: E402
 from idp.tenancy.models import Tenant  # noqa: E402
@@ -77,7 +78,7 @@ def warm(size: int) -> Callable[[], None]:
 
 def cold() -> None:
     """What the first run of a version of 20 steps pays once: laying it out and compiling every condition."""
-    for kept in (conditions.compile_condition, conditions._environment, planner._layout, planner._built):
+    for kept in (expressions.compile_condition, expressions._environment, planner._layout, planner._built):
         kept.cache_clear()
     layout = lay_out(drawing(20), {})
     assert [box.condition for box in layout.boxes]

@@ -20,7 +20,7 @@ from blueprints.order import missing_references
 from blueprints.plan import MissingSecret, Plan, Tell, make_plan, secret_name
 from blueprints.prune import leaving, remaining
 from blueprints.read import BadBlueprint, Problem, Sent
-from flows.versions import RefusedFlow
+from flows.documents.versions import RefusedFlow
 from idp.accounts.bulk import LastAdministrator
 from idp.accounts.roles import SHARED_SECRETS
 from idp.events.bus import publish

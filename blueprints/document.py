@@ -19,9 +19,9 @@ from pydantic import (
 )
 
 from blueprints.tags import Secret
-from flows.document import DesignationName, FlowDocument, Name
+from flows.documents.document import DesignationName, FlowDocument, Name
 from flows.settings import Duration, plain, setting, write_duration
-from flows.wording import in_words
+from flows.validation_messages import in_words
 from idp.accounts.roles import RoleName
 from idp.foundation import addresses, mailboxes
 from idp.foundation.text import every, fold, line, lines

@@ -11,9 +11,9 @@ from blueprints.kinds.application import secret_is
 from blueprints.kinds.registry import KINDS
 from blueprints.models import Owned
 from blueprints.tags import Secret
-from flows.document import FlowDocument, StepDocument
+from flows.documents.document import FlowDocument, StepDocument
+from flows.documents.versions import references
 from flows.registry import stages
-from flows.versions import references
 from idp.tenancy.models import DEFAULT
 from idp.tenancy.scope import current_tenant
 

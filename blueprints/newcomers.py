@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from blueprints.document import PersonDocument
-from flows.document import FlowDocument, FlowTest, InventedPerson
+from flows.documents.document import FlowDocument, FlowTest, InventedPerson
 from idp.accounts.condition_variables import as_words
 from idp.foundation.text import fold
 

@@ -7,7 +7,7 @@ from blueprints.document import SHORT_GRANTS
 from blueprints.kinds.kind import Reference
 from blueprints.kinds.registry import KINDS
 from blueprints.read import Located, Problem
-from flows.versions import circle, live_names, references
+from flows.documents.versions import circle, live_names, references
 from idp.accounts.people import group_names
 from idp.foundation.text import did_you_mean
 from idp.oauth.clients import scope_names

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from blueprints.kinds.kind import Change
-from flows.dead_ends import dead_end
-from flows.designations import AUTHENTICATION, PART
-from flows.document import FlowDocument
-from flows.versions import live_defaults
+from flows.documents.dead_ends import dead_end
+from flows.documents.designations import AUTHENTICATION, PART
+from flows.documents.document import FlowDocument
+from flows.documents.versions import live_defaults
 
 
 def outlook(tenant: str, changes: Sequence[Change], parts: Mapping[str, FlowDocument]) -> Iterator[str]:

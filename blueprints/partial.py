@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from flows.designations import PART
-from flows.document import FlowDocument, StepDocument
+from flows.documents.designations import PART
+from flows.documents.document import FlowDocument, StepDocument
 
 MOST = 200  # nobody reads more of them at once
 _ROUNDS = 3

@@ -22,8 +22,9 @@ from blueprints.outlook import outlook
 from blueprints.prune import leaving, moving, pruned, still_named
 from blueprints.read import BadBlueprint, Located, Problem, Sent, look
 from blueprints.tags import Secret
-from flows.document import FlowDocument
-from flows.versions import RefusedFlow, live_parts, prepare
+from flows.documents.document import FlowDocument
+from flows.documents.versions import RefusedFlow, live_parts
+from flows.editing.publishing import prepare
 from idp.accounts.roles import SHARED_SECRETS
 from idp.foundation.sealing import mac
 from idp.ratelimit.budgets import Budget, Exhausted, Spend, charge, give_back

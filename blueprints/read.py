@@ -14,7 +14,7 @@ from blueprints.files import below, head, is_blueprint
 from blueprints.nodes import MAX_BYTES, MAX_NODES, BadYaml, Node, parse
 from blueprints.partial import MOST, partial
 from blueprints.tags import Secret, Tags, Used, named_in
-from flows.wording import sentence
+from flows.validation_messages import sentence
 from idp.accounts.roles import EVERYTHING
 from idp.foundation.arguments import nearest
 from idp.foundation.text import did_you_mean, on_one_line

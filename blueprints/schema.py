@@ -8,7 +8,7 @@ from django.utils.translation import override
 
 from blueprints.document import GRANTS, KINDS
 from blueprints.read import VARS
-from flows.schema import document_schema
+from flows.documents.schema import document_schema
 from idp.oauth.grant import grants
 from idp.oauth.scopes import STANDARD_SCOPES
 from idp.outbox.placeholders import shipped

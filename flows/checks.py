@@ -7,9 +7,9 @@ from django.db import DatabaseError
 from django.utils.translation import ngettext
 from pydantic import ValidationError
 
-from flows.lint import Finding, lint
+from flows.documents.lint import Finding, lint
+from flows.engine.planner import document_of, parts_of
 from flows.models import Flow, Version
-from flows.planner import document_of, parts_of
 from flows.registry import BrokenStage, stages
 
 

@@ -16,10 +16,10 @@ from django.template.loader import get_template
 from django.utils import timezone
 from pydantic import ValidationError
 
+from flows.documents.schema import settings_schema
 from flows.facts import ABOUT_A_PERSON
 from flows.registry import stages
 from flows.run import Run, State
-from flows.schema import settings_schema
 from flows.stage import Deny, Done, Leave, Outcome, Show, Stage
 from idp.accounts.people import save_person
 from idp.foundation.effects import Effect

@@ -13,7 +13,7 @@ from pydantic_core import SchemaError
 from pydantic_core import ValidationError as NoMatch
 
 from flows.settings import StageSettings, setting
-from flows.wording import in_words
+from flows.validation_messages import in_words
 from idp.foundation.condition_variables import WordType
 from idp.foundation.text import cleaned, cleaned_lines
 

@@ -2,7 +2,7 @@
 
 from django.utils import timezone
 
-from flows.funnel import sweep
+from flows.simulation.funnel import sweep
 from idp.tenancy.tasks import in_batches, tenant_task
 
 

@@ -88,7 +88,7 @@ APPEND_SLASH = False
 _LOADERS = [
     "django.template.loaders.filesystem.Loader",
     "django.template.loaders.app_directories.Loader",
-    "flows.loader.Loader",  # of stages that come in packages of their own
+    "flows.template_loader.Loader",  # of stages that come in packages of their own
 ]
 TEMPLATES = [
     {

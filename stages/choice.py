@@ -10,7 +10,7 @@ from pydantic import model_validator
 from flows.run import Run
 from flows.settings import StageSettings, Text, setting
 from flows.stage import Done, Outcome, Stage
-from flows.wording import in_words
+from flows.validation_messages import in_words
 from idp.foundation.condition_variables import WordType
 
 _IN_VALUES = "A value has letters, digits, dashes and underscores, 50 at most."

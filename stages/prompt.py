@@ -7,9 +7,9 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from pydantic import field_validator, model_validator
 
+from flows.documents.secret_prompts import asked_secret
 from flows.fields import Field
 from flows.run import Run
-from flows.secrets_asked import asked_secret
 from flows.settings import StageSettings, setting
 from flows.stage import Done, Outcome, Stage
 from idp.accounts.people import KeepAttributes

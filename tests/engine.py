@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from flows import executor
-from flows.document import FlowDocument
+from flows.documents.document import FlowDocument
+from flows.editing.publishing import Published, publish
+from flows.engine import executor
 from flows.models import Run
-from flows.versions import Published, publish
 from idp.accounts import sessions
 from idp.accounts.known_browsers import KnownBrowser
 from idp.devices.models import DeviceCode

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from django.utils.translation import gettext_lazy as _
 
-from flows.designations import DESIGNATIONS, PART
-from flows.versions import live_names
+from flows.documents.designations import DESIGNATIONS, PART
+from flows.documents.versions import live_names
 from idp.accounts.people import group_names
 from idp.accounts.roles import ROLES
 from idp.foundation.listing import Text

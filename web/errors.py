@@ -13,9 +13,9 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt
 
-from flows.designations import DEVICE_CODE
-from flows.executor import NoFlow, NoSuchRun, OutOfDate
-from flows.room import TooManyRuns
+from flows.documents.designations import DEVICE_CODE
+from flows.engine.executor import NoFlow, NoSuchRun, OutOfDate
+from flows.engine.run_limits import TooManyRuns
 from idp.oauth.errors import BodyTooLarge, InvalidClient, InvalidRequest, MissingToken, OAuthError
 from web.outage import is_outage, of_program, of_protocol, unavailable
 

@@ -10,11 +10,11 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.csrf import csrf_exempt
 
-from flows import executor
-from flows.designations import CREDENTIAL_SETUP, LOGOUT
-from flows.executor import Answer, NoFlow
-from flows.page import Page
-from flows.room import TooManyRuns
+from flows.documents.designations import CREDENTIAL_SETUP, LOGOUT
+from flows.engine import executor
+from flows.engine.executor import Answer, NoFlow
+from flows.engine.page import Page
+from flows.engine.run_limits import TooManyRuns
 from idp.foundation.sealing import Sealed
 from web.errors import page_errors, pages
 from web.rendering import next_minute

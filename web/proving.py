@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from flows.designations import AUTHENTICATION
+from flows.documents.designations import AUTHENTICATION
 from flows.facts import moments, seeded
 from idp.accounts import proving
 from idp.accounts.sessions import ProvedAgain

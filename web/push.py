@@ -18,7 +18,7 @@ from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.utils import timezone
 
-from flows import executor
+from flows.engine import executor
 from flows.run import Client
 from idp.accounts.roles import may
 from idp.devices import watch

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from blueprints import drift, edit
 from blueprints.listings import OWNED
-from flows.listings import FLOWS, RUNS
+from flows.documents.listings import FLOWS, RUNS
 from idp.accounts import credentials, sessions
 from idp.accounts.listings import CREDENTIALS, GROUPS, PEOPLE, SESSIONS
 from idp.accounts.people import by_username

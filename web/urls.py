@@ -3,7 +3,7 @@
 from django.urls import include, path, register_converter
 from django.urls.converters import StringConverter
 
-from flows.designations import DESIGNATIONS
+from flows.documents.designations import DESIGNATIONS
 from web import account, flow, oauth
 from web.api import app
 from web.console import urls as console

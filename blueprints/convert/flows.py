@@ -10,10 +10,10 @@ from blueprints.convert.entries import Entry, NotCarried
 from blueprints.convert.report import Block
 from blueprints.convert.steps import Work, refusal, steps_of
 from blueprints.convert.verdicts import Judgement, Verdict
-from flows.document import FlowDocument
-from flows.layout import symbol
-from flows.lint import lint
-from flows.wording import sentence
+from flows.documents.document import FlowDocument
+from flows.documents.layout import symbol
+from flows.documents.lint import lint
+from flows.validation_messages import sentence
 from idp.foundation.text import cleaned
 
 FLOW = "authentik_flows.flow"

@@ -17,7 +17,7 @@ from blueprints.convert.report import Block, Ours
 from blueprints.convert.steps import Work
 from blueprints.document import KINDS
 from flows.settings import write_duration
-from flows.wording import sentence
+from flows.validation_messages import sentence
 from idp.accounts.people import FIRST_ADMINISTRATOR
 from idp.foundation import mailboxes
 from idp.foundation.text import cleaned, fold

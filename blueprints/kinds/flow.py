@@ -4,12 +4,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from blueprints.kinds.kind import Change, KeyChange, Kind, Reference, named, only
-from flows.designations import PART
-from flows.difference import difference
-from flows.document import FlowDocument, StepDocument
-from flows.lint import looked_for
+from flows.documents.designations import PART
+from flows.documents.diff import difference
+from flows.documents.document import FlowDocument, StepDocument
+from flows.documents.lint import looked_for
+from flows.editing.publishing import Prepared, remove, retire, store, unfit
 from flows.models import Flow
-from flows.versions import Prepared, remove, retire, store, unfit
 from idp.foundation.text import fold
 
 NOTE = "applied from a blueprint"

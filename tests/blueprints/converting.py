@@ -10,8 +10,8 @@ from blueprints.convert.authentik import convert
 from blueprints.document import KINDS
 from blueprints.nodes import Node, parse
 from blueprints.tags import Tags
-from flows.document import FlowDocument
-from flows.layout import lay_out
+from flows.documents.document import FlowDocument
+from flows.documents.layout import lay_out
 
 SAMPLES = Path(__file__).parent / "authentik"
 ALL = [SAMPLES / name for name in ("sign-in.yaml", "tv.yaml", "brand.yaml")]

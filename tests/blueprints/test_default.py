@@ -9,8 +9,8 @@ from django.core.management import call_command
 
 from blueprints.apply import apply
 from blueprints.plan import make_plan
-from flows.designations import DESIGNATIONS
-from flows.versions import live_names, live_version
+from flows.documents.designations import DESIGNATIONS
+from flows.documents.versions import live_names, live_version
 from tests.blueprints.examples import PEOPLE, SHIPPED, add, at, give_passwords, kind_of, told, walk
 from tests.factors import code, codes_on, give_totp, kinds, secret_on
 from tests.kit import Door

@@ -17,7 +17,8 @@ from blueprints.emit import emit
 from blueprints.export import export
 from blueprints.plan import make_plan
 from blueprints.read import BadBlueprint
-from flows import versions
+from flows.documents import versions
+from flows.editing import publishing
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 
@@ -121,13 +122,13 @@ def _change(file: Path, what: str, first: Any, second: Any) -> None:
     elif what == "save":
         kind = next(iter(first))
         if kind == "flow":
-            versions.publish(versions.parse(first), by="alice")
+            publishing.publish(versions.parse(first), by="alice")
         else:
             edit.save(kind, first, by="alice")
     elif what == "delete":
         edit.delete(first, second, by="alice")
     else:
-        versions.roll_back(first, second, by="alice")
+        publishing.roll_back(first, second, by="alice")
 
 
 def _once(said: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

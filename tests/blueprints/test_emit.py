@@ -11,7 +11,7 @@ from blueprints.document import ApplicationDocument
 from blueprints.emit import emit, in_order_of
 from blueprints.nodes import Node, parse
 from blueprints.tags import Secret
-from flows.document import FlowDocument
+from flows.documents.document import FlowDocument
 from idp.foundation.yaml_text import write
 
 TRICKY = ["", "null", "~", "yes", "No", "ON", "y", "true", "0x1f", "0o7", "012", "1e3", ".5", "1_000", "12:30", "2020-01-01", "<<", "="]

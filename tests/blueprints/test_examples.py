@@ -12,9 +12,9 @@ from django.apps import apps
 from blueprints.apply import apply
 from blueprints.plan import make_plan
 from blueprints.read import BadBlueprint, read
-from flows.document import FlowDocument, StepDocument
-from flows.lint import lint
-from flows.rehearsal import rehearse
+from flows.documents.document import FlowDocument, StepDocument
+from flows.documents.lint import lint
+from flows.simulation.flow_tests import rehearse
 from idp.accounts.models import Person
 from idp.accounts.recovery import make_link
 from idp.oauth.models import Application

@@ -11,9 +11,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from flows.funnel import sweep
+from flows.documents.versions import live_version
+from flows.editing.drafts import draft_of, save_draft
+from flows.editing.publishing import publish
 from flows.models import Draft, Run, Version
-from flows.versions import draft_of, live_version, publish, save_draft
+from flows.simulation.funnel import sweep
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope

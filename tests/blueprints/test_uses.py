@@ -10,7 +10,8 @@ from blueprints import edit
 from blueprints.apply import apply
 from blueprints.plan import make_plan
 from blueprints.show import as_text
-from flows import versions
+from flows.documents import versions
+from flows.editing import drafts, publishing
 from flows.models import Flow
 from idp.accounts.models import Group, Person
 from idp.oauth.models import Application
@@ -178,13 +179,13 @@ def test_no_rollback_to_what_was_deleted(acme: Tenant, write_blueprint: Write) -
     apply([write_blueprint("tenant: acme\n" + WITH_PART.replace("flow: prove\n  -", "stage: identification\n  - stage: password\n  -"))])
     edit.delete("flow", "prove", by="alice")
     with pytest.raises(versions.RefusedFlow) as why:
-        versions.roll_back("sign-in-here", 1, by="alice")
+        publishing.roll_back("sign-in-here", 1, by="alice")
     assert str(why.value) == "steps: There is no published flow prove with for: part any more."
 
 
 def test_a_flow_that_was_never_published_is_deleted(acme: Tenant) -> None:
     """It has nothing but a draft."""
-    versions.save_draft("sketch", {"for": "part"}, by="alice", revision=None)
+    drafts.save_draft("sketch", {"for": "part"}, by="alice", revision=None)
     edit.delete("flow", "sketch", by="alice")
     with pytest.raises(edit.NotThere):
         edit.delete("flow", "sketch", by="alice")
@@ -229,10 +230,10 @@ def test_what_only_a_condition_names_stays(tenants: dict[str, Tenant], write_blu
 def test_nobody_publishes_what_lost_its_sub_flow_meanwhile(acme: Tenant, write_blueprint: Write) -> None:
     """It was right when it was checked; between that and the writing somebody deleted a sub-flow, which then nobody named."""
     apply([write_blueprint("tenant: acme\n" + PART)])
-    ready = versions.prepare(versions.parse({"flow": "f", "title": "F", "for": "part", "steps": [{"flow": "prove"}]}))
+    ready = publishing.prepare(versions.parse({"flow": "f", "title": "F", "for": "part", "steps": [{"flow": "prove"}]}))
     edit.delete("flow", "prove", by="alice")
     with pytest.raises(versions.RefusedFlow) as why:
-        versions.store(ready, by="bob")
+        publishing.store(ready, by="bob")
     assert str(why.value) == "steps: There is no published flow prove with for: part any more."
     assert not Flow.objects.filter(name="f").exists()
 
@@ -247,7 +248,7 @@ def test_a_sub_flow_is_not_deleted_while_somebody_publishes_it(
     def publish() -> None:
         with tenant_scope(tenants["acme"]):
             try:
-                versions.publish(versions.parse({"flow": "f", "title": "F", "for": "part", "steps": [{"flow": "prove"}]}), by="bob")
+                publishing.publish(versions.parse({"flow": "f", "title": "F", "for": "part", "steps": [{"flow": "prove"}]}), by="bob")
             except versions.RefusedFlow:
                 told.append("publish")
 

@@ -9,9 +9,10 @@ import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from flows.documents.versions import RefusedFlow
+from flows.editing.publishing import publish
 from flows.models import Flow
 from flows.models import Run as Row
-from flows.versions import RefusedFlow, publish
 from idp.accounts import credentials
 from idp.accounts.models import Person, Session
 from idp.oauth.models import Application

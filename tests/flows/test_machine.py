@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule, run_state_machine_as_test
 
+from flows.documents.versions import history
+from flows.editing.publishing import publish, roll_back
 from flows.models import Run
-from flows.versions import history, publish, roll_back
 from idp.accounts import credentials, sessions
 from idp.accounts.models import Person, Session
 from idp.devices.models import DeviceCode

@@ -16,8 +16,8 @@ import time_machine
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
-from flows.conditions import ConditionFailed, compile_condition, vocabulary
-from flows.lint import lint
+from flows.conditions.expressions import ConditionFailed, compile_condition, vocabulary
+from flows.documents.lint import lint
 from idp.accounts.models import Person
 from idp.accounts.simulated import PK, Invented, inventing
 from idp.devices.models import DeviceCode
@@ -235,7 +235,7 @@ def test_zones_come_with_the_product_where_the_system_has_none() -> None:
     """A slim machine has no /usr/share/zoneinfo; a process that starts there still knows the hour in Berlin."""
     program = (
         "from pathlib import Path; from idp.runtime import env; env.time_zones(Path('/nonexistent')); import os, django; django.setup();"
-        "from flows.conditions import compile_condition; from idp.foundation.condition_variables import About;"
+        "from flows.conditions.expressions import compile_condition; from idp.foundation.condition_variables import About;"
         "from datetime import datetime, UTC;"
         "about = About({}, '', '', datetime(2026, 7, 1, 12, tzinfo=UTC));"
         "print(os.environ['TZDIR'], compile_condition('request.time.getHours(\"Europe/Berlin\") == 14').applies(about))"

@@ -12,10 +12,10 @@ import yaml
 from django.core.management import call_command
 from jsonschema import Draft202012Validator
 
-from flows.document import FlowDocument
+from flows.documents.document import FlowDocument
+from flows.documents.reference import challenge, known_facts, page, pages, price, with_price
 from flows.facts import ABOUT_A_PERSON, NEVER_SEEDED
 from flows.models import Version
-from flows.reference import challenge, known_facts, page, pages, price, with_price
 from flows.registry import stages
 from flows.stage import Stage
 from idp.tenancy.models import Tenant

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flows.conditions import compile_condition, vocabulary
+from flows.conditions.expressions import compile_condition, vocabulary
 from tests.house.words import EARLIER, EXAMPLES, PAGE, page
 
 

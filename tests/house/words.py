@@ -4,7 +4,7 @@ import os
 
 import django
 
-from flows.conditions import Local, vocabulary
+from flows.conditions.expressions import Local, vocabulary
 from tests.house.source import ROOT
 
 PAGE = ROOT / "docs" / "conditions.md"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from flows.listings import RUNS
+from flows.documents.listings import RUNS
 from flows.tasks import sweep_runs
 from idp.accounts.listings import CREDENTIALS, GROUPS, PEOPLE, SESSIONS
 from idp.accounts.models import Person

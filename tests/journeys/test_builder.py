@@ -7,8 +7,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
-from flows.document import FlowDocument
-from flows.versions import draft_of, save_draft
+from flows.documents.document import FlowDocument
+from flows.editing.drafts import draft_of, save_draft
 from idp.accounts.models import Person as Account
 from idp.accounts.models import Role
 from idp.tenancy.models import Tenant

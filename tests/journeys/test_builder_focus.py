@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from flows.versions import save_draft
+from flows.editing.drafts import save_draft
 from idp.accounts.models import Role
 from idp.tenancy.models import Tenant
 from tests.engine import SHIPPED, drawing

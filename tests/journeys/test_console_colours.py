@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flows.versions import save_draft
+from flows.editing.drafts import save_draft
 from idp.foundation.colors import contrast
 from idp.tenancy.models import Tenant
 from tests.engine import SHIPPED, drawing

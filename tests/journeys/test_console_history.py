@@ -5,7 +5,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from flows.versions import live_version, parse, publish, save_draft
+from flows.documents.versions import live_version, parse
+from flows.editing.drafts import save_draft
+from flows.editing.publishing import publish
 from idp.accounts.people import save_person
 from idp.tenancy.models import Tenant
 from tests.journeys.console import enter

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import expect
 
-from flows.versions import save_draft
+from flows.editing.drafts import save_draft
 from idp.accounts.models import Role
 from idp.accounts.people import save_person
 from idp.tenancy.models import Tenant

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from flows.versions import save_draft
+from flows.editing.drafts import save_draft
 from idp.tenancy.models import Tenant
 from tests.engine import drawing
 from tests.journeys.console import enter

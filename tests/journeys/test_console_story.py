@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import expect
 
-from flows.versions import live_version
+from flows.documents.versions import live_version
 from idp.accounts.models import Person as Account
 from idp.accounts.models import Role
 from idp.tenancy.models import Tenant

@@ -6,8 +6,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from flows.documents.versions import live_version
+from flows.editing.drafts import draft_of, save_draft
+from flows.editing.publishing import publish
 from flows.models import Run
-from flows.versions import draft_of, live_version, publish, save_draft
 from idp.accounts.models import Person as Account
 from idp.accounts.models import Role
 from idp.tenancy.models import Tenant

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from flows.lint import lint
+from flows.documents.lint import lint
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from tests.engine import SHIPPED, draw, drawing, events

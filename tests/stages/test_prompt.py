@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from flows.lint import lint
+from flows.documents.lint import lint
 from idp.accounts.models import Person
 from idp.events.models import Event
 from idp.tenancy.models import Tenant

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from pydantic import ValidationError
 
-from flows.lint import lint
+from flows.documents.lint import lint
 from idp.tenancy.models import Tenant
 from stages.redirect import Redirect
 from tests.engine import draw, drawing

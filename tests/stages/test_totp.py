@@ -10,8 +10,8 @@ import time_machine
 from django.conf import settings
 
 from blueprints.apply import apply
+from flows.editing.publishing import publish
 from flows.models import Run
-from flows.versions import publish
 from idp.accounts import credentials
 from idp.accounts.models import Credential, Person, Session
 from idp.events.models import Event

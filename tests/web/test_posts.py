@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from django.urls import URLPattern
 
-from flows.designations import DESIGNATIONS
+from flows.documents.designations import DESIGNATIONS
 from idp.accounts.models import Person
 from idp.accounts.recovery import make_link
 from idp.tenancy.models import Tenant

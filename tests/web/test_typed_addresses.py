@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from flows.designations import DESIGNATIONS
+from flows.documents.designations import DESIGNATIONS
 from idp.tenancy.models import Tenant
 from tests.kit import Door
 

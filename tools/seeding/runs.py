@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 from random import Random
 
-from flows import funnel
+from flows.engine.planner import layout_of
 from flows.models import Flow, Run, Version
-from flows.planner import layout_of
 from flows.run import State
+from flows.simulation import funnel
 from idp.ratelimit.budgets import address_key
 from tools.seeding.plan import Seed, address, hexadecimal, later
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, StringConstraints
 from pydantic import Field as say
 
-from flows.document import Answers, Circumstances, InventedPerson
+from flows.documents.document import Answers, Circumstances, InventedPerson
 from web.api.schemas import Sent
 
 

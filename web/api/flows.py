@@ -8,18 +8,20 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Query
 from pydantic import TypeAdapter, ValidationError
 
-from flows import versions
-from flows.difference import difference
-from flows.document import Name
-from flows.funnel import funnel, under_way
-from flows.inspector import look_into
-from flows.lint import Finding, lint
-from flows.listings import RUNS, VERSIONS
-from flows.rehearsal import rehearse
-from flows.simulate import Report, ending, simulate
-from flows.trials import as_test, check_answers, keep_test
-from flows.versions import RefusedFlow, draft_of, version_of
-from flows.which import Chosen, choose
+from flows.documents import versions
+from flows.documents.diff import difference
+from flows.documents.document import Name
+from flows.documents.lint import Finding, lint
+from flows.documents.listings import RUNS, VERSIONS
+from flows.documents.versions import RefusedFlow, version_of
+from flows.editing import drafts, publishing
+from flows.editing.drafts import draft_of
+from flows.editing.revisions import Chosen, choose
+from flows.editing.saved_tests import as_test, check_answers, keep_test
+from flows.simulation.flow_tests import rehearse
+from flows.simulation.funnel import funnel, under_way
+from flows.simulation.inspector import look_into
+from flows.simulation.simulate import Report, ending, simulate
 from idp.accounts.roles import may, require
 from web.api import flow_schemas as say
 from web.api.answers import answer, empty
@@ -64,7 +66,7 @@ def put_draft(request: HttpRequest, name: str) -> HttpResponse:
     before = draft_of(name)
     check(request, _state(before) if before else None, wanted=True)
     by, revision = request.auth.username, before.revision if before else None  # type: ignore[attr-defined]
-    versions.save_draft(name, {**document, "flow": name}, by=by, revision=revision)
+    drafts.save_draft(name, {**document, "flow": name}, by=by, revision=revision)
     return _told(_draft(name), 200 if before else 201)
 
 
@@ -73,8 +75,8 @@ def delete_draft(request: HttpRequest, name: str) -> HttpResponse:
     """Throws it away. This cannot be undone."""
     draft = _draft(name)
     check(request, _state(draft))
-    if not versions.discard_draft(name, by=request.auth.username, revision=draft.revision):  # type: ignore[attr-defined]
-        raise versions.DraftMoved(draft.revision)
+    if not drafts.discard_draft(name, by=request.auth.username, revision=draft.revision):  # type: ignore[attr-defined]
+        raise drafts.DraftMoved(draft.revision)
     return empty(204)
 
 
@@ -93,7 +95,7 @@ def publish_flow(request: HttpRequest, name: str, body: say.Publish) -> HttpResp
     check(request, _state(draft))
     person = request.auth  # type: ignore[attr-defined]
     more: dict[str, Any] = {"note": body.note, "revision": draft.revision, "names": may(person, "people.see")}
-    published = versions.publish_draft(name, by=person.username, **more)
+    published = drafts.publish_draft(name, by=person.username, **more)
     return answer({"version": published.version.number, "changed": published.changed})
 
 
@@ -101,7 +103,7 @@ def publish_flow(request: HttpRequest, name: str, body: say.Publish) -> HttpResp
 def roll_back(request: HttpRequest, name: str, body: say.RollBack) -> HttpResponse:
     """Makes an earlier version live again, as it was."""
     before = version_of(name, body.version).flow.live
-    live = versions.roll_back(name, body.version, by=request.auth.username, note=body.note)  # type: ignore[attr-defined]
+    live = publishing.roll_back(name, body.version, by=request.auth.username, note=body.note)  # type: ignore[attr-defined]
     return answer({"version": live.number, "changed": before != live})
 
 

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from flows.wording import sentence
+from flows.validation_messages import sentence
 from web.api.schemas import Problem
 from web.errors import BODY_ERRORS, ENGINE_ERRORS, engine_json
 

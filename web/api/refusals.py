@@ -12,8 +12,9 @@ from blueprints.apply import StateMoved
 from blueprints.edit import Moved, NotThere, Refused
 from blueprints.export import NoSuchFlow
 from blueprints.read import MAX_PROBLEMS, BadBlueprint
-from flows.simulate import NobodyThere
-from flows.versions import DraftMoved, NoSuchVersion, RefusedFlow
+from flows.documents.versions import NoSuchVersion, RefusedFlow
+from flows.editing.drafts import DraftMoved
+from flows.simulation.simulate import NobodyThere
 from idp.accounts.recovery import NoAddress
 from idp.accounts.roles import NotAllowed, OwnPassword
 from idp.foundation.listing import BadWish

@@ -14,9 +14,9 @@ from django.utils import timezone
 from ninja import Router, Status
 from ninja.security.base import AuthBase
 
-from flows import executor
-from flows.designations import CREDENTIAL_SETUP
-from flows.page import Page
+from flows.documents.designations import CREDENTIAL_SETUP
+from flows.engine import executor
+from flows.engine.page import Page
 from idp.accounts import sessions
 from idp.accounts.known_browsers import KnownBrowser
 from idp.events.origin import current_origin

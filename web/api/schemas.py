@@ -10,8 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StrictBool
 from pydantic import Field as say
 from pydantic.json_schema import SkipJsonSchema
 
-from flows.designations import DESIGNATIONS
-from flows.page import Kind
+from flows.documents.designations import DESIGNATIONS
+from flows.engine.page import Kind
 
 PURPOSES = tuple(each.name for each in DESIGNATIONS.values() if each.startable)
 

@@ -17,7 +17,7 @@ from blueprints.export import NoSuchFlow, export
 from blueprints.plan import Plan
 from blueprints.read import BadBlueprint
 from blueprints.sent import apply_sent, plan_sent
-from flows.listings import FLOWS
+from flows.documents.listings import FLOWS
 from idp.accounts.roles import NotAllowed, OwnPassword
 from idp.foundation.listing import Wish
 from idp.tenancy.scope import current_tenant

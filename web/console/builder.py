@@ -10,15 +10,16 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
-from flows.designations import DESIGNATIONS
-from flows.desk import Desk, desk, keep
-from flows.difference import Change as Difference
-from flows.difference import difference
-from flows.document import FlowDocument
-from flows.drawing import CannotEdit, Card, Place, draw, spot, spots
-from flows.edit import EDIT, Add, Change, Edited, edit
-from flows.lint import Finding, lint
-from flows.versions import DraftMoved, NoSuchVersion, RefusedFlow, live_parts, parse, storable, unfit
+from flows.documents.designations import DESIGNATIONS
+from flows.documents.diff import Change as Difference
+from flows.documents.diff import difference
+from flows.documents.document import FlowDocument
+from flows.documents.lint import Finding, lint
+from flows.documents.versions import NoSuchVersion, RefusedFlow, live_parts, parse, storable
+from flows.editing.drafts import Desk, DraftMoved, desk, keep
+from flows.editing.drawing import CannotEdit, Card, Place, draw, spot, spots
+from flows.editing.edits import EDIT, Add, Change, Edited, edit
+from flows.editing.publishing import unfit
 from web.console import builder_panel as panels
 from web.console.builder_cards import cards_of, place_of, written
 from web.console.builder_yaml import BadText, Fault, read_text, text_of

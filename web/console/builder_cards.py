@@ -9,10 +9,10 @@ from typing import Any
 from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
-from flows.document import FlowDocument, StepDocument
-from flows.drawing import Card, Place, draw, spots
-from flows.lint import Finding
-from flows.presets import in_words, split
+from flows.conditions.presets import in_words, split
+from flows.documents.document import FlowDocument, StepDocument
+from flows.documents.lint import Finding
+from flows.editing.drawing import Card, Place, draw, spots
 from flows.registry import stages
 
 _DRAWN = "choice consent deny deny_device device_code finish identification login logout password prompt reauthenticate recovery_code"

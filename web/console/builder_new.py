@@ -14,22 +14,12 @@ from django.utils.translation import gettext_lazy
 import blueprints
 from blueprints.nodes import parse as nodes_of
 from blueprints.recipes import dashed
-from flows.designations import DESIGNATIONS, PART
-from flows.desk import begin, desk
-from flows.document import FlowDocument
-from flows.lint import lint
-from flows.rehearsal import by_test
-from flows.versions import (
-    NoSuchVersion,
-    RefusedFlow,
-    errors_of,
-    every,
-    live_parts,
-    live_version,
-    parse,
-    references,
-    sub_flows,
-)
+from flows.documents.designations import DESIGNATIONS, PART
+from flows.documents.document import FlowDocument
+from flows.documents.lint import lint
+from flows.documents.versions import NoSuchVersion, RefusedFlow, errors_of, every, live_parts, live_version, parse, references, sub_flows
+from flows.editing.drafts import begin, desk
+from flows.simulation.flow_tests import by_test
 from web.console.builder_yaml import BadText, plain
 from web.console.frame import Page, see, show
 from web.console.problems import of_errors

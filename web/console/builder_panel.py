@@ -9,12 +9,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from pydantic import ValidationError
 
-from flows.conditions import vocabulary
-from flows.document import FlowDocument
-from flows.drawing import Card, Place, draw, spots
-from flows.hours import offered_zones
-from flows.layout import TooLarge, lay_out, symbol
-from flows.presets import PRESETS, BadSlot, Preset, Slot, fill, join, recognise, split
+from flows.conditions.expressions import vocabulary
+from flows.conditions.hours import offered_zones
+from flows.conditions.presets import PRESETS, BadSlot, Preset, Slot, fill, join, recognise, split
+from flows.documents.document import FlowDocument
+from flows.documents.layout import TooLarge, lay_out, symbol
+from flows.editing.drawing import Card, Place, draw, spots
 from flows.registry import stages
 from flows.stage import Stage
 from idp.accounts.people import group_names

@@ -7,9 +7,9 @@ from django.utils.translation import gettext as _
 
 from blueprints.emit import emit, in_order_of
 from blueprints.nodes import BadYaml, Node, parse
-from flows.document import FlowDocument
-from flows.versions import RefusedFlow
-from flows.versions import parse as checked
+from flows.documents.document import FlowDocument
+from flows.documents.versions import RefusedFlow
+from flows.documents.versions import parse as checked
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pydantic import ValidationError
 
-from flows.layout import Box, Layout, TooLarge, lay_out
-from flows.presets import in_words
-from flows.preview import previews
+from flows.conditions.presets import in_words
+from flows.documents.layout import Box, Layout, TooLarge, lay_out
+from flows.documents.versions import NoSuchVersion, RefusedFlow
+from flows.editing.drafts import DraftMoved
+from flows.editing.revisions import Chosen
+from flows.editing.saved_tests import as_test, keep_test
 from flows.registry import stages
-from flows.rehearsal import by_test
-from flows.simulate import NobodyThere, Report, ending, guarded, simulate
-from flows.trials import as_test, keep_test
-from flows.versions import DraftMoved, NoSuchVersion, RefusedFlow
-from flows.which import Chosen
+from flows.simulation.flow_tests import by_test
+from flows.simulation.preview import previews
+from flows.simulation.simulate import NobodyThere, Report, ending, guarded, simulate
 from idp.accounts.credentials import PASSWORD, RECOVERY_CODE, TOTP
 from idp.accounts.listings import PEOPLE
 from idp.accounts.roles import ROLES

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from blueprints import edit
-from flows.designations import CREDENTIAL_SETUP
+from flows.documents.designations import CREDENTIAL_SETUP
 from idp.accounts import credentials
 from idp.foundation.listing import Wish
 from idp.tenancy.hosts import host_name

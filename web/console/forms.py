@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from pydantic import BaseModel, ValidationError
 
 from flows.settings import plain
-from flows.wording import sentence
+from flows.validation_messages import sentence
 
 Kind = Literal["text", "long", "secret", "number", "flag", "choice", "several", "lines", "pairs", "json", "group", "rows"]
 Choices = Mapping[str, Callable[[], Sequence[tuple[str, Any]]]]

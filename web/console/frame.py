@@ -13,7 +13,7 @@ from django.utils.encoding import iri_to_uri
 from django.utils.translation import gettext as _
 
 from blueprints.edit import NotThere
-from flows.designations import AUTHENTICATION
+from flows.documents.designations import AUTHENTICATION
 from idp.accounts.roles import NotAllowed, allowed, may, operations_of, role_titles
 from web.console.navigation import navigation
 from web.errors import method_not_allowed

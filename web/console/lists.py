@@ -20,7 +20,11 @@ from web.resources import RESOURCES, Action, Resource
 
 _SIZE = 50
 _MOST_AT_ONCE = 200
-_ADDING = {"flows": "flows.edit", "tenants": "tenants.edit", "keys": "keys.rotate"}  # made on pages of their own, not by a document
+_ADDING = {
+    "flows": "flows.edit",
+    "tenants": "tenants.edit",
+    "keys": "keys.rotate",
+}  # made on pages of their own, not by a document
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from flows.designations import CREDENTIAL_SETUP
+from flows.documents.designations import CREDENTIAL_SETUP
 from idp.devices.timeline import waiting
 from idp.events.statistics import SERIES, SPANS, Chart, Series, chart
 from web.concerns import concerns

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from blueprints.edit import Moved, Refused
-from flows.designations import CREDENTIAL_SETUP
+from flows.documents.designations import CREDENTIAL_SETUP
 from idp.accounts import credentials, recovery
 from idp.accounts.people import by_username
 from idp.accounts.roles import NotAllowed, require_over, require_to_let_in

@@ -13,9 +13,9 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from flows.layout import Layout, TooLarge, lay_out
-from flows.preview import Preview, previews
-from flows.which import Chosen
+from flows.documents.layout import Layout, TooLarge, lay_out
+from flows.editing.revisions import Chosen
+from flows.simulation.preview import Preview, previews
 from web.console.builder_cards import name_of
 from web.console.frame import Page, show
 from web.console.which import asked

@@ -8,16 +8,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from flows.executor import NoSuchRun
+from flows.conditions.presets import in_words
+from flows.documents.listings import RUNS
+from flows.documents.versions import NoSuchVersion, version_of
+from flows.editing.revisions import states
+from flows.engine.context import topic_of
+from flows.engine.executor import NoSuchRun
+from flows.engine.planner import layout_of
 from flows.facts import BrokenFlow
-from flows.funnel import WHOLE, Count, funnel, private_steps
-from flows.inspector import Inspection, Passage, look_into
-from flows.listings import RUNS
-from flows.planner import layout_of
-from flows.presets import in_words
-from flows.versions import NoSuchVersion, version_of
-from flows.walk import topic_of
-from flows.which import states
+from flows.simulation.funnel import WHOLE, Count, funnel, private_steps
+from flows.simulation.inspector import Inspection, Passage, look_into
 from idp.foundation.listing import Wish
 from web.console.builder_cards import name_of
 from web.console.frame import Page, show

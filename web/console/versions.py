@@ -10,23 +10,15 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from blueprints.emit import emit, in_order_of
-from flows.difference import Change, difference
-from flows.document import FlowDocument
-from flows.lint import lint
-from flows.listings import VERSIONS
-from flows.rehearsal import by_test
-from flows.versions import (
-    DraftMoved,
-    NoSuchVersion,
-    RefusedFlow,
-    discard_draft,
-    draft_of,
-    errors_of,
-    publish_draft,
-    roll_back,
-    unfit,
-)
-from flows.which import DRAFT, Chosen, choose, states
+from flows.documents.diff import Change, difference
+from flows.documents.document import FlowDocument
+from flows.documents.lint import lint
+from flows.documents.listings import VERSIONS
+from flows.documents.versions import NoSuchVersion, RefusedFlow, errors_of
+from flows.editing.drafts import DraftMoved, discard_draft, draft_of, publish_draft
+from flows.editing.publishing import roll_back, unfit
+from flows.editing.revisions import DRAFT, Chosen, choose, states
+from flows.simulation.flow_tests import by_test
 from idp.foundation.listing import Wish
 from idp.foundation.yaml_text import write
 from web.console.frame import Page, by_htmx, see, show

@@ -10,9 +10,9 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, ValidationError
 
-from flows.document import Answers, Circumstances, FlowTest, InventedPerson
+from flows.documents.document import Answers, Circumstances, FlowTest, InventedPerson
 from flows.settings import parse_duration, write_duration
-from flows.wording import sentence
+from flows.validation_messages import sentence
 
 _INVENTED = ("username", "name", "email", "role")
 _TEXTS = ("address", "agent", "country", "application", "device_address")

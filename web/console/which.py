@@ -7,9 +7,10 @@ from typing import Any
 from django.http import Http404, QueryDict
 from django.urls import reverse
 
-from flows.lint import Finding
-from flows.versions import NoSuchVersion, RefusedFlow, draft_of
-from flows.which import DRAFT, Choice, Chosen, choose, states
+from flows.documents.lint import Finding
+from flows.documents.versions import NoSuchVersion, RefusedFlow
+from flows.editing.drafts import draft_of
+from flows.editing.revisions import DRAFT, Choice, Chosen, choose, states
 
 
 @dataclass(frozen=True)

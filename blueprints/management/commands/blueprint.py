@@ -17,7 +17,7 @@ from blueprints.plan import Plan, make_plan
 from blueprints.read import BadBlueprint, Problem
 from blueprints.schema import written as schema
 from blueprints.show import as_json, as_text, drift_as_text, result_as_text
-from flows import versions
+from flows.documents import versions
 from idp.foundation.arguments import nearest, number
 from idp.foundation.text import on_one_line
 from idp.tenancy.argument import add_tenant, chosen_scope

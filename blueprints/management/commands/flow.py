@@ -14,15 +14,16 @@ from django.utils.translation import ngettext
 from blueprints.management.flow import chosen, shown
 from blueprints.management.flow.chosen import Chosen
 from blueprints.management.flow.walker import options_of_walks, walker
-from flows import versions
-from flows.difference import Change, difference
-from flows.executor import NoSuchRun
-from flows.funnel import funnel
-from flows.inspector import look_into
-from flows.lint import lint
-from flows.planner import document_of, layout_of
-from flows.rehearsal import rehearse
-from flows.simulate import NobodyThere, ending, simulate
+from flows.documents import versions
+from flows.documents.diff import Change, difference
+from flows.documents.lint import lint
+from flows.editing import drafts, publishing
+from flows.engine.executor import NoSuchRun
+from flows.engine.planner import document_of, layout_of
+from flows.simulation.flow_tests import rehearse
+from flows.simulation.funnel import funnel
+from flows.simulation.inspector import look_into
+from flows.simulation.simulate import NobodyThere, ending, simulate
 from idp.foundation.arguments import number
 from idp.foundation.text import on_one_line
 from idp.tenancy.argument import add_tenant, chosen_scope
@@ -127,25 +128,25 @@ class Command(BaseCommand):
 
     def _draft(self, options: Any) -> None:
         for located in chosen.flows_of(options["file"]):
-            known = versions.draft_of(located.name)
+            known = drafts.draft_of(located.name)
             if known:
                 raise CommandError(f"{located.name} has a draft already: {_noted(known)}. Publish it or discard it first.")
-            versions.save_draft(located.name, located.document.as_json(), by=_BY, revision=None)
+            drafts.save_draft(located.name, located.document.as_json(), by=_BY, revision=None)
             self.stdout.write(f"{located.name}: kept as a draft.")
 
     def _discard(self, options: Any) -> None:
         chosen.draft_named(options["name"])
-        versions.discard_draft(options["name"], by=_BY)
+        drafts.discard_draft(options["name"], by=_BY)
         self.stdout.write(f"{options['name']}: the draft is gone.")
 
     def _publish(self, options: Any) -> None:
         name = options["name"]
         chosen.checked(name, chosen.draft_named(name))
         try:
-            published = versions.publish_draft(name, by=_BY, note=options["note"])
+            published = drafts.publish_draft(name, by=_BY, note=options["note"])
         except versions.RefusedFlow as refused:
             raise CommandError(f"Nothing was published:\n{chosen.refusals(refused)}") from None
-        except versions.DraftMoved:
+        except drafts.DraftMoved:
             raise CommandError("Nothing was published: somebody has just changed the draft. Look at it, and try again.") from None
         number = published.version.number
         self.stdout.write(
@@ -157,7 +158,7 @@ class Command(BaseCommand):
         name, number = options["name"], options["number"]
         chosen.version_named(name, number)
         try:
-            versions.roll_back(name, number, by=_BY, note=options["note"])
+            publishing.roll_back(name, number, by=_BY, note=options["note"])
         except versions.RefusedFlow as refused:
             raise CommandError(f"Version {number} cannot run any more, and nothing was changed:\n{chosen.refusals(refused)}") from None
         self.stdout.write(f"{name}: version {number} is live.")

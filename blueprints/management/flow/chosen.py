@@ -7,11 +7,12 @@ from pathlib import Path
 from django.core.management.base import CommandError
 
 from blueprints.read import BadBlueprint, Located, read
-from flows.document import FlowDocument
-from flows.layout import lay_out
+from flows.documents.document import FlowDocument
+from flows.documents.layout import lay_out
+from flows.documents.versions import NoSuchVersion, RefusedFlow, history, parse, sub_flows, version_of
+from flows.editing.drafts import draft_of
+from flows.engine.planner import document_of, parts_of
 from flows.models import Draft, Flow, Version
-from flows.planner import document_of, parts_of
-from flows.versions import NoSuchVersion, RefusedFlow, draft_of, history, parse, sub_flows, version_of
 from idp.foundation.arguments import nearest
 from idp.tenancy.scope import current_tenant
 

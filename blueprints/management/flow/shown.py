@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from blueprints.emit import in_order_of
-from flows.document import FlowDocument
-from flows.funnel import WHOLE, Count
-from flows.inspector import Inspection
-from flows.layout import Layout
-from flows.simulate import Report
+from flows.documents.document import FlowDocument
+from flows.documents.layout import Layout
+from flows.simulation.funnel import WHOLE, Count
+from flows.simulation.inspector import Inspection
+from flows.simulation.simulate import Report
 from idp.foundation.text import on_one_line
 from idp.foundation.yaml_text import write
 

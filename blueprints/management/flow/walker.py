@@ -8,9 +8,9 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from pydantic import ValidationError
 
-from flows.document import Answers, Circumstances, InventedPerson
+from flows.documents.document import Answers, Circumstances, InventedPerson
 from flows.settings import parse_duration
-from flows.wording import sentence
+from flows.validation_messages import sentence
 from idp.foundation.arguments import nearest
 
 _ATTRIBUTE = "attributes."
@@ -37,7 +37,7 @@ def options_of_walks(parser: CommandParser) -> None:
 
 
 def walker(options: Mapping[str, Any]) -> dict[str, Any]:
-    """``person``, ``request`` and ``answers`` as :func:`flows.simulate.simulate` takes them; raises CommandError."""
+    """``person``, ``request`` and ``answers`` as :func:`flows.simulation.simulate.simulate` takes them; raises CommandError."""
     given = {name.replace("-", "_"): options[name.replace("-", "_")] for name in _TEXTS}
     request = {name: value for name, value in given.items() if value}
     request |= {name: options[name] for name in ("session_age", "device_age")}

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from flows.reference import pages, with_price
+from flows.documents.reference import pages, with_price
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from blueprints.document import PersonDocument
-from flows.document import InventedPerson
+from flows.documents.document import InventedPerson
 from idp.accounts import roles
 from idp.accounts.models import Person, Role
 from idp.accounts.people import save_person

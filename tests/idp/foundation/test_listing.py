@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from flows.listings import FLOWS, RUNS
+from flows.documents.listings import FLOWS, RUNS
 from idp.accounts.listings import CREDENTIALS, GROUPS, PEOPLE, SESSIONS
 from idp.accounts.models import Group, Person
 from idp.accounts.people import save_person

@@ -9,10 +9,10 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from flows.conditions import is_open, vocabulary
-from flows.funnel import sweep
-from flows.inspector import inspect
+from flows.conditions.expressions import is_open, vocabulary
 from flows.models import Run
+from flows.simulation.funnel import sweep
+from flows.simulation.inspector import inspect
 from idp.accounts.models import Person
 from idp.events.models import Event
 from idp.tenancy.models import Tenant

@@ -7,8 +7,9 @@ from urllib.parse import urlencode
 from django.urls import reverse
 
 from blueprints import secrets
+from flows.documents.versions import live_version
+from flows.editing.drafts import save_draft
 from flows.models import Run, Version
-from flows.versions import live_version, save_draft
 from idp.accounts.models import Credential, Person
 from idp.accounts.people import save_person
 from idp.accounts.sessions import SignIn, sign_in

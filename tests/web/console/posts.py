@@ -8,8 +8,9 @@ from django.test.utils import CaptureQueriesContext
 
 from blueprints import edit
 from blueprints.sent import plan_sent
-from flows.desk import desk
-from flows.versions import parse, publish, roll_back, version_of
+from flows.documents.versions import parse, version_of
+from flows.editing.drafts import desk
+from flows.editing.publishing import publish, roll_back
 from idp.accounts.models import Person
 from idp.foundation.listing import Wish
 from idp.outbox.placeholders import shipped

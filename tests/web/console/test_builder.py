@@ -10,11 +10,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from flows.document import FlowDocument
-from flows.edit import EDIT, edit
-from flows.listings import FLOWS
+from flows.documents.document import FlowDocument
+from flows.documents.listings import FLOWS
+from flows.documents.versions import version_of
+from flows.editing.drafts import draft_of, publish_draft, save_draft
+from flows.editing.edits import EDIT, edit
+from flows.editing.publishing import publish
 from flows.models import Draft, Flow
-from flows.versions import draft_of, publish, publish_draft, save_draft, version_of
 from idp.accounts.models import Person, Role
 from idp.events.models import Event
 from idp.tenancy.models import Tenant

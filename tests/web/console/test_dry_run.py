@@ -9,7 +9,8 @@ from django.apps import apps
 from django.core import mail
 from django.db import connection
 
-from flows.versions import draft_of, publish, save_draft
+from flows.editing.drafts import draft_of, save_draft
+from flows.editing.publishing import publish
 from idp.ratelimit.models import Attempt
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope

@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from flows.editing.drafts import save_draft
 from flows.models import Draft, Run
-from flows.versions import save_draft
 from idp.accounts.models import Person
 from idp.events.models import Event
 from idp.tenancy.models import Domain, Tenant

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from flows import funnel
+from flows.editing.publishing import publish
 from flows.models import Run
-from flows.versions import publish
+from flows.simulation import funnel
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope

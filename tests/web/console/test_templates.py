@@ -5,9 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from blueprints import edit
-from flows.lint import lint
+from flows.documents.lint import lint
+from flows.documents.versions import live_parts, parse
+from flows.editing.drafts import draft_of, publish_draft
+from flows.editing.publishing import remove
 from flows.models import Flow
-from flows.versions import draft_of, live_parts, parse, publish_draft, remove
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.kit import Door

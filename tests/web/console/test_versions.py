@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from blueprints.read import read
+from flows.documents.versions import live_version
+from flows.editing.drafts import draft_of, save_draft
+from flows.editing.publishing import publish
 from flows.models import Draft, Version
-from flows.versions import draft_of, live_version, publish, save_draft
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope

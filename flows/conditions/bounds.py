@@ -1,0 +1,235 @@
+"""Bounds what a condition can build and tries what is constant in it, on the syntax tree that the CEL compiler has checked.
+
+CEL's own budget counts iterations, not sizes: a macro that doubles a text in each round takes gigabytes in a few of them,
+and a regular expression on a long text takes milliseconds in each of ten thousand rounds, while the whole process waits.
+So nothing is built inside a macro: no concatenation there, no list or map but a short one of constants. What is left can only
+choose among values that exist already, and stays as small as the condition and what it reads.
+
+What is constant fails for everybody or for nobody: each part that needs nothing from outside is evaluated when the condition is saved,
+and a constant beside what is not known yet is tried in its place.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from cel_expr_python import cel
+
+from flows.conditions.hours import every_zone
+from flows.conditions.syntax import Failed, Node, Tree
+from idp.foundation import addresses
+from idp.foundation.text import did_you_mean, nfc
+
+CONCATENATIONS = 4
+MACROS = 8
+NESTED = 3
+PATTERNS = 8
+PATTERN_LENGTH = 200
+MEMBERS = 50
+REPETITIONS = 100
+_PLUS = "_+_"
+_COUNTED = re.compile(r"\{(\d*)(?:,(\d*))?\}")
+_NUMERIC = {"add_int64", "add_uint64", "add_double", "add_duration_duration", "add_duration_timestamp", "add_timestamp_duration"}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a condition is refused; ``offset``: at which character, counted from 0."""
+
+    message: str
+    offset: int
+
+
+@dataclass
+class _Walk:
+    tree: Tree
+    faults: list[tuple[str, int]] = field(default_factory=list)
+    concatenations: int = 0
+    macros: int = 0
+    patterns: int = 0
+
+    def visit(self, node: Node, around: tuple[Node, ...] = ()) -> None:
+        """Note what is wrong with ``node`` and below it; ``around``: the macros in which it is repeated."""
+        depth = len(around)
+        if around and _is_own(node, around[-1].name):
+            self.visit(node.children[1].children[0], around)
+            return
+        if node.kind == "call":
+            self._call(node, around)
+        elif node.kind == "constant" and isinstance(node.constant, str) and nfc(node.constant) != node.constant:
+            self.faults.append((f"{node.constant!a} equals nothing: texts are compared as composed (Unicode NFC).", node.id))
+        elif node.kind in ("list", "map") and depth:
+            if not node.is_literal:
+                self.faults.append(("Inside a macro a list or a map may hold constants only.", node.id))
+            elif _members(node) > MEMBERS:
+                self.faults.append((f"Inside a macro a list or a map has {MEMBERS} members at most.", node.id))
+        elif node.kind == "macro":
+            self.macros += 1
+            if self.macros > MACROS or depth >= NESTED:
+                self.faults.append((f"A condition has {MACROS} macros at most, nested {NESTED} deep at most.", node.id))
+                return
+        for child in node.children:
+            self.visit(child, around)
+        for part in node.loops:
+            self.visit(part, (*around, node))
+
+    def _call(self, node: Node, around: tuple[Node, ...]) -> None:
+        overloads = self.tree.overloads.get(node.id, frozenset())
+        if node.name == "matches":
+            self._pattern(node, around)
+        if node.name == _PLUS and not (overloads and overloads <= _NUMERIC):
+            self.concatenations += 1
+            if around:
+                self.faults.append(("Inside a macro nothing may be put together with +.", node.id))
+            elif self.concatenations > CONCATENATIONS:
+                self.faults.append((f"A condition puts texts or lists together {CONCATENATIONS} times at most.", node.id))
+        if node.name in ("_/_", "_%_") and node.children[1].constant == 0:
+            self.faults.append(("Nothing can be divided by zero.", node.children[1].id))
+        if "index_list" in overloads and isinstance(at := node.children[1].constant, int) and at < 0:
+            self.faults.append((f"A list has no item {at}; the first one is 0.", node.children[1].id))
+
+    def try_out(self, node: Node, *, works: bool = False) -> None:
+        """Evaluate the largest parts that need nothing from outside; of one that fails, note the smallest part in it that does.
+
+        ``works``: what is around it was evaluated already.
+        """
+        before = len(self.faults)
+        tried = self.tree.overloads.get(node.id, frozenset()) & _TRIED.keys()
+        for position, trial, what in (each for overload in tried for each in _TRIED[overload]):
+            for text, at in self._texts(node.children[position]):
+                if not trial(text):
+                    self.faults.append((f"{text!r} is no {what}.{_near(text) if what == _ZONE[2] else ''}", at))
+        failed = "" if works or node.id not in self.tree.whole or node.kind not in ("call", "macro", "map") else self._failure(node)
+        works = works or (node.id in self.tree.whole and not failed)
+        for child in (*node.children, *node.loops):
+            self.try_out(child, works=works)
+        if failed and len(self.faults) == before:
+            self.faults.append((f"This fails whoever asks: {_said(failed)}.", node.id))
+
+    def _failure(self, node: Node) -> str:
+        try:
+            self.tree.evaluate(node, {})
+        except Failed as failed:
+            return str(failed) or "it cannot be evaluated"
+        return ""
+
+    def _texts(self, node: Node) -> Iterator[tuple[str, int]]:
+        """What a part says that needs nothing from outside: its text, or those of its list, each with the number of its place."""
+        if node.kind == "list":
+            for child in node.children:
+                yield from self._texts(child)
+        elif isinstance(node.constant, str):
+            yield node.constant, node.id
+        elif node.id in self.tree.whole:
+            with suppress(Failed):  # told where it fails
+                value = self.tree.evaluate(node, {})
+                yield from ((each, node.id) for each in (value if isinstance(value, list) else [value]) if isinstance(each, str))
+
+    def _pattern(self, node: Node, around: tuple[Node, ...]) -> None:
+        """A regular expression is fixed and small, and no text is searched more than once by it."""
+        text, pattern = node.children[0], node.children[-1].constant
+        self.patterns += 1
+        if self.patterns > PATTERNS:
+            self.faults.append((f"A condition has {PATTERNS} regular expressions at most.", node.id))
+        if not isinstance(pattern, str) or len(pattern) > PATTERN_LENGTH or _repetitions(pattern) > REPETITIONS:
+            message = f"A regular expression is a constant of {PATTERN_LENGTH} characters at most, and repeats {REPETITIONS} times at most."
+            self.faults.append((message, node.id))
+        if around and not (len(around) == 1 and text.name == around[0].variable and around[0].children[0].kind in ("name", "member")):
+            self.faults.append(("Inside a macro a regular expression reads the items of a declared list only.", node.id))
+
+
+def faults(tree: Tree) -> list[Fault]:
+    """Return why this compiled condition may not be saved, in the order of the source; empty for a good one."""
+    walk = _Walk(tree)
+    walk.visit(tree.root)
+    if not walk.faults:  # what is not bounded is not evaluated either
+        walk.try_out(tree.root)
+    return sorted((Fault(message, tree.positions.get(at, 0)) for message, at in walk.faults), key=lambda fault: fault.offset)
+
+
+def _is_own(node: Node, accumulator: str) -> bool:
+    """Whether this is what ``map`` and ``filter`` do themselves: ``@result + [item]``. Nobody can write a name with an @."""
+    if node.kind != "call" or node.name != _PLUS or not accumulator.startswith("@"):
+        return False
+    left, right = node.children
+    return left.kind == "name" and left.name == accumulator and right.kind == "list" and len(right.children) == 1
+
+
+def _members(node: Node) -> int:
+    """How many values a list or a map of constants makes each time that it is evaluated; a key and its value are two."""
+    return sum(1 + _members(child) for child in node.children)
+
+
+def _repetitions(pattern: str) -> int:
+    """How often the counted repetitions of a regular expression write it out together, at most: ``(a{2,10}b){5}`` 50 times."""
+    return math.prod(int(most or least or 1) or 1 for least, most in _COUNTED.findall(pattern))
+
+
+def _said(message: str) -> str:
+    """The evaluator's sentence without its codes."""
+    text = message.splitlines()[0] if message else "it cannot be evaluated"
+    text = re.sub(r"^(?:[A-Z_]+: )+|\s*\[[A-Z_]+\]|\s*\(in container ''\)", "", text).strip().rstrip(".")
+    return text[:1].lower() + text[1:200]
+
+
+def _near(zone: str) -> str:
+    """Which time zone was meant."""
+    like = every_zone() if "/" in zone or len(zone) > len("CEST") else ()
+    return did_you_mean(zone, like, " Write it like Europe/Berlin.")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        addresses.known(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_network(text: str) -> bool:
+    try:
+        addresses.network(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _succeeds(source: str) -> Callable[[str], bool]:
+    """Whether ``source`` can be evaluated when ``tried`` is this constant: CEL itself says what it understands."""
+
+    def trial(constant: str) -> bool:
+        try:
+            return bool(_probe(source).eval(data={"tried": constant}).type() != cel.Type.ERROR)
+        except Exception:  # the binding raises whatever C++ threw
+            return False
+
+    return trial
+
+
+@lru_cache(maxsize=16)
+def _probe(source: str) -> Any:
+    return cel.NewEnv(variables={"tried": cel.Type.STRING}).compile(source)
+
+
+_Trial = tuple[int, Callable[[str], bool], str]
+_ZONE: _Trial = (1, _succeeds('timestamp("2026-01-01T00:00:00Z").getHours(tried)'), "time zone")
+_ZONED = ("year", "month", "day_of_year", "day_of_month", "day_of_month_1_based", "day_of_week", "hours", "minutes", "milliseconds")
+_PATTERN: _Trial = (1, _succeeds('"".matches(tried)'), "regular expression")
+# By overload: which argument is tried (a method's own object is the first), how, and what it should be.
+_TRIED: dict[str, tuple[_Trial, ...]] = {
+    "ip_within_networks": ((0, _is_address, "address; write it like 192.0.2.1"), (1, _is_network, "network; write it like 192.0.2.0/24")),
+    "matches": (_PATTERN,),
+    "matches_string": (_PATTERN,),
+    "string_to_timestamp": ((0, _succeeds("timestamp(tried)"), "time; write it like 2026-01-31T12:00:00Z"),),
+    "string_to_duration": ((0, _succeeds("duration(tried)"), "duration; write it like 90s or 1h30m"),),
+    "string_to_int64": ((0, _succeeds("int(tried)"), "whole number"),),
+    "string_to_uint64": ((0, _succeeds("uint(tried)"), "whole number"),),
+    "string_to_double": ((0, _succeeds("double(tried)"), "number"),),
+    "string_to_bool": ((0, _succeeds("bool(tried)"), "true or false"),),
+    "timestamp_to_seconds_tz": (_ZONE,),
+    **{f"timestamp_to_{part}_with_tz": (_ZONE,) for part in _ZONED},
+}

@@ -1,0 +1,215 @@
+"""Conditions in CEL: every name declared with its type, checked when saved, refused when they fail.
+
+Google's C++ implementation bounds the cost of an evaluation and knows the result's type; this adapter is the only module
+that knows it. An evaluation error comes back as a value that is truthy, so nothing but a BOOL that *is* True applies.
+"""
+
+import json
+import re
+from collections.abc import Set
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from cel_expr_python import cel
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from flows.conditions.bounds import faults
+from flows.conditions.syntax import Tree, tree
+from idp.foundation import addresses
+from idp.foundation.condition_variables import OPEN, About, Word, WordType
+from idp.foundation.sealing import Sealed
+from idp.foundation.text import did_you_mean, every, nfc
+
+MAX_LENGTH = 2000
+LONGEST_TEXT = 4096
+_POSITION = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
+LITERAL = re.compile(r"""[rRbB]{0,2}("{3}.*?"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')""", re.DOTALL)
+_TEXTS = cel.Type.List(cel.Type.STRING)
+_TYPES: dict[WordType, Any] = {
+    "string": cel.Type.STRING,
+    "int": cel.Type.INT,
+    "bool": cel.Type.BOOL,
+    "list(string)": _TEXTS,
+    "map(string)": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
+    "timestamp": cel.Type.TIMESTAMP,
+    "duration": cel.Type.DURATION,
+}
+STEPS = "steps."
+DECISION = "decision"  # the word that the engine itself has for every step
+Local = frozenset[tuple[str, WordType]]
+
+
+class BadCondition(Exception):
+    """A condition that cannot be saved; ``line`` and ``column`` count from 1."""
+
+    def __init__(self, message: str, line: int = 1, column: int = 1) -> None:
+        super().__init__(message)
+        self.message, self.line, self.column = message, line, column
+
+
+class ConditionFailed(Exception):
+    """A condition could not be evaluated to true or false: the run is refused."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A checked condition: its source, the declared names that occur in it with their types, the facts without which these mean nothing.
+
+    ``missing``: why names that occur cannot be known on this installation.
+    """
+
+    source: str
+    names: tuple[str, ...]
+    needs: frozenset[str]
+    missing: tuple[str, ...]
+    types: tuple[tuple[str, WordType], ...]
+    program: Any
+    tree: Tree
+
+    @property
+    def reads_steps(self) -> bool:
+        """Whether it asks what earlier steps told."""
+        return any(name.startswith(STEPS) for name in self.names)
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone in which it asks for hours and days, UTC where there is none or more than one."""
+        calls = (node for node in self.tree.root.every() if node.kind == "call" and node.name.startswith("get") and len(node.children) == 2)
+        found = {node.children[1].constant for node in calls}
+        try:
+            return ZoneInfo(str(found.pop())) if len(found) == 1 else UTC
+        except (ValueError, KeyError):  # an offset, such as +01:00, is none to be found by name
+            return UTC
+
+    def applies(self, about: About) -> bool:
+        """True or false for this run; raises ConditionFailed."""
+        return self.weigh(about)[0]
+
+    def weigh(self, about: About) -> tuple[bool, dict[str, Any]]:
+        """The same, with the values on which it rests. Only the names that occur are looked up."""
+        try:
+            values = {name: _load(name, about) for name in self.names}
+            value = self.program.eval(data=values)
+        except Exception as error:
+            raise self._failed(error) from None
+        if value.type() != cel.Type.BOOL:
+            raise self._failed(value.value())
+        return value.value() is True, values
+
+    def _failed(self, why: object) -> ConditionFailed:
+        """An evaluator's message quotes what it stumbled over: it is passed on only where no word is private."""
+        quoted = f": {why}" if all(is_open(name) for name in self.names) else ""
+        return ConditionFailed(f"{self.source!r} could not be evaluated{quoted}")
+
+
+@lru_cache(maxsize=4096)
+def compile_condition(source: str, local: Local = frozenset()) -> Condition:
+    """Checks a condition; raises BadCondition with line, column and the nearest declared name.
+
+    ``local``: the words about earlier steps that it may use, without their head ``steps.``.
+    """
+    source = nfc(source)
+    if len(source) > MAX_LENGTH:
+        raise BadCondition(f"A condition has {MAX_LENGTH} characters at most.")
+    bare = LITERAL.sub(lambda literal: " " * len(literal[0]), source)
+    found = set(_NAME.findall(bare))
+    declared = vocabulary().keys() | {STEPS + name for name, _ in local}
+    names = tuple(sorted({name for each in found if (name := _declared(each, declared))}))
+    environment = _environment(frozenset((name, type_) for name, type_ in local if STEPS + name in names))
+    try:
+        program = environment.compile(source)
+    except Exception as error:
+        raise _explained(str(error), declared) from None
+    checked = tree(program, environment)
+    for fault in faults(checked):
+        raise BadCondition(fault.message, *place(source, fault.offset))
+    if program.return_type() != cel.Type.BOOL:
+        raise BadCondition(f"A condition must be true or false, not {program.return_type().name().lower()}.")
+    words = [vocabulary()[name] for name in names if not name.startswith(STEPS)]
+    needs = frozenset(word.needs for word in words if word.needs)
+    missing = tuple(sentence for word in words if word.missing and (sentence := word.missing()))
+    spoken = {STEPS + name: type_ for name, type_ in local}
+    types = tuple((name, spoken.get(name) or vocabulary()[name].type) for name in names)
+    return Condition(source, names, needs, missing, types, program, checked)
+
+
+def place(source: str, offset: int) -> tuple[int, int]:
+    """Return line and column, from 1, of the character at ``offset``."""
+    before = source[:offset]
+    return before.count("\n") + 1, offset - before.rfind("\n")
+
+
+def is_open(name: str) -> bool:
+    """Whether the value of a word may be kept and shown: it is about the request or the configuration, or is what became of a step."""
+    if name.startswith(STEPS):
+        return name.rpartition(".")[2] == DECISION
+    word = vocabulary().get(name)
+    return word is not None and word.about in OPEN
+
+
+@lru_cache(maxsize=1)
+def vocabulary() -> dict[str, Word]:
+    """Every declared name, as ``settings.CONDITION_WORDS`` collects them."""
+    return {name: word for path in settings.CONDITION_WORDS for name, word in import_string(path).items()}
+
+
+def within(address: str, networks: list[str]) -> bool:
+    """``request.ip.within(tenant.networks)``: whether an address lies in one of these networks. One that cannot be read is in none.
+
+    Raises ValueError for a text that says nothing about an address: the run is refused then.
+    """
+    ip = addresses.known(address)
+    return ip is not None and any(ip in _network(network) for network in networks)
+
+
+@lru_cache(maxsize=1024)
+def _network(text: str) -> addresses.Network:
+    """Parsed once: a tenant's networks are the same for every step and every run."""
+    return addresses.network(text)
+
+
+@lru_cache(maxsize=256)
+def _environment(local: Local) -> Any:
+    function = cel.FunctionDecl("within", [cel.Overload("ip_within_networks", cel.Type.BOOL, [cel.Type.STRING, _TEXTS], True, within)])
+    variables = {name: _TYPES[word.type] for name, word in vocabulary().items()}
+    return cel.NewEnv(variables=variables | {STEPS + name: _TYPES[type_] for name, type_ in local}, functions=[function])
+
+
+def _load(name: str, about: About) -> Any:
+    """The word's value, composed as the condition is; raises ValueError where a text in it is longer than any condition may search."""
+    found = _told(about.steps[name.removeprefix(STEPS)]) if name.startswith(STEPS) else vocabulary()[name].load(about)
+    value = every(found, nfc)
+    texts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+    if any(isinstance(text, str) and len(text) > LONGEST_TEXT for text in texts):
+        raise ValueError(f"{name} is longer than {LONGEST_TEXT} characters")
+    return value
+
+
+def _told(value: Any) -> Any:
+    """What a step told: sealed in the run's row, because people typed it."""
+    return json.loads(value.open()) if isinstance(value, Sealed) else value
+
+
+def _declared(found: str, declared: Set[str]) -> str | None:
+    """The declared name at the head of ``request.ip.within``."""
+    parts = found.split(".")
+    heads = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
+    return next((head for head in heads if head in declared), None)
+
+
+def _explained(message: str, declared: Set[str]) -> BadCondition:
+    match = _POSITION.search(message)
+    if "recursion" in message:  # of the parser, or of the checker
+        return BadCondition("The condition is nested too deep: use fewer brackets, or fewer operators in a row.")
+    if not match:
+        return BadCondition(message.splitlines()[0][:300])
+    text = match[3].replace(" (in container '')", "").replace(" [INVALID_ARGUMENT]", "")
+    unknown = re.search(r"undeclared reference to '([^']+)'", text)
+    if unknown:
+        text = f"There is no {unknown[1]}.{did_you_mean(unknown[1], declared)}"
+    return BadCondition(text, int(match[1]), int(match[2]))

@@ -1,0 +1,108 @@
+"""The difference between two flows, step by step, as an administrator reads it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from flows.documents.document import FlowDocument, StepDocument
+
+Kind = Literal["added", "removed", "moved", "changed"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that differs. ``step`` "": the flow itself; ``key`` with dots; ``old`` and ``new`` are JSON values, None where absent."""
+
+    kind: Kind
+    step: str
+    key: str = ""
+    old: Any = None
+    new: Any = None
+
+    def __str__(self) -> str:
+        where = self.step or "flow"
+        if self.kind == "added":
+            return f"+ {where}: {self.new}"
+        if self.kind == "removed":
+            return f"- {where}: {self.old}"
+        if self.kind == "moved":
+            return f"↕ {where}: {self.old} → {self.new}"
+        return f"~ {where}: {self.key}: {_short(self.old)} → {_short(self.new)}"
+
+
+def difference(old: FlowDocument, new: FlowDocument) -> list[Change]:
+    """What became of the flow and of each of its steps, found again by their ids; nothing when they are alike."""
+    before, after = dict(_steps(old.steps)), dict(_steps(new.steps))
+    changes = [*_keys("", _head(old), _head(new))]
+    changes += [Change("removed", name, old=_what(before[name].step)) for name in before if name not in after]
+    moved = _moved(before, after)
+    for name, place in after.items():
+        if name not in before:
+            changes.append(Change("added", name, new=f"{_what(place.step)}{_where(place)}"))
+            continue
+        if name in moved or before[name].within != place.within:
+            changes.append(Change("moved", name, old=_where(before[name]).strip(), new=_where(place).strip()))
+        changes += _keys(name, _content(before[name].step), _content(place.step))
+    return changes
+
+
+@dataclass(frozen=True)
+class _Place:
+    step: StepDocument
+    within: str
+    after: str
+
+
+def _steps(steps: tuple[StepDocument, ...], within: str = "") -> Iterator[tuple[str, _Place]]:
+    after = ""
+    for step in steps:
+        yield step.id, _Place(step, within, after)
+        yield from _steps(step.steps, step.id)
+        after = step.id
+
+
+def _moved(before: Mapping[str, _Place], after: Mapping[str, _Place]) -> set[str]:
+    """The fewest that must have moved, in each group for itself: those outside of the longest run that kept its order."""
+    place, best = {name: at for at, name in enumerate(before)}, dict[str, list[list[str]]]()
+    stayed = [name for name in after if name in before and before[name].within == after[name].within]
+    for name in stayed:
+        runs = best.setdefault(after[name].within, [])
+        longest = max((run for run in runs if place[run[-1]] < place[name]), key=len, default=[])
+        runs.append([*longest, name])
+    return set(stayed) - {name for runs in best.values() for name in max(runs, key=len)}
+
+
+def _keys(step: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+    for key in [*old, *(key for key in new if key not in old)]:
+        if old.get(key) != new.get(key):
+            yield Change("changed", step, key, old.get(key), new.get(key))
+
+
+def _head(document: FlowDocument) -> dict[str, Any]:
+    return {key: value for key, value in _flat(document.as_json()).items() if not key.startswith("steps")}
+
+
+def _content(step: StepDocument) -> dict[str, Any]:
+    return _flat(step.model_dump(mode="json", exclude_defaults=True, exclude={"id", "steps"}))
+
+
+def _flat(value: Mapping[str, Any], head: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, item in value.items():
+        found |= _flat(item, f"{head}{key}.") if isinstance(item, dict) and item else {f"{head}{key}": item}
+    return found
+
+
+def _what(step: StepDocument) -> str:
+    return str(step.stage or (f"group {step.group}" if step.group else f"flow {step.flow}"))
+
+
+def _where(place: _Place) -> str:
+    after = f" after {place.after}" if place.after else " first"
+    return f"{after} in {place.within}" if place.within else after
+
+
+def _short(value: Any) -> str:
+    text = "—" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:79] + "…"

@@ -1,0 +1,31 @@
+"""JSON Schema of the flow document with the settings of every installed stage: for editors, the API and the builder."""
+
+from typing import Any
+
+from flows.documents.document import FlowDocument
+from flows.registry import stages
+from flows.settings import plain
+from flows.stage import Stage
+
+
+def settings_schema(stage: type[Stage], references: str = "#/$defs/{model}") -> dict[str, Any]:
+    """The schema of one stage's settings, with titles in the language in force. ``references``: where its parts will be found."""
+    schema = dict(plain(stage.Settings.model_json_schema(ref_template=references)))
+    for name, default in stage.Settings().model_dump(mode="json").items():
+        schema["properties"][name]["default"] = default  # as it is written: pydantic says PT10M where 10m is meant
+    return {**schema, "title": str(stage.title)}
+
+
+def document_schema() -> dict[str, Any]:
+    """The schema of a flow: each step's ``settings`` are those of its ``stage``."""
+    schema = dict(plain(FlowDocument.model_json_schema(by_alias=True)))
+    step = schema["$defs"]["StepDocument"]
+    del step["required"]  # the id follows from what the step is, which is one of three things
+    step["oneOf"] = [{"required": [kind]} for kind in ("stage", "group", "flow")]
+    step["properties"]["stage"]["enum"] = list(stages())
+    step["allOf"] = []
+    for kind, stage in stages().items():
+        settings = settings_schema(stage, f"#/$defs/{kind}.{{model}}")
+        schema["$defs"] |= {f"{kind}.{name}": part for name, part in settings.pop("$defs", {}).items()}
+        step["allOf"].append({"if": {"properties": {"stage": {"const": kind}}}, "then": {"properties": {"settings": settings}}})
+    return schema

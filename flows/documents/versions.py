@@ -1,0 +1,145 @@
+"""The verbs of flows: edit a draft, publish a version, roll back, find the live one."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from django.db.models import F
+from pydantic import ValidationError
+
+from flows.documents.designations import PART
+from flows.documents.document import FlowDocument, StepDocument
+from flows.documents.layout import MAX_BOXES
+from flows.documents.lint import Finding
+from flows.models import Flow, Version
+from flows.validation_messages import sentence
+
+
+class RefusedFlow(Exception):
+    """The flow has errors; ``findings`` names them all."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        super().__init__("; ".join(f"{'.'.join(map(str, finding.path))}: {finding.message}" for finding in findings))
+        self.findings = findings
+
+
+class NoSuchVersion(Exception):
+    """There is no such flow, draft or version."""
+
+
+def storable(document: FlowDocument | Mapping[str, Any]) -> None:
+    """Settings are open: what no database keeps as JSON (NaN, NUL, half of a surrogate pair) is refused here. Raises RefusedFlow."""
+    try:
+        told = document.as_json() if isinstance(document, FlowDocument) else document
+        json.dumps(told, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
+        raise RefusedFlow([Finding((), "There is a number or a text in it that cannot be stored.")]) from None
+    if any("\0" in text for text in _texts(told)):
+        raise RefusedFlow([Finding((), "A text has no NUL character.")])
+
+
+def parse(document: Mapping[str, Any]) -> FlowDocument:
+    """The typed document; raises RefusedFlow with a finding for each key that is wrong."""
+    try:
+        return FlowDocument.model_validate(document)
+    except ValidationError as errors:
+        raise RefusedFlow([Finding(tuple(each["loc"]), sentence(each)) for each in errors.errors()]) from None
+
+
+def references(document: FlowDocument) -> list[str]:
+    """The sub-flows to which it refers itself, in the order of its steps."""
+    return list(dict.fromkeys(_references(document.steps)))
+
+
+def errors_of(findings: Iterable[Finding]) -> list[Finding]:
+    """Those that keep a flow from being published."""
+    return [finding for finding in findings if finding.level == "error"]
+
+
+def live_version(designation: str, name: str = "") -> Version | None:
+    """The live version of the named flow, or of the tenant's own for this designation."""
+    wanted = {"name": name} if name else {"is_default": True}
+    flow = Flow.objects.select_related("live__flow").filter(designation=designation, live__isnull=False, **wanted).first()
+    return flow.live if flow else None
+
+
+def live_names(designation: str) -> list[str]:
+    """The flows for this designation that have a live version."""
+    return list(Flow.objects.filter(designation=designation, live__isnull=False).order_by("name").values_list("name", flat=True))
+
+
+def live_defaults() -> dict[str, str]:
+    """What the tenant's default flows are for, by their name."""
+    return dict(Flow.objects.filter(is_default=True, live__isnull=False).values_list("name", "designation"))
+
+
+def version_of(name: str, number: int | None = None) -> Version:
+    """A version by its number, the live one without; raises NoSuchVersion."""
+    versions = Version.objects.select_related("flow__live").filter(flow__name=name)
+    found = (versions.filter(number=number) if number is not None else versions.filter(pk=F("flow__live"))).first()
+    if found is None:
+        raise NoSuchVersion(NoSuchVersion.__doc__)
+    return found
+
+
+def every() -> list[Flow]:
+    """The tenant's flows by name, each with its live version and its draft."""
+    return list(Flow.objects.select_related("live", "draft").order_by("name"))
+
+
+def history(name: str) -> list[Version]:
+    """Every version of a flow, newest first, with the flow."""
+    return list(Version.objects.filter(flow__name=name).select_related("flow").order_by("-number"))
+
+
+def sub_flows(document: FlowDocument, fresh: Mapping[str, FlowDocument]) -> dict[str, FlowDocument]:
+    """Every flow to which this one refers, and to which those do: from ``fresh``, else as it is live now."""
+    found: dict[str, FlowDocument] = {}
+    wanted = set(_references(document.steps))
+    while wanted and len(found) <= MAX_BOXES:  # more of them are too many however they lie
+        name = wanted.pop()
+        part = fresh.get(name) or _live_part(name)
+        if part is not None and name not in found:
+            found[name] = part
+            wanted |= set(_references(part.steps)) - found.keys()
+    return found
+
+
+def _references(steps: Iterable[StepDocument]) -> Iterator[str]:
+    for step in steps:
+        if step.flow is not None:
+            yield step.flow
+        yield from _references(step.steps)
+
+
+def live_parts() -> dict[str, FlowDocument]:
+    """Every sub-flow that is live, by name, in one query."""
+    rows = Flow.objects.select_related("live").filter(designation=PART, live__isnull=False)
+    return {row.name: FlowDocument.model_validate(row.live.document) for row in rows if row.live}
+
+
+def _live_part(name: str) -> FlowDocument | None:
+    version = live_version(PART, name)
+    return FlowDocument.model_validate(version.document) if version else None
+
+
+def circle(parts: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    """The way on which flows lead back to the first of it, () where none do. ``parts``: the sub-flows of each, by name."""
+    try:
+        TopologicalSorter(parts).prepare()
+    except CycleError as found:
+        return tuple(reversed(found.args[1]))
+    return ()
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield key
+            yield from _texts(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(each)

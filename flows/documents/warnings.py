@@ -1,0 +1,51 @@
+"""Warnings of lint about flows that are sound and yet weaker, or more curious, than they look."""
+
+from collections.abc import Iterator
+
+from pydantic import ValidationError
+
+from flows.conditions.expressions import STEPS, BadCondition
+from flows.documents.layout import Box, Layout, symbol
+from flows.registry import stages
+from flows.stage import Stage
+
+Caution = tuple[Box, str]
+_FACTOR_WORDS = ("second_factor.present", "second_factor.method", "session.methods")
+
+
+def cautions(layout: Layout) -> Iterator[Caution]:
+    """Each box with what its author should think of."""
+    kinds = [(box, stages().get(box.drawn.stage or "")) for box in layout.boxes]
+    for at, (box, kind) in enumerate(kinds):
+        later = kinds[at + 1 :]
+        if kind is None or not any(after and "signed_in" in after.gives for _, after in later):
+            continue
+        if "second_factor" in kind.gives and _goes_on(box, layout) and not any(_asks(other, box) for other, _ in later):
+            yield box, f"Who is refused at {box.id} is signed in all the same: no later condition asks what became of it."
+        if any(before and "proof" in before.gives for _, before in kinds[:at]) and (asked := _typed(box, kind)):
+            yield (
+                box,
+                f"{', '.join(asked)} can be taken for a part of the sign-in: ask after it, unless a condition before it needs the answer.",
+            )
+
+
+def _goes_on(box: Box, layout: Layout) -> bool:
+    return layout.goes_on_after(box.id) is not None
+
+
+def _asks(later: Box, box: Box) -> bool:
+    """Whether the condition of a later box, or its own group's, reads what became of this one, or whether there is a second factor."""
+    try:
+        names = later.condition.names if later.condition else ()
+    except BadCondition:
+        return False
+    heads = {symbol(each.removeprefix(later.prefix)) for each in (box.id, *box.within) if each.startswith(later.prefix)}
+    return any(name in _FACTOR_WORDS or (name.startswith(STEPS) and name.split(".")[1] in heads) for name in names)
+
+
+def _typed(box: Box, kind: type[Stage]) -> list[str]:
+    """The answers of a step to which anything can be typed."""
+    try:
+        return sorted(kind(kind.Settings.model_validate(kind.upgrade(box.drawn.settings))).typed())
+    except ValidationError:
+        return []  # lint says what is wrong with the settings

@@ -1,0 +1,159 @@
+"""What an editor has before them: the draft of a flow, or else its live version, with a mark that changes when anybody edits it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from flows.documents.designations import DESIGNATIONS, PART
+from flows.documents.document import FlowDocument
+from flows.documents.versions import NoSuchVersion, parse, storable
+from flows.editing.publishing import Published, prepare, publish, store
+from flows.models import Draft, Flow
+from idp.events.bus import publish as tell
+from idp.tenancy.scope import current_tenant
+
+
+class DraftMoved(Exception):
+    """Somebody else has changed the draft in the meantime; ``revision`` is theirs, 0 where they published or discarded it."""
+
+    def __init__(self, revision: int) -> None:
+        super().__init__(self.__doc__)
+        self.revision = revision
+
+
+@dataclass(frozen=True)
+class Desk:
+    """``document`` as it is stored, right or wrong. ``mark`` names this state of it; ``revision``: of the draft, None without one.
+
+    ``by`` and ``at``: who saved the draft, and when; ``live``: the number of the live version.
+    """
+
+    name: str
+    document: Mapping[str, Any]
+    mark: str
+    revision: int | None = None
+    by: str = ""
+    at: datetime | None = None
+    live: int | None = None
+
+    def parsed(self) -> FlowDocument:
+        """The typed document; raises RefusedFlow where it is none."""
+        return parse({**self.document, "flow": self.name})
+
+
+def desk(name: str) -> Desk:
+    """What there is to edit of this flow; raises NoSuchVersion."""
+    flow = Flow.objects.select_related("live").filter(name=name).first()
+    if flow is None:
+        raise NoSuchVersion(NoSuchVersion.__doc__)
+    live = flow.live.number if flow.live else None
+    if draft := draft_of(name):
+        mark = f"d{draft.pk}-{draft.revision}"
+        return Desk(name, draft.document, mark, draft.revision, draft.author, draft.updated_at, live)
+    if flow.live:
+        return Desk(name, flow.live.document, f"v{live}", live=live)
+    empty = {"flow": name, "title": name, "for": flow.designation, "default": flow.is_default, "steps": []}
+    return Desk(name, empty, "empty")
+
+
+def keep(name: str, document: FlowDocument, *, by: str, mark: str) -> Desk:
+    """Saves the draft if nobody has edited since ``mark``; what is live already needs none, and a draft that has become so goes.
+
+    Raises DraftMoved or RefusedFlow with nothing written, or NoSuchVersion.
+    """
+    storable(document)
+    found = desk(name)
+    if found.mark != mark:
+        raise DraftMoved(found.revision or 0)
+    if found.revision and is_live(name, document):
+        drop_draft(name, found.revision)
+    elif found.document != document.as_json():
+        save_draft(name, document.as_json(), by=by, revision=found.revision)
+    return desk(name)
+
+
+@transaction.atomic
+def begin(document: FlowDocument, *, by: str, parts: Iterable[FlowDocument] = ()) -> bool:
+    """A first draft of a new flow; False where the name is taken already. Raises RefusedFlow.
+
+    ``parts``: sub-flows that come with it, those to which others refer first. One that the tenant has already stays as it is; the
+    others are published, for nobody meets a part by itself.
+    """
+    if Flow.objects.filter(name=document.flow).exists():
+        return False
+    for part in parts:
+        if not Flow.objects.filter(name=part.flow).exists():
+            publish(part, by=by)
+    try:
+        save_draft(document.flow, document.as_json(), by=by, revision=None)
+    except DraftMoved:
+        return False
+    return True
+
+
+@transaction.atomic
+def save_draft(name: str, document: Mapping[str, Any], *, by: str, revision: int | None) -> Draft:
+    """Keeps what is being edited, right or wrong, beside the live version.
+
+    ``revision``: the one that was edited, None for a first draft. Raises DraftMoved when somebody was faster, or RefusedFlow.
+    """
+    storable(document)
+    flow = Flow.objects.filter(name=name).first()
+    if flow is None:
+        designation = document.get("for")
+        values = {"designation": designation if designation in DESIGNATIONS else PART, "is_default": False, "tenant": current_tenant()}
+        flow = Flow.objects.get_or_create(name=name, defaults=values)[0]
+    values = {"document": dict(document), "author": by, "updated_at": timezone.now()}
+    if revision is None:
+        draft, made = Draft.objects.get_or_create(flow=flow, defaults={"base": flow.live, "tenant": current_tenant(), **values})
+        if not made:
+            raise DraftMoved(draft.revision)
+        return draft
+    if not Draft.objects.filter(flow=flow, revision=revision).update(revision=revision + 1, **values):
+        raise DraftMoved(Draft.objects.filter(flow=flow).values_list("revision", flat=True).first() or 0)
+    return Draft.objects.get(flow=flow)
+
+
+def draft_of(name: str) -> Draft | None:
+    """The draft of this flow."""
+    return Draft.objects.filter(flow__name=name).select_related("flow__live", "base").first()
+
+
+def publish_draft(name: str, *, by: str, note: str = "", revision: int | None = None, names: bool = True) -> Published:
+    """Publishes the draft and puts it away. ``names``: as :func:`prepare`. Raises NoSuchVersion, DraftMoved or RefusedFlow."""
+    draft = draft_of(name)
+    if draft is None:
+        raise NoSuchVersion(NoSuchVersion.__doc__)
+    if revision is not None and draft.revision != revision:
+        raise DraftMoved(draft.revision)
+    prepared = prepare(parse({**draft.document, "flow": name}), names=names)
+    with transaction.atomic():
+        published = store(prepared, by=by, note=note)
+        if not Draft.objects.filter(pk=draft.pk, revision=draft.revision).delete()[0]:
+            raise DraftMoved(draft.revision + 1)
+    return published
+
+
+def discard_draft(name: str, *, by: str, revision: int | None = None) -> bool:
+    """Throws the draft away, of another ``revision`` nothing; answers whether it did."""
+    wanted = {} if revision is None else {"revision": revision}
+    gone = bool(Draft.objects.filter(flow__name=name, **wanted).delete()[0])
+    if gone:
+        tell("flow.draft_discarded", actor=by, target=name)
+    return gone
+
+
+def drop_draft(name: str, revision: int) -> None:
+    """Take this revision of a draft away, with which nothing is lost; raise DraftMoved where somebody was faster."""
+    if not Draft.objects.filter(flow__name=name, revision=revision).delete()[0]:
+        raise DraftMoved(Draft.objects.filter(flow__name=name).values_list("revision", flat=True).first() or 0)
+
+
+def is_live(name: str, document: FlowDocument) -> bool:
+    """Return whether this very document is the live version."""
+    flow = Flow.objects.select_related("live").filter(name=name).first()
+    return bool(flow and flow.live and flow.live.document == document.as_json())

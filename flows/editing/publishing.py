@@ -1,0 +1,173 @@
+"""Publishing: a flow's document becomes its live version once lint and its own tests have found it good."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Max
+
+from flows.documents.designations import PART
+from flows.documents.document import FlowDocument
+from flows.documents.lint import Finding, lint
+from flows.documents.versions import RefusedFlow, circle, errors_of, live_names, references, sub_flows, version_of
+from flows.models import Flow, Version
+from flows.simulation.flow_tests import rehearse
+from idp.events.bus import publish as tell
+from idp.foundation.text import cleaned_lines
+from idp.tenancy.scope import current_tenant
+
+LONGEST_NOTE = 300
+
+
+@dataclass(frozen=True)
+class Published:
+    """The live version, and whether it is new."""
+
+    version: Version
+    changed: bool
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A document that has been found good, with the sub-flows as they are now: what :func:`store` writes, and what lint warns of."""
+
+    document: FlowDocument
+    parts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    warnings: tuple[Finding, ...] = field(default=(), compare=False)
+
+
+def publish(document: FlowDocument, *, by: str, note: str = "") -> Published:
+    """Makes this document the live version of its flow; writes nothing when it is so already.
+
+    Lint and the flow's own tests come first; raises RefusedFlow when they find errors.
+    """
+    return store(prepare(document), by=by, note=note)
+
+
+def prepare(
+    document: FlowDocument,
+    parts: Mapping[str, FlowDocument] | None = None,
+    *,
+    names: bool = True,
+    coming: Mapping[str, Collection[str]] | None = None,
+) -> Prepared:
+    """Checks a document without writing: lint, and its tests. ``parts``: sub-flows that are not published yet. ``names``: False on
+    behalf of whoever may not look at people (flows/simulation/flow_tests.py). ``coming``: what conditions may name that is not there yet
+    (flows/documents/lint.py). Raises RefusedFlow.
+    """
+    used = sub_flows(document, parts or {})
+    linted = [*lint(document, used, names=coming or {}), *_circles(document, used)]
+    findings = errors_of(linted)
+    findings = findings or rehearse(document, used, names=names)
+    if findings:
+        raise RefusedFlow(findings)
+    told = {name: part.as_json() for name, part in sorted(used.items())}
+    return Prepared(document, told, tuple(each for each in linted if each.level == "warning"))
+
+
+@transaction.atomic
+def store(prepared: Prepared, *, by: str, note: str = "") -> Published:
+    """Writes what was prepared, and makes it live; raises RefusedFlow when it does not fit what the tenant has."""
+    document, parts, note = prepared.document, dict(prepared.parts), cleaned_lines(note, LONGEST_NOTE)
+    flow = _held(document.flow, parts)
+    if errors := [*_lost(parts), *unfit(document)]:
+        raise RefusedFlow(errors)
+    stored = document.as_json()
+    if flow and flow.live and (flow.live.document, flow.live.parts) == (stored, parts):
+        return Published(flow.live, changed=False)
+    flow = flow or _new(document)
+    number = (flow.versions.aggregate(last=Max("number"))["last"] or 0) + 1
+    version = Version.objects.create(flow=flow, number=number, document=stored, parts=parts, note=note, author=by, tenant=current_tenant())
+    Flow.objects.filter(pk=flow.pk).update(live=version, is_default=_is_default(document), designation=document.designation)
+    tell("flow.published", actor=by, target=document.flow, version=number, note=note)
+    return Published(version, changed=True)
+
+
+@transaction.atomic
+def roll_back(name: str, number: int, *, by: str, note: str = "") -> Version:
+    """Makes an earlier version live again, as it was; raises NoSuchVersion, or RefusedFlow when it can no longer run."""
+    version, note = version_of(name, number), cleaned_lines(note, LONGEST_NOTE)
+    document = FlowDocument.model_validate(version.document)
+    _held(name, version.parts)
+    parts = {name: FlowDocument.model_validate(part) for name, part in version.parts.items()}
+    if errors := errors_of([*lint(document, parts), *_lost(parts), *unfit(document)]):
+        raise RefusedFlow(errors)
+    if version.flow.live_id != version.pk:
+        Flow.objects.filter(pk=version.flow_id).update(live=version, is_default=_is_default(document))
+        left = version.flow.live.number if version.flow.live else None
+        tell("flow.rolled_back", actor=by, target=name, version=number, left=left, note=note)
+    return version
+
+
+@transaction.atomic
+def remove(name: str, *, by: str) -> bool:
+    """Takes a flow away with all of its versions and runs; answers whether there was one."""
+    retire([name])
+    gone = bool(Flow.objects.filter(name=name).delete()[0])
+    if gone:
+        tell("flow.deleted", actor=by, target=name)
+    return gone
+
+
+def retire(names: Iterable[str]) -> None:
+    """Nobody can begin these flows any more, and others may take their place."""
+    Flow.objects.filter(name__in=list(names)).update(live=None)
+
+
+def unfit(
+    document: FlowDocument, planned: Mapping[str, FlowDocument] | None = None, known: Mapping[str, Flow] | None = None
+) -> list[Finding]:
+    """Why this flow does not go together with what the tenant has.
+
+    ``planned``: flows that will be written with it. ``known``: all that the tenant has, by name, where that was read already.
+    """
+    flows = {flow.name: flow for flow in Flow.objects.all()} if known is None else known
+    flow, coming = flows.get(document.flow), planned or {}
+    if flow and flow.live_id and flow.designation != document.designation:
+        return [Finding(("for",), f"The flow {flow.name} is for {flow.designation}; make a new flow instead.")]
+    if not _is_default(document):
+        return []
+    others = [each for each in flows.values() if each.is_default and each.live_id and each.designation == document.designation]
+    staying = [each.name for each in others if each.name not in coming]
+    alike = [name for name, each in coming.items() if _is_default(each) and each.designation == document.designation]
+    if other := next((name for name in [*staying, *alike] if name != document.flow), None):
+        return [Finding(("default",), f"The tenant's flow for {document.designation} is {other} already; say default: false.")]
+    return []
+
+
+def _circles(document: FlowDocument, used: Mapping[str, FlowDocument]) -> Iterator[Finding]:
+    """A flow that comes back to itself, with the way it takes."""
+    if way := circle({**{name: references(part) for name, part in used.items()}, document.flow: references(document)}):
+        at = way.index(document.flow) if document.flow in way else 0
+        told = " → ".join([*way[at:-1], *way[:at], way[at]])
+        yield Finding(("steps",), f"Flows refer to each other in a circle: {told}.")
+
+
+def _held(name: str, parts: Iterable[str]) -> Flow | None:
+    """Return the flow, with whose sub-flows nobody else does anything until the transaction ends.
+
+    Whoever has begun to delete one of these begins anew, because its row was written: only then they see who names it.
+    """
+    rows = Flow.objects.select_related("live").select_for_update(of=("self",)).filter(name__in={name, *parts}).order_by("name")
+    flow = next((row for row in list(rows) if row.name == name), None)
+    if parts:
+        Flow.objects.filter(name__in=set(parts)).update(designation=F("designation"))
+    return flow
+
+
+def _lost(parts: Iterable[str]) -> Iterator[Finding]:
+    """Sub-flows that were deleted: a version walks them as they were, but nobody could publish or export it again."""
+    live = set(live_names(PART)) if parts else set()
+    for name in sorted(set(parts) - live):
+        yield Finding(("steps",), f"There is no published flow {name} with for: part any more.")
+
+
+def _new(document: FlowDocument) -> Flow:
+    return Flow.objects.create(
+        name=document.flow, designation=document.designation, is_default=_is_default(document), tenant=current_tenant()
+    )
+
+
+def _is_default(document: FlowDocument) -> bool:
+    return document.default and document.designation != PART

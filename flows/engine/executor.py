@@ -1,0 +1,304 @@
+"""Moves a run: the one door through which a browser's page and a JSON client's answer both go.
+
+The loop is short: for each undecided step ask the stage, apply its effects, go on. Everything that a stage could forget is
+on this way: who may touch the run, its expiry, the token of the form, the session that must still live, the needs, the
+budgets, the one transaction with its compare-and-set. Stages are called outside of it, so that a password hash never
+holds a lock.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from django import forms
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from flows.documents.designations import LOGOUT
+from flows.documents.versions import live_version
+from flows.engine.context import RESTART, Overtaken, Walk, ending, record, save, topic_of
+from flows.engine.page import Page, asked, ended, with_errors
+from flows.engine.planner import Step, next_step, step_of
+from flows.engine.run_limits import make_room, pay_restart, tidy
+from flows.facts import BrokenFlow
+from flows.models import Run as Row
+from flows.models import Version
+from flows.run import Client, State
+from flows.stage import Deny, Done, Outcome, Show
+from idp.accounts import sessions
+from idp.accounts.models import Session
+from idp.events.bus import publish_bounded, publish_once
+from idp.foundation.effects import EffectLost
+from idp.foundation.sealing import Unsealable, digest, same
+from idp.ratelimit.budgets import Exhausted, address_key, conclude, reserve
+
+_A_MINUTE = timedelta(minutes=1)
+KEPT_OVER_RESTART = ("person", "proof", "second_factor", "signed_in")
+
+
+class NoSuchRun(Exception):
+    """There is no such run, or it belongs to somebody else: the two look the same."""
+
+
+class NoFlow(Exception):
+    """The tenant has no live flow for this."""
+
+
+class OutOfDate(Exception):
+    """The page from which this was asked is out of date."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was posted: the step that it answers, the token of its form, the raw fields."""
+
+    step: str
+    token: str
+    fields: Mapping[str, Any]
+
+
+def start(
+    designation: str,
+    client: Client,
+    *,
+    flow: str = "",
+    hints: Mapping[str, Any] | None = None,
+    anew: bool = False,
+    may_write: bool = False,
+) -> str:
+    """Begins a run for this designation and answers its identifier; raises NoFlow or TooManyRuns.
+
+    ``flow``: the one that an application names for itself, instead of the tenant's own. ``hints``: what the entry brought
+    along (nothing proven). ``anew``: as if nobody were signed in. ``may_write``: a person has just said go on, by POST.
+    """
+    version = live_version(designation, flow)
+    if version is None:
+        raise NoFlow(NoFlow.__doc__)
+    must = designation == LOGOUT and client.session is not None  # signing out never depends on what the neighbours do
+    make_room(address_key(client.address), version.flow.name, timezone.now(), refuses=not must)
+    state = State.begin(None if anew else client.session, hints or {})
+    return _begin(version, client, state, may_write=may_write)
+
+
+def restart(identifier: str, client: Client, token: str, *, keep: bool) -> str:
+    """Begins a run's flow once more, in the version that is live now, and answers the new run; the old one is over.
+
+    ``keep``: with what is known of the person, so that what was proved is not asked again; else as if nobody had said
+    anything. Consent is never kept. Raises NoSuchRun, NoFlow, TooManyRuns, or OutOfDate when ``token`` is not the page's.
+    """
+    walk = _open(identifier, client, may_write=True)
+    if not any(same(token, expected) for expected in walk.tokens(RESTART)):
+        raise OutOfDate(OutOfDate.__doc__)
+    version = live_version(walk.document.designation, "" if walk.row.version.flow.is_default else walk.document.flow)
+    if version is None:
+        raise NoFlow(NoFlow.__doc__)
+    state = State.begin(None, walk.state.hints)
+    if keep and _may_keep(walk):
+        state.facts = _kept(walk.state.facts, walk.now)
+        state.seeds = sorted(state.facts)
+    network = address_key(client.address)
+    pay_restart(network, version.flow.name)
+    make_room(network, version.flow.name, walk.now, besides=walk.row.pk)
+    if not walk.state.end:
+        _finish(walk, "lost", _("Started again"), _("This was started again on another page."))
+    tidy(network, walk.now)
+    return _begin(version, client, state, may_write=False)
+
+
+def _may_keep(walk: Walk) -> bool:
+    """Whether what the run knows of the person still holds: of one that expired nothing, and of one that came to its end, or that
+    somebody else's signing in ended, only what a living session carries.
+    """
+    end = (walk.state.end or {"kind": ""})["kind"]
+    if walk.row.expires_at <= walk.now or not walk.session_holds():
+        return False
+    return end in ("", "denied", "refused") or "signed_in" in walk.state.facts
+
+
+def _kept(facts: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """What a restart keeps. A proof on which no session rests yet is good as long as a run may last, however often one restarts."""
+    oldest = (now - timedelta(seconds=settings.RUN_LIFETIME)).isoformat()
+    kept = {name: facts[name] for name in KEPT_OVER_RESTART if name in facts}
+    if "signed_in" in kept:
+        return kept
+    return {name: fact for name, fact in kept.items() if name == "person" or fact.get("at", "") >= oldest}
+
+
+def _begin(version: Version, client: Client, state: State, *, may_write: bool) -> str:
+    now, network = timezone.now(), address_key(client.address)
+    row = Row.objects.create(
+        identifier=uuid4().hex,
+        nonce_hash=digest(client.nonce),
+        version=version,
+        state=state.dump(),
+        person=(state.facts.get("person") or {}).get("id"),
+        network=network,
+        started_at=now,
+        expires_at=now + timedelta(seconds=settings.RUN_LIFETIME),
+    )
+    walk = Walk(row, state, client, may_write=may_write, now=now)
+    _go_on(walk)
+    if walk.state.end:  # with no answer from anybody, so that anybody could make any number of them
+        tidy(network, now)
+    return row.identifier
+
+
+def look(identifier: str, client: Client) -> Page:
+    """The run's current page. Reading applies no effect, however often it is done."""
+    return _current(_open(identifier, client, may_write=False))
+
+
+def answer(identifier: str, client: Client, given: Answer) -> Page:
+    """Takes an answer to the current step; one for another step, or one that came twice, shows the current question again."""
+    walk = _open(identifier, client, may_write=True)
+    if walk.state.end:
+        return _current(walk)
+    if not any(same(given.token, expected) for expected in walk.tokens(given.step)):
+        walk.may_write = False  # also where the run stands between two steps, after a crash: nobody's page said go on
+        return _current(walk, message=_("This page was out of date. Please try again."), message_kind="notice")
+    if given.step != walk.state.at:
+        return _current(walk)
+    try:
+        return _submit(walk, step_of(walk.layout, given.step), given.fields)
+    except BrokenFlow as broken:
+        return _refuse(walk, broken)
+
+
+def session_of(identifier: str, nonce: str) -> Session | None:
+    """The living session that a run opened, for a client that has no other place to keep it."""
+    row = Row.objects.filter(identifier=identifier, nonce_hash=digest(nonce)).first()
+    return sessions.alive(row.session_id) if row else None
+
+
+def _open(identifier: str, client: Client, *, may_write: bool) -> Walk:
+    row = Row.objects.select_related("version__flow").filter(identifier=identifier, nonce_hash=digest(client.nonce)).first()
+    if row is None:
+        raise NoSuchRun(NoSuchRun.__doc__)
+    walk = Walk(row, State.load(row.state), client, may_write, timezone.now())
+    over = walk.state.end and walk.state.end["kind"] != "last"
+    if not over and row.expires_at <= walk.now:
+        title, message = _("This took too long"), _("For your safety this sign-in was ended. Please start again.")
+        if walk.state.end:  # it had come to its end in time, and counts so
+            walk.state.end = ending("expired", title, message)
+        else:
+            _finish(walk, "expired", title, message)
+    elif not walk.state.end and not walk.session_holds():
+        _lose(walk)
+    return walk
+
+
+def _lose(walk: Walk) -> None:
+    """Ends the run whose session has ended. While it lives, a client without it is only told so: it may be the second click
+    of a sign-in, sent before the cookie came, and the first one's run goes on.
+    """
+    title, message = _("You were signed out"), _("Your session has ended, or somebody else signed in here. Please start again.")
+    if "signed_in" not in walk.state.facts:
+        message = _("What you proved yourself with was changed in the meantime. Please start again.")
+        _finish(walk, "lost", _("That no longer counts"), message)
+    elif sessions.alive(walk.state.facts["signed_in"]["session"]):
+        walk.state.end = ending("lost", title, message)
+    else:
+        _finish(walk, "lost", title, message)
+
+
+def _go_on(walk: Walk) -> Page:
+    """Asks step after step until one shows something or the run ends."""
+    try:
+        while step := next_step(walk.layout, walk.state, walk.about):
+            walk.state.ask(step.id, walk.since_start)
+            if page := _settle(walk, step, step.stage.enter(walk.seen_by_stage())):
+                return page
+    except BrokenFlow as broken:
+        return _refuse(walk, broken)
+    return _finish(walk, "finished", _("Done"), "")
+
+
+def _submit(walk: Walk, step: Step, fields: Mapping[str, Any]) -> Page:
+    if walk.state.held:
+        walk.state.answered = True
+        return _settle(walk, step, step.stage.enter(walk.seen_by_stage())) or _go_on(walk)
+    run = walk.seen_by_stage()
+    form = step.stage.form(run, fields)
+    if not form.is_valid():
+        return asked(walk, step, form)
+    walk.state.answered = True
+    receipts = reserve(step.stage.attempts(run, form.cleaned_data))
+    if isinstance(receipts, Exhausted):
+        about: dict[str, Any] = {"budget": receipts.budget.name, "run": run.identifier, "flow": run.flow, "stage": step.stage.kind}
+        publish_once("flow.throttled", _A_MINUTE, actor=walk.name, target=step.id, topic=topic_of(run.identifier), **about)
+        return asked(walk, step, form, message=receipts.told(walk.now), retry_at=receipts.until)
+    right = False
+    try:
+        outcome = step.stage.submit(run, form.cleaned_data)
+        page = _settle(walk, step, outcome, form)
+        right = page is None and isinstance(outcome, Done)
+    finally:
+        conclude(receipts, right=right)
+    return page or _go_on(walk)
+
+
+def _settle(walk: Walk, step: Step, outcome: Outcome, form: forms.Form | None = None) -> Page | None:
+    """Applies an outcome; answers the page to show, or None when the step is done and the run goes on."""
+    try:
+        if outcome.effects and not walk.may_write:
+            walk.state.held = True
+            save(walk)
+            return asked(walk, step)
+        record(walk, step, outcome)
+    except EffectLost as lost:
+        if lost.final or form is None:
+            return _finish(walk, "denied", _("That did not work"), str(lost.message))
+        return asked(walk, step, form, message=str(lost.message))
+    except Overtaken:
+        return _overtaken(walk, step)
+    if isinstance(outcome, Done | Deny) and not walk.state.end:
+        return None
+    if isinstance(outcome, Show) and not outcome.last:
+        old = None if outcome.keep else form  # what is kept now may ask for something else
+        shown = with_errors(old or step.stage.form(walk.seen_by_stage()), outcome)
+        return asked(walk, step, shown, message=str(outcome.message))
+    return _current(walk)
+
+
+def _overtaken(walk: Walk, step: Step) -> Page:
+    """What the other request has come to. Where it only looked between two steps of this answer, and so holds the run for somebody
+    to say go on, this answer has said so and does.
+    """
+    now = _open(walk.row.identifier, walk.client, may_write=walk.may_write)
+    if now.may_write and now.state.held and now.state.at == step.id and not now.state.end:
+        return _settle(now, step, step.stage.enter(now.seen_by_stage())) or _go_on(now)
+    now.may_write = False
+    return _current(now)
+
+
+def _current(walk: Walk, **more: Any) -> Page:
+    state = walk.state
+    if state.end and state.end["kind"] != "last":
+        return ended(walk)
+    if state.at is None:
+        return _go_on(walk)
+    try:
+        return asked(walk, step_of(walk.layout, state.at), **more)
+    except BrokenFlow as broken:
+        return _refuse(walk, broken)
+    except Unsealable:
+        return _finish(walk, "lost", _("This page is no longer good"), _("The server's key was changed. Please start again."))
+
+
+def _refuse(walk: Walk, broken: BrokenFlow) -> Page:
+    run, flow = walk.row.identifier, walk.document.flow
+    publish_bounded("flow.broken", actor=walk.name, target=flow, topic=topic_of(run), run=run, why=str(broken))
+    message = _("This sign-in is set up wrongly. Its administrators have been told; please try again later.")
+    return _finish(walk, "refused", _("Something is wrong here"), message)
+
+
+def _finish(walk: Walk, kind: str, title: str, message: str) -> Page:
+    walk.state.end = ending(kind, title, message)
+    try:
+        save(walk)
+    except Overtaken:
+        return look(walk.row.identifier, walk.client)
+    return ended(walk)

@@ -1,0 +1,169 @@
+"""Decides which step comes next, from the layout and the state alone; asks conditions, never a stage."""
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from pydantic import ValidationError
+
+from flows.conditions.expressions import BadCondition, Condition, ConditionFailed, is_open
+from flows.documents.document import FlowDocument
+from flows.documents.layout import Box, Layout, TooLarge, lay_out
+from flows.facts import NEVER_SEEDED, BrokenFlow
+from flows.models import Version
+from flows.registry import stages
+from flows.run import State
+from flows.stage import Stage
+from flows.validation_messages import sentence
+from idp.foundation.condition_variables import About
+
+
+@dataclass(frozen=True)
+class Step:
+    """One box of a stage, ready to be asked."""
+
+    id: str
+    stage: Stage
+
+
+@lru_cache(maxsize=512)
+def parse_document(raw: str) -> FlowDocument:
+    """A document from its JSON: parsed once, because a version never changes."""
+    return FlowDocument.model_validate_json(raw)
+
+
+def document_of(version: Version) -> FlowDocument:
+    """The parsed document of a version."""
+    return parse_document(json.dumps(version.document))
+
+
+def parts_of(version: Version) -> dict[str, FlowDocument]:
+    """The sub-flows as they were when the version was published."""
+    return {name: parse_document(json.dumps(part)) for name, part in version.parts.items()}
+
+
+def layout_of(version: Version) -> Layout:
+    """The layout of a version; raises BrokenFlow."""
+    return _layout(json.dumps([version.document, version.parts]), tuple(stages()))
+
+
+def next_step(layout: Layout, state: State, about: About) -> Step | None:
+    """The first step that is not yet decided, after noting those that are passed over or known before; None at the end.
+
+    Raises BrokenFlow when the step cannot be asked: an unknown stage, missing facts, a condition that fails.
+    """
+    for box in layout.boxes:
+        if box.id in state.decided:
+            continue
+        if _left_out(box, state) or not _applies(box, state, about):
+            state.decide(box.id, "passed over")
+        elif box.drawn.stage is None:
+            _check_part(box, layout)
+            state.decide(box.id, "entered")
+        elif _known_before(stage := _stage(box), state):
+            state.decide(box.id, "known before")
+        else:
+            _check_needs(box, stage, state)
+            return Step(box.id, stage)
+    return None
+
+
+def refuse(layout: Layout, state: State, step: str, at: int | None = None) -> bool:
+    """Notes that a step refused; answers whether the run goes on, because the step or a box around it says so.
+
+    The rest of that box is then passed over.
+    """
+    state.decide(step, "refused", at=at)
+    caught = layout.goes_on_after(step)
+    if caught is not None and caught != step:
+        state.decide(caught, "refused")
+    return caught is not None
+
+
+def step_of(layout: Layout, identifier: str) -> Step:
+    """The step with this id; raises BrokenFlow."""
+    box = layout.by_id.get(identifier)
+    if box is None or box.drawn.stage is None:
+        raise BrokenFlow(f"The flow has no step {identifier}.")
+    return Step(box.id, _stage(box))
+
+
+@lru_cache(maxsize=512)
+def _layout(raw: str, kinds: tuple[str, ...]) -> Layout:
+    """``kinds``: the installed stages, whose words conditions read."""
+    document, parts = json.loads(raw)
+    try:
+        return lay_out(FlowDocument.model_validate(document), {name: FlowDocument.model_validate(part) for name, part in parts.items()})
+    except (TooLarge, ValidationError) as error:
+        raise BrokenFlow(str(error)) from error
+
+
+def _stage(box: Box) -> Stage:
+    kind = stages().get(str(box.drawn.stage))
+    if kind is None:
+        raise BrokenFlow(f"Step {box.id} is of the stage {box.drawn.stage}, which is not installed.")
+    return _built(kind, json.dumps(box.drawn.settings))  # type: ignore[arg-type]  # classes are hashable, whatever their objects are
+
+
+@lru_cache(maxsize=2048)
+def _built(kind: type[Stage], raw: str) -> Stage:
+    """One stage for all runs of the same settings: it holds nothing else."""
+    try:
+        return kind(kind.Settings.model_validate(kind.upgrade(json.loads(raw))))
+    except ValidationError as error:
+        raise BrokenFlow(f"The settings of a step of the stage {kind.kind} are not valid any more: {_first(error)}") from error
+
+
+def _first(error: ValidationError) -> str:
+    found: Any = error.errors()[0]
+    return f"{'.'.join(map(str, found['loc']))}: {sentence(found, noun='setting')}"
+
+
+def _left_out(box: Box, state: State) -> bool:
+    """With a box around it: one that did not apply, or that a refusal has left."""
+    return any(state.decided[around] in ("passed over", "refused") for around in box.within)
+
+
+def _applies(box: Box, state: State, about: About) -> bool:
+    try:
+        condition = box.condition
+        if condition is None:
+            return True
+        applied, values = condition.weigh(replace(about, steps=box.spoken(state.told)) if condition.reads_steps else about)
+    except (BadCondition, ConditionFailed) as error:
+        raise BrokenFlow(f"The condition of step {box.id} failed: {error}") from error
+    state.read[box.id] = {"when": box.drawn.when, "applied": applied, "values": _plain(condition, values)}
+    return applied
+
+
+def _plain(condition: Condition, values: dict[str, Any]) -> dict[str, Any]:
+    """The values that a condition read, as JSON holds them, without those of people and their answers: nobody may read these in a run."""
+    return {name: _said(value, condition) for name, value in values.items() if is_open(name)}
+
+
+def _said(value: Any, condition: Condition) -> Any:
+    """A moment as the condition looks at it: to the minute, in its time zone."""
+    if isinstance(value, datetime):
+        zone = condition.zone
+        return f"{value.astimezone(zone):%Y-%m-%d %H:%M} {zone}"
+    if isinstance(value, timedelta):
+        return str(timedelta(seconds=round(value.total_seconds())))
+    return value
+
+
+def _known_before(stage: Stage, state: State) -> bool:
+    """Only what gives something, and only when all of it was known at the start: what gives nothing is always asked."""
+    gives = set(stage.gives)
+    return bool(gives) and not stage.asks_anew and gives <= set(state.seeds) - set(NEVER_SEEDED) and gives <= set(state.facts)
+
+
+def _check_needs(box: Box, stage: Stage, state: State) -> None:
+    if missing := sorted(set(stage.needs) - set(state.facts)):
+        raise BrokenFlow(f"Step {box.id} was reached without {', '.join(missing)}.")
+
+
+def _check_part(box: Box, layout: Layout) -> None:
+    if box.drawn.flow is not None and not any(box.id in each.within for each in layout.boxes):
+        raise BrokenFlow(f"Step {box.id} refers to the flow {box.drawn.flow}, which is not there.")

@@ -1,0 +1,135 @@
+"""Looks into a run for those who may: its path with the reasons, its facts with secrets left out, its timing.
+
+What a condition read of a person or of an answer is never shown, and of the facts about a person only what proves nothing and names nobody
+unless people may be seen. Both are decided when a run is read, so that a row that an older version wrote shows no more.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flows.conditions.expressions import is_open
+from flows.engine.context import topic_of
+from flows.engine.executor import NoSuchRun
+from flows.engine.planner import layout_of
+from flows.models import Run as Row
+from flows.models import Version
+from flows.run import State
+from idp.events.bus import publish
+from idp.foundation.sealing import Sealed
+
+_DOTS = "•••"
+_IMPERSONAL = {"method", "methods", "at", "kind", "scopes", "application", "device", "flow"}
+
+
+@dataclass(frozen=True)
+class Passage:
+    """One box that the run came to. ``condition``: its source, whether it applied and what it read of request and configuration.
+
+    ``asked`` and ``decided``: milliseconds after the beginning, None where it was never asked or is not decided yet.
+    """
+
+    step: str
+    stage: str
+    decision: str
+    condition: Mapping[str, Any] | None
+    asked: int | None
+    decided: int | None
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A run as an administrator sees it. ``end``: how it ended, "" while it is under way."""
+
+    run: str
+    flow: str
+    version: int
+    started_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None
+    end: str
+    message: str
+    at: str
+    path: tuple[Passage, ...]
+    facts: Mapping[str, Any]
+
+
+def inspect(identifier: str, *, people: bool) -> Inspection:
+    """The run with this identifier; raises NoSuchRun. Whoever calls has made sure that this may be seen.
+
+    ``people``: whether names and sessions may be seen too.
+    """
+    row = Row.objects.select_related("version__flow").filter(identifier=identifier).first()
+    if row is None:
+        raise NoSuchRun(NoSuchRun.__doc__)
+    state = State.load(row.state)
+    end = state.end or {}
+    return Inspection(
+        run=row.identifier,
+        flow=row.version.flow.name,
+        version=row.version.number,
+        started_at=row.started_at,
+        expires_at=row.expires_at,
+        ended_at=row.ended_at,
+        end=end.get("kind", ""),
+        message=end.get("message", ""),
+        at=state.at or "",
+        path=tuple(_path(row, state)),
+        facts={name: _open_only(_without_a_person(name, fact, people=people)) for name, fact in state.facts.items()},
+    )
+
+
+def look_into(identifier: str, *, by: str, people: bool, flow: str = "") -> Inspection:
+    """The same, and that somebody has looked is written down, because it is about a person; raises NoSuchRun, also for a run of
+    another ``flow`` than the one that is named.
+    """
+    found = inspect(identifier, people=people)
+    if flow and found.flow != flow:
+        raise NoSuchRun(NoSuchRun.__doc__)
+    publish("flow.inspected", actor=by, target=found.flow, topic=topic_of(found.run), run=found.run)
+    return found
+
+
+def under_way(flow: str) -> list[str]:
+    """The identifiers of the runs of a flow that are not over, newest first, two hundred at most."""
+    rows = Row.objects.filter(version__flow__name=flow, ended_at=None).order_by("-pk")
+    return list(rows.values_list("identifier", flat=True)[:200])
+
+
+def _path(row: Row, state: State) -> list[Passage]:
+    versions = Version.objects.in_bulk([notes["version"] for notes in state.before])
+    passages = []
+    for notes in [*state.before, {"version": row.version_id, **{name: getattr(state, name) for name in ("decided", "times", "read")}}]:
+        version = row.version if notes["version"] == row.version_id else versions.get(notes["version"])
+        boxes = layout_of(version).by_id if version else {}
+        seen = notes["decided"].keys() | notes["times"].keys()
+        for step in [*(step for step in boxes if step in seen), *sorted(seen - boxes.keys())]:  # PostgreSQL keeps no order of keys
+            asked, decided = notes["times"].get(step, (None, None))
+            kind = boxes[step].drawn.stage or boxes[step].drawn.kind if step in boxes else ""
+            passages.append(Passage(step, kind, notes["decided"].get(step, "asks"), _reason(notes["read"].get(step)), asked, decided))
+    return passages
+
+
+def _reason(read: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    return read and {**read, "values": {name: value for name, value in read.get("values", {}).items() if is_open(name)}}
+
+
+def _without_a_person(name: str, fact: Any, *, people: bool) -> Any:
+    """The fact without what may not be seen. A name that nobody has is left out always: people type passwords there by mistake."""
+    if not isinstance(fact, Mapping):
+        return fact if people else _DOTS
+    if not people:
+        return {key: value if key in _IMPERSONAL else _DOTS for key, value in fact.items()}
+    return {**fact, "name": _DOTS} if name == "person" and fact.get("id") is None and fact.get("name") else fact
+
+
+def _open_only(value: Any) -> Any:
+    """The same, with whatever is sealed left out: by its type, so that no name can be forgotten."""
+    if isinstance(value, Sealed):
+        return _DOTS
+    if isinstance(value, Mapping):
+        return {key: _open_only(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_open_only(item) for item in value]
+    return value

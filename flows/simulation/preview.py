@@ -1,0 +1,162 @@
+"""Shows the pages of a step without a run: whoever comes there is invented, nothing is written, nothing is sent."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from django import forms
+from django.utils import timezone
+
+from flows import facts as knowledge
+from flows.documents.designations import DESIGNATIONS
+from flows.documents.document import FlowDocument
+from flows.documents.layout import Layout, TooLarge, lay_out
+from flows.engine.page import Page, with_errors, worded
+from flows.engine.planner import Step, step_of
+from flows.facts import BrokenFlow
+from flows.registry import stages
+from flows.run import Run
+from flows.stage import Deny, Done, Leave, Outcome, Show, Stage
+from idp.accounts.simulated import PK, Invented, inventing
+
+Face = Literal["guarded", "plain"]
+_KINDS: dict[Face, tuple[str, ...]] = {"guarded": ("password", "recovery_code", "totp"), "plain": ("password",)}
+_SECOND = ("second_factor", "credential")  # what nobody has shown who has only a password
+_NAME, _ADDRESS, _AGENT = "robin", "203.0.113.7", "Preview"
+_DEVICE = {"device_address": "198.51.100.23", "device_age": 40, "device_label": "Living room TV", "scopes": ["openid", "profile"]}
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What somebody would meet at a step. ``face``: somebody who has set up a second factor, or who has only a password.
+
+    ``page`` None: none is shown, and ``effects`` are what happens instead; ``message``: why it cannot be shown.
+    """
+
+    face: Face
+    page: Page | None = None
+    effects: tuple[Mapping[str, Any], ...] = ()
+    message: str = ""
+
+
+def previews(document: FlowDocument, parts: Mapping[str, FlowDocument], step: str, *, wrong: bool = False) -> list[Preview]:
+    """What people meet at this step, each thing once; raises KeyError where there is no such step of a stage.
+
+    ``wrong``: after an answer that is worth nothing.
+    """
+    try:
+        layout = lay_out(document, parts)
+    except TooLarge as error:
+        return [Preview("guarded", message=str(error))]
+    if layout.by_id[step].drawn.stage is None:
+        raise KeyError(step)
+    found: dict[Any, Preview] = {}
+    for face in _KINDS:
+        shown = _preview(_Scene(document, layout, face), step, wrong=wrong)
+        found.setdefault(_alike(shown), shown)
+    return list(found.values())
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """Who comes to a step of which flow."""
+
+    document: FlowDocument
+    layout: Layout
+    face: Face
+    now: Any = field(default_factory=timezone.now)
+
+    def run(self, facts: Mapping[str, Any], kept: Mapping[str, Any], step: str) -> Run:
+        """As a stage may read it. Nobody can have posted to it, because no run is called so."""
+        claimed = {"id": PK, "name": _NAME}
+        hints = {"assumed": {**_DEVICE, "application": "", "person": claimed}}
+        return Run("preview", self.document.flow, facts, kept, hints, "", 0, _ADDRESS, _AGENT, self.now, step)
+
+
+def _preview(scene: _Scene, name: str, *, wrong: bool) -> Preview:
+    with inventing(Invented(_NAME, name="Robin", email="robin@example.test", credentials=_KINDS[scene.face])):
+        try:
+            step = step_of(scene.layout, name)
+            facts = _facts(scene, step)
+            return _met(scene, step, facts, step.stage.enter(scene.run(facts, {}, name)), wrong=wrong)
+        except BrokenFlow as broken:
+            return Preview(scene.face, message=str(broken))
+        except Exception as error:  # whoever wrote the stage may count on a row that nobody invented
+            return Preview(scene.face, message=f"The stage cannot be shown without a real run ({type(error).__name__}).")
+
+
+def _facts(scene: _Scene, step: Step) -> dict[str, Any]:
+    """What the steps before this one would have taught, as if all of them applied and passed, and what it needs besides."""
+    ids = [box.id for box in scene.layout.boxes if box.drawn.stage]
+    before = [step_of(scene.layout, each).stage for each in ids[: ids.index(step.id)]]
+    needs = set(step.stage.needs)
+    wanted = {fact for stage in before for fact in stage.gives} | needs
+    if scene.face == "plain":
+        wanted -= set(_SECOND) - needs
+    proved = knowledge.proved(PK, _NAME, 0, scene.now, {"pwd": scene.now, "otp": scene.now})
+    facts = {name: fact for name, fact in proved.items() if name in wanted}
+    for stage in [*before, *_givers(wanted - facts.keys())]:
+        missing = {name for name in stage.gives if name in wanted and name not in facts}
+        if missing:
+            assumed = stage.assumed(scene.run({**proved, **facts}, {}, step.id))
+            facts |= {name: fact for name, fact in assumed.items() if name in missing}
+    return facts
+
+
+def _givers(wanted: set[str]) -> Iterator[Stage]:
+    """Stages that give what no earlier step does: in a part the flow around it would. What is asked for comes before what is agreed to."""
+    for name in sorted(wanted, reverse=True):
+        yield from (kind() for kind in stages().values() if name in kind.gives)
+
+
+def _met(scene: _Scene, step: Step, facts: Mapping[str, Any], outcome: Outcome, *, wrong: bool) -> Preview:
+    effects = tuple(effect.described() for effect in outcome.effects)
+    match outcome:
+        case Deny(message=message, title=title):
+            return Preview(scene.face, _page(scene, step, "denied", title=str(title), message=str(message)), effects)
+        case Leave(url=url):
+            return Preview(scene.face, _page(scene, step, "leave", title="", url=url), effects)
+        case Done() if effects and _is_first(scene.layout, step):  # nobody has posted yet: what happens waits for a button
+            words = {name: str(getattr(step.stage, name)) for name in ("title", "description")}
+            return Preview(scene.face, _page(scene, step, "continue", template=Stage.template, form=forms.Form(), **words), effects)
+        case Done():
+            return Preview(scene.face, effects=effects)
+    run = scene.run(facts, dict(outcome.keep), step.id)
+    words, context = worded(step.stage, run)
+    if outcome.last:
+        return Preview(scene.face, _page(scene, step, "last", context=context, **words), effects)
+    form, message = _mistaken(step.stage, run) if wrong else (step.stage.form(run), "")
+    return Preview(scene.face, _page(scene, step, "ask", context=context, form=form, message=message, person=run.claimed_name, **words))
+
+
+def _is_first(layout: Layout, step: Step) -> bool:
+    return next(box.id for box in layout.boxes if box.drawn.stage) == step.id
+
+
+def _mistaken(stage: Stage, run: Run) -> tuple[forms.Form, str]:
+    """The form as it comes back after a made-up answer, or after none where any would do; and what it says as a whole."""
+    blank = stage.form(run)
+    form = stage.form(run, {name: "?" if isinstance(each, forms.ChoiceField) else "000000" for name, each in blank.fields.items()})
+    if form.is_valid():
+        outcome = stage.submit(run, form.cleaned_data)
+        if isinstance(outcome, Show) and (outcome.errors or outcome.message):
+            return with_errors(form, outcome), str(outcome.message)
+    form = stage.form(run, {})
+    form.is_valid()
+    return form, ""
+
+
+def _page(scene: _Scene, step: Step, kind: Any, **members: Any) -> Page:
+    address = DESIGNATIONS[scene.document.designation].address
+    again, restart = f"/{address}" if address else "", "preview" if kind == "denied" else ""  # a token that nobody takes
+    values = {"template": step.stage.template, "submit": str(step.stage.submit_label), "again": again, "restart": restart}
+    return Page(run="preview", kind=kind, step=step.id, stage=step.stage.kind, **{**values, **members})
+
+
+def _alike(shown: Preview) -> Any:
+    """What two people tell each other about a page: what is random in it, such as a new secret, makes no difference."""
+    page = shown.page
+    if page is None:
+        return shown.effects and tuple(each["effect"] for each in shown.effects), shown.message
+    fields = tuple(page.form.fields) if page.form else ()
+    return page.kind, page.title, page.description, page.message, page.url, fields, tuple(page.context)

@@ -1,0 +1,220 @@
+"""The dry run: walks a flow with given answers and says what each step would do and why; nothing is written, nothing is sent."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from flows import facts as knowledge
+from flows.documents.document import Answers, Circumstances, FlowDocument, InventedPerson
+from flows.documents.layout import Layout, TooLarge, lay_out
+from flows.engine.planner import Step, next_step, refuse
+from flows.facts import BrokenFlow
+from flows.run import Run, State
+from flows.stage import Deny, Done, Leave, Outcome, Show, Stage
+from idp.accounts import people
+from idp.accounts.simulated import PK, Invented, inventing
+from idp.foundation.condition_variables import About
+from idp.foundation.text import fold
+
+_NOT_JUDGED = _("A test does not judge this answer, else passwords and codes could be guessed with it. Say passes or refuses.")
+
+_NOT_NAMED = _("Nobody can be named here by whoever may not look at people. Invent somebody, and say passes or refuses.")
+
+
+class NobodyThere(Exception):
+    """The tenant has no person of this name."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one step would do.
+
+    ``decision``: asks, done, passed over, known before, entered, refused, denied, leaves, ends or broken. ``condition``: its
+    source, whether it applied, what it read of request and configuration. ``shows``: title, description and fields of its
+    page. ``assumed``: it would have asked, and was taken to have passed.
+    """
+
+    step: str
+    decision: str
+    stage: str = ""
+    condition: Mapping[str, Any] | None = None
+    shows: Mapping[str, Any] | None = None
+    learned: tuple[str, ...] = ()
+    told: Mapping[str, Any] = field(default_factory=dict)
+    effects: tuple[Mapping[str, Any], ...] = ()
+    message: str = ""
+    assumed: bool = False
+
+
+def simulate(
+    document: FlowDocument,
+    answers: Answers | None = None,
+    *,
+    parts: Mapping[str, FlowDocument] | None = None,
+    person: str | InventedPerson | None = None,
+    request: Circumstances | None = None,
+    judges: bool = True,
+    names: bool = True,
+    stops: Collection[str] | None = None,
+) -> list[Report]:
+    """Walks ``document`` from its first step. A step without an answer among ``answers`` (by step id) ends the walk by asking.
+
+    ``parts``: the sub-flows. ``person``: whom a living session belongs to, or who is pretended to exist; raises NobodyThere.
+    ``judges``: false where whoever tries may not guess: an answer that would prove somebody, or on which attempts are counted,
+    is then not looked at, because a dry run counts none. ``names``: false where whoever tries may not look at people, whose
+    groups and attributes conditions tell: nobody of the tenant can then be named. ``stops``: where given, a step without an answer
+    passes instead of asking, but for these.
+    """
+    circumstances = request or Circumstances()
+    if person and isinstance(person, str) and not names:
+        raise NobodyThere(str(_NOT_NAMED))
+    invented = _invented(person) if isinstance(person, InventedPerson) else None
+    with inventing(invented):
+        try:
+            layout = lay_out(document, parts or {})
+        except TooLarge as error:
+            return [Report("", "broken", message=str(error))]
+        return _Rehearsal(document, layout, circumstances, _claimed(person), judges=judges, names=names, stops=stops).walk(answers or {})
+
+
+def guarded(stage: type[Stage]) -> bool:
+    """Whether an answer to it could be guessed: it proves somebody, or attempts are counted."""
+    return bool(set(stage.gives) & set(knowledge.PROOFS)) or stage.attempts is not Stage.attempts
+
+
+def ending(reports: list[Report]) -> str:
+    """How a walk ended: finished, asks, denied, leaves or broken."""
+    last = reports[-1].decision if reports else ""
+    return last if last in ("asks", "denied", "leaves", "broken") else "finished"
+
+
+class _Rehearsal:
+    """One dry run under way."""
+
+    def __init__(
+        self,
+        document: FlowDocument,
+        layout: Layout,
+        circumstances: Circumstances,
+        claimed: Mapping[str, Any],
+        *,
+        judges: bool,
+        names: bool,
+        stops: Collection[str] | None,
+    ) -> None:
+        self.document, self.layout, self.circumstances, self.claimed = document, layout, circumstances, claimed
+        self.judges, self.names, self.stops = judges, names, stops
+        self.now: datetime = circumstances.time or timezone.now()
+        seeds = _seeds(claimed, circumstances, self.now)
+        self.state = State(facts=seeds, seeds=sorted(seeds))
+        self.reports: list[Report] = []
+
+    def walk(self, answers: Answers) -> list[Report]:
+        try:
+            while step := next_step(self.layout, self.state, self._about()):
+                self._passed()
+                self.state.at = step.id
+                outcome, assumed = self._outcome(step, answers.get(step.id))
+                self.reports.append(replace(self._report(step, outcome), assumed=assumed))
+                if self.reports[-1].decision not in ("done", "refused"):
+                    return self.reports
+        except BrokenFlow as broken:
+            self._passed()
+            return [*self.reports, Report("", "broken", message=str(broken))]
+        self._passed()
+        return self.reports
+
+    def _passed(self) -> None:
+        """Reports what the planner has decided by itself since the last report."""
+        told = {report.step: report.decision for report in self.reports}
+        for step, decision in self.state.decided.items():
+            if step not in told or (told[step], decision) == ("entered", "refused"):
+                box = self.layout.by_id[step]
+                self.reports.append(Report(step, decision, box.drawn.stage or box.drawn.kind, self.state.read.get(step)))
+
+    def _outcome(self, step: Step, given: Any) -> tuple[Outcome, bool]:
+        """And whether it was assumed."""
+        run = self._run(step)
+        if given == "passes":
+            return Done(step.stage.assumed(run)), True
+        if given == "refuses":
+            return Deny("refused for this dry run"), False
+        outcome = step.stage.enter(run)
+        if not isinstance(outcome, Show) or outcome.last:
+            return outcome, False
+        if given is None:
+            passes = self.stops is not None and step.id not in self.stops
+            return (Done(step.stage.assumed(run)) if passes else outcome), passes
+        return self._answered(step, outcome, given), False
+
+    def _answered(self, step: Step, asked: Show, given: Any) -> Outcome:
+        self.state.kept = dict(asked.keep)
+        run = self._run(step)
+        form = step.stage.form(run, given)
+        if not form.is_valid():
+            return Show(message="; ".join(str(text) for texts in form.errors.values() for text in texts), keep=self.state.kept)
+        if not self.judges and guarded(type(step.stage)):
+            return Show(message=_NOT_JUDGED, keep=self.state.kept)
+        outcome = step.stage.submit(run, form.cleaned_data)
+        if not self.names and isinstance(outcome, Done) and (outcome.facts.get("person") or {}).get("id", PK) != PK:
+            return Show(message=_NOT_NAMED, keep=self.state.kept)
+        return outcome
+
+    def _report(self, step: Step, outcome: Outcome) -> Report:
+        effects = tuple(effect.described() for effect in outcome.effects)
+        known: dict[str, Any] = {"stage": step.stage.kind, "condition": self.state.read.get(step.id), "effects": effects}
+        match outcome:
+            case Done(facts=learned, told=told):
+                foreseen = {name: fact for effect in outcome.effects for name, fact in effect.learned(None).items()}
+                knowledge.learn(self.state.facts, {**learned, **foreseen}, step.stage.gives)
+                self.state.decide(step.id, "done", told)
+                return Report(step.id, "done", learned=tuple(sorted({**learned, **foreseen})), told=dict(told), **known)
+            case Deny(message=message):
+                goes_on = refuse(self.layout, self.state, step.id)
+                return Report(step.id, "refused" if goes_on else "denied", message=str(message), **known)
+            case Leave(url=url):
+                return Report(step.id, "leaves", message=url, **known)
+        self.state.kept = {**self.state.kept, **outcome.keep}
+        errors = "; ".join(str(text) for text in outcome.errors.values()) or str(outcome.message)
+        return Report(step.id, "ends" if outcome.last else "asks", shows=self._shown(step), message=errors, **known)
+
+    def _shown(self, step: Step) -> dict[str, Any]:
+        run = self._run(step)
+        words = {"title": step.stage.title, "description": step.stage.description, **step.stage.context(run)}
+        fields = [{"name": name, "label": str(each.label)} for name, each in step.stage.form(run).fields.items()]
+        return {"title": str(words["title"]), "description": str(words["description"]), "fields": fields}
+
+    def _about(self) -> About:
+        asked = self.circumstances
+        return About(self.state.facts, asked.address, asked.agent, self.now, country=asked.country or None)
+
+    def _run(self, step: Step) -> Run:
+        asked, session = self.circumstances, (self.state.facts.get("signed_in") or {}).get("session")
+        hints = {"assumed": {**asked.model_dump(mode="json"), "person": self.claimed}}
+        facts, kept = self.state.facts, self.state.kept
+        return Run("", self.document.flow, facts, kept, hints, "", session, asked.address, asked.agent, self.now, step.id)
+
+
+def _invented(person: InventedPerson) -> Invented:
+    return Invented(**{**person.model_dump(), "username": fold(person.username)})
+
+
+def _claimed(person: str | InventedPerson | None) -> dict[str, Any]:
+    """Who walks, as somebody who was claimed; raises NobodyThere."""
+    name = person.username if isinstance(person, InventedPerson) else person or ""
+    claimed = people.claim(name, ["username"])
+    if name and claimed["id"] is None:
+        raise NobodyThere(f"There is no person {name}.")
+    return claimed
+
+
+def _seeds(claimed: Mapping[str, Any], circumstances: Circumstances, now: datetime) -> dict[str, Any]:
+    """What a living session would have proved beforehand."""
+    if not circumstances.signed_in or claimed["id"] is None:
+        return {}
+    moment = now - timedelta(seconds=circumstances.session_age)
+    return knowledge.proved(claimed["id"], str(claimed["name"]), 0, moment, dict.fromkeys(circumstances.signed_in, moment))

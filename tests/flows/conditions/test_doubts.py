@@ -1,0 +1,256 @@
+"""Conditions that are right as CEL and hardly mean what they say: each doubt, where it is told, and what is no reason for one."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+
+from flows.conditions.doubts import comparisons, doubts
+from flows.conditions.expressions import compile_condition
+from flows.conditions.syntax import Node, Tree
+from flows.documents.lint import lint
+from flows.editing.publishing import prepare
+from idp.accounts.models import Group
+from idp.oauth.models import Application
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.engine import drawing
+
+HOUR = 'request.time.getHours("Europe/Berlin")'
+MINUTE = 'request.time.getMinutes("Europe/Berlin")'
+EARLIER: Any = frozenset({("how.choice", "string"), ("q.age", "int")})
+
+
+TEAM = '"team" in person.attributes'
+SALES = 'person.attributes["team"] == "sales"'
+
+
+def said(source: str) -> list[str]:
+    """Every doubt about this condition."""
+    compiled = compile_condition(source, EARLIER if "steps." in source else frozenset())
+    return [doubt.message for doubt in doubts(compiled)]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("true", "The condition is always true."),
+        ("1 == 2", "The condition is never true."),
+        ("!(true)", "The condition is never true."),
+        ("person.admin && true", "This part of the condition is always true."),
+        ("person.admin && false", "The condition is never true."),
+        (f"{HOUR} < 22 || {HOUR} >= 6", "The condition is always true: there is no hour"),
+        (f"{HOUR} > 22 && {HOUR} < 6", "The condition is never true: there is no hour"),
+        (f"person.admin && ({HOUR} < 22 || {HOUR} >= 6)", "This part of the condition is always true: there is no hour"),
+        (f"person.admin || {HOUR} >= 24", "This part of the condition is never true: there is no hour"),
+        (f"person.admin && {HOUR} > 20 && person.email_verified && {HOUR} < 8", "The condition is never true: there is no hour"),
+        ('request.time.getDayOfWeek("UTC") == 7', "The condition is never true: there is no hour"),
+        (f"{HOUR} * 60 + {MINUTE} < 600 || {HOUR} * 60 + {MINUTE} >= 450", "The condition is always true: there is no hour"),
+        ('request.kind == "device" && request.kind == "authorize"', "The condition is never true, whatever request.kind is."),
+        ('request.kind != "device" || request.kind != "authorize"', "The condition is always true, whatever request.kind is."),
+        ("steps.q.age > 18 && steps.q.age < 10", "The condition is never true, whatever steps.q.age is."),
+        ("person.admin || !person.admin", "The condition is always true, whatever person.admin is."),
+        ('"a" in person.groups && !("a" in person.groups)', "The condition is never true, whatever person.groups is."),
+        ("request.ip in tenant.networks", "write request.ip.within(tenant.networks)"),
+        ("!(device.address in tenant.networks)", "write device.address.within(tenant.networks)"),
+        ('request.ip == "10.0.0.0/8"', "request.ip is one address and never 10.0.0.0/8"),
+        ('request.ip in ["10.0.0.0/8"]', "write request.ip.within([…])"),
+        ('request.country in ["AT", "Germany"]', '"Germany" is none'),
+        ('person.attributes["x"] == "y"', 'write "x" in person.attributes && … before it'),
+        ('person.attributes.x == "y"', 'write "x" in person.attributes && … before it'),
+        ('"x" in person.attributes || person.attributes["x"] == "y"', 'write "x" in person.attributes'),
+        ('"z" in person.attributes && person.attributes["x"] == "y"', 'write "x" in person.attributes'),
+        ('person.groups[0] == "a"', "ask size(person.groups) > 0"),
+    ],
+)
+def test_what_is_hardly_meant(source: str, expected: str) -> None:
+    """Each is told once, with what would mend it."""
+    found = said(source)
+    assert len(found) == 1, found
+    assert expected in found[0]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"{HOUR} < 8 || {HOUR} >= 18",
+        f"{HOUR} >= 0 && {HOUR} < 8",
+        f"{HOUR} >= 22 || {HOUR} < 6",
+        f'{HOUR} < 8 || {HOUR} >= 18 || request.time.getDayOfWeek("Europe/Berlin") in [0, 6]',
+        'request.time.getMonth("UTC") == 11',
+        'request.time > timestamp("2026-01-31T12:00:00Z")',
+        'request.kind == "device" || request.kind == "authorize"',
+        "steps.q.age >= 18 && steps.q.age < 67",
+        'person.email.endsWith("@acme.example") && !person.email.startsWith("test")',
+        '"x" in person.attributes && person.attributes["x"] == "y"',
+        'person.attributes["x"] == "y" && "x" in person.attributes',
+        '!("x" in person.attributes) || person.attributes["x"] == ""',
+        '"x" in person.attributes ? person.attributes["x"] == "y" : person.admin',
+        'has(person.attributes.x) && person.attributes.x == "y"',
+        'size(person.groups) > 0 && person.groups[0] == "a"',
+        f"({TEAM}) == true && {SALES}",
+        f"false != ({TEAM}) && {SALES}",
+        f"({TEAM}) == false || {SALES}",
+        f"!({TEAM} && !({SALES}))",
+        f"({TEAM} ? person.admin : false) && {SALES}",
+        f"({TEAM} && person.admin || person.email_verified && {TEAM}) && {SALES}",
+        f'person.attributes.exists(key, key == "team" && person.admin) && {SALES}',
+        f"has(person.attributes.team) != false && {SALES}",
+        '"a" in person.groups && person.groups[0] == "a"',
+        'person.groups != [] && person.groups[0] == "a"',
+        'person.groups.exists(each, each == "a") && person.groups[0] == "a"',
+        "request.ip.within(tenant.networks)",
+        'request.ip == "192.0.2.1"',
+        'request.country in ["AT", ""]',
+        'person.groups.exists(each, each == "a" || each == "b")',
+        "person.name == person.username || person.name != person.email",
+    ],
+)
+def test_what_is_meant(source: str) -> None:
+    """No warning for what people write: one that is often wrong is not read."""
+    assert said(source) == []
+
+
+@pytest.mark.parametrize(
+    "guard",
+    [
+        f"({TEAM} || person.admin)",
+        f"({TEAM}) == person.admin",
+        f"({TEAM}) == false",
+        f"({TEAM} ? person.admin : person.email_verified)",
+        'person.attributes.exists(key, key == "team" || person.admin)',
+        'person.attributes.exists(key, key != "team")',
+        'person.attributes.all(key, key == "team")',
+        'person.groups.exists(key, key == "team")',
+        '"other" in person.attributes',
+    ],
+)
+def test_what_asks_for_something_else(guard: str) -> None:
+    """It may be true for somebody who has none."""
+    (found,) = said(f"{guard} && {SALES}")
+    assert "refuses whoever has no" in found
+
+
+@pytest.mark.parametrize("part", [f"({MINUTE} >= 0 || request.time.getDayOfWeek() < 7)", f"({MINUTE} >= 0 || {MINUTE} < 60)"])
+def test_what_would_take_long_is_not_judged(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many parts a condition has, they are tried a bounded number of times."""
+    tried: list[object] = []
+    whole = Tree.evaluator
+
+    def counted(tree: Tree, node: Node) -> Any:
+        evaluate = whole(tree, node)
+        return lambda values: (tried.append(node), evaluate(values))[1]
+
+    monkeypatch.setattr(Tree, "evaluator", counted)
+    said(" && ".join([part] * 15))
+    assert len(tried) < 60_000
+    assert said(part) == said(f"{part} ") != []
+
+
+def test_hours_are_settled_as_a_clock_would() -> None:
+    """Every pair of hours and each way to compare, against counting the hours of a day."""
+    ways: dict[str, Any] = {
+        f"{HOUR} < {{0}} || {HOUR} >= {{1}}": lambda hour, one, two: hour < one or hour >= two,
+        f"{HOUR} >= {{0}} && {HOUR} < {{1}}": lambda hour, one, two: one <= hour < two,
+        f"!({HOUR} >= {{0}}) && {HOUR} > {{1}}": lambda hour, one, two: hour < one and hour > two,
+    }
+    for (source, model), one, two in product(ways.items(), range(0, 25, 4), range(0, 25, 3)):
+        told = [model(hour, one, two) for hour in range(24)]
+        expected = "always" if all(told) else "never" if not any(told) else ""
+        found = said(source.format(one, two))
+        assert [text.split(" true")[0].split()[-1] for text in found] == ([expected] if expected else []), source.format(one, two)
+
+
+def test_every_text_that_is_compared_is_found() -> None:
+    """Beside the word, in a list, and through the variable of a macro, each at its place."""
+    source = '"a" in person.groups || person.groups.exists(g, g == "b" || g in ["c"]) || person.role == "d"'
+    found = [(each.word, each.text, source[each.offset : each.offset + 3]) for each in comparisons(compile_condition(source))]
+    assert found == [
+        ("person.groups", "a", '"a"'),
+        ("person.groups", "b", '"b"'),
+        ("person.groups", "c", '"c"'),
+        ("person.role", "d", '"d"'),
+    ]
+
+
+def warned(*steps: Any, **names: list[str]) -> list[tuple[str, str]]:
+    """Path and message of what lint warns of in a condition of this flow."""
+    found = lint(drawing("identification", "password", "device_code", *steps), names=names)
+    assert all(each.level == "warning" for each in found if each.path[-1] == "when")
+    return [(".".join(map(str, each.path)), each.message) for each in found if each.path[-1] == "when"]
+
+
+def refusing(when: str) -> dict[str, str]:
+    """A step that refuses under this condition."""
+    return {"id": "no", "stage": "deny", "when": when}
+
+
+@pytest.mark.parametrize(
+    ("when", "expected"),
+    [
+        ('"Staff" in person.groups', "line 1, column 1: There is no group Staff. Did you mean staff?"),
+        ('person.groups.exists(each, each == "Staff")', "There is no group Staff. Did you mean staff?"),
+        ('!("nobody-is-called-so" in person.groups)', "There is no group nobody-is-called-so."),
+        ('"Staff" in application.groups', "There is no group Staff."),
+        ('"otp" in person.credentials', "There is no way to sign in otp. Did you mean totp?"),
+        ('person.role == "administrator"', "There is no role administrator."),
+        ('proof.method == "password"', "There is no method of RFC 8176 password."),
+        ('"open_id" in request.scopes', "There is no scope open_id. Did you mean openid?"),
+        ('application.client_id == "tvv"', "There is no client id tvv. Did you mean tv?"),
+        ('application.name == "tvv"', "There is no application tvv."),
+        ('request.kind == "devise"', "There is no kind of request devise. Did you mean device?"),
+        ('steps.how.choice == "hom"', "There is no answer of the step how hom. Did you mean home?"),
+        ('steps.how.decision == "refuse"', "There is no decision refuse. Did you mean refused?"),
+        ("!request.ip.within(tenant.networks)", "The tenant has no networks of its own, so every address is outside."),
+    ],
+)
+def test_names_that_nothing_has(acme: Tenant, other: Tenant, when: str, expected: str) -> None:
+    """What a condition asks for is looked up in the tenant in scope; the other tenant's names are none of it."""
+    with tenant_scope(other):
+        Group.objects.get_or_create(name="Staff")
+    Group.objects.get_or_create(name="staff")
+    Application.objects.get_or_create(name="tv", defaults={"client_id": "tv"})
+    acme.networks = []
+    how = {"id": "how", "stage": "choice", "settings": {"options": [{"value": "home"}, {"value": "away"}]}}
+    with tenant_scope(acme):
+        [(path, message)] = warned(how, refusing(when))
+    assert path == "steps.4.when"
+    assert expected in message
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        '"staff" in person.groups',
+        '"totp" in person.credentials',
+        '"recovery_code" in person.credentials',
+        'person.role in ["", "admin"]',
+        'second_factor.method != "otp"',
+        '"foyer:read" in request.scopes',
+        'request.kind == "authorize"',
+        'steps.how.choice == "away" || steps.how.decision == "passed over"',
+    ],
+)
+def test_names_that_are_there(acme: Tenant, when: str) -> None:
+    """They are warned of nowhere."""
+    Group.objects.get_or_create(name="staff")
+    how = {"id": "how", "stage": "choice", "settings": {"options": [{"value": "home"}, {"value": "away"}]}}
+    assert warned(how, refusing(when)) == []
+
+
+def test_names_that_come_with_it(acme: Tenant) -> None:
+    """A plan knows what it will create, composed as it will be kept."""
+    assert warned(refusing('"\u00c4rzte" in person.groups'), group=["A\u0308rzte"]) == []
+
+
+def test_a_condition_around_asks_first(acme: Tenant) -> None:
+    """Whoever lacks the attribute never comes to a step within the group."""
+    inner = {**refusing('person.attributes["team"] == "sales"'), "id": "inner"}
+    assert warned({"group": "team", "when": '"team" in person.attributes', "steps": [inner]}) == []
+    assert len(warned({"group": "team", "when": "person.email_verified", "steps": [inner]})) == 1
+
+
+def test_a_warning_keeps_nothing_from_being_published(acme: Tenant) -> None:
+    """It is told with what was prepared."""
+    prepared = prepare(drawing("identification", "password", "login", "device_code", refusing('"Staff" in person.groups'), "consent"))
+    assert [each.message for each in prepared.warnings] == ["line 1, column 1: There is no group Staff. Did you mean staff?"]

@@ -1,0 +1,199 @@
+"""The difference between two versions, as an administrator reads it: what was added, removed, moved and changed, and nothing else."""
+
+import re
+from itertools import permutations
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from flows.documents.diff import Change, difference
+from flows.documents.document import FlowDocument, StepDocument
+from tests.engine import SHIPPED, drawing
+
+
+def choice(name: str, **more: Any) -> dict[str, Any]:
+    """A question of this name."""
+    return {"stage": "choice", "id": name, **more}
+
+
+def group(name: str, *steps: Any, **more: Any) -> dict[str, Any]:
+    """A group."""
+    return {"group": name, "steps": list(steps), **more}
+
+
+def told(old: FlowDocument, new: FlowDocument) -> list[str]:
+    """The lines as they are shown."""
+    return [str(change) for change in difference(old, new)]
+
+
+def test_nothing_changed() -> None:
+    """However the same thing is written."""
+    spelt_out = [{"id": step, "stage": step, "settings": {}, "when": None, "on_refusal": "end"} for step in SHIPPED]
+    assert difference(drawing(*SHIPPED), drawing(*spelt_out)) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "lines"),
+    [
+        (["deny"], ["deny", "finish"], ["+ finish: finish after deny"]),
+        (["deny"], ["finish", "deny"], ["+ finish: finish first"]),
+        (["deny", "finish"], ["finish"], ["- deny: deny"]),
+        (["deny"], [group("g", "deny")], ["+ g: group g first", "↕ deny: first → first in g"]),
+        ([group("g", choice("a"), choice("b"))], [group("g", choice("b"), choice("a"))], None),
+        (["deny"], ["deny", {"flow": "part"}], ["+ part: flow part after deny"]),
+        ([choice("a")], [choice("a", when="true")], ["~ a: when: — → true"]),
+        ([choice("a", when="true")], [choice("a")], ["~ a: when: true → —"]),
+        ([choice("a")], [choice("a", on_refusal="continue")], ["~ a: on_refusal: — → continue"]),
+        ([choice("a")], [{"stage": "deny", "id": "a"}], ["~ a: stage: choice → deny"]),
+        (
+            [{"stage": "password", "settings": {"free": 3}}],
+            [{"stage": "password", "settings": {"free": 5, "window": "2h"}}],
+            ["~ password: settings.free: 3 → 5", "~ password: settings.window: — → 2h"],
+        ),
+        (
+            [choice("a", settings={"options": [{"value": "x"}, {"value": "y"}]})],
+            [choice("a", settings={"options": [{"value": "x"}, {"value": "z"}]})],
+            ['~ a: settings.options: [{"value": "x"}, {"value": "y"}] → [{"value": "x"}, {"value": "z"}]'],
+        ),
+    ],
+)
+def test_each_kind_of_change(old: list[Any], new: list[Any], lines: list[str] | None) -> None:
+    """One line for each thing that was done, in words and with the values."""
+    steps = [[{"stage": each} if isinstance(each, str) else _whole(each) for each in side] for side in (old, new)]
+    found = told(drawing(*steps[0]), drawing(*steps[1]))
+    if lines is None:
+        assert len(found) == 1
+        assert found[0].startswith("↕ ")
+    else:
+        assert found == lines
+
+
+def _whole(step: dict[str, Any]) -> dict[str, Any]:
+    return {**step, "steps": [{"stage": each} if isinstance(each, str) else each for each in step["steps"]]} if "steps" in step else step
+
+
+def test_the_flow_itself() -> None:
+    """Title, default, tests."""
+    old, new = drawing("deny", title="Old"), drawing("deny", title="New", default=False, tests=[{"name": "one"}])
+    assert told(old, new) == ["~ flow: title: Old → New", "~ flow: default: — → false", '~ flow: tests: — → [{"name": "one"}]']
+
+
+def test_a_step_that_was_moved_and_changed_is_both() -> None:
+    """Found again by its id."""
+    old = drawing(choice("a"), choice("b"), choice("c"))
+    changes = difference(old, drawing(choice("c", when="true"), choice("a"), choice("b")))
+    assert [(change.kind, change.step, change.key) for change in changes] == [("moved", "c", ""), ("changed", "c", "when")]
+
+
+def test_a_group_moves_as_one() -> None:
+    """What is in it stays where it is: beside each other."""
+    old = drawing(group("g", choice("a")), choice("x"), choice("y"))
+    assert told(old, drawing(choice("x"), choice("y"), group("g", choice("a")))) == ["↕ g: first → after y"]
+
+
+def test_long_values_are_cut() -> None:
+    """A line stays a line."""
+    old, new = (drawing({"stage": "deny", "settings": {"message": letter * 200}}) for letter in "xy")
+    assert all(len(line) < 220 for line in told(old, new))
+
+
+@pytest.mark.parametrize("order", list(permutations("abcd")))
+def test_the_fewest_moves(order: tuple[str, ...]) -> None:
+    """Against every way of taking steps out that leaves the others in their order."""
+    changes = difference(drawing(*map(choice, "abcd")), drawing(*map(choice, order)))
+    moved = [change.step for change in changes]
+    assert {change.kind for change in changes} <= {"moved"}
+    left = [name for name in order if name not in moved]
+    assert left == sorted(left)
+    fewest = min(4 - len(kept) for kept in _in_order(order))
+    assert len(moved) == len(set(moved)) == fewest
+
+
+def _in_order(order: tuple[str, ...]) -> list[list[str]]:
+    subsets = ([name for at, name in enumerate(order) if bits >> at & 1] for bits in range(16))
+    return [subset for subset in subsets if subset == sorted(subset)]
+
+
+# --- property -------------------------------------------------------------------------------------------------------
+
+WHERE = re.compile(r"(first|after (?P<after>\S+))( in (?P<box>\S+))?$")
+NAMES = [f"s{at}" for at in range(8)]
+CONTENT = st.fixed_dictionaries(
+    {},
+    optional={
+        "when": st.sampled_from(["true", "false"]),
+        "settings": st.dictionaries(st.sampled_from(["message", "other"]), st.text("xyz", max_size=2) | st.integers(2, 5), max_size=2),
+    },
+)
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> FlowDocument:
+    """Flows of up to eight steps, some in groups, groups in groups."""
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=8, unique=True))
+
+    def steps(left: list[str], depth: int) -> list[dict[str, Any]]:
+        found = []
+        while left:
+            name, left = left[0], left[1:]
+            size = draw(st.integers(0, len(left))) if depth < 3 else 0
+            content = draw(CONTENT)
+            if size:
+                content.pop("settings", None)
+                found.append({"group": name, "id": name, "steps": steps(left[:size], depth + 1), **content})
+            else:
+                found.append({"stage": "deny", "id": name, **content})
+            left = left[size:]
+        return found
+
+    return drawing(*steps(names, 1), title=draw(st.sampled_from(["One", "Two"])))
+
+
+Tree = dict[str, tuple[str, str]]
+
+
+def tree_of(steps: tuple[StepDocument, ...], within: str = "") -> Tree:
+    """Each step with the box around it and the step before it there."""
+    found, after = Tree(), ""
+    for step in steps:
+        found[step.id] = (within, after)
+        found |= tree_of(step.steps, step.id)
+        after = step.id
+    return found
+
+
+def siblings(tree: Tree) -> dict[str, list[str]]:
+    """The order within each box."""
+    rows: dict[str, list[str]] = {}
+    for name, (within, _) in tree.items():
+        rows.setdefault(within, []).append(name)
+    return rows
+
+
+def replayed(old: FlowDocument, changes: list[Change]) -> dict[str, list[str]]:
+    """The order within each box after doing by hand, and in their order, what the lines say."""
+    rows = siblings(tree_of(old.steps))
+    away = {change.step for change in changes if change.kind in ("removed", "moved")}
+    rows = {box: [name for name in row if name not in away] for box, row in rows.items()}
+    for change in changes:
+        if change.kind in ("added", "moved"):
+            place = WHERE.search(str(change.new))
+            assert place, change
+            row = rows.setdefault(place["box"] or "", [])
+            row.insert(row.index(place["after"]) + 1 if place["after"] else 0, change.step)
+    return {box: row for box, row in rows.items() if row}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(documents(), documents())
+def test_whoever_does_what_the_lines_say_comes_to_the_new_flow(old: FlowDocument, new: FlowDocument) -> None:
+    """Complete: order, boxes and contents all follow from the lines; and nothing is said of what is alike."""
+    changes = difference(old, new)
+    assert replayed(old, changes) == siblings(tree_of(new.steps))
+    assert (changes == []) == (old.as_json() == new.as_json())
+    assert difference(old, old) == difference(new, new) == []
+    stayed = tree_of(old.steps).keys() & tree_of(new.steps).keys()
+    assert all(change.step in stayed for change in changes if change.kind in ("moved", "changed") and change.step)
+    assert all(change.old != change.new for change in changes if change.kind == "changed")

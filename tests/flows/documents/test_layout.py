@@ -1,0 +1,142 @@
+"""The layout: boxes in the order in which they run, each with the boxes around it, its words and where it stands in the document."""
+
+from typing import Any
+
+import pytest
+
+from flows.conditions.expressions import BadCondition
+from flows.documents.document import MAX_DEPTH, FlowDocument
+from flows.documents.layout import MAX_BOXES, Layout, TooLarge, lay_out, symbol
+from tests.engine import drawing
+
+
+def choice(name: str) -> dict[str, Any]:
+    """A question of this name."""
+    return {"stage": "choice", "id": name}
+
+
+def group(name: str, *steps: Any, **more: Any) -> dict[str, Any]:
+    """A group."""
+    return {"group": name, "steps": list(steps), **more}
+
+
+def part(name: str, *steps: Any) -> FlowDocument:
+    """A flow to which others refer."""
+    return drawing(*steps, flow=name, **{"for": "part"})
+
+
+def laid(*steps: Any, **parts: FlowDocument) -> Layout:
+    """The layout of a flow of these steps."""
+    return lay_out(drawing(*steps), parts)
+
+
+def test_boxes_come_in_the_order_in_which_they_run() -> None:
+    """A box before what is in it; what is in a sub-flow under the name of the step that refers to it."""
+    inner = part("inner", choice("a"), group("g", choice("b")))
+    layout = laid(choice("first"), group("outer", {"flow": "inner", "id": "in"}, choice("c")), choice("last"), inner=inner)
+    assert [box.id for box in layout.boxes] == ["first", "outer", "in", "in.a", "in.g", "in.b", "c", "last"]
+    assert layout.by_id["in.b"].within == ("outer", "in", "in.g")
+    assert layout.by_id["c"].within == ("outer",)
+    assert {box.id: box.flow for box in layout.boxes if box.flow == "inner"}.keys() == {"in.a", "in.g", "in.b"}
+
+
+def test_every_box_knows_where_it_stands_in_its_document() -> None:
+    """The path that a finding names, so that an editor can point at it."""
+    layout = laid(choice("first"), group("outer", choice("a"), group("deep", choice("b"))))
+    assert layout.by_id["b"].path == ("steps", 1, "steps", 1, "steps", 0)
+    document = drawing(choice("first"), group("outer", choice("a"), group("deep", choice("b")))).as_json()
+    for box in layout.boxes:
+        found: Any = document
+        for key in box.path:
+            found = found[key]
+        assert found.get("id", found.get("group")) == box.id
+
+
+def test_a_missing_sub_flow_stays_a_box() -> None:
+    """The planner refuses it; it is never walked as if it were empty."""
+    assert [box.id for box in laid({"flow": "gone"}).boxes] == ["gone"]
+
+
+@pytest.mark.parametrize(
+    ("inner", "outer", "caught"),
+    [("end", "end", None), ("continue", "end", "inner"), ("end", "continue", "outer"), ("continue", "continue", "inner")],
+)
+def test_a_refusal_is_caught_by_the_innermost_box_that_goes_on(inner: str, outer: str, caught: str | None) -> None:
+    """Or by none: then it ends the run."""
+    layout = laid(group("outer", group("inner", choice("a"), on_refusal=inner), on_refusal=outer))
+    assert layout.goes_on_after("a") == caught
+
+
+def test_a_step_that_goes_on_catches_its_own_refusal() -> None:
+    """Before any box around it."""
+    layout = laid(group("outer", {**choice("a"), "on_refusal": "continue"}, on_refusal="continue"))
+    assert layout.goes_on_after("a") == "a"
+
+
+def test_a_condition_sees_what_comes_before_it_and_nothing_else() -> None:
+    """Neither itself nor a later step; what stands in an earlier group it does."""
+    layout = laid(choice("a"), group("g", choice("b")), choice("c"), choice("d"))
+    seen = {name for name, _ in layout.by_id["c"].local}
+    assert seen == {"a.decision", "a.choice", "b.decision", "b.choice", "g.decision"}
+    assert {name for name, _ in layout.by_id["b"].local} == {"a.decision", "a.choice"}
+
+
+@pytest.mark.parametrize("when", ['steps.c.choice == "yes"', 'steps.me.decision == "done"', 'steps.a.chioce == "yes"'])
+def test_a_condition_on_what_cannot_be_known_there_is_bad(when: str) -> None:
+    """With its column; a misspelling is never an empty value."""
+    layout = laid(choice("a"), {**choice("me"), "when": when}, choice("c"))
+    with pytest.raises(BadCondition) as bad:
+        assert layout.by_id["me"].condition
+    assert (bad.value.line, bad.value.column) == (1, bad.value.column)
+    assert bad.value.column > 1
+
+
+def test_words_of_other_documents_are_not_mixed_up() -> None:
+    """What a step of the flow around it, or of another sub-flow, told under the same name is not what this condition reads."""
+    inner = part("inner", choice("way"), {**choice("me"), "when": 'steps.way.choice == "in"'})
+    layout = laid(choice("way"), {"flow": "inner", "id": "x"}, {"flow": "inner", "id": "y"}, choice("me"), inner=inner)
+    told = {"way": {"choice": "out"}, "x.way": {"choice": "in"}, "y.way": {"choice": "other"}}
+    assert layout.by_id["x.me"].spoken(told)["way.choice"] == "in"
+    assert layout.by_id["y.me"].spoken(told)["way.choice"] == "other"
+    assert layout.by_id["me"].spoken(told)["way.choice"] == "out"
+
+
+def test_what_was_not_told_is_empty() -> None:
+    """A step that was passed over tells its decision, and empty words of the right type."""
+    box = laid(choice("a"), choice("me")).by_id["me"]
+    assert box.spoken({"a": {"decision": "passed over"}}) == {"a.decision": "passed over", "a.choice": ""}
+    assert box.spoken({}) == {"a.decision": "", "a.choice": ""}
+    assert box.spoken({"a": {"undeclared": "x"}}) == {"a.decision": "", "a.choice": ""}
+
+
+@pytest.mark.parametrize(("name", "written"), [("second-factor", "second_factor"), ("acme.badge", "acme_badge"), ("a1", "a1")])
+def test_how_conditions_write_a_step(name: str, written: str) -> None:
+    """CEL has no dashes in names."""
+    assert symbol(name) == written
+
+
+def test_a_flow_that_grows_too_large_is_refused() -> None:
+    """Sub-flows in sub-flows: a small document must not become a huge one."""
+    parts = {"p0": part("p0", *[choice(f"c{at}") for at in range(90)])}
+    for depth in range(1, 4):
+        parts[f"p{depth}"] = part(f"p{depth}", *[{"flow": f"p{depth - 1}", "id": f"r{at}"} for at in range(90)])
+    with pytest.raises(TooLarge):
+        lay_out(drawing({"flow": "p3"}), parts)
+    assert len(lay_out(drawing({"flow": "p0"}), parts).boxes) == 91 <= MAX_BOXES
+
+
+def test_a_circle_of_sub_flows_ends() -> None:
+    """Refused, not walked for ever."""
+    parts = {"a": part("a", {"flow": "b"}), "b": part("b", {"flow": "a"})}
+    with pytest.raises(TooLarge):
+        lay_out(drawing({"flow": "a"}), parts)
+
+
+def test_groups_lie_only_so_deep() -> None:
+    """The document itself refuses more, before anything is laid out."""
+    step: dict[str, Any] = choice("a")
+    for depth in range(MAX_DEPTH - 1):
+        step = group(f"g{depth}", step)
+    assert len(laid(step).boxes) == MAX_DEPTH
+    with pytest.raises(ValueError, match="at most 5 deep"):
+        laid(group("more", step))

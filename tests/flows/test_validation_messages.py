@@ -1,0 +1,123 @@
+"""What is wrong with a document is said in words: no message of a library, no pattern and no type reaches whoever wrote it."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from blueprints.document import KINDS
+from blueprints.read import told
+from flows.documents.versions import RefusedFlow, parse
+from flows.registry import stages
+from flows.validation_messages import sentence
+
+WRONG: tuple[Any, ...] = (
+    None,
+    True,
+    7,
+    -7,
+    10**30,
+    1.5,
+    float("nan"),
+    "",
+    "Ä b\u0007",
+    "x" * 30_000,
+    [],
+    [7],
+    [[]],
+    [None],
+    {},
+    {"a": []},
+    {7: 7},
+)
+FORBIDDEN = re.compile(r"Input should|String should|should have|should match|pattern|\^|\[a-z|type=|Value error|RFC \d+ section [\d.]+\.$")
+
+
+def models() -> Iterator[tuple[str, type[BaseModel]]]:
+    """Every kind of document, and the settings of every stage."""
+    yield from KINDS.items()
+    for kind, stage in stages().items():
+        yield f"stage {kind}", stage.Settings
+
+
+def inner(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models in a declared type."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for each in get_args(annotation):
+        yield from inner(each)
+
+
+def every_model() -> dict[str, type[BaseModel]]:
+    """These, and those that lie in them."""
+    found, waiting = dict[str, type[BaseModel]](), list(models())
+    while waiting:
+        name, model = waiting.pop()
+        if model not in found.values():
+            found[name] = model
+            waiting += [(f"{name}.{key}", each) for key, field in model.model_fields.items() for each in inner(field.annotation)]
+    return found
+
+
+@pytest.mark.parametrize("name", every_model())
+def test_every_key_with_every_wrong_value(name: str) -> None:
+    """Each message is one or more sentences with a capital and a full stop."""
+    model = every_model()[name]
+    for key, field in model.model_fields.items():
+        for value in WRONG:
+            try:
+                model.model_validate({field.alias or key: value})
+            except ValidationError as wrong:
+                for error in wrong.errors():
+                    text = told(model, error)
+                    assert not FORBIDDEN.search(text), (key, value, text)
+                    assert text[0].isupper() or text[0] == "'", (key, value, text)
+                    assert text.endswith((".", "?")), (key, value, text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "words"),
+    [
+        ("person", {"person": 7}, "This is read as the number 7: put it in quotes to make it a text."),
+        ("person", {"person": True}, "This is read as the word true: put it in quotes to make it a text."),
+        ("person", {"person": None}, 'This is empty: write a text. An empty value and ~ are texts only in quotes, like "~".'),
+        ("person", {"person": ["a"]}, "Write a text, not a list."),
+        ("person", {"person": "a", "active": "perhaps"}, "Write true or false."),
+        ("group", {"group": ""}, "This must not be empty."),
+        ("group", {"group": "x" * 101}, "Write 100 characters at most."),
+        (
+            "scope",
+            {"scope": "a b", "title": "t"},
+            "A scope is visible ASCII without spaces, double quotes and backslashes, 100 characters at most.",
+        ),
+        ("tenant", {"tenant": "a", "accent": "red"}, "A colour is a # and six hexadecimal digits in small letters, like #4f46e5."),
+        ("application", {"application": "a", "type": "secret"}, "Write 'public' or 'confidential'."),
+        ("application", {"application": "a", "device": {"interval": "2h"}}, "Must lie between 1s and 1m."),
+        ("application", {"application": "a", "device": {"pending_limit": 0}}, "Write 1 or more."),
+        ("application", {"application": "a", "scopes": "openid"}, "Write a list, like [one, two]."),
+    ],
+)
+def test_the_words(kind: str, said: dict[str, Any], words: str) -> None:
+    """What to do, and where the mistake was YAML's reading, how to write it."""
+    with pytest.raises(ValidationError) as wrong:
+        KINDS[kind].model_validate(said)
+    assert told(KINDS[kind], wrong.value.errors()[0]) == words
+
+
+def test_drafts_that_are_published_are_refused_in_the_same_words() -> None:
+    """Builder, command and API read a flow by the same function."""
+    with pytest.raises(RefusedFlow) as refused:
+        parse({"flow": "A B", "title": 7, "for": "nothing", "steps": 7})
+    assert [each.message.partition(",")[0] for each in refused.value.findings] == [
+        "A name has small letters",
+        "This is read as the number 7: put it in quotes to make it a text.",
+        "Must be one of authentication",
+        "Write a list",
+    ]
+
+
+def test_what_another_wheel_says_stays_as_it_is() -> None:
+    """A stage of somebody else may raise errors of its own."""
+    assert sentence({"type": "their_own", "loc": ("a",), "msg": "nothing fits"}) == "Nothing fits."
