@@ -50,8 +50,8 @@ def sizes() -> None:
     from django.db import connection  # noqa: PLC0415
     from django.test.utils import CaptureQueriesContext  # noqa: PLC0415
 
-    from blueprints import apply as applying  # noqa: PLC0415
-    from blueprints.plan import make_plan  # noqa: PLC0415
+    from blueprints.files import apply as applying  # noqa: PLC0415
+    from blueprints.files.plan import make_plan  # noqa: PLC0415
     from idp.runtime import files  # noqa: PLC0415
 
     files.prepare()
@@ -91,7 +91,7 @@ def laughs() -> None:
     import django  # noqa: PLC0415
 
     django.setup()
-    from blueprints.read import BadBlueprint, read  # noqa: PLC0415
+    from blueprints.files.read import BadBlueprint, read  # noqa: PLC0415
 
     file = Path(os.environ["FOYER_DATA"]) / "laughs.yaml"
     file.write_text(LAUGHS)

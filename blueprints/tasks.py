@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from blueprints import drift, watch
+from blueprints.files import drift, watch
 from idp.tenancy.tasks import tenant_task
 
 

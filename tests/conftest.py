@@ -20,7 +20,7 @@ from django.db import connection, connections, transaction
 from django.db.models import Model
 from hypothesis import settings as hypothesis
 
-from blueprints.apply import apply
+from blueprints.files.apply import apply
 from flows.registry import stages
 from idp.oauth import keys
 from idp.tenancy.models import Tenant

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from blueprints import drift
-from blueprints.apply import failing
+from blueprints.files import drift
+from blueprints.files.apply import failing
 from idp.accounts.credentials import unguarded_staff
 from idp.oauth import keys
 from idp.outbox.delivery import failed

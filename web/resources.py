@@ -6,8 +6,9 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from blueprints import drift, edit
-from blueprints.listings import OWNED
+from blueprints.files import drift
+from blueprints.objects import edit
+from blueprints.objects.listings import OWNED
 from flows.documents.listings import FLOWS, RUNS
 from idp.accounts import credentials, sessions
 from idp.accounts.listings import CREDENTIALS, GROUPS, PEOPLE, SESSIONS
@@ -43,7 +44,7 @@ class Action:
 class Resource:
     """One kind of object. ``see`` and ``edit``: the operations for it; ``edit`` "" where it is not written by hand.
 
-    ``kind``: its kind of document (blueprints/document.py), "" where it has none. ``shown``: the columns of its table, in order.
+    ``kind``: its kind of document (blueprints/objects/document.py), "" where it has none. ``shown``: the columns of its table, in order.
     ``page``: the address of its own page where the ordinary one does not do; ``add``: where a new one is made. ``concerning``:
     which events tell the history of a row, as filters of the list of events; None where none do, or its page says so itself.
     """
@@ -88,13 +89,13 @@ def guard(person: Any, kind: str, name: str, said: Mapping[str, Any] | None) -> 
 
 
 def delete(resource: Resource, name: str, person: Any, expect: str | None = None) -> None:
-    """Deletes one object by hand; raises what blueprints.edit.delete does, or NotAllowed."""
+    """Deletes one object by hand; raises what blueprints.objects.edit.delete does, or NotAllowed."""
     guard(person, resource.kind, name, None)
     edit.delete(resource.kind, name, by=person.username, expect=expect)
 
 
 def save(resource: Resource, said: Mapping[str, Any], person: Any, *, expect: str | None = None, new: bool | None = None) -> edit.Saved:
-    """Writes one object by hand; raises what blueprints.edit.save does, or NotAllowed."""
+    """Writes one object by hand; raises what blueprints.objects.edit.save does, or NotAllowed."""
     guard(person, resource.kind, edit.checked(resource.kind, said, rights=operations_of(person)).model_dump()[resource.kind], said)
     return edit.save(resource.kind, said, by=person.username, expect=expect, new=new, rights=operations_of(person))
 

@@ -5,7 +5,7 @@ import unicodedata
 
 from pydantic import ValidationError
 
-from blueprints.document import GroupDocument
+from blueprints.objects.document import GroupDocument
 
 MOST = 50
 

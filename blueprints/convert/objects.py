@@ -15,7 +15,7 @@ from blueprints.convert.groups import GROUP, USER
 from blueprints.convert.names import Names, group_name
 from blueprints.convert.report import Block, Ours
 from blueprints.convert.steps import Work
-from blueprints.document import KINDS
+from blueprints.objects.document import KINDS
 from flows.settings import write_duration
 from flows.validation_messages import sentence
 from idp.accounts.people import FIRST_ADMINISTRATOR

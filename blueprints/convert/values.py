@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from blueprints.convert.report import Ours
-from blueprints.nodes import BadYaml, Node
+from blueprints.files.nodes import BadYaml, Node
 
 MAX_VALUES = 200_000
 MAX_DEPTH = 100

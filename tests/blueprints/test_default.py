@@ -7,8 +7,8 @@ import time_machine
 from django.conf import settings as configuration
 from django.core.management import call_command
 
-from blueprints.apply import apply
-from blueprints.plan import make_plan
+from blueprints.files.apply import apply
+from blueprints.files.plan import make_plan
 from flows.documents.designations import DESIGNATIONS
 from flows.documents.versions import live_names, live_version
 from tests.blueprints.examples import PEOPLE, SHIPPED, add, at, give_passwords, kind_of, told, walk

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from django.core.management import load_command_class
 
-from blueprints.apply import apply
-from blueprints.plan import make_plan
-from blueprints.secrets import keep
+from blueprints.files.apply import apply
+from blueprints.files.plan import make_plan
+from blueprints.files.secrets import keep
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.blueprints.test_schema import wrong
+from tests.blueprints.files.test_schema import wrong
 from tests.house.source import ROOT
 
 PAGE = (ROOT / "docs" / "blueprints.md").read_text()

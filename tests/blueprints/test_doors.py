@@ -11,12 +11,12 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from blueprints import edit
-from blueprints.apply import apply
-from blueprints.emit import emit
-from blueprints.export import export
-from blueprints.plan import make_plan
-from blueprints.read import BadBlueprint
+from blueprints.files.apply import apply
+from blueprints.files.emit import emit
+from blueprints.files.export import export
+from blueprints.files.plan import make_plan
+from blueprints.files.read import BadBlueprint
+from blueprints.objects import edit
 from flows.documents import versions
 from flows.editing import publishing
 from idp.tenancy.models import Tenant

@@ -9,9 +9,9 @@ import pytest
 import time_machine
 from django.apps import apps
 
-from blueprints.apply import apply
-from blueprints.plan import make_plan
-from blueprints.read import BadBlueprint, read
+from blueprints.files.apply import apply
+from blueprints.files.plan import make_plan
+from blueprints.files.read import BadBlueprint, read
 from flows.documents.document import FlowDocument, StepDocument
 from flows.documents.lint import lint
 from flows.simulation.flow_tests import rehearse

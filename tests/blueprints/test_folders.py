@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from blueprints import watch
+from blueprints.files import watch
+from blueprints.files.watch import look
 from blueprints.models import Result
-from blueprints.watch import look
 from idp.oauth.models import Scope
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope

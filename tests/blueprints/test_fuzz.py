@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from blueprints.plan import make_plan
-from blueprints.read import BadBlueprint, Problem
+from blueprints.files.plan import make_plan
+from blueprints.files.read import BadBlueprint, Problem
 from idp.tenancy.models import Tenant
 from tests.conftest import TENANTS
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from blueprints.apply import apply
-from blueprints.read import BadBlueprint
+from blueprints.files.apply import apply
+from blueprints.files.read import BadBlueprint
 from idp.events.models import Event
 from idp.outbox.models import MailTemplate
 from idp.tenancy.models import Tenant

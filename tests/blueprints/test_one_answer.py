@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from blueprints import edit
+from blueprints.objects import edit
 from idp.accounts.models import Person, Role
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.blueprints.test_plan import refused
+from tests.blueprints.files.test_plan import refused
 from tests.kit import Door
 
 Write = Callable[..., Path]

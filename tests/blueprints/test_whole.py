@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from blueprints import apply as applying
-from blueprints.apply import StateMoved, apply
-from blueprints.kinds.registry import KINDS
-from blueprints.plan import make_plan
+from blueprints.files import apply as applying
+from blueprints.files.apply import StateMoved, apply
+from blueprints.files.plan import make_plan
+from blueprints.objects.registry import KINDS
 from idp.accounts.models import Person
 from idp.accounts.people import save_person
 from idp.tenancy.models import Tenant

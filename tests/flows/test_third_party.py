@@ -14,8 +14,8 @@ WALK = '''
 import pytest
 from pathlib import Path
 from django.test import Client
-from blueprints.apply import apply
-from flows.schema import document_schema
+from blueprints.files.apply import apply
+from flows.documents.schema import document_schema
 
 FLOW = """
 tenant: acme

@@ -7,8 +7,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from blueprints.document import KINDS
-from blueprints.read import told
+from blueprints.files.read import told
+from blueprints.objects.document import KINDS
 from flows.documents.versions import RefusedFlow, parse
 from flows.registry import stages
 from flows.validation_messages import sentence

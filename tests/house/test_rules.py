@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
-from blueprints import keys, schema
+from blueprints.files import key_reference, schema
 from flows.registry import stages
 from tests.house.source import PACKAGES, ROOT, Module, modules, room, tracked
 from web.api.app import written
@@ -129,7 +129,7 @@ def test_unscoped_stands_in_few_places() -> None:
         "idp/tenancy/models.py",
         "idp/events/bus.py",
         "flows/checks.py",
-        "blueprints/watch.py",
+        "blueprints/files/watch.py",
         "idp/oauth/tenants.py",
         "idp/oauth/checks.py",
     }
@@ -217,7 +217,7 @@ def test_the_schema_of_blueprints_is_committed() -> None:
 def test_the_keys_of_blueprints_are_committed() -> None:
     """Rule 9: docs/blueprint-keys.md is what the code says, byte for byte."""
     committed = ROOT / "docs" / "blueprint-keys.md"
-    assert committed.read_bytes() == keys.written().encode(), f"run manage.py blueprint keys > docs/{committed.name} and commit it"
+    assert committed.read_bytes() == key_reference.written().encode(), f"run manage.py blueprint keys > docs/{committed.name} and commit it"
 
 
 def test_gates_of_size() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from blueprints.read import read
+from blueprints.files.read import read
 from flows.editing.publishing import publish
 
 _FILE = Path(settings.BASE_DIR) / "blueprints" / "default" / "10-tenant.yaml"

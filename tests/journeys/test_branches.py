@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from blueprints.apply import apply
+from blueprints.files.apply import apply
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.factors import code, give_totp

@@ -17,7 +17,7 @@ import pytest
 import requests
 from django.conf import settings
 
-from blueprints.apply import apply
+from blueprints.files.apply import apply
 from tests.journeys.people import Person
 from tests.kit import LiveServer
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from blueprints import edit
+from blueprints.objects import edit
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.journeys.people import Person

@@ -7,7 +7,7 @@ import pytest
 import time_machine
 from django.conf import settings
 
-from blueprints.apply import apply
+from blueprints.files.apply import apply
 from flows.models import Run
 from idp.accounts.credentials import remove, remove_all
 from idp.accounts.models import Credential, Person, Session

@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from django.conf import settings
 
-from blueprints.apply import apply
+from blueprints.files.apply import apply
 from flows.editing.publishing import publish
 from flows.models import Run
 from idp.accounts import credentials

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from blueprints import edit
+from blueprints.objects import edit
 from idp.accounts.models import Person, RecoveryLink, Role
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from blueprints.apply import apply
+from blueprints.files.apply import apply
 from idp.accounts import sessions
 from idp.accounts.credentials import hash_password, store_password
 from idp.accounts.people import by_username, save_person

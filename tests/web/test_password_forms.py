@@ -9,8 +9,8 @@ import pytest
 import time_machine
 from django.contrib.auth.hashers import make_password
 
-from blueprints.apply import apply
-from blueprints.plan import make_plan
+from blueprints.files.apply import apply
+from blueprints.files.plan import make_plan
 from idp.accounts.models import Person
 from idp.accounts.recovery import make_link
 from idp.runtime.installation import install

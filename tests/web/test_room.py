@@ -2,7 +2,7 @@
 
 import pytest
 
-from blueprints.apply import apply
+from blueprints.files.apply import apply
 from flows.models import Run
 from idp.accounts.models import Session
 

@@ -12,7 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from blueprints.apply import apply
+from blueprints.files.apply import apply
 from idp.accounts.credentials import store_password
 from idp.accounts.known_browsers import KnownBrowser
 from idp.accounts.people import by_username, save_person

@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from pydantic import BaseModel
 from pydantic import Field as say
 
-from blueprints import secrets
+from blueprints.files import secrets
 from web.api.answers import answer, empty
 from web.api.calls import Calls
 from web.api.refusals import Invalid, NoSuchThing

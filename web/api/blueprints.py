@@ -6,12 +6,12 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from ninja import Query
 
-from blueprints.apply import results
-from blueprints.drift import drifted
-from blueprints.export import export
-from blueprints.plan import Plan
-from blueprints.sent import apply_sent, plan_sent
-from blueprints.show import as_json
+from blueprints.files.apply import results
+from blueprints.files.drift import drifted
+from blueprints.files.export import export
+from blueprints.files.plan import Plan
+from blueprints.files.plan_text import as_json
+from blueprints.files.uploads import apply_sent, plan_sent
 from web.api import schemas as say
 from web.api.answers import answer
 from web.api.calls import Calls

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from blueprints.document import DeviceSettings
+from blueprints.objects.document import DeviceSettings
 from web.api import problems, refusals
 from web.api.documents import answers, bodies
 

@@ -6,8 +6,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, create_model
 from pydantic import Field as say
 
-from blueprints.document import KINDS, Document
-from blueprints.kinds.registry import KINDS as WAYS
+from blueprints.objects.document import KINDS, Document
+from blueprints.objects.registry import KINDS as WAYS
 from idp.foundation.listing import LARGEST_PAGE, Column, Listing
 
 _TYPES: dict[str, Any] = {

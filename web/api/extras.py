@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from ninja import Router
 
-from blueprints import edit
+from blueprints.objects import edit
 from idp.accounts import credentials, recovery
 from idp.accounts.people import by_username
 from idp.accounts.roles import operations_of, require_to_let_in

@@ -11,9 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
 from pydantic import BaseModel
 
-from blueprints import edit
-from blueprints.document import KINDS
-from blueprints.kinds.registry import KINDS as KEPT
+from blueprints.objects import edit
+from blueprints.objects.document import KINDS
+from blueprints.objects.registry import KINDS as KEPT
 from idp.accounts.roles import NotAllowed, operations_of
 from idp.foundation.listing import BadWish, Listing, Wish
 from web.api.answers import answer, empty

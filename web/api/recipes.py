@@ -7,8 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from pydantic import BaseModel
 from pydantic import Field as say
 
-from blueprints import edit
-from blueprints.recipes import RECIPES, Answers, Recipe, make, scopes_for
+from blueprints.objects import edit
+from blueprints.objects.recipes import RECIPES, Answers, Recipe, make, scopes_for
 from idp.accounts.people import group_names
 from idp.accounts.roles import operations_of
 from idp.oauth.snippets import snippets

@@ -8,10 +8,10 @@ from django.utils import timezone
 from ninja import NinjaAPI
 from pydantic import BaseModel
 
-from blueprints.apply import StateMoved
-from blueprints.edit import Moved, NotThere, Refused
-from blueprints.export import NoSuchFlow
-from blueprints.read import MAX_PROBLEMS, BadBlueprint
+from blueprints.files.apply import StateMoved
+from blueprints.files.export import NoSuchFlow
+from blueprints.files.read import MAX_PROBLEMS, BadBlueprint
+from blueprints.objects.edit import Moved, NotThere, Refused
 from flows.documents.versions import NoSuchVersion, RefusedFlow
 from flows.editing.drafts import DraftMoved
 from flows.simulation.simulate import NobodyThere

@@ -7,8 +7,8 @@ from django.urls import reverse
 from pydantic import BaseModel
 from pydantic import Field as say
 
-from blueprints import edit
-from blueprints.tenants import Wanted, link_for, make
+from blueprints.objects import edit
+from blueprints.objects.new_tenants import Wanted, link_for, make
 from idp.accounts.people import administrators
 from idp.accounts.roles import operations_of
 from idp.events.changes import decide_domain

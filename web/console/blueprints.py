@@ -11,12 +11,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from blueprints import drift, secrets
-from blueprints.apply import StateMoved, results
-from blueprints.export import NoSuchFlow, export
-from blueprints.plan import Plan
-from blueprints.read import BadBlueprint
-from blueprints.sent import apply_sent, plan_sent
+from blueprints.files import drift, secrets
+from blueprints.files.apply import StateMoved, results
+from blueprints.files.export import NoSuchFlow, export
+from blueprints.files.plan import Plan
+from blueprints.files.read import BadBlueprint
+from blueprints.files.uploads import apply_sent, plan_sent
 from flows.documents.listings import FLOWS
 from idp.accounts.roles import NotAllowed, OwnPassword
 from idp.foundation.listing import Wish

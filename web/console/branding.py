@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
-from blueprints import edit
+from blueprints.objects import edit
 from idp.accounts.roles import operations_of
 from idp.foundation.colors import DARK, LIGHT, contrast
 from idp.tenancy.hosts import host_name

@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 import blueprints
-from blueprints.nodes import parse as nodes_of
-from blueprints.recipes import dashed
+from blueprints.files.nodes import parse as nodes_of
+from blueprints.objects.recipes import dashed
 from flows.documents.designations import DESIGNATIONS, PART
 from flows.documents.document import FlowDocument
 from flows.documents.lint import lint

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from blueprints.emit import emit, in_order_of
-from blueprints.nodes import BadYaml, Node, parse
+from blueprints.files.emit import emit, in_order_of
+from blueprints.files.nodes import BadYaml, Node, parse
 from flows.documents.document import FlowDocument
 from flows.documents.versions import RefusedFlow
 from flows.documents.versions import parse as checked

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
-from blueprints import edit
+from blueprints.objects import edit
 from flows.documents.designations import CREDENTIAL_SETUP
 from idp.accounts import credentials
 from idp.foundation.listing import Wish

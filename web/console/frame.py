@@ -12,7 +12,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.encoding import iri_to_uri
 from django.utils.translation import gettext as _
 
-from blueprints.edit import NotThere
+from blueprints.objects.edit import NotThere
 from flows.documents.designations import AUTHENTICATION
 from idp.accounts.roles import NotAllowed, allowed, may, operations_of, role_titles
 from web.console.navigation import navigation

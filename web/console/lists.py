@@ -10,7 +10,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from blueprints.edit import Moved, NotThere, Refused
+from blueprints.objects.edit import Moved, NotThere, Refused
 from idp.accounts.roles import NotAllowed
 from idp.foundation.listing import COUNTED, BadWish, Column, Filter, Wish
 from idp.foundation.listing import Page as Rows

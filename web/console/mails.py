@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
-from blueprints import edit
+from blueprints.objects import edit
 from idp.outbox.placeholders import FACE, Template, shipped
 from idp.tenancy.scope import current_tenant
 from web.console.frame import Page, see, show

@@ -6,7 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from blueprints.edit import Moved, Refused
+from blueprints.objects.edit import Moved, Refused
 from flows.documents.designations import CREDENTIAL_SETUP
 from idp.accounts import credentials, recovery
 from idp.accounts.people import by_username

@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
-from blueprints import edit, recipes
-from blueprints.recipes import RECIPES, Answers, Recipe
+from blueprints.objects import edit, recipes
+from blueprints.objects.recipes import RECIPES, Answers, Recipe
 from idp.accounts.people import group_names
 from idp.accounts.roles import operations_of
 from idp.oauth.clients import NotRenewed, renew_secret

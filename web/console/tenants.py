@@ -7,8 +7,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from blueprints import edit
-from blueprints.tenants import Wanted, link_for, make, problems_of
+from blueprints.objects import edit
+from blueprints.objects.new_tenants import Wanted, link_for, make, problems_of
 from idp.accounts.people import administrators
 from idp.accounts.roles import operations_of
 from idp.events.changes import decide_domain

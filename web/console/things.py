@@ -7,8 +7,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from blueprints import edit
-from blueprints.document import KINDS
+from blueprints.objects import edit
+from blueprints.objects.document import KINDS
 from idp.accounts.roles import OwnPassword
 from web.console.forms import SchemaForm
 from web.console.frame import Page, see, show

@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from blueprints.emit import emit, in_order_of
+from blueprints.files.emit import emit, in_order_of
 from flows.documents.diff import Change, difference
 from flows.documents.document import FlowDocument
 from flows.documents.lint import lint

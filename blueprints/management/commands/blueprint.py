@@ -8,15 +8,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from blueprints.apply import StateMoved, apply, results, tried
 from blueprints.convert.authentik import convert
-from blueprints.drift import drifted, owners
-from blueprints.export import NoSuchFlow, export
-from blueprints.keys import written as keys
-from blueprints.plan import Plan, make_plan
-from blueprints.read import BadBlueprint, Problem
-from blueprints.schema import written as schema
-from blueprints.show import as_json, as_text, drift_as_text, result_as_text
+from blueprints.files.apply import StateMoved, apply, results, tried
+from blueprints.files.drift import drifted, owners
+from blueprints.files.export import NoSuchFlow, export
+from blueprints.files.key_reference import written as keys
+from blueprints.files.plan import Plan, make_plan
+from blueprints.files.plan_text import as_json, as_text, drift_as_text, result_as_text
+from blueprints.files.read import BadBlueprint, Problem
+from blueprints.files.schema import written as schema
 from flows.documents import versions
 from idp.foundation.arguments import nearest, number
 from idp.foundation.text import on_one_line

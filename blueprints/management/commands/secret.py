@@ -8,7 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from blueprints import edit, secrets
+from blueprints.files import secrets
+from blueprints.objects import edit
 from idp.accounts.roles import EVERYTHING
 from idp.foundation.text import on_one_line
 from idp.tenancy import tenants

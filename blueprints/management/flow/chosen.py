@@ -6,7 +6,7 @@ from pathlib import Path
 
 from django.core.management.base import CommandError
 
-from blueprints.read import BadBlueprint, Located, read
+from blueprints.files.read import BadBlueprint, Located, read
 from flows.documents.document import FlowDocument
 from flows.documents.layout import lay_out
 from flows.documents.versions import NoSuchVersion, RefusedFlow, history, parse, sub_flows, version_of

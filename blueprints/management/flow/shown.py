@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from blueprints.emit import in_order_of
+from blueprints.files.emit import in_order_of
 from flows.documents.document import FlowDocument
 from flows.documents.layout import Layout
 from flows.simulation.funnel import WHOLE, Count

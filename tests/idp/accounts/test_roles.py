@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from blueprints.document import PersonDocument
+from blueprints.objects.document import PersonDocument
 from flows.documents.document import InventedPerson
 from idp.accounts import roles
 from idp.accounts.models import Person, Role

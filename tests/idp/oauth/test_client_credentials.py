@@ -15,7 +15,7 @@ from oauthlib.oauth2.rfc6749.errors import InvalidScopeError
 from requests_oauth2client import OAuth2Client, UnauthorizedClient
 from requests_oauthlib import OAuth2Session
 
-from blueprints.apply import apply
+from blueprints.files.apply import apply
 from idp.accounts.models import Person
 from idp.events.models import Event
 from idp.foundation.listing import Wish

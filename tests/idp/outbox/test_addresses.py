@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
-from blueprints.apply import apply
-from blueprints.export import export
-from blueprints.read import BadBlueprint
+from blueprints.files.apply import apply
+from blueprints.files.export import export
+from blueprints.files.read import BadBlueprint
 from idp.accounts.models import Person
 from idp.foundation.domains import ascii_domain
 from idp.foundation.mailboxes import deliverable, key, readable

@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from django.core.management import CommandError, call_command
 
-from blueprints.apply import apply
+from blueprints.files.apply import apply
 from idp.accounts.models import Person, RecoveryLink
 from idp.outbox import tasks
 from idp.outbox.models import Delivery, MailTemplate

@@ -11,9 +11,9 @@ from django.core.management import base, call_command
 from django.core.management.color import color_style
 from django.utils import timezone
 
-from blueprints.drift import Drift
+from blueprints.files.drift import Drift
+from blueprints.files.plan_text import drift_as_text, result_as_text
 from blueprints.models import Owned, Result, Secret
-from blueprints.show import drift_as_text, result_as_text
 from flows.models import Version
 from idp.accounts.models import Group, Person
 from idp.foundation.text import on_one_line, printable

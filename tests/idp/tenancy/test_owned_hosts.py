@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from blueprints.apply import apply
+from blueprints.files.apply import apply
 from idp.events.models import Event
 from idp.tenancy.hosts import find_tenant
 from idp.tenancy.models import Domain, Tenant

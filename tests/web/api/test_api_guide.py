@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from blueprints.apply import apply
+from blueprints.files.apply import apply
 from flows.models import Flow, Version
 from idp.accounts.models import Person
 from idp.tenancy.models import Tenant

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from blueprints.files.secrets import value_of
 from blueprints.models import Secret
-from blueprints.secrets import value_of
 from idp.events.models import Event
 from idp.foundation.sealing import digest
 from idp.oauth.models import Application

@@ -9,8 +9,8 @@ from urllib.parse import quote, unquote
 
 import pytest
 
-from blueprints.apply import apply
-from blueprints.read import BadBlueprint
+from blueprints.files.apply import apply
+from blueprints.files.read import BadBlueprint
 from idp.accounts.models import Group, Person
 from idp.oauth.models import Application, Scope
 from idp.tenancy.models import Tenant

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from blueprints.recipes import RECIPES
+from blueprints.objects.recipes import RECIPES
 from idp.events.models import Event
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant

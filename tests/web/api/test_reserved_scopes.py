@@ -10,9 +10,9 @@ import pytest
 import time_machine
 from django.core.checks import run_checks
 
-from blueprints import edit
-from blueprints.apply import apply
-from blueprints.read import BadBlueprint
+from blueprints.files.apply import apply
+from blueprints.files.read import BadBlueprint
+from blueprints.objects import edit
 from idp.accounts.models import Person
 from idp.oauth.models import Application, Scope
 from idp.tenancy.models import Tenant

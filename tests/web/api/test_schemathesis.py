@@ -13,7 +13,7 @@ import pytest
 import requests
 from django.apps import apps
 
-from blueprints import secrets
+from blueprints.files import secrets
 from idp.devices.models import DeviceCode
 from idp.events.models import Event
 from idp.foundation.sealing import new_token

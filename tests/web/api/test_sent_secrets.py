@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import time_machine
 
-from blueprints.apply import apply
-from blueprints.export import export
+from blueprints.files.apply import apply
+from blueprints.files.export import export
 from idp.foundation.sealing import digest
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from blueprints import edit
+from blueprints.objects import edit
 from idp.accounts.models import Person, Role
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope

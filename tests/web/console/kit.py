@@ -5,7 +5,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from blueprints.apply import apply
+from blueprints.files.apply import apply
 from idp.accounts.credentials import hash_password
 from idp.accounts.models import Person
 from idp.tenancy.models import Tenant

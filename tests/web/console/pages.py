@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from blueprints import secrets
+from blueprints.files import secrets
 from flows.documents.versions import live_version
 from flows.editing.drafts import save_draft
 from flows.models import Run, Version

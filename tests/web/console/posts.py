@@ -6,8 +6,8 @@ from typing import Any
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from blueprints import edit
-from blueprints.sent import plan_sent
+from blueprints.files.uploads import plan_sent
+from blueprints.objects import edit
 from flows.documents.versions import parse, version_of
 from flows.editing.drafts import desk
 from flows.editing.publishing import publish, roll_back

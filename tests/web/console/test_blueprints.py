@@ -9,9 +9,9 @@ import pytest
 import requests
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from blueprints import edit
-from blueprints.apply import apply, note_result
+from blueprints.files.apply import apply, note_result
 from blueprints.models import Owned, Secret
+from blueprints.objects import edit
 from idp.accounts.models import Group, Person
 from idp.events.models import Event
 from idp.tenancy.models import Tenant

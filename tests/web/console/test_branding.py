@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from blueprints import edit
+from blueprints.objects import edit
 from idp.events.changes import decide_domain
 from idp.events.models import Event
 from idp.tenancy.models import Domain, Tenant

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from blueprints import edit
-from blueprints.apply import apply
-from blueprints.drift import note_drift, stored
+from blueprints.files.apply import apply
+from blueprints.files.drift import note_drift, stored
+from blueprints.objects import edit
 from idp.accounts.models import Credential, Person
 from idp.devices.models import DeviceCode
 from idp.oauth.models import Application

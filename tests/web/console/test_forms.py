@@ -7,7 +7,7 @@ from django.http import QueryDict
 from django.template.loader import render_to_string
 from pydantic import ValidationError
 
-from blueprints.document import ApplicationDocument, PersonDocument
+from blueprints.objects.document import ApplicationDocument, PersonDocument
 from flows.registry import stages
 from web.console.forms import FormField, SchemaForm
 

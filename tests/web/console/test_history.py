@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from blueprints import secrets
-from blueprints.apply import apply
-from blueprints.drift import note_drift
+from blueprints.files import secrets
+from blueprints.files.apply import apply
+from blueprints.files.drift import note_drift
 from blueprints.models import Owned
 from flows.models import Run
 from idp.accounts import credentials

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from blueprints import edit
+from blueprints.objects import edit
 from idp.accounts.models import Person, Role
 from idp.events.models import Event
 from idp.tenancy.models import Tenant

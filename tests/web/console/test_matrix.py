@@ -9,7 +9,7 @@ import pytest
 from django.http import HttpResponse
 from django.utils import timezone
 
-from blueprints.apply import apply
+from blueprints.files.apply import apply
 from idp.accounts.models import Person, Role
 from idp.accounts.roles import MATRIX, allowed
 from idp.oauth import tokens

@@ -9,8 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from blueprints.apply import note_result
-from blueprints.drift import note_drift
+from blueprints.files.apply import note_result
+from blueprints.files.drift import note_drift
 from idp.accounts.people import save_person
 from idp.events.bus import publish
 from idp.oauth import keys

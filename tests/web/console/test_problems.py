@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from blueprints import edit
+from blueprints.objects import edit
 from idp.tenancy.models import Tenant
 from tests.kit import Door
 from tests.web.console import posts

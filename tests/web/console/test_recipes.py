@@ -18,7 +18,7 @@ from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from blueprints.recipes import RECIPES, name_from
+from blueprints.objects.recipes import RECIPES, name_from
 from idp.accounts.models import Person, Role
 from idp.events.models import Event
 from idp.foundation.sealing import digest, new_token, seal

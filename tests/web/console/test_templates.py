@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from blueprints import edit
+from blueprints.objects import edit
 from flows.documents.lint import lint
 from flows.documents.versions import live_parts, parse
 from flows.editing.drafts import draft_of, publish_draft

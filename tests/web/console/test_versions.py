@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from blueprints.read import read
+from blueprints.files.read import read
 from flows.documents.versions import live_version
 from flows.editing.drafts import draft_of, save_draft
 from flows.editing.publishing import publish

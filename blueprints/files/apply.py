@@ -1,0 +1,279 @@
+"""Applies blueprints: the whole of them in one transaction that only writes, or nothing; one after the other, never between each other."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.models import Max
+from django.utils import timezone
+from django.utils.translation import ngettext
+
+from blueprints.files import secrets
+from blueprints.files.order import missing_references
+from blueprints.files.plan import MissingSecret, Plan, Tell, make_plan, secret_name
+from blueprints.files.prune import leaving, remaining
+from blueprints.files.read import BadBlueprint, Problem, Sent
+from blueprints.models import Owned, Result
+from blueprints.objects.kind import BY, Change
+from blueprints.objects.registry import KINDS
+from flows.documents.versions import RefusedFlow
+from idp.accounts.bulk import LastAdministrator
+from idp.accounts.roles import SHARED_SECRETS
+from idp.events.bus import publish
+from idp.foundation.sealing import mac, new_token
+from idp.tenancy import tenants
+from idp.tenancy.models import Tenant
+from idp.tenancy.rows import write_columns
+from idp.tenancy.scope import tenant_scope
+
+Show = Callable[[Plan, Sequence[tuple[str, str, str]]], object]
+"""Hears tenant, name and value of each secret that is made."""
+_TRIES = 5
+
+
+class StateMoved(Exception):
+    """What is there has changed since the plan was made: make a new plan and look at it."""
+
+
+class Overtaken(Exception):
+    """Somebody wrote between the comparison and the writing."""
+
+
+def apply(
+    paths: Iterable[Path | Sent],
+    *,
+    name: str = "",
+    by: str = BY,
+    variables: Mapping[str, str] | None = None,
+    prune: bool = False,
+    generate: Show | None = None,
+    expect: str = "",
+    edition: str = "",
+    tell: Tell = lambda text: None,
+    check: Callable[[Plan], object] = lambda plan: None,
+) -> Plan:
+    """Makes everything as the files say and answers what was done; raises BadBlueprint or StateMoved, and then nothing was written.
+
+    ``generate`` hears of the missing secrets that are made, before they are kept: where it raises, nothing was written, so that none is
+    kept which nobody saw. Without it a missing one is a problem.
+    ``expect``: the state of the plan that somebody agreed to. ``edition``: kept with the result in place of the plan's own.
+    ``check`` may refuse what is about to be written, by raising. Whoever comes while another blueprint is applied waits, and compares anew.
+    """
+    chosen, made = list(paths), dict[tuple[str, str], str]()
+    for _ in range(_TRIES):
+        plan = make_plan(chosen, name=name, variables=variables, prune=prune, tell=tell)
+        plan.edition = edition or plan.edition
+        if expect and plan.state != expect:
+            raise StateMoved(StateMoved.__doc__)
+        check(plan)
+        generated = _missing(plan, made if generate else None)
+        _harden(plan, generated, tell)
+        try:
+            _write(plan, generated, by, tell, generate)
+        except Overtaken as error:
+            overtaken = error
+            continue
+        return plan
+    raise StateMoved(StateMoved.__doc__) from overtaken
+
+
+def record(plan: Plan, by: str) -> None:
+    """Keeps what was done, unless this very blueprint was applied last and there was nothing to do."""
+    last = Result.objects.filter(blueprint=plan.blueprint).order_by("-pk").first()
+    if plan.effective or last is None or not last.succeeded or last.edition != plan.edition:
+        note_result(plan.blueprint, plan.edition, by, counts=plan.counts, messages=plan.notes)
+
+
+def note_result(
+    blueprint: str, edition: str, by: str, *, counts: Mapping[str, int], messages: Sequence[str], succeeded: bool = True
+) -> None:
+    """Keeps one attempt with its messages."""
+    values = {"counts": dict(counts), "messages": list(messages), "succeeded": succeeded}
+    Result.objects.create(blueprint=blueprint, edition=edition, at=timezone.now(), by=by, **values)
+
+
+@transaction.atomic
+def note_failure(blueprint: str, edition: str, by: str, *, messages: Sequence[str]) -> None:
+    """Keeps an attempt that failed, unless that is what is known already: two processes may have tried at once."""
+    take_turn(nested=True)
+    last = Result.objects.filter(blueprint=blueprint).order_by("-pk").first()
+    if last is None or last.succeeded or (last.edition, last.messages) != (edition, list(messages)):
+        note_result(blueprint, edition, by, counts={}, messages=messages, succeeded=False)
+
+
+def results(most: int = 20, blueprint: str = "") -> list[Result]:
+    """The last attempts, of this blueprint or of any, newest first."""
+    return list(Result.objects.filter(**({"blueprint": blueprint} if blueprint else {})).order_by("-pk")[:most])
+
+
+def tried() -> set[str]:
+    """The names of all blueprints that somebody tried to apply."""
+    return set(Result.objects.values_list("blueprint", flat=True).distinct())
+
+
+def failing() -> list[Result]:
+    """The last attempt of each blueprint whose last attempt failed, newest first. Of the whole installation."""
+    last = Result.objects.values("blueprint").annotate(newest=Max("pk"))
+    return list(Result.objects.filter(pk__in=last.values("newest"), succeeded=False).order_by("-pk")[:20])
+
+
+def _missing(plan: Plan, made: dict[tuple[str, str], str] | None) -> dict[tuple[str, str], str]:
+    """New values for the secrets that are not there, each the same in every try; raises BadBlueprint where none may be made."""
+    if plan.missing and made is None:
+        raise BadBlueprint([_not_there(each) for each in plan.missing])
+    known = made if made is not None else {}
+    return {key: known.setdefault(key, new_token()) for each in plan.missing if (key := (each.tenant, each.name))}
+
+
+def _not_there(missing: MissingSecret) -> Problem:
+    new = "" if tenants.by_name(missing.tenant) else " --new-tenant"
+    enter = f"manage.py secret set {missing.name} --tenant {missing.tenant}{new}"
+    key, told = KINDS[missing.located.kind].secret_key, f"There is no secret {missing.name}"
+    return missing.located.problem((key,), f"{told}: put it into FOYER_SECRETS, enter it with {enter}, or say --generate-secrets.")
+
+
+def _harden(plan: Plan, generated: Mapping[tuple[str, str], str], tell: Tell) -> None:
+    """What takes time and must not hold a lock: hashes of passwords and secrets."""
+    waiting = [
+        change for change in plan.effective if change.located and any(key.key == KINDS[change.kind].secret_key for key in change.keys)
+    ]
+    if waiting:
+        tell(ngettext("hashing %d secret", "hashing %d secrets", len(waiting)) % len(waiting))
+    for change in waiting:
+        with _scope(change.tenant):
+            value = _value(change, generated)
+            KINDS[change.kind].prepare(change, value)
+            KINDS[change.kind].harden(change, value)
+            change.given["$secret"] = {"name": secret_name(_said(change)), "mac": mac("blueprint.secret", value), "state": None}
+
+
+def _value(change: Change, generated: Mapping[tuple[str, str], str]) -> str:
+    said = _said(change)
+    if isinstance(said, str):
+        return said
+    return generated.get((change.tenant, said.name)) or secrets.value_of(said.name, shared=change.may(SHARED_SECRETS)) or ""
+
+
+def _said(change: Change) -> Any:
+    return getattr(change.located.document, KINDS[change.kind].secret_key)  # type: ignore[union-attr]
+
+
+def _write(plan: Plan, generated: Mapping[tuple[str, str], str], by: str, tell: Tell, show: Show | None) -> None:
+    nested = connection.in_atomic_block
+    try:
+        with transaction.atomic():
+            take_turn(nested)
+            _write_all(plan, generated, by, tell)
+            if show and generated:
+                show(plan, [(tenant, name, value) for (tenant, name), value in generated.items()])
+    except OperationalError as error:
+        if str(getattr(error.__cause__, "sqlstate", "")).startswith("40"):  # somebody else was faster at one of the rows
+            raise Overtaken from error
+        raise
+    except (IntegrityError, ValidationError, RefusedFlow, LastAdministrator) as error:
+        raise Overtaken from error  # it was right a moment ago; the next comparison tells what is wrong where
+
+
+def _write_all(plan: Plan, generated: Mapping[tuple[str, str], str], by: str, tell: Tell) -> None:
+    if (Result.objects.order_by("-pk").values_list("pk", flat=True).first() or 0) != plan.seen:
+        raise Overtaken
+    by_tenant = [(tenant, list(changes)) for tenant, changes in groupby(plan.changes, key=lambda change: change.tenant)]
+    for tenant, changes in by_tenant:
+        _release(tenant, changes)
+    for tenant, changes in by_tenant:
+        tell(f"writing {tenant}")
+        _write_tenant(plan, tenant, changes, by)
+    for (tenant, name), value in generated.items():
+        with _scope(tenant):
+            secrets.keep(name, value, by=by)
+    record(plan, by)
+
+
+def _release(tenant: str, changes: list[Change]) -> None:
+    """Looks once more whether all is as it was compared; then what is given up or deleted lets go of what others may get."""
+    with _scope(tenant) as row:
+        check_unmoved(changes)
+        gone = leaving(changes)
+        if missing_references([each.located for each in changes if each.located], gone) or remaining(changes):
+            raise Overtaken
+        for name, names in gone.items():
+            KINDS[name].release(names)
+        for change in changes:
+            if change.kind == "tenant" and "domains" in change.given and row.pk > 0 and change.may("tenants.edit"):
+                tenants.release_domains(row, change.given["domains"])
+
+
+def _write_tenant(plan: Plan, tenant: str, changes: list[Change], by: str) -> None:
+    with _scope(tenant):
+        KINDS["tenant"].write([change for change in changes if change.kind == "tenant" and change.action in ("create", "update")], by=BY)
+    with _scope(tenant):
+        for kind in KINDS.values():
+            some = [change for change in changes if change.kind == kind.name and change.action in ("create", "update")]
+            if some and kind.name != "tenant":
+                kind.write(some, by=BY)
+        for name, gone in groupby([change for change in changes if change.action == "delete"], key=lambda change: change.kind):
+            KINDS[name].delete([change.name for change in gone], by=BY)
+        _own(plan.blueprint, changes)
+        if any(change.action != "unchanged" for change in changes):
+            publish("blueprint.applied", actor=by, target=plan.blueprint, counts=plan.counts)
+
+
+def check_unmoved(changes: Sequence[Change]) -> None:
+    """Whatever is to be changed is still as it was compared."""
+    for kind in KINDS.values():
+        mine = {change.name: change.before for change in changes if change.kind == kind.name and change.action != "unchanged"}
+        if mine and kind.current(list(mine)) != {name: before for name, before in mine.items() if before is not None}:
+            raise Overtaken
+
+
+def _own(blueprint: str, changes: Sequence[Change]) -> None:
+    """Notes whose each object is, and as what it was applied; writes nothing for what is so already."""
+    known = {(row.kind, row.name): row for row in Owned.objects.all()}
+    stored = {kind: KINDS[kind].current([each.name for each in changes if each.kind == kind]) for kind in _with_secrets(changes)}
+    new, moved, now = list[Owned](), list[Owned](), timezone.now()
+    for change in changes:
+        if change.action == "delete":
+            continue
+        keys = dict(change.given)
+        if "$secret" in keys:
+            keys["$secret"] = {**keys["$secret"], "state": stored[change.kind][change.name]["$secret"]}
+        row = known.get((change.kind, change.name))
+        if row is None or row.blueprint != blueprint or change.action != "unchanged" or not _same(change.kind, row.keys, keys):
+            if row is None:
+                new.append(row := Owned(kind=change.kind, name=change.name))
+            else:
+                moved.append(row)
+            row.blueprint, row.keys, row.applied_at, row.drift = blueprint, keys, now, None
+    Owned.objects.bulk_create(new, batch_size=500)
+    write_columns(moved, ["blueprint", "keys", "applied_at", "drift"])
+    gone = [known[change.kind, change.name].pk for change in changes if change.action == "delete" and (change.kind, change.name) in known]
+    Owned.objects.filter(pk__in=gone).delete()
+
+
+def _same(kind: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return one.keys() == other.keys() and all(KINDS[kind].same(key, value, other[key]) for key, value in one.items())
+
+
+def _with_secrets(changes: Sequence[Change]) -> set[str]:
+    return {change.kind for change in changes if "$secret" in change.given}
+
+
+def _scope(tenant: str) -> AbstractContextManager[Tenant]:
+    return tenant_scope(tenants.by_name(tenant) or Tenant(pk=-1, name=tenant))
+
+
+def take_turn(nested: bool) -> None:
+    """Until the transaction ends nobody else applies; on SQLite it is the only writer anyway.
+
+    On PostgreSQL the transaction sees one state, taken after the wait (a lock of a table takes none), and whoever changes a row
+    by hand between our look and our writing makes it start anew.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            if not nested:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            cursor.execute(f"LOCK TABLE {Result._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")

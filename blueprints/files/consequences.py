@@ -1,0 +1,29 @@
+"""Tells what people will run into once a plan is applied, though everything in it is right."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from blueprints.objects.kind import Change
+from flows.documents.dead_ends import dead_end
+from flows.documents.designations import AUTHENTICATION, PART
+from flows.documents.document import FlowDocument
+from flows.documents.versions import live_defaults
+
+
+def outlook(tenant: str, changes: Sequence[Change], parts: Mapping[str, FlowDocument]) -> Iterator[str]:
+    """Yield a sentence for each default flow that nobody can walk to its end any more, or that is no longer there.
+
+    ``changes``: those of the tenant in scope, decided; ``parts``: the sub-flows as they will be.
+    """
+    flows = {each.name: each for each in changes if each.kind == "flow" and each.action != "unchanged"}
+    if not flows:
+        return
+    later = {name: each.located.document for name, each in flows.items() if each.located}
+    for name, document in later.items():
+        if document.default and document.designation != PART and (step := dead_end(document, parts)):
+            yield f"Nobody can walk the flow {name} of {tenant} to its end: the step {step} refuses everybody."
+    before = live_defaults()
+    after = {name: each for name, each in before.items() if name not in flows}
+    after |= {name: document.designation for name, document in later.items() if document.default}
+    for designation in sorted(set(before.values()) - set(after.values())):
+        effect = ": nobody can sign in." if designation == AUTHENTICATION else "."
+        yield f"{tenant} has no default flow for {designation} any more{effect}"

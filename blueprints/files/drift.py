@@ -1,0 +1,119 @@
+"""Finds what was changed by hand since a blueprint was applied, key by key, and by whom."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.db import transaction
+
+from blueprints.models import Owned
+from blueprints.objects.kind import BY, HIDDEN, KeyChange
+from blueprints.objects.registry import KINDS
+from idp.events.bus import changes_since, publish
+
+GONE = KeyChange("", "there", "deleted")
+_DID = ("created", "changed", "deleted")
+_DID_MORE = {"person": ("groups_changed", "attributes_changed", "password_changed"), "flow": ("published", "rolled_back")}
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One object that is no longer as it was applied. ``keys``: as applied → as it is now; ``by`` and ``at`` "" where no event tells."""
+
+    blueprint: str
+    kind: str
+    name: str
+    keys: tuple[KeyChange, ...]
+    by: str = ""
+    at: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs and for the table."""
+        return asdict(self)
+
+
+def drifted(blueprint: str = "") -> list[Drift]:
+    """Every object of this blueprint, or of any, that is not as it was applied, in the tenant in scope; a handful of queries."""
+    owned = list(Owned.objects.filter(**({"blueprint": blueprint} if blueprint else {})))
+    found = [(row, keys) for kind, rows in _by_kind(owned).items() for row, keys in _compared(kind, rows)]
+    told = _told([row for row, _ in found])
+    return [Drift(row.blueprint, row.kind, row.name, tuple(keys), *told.get((row.kind, row.name), ("", ""))) for row, keys in found]
+
+
+def owners() -> set[str]:
+    """The names of the blueprints to which something belongs in the tenant in scope."""
+    return set(Owned.objects.values_list("blueprint", flat=True).distinct())
+
+
+@transaction.atomic
+def note_drift() -> None:
+    """Stores what drifted with each object, and tells once when it begins and once when it ends."""
+    now = {(each.kind, each.name): each for each in drifted()}
+    rows = []
+    for row in Owned.objects.select_for_update():
+        each = now.get((row.kind, row.name))
+        drift = each.as_json() if each else None
+        if _as_stored(drift) == row.drift:
+            continue
+        if bool(drift) != bool(row.drift):
+            kind = "blueprint.drifted" if each else "blueprint.drift_ended"
+            keys = [key.key for key in each.keys] if each else []
+            about = {"target": row.name, "topic": topic_of(row.pk)}
+            publish(kind, actor=BY, blueprint=row.blueprint, what=row.kind, keys=keys, by=each.by if each else "", **about)
+        row.drift = drift
+        rows.append(row)
+    Owned.objects.bulk_update(rows, ["drift"], batch_size=200)
+
+
+def topic_of(owned: int) -> str:
+    """The topic of the events about an object of a blueprint."""
+    return f"owned:{owned}"
+
+
+def stored() -> list[Mapping[str, Any]]:
+    """What the last look found, for pages: one query, nothing compared."""
+    return [row.drift or {} for row in Owned.objects.filter(drift__isnull=False).order_by("blueprint", "kind", "name")]
+
+
+def _by_kind(owned: Iterable[Owned]) -> dict[str, list[Owned]]:
+    rows = defaultdict(list)
+    for row in owned:
+        rows[row.kind].append(row)
+    return {kind: sorted(rows[kind], key=lambda row: row.name) for kind in KINDS if kind in rows}
+
+
+def _compared(kind: str, rows: Sequence[Owned]) -> list[tuple[Owned, list[KeyChange]]]:
+    current = KINDS[kind].current([row.name for row in rows])
+    compared = [(row, _keys(kind, row.keys, current[row.name]) if row.name in current else [GONE]) for row in rows]
+    return [(row, keys) for row, keys in compared if keys]
+
+
+def _keys(kind: str, applied: Mapping[str, Any], now: Mapping[str, Any]) -> list[KeyChange]:
+    keys = [
+        KeyChange(key, value, now.get(key))
+        for key, value in applied.items()
+        if key != "$secret" and not KINDS[kind].same(key, value, now.get(key))
+    ]
+    if "$secret" in applied and applied["$secret"]["state"] != now.get("$secret"):
+        keys.append(KeyChange(KINDS[kind].secret_key, HIDDEN, HIDDEN if now.get("$secret") else None))
+    return [shown for key in keys for shown in KINDS[kind].as_read(key)]
+
+
+def _told(rows: Sequence[Owned]) -> dict[tuple[str, str], tuple[str, str]]:
+    """Who changed each of these last, and when, leaving out blueprints themselves."""
+    if not rows:
+        return {}
+    since = {(row.kind, row.name): row.applied_at for row in rows}
+    kinds = [f"{kind}.{did}" for kind in {row.kind for row in rows} for did in (*_DID, *_DID_MORE.get(kind, ()))]
+    found: dict[tuple[str, str], tuple[str, str]] = {}
+    for did, target, actor, at in changes_since(min(since.values()), kinds, but_by=BY):
+        place = (did.partition(".")[0], target)
+        if place in since and at >= since[place]:
+            found[place] = (actor, at.isoformat())
+    return found
+
+
+def _as_stored(drift: dict[str, Any] | None) -> Any:
+    """As JSON gives it back: tuples are lists."""
+    return drift and {**drift, "keys": [dict(key) for key in drift["keys"]]}

@@ -1,0 +1,53 @@
+"""Writes documents as YAML that reads back as the same documents, with ``!secret NAME`` where a secret belongs."""
+
+from collections.abc import Iterable, Mapping
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from blueprints.files.tags import Secret
+from idp.foundation.yaml_text import Tagged, write
+
+
+def emit(documents: Iterable[Mapping[str, Any]]) -> str:
+    """The documents of a file."""
+    return write(*(_with_tags(document) for document in documents))
+
+
+def in_order_of(model: Any, value: Any) -> Any:
+    """The same values with their keys in the order of the declaration, of open mappings by name: no database keeps another."""
+    if isinstance(value, Mapping):
+        declared = _model_of(model)
+        if declared is None:
+            inner = [each for each in get_args(model) if get_origin(each) or isinstance(each, type)][-1:]
+            return {key: in_order_of(inner[0] if inner else None, value[key]) for key in sorted(value)}
+        fields = {described.alias or name: described.annotation for name, described in declared.model_fields.items()}
+        known = {key: in_order_of(fields[key], value[key]) for key in fields if key in value}
+        return {**known, **{key: value[key] for key in value if key not in known}}
+    if isinstance(value, list | tuple):
+        inner = _arguments(model)
+        return [in_order_of(inner[0] if inner else None, each) for each in value]
+    return value
+
+
+def _model_of(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    inner = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ()
+    return next((found for each in inner if (found := _model_of(each))), None)
+
+
+def _arguments(annotation: Any) -> list[Any]:
+    """What a list holds, also behind ``| None``."""
+    if get_origin(annotation) in (Union, UnionType):
+        return next((found for each in get_args(annotation) if (found := _arguments(each))), [])
+    return [each for each in get_args(annotation) if each is not Ellipsis]
+
+
+def _with_tags(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return Tagged("secret", value.name)
+    if isinstance(value, Mapping):
+        return {key: _with_tags(each) for key, each in value.items()}
+    return [_with_tags(each) for each in value] if isinstance(value, list | tuple) else value

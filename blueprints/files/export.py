@@ -1,0 +1,131 @@
+"""Takes a running system out as documents that go in again: what an administrator sees, by name, and never a secret."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+
+from blueprints.files import secrets
+from blueprints.files.emit import emit, in_order_of
+from blueprints.files.tags import Secret
+from blueprints.models import Owned
+from blueprints.objects.application import secret_is
+from blueprints.objects.document import KINDS as DOCUMENTS
+from blueprints.objects.document import SHORT_GRANTS
+from blueprints.objects.registry import KINDS
+from flows.documents.document import FlowDocument, StepDocument
+from flows.documents.versions import references
+from flows.registry import stages
+from idp.tenancy.models import DEFAULT
+from idp.tenancy.scope import current_tenant
+
+_ALWAYS = {"tenant": ("title",), "application": ("title", "client_id"), "scope": ("title",), "mail": ("subject", "text")}
+
+
+class NoSuchFlow(Exception):
+    """There is no live flow with this name."""
+
+
+def export(*, flow: str = "", without: Collection[str] = (), compare: bool = False) -> str:
+    """Return the tenant in scope as YAML, without these kinds; or one ``flow`` with the flows that are in it. Raise NoSuchFlow.
+
+    ``compare``: the name of a secret may tell that it is the one that is stored; for the command line, not for a person who might guess.
+    """
+    if flow:
+        owner = current_tenant().name
+        return emit([*([{"tenant": owner}] if owner != DEFAULT else []), *_one_flow(flow)])
+    head = f"# The tenant {current_tenant().name}. Secrets are named, not told.\n"
+    return head + emit(_everything(without, compare))
+
+
+def _everything(without: Collection[str], compare: bool) -> Iterator[dict[str, Any]]:
+    owned = {(row.kind, row.name): row.keys.get("$secret", {}) for row in Owned.objects.filter(kind__in=("person", "application"))}
+    look_up = secrets.reader(shared=compare)
+    for kind in KINDS.values():
+        if kind.name == "flow":
+            yield from _flows()
+        elif kind.name not in without or kind.name == "tenant":
+            current = kind.current(None)
+            for name in sorted(current):
+                keys = {"": name, **current[name]}
+                yield _document(kind.name, keys, _secret(kind.name, keys, owned.get((kind.name, name), {}), look_up, compare))
+
+
+def _document(kind: str, keys: Mapping[str, Any], secret: Secret | None) -> dict[str, Any]:
+    """Only what differs from what a new object has anyway; the keys in the order of the declaration."""
+    defaults, nested = KINDS[kind].defaults(), dict[str, Any]()
+    for key, value in keys.items():
+        if key and key != "$secret" and (key in _ALWAYS.get(kind, ()) or value != defaults.get(key)):
+            group, _, inner = key.rpartition(".")
+            (nested.setdefault(group, {}) if group else nested)[inner] = value
+    if "grants" in nested:
+        nested["grants"] = [SHORT_GRANTS.get(grant, grant) for grant in nested["grants"]]
+    if secret:
+        nested[KINDS[kind].secret_key] = secret
+    return dict(in_order_of(DOCUMENTS[kind], {kind: keys[""], **nested}))
+
+
+def _secret(
+    kind: str, keys: Mapping[str, Any], applied: Mapping[str, Any], look_up: Callable[[str], str | None], compare: bool
+) -> Secret | None:
+    """The name under which it was applied, as long as it is that secret; an application that needs one gets one that is free."""
+    if applied.get("name") and applied.get("state") == keys.get("$secret"):
+        return Secret(applied["name"])
+    if kind != "application" or keys["type"] != "confidential":
+        return None
+    name, number = f"{keys['']}-client-secret", 1
+    while (value := _held(look_up, name)) is not None and not (compare and secret_is(keys[""], value)):
+        number += 1
+        name = f"{keys['']}-client-secret-{number}"
+    return Secret(name)
+
+
+def _held(look_up: Callable[[str], str | None], name: str) -> str | None:
+    """The value under this name, None where it is free; what cannot be read is told by whoever applies the export."""
+    try:
+        return look_up(name)
+    except secrets.BadSecret:
+        return None
+
+
+def _flows() -> Iterator[dict[str, Any]]:
+    """Those first that are in others, else by name."""
+    documents = {name: FlowDocument.model_validate(keys["document"]) for name, keys in KINDS["flow"].current(None).items()}
+    done: set[str] = set()
+
+    def visit(name: str) -> Iterator[dict[str, Any]]:
+        if name in documents and name not in done:
+            done.add(name)
+            for part in sorted(references(documents[name])):
+                yield from visit(part)
+            yield _flow(documents[name])
+
+    for name in sorted(documents):
+        yield from visit(name)
+
+
+def _one_flow(wanted: str) -> list[dict[str, Any]]:
+    flows = {document["flow"]: document for document in _flows()}
+    if wanted not in flows:
+        raise NoSuchFlow(NoSuchFlow.__doc__)
+    needed, waiting = set[str](), [wanted]
+    while waiting:
+        name = waiting.pop()
+        if name in flows and name not in needed:
+            needed.add(name)
+            waiting += references(FlowDocument.model_validate(flows[name]))
+    return [document for name, document in flows.items() if name in needed]
+
+
+def _flow(document: FlowDocument) -> dict[str, Any]:
+    written = in_order_of(FlowDocument, document.as_json())
+    return {**written, "steps": [_step(each) for each in written["steps"]]}
+
+
+def _step(step: dict[str, Any]) -> dict[str, Any]:
+    """A step with its id first, then what it is; its settings as its stage declares them."""
+    ordered = in_order_of(StepDocument, step)
+    stage = stages().get(step.get("stage", ""))
+    if stage and "settings" in step:
+        ordered["settings"] = in_order_of(stage.Settings, step["settings"])
+    if "steps" in step:
+        ordered["steps"] = [_step(each) for each in step["steps"]]
+    return dict(ordered)

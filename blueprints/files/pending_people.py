@@ -1,0 +1,30 @@
+"""Tries flows with people who come into being together with them."""
+
+from collections.abc import Mapping
+
+from blueprints.objects.document import PersonDocument
+from flows.documents.document import FlowDocument, FlowTest, InventedPerson
+from idp.accounts.condition_variables import as_words
+from idp.foundation.text import fold
+
+
+def tried_with(document: FlowDocument, newcomers: Mapping[str, PersonDocument]) -> FlowDocument:
+    """The flow with each of these people, whom its tests name and who are not there yet, described in the test itself."""
+    tests = tuple(_described(test, newcomers) for test in document.tests)
+    return document if tests == document.tests else document.model_copy(update={"tests": tests})
+
+
+def _described(test: FlowTest, newcomers: Mapping[str, PersonDocument]) -> FlowTest:
+    person = newcomers.get(fold(test.person)) if isinstance(test.person, str) else None
+    if person is None:
+        return test
+    invented = InventedPerson(
+        username=person.person,
+        name=person.name,
+        email=person.email,
+        groups=tuple(sorted(set(person.groups))),
+        credentials=("password",) if person.password else (),
+        attributes=as_words(person.attributes),
+        role=person.role,
+    )
+    return test.model_copy(update={"person": invented})

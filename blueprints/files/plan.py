@@ -1,0 +1,302 @@
+"""Compares what blueprints say with what is there: nothing is written, and the number of queries does not grow with the objects."""
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from blueprints.files import secrets
+from blueprints.files.consequences import outlook
+from blueprints.files.order import in_order, missing_references
+from blueprints.files.pending_people import tried_with
+from blueprints.files.prune import leaving, moving, pruned, still_named
+from blueprints.files.read import BadBlueprint, Located, Problem, Sent, look
+from blueprints.files.tags import Secret
+from blueprints.models import Owned, Result
+from blueprints.objects.document import PersonDocument
+from blueprints.objects.kind import HIDDEN, Change, KeyChange, Kind
+from blueprints.objects.registry import KINDS
+from flows.documents.document import FlowDocument
+from flows.documents.versions import RefusedFlow, live_parts
+from flows.editing.publishing import prepare
+from idp.accounts.roles import SHARED_SECRETS
+from idp.foundation.sealing import mac
+from idp.ratelimit.budgets import Budget, Exhausted, Spend, charge, give_back
+from idp.tenancy import tenants
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+
+Tell = Callable[[str], object]
+_NAMED = 20
+_COMPARED = Budget("blueprint.secret", 20, timedelta(hours=1))
+
+
+@dataclass(frozen=True)
+class MissingSecret:
+    """A secret that is named and not there."""
+
+    tenant: str
+    name: str
+    located: Located
+
+
+@dataclass
+class Plan:
+    """What applying would do. ``seen``: the newest result when it was made; ``notes``: what a person should know beside it."""
+
+    blueprint: str
+    edition: str
+    seen: int
+    changes: list[Change] = field(default_factory=list)
+    missing: list[MissingSecret] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many objects are created, updated, deleted and unchanged."""
+        found = Counter(change.action for change in self.changes)
+        return {action: found[action] for action in ("create", "update", "delete", "unchanged")}
+
+    @property
+    def effective(self) -> list[Change]:
+        """Those that change something."""
+        return [change for change in self.changes if change.action != "unchanged"]
+
+    @property
+    def state(self) -> str:
+        """Names what this plan rests on: another state, or another wish, has another name."""
+        told = [(*each.named, each.action, each.before, each.given, each.keys, each.rests_on) for each in self.effective]
+        return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def make_plan(
+    paths: Sequence[Path | Sent],
+    *,
+    name: str = "",
+    variables: Mapping[str, str] | None = None,
+    prune: bool = False,
+    tell: Tell = lambda text: None,
+) -> Plan:
+    """Reads, checks and compares; raises BadBlueprint with everything that is wrong.
+
+    ``name``: what the blueprint is called, by default like its first file or folder. ``prune``: also delete what it owned and
+    no longer names. ``tell`` hears of each phase.
+    """
+    tell("reading")
+    source = look(paths, variables)
+    prune = prune and not source.problems  # else what is wrong with a document would look as if it were not there
+    newest = Result.objects.order_by("-pk").values_list("pk", flat=True).first()
+    plan = Plan(name or name_of(paths), source.edition, newest or 0, notes=[*_left_over(source.passed_over), *source.notes])
+    problems = list(source.problems)
+    by_tenant: dict[str, list[Located]] = defaultdict(list)
+    for located in source.documents:
+        by_tenant[located.tenant].append(located)
+    freed = _freed(source.documents)
+    for tenant, documents in by_tenant.items():
+        tell(f"comparing {tenant}")
+        row, said = tenants.by_name(tenant), [each for each in documents if not each.only_names]
+        if row is None and not any(each.kind == "tenant" for each in said):
+            if documents[0].kind != "tenant":
+                problems.append(documents[0].problem([documents[0].kind], f"There is no tenant {tenant}."))
+                continue
+            said = [documents[0], *said]  # to be named is enough to come into being
+        with tenant_scope(_as_said(row or Tenant(pk=-1, name=tenant), said)):
+            problems += _compare(plan, said, documents[0], prune, freed)
+    if problems:
+        raise BadBlueprint(problems)
+    plan.missing = list({(each.tenant, each.name): each for each in plan.missing}.values())
+    return plan
+
+
+def _left_over(files: Sequence[Path]) -> list[str]:
+    """Names what lies in the folders and was not read, or has no document."""
+    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+    return [f"No document was read from {', '.join(map(str, files[:_NAMED]))}{more}."] if files else []
+
+
+def _as_said(tenant: Tenant, documents: Iterable[Located]) -> Tenant:
+    """With its networks as they will be: the tests of flows that are applied with them ask for these."""
+    for each in documents:
+        if each.kind == "tenant" and "networks" in each.document.model_fields_set:
+            tenant.networks = list(each.document.networks)
+    return tenant
+
+
+def name_of(paths: Sequence[Path | Sent]) -> str:
+    """What a blueprint is called that nobody named."""
+    return Path(str(paths[0])).resolve().stem[:200]
+
+
+@dataclass(frozen=True)
+class There:
+    """What a tenant has, read once. ``parts``: the sub-flows as they will be; ``newcomers``: people who are not there yet; ``coming``:
+    what these documents make that conditions may name.
+    """
+
+    owned: Mapping[tuple[str, str], Owned]
+    parts: Mapping[str, FlowDocument]
+    value_of: Callable[[str], str | None] = field(repr=False)
+    newcomers: dict[str, PersonDocument] = field(default_factory=dict)
+    coming: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+
+def _freed(documents: Iterable[Located]) -> frozenset[str]:
+    """The host names that tenants give up, so that others may have them."""
+    found: set[str] = set()
+    for each in documents:
+        if each.kind == "tenant" and "domains" in each.document.model_fields_set and "tenants.edit" in each.rights:
+            row = tenants.by_name(each.name)
+            found |= tenants.given_up(row, each.document.domains) if row else set()
+    return frozenset(found)
+
+
+def _compare(plan: Plan, documents: list[Located], at: Located, prune: bool, freed: frozenset[str]) -> list[Problem]:
+    """The changes of one tenant, in the order in which they are to be written. ``at``: where its name stands first.
+
+    Every check is made against what the tenant will have, without what is pruned.
+    """
+    ordered, problems, circular = in_order(documents)
+    rows = {(row.kind, row.name): row for row in Owned.objects.all()}
+    wanted, gone = _begun(ordered), list[Change]()
+    if prune:
+        gone, notes = pruned(plan.blueprint, at.tenant, wanted, rows.values())
+        plan.notes += notes
+    problems += [*missing_references(documents, leaving(gone)), *still_named([*wanted, *gone], at)]
+    fresh = {each.name: each.document for each in ordered if each.kind == "flow"}
+    value_of = secrets.reader(shared=all(SHARED_SECRETS in each.rights for each in documents))
+    there = There(rows, {**live_parts(), **fresh} if fresh else {}, value_of, coming=_coming(ordered))
+    for kind in KINDS.values():
+        mine = [each for each in wanted if each.kind == kind.name]
+        for change in mine if kind.name != "flow" else [each for each in mine if each.name not in circular]:
+            change.freed = freed
+            problems += decide(plan, kind, change, there)
+            if change.before is None and kind.name == "person" and change.located:
+                there.newcomers[change.name] = change.located.document
+        clashes = kind.clashes([*mine, *(each for each in gone if each.kind == kind.name)]) if mine else ()
+        problems += [each.located.problem(path, text) for each, path, text in clashes if each.located]
+    changes = [*wanted, *gone]
+    plan.changes += changes
+    plan.notes += [*moving(plan.blueprint, at.tenant, wanted, rows), *outlook(at.tenant, changes, there.parts)]
+    return problems
+
+
+def _begun(ordered: Sequence[Located]) -> list[Change]:
+    """A change for each document, with what is there and what it says."""
+    changes = []
+    for kind in KINDS.values():
+        wanted = [each for each in ordered if each.kind == kind.name]
+        current = kind.current([each.name for each in wanted]) if wanted else {}
+        changes += [compared(located, current.get(located.name)) for located in wanted]
+    return changes
+
+
+def compared(located: Located, before: dict[str, Any] | None) -> Change:
+    """The change of one document, before anything is decided."""
+    given = KINDS[located.kind].given(located.document)
+    return Change(located.tenant, located.kind, located.name, "unchanged", located=located, before=before, given=given)
+
+
+def _coming(documents: Iterable[Located]) -> dict[str, list[str]]:
+    """What conditions may name once these documents are applied."""
+    found = defaultdict(list)
+    for each in documents:
+        found[each.kind].append(each.name)
+        if each.kind == "application":
+            found["client id"].append(each.document.client_id)
+    return found
+
+
+def decide(plan: Plan, kind: Kind, change: Change, there: There) -> Iterator[Problem]:
+    """Fills a change in; yields what is wrong with it."""
+    located = change.located
+    if located is None:
+        return
+    try:
+        if kind.name == "flow":
+            tried = prepare(tried_with(located.document, there.newcomers), there.parts, coming=there.coming)
+            change.ready = replace(tried, document=located.document)
+        change.keys += kind.difference(change)
+        secret = _secret(plan, kind, change, there)
+        yield from _weak(plan, kind, change, secret)
+        kind.prepare(change, secret)
+        plan.notes += [f"{change.kind} {change.name} of {change.tenant}: {text}" for text in kind.advice(change, secret)]
+    except RefusedFlow as refused:
+        yield from (located.problem(finding.path, finding.message) for finding in refused.findings)
+    except ValidationError as error:
+        named = error.message_dict if hasattr(error, "error_dict") else {change.kind: error.messages}
+        yield from (located.problem([_key(change.kind, column)], text) for column, texts in named.items() for text in texts)
+    except secrets.BadSecret as bad:
+        yield located.problem([kind.secret_key], str(bad))
+    change.action = "create" if change.before is None else "update" if change.keys else "unchanged"
+    if kind.name == "flow" and change.ready and change.action != "unchanged":
+        told = (f"{'.'.join(map(str, each.path))}: {each.message}" for each in change.ready.warnings)
+        plan.notes += [f"flow {change.name} of {change.tenant}: {text}" for text in told]
+
+
+def _weak(plan: Plan, kind: Kind, change: Change, secret: str | None) -> Iterator[Problem]:
+    """The rules for passwords hold for whoever types or sends one; in the server's own files a weak one is only pointed out."""
+    located = change.located
+    for text in kind.weak(change, secret) if secret and located else ():
+        if located and located.by_hand:
+            yield located.problem([kind.secret_key], text)
+        else:
+            plan.notes.append(f"The {kind.secret_key} of {change.kind} {change.name} of {change.tenant} is weak. {text}")
+
+
+def _secret(plan: Plan, kind: Kind, change: Change, there: There) -> str | None:
+    """The secret to store; None where it is right already or none is given. Notes it among the keys, without its value."""
+    located = change.located
+    if not kind.secret_key or located is None or kind.secret_key not in located.document.model_fields_set:
+        return None
+    said = getattr(located.document, kind.secret_key)
+    value = there.value_of(said.name) if isinstance(said, Secret) else str(said)
+    stored, owned = (change.before or {}).get("$secret", ""), there.owned.get((kind.name, change.name))
+    kept = owned.keys.get("$secret", {}) if owned else {}
+    seal = {"name": secret_name(said), "mac": mac("blueprint.secret", value) if value else kept.get("mac", ""), "state": stored}
+    if value is None:
+        if not stored:
+            plan.missing.append(MissingSecret(change.tenant, said.name, located))
+            change.keys.append(KeyChange(kind.secret_key, None, str(said)))
+            return "not there yet"
+        change.given["$secret"] = seal
+        return None
+    if not value:
+        return None
+    applied = (kept.get("mac"), kept.get("state")) == (seal["mac"], stored)
+    if stored and _is_stored(kind, change, value, applied):
+        change.given["$secret"] = seal
+        return None
+    change.keys.append(KeyChange(kind.secret_key, HIDDEN if stored else None, str(said) if isinstance(said, Secret) else HIDDEN))
+    return value
+
+
+def _is_stored(kind: Kind, change: Change, value: str, applied: bool) -> bool:
+    """Return whether this is the stored secret. A person is told so a few times only, else each plan would be a guess that costs nothing:
+    after twenty wrong ones within an hour any counts as another secret.
+    """
+    if change.may(SHARED_SECRETS):
+        return applied or kind.secret_matches(change, value)
+    receipts = charge([Spend(_COMPARED, f"{change.kind} {change.name}")])
+    if isinstance(receipts, Exhausted) or not (applied or kind.secret_matches(change, value)):
+        return False
+    give_back(receipts)
+    return True
+
+
+def secret_name(said: object) -> str:
+    """The name of a ``!secret``; "" for a value that stands in the file."""
+    return said.name if isinstance(said, Secret) else ""
+
+
+_KEYS = {"__all__": "", "username": "person", "secret_hash": "client_secret", "confidential": "type", "is_active": "active"}
+
+
+def _key(kind: str, column: str) -> str:
+    """The key of the document that holds this column; only a person has a name beside the one by which the document is known."""
+    return kind if column == "name" and kind != "person" else _KEYS.get(column, column)

@@ -1,0 +1,85 @@
+"""A plan as a person reads it, and as JSON."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from blueprints.files.drift import Drift
+from blueprints.files.plan import Plan
+from blueprints.models import Result
+from blueprints.objects.kind import Change
+from idp.foundation.text import on_one_line
+
+_SIGNS = {"create": "+", "update": "~", "delete": "-"}
+_WORDS = {"create": "to create", "update": "to change", "delete": "to delete", "unchanged": "unchanged"}
+_DONE = {"create": "created", "update": "changed", "delete": "deleted", "unchanged": "unchanged"}
+
+
+def as_text(plan: Plan, style: Any, *, done: bool = False) -> str:
+    """One line an object and one a key; ``style`` colours on a terminal (Django's command style). ``done``: it was applied."""
+    paint = {"create": style.SUCCESS, "update": style.WARNING, "delete": style.ERROR}
+    lines = []
+    for change in plan.effective:
+        lines.append(paint[change.action](f"{_SIGNS[change.action]} {change.tenant}: {change.kind} {on_one_line(change.name)}"))
+        lines += [f"    {_key(change, key.key, key.old, key.new)}" for key in change.keys]
+    for each in plan.missing:
+        name = on_one_line(each.name)
+        what = f"the secret {name} was made and shown once" if done else f"there is no secret {name}"
+        lines.append(f"+ {each.tenant}: {what}" if done else style.ERROR(f"! {each.tenant}: {what}"))
+    lines += [f"Note: {on_one_line(note)}" for note in plan.notes]
+    words = _DONE if done else _WORDS
+    told = ", ".join(f"{many} {words[action]}" for action, many in plan.counts.items() if many)
+    lines.append(f"{on_one_line(plan.blueprint)}: {told or 'nothing'}")
+    if plan.effective and not done:
+        lines.append(f"State: {plan.state}")
+    return "\n".join(lines)
+
+
+def as_json(plan: Plan) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "blueprint": plan.blueprint,
+        "state": plan.state,
+        "counts": plan.counts,
+        "changes": [
+            {
+                "tenant": change.tenant,
+                "kind": change.kind,
+                "name": change.name,
+                "action": change.action,
+                "keys": [{"key": key.key, "old": key.old, "new": key.new} for key in change.keys],
+            }
+            for change in plan.effective
+        ],
+        "missing_secrets": [{"tenant": each.tenant, "name": each.name} for each in plan.missing],
+        "notes": plan.notes,
+    }
+
+
+def drift_as_text(found: Sequence[Drift], style: Any) -> str:
+    """One line an object, with who changed it, and one a key: as applied → as it is now."""
+    lines = []
+    for each in found:
+        who = f", by {each.by or 'nobody known'} at {each.at}" if each.at else ""
+        lines.append(style.WARNING(on_one_line(f"~ {each.kind} {each.name} of the blueprint {each.blueprint}{who}")))
+        lines += [on_one_line(f"    {key.key or each.kind}: {_value(key.old)} → {_value(key.new)}") for key in each.keys]
+    return "\n".join(lines or ["Everything is as it was applied."])
+
+
+def result_as_text(result: Result, style: Any) -> str:
+    """One line an attempt, and one a message."""
+    done = ", ".join(f"{many} {_DONE[action]}" for action, many in result.counts.items() if many and action in _DONE)
+    line = on_one_line(f"{result.at:%F %T} {result.blueprint} by {result.by}: {(done or 'nothing') if result.succeeded else 'failed'}")
+    return "\n".join([line if result.succeeded else style.ERROR(line), *(f"    {on_one_line(message)}" for message in result.messages)])
+
+
+def _key(change: Change, key: str, old: Any, new: Any) -> str:
+    if change.action == "create" or old is None:
+        return on_one_line(f"{key}: {_value(new)}")
+    return on_one_line(f"{key}: {_value(old)} → {_value(new)}")
+
+
+def _value(value: Any) -> str:
+    text = value if isinstance(value, str) else "nothing" if value is None else json.dumps(value, ensure_ascii=False)
+    line = " ".join(text.split())
+    return line if len(line) <= 100 else line[:99] + "…"

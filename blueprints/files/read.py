@@ -1,0 +1,353 @@
+"""Reads blueprint files: YAML to checked documents, with file, line and key of everything that is wrong, all at once."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from blueprints.files.folders import below, head, is_blueprint
+from blueprints.files.nodes import MAX_BYTES, MAX_NODES, BadYaml, Node, parse
+from blueprints.files.partial import MOST, partial
+from blueprints.files.tags import Secret, Tags, Used, named_in
+from blueprints.objects.document import KINDS, TenantDocument
+from flows.validation_messages import sentence
+from idp.accounts.roles import EVERYTHING
+from idp.foundation.arguments import nearest
+from idp.foundation.text import did_you_mean, on_one_line
+from idp.tenancy.models import DEFAULT
+from idp.tenancy.scope import current_tenant
+
+VARS = "vars"
+MAX_ROUNDS = 1000
+MAX_PROBLEMS = MOST
+Path_ = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong; ``line`` and ``column`` count from 1."""
+
+    file: str
+    line: int
+    column: int
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        return on_one_line(f"{self.file}:{self.line}:{self.column}: {self.key + ': ' if self.key else ''}{self.message}")
+
+
+class BadBlueprint(Exception):
+    """Nothing was applied; ``problems`` names everything that is wrong, each of it once."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = list(dict.fromkeys(problems))
+        more = [f"… and {len(self.problems) - MAX_PROBLEMS} more."] if len(self.problems) > MAX_PROBLEMS else []
+        super().__init__("\n".join([*map(str, self.problems[:MAX_PROBLEMS]), *more]))
+
+
+@dataclass(frozen=True)
+class Located:
+    """A checked document of one tenant, and where its keys stand.
+
+    ``by_hand``: typed or sent by a person, not from the server's files. ``rights``: what its author may do
+    (idp/accounts/roles.py); a file of the installation may do everything. ``told``: what is wrong with it already, by path; then the
+    document has only what is right, and is looked at, and never written. ``row``: the variables with which it was read.
+    """
+
+    file: str
+    tenant: str
+    kind: str
+    document: Any
+    node: Node = field(repr=False)
+    by_hand: bool = False
+    rights: frozenset[str] = frozenset()
+    told: Mapping[Path_, Problem] = field(default_factory=dict, repr=False)
+    row: Node | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The name of the object."""
+        return str(getattr(self.document, self.kind))
+
+    @property
+    def only_names(self) -> bool:
+        """Whether it says nothing but whose the documents after it are."""
+        return self.kind == "tenant" and self.document.model_fields_set == {"tenant"}
+
+    def problem(self, path: Iterable[str | int], message: str) -> Problem:
+        """A problem at this key of the document: the one that is told already where there is one, for this one may come of it."""
+        at = tuple(path)
+        known = (problem for place, problem in self.told.items() if at[: len(place)] == place or (at and place[: len(at)] == at))
+        return next(known, None) or _problem(self.file, self.node, at, message + _of_variable(self.node, at, self.row))
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A blueprint that somebody sends in place of a file: no file and no variable of the server comes into it, and it is about the tenant
+    in scope alone, or with ``everywhere`` about any. ``rights``: what its author may do.
+    """
+
+    text: str = field(repr=False)
+    name: str = "blueprint.yaml"
+    everywhere: bool = False
+    rights: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Source:
+    """What was read. ``edition`` (SHA-256) changes when any of it does. ``passed_over``: what lies in the folders and says nothing.
+
+    ``notes``: what is read otherwise than somebody may have meant it.
+    """
+
+    documents: tuple[Located, ...]
+    edition: str
+    passed_over: tuple[Path, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def read(paths: Iterable[Path | Sent], variables: Mapping[str, str] | None = None) -> Source:
+    """Every document of every file; raises BadBlueprint with all problems. ``variables``: for ``!vars``, beside the files' own.
+
+    A folder is all of its ``.yaml`` and ``.yml`` files, in the order of their names, but for hidden ones.
+    """
+    source = look(paths, variables)
+    if source.problems:
+        raise BadBlueprint(source.problems)
+    return source
+
+
+def look(paths: Iterable[Path | Sent], variables: Mapping[str, str] | None = None) -> Source:
+    """The same with what is wrong beside it, where enough is left to look for more; raises BadBlueprint where documents may be missing."""
+    reading = _Reading(variables or {})
+    for path in paths:
+        reading.path(path)
+    problems = [*reading.problems, *(() if reading.lost else reading.unknown()), *_twice(reading.found)]
+    if problems and (reading.lost or len(problems) > MAX_PROBLEMS):
+        raise BadBlueprint(problems)
+    passed_over = sorted(each for each in reading.others if os.path.realpath(each) not in reading.tagged)
+    notes = tuple(reading.notes)
+    return Source(tuple(reading.found), reading.edition.hexdigest(), tuple(passed_over), tuple(problems), notes)
+
+
+class _Reading:
+    """What was read so far: ``others`` lie in the folders and have no document, ``tagged`` were read for ``!file``. ``lost``: whether
+    there may be documents of which nothing is known.
+    """
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self.variables = variables
+        self.found: list[Located] = []
+        self.problems: list[Problem] = []
+        self.lost = False
+        self.notes: list[str] = []
+        self.counts: dict[Path | Sent, int] = {}
+        self.others, self.tagged, self.known = set[Path](), set[str](), set[str]()
+        self.edition = hashlib.sha256(repr(sorted(variables.items())).encode())
+
+    def path(self, path: Path | Sent) -> None:
+        """A file, or those of a folder. Where nothing is in it somebody is mistaken: about a name, or about what they copied."""
+        files: list[Path | Sent] = [path]
+        if isinstance(path, Path) and os.path.isdir(path):
+            there = below(path, lambda error: self._failed(Path(str(error.filename)), error))
+            files = [each for each in there if is_blueprint(each) and not os.path.isdir(each)]
+            self.others |= set(there).difference(each for each in files if isinstance(each, Path))
+        for file in files:
+            if file not in self.counts and len(self.problems) <= MAX_PROBLEMS:
+                self._file(file, given=file is path)
+                self.others |= {file} if isinstance(file, Path) and not self.counts[file] else set()
+        if isinstance(path, Path) and not self.problems and not any(self.counts[file] for file in files):
+            kinds = "" if files == [path] else " No file in it that ends with .yaml or .yml has one."
+            self.lose(Problem(str(path), 1, 1, "", f"There is no document in it.{kinds}"))
+
+    def unknown(self) -> list[Problem]:
+        """Each variable that is given and that no file knows: somebody mistyped it, or left out a file."""
+        file = str(next(iter(self.counts), ""))
+        unknown = [name for name in self.variables if name not in self.known]
+        return [Problem(file, 1, 1, f"--var {name}", f"No !vars names it.{nearest(name, self.known)}") for name in unknown]
+
+    def _file(self, file: Path | Sent, *, given: bool) -> None:
+        before, self.counts[file] = len(self.found), 0
+        try:
+            data = _bytes(file, given)
+            self.edition.update(f"{file}\0{len(data)}\0".encode(errors="surrogateescape") + data)
+            used = Used()
+            folder = None if isinstance(file, Sent) else file.parent
+            nodes = parse(data)
+            self.notes += [_rewritten(file, each) for node in nodes for each in node.rewritten()][: MAX_PROBLEMS - len(self.notes)]
+            self.found += _file(file, nodes, Tags(folder, self.variables, used), self)
+            self.edition.update(used.edition.digest())
+            self.tagged |= used.files
+            self.known |= used.variables
+        except OSError as error:
+            self._failed(file, error)
+        except BadYaml as bad:
+            self.lost = True
+            self.problems.append(Problem(str(file), bad.line, bad.column, "", bad.message))
+        self.counts[file] = len(self.found) - before
+
+    def lose(self, problem: Problem) -> None:
+        """Notes a problem that hides documents."""
+        self.lost = True
+        self.problems.append(problem)
+
+    def _failed(self, file: Path | Sent, error: OSError) -> None:
+        self.lost = True
+        self.problems.append(Problem(str(file), 1, 1, "", error.strerror or "cannot be read"))
+
+
+def _rewritten(file: Path | Sent, node: Node) -> str:
+    text = f"{node.written[:50]} is read as the number {node.value}: put it in quotes where it is no number."
+    return str(Problem(str(file), node.line, node.column, "", text))
+
+
+def _bytes(file: Path | Sent, given: bool) -> bytes:
+    """What is given by name may be a pipe; what merely lies in a folder may not."""
+    if isinstance(file, Sent):
+        return file.text.encode()
+    if not given:
+        return head(file, MAX_BYTES + 1)
+    with file.open("rb") as opened:
+        return opened.read(MAX_BYTES + 1)
+
+
+def _file(file: Path | Sent, nodes: list[Node], given: Tags, reading: "_Reading") -> Iterator[Located]:
+    problems = reading.problems
+    rounds: list[tuple[dict[str, Any], Node | None]] = [({}, None)]
+    if nodes and nodes[0].is_map and VARS in nodes[0].value:
+        rounds = _rounds(str(file), nodes.pop(0), given, problems)
+        reading.lost |= not rounds
+    if len(rounds) * sum(node.weight for node in nodes) > MAX_NODES:
+        reading.lose(Problem(str(file), 1, 1, VARS, "With all of these the file becomes too large."))
+        return
+    home = current_tenant().name if isinstance(file, Sent) else ""
+    given.used.variables.update(*(each for each, _row in rounds))
+    for each, row in rounds:
+        tags, tenant = replace(given, variables={**each, **given.variables}), home or DEFAULT
+        for node in nodes:
+            if len(problems) > MAX_PROBLEMS:
+                return
+            located = _check(str(file), tenant, node, tags, reading, row)
+            if located and isinstance(file, Sent) and not file.everywhere and located.tenant != home:
+                problems.append(located.problem([located.kind], f"This is about another tenant than {home}."))
+            elif located:
+                tenant = located.name if located.kind == "tenant" else tenant
+                yield replace(located, by_hand=isinstance(file, Sent), rights=file.rights if isinstance(file, Sent) else EVERYTHING)
+
+
+def _rounds(file: str, node: Node, tags: Tags, problems: list[Problem]) -> list[tuple[dict[str, Any], Node | None]]:
+    """The variables with which the rest of a file is read, and where they stand: once for each mapping under ``vars``."""
+    values = tags.plain(node, lambda at, text: problems.append(Problem(file, at.line, at.column, VARS, text)))
+    said: Any = values[VARS] if isinstance(values, dict) else None
+    rounds: list[Any] = said if isinstance(said, list) else [said]
+    if node.value.keys() != {VARS} or not 0 < len(rounds) <= MAX_ROUNDS or not all(isinstance(each, dict) for each in rounds):
+        problems.append(_problem(file, node, (VARS,), "This is a list of mappings: the rest of the file is read once with each of them."))
+        return []
+    given = node.value[VARS][1]
+    return list(zip(rounds, given.value if given.is_list else [given], strict=True))
+
+
+def _check(file: str, tenant: str, node: Node, tags: Tags, reading: _Reading, row: Node | None) -> Located | None:
+    if not node.is_map:
+        reading.lose(Problem(file, node.line, node.column, "", f"A document begins with its kind: {', '.join(KINDS)}."))
+        return None
+    kind = next((key for key in node.value if key in KINDS), None)
+    if kind is None:
+        first = next(iter(node.value), "")
+        hint = did_you_mean(first, KINDS, f" There are: {', '.join(KINDS)}.")
+        reading.lose(Problem(file, node.line, node.column, first[:50], f"This is no kind of document.{hint}"))
+        return None
+    unknown: list[Node] = []
+    wrong: list[Problem] = []
+
+    def complain(at: Node, text: str) -> None:
+        unknown.append(at)
+        wrong.append(Problem(file, at.line, at.column, "", text))
+
+    values = tags.plain(node, complain)
+    secret = _secret_in(values) if kind == "flow" else ()
+    if path := secret:
+        wrong.append(_problem(file, node, path, "A !secret stands only where a secret belongs."))
+    document, errors = partial(KINDS[kind], values, f"unnamed-{len(reading.problems)}") if isinstance(values, dict) else (None, [])
+    told = _wrong(file, node, KINDS[kind], errors, unknown, row)
+    reading.problems += [*wrong, *told.values()]
+    reading.lost |= any(path[0] in KINDS and path[0] != kind for path in told if path)
+    if document is None or secret:
+        return None
+    owner = document.tenant if isinstance(document, TenantDocument) else tenant
+    return Located(file, owner, kind, document, node, told=told, row=row)
+
+
+def _wrong(
+    file: str, node: Node, model: type[BaseModel], errors: Sequence[Any], unknown: Sequence[Node], row: Node | None
+) -> dict[Path_, Problem]:
+    """One problem a key, the first: a value that may be one of several types fails at each of them. ``unknown``: what no tag stands for,
+    which is told already.
+    """
+    found: dict[Path_, Problem] = {}
+    for error in errors:
+        path = error["loc"] if error["type"] == "missing" else node.known(error["loc"])
+        if not any(node.at(path) is each for each in unknown):
+            found.setdefault(path, _problem(file, node, path, told(model, error) + _of_variable(node, path, row)))
+    return found
+
+
+def _of_variable(node: Node, path: Path_, row: Node | None) -> str:
+    """Says which variable a value came from, and in which line that stands, where one read with ``row`` is on the way of ``path``."""
+    on_the_way = (node.at(path[:length]) for length in range(len(path) + 1))
+    tagged = next((each for each in on_the_way if each is not None and each.tag == VARS and isinstance(each.value, str)), None)
+    if tagged is None or row is None or not row.is_map:
+        return ""
+    name = next((each for each in (tagged.value, *named_in(tagged.value)) if each in row.value), None)
+    return f" It comes from the variable {name} in line {row.value[name][0].line}." if name else ""
+
+
+def _secret_in(value: Any, path: tuple[str | int, ...] = ()) -> tuple[str | int, ...]:
+    """Where a secret stands in a flow, whose settings are open: it is stored and shown as it is written."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found = ((*path, key) if isinstance(each, Secret) else _secret_in(each, (*path, key)) for key, each in inner)
+    return next((each for each in found if each), ())
+
+
+def told(model: type[BaseModel], error: Any) -> str:
+    """What pydantic found wrong, as a sentence."""
+    if isinstance(error.get("input"), Secret):
+        return "A !secret stands only where a secret belongs."
+    if error["type"] == "extra_forbidden" and len(error["loc"]) == 1 and error["loc"][0] in KINDS:
+        return f"{error['loc'][0]} begins another document: put --- before it."
+    return sentence(error, _names(model, error["loc"][:-1]))
+
+
+def _names(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
+    """The keys of the model at this path, as far as it is declared."""
+    for step in path:
+        kind = model.model_fields[step].annotation if step in model.model_fields else None
+        inner = [each for each in (kind, *getattr(kind, "__args__", ())) if isinstance(each, type) and issubclass(each, BaseModel)]
+        if isinstance(step, str) and inner:
+            model = inner[0]
+    return [described.alias or name for name, described in model.model_fields.items()]
+
+
+def _twice(found: list[Located]) -> list[Problem]:
+    seen: dict[tuple[str, str, str], Located] = {}
+    problems = []
+    for each in found:
+        if each.only_names:
+            continue
+        first = seen.setdefault((each.tenant, each.kind, each.name), each)
+        if first is not each:
+            problems.append(each.problem([each.kind], f"{each.kind} {each.name} stands in {first.file} already."))
+    return problems
+
+
+def _problem(file: str, node: Node, path: tuple[Any, ...], message: str) -> Problem:
+    return Problem(file, *node.place(path), ".".join(map(str, path)), message)

@@ -1,0 +1,115 @@
+"""JSON Schema of everything that may stand in a blueprint, with every installed stage: for editors."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import override
+
+from blueprints.files.read import VARS
+from blueprints.objects.document import GRANTS, KINDS
+from flows.documents.schema import document_schema
+from idp.oauth.grant import grants
+from idp.oauth.scopes import STANDARD_SCOPES
+from idp.outbox.placeholders import shipped
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_TAGGED = {"$ref": "#/$defs/Tagged"}
+# An editor that knows the tags shows a schema the text behind them, as a value of the type that it was told: null, which is no text.
+# Nothing else is of that type and not null, so that this accepts what is tagged, and no empty value.
+_TAG = {
+    "title": "Tag",
+    "description": "A tag in place of the value: !env NAME [default], !file PATH, !secret NAME, !vars NAME.",
+    "anyOf": [{"type": "string", "pattern": "^!(env|file|secret|vars) ."}, {"type": "null", "not": {"enum": [None]}}],
+}
+_KEPT_OPEN = ("title", "description", "default", "examples")
+
+
+def written() -> str:
+    """The schema as it is committed, in English."""
+    with override("en"):
+        return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def schema() -> dict[str, Any]:
+    """Of one document of a file. A value with a tag is, for a schema, the text that is written: ``!vars name``."""
+    defs = declared()
+    documents = {name: _with_tags(each) for name, each in defs.items()}
+    return {
+        "$schema": DIALECT,
+        "title": "A document of a Foyer blueprint",
+        "type": "object",
+        "anyOf": [{"required": [kind]} for kind in (*KINDS, VARS)],
+        "allOf": [
+            {"if": {"required": [kind]}, "then": {"$ref": f"#/$defs/{model.__name__}"}} for kind, model in KINDS.items()
+        ] + [{"if": {"required": [VARS]}, "then": {"$ref": "#/$defs/Variables"}}],
+        "$defs": {**dict(sorted(documents.items())), "Variables": _variables(), "Tagged": _TAG},
+    }  # fmt: skip
+
+
+def declared() -> dict[str, Any]:
+    """The schema of each kind of document and of what stands in them, by the name of its model; without tags."""
+    defs: dict[str, Any] = {}
+    for kind, model in KINDS.items():
+        found = document_schema() if kind == "flow" else model.model_json_schema(by_alias=True)
+        defs |= found.pop("$defs", {})
+        defs[model.__name__] = found
+    _close(defs)
+    return defs
+
+
+def _close(defs: dict[str, Any]) -> None:
+    """Lists what may stand where the declaration only says that it is a text; of scopes those that come with Foyer are offered."""
+    application, mail = defs["ApplicationDocument"]["properties"], defs["MailDocument"]["properties"]
+    spoken = {address: name for name, address in GRANTS.items()}
+    application["grants"]["items"] = {"type": "string", "enum": sorted({*(spoken.get(each, each) for each in grants()), *grants()})}
+    application["scopes"]["items"] = {"anyOf": [{"enum": list(STANDARD_SCOPES)}, {"type": "string"}]}
+    mail["mail"] |= {"enum": sorted(shipped())}
+
+
+def _variables() -> dict[str, Any]:
+    mapping = {"type": "object", "minProperties": 1}
+    return {
+        "title": "Variables",
+        "description": "First in a file: what !vars stands for. With a list, the rest of the file is read once for each of them.",
+        "type": "object",
+        "properties": {VARS: {"anyOf": [mapping, {"type": "array", "minItems": 1, "items": mapping}]}},
+        "additionalProperties": False,
+    }
+
+
+def _with_tags(value: Any) -> Any:
+    """The same where a tag may stand in place of each value that is not simply a text."""
+    if isinstance(value, list):
+        return [_with_tags(each) for each in value]
+    if not isinstance(value, Mapping):
+        return value
+    found = {}
+    for key, each in value.items():
+        if key == "properties":
+            found[key] = {name: _or_tag(_with_tags(inner)) for name, inner in each.items()}
+        elif key in ("items", "additionalProperties") and isinstance(each, Mapping):
+            found[key] = _or_tag(_with_tags(each))
+        else:
+            found[key] = each if key in ("if", "default") else _with_tags(each)
+    return found
+
+
+def _or_tag(described: dict[str, Any]) -> dict[str, Any]:
+    narrow = {key: each for key, each in described.items() if key not in _KEPT_OPEN}
+    if not narrow or "const" in narrow:
+        return described
+    kept = {key: described[key] for key in _KEPT_OPEN if key in described}
+    offered = _offered(narrow)
+    return {**kept, **({"anyOf": [offered, {}]} if offered else {}), "if": {"not": _TAGGED}, "then": narrow}
+
+
+def _offered(narrow: dict[str, Any]) -> dict[str, Any]:
+    """What editors offer for a value: they look for it in no condition. It checks nothing."""
+    if narrow.get("type") == "boolean":
+        return {"enum": [True, False]}
+    if "enum" in narrow:
+        return {"enum": [each for each in narrow["enum"] if each != ""]}
+    items = narrow.get("items", {})
+    offered: list[Any] = [each for each in items.get("anyOf", ()) if "enum" in each]
+    return {"type": "array", "items": offered[0]} if offered else {}

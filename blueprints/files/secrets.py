@@ -1,0 +1,97 @@
+"""Values that blueprints only name: from a file in the folder ``FOYER_SECRETS``, or entered once and kept encrypted."""
+
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+
+from blueprints.files.tags import SECRET_NAME
+from blueprints.models import Secret
+from idp.events.bus import publish
+from idp.tenancy.scope import current_tenant
+
+MAX_BYTES = 64 * 1024
+
+
+class BadSecret(Exception):
+    """A secret, or a file of ``FOYER_SECRETS``, cannot be used."""
+
+
+def value_of(name: str, *, shared: bool) -> str | None:
+    """Return the secret of the tenant in scope with this name; None where there is none.
+
+    A file comes first, without its last line break: that of the tenant's own folder, else with ``shared`` one that lies beside these
+    folders. It may belong to anything in the installation, so no person reads it by naming it.
+    """
+    return reader(shared=shared)(name)
+
+
+def reader(*, shared: bool) -> Callable[[str], str | None]:
+    """Return :func:`value_of` for many names: what was entered is read once, when it is first asked for."""
+    entered = cache(lambda: dict(Secret.objects.values_list("name", "value")))
+
+    def value_of(name: str) -> str | None:
+        found = _in_folder(name, shared)
+        return found if found is not None else entered().get(name)
+
+    return value_of
+
+
+def _in_folder(name: str, shared: bool) -> str | None:
+    if not settings.SECRETS:
+        return None
+    folder = Path(settings.SECRETS)
+    try:
+        if not folder.is_dir():
+            raise BadSecret("FOYER_SECRETS names no folder: make it, or let the variable out.")
+        for file in (folder / current_tenant().name / name, *([folder / name] if shared else [])):
+            if os.path.lexists(file):
+                return _read(file)
+    except PermissionError:
+        raise BadSecret(f"The file {name} in FOYER_SECRETS may not be read by the user of this process.") from None
+    except (OSError, ValueError):
+        raise BadSecret(f"The file {name} in FOYER_SECRETS cannot be read as UTF-8.") from None
+    return None
+
+
+def check(name: str, value: str = "-") -> None:
+    """Raises BadSecret for a name or a value that no secret may have."""
+    if not SECRET_NAME.match(name):
+        raise BadSecret("A secret's name has letters, digits, dots, dashes and underscores, and begins with a letter.")
+    if not value or len(value.encode()) > MAX_BYTES or "\0" in value:
+        raise BadSecret(f"A secret is not empty, and {MAX_BYTES // 1024} KiB at most.")
+
+
+def keep(name: str, value: str, *, by: str) -> None:
+    """Stores the secret, in place of an earlier one."""
+    values = {"value": value, "set_at": timezone.now(), "set_by": by}
+    Secret.objects.update_or_create(name=name, tenant=current_tenant(), defaults=values)
+    publish("secret.set", actor=by, target=name)
+
+
+def forget(name: str, *, by: str) -> bool:
+    """Removes the secret; answers whether there was one."""
+    gone = bool(Secret.objects.filter(name=name).delete()[0])
+    if gone:
+        publish("secret.removed", actor=by, target=name)
+    return gone
+
+
+def names() -> list[str]:
+    """The names of the secrets that were entered."""
+    return list(Secret.objects.order_by("name").values_list("name", flat=True))
+
+
+def _read(file: Path) -> str:
+    if not file.is_file():
+        what = "a folder" if file.is_dir() else "no ordinary file"
+        raise BadSecret(f"{file.name} in FOYER_SECRETS is {what}: a secret is a file that holds it.")
+    if file.stat().st_size > MAX_BYTES:
+        raise BadSecret(f"The file {file.name} in FOYER_SECRETS is larger than {MAX_BYTES // 1024} KiB.")
+    value = file.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+    if not value:
+        raise BadSecret(f"The file {file.name} in FOYER_SECRETS is empty.")
+    return value

@@ -1,0 +1,142 @@
+"""The tags of blueprints: ``!env``, ``!file``, ``!secret`` and ``!vars`` stand for a value; none of them runs anything."""
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from blueprints.files.nodes import Node
+
+MAX_FILE = 1024 * 1024
+MAX_BROUGHT = 32 * MAX_FILE  # by all tags of one file together
+SECRET_NAME = re.compile(r"\A[A-Za-z_][A-Za-z0-9_.-]{0,99}\Z")
+_HOLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+@dataclass(frozen=True)
+class Secret:
+    """``!secret NAME``: the value is looked up when it is needed, and shows nowhere."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"!secret {self.name}"
+
+
+def named_in(text: str) -> list[str]:
+    """The variables that are filled into this text."""
+    return _HOLE.findall(text)
+
+
+class BadTag(Exception):
+    """A tag that stands for nothing."""
+
+
+@dataclass
+class Used:
+    """Every value that a tag of a file stood for: ``edition`` changes with any of them, ``size`` is that of all together."""
+
+    edition: Any = field(default_factory=hashlib.sha256, repr=False)
+    size: int = 0
+    files: set[str] = field(default_factory=set)
+    variables: set[str] = field(default_factory=set)
+
+    def add(self, value: str) -> None:
+        """Counts it; raises BadTag where it becomes too much."""
+        self.size += len(value)
+        if self.size > MAX_BROUGHT:
+            raise BadTag(f"The tags of this file stand for more than {MAX_BROUGHT // MAX_FILE} MiB.")
+        try:
+            self.edition.update(f"{len(value)}:{value}".encode())
+        except UnicodeEncodeError:
+            raise BadTag("What this stands for is not UTF-8.") from None
+
+
+@dataclass
+class Tags:
+    """What tags stand for in one file: ``folder`` is the only one from which ``!file`` reads, ``variables`` are those of ``!vars``.
+
+    ``folder`` None: it was sent by somebody who may not read this machine, neither its files nor its environment.
+    """
+
+    folder: Path | None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    used: Used = field(default_factory=Used)
+
+    def plain(self, node: Node, complain: Callable[[Node, str], None]) -> Any:
+        """The value of a node with its tags resolved; ``complain`` hears of each that cannot be."""
+        if node.tag:
+            try:
+                return self._value(node)
+            except BadTag as bad:
+                complain(node, str(bad))
+                return None
+        if node.is_map:
+            return {key: self.plain(value, complain) for key, (_, value) in node.value.items()}
+        if node.is_list:
+            return [self.plain(value, complain) for value in node.value]
+        return node.value
+
+    def _value(self, node: Node) -> Any:
+        reader = {"env": self._env, "file": self._file, "secret": self._secret, "vars": self._vars}.get(node.tag)
+        if reader is None:
+            raise BadTag(f"There is no tag !{node.tag[:50]}. There are: !env, !file, !secret, !vars.")
+        if self.folder is None and node.tag in ("env", "file"):
+            raise BadTag(f"!{node.tag} reads from the server. Write the value here; a secret is entered once and named: !secret NAME.")
+        words = [each.value for each in node.value if not each.tag] if node.is_list else [node.value]
+        if not 0 < len(words) <= 2 or not all(isinstance(word, str) for word in words) or not words[0]:
+            raise BadTag(f"!{node.tag} is written with a name after it.")
+        value = reader(words)
+        self.used.add(str(value))
+        return value
+
+    def _env(self, words: list[str]) -> str:
+        """``!env NAME``, ``!env NAME default`` or ``!env [NAME, default]``."""
+        name, otherwise, default = words[0].partition(" ") if len(words) == 1 else (words[0], " ", words[1])
+        if not SECRET_NAME.match(name):
+            raise BadTag(f"{name[:50]} is no name of an environment variable.")
+        if not otherwise and name not in os.environ:
+            raise BadTag(f"The environment variable {name} is not set, and no default is given.")
+        return os.environ.get(name, default.strip())
+
+    def _file(self, words: list[str]) -> str:
+        name = words[0][:200]
+        try:
+            folder = (self.folder or Path("/nowhere")).resolve()
+            path = (folder / words[0]).resolve()
+            if not path.is_relative_to(folder):
+                raise BadTag(f"{name} lies outside of the blueprint's folder.")
+            if not path.is_file() or path.stat().st_size > MAX_FILE:
+                raise BadTag(f"{name} is no file of {MAX_FILE // 1024} KiB at most.")
+            text = path.read_text(encoding="utf-8")
+            self.used.files.add(str(path))
+        except (OSError, ValueError, RuntimeError):  # RuntimeError: a circle of links, before Python 3.13
+            raise BadTag(f"{name} cannot be read as UTF-8.") from None
+        if "\0" in text:
+            raise BadTag(f"{name} is no text: it has a NUL character.")
+        return text
+
+    def _secret(self, words: list[str]) -> Secret:
+        if not SECRET_NAME.match(words[0]):
+            raise BadTag("A secret's name has letters, digits, dots, dashes and underscores.")
+        return Secret(words[0])
+
+    def _vars(self, words: list[str]) -> Any:
+        """``!vars name`` is the variable as it is; with ``{name}`` in it, a text in which it is filled in."""
+        names = named_in(words[0]) or [words[0]]
+        self.used.variables.update(names)
+        for name in names:
+            if name not in self.variables:
+                known = [each[:50] for each in sorted(self.variables)[:20]]
+                raise BadTag(f"There is no variable {name[:50]}." + (f" There are: {', '.join(known)}." if known else ""))
+        if words[0] in self.variables:
+            return self.variables[words[0]]
+        values = {name: self.variables[name] for name in names}
+        if not all(isinstance(value, str | int | float) for value in values.values()):
+            raise BadTag("Only a plain text can be filled into a text; a secret, a list or a mapping stands alone.")
+        if sum(len(str(values[name])) for name in names) > MAX_FILE:
+            raise BadTag(f"This becomes a text of more than {MAX_FILE // 1024} KiB.")
+        return _HOLE.sub(lambda hole: str(values[hole[1]]), words[0])

@@ -1,0 +1,51 @@
+"""Blueprints that somebody sends: planned and applied within what they may do, and within the tenant in scope."""
+
+from typing import Any
+
+from blueprints.files.apply import apply
+from blueprints.files.plan import Plan, make_plan
+from blueprints.files.read import Sent
+from idp.accounts.models import Person
+from idp.accounts.roles import may, operations_of, require, require_over, require_own_page
+from idp.tenancy.scope import current_tenant
+
+
+def plan_sent(text: str, *, person: Person, name: str = "", prune: bool = False) -> Plan:
+    """What applying ``text`` would do. Raises BadBlueprint, or NotAllowed where it would make somebody more than ``person`` is."""
+    plan = make_plan([_sent(text, person)], name=_called(name), prune=prune)
+    _check(plan, person)
+    return plan
+
+
+def apply_sent(text: str, *, person: Person, name: str = "", prune: bool = False, expect: str = "") -> Plan:
+    """Makes everything as ``text`` says and answers what was done; raises what planning does, or StateMoved where the plan has
+    another state than ``expect``. Then nothing was written.
+    """
+    options: dict[str, Any] = {"name": _called(name), "by": person.username, "prune": prune, "expect": expect}
+    return apply([_sent(text, person)], **options, check=lambda plan: _check(plan, person))
+
+
+def _called(name: str) -> str:
+    """With the tenant before it: never the name of a blueprint of the watched folder, which would then be applied anew, for all tenants."""
+    return f"{current_tenant().name}/{name or 'sent'}"[:200]
+
+
+def _sent(text: str, person: Person) -> Sent:
+    return Sent(text, everywhere=may(person, "tenants.edit"), rights=frozenset(operations_of(person)))
+
+
+def _check(plan: Plan, person: Person) -> None:
+    """Nobody changes somebody who may do more than they do themselves, makes somebody such, or tries whether a password is theirs."""
+    require(person, "blueprints.apply")
+    for change in plan.changes:
+        says = change.located.document.model_fields_set if change.located else ()
+        if change.kind != "person" or (change.action == "unchanged" and "password" not in says):
+            continue
+        if "password" in says and change.tenant == current_tenant().name:
+            require_own_page(person, change.name)
+        before = (change.before or {}).get("role", "")
+        require_over(person, before)
+        role = change.given.get("role", before)
+        if role != before:
+            require(person, "people.roles")
+            require_over(person, role)

@@ -1,0 +1,172 @@
+"""A folder of blueprints that is looked at again and again: what changed is applied, and what became of it is kept."""
+
+import hashlib
+import logging
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Max
+
+from blueprints.files.apply import StateMoved, apply, note_failure
+from blueprints.files.folders import below, head, is_blueprint
+from blueprints.files.nodes import MAX_BYTES
+from blueprints.files.read import BadBlueprint
+from blueprints.models import Result, Secret
+from idp.foundation.sealing import mac
+from idp.foundation.text import on_one_line
+
+BY = "blueprint folder"
+_NAMED = re.compile(rb"!(env|secret)\s+(?:\[\s*)?[\"']?([A-Za-z_][A-Za-z0-9_.-]{0,99})")
+
+log = logging.getLogger(__name__)
+_told = set[tuple[str, ...]]()
+
+
+@dataclass
+class Entry:
+    """One blueprint of the folder: a file, or a folder of files. ``failed``: what was wrong in this round."""
+
+    path: Path
+    edition: str
+    before: Result | None
+    failed: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """What it is called, by hand too."""
+        return on_one_line(self.path.name if os.path.isdir(self.path) else self.path.stem)[:200]
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has not been tried as it is now."""
+        return self.before is None or self.before.edition != self.edition
+
+
+def look() -> list[str]:
+    """Applies what changed in the watched folder, in the order of names; answers the names of what was applied.
+
+    One that failed is tried again once another one of this round has changed something, because it may have waited for that.
+    Any number of processes may look at once: applying takes turns, and who comes second finds nothing to do.
+    """
+    if not settings.BLUEPRINTS:
+        return []
+    waiting, applied, moved = _entries(Path(settings.BLUEPRINTS)), list[str](), True
+    first = True
+    while waiting and moved:
+        moved, left = False, []
+        for entry in waiting:
+            if first and not (entry.waits or (moved and not _succeeded(entry))):
+                left += [] if _succeeded(entry) else [entry]
+                continue
+            moved = _try(entry) or moved
+            if entry.failed:
+                left.append(entry)
+            else:
+                applied.append(entry.name)
+        waiting, first = left, False
+    for entry in waiting:
+        if entry.failed and os.path.lexists(entry.path):
+            note_failure(entry.name, entry.edition, BY, messages=entry.failed)
+    return applied
+
+
+def _succeeded(entry: Entry) -> bool:
+    return entry.before is not None and entry.before.succeeded
+
+
+def _try(entry: Entry) -> bool:
+    """Applies it; answers whether anything changed."""
+    if os.path.exists(entry.path) and not os.path.isdir(entry.path) and not os.path.isfile(entry.path):
+        entry.failed = [f"{on_one_line(str(entry.path))} is neither a file nor a folder."]
+        return False
+    try:
+        plan = apply([entry.path], name=entry.name, by=BY, edition=entry.edition)
+    except BadBlueprint as bad:
+        entry.failed = [str(problem) for problem in bad.problems]
+    except StateMoved as moved:
+        entry.failed = [str(moved)]
+    except Exception as error:  # the others have their turn all the same
+        log.exception("blueprint failed", extra={"blueprint": entry.name})
+        entry.failed = [f"{type(error).__name__}: see the log."]
+    else:
+        entry.failed = []
+        return bool(plan.effective)
+    return False
+
+
+def _entries(folder: Path) -> list[Entry]:
+    try:
+        paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    except OSError as error:
+        _tell("no folder of blueprints", folder=str(folder), why=error.strerror)
+        return []
+    entries = [Entry(path, _digest(path, folder), None) for path in paths if _is_entry(path)]
+    last = Result.objects.filter(blueprint__in=[entry.name for entry in entries]).values("blueprint").annotate(newest=Max("pk"))
+    results = {row.blueprint: row for row in Result.objects.filter(pk__in=[each["newest"] for each in last])}
+    found: dict[str, Entry] = {}
+    for entry in entries:
+        entry.before = results.get(entry.name)
+        if found.setdefault(entry.name, entry) is not entry:
+            _tell("two blueprints with one name", blueprint=entry.name, left_out=entry.path.name)
+    return list(found.values())
+
+
+def _is_entry(path: Path) -> bool:
+    """A folder without any blueprint, or another file, may be there for ``!file``."""
+    unreadable: list[OSError] = []
+    if is_blueprint(path) or (os.path.isdir(path) and (any(map(is_blueprint, below(path, unreadable.append))) or unreadable)):
+        return True
+    _tell("no blueprint", left_out=path.name)
+    return False
+
+
+def _tell(event: str, **what: Any) -> None:
+    """Once in the life of this process: it would be the same every ten seconds."""
+    if (told := (event, *map(str, what.values()))) not in _told:
+        _told.add(told)
+        log.warning(event, extra={name: on_one_line(str(value)) for name, value in what.items()})
+
+
+def _digest(path: Path, folder: Path) -> str:
+    """Of all that it may read: its files, what lies beside them for ``!file``, and what its tags name."""
+    told, named = hashlib.sha256(), set[tuple[str, str]]()
+    for file in _files(path, folder):
+        try:
+            data, about = head(file, MAX_BYTES + 1), os.stat(file)
+        except OSError as error:
+            data, about = (error.strerror or "").encode(), None
+        told.update(os.fsencode(file) + f"\0{len(data)}\0".encode() + data)
+        if about and len(data) > MAX_BYTES:  # too large to be read by anything
+            told.update(f"{about.st_size} {about.st_mtime_ns}\0".encode())
+        if is_blueprint(file):
+            named |= {(kind.decode(), name.decode()) for kind, name in _NAMED.findall(data)}
+    for kind, name in sorted(named):
+        told.update(f"{kind} {name}\0{os.environ.get(name) if kind == 'env' else _file_secret(name)}\0".encode(errors="surrogateescape"))
+    secrets = sorted(name for kind, name in named if kind == "secret")
+    if secrets:
+        told.update(str(Secret.unscoped.filter(name__in=secrets).aggregate(newest=Max("set_at"))["newest"]).encode())
+    return told.hexdigest()
+
+
+def _files(path: Path, folder: Path) -> list[Path]:
+    """A folder's files; of a single blueprint itself and whatever is no blueprint of its own. What cannot be read counts as a file, too."""
+    unreadable: list[Path] = []
+    if os.path.isdir(path):
+        found = below(path, lambda error: unreadable.append(Path(str(error.filename))))
+    else:
+        found = [path, *(file for file in below(folder, lambda error: None) if not is_blueprint(file))]
+    return found + unreadable
+
+
+def _file_secret(name: str) -> str:
+    """Keyed hashes of the secret's files, the shared one and those of tenants, so that a new value is applied; "" without a file."""
+    folder = Path(settings.SECRETS or "/nowhere")
+    try:
+        files = [file for file in (folder / name, *sorted(folder.glob(f"*/{name}"))) if file.is_file()] if settings.SECRETS else []
+        return " ".join(mac("blueprint.watch", f"{file}\0{file.read_text(encoding='utf-8')}") for file in files)
+    except (OSError, ValueError):
+        return "unreadable"

@@ -1,0 +1,151 @@
+"""Applications: clients of the protocol."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from blueprints.files.tags import Secret
+from blueprints.objects.document import SHORT_GRANTS, ApplicationDocument
+from blueprints.objects.kind import Change, KeyChange, Kind, Reference, named, only, unique
+from flows.settings import parse_duration, write_duration
+from idp.foundation.sealing import digest, same
+from idp.oauth import bulk
+from idp.oauth.clients import UNGUESSABLE
+from idp.oauth.models import Application
+from idp.oauth.scopes import STANDARD_SCOPES, administrative
+from idp.oauth.tokens import REFRESH
+
+_PLAIN = ("title", "owner", "verified", "logo", "client_id", "grants", "scopes", "administers", "groups", "flows")
+_IDENTITY = ("title", "owner", "verified", "logo", "client_id", "client_secret", "type", "grants")  # what an owner approved by
+_LIMITS = ("pending_limit", "pending_limit_per_address")
+_DURATIONS = {"access_token_lifetime": "access_token_lifetime", "refresh_token_lifetime": "refresh_token_lifetime"}
+_DURATIONS |= {"device.code_lifetime": "device_code_lifetime", "device.interval": "device_interval"}
+
+
+class ApplicationKind(Kind):
+    """A client of the protocol. Its secret is compared and stored as its hash, and never read back."""
+
+    name = "application"
+    secret_key = "client_secret"  # noqa: S105 the name of a key
+    in_any_order = frozenset({"grants", "scopes", "groups"})
+
+    def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
+        return only({row.name: _told(row) for row in named(Application.objects.all(), names)}, names)
+
+    def defaults(self) -> dict[str, Any]:
+        return _told(Application(client_id=""))
+
+    def references(self, document: ApplicationDocument) -> Iterable[Reference]:
+        for at, name in enumerate(document.groups):
+            yield Reference("group", name, ("groups", at))
+        for at, name in enumerate(document.scopes):
+            if name not in STANDARD_SCOPES:
+                yield Reference("scope", name, ("scopes", at))
+        for at, name in enumerate(document.grants):
+            yield Reference("grant", name, ("grants", at))
+        for designation, name in document.flows.items():
+            yield Reference(f"flow for {designation}", name, ("flows", designation))
+
+    def difference(self, change: Change) -> list[KeyChange]:
+        """Grants in the spelling that people write."""
+        return [_as_written(key) for key in super().difference(change)]
+
+    def as_read(self, key: KeyChange) -> list[KeyChange]:
+        return [_as_written(key)]
+
+    def naming(self, gone: Mapping[str, Collection[str]]) -> Collection[str] | None:
+        return None if gone.keys() & {"group", "scope", "flow"} else ()
+
+    def stored(self, keys: Mapping[str, Any]) -> Any:
+        return super().stored({"groups": (), "scopes": (), "grants": (), "flows": {}, **keys})
+
+    def secret_matches(self, change: Change, value: str) -> bool:
+        return secret_is(change.name, value)
+
+    def prepare(self, change: Change, secret: str | None) -> None:
+        _approved(change)
+        values = _columns(change.given) | ({"secret_hash": digest(secret)} if secret else {})
+        whole = {"title": change.name, **_columns(change.before or {}), **values}
+        if change.before is not None and change.before.get("type") == "confidential":
+            whole.setdefault("secret_hash", "kept")
+        bulk.checked(Application(name=change.name, **whole))
+        given = {key: value for key, value in change.given.items() if change.writes(key)}
+        change.ready = whole if change.before is None else {**_columns(given), **({"secret_hash": values["secret_hash"]} if secret else {})}
+
+    def advice(self, change: Change, secret: str | None) -> Iterable[str]:
+        after = {**self.defaults(), **(change.before or {}), **change.given}
+        if secret and change.located:
+            if len(secret) < UNGUESSABLE and not isinstance(change.located.document.client_secret, Secret):
+                yield f"The client_secret has fewer than {UNGUESSABLE} characters, and may be guessed."
+            if not isinstance(change.located.document.client_secret, Secret) and not change.located.by_hand:
+                yield "The client_secret stands in the file for everybody who reads it: !secret NAME keeps it out."
+        asks = REFRESH in after["grants"] and (change.writes("grants") or change.writes("scopes"))
+        if asks and "offline_access" not in after["scopes"]:
+            yield "It has the grant refresh_token, and is given no refresh token without the scope offline_access."
+
+    def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
+        for change, owner in unique(changes, "client_id", bulk.owners_of_client_ids):
+            yield change, ("client_id",), f"The client id {change.given['client_id']} belongs to {owner}."
+
+    def write(self, changes: Sequence[Change], *, by: str) -> None:
+        bulk.change(Application, {change.name: change.ready for change in changes if change.action == "update"}, by=by)
+        new = [change for change in changes if change.action == "create"]  # after those that give a client id up
+        bulk.create([Application(name=change.name, **change.ready) for change in new], by=by)
+
+    def release(self, names: Collection[str]) -> None:
+        bulk.release_client_ids(Application.objects.filter(name__in=names))
+
+    def delete(self, names: Collection[str], *, by: str) -> None:
+        bulk.delete(Application, names, by=by)
+
+
+def _as_written(key: KeyChange) -> KeyChange:
+    if key.key != "grants":
+        return key
+    old, new = ([SHORT_GRANTS.get(each, each) for each in side] if isinstance(side, list) else side for side in (key.old, key.new))
+    return KeyChange(key.key, old, new)
+
+
+def _approved(change: Change) -> None:
+    """Raise ValidationError where somebody else than an owner lets an application ask for the administration, or for more of it.
+
+    Who an approved application is stays as it was approved, unless the same change takes the approval away.
+    """
+    before, words = change.before or {}, "Only an owner approves that an application asks for the administration."
+    if change.may("applications.approve"):
+        return
+    if change.given.get("administers") and not before.get("administers"):
+        raise ValidationError({"administers": words})
+    if set(administrative(change.given.get("scopes", ()))) - set(before.get("scopes", ())):
+        raise ValidationError({"scopes": words})
+    if before.get("administers") and change.given.get("administers", True) and (other := [key for key in _IDENTITY if change.writes(key)]):
+        raise ValidationError(
+            dict.fromkeys(other, "An owner approved this application for the administration, and only an owner changes this.")
+        )
+
+
+def secret_is(name: str, value: str) -> bool:
+    """Whether this is the secret of the application with this name."""
+    row = Application.objects.filter(name=name).first()
+    return row is not None and same(row.secret_hash, digest(value))
+
+
+def _told(row: Application) -> dict[str, Any]:
+    told = {name: getattr(row, name) for name in _PLAIN}
+    told |= {"type": "confidential" if row.confidential else "public", "active": row.is_active}
+    told["$secret"] = digest(row.secret_hash)[:16] if row.secret_hash else ""
+    told |= {f"device.{name}": getattr(row, f"device_{name}") for name in _LIMITS}
+    return told | {key: write_duration(timedelta(seconds=getattr(row, column))) for key, column in _DURATIONS.items()}
+
+
+def _columns(given: dict[str, Any]) -> dict[str, Any]:
+    values = {name: given[name] for name in _PLAIN if name in given}
+    values |= {f"device_{name}": given[f"device.{name}"] for name in _LIMITS if f"device.{name}" in given}
+    values |= {column: int(parse_duration(given[key]).total_seconds()) for key, column in _DURATIONS.items() if key in given}
+    if "type" in given:
+        values["confidential"] = given["type"] == "confidential"
+    if "active" in given:
+        values["is_active"] = given["active"]
+    return values

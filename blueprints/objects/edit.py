@@ -1,0 +1,259 @@
+"""Changes one object by hand: with the documents and the kinds of blueprints, in the name of whoever does it."""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, OperationalError, connection, transaction
+from pydantic import BaseModel
+from pydantic import ValidationError as Invalid
+
+from blueprints.files import secrets
+from blueprints.files.apply import Overtaken, check_unmoved, take_turn
+from blueprints.files.nodes import Node
+from blueprints.files.order import missing_references
+from blueprints.files.partial import partial
+from blueprints.files.plan import Plan, There, compared, decide
+from blueprints.files.read import Located, Problem, told
+from blueprints.objects.document import KINDS as DOCUMENTS
+from blueprints.objects.kind import Change, KeyChange, Kind
+from blueprints.objects.registry import KINDS
+from blueprints.objects.uses import in_use
+from idp.accounts.bulk import LastAdministrator
+from idp.tenancy.scope import current_tenant
+
+_TRIES = 5
+
+
+class Refused(Exception):
+    """The object cannot be so; ``errors``: messages by dotted key, "" for the object as a whole."""
+
+    def __init__(self, errors: Mapping[str, list[str]]) -> None:
+        super().__init__("; ".join(f"{key}: {text}" if key else text for key, texts in errors.items() for text in texts))
+        self.errors = dict(errors)
+
+
+class NotThere(Exception):
+    """There is no such object."""
+
+
+class Moved(Exception):
+    """Somebody has changed it in the meantime: look at it anew."""
+
+
+@dataclass(frozen=True)
+class Current:
+    """An object as it is: its ``document`` as its kind writes it, without secrets; ``etag`` changes whenever it does."""
+
+    name: str
+    document: dict[str, Any] = field(repr=False)
+    etag: str
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What was written: ``keys`` is empty where all was so already."""
+
+    name: str
+    created: bool
+    keys: tuple[KeyChange, ...]
+
+
+@dataclass(frozen=True)
+class _Typed(Located):
+    """A document that stands in no file: a problem is known by its key alone."""
+
+    def problem(self, path: Iterable[str | int], message: str) -> Problem:
+        return Problem("", 0, 0, ".".join(map(str, path)), message)
+
+
+def current(kind: str, name: str) -> Current | None:
+    """The object with this name, however its letters are written, in the tenant in scope, or None."""
+    name = KINDS[kind].as_kept(name)
+    keys = KINDS[kind].current([name]).get(name)
+    return None if keys is None else Current(name, _nested(kind, name, keys), _etag(keys))
+
+
+def blank(kind: str) -> dict[str, Any]:
+    """What a new object has where nothing is said, as its kind writes it, without its name."""
+    document = _nested(kind, "", KINDS[kind].defaults())
+    del document[kind]
+    return document
+
+
+def save(
+    kind: str,
+    said: Mapping[str, Any],
+    *,
+    by: str,
+    expect: str | None = None,
+    new: bool | None = None,
+    rights: Collection[str] = (),
+) -> Saved:
+    """Makes an object as ``said``, a document of this kind; keys that it leaves out stay as they are.
+
+    ``expect``: the etag of what was looked at. ``new``: True to make one, False to change one, None for either.
+    ``rights``: what the author may do beyond the ordinary (idp/accounts/roles.py). Raises Refused with everything that is wrong,
+    NotThere, or Moved; then nothing was written.
+    """
+    located = _typed(kind, checked(kind, said, rights=rights), rights)
+    for _ in range(_TRIES):
+        change = _compared(located)
+        if change.before is None and (new is False or expect is not None):
+            raise NotThere(NotThere.__doc__)
+        if change.before is not None and new is True:
+            raise Refused({kind: ["There is one of this name already."]})
+        if expect is not None and expect != _etag(change.before or {}):
+            raise Moved(Moved.__doc__)
+        try:
+            if change.action != "unchanged":
+                _write(change, by)
+        except Overtaken:
+            continue
+        return Saved(change.name, change.action == "create", tuple(change.keys))
+    raise Moved(Moved.__doc__)
+
+
+def delete(kind: str, name: str, *, by: str, expect: str | None = None) -> None:
+    """Takes an object away that nobody names. Raises NotThere, Moved where it is no longer what was looked at, or Refused."""
+    name = KINDS[kind].as_kept(name)
+    for _ in range(_TRIES):
+        try:
+            with _turn():
+                _delete(kind, name, by, expect)
+            return
+        except Overtaken:
+            continue
+        except LastAdministrator as last:
+            raise Refused({"": [str(last) or str(LastAdministrator.__doc__)]}) from last
+    raise Moved(Moved.__doc__)
+
+
+def checked(kind: str, said: Mapping[str, Any], *, strict: bool | None = None, rights: Collection[str] = ()) -> BaseModel:
+    """The typed document; raises Refused with everything that is wrong, also with what it says of other objects.
+
+    ``strict``: "5" and "yes" are texts. ``rights``: as in :func:`save`.
+    """
+    try:
+        return DOCUMENTS[kind].model_validate(dict(said), strict=strict)
+    except Invalid as invalid:
+        errors = _by_key(invalid.errors(), kind)
+    secret_key = KINDS[kind].secret_key
+    rest = {key: value for key, value in said.items() if key != secret_key}  # a secret is compared with none before who may is asked
+    wrong = also_wrong(kind, rest, rights) | errors
+    if secret_key and secret_key not in errors and said.get(secret_key) and (weak := _weak(kind, rest, str(said[secret_key]))):
+        wrong[secret_key] = weak
+    raise Refused(wrong)
+
+
+def also_wrong(kind: str, said: Mapping[str, Any], rights: Collection[str] = ()) -> dict[str, list[str]]:
+    """What is wrong with a document, by key, even where it cannot be read as a whole; nothing is written."""
+    document, found = partial(DOCUMENTS[kind], said)
+    errors = _by_key(found, kind)
+    if document is not None:
+        try:
+            _compared(_typed(kind, document, rights))
+        except Refused as refused:  # what was taken out may be missing elsewhere: of its keys enough is said
+            out = {key.partition(".")[0] for key in errors}
+            errors |= {key: texts for key, texts in refused.errors.items() if key and key.partition(".")[0] not in out}
+    return errors
+
+
+def _weak(kind: str, rest: Mapping[str, Any], secret: str) -> list[str]:
+    """What is wrong with a new secret, beside what is wrong with the ``rest`` of the document."""
+    document, _found = partial(DOCUMENTS[kind], rest)
+    if document is None:
+        return []
+    located = _typed(kind, document)
+    return KINDS[kind].weak(compared(located, KINDS[kind].current([located.name]).get(located.name)), secret)
+
+
+def _typed(kind: str, document: BaseModel, rights: Collection[str] = ()) -> _Typed:
+    return _Typed("", current_tenant().name, kind, document, Node(0, 0, {}), by_hand=True, rights=frozenset(rights))
+
+
+def _by_key(found: Iterable[Any], kind: str) -> dict[str, list[str]]:
+    errors: dict[str, list[str]] = {}
+    for error in found:
+        errors.setdefault(".".join(map(str, error["loc"])), []).append(told(DOCUMENTS[kind], error))
+    return errors
+
+
+def _delete(kind: str, name: str, by: str, expect: str | None) -> None:
+    """In the transaction in which nobody else comes to name it."""
+    if not KINDS[kind].there(name):
+        raise NotThere(NotThere.__doc__)
+    if expect is not None and expect != _etag(KINDS[kind].current([name]).get(name, {})):
+        raise Moved(Moved.__doc__)
+    if why := in_use(kind, name):
+        raise Refused({"": [why]})
+    KINDS[kind].delete([name], by=by)
+
+
+def _compared(located: Located) -> Change:
+    """What becomes of the object; raises Refused."""
+    kind = KINDS[located.kind]
+    change = compared(located, kind.current([located.name]).get(located.name))
+    problems = [
+        *missing_references([located]),
+        *decide(Plan("", "", 0), kind, change, There({}, {}, secrets.reader(shared=False))),
+        *(located.problem(path, text) for _, path, text in kind.clashes([change])),
+    ]
+    if problems:
+        errors: dict[str, list[str]] = {}
+        for problem in problems:
+            errors.setdefault(problem.key, []).append(problem.message)
+        raise Refused(errors)
+    return change
+
+
+def _write(change: Change, by: str) -> None:
+    kind = KINDS[change.kind]
+    _harden(kind, change)
+    try:
+        with _turn():
+            check_unmoved([change])
+            if change.located and missing_references([change.located]):
+                raise Overtaken
+            kind.write([change], by=by)
+    except (IntegrityError, ValidationError, LastAdministrator) as error:
+        raise Overtaken from error  # it was right a moment ago; the next comparison tells what is wrong where
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """A transaction in which nobody else changes an object; raises Overtaken where somebody was faster at one of the rows."""
+    nested = connection.in_atomic_block
+    try:
+        with transaction.atomic():
+            take_turn(nested)
+            yield
+    except OperationalError as error:
+        if str(getattr(error.__cause__, "sqlstate", "")).startswith("40"):
+            raise Overtaken from error
+        raise
+
+
+def _harden(kind: Kind, change: Change) -> None:
+    """Hashing takes time, and is done before anything is locked."""
+    if kind.secret_key and change.located and any(key.key == kind.secret_key for key in change.keys):
+        value = str(getattr(change.located.document, kind.secret_key))
+        kind.prepare(change, value)
+        kind.harden(change, value)
+
+
+def _nested(kind: str, name: str, keys: Mapping[str, Any]) -> dict[str, Any]:
+    document: dict[str, Any] = {kind: name}
+    for key, value in keys.items():
+        if key != "$secret":
+            group, _, inner = key.rpartition(".")
+            (document.setdefault(group, {}) if group else document)[inner] = value
+    return document
+
+
+def _etag(keys: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(keys, sort_keys=True, default=str).encode()).hexdigest()[:32]

@@ -1,0 +1,107 @@
+"""Flows: what differs is told step by step, and a new version is made only when something does."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from blueprints.objects.kind import Change, KeyChange, Kind, Reference, named, only
+from flows.documents.designations import PART
+from flows.documents.diff import difference
+from flows.documents.document import FlowDocument, StepDocument
+from flows.documents.lint import looked_for
+from flows.editing.publishing import Prepared, remove, retire, store, unfit
+from flows.models import Flow
+from idp.foundation.text import fold
+
+NOTE = "applied from a blueprint"
+_IN_CONDITIONS = ("group", "scope", "application")  # who is let in changes without a sound where one of these goes
+
+
+class FlowKind(Kind):
+    """A flow as its live version is; its document is one key."""
+
+    name = "flow"
+
+    def given(self, document: Any) -> dict[str, Any]:
+        return {"document": document.as_json()}
+
+    def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
+        rows = named(Flow.objects.filter(live__isnull=False).select_related("live"), names)
+        return only({row.name: {"document": row.live.document, "parts": row.live.parts} for row in rows if row.live}, names)
+
+    def references(self, document: FlowDocument) -> Iterable[Reference]:
+        for name, path in _parts(document.steps, ("steps",)):
+            yield Reference("flow for part", name, path)
+        for at, test in enumerate(document.tests):
+            if isinstance(test.person, str):
+                yield Reference("person", fold(test.person), ("tests", at, "person"))
+        for thing, name, path in looked_for(document):
+            if thing in _IN_CONDITIONS:
+                yield Reference(f"{thing} for condition", name, path)
+
+    def naming(self, gone: Mapping[str, Collection[str]]) -> Collection[str] | None:
+        return None if gone.keys() & {"flow", "person", *_IN_CONDITIONS} else ()
+
+    def stored(self, keys: Mapping[str, Any]) -> Any:
+        if "document" in keys:
+            return FlowDocument.model_validate(keys["document"])
+        return super().stored({"flow": "", "steps": (), "tests": ()})
+
+    def there(self, name: str) -> bool:
+        return Flow.objects.filter(name=name).exists()
+
+    def difference(self, change: Change) -> list[KeyChange]:
+        """``ready`` is the prepared flow: a sub-flow that changes makes a new version of the flows that it is in."""
+        prepared: Prepared = change.ready
+        if change.before is None:
+            return [KeyChange("document", None, _counted(len(prepared.document.steps)))]
+        old = FlowDocument.model_validate(change.before["document"])
+        changes = [
+            KeyChange(".".join(filter(None, (each.step, each.key))), _side(each.old), _side(each.new))
+            for each in difference(old, prepared.document)
+        ]
+        stale = [name for name, part in prepared.parts.items() if change.before["parts"].get(name) != part]
+        changes += [KeyChange(f"flow {name}", "as it was", "as it is now") for name in stale]
+        if not changes and change.before["document"] != change.given["document"]:
+            changes.append(KeyChange("document", "written otherwise", "the same flow"))
+        return changes
+
+    def as_read(self, key: KeyChange) -> list[KeyChange]:
+        if key.key != "document":
+            return [key]
+        old, new = (FlowDocument.model_validate(document) for document in (key.old, key.new))
+        return [KeyChange(".".join(filter(None, (each.step, each.key))), _side(each.old), _side(each.new)) for each in difference(old, new)]
+
+    def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
+        planned = {change.name: change.located.document for change in changes if change.located}
+        gone = {change.name for change in changes if change.action == "delete"}
+        known = {flow.name: flow for flow in Flow.objects.all() if flow.name not in gone}
+        for change in changes:
+            if change.located:
+                yield from ((change, finding.path, finding.message) for finding in unfit(change.located.document, planned, known))
+
+    def write(self, changes: Sequence[Change], *, by: str) -> None:
+        """Sub-flows before those that they are in, then those that are no longer the tenant's default, so that another one may be."""
+        for change in sorted(changes, key=lambda change: (change.ready.document.designation != PART, change.ready.document.default)):
+            store(change.ready, by=by, note=NOTE)
+
+    def release(self, names: Collection[str]) -> None:
+        retire(names)
+
+    def delete(self, names: Collection[str], *, by: str) -> None:
+        for name in names:
+            remove(name, by=by)
+
+
+def _parts(steps: Iterable[StepDocument], path: tuple[str | int, ...]) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+    for at, step in enumerate(steps):
+        if step.flow is not None:
+            yield step.flow, (*path, at, "flow")
+        yield from _parts(step.steps, (*path, at, "steps"))
+
+
+def _counted(steps: int) -> str:
+    return "1 step" if steps == 1 else f"{steps} steps"
+
+
+def _side(value: Any) -> Any:
+    return value if not isinstance(value, Mapping) else dict(value)

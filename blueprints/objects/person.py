@@ -1,0 +1,118 @@
+"""People, with the groups that they are in."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from blueprints.objects.document import PersonDocument
+from blueprints.objects.kind import Change, Kind, Reference, named, only, unique
+from idp.accounts import bulk
+from idp.accounts.credentials import hash_password, is_password, store_password, weaknesses
+from idp.accounts.models import ADMINISTRATORS, Group, Person
+from idp.accounts.people import administrators, by_username
+from idp.foundation import mailboxes
+from idp.foundation.sealing import digest
+from idp.foundation.text import fold
+
+_COLUMNS = {"name": "name", "email": "email", "email_verified": "email_verified", "attributes": "attributes"}
+_COLUMNS |= {"active": "is_active", "role": "role"}
+
+
+class PersonKind(Kind):
+    """Somebody who signs in. A password is compared and stored as its hash, and never read back."""
+
+    name = "person"
+    secret_key = "password"  # noqa: S105 the name of a key
+    in_any_order = frozenset({"groups"})
+
+    def as_kept(self, name: str) -> str:
+        return fold(name)
+
+    def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
+        groups = defaultdict(list)
+        memberships = Person.groups.through.objects.filter(group__in=Group.objects.all())
+        for pk, name in named(memberships, names, "person__username").values_list("person_id", "group__name"):
+            groups[pk].append(name)
+        found, people = {}, named(Person.objects.all(), names, "username")
+        for pk, username, password, written, *values in people.values_list(
+            "pk", "username", "password", "email_written", *_COLUMNS.values()
+        ):
+            keys = dict(zip(_COLUMNS, values, strict=True))
+            keys["email"] = mailboxes.as_written(keys["email"], written)
+            found[username] = {**keys, "groups": sorted(groups[pk]), "$secret": digest(password)[:16] if password else ""}
+        return only(found, names)
+
+    def references(self, document: PersonDocument) -> Iterable[Reference]:
+        return (Reference("group", name, ("groups", at)) for at, name in enumerate(document.groups))
+
+    def naming(self, gone: Mapping[str, Collection[str]]) -> Collection[str] | None:
+        groups = Group.objects.filter(name__in=gone.get("group", ()))
+        return set(Person.objects.filter(groups__in=groups).values_list("username", flat=True)) if "group" in gone else ()
+
+    def stored(self, keys: Mapping[str, Any]) -> Any:
+        return super().stored({"groups": (), **keys})
+
+    def secret_matches(self, change: Change, value: str) -> bool:
+        person = by_username(change.name)
+        return person is not None and is_password(person, value)
+
+    def prepare(self, change: Change, secret: str | None) -> None:
+        given = {key: column for key, column in _COLUMNS.items() if key in change.given}
+        bulk.checked(_person(change.name, {column: change.given[key] for key, column in given.items()}))
+        change.ready = ({column: change.given[key] for key, column in given.items() if change.writes(key)}, "")
+
+    def weak(self, change: Change, secret: str) -> list[str]:
+        said = {column: change.given.get(key, (change.before or {}).get(key, "")) for key, column in _COLUMNS.items()}
+        return weaknesses(_person(change.name, {"name": said["name"], "email": said["email"]}), secret)
+
+    def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
+        for change, owner in unique(changes, "email", bulk.owners_of_emails, mailboxes.key):
+            yield change, ("email",), f"The address {change.given['email']} belongs to {owner}."
+        staying = [change for change in changes if change.action != "delete"]
+        leaving = [change for change in staying if change.before and _administers(change.before) and not _administers(_after(change))]
+        if leaving and not administrators_after(changes):
+            key = "role" if leaving[0].given.get("role", "admin") not in ADMINISTRATORS else "active"
+            yield leaving[0], (key,), str(bulk.LastAdministrator.__doc__)
+
+    def harden(self, change: Change, secret: str) -> None:
+        change.ready = (change.ready[0], hash_password(secret))
+
+    def write(self, changes: Sequence[Change], *, by: str) -> None:
+        known = [change for change in changes if change.action == "update"]
+        new = [change for change in changes if change.action == "create"]
+        people = [_person(change.name, {**change.ready[0], "password": change.ready[1]}) for change in new]
+        bulk.save_people(people, {change.name: change.ready[0] for change in known}, _memberships(changes), by=by)
+        for change in known:
+            person = by_username(change.name) if change.ready[1] else None
+            if person:
+                store_password(person, change.ready[1], by=by)
+
+    def release(self, names: Collection[str]) -> None:
+        bulk.release_emails(Person.objects.filter(username__in=names))
+
+    def delete(self, names: Collection[str], *, by: str) -> None:
+        bulk.delete_people(names, by=by)
+
+
+def _person(username: str, columns: Mapping[str, Any]) -> Person:
+    person = Person(username=username, **columns)
+    person.set_email(columns.get("email", ""))
+    return person
+
+
+def administrators_after(changes: Sequence[Change]) -> set[str]:
+    """Who of the tenant administers it once these changes of people are made."""
+    others = set(administrators()) - {change.name for change in changes}
+    return others | {change.name for change in changes if change.action != "delete" and _administers(_after(change))}
+
+
+def _after(change: Change) -> dict[str, Any]:
+    return {"active": True, "role": "", **(change.before or {}), **change.given}
+
+
+def _administers(keys: dict[str, Any]) -> bool:
+    return bool(keys["active"] and keys["role"] in ADMINISTRATORS)
+
+
+def _memberships(changes: Iterable[Change]) -> dict[str, list[str]]:
+    return {change.name: change.given["groups"] for change in changes if "groups" in change.given and change.writes("groups")}

@@ -1,0 +1,198 @@
+"""Applications by recipe: a few questions, and everything else so that it is safe for that kind of client."""
+
+import re
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+from uuid import uuid4
+
+from django.utils.translation import gettext_lazy as _
+from pydantic import BaseModel, ConfigDict
+
+from blueprints.objects import edit
+from flows.settings import Text, setting
+from idp.oauth.clients import describe_scopes, new_secret, scope_names
+from idp.oauth.scopes import STANDARD_SCOPES, administrative
+
+_NAME = 50  # the longest name of an application or a flow
+_OWN = ("openid", "offline_access")  # part of the recipe, never asked for
+_ADMINISTRATION = ("foyer:read", "foyer:write")
+
+
+class Answers(BaseModel):
+    """What a recipe asks."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    title: str = setting(
+        ..., title=_("What is it called?"), description=_("People read this name when they connect it."), min_length=1, max_length=100
+    )
+    groups: list[str] = setting(
+        [], title=_("Who may use it?"), description=_("Choose nothing, and everybody who can sign in here may use it.")
+    )
+    scopes: list[str] = setting([], title=_("What may it do?"))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One kind of application. ``document``: what it is made of beside the answers, in the words of a blueprint.
+
+    ``always``: scopes that come with it; ``why``: its choices and the reason for each, as an administrator reads them.
+    ``person``: whether people use it; a service acts for itself. ``administers``: whether it may be given an administrator's rights,
+    which nothing should hold that others can walk up to.
+    """
+
+    name: str
+    title: Text
+    about: Text
+    document: Mapping[str, Any]
+    why: tuple[tuple[Text, Text], ...]
+    always: tuple[str, ...] = ()
+    person: bool = True
+    administers: bool = False
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Questions that make no sense for it."""
+        return () if self.person else ("groups",)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of it. ``secret``: of a confidential application, told this once; "" where it has none."""
+
+    name: str
+    secret: str = field(default="", repr=False)
+
+
+_CODE = _("Signs in with a code that a person enters elsewhere: no browser and no keyboard is needed on it.")
+_PUBLIC = _("It has no secret: whatever is in the hands of many people cannot keep one.")
+RECIPES: Mapping[str, Recipe] = MappingProxyType(
+    {
+        each.name: each
+        for each in (
+            Recipe(
+                "tv",
+                _("TV or appliance"),
+                _("Has a screen and shows a code or a QR code: a television, a set-top box, a printer, a car."),
+                {
+                    "type": "public",
+                    "grants": ["device_code", "refresh_token"],
+                    "device": {"code_lifetime": "10m", "interval": "5s"},
+                    "access_token_lifetime": "10m",
+                    "refresh_token_lifetime": "30d",
+                },
+                (
+                    (_("Device code"), _CODE),
+                    (_("Public"), _PUBLIC),
+                    (_("Stays connected"), _("It is signed out after 30 days without being used.")),
+                ),
+                always=("openid", "offline_access"),
+            ),
+            Recipe(
+                "cli",
+                _("Command line"),
+                _("A program in a terminal, on a laptop or on a server that one reaches only by SSH."),
+                {
+                    "type": "public",
+                    "grants": ["device_code", "refresh_token"],
+                    "device": {"code_lifetime": "10m", "interval": "5s"},
+                    "access_token_lifetime": "10m",
+                    "refresh_token_lifetime": "7d",
+                },
+                (
+                    (_("Device code"), _CODE),
+                    (_("Public"), _PUBLIC),
+                    (_("A week"), _("It asks to sign in again after 7 days without being used.")),
+                ),
+                always=("openid", "offline_access"),
+                administers=True,
+            ),
+            Recipe(
+                "kiosk",
+                _("Kiosk"),
+                _("Stands where anybody can touch it: a check-in desk, a shop floor, a shared tablet."),
+                {
+                    "type": "public",
+                    "grants": ["device_code", "refresh_token"],
+                    "device": {"code_lifetime": "3m", "interval": "5s", "pending_limit_per_address": 5},
+                    "access_token_lifetime": "5m",
+                    "refresh_token_lifetime": "8h",
+                },
+                (
+                    (_("Device code"), _CODE),
+                    (_("Short codes"), _("A code that nobody enters within 3 minutes is worth nothing, and few may wait at once.")),
+                    (_("One shift"), _("Left alone for 8 hours it is signed out; a lost token is good for 5 minutes.")),
+                ),
+                always=("openid", "offline_access"),
+            ),
+            Recipe(
+                "service",
+                _("Service"),
+                _("A program that acts for itself, with nobody in front of it: a nightly job, another server."),
+                {"type": "confidential", "grants": ["client_credentials"], "access_token_lifetime": "10m"},
+                (
+                    (_("Client credentials"), _("It shows a secret and gets a token in its own name, never in a person's.")),
+                    (_("Confidential"), _("The secret is made here, shown once, and kept only as a hash.")),
+                    (_("Ten minutes"), _("A token ends after ten minutes; there is nothing to refresh, it asks for another one.")),
+                ),
+                person=False,
+            ),
+        )
+    }
+)
+
+
+def scopes_for(recipe: Recipe, rights: Collection[str] = ()) -> list[tuple[str, str]]:
+    """The scopes that somebody with these rights may choose for it, each with its words."""
+    administers = recipe.administers and "applications.approve" in rights
+    never = (*_OWN, *(() if administers else _ADMINISTRATION)) if recipe.person else tuple(STANDARD_SCOPES)
+    names = [name for name in scope_names() if name not in never]
+    return [(each["name"], each["title"]) for each in describe_scopes(names)]
+
+
+def make(recipe: Recipe, answers: Answers, *, by: str, rights: Collection[str] = ()) -> Made:
+    """Makes the application; raises blueprints.objects.edit.Refused with messages by question."""
+    offered = {name for name, _title in scopes_for(recipe, rights)}
+    if refused := [scope for scope in answers.scopes if scope not in offered]:
+        raise edit.Refused({"scopes": [str(_("There is no scope %(name)s for it.")) % {"name": refused[0][:100]}]})
+    document = {
+        "application": name_from(answers.title),
+        "title": answers.title,
+        **recipe.document,
+        "scopes": [*recipe.always, *answers.scopes],
+        **({"administers": True} if administrative(answers.scopes) else {}),
+        **({"groups": answers.groups} if recipe.person else {}),
+    }
+    secret = new_secret()[0] if recipe.document["type"] == "confidential" else ""
+    if secret:
+        document["client_secret"] = secret
+    try:
+        saved = edit.save("application", document, by=by, new=True, rights=rights)
+    except edit.Refused as refusal:
+        raise edit.Refused(_by_question(refusal.errors)) from None
+    return Made(saved.name, secret)
+
+
+def name_from(title: str) -> str:
+    """The name of an application with this title; a made-up one where the title has no letter that a name may have."""
+    return dashed(title) or f"application-{uuid4().hex[:6]}"
+
+
+def dashed(title: str) -> str:
+    """The letters and digits of a title in lower case, with dashes between, as names are written; "" where it has none."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_NAME].strip("-")
+
+
+def _by_question(errors: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """What is wrong with the document, at the question that it comes from: the name is made of the title."""
+    found: dict[str, list[str]] = {}
+    for key, texts in errors.items():
+        question = key.partition(".")[0]
+        asked = {"application": "title", "title": "title", "groups": "groups", "scopes": "scopes"}.get(question, "")
+        taken = [str(_("There is an application of this name already. Call it something else."))] if question == "application" else texts
+        found.setdefault(asked, []).extend(taken)
+    return found

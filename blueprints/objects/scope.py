@@ -1,0 +1,33 @@
+"""Scopes in the plain words of the consent page."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from blueprints.objects.kind import Change, Kind, named, only
+from idp.oauth import bulk
+from idp.oauth.models import Scope
+
+
+class ScopeKind(Kind):
+    """A scope with its title and description."""
+
+    name = "scope"
+
+    def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
+        rows = named(Scope.objects.all(), names).values_list("name", "title", "description")
+        return only({name: {"title": title, "description": description} for name, title, description in rows}, names)
+
+    def prepare(self, change: Change, secret: str | None) -> None:
+        bulk.checked(Scope(name=change.name, **{**(change.before or {}), **change.given}))
+
+    def write(self, changes: Sequence[Change], *, by: str) -> None:
+        new = [change for change in changes if change.action == "create"]
+        bulk.create([Scope(name=change.name, **change.given) for change in new], by=by)
+        bulk.change(Scope, {change.name: _changed(change) for change in changes if change.action == "update"}, by=by)
+
+    def delete(self, names: Collection[str], *, by: str) -> None:
+        bulk.delete(Scope, names, by=by)
+
+
+def _changed(change: Change) -> dict[str, Any]:
+    return {key: value for key, value in change.given.items() if change.writes(key)}

@@ -1,0 +1,60 @@
+"""Tenants with their domains and their face."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from blueprints.objects.kind import Change, KeyChange, Kind, every_check
+from idp.accounts.roles import NotAllowed
+from idp.events.changes import change_tenant
+from idp.tenancy import tenants
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import current_tenant
+
+_COLUMNS = ("title", "logo", "accent", "networks", "mail_from")
+
+
+class TenantKind(Kind):
+    """The tenant in scope; its row is made before anything else of it."""
+
+    name = "tenant"
+    in_any_order = frozenset({"domains", "networks"})
+
+    def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
+        tenant = current_tenant()
+        row = tenants.by_name(tenant.name)
+        if row is None or (names is not None and row.name not in names):
+            return {}
+        domains = sorted(row.domains.values_list("name", flat=True))
+        return {row.name: {**{column: getattr(row, column) for column in _COLUMNS}, "domains": domains}}
+
+    def defaults(self) -> dict[str, Any]:
+        fresh = Tenant()
+        return {**{column: getattr(fresh, column) for column in _COLUMNS}, "domains": []}
+
+    def difference(self, change: Change) -> list[KeyChange]:
+        """For somebody who may approve host names and senders, those that only wait for it are not there yet."""
+        keys, row = super().difference(change), tenants.by_name(change.name)
+        if row is None or not change.may("tenants.edit"):
+            return keys
+        approved = {"domains": tenants.leads_to(row), "mail_from": row.mail_from if row.mail_granted else ""}
+        said = [(key, old, change.given[key]) for key, old in approved.items() if key in change.given]
+        others = [key for key in keys if key.key not in approved]
+        return others + [KeyChange(key, old, new) for key, old, new in said if not self.same(key, old, new)]
+
+    def prepare(self, change: Change, secret: str | None) -> None:
+        domains = change.given.get("domains", ())
+        every_check(
+            lambda: tenants.checked(Tenant(**{"name": change.name, "title": change.name, **_columns(change)})),
+            lambda: tenants.check_domains(change.name, domains, tells=change.may("tenants.see"), freed=change.freed),
+        )
+        if not change.may("tenants.edit") and tenants.taken_over(change.name, domains):
+            raise NotAllowed(NotAllowed.__doc__)
+
+    def write(self, changes: Sequence[Change], *, by: str) -> None:
+        for change in changes:
+            columns = {column: value for column, value in _columns(change).items() if change.writes(column)}
+            change_tenant(by=by, domains=change.given.get("domains"), approved=change.may("tenants.edit"), **columns)
+
+
+def _columns(change: Change) -> dict[str, Any]:
+    return {column: change.given[column] for column in _COLUMNS if column in change.given}
