@@ -78,7 +78,7 @@ class Stage:
     title: ClassVar[Text] = ""
     description: ClassVar[Text] = ""
     submit_label: ClassVar[Text] = _("Continue")
-    template: ClassVar[str] = "flow/page.html"
+    template: ClassVar[str] = "pages/flow/page.html"
     needs: ClassVar[frozenset[str] | set[str]] = frozenset()
     gives: ClassVar[frozenset[str] | set[str]] = frozenset()
     method: ClassVar[str] = ""

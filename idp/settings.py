@@ -70,14 +70,14 @@ CONDITION_WORDS = [
 ROOT_URLCONF = "idp.urls"
 ASGI_APPLICATION = "idp.asgi.application"
 MIDDLEWARE = [
-    "web.middleware.OriginMiddleware",
-    "web.headers.HeadersMiddleware",
-    "web.cookies.CookiesMiddleware",
+    "web.middleware.origin.OriginMiddleware",
+    "web.middleware.headers.HeadersMiddleware",
+    "web.middleware.cookies.CookiesMiddleware",
     "idp.tenancy.middleware.TenantMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "web.browser.BrowserMiddleware",
+    "web.middleware.browser.BrowserMiddleware",
 ]
-UNKNOWN_HOST_VIEW = "web.errors.unknown_host"
+UNKNOWN_HOST_VIEW = "web.pages.errors.unknown_host"
 ALLOWED_HOSTS = ["*"]  # the tenant's middleware decides, and it decides first
 DEBUG = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -93,14 +93,14 @@ _LOADERS = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "web" / "templates", BASE_DIR / "stages" / "templates"],
+        "DIRS": [BASE_DIR / "web", BASE_DIR / "stages" / "templates"],  # each page beside its module
         "OPTIONS": {
-            "context_processors": ["django.template.context_processors.request", "web.headers.page_context"],
+            "context_processors": ["django.template.context_processors.request", "web.middleware.headers.page_context"],
             "loaders": [("django.template.loaders.cached.Loader", _LOADERS)],
         },
     }
 ]
-FORM_RENDERER = "web.rendering.FormRenderer"
+FORM_RENDERER = "web.pages.rendering.FormRenderer"
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -120,7 +120,7 @@ SESSION_LIFETIME = 12 * 3600
 RUN_LIFETIME = 30 * 60
 RUNS_PER_ADDRESS = 200
 CSRF_COOKIE_NAME = "foyer_csrf"
-CSRF_FAILURE_VIEW = "web.errors.csrf_failure"
+CSRF_FAILURE_VIEW = "web.pages.errors.csrf_failure"
 
 # --- static files: collected into the data folder, served by the ASGI wrapper ------------------------------------------
 STATIC_URL = "/static/"

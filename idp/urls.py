@@ -2,9 +2,9 @@
 
 from web.urls import urlpatterns
 
-handler400 = "web.errors.bad_request"
-handler403 = "web.errors.forbidden"
-handler404 = "web.errors.not_found"
-handler500 = "web.errors.server_error"
+handler400 = "web.pages.errors.bad_request"
+handler403 = "web.pages.errors.forbidden"
+handler404 = "web.pages.errors.not_found"
+handler500 = "web.pages.errors.server_error"
 
 __all__ = ["urlpatterns"]

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from django.db import connections
 from django.test import Client
 
-from web.server import Server, build, configured
+from web.server.server import Server, build, configured
 
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')

@@ -4,9 +4,9 @@ from django.urls import include, path, register_converter
 from django.urls.converters import StringConverter
 
 from flows.documents.designations import DESIGNATIONS
-from web import account, flow, oauth
 from web.api import app
 from web.console import urls as console
+from web.pages import account, flow, oauth
 
 _ENTRIES = {each.address: each.name for each in DESIGNATIONS.values() if each.address}
 

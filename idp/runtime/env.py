@@ -128,7 +128,7 @@ def database(folder: Path) -> dict[str, Any]:
             "CONN_MAX_AGE": None,
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
-                "timeout": 20,  # seconds; requests wait less (web/threads.py)
+                "timeout": 20,  # seconds; requests wait less (web/server/threads.py)
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
             },
         }

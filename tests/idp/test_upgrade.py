@@ -15,7 +15,7 @@ BEFORE = ["tenancy.tenant.mail_from"]  # there before this rule was
 
 
 def test_an_old_process_works_beside_a_newer_schema(door: Doors, tenants: dict[str, Tenant]) -> None:
-    """A new table, new columns with defaults in the database: it serves whole journeys. (tests/web/test_health.py: it stays ready.)"""
+    """A new table, new columns with defaults in the database: it serves whole journeys. (web/server/test_health.py: it stays ready.)"""
     before = door()
     waiting = before.start()
     connection.check_constraints()  # what is to be checked at the commit would hold the tables

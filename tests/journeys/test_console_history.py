@@ -14,7 +14,7 @@ from tests.journeys.console import enter
 from tests.journeys.people import Person
 from tests.kit import Door
 from tests.web.console.pages import inhabit
-from web.resources import RESOURCES
+from web.administration.resources import RESOURCES
 
 Sits = Callable[..., Person]
 AGREE = """() => {

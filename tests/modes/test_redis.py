@@ -21,7 +21,7 @@ from tests.kit import Door, LiveServer
 from tests.modes.kit import wait_for
 from tools import servers
 from tools.servers import Server
-from web import health
+from web.server import health
 
 
 @pytest.fixture

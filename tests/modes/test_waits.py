@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.db import connection, connections
 
 from tests.kit import LiveServer
-from web.threads import Threads
+from web.server.threads import Threads
 
 
 def test_waits_of_requests_are_bounded_and_those_of_commands_are_not(transactional_db: None) -> None:

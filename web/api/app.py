@@ -11,10 +11,12 @@ from django.utils.translation import override
 from ninja import NinjaAPI
 
 from web import __version__
-from web.api import blueprint_secrets, blueprints, devices, extras, flows, objects, overview, problems, recipes, refusals, runs, tenants
+from web.api import errors
+from web.api.admin import blueprint_secrets, blueprints, devices, extras, failures, flows, objects, overview, recipes, tenants
+from web.api.admin.openapi import described
 from web.api.body import BodyParser, json_only
-from web.api.description import described
-from web.api.problems import problem
+from web.api.errors import problem
+from web.api.runs import runs
 
 _PREFIX, _NAME = "/api/", "api"
 
@@ -54,8 +56,8 @@ with override("en"):  # a router of its own comes before what all objects have
         *objects.routers(),
     ):
         api.add_router(_prefix, _router)
-problems.listen(api)
-refusals.listen(api)
+errors.listen(api)
+failures.listen(api)
 
 
 def urls() -> tuple[list[URLPattern], str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from ninja.parser import Parser
 
-from web.api.problems import BadBody, problem
+from web.api.errors import BadBody, problem
 
 _DEPTH = 20
 

@@ -21,10 +21,10 @@ from flows.documents.listings import FLOWS
 from idp.accounts.roles import NotAllowed, OwnPassword
 from idp.foundation.listing import Wish
 from idp.tenancy.scope import current_tenant
+from web.administration.resources import EVENTS, RESOURCES
 from web.console.frame import Page, see, show
-from web.console.history import history
-from web.console.problems import Problem
-from web.resources import EVENTS, RESOURCES
+from web.console.objects.form_errors import Problem
+from web.console.objects.history import history
 
 _MOST_SHOWN = 500
 _LONGEST = 300
@@ -120,7 +120,7 @@ def _ask_to_forget(request: HttpRequest, name: str) -> HttpResponse:
         return see(request, back, _("There is no such secret."))
     asks = _("Its value is deleted for good. What was applied with it stays; a blueprint that names it makes nothing new without it.")
     words: dict[str, Any] = {"asks": asks, "what": name, "button": _("Forget"), "hidden": {"name": name, "forget": "1"}}
-    return show(request, "console/ask.html", title=_("Forget this secret?"), trail=_("Blueprints"), trail_url=back, **words)
+    return show(request, "console/objects/ask.html", title=_("Forget this secret?"), trail=_("Blueprints"), trail_url=back, **words)
 
 
 def download(request: HttpRequest) -> HttpResponse:

@@ -20,9 +20,9 @@ from idp.tenancy.hosts import host_name
 from idp.tenancy.scope import current_tenant
 from idp.tenancy.tenants import asked_for, leads_to, may_send_from
 from web.console.frame import Page, see, show
-from web.console.history import history
-from web.console.problems import of_errors
-from web.headers import policy
+from web.console.objects.form_errors import of_errors
+from web.console.objects.history import history
+from web.middleware.headers import policy
 
 PICTURES = {"image/png": b"\x89PNG", "image/jpeg": b"\xff\xd8\xff", "image/webp": b"RIFF", "image/svg+xml": b"<"}
 _LARGEST = 48 * 1024

@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy
 from idp.devices import timeline as devices
 from idp.devices.service import topic_of
 from idp.oauth.clients import describe_scopes
+from web.administration.resources import RESOURCES
 from web.console.frame import Page, see, show
-from web.resources import RESOURCES
 
 _SAID = {
     "started": gettext_lazy("Asked for a code"),
@@ -72,7 +72,7 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponse:
         waits = found.state == "pending"
         words: dict[str, Any] = {"asks": _ASKS[waits], "what": _named(found, pk), "button": _("Deny") if waits else _("Revoke")}
         title = _("Deny this device?") if waits else _("Revoke this device?")
-        return show(request, "console/ask.html", title=title, trail=_named(found, pk), trail_url=url, **words)
+        return show(request, "console/objects/ask.html", title=title, trail=_named(found, pk), trail_url=url, **words)
     done = request.method == "POST" and devices.end(pk, by=request.person)  # type: ignore[attr-defined]
     return see(request, url, _("Revoked: the device has lost everything it had.") if done else _("There was nothing left to revoke."))
 

@@ -15,8 +15,8 @@ from idp.accounts import credentials
 from idp.foundation.listing import Wish
 from idp.tenancy.hosts import host_name
 from idp.tenancy.scope import current_tenant
+from web.administration.resources import APPLICATIONS, DEVICES
 from web.console.frame import Page, see, show
-from web.resources import APPLICATIONS, DEVICES
 
 DISMISSED = "foyer_first_steps"
 _A_YEAR = 365 * 24 * 3600

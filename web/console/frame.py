@@ -16,7 +16,7 @@ from blueprints.objects.edit import NotThere
 from flows.documents.designations import AUTHENTICATION
 from idp.accounts.roles import NotAllowed, allowed, may, operations_of, role_titles
 from web.console.navigation import navigation
-from web.errors import method_not_allowed
+from web.pages.errors import method_not_allowed
 
 View = Callable[..., HttpResponse]
 _TOLD = "foyer_told"
@@ -96,7 +96,7 @@ def show(request: HttpRequest, template: str, *, title: Any, status: int = 200, 
     """Answer with a page inside the frame: navigation, who is signed in, and a notice of what has just happened.
 
     ``title``: the heading; ``part`` and ``belongs_to`` in the context say more in the title of the window, before it and behind it: which
-    page of the thing this is, and to what it belongs. ``problems``: what is wrong with a form (web/console/problems.py), told at the top
+    page of the thing this is, and to what it belongs. ``problems``: what is wrong with a form (objects/form_errors.py), told at the top
     with links to its fields.
     """
     person = request.person  # type: ignore[attr-defined]

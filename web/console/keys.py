@@ -6,9 +6,9 @@ from django.utils.translation import gettext as _
 
 from idp.foundation.listing import Wish
 from idp.tenancy.scope import current_tenant
+from web.administration.resources import KEYS, rotate_keys
 from web.console.frame import Page, see, show
-from web.console.problems import Problem
-from web.resources import KEYS, rotate_keys
+from web.console.objects.form_errors import Problem
 
 
 def rotate(request: HttpRequest) -> HttpResponse:

@@ -14,9 +14,9 @@ from blueprints.objects import edit
 from idp.outbox.placeholders import FACE, Template, shipped
 from idp.tenancy.scope import current_tenant
 from web.console.frame import Page, see, show
-from web.console.history import history
-from web.console.problems import of_errors
-from web.headers import policy
+from web.console.objects.form_errors import of_errors
+from web.console.objects.history import history
+from web.middleware.headers import policy
 
 _PARTS = ("subject", "text", "html")
 _TITLES = {
@@ -72,7 +72,7 @@ def forget(request: HttpRequest, name: str) -> HttpResponse:
     if request.method != "POST" and own:
         asks = _("Your own wording is deleted and kept nowhere; the shipped one is sent from then on.")
         words: dict[str, Any] = {"asks": asks, "what": own.document["subject"], "button": _("Back to the shipped wording")}
-        return show(request, "console/ask.html", title=_("Give up your own wording?"), trail=_title(name), trail_url=url, **words)
+        return show(request, "console/objects/ask.html", title=_("Give up your own wording?"), trail=_title(name), trail_url=url, **words)
     try:
         edit.delete("mail", name, by=request.person.username)  # type: ignore[attr-defined]
     except edit.NotThere:

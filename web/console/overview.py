@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from flows.documents.designations import CREDENTIAL_SETUP
 from idp.devices.timeline import waiting
 from idp.events.statistics import SERIES, SPANS, Chart, Series, chart
-from web.concerns import concerns
+from web.administration.alerts import concerns
 from web.console.first_steps import card
 from web.console.frame import Page, show
 from web.console.sentences import address

@@ -14,12 +14,12 @@ from idp.accounts.roles import NotAllowed, require_over, require_to_let_in
 from idp.events.feed import Wanted, recent
 from idp.foundation.listing import Listing, Wish
 from idp.outbox.mail import TooManyMails
+from web.administration.resources import DEVICES, RESOURCES, SESSIONS, save
 from web.console.frame import Page, by_htmx, see, show
-from web.console.lists import url_of
-from web.console.once import hand_over, handed_over, shown
-from web.console.problems import Problem
+from web.console.objects.form_errors import Problem
+from web.console.objects.lists import url_of
 from web.console.sentences import told
-from web.resources import DEVICES, RESOURCES, SESSIONS, save
+from web.console.shown_once import hand_over, handed_over, shown
 
 _FEW = 10
 _EVENTS = 15

@@ -13,7 +13,7 @@ from idp.oauth.clients import STANDARD_SCOPES, describe_scopes, with_grants
 from idp.oauth.discovery import DEVICE_CODE, metadata
 from web.console.explanations import explanations
 from web.console.frame import Page, show
-from web.oauth import issuer_of
+from web.pages.oauth import issuer_of
 
 # What the page can act as: the grant that an application needs for it. web/static/web/console/playground.js has the same table.
 _CLIENTS = {DEVICE_CODE: "device", "client_credentials": "service"}

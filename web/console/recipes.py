@@ -14,12 +14,12 @@ from idp.accounts.people import group_names
 from idp.accounts.roles import operations_of
 from idp.oauth.clients import NotRenewed, renew_secret
 from idp.oauth.snippets import snippets
-from web.console.forms import SchemaForm
+from web.administration.resources import RESOURCES
 from web.console.frame import Page, show
-from web.console.once import hand_over, handed_over, shown
-from web.console.problems import Problem, of_form
-from web.oauth import issuer_of
-from web.resources import RESOURCES
+from web.console.objects.form_errors import Problem, of_form
+from web.console.objects.forms import SchemaForm
+from web.console.shown_once import hand_over, handed_over, shown
+from web.pages.oauth import issuer_of
 
 _APPLICATIONS = RESOURCES["applications"]
 _ICONS = {  # the path of a picture of 24 by 24

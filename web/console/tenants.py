@@ -13,12 +13,12 @@ from idp.accounts.people import administrators
 from idp.accounts.roles import operations_of
 from idp.events.changes import decide_domain
 from idp.tenancy.scope import tenant_scope
+from web.administration.resources import TENANTS
 from web.console.frame import Page, see, show
-from web.console.history import history_elsewhere
-from web.console.once import hand_over, handed_over, shown
-from web.console.problems import of_errors
-from web.oauth import site_of
-from web.resources import TENANTS
+from web.console.objects.form_errors import of_errors
+from web.console.objects.history import history_elsewhere
+from web.console.shown_once import hand_over, handed_over, shown
+from web.pages.oauth import site_of
 
 _FIELDS = {
     "title": ("title", gettext_lazy("Title")),

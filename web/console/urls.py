@@ -4,32 +4,27 @@ from web.console import (
     api_docs,
     blueprints,
     branding,
-    builder,
-    builder_new,
     device,
-    dry_run,
     first_steps,
     keys,
-    lists,
     live,
     mails,
     overview,
     people,
     playground,
-    preview,
     recipes,
-    runs,
     tenants,
-    things,
-    versions,
 )
+from web.console.builder import editor, new_flow, versions
+from web.console.objects import lists, objects
+from web.console.simulation import dry_run, preview, runs
 
 _MODULES = (
     api_docs,
     blueprints,
     branding,
-    builder,
-    builder_new,
+    editor,
+    new_flow,
     device,
     dry_run,
     first_steps,
@@ -44,7 +39,7 @@ _MODULES = (
     recipes,
     runs,
     tenants,
-    things,
+    objects,
     versions,
 )
 PAGES = tuple(page for module in _MODULES for page in module.PAGES)

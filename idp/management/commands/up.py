@@ -18,11 +18,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         embedded.refuse_a_second()  # before anything is changed under the feet of the first
-        listening = import_string("web.server.bind")(settings.BIND, settings.PORT)
+        listening = import_string("web.server.server.bind")(settings.BIND, settings.PORT)
         with listening:  # from here on it can serve: nothing is made, and no password shown, by a start that cannot
             files.prepare()
             install(self.stderr.write)
-            import_string("web.server.serve")(listening, self._say_where)
+            import_string("web.server.server.serve")(listening, self._say_where)
 
     def _say_where(self) -> None:
         if settings.EMBEDDED and not settings.SMTP:

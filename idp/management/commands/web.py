@@ -16,7 +16,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         embedded.refuse_a_second()
-        listening = import_string("web.server.bind")(settings.BIND, settings.PORT)
+        listening = import_string("web.server.server.bind")(settings.BIND, settings.PORT)
         with listening:
             files.prepare()
-            import_string("web.server.serve")(listening)
+            import_string("web.server.server.serve")(listening)

@@ -12,7 +12,7 @@ from idp.accounts.roles import NotAllowed, allowed, may, operations_of, require
 from idp.tenancy.models import DEFAULT, Tenant
 from idp.tenancy.scope import tenant_scope
 from idp.tenancy.tenants import ensure_default
-from web.resources import RESOURCES
+from web.administration.resources import RESOURCES
 
 
 def test_the_matrix_names_every_role_and_no_other() -> None:

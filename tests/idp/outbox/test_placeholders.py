@@ -28,7 +28,7 @@ def test_what_is_shipped_is_whole() -> None:
         ("text", "{{ link }} {{ name|upper }}", "no filters"),
         ("text", "{{ link }} {{ name.password }}", "no tags, no filters"),
         ("text", "{{ link }} {{ name", "has a meaning"),
-        ("html", "{% include 'base.html' %}", "no tags"),
+        ("html", "{% include 'pages/base.html' %}", "no tags"),
         ("html", "{% autoescape off %}{{ name }}{% endautoescape %}", "no tags"),
         ("subject", "{% debug %}", "no tags"),
         ("subject", "Hello\r\nBcc: evaluator@evil.test", "one line"),

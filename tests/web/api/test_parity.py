@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from idp.accounts.roles import allowed
+from web.administration.resources import RESOURCES
 from web.api.app import api
 from web.console.frame import Page
 from web.console.urls import PAGES
-from web.resources import RESOURCES
 
 PICTURES = {  # pages that are there to be looked at, or that are about this browser
     *("playground", "playground-qr", "first-steps", "first-steps-dismiss", "api-docs", "api-docs-document", "api-docs-one"),

@@ -20,9 +20,9 @@ from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from idp.tenancy.tenants import ensure_default
 from tests.kit import Door
+from web.administration.resources import RESOURCES
 from web.console.frame import Page
 from web.console.urls import PAGES
-from web.resources import RESOURCES
 
 OURS = {"person": "bob", "group": "staff", "application": "tv", "flow": "connect-a-device", "secret": "kiosk"}
 QUERIES = {"playground-qr": {"code": "BCDF-GHJK"}, "blueprints-secret": {"name": "till"}}

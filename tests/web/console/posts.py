@@ -19,9 +19,9 @@ from idp.tenancy.scope import tenant_scope
 from idp.tenancy.tenants import set_domains
 from tests.kit import Door
 from tests.web.console.pages import OURS, at, entered, of_the_installation
+from web.administration.resources import RESOURCES
 from web.console.frame import Page
 from web.console.urls import PAGES
-from web.resources import RESOURCES
 
 ASKS = {  # nobody can take it back: the page of a GET says what is lost, and a POST does it
     "application-secret",

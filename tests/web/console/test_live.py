@@ -17,8 +17,8 @@ from idp.events.origin import Origin, origin_of
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.kit import Door, LiveServer
-from tests.web.test_push import Person, cookie_of, listening
-from web.server import hub
+from tests.web.server.test_push import Person, cookie_of, listening
+from web.server.server import hub
 
 Doors = Callable[..., Door]
 _ROW = re.compile(r"<li[^>]*><time.*?</time>(.*?)</li>", re.DOTALL)

@@ -14,7 +14,7 @@ from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.kit import Door
 from tests.web.console.kit import posted, signed_in, text
-from web.console.builder_new import shipped
+from web.console.builder.new_flow import shipped
 
 NEW = "/console/new-flow/"
 

@@ -1,0 +1,118 @@
+"""Forms generated from declarations: every kind of value goes out and comes back, and what is wrong stands at its field."""
+
+from typing import Any
+
+import pytest
+from django.http import QueryDict
+from django.template.loader import render_to_string
+from pydantic import ValidationError
+
+from blueprints.objects.document import ApplicationDocument, PersonDocument
+from flows.registry import stages
+from web.console.objects.forms import FormField, SchemaForm
+
+APPLICATION: dict[str, Any] = {
+    "application": "tv",
+    "title": "TV",
+    "verified": True,
+    "grants": ["refresh_token"],
+    "flows": {"device_code": "for-tvs"},
+    "device": {"interval": "7s", "pending_limit": 12},
+}
+CHOICES = {"grants": lambda: [("refresh_token", "Refresh")], "flows.device_code": lambda: [("", "Own"), ("for-tvs", "For TVs")]}
+
+
+def _posted(fields: list[FormField]) -> QueryDict:
+    """What a browser sends for a form as it stands."""
+    data = QueryDict(mutable=True)
+    for each in fields:
+        if each.kind in ("group", "rows"):
+            for inner in [each.fields, *each.rows]:
+                for name, values in _posted(inner).lists():
+                    data.setlist(name, values)
+        elif each.kind == "several":
+            data.setlist(each.name, each.value)
+        elif each.kind != "flag":
+            data[each.name] = "" if each.value is None else str(each.value)
+        elif each.value:
+            data[each.name] = "on"
+    return data
+
+
+def test_what_is_shown_comes_back() -> None:
+    """A form that is sent as it stands says what the document said."""
+    form = SchemaForm(ApplicationDocument, APPLICATION, choices=CHOICES)
+    read = form.read(_posted(form.fields))
+    back, wanted = ApplicationDocument.model_validate(read), ApplicationDocument.model_validate(APPLICATION)
+    assert back == wanted
+
+
+def test_every_stages_settings_come_back() -> None:
+    """Of all installed stages, lists of groups included."""
+    values: dict[str, dict[str, Any]] = {
+        "choice": {"options": [{"value": "a", "title": "A"}, {"value": "b", "title": "B"}], "default": "b"},
+        "prompt": {"fields": [{"name": "colour", "type": "select", "choices": ["red", "blue"]}]},
+    }
+    for kind, stage in stages().items():
+        form = SchemaForm(stage.Settings, values.get(kind, stage.Settings().model_dump(mode="json")))
+        read = form.read(_posted(form.fields))
+        assert stage.Settings.model_validate(read) == stage.Settings.model_validate(values.get(kind, {}))
+
+
+def test_rows_are_read_whatever_their_numbers() -> None:
+    """Gaps, and rows that were left empty, are nothing special; a number that is none is no row."""
+    form = SchemaForm(stages()["choice"].Settings)
+    said = "options.7.value=b&options.7.title=B&options.2.value=a&options.2.title=A&options.9.value=&options.9.title="
+    read = form.read(QueryDict(said + "&options.NEW.value=x&options.x.value=y"))
+    assert [row["value"] for row in read["options"]] == ["a", "b"]
+
+
+def test_what_is_wrong_stands_at_its_field_and_what_was_typed_stays() -> None:
+    """Also of a value that is no number."""
+    form = SchemaForm(ApplicationDocument, choices=CHOICES)
+    said = form.read(QueryDict("application=tv&device.pending_limit=many&device.interval=2h&unknown=1"))
+    with pytest.raises(ValidationError) as refused:
+        ApplicationDocument.model_validate(said)
+    form.refuse(refused.value)
+    device = next(each for each in form.fields if each.name == "device")
+    wrong = {each.name: (each.value, bool(each.errors)) for each in device.fields}
+    assert wrong["device.pending_limit"] == ("many", True)
+    assert wrong["device.interval"] == ("2h", True)
+    html = render_to_string("console/objects/field.html", {"field": device})
+    assert 'aria-invalid="true"' in html
+    assert 'value="many"' in html
+
+
+def test_what_no_database_keeps_as_a_number_stays_text() -> None:
+    """NaN and what is too large for a number, as in a blueprint; the object is saved all the same."""
+    form = SchemaForm(PersonDocument)
+    assert form.read(QueryDict("attributes=a: 1e999%0Ab: NaN%0Ac: 1.5"))["attributes"] == {"a": "1e999", "b": "NaN", "c": 1.5}
+    with pytest.raises(ValidationError):
+        PersonDocument.model_validate({"person": "alice", "attributes": {"a": float("inf")}})
+
+
+def test_an_error_without_a_field_is_told_all_the_same() -> None:
+    """Nothing that is wrong is swallowed."""
+    form = SchemaForm(PersonDocument, leave_out=("role",))
+    form.refuse({"": ["Of the whole."], "role": ["Not this one."], "groups.0": ["There is no group x."]})
+    assert form.wrong == ["Of the whole.", "role: Not this one."]
+    assert next(each for each in form.fields if each.name == "groups").errors == ["There is no group x."]
+
+
+def test_a_secret_is_never_shown_and_empty_means_kept() -> None:
+    """Whatever the values say."""
+    form = SchemaForm(PersonDocument, {"person": "alice", "password": "a-long-password-1"})
+    html = "".join(render_to_string("console/objects/field.html", {"field": each}) for each in form.fields)
+    assert "a-long-password-1" not in html
+    assert "password" not in form.read(QueryDict("person=alice&password="))
+    assert form.read(QueryDict("password=x"))["password"] == "x"
+
+
+def test_hostile_values_stay_text() -> None:
+    """In the page, and in what is read."""
+    evil = '"><script>alert(1)</script>'
+    form = SchemaForm(PersonDocument, {"person": evil, "name": evil, "attributes": {evil: evil}, "groups": [evil]})
+    html = "".join(render_to_string("console/objects/field.html", {"field": each}) for each in form.fields)
+    assert "<script>" not in html
+    assert form.read(QueryDict("name=a%00b&attributes=a: {%00}"))["name"] == "ab"
+    assert form.read(QueryDict("attributes=" + "[" * 5000))

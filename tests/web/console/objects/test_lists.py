@@ -1,0 +1,179 @@
+"""Lists and objects in the console: found, narrowed, changed by hand, and in the tenant of the host only."""
+
+import html
+import re
+from typing import Any
+
+import pytest
+
+from blueprints.objects import edit
+from idp.accounts.models import Person, Role
+from idp.events.models import Event
+from idp.tenancy.models import Tenant
+from idp.tenancy.scope import tenant_scope
+from tests.kit import Door
+from web.administration.resources import Resource, delete
+from web.console.objects import objects
+
+
+@pytest.fixture
+def clerk(tenants: dict[str, Tenant], door: Any) -> Door:
+    """Somebody who administers acme, signed in at its console."""
+    for tenant in tenants.values():
+        with tenant_scope(tenant):
+            Person.objects.filter(username="alice").update(role=Role.ADMIN)
+    opened: Door = door("acme.test")
+    opened.sign_in()
+    return opened
+
+
+def _text(door: Door, path: str, status: int = 200) -> str:
+    response = door.http.get(path)
+    assert response.status_code == status, response.content.decode()[:2000]
+    return str(response.content.decode())
+
+
+def test_a_list_is_searched_filtered_and_sorted_in_its_address(clerk: Door) -> None:
+    """What is looked at has an address."""
+    assert "bob" in _text(clerk, "/console/people/")
+    found = _text(clerk, "/console/people/?q=ali&order=-username&active=yes")
+    assert "alice" in found
+    assert ">bob<" not in found
+    assert 'aria-sort="descending"' in found
+    assert "take off" in found
+    assert "Here is the whole list" in _text(clerk, "/console/people/?order=password")
+    assert "Nothing matches" in _text(clerk, "/console/people/?q=nobody-of-this-name")
+
+
+def test_the_count_of_a_group_leads_to_its_people(clerk: Door) -> None:
+    """Whatever letters its name has; not where nobody is in it, and not for a role that may not see them."""
+    with tenant_scope(Tenant.objects.get(name="acme")):
+        for name in ("R&D +1", "empty"):
+            edit.save("group", {"group": name}, by="test")
+        edit.save("person", {"person": "bob", "groups": ["R&D +1"]}, by="test")
+    page = _text(clerk, "/console/groups/")
+    (found,) = re.findall(r'href="([^"]*group=R[^"]*)"', page)
+    assert "group=empty" not in page
+    people = _text(clerk, html.unescape(found))
+    assert "/console/people/one/bob" in people
+    assert "/console/people/one/alice" not in people
+    with tenant_scope(Tenant.objects.get(name="acme")):
+        Person.objects.filter(username="alice").update(role=Role.EDITOR)
+    assert "group=R" not in _text(clerk, "/console/groups/")
+
+
+def test_an_object_is_changed_and_its_history_tells_by_whom(clerk: Door) -> None:
+    """Every change has its event."""
+    with tenant_scope(Tenant.objects.get(name="acme")):
+        etag = edit.current("person", "bob").etag  # type: ignore[union-attr]
+        form = {
+            "etag": etag,
+            "name": "Bob",
+            "email": "bob@acme.test",
+            "active": "on",
+            "groups": ["staff"],
+            "attributes": "desk: north\nfloor: 3",
+        }
+        response = clerk.http.post("/console/people/one/bob", form)
+        assert (response.status_code, response["Location"]) == (303, "/console/people/one/bob")
+        bob = Person.objects.get(username="bob")
+        assert (bob.name, bob.attributes, [group.name for group in bob.groups.all()]) == ("Bob", {"desk": "north", "floor": 3}, ["staff"])
+        assert Event.objects.filter(kind="person.changed", actor="alice", target="bob").exists()
+    page = _text(clerk, "/console/people/one/bob")
+    assert "Saved: " in page, page[page.index("<main") :][:600]
+    assert "person.changed" in page
+
+
+def test_who_was_slower_loses_nothing(clerk: Door) -> None:
+    """A form that was out of date is shown again with both, and writes nothing."""
+    with tenant_scope(Tenant.objects.get(name="acme")):
+        etag = edit.current("person", "bob").etag  # type: ignore[union-attr]
+        edit.save("person", {"person": "bob", "name": "Theirs"}, by="somebody")
+        form = {"etag": etag, "name": "Yours", "email": "bob@acme.test", "active": "on"}
+        response = clerk.http.post("/console/people/one/bob", form)
+        text = response.content.decode()
+        assert response.status_code == 409
+        assert "Somebody else has changed this" in text
+        assert "Theirs" in text
+        assert 'value="Yours"' in text
+        assert Person.objects.get(username="bob").name == "Theirs"
+
+
+def test_what_is_wrong_stands_at_its_field(clerk: Door) -> None:
+    """Nothing is saved, and what was typed is still there."""
+    response = clerk.http.post("/console/applications/one/tv", {"etag": "", "application": "tv", "access_token_lifetime": "for ever"})
+    text = response.content.decode()
+    assert response.status_code == 400
+    assert "a duration is written like" in text.lower()
+    assert 'value="for ever"' in text
+
+
+def test_many_at_once_after_being_asked(clerk: Door) -> None:
+    """A bulk action says what will be lost before it does it."""
+    asked = clerk.http.post("/console/people/do/deactivate", {"key": ["bob", "nobody"]})
+    assert "cannot sign in until" in asked.content.decode()
+    clerk.http.post("/console/people/do/deactivate", {"key": ["bob", "nobody"], "sure": "1"})
+    with tenant_scope(Tenant.objects.get(name="acme")):
+        assert not Person.objects.get(username="bob").is_active
+
+
+def test_the_last_administrator_stays(clerk: Door) -> None:
+    """Nobody locks everybody out, the last one themselves included."""
+    response = clerk.http.post("/console/people/do/delete", {"key": "alice", "sure": "1"}, follow=True)
+    with tenant_scope(Tenant.objects.get(name="acme")):
+        assert Person.objects.filter(username="alice").exists()
+    assert "administrator" in response.content.decode()
+
+
+def test_another_tenants_object_is_not_there(clerk: Door, tenants: dict[str, Tenant]) -> None:
+    """404, for reading, writing and deleting."""
+    with tenant_scope(tenants["other"]):
+        edit.save("group", {"group": "theirs"}, by="somebody")
+    assert "There is nothing here" in _text(clerk, "/console/groups/one/theirs", 404)
+    clerk.http.post("/console/groups/do/delete", {"key": "theirs", "sure": "1"})
+    with tenant_scope(tenants["other"]):
+        assert edit.current("group", "theirs")
+
+
+def test_what_is_deleted_in_between_is_not_there(clerk: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody deletes the object between the look at it and the writing."""
+
+    def save(resource: Resource, said: Any, person: Person, **more: Any) -> edit.Saved:
+        delete(resource, "bob", person)
+        return changing(resource, said, person, **more)
+
+    changing = objects.save
+    monkeypatch.setattr(objects, "save", save)
+    with tenant_scope(Tenant.objects.get(name="acme")):
+        etag = edit.current("person", "bob").etag  # type: ignore[union-attr]
+    assert clerk.http.post("/console/people/one/bob", {"etag": etag, "name": "Bob"}).status_code == 404
+
+
+@pytest.mark.parametrize("role", [Role.HELPDESK, Role.AUDITOR, Role.EDITOR])
+def test_a_role_that_lacks_it_is_refused(clerk: Door, tenants: dict[str, Tenant], role: Role) -> None:
+    """The shared phase asks the matrix, whatever the page."""
+    with tenant_scope(tenants["acme"]):
+        Person.objects.filter(username="bob").update(role=Role.ADMIN)
+        Person.objects.filter(username="alice").update(role=role)
+    assert "You may not see this" in _text(clerk, "/console/people/add", 403)
+    assert clerk.http.post("/console/people/do/delete", {"key": "bob", "sure": "1"}).status_code == 403
+
+
+def test_nobody_makes_somebody_who_may_more_than_they(clerk: Door, tenants: dict[str, Tenant]) -> None:
+    """An administrator is no owner, and cannot make one: neither by a form nor by helping one."""
+    with tenant_scope(tenants["acme"]):
+        Person.objects.filter(username="bob").update(role=Role.OWNER)
+        etag = edit.current("person", "alice").etag  # type: ignore[union-attr]
+    assert clerk.http.post("/console/people/one/alice", {"etag": etag, "role": "owner", "active": "on"}).status_code == 403
+    clerk.http.post("/console/people/do/sign-out", {"key": "bob", "sure": "1"})
+    told = _text(clerk, "/console/people/")
+    assert "may do more than you" in told
+
+
+def test_who_is_not_signed_in_comes_back_after_signing_in(tenants: dict[str, Tenant], door: Any) -> None:
+    """The way through the tenant's own sign-in, and never to another site."""
+    visitor: Door = door("acme.test")
+    response = visitor.http.get("/console/people/?q=bob")
+    assert response["Location"] == "/sign-in?next=/console/people/%3Fq%3Dbob"
+    with tenant_scope(tenants["acme"]):
+        Person.objects.filter(username="alice").update(role=Role.ADMIN)

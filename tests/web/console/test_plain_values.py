@@ -1,0 +1,21 @@
+"""Values as an administrator reads them."""
+
+import pytest
+
+from web.console.plain_values import plain
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("2026-11-28 16:40:37.972659+00:00", "2026-11-28 16:40:37 UTC"),
+        ("2026-11-28T16:40:37Z", "2026-11-28 16:40:37 UTC"),
+        ("2026-11-28T16:40:37+01:00", "2026-11-28T16:40:37+01:00"),
+        ("on 2026-11-28 16:40:37+00:00", "on 2026-11-28 16:40:37+00:00"),
+        (["a", True, None], "a, yes, nothing"),
+        ({}, "nothing"),
+    ],
+)
+def test_values_in_words(value: object, words: str) -> None:
+    """A moment without its microseconds and with its zone; anything else as it is."""
+    assert plain(value) == words

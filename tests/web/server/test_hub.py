@@ -1,0 +1,52 @@
+"""The hub of wake-ups ends when it is told to, whatever its channel layer makes of that."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from idp.tenancy.models import Tenant
+from web.server import hub as hubs
+from web.server.hub import Hub
+
+
+class Deaf:
+    """A channel layer that takes the first cancellations for a timeout, as a connection that is being made may do."""
+
+    cancellations = 2
+
+    async def new_channel(self, prefix: str) -> str:
+        """Return a name."""
+        return prefix
+
+    async def group_add(self, group: str, channel: str) -> None:
+        """Keep nothing."""
+
+    async def flush(self) -> None:
+        """Have nothing to flush."""
+
+    async def receive(self, channel: str) -> Any:
+        """Wait for ever; while cancellations are left, say that it took too long."""
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if not self.cancellations:
+                raise
+            self.cancellations -= 1
+            raise TimeoutError from None
+
+
+def test_a_layer_that_hears_no_cancellation_does_not_keep_it(tenants: dict[str, Tenant], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is cancelled again until it ends: a process that is told to stop does."""
+    layer = Deaf()
+    monkeypatch.setattr(hubs, "get_channel_layer", lambda: layer)
+    monkeypatch.setattr(hubs, "_CANCEL_SECONDS", 0.05)
+
+    async def life() -> None:
+        hub = Hub()
+        await hub.start()
+        await asyncio.sleep(0)  # it listens
+        await asyncio.wait_for(hub.stop(), 20)
+
+    asyncio.run(life())
+    assert layer.cancellations < 2

@@ -1,0 +1,391 @@
+"""The return channel: waiting devices, the page of the person who approved, and the tenant's administrators hear at once."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import timedelta
+from http.client import HTTPConnection, HTTPException
+from queue import Queue
+from socket import SHUT_RDWR
+from typing import Any
+
+import httpx
+import pytest
+import websockets
+from django.db import connections
+from django.utils import timezone
+
+from idp.accounts.people import by_username, save_person
+from idp.accounts.sessions import end_all
+from idp.devices.models import DeviceCode
+from idp.devices.service import expire, revoke
+from idp.events.models import Event
+from idp.events.notify import WakeUp
+from idp.tenancy.scope import tenant_scope
+from tests.kit import DEVICE_CODE
+from web.server.push import Push
+from web.server.server import hub
+
+EVENTS = "/application/o/device/events"
+
+
+_OPEN: list[httpx.Client] = []
+
+
+@pytest.fixture(autouse=True)
+def closed_clients() -> Iterator[None]:
+    """Closes every browser of a test."""
+    yield
+    while _OPEN:
+        _OPEN.pop().close()
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    """Waits for a condition, ten seconds at most."""
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.02)
+
+
+class Person:
+    """Somebody at the live server, with a browser's cookies."""
+
+    def __init__(self, live: Any, host: str = "acme.test") -> None:
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{live.port}", headers={"Host": f"{host}:{live.port}"}, follow_redirects=False)
+        _OPEN.append(self.http)
+
+    def walk(self, *answers: dict[str, str], start: str = "/device") -> httpx.Response:
+        """Answers page after page; the last page."""
+        page = self.follow(self.http.get(start))
+        for fields in answers:
+            page = self.follow(self.http.post(page.url.path, data={**hidden(page.text), **fields}))
+        return page
+
+    def follow(self, response: httpx.Response) -> httpx.Response:
+        """To where a redirect leads."""
+        while response.is_redirect:
+            response = self.http.get(response.headers["location"])
+        return response
+
+
+def cookie_of(person: Person) -> str:
+    """The Cookie header of their browser."""
+    return "; ".join(f"{name}={value}" for name, value in person.http.cookies.items())
+
+
+def hidden(text: str) -> dict[str, str]:
+    """The hidden fields of a page."""
+    return {part.split('"')[0]: part.split('value="')[1].split('"')[0] for part in text.split('<input type="hidden" name="')[1:]}
+
+
+def start(live: Any, host: str = "acme.test", client_id: str = "tv") -> dict[str, Any]:
+    """A device asks."""
+    form, address = {"client_id": client_id, "scope": "openid"}, f"http://127.0.0.1:{live.port}/application/o/device/"
+    answer = httpx.post(address, data=form, headers={"Host": f"{host}:{live.port}"})
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def poll(live: Any, started: dict[str, Any]) -> httpx.Response:
+    """The device polls."""
+    form = {"grant_type": DEVICE_CODE, "client_id": "tv", "device_code": started["device_code"]}
+    return httpx.post(f"http://127.0.0.1:{live.port}/application/o/token/", data=form, headers={"Host": f"acme.test:{live.port}"})
+
+
+@contextmanager
+def listening(live: Any, path: str, host: str = "acme.test", **headers: str) -> Iterator[tuple[int, "Queue[tuple[str, str, Any]]"]]:
+    """An open stream of server-sent events: its status, and a queue of (id, event, data)."""
+    told: Queue[tuple[str, str, Any]] = Queue()
+    line = HTTPConnection("127.0.0.1", live.port, timeout=40)
+    line.request("GET", path, headers={"Host": f"{host}:{live.port}", **headers})
+    response = line.getresponse()
+
+    def read() -> None:
+        item: dict[str, str] = {}
+        with suppress(OSError, HTTPException, ValueError):
+            while raw := response.readline():
+                name, _, value = raw.decode().rstrip("\n").partition(": ")
+                if value:
+                    item[name] = value
+                elif item:
+                    told.put((item.get("id", ""), item.get("event", ""), json.loads(item.get("data", "null"))))
+                    item = {}
+        told.put(("", "closed", None))
+
+    reader = threading.Thread(target=read, daemon=True)
+    if response.status == 200:
+        reader.start()
+    try:
+        yield response.status, told
+    finally:
+        if reader.is_alive() and line.sock:
+            line.sock.shutdown(SHUT_RDWR)
+        if reader.ident:
+            reader.join(10)
+        response.close()
+        line.close()
+
+
+def device(started: dict[str, Any]) -> dict[str, str]:
+    """The header of a waiting device."""
+    return {"Authorization": f"Device {started['device_code']}"}
+
+
+def approve(live: Any, started: dict[str, Any], decision: str = "approve") -> tuple[Person, httpx.Response]:
+    """Alice decides."""
+    person = Person(live)
+    page = person.walk({"name": "alice"}, {"password": "alice-password-1"}, {"user_code": started["user_code"]}, {"decision": decision})
+    return person, page
+
+
+def heard(told: "Queue[tuple[str, str, Any]]") -> str:
+    """The next event's name."""
+    return told.get(timeout=10)[1]
+
+
+@pytest.mark.parametrize(("decision", "event"), [("approve", "approved"), ("deny", "denied")])
+def test_a_device_hears_a_decision_without_a_token(live, decision, event):
+    """D32, D43: the wake-up carries nothing but its name; the next poll tells the rest, however early it comes."""
+    started = start(live)
+    poll(live, started)
+    with listening(live, EVENTS, **device(started)) as (status, told):
+        assert status == 200
+        approve(live, started, decision)
+        identifier, name, data = told.get(timeout=10)
+        assert (name, data) == (event, {})
+        assert identifier.isdecimal()
+        answer = poll(live, started)
+        assert answer.status_code == (200 if event == "approved" else 400)
+        assert heard(told) == ("redeemed" if event == "approved" else "closed")
+
+
+def test_expiry_and_revocation_are_told(live, acme):
+    """D43: what ends the code is told too, and closes the stream."""
+    first, second = start(live), start(live)
+    with listening(live, EVENTS, **device(first)) as (_, expiring), listening(live, EVENTS, **device(second)) as (_, revoked):
+        approve(live, second)
+        assert heard(revoked) == "approved"
+        poll(live, second)
+        assert heard(revoked) == "redeemed"
+        row = Event.objects.filter(kind="device.redeemed").get()
+        assert revoke(int(row.target.removeprefix("device ")), why="lost")
+        assert [heard(revoked), heard(revoked)] == ["revoked", "closed"]
+        from_now = Event.objects.filter(kind="device.started").order_by("pk").first()
+        assert from_now is not None
+        expire_all(acme, first)
+        assert [heard(expiring), heard(expiring)] == ["expired", "closed"]
+
+
+def expire_all(acme: Any, started: dict[str, Any]) -> None:
+    """Lets the worker find the code overdue."""
+    with tenant_scope(acme):
+        DeviceCode.objects.filter(state="pending").update(expires_at=timezone.now() - timedelta(seconds=1))
+        expire(timezone.now(), timedelta(hours=1))
+
+
+def test_every_wrong_listener_gets_one_answer(live):
+    """D43: unknown code, no code, a user code, another tenant, a redeemed code: byte for byte the same."""
+    started, used = start(live), start(live)
+    approve(live, used)
+    assert poll(live, used).status_code == 200
+    cases = [
+        ("acme.test", {}),
+        ("acme.test", {"Authorization": "Device nothing"}),
+        ("acme.test", {"Authorization": f"Device {started['user_code']}"}),
+        ("acme.test", {"Authorization": f"Bearer {started['device_code']}"}),
+        ("other.test", device(started)),
+        ("acme.test", device(used)),
+    ]
+    answers = set()
+    for host, headers in cases:
+        answer = httpx.get(f"http://127.0.0.1:{live.port}{EVENTS}", headers={"Host": f"{host}:{live.port}", **headers})
+        answers.add((answer.status_code, answer.content))
+    assert len(answers) == 1
+    assert answers.pop()[0] == 401
+
+
+def test_a_code_has_three_listeners_at_most(live):
+    """D43: limits per code; the place is free again once a listener has left."""
+    started = start(live)
+    with listening(live, EVENTS, **device(started)), listening(live, EVENTS, **device(started)):
+        with listening(live, EVENTS, **device(started)) as (status, _):
+            assert status == 200
+            with listening(live, EVENTS, **device(started)) as (refused, _):
+                assert refused == 429
+        until(lambda: free(live, started), "the place was never freed")
+
+
+def test_places_belong_to_the_code_and_not_to_its_spelling(live):
+    """D43: the same code in another case of the scheme or with more blanks is the same code; a proxy's own scheme is none."""
+    code = start(live)["device_code"]
+    spellings = [f"Device {code}", f"device {code}", f"DEVICE   {code} "]
+    with ExitStack() as stay:
+        for each in spellings:
+            status, _ = stay.enter_context(listening(live, EVENTS, Authorization=each))
+            assert status == 200
+        refused, _ = stay.enter_context(listening(live, EVENTS, Authorization=f"dEVICE {code}"))
+        assert refused == 429
+    for each in ("Basic YTpi", "Bearer x"):
+        places = Push(None, hub)
+        scope = {"client": ("203.0.113.9", 1), "headers": [(b"authorization", each.encode())]}
+        with ExitStack() as stay:
+            assert all(stay.enter_context(places._place(scope)) for _ in range(10))
+
+
+def free(live: Any, started: dict[str, Any]) -> bool:
+    """Whether one more listener of this code is let in."""
+    with listening(live, EVENTS, **device(started)) as (status, _):
+        return status == 200
+
+
+def test_whoever_comes_late_is_told_the_state(live):
+    """D43: a stream that opens after the decision begins with it: nothing is lost between two connections."""
+    started = start(live)
+    approve(live, started)
+    with listening(live, EVENTS, **device(started)) as (_, told):
+        assert heard(told) == "approved"
+
+
+def test_a_socket_hears_the_same(live):
+    """D43: by WebSocket too, with the code in the handshake's Authorization header."""
+    started = start(live)
+
+    async def listen() -> list[str]:
+        url = f"ws://acme.test:{live.port}{EVENTS}"
+        async with websockets.connect(url, host="127.0.0.1", port=live.port, additional_headers=device(started)) as socket:
+            await asyncio.to_thread(approve, live, started)
+            names = [json.loads(await asyncio.wait_for(socket.recv(), 10))["event"]]
+            await asyncio.to_thread(poll, live, started)
+            return [*names, json.loads(await asyncio.wait_for(socket.recv(), 10))["event"]]
+
+    assert asyncio.run(listen()) == ["approved", "redeemed"]
+    connections.close_all()
+
+
+def test_a_socket_without_a_code_is_refused(live):
+    """D43: before it is accepted."""
+
+    async def listen() -> int:
+        try:
+            async with websockets.connect(f"ws://acme.test:{live.port}{EVENTS}", host="127.0.0.1", port=live.port):
+                return 101
+        except websockets.exceptions.InvalidStatus as refused:
+            return refused.response.status_code
+
+    assert asyncio.run(listen()) == 403
+
+
+def test_the_page_of_the_person_changes(live):
+    """The last page's own stream tells its browser, and nobody else, that the device has connected."""
+    started = start(live)
+    person, page = approve(live, started)
+    cookie = cookie_of(person)
+    stranger = httpx.get(f"http://127.0.0.1:{live.port}{page.url.path}events", headers={"Host": f"acme.test:{live.port}"})
+    assert stranger.status_code == 401
+    with listening(live, f"{page.url.path}events", Cookie=cookie) as (status, told):
+        assert status == 200
+        poll(live, started)
+        assert heard(told) == "changed"
+    assert "Connected" in person.http.get(page.url.path).text
+
+
+def test_administrators_hear_everything_of_their_tenant(live, acme, other):
+    """The feed needs an administrator's session of this tenant, begins where it is told to, and never shows a neighbour's event."""
+    with tenant_scope(acme):
+        alice = by_username("alice")
+        assert alice is not None
+    bob = Person(live)
+    bob.walk({"name": "bob"}, {"password": "bob-password-22"})
+    admin = Person(live)
+    admin.walk({"name": "alice"}, {"password": "alice-password-1"})
+    cookies = {name: cookie_of(who) for name, who in (("bob", bob), ("alice", admin))}
+    for name in ("bob", "alice"):  # alice is no administrator yet
+        with listening(live, "/events", Cookie=cookies[name]) as (status, _):
+            assert status == 401
+    with tenant_scope(acme):
+        save_person("alice", role="admin", by="test")
+    with listening(live, "/events", Cookie=cookies["alice"]) as (status, told):
+        assert status == 200
+        start(live, "other.test")
+        start(live)
+        identifier, _, data = told.get(timeout=10)
+        assert data["kind"] == "device.started"
+        assert data["application"] == "tv"
+    with tenant_scope(acme):
+        mine = set(Event.objects.values_list("pk", flat=True))
+    with listening(live, "/events", Cookie=cookies["alice"], **{"Last-Event-ID": "0"}) as (_, told):
+        seen = [told.get(timeout=10) for _ in range(len(mine))]
+        assert {int(each[0]) for each in seen} == mine
+        assert int(identifier) in mine
+
+
+def test_listeners_who_leave_are_forgotten(live):
+    """A stream whose client went away ends by itself."""
+    started = start(live)
+    with listening(live, EVENTS, **device(started)):
+        until(lambda: hub.count() == 1, "nobody listens")
+    until(lambda: hub.count() == 0, "the listener was never missed")
+
+
+def test_an_event_of_another_process_is_found(live, acme):
+    """What the channel layer never heard of is found in the table within a second: commands run in a process of their own."""
+    started = start(live)
+    with listening(live, EVENTS, **device(started)) as (_, told):
+        row = Event.objects.filter(kind="device.started").get()
+        Event.objects.create(tenant=acme, at=row.at, kind="device.denied", target=row.target, application="tv", topic=row.topic)
+        assert heard(told) == "denied"
+
+
+def test_a_number_that_is_committed_late_is_told(live, acme):
+    """On PostgreSQL an event may become visible after one with a larger number: administrators hear of it all the same."""
+    admin = Person(live)
+    admin.walk({"name": "alice"}, {"password": "alice-password-1"})
+    with tenant_scope(acme):
+        save_person("alice", role="admin", by="test")
+        last = Event.objects.order_by("-pk").values_list("pk", flat=True)[0]
+    with listening(live, "/events", Cookie=cookie_of(admin)) as (_, told):
+        until(lambda: hub.count() == 1, "nobody listens")
+        moment = timezone.now()
+        Event.objects.create(pk=last + 50, tenant=acme, at=moment, kind="test.later")
+        assert told.get(timeout=10)[2]["kind"] == "test.later"
+        late = Event.objects.create(pk=last + 20, tenant=acme, at=moment, kind="test.late")
+        hub.deliver(WakeUp(late.pk, acme.pk, late.kind, ""))
+        assert told.get(timeout=10)[2]["kind"] == "test.late"
+
+
+@pytest.mark.parametrize("loss", ["signed out", "no administrator"])
+def test_the_feed_ends_with_the_right_to_it(live, acme, loss):
+    """CVE-2025-29928: whoever is signed out, or is no administrator any more, hears nothing from then on."""
+    admin = Person(live)
+    admin.walk({"name": "alice"}, {"password": "alice-password-1"})
+    with tenant_scope(acme):
+        alice = save_person("alice", role="admin", by="test")
+    with listening(live, "/events", Cookie=cookie_of(admin)) as (_, told):
+        until(lambda: hub.count() == 1, "nobody listens")
+        with tenant_scope(acme):
+            if loss == "signed out":
+                end_all(alice, why="test")
+            else:
+                save_person("alice", role="", by="test")
+        start(live)
+        assert told.get(timeout=10) == ("", "closed", None)
+
+
+def test_what_came_before_is_not_told(live, acme):
+    """An event from before the feed was opened, which the look into the table finds only afterwards, is not news."""
+    admin = Person(live)
+    admin.walk({"name": "alice"}, {"password": "alice-password-1"})
+    with tenant_scope(acme):
+        save_person("alice", role="admin", by="test")
+    with listening(live, "/events", Cookie=cookie_of(admin)) as (_, told):
+        until(lambda: hub.count() == 1, "nobody listens")
+        with tenant_scope(acme):
+            before = Event.objects.order_by("-pk")[0]
+        hub._seen.clear()
+        hub.deliver(WakeUp(before.pk, acme.pk, before.kind, ""))
+        Event.objects.create(tenant=acme, at=timezone.now(), kind="test.news")
+        assert told.get(timeout=10)[2]["kind"] == "test.news"

@@ -1,0 +1,145 @@
+"""What an administrator's program is told when something cannot be: one table from the exceptions of the domain to answers."""
+
+from math import ceil
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from ninja import NinjaAPI
+from pydantic import BaseModel
+
+from blueprints.files.apply import StateMoved
+from blueprints.files.export import NoSuchFlow
+from blueprints.files.read import MAX_PROBLEMS, BadBlueprint
+from blueprints.objects.edit import Moved, NotThere, Refused
+from flows.documents.versions import NoSuchVersion, RefusedFlow
+from flows.editing.drafts import DraftMoved
+from flows.simulation.simulate import NobodyThere
+from idp.accounts.recovery import NoAddress
+from idp.accounts.roles import NotAllowed, OwnPassword
+from idp.foundation.listing import BadWish
+from idp.oauth.clients import NotRenewed
+from idp.oauth.errors import InsufficientScope, InvalidToken, MissingToken, OAuthError
+from idp.outbox.mail import TooManyMails
+from web.api.admin.preconditions import Failed, Wanted
+from web.api.errors import BadBody, problem
+from web.api.schemas import Problem, Refusal
+
+MEANING: dict[int, str] = {
+    304: "It is as you know it.",
+    400: "Something in the address or the body is not as this operation takes it.",
+    401: "The access token is missing, expired, revoked, or of another tenant.",
+    403: "The token lacks the scope, or its person's role does not include this.",
+    404: "There is no such thing in this tenant.",
+    405: "Another method.",
+    408: "The body did not arrive in time.",
+    409: "It cannot be so beside what is there; `errors` says what and why.",
+    412: "It is not, or no longer, as the precondition says.",
+    413: "The body is too large.",
+    415: "The body is not application/json.",
+    429: "So many of these came lately that another one waits; `Retry-After` says how long.",
+    428: "It exists already, and no precondition says that you have seen it.",
+}
+BODY = (400, 408, 413, 415)
+
+
+class NoSuchThing(Exception):
+    """There is no such thing here."""
+
+
+class WrongType(Exception):
+    """The body must be application/json."""
+
+
+class Invalid(Exception):
+    """The document is not one of its kind; ``errors``: messages by dotted key."""
+
+    def __init__(self, errors: dict[str, list[str]]) -> None:
+        super().__init__()
+        self.errors = errors
+
+
+_SIMPLE: dict[type[Exception], tuple[int, str]] = {
+    NotAllowed: (403, "not_allowed"),
+    OwnPassword: (403, "not_allowed"),
+    NoSuchThing: (404, "not_found"),
+    WrongType: (415, "invalid_request"),
+    NotThere: (404, "not_found"),
+    NoSuchVersion: (404, "not_found"),
+    NoSuchFlow: (404, "not_found"),
+    Failed: (412, "precondition_failed"),
+    Wanted: (428, "precondition_required"),
+    Moved: (412, "precondition_failed"),
+    DraftMoved: (412, "precondition_failed"),
+    StateMoved: (412, "precondition_failed"),
+    BadWish: (400, "invalid_request"),
+    BadBody: (400, "invalid_request"),
+    NobodyThere: (409, "refused"),
+    NotRenewed: (409, "refused"),
+    NoAddress: (409, "refused"),
+}
+
+
+def declared(*statuses: int) -> dict[int, type[BaseModel]]:
+    """These errors, for the description of an operation."""
+    return {status: Refusal if status in (400, 409) else Problem for status in sorted(set(statuses))}
+
+
+def listen(api: NinjaAPI) -> None:
+    """Gives every exception of the domain its answer."""
+    for kind in _SIMPLE:
+        api.add_exception_handler(kind, _simple)
+    api.add_exception_handler(OAuthError, _token)
+    api.add_exception_handler(TooManyMails, _later)
+    api.add_exception_handler(Invalid, _invalid)
+    api.add_exception_handler(Refused, _refused)
+    api.add_exception_handler(RefusedFlow, _refused)
+    api.add_exception_handler(BadBlueprint, _blueprint)
+
+
+def refusal(status: int, errors: dict[str, list[str]]) -> HttpResponse:
+    """Everything that is wrong, by key; never what was sent."""
+    first = next((f"{key}: {texts[0]}" if key else texts[0] for key, texts in errors.items()), "")
+    return problem(status, "invalid_request" if status == 400 else "refused", first, errors=errors)
+
+
+def by_key(findings: Any) -> dict[str, list[str]]:
+    """Findings about a flow, by dotted key."""
+    errors: dict[str, list[str]] = {}
+    for each in findings:
+        errors.setdefault(".".join(map(str, each.path)), []).append(each.message)
+    return errors
+
+
+def _invalid(request: HttpRequest, error: Any) -> HttpResponse:
+    return refusal(400, error.errors)
+
+
+def _refused(request: HttpRequest, error: Any) -> HttpResponse:
+    return refusal(409, by_key(error.findings) if isinstance(error, RefusedFlow) else error.errors)
+
+
+def _simple(request: HttpRequest, error: Any) -> HttpResponse:
+    status, code = _SIMPLE[type(error)]
+    return problem(status, code, str(error) or str(type(error).__doc__))
+
+
+def _later(request: HttpRequest, error: Any) -> HttpResponse:
+    """RFC 6585 section 4: with the seconds to wait."""
+    wait: Any = {"Retry_After": str(max(1, ceil((error.until - timezone.now()).total_seconds())))}
+    return problem(429, "too_many_requests", str(error), **wait)
+
+
+def _token(request: HttpRequest, error: Any) -> HttpResponse:
+    """RFC 6750 section 3: what is missing, and no error code where no token was sent (section 3.1)."""
+    said = "" if isinstance(error, MissingToken) else f' error="{error.code}", error_description="{error.description}"'
+    bearer = isinstance(error, InvalidToken | InsufficientScope)
+    challenge: Any = {"WWW_Authenticate": f'Bearer realm="api"{"," if said else ""}{said}'} if bearer else {}
+    return problem(error.status, error.code, error.description, **challenge)
+
+
+def _blueprint(request: HttpRequest, error: Any) -> HttpResponse:
+    errors: dict[str, list[str]] = {}
+    for each in error.problems[:MAX_PROBLEMS]:
+        errors.setdefault(each.key, []).append(f"line {each.line}, column {each.column}: {each.message}")
+    return refusal(400, errors)

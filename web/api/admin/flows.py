@@ -1,0 +1,239 @@
+"""Flows as an administrator's program edits, publishes, compares and tries them."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Query
+from pydantic import TypeAdapter, ValidationError
+
+from flows.documents import versions
+from flows.documents.diff import difference
+from flows.documents.document import Name
+from flows.documents.lint import Finding, lint
+from flows.documents.listings import RUNS, VERSIONS
+from flows.documents.versions import RefusedFlow, version_of
+from flows.editing import drafts, publishing
+from flows.editing.drafts import draft_of
+from flows.editing.revisions import Chosen, choose
+from flows.editing.saved_tests import as_test, check_answers, keep_test
+from flows.simulation.flow_tests import rehearse
+from flows.simulation.funnel import funnel, under_way
+from flows.simulation.inspector import look_into
+from flows.simulation.simulate import Report, ending, simulate
+from idp.accounts.roles import may, require
+from web.api.admin import flow_schemas as say
+from web.api.admin.failures import Invalid, NoSuchThing
+from web.api.admin.object_schemas import page_of, wish_of
+from web.api.admin.objects import page
+from web.api.admin.operations import Calls
+from web.api.admin.preconditions import check, quoted, unless_known
+from web.api.admin.responses import answer, empty
+from web.api.body import BodyParser
+
+calls = Calls("flows")
+_name, _parser = TypeAdapter(Name), BodyParser()
+_SEE: dict[str, Any] = {"needs": "flows.see"}
+_BOTH = ("If-Match", "If-None-Match")
+
+
+@calls.add("GET", "/{slug:name}/draft", name="get-draft", answers={200: say.FlowDraft, 304: None}, headers=_BOTH[1:], **_SEE)
+def get_draft(request: HttpRequest, name: str) -> HttpResponse:
+    """What is being edited, with its state as `ETag`."""
+    return unless_known(request, _told(_draft(name)))
+
+
+@calls.add(
+    "PUT",
+    "/{slug:name}/draft",
+    needs="flows.edit",
+    name="put-draft",
+    answers={200: say.FlowDraft, 201: say.FlowDraft},
+    fails=(412, 428),
+    body="AnyFlow",
+    headers=_BOTH,
+)
+def put_draft(request: HttpRequest, name: str) -> HttpResponse:
+    """Keeps what is being edited, right or wrong; one that is there is replaced only with `If-Match`."""
+    try:
+        _name.validate_python(name)
+    except ValidationError:
+        raise Invalid({"flow": ["A flow's name has small letters, digits, dashes and underscores, fifty at most."]}) from None
+    document = _parser.parse_body(request)
+    if document.get("flow", name) != name:
+        raise Invalid({"flow": ["The address has another name."]})
+    before = draft_of(name)
+    check(request, _state(before) if before else None, wanted=True)
+    by, revision = request.auth.username, before.revision if before else None  # type: ignore[attr-defined]
+    drafts.save_draft(name, {**document, "flow": name}, by=by, revision=revision)
+    return _told(_draft(name), 200 if before else 201)
+
+
+@calls.add("DELETE", "/{slug:name}/draft", needs="flows.edit", name="delete-draft", answers={204: None}, fails=(412,), headers=_BOTH)
+def delete_draft(request: HttpRequest, name: str) -> HttpResponse:
+    """Throws it away. This cannot be undone."""
+    draft = _draft(name)
+    check(request, _state(draft))
+    if not drafts.discard_draft(name, by=request.auth.username, revision=draft.revision):  # type: ignore[attr-defined]
+        raise drafts.DraftMoved(draft.revision)
+    return empty(204)
+
+
+@calls.add(
+    "POST",
+    "/{slug:name}/publish",
+    needs="flows.publish",
+    name="publish-flow",
+    answers={200: say.FlowLive},
+    fails=(409, 412),
+    headers=_BOTH[:1],
+)
+def publish_flow(request: HttpRequest, name: str, body: say.Publish) -> HttpResponse:
+    """Makes the draft the live version; lint and the flow's own tests come first."""
+    draft = _draft(name)
+    check(request, _state(draft))
+    person = request.auth  # type: ignore[attr-defined]
+    more: dict[str, Any] = {"note": body.note, "revision": draft.revision, "names": may(person, "people.see")}
+    published = drafts.publish_draft(name, by=person.username, **more)
+    return answer({"version": published.version.number, "changed": published.changed})
+
+
+@calls.add("POST", "/{slug:name}/rollback", needs="flows.publish", name="roll-back-flow", answers={200: say.FlowLive}, fails=(409,))
+def roll_back(request: HttpRequest, name: str, body: say.RollBack) -> HttpResponse:
+    """Makes an earlier version live again, as it was."""
+    before = version_of(name, body.version).flow.live
+    live = publishing.roll_back(name, body.version, by=request.auth.username, note=body.note)  # type: ignore[attr-defined]
+    return answer({"version": live.number, "changed": before != live})
+
+
+def list_versions(request: HttpRequest, name: str, asked: Any = Query(...)) -> HttpResponse:  # noqa: B008 the framework's way
+    """Every version, newest first."""
+    return page(request, VERSIONS, asked, flow=name)
+
+
+def list_runs(request: HttpRequest, name: str, asked: Any = Query(...)) -> HttpResponse:  # noqa: B008
+    """Who walks this flow now, and who did lately."""
+    return page(request, RUNS, asked, flow=name)
+
+
+for _view, _listing, _noun, _needs in ((list_versions, VERSIONS, "Version", "flows.see"), (list_runs, RUNS, "Run", "runs.inspect")):
+    _view.__annotations__["asked"] = wish_of(_listing, _noun, ("flow",))
+    _path, _title = f"/{{slug:name}}/{_listing.name}/", f"list-{_listing.name}"
+    calls.add("GET", _path, needs=_needs, name=_title, answers={200: page_of(_listing, _noun)}, fails=(400,))(_view)
+
+
+@calls.add("GET", "/{slug:name}/versions/{int:number}", name="get-version", answers={200: say.FlowVersion}, **_SEE)
+def get_version(request: HttpRequest, name: str, number: int) -> HttpResponse:
+    """One version with its document."""
+    row = version_of(name, number)
+    told = {"number": row.number, "live": row.flow.live_id == row.pk, "created": row.created_at, "author": row.author, "note": row.note}
+    return answer({**told, "document": row.document, "parts": row.parts})
+
+
+@calls.add("GET", "/{slug:name}/diff", name="compare-flow", answers={200: say.FlowDifference}, fails=(400, 409), **_SEE)
+def compare(
+    request: HttpRequest,
+    name: str,
+    old: str = Query("live", pattern=r"^(live|draft|[1-9][0-9]{0,6})$"),
+    new: str = Query("draft", pattern=r"^(live|draft|[1-9][0-9]{0,6})$"),
+) -> HttpResponse:
+    """What differs between two of: `live`, `draft`, the number of a version."""
+    sides = [choose(name, str(version_of(name).number) if each == "live" else each) for each in (old, new)]
+    changes = [asdict(each) for each in difference(sides[0].document, sides[1].document)]
+    return answer({"old": sides[0].which, "new": sides[1].which, "changes": changes})
+
+
+@calls.add("POST", "/{slug:name}/lint", name="lint-flow", answers={200: say.FlowFindings}, fails=(409,), writes=False, **_SEE)
+def check_flow(request: HttpRequest, name: str, body: say.Which) -> HttpResponse:
+    """What is wrong with it, and which of its own tests fail; nothing is written."""
+    chosen = choose(name, body.which)
+    found = lint(chosen.document, chosen.parts, names={})
+    names = may(request.auth, "people.see")  # type: ignore[attr-defined]
+    failed = [] if versions.errors_of(found) else rehearse(chosen.document, chosen.parts, names=names)
+    return answer({"findings": _findings(found), "tests": _findings(failed)})
+
+
+@calls.add("POST", "/{slug:name}/simulate", name="simulate-flow", answers={200: say.FlowWalk}, fails=(409,), writes=False, **_SEE)
+def walk(request: HttpRequest, name: str, body: say.Walk) -> HttpResponse:
+    """A dry run: what each step would do and why; nothing is written, nothing is sent."""
+    chosen = choose(name, body.which)
+    reports = _walked(request, chosen, body)
+    return answer({"which": chosen.which, "ends": ending(reports), "steps": [asdict(each) for each in reports]})
+
+
+@calls.add(
+    "POST",
+    "/{slug:name}/tests",
+    needs="flows.edit",
+    name="keep-flow-test",
+    answers={201: say.FlowDraft},
+    fails=(409, 412),
+    headers=_BOTH,
+)
+def keep_walk(request: HttpRequest, name: str, body: say.KeptWalk) -> HttpResponse:
+    """Walks it, and adds that as a test to the draft, which is begun from what is live where there is none."""
+    chosen, draft = choose(name, body.which), draft_of(name)
+    check(request, _state(draft) if draft else None)
+    reports = _walked(request, chosen, body)
+    check_answers(chosen.document, chosen.parts, body.answers)
+    test = as_test(body.name, body.person, body.request, body.answers, reports)
+    keep_test(name, test, by=request.auth.username, revision=draft.revision if draft else 0)  # type: ignore[attr-defined]
+    return _told(_draft(name), 201)
+
+
+@calls.add("GET", "/{slug:name}/funnel", needs="runs.count", name="count-flow", answers={200: say.FlowCounts}, fails=(400,))
+def counts(request: HttpRequest, name: str, version: int | None = Query(None, ge=1, le=1_000_000)) -> HttpResponse:
+    """How many came to each step of a version, by default the live one, and what became of them; how many are under way in the flow.
+
+    Steps whose numbers would tell of people are left out for those who may not see people.
+    """
+    row, people = version_of(name, version), may(request.auth, "people.see")  # type: ignore[attr-defined]
+    names = ("reached", "finished", "refused", "left", "mean_seconds", "median_seconds")
+    steps = [{"step": step, **{each: getattr(count, each) for each in names}} for step, count in sorted(funnel(row, people=people).items())]
+    return answer({"version": row.number, "under_way": under_way(name), "steps": steps})
+
+
+@calls.add("GET", "/{slug:name}/runs/{slug:run}", needs="runs.inspect", name="inspect-run", answers={200: say.FlowRun})
+def inspect_run(request: HttpRequest, name: str, run: str) -> HttpResponse:
+    """One run: its path with the reasons, its facts without secrets. It is about a person; that somebody looked is written down."""
+    person = request.auth  # type: ignore[attr-defined]
+    return answer(asdict(look_into(run, by=person.username, people=may(person, "people.see"), flow=name)))
+
+
+router = calls.router
+
+
+def _walked(request: HttpRequest, chosen: Chosen, body: say.Walk) -> list[Report]:
+    if isinstance(body.person, str) and body.person:
+        require(request.auth, "people.see")  # type: ignore[attr-defined]  # conditions show what they read of a person
+    told: dict[str, Any] = {"parts": chosen.parts, "person": body.person or None, "request": body.request}
+    names = may(request.auth, "people.see")  # type: ignore[attr-defined]
+    return simulate(chosen.document, body.answers, **told, judges=False, names=names)
+
+
+def _draft(name: str) -> Any:
+    draft = draft_of(name)
+    if draft is None:
+        raise NoSuchThing(NoSuchThing.__doc__)
+    return draft
+
+
+def _state(draft: Any) -> str:
+    """Names this state of this draft: one that is begun anew counts its revisions from one again."""
+    return f"{draft.pk}-{draft.revision}"
+
+
+def _told(draft: Any, status: int = 200) -> HttpResponse:
+    try:
+        chosen = choose(draft.flow.name, "draft")
+        findings = lint(chosen.document, chosen.parts, names={})
+    except RefusedFlow as refused:
+        findings = refused.findings
+    told = {"document": draft.document, "revision": draft.revision, "author": draft.author, "updated": draft.updated_at}
+    base = draft.base.number if draft.base else None
+    return answer({**told, "base": base, "findings": _findings(findings)}, status, ETag=quoted(_state(draft)))
+
+
+def _findings(found: Iterable[Finding]) -> list[dict[str, Any]]:
+    return [{"path": list(each.path), "message": each.message, "level": each.level} for each in found]

@@ -1,0 +1,249 @@
+"""The operations on every kind of object, made from its declaration (web/administration/resources.py): list, look, write, delete, act."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.http import HttpRequest, HttpResponse
+from ninja import Query, Router
+from pydantic import BaseModel
+
+from blueprints.objects import edit
+from blueprints.objects.document import KINDS
+from blueprints.objects.registry import KINDS as KEPT
+from idp.accounts.roles import NotAllowed, operations_of
+from idp.foundation.listing import BadWish, Listing, Wish
+from web.administration.resources import RESOURCES, Action, Resource, delete, save
+from web.api.admin.failures import Invalid, NoSuchThing
+from web.api.admin.object_schemas import page_of, row_of, sent, shown, wish_of
+from web.api.admin.operations import Calls
+from web.api.admin.preconditions import check, quoted, unless_known
+from web.api.admin.responses import answer, empty
+from web.api.body import BodyParser
+from web.api.schemas import Acted, Done, Keys
+
+_parser = BodyParser()
+_BOTH = ("If-Match", "If-None-Match")
+_OTHER = {"runs"}  # below their flow: this address belongs to the runs of programs
+
+
+def routers() -> list[tuple[str, Router]]:
+    """The operations of each kind of object, with the first part of their address."""
+    return [(f"/{name}", operations(each)) for name, each in RESOURCES.items() if name not in _OTHER]
+
+
+def operations(resource: Resource) -> Router:
+    """All that can be done with one kind of object."""
+    calls = Calls(resource.name)
+    for action in resource.actions:
+        _acting(calls, resource, action)
+    _listing(calls, resource)
+    _looking(calls, resource)
+    if resource.edit:
+        _putting(calls, resource)
+        _patching(calls, resource)
+        _deleting(calls, resource)
+    return calls.router
+
+
+def _listing(calls: Calls, resource: Resource) -> None:
+    model, noun = resource.listing, _noun(resource)
+
+    def view(request: HttpRequest, asked: Any = Query(...)) -> HttpResponse:  # noqa: B008 the framework's way
+        return page(request, model, asked)
+
+    view.__annotations__["asked"] = wish_of(model, noun)
+    view.__doc__ = f"{resource.about or model.title}"
+    calls.add(
+        "GET",
+        "/",
+        needs=resource.see,
+        name=f"list-{resource.name}",
+        title=f"{model.title}: list",
+        answers={200: page_of(model, noun)},
+        fails=(400,),
+    )(view)
+
+
+def page(request: HttpRequest, listing: Listing, asked: BaseModel, **fixed: str) -> HttpResponse:
+    """One page of a list, with links to those beside it (RFC 8288). ``fixed``: filters that the address says."""
+    said: dict[str, Any] = asked.model_dump()
+    said |= {name: value.replace("\0", "") for name, value in said.items() if isinstance(value, str)}
+    if strange := [name for name in request.GET if name not in said]:  # a misspelt filter would otherwise answer everything
+        raise BadWish(f"There is no parameter {strange[0][:50]!r}. There are: {', '.join(said)}.")
+    filters = {each.name: said[each.name] for each in listing.filters if said.get(each.name)} | fixed
+    rows = listing.page(Wish(said.get("search", ""), filters, said["order"], said["page"], said["size"]))
+    body = {"rows": rows.rows, "total": rows.total, "page": rows.page, "size": rows.size, "has_next": rows.has_next}
+    return answer(body, Link=_links(request, rows.page, rows.has_next))
+
+
+def _looking(calls: Calls, resource: Resource) -> None:
+    model = shown(resource.kind) if resource.edit else row_of(resource.listing, _noun(resource))
+
+    def look(request: HttpRequest, key: str) -> HttpResponse:
+        """One of them, with its state as `ETag`."""
+        return unless_known(request, told(resource, key))
+
+    calls.add(
+        "GET",
+        "/{any:key}",
+        needs=resource.see,
+        name=f"get-{resource.name}",
+        title=f"{resource.noun}: look at one",
+        answers={200: model, 304: None},
+        headers=("If-None-Match",),
+    )(look)
+
+
+def _putting(calls: Calls, resource: Resource) -> None:
+    kind, model = resource.kind, shown(resource.kind)
+
+    def put(request: HttpRequest, key: str) -> HttpResponse:
+        """Makes one, or makes the keys that are said so; one that is there only with `If-Match`."""
+        before = edit.current(kind, key)
+        expect = check(request, before.etag if before else None, wanted=True)
+        saved = save(resource, document(request, kind, key), request.auth, expect=expect, new=before is None)  # type: ignore[attr-defined]
+        at = f"/api/{resource.name}/{quote(saved.name, safe='')}" if saved.created else ""
+        return kept(kind, saved.name, 201 if saved.created else 200, Location=at)
+
+    calls.add(
+        "PUT",
+        "/{any:key}",
+        needs=resource.edit,
+        name=f"put-{resource.name}",
+        title=f"{resource.noun}: make or change",
+        answers={200: model, 201: model},
+        fails=(409, 412, 428),
+        body=sent(kind).__name__,
+        headers=_BOTH,
+    )(put)
+
+
+def _patching(calls: Calls, resource: Resource) -> None:
+    kind = resource.kind
+
+    def patch(request: HttpRequest, key: str) -> HttpResponse:
+        """Changes the keys that are said of one that is there."""
+        before = _there(kind, key)
+        expect = check(request, before.etag)
+        save(resource, document(request, kind, key, before.document), request.auth, expect=expect, new=False)  # type: ignore[attr-defined]
+        return kept(kind, key)
+
+    calls.add(
+        "PATCH",
+        "/{any:key}",
+        needs=resource.edit,
+        name=f"patch-{resource.name}",
+        title=f"{resource.noun}: change",
+        answers={200: shown(kind)},
+        fails=(409, 412),
+        body=sent(kind, change=True).__name__,
+        headers=_BOTH,
+    )(patch)
+
+
+def _deleting(calls: Calls, resource: Resource) -> None:
+    def remove(request: HttpRequest, key: str) -> HttpResponse:
+        """Takes it away. This cannot be undone."""
+        before = _there(resource.kind, key)
+        delete(resource, key, request.auth, check(request, before.etag))  # type: ignore[attr-defined]
+        return empty(204)
+
+    title, name = f"{resource.noun}: delete", f"delete-{resource.name}"
+    calls.add("DELETE", "/{any:key}", needs=resource.edit, name=name, title=title, answers={204: None}, fails=(409, 412), headers=_BOTH)(
+        remove
+    )
+
+
+def _acting(calls: Calls, resource: Resource, action: Action) -> None:
+    words = ". ".join(str(each).rstrip(".") for each in (action.title, action.asks) if each)
+    plain: dict[str, Any] = {"needs": action.operation, "answers": {200: Acted}}
+
+    def act(request: HttpRequest, key: str) -> HttpResponse:
+        row = resource.listing.one(key)
+        if row is None:
+            raise NoSuchThing(NoSuchThing.__doc__)
+        return answer({"changed": action.run(row, request.auth)})  # type: ignore[attr-defined]
+
+    def act_on_many(request: HttpRequest, body: Keys) -> HttpResponse:
+        return answer({"results": [_done(resource, action, key, request.auth) for key in dict.fromkeys(body.keys)]})  # type: ignore[attr-defined]
+
+    act.__doc__, act_on_many.__doc__ = f"{words}.", f"The same to many, each for itself: {words}."
+    many: dict[str, Any] = {**plain, "answers": {200: Done}}
+    name, verb = f"{action.name}-{resource.name}", str(action.title).lower()
+    calls.add("POST", f"/actions/{action.name}", name=f"{name}-many", title=f"{resource.listing.title}: {verb} many", **many)(act_on_many)
+    if action.name != "delete" or not resource.edit:  # there is DELETE
+        calls.add("POST", f"/{{any:key}}/actions/{action.name}", name=name, title=f"{resource.noun}: {verb}", fails=(409, 412), **plain)(
+            act
+        )
+
+
+def _done(resource: Resource, action: Action, key: str, person: Any) -> dict[str, str]:
+    """What became of one of many."""
+    row = resource.listing.one(key.replace("\0", ""))
+    if row is None:
+        return {"key": key, "outcome": "not_found", "message": str(NoSuchThing.__doc__)}
+    try:
+        return {"key": key, "outcome": "changed" if action.run(row, person) else "unchanged", "message": ""}
+    except NotAllowed as error:
+        return {"key": key, "outcome": "not_allowed", "message": str(error)}
+    except (edit.Refused, edit.NotThere, edit.Moved) as error:
+        return {"key": key, "outcome": "refused", "message": str(error)}
+
+
+def told(resource: Resource, key: str) -> HttpResponse:
+    """One object as it is now, with its ETag; raises NoSuchThing."""
+    if resource.edit:
+        return kept(resource.kind, key)
+    row = resource.listing.one(key)
+    if row is None:
+        raise NoSuchThing(NoSuchThing.__doc__)
+    body = resource.listing.told(row)
+    state = json.dumps(body, sort_keys=True, cls=DjangoJSONEncoder)
+    return answer(body, ETag=quoted(hashlib.sha256(state.encode()).hexdigest()[:32]))
+
+
+def kept(kind: str, key: str, status: int = 200, **headers: str) -> HttpResponse:
+    """One document as it is now, with its ETag; raises NoSuchThing."""
+    current = _there(kind, key)
+    return answer(current.document, status, ETag=quoted(current.etag), **headers)
+
+
+def document(request: HttpRequest, kind: str, key: str, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The body as a document of this kind and name, with what is ``known`` where it must say it and does not; raises Invalid."""
+    body = _parser.parse_body(request)
+    as_kept = KEPT[kind].as_kept
+    if as_kept(str(body.get(kind, key))) != as_kept(key):
+        raise Invalid({kind: ["The address has another name."]})
+    needed = [name for name, field in KINDS[kind].model_fields.items() if field.is_required()] if known else []
+    said = {**{name: known[name] for name in needed if known}, **body, kind: key}
+    try:
+        rights = operations_of(request.auth)  # type: ignore[attr-defined]
+        edit.checked(kind, said, strict=True, rights=rights)
+    except edit.Refused as wrong:
+        raise Invalid(wrong.errors) from None
+    return said
+
+
+def _there(kind: str, key: str) -> edit.Current:
+    current = edit.current(kind, key)
+    if current is None:
+        raise NoSuchThing(NoSuchThing.__doc__)
+    return current
+
+
+def _links(request: HttpRequest, page: int, has_next: bool) -> str:
+    """The pages beside this one (RFC 8288)."""
+    found = {"prev": page - 1 if page > 1 else 0, "next": page + 1 if has_next else 0}
+
+    def address(number: int) -> str:
+        return f"{request.path}?{urlencode({**request.GET.dict(), 'page': number})}"
+
+    return ", ".join(f'<{address(number)}>; rel="{name}"' for name, number in found.items() if number)
+
+
+def _noun(resource: Resource) -> str:
+    return str(resource.noun).title().replace(" ", "")

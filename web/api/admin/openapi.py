@@ -1,0 +1,92 @@
+"""Completes the OpenAPI document that the framework makes: bodies that views read themselves, headers, scopes, and plain words."""
+
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from blueprints.objects.document import DeviceSettings
+from web.api import errors
+from web.api.admin import failures
+from web.api.admin.object_schemas import answers, bodies
+
+_REF = "#/components/schemas/{model}"
+_ANY_FLOW = {
+    "type": "object",
+    "title": "AnyFlow",
+    "description": "A flow as in a blueprint, right or wrong: only publishing checks it. Its name may be left out.",
+    "examples": [{"title": "Sign in", "for": "authentication", "steps": [{"stage": "identification"}]}],
+}
+_Header = tuple[str, str, bool]
+_HEADERS: dict[int, _Header] = {
+    401: ("WWW-Authenticate", "How to send what is missing.", True),
+    403: ("WWW-Authenticate", "Where the token lacks a scope (RFC 6750 section 3.1).", False),
+    405: ("Allow", "What this address takes.", True),
+    429: ("Retry-After", "Seconds.", True),
+}
+_STATE: _Header = ("ETag", "Its state, for preconditions.", True)
+_LINK: _Header = ("Link", "The pages beside this one (RFC 8288): prev, next.", False)
+_PLACE: _Header = ("Location", "Where it is.", False)
+_ADMIN = "AccessToken"
+
+
+def described(document: dict[str, Any]) -> dict[str, Any]:
+    """The document, complete."""
+    schemas = document["components"]["schemas"]
+    schemas |= models_json_schema([(model, "validation") for model in bodies()], ref_template=_REF)[1]["$defs"]
+    schemas["AnyFlow"] = _ANY_FLOW
+    for model in _without_defaults():
+        for each in schemas[model]["properties"].values():
+            each.pop("default", None)
+    shared: dict[str, Any] = {}
+    document["components"]["responses"] = shared
+    for operations in document["paths"].values():
+        for method, operation in operations.items():
+            _complete(method, operation)
+            _share(operation, shared)
+    return document
+
+
+def _without_defaults() -> list[str]:
+    """The documents: a key that is left out keeps what is there."""
+    models: list[type[BaseModel]] = [*bodies(), *answers(), DeviceSettings]
+    return [model.__name__ for model in models]
+
+
+def _share(operation: dict[str, Any], shared: dict[str, Any]) -> None:
+    """Errors that many operations have are described once."""
+    for status, response in operation["responses"].items():
+        if status >= 400 and _is_ours(operation):
+            name = f"Error{status}"
+            shared[name] = response
+            operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
+
+
+def _complete(method: str, operation: dict[str, Any]) -> None:
+    ours = _is_ours(operation)
+    meaning = failures.MEANING if ours else errors.MEANING
+    for status, response in operation["responses"].items():
+        response["description"] = meaning.get(status, response["description"])
+        headers = [_HEADERS[status]] if status in _HEADERS else _of_success(method, operation, status) if ours else []
+        if headers:
+            response["headers"] = {name: _described(text, required) for name, text, required in headers}
+
+
+def _of_success(method: str, operation: dict[str, Any], status: int) -> list[_Header]:
+    if status == 200 and method == "get" and any(each["name"] == "page" for each in operation["parameters"]):
+        return [_LINK]
+    if operation["operationId"] == "make-application" and status == 201:
+        return [_STATE, _PLACE]
+    if status not in (200, 201, 304) or not any(each["in"] == "header" for each in operation["parameters"]):
+        return []
+    stated = operation["operationId"] != "publish-flow"
+    return [*([_STATE] if stated else []), *([_PLACE] if status == 201 else [])]
+
+
+def _is_ours(operation: dict[str, Any]) -> bool:
+    """Whether an administrator's program calls it, and not one that walks a flow."""
+    return any(_ADMIN in each for each in operation.get("security", ()))
+
+
+def _described(text: str, required: bool) -> dict[str, Any]:
+    return {"description": text, "required": required, "schema": {"type": "string"}}

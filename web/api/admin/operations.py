@@ -1,0 +1,123 @@
+"""The shared phase of every operation that an administrator's program calls: token, scope and role are looked at here, and nowhere else."""
+
+from collections.abc import Callable, Mapping
+from inspect import getdoc
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import register_converter
+from django.urls.converters import StringConverter
+from ninja import Router
+from ninja.security.base import AuthBase
+
+from idp.accounts.roles import allowed, require
+from idp.oauth.bearer import open_token
+from idp.oauth.errors import InsufficientScope, MissingToken
+from web.api.admin.failures import BODY, NoSuchThing, WrongType, declared
+from web.api.body import is_another_type
+from web.pages.oauth import issuer_of
+
+READ, WRITE = "foyer:read", "foyer:write"
+
+
+class AnyText(StringConverter):
+    """Of an address: whatever is there, slashes and line breaks included."""
+
+    regex = "(?s:.+)"
+
+
+register_converter(AnyText, "any")
+_View = Callable[..., Any]
+
+
+class AccessToken(AuthBase):
+    """An access token of this provider, for one operation of the matrix (idp/accounts/roles.py)."""
+
+    openapi_type = "http"
+    openapi_scheme = "bearer"
+    openapi_bearerFormat = "JWT"
+    openapi_description = (
+        "An access token of this tenant, of a person who has a role, with the scope `foyer:read` or, for whatever changes something, "
+        "`foyer:write`. It can never do more than the role of its person allows at this moment."
+    )
+
+    def __init__(self, operation: str, *, writes: bool) -> None:
+        super().__init__()
+        allowed()[operation]  # an operation that is not in the matrix is an error of ours, at the start and not when somebody asks
+        self.operation, self.scopes = operation, {WRITE} if writes else {READ, WRITE}
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """The person; raises InvalidToken, InsufficientScope or NotAllowed. A service account is nobody's administrator."""
+        if "\0" in request.path_info:
+            raise NoSuchThing
+        scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not sent.strip():
+            raise MissingToken
+        opened = open_token(sent.strip(), issuer_of(request))
+        if not opened.scopes & self.scopes:
+            raise InsufficientScope(f"This needs the scope {WRITE if WRITE in self.scopes and len(self.scopes) == 1 else READ}.")
+        require(opened.person, self.operation)
+        if request.method != "GET" and is_another_type(request):
+            raise WrongType
+        return opened.person
+
+
+class Calls:
+    """Operations below one address. None can be added without saying what it needs."""
+
+    def __init__(self, tag: str) -> None:
+        self.router = Router(tags=[tag])
+
+    def add(
+        self,
+        method: str,
+        path: str,
+        *,
+        needs: str,
+        name: str,
+        answers: Mapping[int, Any],
+        title: str = "",
+        fails: tuple[int, ...] = (),
+        body: str = "",
+        headers: tuple[str, ...] = (),
+        writes: bool | None = None,
+    ) -> Callable[[_View], _View]:
+        """Adds an operation: what it answers by status, and with which errors beside those that every one has.
+
+        ``body``: the schema of a body that the view reads itself. ``headers``: of the preconditions that it takes.
+        ``writes``: False for a POST that changes nothing.
+        """
+        sent = method in ("POST", "PUT", "PATCH")
+        token = AccessToken(needs, writes=method != "GET" if writes is None else writes)
+        scopes = " or ".join(f"`{each}`" for each in sorted(token.scopes))
+
+        def register(view: _View) -> _View:
+            return self.router.api_operation(
+                [method],
+                path,
+                auth=token,
+                response={**answers, **declared(401, 403, 404, 405, *fails, *(BODY if sent else ()))},
+                operation_id=name,
+                summary=title or name.replace("-", " ").capitalize(),
+                description=f"{getdoc(view)}\n\nNeeds the right `{needs}` and the scope {scopes}.",
+                openapi_extra=_extra(body, headers) or None,
+            )(view)
+
+        return register
+
+
+def _extra(body: str, headers: tuple[str, ...]) -> dict[str, Any]:
+    extra: dict[str, Any] = {"parameters": [_HEADERS[each] for each in headers]} if headers else {}
+    if body:
+        extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{body}"}}}}
+    return extra
+
+
+def _header(name: str, meaning: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": False, "description": meaning, "schema": {"type": "string"}}
+
+
+_HEADERS = {
+    "If-Match": _header("If-Match", "The `ETag` of what was looked at, or `*` for whatever is there now (RFC 9110 section 13.1.1)."),
+    "If-None-Match": _header("If-None-Match", "`*`: only if there is none yet. On a GET the `ETag` of what is known (section 13.1.2)."),
+}

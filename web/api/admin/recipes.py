@@ -1,0 +1,159 @@
+"""Applications by recipe: the questions, the application that comes of the answers, and programs with its values in them."""
+
+from collections.abc import Collection
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from pydantic import BaseModel
+from pydantic import Field as say
+
+from blueprints.objects import edit
+from blueprints.objects.recipes import RECIPES, Answers, Recipe, make, scopes_for
+from idp.accounts.people import group_names
+from idp.accounts.roles import operations_of
+from idp.oauth.snippets import snippets
+from web.administration.resources import RESOURCES
+from web.api.admin.failures import Invalid, NoSuchThing
+from web.api.admin.object_schemas import shown
+from web.api.admin.operations import Calls
+from web.api.admin.preconditions import quoted
+from web.api.admin.responses import answer
+from web.pages.oauth import issuer_of
+
+_RECIPES, _APPLICATIONS = Calls("recipes"), Calls("applications")
+
+
+class RecipeAnswers(Answers):
+    """The answers to the questions of a recipe."""
+
+
+class RecipeChoice(BaseModel):
+    """One answer to choose, and what it means to people."""
+
+    value: str
+    title: str
+
+
+class RecipeQuestion(BaseModel):
+    """One member of the answers, and what may be chosen where not everything may."""
+
+    name: str
+    title: str
+    description: str
+    required: bool
+    choices: list[RecipeChoice]
+
+
+class RecipeReason(BaseModel):
+    """Something that the recipe has chosen already, and why."""
+
+    title: str
+    reason: str
+
+
+class RecipeKind(BaseModel):
+    """A kind of application: what it asks, and what it settles by itself, in the words of a blueprint."""
+
+    name: str = say(description="In the address, to make one.")
+    title: str
+    about: str
+    document: dict[str, Any]
+    always: list[str] = say(description="Scopes that come with it.")
+    why: list[RecipeReason]
+    questions: list[RecipeQuestion]
+
+
+class RecipeKinds(BaseModel):
+    """Every recipe."""
+
+    recipes: list[RecipeKind]
+
+
+class SetupProgram(BaseModel):
+    """A program as it can be saved and run."""
+
+    program: str = say(description="What it acts as.", examples=["device", "service"])
+    language: str
+    suffix: str = say(description="Of the file's name.")
+    text: str
+
+
+class ApplicationSetup(BaseModel):
+    """What a device or a service is told, and programs that hold it already, with a placeholder where the secret belongs."""
+
+    issuer: str
+    client_id: str
+    programs: list[SetupProgram]
+
+
+class MadeApplication(ApplicationSetup):
+    """An application that was just made. Its secret is said only here, and stands in the programs of this answer."""
+
+    application: shown("application")  # type: ignore[valid-type]
+    client_secret: str = say(description="Empty: this kind has none.")
+
+
+@_RECIPES.add("GET", "/", needs="applications.edit", name="list-recipes", answers={200: RecipeKinds})
+def list_recipes(request: HttpRequest) -> HttpResponse:
+    """Every kind of application that can be made by a few answers."""
+    return answer({"recipes": [_told(each, operations_of(request.auth)) for each in RECIPES.values()]})  # type: ignore[attr-defined]
+
+
+@_RECIPES.add("POST", "/{slug:name}", needs="applications.edit", name="make-application", answers={201: MadeApplication}, fails=(409,))
+def make_application(request: HttpRequest, name: str, body: RecipeAnswers) -> HttpResponse:
+    """Makes an application by this recipe. A secret, where it has one, is said only in this answer."""
+    recipe = RECIPES.get(name)
+    if recipe is None:
+        raise NoSuchThing(NoSuchThing.__doc__)
+    if strange := [each for each in recipe.left_out if each in body.model_fields_set]:
+        raise Invalid({each: ["This recipe does not ask that."] for each in strange})
+    made = make(recipe, body, by=request.auth.username, rights=operations_of(request.auth))  # type: ignore[attr-defined]
+    application = edit.current("application", made.name)
+    if application is None:  # somebody has taken it away again
+        raise NoSuchThing(NoSuchThing.__doc__)
+    told = {"application": application.document, "client_secret": made.secret, **_setup(request, made.name, made.secret)}
+    return answer(told, 201, ETag=quoted(application.etag), Location=f"/api/applications/{made.name}")
+
+
+@_APPLICATIONS.add("GET", "/{any:key}/setup", needs="applications.see", name="get-application-setup", answers={200: ApplicationSetup})
+def get_setup(request: HttpRequest, key: str) -> HttpResponse:
+    """How a device or a service is set up for this application."""
+    return answer(_setup(request, key))
+
+
+ROUTERS = (("/recipes", _RECIPES.router), ("/applications", _APPLICATIONS.router))
+
+
+def _setup(request: HttpRequest, name: str, made_secret: str = "") -> dict[str, Any]:
+    row = RESOURCES["applications"].listing.one(name)
+    if row is None:
+        raise NoSuchThing(NoSuchThing.__doc__)
+    issuer = issuer_of(request)
+    programs = [
+        {"program": each.program, "language": each.language, "suffix": each.suffix, "text": each.text}
+        for each in snippets(row, issuer, made_secret)
+    ]
+    return {"issuer": issuer, "client_id": row.client_id, "programs": programs}
+
+
+def _told(recipe: Recipe, rights: Collection[str]) -> dict[str, Any]:
+    choices = {"groups": [(name, name) for name in group_names()], "scopes": scopes_for(recipe, rights)}
+    return {
+        "name": recipe.name,
+        "title": recipe.title,
+        "about": recipe.about,
+        "document": recipe.document,
+        "always": recipe.always,
+        "why": [{"title": title, "reason": reason} for title, reason in recipe.why],
+        "questions": [
+            {
+                "name": name,
+                "title": field.title,
+                "description": field.description or "",
+                "required": field.is_required(),
+                "choices": [{"value": value, "title": title} for value, title in choices.get(name, ())],
+            }
+            for name, field in Answers.model_fields.items()
+            if name not in recipe.left_out
+        ],
+    }

@@ -1,0 +1,81 @@
+"""Errors of the JSON API: ``{"error", "error_description"}`` for all of them, also for what the framework finds wrong."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+
+from flows.validation_messages import sentence
+from web.api.schemas import Problem
+from web.pages.errors import BODY_ERRORS, ENGINE_ERRORS, engine_json
+
+MEANING: dict[int, str] = {
+    400: "The body is not what this address takes; the description names the member.",
+    401: "The run's secret is missing.",
+    404: "There is no such thing here, or not for this secret.",
+    405: "Another method.",
+    408: "The body did not arrive in time.",
+    409: "The run went on meanwhile.",
+    413: "The body is too large.",
+    415: "The body is not application/json.",
+    429: "Too many, for now.",
+}
+READ, WRITE = (401, 404, 405), (400, 404, 405, 408, 413, 415, 429)
+
+
+class BadBody(Exception):
+    """The body must be a JSON object with the members that this address takes."""
+
+
+class NoSecret(Exception):
+    """Send the run's secret as Authorization: Run …"""
+
+
+def problem(status: int, error: str, description: str, *, errors: Mapping[str, list[str]] | None = None, **headers: str) -> JsonResponse:
+    """An error of the one shape; ``errors``: all that is wrong, by key. ``headers`` with underscores for hyphens."""
+    body: dict[str, Any] = Problem(error=error, error_description=description).model_dump()
+    if errors:
+        body["errors"] = dict(errors)
+    return JsonResponse(body, status=status, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def declared(*statuses: int) -> dict[int, Any]:
+    """These errors, for the description of an operation."""
+    return dict.fromkeys(sorted(set(statuses)), Problem)
+
+
+def listen(api: NinjaAPI) -> None:
+    """Gives every exception that an operation may raise its answer."""
+    for engine_error in ENGINE_ERRORS:
+        api.add_exception_handler(engine_error, _engine)
+    for too_large in BODY_ERRORS:
+        api.add_exception_handler(too_large, _too_large)
+    api.add_exception_handler(NoSecret, _no_secret)
+    api.add_exception_handler(HttpError, _unread)
+    api.add_exception_handler(ValidationError, _invalid)
+
+
+def _engine(request: HttpRequest, error: Any) -> HttpResponse:
+    return engine_json(error)
+
+
+def _too_large(request: HttpRequest, error: Any) -> HttpResponse:
+    return problem(413, "invalid_request", "The body is too large.")
+
+
+def _no_secret(request: HttpRequest, error: Any) -> HttpResponse:
+    return problem(401, "unauthorized", str(NoSecret.__doc__), WWW_Authenticate='Run realm="run"')
+
+
+def _unread(request: HttpRequest, error: Any) -> HttpResponse:
+    """The framework wraps what the parser raises."""
+    return problem(error.status_code, "invalid_request", str(error.__cause__ or BadBody.__doc__))
+
+
+def _invalid(request: HttpRequest, error: Any) -> HttpResponse:
+    """The first thing that is wrong, with its place in the body; never what was sent."""
+    first = error.errors[0]
+    place = ".".join(str(each)[:50] for each in first["loc"][2:]) or "The body"
+    return problem(400, "invalid_request", f"{place}: {sentence(first)}")

@@ -1,0 +1,159 @@
+"""The same run as JSON, for a client that never renders HTML.
+
+``POST /api/runs/`` begins one and answers its address and its secret, which stands for the browser: it is sent back as
+``Authorization: Run …``. No cookie is read on this path. The session that a step opens belongs to the run: it is reachable
+only by the secret and ends with the run.
+"""
+
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from ninja import Router, Status
+from ninja.security.base import AuthBase
+
+from flows.documents.designations import CREDENTIAL_SETUP
+from flows.engine import executor
+from flows.engine.page import Page
+from idp.accounts import sessions
+from idp.accounts.known_browsers import KnownBrowser
+from idp.events.origin import current_origin
+from idp.foundation.sealing import Sealed, new_token
+from web.api.errors import READ, WRITE, NoSecret, declared
+from web.api.schemas import Answer, Begin, Begun, Challenge, Field, Opened, Restart, Throttled
+
+_TEXTS = ("run", "kind", "title", "description", "step", "stage", "person", "message", "url")
+
+router = Router(tags=["runs"], exclude_defaults=True)
+
+
+class JsonClient:
+    """The engine's client for programs: the run's secret is its nonce, the run's own row holds its session."""
+
+    def __init__(self, request: HttpRequest, secret: str, run: str = "") -> None:
+        self.nonce = f"run:{secret}"
+        self.session = executor.session_of(run, self.nonce) if run else None
+        self.address: str = request.META.get("REMOTE_ADDR", "")
+        self.agent: str = current_origin().agent
+        self.known = KnownBrowser()
+
+    def committed(self, results: list[Any]) -> None:
+        """Takes over a session that a step has just opened, whose key is thrown away; lets go of one that it has ended."""
+        for result in results:
+            if isinstance(result, sessions.Opened):
+                self.session = sessions.alive(result.session)
+            elif isinstance(result, sessions.Closed):
+                self.session = None
+
+
+class RunSecret(AuthBase):
+    """The secret of the run, as ``Authorization: Run …``."""
+
+    openapi_type = "apiKey"
+    openapi_in = "header"
+    openapi_name = "Authorization"
+    openapi_description = "`Run`, a space, and the secret that `POST /api/runs/` answered."
+
+    def __call__(self, request: HttpRequest) -> str:
+        """The secret as it was sent; whose it is, the engine finds out. Raises NoSecret."""
+        scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "run" or not secret.strip():
+            raise NoSecret
+        return secret.strip()
+
+
+@router.post("/", response={201: Begun, **declared(*WRITE)}, operation_id="begin", url_name="runs")
+def begin(request: HttpRequest, body: Begin) -> Status[Begun]:
+    """Begins a run and answers its secret and its first challenge."""
+    client = JsonClient(request, secret := new_token())
+    hints = {"user_code": Sealed.of(body.user_code[:64])} if body.user_code else {}
+    run = executor.start(body.purpose, client, hints=hints)
+    return Status(201, Begun(secret=secret, **_first(run, client)))
+
+
+@router.get("/{slug:run}/", response={200: Challenge, **declared(*READ)}, auth=RunSecret(), operation_id="look", url_name="run")
+def look(request: HttpRequest, run: str) -> Challenge:
+    """The current challenge. Reading it decides nothing, however often it is done."""
+    client = _client(request, run)
+    return Challenge(**_members(_shown(executor.look(run, client), client)))
+
+
+@router.post(
+    "/{slug:run}/",
+    response={200: Challenge, **declared(401, *WRITE), 429: Throttled},
+    auth=RunSecret(),
+    operation_id="answer",
+    url_name="run",
+)
+def answer(request: HttpRequest, response: HttpResponse, run: str, body: Answer) -> Challenge | Status[Throttled]:
+    """Answers the current challenge and comes to the next one, or to the same with what was wrong."""
+    client = _client(request, run)
+    page = executor.look(run, client)
+    if page.token and page.step == body.step:
+        page = executor.answer(run, client, executor.Answer(body.step, page.token, body.answer))
+    members = _members(_shown(page, client))
+    if not page.retry_at:
+        return Challenge(**members)
+    response["Retry-After"] = str(max(1, int((page.retry_at - timezone.now()).total_seconds()) + 1))
+    return Status(429, Throttled(error="too_many_attempts", error_description=page.message, **members))
+
+
+@router.post(
+    "/{slug:run}/restart",
+    response={201: Opened, **declared(401, 409, *WRITE)},
+    auth=RunSecret(),
+    operation_id="restart",
+    url_name="restart",
+)
+def restart(request: HttpRequest, run: str, body: Restart) -> Status[Opened]:
+    """Begins the run's flow once more, as a new run for the same secret; the old one is over."""
+    client = _client(request, run)
+    again = executor.restart(run, client, executor.look(run, client).restart, keep=body.keep)
+    if client.session and not body.keep:
+        sessions.end(client.session.pk, why="run restarted")
+    return Status(201, Opened(**_first(again, _client(request, again))))
+
+
+def _client(request: HttpRequest, run: str) -> JsonClient:
+    return JsonClient(request, request.auth, run)  # type: ignore[attr-defined]
+
+
+def _first(run: str, client: JsonClient) -> dict[str, Any]:
+    """The first challenge of a run that has just begun, and its address."""
+    return {"url": reverse("api:run", args=[run]), **_members(_shown(executor.look(run, client), client))}
+
+
+def _shown(page: Page, client: JsonClient) -> Page:
+    """The session of a run ends with it; one that is lost has none any more, or has handed it to the run that it was restarted as."""
+    if page.kind not in ("ask", "continue", "lost") and client.session:
+        sessions.end(client.session.pk, why="run ended")
+    return page
+
+
+def _members(page: Page) -> dict[str, Any]:
+    """What the page shows, as data; what has nothing to say is left out."""
+    members: dict[str, Any] = {name: str(getattr(page, name)) for name in _TEXTS}
+    more = {
+        "retry_at": page.retry_at,
+        "set_up_url": reverse(CREDENTIAL_SETUP) if page.set_up else "",
+        "context": dict(page.context),
+        "errors": {name: [str(text) for text in texts] for name, texts in page.form.errors.items()} if page.form else {},
+        "fields": [_field(page.form, name) for name in page.form.fields] if page.form else [],
+    }
+    return {name: value for name, value in (members | more).items() if value}
+
+
+def _field(form: forms.Form, name: str) -> Field:
+    field = form.fields[name]
+    kind, value = getattr(field.widget, "input_type", "text"), form[name].initial
+    return Field(
+        name=name,
+        label=str(form[name].label),
+        type=kind,
+        required=field.required,
+        autocomplete=field.widget.attrs.get("autocomplete") or "",
+        choices=[(str(choice), str(shown)) for choice, shown in getattr(field, "choices", [])],
+        value=None if kind == "password" or value in ("", []) else value,
+    )

@@ -1,0 +1,164 @@
+"""A new flow: empty, like one that the tenant has, or like one that ships; it begins as a draft."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+import blueprints
+from blueprints.files.nodes import parse as nodes_of
+from blueprints.objects.recipes import dashed
+from flows.documents.designations import DESIGNATIONS, PART
+from flows.documents.document import FlowDocument
+from flows.documents.lint import lint
+from flows.documents.versions import NoSuchVersion, RefusedFlow, errors_of, every, live_parts, live_version, parse, references, sub_flows
+from flows.editing.drafts import begin, desk
+from flows.simulation.flow_tests import by_test
+from web.console.builder.yaml_editor import BadText, plain
+from web.console.frame import Page, see, show
+from web.console.objects.form_errors import of_errors
+
+_TITLES = {
+    "title": ("title", gettext_lazy("Title")),
+    "name": ("name", gettext_lazy("Name")),
+    "like": ("like", gettext_lazy("Begin with")),
+    "designation": ("designation", gettext_lazy("For")),
+}
+_DEFAULT = "tenant"  # the file of the default blueprint that has every way in
+_FOLDER = Path(blueprints.__file__).parent
+
+
+@dataclass
+class NewFlow:
+    """What was typed, and what is wrong with it. ``like``: the key of the flow to begin with, "" for an empty one."""
+
+    title: str = ""
+    name: str = ""
+    designation: str = ""
+    like: str = ""
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+def new(request: HttpRequest) -> HttpResponse:
+    """A form; a POST makes the draft and opens it in the builder."""
+    form = NewFlow(like=request.GET.get("like", ""), designation=request.GET.get("for", ""))
+    if request.method == "POST":
+        typed = {name: request.POST.get(name, "").replace("\0", " ").strip() for name in ("title", "name", "designation", "like")}
+        form = NewFlow(typed["title"], typed["name"], typed["designation"], typed["like"])
+        document = _document(form)
+        if document and _begun(request, form, document):
+            return see(request, reverse("console:builder", args=[document.flow]), _("Draw it here. Nobody meets it before you publish it."))
+    context = {
+        "form": form,
+        "problems": of_errors({name: [text] for name, text in form.errors.items()}, _TITLES),
+        "designations": [(each.name, each.title) for each in DESIGNATIONS.values()],
+        "shipped": [(key, f"{document.title} ({key.partition('/')[0]})") for key, document in shipped().items()],
+        "own": [flow.name for flow in every()],
+    }
+    return show(request, "console/builder/new.html", title=_("New flow"), status=400 if form.errors else 200, **context)
+
+
+def _begun(request: HttpRequest, form: NewFlow, document: FlowDocument) -> bool:
+    """Whether the draft is there now, with the parts that a template brings along; notes what is wrong."""
+    parts = _parts(form.like) if request.may("flows.publish") else []  # type: ignore[attr-defined]
+    if form.like in shipped():
+        document, *parts = (_tested(each, parts) for each in (document, *parts))
+    try:
+        if begin(document, by=request.person.username, parts=parts):  # type: ignore[attr-defined]
+            return True
+        form.errors["name"] = _("There is a flow with this name already.")
+    except RefusedFlow as refused:
+        form.errors["like"] = " ".join(each.message for each in refused.findings)
+    return False
+
+
+def _tested(document: FlowDocument, parts: list[FlowDocument]) -> FlowDocument:
+    """A template without those of its tests that hold for the tenant of its example only, with its networks and the like."""
+    used = sub_flows(document, {part.flow: part for part in parts} | live_parts())
+    if not document.tests or errors_of(lint(document, used)):
+        return document
+    walked = zip(document.tests, by_test(document, used, names=False), strict=True)
+    return document.model_copy(update={"tests": tuple(test for test, wrong in walked if not wrong)})
+
+
+def _parts(key: str) -> list[FlowDocument]:
+    """The sub-flows of a template, those to which others refer first: from its own file, else from the default one."""
+    known, found = shipped(), dict[str, FlowDocument]()
+
+    def visit(key: str) -> None:
+        for name in references(known[key]):
+            if name not in found:
+                visit(part := _key_of(name, key, known))
+                found[name] = known[part]
+
+    if key in known:
+        visit(key)
+    return list(found.values())
+
+
+def _key_of(part: str, referring: str, known: Mapping[str, FlowDocument]) -> str:
+    """Where the template of a part is, for another template that refers to it; "" where there is none."""
+    places = (f"{referring.partition('/')[0]}/{part}", f"{_DEFAULT}/{part}")
+    return next((each for each in places if each in known), "")
+
+
+@lru_cache(maxsize=1)
+def shipped() -> dict[str, FlowDocument]:
+    """The flows of the blueprints that ship, by file and name, the default ones first; those only whose parts are among them."""
+    found = dict[str, FlowDocument]()
+    for file in [*sorted(_FOLDER.glob("default/*.yaml")), *sorted(_FOLDER.glob("example/*.yaml"))]:
+        for node in nodes_of(file.read_bytes()):
+            if node.get("flow") is not None:
+                try:
+                    document = parse(plain(node))
+                except (BadText, RefusedFlow):
+                    continue  # one that is filled in when it is applied
+                found[f"{re.sub('^[0-9]+-', '', file.stem)}/{document.flow}"] = document
+    while broken := [key for key, each in found.items() if not all(_key_of(name, key, found) for name in references(each))]:
+        for key in broken:  # and what refers to it goes in the next round
+            del found[key]
+    return found
+
+
+def _document(form: NewFlow) -> FlowDocument | None:
+    """The draft for which the form asks; None where something is wrong with it, which is then noted."""
+    first = _first(form)
+    name = form.name or dashed(form.title)
+    designation = form.designation or (first.designation if first else "")
+    if designation not in DESIGNATIONS:
+        form.errors["designation"] = _("Choose what it is for.")
+    if not form.title:
+        form.errors["title"] = _("Give it a title.")
+    if form.errors:
+        return None
+    said = first.as_json() if first else {"steps": []}
+    default = designation != PART and live_version(designation) is None
+    try:
+        return parse({**said, "flow": name, "title": form.title, "for": designation, "default": default})
+    except RefusedFlow as refused:
+        for finding in refused.findings:
+            key = {"flow": "name", "title": "title"}.get(str(finding.path[0]) if finding.path else "", "like")
+            form.errors[key] = _("Use a to z, digits, dashes and underscores; at most 50 characters.") if key == "name" else finding.message
+        return None
+
+
+def _first(form: NewFlow) -> FlowDocument | None:
+    """What it begins with."""
+    if not form.like:
+        return None
+    if form.like in shipped():
+        return shipped()[form.like]
+    try:
+        return desk(form.like).parsed()
+    except (NoSuchVersion, RefusedFlow):
+        form.errors["like"] = _("There is no such flow any more.")
+        return None
+
+
+PAGES = (Page("new-flow/", new, "flow-new", see="flows.edit", do="flows.edit"),)

@@ -1,0 +1,258 @@
+"""What stands beside the drawing: the palette, the settings of a step with its condition, and the flow itself."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+from pydantic import ValidationError
+
+from flows.conditions.expressions import vocabulary
+from flows.conditions.hours import offered_zones
+from flows.conditions.presets import PRESETS, BadSlot, Preset, Slot, fill, join, recognise, split
+from flows.documents.document import FlowDocument
+from flows.documents.layout import TooLarge, lay_out, symbol
+from flows.editing.drawing import Card, Place, draw, spots
+from flows.registry import stages
+from flows.stage import Stage
+from idp.accounts.people import group_names
+from idp.foundation.listing import Wish
+from idp.oauth.listings import APPLICATIONS
+from web.console.builder.cards import about, icon, name_of, written
+from web.console.objects.forms import SchemaForm
+
+CEL = "cel"
+_MOST_ROWS = 20
+_SECTIONS: tuple[tuple[Any, set[str]], ...] = (
+    (lazy("Who is there"), {"person", "proof", "second_factor"}),
+    (lazy("Session"), {"signed_in", "signed_out"}),
+    (lazy("Device and consent"), {"request", "consent"}),
+    (lazy("Ways to sign in"), {"credential"}),
+    (lazy("Questions and ends"), set()),
+)
+Titled = Sequence[tuple[str, Any]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that can be added."""
+
+    what: str
+    name: str
+    title: str
+    about: str
+    icon: str
+    section: str
+
+
+@dataclass
+class SlotField:
+    """A gap of a ready-made condition as a field. ``choices``: what the tenant has for it; none: any text."""
+
+    slot: Slot
+    name: str
+    value: str
+    choices: Titled = ()
+    error: str = ""
+
+    @property
+    def suggests(self) -> tuple[str, ...]:
+        """What may be chosen while it is typed: too many for a list of choices."""
+        return offered_zones() if self.slot.source == "zones" else ()
+
+
+@dataclass
+class Row:
+    """One of the conditions that must all hold: a ready-made one with its fields, or CEL."""
+
+    number: int
+    preset: Preset | None = None
+    fields: list[SlotField] = field(default_factory=list)
+    source: str = ""
+
+    @property
+    def error(self) -> bool:
+        """Whether something in it is wrong."""
+        return any(each.error for each in self.fields)
+
+    def written(self) -> str:
+        """The condition in CEL; notes what is wrong at its field, and answers "" then."""
+        if self.preset is None:
+            return self.source
+        try:
+            return fill(self.preset.name, {each.slot.name: each.value for each in self.fields})
+        except BadSlot as bad:
+            for each in self.fields:
+                each.error = bad.message if each.slot.name == bad.slot else ""
+            return ""
+
+
+@dataclass
+class StepPanel:
+    """The form of one step, as it is stored or as it was posted."""
+
+    place: str
+    kind: str
+    title: str
+    about: str
+    icon: str
+    id: str
+    on_refusal: str
+    rows: list[Row]
+    form: SchemaForm | None
+    part: str = ""
+    lane: str = ""
+    errors: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def presets(self) -> list[Preset]:
+        """What can be asked besides."""
+        return list(PRESETS.values())
+
+
+def palette(parts: Mapping[str, FlowDocument], without: str) -> list[Entry]:
+    """Everything that can be added: stages by what they give, a group, the tenant's parts but for this flow itself."""
+    order = [str(section) for section, _facts in _SECTIONS]
+    found = [Entry("stage", kind, name_of(kind), about(kind), icon(kind), _section(stage)) for kind, stage in stages().items()]
+    found.sort(key=lambda entry: order.index(entry.section))
+    told, shape = _("A part that several flows share: %(name)s."), _("Shape")
+    found.append(
+        Entry("group", "group", _("Group"), _("Several steps with one condition, or whose refusal leads past all of them."), "group", shape)
+    )
+    return found + [
+        Entry("flow", name, part.title, told % {"name": name}, "flow", shape) for name, part in parts.items() if name != without
+    ]
+
+
+def _section(stage: type[Stage]) -> str:
+    return next(str(section) for section, facts in _SECTIONS if not facts or facts & stage.gives)
+
+
+def stored(document: FlowDocument, card: Card) -> StepPanel:
+    """The panel of a step as it is."""
+    step, stage = card.step, stages().get(card.step.stage or "")
+    panel = _panel(card, stage)
+    sources = Sources(document, card.place)
+    parts = [part for part in split(step.when or "") if part != card.lane]
+    panel.rows = [_row(number, part, sources) for number, part in enumerate(parts)]
+    if stage and panel.form:
+        try:
+            panel.form.values = stage.Settings.model_validate(stage.upgrade(step.settings)).model_dump(mode="json")
+        except ValidationError as wrong:
+            panel.form.values |= stage.upgrade(step.settings)
+            panel.form.refuse(wrong)
+    return panel
+
+
+def posted(document: FlowDocument, card: Card, form: QueryDict) -> StepPanel:
+    """The panel as somebody filled it in, with a condition more or less where they asked for that."""
+    panel = _panel(card, stages().get(card.step.stage or ""))
+    panel.id, panel.on_refusal = form.get("_id", panel.id).strip(), "continue" if form.get("_on_refusal") else "end"
+    sources = Sources(document, card.place)
+    kinds = ((number, form.get(f"_when-{number}", "")) for number in range(_MOST_ROWS))
+    kept = [(number, kind) for number, kind in kinds if kind and str(number) != form.get("_less")]
+    panel.rows = [_posted_row(at, number, kind, form, sources) for at, (number, kind) in enumerate(kept)]
+    if "_more" in form and (wanted := form.get("_preset", "")) in (CEL, *PRESETS) and len(panel.rows) < _MOST_ROWS:
+        panel.rows.append(_posted_row(len(panel.rows), -1, wanted, form, sources))
+    if panel.form:
+        panel.form.read(form)
+    return panel
+
+
+def change(card: Card, panel: StepPanel) -> dict[str, Any] | None:
+    """The edit that this panel asks for; None where something in it is wrong, which is then noted at its field."""
+    sources = [row.written() for row in panel.rows]
+    wanted: dict[str, Any] = {"do": "change", "step": panel.place, "id": panel.id, "on_refusal": panel.on_refusal}
+    wanted["when"] = join([card.lane, *sources])
+    stage = stages().get(card.step.stage or "")
+    if stage and panel.form:
+        try:
+            said = stage.Settings.model_validate(panel.form.values).model_dump(mode="json")
+        except ValidationError as wrong:
+            panel.form.refuse(wrong)
+            return None
+        plain = stage.Settings().model_dump(mode="json")
+        wanted["settings"] = {name: value for name, value in said.items() if value != plain[name]}
+    return None if any(row.error for row in panel.rows) else wanted
+
+
+def known_words(document: FlowDocument, place: Place) -> list[dict[str, str]]:
+    """The names that a condition of this step may read, with type and meaning; those of earlier steps first."""
+    try:
+        box = next((box for box in lay_out(document, {}).boxes if box.path == _path(place)), None)
+    except TooLarge:
+        box = None  # lint says so
+    earlier = [
+        {"name": f"steps.{name}", "type": type_, "doc": _("what an earlier step told")} for name, type_ in sorted(box.local if box else ())
+    ]
+    return earlier + [{"name": name, "type": word.type, "doc": word.doc.replace("`", "")} for name, word in sorted(vocabulary().items())]
+
+
+def _path(place: Place) -> tuple[str | int, ...]:
+    return tuple(each for at in place for each in ("steps", at))
+
+
+def _panel(card: Card, stage: type[Stage] | None) -> StepPanel:
+    step = card.step
+    form = SchemaForm(stage.Settings, stage.Settings().model_dump(mode="json")) if stage and stage.Settings.model_fields else None
+    kind = step.stage or step.kind
+    title = name_of(step.stage) if step.stage else _("Group") if step.group is not None else step.flow or ""
+    told = about(step.stage or "") if stage else ""
+    panel = StepPanel(written(card.place), kind, title, told, icon(kind), step.id, step.on_refusal, [], form)
+    panel.part, panel.lane = step.flow or "", card.lane
+    return panel
+
+
+class Sources:
+    """What of the tenant and of the flow may stand in the gaps of a condition of one step; each looked up only if it is asked for."""
+
+    def __init__(self, document: FlowDocument, place: Place) -> None:
+        self.earlier = [spot.card for spot in spots(draw(document)) if spot.card.place < place]
+        self._known: dict[str, Titled] = {}
+        self._finders: dict[str, Callable[[], Titled]] = {
+            "groups": lambda: [(name, name) for name in group_names()],
+            "applications": lambda: [(row["client_id"], row["title"] or row["name"]) for row in APPLICATIONS.page(Wish(size=200)).rows],
+            "credentials": lambda: [("password", _("Password")), ("totp", _("Authenticator app")), ("recovery_code", _("Recovery codes"))],
+            "steps": lambda: [(symbol(card.step.id), card.step.id) for card in self.earlier],
+            "choices": lambda: [(symbol(card.step.id), card.step.id) for card in self.earlier if card.lanes and card.step.stage],
+            "answers": lambda: [answer for card in self.earlier if card.step.stage for answer in _answers(card)],
+        }
+
+    def of(self, slot: Slot, value: str) -> Titled:
+        """Values and titles; what stands there already is among them."""
+        if slot.source not in self._finders:
+            return ()
+        if slot.source not in self._known:
+            self._known[slot.source] = list(self._finders[slot.source]())
+        found = self._known[slot.source]
+        return found if not value or value in dict(found) else [*found, (value, value)]
+
+
+def _answers(card: Card) -> Iterator[tuple[str, str]]:
+    for lane in card.lanes:
+        if (filled := recognise(lane.lane)) and "value" in filled.values:
+            yield filled.values["value"], f"{card.step.id}: {lane.title}"
+
+
+def _row(number: int, source: str, sources: Sources) -> Row:
+    filled = recognise(source)
+    if filled is None:
+        return Row(number, source=source)
+    return Row(number, filled.preset, _fields(number, filled.preset, filled.values, sources))
+
+
+def _posted_row(at: int, number: int, kind: str, form: QueryDict, sources: Sources) -> Row:
+    """``at``: its number from now on; ``number``: the one under which it was posted, -1 for a new one."""
+    preset = PRESETS.get(kind)
+    if preset is None:
+        return Row(at, source=form.get(f"_when-{number}-{CEL}", "").replace("\r\n", "\n").replace("\0", ""))
+    zone = form.get("_zone", "")  # the browser's own
+    defaults = {slot.name: zone if slot.source == "zones" and zone in offered_zones() else slot.default for slot in preset.slots}
+    values = {name: form.get(f"_when-{number}-{name}", default) for name, default in defaults.items()}
+    return Row(at, preset, _fields(at, preset, values, sources))
+
+
+def _fields(number: int, preset: Preset, values: Mapping[str, str], sources: Sources) -> list[SlotField]:
+    return [SlotField(slot, f"_when-{number}-{slot.name}", values[slot.name], sources.of(slot, values[slot.name])) for slot in preset.slots]

@@ -1,0 +1,278 @@
+"""Publishing a flow, its versions, what differs between them, and the way back."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from blueprints.files.emit import emit, in_order_of
+from flows.documents.diff import Change, difference
+from flows.documents.document import FlowDocument
+from flows.documents.lint import lint
+from flows.documents.listings import VERSIONS
+from flows.documents.versions import NoSuchVersion, RefusedFlow, errors_of
+from flows.editing.drafts import DraftMoved, discard_draft, draft_of, publish_draft
+from flows.editing.publishing import roll_back, unfit
+from flows.editing.revisions import DRAFT, Chosen, choose, states
+from flows.simulation.flow_tests import by_test
+from idp.foundation.listing import Wish
+from idp.foundation.yaml_text import write
+from web.console.builder.revisions import Asked, Wrong, located, of_draft, title_of
+from web.console.frame import Page, by_htmx, see, show
+from web.console.objects.history import history
+from web.console.plain_values import condition, plain
+
+_LONGEST_NOTE = 300
+# What happens in it belongs to its runs; this is what happened to it.
+_CONCERNING = "flow.published,flow.rolled_back,flow.draft_discarded,flow.deleted,flow.inspected,flow.broken,flow.start_refused"
+
+
+def versions(request: HttpRequest, name: str) -> HttpResponse:
+    """Every version of a flow, newest first."""
+    choices = _states(name)
+    page = request.GET.get("page", "1")
+    wish = Wish(filters={"flow": name}, page=int(page) if page.isascii() and page.isdecimal() and len(page) < 7 else 1)
+    rows, draft = VERSIONS.page(wish), draft_of(name)
+    context: dict[str, Any] = {
+        **Asked(name, "", choices).frame,
+        "rows": rows.rows,
+        "draft": draft if draft and draft.differs else None,
+        "history": history(request, {"kind": _CONCERNING, "target": name}),
+        "before": f"?page={wish.page - 1}" if wish.page > 1 else "",
+        "after": f"?page={wish.page + 1}" if rows.has_next else "",
+    }
+    return show(request, "console/builder/versions.html", title=title_of(name), part=_("Versions"), **context)
+
+
+def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
+    """One version: its document, what it changed, and what can be done with it."""
+    chosen = _chosen(name, str(number))
+    told = VERSIONS.told(VERSIONS.rows().get(flow__name=name, number=number))
+    earlier = [each.which for each in _states(name) if each.which.isdigit() and int(each.which) < number]
+    changes = _grouped(difference(_chosen(name, earlier[0]).document, chosen.document)) if earlier else []
+    context: dict[str, Any] = {
+        "told": told,
+        "earlier": earlier[0] if earlier else "",
+        "changes": changes,
+        "yaml": _yaml(chosen),
+        "number": number,
+    }
+    return show(request, "console/builder/versions_one.html", title=_title(chosen.document.title, number), **_frame(chosen), **context)
+
+
+def export(request: HttpRequest, name: str, number: int) -> HttpResponse:
+    """A version as a blueprint that can be applied elsewhere."""
+    response = HttpResponse(_yaml(_chosen(name, str(number))), content_type="application/yaml; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}-{number}.yaml"'
+    return response
+
+
+def compare(request: HttpRequest, name: str) -> HttpResponse:
+    """What differs between any two states of a flow."""
+    choices = _states(name)
+    numbers = [each.which for each in choices]
+    live = next((each.which for each in choices if each.live), numbers[-1])
+    new = request.GET.get("new", "") or numbers[0]
+    old = request.GET.get("old", "") or (
+        live if live != new else next(iter(numbers[numbers.index(new) + 1 :]), new) if new in numbers else new
+    )
+    before, after = _chosen(name, old), _chosen(name, new)
+    context: dict[str, Any] = {"old": old, "new": new, "changes": _grouped(difference(before.document, after.document))}
+    template = "console/builder/versions_diff_part.html" if by_htmx(request, "changes") else "console/builder/versions_diff.html"
+    frame = {**_frame(after), "choices": choices}
+    return show(request, template, title=after.document.title, part=_("Compare versions"), **frame, **context)
+
+
+def back(request: HttpRequest, name: str, number: int) -> HttpResponse:
+    """Makes an earlier version live again, after showing what that changes."""
+    chosen, findings, status = _chosen(name, str(number)), list[Wrong](), 200
+    if request.method == "POST":
+        try:
+            roll_back(name, number, by=request.person.username, note=_note(request))  # type: ignore[attr-defined]
+        except RefusedFlow as refused:
+            findings, status = located(name, refused.findings, chosen.document.as_json()), 400
+        else:
+            return see(request, reverse("console:flow-versions", args=[name]), _("Version %(number)d is live.") % {"number": number})
+    live = _live(name)
+    changes = _grouped(difference(live.document, chosen.document)) if live else []
+    context: dict[str, Any] = {"number": number, "live": live, "changes": changes, "said": _note(request)}
+    title = _("Back to version %(number)d") % {"number": number}
+    frame = _frame(chosen) | {"findings": findings}
+    return show(request, "console/builder/versions_back.html", title=title, belongs_to=title_of(name), status=status, **frame, **context)
+
+
+def publish(request: HttpRequest, name: str) -> HttpResponse:
+    """Shows what the draft would change, what is wrong with it and what its tests say; a POST makes it live, if nothing is wrong."""
+    draft = draft_of(name)
+    if draft is None:
+        return _no_draft(request, name)
+    moved, status, late = False, 200, dict[str, Any]()
+    if request.method == "POST":
+        try:
+            return _publish(request, name)
+        except DraftMoved:
+            moved, status, draft = True, 409, draft_of(name) or draft
+        except NoSuchVersion:
+            return see(
+                request, reverse("console:flow-versions", args=[name]), _("There is no draft any more: somebody published or discarded it.")
+            )
+        except RefusedFlow as refused:
+            status, late = 400, {"findings": located(name, refused.findings, draft.document), "refused": True}
+    context: dict[str, Any] = {"draft": draft, "moved": moved, "said": _note(request), **_checked(request, name), **late}
+    return show(request, "console/builder/publish.html", title=_("Publish"), belongs_to=title_of(name), status=status, **context)
+
+
+def _publish(request: HttpRequest, name: str) -> HttpResponse:
+    by = request.person.username  # type: ignore[attr-defined]
+    published = publish_draft(name, by=by, note=_note(request), revision=_revision(request), names=_may_name(request))
+    number = published.version.number
+    words = _("Version %(number)d is live.") if published.changed else _("Nothing differed from version %(number)d, which is live.")
+    return see(request, reverse("console:flow-versions", args=[name]), words % {"number": number})
+
+
+def _no_draft(request: HttpRequest, name: str) -> HttpResponse:
+    return show(
+        request, "console/builder/publish_none.html", title=title_of(name), part=_("Publish"), **Asked(name, "", _states(name)).frame
+    )
+
+
+def _checked(request: HttpRequest, name: str) -> dict[str, Any]:
+    """What publishing would find, before it is tried."""
+    choices = _states(name)
+    try:
+        chosen = choose(name, DRAFT)
+    except NoSuchVersion:
+        raise Http404 from None
+    except RefusedFlow as refused:
+        frame = Asked(name, DRAFT, choices, findings=of_draft(name, refused)).frame
+        return {**frame, "errors": True, "changes": [], "tests": [], "live": _live(name)}
+    live, document = _live(name), chosen.document
+    found = [*lint(document, chosen.parts, names={}), *unfit(document)]
+    tests = (
+        []
+        if errors_of(found)
+        else [
+            (test.name, [each.message.removeprefix(f"{test.name}: ") for each in wrong])
+            for test, wrong in zip(document.tests, by_test(document, chosen.parts, names=_may_name(request)), strict=True)
+        ]
+    )
+    empty = FlowDocument.model_validate({"flow": name, "title": document.title, "for": document.designation, "steps": ()})
+    return {
+        **Asked(name, DRAFT, choices, chosen, located(name, found, document.as_json())).frame,
+        "errors": bool(errors_of(found)) or any(wrong for _name, wrong in tests),
+        "changes": _grouped(difference(live.document if live else empty, document)),
+        "tests": tests,
+        "live": live,
+    }
+
+
+def discard(request: HttpRequest, name: str) -> HttpResponse:
+    """Throws the draft away, after saying what is lost."""
+    draft, home = draft_of(name), reverse("console:flow-versions", args=[name])
+    if draft is None:
+        return _no_draft(request, name)
+    if request.method == "POST":
+        if discard_draft(name, by=request.person.username, revision=_revision(request)):  # type: ignore[attr-defined]
+            return see(request, home, _("The draft is gone."))
+        return see(request, request.path, _("Somebody has changed the draft in the meantime. Look again at what would be lost."))
+    context: dict[str, Any] = {"draft": draft, **_checked(request, name)}
+    return show(request, "console/builder/versions_discard.html", title=_("Discard the draft?"), belongs_to=title_of(name), **context)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One change in words; ``old`` and ``new`` None where there is nothing, both "" where only that it changed is told."""
+
+    kind: str
+    key: str
+    old: str | None
+    new: str | None
+
+
+def _grouped(changes: Iterable[Change]) -> list[tuple[str, list[Line]]]:
+    """By step, in the order in which they come; what moved and was changed besides stands together."""
+    lines = [(each.step, line) for each in changes for line in _lines(each)]
+    return [(step, [line for _step, line in found]) for step, found in groupby(lines, key=lambda each: each[0])]
+
+
+def _lines(change: Change) -> list[Line]:
+    """Tests by their names: what they say of themselves is long, and rarely what matters."""
+    if change.step or change.key != "tests":
+        return [Line(change.kind, change.key, _told(change.key, change.old), _told(change.key, change.new))]
+    old, new = ({each["name"]: each for each in tests or ()} for tests in (change.old, change.new))
+    gone = [Line("removed", "", _test(name), None) for name in old if name not in new]
+    other = [Line("changed", _test(name), "", "") for name in old if name in new and old[name] != new[name]]
+    return [*gone, *other, *(Line("added", "", None, _test(name)) for name in new if name not in old)]
+
+
+def _test(name: str) -> str:
+    return _("the test “%(name)s”") % {"name": name}
+
+
+def _told(key: str, value: Any) -> str | None:
+    if value is None:
+        return None
+    if key == "when" and isinstance(value, str):
+        return condition(value)
+    return write(value).strip() if isinstance(value, list | dict) and value else plain(value)
+
+
+def _states(name: str) -> Any:
+    choices = states(name)
+    if not choices:
+        raise Http404
+    return choices
+
+
+def _chosen(name: str, which: str) -> Chosen:
+    """404 for a state that is not there, and for a draft that is no flow yet: its errors are shown where it is published."""
+    try:
+        return choose(name, which)
+    except (NoSuchVersion, RefusedFlow):
+        raise Http404 from None
+
+
+def _live(name: str) -> Chosen | None:
+    number = next((each.which for each in states(name) if each.live), "")
+    return choose(name, number) if number else None
+
+
+def _revision(request: HttpRequest) -> int:
+    """The draft that was looked at; 0, which none has, for nonsense."""
+    given = request.POST.get("revision", "")
+    return int(given) if given.isascii() and given.isdecimal() and len(given) < 10 else 0
+
+
+def _frame(chosen: Chosen) -> dict[str, Any]:
+    return Asked(chosen.name, chosen.which, _states(chosen.name), chosen).frame
+
+
+def _title(title: str, number: int) -> str:
+    return _("%(flow)s, version %(number)d") % {"flow": title, "number": number}
+
+
+def _may_name(request: HttpRequest) -> bool:
+    return bool(request.may("people.see"))  # type: ignore[attr-defined]
+
+
+def _note(request: HttpRequest) -> str:
+    return request.POST.get("note", "").replace("\0", "").strip()[:_LONGEST_NOTE]
+
+
+def _yaml(chosen: Chosen) -> str:
+    return emit([in_order_of(FlowDocument, chosen.document.as_json())])
+
+
+PAGES = (
+    Page("flows/<slug:name>/versions", versions, "flow-versions", see="flows.see"),
+    Page("flows/<slug:name>/versions/<int:number>", version, "flow-version", see="flows.see"),
+    Page("flows/<slug:name>/versions/<int:number>/export", export, "flow-export", see="flows.see"),
+    Page("flows/<slug:name>/versions/<int:number>/roll-back", back, "flow-roll-back", see="flows.publish", do="flows.publish"),
+    Page("flows/<slug:name>/compare", compare, "flow-compare", see="flows.see"),
+    Page("flows/<slug:name>/publish", publish, "flow-publish", see="flows.publish", do="flows.publish"),
+    Page("flows/<slug:name>/discard", discard, "flow-discard", see="flows.edit", do="flows.edit"),
+)

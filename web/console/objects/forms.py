@@ -1,0 +1,322 @@
+"""HTML forms generated from pydantic models: what a document or a stage's settings declare is what an administrator fills in."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any, Literal
+
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, ValidationError
+
+from flows.settings import plain
+from flows.validation_messages import sentence
+
+Kind = Literal["text", "long", "secret", "number", "flag", "choice", "several", "lines", "pairs", "json", "group", "rows"]
+Choices = Mapping[str, Callable[[], Sequence[tuple[str, Any]]]]
+_MOST_ROWS = 100
+_AT_ONCE = 12  # boxes beside each other; more can be searched
+
+
+@dataclass
+class FormField:
+    """One field as the template shows it. ``name``: its place in the document, with dots; ``fields``: of a group, or of each row.
+
+    ``rows``: of a list of groups, each with its fields; ``blank``: the fields of a row that is added. ``kept``: of a secret, whether
+    one that is left empty stays as it is.
+    """
+
+    name: str
+    kind: Kind
+    title: str
+    value: Any = None
+    help: str = ""
+    required: bool = False
+    choices: list[tuple[str, str]] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    fields: list["FormField"] = field(default_factory=list)
+    rows: list[list["FormField"]] = field(default_factory=list)
+    blank: list["FormField"] = field(default_factory=list)
+    bounds: dict[str, Any] = field(default_factory=dict)
+    kept: bool = True
+
+    @property
+    def id(self) -> str:
+        """For its label; unique in a page that has one form of this prefix."""
+        return "f-" + self.name.replace(".", "-")
+
+    @property
+    def many(self) -> bool:
+        """Whether there is more to choose from than one sees at once."""
+        return len(self.choices) > _AT_ONCE
+
+    @property
+    def ordered(self) -> list[tuple[str, str]]:
+        """What there is to choose from; of many those first that are chosen."""
+        return sorted(self.choices, key=lambda each: each[0] not in self.value) if self.many else self.choices
+
+    @property
+    def template(self) -> str:
+        """What renders it."""
+        return f"console/objects/fields/{self.kind}.html"
+
+
+class SchemaForm:
+    """A form over ``model``. ``values``: the document as JSON; ``choices``: by dotted name, what may be chosen there;
+    ``leave_out``: keys that this form does not ask for; ``fixed``: keys that are shown and cannot be changed. ``begins``: the page is
+    there for this form, and its first field takes the focus.
+    """
+
+    def __init__(
+        self,
+        model: type[BaseModel],
+        values: Mapping[str, Any] | None = None,
+        *,
+        choices: Choices | None = None,
+        leave_out: Sequence[str] = (),
+        fixed: Sequence[str] = (),
+        begins: bool = False,
+    ) -> None:
+        self.schema: dict[str, Any] = plain(model.model_json_schema(by_alias=True))
+        blank = model.model_construct().model_dump(mode="json", by_alias=True, warnings=False)  # durations as they are written
+        self.values: dict[str, Any] = _over(blank, values or {})
+        self.choices, self.leave_out, self.fixed, self.begins = choices or {}, leave_out, fixed, begins
+        self.errors: dict[str, list[str]] = {}
+
+    @property
+    def fields(self) -> list[FormField]:
+        """The fields of the whole form, in the order of the declaration."""
+        found = list(self._fields(self.schema, self.values, ""))
+        if self.begins and not self.errors:
+            found[0].bounds["autofocus"] = True
+        return found
+
+    @property
+    def wrong(self) -> list[str]:
+        """What concerns no field that is shown."""
+        shown = {each.name for each in every(self.fields)}
+        return [text if not name else f"{name}: {text}" for name, texts in self.errors.items() if name not in shown for text in texts]
+
+    def read(self, posted: QueryDict) -> dict[str, Any]:
+        """What was posted, as JSON of the declared types; a value that is none is left as the text that it is. Kept as ``values``.
+
+        A secret that was left empty is not among it.
+        """
+        self.values = _without_nul(self._read(self.schema, posted, ""))
+        return self.values
+
+    def refuse(self, errors: ValidationError | Mapping[str, Sequence[str]]) -> None:
+        """Notes what is wrong, each at its field."""
+        if isinstance(errors, ValidationError):
+            for error in errors.errors():
+                self.errors.setdefault(self._place(error["loc"]), []).append(sentence(error))
+        else:
+            for name, texts in errors.items():
+                self.errors.setdefault(self._place(tuple(name.split(".")) if name else ()), []).extend(texts)
+
+    def _place(self, path: Sequence[Any]) -> str:
+        """The field that shows what is wrong at this place: of a list of words it is the whole list."""
+        shown = {each.name for each in every(self.fields)}
+        for length in range(len(path), 0, -1):
+            if (name := ".".join(str(each) for each in path[:length])) in shown:
+                return name
+        return ".".join(str(each) for each in path)
+
+    def _fields(self, schema: Mapping[str, Any], values: Mapping[str, Any], prefix: str) -> Iterator[FormField]:
+        for name, inner in schema.get("properties", {}).items():
+            if prefix or name not in self.leave_out:
+                yield self._field(self._resolved(inner), values.get(name), f"{prefix}{name}", name in schema.get("required", ()))
+
+    def _field(self, schema: Mapping[str, Any], value: Any, name: str, required: bool) -> FormField:
+        kind = self._kind(schema, name)
+        value = schema.get("default") if value is None else value
+        made = FormField(name, kind, _title(schema, name), value, schema.get("description", ""), required)
+        made.errors = self.errors.get(name, [])
+        made.choices, made.kept = self._choices(schema, name, value), not self.begins
+        sizes = {"min": "minimum", "max": "maximum", "maxlength": "maxLength"}
+        made.bounds = {key: schema[said] for key, said in sizes.items() if said in schema and abs(schema[said]) < 2**52}
+        if name in self.fixed:
+            made.bounds["readonly"] = True
+        if kind == "group":
+            made.fields = list(self._fields(self._group(schema), value if isinstance(value, Mapping) else {}, f"{name}."))
+        elif kind == "rows":
+            item = self._resolved(schema["items"])
+            rows = value if isinstance(value, list | tuple) else []
+            made.rows = [list(self._fields(item, row, f"{name}.{at}.")) for at, row in enumerate(rows) if isinstance(row, Mapping)]
+            made.blank = list(self._fields(item, {}, f"{name}.NEW."))
+        else:
+            made.value = _written(kind, value)
+        return made
+
+    def _kind(self, schema: Mapping[str, Any], name: str) -> Kind:
+        if schema.get("format") == "password":
+            return "secret"
+        match schema.get("type"):
+            case "boolean":
+                return "flag"
+            case "integer" | "number":
+                return "number"
+            case "array":
+                item = self._resolved(schema.get("items", {}))
+                if item.get("type") == "object":
+                    return "rows"
+                return "several" if name in self.choices or "enum" in item else "lines"
+            case "object":
+                return "group" if "properties" in schema or "enum" in schema.get("propertyNames", {}) else "pairs"
+            case "string":
+                if name in self.choices or "enum" in schema or "const" in schema:
+                    return "choice"
+                return "long" if schema.get("maxLength", 1) > 300 or schema.get("format") == "long" else "text"
+        return "choice" if name in self.choices else "json"
+
+    def _group(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The fields of an object; of a mapping with known keys one for each."""
+        if "properties" in schema:
+            return schema
+        inner = schema.get("additionalProperties") or {"type": "string"}
+        names = [name for name in schema["propertyNames"]["enum"] if not self.choices or self._offered(name)]
+        return {"properties": dict.fromkeys(names, inner)}
+
+    def _offered(self, name: str) -> bool:
+        return any(each.endswith(f".{name}") for each in self.choices)
+
+    def _choices(self, schema: Mapping[str, Any], name: str, value: Any) -> list[tuple[str, str]]:
+        if name in self.choices:
+            found = [(str(key), str(title)) for key, title in self.choices[name]()]
+            chosen = value if isinstance(value, list | tuple) else [value] if isinstance(value, str) else []
+            return found + [(str(each), str(each)) for each in chosen if str(each) not in dict(found)]  # what is there is not lost
+        item = self._resolved(schema.get("items", {})) if schema.get("type") == "array" else schema
+        said = item.get("enum", [item["const"]] if "const" in item else [])
+        return [(str(each), str(each).replace("_", " ").capitalize() if each else _("None")) for each in said]
+
+    def _read(self, schema: Mapping[str, Any], posted: QueryDict, prefix: str) -> dict[str, Any]:
+        found = {}
+        for name, inner in schema.get("properties", {}).items():
+            whole = f"{prefix}{name}"
+            if prefix or name not in self.leave_out:
+                value = self._value(self._resolved(inner), posted, whole)
+                if value is not None:
+                    found[name] = value
+        return found
+
+    def _value(self, schema: Mapping[str, Any], posted: QueryDict, name: str) -> Any:
+        kind, text = self._kind(schema, name), posted.get(name)
+        if kind == "group":
+            read = self._read(self._group(schema), posted, f"{name}.")
+            return read if "properties" in schema else {key: value for key, value in read.items() if value != ""}
+        if kind == "rows":
+            return self._rows(self._resolved(schema["items"]), posted, name)
+        if kind == "flag":
+            return name in posted
+        if kind == "several":
+            return [each for each in posted.getlist(name) if each]
+        if text is None or (kind == "secret" and not text):
+            return None
+        return _read_text(kind, text.replace("\r\n", "\n"))
+
+    def _rows(self, item: Mapping[str, Any], posted: QueryDict, name: str) -> list[Any]:
+        """The rows in the order of their numbers, however these have gaps; one that is wholly empty is none."""
+        start = f"{name}."
+        numbers = {key[len(start) :].partition(".")[0] for key in posted if key.startswith(start)}
+        rows = []
+        for number in sorted((each for each in numbers if each.isdecimal() and len(each) < 6), key=int)[:_MOST_ROWS]:
+            row = self._read(item, posted, f"{start}{number}.")
+            if any(posted.get(f"{start}{number}.{key}") for key in item.get("properties", {})):
+                rows.append(row)
+        return rows
+
+    def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Without references, and of "this or null" the first."""
+        if "$ref" in schema:
+            target = self.schema["$defs"][schema["$ref"].rpartition("/")[2]]
+            return {**self._resolved(target), **{key: value for key, value in schema.items() if key != "$ref"}}
+        for word in ("anyOf", "oneOf", "allOf"):
+            if word in schema:
+                real = [each for each in schema[word] if each.get("type") != "null"]
+                if len(real) == 1:
+                    return {**self._resolved(real[0]), **{key: value for key, value in schema.items() if key != word}}
+        return schema
+
+
+def _over(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, with the defaults where they say nothing."""
+    inner = {name: _over(defaults[name], value) for name, value in values.items() if isinstance(value, Mapping) and name in defaults}
+    return {**defaults, **values, **{name: each for name, each in inner.items() if isinstance(defaults[name], Mapping)}}
+
+
+def every(fields: Sequence[FormField]) -> Iterator[FormField]:
+    """Fields with those inside of groups and rows, in their order."""
+    for each in fields:
+        yield each
+        yield from every(each.fields)
+        for row in each.rows:
+            yield from every(row)
+
+
+def _title(schema: Mapping[str, Any], name: str) -> str:
+    """What the declaration says, else the name in words; the title that pydantic makes by itself is none."""
+    last = name.rpartition(".")[2]
+    said = str(schema.get("title", ""))
+    if said and said.replace(" ", "_").lower() != last.lower():
+        return said
+    words = last.replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def _written(kind: Kind, value: Any) -> Any:
+    """A value as it stands in its input."""
+    if kind == "secret":
+        return ""
+    if kind == "lines":
+        return "\n".join(str(each) for each in value or ())
+    if kind == "pairs":
+        pairs = value if isinstance(value, Mapping) else {}
+        return "\n".join(f"{key}: {each if isinstance(each, str) else json.dumps(each)}" for key, each in pairs.items()) or value or ""
+    if kind == "json":
+        return "" if value is None else json.dumps(value, indent=2, ensure_ascii=False)
+    if kind == "several":
+        return [str(each) for each in value or ()]
+    return value
+
+
+def _read_text(kind: Kind, text: str) -> Any:
+    if kind == "lines":
+        return [line.strip() for line in text.split("\n") if line.strip()]
+    if kind == "number":
+        return int(text) if text.strip().lstrip("-").isascii() and text.strip().lstrip("-").isdecimal() and len(text) < 25 else text.strip()
+    if kind == "pairs":
+        return dict(_pair(line) for line in text.split("\n") if line.strip())
+    if kind == "json":
+        return _json(text) if text.strip() else None
+    return text if kind in ("long", "secret") else text.strip()  # a password is taken as it is typed, as at signing in
+
+
+def _pair(line: str) -> tuple[str, Any]:
+    """``floor: 3`` is a number, ``floor: "3"`` and ``desk: north`` are texts."""
+    key, _colon, value = line.partition(":")
+    read = _json(value.strip())
+    return key.strip(), read if isinstance(read, str | int | float | bool) or read is None else value.strip()
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text, parse_float=_finite, parse_constant=_finite)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _finite(text: str) -> float:
+    """What no database keeps as a number (NaN, 1e999) stays the text that it is, as in a blueprint."""
+    if not isfinite(number := float(text)):
+        raise ValueError(text)
+    return number
+
+
+def _without_nul(value: Any) -> Any:
+    """Without what no database keeps: NUL, and the halves of surrogate pairs that JSON can name."""
+    if isinstance(value, str):
+        return value.replace("\0", "").encode(errors="replace").decode()
+    if isinstance(value, dict):
+        return {_without_nul(key): _without_nul(each) for key, each in value.items()}
+    return [_without_nul(each) for each in value] if isinstance(value, list) else value

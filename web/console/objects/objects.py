@@ -1,0 +1,130 @@
+"""The page of one object: its form or its values, what may be done to it, and its history; adding one, and deleting."""
+
+import json
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from blueprints.objects import edit
+from blueprints.objects.document import KINDS
+from idp.accounts.roles import OwnPassword
+from web.administration.resources import RESOURCES, Resource, save
+from web.console.frame import Page, see, show
+from web.console.objects.form_errors import of_form
+from web.console.objects.forms import SchemaForm
+from web.console.objects.history import history
+from web.console.objects.lists import Cell, url_of
+
+
+def one(request: HttpRequest, name: str, key: str) -> HttpResponse:
+    """One object. A POST writes what was typed over what was looked at: if somebody else was faster, both are shown."""
+    resource = RESOURCES[name]
+    row = resource.listing.one(key)
+    if row is None:
+        raise Http404
+    told = resource.listing.told(row)
+    context: dict[str, Any] = {
+        "resource": resource,
+        "told": told,
+        "cells": [(column.title, _cell(column.kind, told[column.name])) for column in resource.listing.columns],
+        "actions": [
+            each
+            for each in resource.actions
+            if request.may(each.operation) and each.fits(told)  # type: ignore[attr-defined]
+        ],
+        "history": history(request, resource.concerning(row)) if resource.concerning else None,
+        "back_url": reverse(f"console:{resource.name}"),
+        "here": url_of(resource, key),
+        "extra": [f"console/objects/{resource.name}_extra.html", "console/objects/no_extra.html"],
+    }
+    return (
+        _form(request, resource, key, context)
+        if resource.kind
+        else show(request, "console/objects/one.html", title=_title(told), **context)
+    )
+
+
+def _form(request: HttpRequest, resource: Resource, key: str, context: dict[str, Any]) -> HttpResponse:
+    known = edit.current(resource.kind, key)
+    if known is None:
+        raise Http404
+    form = SchemaForm(KINDS[resource.kind], known.document, choices=resource.choices, fixed=(resource.kind,))
+    status, theirs = 200, ""
+    if request.method == "POST":
+        said = {**form.read(request.POST), resource.kind: key}
+        try:
+            saved = save(resource, said, request.person, expect=request.POST.get("etag", ""), new=False)  # type: ignore[attr-defined]
+        except edit.Refused as refused:
+            form.refuse(refused.errors)
+            status = 400
+        except OwnPassword as own:
+            form.refuse({"password": [str(own)]})
+            status = 403
+        except edit.Moved:
+            theirs, status = known.etag, 409
+        else:
+            changed = ", ".join(each.key for each in saved.keys)
+            return see(request, context["here"], _("Saved: %(keys)s.") % {"keys": changed} if changed else _("It was so already."))
+    context |= {
+        "form": form,
+        "problems": of_form(form),
+        "etag": theirs or (request.POST.get("etag") or known.etag),
+        "moved": _changes(form, known) if theirs else None,
+    }
+    may_edit = bool(resource.edit) and request.may(resource.edit)  # type: ignore[attr-defined]
+    return show(request, "console/objects/one.html", title=key, status=status, may_edit=may_edit, **context)
+
+
+def add(request: HttpRequest, name: str) -> HttpResponse:
+    """A form for a new object."""
+    resource = RESOURCES[name]
+    form = SchemaForm(KINDS[resource.kind], edit.blank(resource.kind), choices=resource.choices, begins=True)
+    status = 200
+    if request.method == "POST":
+        said = form.read(request.POST)
+        try:
+            saved = save(resource, said, request.person, new=True)  # type: ignore[attr-defined]
+        except edit.Refused as refused:
+            form.refuse(refused.errors)
+            status = 400
+        else:
+            return see(request, url_of(resource, saved.name), _("%(name)s is here now.") % {"name": saved.name})
+    title = _("New: %(noun)s") % {"noun": resource.noun}
+    context = {"resource": resource, "form": form, "problems": of_form(form), "back_url": reverse(f"console:{resource.name}")}
+    return show(request, "console/objects/add.html", title=title, status=status, **context)
+
+
+def _changes(form: SchemaForm, known: edit.Current) -> list[tuple[str, Any, Any]]:
+    """What differs between what was typed and what somebody else has saved meanwhile."""
+    keys = [key for key, value in known.document.items() if key in form.values and form.values[key] != value]
+    return [(key, known.document[key], form.values[key]) for key in keys]
+
+
+def _cell(kind: str, value: Any) -> Cell:
+    if isinstance(value, dict):
+        return Cell("code", json.dumps(value, ensure_ascii=False) if value else "")
+    return Cell("text", value) if kind == "agent" else Cell(kind, value)  # here the whole text
+
+
+def _title(told: dict[str, Any]) -> str:
+    return str(next((told[name] for name in ("name", "person", "kid", "kind") if told.get(name)), told["key"]))
+
+
+def _pages_of(resource: Resource) -> list[Page]:
+    def view(request: HttpRequest, key: str) -> HttpResponse:
+        return one(request, resource.name, key)
+
+    def new(request: HttpRequest) -> HttpResponse:
+        return add(request, resource.name)
+
+    found = []
+    if resource.edit and not resource.add:
+        found.append(Page(f"{resource.name}/add", new, f"{resource.name}-add", see=resource.edit, do=resource.edit))
+    if not resource.page:
+        found.append(Page(f"{resource.name}/one/<path:key>", view, f"{resource.name}-one", see=resource.see, do=resource.edit))
+    return found
+
+
+PAGES = tuple(page for resource in RESOURCES.values() for page in _pages_of(resource))

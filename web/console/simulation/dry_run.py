@@ -1,0 +1,320 @@
+"""Trying a flow: somebody walks it, the path lights up with its reasons, and nothing is written or sent."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from pydantic import ValidationError
+
+from flows.conditions.presets import in_words
+from flows.documents.layout import Box, Layout, TooLarge, lay_out
+from flows.documents.versions import NoSuchVersion, RefusedFlow
+from flows.editing.drafts import DraftMoved
+from flows.editing.revisions import Chosen
+from flows.editing.saved_tests import as_test, keep_test
+from flows.registry import stages
+from flows.simulation.flow_tests import by_test
+from flows.simulation.preview import previews
+from flows.simulation.simulate import NobodyThere, Report, ending, guarded, simulate
+from idp.accounts.credentials import PASSWORD, RECOVERY_CODE, TOTP
+from idp.accounts.listings import PEOPLE
+from idp.accounts.roles import ROLES
+from idp.foundation.listing import Wish
+from idp.oauth.listings import APPLICATIONS
+from idp.tenancy.scope import current_tenant
+from web.console.builder.cards import name_of
+from web.console.builder.revisions import asked, builder_url
+from web.console.frame import Page, by_htmx, see, show
+from web.console.plain_values import plain
+from web.console.simulation.parameters import Walker, read, write
+
+_KINDS = ((PASSWORD, gettext_lazy("Password")), (TOTP, gettext_lazy("Authenticator app")), (RECOVERY_CODE, gettext_lazy("Recovery codes")))
+_METHODS = (("pwd", gettext_lazy("by a password")), ("otp", gettext_lazy("by a code")), ("hwk", gettext_lazy("by a key")))
+_DECISIONS = {
+    "done": ("good", gettext_lazy("Passes")),
+    "asks": ("here", gettext_lazy("Asks, and the walk stops here")),
+    "passed over": ("over", gettext_lazy("Passed over")),
+    "known before": ("good", gettext_lazy("Known from the session")),
+    "entered": ("good", gettext_lazy("Entered")),
+    "refused": ("bad", gettext_lazy("Refuses, and the flow goes on")),
+    "denied": ("bad", gettext_lazy("Refuses, and the flow ends")),
+    "leaves": ("good", gettext_lazy("Sends the browser elsewhere")),
+    "ends": ("good", gettext_lazy("Shows the last page")),
+}
+_ENDINGS = {
+    "finished": ("ok", gettext_lazy("The walk comes to its end.")),
+    "asks": ("warn", gettext_lazy("The walk stops where it is asked something.")),
+    "denied": ("bad", gettext_lazy("The walk ends with a refusal.")),
+    "leaves": ("ok", gettext_lazy("The walk ends at another address.")),
+    "broken": ("bad", gettext_lazy("The flow is broken: a real person would be told that something is wrong.")),
+}
+_FACTS = {
+    "person": gettext_lazy("who they say they are"),
+    "proof": gettext_lazy("that it is them"),
+    "second_factor": gettext_lazy("that it is them, by a second factor"),
+    "signed_in": gettext_lazy("that they are signed in"),
+    "request": gettext_lazy("which device asks, and for what"),
+    "consent": gettext_lazy("that they agree"),
+    "credential": gettext_lazy("that something was set up"),
+    "signed_out": gettext_lazy("that they are signed out"),
+}
+_EFFECTS = {
+    "SignIn": gettext_lazy("Opens a session"),
+    "SignOut": gettext_lazy("Ends the session"),
+    "StepUp": gettext_lazy("Notes the second factor in the session"),
+    "ProvedAgain": gettext_lazy("Notes the new proof in the session"),
+    "ApproveDevice": gettext_lazy("Connects the device"),
+    "DenyDevice": gettext_lazy("Refuses the device"),
+    "NoteEntry": gettext_lazy("Notes that the code was entered"),
+    "UpgradeHash": gettext_lazy("Renews how the password is stored"),
+    "SaveTotp": gettext_lazy("Stores the authenticator app"),
+    "SaveRecoveryCodes": gettext_lazy("Stores the recovery codes"),
+    "UseRecoveryCode": gettext_lazy("Uses up a recovery code"),
+    "KeepAttributes": gettext_lazy("Keeps the answers on the person"),
+}
+_KEYS = ("effect", "person", "session", "device", "credential")  # numbers of rows say nothing to anybody
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field that is typed into, with what may be chosen where not everything may."""
+
+    name: str
+    label: str
+    value: str
+    choices: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One box of the path. ``mark``: good, bad, here, over, or "" where the walk did not come to it. ``how``: "" where it is not
+    asked how the step is answered.
+    """
+
+    id: str
+    title: Any
+    kind: str
+    depth: int
+    url: str
+    mark: str = ""
+    decision: Any = ""
+    when: list[tuple[str, bool]] = field(default_factory=list)
+    report: Report | None = None
+    values: list[tuple[str, str]] = field(default_factory=list)
+    learned: list[Any] = field(default_factory=list)
+    effects: list[tuple[Any, list[tuple[str, str]]]] = field(default_factory=list)
+    how: str = ""
+    typable: bool = False
+    fields: list[Field] = field(default_factory=list)
+
+
+def trial(request: HttpRequest, name: str) -> HttpResponse:
+    """One walk. All of it stands in the address, so that a reload, a link and the way back keep it."""
+    found = asked(name, request.GET)
+    if found.chosen is None:
+        return show(request, "console/simulation/dry_run.html", title=found.title, part=_("Try"), **found.frame)
+    walker = read(request.GET, may_name=_may_name(request))
+    context = {**found.frame, **_form(request, walker), **_walked(request, found.chosen, walker)}
+    if "tests" in request.GET:
+        context["tests"] = _tests(found.chosen, names=_may_name(request))
+    template = "console/simulation/dry_run_part.html" if by_htmx(request, "path") else "console/simulation/dry_run.html"
+    return show(request, template, title=found.title, part=_("Try"), **context)
+
+
+def keep(request: HttpRequest, name: str) -> HttpResponse:
+    """Adds the walk of an address to the tests of the draft."""
+    query = request.POST.get("query", "").replace("\0", "")
+    said, back = QueryDict(query), f"{reverse('console:flow-try', args=[name])}?{query}"
+    found = asked(name, said)
+    if found.chosen is None:
+        return see(request, back, _("The draft cannot be read yet: mend it first."))
+    walker = read(said, may_name=_may_name(request))
+    if walker.errors:
+        return see(request, back, _("Nothing was kept: mend what is marked."))
+    try:
+        reports = _simulate(request, found.chosen, walker)
+        called = request.POST.get("name", "").replace("\0", "").strip()
+        test = as_test(called, walker.person, walker.request, walker.answers(_typable(found.chosen)), reports)
+        keep_test(name, test, by=request.person.username)  # type: ignore[attr-defined]
+    except (NobodyThere, ValidationError):
+        return see(request, back, _("Nothing was kept: give the test a name, and let somebody walk who is there."))
+    except (RefusedFlow, NoSuchVersion) as refused:
+        return see(
+            request, back, _("Nothing was kept. %(why)s") % {"why": "; ".join(each.message for each in getattr(refused, "findings", []))}
+        )
+    except DraftMoved:
+        return see(request, back, _("Nothing was kept: somebody changed the draft at the same moment. Try again."))
+    return see(request, back, _("Kept as a test of the draft: it is walked before each publishing."))
+
+
+def people(request: HttpRequest) -> HttpResponse:
+    """Somebody to walk, by a part of their name."""
+    rows = PEOPLE.page(Wish(search=request.GET.get("person", ""), size=8)).rows
+    options = [(row["username"], row["name"] or row["email"]) for row in rows]
+    return render(request, "console/simulation/dry_run_options.html", {"options": options})
+
+
+def applications(request: HttpRequest) -> HttpResponse:
+    """An application to ask for, by a part of its name."""
+    rows = APPLICATIONS.page(Wish(search=request.GET.get("application", ""), size=8)).rows
+    return render(request, "console/simulation/dry_run_options.html", {"options": [(row["name"], row["title"]) for row in rows]})
+
+
+def _may_name(request: HttpRequest) -> bool:
+    return bool(request.may("people.see"))  # type: ignore[attr-defined]
+
+
+def _form(request: HttpRequest, walker: Walker) -> dict[str, Any]:
+    """What stands in the form beside the path."""
+    said, tenant = request.GET, current_tenant()
+    invented = None if isinstance(walker.person, str) else walker.person
+    held = said.getlist("credentials") if "credentials" in said else list(invented.credentials if invented else ["password"])
+    return {
+        "errors": walker.errors,
+        "may_name": _may_name(request),
+        "said": said,
+        "username": said.get("username", "") or "somebody",
+        "address": said.get("address", "") or "127.0.0.1",
+        "kinds": [(kind, title, kind in held) for kind, title in _KINDS],
+        "methods": [(method, title, method in said.getlist("signed_in")) for method, title in _METHODS],
+        "roles": ROLES,
+        "networks": list(tenant.networks),
+        "more": any(said.get(each) for each in ("agent", "time", "country", "scopes", "device_address", "device_age", "session_age")),
+    }
+
+
+def _walked(request: HttpRequest, chosen: Chosen, walker: Walker) -> dict[str, Any]:
+    """The path, or why there is none."""
+    if walker.errors:
+        return {"rows": []}
+    try:
+        reports = _simulate(request, chosen, walker)
+        layout = lay_out(chosen.document, chosen.parts)
+    except NobodyThere:
+        return {"rows": [], "errors": {"person": _("There is nobody of this name.")}}
+    except TooLarge as large:
+        return {"rows": [], "broken": str(large)}
+    mark, words = _ENDINGS[ending(reports)]
+    asks = [report.step for report in reports if report.step]
+    return {
+        "rows": list(_rows(chosen, layout, walker, reports)),
+        "end": ending(reports),
+        "end_mark": mark,
+        "end_words": words,
+        "end_step": asks[-1] if asks and ending(reports) != "finished" else "",
+        "broken": next((report.message for report in reports if report.decision == "broken"), ""),
+        "query": _query(request),
+    }
+
+
+def _simulate(request: HttpRequest, chosen: Chosen, walker: Walker) -> list[Report]:
+    answers = walker.answers(_typable(chosen))
+    return simulate(
+        chosen.document,
+        answers,
+        parts=chosen.parts,
+        person=walker.person,
+        request=walker.request,
+        judges=False,
+        names=_may_name(request),
+        stops=walker.stops,
+    )
+
+
+def _typable(chosen: Chosen) -> list[str]:
+    """The steps whose answers may be typed: what would prove somebody is taken for granted, never judged."""
+    try:
+        boxes = lay_out(chosen.document, chosen.parts).boxes
+    except TooLarge:
+        return []
+    return [box.id for box in boxes if _may_type(box)]
+
+
+def _may_type(box: Box) -> bool:
+    stage = stages().get(box.drawn.stage or "")
+    return stage is not None and not guarded(stage)
+
+
+def _query(request: HttpRequest) -> str:
+    """This walk's address. What was taken for granted is not in it: it would be again."""
+    kept = [(name, value) for name, values in request.GET.lists() for value in values if name != "tests"]
+    return urlencode(kept)
+
+
+def _rows(chosen: Chosen, layout: Layout, walker: Walker, reports: list[Report]) -> Iterator[Row]:
+    by_step = {report.step: report for report in reports}
+    for box in layout.boxes:
+        drawn, report = box.drawn, by_step.get(box.id)
+        title = name_of(drawn.stage) if drawn.stage else _("Flow %(name)s") % {"name": drawn.flow} if drawn.flow else _("Group")
+        members: dict[str, Any] = {"title": title, "kind": drawn.kind, "depth": min(len(box.within), 4)}
+        members |= {"url": builder_url(chosen.name, box.id if not box.prefix else box.within[0])}
+        members["when"] = in_words(drawn.when) if drawn.when else []
+        if report is None:
+            yield Row(box.id, **members)
+            continue
+        how = walker.how.get(box.id) or ("passes" if report.assumed else "open" if report.decision == "asks" else "")
+        typable = bool(how) and _may_type(box) and _has_fields(chosen, box)
+        members |= {"how": how, "typable": typable, "fields": _fields(chosen, box, walker) if typable and how == "typed" else []}
+        yield Row(box.id, **members, **_told(report))
+
+
+def _told(report: Report) -> dict[str, Any]:
+    mark, decision = _DECISIONS.get(report.decision, ("bad", report.decision))
+    read = (report.condition or {}).get("values", {})
+    return {
+        "mark": mark,
+        "decision": decision,
+        "report": report,
+        "values": [(name, plain(value)) for name, value in read.items()],
+        "learned": [_FACTS.get(name, name) for name in report.learned],
+        "effects": [_effect(each) for each in report.effects],
+    }
+
+
+def _effect(effect: Mapping[str, Any]) -> tuple[Any, list[tuple[str, str]]]:
+    name = str(effect["effect"])
+    members = [(key, plain(value)) for key, value in effect.items() if key not in _KEYS and value not in (None, "", (), [])]
+    return _EFFECTS.get(name, name), members
+
+
+def _has_fields(chosen: Chosen, box: Box) -> bool:
+    return bool(_question(chosen, box))
+
+
+def _fields(chosen: Chosen, box: Box, walker: Walker) -> list[Field]:
+    typed = walker.typed.get(box.id, {})
+    found = []
+    for name, each in _question(chosen, box).items():
+        choices = [(str(value), str(title)) for value, title in getattr(each, "choices", ())]
+        found.append(Field(name, str(each.label or name), typed.get(name, ""), choices))
+    return found
+
+
+def _question(chosen: Chosen, box: Box) -> dict[str, Any]:
+    """The fields of the step's form."""
+    forms = [shown.page.form for shown in previews(chosen.document, chosen.parts, box.id) if shown.page and shown.page.form]
+    return dict(forms[0].fields) if forms else {}
+
+
+def _tests(chosen: Chosen, *, names: bool) -> list[tuple[str, list[str], str]]:
+    """Each test with what failed, and the address of its walk."""
+    steps = [box.id for box in lay_out(chosen.document, chosen.parts).boxes if box.drawn.stage]
+    results = zip(chosen.document.tests, by_test(chosen.document, chosen.parts, names=names), strict=True)
+    return [
+        (test.name, [each.message.removeprefix(f"{test.name}: ") for each in wrong], "?" + write(test, steps, which=chosen.which))
+        for test, wrong in results
+    ]
+
+
+PAGES = (
+    Page("flows/<slug:name>/try", trial, "flow-try", see="flows.see"),
+    Page("flows/<slug:name>/try/keep", keep, "flow-try-keep", see="", do="flows.edit"),
+    Page("dry-run/people", people, "flow-try-people", see="people.see"),
+    Page("dry-run/applications", applications, "flow-try-applications", see="applications.see"),
+)

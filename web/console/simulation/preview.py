@@ -1,0 +1,134 @@
+"""What people will see: every step's real page in the tenant's look, on a phone and on a desktop, without a run."""
+
+import re
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.staticfiles import finders
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from flows.documents.layout import Layout, TooLarge, lay_out
+from flows.editing.revisions import Chosen
+from flows.simulation.preview import Preview, previews
+from web.console.builder.cards import name_of
+from web.console.builder.revisions import asked
+from web.console.frame import Page, show
+from web.middleware.headers import policy
+from web.pages.flow import rendered
+
+SCHEMES = ("light", "dark")
+STATES = ("first", "wrong")
+_FACES = {"guarded": _("With a second factor"), "plain": _("With a password only")}
+_STATES = {"first": _("As first shown"), "wrong": _("After a wrong answer")}
+_SCHEMES = {"light": _("Light"), "dark": _("Dark")}
+_MEDIA = re.compile(r"@media \(prefers-color-scheme: dark\)")
+
+
+def overview(request: HttpRequest, name: str) -> HttpResponse:
+    """The steps of a flow, and the pages of one of them side by side."""
+    found = asked(name, request.GET)
+    if found.chosen is None:
+        return show(request, "console/simulation/preview.html", title=found.title, part=_("Preview"), **found.frame)
+    steps = _steps(found.chosen)
+    step = request.GET.get("step", "") or (steps[0]["id"] if steps else "")
+    if step and step not in [each["id"] for each in steps]:
+        raise Http404
+    wish = {"which": request.GET.get("which", "")[:20], "step": step, "state": _one_of(request, "state", STATES)}
+    wish |= {"scheme": _one_of(request, "scheme", SCHEMES), "face": request.GET.get("face", "")[:20]}
+    faces = _previews(found.chosen, step, wish["state"]) if step else []
+    shown = next((each for each in faces if each.face == wish["face"]), faces[0] if faces else None)
+    page = shown and _framed(shown)
+    context: dict[str, Any] = {
+        "steps": [{**each, "url": _address(wish, step=each["id"], face="")} for each in steps],
+        "step": step,
+        "shown": shown,
+        "page": page,
+        "fields": [str(each.label) for each in page.form] if page and page.form else [],
+        "page_url": reverse("console:flow-preview-page", args=[name]) + _address(wish),
+        "faces": [(each.face == (shown and shown.face), _address(wish, face=each.face), _FACES[each.face]) for each in faces],
+        "states": [(state == wish["state"], _address(wish, state=state), _STATES[state]) for state in STATES],
+        "schemes": [(scheme == wish["scheme"], _address(wish, scheme=scheme), _SCHEMES[scheme]) for scheme in SCHEMES],
+        "scheme": wish["scheme"],
+    }
+    response = show(request, "console/simulation/preview.html", title=found.title, part=_("Preview"), **found.frame, **context)
+    response["Content-Security-Policy"] = policy(request, frame_src="'self'")
+    return response
+
+
+def framed(request: HttpRequest, name: str) -> HttpResponse:
+    """The page itself, to be looked at and not to be touched: no script, no form that could be sent, nothing that takes the focus."""
+    found = asked(name, request.GET)
+    steps = [each["id"] for each in _steps(found.chosen)] if found.chosen else []
+    step, scheme = request.GET.get("step", "") or next(iter(steps), ""), _one_of(request, "scheme", SCHEMES)
+    if found.chosen is None or step not in steps:
+        raise Http404
+    faces = _previews(found.chosen, step, _one_of(request, "state", STATES))
+    shown = next((each for each in faces if each.face == request.GET.get("face")), faces[0])
+    page, look = _framed(shown), {"inert": True, "stylesheet": reverse("console:preview-style", args=[scheme])}
+    if page is None:
+        response = render(request, "console/simulation/preview_none.html", {"title": _("No page"), **look})
+    else:
+        response = rendered(request, replace(page, context={**page.context, **look}))
+    changed = {"script_src": "'none'", "connect_src": "'none'", "form_action": "'none'", "frame_ancestors": "'self'"}
+    response["Content-Security-Policy"] = policy(request, **changed)
+    response["X-Frame-Options"] = "SAMEORIGIN"
+    return response
+
+
+def style(request: HttpRequest, scheme: str) -> HttpResponse:
+    """The style sheet of the pages, for one colour scheme whatever the reader's browser prefers."""
+    if scheme not in SCHEMES:
+        raise Http404
+    return HttpResponse(_style(scheme), content_type="text/css; charset=utf-8", headers={"Cache-Control": "private, max-age=300"})
+
+
+@lru_cache(maxsize=2)
+def _style(scheme: str) -> str:
+    text = Path(str(finders.find("web/foyer.css"))).read_text()
+    text = _MEDIA.sub("@media all" if scheme == "dark" else "@media not all", text)
+    return text.replace("color-scheme: light dark", f"color-scheme: {scheme}")
+
+
+def _previews(chosen: Chosen, step: str, state: str) -> list[Preview]:
+    return previews(chosen.document, chosen.parts, step, wrong=state == "wrong")
+
+
+def _framed(shown: Preview) -> Any:
+    """The page that can be put into a frame: one that sends the browser elsewhere is told in words."""
+    return shown.page if shown.page and shown.page.kind != "leave" else None
+
+
+def _steps(chosen: Chosen) -> list[dict[str, Any]]:
+    """Every step that somebody may meet, in order, as deep as it lies."""
+    try:
+        layout: Layout = lay_out(chosen.document, chosen.parts)
+    except TooLarge:
+        return []
+    found = []
+    for box in layout.boxes:
+        if box.drawn.stage:
+            found.append({"id": box.id, "title": name_of(box.drawn.stage), "depth": min(len(box.within), 4)})
+    return found
+
+
+def _one_of(request: HttpRequest, name: str, values: tuple[str, ...]) -> str:
+    given = request.GET.get(name, "")
+    return given if given in values else values[0]
+
+
+def _address(wish: dict[str, str], **changed: str) -> str:
+    kept = {name: value for name, value in {**wish, **changed}.items() if value and value not in (STATES[0], SCHEMES[0])}
+    return "?" + urlencode(kept)
+
+
+PAGES = (
+    Page("flows/<slug:name>/preview", overview, "flow-preview", see="flows.see"),
+    Page("flows/<slug:name>/preview/page", framed, "flow-preview-page", see="flows.see"),
+    Page("preview/<slug:scheme>.css", style, "preview-style", see="flows.see"),
+)

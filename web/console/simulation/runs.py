@@ -1,0 +1,152 @@
+"""Who is in the middle of a flow, where people leave it, and one run looked into."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from flows.conditions.presets import in_words
+from flows.documents.listings import RUNS
+from flows.documents.versions import NoSuchVersion, version_of
+from flows.editing.revisions import states
+from flows.engine.context import topic_of
+from flows.engine.executor import NoSuchRun
+from flows.engine.planner import layout_of
+from flows.facts import BrokenFlow
+from flows.simulation.funnel import WHOLE, Count, funnel, private_steps
+from flows.simulation.inspector import Inspection, Passage, look_into
+from idp.foundation.listing import Wish
+from web.console.builder.cards import name_of
+from web.console.builder.revisions import Asked, title_of
+from web.console.frame import Page, show
+from web.console.objects.history import history
+from web.console.plain_values import plain
+
+_MOST = 50
+_DECISIONS = {
+    "done": ("good", gettext_lazy("Passed")),
+    "passed over": ("over", gettext_lazy("Passed over")),
+    "known before": ("good", gettext_lazy("Known from the session")),
+    "entered": ("good", gettext_lazy("Entered")),
+    "refused": ("bad", gettext_lazy("Refused")),
+}
+_BOXES = {"group": gettext_lazy("Group"), "flow": gettext_lazy("Flow")}
+_WIDE = 100  # of a bar, in its own units
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What became of those who came to a step. Widths of the three parts of its bar, as SVG writes them, each with where it begins."""
+
+    step: str
+    title: Any
+    count: Count
+    parts: list[tuple[str, str, str]]
+    median: str
+
+
+def runs(request: HttpRequest, name: str) -> HttpResponse:
+    """The runs of a flow that are under way, and the funnel of one version."""
+    choices = states(name)
+    if not choices:
+        raise Http404
+    numbers = [each for each in choices if each.which.isdigit()]
+    wanted = request.GET.get("which", "") or next((each.which for each in numbers if each.live), numbers[0].which if numbers else "")
+    if wanted and wanted not in [each.which for each in numbers]:
+        raise Http404
+    page = RUNS.page(Wish(filters={"flow": name, "over": "no"}, size=_MOST))  # of which a role that only counts sees how many
+    people = request.may("people.see")  # type: ignore[attr-defined]
+    bars = _bars(name, int(wanted), people=people) if wanted else []
+    context: dict[str, Any] = {
+        **Asked(name, wanted, numbers).frame,
+        "runs": page.rows if request.may("runs.inspect") else [],  # type: ignore[attr-defined]
+        "total": page.total,
+        "whole": bars[0] if bars else None,
+        "bars": bars[1:],
+        "people": people,
+    }
+    return show(request, "console/simulation/runs.html", title=title_of(name), part=_("Runs"), **context)
+
+
+def run(request: HttpRequest, identifier: str) -> HttpResponse:
+    """One run: its path with the reasons, and what it knows, secrets left out. That somebody has looked is written down."""
+    try:
+        found = look_into(identifier, by=request.person.username, people=request.may("people.see"))  # type: ignore[attr-defined]
+    except NoSuchRun:
+        raise Http404 from None
+    context: dict[str, Any] = {
+        "found": found,
+        "path": [_passage(each) for each in found.path],
+        "facts": list(_facts(found)),
+        "history": history(request, {"topic": topic_of(identifier)}),
+    }
+    return show(
+        request,
+        "console/simulation/run.html",
+        title=_("Run of %(flow)s") % {"flow": title_of(found.flow)},
+        belongs_to=identifier[:8],
+        **context,
+    )
+
+
+def _bars(name: str, number: int, *, people: bool) -> list[Bar]:
+    """The whole run first, then the steps in the order of the flow; what was counted of steps that are not in it comes last."""
+    try:
+        version = version_of(name, number)
+        unseen = frozenset() if people else private_steps(version)
+        steps = {box.id: box.drawn.stage for box in layout_of(version).boxes if box.drawn.stage and box.id not in unseen}
+    except NoSuchVersion:
+        raise Http404 from None
+    except BrokenFlow:
+        steps = {}
+    counts = funnel(version, people=people)
+    order = [WHOLE, *steps, *sorted(step for step in counts if step not in steps and step != WHOLE)]
+    most = max((count.reached for count in counts.values()), default=0)
+    return [_bar(step, steps.get(step), counts.get(step, Count()), most) for step in order if step == WHOLE or counts]
+
+
+def _bar(step: str, kind: str | None, count: Count, most: int) -> Bar:
+    parts, begins = [], 0.0
+    for fate, many in (("good", count.finished), ("bad", count.refused), ("left", count.left)):
+        wide = many / most * _WIDE if most else 0.0
+        parts.append((fate, f"{begins:.2f}", f"{wide:.2f}"))
+        begins += wide
+    return Bar(step, name_of(kind) if kind else step, count, parts, _length(count.median_seconds) if count.finished else "")
+
+
+def _length(seconds: int) -> str:
+    if seconds < 120:
+        return _("≤ %(n)d s") % {"n": seconds}
+    return _("≤ %(n)d min") % {"n": -(-seconds // 60)}
+
+
+def _passage(passage: Passage) -> dict[str, Any]:
+    mark, decision = _DECISIONS.get(passage.decision, ("here", ""))
+    read = passage.condition or {}
+    took = (passage.decided - passage.asked) / 1000 if passage.asked is not None and passage.decided is not None else None
+    return {
+        "passage": passage,
+        "title": _BOXES.get(passage.stage) or name_of(passage.stage),
+        "mark": mark,
+        "decision": decision,
+        "when": in_words(str(read["when"])) if read.get("when") else [],
+        "applied": read.get("applied"),
+        "values": [(name, plain(value)) for name, value in read.get("values", {}).items()],
+        "asked": f"{passage.asked / 1000:.1f} s" if passage.asked is not None else "",
+        "took": f"{took:.1f} s" if took is not None else "",
+    }
+
+
+def _facts(found: Inspection) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    for name, fact in found.facts.items():
+        members = fact.items() if isinstance(fact, Mapping) else [("", fact)]
+        yield name, [(str(key), plain(value)) for key, value in members]
+
+
+PAGES = (
+    Page("flows/<slug:name>/runs", runs, "flow-runs", see="runs.count"),
+    Page("runs/<slug:identifier>", run, "run", see="runs.inspect"),
+)

@@ -1,0 +1,62 @@
+"""What is away for a while, most often the database, is answered in one place: 503, Retry-After, one line in the log."""
+
+import logging
+
+from django.db import DatabaseError, InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from idp.accounts.hashers import Overloaded
+
+log = logging.getLogger(__name__)
+RETRY_SECONDS = 5
+JSON = b'{"error": "temporarily_unavailable", "error_description": "The server cannot serve this right now. Try again in a moment."}'
+HEADERS = [(b"retry-after", str(RETRY_SECONDS).encode())]
+_READ_ONLY = "25006"  # SQLSTATE of a database server that became a stand-by
+
+
+def is_outage(error: BaseException | None) -> bool:
+    """Return whether trying again later may help: the database is away, locked, full or read-only, or there is too much to do."""
+    if isinstance(error, (OperationalError, InterfaceError, Overloaded)):
+        return True
+    return isinstance(error, DatabaseError) and getattr(error.__cause__, "sqlstate", None) == _READ_ONLY
+
+
+def report(error: BaseException, route: str) -> None:
+    """One line in place of a traceback. The first line of the database's own words has no values of the statement."""
+    why = str(error).strip().split("\n")[0][:200]
+    log.error("unavailable", extra={"route": route, "why": why or type(error).__name__, "class": type(error).__name__})
+
+
+def unavailable(request: HttpRequest, error: BaseException, *, as_json: bool) -> HttpResponse:
+    """Return the 503 of a program or of a person, and log why."""
+    match = request.resolver_match
+    report(error, f"/{match.route}" if match else "-")
+    response: HttpResponse
+    if as_json:
+        response = HttpResponse(JSON, content_type="application/json", status=503)
+    else:
+        words = {"title": _("This is not available right now"), "message": _("Please try again in a moment.")}
+        response = render(request, "pages/error.html", words, status=503)
+    response["Retry-After"] = str(RETRY_SECONDS)
+    response["Cache-Control"] = "no-store"
+    response._has_been_logged = True  # type: ignore[attr-defined]  # Django would log it with a traceback
+    return response
+
+
+def of_program(path: str) -> bool:
+    """Return whether what asks for this address is a program, which reads errors as JSON."""
+    return _spelled(path).startswith("/api/") or of_protocol(path)
+
+
+def of_protocol(path: str) -> bool:
+    """Return whether a program of the protocol meant this address: also in capitals, or with a slash too many after the issuer."""
+    return _spelled(path).startswith(_PROTOCOL)
+
+
+def _spelled(path: str) -> str:
+    return f"/{path.strip('/').lower()}/"
+
+
+_PROTOCOL = ("/application/o/", "/.well-known/")

@@ -1,0 +1,155 @@
+"""The front page, what a person holds there, their own password, signing out elsewhere, and the page behind a recovery link."""
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from flows.documents.designations import AUTHENTICATION, CREDENTIAL_SETUP, DEVICE_CODE, LOGOUT
+from idp.accounts import credentials, recovery, recovery_codes, sessions
+from idp.accounts.roles import may
+from web.pages.errors import pages
+from web.pages.proving import freshly_proved, see
+
+_REMOVING = {
+    credentials.TOTP: (_("Remove your authenticator app?"), _("Its codes will not let you in any more.")),
+    credentials.RECOVERY_CODE: (_("Remove your recovery codes?"), _("None of them will let you in any more.")),
+}
+_ONLY_HERE = _("You are signed in here only; devices that you had connected must be connected again.")
+_DONE = {
+    "password-changed": (_("Password changed"), (_("Your new password works from now on."), _ONLY_HERE)),
+    "password-set": (
+        _("Password set"),
+        (_("Your new password works from now on. Everyone who was signed in with the old one has been signed out."),),
+    ),
+    "signed-out": (_("Signed out everywhere else"), (_ONLY_HERE,)),
+}
+
+
+@pages("GET", "HEAD")
+def home(request: HttpRequest) -> HttpResponse:
+    """Who is signed in here and with what they may prove it, and the way to connect a device."""
+    session = request.browser.session  # type: ignore[attr-defined]
+    context = {
+        "title": _("Welcome"),
+        "person": session and session.person,
+        "held": credentials.held(session.person) if session else [],
+        "few": recovery_codes.FEW,
+        "credentials_url": reverse(CREDENTIAL_SETUP),
+        "sign_in_url": reverse(AUTHENTICATION),
+        "device_url": reverse(DEVICE_CODE),
+        "sign_out_url": reverse(LOGOUT),
+        "console_url": reverse("console:overview") if session and may(session.person, "overview.see") else "",
+    }
+    return render(request, "pages/home.html", context)
+
+
+@pages("GET", "HEAD", "POST")
+@freshly_proved
+def remove_credential(request: HttpRequest, pk: int) -> HttpResponse:
+    """Asks once more and removes by POST what the person holds."""
+    session = request.browser.session  # type: ignore[attr-defined]
+    if request.method == "POST":
+        credentials.remove(pk, of=session.person_id, by=session.person.username)
+        return redirect("home")
+    return _ask_to_remove(request, pk, credentials.held(session.person))
+
+
+def _ask_to_remove(request: HttpRequest, pk: int, held: list[credentials.Held]) -> HttpResponse:
+    kind = next((each.kind for each in held if each.pk == pk), None)
+    if kind is None:
+        return redirect("home")
+    title, description = _REMOVING.get(kind, (_("Remove this?"), _("It will not let you in any more.")))
+    left = [each for each in held if each.pk != pk and each.left != 0]  # codes that are used up go with the last thing that works
+    last = " " + _("Your password alone will then be enough.") if not left else ""
+    words = {"title": title, "description": f"{description}{last}", "submit": _("Remove")}
+    return render(request, "pages/form.html", {**words, "back_url": reverse("home"), "back_text": _("Keep it")})
+
+
+def _new_password() -> forms.Field:
+    """A new password, typed once: browsers show what was typed, and a second field only invites copying."""
+    help_text = _("At least 10 characters. A few words in a row are easy to remember.")
+    return credentials.PasswordField(label=_("New password"), autocomplete="new-password", help_text=help_text)
+
+
+class NewPassword(forms.Form):
+    """Behind a recovery link."""
+
+    password = _new_password()
+
+
+class OwnPassword(forms.Form):
+    """On the page of whoever is signed in; the name tells it from the password that proves them."""
+
+    new_password = _new_password()
+
+
+@pages("GET", "HEAD", "POST")
+@freshly_proved
+def password(request: HttpRequest) -> HttpResponse:
+    """Sets one's own password by POST; one stays signed in here, and nowhere else."""
+    session, form = request.browser.session, OwnPassword(request.POST if request.method == "POST" else None)  # type: ignore[attr-defined]
+    if form.is_valid():
+        try:
+            opened = credentials.change_own_password(session.person, session.pk, form.cleaned_data["new_password"])
+        except ValidationError as weak:
+            form.add_error("new_password", weak)
+        else:
+            request.browser.committed([opened])  # type: ignore[attr-defined]
+            return see(reverse("done", args=["password-changed"]))
+    description = _("You stay signed in here. Everywhere else you are signed out, and your devices must be connected again.")
+    words = {"title": _("Change your password"), "description": description, "submit": _("Change password")}
+    context = {**words, "username": session.person.username, "form": form, "back_url": reverse("home"), "back_text": _("Keep it")}
+    return render(request, "pages/form.html", context)
+
+
+@pages("GET", "HEAD", "POST")
+@freshly_proved
+def sign_out_elsewhere(request: HttpRequest) -> HttpResponse:
+    """Ends by POST everything that is signed in as this person, and every device, but the browser that asks."""
+    session = request.browser.session  # type: ignore[attr-defined]
+    if request.method == "POST":
+        request.browser.committed([sessions.end_elsewhere(session.person, session.pk, why="signed out everywhere")])  # type: ignore[attr-defined]
+        return see(reverse("done", args=["signed-out"]))
+    description = _("You stay signed in here. Every other browser is signed out at once, and your devices must be connected again.")
+    words = {"title": _("Sign out everywhere else?"), "description": description, "submit": _("Sign out everywhere else")}
+    return render(request, "pages/form.html", {**words, "back_url": reverse("home"), "back_text": _("Back")})
+
+
+@pages("GET", "HEAD")
+def done(request: HttpRequest, what: str) -> HttpResponse:
+    """What has just been done, at an address of its own: a reload posts nothing again."""
+    if what not in _DONE:
+        raise Http404
+    title, sentences = _DONE[what]
+    message = " ".join(str(each) for each in sentences)
+    context = {"title": title, "message": message, "link_url": reverse("home"), "link_text": _("Continue")}
+    return render(request, "pages/message.html", context)
+
+
+@pages("GET", "HEAD", "POST")
+def recover(request: HttpRequest, token: str) -> HttpResponse:
+    """Sets a new password by POST; the link itself changes nothing."""
+    person = recovery.holder(token)
+    if person is None:
+        return _gone(request)
+    form = NewPassword(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        try:
+            if not recovery.redeem(token, form.cleaned_data["password"]):
+                return _gone(request)
+        except ValidationError as weak:
+            form.add_error("password", weak)
+        else:
+            return see(reverse("done", args=["password-set"]))
+    description = _("For the account %(name)s, which will be signed out everywhere.") % {"name": person.username}
+    words = {"title": _("Set a new password"), "description": description, "submit": _("Set password")}
+    context = {**words, "username": person.username, "form": form}
+    return render(request, "pages/form.html", context)
+
+
+def _gone(request: HttpRequest) -> HttpResponse:
+    message = _("It works once, for 15 minutes. Ask an administrator for a new one.")
+    return render(request, "pages/error.html", {"title": _("This link is no longer good"), "message": message}, status=404)

@@ -1,0 +1,181 @@
+"""Errors become answers here: one table for the engine's, one rendering for the protocol's, one page for people."""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, HttpResponseNotFound, JsonResponse
+from django.http.request import UnreadablePostError
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.csrf import csrf_exempt
+
+from flows.documents.designations import DEVICE_CODE
+from flows.engine.executor import NoFlow, NoSuchRun, OutOfDate
+from flows.engine.run_limits import TooManyRuns
+from idp.oauth.errors import BodyTooLarge, InvalidClient, InvalidRequest, MissingToken, OAuthError
+from web.middleware.outage import is_outage, of_program, of_protocol, unavailable
+
+View = Callable[..., HttpResponse]
+
+ENGINE_ERRORS: dict[type[Exception], tuple[int, str, Any, Any]] = {
+    NoSuchRun: (
+        404,
+        "no_such_run",
+        _("This page is no longer here"),
+        _("It belongs to another browser or has expired. Please start again."),
+    ),
+    NoFlow: (404, "no_flow", _("Nothing is set up here yet"), _("An administrator must publish a flow for this first.")),
+    OutOfDate: (409, "out_of_date", _("This page was out of date"), _("Go back, reload it and try again.")),
+    TooManyRuns: (
+        429,
+        "too_many_runs",
+        _("Too many at once"),
+        _("Too many sign-ins are under way from your network. Try again in a few minutes."),
+    ),
+}
+BODY_ERRORS = (RequestDataTooBig, UnreadablePostError)
+
+
+def protocol(*methods: str) -> Callable[[View], View]:
+    """An endpoint of the protocol: only these methods, errors as JSON with the right code, nothing is cached."""
+
+    def wrap(view: View) -> View:
+        @wraps(view)
+        def endpoint(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if request.method not in methods:
+                return _json_error(InvalidRequest(f"Use {' or '.join(methods)}."), status=405, headers={"Allow": ", ".join(methods)})
+            try:
+                return view(request, *args, **kwargs)
+            except OAuthError as error:
+                return _json_error(error)
+            except BODY_ERRORS:
+                return _json_error(BodyTooLarge())
+
+        return csrf_exempt(endpoint)  # no cookie is read here
+
+    return wrap
+
+
+def page_errors(view: View) -> View:
+    """A page for people: the engine's errors as a page of the same family."""
+
+    @wraps(view)
+    def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except tuple(ENGINE_ERRORS) as error:
+            status, _code, title, message = ENGINE_ERRORS[type(error)]
+            # Whoever was sent here by a device starts once more; the code is not told to another browser, so it is typed again.
+            words = {"title": title, "message": message, "device_url": isinstance(error, NoSuchRun) and reverse(DEVICE_CODE)}
+            response = render(request, "pages/error.html", words, status=status)
+            return _retry_later(response) if status == 429 else response
+
+    return page
+
+
+def engine_json(error: Exception) -> JsonResponse:
+    """The same errors for a JSON client."""
+    status, code, _title, message = ENGINE_ERRORS[type(error)]
+    response = JsonResponse({"error": code, "error_description": str(message)}, status=status)
+    return _retry_later(response) if status == 429 else response
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """400, and 413 for a body that is too large."""
+    if of_protocol(request.path):
+        return _json(400, "invalid_request", "The request is malformed.")
+    if isinstance(exception, RequestDataTooBig):
+        return _error_page(request, 413, _("That was too large"), _("What was sent is larger than this page takes."))
+    return _error_page(request, 400, _("That request was malformed"), _("Go back and try again."))
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """403."""
+    if of_protocol(request.path):
+        return _json(403, "access_denied", "The request was refused.")
+    return _error_page(request, 403, _("You may not see this"), _("Ask an administrator for access."))
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """403 of a form that this site did not hand out, or of a browser without cookies."""
+    return _error_page(request, 403, _("This page was out of date"), _("Go back, reload it and try again. Cookies must be allowed."))
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """404."""
+    if of_protocol(request.path):
+        return _json(404, "invalid_request", "There is nothing at this address.")
+    return _error_page(request, 404, _("There is nothing here"), _("Check the address."))
+
+
+def unknown_host(request: HttpRequest) -> HttpResponse:
+    """404 under a host name that no tenant has: without a face, and nothing of the request is repeated."""
+    if of_program(request.path):
+        return _json(404, "invalid_request", "Nothing is served under this host name.")
+    return HttpResponseNotFound("Nothing is served under this host name.\n", content_type="text/plain")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """500, without any detail, or 503 for what is only away for a while; for programs as JSON.
+
+    Every exception that a view or a middleware lets through ends here, while it is still being handled.
+    """
+    error = sys.exception()
+    if error is not None and is_outage(error):
+        return unavailable(request, error, as_json=of_program(request.path))
+    if of_program(request.path):
+        return _json(500, "server_error", "It has been logged. Try again in a moment.")
+    return _error_page(request, 500, _("Something went wrong"), _("It has been logged. Please try again in a moment."))
+
+
+def method_not_allowed(request: HttpRequest, *allowed: str) -> HttpResponse:
+    """405 of a page."""
+    response = _error_page(request, 405, _("That is not possible here"), _("Go back and try again."))
+    response["Allow"] = ", ".join(allowed)
+    return response
+
+
+def pages(*methods: str) -> Callable[[View], View]:
+    """Only these methods, with a page for the others."""
+
+    def wrap(view: View) -> View:
+        @wraps(view)
+        def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            return view(request, *args, **kwargs) if request.method in methods else method_not_allowed(request, *methods)
+
+        return page
+
+    return wrap
+
+
+def _error_page(request: HttpRequest, status: int, title: Any, message: Any) -> HttpResponse:
+    return render(request, "pages/error.html", {"title": title, "message": message}, status=status)
+
+
+def _json(status: int, code: str, description: str) -> JsonResponse:
+    return JsonResponse({"error": code, "error_description": description}, status=status, headers={"Cache-Control": "no-store"})
+
+
+def _retry_later(response: Any, seconds: int = 300) -> Any:
+    response["Retry-After"] = str(seconds)
+    return response
+
+
+def _json_error(error: OAuthError, status: int | None = None, headers: dict[str, str] | None = None) -> JsonResponse:
+    body = {"error": error.code, "error_description": error.description}
+    response = JsonResponse(
+        body, status=status or error.status, headers={"Cache-Control": "no-store", "Pragma": "no-cache", **(headers or {})}
+    )
+    if isinstance(error, InvalidClient):
+        response["WWW-Authenticate"] = 'Basic realm="client", charset="UTF-8"'
+    elif isinstance(error, MissingToken):
+        response["WWW-Authenticate"] = "Bearer"  # without a code: nothing was presented (RFC 6750 section 3.1)
+    elif error.status in (401, 403):
+        response["WWW-Authenticate"] = f'Bearer error="{error.code}", error_description="{error.description}"'
+    if error.retry_after:
+        response["Retry-After"] = str(error.retry_after)
+    return response

@@ -1,0 +1,142 @@
+"""The pages of a run: starting one at ``/device``, looking at it, answering it."""
+
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.csrf import csrf_exempt
+
+from flows.documents.designations import CREDENTIAL_SETUP, LOGOUT
+from flows.engine import executor
+from flows.engine.executor import Answer, NoFlow
+from flows.engine.page import Page
+from flows.engine.run_limits import TooManyRuns
+from idp.foundation.sealing import Sealed
+from web.pages.errors import page_errors, pages
+from web.pages.rendering import next_minute
+
+
+@pages("GET", "HEAD", "POST")
+@page_errors
+def begin(request: HttpRequest, designation: str) -> HttpResponse:
+    """Begins the tenant's flow for this: ``/device`` is the ``verification_uri``, whose ``user_code`` fills in and submits nothing.
+
+    By POST, with the site's own token, what the first steps would do is done at once: a button that says so need not be
+    pressed twice.
+    """
+    if _by_another_sites_page(request):
+        return HttpResponse(status=403, content_type="text/plain")
+    hints: dict[str, Any] = {"again": reverse(designation)}
+    if (wanted := request.GET.get("next", "")) and _is_ours(wanted):
+        hints["next"] = wanted
+    if typed := request.GET.get("user_code", "")[:64].replace("\0", ""):
+        hints["user_code"] = Sealed.of(typed)
+    browser, posted = request.browser, request.method == "POST"  # type: ignore[attr-defined]
+    try:
+        run = executor.start(designation, browser, hints=hints, anew="switch" in request.GET, may_write=posted)
+    except (NoFlow, TooManyRuns):
+        if designation != LOGOUT or not posted:
+            raise
+        browser.sign_out()  # nobody is kept signed in because no flow for it was drawn, or because of what the neighbours do
+        return _see(reverse("home"))
+    return _see(reverse("flow", args=[run]))
+
+
+@pages("GET", "HEAD")
+def as_typed(request: HttpRequest, designation: str) -> HttpResponse:
+    """Leads from ``/Device/`` to ``/device``, with all that came along: a ``user_code`` is not typed twice."""
+    query = request.META.get("QUERY_STRING", "")
+    return _see(reverse(designation) + (f"?{query}" if query else ""))
+
+
+@csrf_exempt  # as below
+@pages("POST")
+@page_errors
+def restart(request: HttpRequest, run: str) -> HttpResponse:
+    """Begins a run's flow once more: with what is known of the person (``keep``), or as if nobody had said anything."""
+    again = executor.restart(run, request.browser, request.POST.get("token", ""), keep="keep" in request.POST)  # type: ignore[attr-defined]
+    return _see(reverse("flow", args=[again]))
+
+
+@csrf_exempt  # the engine checks a token of its own, which outlives signing in in another tab
+@pages("GET", "HEAD", "POST")
+@page_errors
+def flow(request: HttpRequest, run: str) -> HttpResponse:
+    """One run: GET shows the current question, POST answers it."""
+    browser = request.browser  # type: ignore[attr-defined]
+    if request.method != "POST":
+        return rendered(request, executor.look(run, browser))
+    given = Answer(request.POST.get("step", ""), request.POST.get("token", ""), _fields(request.POST))
+    page = executor.answer(run, browser, given)
+    if page.kind in ("leave", "finished"):
+        return _leave(request, page)
+    if page.message or (page.form and page.form.errors):
+        return rendered(request, page)
+    return _see(reverse("flow", args=[run]))
+
+
+def _by_another_sites_page(request: HttpRequest) -> bool:
+    """Whether a page of another site asks behind its visitor's back: for a picture, a frame, a script, anything but going there.
+
+    A run for each would let any page use up its visitors' networks (Fetch Metadata: ``Sec-Fetch-Site``, ``Sec-Fetch-Dest``).
+    """
+    site, into = request.headers.get("Sec-Fetch-Site", ""), request.headers.get("Sec-Fetch-Dest", "")
+    return site in ("cross-site", "same-site") and into != "document"
+
+
+def _is_ours(url: str) -> bool:
+    """Whether this is a page of this very site, so that a link cannot lead from our sign-in to somewhere else."""
+    return len(url) < 2000 and url.startswith("/") and url.isprintable() and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
+
+
+def _fields(posted: QueryDict) -> QueryDict:
+    """Without NUL, which no database column takes."""
+    cleaned = QueryDict(mutable=True)
+    for name, values in posted.lists():
+        cleaned.setlist(name, [value.replace("\0", "") for value in values])
+    return cleaned
+
+
+def rendered(request: HttpRequest, page: Page) -> HttpResponse:
+    """A run's page as HTML."""
+    if page.kind in ("leave", "finished"):
+        return _leave(request, page)
+    context = {**page.context, "title": page.title, "message": page.message, "kind": page.kind, "again_url": page.again}
+    if page.kind not in ("ask", "continue", "last"):
+        return render(
+            request,
+            "pages/flow/ended.html",
+            context | {"restart": page.restart, "restart_url": reverse("restart", args=[page.run])} | _way_out(page),
+        )
+    more = {name: getattr(page, name) for name in ("description", "form", "token", "step", "stage", "submit", "message_kind", "person")}
+    switch = f"{page.again}?switch" if page.again and page.person and page.kind == "ask" else ""
+    context |= more | {"action": reverse("flow", args=[page.run]), "switch_url": switch, "ended": page.kind == "last"}
+    context["retry_at"] = page.retry_at and next_minute(page.retry_at)
+    response = render(request, page.template, context, status=429 if page.retry_at else 200)
+    if page.retry_at:
+        response["Retry-After"] = str(max(1, int((page.retry_at - timezone.now()).total_seconds()) + 1))
+    return response
+
+
+def _way_out(page: Page) -> dict[str, str]:
+    """Where the person sets up what they lack, and from there back to the beginning."""
+    back = f"?next={quote(page.again)}" if page.again else ""
+    return {"set_up": page.set_up, "set_up_url": reverse(CREDENTIAL_SETUP) + back} if page.set_up else {}
+
+
+def _leave(request: HttpRequest, page: Page) -> HttpResponse:
+    """Where a run that is over leads: to another site by a page, because browsers hold what follows a form to ``form-action``."""
+    if page.url.startswith("http"):
+        return render(request, "pages/flow/leave.html", {"url": page.url, "host": urlsplit(page.url).netloc})
+    return _see(page.url or page.next or reverse("home"))
+
+
+def _see(url: str) -> HttpResponse:
+    """303: whatever was posted is not posted again (RFC 9700 section 4.12)."""
+    response = HttpResponseRedirect(url)
+    response.status_code = 303
+    return response

@@ -1,0 +1,94 @@
+"""Pages on which a person changes how they sign in: they open once everything that the account holds was proved within ten minutes."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from urllib.parse import quote
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from flows.documents.designations import AUTHENTICATION
+from flows.facts import moments, seeded
+from idp.accounts import proving
+from idp.accounts.sessions import ProvedAgain
+from idp.foundation.effects import EffectLost
+from idp.ratelimit.budgets import Exhausted, charge, give_back
+from web.pages.rendering import next_minute
+
+View = Callable[..., HttpResponse]
+
+
+def freshly_proved(view: View) -> View:
+    """Ask for what is too old at the page's own address, and then lead back to it; whoever is not signed in signs in first."""
+
+    @wraps(view)
+    def opened(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        session = request.browser.session  # type: ignore[attr-defined]
+        if session is None:
+            return redirect(f"{reverse(AUTHENTICATION)}?next={quote(request.path)}")
+        wanted = proving.asked(session.person_id, moments(seeded(session)), timezone.now())
+        if wanted == ():
+            return view(request, *args, **kwargs)
+        if wanted is None:
+            words = {"title": _("Is it still you?"), "message": proving.NOTHING_TO_ASK}
+            return render(request, "pages/message.html", {**words, "link_url": reverse("home"), "link_text": _("Back")}, status=403)
+        return _ask(request, session, wanted)
+
+    return opened
+
+
+def _ask(request: HttpRequest, session: Any, wanted: tuple[str, ...]) -> HttpResponse:
+    proves = request.method == "POST" and any(name in request.POST for name in wanted)
+    form = proving.Again(session.person_id, wanted, request.POST if proves else None)
+    status, message, wait, until = (403 if request.method == "POST" else 200), "", 0, None
+    if proves and form.is_valid():
+        browser = request.browser  # type: ignore[attr-defined]
+        receipts = charge(proving.budgets(session.person, session.pk, browser.address, browser.known, form.cleaned_data))
+        if isinstance(receipts, Exhausted):
+            wait = max(1, int((receipts.until - timezone.now()).total_seconds()) + 1)
+            status, message, until = 429, receipts.told(timezone.now()), next_minute(receipts.until)
+        elif _proved(session, form):
+            give_back(receipts)
+            return see(request.path)
+    words = {"title": _("Is it still you?"), "description": _("Before you go on, prove yourself once more."), "message": message}
+    context = {
+        **words,
+        "form": form,
+        "retry_at": until,
+        "username": session.person.username,
+        "back_url": reverse("home"),
+        "back_text": _("Back"),
+    }
+    response = render(request, "pages/form.html", context, status=status)
+    if wait:
+        response["Retry-After"] = str(wait)
+    return response
+
+
+def _proved(session: Any, form: proving.Again) -> bool:
+    """Judge the answer and note it in the session; what is wrong stands in the form."""
+    judged = proving.judge(session.person, session.person_id, form.cleaned_data, timezone.now())
+    for name, text in judged.wrong.items():
+        form.add_error(name, text)
+    if judged.wrong:
+        return False
+    try:
+        with transaction.atomic():
+            for effect in (*judged.effects, *(ProvedAgain(session.pk, session.person_id, method) for method in judged.methods)):
+                effect.apply()
+    except EffectLost as lost:
+        form.add_error(None, str(lost.message))
+        return False
+    return True
+
+
+def see(url: str) -> HttpResponse:
+    """303: whatever was posted is not posted again."""
+    response = HttpResponseRedirect(url)
+    response.status_code = 303
+    return response

@@ -1,0 +1,114 @@
+"""The feed of a tenant's events as a stream: what was asked for, in batches, however fast they come.
+
+A listener is told at once what comes after a quiet moment, and after that at most five times a second all that came meanwhile:
+so five hundred events a second cost five reads, and not five hundred.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from idp.events.bus import newest
+from idp.events.feed import News, Wanted, numbers_before, since
+from idp.events.notify import WakeUp
+from idp.tenancy.scope import current_tenant
+from web.console.sentences import told
+from web.server.hub import Hub
+
+HEARTBEAT_SECONDS = 15
+PAUSE_SECONDS = 0.2
+_BATCH = 500
+_REMEMBERED = 2000
+
+Read = Callable[..., Awaitable[Any]]  # runs a function of the domain, where the listener still may; else None
+Batch = list[tuple[int, str, Any]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a listener wants. ``after``: the number from which to go on, None for the newest. ``newest``: how many it can show;
+    of more than that at once it gets the newest, and how many were left out; 0 for every single one.
+    """
+
+    wanted: Wanted
+    after: int | None = None
+    newest: int = 0
+
+    @classmethod
+    def read(cls, query: Mapping[str, str], last_event_id: str) -> "Asked":
+        """From an address and the header of a browser that comes back, which knows more than the address."""
+        after = _number(last_event_id, _number(query.get("after", ""), None))
+        return cls(Wanted.asked(query), after, min(_number(query.get("newest", ""), 0) or 0, _BATCH))
+
+
+def begin(asked: Asked) -> tuple[int, int, list[int]]:
+    """The tenant's key, the number after which to begin, and those before it, which are no news."""
+    end = newest()
+    last = end if asked.after is None else min(asked.after, end)
+    return current_tenant().pk, last, numbers_before(last)
+
+
+async def stream(hub: Hub, read: Read, asked: Asked, owner: int, last: int, before: list[int]) -> AsyncIterator[Batch]:
+    """Batches of what happens, until the listener may not hear it any more or the server stops; an empty one is a heartbeat."""
+    known, late = deque(before, maxlen=_REMEMBERED), set[int]()
+    with hub.listen(owner, "") as queue:
+        while True:
+            begun = time.monotonic()
+            news = await read(_news, last, asked, late)
+            if news is None:  # signed out, or not allowed any more: the stream ends with the right to it
+                return
+            last, rows = news.last, [row for row in news.rows if row["id"] not in known]
+            if news.left_out:
+                known.clear()  # what was passed over is before all that is known now, and comes no more
+            known.extend(row["id"] for row in rows)
+            if rows:
+                yield _batch(rows, news)
+            if len(news.rows) >= _BATCH:
+                continue
+            wake_ups = await _gathered(queue, asked.wanted, begun)
+            if wake_ups is None:
+                return
+            if not wake_ups:
+                yield []
+            late = {each.event for each in wake_ups if (known[0] if known else 0) < each.event <= last} - set(known)
+
+
+def _news(last: int, asked: Asked, late: set[int]) -> News:
+    """Read and put into words in a thread, so that the loop has nothing to do but to send. PostgreSQL may commit a smaller number
+    after a larger one: those are ``late``.
+    """
+    news = since(last, asked.wanted, late, asked.newest or _BATCH, newest_only=bool(asked.newest))
+    return News([{**row, "told": told(row)} for row in news.rows], news.last, news.left_out)
+
+
+def _batch(rows: list[dict[str, Any]], news: News) -> Batch:
+    """``last`` goes with the last of them, so that whoever comes back does not look again at what it did not want."""
+    numbers = [row["id"] for row in rows]
+    numbers[-1] = max(news.last, numbers[-1])
+    left_out: Batch = [(0, "left-out", {"count": news.left_out})] if news.left_out else []
+    return [*left_out, *((number, "event", row) for number, row in zip(numbers, rows, strict=True))]
+
+
+async def _gathered(queue: "asyncio.Queue[WakeUp | None]", wanted: Wanted, begun: float) -> list[WakeUp] | None:
+    """What woke the listener, and all that came while it paused; nothing when it stayed quiet, None when the server stops."""
+    end = time.monotonic() + HEARTBEAT_SECONDS
+    first: WakeUp | None = None
+    while first is None or not wanted.may_want(first.kind):
+        try:
+            first = await asyncio.wait_for(queue.get(), max(0.01, end - time.monotonic()))
+        except TimeoutError:
+            return []
+        if first is None:
+            return None
+    await asyncio.sleep(max(0.0, begun + PAUSE_SECONDS - time.monotonic()))
+    found: list[WakeUp | None] = [first]
+    while not queue.empty():
+        found.append(queue.get_nowait())
+    return None if None in found else [each for each in found if each]
+
+
+def _number(text: str, otherwise: int | None) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else otherwise

@@ -1,0 +1,131 @@
+"""Live and ready, for any Host, ahead of everything that could wait."""
+
+import asyncio
+import json
+import logging
+import os
+import time
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import DatabaseError, InterfaceError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from idp.oauth.tenants import keys_open
+from web.server.threads import Threads
+
+log = logging.getLogger(__name__)
+_SECONDS = 2.0
+_LOCK_SECONDS = 1.0
+_KEPT_SECONDS = 1.0  # anybody may ask, and each look writes
+
+
+class Health:
+    """``/health/live``: the loop runs. ``/health/ready``: what a request needs works, or a word for each thing that does not (503)."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.stopping = False
+        self._threads = Threads(2, "health", _LOCK_SECONDS)
+        self._migrated = False
+        self._file = _file()
+        self._look: asyncio.Task[dict[str, Any]] | None = None
+        self._until = 0.0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or scope["path"] not in ("/health/live", "/health/ready"):
+            await self.app(scope, receive, send)
+        elif scope["path"] == "/health/live":
+            await _say(send, 200, {"live": True}, scope)
+        else:
+            found = await self._ready()
+            await _say(send, 200 if found["ready"] else 503, found, scope)
+
+    def close(self) -> None:
+        """Ends the threads and their connections. Blocks."""
+        self._threads.close()
+
+    async def _ready(self) -> dict[str, Any]:
+        if self.stopping:
+            return {"ready": False, "reasons": ["stopping"]}
+        if self._look is None or (self._look.done() and time.monotonic() > self._until):
+            self._look = asyncio.create_task(self._look_at_all())
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._look), _SECONDS)
+        except TimeoutError:  # the look goes on, and whoever asks next waits for the same one
+            return {"ready": False, "reasons": ["database_slow"]}
+
+    async def _look_at_all(self) -> dict[str, Any]:
+        run = asyncio.get_running_loop().run_in_executor
+        database = run(self._threads, self._reasons)
+        redis = None if settings.EMBEDDED else run(self._threads, _redis)
+        reasons = await database
+        found: dict[str, Any] = {"ready": not reasons, "reasons": reasons}
+        if redis:
+            found["redis"] = await redis
+        self._until = time.monotonic() + _KEPT_SECONDS
+        return found
+
+    def _reasons(self) -> list[str]:
+        try:
+            connection.close_if_unusable_or_obsolete()
+            if self._file and _file() != self._file:
+                return ["database_replaced"]
+            _write()
+            if not self._migrated:
+                executor = MigrationExecutor(connection)
+                self._migrated = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+                if not self._migrated:
+                    return ["not_migrated"]
+            return [] if keys_open() else ["secret_key_changed"]
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("not ready", extra={"why": str(error).split("\n")[0][:200]})
+            connection.close()
+            return [_word(error)]
+
+
+def _file() -> tuple[int, int] | None:
+    """Return which SQLite file has the database's name. What is open stays the one from before: what is written there is lost with it."""
+    try:
+        found = os.stat(settings.SQLITE) if settings.SQLITE else None
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found else None
+
+
+def _write() -> None:
+    """Commit something that changes nothing: a full disk and a lock that somebody holds are met only by a write."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            (version,) = cursor.execute("PRAGMA user_version").fetchone()
+            cursor.execute(f"PRAGMA user_version = {int(version)}")
+            return
+        cursor.execute("SELECT pg_current_xact_id(), current_setting('transaction_read_only')")
+        if cursor.fetchone()[1] == "on":
+            raise DatabaseError("read-only")
+
+
+def _word(error: Exception) -> str:
+    text, state = str(error).lower(), getattr(error.__cause__, "sqlstate", None) or ""
+    for words, reason in (
+        (("locked",), "database_locked"),
+        (("disk is full", "no space left"), "database_full"),
+        (("read-only", "readonly", "recovery"), "database_read_only"),
+    ):
+        if any(word in text for word in words):
+            return reason
+    return {"55P03": "database_locked", "53100": "database_full", "57014": "database_slow"}.get(state, "database_away")
+
+
+def _redis() -> str:
+    return "here" if cache.works() else "away"  # type: ignore[attr-defined]  # idp.foundation.redis_cache.Cache
+
+
+async def _say(send: Any, status: int, found: dict[str, Any], scope: Any) -> None:
+    body = json.dumps(found).encode()
+    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), (b"content-length", str(len(body)).encode())]
+    if status == 503:
+        headers.append((b"retry-after", b"5"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

@@ -1,0 +1,153 @@
+"""Hands wake-ups to whoever listens in this process: one subscription to the channel layer, any number of listeners.
+
+Beside the layer it looks into the table of events by itself every half second, which finds what another process wrote and what
+the layer lost; an event that comes twice is handed on once.
+"""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.db import close_old_connections
+
+from idp.events import notify
+from idp.events.bus import latest, newer
+from idp.events.notify import WakeUp
+from web.middleware.outage import is_outage
+from web.server.threads import Threads
+
+log = logging.getLogger(__name__)
+_REMEMBERED = 10_000
+_CANCEL_SECONDS = 1
+_FLUSH_SECONDS = 2
+_WAITING = 200  # wake-ups that a slow listener may leave lying; then the oldest go, and it reads the table
+
+
+class Hub:
+    """The listeners of this process, by tenant and topic; the empty topic hears everything of its tenant."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[tuple[int, str], set[asyncio.Queue[WakeUp | None]]] = {}
+        self._seen: OrderedDict[int, None] = OrderedDict()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._readers: Threads | None = None
+
+    async def start(self) -> None:
+        """Begins to listen; call once the loop runs."""
+        self._readers = Threads(4, "hub")
+        self._seen.clear()
+        notify.attach(asyncio.get_running_loop())
+        self._mark = await self.read(latest)
+        self._tasks = [asyncio.create_task(self._hear()), asyncio.create_task(self._look())]
+
+    async def stop(self) -> None:
+        """Sends every listener home; a second call does nothing more."""
+        notify.attach(None)
+        waited_for = set(self._tasks)
+        while waited_for:  # a client of Redis may take a cancellation for a timeout, and go on
+            for task in waited_for:
+                task.cancel()
+            _, waited_for = await asyncio.wait(waited_for, timeout=_CANCEL_SECONDS)
+        self._tasks = []
+        for queues in list(self._listeners.values()):
+            for queue in list(queues):
+                _put(queue, None)
+        await _let_go(get_channel_layer())
+        if self._readers:
+            readers, self._readers = self._readers, None
+            await asyncio.to_thread(readers.close)
+
+    async def read(self, function: Any, *arguments: Any) -> Any:
+        """Runs a database read in a thread of the hub's own."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, _clean, function, *arguments)
+
+    @contextmanager
+    def listen(self, owner: int, *topics: str) -> Iterator[asyncio.Queue[WakeUp | None]]:
+        """A queue of the wake-ups of these topics of one tenant; None in it means that the server stops."""
+        queue: asyncio.Queue[WakeUp | None] = asyncio.Queue(_WAITING)
+        for topic in topics:
+            self._listeners.setdefault((owner, topic), set()).add(queue)
+        try:
+            yield queue
+        finally:
+            for topic in topics:
+                queues = self._listeners[owner, topic]
+                queues.discard(queue)
+                if not queues:
+                    del self._listeners[owner, topic]
+
+    def count(self) -> int:
+        """How many listen now."""
+        return len({queue for queues in self._listeners.values() for queue in queues})
+
+    def deliver(self, wake_up: WakeUp) -> None:
+        """Hands it to its listeners, once."""
+        if wake_up.event in self._seen:
+            return
+        self._seen[wake_up.event] = None
+        while len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+        for key in {(wake_up.tenant, wake_up.topic), (wake_up.tenant, "")}:
+            for queue in self._listeners.get(key, ()):
+                _put(queue, wake_up)
+
+    async def _hear(self) -> None:
+        """The channel layer's wake-ups; whatever is wrong with it, looking goes on."""
+        told = False
+        while True:
+            layer = get_channel_layer()
+            try:
+                channel = await layer.new_channel("foyer.hub")
+                await layer.group_add(notify.GROUP, channel)
+                told = False
+                while True:
+                    self.deliver(WakeUp.from_message(await layer.receive(channel)))
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                log.log(logging.DEBUG if told else logging.ERROR, "channel layer failed", exc_info=True)
+                told = True
+                await asyncio.sleep(1)
+
+    async def _look(self) -> None:
+        away = False
+        while True:
+            await asyncio.sleep(settings.EVENT_LOOK_SECONDS)
+            try:
+                self._mark, found = await self.read(newer, self._mark)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                if not (away and is_outage(error)):  # told once, and not twice a second
+                    log.error("reading events failed", exc_info=not is_outage(error), extra={"why": type(error).__name__})
+                away = is_outage(error)
+                continue
+            if away:
+                away = False
+                log.warning("events are read again")
+            for wake_up in found:
+                self.deliver(wake_up)
+
+
+def _put(queue: "asyncio.Queue[WakeUp | None]", item: WakeUp | None) -> None:
+    if queue.full():
+        queue.get_nowait()
+    queue.put_nowait(item)
+
+
+async def _let_go(layer: Any) -> None:
+    """Ends what the layer started by itself, a task that reads from Redis; it may not hear that it is cancelled while Redis is away."""
+    flushing = asyncio.ensure_future(layer.flush())
+    await asyncio.wait({flushing}, timeout=_FLUSH_SECONDS)
+    if flushing.done() and not flushing.cancelled():
+        flushing.exception()
+
+
+def _clean(function: Any, *arguments: Any) -> Any:
+    close_old_connections()
+    return function(*arguments)

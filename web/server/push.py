@@ -1,0 +1,305 @@
+"""Server-sent events and the device's socket, as raw ASGI: a listener costs a queue, not a thread.
+
+``/application/o/device/events`` for a waiting device (``Authorization: Device <device_code>``, HTTP or WebSocket);
+``/flow/<run>/events`` for the page of the person who approved; ``/events`` for whoever may see the tenant's events (web/server/feed.py);
+``/console/devices/<number>/events`` for whoever looks at a device's story.
+"""
+
+import asyncio
+import io
+import json
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import contextmanager
+from typing import Any, cast
+
+from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
+from django.utils import timezone
+
+from flows.engine import executor
+from flows.run import Client
+from idp.accounts.roles import may
+from idp.devices import watch
+from idp.devices.timeline import topics_of
+from idp.foundation.sealing import digest
+from idp.ratelimit.budgets import address_key
+from idp.tenancy.hosts import find_tenant, host_name
+from idp.tenancy.scope import current_tenant, tenant_scope
+from web.middleware import outage
+from web.middleware.browser import Browser
+from web.server import feed
+from web.server.hub import Hub
+
+HEARTBEAT_SECONDS = 15
+_FLOW = re.compile(r"\A/flow/(?P<run>[0-9a-f]{32})/events\Z")
+_STORY = re.compile(r"\A/console/devices/(?P<device>[0-9]{1,18})/events\Z")
+_HEADERS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
+_REFUSED = b'{"error": "invalid_token", "error_description": "There is nothing to listen to."}'
+_BUSY = b'{"error": "temporarily_unavailable", "error_description": "Too many listeners."}'
+
+Told = tuple[int, str, Any]  # event id, name, data
+Stream = AsyncIterator[list[Told]]  # what is told at once; nothing: a heartbeat
+
+
+class Push:
+    """Answers the streams; every other request goes on to ``app``."""
+
+    def __init__(self, app: Any, hub: Hub) -> None:
+        """``hub``: must have been started before the first stream."""
+        self.app, self.hub = app, hub
+        self._open: Counter[str] = Counter()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        begun = False
+
+        async def sending(message: Any) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._serve(scope, receive, sending)
+        except Exception as error:
+            if not outage.is_outage(error):
+                raise
+            outage.report(error, _route(scope["path"]))
+            await _break_off(scope, send, begun=begun)
+
+    async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
+        stream = self._stream_for(scope)
+        if stream is None:
+            await (self.app(scope, receive, send) if scope["type"] == "http" else send({"type": "websocket.close"}))
+        elif scope["type"] == "websocket":
+            await self._socket(stream, scope, receive, send)
+        elif scope["method"] == "GET":
+            await self._events(stream, scope, receive, send)
+        else:
+            await _refuse(send, 405, _REFUSED, [(b"allow", b"GET")])
+
+    def _stream_for(self, scope: Any) -> Callable[[Any], Awaitable[Stream | None]] | None:
+        path = scope["path"]
+        if path in ("/application/o/device/events", "/application/o/device/events/"):
+            return self._device
+        if scope["type"] == "http" and path == "/events":
+            return self._feed
+        if scope["type"] == "http" and (match := _FLOW.match(path)):
+            return lambda scope: self._page(scope, match["run"])
+        if scope["type"] == "http" and (story := _STORY.match(path)):
+            return lambda scope: self._story(scope, int(story["device"]))
+        return None
+
+    async def _events(self, stream: Any, scope: Any, receive: Any, send: Any) -> None:
+        with self._place(scope) as free:
+            if not free:
+                return await _refuse(send, 429, _BUSY, [(b"retry-after", b"30")])
+            told = await stream(scope)
+            if told is None:
+                return await _refuse(send, 401, _REFUSED, [(b"www-authenticate", b"Device")])
+            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+
+            async def say(items: list[Told]) -> None:
+                await send({"type": "http.response.body", "body": _frames(items), "more_body": True})
+
+            await _until_left(told, say, receive, "http.disconnect")
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        return None
+
+    async def _socket(self, stream: Any, scope: Any, receive: Any, send: Any) -> None:
+        await receive()  # websocket.connect
+        with self._place(scope) as free:
+            told = await stream(scope) if free else None
+            if told is None:
+                await send({"type": "websocket.close", "code": 4401})
+                return
+            await send({"type": "websocket.accept"})
+
+            async def say(items: list[Told]) -> None:
+                for item in items:
+                    await send({"type": "websocket.send", "text": json.dumps({"id": item[0], "event": item[1], "data": item[2]})})
+
+            if not await _until_left(told, say, receive, "websocket.disconnect"):
+                await send({"type": "websocket.close", "code": 1000})
+
+    @contextmanager
+    def _place(self, scope: Any) -> Any:
+        """One place for a listener of this address, and of this code where it shows one; False when none is free."""
+        places = {address_key(scope["client"][0]): settings.LISTENERS_PER_ADDRESS}
+        if code := watch.code_in(_header(scope, b"authorization")):
+            places["code " + digest(code)] = settings.LISTENERS_PER_CODE
+        free = all(self._open[key] < limit for key, limit in places.items())
+        if free:
+            self._open.update(places.keys())
+        try:
+            yield free
+        finally:
+            if free:
+                self._open.subtract(places.keys())
+                self._open += Counter()  # drops what has come back to nothing
+
+    async def _device(self, scope: Any) -> Stream | None:
+        found = await self.hub.read(_in_tenant, scope, lambda: (current_tenant().pk, watch.ticket(_header(scope, b"authorization"))))
+        if not found or found[1] is None:
+            return None
+        return self._news(scope, found[0], found[1])
+
+    async def _news(self, scope: Any, owner: int, ticket: watch.Ticket) -> Stream:
+        """What happens to one device, until it can no longer change or its code has expired."""
+        with self.hub.listen(owner, ticket.topic) as queue:
+            state = await self.hub.read(_in_tenant, scope, lambda: watch.state_of(ticket.device))
+            if state and state != "pending":
+                yield [(0, str(state), {})]
+            while state not in watch.FINAL:
+                left = (ticket.expires_at - timezone.now()).total_seconds()
+                wake_up = await _next(queue, min(HEARTBEAT_SECONDS, max(left, 0.05)))
+                if wake_up is None:
+                    return
+                if wake_up == "silence":
+                    if left > 0:
+                        yield []
+                        continue
+                    state = await self.hub.read(_in_tenant, scope, lambda: watch.state_of(ticket.device))
+                    if state == "expired":
+                        yield [(0, "expired", {})]
+                    return
+                if wake_up.kind in watch.NEWS:
+                    state = wake_up.kind.removeprefix("device.")
+                    yield [(wake_up.event, state, {})]
+
+    async def _page(self, scope: Any, run: str) -> Stream | None:
+        """Reloads the last page of a run when its topic has news."""
+
+        def look() -> tuple[int, str]:
+            page = executor.look(run, cast(Client, Browser(_request(scope))))
+            return current_tenant().pk, str(page.context.get("topic", ""))
+
+        try:
+            found = await self.hub.read(_in_tenant, scope, look)
+        except executor.NoSuchRun:
+            return None
+        return self._changes(*found) if found and found[1] else None
+
+    async def _changes(self, owner: int, topic: str) -> Stream:
+        with self.hub.listen(owner, topic) as queue:
+            while wake_up := await _next(queue, HEARTBEAT_SECONDS):
+                yield [] if wake_up == "silence" else [(wake_up.event, "changed", {})]
+
+    async def _story(self, scope: Any, device: int) -> Stream | None:
+        """Reloads the story of a device when it has news, for whoever may see devices."""
+
+        def look() -> tuple[int, tuple[str, ...]]:
+            return current_tenant().pk, topics_of(device)
+
+        found = await self.hub.read(_allowed, scope, "devices.see", look)
+        return self._told(scope, *found) if found and found[1] else None
+
+    async def _told(self, scope: Any, owner: int, topics: tuple[str, ...]) -> Stream:
+        with self.hub.listen(owner, *topics) as queue:
+            while wake_up := await _next(queue, HEARTBEAT_SECONDS):
+                if await self.hub.read(_allowed, scope, "devices.see", lambda: True) is None:
+                    return
+                yield [] if wake_up == "silence" else [(wake_up.event, "changed", {})]
+                if wake_up != "silence" and wake_up.kind == "device.redeemed":
+                    return  # whoever comes back hears of its tokens too
+
+    async def _feed(self, scope: Any) -> Stream | None:
+        """What happens in the tenant and is asked for, for whoever may see that (idp/accounts/roles.py: events.see)."""
+        asked = feed.Asked.read(_request(scope).GET, _header(scope, b"last-event-id"))
+
+        def read(function: Any, *arguments: Any) -> Any:
+            return self.hub.read(_allowed, scope, "events.see", function, *arguments)
+
+        found = await read(feed.begin, asked)
+        return feed.stream(self.hub, read, asked, *found) if found else None
+
+
+async def _next(queue: "asyncio.Queue[Any]", seconds: float) -> Any:
+    """The next wake-up, "silence" when none came in time, None when the server stops."""
+    try:
+        return await asyncio.wait_for(queue.get(), seconds)
+    except TimeoutError:
+        return "silence"
+
+
+async def _until_left(stream: Stream, say: Callable[[list[Told]], Awaitable[None]], receive: Any, bye: str) -> bool:
+    """Says everything until the stream ends or the client leaves; answers whether it left."""
+
+    async def talk() -> None:
+        async for items in stream:
+            await say(items)
+
+    async def watch_out() -> None:
+        while (await receive())["type"] != bye:
+            pass
+
+    talking, leaving = asyncio.create_task(talk()), asyncio.create_task(watch_out())
+    await asyncio.wait({talking, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    left = leaving.done()
+    for task in (talking, leaving):
+        task.cancel()
+    results = await asyncio.gather(talking, leaving, return_exceptions=True)
+    await stream.aclose()  # type: ignore[attr-defined]
+    if isinstance(results[0], Exception) and not left:
+        raise results[0]
+    return left
+
+
+def _in_tenant(scope: Any, function: Any, *arguments: Any) -> Any:
+    """Runs ``function`` in the scope of the host's tenant; None where there is none."""
+    name = host_name(_header(scope, b"host"))
+    tenant = name and find_tenant(name)
+    if not tenant:
+        return None
+    with tenant_scope(tenant):
+        return function(*arguments)
+
+
+def _allowed(scope: Any, operation: str, function: Any, *arguments: Any) -> Any:
+    """The same on behalf of somebody who may do this and whose session lives at this moment; None for anybody else.
+
+    The right is looked at after the reading: what happened after its loss is then never among what is handed out.
+    """
+
+    def check() -> Any:
+        found = function(*arguments)
+        session = Browser(_request(scope)).session
+        return found if session and may(session.person, operation) else None
+
+    return _in_tenant(scope, check)
+
+
+def _request(scope: Any) -> ASGIRequest:
+    return ASGIRequest({**scope, "method": "GET"}, io.BytesIO())
+
+
+def _header(scope: Any, name: bytes) -> str:
+    """Its lines as one list, as Django reads them (RFC 9110 section 5.3): two hosts are none."""
+    return ",".join(value.decode("latin-1") for key, value in scope["headers"] if key == name)
+
+
+def _frames(items: list[Told]) -> bytes:
+    """Server-sent events; a heartbeat is a comment. What has no number leaves the browser's last one as it is."""
+    texts = [(f"id: {item[0]}\n" if item[0] else "") + f"event: {item[1]}\ndata: {json.dumps(item[2])}\n\n" for item in items]
+    return "".join(texts).encode() or b":\n\n"
+
+
+def _route(path: str) -> str:
+    """The address without the run or the device in it."""
+    return re.sub(r"[0-9a-f]{32}|[0-9]+", "…", path)
+
+
+async def _break_off(scope: Any, send: Any, *, begun: bool) -> None:
+    """Tells the client to come back, in whatever way is left; one that listens already comes back when its stream ends."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1013})
+    elif begun:
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    else:
+        await _refuse(send, 503, outage.JSON, outage.HEADERS)
+
+
+async def _refuse(send: Any, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    every = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": every})
+    await send({"type": "http.response.body", "body": body})
