@@ -18,11 +18,25 @@ Decision = Literal["entered", "done", "passed over", "known before", "refused"]
 class Client(Protocol):
     """Who walks: a browser (cookies) or a JSON client (the run's own secret)."""
 
-    nonce: str
-    session: Session | None
-    address: str
-    agent: str
-    known: KnownBrowser
+    @property
+    def nonce(self) -> str:
+        """Names the browser, or the program, and nobody in it."""
+
+    @property
+    def session(self) -> Session | None:
+        """The living session."""
+
+    @property
+    def address(self) -> str:
+        """The IP address."""
+
+    @property
+    def agent(self) -> str:
+        """The User-Agent header."""
+
+    @property
+    def known(self) -> KnownBrowser:
+        """Who signed in here before."""
 
     def committed(self, results: list[Any]) -> None:
         """Told what the effects of a step returned, once its transaction is committed."""

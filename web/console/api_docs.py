@@ -3,16 +3,17 @@
 from itertools import groupby
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from web.api.app import document
 from web.api.reference import Operation, operations
 from web.console.frame import Page, show
+from web.console.requests import ConsoleRequest
 
 
-def index(request: HttpRequest) -> HttpResponse:
+def index(request: ConsoleRequest) -> HttpResponse:
     """Every operation, those that match ``?q=``, by what they are about."""
     words = request.GET.get("q", "").strip()[:100].lower()
     found = [each for each in operations().values() if all(word in _searched(each) for word in words.split())]
@@ -21,7 +22,7 @@ def index(request: HttpRequest) -> HttpResponse:
     return show(request, "console/api_docs.html", title=_("API"), **context)
 
 
-def one(request: HttpRequest, name: str) -> HttpResponse:
+def one(request: ConsoleRequest, name: str) -> HttpResponse:
     """One operation, and a form that calls it with an access token that is kept nowhere."""
     operation = operations().get(name)
     if operation is None:
@@ -30,7 +31,7 @@ def one(request: HttpRequest, name: str) -> HttpResponse:
     return show(request, "console/api_docs_one.html", title=operation.summary, belongs_to=_("API"), **context)
 
 
-def download(request: HttpRequest) -> HttpResponse:
+def download(request: ConsoleRequest) -> HttpResponse:
     """The OpenAPI document, for tools."""
     return JsonResponse(document(), headers={"Content-Disposition": 'attachment; filename="openapi.json"'}, json_dumps_params={"indent": 2})
 
@@ -38,7 +39,7 @@ def download(request: HttpRequest) -> HttpResponse:
 _PUBLIC = ("begin",)
 
 
-def _root(request: HttpRequest) -> str:
+def _root(request: ConsoleRequest) -> str:
     return f"{request.scheme}://{request.get_host()}"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -25,6 +25,7 @@ from web.administration.resources import EVENTS, RESOURCES
 from web.console.frame import Page, see, show
 from web.console.objects.form_errors import Problem
 from web.console.objects.history import history
+from web.console.requests import ConsoleRequest
 
 _MOST_SHOWN = 500
 _LONGEST = 300
@@ -36,9 +37,9 @@ _CONCERNING = {"kind": "blueprint.applied,blueprint.drifted,blueprint.drift_ende
 _NAME = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_. -]{0,99}\Z")
 
 
-def blueprints(request: HttpRequest) -> HttpResponse:
+def blueprints(request: ConsoleRequest) -> HttpResponse:
     """What has been applied here, and what somebody has changed since."""
-    may = request.may  # type: ignore[attr-defined]
+    may = request.may
     owned, drifted = RESOURCES["owned"].listing.page(Wish(size=1)), drift.stored()
     context: dict[str, Any] = {
         "attempts": _attempts(everywhere=may("tenants.see")),
@@ -55,14 +56,14 @@ def blueprints(request: HttpRequest) -> HttpResponse:
     return show(request, "console/blueprints.html", title=_("Blueprints"), **context)
 
 
-def plan(request: HttpRequest) -> HttpResponse:
+def plan(request: ConsoleRequest) -> HttpResponse:
     """A YAML text, and what applying it would do; nothing is written."""
     if request.method != "POST":
         return _planned(request, {"text": "", "name": "", "prune": False})
     said = _said(request)
     if wrong := said["wrong"]:
         return _planned(request, said, wrong=wrong, status=400)
-    options: dict[str, Any] = {"person": request.person, "name": said["name"] or "console", "prune": said["prune"]}  # type: ignore[attr-defined]
+    options: dict[str, Any] = {"person": request.person, "name": said["name"] or "console", "prune": said["prune"]}
     try:
         made = plan_sent(said["text"], **options)
     except BadBlueprint as bad:
@@ -72,11 +73,11 @@ def plan(request: HttpRequest) -> HttpResponse:
     return _planned(request, said, plan=made)
 
 
-def apply(request: HttpRequest) -> HttpResponse:
+def apply(request: ConsoleRequest) -> HttpResponse:
     """Exactly the plan that was looked at; one that is sent twice finds nothing as it was and changes nothing."""
     said = _said(request)
     expect = request.POST.get("expect", "")
-    options: dict[str, Any] = {"person": request.person, "name": said["name"] or "console", "prune": said["prune"]}  # type: ignore[attr-defined]
+    options: dict[str, Any] = {"person": request.person, "name": said["name"] or "console", "prune": said["prune"]}
     if said["wrong"] or not expect:
         return _planned(request, said, wrong=said["wrong"] or _("Look at the plan first."), status=400)
     try:
@@ -90,7 +91,7 @@ def apply(request: HttpRequest) -> HttpResponse:
     return see(request, reverse("console:blueprints"), _("Applied: %(counts)s.") % {"counts": counted(done.counts)})
 
 
-def look(request: HttpRequest) -> HttpResponse:
+def look(request: ConsoleRequest) -> HttpResponse:
     """Compares now what is otherwise compared every ten minutes."""
     drift.note_drift()
     many = len(drift.stored())
@@ -98,11 +99,11 @@ def look(request: HttpRequest) -> HttpResponse:
     return see(request, reverse("console:blueprints"), told if many else _("Everything is as it was applied."))
 
 
-def secret(request: HttpRequest) -> HttpResponse:
+def secret(request: ConsoleRequest) -> HttpResponse:
     """Enters a value that a blueprint only names, or forgets one, which a GET asks about; no page ever shows it again."""
     if request.method != "POST":
         return _ask_to_forget(request, request.GET.get("name", ""))
-    name, value, by = request.POST.get("name", "").strip(), request.POST.get("value", ""), request.person.username  # type: ignore[attr-defined]
+    name, value, by = request.POST.get("name", "").strip(), request.POST.get("value", ""), request.person.username
     back = reverse("console:blueprints")
     if "forget" in request.POST:
         return see(request, back, _("It is forgotten.") if secrets.forget(name.replace("\0", ""), by=by) else _("There is no such secret."))
@@ -114,7 +115,7 @@ def secret(request: HttpRequest) -> HttpResponse:
     return see(request, back, _("The secret %(name)s is kept. Blueprints name it as !secret %(name)s.") % {"name": name})
 
 
-def _ask_to_forget(request: HttpRequest, name: str) -> HttpResponse:
+def _ask_to_forget(request: ConsoleRequest, name: str) -> HttpResponse:
     back = reverse("console:blueprints")
     if name not in secrets.names():
         return see(request, back, _("There is no such secret."))
@@ -123,7 +124,7 @@ def _ask_to_forget(request: HttpRequest, name: str) -> HttpResponse:
     return show(request, "console/objects/ask.html", title=_("Forget this secret?"), trail=_("Blueprints"), trail_url=back, **words)
 
 
-def download(request: HttpRequest) -> HttpResponse:
+def download(request: ConsoleRequest) -> HttpResponse:
     """The whole tenant, or one flow with its parts, as a file; secrets are named and not told."""
     flow = request.GET.get("flow", "").replace("\0", "")
     try:
@@ -145,7 +146,7 @@ def _too_much(refused: NotAllowed) -> str:
     return _("It would change somebody who may do more than you, or make somebody such. Only they can apply it.")
 
 
-def _moved(request: HttpRequest, said: dict[str, Any], options: dict[str, Any]) -> HttpResponse:
+def _moved(request: ConsoleRequest, said: dict[str, Any], options: dict[str, Any]) -> HttpResponse:
     """What was looked at is no longer what would happen: the plan anew."""
     wrong = _("Something has changed since this plan was made, so nothing was applied. This is the plan as it is now.")
     try:
@@ -157,7 +158,7 @@ def _moved(request: HttpRequest, said: dict[str, Any], options: dict[str, Any]) 
 
 
 def _planned(
-    request: HttpRequest, said: dict[str, Any], *, plan: Plan | None = None, wrong: str = "", status: int = 200, **context: Any
+    request: ConsoleRequest, said: dict[str, Any], *, plan: Plan | None = None, wrong: str = "", status: int = 200, **context: Any
 ) -> HttpResponse:
     context["problems"] = [Problem(wrong)] if wrong else []
     if plan:
@@ -170,11 +171,11 @@ def _planned(
             "notes": plan.notes,
             "state": plan.state if plan.effective and not plan.missing else "",
         }
-    context |= {"said": said, "everywhere": request.may("tenants.edit"), "here": current_tenant().name}  # type: ignore[attr-defined]
+    context |= {"said": said, "everywhere": request.may("tenants.edit"), "here": current_tenant().name}
     return show(request, "console/blueprints_plan.html", title=_("Plan a blueprint"), status=status, **context)
 
 
-def _said(request: HttpRequest) -> dict[str, Any]:
+def _said(request: ConsoleRequest) -> dict[str, Any]:
     """The text of the form, or of the file that was chosen in its place."""
     text, wrong = request.POST.get("text", "").replace("\r\n", "\n"), ""
     chosen: Any = request.FILES.get("file")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -22,6 +22,7 @@ from idp.tenancy.tenants import asked_for, leads_to, may_send_from
 from web.console.frame import Page, see, show
 from web.console.objects.form_errors import of_errors
 from web.console.objects.history import history
+from web.console.requests import ConsoleRequest
 from web.middleware.headers import policy
 
 PICTURES = {"image/png": b"\x89PNG", "image/jpeg": b"\xff\xd8\xff", "image/webp": b"RIFF", "image/svg+xml": b"<"}
@@ -37,7 +38,7 @@ _TITLES = {
 }
 
 
-def branding(request: HttpRequest) -> HttpResponse:
+def branding(request: ConsoleRequest) -> HttpResponse:
     """The form; what is written goes the way of every other document."""
     known = edit.current("tenant", current_tenant().name)
     if known is None:
@@ -46,7 +47,7 @@ def branding(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         said, errors = _said(request, known.document)
         etag = request.POST.get("etag", "")
-        person: Any = request.person  # type: ignore[attr-defined]
+        person: Any = request.person
         if not errors:
             try:
                 saved = edit.save("tenant", said, by=person.username, expect=etag, new=False, rights=operations_of(person))
@@ -65,7 +66,7 @@ def branding(request: HttpRequest) -> HttpResponse:
         "errors": errors,
         "problems": of_errors(errors, _TITLES),
         "etag": etag,
-        "may_edit": request.may("branding.edit"),  # type: ignore[attr-defined]
+        "may_edit": request.may("branding.edit"),
         "host": request.get_host(),
         "logo_url": known.document["logo"],
         "waiting": asked_for(current_tenant()),
@@ -78,7 +79,7 @@ def branding(request: HttpRequest) -> HttpResponse:
 
 
 @xframe_options_sameorigin
-def preview(request: HttpRequest) -> HttpResponse:
+def preview(request: ConsoleRequest) -> HttpResponse:
     """The sign-in page in the colours of the form, saved or not; nothing on it can be sent."""
     face, wrong = copy.copy(current_tenant()), ""
     if request.method == "POST":
@@ -99,7 +100,7 @@ def preview(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def _said(request: HttpRequest, known: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
+def _said(request: ConsoleRequest, known: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """What was typed, as a document, and what is wrong with it that its kind cannot see."""
     posted = {name: str(value).replace("\0", "").strip() for name, value in request.POST.items()}
     said: dict[str, Any] = {"tenant": current_tenant().name, "title": posted.get("title", ""), "mail_from": posted.get("mail_from", "")}
@@ -117,13 +118,13 @@ def _said(request: HttpRequest, known: Mapping[str, Any]) -> tuple[dict[str, Any
     return said, errors and {**_others(request, said, errors), **errors}
 
 
-def _others(request: HttpRequest, said: Mapping[str, Any], errors: Mapping[str, Any]) -> dict[str, list[str]]:
+def _others(request: ConsoleRequest, said: Mapping[str, Any], errors: Mapping[str, Any]) -> dict[str, list[str]]:
     """What is wrong with the other fields, which nobody asks once one is."""
     right = {key: value for key, value in said.items() if key not in errors}
-    return _by_field(edit.also_wrong("tenant", right, operations_of(request.person)))  # type: ignore[attr-defined]
+    return _by_field(edit.also_wrong("tenant", right, operations_of(request.person)))
 
 
-def _logo(request: HttpRequest, known: str) -> tuple[str, str]:
+def _logo(request: ConsoleRequest, known: str) -> tuple[str, str]:
     """The mark as a data: address, and what is wrong with the picture that was chosen. Only ever shown as one, so nothing in it runs."""
     if "no_logo" in request.POST:
         return "", ""
@@ -137,9 +138,9 @@ def _logo(request: HttpRequest, known: str) -> tuple[str, str]:
     return f"data:{chosen.content_type};base64,{b64encode(data).decode()}", ""
 
 
-def _leads_here(request: HttpRequest, domains: list[str]) -> bool:
+def _leads_here(request: ConsoleRequest, domains: list[str]) -> bool:
     """Return whether the address bar of whoever saves this still leads to this tenant afterwards."""
-    if not request.may("tenants.edit"):  # type: ignore[attr-defined]
+    if not request.may("tenants.edit"):
         domains = [each for each in domains if each in leads_to(current_tenant())]
     name = host_name(request.get_host()) or ""
     labels = name.split(".")

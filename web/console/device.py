@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -13,6 +13,7 @@ from idp.devices.service import topic_of
 from idp.oauth.clients import describe_scopes
 from web.administration.resources import RESOURCES
 from web.console.frame import Page, see, show
+from web.console.requests import ConsoleRequest
 
 _SAID = {
     "started": gettext_lazy("Asked for a code"),
@@ -41,7 +42,7 @@ _ASKS = {
 _TONES = {"approved": "good", "redeemed": "good", "denied": "bad", "revoked": "bad", "tokens.revoked": "bad"}
 
 
-def device(request: HttpRequest, pk: int) -> HttpResponse:
+def device(request: ConsoleRequest, pk: int) -> HttpResponse:
     """All that is known of it."""
     found = devices.story(pk)
     if found is None:
@@ -63,7 +64,7 @@ def device(request: HttpRequest, pk: int) -> HttpResponse:
     return show(request, "console/device.html", title=_named(found, pk), **context)
 
 
-def revoke(request: HttpRequest, pk: int) -> HttpResponse:
+def revoke(request: ConsoleRequest, pk: int) -> HttpResponse:
     """Asks what will be lost, and ends it by POST: what waits is denied, what is connected loses its tokens."""
     found, url = devices.story(pk), reverse("console:device", args=[pk])
     if found is None:
@@ -73,7 +74,7 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponse:
         words: dict[str, Any] = {"asks": _ASKS[waits], "what": _named(found, pk), "button": _("Deny") if waits else _("Revoke")}
         title = _("Deny this device?") if waits else _("Revoke this device?")
         return show(request, "console/objects/ask.html", title=title, trail=_named(found, pk), trail_url=url, **words)
-    done = request.method == "POST" and devices.end(pk, by=request.person)  # type: ignore[attr-defined]
+    done = request.method == "POST" and devices.end(pk, by=request.person)
     return see(request, url, _("Revoked: the device has lost everything it had.") if done else _("There was nothing left to revoke."))
 
 

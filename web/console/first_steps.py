@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
@@ -17,6 +17,7 @@ from idp.tenancy.hosts import host_name
 from idp.tenancy.scope import current_tenant
 from web.administration.resources import APPLICATIONS, DEVICES
 from web.console.frame import Page, see, show
+from web.console.requests import ConsoleRequest
 
 DISMISSED = "foyer_first_steps"
 _A_YEAR = 365 * 24 * 3600
@@ -85,29 +86,29 @@ class Progress:
         return sum(step.done for step in self.steps)
 
 
-def progress(request: HttpRequest) -> Progress:
+def progress(request: ConsoleRequest) -> Progress:
     """What is done already, and what comes next: a handful of questions to the database."""
     branding, back = reverse("console:branding"), quote(reverse("console:first-steps"))
     state = {
         "look": (branding, _looks_like_somebody()),
         "domain": (f"{branding}#domains", _has_a_domain(request)),
-        "factor": (f"{reverse(CREDENTIAL_SETUP)}?next={back}", bool(credentials.held(request.person))),  # type: ignore[attr-defined]
+        "factor": (f"{reverse(CREDENTIAL_SETUP)}?next={back}", bool(credentials.held(request.person))),
         "application": (reverse("console:application-new"), _has_an_application()),
         "device": (reverse("console:playground"), DEVICES.has(state="redeemed")),
     }
     return Progress(tuple(Step(name, *_WORDS[name], *state[name], optional=name == "domain") for name in _WORDS))
 
 
-def card(request: HttpRequest) -> Progress | None:
+def card(request: ConsoleRequest) -> Progress | None:
     """For the first page of the console: None once it is done, dismissed, or for whoever could not do it."""
-    may = all(request.may(operation) for operation in ("branding.edit", "applications.edit"))  # type: ignore[attr-defined]
+    may = all(request.may(operation) for operation in ("branding.edit", "applications.edit"))
     if not may or request.COOKIES.get(DISMISSED):
         return None
     found = progress(request)
     return found if found.at else None
 
 
-def first_steps(request: HttpRequest) -> HttpResponse:
+def first_steps(request: ConsoleRequest) -> HttpResponse:
     """All of them, with the next one open."""
     return show(
         request,
@@ -118,7 +119,7 @@ def first_steps(request: HttpRequest) -> HttpResponse:
     )
 
 
-def dismiss(request: HttpRequest) -> HttpResponse:
+def dismiss(request: ConsoleRequest) -> HttpResponse:
     """Puts the card away in this browser, or brings it back."""
     if "again" in request.POST:
         response = see(request, reverse("console:first-steps"))
@@ -138,7 +139,7 @@ def _has_an_application() -> bool:
     return any(row["client_id"] != _SHIPPED_APPLICATION for row in APPLICATIONS.page(Wish(size=2)).rows)
 
 
-def _has_a_domain(request: HttpRequest) -> bool:
+def _has_a_domain(request: ConsoleRequest) -> bool:
     known = edit.current("tenant", current_tenant().name)
     return host_name(request.get_host()) not in _HERE or bool(known and known.document["domains"])
 

@@ -6,7 +6,7 @@ from functools import wraps
 from typing import Any
 from urllib.parse import quote, unquote
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils.encoding import iri_to_uri
@@ -16,6 +16,7 @@ from blueprints.objects.edit import NotThere
 from flows.documents.designations import AUTHENTICATION
 from idp.accounts.roles import NotAllowed, allowed, may, operations_of, role_titles
 from web.console.navigation import navigation
+from web.console.requests import ConsoleRequest
 from web.pages.errors import method_not_allowed
 
 View = Callable[..., HttpResponse]
@@ -48,15 +49,15 @@ def _door(page: Page) -> View:
     """Session, role and method are looked at here, so that no page can forget one."""
 
     @wraps(page.view)
-    def opened(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def opened(request: ConsoleRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method not in page.methods:
             return method_not_allowed(request, *page.methods)
-        session = request.browser.session  # type: ignore[attr-defined]
+        session = request.browser.session
         if session is None:
             return _sign_in(request)
         person = session.person
-        request.person = person  # type: ignore[attr-defined]
-        request.may = lambda operation: may(person, operation)  # type: ignore[attr-defined]
+        request.person = person
+        request.may = lambda operation: may(person, operation)
         operation = page.do if request.method == "POST" else page.see
         if not may(person, operation):
             return _forbidden(request, operation)
@@ -70,7 +71,7 @@ def _door(page: Page) -> View:
     return opened
 
 
-def _sign_in(request: HttpRequest) -> HttpResponse:
+def _sign_in(request: ConsoleRequest) -> HttpResponse:
     """To the tenant's sign-in and back to here. What was posted is not lost: the form stays in the tab while one signs in in another."""
     if request.method != "POST":
         return _redirect(request, f"{reverse(AUTHENTICATION)}?next={quote(request.get_full_path(), safe='/')}")
@@ -79,7 +80,7 @@ def _sign_in(request: HttpRequest) -> HttpResponse:
     return render(request, "console/signed_out.html", context, status=401)
 
 
-def _forbidden(request: HttpRequest, operation: str = "", why: str = "") -> HttpResponse:
+def _forbidden(request: ConsoleRequest, operation: str = "", why: str = "") -> HttpResponse:
     """Answer 403 within the frame: who is signed in, which right is missing and which roles have it, and the way to sign in as another."""
     roles = [str(title) for role, title in role_titles().items() if operation and role in allowed()[operation]]
     back = request.get_full_path() if request.method == "GET" else reverse("console:overview")
@@ -92,14 +93,14 @@ def _forbidden(request: HttpRequest, operation: str = "", why: str = "") -> Http
     return show(request, "console/forbidden.html", title=_("You may not see this"), status=403, **context)
 
 
-def show(request: HttpRequest, template: str, *, title: Any, status: int = 200, **context: Any) -> HttpResponse:
+def show(request: ConsoleRequest, template: str, *, title: Any, status: int = 200, **context: Any) -> HttpResponse:
     """Answer with a page inside the frame: navigation, who is signed in, and a notice of what has just happened.
 
     ``title``: the heading; ``part`` and ``belongs_to`` in the context say more in the title of the window, before it and behind it: which
     page of the thing this is, and to what it belongs. ``problems``: what is wrong with a form (objects/form_errors.py), told at the top
     with links to its fields.
     """
-    person = request.person  # type: ignore[attr-defined]
+    person = request.person
     operations = frozenset(operations_of(person))
     told = unquote(request.COOKIES.get(_TOLD, ""))[:300]
     frame = {"title": title, "person": person, "may": operations, "navigation": navigation(operations, request.path), "notice": told}
@@ -110,7 +111,7 @@ def show(request: HttpRequest, template: str, *, title: Any, status: int = 200, 
     return response
 
 
-def see(request: HttpRequest, url: str, told: Any = "") -> HttpResponse:
+def see(request: ConsoleRequest, url: str, told: Any = "") -> HttpResponse:
     """303 to ``url`` after something was done; ``told`` is shown there once."""
     response = _redirect(request, url)
     if told:
@@ -118,12 +119,12 @@ def see(request: HttpRequest, url: str, told: Any = "") -> HttpResponse:
     return response
 
 
-def by_htmx(request: HttpRequest, target: str = "") -> bool:
+def by_htmx(request: ConsoleRequest, target: str = "") -> bool:
     """Whether only a part of the page is asked for: the one with this id."""
     return request.headers.get("HX-Request") == "true" and request.headers.get("HX-Target", "") == target
 
 
-def _redirect(request: HttpRequest, url: str) -> HttpResponse:
+def _redirect(request: ConsoleRequest, url: str) -> HttpResponse:
     url = iri_to_uri(url) or ""  # what was typed may be part of it, and a header has one line
     if request.headers.get("HX-Request") == "true":
         return HttpResponse(headers={"HX-Redirect": url})

@@ -1,6 +1,6 @@
 """Changing the tenant's signing key: in peace, or at once after a theft."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -9,14 +9,15 @@ from idp.tenancy.scope import current_tenant
 from web.administration.resources import KEYS, rotate_keys
 from web.console.frame import Page, see, show
 from web.console.objects.form_errors import Problem
+from web.console.requests import ConsoleRequest
 
 
-def rotate(request: HttpRequest) -> HttpResponse:
+def rotate(request: ConsoleRequest) -> HttpResponse:
     """Says what each of the two ways breaks; the one that cannot be taken back wants the tenant's name."""
     chosen, wrong = request.POST.get("old", "keep"), ""
     if request.method == "POST":
         if chosen == "keep" or request.POST.get("name", "").strip() == current_tenant().name:
-            kid = rotate_keys(request.person, keep_old=chosen == "keep")  # type: ignore[attr-defined]
+            kid = rotate_keys(request.person, keep_old=chosen == "keep")
             return see(request, reverse("console:keys"), _("The key %(kid)s signs from now on.") % {"kid": kid})
         wrong = _("Write %(name)s to say that you mean it.") % {"name": current_tenant().name}
     keys = KEYS.page(Wish(size=5)).rows

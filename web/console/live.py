@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -12,6 +12,7 @@ from idp.events.feed import Wanted, recent
 from idp.events.listings import AREAS
 from idp.events.statistics import SERIES
 from web.console.frame import Page, show
+from web.console.requests import ConsoleRequest
 from web.console.sentences import told
 
 ROWS = 200
@@ -33,7 +34,7 @@ class Chip:
     without: str
 
 
-def live(request: HttpRequest) -> HttpResponse:
+def live(request: ConsoleRequest) -> HttpResponse:
     """The newest events of the last day; the page goes on from there by itself."""
     wanted = Wanted.asked(request.GET)
     news = recent(wanted, ROWS)

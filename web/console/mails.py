@@ -3,7 +3,7 @@
 from dataclasses import asdict, replace
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -16,6 +16,7 @@ from idp.tenancy.scope import current_tenant
 from web.console.frame import Page, see, show
 from web.console.objects.form_errors import of_errors
 from web.console.objects.history import history
+from web.console.requests import ConsoleRequest
 from web.middleware.headers import policy
 
 _PARTS = ("subject", "text", "html")
@@ -27,19 +28,19 @@ _TITLES = {
 _WHEN = {"recovery": gettext_lazy("An administrator lets somebody back in who has lost their password.")}
 
 
-def mails(request: HttpRequest) -> HttpResponse:
+def mails(request: ConsoleRequest) -> HttpResponse:
     """Every mail, with its subject as it is sent now."""
     rows = [{"name": name, "when": _WHEN.get(name, ""), "own": _own(name), "subject": _now(name).subject} for name in shipped()]
     return show(request, "console/mails.html", title=_("Mails"), rows=rows)
 
 
-def mail(request: HttpRequest, name: str) -> HttpResponse:
+def mail(request: ConsoleRequest, name: str) -> HttpResponse:
     """The wording of one mail; an empty page goes back to the shipped one."""
     original = _shipped(name)
     known, wording, errors, status = _own(name), _now(name), dict[str, list[str]](), 200
     if request.method == "POST":
         wording, etag = _typed(request), request.POST.get("etag", "")
-        said, by = {"mail": name, **asdict(wording)}, request.person.username  # type: ignore[attr-defined]
+        said, by = {"mail": name, **asdict(wording)}, request.person.username
         try:
             edit.save("mail", said, by=by, expect=etag or None, new=not etag)
         except edit.Refused as refused:
@@ -57,7 +58,7 @@ def mail(request: HttpRequest, name: str) -> HttpResponse:
         "problems": of_errors(errors, _TITLES),
         "words": [(word, _sample(request)[word]) for word in sorted(original.words)],
         "shown": _filled(request, wording),
-        "may_edit": request.may("branding.edit"),  # type: ignore[attr-defined]
+        "may_edit": request.may("branding.edit"),
         "history": history(request, {"area": "mail", "target": name}),
     }
     response = show(request, "console/mails_one.html", title=_title(name), belongs_to=_("Mails"), status=status, **context)
@@ -65,7 +66,7 @@ def mail(request: HttpRequest, name: str) -> HttpResponse:
     return response
 
 
-def forget(request: HttpRequest, name: str) -> HttpResponse:
+def forget(request: ConsoleRequest, name: str) -> HttpResponse:
     """Asks what will be lost, and goes back to the shipped wording by POST."""
     _shipped(name)
     url, own = reverse("console:mail", args=[name]), _own(name)
@@ -74,14 +75,14 @@ def forget(request: HttpRequest, name: str) -> HttpResponse:
         words: dict[str, Any] = {"asks": asks, "what": own.document["subject"], "button": _("Back to the shipped wording")}
         return show(request, "console/objects/ask.html", title=_("Give up your own wording?"), trail=_title(name), trail_url=url, **words)
     try:
-        edit.delete("mail", name, by=request.person.username)  # type: ignore[attr-defined]
+        edit.delete("mail", name, by=request.person.username)
     except edit.NotThere:
         return see(request, url, _("It is the shipped wording already."))
     return see(request, url, _("The shipped wording is sent from now on."))
 
 
 @xframe_options_sameorigin
-def preview(request: HttpRequest, name: str) -> HttpResponse:
+def preview(request: ConsoleRequest, name: str) -> HttpResponse:
     """The mail as it would arrive, saved or not, for a frame that runs nothing and loads nothing."""
     _shipped(name)
     wording = _typed(request) if request.method == "POST" else _now(name)
@@ -115,18 +116,18 @@ def _now(name: str) -> Template:
     return Template(**{part: own.document[part] for part in _PARTS}) if own else shipped()[name]
 
 
-def _typed(request: HttpRequest) -> Template:
+def _typed(request: ConsoleRequest) -> Template:
     typed = {part: request.POST.get(part, "").replace("\0", "").replace("\r\n", "\n") for part in _PARTS}
     return replace(Template(**typed), subject=typed["subject"].strip())
 
 
-def _filled(request: HttpRequest, wording: Template) -> Template:
+def _filled(request: ConsoleRequest, wording: Template) -> Template:
     return wording.filled(_sample(request))
 
 
-def _sample(request: HttpRequest) -> dict[str, str]:
+def _sample(request: ConsoleRequest) -> dict[str, str]:
     """A word's value in the preview; what is not known here stands for itself."""
-    owner, person = current_tenant(), request.person  # type: ignore[attr-defined]
+    owner, person = current_tenant(), request.person
     face = {"tenant": owner.title, "accent": owner.accent, "accent_text": owner.accent_text}
     samples: dict[str, Any] = {"name": person.display_name, "minutes": "15", "code": "123 456"}
     samples["link"] = request.build_absolute_uri("/recover/one-time-link")

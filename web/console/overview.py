@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -17,6 +17,7 @@ from idp.events.statistics import SERIES, SPANS, Chart, Series, chart
 from web.administration.alerts import concerns
 from web.console.first_steps import card
 from web.console.frame import Page, show
+from web.console.requests import ConsoleRequest
 from web.console.sentences import address
 
 _HEIGHT = 48
@@ -59,9 +60,9 @@ class Concern:
     bad: bool = False
 
 
-def overview(request: HttpRequest) -> HttpResponse:
+def overview(request: ConsoleRequest) -> HttpResponse:
     """Works for every role: what somebody may not see is left out."""
-    may = request.may  # type: ignore[attr-defined]
+    may = request.may
     span = SPANS.get(request.GET.get("over", ""), SPANS["hour"])
     counts = chart(span)
     context: dict[str, Any] = {

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -18,6 +18,7 @@ from web.administration.resources import DEVICES, RESOURCES, SESSIONS, save
 from web.console.frame import Page, by_htmx, see, show
 from web.console.objects.form_errors import Problem
 from web.console.objects.lists import url_of
+from web.console.requests import ConsoleRequest
 from web.console.sentences import told
 from web.console.shown_once import hand_over, handed_over, shown
 
@@ -25,19 +26,19 @@ _FEW = 10
 _EVENTS = 15
 
 
-def helped(request: HttpRequest, key: str) -> HttpResponse:
+def helped(request: ConsoleRequest, key: str) -> HttpResponse:
     """What concerns one person, with what a help desk does about it."""
     return _help(request, _person(key))
 
 
-def _help(request: HttpRequest, person: Any, wrong: str = "") -> HttpResponse:
+def _help(request: ConsoleRequest, person: Any, wrong: str = "") -> HttpResponse:
     """``wrong``: why the role that was wanted is none for them."""
-    may = request.may  # type: ignore[attr-defined]
+    may = request.may
     named = {"person": person.username}
     context: dict[str, Any] = {
         "target": person,
         "below": _below(request, person),
-        "themselves": person.pk == request.person.pk,  # type: ignore[attr-defined]
+        "themselves": person.pk == request.person.pk,
         "credentials_url": reverse(CREDENTIAL_SETUP),
         "sessions": _some(SESSIONS, {**named, "alive": "yes"}) if may("sessions.see") else None,
         "credentials": credentials.held(person),
@@ -55,12 +56,12 @@ def _help(request: HttpRequest, person: Any, wrong: str = "") -> HttpResponse:
     return show(request, template, title=title, status=400 if wrong else 200, **context)
 
 
-def link(request: HttpRequest, key: str) -> HttpResponse:
+def link(request: ConsoleRequest, key: str) -> HttpResponse:
     """Makes a recovery link by POST, and leads to the page that shows it this once."""
     person = _ours(request, key)
     about = f"recovery link of {person.pk}"
     if request.method == "POST":
-        token = recovery.make_link(person, by=request.person.username)  # type: ignore[attr-defined]
+        token = recovery.make_link(person, by=request.person.username)
         made = {"link": request.build_absolute_uri(reverse("recover", args=[token]))}
         return hand_over(request, reverse("console:person-link", args=[person.username]), about, made)
     made = handed_over(request, about)
@@ -74,11 +75,11 @@ def link(request: HttpRequest, key: str) -> HttpResponse:
     return shown(page, about) if made else page
 
 
-def mail(request: HttpRequest, key: str) -> HttpResponse:
+def mail(request: ConsoleRequest, key: str) -> HttpResponse:
     """The same link, sent to the person's own address."""
     person = _ours(request, key)
     try:
-        recovery.mail_link(person, request.build_absolute_uri("/").rstrip("/"), by=request.person.username)  # type: ignore[attr-defined]
+        recovery.mail_link(person, request.build_absolute_uri("/").rstrip("/"), by=request.person.username)
     except recovery.NoAddress:
         return _back(request, person, _("%(name)s has no mail address: make a link and hand it over.") % {"name": person.username})
     except TooManyMails as refused:
@@ -86,7 +87,7 @@ def mail(request: HttpRequest, key: str) -> HttpResponse:
     return _back(request, person, _("The link is on its way to %(address)s.") % {"address": person.mailbox})
 
 
-def reset(request: HttpRequest, key: str) -> HttpResponse:
+def reset(request: ConsoleRequest, key: str) -> HttpResponse:
     """Takes away what guards the account beside the password, after asking once more."""
     person = _ours(request, key)
     if "sure" not in request.POST:
@@ -94,17 +95,17 @@ def reset(request: HttpRequest, key: str) -> HttpResponse:
         return show(
             request, "console/person_reset.html", title=_("Reset the second factor of %(name)s") % {"name": person.username}, **context
         )
-    if credentials.remove_all(person, by=request.person.username):  # type: ignore[attr-defined]
+    if credentials.remove_all(person, by=request.person.username):
         return _back(request, person, _("Their password alone lets them in now, and they set up a new second factor themselves."))
     return _back(request, person, _("There was nothing to reset."))
 
 
-def role(request: HttpRequest, key: str) -> HttpResponse:
+def role(request: ConsoleRequest, key: str) -> HttpResponse:
     """What the person may do in this console."""
     person = _person(key)
     said = {"person": person.username, "role": request.POST.get("role", "").replace("\0", "")}
     try:
-        saved = save(RESOURCES["people"], said, request.person, new=False)  # type: ignore[attr-defined]
+        saved = save(RESOURCES["people"], said, request.person, new=False)
     except Refused as refused:
         return _help(request, person, " ".join(text for texts in refused.errors.values() for text in texts))
     except Moved as moved:
@@ -119,16 +120,16 @@ def _person(key: str) -> Any:
     return person
 
 
-def _ours(request: HttpRequest, key: str) -> Any:
+def _ours(request: ConsoleRequest, key: str) -> Any:
     """The person, if whoever asks may help them."""
     person = _person(key)
-    require_to_let_in(request.person, person)  # type: ignore[attr-defined]
+    require_to_let_in(request.person, person)
     return person
 
 
-def _below(request: HttpRequest, person: Any) -> bool:
+def _below(request: ConsoleRequest, person: Any) -> bool:
     try:
-        require_over(request.person, person.role)  # type: ignore[attr-defined]
+        require_over(request.person, person.role)
     except NotAllowed:
         return False
     return True
@@ -144,7 +145,7 @@ def _events(username: str) -> list[dict[str, Any]]:
     return [{**row, **told(row)} for row in recent(Wanted(person=username), _EVENTS).rows]
 
 
-def _back(request: HttpRequest, person: Any, words: str) -> HttpResponse:
+def _back(request: ConsoleRequest, person: Any, words: str) -> HttpResponse:
     return see(request, reverse("console:person-help", args=[person.username]), words)
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -13,6 +13,7 @@ from idp.oauth.clients import STANDARD_SCOPES, describe_scopes, with_grants
 from idp.oauth.discovery import DEVICE_CODE, metadata
 from web.console.explanations import explanations
 from web.console.frame import Page, show
+from web.console.requests import ConsoleRequest
 from web.pages.oauth import issuer_of
 
 # What the page can act as: the grant that an application needs for it. web/static/web/console/playground.js has the same table.
@@ -20,7 +21,7 @@ _CLIENTS = {DEVICE_CODE: "device", "client_credentials": "service"}
 _CODE = re.compile(r"\A[A-Z]{4}(-[A-Z]{4}){1,2}\Z")
 
 
-def playground(request: HttpRequest) -> HttpResponse:
+def playground(request: ConsoleRequest) -> HttpResponse:
     """The page; what happens on it is between the browser and the protocol's endpoints."""
     issuer = issuer_of(request)
     chosen = request.GET.get("application", "").replace("\0", "")
@@ -38,7 +39,7 @@ def playground(request: HttpRequest) -> HttpResponse:
     return show(request, "console/playground.html", title=_("Playground"), **context)
 
 
-def picture(request: HttpRequest) -> HttpResponse:
+def picture(request: ConsoleRequest) -> HttpResponse:
     """The QR code of the address with a code in it: as a device would draw it by itself."""
     code = request.GET.get("code", "")
     if not _CODE.match(code):

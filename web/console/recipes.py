@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from pydantic import ValidationError
@@ -18,6 +18,7 @@ from web.administration.resources import RESOURCES
 from web.console.frame import Page, show
 from web.console.objects.form_errors import Problem, of_form
 from web.console.objects.forms import SchemaForm
+from web.console.requests import ConsoleRequest
 from web.console.shown_once import hand_over, handed_over, shown
 from web.pages.oauth import issuer_of
 
@@ -30,19 +31,19 @@ _ICONS = {  # the path of a picture of 24 by 24
 }
 
 
-def choose(request: HttpRequest) -> HttpResponse:
+def choose(request: ConsoleRequest) -> HttpResponse:
     """Which kind of application it is."""
     shown = [(recipe, _ICONS[recipe.name]) for recipe in RECIPES.values()]
     context: dict[str, Any] = {"recipes": shown, "back_url": _list(), "resource": _APPLICATIONS}
     return show(request, "console/recipes.html", title=_("New application"), **context)
 
 
-def ask(request: HttpRequest, kind: str) -> HttpResponse:
+def ask(request: ConsoleRequest, kind: str) -> HttpResponse:
     """The questions of one recipe; a POST leads to the page of what was made, which shows its secret this once."""
     recipe = RECIPES.get(kind)
     if recipe is None:
         raise Http404
-    person: Any = request.person  # type: ignore[attr-defined]
+    person: Any = request.person
     form, status = _form(recipe, operations_of(person)), 200
     if request.method == "POST":
         said = form.read(request.POST)
@@ -62,7 +63,7 @@ def ask(request: HttpRequest, kind: str) -> HttpResponse:
     return show(request, "console/recipe.html", title=recipe.title, status=status, **context)
 
 
-def setup(request: HttpRequest, name: str) -> HttpResponse:
+def setup(request: ConsoleRequest, name: str) -> HttpResponse:
     """How a device or a service is set up for this application: its values, and programs that already hold them.
 
     A secret that was made a moment ago is among them, this once.
@@ -85,7 +86,7 @@ def setup(request: HttpRequest, name: str) -> HttpResponse:
     return shown(page, f"application {name}") if new else page
 
 
-def secret(request: HttpRequest, name: str) -> HttpResponse:
+def secret(request: ConsoleRequest, name: str) -> HttpResponse:
     """Asks once more, then makes a new secret and leads to the page that shows it; the old one has ended."""
     row = _APPLICATIONS.listing.one(name)
     if row is None or not row.confidential:
@@ -93,7 +94,7 @@ def secret(request: HttpRequest, name: str) -> HttpResponse:
     wrong = ""
     if request.method == "POST":
         try:
-            renewed = renew_secret(name, by=request.person)  # type: ignore[attr-defined]
+            renewed = renew_secret(name, by=request.person)
         except NotRenewed as refused:
             wrong = str(refused)
         else:
@@ -106,7 +107,7 @@ def secret(request: HttpRequest, name: str) -> HttpResponse:
     return show(request, "console/application_secret.html", title=_("New secret"), status=409 if wrong else 200, **context)
 
 
-def _made(request: HttpRequest, name: str, new_secret: str, told: str) -> HttpResponse:
+def _made(request: ConsoleRequest, name: str, new_secret: str, told: str) -> HttpResponse:
     """To the page of the application, with what happened, and the secret where there is one."""
     url = reverse("console:application-setup", args=[name])
     return hand_over(request, url, f"application {name}", {"secret": new_secret, "told": told})

@@ -6,16 +6,17 @@ That page answers a GET, so that nothing is made twice when somebody reloads it;
 import json
 from collections.abc import Mapping
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.utils import timezone
 
 from idp.foundation.sealing import Unsealable, mac, seal, unseal
 from web.console.frame import see
+from web.console.requests import ConsoleRequest
 
 _SECONDS = 60
 
 
-def hand_over(request: HttpRequest, url: str, about: str, values: Mapping[str, str]) -> HttpResponse:
+def hand_over(request: ConsoleRequest, url: str, about: str, values: Mapping[str, str]) -> HttpResponse:
     """Return the way to the page that shows these values: to this session, within a minute, once. ``about``: what the page is of."""
     response = see(request, url)
     bound = {"session": _session(request), "about": about, "until": _now() + _SECONDS, "values": dict(values)}
@@ -23,7 +24,7 @@ def hand_over(request: HttpRequest, url: str, about: str, values: Mapping[str, s
     return response
 
 
-def handed_over(request: HttpRequest, about: str) -> dict[str, str]:
+def handed_over(request: ConsoleRequest, about: str) -> dict[str, str]:
     """Return what was handed over to the page of this; empty where nothing was, or where it was shown already."""
     try:
         bound = json.loads(unseal(request.COOKIES.get(_cookie(about), "")))
@@ -48,5 +49,5 @@ def _now() -> float:
     return timezone.now().timestamp()
 
 
-def _session(request: HttpRequest) -> int:
-    return int(request.browser.session.pk)  # type: ignore[attr-defined]
+def _session(request: ConsoleRequest) -> int:
+    return int(request.browser.session.pk)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -17,6 +17,7 @@ from web.administration.resources import TENANTS
 from web.console.frame import Page, see, show
 from web.console.objects.form_errors import of_errors
 from web.console.objects.history import history_elsewhere
+from web.console.requests import ConsoleRequest
 from web.console.shown_once import hand_over, handed_over, shown
 from web.pages.oauth import site_of
 
@@ -30,7 +31,7 @@ _FIELDS = {
 _DOMAINS = {"domains": ("domains", gettext_lazy("Host names that lead there"))}
 
 
-def new(request: HttpRequest) -> HttpResponse:
+def new(request: ConsoleRequest) -> HttpResponse:
     """Five questions; the answer leads to the link that lets the first administrator in, which is shown once."""
     said = {name: request.POST.get(name, "").replace("\0", "").strip() for name in _FIELDS}
     if request.method != "POST":
@@ -39,13 +40,13 @@ def new(request: HttpRequest) -> HttpResponse:
     if missing := {name: [_("This is needed.")] for name in ("name", "title", "domain", "administrator") if not said[name]}:
         return _form(request, said, {**problems_of(Wanted(**said)), **missing})
     try:
-        made = make(Wanted(**said), by=request.person.username)  # type: ignore[attr-defined]
+        made = make(Wanted(**said), by=request.person.username)
     except edit.Refused as refused:
         return _form(request, said, refused.errors)
     return _made(request, made.name, said["administrator"], said["domain"], made.token, _("%(title)s is here") % said)
 
 
-def tenant(request: HttpRequest, name: str) -> HttpResponse:
+def tenant(request: ConsoleRequest, name: str) -> HttpResponse:
     """One tenant with its domains, which are mended here when nobody can reach its own console any more."""
     row = TENANTS.one(name)
     if row is None:
@@ -54,7 +55,7 @@ def tenant(request: HttpRequest, name: str) -> HttpResponse:
     domains = told["domains"]
     if request.method == "POST":
         domains = [line.strip().lower() for line in request.POST.get("domains", "").replace("\0", "").splitlines() if line.strip()]
-        person: Any = request.person  # type: ignore[attr-defined]
+        person: Any = request.person
         rights = operations_of(person)  # here, not there
         try:
             with tenant_scope(row):
@@ -74,25 +75,25 @@ def tenant(request: HttpRequest, name: str) -> HttpResponse:
         "administrators": people,
         "history": told_of,
         "console_url": site_of(request, reached) + reverse("console:overview") if reached else "",
-        "may_edit": request.may("tenants.edit"),  # type: ignore[attr-defined]
+        "may_edit": request.may("tenants.edit"),
         "back": reverse("console:tenants"),
     }
     return show(request, "console/tenants_one.html", title=told["title"], status=400 if errors else 200, **context)
 
 
-def domain(request: HttpRequest, name: str) -> HttpResponse:
+def domain(request: ConsoleRequest, name: str) -> HttpResponse:
     """Approves or refuses a host name that this tenant asks for."""
     row = TENANTS.one(name)
     asked, approve = request.POST.get("domain", ""), request.POST.get("decision") == "approve"
     if row is None or asked not in TENANTS.told(row)["asked"]:
         raise Http404
     with tenant_scope(row):
-        decide_domain(asked, approve=approve, by=request.person.username)  # type: ignore[attr-defined]
+        decide_domain(asked, approve=approve, by=request.person.username)
     told = _("%(domain)s leads to %(name)s now.") if approve else _("%(name)s does not get %(domain)s.")
     return see(request, reverse("console:tenant", args=[row.name]), told % {"domain": asked, "name": row.name})
 
 
-def link(request: HttpRequest, name: str) -> HttpResponse:
+def link(request: ConsoleRequest, name: str) -> HttpResponse:
     """Makes another one-time link for an administrator of this tenant by POST, and leads to the page that shows it this once."""
     row = TENANTS.one(name)
     if row is None:
@@ -103,24 +104,24 @@ def link(request: HttpRequest, name: str) -> HttpResponse:
     if not domains:
         return see(request, reverse("console:tenant", args=[row.name]), _("Give it a domain first: the link leads there."))
     username = request.POST.get("username", "").replace("\0", "")
-    token = link_for(row.name, username, by=request.person)  # type: ignore[attr-defined]
+    token = link_for(row.name, username, by=request.person)
     if not token:
         raise Http404
     return _made(request, row.name, username, domains[0], token, _("A way in for %(name)s") % {"name": username})
 
 
-def _form(request: HttpRequest, said: dict[str, str], errors: Any) -> HttpResponse:
+def _form(request: ConsoleRequest, said: dict[str, str], errors: Any) -> HttpResponse:
     context: dict[str, Any] = {"said": said, "errors": errors, "back": reverse("console:tenants"), "problems": of_errors(errors, _FIELDS)}
     context["nothing_done"] = _("Nothing was made: mend what is marked.")
     return show(request, "console/tenants_new.html", title=_("New tenant"), status=400 if errors else 200, **context)
 
 
-def _made(request: HttpRequest, name: str, username: str, domain: str, token: str, title: str) -> HttpResponse:
+def _made(request: ConsoleRequest, name: str, username: str, domain: str, token: str, title: str) -> HttpResponse:
     values = {"link": site_of(request, domain) + reverse("recover", args=[token]), "username": username, "title": title}
     return hand_over(request, reverse("console:tenant-link", args=[name]), f"tenant {name}", values)
 
 
-def _shown(request: HttpRequest, name: str) -> HttpResponse:
+def _shown(request: ConsoleRequest, name: str) -> HttpResponse:
     made = handed_over(request, f"tenant {name}")
     context: dict[str, Any] = {"title": _("A way in"), **made, "name": name, "tenant_url": reverse("console:tenant", args=[name])}
     page = show(request, "console/tenants_link.html", **context)

@@ -71,15 +71,21 @@ class Browser:
         return self.request.COOKIES.get(name, "")
 
 
+class BrowserRequest(HttpRequest):
+    """Every view behind the middleware gets one."""
+
+    browser: Browser
+
+
 class BrowserMiddleware:
     """Gives each request its ``browser``; the database is asked only when somebody looks."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+    def __init__(self, get_response: Callable[[BrowserRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: BrowserRequest) -> HttpResponse:
         browser = Browser(request)
-        request.browser = browser  # type: ignore[attr-defined]
+        request.browser = browser
         response = self.get_response(request)
         browser.write(response)
         return response

@@ -2,7 +2,7 @@
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from flows.documents.designations import AUTHENTICATION, CREDENTIAL_SETUP, DEVICE_CODE, LOGOUT
 from idp.accounts import credentials, recovery, recovery_codes, sessions
 from idp.accounts.roles import may
+from web.middleware.browser import BrowserRequest
 from web.pages.errors import pages
 from web.pages.proving import freshly_proved, see
 
@@ -29,9 +30,9 @@ _DONE = {
 
 
 @pages("GET", "HEAD")
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: BrowserRequest) -> HttpResponse:
     """Who is signed in here and with what they may prove it, and the way to connect a device."""
-    session = request.browser.session  # type: ignore[attr-defined]
+    session = request.browser.session
     context = {
         "title": _("Welcome"),
         "person": session and session.person,
@@ -48,16 +49,16 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @pages("GET", "HEAD", "POST")
 @freshly_proved
-def remove_credential(request: HttpRequest, pk: int) -> HttpResponse:
+def remove_credential(request: BrowserRequest, pk: int) -> HttpResponse:
     """Asks once more and removes by POST what the person holds."""
-    session = request.browser.session  # type: ignore[attr-defined]
+    session = request.browser.session
     if request.method == "POST":
         credentials.remove(pk, of=session.person_id, by=session.person.username)
         return redirect("home")
     return _ask_to_remove(request, pk, credentials.held(session.person))
 
 
-def _ask_to_remove(request: HttpRequest, pk: int, held: list[credentials.Held]) -> HttpResponse:
+def _ask_to_remove(request: BrowserRequest, pk: int, held: list[credentials.Held]) -> HttpResponse:
     kind = next((each.kind for each in held if each.pk == pk), None)
     if kind is None:
         return redirect("home")
@@ -88,16 +89,16 @@ class OwnPassword(forms.Form):
 
 @pages("GET", "HEAD", "POST")
 @freshly_proved
-def password(request: HttpRequest) -> HttpResponse:
+def password(request: BrowserRequest) -> HttpResponse:
     """Sets one's own password by POST; one stays signed in here, and nowhere else."""
-    session, form = request.browser.session, OwnPassword(request.POST if request.method == "POST" else None)  # type: ignore[attr-defined]
+    session, form = request.browser.session, OwnPassword(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
             opened = credentials.change_own_password(session.person, session.pk, form.cleaned_data["new_password"])
         except ValidationError as weak:
             form.add_error("new_password", weak)
         else:
-            request.browser.committed([opened])  # type: ignore[attr-defined]
+            request.browser.committed([opened])
             return see(reverse("done", args=["password-changed"]))
     description = _("You stay signed in here. Everywhere else you are signed out, and your devices must be connected again.")
     words = {"title": _("Change your password"), "description": description, "submit": _("Change password")}
@@ -107,11 +108,11 @@ def password(request: HttpRequest) -> HttpResponse:
 
 @pages("GET", "HEAD", "POST")
 @freshly_proved
-def sign_out_elsewhere(request: HttpRequest) -> HttpResponse:
+def sign_out_elsewhere(request: BrowserRequest) -> HttpResponse:
     """Ends by POST everything that is signed in as this person, and every device, but the browser that asks."""
-    session = request.browser.session  # type: ignore[attr-defined]
+    session = request.browser.session
     if request.method == "POST":
-        request.browser.committed([sessions.end_elsewhere(session.person, session.pk, why="signed out everywhere")])  # type: ignore[attr-defined]
+        request.browser.committed([sessions.end_elsewhere(session.person, session.pk, why="signed out everywhere")])
         return see(reverse("done", args=["signed-out"]))
     description = _("You stay signed in here. Every other browser is signed out at once, and your devices must be connected again.")
     words = {"title": _("Sign out everywhere else?"), "description": description, "submit": _("Sign out everywhere else")}
@@ -119,7 +120,7 @@ def sign_out_elsewhere(request: HttpRequest) -> HttpResponse:
 
 
 @pages("GET", "HEAD")
-def done(request: HttpRequest, what: str) -> HttpResponse:
+def done(request: BrowserRequest, what: str) -> HttpResponse:
     """What has just been done, at an address of its own: a reload posts nothing again."""
     if what not in _DONE:
         raise Http404
@@ -130,7 +131,7 @@ def done(request: HttpRequest, what: str) -> HttpResponse:
 
 
 @pages("GET", "HEAD", "POST")
-def recover(request: HttpRequest, token: str) -> HttpResponse:
+def recover(request: BrowserRequest, token: str) -> HttpResponse:
     """Sets a new password by POST; the link itself changes nothing."""
     person = recovery.holder(token)
     if person is None:
@@ -150,6 +151,6 @@ def recover(request: HttpRequest, token: str) -> HttpResponse:
     return render(request, "pages/form.html", context)
 
 
-def _gone(request: HttpRequest) -> HttpResponse:
+def _gone(request: BrowserRequest) -> HttpResponse:
     message = _("It works once, for 15 minutes. Ask an administrator for a new one.")
     return render(request, "pages/error.html", {"title": _("This link is no longer good"), "message": message}, status=404)

@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -16,13 +16,14 @@ from flows.engine.executor import Answer, NoFlow
 from flows.engine.page import Page
 from flows.engine.run_limits import TooManyRuns
 from idp.foundation.sealing import Sealed
+from web.middleware.browser import BrowserRequest
 from web.pages.errors import page_errors, pages
 from web.pages.rendering import next_minute
 
 
 @pages("GET", "HEAD", "POST")
 @page_errors
-def begin(request: HttpRequest, designation: str) -> HttpResponse:
+def begin(request: BrowserRequest, designation: str) -> HttpResponse:
     """Begins the tenant's flow for this: ``/device`` is the ``verification_uri``, whose ``user_code`` fills in and submits nothing.
 
     By POST, with the site's own token, what the first steps would do is done at once: a button that says so need not be
@@ -35,7 +36,7 @@ def begin(request: HttpRequest, designation: str) -> HttpResponse:
         hints["next"] = wanted
     if typed := request.GET.get("user_code", "")[:64].replace("\0", ""):
         hints["user_code"] = Sealed.of(typed)
-    browser, posted = request.browser, request.method == "POST"  # type: ignore[attr-defined]
+    browser, posted = request.browser, request.method == "POST"
     try:
         run = executor.start(designation, browser, hints=hints, anew="switch" in request.GET, may_write=posted)
     except (NoFlow, TooManyRuns):
@@ -47,7 +48,7 @@ def begin(request: HttpRequest, designation: str) -> HttpResponse:
 
 
 @pages("GET", "HEAD")
-def as_typed(request: HttpRequest, designation: str) -> HttpResponse:
+def as_typed(request: BrowserRequest, designation: str) -> HttpResponse:
     """Leads from ``/Device/`` to ``/device``, with all that came along: a ``user_code`` is not typed twice."""
     query = request.META.get("QUERY_STRING", "")
     return _see(reverse(designation) + (f"?{query}" if query else ""))
@@ -56,18 +57,18 @@ def as_typed(request: HttpRequest, designation: str) -> HttpResponse:
 @csrf_exempt  # as below
 @pages("POST")
 @page_errors
-def restart(request: HttpRequest, run: str) -> HttpResponse:
+def restart(request: BrowserRequest, run: str) -> HttpResponse:
     """Begins a run's flow once more: with what is known of the person (``keep``), or as if nobody had said anything."""
-    again = executor.restart(run, request.browser, request.POST.get("token", ""), keep="keep" in request.POST)  # type: ignore[attr-defined]
+    again = executor.restart(run, request.browser, request.POST.get("token", ""), keep="keep" in request.POST)
     return _see(reverse("flow", args=[again]))
 
 
 @csrf_exempt  # the engine checks a token of its own, which outlives signing in in another tab
 @pages("GET", "HEAD", "POST")
 @page_errors
-def flow(request: HttpRequest, run: str) -> HttpResponse:
+def flow(request: BrowserRequest, run: str) -> HttpResponse:
     """One run: GET shows the current question, POST answers it."""
-    browser = request.browser  # type: ignore[attr-defined]
+    browser = request.browser
     if request.method != "POST":
         return rendered(request, executor.look(run, browser))
     given = Answer(request.POST.get("step", ""), request.POST.get("token", ""), _fields(request.POST))
@@ -79,7 +80,7 @@ def flow(request: HttpRequest, run: str) -> HttpResponse:
     return _see(reverse("flow", args=[run]))
 
 
-def _by_another_sites_page(request: HttpRequest) -> bool:
+def _by_another_sites_page(request: BrowserRequest) -> bool:
     """Whether a page of another site asks behind its visitor's back: for a picture, a frame, a script, anything but going there.
 
     A run for each would let any page use up its visitors' networks (Fetch Metadata: ``Sec-Fetch-Site``, ``Sec-Fetch-Dest``).
@@ -101,7 +102,7 @@ def _fields(posted: QueryDict) -> QueryDict:
     return cleaned
 
 
-def rendered(request: HttpRequest, page: Page) -> HttpResponse:
+def rendered(request: BrowserRequest, page: Page) -> HttpResponse:
     """A run's page as HTML."""
     if page.kind in ("leave", "finished"):
         return _leave(request, page)
@@ -128,7 +129,7 @@ def _way_out(page: Page) -> dict[str, str]:
     return {"set_up": page.set_up, "set_up_url": reverse(CREDENTIAL_SETUP) + back} if page.set_up else {}
 
 
-def _leave(request: HttpRequest, page: Page) -> HttpResponse:
+def _leave(request: BrowserRequest, page: Page) -> HttpResponse:
     """Where a run that is over leads: to another site by a page, because browsers hold what follows a form to ``form-action``."""
     if page.url.startswith("http"):
         return render(request, "pages/flow/leave.html", {"url": page.url, "host": urlsplit(page.url).netloc})

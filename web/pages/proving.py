@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -18,6 +18,7 @@ from idp.accounts import proving
 from idp.accounts.sessions import ProvedAgain
 from idp.foundation.effects import EffectLost
 from idp.ratelimit.budgets import Exhausted, charge, give_back
+from web.middleware.browser import BrowserRequest
 from web.pages.rendering import next_minute
 
 View = Callable[..., HttpResponse]
@@ -27,8 +28,8 @@ def freshly_proved(view: View) -> View:
     """Ask for what is too old at the page's own address, and then lead back to it; whoever is not signed in signs in first."""
 
     @wraps(view)
-    def opened(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        session = request.browser.session  # type: ignore[attr-defined]
+    def opened(request: BrowserRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        session = request.browser.session
         if session is None:
             return redirect(f"{reverse(AUTHENTICATION)}?next={quote(request.path)}")
         wanted = proving.asked(session.person_id, moments(seeded(session)), timezone.now())
@@ -42,12 +43,12 @@ def freshly_proved(view: View) -> View:
     return opened
 
 
-def _ask(request: HttpRequest, session: Any, wanted: tuple[str, ...]) -> HttpResponse:
+def _ask(request: BrowserRequest, session: Any, wanted: tuple[str, ...]) -> HttpResponse:
     proves = request.method == "POST" and any(name in request.POST for name in wanted)
     form = proving.Again(session.person_id, wanted, request.POST if proves else None)
     status, message, wait, until = (403 if request.method == "POST" else 200), "", 0, None
     if proves and form.is_valid():
-        browser = request.browser  # type: ignore[attr-defined]
+        browser = request.browser
         receipts = charge(proving.budgets(session.person, session.pk, browser.address, browser.known, form.cleaned_data))
         if isinstance(receipts, Exhausted):
             wait = max(1, int((receipts.until - timezone.now()).total_seconds()) + 1)

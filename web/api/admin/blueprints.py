@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from ninja import Query
 
 from blueprints.files.apply import results
@@ -14,6 +14,7 @@ from blueprints.files.plan_text import as_json
 from blueprints.files.uploads import apply_sent, plan_sent
 from web.api import schemas as say
 from web.api.admin.operations import Calls
+from web.api.admin.requests import ApiRequest
 from web.api.admin.responses import answer
 
 calls = Calls("blueprints")
@@ -21,32 +22,32 @@ _SEE: dict[str, Any] = {"needs": "blueprints.see"}
 
 
 @calls.add("POST", "/plan", needs="blueprints.apply", name="plan-blueprint", answers={200: say.BlueprintPlan})
-def plan(request: HttpRequest, body: say.PlanWish) -> HttpResponse:
+def plan(request: ApiRequest, body: say.PlanWish) -> HttpResponse:
     """What applying a blueprint would do. Nothing is written; that a password in it is what is stored shows, so to read is not enough."""
-    return answer(_told(plan_sent(body.text, person=request.auth, name=body.name, prune=body.prune)))  # type: ignore[attr-defined]
+    return answer(_told(plan_sent(body.text, person=request.auth, name=body.name, prune=body.prune)))
 
 
 @calls.add("POST", "/apply", needs="blueprints.apply", name="apply-blueprint", answers={200: say.BlueprintPlan}, fails=(412,))
-def apply(request: HttpRequest, body: say.ApplyWish) -> HttpResponse:
+def apply(request: ApiRequest, body: say.ApplyWish) -> HttpResponse:
     """Makes everything as the blueprint says, or nothing. Only this tenant; the installation's owner may name others."""
-    return answer(_told(apply_sent(**body.model_dump(), person=request.auth)))  # type: ignore[attr-defined]
+    return answer(_told(apply_sent(**body.model_dump(), person=request.auth)))
 
 
 @calls.add("GET", "/drift", name="list-drift", answers={200: say.Drifts}, **_SEE)
-def drift(request: HttpRequest) -> HttpResponse:
+def drift(request: ApiRequest) -> HttpResponse:
     """What was changed by hand since it was applied, key by key, and by whom."""
     return answer({"drifted": [asdict(each) for each in drifted()]})
 
 
 @calls.add("GET", "/results", needs="tenants.see", name="list-blueprint-results", answers={200: say.BlueprintResults})
-def listed(request: HttpRequest) -> HttpResponse:
+def listed(request: ApiRequest) -> HttpResponse:
     """The last twenty attempts of the whole installation, with what was wrong. One tenant's are among its events: `blueprint.applied`."""
     names = ("at", "blueprint", "by", "succeeded", "counts", "messages")
     return answer({"results": [{name: getattr(row, name) for name in names} for row in results()]})
 
 
 @calls.add("GET", "/export", name="export-blueprint", answers={200: say.Exported}, fails=(400,), **_SEE)
-def exported(request: HttpRequest, flow: str = Query("", max_length=50), people: bool = True) -> HttpResponse:
+def exported(request: ApiRequest, flow: str = Query("", max_length=50), people: bool = True) -> HttpResponse:
     """The tenant as a blueprint, without people if so said; or one flow with the flows that are in it."""
     return answer({"text": export(flow=flow.replace("\0", ""), without=() if people else ("person",))})
 

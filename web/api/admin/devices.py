@@ -4,13 +4,14 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Literal
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from pydantic import BaseModel
 from pydantic import Field as say
 
 from idp.devices.timeline import Story, end, story
 from web.api.admin.failures import NoSuchThing
 from web.api.admin.operations import Calls
+from web.api.admin.requests import ApiRequest
 from web.api.admin.responses import answer
 from web.api.schemas import Acted
 
@@ -53,7 +54,7 @@ class DeviceStory(BaseModel):
 
 
 @calls.add("GET", "/{any:key}/story", needs="devices.see", name="get-device-story", answers={200: DeviceStory})
-def get_story(request: HttpRequest, key: str) -> HttpResponse:
+def get_story(request: ApiRequest, key: str) -> HttpResponse:
     """All that happened to it: asked, entered, decided, connected, refreshed, ended."""
     found = _found(key)
     told = asdict(found)
@@ -61,9 +62,9 @@ def get_story(request: HttpRequest, key: str) -> HttpResponse:
 
 
 @calls.add("POST", "/{any:key}/end", needs="devices.revoke", name="end-device", answers={200: Acted})
-def end_device(request: HttpRequest, key: str) -> HttpResponse:
+def end_device(request: ApiRequest, key: str) -> HttpResponse:
     """Takes away whatever it has or waits for, at once: one that waits is denied, one that is connected loses its tokens."""
-    return answer({"changed": end(_found(key).pk, by=request.auth)})  # type: ignore[attr-defined]
+    return answer({"changed": end(_found(key).pk, by=request.auth)})
 
 
 router = calls.router

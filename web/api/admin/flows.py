@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from ninja import Query
 from pydantic import TypeAdapter, ValidationError
 
@@ -29,6 +29,7 @@ from web.api.admin.object_schemas import page_of, wish_of
 from web.api.admin.objects import page
 from web.api.admin.operations import Calls
 from web.api.admin.preconditions import check, quoted, unless_known
+from web.api.admin.requests import ApiRequest
 from web.api.admin.responses import answer, empty
 from web.api.body import BodyParser
 
@@ -39,7 +40,7 @@ _BOTH = ("If-Match", "If-None-Match")
 
 
 @calls.add("GET", "/{slug:name}/draft", name="get-draft", answers={200: say.FlowDraft, 304: None}, headers=_BOTH[1:], **_SEE)
-def get_draft(request: HttpRequest, name: str) -> HttpResponse:
+def get_draft(request: ApiRequest, name: str) -> HttpResponse:
     """What is being edited, with its state as `ETag`."""
     return unless_known(request, _told(_draft(name)))
 
@@ -54,7 +55,7 @@ def get_draft(request: HttpRequest, name: str) -> HttpResponse:
     body="AnyFlow",
     headers=_BOTH,
 )
-def put_draft(request: HttpRequest, name: str) -> HttpResponse:
+def put_draft(request: ApiRequest, name: str) -> HttpResponse:
     """Keeps what is being edited, right or wrong; one that is there is replaced only with `If-Match`."""
     try:
         _name.validate_python(name)
@@ -65,17 +66,17 @@ def put_draft(request: HttpRequest, name: str) -> HttpResponse:
         raise Invalid({"flow": ["The address has another name."]})
     before = draft_of(name)
     check(request, _state(before) if before else None, wanted=True)
-    by, revision = request.auth.username, before.revision if before else None  # type: ignore[attr-defined]
+    by, revision = request.auth.username, before.revision if before else None
     drafts.save_draft(name, {**document, "flow": name}, by=by, revision=revision)
     return _told(_draft(name), 200 if before else 201)
 
 
 @calls.add("DELETE", "/{slug:name}/draft", needs="flows.edit", name="delete-draft", answers={204: None}, fails=(412,), headers=_BOTH)
-def delete_draft(request: HttpRequest, name: str) -> HttpResponse:
+def delete_draft(request: ApiRequest, name: str) -> HttpResponse:
     """Throws it away. This cannot be undone."""
     draft = _draft(name)
     check(request, _state(draft))
-    if not drafts.discard_draft(name, by=request.auth.username, revision=draft.revision):  # type: ignore[attr-defined]
+    if not drafts.discard_draft(name, by=request.auth.username, revision=draft.revision):
         raise drafts.DraftMoved(draft.revision)
     return empty(204)
 
@@ -89,30 +90,30 @@ def delete_draft(request: HttpRequest, name: str) -> HttpResponse:
     fails=(409, 412),
     headers=_BOTH[:1],
 )
-def publish_flow(request: HttpRequest, name: str, body: say.Publish) -> HttpResponse:
+def publish_flow(request: ApiRequest, name: str, body: say.Publish) -> HttpResponse:
     """Makes the draft the live version; lint and the flow's own tests come first."""
     draft = _draft(name)
     check(request, _state(draft))
-    person = request.auth  # type: ignore[attr-defined]
+    person = request.auth
     more: dict[str, Any] = {"note": body.note, "revision": draft.revision, "names": may(person, "people.see")}
     published = drafts.publish_draft(name, by=person.username, **more)
     return answer({"version": published.version.number, "changed": published.changed})
 
 
 @calls.add("POST", "/{slug:name}/rollback", needs="flows.publish", name="roll-back-flow", answers={200: say.FlowLive}, fails=(409,))
-def roll_back(request: HttpRequest, name: str, body: say.RollBack) -> HttpResponse:
+def roll_back(request: ApiRequest, name: str, body: say.RollBack) -> HttpResponse:
     """Makes an earlier version live again, as it was."""
     before = version_of(name, body.version).flow.live
-    live = publishing.roll_back(name, body.version, by=request.auth.username, note=body.note)  # type: ignore[attr-defined]
+    live = publishing.roll_back(name, body.version, by=request.auth.username, note=body.note)
     return answer({"version": live.number, "changed": before != live})
 
 
-def list_versions(request: HttpRequest, name: str, asked: Any = Query(...)) -> HttpResponse:  # noqa: B008 the framework's way
+def list_versions(request: ApiRequest, name: str, asked: Any = Query(...)) -> HttpResponse:  # noqa: B008 the framework's way
     """Every version, newest first."""
     return page(request, VERSIONS, asked, flow=name)
 
 
-def list_runs(request: HttpRequest, name: str, asked: Any = Query(...)) -> HttpResponse:  # noqa: B008
+def list_runs(request: ApiRequest, name: str, asked: Any = Query(...)) -> HttpResponse:  # noqa: B008
     """Who walks this flow now, and who did lately."""
     return page(request, RUNS, asked, flow=name)
 
@@ -124,7 +125,7 @@ for _view, _listing, _noun, _needs in ((list_versions, VERSIONS, "Version", "flo
 
 
 @calls.add("GET", "/{slug:name}/versions/{int:number}", name="get-version", answers={200: say.FlowVersion}, **_SEE)
-def get_version(request: HttpRequest, name: str, number: int) -> HttpResponse:
+def get_version(request: ApiRequest, name: str, number: int) -> HttpResponse:
     """One version with its document."""
     row = version_of(name, number)
     told = {"number": row.number, "live": row.flow.live_id == row.pk, "created": row.created_at, "author": row.author, "note": row.note}
@@ -133,7 +134,7 @@ def get_version(request: HttpRequest, name: str, number: int) -> HttpResponse:
 
 @calls.add("GET", "/{slug:name}/diff", name="compare-flow", answers={200: say.FlowDifference}, fails=(400, 409), **_SEE)
 def compare(
-    request: HttpRequest,
+    request: ApiRequest,
     name: str,
     old: str = Query("live", pattern=r"^(live|draft|[1-9][0-9]{0,6})$"),
     new: str = Query("draft", pattern=r"^(live|draft|[1-9][0-9]{0,6})$"),
@@ -145,17 +146,17 @@ def compare(
 
 
 @calls.add("POST", "/{slug:name}/lint", name="lint-flow", answers={200: say.FlowFindings}, fails=(409,), writes=False, **_SEE)
-def check_flow(request: HttpRequest, name: str, body: say.Which) -> HttpResponse:
+def check_flow(request: ApiRequest, name: str, body: say.Which) -> HttpResponse:
     """What is wrong with it, and which of its own tests fail; nothing is written."""
     chosen = choose(name, body.which)
     found = lint(chosen.document, chosen.parts, names={})
-    names = may(request.auth, "people.see")  # type: ignore[attr-defined]
+    names = may(request.auth, "people.see")
     failed = [] if versions.errors_of(found) else rehearse(chosen.document, chosen.parts, names=names)
     return answer({"findings": _findings(found), "tests": _findings(failed)})
 
 
 @calls.add("POST", "/{slug:name}/simulate", name="simulate-flow", answers={200: say.FlowWalk}, fails=(409,), writes=False, **_SEE)
-def walk(request: HttpRequest, name: str, body: say.Walk) -> HttpResponse:
+def walk(request: ApiRequest, name: str, body: say.Walk) -> HttpResponse:
     """A dry run: what each step would do and why; nothing is written, nothing is sent."""
     chosen = choose(name, body.which)
     reports = _walked(request, chosen, body)
@@ -171,44 +172,44 @@ def walk(request: HttpRequest, name: str, body: say.Walk) -> HttpResponse:
     fails=(409, 412),
     headers=_BOTH,
 )
-def keep_walk(request: HttpRequest, name: str, body: say.KeptWalk) -> HttpResponse:
+def keep_walk(request: ApiRequest, name: str, body: say.KeptWalk) -> HttpResponse:
     """Walks it, and adds that as a test to the draft, which is begun from what is live where there is none."""
     chosen, draft = choose(name, body.which), draft_of(name)
     check(request, _state(draft) if draft else None)
     reports = _walked(request, chosen, body)
     check_answers(chosen.document, chosen.parts, body.answers)
     test = as_test(body.name, body.person, body.request, body.answers, reports)
-    keep_test(name, test, by=request.auth.username, revision=draft.revision if draft else 0)  # type: ignore[attr-defined]
+    keep_test(name, test, by=request.auth.username, revision=draft.revision if draft else 0)
     return _told(_draft(name), 201)
 
 
 @calls.add("GET", "/{slug:name}/funnel", needs="runs.count", name="count-flow", answers={200: say.FlowCounts}, fails=(400,))
-def counts(request: HttpRequest, name: str, version: int | None = Query(None, ge=1, le=1_000_000)) -> HttpResponse:
+def counts(request: ApiRequest, name: str, version: int | None = Query(None, ge=1, le=1_000_000)) -> HttpResponse:
     """How many came to each step of a version, by default the live one, and what became of them; how many are under way in the flow.
 
     Steps whose numbers would tell of people are left out for those who may not see people.
     """
-    row, people = version_of(name, version), may(request.auth, "people.see")  # type: ignore[attr-defined]
+    row, people = version_of(name, version), may(request.auth, "people.see")
     names = ("reached", "finished", "refused", "left", "mean_seconds", "median_seconds")
     steps = [{"step": step, **{each: getattr(count, each) for each in names}} for step, count in sorted(funnel(row, people=people).items())]
     return answer({"version": row.number, "under_way": under_way(name), "steps": steps})
 
 
 @calls.add("GET", "/{slug:name}/runs/{slug:run}", needs="runs.inspect", name="inspect-run", answers={200: say.FlowRun})
-def inspect_run(request: HttpRequest, name: str, run: str) -> HttpResponse:
+def inspect_run(request: ApiRequest, name: str, run: str) -> HttpResponse:
     """One run: its path with the reasons, its facts without secrets. It is about a person; that somebody looked is written down."""
-    person = request.auth  # type: ignore[attr-defined]
+    person = request.auth
     return answer(asdict(look_into(run, by=person.username, people=may(person, "people.see"), flow=name)))
 
 
 router = calls.router
 
 
-def _walked(request: HttpRequest, chosen: Chosen, body: say.Walk) -> list[Report]:
+def _walked(request: ApiRequest, chosen: Chosen, body: say.Walk) -> list[Report]:
     if isinstance(body.person, str) and body.person:
-        require(request.auth, "people.see")  # type: ignore[attr-defined]  # conditions show what they read of a person
+        require(request.auth, "people.see")  # conditions show what they read of a person
     told: dict[str, Any] = {"parts": chosen.parts, "person": body.person or None, "request": body.request}
-    names = may(request.auth, "people.see")  # type: ignore[attr-defined]
+    names = may(request.auth, "people.see")
     return simulate(chosen.document, body.answers, **told, judges=False, names=names)
 
 

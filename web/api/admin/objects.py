@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from ninja import Query, Router
 from pydantic import BaseModel
 
@@ -21,6 +21,7 @@ from web.api.admin.failures import Invalid, NoSuchThing
 from web.api.admin.object_schemas import page_of, row_of, sent, shown, wish_of
 from web.api.admin.operations import Calls
 from web.api.admin.preconditions import check, quoted, unless_known
+from web.api.admin.requests import ApiRequest
 from web.api.admin.responses import answer, empty
 from web.api.body import BodyParser
 from web.api.schemas import Acted, Done, Keys
@@ -52,7 +53,7 @@ def operations(resource: Resource) -> Router:
 def _listing(calls: Calls, resource: Resource) -> None:
     model, noun = resource.listing, _noun(resource)
 
-    def view(request: HttpRequest, asked: Any = Query(...)) -> HttpResponse:  # noqa: B008 the framework's way
+    def view(request: ApiRequest, asked: Any = Query(...)) -> HttpResponse:  # noqa: B008 the framework's way
         return page(request, model, asked)
 
     view.__annotations__["asked"] = wish_of(model, noun)
@@ -68,7 +69,7 @@ def _listing(calls: Calls, resource: Resource) -> None:
     )(view)
 
 
-def page(request: HttpRequest, listing: Listing, asked: BaseModel, **fixed: str) -> HttpResponse:
+def page(request: ApiRequest, listing: Listing, asked: BaseModel, **fixed: str) -> HttpResponse:
     """One page of a list, with links to those beside it (RFC 8288). ``fixed``: filters that the address says."""
     said: dict[str, Any] = asked.model_dump()
     said |= {name: value.replace("\0", "") for name, value in said.items() if isinstance(value, str)}
@@ -83,7 +84,7 @@ def page(request: HttpRequest, listing: Listing, asked: BaseModel, **fixed: str)
 def _looking(calls: Calls, resource: Resource) -> None:
     model = shown(resource.kind) if resource.edit else row_of(resource.listing, _noun(resource))
 
-    def look(request: HttpRequest, key: str) -> HttpResponse:
+    def look(request: ApiRequest, key: str) -> HttpResponse:
         """One of them, with its state as `ETag`."""
         return unless_known(request, told(resource, key))
 
@@ -101,11 +102,11 @@ def _looking(calls: Calls, resource: Resource) -> None:
 def _putting(calls: Calls, resource: Resource) -> None:
     kind, model = resource.kind, shown(resource.kind)
 
-    def put(request: HttpRequest, key: str) -> HttpResponse:
+    def put(request: ApiRequest, key: str) -> HttpResponse:
         """Makes one, or makes the keys that are said so; one that is there only with `If-Match`."""
         before = edit.current(kind, key)
         expect = check(request, before.etag if before else None, wanted=True)
-        saved = save(resource, document(request, kind, key), request.auth, expect=expect, new=before is None)  # type: ignore[attr-defined]
+        saved = save(resource, document(request, kind, key), request.auth, expect=expect, new=before is None)
         at = f"/api/{resource.name}/{quote(saved.name, safe='')}" if saved.created else ""
         return kept(kind, saved.name, 201 if saved.created else 200, Location=at)
 
@@ -125,11 +126,11 @@ def _putting(calls: Calls, resource: Resource) -> None:
 def _patching(calls: Calls, resource: Resource) -> None:
     kind = resource.kind
 
-    def patch(request: HttpRequest, key: str) -> HttpResponse:
+    def patch(request: ApiRequest, key: str) -> HttpResponse:
         """Changes the keys that are said of one that is there."""
         before = _there(kind, key)
         expect = check(request, before.etag)
-        save(resource, document(request, kind, key, before.document), request.auth, expect=expect, new=False)  # type: ignore[attr-defined]
+        save(resource, document(request, kind, key, before.document), request.auth, expect=expect, new=False)
         return kept(kind, key)
 
     calls.add(
@@ -146,10 +147,10 @@ def _patching(calls: Calls, resource: Resource) -> None:
 
 
 def _deleting(calls: Calls, resource: Resource) -> None:
-    def remove(request: HttpRequest, key: str) -> HttpResponse:
+    def remove(request: ApiRequest, key: str) -> HttpResponse:
         """Takes it away. This cannot be undone."""
         before = _there(resource.kind, key)
-        delete(resource, key, request.auth, check(request, before.etag))  # type: ignore[attr-defined]
+        delete(resource, key, request.auth, check(request, before.etag))
         return empty(204)
 
     title, name = f"{resource.noun}: delete", f"delete-{resource.name}"
@@ -162,14 +163,14 @@ def _acting(calls: Calls, resource: Resource, action: Action) -> None:
     words = ". ".join(str(each).rstrip(".") for each in (action.title, action.asks) if each)
     plain: dict[str, Any] = {"needs": action.operation, "answers": {200: Acted}}
 
-    def act(request: HttpRequest, key: str) -> HttpResponse:
+    def act(request: ApiRequest, key: str) -> HttpResponse:
         row = resource.listing.one(key)
         if row is None:
             raise NoSuchThing(NoSuchThing.__doc__)
-        return answer({"changed": action.run(row, request.auth)})  # type: ignore[attr-defined]
+        return answer({"changed": action.run(row, request.auth)})
 
-    def act_on_many(request: HttpRequest, body: Keys) -> HttpResponse:
-        return answer({"results": [_done(resource, action, key, request.auth) for key in dict.fromkeys(body.keys)]})  # type: ignore[attr-defined]
+    def act_on_many(request: ApiRequest, body: Keys) -> HttpResponse:
+        return answer({"results": [_done(resource, action, key, request.auth) for key in dict.fromkeys(body.keys)]})
 
     act.__doc__, act_on_many.__doc__ = f"{words}.", f"The same to many, each for itself: {words}."
     many: dict[str, Any] = {**plain, "answers": {200: Done}}
@@ -212,7 +213,7 @@ def kept(kind: str, key: str, status: int = 200, **headers: str) -> HttpResponse
     return answer(current.document, status, ETag=quoted(current.etag), **headers)
 
 
-def document(request: HttpRequest, kind: str, key: str, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def document(request: ApiRequest, kind: str, key: str, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The body as a document of this kind and name, with what is ``known`` where it must say it and does not; raises Invalid."""
     body = _parser.parse_body(request)
     as_kept = KEPT[kind].as_kept
@@ -221,7 +222,7 @@ def document(request: HttpRequest, kind: str, key: str, known: Mapping[str, Any]
     needed = [name for name, field in KINDS[kind].model_fields.items() if field.is_required()] if known else []
     said = {**{name: known[name] for name in needed if known}, **body, kind: key}
     try:
-        rights = operations_of(request.auth)  # type: ignore[attr-defined]
+        rights = operations_of(request.auth)
         edit.checked(kind, said, strict=True, rights=rights)
     except edit.Refused as wrong:
         raise Invalid(wrong.errors) from None
@@ -235,7 +236,7 @@ def _there(kind: str, key: str) -> edit.Current:
     return current
 
 
-def _links(request: HttpRequest, page: int, has_next: bool) -> str:
+def _links(request: ApiRequest, page: int, has_next: bool) -> str:
     """The pages beside this one (RFC 8288)."""
     found = {"prev": page - 1 if page > 1 else 0, "next": page + 1 if has_next else 0}
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from pydantic import BaseModel
 from pydantic import Field as say
 
@@ -13,6 +13,7 @@ from idp.devices.timeline import waiting
 from idp.events.statistics import SERIES, SPANS, chart
 from web.administration.alerts import concerns
 from web.api.admin.operations import Calls
+from web.api.admin.requests import ApiRequest
 from web.api.admin.responses import answer
 
 calls = Calls("overview")
@@ -64,7 +65,7 @@ class Concerns(BaseModel):
 
 
 @calls.add("GET", "/statistics", needs="overview.see", name="get-statistics", answers={200: Statistics}, fails=(400,))
-def get_statistics(request: HttpRequest, over: Literal["hour", "day"] = "hour") -> HttpResponse:
+def get_statistics(request: ApiRequest, over: Literal["hour", "day"] = "hour") -> HttpResponse:
     """Sign-ins, approvals, denials and failures of the last hour by the minute, or of the last day by the half hour."""
     counts = chart(SPANS[over])
     series = [
@@ -73,13 +74,13 @@ def get_statistics(request: HttpRequest, over: Literal["hour", "day"] = "hour") 
         for each in SERIES
     ]
     told = {"over": over, "begins": counts.begins, "seconds": counts.span.seconds, "series": series}
-    return answer({**told, "waiting": waiting(0).count if may(request.auth, "devices.see") else None})  # type: ignore[attr-defined]
+    return answer({**told, "waiting": waiting(0).count if may(request.auth, "devices.see") else None})
 
 
 @calls.add("GET", "/concerns", needs="overview.see", name="get-concerns", answers={200: Concerns})
-def get_concerns(request: HttpRequest) -> HttpResponse:
+def get_concerns(request: ApiRequest) -> HttpResponse:
     """What wants to be looked at, as on the first page of the console."""
-    found = concerns(lambda operation: may(request.auth, operation))  # type: ignore[attr-defined]
+    found = concerns(lambda operation: may(request.auth, operation))
     return answer({name: told(found[name]) if name in found else None for name, told in _TOLD.items()})
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from pydantic import BaseModel
 from pydantic import Field as say
 
@@ -17,6 +17,7 @@ from web.api.admin.failures import Invalid, NoSuchThing
 from web.api.admin.object_schemas import shown
 from web.api.admin.operations import Calls
 from web.api.admin.preconditions import quoted
+from web.api.admin.requests import ApiRequest
 from web.api.admin.responses import answer
 from web.pages.oauth import issuer_of
 
@@ -94,20 +95,20 @@ class MadeApplication(ApplicationSetup):
 
 
 @_RECIPES.add("GET", "/", needs="applications.edit", name="list-recipes", answers={200: RecipeKinds})
-def list_recipes(request: HttpRequest) -> HttpResponse:
+def list_recipes(request: ApiRequest) -> HttpResponse:
     """Every kind of application that can be made by a few answers."""
-    return answer({"recipes": [_told(each, operations_of(request.auth)) for each in RECIPES.values()]})  # type: ignore[attr-defined]
+    return answer({"recipes": [_told(each, operations_of(request.auth)) for each in RECIPES.values()]})
 
 
 @_RECIPES.add("POST", "/{slug:name}", needs="applications.edit", name="make-application", answers={201: MadeApplication}, fails=(409,))
-def make_application(request: HttpRequest, name: str, body: RecipeAnswers) -> HttpResponse:
+def make_application(request: ApiRequest, name: str, body: RecipeAnswers) -> HttpResponse:
     """Makes an application by this recipe. A secret, where it has one, is said only in this answer."""
     recipe = RECIPES.get(name)
     if recipe is None:
         raise NoSuchThing(NoSuchThing.__doc__)
     if strange := [each for each in recipe.left_out if each in body.model_fields_set]:
         raise Invalid({each: ["This recipe does not ask that."] for each in strange})
-    made = make(recipe, body, by=request.auth.username, rights=operations_of(request.auth))  # type: ignore[attr-defined]
+    made = make(recipe, body, by=request.auth.username, rights=operations_of(request.auth))
     application = edit.current("application", made.name)
     if application is None:  # somebody has taken it away again
         raise NoSuchThing(NoSuchThing.__doc__)
@@ -116,7 +117,7 @@ def make_application(request: HttpRequest, name: str, body: RecipeAnswers) -> Ht
 
 
 @_APPLICATIONS.add("GET", "/{any:key}/setup", needs="applications.see", name="get-application-setup", answers={200: ApplicationSetup})
-def get_setup(request: HttpRequest, key: str) -> HttpResponse:
+def get_setup(request: ApiRequest, key: str) -> HttpResponse:
     """How a device or a service is set up for this application."""
     return answer(_setup(request, key))
 
@@ -124,7 +125,7 @@ def get_setup(request: HttpRequest, key: str) -> HttpResponse:
 ROUTERS = (("/recipes", _RECIPES.router), ("/applications", _APPLICATIONS.router))
 
 
-def _setup(request: HttpRequest, name: str, made_secret: str = "") -> dict[str, Any]:
+def _setup(request: ApiRequest, name: str, made_secret: str = "") -> dict[str, Any]:
     row = RESOURCES["applications"].listing.one(name)
     if row is None:
         raise NoSuchThing(NoSuchThing.__doc__)

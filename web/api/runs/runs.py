@@ -29,6 +29,12 @@ _TEXTS = ("run", "kind", "title", "description", "step", "stage", "person", "mes
 router = Router(tags=["runs"], exclude_defaults=True)
 
 
+class RunRequest(HttpRequest):
+    """``auth``: the secret of the run."""
+
+    auth: str
+
+
 class JsonClient:
     """The engine's client for programs: the run's secret is its nonce, the run's own row holds its session."""
 
@@ -65,7 +71,7 @@ class RunSecret(AuthBase):
 
 
 @router.post("/", response={201: Begun, **declared(*WRITE)}, operation_id="begin", url_name="runs")
-def begin(request: HttpRequest, body: Begin) -> Status[Begun]:
+def begin(request: RunRequest, body: Begin) -> Status[Begun]:
     """Begins a run and answers its secret and its first challenge."""
     client = JsonClient(request, secret := new_token())
     hints = {"user_code": Sealed.of(body.user_code[:64])} if body.user_code else {}
@@ -74,7 +80,7 @@ def begin(request: HttpRequest, body: Begin) -> Status[Begun]:
 
 
 @router.get("/{slug:run}/", response={200: Challenge, **declared(*READ)}, auth=RunSecret(), operation_id="look", url_name="run")
-def look(request: HttpRequest, run: str) -> Challenge:
+def look(request: RunRequest, run: str) -> Challenge:
     """The current challenge. Reading it decides nothing, however often it is done."""
     client = _client(request, run)
     return Challenge(**_members(_shown(executor.look(run, client), client)))
@@ -87,7 +93,7 @@ def look(request: HttpRequest, run: str) -> Challenge:
     operation_id="answer",
     url_name="run",
 )
-def answer(request: HttpRequest, response: HttpResponse, run: str, body: Answer) -> Challenge | Status[Throttled]:
+def answer(request: RunRequest, response: HttpResponse, run: str, body: Answer) -> Challenge | Status[Throttled]:
     """Answers the current challenge and comes to the next one, or to the same with what was wrong."""
     client = _client(request, run)
     page = executor.look(run, client)
@@ -107,7 +113,7 @@ def answer(request: HttpRequest, response: HttpResponse, run: str, body: Answer)
     operation_id="restart",
     url_name="restart",
 )
-def restart(request: HttpRequest, run: str, body: Restart) -> Status[Opened]:
+def restart(request: RunRequest, run: str, body: Restart) -> Status[Opened]:
     """Begins the run's flow once more, as a new run for the same secret; the old one is over."""
     client = _client(request, run)
     again = executor.restart(run, client, executor.look(run, client).restart, keep=body.keep)
@@ -116,8 +122,8 @@ def restart(request: HttpRequest, run: str, body: Restart) -> Status[Opened]:
     return Status(201, Opened(**_first(again, _client(request, again))))
 
 
-def _client(request: HttpRequest, run: str) -> JsonClient:
-    return JsonClient(request, request.auth, run)  # type: ignore[attr-defined]
+def _client(request: RunRequest, run: str) -> JsonClient:
+    return JsonClient(request, request.auth, run)
 
 
 def _first(run: str, client: JsonClient) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from pydantic import ValidationError
@@ -24,6 +24,7 @@ from web.console.builder import panel as panels
 from web.console.builder.cards import cards_of, place_of, written
 from web.console.builder.yaml_editor import BadText, Fault, read_text, text_of
 from web.console.frame import Page, see, show
+from web.console.requests import ConsoleRequest
 
 PALETTE, FLOW, YAML = "add", "flow", "yaml"
 BY_SCRIPT = "X-Builder"  # sent by builder.js, which puts the drawing of the answer in the place of the old one
@@ -58,7 +59,7 @@ class Bench:
     status: int = 200
 
 
-def builder(request: HttpRequest, name: str) -> HttpResponse:
+def builder(request: ConsoleRequest, name: str) -> HttpResponse:
     """The drawing. ``?at=``: the place, or ``?step=``: the name of the step whose settings are shown; ``?open=``: another panel."""
     bench = _bench(name)
     asked = request.GET
@@ -71,7 +72,7 @@ def builder(request: HttpRequest, name: str) -> HttpResponse:
     return _shown(request, bench)
 
 
-def change(request: HttpRequest, name: str) -> HttpResponse:
+def change(request: ConsoleRequest, name: str) -> HttpResponse:
     """One edit of the document that the page shows: saved if nobody was faster; otherwise both are shown, and nothing is lost."""
     bench = _bench(name)
     if bench.document is not None or request.POST.get("_base"):
@@ -90,7 +91,7 @@ def change(request: HttpRequest, name: str) -> HttpResponse:
     return _shown(request, bench) if edited is None else _kept(request, bench, edited)
 
 
-def _edited(bench: Bench, request: HttpRequest) -> Edited | None:
+def _edited(bench: Bench, request: ConsoleRequest) -> Edited | None:
     """What the edit that was posted makes of the document; None where the form must be shown again."""
     wanted = _json(request.POST.get("_edit", ""))
     kind = wanted.get("do") if isinstance(wanted, dict) else None
@@ -116,7 +117,7 @@ def _edited(bench: Bench, request: HttpRequest) -> Edited | None:
     return edited
 
 
-def _from_panel(bench: Bench, step: Any, request: HttpRequest) -> dict[str, Any] | None:
+def _from_panel(bench: Bench, step: Any, request: ConsoleRequest) -> dict[str, Any] | None:
     """The edit for which the settings of a step ask."""
     card = bench.document and _card(bench.document, _place(str(step)))
     if not bench.document or not card:
@@ -141,17 +142,17 @@ def _from_text(bench: Bench, text: str) -> Edited | None:
         return None
 
 
-def _kept(request: HttpRequest, bench: Bench, edited: Edited) -> HttpResponse:
+def _kept(request: ConsoleRequest, bench: Bench, edited: Edited) -> HttpResponse:
     """Saves; where somebody was faster, shows who, when, and what this would change of theirs."""
     try:
-        bench.found = keep(bench.name, edited.document, by=request.person.username, mark=bench.mark)  # type: ignore[attr-defined]
+        bench.found = keep(bench.name, edited.document, by=request.person.username, mark=bench.mark)
     except RefusedFlow as refused:
         _refuse(bench, refused)
         return _shown(request, bench)
     except DraftMoved:
         bench.theirs = bench.found = _bench(bench.name).found
         bench.changes, bench.status = _changes(bench.theirs, edited.document), 409
-        bench.own = bool(bench.theirs.at) and bench.theirs.by == request.person.username  # type: ignore[attr-defined]
+        bench.own = bool(bench.theirs.at) and bench.theirs.by == request.person.username
         who = _("You changed this flow in another window.") if bench.own else _("Somebody else has changed this flow in the meantime.")
         bench.said = " ".join([who, _("Nothing is lost: choose what becomes of yours.")])
     except NoSuchVersion:
@@ -192,7 +193,7 @@ def _refuse(bench: Bench, refused: RefusedFlow) -> None:
             bench.problem = finding.message
 
 
-def check(request: HttpRequest, name: str) -> HttpResponse:
+def check(request: ConsoleRequest, name: str) -> HttpResponse:
     """What is wrong with a condition while it is typed: ``[{"message": …, "level": …}]``; nothing is saved."""
     try:
         step = _place(request.POST.get("_step", ""))
@@ -216,8 +217,8 @@ def _bench(name: str) -> Bench:
         return Bench(name, found.mark, None, found, opened=YAML, text=text, faults=faults)
 
 
-def _shown(request: HttpRequest, bench: Bench) -> HttpResponse:
-    may_edit = request.may("flows.edit")  # type: ignore[attr-defined]
+def _shown(request: ConsoleRequest, bench: Bench) -> HttpResponse:
+    may_edit = request.may("flows.edit")
     drawing = _drawing(bench) if bench.document else {}
     title = bench.document.title if bench.document else bench.name
     by_script = BY_SCRIPT in request.headers
@@ -276,7 +277,7 @@ def _listed(document: FlowDocument, findings: Sequence[Finding]) -> list[dict[st
     ]
 
 
-def _carried(request: HttpRequest, name: str, **kept: str) -> FlowDocument:
+def _carried(request: ConsoleRequest, name: str, **kept: str) -> FlowDocument:
     """The document that the page has shown, as its forms carry it; 404 for what no page of ours has put there."""
     try:
         document = parse({**_json(request.POST.get("_base", "")), "flow": name, **kept})

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -23,6 +23,7 @@ from flows.simulation.flow_tests import by_test
 from web.console.builder.yaml_editor import BadText, plain
 from web.console.frame import Page, see, show
 from web.console.objects.form_errors import of_errors
+from web.console.requests import ConsoleRequest
 
 _TITLES = {
     "title": ("title", gettext_lazy("Title")),
@@ -45,7 +46,7 @@ class NewFlow:
     errors: dict[str, str] = field(default_factory=dict)
 
 
-def new(request: HttpRequest) -> HttpResponse:
+def new(request: ConsoleRequest) -> HttpResponse:
     """A form; a POST makes the draft and opens it in the builder."""
     form = NewFlow(like=request.GET.get("like", ""), designation=request.GET.get("for", ""))
     if request.method == "POST":
@@ -64,13 +65,13 @@ def new(request: HttpRequest) -> HttpResponse:
     return show(request, "console/builder/new.html", title=_("New flow"), status=400 if form.errors else 200, **context)
 
 
-def _begun(request: HttpRequest, form: NewFlow, document: FlowDocument) -> bool:
+def _begun(request: ConsoleRequest, form: NewFlow, document: FlowDocument) -> bool:
     """Whether the draft is there now, with the parts that a template brings along; notes what is wrong."""
-    parts = _parts(form.like) if request.may("flows.publish") else []  # type: ignore[attr-defined]
+    parts = _parts(form.like) if request.may("flows.publish") else []
     if form.like in shipped():
         document, *parts = (_tested(each, parts) for each in (document, *parts))
     try:
-        if begin(document, by=request.person.username, parts=parts):  # type: ignore[attr-defined]
+        if begin(document, by=request.person.username, parts=parts):
             return True
         form.errors["name"] = _("There is a flow with this name already.")
     except RefusedFlow as refused:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -25,13 +25,14 @@ from web.console.builder.revisions import Asked, Wrong, located, of_draft, title
 from web.console.frame import Page, by_htmx, see, show
 from web.console.objects.history import history
 from web.console.plain_values import condition, plain
+from web.console.requests import ConsoleRequest
 
 _LONGEST_NOTE = 300
 # What happens in it belongs to its runs; this is what happened to it.
 _CONCERNING = "flow.published,flow.rolled_back,flow.draft_discarded,flow.deleted,flow.inspected,flow.broken,flow.start_refused"
 
 
-def versions(request: HttpRequest, name: str) -> HttpResponse:
+def versions(request: ConsoleRequest, name: str) -> HttpResponse:
     """Every version of a flow, newest first."""
     choices = _states(name)
     page = request.GET.get("page", "1")
@@ -48,7 +49,7 @@ def versions(request: HttpRequest, name: str) -> HttpResponse:
     return show(request, "console/builder/versions.html", title=title_of(name), part=_("Versions"), **context)
 
 
-def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
+def version(request: ConsoleRequest, name: str, number: int) -> HttpResponse:
     """One version: its document, what it changed, and what can be done with it."""
     chosen = _chosen(name, str(number))
     told = VERSIONS.told(VERSIONS.rows().get(flow__name=name, number=number))
@@ -64,14 +65,14 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
     return show(request, "console/builder/versions_one.html", title=_title(chosen.document.title, number), **_frame(chosen), **context)
 
 
-def export(request: HttpRequest, name: str, number: int) -> HttpResponse:
+def export(request: ConsoleRequest, name: str, number: int) -> HttpResponse:
     """A version as a blueprint that can be applied elsewhere."""
     response = HttpResponse(_yaml(_chosen(name, str(number))), content_type="application/yaml; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}-{number}.yaml"'
     return response
 
 
-def compare(request: HttpRequest, name: str) -> HttpResponse:
+def compare(request: ConsoleRequest, name: str) -> HttpResponse:
     """What differs between any two states of a flow."""
     choices = _states(name)
     numbers = [each.which for each in choices]
@@ -87,12 +88,12 @@ def compare(request: HttpRequest, name: str) -> HttpResponse:
     return show(request, template, title=after.document.title, part=_("Compare versions"), **frame, **context)
 
 
-def back(request: HttpRequest, name: str, number: int) -> HttpResponse:
+def back(request: ConsoleRequest, name: str, number: int) -> HttpResponse:
     """Makes an earlier version live again, after showing what that changes."""
     chosen, findings, status = _chosen(name, str(number)), list[Wrong](), 200
     if request.method == "POST":
         try:
-            roll_back(name, number, by=request.person.username, note=_note(request))  # type: ignore[attr-defined]
+            roll_back(name, number, by=request.person.username, note=_note(request))
         except RefusedFlow as refused:
             findings, status = located(name, refused.findings, chosen.document.as_json()), 400
         else:
@@ -105,7 +106,7 @@ def back(request: HttpRequest, name: str, number: int) -> HttpResponse:
     return show(request, "console/builder/versions_back.html", title=title, belongs_to=title_of(name), status=status, **frame, **context)
 
 
-def publish(request: HttpRequest, name: str) -> HttpResponse:
+def publish(request: ConsoleRequest, name: str) -> HttpResponse:
     """Shows what the draft would change, what is wrong with it and what its tests say; a POST makes it live, if nothing is wrong."""
     draft = draft_of(name)
     if draft is None:
@@ -126,21 +127,21 @@ def publish(request: HttpRequest, name: str) -> HttpResponse:
     return show(request, "console/builder/publish.html", title=_("Publish"), belongs_to=title_of(name), status=status, **context)
 
 
-def _publish(request: HttpRequest, name: str) -> HttpResponse:
-    by = request.person.username  # type: ignore[attr-defined]
+def _publish(request: ConsoleRequest, name: str) -> HttpResponse:
+    by = request.person.username
     published = publish_draft(name, by=by, note=_note(request), revision=_revision(request), names=_may_name(request))
     number = published.version.number
     words = _("Version %(number)d is live.") if published.changed else _("Nothing differed from version %(number)d, which is live.")
     return see(request, reverse("console:flow-versions", args=[name]), words % {"number": number})
 
 
-def _no_draft(request: HttpRequest, name: str) -> HttpResponse:
+def _no_draft(request: ConsoleRequest, name: str) -> HttpResponse:
     return show(
         request, "console/builder/publish_none.html", title=title_of(name), part=_("Publish"), **Asked(name, "", _states(name)).frame
     )
 
 
-def _checked(request: HttpRequest, name: str) -> dict[str, Any]:
+def _checked(request: ConsoleRequest, name: str) -> dict[str, Any]:
     """What publishing would find, before it is tried."""
     choices = _states(name)
     try:
@@ -170,13 +171,13 @@ def _checked(request: HttpRequest, name: str) -> dict[str, Any]:
     }
 
 
-def discard(request: HttpRequest, name: str) -> HttpResponse:
+def discard(request: ConsoleRequest, name: str) -> HttpResponse:
     """Throws the draft away, after saying what is lost."""
     draft, home = draft_of(name), reverse("console:flow-versions", args=[name])
     if draft is None:
         return _no_draft(request, name)
     if request.method == "POST":
-        if discard_draft(name, by=request.person.username, revision=_revision(request)):  # type: ignore[attr-defined]
+        if discard_draft(name, by=request.person.username, revision=_revision(request)):
             return see(request, home, _("The draft is gone."))
         return see(request, request.path, _("Somebody has changed the draft in the meantime. Look again at what would be lost."))
     context: dict[str, Any] = {"draft": draft, **_checked(request, name)}
@@ -241,7 +242,7 @@ def _live(name: str) -> Chosen | None:
     return choose(name, number) if number else None
 
 
-def _revision(request: HttpRequest) -> int:
+def _revision(request: ConsoleRequest) -> int:
     """The draft that was looked at; 0, which none has, for nonsense."""
     given = request.POST.get("revision", "")
     return int(given) if given.isascii() and given.isdecimal() and len(given) < 10 else 0
@@ -255,11 +256,11 @@ def _title(title: str, number: int) -> str:
     return _("%(flow)s, version %(number)d") % {"flow": title, "number": number}
 
 
-def _may_name(request: HttpRequest) -> bool:
-    return bool(request.may("people.see"))  # type: ignore[attr-defined]
+def _may_name(request: ConsoleRequest) -> bool:
+    return bool(request.may("people.see"))
 
 
-def _note(request: HttpRequest) -> str:
+def _note(request: ConsoleRequest) -> str:
     return request.POST.get("note", "").replace("\0", "").strip()[:_LONGEST_NOTE]
 
 

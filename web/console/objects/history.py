@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpRequest
 from django.urls import reverse
 
 from idp.foundation.listing import Wish
 from web.administration.resources import EVENTS
+from web.console.requests import ConsoleRequest
 from web.console.sentences import told
 
 _SHOWN = 10
@@ -23,15 +23,15 @@ class History:
     url: str
 
 
-def history(request: HttpRequest, concerning: Mapping[str, str]) -> History | None:
+def history(request: ConsoleRequest, concerning: Mapping[str, str]) -> History | None:
     """Of the tenant in scope, narrowed by filters of the list of events; None for whoever may not see events."""
-    if not request.may("events.see"):  # type: ignore[attr-defined]
+    if not request.may("events.see"):
         return None
     rows = EVENTS.page(Wish(filters=concerning, size=_SHOWN)).rows
     return History([{**row, **told(row)} for row in rows], f"{reverse('console:events')}?{urlencode(concerning)}")
 
 
-def history_elsewhere(request: HttpRequest, concerning: Mapping[str, str]) -> History | None:
+def history_elsewhere(request: ConsoleRequest, concerning: Mapping[str, str]) -> History | None:
     """The same, for the page of another tenant while that one is in scope: nothing leads anywhere, and nobody's address is told."""
     found = history(request, concerning)
     if found is None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -16,6 +16,7 @@ from idp.foundation.listing import COUNTED, BadWish, Column, Filter, Wish
 from idp.foundation.listing import Page as Rows
 from web.administration.resources import RESOURCES, Action, Resource
 from web.console.frame import Page, by_htmx, see, show
+from web.console.requests import ConsoleRequest
 from web.console.sentences import told as in_words
 
 _SIZE = 50
@@ -68,7 +69,7 @@ class Chosen:
     choices: list[tuple[str, Any]]
 
 
-def listed(request: HttpRequest, name: str) -> HttpResponse:
+def listed(request: ConsoleRequest, name: str) -> HttpResponse:
     """One page of a list."""
     resource = RESOURCES[name]
     wish, wrong = _wish(request, resource), ""
@@ -78,7 +79,7 @@ def listed(request: HttpRequest, name: str) -> HttpResponse:
         rows, wrong, wish = resource.listing.page(Wish(size=_SIZE)), str(bad), Wish(size=_SIZE)
     columns = [column for column in resource.listing.columns if column.name in resource.shown]
     columns.sort(key=lambda column: resource.shown.index(column.name))
-    actions = [action for action in resource.actions if request.may(action.operation)]  # type: ignore[attr-defined]
+    actions = [action for action in resource.actions if request.may(action.operation)]
     context: dict[str, Any] = {
         "resource": resource,
         "wish": wish,
@@ -96,7 +97,7 @@ def listed(request: HttpRequest, name: str) -> HttpResponse:
     return show(request, template, title=resource.listing.title, **context)
 
 
-def act(request: HttpRequest, name: str, action: str) -> HttpResponse:
+def act(request: ConsoleRequest, name: str, action: str) -> HttpResponse:
     """Asks once more where something would be lost, then does it to each chosen object that it fits."""
     resource = RESOURCES[name]
     wanted = resource.action(action)
@@ -107,7 +108,7 @@ def act(request: HttpRequest, name: str, action: str) -> HttpResponse:
     if wanted.asks and "sure" not in request.POST:
         context: dict[str, Any] = {"resource": resource, "action": wanted, "keys": keys, "back": back}
         return show(request, "console/objects/sure.html", title=wanted.title, **context)
-    return see(request, back, run(resource, wanted, keys, request.person))  # type: ignore[attr-defined]
+    return see(request, back, run(resource, wanted, keys, request.person))
 
 
 def run(resource: Resource, action: Action, keys: list[str], person: Any) -> str:
@@ -125,7 +126,7 @@ def run(resource: Resource, action: Action, keys: list[str], person: Any) -> str
     return " ".join([told, *problems[:3]])
 
 
-def _wish(request: HttpRequest, resource: Resource) -> Wish:
+def _wish(request: ConsoleRequest, resource: Resource) -> Wish:
     asked = {name: value for name in request.GET if (value := str(request.GET[name]).replace("\0", "").strip())}
     page = asked.get("page", "1")
     return Wish(
@@ -157,20 +158,20 @@ def _chosen(each: Filter, wish: Wish) -> Chosen:
     return Chosen(each, value, dict(choices).get(value, value), address(wish, **{each.name: ""}), choices)
 
 
-def _row(request: HttpRequest, resource: Resource, told: Mapping[str, Any], columns: list[Column]) -> Row:
+def _row(request: ConsoleRequest, resource: Resource, told: Mapping[str, Any], columns: list[Column]) -> Row:
     url = url_of(resource, told["key"])
     urls = [url if at == 0 else _counted(request, column, told) for at, column in enumerate(columns)]
     cells = [_cell(resource, column, told, leads) for column, leads in zip(columns, urls, strict=True)]
-    actions = [action for action in resource.actions if request.may(action.operation) and action.fits(told)]  # type: ignore[attr-defined]
+    actions = [action for action in resource.actions if request.may(action.operation) and action.fits(told)]
     return Row(told["key"], url, cells, actions)
 
 
-def _counted(request: HttpRequest, column: Column, told: Mapping[str, Any]) -> str:
+def _counted(request: ConsoleRequest, column: Column, told: Mapping[str, Any]) -> str:
     """The list of what a number counts; "" where it counts nothing, or who looks may not see that list."""
     if column.counts is None or not told[column.name]:
         return ""
     name, narrowed_by = column.counts
-    may = request.may(RESOURCES[name].see)  # type: ignore[attr-defined]
+    may = request.may(RESOURCES[name].see)
     return f"{reverse(f'console:{name}')}?{urlencode({narrowed_by: told['key']})}" if may else ""
 
 
@@ -188,9 +189,9 @@ def url_of(resource: Resource, key: str) -> str:
         return ""
 
 
-def _add_url(request: HttpRequest, resource: Resource) -> str:
+def _add_url(request: ConsoleRequest, resource: Resource) -> str:
     operation = resource.edit or _ADDING.get(resource.name, "")
-    if not operation or not request.may(operation):  # type: ignore[attr-defined]
+    if not operation or not request.may(operation):
         return ""
     return reverse(f"console:{resource.add or resource.name + '-add'}")
 
@@ -207,14 +208,14 @@ def _pages(wish: Wish, rows: Rows) -> dict[str, Any]:
     }
 
 
-def _back(request: HttpRequest, resource: Resource) -> str:
+def _back(request: ConsoleRequest, resource: Resource) -> str:
     """Where it was asked from, if that is a page of the console; else the list."""
     wanted, ours = request.POST.get("back", ""), reverse("console:overview")
     return wanted if wanted.startswith(ours) and "\n" not in wanted and "\\" not in wanted else reverse(f"console:{resource.name}")
 
 
 def _pages_of(resource: Resource) -> list[Page]:
-    def view(request: HttpRequest) -> HttpResponse:
+    def view(request: ConsoleRequest) -> HttpResponse:
         return listed(request, resource.name)
 
     found = [Page(f"{resource.name}/", view, resource.name, see=resource.see)]
@@ -225,7 +226,7 @@ def _pages_of(resource: Resource) -> list[Page]:
 
 
 def _acts(resource: Resource, action: Action) -> Any:
-    def view(request: HttpRequest) -> HttpResponse:
+    def view(request: ConsoleRequest) -> HttpResponse:
         return act(request, resource.name, action.name)
 
     return view

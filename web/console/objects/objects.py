@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -16,9 +16,10 @@ from web.console.objects.form_errors import of_form
 from web.console.objects.forms import SchemaForm
 from web.console.objects.history import history
 from web.console.objects.lists import Cell, url_of
+from web.console.requests import ConsoleRequest
 
 
-def one(request: HttpRequest, name: str, key: str) -> HttpResponse:
+def one(request: ConsoleRequest, name: str, key: str) -> HttpResponse:
     """One object. A POST writes what was typed over what was looked at: if somebody else was faster, both are shown."""
     resource = RESOURCES[name]
     row = resource.listing.one(key)
@@ -29,11 +30,7 @@ def one(request: HttpRequest, name: str, key: str) -> HttpResponse:
         "resource": resource,
         "told": told,
         "cells": [(column.title, _cell(column.kind, told[column.name])) for column in resource.listing.columns],
-        "actions": [
-            each
-            for each in resource.actions
-            if request.may(each.operation) and each.fits(told)  # type: ignore[attr-defined]
-        ],
+        "actions": [each for each in resource.actions if request.may(each.operation) and each.fits(told)],
         "history": history(request, resource.concerning(row)) if resource.concerning else None,
         "back_url": reverse(f"console:{resource.name}"),
         "here": url_of(resource, key),
@@ -46,7 +43,7 @@ def one(request: HttpRequest, name: str, key: str) -> HttpResponse:
     )
 
 
-def _form(request: HttpRequest, resource: Resource, key: str, context: dict[str, Any]) -> HttpResponse:
+def _form(request: ConsoleRequest, resource: Resource, key: str, context: dict[str, Any]) -> HttpResponse:
     known = edit.current(resource.kind, key)
     if known is None:
         raise Http404
@@ -55,7 +52,7 @@ def _form(request: HttpRequest, resource: Resource, key: str, context: dict[str,
     if request.method == "POST":
         said = {**form.read(request.POST), resource.kind: key}
         try:
-            saved = save(resource, said, request.person, expect=request.POST.get("etag", ""), new=False)  # type: ignore[attr-defined]
+            saved = save(resource, said, request.person, expect=request.POST.get("etag", ""), new=False)
         except edit.Refused as refused:
             form.refuse(refused.errors)
             status = 400
@@ -73,11 +70,11 @@ def _form(request: HttpRequest, resource: Resource, key: str, context: dict[str,
         "etag": theirs or (request.POST.get("etag") or known.etag),
         "moved": _changes(form, known) if theirs else None,
     }
-    may_edit = bool(resource.edit) and request.may(resource.edit)  # type: ignore[attr-defined]
+    may_edit = bool(resource.edit) and request.may(resource.edit)
     return show(request, "console/objects/one.html", title=key, status=status, may_edit=may_edit, **context)
 
 
-def add(request: HttpRequest, name: str) -> HttpResponse:
+def add(request: ConsoleRequest, name: str) -> HttpResponse:
     """A form for a new object."""
     resource = RESOURCES[name]
     form = SchemaForm(KINDS[resource.kind], edit.blank(resource.kind), choices=resource.choices, begins=True)
@@ -85,7 +82,7 @@ def add(request: HttpRequest, name: str) -> HttpResponse:
     if request.method == "POST":
         said = form.read(request.POST)
         try:
-            saved = save(resource, said, request.person, new=True)  # type: ignore[attr-defined]
+            saved = save(resource, said, request.person, new=True)
         except edit.Refused as refused:
             form.refuse(refused.errors)
             status = 400
@@ -113,10 +110,10 @@ def _title(told: dict[str, Any]) -> str:
 
 
 def _pages_of(resource: Resource) -> list[Page]:
-    def view(request: HttpRequest, key: str) -> HttpResponse:
+    def view(request: ConsoleRequest, key: str) -> HttpResponse:
         return one(request, resource.name, key)
 
-    def new(request: HttpRequest) -> HttpResponse:
+    def new(request: ConsoleRequest) -> HttpResponse:
         return add(request, resource.name)
 
     found = []

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -32,6 +32,7 @@ from web.console.builder.cards import name_of
 from web.console.builder.revisions import asked, builder_url
 from web.console.frame import Page, by_htmx, see, show
 from web.console.plain_values import plain
+from web.console.requests import ConsoleRequest
 from web.console.simulation.parameters import Walker, read, write
 
 _KINDS = ((PASSWORD, gettext_lazy("Password")), (TOTP, gettext_lazy("Authenticator app")), (RECOVERY_CODE, gettext_lazy("Recovery codes")))
@@ -114,7 +115,7 @@ class Row:
     fields: list[Field] = field(default_factory=list)
 
 
-def trial(request: HttpRequest, name: str) -> HttpResponse:
+def trial(request: ConsoleRequest, name: str) -> HttpResponse:
     """One walk. All of it stands in the address, so that a reload, a link and the way back keep it."""
     found = asked(name, request.GET)
     if found.chosen is None:
@@ -127,7 +128,7 @@ def trial(request: HttpRequest, name: str) -> HttpResponse:
     return show(request, template, title=found.title, part=_("Try"), **context)
 
 
-def keep(request: HttpRequest, name: str) -> HttpResponse:
+def keep(request: ConsoleRequest, name: str) -> HttpResponse:
     """Adds the walk of an address to the tests of the draft."""
     query = request.POST.get("query", "").replace("\0", "")
     said, back = QueryDict(query), f"{reverse('console:flow-try', args=[name])}?{query}"
@@ -141,7 +142,7 @@ def keep(request: HttpRequest, name: str) -> HttpResponse:
         reports = _simulate(request, found.chosen, walker)
         called = request.POST.get("name", "").replace("\0", "").strip()
         test = as_test(called, walker.person, walker.request, walker.answers(_typable(found.chosen)), reports)
-        keep_test(name, test, by=request.person.username)  # type: ignore[attr-defined]
+        keep_test(name, test, by=request.person.username)
     except (NobodyThere, ValidationError):
         return see(request, back, _("Nothing was kept: give the test a name, and let somebody walk who is there."))
     except (RefusedFlow, NoSuchVersion) as refused:
@@ -153,24 +154,24 @@ def keep(request: HttpRequest, name: str) -> HttpResponse:
     return see(request, back, _("Kept as a test of the draft: it is walked before each publishing."))
 
 
-def people(request: HttpRequest) -> HttpResponse:
+def people(request: ConsoleRequest) -> HttpResponse:
     """Somebody to walk, by a part of their name."""
     rows = PEOPLE.page(Wish(search=request.GET.get("person", ""), size=8)).rows
     options = [(row["username"], row["name"] or row["email"]) for row in rows]
     return render(request, "console/simulation/dry_run_options.html", {"options": options})
 
 
-def applications(request: HttpRequest) -> HttpResponse:
+def applications(request: ConsoleRequest) -> HttpResponse:
     """An application to ask for, by a part of its name."""
     rows = APPLICATIONS.page(Wish(search=request.GET.get("application", ""), size=8)).rows
     return render(request, "console/simulation/dry_run_options.html", {"options": [(row["name"], row["title"]) for row in rows]})
 
 
-def _may_name(request: HttpRequest) -> bool:
-    return bool(request.may("people.see"))  # type: ignore[attr-defined]
+def _may_name(request: ConsoleRequest) -> bool:
+    return bool(request.may("people.see"))
 
 
-def _form(request: HttpRequest, walker: Walker) -> dict[str, Any]:
+def _form(request: ConsoleRequest, walker: Walker) -> dict[str, Any]:
     """What stands in the form beside the path."""
     said, tenant = request.GET, current_tenant()
     invented = None if isinstance(walker.person, str) else walker.person
@@ -189,7 +190,7 @@ def _form(request: HttpRequest, walker: Walker) -> dict[str, Any]:
     }
 
 
-def _walked(request: HttpRequest, chosen: Chosen, walker: Walker) -> dict[str, Any]:
+def _walked(request: ConsoleRequest, chosen: Chosen, walker: Walker) -> dict[str, Any]:
     """The path, or why there is none."""
     if walker.errors:
         return {"rows": []}
@@ -213,7 +214,7 @@ def _walked(request: HttpRequest, chosen: Chosen, walker: Walker) -> dict[str, A
     }
 
 
-def _simulate(request: HttpRequest, chosen: Chosen, walker: Walker) -> list[Report]:
+def _simulate(request: ConsoleRequest, chosen: Chosen, walker: Walker) -> list[Report]:
     answers = walker.answers(_typable(chosen))
     return simulate(
         chosen.document,
@@ -241,7 +242,7 @@ def _may_type(box: Box) -> bool:
     return stage is not None and not guarded(stage)
 
 
-def _query(request: HttpRequest) -> str:
+def _query(request: ConsoleRequest) -> str:
     """This walk's address. What was taken for granted is not in it: it would be again."""
     kept = [(name, value) for name, values in request.GET.lists() for value in values if name != "tests"]
     return urlencode(kept)

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.staticfiles import finders
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -19,6 +19,7 @@ from flows.simulation.preview import Preview, previews
 from web.console.builder.cards import name_of
 from web.console.builder.revisions import asked
 from web.console.frame import Page, show
+from web.console.requests import ConsoleRequest
 from web.middleware.headers import policy
 from web.pages.flow import rendered
 
@@ -30,7 +31,7 @@ _SCHEMES = {"light": _("Light"), "dark": _("Dark")}
 _MEDIA = re.compile(r"@media \(prefers-color-scheme: dark\)")
 
 
-def overview(request: HttpRequest, name: str) -> HttpResponse:
+def overview(request: ConsoleRequest, name: str) -> HttpResponse:
     """The steps of a flow, and the pages of one of them side by side."""
     found = asked(name, request.GET)
     if found.chosen is None:
@@ -61,7 +62,7 @@ def overview(request: HttpRequest, name: str) -> HttpResponse:
     return response
 
 
-def framed(request: HttpRequest, name: str) -> HttpResponse:
+def framed(request: ConsoleRequest, name: str) -> HttpResponse:
     """The page itself, to be looked at and not to be touched: no script, no form that could be sent, nothing that takes the focus."""
     found = asked(name, request.GET)
     steps = [each["id"] for each in _steps(found.chosen)] if found.chosen else []
@@ -81,7 +82,7 @@ def framed(request: HttpRequest, name: str) -> HttpResponse:
     return response
 
 
-def style(request: HttpRequest, scheme: str) -> HttpResponse:
+def style(request: ConsoleRequest, scheme: str) -> HttpResponse:
     """The style sheet of the pages, for one colour scheme whatever the reader's browser prefers."""
     if scheme not in SCHEMES:
         raise Http404
@@ -117,7 +118,7 @@ def _steps(chosen: Chosen) -> list[dict[str, Any]]:
     return found
 
 
-def _one_of(request: HttpRequest, name: str, values: tuple[str, ...]) -> str:
+def _one_of(request: ConsoleRequest, name: str, values: tuple[str, ...]) -> str:
     given = request.GET.get(name, "")
     return given if given in values else values[0]
 

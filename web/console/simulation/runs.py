@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -24,6 +24,7 @@ from web.console.builder.revisions import Asked, title_of
 from web.console.frame import Page, show
 from web.console.objects.history import history
 from web.console.plain_values import plain
+from web.console.requests import ConsoleRequest
 
 _MOST = 50
 _DECISIONS = {
@@ -48,7 +49,7 @@ class Bar:
     median: str
 
 
-def runs(request: HttpRequest, name: str) -> HttpResponse:
+def runs(request: ConsoleRequest, name: str) -> HttpResponse:
     """The runs of a flow that are under way, and the funnel of one version."""
     choices = states(name)
     if not choices:
@@ -58,11 +59,11 @@ def runs(request: HttpRequest, name: str) -> HttpResponse:
     if wanted and wanted not in [each.which for each in numbers]:
         raise Http404
     page = RUNS.page(Wish(filters={"flow": name, "over": "no"}, size=_MOST))  # of which a role that only counts sees how many
-    people = request.may("people.see")  # type: ignore[attr-defined]
+    people = request.may("people.see")
     bars = _bars(name, int(wanted), people=people) if wanted else []
     context: dict[str, Any] = {
         **Asked(name, wanted, numbers).frame,
-        "runs": page.rows if request.may("runs.inspect") else [],  # type: ignore[attr-defined]
+        "runs": page.rows if request.may("runs.inspect") else [],
         "total": page.total,
         "whole": bars[0] if bars else None,
         "bars": bars[1:],
@@ -71,10 +72,10 @@ def runs(request: HttpRequest, name: str) -> HttpResponse:
     return show(request, "console/simulation/runs.html", title=title_of(name), part=_("Runs"), **context)
 
 
-def run(request: HttpRequest, identifier: str) -> HttpResponse:
+def run(request: ConsoleRequest, identifier: str) -> HttpResponse:
     """One run: its path with the reasons, and what it knows, secrets left out. That somebody has looked is written down."""
     try:
-        found = look_into(identifier, by=request.person.username, people=request.may("people.see"))  # type: ignore[attr-defined]
+        found = look_into(identifier, by=request.person.username, people=request.may("people.see"))
     except NoSuchRun:
         raise Http404 from None
     context: dict[str, Any] = {
