@@ -16,7 +16,9 @@ for _scheme in ("redis", "rediss"):
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "idp.settings")
 app = Celery("foyer")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-_IDP = [f"idp.{name}" for name in ("tenancy", "ratelimit", "outbox", "events", "accounts", "oauth", "devices")]
+_IDP = [
+    f"idp.{name}" for name in ("tenancy", "ratelimit", "outbox", "events", "accounts", "oauth", "devices")
+]
 app.autodiscover_tasks([*_IDP, "flows", "blueprints"])
 app.set_default()
 

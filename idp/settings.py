@@ -1,4 +1,6 @@
-"""The one settings module: everything comes from a few environment variables, with defaults that run on a bare machine."""
+"""The one settings module: everything comes from a few environment variables, with defaults that run on a
+bare machine.
+"""
 
 import sys
 from pathlib import Path
@@ -11,7 +13,7 @@ from idp.runtime import env
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.time_zones()
 
-# --- what an operator sets (docs/operations.md) ----------------------------------------------------------------------
+# --- what an operator sets (docs/operations.md) -------------------------------------------------------------
 DATA = Path(env.text("FOYER_DATA", "data")).absolute()
 PORT = env.number("PORT", 8000, 1, 65_535)
 SECRET_KEY = env.secret_key(DATA)
@@ -34,7 +36,7 @@ BLUEPRINTS = env.text("FOYER_BLUEPRINTS")
 LOG_FORMAT = env.choice("FOYER_LOG", ("console", "json"), "console" if sys.stderr.isatty() else "json")
 LOG_LEVEL = env.choice("FOYER_LOG_LEVEL", ("debug", "info", "warning", "error"), "info")
 
-# --- what the product is made of -------------------------------------------------------------------------------------
+# --- what the product is made of ----------------------------------------------------------------------------
 INSTALLED_APPS = [
     "idp",
     "idp.tenancy",
@@ -95,7 +97,10 @@ TEMPLATES = [
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "web", BASE_DIR / "stages" / "templates"],  # each page beside its module
         "OPTIONS": {
-            "context_processors": ["django.template.context_processors.request", "web.middleware.headers.page_context"],
+            "context_processors": [
+                "django.template.context_processors.request",
+                "web.middleware.headers.page_context",
+            ],
             "loaders": [("django.template.loaders.cached.Loader", _LOADERS)],
         },
     }
@@ -106,7 +111,7 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = USE_TZ = True
 
-# --- people and sessions ---------------------------------------------------------------------------------------------
+# --- people and sessions ------------------------------------------------------------------------------------
 PASSWORD_HASHERS = ["idp.accounts.hashers.Argon2id", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -122,7 +127,7 @@ RUNS_PER_ADDRESS = 200
 CSRF_COOKIE_NAME = "foyer_csrf"
 CSRF_FAILURE_VIEW = "web.pages.errors.csrf_failure"
 
-# --- static files: collected into the data folder, served by the ASGI wrapper ------------------------------------------
+# --- static files: collected into the data folder, served by the ASGI wrapper -------------------------------
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA / "static"
 STORAGES = {
@@ -130,15 +135,20 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
 }
 
-# --- the two ways to run: everything in one process, or Redis between many ---------------------------------------------
+# --- the two ways to run: everything in one process, or Redis between many ----------------------------------
 EMBEDDED = not REDIS_URL
-# What this installation keeps in Redis begins with a name of its own: pub/sub is shared by all databases of a server.
+# What this installation keeps in Redis begins with a name of its own: pub/sub is shared by all databases of a
+# server.
 REDIS_PREFIX = env.redis_prefix()
 REDIS_SOCKETS = {"socket_connect_timeout": 2, "socket_keepalive": True}
 CACHES: dict[str, Any] = {
-    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 100_000}}
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
     if EMBEDDED
-    # Nothing that must be known lies in the cache: while Redis is away it answers nothing, and no request waits for it (breaker.py).
+    # Nothing that must be known lies in the cache: while Redis is away it answers nothing, and no request
+    # waits for it (breaker.py).
     else {"BACKEND": "idp.foundation.redis_cache.Cache", "LOCATION": REDIS_URL, "KEY_PREFIX": REDIS_PREFIX}
 }
 CHANNEL_LAYERS: dict[str, Any] = {
@@ -160,11 +170,17 @@ CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     {"polling_interval": 0.05}
     if EMBEDDED
-    else {**REDIS_SOCKETS, "socket_timeout": 10, "global_keyprefix": f"{REDIS_PREFIX}:", "visibility_timeout": 600}
+    else {
+        **REDIS_SOCKETS,
+        "socket_timeout": 10,
+        "global_keyprefix": f"{REDIS_PREFIX}:",
+        "visibility_timeout": 600,
+    }
 )
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever
-# A task that its worker did not finish is done by another one, after the visibility timeout at the latest; all may be done twice.
+# A task that its worker did not finish is done by another one, after the visibility timeout at the latest;
+# all may be done twice.
 CELERY_TASK_ACKS_LATE = CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -176,7 +192,8 @@ CELERY_TASK_ROUTES = {"idp.outbox.tasks.deliver_outbox": {"queue": "mails"}}
 CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
-    # Nobody is owed a task that waited for a minute: the next one does the same. Not less, for the clocks of two hosts differ.
+    # Nobody is owed a task that waited for a minute: the next one does the same. Not less, for the clocks of
+    # two hosts differ.
     task: {"task": task, "schedule": schedule(seconds), "options": {"expires": max(seconds, 60)}}
     for task, seconds in {
         "idp.outbox.tasks.deliver_outbox": 2,

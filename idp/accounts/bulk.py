@@ -22,7 +22,10 @@ class LastAdministrator(Exception):
 
 
 def checked(person: Person) -> Person:
-    """The same; raises ValidationError for a value that no person may have. Whether the names are taken, the database says."""
+    """The same; raises ValidationError for a value that no person may have.
+
+    Whether the names are taken, the database says.
+    """
     person.clean_fields(exclude=["tenant"])
     return person
 
@@ -43,9 +46,14 @@ def delete_groups(names: Collection[str], *, by: str) -> None:
 
 @transaction.atomic
 def save_people(
-    new: Sequence[Person], changes: Mapping[str, Mapping[str, Any]], memberships: Mapping[str, Collection[str]], *, by: str
+    new: Sequence[Person],
+    changes: Mapping[str, Mapping[str, Any]],
+    memberships: Mapping[str, Collection[str]],
+    *,
+    by: str,
 ) -> None:
-    """Changes people and then creates others, who may get what the first give up; raises LastAdministrator for all of it together.
+    """Changes people and then creates others, who may get what the first give up; raises LastAdministrator
+    for all of it together.
 
     ``changes``: columns by username; ``memberships``: all groups of a person, by username.
     """
@@ -63,11 +71,20 @@ def _create(people: Sequence[Person], memberships: Mapping[str, Collection[str]]
     publish_many("person.created", [(person.username, "", "") for person in people], actor=by)
 
 
-def _change(changes: Mapping[str, Mapping[str, Any]], memberships: Mapping[str, Collection[str]], *, by: str) -> None:
+def _change(
+    changes: Mapping[str, Mapping[str, Any]], memberships: Mapping[str, Collection[str]], *, by: str
+) -> None:
     """Sets these columns of people, by username, and makes ``memberships`` all of their groups."""
-    people = {person.username: person for person in Person.objects.select_for_update().filter(username__in=[*changes, *memberships])}
+    people = {
+        person.username: person
+        for person in Person.objects.select_for_update().filter(username__in=[*changes, *memberships])
+    }
     columns: set[str] = set()
-    switched = [people[name] for name, values in changes.items() if values.get("is_active") is (not people[name].is_active)]
+    switched = [
+        people[name]
+        for name, values in changes.items()
+        if values.get("is_active") is (not people[name].is_active)
+    ]
     for username, values in changes.items():
         for column, value in values.items():
             setattr(people[username], column, value)
@@ -76,9 +93,14 @@ def _change(changes: Mapping[str, Mapping[str, Any]], memberships: Mapping[str, 
             people[username].set_email(values["email"])
             columns.add("email_written")
     if "email" in columns:  # free at first, because two people may change theirs for each other's
-        release_emails(Person.objects.filter(pk__in=[people[name].pk for name, values in changes.items() if "email" in values]))
+        release_emails(
+            Person.objects.filter(
+                pk__in=[people[name].pk for name, values in changes.items() if "email" in values]
+            )
+        )
     write_columns((people[username] for username in changes), columns)
-    end_everything(*switched, why="deactivated", by=by)  # on the way back in too: an earlier release may have left sessions and tokens
+    # on the way back in too: an earlier release may have left sessions and tokens
+    end_everything(*switched, why="deactivated", by=by)
     through = Person.groups.through.objects
     through.filter(person__in=[people[username].pk for username in memberships]).delete()
     _join({username: people[username].pk for username in memberships}, memberships)
@@ -89,7 +111,10 @@ def _change(changes: Mapping[str, Mapping[str, Any]], memberships: Mapping[str, 
 @transaction.atomic
 def delete_people(usernames: Collection[str], *, by: str) -> None:
     """Ends their sessions and deletes them; raises LastAdministrator."""
-    people, administered = list(Person.objects.select_for_update().filter(username__in=usernames)), has_admin()
+    people, administered = (
+        list(Person.objects.select_for_update().filter(username__in=usernames)),
+        has_admin(),
+    )
     end_all(*people, why="person deleted", by=by)
     Person.objects.filter(pk__in=[person.pk for person in people]).delete()
     if administered:
@@ -107,7 +132,11 @@ def _join(keys: Mapping[str, int], memberships: Mapping[str, Collection[str]]) -
     if missing := sorted({name for names in memberships.values() for name in names} - groups.keys()):
         raise ValidationError({"groups": [f"There is no group {name}." for name in missing]})
     through: Any = Person.groups.through
-    rows = [through(person_id=keys[username], group_id=groups[name]) for username, names in memberships.items() for name in names]
+    rows = [
+        through(person_id=keys[username], group_id=groups[name])
+        for username, names in memberships.items()
+        for name in names
+    ]
     through.objects.bulk_create(rows, batch_size=_BATCH)
 
 
@@ -120,5 +149,9 @@ def owners_of_emails(emails: Collection[str]) -> dict[str, str]:
     """Who has these addresses: username by folded address."""
     wanted = {mailboxes.key(email) for email in emails} - {""}
     if len(wanted) > _BATCH:  # all of them in one query, rather than many in its condition
-        return {email: name for email, name in Person.objects.exclude(email="").values_list("email", "username") if email in wanted}
+        return {
+            email: name
+            for email, name in Person.objects.exclude(email="").values_list("email", "username")
+            if email in wanted
+        }
     return dict(Person.objects.filter(email__in=wanted).values_list("email", "username")) if wanted else {}

@@ -18,7 +18,8 @@ _LONGEST = timedelta(days=3650)  # what a condition can still calculate with
 
 
 _METHODS = (
-    "", "face", "fpt", "geo", "hwk", "iris", "kba", "mca", "mfa", "otp", "pin", "pop", "pwd", "rba", "retina", "sc", "sms", "swk", "tel",
+    "", "face", "fpt", "geo", "hwk", "iris", "kba", "mca", "mfa", "otp", "pin", "pop", "pwd", "rba", "retina",
+    "sc", "sms", "swk", "tel",
     "user", "vbm", "wia",
 )  # fmt: skip
 
@@ -39,7 +40,11 @@ def _person(type_: WordType, read: Callable[[Person], Any], doc: str) -> Word:
 
 def as_words(attributes: Mapping[str, Any]) -> dict[str, str]:
     """A person's attributes as conditions read them."""
-    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in attributes.items() if value is not None}
+    return {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in attributes.items()
+        if value is not None
+    }
 
 
 def _attributes(person: Person) -> dict[str, str]:
@@ -52,10 +57,16 @@ def _age(about: About) -> timedelta:
 
 
 WORDS = {
-    "person.username": _person("string", lambda person: person.username, "the username, folded to lower case"),
+    "person.username": _person(
+        "string", lambda person: person.username, "the username, folded to lower case"
+    ),
     "person.name": _person("string", lambda person: person.name, "the name as it is shown"),
-    "person.email": _person("string", lambda person: mailboxes.readable(person.mailbox), "the email address in lower case"),
-    "person.email_verified": _person("bool", lambda person: person.email_verified, "whether the email address was verified"),
+    "person.email": _person(
+        "string", lambda person: mailboxes.readable(person.mailbox), "the email address in lower case"
+    ),
+    "person.email_verified": _person(
+        "bool", lambda person: person.email_verified, "whether the email address was verified"
+    ),
     "person.groups": Word(
         "list(string)",
         lambda about: about.once("groups", _fact(about, "person").get("id"), groups_of),
@@ -64,23 +75,32 @@ WORDS = {
         thing="group",
         choices=group_names,
     ),
-    "person.attributes": _person("map(string)", _attributes, "what is kept on the person besides; what is no text is written as JSON"),
+    "person.attributes": _person(
+        "map(string)", _attributes, "what is kept on the person besides; what is no text is written as JSON"
+    ),
     "person.credentials": Word(
         "list(string)",
         lambda about: about.once("credentials", _fact(about, "person").get("id"), kinds_of),
         needs="person",
-        doc='what the person could prove themselves with: `"password"`, `"totp"`, `"recovery_code"` while any is left, '
+        doc='what the person could prove themselves with: `"password"`, `"totp"`, `"recovery_code"` while '
+        "any is left, "
         "or where there is nothing else beside used-up ones",
         thing="way to sign in",
         choices=lambda: (PASSWORD, TOTP, RECOVERY_CODE),
     ),
-    "person.admin": _person("bool", lambda person: person.administers, "whether the person administers the tenant"),
+    "person.admin": _person(
+        "bool", lambda person: person.administers, "whether the person administers the tenant"
+    ),
     "person.role": replace(
         _person("string", lambda person: person.role, f"{', '.join(Role.values)} or nothing"),
         thing="role",
         choices=lambda: ("", *Role.values),
     ),
-    "person.created": _person("timestamp", lambda person: person.created_at, "when the account was made; `request.time - person.created`"),
+    "person.created": _person(
+        "timestamp",
+        lambda person: person.created_at,
+        "when the account was made; `request.time - person.created`",
+    ),
     "proof.method": Word(
         "string",
         lambda about: _fact(about, "proof").get("method", ""),
@@ -89,7 +109,9 @@ WORDS = {
         thing="method of RFC 8176",
         choices=lambda: _METHODS,
     ),
-    "second_factor.present": Word("bool", lambda about: "second_factor" in about.facts, doc="whether a second factor was proved as well"),
+    "second_factor.present": Word(
+        "bool", lambda about: "second_factor" in about.facts, doc="whether a second factor was proved as well"
+    ),
     "second_factor.method": Word(
         "string",
         lambda about: _fact(about, "second_factor").get("method", ""),
@@ -97,8 +119,14 @@ WORDS = {
         thing="method of RFC 8176",
         choices=lambda: _METHODS,
     ),
-    "session.active": Word("bool", lambda about: "signed_in" in about.facts, doc="whether the browser is signed in"),
-    "session.age": Word("duration", _age, doc='how long ago the person proved themselves for this session; `duration("0s")` without one'),
+    "session.active": Word(
+        "bool", lambda about: "signed_in" in about.facts, doc="whether the browser is signed in"
+    ),
+    "session.age": Word(
+        "duration",
+        _age,
+        doc='how long ago the person proved themselves for this session; `duration("0s")` without one',
+    ),
     "session.methods": Word(
         "list(string)",
         lambda about: list(_fact(about, "signed_in").get("methods", [])),
@@ -106,12 +134,18 @@ WORDS = {
         thing="method of RFC 8176",
         choices=lambda: _METHODS,
     ),
-    "tenant.name": Word("string", lambda about: current_tenant().name, doc="the tenant's name", about="configuration"),
+    "tenant.name": Word(
+        "string", lambda about: current_tenant().name, doc="the tenant's name", about="configuration"
+    ),
     "tenant.networks": Word(
         "list(string)",
         lambda about: list(current_tenant().networks),
         doc="the tenant's own networks",
         about="configuration",
-        hint=lambda: "" if current_tenant().networks else "The tenant has no networks of its own, so every address is outside.",
+        hint=lambda: (
+            ""
+            if current_tenant().networks
+            else "The tenant has no networks of its own, so every address is outside."
+        ),
     ),
 }

@@ -29,18 +29,26 @@ LONGEST_PASSWORD = 1000
 
 @dataclass(frozen=True)
 class Verdict:
-    """``correct`` only for an active person with this password; ``stale`` when the hash wants to be made anew."""
+    """``correct`` only for an active person with this password; ``stale`` when the hash wants to be made
+    anew.
+    """
 
     correct: bool
     stale: bool = False
 
 
 def opaque(password: str) -> str:
-    """Return the form in which a password is hashed, measured and compared: OpaqueString of RFC 8265 section 4.2.
+    """Return the form in which a password is hashed, measured and compared: OpaqueString of RFC 8265 section
+    4.2.
 
-    Composed (NFC), and every blank is U+0020; nothing else of it is changed: neither case nor width nor white space around it.
+    Composed (NFC), and every blank is U+0020; nothing else of it is changed: neither case nor width nor white
+    space around it.
     """
-    return password if password.isascii() else nfc("".join(" " if category(letter) == "Zs" else letter for letter in password))
+    return (
+        password
+        if password.isascii()
+        else nfc("".join(" " if category(letter) == "Zs" else letter for letter in password))
+    )
 
 
 class PasswordField(forms.CharField):
@@ -48,11 +56,14 @@ class PasswordField(forms.CharField):
 
     def __init__(self, *, label: Any, autocomplete: str, help_text: Any = "") -> None:
         widget = forms.PasswordInput({"autocomplete": autocomplete})
-        super().__init__(label=label, help_text=help_text, strip=False, widget=widget, validators=[_not_too_long])
+        super().__init__(
+            label=label, help_text=help_text, strip=False, widget=widget, validators=[_not_too_long]
+        )
 
 
 def _not_too_long(password: str) -> None:
-    if len(password) > 4 * LONGEST_PASSWORD or len(opaque(password)) > LONGEST_PASSWORD:  # composed, it is a quarter as long at best
+    # composed, it is a quarter as long at best
+    if len(password) > 4 * LONGEST_PASSWORD or len(opaque(password)) > LONGEST_PASSWORD:
         raise ValidationError(_("A password has %(most)d characters at most.") % {"most": LONGEST_PASSWORD})
 
 
@@ -69,8 +80,12 @@ def _verified(password: str, encoded: str) -> tuple[bool, bool]:
 
 
 def check_password(person: Person | None, password: str) -> Verdict:
-    """Judges a password. Nobody, an inactive person and one without a password cost the same time as a wrong one."""
-    nobody = _nobody()  # made before anything is looked at, so that the first call after a start tells nothing either
+    """Judges a password.
+
+    Nobody, an inactive person and one without a password cost the same time as a wrong one.
+    """
+    # made before anything is looked at, so that the first call after a start tells nothing either
+    nobody = _nobody()
     correct, stale = _verified(password, person.password if person and person.password else nobody)
     if not (person and person.is_active and person.password):
         return Verdict(correct=False)
@@ -78,7 +93,9 @@ def check_password(person: Person | None, password: str) -> Verdict:
 
 
 def is_password(person: Person, password: str) -> bool:
-    """Whether this is what is stored, for configuration that says so again; signing in asks :func:`check_password`."""
+    """Whether this is what is stored, for configuration that says so again; signing in asks
+    :func:`check_password`.
+    """
     return bool(person.password) and _verified(password, person.password)[0]
 
 
@@ -89,7 +106,9 @@ def hash_password(password: str) -> str:
 
 @dataclass(frozen=True)
 class UpgradeHash(Effect):
-    """Replaces a password's old hash by one in the current profile; does nothing when it was changed meanwhile."""
+    """Replaces a password's old hash by one in the current profile; does nothing when it was changed
+    meanwhile.
+    """
 
     person: int
     old: str = field(repr=False)
@@ -100,7 +119,9 @@ class UpgradeHash(Effect):
 
 
 def weaknesses(person: Person, password: str) -> list[str]:
-    """Return what is wrong with a new password for this person by AUTH_PASSWORD_VALIDATORS, as sentences; [] for a good one."""
+    """Return what is wrong with a new password for this person by AUTH_PASSWORD_VALIDATORS, as sentences; []
+    for a good one.
+    """
     try:
         _check_strength(person, password)
     except ValidationError as weak:
@@ -109,7 +130,10 @@ def weaknesses(person: Person, password: str) -> list[str]:
 
 
 def prepare_password(person: Person, password: str) -> str:
-    """The hash of a new password for this person; raises ValidationError when it is too weak. Not inside a transaction."""
+    """The hash of a new password for this person; raises ValidationError when it is too weak.
+
+    Not inside a transaction.
+    """
     _check_strength(person, password)
     return hash_password(password)
 
@@ -121,14 +145,17 @@ def _check_strength(person: Person, password: str) -> None:
 
 @transaction.atomic
 def store_password(person: Person, encoded: str, *, by: str) -> None:
-    """Sets a new password, ends the person's sessions and makes every earlier proof worthless (checklist B15)."""
+    """Sets a new password, ends the person's sessions and makes every earlier proof worthless (checklist
+    B15).
+    """
     Person.objects.filter(pk=person.pk).update(password=encoded)
     sessions.end_everything(person, why="password changed", by=by)
     publish("person.password_changed", actor=by, target=person.username)
 
 
 def change_own_password(person: Person, session: int, password: str) -> sessions.Opened:
-    """Set the password that a person chose in this session, which alone goes on, under a new key; everything else of theirs ends.
+    """Set the password that a person chose in this session, which alone goes on, under a new key; everything
+    else of theirs ends.
 
     Raises ValidationError where it is too weak, or EffectLost.
     """
@@ -146,7 +173,10 @@ def outdated(person: Person, proved_at: datetime) -> bool:
 
 @dataclass(frozen=True)
 class Held:
-    """One credential as its holder sees it: nothing secret. ``left``: how many of it are unused, where they are used up."""
+    """One credential as its holder sees it: nothing secret.
+
+    ``left``: how many of it are unused, where they are used up.
+    """
 
     pk: int
     kind: str
@@ -159,8 +189,13 @@ class Held:
 def held(person: Person) -> list[Held]:
     """What this person proves themselves with besides a password; their recovery codes count as one."""
     members = ("pk", "kind", "name", "created_at", "used_at")
-    rows = [Held(*row) for row in Credential.objects.filter(person=person).order_by("pk").values_list(*members)]
-    found, codes = [row for row in rows if row.kind != RECOVERY_CODE], [row for row in rows if row.kind == RECOVERY_CODE]
+    rows = [
+        Held(*row) for row in Credential.objects.filter(person=person).order_by("pk").values_list(*members)
+    ]
+    found, codes = (
+        [row for row in rows if row.kind != RECOVERY_CODE],
+        [row for row in rows if row.kind == RECOVERY_CODE],
+    )
     if codes:
         used = max((row.used_at for row in codes if row.used_at), default=None)
         found.append(replace(codes[0], used_at=used, left=sum(row.used_at is None for row in codes)))
@@ -168,49 +203,63 @@ def held(person: Person) -> list[Held]:
 
 
 def kinds_of(pk: int | None) -> list[str]:
-    """The kinds by which this person is asked to prove themselves, sorted: "password" where one is set, "recovery_code" while any is left.
+    """The kinds by which this person is asked to prove themselves, sorted: "password" where one is set,
+    "recovery_code" while any is left.
 
-    Used-up codes that nothing else stands beside count too: a condition that asks for a code must not let in whoever has none left.
+    Used-up codes that nothing else stands beside count too: a condition that asks for a code must not let in
+    whoever has none left.
     """
     if not pk:
         return []
     if pretended := simulated.by_key(pk):
         return sorted(pretended.credentials)
     rows = list(Credential.objects.filter(person_id=pk).values_list("kind", "used_at"))
-    kinds = {kind for kind, used_at in rows if kind != RECOVERY_CODE or used_at is None} or {kind for kind, _used_at in rows}
+    kinds = {kind for kind, used_at in rows if kind != RECOVERY_CODE or used_at is None} or {
+        kind for kind, _used_at in rows
+    }
     if Person.objects.filter(pk=pk).exclude(password="").exists():
         kinds.add(PASSWORD)
     return sorted(kinds)
 
 
 def guarded(pk: int) -> bool:
-    """Whether this person was ever given more than a password, used up or not: a password alone may not add to it or change it."""
+    """Whether this person was ever given more than a password, used up or not: a password alone may not add
+    to it or change it.
+    """
     if pretended := simulated.by_key(pk):
         return bool(set(pretended.credentials) - {PASSWORD})
     return bool(pk) and Credential.objects.filter(person_id=pk).exists()
 
 
 def unguarded_staff(most: int = 20) -> list[str]:
-    """Return the usernames of active people who may change something and have nothing but a password, sorted."""
+    """Return the usernames of active people who may change something and have nothing but a
+    password, sorted.
+    """
     people = Person.objects.filter(is_active=True, credentials=None, role__in=changing())
     return list(people.order_by("username").values_list("username", flat=True)[:most])
 
 
 def topic_of(person: int, kind: str) -> str:
-    """The topic of the events about what a person has of this kind: one that is replaced takes its story along."""
+    """The topic of the events about what a person has of this kind: one that is replaced takes its story
+    along.
+    """
     return f"credential:{person}:{kind}"
 
 
 def replace_kind(pk: int, kind: str, fresh: Sequence[Credential], *, first: bool) -> None:
     """Stores ``fresh`` in place of all that the person had of ``kind``. To be called within a transaction.
 
-    ``first``: the person has shown no second factor, so this may only be their first one. Raises EffectLost, for good, when it
-    is not, and when the person is not active: whoever knows no more than the password never replaces what guards it.
+    ``first``: the person has shown no second factor, so this may only be their first one. Raises EffectLost,
+    for good, when it is not, and when the person is not active: whoever knows no more than the password never
+    replaces what guards it.
     """
     person = active_locked(pk)
     kinds = set(Credential.objects.filter(person=person).values_list("kind", flat=True))
     if first and kinds:
-        raise EffectLost(_("A second factor has been set up for this account in the meantime. Please start again."), final=True)
+        raise EffectLost(
+            _("A second factor has been set up for this account in the meantime. Please start again."),
+            final=True,
+        )
     Credential.objects.filter(person=person, kind=kind).delete()
     Credential.objects.bulk_create(fresh)
     did = "person.credential_replaced" if kind in kinds else "person.credential_added"
@@ -220,9 +269,15 @@ def replace_kind(pk: int, kind: str, fresh: Sequence[Credential], *, first: bool
 
 @transaction.atomic
 def remove(pk: int, *, of: int, by: str) -> bool:
-    """Removes a credential of the person ``of``, recovery codes all together; False when they have no such one. Sessions go on."""
+    """Removes a credential of the person ``of``, recovery codes all together; False when they have no such
+    one. Sessions go on.
+    """
     person = Person.objects.select_for_update().filter(pk=of).first()
-    kind = Credential.objects.filter(pk=pk, person=person).values_list("kind", flat=True).first() if person else None
+    kind = (
+        Credential.objects.filter(pk=pk, person=person).values_list("kind", flat=True).first()
+        if person
+        else None
+    )
     if person is None or kind is None:
         return False
     mine = Credential.objects.filter(person=person)
@@ -236,9 +291,11 @@ def remove(pk: int, *, of: int, by: str) -> bool:
 
 @transaction.atomic
 def remove_all(person: Person, *, by: str) -> int:
-    """Remove whatever guards the account beside a password, for a person who has lost it, and return how many kinds.
+    """Remove whatever guards the account beside a password, for a person who has lost it, and return how many
+    kinds.
 
-    Sessions end, and tokens with them: whoever found the phone may be signed in with it, and may have connected a device.
+    Sessions end, and tokens with them: whoever found the phone may be signed in with it, and may have
+    connected a device.
     """
     gone = sum(remove(each.pk, of=person.pk, by=by) for each in held(person))
     if gone:
@@ -248,7 +305,9 @@ def remove_all(person: Person, *, by: str) -> int:
 
 @transaction.atomic
 def take_away(pk: int, *, of: int, by: str) -> bool:
-    """Remove one credential of another person, who may have lost it: everything that was proved with it ends too."""
+    """Remove one credential of another person, who may have lost it: everything that was proved with it ends
+    too.
+    """
     if not remove(pk, of=of, by=by):
         return False
     sessions.end_everything(Person.objects.get(pk=of), why="second factor removed", by=by)

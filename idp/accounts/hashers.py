@@ -17,7 +17,8 @@ class Overloaded(Exception):
 
 
 class Argon2id(Argon2PasswordHasher):
-    """19 MiB, two passes, one lane (OWASP password storage cheat sheet); other Argon2 hashes are upgraded at sign-in.
+    """19 MiB, two passes, one lane (OWASP password storage cheat sheet); other Argon2 hashes are upgraded at
+    sign-in.
 
     The semaphore keeps a burst of sign-ins from taking 19 MiB for each thread of the server.
     """
@@ -37,7 +38,9 @@ class Argon2id(Argon2PasswordHasher):
 
 @contextmanager
 def _turn() -> Iterator[None]:
-    """One of the places; raises Overloaded when none was free in time, so that a thread of the server is not held for longer."""
+    """One of the places; raises Overloaded when none was free in time, so that a thread of the server is not
+    held for longer.
+    """
     if not _AT_ONCE.acquire(timeout=_WAIT_SECONDS):
         raise Overloaded
     try:

@@ -1,4 +1,6 @@
-"""Browsers in which people have signed in before: strangers' guesses are not in their way (the device cookies of OWASP)."""
+"""Browsers in which people have signed in before: strangers' guesses are not in their way (the device cookies
+of OWASP).
+"""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +20,9 @@ _MOST_PEOPLE, _MOST_SESSIONS = 5, 50
 
 @dataclass(frozen=True)
 class KnownBrowser:
-    """What a browser brings along: a name of its own, and who signed in there and when (by key, in seconds since 1970)."""
+    """What a browser brings along: a name of its own, and who signed in there and when (by key, in seconds
+    since 1970).
+    """
 
     identifier: str = field(default="", repr=False)
     people: Mapping[str, float] = field(default_factory=dict)
@@ -33,13 +37,17 @@ class KnownBrowser:
         return cls(identifier, people)
 
     def after_sign_in(self, person: int) -> str:
-        """Return the cookie once this person has signed in: under a new name, so that a planted one is worth nothing."""
+        """Return the cookie once this person has signed in: under a new name, so that a planted one is worth
+        nothing.
+        """
         latest = {**self.people, str(person): timezone.now().timestamp()}
         kept = sorted(latest.items(), key=lambda each: each[1])[-_MOST_PEOPLE:]
         return seal(json.dumps([new_token()[:32], dict(kept)]))
 
     def name_for(self, person: Person | None) -> str:
-        """Return the browser's name if this person signed in there lately, and since their last change of credentials; else ""."""
+        """Return the browser's name if this person signed in there lately, and since their last change of
+        credentials; else "".
+        """
         seconds = self.people.get(str(person.pk)) if person else None
         if person is None or seconds is None:
             return ""
@@ -48,7 +56,8 @@ class KnownBrowser:
 
 
 def signed_in_from(person: Person | None, address: str) -> bool:
-    """Whether this person has signed in from this network lately: within a day and a half, as long as sessions are kept.
+    """Whether this person has signed in from this network lately: within a day and a half, as long as
+    sessions are kept.
 
     Asked for nobody, too, so that the time of an answer does not tell whether there is such a person.
     """

@@ -24,9 +24,13 @@ def _sessions(rows: QuerySet[Session], value: str) -> QuerySet[Session]:
 
 
 def _groups() -> QuerySet[Group]:
-    """Each with the number of its people, counted in the index of memberships rather than by joining all of them."""
+    """Each with the number of its people, counted in the index of memberships rather than by joining all of
+    them.
+    """
     through: Any = Person.groups.through.objects.filter(group=OuterRef("pk")).order_by().values("group")
-    return Group.objects.annotate(people_count=Coalesce(Subquery(through.annotate(many=Count("pk")).values("many")), 0))
+    return Group.objects.annotate(
+        people_count=Coalesce(Subquery(through.annotate(many=Count("pk")).values("many")), 0)
+    )
 
 
 PEOPLE = Listing(
@@ -37,7 +41,9 @@ PEOPLE = Listing(
         Column("username", _("Username"), lambda row: row.username, "username"),
         Column("name", _("Name"), lambda row: row.name, "name", few=True),
         Column("email", _("Email address"), lambda row: row.mailbox, "email", few=True),
-        Column("groups", _("Groups"), lambda row: sorted(group.name for group in row.groups.all()), kind="list"),
+        Column(
+            "groups", _("Groups"), lambda row: sorted(group.name for group in row.groups.all()), kind="list"
+        ),
         Column("role", _("Role"), lambda row: row.role, "role", few=True),
         Column("active", _("Active"), lambda row: row.is_active, "is_active", "flag", few=True),
         Column("created", _("Since"), lambda row: row.created_at.isoformat(), "created_at", "time"),
@@ -45,8 +51,15 @@ PEOPLE = Listing(
     search=("username", "name", "email"),
     filters=(
         Filter("active", _("Active"), _is("is_active"), lambda: _YES_NO),
-        Filter("group", _("Group"), lambda rows, value: rows.filter(groups__in=Group.objects.filter(name=value))),
-        Filter("role", _("Role"), lambda rows, value: rows.filter(role=value), lambda: [(role.value, role.label) for role in Role]),
+        Filter(
+            "group", _("Group"), lambda rows, value: rows.filter(groups__in=Group.objects.filter(name=value))
+        ),
+        Filter(
+            "role",
+            _("Role"),
+            lambda rows, value: rows.filter(role=value),
+            lambda: [(role.value, role.label) for role in Role],
+        ),
     ),
     order="username",
     key="username",
@@ -59,7 +72,14 @@ GROUPS = Listing(
     _groups,
     (
         Column("name", _("Name"), lambda row: row.name, "name"),
-        Column("people", _("People"), lambda row: row.people_count, "people_count", "number", counts=("people", "group")),
+        Column(
+            "people",
+            _("People"),
+            lambda row: row.people_count,
+            "people_count",
+            "number",
+            counts=("people", "group"),
+        ),
     ),
     search=("name",),
     order="name",
@@ -75,9 +95,22 @@ SESSIONS = Listing(
         Column("methods", _("Proved by"), lambda row: list(row.methods), kind="list"),
         Column("address", _("Address"), lambda row: row.address, "address", "code", few=True),
         Column("agent", _("Browser"), lambda row: row.agent, kind="agent"),
-        Column("authenticated", _("Signed in"), lambda row: row.authenticated_at.isoformat(), "authenticated_at", "time"),
+        Column(
+            "authenticated",
+            _("Signed in"),
+            lambda row: row.authenticated_at.isoformat(),
+            "authenticated_at",
+            "time",
+        ),
         Column("expires", _("Until"), lambda row: row.expires_at.isoformat(), "expires_at", "time", few=True),
-        Column("ended", _("Ended"), lambda row: row.ended_at.isoformat() if row.ended_at else None, "ended_at", "time", few=True),
+        Column(
+            "ended",
+            _("Ended"),
+            lambda row: row.ended_at.isoformat() if row.ended_at else None,
+            "ended_at",
+            "time",
+            few=True,
+        ),
     ),
     search=("person__username", "address"),
     filters=(
@@ -96,7 +129,14 @@ CREDENTIALS = Listing(
         Column("kind", _("Kind"), lambda row: row.kind, "kind", few=True),
         Column("name", _("Name"), lambda row: row.name, "name", few=True),
         Column("created", _("Since"), lambda row: row.created_at.isoformat(), "created_at", "time"),
-        Column("used", _("Last used"), lambda row: row.used_at.isoformat() if row.used_at else None, "used_at", "time", few=True),
+        Column(
+            "used",
+            _("Last used"),
+            lambda row: row.used_at.isoformat() if row.used_at else None,
+            "used_at",
+            "time",
+            few=True,
+        ),
     ),
     search=("person__username", "kind"),
     filters=(Filter("person", _("Person"), refers("person__username", fold)),),

@@ -1,4 +1,6 @@
-"""People, the groups that they are in, what they prove themselves with, their sessions, and links for the locked-out."""
+"""People, the groups that they are in, what they prove themselves with, their sessions, and links for the
+locked-out.
+"""
 
 from datetime import datetime
 from uuid import uuid4
@@ -11,7 +13,9 @@ from idp.tenancy.models import TenantModel
 
 
 def new_subject() -> str:
-    """A ``sub`` that is never reassigned and says nothing about the person (OpenID Connect Core section 8)."""
+    """A ``sub`` that is never reassigned and says nothing about the person (OpenID Connect Core
+    section 8).
+    """
     return uuid4().hex
 
 
@@ -41,9 +45,12 @@ ADMINISTRATORS = (Role.OWNER, Role.ADMIN)
 
 
 class Person(TenantModel):
-    """Somebody who signs in. ``username`` and ``email`` are stored folded, so that spelling never makes two people of one.
+    """Somebody who signs in.
 
-    ``email`` is for look-ups alone: mail goes to :attr:`mailbox`. ``email_written`` is empty in rows that are older than the column.
+    ``username`` and ``email`` are stored folded, so that spelling never makes two people of one.
+
+    ``email`` is for look-ups alone: mail goes to :attr:`mailbox`. ``email_written`` is empty in rows that are
+    older than the column.
     """
 
     subject = models.CharField(max_length=32, unique=True, default=new_subject, editable=False)
@@ -63,21 +70,26 @@ class Person(TenantModel):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["tenant", "username"], name="one_person_per_username"),
-            models.UniqueConstraint(fields=["tenant", "email"], condition=~models.Q(email=""), name="one_person_per_email"),
+            models.UniqueConstraint(
+                fields=["tenant", "email"], condition=~models.Q(email=""), name="one_person_per_email"
+            ),
         ]
         indexes = [
             models.Index(
                 fields=["tenant", "username", "name", "email", "is_active"], name="people_by_words"
             ),  # searched in the index alone
             models.Index(fields=["tenant", "created_at"], name="people_by_age"),
-            models.Index(fields=["tenant", "role"], name="people_by_role"),  # whether anybody administers is asked often
+            # whether anybody administers is asked often
+            models.Index(fields=["tenant", "role"], name="people_by_role"),
         ]
 
     def __str__(self) -> str:
         return self.username
 
     def outdated(self, proved_at: datetime) -> bool:
-        """Whether a proof given then is older than the last change of what this person proves themselves with."""
+        """Whether a proof given then is older than the last change of what this person proves themselves
+        with.
+        """
         return bool(self.proofs_valid_after and proved_at < self.proofs_valid_after)
 
     @property
@@ -103,8 +115,9 @@ class Person(TenantModel):
 class Credential(TenantModel):
     """Something else than a password that proves a person; a new kind of credential needs no new table.
 
-    ``data`` is public. ``secret`` is encrypted under the server's key. ``lookup`` is the mac of a short code, under the key
-    in ``secret``. ``counter`` is the last one that was accepted, for kinds that count (the time step of RFC 6238 section 5.2).
+    ``data`` is public. ``secret`` is encrypted under the server's key. ``lookup`` is the mac of a short code,
+    under the key in ``secret``. ``counter`` is the last one that was accepted, for kinds that count (the time
+    step of RFC 6238 section 5.2).
     """
 
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="credentials")
@@ -128,9 +141,11 @@ class Credential(TenantModel):
 
 
 class Session(TenantModel):
-    """A person signed in in one browser or one client; the database is the truth, the cookie only names the row.
+    """A person signed in in one browser or one client; the database is the truth, the cookie only names the
+    row.
 
-    ``proofs``: the moment of each of ``methods``, as ISO 8601; in rows that are older than the column all count as ``authenticated_at``.
+    ``proofs``: the moment of each of ``methods``, as ISO 8601; in rows that are older than the column all
+    count as ``authenticated_at``.
     """
 
     key_hash = models.CharField(max_length=64, unique=True)
@@ -146,7 +161,10 @@ class Session(TenantModel):
 
     class Meta:
         indexes = [
-            models.Index(fields=["tenant", "authenticated_at", "person", "address", "ended_at", "expires_at"], name="sessions_by_age")
+            models.Index(
+                fields=["tenant", "authenticated_at", "person", "address", "ended_at", "expires_at"],
+                name="sessions_by_age",
+            )
         ]
 
     def __str__(self) -> str:
@@ -156,7 +174,10 @@ class Session(TenantModel):
     def moments(self) -> dict[str, datetime]:
         """When each method was last proved, in the order in which they came."""
         proofs = self.proofs
-        return {each: datetime.fromisoformat(proofs[each]) if each in proofs else self.authenticated_at for each in self.methods}
+        return {
+            each: datetime.fromisoformat(proofs[each]) if each in proofs else self.authenticated_at
+            for each in self.methods
+        }
 
     def proved(self, method: str, at: datetime) -> None:
         """Note, without saving it, that ``method`` was proved at this moment."""

@@ -26,20 +26,32 @@ FIRST_ADMINISTRATOR = "admin"
 
 
 def claim(name: str, fields: Iterable[str]) -> dict[str, object]:
-    """The ``person`` fact of somebody who says that this is their name: whether such a person exists shows nowhere else."""
+    """The ``person`` fact of somebody who says that this is their name: whether such a person exists shows
+    nowhere else.
+    """
     folded, pretended = fold(name), simulated.known()
     wanted = {field: mailboxes.key(name) if field == "email" else folded for field in fields}
-    if pretended and folded and any(getattr(pretended.person(), field) == value for field, value in wanted.items()):
+    if (
+        pretended
+        and folded
+        and any(getattr(pretended.person(), field) == value for field, value in wanted.items())
+    ):
         return {"id": simulated.PK, "name": cleaned(name, 150)}
     # one query, whether somebody is found by the first field, by the last or not at all
     query = reduce(or_, (Q(**{field: value}) for field, value in wanted.items()), Q(pk__in=[]))
     rows = Person.objects.filter(query) if folded else Person.objects.none()
-    person = min(rows, key=lambda each: [getattr(each, field) != value for field, value in wanted.items()], default=None)
+    person = min(
+        rows,
+        key=lambda each: [getattr(each, field) != value for field, value in wanted.items()],
+        default=None,
+    )
     return {"id": person.pk if person else None, "name": cleaned(name, 150)}
 
 
 def find(pk: int | None) -> Person | None:
-    """The person of this tenant with this key, active or not; looked for also where there is no key, which takes as long."""
+    """The person of this tenant with this key, active or not; looked for also where there is no key, which
+    takes as long.
+    """
     if pretended := simulated.by_key(pk):
         return pretended.person()
     return Person.objects.filter(pk=pk or 0).first()
@@ -94,7 +106,12 @@ def save_person(username: str, *, groups: Iterable[str] | None = None, by: str, 
         person.save()
         if not created and "is_active" in changed:
             end_everything(person, why="deactivated", by=by)
-        publish("person.created" if created else "person.changed", actor=by, target=person.username, keys=_told(changed))
+        publish(
+            "person.created" if created else "person.changed",
+            actor=by,
+            target=person.username,
+            keys=_told(changed),
+        )
     if groups is not None and sorted(groups) != groups_of(person.pk):
         person.groups.set([save_group(name, by=by) for name in groups])
         publish("person.groups_changed", actor=by, target=person.username, groups=sorted(groups))
@@ -102,13 +119,17 @@ def save_person(username: str, *, groups: Iterable[str] | None = None, by: str, 
 
 
 def _told(columns: Iterable[str]) -> list[str]:
-    """Return what was changed in the words of the event: an address is one thing, of which two columns are kept."""
+    """Return what was changed in the words of the event: an address is one thing, of which two columns are
+    kept.
+    """
     return sorted({column.removesuffix("_written") for column in columns})
 
 
 @dataclass(frozen=True)
 class KeepAttributes(Effect):
-    """Keeps what a person told about themselves beside what was kept before; ``values`` are JSON and never secret."""
+    """Keeps what a person told about themselves beside what was kept before; ``values`` are JSON and never
+    secret.
+    """
 
     person: int
     values: Mapping[str, Any]
@@ -119,13 +140,17 @@ class KeepAttributes(Effect):
 
 @transaction.atomic
 def keep_attributes(pk: int, values: Mapping[str, Any]) -> None:
-    """Merges ``values`` into the person's attributes: 50 names and 4 KB of JSON in all. The event tells names only.
+    """Merges ``values`` into the person's attributes: 50 names and 4 KB of JSON in all.
+
+    The event tells names only.
 
     Raises EffectLost: for good when the person is not active, and when there would be too much of it.
     """
     person = active_locked(pk)
     merged = {**person.attributes, **values}
-    changed = sorted(name for name in values if name not in person.attributes or person.attributes[name] != values[name])
+    changed = sorted(
+        name for name in values if name not in person.attributes or person.attributes[name] != values[name]
+    )
     if not changed:
         return
     if len(merged) > MOST_ATTRIBUTES or len(json.dumps(merged, ensure_ascii=False).encode()) > MOST_BYTES:
@@ -154,4 +179,8 @@ def group_names() -> list[str]:
 
 def administrators() -> list[str]:
     """The usernames of the tenant's active administrators, sorted."""
-    return list(Person.objects.filter(role__in=ADMINISTRATORS, is_active=True).order_by("username").values_list("username", flat=True))
+    return list(
+        Person.objects.filter(role__in=ADMINISTRATORS, is_active=True)
+        .order_by("username")
+        .values_list("username", flat=True)
+    )

@@ -1,4 +1,6 @@
-"""Proving oneself once more: what an account is asked for before how it signs in is changed, and what a right answer does."""
+"""Proving oneself once more: what an account is asked for before how it signs in is changed, and what a right
+answer does.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,16 +29,22 @@ _WRONG = _("That does not match. Check it, and try again.")
 
 @dataclass(frozen=True)
 class Moments:
-    """When a person last proved themselves in a first way (a password, a key), and when by a second factor; None for never."""
+    """When a person last proved themselves in a first way (a password, a key), and when by a second factor;
+    None for never.
+    """
 
     first: datetime | None
     second: datetime | None
 
 
-def asked(person: int, proved: Moments, now: datetime, *, max_age: timedelta = FRESH, everything: bool = True) -> tuple[str, ...] | None:
-    """Return the fields of :class:`Again` that must be filled in, () where nothing must; None where the account has nothing to ask for.
+def asked(
+    person: int, proved: Moments, now: datetime, *, max_age: timedelta = FRESH, everything: bool = True
+) -> tuple[str, ...] | None:
+    """Return the fields of :class:`Again` that must be filled in, () where nothing must; None where the
+    account has nothing to ask for.
 
-    ``everything``: all that the account holds, so that a password alone never changes what guards it; else one proof is enough.
+    ``everything``: all that the account holds, so that a password alone never changes what guards it; else
+    one proof is enough.
     """
 
     def stale(*moments: datetime | None) -> bool:
@@ -67,15 +75,21 @@ class Again(forms.Form):
 
 @dataclass(frozen=True)
 class Judged:
-    """What an answer is worth: ``wrong`` by field, or the ``methods`` that it proved and what must be done with them."""
+    """What an answer is worth: ``wrong`` by field, or the ``methods`` that it proved and what must be done
+    with them.
+    """
 
     wrong: Mapping[str, Any] = field(default_factory=dict)
     methods: tuple[str, ...] = ()
     effects: tuple[Effect, ...] = ()
 
 
-def budgets(person: Person | None, session: int, address: str, browser: KnownBrowser, answer: Mapping[str, Any]) -> Sequence[Spend]:
-    """Return what one answer costs: a budget of the session for a password, and the same as when signing in for a code."""
+def budgets(
+    person: Person | None, session: int, address: str, browser: KnownBrowser, answer: Mapping[str, Any]
+) -> Sequence[Spend]:
+    """Return what one answer costs: a budget of the session for a password, and the same as when signing in
+    for a code.
+    """
     password = session_budgets(session) if PASSWORD in answer else ()
     return (*password, *(second_factor_budgets(person, address, browser) if CODE in answer else ()))
 
@@ -106,7 +120,11 @@ def _code_field(person: int) -> forms.Field:
         return totp.CodeField(label=_("Code of your authenticator app"))
     has_app = TOTP in kinds_of(person)
     label = _("Code of your authenticator app, or a recovery code") if has_app else _("Recovery code")
-    hints = {"autocomplete": "one-time-code" if has_app else "off", "autocapitalize": "none", "spellcheck": "false"}
+    hints = {
+        "autocomplete": "one-time-code" if has_app else "off",
+        "autocapitalize": "none",
+        "spellcheck": "false",
+    }
     return forms.CharField(label=label, max_length=64, widget=forms.TextInput(hints))
 
 

@@ -15,11 +15,16 @@ LIFETIME = timedelta(minutes=15)
 
 
 def make_link(person: Person, *, by: str) -> str:
-    """A one-time token for this person, good for 15 minutes; only its hash is stored. Older links of theirs end."""
+    """A one-time token for this person, good for 15 minutes; only its hash is stored.
+
+    Older links of theirs end.
+    """
     token = new_token()
     with transaction.atomic():
         RecoveryLink.objects.filter(person=person, used_at=None).update(used_at=timezone.now())
-        RecoveryLink.objects.create(person=person, token_hash=digest(token), expires_at=timezone.now() + LIFETIME)
+        RecoveryLink.objects.create(
+            person=person, token_hash=digest(token), expires_at=timezone.now() + LIFETIME
+        )
         publish("person.recovery_link_made", actor=by, target=person.username)
     return token
 
@@ -65,7 +70,11 @@ def redeem(token: str, password: str) -> bool:
 
 def sweep(now: datetime, batch: int = 1000) -> int:
     """Deletes one batch of links that expired over a day ago; answers how many."""
-    stale = list(RecoveryLink.objects.filter(expires_at__lt=now - timedelta(days=1)).values_list("pk", flat=True)[:batch])
+    stale = list(
+        RecoveryLink.objects.filter(expires_at__lt=now - timedelta(days=1)).values_list("pk", flat=True)[
+            :batch
+        ]
+    )
     return RecoveryLink.objects.filter(pk__in=stale).delete()[0] if stale else 0
 
 

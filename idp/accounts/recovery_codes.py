@@ -1,6 +1,7 @@
 """Recovery codes: ten one-time codes for the day on which everything else is lost.
 
-Of each only the mac is stored, under a random key of its own that is sealed beside it: so they outlive a change of the server's key.
+Of each only the mac is stored, under a random key of its own that is sealed beside it: so they outlive a
+change of the server's key.
 """
 
 import secrets
@@ -54,7 +55,9 @@ def left(person: int) -> int:
     """How many unused codes this person has."""
     if pretended := simulated.by_key(person):
         return HOW_MANY if RECOVERY_CODE in pretended.credentials else 0
-    return Credential.objects.filter(person_id=person, kind=RECOVERY_CODE, used_at=None).count() if person else 0
+    return (
+        Credential.objects.filter(person_id=person, kind=RECOVERY_CODE, used_at=None).count() if person else 0
+    )
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,13 @@ class UseRecoveryCode(Effect):
         if not codes.filter(used_at=None).update(used_at=timezone.now()):
             raise EffectLost(_("That code was used already. Take another one."))
         about = {"target": person.username, "topic": topic_of(person.pk, RECOVERY_CODE)}
-        publish("person.credential_used", actor=person.username, credential=RECOVERY_CODE, left=left(person.pk), **about)
+        publish(
+            "person.credential_used",
+            actor=person.username,
+            credential=RECOVERY_CODE,
+            left=left(person.pk),
+            **about,
+        )
 
 
 def use(person: int, typed: str) -> UseRecoveryCode | None:
@@ -77,23 +86,34 @@ def use(person: int, typed: str) -> UseRecoveryCode | None:
     code = normalised(typed)
     under_the_servers = macs(_PURPOSE, code)
     try:
-        mine = list(Credential.objects.filter(person_id=person, kind=RECOVERY_CODE, used_at=None).values_list("pk", "secret", "lookup"))
+        mine = list(
+            Credential.objects.filter(person_id=person, kind=RECOVERY_CODE, used_at=None).values_list(
+                "pk", "secret", "lookup"
+            )
+        )
     except Unsealable:
         return None
     for pk, key, stored in mine:
-        if any(same(stored, each) for each in ([mac_under(key, _PURPOSE, code)] if key else under_the_servers)):
+        if any(
+            same(stored, each) for each in ([mac_under(key, _PURPOSE, code)] if key else under_the_servers)
+        ):
             return UseRecoveryCode(pk)
     return None
 
 
 def tied_to_the_servers_key() -> int:
-    """How many unused codes are of the kind that was hashed under the server's own key, and is lost with it."""
+    """How many unused codes are of the kind that was hashed under the server's own key, and is lost
+    with it.
+    """
     return Credential.objects.filter(kind=RECOVERY_CODE, used_at=None, secret="").count()
 
 
 @dataclass(frozen=True)
 class SaveRecoveryCodes(Effect):
-    """Stores these codes in place of all earlier ones. ``first``: only when the person holds no second factor yet."""
+    """Stores these codes in place of all earlier ones.
+
+    ``first``: only when the person holds no second factor yet.
+    """
 
     person: int
     codes: tuple[str, ...] = field(repr=False)

@@ -1,4 +1,6 @@
-"""Who may do what in a tenant: roles by operations, laid out as the matrix that it is; pages and the API ask here."""
+"""Who may do what in a tenant: roles by operations, laid out as the matrix that it is; pages and the API ask
+here.
+"""
 
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
@@ -62,14 +64,19 @@ class OwnPassword(NotAllowed):
     """A person sets their own password only on the page where they prove themselves first."""
 
     def __init__(self) -> None:
-        super().__init__(gettext("You change your own password at /password, where you first prove that it is you."))
+        super().__init__(
+            gettext("You change your own password at /password, where you first prove that it is you.")
+        )
 
 
 @lru_cache(maxsize=1)
 def allowed() -> dict[str, frozenset[str]]:
     """The roles that may, by operation."""
     head, *rows = [line.split() for line in MATRIX.strip().splitlines()]
-    return {row[0]: frozenset(role for role, mark in zip(head, row[1:], strict=True) if mark == "x") for row in rows}
+    return {
+        row[0]: frozenset(role for role, mark in zip(head, row[1:], strict=True) if mark == "x")
+        for row in rows
+    }
 
 
 def role_titles() -> dict[str, str]:
@@ -79,15 +86,24 @@ def role_titles() -> dict[str, str]:
 
 def changing() -> frozenset[str]:
     """Return the roles that may change something, which is more than to look."""
-    return frozenset(role for operation, roles in allowed().items() if operation.rpartition(".")[2] not in _LOOKING for role in roles)
+    return frozenset(
+        role
+        for operation, roles in allowed().items()
+        if operation.rpartition(".")[2] not in _LOOKING
+        for role in roles
+    )
 
 
 SHARED_SECRETS = "secrets.shared"  # the files of FOYER_SECRETS that are no tenant's own: no role has it
-EVERYTHING = frozenset({*allowed(), SHARED_SECRETS})  # what the installation itself may do, by its files and commands
+# what the installation itself may do, by its files and commands
+EVERYTHING = frozenset({*allowed(), SHARED_SECRETS})
 
 
 def may(person: Person | None, operation: str) -> bool:
-    """Whether this person may do this now. An operation that is not in the matrix is an error of ours: KeyError."""
+    """Whether this person may do this now.
+
+    An operation that is not in the matrix is an error of ours: KeyError.
+    """
     roles = allowed()[operation]
     if person is None or not person.is_active or person.role not in roles:
         return False
@@ -101,16 +117,18 @@ def require(person: Person | None, operation: str) -> None:
 
 
 def require_over(person: Person, role: str) -> None:
-    """Raises NotAllowed where somebody with ``role`` may do anything that this person may not: nobody changes, helps or makes one who
-    may do more than they do themselves, else a recovery link would be a way up.
+    """Raises NotAllowed where somebody with ``role`` may do anything that this person may not: nobody
+    changes, helps or makes one who may do more than they do themselves, else a recovery link would be a
+    way up.
     """
     if any(role in roles and person.role not in roles for roles in allowed().values()):
         raise NotAllowed(NotAllowed.__doc__)
 
 
 def require_to_let_in(person: Person, whom: Person) -> None:
-    """Raises NotAllowed where this person may not give the other a way in: neither to somebody who may do more, nor to themselves. One's
-    own account is changed where one proves oneself anew, so that a session or a token that somebody else got hold of is not enough.
+    """Raises NotAllowed where this person may not give the other a way in: neither to somebody who may do
+    more, nor to themselves. One's own account is changed where one proves oneself anew, so that a session
+    or a token that somebody else got hold of is not enough.
     """
     require_over(person, whom.role)
     if person.pk == whom.pk:
@@ -118,7 +136,9 @@ def require_to_let_in(person: Person, whom: Person) -> None:
 
 
 def require_own_page(person: Person, username: str) -> None:
-    """Raise OwnPassword where the person would set their own password: a session or a token that was stolen must not be enough for that."""
+    """Raise OwnPassword where the person would set their own password: a session or a token that was stolen
+    must not be enough for that.
+    """
     if person.username == username:
         raise OwnPassword
 

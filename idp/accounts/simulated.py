@@ -1,4 +1,6 @@
-"""Somebody who does not exist, for a dry run: within the block the reading verbs know this person, and nobody can sign in as them."""
+"""Somebody who does not exist, for a dry run: within the block the reading verbs know this person, and nobody
+can sign in as them.
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

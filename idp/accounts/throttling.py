@@ -1,7 +1,8 @@
-"""How often guesses are judged: the budgets of passwords and of second factors, whichever stage asks for them.
+"""How often guesses are judged: the budgets of passwords and of second factors, whichever stage asks for
+them.
 
-They slow whoever guesses and not whoever is guessed at: what a stranger can exhaust does not count for a browser, or for a
-network, in which the person has signed in lately. These have budgets of their own.
+They slow whoever guesses and not whoever is guessed at: what a stranger can exhaust does not count for a
+browser, or for a network, in which the person has signed in lately. These have budgets of their own.
 """
 
 from datetime import timedelta
@@ -19,16 +20,27 @@ _SECOND_FACTOR_ADDRESS = Budget("second_factor.address", 100, HOUR)
 
 
 def password_budgets(
-    person: Person | None, name: str, address: str, browser: KnownBrowser, *, free: int = 4, window: timedelta = HOUR
+    person: Person | None,
+    name: str,
+    address: str,
+    browser: KnownBrowser,
+    *,
+    free: int = 4,
+    window: timedelta = HOUR,
 ) -> tuple[Spend, ...]:
-    """For one password typed for this name: ``free`` at once and then ever longer waits; bounds for the network and the account.
+    """For one password typed for this name: ``free`` at once and then ever longer waits; bounds for the
+    network and the account.
 
-    The account is counted by its person, whichever of their names was typed. The short waits go by what was typed: otherwise five
-    guesses would tell that two names are one person's, and so that they exist.
+    The account is counted by its person, whichever of their names was typed. The short waits go by what was
+    typed: otherwise five guesses would tell that two names are one person's, and so that they exist.
     """
     known, near = browser.name_for(person), signed_in_from(person, address)
     if known:
-        return (Spend(Budget("password.browser", free + 16, window, free=free), f"{person and person.pk}\0{known}"),)
+        return (
+            Spend(
+                Budget("password.browser", free + 16, window, free=free), f"{person and person.pk}\0{known}"
+            ),
+        )
     own = by_network(Budget("password.own", free + 16, window, free=free), address, f"{fold(name)}\0")[0]
     anyone = (own, *by_network(Budget("password.address", 100, window), address))
     if near:
@@ -38,13 +50,21 @@ def password_budgets(
 
 
 def session_budgets(session: int) -> tuple[Spend, ...]:
-    """For one password typed within a living session: nobody outside of it is in the way, and it is in nobody's."""
+    """For one password typed within a living session: nobody outside of it is in the way, and it is in
+    nobody's.
+    """
     return (Spend(Budget("password.session", 20, HOUR, free=4), str(session)),)
 
 
 def second_factor_budgets(person: Person | None, address: str, browser: KnownBrowser) -> tuple[Spend, ...]:
-    """For one code of any kind typed for this person: five at once and then ever longer waits, 100 a day; 100 an hour for a network."""
+    """For one code of any kind typed for this person: five at once and then ever longer waits, 100 a day; 100
+    an hour for a network.
+    """
     key, known = str(person.pk if person else 0), browser.name_for(person)
     if known:
         return (Spend(_SECOND_FACTOR, f"{key}\0{known}"), Spend(_SECOND_FACTOR_A_DAY, f"{key}\0{known}"))
-    return (Spend(_SECOND_FACTOR, key), Spend(_SECOND_FACTOR_A_DAY, key), *by_network(_SECOND_FACTOR_ADDRESS, address))
+    return (
+        Spend(_SECOND_FACTOR, key),
+        Spend(_SECOND_FACTOR_A_DAY, key),
+        *by_network(_SECOND_FACTOR_ADDRESS, address),
+    )

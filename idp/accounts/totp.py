@@ -1,4 +1,6 @@
-"""Codes of an authenticator app: time-based one-time passwords (RFC 6238), six digits every thirty seconds."""
+"""Codes of an authenticator app: time-based one-time passwords (RFC 6238), six digits every thirty
+seconds.
+"""
 
 import re
 from dataclasses import dataclass, field
@@ -26,15 +28,22 @@ from idp.tenancy.scope import current_tenant
 METHOD = "otp"  # RFC 8176
 WRONG = _("That code is wrong. Codes change every 30 seconds: enter the one that the app shows now.")
 _SECONDS = 30
-_WINDOW = (0, -1, 1)  # RFC 6238 section 5.2: one step for the time that typing takes, one for a clock that is ahead
-_FAR_AHEAD = LEEWAY // timedelta(seconds=_SECONDS) + 2  # steps from the earliest code by our clock to the latest by another host's
+# RFC 6238 section 5.2: one step for the time that typing takes, one for a clock that is ahead
+_WINDOW = (0, -1, 1)
+# steps from the earliest code by our clock to the latest by another host's
+_FAR_AHEAD = LEEWAY // timedelta(seconds=_SECONDS) + 2
 
 
 class CodeField(forms.CharField):
     """Six digits of any script; white space and dashes do no harm."""
 
     def __init__(self, *, label: Any = None) -> None:
-        hints = {"autocomplete": "one-time-code", "inputmode": "numeric", "autocapitalize": "none", "spellcheck": "false"}
+        hints = {
+            "autocomplete": "one-time-code",
+            "inputmode": "numeric",
+            "autocapitalize": "none",
+            "spellcheck": "false",
+        }
         super().__init__(label=label or _("Code"), max_length=32, widget=forms.TextInput(hints))
 
     def clean(self, value: Any) -> str:
@@ -50,7 +59,9 @@ def new_secret() -> str:
 
 
 def enrolment(secret: str, account: str) -> dict[str, str]:
-    """What an authenticator app takes over: the address, a picture of it, and the secret in groups of four to be typed."""
+    """What an authenticator app takes over: the address, a picture of it, and the secret in groups of four to
+    be typed.
+    """
     issuer = current_tenant().title.replace(":", " ")  # it separates issuer and account in the label
     address = pyotp.TOTP(secret).provisioning_uri(name=account, issuer_name=issuer)
     groups = " ".join(secret[at : at + 4] for at in range(0, len(secret), 4))
@@ -68,14 +79,19 @@ def matched(secret: str, code: str, now: datetime) -> int | None:
 class UseTotp(Effect):
     """Uses up a time step, and with it all before: no code is accepted twice (RFC 6238 section 5.2).
 
-    A step that no clock could have accepted by now was used before the clock was set back: it bars nobody until then.
+    A step that no clock could have accepted by now was used before the clock was set back: it bars nobody
+    until then.
     """
 
     credential: int
     step: int
 
     def apply(self) -> None:
-        held = Credential.objects.filter(pk=self.credential, kind=TOTP).values_list("person_id", flat=True).first()
+        held = (
+            Credential.objects.filter(pk=self.credential, kind=TOTP)
+            .values_list("person_id", flat=True)
+            .first()
+        )
         person = active_locked(held or 0)
         unused = Q(counter__lt=self.step) | Q(counter__gt=self.step + _FAR_AHEAD)
         fresh = Credential.objects.filter(unused, pk=self.credential, kind=TOTP)
@@ -86,7 +102,9 @@ class UseTotp(Effect):
 
 
 def use(person: int, code: str, now: datetime) -> UseTotp | None:
-    """What must be done if this is a code of this person's app; None if it is not, or its secret can no longer be read."""
+    """What must be done if this is a code of this person's app; None if it is not, or its secret can no
+    longer be read.
+    """
     for pk in Credential.objects.filter(person_id=person, kind=TOTP).values_list("pk", flat=True):
         try:
             secret = Credential.objects.get(pk=pk).secret
@@ -112,5 +130,12 @@ class SaveTotp(Effect):
 
     def apply(self) -> None:
         now = timezone.now()
-        fresh = Credential(person_id=self.person, kind=TOTP, name=self.name, secret=self.secret, counter=self.step, used_at=now)
+        fresh = Credential(
+            person_id=self.person,
+            kind=TOTP,
+            name=self.name,
+            secret=self.secret,
+            counter=self.step,
+            used_at=now,
+        )
         replace_kind(self.person, TOTP, [fresh], first=self.first)

@@ -20,7 +20,9 @@ def shown(code: str) -> str:
 
 
 def normalised(typed: str) -> str:
-    """What a person typed, without case, width, dashes, spaces and anything else outside the alphabet (checklist D22)."""
+    """What a person typed, without case, width, dashes, spaces and anything else outside the alphabet
+    (checklist D22).
+    """
     return "".join(letter for letter in read_code(typed) if letter in ALPHABET)[: LONG + 1]
 
 

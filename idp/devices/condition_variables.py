@@ -11,7 +11,9 @@ from idp.ratelimit.budgets import same_network
 
 
 def _device(type_: WordType, read: Callable[[Waiting, About], Any], doc: str) -> Word:
-    """A word about the device whose code was entered; one on which somebody has decided, or whose code expired, has empty values."""
+    """A word about the device whose code was entered; one on which somebody has decided, or whose code
+    expired, has empty values.
+    """
 
     def load(about: About) -> Any:
         request = about.facts.get("request") or {}
@@ -27,9 +29,21 @@ def _same_network(device: Waiting, about: About) -> bool:
 
 
 WORDS = {
-    "device.address": _device("string", lambda device, about: device.address, "the address that the device asked from"),
-    "device.label": _device("string", lambda device, about: device.label, "what the device calls itself; anybody can send anything"),
+    "device.address": _device(
+        "string", lambda device, about: device.address, "the address that the device asked from"
+    ),
+    "device.label": _device(
+        "string",
+        lambda device, about: device.label,
+        "what the device calls itself; anybody can send anything",
+    ),
     "device.agent": _device("string", lambda device, about: device.agent, "the software on it, as it says"),
-    "device.age": _device("duration", lambda device, about: max(about.now - device.asked_at, timedelta(0)), "how long ago it asked"),
-    "device.same_network": _device("bool", _same_network, "whether it asked from the network that the person is in"),
+    "device.age": _device(
+        "duration",
+        lambda device, about: max(about.now - device.asked_at, timedelta(0)),
+        "how long ago it asked",
+    ),
+    "device.same_network": _device(
+        "bool", _same_network, "whether it asked from the network that the person is in"
+    ),
 }

@@ -11,15 +11,18 @@ from idp.oauth.errors import InvalidRequest
 from idp.oauth.forms import Form, parse_credentials, parse_scopes
 
 LONGEST_NAME = 40
-_QUOTES = dict.fromkeys(map(ord, '"“”„‟«»‹›「」『』〝〞〟＂'), "'")  # ours stand around a device's name, and it cannot close them
+# ours stand around a device's name, and it cannot close them
+_QUOTES = dict.fromkeys(map(ord, '"“”„‟«»‹›「」『』〝〞〟＂'), "'")
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def authorize_device(authorization: str, form: Form, issuer: str) -> dict[str, Any]:
-    """The answer's members: client authentication, the application's switch for the grant, and scopes come first, as at the token endpoint.
+    """The answer's members: client authentication, the application's switch for the grant, and scopes come
+    first, as at the token endpoint.
 
-    Beside RFC 8628's parameters: ``scopes`` as an alias of ``scope``, ``nonce`` (echoed in the ID token), ``code_challenge``
-    with S256 (RFC 7636), ``device_name`` (what the device calls itself: one line, 40 characters, quoted to the person).
+    Beside RFC 8628's parameters: ``scopes`` as an alias of ``scope``, ``nonce`` (echoed in the ID token),
+    ``code_challenge`` with S256 (RFC 7636), ``device_name`` (what the device calls itself: one line, 40
+    characters, quoted to the person).
     """
     application = clients.authenticate(parse_credentials(authorization, form))
     clients.require_grant(application, DEVICE_CODE)

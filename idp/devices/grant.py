@@ -9,7 +9,14 @@ from idp.devices.models import DeviceCode, State
 from idp.foundation.sealing import same
 from idp.oauth import tokens
 from idp.oauth.discovery import DEVICE_CODE
-from idp.oauth.errors import AccessDenied, AuthorizationPending, ExpiredToken, InvalidGrant, InvalidRequest, SlowDown
+from idp.oauth.errors import (
+    AccessDenied,
+    AuthorizationPending,
+    ExpiredToken,
+    InvalidGrant,
+    InvalidRequest,
+    SlowDown,
+)
 from idp.oauth.forms import Form
 from idp.oauth.grant import Grant
 from idp.oauth.models import Application, TokenFamily
@@ -18,7 +25,10 @@ from idp.oauth.tokens import Entitlement
 
 
 class DeviceGrant(Grant):
-    """Answers a poll. A decision is told at once, however early the poll came: slow_down never hides one (D32)."""
+    """Answers a poll.
+
+    A decision is told at once, however early the poll came: slow_down never hides one (D32).
+    """
 
     grant_type = DEVICE_CODE
 
@@ -63,7 +73,9 @@ class DeviceGrant(Grant):
 
 
 def _check_verifier(row: DeviceCode, verifier: str | None) -> None:
-    """PKCE, where the device began with a challenge: neither a missing verifier nor one without a challenge passes (B7, B8)."""
+    """PKCE, where the device began with a challenge: neither a missing verifier nor one without a challenge
+    passes (B7, B8).
+    """
     if bool(row.code_challenge) != bool(verifier):
         raise InvalidGrant("The code_verifier does not match the code_challenge.")
     if verifier:

@@ -19,9 +19,17 @@ DEVICES = Listing(
     _("Devices"),
     lambda: DeviceCode.objects.select_related("application", "person"),
     (
-        Column("application", _("Application"), lambda row: row.application.name, "application__name", few=True),
+        Column(
+            "application", _("Application"), lambda row: row.application.name, "application__name", few=True
+        ),
         Column("state", _("State"), lambda row: state_now(row).value, "state", few=True),
-        Column("person", _("Decided by"), lambda row: row.person.username if row.person else "", "person__username", few=True),
+        Column(
+            "person",
+            _("Decided by"),
+            lambda row: row.person.username if row.person else "",
+            "person__username",
+            few=True,
+        ),
         Column("label", _("Device"), lambda row: row.label),
         Column("address", _("Asked from"), lambda row: row.address, "address", "code", few=True),
         Column("scopes", _("Asks for"), lambda row: list(row.scopes), kind="list"),
@@ -32,7 +40,12 @@ DEVICES = Listing(
     ),
     search=("label", "address", "application__name", "person__username"),
     filters=(
-        Filter("state", _("State"), lambda rows, value: rows.filter(state=value), lambda: [(each.value, each.label) for each in State]),
+        Filter(
+            "state",
+            _("State"),
+            lambda rows, value: rows.filter(state=value),
+            lambda: [(each.value, each.label) for each in State],
+        ),
         Filter("application", _("Application"), refers("application__name")),
         Filter("person", _("Decided by"), refers("person__username", fold)),
     ),

@@ -6,7 +6,9 @@ from idp.tenancy.models import TenantModel
 
 
 class State(models.TextChoices):
-    """``pending → approved | denied | expired``, ``approved → redeemed | expired | revoked``, ``redeemed → revoked``."""
+    """``pending → approved | denied | expired``, ``approved → redeemed | expired | revoked``, ``redeemed →
+    revoked``.
+    """
 
     PENDING = "pending"
     APPROVED = "approved"
@@ -17,7 +19,9 @@ class State(models.TextChoices):
 
 
 class DeviceCode(TenantModel):
-    """A device authorization request: both codes only as hashes, and every fact that the person who decides must see."""
+    """A device authorization request: both codes only as hashes, and every fact that the person who decides
+    must see.
+    """
 
     device_code_hash = models.CharField(max_length=64, unique=True)
     user_code_hash = models.CharField(max_length=64)
@@ -42,14 +46,24 @@ class DeviceCode(TenantModel):
     family = models.ForeignKey("oauth.TokenFamily", null=True, on_delete=models.SET_NULL, related_name="+")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["tenant", "user_code_hash"], name="one_device_per_user_code")]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "user_code_hash"], name="one_device_per_user_code")
+        ]
         indexes = [
             # Whole indexes on purpose: SQLite does not use a partial one when the state comes as a parameter.
             models.Index(fields=["application", "state", "expires_at"], name="devices_of_application"),
             models.Index(fields=["tenant", "network", "state"], name="devices_of_network"),
             models.Index(fields=["tenant", "state", "expires_at"], name="devices_open"),
-            models.Index(fields=["tenant", "created_at", "application", "person", "label", "address"], name="devices_by_age"),
-            models.Index(fields=["tenant", "expires_at"], condition=models.Q(family=None), name="devices_without_tokens"),  # the sweep
+            models.Index(
+                fields=["tenant", "created_at", "application", "person", "label", "address"],
+                name="devices_by_age",
+            ),
+            # the sweep
+            models.Index(
+                fields=["tenant", "expires_at"],
+                condition=models.Q(family=None),
+                name="devices_without_tokens",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -71,7 +71,9 @@ def topic_of(device: int) -> str:
 
 
 def start(ask: Ask) -> Started:
-    """Begins a request; raises TooManyRequests when the application or the address has too many waiting (checklist D35)."""
+    """Begins a request; raises TooManyRequests when the application or the address has too many waiting
+    (checklist D35).
+    """
     origin, now = current_origin(), timezone.now()
     _check_room(ask.application, origin.address, now)
     lifetime = timedelta(seconds=ask.application.device_code_lifetime)
@@ -98,7 +100,9 @@ def start(ask: Ask) -> Started:
 
 
 def find_waiting(typed: str) -> Waiting | None:
-    """The waiting device with this user code, however it was typed; None when it is unknown, expired or already decided."""
+    """The waiting device with this user code, however it was typed; None when it is unknown, expired or
+    already decided.
+    """
     hashes = codes.user_code_hashes(codes.normalised(typed))
     return _waiting(DeviceCode.objects.filter(user_code_hash__in=hashes))
 
@@ -130,7 +134,8 @@ class NoteEntry(Effect):
 class ApproveDevice(Effect):
     """Approves a device on behalf of the person of a living session, within the scopes that the page showed.
 
-    ``flow``: the flow in which the person said so; refused unless it is the one that the application requires.
+    ``flow``: the flow in which the person said so; refused unless it is the one that the application
+    requires.
     """
 
     device: int
@@ -183,8 +188,12 @@ def deny(decision: DenyDevice) -> None:
 
 
 def find_for_client(application: Application, device_code: str, issuer: str) -> DeviceCode:
-    """The row of this client's device code; raises InvalidGrant: another client's or tenant's code does not exist (D14, D25)."""
-    row = DeviceCode.objects.filter(device_code_hash=digest(device_code), application=application, issuer=issuer).first()
+    """The row of this client's device code; raises InvalidGrant: another client's or tenant's code does not
+    exist (D14, D25).
+    """
+    row = DeviceCode.objects.filter(
+        device_code_hash=digest(device_code), application=application, issuer=issuer
+    ).first()
     if row is None:
         throttling.charge_unknown_device_code(current_origin().address)
         raise InvalidGrant
@@ -193,30 +202,37 @@ def find_for_client(application: Application, device_code: str, issuer: str) -> 
 
 
 def state_now(row: DeviceCode) -> State:
-    """The state that counts at this moment: expiry is judged when read, whether or not anything swept the row."""
+    """The state that counts at this moment: expiry is judged when read, whether or not anything swept the
+    row.
+    """
     if row.state in (State.PENDING, State.APPROVED) and row.expires_at <= timezone.now():
         return State.EXPIRED
     return State(row.state)
 
 
 def polled_too_early(row: DeviceCode) -> bool:
-    """Notes an accepted poll, or answers True for one that came too early, whose device then waits 5 s longer for good.
+    """Notes an accepted poll, or answers True for one that came too early, whose device then waits 5 s longer
+    for good.
 
-    Measured from the last accepted poll, with a second of jitter allowed; a rejected poll does not move the clock, so a
-    client that obeys is always served. The time of the last poll lives in the cache: forgetting it is only lenient (D38), so one in
-    the future, after the clock was set back, counts as none.
+    Measured from the last accepted poll, with a second of jitter allowed; a rejected poll does not move the
+    clock, so a client that obeys is always served. The time of the last poll lives in the cache: forgetting
+    it is only lenient (D38), so one in the future, after the clock was set back, counts as none.
     """
     key, now = f"device-poll:{row.pk}", timezone.now()
     last = cache.get(key)
     if last is not None and timedelta(0) <= now - last < timedelta(seconds=row.interval) - JITTER:
-        DeviceCode.objects.filter(pk=row.pk, interval__lt=MOST_SECONDS).update(interval=models.F("interval") + SLOW_DOWN_SECONDS)
+        DeviceCode.objects.filter(pk=row.pk, interval__lt=MOST_SECONDS).update(
+            interval=models.F("interval") + SLOW_DOWN_SECONDS
+        )
         return True
     cache.set(key, now, timeout=row.interval * 2 + 60)
     return False
 
 
 def redeem(row: DeviceCode, family: Any, now: datetime) -> None:
-    """``approved → redeemed``, for exactly one of any number of racing requests; raises InvalidGrant for the others (D24)."""
+    """``approved → redeemed``, for exactly one of any number of racing requests; raises InvalidGrant for the
+    others (D24).
+    """
     open_rows = DeviceCode.objects.filter(pk=row.pk, state=State.APPROVED, expires_at__gt=now)
     if not open_rows.update(state=State.REDEEMED, redeemed_at=now, family=family):
         raise InvalidGrant
@@ -224,9 +240,11 @@ def redeem(row: DeviceCode, family: Any, now: datetime) -> None:
 
 
 def given(row: DeviceCode, device_code: str) -> Given:
-    """The answer that a redeemed code got and may get once more; otherwise ends what it gave, and raises InvalidGrant (D27).
+    """The answer that a redeemed code got and may get once more; otherwise ends what it gave, and raises
+    InvalidGrant (D27).
 
-    Within the grace, and as long as nothing of it was used, this is the loser of a race or a client that lost the answer.
+    Within the grace, and as long as nothing of it was used, this is the loser of a race or a client that lost
+    the answer.
     """
     found = retries.given(row.family, device_code, row.redeemed_at)
     if found is None:
@@ -243,11 +261,16 @@ def given_now(row: DeviceCode, device_code: str) -> Given | None:
 
 @transaction.atomic
 def revoke(pk: int, *, why: str, by: str = "") -> bool:
-    """``approved | redeemed → revoked``, with every token that came out of it; answers whether there was anything to revoke.
+    """``approved | redeemed → revoked``, with every token that came out of it; answers whether there was
+    anything to revoke.
 
     ``by``: the administrator who did it, "" where the protocol did.
     """
-    row = DeviceCode.objects.filter(pk=pk).select_related("family__person", "family__application", "application").first()
+    row = (
+        DeviceCode.objects.filter(pk=pk)
+        .select_related("family__person", "family__application", "application")
+        .first()
+    )
     living = DeviceCode.objects.filter(pk=pk, state__in=(State.APPROVED, State.REDEEMED))
     if row is None or not living.update(state=State.REVOKED):
         return False
@@ -270,7 +293,9 @@ def turn_away(pk: int, *, by: str, why: str) -> bool:
 
 @transaction.atomic
 def drop_all(*, why: str) -> int:
-    """Ends every device that has not been redeemed, when its codes can no longer be trusted; answers how many."""
+    """Ends every device that has not been redeemed, when its codes can no longer be trusted; answers how
+    many.
+    """
     waiting_rows = DeviceCode.objects.filter(state__in=(State.PENDING, State.APPROVED))
     dropped = waiting_rows.update(state=State.EXPIRED, expires_at=timezone.now())
     publish("device.all_dropped", why=why, count=dropped)
@@ -278,10 +303,12 @@ def drop_all(*, why: str) -> int:
 
 
 def expire(now: datetime, grace: timedelta, batch: int = 200) -> int:
-    """Marks one batch of overdue codes as expired and deletes one batch whose grace period is over; answers how many rows.
+    """Marks one batch of overdue codes as expired and deletes one batch whose grace period is over; answers
+    how many rows.
 
-    Until it is deleted a code is reported as expired, after that as unknown (D37). What was redeemed is kept as long as its token
-    family is, so that the device can be looked at and revoked, and a code that comes back is noticed (D27).
+    Until it is deleted a code is reported as expired, after that as unknown (D37). What was redeemed is kept
+    as long as its token family is, so that the device can be looked at and revoked, and a code that comes
+    back is noticed (D27).
     """
     overdue = DeviceCode.objects.filter(state__in=(State.PENDING, State.APPROVED), expires_at__lte=now)
     marked = _mark_expired(overdue, batch)
@@ -291,14 +318,19 @@ def expire(now: datetime, grace: timedelta, batch: int = 200) -> int:
 
 
 def _tell(kind: str, row: DeviceCode, **members: Any) -> None:
-    """An event of this device's story, on its topic. Anybody can start a device, so of that there are only so many."""
+    """An event of this device's story, on its topic.
+
+    Anybody can start a device, so of that there are only so many.
+    """
     tell = publish_bounded if kind == "device.started" else publish
     tell(kind, target=f"device {row.pk}", application=row.application.name, topic=topic_of(row.pk), **members)
 
 
 @transaction.atomic
 def _mark_expired(overdue: models.QuerySet[DeviceCode], batch: int) -> int:
-    """Marks those of a batch that are still open and that no other request or worker is at, and tells of exactly these."""
+    """Marks those of a batch that are still open and that no other request or worker is at, and tells of
+    exactly these.
+    """
     stale = list(overdue.select_for_update(skip_locked=True).values_list("pk", flat=True)[:batch])
     if not stale:
         return 0
@@ -310,9 +342,11 @@ def _mark_expired(overdue: models.QuerySet[DeviceCode], batch: int) -> int:
 
 
 def _check_room(application: Application, address: str, now: datetime) -> None:
-    """Raise TooManyRequests where this network has too many waiting, or where the application is full and no network has more.
+    """Raise TooManyRequests where this network has too many waiting, or where the application is full and no
+    network has more.
 
-    Of a full application the network with the most waiting devices gives up its oldest one, so that strangers crowd nobody out.
+    Of a full application the network with the most waiting devices gives up its oldest one, so that strangers
+    crowd nobody out.
     """
     rows = DeviceCode.objects.filter(state=State.PENDING, application=application, expires_at__gt=now)
     limit, own = application.device_pending_limit, application.device_pending_limit_per_address
@@ -324,27 +358,52 @@ def _check_room(application: Application, address: str, now: datetime) -> None:
 
 
 def _within(rows: models.QuerySet[DeviceCode], network: str) -> models.QuerySet[DeviceCode]:
-    wide = network.isalnum() and len(network) < 16  # the first digits of an IPv6 address; "g" comes after each of them
+    # the first digits of an IPv6 address; "g" comes after each of them
+    wide = network.isalnum() and len(network) < 16
     return rows.filter(network__range=(network, f"{network}g")) if wide else rows.filter(network=network)
 
 
 def _evict(rows: models.QuerySet[DeviceCode], mine: str, now: datetime) -> bool:
-    """Expire the oldest device of the network (IPv6: /48) that has the most waiting, if that is more than ``mine`` has."""
-    sites = rows.annotate(site=Left("network", 12)).values("site").annotate(count=models.Count("pk")).order_by("-count", "site")
+    """Expire the oldest device of the network (IPv6: /48) that has the most waiting, if that is more than
+    ``mine`` has.
+    """
+    sites = (
+        rows.annotate(site=Left("network", 12))
+        .values("site")
+        .annotate(count=models.Count("pk"))
+        .order_by("-count", "site")
+    )
     fullest = sites.first()
     if fullest is None or fullest["count"] <= _within(rows, mine).count():
         return False
-    oldest = rows.filter(network__startswith=fullest["site"]).order_by("created_at", "pk").values_list("pk", flat=True).first()
-    return bool(DeviceCode.objects.filter(pk=oldest or 0, state=State.PENDING).update(state=State.EXPIRED, expires_at=now))
+    oldest = (
+        rows.filter(network__startswith=fullest["site"])
+        .order_by("created_at", "pk")
+        .values_list("pk", flat=True)
+        .first()
+    )
+    return bool(
+        DeviceCode.objects.filter(pk=oldest or 0, state=State.PENDING).update(
+            state=State.EXPIRED, expires_at=now
+        )
+    )
 
 
 def _refuse(application: Application) -> NoReturn:
-    publish_once("device.start_refused", timedelta(minutes=1), application=application.name, why="too many devices are waiting")
-    raise TooManyRequests("Too many devices of this kind are waiting.", retry_after=application.device_interval * 6)
+    publish_once(
+        "device.start_refused",
+        timedelta(minutes=1),
+        application=application.name,
+        why="too many devices are waiting",
+    )
+    raise TooManyRequests(
+        "Too many devices of this kind are waiting.", retry_after=application.device_interval * 6
+    )
 
 
 def _save_with_free_code(row: DeviceCode, length: int) -> str:
-    for _attempt in range(8):  # a collision among live codes has a chance of about live / 20⁸: eight in a row do not happen
+    # a collision among live codes has a chance of about live / 20⁸: eight in a row do not happen
+    for _attempt in range(8):
         user_code = codes.new_user_code(length)
         row.user_code_hash = codes.user_code_hash(user_code)
         try:
@@ -358,8 +417,12 @@ def _save_with_free_code(row: DeviceCode, length: int) -> str:
 
 def _decide(pk: int, state: State, **values: Any) -> None:
     now = timezone.now()
-    if not DeviceCode.objects.filter(pk=pk, state=State.PENDING, expires_at__gt=now).update(state=state, decided_at=now, **values):
-        raise EffectLost(_("This code was decided on already, or has expired. Start again on your device."), final=True)
+    if not DeviceCode.objects.filter(pk=pk, state=State.PENDING, expires_at__gt=now).update(
+        state=state, decided_at=now, **values
+    ):
+        raise EffectLost(
+            _("This code was decided on already, or has expired. Start again on your device."), final=True
+        )
 
 
 def _row(pk: int) -> DeviceCode | None:
@@ -367,10 +430,16 @@ def _row(pk: int) -> DeviceCode | None:
 
 
 def _waiting(rows: models.QuerySet[DeviceCode]) -> Waiting | None:
-    row = rows.filter(state=State.PENDING, expires_at__gt=timezone.now(), application__is_active=True).select_related("application").first()
+    row = (
+        rows.filter(state=State.PENDING, expires_at__gt=timezone.now(), application__is_active=True)
+        .select_related("application")
+        .first()
+    )
     if row is None:
         return None
-    return Waiting(row.pk, row.application, tuple(row.scopes), row.address, row.agent, row.label, row.created_at)
+    return Waiting(
+        row.pk, row.application, tuple(row.scopes), row.address, row.agent, row.label, row.created_at
+    )
 
 
 def _network(address: str) -> str:

@@ -1,4 +1,6 @@
-"""The device that a dry run takes for granted: no row has its number, so nothing can ever be decided on it."""
+"""The device that a dry run takes for granted: no row has its number, so nothing can ever be
+decided on it.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,10 +14,22 @@ from idp.oauth.models import Application
 
 
 def pretended(request: Mapping[str, Any]) -> Waiting | None:
-    """The device of this ``request`` fact, where it was assumed and never asked; without an application, for one that is made up."""
+    """The device of this ``request`` fact, where it was assumed and never asked; without an application, for
+    one that is made up.
+    """
     shows = request.get("shows")
     if request.get("device") or not shows:
         return None
-    application = (find(request["application"]) if request.get("application") else None) or Application(title=_("An application"))
+    application = (find(request["application"]) if request.get("application") else None) or Application(
+        title=_("An application")
+    )
     asked_at = datetime.fromisoformat(shows["asked"])
-    return Waiting(0, application, tuple(request.get("scopes", ())), shows["address"], "", shows.get("label", ""), asked_at)
+    return Waiting(
+        0,
+        application,
+        tuple(request.get("scopes", ())),
+        shows["address"],
+        "",
+        shows.get("label", ""),
+        asked_at,
+    )

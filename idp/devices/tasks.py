@@ -12,5 +12,7 @@ GRACE = timedelta(hours=1)
 
 @tenant_task
 def expire_device_codes() -> None:
-    """In batches, so that no write holds the database for long; whether it runs never decides what a poll is told."""
+    """In batches, so that no write holds the database for long; whether it runs never decides what a poll is
+    told.
+    """
     in_batches(lambda: expire(timezone.now(), GRACE))

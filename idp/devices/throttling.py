@@ -17,12 +17,14 @@ PER_ADDRESS = 30
 PER_TENANT = 200
 
 
-def entry_budgets(*, person: int | None, browser: str, address: str, per_person: int = PER_PERSON) -> list[Spend]:
+def entry_budgets(
+    *, person: int | None, browser: str, address: str, per_person: int = PER_PERSON
+) -> list[Spend]:
     """What one entered code costs. All budgets count over the longest lifetime of a code in the tenant.
 
-    Signed in: ``per_person`` for the account. Not signed in: five for the browser, which costs an attacker nothing to
-    change, so that it only stops the honest from trying on. Either way 30 for the address. The tenant's budget refuses
-    nobody: once it is exhausted, new codes are twelve letters long.
+    Signed in: ``per_person`` for the account. Not signed in: five for the browser, which costs an attacker
+    nothing to change, so that it only stops the honest from trying on. Either way 30 for the address. The
+    tenant's budget refuses nobody: once it is exhausted, new codes are twelve letters long.
     """
     window = longest_lifetime()
     own = (
@@ -34,7 +36,10 @@ def entry_budgets(*, person: int | None, browser: str, address: str, per_person:
 
 
 def charge_unknown_device_code(address: str) -> None:
-    """Slows down whoever tries device codes (checklist D16); raises TooManyRequests. The 256 bits would do without it."""
+    """Slows down whoever tries device codes (checklist D16); raises TooManyRequests.
+
+    The 256 bits would do without it.
+    """
     unknown = Budget("device_code.unknown", 100, timedelta(minutes=10))
     refused = charge([Spend(unknown, address and address_key(address))])
     if isinstance(refused, Exhausted):
@@ -43,14 +48,21 @@ def charge_unknown_device_code(address: str) -> None:
 
 
 def code_length() -> int:
-    """How long a new user code is: eight letters, or twelve while somebody is trying codes all over the tenant.
+    """How long a new user code is: eight letters, or twelve while somebody is trying codes all over the
+    tenant.
 
     The first time that it answers twelve in a window, it raises an event.
     """
     window = longest_lifetime()
     if exhausted_until(_breaker(window)) is None:
         return LENGTH
-    publish_once("device.codes_lengthened", window, each_origin=False, wrong_codes=PER_TENANT, window_seconds=int(window.total_seconds()))
+    publish_once(
+        "device.codes_lengthened",
+        window,
+        each_origin=False,
+        wrong_codes=PER_TENANT,
+        window_seconds=int(window.total_seconds()),
+    )
     return LONG
 
 
@@ -62,7 +74,9 @@ def longest_lifetime() -> timedelta:
 
 @dataclass(frozen=True)
 class Attack:
-    """An attacker with ``addresses`` networks and ``accounts`` of the tenant, against ``live`` codes that wait for a decision."""
+    """An attacker with ``addresses`` networks and ``accounts`` of the tenant, against ``live`` codes that
+    wait for a decision.
+    """
 
     addresses: int
     accounts: int
@@ -80,8 +94,9 @@ def guesses(attack: Attack) -> int:
 def chance(attack: Attack, alphabet: int = len(ALPHABET), length: int = LENGTH) -> float:
     """The probability that at least one of the guesses within a code's lifetime hits one of the live codes.
 
-    Guesses differ from each other, so this is drawing without replacement: 1 - Π (1 - live / (codes - i)). It counts the
-    eight-letter codes only, as if the breaker had never lengthened any: the figure is an upper bound.
+    Guesses differ from each other, so this is drawing without replacement: 1 - Π (1 - live / (codes - i)). It
+    counts the eight-letter codes only, as if the breaker had never lengthened any: the figure is an upper
+    bound.
     """
     codes, miss = alphabet**length, 1.0
     for drawn in range(min(guesses(attack), codes - attack.live)):

@@ -1,4 +1,6 @@
-"""The whole story of one device, as an administrator reads it: asked, entered, decided, connected, refreshed, ended; and its end."""
+"""The whole story of one device, as an administrator reads it: asked, entered, decided, connected, refreshed,
+ended; and its end.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,9 +26,12 @@ _TOLD = ("device.started", "device.code_entered", *sorted(NEWS), "tokens.revoked
 
 @dataclass(frozen=True)
 class Moment:
-    """One thing that happened. ``what``: ``asked``, ``entered``, ``approved`` … as the events say it, or ``refreshed``.
+    """One thing that happened.
 
-    ``by``: the username of who did it, "" for the device itself or the clock; ``address``: from where, "" where that is not known.
+    ``what``: ``asked``, ``entered``, ``approved`` … as the events say it, or ``refreshed``.
+
+    ``by``: the username of who did it, "" for the device itself or the clock; ``address``: from where, ""
+    where that is not known.
     """
 
     at: datetime
@@ -38,10 +43,11 @@ class Moment:
 
 @dataclass(frozen=True)
 class Story:
-    """A device and all that happened to it, oldest first; neither codes nor tokens, nor anything made of them.
+    """A device and all that happened to it, oldest first; neither codes nor tokens, nor anything made of
+    them.
 
-    ``state``: the one that counts now, "" when the request itself is no longer kept and only the events tell of it.
-    ``tokens_until``: when the last token expires that it could use, None where it has none.
+    ``state``: the one that counts now, "" when the request itself is no longer kept and only the events tell
+    of it. ``tokens_until``: when the last token expires that it could use, None where it has none.
     """
 
     pk: int
@@ -62,7 +68,9 @@ class Story:
     @property
     def can_end(self) -> bool:
         """Whether there is anything left to take away."""
-        return self.state in (State.PENDING, State.APPROVED) or (self.state == State.REDEEMED and self.tokens_until is not None)
+        return self.state in (State.PENDING, State.APPROVED) or (
+            self.state == State.REDEEMED and self.tokens_until is not None
+        )
 
 
 @dataclass(frozen=True)
@@ -114,7 +122,8 @@ def waiting(most: int = 5) -> Queue:
 
 @transaction.atomic
 def end(pk: int, *, by: Person) -> bool:
-    """Take away from a device whatever it has, or waits for, at once, and return whether there was anything; raise NotAllowed.
+    """Take away from a device whatever it has, or waits for, at once, and return whether there was anything;
+    raise NotAllowed.
 
     One that waits is denied and one that was approved is revoked, with every token that came out of it.
     """
@@ -154,7 +163,9 @@ def _heard(told: list[dict[str, Any]]) -> list[Moment]:
 
 
 def _kept(row: DeviceCode, told: list[dict[str, Any]]) -> list[Moment]:
-    """What the row itself remembers and no event tells: events may have been swept, the row's own times are there as long as it is."""
+    """What the row itself remembers and no event tells: events may have been swept, the row's own times are
+    there as long as it is.
+    """
     known = {event["kind"].removeprefix(_KIND) for event in told}
     person = row.person.username if row.person else ""
     moments = [] if "started" in known else [Moment(row.created_at, "started", address=row.address)]
@@ -171,8 +182,14 @@ def _kept(row: DeviceCode, told: list[dict[str, Any]]) -> list[Moment]:
 
 def _rotated(family: TokenFamily | None) -> list[Moment]:
     rows = RefreshToken.objects.filter(family=family, rotated_at__isnull=False).order_by("-rotated_at")
-    return [Moment(at, "refreshed") for at in rows.values_list("rotated_at", flat=True)[:SHOWN_REFRESHES] if at] if family else []
+    return (
+        [Moment(at, "refreshed") for at in rows.values_list("rotated_at", flat=True)[:SHOWN_REFRESHES] if at]
+        if family
+        else []
+    )
 
 
 def _tokens_until(family: TokenFamily | None) -> datetime | None:
-    return family.expires_at if family and not family.revoked_at and family.expires_at > timezone.now() else None
+    return (
+        family.expires_at if family and not family.revoked_at and family.expires_at > timezone.now() else None
+    )

@@ -26,13 +26,17 @@ class Ticket:
 
 
 def code_in(authorization: str) -> str:
-    """Return the device code of such a header, however it is spaced; empty for every other scheme, which a proxy may have added."""
+    """Return the device code of such a header, however it is spaced; empty for every other scheme, which a
+    proxy may have added.
+    """
     scheme, _, code = authorization.strip().partition(" ")
     return code.strip() if scheme.lower() == "device" else ""
 
 
 def ticket(authorization: str) -> Ticket | None:
-    """For ``Authorization: Device <device_code>``; None for whatever is wrong with it: nobody learns what (checklist D43)."""
+    """For ``Authorization: Device <device_code>``; None for whatever is wrong with it: nobody learns what
+    (checklist D43).
+    """
     code = code_in(authorization)
     if not code:
         return None

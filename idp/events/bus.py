@@ -1,4 +1,6 @@
-"""Publishes what happened: a row in the transaction of the change that it tells of; once that is committed, a log line and a wake-up."""
+"""Publishes what happened: a row in the transaction of the change that it tells of; once that is committed, a
+log line and a wake-up.
+"""
 
 import logging
 from collections.abc import Collection, Mapping
@@ -20,11 +22,13 @@ log = logging.getLogger(__name__)
 _MOST_ORIGINS = 100
 
 
-def publish(kind: str, *, actor: str = "", target: str = "", application: str = "", topic: str = "", **data: Any) -> Event:
+def publish(
+    kind: str, *, actor: str = "", target: str = "", application: str = "", topic: str = "", **data: Any
+) -> Event:
     """Records an event of the tenant in scope, and wakes whoever listens once it is committed.
 
-    ``kind`` is ``area.what``; ``topic`` names the one thing whose watchers it concerns (``device:7``); ``data`` is JSON and
-    never holds a secret.
+    ``kind`` is ``area.what``; ``topic`` names the one thing whose watchers it concerns (``device:7``);
+    ``data`` is JSON and never holds a secret.
     """
     origin = current_origin()
     event = Event.objects.create(
@@ -38,35 +42,66 @@ def publish(kind: str, *, actor: str = "", target: str = "", application: str = 
         request_id=origin.request_id,
         data=data,
     )
-    _tell(kind, WakeUp(event.pk, current_tenant().pk, kind, topic), actor=actor, target=target, application=application)
+    _tell(
+        kind,
+        WakeUp(event.pk, current_tenant().pk, kind, topic),
+        actor=actor,
+        target=target,
+        application=application,
+    )
     return event
 
 
 def publish_many(
-    kind: str, subjects: list[tuple[str, str, str]], *, actor: str = "", keys: Mapping[str, Collection[str]] | None = None, **data: Any
+    kind: str,
+    subjects: list[tuple[str, str, str]],
+    *,
+    actor: str = "",
+    keys: Mapping[str, Collection[str]] | None = None,
+    **data: Any,
 ) -> None:
-    """One event for each (target, application, topic), in one write: for work on many rows at once. ``keys``: what was changed, by target.
+    """One event for each (target, application, topic), in one write: for work on many rows at once.
 
-    It wakes nobody: so many wake-ups would hold up everything else, and whoever listens looks into the table twice a second.
+    ``keys``: what was changed, by target.
+
+    It wakes nobody: so many wake-ups would hold up everything else, and whoever listens looks into the table
+    twice a second.
     """
     if not subjects:
         return
-    origin, told = current_origin(), {target: {**data, "keys": sorted(some)} for target, some in (keys or {}).items()}
+    origin, told = (
+        current_origin(),
+        {target: {**data, "keys": sorted(some)} for target, some in (keys or {}).items()},
+    )
     known = {"tenant": current_tenant(), "at": timezone.now(), "kind": kind, "actor": actor[:150]}
     known |= {"address": origin.address, "request_id": origin.request_id}
     rows = [
-        Event(**known, target=target[:200], application=application[:100], topic=topic, data=told.get(target, data))
+        Event(
+            **known,
+            target=target[:200],
+            application=application[:100],
+            topic=topic,
+            data=told.get(target, data),
+        )
         for target, application, topic in subjects
     ]
     Event.objects.bulk_create(rows, batch_size=1000)
     _tell(kind, count=len(subjects))
 
 
-def publish_once(kind: str, window: timedelta, *, each_origin: bool = True, actor: str = "", target: str = "", **members: Any) -> None:
+def publish_once(
+    kind: str,
+    window: timedelta,
+    *,
+    each_origin: bool = True,
+    actor: str = "",
+    target: str = "",
+    **members: Any,
+) -> None:
     """The same, unless it was recorded within ``window``: for what an attacker could cause without end.
 
-    ``each_origin``: once for each actor, target and address; otherwise once in the tenant. Addresses and names cost an attacker
-    nothing, so in the whole tenant it is told a hundred times in the window at most.
+    ``each_origin``: once for each actor, target and address; otherwise once in the tenant. Addresses and
+    names cost an attacker nothing, so in the whole tenant it is told a hundred times in the window at most.
     """
     told = Event.objects.filter(kind=kind, at__range=lately(window))
     mine = (actor[:150], target[:200], current_origin().address)
@@ -75,8 +110,11 @@ def publish_once(kind: str, window: timedelta, *, each_origin: bool = True, acto
         publish(kind, actor=actor, target=target, **members)
 
 
-def publish_bounded(kind: str, *, most: int = 300, window: timedelta = timedelta(minutes=1), **members: Any) -> None:
-    """The same, but within ``window`` only ``most`` times in the tenant: for each of many small things that anybody can do.
+def publish_bounded(
+    kind: str, *, most: int = 300, window: timedelta = timedelta(minutes=1), **members: Any
+) -> None:
+    """The same, but within ``window`` only ``most`` times in the tenant: for each of many small things that
+    anybody can do.
 
     What is more is only in the log, and that there was more is told once.
     """
@@ -91,8 +129,8 @@ def publish_bounded(kind: str, *, most: int = 300, window: timedelta = timedelta
 def _tell(kind: str, wake_up: WakeUp | None = None, **members: Any) -> None:
     """Log it, and wake who listens, when the transaction is committed, and never if it is rolled back.
 
-    The scope may be another one by then, and the line names tenant and request: so it is written in the context of this moment.
-    Neither may fail what is done already.
+    The scope may be another one by then, and the line names tenant and request: so it is written in the
+    context of this moment. Neither may fail what is done already.
     """
 
     context = copy_context()
@@ -102,7 +140,8 @@ def _tell(kind: str, wake_up: WakeUp | None = None, **members: Any) -> None:
         if wake_up:
             notify.send(wake_up)
 
-    transaction.on_commit(told, robust=True)  # a function with a name: Django says it where this fails, and a partial has none
+    # a function with a name: Django says it where this fails, and a partial has none
+    transaction.on_commit(told, robust=True)
 
 
 def latest() -> int:
@@ -113,11 +152,15 @@ def latest() -> int:
 def newer(mark: int, most: int = 1000) -> tuple[int, list[WakeUp]]:
     """What was recorded in any tenant after ``mark``, and the next mark.
 
-    PostgreSQL may commit a smaller number after a larger one, so there the last two hundred are looked at again; whoever
-    calls knows what it has had already.
+    PostgreSQL may commit a smaller number after a larger one, so there the last two hundred are looked at
+    again; whoever calls knows what it has had already.
     """
     again = 200 if connection.vendor == "postgresql" else 0
-    rows = Event.unscoped.filter(pk__gt=mark - again).order_by("pk").values_list("pk", "tenant_id", "kind", "topic")[: most + again]
+    rows = (
+        Event.unscoped.filter(pk__gt=mark - again)
+        .order_by("pk")
+        .values_list("pk", "tenant_id", "kind", "topic")[: most + again]
+    )
     found = [WakeUp(*row) for row in rows]
     return max([mark, *(wake_up.event for wake_up in found)]), found
 
@@ -128,17 +171,27 @@ def newest() -> int:
 
 
 def known_kinds() -> list[str]:
-    """Every kind of event that the tenant has, sorted: one look into the index for each, not one row for each event."""
+    """Every kind of event that the tenant has, sorted: one look into the index for each, not one row for each
+    event.
+    """
     table, owner = connection.ops.quote_name(Event._meta.db_table), current_tenant().pk
     least = f"SELECT MIN(kind) FROM {table} WHERE tenant_id = %s"  # noqa: S608 the name of our own model
-    walk = f"SELECT ({least} AND kind > known.kind) FROM known WHERE known.kind IS NOT NULL"  # noqa: S608 the same
-    statement = f"WITH RECURSIVE known(kind) AS ({least} UNION ALL {walk}) SELECT kind FROM known WHERE kind IS NOT NULL"  # noqa: S608
+    # the same
+    walk = f"SELECT ({least} AND kind > known.kind) FROM known WHERE known.kind IS NOT NULL"  # noqa: S608
+    statement = (
+        f"WITH RECURSIVE known(kind) AS ({least} UNION ALL {walk}) SELECT kind FROM known WHERE kind IS "  # noqa: S608
+        "NOT NULL"
+    )
     with connection.cursor() as cursor:
         cursor.execute(statement, [owner, owner])
         return [kind for (kind,) in cursor.fetchall()]
 
 
-def changes_since(when: datetime, kinds: Collection[str], *, but_by: str) -> list[tuple[str, str, str, datetime]]:
-    """(kind, target, actor, at) of the tenant's events of these kinds from then on, oldest first, without those of one actor."""
+def changes_since(
+    when: datetime, kinds: Collection[str], *, but_by: str
+) -> list[tuple[str, str, str, datetime]]:
+    """(kind, target, actor, at) of the tenant's events of these kinds from then on, oldest first, without
+    those of one actor.
+    """
     rows = Event.objects.filter(at__gte=when, kind__in=kinds).exclude(actor=but_by).order_by("pk")
     return list(rows.values_list("kind", "target", "actor", "at"))

@@ -12,8 +12,12 @@ from idp.tenancy.tenants import asked_for, by_name, decide_on_domain, leads_to, 
 
 
 @transaction.atomic
-def change_tenant(*, by: str, domains: Iterable[str] | None = None, approved: bool = False, **values: object) -> Tenant:
-    """Makes the tenant in scope, or changes it; writes nothing when all is so already. Raises ValidationError.
+def change_tenant(
+    *, by: str, domains: Iterable[str] | None = None, approved: bool = False, **values: object
+) -> Tenant:
+    """Makes the tenant in scope, or changes it; writes nothing when all is so already.
+
+    Raises ValidationError.
 
     ``approved``: whether ``domains`` and ``mail_from`` are said by somebody who may approve them.
     """
@@ -23,27 +27,42 @@ def change_tenant(*, by: str, domains: Iterable[str] | None = None, approved: bo
     if "mail_from" in values and (approved or "mail_from" in changed):
         values["mail_granted"] = approved
     tenant = save_tenant(name, **values)
-    if domains is not None and (wanted := set(domains)) != {*leads_to(tenant), *(() if approved else asked_for(tenant))}:
+    if domains is not None and (wanted := set(domains)) != {
+        *leads_to(tenant),
+        *(() if approved else asked_for(tenant)),
+    }:
         set_domains(tenant, wanted, approved=approved)
         changed.append("domains")
     with tenant_scope(tenant):
         if old is None or changed:
-            publish("tenant.created" if old is None else "tenant.changed", actor=by, target=name, keys=changed)
+            publish(
+                "tenant.created" if old is None else "tenant.changed", actor=by, target=name, keys=changed
+            )
     return tenant
 
 
 @transaction.atomic
 def decide_domain(name: str, *, approve: bool, by: str) -> bool:
-    """Approve or refuse a host name that the tenant in scope asked for; return whether it was still waiting."""
+    """Approve or refuse a host name that the tenant in scope asked for; return whether it was still
+    waiting.
+    """
     decided = decide_on_domain(current_tenant(), name, approve=approve)
     if decided:
-        publish("tenant.domain_approved" if approve else "tenant.domain_refused", actor=by, target=current_tenant().name, domain=name)
+        publish(
+            "tenant.domain_approved" if approve else "tenant.domain_refused",
+            actor=by,
+            target=current_tenant().name,
+            domain=name,
+        )
     return decided
 
 
 @transaction.atomic
 def word_mail(name: str, *, by: str, **values: str) -> bool:
-    """Creates or changes the tenant's own wording of a mail; answers whether anything changed. Raises ValidationError."""
+    """Creates or changes the tenant's own wording of a mail; answers whether anything changed.
+
+    Raises ValidationError.
+    """
     changed = save_template(name, **values)
     if changed:
         publish("mail.changed", actor=by, target=name, keys=changed)

@@ -1,4 +1,6 @@
-"""The events as a feed: what somebody wants to hear of, what came after a number, and the newest of the last day."""
+"""The events as a feed: what somebody wants to hear of, what came after a number, and the newest of the last
+day.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
@@ -19,8 +21,9 @@ _LONGEST = 400
 
 @dataclass(frozen=True)
 class Wanted:
-    """What somebody wants to hear of; "" is everything. ``kind``: one, or several with commas between them; ``person``: who did it
-    or to whom it was done.
+    """What somebody wants to hear of; "" is everything.
+
+    ``kind``: one, or several with commas between them; ``person``: who did it or to whom it was done.
     """
 
     area: str = ""
@@ -31,8 +34,15 @@ class Wanted:
 
     @classmethod
     def asked(cls, query: Mapping[str, str]) -> "Wanted":
-        """From the members of an address; what is not known is left out, what no event can hold finds none."""
-        return cls(**{name: nfc(query.get(name, "").replace("\0", "").strip()[:_LONGEST]) for name in cls.__dataclass_fields__})
+        """From the members of an address; what is not known is left out, what no event can hold
+        finds none.
+        """
+        return cls(
+            **{
+                name: nfc(query.get(name, "").replace("\0", "").strip()[:_LONGEST])
+                for name in cls.__dataclass_fields__
+            }
+        )
 
     def as_query(self) -> dict[str, str]:
         """The members that narrow anything, to be written into an address."""
@@ -40,11 +50,16 @@ class Wanted:
 
     def may_want(self, kind: str) -> bool:
         """Whether an event of this kind could be among them: for who would rather not read it at all."""
-        return (not self.kind or kind in self.kind.split(",")) and (not self.area or kind.startswith(f"{self.area}."))
+        return (not self.kind or kind in self.kind.split(",")) and (
+            not self.area or kind.startswith(f"{self.area}.")
+        )
 
     def among(self, rows: QuerySet[Event]) -> QuerySet[Event]:
         """Those of these rows."""
-        exact = {"application": self.application, "address": str(addresses.parse(self.address) or self.address)}
+        exact = {
+            "application": self.application,
+            "address": str(addresses.parse(self.address) or self.address),
+        }
         rows = rows.filter(**{name: value for name, value in exact.items() if value})
         if self.kind:
             rows = rows.filter(kind__in=self.kind.split(","))
@@ -65,11 +80,18 @@ class News:
     left_out: int = 0
 
 
-def since(after: int, wanted: Wanted = EVERYTHING, late: Collection[int] = (), most: int = 500, *, newest_only: bool = False) -> News:
+def since(
+    after: int,
+    wanted: Wanted = EVERYTHING,
+    late: Collection[int] = (),
+    most: int = 500,
+    *,
+    newest_only: bool = False,
+) -> News:
     """The tenant's events after this number, oldest first, and of the earlier ones those in ``late``.
 
-    The first ``most`` of them, with more to come; or, ``newest_only``, the last ``most``, and how many were passed over. ``last``
-    moves on over what nobody wanted, so that no stretch of the table is read twice.
+    The first ``most`` of them, with more to come; or, ``newest_only``, the last ``most``, and how many were
+    passed over. ``last`` moves on over what nobody wanted, so that no stretch of the table is read twice.
     """
     end = max(newest(), after)
     fresh = wanted.among(Event.objects.filter(pk__gt=after, pk__lte=end))
@@ -90,13 +112,16 @@ def recent(wanted: Wanted = EVERYTHING, most: int = 200) -> News:
 
 def numbers_before(last: int, many: int = 200) -> list[int]:
     """The numbers of the tenant's events among the last ``many`` up to this one."""
-    return list(Event.objects.filter(pk__gt=last - many, pk__lte=last).order_by("pk").values_list("pk", flat=True))
+    return list(
+        Event.objects.filter(pk__gt=last - many, pk__lte=last).order_by("pk").values_list("pk", flat=True)
+    )
 
 
 def of_topics(topics: Collection[str], kinds: Collection[str], most: int = 200) -> list[dict[str, Any]]:
     """Events of these kinds about these things, oldest first.
 
-    Sorted here: asked to sort, SQLite would rather read the whole table backwards than these few rows by their index.
+    Sorted here: asked to sort, SQLite would rather read the whole table backwards than these few rows by
+    their index.
     """
     rows = Event.objects.filter(topic__in=topics, kind__in=kinds).order_by()[:most]
     return [as_json(row) for row in sorted(rows, key=lambda row: row.pk)]

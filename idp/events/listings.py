@@ -40,7 +40,9 @@ def _moment(path: str) -> Any:
 
 
 def _area(rows: QuerySet[Event], value: str) -> QuerySet[Event]:
-    """By the kinds that there are: a beginning is looked for in no index, whatever the database's collation."""
+    """By the kinds that there are: a beginning is looked for in no index, whatever the database's
+    collation.
+    """
     return rows.filter(kind__in=[kind for kind in known_kinds() if kind.startswith(f"{value}.")])
 
 

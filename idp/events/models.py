@@ -1,4 +1,6 @@
-"""The audit trail: append-only rows of plain text, so that nothing that is deleted later takes its history along."""
+"""The audit trail: append-only rows of plain text, so that nothing that is deleted later takes its history
+along.
+"""
 
 from django.db import models
 
@@ -25,7 +27,8 @@ class Event(TenantModel):
             models.Index(fields=["tenant", "topic", "kind"], name="events_by_topic"),  # a device's story
             models.Index(fields=["tenant", "actor", "at"], name="events_by_actor"),
             models.Index(fields=["tenant", "target", "at"], name="events_by_target"),  # an object's history
-            models.Index(fields=["tenant", "id"], name="events_by_number"),  # the newest of a quiet tenant among busy ones
+            # the newest of a quiet tenant among busy ones
+            models.Index(fields=["tenant", "id"], name="events_by_number"),
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
 """Tells every web process of an event at once: a wake-up over the channel layer, whose loss costs only time.
 
-The database holds what happened; whoever listens also looks there by itself. So nothing here is ever waited for.
+The database holds what happened; whoever listens also looks there by itself. So nothing here is ever waited
+for.
 """
 
 import asyncio
@@ -51,7 +52,10 @@ def attach(loop: asyncio.AbstractEventLoop | None) -> None:
 
 
 def send(wake_up: WakeUp) -> None:
-    """Sends from any thread. In the embedded mode only the web process can: another process's events are found by looking."""
+    """Sends from any thread.
+
+    In the embedded mode only the web process can: another process's events are found by looking.
+    """
     loop = _Loops.serving or (None if settings.EMBEDDED else _own_loop())
     if loop is not None and not loop.is_closed():
         asyncio.run_coroutine_threadsafe(_send(wake_up), loop)

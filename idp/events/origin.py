@@ -1,4 +1,6 @@
-"""Where the work at hand came from: address, agent and id of the request, set only by a ``with`` block that resets it."""
+"""Where the work at hand came from: address, agent and id of the request, set only by a ``with`` block that
+resets it.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +12,8 @@ LONGEST_AGENT = 200
 
 @dataclass(frozen=True)
 class Origin:
-    """``address``: an IP address, "unknown" where a proxy named none, or "" outside of a request; see foundation/addresses.py.
+    """``address``: an IP address, "unknown" where a proxy named none, or "" outside of a request; see
+    foundation/addresses.py.
 
     ``agent``: its User-Agent on one line, cut to 200.
     """

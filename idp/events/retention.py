@@ -16,7 +16,9 @@ def sweep(before: datetime, batch: int = 1000) -> int:
 
 
 def exported(after: int = 0, batch: int = 2000) -> Iterator[dict[str, Any]]:
-    """Yield the tenant's events in their order, those with a number above ``after``; a batch at a time, holding nothing in between."""
+    """Yield the tenant's events in their order, those with a number above ``after``; a batch at a time,
+    holding nothing in between.
+    """
     while True:
         rows = list(Event.objects.filter(pk__gt=after).order_by("pk").values(*_COLUMNS)[:batch])
         if not rows:

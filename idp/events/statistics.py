@@ -83,11 +83,15 @@ class Chart:
 
     def moments(self) -> list[datetime]:
         """When each bucket begins."""
-        return [self.begins + timedelta(seconds=self.span.seconds * number) for number in range(self.span.buckets)]
+        return [
+            self.begins + timedelta(seconds=self.span.seconds * number) for number in range(self.span.buckets)
+        ]
 
 
 class _Since(Func):
-    """Whole buckets between the epoch and a moment, counted by the database itself: Python functions in SQLite take ten times as long."""
+    """Whole buckets between the epoch and a moment, counted by the database itself: Python functions in
+    SQLite take ten times as long.
+    """
 
     output_field = IntegerField()
 
@@ -110,7 +114,9 @@ def chart(span: Span, now: datetime | None = None) -> Chart:
     begins = span.begins(now)
     owner = {kind: series.name for series in SERIES for kind in series.kinds}
     counts = {series.name: [0] * span.buckets for series in SERIES}
-    rows = Event.objects.filter(kind__in=owner, at__gte=begins, at__lte=now).annotate(bucket=_Since("at", span.seconds))
+    rows = Event.objects.filter(kind__in=owner, at__gte=begins, at__lte=now).annotate(
+        bucket=_Since("at", span.seconds)
+    )
     first = int(begins.timestamp()) // span.seconds
     for kind, bucket, many in rows.order_by().values_list("kind", "bucket").annotate(many=Count("*")):
         counts[owner[kind]][bucket - first] += many

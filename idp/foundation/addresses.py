@@ -1,4 +1,6 @@
-"""IP addresses, networks and host names in their one spelling, whichever way proxies, clients and people wrote them."""
+"""IP addresses, networks and host names in their one spelling, whichever way proxies, clients and people
+wrote them.
+"""
 
 import ipaddress
 import re
@@ -8,10 +10,14 @@ from idp.foundation.domains import ascii_domain
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-UNKNOWN = "unknown"  # an address that nobody can read (the word of RFC 7239 section 6.2): it lies in no network and equals no other
+# an address that nobody can read (the word of RFC 7239 section 6.2): it lies in no network and equals no
+# other
+UNKNOWN = "unknown"
 _HOP = re.compile(r"(?P<four>[0-9.]+)(:[0-9]{1,5})?|\[(?P<six>[^\[\]]*:[^\[\]]*)\](:[0-9]{1,5})?")
 _ZONE = re.compile(r"%[A-Za-z0-9._~-]{1,32}\Z")
-_HOST = re.compile(r"((?P<name>[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)\.?|\[(?P<six>[0-9a-f:.]{2,45})\])(:(?P<port>[0-9]{1,5}))?")
+_HOST = re.compile(
+    r"((?P<name>[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)\.?|\[(?P<six>[0-9a-f:.]{2,45})\])(:(?P<port>[0-9]{1,5}))?"
+)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 
@@ -31,7 +37,9 @@ def parse(text: str) -> Address | None:
 
 
 def known(text: str) -> Address | None:
-    """Return the address that was kept of a request, None for UNKNOWN; raise ValueError for any other text that is no address."""
+    """Return the address that was kept of a request, None for UNKNOWN; raise ValueError for any other text
+    that is no address.
+    """
     ip = parse(text)
     if ip is None and text != UNKNOWN:
         raise ValueError(f"{text[:50]!r} is no IP address")
@@ -39,7 +47,9 @@ def known(text: str) -> Address | None:
 
 
 def read_hop(text: str) -> str:
-    """Return the one spelling of what a proxy wrote, with or without port and brackets; UNKNOWN where it cannot be read."""
+    """Return the one spelling of what a proxy wrote, with or without port and brackets; UNKNOWN where it
+    cannot be read.
+    """
     text = text.strip(" \t")
     match = _HOP.fullmatch(text)
     ip = parse((match["four"] or match["six"]) if match else text)
@@ -47,7 +57,10 @@ def read_hop(text: str) -> str:
 
 
 def network(text: str) -> Network:
-    """Return the network; raise ValueError where it is none. One of IPv4 addresses that are written as IPv6 is IPv4."""
+    """Return the network; raise ValueError where it is none.
+
+    One of IPv4 addresses that are written as IPv6 is IPv4.
+    """
     address, slash, length = text.partition("/")
     found = ipaddress.ip_network(_ZONE.sub("", address) + slash + length, strict=False)
     if isinstance(found, ipaddress.IPv6Network) and found.subnet_of(_MAPPED):
@@ -59,8 +72,8 @@ def network(text: str) -> Network:
 def host(text: str, scheme: str = "") -> tuple[str, str] | None:
     """Return the name and the port, with its colon, of a Host header; None where it is malformed.
 
-    The name is in lower case without the dot of the root, an IPv6 address compressed in its brackets (RFC 5952); the port that ``scheme``
-    has anyway is left out (RFC 3986 section 6.2.3).
+    The name is in lower case without the dot of the root, an IPv6 address compressed in its brackets (RFC
+    5952); the port that ``scheme`` has anyway is left out (RFC 3986 section 6.2.3).
     """
     match = _HOST.fullmatch(text.lower()) if text.isascii() else None
     if not match or ".." in match.group():
@@ -77,7 +90,8 @@ def host(text: str, scheme: str = "") -> tuple[str, str] | None:
 
 
 def domain(text: str) -> str:
-    """Return a host name as Host headers have it, or a wildcard (``*.example.com``); raise ValueError for what no Host header can say.
+    """Return a host name as Host headers have it, or a wildcard (``*.example.com``); raise ValueError for
+    what no Host header can say.
 
     Other letters become the ASCII form (``xn--…``) that browsers send.
     """
@@ -87,5 +101,8 @@ def domain(text: str) -> str:
         name = f"[{name}]"
     found = host(name if name.isascii() else ascii_domain(name.removesuffix(".")))
     if not found or found[1] or (wildcard and (found[0].startswith("[") or parse(found[0]))):
-        raise ValueError(f"{text[:100]!r} is no host name such as login.example.com or *.example.com: no scheme, no port, no path")
+        raise ValueError(
+            f"{text[:100]!r} is no host name such as login.example.com or *.example.com: no scheme, no "
+            "port, no path"
+        )
     return wildcard + found[0]

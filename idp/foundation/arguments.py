@@ -1,4 +1,6 @@
-"""What arguments of commands have in common: numbers within limits, and names of which only some are there."""
+"""What arguments of commands have in common: numbers within limits, and names of which only some
+are there.
+"""
 
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable
@@ -22,7 +24,9 @@ def number(least: int, most: int) -> Callable[[str], int]:
 
 
 def there_are(names: Iterable[str], none: str = "") -> str:
-    """Return `` There are: …`` with the first of these names, to follow a sentence that says which one is not there."""
+    """Return `` There are: …`` with the first of these names, to follow a sentence that says which one is not
+    there.
+    """
     there = sorted(names)
     more = [f"and {len(there) - _MOST_NAMES} more"] if len(there) > _MOST_NAMES else []
     return f" There are: {', '.join([*map(on_one_line, there[:_MOST_NAMES]), *more])}." if there else none

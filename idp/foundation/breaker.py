@@ -1,6 +1,7 @@
 """Stops asking Redis while it does not answer: for a second nobody waits for it, then one caller tries again.
 
-Nothing that must be known lies in Redis, so whoever asks does without; the log has one line when it goes away, and one when it is back.
+Nothing that must be known lies in Redis, so whoever asks does without; the log has one line when it goes
+away, and one when it is back.
 """
 
 import logging
@@ -27,7 +28,10 @@ class Breaker:
 
     @contextmanager
     def asking(self, *faults: type[Exception]) -> Iterator[None]:
-        """Ask within the block; raise Away instead where it is not to be asked. ``faults``: what the block raises when it is away."""
+        """Ask within the block; raise Away instead where it is not to be asked.
+
+        ``faults``: what the block raises when it is away.
+        """
         trial = self._admit()
         try:
             yield
@@ -38,7 +42,9 @@ class Breaker:
             self._back()
 
     def _admit(self) -> bool:
-        """Return whether this caller is the one that tries again: only a trial ends an outage, not an answer from before it."""
+        """Return whether this caller is the one that tries again: only a trial ends an outage, not an answer
+        from before it.
+        """
         if self._away_since is None:
             return False
         with self._lock:

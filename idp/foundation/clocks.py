@@ -1,4 +1,5 @@
-"""Clocks of several hosts, and of one that was set back: how far they may be apart, and how old a stored moment is then.
+"""Clocks of several hosts, and of one that was set back: how far they may be apart, and how old a stored
+moment is then.
 
 What lasts within one process is measured by ``time.monotonic``; what is stored has only the wall clock.
 """
@@ -11,9 +12,11 @@ LEEWAY = timedelta(seconds=60)  # as far ahead of ours another host's clock may 
 
 
 def age(moment: datetime, now: datetime | None = None) -> timedelta:
-    """Return how long ago this was: 0 for what another host stamped up to a minute ahead, ``timedelta.max`` for what lies further ahead.
+    """Return how long ago this was: 0 for what another host stamped up to a minute ahead, ``timedelta.max``
+    for what lies further ahead.
 
-    Such a moment was stamped by a clock that has been set back since. It is taken for very old, and not for fresh until then.
+    Such a moment was stamped by a clock that has been set back since. It is taken for very old, and not for
+    fresh until then.
     """
     passed = (now or timezone.now()) - moment
     return timedelta.max if passed < -LEEWAY else max(passed, timedelta(0))

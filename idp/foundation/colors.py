@@ -23,14 +23,17 @@ def text_on(colour: str) -> str:
 
 @lru_cache(maxsize=1024)
 def visible(colour: str, grounds: Sequence[str] = LIGHT, least: float = 3.0) -> str:
-    """Return the colour, mixed with as little black or white as gives it this contrast to each of the grounds.
+    """Return the colour, mixed with as little black or white as gives it this contrast to each of the
+    grounds.
 
     3 to 1 is what WCAG 2.2 asks of marks that say something (success criterion 1.4.11).
     """
     base = _channels(colour)
     for step in range(_STEPS + 1):
         for pole in (_BLACK, _WHITE):
-            mixed = "#" + "".join(f"{round(own + (end - own) * step / _STEPS):02x}" for own, end in zip(base, pole, strict=True))
+            mixed = "#" + "".join(
+                f"{round(own + (end - own) * step / _STEPS):02x}" for own, end in zip(base, pole, strict=True)
+            )
             if all(contrast(mixed, ground) >= least for ground in grounds):
                 return mixed
     raise ValueError(f"no colour has a contrast of {least} to all of these grounds")
@@ -41,5 +44,8 @@ def _channels(colour: str) -> tuple[int, ...]:
 
 
 def _luminance(channels: Sequence[int]) -> float:
-    linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in (each / 255 for each in channels)]
+    linear = [
+        each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4
+        for each in (each / 255 for each in channels)
+    ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -20,12 +20,15 @@ ABSENT: Mapping[WordType, Any] = {
 """What a word of each type says where there is nothing to say."""
 Subject = Literal["person", "answer", "request", "configuration"]
 OPEN: frozenset[Subject] = frozenset({"request", "configuration"})
-"""Subjects whose values may be kept and shown as the reason of a decision; a person's data and answers never are."""
+"""Subjects whose values may be kept and shown as the reason of a decision; a person's data and answers never
+are.
+"""
 
 
 @dataclass(frozen=True)
 class About:
-    """What a word is looked up in: the facts of the run, the request that is being answered, what earlier steps told.
+    """What a word is looked up in: the facts of the run, the request that is being answered, what earlier
+    steps told.
 
     ``country``: given in a dry run; otherwise it is found from the address.
     """
@@ -47,12 +50,14 @@ class About:
 
 @dataclass(frozen=True)
 class Word:
-    """A declared name: its CEL type, how its value is found, the fact without which it means nothing, and what it says.
+    """A declared name: its CEL type, how its value is found, the fact without which it means nothing, and
+    what it says.
 
-    ``about``: whose data its value is; what nobody declared counts as a person's. ``missing``: a sentence where this installation cannot
-    know it, else "": a flow that reads it is then not published. ``choices``: all that it, or an item of its list, can say in the tenant
-    in scope, and ``thing`` what these are: a condition that asks for another text is warned of. ``hint``: a sentence where it says nothing
-    in that tenant yet, else "".
+    ``about``: whose data its value is; what nobody declared counts as a person's. ``missing``: a sentence
+    where this installation cannot know it, else "": a flow that reads it is then not published. ``choices``:
+    all that it, or an item of its list, can say in the tenant in scope, and ``thing`` what these are: a
+    condition that asks for another text is warned of. ``hint``: a sentence where it says nothing in that
+    tenant yet, else "".
     """
 
     type: WordType

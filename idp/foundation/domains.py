@@ -1,4 +1,6 @@
-"""Domain names beyond ASCII: as the DNS has them and as people read them (IDNA 2008, RFC 5891), mapped as browsers do (UTS 46)."""
+"""Domain names beyond ASCII: as the DNS has them and as people read them (IDNA 2008, RFC 5891), mapped as
+browsers do (UTS 46).
+"""
 
 import re
 
@@ -9,7 +11,10 @@ _ACE = "xn--"
 
 
 def ascii_domain(domain: str) -> str:
-    """Return a domain as the DNS knows it; raise ValueError for what can be none. ``straße`` is not ``strasse``."""
+    """Return a domain as the DNS knows it; raise ValueError for what can be none.
+
+    ``straße`` is not ``strasse``.
+    """
     try:
         mapped = idna.uts46_remap(domain, std3_rules=False, transitional=False)
         return ".".join(_ascii_label(label) for label in mapped.split("."))
@@ -18,7 +23,9 @@ def ascii_domain(domain: str) -> str:
 
 
 def unicode_domain(domain: str) -> str:
-    """Return a domain in the letters that people read, in lower case; what can be no domain is only in lower case."""
+    """Return a domain in the letters that people read, in lower case; what can be no domain is only in lower
+    case.
+    """
     try:
         return ".".join(_unicode_label(label) for label in ascii_domain(domain).split("."))
     except ValueError:

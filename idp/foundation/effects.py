@@ -19,12 +19,17 @@ class EffectLost(Exception):
 
 
 class Effect:
-    """Base of every effect: a frozen dataclass whose secret members are declared with ``field(repr=False)``."""
+    """Base of every effect: a frozen dataclass whose secret members are declared with
+    ``field(repr=False)``.
+    """
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def apply(self) -> Any:
-        """Does it, inside the engine's transaction; raises :class:`EffectLost`. What it returns reaches the browser's port."""
+        """Does it, inside the engine's transaction; raises :class:`EffectLost`.
+
+        What it returns reaches the browser's port.
+        """
         raise NotImplementedError(f"{type(self).__name__} says nothing about how it is applied.")
 
     def learned(self, result: Any) -> Mapping[str, Any]:

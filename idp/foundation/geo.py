@@ -1,4 +1,6 @@
-"""Which country an address is in, from the GeoIP file in MMDB format that FOYER_GEOIP names; never asked of anybody else."""
+"""Which country an address is in, from the GeoIP file in MMDB format that FOYER_GEOIP names; never asked of
+anybody else.
+"""
 
 import os
 from functools import lru_cache
@@ -42,16 +44,20 @@ def fault() -> str:
 
 
 def country(address: str) -> str:
-    """The ISO 3166-1 code of the country, in capitals; "" for an address that is in none, not in the file, or not to be read.
+    """The ISO 3166-1 code of the country, in capitals; "" for an address that is in none, not in the file, or
+    not to be read.
 
-    Raises NoGeoFile, BadGeoFile and what reading a file raises, ValueError for what is no address: a condition then refuses.
+    Raises NoGeoFile, BadGeoFile and what reading a file raises, ValueError for what is no address: a
+    condition then refuses.
     """
     ip, reader = addresses.known(address), _current()
     if ip is None or (ip.version == 6 and reader.metadata().ip_version == 4):
         return ""
     record: Any = reader.get(ip) or {}
     found = record.get("country", "")
-    return str(found.get("iso_code", "") if isinstance(found, dict) else record.get("country_code", found)).upper()
+    return str(
+        found.get("iso_code", "") if isinstance(found, dict) else record.get("country_code", found)
+    ).upper()
 
 
 def _current() -> maxminddb.Reader:
@@ -64,7 +70,9 @@ def _current() -> maxminddb.Reader:
 
 @lru_cache(maxsize=1)
 def _opened(path: str, *state: int) -> maxminddb.Reader:
-    """Read whole into memory: whoever writes over a file that is mapped ends the process that reads it (SIGBUS)."""
+    """Read whole into memory: whoever writes over a file that is mapped ends the process that reads it
+    (SIGBUS).
+    """
     reader = maxminddb.open_database(path, maxminddb.MODE_MEMORY)
     kind = reader.metadata().database_type
     if not any(word in kind.lower() for word in _WITH_COUNTRIES):

@@ -1,8 +1,9 @@
-"""Lists of one kind of row: what is shown, found, filtered and sorted; pages and the API read the same declaration.
+"""Lists of one kind of row: what is shown, found, filtered and sorted; pages and the API read the same
+declaration.
 
-What a page costs hardly grows with the table. Rows are looked for up to COUNTED and no further. When that is all, these are sorted;
-otherwise the page is read off the index of its order, which is why some columns sort only a short list. And only the rows of the page
-are loaded with all that they refer to.
+What a page costs hardly grows with the table. Rows are looked for up to COUNTED and no further. When that is
+all, these are sorted; otherwise the page is read off the index of its order, which is why some columns sort
+only a short list. And only the rows of the page are loaded with all that they refer to.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,10 +29,12 @@ class BadWish(Exception):
 
 @dataclass(frozen=True)
 class Column:
-    """One value of each row, as JSON. ``order``: the path of the database by which it can be sorted, "" where it cannot.
+    """One value of each row, as JSON.
 
-    ``few``: there is no index for that order, so it sorts a list of at most COUNTED rows. ``counts``: of a number, the list whose rows it
-    counts and the filter of it that takes this row's key.
+    ``order``: the path of the database by which it can be sorted, "" where it cannot.
+
+    ``few``: there is no index for that order, so it sorts a list of at most COUNTED rows. ``counts``: of a
+    number, the list whose rows it counts and the filter of it that takes this row's key.
     """
 
     name: str
@@ -55,7 +58,10 @@ class Filter:
 
 @dataclass(frozen=True)
 class Wish:
-    """What somebody wants to see. ``order``: a column's name, with ``-`` for the other way round; pages count from 1."""
+    """What somebody wants to see.
+
+    ``order``: a column's name, with ``-`` for the other way round; pages count from 1.
+    """
 
     search: str = ""
     filters: Mapping[str, str] = field(default_factory=dict)
@@ -81,7 +87,9 @@ class Page:
 
 @dataclass(frozen=True)
 class Listing:
-    """A list of the tenant in scope. ``rows``: all of it; ``search``: the paths in which a search looks; ``key``: names a row.
+    """A list of the tenant in scope.
+
+    ``rows``: all of it; ``search``: the paths in which a search looks; ``key``: names a row.
 
     ``as_kept``: makes what is stored of a key that was typed.
     """
@@ -97,7 +105,10 @@ class Listing:
     as_kept: Callable[[str], str] = nfc
 
     def page(self, wish: Wish) -> Page:
-        """The rows that somebody wants to see; raises BadWish. The number of queries does not grow with the rows."""
+        """The rows that somebody wants to see; raises BadWish.
+
+        The number of queries does not grow with the rows.
+        """
         found, order = self._narrowed(wish), self._order(wish.order)
         size, page = max(1, min(wish.size, LARGEST_PAGE)), max(1, wish.page)
         whole, begin = not (wish.search or wish.filters), (page - 1) * size
@@ -107,7 +118,11 @@ class Listing:
             total, keys = len(keys), keys[begin : begin + size]
         if total > COUNTED:
             self._check_index(wish.order)
-            keys = list(found.order_by(*order).values_list("pk", flat=True)[begin : begin + size]) if begin < total else []
+            keys = (
+                list(found.order_by(*order).values_list("pk", flat=True)[begin : begin + size])
+                if begin < total
+                else []
+            )
         rows = {row.pk: row for row in self.rows().filter(pk__in=keys)} if keys else {}
         return Page([self.told(rows[key]) for key in keys if key in rows], total, page, size)
 
@@ -118,20 +133,27 @@ class Listing:
     def one(self, key: Any) -> Any:
         """The row with this key, or None: another tenant's is as if it did not exist."""
         try:
-            return self.rows().filter(**{self.key: self.as_kept(key) if isinstance(key, str) else key}).first()
+            return (
+                self.rows().filter(**{self.key: self.as_kept(key) if isinstance(key, str) else key}).first()
+            )
         except (ValueError, OverflowError):
             return None
 
     def told(self, row: Any) -> dict[str, Any]:
         """A row as JSON."""
-        return {"key": str(getattr(row, self.key)), **{column.name: column.value(row) for column in self.columns}}
+        return {
+            "key": str(getattr(row, self.key)),
+            **{column.name: column.value(row) for column in self.columns},
+        }
 
     def _narrowed(self, wish: Wish) -> QuerySet[Any]:
         found = self.rows()
         if words := nfc(wish.search.replace("\0", "").strip()[:100]):
             if not self.search:
                 raise BadWish("This list cannot be searched.")
-            found = found.filter(Q.create([_contains(found, path, words) for path in self.search], connector=Q.OR))
+            found = found.filter(
+                Q.create([_contains(found, path, words) for path in self.search], connector=Q.OR)
+            )
         known = {each.name: each for each in self.filters}
         for name, said in wish.filters.items():
             value = nfc(said)
@@ -154,12 +176,16 @@ class Listing:
 
     def _check_index(self, wanted: str) -> None:
         if any(column.few for column in self.columns if column.name == wanted.lstrip("-")):
-            raise BadWish(f"There are more than {COUNTED:,} of these: search or filter first, then they can be sorted by this.")
+            raise BadWish(
+                f"There are more than {COUNTED:,} of these: search or filter first, then they can be "
+                "sorted by this."
+            )
 
 
 class _Stored(Func):
-    """A value as the database has it, which sorts alike: to convert ten thousand of SQLite's texts into moments takes a tenth of a
-    second. It reads in their columns' type that they are any, and a plus sign takes the type away.
+    """A value as the database has it, which sorts alike: to convert ten thousand of SQLite's texts into
+    moments takes a tenth of a second. It reads in their columns' type that they are any, and a plus sign
+    takes the type away.
     """
 
     template, output_field = "%(expressions)s", TextField()
@@ -169,22 +195,30 @@ class _Stored(Func):
 
 
 def _sorted(found: QuerySet[Any], order: str) -> list[Any]:
-    """The keys of at most COUNTED rows in this order, or of one more in any. The database finds them as fast as it can; told to sort,
-    it might walk through everything in order to come across these.
+    """The keys of at most COUNTED rows in this order, or of one more in any.
+
+    The database finds them as fast as it can; told to sort, it might walk through everything in order to come
+    across these.
     """
     rows = list(found.order_by().values_list(_Stored(order.lstrip("-")), "pk")[: COUNTED + 1])
     if len(rows) <= COUNTED:
-        rows.sort(key=lambda row: (row[0] is not None, *(each for each in row if each is not None)), reverse=order.startswith("-"))
+        rows.sort(
+            key=lambda row: (row[0] is not None, *(each for each in row if each is not None)),
+            reverse=order.startswith("-"),
+        )
     return [key for _, key in rows]
 
 
 def refers(path: str, as_kept: Callable[[str], str] = nfc) -> Callable[[QuerySet[Any], str], QuerySet[Any]]:
-    """Narrows a list to the rows that refer to the one thing of this name: ``person__username``, at most one step away."""
+    """Narrows a list to the rows that refer to the one thing of this name: ``person__username``, at most one
+    step away.
+    """
     head, _, name = path.partition("__")
 
     def narrow(rows: QuerySet[Any], value: str) -> QuerySet[Any]:
         found = _related(rows, head).filter(**{name: as_kept(value)}).values_list("pk", flat=True)[:COUNTED]
-        keys = list(found)  # looked up first: joined, the database reads every row of the list to find out whose it is
+        # looked up first: joined, the database reads every row of the list to find out whose it is
+        keys = list(found)
         return rows.filter(**{head: keys[0]} if len(keys) == 1 else {f"{head}__in": keys})
 
     return narrow
@@ -200,7 +234,9 @@ class _Bytes(Func):
 
 
 def _contains(rows: QuerySet[Any], path: str, words: str) -> Q:
-    """The rows in which this path contains these words; what they refer to is searched by itself, not once for each row."""
+    """The rows in which this path contains these words; what they refer to is searched by itself, not once
+    for each row.
+    """
     head, _, name = path.partition("__")
     if not name:
         return _says(head, words)
@@ -211,8 +247,10 @@ def _contains(rows: QuerySet[Any], path: str, words: str) -> Q:
 
 
 def _says(name: str, words: str) -> Q:
-    """Whether a column contains these words in any case. Databases agree about the case of ASCII alone: of any other text each form is
-    written out, which costs more, so that only such texts are asked.
+    """Whether a column contains these words in any case.
+
+    Databases agree about the case of ASCII alone: of any other text each form is written out, which costs
+    more, so that only such texts are asked.
     """
     plain = Q(Exact(Length(name), _Bytes(name)))
     spelled = caseless(words)

@@ -15,10 +15,14 @@ def terminal(text: str) -> str:
 def svg(text: str) -> bytes:
     """A whole SVG document, drawn alike."""
     out = io.BytesIO()
-    segno.make(text, error="m", micro=False).save(out, kind="svg", dark="#000", light="#fff", border=4, xmldecl=False)
+    segno.make(text, error="m", micro=False).save(
+        out, kind="svg", dark="#000", light="#fff", border=4, xmldecl=False
+    )
     return out.getvalue()
 
 
 def picture(text: str) -> str:
-    """An SVG as a ``data:`` address, dark on white with its quiet zone whatever the page's colours: scanners want it so."""
+    """An SVG as a ``data:`` address, dark on white with its quiet zone whatever the page's colours: scanners
+    want it so.
+    """
     return str(segno.make(text, error="m", micro=False).svg_data_uri(dark="#000", light="#fff", border=4))

@@ -12,7 +12,8 @@ from idp.foundation import breaker
 
 _SECONDS = 0.25
 _FAULTS = (ConnectionError, TimeoutError, OSError)
-# One try: the breaker decides when there is another. A connection that the server closed is found out before it is used.
+# One try: the breaker decides when there is another. A connection that the server closed is found out before
+# it is used.
 SOCKETS = {
     "socket_connect_timeout": _SECONDS,
     "socket_timeout": _SECONDS,

@@ -14,19 +14,32 @@ WORDS = {
     "request.ip": Word(
         "string",
         lambda about: about.address,
-        doc='the address that the request comes from; `"unknown"`, which is in no network, where the proxy does not name one',
+        doc=(
+            'the address that the request comes from; `"unknown"`, which is in no network, where the proxy '
+            "does not name one"
+        ),
         about="request",
     ),
     "request.agent": Word(
-        "string", lambda about: about.agent, doc="what the browser calls itself; anybody can send anything", about="request"
+        "string",
+        lambda about: about.agent,
+        doc="what the browser calls itself; anybody can send anything",
+        about="request",
     ),
     "request.time": Word(
-        "timestamp", lambda about: about.now, doc='now; `request.time.getHours("Europe/Berlin")` is the hour there', about="request"
+        "timestamp",
+        lambda about: about.now,
+        doc='now; `request.time.getHours("Europe/Berlin")` is the hour there',
+        about="request",
     ),
     "request.country": Word(
         "string",
-        lambda about: about.once("country", about.address, geo.country) if about.country is None else about.country,
-        doc='the country of the address, ISO 3166-1 (`"DE"`); `""` where it is not known. Needs `FOYER_GEOIP`',
+        lambda about: (
+            about.once("country", about.address, geo.country) if about.country is None else about.country
+        ),
+        doc=(
+            'the country of the address, ISO 3166-1 (`"DE"`); `""` where it is not known. Needs `FOYER_GEOIP`'
+        ),
         about="request",
         missing=geo.missing,
     ),

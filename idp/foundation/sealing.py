@@ -1,4 +1,6 @@
-"""Keeps secrets: random tokens, hashes of them, keyed hashes of short codes, encryption at rest under the server's key."""
+"""Keeps secrets: random tokens, hashes of them, keyed hashes of short codes, encryption at rest under the
+server's key.
+"""
 
 import hashlib
 import hmac
@@ -35,7 +37,9 @@ def mac(purpose: str, value: str) -> str:
 
 
 def macs(purpose: str, value: str) -> list[str]:
-    """The same under every key that is still accepted, newest first: for looking up what an older key hashed."""
+    """The same under every key that is still accepted, newest first: for looking up what an older
+    key hashed.
+    """
     return [_mac(key, purpose, value) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
 
 
@@ -93,7 +97,9 @@ class Sealed:
 
 
 class SealedField(models.TextField):
-    """A text column that is encrypted at rest; in migrations a plain text column, so that this class may move."""
+    """A text column that is encrypted at rest; in migrations a plain text column, so that this class may
+    move.
+    """
 
     def deconstruct(self) -> Any:
         name, _, args, kwargs = super().deconstruct()

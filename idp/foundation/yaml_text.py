@@ -1,7 +1,8 @@
-"""Writes plain values as YAML that every reader takes for the same values, in the way in which a person would write it.
+"""Writes plain values as YAML that every reader takes for the same values, in the way in which a person would
+write it.
 
-What the core schema of YAML 1.2 or the wider one of 1.1 might take for a number, a truth value or null is quoted; nothing is
-folded, there are no aliases, and the same values are always the same bytes.
+What the core schema of YAML 1.2 or the wider one of 1.1 might take for a number, a truth value or null is
+quoted; nothing is folded, there are no aliases, and the same values are always the same bytes.
 """
 
 import json
@@ -31,7 +32,9 @@ class Tagged:
 
 
 def write(*documents: Any) -> str:
-    """The documents, with ``---`` between them; raises TypeError for what is no text, number, truth value, None, list or mapping."""
+    """The documents, with ``---`` between them; raises TypeError for what is no text, number, truth value,
+    None, list or mapping.
+    """
     return "---\n".join("".join(f"{line}\n" for line in _lines(document)) for document in documents)
 
 
@@ -71,7 +74,9 @@ def _marked(mark: str, value: Any) -> Iterator[str]:
 
 
 def _is_nested(value: Any) -> bool:
-    return bool(value) and (isinstance(value, Mapping) or (isinstance(value, list | tuple) and _on_one_row(value) is None))
+    return bool(value) and (
+        isinstance(value, Mapping) or (isinstance(value, list | tuple) and _on_one_row(value) is None)
+    )
 
 
 def _on_one_row(values: Iterable[Any]) -> str | None:
@@ -97,13 +102,18 @@ def _inline(value: Any) -> Iterator[str]:
 
 
 def _is_literal(text: str) -> bool:
-    """Several lines that can stand as they are: nothing that an editor would take away, or a reader for indentation."""
+    """Several lines that can stand as they are: nothing that an editor would take away, or a reader for
+    indentation.
+    """
     if "\n" not in text.rstrip("\n") and not re.fullmatch(r"[^\n]+\n", text):
         return False
     lines = text.removesuffix("\n").split("\n")
     if not lines[0] or not lines[-1] or lines[0].startswith(" "):
         return False
-    return all(line == line.rstrip() and not line.startswith("\t") and line.replace("\t", "").isprintable() for line in lines)
+    return all(
+        line == line.rstrip() and not line.startswith("\t") and line.replace("\t", "").isprintable()
+        for line in lines
+    )
 
 
 def _scalar(value: Any, plain: re.Pattern[str]) -> str:
@@ -124,7 +134,10 @@ def _text(text: str, plain: re.Pattern[str]) -> str:
             return text
         if '"' in text and "'" not in text and "\\" not in text:
             return f"'{text}'"
-    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in json.dumps(text, ensure_ascii=False))
+    return "".join(
+        letter if letter.isprintable() else _escaped(letter)
+        for letter in json.dumps(text, ensure_ascii=False)
+    )
 
 
 def _escaped(letter: str) -> str:

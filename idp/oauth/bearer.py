@@ -10,7 +10,10 @@ from idp.oauth.models import Application
 
 @dataclass(frozen=True)
 class Opened:
-    """Who acts, through which application and within which scopes. ``person`` None: the application for itself."""
+    """Who acts, through which application and within which scopes.
+
+    ``person`` None: the application for itself.
+    """
 
     person: Person | None
     application: Application
@@ -20,8 +23,8 @@ class Opened:
 def open_token(access_token: str, issuer: str) -> Opened:
     """What this access token of the tenant in scope stands for now; raises InvalidToken.
 
-    A token of a revoked family or of a person who became inactive opens nothing, however long it would still live; and a scope that
-    was taken from the application is in none of its tokens any more.
+    A token of a revoked family or of a person who became inactive opens nothing, however long it would still
+    live; and a scope that was taken from the application is in none of its tokens any more.
     """
     claims = keys.verify(access_token, typ="at+jwt", issuer=issuer)
     family = tokens.living_family(str(claims.get("jti", "")).partition(".")[0]) if claims else None

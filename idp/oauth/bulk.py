@@ -17,7 +17,10 @@ _Row = TypeVar("_Row", Application, Scope)
 
 
 def checked(row: _Row) -> _Row:
-    """The same; raises ValidationError for a value that it may not have. Whether its name is taken, the database says."""
+    """The same; raises ValidationError for a value that it may not have.
+
+    Whether its name is taken, the database says.
+    """
     row.clean_fields(exclude=["tenant"])
     row.clean()
     return row
@@ -39,12 +42,19 @@ def change(model: type[_Row], changes: Mapping[str, Mapping[str, Any]], *, by: s
         for column, value in values.items():
             setattr(rows[name], column, value)
     columns = sorted({column for values in changes.values() for column in values})
-    if "client_id" in columns:  # free at first, because two applications may change theirs for each other's; no client id has a space
-        release_client_ids(Application.objects.filter(pk__in=[rows[name].pk for name, values in changes.items() if "client_id" in values]))
+    # free at first, because two applications may change theirs for each other's; no client id has a space
+    if "client_id" in columns:
+        release_client_ids(
+            Application.objects.filter(
+                pk__in=[rows[name].pk for name, values in changes.items() if "client_id" in values]
+            )
+        )
     if rows and columns:
         write_columns(rows.values(), columns)
         publish_many(f"{_word(model)}.changed", [(name, "", "") for name in rows], actor=by, keys=changes)
-        tokens.revoke_service_tokens([rows[name].pk for name, values in changes.items() if "secret_hash" in values], by=by)
+        tokens.revoke_service_tokens(
+            [rows[name].pk for name, values in changes.items() if "secret_hash" in values], by=by
+        )
 
 
 @transaction.atomic
@@ -55,7 +65,9 @@ def delete(model: type[_Row], names: Collection[str], *, by: str) -> None:
 
 
 def release_client_ids(rows: "models.QuerySet[Application]") -> None:
-    """Make the client ids of these free for others: what they have until they are written or deleted, no application asks for."""
+    """Make the client ids of these free for others: what they have until they are written or deleted, no
+    application asks for.
+    """
     rows.update(client_id=Concat(Value(" "), Cast("pk", models.CharField())))
 
 

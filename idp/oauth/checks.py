@@ -1,4 +1,6 @@
-"""Rows that an operator should know of: the demo application in public, and what today's rules about scopes would refuse."""
+"""Rows that an operator should know of: the demo application in public, and what today's rules about scopes
+would refuse.
+"""
 
 from typing import Any
 
@@ -12,7 +14,9 @@ from idp.oauth.scopes import administrative, is_reserved
 
 @register(Tags.database)
 def demo(app_configs: Any, **options: Any) -> list[CheckMessage]:
-    """Warn of the demo application where others than this machine can use it, and nobody said that it shall be there."""
+    """Warn of the demo application where others than this machine can use it, and nobody said that it shall
+    be there.
+    """
     if settings.DEMO or settings.ON_THIS_MACHINE:
         return []
     try:
@@ -31,15 +35,24 @@ def demo(app_configs: Any, **options: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def scopes_of_ours(app_configs: Any, **options: Any) -> list[CheckMessage]:
-    """Name scopes of tenants that bear a name of ours, and applications whose scopes lead nowhere until an owner approves them."""
+    """Name scopes of tenants that bear a name of ours, and applications whose scopes lead nowhere until an
+    owner approves them.
+    """
     try:
         scopes = list(Scope.unscoped.select_related("tenant").order_by("tenant__name", "name"))
-        waiting = list(Application.unscoped.filter(administers=False).select_related("tenant").order_by("tenant__name", "name"))
+        waiting = list(
+            Application.unscoped.filter(administers=False)
+            .select_related("tenant")
+            .order_by("tenant__name", "name")
+        )
     except DatabaseError:
         return []  # no tables yet
     found: list[CheckMessage] = [
         Warning(
-            f"Tenant {scope.tenant} words the scope {scope.name}, a name of Foyer's own; nobody reads these words.",
+            (
+                f"Tenant {scope.tenant} words the scope {scope.name}, a name of Foyer's own; nobody reads "
+                "these words."
+            ),
             hint="Delete the scope.",
             id="foyer.W013",
         )
@@ -48,7 +61,10 @@ def scopes_of_ours(app_configs: Any, **options: Any) -> list[CheckMessage]:
     ]
     return found + [
         Warning(
-            f"Application {row.name} of tenant {row.tenant} has {' '.join(administrative(row.scopes))}, and no owner approved that.",
+            (
+                f"Application {row.name} of tenant {row.tenant} has "
+                f"{' '.join(administrative(row.scopes))}, and no owner approved that."
+            ),
             hint="It gets tokens without them. An owner sets administers, or takes the scopes away.",
             id="foyer.W014",
         )

@@ -31,10 +31,11 @@ class NotRenewed(Exception):
 
 
 def authenticate(credentials: Credentials) -> Application:
-    """The active application with these credentials; raises InvalidClient, or TooManyRequests after thirty wrong secrets.
+    """The active application with these credentials; raises InvalidClient, or TooManyRequests after thirty
+    wrong secrets.
 
-    A confidential client must show its secret, a public one has none to show (RFC 6749 section 3.2.1). Which of unknown,
-    inactive and wrong it was is not told.
+    A confidential client must show its secret, a public one has none to show (RFC 6749 section 3.2.1). Which
+    of unknown, inactive and wrong it was is not told.
     """
     application = Application.objects.filter(client_id=credentials.client_id, is_active=True).first()
     if application is None or (credentials.secret is None) is application.confidential:
@@ -47,9 +48,10 @@ def authenticate(credentials: Credentials) -> Application:
 def _judge_secret(application: Application, secret: str) -> None:
     """Guards secrets that somebody chose; generated ones need no guard (RFC 6749 section 2.3.1).
 
-    Wrong ones count for this client from one address, so that nobody locks out a client from elsewhere, and a right one costs
-    no write. Once they are used up a short right one is refused too, or the guard would guard nothing; one of 32 characters or more
-    is out of reach of guesses, so others behind the same address cannot shut the client out.
+    Wrong ones count for this client from one address, so that nobody locks out a client from elsewhere, and a
+    right one costs no write. Once they are used up a short right one is refused too, or the guard would guard
+    nothing; one of 32 characters or more is out of reach of guesses, so others behind the same address cannot
+    shut the client out.
     """
     right = same(application.secret_hash, digest(secret))
     if right and len(secret) >= UNGUESSABLE:
@@ -57,7 +59,12 @@ def _judge_secret(application: Application, secret: str) -> None:
     address = current_origin().address
     guess = Spend(WRONG_SECRETS, f"{application.pk} {address and address_key(address)}")
     if exhausted_until(guess):
-        publish_once("client.throttled", WRONG_SECRETS.window, application=application.name, why="too many wrong secrets")
+        publish_once(
+            "client.throttled",
+            WRONG_SECRETS.window,
+            application=application.name,
+            why="too many wrong secrets",
+        )
         raise TooManyRequests("Too many wrong client secrets came from your address.", retry_after=60)
     if not right:
         charge([guess])
@@ -71,7 +78,8 @@ def require_grant(application: Application, grant_type: str) -> None:
 
 
 def allowed_scopes(application: Application, wanted: Iterable[str]) -> list[str]:
-    """Those of the wanted scopes that the application may have, in the order asked; the others fall away silently (D29).
+    """Those of the wanted scopes that the application may have, in the order asked; the others fall away
+    silently (D29).
 
     What opens the administration falls away too unless an owner approved the application for it.
     """
@@ -82,7 +90,9 @@ def allowed_scopes(application: Application, wanted: Iterable[str]) -> list[str]
 
 
 def may_use(person: Person, application: Application) -> bool:
-    """Whether this person may use this application now: both active, and in one of its groups where it names any."""
+    """Whether this person may use this application now: both active, and in one of its groups where it names
+    any.
+    """
     if not (person.is_active and application.is_active):
         return False
     return not application.groups or bool(set(application.groups) & set(groups_of(person.pk)))
@@ -107,8 +117,8 @@ def by_name(name: str) -> Application | None:
 
 
 def with_grants(wanted: Collection[str], *, most: int = 100, besides: str = "") -> list[Application]:
-    """The first active applications, by title, that have one of these grants; and the one with the name ``besides`` if it is not
-    among them.
+    """The first active applications, by title, that have one of these grants; and the one with the name
+    ``besides`` if it is not among them.
     """
     rows = Application.objects.filter(is_active=True).order_by("title", "name").defer("logo")
     found = list(islice((row for row in rows.iterator() if set(wanted) & set(row.grants)), most))
@@ -129,12 +139,26 @@ def client_ids() -> list[str]:
 
 def scope_names() -> list[str]:
     """Every scope that an application may be given: the standard ones and the tenant's own."""
-    return [*STANDARD_SCOPES, *(name for name in Scope.objects.order_by("name").values_list("name", flat=True) if not is_reserved(name))]
+    return [
+        *STANDARD_SCOPES,
+        *(
+            name
+            for name in Scope.objects.order_by("name").values_list("name", flat=True)
+            if not is_reserved(name)
+        ),
+    ]
 
 
 def describe_scopes(names: Iterable[str]) -> list[dict[str, str]]:
-    """The scopes in plain words, for the consent page. No row of a tenant words a scope of ours, however it came there."""
-    known = {scope.name: scope for scope in Scope.objects.filter(name__in=list(names)) if not is_reserved(scope.name)}
+    """The scopes in plain words, for the consent page.
+
+    No row of a tenant words a scope of ours, however it came there.
+    """
+    known = {
+        scope.name: scope
+        for scope in Scope.objects.filter(name__in=list(names))
+        if not is_reserved(scope.name)
+    }
     return [
         {
             "name": name,
@@ -157,7 +181,12 @@ def save_application(name: str, *, by: str, **values: object) -> Application:
     if created or changed:
         application.full_clean()
         application.save()
-        publish("application.created" if created else "application.changed", actor=by, target=name, keys=sorted(changed))
+        publish(
+            "application.created" if created else "application.changed",
+            actor=by,
+            target=name,
+            keys=sorted(changed),
+        )
         if "secret_hash" in changed:
             tokens.revoke_service_tokens([application.pk], by=by)
     return application
@@ -180,17 +209,26 @@ def save_scope(name: str, *, by: str, **values: str) -> Scope:
 
 @transaction.atomic
 def renew_secret(name: str, *, by: Person) -> str:
-    """A new secret of a confidential application, told this once; raises NotRenewed, also where only an owner may have it.
+    """A new secret of a confidential application, told this once; raises NotRenewed, also where only an owner
+    may have it.
 
-    The old one ends at once, and with it whatever the application obtained for itself: who renews a secret may have lost it.
+    The old one ends at once, and with it whatever the application obtained for itself: who renews a secret
+    may have lost it.
     """
     application = Application.objects.filter(name=name, confidential=True).first()
     if application is None:
         raise NotRenewed(_("There is no application with this name that has a secret."))
     if application.administers and not may(by, "applications.approve"):
-        raise NotRenewed(_("An owner approved this application for the administration, and only an owner renews its secret."))
+        raise NotRenewed(
+            _(
+                "An owner approved this application for the administration, and only an owner renews its "
+                "secret."
+            )
+        )
     secret, hashed = new_secret()
-    if not Application.objects.filter(pk=application.pk, secret_hash=application.secret_hash).update(secret_hash=hashed):
+    if not Application.objects.filter(pk=application.pk, secret_hash=application.secret_hash).update(
+        secret_hash=hashed
+    ):
         raise NotRenewed(_("Somebody else gave it a new secret a moment ago. Look at it again."))
     publish("application.changed", actor=by.username, target=name, keys=["secret_hash"])
     tokens.revoke_service_tokens([application.pk], by=by.username)

@@ -33,7 +33,11 @@ WORDS = {
         choices=client_ids,
     ),
     "application.groups": replace(
-        _application("list(string)", lambda application: list(application.groups), "the groups that may use it; none: all"),
+        _application(
+            "list(string)",
+            lambda application: list(application.groups),
+            "the groups that may use it; none: all",
+        ),
         thing="group",
         choices=group_names,
     ),
@@ -46,5 +50,7 @@ WORDS = {
         thing="scope",
         choices=scope_names,
     ),
-    "application.verified": _application("bool", lambda application: application.verified, "whether its maker was verified"),
+    "application.verified": _application(
+        "bool", lambda application: application.verified, "whether its maker was verified"
+    ),
 }

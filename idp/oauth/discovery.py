@@ -1,4 +1,6 @@
-"""The two well-known documents, describing exactly what is there (OpenID Connect Discovery section 3, RFC 8414)."""
+"""The two well-known documents, describing exactly what is there (OpenID Connect Discovery section 3, RFC
+8414).
+"""
 
 from typing import Any
 
@@ -13,11 +15,13 @@ DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 def metadata(issuer: str) -> dict[str, Any]:
     """Members of both documents.
 
-    The authorization endpoint does not exist yet, so its members are left out; ``response_types_supported`` is required
-    by both specifications and therefore an empty list.
+    The authorization endpoint does not exist yet, so its members are left out; ``response_types_supported``
+    is required by both specifications and therefore an empty list.
     """
     offered = _offered_grants()
-    device = {"device_authorization_endpoint": f"{issuer}/application/o/device/"} if DEVICE_CODE in offered else {}
+    device = (
+        {"device_authorization_endpoint": f"{issuer}/application/o/device/"} if DEVICE_CODE in offered else {}
+    )
     return {
         "issuer": issuer,
         "token_endpoint": f"{issuer}/application/o/token/",
@@ -42,6 +46,12 @@ def metadata(issuer: str) -> dict[str, Any]:
 
 
 def _offered_grants() -> list[str]:
-    """Those grants of the server that the tenant switched on for at least one active application (checklist D23)."""
-    used = {grant for row in Application.objects.filter(is_active=True).values_list("grants", flat=True) for grant in row}
+    """Those grants of the server that the tenant switched on for at least one active application (checklist
+    D23).
+    """
+    used = {
+        grant
+        for row in Application.objects.filter(is_active=True).values_list("grants", flat=True)
+        for grant in row
+    }
     return sorted(used & set(grants()))

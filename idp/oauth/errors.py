@@ -1,4 +1,6 @@
-"""One class for each error of the protocol; its docstring is the ``error_description`` that a client's developer reads."""
+"""One class for each error of the protocol; its docstring is the ``error_description`` that a client's
+developer reads.
+"""
 
 from typing import ClassVar
 
@@ -102,7 +104,9 @@ class InvalidToken(OAuthError):
 
 
 class FromTheFuture(InvalidToken):
-    """The access token is from the future: it was issued more than a minute later than the clock of this server says."""
+    """The access token is from the future: it was issued more than a minute later than the clock of this
+    server says.
+    """
 
 
 class MissingToken(InvalidToken):

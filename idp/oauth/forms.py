@@ -15,9 +15,11 @@ _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
 @dataclass(frozen=True)
 class Form:
-    """The parameters of a request: an empty one counts as absent, an unknown one stays unread (RFC 6749 section 3.2).
+    """The parameters of a request: an empty one counts as absent, an unknown one stays unread (RFC 6749
+    section 3.2).
 
-    ``repeated``: those that came more than once. Nobody can read one by mistake, and what nobody reads may repeat (RFC 8707 section 2).
+    ``repeated``: those that came more than once. Nobody can read one by mistake, and what nobody reads may
+    repeat (RFC 8707 section 2).
     """
 
     values: Mapping[str, str]
@@ -49,14 +51,22 @@ class Credentials:
 def parse_form(content_type: str, body: bytes) -> Form:
     """Reads a form body (RFC 6749 appendix B); raises WrongContentType or InvalidRequest.
 
-    It must be UTF-8, whatever the charset of its type says: libraries label ASCII as they like, and the type has no such parameter.
+    It must be UTF-8, whatever the charset of its type says: libraries label ASCII as they like, and the type
+    has no such parameter.
     """
-    if not content_type and not body:  # a client that says everything in its Authorization header sends no body at all (D2)
+    # a client that says everything in its Authorization header sends no body at all (D2)
+    if not content_type and not body:
         return Form({})
     if content_type.partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         raise WrongContentType
     try:
-        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, encoding="utf-8", errors="strict", max_num_fields=_MAX_FIELDS)
+        pairs = parse_qsl(
+            body.decode("utf-8"),
+            keep_blank_values=True,
+            encoding="utf-8",
+            errors="strict",
+            max_num_fields=_MAX_FIELDS,
+        )
     except UnicodeDecodeError:
         raise InvalidRequest("The body is not UTF-8.") from None
     except ValueError:
@@ -64,13 +74,18 @@ def parse_form(content_type: str, body: bytes) -> Form:
     if any("\0" in text for pair in pairs for text in pair):
         raise InvalidRequest("A parameter holds a NUL character.")
     counts = Counter(name for name, _ in pairs)
-    return Form({name: value for name, value in pairs if value}, frozenset(name for name, count in counts.items() if count > 1))
+    return Form(
+        {name: value for name, value in pairs if value},
+        frozenset(name for name, count in counts.items() if count > 1),
+    )
 
 
 def parse_credentials(authorization: str, form: Form) -> Credentials:
-    """The one way in which the client identifies itself (RFC 6749 section 2.3); raises InvalidRequest when it uses two or none.
+    """The one way in which the client identifies itself (RFC 6749 section 2.3); raises InvalidRequest when it
+    uses two or none.
 
-    The parts of Basic credentials are form-encoded before base64 (section 2.3.1), and several libraries really do so (K1).
+    The parts of Basic credentials are form-encoded before base64 (section 2.3.1), and several libraries
+    really do so (K1).
     """
     in_body = form.get("client_id")
     scheme, _, rest = authorization.strip().partition(" ")
@@ -91,7 +106,9 @@ def parse_credentials(authorization: str, form: Form) -> Credentials:
 
 
 def parse_scopes(text: str | None) -> tuple[str, ...]:
-    """The scope tokens in the order asked, each once; raises InvalidScope on a character that RFC 6749 section 3.3 excludes."""
+    """The scope tokens in the order asked, each once; raises InvalidScope on a character that RFC 6749
+    section 3.3 excludes.
+    """
     tokens = (text or "").split(" ")
     wanted = tuple(dict.fromkeys(token for token in tokens if token))
     if not all(_SCOPE_TOKEN.fullmatch(token) for token in wanted) or len(wanted) > 50:

@@ -1,4 +1,6 @@
-"""The contract of a grant, and the shared phases of the token endpoint around it, so that no grant can forget one."""
+"""The contract of a grant, and the shared phases of the token endpoint around it, so that no grant can forget
+one.
+"""
 
 from datetime import datetime
 from functools import lru_cache
@@ -25,15 +27,22 @@ class Grant:
     grant_type: ClassVar[str]
 
     def find(self, application: Application, form: Form, issuer: str) -> Entitlement:
-        """What the request entitles to, or the protocol's error. It belongs to this application and issuer, or it is not found."""
+        """What the request entitles to, or the protocol's error.
+
+        It belongs to this application and issuer, or it is not found.
+        """
         raise NotImplementedError
 
     def redeem(self, found: Entitlement, now: datetime) -> TokenFamily:
-        """Uses it up by one compare-and-set, inside the endpoint's transaction; raises InvalidGrant for whoever came second."""
+        """Uses it up by one compare-and-set, inside the endpoint's transaction; raises InvalidGrant for
+        whoever came second.
+        """
         raise NotImplementedError
 
     def overtaken(self, found: Entitlement) -> Given | None:
-        """What another request with the same code or token has just been given, before this one could; it may be of the same client."""
+        """What another request with the same code or token has just been given, before this one could; it may
+        be of the same client.
+        """
         return None
 
     def refuse(self, found: Entitlement, why: str) -> None:
@@ -53,7 +62,9 @@ def grants() -> dict[str, Grant]:
 
 
 def exchange(authorization: str, form: Form, issuer: str) -> TokenAnswer:
-    """The token endpoint (RFC 6749 section 3.2): client, grant, person and scopes in this order, whatever the grant."""
+    """The token endpoint (RFC 6749 section 3.2): client, grant, person and scopes in this order, whatever the
+    grant.
+    """
     application = clients.authenticate(parse_credentials(authorization, form))
     grant = grants().get(form.need("grant_type"))
     if grant is None:
@@ -85,15 +96,26 @@ def _issued(grant: Grant, found: Entitlement) -> TokenAnswer:
 
 
 def _repeated(found: Entitlement, given: Given) -> TokenAnswer:
-    """The answer once more; the audit trail hears of it once for each address, for it may have been somebody else."""
+    """The answer once more; the audit trail hears of it once for each address, for it may have been somebody
+    else.
+    """
     topic, application = tokens.topic_of(given.family), found.application.name
     target = f"family {given.family.pk}"
-    publish_once("tokens.repeated", retries.GRACE, actor=found.actor, target=target, application=application, topic=topic)
+    publish_once(
+        "tokens.repeated",
+        retries.GRACE,
+        actor=found.actor,
+        target=target,
+        application=application,
+        topic=topic,
+    )
     return tokens.repeat(found, given)
 
 
 def _objection(found: Entitlement) -> str:
-    """Why these tokens may not be had now, by this person or by the application itself; "" when they may (checklist D33, B15)."""
+    """Why these tokens may not be had now, by this person or by the application itself; "" when they may
+    (checklist D33, B15).
+    """
     if found.person and not clients.may_use(found.person, found.application):
         return "person may not use the application"
     if found.person and outdated(found.person, found.authenticated_at):

@@ -21,7 +21,8 @@ from idp.oauth.errors import FromTheFuture
 from idp.oauth.models import SigningKey
 
 ALGORITHM = "RS256"
-_OVERLAP = timedelta(days=2)  # longer than any access or ID token lives, so that a rotation breaks none of them
+# longer than any access or ID token lives, so that a rotation breaks none of them
+_OVERLAP = timedelta(days=2)
 
 
 def current_key() -> SigningKey:
@@ -31,18 +32,25 @@ def current_key() -> SigningKey:
 
 def sign(key: SigningKey, claims: dict[str, Any], typ: str) -> str:
     """A compact JWS of ``claims`` under this key, with ``typ`` and ``kid`` in its header."""
-    return jwt.encode(claims, _private(key.kid, key.private_key), algorithm=key.algorithm, headers={"typ": typ, "kid": key.kid})
+    return jwt.encode(
+        claims,
+        _private(key.kid, key.private_key),
+        algorithm=key.algorithm,
+        headers={"typ": typ, "kid": key.kid},
+    )
 
 
 def verify(token: str, *, typ: str, issuer: str) -> dict[str, Any] | None:
-    """The claims of a token that this tenant signed for this issuer, unexpired and of this ``typ``; None otherwise.
+    """The claims of a token that this tenant signed for this issuer, unexpired and of this ``typ``; None
+    otherwise.
 
-    Another host may have issued it by a clock that is up to a minute ahead; from further ahead, raise FromTheFuture. It lives no longer
-    for that: ``exp`` is taken as it is.
+    Another host may have issued it by a clock that is up to a minute ahead; from further ahead, raise
+    FromTheFuture. It lives no longer for that: ``exp`` is taken as it is.
     """
     try:
         header = jwt.get_unverified_header(token)
-        candidates = _living().only("kid", "algorithm", "public_jwk")  # compared here: a stranger's kid never reaches the database
+        # compared here: a stranger's kid never reaches the database
+        candidates = _living().only("kid", "algorithm", "public_jwk")
         key = next((each for each in candidates if each.kid == header.get("kid")), None)
         if key is None or header.get("typ") != typ:
             return None
@@ -65,12 +73,16 @@ def published() -> dict[str, list[dict[str, Any]]]:
 
 @transaction.atomic
 def rotate(*, by: str, keep_old: bool = True) -> SigningKey:
-    """Makes a new key that signs from now on; the old ones verify two more days, or not at all with ``keep_old`` False."""
+    """Makes a new key that signs from now on; the old ones verify two more days, or not at all with
+    ``keep_old`` False.
+    """
     retiring = SigningKey.objects.filter(retires_at=None) if keep_old else _living()
     old = [(kid, "", "") for kid in retiring.order_by("pk").values_list("kid", flat=True)]
     retiring.update(retires_at=timezone.now() + (_OVERLAP if keep_old else timedelta(0)))
     key = _make()
-    publish_many("key.retired", old, actor=by, why="verifies for two more days" if keep_old else "refused at once")
+    publish_many(
+        "key.retired", old, actor=by, why="verifies for two more days" if keep_old else "refused at once"
+    )
     publish("key.rotated", actor=by, target=key.kid)
     return key
 
@@ -85,14 +97,20 @@ def _make() -> SigningKey:
     private = generate_private_key(public_exponent=65537, key_size=2048)
     jwk = RSAAlgorithm.to_jwk(private.public_key(), as_dict=True)
     kid = _thumbprint(jwk)
-    pem = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    pem = private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     public = {"kty": jwk["kty"], "n": jwk["n"], "e": jwk["e"], "kid": kid, "use": "sig", "alg": ALGORITHM}
-    return SigningKey.objects.create(kid=kid, algorithm=ALGORITHM, private_key=pem.decode(), public_jwk=public)
+    return SigningKey.objects.create(
+        kid=kid, algorithm=ALGORITHM, private_key=pem.decode(), public_jwk=public
+    )
 
 
 def _thumbprint(jwk: dict[str, Any]) -> str:
     """RFC 7638: the hash of the required members in lexicographic order."""
-    members = json.dumps({name: jwk[name] for name in ("e", "kty", "n")}, separators=(",", ":"), sort_keys=True)
+    members = json.dumps(
+        {name: jwk[name] for name in ("e", "kty", "n")}, separators=(",", ":"), sort_keys=True
+    )
     return urlsafe_b64encode(hashlib.sha256(members.encode()).digest()).rstrip(b"=").decode()
 
 

@@ -29,14 +29,23 @@ APPLICATIONS = Listing(
         Column("name", _("Name"), lambda row: row.name, "name"),
         Column("title", _("Title"), lambda row: row.title, "title"),
         Column("client_id", _("Client id"), lambda row: row.client_id, "client_id", "code"),
-        Column("type", _("Type"), lambda row: "confidential" if row.confidential else "public", "confidential"),
-        Column("grants", _("Grants"), lambda row: [grant.removeprefix(_DEVICE) for grant in row.grants], kind="list"),
+        Column(
+            "type", _("Type"), lambda row: "confidential" if row.confidential else "public", "confidential"
+        ),
+        Column(
+            "grants",
+            _("Grants"),
+            lambda row: [grant.removeprefix(_DEVICE) for grant in row.grants],
+            kind="list",
+        ),
         Column("groups", _("Only for"), lambda row: list(row.groups), kind="list"),
         Column("active", _("Active"), lambda row: row.is_active, "is_active", "flag"),
     ),
     search=("name", "title", "client_id"),
     filters=(
-        Filter("active", _("Active"), lambda rows, value: rows.filter(is_active=value == "yes"), lambda: _YES_NO),
+        Filter(
+            "active", _("Active"), lambda rows, value: rows.filter(is_active=value == "yes"), lambda: _YES_NO
+        ),
         Filter(
             "type",
             _("Type"),
@@ -70,7 +79,13 @@ KEYS = Listing(
         Column("kid", _("Key id"), lambda row: row.kid, kind="code"),
         Column("algorithm", _("Algorithm"), lambda row: row.algorithm, "algorithm"),
         Column("created", _("Made"), lambda row: row.created_at.isoformat(), "created_at", "time"),
-        Column("retires", _("Retires"), lambda row: row.retires_at.isoformat() if row.retires_at else None, "retires_at", "time"),
+        Column(
+            "retires",
+            _("Retires"),
+            lambda row: row.retires_at.isoformat() if row.retires_at else None,
+            "retires_at",
+            "time",
+        ),
     ),
     order="-created_at",
     key="kid",
@@ -82,16 +97,30 @@ CONSENTS = Listing(
     lambda: TokenFamily.objects.select_related("person", "application"),
     (
         Column("person", _("Person"), lambda row: row.subject, "person__username", few=True),
-        Column("application", _("Application"), lambda row: row.application.name, "application__name", few=True),
+        Column(
+            "application", _("Application"), lambda row: row.application.name, "application__name", few=True
+        ),
         Column("scopes", _("May"), lambda row: list(row.scopes), kind="list"),
         Column("created", _("Given"), lambda row: row.created_at.isoformat(), "created_at", "time"),
         Column("expires", _("Until"), lambda row: row.expires_at.isoformat(), "expires_at", "time", few=True),
-        Column("revoked", _("Revoked"), lambda row: row.revoked_at.isoformat() if row.revoked_at else None, "revoked_at", "time", few=True),
+        Column(
+            "revoked",
+            _("Revoked"),
+            lambda row: row.revoked_at.isoformat() if row.revoked_at else None,
+            "revoked_at",
+            "time",
+            few=True,
+        ),
     ),
     search=("person__username", "application__name"),
     filters=(
         Filter("alive", _("Alive"), _alive, lambda: _YES_NO),
-        Filter("given", _("Given by"), _given, lambda: (("person", _("A person")), ("service", _("A service account")))),
+        Filter(
+            "given",
+            _("Given by"),
+            _given,
+            lambda: (("person", _("A person")), ("service", _("A service account"))),
+        ),
         Filter("person", _("Person"), refers("person__username", fold)),
         Filter("application", _("Application"), refers("application__name")),
     ),

@@ -12,17 +12,25 @@ from idp.tenancy.models import TenantModel, picture, slug
 
 CLIENT_CREDENTIALS = "client_credentials"
 DEMO = "demo-device"  # its client id is the same in every installation
-client_id_syntax = RegexValidator(r"\A[\x21-\x7e]{1,100}\Z", "Visible ASCII without spaces, 100 characters at most (RFC 6749 A.1).")
-scope_syntax = RegexValidator(r"\A[\x21\x23-\x5b\x5d-\x7e]{1,100}\Z", "A scope token of RFC 6749 section 3.3.")
+client_id_syntax = RegexValidator(
+    r"\A[\x21-\x7e]{1,100}\Z", "Visible ASCII without spaces, 100 characters at most (RFC 6749 A.1)."
+)
+scope_syntax = RegexValidator(
+    r"\A[\x21\x23-\x5b\x5d-\x7e]{1,100}\Z", "A scope token of RFC 6749 section 3.3."
+)
 
 
 def new_client_id() -> str:
-    """128 random bits; nobody chooses it, so it can never be taken for a person's ``sub`` (RFC 9700 section 4.15)."""
+    """128 random bits; nobody chooses it, so it can never be taken for a person's ``sub`` (RFC 9700 section
+    4.15).
+    """
     return uuid4().hex
 
 
 def new_service_subject() -> str:
-    """The ``sub`` of an application that acts for itself; its first letters keep it apart from every person's (RFC 9700 section 4.15)."""
+    """The ``sub`` of an application that acts for itself; its first letters keep it apart from every person's
+    (RFC 9700 section 4.15).
+    """
     return f"service-{uuid4().hex}"
 
 
@@ -41,15 +49,17 @@ class Scope(TenantModel):
 
     def clean(self) -> None:
         if is_reserved(self.name):
-            raise ValidationError({"name": f"{self.name} is a name of Foyer's own: the consent page says what it means."})
+            raise ValidationError(
+                {"name": f"{self.name} is a name of Foyer's own: the consent page says what it means."}
+            )
 
 
 class Application(TenantModel):
     """A client of the protocol (RFC 6749 section 2), with what it may do and how its devices behave.
 
-    ``flows``: by designation, the flows that people walk for it in place of the tenant's own. ``subject``: the ``sub`` of its
-    service account, which nobody chooses and which stays when the client id is changed. ``administers``: an owner approved that it asks
-    for the scopes that open the administration.
+    ``flows``: by designation, the flows that people walk for it in place of the tenant's own. ``subject``:
+    the ``sub`` of its service account, which nobody chooses and which stays when the client id is changed.
+    ``administers``: an owner approved that it asks for the scopes that open the administration.
     """
 
     name = models.CharField(max_length=50, validators=[slug])
@@ -67,11 +77,17 @@ class Application(TenantModel):
     administers = models.BooleanField(default=False, db_default=False)
     groups = models.JSONField(default=list, blank=True)
     flows = models.JSONField(default=dict, blank=True)
-    device_code_lifetime = models.PositiveIntegerField(default=600, validators=[MinValueValidator(30), MaxValueValidator(3600)])
-    device_interval = models.PositiveIntegerField(default=5, validators=[MinValueValidator(1), MaxValueValidator(60)])
+    device_code_lifetime = models.PositiveIntegerField(
+        default=600, validators=[MinValueValidator(30), MaxValueValidator(3600)]
+    )
+    device_interval = models.PositiveIntegerField(
+        default=5, validators=[MinValueValidator(1), MaxValueValidator(60)]
+    )
     device_pending_limit = models.PositiveIntegerField(default=10_000)
     device_pending_limit_per_address = models.PositiveIntegerField(default=30)
-    access_token_lifetime = models.PositiveIntegerField(default=600, validators=[MinValueValidator(60), MaxValueValidator(86_400)])
+    access_token_lifetime = models.PositiveIntegerField(
+        default=600, validators=[MinValueValidator(60), MaxValueValidator(86_400)]
+    )
     refresh_token_lifetime = models.PositiveIntegerField(default=30 * 86_400)
 
     class Meta:
@@ -87,15 +103,26 @@ class Application(TenantModel):
         if self.confidential and not self.secret_hash:
             raise ValidationError({"confidential": "A confidential application needs a client secret."})
         if CLIENT_CREDENTIALS in self.grants and not self.confidential:
-            raise ValidationError({"grants": "Only a confidential application can act for itself (RFC 6749 section 4.4)."})
+            raise ValidationError(
+                {"grants": "Only a confidential application can act for itself (RFC 6749 section 4.4)."}
+            )
         if self.administers and DEMO in (self.name, self.client_id):
-            raise ValidationError({"administers": "The demo application is known to everybody: it never administers."})
+            raise ValidationError(
+                {"administers": "The demo application is known to everybody: it never administers."}
+            )
         if not self.administers and (wanted := administrative(self.scopes)):
-            raise ValidationError({"scopes": f"{wanted[0]} opens the administration: an owner approves that first (administers)."})
+            raise ValidationError(
+                {
+                    "scopes": f"{wanted[0]} opens the administration: "
+                    "an owner approves that first (administers)."
+                }
+            )
 
     @property
     def service_account(self) -> str:
-        """How the audit trail calls the application itself: its capital keeps it apart from usernames, which are folded."""
+        """How the audit trail calls the application itself: its capital keeps it apart from usernames, which
+        are folded.
+        """
         return f"Service account {self.name}"
 
 
@@ -116,8 +143,8 @@ class SigningKey(TenantModel):
 class TokenFamily(TenantModel):
     """All tokens that come out of one approval: whoever revokes the family ends every one of them.
 
-    ``person`` None: nobody approved, the application acts for itself. ``unused_answer``: the number of the latest answer while nothing
-    of it was used, "" afterwards (idp/oauth/retries.py).
+    ``person`` None: nobody approved, the application acts for itself. ``unused_answer``: the number of the
+    latest answer while nothing of it was used, "" afterwards (idp/oauth/retries.py).
     """
 
     identifier = models.CharField(max_length=32, unique=True)
@@ -134,7 +161,10 @@ class TokenFamily(TenantModel):
 
     class Meta:
         indexes = [
-            models.Index(fields=["tenant", "created_at", "person", "application", "revoked_at", "expires_at"], name="families_by_age")
+            models.Index(
+                fields=["tenant", "created_at", "person", "application", "revoked_at", "expires_at"],
+                name="families_by_age",
+            )
         ]
 
     def __str__(self) -> str:

@@ -1,7 +1,9 @@
-"""Answers of the token endpoint that were lost on their way: the same code or token gets the same answer once more.
+"""Answers of the token endpoint that were lost on their way: the same code or token gets the same answer once
+more.
 
-Nothing of an answer is stored but its number and hashes. Its refresh token is derived from what the client presented, so that only
-who presents that again can be told it again; its access token is signed over the same claims.
+Nothing of an answer is stored but its number and hashes. Its refresh token is derived from what the client
+presented, so that only who presents that again can be told it again; its access token is signed over the same
+claims.
 """
 
 from collections.abc import Iterator
@@ -34,21 +36,26 @@ def new_number(presented: str) -> str:
 
 
 def new_refresh_token(number: str, presented: str) -> str:
-    """Return the refresh token of this answer, 256 bits; nobody finds it without the server's key and what was presented."""
+    """Return the refresh token of this answer, 256 bits; nobody finds it without the server's key and what
+    was presented.
+    """
     return next(_refresh_tokens(number, presented))
 
 
 def given(family: TokenFamily | None, presented: str, at: datetime | None) -> Given | None:
     """Return the answer that ``presented`` got at this moment, if it may be given once more.
 
-    Not after ten seconds, nor once anything of it was used: then two have the code or token, and one of them should not.
+    Not after ten seconds, nor once anything of it was used: then two have the code or token, and one of them
+    should not.
     """
     if family is None or at is None or age(at) > GRACE:
         return None
     alive = family.revoked_at is None and family.expires_at > timezone.now()
     if not alive or family.unused_answer[_RANDOM:] != _mark_of(presented):
         return None
-    stored = set(RefreshToken.objects.filter(family=family, rotated_at=None).values_list("token_hash", flat=True))
+    stored = set(
+        RefreshToken.objects.filter(family=family, rotated_at=None).values_list("token_hash", flat=True)
+    )
     found = [token for token in _refresh_tokens(family.unused_answer, presented) if digest(token) in stored]
     if stored and not found:
         return None

@@ -16,7 +16,9 @@ _ADMINISTRATION = "foyer:"
 
 
 def is_reserved(name: str) -> bool:
-    """Return whether this is a name of ours, however its letters are written: ``Foyer:write`` is read as ``foyer:write``."""
+    """Return whether this is a name of ours, however its letters are written: ``Foyer:write`` is read as
+    ``foyer:write``.
+    """
     folded = fold(name)
     return folded in STANDARD_SCOPES or folded.startswith(_ADMINISTRATION)
 

@@ -14,8 +14,9 @@ from idp.tenancy.tasks import in_batches, tenant_task
 def sweep_tokens(batch: int = 500) -> None:
     """In batches, a day after they could be used.
 
-    A refresh token that was used is kept as long as it would have been good: until then its return ends the family, however often that was
-    refreshed meanwhile. A limit by number would let a thief refresh until the stolen one is forgotten.
+    A refresh token that was used is kept as long as it would have been good: until then its return ends the
+    family, however often that was refreshed meanwhile. A limit by number would let a thief refresh until the
+    stolen one is forgotten.
     """
     long_ago = timezone.now() - timedelta(days=1)
     in_batches(lambda: _delete(TokenFamily.objects.filter(expires_at__lt=long_ago), batch))

@@ -12,8 +12,16 @@ from idp.tenancy.models import Tenant
 
 
 def _count(model: type[Person | Application]) -> Coalesce:
-    """How many of these a tenant has; the one place that counts across tenants, for the listing of tenants alone."""
-    rows = model.unscoped.filter(tenant=OuterRef("pk")).order_by().values("tenant").annotate(many=Count("*")).values("many")
+    """How many of these a tenant has; the one place that counts across tenants, for the listing of tenants
+    alone.
+    """
+    rows = (
+        model.unscoped.filter(tenant=OuterRef("pk"))
+        .order_by()
+        .values("tenant")
+        .annotate(many=Count("*"))
+        .values("many")
+    )
     return Coalesce(Subquery(rows, output_field=IntegerField()), 0)
 
 
@@ -22,7 +30,9 @@ def _named(row: Tenant, *, approved: bool) -> list[str]:
 
 
 def keys_open() -> bool:
-    """Return whether the signing key made last, of whichever tenant, can be decrypted: not after a restore without the secret key."""
+    """Return whether the signing key made last, of whichever tenant, can be decrypted: not after a restore
+    without the secret key.
+    """
     try:
         SigningKey.unscoped.order_by("-pk").first()
     except Unsealable:
@@ -33,7 +43,9 @@ def keys_open() -> bool:
 TENANTS = Listing(
     "tenants",
     _("Tenants"),
-    lambda: Tenant.objects.prefetch_related("domains").annotate(people=_count(Person), applications=_count(Application)),
+    lambda: Tenant.objects.prefetch_related("domains").annotate(
+        people=_count(Person), applications=_count(Application)
+    ),
     (
         Column("name", _("Name"), lambda row: row.name, "name"),
         Column("title", _("Title"), lambda row: row.title, "title"),

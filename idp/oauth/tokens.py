@@ -1,4 +1,6 @@
-"""Issues tokens: the access token of RFC 9068, the ID token of OpenID Connect, the refresh token; each of one family."""
+"""Issues tokens: the access token of RFC 9068, the ID token of OpenID Connect, the refresh token; each of one
+family.
+"""
 
 import hashlib
 from base64 import urlsafe_b64encode
@@ -26,9 +28,9 @@ SECOND_FACTORS = {"otp", "hwk", "swk", "mfa"}
 class Entitlement:
     """What a grant found: that ``application`` may act for ``person`` within ``scopes``, proved so and then.
 
-    ``person`` None: it acts for itself, as its service account. ``subject`` is the row of the grant itself (a device code, a
-    refresh token), for its compare-and-set; ``presented`` that code or token. ``given``: it got an answer a moment ago, which is
-    given once more.
+    ``person`` None: it acts for itself, as its service account. ``subject`` is the row of the grant itself (a
+    device code, a refresh token), for its compare-and-set; ``presented`` that code or token. ``given``: it
+    got an answer a moment ago, which is given once more.
     """
 
     application: Application
@@ -94,7 +96,9 @@ def issue(found: Entitlement, family: TokenFamily, at: datetime) -> TokenAnswer:
 
 
 def repeat(found: Entitlement, given: Given) -> TokenAnswer:
-    """The same tokens once more, as they were signed and with what is left of their time; nothing is written."""
+    """The same tokens once more, as they were signed and with what is left of their time; nothing
+    is written.
+    """
     return _signed(found, given.family, given.at, given.refresh_token)
 
 
@@ -105,7 +109,10 @@ def topic_of(family: TokenFamily) -> str:
 
 @transaction.atomic
 def revoke_family(family: TokenFamily, *, why: str, by: str = "") -> bool:
-    """Ends every token of a family; answers whether it was alive. ``by``: the administrator who did it, "" where the protocol did."""
+    """Ends every token of a family; answers whether it was alive.
+
+    ``by``: the administrator who did it, "" where the protocol did.
+    """
     if not TokenFamily.objects.filter(pk=family.pk, revoked_at=None).update(revoked_at=timezone.now()):
         return False
     about = {"application": family.application.name, "topic": topic_of(family)}
@@ -115,13 +122,21 @@ def revoke_family(family: TokenFamily, *, why: str, by: str = "") -> bool:
 
 @transaction.atomic
 def revoke_service_tokens(applications: Collection[int], *, by: str) -> None:
-    """Ends every token that these applications obtained for themselves with a secret that they no longer have, and tells of each family."""
+    """Ends every token that these applications obtained for themselves with a secret that they no longer
+    have, and tells of each family.
+    """
     now = timezone.now()
-    rows = TokenFamily.objects.filter(application__in=applications, person=None, revoked_at=None, expires_at__gt=now)
+    rows = TokenFamily.objects.filter(
+        application__in=applications, person=None, revoked_at=None, expires_at__gt=now
+    )
     for application in Application.objects.filter(pk__in=rows.values("application")):
         rows.filter(application=application).update(revoked_at=now)
-        ended = TokenFamily.objects.filter(application=application, person=None, revoked_at=now).order_by("pk")
-        about = [(application.service_account, application.name, topic_of(family)) for family in ended.only("pk")]
+        ended = TokenFamily.objects.filter(application=application, person=None, revoked_at=now).order_by(
+            "pk"
+        )
+        about = [
+            (application.service_account, application.name, topic_of(family)) for family in ended.only("pk")
+        ]
         publish_many("tokens.revoked", about, actor=by, why="new secret")
 
 
@@ -135,7 +150,9 @@ def _signed(found: Entitlement, family: TokenFamily, at: datetime, refresh_token
     lifetime, key = found.application.access_token_lifetime, keys.current_key()
     access_token = keys.sign(key, _access_claims(found, family, at, lifetime), typ="at+jwt")
     about_a_person = found.person is not None and "openid" in found.scopes
-    id_token = keys.sign(key, _id_claims(found, at, lifetime, access_token), typ="JWT") if about_a_person else None
+    id_token = (
+        keys.sign(key, _id_claims(found, at, lifetime, access_token), typ="JWT") if about_a_person else None
+    )
     left = max(lifetime - max(int((timezone.now() - at).total_seconds()), 0), 1)
     return TokenAnswer(left, " ".join(found.scopes), access_token, id_token, refresh_token)
 
@@ -148,14 +165,26 @@ def acr(methods: tuple[str, ...]) -> str:
 def _common(found: Entitlement, now: datetime, lifetime: int) -> dict[str, Any]:
     """How somebody signed in is said only where somebody did (RFC 9068 section 2.2.1)."""
     issued = int(now.timestamp())
-    claims = {"iss": found.issuer, "sub": (found.person or found.application).subject, "iat": issued, "exp": issued + lifetime}
+    claims = {
+        "iss": found.issuer,
+        "sub": (found.person or found.application).subject,
+        "iat": issued,
+        "exp": issued + lifetime,
+    }
     if found.person is None:
         return claims
-    return {**claims, "auth_time": int(found.authenticated_at.timestamp()), "acr": acr(found.methods), "amr": list(found.methods)}
+    return {
+        **claims,
+        "auth_time": int(found.authenticated_at.timestamp()),
+        "acr": acr(found.methods),
+        "amr": list(found.methods),
+    }
 
 
 def _access_claims(found: Entitlement, family: TokenFamily, now: datetime, lifetime: int) -> dict[str, Any]:
-    """RFC 9068 section 2.2. The ``jti`` begins with the family, so that a revocation is seen without a row for each token.
+    """RFC 9068 section 2.2.
+
+    The ``jti`` begins with the family, so that a revocation is seen without a row for each token.
 
     The number of its answer follows, and what tells narrower scopes apart when the answer is given once more.
     """
@@ -182,8 +211,14 @@ def _id_claims(found: Entitlement, now: datetime, lifetime: int, access_token: s
 
 
 def _refresh_token(found: Entitlement, family: TokenFamily, now: datetime) -> str | None:
-    """A new generation, where a person consented to offline access (Core section 11) and the application has the grant."""
-    if found.person is None or "offline_access" not in family.scopes or REFRESH not in found.application.grants:
+    """A new generation, where a person consented to offline access (Core section 11) and the application has
+    the grant.
+    """
+    if (
+        found.person is None
+        or "offline_access" not in family.scopes
+        or REFRESH not in found.application.grants
+    ):
         return None
     token = retries.new_refresh_token(family.unused_answer, found.presented)
     expires = now + timedelta(seconds=found.application.refresh_token_lifetime)

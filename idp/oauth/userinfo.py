@@ -11,8 +11,8 @@ from idp.oauth.errors import InsufficientScope
 def claims_for(access_token: str, issuer: str) -> dict[str, Any]:
     """The claims that this access token opens; raises InvalidToken or InsufficientScope.
 
-    A token of a revoked family or of a person who became inactive opens nothing, however long it would still live; one of a
-    service account has nobody to tell about.
+    A token of a revoked family or of a person who became inactive opens nothing, however long it would still
+    live; one of a service account has nobody to tell about.
     """
     opened = open_token(access_token, issuer)
     if opened.person is None or "openid" not in opened.scopes:

@@ -1,8 +1,9 @@
-"""The outbox: what must happen is a row in the transaction that causes it; delivering it comes later, and at least once.
+"""The outbox: what must happen is a row in the transaction that causes it; delivering it comes later, and at
+least once.
 
-A worker claims one row at a time by compare-and-set on the number of attempts and holds it for ``LEASE``: a worker that is
-killed loses nothing, and one that comes back late finds that its claim is not the latest any more. What is delivered twice
-after a crash carries the same key both times.
+A worker claims one row at a time by compare-and-set on the number of attempts and holds it for ``LEASE``: a
+worker that is killed loses nothing, and one that comes back late finds that its claim is not the latest any
+more. What is delivered twice after a crash carries the same key both times.
 """
 
 import json
@@ -67,7 +68,8 @@ def post(kind: str, payload: Mapping[str, Any], *, good_for: timedelta | None = 
 
 
 def deliver_due(most: int = 50, seconds: float = 10) -> int:
-    """Tries up to ``most`` of the tenant's rows that are due, and begins none after ``seconds``; answers how many were tried.
+    """Tries up to ``most`` of the tenant's rows that are due, and begins none after ``seconds``; answers how
+    many were tried.
 
     Not inside a transaction: a handler may take long, and each row's end is written by itself.
     """
@@ -88,7 +90,9 @@ def pause(attempts: int) -> timedelta:
 
 
 def failed(since: datetime) -> tuple[int, str]:
-    """How many were given up from then on, and why the last one was; it holds nothing of what was to be delivered."""
+    """How many were given up from then on, and why the last one was; it holds nothing of what was to be
+    delivered.
+    """
     rows = Delivery.objects.filter(state=State.FAILED, ended_at__gte=since)
     newest = rows.order_by("-ended_at").values_list("why", flat=True).first()
     return rows.count(), newest or ""
@@ -98,13 +102,17 @@ def sweep(now: datetime, batch: int = 1000) -> int:
     """Deletes one batch of rows that ended long ago; answers how many."""
     deleted = 0
     for state, kept in KEPT.items():
-        old = list(Delivery.objects.filter(state=state, ended_at__lt=now - kept).values_list("pk", flat=True)[:batch])
+        old = list(
+            Delivery.objects.filter(state=state, ended_at__lt=now - kept).values_list("pk", flat=True)[:batch]
+        )
         deleted += Delivery.objects.filter(pk__in=old).delete()[0] if old else 0
     return deleted
 
 
 def _due(now: datetime) -> Q:
-    """What is due; also the first attempt, and what could not wait so long: the clock was set back since it was written."""
+    """What is due; also the first attempt, and what could not wait so long: the clock was set back since it
+    was written.
+    """
     return Q(due_at__lte=now) | Q(attempts=0) | Q(due_at__gt=now + _LONGEST_PAUSE + LEEWAY)
 
 
@@ -125,7 +133,8 @@ def _try(pk: int, attempt: int) -> None:
         _later(pk, attempt, str(failed))
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        _later(pk, attempt, f"{type(error).__name__} in {frame.filename}:{frame.lineno}")  # its text might repeat the payload
+        # its text might repeat the payload
+        _later(pk, attempt, f"{type(error).__name__} in {frame.filename}:{frame.lineno}")
     else:
         _end(pk, attempt, State.DONE)
 
@@ -150,7 +159,10 @@ def _later(pk: int, attempt: int, why: str) -> None:
         return _end(pk, attempt, State.FAILED, why)
     due = timezone.now() + pause(attempt)
     Delivery.objects.filter(pk=pk, state=State.WAITING, attempts=attempt).update(due_at=due, why=why[:200])
-    log.warning("outbox.not_delivered", extra={"delivery": pk, "attempt": attempt, "why": why, "next": due.isoformat()})
+    log.warning(
+        "outbox.not_delivered",
+        extra={"delivery": pk, "attempt": attempt, "why": why, "next": due.isoformat()},
+    )
     return None
 
 

@@ -1,4 +1,6 @@
-"""Mail: posted through the outbox, worded and signed by the tenant, sent by SMTP or, without a server, written to a folder."""
+"""Mail: posted through the outbox, worded and signed by the tenant, sent by SMTP or, without a server,
+written to a folder.
+"""
 
 import logging
 import os
@@ -46,7 +48,8 @@ class TooManyMails(Exception):
 def send(name: str, to: str, words: Mapping[str, str], *, good_for: timedelta | None = None) -> str:
     """Owe the mail ``name`` to the address ``to``, in the caller's transaction, and return the key.
 
-    Raise ValidationError, or TooManyMails: three an hour to one address, and ``MAILS_PER_DAY`` from one tenant.
+    Raise ValidationError, or TooManyMails: three an hour to one address, and ``MAILS_PER_DAY`` from one
+    tenant.
     """
     validate_email(to)
     if {*words} != shipped()[name].words - FACE or not all(type(value) is str for value in words.values()):
@@ -56,7 +59,10 @@ def send(name: str, to: str, words: Mapping[str, str], *, good_for: timedelta | 
 
 
 def save_template(name: str, **values: str) -> list[str]:
-    """Creates or changes the tenant's own wording of a mail; answers which parts were changed. Raises ValidationError."""
+    """Creates or changes the tenant's own wording of a mail; answers which parts were changed.
+
+    Raises ValidationError.
+    """
     row = MailTemplate.objects.filter(name=name).first() or MailTemplate(tenant=current_tenant(), name=name)
     changed = {part: value for part, value in values.items() if getattr(row, part) != value}
     for part, value in changed.items():
@@ -123,7 +129,9 @@ def _in_header(text: str) -> str:
 
 
 def _template(name: str) -> Template:
-    """Return the tenant's own wording, unless it was stored when less was refused and might give a link away."""
+    """Return the tenant's own wording, unless it was stored when less was refused and might give a
+    link away.
+    """
     own, original = MailTemplate.objects.filter(name=name).first(), shipped()[name]
     if own and own.template.problems(original.words):
         log.warning("mail.wording_refused", extra={"mail": name})

@@ -1,6 +1,8 @@
-"""What the HTML of a mail may be: plain markup that loads nothing, where a recovery link stands in no address but its own.
+"""What the HTML of a mail may be: plain markup that loads nothing, where a recovery link stands in no address
+but its own.
 
-The names of elements and attributes that may stand are listed, and nothing else may: mail programs read HTML each in their own way.
+The names of elements and attributes that may stand are listed, and nothing else may: mail programs read HTML
+each in their own way.
 """
 
 import re
@@ -10,25 +12,36 @@ from html.parser import HTMLParser
 
 LINK = "link"
 WORD = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-# A link stands by itself: what is before it could otherwise be an address that takes it along. Only plain blanks end an address in
-# every mail program; some go on at a no-break space, an ideographic one, or U+2028.
-_BY_ITSELF = re.compile(r"(?:(?<![^ \t\r\n])|(?<=(?<![^ \t\r\n])[<(\[\"'«“]))\{\{\s*link\s*\}\}(?=[>)\]\"'»”.,;:!?\s]|\Z)")
+# A link stands by itself: what is before it could otherwise be an address that takes it along. Only plain
+# blanks end an address in every mail program; some go on at a no-break space, an ideographic one, or U+2028.
+_BY_ITSELF = re.compile(
+    r"(?:(?<![^ \t\r\n])|(?<=(?<![^ \t\r\n])[<(\[\"'«“]))\{\{\s*link\s*\}\}(?=[>)\]\"'»”.,;:!?\s]|\Z)"
+)
 _OF_LINK = re.compile(r"\{\{\s*link\s*\}\}")
 # fmt: off
-_INLINE = {"a", "abbr", "b", "code", "em", "font", "i", "kbd", "s", "small", "span", "strong", "sub", "sup", "u"}
+_INLINE = {
+    "a", "abbr", "b", "code", "em", "font", "i", "kbd", "s", "small", "span", "strong", "sub", "sup", "u",
+}
 _BLOCKS = {
-    "address", "article", "blockquote", "body", "br", "caption", "center", "col", "colgroup", "dd", "div", "dl", "dt", "footer", "h1", "h2",
-    "h3", "h4", "h5", "h6", "head", "header", "hr", "html", "img", "li", "main", "meta", "ol", "p", "pre", "section", "style", "table",
+    "address", "article", "blockquote", "body", "br", "caption", "center", "col", "colgroup", "dd", "div",
+    "dl", "dt", "footer", "h1", "h2",
+    "h3", "h4", "h5", "h6", "head", "header", "hr", "html", "img", "li", "main", "meta", "ol", "p", "pre",
+    "section", "style", "table",
     "tbody", "td", "tfoot", "th", "thead", "title", "tr", "ul",
 }
 _ATTRIBUTES = {
-    "align", "alt", "background", "bgcolor", "border", "cellpadding", "cellspacing", "charset", "class", "color", "colspan", "content",
-    "dir", "face", "height", "href", "id", "lang", "name", "rel", "role", "rowspan", "scope", "size", "span", "src", "start", "style",
+    "align", "alt", "background", "bgcolor", "border", "cellpadding", "cellspacing", "charset", "class",
+    "color", "colspan", "content",
+    "dir", "face", "height", "href", "id", "lang", "name", "rel", "role", "rowspan", "scope", "size", "span",
+    "src", "start", "style",
     "target", "title", "type", "valign", "width",
 }
 # fmt: on
 _COLOURS = {"accent", "accent_text"}
-_CSS = re.compile(r"url\s*\(|image-set|image\s*\(|imageloader|src\s*\(|import|expression|behavior|binding|\\|/\*|<", re.IGNORECASE)
+_CSS = re.compile(
+    r"url\s*\(|image-set|image\s*\(|imageloader|src\s*\(|import|expression|behavior|binding|\\|/\*|<",
+    re.IGNORECASE,
+)
 _PICTURE = re.compile(r"\A(data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]*|cid:[\w.@+-]+)\Z")
 _ADDRESS = re.compile(r"\A((https?://|mailto:)[^\s{}]*|#[^\s{}]*)\Z")
 _UNQUOTED = re.compile(r"=\s*[^\s\"'>]*\{\{")
@@ -45,13 +58,19 @@ def problems(html: str) -> list[str]:
     reader.feed(html)
     reader.close()
     text = "".join(reader.text)
-    if len(_OF_LINK.findall(html)) != reader.links + len(_OF_LINK.findall(text)) or not stands_by_itself(text):
-        reader.found.append('{{ link }} stands by itself: as text, or as the whole of a href, like <a href="{{ link }}">.')
+    if len(_OF_LINK.findall(html)) != reader.links + len(_OF_LINK.findall(text)) or not stands_by_itself(
+        text
+    ):
+        reader.found.append(
+            '{{ link }} stands by itself: as text, or as the whole of a href, like <a href="{{ link }}">.'
+        )
     return list(dict.fromkeys(reader.found))
 
 
 class _Reader(HTMLParser):
-    """Collects what is wrong, the text as people read it, and how often the link is the whole of an address."""
+    """Collects what is wrong, the text as people read it, and how often the link is the whole of an
+    address.
+    """
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=False)
@@ -80,7 +99,10 @@ class _Reader(HTMLParser):
         elif name == "href" and tag == "a" and _OF_LINK.fullmatch(value.strip()):
             self.links += 1
         elif name == "href" and (tag != "a" or not _ADDRESS.match(value.strip())):
-            yield "A href is {{ link }} and nothing else, or an https: or mailto: address without words, of an element a."
+            yield (
+                "A href is {{ link }} and nothing else, or an https: or mailto: address without words, of "
+                "an element a."
+            )
         elif name in ("src", "background") and not _PICTURE.match(value.strip()):
             yield f"{name} is a picture inside the mail (data: or cid:); nothing is loaded from elsewhere."
         elif name == "style":

@@ -43,7 +43,9 @@ class Delivery(TenantModel):
     class Meta:
         indexes = [
             models.Index(fields=["tenant", "state", "due_at"], name="outbox_due"),
-            models.Index(fields=["tenant", "ended_at"], condition=models.Q(ended_at__isnull=False), name="outbox_ended"),
+            models.Index(
+                fields=["tenant", "ended_at"], condition=models.Q(ended_at__isnull=False), name="outbox_ended"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -51,7 +53,9 @@ class Delivery(TenantModel):
 
 
 class MailTemplate(TenantModel):
-    """A tenant's own wording of one mail, in place of the shipped one as a whole; without ``html`` it is plain text."""
+    """A tenant's own wording of one mail, in place of the shipped one as a whole; without ``html`` it is
+    plain text.
+    """
 
     name = models.CharField(max_length=50)
     subject = models.CharField(max_length=200)
@@ -72,6 +76,8 @@ class MailTemplate(TenantModel):
     def clean(self) -> None:
         original = shipped().get(self.name)
         if original is None:
-            raise ValidationError({"name": f"There is no mail {self.name}. There are: {', '.join(sorted(shipped()))}."})
+            raise ValidationError(
+                {"name": f"There is no mail {self.name}. There are: {', '.join(sorted(shipped()))}."}
+            )
         if problems := self.template.problems(original.words):
             raise ValidationError(problems)

@@ -1,6 +1,8 @@
-"""The language of mails: ``{{ word }}`` and nothing else, so that whoever words a tenant's mails can run nothing and leak nothing.
+"""The language of mails: ``{{ word }}`` and nothing else, so that whoever words a tenant's mails can run
+nothing and leak nothing.
 
-The shipped mails lie in ``templates/mail``; the words that one of them uses are the words that a tenant's own wording may use.
+The shipped mails lie in ``templates/mail``; the words that one of them uses are the words that a tenant's own
+wording may use.
 """
 
 import re
@@ -47,28 +49,41 @@ class Template:
         return {part: messages for part, messages in found.items() if messages}
 
     def filled(self, values: Mapping[str, str]) -> "Template":
-        """With the values in place of the words, each on one line, escaped in HTML. A word that is no longer said is empty."""
+        """With the values in place of the words, each on one line, escaped in HTML.
+
+        A word that is no longer said is empty.
+        """
         plain = {name: one_line(value) for name, value in values.items()}
         escaped = {name: escape(value) for name, value in plain.items()}
-        return Template(one_line(_fill(self.subject, plain)), _fill(self.text, plain), _fill(self.html, escaped))
+        return Template(
+            one_line(_fill(self.subject, plain)), _fill(self.text, plain), _fill(self.html, escaped)
+        )
 
 
 @lru_cache(maxsize=1)
 def shipped() -> dict[str, Template]:
     """The mails that the product sends, by name."""
     names = sorted(path.stem for path in FOLDER.glob("*.subject"))
-    return {name: Template(_read(name, "subject").strip(), _read(name, "txt"), _read(name, "html")) for name in names}
+    return {
+        name: Template(_read(name, "subject").strip(), _read(name, "txt"), _read(name, "html"))
+        for name in names
+    }
 
 
 def one_line(text: str) -> str:
-    """Without line breaks and control characters: what a person or tenant is called never begins a new line or header."""
+    """Without line breaks and control characters: what a person or tenant is called never begins a new line
+    or header.
+    """
     return _BREAKS.sub(" ", text).strip()
 
 
 def _problems(text: str, words: Collection[str]) -> list[str]:
     messages = []
     for word in sorted({*markup.WORD.findall(text)} - {*words}):
-        messages.append(f"There is no word {word}." + did_you_mean(word, words, f" There are: {', '.join(sorted(words))}."))
+        messages.append(
+            f"There is no word {word}."
+            + did_you_mean(word, words, f" There are: {', '.join(sorted(words))}.")
+        )
     if re.search(r"\{\{|\{%", markup.WORD.sub("", text)):
         messages.append("Only {{ word }} has a meaning here: no tags, no filters.")
     return messages

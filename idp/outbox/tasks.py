@@ -8,7 +8,9 @@ from idp.tenancy.tasks import tenant_task
 
 @tenant_task
 def deliver_outbox() -> None:
-    """One bounded batch of each tenant: nobody's undeliverable mail keeps the others waiting; the next turn comes soon."""
+    """One bounded batch of each tenant: nobody's undeliverable mail keeps the others waiting; the next turn
+    comes soon.
+    """
     deliver_due()
 
 

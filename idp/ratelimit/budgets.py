@@ -1,9 +1,10 @@
 """Budgets: how many attempts within a sliding window, taken before the attempt is judged.
 
-A budget of ``limit`` attempts has that many slots; each attempt occupies one until its window is over. So no window of
-that length, wherever it begins, ever holds more than ``limit`` attempts, and two attempts that race for the last slot
-meet at the table's unique constraint: one of them is refused. Attempts from further in the future than clocks may be apart
-count as none: after the clock was set back, nobody waits until it is there again.
+A budget of ``limit`` attempts has that many slots; each attempt occupies one until its window is over. So no
+window of that length, wherever it begins, ever holds more than ``limit`` attempts, and two attempts that race
+for the last slot meet at the table's unique constraint: one of them is refused. Attempts from further in the
+future than clocks may be apart count as none: after the clock was set back, nobody waits until it is there
+again.
 """
 
 import ipaddress
@@ -24,17 +25,21 @@ from idp.foundation.sealing import mac
 from idp.ratelimit.models import Attempt
 from idp.tenancy.scope import current_tenant
 
-PATIENCE = 2.0  # seconds that a right answer waits for the verdict on others at most: it holds a thread of the server meanwhile
+# seconds that a right answer waits for the verdict on others at most: it holds a thread of the server
+# meanwhile
+PATIENCE = 2.0
 _LOOKS_AGAIN = 0.05
-_WIDER = ((64, 1), (56, 4), (48, 16))  # who has a /48 has 65,536 /64: the wider network has a budget of its own, which is larger
+# who has a /48 has 65,536 /64: the wider network has a budget of its own, which is larger
+_WIDER = ((64, 1), (56, 4), (48, 16))
 
 
 @dataclass(frozen=True)
 class Budget:
     """``limit`` attempts in any ``window``.
 
-    ``free``: from this many attempts on, each further one must wait twice as long as the one before (exponential back-off,
-    1 s at first, a quarter of the window at most). ``refuses`` False: never in anyone's way, only asked whether it is exhausted.
+    ``free``: from this many attempts on, each further one must wait twice as long as the one before
+    (exponential back-off, 1 s at first, a quarter of the window at most). ``refuses`` False: never in
+    anyone's way, only asked whether it is exhausted.
     """
 
     name: str
@@ -71,7 +76,9 @@ class Exhausted:
     until: datetime
 
     def told(self, now: datetime) -> str:
-        """Return the words for whoever was refused; the moment itself is for whoever can tell it in the reader's time zone."""
+        """Return the words for whoever was refused; the moment itself is for whoever can tell it in the
+        reader's time zone.
+        """
         minutes = max(1, -int((now - self.until).total_seconds() // 60))
         when = ngettext("Try again in %(n)d minute.", "Try again in %(n)d minutes.", minutes) % {"n": minutes}
         return gettext("Too many attempts.") + " " + when
@@ -100,8 +107,9 @@ def charge(spends: Iterable[Spend]) -> list[int] | Exhausted:
 def reserve(spends: Sequence[Spend]) -> list[int] | Exhausted:
     """The same for an attempt that is about to be judged; :func:`conclude` says how it ended.
 
-    What only attempts that are being judged at this moment would refuse waits for their verdict, two seconds at most and outside
-    of any transaction: many right answers at once all pass, and many wrong ones are still no more than the limit.
+    What only attempts that are being judged at this moment would refuse waits for their verdict, two seconds
+    at most and outside of any transaction: many right answers at once all pass, and many wrong ones are still
+    no more than the limit.
     """
     patient_until = time.monotonic() + (0 if connection.in_atomic_block else PATIENCE)
     while True:
@@ -114,7 +122,9 @@ def reserve(spends: Sequence[Spend]) -> list[int] | Exhausted:
 
 
 def conclude(receipts: list[int], *, right: bool) -> None:
-    """What was reserved has been judged: a right attempt costs nothing, a wrong one counts until its window is over."""
+    """What was reserved has been judged: a right attempt costs nothing, a wrong one counts until its window
+    is over.
+    """
     if right:
         give_back(receipts)
     elif receipts:
@@ -134,7 +144,8 @@ def exhausted_until(spend: Spend) -> datetime | None:
 
 
 def address_key(address: str) -> str:
-    """The address as budgets count it: IPv4 whole, IPv6 by its /64, which one household or server has to itself.
+    """The address as budgets count it: IPv4 whole, IPv6 by its /64, which one household or server has to
+    itself.
 
     All that cannot be read count together.
     """
@@ -145,21 +156,29 @@ def address_key(address: str) -> str:
 
 
 def same_network(one: str, other: str) -> bool:
-    """Whether two addresses are of one household or server. One that cannot be read is in nobody's network."""
+    """Whether two addresses are of one household or server.
+
+    One that cannot be read is in nobody's network.
+    """
     return addresses.parse(one) is not None and address_key(one) == address_key(other)
 
 
 def by_network(budget: Budget, address: str, key: str = "") -> tuple[Spend, ...]:
-    """One attempt of this address: for IPv6 it counts for its /64, and in larger budgets also for its /56 and its /48."""
+    """One attempt of this address: for IPv6 it counts for its /64, and in larger budgets also for its /56 and
+    its /48.
+    """
     ip = addresses.parse(address)
     if not isinstance(ip, ipaddress.IPv6Address):
         return (Spend(budget, key + address_key(address)),)
     networks = ((str(ipaddress.ip_network((ip, length), strict=False)), factor) for length, factor in _WIDER)
-    return tuple(Spend(replace(budget, limit=budget.limit * factor), key + network) for network, factor in networks)
+    return tuple(
+        Spend(replace(budget, limit=budget.limit * factor), key + network) for network, factor in networks
+    )
 
 
 def network_ranges(address: str) -> list[tuple[str, int]]:
-    """The address's networks as text, and how many times the limit of the first each may have; a wider one begins each of its own.
+    """The address's networks as text, and how many times the limit of the first each may have; a wider one
+    begins each of its own.
 
     IPv4 whole, as what cannot be read; IPv6 as 16, 14 and 12 hexadecimal digits.
     """
@@ -173,7 +192,10 @@ def network_ranges(address: str) -> list[tuple[str, int]]:
 
 
 def sweep(now: datetime, batch: int = 1000) -> int:
-    """Deletes one batch of attempts that no longer count; answers how many. It waits for nobody, so that no charge waits for it."""
+    """Deletes one batch of attempts that no longer count; answers how many.
+
+    It waits for nobody, so that no charge waits for it.
+    """
     with transaction.atomic():
         free = Attempt.objects.select_for_update(skip_locked=True).filter(expires_at__lt=now)
         stale = list(free.values_list("pk", flat=True)[:batch])
@@ -186,7 +208,8 @@ def _charged(spends: Iterable[Spend], *, judged: bool) -> list[int]:
 
 
 def _take(spend: Spend, *, judged: bool) -> int | None:
-    for _ in range(spend.budget.limit + 1):  # each lost race means that another attempt took a slot, so this ends
+    # each lost race means that another attempt took a slot, so this ends
+    for _ in range(spend.budget.limit + 1):
         now = timezone.now()
         taken = _taken(spend, now)
         if until := _refusal(spend.budget, taken, now):

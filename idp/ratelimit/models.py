@@ -6,7 +6,8 @@ from idp.tenancy.models import TenantModel
 
 
 class Attempt(TenantModel):
-    """One taken place of a budget: a bucket has as many slots as its limit, and a slot is free again when it has expired.
+    """One taken place of a budget: a bucket has as many slots as its limit, and a slot is free again when it
+    has expired.
 
     ``judged`` False: what was attempted is being judged at this moment.
     """
@@ -18,7 +19,9 @@ class Attempt(TenantModel):
     judged = models.BooleanField(default=True, db_default=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["tenant", "bucket", "slot"], name="one_attempt_per_slot")]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "bucket", "slot"], name="one_attempt_per_slot")
+        ]
 
     def __str__(self) -> str:
         return f"{self.bucket[:8]}/{self.slot}"

@@ -15,7 +15,8 @@ class NoCopy(Exception):
 def copy(source: Path, target: Path) -> int:
     """Copy a database to a file that does not exist yet, mode 0600; return its size in bytes. Raise NoCopy.
 
-    ``target`` has its name only once the copy is whole, checked and on the disk. Writers go on meanwhile: the copy shows one moment.
+    ``target`` has its name only once the copy is whole, checked and on the disk. Writers go on meanwhile: the
+    copy shows one moment.
     """
     if not source.is_file():
         raise NoCopy(f"There is no database at {source}.")
@@ -37,12 +38,17 @@ def copy(source: Path, target: Path) -> int:
 
 def _fill(draft: Path, source: Path) -> None:
     address = f"file:{_quoted(source)}?mode=rw"  # one that may only read leaves its journal behind
-    with closing(sqlite3.connect(address, uri=True, timeout=20)) as read, closing(sqlite3.connect(draft)) as written:
+    with (
+        closing(sqlite3.connect(address, uri=True, timeout=20)) as read,
+        closing(sqlite3.connect(draft)) as written,
+    ):
         if not read.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [_TABLE]).fetchone():
             raise NoCopy(f"{source} is no database of Foyer's.")
         read.backup(written)
         written.execute("PRAGMA journal_mode = DELETE")  # one file, without a journal beside it
-        faults = [fault for (fault,) in written.execute("PRAGMA integrity_check(3)").fetchall() if fault != "ok"]
+        faults = [
+            fault for (fault,) in written.execute("PRAGMA integrity_check(3)").fetchall() if fault != "ok"
+        ]
         if faults:
             raise NoCopy(f"{source} is damaged: {'; '.join(faults)}.")
     with open(draft, "rb") as file:

@@ -1,7 +1,8 @@
-"""Celery's way to Redis: what goes wrong with a connection or with one message ends neither the worker nor the others' turn.
+"""Celery's way to Redis: what goes wrong with a connection or with one message ends neither the worker nor
+the others' turn.
 
-kombu 5.7 gives back what was under way when a connection is closed, also through one that is gone, and fails there with an error
-that Celery takes for a fault of the program: the worker ends.
+kombu 5.7 gives back what was under way when a connection is closed, also through one that is gone, and fails
+there with an error that Celery takes for a fault of the program: the worker ends.
 """
 
 import logging
@@ -25,7 +26,9 @@ class QoS(redis.QoS):
 
 
 class Channel(redis.Channel):
-    """One that says so when it is asked for more after its connection was closed, and passes over what is no message."""
+    """One that says so when it is asked for more after its connection was closed, and passes over what is no
+    message.
+    """
 
     QoS = QoS
 

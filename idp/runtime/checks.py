@@ -1,4 +1,6 @@
-"""Start-up checks that refuse a mix which loses messages or leaks secrets, and name the variable that mends it."""
+"""Start-up checks that refuse a mix which loses messages or leaks secrets, and name the variable that mends
+it.
+"""
 
 import ipaddress
 import os
@@ -21,11 +23,21 @@ def mixes(app_configs: Any, **options: Any) -> list[CheckMessage]:
     sqlite = settings.DATABASES["default"]["ENGINE"].endswith("sqlite3")
     found: list[CheckMessage] = []
     if settings.REDIS_URL and not env.text("FOYER_SECRET_KEY"):
-        message = "REDIS_URL is set, so that several hosts may serve, but each would make a secret key of its own."
-        found.append(Error(message, hint="Set FOYER_SECRET_KEY to the same value everywhere.", id="foyer.E013"))
+        message = (
+            "REDIS_URL is set, so that several hosts may serve, but each would make a secret key of its own."
+        )
+        found.append(
+            Error(message, hint="Set FOYER_SECRET_KEY to the same value everywhere.", id="foyer.E013")
+        )
     if settings.REDIS_URL and sqlite:
         message = "REDIS_URL is set, so that several processes may run, but the database is SQLite."
-        found.append(Error(message, hint="Set DATABASE_URL to a PostgreSQL database, or unset REDIS_URL.", id="foyer.E010"))
+        found.append(
+            Error(
+                message,
+                hint="Set DATABASE_URL to a PostgreSQL database, or unset REDIS_URL.",
+                id="foyer.E010",
+            )
+        )
     if not settings.REDIS_URL and not sqlite:
         message = "The database is PostgreSQL, but without REDIS_URL only one web process may run."
         found.append(Warning(message, hint="Set REDIS_URL.", id="foyer.W010"))
@@ -34,12 +46,16 @@ def mixes(app_configs: Any, **options: Any) -> list[CheckMessage]:
 
 @register()
 def mails(app_configs: Any, **options: Any) -> list[CheckMessage]:
-    """Several processes have no folder in common into which mails could be written; and somebody must be the sender."""
+    """Several processes have no folder in common into which mails could be written; and somebody must be the
+    sender.
+    """
     if not settings.SMTP:
         message = "REDIS_URL is set, but no mail server: mails are not delivered."
         return [] if settings.EMBEDDED else [Warning(message, hint="Set FOYER_SMTP_URL.", id="foyer.W011")]
     if settings.MAIL_FROM.endswith("@localhost"):
-        return [Warning(f"Mails are sent by {settings.MAIL_FROM}.", hint="Set FOYER_MAIL_FROM.", id="foyer.W012")]
+        return [
+            Warning(f"Mails are sent by {settings.MAIL_FROM}.", hint="Set FOYER_MAIL_FROM.", id="foyer.W012")
+        ]
     return []
 
 
@@ -59,9 +75,17 @@ def handlers(app_configs: Any, **options: Any) -> list[CheckMessage]:
 def folders(app_configs: Any, **options: Any) -> list[CheckMessage]:
     """A folder that is not there says nothing: no secret is found, no blueprint is applied."""
     named = {"FOYER_SECRETS": settings.SECRETS, "FOYER_BLUEPRINTS": settings.BLUEPRINTS}
-    unreadable = {name: folder for name, folder in named.items() if folder and not os.access(f"{folder}/.", os.R_OK | os.X_OK)}
+    unreadable = {
+        name: folder
+        for name, folder in named.items()
+        if folder and not os.access(f"{folder}/.", os.R_OK | os.X_OK)
+    }
     return [
-        Warning(f"{name} names {folder}, which is no folder that can be read.", hint=f"Make it, or unset {name}.", id="foyer.W017")
+        Warning(
+            f"{name} names {folder}, which is no folder that can be read.",
+            hint=f"Make it, or unset {name}.",
+            id="foyer.W017",
+        )
         for name, folder in unreadable.items()
     ]
 
@@ -70,7 +94,13 @@ def folders(app_configs: Any, **options: Any) -> list[CheckMessage]:
 def countries(app_configs: Any, **options: Any) -> list[CheckMessage]:
     """A GeoIP file that cannot be read would refuse every run whose condition asks for the country."""
     if fault := geo.fault():
-        return [Error(f"FOYER_GEOIP cannot be used: {fault}", hint="Name a GeoIP file with countries, in MMDB format.", id="foyer.E014")]
+        return [
+            Error(
+                f"FOYER_GEOIP cannot be used: {fault}",
+                hint="Name a GeoIP file with countries, in MMDB format.",
+                id="foyer.E014",
+            )
+        ]
     return []
 
 
@@ -78,7 +108,13 @@ def countries(app_configs: Any, **options: Any) -> list[CheckMessage]:
 def proxies(app_configs: Any, **options: Any) -> list[CheckMessage]:
     """Trusting every address lets anybody forge theirs."""
     if any(network.prefixlen == 0 for network in settings.TRUSTED_PROXIES):
-        return [Error("FOYER_TRUSTED_PROXIES trusts every address.", hint="List your proxies' addresses only.", id="foyer.E011")]
+        return [
+            Error(
+                "FOYER_TRUSTED_PROXIES trusts every address.",
+                hint="List your proxies' addresses only.",
+                id="foyer.E011",
+            )
+        ]
     return []
 
 
@@ -88,20 +124,29 @@ def proxy_on_a_socket(app_configs: Any, **options: Any) -> list[CheckMessage]:
     here = ipaddress.ip_address("127.0.0.1")
     if not settings.BIND.startswith("unix:") or any(here in network for network in settings.TRUSTED_PROXIES):
         return []
-    message = "FOYER_BIND is a Unix socket, but the proxy in front of it is not trusted: all people and devices count as one address."
+    message = (
+        "FOYER_BIND is a Unix socket, but the proxy in front of it is not trusted: all people and devices "
+        "count as one address."
+    )
     return [Warning(message, hint="Add 127.0.0.1 to FOYER_TRUSTED_PROXIES.", id="foyer.W020")]
 
 
 @register(Tags.database)
 def tables(app_configs: Any, databases: Any = None, **options: Any) -> list[CheckMessage]:
-    """Look, when asked to with ``--database default``, whether the database is there and has the tables of this version."""
+    """Look, when asked to with ``--database default``, whether the database is there and has the tables of
+    this version.
+    """
     if not databases:
         return []
     executor = MigrationExecutor(connection)
     behind = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
     if not behind:
         return []
-    message = ngettext("The database lacks %d migration of this version.", "The database lacks %d migrations of this version.", behind)
+    message = ngettext(
+        "The database lacks %d migration of this version.",
+        "The database lacks %d migrations of this version.",
+        behind,
+    )
     return [Warning(message % behind, hint="Run manage.py setup.", id="foyer.W016")]
 
 
@@ -112,9 +157,16 @@ def file_modes(app_configs: Any, **options: Any) -> list[CheckMessage]:
     if settings.DATA.is_dir() and settings.DATA.stat().st_mode & 0o066:
         message = f"Other users of this machine may look into {settings.DATA}."
         found.append(Warning(message, hint=f"chmod go-rw {settings.DATA}", id="foyer.W013"))
-    kept = [settings.DATA / "secret.key", *([settings.SQLITE, *files.beside(settings.SQLITE)] if settings.SQLITE else [])]
+    kept = [
+        settings.DATA / "secret.key",
+        *([settings.SQLITE, *files.beside(settings.SQLITE)] if settings.SQLITE else []),
+    ]
     open_ones = [file for file in kept if file.is_file() and files.shared(file)]
     if open_ones:
         names = " ".join(map(str, open_ones))
-        found.append(Warning(f"Other users of this machine may read {names}.", hint=f"chmod 600 {names}", id="foyer.W014"))
+        found.append(
+            Warning(
+                f"Other users of this machine may read {names}.", hint=f"chmod 600 {names}", id="foyer.W014"
+            )
+        )
     return found

@@ -1,6 +1,8 @@
-"""The entry of ``manage.py``: our version, who may read what a command makes, what goes wrong in one sentence, and what the exit code says.
+"""The entry of ``manage.py``: our version, who may read what a command makes, what goes wrong in one
+sentence, and what the exit code says.
 
-What holds for every command, Django's own included, stands here and in :mod:`idp.runtime.terminal`, so that no command can forget it.
+What holds for every command, Django's own included, stands here and in :mod:`idp.runtime.terminal`, so that
+no command can forget it.
 """
 
 import json
@@ -14,25 +16,33 @@ from typing import Any, NoReturn
 from django.core.management import base, execute_from_command_line
 from django.core.management.base import CommandError, CommandParser
 
-import idp.celery  # noqa: F401  Without our Celery app, what a command sends would go to Celery's default one, which hangs on amqp.
+# Without our Celery app, what a command sends would go to Celery's default one, which hangs on amqp.
+import idp.celery  # noqa: F401
 from idp.runtime import terminal
 from idp.runtime.faults import EXPECTED, sentence
 
 FAILED = 1
-"""The exit code of whatever could not be done, a mistyped command too. 2 is left to commands that compare: something differs."""
+"""The exit code of whatever could not be done, a mistyped command too. 2 is left to commands that compare:
+something differs.
+"""
 _PRIVATE = 0o077
-_FOR_THE_SOURCES = {"makemessages", "makemigrations", "openapi", "reference", "stage"}  # they write files that others read and commit
+# they write files that others read and commit
+_FOR_THE_SOURCES = {"makemessages", "makemigrations", "openapi", "reference", "stage"}
 
 
 class Parser(CommandParser):
-    """Arguments of any command: an option is written out, a mistake is an error like others, ``-`` and nothing are no paths."""
+    """Arguments of any command: an option is written out, a mistake is an error like others, ``-`` and
+    nothing are no paths.
+    """
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs["allow_abbrev"] = False
         super().__init__(**kwargs)
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Return the arguments; errors of the command then come to :func:`main`, which tells them, instead of being printed by Django."""
+        """Return the arguments; errors of the command then come to :func:`main`, which tells them, instead of
+        being printed by Django.
+        """
         options = super().parse_args(args, namespace)
         options.traceback = True
         return options
@@ -43,7 +53,9 @@ class Parser(CommandParser):
 
     def _get_value(self, action: Any, arg_string: str) -> Any:
         if action.type is Path and arg_string in ("", "-"):
-            raise ArgumentError(action, "its name is /dev/stdin or /dev/stdout" if arg_string else "a path cannot be empty")
+            raise ArgumentError(
+                action, "its name is /dev/stdin or /dev/stdout" if arg_string else "a path cannot be empty"
+            )
         return super()._get_value(action, arg_string)
 
 
@@ -54,13 +66,21 @@ class _Misused(CommandError):
 
 
 def main(arguments: list[str]) -> NoReturn:
-    """Run one command and end the process: 0 it is done, 1 it could not be, 2 something differs. What is expected to fail is a sentence."""
+    """Run one command and end the process: 0 it is done, 1 it could not be, 2 something differs.
+
+    What is expected to fail is a sentence.
+    """
     terminal.prepare()
     name = arguments[1] if len(arguments) > 1 else "help"
     if name not in _FOR_THE_SOURCES:
         os.umask(_PRIVATE)
-    for name_in_django, ours in {"CommandParser": Parser, "OutputWrapper": terminal.Output, "color_style": terminal.coloured}.items():
-        setattr(base, name_in_django, ours)  # BaseCommand makes all of them by these names, and has no other way
+    for name_in_django, ours in {
+        "CommandParser": Parser,
+        "OutputWrapper": terminal.Output,
+        "color_style": terminal.coloured,
+    }.items():
+        # BaseCommand makes all of them by these names, and has no other way
+        setattr(base, name_in_django, ours)
     try:
         code = _run(name, arguments)
         terminal.flush()
@@ -96,7 +116,13 @@ def _tell(error: Exception, *, as_json: bool) -> None:
     told = [error]
     try:
         if as_json:
-            plain = {"file": None, "line": None, "column": None, "key": None, "message": terminal.uncoloured(sentence(error))}
+            plain = {
+                "file": None,
+                "line": None,
+                "column": None,
+                "key": None,
+                "message": terminal.uncoloured(sentence(error)),
+            }
             errors = getattr(error, "problems", None) or [plain]
             terminal.Output(sys.stdout).write(json.dumps({"errors": errors}, indent=2))
         terminal.flush()

@@ -18,20 +18,24 @@ from idp.runtime.files import make_folder, settle
 def alone() -> Iterator[None]:
     """Holds the data folder while the block runs; raises CommandError when another process does.
 
-    Two processes would not hear each other's messages, which live in memory. The lock ends with the process, however it ends.
+    Two processes would not hear each other's messages, which live in memory. The lock ends with the process,
+    however it ends.
     """
     try:
         make_folder(settings.DATA)
         file = open(settings.DATA / "serving.lock", "w")  # noqa: SIM115  closed below
     except OSError as error:
-        raise CommandError(f"{settings.DATA} cannot be written ({error.strerror}). Make it writable, or set FOYER_DATA.") from None
+        raise CommandError(
+            f"{settings.DATA} cannot be written ({error.strerror}). Make it writable, or set FOYER_DATA."
+        ) from None
     with file as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise CommandError(
                 f"Another process already serves {settings.DATA}. "
-                "Stop it, set FOYER_DATA to another folder, or set DATABASE_URL and REDIS_URL, with which any number may run."
+                "Stop it, set FOYER_DATA to another folder, or set DATABASE_URL and REDIS_URL, with "
+                "which any number may run."
             ) from None
         yield
 
@@ -45,7 +49,10 @@ def refuse_a_second() -> None:
 
 @contextmanager
 def background(app: Celery) -> Iterator[None]:
-    """Worker and beat run while the block does. Messages live in memory: whatever must happen is swept from the database."""
+    """Worker and beat run while the block does.
+
+    Messages live in memory: whatever must happen is swept from the database.
+    """
     with alone():
         try:
             with _threads(app):
@@ -58,8 +65,17 @@ def background(app: Celery) -> Iterator[None]:
 @contextmanager
 def _threads(app: Celery) -> Iterator[None]:
     app.finalize()
-    worker = WorkController(app=app, pool_cls="threads", concurrency=1, without_gossip=True, without_mingle=True, without_heartbeat=True)
-    beat = EmbeddedService(app, thread=True, schedule_filename=":memory:", scheduler_cls="celery.beat:Scheduler")
+    worker = WorkController(
+        app=app,
+        pool_cls="threads",
+        concurrency=1,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
+    beat = EmbeddedService(
+        app, thread=True, schedule_filename=":memory:", scheduler_cls="celery.beat:Scheduler"
+    )
     thread = threading.Thread(target=worker.start, name="celery-worker", daemon=True)
     thread.start()
     beat.start()
@@ -68,4 +84,5 @@ def _threads(app: Celery) -> Iterator[None]:
     finally:
         worker.stop()
         beat.stop()
-        thread.join(timeout=0.1)  # an idle worker waits longer for a message; one at work has left nothing that a sweep would not find
+        # an idle worker waits longer for a message; one at work has left nothing that a sweep would not find
+        thread.join(timeout=0.1)

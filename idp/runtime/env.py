@@ -28,7 +28,8 @@ def text(name: str, default: str = "") -> str:
 def verbatim(name: str) -> str:
     """Return the variable's text as it was given, white space included: for passwords."""
     value = os.environ.get(name, "")
-    if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):  # how Python keeps bytes of another encoding
+    # how Python keeps bytes of another encoding
+    if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
         raise ImproperlyConfigured(f"{name} is not UTF-8.")
     return value
 
@@ -47,7 +48,9 @@ def flag(name: str, default: bool) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches what listens on this address; of a name only ``localhost`` is known."""
+    """Return whether only this machine reaches what listens on this address; of a name only ``localhost`` is
+    known.
+    """
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -63,17 +66,23 @@ def number(name: str, default: int, low: int = 0, high: int = 2**31) -> int:
 
 
 def time_zones(system: Path = Path("/usr/share/zoneinfo")) -> None:
-    """Names the package ``tzdata`` in TZDIR where the system has no zones of its own: the C++ code of conditions reads them there."""
+    """Names the package ``tzdata`` in TZDIR where the system has no zones of its own: the C++ code of
+    conditions reads them there.
+    """
     if not system.is_dir():
         os.environ.setdefault("TZDIR", str(files("tzdata") / "zoneinfo"))
 
 
 def secret_key(folder: Path) -> str:
-    """Return ``FOYER_SECRET_KEY``, or the one kept in ``folder``/secret.key, or a new one, which nothing has kept yet."""
+    """Return ``FOYER_SECRET_KEY``, or the one kept in ``folder``/secret.key, or a new one, which nothing has
+    kept yet.
+    """
     given = text("FOYER_SECRET_KEY")
     if given:
         if len(given) < _KEY_LENGTH:
-            raise ImproperlyConfigured(f"FOYER_SECRET_KEY is too short: give at least {_KEY_LENGTH} random characters.")
+            raise ImproperlyConfigured(
+                f"FOYER_SECRET_KEY is too short: give at least {_KEY_LENGTH} random characters."
+            )
         return given
     try:
         kept = (folder / _KEY_FILE).read_text().strip()
@@ -82,7 +91,9 @@ def secret_key(folder: Path) -> str:
     except OSError as error:
         raise ImproperlyConfigured(f"{folder / _KEY_FILE} cannot be read: {error.strerror}.") from None
     if len(kept) < _KEY_LENGTH:
-        raise ImproperlyConfigured(f"{folder / _KEY_FILE} holds no key: it must be at least {_KEY_LENGTH} characters.")
+        raise ImproperlyConfigured(
+            f"{folder / _KEY_FILE} holds no key: it must be at least {_KEY_LENGTH} characters."
+        )
     return kept
 
 
@@ -91,7 +102,8 @@ def secret_key_fallbacks() -> list[str]:
     keys = text("FOYER_SECRET_KEY_FALLBACKS").replace(",", " ").split()
     if any(len(key) < _KEY_LENGTH for key in keys):
         raise ImproperlyConfigured(
-            f"FOYER_SECRET_KEY_FALLBACKS must list whole keys of at least {_KEY_LENGTH} characters, separated by spaces or commas."
+            f"FOYER_SECRET_KEY_FALLBACKS must list whole keys of at least {_KEY_LENGTH} characters, "
+            "separated by spaces or commas."
         )
     return keys
 
@@ -103,7 +115,8 @@ def keep_secret_key(folder: Path, key: str) -> str:
         draft.touch(mode=0o600)
         draft.write_text(key)
         try:
-            os.link(draft, path)  # atomic: of two processes that start at once, one makes the key and both read it
+            # atomic: of two processes that start at once, one makes the key and both read it
+            os.link(draft, path)
         except FileExistsError:
             pass
         finally:
@@ -124,7 +137,8 @@ def database(folder: Path) -> dict[str, Any]:
     if file := sqlite_file(folder):
         return {
             "ENGINE": "django.db.backends.sqlite3",
-            "NAME": f"file:{quote(str(file))}?mode=rw",  # made by runtime/files.py only: a command on the wrong folder leaves nothing
+            # made by runtime/files.py only: a command on the wrong folder leaves nothing
+            "NAME": f"file:{quote(str(file))}?mode=rw",
             "CONN_MAX_AGE": None,
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
@@ -135,7 +149,9 @@ def database(folder: Path) -> dict[str, Any]:
     if url.scheme in {"postgres", "postgresql"}:
         options = dict(parse_qsl(url.query))
         if not url.path.strip("/") and "service" not in options:
-            raise ImproperlyConfigured("DATABASE_URL names no database: it is written postgres://user:password@host/name.")
+            raise ImproperlyConfigured(
+                "DATABASE_URL names no database: it is written postgres://user:password@host/name."
+            )
         return {
             "ENGINE": "django.db.backends.postgresql",
             "NAME": unquote(url.path.lstrip("/")),
@@ -168,29 +184,41 @@ def redis_url() -> str:
     """Return ``REDIS_URL``, "" without it."""
     given = text("REDIS_URL")
     if given and (_url("REDIS_URL", given).scheme not in {"redis", "rediss"} or not urlsplit(given).hostname):
-        raise ImproperlyConfigured("REDIS_URL is written redis://:password@host:6379/0, or rediss:// with TLS.")
+        raise ImproperlyConfigured(
+            "REDIS_URL is written redis://:password@host:6379/0, or rediss:// with TLS."
+        )
     return given
 
 
 def redis_prefix() -> str:
-    """Return what the names in Redis begin with: ``FOYER_REDIS_PREFIX``, or a hash of which database and which Redis database are used.
+    """Return what the names in Redis begin with: ``FOYER_REDIS_PREFIX``, or a hash of which database and
+    which Redis database are used.
 
-    It must be the same in every process of an installation, and stay so while keys and passwords are changed node by node.
+    It must be the same in every process of an installation, and stay so while keys and passwords are changed
+    node by node.
     """
     given = text("FOYER_REDIS_PREFIX")
     if given:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", given):
-            raise ImproperlyConfigured("FOYER_REDIS_PREFIX may have up to 40 letters, digits, dashes and underscores.")
+            raise ImproperlyConfigured(
+                "FOYER_REDIS_PREFIX may have up to 40 letters, digits, dashes and underscores."
+            )
         return given
     kept, shared = _url("DATABASE_URL", text("DATABASE_URL")), _url("REDIS_URL", text("REDIS_URL"))
-    parts = (kept.hostname or dict(parse_qsl(kept.query)).get("host", ""), kept.port or 5432, kept.path, shared.path.strip("/") or "0")
+    parts = (
+        kept.hostname or dict(parse_qsl(kept.query)).get("host", ""),
+        kept.port or 5432,
+        kept.path,
+        shared.path.strip("/") or "0",
+    )
     return "foyer-" + hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 
 
 def smtp() -> dict[str, Any] | None:
     """``FOYER_SMTP_URL`` as Django's mail backend takes it; None without it.
 
-    It is written ``smtp://user:password@host:587?tls=start``, ``smtps://host:465`` or ``smtp://localhost:25``.
+    It is written ``smtp://user:password@host:587?tls=start``, ``smtps://host:465`` or
+    ``smtp://localhost:25``.
     """
     given = text("FOYER_SMTP_URL")
     if not given:
@@ -200,12 +228,28 @@ def smtp() -> dict[str, Any] | None:
         start, port = url.query == "tls=start", url.port
     except ValueError:
         url, start, port = urlsplit(""), False, None
-    if url.scheme not in {"smtp", "smtps"} or not url.hostname or url.path.strip("/") or (url.query and not start):
-        raise ImproperlyConfigured("FOYER_SMTP_URL is written smtp://user:password@host:587?tls=start or smtps://host:465.")
+    if (
+        url.scheme not in {"smtp", "smtps"}
+        or not url.hostname
+        or url.path.strip("/")
+        or (url.query and not start)
+    ):
+        raise ImproperlyConfigured(
+            "FOYER_SMTP_URL is written smtp://user:password@host:587?tls=start or smtps://host:465."
+        )
     if start and url.scheme == "smtps":
-        raise ImproperlyConfigured("FOYER_SMTP_URL: smtps:// is encrypted from the first byte; leave ?tls=start out.")
-    if url.password and url.scheme == "smtp" and not start and url.hostname not in {"localhost", "127.0.0.1", "::1"}:
-        raise ImproperlyConfigured("FOYER_SMTP_URL would send its password unencrypted: add ?tls=start, or write smtps://.")
+        raise ImproperlyConfigured(
+            "FOYER_SMTP_URL: smtps:// is encrypted from the first byte; leave ?tls=start out."
+        )
+    if (
+        url.password
+        and url.scheme == "smtp"
+        and not start
+        and url.hostname not in {"localhost", "127.0.0.1", "::1"}
+    ):
+        raise ImproperlyConfigured(
+            "FOYER_SMTP_URL would send its password unencrypted: add ?tls=start, or write smtps://."
+        )
     return {
         "host": url.hostname,
         "port": port or (465 if url.scheme == "smtps" else 587 if start else 25),
@@ -239,7 +283,9 @@ def networks(name: str) -> tuple[addresses.Network, ...]:
     """Addresses or networks in CIDR notation."""
     try:
         found = tuple(addresses.network(each) for each in items(name))
-        if nobody := next((each for each in found if each.num_addresses == 1 and each.network_address.is_unspecified), None):
+        if nobody := next(
+            (each for each in found if each.num_addresses == 1 and each.network_address.is_unspecified), None
+        ):
             raise ValueError(f"{nobody} is nobody's")
         return found
     except ValueError as error:
@@ -259,6 +305,9 @@ def _url(name: str, given: str) -> SplitResult:
         url = urlsplit(given)
         url.port  # noqa: B018  it is read late
     except ValueError:
-        message = f"{name} is not an address that can be read; write special characters of its password as %40 and the like."
+        message = (
+            f"{name} is not an address that can be read; write special characters of its password as %40 "
+            "and the like."
+        )
         raise ImproperlyConfigured(message) from None
     return url

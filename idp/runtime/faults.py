@@ -1,4 +1,6 @@
-"""What goes wrong outside of the program, as one sentence that says what to do: no installation, no database, no Redis, no file."""
+"""What goes wrong outside of the program, as one sentence that says what to do: no installation, no database,
+no Redis, no file.
+"""
 
 from pathlib import Path
 
@@ -17,7 +19,8 @@ _ADVICE = {
     "database is locked": "Another process writes to it; try again when that is done.",
     "readonly database": "This user may not write to the file or to its folder.",
     "unable to open database file": "This user may not use the file or its folder.",
-    "file is not a database": "DATABASE_URL or FOYER_DATA names another file, or it is damaged: put a backup in its place.",
+    "file is not a database": "DATABASE_URL or FOYER_DATA names another file, or it is damaged: "
+    "put a backup in its place.",
     "disk image is malformed": "It is damaged: put a backup in its place.",
     "disk is full": "Make room, and try again.",
     "connection option": "DATABASE_URL has an option after its ? that PostgreSQL does not know.",
@@ -29,7 +32,10 @@ _ADVICE = {
 def sentence(error: Exception) -> str:
     """Return what to tell whoever runs a command."""
     if isinstance(error, Unsealable):
-        return "The database holds values that were sealed under a secret key that neither FOYER_SECRET_KEY nor its fallbacks name."
+        return (
+            "The database holds values that were sealed under a secret key that neither FOYER_SECRET_KEY "
+            "nor its fallbacks name."
+        )
     if isinstance(error, RedisError):
         return f"Redis cannot be used: {_said(error)} Is it running, and is REDIS_URL right?"
     if isinstance(error, DatabaseError):
@@ -44,10 +50,17 @@ def sentence(error: Exception) -> str:
 def _of_database(error: Exception) -> str:
     file, said = settings.SQLITE, _said(error)
     if file and _is_missing(file):
-        return f"There is no installation at {file}. Set FOYER_DATA to the folder of one, or make one with manage.py up."
+        return (
+            f"There is no installation at {file}. Set FOYER_DATA to the folder of one, or make one with "
+            "manage.py up."
+        )
     if file and file.parent.is_dir() and file.is_dir():
         return f"The database cannot be used: {file} is a folder."
-    if getattr(error.__cause__, "sqlstate", "") in _NO_TABLE or "no such table" in said or "no such column" in said:
+    if (
+        getattr(error.__cause__, "sqlstate", "") in _NO_TABLE
+        or "no such table" in said
+        or "no such column" in said
+    ):
         return f"The database lacks tables or columns ({said.rstrip('.')}). Run manage.py setup."
     advice = next((f" {advice}" for found, advice in _ADVICE.items() if found in said), "")
     return f"The database cannot be used: {said}{advice}"

@@ -1,4 +1,6 @@
-"""The files of an installation: data folder, secret key, SQLite database; made by the commands that serve, for one user only."""
+"""The files of an installation: data folder, secret key, SQLite database; made by the commands that serve,
+for one user only.
+"""
 
 import errno
 import os
@@ -13,14 +15,18 @@ from idp.runtime import env
 from idp.runtime.resealing import foreign_key
 
 _FOREIGN = (
-    "The secret key does not belong to this database: nothing that it keeps encrypted can be read. Put back the secret.key that was "
+    "The secret key does not belong to this database: nothing that it keeps encrypted can be read. Put "
+    "back the secret.key that was "
     "kept with it, or set FOYER_SECRET_KEY to it; an older key belongs into FOYER_SECRET_KEY_FALLBACKS. "
     "If the key is lost for ever, run manage.py keys lost."
 )
 
 
 def prepare() -> None:
-    """Make what is missing of folder, database and secret key. Raise CommandError when the key is not that of the database."""
+    """Make what is missing of folder, database and secret key.
+
+    Raise CommandError when the key is not that of the database.
+    """
     folder = Path(settings.DATA)
     make_folder(folder)
     if settings.SQLITE:
@@ -36,7 +42,10 @@ def refuse_foreign_key() -> None:
 
 
 def keep_secret_key() -> None:
-    """Write the secret key into the data folder, unless the environment gives it. Two starts at once keep the same one."""
+    """Write the secret key into the data folder, unless the environment gives it.
+
+    Two starts at once keep the same one.
+    """
     if not env.text("FOYER_SECRET_KEY"):
         make_folder(Path(settings.DATA))
         settings.SECRET_KEY = env.keep_secret_key(Path(settings.DATA), settings.SECRET_KEY)
@@ -50,9 +59,13 @@ def make_folder(folder: Path, mode: int = 0o700) -> None:
 
 
 def narrow(database: Path) -> None:
-    """Make an empty SQLite file where there is none, and let only its owner read it and the files beside it. Raise OSError for a folder."""
+    """Make an empty SQLite file where there is none, and let only its owner read it and the files beside it.
+
+    Raise OSError for a folder.
+    """
     if database.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(database))  # and keeps its mode: it is not ours
+        # and keeps its mode: it is not ours
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(database))
     database.touch(mode=0o600)
     for file in (database, *beside(database)):
         if shared(file) and file.stat().st_uid == os.geteuid():
@@ -60,7 +73,9 @@ def narrow(database: Path) -> None:
 
 
 def settle(database: Path) -> None:
-    """Write the journal of a SQLite file into it: a server that was stopped leaves one whole file, unless somebody else still reads."""
+    """Write the journal of a SQLite file into it: a server that was stopped leaves one whole file, unless
+    somebody else still reads.
+    """
     if database.exists():
         with suppress(sqlite3.Error), closing(sqlite3.connect(database, timeout=1)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -1,4 +1,6 @@
-"""What must be there before anything is served: tables, the shipped flows, an administrator, static files; made where missing."""
+"""What must be there before anything is served: tables, the shipped flows, an administrator, static files;
+made where missing.
+"""
 
 import logging
 import secrets
@@ -26,7 +28,9 @@ _TURN = 0x_F0_1E  # any number that nobody else uses in this database
 
 
 def install(tell: Tell) -> None:
-    """Makes what is missing, and changes nothing that is there; ``tell`` hears the first administrator's password."""
+    """Makes what is missing, and changes nothing that is there; ``tell`` hears the first administrator's
+    password.
+    """
     logging.disable(logging.INFO)  # what is set up now is told in plain words
     try:
         with _in_turn():
@@ -61,10 +65,13 @@ def _migrate() -> None:
 
 
 def know_tables() -> None:
-    """Lets the database find out how its large tables are spread. PostgreSQL does so by itself after a while; SQLite never does,
-    takes every tenant for a tiny one, and looks through all of its rows where an index leads to the few that are wanted.
+    """Lets the database find out how its large tables are spread.
 
-    A table that is small now gets no statistics: they would be wrong once it has grown. It takes a tenth of a second.
+    PostgreSQL does so by itself after a while; SQLite never does, takes every tenant for a tiny one, and
+    looks through all of its rows where an index leads to the few that are wanted.
+
+    A table that is small now gets no statistics: they would be wrong once it has grown. It takes a tenth of a
+    second.
     """
     with connection.cursor() as cursor:
         if connection.vendor != "sqlite":
@@ -72,7 +79,8 @@ def know_tables() -> None:
             return
         cursor.execute("PRAGMA analysis_limit = 1000")
         for table in map(connection.ops.quote_name, connection.introspection.table_names(cursor)):
-            (rows,) = cursor.execute(f"SELECT MAX(rowid) FROM {table}").fetchone()  # noqa: S608 a table of our own
+            # a table of our own
+            (rows,) = cursor.execute(f"SELECT MAX(rowid) FROM {table}").fetchone()  # noqa: S608
             if (rows or 0) > _LARGE:
                 cursor.execute(f"ANALYZE {table}")
 
@@ -97,9 +105,17 @@ def _first_admin(tell: Tell) -> None:
         password = given or easy_to_copy()
         if weak := weaknesses(Person(username=FIRST_ADMINISTRATOR, name="Administrator"), password):
             raise CommandError(f"FOYER_ADMIN_PASSWORD is no good password. {' '.join(weak)}")
-        save_person(FIRST_ADMINISTRATOR, password=hash_password(password), role="owner", name="Administrator", by="first start")
+        save_person(
+            FIRST_ADMINISTRATOR,
+            password=hash_password(password),
+            role="owner",
+            name="Administrator",
+            by="first start",
+        )
     if not given:
-        tell(f"The first administrator is {FIRST_ADMINISTRATOR} with the password {password} (shown only now)")
+        tell(
+            f"The first administrator is {FIRST_ADMINISTRATOR} with the password {password} (shown only now)"
+        )
 
 
 def _static_files() -> None:
@@ -112,7 +128,9 @@ def _static_files() -> None:
 
 def easy_to_copy() -> str:
     """80 random bits in groups, without characters that look alike."""
-    return "-".join("".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(4)) for _ in range(4))
+    return "-".join(
+        "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(4)) for _ in range(4)
+    )
 
 
 class _Quiet:

@@ -1,4 +1,6 @@
-"""Structured logs to standard error: one line an event, with tenant and request id, never a path, a query or a secret."""
+"""Structured logs to standard error: one line an event, with tenant and request id, never a path, a query or
+a secret.
+"""
 
 import logging.config
 import re
@@ -20,33 +22,53 @@ OURS = ("idp", "flows", "stages", "blueprints", "web")
 # Whole names, so that status_code and user_codes_left stay readable; "-" and capitals do not matter.
 # fmt: off
 _SECRET_NAMES = {
-    "api_key", "assertion", "authorization", "client_assertion", "code", "code_verifier", "cookie", "cookies", "csrfmiddlewaretoken",
-    "device_code", "foyer_browser", "foyer_csrf", "foyer_session", "key", "link", "nonce", "otp", "passphrase", "private_key",
-    "proxy_authorization", "recovery_code", "recovery_codes", "secret_key", "session_key", "set_cookie", "user_code",
+    "api_key", "assertion", "authorization", "client_assertion", "code", "code_verifier", "cookie", "cookies",
+    "csrfmiddlewaretoken",
+    "device_code", "foyer_browser", "foyer_csrf", "foyer_session", "key", "link", "nonce", "otp",
+    "passphrase", "private_key",
+    "proxy_authorization", "recovery_code", "recovery_codes", "secret_key", "session_key", "set_cookie",
+    "user_code",
 }
 # fmt: on
-_SECRET_ENDS = ("password", "passwd", "secret", "token")  # new_password, access_token: no harmless name ends so
+# new_password, access_token: no harmless name ends so
+_SECRET_ENDS = ("password", "passwd", "secret", "token")
 
 # Loggers of the servers around our views. Their sentences name paths, so none is believed to be free of one.
-_HTTP = ("django.channels", "django.request", "django.security", "django.server", "uvicorn", "websockets", "servestatic")
+_HTTP = (
+    "django.channels",
+    "django.request",
+    "django.security",
+    "django.server",
+    "uvicorn",
+    "websockets",
+    "servestatic",
+)
 _PATH = re.compile(r"""(?<![\w.:/-])/[^\s'"<>(){}\[\],;]*""")
 _SHAPES = (
     (re.compile(r"<(\w+Request): (\w+) (['\"]).*?\3>"), rf"<\1: \2 {HIDDEN}>"),  # Django's repr of a request
     (re.compile(r"\?[\w.~%+-]+=[^\s'\"<>]*"), f"?{HIDDEN}"),  # a query
-    (re.compile(r"(?<![0-9a-fA-F])[0-9a-fA-F]{64}(?![0-9a-fA-F])"), HIDDEN),  # what idp.foundation.sealing.new_token makes, and its hash
+    # what idp.foundation.sealing.new_token makes, and its hash
+    (re.compile(r"(?<![0-9a-fA-F])[0-9a-fA-F]{64}(?![0-9a-fA-F])"), HIDDEN),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), HIDDEN),  # a JSON Web Token
 )
 _OUR_MEMBERS = ("_record", "_from_structlog", "logger", "level", "timestamp")
-_SHORTEST = 4  # a value of a form or query that is shorter than this says nothing, and would blot out half of a traceback
+# a value of a form or query that is shorter than this says nothing, and would blot out half of a traceback
+_SHORTEST = 4
 _LONG = 12
 
 
 def configure(config: dict[str, Any]) -> None:
-    """Configure logging as Django's LOGGING_CONFIG; ``config`` has ``format`` ("console" or "json") and ``level``.
+    """Configure logging as Django's LOGGING_CONFIG; ``config`` has ``format`` ("console" or "json") and
+    ``level``.
 
-    ``level`` is that of our own loggers. Those of libraries never tell more than at "info": at "debug" some print messages whole.
+    ``level`` is that of our own loggers. Those of libraries never tell more than at "info": at "debug" some
+    print messages whole.
     """
-    last = structlog.dev.ConsoleRenderer(colors=False) if config.get("format") == "console" else structlog.processors.JSONRenderer()
+    last = (
+        structlog.dev.ConsoleRenderer(colors=False)
+        if config.get("format") == "console"
+        else structlog.processors.JSONRenderer()
+    )
     level = config.get("level", "info").upper()
     before = [
         structlog.stdlib.add_log_level,
@@ -74,7 +96,8 @@ def configure(config: dict[str, Any]) -> None:
                 **{name: {"level": level} for name in OURS},
                 "uvicorn.access": {"handlers": [], "propagate": False},
                 "celery": {"level": "WARNING"},
-                "channels_redis": {"level": "CRITICAL"},  # a traceback each second; idp/foundation/breaker.py tells it once
+                # a traceback each second; idp/foundation/breaker.py tells it once
+                "channels_redis": {"level": "CRITICAL"},
                 "kombu": {"level": "WARNING"},
                 "django.request": {"level": "ERROR"},
             },
@@ -83,7 +106,9 @@ def configure(config: dict[str, Any]) -> None:
 
 
 def route_of(request: Any) -> str:
-    """Return the pattern of the request's address, such as ``/recover/<str:token>``; "-" where there is none."""
+    """Return the pattern of the request's address, such as ``/recover/<str:token>``; "-" where
+    there is none.
+    """
     match = getattr(request, "resolver_match", None)
     if match is None:  # what failed before the address was looked up
         with suppress(Exception):
@@ -97,16 +122,24 @@ def redact(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:
 
 
 def hide_requests(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Name the route in place of the path, and leave out what a request brought, in messages and tracebacks alike."""
+    """Name the route in place of the path, and leave out what a request brought, in messages and tracebacks
+    alike.
+    """
     request, source, ours = event.pop("request", None), event.get("logger", ""), dict[str, Any]()
     known = hasattr(request, "path_info")
     if known:
         ours = {"method": request.method, "route": route_of(request)}
-    brought = dict.fromkeys(_paths(request), ours["route"]) | dict.fromkeys(_values(request), HIDDEN) if known else {}
+    brought = (
+        dict.fromkeys(_paths(request), ours["route"]) | dict.fromkeys(_values(request), HIDDEN)
+        if known
+        else {}
+    )
     http = any(source == name or source.startswith(name + ".") for name in _HTTP)
     for name, value in event.items():
         if name not in _OUR_MEMBERS:
-            event[name] = _hidden(value, brought, ours.get("route", ""), every_path=http and (name == "event" or not known))
+            event[name] = _hidden(
+                value, brought, ours.get("route", ""), every_path=http and (name == "event" or not known)
+            )
     return {**event, **ours}
 
 
@@ -153,11 +186,19 @@ def _values(request: Any) -> Iterator[str]:
         request.META.get("HTTP_COOKIE", ""),
         request.META.get("HTTP_AUTHORIZATION", ""),
     ]
-    yield from (line for value in given if isinstance(value, str) for line in value.splitlines() if len(line) >= _SHORTEST)
+    yield from (
+        line
+        for value in given
+        if isinstance(value, str)
+        for line in value.splitlines()
+        if len(line) >= _SHORTEST
+    )
 
 
 def _hidden(value: Any, brought: dict[str, str], route: str, *, every_path: bool) -> Any:
-    """Return ``value`` with every text in it cleaned; the lines of a traceback that name our files stay as they are."""
+    """Return ``value`` with every text in it cleaned; the lines of a traceback that name our files stay as
+    they are.
+    """
     if isinstance(value, dict):
         return {name: _hidden(inner, brought, route, every_path=every_path) for name, inner in value.items()}
     if isinstance(value, list):
@@ -165,7 +206,10 @@ def _hidden(value: Any, brought: dict[str, str], route: str, *, every_path: bool
     if not isinstance(value, str):
         return value
     lines = value.split("\n")
-    return "\n".join(line if line.startswith('  File "') else _hidden_line(line, brought, route, every_path) for line in lines)
+    return "\n".join(
+        line if line.startswith('  File "') else _hidden_line(line, brought, route, every_path)
+        for line in lines
+    )
 
 
 def _hidden_line(line: str, brought: dict[str, str], route: str, every_path: bool) -> str:
@@ -173,11 +217,16 @@ def _hidden_line(line: str, brought: dict[str, str], route: str, every_path: boo
         line = shape.sub(instead, line)
     for value in sorted(brought, key=len, reverse=True):
         if value in line:
-            edge = r"\b" if len(value) < _LONG and value.isalnum() else ""  # a short word may be a part of another one
+            # a short word may be a part of another one
+            edge = r"\b" if len(value) < _LONG and value.isalnum() else ""
             line = re.sub(edge + re.escape(value) + edge, partial(_instead, brought[value]), line)
     if not every_path:
         return line
-    return route.join(_PATH.sub(HIDDEN, part) for part in line.split(route)) if route else _PATH.sub(HIDDEN, line)
+    return (
+        route.join(_PATH.sub(HIDDEN, part) for part in line.split(route))
+        if route
+        else _PATH.sub(HIDDEN, line)
+    )
 
 
 def _instead(text: str, found: re.Match[str]) -> str:

@@ -8,10 +8,12 @@ _BYTES = 128 * 1024  # glibc's own first value
 
 
 def return_large_blocks() -> bool:
-    """Fix the size from which glibc's malloc takes a block from the system by itself; return whether this is glibc and it took it.
+    """Fix the size from which glibc's malloc takes a block from the system by itself; return whether this is
+    glibc and it took it.
 
-    Left alone, glibc raises that size to 32 MiB once the first 19 MiB of an Argon2 hash are freed. The next ones then lie in the
-    arena of whichever thread made them, and a web process with sixteen threads keeps hundreds of MiB for ever.
+    Left alone, glibc raises that size to 32 MiB once the first 19 MiB of an Argon2 hash are freed. The next
+    ones then lie in the arena of whichever thread made them, and a web process with sixteen threads keeps
+    hundreds of MiB for ever.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

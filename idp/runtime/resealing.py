@@ -9,7 +9,8 @@ from idp.foundation.sealing import SealedField, Unsealable, is_current, seal, un
 
 
 def reseal(batch: int = 500) -> dict[str, int]:
-    """Write every value that is sealed under another accepted key under the current one; return how many by column.
+    """Write every value that is sealed under another accepted key under the current one; return how many by
+    column.
 
     Raise Unsealable, before anything is written in that column, when no accepted key reads one.
     """
@@ -22,7 +23,9 @@ def reseal(batch: int = 500) -> dict[str, int]:
                 continue
             fresh = seal(unseal(stored))
             changed = (
-                f"UPDATE {_quoted(model._meta.db_table)} SET {_quoted(field.column)} = %s WHERE id = %s AND {_quoted(field.column)} = %s"  # noqa: S608 names of our own models
+                # names of our own models
+                f"UPDATE {_quoted(model._meta.db_table)} SET {_quoted(field.column)} = %s WHERE id = "  # noqa: S608
+                f"%s AND {_quoted(field.column)} = %s"
             )
             with connection.cursor() as cursor:
                 cursor.execute(changed, [fresh, pk, stored])
@@ -33,21 +36,26 @@ def reseal(batch: int = 500) -> dict[str, int]:
 def unreadable(batch: int = 500) -> dict[str, int]:
     """How many values of each sealed column no accepted key can read."""
     return {
-        f"{model._meta.db_table}.{field.column}": sum(not _readable(stored) for _, stored in _rows(model, field, batch))
+        f"{model._meta.db_table}.{field.column}": sum(
+            not _readable(stored) for _, stored in _rows(model, field, batch)
+        )
         for model, field in _sealed_columns()
     }
 
 
 def foreign_key() -> bool:
-    """Whether something is sealed in the database, but the newest value of no column can be read under an accepted key.
+    """Whether something is sealed in the database, but the newest value of no column can be read under an
+    accepted key.
 
-    Older values may be unreadable for good reason: their key was lost, and what was made since is sealed under another.
+    Older values may be unreadable for good reason: their key was lost, and what was made since is sealed
+    under another.
     """
     readable: set[bool] = set()
     try:
         for model, field in _sealed_columns():
             newest = (
-                f"SELECT {_quoted(field.column)} FROM {_quoted(model._meta.db_table)} "  # noqa: S608 names of our own models
+                # names of our own models
+                f"SELECT {_quoted(field.column)} FROM {_quoted(model._meta.db_table)} "  # noqa: S608
                 f"WHERE {_quoted(field.column)} <> '' ORDER BY id DESC LIMIT 1"
             )
             with connection.cursor() as cursor:
@@ -69,7 +77,8 @@ def _rows(model: type[models.Model], field: SealedField, batch: int) -> Iterator
     """Key and ciphertext, past the field's own decryption."""
     last = 0
     select = (
-        f"SELECT id, {_quoted(field.column)} FROM {_quoted(model._meta.db_table)} "  # noqa: S608 names of our own models
+        # names of our own models
+        f"SELECT id, {_quoted(field.column)} FROM {_quoted(model._meta.db_table)} "  # noqa: S608
         f"WHERE id > %s AND {_quoted(field.column)} <> '' ORDER BY id LIMIT {batch}"
     )
     while True:

@@ -1,4 +1,6 @@
-"""The streams of commands: no control character of a name or a file reaches a terminal, and output that cannot be written is an error."""
+"""The streams of commands: no control character of a name or a file reaches a terminal, and output that
+cannot be written is an error.
+"""
 
 import io
 import os
@@ -14,7 +16,8 @@ from django.core.management.color import Style, color_style
 
 from idp.foundation.text import printable
 
-_ESCAPE = f"[{secrets.token_hex(12)}]"  # in place of the character, until what is written was looked through: no data can hold it
+# in place of the character, until what is written was looked through: no data can hold it
+_ESCAPE = f"[{secrets.token_hex(12)}]"
 _COLOUR = re.compile(re.escape(_ESCAPE) + r"\[[0-9;]*m")
 
 
@@ -25,7 +28,9 @@ class Unwritable(OSError):
 class Output(OutputWrapper):
     """What every command writes to: only colours of a style are passed on as control sequences."""
 
-    def write(self, msg: str = "", style_func: Callable[[str], str] | None = None, ending: str | None = None) -> None:  # type: ignore[override]
+    def write(  # type: ignore[override]
+        self, msg: str = "", style_func: Callable[[str], str] | None = None, ending: str | None = None
+    ) -> None:
         ending = self.ending if ending is None else ending
         text = printable(str(msg))
         if ending and not text.endswith(ending):
@@ -46,7 +51,9 @@ class Output(OutputWrapper):
             raise self._unwritable(error) from None
 
     def _unwritable(self, error: OSError) -> Unwritable:
-        return Unwritable(error.errno, error.strerror, "Standard error" if self._out is sys.stderr else "Standard output")
+        return Unwritable(
+            error.errno, error.strerror, "Standard error" if self._out is sys.stderr else "Standard output"
+        )
 
 
 def coloured(force_color: bool = False) -> Style:
@@ -63,9 +70,11 @@ def uncoloured(text: str) -> str:
 
 
 def prepare() -> None:
-    """Open the streams that are closed, so that no file takes their place, and write UTF-8 whatever the locale.
+    """Open the streams that are closed, so that no file takes their place, and write UTF-8 whatever the
+    locale.
 
-    What is written to a closed standard output is an error, as for any program; a closed standard error says that nobody wants to hear.
+    What is written to a closed standard output is an error, as for any program; a closed standard error says
+    that nobody wants to hear.
     """
     for number, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         with suppress(OSError):

@@ -13,14 +13,20 @@ from idp.tenancy.scope import tenant_scope
 
 def add_tenant(parser: Any) -> None:
     """Declare the option."""
-    parser.add_argument("--tenant", default=DEFAULT, metavar="NAME", help="the tenant it is about (%(default)s)")
+    parser.add_argument(
+        "--tenant", default=DEFAULT, metavar="NAME", help="the tenant it is about (%(default)s)"
+    )
 
 
 def chosen_scope(options: Any) -> AbstractContextManager[Tenant]:
-    """Return the scope of the tenant that was named; raise CommandError with the names of those that there are."""
+    """Return the scope of the tenant that was named; raise CommandError with the names of those that there
+    are.
+    """
     name = options["tenant"]
     tenant = tenants.by_name(name)
     if tenant is None:
         none = " There is none: run manage.py setup."
-        raise CommandError(f"There is no tenant {name}.{there_are(Tenant.objects.values_list('name', flat=True), none)}")
+        raise CommandError(
+            f"There is no tenant {name}.{there_are(Tenant.objects.values_list('name', flat=True), none)}"
+        )
     return tenant_scope(tenant)

@@ -1,4 +1,6 @@
-"""From a Host header to a tenant: exact names before wildcards, the default tenant for this machine's own names."""
+"""From a Host header to a tenant: exact names before wildcards, the default tenant for this machine's own
+names.
+"""
 
 from django.conf import settings
 
@@ -7,7 +9,9 @@ from idp.tenancy.models import DEFAULT, Domain, Tenant
 
 
 def host_name(header: str) -> str | None:
-    """Return the name in a Host header, in its one spelling and without the port; None where the header is malformed."""
+    """Return the name in a Host header, in its one spelling and without the port; None where the header is
+    malformed.
+    """
     found = addresses.host(header)
     return found[0] if found else None
 

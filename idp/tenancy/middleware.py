@@ -1,4 +1,6 @@
-"""Puts the tenant of the request's host in scope, and the host in its one spelling; any other or malformed Host is a 404."""
+"""Puts the tenant of the request's host in scope, and the host in its one spelling; any other or malformed
+Host is a 404.
+"""
 
 from collections.abc import Callable
 
@@ -25,13 +27,16 @@ class TenantMiddleware:
             return self._refuse(request)
         request.META["HTTP_HOST"] = "".join(found or ())
         _respell_origin(request)
-        request.tenant_name = tenant.name  # type: ignore[attr-defined]  # for the request's line in the log, outside the scope
+        # # for the request's line in the log, outside the scope
+        request.tenant_name = tenant.name  # type: ignore[attr-defined]
         with tenant_scope(tenant):
             return self.get_response(request)
 
 
 def _respell_origin(request: HttpRequest) -> None:
-    """The Origin of a browser is compared with the host: a dot at the end must not make every form one of another site."""
+    """The Origin of a browser is compared with the host: a dot at the end must not make every form one of
+    another site.
+    """
     scheme, _, rest = request.META.get("HTTP_ORIGIN", "").partition("://")
     if found := addresses.host(rest, scheme):
         request.META["HTTP_ORIGIN"] = f"{scheme}://{''.join(found)}"

@@ -15,10 +15,15 @@ DEFAULT = "default"
 _DOMAIN = re.compile(r"\A(\*\.)?[a-z0-9]([a-z0-9-]{0,62})(\.[a-z0-9]([a-z0-9-]{0,62}))*\Z")
 _Row = TypeVar("_Row", bound=models.Model)
 
-slug = RegexValidator(r"\A[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?\Z", "Lower-case letters, digits and dashes, 50 at most.")
+slug = RegexValidator(
+    r"\A[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?\Z", "Lower-case letters, digits and dashes, 50 at most."
+)
 picture = RegexValidator(
     r"\A(/(?!/)[\x21-\x5b\x5d-\x7e]{0,200}|data:image/(png|jpeg|webp|svg\+xml);base64,[A-Za-z0-9+/=]{1,65536})\Z",
-    "A path on this server, or a data: address of a PNG, JPEG, WebP or SVG picture of 48 KiB at most; no page loads from elsewhere.",
+    (
+        "A path on this server, or a data: address of a PNG, JPEG, WebP or SVG picture of 48 KiB at most; "
+        "no page loads from elsewhere."
+    ),
 )
 colour = RegexValidator(r"\A#[0-9a-f]{6}\Z", "A colour as #rrggbb, in lower case.")
 
@@ -31,7 +36,8 @@ def current_tenant_id() -> int:
 class Tenant(models.Model):
     """One customer of the installation, with its own people, applications, flows and face.
 
-    ``mail_granted``: whoever looks after the installation said ``mail_from``, so that it may be at any domain.
+    ``mail_granted``: whoever looks after the installation said ``mail_from``, so that it may be at any
+    domain.
     """
 
     name = models.CharField(max_length=50, unique=True, validators=[slug])
@@ -55,7 +61,9 @@ class Tenant(models.Model):
 
     @property
     def mark_on_light(self) -> str:
-        """Return the accent as marks of what is chosen and edges of buttons have it on a light page, where they must be seen."""
+        """Return the accent as marks of what is chosen and edges of buttons have it on a light page, where
+        they must be seen.
+        """
         return visible(self.accent, LIGHT)
 
     @property
@@ -81,7 +89,9 @@ class Domain(models.Model):
 
     def clean(self) -> None:
         if not _DOMAIN.match(self.name):
-            raise ValidationError({"name": f"{self.name} is no host name in lower case; a wildcard is written *.example.com."})
+            raise ValidationError(
+                {"name": f"{self.name} is no host name in lower case; a wildcard is written *.example.com."}
+            )
         if self.name in settings.DEFAULT_HOSTS and self.tenant.name != DEFAULT:
             raise ValidationError({"name": f"{self.name} belongs to the default tenant (FOYER_HOSTS)."})
 
@@ -94,14 +104,22 @@ class TenantManager(models.Manager[_Row]):
 
 
 class TenantModel(models.Model):
-    """Base of every table that belongs to a tenant. ``objects`` is scoped; ``unscoped`` is for the few listed modules.
+    """Base of every table that belongs to a tenant.
 
-    The column has no index of its own: in an installation with one large tenant it would lead to every row, and SQLite, which keeps
-    no statistics by itself, would prefer it to a better one. Large tables have indexes that begin with the tenant.
+    ``objects`` is scoped; ``unscoped`` is for the few listed modules.
+
+    The column has no index of its own: in an installation with one large tenant it would lead to every row,
+    and SQLite, which keeps no statistics by itself, would prefer it to a better one. Large tables have
+    indexes that begin with the tenant.
     """
 
     tenant = models.ForeignKey(
-        Tenant, on_delete=models.CASCADE, default=current_tenant_id, editable=False, related_name="+", db_index=False
+        Tenant,
+        on_delete=models.CASCADE,
+        default=current_tenant_id,
+        editable=False,
+        related_name="+",
+        db_index=False,
     )
 
     objects: ClassVar[models.Manager[Self]] = TenantManager()

@@ -1,4 +1,6 @@
-"""The tenant in scope: set only by a ``with`` block that resets it, read everywhere, never passed as an argument."""
+"""The tenant in scope: set only by a ``with`` block that resets it, read everywhere, never passed as an
+argument.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -15,7 +15,9 @@ log = logging.getLogger(__name__)
 
 
 def in_batches(step: Callable[[], int]) -> None:
-    """Repeats ``step`` until it answers 0, and rests after each as long as it took: requests have the database in between."""
+    """Repeats ``step`` until it answers 0, and rests after each as long as it took: requests have the
+    database in between.
+    """
     while True:
         begun = time.monotonic()
         if not step():
@@ -24,9 +26,11 @@ def in_batches(step: Callable[[], int]) -> None:
 
 
 def tenant_task(function: Callable[..., None]) -> Any:
-    """A Celery task that runs ``function`` for the tenant with this name, or for every tenant when none is named.
+    """A Celery task that runs ``function`` for the tenant with this name, or for every tenant when none is
+    named.
 
-    One tenant's failure is logged and does not keep the others from their turn; the task then fails as a whole.
+    One tenant's failure is logged and does not keep the others from their turn; the task then fails as a
+    whole.
     """
 
     @shared_task(name=f"{function.__module__}.{function.__name__}", ignore_result=True)

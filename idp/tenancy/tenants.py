@@ -37,8 +37,8 @@ def save_tenant(name: str, **values: object) -> Tenant:
 def set_domains(tenant: Tenant, names: Iterable[str], *, approved: bool) -> None:
     """Make these the host names of ``tenant``; raise ValidationError when another tenant owns one.
 
-    ``approved``: somebody says so who may approve them. Then they lead here at once, and what else was asked for goes on waiting;
-    otherwise a new one waits, and one that is left out is given up.
+    ``approved``: somebody says so who may approve them. Then they lead here at once, and what else was asked
+    for goes on waiting; otherwise a new one waits, and one that is left out is given up.
     """
     wanted = set(names)
     given_up = tenant.domains.filter(approved=True) if approved else tenant.domains.all()
@@ -81,20 +81,27 @@ def asked_for(tenant: Tenant) -> list[str]:
 
 
 def may_send_from(tenant: Tenant) -> bool:
-    """Return whether mails may come from the ``mail_from`` of this tenant: it was granted, or is at one of its own host names."""
+    """Return whether mails may come from the ``mail_from`` of this tenant: it was granted, or is at one of
+    its own host names.
+    """
     domain = tenant.mail_from.rpartition("@")[2].lower()
     names = [*leads_to(tenant), *(settings.DEFAULT_HOSTS if tenant.name == DEFAULT else ())]
-    return bool(domain) and (tenant.mail_granted or any(domain == each or _covers(each, domain) for each in names))
+    return bool(domain) and (
+        tenant.mail_granted or any(domain == each or _covers(each, domain) for each in names)
+    )
 
 
 def check_domains(name: str, domains: Iterable[str], *, tells: bool, freed: Collection[str] = ()) -> None:
     """Raise ValidationError for what is no host name, and for one that leads to another tenant than ``name``.
 
-    ``tells``: to somebody who may know which tenants there are. ``freed``: those that another tenant gives up first.
+    ``tells``: to somebody who may know which tenants there are. ``freed``: those that another tenant gives up
+    first.
     """
     wanted = list(domains)
     owners = dict(
-        Domain.objects.filter(name__in=set(wanted).difference(freed)).exclude(tenant__name=name).values_list("name", "tenant__name")
+        Domain.objects.filter(name__in=set(wanted).difference(freed))
+        .exclude(tenant__name=name)
+        .values_list("name", "tenant__name")
     )
     said = "{} leads to the tenant {} already." if tells else "{} belongs to another tenant."
     problems = [said.format(each, owner) for each, owner in sorted(owners.items())]
@@ -108,15 +115,24 @@ def check_domains(name: str, domains: Iterable[str], *, tells: bool, freed: Coll
 
 
 def taken_over(name: str, domains: Iterable[str]) -> list[str]:
-    """Return those of these domains that ``name`` has not yet and that would take visitors of another tenant: one below its wildcard,
-    which comes before it, or a wildcard above one of its domains, whose new ones would then lead elsewhere.
+    """Return those of these domains that ``name`` has not yet and that would take visitors of another tenant:
+    one below its wildcard, which comes before it, or a wildcard above one of its domains, whose new ones
+    would then lead elsewhere.
 
-    The names in FOYER_HOSTS are the default tenant's, as its rows are. A wildcard that somebody only asks for takes nothing from anybody.
+    The names in FOYER_HOSTS are the default tenant's, as its rows are. A wildcard that somebody only asks for
+    takes nothing from anybody.
     """
-    rows = [*Domain.objects.values_list("name", "tenant__name", "approved"), *((each, DEFAULT, True) for each in settings.DEFAULT_HOSTS)]
+    rows = [
+        *Domain.objects.values_list("name", "tenant__name", "approved"),
+        *((each, DEFAULT, True) for each in settings.DEFAULT_HOSTS),
+    ]
     mine = {each for each, owner, _approved in rows if owner == name}
     theirs = {each for each, owner, approved in rows if owner != name and approved}
-    return [each for each in domains if each not in mine and any(_covers(each, other) or _covers(other, each) for other in theirs)]
+    return [
+        each
+        for each in domains
+        if each not in mine and any(_covers(each, other) or _covers(other, each) for other in theirs)
+    ]
 
 
 def _covers(wide: str, narrow: str) -> bool:

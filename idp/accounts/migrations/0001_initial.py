@@ -18,7 +18,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Group",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("name", models.CharField(max_length=100)),
                 (
                     "tenant",
@@ -36,8 +41,18 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Person",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("subject", models.CharField(default=idp.accounts.models.new_subject, editable=False, max_length=32, unique=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "subject",
+                    models.CharField(
+                        default=idp.accounts.models.new_subject, editable=False, max_length=32, unique=True
+                    ),
+                ),
                 ("username", models.CharField(max_length=150)),
                 ("email", models.EmailField(blank=True, default="", max_length=254)),
                 ("email_verified", models.BooleanField(default=False)),
@@ -79,7 +94,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Credential",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("kind", models.CharField(max_length=40)),
                 ("name", models.CharField(blank=True, default="", max_length=100)),
                 ("data", models.JSONField(blank=True, default=dict)),
@@ -90,7 +110,11 @@ class Migration(migrations.Migration):
                 ("used_at", models.DateTimeField(null=True)),
                 (
                     "person",
-                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="credentials", to="accounts.person"),
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="credentials",
+                        to="accounts.person",
+                    ),
                 ),
                 (
                     "tenant",
@@ -107,20 +131,31 @@ class Migration(migrations.Migration):
             options={
                 "indexes": [
                     models.Index(fields=["person", "kind"], name="credentials_of_a_person"),
-                    models.Index(fields=["tenant", "created_at", "person", "kind"], name="credentials_by_age"),
+                    models.Index(
+                        fields=["tenant", "created_at", "person", "kind"], name="credentials_by_age"
+                    ),
                 ],
             },
         ),
         migrations.CreateModel(
             name="RecoveryLink",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("token_hash", models.CharField(max_length=64, unique=True)),
                 ("expires_at", models.DateTimeField()),
                 ("used_at", models.DateTimeField(null=True)),
                 (
                     "person",
-                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="recovery_links", to="accounts.person"),
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="recovery_links",
+                        to="accounts.person",
+                    ),
                 ),
                 (
                     "tenant",
@@ -141,7 +176,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Session",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("key_hash", models.CharField(max_length=64, unique=True)),
                 ("methods", models.JSONField(default=list)),
                 ("authenticated_at", models.DateTimeField()),
@@ -150,7 +190,14 @@ class Migration(migrations.Migration):
                 ("ended_at", models.DateTimeField(null=True)),
                 ("address", models.CharField(blank=True, max_length=45)),
                 ("agent", models.CharField(blank=True, max_length=200)),
-                ("person", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="sessions", to="accounts.person")),
+                (
+                    "person",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="sessions",
+                        to="accounts.person",
+                    ),
+                ),
                 (
                     "tenant",
                     models.ForeignKey(
@@ -166,14 +213,17 @@ class Migration(migrations.Migration):
             options={
                 "indexes": [
                     models.Index(
-                        fields=["tenant", "authenticated_at", "person", "address", "ended_at", "expires_at"], name="sessions_by_age"
+                        fields=["tenant", "authenticated_at", "person", "address", "ended_at", "expires_at"],
+                        name="sessions_by_age",
                     )
                 ],
             },
         ),
         migrations.AddIndex(
             model_name="person",
-            index=models.Index(fields=["tenant", "username", "name", "email", "is_active"], name="people_by_words"),
+            index=models.Index(
+                fields=["tenant", "username", "name", "email", "is_active"], name="people_by_words"
+            ),
         ),
         migrations.AddIndex(
             model_name="person",
@@ -194,7 +244,9 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="person",
             constraint=models.UniqueConstraint(
-                condition=models.Q(("email", ""), _negated=True), fields=("tenant", "email"), name="one_person_per_email"
+                condition=models.Q(("email", ""), _negated=True),
+                fields=("tenant", "email"),
+                name="one_person_per_email",
             ),
         ),
     ]

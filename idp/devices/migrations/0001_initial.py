@@ -19,7 +19,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="DeviceCode",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("device_code_hash", models.CharField(max_length=64, unique=True)),
                 ("user_code_hash", models.CharField(max_length=64)),
                 ("issuer", models.CharField(max_length=300)),
@@ -52,14 +57,29 @@ class Migration(migrations.Migration):
                 ("authenticated_at", models.DateTimeField(null=True)),
                 ("decided_at", models.DateTimeField(null=True)),
                 ("redeemed_at", models.DateTimeField(null=True)),
-                ("application", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="+", to="oauth.application")),
+                (
+                    "application",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="oauth.application"
+                    ),
+                ),
                 (
                     "family",
-                    models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="oauth.tokenfamily"),
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="oauth.tokenfamily",
+                    ),
                 ),
                 (
                     "person",
-                    models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name="+", to="accounts.person"),
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.person",
+                    ),
                 ),
                 (
                     "tenant",
@@ -75,13 +95,26 @@ class Migration(migrations.Migration):
             ],
             options={
                 "indexes": [
-                    models.Index(fields=["application", "state", "expires_at"], name="devices_of_application"),
+                    models.Index(
+                        fields=["application", "state", "expires_at"], name="devices_of_application"
+                    ),
                     models.Index(fields=["tenant", "network", "state"], name="devices_of_network"),
                     models.Index(fields=["tenant", "state", "expires_at"], name="devices_open"),
-                    models.Index(fields=["tenant", "created_at", "application", "person", "label", "address"], name="devices_by_age"),
-                    models.Index(condition=models.Q(("family", None)), fields=["tenant", "expires_at"], name="devices_without_tokens"),
+                    models.Index(
+                        fields=["tenant", "created_at", "application", "person", "label", "address"],
+                        name="devices_by_age",
+                    ),
+                    models.Index(
+                        condition=models.Q(("family", None)),
+                        fields=["tenant", "expires_at"],
+                        name="devices_without_tokens",
+                    ),
                 ],
-                "constraints": [models.UniqueConstraint(fields=("tenant", "user_code_hash"), name="one_device_per_user_code")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("tenant", "user_code_hash"), name="one_device_per_user_code"
+                    )
+                ],
             },
         ),
     ]

@@ -9,13 +9,19 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from idp.runtime import env
 from idp.runtime.backups import NoCopy, copy
 
-POSTGRESQL = "The database is PostgreSQL, which has tools of its own: pg_dump and pg_restore, as docs/operations.md says."
+POSTGRESQL = (
+    "The database is PostgreSQL, which has tools of its own: pg_dump and pg_restore, as docs/operations.md "
+    "says."
+)
 
 
 class Command(BaseCommand):
     """Copies the database and says what else must be kept."""
 
-    help = "Copies the SQLite database to FILE, which must not exist, and checks the copy; Foyer may go on serving."
+    help = (
+        "Copies the SQLite database to FILE, which must not exist, and checks the copy; Foyer may go on "
+        "serving."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", metavar="FILE", type=Path)
@@ -37,7 +43,9 @@ class Command(BaseCommand):
 
 def _kept_beside() -> list[str]:
     given = env.text("FOYER_SECRET_KEY")
-    key = "the secret key, in FOYER_SECRET_KEY" if given else f"the secret key, {settings.DATA / 'secret.key'}"
+    key = (
+        "the secret key, in FOYER_SECRET_KEY" if given else f"the secret key, {settings.DATA / 'secret.key'}"
+    )
     if settings.SECRET_KEY_FALLBACKS:
         key += ", and FOYER_SECRET_KEY_FALLBACKS"
     folders = {"FOYER_SECRETS": settings.SECRETS, "FOYER_BLUEPRINTS": settings.BLUEPRINTS}

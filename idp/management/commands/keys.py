@@ -1,4 +1,6 @@
-"""``manage.py keys``: rotate the signing keys, re-encrypt after a new secret key, or go on after the old one was lost."""
+"""``manage.py keys``: rotate the signing keys, re-encrypt after a new secret key, or go on after the old one
+was lost.
+"""
 
 from typing import Any
 
@@ -41,7 +43,9 @@ class Command(BaseCommand):
         try:
             done = reseal()
         except Unsealable:
-            raise CommandError("Some values are sealed under a key that FOYER_SECRET_KEY_FALLBACKS does not list.") from None
+            raise CommandError(
+                "Some values are sealed under a key that FOYER_SECRET_KEY_FALLBACKS does not list."
+            ) from None
         for table, count in done.items():
             self.stdout.write(f"{table}: {count} re-encrypted")
         tied = 0
@@ -50,20 +54,30 @@ class Command(BaseCommand):
                 tied += tied_to_the_servers_key()
         if tied:
             were = ngettext("%d recovery code was", "%d recovery codes were", tied) % tied
-            self.stdout.write(f"{were} made by an older version, and cannot be used without the key of that time.")
+            self.stdout.write(
+                f"{were} made by an older version, and cannot be used without the key of that time."
+            )
         if any(done.values()):
-            self.stdout.write("Run this again an hour after the last process took the new key as FOYER_SECRET_KEY.")
+            self.stdout.write(
+                "Run this again an hour after the last process took the new key as FOYER_SECRET_KEY."
+            )
         else:
             self.stdout.write(
-                "Nothing is left under an older key. FOYER_SECRET_KEY_FALLBACKS may be emptied an hour after the last process took the new "
+                "Nothing is left under an older key. FOYER_SECRET_KEY_FALLBACKS may be emptied an hour "
+                "after the last process took the new "
                 "key as FOYER_SECRET_KEY: until then device codes and open pages of before are still about."
             )
 
     def _lost(self) -> None:
-        """New signing keys; then says plainly what cannot be saved. Does nothing where nothing is lost: every token would end for that."""
+        """New signing keys; then says plainly what cannot be saved.
+
+        Does nothing where nothing is lost: every token would end for that.
+        """
         lost = unreadable()
         if not any(lost.values()):
-            raise CommandError("Nothing is lost: the secret key reads all that is encrypted. Nothing was done.")
+            raise CommandError(
+                "Nothing is lost: the secret key reads all that is encrypted. Nothing was done."
+            )
         files.keep_secret_key()
         for table, rows in lost.items():
             if rows:
@@ -77,7 +91,8 @@ class Command(BaseCommand):
             self.stdout.write(f"{tenant.name}: new signing key {kid}; {devices} must start again")
         self.stdout.write(
             "To set up anew: every access and ID token issued so far is invalid, refresh tokens go on; "
-            "open sign-in pages must be started again; authenticator apps (accounts_credential.secret) must be set up again "
+            "open sign-in pages must be started again; authenticator apps (accounts_credential.secret) "
+            "must be set up again "
             "and recovery codes made again, for none of them is accepted any more; "
             "sessions go on, for they are not encrypted."
         )

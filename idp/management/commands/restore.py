@@ -14,7 +14,10 @@ from idp.runtime.backups import NoCopy, copy
 class Command(BaseCommand):
     """Restores into an empty place only: what is there is never overwritten."""
 
-    help = "Checks FILE and copies it to where the SQLite database belongs; Foyer must not be running, and no database be there."
+    help = (
+        "Checks FILE and copies it to where the SQLite database belongs; Foyer must not be running, and no "
+        "database be there."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", metavar="FILE", type=Path)
@@ -30,12 +33,16 @@ class Command(BaseCommand):
             there = [file for file in (database, *files.beside(database)) if file.exists()]
             if there:
                 names = " ".join(map(str, there))
-                raise CommandError(f"There is a database already: move {names} elsewhere first.")  # a journal alone would spoil the copy
+                # a journal alone would spoil the copy
+                raise CommandError(f"There is a database already: move {names} elsewhere first.")
             try:
                 copy(options["file"], database)
             except NoCopy as refused:
                 raise CommandError(str(refused)) from None
-        self.stdout.write(f"{database} is restored. Start with manage.py up, which brings it up to date if this version is newer.")
+        self.stdout.write(
+            f"{database} is restored. Start with manage.py up, which brings it up to date if this version "
+            "is newer."
+        )
         try:
             files.refuse_foreign_key()
         except CommandError as error:

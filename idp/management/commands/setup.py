@@ -1,4 +1,6 @@
-"""``manage.py setup``: everything that must be there before the web processes start; run it once for each release."""
+"""``manage.py setup``: everything that must be there before the web processes start; run it once for each
+release.
+"""
 
 from typing import Any
 

@@ -12,19 +12,27 @@ from idp.runtime.installation import install
 
 
 class Command(BaseCommand):
-    """Migrates, applies the shipped flows, makes the first administrator, then serves web, worker and beat until Ctrl-C."""
+    """Migrates, applies the shipped flows, makes the first administrator, then serves web, worker and beat
+    until Ctrl-C.
+    """
 
     help = "Sets up what is missing and serves everything in this process."
 
     def handle(self, *args: Any, **options: Any) -> None:
         embedded.refuse_a_second()  # before anything is changed under the feet of the first
         listening = import_string("web.server.server.bind")(settings.BIND, settings.PORT)
-        with listening:  # from here on it can serve: nothing is made, and no password shown, by a start that cannot
+        # from here on it can serve: nothing is made, and no password shown, by a start that cannot
+        with listening:
             files.prepare()
             install(self.stderr.write)
             import_string("web.server.server.serve")(listening, self._say_where)
 
     def _say_where(self) -> None:
         if settings.EMBEDDED and not settings.SMTP:
-            self.stderr.write(f"Mails are not sent but written to {mail.folder()}, because FOYER_SMTP_URL is not set")
-        self.stderr.write(f"Foyer is at http://localhost:{settings.PORT}/ and devices start at /application/o/device/ (stop with Ctrl-C)")
+            self.stderr.write(
+                f"Mails are not sent but written to {mail.folder()}, because FOYER_SMTP_URL is not set"
+            )
+        self.stderr.write(
+            f"Foyer is at http://localhost:{settings.PORT}/ and devices start at /application/o/device/ "
+            "(stop with Ctrl-C)"
+        )

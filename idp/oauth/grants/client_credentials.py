@@ -1,4 +1,6 @@
-"""The client credentials grant (RFC 6749 section 4.4): an application acts for itself, as its service account."""
+"""The client credentials grant (RFC 6749 section 4.4): an application acts for itself, as its service
+account.
+"""
 
 from datetime import datetime
 
@@ -14,7 +16,9 @@ from idp.oauth.tokens import Entitlement
 
 
 class ClientCredentials(Grant):
-    """Only for clients that can keep a secret; what they get tells of no person and is never refreshed (section 4.4.3)."""
+    """Only for clients that can keep a secret; what they get tells of no person and is never refreshed
+    (section 4.4.3).
+    """
 
     grant_type = CLIENT_CREDENTIALS
 
@@ -33,7 +37,9 @@ class ClientCredentials(Grant):
 
     def redeem(self, found: Entitlement, now: datetime) -> TokenFamily:
         """Under a lock of the application: a secret that is renewed at this moment leaves no token behind."""
-        rows = Application.objects.select_for_update().filter(pk=found.application.pk, is_active=True, confidential=True)
+        rows = Application.objects.select_for_update().filter(
+            pk=found.application.pk, is_active=True, confidential=True
+        )
         if rows.filter(secret_hash=found.application.secret_hash).first() is None:
             raise InvalidClient
         return tokens.open_family(found)
@@ -46,7 +52,8 @@ class ClientCredentials(Grant):
 
 
 def _scopes(application: Application, asked: str | None) -> tuple[str, ...]:
-    """The scopes asked for, or all that the application has where it names none (section 3.3); never one about a person.
+    """The scopes asked for, or all that the application has where it names none (section 3.3); never one
+    about a person.
 
     What it may not have is refused and not dropped: nobody is there to see that something is missing.
     """
@@ -55,7 +62,9 @@ def _scopes(application: Application, asked: str | None) -> tuple[str, ...]:
         return own
     wanted = parse_scopes(asked)
     if personal := [scope for scope in wanted if scope in STANDARD_SCOPES]:
-        raise InvalidScope(f"An application that acts for itself is no person: {' '.join(personal)} cannot be asked for.")
+        raise InvalidScope(
+            f"An application that acts for itself is no person: {' '.join(personal)} cannot be asked for."
+        )
     if not set(wanted) <= set(own):
         raise InvalidScope("This application may not have one of these scopes.")
     return wanted

@@ -18,7 +18,10 @@ REFRESHES, REFRESHES_WITHIN = 60, timedelta(minutes=10)  # of one family: each l
 
 
 class Refresh(Grant):
-    """Each token works once. Within ten seconds it gets the same answer again, for that may have been lost, until anything of it was used.
+    """Each token works once.
+
+    Within ten seconds it gets the same answer again, for that may have been lost, until anything of it was
+    used.
 
     One that comes back otherwise is in two hands: it ends the whole family.
     """
@@ -51,7 +54,9 @@ class Refresh(Grant):
             raise InvalidGrant
         family: TokenFamily = found.subject.family
         family.unused_answer = retries.new_number(found.presented)
-        if not TokenFamily.objects.filter(pk=family.pk, revoked_at=None).update(unused_answer=family.unused_answer):
+        if not TokenFamily.objects.filter(pk=family.pk, revoked_at=None).update(
+            unused_answer=family.unused_answer
+        ):
             raise InvalidGrant
         return family
 
@@ -67,14 +72,19 @@ class Refresh(Grant):
 
 
 def _check(row: RefreshToken) -> None:
-    """Raise unless this token may be used now; one that was used before ends its family, unless it would have expired anyway."""
+    """Raise unless this token may be used now; one that was used before ends its family, unless it would have
+    expired anyway.
+    """
     now = timezone.now()
     if row.expires_at <= now:
         raise InvalidGrant
     if row.rotated_at:
         tokens.revoke_family(row.family, why="refresh token used twice")
         raise InvalidGrant
-    if row.family.refresh_tokens.filter(rotated_at__range=lately(REFRESHES_WITHIN))[:REFRESHES].count() >= REFRESHES:
+    if (
+        row.family.refresh_tokens.filter(rotated_at__range=lately(REFRESHES_WITHIN))[:REFRESHES].count()
+        >= REFRESHES
+    ):
         raise TooManyRequests("These tokens were refreshed too often.", retry_after=60)
 
 

@@ -20,14 +20,20 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Application",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 (
                     "name",
                     models.CharField(
                         max_length=50,
                         validators=[
                             django.core.validators.RegexValidator(
-                                "\\A[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?\\Z", "Lower-case letters, digits and dashes, 50 at most."
+                                "\\A[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?\\Z",
+                                "Lower-case letters, digits and dashes, 50 at most.",
                             )
                         ],
                     ),
@@ -55,7 +61,8 @@ class Migration(migrations.Migration):
                         max_length=100,
                         validators=[
                             django.core.validators.RegexValidator(
-                                "\\A[\\x21-\\x7e]{1,100}\\Z", "Visible ASCII without spaces, 100 characters at most (RFC 6749 A.1)."
+                                "\\A[\\x21-\\x7e]{1,100}\\Z",
+                                "Visible ASCII without spaces, 100 characters at most (RFC 6749 A.1).",
                             )
                         ],
                     ),
@@ -63,7 +70,12 @@ class Migration(migrations.Migration):
                 ("secret_hash", models.CharField(blank=True, default="", max_length=64)),
                 (
                     "subject",
-                    models.CharField(default=idp.oauth.models.new_service_subject, editable=False, max_length=40, unique=True),
+                    models.CharField(
+                        default=idp.oauth.models.new_service_subject,
+                        editable=False,
+                        max_length=40,
+                        unique=True,
+                    ),
                 ),
                 ("confidential", models.BooleanField(default=False)),
                 ("is_active", models.BooleanField(default=True)),
@@ -75,13 +87,20 @@ class Migration(migrations.Migration):
                     "device_code_lifetime",
                     models.PositiveIntegerField(
                         default=600,
-                        validators=[django.core.validators.MinValueValidator(30), django.core.validators.MaxValueValidator(3600)],
+                        validators=[
+                            django.core.validators.MinValueValidator(30),
+                            django.core.validators.MaxValueValidator(3600),
+                        ],
                     ),
                 ),
                 (
                     "device_interval",
                     models.PositiveIntegerField(
-                        default=5, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(60)]
+                        default=5,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(60),
+                        ],
                     ),
                 ),
                 ("device_pending_limit", models.PositiveIntegerField(default=10000)),
@@ -90,7 +109,10 @@ class Migration(migrations.Migration):
                     "access_token_lifetime",
                     models.PositiveIntegerField(
                         default=600,
-                        validators=[django.core.validators.MinValueValidator(60), django.core.validators.MaxValueValidator(86400)],
+                        validators=[
+                            django.core.validators.MinValueValidator(60),
+                            django.core.validators.MaxValueValidator(86400),
+                        ],
                     ),
                 ),
                 ("refresh_token_lifetime", models.PositiveIntegerField(default=2592000)),
@@ -110,14 +132,20 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Scope",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 (
                     "name",
                     models.CharField(
                         max_length=100,
                         validators=[
                             django.core.validators.RegexValidator(
-                                "\\A[\\x21\\x23-\\x5b\\x5d-\\x7e]{1,100}\\Z", "A scope token of RFC 6749 section 3.3."
+                                "\\A[\\x21\\x23-\\x5b\\x5d-\\x7e]{1,100}\\Z",
+                                "A scope token of RFC 6749 section 3.3.",
                             )
                         ],
                     ),
@@ -140,7 +168,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="SigningKey",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("kid", models.CharField(max_length=43, unique=True)),
                 ("algorithm", models.CharField(default="RS256", max_length=10)),
                 ("private_key", models.TextField()),
@@ -166,7 +199,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="TokenFamily",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("identifier", models.CharField(max_length=32, unique=True)),
                 ("issuer", models.CharField(max_length=300)),
                 ("scopes", models.JSONField()),
@@ -177,11 +215,20 @@ class Migration(migrations.Migration):
                 ("revoked_at", models.DateTimeField(null=True)),
                 (
                     "application",
-                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="families", to="oauth.application"),
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="families",
+                        to="oauth.application",
+                    ),
                 ),
                 (
                     "person",
-                    models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name="+", to="accounts.person"),
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.person",
+                    ),
                 ),
                 (
                     "tenant",
@@ -198,7 +245,8 @@ class Migration(migrations.Migration):
             options={
                 "indexes": [
                     models.Index(
-                        fields=["tenant", "created_at", "person", "application", "revoked_at", "expires_at"], name="families_by_age"
+                        fields=["tenant", "created_at", "person", "application", "revoked_at", "expires_at"],
+                        name="families_by_age",
                     )
                 ],
             },
@@ -206,7 +254,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="RefreshToken",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("token_hash", models.CharField(max_length=64, unique=True)),
                 ("expires_at", models.DateTimeField()),
                 ("rotated_at", models.DateTimeField(null=True)),
@@ -223,7 +276,11 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "family",
-                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="refresh_tokens", to="oauth.tokenfamily"),
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="refresh_tokens",
+                        to="oauth.tokenfamily",
+                    ),
                 ),
             ],
             options={
@@ -236,7 +293,9 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="application",
-            constraint=models.UniqueConstraint(fields=("tenant", "client_id"), name="one_application_per_client_id"),
+            constraint=models.UniqueConstraint(
+                fields=("tenant", "client_id"), name="one_application_per_client_id"
+            ),
         ),
         migrations.AddConstraint(
             model_name="scope",

@@ -20,7 +20,9 @@ class Migration(migrations.Migration):
     dependencies = [("oauth", "0001_initial")]
 
     operations = [
-        migrations.AddField("application", "administers", models.BooleanField(default=False, db_default=False)),
+        migrations.AddField(
+            "application", "administers", models.BooleanField(default=False, db_default=False)
+        ),
         migrations.AlterField(
             "application",
             "logo",

@@ -7,5 +7,9 @@ class Migration(migrations.Migration):
     dependencies = [("oauth", "0002_application_administers")]
 
     operations = [
-        migrations.AddField("tokenfamily", "unused_answer", models.CharField(max_length=32, blank=True, default="", db_default="")),
+        migrations.AddField(
+            "tokenfamily",
+            "unused_answer",
+            models.CharField(max_length=32, blank=True, default="", db_default=""),
+        ),
     ]

@@ -1,4 +1,6 @@
-"""Programs that one can copy: how a device or a service gets its tokens, with the values of one application filled in."""
+"""Programs that one can copy: how a device or a service gets its tokens, with the values of one application
+filled in.
+"""
 
 import json
 import re
@@ -26,7 +28,10 @@ _LANGUAGES: tuple[tuple[str, str, str, str, Callable[[str], str]], ...] = (
 
 @dataclass(frozen=True)
 class Snippet:
-    """One program, as it can be saved and run. ``program``: device or service; ``suffix``: of the file's name."""
+    """One program, as it can be saved and run.
+
+    ``program``: device or service; ``suffix``: of the file's name.
+    """
 
     program: str
     language: str
@@ -36,7 +41,9 @@ class Snippet:
 
 
 def snippets(application: Application, issuer: str, secret: str = "") -> list[Snippet]:
-    """The programs for each grant of the application that begins something; ``secret`` only where it was made this moment."""
+    """The programs for each grant of the application that begins something; ``secret`` only where it was made
+    this moment.
+    """
     found = []
     for grant, program in _PROGRAMS.items():
         if grant in application.grants:
@@ -57,14 +64,20 @@ def _values(application: Application, grant: str, issuer: str, secret: str) -> d
 
 
 def _scopes(application: Application, grant: str) -> list[str]:
-    """What it may ask for by this grant: a service nothing about a person, and offline access only who can use it."""
+    """What it may ask for by this grant: a service nothing about a person, and offline access only who can
+    use it.
+    """
     if grant == CLIENT_CREDENTIALS:
         return [scope for scope in application.scopes if scope not in STANDARD_SCOPES]
-    return [scope for scope in application.scopes if scope != "offline_access" or REFRESH in application.grants]
+    return [
+        scope for scope in application.scopes if scope != "offline_access" or REFRESH in application.grants
+    ]
 
 
 def _filled(template: str, values: dict[str, str], quote: str, quoted: Callable[[str], str]) -> str:
-    """The program with each value written as its language writes a string; a public client loses the lines about a secret."""
+    """The program with each value written as its language writes a string; a public client loses the lines
+    about a secret.
+    """
     lines = template.splitlines(keepends=True)
     text = "".join(line for line in lines if values["CLIENT_SECRET"] or "client_secret" not in line)
     return re.sub(f"{quote}@([A-Z_]+)@{quote}", lambda place: quoted(values[place[1]]), text)

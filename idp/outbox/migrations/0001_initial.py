@@ -18,14 +18,26 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Delivery",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("key", models.CharField(default=idp.outbox.models.new_key, editable=False, max_length=32, unique=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "key",
+                    models.CharField(
+                        default=idp.outbox.models.new_key, editable=False, max_length=32, unique=True
+                    ),
+                ),
                 ("kind", models.CharField(max_length=50)),
                 ("payload", models.TextField(blank=True, default="")),
                 (
                     "state",
                     models.CharField(
-                        choices=[("waiting", "Waiting"), ("done", "Done"), ("failed", "Failed")], default="waiting", max_length=10
+                        choices=[("waiting", "Waiting"), ("done", "Done"), ("failed", "Failed")],
+                        default="waiting",
+                        max_length=10,
                     ),
                 ),
                 ("attempts", models.PositiveIntegerField(default=0)),
@@ -49,14 +61,23 @@ class Migration(migrations.Migration):
             options={
                 "indexes": [
                     models.Index(fields=["tenant", "state", "due_at"], name="outbox_due"),
-                    models.Index(condition=models.Q(("ended_at__isnull", False)), fields=["tenant", "ended_at"], name="outbox_ended"),
+                    models.Index(
+                        condition=models.Q(("ended_at__isnull", False)),
+                        fields=["tenant", "ended_at"],
+                        name="outbox_ended",
+                    ),
                 ],
             },
         ),
         migrations.CreateModel(
             name="MailTemplate",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("name", models.CharField(max_length=50)),
                 ("subject", models.CharField(max_length=200)),
                 ("text", models.TextField(max_length=50000)),

@@ -17,7 +17,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Attempt",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("bucket", models.CharField(max_length=64)),
                 ("slot", models.PositiveIntegerField()),
                 ("at", models.DateTimeField()),
@@ -35,7 +40,9 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "constraints": [models.UniqueConstraint(fields=("tenant", "bucket", "slot"), name="one_attempt_per_slot")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "bucket", "slot"), name="one_attempt_per_slot")
+                ],
             },
         ),
     ]

@@ -14,7 +14,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Tenant",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 (
                     "name",
                     models.CharField(
@@ -22,7 +27,8 @@ class Migration(migrations.Migration):
                         unique=True,
                         validators=[
                             django.core.validators.RegexValidator(
-                                "\\A[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?\\Z", "Lower-case letters, digits and dashes, 50 at most."
+                                "\\A[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?\\Z",
+                                "Lower-case letters, digits and dashes, 50 at most.",
                             )
                         ],
                     ),
@@ -46,7 +52,11 @@ class Migration(migrations.Migration):
                     models.CharField(
                         default="#4f46e5",
                         max_length=7,
-                        validators=[django.core.validators.RegexValidator("\\A#[0-9a-f]{6}\\Z", "A colour as #rrggbb, in lower case.")],
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A#[0-9a-f]{6}\\Z", "A colour as #rrggbb, in lower case."
+                            )
+                        ],
                     ),
                 ),
                 ("networks", models.JSONField(blank=True, default=list)),
@@ -56,9 +66,21 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Domain",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("name", models.CharField(max_length=253, unique=True)),
-                ("tenant", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="domains", to="tenancy.tenant")),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="domains",
+                        to="tenancy.tenant",
+                    ),
+                ),
             ],
         ),
     ]

@@ -20,19 +20,27 @@ class Command(BaseCommand):
     """Commands about one person."""
 
     help = (
-        "recovery-link NAME: prints or mails a one-time link, good for 15 minutes, to a page that sets a new password. "
-        "forget-factors NAME: removes their authenticator app, recovery codes and whatever else they held besides the password; they are "
+        "recovery-link NAME: prints or mails a one-time link, good for 15 minutes, to a page that sets "
+        "a new password. "
+        "forget-factors NAME: removes their authenticator app, recovery codes and whatever else they "
+        "held besides the password; they are "
         "signed out everywhere, devices too."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
         link = actions.add_parser("recovery-link", help="make a one-time link that sets a new password")
-        forget = actions.add_parser("forget-factors", help="remove all that they hold besides the password; make sure who asks")
+        forget = actions.add_parser(
+            "forget-factors", help="remove all that they hold besides the password; make sure who asks"
+        )
         for parsed in (link, forget):
             parsed.add_argument("name", metavar="NAME")
             add_tenant(parsed)
-        link.add_argument("--mail", action="store_true", help="send the link to the person's mail address instead of printing it")
+        link.add_argument(
+            "--mail",
+            action="store_true",
+            help="send the link to the person's mail address instead of printing it",
+        )
         link.add_argument("--url", default="", help="scheme and host of the tenant, if not its first domain")
 
     def handle(self, *args: Any, **options: Any) -> None:

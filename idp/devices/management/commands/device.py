@@ -1,4 +1,6 @@
-"""``manage.py device``: a small real device in the terminal, which knows nothing but the provider's address (RFC 8628)."""
+"""``manage.py device``: a small real device in the terminal, which knows nothing but the provider's address
+(RFC 8628).
+"""
 
 import base64
 import contextlib
@@ -26,7 +28,9 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--url", default=f"http://localhost:{settings.PORT}", help="the provider (its issuer)")
+        parser.add_argument(
+            "--url", default=f"http://localhost:{settings.PORT}", help="the provider (its issuer)"
+        )
         parser.add_argument("--client-id", default="demo-device")
         parser.add_argument("--client-secret", default="", help="for a confidential application")
         parser.add_argument("--scope", default="openid profile email")
@@ -39,7 +43,9 @@ class Command(BaseCommand):
             raise CommandError(f"{options['url']} does not answer as a provider: {error!r}") from None
 
     def _sign_in(self, options: dict[str, Any]) -> None:
-        client = {"client_id": options["client_id"]} | ({"client_secret": options["client_secret"]} if options["client_secret"] else {})
+        client = {"client_id": options["client_id"]} | (
+            {"client_secret": options["client_secret"]} if options["client_secret"] else {}
+        )
         provider = _get(options["url"].rstrip("/") + "/.well-known/openid-configuration")
         if "device_authorization_endpoint" not in provider:
             raise CommandError("This provider offers no device grant.")
@@ -49,7 +55,11 @@ class Command(BaseCommand):
             raise CommandError(_said(started))
         self._show(started)
         tokens = self._wait(provider["token_endpoint"], client, started)
-        claims = _get(provider["userinfo_endpoint"], tokens["access_token"]) if "id_token" in tokens else _payload(tokens["access_token"])
+        claims = (
+            _get(provider["userinfo_endpoint"], tokens["access_token"])
+            if "id_token" in tokens
+            else _payload(tokens["access_token"])
+        )
         self.stdout.write(self.style.SUCCESS("Connected."))
         self.stdout.write(json.dumps(claims, indent=2))
 
@@ -61,12 +71,18 @@ class Command(BaseCommand):
         self.stdout.write(f"or open {complete}. Waiting for {_length(started['expires_in'])} at most ...")
 
     def _wait(self, endpoint: str, client: dict[str, str], started: dict[str, Any]) -> dict[str, Any]:
-        """Polls at the interval, 5 s slower after each slow_down, twice as slowly when the network fails (section 3.5).
+        """Polls at the interval, 5 s slower after each slow_down, twice as slowly when the network fails
+        (section 3.5).
 
-        A provider that tells of news saves the wait; without it, or when it breaks off, polling goes on as it was.
+        A provider that tells of news saves the wait; without it, or when it breaks off, polling goes on as it
+        was.
         """
         interval, end = started.get("interval", 5), time.monotonic() + started["expires_in"]
-        news = _listen(started["events_uri"], started["device_code"]) if "events_uri" in started else threading.Event()
+        news = (
+            _listen(started["events_uri"], started["device_code"])
+            if "events_uri" in started
+            else threading.Event()
+        )
         form = {**client, "grant_type": DEVICE_CODE, "device_code": started["device_code"]}
         while time.monotonic() < end:
             news.wait(interval)
@@ -86,11 +102,16 @@ class Command(BaseCommand):
 
 
 def _listen(url: str, device_code: str) -> threading.Event:
-    """Set whenever the provider says that something happened to the code (RFC 8628 section 3.5 allows such a channel)."""
+    """Set whenever the provider says that something happened to the code (RFC 8628 section 3.5 allows such a
+    channel).
+    """
     news = threading.Event()
 
     def read() -> None:
-        request = Request(url, headers={"Authorization": f"Device {device_code}", "Accept": "text/event-stream"})  # noqa: S310 as below
+        # as below
+        request = Request(  # noqa: S310
+            url, headers={"Authorization": f"Device {device_code}", "Accept": "text/event-stream"}
+        )
         with contextlib.suppress(OSError, HTTPException), _open(request, timeout=60) as stream:
             for line in stream:
                 if line.startswith(b"event:"):
@@ -120,7 +141,8 @@ def _get(url: str, token: str = "") -> dict[str, Any]:
     if urlsplit(url).scheme not in ("http", "https"):
         raise CommandError(f"{url} is no web address.")
     try:
-        with _open(Request(url, headers={"Authorization": f"Bearer {token}"} if token else {}), timeout=10) as answer:  # noqa: S310 http(s) only
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        with _open(Request(url, headers=headers), timeout=10) as answer:  # noqa: S310 - http(s) only
             return dict(json.load(answer))
     except (URLError, ValueError, TimeoutError) as error:
         raise CommandError(f"{url} does not answer as a provider: {error}") from None
@@ -128,7 +150,8 @@ def _get(url: str, token: str = "") -> dict[str, Any]:
 
 def _post(url: str, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
     try:
-        with _open(Request(url, data=urlencode(form).encode()), timeout=10) as answer:  # noqa: S310 from the provider's own metadata
+        # from the provider's own metadata
+        with _open(Request(url, data=urlencode(form).encode()), timeout=10) as answer:  # noqa: S310
             return answer.status, dict(json.load(answer))
     except HTTPError as error:
         try:
