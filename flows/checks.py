@@ -25,14 +25,22 @@ def stages_keep_the_contract(app_configs: Any, **options: Any) -> list[CheckMess
 
 @register(Tags.database)
 def live_flows_can_run(app_configs: Any, **options: Any) -> list[CheckMessage]:
-    """Lints the live version of every flow, for what has changed around it: a stage or a setting that went."""
+    """Lints the live version of every flow, for what has changed around it: a stage or a setting
+    that went.
+    """
     try:
         stages()
         flows = list(Flow.unscoped.filter(live__isnull=False).select_related("live", "tenant"))
     except (BrokenStage, DatabaseError):
         return []  # said by the check above; or no tables yet
     return [
-        Warning(f"Flow {flow.name} of tenant {flow.tenant}: {'.'.join(map(str, finding.path))}: {finding.message}", id="foyer.W001")
+        Warning(
+            (
+                f"Flow {flow.name} of tenant {flow.tenant}: {'.'.join(map(str, finding.path))}: "
+                f"{finding.message}"
+            ),
+            id="foyer.W001",
+        )
         for flow in flows
         for finding in _findings(flow.live)
         if finding.level == "error"

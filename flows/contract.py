@@ -1,7 +1,8 @@
-"""What every stage must keep, as tests that come with Foyer: ``pytest --pyargs flows.contract -k acme.badge --ds=idp.settings``.
+"""What every stage must keep, as tests that come with Foyer: ``pytest --pyargs flows.contract -k acme.badge
+--ds=idp.settings``.
 
-They run over each registered stage, whoever wrote it, and need nothing from its author. Answers are empty or made up, so
-nothing may be proved, learned or written by them.
+They run over each registered stage, whoever wrote it, and need nothing from its author. Answers are empty or
+made up, so nothing may be proved, learned or written by them.
 """
 
 import dataclasses
@@ -28,7 +29,12 @@ from idp.ratelimit.budgets import Spend
 from idp.tenancy.scope import tenant_scope
 from idp.tenancy.tenants import save_tenant
 
-ANSWERS: tuple[dict[str, str], ...] = ({}, {"unknown": "field"}, {"decision": "perhaps"}, {"name": "", "password": "", "user_code": ""})
+ANSWERS: tuple[dict[str, str], ...] = (
+    {},
+    {"unknown": "field"},
+    {"decision": "perhaps"},
+    {"name": "", "password": "", "user_code": ""},
+)
 
 
 @pytest.fixture(params=sorted(stages()))
@@ -48,11 +54,20 @@ def run(db: None, stage: Stage) -> Iterator[Run]:
             "proof": proved,
             "second_factor": {**proved, "method": "otp"},
             "signed_in": {**proved, "session": 0, "methods": ["pwd"]},
-            "request": {"kind": "device", "device": 0, "application": 0, "scopes": [], "flow": "", "user_code": Sealed.of("BCDF-GHJK")},
+            "request": {
+                "kind": "device",
+                "device": 0,
+                "application": 0,
+                "scopes": [],
+                "flow": "",
+                "user_code": Sealed.of("BCDF-GHJK"),
+            },
             "consent": {"device": 0, "scopes": []},
         }
         facts = {name: known.get(name, {}) for name in stage.needs}
-        yield Run("contract", "contract", facts, {}, {}, "browser", None, "192.0.2.1", "contract", timezone.now())
+        yield Run(
+            "contract", "contract", facts, {}, {}, "browser", None, "192.0.2.1", "contract", timezone.now()
+        )
 
 
 @pytest.fixture
@@ -91,7 +106,9 @@ def test_arriving_reads_and_decides(stage: Stage, run: Run) -> None:
 @pytest.mark.usefixtures("nothing_is_written")
 @pytest.mark.parametrize("answer", ANSWERS, ids=["empty", "unknown", "made-up", "blank"])
 def test_a_worthless_answer_proves_nothing(stage: Stage, run: Run, answer: dict[str, str]) -> None:
-    """CVE-2026-49448: an empty answer, or one of unknown fields, gives no fact about a person and has no effect."""
+    """CVE-2026-49448: an empty answer, or one of unknown fields, gives no fact about a person and has no
+    effect.
+    """
     form = stage.form(run, answer)
     assert isinstance(form, forms.Form)
     if not form.is_valid():

@@ -1,13 +1,13 @@
 """Facts: what a run has learned. Claimed and proved are two facts, and a proof names its person.
 
-person         somebody's name was typed             {"id": 7 or None, "name": "alice"}
-proof          that person was proved                {"person": 7, "method": "pwd", "at": "…"}
-second_factor  by a second kind of proof             {"person": 7, "method": "otp", "at": "…"}
-signed_in      a session holds                       {"person": 7, "session": 3, "at": "…", "methods": ["pwd"]}
-request        what is asked for is known            {"kind": "device", "application": 1, "scopes": […], "flow": "…", …}
-consent        the person agreed to it               {"device": 5, "scopes": […]}
-credential     something to prove oneself with was set up  {"person": 7, "kind": "totp", "at": "…"}
-signed_out     the session was ended                 {"session": 3}
+person         a name was typed                   {"id": 7 or None, "name": "alice"}
+proof          that person was proved             {"person": 7, "method": "pwd", "at": "…"}
+second_factor  by a second kind of proof          {"person": 7, "method": "otp", "at": "…"}
+signed_in      a session holds                    {"person": 7, "session": 3, "at": "…", "methods": ["pwd"]}
+request        what is asked for is known         {"kind": "device", "application": 1, "scopes": […], …}
+consent        the person agreed to it            {"device": 5, "scopes": […]}
+credential     a credential was set up            {"person": 7, "kind": "totp", "at": "…"}
+signed_out     the session was ended              {"session": 3}
 
 A second factor that was only set up in this run says "enrolled": true, and no session takes it over.
 """
@@ -35,11 +35,18 @@ class BrokenFlow(Exception):
 
 def seeded(session: Session) -> dict[str, Any]:
     """The facts that a living session proves."""
-    return proved(session.person_id, session.person.username, session.pk, session.authenticated_at, session.moments)
+    return proved(
+        session.person_id, session.person.username, session.pk, session.authenticated_at, session.moments
+    )
 
 
-def proved(person_id: int, name: str, session: int, moment: datetime, proofs: Mapping[str, datetime]) -> dict[str, Any]:
-    """The same, told by its parts. ``proofs``: when each method was proved, the first one first; each fact carries its own moment."""
+def proved(
+    person_id: int, name: str, session: int, moment: datetime, proofs: Mapping[str, datetime]
+) -> dict[str, Any]:
+    """The same, told by its parts.
+
+    ``proofs``: when each method was proved, the first one first; each fact carries its own moment.
+    """
     methods = list(proofs)
     facts: dict[str, Any] = {
         "person": {"id": person_id, "name": name},
@@ -47,16 +54,26 @@ def proved(person_id: int, name: str, session: int, moment: datetime, proofs: Ma
     }
     first = [method for at, method in enumerate(methods) if not at or method not in SECOND_FACTOR_METHODS]
     proof_at = max((proofs[method] for method in first), default=moment)
-    facts["proof"] = {"person": person_id, "at": proof_at.isoformat(), "method": methods[0] if methods else ""}
+    facts["proof"] = {
+        "person": person_id,
+        "at": proof_at.isoformat(),
+        "method": methods[0] if methods else "",
+    }
     # A code is a second factor only beside something else; a key that was unlocked is two in one.
-    if factors := [method for at, method in enumerate(methods) if method in SECOND_FACTOR_METHODS and (at or method != "otp")]:
+    if factors := [
+        method
+        for at, method in enumerate(methods)
+        if method in SECOND_FACTOR_METHODS and (at or method != "otp")
+    ]:
         newest = max(factors, key=lambda method: proofs[method])
         facts["second_factor"] = {"person": person_id, "at": proofs[newest].isoformat(), "method": newest}
     return facts
 
 
 def moments(facts: Mapping[str, Any]) -> Moments:
-    """When the person was proved and by a second factor, for a run that asks how old that is; setting one up in the run counts too."""
+    """When the person was proved and by a second factor, for a run that asks how old that is; setting one up
+    in the run counts too.
+    """
     dated = [name for name in ("proof", "second_factor", "credential") if "at" in facts.get(name, {})]
     at = {name: datetime.fromisoformat(facts[name]["at"]) for name in dated}
     second = max((at[name] for name in ("second_factor", "credential") if name in at), default=None)
@@ -64,22 +81,32 @@ def moments(facts: Mapping[str, Any]) -> Moments:
 
 
 def shows_none(facts: Mapping[str, Any]) -> bool:
-    """Whether no second factor was shown, or set up, for this run: what is set up may then only be the person's first one."""
+    """Whether no second factor was shown, or set up, for this run: what is set up may then only be the
+    person's first one.
+    """
     return not {"second_factor", "credential"} & set(facts)
 
 
 def refused(facts: Mapping[str, Any], now: datetime) -> Text:
-    """Return why this run may not change how its person signs in, "" where it may: all that the account holds was proved lately."""
+    """Return why this run may not change how its person signs in, "" where it may: all that the account holds
+    was proved lately.
+    """
     person = facts["signed_in"]["person"]
     if asked(person, moments(facts), now) == ():
         return ""
     if guarded(person) and shows_none(facts):
-        return _("To change how you sign in, first prove yourself with your authenticator app or a recovery code.")
-    return _("It is too long ago that you proved who you are. Sign out, sign in once more, and come back within ten minutes.")
+        return _(
+            "To change how you sign in, first prove yourself with your authenticator app or a recovery code."
+        )
+    return _(
+        "It is too long ago that you proved who you are. Sign out, sign in once more, and come back within "
+        "ten minutes."
+    )
 
 
 def learn(facts: dict[str, Any], news: Mapping[str, Any], allowed: set[str] | frozenset[str]) -> None:
-    """Adds ``news``; raises BrokenFlow for a name that the stage does not give, and for a proof of anybody but the claimed person.
+    """Adds ``news``; raises BrokenFlow for a name that the stage does not give, and for a proof of anybody
+    but the claimed person.
 
     Claiming somebody else drops every proof, factor and consent.
     """

@@ -22,13 +22,31 @@ LARGEST = 2**53 - 1  # of whole numbers that JSON carries unharmed
 _LONGEST = 20_000  # no field takes so much: what is too long is refused there, and not cut
 _TEXTS = ("text", "long_text", "email", "phone")
 _TAKEN = {"token", "step", "decision"}  # hidden inputs of every page; what the engine tells of every step
-_CEL = {"in", "true", "false", "null", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop"}
+_CEL = {
+    "in",
+    "true",
+    "false",
+    "null",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+}
 _RESERVED = {*_TAKEN, *_CEL, "namespace", "package", "return", "var", "void", "while"}
 
 
 @lru_cache(maxsize=1024)
 def _whole(pattern: str) -> TypeAdapter[str]:
-    """Matches the whole text, in time that grows with its length: pydantic's regular expressions do not backtrack."""
+    """Matches the whole text, in time that grows with its length: pydantic's regular expressions do not
+    backtrack.
+    """
     for each in (pattern, f"^(?:{pattern})$"):  # on its own too, so that a bracket in it cannot close ours
         whole = TypeAdapter(Annotated[str, StringConstraints(pattern=each)])
     return whole
@@ -38,7 +56,10 @@ def _compiles(pattern: str) -> str:
     try:
         _whole(pattern)
     except SchemaError:
-        raise ValueError("this is no regular expression (without look-around and back references, so that none can run for ever)") from None
+        raise ValueError(
+            "this is no regular expression (without look-around and back references, so that none can run "
+            "for ever)"
+        ) from None
     return pattern
 
 
@@ -48,8 +69,12 @@ def _usable(name: str) -> str:
     return name
 
 
-_IN_NAMES = "A name has small letters, digits and underscores, begins with a letter, and has 50 characters at most."
-Name = Annotated[str, StringConstraints(pattern=in_words(r"^[a-z][a-z0-9_]{0,49}$", _IN_NAMES)), AfterValidator(_usable)]
+_IN_NAMES = (
+    "A name has small letters, digits and underscores, begins with a letter, and has 50 characters at most."
+)
+Name = Annotated[
+    str, StringConstraints(pattern=in_words(r"^[a-z][a-z0-9_]{0,49}$", _IN_NAMES)), AfterValidator(_usable)
+]
 Choice = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
@@ -91,15 +116,21 @@ class Field(StageSettings):
 
     def form_field(self) -> forms.Field:
         """The field of the form."""
-        return _MADE[self.type](self, {"label": self.label or self.name, "required": self.required, "help_text": self.help})
+        return _MADE[self.type](
+            self, {"label": self.label or self.name, "required": self.required, "help_text": self.help}
+        )
 
     def plain(self, value: Any) -> Any:
-        """The cleaned answer as JSON: a number that was left empty is None, a date is written as in ISO 8601."""
+        """The cleaned answer as JSON: a number that was left empty is None, a date is written as in
+        ISO 8601.
+        """
         return value.isoformat() if hasattr(value, "isoformat") else value
 
 
 class _Line(forms.CharField):
-    """A text on one line, in which nothing is invisible: anything can be pasted, and it comes back in conditions and on the person."""
+    """A text on one line, in which nothing is invisible: anything can be pasted, and it comes back in
+    conditions and on the person.
+    """
 
     def to_python(self, value: Any) -> str:
         return cleaned(super().to_python(value) or "", _LONGEST)
@@ -127,7 +158,9 @@ class _Phone(forms.CharField):
         return "".join(sign for sign in number if sign in "+0123456789")
 
 
-_dialled = RegexValidator(r"\A\+?[0-9(][0-9 ()/.-]{3,28}[0-9]\Z", _("Enter a telephone number, like +49 30 901820."))
+_dialled = RegexValidator(
+    r"\A\+?[0-9(][0-9 ()/.-]{3,28}[0-9]\Z", _("Enter a telephone number, like +49 30 901820.")
+)
 
 
 def _matching(pattern: str) -> Callable[[str], None]:
@@ -140,7 +173,9 @@ def _matching(pattern: str) -> Callable[[str], None]:
     return check
 
 
-def _text(kind: type[forms.CharField], widget: forms.Widget, *validators: Any) -> Callable[[Field, dict[str, Any]], forms.Field]:
+def _text(
+    kind: type[forms.CharField], widget: forms.Widget, *validators: Any
+) -> Callable[[Field, dict[str, Any]], forms.Field]:
     def make(field: Field, described: dict[str, Any]) -> forms.Field:
         checks = [*validators, *([_matching(field.pattern)] if field.pattern else [])]
         return kind(**described, max_length=field.max_length, widget=widget, validators=checks)

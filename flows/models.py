@@ -28,7 +28,9 @@ class Flow(TenantModel):
 
 
 class Version(TenantModel):
-    """One published, immutable state of a flow: the whole document, and its sub-flows as they were at that moment."""
+    """One published, immutable state of a flow: the whole document, and its sub-flows as they were at that
+    moment.
+    """
 
     flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
@@ -68,7 +70,10 @@ class Draft(TenantModel):
 
 
 class Run(TenantModel):
-    """One browser's (or one JSON client's) walk through one version. ``state`` is JSON, written only by the engine."""
+    """One browser's (or one JSON client's) walk through one version.
+
+    ``state`` is JSON, written only by the engine.
+    """
 
     identifier = models.CharField(max_length=32, unique=True)
     nonce_hash = models.CharField(max_length=64, db_index=True)
@@ -85,7 +90,9 @@ class Run(TenantModel):
 
     class Meta:
         indexes = [
-            models.Index(fields=["tenant", "network"], condition=models.Q(ended_at=None), name="flows_runs_under_way"),
+            models.Index(
+                fields=["tenant", "network"], condition=models.Q(ended_at=None), name="flows_runs_under_way"
+            ),
             models.Index(fields=["tenant", "counted", "expires_at"], name="flows_runs_to_count"),
             models.Index(fields=["tenant", "started_at"], name="flows_runs_by_age"),
         ]
@@ -95,7 +102,9 @@ class Run(TenantModel):
 
 
 class StepCount(TenantModel):
-    """How many runs of a version came to a step and what became of them; nothing of any person. ``step`` "": the whole run.
+    """How many runs of a version came to a step and what became of them; nothing of any person.
+
+    ``step`` "": the whole run.
 
     ``buckets``: how many took up to 1, 2, 4, 8 … seconds.
     """

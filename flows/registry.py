@@ -20,12 +20,16 @@ class BrokenStage(Exception):
 
 @lru_cache(maxsize=1)
 def stages() -> dict[str, type[Stage]]:
-    """Every stage by its kind; raises BrokenStage, so that a broken one stops the server and not a visitor."""
+    """Every stage by its kind; raises BrokenStage, so that a broken one stops the server and not a
+    visitor.
+    """
     found: dict[str, type[Stage]] = {}
     for kind, module in _modules():
         stage = _stage_of(module, kind)
         if kind in found:
-            raise BrokenStage(f"Two stages are called {kind}: {found[kind].__module__} and {module.__name__}.")
+            raise BrokenStage(
+                f"Two stages are called {kind}: {found[kind].__module__} and {module.__name__}."
+            )
         stage.kind = kind
         found[kind] = stage
     return dict(sorted(found.items()))
@@ -51,7 +55,10 @@ def _stage_of(module: ModuleType, kind: str) -> type[Stage]:
     own = [
         each
         for each in vars(module).values()
-        if inspect.isclass(each) and issubclass(each, Stage) and each is not Stage and each.__module__ == module.__name__
+        if inspect.isclass(each)
+        and issubclass(each, Stage)
+        and each is not Stage
+        and each.__module__ == module.__name__
     ]
     if len(own) != 1:
         raise BrokenStage(f"{module.__name__} must define exactly one stage, not {len(own)}.")
@@ -59,9 +66,21 @@ def _stage_of(module: ModuleType, kind: str) -> type[Stage]:
     faults = [
         *(["a title"] if not stage.title else []),
         *(["a docstring"] if not stage.__doc__ else []),
-        *(["Settings that derive from StageSettings"] if not issubclass(stage.Settings, StageSettings) else []),
-        *(["enter or submit of its own"] if stage.enter is Stage.enter and stage.submit is Stage.submit else []),
-        *(f"a default for the setting {name}" for name, each in stage.Settings.model_fields.items() if each.is_required()),
+        *(
+            ["Settings that derive from StageSettings"]
+            if not issubclass(stage.Settings, StageSettings)
+            else []
+        ),
+        *(
+            ["enter or submit of its own"]
+            if stage.enter is Stage.enter and stage.submit is Stage.submit
+            else []
+        ),
+        *(
+            f"a default for the setting {name}"
+            for name, each in stage.Settings.model_fields.items()
+            if each.is_required()
+        ),
     ]
     if faults:
         raise BrokenStage(f"{module.__name__} ({kind}) lacks {', '.join(faults)}.")

@@ -44,8 +44,10 @@ class Client(Protocol):
 
 @dataclass(frozen=True)
 class Run:
-    """What a stage may read: ``facts`` learned so far, ``kept`` by this very step, ``hints`` from the entry (nothing proven),
-    ``step`` the id of the step that asks, ``known`` who signed in in this browser before."""
+    """What a stage may read: ``facts`` learned so far, ``kept`` by this very step, ``hints`` from the entry
+    (nothing proven), ``step`` the id of the step that asks, ``known`` who signed in in this browser
+    before.
+    """
 
     identifier: str
     flow: str
@@ -81,9 +83,10 @@ class Run:
 class State:
     """The engine's own notes of a run.
 
-    ``decided``, ``told`` and ``read`` go by the ids of boxes, in no order (the layout has it); ``times`` holds for each
-    box when it was asked and when it was decided, in milliseconds since the run began. ``before``: the same notes of flows
-    that the run has left for the application's own. ``answered``: whether anybody has answered a question of the run.
+    ``decided``, ``told`` and ``read`` go by the ids of boxes, in no order (the layout has it); ``times``
+    holds for each box when it was asked and when it was decided, in milliseconds since the run began.
+    ``before``: the same notes of flows that the run has left for the application's own. ``answered``: whether
+    anybody has answered a question of the run.
     """
 
     facts: dict[str, Any] = field(default_factory=dict)
@@ -120,8 +123,12 @@ class State:
         self.at = step
         self.times.setdefault(step, [at, None])
 
-    def decide(self, step: str, decision: Decision, told: Mapping[str, Any] | None = None, at: int | None = None) -> None:
-        """Notes the decision and, sealed, what the step tells, for later conditions only; wipes what it had kept."""
+    def decide(
+        self, step: str, decision: Decision, told: Mapping[str, Any] | None = None, at: int | None = None
+    ) -> None:
+        """Notes the decision and, sealed, what the step tells, for later conditions only; wipes what it had
+        kept.
+        """
         self.decided[step] = decision
         sealed = {name: Sealed.of(json.dumps(value)) for name, value in (told or {}).items()}
         self.told[step] = {**sealed, "decision": decision}
@@ -142,7 +149,11 @@ def _encoded(value: Any) -> Any:
 
 def _decoded(value: Any) -> Any:
     if isinstance(value, dict):
-        return Sealed(value["$sealed"]) if set(value) == {"$sealed"} else {key: _decoded(item) for key, item in value.items()}
+        return (
+            Sealed(value["$sealed"])
+            if set(value) == {"$sealed"}
+            else {key: _decoded(item) for key, item in value.items()}
+        )
     if isinstance(value, list):
         return [_decoded(item) for item in value]
     return value

@@ -1,4 +1,6 @@
-"""What the settings of every stage have in common: frozen, unknown keys refused, durations as people write them."""
+"""What the settings of every stage have in common: frozen, unknown keys refused, durations as people write
+them.
+"""
 
 import re
 from collections.abc import Mapping
@@ -14,12 +16,17 @@ _DURATION = re.compile(r"\A(\d{1,6})([smhd])\Z")
 
 
 def setting(default: Any, *, title: Text, **bounds: Any) -> Any:
-    """A declared setting: a default, a title that is translated when it is shown, and pydantic's bounds (``ge``, ``max_length`` …)."""
-    return Field(default, title=title, **bounds)  # type: ignore[arg-type]  # pydantic keeps a lazy title as it is
+    """A declared setting: a default, a title that is translated when it is shown, and pydantic's bounds
+    (``ge``, ``max_length`` …).
+    """
+    # # pydantic keeps a lazy title as it is
+    return Field(default, title=title, **bounds)  # type: ignore[arg-type]
 
 
 def plain(schema: Any) -> Any:
-    """The same with every lazy text said in the language in force: pydantic leaves them as they are, and JSON cannot hold them."""
+    """The same with every lazy text said in the language in force: pydantic leaves them as they are, and JSON
+    cannot hold them.
+    """
     if isinstance(schema, Promise):
         return str(schema)
     if isinstance(schema, Mapping):
@@ -28,7 +35,10 @@ def plain(schema: Any) -> Any:
 
 
 class StageSettings(BaseModel):
-    """Base of a stage's ``Settings``. They grow only by fields with a default; a rename goes through ``Stage.upgrade``."""
+    """Base of a stage's ``Settings``.
+
+    They grow only by fields with a default; a rename goes through ``Stage.upgrade``.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 

@@ -1,7 +1,8 @@
 """The contract of a stage: one class in one file; it reads and decides, and never writes.
 
-Declarations come first (``title``, ``needs``, ``gives``, ``Settings``, ``Form``), behaviour second (``enter``, ``submit``).
-Whatever it wants done it answers as effects, which the engine applies in one transaction per step.
+Declarations come first (``title``, ``needs``, ``gives``, ``Settings``, ``Form``), behaviour second
+(``enter``, ``submit``). Whatever it wants done it answers as effects, which the engine applies in one
+transaction per step.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -23,8 +24,8 @@ from idp.ratelimit.budgets import Spend
 class Show:
     """Ask, or go on asking: the page stays at this step.
 
-    ``errors``: by field name; ``message``: about the whole form. ``keep``: JSON (or Sealed) to remember until the step is
-    decided. ``last``: nothing more is asked; the run ends and its page stays readable.
+    ``errors``: by field name; ``message``: about the whole form. ``keep``: JSON (or Sealed) to remember until
+    the step is decided. ``last``: nothing more is asked; the run ends and its page stays readable.
     """
 
     errors: Mapping[str, Text] = field(default_factory=dict)
@@ -38,7 +39,8 @@ class Show:
 class Done:
     """The step is decided, and this was learned; only names that the stage ``gives``.
 
-    ``told``: what later conditions may read of this very step, by the names that ``words`` declares; JSON, never a secret.
+    ``told``: what later conditions may read of this very step, by the names that ``words`` declares; JSON,
+    never a secret.
     """
 
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -48,10 +50,12 @@ class Done:
 
 @dataclass(frozen=True)
 class Deny:
-    """The step refuses, with this message to the person: the run ends here, unless the flow says that it goes on.
+    """The step refuses, with this message to the person: the run ends here, unless the flow says that it goes
+    on.
 
-    ``set_up``: the words of a button for what the person lacks and may set up themselves. The engine offers it where the tenant has a
-    flow for that, which asks for its own proof, and points to an administrator elsewhere.
+    ``set_up``: the words of a button for what the person lacks and may set up themselves. The engine offers
+    it where the tenant has a flow for that, which asks for its own proof, and points to an administrator
+    elsewhere.
     """
 
     message: Text
@@ -82,9 +86,13 @@ class Stage:
     needs: ClassVar[frozenset[str] | set[str]] = frozenset()
     gives: ClassVar[frozenset[str] | set[str]] = frozenset()
     method: ClassVar[str] = ""
-    """What a stage that proves a person calls its proof (RFC 8176); a dry run that takes the proof for granted names it."""
+    """What a stage that proves a person calls its proof (RFC 8176); a dry run that takes the proof for
+    granted names it.
+    """
     asks_anew: ClassVar[bool] = False
-    """True: entered even when the session proves beforehand all that it gives, because it looks at how old that is."""
+    """True: entered even when the session proves beforehand all that it gives, because it looks at how old
+    that is.
+    """
 
     class Settings(StageSettings):
         """Nothing to set."""
@@ -119,11 +127,15 @@ class Stage:
         return {name: session.get(name) or (proof if name in PROOFS else {}) for name in self.gives}
 
     def words(self) -> Mapping[str, WordType]:
-        """What later conditions may read of this step, by name: ``choice`` of the step ``how`` is ``steps.how.choice``."""
+        """What later conditions may read of this step, by name: ``choice`` of the step ``how`` is
+        ``steps.how.choice``.
+        """
         return {}
 
     def ways(self) -> Mapping[str, Mapping[str, Text]]:
-        """Of ``words`` those whose values are known beforehand, with the title of each value: the builder draws them as lanes."""
+        """Of ``words`` those whose values are known beforehand, with the title of each value: the builder
+        draws them as lanes.
+        """
         return {}
 
     def typed(self) -> Collection[str]:
@@ -131,7 +143,9 @@ class Stage:
         return {name for name, type_ in self.words().items() if type_ == "string"} - self.ways().keys()
 
     def context(self, run: Run) -> Mapping[str, Any]:
-        """JSON for the page and the API, read anew at each rendering; ``title`` and ``description`` may be overridden here."""
+        """JSON for the page and the API, read anew at each rendering; ``title`` and ``description`` may be
+        overridden here.
+        """
         return {}
 
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:

@@ -1,4 +1,6 @@
-"""Finds the templates of stages that come in packages of their own: a folder ``templates`` beside the stage's module."""
+"""Finds the templates of stages that come in packages of their own: a folder ``templates`` beside the stage's
+module.
+"""
 
 import sys
 from pathlib import Path
@@ -13,5 +15,9 @@ class Loader(FilesystemLoader):
 
     def get_dirs(self) -> list[str | Path]:
         modules = {sys.modules[stage.__module__] for stage in stages().values()}
-        beside = (Path(module.__file__).parent / "templates" for module in modules if module.__package__ and module.__file__)
+        beside = (
+            Path(module.__file__).parent / "templates"
+            for module in modules
+            if module.__package__ and module.__file__
+        )
         return list(dict.fromkeys(folder for folder in beside if folder.is_dir()))

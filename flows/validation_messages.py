@@ -1,4 +1,6 @@
-"""Says what is wrong with a document in words: pydantic's own name types and patterns, which nobody writes who fills in a form."""
+"""Says what is wrong with a document in words: pydantic's own name types and patterns, which nobody writes
+who fills in a form.
+"""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -45,7 +47,8 @@ def in_words(pattern: str, words: str) -> str:
 def sentence(error: Mapping[str, Any], known: Iterable[str] = (), noun: str = "key") -> str:
     """Return what pydantic found wrong as a sentence that says what to do.
 
-    ``known``: the keys that there are where the error is, for the nearest right spelling; ``noun``: what they are called.
+    ``known``: the keys that there are where the error is, for the nearest right spelling; ``noun``: what they
+    are called.
     """
     kind, context = str(error["type"]), error.get("ctx") or {}
     if kind == "extra_forbidden":

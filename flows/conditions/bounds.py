@@ -1,12 +1,14 @@
-"""Bounds what a condition can build and tries what is constant in it, on the syntax tree that the CEL compiler has checked.
+"""Bounds what a condition can build and tries what is constant in it, on the syntax tree that the CEL
+compiler has checked.
 
-CEL's own budget counts iterations, not sizes: a macro that doubles a text in each round takes gigabytes in a few of them,
-and a regular expression on a long text takes milliseconds in each of ten thousand rounds, while the whole process waits.
-So nothing is built inside a macro: no concatenation there, no list or map but a short one of constants. What is left can only
-choose among values that exist already, and stays as small as the condition and what it reads.
+CEL's own budget counts iterations, not sizes: a macro that doubles a text in each round takes gigabytes in a
+few of them, and a regular expression on a long text takes milliseconds in each of ten thousand rounds, while
+the whole process waits. So nothing is built inside a macro: no concatenation there, no list or map but a
+short one of constants. What is left can only choose among values that exist already, and stays as small as
+the condition and what it reads.
 
-What is constant fails for everybody or for nobody: each part that needs nothing from outside is evaluated when the condition is saved,
-and a constant beside what is not known yet is tried in its place.
+What is constant fails for everybody or for nobody: each part that needs nothing from outside is evaluated
+when the condition is saved, and a constant beside what is not known yet is tried in its place.
 """
 
 import math
@@ -33,7 +35,14 @@ MEMBERS = 50
 REPETITIONS = 100
 _PLUS = "_+_"
 _COUNTED = re.compile(r"\{(\d*)(?:,(\d*))?\}")
-_NUMERIC = {"add_int64", "add_uint64", "add_double", "add_duration_duration", "add_duration_timestamp", "add_timestamp_duration"}
+_NUMERIC = {
+    "add_int64",
+    "add_uint64",
+    "add_double",
+    "add_duration_duration",
+    "add_duration_timestamp",
+    "add_timestamp_duration",
+}
 
 
 @dataclass(frozen=True)
@@ -60,17 +69,25 @@ class _Walk:
             return
         if node.kind == "call":
             self._call(node, around)
-        elif node.kind == "constant" and isinstance(node.constant, str) and nfc(node.constant) != node.constant:
-            self.faults.append((f"{node.constant!a} equals nothing: texts are compared as composed (Unicode NFC).", node.id))
+        elif (
+            node.kind == "constant" and isinstance(node.constant, str) and nfc(node.constant) != node.constant
+        ):
+            self.faults.append(
+                (f"{node.constant!a} equals nothing: texts are compared as composed (Unicode NFC).", node.id)
+            )
         elif node.kind in ("list", "map") and depth:
             if not node.is_literal:
                 self.faults.append(("Inside a macro a list or a map may hold constants only.", node.id))
             elif _members(node) > MEMBERS:
-                self.faults.append((f"Inside a macro a list or a map has {MEMBERS} members at most.", node.id))
+                self.faults.append(
+                    (f"Inside a macro a list or a map has {MEMBERS} members at most.", node.id)
+                )
         elif node.kind == "macro":
             self.macros += 1
             if self.macros > MACROS or depth >= NESTED:
-                self.faults.append((f"A condition has {MACROS} macros at most, nested {NESTED} deep at most.", node.id))
+                self.faults.append(
+                    (f"A condition has {MACROS} macros at most, nested {NESTED} deep at most.", node.id)
+                )
                 return
         for child in node.children:
             self.visit(child, around)
@@ -86,14 +103,17 @@ class _Walk:
             if around:
                 self.faults.append(("Inside a macro nothing may be put together with +.", node.id))
             elif self.concatenations > CONCATENATIONS:
-                self.faults.append((f"A condition puts texts or lists together {CONCATENATIONS} times at most.", node.id))
+                self.faults.append(
+                    (f"A condition puts texts or lists together {CONCATENATIONS} times at most.", node.id)
+                )
         if node.name in ("_/_", "_%_") and node.children[1].constant == 0:
             self.faults.append(("Nothing can be divided by zero.", node.children[1].id))
         if "index_list" in overloads and isinstance(at := node.children[1].constant, int) and at < 0:
             self.faults.append((f"A list has no item {at}; the first one is 0.", node.children[1].id))
 
     def try_out(self, node: Node, *, works: bool = False) -> None:
-        """Evaluate the largest parts that need nothing from outside; of one that fails, note the smallest part in it that does.
+        """Evaluate the largest parts that need nothing from outside; of one that fails, note the smallest
+        part in it that does.
 
         ``works``: what is around it was evaluated already.
         """
@@ -102,8 +122,14 @@ class _Walk:
         for position, trial, what in (each for overload in tried for each in _TRIED[overload]):
             for text, at in self._texts(node.children[position]):
                 if not trial(text):
-                    self.faults.append((f"{text!r} is no {what}.{_near(text) if what == _ZONE[2] else ''}", at))
-        failed = "" if works or node.id not in self.tree.whole or node.kind not in ("call", "macro", "map") else self._failure(node)
+                    self.faults.append(
+                        (f"{text!r} is no {what}.{_near(text) if what == _ZONE[2] else ''}", at)
+                    )
+        failed = (
+            ""
+            if works or node.id not in self.tree.whole or node.kind not in ("call", "macro", "map")
+            else self._failure(node)
+        )
         works = works or (node.id in self.tree.whole and not failed)
         for child in (*node.children, *node.loops):
             self.try_out(child, works=works)
@@ -118,7 +144,9 @@ class _Walk:
         return ""
 
     def _texts(self, node: Node) -> Iterator[tuple[str, int]]:
-        """What a part says that needs nothing from outside: its text, or those of its list, each with the number of its place."""
+        """What a part says that needs nothing from outside: its text, or those of its list, each with the
+        number of its place.
+        """
         if node.kind == "list":
             for child in node.children:
                 yield from self._texts(child)
@@ -127,7 +155,11 @@ class _Walk:
         elif node.id in self.tree.whole:
             with suppress(Failed):  # told where it fails
                 value = self.tree.evaluate(node, {})
-                yield from ((each, node.id) for each in (value if isinstance(value, list) else [value]) if isinstance(each, str))
+                yield from (
+                    (each, node.id)
+                    for each in (value if isinstance(value, list) else [value])
+                    if isinstance(each, str)
+                )
 
     def _pattern(self, node: Node, around: tuple[Node, ...]) -> None:
         """A regular expression is fixed and small, and no text is searched more than once by it."""
@@ -135,37 +167,64 @@ class _Walk:
         self.patterns += 1
         if self.patterns > PATTERNS:
             self.faults.append((f"A condition has {PATTERNS} regular expressions at most.", node.id))
-        if not isinstance(pattern, str) or len(pattern) > PATTERN_LENGTH or _repetitions(pattern) > REPETITIONS:
-            message = f"A regular expression is a constant of {PATTERN_LENGTH} characters at most, and repeats {REPETITIONS} times at most."
+        if (
+            not isinstance(pattern, str)
+            or len(pattern) > PATTERN_LENGTH
+            or _repetitions(pattern) > REPETITIONS
+        ):
+            message = (
+                f"A regular expression is a constant of {PATTERN_LENGTH} characters at most, and repeats "
+                f"{REPETITIONS} times at most."
+            )
             self.faults.append((message, node.id))
-        if around and not (len(around) == 1 and text.name == around[0].variable and around[0].children[0].kind in ("name", "member")):
-            self.faults.append(("Inside a macro a regular expression reads the items of a declared list only.", node.id))
+        if around and not (
+            len(around) == 1
+            and text.name == around[0].variable
+            and around[0].children[0].kind in ("name", "member")
+        ):
+            self.faults.append(
+                ("Inside a macro a regular expression reads the items of a declared list only.", node.id)
+            )
 
 
 def faults(tree: Tree) -> list[Fault]:
-    """Return why this compiled condition may not be saved, in the order of the source; empty for a good one."""
+    """Return why this compiled condition may not be saved, in the order of the source; empty for a
+    good one.
+    """
     walk = _Walk(tree)
     walk.visit(tree.root)
     if not walk.faults:  # what is not bounded is not evaluated either
         walk.try_out(tree.root)
-    return sorted((Fault(message, tree.positions.get(at, 0)) for message, at in walk.faults), key=lambda fault: fault.offset)
+    return sorted(
+        (Fault(message, tree.positions.get(at, 0)) for message, at in walk.faults),
+        key=lambda fault: fault.offset,
+    )
 
 
 def _is_own(node: Node, accumulator: str) -> bool:
-    """Whether this is what ``map`` and ``filter`` do themselves: ``@result + [item]``. Nobody can write a name with an @."""
+    """Whether this is what ``map`` and ``filter`` do themselves: ``@result + [item]``.
+
+    Nobody can write a name with an @.
+    """
     if node.kind != "call" or node.name != _PLUS or not accumulator.startswith("@"):
         return False
     left, right = node.children
-    return left.kind == "name" and left.name == accumulator and right.kind == "list" and len(right.children) == 1
+    return (
+        left.kind == "name" and left.name == accumulator and right.kind == "list" and len(right.children) == 1
+    )
 
 
 def _members(node: Node) -> int:
-    """How many values a list or a map of constants makes each time that it is evaluated; a key and its value are two."""
+    """How many values a list or a map of constants makes each time that it is evaluated; a key and its value
+    are two.
+    """
     return sum(1 + _members(child) for child in node.children)
 
 
 def _repetitions(pattern: str) -> int:
-    """How often the counted repetitions of a regular expression write it out together, at most: ``(a{2,10}b){5}`` 50 times."""
+    """How often the counted repetitions of a regular expression write it out together, at most:
+    ``(a{2,10}b){5}`` 50 times.
+    """
     return math.prod(int(most or least or 1) or 1 for least, most in _COUNTED.findall(pattern))
 
 
@@ -199,7 +258,9 @@ def _is_network(text: str) -> bool:
 
 
 def _succeeds(source: str) -> Callable[[str], bool]:
-    """Whether ``source`` can be evaluated when ``tried`` is this constant: CEL itself says what it understands."""
+    """Whether ``source`` can be evaluated when ``tried`` is this constant: CEL itself says what it
+    understands.
+    """
 
     def trial(constant: str) -> bool:
         try:
@@ -217,11 +278,24 @@ def _probe(source: str) -> Any:
 
 _Trial = tuple[int, Callable[[str], bool], str]
 _ZONE: _Trial = (1, _succeeds('timestamp("2026-01-01T00:00:00Z").getHours(tried)'), "time zone")
-_ZONED = ("year", "month", "day_of_year", "day_of_month", "day_of_month_1_based", "day_of_week", "hours", "minutes", "milliseconds")
+_ZONED = (
+    "year",
+    "month",
+    "day_of_year",
+    "day_of_month",
+    "day_of_month_1_based",
+    "day_of_week",
+    "hours",
+    "minutes",
+    "milliseconds",
+)
 _PATTERN: _Trial = (1, _succeeds('"".matches(tried)'), "regular expression")
 # By overload: which argument is tried (a method's own object is the first), how, and what it should be.
 _TRIED: dict[str, tuple[_Trial, ...]] = {
-    "ip_within_networks": ((0, _is_address, "address; write it like 192.0.2.1"), (1, _is_network, "network; write it like 192.0.2.0/24")),
+    "ip_within_networks": (
+        (0, _is_address, "address; write it like 192.0.2.1"),
+        (1, _is_network, "network; write it like 192.0.2.0/24"),
+    ),
     "matches": (_PATTERN,),
     "matches_string": (_PATTERN,),
     "string_to_timestamp": ((0, _succeeds("timestamp(tried)"), "time; write it like 2026-01-31T12:00:00Z"),),

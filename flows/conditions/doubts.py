@@ -1,7 +1,9 @@
-"""Warnings about conditions that are right as CEL and hardly mean what they say: always or never true, or refusing whoever lacks something.
+"""Warnings about conditions that are right as CEL and hardly mean what they say: always or never true, or
+refusing whoever lacks something.
 
-What a condition says is not guessed: its parts are evaluated with every value that could make a difference. Of the time these are the
-quarters of an hour of a week in winter and of one in summer, of a text the constants with which it is compared, and another one.
+What a condition says is not guessed: its parts are evaluated with every value that could make a difference.
+Of the time these are the quarters of an hour of a week in winter and of one in summer, of a text the
+constants with which it is compared, and another one.
 """
 
 import re
@@ -20,7 +22,16 @@ _ADDRESSES = ("request.ip", "device.address")
 _NETWORKS = "tenant.networks"
 _COUNTRY = "request.country"
 _CLOCK = "request.time"
-_AND, _OR, _NOT, _IF, _IN, _EQUAL, _OTHER, _INDEX = "_&&_", "_||_", "!_", "_?_:_", "@in", "_==_", "_!=_", "_[_]"
+_AND, _OR, _NOT, _IF, _IN, _EQUAL, _OTHER, _INDEX = (
+    "_&&_",
+    "_||_",
+    "!_",
+    "_?_:_",
+    "@in",
+    "_==_",
+    "_!=_",
+    "_[_]",
+)
 _COMPARING = {_AND, _OR, _NOT, _IF, _IN, _EQUAL, _OTHER}
 _ORDERING = {"_<_", "_<=_", "_>_", "_>=_"}
 _DAY = "getDayOfWeek"
@@ -55,8 +66,14 @@ class Comparison:
 
 @lru_cache(maxsize=1024)
 def doubts(condition: Condition, given: frozenset[str] = frozenset()) -> tuple[Doubt, ...]:
-    """Return every doubt about it, in the order of the source. ``given``: keys of maps that conditions around it have asked after."""
-    found = [*_settled(condition.tree, dict(condition.types)), *_unsure(condition.tree, condition.tree.root, given)]
+    """Return every doubt about it, in the order of the source.
+
+    ``given``: keys of maps that conditions around it have asked after.
+    """
+    found = [
+        *_settled(condition.tree, dict(condition.types)),
+        *_unsure(condition.tree, condition.tree.root, given),
+    ]
     found += [doubt for each in comparisons(condition) if (doubt := _shape(each))]
     found += _networks(condition.tree)
     return tuple(sorted(dict.fromkeys(found), key=lambda doubt: doubt.offset))
@@ -77,7 +94,9 @@ def _compared(tree: Tree, node: Node, items: Mapping[str, str]) -> Iterator[Comp
     if node.kind == "call" and node.name in (_EQUAL, _OTHER, _IN):
         for one, other in (node.children, node.children[::-1]):
             word = tree.word(one) or items.get(one.name if one.kind == "name" else "", "")
-            for each in (other.children if other.kind == "list" and node.name == _IN else (other,)) if word else ():
+            for each in (
+                (other.children if other.kind == "list" and node.name == _IN else (other,)) if word else ()
+            ):
                 if isinstance(each.constant, str):
                     yield Comparison(word, each.constant, tree.begins(each))
     inside = items
@@ -92,7 +111,9 @@ def _compared(tree: Tree, node: Node, items: Mapping[str, str]) -> Iterator[Comp
 def _shape(each: Comparison) -> Doubt | None:
     """A text that the word can never be."""
     if each.word in _ADDRESSES and "/" in each.text:
-        return Doubt(f"{each.word} is one address and never {each.text}: write {each.word}.within([…]).", each.offset)
+        return Doubt(
+            f"{each.word} is one address and never {each.text}: write {each.word}.within([…]).", each.offset
+        )
     if each.word == _COUNTRY and each.text and not re.fullmatch("[A-Z]{2}", each.text):
         return Doubt(f'A country has two capital letters, such as "DE"; "{each.text}" is none.', each.offset)
     return None
@@ -103,11 +124,16 @@ def _networks(tree: Tree) -> Iterator[Doubt]:
     for node in tree.root.every():
         if node.kind == "call" and node.name == _IN and tree.word(node.children[1]) == _NETWORKS:
             asked = tree.word(node.children[0]) or "request.ip"
-            yield Doubt(f"{_NETWORKS} holds networks, and in compares texts: write {asked}.within({_NETWORKS}).", tree.begins(node))
+            yield Doubt(
+                f"{_NETWORKS} holds networks, and in compares texts: write {asked}.within({_NETWORKS}).",
+                tree.begins(node),
+            )
 
 
 def _unsure(tree: Tree, node: Node, given: frozenset[str]) -> Iterator[Doubt]:
-    """What fails for whoever lacks it: a key of a map that nothing asks after, an item of a list that may be shorter."""
+    """What fails for whoever lacks it: a key of a map that nothing asks after, an item of a list that may be
+    shorter.
+    """
     if node.kind == "call" and node.name in (_AND, _OR):
         left, right = node.children
         for part, beside in ((left, right), (right, left)):
@@ -121,11 +147,17 @@ def _unsure(tree: Tree, node: Node, given: frozenset[str]) -> Iterator[Doubt]:
         return
     if (key := _key(tree, node)) and key not in given:
         word, text = key.split("[", 1)
-        message = f"This refuses whoever has no {text[:-1]} among {word}: write {text[:-1]} in {word} && … before it."
+        message = (
+            f"This refuses whoever has no {text[:-1]} among {word}: write {text[:-1]} in {word} && … "
+            "before it."
+        )
         yield Doubt(message, tree.begins(node))
     word = tree.word(node.children[0]) if node.kind == "call" and node.name == _INDEX else ""
     if word and isinstance(at := node.children[1].constant, int) and f"{word}[]" not in given:
-        yield Doubt(f"This refuses whoever has {at} or fewer of {word}: ask size({word}) > {at} && … before it.", tree.begins(node))
+        yield Doubt(
+            f"This refuses whoever has {at} or fewer of {word}: ask size({word}) > {at} && … before it.",
+            tree.begins(node),
+        )
     for child in (*node.children, *node.loops):
         yield from _unsure(tree, child, given)
 
@@ -160,11 +192,15 @@ def _sure(tree: Tree, node: Node, *, positive: bool) -> frozenset[str] | None:
     if node.name == _NOT:
         return _sure(tree, node.children[0], positive=not positive)
     if node.name in (_AND, _OR):
-        return _together([_sure(tree, child, positive=positive) for child in node.children], every=(node.name == _AND) is positive)
+        return _together(
+            [_sure(tree, child, positive=positive) for child in node.children],
+            every=(node.name == _AND) is positive,
+        )
     if node.name == _IF:
         asked, *ways = node.children
         both = [
-            [_sure(tree, asked, positive=yes), _sure(tree, way, positive=positive)] for yes, way in zip((True, False), ways, strict=True)
+            [_sure(tree, asked, positive=yes), _sure(tree, way, positive=positive)]
+            for yes, way in zip((True, False), ways, strict=True)
         ]
         return _together([_together(each, every=True) for each in both], every=False)
     if node.name == _IN and positive:
@@ -189,11 +225,18 @@ def _looked_up(tree: Tree, key: Node, among: Node) -> frozenset[str]:
 
 
 def _gone_through(tree: Tree, node: Node) -> frozenset[str]:
-    """``person.attributes.exists(key, key == "team")``, where one was found; what ``all`` says is so of an empty one too."""
+    """``person.attributes.exists(key, key == "team")``, where one was found; what ``all`` says is so of an
+    empty one too.
+    """
     word = tree.word(node.children[0])
     if not word or node.children[1].constant is not False:
         return frozenset()
-    found = [each for part in node.loops for each in _chain(part, _OR) if part.name == _OR and each.name != node.name]
+    found = [
+        each
+        for part in node.loops
+        for each in _chain(part, _OR)
+        if part.name == _OR and each.name != node.name
+    ]
     keys = {
         f'{word}["{text.constant}"]'
         for call in (_chain(found[0], _AND) if len(found) == 1 else ())
@@ -211,13 +254,18 @@ def _compared_with(tree: Tree, node: Node, *, positive: bool) -> frozenset[str] 
             if isinstance(other.constant, bool):
                 return _sure(tree, one, positive=(other.constant is positive) is (node.name == _EQUAL))
     if node.name in (*_ORDERING, _EQUAL, _OTHER):
-        lists = (child.children[0] if child.kind == "call" and child.name == "size" else child for child in node.children)
+        lists = (
+            child.children[0] if child.kind == "call" and child.name == "size" else child
+            for child in node.children
+        )
         return frozenset(f"{word}[]" for each in lists if (word := tree.word(each)))
     return frozenset()
 
 
 def _settled(tree: Tree, types: Mapping[str, WordType]) -> Iterator[Doubt]:
-    """Parts that are true, or false, whatever they are asked about; of parts within each other the largest."""
+    """Parts that are true, or false, whatever they are asked about; of parts within each other the
+    largest.
+    """
     yield from _weighed(tree, tree.root, types, [_MOST_TRIALS])
 
 
@@ -239,7 +287,13 @@ def _weighed(tree: Tree, node: Node, types: Mapping[str, WordType], left: list[i
             told = _told(next(iter(words), ""), verdict=verdict, whole=whole)
             yield Doubt(told, min(map(tree.begins, parts)), verdict if whole else None)
     for each in chain:
-        inner = each.children if each.kind == "call" and each.name in (_NOT, _IF) else () if each is node else (each,)
+        inner = (
+            each.children
+            if each.kind == "call" and each.name in (_NOT, _IF)
+            else ()
+            if each is node
+            else (each,)
+        )
         for part in inner if each.id not in settled else ():
             if part.kind == "call" and part.name in (_AND, _OR, _NOT, _IF):
                 yield from _weighed(tree, part, types, left)
@@ -253,14 +307,20 @@ def _chain(node: Node, operator: str) -> list[Node]:
 
 
 def _told(word: str, *, verdict: bool, whole: bool) -> str:
-    what, says = "The condition" if whole else "This part of the condition", "always true" if verdict else "never true"
+    what, says = (
+        "The condition" if whole else "This part of the condition",
+        "always true" if verdict else "never true",
+    )
     if word == _CLOCK:
         return f"{what} is {says}: there is no hour of the week at which it is {'not' if verdict else 'so'}."
     return f"{what} is {says}{f', whatever {word} is' if word else ''}."
 
 
 def _verdict(
-    tree: Tree, parts: Sequence[Node], values: Sequence[Mapping[str, Any]], together: Callable[[Iterator[bool]], bool]
+    tree: Tree,
+    parts: Sequence[Node],
+    values: Sequence[Mapping[str, Any]],
+    together: Callable[[Iterator[bool]], bool],
 ) -> bool | None:
     """True or false where all of these, or any, are so for each of the values; None where that is open."""
     evaluators = [tree.evaluator(part) for part in parts]
@@ -272,45 +332,72 @@ def _verdict(
     return first if same else None
 
 
-def _values(tree: Tree, parts: Sequence[Node], word: str, types: Mapping[str, WordType]) -> list[dict[str, Any]]:
-    """Every value of the word ("" for none) that could make a difference to these parts; [] where that cannot be known."""
+def _values(
+    tree: Tree, parts: Sequence[Node], word: str, types: Mapping[str, WordType]
+) -> list[dict[str, Any]]:
+    """Every value of the word ("" for none) that could make a difference to these parts; [] where that cannot
+    be known.
+    """
     if not word:
         return [{}]
     nodes = [each for part in parts for each in part.every()]
-    calls, constants = {each.name for each in nodes if each.kind == "call"}, [each.constant for each in nodes if each.kind == "constant"]
+    calls, constants = (
+        {each.name for each in nodes if each.kind == "call"},
+        [each.constant for each in nodes if each.kind == "constant"],
+    )
     type_ = types.get(word)
     if word == _CLOCK:
-        return _week(days=7 if _DAY in calls else 1, minutes=bool(calls & _MINUTES)) if _periodic(tree, nodes, calls) else []
+        return (
+            _week(days=7 if _DAY in calls else 1, minutes=bool(calls & _MINUTES))
+            if _periodic(tree, nodes, calls)
+            else []
+        )
     if any(each.kind in ("macro", "member", "map") and not tree.word(each) for each in nodes):
         return []
     if type_ == "bool" and calls <= _COMPARING:
         return [{word: value} for value in (True, False)]
     if type_ == "string" and calls <= _COMPARING:
-        return [{word: text} for text in dict.fromkeys([*(each for each in constants if isinstance(each, str)), "", _ANOTHER])]
+        return [
+            {word: text}
+            for text in dict.fromkeys([*(each for each in constants if isinstance(each, str)), "", _ANOTHER])
+        ]
     if type_ == "int" and calls <= _COMPARING | _ORDERING:
-        numbers = {each + more for each in constants if isinstance(each, int) for more in (-1, 0, 1) if abs(each) < 2**62}
+        numbers = {
+            each + more
+            for each in constants
+            if isinstance(each, int)
+            for more in (-1, 0, 1)
+            if abs(each) < 2**62
+        }
         return [{word: number} for number in sorted(numbers | {0})]
     if type_ == "list(string)" and calls <= _COMPARING - {_EQUAL, _OTHER}:
         texts = list(dict.fromkeys(each for each in constants if isinstance(each, str)))
         if len(texts) <= _MOST_TEXTS:
-            return [{word: list(some)} for size in range(len(texts) + 1) for some in combinations(texts, size)]
+            return [
+                {word: list(some)} for size in range(len(texts) + 1) for some in combinations(texts, size)
+            ]
     return []
 
 
 def _periodic(tree: Tree, nodes: Sequence[Node], calls: set[str]) -> bool:
     """Whether the clock is only asked for what comes again each week."""
     asked = sum(each.kind == "call" and each.name in _HOURLY | _MINUTES for each in nodes)
-    return asked == sum(tree.word(each) == _CLOCK for each in nodes) and calls <= (_COMPARING | _ORDERING | _HOURLY | _MINUTES | _NUMERIC)
+    return asked == sum(tree.word(each) == _CLOCK for each in nodes) and calls <= (
+        _COMPARING | _ORDERING | _HOURLY | _MINUTES | _NUMERIC
+    )
 
 
 @lru_cache(maxsize=4)
 def _week(*, days: int, minutes: bool) -> list[dict[str, datetime]]:
-    """Zones may differ by a quarter of an hour, and in summer by an hour more; where no day is asked for, one is like the other.
+    """Zones may differ by a quarter of an hour, and in summer by an hour more; where no day is asked for, one
+    is like the other.
 
     Of the minutes of a week one week has to do: they are many.
     """
     step, begins = (
         timedelta(minutes=1 if minutes else 15),
-        (datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 7, 6, tzinfo=UTC))[: 1 if minutes and days > 1 else 2],
+        (datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 7, 6, tzinfo=UTC))[
+            : 1 if minutes and days > 1 else 2
+        ],
     )
     return [{_CLOCK: begin + step * at} for begin in begins for at in range(timedelta(days=days) // step)]

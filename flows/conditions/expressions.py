@@ -1,7 +1,8 @@
 """Conditions in CEL: every name declared with its type, checked when saved, refused when they fail.
 
-Google's C++ implementation bounds the cost of an evaluation and knows the result's type; this adapter is the only module
-that knows it. An evaluation error comes back as a value that is truthy, so nothing but a BOOL that *is* True applies.
+Google's C++ implementation bounds the cost of an evaluation and knows the result's type; this adapter is the
+only module that knows it. An evaluation error comes back as a value that is truthy, so nothing but a BOOL
+that *is* True applies.
 """
 
 import json
@@ -28,7 +29,9 @@ MAX_LENGTH = 2000
 LONGEST_TEXT = 4096
 _POSITION = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
-LITERAL = re.compile(r"""[rRbB]{0,2}("{3}.*?"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')""", re.DOTALL)
+LITERAL = re.compile(
+    r"""[rRbB]{0,2}("{3}.*?"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')""", re.DOTALL
+)
 _TEXTS = cel.Type.List(cel.Type.STRING)
 _TYPES: dict[WordType, Any] = {
     "string": cel.Type.STRING,
@@ -58,7 +61,8 @@ class ConditionFailed(Exception):
 
 @dataclass(frozen=True)
 class Condition:
-    """A checked condition: its source, the declared names that occur in it with their types, the facts without which these mean nothing.
+    """A checked condition: its source, the declared names that occur in it with their types, the facts
+    without which these mean nothing.
 
     ``missing``: why names that occur cannot be known on this installation.
     """
@@ -79,7 +83,11 @@ class Condition:
     @property
     def zone(self) -> tzinfo:
         """The time zone in which it asks for hours and days, UTC where there is none or more than one."""
-        calls = (node for node in self.tree.root.every() if node.kind == "call" and node.name.startswith("get") and len(node.children) == 2)
+        calls = (
+            node
+            for node in self.tree.root.every()
+            if node.kind == "call" and node.name.startswith("get") and len(node.children) == 2
+        )
         found = {node.children[1].constant for node in calls}
         try:
             return ZoneInfo(str(found.pop())) if len(found) == 1 else UTC
@@ -102,7 +110,9 @@ class Condition:
         return value.value() is True, values
 
     def _failed(self, why: object) -> ConditionFailed:
-        """An evaluator's message quotes what it stumbled over: it is passed on only where no word is private."""
+        """An evaluator's message quotes what it stumbled over: it is passed on only where no word
+        is private.
+        """
         quoted = f": {why}" if all(is_open(name) for name in self.names) else ""
         return ConditionFailed(f"{self.source!r} could not be evaluated{quoted}")
 
@@ -145,7 +155,9 @@ def place(source: str, offset: int) -> tuple[int, int]:
 
 
 def is_open(name: str) -> bool:
-    """Whether the value of a word may be kept and shown: it is about the request or the configuration, or is what became of a step."""
+    """Whether the value of a word may be kept and shown: it is about the request or the configuration, or is
+    what became of a step.
+    """
     if name.startswith(STEPS):
         return name.rpartition(".")[2] == DECISION
     word = vocabulary().get(name)
@@ -159,7 +171,9 @@ def vocabulary() -> dict[str, Word]:
 
 
 def within(address: str, networks: list[str]) -> bool:
-    """``request.ip.within(tenant.networks)``: whether an address lies in one of these networks. One that cannot be read is in none.
+    """``request.ip.within(tenant.networks)``: whether an address lies in one of these networks.
+
+    One that cannot be read is in none.
 
     Raises ValueError for a text that says nothing about an address: the run is refused then.
     """
@@ -175,14 +189,24 @@ def _network(text: str) -> addresses.Network:
 
 @lru_cache(maxsize=256)
 def _environment(local: Local) -> Any:
-    function = cel.FunctionDecl("within", [cel.Overload("ip_within_networks", cel.Type.BOOL, [cel.Type.STRING, _TEXTS], True, within)])
+    function = cel.FunctionDecl(
+        "within", [cel.Overload("ip_within_networks", cel.Type.BOOL, [cel.Type.STRING, _TEXTS], True, within)]
+    )
     variables = {name: _TYPES[word.type] for name, word in vocabulary().items()}
-    return cel.NewEnv(variables=variables | {STEPS + name: _TYPES[type_] for name, type_ in local}, functions=[function])
+    return cel.NewEnv(
+        variables=variables | {STEPS + name: _TYPES[type_] for name, type_ in local}, functions=[function]
+    )
 
 
 def _load(name: str, about: About) -> Any:
-    """The word's value, composed as the condition is; raises ValueError where a text in it is longer than any condition may search."""
-    found = _told(about.steps[name.removeprefix(STEPS)]) if name.startswith(STEPS) else vocabulary()[name].load(about)
+    """The word's value, composed as the condition is; raises ValueError where a text in it is longer than any
+    condition may search.
+    """
+    found = (
+        _told(about.steps[name.removeprefix(STEPS)])
+        if name.startswith(STEPS)
+        else vocabulary()[name].load(about)
+    )
     value = every(found, nfc)
     texts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
     if any(isinstance(text, str) and len(text) > LONGEST_TEXT for text in texts):
@@ -205,7 +229,9 @@ def _declared(found: str, declared: Set[str]) -> str | None:
 def _explained(message: str, declared: Set[str]) -> BadCondition:
     match = _POSITION.search(message)
     if "recursion" in message:  # of the parser, or of the checker
-        return BadCondition("The condition is nested too deep: use fewer brackets, or fewer operators in a row.")
+        return BadCondition(
+            "The condition is nested too deep: use fewer brackets, or fewer operators in a row."
+        )
     if not match:
         return BadCondition(message.splitlines()[0][:300])
     text = match[3].replace(" (in container '')", "").replace(" [INVALID_ARGUMENT]", "")

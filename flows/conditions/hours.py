@@ -1,7 +1,7 @@
 """Hours of the day in conditions: "outside of these" as CEL, over midnight and to the minute, and read back.
 
-Of the day that ends before it begins (22:00 to 6:00) the outside is one stretch (6:00 to 22:00): written as the opposite of another
-outside, because ``<`` and ``>=`` of a day's hours know no midnight.
+Of the day that ends before it begins (22:00 to 6:00) the outside is one stretch (6:00 to 22:00): written as
+the opposite of another outside, because ``<`` and ``>=`` of a day's hours know no midnight.
 """
 
 import re
@@ -11,25 +11,37 @@ from zoneinfo import available_timezones
 
 DAY = 24 * 60
 _TYPED = re.compile(r"([0-9]{1,2})(?::([0-9]{2}))?")
-_HOUR, _MINUTES = "request.time.getHours({zone})", "request.time.getHours({zone}) * 60 + request.time.getMinutes({zone})"
+_HOUR, _MINUTES = (
+    "request.time.getHours({zone})",
+    "request.time.getHours({zone}) * 60 + request.time.getMinutes({zone})",
+)
 _LATE = "{clock} < {first} || {clock} >= {last}"
 _ZONE = r"""(?:"[^"\\\n]*"|'[^'\\\n]*')"""
 
 
 @lru_cache(maxsize=1)
 def every_zone() -> frozenset[str]:
-    """Return the names of all time zones, read once: it takes longer than everything else that is done with a condition."""
+    """Return the names of all time zones, read once: it takes longer than everything else that is done with a
+    condition.
+    """
     return frozenset(available_timezones())
 
 
 @lru_cache(maxsize=1)
 def offered_zones() -> tuple[str, ...]:
     """Return those that people choose from: UTC, and places."""
-    return tuple(sorted(zone for zone in every_zone() if zone == "UTC" or ("/" in zone and not zone.startswith("Etc/"))))
+    return tuple(
+        sorted(
+            zone for zone in every_zone() if zone == "UTC" or ("/" in zone and not zone.startswith("Etc/"))
+        )
+    )
 
 
 def minutes(text: str) -> int:
-    """Return the minute of the day that was typed as ``8``, ``8:30`` or ``08:30``; 24:00 is the day's end. Raise ValueError."""
+    """Return the minute of the day that was typed as ``8``, ``8:30`` or ``08:30``; 24:00 is the day's end.
+
+    Raise ValueError.
+    """
     match = _TYPED.fullmatch(text.strip())
     if not match or (found := int(match[1]) * 60 + int(match[2] or 0)) > DAY or int(match[2] or 0) > 59:
         raise ValueError(text)
@@ -42,7 +54,9 @@ def shown(minute: int) -> str:
 
 
 def outside(written: Mapping[str, str]) -> str:
-    """Return the condition that holds before ``start`` and from ``end`` on; raise ValueError where that is never or always."""
+    """Return the condition that holds before ``start`` and from ``end`` on; raise ValueError where that is
+    never or always.
+    """
     start, end = minutes(written["start"]) % DAY, minutes(written["end"]) % DAY
     if start == end:
         raise ValueError("the day begins and ends at the same time")
@@ -74,14 +88,24 @@ def _minute(written: str) -> int:
 def _pattern(clock: str, *, opposite: bool) -> re.Pattern[str]:
     """How it looks, however it is spaced: the same zone each time."""
     number = r"\d{1,2}" if clock == _HOUR else r"\d{1,2} \* 60 \+ [0-5]?\d"
-    gaps = {"clock": re.escape(clock.format(zone="§")), "first": f"(?P<first>{number})", "last": f"(?P<last>{number})"}
+    gaps = {
+        "clock": re.escape(clock.format(zone="§")),
+        "first": f"(?P<first>{number})",
+        "last": f"(?P<last>{number})",
+    }
     text = re.sub(r"\\\{(\w+)\\\}", lambda gap: gaps[gap[1]], re.escape(_LATE))
     text = text.replace("§", f"(?P<zone>{_ZONE})", 1).replace("§", "(?P=zone)")
-    return re.compile((r"!\(" + text + r"\)" if opposite else text).replace("\\ ", r"\s*").replace(" ", r"\s*"))
+    return re.compile(
+        (r"!\(" + text + r"\)" if opposite else text).replace("\\ ", r"\s*").replace(" ", r"\s*")
+    )
 
 
 def _number(clock: str, minute: int) -> str:
     return f"{minute // 60} * 60 + {minute % 60}" if clock == _MINUTES else str(minute // 60)
 
 
-_patterns = {(clock, opposite): _pattern(clock, opposite=opposite) for clock in (_HOUR, _MINUTES) for opposite in (False, True)}
+_patterns = {
+    (clock, opposite): _pattern(clock, opposite=opposite)
+    for clock in (_HOUR, _MINUTES)
+    for opposite in (False, True)
+}

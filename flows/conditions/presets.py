@@ -40,7 +40,11 @@ class BadSlot(Exception):
 
 @dataclass(frozen=True)
 class Slot:
-    """One thing to fill in. ``source``: what of the tenant may stand there (groups, applications, steps …); ``default`` as it is typed."""
+    """One thing to fill in.
+
+    ``source``: what of the tenant may stand there (groups, applications, steps …); ``default`` as it is
+    typed.
+    """
 
     name: str
     title: Text
@@ -52,9 +56,12 @@ class Slot:
 
 @dataclass(frozen=True)
 class Preset:
-    """A condition with gaps. ``cel`` and ``says`` name the slots in braces: what is stored, and the same in words.
+    """A condition with gaps.
 
-    ``writes`` and ``reads``, in place of ``cel``: how it is stored depends on what is filled in, each value as it is written in CEL.
+    ``cel`` and ``says`` name the slots in braces: what is stored, and the same in words.
+
+    ``writes`` and ``reads``, in place of ``cel``: how it is stored depends on what is filled in, each value
+    as it is written in CEL.
     """
 
     name: str
@@ -74,27 +81,73 @@ class Filled:
     values: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return str(self.preset.says).format_map({slot.name: _spoken(slot, self.values[slot.name]) for slot in self.preset.slots})
+        return str(self.preset.says).format_map(
+            {slot.name: _spoken(slot, self.values[slot.name]) for slot in self.preset.slots}
+        )
 
 
 _GROUP = Slot("group", _("Group"), source="groups")
-_NETWORKS = Slot("networks", _("Networks"), "texts", "networks", help=_("Such as 10.0.0.0/8, with commas between several."))
+_NETWORKS = Slot(
+    "networks", _("Networks"), "texts", "networks", help=_("Such as 10.0.0.0/8, with commas between several.")
+)
 _KIND = Slot("kind", _("What they hold"), source="credentials", default="totp")
 _ZONE = Slot("zone", _("Time zone"), source="zones", default="UTC")
-_COUNTRIES = Slot("countries", _("Countries"), "texts", "countries", help=_("Two letters each, such as DE, AT."))
+_COUNTRIES = Slot(
+    "countries", _("Countries"), "texts", "countries", help=_("Two letters each, such as DE, AT.")
+)
 _STEP = Slot("step", _("Step"), "symbol", "steps")
 _AGE = Slot("age", _("Longer than"), "duration", default="1h", help=_("Such as 10m, 2h or 7d."))
 
 _ALL = (
     Preset("in_group", _("Is in a group"), _("in the group {group}"), "{group} in person.groups", (_GROUP,)),
-    Preset("not_in_group", _("Is not in a group"), _("not in the group {group}"), "!({group} in person.groups)", (_GROUP,)),
+    Preset(
+        "not_in_group",
+        _("Is not in a group"),
+        _("not in the group {group}"),
+        "!({group} in person.groups)",
+        (_GROUP,),
+    ),
     Preset("admin", _("Administers the tenant"), _("for administrators"), "person.admin"),
-    Preset("from_own", _("From the tenant's networks"), _("from the tenant's networks"), "request.ip.within(tenant.networks)"),
-    Preset("not_from_own", _("Not from the tenant's networks"), _("not from the tenant's networks"), "!request.ip.within(tenant.networks)"),
-    Preset("from_network", _("From a network"), _("from {networks}"), "request.ip.within({networks})", (_NETWORKS,)),
-    Preset("not_from_network", _("Not from a network"), _("not from {networks}"), "!request.ip.within({networks})", (_NETWORKS,)),
-    Preset("from_country", _("From a country"), _("from {countries}"), "request.country in {countries}", (_COUNTRIES,)),
-    Preset("not_from_country", _("Not from a country"), _("not from {countries}"), "!(request.country in {countries})", (_COUNTRIES,)),
+    Preset(
+        "from_own",
+        _("From the tenant's networks"),
+        _("from the tenant's networks"),
+        "request.ip.within(tenant.networks)",
+    ),
+    Preset(
+        "not_from_own",
+        _("Not from the tenant's networks"),
+        _("not from the tenant's networks"),
+        "!request.ip.within(tenant.networks)",
+    ),
+    Preset(
+        "from_network",
+        _("From a network"),
+        _("from {networks}"),
+        "request.ip.within({networks})",
+        (_NETWORKS,),
+    ),
+    Preset(
+        "not_from_network",
+        _("Not from a network"),
+        _("not from {networks}"),
+        "!request.ip.within({networks})",
+        (_NETWORKS,),
+    ),
+    Preset(
+        "from_country",
+        _("From a country"),
+        _("from {countries}"),
+        "request.country in {countries}",
+        (_COUNTRIES,),
+    ),
+    Preset(
+        "not_from_country",
+        _("Not from a country"),
+        _("not from {countries}"),
+        "!(request.country in {countries})",
+        (_COUNTRIES,),
+    ),
     Preset(
         "application",
         _("For an application"),
@@ -102,13 +155,48 @@ _ALL = (
         "application.client_id == {application}",
         (Slot("application", _("Application"), source="applications"),),
     ),
-    Preset("unverified", _("For an application that was not verified"), _("for an unverified application"), "!application.verified"),
-    Preset("second_factor", _("A second factor was shown"), _("with a second factor"), "second_factor.present"),
-    Preset("no_second_factor", _("No second factor was shown"), _("without a second factor"), "!second_factor.present"),
-    Preset("holds", _("Has set up a way to sign in"), _("who has set up {kind}"), "{kind} in person.credentials", (_KIND,)),
-    Preset("lacks", _("Has not set up a way to sign in"), _("who has not set up {kind}"), "!({kind} in person.credentials)", (_KIND,)),
-    Preset("new_browser", _("A browser in which nobody is signed in"), _("in a browser where nobody is signed in"), "!session.active"),
-    Preset("old_session", _("Signed in too long ago"), _("signed in over {age} ago"), "session.age > duration({age})", (_AGE,)),
+    Preset(
+        "unverified",
+        _("For an application that was not verified"),
+        _("for an unverified application"),
+        "!application.verified",
+    ),
+    Preset(
+        "second_factor", _("A second factor was shown"), _("with a second factor"), "second_factor.present"
+    ),
+    Preset(
+        "no_second_factor",
+        _("No second factor was shown"),
+        _("without a second factor"),
+        "!second_factor.present",
+    ),
+    Preset(
+        "holds",
+        _("Has set up a way to sign in"),
+        _("who has set up {kind}"),
+        "{kind} in person.credentials",
+        (_KIND,),
+    ),
+    Preset(
+        "lacks",
+        _("Has not set up a way to sign in"),
+        _("who has not set up {kind}"),
+        "!({kind} in person.credentials)",
+        (_KIND,),
+    ),
+    Preset(
+        "new_browser",
+        _("A browser in which nobody is signed in"),
+        _("in a browser where nobody is signed in"),
+        "!session.active",
+    ),
+    Preset(
+        "old_session",
+        _("Signed in too long ago"),
+        _("signed in over {age} ago"),
+        "session.age > duration({age})",
+        (_AGE,),
+    ),
     Preset(
         "strange_device",
         _("A device in another network"),
@@ -129,13 +217,25 @@ _ALL = (
         "",
         (
             Slot("start", _("Work begins at"), "time", default="08:00"),
-            Slot("end", _("Work ends at"), "time", default="18:00", help=_("Earlier than it begins: work goes on over midnight.")),
+            Slot(
+                "end",
+                _("Work ends at"),
+                "time",
+                default="18:00",
+                help=_("Earlier than it begins: work goes on over midnight."),
+            ),
             _ZONE,
         ),
         writes=hours.outside,
         reads=hours.read,
     ),
-    Preset("weekend", _("At the weekend"), _("at the weekend, {zone}"), "request.time.getDayOfWeek({zone}) in [0, 6]", (_ZONE,)),
+    Preset(
+        "weekend",
+        _("At the weekend"),
+        _("at the weekend, {zone}"),
+        "request.time.getDayOfWeek({zone}) in [0, 6]",
+        (_ZONE,),
+    ),
     Preset(
         "chosen",
         _("What was chosen earlier"),
@@ -150,14 +250,29 @@ _ALL = (
         "steps.{step}.choice != {value}",
         (Slot("step", _("Step"), "symbol", "choices"), Slot("value", _("Answer"), source="answers")),
     ),
-    Preset("refused", _("An earlier step refused"), _("when {step} refused"), 'steps.{step}.decision == "refused"', (_STEP,)),
-    Preset("passed", _("An earlier step was passed"), _("when {step} was passed"), 'steps.{step}.decision == "done"', (_STEP,)),
+    Preset(
+        "refused",
+        _("An earlier step refused"),
+        _("when {step} refused"),
+        'steps.{step}.decision == "refused"',
+        (_STEP,),
+    ),
+    Preset(
+        "passed",
+        _("An earlier step was passed"),
+        _("when {step} was passed"),
+        'steps.{step}.decision == "done"',
+        (_STEP,),
+    ),
 )
 PRESETS: dict[str, Preset] = {preset.name: preset for preset in _ALL}
 
 
 def fill(name: str, values: Mapping[str, str]) -> str:
-    """The condition in CEL; raises BadSlot. A value is always one literal: nothing that is typed breaks out of it."""
+    """The condition in CEL; raises BadSlot.
+
+    A value is always one literal: nothing that is typed breaks out of it.
+    """
     preset = PRESETS[name]
     written = {slot.name: _write(slot, values.get(slot.name, "").strip()) for slot in preset.slots}
     if preset.writes is None:
@@ -165,7 +280,9 @@ def fill(name: str, values: Mapping[str, str]) -> str:
     try:
         return preset.writes(written)
     except ValueError:
-        raise BadSlot("end", now("It begins at that time: nothing is outside of it, or everything.")) from None
+        raise BadSlot(
+            "end", now("It begins at that time: nothing is outside of it, or everything.")
+        ) from None
 
 
 def recognise(source: str) -> Filled | None:
@@ -182,7 +299,10 @@ def recognise(source: str) -> Filled | None:
 
 
 def split(source: str) -> list[str]:
-    """The conditions that must all hold, each for itself; [] for none. What cannot be taken apart safely stays whole."""
+    """The conditions that must all hold, each for itself; [] for none.
+
+    What cannot be taken apart safely stays whole.
+    """
     text = source.strip()
     marks = list(_marks(_bare(text)))
     if not text or "//" in _bare(text) or any(mark != "&&" for mark, _at in marks):
@@ -197,7 +317,10 @@ def join(parts: Iterable[str]) -> str:
     given = [part.strip() for part in parts if part.strip()]
     if len(given) == 1:
         return given[0]
-    return " && ".join(f"({part}{_LINE_END if '//' in _bare(part) else ''})" if _is_compound(part) else part for part in given)
+    return " && ".join(
+        f"({part}{_LINE_END if '//' in _bare(part) else ''})" if _is_compound(part) else part
+        for part in given
+    )
 
 
 def in_words(source: str) -> list[tuple[str, bool]]:
@@ -271,7 +394,9 @@ def _write(slot: Slot, value: str) -> str:
     if slot.kind == "texts":
         texts = list(dict.fromkeys(part for each in value.split(",") if (part := each.strip())))
         if not 0 < len(texts) <= _MOST:
-            raise BadSlot(slot.name, now("Between 1 and %(most)d of them, with commas between.") % {"most": _MOST})
+            raise BadSlot(
+                slot.name, now("Between 1 and %(most)d of them, with commas between.") % {"most": _MOST}
+            )
         return f"[{', '.join(_literal(_checked(slot, each)) for each in texts)}]"
     if slot.kind == "time":
         try:
@@ -291,7 +416,9 @@ def _duration(slot: Slot, value: str) -> str:
         seconds = int(parse_duration(value).total_seconds())
     except ValueError:
         raise BadSlot(slot.name, now("A duration is written like 30s, 10m, 2h or 7d.")) from None
-    unit, length = next((unit, length) for unit, length in (("h", 3600), ("m", 60), ("s", 1)) if seconds % length == 0)
+    unit, length = next(
+        (unit, length) for unit, length in (("h", 3600), ("m", 60), ("s", 1)) if seconds % length == 0
+    )
     return f"{seconds // length}{unit}"
 
 
@@ -304,7 +431,9 @@ def _checked(slot: Slot, value: str) -> str:
     if slot.source == "countries" and not re.fullmatch("[A-Z]{2}", value):
         raise BadSlot(slot.name, now("Two capital letters for each country, such as DE."))
     if slot.source == "zones" and value not in hours.every_zone():
-        raise BadSlot(slot.name, now("There is no such time zone; choose one of the list, such as Europe/Berlin."))
+        raise BadSlot(
+            slot.name, now("There is no such time zone; choose one of the list, such as Europe/Berlin.")
+        )
     return value
 
 
@@ -313,7 +442,10 @@ def _network(slot: Slot, value: str) -> str:
         ipaddress.ip_network(value)  # strictly: with bits beside the network it is most often a mistake
         return str(addresses.network(value))
     except ValueError:
-        raise BadSlot(slot.name, now("%(value)s is no network; write 10.0.0.0/8 or 2001:db8::/32.") % {"value": value[:50]}) from None
+        raise BadSlot(
+            slot.name,
+            now("%(value)s is no network; write 10.0.0.0/8 or 2001:db8::/32.") % {"value": value[:50]},
+        ) from None
 
 
 def _read(slot: Slot, written: str) -> str:

@@ -1,6 +1,7 @@
 """Reads the syntax tree of a checked condition, and evaluates parts of it by themselves.
 
-The binding hands the tree out as protobuf only; it is read without a schema, by the numbers of cel/expr/syntax.proto and checked.proto.
+The binding hands the tree out as protobuf only; it is read without a schema, by the numbers of
+cel/expr/syntax.proto and checked.proto.
 """
 
 from collections import defaultdict
@@ -20,10 +21,12 @@ _OVERLOADS, _TYPES, _EXPRESSION, _SOURCE = 2, 3, 4, 5  # of CheckedExpr
 
 @dataclass(frozen=True)
 class Node:
-    """An expression of the tree. ``constant`` is None for what is no constant, ``raw`` the expression itself as protobuf.
+    """An expression of the tree.
 
-    ``tests``: it is a member that ``has()`` asks after. Of a macro, ``name`` is its accumulator, ``variable`` what it goes through,
-    ``loops`` the parts that are computed in each round.
+    ``constant`` is None for what is no constant, ``raw`` the expression itself as protobuf.
+
+    ``tests``: it is a member that ``has()`` asks after. Of a macro, ``name`` is its accumulator, ``variable``
+    what it goes through, ``loops`` the parts that are computed in each round.
     """
 
     id: int
@@ -39,7 +42,9 @@ class Node:
     @property
     def is_literal(self) -> bool:
         """Whether it is a constant, or a list or a map of constants."""
-        return self.kind == "constant" or (self.kind in ("list", "map") and all(child.is_literal for child in self.children))
+        return self.kind == "constant" or (
+            self.kind in ("list", "map") and all(child.is_literal for child in self.children)
+        )
 
     def every(self) -> Iterator["Node"]:
         """It and all below it."""
@@ -54,7 +59,10 @@ class Failed(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Tree:
-    """The tree of one compiled condition. ``overloads`` and ``words`` (declared names) by the number of the node that uses them."""
+    """The tree of one compiled condition.
+
+    ``overloads`` and ``words`` (declared names) by the number of the node that uses them.
+    """
 
     root: Node
     overloads: Mapping[int, frozenset[str]]
@@ -65,9 +73,13 @@ class Tree:
     environment: Any
 
     def begins(self, node: Node) -> int:
-        """Return at which character it begins, counted from 0; of brackets around it the tree tells nothing."""
+        """Return at which character it begins, counted from 0; of brackets around it the tree tells
+        nothing.
+        """
         known = [each for each in node.every() if each.id in self.positions]
-        return min((self.positions[each.id] - len(self.word(each).rpartition(".")[0]) for each in known), default=0)
+        return min(
+            (self.positions[each.id] - len(self.word(each).rpartition(".")[0]) for each in known), default=0
+        )
 
     def word(self, node: Node) -> str:
         """Return the declared name that this expression is, "" for any other."""
@@ -79,7 +91,9 @@ class Tree:
 
     @cached_property
     def whole(self) -> frozenset[int]:
-        """The numbers of expressions that need nothing from outside: no declared name, no variable of a macro around them."""
+        """The numbers of expressions that need nothing from outside: no declared name, no variable of a macro
+        around them.
+        """
         found: set[int] = set()
         self._closed(self.root, found)
         return frozenset(found)
@@ -91,7 +105,10 @@ class Tree:
         needs = frozenset[str]({node.name} if node.kind == "name" else ())
         needs = needs.union(*(self._closed(child, found) for child in node.children))
         if node.kind == "macro":
-            needs |= frozenset[str]().union(*(self._closed(part, found) for part in node.loops)) - {node.name, node.variable}
+            needs |= frozenset[str]().union(*(self._closed(part, found) for part in node.loops)) - {
+                node.name,
+                node.variable,
+            }
         if not needs:
             found.add(node.id)
         return needs
@@ -122,15 +139,23 @@ def tree(program: Any, environment: Any) -> Tree:
     packed = AnyMessage()
     packed.ParseFromString(program.serialize())
     checked = _read(packed.value)
-    references = {entry[1][0]: _read(entry[2][0]) for raw in checked[_OVERLOADS] if 2 in (entry := _read(raw)) and 1 in entry}
-    positions = {entry[1][0]: (entry[2] or [0])[0] for raw in _read(checked[_SOURCE][0])[4] if (entry := _read(raw))}
+    references = {
+        entry[1][0]: _read(entry[2][0])
+        for raw in checked[_OVERLOADS]
+        if 2 in (entry := _read(raw)) and 1 in entry
+    }
+    positions = {
+        entry[1][0]: (entry[2] or [0])[0] for raw in _read(checked[_SOURCE][0])[4] if (entry := _read(raw))
+    }
     return Tree(
         root=_node(checked[_EXPRESSION][0]),
         overloads={at: frozenset(name.decode() for name in each[3]) for at, each in references.items()},
         words={at: name for at, each in references.items() if "." in (name := _text(each[1]))},
         positions=positions,
         type_url=packed.type_url,
-        shared=b"".join(_field(number, raw) for number in (_OVERLOADS, _TYPES, _SOURCE) for raw in checked[number]),
+        shared=b"".join(
+            _field(number, raw) for number in (_OVERLOADS, _TYPES, _SOURCE) for raw in checked[number]
+        ),
         environment=environment,
     )
 
@@ -182,10 +207,14 @@ def _constant(of: Fields) -> dict[str, Any]:
 
 def _map(of: Fields) -> dict[str, Any]:
     entries = [_read(raw) for raw in of[2]]
-    return {"kind": "map", "children": tuple(node for entry in entries for node in _all([*entry[3], *entry[4]]))}
+    return {
+        "kind": "map",
+        "children": tuple(node for entry in entries for node in _all([*entry[3], *entry[4]])),
+    }
 
 
-# The members of Expr by their numbers. Of a macro (a comprehension), range and initial value are computed once, the rest in each round.
+# The members of Expr by their numbers. Of a macro (a comprehension), range and initial value are computed
+# once, the rest in each round.
 _MADE: dict[int, Callable[[Fields], dict[str, Any]]] = {
     3: _constant,
     4: lambda of: {"kind": "name", "name": _text(of[1])},

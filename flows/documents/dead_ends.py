@@ -11,10 +11,11 @@ _REFUSES, _ENDS = "deny", ("redirect", "finish")
 
 
 def dead_end(document: FlowDocument, parts: Mapping[str, FlowDocument]) -> str:
-    """Return the step that refuses everybody who comes to it, "" where there is none: a refusal that nothing catches, under no condition or
-    under one that is always true.
+    """Return the step that refuses everybody who comes to it, "" where there is none: a refusal that nothing
+    catches, under no condition or under one that is always true.
 
-    What conditions say together, and what a stage of somebody else does, is not looked at: the tests of a flow tell that.
+    What conditions say together, and what a stage of somebody else does, is not looked at: the tests of a
+    flow tell that.
     """
     try:
         return _refusing(lay_out(document, parts))

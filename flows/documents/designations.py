@@ -11,8 +11,8 @@ from flows.settings import Text
 class Designation:
     """One purpose. A tenant has at most one live default flow for it, and an application may name its own.
 
-    ``goal``: the fact that every such flow must be able to give; ``address``: where a person begins it, "" when only
-    something else does; ``startable``: whether a run may begin with it.
+    ``goal``: the fact that every such flow must be able to give; ``address``: where a person begins it, ""
+    when only something else does; ``startable``: whether a run may begin with it.
     """
 
     name: str
@@ -22,7 +22,13 @@ class Designation:
     startable: bool = True
 
 
-AUTHENTICATION, DEVICE_CODE, LOGOUT, CREDENTIAL_SETUP, PART = "authentication", "device_code", "logout", "credential_setup", "part"
+AUTHENTICATION, DEVICE_CODE, LOGOUT, CREDENTIAL_SETUP, PART = (
+    "authentication",
+    "device_code",
+    "logout",
+    "credential_setup",
+    "part",
+)
 
 DESIGNATIONS: dict[str, Designation] = {
     each.name: each
@@ -33,7 +39,9 @@ DESIGNATIONS: dict[str, Designation] = {
         Designation("enrollment", _("Making an account"), goal="signed_in", address="sign-up"),
         Designation("recovery", _("Getting back in"), goal="signed_in", address="recovery"),
         Designation(LOGOUT, _("Signing out"), goal="signed_out", address="sign-out"),
-        Designation(CREDENTIAL_SETUP, _("Setting up how one signs in"), goal="credential", address="credentials"),
+        Designation(
+            CREDENTIAL_SETUP, _("Setting up how one signs in"), goal="credential", address="credentials"
+        ),
         Designation(PART, _("A part of other flows"), startable=False),
     )
 }

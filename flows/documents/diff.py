@@ -12,7 +12,10 @@ Kind = Literal["added", "removed", "moved", "changed"]
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that differs. ``step`` "": the flow itself; ``key`` with dots; ``old`` and ``new`` are JSON values, None where absent."""
+    """One thing that differs.
+
+    ``step`` "": the flow itself; ``key`` with dots; ``old`` and ``new`` are JSON values, None where absent.
+    """
 
     kind: Kind
     step: str
@@ -32,7 +35,9 @@ class Change:
 
 
 def difference(old: FlowDocument, new: FlowDocument) -> list[Change]:
-    """What became of the flow and of each of its steps, found again by their ids; nothing when they are alike."""
+    """What became of the flow and of each of its steps, found again by their ids; nothing when they are
+    alike.
+    """
     before, after = dict(_steps(old.steps)), dict(_steps(new.steps))
     changes = [*_keys("", _head(old), _head(new))]
     changes += [Change("removed", name, old=_what(before[name].step)) for name in before if name not in after]
@@ -63,7 +68,9 @@ def _steps(steps: tuple[StepDocument, ...], within: str = "") -> Iterator[tuple[
 
 
 def _moved(before: Mapping[str, _Place], after: Mapping[str, _Place]) -> set[str]:
-    """The fewest that must have moved, in each group for itself: those outside of the longest run that kept its order."""
+    """The fewest that must have moved, in each group for itself: those outside of the longest run that kept
+    its order.
+    """
     place, best = {name: at for at, name in enumerate(before)}, dict[str, list[list[str]]]()
     stayed = [name for name in after if name in before and before[name].within == after[name].within]
     for name in stayed:
@@ -104,5 +111,7 @@ def _where(place: _Place) -> str:
 
 
 def _short(value: Any) -> str:
-    text = "—" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = (
+        "—" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    )
     return text if len(text) <= 80 else text[:79] + "…"

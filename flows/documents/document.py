@@ -1,4 +1,6 @@
-"""The flow document: the same in YAML, in the API, in the database and under the builder; one validator for all of them."""
+"""The flow document: the same in YAML, in the API, in the database and under the builder; one validator for
+all of them.
+"""
 
 import difflib
 from datetime import datetime
@@ -23,8 +25,14 @@ from idp.accounts.roles import RoleName
 from idp.foundation import addresses
 from idp.foundation.text import every, nfc
 
-_IN_NAMES = "A name has small letters, digits, dashes and underscores, begins and ends with a letter or a digit, 50 at most."
-_IN_STEPS = "An id has small letters, digits, dashes, underscores and dots, begins and ends with a letter or a digit, 80 at most."
+_IN_NAMES = (
+    "A name has small letters, digits, dashes and underscores, begins and ends with a letter or a digit, "
+    "50 at most."
+)
+_IN_STEPS = (
+    "An id has small letters, digits, dashes, underscores and dots, begins and ends with a letter or a "
+    "digit, 80 at most."
+)
 Name = Annotated[str, Field(pattern=in_words(r"^[a-z0-9]([a-z0-9_-]{0,48}[a-z0-9])?$", _IN_NAMES))]
 StepName = Annotated[str, Field(pattern=in_words(r"^[a-z0-9]([a-z0-9_.-]{0,78}[a-z0-9])?$", _IN_STEPS))]
 MAX_DEPTH = 5
@@ -36,7 +44,9 @@ _CENTURY = 100 * 365 * 24 * 3600  # seconds
 def _known(designation: str) -> str:
     if designation not in DESIGNATIONS:
         near = difflib.get_close_matches(designation, DESIGNATIONS, n=1)
-        raise ValueError(f"must be one of {', '.join(DESIGNATIONS)}" + (f"; did you mean {near[0]}?" if near else ""))
+        raise ValueError(
+            f"must be one of {', '.join(DESIGNATIONS)}" + (f"; did you mean {near[0]}?" if near else "")
+        )
     return designation
 
 
@@ -48,11 +58,14 @@ def _written_out(value: Any) -> Any:
 
 
 _Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
-DesignationName = Annotated[str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(DESIGNATIONS)})]
+DesignationName = Annotated[
+    str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(DESIGNATIONS)})
+]
 
 
 class _Part(BaseModel):
-    """What stands in a flow is composed (Unicode NFC) whenever it is read; what else a text must not hold, lint says.
+    """What stands in a flow is composed (Unicode NFC) whenever it is read; what else a text must not hold,
+    lint says.
 
     What would be typed in a test stays as it would be typed.
     """
@@ -66,17 +79,27 @@ class _Part(BaseModel):
 
 
 class StepDocument(_Part):
-    """One box of the drawing: a ``stage``, a ``group`` of steps, or the name of a ``flow`` that is walked here.
+    """One box of the drawing: a ``stage``, a ``group`` of steps, or the name of a ``flow`` that is walked
+    here.
 
-    ``when`` true, or absent: it applies. ``on_refusal``: what a refusal in it does; ``continue`` leaves the box and goes on.
+    ``when`` true, or absent: it applies. ``on_refusal``: what a refusal in it does; ``continue`` leaves the
+    box and goes on.
     """
 
-    id: StepName = Field(description="The name of the step, unique in the flow; without it that of its stage, group or flow.")
-    stage: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(None, description="What the step does: one of the stages.")
-    group: Name | None = Field(None, description="In place of a stage: the name of several steps with one condition.")
+    id: StepName = Field(
+        description="The name of the step, unique in the flow; without it that of its stage, group or flow."
+    )
+    stage: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
+        None, description="What the step does: one of the stages."
+    )
+    group: Name | None = Field(
+        None, description="In place of a stage: the name of several steps with one condition."
+    )
     flow: Name | None = Field(None, description="In place of a stage: the part that is walked here.")
     when: str | None = Field(None, description="For whom it applies, in CEL; without it for everybody.")
-    on_refusal: Literal["end", "continue"] = Field("end", description="What a refusal in it does: it ends the run, or the flow goes on.")
+    on_refusal: Literal["end", "continue"] = Field(
+        "end", description="What a refusal in it does: it ends the run, or the flow goes on."
+    )
     settings: dict[str, Any] = Field(default_factory=dict, description="The settings of its stage.")
     steps: tuple["StepDocument", ...] = Field((), description="The steps of a group.")
 
@@ -113,12 +136,16 @@ class InventedPerson(_Part):
     email: str = Field("", description="The email address.")
     groups: tuple[str, ...] = Field((), description="The groups.")
     credentials: tuple[str, ...] = Field(("password",), description="What they could prove themselves with.")
-    attributes: dict[str, str] = Field(default_factory=dict, description="What conditions read as person.attributes.")
+    attributes: dict[str, str] = Field(
+        default_factory=dict, description="What conditions read as person.attributes."
+    )
     role: RoleName = Field("", description="The role in the console.")
 
 
 class Circumstances(_Part):
-    """From where and when a flow is tried, and what is asked for. ``signed_in``: the methods of a session that lives already.
+    """From where and when a flow is tried, and what is asked for.
+
+    ``signed_in``: the methods of a session that lives already.
 
     ``time`` in ISO 8601 with its zone; ages in seconds.
     """
@@ -131,7 +158,9 @@ class Circumstances(_Part):
     scopes: tuple[str, ...] = Field((), description="The scopes that it asks for.")
     device_address: str = Field("", description="The address that the device asked from.")
     device_age: int = Field(0, ge=0, strict=True, description="How many seconds ago it asked.")
-    signed_in: tuple[str, ...] = Field((), description="The methods of a session that lives already, such as pwd.")
+    signed_in: tuple[str, ...] = Field(
+        (), description="The methods of a session that lives already, such as pwd."
+    )
     session_age: int = Field(0, ge=0, strict=True, description="How many seconds old it is.")
 
     @field_validator("address", "device_address")
@@ -156,18 +185,25 @@ Answers = dict[str, dict[str, Any] | Literal["passes", "refuses"]]
 class FlowTest(_Part):
     """A walk that the flow must survive: who, from where, with which answers, and what must come out.
 
-    ``person``: the name of somebody of the tenant, or somebody invented. An answer is what would be posted, or ``passes`` or
-    ``refuses`` to take a step's result for granted. ``expect``: the decision of steps; ``ends``: how the walk ends.
+    ``person``: the name of somebody of the tenant, or somebody invented. An answer is what would be posted,
+    or ``passes`` or ``refuses`` to take a step's result for granted. ``expect``: the decision of steps;
+    ``ends``: how the walk ends.
     """
 
     name: str = Field(min_length=1, max_length=150, description="What it tries, as it is told when it fails.")
-    person: str | InventedPerson = Field(InventedPerson(), description="Who walks: somebody of the tenant, or somebody invented.")
+    person: str | InventedPerson = Field(
+        InventedPerson(), description="Who walks: somebody of the tenant, or somebody invented."
+    )
     request: Circumstances = Field(Circumstances(), description="From where and when, and what is asked for.")
-    answers: Answers = Field(default_factory=dict, description="What is answered, by step; passes or refuses takes it for granted.")
+    answers: Answers = Field(
+        default_factory=dict, description="What is answered, by step; passes or refuses takes it for granted."
+    )
     expect: dict[str, Literal["asks", "done", "passed over", "known before", "refused", "entered"]] = Field(
         default_factory=dict, description="What becomes of steps."
     )
-    ends: Literal["finished", "asks", "denied", "leaves", "broken"] = Field("finished", description="How the walk ends.")
+    ends: Literal["finished", "asks", "denied", "leaves", "broken"] = Field(
+        "finished", description="How the walk ends."
+    )
 
 
 class FlowDocument(_Part):
@@ -176,11 +212,16 @@ class FlowDocument(_Part):
     flow: Name = Field(description="Name.")
     title: str = Field(min_length=1, max_length=100, description="What it is called in the console.")
     designation: DesignationName = Field(alias="for", description="What it is for; it never changes.")
-    default: bool = Field(True, description="Whether it is the tenant's own for this, in place of one that an application names.")
+    default: bool = Field(
+        True,
+        description="Whether it is the tenant's own for this, in place of one that an application names.",
+    )
     steps: tuple[StepDocument, ...] = Field(
         max_length=100, json_schema_extra={"minItems": 1}, description="What is asked, in this order."
     )  # a draft may be empty: lint says so
-    tests: tuple[FlowTest, ...] = Field((), max_length=100, description="Walks that the flow must survive before it goes live.")
+    tests: tuple[FlowTest, ...] = Field(
+        (), max_length=100, description="Walks that the flow must survive before it goes live."
+    )
 
     @model_validator(mode="after")
     def _not_too_deep(self) -> "FlowDocument":
@@ -189,7 +230,9 @@ class FlowDocument(_Part):
         return self
 
     def as_json(self) -> dict[str, Any]:
-        """What is stored and exported: only what differs from the defaults, in the order of the declaration."""
+        """What is stored and exported: only what differs from the defaults, in the order of the
+        declaration.
+        """
         dumped = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
         return {**dumped, "steps": [_short(step) for step in dumped["steps"]]}
 

@@ -1,4 +1,6 @@
-"""Lays a flow out in the order in which it runs: groups and sub-flows opened, each box with the boxes around it."""
+"""Lays a flow out in the order in which it runs: groups and sub-flows opened, each box with the boxes around
+it.
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,10 +25,12 @@ class TooLarge(Exception):
 
 @dataclass(frozen=True)
 class Box:
-    """One box as the run meets it. ``id``: unique in the run, in a sub-flow headed by the box that refers to it.
+    """One box as the run meets it.
 
-    ``within``: the groups and sub-flows around it, outermost first. ``local``: the words about earlier steps of its own
-    document (``how.choice``), with their types; ``prefix`` leads from these to the ids of the run.
+    ``id``: unique in the run, in a sub-flow headed by the box that refers to it.
+
+    ``within``: the groups and sub-flows around it, outermost first. ``local``: the words about earlier steps
+    of its own document (``how.choice``), with their types; ``prefix`` leads from these to the ids of the run.
     """
 
     id: str
@@ -64,7 +68,9 @@ class Layout:
         object.__setattr__(self, "by_id", {box.id: box for box in self.boxes})
 
     def goes_on_after(self, identifier: str) -> str | None:
-        """Where a refusal of this box is caught: by itself or the innermost box around it that says continue; None: it ends the run."""
+        """Where a refusal of this box is caught: by itself or the innermost box around it that says continue;
+        None: it ends the run.
+        """
         box = self.by_id[identifier]
         around = (identifier, *reversed(box.within))
         return next((each for each in around if self.by_id[each].drawn.on_refusal == "continue"), None)
@@ -76,7 +82,10 @@ def symbol(identifier: str) -> str:
 
 
 def lay_out(document: FlowDocument, parts: Mapping[str, FlowDocument]) -> Layout:
-    """The layout with its sub-flows from ``parts``; one that is missing stays a box that cannot be asked. Raises TooLarge."""
+    """The layout with its sub-flows from ``parts``; one that is missing stays a box that cannot be asked.
+
+    Raises TooLarge.
+    """
     boxes: list[Box] = []
     for box in _boxes(document, parts, (), "", 0):
         boxes.append(box)
@@ -85,12 +94,20 @@ def lay_out(document: FlowDocument, parts: Mapping[str, FlowDocument]) -> Layout
     return Layout(document.flow, tuple(boxes))
 
 
-def _boxes(document: FlowDocument, parts: Mapping[str, FlowDocument], within: tuple[str, ...], prefix: str, depth: int) -> Iterator[Box]:
+def _boxes(
+    document: FlowDocument,
+    parts: Mapping[str, FlowDocument],
+    within: tuple[str, ...],
+    prefix: str,
+    depth: int,
+) -> Iterator[Box]:
     if depth > 5:
         raise TooLarge(TooLarge.__doc__)
     earlier: set[tuple[str, WordType]] = set()
 
-    def walk(steps: Iterable[StepDocument], around: tuple[str, ...], path: tuple[str | int, ...]) -> Iterator[Box]:
+    def walk(
+        steps: Iterable[StepDocument], around: tuple[str, ...], path: tuple[str | int, ...]
+    ) -> Iterator[Box]:
         for at, step in enumerate(steps):
             box = Box(prefix + step.id, step, around, prefix, frozenset(earlier), (*path, at), document.flow)
             yield box

@@ -1,4 +1,6 @@
-"""Finds what is wrong with a flow before anyone walks it; the builder, the blueprint and the publisher show the same list."""
+"""Finds what is wrong with a flow before anyone walks it; the builder, the blueprint and the publisher show
+the same list.
+"""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,7 +25,9 @@ _CLAIM = "person"
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong where: ``path`` leads to the key in the document; an error keeps the flow from being published."""
+    """What is wrong where: ``path`` leads to the key in the document; an error keeps the flow from being
+    published.
+    """
 
     path: tuple[str | int, ...]
     message: str
@@ -31,12 +35,17 @@ class Finding:
 
 
 def lint(
-    document: FlowDocument, parts: Mapping[str, FlowDocument] | None = None, *, names: Mapping[str, Collection[str]] | None = None
+    document: FlowDocument,
+    parts: Mapping[str, FlowDocument] | None = None,
+    *,
+    names: Mapping[str, Collection[str]] | None = None,
 ) -> list[Finding]:
-    """Every finding at once, in the order of the steps. ``parts``: the sub-flows to which it may refer, by name.
+    """Every finding at once, in the order of the steps.
 
-    ``names``: what there will be beside what the tenant in scope has, by what it is (``group``), so that conditions are asked whether
-    they name any other; None where no tenant is in scope.
+    ``parts``: the sub-flows to which it may refer, by name.
+
+    ``names``: what there will be beside what the tenant in scope has, by what it is (``group``), so that
+    conditions are asked whether they name any other; None where no tenant is in scope.
     """
     try:
         layout = lay_out(document, parts or {})
@@ -56,7 +65,9 @@ def lint(
 
 
 def looked_for(document: FlowDocument) -> Iterator[tuple[str, str, tuple[str | int, ...]]]:
-    """Yield what its conditions look for by name: what that is, such as ``group``, its name, and where the condition stands."""
+    """Yield what its conditions look for by name: what that is, such as ``group``, its name, and where the
+    condition stands.
+    """
     try:
         boxes = lay_out(document, {}).boxes
     except TooLarge:
@@ -72,20 +83,26 @@ def looked_for(document: FlowDocument) -> Iterator[tuple[str, str, tuple[str | i
 
 
 def _texts(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[Finding]:
-    """What nobody can see: a title that reads like another one, a condition that compares with what is not what it seems."""
+    """What nobody can see: a title that reads like another one, a condition that compares with what is not
+    what it seems.
+    """
     if isinstance(value, str):
         try:
             (line if path[-1] in ("title", "name") else lines)(value)
         except ValueError as wrong:
             yield Finding(path, f"{str(wrong)[0].upper()}{str(wrong)[1:]}.")
         return
-    for key, each in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+    for key, each in (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    ):
         if key not in TYPED:
             yield from _texts(each, (*path, key))
 
 
 def _identifiers(layout: Layout, document: FlowDocument) -> Iterator[Finding]:
-    """Ids are unique over the whole run: else deciding one step would decide another, in a sub-flow perhaps, unasked."""
+    """Ids are unique over the whole run: else deciding one step would decide another, in a sub-flow perhaps,
+    unasked.
+    """
     seen: dict[str, Box] = {}
     for box in layout.boxes:
         like = seen.setdefault(symbol(box.id), box)
@@ -108,11 +125,16 @@ def _parts(layout: Layout, document: FlowDocument, parts: Mapping[str, FlowDocum
     for box in layout.boxes:
         name = box.drawn.flow
         if name is not None and name not in parts and not box.prefix:
-            yield Finding((*box.path, "flow"), f"There is no published flow {name} with for: part.{did_you_mean(name, parts)}")
+            yield Finding(
+                (*box.path, "flow"),
+                f"There is no published flow {name} with for: part.{did_you_mean(name, parts)}",
+            )
 
 
 def _order(layout: Layout, document: FlowDocument) -> Iterator[Finding]:
-    """Each box with what earlier ones give: a fact is certain when everything on which its giver depends holds here too."""
+    """Each box with what earlier ones give: a fact is certain when everything on which its giver depends
+    holds here too.
+    """
     givers: list[tuple[set[str], set[str]]] = []
     everything = {fact for stage in stages().values() for fact in (*stage.gives, *stage.needs)}
     if document.designation == PART:  # what it needs the flow around it gives, and is asked there
@@ -142,7 +164,9 @@ def _box(box: Box, known: set[str], certain: set[str]) -> Iterator[Finding]:
     yield from _settings(box, stage)
     yield from _condition(box, known)
     for fact in sorted(set(stage.needs) - known):
-        yield Finding((*box.path, "stage"), f"{stage.kind} needs {fact}, which no earlier step gives.{_givers(fact)}")
+        yield Finding(
+            (*box.path, "stage"), f"{stage.kind} needs {fact}, which no earlier step gives.{_givers(fact)}"
+        )
     for fact in sorted(set(stage.needs) & known - certain):
         if box.drawn.when is None:
             message = f"{stage.kind} needs {fact}, which is only given when an earlier condition applies."
@@ -164,7 +188,10 @@ def _settings(box: Box, stage: type[Stage]) -> Iterator[Finding]:
         stage.Settings.model_validate(stage.upgrade(box.drawn.settings))
     except ValidationError as errors:
         for error in errors.errors():
-            yield Finding((*box.path, "settings", *error["loc"]), sentence(error, stage.Settings.model_fields, "setting"))
+            yield Finding(
+                (*box.path, "settings", *error["loc"]),
+                sentence(error, stage.Settings.model_fields, "setting"),
+            )
 
 
 def _condition(box: Box, known: set[str]) -> Iterator[Finding]:
@@ -178,9 +205,15 @@ def _condition(box: Box, known: set[str]) -> Iterator[Finding]:
     for absent in condition.missing:
         yield Finding((*box.path, "when"), absent)
     for fact in sorted(condition.needs - known):
-        yield Finding((*box.path, "when"), f"The condition reads {_reading(condition)}, but {fact} is only known later.{_givers(fact)}")
+        yield Finding(
+            (*box.path, "when"),
+            f"The condition reads {_reading(condition)}, but {fact} is only known later.{_givers(fact)}",
+        )
     if _CLAIM in condition.needs and "proof" not in known:
-        message = "The condition reads about the person before anything proved who it is: it tells which names exist."
+        message = (
+            "The condition reads about the person before anything proved who it is: it tells which names "
+            "exist."
+        )
         yield Finding((*box.path, "when"), message, "warning")
 
 
@@ -197,21 +230,37 @@ def _doubts(layout: Layout, names: Mapping[str, Collection[str]] | None) -> Iter
             continue
         found = [*doubts(condition, frozenset[str]().union(*map(asks_after, around)))]
         if names is not None:
-            hints = (word.hint() for name in condition.names if (word := vocabulary().get(name)) and word.hint)
+            hints = (
+                word.hint() for name in condition.names if (word := vocabulary().get(name)) and word.hint
+            )
             found += [Doubt(hint, 0) for hint in hints if hint]
         for compared in comparisons(condition):
             thing, choices = _choices(compared.word, box, layout, names, there)
             if thing and compared.text not in choices:
-                found.append(Doubt(f"There is no {thing} {compared.text}.{did_you_mean(compared.text, choices)}", compared.offset))
+                found.append(
+                    Doubt(
+                        f"There is no {thing} {compared.text}.{did_you_mean(compared.text, choices)}",
+                        compared.offset,
+                    )
+                )
         for doubt in found:
             where = place(condition.source, doubt.offset)
-            yield Finding((*box.path, "when"), f"line {where[0]}, column {where[1]}: {doubt.message}", "warning")
+            yield Finding(
+                (*box.path, "when"), f"line {where[0]}, column {where[1]}: {doubt.message}", "warning"
+            )
 
 
 def _choices(
-    word: str, box: Box, layout: Layout, names: Mapping[str, Collection[str]] | None, there: dict[str, Collection[str]]
+    word: str,
+    box: Box,
+    layout: Layout,
+    names: Mapping[str, Collection[str]] | None,
+    there: dict[str, Collection[str]],
 ) -> tuple[str, Collection[str]]:
-    """What a word can say, headed by what that is: "" where it is open. ``there``: what was looked up already."""
+    """What a word can say, headed by what that is: "" where it is open.
+
+    ``there``: what was looked up already.
+    """
     if word.startswith(STEPS):
         return _answers(word.removeprefix(STEPS), box, layout)
     known = vocabulary()[word]
@@ -227,7 +276,9 @@ def _answers(word: str, box: Box, layout: Layout) -> tuple[str, Collection[str]]
     head, _, member = word.partition(".")
     if member == DECISION:
         return "decision", get_args(Decision)
-    step = next((each for each in layout.boxes if each.prefix == box.prefix and symbol(each.drawn.id) == head), None)
+    step = next(
+        (each for each in layout.boxes if each.prefix == box.prefix and symbol(each.drawn.id) == head), None
+    )
     kind = stages().get(step.drawn.stage or "") if step else None
     if step is None or kind is None:
         return "", ()

@@ -14,8 +14,20 @@ FLOWS = Listing(
         Column("name", _("Name"), lambda row: row.name, "name"),
         Column("for", _("For"), lambda row: row.designation, "designation"),
         Column("default", _("The tenant's own"), lambda row: row.is_default, "is_default", "flag"),
-        Column("version", _("Live version"), lambda row: row.live.number if row.live else None, "live__number", "number"),
-        Column("published", _("Published"), lambda row: row.live.created_at.isoformat() if row.live else None, "live__created_at", "time"),
+        Column(
+            "version",
+            _("Live version"),
+            lambda row: row.live.number if row.live else None,
+            "live__number",
+            "number",
+        ),
+        Column(
+            "published",
+            _("Published"),
+            lambda row: row.live.created_at.isoformat() if row.live else None,
+            "live__created_at",
+            "time",
+        ),
         Column("by", _("By"), lambda row: row.live.author if row.live else "", "live__author"),
         Column("draft", _("Draft"), lambda row: hasattr(row, "draft") and row.draft.differs, kind="flag"),
     ),
@@ -39,7 +51,9 @@ RUNS = Listing(
     (
         Column("run", _("Run"), lambda row: row.identifier, kind="code"),
         Column("flow", _("Flow"), lambda row: row.version.flow.name, "version__flow__name", few=True),
-        Column("version", _("Version"), lambda row: row.version.number, "version__number", "number", few=True),
+        Column(
+            "version", _("Version"), lambda row: row.version.number, "version__number", "number", few=True
+        ),
         Column("at", _("At step"), lambda row: row.state.get("at") or "", kind="code"),
         Column("end", _("Ended as"), lambda row: (row.state.get("end") or {}).get("kind", "")),
         Column("started", _("Begun"), lambda row: row.started_at.isoformat(), "started_at", "time"),

@@ -1,4 +1,6 @@
-"""The reference of the stages: a page for each kind, made from its class, and an index; ``manage.py reference`` writes them."""
+"""The reference of the stages: a page for each kind, made from its class, and an index; ``manage.py
+reference`` writes them.
+"""
 
 import inspect
 import json
@@ -58,12 +60,17 @@ def known_facts() -> dict[str, str]:
 def example(stage: type[Stage]) -> dict[str, Any]:
     """The stage as a step of a flow, each setting at its default."""
     settings = stage.Settings()
-    written = {name: _written(getattr(settings, name), plain) for name, plain in settings.model_dump(mode="json").items()}
+    written = {
+        name: _written(getattr(settings, name), plain)
+        for name, plain in settings.model_dump(mode="json").items()
+    }
     return {"stage": stage.kind, **({"settings": written} if written else {})}
 
 
 def challenge(stage: type[Stage]) -> dict[str, Any]:
-    """What the JSON API answers where this step is asked: what does not depend on the run, with the stage's default settings."""
+    """What the JSON API answers where this step is asked: what does not depend on the run, with the stage's
+    default settings.
+    """
     made = stage()
     fields = [_field(name, field) for name, field in _form(made).items()]
     words = {"title": str(stage.title), "description": str(stage.description)}
@@ -83,7 +90,10 @@ def price() -> str:
     rows = [
         ["Foyer: lines", *(str(sum(counted[kind])) for kind in kinds)],
         ["Foyer: files", *(str(len(counted[kind])) for kind in kinds)],
-        ["authentik: lines", *(f"{sum(lines)} ({' + '.join(map(str, lines))})" for lines in _ELSEWHERE.values())],
+        [
+            "authentik: lines",
+            *(f"{sum(lines)} ({' + '.join(map(str, lines))})" for lines in _ELSEWHERE.values()),
+        ],
         ["authentik: files", "9", "more", "more"],
     ]
     return _table(["written by hand", *(f"`{kind}`" for kind in kinds)], rows)
@@ -118,7 +128,9 @@ def _opening(stage: type[Stage]) -> Iterator[str]:
     if stage.asks_anew:
         rows.append(("Known before", "never passed over: it looks at how old a proof is"))
     own = stage.template != Stage.template
-    rows.append(("Template", f"`{stage.template}`" + ("" if own else ", the page of every stage that brings none")))
+    rows.append(
+        ("Template", f"`{stage.template}`" + ("" if own else ", the page of every stage that brings none"))
+    )
     yield _table(["", ""], rows)
 
 
@@ -139,7 +151,8 @@ def _settings(stage: type[Stage]) -> Iterator[str]:
 
 def _described(properties: Mapping[str, Any], models: Mapping[str, Any]) -> str:
     rows = [
-        (f"`{name}`", _type(each, models), _default(each), ", ".join(_bounds(each)), each["title"]) for name, each in properties.items()
+        (f"`{name}`", _type(each, models), _default(each), ", ".join(_bounds(each)), each["title"])
+        for name, each in properties.items()
     ]
     return _table(["setting", "type", "default", "bounds", "what it is"], rows)
 
@@ -168,7 +181,11 @@ def _bounds(schema: Mapping[str, Any]) -> Iterator[str]:
     if schema.get("examples") == ["10m"]:
         return
     for key, words in _BOUNDS.items():
-        if key in schema and abs(schema[key]) < 2**53 - 1 if isinstance(schema.get(key), int) else key in schema:
+        if (
+            key in schema and abs(schema[key]) < 2**53 - 1
+            if isinstance(schema.get(key), int)
+            else key in schema
+        ):
             yield words.format(schema[key])
 
 
@@ -176,7 +193,9 @@ def _conditions(stage: type[Stage]) -> Iterator[str]:
     yield "## In conditions"
     rows = [("`decision`", "string", "`done`, `refused`, `passed over`, `known before`")]
     rows += [(f"`{name}`", type_, "with the settings above") for name, type_ in stage().words().items()]
-    yield f"Later steps read what became of this one as `steps.{_symbol(stage)}.…`, or by the step's own `id`."
+    yield (
+        f"Later steps read what became of this one as `steps.{_symbol(stage)}.…`, or by the step's own `id`."
+    )
     yield _table(["word", "type", ""], rows)
 
 
@@ -211,10 +230,16 @@ def _field(name: str, field: forms.Field) -> dict[str, Any]:
 
 def _index(own: Mapping[str, type[Stage]]) -> str:
     rows = [
-        (f"[{kind}]({kind}.md)", _FIRST.split(_prose(stage))[0], _named(stage.needs), _named(stage.gives)) for kind, stage in own.items()
+        (f"[{kind}]({kind}.md)", _FIRST.split(_prose(stage))[0], _named(stage.needs), _named(stage.gives))
+        for kind, stage in own.items()
     ]
     purposes = [
-        (f"`{each.name}`", str(each.title), _named([each.goal] if each.goal else []), f"`/{each.address}`" if each.address else "")
+        (
+            f"`{each.name}`",
+            str(each.title),
+            _named([each.goal] if each.goal else []),
+            f"`/{each.address}`" if each.address else "",
+        )
         for each in DESIGNATIONS.values()
     ]
     parts = [
@@ -223,7 +248,9 @@ def _index(own: Mapping[str, type[Stage]]) -> str:
         _table(["stage", "what it does", "needs", "gives"], rows),
         "## Facts",
         "What steps need and give. A flow in which a step needs what no earlier one gives is not published.",
-        _table(["fact", "what it means"], [(f"`{name}`", meaning) for name, meaning in known_facts().items()]),
+        _table(
+            ["fact", "what it means"], [(f"`{name}`", meaning) for name, meaning in known_facts().items()]
+        ),
         "## What flows are for",
         "`for:` of a flow. A tenant has one default flow for each; an application may name its own.",
         _table(["`for`", "", "every such flow must be able to give", "a person begins it at"], purposes),
@@ -246,11 +273,15 @@ def _named(names: Iterable[str]) -> str:
 def _meant(names: Iterable[str]) -> str:
     """Facts, each with what it means."""
     meanings = known_facts()
-    return "; ".join(f"`{name}`" + (f" ({meanings[name]})" if name in meanings else "") for name in sorted(names))
+    return "; ".join(
+        f"`{name}`" + (f" ({meanings[name]})" if name in meanings else "") for name in sorted(names)
+    )
 
 
 def _written(value: Any, plain: Any) -> Any:
-    """A setting as an administrator would write it: members of parts that say no more than their default are left out."""
+    """A setting as an administrator would write it: members of parts that say no more than their default are
+    left out.
+    """
     if isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
         return [each.model_dump(mode="json", exclude_unset=True) for each in value]
     return plain
@@ -262,5 +293,9 @@ def _yaml(value: Any) -> str:
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     columns = list(head)
-    lines = [columns, ["---"] * len(columns), *([str(cell).replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows)]
+    lines = [
+        columns,
+        ["---"] * len(columns),
+        *([str(cell).replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows),
+    ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

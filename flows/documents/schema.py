@@ -1,4 +1,6 @@
-"""JSON Schema of the flow document with the settings of every installed stage: for editors, the API and the builder."""
+"""JSON Schema of the flow document with the settings of every installed stage: for editors, the API and the
+builder.
+"""
 
 from typing import Any
 
@@ -9,10 +11,14 @@ from flows.stage import Stage
 
 
 def settings_schema(stage: type[Stage], references: str = "#/$defs/{model}") -> dict[str, Any]:
-    """The schema of one stage's settings, with titles in the language in force. ``references``: where its parts will be found."""
+    """The schema of one stage's settings, with titles in the language in force.
+
+    ``references``: where its parts will be found.
+    """
     schema = dict(plain(stage.Settings.model_json_schema(ref_template=references)))
     for name, default in stage.Settings().model_dump(mode="json").items():
-        schema["properties"][name]["default"] = default  # as it is written: pydantic says PT10M where 10m is meant
+        # as it is written: pydantic says PT10M where 10m is meant
+        schema["properties"][name]["default"] = default
     return {**schema, "title": str(stage.title)}
 
 
@@ -27,5 +33,7 @@ def document_schema() -> dict[str, Any]:
     for kind, stage in stages().items():
         settings = settings_schema(stage, f"#/$defs/{kind}.{{model}}")
         schema["$defs"] |= {f"{kind}.{name}": part for name, part in settings.pop("$defs", {}).items()}
-        step["allOf"].append({"if": {"properties": {"stage": {"const": kind}}}, "then": {"properties": {"settings": settings}}})
+        step["allOf"].append(
+            {"if": {"properties": {"stage": {"const": kind}}}, "then": {"properties": {"settings": settings}}}
+        )
     return schema

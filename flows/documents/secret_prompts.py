@@ -5,7 +5,18 @@ import re
 from idp.foundation.text import fold
 
 _ANYWHERE = (
-    *("password", "passcode", "passphrase", "passwort", "kennwort", "wachtwoord", "mot de passe", "contrase", "contrasena", "senha"),
+    *(
+        "password",
+        "passcode",
+        "passphrase",
+        "passwort",
+        "kennwort",
+        "wachtwoord",
+        "mot de passe",
+        "contrase",
+        "contrasena",
+        "senha",
+    ),
     *(
         "lösenord",
         "losenord",
@@ -22,7 +33,23 @@ _ANYWHERE = (
         "비밀번호",
     ),
 )
-_WHOLE = ("pwd", "passwd", "pw", "pin", "otp", "totp", "tan", "token", "code", "codes", "cvv", "cvc", "secret", "pass", "parola")
+_WHOLE = (
+    "pwd",
+    "passwd",
+    "pw",
+    "pin",
+    "otp",
+    "totp",
+    "tan",
+    "token",
+    "code",
+    "codes",
+    "cvv",
+    "cvc",
+    "secret",
+    "pass",
+    "parola",
+)
 _HARMLESS = re.compile(
     r"\b(?:area|building|cost|country|currency|customer|department|dial|dialling|discount|employee|invitation|language|post|postal|product"
     r"|project|promo|room|tax|voucher|zip)[ ]?codes?\b"

@@ -20,7 +20,9 @@ class RefusedFlow(Exception):
     """The flow has errors; ``findings`` names them all."""
 
     def __init__(self, findings: list[Finding]) -> None:
-        super().__init__("; ".join(f"{'.'.join(map(str, finding.path))}: {finding.message}" for finding in findings))
+        super().__init__(
+            "; ".join(f"{'.'.join(map(str, finding.path))}: {finding.message}" for finding in findings)
+        )
         self.findings = findings
 
 
@@ -29,7 +31,10 @@ class NoSuchVersion(Exception):
 
 
 def storable(document: FlowDocument | Mapping[str, Any]) -> None:
-    """Settings are open: what no database keeps as JSON (NaN, NUL, half of a surrogate pair) is refused here. Raises RefusedFlow."""
+    """Settings are open: what no database keeps as JSON (NaN, NUL, half of a surrogate pair) is refused here.
+
+    Raises RefusedFlow.
+    """
     try:
         told = document.as_json() if isinstance(document, FlowDocument) else document
         json.dumps(told, ensure_ascii=False, allow_nan=False).encode()
@@ -60,13 +65,21 @@ def errors_of(findings: Iterable[Finding]) -> list[Finding]:
 def live_version(designation: str, name: str = "") -> Version | None:
     """The live version of the named flow, or of the tenant's own for this designation."""
     wanted = {"name": name} if name else {"is_default": True}
-    flow = Flow.objects.select_related("live__flow").filter(designation=designation, live__isnull=False, **wanted).first()
+    flow = (
+        Flow.objects.select_related("live__flow")
+        .filter(designation=designation, live__isnull=False, **wanted)
+        .first()
+    )
     return flow.live if flow else None
 
 
 def live_names(designation: str) -> list[str]:
     """The flows for this designation that have a live version."""
-    return list(Flow.objects.filter(designation=designation, live__isnull=False).order_by("name").values_list("name", flat=True))
+    return list(
+        Flow.objects.filter(designation=designation, live__isnull=False)
+        .order_by("name")
+        .values_list("name", flat=True)
+    )
 
 
 def live_defaults() -> dict[str, str]:
@@ -77,7 +90,9 @@ def live_defaults() -> dict[str, str]:
 def version_of(name: str, number: int | None = None) -> Version:
     """A version by its number, the live one without; raises NoSuchVersion."""
     versions = Version.objects.select_related("flow__live").filter(flow__name=name)
-    found = (versions.filter(number=number) if number is not None else versions.filter(pk=F("flow__live"))).first()
+    found = (
+        versions.filter(number=number) if number is not None else versions.filter(pk=F("flow__live"))
+    ).first()
     if found is None:
         raise NoSuchVersion(NoSuchVersion.__doc__)
     return found
@@ -125,7 +140,10 @@ def _live_part(name: str) -> FlowDocument | None:
 
 
 def circle(parts: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
-    """The way on which flows lead back to the first of it, () where none do. ``parts``: the sub-flows of each, by name."""
+    """The way on which flows lead back to the first of it, () where none do.
+
+    ``parts``: the sub-flows of each, by name.
+    """
     try:
         TopologicalSorter(parts).prepare()
     except CycleError as found:

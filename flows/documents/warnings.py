@@ -20,12 +20,27 @@ def cautions(layout: Layout) -> Iterator[Caution]:
         later = kinds[at + 1 :]
         if kind is None or not any(after and "signed_in" in after.gives for _, after in later):
             continue
-        if "second_factor" in kind.gives and _goes_on(box, layout) and not any(_asks(other, box) for other, _ in later):
-            yield box, f"Who is refused at {box.id} is signed in all the same: no later condition asks what became of it."
-        if any(before and "proof" in before.gives for _, before in kinds[:at]) and (asked := _typed(box, kind)):
+        if (
+            "second_factor" in kind.gives
+            and _goes_on(box, layout)
+            and not any(_asks(other, box) for other, _ in later)
+        ):
             yield (
                 box,
-                f"{', '.join(asked)} can be taken for a part of the sign-in: ask after it, unless a condition before it needs the answer.",
+                (
+                    f"Who is refused at {box.id} is signed in all the same: no later condition asks what "
+                    "became of it."
+                ),
+            )
+        if any(before and "proof" in before.gives for _, before in kinds[:at]) and (
+            asked := _typed(box, kind)
+        ):
+            yield (
+                box,
+                (
+                    f"{', '.join(asked)} can be taken for a part of the sign-in: ask after it, unless a "
+                    "condition before it needs the answer."
+                ),
             )
 
 
@@ -34,13 +49,21 @@ def _goes_on(box: Box, layout: Layout) -> bool:
 
 
 def _asks(later: Box, box: Box) -> bool:
-    """Whether the condition of a later box, or its own group's, reads what became of this one, or whether there is a second factor."""
+    """Whether the condition of a later box, or its own group's, reads what became of this one, or whether
+    there is a second factor.
+    """
     try:
         names = later.condition.names if later.condition else ()
     except BadCondition:
         return False
-    heads = {symbol(each.removeprefix(later.prefix)) for each in (box.id, *box.within) if each.startswith(later.prefix)}
-    return any(name in _FACTOR_WORDS or (name.startswith(STEPS) and name.split(".")[1] in heads) for name in names)
+    heads = {
+        symbol(each.removeprefix(later.prefix))
+        for each in (box.id, *box.within)
+        if each.startswith(later.prefix)
+    }
+    return any(
+        name in _FACTOR_WORDS or (name.startswith(STEPS) and name.split(".")[1] in heads) for name in names
+    )
 
 
 def _typed(box: Box, kind: type[Stage]) -> list[str]:

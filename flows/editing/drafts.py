@@ -1,4 +1,6 @@
-"""What an editor has before them: the draft of a flow, or else its live version, with a mark that changes when anybody edits it."""
+"""What an editor has before them: the draft of a flow, or else its live version, with a mark that changes
+when anybody edits it.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,7 +20,9 @@ from idp.tenancy.scope import current_tenant
 
 
 class DraftMoved(Exception):
-    """Somebody else has changed the draft in the meantime; ``revision`` is theirs, 0 where they published or discarded it."""
+    """Somebody else has changed the draft in the meantime; ``revision`` is theirs, 0 where they published or
+    discarded it.
+    """
 
     def __init__(self, revision: int) -> None:
         super().__init__(self.__doc__)
@@ -27,7 +31,9 @@ class DraftMoved(Exception):
 
 @dataclass(frozen=True)
 class Desk:
-    """``document`` as it is stored, right or wrong. ``mark`` names this state of it; ``revision``: of the draft, None without one.
+    """``document`` as it is stored, right or wrong.
+
+    ``mark`` names this state of it; ``revision``: of the draft, None without one.
 
     ``by`` and ``at``: who saved the draft, and when; ``live``: the number of the live version.
     """
@@ -61,7 +67,8 @@ def desk(name: str) -> Desk:
 
 
 def keep(name: str, document: FlowDocument, *, by: str, mark: str) -> Desk:
-    """Saves the draft if nobody has edited since ``mark``; what is live already needs none, and a draft that has become so goes.
+    """Saves the draft if nobody has edited since ``mark``; what is live already needs none, and a draft that
+    has become so goes.
 
     Raises DraftMoved or RefusedFlow with nothing written, or NoSuchVersion.
     """
@@ -80,8 +87,8 @@ def keep(name: str, document: FlowDocument, *, by: str, mark: str) -> Desk:
 def begin(document: FlowDocument, *, by: str, parts: Iterable[FlowDocument] = ()) -> bool:
     """A first draft of a new flow; False where the name is taken already. Raises RefusedFlow.
 
-    ``parts``: sub-flows that come with it, those to which others refer first. One that the tenant has already stays as it is; the
-    others are published, for nobody meets a part by itself.
+    ``parts``: sub-flows that come with it, those to which others refer first. One that the tenant has already
+    stays as it is; the others are published, for nobody meets a part by itself.
     """
     if Flow.objects.filter(name=document.flow).exists():
         return False
@@ -99,17 +106,24 @@ def begin(document: FlowDocument, *, by: str, parts: Iterable[FlowDocument] = ()
 def save_draft(name: str, document: Mapping[str, Any], *, by: str, revision: int | None) -> Draft:
     """Keeps what is being edited, right or wrong, beside the live version.
 
-    ``revision``: the one that was edited, None for a first draft. Raises DraftMoved when somebody was faster, or RefusedFlow.
+    ``revision``: the one that was edited, None for a first draft. Raises DraftMoved when somebody was faster,
+    or RefusedFlow.
     """
     storable(document)
     flow = Flow.objects.filter(name=name).first()
     if flow is None:
         designation = document.get("for")
-        values = {"designation": designation if designation in DESIGNATIONS else PART, "is_default": False, "tenant": current_tenant()}
+        values = {
+            "designation": designation if designation in DESIGNATIONS else PART,
+            "is_default": False,
+            "tenant": current_tenant(),
+        }
         flow = Flow.objects.get_or_create(name=name, defaults=values)[0]
     values = {"document": dict(document), "author": by, "updated_at": timezone.now()}
     if revision is None:
-        draft, made = Draft.objects.get_or_create(flow=flow, defaults={"base": flow.live, "tenant": current_tenant(), **values})
+        draft, made = Draft.objects.get_or_create(
+            flow=flow, defaults={"base": flow.live, "tenant": current_tenant(), **values}
+        )
         if not made:
             raise DraftMoved(draft.revision)
         return draft
@@ -123,8 +137,13 @@ def draft_of(name: str) -> Draft | None:
     return Draft.objects.filter(flow__name=name).select_related("flow__live", "base").first()
 
 
-def publish_draft(name: str, *, by: str, note: str = "", revision: int | None = None, names: bool = True) -> Published:
-    """Publishes the draft and puts it away. ``names``: as :func:`prepare`. Raises NoSuchVersion, DraftMoved or RefusedFlow."""
+def publish_draft(
+    name: str, *, by: str, note: str = "", revision: int | None = None, names: bool = True
+) -> Published:
+    """Publishes the draft and puts it away.
+
+    ``names``: as :func:`prepare`. Raises NoSuchVersion, DraftMoved or RefusedFlow.
+    """
     draft = draft_of(name)
     if draft is None:
         raise NoSuchVersion(NoSuchVersion.__doc__)
@@ -148,9 +167,13 @@ def discard_draft(name: str, *, by: str, revision: int | None = None) -> bool:
 
 
 def drop_draft(name: str, revision: int) -> None:
-    """Take this revision of a draft away, with which nothing is lost; raise DraftMoved where somebody was faster."""
+    """Take this revision of a draft away, with which nothing is lost; raise DraftMoved where somebody was
+    faster.
+    """
     if not Draft.objects.filter(flow__name=name, revision=revision).delete()[0]:
-        raise DraftMoved(Draft.objects.filter(flow__name=name).values_list("revision", flat=True).first() or 0)
+        raise DraftMoved(
+            Draft.objects.filter(flow__name=name).values_list("revision", flat=True).first() or 0
+        )
 
 
 def is_live(name: str, document: FlowDocument) -> bool:

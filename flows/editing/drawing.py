@@ -1,4 +1,6 @@
-"""The drawing of a document: cards in lanes, each with its place; what the builder shows and what moving a card means."""
+"""The drawing of a document: cards in lanes, each with its place; what the builder shows and what moving a
+card means.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +25,10 @@ class CannotEdit(Exception):
 
 @dataclass(frozen=True)
 class Lane:
-    """A way through the flow. ``lane``: the condition that puts a step into it, "" for a group's; ``end``: behind its last card."""
+    """A way through the flow.
+
+    ``lane``: the condition that puts a step into it, "" for a group's; ``end``: behind its last card.
+    """
 
     title: Text
     lane: str
@@ -33,7 +38,10 @@ class Lane:
 
 @dataclass(frozen=True)
 class Card:
-    """One box. ``span``: how many steps of its list it covers: a choice covers those that apply by its answers, which are its lanes.
+    """One box.
+
+    ``span``: how many steps of its list it covers: a choice covers those that apply by its answers, which are
+    its lanes.
 
     ``lane``: the condition of the lane in which it is drawn, "" for none.
     """
@@ -52,7 +60,9 @@ class Card:
 
 @dataclass(frozen=True)
 class Spot:
-    """Where a card is: those beside it, its number among them, and the card in whose lane it is with that lane's number."""
+    """Where a card is: those beside it, its number among them, and the card in whose lane it is with that
+    lane's number.
+    """
 
     beside: tuple[Card, ...]
     at: int
@@ -84,7 +94,9 @@ def spots(cards: Sequence[Card], within: Card | None = None, lane: int = 0) -> I
 
 
 def in_lane(when: str | None, old: str, new: str) -> str | None:
-    """The condition of a card that comes from one lane into another: the old lane's is taken away, the new lane's put first."""
+    """The condition of a card that comes from one lane into another: the old lane's is taken away, the new
+    lane's put first.
+    """
     if old == new:
         return when
     kept = [part for part in split(when or "") if part != old]
@@ -92,7 +104,9 @@ def in_lane(when: str | None, old: str, new: str) -> str | None:
 
 
 def way(found: Spot, where: str) -> tuple[Place, str]:
-    """The place, and the lane, to which a card goes that is moved ``up``, ``down``, ``in`` or ``out``; raises CannotEdit."""
+    """The place, and the lane, to which a card goes that is moved ``up``, ``down``, ``in`` or ``out``; raises
+    CannotEdit.
+    """
     return _WAYS[where](found)
 
 
@@ -109,7 +123,9 @@ def _card(steps: Sequence[StepDocument], at: int, around: Place, lane: str) -> C
     step, place = steps[at], (*around, at)
     if step.group is None:
         return Card(place, step, lane)
-    return Card(place, step, lane, lanes=(Lane("", "", _cards(step.steps, place), (*place, len(step.steps))),))
+    return Card(
+        place, step, lane, lanes=(Lane("", "", _cards(step.steps, place), (*place, len(step.steps))),)
+    )
 
 
 def _branching(steps: Sequence[StepDocument], at: int, around: Place) -> Card | None:
@@ -142,7 +158,11 @@ def _ways(step: StepDocument) -> dict[str, Text]:
     except ValidationError:
         return {}
     head = f"steps.{symbol(step.id)}"
-    return {f'{head}.{word} == "{value}"': title for word, values in made.ways().items() for value, title in values.items()}
+    return {
+        f'{head}.{word} == "{value}"': title
+        for word, values in made.ways().items()
+        for value, title in values.items()
+    }
 
 
 def _up(found: Spot) -> tuple[Place, str]:
@@ -158,7 +178,9 @@ def _down(found: Spot) -> tuple[Place, str]:
 
 
 def _into(found: Spot) -> tuple[Place, str]:
-    """The last place of the lane above, the first of the one below, or the next lane of those in which it lies."""
+    """The last place of the lane above, the first of the one below, or the next lane of those in which it
+    lies.
+    """
     above = found.beside[found.at - 1].lanes if found.at else ()
     if above:
         return above[0].end, above[0].lane
@@ -168,7 +190,10 @@ def _into(found: Spot) -> tuple[Place, str]:
     if found.within and found.lane + 1 < len(found.within.lanes):
         lane = found.within.lanes[found.lane + 1]
         return lane.end, lane.lane
-    raise CannotEdit(_("There is no lane beside %(name)s: move it next to a group or a choice first.") % {"name": found.card.step.id})
+    raise CannotEdit(
+        _("There is no lane beside %(name)s: move it next to a group or a choice first.")
+        % {"name": found.card.step.id}
+    )
 
 
 def _out(found: Spot) -> tuple[Place, str]:
@@ -180,4 +205,9 @@ def _out(found: Spot) -> tuple[Place, str]:
     return found.within.end, found.within.lane
 
 
-_WAYS: Mapping[str, Callable[[Spot], tuple[Place, str]]] = {"up": _up, "down": _down, "in": _into, "out": _out}
+_WAYS: Mapping[str, Callable[[Spot], tuple[Place, str]]] = {
+    "up": _up,
+    "down": _down,
+    "in": _into,
+    "out": _out,
+}

@@ -38,7 +38,10 @@ class _Edit(BaseModel):
 
 
 class Add(_Edit):
-    """A new step before ``at``. ``name``: the kind of stage, the sub-flow, or the name of the group; ``lane``: whose condition it gets."""
+    """A new step before ``at``.
+
+    ``name``: the kind of stage, the sub-flow, or the name of the group; ``lane``: whose condition it gets.
+    """
 
     do: Literal["add"] = "add"
     what: Literal["stage", "group", "flow"]
@@ -48,7 +51,10 @@ class Add(_Edit):
 
 
 class Move(_Edit):
-    """A step, with all that it covers, before ``at``; both places as they are before it is moved. ``lane``: in which it then lies."""
+    """A step, with all that it covers, before ``at``; both places as they are before it is moved.
+
+    ``lane``: in which it then lies.
+    """
 
     do: Literal["move"] = "move"
     step: At
@@ -115,13 +121,17 @@ class Replace(_Edit):
     said: Annotated[str, Field(max_length=300)] = ""
 
 
-Edit = Annotated[Add | Move | Nudge | Wrap | Remove | Duplicate | Change | Head | Replace, Field(discriminator="do")]
+Edit = Annotated[
+    Add | Move | Nudge | Wrap | Remove | Duplicate | Change | Head | Replace, Field(discriminator="do")
+]
 EDIT: TypeAdapter[Any] = TypeAdapter(Edit)
 
 
 @dataclass(frozen=True)
 class Edited:
-    """The new document; ``at``: where the step is now that was edited; ``said``: what was done, in a sentence."""
+    """The new document; ``at``: where the step is now that was edited; ``said``: what was done, in a
+    sentence.
+    """
 
     document: FlowDocument
     at: Place | None
@@ -129,7 +139,10 @@ class Edited:
 
 
 def edit(document: FlowDocument, wanted: Any) -> Edited:
-    """The document after this edit. Raises CannotEdit where it is impossible, RefusedFlow where the outcome is no document."""
+    """The document after this edit.
+
+    Raises CannotEdit where it is impossible, RefusedFlow where the outcome is no document.
+    """
     return _EDITS[type(wanted)](document, wanted)
 
 
@@ -225,7 +238,11 @@ def _change(document: FlowDocument, wanted: Change) -> Edited:
 
 
 def _head(document: FlowDocument, wanted: Head) -> Edited:
-    return Edited(parse({**_open(document), "title": wanted.title, "default": wanted.default}), None, _("The flow was changed"))
+    return Edited(
+        parse({**_open(document), "title": wanted.title, "default": wanted.default}),
+        None,
+        _("The flow was changed"),
+    )
 
 
 def _replace(document: FlowDocument, wanted: Replace) -> Edited:

@@ -10,7 +10,15 @@ from django.db.models import F, Max
 from flows.documents.designations import PART
 from flows.documents.document import FlowDocument
 from flows.documents.lint import Finding, lint
-from flows.documents.versions import RefusedFlow, circle, errors_of, live_names, references, sub_flows, version_of
+from flows.documents.versions import (
+    RefusedFlow,
+    circle,
+    errors_of,
+    live_names,
+    references,
+    sub_flows,
+    version_of,
+)
 from flows.models import Flow, Version
 from flows.simulation.flow_tests import rehearse
 from idp.events.bus import publish as tell
@@ -30,7 +38,9 @@ class Published:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A document that has been found good, with the sub-flows as they are now: what :func:`store` writes, and what lint warns of."""
+    """A document that has been found good, with the sub-flows as they are now: what :func:`store` writes, and
+    what lint warns of.
+    """
 
     document: FlowDocument
     parts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -52,8 +62,10 @@ def prepare(
     names: bool = True,
     coming: Mapping[str, Collection[str]] | None = None,
 ) -> Prepared:
-    """Checks a document without writing: lint, and its tests. ``parts``: sub-flows that are not published yet. ``names``: False on
-    behalf of whoever may not look at people (flows/simulation/flow_tests.py). ``coming``: what conditions may name that is not there yet
+    """Checks a document without writing: lint, and its tests.
+
+    ``parts``: sub-flows that are not published yet. ``names``: False on behalf of whoever may not look at
+    people (flows/simulation/flow_tests.py). ``coming``: what conditions may name that is not there yet
     (flows/documents/lint.py). Raises RefusedFlow.
     """
     used = sub_flows(document, parts or {})
@@ -68,7 +80,9 @@ def prepare(
 
 @transaction.atomic
 def store(prepared: Prepared, *, by: str, note: str = "") -> Published:
-    """Writes what was prepared, and makes it live; raises RefusedFlow when it does not fit what the tenant has."""
+    """Writes what was prepared, and makes it live; raises RefusedFlow when it does not fit what the tenant
+    has.
+    """
     document, parts, note = prepared.document, dict(prepared.parts), cleaned_lines(note, LONGEST_NOTE)
     flow = _held(document.flow, parts)
     if errors := [*_lost(parts), *unfit(document)]:
@@ -78,15 +92,21 @@ def store(prepared: Prepared, *, by: str, note: str = "") -> Published:
         return Published(flow.live, changed=False)
     flow = flow or _new(document)
     number = (flow.versions.aggregate(last=Max("number"))["last"] or 0) + 1
-    version = Version.objects.create(flow=flow, number=number, document=stored, parts=parts, note=note, author=by, tenant=current_tenant())
-    Flow.objects.filter(pk=flow.pk).update(live=version, is_default=_is_default(document), designation=document.designation)
+    version = Version.objects.create(
+        flow=flow, number=number, document=stored, parts=parts, note=note, author=by, tenant=current_tenant()
+    )
+    Flow.objects.filter(pk=flow.pk).update(
+        live=version, is_default=_is_default(document), designation=document.designation
+    )
     tell("flow.published", actor=by, target=document.flow, version=number, note=note)
     return Published(version, changed=True)
 
 
 @transaction.atomic
 def roll_back(name: str, number: int, *, by: str, note: str = "") -> Version:
-    """Makes an earlier version live again, as it was; raises NoSuchVersion, or RefusedFlow when it can no longer run."""
+    """Makes an earlier version live again, as it was; raises NoSuchVersion, or RefusedFlow when it can no
+    longer run.
+    """
     version, note = version_of(name, number), cleaned_lines(note, LONGEST_NOTE)
     document = FlowDocument.model_validate(version.document)
     _held(name, version.parts)
@@ -116,29 +136,49 @@ def retire(names: Iterable[str]) -> None:
 
 
 def unfit(
-    document: FlowDocument, planned: Mapping[str, FlowDocument] | None = None, known: Mapping[str, Flow] | None = None
+    document: FlowDocument,
+    planned: Mapping[str, FlowDocument] | None = None,
+    known: Mapping[str, Flow] | None = None,
 ) -> list[Finding]:
     """Why this flow does not go together with what the tenant has.
 
-    ``planned``: flows that will be written with it. ``known``: all that the tenant has, by name, where that was read already.
+    ``planned``: flows that will be written with it. ``known``: all that the tenant has, by name, where that
+    was read already.
     """
     flows = {flow.name: flow for flow in Flow.objects.all()} if known is None else known
     flow, coming = flows.get(document.flow), planned or {}
     if flow and flow.live_id and flow.designation != document.designation:
-        return [Finding(("for",), f"The flow {flow.name} is for {flow.designation}; make a new flow instead.")]
+        return [
+            Finding(("for",), f"The flow {flow.name} is for {flow.designation}; make a new flow instead.")
+        ]
     if not _is_default(document):
         return []
-    others = [each for each in flows.values() if each.is_default and each.live_id and each.designation == document.designation]
+    others = [
+        each
+        for each in flows.values()
+        if each.is_default and each.live_id and each.designation == document.designation
+    ]
     staying = [each.name for each in others if each.name not in coming]
-    alike = [name for name, each in coming.items() if _is_default(each) and each.designation == document.designation]
+    alike = [
+        name
+        for name, each in coming.items()
+        if _is_default(each) and each.designation == document.designation
+    ]
     if other := next((name for name in [*staying, *alike] if name != document.flow), None):
-        return [Finding(("default",), f"The tenant's flow for {document.designation} is {other} already; say default: false.")]
+        return [
+            Finding(
+                ("default",),
+                f"The tenant's flow for {document.designation} is {other} already; say default: false.",
+            )
+        ]
     return []
 
 
 def _circles(document: FlowDocument, used: Mapping[str, FlowDocument]) -> Iterator[Finding]:
     """A flow that comes back to itself, with the way it takes."""
-    if way := circle({**{name: references(part) for name, part in used.items()}, document.flow: references(document)}):
+    if way := circle(
+        {**{name: references(part) for name, part in used.items()}, document.flow: references(document)}
+    ):
         at = way.index(document.flow) if document.flow in way else 0
         told = " → ".join([*way[at:-1], *way[:at], way[at]])
         yield Finding(("steps",), f"Flows refer to each other in a circle: {told}.")
@@ -147,9 +187,15 @@ def _circles(document: FlowDocument, used: Mapping[str, FlowDocument]) -> Iterat
 def _held(name: str, parts: Iterable[str]) -> Flow | None:
     """Return the flow, with whose sub-flows nobody else does anything until the transaction ends.
 
-    Whoever has begun to delete one of these begins anew, because its row was written: only then they see who names it.
+    Whoever has begun to delete one of these begins anew, because its row was written: only then they see who
+    names it.
     """
-    rows = Flow.objects.select_related("live").select_for_update(of=("self",)).filter(name__in={name, *parts}).order_by("name")
+    rows = (
+        Flow.objects.select_related("live")
+        .select_for_update(of=("self",))
+        .filter(name__in={name, *parts})
+        .order_by("name")
+    )
     flow = next((row for row in list(rows) if row.name == name), None)
     if parts:
         Flow.objects.filter(name__in=set(parts)).update(designation=F("designation"))
@@ -157,7 +203,9 @@ def _held(name: str, parts: Iterable[str]) -> Flow | None:
 
 
 def _lost(parts: Iterable[str]) -> Iterator[Finding]:
-    """Sub-flows that were deleted: a version walks them as they were, but nobody could publish or export it again."""
+    """Sub-flows that were deleted: a version walks them as they were, but nobody could publish or export it
+    again.
+    """
     live = set(live_names(PART)) if parts else set()
     for name in sorted(set(parts) - live):
         yield Finding(("steps",), f"There is no published flow {name} with for: part any more.")
@@ -165,7 +213,10 @@ def _lost(parts: Iterable[str]) -> Iterator[Finding]:
 
 def _new(document: FlowDocument) -> Flow:
     return Flow.objects.create(
-        name=document.flow, designation=document.designation, is_default=_is_default(document), tenant=current_tenant()
+        name=document.flow,
+        designation=document.designation,
+        is_default=_is_default(document),
+        tenant=current_tenant(),
     )
 
 

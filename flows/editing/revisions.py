@@ -23,7 +23,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Chosen:
-    """A flow in one of its states. ``parts``: its sub-flows, of a draft as they are live now. ``revision``: of a draft, else 0."""
+    """A flow in one of its states.
+
+    ``parts``: its sub-flows, of a draft as they are live now. ``revision``: of a draft, else 0.
+    """
 
     name: str
     which: str
@@ -45,11 +48,21 @@ def choose(name: str, which: str = "") -> Chosen:
     if which and not (which.isascii() and which.isdigit() and len(which) < 10):
         raise NoSuchVersion(NoSuchVersion.__doc__)
     version = version_of(name, int(which) if which else None)
-    return Chosen(name, str(version.number), document_of(version), parts_of(version), live=version.flow.live_id == version.pk)
+    return Chosen(
+        name,
+        str(version.number),
+        document_of(version),
+        parts_of(version),
+        live=version.flow.live_id == version.pk,
+    )
 
 
 def states(name: str) -> list[Choice]:
     """What can be chosen: the draft, then the versions, newest first."""
-    rows = Version.objects.filter(flow__name=name).order_by("-number").values_list("number", "pk", "flow__live")[:NEWEST]
+    rows = (
+        Version.objects.filter(flow__name=name)
+        .order_by("-number")
+        .values_list("number", "pk", "flow__live")[:NEWEST]
+    )
     drafts = [Choice(DRAFT)] if Draft.objects.filter(flow__name=name).exists() else []
     return [*drafts, *(Choice(str(number), pk == live) for number, pk, live in rows)]

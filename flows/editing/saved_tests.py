@@ -13,8 +13,17 @@ from flows.simulation.flow_tests import decision_of
 from flows.simulation.simulate import Report, ending, guarded
 
 
-def as_test(name: str, person: str | InventedPerson, request: Circumstances, answers: Answers, reports: Sequence[Report]) -> FlowTest:
-    """The walk as a test: what was taken for granted is said, and what came of each step is expected. Raises pydantic's ValidationError."""
+def as_test(
+    name: str,
+    person: str | InventedPerson,
+    request: Circumstances,
+    answers: Answers,
+    reports: Sequence[Report],
+) -> FlowTest:
+    """The walk as a test: what was taken for granted is said, and what came of each step is expected.
+
+    Raises pydantic's ValidationError.
+    """
     given = {**{report.step: "passes" for report in reports if report.assumed}, **answers}
     expect = {report.step: decision_of(report) for report in reports if report.step}
     values = {"name": name, "person": person, "request": request, "answers": given, "expect": expect}
@@ -22,7 +31,9 @@ def as_test(name: str, person: str | InventedPerson, request: Circumstances, ans
 
 
 def check_answers(document: FlowDocument, parts: Mapping[str, FlowDocument], answers: Answers) -> None:
-    """Raises RefusedFlow for answers that no test keeps: to a step that is not there, and what would prove somebody."""
+    """Raises RefusedFlow for answers that no test keeps: to a step that is not there, and what would prove
+    somebody.
+    """
     try:
         boxes = lay_out(document, parts).by_id
     except TooLarge as large:
@@ -33,7 +44,11 @@ def check_answers(document: FlowDocument, parts: Mapping[str, FlowDocument], ans
         if stage is None:
             found.append(Finding(("answers", step), "There is no step of this name that asks anything."))
         elif isinstance(given, dict) and guarded(stage):
-            found.append(Finding(("answers", step), "No password and no code is kept in a flow: say passes or refuses."))
+            found.append(
+                Finding(
+                    ("answers", step), "No password and no code is kept in a flow: say passes or refuses."
+                )
+            )
     if found:
         raise RefusedFlow(found)
 
@@ -41,8 +56,8 @@ def check_answers(document: FlowDocument, parts: Mapping[str, FlowDocument], ans
 def keep_test(name: str, test: FlowTest, *, by: str, revision: int | None = None) -> Draft:
     """Adds the test to the flow's draft, which is begun from what is live where there is none.
 
-    ``revision``: of the draft that was looked at, 0 for none, None for whatever is there. Raises NoSuchVersion, DraftMoved, or
-    RefusedFlow where the draft is no flow yet or has a test of this name.
+    ``revision``: of the draft that was looked at, 0 for none, None for whatever is there. Raises
+    NoSuchVersion, DraftMoved, or RefusedFlow where the draft is no flow yet or has a test of this name.
     """
     draft = draft_of(name)
     now = draft.revision if draft else 0
@@ -50,7 +65,9 @@ def keep_test(name: str, test: FlowTest, *, by: str, revision: int | None = None
         raise DraftMoved(now)
     document = parse({**(draft.document if draft else version_of(name).document), "flow": name})
     if any(each.name == test.name for each in document.tests):
-        raise RefusedFlow([Finding(("tests", "name"), "There is a test of this name already: give it another one.")])
+        raise RefusedFlow(
+            [Finding(("tests", "name"), "There is a test of this name already: give it another one.")]
+        )
     tests = [*document.as_json().get("tests", []), test.model_dump(mode="json", exclude_defaults=True)]
     kept = parse({**document.as_json(), "tests": tests})
     return save_draft(name, kept.as_json(), by=by, revision=draft.revision if draft else None)

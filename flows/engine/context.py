@@ -25,7 +25,8 @@ from idp.foundation.condition_variables import About
 from idp.foundation.effects import EffectLost
 from idp.foundation.sealing import macs
 
-RESTART = "$restart"  # in place of a step's id in the token that a restart must show; no step can be called so
+# in place of a step's id in the token that a restart must show; no step can be called so
+RESTART = "$restart"
 
 
 class Overtaken(Exception):
@@ -34,7 +35,9 @@ class Overtaken(Exception):
 
 @dataclass
 class Walk:
-    """A run under way: its row, its state, who walks, and whether this request may change anything (a POST) or not (a GET)."""
+    """A run under way: its row, its state, who walks, and whether this request may change anything (a POST)
+    or not (a GET).
+    """
 
     row: Row
     state: State
@@ -64,7 +67,9 @@ class Walk:
 
     @property
     def name(self) -> str:
-        """The name that was claimed, for events; one that nobody has is left out, for people type passwords there by mistake."""
+        """The name that was claimed, for events; one that nobody has is left out, for people type passwords
+        there by mistake.
+        """
         claimed = self.state.facts.get("person") or {}
         return str(claimed.get("name", "")) if claimed.get("id") else ""
 
@@ -86,20 +91,28 @@ class Walk:
         )
 
     def tokens(self, step: str) -> list[str]:
-        """The form's token for this browser, run and step, newest key first: nobody else's page can post here."""
+        """The form's token for this browser, run and step, newest key first: nobody else's page can post
+        here.
+        """
         return macs("run_token", f"{self.row.nonce_hash}\0{self.row.identifier}\0{step}")
 
     def session_holds(self) -> bool:
-        """Whether the session on which the run rests still lives, in this very client, with its person active.
+        """Whether the session on which the run rests still lives, in this very client, with its person
+        active.
 
-        Before there is one, whether the proof still holds: its person active, and what proves them not changed since.
+        Before there is one, whether the proof still holds: its person active, and what proves them not
+        changed since.
         """
         signed_in, session = self.state.facts.get("signed_in"), self.client.session
         if not signed_in:
             proof = self.state.facts.get("proof")
             person = active(proof["person"]) if proof else None
             return not proof or bool(person and not outdated(person, datetime.fromisoformat(proof["at"])))
-        return bool(session and session.person.is_active and (session.pk, session.person_id) == (signed_in["session"], signed_in["person"]))
+        return bool(
+            session
+            and session.person.is_active
+            and (session.pk, session.person_id) == (signed_in["session"], signed_in["person"])
+        )
 
 
 def ending(kind: str, title: str = "", message: str = "", **more: str) -> dict[str, str]:
@@ -121,7 +134,8 @@ def record(walk: Walk, step: Step, outcome: Outcome) -> None:
             save(walk)
     except EffectLost:
         walk.state = before
-        if _moved(walk):  # the other click of a double one came first and did the very thing: its page is the answer
+        # the other click of a double one came first and did the very thing: its page is the answer
+        if _moved(walk):
             raise Overtaken from None
         raise
     except Exception:
@@ -133,7 +147,11 @@ def record(walk: Walk, step: Step, outcome: Outcome) -> None:
 def save(walk: Walk) -> None:
     """Stores the state by compare-and-set on the revision; raises Overtaken."""
     row, facts = walk.row, walk.state.facts
-    values: dict[str, Any] = {"state": walk.state.dump(), "version": row.version, "person": (facts.get("person") or {}).get("id")}
+    values: dict[str, Any] = {
+        "state": walk.state.dump(),
+        "version": row.version,
+        "person": (facts.get("person") or {}).get("id"),
+    }
     if walk.state.end:
         values["ended_at"] = walk.now
     if "signed_in" in facts:
@@ -165,7 +183,9 @@ def _note(walk: Walk, step: Step, outcome: Outcome, results: Iterable[Any]) -> N
 
 
 def _refuse(walk: Walk, step: Step, end: dict[str, str], *, tells: bool) -> None:
-    """``tells``: false where an effect of the refusal has told of it already, such as a device that was denied."""
+    """``tells``: false where an effect of the refusal has told of it already, such as a device that was
+    denied.
+    """
     goes_on = refuse(walk.layout, walk.state, step.id, walk.since_start)
     if tells:
         _tell(walk, step, "flow.denied", goes_on=goes_on)
@@ -181,7 +201,9 @@ def topic_of(run: str) -> str:
 def _tell(walk: Walk, step: Step, kind: str, **more: Any) -> None:
     """An event of this step. Anybody can cause it, so there are only so many of them."""
     about: dict[str, Any] = {"run": walk.row.identifier, "flow": walk.document.flow, "stage": step.stage.kind}
-    publish_bounded(kind, actor=walk.name, target=step.id, topic=topic_of(walk.row.identifier), **about, **more)
+    publish_bounded(
+        kind, actor=walk.name, target=step.id, topic=topic_of(walk.row.identifier), **about, **more
+    )
 
 
 def _learn(walk: Walk, step: Step, news: Mapping[str, Any], told: Mapping[str, Any]) -> None:
@@ -198,20 +220,33 @@ def _learn(walk: Walk, step: Step, news: Mapping[str, Any], told: Mapping[str, A
 
 
 def _from_effects(effects: Iterable[Any], results: Iterable[Any]) -> dict[str, Any]:
-    return {name: fact for effect, result in zip(effects, results, strict=True) for name, fact in effect.learned(result).items()}
+    return {
+        name: fact
+        for effect, result in zip(effects, results, strict=True)
+        for name, fact in effect.learned(result).items()
+    }
 
 
 def _change_flow(walk: Walk, wanted: str) -> None:
-    """Goes on in the flow that the request requires, with what was learned so far: the application's own, or the tenant's."""
+    """Goes on in the flow that the request requires, with what was learned so far: the application's own, or
+    the tenant's.
+    """
     if wanted == walk.document.flow:
         return
     version = live_version(walk.document.designation, wanted)
     if version is None:
-        raise BrokenFlow(f"The application asks for the flow {wanted or 'of the tenant'}, which has no live version.")
+        raise BrokenFlow(
+            f"The application asks for the flow {wanted or 'of the tenant'}, which has no live version."
+        )
     if version.flow.name == walk.document.flow:
         return
     state = walk.state
-    left = {"version": walk.row.version_id, "decided": state.decided, "times": state.times, "read": state.read}
+    left = {
+        "version": walk.row.version_id,
+        "decided": state.decided,
+        "times": state.times,
+        "read": state.read,
+    }
     state.before = [*state.before, left]
     state.decided, state.times, state.read, state.told = {}, {}, {}, {}
     state.seeds = sorted(set(state.facts) - set(knowledge.NEVER_SEEDED))
@@ -219,16 +254,24 @@ def _change_flow(walk: Walk, wanted: str) -> None:
 
 
 def _end_runs_of_others(walk: Walk, person: int) -> None:
-    """Whatever this browser had under way in somebody else's name ends when a person signs in; one that was refused keeps its page
-    and forgets what was proved, so that nobody starts it again with that.
+    """Whatever this browser had under way in somebody else's name ends when a person signs in; one that was
+    refused keeps its page and forgets what was proved, so that nobody starts it again with that.
 
     Its runs are locked in one order, so that of two tabs that sign in at once one waits for the other.
     """
-    living = Row.objects.select_for_update().filter(nonce_hash=walk.row.nonce_hash, expires_at__gt=walk.now).order_by("pk")
+    living = (
+        Row.objects.select_for_update()
+        .filter(nonce_hash=walk.row.nonce_hash, expires_at__gt=walk.now)
+        .order_by("pk")
+    )
     message = _("Somebody else signed in here in the meantime. Please start again.")
     for other in living:
         state = State.load(other.state)
-        if other.pk == walk.row.pk or other.person in (None, person) or (state.end and state.end["kind"] not in ("denied", "refused")):
+        if (
+            other.pk == walk.row.pk
+            or other.person in (None, person)
+            or (state.end and state.end["kind"] not in ("denied", "refused"))
+        ):
             continue
         state.end = state.end or ending("lost", _("Somebody else signed in"), message)
         state.facts = {name: fact for name, fact in state.facts.items() if name not in knowledge.PROOFS}

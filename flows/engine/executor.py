@@ -1,9 +1,9 @@
 """Moves a run: the one door through which a browser's page and a JSON client's answer both go.
 
-The loop is short: for each undecided step ask the stage, apply its effects, go on. Everything that a stage could forget is
-on this way: who may touch the run, its expiry, the token of the form, the session that must still live, the needs, the
-budgets, the one transaction with its compare-and-set. Stages are called outside of it, so that a password hash never
-holds a lock.
+The loop is short: for each undecided step ask the stage, apply its effects, go on. Everything that a stage
+could forget is on this way: who may touch the run, its expiry, the token of the form, the session that must
+still live, the needs, the budgets, the one transaction with its compare-and-set. Stages are called outside of
+it, so that a password hash never holds a lock.
 """
 
 from collections.abc import Mapping
@@ -71,28 +71,34 @@ def start(
 ) -> str:
     """Begins a run for this designation and answers its identifier; raises NoFlow or TooManyRuns.
 
-    ``flow``: the one that an application names for itself, instead of the tenant's own. ``hints``: what the entry brought
-    along (nothing proven). ``anew``: as if nobody were signed in. ``may_write``: a person has just said go on, by POST.
+    ``flow``: the one that an application names for itself, instead of the tenant's own. ``hints``: what the
+    entry brought along (nothing proven). ``anew``: as if nobody were signed in. ``may_write``: a person has
+    just said go on, by POST.
     """
     version = live_version(designation, flow)
     if version is None:
         raise NoFlow(NoFlow.__doc__)
-    must = designation == LOGOUT and client.session is not None  # signing out never depends on what the neighbours do
+    # signing out never depends on what the neighbours do
+    must = designation == LOGOUT and client.session is not None
     make_room(address_key(client.address), version.flow.name, timezone.now(), refuses=not must)
     state = State.begin(None if anew else client.session, hints or {})
     return _begin(version, client, state, may_write=may_write)
 
 
 def restart(identifier: str, client: Client, token: str, *, keep: bool) -> str:
-    """Begins a run's flow once more, in the version that is live now, and answers the new run; the old one is over.
+    """Begins a run's flow once more, in the version that is live now, and answers the new run; the old one is
+    over.
 
-    ``keep``: with what is known of the person, so that what was proved is not asked again; else as if nobody had said
-    anything. Consent is never kept. Raises NoSuchRun, NoFlow, TooManyRuns, or OutOfDate when ``token`` is not the page's.
+    ``keep``: with what is known of the person, so that what was proved is not asked again; else as if nobody
+    had said anything. Consent is never kept. Raises NoSuchRun, NoFlow, TooManyRuns, or OutOfDate when
+    ``token`` is not the page's.
     """
     walk = _open(identifier, client, may_write=True)
     if not any(same(token, expected) for expected in walk.tokens(RESTART)):
         raise OutOfDate(OutOfDate.__doc__)
-    version = live_version(walk.document.designation, "" if walk.row.version.flow.is_default else walk.document.flow)
+    version = live_version(
+        walk.document.designation, "" if walk.row.version.flow.is_default else walk.document.flow
+    )
     if version is None:
         raise NoFlow(NoFlow.__doc__)
     state = State.begin(None, walk.state.hints)
@@ -109,8 +115,8 @@ def restart(identifier: str, client: Client, token: str, *, keep: bool) -> str:
 
 
 def _may_keep(walk: Walk) -> bool:
-    """Whether what the run knows of the person still holds: of one that expired nothing, and of one that came to its end, or that
-    somebody else's signing in ended, only what a living session carries.
+    """Whether what the run knows of the person still holds: of one that expired nothing, and of one that came
+    to its end, or that somebody else's signing in ended, only what a living session carries.
     """
     end = (walk.state.end or {"kind": ""})["kind"]
     if walk.row.expires_at <= walk.now or not walk.session_holds():
@@ -119,7 +125,10 @@ def _may_keep(walk: Walk) -> bool:
 
 
 def _kept(facts: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """What a restart keeps. A proof on which no session rests yet is good as long as a run may last, however often one restarts."""
+    """What a restart keeps.
+
+    A proof on which no session rests yet is good as long as a run may last, however often one restarts.
+    """
     oldest = (now - timedelta(seconds=settings.RUN_LIFETIME)).isoformat()
     kept = {name: facts[name] for name in KEPT_OVER_RESTART if name in facts}
     if "signed_in" in kept:
@@ -152,13 +161,18 @@ def look(identifier: str, client: Client) -> Page:
 
 
 def answer(identifier: str, client: Client, given: Answer) -> Page:
-    """Takes an answer to the current step; one for another step, or one that came twice, shows the current question again."""
+    """Takes an answer to the current step; one for another step, or one that came twice, shows the current
+    question again.
+    """
     walk = _open(identifier, client, may_write=True)
     if walk.state.end:
         return _current(walk)
     if not any(same(given.token, expected) for expected in walk.tokens(given.step)):
-        walk.may_write = False  # also where the run stands between two steps, after a crash: nobody's page said go on
-        return _current(walk, message=_("This page was out of date. Please try again."), message_kind="notice")
+        # also where the run stands between two steps, after a crash: nobody's page said go on
+        walk.may_write = False
+        return _current(
+            walk, message=_("This page was out of date. Please try again."), message_kind="notice"
+        )
     if given.step != walk.state.at:
         return _current(walk)
     try:
@@ -174,13 +188,20 @@ def session_of(identifier: str, nonce: str) -> Session | None:
 
 
 def _open(identifier: str, client: Client, *, may_write: bool) -> Walk:
-    row = Row.objects.select_related("version__flow").filter(identifier=identifier, nonce_hash=digest(client.nonce)).first()
+    row = (
+        Row.objects.select_related("version__flow")
+        .filter(identifier=identifier, nonce_hash=digest(client.nonce))
+        .first()
+    )
     if row is None:
         raise NoSuchRun(NoSuchRun.__doc__)
     walk = Walk(row, State.load(row.state), client, may_write, timezone.now())
     over = walk.state.end and walk.state.end["kind"] != "last"
     if not over and row.expires_at <= walk.now:
-        title, message = _("This took too long"), _("For your safety this sign-in was ended. Please start again.")
+        title, message = (
+            _("This took too long"),
+            _("For your safety this sign-in was ended. Please start again."),
+        )
         if walk.state.end:  # it had come to its end in time, and counts so
             walk.state.end = ending("expired", title, message)
         else:
@@ -191,10 +212,15 @@ def _open(identifier: str, client: Client, *, may_write: bool) -> Walk:
 
 
 def _lose(walk: Walk) -> None:
-    """Ends the run whose session has ended. While it lives, a client without it is only told so: it may be the second click
-    of a sign-in, sent before the cookie came, and the first one's run goes on.
+    """Ends the run whose session has ended.
+
+    While it lives, a client without it is only told so: it may be the second click of a sign-in, sent before
+    the cookie came, and the first one's run goes on.
     """
-    title, message = _("You were signed out"), _("Your session has ended, or somebody else signed in here. Please start again.")
+    title, message = (
+        _("You were signed out"),
+        _("Your session has ended, or somebody else signed in here. Please start again."),
+    )
     if "signed_in" not in walk.state.facts:
         message = _("What you proved yourself with was changed in the meantime. Please start again.")
         _finish(walk, "lost", _("That no longer counts"), message)
@@ -227,8 +253,20 @@ def _submit(walk: Walk, step: Step, fields: Mapping[str, Any]) -> Page:
     walk.state.answered = True
     receipts = reserve(step.stage.attempts(run, form.cleaned_data))
     if isinstance(receipts, Exhausted):
-        about: dict[str, Any] = {"budget": receipts.budget.name, "run": run.identifier, "flow": run.flow, "stage": step.stage.kind}
-        publish_once("flow.throttled", _A_MINUTE, actor=walk.name, target=step.id, topic=topic_of(run.identifier), **about)
+        about: dict[str, Any] = {
+            "budget": receipts.budget.name,
+            "run": run.identifier,
+            "flow": run.flow,
+            "stage": step.stage.kind,
+        }
+        publish_once(
+            "flow.throttled",
+            _A_MINUTE,
+            actor=walk.name,
+            target=step.id,
+            topic=topic_of(run.identifier),
+            **about,
+        )
         return asked(walk, step, form, message=receipts.told(walk.now), retry_at=receipts.until)
     right = False
     try:
@@ -264,8 +302,10 @@ def _settle(walk: Walk, step: Step, outcome: Outcome, form: forms.Form | None = 
 
 
 def _overtaken(walk: Walk, step: Step) -> Page:
-    """What the other request has come to. Where it only looked between two steps of this answer, and so holds the run for somebody
-    to say go on, this answer has said so and does.
+    """What the other request has come to.
+
+    Where it only looked between two steps of this answer, and so holds the run for somebody to say go on,
+    this answer has said so and does.
     """
     now = _open(walk.row.identifier, walk.client, may_write=walk.may_write)
     if now.may_write and now.state.held and now.state.at == step.id and not now.state.end:
@@ -285,12 +325,19 @@ def _current(walk: Walk, **more: Any) -> Page:
     except BrokenFlow as broken:
         return _refuse(walk, broken)
     except Unsealable:
-        return _finish(walk, "lost", _("This page is no longer good"), _("The server's key was changed. Please start again."))
+        return _finish(
+            walk,
+            "lost",
+            _("This page is no longer good"),
+            _("The server's key was changed. Please start again."),
+        )
 
 
 def _refuse(walk: Walk, broken: BrokenFlow) -> Page:
     run, flow = walk.row.identifier, walk.document.flow
-    publish_bounded("flow.broken", actor=walk.name, target=flow, topic=topic_of(run), run=run, why=str(broken))
+    publish_bounded(
+        "flow.broken", actor=walk.name, target=flow, topic=topic_of(run), run=run, why=str(broken)
+    )
     message = _("This sign-in is set up wrongly. Its administrators have been told; please try again later.")
     return _finish(walk, "refused", _("Something is wrong here"), message)
 

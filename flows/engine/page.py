@@ -22,10 +22,11 @@ Kind = Literal["ask", "continue", "last", "finished", "leave", "denied", "refuse
 class Page:
     """What to show now.
 
-    ``kind``: "ask"; "continue" (something will happen when the person says so); "last" (nothing more is asked); otherwise
-    how the run ended, "leave" with ``url``. ``form`` None: nothing is asked. ``retry_at``: a budget is exhausted until then.
-    ``set_up``: the words of a button for what the person lacks, where they may set it up themselves. ``restart``: the token with which
-    the run's flow may be begun once more. ``next``: where whoever came here for something else goes on when the run is finished.
+    ``kind``: "ask"; "continue" (something will happen when the person says so); "last" (nothing more is
+    asked); otherwise how the run ended, "leave" with ``url``. ``form`` None: nothing is asked. ``retry_at``:
+    a budget is exhausted until then. ``set_up``: the words of a button for what the person lacks, where they
+    may set it up themselves. ``restart``: the token with which the run's flow may be begun once more.
+    ``next``: where whoever came here for something else goes on when the run is finished.
     """
 
     run: str
@@ -54,7 +55,16 @@ def asked(walk: Walk, step: Step, form: forms.Form | None = None, **more: Any) -
     """The page of a step: its question, or its result when it is the last one."""
     if walk.state.held:
         words = {name: str(getattr(step.stage, name)) for name in ("title", "description")}
-        return _page(walk, step, "continue", type(step.stage), form=forms.Form(), token=walk.tokens(step.id)[0], **words, **more)
+        return _page(
+            walk,
+            step,
+            "continue",
+            type(step.stage),
+            form=forms.Form(),
+            token=walk.tokens(step.id)[0],
+            **words,
+            **more,
+        )
     run = walk.seen_by_stage()
     words, context = worded(step.stage, run)
     if walk.state.end:
@@ -79,7 +89,10 @@ def worded(stage: Stage, run: Run) -> tuple[dict[str, str], dict[str, Any]]:
 
 
 def ended(walk: Walk) -> Page:
-    """The page of a run that is over. What somebody lacks they set up themselves where the tenant has a flow for that."""
+    """The page of a run that is over.
+
+    What somebody lacks they set up themselves where the tenant has a flow for that.
+    """
     end = walk.state.end or {}
     lacks = end.get("set_up", "")
     elsewhere = walk.document.designation != CREDENTIAL_SETUP  # one that lacks it there would go in circles

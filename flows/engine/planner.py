@@ -50,7 +50,8 @@ def layout_of(version: Version) -> Layout:
 
 
 def next_step(layout: Layout, state: State, about: About) -> Step | None:
-    """The first step that is not yet decided, after noting those that are passed over or known before; None at the end.
+    """The first step that is not yet decided, after noting those that are passed over or known before; None
+    at the end.
 
     Raises BrokenFlow when the step cannot be asked: an unknown stage, missing facts, a condition that fails.
     """
@@ -71,7 +72,8 @@ def next_step(layout: Layout, state: State, about: About) -> Step | None:
 
 
 def refuse(layout: Layout, state: State, step: str, at: int | None = None) -> bool:
-    """Notes that a step refused; answers whether the run goes on, because the step or a box around it says so.
+    """Notes that a step refused; answers whether the run goes on, because the step or a box around it says
+    so.
 
     The rest of that box is then passed over.
     """
@@ -95,7 +97,10 @@ def _layout(raw: str, kinds: tuple[str, ...]) -> Layout:
     """``kinds``: the installed stages, whose words conditions read."""
     document, parts = json.loads(raw)
     try:
-        return lay_out(FlowDocument.model_validate(document), {name: FlowDocument.model_validate(part) for name, part in parts.items()})
+        return lay_out(
+            FlowDocument.model_validate(document),
+            {name: FlowDocument.model_validate(part) for name, part in parts.items()},
+        )
     except (TooLarge, ValidationError) as error:
         raise BrokenFlow(str(error)) from error
 
@@ -104,7 +109,8 @@ def _stage(box: Box) -> Stage:
     kind = stages().get(str(box.drawn.stage))
     if kind is None:
         raise BrokenFlow(f"Step {box.id} is of the stage {box.drawn.stage}, which is not installed.")
-    return _built(kind, json.dumps(box.drawn.settings))  # type: ignore[arg-type]  # classes are hashable, whatever their objects are
+    # # classes are hashable, whatever their objects are
+    return _built(kind, json.dumps(box.drawn.settings))  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=2048)
@@ -113,7 +119,9 @@ def _built(kind: type[Stage], raw: str) -> Stage:
     try:
         return kind(kind.Settings.model_validate(kind.upgrade(json.loads(raw))))
     except ValidationError as error:
-        raise BrokenFlow(f"The settings of a step of the stage {kind.kind} are not valid any more: {_first(error)}") from error
+        raise BrokenFlow(
+            f"The settings of a step of the stage {kind.kind} are not valid any more: {_first(error)}"
+        ) from error
 
 
 def _first(error: ValidationError) -> str:
@@ -131,7 +139,9 @@ def _applies(box: Box, state: State, about: About) -> bool:
         condition = box.condition
         if condition is None:
             return True
-        applied, values = condition.weigh(replace(about, steps=box.spoken(state.told)) if condition.reads_steps else about)
+        applied, values = condition.weigh(
+            replace(about, steps=box.spoken(state.told)) if condition.reads_steps else about
+        )
     except (BadCondition, ConditionFailed) as error:
         raise BrokenFlow(f"The condition of step {box.id} failed: {error}") from error
     state.read[box.id] = {"when": box.drawn.when, "applied": applied, "values": _plain(condition, values)}
@@ -139,7 +149,9 @@ def _applies(box: Box, state: State, about: About) -> bool:
 
 
 def _plain(condition: Condition, values: dict[str, Any]) -> dict[str, Any]:
-    """The values that a condition read, as JSON holds them, without those of people and their answers: nobody may read these in a run."""
+    """The values that a condition read, as JSON holds them, without those of people and their answers: nobody
+    may read these in a run.
+    """
     return {name: _said(value, condition) for name, value in values.items() if is_open(name)}
 
 
@@ -154,9 +166,16 @@ def _said(value: Any, condition: Condition) -> Any:
 
 
 def _known_before(stage: Stage, state: State) -> bool:
-    """Only what gives something, and only when all of it was known at the start: what gives nothing is always asked."""
+    """Only what gives something, and only when all of it was known at the start: what gives nothing is always
+    asked.
+    """
     gives = set(stage.gives)
-    return bool(gives) and not stage.asks_anew and gives <= set(state.seeds) - set(NEVER_SEEDED) and gives <= set(state.facts)
+    return (
+        bool(gives)
+        and not stage.asks_anew
+        and gives <= set(state.seeds) - set(NEVER_SEEDED)
+        and gives <= set(state.facts)
+    )
 
 
 def _check_needs(box: Box, stage: Stage, state: State) -> None:

@@ -1,4 +1,6 @@
-"""How many runs one network may have: the oldest that nobody answered makes room, and only answered ones are in the way of others."""
+"""How many runs one network may have: the oldest that nobody answered makes room, and only answered ones are
+in the way of others.
+"""
 
 from datetime import datetime, timedelta
 
@@ -18,14 +20,19 @@ class TooManyRuns(Exception):
     """This address has too many sign-ins under way."""
 
 
-def make_room(network: str, flow: str, now: datetime, *, besides: int | None = None, refuses: bool = True) -> None:
+def make_room(
+    network: str, flow: str, now: datetime, *, besides: int | None = None, refuses: bool = True
+) -> None:
     """Make room for one more run of this network; raise TooManyRuns where all of its runs have been answered.
 
-    A run that nobody answered has nothing worth keeping, and costs whoever began it nothing, so the oldest one goes, first of those
-    who are not signed in. ``besides``: a run that is about to end. ``refuses`` False: for what must always be possible.
+    A run that nobody answered has nothing worth keeping, and costs whoever began it nothing, so the oldest
+    one goes, first of those who are not signed in. ``besides``: a run that is about to end. ``refuses``
+    False: for what must always be possible.
     """
     most = settings.RUNS_PER_ADDRESS
-    under_way = Row.objects.filter(network=network, ended_at=None, expires_at__gt=now).exclude(pk=besides or 0)
+    under_way = Row.objects.filter(network=network, ended_at=None, expires_at__gt=now).exclude(
+        pk=besides or 0
+    )
     if (excess := under_way[: most + 50].count() + 1 - most) <= 0:
         return
     unanswered = under_way.filter(state__answered=False).order_by(F("person").asc(nulls_first=True), "pk")
@@ -42,8 +49,15 @@ def pay_restart(network: str, flow: str) -> None:
 
 
 def tidy(network: str, now: datetime) -> None:
-    """Keep a minute's newest runs of this network that ended without an answer, as many as may be under way, and no more."""
-    over = Row.objects.filter(network=network, started_at__range=lately(_A_MINUTE, now), ended_at__isnull=False, state__answered=False)
+    """Keep a minute's newest runs of this network that ended without an answer, as many as may be under way,
+    and no more.
+    """
+    over = Row.objects.filter(
+        network=network,
+        started_at__range=lately(_A_MINUTE, now),
+        ended_at__isnull=False,
+        state__answered=False,
+    )
     stale = list(over.order_by("-pk").values_list("pk", flat=True)[settings.RUNS_PER_ADDRESS :][:100])
     if stale:
         Row.objects.filter(pk__in=stale).delete()

@@ -18,7 +18,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Flow",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("name", models.CharField(max_length=50)),
                 ("designation", models.CharField(max_length=30)),
                 ("is_default", models.BooleanField(default=True)),
@@ -38,14 +43,24 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Version",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("number", models.PositiveIntegerField()),
                 ("document", models.JSONField()),
                 ("parts", models.JSONField(default=dict)),
                 ("note", models.CharField(blank=True, max_length=300)),
                 ("author", models.CharField(blank=True, max_length=150)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
-                ("flow", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="versions", to="flows.flow")),
+                (
+                    "flow",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="versions", to="flows.flow"
+                    ),
+                ),
                 (
                     "tenant",
                     models.ForeignKey(
@@ -62,7 +77,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="StepCount",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("step", models.CharField(max_length=400)),
                 ("reached", models.PositiveIntegerField(default=0)),
                 ("finished", models.PositiveIntegerField(default=0)),
@@ -81,13 +101,23 @@ class Migration(migrations.Migration):
                         to="tenancy.tenant",
                     ),
                 ),
-                ("version", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="counts", to="flows.version")),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="counts", to="flows.version"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
             name="Run",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("identifier", models.CharField(max_length=32, unique=True)),
                 ("nonce_hash", models.CharField(db_index=True, max_length=64)),
                 ("state", models.JSONField(default=dict)),
@@ -100,7 +130,12 @@ class Migration(migrations.Migration):
                 ("counted", models.BooleanField(default=False)),
                 (
                     "session",
-                    models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="accounts.session"),
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="accounts.session",
+                    ),
                 ),
                 (
                     "tenant",
@@ -113,18 +148,30 @@ class Migration(migrations.Migration):
                         to="tenancy.tenant",
                     ),
                 ),
-                ("version", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="runs", to="flows.version")),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="runs", to="flows.version"
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
             model_name="flow",
             name="live",
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="flows.version"),
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="flows.version"
+            ),
         ),
         migrations.CreateModel(
             name="Draft",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("document", models.JSONField()),
                 ("revision", models.PositiveIntegerField(default=1)),
                 ("author", models.CharField(blank=True, max_length=150)),
@@ -140,8 +187,21 @@ class Migration(migrations.Migration):
                         to="tenancy.tenant",
                     ),
                 ),
-                ("flow", models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name="draft", to="flows.flow")),
-                ("base", models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="flows.version")),
+                (
+                    "flow",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="draft", to="flows.flow"
+                    ),
+                ),
+                (
+                    "base",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="flows.version",
+                    ),
+                ),
             ],
             options={
                 "abstract": False,
@@ -157,7 +217,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="run",
-            index=models.Index(condition=models.Q(("ended_at", None)), fields=["tenant", "network"], name="flows_runs_under_way"),
+            index=models.Index(
+                condition=models.Q(("ended_at", None)),
+                fields=["tenant", "network"],
+                name="flows_runs_under_way",
+            ),
         ),
         migrations.AddIndex(
             model_name="run",

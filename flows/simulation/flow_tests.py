@@ -1,4 +1,6 @@
-"""Runs the tests that stand beside a flow in its document: a company tests its sign-in before anybody meets it."""
+"""Runs the tests that stand beside a flow in its document: a company tests its sign-in before anybody meets
+it.
+"""
 
 from collections.abc import Iterator, Mapping
 
@@ -9,24 +11,39 @@ from flows.simulation.simulate import NobodyThere, Report, ending, simulate
 from idp.foundation.text import did_you_mean
 
 
-def rehearse(document: FlowDocument, parts: Mapping[str, FlowDocument], *, names: bool = True) -> list[Finding]:
+def rehearse(
+    document: FlowDocument, parts: Mapping[str, FlowDocument], *, names: bool = True
+) -> list[Finding]:
     """A finding for each expectation that was not met, none when all tests pass; nothing is written.
 
-    Tests come from whoever may edit a flow, so a password or code in them is never judged. ``names``: False on behalf of
-    whoever may not look at people: whether a condition applied to one would tell their groups and attributes, so nobody is walked.
+    Tests come from whoever may edit a flow, so a password or code in them is never judged. ``names``: False
+    on behalf of whoever may not look at people: whether a condition applied to one would tell their groups
+    and attributes, so nobody is walked.
     """
     return [finding for findings in by_test(document, parts, names=names) for finding in findings]
 
 
-def by_test(document: FlowDocument, parts: Mapping[str, FlowDocument], *, names: bool = True) -> list[list[Finding]]:
+def by_test(
+    document: FlowDocument, parts: Mapping[str, FlowDocument], *, names: bool = True
+) -> list[list[Finding]]:
     """The same for each test, in their order."""
     return [list(_run(at, test, document, parts, names=names)) for at, test in enumerate(document.tests)]
 
 
-def _run(at: int, test: FlowTest, document: FlowDocument, parts: Mapping[str, FlowDocument], *, names: bool) -> Iterator[Finding]:
+def _run(
+    at: int, test: FlowTest, document: FlowDocument, parts: Mapping[str, FlowDocument], *, names: bool
+) -> Iterator[Finding]:
     seen = isinstance(test.person, str) and names
     try:
-        reports = simulate(document, test.answers, parts=parts, person=test.person, request=test.request, judges=False, names=seen)
+        reports = simulate(
+            document,
+            test.answers,
+            parts=parts,
+            person=test.person,
+            request=test.request,
+            judges=False,
+            names=seen,
+        )
     except NobodyThere as nobody:
         yield Finding(("tests", at, "person"), f"{test.name}: {nobody}")
         return
@@ -36,13 +53,20 @@ def _run(at: int, test: FlowTest, document: FlowDocument, parts: Mapping[str, Fl
         report = by_step.get(step)
         came = "not reached" if report is None else decision_of(report)
         if came != wanted:
-            yield Finding(("tests", at, "expect", step), f"{test.name}: {step} should be {wanted}, but was {came}{_why(report)}.")
+            yield Finding(
+                ("tests", at, "expect", step),
+                f"{test.name}: {step} should be {wanted}, but was {came}{_why(report)}.",
+            )
     if (end := ending(reports)) != test.ends:
         last = reports[-1] if reports else None
         where = f" at {last.step}" if last and last.step else ""
         message = f": {last.message}" if last and last.message else ""
         yield Finding(
-            ("tests", at, "ends"), f"{test.name}: should have ended as {test.ends}, but ended as {end}{where}{message.removesuffix('.')}."
+            ("tests", at, "ends"),
+            (
+                f"{test.name}: should have ended as {test.ends}, but ended as "
+                f"{end}{where}{message.removesuffix('.')}."
+            ),
         )
 
 
@@ -50,7 +74,10 @@ def _strange(at: int, test: FlowTest, layout: Layout) -> Iterator[Finding]:
     """Answers to steps that are not there: a slip of the pen would otherwise end as a step that asks."""
     for step in test.answers:
         if step not in layout.by_id:
-            yield Finding(("tests", at, "answers", step), f"{test.name}: there is no step {step}.{did_you_mean(step, layout.by_id)}")
+            yield Finding(
+                ("tests", at, "answers", step),
+                f"{test.name}: there is no step {step}.{did_you_mean(step, layout.by_id)}",
+            )
 
 
 def decision_of(report: Report) -> str:
@@ -62,4 +89,7 @@ def _why(report: Report | None) -> str:
     if report is None or not report.condition:
         return ""
     values = ", ".join(f"{name} = {value!r}" for name, value in report.condition["values"].items())
-    return f" ({report.condition['when']} was {str(report.condition['applied']).lower()}{'; ' + values if values else ''})"
+    return (
+        f" ({report.condition['when']} was "
+        f"{str(report.condition['applied']).lower()}{'; ' + values if values else ''})"
+    )

@@ -1,4 +1,6 @@
-"""Counts what became of runs, for each step of each version, and then forgets the runs: the counts hold nothing of anybody."""
+"""Counts what became of runs, for each step of each version, and then forgets the runs: the counts hold
+nothing of anybody.
+"""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
@@ -23,8 +25,10 @@ _BUCKETS = 12  # up to 1, 2, 4 … 1024 seconds, and longer
 
 @dataclass
 class Count:
-    """What became of those who came to a step. ``milliseconds``: of all that finished it, together; ``buckets``: how many
-    of these took up to 1, 2, 4 … seconds.
+    """What became of those who came to a step.
+
+    ``milliseconds``: of all that finished it, together; ``buckets``: how many of these took up to 1, 2, 4 …
+    seconds.
     """
 
     reached: int = 0
@@ -65,7 +69,9 @@ def under_way(flow: str) -> int:
 
 
 def sweep(now: datetime, batch: int = 500) -> int:
-    """Counts one batch of runs that are over, and deletes one of those that have expired too; answers how many rows it touched."""
+    """Counts one batch of runs that are over, and deletes one of those that have expired too; answers how
+    many rows it touched.
+    """
     with transaction.atomic():
         over = Run.objects.select_for_update(skip_locked=True, of=("self",)).filter(
             Q(ended_at__isnull=False) | Q(expires_at__lte=now), counted=False
@@ -85,14 +91,19 @@ def funnel(version: Version, *, people: bool) -> dict[str, Count]:
     names = ("reached", "finished", "refused", "left", "milliseconds", "buckets")
     rows = list(StepCount.objects.filter(version=version))
     unseen = frozenset() if people else private_steps(version, {row.step for row in rows})
-    return {row.step: Count(**{name: getattr(row, name) for name in names}) for row in rows if row.step not in unseen}
+    return {
+        row.step: Count(**{name: getattr(row, name) for name in names})
+        for row in rows
+        if row.step not in unseen
+    }
 
 
 def private_steps(version: Version, counted: Collection[str] = ()) -> frozenset[str]:
-    """Return the steps whose counts tell what people are or have typed: a flow of many conditions would read an answer letter by letter.
+    """Return the steps whose counts tell what people are or have typed: a flow of many conditions would read
+    an answer letter by letter.
 
-    These are the steps under a condition that reads such a thing, or what became of a step, and whatever stands in a group or sub-flow
-    with one of them. Of a flow that cannot be read it is all of ``counted``.
+    These are the steps under a condition that reads such a thing, or what became of a step, and whatever
+    stands in a group or sub-flow with one of them. Of a flow that cannot be read it is all of ``counted``.
     """
     try:
         boxes = layout_of(version).boxes
@@ -112,7 +123,9 @@ def _reads_people(box: Box) -> bool:
         condition = box.condition
     except BadCondition:
         return True
-    return condition is not None and any(name.startswith(STEPS) or not is_open(name) for name in condition.names)
+    return condition is not None and any(
+        name.startswith(STEPS) or not is_open(name) for name in condition.names
+    )
 
 
 def _add(rows: list[Run], now: datetime) -> None:
@@ -120,7 +133,9 @@ def _add(rows: list[Run], now: datetime) -> None:
     for row in rows:
         for version, step, fate, took in _fates(row, State.load(row.state), now):
             counts[version, step].note(fate, took)
-    there = set(Version.objects.filter(pk__in={version for version, _ in counts}).values_list("pk", flat=True))
+    there = set(
+        Version.objects.filter(pk__in={version for version, _ in counts}).values_list("pk", flat=True)
+    )
     for (version, step), count in sorted(counts.items()):
         if version in there:
             _store(version, step, count)
@@ -136,7 +151,9 @@ def _store(version: int, step: str, more: Count) -> None:
 
 
 def _fates(row: Run, state: State, now: datetime) -> Iterator[tuple[int, str, str, int]]:
-    """(version, step, what became of it, milliseconds), for each step that was asked and for the run as a whole."""
+    """(version, step, what became of it, milliseconds), for each step that was asked and for the run as a
+    whole.
+    """
     kind = (state.end or {}).get("kind", "expired")
     for notes in [*state.before, {"version": row.version_id, "decided": state.decided, "times": state.times}]:
         for step, (asked, decided) in notes["times"].items():

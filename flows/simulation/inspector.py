@@ -1,7 +1,8 @@
 """Looks into a run for those who may: its path with the reasons, its facts with secrets left out, its timing.
 
-What a condition read of a person or of an answer is never shown, and of the facts about a person only what proves nothing and names nobody
-unless people may be seen. Both are decided when a run is read, so that a row that an older version wrote shows no more.
+What a condition read of a person or of an answer is never shown, and of the facts about a person only what
+proves nothing and names nobody unless people may be seen. Both are decided when a run is read, so that a row
+that an older version wrote shows no more.
 """
 
 from collections.abc import Mapping
@@ -25,9 +26,12 @@ _IMPERSONAL = {"method", "methods", "at", "kind", "scopes", "application", "devi
 
 @dataclass(frozen=True)
 class Passage:
-    """One box that the run came to. ``condition``: its source, whether it applied and what it read of request and configuration.
+    """One box that the run came to.
 
-    ``asked`` and ``decided``: milliseconds after the beginning, None where it was never asked or is not decided yet.
+    ``condition``: its source, whether it applied and what it read of request and configuration.
+
+    ``asked`` and ``decided``: milliseconds after the beginning, None where it was never asked or is not
+    decided yet.
     """
 
     step: str
@@ -76,13 +80,16 @@ def inspect(identifier: str, *, people: bool) -> Inspection:
         message=end.get("message", ""),
         at=state.at or "",
         path=tuple(_path(row, state)),
-        facts={name: _open_only(_without_a_person(name, fact, people=people)) for name, fact in state.facts.items()},
+        facts={
+            name: _open_only(_without_a_person(name, fact, people=people))
+            for name, fact in state.facts.items()
+        },
     )
 
 
 def look_into(identifier: str, *, by: str, people: bool, flow: str = "") -> Inspection:
-    """The same, and that somebody has looked is written down, because it is about a person; raises NoSuchRun, also for a run of
-    another ``flow`` than the one that is named.
+    """The same, and that somebody has looked is written down, because it is about a person; raises NoSuchRun,
+    also for a run of another ``flow`` than the one that is named.
     """
     found = inspect(identifier, people=people)
     if flow and found.flow != flow:
@@ -100,28 +107,49 @@ def under_way(flow: str) -> list[str]:
 def _path(row: Row, state: State) -> list[Passage]:
     versions = Version.objects.in_bulk([notes["version"] for notes in state.before])
     passages = []
-    for notes in [*state.before, {"version": row.version_id, **{name: getattr(state, name) for name in ("decided", "times", "read")}}]:
+    for notes in [
+        *state.before,
+        {"version": row.version_id, **{name: getattr(state, name) for name in ("decided", "times", "read")}},
+    ]:
         version = row.version if notes["version"] == row.version_id else versions.get(notes["version"])
         boxes = layout_of(version).by_id if version else {}
         seen = notes["decided"].keys() | notes["times"].keys()
-        for step in [*(step for step in boxes if step in seen), *sorted(seen - boxes.keys())]:  # PostgreSQL keeps no order of keys
+        # PostgreSQL keeps no order of keys
+        for step in [*(step for step in boxes if step in seen), *sorted(seen - boxes.keys())]:
             asked, decided = notes["times"].get(step, (None, None))
             kind = boxes[step].drawn.stage or boxes[step].drawn.kind if step in boxes else ""
-            passages.append(Passage(step, kind, notes["decided"].get(step, "asks"), _reason(notes["read"].get(step)), asked, decided))
+            passages.append(
+                Passage(
+                    step,
+                    kind,
+                    notes["decided"].get(step, "asks"),
+                    _reason(notes["read"].get(step)),
+                    asked,
+                    decided,
+                )
+            )
     return passages
 
 
 def _reason(read: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    return read and {**read, "values": {name: value for name, value in read.get("values", {}).items() if is_open(name)}}
+    return read and {
+        **read,
+        "values": {name: value for name, value in read.get("values", {}).items() if is_open(name)},
+    }
 
 
 def _without_a_person(name: str, fact: Any, *, people: bool) -> Any:
-    """The fact without what may not be seen. A name that nobody has is left out always: people type passwords there by mistake."""
+    """The fact without what may not be seen.
+
+    A name that nobody has is left out always: people type passwords there by mistake.
+    """
     if not isinstance(fact, Mapping):
         return fact if people else _DOTS
     if not people:
         return {key: value if key in _IMPERSONAL else _DOTS for key, value in fact.items()}
-    return {**fact, "name": _DOTS} if name == "person" and fact.get("id") is None and fact.get("name") else fact
+    return (
+        {**fact, "name": _DOTS} if name == "person" and fact.get("id") is None and fact.get("name") else fact
+    )
 
 
 def _open_only(value: Any) -> Any:

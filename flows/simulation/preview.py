@@ -1,4 +1,6 @@
-"""Shows the pages of a step without a run: whoever comes there is invented, nothing is written, nothing is sent."""
+"""Shows the pages of a step without a run: whoever comes there is invented, nothing is written, nothing is
+sent.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,17 +22,28 @@ from flows.stage import Deny, Done, Leave, Outcome, Show, Stage
 from idp.accounts.simulated import PK, Invented, inventing
 
 Face = Literal["guarded", "plain"]
-_KINDS: dict[Face, tuple[str, ...]] = {"guarded": ("password", "recovery_code", "totp"), "plain": ("password",)}
+_KINDS: dict[Face, tuple[str, ...]] = {
+    "guarded": ("password", "recovery_code", "totp"),
+    "plain": ("password",),
+}
 _SECOND = ("second_factor", "credential")  # what nobody has shown who has only a password
 _NAME, _ADDRESS, _AGENT = "robin", "203.0.113.7", "Preview"
-_DEVICE = {"device_address": "198.51.100.23", "device_age": 40, "device_label": "Living room TV", "scopes": ["openid", "profile"]}
+_DEVICE = {
+    "device_address": "198.51.100.23",
+    "device_age": 40,
+    "device_label": "Living room TV",
+    "scopes": ["openid", "profile"],
+}
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What somebody would meet at a step. ``face``: somebody who has set up a second factor, or who has only a password.
+    """What somebody would meet at a step.
 
-    ``page`` None: none is shown, and ``effects`` are what happens instead; ``message``: why it cannot be shown.
+    ``face``: somebody who has set up a second factor, or who has only a password.
+
+    ``page`` None: none is shown, and ``effects`` are what happens instead; ``message``: why it cannot be
+    shown.
     """
 
     face: Face
@@ -39,7 +52,9 @@ class Preview:
     message: str = ""
 
 
-def previews(document: FlowDocument, parts: Mapping[str, FlowDocument], step: str, *, wrong: bool = False) -> list[Preview]:
+def previews(
+    document: FlowDocument, parts: Mapping[str, FlowDocument], step: str, *, wrong: bool = False
+) -> list[Preview]:
     """What people meet at this step, each thing once; raises KeyError where there is no such step of a stage.
 
     ``wrong``: after an answer that is worth nothing.
@@ -82,11 +97,15 @@ def _preview(scene: _Scene, name: str, *, wrong: bool) -> Preview:
         except BrokenFlow as broken:
             return Preview(scene.face, message=str(broken))
         except Exception as error:  # whoever wrote the stage may count on a row that nobody invented
-            return Preview(scene.face, message=f"The stage cannot be shown without a real run ({type(error).__name__}).")
+            return Preview(
+                scene.face, message=f"The stage cannot be shown without a real run ({type(error).__name__})."
+            )
 
 
 def _facts(scene: _Scene, step: Step) -> dict[str, Any]:
-    """What the steps before this one would have taught, as if all of them applied and passed, and what it needs besides."""
+    """What the steps before this one would have taught, as if all of them applied and passed, and what it
+    needs besides.
+    """
     ids = [box.id for box in scene.layout.boxes if box.drawn.stage]
     before = [step_of(scene.layout, each).stage for each in ids[: ids.index(step.id)]]
     needs = set(step.stage.needs)
@@ -104,7 +123,10 @@ def _facts(scene: _Scene, step: Step) -> dict[str, Any]:
 
 
 def _givers(wanted: set[str]) -> Iterator[Stage]:
-    """Stages that give what no earlier step does: in a part the flow around it would. What is asked for comes before what is agreed to."""
+    """Stages that give what no earlier step does: in a part the flow around it would.
+
+    What is asked for comes before what is agreed to.
+    """
     for name in sorted(wanted, reverse=True):
         yield from (kind() for kind in stages().values() if name in kind.gives)
 
@@ -113,12 +135,19 @@ def _met(scene: _Scene, step: Step, facts: Mapping[str, Any], outcome: Outcome, 
     effects = tuple(effect.described() for effect in outcome.effects)
     match outcome:
         case Deny(message=message, title=title):
-            return Preview(scene.face, _page(scene, step, "denied", title=str(title), message=str(message)), effects)
+            return Preview(
+                scene.face, _page(scene, step, "denied", title=str(title), message=str(message)), effects
+            )
         case Leave(url=url):
             return Preview(scene.face, _page(scene, step, "leave", title="", url=url), effects)
-        case Done() if effects and _is_first(scene.layout, step):  # nobody has posted yet: what happens waits for a button
+        # nobody has posted yet: what happens waits for a button
+        case Done() if effects and _is_first(scene.layout, step):
             words = {name: str(getattr(step.stage, name)) for name in ("title", "description")}
-            return Preview(scene.face, _page(scene, step, "continue", template=Stage.template, form=forms.Form(), **words), effects)
+            return Preview(
+                scene.face,
+                _page(scene, step, "continue", template=Stage.template, form=forms.Form(), **words),
+                effects,
+            )
         case Done():
             return Preview(scene.face, effects=effects)
     run = scene.run(facts, dict(outcome.keep), step.id)
@@ -126,7 +155,12 @@ def _met(scene: _Scene, step: Step, facts: Mapping[str, Any], outcome: Outcome, 
     if outcome.last:
         return Preview(scene.face, _page(scene, step, "last", context=context, **words), effects)
     form, message = _mistaken(step.stage, run) if wrong else (step.stage.form(run), "")
-    return Preview(scene.face, _page(scene, step, "ask", context=context, form=form, message=message, person=run.claimed_name, **words))
+    return Preview(
+        scene.face,
+        _page(
+            scene, step, "ask", context=context, form=form, message=message, person=run.claimed_name, **words
+        ),
+    )
 
 
 def _is_first(layout: Layout, step: Step) -> bool:
@@ -134,9 +168,17 @@ def _is_first(layout: Layout, step: Step) -> bool:
 
 
 def _mistaken(stage: Stage, run: Run) -> tuple[forms.Form, str]:
-    """The form as it comes back after a made-up answer, or after none where any would do; and what it says as a whole."""
+    """The form as it comes back after a made-up answer, or after none where any would do; and what it says as
+    a whole.
+    """
     blank = stage.form(run)
-    form = stage.form(run, {name: "?" if isinstance(each, forms.ChoiceField) else "000000" for name, each in blank.fields.items()})
+    form = stage.form(
+        run,
+        {
+            name: "?" if isinstance(each, forms.ChoiceField) else "000000"
+            for name, each in blank.fields.items()
+        },
+    )
     if form.is_valid():
         outcome = stage.submit(run, form.cleaned_data)
         if isinstance(outcome, Show) and (outcome.errors or outcome.message):
@@ -148,13 +190,21 @@ def _mistaken(stage: Stage, run: Run) -> tuple[forms.Form, str]:
 
 def _page(scene: _Scene, step: Step, kind: Any, **members: Any) -> Page:
     address = DESIGNATIONS[scene.document.designation].address
-    again, restart = f"/{address}" if address else "", "preview" if kind == "denied" else ""  # a token that nobody takes
-    values = {"template": step.stage.template, "submit": str(step.stage.submit_label), "again": again, "restart": restart}
+    # a token that nobody takes
+    again, restart = f"/{address}" if address else "", "preview" if kind == "denied" else ""
+    values = {
+        "template": step.stage.template,
+        "submit": str(step.stage.submit_label),
+        "again": again,
+        "restart": restart,
+    }
     return Page(run="preview", kind=kind, step=step.id, stage=step.stage.kind, **{**values, **members})
 
 
 def _alike(shown: Preview) -> Any:
-    """What two people tell each other about a page: what is random in it, such as a new secret, makes no difference."""
+    """What two people tell each other about a page: what is random in it, such as a new secret, makes no
+    difference.
+    """
     page = shown.page
     if page is None:
         return shown.effects and tuple(each["effect"] for each in shown.effects), shown.message

@@ -1,4 +1,6 @@
-"""The dry run: walks a flow with given answers and says what each step would do and why; nothing is written, nothing is sent."""
+"""The dry run: walks a flow with given answers and says what each step would do and why; nothing is written,
+nothing is sent.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,9 +22,14 @@ from idp.accounts.simulated import PK, Invented, inventing
 from idp.foundation.condition_variables import About
 from idp.foundation.text import fold
 
-_NOT_JUDGED = _("A test does not judge this answer, else passwords and codes could be guessed with it. Say passes or refuses.")
+_NOT_JUDGED = _(
+    "A test does not judge this answer, else passwords and codes could be guessed with it. Say passes or "
+    "refuses."
+)
 
-_NOT_NAMED = _("Nobody can be named here by whoever may not look at people. Invent somebody, and say passes or refuses.")
+_NOT_NAMED = _(
+    "Nobody can be named here by whoever may not look at people. Invent somebody, and say passes or refuses."
+)
 
 
 class NobodyThere(Exception):
@@ -33,9 +40,9 @@ class NobodyThere(Exception):
 class Report:
     """What one step would do.
 
-    ``decision``: asks, done, passed over, known before, entered, refused, denied, leaves, ends or broken. ``condition``: its
-    source, whether it applied, what it read of request and configuration. ``shows``: title, description and fields of its
-    page. ``assumed``: it would have asked, and was taken to have passed.
+    ``decision``: asks, done, passed over, known before, entered, refused, denied, leaves, ends or broken.
+    ``condition``: its source, whether it applied, what it read of request and configuration. ``shows``:
+    title, description and fields of its page. ``assumed``: it would have asked, and was taken to have passed.
     """
 
     step: str
@@ -61,13 +68,16 @@ def simulate(
     names: bool = True,
     stops: Collection[str] | None = None,
 ) -> list[Report]:
-    """Walks ``document`` from its first step. A step without an answer among ``answers`` (by step id) ends the walk by asking.
+    """Walks ``document`` from its first step.
 
-    ``parts``: the sub-flows. ``person``: whom a living session belongs to, or who is pretended to exist; raises NobodyThere.
-    ``judges``: false where whoever tries may not guess: an answer that would prove somebody, or on which attempts are counted,
-    is then not looked at, because a dry run counts none. ``names``: false where whoever tries may not look at people, whose
-    groups and attributes conditions tell: nobody of the tenant can then be named. ``stops``: where given, a step without an answer
-    passes instead of asking, but for these.
+    A step without an answer among ``answers`` (by step id) ends the walk by asking.
+
+    ``parts``: the sub-flows. ``person``: whom a living session belongs to, or who is pretended to exist;
+    raises NobodyThere. ``judges``: false where whoever tries may not guess: an answer that would prove
+    somebody, or on which attempts are counted, is then not looked at, because a dry run counts none.
+    ``names``: false where whoever tries may not look at people, whose groups and attributes conditions tell:
+    nobody of the tenant can then be named. ``stops``: where given, a step without an answer passes instead of
+    asking, but for these.
     """
     circumstances = request or Circumstances()
     if person and isinstance(person, str) and not names:
@@ -78,7 +88,9 @@ def simulate(
             layout = lay_out(document, parts or {})
         except TooLarge as error:
             return [Report("", "broken", message=str(error))]
-        return _Rehearsal(document, layout, circumstances, _claimed(person), judges=judges, names=names, stops=stops).walk(answers or {})
+        return _Rehearsal(
+            document, layout, circumstances, _claimed(person), judges=judges, names=names, stops=stops
+        ).walk(answers or {})
 
 
 def guarded(stage: type[Stage]) -> bool:
@@ -106,7 +118,12 @@ class _Rehearsal:
         names: bool,
         stops: Collection[str] | None,
     ) -> None:
-        self.document, self.layout, self.circumstances, self.claimed = document, layout, circumstances, claimed
+        self.document, self.layout, self.circumstances, self.claimed = (
+            document,
+            layout,
+            circumstances,
+            claimed,
+        )
         self.judges, self.names, self.stops = judges, names, stops
         self.now: datetime = circumstances.time or timezone.now()
         seeds = _seeds(claimed, circumstances, self.now)
@@ -134,7 +151,9 @@ class _Rehearsal:
         for step, decision in self.state.decided.items():
             if step not in told or (told[step], decision) == ("entered", "refused"):
                 box = self.layout.by_id[step]
-                self.reports.append(Report(step, decision, box.drawn.stage or box.drawn.kind, self.state.read.get(step)))
+                self.reports.append(
+                    Report(step, decision, box.drawn.stage or box.drawn.kind, self.state.read.get(step))
+                )
 
     def _outcome(self, step: Step, given: Any) -> tuple[Outcome, bool]:
         """And whether it was assumed."""
@@ -156,23 +175,38 @@ class _Rehearsal:
         run = self._run(step)
         form = step.stage.form(run, given)
         if not form.is_valid():
-            return Show(message="; ".join(str(text) for texts in form.errors.values() for text in texts), keep=self.state.kept)
+            return Show(
+                message="; ".join(str(text) for texts in form.errors.values() for text in texts),
+                keep=self.state.kept,
+            )
         if not self.judges and guarded(type(step.stage)):
             return Show(message=_NOT_JUDGED, keep=self.state.kept)
         outcome = step.stage.submit(run, form.cleaned_data)
-        if not self.names and isinstance(outcome, Done) and (outcome.facts.get("person") or {}).get("id", PK) != PK:
+        if (
+            not self.names
+            and isinstance(outcome, Done)
+            and (outcome.facts.get("person") or {}).get("id", PK) != PK
+        ):
             return Show(message=_NOT_NAMED, keep=self.state.kept)
         return outcome
 
     def _report(self, step: Step, outcome: Outcome) -> Report:
         effects = tuple(effect.described() for effect in outcome.effects)
-        known: dict[str, Any] = {"stage": step.stage.kind, "condition": self.state.read.get(step.id), "effects": effects}
+        known: dict[str, Any] = {
+            "stage": step.stage.kind,
+            "condition": self.state.read.get(step.id),
+            "effects": effects,
+        }
         match outcome:
             case Done(facts=learned, told=told):
-                foreseen = {name: fact for effect in outcome.effects for name, fact in effect.learned(None).items()}
+                foreseen = {
+                    name: fact for effect in outcome.effects for name, fact in effect.learned(None).items()
+                }
                 knowledge.learn(self.state.facts, {**learned, **foreseen}, step.stage.gives)
                 self.state.decide(step.id, "done", told)
-                return Report(step.id, "done", learned=tuple(sorted({**learned, **foreseen})), told=dict(told), **known)
+                return Report(
+                    step.id, "done", learned=tuple(sorted({**learned, **foreseen})), told=dict(told), **known
+                )
             case Deny(message=message):
                 goes_on = refuse(self.layout, self.state, step.id)
                 return Report(step.id, "refused" if goes_on else "denied", message=str(message), **known)
@@ -180,12 +214,16 @@ class _Rehearsal:
                 return Report(step.id, "leaves", message=url, **known)
         self.state.kept = {**self.state.kept, **outcome.keep}
         errors = "; ".join(str(text) for text in outcome.errors.values()) or str(outcome.message)
-        return Report(step.id, "ends" if outcome.last else "asks", shows=self._shown(step), message=errors, **known)
+        return Report(
+            step.id, "ends" if outcome.last else "asks", shows=self._shown(step), message=errors, **known
+        )
 
     def _shown(self, step: Step) -> dict[str, Any]:
         run = self._run(step)
         words = {"title": step.stage.title, "description": step.stage.description, **step.stage.context(run)}
-        fields = [{"name": name, "label": str(each.label)} for name, each in step.stage.form(run).fields.items()]
+        fields = [
+            {"name": name, "label": str(each.label)} for name, each in step.stage.form(run).fields.items()
+        ]
         return {"title": str(words["title"]), "description": str(words["description"]), "fields": fields}
 
     def _about(self) -> About:
@@ -196,7 +234,19 @@ class _Rehearsal:
         asked, session = self.circumstances, (self.state.facts.get("signed_in") or {}).get("session")
         hints = {"assumed": {**asked.model_dump(mode="json"), "person": self.claimed}}
         facts, kept = self.state.facts, self.state.kept
-        return Run("", self.document.flow, facts, kept, hints, "", session, asked.address, asked.agent, self.now, step.id)
+        return Run(
+            "",
+            self.document.flow,
+            facts,
+            kept,
+            hints,
+            "",
+            session,
+            asked.address,
+            asked.agent,
+            self.now,
+            step.id,
+        )
 
 
 def _invented(person: InventedPerson) -> Invented:
@@ -217,4 +267,6 @@ def _seeds(claimed: Mapping[str, Any], circumstances: Circumstances, now: dateti
     if not circumstances.signed_in or claimed["id"] is None:
         return {}
     moment = now - timedelta(seconds=circumstances.session_age)
-    return knowledge.proved(claimed["id"], str(claimed["name"]), 0, moment, dict.fromkeys(circumstances.signed_in, moment))
+    return knowledge.proved(
+        claimed["id"], str(claimed["name"]), 0, moment, dict.fromkeys(circumstances.signed_in, moment)
+    )

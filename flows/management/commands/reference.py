@@ -1,4 +1,6 @@
-"""``manage.py reference``: writes docs/stages/, the reference of the stages, and the price of three of them."""
+"""``manage.py reference``: writes docs/stages/, the reference of the stages, and the price of three
+of them.
+"""
 
 from typing import Any
 
@@ -11,7 +13,9 @@ from flows.documents.reference import pages, with_price
 class Command(BaseCommand):
     """Generated and committed; a test compares."""
 
-    help = "Writes docs/stages/: a page for each stage that comes with Foyer, their index, and what stages cost."
+    help = (
+        "Writes docs/stages/: a page for each stage that comes with Foyer, their index, and what stages cost."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         folder = settings.BASE_DIR / "docs" / "stages"

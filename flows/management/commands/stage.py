@@ -62,7 +62,10 @@ class {name}(Stage):
 '''
 
 _TEST = '''\
-"""The badge's number is checked. What every stage must keep: pytest --pyargs flows.contract -k {kind} --ds=idp.settings"""
+"""The badge's number is checked.
+
+What every stage must keep: pytest --pyargs flows.contract -k {kind} --ds=idp.settings
+"""
 
 from django.utils import timezone
 
@@ -72,8 +75,9 @@ from {module} import {name}
 
 
 def run() -> Run:
-    """Somebody whose name was typed."""
-    return Run("run", "flow", {{"person": {{"id": 1, "name": "alice"}}}}, {{}}, {{}}, "browser", None, "192.0.2.1", "", timezone.now())
+    """Return a run in which a name was typed."""
+    facts = {{"person": {{"id": 1, "name": "alice"}}}}
+    return Run("run", "flow", facts, {{}}, {{}}, "browser", None, "192.0.2.1", "", timezone.now())
 
 
 def test_a_badge_passes():
@@ -94,14 +98,19 @@ def test_anything_else_is_asked_again():
 class Command(BaseCommand):
     """Commands about stages."""
 
-    help = "list: every installed stage. new COMPANY.NAME: writes a package with a stage, its entry point and its test."
+    help = (
+        "list: every installed stage. new COMPANY.NAME: writes a package with a stage, its entry point and "
+        "its test."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
         actions.add_parser("list", help="every installed stage")
         new = actions.add_parser("new", help="write the skeleton of a stage")
         new.add_argument("kind", metavar="COMPANY.NAME")
-        new.add_argument("--to", type=Path, default=Path(), metavar="FOLDER", help="where the new folder goes")
+        new.add_argument(
+            "--to", type=Path, default=Path(), metavar="FOLDER", help="where the new folder goes"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["action"] == "list":
@@ -121,6 +130,13 @@ class Command(BaseCommand):
             folder.mkdir(parents=True)
         except FileExistsError:
             raise CommandError(f"{folder} exists already.") from None
-        for name, text in {"pyproject.toml": _PROJECT, f"{module}.py": _STAGE, f"test_{module}.py": _TEST}.items():
+        for name, text in {
+            "pyproject.toml": _PROJECT,
+            f"{module}.py": _STAGE,
+            f"test_{module}.py": _TEST,
+        }.items():
             (folder / name).write_text(text.format(**words))
-        self.stdout.write(f"{folder} is written. Install it beside Foyer (pip install ./{folder}), then: manage.py stage list")
+        self.stdout.write(
+            f"{folder} is written. Install it beside Foyer (pip install ./{folder}), then: manage.py stage "
+            "list"
+        )
