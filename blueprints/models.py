@@ -1,4 +1,6 @@
-"""What blueprints have applied: to whom each object belongs, every result with its messages, and secrets entered by hand."""
+"""What blueprints have applied: to whom each object belongs, every result with its messages, and secrets
+entered by hand.
+"""
 
 from django.db import models
 
@@ -9,8 +11,8 @@ from idp.tenancy.models import TenantModel
 class Owned(TenantModel):
     """An object that a blueprint names, as it was when it was last applied.
 
-    ``keys``: what the blueprint said, by dotted key; of a secret only a keyed hash. ``drift``: what differed when that was
-    last looked at, None when nothing did.
+    ``keys``: what the blueprint said, by dotted key; of a secret only a keyed hash. ``drift``: what differed
+    when that was last looked at, None when nothing did.
     """
 
     blueprint = models.CharField(max_length=200)
@@ -21,7 +23,9 @@ class Owned(TenantModel):
     drift = models.JSONField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["tenant", "kind", "name"], name="one_owner_per_object")]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "kind", "name"], name="one_owner_per_object")
+        ]
         indexes = [models.Index(fields=["tenant", "blueprint"], name="blueprints_owned_by")]
 
     def __str__(self) -> str:
@@ -31,7 +35,8 @@ class Owned(TenantModel):
 class Result(models.Model):
     """One attempt to apply a blueprint, good or not; of the installation, for a blueprint may make tenants.
 
-    ``edition``: of everything that was read, so that a watched folder is applied again only when something in it has changed.
+    ``edition``: of everything that was read, so that a watched folder is applied again only when something in
+    it has changed.
     """
 
     blueprint = models.CharField(max_length=200)

@@ -1,4 +1,6 @@
-"""Reads authentik's blueprints and writes ours; whatever is not carried over is noted, and stands for the stricter side."""
+"""Reads authentik's blueprints and writes ours; whatever is not carried over is noted, and stands for the
+stricter side.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +16,10 @@ from blueprints.convert.reading import read
 from blueprints.convert.report import Block, Note, Notes, write
 from blueprints.convert.steps import Work
 
-_HEAD = "Converted from authentik. Read the comments: a step that refuses stands wherever something was not carried over."
+_HEAD = (
+    "Converted from authentik. Read the comments: a step that refuses stands wherever something was not "
+    "carried over."
+)
 _KNOWN = {BRAND, FLOW, BINDING, GROUP, USER, parts.APPLICATION, parts.PROVIDER, parts.SCOPE}
 _KNOWN |= {"authentik_flows.flowstagebinding", "authentik_stages_prompt.prompt"}
 SILENT = {
@@ -53,7 +58,10 @@ class Converted:
 
 
 def convert(files: Iterable[Path]) -> Converted:
-    """Converts these files as one configuration; raises BadBlueprint when any cannot be read. Nothing is executed or looked up."""
+    """Converts these files as one configuration; raises BadBlueprint when any cannot be read.
+
+    Nothing is executed or looked up.
+    """
     names = list(files)
     notes = Notes()
     objects = read(names, notes)
@@ -68,7 +76,10 @@ def convert(files: Iterable[Path]) -> Converted:
     _rest(work)
     blocks[0].comments.insert(0, _HEAD)
     order = {str(name): at for at, name in enumerate(names)}
-    return Converted(write(blocks), tuple(sorted(notes.kept, key=lambda note: (order.get(note.file, 0), note.line, note.text))))
+    return Converted(
+        write(blocks),
+        tuple(sorted(notes.kept, key=lambda note: (order.get(note.file, 0), note.line, note.text))),
+    )
 
 
 def _home(work: Work, brands: Brands, home: Plan) -> list[Block]:
@@ -96,7 +107,9 @@ def _rest(work: Work) -> None:
     for entry in work.objects.entries:
         if entry.told:
             continue
-        if entry.model not in _KNOWN and not entry.model.startswith(("authentik_stages_", "authentik_policies")):
+        if entry.model not in _KNOWN and not entry.model.startswith(
+            ("authentik_stages_", "authentik_policies")
+        ):
             work.note(entry, "it is not carried over: there is nothing like it here.")
         elif entry.untouched:
             work.note(entry, "it is not carried over: nothing that is carried over uses it.")
@@ -105,7 +118,9 @@ def _rest(work: Work) -> None:
 
 
 def _left(entry: Entry, work: Work) -> None:
-    """Note the keys that were never read: what they mean where something is looser or otherwise without them, else by their names."""
+    """Note the keys that were never read: what they mean where something is looser or otherwise without them,
+    else by their names.
+    """
     left = [key for key in entry.unread() if key not in SILENT]
     for key in left:
         if meaning := _MEANINGS.get(key):

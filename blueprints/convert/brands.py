@@ -23,7 +23,10 @@ _KEYS = {
     "flow_recovery": "recovery",
     "flow_user_settings": "credential_setup",
 }
-_CONSENT_ONLY = ("default-provider-authorization-explicit-consent", "default-provider-authorization-implicit-consent")
+_CONSENT_ONLY = (
+    "default-provider-authorization-explicit-consent",
+    "default-provider-authorization-implicit-consent",
+)
 
 _SHIPPED = {
     "authentication": "sign-in",
@@ -53,7 +56,9 @@ class Plan:
             self.names.make(shipped)
 
     def name_of(self, slug: str, designation: str, *, default: bool) -> str:
-        """The flow's name here: in the default tenant its own flows take the place of the shipped ones, under their names."""
+        """The flow's name here: in the default tenant its own flows take the place of the shipped ones, under
+        their names.
+        """
         shipped = _SHIPPED.get(designation) if default and self.name == DEFAULT else None
         return shipped or self.names.make(slug)
 
@@ -82,7 +87,9 @@ class Brands:
         login, own = self._referred(provider, "authentication_flow"), ""
         asks = self._referred(provider, "authorization_flow")
         if isinstance(asks, str) and asks in _CONSENT_ONLY:
-            text = f"{asks} is not among the files, and taken to hold nothing but consent as authentik ships it."
+            text = (
+                f"{asks} is not among the files, and taken to hold nothing but consent as authentik ships it."
+            )
             self.work.note(provider, text, "authorization_flow")
             asks = None
         if asks is None or (isinstance(asks, Entry) and not self._beside_consent(asks)):
@@ -102,21 +109,39 @@ class Brands:
         name = DEFAULT if home and is_default else self._names.make(brand.title)
         values: dict[str, Any] = {"tenant": name}
         if title := self._said(brand, "branding_title"):
-            values |= {"title": shown} if (shown := title if isinstance(title, Ours) else cleaned(title, 100)) else {}
+            values |= (
+                {"title": shown}
+                if (shown := title if isinstance(title, Ours) else cleaned(title, 100))
+                else {}
+            )
         logo = self._said(brand, "branding_logo")
         if isinstance(logo, str) and fits_picture(logo):
             values["logo"] = logo
         elif logo:
             self.work.note(
-                brand, "branding_logo is not carried over: give the picture as a data: address, in the file itself.", "branding_logo"
+                brand,
+                (
+                    "branding_logo is not carried over: give the picture as a data: address, in the file "
+                    "itself."
+                ),
+                "branding_logo",
             )
         if domains := self._domains(brand, name):
             values["domains"] = domains
         if not home:
-            text = "people, groups and applications belong to one tenant here and were written into the first; this one has flows only."
+            text = (
+                "people, groups and applications belong to one tenant here and were written into the "
+                "first; this one has flows only."
+            )
             self.work.note(brand, text)
         elif not is_default:
-            self.work.note(brand, f"no default brand is among the files: people, groups and applications go into the tenant {name}.")
+            self.work.note(
+                brand,
+                (
+                    "no default brand is among the files: people, groups and applications go into the tenant "
+                    f"{name}."
+                ),
+            )
         return Plan(name, brand, home, Block(values))
 
     def _said(self, brand: Entry, key: str) -> Any:
@@ -137,13 +162,19 @@ class Brands:
             return []
         taken = domain in self._hosts or (domain in settings.DEFAULT_HOSTS and name != DEFAULT)
         if taken or not _HOST.match(domain):
-            self.work.note(brand, f"the domain {domain[:80]} is {'taken' if taken else 'no host name'} and left out.", "domain")
+            self.work.note(
+                brand,
+                f"the domain {domain[:80]} is {'taken' if taken else 'no host name'} and left out.",
+                "domain",
+            )
             return []
         self._hosts.add(domain)
         return [domain] if domain in settings.DEFAULT_HOSTS else [domain, f"*.{domain}"]
 
     def _choose(self, plan: Plan) -> None:
-        """Which flows the tenant begins with: those that the brand names; else authentik takes the first by slug."""
+        """Which flows the tenant begins with: those that the brand names; else authentik takes the first by
+        slug.
+        """
         for key, designation in _KEYS.items():
             found = self._referred(plan.brand, key) if plan.brand else None
             if isinstance(found, Entry) and DESIGNATIONS.get(found.said("designation")) == designation:
@@ -152,14 +183,24 @@ class Brands:
                 why = "is not among the files" if isinstance(found, str) else "has another designation"
                 self.work.note(plan.brand, f"{key}: {found} {why}.", key)
         for designation in ("authentication", "logout") if plan.home else ():
-            named = plan.brand is not None and any(plan.brand.get(key) for key, each in _KEYS.items() if each == designation)
-            found_here = [each for each in self.work.objects.of(FLOW) if DESIGNATIONS.get(each.said("designation")) == designation]
+            named = plan.brand is not None and any(
+                plan.brand.get(key) for key, each in _KEYS.items() if each == designation
+            )
+            found_here = [
+                each
+                for each in self.work.objects.of(FLOW)
+                if DESIGNATIONS.get(each.said("designation")) == designation
+            ]
             if found_here and not named and designation not in plan.chosen:
                 plan.chosen[designation] = min(found_here, key=lambda each: each.said("slug"))
                 if len(found_here) > 1:
                     flow = plan.chosen[designation]
-                    self.work.note(flow, f"no brand names a flow for {designation}: this one is the first by slug.")
-        settings_flows = [each for each in self.work.objects.of(FLOW) if each.said("designation") == "stage_configuration"]
+                    self.work.note(
+                        flow, f"no brand names a flow for {designation}: this one is the first by slug."
+                    )
+        settings_flows = [
+            each for each in self.work.objects.of(FLOW) if each.said("designation") == "stage_configuration"
+        ]
         settings_flows = [each for each in settings_flows if each is not self._device_entry(plan)]
         if plan.home and len(settings_flows) == 1:
             plan.chosen.setdefault("credential_setup", settings_flows[0])
@@ -177,24 +218,42 @@ class Brands:
         referred = self._referred(plan.brand, "flow_device_code") if plan.brand else None
         if referred is not None and plan.brand:
             plan.device = self._device(
-                plan, None, None if plan.device_flow else str(referred), plan.device_flow or plan.brand, default=True
+                plan,
+                None,
+                None if plan.device_flow else str(referred),
+                plan.device_flow or plan.brand,
+                default=True,
             )
         kept = sorted({*_SHIPPED.values()} - {block.values["flow"] for block in plan.flows} - {"sign-out"})
         if plan.name == DEFAULT and plan.flows and kept:
             about = plan.brand or self.work.objects.of(FLOW)[0]
-            self.work.note(about, f"the default tenant keeps its shipped flows {', '.join(kept)}, which sign people in in their own way.")
+            self.work.note(
+                about,
+                (
+                    f"the default tenant keeps its shipped flows {', '.join(kept)}, which sign people in in "
+                    "their own way."
+                ),
+            )
 
     def _flow(self, plan: Plan, flow: Entry) -> None:
         said = flow.said("designation")
         designation = DESIGNATIONS.get(said)
         if designation is None:
-            known = "its steps stand in the flows of devices" if said == "authorization" else "there is no such purpose here"
-            self.work.note(flow, f"a flow for {said[:30]} is not carried over by itself: {known}.", "designation")
+            known = (
+                "its steps stand in the flows of devices"
+                if said == "authorization"
+                else "there is no such purpose here"
+            )
+            self.work.note(
+                flow, f"a flow for {said[:30]} is not carried over by itself: {known}.", "designation"
+            )
             self.flows.steps(flow)
             flow.told = True
             return
         steps = self.flows.steps(flow)
-        if designation == "credential_setup" or (designation != "authentication" and self.flows.requires_sign_in(flow)):
+        if designation == "credential_setup" or (
+            designation != "authentication" and self.flows.requires_sign_in(flow)
+        ):
             steps = [*self._sign_in(plan, None), *steps]
         default = plan.chosen.get(designation) is flow
         slug = flow.said("slug") or flow.title
@@ -207,22 +266,38 @@ class Brands:
             self.work.note(flow, f"it is called {name} here, not {slug}.", "slug")
 
     def _device(self, plan: Plan, login: Any, asks: Any, about: Entry, *, default: bool) -> str:
-        """authentik signs in, walks the brand's flow, asks for the code and then walks the provider's: here that is one flow."""
+        """authentik signs in, walks the brand's flow, asks for the code and then walks the provider's: here
+        that is one flow.
+        """
         slug = (plan.device_flow or about).said("slug") or "connect-a-device"
         name = plan.name_of(slug if default else f"{slug}-{about.title}", "device_code", default=default)
         if plan.device_flow and default:
             self._called(plan.device_flow, slug, name)
         middle = self.flows.steps(plan.device_flow) if plan.device_flow else []
         missing = [each for each in (login, asks) if isinstance(each, str)]
-        steps = [refusal("missing-flow", f"authentik: the flow {each} is not among the files") for each in missing]
+        steps = [
+            refusal("missing-flow", f"authentik: the flow {each} is not among the files") for each in missing
+        ]
         for each in missing:
             self.work.note(about, f"the flow {each} is not among the files: devices are refused.")
         if not missing:
-            consent = [step for step in self.flows.steps(asks) if step.values.get("stage") == "consent"] if asks else []
+            consent = (
+                [step for step in self.flows.steps(asks) if step.values.get("stage") == "consent"]
+                if asks
+                else []
+            )
             comments = [comment for step in consent for comment in step.comments]
             last = [Block({"stage": "device_code"}), *(self._beside_consent(asks) if asks else [])]
-            steps = [*self._sign_in(plan, login), *middle, *last, Block({"stage": "consent"}, comments), Block({"stage": "finish"})]
-            self.work.note(about, "devices sign in, enter the code and are always asked for consent, in one flow.")
+            steps = [
+                *self._sign_in(plan, login),
+                *middle,
+                *last,
+                Block({"stage": "consent"}, comments),
+                Block({"stage": "finish"}),
+            ]
+            self.work.note(
+                about, "devices sign in, enter the code and are always asked for consent, in one flow."
+            )
         title = about if about.model == FLOW else plan.device_flow or about
         plan.flows.append(self.flows.document(name, title, "device_code", steps, default=default))
         return name

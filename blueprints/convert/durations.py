@@ -5,12 +5,23 @@ from datetime import timedelta
 
 from blueprints.convert.entries import Entry, NotCarried
 
-_UNITS = {"microseconds": 1e-6, "milliseconds": 1e-3, "seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400, "weeks": 604_800}
+_UNITS = {
+    "microseconds": 1e-6,
+    "milliseconds": 1e-3,
+    "seconds": 1,
+    "minutes": 60,
+    "hours": 3600,
+    "days": 86_400,
+    "weeks": 604_800,
+}
 _MOST = 999_999 * 60  # what a duration of ours can be written in at the most exact
 
 
 def duration(entry: Entry, key: str) -> timedelta | None:
-    """The duration under this key, rounded down, so that nothing lasts longer than it did; None for nothing. Raises NotCarried."""
+    """The duration under this key, rounded down, so that nothing lasts longer than it did; None for nothing.
+
+    Raises NotCarried.
+    """
     said = entry.text(key)
     seconds = 0.0
     for part in said.split(";") if said else []:

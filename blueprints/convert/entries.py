@@ -22,10 +22,12 @@ class NotCarried(Exception):
 
 @dataclass(eq=False)
 class Entry:
-    """One object as a file describes it. Reading a value marks its key: what was never read is told in the end.
+    """One object as a file describes it.
 
-    ``doubt``: why it is not certain that the object is there as it stands; "" where it is. ``used``: something was made of it.
-    ``told``: a note speaks of all of it.
+    Reading a value marks its key: what was never read is told in the end.
+
+    ``doubt``: why it is not certain that the object is there as it stands; "" where it is. ``used``:
+    something was made of it. ``told``: a note speaks of all of it.
     """
 
     file: str
@@ -45,7 +47,9 @@ class Entry:
         return self._values.get(key)
 
     def look(self, key: str) -> Any:
-        """Return the same without reading it: for finding the object, and for telling people which one is meant."""
+        """Return the same without reading it: for finding the object, and for telling people which one is
+        meant.
+        """
         return self._values.get(key)
 
     def line_of(self, key: str) -> int:
@@ -68,7 +72,11 @@ class Entry:
 
     def unread(self) -> list[str]:
         """The keys that say something and were never read."""
-        return [key for key, value in self._values.items() if key not in self._read and value not in (None, "", [], {})]
+        return [
+            key
+            for key, value in self._values.items()
+            if key not in self._read and value not in (None, "", [], {})
+        ]
 
     def take(self, key: str, default: Any = None) -> Any:
         """What it says under this key; raises NotCarried when the file alone does not tell."""
@@ -96,7 +104,9 @@ class Entry:
         value = self.take(key, default)
         if isinstance(value, bool):
             return value
-        spelled = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}.get(str(value).lower())
+        spelled = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}.get(
+            str(value).lower()
+        )
         if spelled is None:
             raise NotCarried(f"{key}: true or false is expected", self.line_of(key))
         return spelled
@@ -125,7 +135,10 @@ class Entry:
 
 
 class Objects:
-    """Every entry of every file, by reference. ``strays``: of each file, what may be a policy of anything in it, as comments."""
+    """Every entry of every file, by reference.
+
+    ``strays``: of each file, what may be a policy of anything in it, as comments.
+    """
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
@@ -170,7 +183,10 @@ class Objects:
         return self._models.get(model, [])
 
     def find(self, value: Any) -> Entry | None:
-        """The entry that a reference means: !KeyOf, !Find, or a primary key as exports write it. None: not among the files."""
+        """The entry that a reference means: !KeyOf, !Find, or a primary key as exports write it.
+
+        None: not among the files.
+        """
         if isinstance(value, str):
             return self._keys.get(value)
         if not isinstance(value, Ref) or value in self._open:
@@ -178,7 +194,11 @@ class Objects:
         if value.id:
             return self._ids.get((value.file, value.id))
         model = OLD.get(value.model, value.model)
-        plain = [self._fields.get((model, name, str(each)), {}) for name, each in value.fields if not isinstance(each, Ref)]
+        plain = [
+            self._fields.get((model, name, str(each)), {})
+            for name, each in value.fields
+            if not isinstance(each, Ref)
+        ]
         found = min(plain, key=len) if plain else self.of(model)
         self._open.add(value)
         try:
@@ -189,11 +209,17 @@ class Objects:
     def _fits(self, entry: Entry, ref: Ref) -> bool:
         self._looks += 1
         if self._looks > MAX_LOOKS:
-            raise BadBlueprint([Problem(ref.file, 1, 1, "", "The references of this file cost too much to follow.")])
+            raise BadBlueprint(
+                [Problem(ref.file, 1, 1, "", "The references of this file cost too much to follow.")]
+            )
         for name, value in ref.fields:
             said = entry.look(name)
             if isinstance(value, Ref):
-                if isinstance(said, Ref) and not value.id and (said.model, said.fields) == (value.model, value.fields):
+                if (
+                    isinstance(said, Ref)
+                    and not value.id
+                    and (said.model, said.fields) == (value.model, value.fields)
+                ):
                     continue  # the same words mean the same, also where it is not among the files
                 wanted = self.find(value)
                 if wanted is None or self.find(said) is not wanted:
@@ -203,11 +229,15 @@ class Objects:
         return True
 
     def elsewhere(self, value: Any) -> bool:
-        """Whether a reference surely means something that other files describe: a !Find that nothing here fits."""
+        """Whether a reference surely means something that other files describe: a !Find that nothing here
+        fits.
+        """
         return isinstance(value, Ref) and not value.id and self.find(value) is None
 
     def named(self, value: Any, *keys: str) -> str:
-        """The name of what a reference means, whether it is among the files or not; "" when the reference does not tell."""
+        """The name of what a reference means, whether it is among the files or not; "" when the reference
+        does not tell.
+        """
         entry = self.find(value)
         if entry is not None:
             return next((said for key in keys if isinstance(said := entry.look(key), str)), "")

@@ -18,14 +18,19 @@ from idp.foundation.text import cleaned
 
 FLOW = "authentik_flows.flow"
 _STAGE_BINDING = "authentik_flows.flowstagebinding"
-_OPENS = {"login", "totp_setup", "recovery_code_setup"}  # what lets somebody in or changes what guards them; the others only ask
+# what lets somebody in or changes what guards them; the others only ask
+_OPENS = {"login", "totp_setup", "recovery_code_setup"}
 _LOOKS = ("background", "layout", "compatibility_mode")
 _AUTHENTICATED = ("", "none", "require_authenticated", "require_unauthenticated")
-_STRANGERS = ("authentication", "enrollment", "recovery")  # flows that begin before it is known who walks them
+# flows that begin before it is known who walks them
+_STRANGERS = ("authentication", "enrollment", "recovery")
 _ALWAYS = Verdict("true", "true")
-NEVER_ASKED = "authentik never asks its policies, for evaluate_on_plan and re_evaluate_policies are both false"
+NEVER_ASKED = (
+    "authentik never asks its policies, for evaluate_on_plan and re_evaluate_policies are both false"
+)
 ASKED_OF_STRANGERS = (
-    "authentik asks its policies before it knows who is there: whoever is not signed in yet is in no group, so a policy of a group or a "
+    "authentik asks its policies before it knows who is there: whoever is not signed in yet is in no "
+    "group, so a policy of a group or a "
     "person lets nobody pass, and a negated one everybody"
 )
 MAX_STEPS = 100
@@ -68,14 +73,27 @@ class Flows:
         """Whether only somebody who is signed in walks it."""
         return flow.said("authentication") == "require_authenticated"
 
-    def document(self, name: str, flow: Entry, designation: str, steps: list[Block], *, default: bool) -> Block:
+    def document(
+        self, name: str, flow: Entry, designation: str, steps: list[Block], *, default: bool
+    ) -> Block:
         """The flow document of these steps; one that would not be sound refuses everybody, and says why."""
         title = cleaned(flow.said("title") or flow.title, 100) or name
-        values: dict[str, Any] = {"flow": name, "title": title, "for": designation, **({} if default else {"default": False})}
+        values: dict[str, Any] = {
+            "flow": name,
+            "title": title,
+            "for": designation,
+            **({} if default else {"default": False}),
+        }
         block = Block({**values, "steps": _named_once(copy.deepcopy(steps[: MAX_STEPS + 1]))})
         if found := _unsound(block):
-            self.work.note(flow, f"what it becomes is not sound, so it refuses everybody: {'; '.join(found)[:300]}")
-            comments = [f"authentik: what {flow.title} becomes is not sound, so it refuses everybody:", *found, *_comments(block)]
+            self.work.note(
+                flow, f"what it becomes is not sound, so it refuses everybody: {'; '.join(found)[:300]}"
+            )
+            comments = [
+                f"authentik: what {flow.title} becomes is not sound, so it refuses everybody:",
+                *found,
+                *_comments(block),
+            ]
             block = Block({**values, "steps": [refusal("not-carried-over", *comments)]})
         return block
 
@@ -84,16 +102,28 @@ class Flows:
             if flow.get(key) not in (None, ""):
                 self.work.note(flow, f"{key} is not carried over: a tenant has a logo and an accent.", key)
         if flow.file in self._stray:
-            return [refusal("missing-stage", f"authentik: a stage of {flow.file} belongs to a flow that is not known")]
+            return [
+                refusal(
+                    "missing-stage", f"authentik: a stage of {flow.file} belongs to a flow that is not known"
+                )
+            ]
         bindings = sorted(self._bindings.get(flow, []), key=_order)
         if odd := [binding for binding in bindings if _number(binding.get("order")) is None]:
-            self.work.note(odd[0], "its order is not known, and a condition may stand before it is known who is there: the flow refuses.")
+            self.work.note(
+                odd[0],
+                (
+                    "its order is not known, and a condition may stand before it is known who is there: the "
+                    "flow refuses."
+                ),
+            )
             return [refusal("order", f"authentik: the order of the stages of {flow.title} is not known")]
         if len(bindings) > MAX_STEPS:
             self.work.note(flow, f"it has more than {MAX_STEPS} stages and refuses everybody.")
             return [refusal("too-many-stages", f"authentik: {flow.title} has more than {MAX_STEPS} stages")]
         stages = [self.work.objects.find(binding.get("stage")) for binding in bindings]
-        self.work.writes = any(stage is not None and stage.model.endswith(".userwritestage") for stage in stages)
+        self.work.writes = any(
+            stage is not None and stage.model.endswith(".userwritestage") for stage in stages
+        )
         steps = [step for binding in bindings for step in self._bound(flow, binding)]
         return self._guarded(flow, self._passwords_once(flow, steps))
 
@@ -105,30 +135,57 @@ class Flows:
         verdict = self._asked(flow, binding, judged)
         if stage is None:
             work.note(binding, "its stage is not among the files; a step that refuses stands in its place.")
-            return [refusal("missing-stage", f"authentik: the stage {binding.get('stage')} is not among the files")]
+            return [
+                refusal(
+                    "missing-stage", f"authentik: the stage {binding.get('stage')} is not among the files"
+                )
+            ]
         steps = copy.deepcopy(steps_of(stage, work))
         opens = any(step.values.get("stage") in _OPENS for step in steps)
         when = verdict.surely if opens else verdict.may
         if when == "false":
-            work.note(binding, f"whom its policies let pass {stage.title} is not known; a step that refuses stands before it.")
+            work.note(
+                binding,
+                (
+                    f"whom its policies let pass {stage.title} is not known; a step that refuses "
+                    "stands before "
+                    "it."
+                ),
+            )
             return [refusal(f"{stage.title}-policies", *judged.opaque), *steps]
         if not opens and not verdict.known and judged.opaque:
-            work.note(binding, f"a policy decides when {stage.title} applies, which is not known: it applies always.")
+            work.note(
+                binding,
+                f"a policy decides when {stage.title} applies, which is not known: it applies always.",
+            )
         elif not opens and judged.opaque:
-            work.note(binding, f"a policy decides when {stage.title} applies, which is not known: it applies wherever its others agree.")
+            work.note(
+                binding,
+                (
+                    f"a policy decides when {stage.title} applies, which is not known: it applies "
+                    "wherever its "
+                    "others agree."
+                ),
+            )
         steps[0].comments = [*judged.opaque, *steps[0].comments]
         for step in steps:
             step.values = _with_condition(step.values, when)
         return steps
 
     def _asked(self, flow: Entry, binding: Entry, judged: Judgement) -> Verdict:
-        """When authentik asks the policies of a stage: as the flow is planned, as the stage is reached, or never."""
+        """When authentik asks the policies of a stage: as the flow is planned, as the stage is reached, or
+        never.
+        """
         work = self.work
         strangers = flow.said("designation") in _STRANGERS
         try:
             planned, reached = binding.true("evaluate_on_plan"), binding.true("re_evaluate_policies", True)
         except NotCarried as error:
-            work.notes.add(binding.file, error.line, f"{binding}: {error.text}; when its policies are asked is not known.")
+            work.notes.add(
+                binding.file,
+                error.line,
+                f"{binding}: {error.text}; when its policies are asked is not known.",
+            )
             return Verdict("true", judged.together(strangers=strangers).surely) if judged else _ALWAYS
         key = "evaluate_on_plan" if planned else "re_evaluate_policies"
         if not judged:
@@ -143,9 +200,24 @@ class Flows:
         if not planned:
             return judged.together()
         if strangers and judged.asks_who:
-            work.note(binding, f"{ASKED_OF_STRANGERS}. Here they are asked once it is known, and the stricter of both counts.", key)
+            work.note(
+                binding,
+                (
+                    f"{ASKED_OF_STRANGERS}. Here they are asked once it is known, and the stricter of both "
+                    "counts."
+                ),
+                key,
+            )
         else:
-            work.note(binding, "evaluate_on_plan: authentik asks its policies as the flow begins; here they are asked at the step.", key)
+            work.note(
+                binding,
+                (
+                    "evaluate_on_plan: authentik asks its policies as the flow begins; here they are "
+                    "asked at "
+                    "the step."
+                ),
+                key,
+            )
         return Verdict(judged.together().may if reached else at_plan.may, at_plan.surely)
 
     def _answers(self, binding: Entry) -> None:
@@ -155,23 +227,38 @@ class Flows:
             self.work.notes.add(binding.file, error.line, f"{binding}: {error.text}")
             return
         if action != "retry":
-            text = f"invalid_response_action {action[:30]} is not carried over: a wrong answer is asked for again."
+            text = (
+                f"invalid_response_action {action[:30]} is not carried over: a wrong answer is asked for "
+                "again."
+            )
             self.work.note(binding, text, "invalid_response_action")
 
     def _passwords_once(self, flow: Entry, steps: list[Block]) -> list[Block]:
         """A password that was asked beside the name is not asked a second time: the same proof, once."""
-        first = next((step for step in steps if step.values.get("stage") == "password" and "when" not in step.values), None)
+        first = next(
+            (step for step in steps if step.values.get("stage") == "password" and "when" not in step.values),
+            None,
+        )
         kept: list[Block] = []
         for step in steps:
-            if first is not None and step is not first and step.values.get("stage") == "password" and kept_before(first, kept):
-                self.work.note(flow, "the password is asked once: the identification stage asks for it already.")
+            if (
+                first is not None
+                and step is not first
+                and step.values.get("stage") == "password"
+                and kept_before(first, kept)
+            ):
+                self.work.note(
+                    flow, "the password is asked once: the identification stage asks for it already."
+                )
                 first.comments += step.comments
             else:
                 kept.append(step)
         return kept
 
     def _guarded(self, flow: Entry, steps: list[Block]) -> list[Block]:
-        """With a step that refuses whomever the flow's own policies would keep out, before anybody is let in."""
+        """With a step that refuses whomever the flow's own policies would keep out, before anybody
+        is let in.
+        """
         judged = self._access(flow)
         if not judged:
             return steps
@@ -194,7 +281,9 @@ class Flows:
         again = asked == "require_authenticated" and flow.said("designation") == "authentication"
         if asked not in _AUTHENTICATED or again:
             said = flow.said("authentication")[:50]
-            self.work.note(flow, f"authentication: {said} is not carried over; it refuses everybody.", "authentication")
+            self.work.note(
+                flow, f"authentication: {said} is not carried over; it refuses everybody.", "authentication"
+            )
             judged.doubt(f"authentik: authentication: {asked}")
             judged.everyone = True
         return judged
@@ -223,7 +312,11 @@ def _with_condition(values: dict[str, Any], when: str) -> dict[str, Any]:
         return values
     head = {key: value for key, value in values.items() if key in ("id", "stage", "group")}
     both = f"({values['when']}) && ({when})" if "when" in values else when
-    return {**head, "when": both, **{key: value for key, value in values.items() if key not in (*head, "when")}}
+    return {
+        **head,
+        "when": both,
+        **{key: value for key, value in values.items() if key not in (*head, "when")},
+    }
 
 
 def _named_once(steps: list[Block], taken: set[str] | None = None) -> list[Block]:
@@ -239,7 +332,9 @@ def _named_once(steps: list[Block], taken: set[str] | None = None) -> list[Block
         taken.add(symbol(name))
         for each in steps if name != wanted else ():
             if "when" in each.values:
-                each.values["when"] = each.values["when"].replace(f"steps.{symbol(wanted)}.", f"steps.{symbol(name)}.")
+                each.values["when"] = each.values["when"].replace(
+                    f"steps.{symbol(wanted)}.", f"steps.{symbol(name)}."
+                )
         rest = {key: value for key, value in step.values.items() if key != "id"}
         step.values = rest if name == kind else {"id": name, **rest}
         _named_once(step.values.get("steps", []), taken)
@@ -256,4 +351,8 @@ def _unsound(block: Block) -> list[str]:
         document = FlowDocument.model_validate(block.plain())
     except ValidationError as errors:
         return [f"{'.'.join(map(str, error['loc']))}: {sentence(error)}" for error in errors.errors()]
-    return [f"{'.'.join(map(str, found.path))}: {found.message}" for found in lint(document, {}) if found.level == "error"]
+    return [
+        f"{'.'.join(map(str, found.path))}: {found.message}"
+        for found in lint(document, {})
+        if found.level == "error"
+    ]

@@ -1,4 +1,6 @@
-"""Who is in a group of authentik: its own people and those of every group below it, as far as the files tell."""
+"""Who is in a group of authentik: its own people and those of every group below it, as far as the
+files tell.
+"""
 
 from typing import Any
 
@@ -65,7 +67,9 @@ class Groups:
 
 
 def _among(groups: list[str], negate: bool) -> str:
-    return negated(" || ".join(f"{quoted(name)} in person.groups" for name in groups), negate, several=len(groups) > 1)
+    return negated(
+        " || ".join(f"{quoted(name)} in person.groups" for name in groups), negate, several=len(groups) > 1
+    )
 
 
 def _list(value: Any) -> list[Any]:

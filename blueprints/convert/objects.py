@@ -34,10 +34,14 @@ _LOOSE = ("title", "owner", "logo", "client_id", "name", "email", "description")
 
 
 def sound(kind: str, block: Block, entry: Entry, work: Work) -> Block | None:
-    """The document without what our validator refuses, each noted; None when what it refuses decides who may do what."""
+    """The document without what our validator refuses, each noted; None when what it refuses decides who may
+    do what.
+    """
     for _ in _LOOSE:
         try:
-            KINDS[kind].model_validate({key: "" if isinstance(value, Ours) else value for key, value in block.plain().items()})
+            KINDS[kind].model_validate(
+                {key: "" if isinstance(value, Ours) else value for key, value in block.plain().items()}
+            )
             return block
         except ValidationError as errors:
             said = errors.errors()[0]
@@ -55,8 +59,20 @@ def groups(work: Work, named: set[str]) -> list[Block]:
     found: dict[str, Block] = {}
     for entry in work.objects.of(GROUP):
         for key, why in (
-            ("parent", "groups lie in no other ones here; where a policy names the upper group, its lower ones are named too"),
-            ("parents", "groups lie in no other ones here; where a policy names the upper group, its lower ones are named too"),
+            (
+                "parent",
+                (
+                    "groups lie in no other ones here; where a policy names the upper group, its lower ones "
+                    "are named too"
+                ),
+            ),
+            (
+                "parents",
+                (
+                    "groups lie in no other ones here; where a policy names the upper group, its lower ones "
+                    "are named too"
+                ),
+            ),
             ("is_superuser", "nobody becomes an administrator by a group; give the person the role"),
         ):
             if entry.get(key):
@@ -68,7 +84,14 @@ def groups(work: Work, named: set[str]) -> list[Block]:
             work.note(entry, "it is left out: no group can have this name.", "name")
     for name in sorted(named - found.keys()):
         about = work.objects.entries[0]
-        work.notes.add(about.file, 1, f"The group {name} is referred to, but not among the files: which groups lie above it is not known.")
+        work.notes.add(
+            about.file,
+            1,
+            (
+                f"The group {name} is referred to, but not among the files: which groups lie above it is not "
+                "known."
+            ),
+        )
         found[name] = Block({"group": name}, ["authentik: referred to, but not among the files"])
     return list(found.values())
 
@@ -90,7 +113,13 @@ def people(work: Work, tenant: str) -> list[Block]:
         elif block:
             made[name := fold(block.values["person"])] = block
             if (name, tenant) == (FIRST_ADMINISTRATOR, DEFAULT):
-                work.note(entry, f"the first administrator is called {name} here, and applying this changes that one: rename one of both.")
+                work.note(
+                    entry,
+                    (
+                        f"the first administrator is called {name} here, and applying this changes that one: "
+                        "rename one of both."
+                    ),
+                )
     _emails_once(made.values(), work)
     return list(made.values())
 
@@ -114,7 +143,11 @@ def _person(entry: Entry, listed: set[str], work: Work) -> Block | None:
         work.note(entry, f"it is left out: its type is {kind[:40]}, nobody who signs in.", "type")
         entry.told = True
         return None
-    values: dict[str, Any] = {"person": entry.text("username"), "name": cleaned(entry.text("name"), 150), "email": entry.text("email")}
+    values: dict[str, Any] = {
+        "person": entry.text("username"),
+        "name": cleaned(entry.text("name"), 150),
+        "email": entry.text("email"),
+    }
     if values["email"] and not _fits(validate_email, values["email"]):
         work.note(entry, "its email address is not valid and is left out.", "email")
         values["email"] = ""
@@ -122,12 +155,21 @@ def _person(entry: Entry, listed: set[str], work: Work) -> Block | None:
     named = {group_name(work.objects.named(each, "name")) for each in entry.list("groups")} | listed
     member = {*filter(None, named)}
     if member < named:
-        work.note(entry, "not all of its groups are named in the files, and one of them may close something: it is switched off.", "groups")
+        work.note(
+            entry,
+            (
+                "not all of its groups are named in the files, and one of them may close something: it is "
+                "switched off."
+            ),
+            "groups",
+        )
         active = False
     if entry.get("password") is not None:
         work.note(entry, "password is not carried over; send a recovery link.", "password")
     values = {key: value for key, value in values.items() if value or key == "person"}
-    return Block({**values, **({} if active else {"active": False}), **({"groups": sorted(member)} if member else {})})
+    return Block(
+        {**values, **({} if active else {"active": False}), **({"groups": sorted(member)} if member else {})}
+    )
 
 
 def _fits(check: Callable[[Any], None], text: Any) -> bool:
@@ -160,7 +202,11 @@ def scopes(work: Work) -> list[Block]:
             continue
         comments, expression = [], entry.get("expression")
         if expression:
-            work.note(entry, "what its expression puts into tokens is not carried over; its source stands in a comment.", "expression")
+            work.note(
+                entry,
+                "what its expression puts into tokens is not carried over; its source stands in a comment.",
+                "expression",
+            )
             comments = [f"authentik: its expression is not carried over:\n{expression}"]
         title = cleaned(entry.said("description"), 150) or cleaned(entry.title, 150) or name
         if name in OPENID:
@@ -215,14 +261,19 @@ class Applications:
         name = self._names.make(slug)
         if name != slug:
             self.work.note(entry, f"it is called {name} here.", "slug")
-        values: dict[str, Any] = {"application": name, "title": cleaned(entry.text("name"), 100) or cleaned(slug, 100) or name}
+        values: dict[str, Any] = {
+            "application": name,
+            "title": cleaned(entry.text("name"), 100) or cleaned(slug, 100) or name,
+        }
         if owner := cleaned(entry.text("meta_publisher"), 100):
             values["owner"] = owner
         logo = entry.text("meta_icon")
         if logo and fits_picture(logo):
             values["logo"] = logo
         elif logo:
-            self.work.note(entry, "meta_icon is not carried over: no page loads pictures from elsewhere.", "meta_icon")
+            self.work.note(
+                entry, "meta_icon is not carried over: no page loads pictures from elsewhere.", "meta_icon"
+            )
         values |= self._client(name, provider)
         block = Block(values)
         self._access(entry, provider, block)
@@ -231,35 +282,57 @@ class Applications:
     def _client(self, name: str, provider: Entry) -> dict[str, Any]:
         values: dict[str, Any] = {}
         client_id = provider.passed_on("client_id")
-        if str(client_id) not in self._clients and (isinstance(client_id, Ours) or _fits(client_id_syntax, client_id)):
+        if str(client_id) not in self._clients and (
+            isinstance(client_id, Ours) or _fits(client_id_syntax, client_id)
+        ):
             values["client_id"] = client_id
             self._clients.add(str(client_id))
         else:
-            self.work.note(provider, "it gets a new client id: there is none in the file, or none that is allowed.", "client_id")
+            self.work.note(
+                provider,
+                "it gets a new client id: there is none in the file, or none that is allowed.",
+                "client_id",
+            )
         kind = provider.text("client_type") or "confidential"
         if kind not in ("public", "confidential"):
             raise NotCarried(f"there is no client_type {kind[:30]}", provider.line_of("client_type"))
         if kind == "confidential":
             secret = f"{name}-client-secret"
             values["client_secret"] = Ours("secret", (secret,))
-            self.work.note(provider, f"its client secret is not written down: enter it as the secret {secret}.", "client_secret")
+            self.work.note(
+                provider,
+                f"its client secret is not written down: enter it as the secret {secret}.",
+                "client_secret",
+            )
         elif provider.get("client_secret") is not None:
-            self.work.note(provider, "its client secret is left out: a public client has none.", "client_secret")
+            self.work.note(
+                provider, "its client secret is left out: a public client has none.", "client_secret"
+            )
         provider.get("client_secret")
         values["type"] = kind
         scopes = self._scopes(provider)
         values |= {"grants": self._grants(provider, scopes), "scopes": scopes}
         values |= self._lifetimes(provider, values["grants"])
         if provider.take("redirect_uris"):
-            self.work.note(provider, "redirect_uris are not carried over: there is no sign-in by redirection yet.", "redirect_uris")
+            self.work.note(
+                provider,
+                "redirect_uris are not carried over: there is no sign-in by redirection yet.",
+                "redirect_uris",
+            )
         return values
 
     def _lifetimes(self, provider: Entry, grants: list[str]) -> dict[str, Any]:
-        """How long codes and tokens live: never longer than they did. A device's code lives as long as an authorization code there."""
+        """How long codes and tokens live: never longer than they did.
+
+        A device's code lives as long as an authorization code there.
+        """
         values: dict[str, Any] = {}
         code = duration(provider, key := "access_code_validity")
         if code is None:
-            self.work.note(provider, f"the code of a device lives a minute: there is no {key}, and that is authentik's default.")
+            self.work.note(
+                provider,
+                f"the code of a device lives a minute: there is no {key}, and that is authentik's default.",
+            )
             code = ONE_MINUTE
         if code >= timedelta(seconds=30):
             values["device"] = {"code_lifetime": self._at_most(provider, key, code, timedelta(hours=1))}
@@ -268,7 +341,9 @@ class Applications:
             self.work.note(provider, f"{key}: no code lives as short here, so no device may ask for it.", key)
         if (access := duration(provider, key := "access_token_validity")) is not None:
             if access < ONE_MINUTE:
-                raise NotCarried(f"{key}: no token lives as short here; a minute is the least", provider.line_of(key))
+                raise NotCarried(
+                    f"{key}: no token lives as short here; a minute is the least", provider.line_of(key)
+                )
             values["access_token_lifetime"] = self._at_most(provider, key, access, timedelta(days=1))
         if (refresh := duration(provider, "refresh_token_validity")) is not None:
             values["refresh_token_lifetime"] = write_duration(refresh)
@@ -280,18 +355,31 @@ class Applications:
         return write_duration(min(lifetime, most))
 
     def _grants(self, provider: Entry, scopes: list[str]) -> list[str]:
-        given = None if provider.get("grant_types") is None else [str(each) for each in provider.list("grant_types")]
+        given = (
+            None
+            if provider.get("grant_types") is None
+            else [str(each) for each in provider.list("grant_types")]
+        )
         device = bool(self._devices) and (given is None or _DEVICE in given)
         if self._devices is False:
             self.work.note(provider, "no device may ask for it: the brand has no flow_device_code.")
         elif self._devices is None:
             how = "give its file too, or add device_code to the grants"
-            self.work.note(provider, f"no device may ask for it: no brand with a flow_device_code is among the files; {how}.")
+            self.work.note(
+                provider,
+                f"no device may ask for it: no brand with a flow_device_code is among the files; {how}.",
+            )
         elif not device:
-            self.work.note(provider, "no device may ask for it: device_code is not among its grant_types.", "grant_types")
+            self.work.note(
+                provider, "no device may ask for it: device_code is not among its grant_types.", "grant_types"
+            )
         refresh = "offline_access" in scopes and (given is None or "refresh_token" in given)
         if given and (left := [each for each in given if each not in (_DEVICE, "refresh_token")]):
-            self.work.note(provider, f"grant_types {', '.join(left)[:100]}: there is no such grant here yet.", "grant_types")
+            self.work.note(
+                provider,
+                f"grant_types {', '.join(left)[:100]}: there is no such grant here yet.",
+                "grant_types",
+            )
         return [name for name, on in (("device_code", device), ("refresh_token", refresh)) if on]
 
     def _scopes(self, provider: Entry) -> list[str]:
@@ -299,14 +387,20 @@ class Applications:
         described = [mapping.look("scope_name") for mapping in self.work.objects.of(SCOPE)]
         for each in provider.list("property_mappings"):
             name = self.work.objects.named(each, "scope_name")
-            managed = re.fullmatch(r"goauthentik\.io/providers/oauth2/scope-([a-z_]+)", self.work.objects.named(each, "managed"))
+            managed = re.fullmatch(
+                r"goauthentik\.io/providers/oauth2/scope-([a-z_]+)", self.work.objects.named(each, "managed")
+            )
             name = name or (managed[1] if managed else "")
             if name in OPENID or (name in described and _is_scope(name)):
                 found[name] = None
             else:
-                self.work.note(provider, f"a scope mapping is not carried over: {name or each}.", "property_mappings")
+                self.work.note(
+                    provider, f"a scope mapping is not carried over: {name or each}.", "property_mappings"
+                )
         if not found:
-            self.work.note(provider, "it has no scopes: no property_mappings that are known stand in the file.")
+            self.work.note(
+                provider, "it has no scopes: no property_mappings that are known stand in the file."
+            )
         return list(found)
 
     def _access(self, entry: Entry, provider: Entry, block: Block) -> None:
@@ -319,13 +413,21 @@ class Applications:
             allowed = judged.only_groups
             if allowed is None or "groups" in block.values:
                 block.values["active"] = False
-                block.comments += [f"authentik: who may use it: {' '.join(said)}"] if (said := judged.conditions()) else []
+                block.comments += (
+                    [f"authentik: who may use it: {' '.join(said)}"] if (said := judged.conditions()) else []
+                )
                 self.work.note(target, "who may use it cannot be said by groups: it is switched off.")
             else:
                 block.values["groups"] = list(dict.fromkeys(allowed))
                 self.groups |= set(allowed)
                 if len(judged.verdicts) > len(judged.groups):
-                    self.work.note(target, "it is for the people of its groups only; what its other policies allow is not carried over.")
+                    self.work.note(
+                        target,
+                        (
+                            "it is for the people of its groups only; what its other policies allow is not "
+                            "carried over."
+                        ),
+                    )
 
 
 def fits_picture(said: str) -> bool:

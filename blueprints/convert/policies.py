@@ -1,4 +1,6 @@
-"""What becomes of authentik's policies: those that can be said as a condition are, and every other one stands for the stricter side."""
+"""What becomes of authentik's policies: those that can be said as a condition are, and every other one stands
+for the stricter side.
+"""
 
 from typing import Any
 
@@ -47,34 +49,52 @@ class Policies:
                 self._one(binding, target, found)
             except NotCarried as error:
                 policy = self._objects.find(binding.get("policy"))
-                found.doubt(self._left(binding, error.line, error.text), *([self.source(policy)] if policy else []))
+                found.doubt(
+                    self._left(binding, error.line, error.text), *([self.source(policy)] if policy else [])
+                )
         return found
 
     def _everyone(self, target: Entry) -> bool | None:
         try:
             mode = target.text("policy_engine_mode") or "any"
         except NotCarried as error:
-            self._notes.add(target.file, error.line, f"{target}: {error.text}; the stricter of all and any counts.")
+            self._notes.add(
+                target.file, error.line, f"{target}: {error.text}; the stricter of all and any counts."
+            )
             return None
         return {"all": True, "any": False}.get(mode)
 
     def never_asked(self) -> list[Entry]:
         """The bindings of objects whose policies nothing of ours asks for."""
-        return [binding for target, bindings in self._bound.items() if target not in self._judged for binding in bindings]
+        return [
+            binding
+            for target, bindings in self._bound.items()
+            if target not in self._judged
+            for binding in bindings
+        ]
 
     def _without_target(self, binding: Entry) -> None:
-        """A policy of an object that other files describe is left out; one that may belong to anything here stands before all of it."""
+        """A policy of an object that other files describe is left out; one that may belong to anything here
+        stands before all of it.
+        """
         binding.told = True
         if self._objects.elsewhere(binding.get("target")):
             text = "A policy binding whose target is not among the files is not carried over."
         else:
-            text = "What a policy is bound to is not known: it stands before every flow and application of this file."
+            text = (
+                "What a policy is bound to is not known: it stands before every flow and application of "
+                "this file."
+            )
             self._stray.setdefault(binding.file, []).append(f"authentik: line {binding.line}: {text}")
         self._notes.add(binding.file, binding.line, text)
 
     def _one(self, binding: Entry, target: Entry, found: Judgement) -> None:
         if not binding.true("enabled", True) and not binding.doubt:
-            self._notes.add(binding.file, binding.line, f"A disabled policy binding of {target} is left out, as authentik passes over it.")
+            self._notes.add(
+                binding.file,
+                binding.line,
+                f"A disabled policy binding of {target} is left out, as authentik passes over it.",
+            )
             binding.told = True
             return
         if binding.doubt:
@@ -86,7 +106,11 @@ class Policies:
         if group is not None:
             name = self._name(binding, "group", group)
             if doubt := self._groups.doubt(name):
-                self._notes.add(binding.file, binding.line, f"{binding}: {doubt}: what guards counts it as the case, what opens does not.")
+                self._notes.add(
+                    binding.file,
+                    binding.line,
+                    f"{binding}: {doubt}: what guards counts it as the case, what opens does not.",
+                )
             found.verdicts.append(self._groups.verdict(name, negate))
             found.groups += [] if negate else [self._groups.members(name)]
         elif user is not None:
@@ -102,9 +126,15 @@ class Policies:
     def _runs(self, binding: Entry) -> None:
         """Tell of how authentik runs a policy: conditions do not fail and take no time."""
         if binding.get("failure_result") not in (None, False):
-            self._notes.add(binding.file, binding.line_of("failure_result"), f"{binding}: failure_result: {FAILING}.")
+            self._notes.add(
+                binding.file, binding.line_of("failure_result"), f"{binding}: failure_result: {FAILING}."
+            )
         if binding.get("timeout") not in (None, 30):
-            self._notes.add(binding.file, binding.line_of("timeout"), f"{binding}: timeout is not carried over: conditions take no time.")
+            self._notes.add(
+                binding.file,
+                binding.line_of("timeout"),
+                f"{binding}: timeout is not carried over: conditions take no time.",
+            )
 
     def _name(self, binding: Entry, key: str, value: Any) -> str:
         name = self._objects.named(value, "name" if key == "group" else "username")
@@ -121,7 +151,9 @@ class Policies:
             raise NotCarried(policy.doubt, policy.line)
         countries = None if binding.true("failure_result") else _countries(policy)
         if countries:
-            condition = negated(f"request.country in [{', '.join(map(quoted, countries))}]", negate, several=True)
+            condition = negated(
+                f"request.country in [{', '.join(map(quoted, countries))}]", negate, several=True
+            )
             found.verdicts.append(Verdict(condition, condition))
             return
         found.doubt(self.source(policy, " negated" if negate else ""))
@@ -131,9 +163,15 @@ class Policies:
         kind = policy.model.rpartition(".")[2]
         policy.told = True
         self._notes.add(
-            policy.file, policy.line, f"The policy {policy.title} ({kind}) is not carried over; its source stands in a comment."
+            policy.file,
+            policy.line,
+            f"The policy {policy.title} ({kind}) is not carried over; its source stands in a comment.",
         )
-        said = [f"{key}:\n{value}" for key, value in policy.items() if key not in _UNSAID and value not in (None, "", [])]
+        said = [
+            f"{key}:\n{value}"
+            for key, value in policy.items()
+            if key not in _UNSAID and value not in (None, "", [])
+        ]
         return "\n".join([f"authentik: the policy {policy.title} ({kind}){how} is not carried over:", *said])
 
     def _left(self, entry: Entry, line: int, text: str) -> str:

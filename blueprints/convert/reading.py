@@ -1,4 +1,6 @@
-"""Reads authentik's files within limits; an odd entry is noted and left out, and entries of the same object are taken together."""
+"""Reads authentik's files within limits; an odd entry is noted and left out, and entries of the same object
+are taken together.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +19,9 @@ _GUARDS = ("authentik_flows.", "authentik_stages_", "authentik_policies")
 
 
 def read(files: Iterable[Path], notes: Notes) -> Objects:
-    """The objects of all files; raises BadBlueprint with every file that cannot be read: what it says might close something."""
+    """The objects of all files; raises BadBlueprint with every file that cannot be read: what it says might
+    close something.
+    """
     objects = Objects()
     problems: list[Problem] = []
     absent: list[tuple[Ref, int]] = []
@@ -42,7 +46,12 @@ def _withdraw(ref: Ref, line: int, objects: Objects, notes: Notes) -> None:
     if entry is None:
         return
     notes.add(
-        ref.file, line, f"{entry} stands in {entry.file}:{entry.line} too; which of both counts is not known, so the stricter side does."
+        ref.file,
+        line,
+        (
+            f"{entry} stands in {entry.file}:{entry.line} too; which of both counts is not known, so the "
+            "stricter side does."
+        ),
     )
     if entry.model.startswith(_GUARDS):
         entry.doubt = entry.doubt or "another entry says something else of it"
@@ -61,13 +70,20 @@ class _File:
     absent: list[tuple[Ref, int]]
 
     def read(self) -> None:
-        """Read all entries; raises BadYaml when this is no blueprint of authentik at all. An odd entry is noted and left out."""
+        """Read all entries; raises BadYaml when this is no blueprint of authentik at all.
+
+        An odd entry is noted and left out.
+        """
         entries = [each for section in self._sections() for each in section]
         version = self.node.get("version")
         if version is not None and version.value not in (1, "1"):
             raise BadYaml("Only version 1 of authentik's blueprints is known.", version.line, version.column)
         context = self.node.get("context")
-        own = {key: value for key, (_, value) in context.value.items()} if context is not None and context.is_map else {}
+        own = (
+            {key: value for key, (_, value) in context.value.items()}
+            if context is not None and context.is_map
+            else {}
+        )
         tags = Tags(self.file, own, self._said)
         for key, (at, _) in self.node.value.items():
             if key not in ("version", "metadata", "context", "entries"):
@@ -76,7 +92,9 @@ class _File:
             if each.tag:
                 self._unknown(each, "this entry is made by a tag")
             elif not each.is_map:
-                self.notes.add(self.file, each.line, "An entry is a mapping with its model; this one is left out.")
+                self.notes.add(
+                    self.file, each.line, "An entry is a mapping with its model; this one is left out."
+                )
             else:
                 self._entry(each, tags)
 
@@ -88,7 +106,11 @@ class _File:
         """The lists of entries: one, or several under names of their own."""
         entries = self.node.get("entries")
         if entries is None or entries.tag or not (entries.is_list or entries.is_map):
-            raise BadYaml("This is no blueprint of authentik: it has no list of entries.", self.node.line, self.node.column)
+            raise BadYaml(
+                "This is no blueprint of authentik: it has no list of entries.",
+                self.node.line,
+                self.node.column,
+            )
         if entries.is_list:
             yield entries.value
             return
@@ -96,16 +118,23 @@ class _File:
             if section.is_list and not section.tag:
                 yield section.value
             else:
-                self.notes.add(self.file, at.line, f"The section {name[:50]} is no list of entries and is left out.")
+                self.notes.add(
+                    self.file, at.line, f"The section {name[:50]} is no list of entries and is left out."
+                )
 
     def _unknown(self, node: Node, what: str) -> None:
         """Something that only the installation knows may be a policy of anything in this file."""
-        text = f"{what}, so it is not known what it is: it stands before every flow and application of this file."
+        text = (
+            f"{what}, so it is not known what it is: it stands before every flow and application of this "
+            "file."
+        )
         self.objects.strays.setdefault(self.file, []).append(f"authentik: line {node.line}: {text}")
         self.notes.add(self.file, node.line, f"{text[0].upper()}{text[1:]}")
 
     def _entry(self, node: Node, tags: Tags) -> None:
-        said: dict[str, Any] = {key: tags.value(value) for key, (_, value) in node.value.items() if key in _ENTRY}
+        said: dict[str, Any] = {
+            key: tags.value(value) for key, (_, value) in node.value.items() if key in _ENTRY
+        }
         model = said.get("model")
         if isinstance(model, Unknown | Ours):
             self._unknown(node, "its model is made by a tag that cannot be followed")
@@ -126,21 +155,31 @@ class _File:
         if "" in doubts:
             self.notes.add(self.file, node.line, f"{model}: its conditions are false; it is left out.")
         elif state == "absent":
-            self.notes.add(self.file, node.line, f"{model}: state absent is not carried over; what no file names is deleted with --prune.")
+            self.notes.add(
+                self.file,
+                node.line,
+                f"{model}: state absent is not carried over; what no file names is deleted with --prune.",
+            )
             self.absent.append((Ref(self.file, model=model, fields=fields), node.line))
         elif doubts and not model.startswith(_GUARDS):
             self.notes.add(self.file, node.line, f"{model}: {doubts[0]}; it is left out.")
             self.absent.append((Ref(self.file, model=model, fields=fields), node.line))
         else:
             if doubts:
-                self.notes.add(self.file, node.line, f"{model}: {doubts[0]}; it stays where it closes something, and opens nothing.")
+                self.notes.add(
+                    self.file,
+                    node.line,
+                    f"{model}: {doubts[0]}; it stays where it closes something, and opens nothing.",
+                )
                 entry.doubt = doubts[0]
             self._keep(entry, fields, str(state))
 
     def _id(self, node: Node, model: str, said: Any) -> str:
         if said is None or (isinstance(said, str | int) and not isinstance(said, bool)):
             return str(said or "")
-        self.notes.add(self.file, node.line, f"{model}: its id is no plain text; nothing can refer to it by that.")
+        self.notes.add(
+            self.file, node.line, f"{model}: its id is no plain text; nothing can refer to it by that."
+        )
         return ""
 
     def _filled(self, entry: Entry, node: Node, said: Mapping[str, Any]) -> Iterator[str]:
@@ -158,24 +197,40 @@ class _File:
         objects, notes = self.objects, self.notes
         known = objects.find(Ref(entry.file, model=entry.model, fields=fields)) if fields else None
         if state != "present":
-            notes.add(self.file, entry.line, f"{entry}: state {state} is carried over as present: changes by hand show as drift.")
+            notes.add(
+                self.file,
+                entry.line,
+                f"{entry}: state {state} is carried over as present: changes by hand show as drift.",
+            )
         if known is None:
             objects.add(entry)
         elif state == "present":
-            notes.add(entry.file, entry.line, f"{entry} stands in {known.file}:{known.line} already; both are taken together.")
+            notes.add(
+                entry.file,
+                entry.line,
+                f"{entry} stands in {known.file}:{known.line} already; both are taken together.",
+            )
             known.add(entry.items(), entry.line_of)
             objects.index(known)
         else:
-            notes.add(entry.file, entry.line, f"{entry} stands in {known.file}:{known.line} already; with state {state} that one counts.")
+            notes.add(
+                entry.file,
+                entry.line,
+                f"{entry} stands in {known.file}:{known.line} already; with state {state} that one counts.",
+            )
         if known is not None and state not in ("created", "must_created"):
             known.doubt = known.doubt or entry.doubt
         if entry.id and not objects.known_as(self.file, entry.id, known or entry):
-            notes.add(self.file, entry.line, f"The id {entry.id} stands twice in this file; the first one counts.")
+            notes.add(
+                self.file, entry.line, f"The id {entry.id} stands twice in this file; the first one counts."
+            )
 
 
 def _fields(identifiers: Any) -> tuple[tuple[str, Any], ...]:
     """What identifies an object, where all of it is plain or a reference; else nothing."""
-    if not isinstance(identifiers, dict) or not all(isinstance(value, str | int | float | Ref) for value in identifiers.values()):
+    if not isinstance(identifiers, dict) or not all(
+        isinstance(value, str | int | float | Ref) for value in identifiers.values()
+    ):
         return ()
     return tuple(identifiers.items())
 
@@ -184,7 +239,9 @@ def _conditions(said: Mapping[str, Any]) -> Iterator[str]:
     """Yield why it is not certain that its conditions hold; "" where they surely do not."""
     conditions = said.get("conditions") or []
     conditions = conditions if isinstance(conditions, list) else [conditions]
-    if any(isinstance(each, Unknown | Ours | Ref) or str(each).lower() in ("no", "off") for each in conditions):
+    if any(
+        isinstance(each, Unknown | Ours | Ref) or str(each).lower() in ("no", "off") for each in conditions
+    ):
         yield "its conditions are not known from the file"
     elif not all(conditions):
         yield ""

@@ -1,4 +1,6 @@
-"""What a conversion hands back: the documents as YAML with their comments, and a note for whatever was not carried over."""
+"""What a conversion hands back: the documents as YAML with their comments, and a note for whatever was not
+carried over.
+"""
 
 import json
 import re
@@ -13,7 +15,9 @@ _WIDTH, _LINES = 140, 200
 
 @dataclass(frozen=True)
 class Ours:
-    """A tag of ours that stands where only the running installation knows the value: ``!env NAME default``."""
+    """A tag of ours that stands where only the running installation knows the value: ``!env NAME
+    default``.
+    """
 
     tag: str
     words: tuple[str, ...]
@@ -36,7 +40,9 @@ class Block:
 
 @dataclass(frozen=True)
 class Note:
-    """Something that an administrator should look at, and where it stands in the file that was read; lines count from 1."""
+    """Something that an administrator should look at, and where it stands in the file that was read; lines
+    count from 1.
+    """
 
     file: str
     line: int
@@ -68,7 +74,9 @@ def write(blocks: Iterable[Block]) -> str:
 
 
 def source_lines(text: str) -> list[str]:
-    """A source for a comment: every kind of line break is one here, so that nothing of it can leave the comment."""
+    """A source for a comment: every kind of line break is one here, so that nothing of it can leave the
+    comment.
+    """
     lines = [shown(line.expandtabs(4)).rstrip()[:300] for line in text.strip().splitlines()]
     more = len(lines) - _LINES
     return lines[:_LINES] + ([f"({more} more lines)"] if more > 0 else [])
@@ -128,7 +136,10 @@ def _scalar(value: Any) -> str:
         return text
     if '"' in text and "'" not in text and text.isprintable():
         return f"'{text}'"
-    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in json.dumps(text, ensure_ascii=False))
+    return "".join(
+        letter if letter.isprintable() else _escaped(letter)
+        for letter in json.dumps(text, ensure_ascii=False)
+    )
 
 
 def _escaped(letter: str) -> str:

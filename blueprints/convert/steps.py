@@ -24,13 +24,29 @@ _TYPES = {
     "checkbox": "checkbox",
     "date": "date",
 }
-_SILENT = ("static", "separator", "hidden", "text_read_only", "text_area_read_only", "alert_info", "alert_warning", "alert_danger")
-_SHIPPED_SETTINGS = {"case_insensitive_matching": True, "pretend_user_exists": True, "show_matched_user": True}
+_SILENT = (
+    "static",
+    "separator",
+    "hidden",
+    "text_read_only",
+    "text_area_read_only",
+    "alert_info",
+    "alert_warning",
+    "alert_danger",
+)
+_SHIPPED_SETTINGS = {
+    "case_insensitive_matching": True,
+    "pretend_user_exists": True,
+    "show_matched_user": True,
+}
 
 
 @dataclass
 class Work:
-    """What every part of the conversion reads and writes. ``writes``: whether the flow keeps what its prompts ask."""
+    """What every part of the conversion reads and writes.
+
+    ``writes``: whether the flow keeps what its prompts ask.
+    """
 
     objects: Objects
     policies: Policies
@@ -57,7 +73,9 @@ def steps_of(stage: Entry, work: Work) -> list[Block]:
         steps = make(stage, work)
     except NotCarried as error:
         stage.told = True
-        work.notes.add(stage.file, error.line, f"{stage}: {error.text}; a step that refuses stands in its place.")
+        work.notes.add(
+            stage.file, error.line, f"{stage}: {error.text}; a step that refuses stands in its place."
+        )
         return [refusal(stage.title, f"authentik: {stage} is not carried over: {error.text}")]
     return steps
 
@@ -85,9 +103,15 @@ def _identification(stage: Entry, work: Work) -> list[Block]:
     if password:
         entry = work.objects.find(password)
         if entry is None:
-            work.note(stage, "its password stage is not among the files; the password is asked as it is by default here.", "password_stage")
+            work.note(
+                stage,
+                "its password stage is not among the files; the password is asked as it is by default here.",
+                "password_stage",
+            )
         if entry is not None and entry.model != _ASKS_PASSWORD:
-            raise NotCarried("its password_stage is none that asks for a password", stage.line_of("password_stage"))
+            raise NotCarried(
+                "its password_stage is none that asks for a password", stage.line_of("password_stage")
+            )
         steps += steps_of(entry, work) if entry else [_step("password")]
     return steps
 
@@ -103,23 +127,42 @@ def _password(stage: Entry, work: Work) -> list[Block]:
     if tries is None:
         return [_step("password")]
     free = tries if isinstance(tries, int) and 1 <= tries <= 20 else None
-    text = f"after {free or 'a few'} wrong passwords one has to wait, longer each time; the flow is not cancelled."
+    text = (
+        f"after {free or 'a few'} wrong passwords one has to wait, longer each time; the flow is not "
+        "cancelled."
+    )
     work.note(stage, text, "failed_attempts_before_cancel")
     return [_step("password", **({"free": free} if free else {}))]
 
 
 def _validate(stage: Entry, work: Work) -> list[Block]:
-    given = [str(each) for each in stage.list("device_classes")] or ["static", "totp", "webauthn", "duo", "sms", "email"]
+    given = [str(each) for each in stage.list("device_classes")] or [
+        "static",
+        "totp",
+        "webauthn",
+        "duo",
+        "sms",
+        "email",
+    ]
     known: list[str] = [each for each in ("totp", "static") if each in given]
     if not known:
         raise NotCarried(f"none of {', '.join(given)} is there yet", stage.line_of("device_classes"))
     if others := [each for each in given if each not in known]:
         work.note(
-            stage, f"{', '.join(others)} cannot be shown here yet: whoever holds nothing else counts as having none.", "device_classes"
+            stage,
+            (
+                f"{', '.join(others)} cannot be shown here yet: whoever holds nothing else counts as "
+                "having none."
+            ),
+            "device_classes",
         )
     missing = _missing(stage, work, known)
     if stage.take("last_auth_threshold") not in (None, "", "seconds=0"):
-        work.note(stage, "last_auth_threshold is not carried over: it is asked in every sign-in.", "last_auth_threshold")
+        work.note(
+            stage,
+            "last_auth_threshold is not carried over: it is asked in every sign-in.",
+            "last_auth_threshold",
+        )
     work.note(stage, "authenticators are not in blueprints: people set theirs up anew.")
     if len(known) == 1:
         return [_step("totp" if known == ["totp"] else "recovery_code", missing=missing)]
@@ -130,11 +173,23 @@ def _validate(stage: Entry, work: Work) -> list[Block]:
         Block({"value": "totp", "title": "With a code from my authenticator app"}),
         Block({"value": "recovery_code", "title": "With one of my recovery codes"}),
     ]
-    choice = {"title": "Confirm that it is you", "options": [each.values for each in options], "default": "totp"}
+    choice = {
+        "title": "Confirm that it is you",
+        "options": [each.values for each in options],
+        "default": "totp",
+    }
     inner = [
         Block({"id": how, "stage": "choice", "when": f"{has_app} && {has_codes}", "settings": choice}),
-        Block({"stage": "totp", "when": f'!({has_codes}) || ({has_app} && {word} != "recovery_code")', "settings": {"missing": missing}}),
-        Block({"stage": "recovery_code", "when": f'{has_codes} && ({word} == "recovery_code" || !({has_app}))'}),
+        Block(
+            {
+                "stage": "totp",
+                "when": f'!({has_codes}) || ({has_app} && {word} != "recovery_code")',
+                "settings": {"missing": missing},
+            }
+        ),
+        Block(
+            {"stage": "recovery_code", "when": f'{has_codes} && ({word} == "recovery_code" || !({has_app}))'}
+        ),
     ]
     return [Block({"group": short_name(stage.title), "steps": inner})]
 
@@ -142,13 +197,17 @@ def _validate(stage: Entry, work: Work) -> list[Block]:
 def _missing(stage: Entry, work: Work, known: list[str]) -> str:
     action = stage.text("not_configured_action") or "skip"
     if action not in ("skip", "deny", "configure"):
-        raise NotCarried(f"there is no not_configured_action {action[:30]}", stage.line_of("not_configured_action"))
+        raise NotCarried(
+            f"there is no not_configured_action {action[:30]}", stage.line_of("not_configured_action")
+        )
     if action != "configure":
         return "skip" if action == "skip" else "refuse"
     setups = [work.objects.find(each) for each in stage.list("configuration_stages")]
     wanted = "authenticator_totp" if "totp" in known else "authenticator_static"
     if not any(each is not None and wanted in each.model for each in setups):
-        text = "none of its configuration_stages can be carried over: whoever has no authenticator is refused."
+        text = (
+            "none of its configuration_stages can be carried over: whoever has no authenticator is refused."
+        )
         work.note(stage, text, "configuration_stages")
         return "refuse"
     return "set_up"
@@ -169,10 +228,16 @@ def _prompt(stage: Entry, work: Work) -> list[Block]:
     for each in stage.list("validation_policies"):
         policy = work.objects.find(each)
         reason = (
-            work.policies.source(policy) if policy else "authentik: a validation policy that is not among the files is not carried over"
+            work.policies.source(policy)
+            if policy
+            else "authentik: a validation policy that is not among the files is not carried over"
         )
         steps.append(refusal(f"{stage.title}-validation", reason))
-        work.note(stage, "a validation policy is not carried over; a step that refuses stands after the question.", "validation_policies")
+        work.note(
+            stage,
+            "a validation policy is not carried over; a step that refuses stands after the question.",
+            "validation_policies",
+        )
     return steps
 
 
@@ -195,12 +260,21 @@ def _field(prompt: Entry, work: Work) -> dict[str, Any] | None:
     name = name if re.match(r"[a-z]", name) else f"field_{name}".rstrip("_")
     if name != key:
         work.note(prompt, f"the field {key} is called {name} here.", "field_key")
-    field = {"name": name, "label": cleaned(prompt.text("label"), 100), "type": ours, "help": cleaned(prompt.text("sub_text"), 300)}
-    return {key: value for key, value in field.items() if value} | ({"required": True} if prompt.true("required") else {})
+    field = {
+        "name": name,
+        "label": cleaned(prompt.text("label"), 100),
+        "type": ours,
+        "help": cleaned(prompt.text("sub_text"), 300),
+    }
+    return {key: value for key, value in field.items() if value} | (
+        {"required": True} if prompt.true("required") else {}
+    )
 
 
 def _user_write(stage: Entry, work: Work) -> list[Block]:
-    raise NotCarried("prompt keeps its answers on the person by itself; accounts are not made by flows yet", stage.line)
+    raise NotCarried(
+        "prompt keeps its answers on the person by itself; accounts are not made by flows yet", stage.line
+    )
 
 
 def _redirect(stage: Entry, work: Work) -> list[Block]:
@@ -218,7 +292,9 @@ def _consent(stage: Entry, work: Work) -> list[Block]:
     if stage.text("mode") not in ("", "always_require"):
         work.note(stage, "mode: consent is asked every time; it is not remembered.", "mode")
     if stage.get("consent_expire_in") is not None:
-        work.note(stage, "consent_expire_in is not carried over: nothing remembers a consent.", "consent_expire_in")
+        work.note(
+            stage, "consent_expire_in is not carried over: nothing remembers a consent.", "consent_expire_in"
+        )
     return [_step("consent")]
 
 
@@ -233,15 +309,23 @@ def _login(stage: Entry, work: Work) -> list[Block]:
         if stage.text(key) not in ("", "no_binding"):
             raise NotCarried(f"{key}: {why}", stage.line_of(key))
     if stage.true(key := "terminate_other_sessions"):
-        raise NotCarried(f"{key}: it ends the person's other sessions, which would go on here", stage.line_of(key))
+        raise NotCarried(
+            f"{key}: it ends the person's other sessions, which would go on here", stage.line_of(key)
+        )
     if stage.take(key := "remember_me_offset") not in (None, "", "seconds=0"):
         work.note(stage, f"{key} is not carried over: nobody chooses to stay signed in for longer.", key)
     wanted = duration(stage, key := "session_duration")
     if not wanted:  # authentik: until the browser is closed
-        work.note(stage, f"a session ends after {write_duration(LONGEST)}, whether the browser was closed before or not.", key)
+        work.note(
+            stage,
+            f"a session ends after {write_duration(LONGEST)}, whether the browser was closed before or not.",
+            key,
+        )
         return [_step("login")]
     if wanted < SHORTEST:
-        raise NotCarried(f"{key}: no session is as short here; {write_duration(SHORTEST)} is the least", stage.line_of(key))
+        raise NotCarried(
+            f"{key}: no session is as short here; {write_duration(SHORTEST)} is the least", stage.line_of(key)
+        )
     if wanted >= LONGEST:
         work.note(stage, f"{key}: a session ends after {write_duration(LONGEST)} at the latest.", key)
         return [_step("login")]

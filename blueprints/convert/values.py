@@ -1,4 +1,6 @@
-"""authentik's tags as far as they are data: what an entry says, with references kept as references and nothing executed."""
+"""authentik's tags as far as they are data: what an entry says, with references kept as references and
+nothing executed.
+"""
 
 import re
 from collections.abc import Callable, Mapping
@@ -26,7 +28,9 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Ref:
-    """A reference to another object: by the ``id`` of an entry of the same file, or by a model and its fields."""
+    """A reference to another object: by the ``id`` of an entry of the same file, or by a model and its
+    fields.
+    """
 
     file: str
     id: str = ""
@@ -43,7 +47,10 @@ class _NotKnown(Exception):
 
 @dataclass
 class Tags:
-    """Resolves the tags of one file. ``context``: the file's own; ``found``: what an object says, for ``!FindObject``."""
+    """Resolves the tags of one file.
+
+    ``context``: the file's own; ``found``: what an object says, for ``!FindObject``.
+    """
 
     file: str
     context: Mapping[str, Node]
@@ -54,7 +61,9 @@ class Tags:
     _items: list[tuple[Any, Any]] = field(default_factory=list)
 
     def value(self, node: Node) -> Any:
-        """The value of a node: plain data, Ref, Ours or Unknown; raises BadYaml when the file has become too large."""
+        """The value of a node: plain data, Ref, Ours or Unknown; raises BadYaml when the file has become too
+        large.
+        """
         self._left -= 1
         if self._left < 0:
             raise BadYaml("The document is too large once its tags are followed.", node.line, node.column)
@@ -87,7 +96,11 @@ class Tags:
 
     def _words(self, node: Node, least: int = 1) -> list[Any]:
         """The arguments of a tag."""
-        if node.is_map or (node.is_list and len(node.value) < least) or (not node.is_list and (least > 1 or not node.value)):
+        if (
+            node.is_map
+            or (node.is_list and len(node.value) < least)
+            or (not node.is_list and (least > 1 or not node.value))
+        ):
             raise _NotKnown("this is not how the tag is written")
         return [self._known(each) for each in node.value] if node.is_list else [str(node.value)]
 
@@ -99,9 +112,14 @@ class Tags:
 
     def _find(self, node: Node) -> Ref:
         model, *pairs = self._words(node, 2)
-        if not all(isinstance(pair, list) and len(pair) == 2 and not isinstance(pair[1], list | dict | Ours) for pair in pairs):
+        if not all(
+            isinstance(pair, list) and len(pair) == 2 and not isinstance(pair[1], list | dict | Ours)
+            for pair in pairs
+        ):
             raise _NotKnown("it asks for more than names and values")
-        return Ref(self.file, model=str(model).lower(), fields=tuple((str(name), value) for name, value in pairs))
+        return Ref(
+            self.file, model=str(model).lower(), fields=tuple((str(name), value) for name, value in pairs)
+        )
 
     def _find_object(self, node: Node) -> Any:
         found = self.found(ref := self._find(node))
@@ -113,7 +131,11 @@ class Tags:
         inside, at, *default = self._words(node, 2)
         if isinstance(inside, dict) and str(at) in inside:
             return inside[str(at)]
-        if isinstance(inside, list) and (number := _number(at)) is not None and -len(inside) <= number < len(inside):
+        if (
+            isinstance(inside, list)
+            and (number := _number(at)) is not None
+            and -len(inside) <= number < len(inside)
+        ):
             return inside[number]
         if default:
             return default[0]
@@ -132,7 +154,9 @@ class Tags:
                 self._asked.pop()
         if default:
             return self.value(default[0])
-        raise _NotKnown(f"the file's context has no {key[:50]}; what an installation adds to it is not in the file")
+        raise _NotKnown(
+            f"the file's context has no {key[:50]}; what an installation adds to it is not in the file"
+        )
 
     def _env(self, node: Node) -> Ours:
         name, *default = self._words(node)
@@ -194,7 +218,11 @@ class Tags:
     def _enumerate(self, node: Node) -> Any:
         if not node.is_list or len(node.value) != 3:
             raise _NotKnown("this is not how the tag is written")
-        over, shape, template = self._known(node.value[0]), str(self._known(node.value[1])).upper(), node.value[2]
+        over, shape, template = (
+            self._known(node.value[0]),
+            str(self._known(node.value[1])).upper(),
+            node.value[2],
+        )
         if not isinstance(over, list | dict) or shape not in ("SEQ", "MAP"):
             raise _NotKnown("this is nothing to go through")
         made = []

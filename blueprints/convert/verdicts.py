@@ -1,4 +1,6 @@
-"""What policies come to, as conditions between which the truth lies: one for what guards, one for what opens."""
+"""What policies come to, as conditions between which the truth lies: one for what guards, one for
+what opens.
+"""
 
 import json
 from collections.abc import Iterable
@@ -9,8 +11,8 @@ from dataclasses import dataclass, field, replace
 class Verdict:
     """What one policy, or several together, come to: two conditions between which the truth lies.
 
-    ``may`` is true wherever they may agree, ``surely`` only where they surely do. ``stranger``: what a policy about a person says of
-    somebody who is not known yet; None where it does not ask who somebody is.
+    ``may`` is true wherever they may agree, ``surely`` only where they surely do. ``stranger``: what a policy
+    about a person says of somebody who is not known yet; None where it does not ask who somebody is.
     """
 
     may: str = "true"
@@ -23,7 +25,9 @@ class Verdict:
         return self != Verdict()
 
     def of_strangers(self) -> "Verdict":
-        """The same where authentik asks before anybody has said who they are, unless they were signed in already."""
+        """The same where authentik asks before anybody has said who they are, unless they were signed in
+        already.
+        """
         if self.stranger is None:
             return self
         return replace(self, may="true") if self.stranger else replace(self, surely="false")
@@ -31,9 +35,12 @@ class Verdict:
 
 @dataclass
 class Judgement:
-    """The policies of one object. ``verdicts``: of each; ``opaque``: the comments of those that are not known.
+    """The policies of one object.
 
-    ``everyone``: they must all agree (``policy_engine_mode: all``), else one is enough; None: that is not known.
+    ``verdicts``: of each; ``opaque``: the comments of those that are not known.
+
+    ``everyone``: they must all agree (``policy_engine_mode: all``), else one is enough; None: that is not
+    known.
     """
 
     verdicts: list[Verdict] = field(default_factory=list)
@@ -52,7 +59,10 @@ class Judgement:
     def conditions(self) -> list[str]:
         """Those that could be said, for a comment, after the word of how they count."""
         known = [each.may for each in self.verdicts if each.known]
-        return [{True: "all of", False: "any of"}.get(self.everyone, "all or any of"), *known] if known else []  # type: ignore[arg-type]
+        if not known:
+            return []
+        how = "all or any of" if self.everyone is None else "all of" if self.everyone else "any of"
+        return [how, *known]
 
     def doubt(self, *comments: str) -> None:
         """One more policy, of which nothing is known."""
@@ -63,7 +73,10 @@ class Judgement:
         """What they come to; ``strangers``: asked before it is known who is there."""
         found = [each.of_strangers() if strangers else each for each in self.verdicts]
         may, surely = [each.may for each in found], [each.surely for each in found]
-        return Verdict(all_of(may) if self.everyone else any_of(may), any_of(surely) if self.everyone is False else all_of(surely))
+        return Verdict(
+            all_of(may) if self.everyone else any_of(may),
+            any_of(surely) if self.everyone is False else all_of(surely),
+        )
 
     @property
     def only_groups(self) -> list[str] | None:

@@ -1,4 +1,6 @@
-"""Applies blueprints: the whole of them in one transaction that only writes, or nothing; one after the other, never between each other."""
+"""Applies blueprints: the whole of them in one transaction that only writes, or nothing; one after the other,
+never between each other.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -56,12 +58,14 @@ def apply(
     tell: Tell = lambda text: None,
     check: Callable[[Plan], object] = lambda plan: None,
 ) -> Plan:
-    """Makes everything as the files say and answers what was done; raises BadBlueprint or StateMoved, and then nothing was written.
+    """Makes everything as the files say and answers what was done; raises BadBlueprint or StateMoved, and
+    then nothing was written.
 
-    ``generate`` hears of the missing secrets that are made, before they are kept: where it raises, nothing was written, so that none is
-    kept which nobody saw. Without it a missing one is a problem.
-    ``expect``: the state of the plan that somebody agreed to. ``edition``: kept with the result in place of the plan's own.
-    ``check`` may refuse what is about to be written, by raising. Whoever comes while another blueprint is applied waits, and compares anew.
+    ``generate`` hears of the missing secrets that are made, before they are kept: where it raises, nothing
+    was written, so that none is kept which nobody saw. Without it a missing one is a problem. ``expect``: the
+    state of the plan that somebody agreed to. ``edition``: kept with the result in place of the plan's own.
+    ``check`` may refuse what is about to be written, by raising. Whoever comes while another blueprint is
+    applied waits, and compares anew.
     """
     chosen, made = list(paths), dict[tuple[str, str], str]()
     for _ in range(_TRIES):
@@ -89,7 +93,13 @@ def record(plan: Plan, by: str) -> None:
 
 
 def note_result(
-    blueprint: str, edition: str, by: str, *, counts: Mapping[str, int], messages: Sequence[str], succeeded: bool = True
+    blueprint: str,
+    edition: str,
+    by: str,
+    *,
+    counts: Mapping[str, int],
+    messages: Sequence[str],
+    succeeded: bool = True,
 ) -> None:
     """Keeps one attempt with its messages."""
     values = {"counts": dict(counts), "messages": list(messages), "succeeded": succeeded}
@@ -98,7 +108,9 @@ def note_result(
 
 @transaction.atomic
 def note_failure(blueprint: str, edition: str, by: str, *, messages: Sequence[str]) -> None:
-    """Keeps an attempt that failed, unless that is what is known already: two processes may have tried at once."""
+    """Keeps an attempt that failed, unless that is what is known already: two processes may have tried at
+    once.
+    """
     take_turn(nested=True)
     last = Result.objects.filter(blueprint=blueprint).order_by("-pk").first()
     if last is None or last.succeeded or (last.edition, last.messages) != (edition, list(messages)):
@@ -107,7 +119,9 @@ def note_failure(blueprint: str, edition: str, by: str, *, messages: Sequence[st
 
 def results(most: int = 20, blueprint: str = "") -> list[Result]:
     """The last attempts, of this blueprint or of any, newest first."""
-    return list(Result.objects.filter(**({"blueprint": blueprint} if blueprint else {})).order_by("-pk")[:most])
+    return list(
+        Result.objects.filter(**({"blueprint": blueprint} if blueprint else {})).order_by("-pk")[:most]
+    )
 
 
 def tried() -> set[str]:
@@ -116,30 +130,41 @@ def tried() -> set[str]:
 
 
 def failing() -> list[Result]:
-    """The last attempt of each blueprint whose last attempt failed, newest first. Of the whole installation."""
+    """The last attempt of each blueprint whose last attempt failed, newest first.
+
+    Of the whole installation.
+    """
     last = Result.objects.values("blueprint").annotate(newest=Max("pk"))
     return list(Result.objects.filter(pk__in=last.values("newest"), succeeded=False).order_by("-pk")[:20])
 
 
 def _missing(plan: Plan, made: dict[tuple[str, str], str] | None) -> dict[tuple[str, str], str]:
-    """New values for the secrets that are not there, each the same in every try; raises BadBlueprint where none may be made."""
+    """New values for the secrets that are not there, each the same in every try; raises BadBlueprint where
+    none may be made.
+    """
     if plan.missing and made is None:
         raise BadBlueprint([_not_there(each) for each in plan.missing])
     known = made if made is not None else {}
-    return {key: known.setdefault(key, new_token()) for each in plan.missing if (key := (each.tenant, each.name))}
+    return {
+        key: known.setdefault(key, new_token()) for each in plan.missing if (key := (each.tenant, each.name))
+    }
 
 
 def _not_there(missing: MissingSecret) -> Problem:
     new = "" if tenants.by_name(missing.tenant) else " --new-tenant"
     enter = f"manage.py secret set {missing.name} --tenant {missing.tenant}{new}"
     key, told = KINDS[missing.located.kind].secret_key, f"There is no secret {missing.name}"
-    return missing.located.problem((key,), f"{told}: put it into FOYER_SECRETS, enter it with {enter}, or say --generate-secrets.")
+    return missing.located.problem(
+        (key,), f"{told}: put it into FOYER_SECRETS, enter it with {enter}, or say --generate-secrets."
+    )
 
 
 def _harden(plan: Plan, generated: Mapping[tuple[str, str], str], tell: Tell) -> None:
     """What takes time and must not hold a lock: hashes of passwords and secrets."""
     waiting = [
-        change for change in plan.effective if change.located and any(key.key == KINDS[change.kind].secret_key for key in change.keys)
+        change
+        for change in plan.effective
+        if change.located and any(key.key == KINDS[change.kind].secret_key for key in change.keys)
     ]
     if waiting:
         tell(ngettext("hashing %d secret", "hashing %d secrets", len(waiting)) % len(waiting))
@@ -148,21 +173,31 @@ def _harden(plan: Plan, generated: Mapping[tuple[str, str], str], tell: Tell) ->
             value = _value(change, generated)
             KINDS[change.kind].prepare(change, value)
             KINDS[change.kind].harden(change, value)
-            change.given["$secret"] = {"name": secret_name(_said(change)), "mac": mac("blueprint.secret", value), "state": None}
+            change.given["$secret"] = {
+                "name": secret_name(_said(change)),
+                "mac": mac("blueprint.secret", value),
+                "state": None,
+            }
 
 
 def _value(change: Change, generated: Mapping[tuple[str, str], str]) -> str:
     said = _said(change)
     if isinstance(said, str):
         return said
-    return generated.get((change.tenant, said.name)) or secrets.value_of(said.name, shared=change.may(SHARED_SECRETS)) or ""
+    return (
+        generated.get((change.tenant, said.name))
+        or secrets.value_of(said.name, shared=change.may(SHARED_SECRETS))
+        or ""
+    )
 
 
 def _said(change: Change) -> Any:
     return getattr(change.located.document, KINDS[change.kind].secret_key)  # type: ignore[union-attr]
 
 
-def _write(plan: Plan, generated: Mapping[tuple[str, str], str], by: str, tell: Tell, show: Show | None) -> None:
+def _write(
+    plan: Plan, generated: Mapping[tuple[str, str], str], by: str, tell: Tell, show: Show | None
+) -> None:
     nested = connection.in_atomic_block
     try:
         with transaction.atomic():
@@ -171,7 +206,8 @@ def _write(plan: Plan, generated: Mapping[tuple[str, str], str], by: str, tell: 
             if show and generated:
                 show(plan, [(tenant, name, value) for (tenant, name), value in generated.items()])
     except OperationalError as error:
-        if str(getattr(error.__cause__, "sqlstate", "")).startswith("40"):  # somebody else was faster at one of the rows
+        # somebody else was faster at one of the rows
+        if str(getattr(error.__cause__, "sqlstate", "")).startswith("40"):
             raise Overtaken from error
         raise
     except (IntegrityError, ValidationError, RefusedFlow, LastAdministrator) as error:
@@ -181,7 +217,9 @@ def _write(plan: Plan, generated: Mapping[tuple[str, str], str], by: str, tell: 
 def _write_all(plan: Plan, generated: Mapping[tuple[str, str], str], by: str, tell: Tell) -> None:
     if (Result.objects.order_by("-pk").values_list("pk", flat=True).first() or 0) != plan.seen:
         raise Overtaken
-    by_tenant = [(tenant, list(changes)) for tenant, changes in groupby(plan.changes, key=lambda change: change.tenant)]
+    by_tenant = [
+        (tenant, list(changes)) for tenant, changes in groupby(plan.changes, key=lambda change: change.tenant)
+    ]
     for tenant, changes in by_tenant:
         _release(tenant, changes)
     for tenant, changes in by_tenant:
@@ -194,7 +232,9 @@ def _write_all(plan: Plan, generated: Mapping[tuple[str, str], str], by: str, te
 
 
 def _release(tenant: str, changes: list[Change]) -> None:
-    """Looks once more whether all is as it was compared; then what is given up or deleted lets go of what others may get."""
+    """Looks once more whether all is as it was compared; then what is given up or deleted lets go of what
+    others may get.
+    """
     with _scope(tenant) as row:
         check_unmoved(changes)
         gone = leaving(changes)
@@ -203,19 +243,37 @@ def _release(tenant: str, changes: list[Change]) -> None:
         for name, names in gone.items():
             KINDS[name].release(names)
         for change in changes:
-            if change.kind == "tenant" and "domains" in change.given and row.pk > 0 and change.may("tenants.edit"):
+            if (
+                change.kind == "tenant"
+                and "domains" in change.given
+                and row.pk > 0
+                and change.may("tenants.edit")
+            ):
                 tenants.release_domains(row, change.given["domains"])
 
 
 def _write_tenant(plan: Plan, tenant: str, changes: list[Change], by: str) -> None:
     with _scope(tenant):
-        KINDS["tenant"].write([change for change in changes if change.kind == "tenant" and change.action in ("create", "update")], by=BY)
+        KINDS["tenant"].write(
+            [
+                change
+                for change in changes
+                if change.kind == "tenant" and change.action in ("create", "update")
+            ],
+            by=BY,
+        )
     with _scope(tenant):
         for kind in KINDS.values():
-            some = [change for change in changes if change.kind == kind.name and change.action in ("create", "update")]
+            some = [
+                change
+                for change in changes
+                if change.kind == kind.name and change.action in ("create", "update")
+            ]
             if some and kind.name != "tenant":
                 kind.write(some, by=BY)
-        for name, gone in groupby([change for change in changes if change.action == "delete"], key=lambda change: change.kind):
+        for name, gone in groupby(
+            [change for change in changes if change.action == "delete"], key=lambda change: change.kind
+        ):
             KINDS[name].delete([change.name for change in gone], by=BY)
         _own(plan.blueprint, changes)
         if any(change.action != "unchanged" for change in changes):
@@ -225,15 +283,24 @@ def _write_tenant(plan: Plan, tenant: str, changes: list[Change], by: str) -> No
 def check_unmoved(changes: Sequence[Change]) -> None:
     """Whatever is to be changed is still as it was compared."""
     for kind in KINDS.values():
-        mine = {change.name: change.before for change in changes if change.kind == kind.name and change.action != "unchanged"}
-        if mine and kind.current(list(mine)) != {name: before for name, before in mine.items() if before is not None}:
+        mine = {
+            change.name: change.before
+            for change in changes
+            if change.kind == kind.name and change.action != "unchanged"
+        }
+        if mine and kind.current(list(mine)) != {
+            name: before for name, before in mine.items() if before is not None
+        }:
             raise Overtaken
 
 
 def _own(blueprint: str, changes: Sequence[Change]) -> None:
     """Notes whose each object is, and as what it was applied; writes nothing for what is so already."""
     known = {(row.kind, row.name): row for row in Owned.objects.all()}
-    stored = {kind: KINDS[kind].current([each.name for each in changes if each.kind == kind]) for kind in _with_secrets(changes)}
+    stored = {
+        kind: KINDS[kind].current([each.name for each in changes if each.kind == kind])
+        for kind in _with_secrets(changes)
+    }
     new, moved, now = list[Owned](), list[Owned](), timezone.now()
     for change in changes:
         if change.action == "delete":
@@ -242,7 +309,12 @@ def _own(blueprint: str, changes: Sequence[Change]) -> None:
         if "$secret" in keys:
             keys["$secret"] = {**keys["$secret"], "state": stored[change.kind][change.name]["$secret"]}
         row = known.get((change.kind, change.name))
-        if row is None or row.blueprint != blueprint or change.action != "unchanged" or not _same(change.kind, row.keys, keys):
+        if (
+            row is None
+            or row.blueprint != blueprint
+            or change.action != "unchanged"
+            or not _same(change.kind, row.keys, keys)
+        ):
             if row is None:
                 new.append(row := Owned(kind=change.kind, name=change.name))
             else:
@@ -250,12 +322,18 @@ def _own(blueprint: str, changes: Sequence[Change]) -> None:
             row.blueprint, row.keys, row.applied_at, row.drift = blueprint, keys, now, None
     Owned.objects.bulk_create(new, batch_size=500)
     write_columns(moved, ["blueprint", "keys", "applied_at", "drift"])
-    gone = [known[change.kind, change.name].pk for change in changes if change.action == "delete" and (change.kind, change.name) in known]
+    gone = [
+        known[change.kind, change.name].pk
+        for change in changes
+        if change.action == "delete" and (change.kind, change.name) in known
+    ]
     Owned.objects.filter(pk__in=gone).delete()
 
 
 def _same(kind: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return one.keys() == other.keys() and all(KINDS[kind].same(key, value, other[key]) for key, value in one.items())
+    return one.keys() == other.keys() and all(
+        KINDS[kind].same(key, value, other[key]) for key, value in one.items()
+    )
 
 
 def _with_secrets(changes: Sequence[Change]) -> set[str]:
@@ -269,8 +347,8 @@ def _scope(tenant: str) -> AbstractContextManager[Tenant]:
 def take_turn(nested: bool) -> None:
     """Until the transaction ends nobody else applies; on SQLite it is the only writer anyway.
 
-    On PostgreSQL the transaction sees one state, taken after the wait (a lock of a table takes none), and whoever changes a row
-    by hand between our look and our writing makes it start anew.
+    On PostgreSQL the transaction sees one state, taken after the wait (a lock of a table takes none), and
+    whoever changes a row by hand between our look and our writing makes it start anew.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:

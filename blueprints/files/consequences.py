@@ -10,7 +10,8 @@ from flows.documents.versions import live_defaults
 
 
 def outlook(tenant: str, changes: Sequence[Change], parts: Mapping[str, FlowDocument]) -> Iterator[str]:
-    """Yield a sentence for each default flow that nobody can walk to its end any more, or that is no longer there.
+    """Yield a sentence for each default flow that nobody can walk to its end any more, or that is no longer
+    there.
 
     ``changes``: those of the tenant in scope, decided; ``parts``: the sub-flows as they will be.
     """
@@ -20,7 +21,9 @@ def outlook(tenant: str, changes: Sequence[Change], parts: Mapping[str, FlowDocu
     later = {name: each.located.document for name, each in flows.items() if each.located}
     for name, document in later.items():
         if document.default and document.designation != PART and (step := dead_end(document, parts)):
-            yield f"Nobody can walk the flow {name} of {tenant} to its end: the step {step} refuses everybody."
+            yield (
+                f"Nobody can walk the flow {name} of {tenant} to its end: the step {step} refuses everybody."
+            )
     before = live_defaults()
     after = {name: each for name, each in before.items() if name not in flows}
     after |= {name: document.designation for name, document in later.items() if document.default}

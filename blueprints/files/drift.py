@@ -14,12 +14,18 @@ from idp.events.bus import changes_since, publish
 
 GONE = KeyChange("", "there", "deleted")
 _DID = ("created", "changed", "deleted")
-_DID_MORE = {"person": ("groups_changed", "attributes_changed", "password_changed"), "flow": ("published", "rolled_back")}
+_DID_MORE = {
+    "person": ("groups_changed", "attributes_changed", "password_changed"),
+    "flow": ("published", "rolled_back"),
+}
 
 
 @dataclass(frozen=True)
 class Drift:
-    """One object that is no longer as it was applied. ``keys``: as applied → as it is now; ``by`` and ``at`` "" where no event tells."""
+    """One object that is no longer as it was applied.
+
+    ``keys``: as applied → as it is now; ``by`` and ``at`` "" where no event tells.
+    """
 
     blueprint: str
     kind: str
@@ -34,11 +40,16 @@ class Drift:
 
 
 def drifted(blueprint: str = "") -> list[Drift]:
-    """Every object of this blueprint, or of any, that is not as it was applied, in the tenant in scope; a handful of queries."""
+    """Every object of this blueprint, or of any, that is not as it was applied, in the tenant in scope; a
+    handful of queries.
+    """
     owned = list(Owned.objects.filter(**({"blueprint": blueprint} if blueprint else {})))
     found = [(row, keys) for kind, rows in _by_kind(owned).items() for row, keys in _compared(kind, rows)]
     told = _told([row for row, _ in found])
-    return [Drift(row.blueprint, row.kind, row.name, tuple(keys), *told.get((row.kind, row.name), ("", ""))) for row, keys in found]
+    return [
+        Drift(row.blueprint, row.kind, row.name, tuple(keys), *told.get((row.kind, row.name), ("", "")))
+        for row, keys in found
+    ]
 
 
 def owners() -> set[str]:
@@ -60,7 +71,15 @@ def note_drift() -> None:
             kind = "blueprint.drifted" if each else "blueprint.drift_ended"
             keys = [key.key for key in each.keys] if each else []
             about = {"target": row.name, "topic": topic_of(row.pk)}
-            publish(kind, actor=BY, blueprint=row.blueprint, what=row.kind, keys=keys, by=each.by if each else "", **about)
+            publish(
+                kind,
+                actor=BY,
+                blueprint=row.blueprint,
+                what=row.kind,
+                keys=keys,
+                by=each.by if each else "",
+                **about,
+            )
         row.drift = drift
         rows.append(row)
     Owned.objects.bulk_update(rows, ["drift"], batch_size=200)
@@ -73,7 +92,10 @@ def topic_of(owned: int) -> str:
 
 def stored() -> list[Mapping[str, Any]]:
     """What the last look found, for pages: one query, nothing compared."""
-    return [row.drift or {} for row in Owned.objects.filter(drift__isnull=False).order_by("blueprint", "kind", "name")]
+    return [
+        row.drift or {}
+        for row in Owned.objects.filter(drift__isnull=False).order_by("blueprint", "kind", "name")
+    ]
 
 
 def _by_kind(owned: Iterable[Owned]) -> dict[str, list[Owned]]:
@@ -85,7 +107,9 @@ def _by_kind(owned: Iterable[Owned]) -> dict[str, list[Owned]]:
 
 def _compared(kind: str, rows: Sequence[Owned]) -> list[tuple[Owned, list[KeyChange]]]:
     current = KINDS[kind].current([row.name for row in rows])
-    compared = [(row, _keys(kind, row.keys, current[row.name]) if row.name in current else [GONE]) for row in rows]
+    compared = [
+        (row, _keys(kind, row.keys, current[row.name]) if row.name in current else [GONE]) for row in rows
+    ]
     return [(row, keys) for row, keys in compared if keys]
 
 
@@ -105,7 +129,9 @@ def _told(rows: Sequence[Owned]) -> dict[tuple[str, str], tuple[str, str]]:
     if not rows:
         return {}
     since = {(row.kind, row.name): row.applied_at for row in rows}
-    kinds = [f"{kind}.{did}" for kind in {row.kind for row in rows} for did in (*_DID, *_DID_MORE.get(kind, ()))]
+    kinds = [
+        f"{kind}.{did}" for kind in {row.kind for row in rows} for did in (*_DID, *_DID_MORE.get(kind, ()))
+    ]
     found: dict[tuple[str, str], tuple[str, str]] = {}
     for did, target, actor, at in changes_since(min(since.values()), kinds, but_by=BY):
         place = (did.partition(".")[0], target)

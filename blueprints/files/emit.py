@@ -1,4 +1,6 @@
-"""Writes documents as YAML that reads back as the same documents, with ``!secret NAME`` where a secret belongs."""
+"""Writes documents as YAML that reads back as the same documents, with ``!secret NAME`` where a secret
+belongs.
+"""
 
 from collections.abc import Iterable, Mapping
 from types import UnionType
@@ -16,13 +18,17 @@ def emit(documents: Iterable[Mapping[str, Any]]) -> str:
 
 
 def in_order_of(model: Any, value: Any) -> Any:
-    """The same values with their keys in the order of the declaration, of open mappings by name: no database keeps another."""
+    """The same values with their keys in the order of the declaration, of open mappings by name: no database
+    keeps another.
+    """
     if isinstance(value, Mapping):
         declared = _model_of(model)
         if declared is None:
             inner = [each for each in get_args(model) if get_origin(each) or isinstance(each, type)][-1:]
             return {key: in_order_of(inner[0] if inner else None, value[key]) for key in sorted(value)}
-        fields = {described.alias or name: described.annotation for name, described in declared.model_fields.items()}
+        fields = {
+            described.alias or name: described.annotation for name, described in declared.model_fields.items()
+        }
         known = {key: in_order_of(fields[key], value[key]) for key in fields if key in value}
         return {**known, **{key: value[key] for key in value if key not in known}}
     if isinstance(value, list | tuple):

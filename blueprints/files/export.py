@@ -1,4 +1,6 @@
-"""Takes a running system out as documents that go in again: what an administrator sees, by name, and never a secret."""
+"""Takes a running system out as documents that go in again: what an administrator sees, by name, and never a
+secret.
+"""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
@@ -17,7 +19,12 @@ from flows.registry import stages
 from idp.tenancy.models import DEFAULT
 from idp.tenancy.scope import current_tenant
 
-_ALWAYS = {"tenant": ("title",), "application": ("title", "client_id"), "scope": ("title",), "mail": ("subject", "text")}
+_ALWAYS = {
+    "tenant": ("title",),
+    "application": ("title", "client_id"),
+    "scope": ("title",),
+    "mail": ("subject", "text"),
+}
 
 
 class NoSuchFlow(Exception):
@@ -25,9 +32,12 @@ class NoSuchFlow(Exception):
 
 
 def export(*, flow: str = "", without: Collection[str] = (), compare: bool = False) -> str:
-    """Return the tenant in scope as YAML, without these kinds; or one ``flow`` with the flows that are in it. Raise NoSuchFlow.
+    """Return the tenant in scope as YAML, without these kinds; or one ``flow`` with the flows that are in it.
 
-    ``compare``: the name of a secret may tell that it is the one that is stored; for the command line, not for a person who might guess.
+    Raise NoSuchFlow.
+
+    ``compare``: the name of a secret may tell that it is the one that is stored; for the command line, not
+    for a person who might guess.
     """
     if flow:
         owner = current_tenant().name
@@ -37,7 +47,10 @@ def export(*, flow: str = "", without: Collection[str] = (), compare: bool = Fal
 
 
 def _everything(without: Collection[str], compare: bool) -> Iterator[dict[str, Any]]:
-    owned = {(row.kind, row.name): row.keys.get("$secret", {}) for row in Owned.objects.filter(kind__in=("person", "application"))}
+    owned = {
+        (row.kind, row.name): row.keys.get("$secret", {})
+        for row in Owned.objects.filter(kind__in=("person", "application"))
+    }
     look_up = secrets.reader(shared=compare)
     for kind in KINDS.values():
         if kind.name == "flow":
@@ -46,7 +59,11 @@ def _everything(without: Collection[str], compare: bool) -> Iterator[dict[str, A
             current = kind.current(None)
             for name in sorted(current):
                 keys = {"": name, **current[name]}
-                yield _document(kind.name, keys, _secret(kind.name, keys, owned.get((kind.name, name), {}), look_up, compare))
+                yield _document(
+                    kind.name,
+                    keys,
+                    _secret(kind.name, keys, owned.get((kind.name, name), {}), look_up, compare),
+                )
 
 
 def _document(kind: str, keys: Mapping[str, Any], secret: Secret | None) -> dict[str, Any]:
@@ -64,9 +81,15 @@ def _document(kind: str, keys: Mapping[str, Any], secret: Secret | None) -> dict
 
 
 def _secret(
-    kind: str, keys: Mapping[str, Any], applied: Mapping[str, Any], look_up: Callable[[str], str | None], compare: bool
+    kind: str,
+    keys: Mapping[str, Any],
+    applied: Mapping[str, Any],
+    look_up: Callable[[str], str | None],
+    compare: bool,
 ) -> Secret | None:
-    """The name under which it was applied, as long as it is that secret; an application that needs one gets one that is free."""
+    """The name under which it was applied, as long as it is that secret; an application that needs one gets
+    one that is free.
+    """
     if applied.get("name") and applied.get("state") == keys.get("$secret"):
         return Secret(applied["name"])
     if kind != "application" or keys["type"] != "confidential":
@@ -79,7 +102,9 @@ def _secret(
 
 
 def _held(look_up: Callable[[str], str | None], name: str) -> str | None:
-    """The value under this name, None where it is free; what cannot be read is told by whoever applies the export."""
+    """The value under this name, None where it is free; what cannot be read is told by whoever applies the
+    export.
+    """
     try:
         return look_up(name)
     except secrets.BadSecret:
@@ -88,7 +113,10 @@ def _held(look_up: Callable[[str], str | None], name: str) -> str | None:
 
 def _flows() -> Iterator[dict[str, Any]]:
     """Those first that are in others, else by name."""
-    documents = {name: FlowDocument.model_validate(keys["document"]) for name, keys in KINDS["flow"].current(None).items()}
+    documents = {
+        name: FlowDocument.model_validate(keys["document"])
+        for name, keys in KINDS["flow"].current(None).items()
+    }
     done: set[str] = set()
 
     def visit(name: str) -> Iterator[dict[str, Any]]:

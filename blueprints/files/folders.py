@@ -1,4 +1,6 @@
-"""Which files of a folder are blueprints, and what is in a file: however odd a folder is, looking into it ends."""
+"""Which files of a folder are blueprints, and what is in a file: however odd a folder is, looking into it
+ends.
+"""
 
 import os
 import stat
@@ -16,8 +18,8 @@ def is_blueprint(path: Path) -> bool:
 def below(folder: Path, failed: Callable[[OSError], object]) -> list[Path]:
     """Return all that lies below ``folder`` but folders and what is hidden, in the order of names.
 
-    A mounted folder holds its files a second time under a name that begins with dots. A link to a folder is not followed, and is in the
-    list itself. ``failed`` hears of each folder that cannot be read.
+    A mounted folder holds its files a second time under a name that begins with dots. A link to a folder is
+    not followed, and is in the list itself. ``failed`` hears of each folder that cannot be read.
     """
     found, waiting = list[Path](), [folder]
     while waiting:
@@ -32,7 +34,9 @@ def below(folder: Path, failed: Callable[[OSError], object]) -> list[Path]:
 
 
 def head(file: Path, most: int) -> bytes:
-    """Return the first bytes of a file; raise OSError for whatever is none, such as a pipe, which might never end."""
+    """Return the first bytes of a file; raise OSError for whatever is none, such as a pipe, which might never
+    end.
+    """
     opened = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(opened, "rb") as stream:
         if not stat.S_ISREG(os.fstat(opened).st_mode):

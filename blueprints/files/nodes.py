@@ -1,7 +1,8 @@
 """Parses YAML 1.2 into nodes that know their place, within limits: a hostile file costs nothing.
 
-The C parser hands over a flat stream of events and calls nobody recursively; the tree is built here, with its depth counted.
-Scalars mean what the core schema of YAML 1.2 says (section 10.3.2): ``no`` is a text, ``012`` is twelve. Its tags (``!!str``) are read.
+The C parser hands over a flat stream of events and calls nobody recursively; the tree is built here, with its
+depth counted. Scalars mean what the core schema of YAML 1.2 says (section 10.3.2): ``no`` is a text, ``012``
+is twelve. Its tags (``!!str``) are read.
 """
 
 import re
@@ -35,9 +36,12 @@ class BadYaml(Exception):
 
 @dataclass(eq=False)
 class Node:
-    """A scalar, a list or a mapping, with its place; ``tag`` without its ``!``. ``value`` of a mapping: key to (key node, node).
+    """A scalar, a list or a mapping, with its place; ``tag`` without its ``!``.
 
-    ``written``: the text of a plain scalar that became a number and would be written otherwise, such as ``01067`` and ``1.10``.
+    ``value`` of a mapping: key to (key node, node).
+
+    ``written``: the text of a plain scalar that became a number and would be written otherwise, such as
+    ``01067`` and ``1.10``.
     """
 
     line: int
@@ -59,7 +63,9 @@ class Node:
         return isinstance(self.value, list)
 
     def rewritten(self) -> Iterator["Node"]:
-        """Every scalar below it, keys included, that became a number which is written otherwise; what an alias repeats once."""
+        """Every scalar below it, keys included, that became a number which is written otherwise; what an
+        alias repeats once.
+        """
         seen, left = set[int](), [self]
         while left:
             node = left.pop()
@@ -68,7 +74,13 @@ class Node:
             seen.add(id(node))
             if node.written:
                 yield node
-            left += (each for pair in node.value.values() for each in pair) if node.is_map else node.value if node.is_list else ()
+            left += (
+                (each for pair in node.value.values() for each in pair)
+                if node.is_map
+                else node.value
+                if node.is_list
+                else ()
+            )
 
     def get(self, key: str) -> "Node | None":
         """The node under this key of a mapping."""
@@ -79,7 +91,11 @@ class Node:
         """``path`` as far as it leads; what a tag stands for cannot be seen here."""
         node = self
         for at, step in enumerate(path):
-            inner = node.value[step] if node.is_list and isinstance(step, int) and step < len(node.value) else node.get(str(step))
+            inner = (
+                node.value[step]
+                if node.is_list and isinstance(step, int) and step < len(node.value)
+                else node.get(str(step))
+            )
             if inner is None:
                 return path if node.tag == "vars" else path[: max(at, 1)]
             node = inner
@@ -123,7 +139,9 @@ def parse(data: bytes) -> list[Node]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise BadYaml(_indented(text, place[0]) or _sentence(str(error.problem or error.context)), *place) from None
+        raise BadYaml(
+            _indented(text, place[0]) or _sentence(str(error.problem or error.context)), *place
+        ) from None
     except (yaml.YAMLError, ValueError) as error:
         raise BadYaml(f"This is not valid YAML: {str(error).splitlines()[0]}") from None
 
@@ -194,7 +212,13 @@ def _close(builder: _Builder) -> None:
             continue
         if key.is_map or key.is_list or key.tag:
             raise BadYaml("A key is a plain text.", key.line, key.column)
-        name = "null" if key.value is None else str(key.value).lower() if isinstance(key.value, bool) else str(key.value)
+        name = (
+            "null"
+            if key.value is None
+            else str(key.value).lower()
+            if isinstance(key.value, bool)
+            else str(key.value)
+        )
         if name in node.value:
             raise BadYaml(f"The key {name} stands twice.", key.line, key.column)
         node.value[name] = (key, value)
@@ -214,17 +238,26 @@ def _aliased(builder: _Builder, anchor: str, line: int, column: int) -> Node:
 
 
 def _tag(event: Any, own: str = "") -> str:
-    """The tag without its ``!``, but for those of the standard that say no more than the value does. ``own``: that of a list, a mapping."""
+    """The tag without its ``!``, but for those of the standard that say no more than the value does.
+
+    ``own``: that of a list, a mapping.
+    """
     if event.tag in (None, "!", own) or (not own and event.tag in _READ):
         return ""
     if event.tag in (*_READ, _SEQ, _MAP):
         name = event.tag.removeprefix(_STANDARD)
-        raise BadYaml(f"This is no {_MEANT[name]}, as its tag !!{name} says.", event.start_mark.line + 1, event.start_mark.column + 1)
+        raise BadYaml(
+            f"This is no {_MEANT[name]}, as its tag !!{name} says.",
+            event.start_mark.line + 1,
+            event.start_mark.column + 1,
+        )
     return str(event.tag).replace(_STANDARD, "!!").removeprefix("!")
 
 
 def _scalar(event: Any, line: int, column: int) -> Any:
-    """A plain scalar as the core schema resolves it, or as its standard tag says; a quoted one, and one with another tag, is a text."""
+    """A plain scalar as the core schema resolves it, or as its standard tag says; a quoted one, and one with
+    another tag, is a text.
+    """
     text = str(event.value)
     if "\0" in text:
         raise BadYaml("A text has no NUL character.", line, column)
@@ -233,7 +266,9 @@ def _scalar(event: Any, line: int, column: int) -> Any:
             return _READ[event.tag](text)
         except (ValueError, KeyError):
             name = event.tag.removeprefix(_STANDARD)
-            raise BadYaml(f"{text[:50]} is no {_MEANT[name]}, as its tag !!{name} says.", line, column) from None
+            raise BadYaml(
+                f"{text[:50]} is no {_MEANT[name]}, as its tag !!{name} says.", line, column
+            ) from None
     return text if event.style or event.tag else _plain(text)
 
 
@@ -270,7 +305,9 @@ def _nothing(text: str) -> None:
 
 
 def _is_rewritten(event: Any, value: Any) -> bool:
-    plain = not event.style and not event.tag and isinstance(value, int | float) and not isinstance(value, bool)
+    plain = (
+        not event.style and not event.tag and isinstance(value, int | float) and not isinstance(value, bool)
+    )
     return plain and str(value) != event.value
 
 

@@ -1,4 +1,6 @@
-"""Puts documents into the order of their references, and finds references that lead nowhere or round in a circle."""
+"""Puts documents into the order of their references, and finds references that lead nowhere or round in a
+circle.
+"""
 
 from collections.abc import Collection, Iterable, Mapping
 from graphlib import TopologicalSorter
@@ -14,24 +16,47 @@ from idp.oauth.clients import scope_names
 from idp.oauth.grant import grants
 from idp.oauth.scopes import administrative, is_reserved
 
-_CHECKED_WITH_FLOWS = ("flow for part", "person", "group for condition", "scope for condition", "application for condition")
+_CHECKED_WITH_FLOWS = (
+    "flow for part",
+    "person",
+    "group for condition",
+    "scope for condition",
+    "application for condition",
+)
 
 
 def in_order(documents: list[Located]) -> tuple[list[Located], list[Problem], set[str]]:
-    """By kind, and flows after the flows that are in them; a circle is a problem that shows its way. With the flows that lead into one."""
+    """By kind, and flows after the flows that are in them; a circle is a problem that shows its way.
+
+    With the flows that lead into one.
+    """
     flows = {each.name: each for each in documents if each.kind == "flow"}
-    parts = {name: [part for part in references(each.document) if part in flows] for name, each in flows.items()}
+    parts = {
+        name: [part for part in references(each.document) if part in flows] for name, each in flows.items()
+    }
     problems, round_about = list[Problem](), set[str]()
     while way := circle(parts):
         round_about.update(way)
         first = flows[way[0]]
-        referring = (each.path for each in KINDS["flow"].references(first.document) if each.kind == "flow for part" and each.name == way[1])
-        problems.append(first.problem(next(referring, ("steps",)), f"Flows refer to each other in a circle: {' → '.join(way)}."))
+        referring = (
+            each.path
+            for each in KINDS["flow"].references(first.document)
+            if each.kind == "flow for part" and each.name == way[1]
+        )
+        problems.append(
+            first.problem(
+                next(referring, ("steps",)), f"Flows refer to each other in a circle: {' → '.join(way)}."
+            )
+        )
         parts[way[0]] = []
     after = {name: at for at, name in enumerate(TopologicalSorter(parts).static_order())}
-    round_about.update(name for name in after if round_about and name in parts and round_about & _reached(name, parts))
+    round_about.update(
+        name for name in after if round_about and name in parts and round_about & _reached(name, parts)
+    )
     places = {kind: at for at, kind in enumerate(KINDS)}
-    ordered = sorted(documents, key=lambda each: (places[each.kind], after.get(each.name, 0) if each.kind == "flow" else 0))
+    ordered = sorted(
+        documents, key=lambda each: (places[each.kind], after.get(each.name, 0) if each.kind == "flow" else 0)
+    )
     return ordered, problems, round_about
 
 
@@ -45,19 +70,29 @@ def _reached(name: str, parts: Mapping[str, Collection[str]]) -> set[str]:
     return found
 
 
-def missing_references(documents: list[Located], gone: Mapping[str, Collection[str]] | None = None) -> list[Problem]:
-    """Each name that is mentioned and neither in these documents nor in the tenant in scope, with the nearest right spelling.
+def missing_references(
+    documents: list[Located], gone: Mapping[str, Collection[str]] | None = None
+) -> list[Problem]:
+    """Each name that is mentioned and neither in these documents nor in the tenant in scope, with the nearest
+    right spelling.
 
-    ``gone``: what the tenant will no longer have, names by kind. Of what only flows mention it is all that is looked at here.
+    ``gone``: what the tenant will no longer have, names by kind. Of what only flows mention it is all that is
+    looked at here.
     """
     leaving = gone or {}
-    mentioned = [(each, reference) for each in documents for reference in KINDS[each.kind].references(each.document)]
+    mentioned = [
+        (each, reference) for each in documents for reference in KINDS[each.kind].references(each.document)
+    ]
     there: dict[str, set[str]] = {}
     problems = []
     for each, reference in mentioned:
         if reference.name in leaving.get(reference.object_kind, ()):
             what = f"{reference.object_kind} {reference.name}"
-            problems.append(each.problem(reference.path, f"{what} would be pruned: keep its document, or take its name out here."))
+            problems.append(
+                each.problem(
+                    reference.path, f"{what} would be pruned: keep its document, or take its name out here."
+                )
+            )
             continue
         if reference.kind in _CHECKED_WITH_FLOWS:
             continue
@@ -72,7 +107,9 @@ def missing_references(documents: list[Located], gone: Mapping[str, Collection[s
 
 
 def _suggested(reference: Reference, there: Iterable[str]) -> list[str]:
-    """What somebody may have meant: nobody is led to the scopes of the administration who has not begun to write one."""
+    """What somebody may have meant: nobody is led to the scopes of the administration who has not begun to
+    write one.
+    """
     offered = sorted(SHORT_GRANTS.get(name, name) for name in there)
     if reference.kind != "scope" or is_reserved(reference.name):
         return offered
@@ -86,7 +123,9 @@ def _there(kind: str, documents: Iterable[Located]) -> set[str]:
     if kind.startswith("flow for "):
         designation = kind.removeprefix("flow for ")
         named = {
-            each.name for each in documents if each.kind == "flow" and (each.document.designation == designation or ("for",) in each.told)
+            each.name
+            for each in documents
+            if each.kind == "flow" and (each.document.designation == designation or ("for",) in each.told)
         }
         return named | set(live_names(designation))
     stored: Mapping[str, set[str]] = {"group": set(group_names()), "scope": set(scope_names())}

@@ -1,4 +1,6 @@
-"""Reads what is right of a document that is wrong in places, so that everything else that is wrong with it is told in the same answer."""
+"""Reads what is right of a document that is wrong in places, so that everything else that is wrong with it is
+told in the same answer.
+"""
 
 import copy
 from collections.abc import Mapping
@@ -12,13 +14,22 @@ from flows.documents.document import FlowDocument, StepDocument
 MOST = 200  # nobody reads more of them at once
 _ROUNDS = 3
 _FILLED = {"title": "?", "for": PART, "steps": []}
-_LOOSE = {name for name, field in StepDocument.model_fields.items() if not field.is_required()} - {"stage", "group", "flow", "steps"}
+_LOOSE = {name for name, field in StepDocument.model_fields.items() if not field.is_required()} - {
+    "stage",
+    "group",
+    "flow",
+    "steps",
+}
 
 
-def partial(model: type[BaseModel], values: Mapping[str, Any], unnamed: str = "unnamed") -> tuple[BaseModel | None, list[Any]]:
-    """Return the document without what is wrong in it, None where nothing can be made of it, and every error of pydantic's.
+def partial(
+    model: type[BaseModel], values: Mapping[str, Any], unnamed: str = "unnamed"
+) -> tuple[BaseModel | None, list[Any]]:
+    """Return the document without what is wrong in it, None where nothing can be made of it, and every error
+    of pydantic's.
 
-    It is for looking at what it refers to, and never for writing. ``unnamed``: stands for a name that is wrong.
+    It is for looking at what it refers to, and never for writing. ``unnamed``: stands for a name that is
+    wrong.
     """
     name = next(iter(model.model_fields))
     found: list[Any] = []
@@ -28,7 +39,13 @@ def partial(model: type[BaseModel], values: Mapping[str, Any], unnamed: str = "u
             return model.model_validate(said), found
         except ValidationError as wrong:
             if wrong.error_count() > MOST:  # to list them would cost more than the document
-                return None, [{"type": "too_many", "loc": (), "msg": f"More than {MOST} keys of this document are wrong"}]
+                return None, [
+                    {
+                        "type": "too_many",
+                        "loc": (),
+                        "msg": f"More than {MOST} keys of this document are wrong",
+                    }
+                ]
             errors = wrong.errors()
         found += errors
         if any(error["loc"] == (name,) for error in errors):

@@ -9,7 +9,9 @@ from idp.foundation.text import fold
 
 
 def tried_with(document: FlowDocument, newcomers: Mapping[str, PersonDocument]) -> FlowDocument:
-    """The flow with each of these people, whom its tests name and who are not there yet, described in the test itself."""
+    """The flow with each of these people, whom its tests name and who are not there yet, described in the
+    test itself.
+    """
     tests = tuple(_described(test, newcomers) for test in document.tests)
     return document if tests == document.tests else document.model_copy(update={"tests": tests})
 

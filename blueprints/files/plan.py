@@ -1,4 +1,6 @@
-"""Compares what blueprints say with what is there: nothing is written, and the number of queries does not grow with the objects."""
+"""Compares what blueprints say with what is there: nothing is written, and the number of queries does not
+grow with the objects.
+"""
 
 import hashlib
 import json
@@ -48,7 +50,10 @@ class MissingSecret:
 
 @dataclass
 class Plan:
-    """What applying would do. ``seen``: the newest result when it was made; ``notes``: what a person should know beside it."""
+    """What applying would do.
+
+    ``seen``: the newest result when it was made; ``notes``: what a person should know beside it.
+    """
 
     blueprint: str
     edition: str
@@ -71,7 +76,10 @@ class Plan:
     @property
     def state(self) -> str:
         """Names what this plan rests on: another state, or another wish, has another name."""
-        told = [(*each.named, each.action, each.before, each.given, each.keys, each.rests_on) for each in self.effective]
+        told = [
+            (*each.named, each.action, each.before, each.given, each.keys, each.rests_on)
+            for each in self.effective
+        ]
         return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
@@ -85,14 +93,20 @@ def make_plan(
 ) -> Plan:
     """Reads, checks and compares; raises BadBlueprint with everything that is wrong.
 
-    ``name``: what the blueprint is called, by default like its first file or folder. ``prune``: also delete what it owned and
-    no longer names. ``tell`` hears of each phase.
+    ``name``: what the blueprint is called, by default like its first file or folder. ``prune``: also delete
+    what it owned and no longer names. ``tell`` hears of each phase.
     """
     tell("reading")
     source = look(paths, variables)
-    prune = prune and not source.problems  # else what is wrong with a document would look as if it were not there
+    # else what is wrong with a document would look as if it were not there
+    prune = prune and not source.problems
     newest = Result.objects.order_by("-pk").values_list("pk", flat=True).first()
-    plan = Plan(name or name_of(paths), source.edition, newest or 0, notes=[*_left_over(source.passed_over), *source.notes])
+    plan = Plan(
+        name or name_of(paths),
+        source.edition,
+        newest or 0,
+        notes=[*_left_over(source.passed_over), *source.notes],
+    )
     problems = list(source.problems)
     by_tenant: dict[str, list[Located]] = defaultdict(list)
     for located in source.documents:
@@ -135,8 +149,10 @@ def name_of(paths: Sequence[Path | Sent]) -> str:
 
 @dataclass(frozen=True)
 class There:
-    """What a tenant has, read once. ``parts``: the sub-flows as they will be; ``newcomers``: people who are not there yet; ``coming``:
-    what these documents make that conditions may name.
+    """What a tenant has, read once.
+
+    ``parts``: the sub-flows as they will be; ``newcomers``: people who are not there yet; ``coming``: what
+    these documents make that conditions may name.
     """
 
     owned: Mapping[tuple[str, str], Owned]
@@ -150,14 +166,22 @@ def _freed(documents: Iterable[Located]) -> frozenset[str]:
     """The host names that tenants give up, so that others may have them."""
     found: set[str] = set()
     for each in documents:
-        if each.kind == "tenant" and "domains" in each.document.model_fields_set and "tenants.edit" in each.rights:
+        if (
+            each.kind == "tenant"
+            and "domains" in each.document.model_fields_set
+            and "tenants.edit" in each.rights
+        ):
             row = tenants.by_name(each.name)
             found |= tenants.given_up(row, each.document.domains) if row else set()
     return frozenset(found)
 
 
-def _compare(plan: Plan, documents: list[Located], at: Located, prune: bool, freed: frozenset[str]) -> list[Problem]:
-    """The changes of one tenant, in the order in which they are to be written. ``at``: where its name stands first.
+def _compare(
+    plan: Plan, documents: list[Located], at: Located, prune: bool, freed: frozenset[str]
+) -> list[Problem]:
+    """The changes of one tenant, in the order in which they are to be written.
+
+    ``at``: where its name stands first.
 
     Every check is made against what the tenant will have, without what is pruned.
     """
@@ -182,7 +206,10 @@ def _compare(plan: Plan, documents: list[Located], at: Located, prune: bool, fre
         problems += [each.located.problem(path, text) for each, path, text in clashes if each.located]
     changes = [*wanted, *gone]
     plan.changes += changes
-    plan.notes += [*moving(plan.blueprint, at.tenant, wanted, rows), *outlook(at.tenant, changes, there.parts)]
+    plan.notes += [
+        *moving(plan.blueprint, at.tenant, wanted, rows),
+        *outlook(at.tenant, changes, there.parts),
+    ]
     return problems
 
 
@@ -199,7 +226,9 @@ def _begun(ordered: Sequence[Located]) -> list[Change]:
 def compared(located: Located, before: dict[str, Any] | None) -> Change:
     """The change of one document, before anything is decided."""
     given = KINDS[located.kind].given(located.document)
-    return Change(located.tenant, located.kind, located.name, "unchanged", located=located, before=before, given=given)
+    return Change(
+        located.tenant, located.kind, located.name, "unchanged", located=located, before=before, given=given
+    )
 
 
 def _coming(documents: Iterable[Located]) -> dict[str, list[str]]:
@@ -225,12 +254,18 @@ def decide(plan: Plan, kind: Kind, change: Change, there: There) -> Iterator[Pro
         secret = _secret(plan, kind, change, there)
         yield from _weak(plan, kind, change, secret)
         kind.prepare(change, secret)
-        plan.notes += [f"{change.kind} {change.name} of {change.tenant}: {text}" for text in kind.advice(change, secret)]
+        plan.notes += [
+            f"{change.kind} {change.name} of {change.tenant}: {text}" for text in kind.advice(change, secret)
+        ]
     except RefusedFlow as refused:
         yield from (located.problem(finding.path, finding.message) for finding in refused.findings)
     except ValidationError as error:
         named = error.message_dict if hasattr(error, "error_dict") else {change.kind: error.messages}
-        yield from (located.problem([_key(change.kind, column)], text) for column, texts in named.items() for text in texts)
+        yield from (
+            located.problem([_key(change.kind, column)], text)
+            for column, texts in named.items()
+            for text in texts
+        )
     except secrets.BadSecret as bad:
         yield located.problem([kind.secret_key], str(bad))
     change.action = "create" if change.before is None else "update" if change.keys else "unchanged"
@@ -240,17 +275,24 @@ def decide(plan: Plan, kind: Kind, change: Change, there: There) -> Iterator[Pro
 
 
 def _weak(plan: Plan, kind: Kind, change: Change, secret: str | None) -> Iterator[Problem]:
-    """The rules for passwords hold for whoever types or sends one; in the server's own files a weak one is only pointed out."""
+    """The rules for passwords hold for whoever types or sends one; in the server's own files a weak one is
+    only pointed out.
+    """
     located = change.located
     for text in kind.weak(change, secret) if secret and located else ():
         if located and located.by_hand:
             yield located.problem([kind.secret_key], text)
         else:
-            plan.notes.append(f"The {kind.secret_key} of {change.kind} {change.name} of {change.tenant} is weak. {text}")
+            plan.notes.append(
+                f"The {kind.secret_key} of {change.kind} {change.name} of {change.tenant} is weak. {text}"
+            )
 
 
 def _secret(plan: Plan, kind: Kind, change: Change, there: There) -> str | None:
-    """The secret to store; None where it is right already or none is given. Notes it among the keys, without its value."""
+    """The secret to store; None where it is right already or none is given.
+
+    Notes it among the keys, without its value.
+    """
     located = change.located
     if not kind.secret_key or located is None or kind.secret_key not in located.document.model_fields_set:
         return None
@@ -258,7 +300,11 @@ def _secret(plan: Plan, kind: Kind, change: Change, there: There) -> str | None:
     value = there.value_of(said.name) if isinstance(said, Secret) else str(said)
     stored, owned = (change.before or {}).get("$secret", ""), there.owned.get((kind.name, change.name))
     kept = owned.keys.get("$secret", {}) if owned else {}
-    seal = {"name": secret_name(said), "mac": mac("blueprint.secret", value) if value else kept.get("mac", ""), "state": stored}
+    seal = {
+        "name": secret_name(said),
+        "mac": mac("blueprint.secret", value) if value else kept.get("mac", ""),
+        "state": stored,
+    }
     if value is None:
         if not stored:
             plan.missing.append(MissingSecret(change.tenant, said.name, located))
@@ -272,13 +318,19 @@ def _secret(plan: Plan, kind: Kind, change: Change, there: There) -> str | None:
     if stored and _is_stored(kind, change, value, applied):
         change.given["$secret"] = seal
         return None
-    change.keys.append(KeyChange(kind.secret_key, HIDDEN if stored else None, str(said) if isinstance(said, Secret) else HIDDEN))
+    change.keys.append(
+        KeyChange(
+            kind.secret_key, HIDDEN if stored else None, str(said) if isinstance(said, Secret) else HIDDEN
+        )
+    )
     return value
 
 
 def _is_stored(kind: Kind, change: Change, value: str, applied: bool) -> bool:
-    """Return whether this is the stored secret. A person is told so a few times only, else each plan would be a guess that costs nothing:
-    after twenty wrong ones within an hour any counts as another secret.
+    """Return whether this is the stored secret.
+
+    A person is told so a few times only, else each plan would be a guess that costs nothing: after twenty
+    wrong ones within an hour any counts as another secret.
     """
     if change.may(SHARED_SECRETS):
         return applied or kind.secret_matches(change, value)
@@ -294,9 +346,17 @@ def secret_name(said: object) -> str:
     return said.name if isinstance(said, Secret) else ""
 
 
-_KEYS = {"__all__": "", "username": "person", "secret_hash": "client_secret", "confidential": "type", "is_active": "active"}
+_KEYS = {
+    "__all__": "",
+    "username": "person",
+    "secret_hash": "client_secret",
+    "confidential": "type",
+    "is_active": "active",
+}
 
 
 def _key(kind: str, column: str) -> str:
-    """The key of the document that holds this column; only a person has a name beside the one by which the document is known."""
+    """The key of the document that holds this column; only a person has a name beside the one by which the
+    document is known.
+    """
     return kind if column == "name" and kind != "person" else _KEYS.get(column, column)

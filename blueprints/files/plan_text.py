@@ -16,11 +16,18 @@ _DONE = {"create": "created", "update": "changed", "delete": "deleted", "unchang
 
 
 def as_text(plan: Plan, style: Any, *, done: bool = False) -> str:
-    """One line an object and one a key; ``style`` colours on a terminal (Django's command style). ``done``: it was applied."""
+    """One line an object and one a key; ``style`` colours on a terminal (Django's command style).
+
+    ``done``: it was applied.
+    """
     paint = {"create": style.SUCCESS, "update": style.WARNING, "delete": style.ERROR}
     lines = []
     for change in plan.effective:
-        lines.append(paint[change.action](f"{_SIGNS[change.action]} {change.tenant}: {change.kind} {on_one_line(change.name)}"))
+        lines.append(
+            paint[change.action](
+                f"{_SIGNS[change.action]} {change.tenant}: {change.kind} {on_one_line(change.name)}"
+            )
+        )
         lines += [f"    {_key(change, key.key, key.old, key.new)}" for key in change.keys]
     for each in plan.missing:
         name = on_one_line(each.name)
@@ -61,16 +68,31 @@ def drift_as_text(found: Sequence[Drift], style: Any) -> str:
     lines = []
     for each in found:
         who = f", by {each.by or 'nobody known'} at {each.at}" if each.at else ""
-        lines.append(style.WARNING(on_one_line(f"~ {each.kind} {each.name} of the blueprint {each.blueprint}{who}")))
-        lines += [on_one_line(f"    {key.key or each.kind}: {_value(key.old)} → {_value(key.new)}") for key in each.keys]
+        lines.append(
+            style.WARNING(on_one_line(f"~ {each.kind} {each.name} of the blueprint {each.blueprint}{who}"))
+        )
+        lines += [
+            on_one_line(f"    {key.key or each.kind}: {_value(key.old)} → {_value(key.new)}")
+            for key in each.keys
+        ]
     return "\n".join(lines or ["Everything is as it was applied."])
 
 
 def result_as_text(result: Result, style: Any) -> str:
     """One line an attempt, and one a message."""
-    done = ", ".join(f"{many} {_DONE[action]}" for action, many in result.counts.items() if many and action in _DONE)
-    line = on_one_line(f"{result.at:%F %T} {result.blueprint} by {result.by}: {(done or 'nothing') if result.succeeded else 'failed'}")
-    return "\n".join([line if result.succeeded else style.ERROR(line), *(f"    {on_one_line(message)}" for message in result.messages)])
+    done = ", ".join(
+        f"{many} {_DONE[action]}" for action, many in result.counts.items() if many and action in _DONE
+    )
+    line = on_one_line(
+        f"{result.at:%F %T} {result.blueprint} by {result.by}: "
+        f"{(done or 'nothing') if result.succeeded else 'failed'}"
+    )
+    return "\n".join(
+        [
+            line if result.succeeded else style.ERROR(line),
+            *(f"    {on_one_line(message)}" for message in result.messages),
+        ]
+    )
 
 
 def _key(change: Change, key: str, old: Any, new: Any) -> str:
@@ -80,6 +102,12 @@ def _key(change: Change, key: str, old: Any, new: Any) -> str:
 
 
 def _value(value: Any) -> str:
-    text = value if isinstance(value, str) else "nothing" if value is None else json.dumps(value, ensure_ascii=False)
+    text = (
+        value
+        if isinstance(value, str)
+        else "nothing"
+        if value is None
+        else json.dumps(value, ensure_ascii=False)
+    )
     line = " ".join(text.split())
     return line if len(line) <= 100 else line[:99] + "…"

@@ -13,12 +13,23 @@ from blueprints.objects.uses import Use, told, uses
 Gone = Mapping[str, Collection[str]]
 
 
-def pruned(blueprint: str, tenant: str, wanted: Sequence[Change], owned: Iterable[Owned]) -> tuple[list[Change], list[str]]:
-    """What this blueprint owned and no longer names, last things first; never a tenant, never the last administrator. With notes."""
+def pruned(
+    blueprint: str, tenant: str, wanted: Sequence[Change], owned: Iterable[Owned]
+) -> tuple[list[Change], list[str]]:
+    """What this blueprint owned and no longer names, last things first; never a tenant, never the last
+    administrator. With notes.
+    """
     named = {(each.kind, each.name) for each in wanted}
-    rows = [row for row in owned if row.blueprint == blueprint and (row.kind, row.name) not in named and row.kind != "tenant"]
+    rows = [
+        row
+        for row in owned
+        if row.blueprint == blueprint and (row.kind, row.name) not in named and row.kind != "tenant"
+    ]
     gone = {kind: {row.name for row in rows if row.kind == kind} for kind in KINDS}
-    admins, notes = sorted(administrators_after([each for each in wanted if each.kind == "person"])), list[str]()
+    admins, notes = (
+        sorted(administrators_after([each for each in wanted if each.kind == "person"])),
+        list[str](),
+    )
     if admins and set(admins) <= gone["person"]:
         notes.append(f"person {admins[0]} of {tenant} is kept: the tenant would have no administrator.")
         gone["person"].remove(admins[0])
@@ -41,26 +52,43 @@ def leaving(changes: Iterable[Change]) -> Gone:
 def remaining(changes: Sequence[Change]) -> list[Use]:
     """Who is stored and goes on naming what these changes delete."""
     gone = leaving(changes)
-    return list(uses(gone, {(each.kind, each.name): each.given for each in changes if each.located})) if gone else []
+    return (
+        list(uses(gone, {(each.kind, each.name): each.given for each in changes if each.located}))
+        if gone
+        else []
+    )
 
 
 def still_named(changes: Sequence[Change], at: Located) -> Iterator[Problem]:
-    """A problem for each object that goes while something which stays names it, and no document says otherwise.
+    """A problem for each object that goes while something which stays names it, and no document says
+    otherwise.
 
     It is told at the document of who names it, and where that has none, at ``at``.
     """
     found, documents = remaining(changes), {(each.kind, each.name): each.located for each in changes}
     for kind, name in dict.fromkeys((use.used_kind, use.used) for use in found):
         users = [use for use in found if (use.used_kind, use.used) == (kind, name)]
-        who, place = told(users), next((there for use in users if (there := documents.get((use.kind, use.name)))), at)
+        who, place = (
+            told(users),
+            next((there for use in users if (there := documents.get((use.kind, use.name)))), at),
+        )
         yield place.problem(
-            [place.kind], f"{kind} {name} would be pruned, and is named by {who}: change that, or keep the document of {name}."
+            [place.kind],
+            (
+                f"{kind} {name} would be pruned, and is named by {who}: change that, or keep the document "
+                f"of {name}."
+            ),
         )
 
 
-def moving(blueprint: str, tenant: str, wanted: Iterable[Change], owned: Mapping[tuple[str, str], Owned]) -> Iterator[str]:
+def moving(
+    blueprint: str, tenant: str, wanted: Iterable[Change], owned: Mapping[tuple[str, str], Owned]
+) -> Iterator[str]:
     """A note for each other blueprint whose objects applying this one takes over, unchanged ones too."""
     rows = [owned[each.kind, each.name] for each in wanted if (each.kind, each.name) in owned]
     for other, many in sorted(Counter(row.blueprint for row in rows if row.blueprint != blueprint).items()):
         what, them = ("1 object", "it") if many == 1 else (f"{many} objects", "them")
-        yield f"Applying this takes {what} of {tenant} over from the blueprint {other}, which then no longer prunes {them}."
+        yield (
+            f"Applying this takes {what} of {tenant} over from the blueprint {other}, which then no longer "
+            f"prunes {them}."
+        )

@@ -1,4 +1,6 @@
-"""Reads blueprint files: YAML to checked documents, with file, line and key of everything that is wrong, all at once."""
+"""Reads blueprint files: YAML to checked documents, with file, line and key of everything that is wrong, all
+at once.
+"""
 
 import hashlib
 import os
@@ -38,7 +40,9 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return on_one_line(f"{self.file}:{self.line}:{self.column}: {self.key + ': ' if self.key else ''}{self.message}")
+        return on_one_line(
+            f"{self.file}:{self.line}:{self.column}: {self.key + ': ' if self.key else ''}{self.message}"
+        )
 
 
 class BadBlueprint(Exception):
@@ -46,7 +50,9 @@ class BadBlueprint(Exception):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = list(dict.fromkeys(problems))
-        more = [f"… and {len(self.problems) - MAX_PROBLEMS} more."] if len(self.problems) > MAX_PROBLEMS else []
+        more = (
+            [f"… and {len(self.problems) - MAX_PROBLEMS} more."] if len(self.problems) > MAX_PROBLEMS else []
+        )
         super().__init__("\n".join([*map(str, self.problems[:MAX_PROBLEMS]), *more]))
 
 
@@ -55,8 +61,9 @@ class Located:
     """A checked document of one tenant, and where its keys stand.
 
     ``by_hand``: typed or sent by a person, not from the server's files. ``rights``: what its author may do
-    (idp/accounts/roles.py); a file of the installation may do everything. ``told``: what is wrong with it already, by path; then the
-    document has only what is right, and is looked at, and never written. ``row``: the variables with which it was read.
+    (idp/accounts/roles.py); a file of the installation may do everything. ``told``: what is wrong with it
+    already, by path; then the document has only what is right, and is looked at, and never written. ``row``:
+    the variables with which it was read.
     """
 
     file: str
@@ -80,16 +87,25 @@ class Located:
         return self.kind == "tenant" and self.document.model_fields_set == {"tenant"}
 
     def problem(self, path: Iterable[str | int], message: str) -> Problem:
-        """A problem at this key of the document: the one that is told already where there is one, for this one may come of it."""
+        """A problem at this key of the document: the one that is told already where there is one, for this
+        one may come of it.
+        """
         at = tuple(path)
-        known = (problem for place, problem in self.told.items() if at[: len(place)] == place or (at and place[: len(at)] == at))
-        return next(known, None) or _problem(self.file, self.node, at, message + _of_variable(self.node, at, self.row))
+        known = (
+            problem
+            for place, problem in self.told.items()
+            if at[: len(place)] == place or (at and place[: len(at)] == at)
+        )
+        return next(known, None) or _problem(
+            self.file, self.node, at, message + _of_variable(self.node, at, self.row)
+        )
 
 
 @dataclass(frozen=True)
 class Sent:
-    """A blueprint that somebody sends in place of a file: no file and no variable of the server comes into it, and it is about the tenant
-    in scope alone, or with ``everywhere`` about any. ``rights``: what its author may do.
+    """A blueprint that somebody sends in place of a file: no file and no variable of the server comes into
+    it, and it is about the tenant in scope alone, or with ``everywhere`` about any. ``rights``: what its
+    author may do.
     """
 
     text: str = field(repr=False)
@@ -103,7 +119,10 @@ class Sent:
 
 @dataclass(frozen=True)
 class Source:
-    """What was read. ``edition`` (SHA-256) changes when any of it does. ``passed_over``: what lies in the folders and says nothing.
+    """What was read.
+
+    ``edition`` (SHA-256) changes when any of it does. ``passed_over``: what lies in the folders and says
+    nothing.
 
     ``notes``: what is read otherwise than somebody may have meant it.
     """
@@ -116,7 +135,9 @@ class Source:
 
 
 def read(paths: Iterable[Path | Sent], variables: Mapping[str, str] | None = None) -> Source:
-    """Every document of every file; raises BadBlueprint with all problems. ``variables``: for ``!vars``, beside the files' own.
+    """Every document of every file; raises BadBlueprint with all problems.
+
+    ``variables``: for ``!vars``, beside the files' own.
 
     A folder is all of its ``.yaml`` and ``.yml`` files, in the order of their names, but for hidden ones.
     """
@@ -127,7 +148,9 @@ def read(paths: Iterable[Path | Sent], variables: Mapping[str, str] | None = Non
 
 
 def look(paths: Iterable[Path | Sent], variables: Mapping[str, str] | None = None) -> Source:
-    """The same with what is wrong beside it, where enough is left to look for more; raises BadBlueprint where documents may be missing."""
+    """The same with what is wrong beside it, where enough is left to look for more; raises BadBlueprint where
+    documents may be missing.
+    """
     reading = _Reading(variables or {})
     for path in paths:
         reading.path(path)
@@ -136,12 +159,14 @@ def look(paths: Iterable[Path | Sent], variables: Mapping[str, str] | None = Non
         raise BadBlueprint(problems)
     passed_over = sorted(each for each in reading.others if os.path.realpath(each) not in reading.tagged)
     notes = tuple(reading.notes)
-    return Source(tuple(reading.found), reading.edition.hexdigest(), tuple(passed_over), tuple(problems), notes)
+    return Source(
+        tuple(reading.found), reading.edition.hexdigest(), tuple(passed_over), tuple(problems), notes
+    )
 
 
 class _Reading:
-    """What was read so far: ``others`` lie in the folders and have no document, ``tagged`` were read for ``!file``. ``lost``: whether
-    there may be documents of which nothing is known.
+    """What was read so far: ``others`` lie in the folders and have no document, ``tagged`` were read for
+    ``!file``. ``lost``: whether there may be documents of which nothing is known.
     """
 
     def __init__(self, variables: Mapping[str, str]) -> None:
@@ -155,7 +180,10 @@ class _Reading:
         self.edition = hashlib.sha256(repr(sorted(variables.items())).encode())
 
     def path(self, path: Path | Sent) -> None:
-        """A file, or those of a folder. Where nothing is in it somebody is mistaken: about a name, or about what they copied."""
+        """A file, or those of a folder.
+
+        Where nothing is in it somebody is mistaken: about a name, or about what they copied.
+        """
         files: list[Path | Sent] = [path]
         if isinstance(path, Path) and os.path.isdir(path):
             there = below(path, lambda error: self._failed(Path(str(error.filename)), error))
@@ -173,7 +201,10 @@ class _Reading:
         """Each variable that is given and that no file knows: somebody mistyped it, or left out a file."""
         file = str(next(iter(self.counts), ""))
         unknown = [name for name in self.variables if name not in self.known]
-        return [Problem(file, 1, 1, f"--var {name}", f"No !vars names it.{nearest(name, self.known)}") for name in unknown]
+        return [
+            Problem(file, 1, 1, f"--var {name}", f"No !vars names it.{nearest(name, self.known)}")
+            for name in unknown
+        ]
 
     def _file(self, file: Path | Sent, *, given: bool) -> None:
         before, self.counts[file] = len(self.found), 0
@@ -183,7 +214,9 @@ class _Reading:
             used = Used()
             folder = None if isinstance(file, Sent) else file.parent
             nodes = parse(data)
-            self.notes += [_rewritten(file, each) for node in nodes for each in node.rewritten()][: MAX_PROBLEMS - len(self.notes)]
+            self.notes += [_rewritten(file, each) for node in nodes for each in node.rewritten()][
+                : MAX_PROBLEMS - len(self.notes)
+            ]
             self.found += _file(file, nodes, Tags(folder, self.variables, used), self)
             self.edition.update(used.edition.digest())
             self.tagged |= used.files
@@ -241,24 +274,47 @@ def _file(file: Path | Sent, nodes: list[Node], given: Tags, reading: "_Reading"
                 problems.append(located.problem([located.kind], f"This is about another tenant than {home}."))
             elif located:
                 tenant = located.name if located.kind == "tenant" else tenant
-                yield replace(located, by_hand=isinstance(file, Sent), rights=file.rights if isinstance(file, Sent) else EVERYTHING)
+                yield replace(
+                    located,
+                    by_hand=isinstance(file, Sent),
+                    rights=file.rights if isinstance(file, Sent) else EVERYTHING,
+                )
 
 
-def _rounds(file: str, node: Node, tags: Tags, problems: list[Problem]) -> list[tuple[dict[str, Any], Node | None]]:
-    """The variables with which the rest of a file is read, and where they stand: once for each mapping under ``vars``."""
+def _rounds(
+    file: str, node: Node, tags: Tags, problems: list[Problem]
+) -> list[tuple[dict[str, Any], Node | None]]:
+    """The variables with which the rest of a file is read, and where they stand: once for each mapping under
+    ``vars``.
+    """
     values = tags.plain(node, lambda at, text: problems.append(Problem(file, at.line, at.column, VARS, text)))
     said: Any = values[VARS] if isinstance(values, dict) else None
     rounds: list[Any] = said if isinstance(said, list) else [said]
-    if node.value.keys() != {VARS} or not 0 < len(rounds) <= MAX_ROUNDS or not all(isinstance(each, dict) for each in rounds):
-        problems.append(_problem(file, node, (VARS,), "This is a list of mappings: the rest of the file is read once with each of them."))
+    if (
+        node.value.keys() != {VARS}
+        or not 0 < len(rounds) <= MAX_ROUNDS
+        or not all(isinstance(each, dict) for each in rounds)
+    ):
+        problems.append(
+            _problem(
+                file,
+                node,
+                (VARS,),
+                "This is a list of mappings: the rest of the file is read once with each of them.",
+            )
+        )
         return []
     given = node.value[VARS][1]
     return list(zip(rounds, given.value if given.is_list else [given], strict=True))
 
 
-def _check(file: str, tenant: str, node: Node, tags: Tags, reading: _Reading, row: Node | None) -> Located | None:
+def _check(
+    file: str, tenant: str, node: Node, tags: Tags, reading: _Reading, row: Node | None
+) -> Located | None:
     if not node.is_map:
-        reading.lose(Problem(file, node.line, node.column, "", f"A document begins with its kind: {', '.join(KINDS)}."))
+        reading.lose(
+            Problem(file, node.line, node.column, "", f"A document begins with its kind: {', '.join(KINDS)}.")
+        )
         return None
     kind = next((key for key in node.value if key in KINDS), None)
     if kind is None:
@@ -277,7 +333,11 @@ def _check(file: str, tenant: str, node: Node, tags: Tags, reading: _Reading, ro
     secret = _secret_in(values) if kind == "flow" else ()
     if path := secret:
         wrong.append(_problem(file, node, path, "A !secret stands only where a secret belongs."))
-    document, errors = partial(KINDS[kind], values, f"unnamed-{len(reading.problems)}") if isinstance(values, dict) else (None, [])
+    document, errors = (
+        partial(KINDS[kind], values, f"unnamed-{len(reading.problems)}")
+        if isinstance(values, dict)
+        else (None, [])
+    )
     told = _wrong(file, node, KINDS[kind], errors, unknown, row)
     reading.problems += [*wrong, *told.values()]
     reading.lost |= any(path[0] in KINDS and path[0] != kind for path in told if path)
@@ -288,23 +348,40 @@ def _check(file: str, tenant: str, node: Node, tags: Tags, reading: _Reading, ro
 
 
 def _wrong(
-    file: str, node: Node, model: type[BaseModel], errors: Sequence[Any], unknown: Sequence[Node], row: Node | None
+    file: str,
+    node: Node,
+    model: type[BaseModel],
+    errors: Sequence[Any],
+    unknown: Sequence[Node],
+    row: Node | None,
 ) -> dict[Path_, Problem]:
-    """One problem a key, the first: a value that may be one of several types fails at each of them. ``unknown``: what no tag stands for,
-    which is told already.
+    """One problem a key, the first: a value that may be one of several types fails at each of them.
+
+    ``unknown``: what no tag stands for, which is told already.
     """
     found: dict[Path_, Problem] = {}
     for error in errors:
         path = error["loc"] if error["type"] == "missing" else node.known(error["loc"])
         if not any(node.at(path) is each for each in unknown):
-            found.setdefault(path, _problem(file, node, path, told(model, error) + _of_variable(node, path, row)))
+            found.setdefault(
+                path, _problem(file, node, path, told(model, error) + _of_variable(node, path, row))
+            )
     return found
 
 
 def _of_variable(node: Node, path: Path_, row: Node | None) -> str:
-    """Says which variable a value came from, and in which line that stands, where one read with ``row`` is on the way of ``path``."""
+    """Says which variable a value came from, and in which line that stands, where one read with ``row`` is on
+    the way of ``path``.
+    """
     on_the_way = (node.at(path[:length]) for length in range(len(path) + 1))
-    tagged = next((each for each in on_the_way if each is not None and each.tag == VARS and isinstance(each.value, str)), None)
+    tagged = next(
+        (
+            each
+            for each in on_the_way
+            if each is not None and each.tag == VARS and isinstance(each.value, str)
+        ),
+        None,
+    )
     if tagged is None or row is None or not row.is_map:
         return ""
     name = next((each for each in (tagged.value, *named_in(tagged.value)) if each in row.value), None)
@@ -314,7 +391,9 @@ def _of_variable(node: Node, path: Path_, row: Node | None) -> str:
 def _secret_in(value: Any, path: tuple[str | int, ...] = ()) -> tuple[str | int, ...]:
     """Where a secret stands in a flow, whose settings are open: it is stored and shown as it is written."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    found = ((*path, key) if isinstance(each, Secret) else _secret_in(each, (*path, key)) for key, each in inner)
+    found = (
+        (*path, key) if isinstance(each, Secret) else _secret_in(each, (*path, key)) for key, each in inner
+    )
     return next((each for each in found if each), ())
 
 
@@ -331,7 +410,11 @@ def _names(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
     """The keys of the model at this path, as far as it is declared."""
     for step in path:
         kind = model.model_fields[step].annotation if step in model.model_fields else None
-        inner = [each for each in (kind, *getattr(kind, "__args__", ())) if isinstance(each, type) and issubclass(each, BaseModel)]
+        inner = [
+            each
+            for each in (kind, *getattr(kind, "__args__", ()))
+            if isinstance(each, type) and issubclass(each, BaseModel)
+        ]
         if isinstance(step, str) and inner:
             model = inner[0]
     return [described.alias or name for name, described in model.model_fields.items()]
@@ -345,7 +428,9 @@ def _twice(found: list[Located]) -> list[Problem]:
             continue
         first = seen.setdefault((each.tenant, each.kind, each.name), each)
         if first is not each:
-            problems.append(each.problem([each.kind], f"{each.kind} {each.name} stands in {first.file} already."))
+            problems.append(
+                each.problem([each.kind], f"{each.kind} {each.name} stands in {first.file} already.")
+            )
     return problems
 
 

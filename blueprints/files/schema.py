@@ -15,12 +15,16 @@ from idp.outbox.placeholders import shipped
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TAGGED = {"$ref": "#/$defs/Tagged"}
-# An editor that knows the tags shows a schema the text behind them, as a value of the type that it was told: null, which is no text.
-# Nothing else is of that type and not null, so that this accepts what is tagged, and no empty value.
+# An editor that knows the tags shows a schema the text behind them, as a value of the type that it was told:
+# null, which is no text. Nothing else is of that type and not null, so that this accepts what is tagged, and
+# no empty value.
 _TAG = {
     "title": "Tag",
     "description": "A tag in place of the value: !env NAME [default], !file PATH, !secret NAME, !vars NAME.",
-    "anyOf": [{"type": "string", "pattern": "^!(env|file|secret|vars) ."}, {"type": "null", "not": {"enum": [None]}}],
+    "anyOf": [
+        {"type": "string", "pattern": "^!(env|file|secret|vars) ."},
+        {"type": "null", "not": {"enum": [None]}},
+    ],
 }
 _KEPT_OPEN = ("title", "description", "default", "examples")
 
@@ -32,7 +36,10 @@ def written() -> str:
 
 
 def schema() -> dict[str, Any]:
-    """Of one document of a file. A value with a tag is, for a schema, the text that is written: ``!vars name``."""
+    """Of one document of a file.
+
+    A value with a tag is, for a schema, the text that is written: ``!vars name``.
+    """
     defs = declared()
     documents = {name: _with_tags(each) for name, each in defs.items()}
     return {
@@ -41,14 +48,17 @@ def schema() -> dict[str, Any]:
         "type": "object",
         "anyOf": [{"required": [kind]} for kind in (*KINDS, VARS)],
         "allOf": [
-            {"if": {"required": [kind]}, "then": {"$ref": f"#/$defs/{model.__name__}"}} for kind, model in KINDS.items()
+            {"if": {"required": [kind]}, "then": {"$ref": f"#/$defs/{model.__name__}"}}
+            for kind, model in KINDS.items()
         ] + [{"if": {"required": [VARS]}, "then": {"$ref": "#/$defs/Variables"}}],
         "$defs": {**dict(sorted(documents.items())), "Variables": _variables(), "Tagged": _TAG},
     }  # fmt: skip
 
 
 def declared() -> dict[str, Any]:
-    """The schema of each kind of document and of what stands in them, by the name of its model; without tags."""
+    """The schema of each kind of document and of what stands in them, by the name of its model;
+    without tags.
+    """
     defs: dict[str, Any] = {}
     for kind, model in KINDS.items():
         found = document_schema() if kind == "flow" else model.model_json_schema(by_alias=True)
@@ -59,10 +69,15 @@ def declared() -> dict[str, Any]:
 
 
 def _close(defs: dict[str, Any]) -> None:
-    """Lists what may stand where the declaration only says that it is a text; of scopes those that come with Foyer are offered."""
+    """Lists what may stand where the declaration only says that it is a text; of scopes those that come with
+    Foyer are offered.
+    """
     application, mail = defs["ApplicationDocument"]["properties"], defs["MailDocument"]["properties"]
     spoken = {address: name for name, address in GRANTS.items()}
-    application["grants"]["items"] = {"type": "string", "enum": sorted({*(spoken.get(each, each) for each in grants()), *grants()})}
+    application["grants"]["items"] = {
+        "type": "string",
+        "enum": sorted({*(spoken.get(each, each) for each in grants()), *grants()}),
+    }
     application["scopes"]["items"] = {"anyOf": [{"enum": list(STANDARD_SCOPES)}, {"type": "string"}]}
     mail["mail"] |= {"enum": sorted(shipped())}
 
@@ -71,7 +86,10 @@ def _variables() -> dict[str, Any]:
     mapping = {"type": "object", "minProperties": 1}
     return {
         "title": "Variables",
-        "description": "First in a file: what !vars stands for. With a list, the rest of the file is read once for each of them.",
+        "description": (
+            "First in a file: what !vars stands for. With a list, the rest of the file is read once for "
+            "each of them."
+        ),
         "type": "object",
         "properties": {VARS: {"anyOf": [mapping, {"type": "array", "minItems": 1, "items": mapping}]}},
         "additionalProperties": False,

@@ -1,4 +1,6 @@
-"""Values that blueprints only name: from a file in the folder ``FOYER_SECRETS``, or entered once and kept encrypted."""
+"""Values that blueprints only name: from a file in the folder ``FOYER_SECRETS``, or entered once and kept
+encrypted.
+"""
 
 import os
 from collections.abc import Callable
@@ -23,8 +25,9 @@ class BadSecret(Exception):
 def value_of(name: str, *, shared: bool) -> str | None:
     """Return the secret of the tenant in scope with this name; None where there is none.
 
-    A file comes first, without its last line break: that of the tenant's own folder, else with ``shared`` one that lies beside these
-    folders. It may belong to anything in the installation, so no person reads it by naming it.
+    A file comes first, without its last line break: that of the tenant's own folder, else with ``shared`` one
+    that lies beside these folders. It may belong to anything in the installation, so no person reads it by
+    naming it.
     """
     return reader(shared=shared)(name)
 
@@ -51,7 +54,9 @@ def _in_folder(name: str, shared: bool) -> str | None:
             if os.path.lexists(file):
                 return _read(file)
     except PermissionError:
-        raise BadSecret(f"The file {name} in FOYER_SECRETS may not be read by the user of this process.") from None
+        raise BadSecret(
+            f"The file {name} in FOYER_SECRETS may not be read by the user of this process."
+        ) from None
     except (OSError, ValueError):
         raise BadSecret(f"The file {name} in FOYER_SECRETS cannot be read as UTF-8.") from None
     return None
@@ -60,7 +65,9 @@ def _in_folder(name: str, shared: bool) -> str | None:
 def check(name: str, value: str = "-") -> None:
     """Raises BadSecret for a name or a value that no secret may have."""
     if not SECRET_NAME.match(name):
-        raise BadSecret("A secret's name has letters, digits, dots, dashes and underscores, and begins with a letter.")
+        raise BadSecret(
+            "A secret's name has letters, digits, dots, dashes and underscores, and begins with a letter."
+        )
     if not value or len(value.encode()) > MAX_BYTES or "\0" in value:
         raise BadSecret(f"A secret is not empty, and {MAX_BYTES // 1024} KiB at most.")
 

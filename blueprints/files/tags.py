@@ -1,4 +1,6 @@
-"""The tags of blueprints: ``!env``, ``!file``, ``!secret`` and ``!vars`` stand for a value; none of them runs anything."""
+"""The tags of blueprints: ``!env``, ``!file``, ``!secret`` and ``!vars`` stand for a value; none of them runs
+anything.
+"""
 
 import hashlib
 import os
@@ -37,7 +39,9 @@ class BadTag(Exception):
 
 @dataclass
 class Used:
-    """Every value that a tag of a file stood for: ``edition`` changes with any of them, ``size`` is that of all together."""
+    """Every value that a tag of a file stood for: ``edition`` changes with any of them, ``size`` is that of
+    all together.
+    """
 
     edition: Any = field(default_factory=hashlib.sha256, repr=False)
     size: int = 0
@@ -57,9 +61,11 @@ class Used:
 
 @dataclass
 class Tags:
-    """What tags stand for in one file: ``folder`` is the only one from which ``!file`` reads, ``variables`` are those of ``!vars``.
+    """What tags stand for in one file: ``folder`` is the only one from which ``!file`` reads, ``variables``
+    are those of ``!vars``.
 
-    ``folder`` None: it was sent by somebody who may not read this machine, neither its files nor its environment.
+    ``folder`` None: it was sent by somebody who may not read this machine, neither its files nor its
+    environment.
     """
 
     folder: Path | None
@@ -81,11 +87,16 @@ class Tags:
         return node.value
 
     def _value(self, node: Node) -> Any:
-        reader = {"env": self._env, "file": self._file, "secret": self._secret, "vars": self._vars}.get(node.tag)
+        reader = {"env": self._env, "file": self._file, "secret": self._secret, "vars": self._vars}.get(
+            node.tag
+        )
         if reader is None:
             raise BadTag(f"There is no tag !{node.tag[:50]}. There are: !env, !file, !secret, !vars.")
         if self.folder is None and node.tag in ("env", "file"):
-            raise BadTag(f"!{node.tag} reads from the server. Write the value here; a secret is entered once and named: !secret NAME.")
+            raise BadTag(
+                f"!{node.tag} reads from the server. Write the value here; a secret is entered once and "
+                "named: !secret NAME."
+            )
         words = [each.value for each in node.value if not each.tag] if node.is_list else [node.value]
         if not 0 < len(words) <= 2 or not all(isinstance(word, str) for word in words) or not words[0]:
             raise BadTag(f"!{node.tag} is written with a name after it.")
@@ -131,12 +142,17 @@ class Tags:
         for name in names:
             if name not in self.variables:
                 known = [each[:50] for each in sorted(self.variables)[:20]]
-                raise BadTag(f"There is no variable {name[:50]}." + (f" There are: {', '.join(known)}." if known else ""))
+                raise BadTag(
+                    f"There is no variable {name[:50]}."
+                    + (f" There are: {', '.join(known)}." if known else "")
+                )
         if words[0] in self.variables:
             return self.variables[words[0]]
         values = {name: self.variables[name] for name in names}
         if not all(isinstance(value, str | int | float) for value in values.values()):
-            raise BadTag("Only a plain text can be filled into a text; a secret, a list or a mapping stands alone.")
+            raise BadTag(
+                "Only a plain text can be filled into a text; a secret, a list or a mapping stands alone."
+            )
         if sum(len(str(values[name])) for name in names) > MAX_FILE:
             raise BadTag(f"This becomes a text of more than {MAX_FILE // 1024} KiB.")
         return _HOLE.sub(lambda hole: str(values[hole[1]]), words[0])

@@ -1,4 +1,6 @@
-"""Blueprints that somebody sends: planned and applied within what they may do, and within the tenant in scope."""
+"""Blueprints that somebody sends: planned and applied within what they may do, and within the tenant in
+scope.
+"""
 
 from typing import Any
 
@@ -11,22 +13,27 @@ from idp.tenancy.scope import current_tenant
 
 
 def plan_sent(text: str, *, person: Person, name: str = "", prune: bool = False) -> Plan:
-    """What applying ``text`` would do. Raises BadBlueprint, or NotAllowed where it would make somebody more than ``person`` is."""
+    """What applying ``text`` would do.
+
+    Raises BadBlueprint, or NotAllowed where it would make somebody more than ``person`` is.
+    """
     plan = make_plan([_sent(text, person)], name=_called(name), prune=prune)
     _check(plan, person)
     return plan
 
 
 def apply_sent(text: str, *, person: Person, name: str = "", prune: bool = False, expect: str = "") -> Plan:
-    """Makes everything as ``text`` says and answers what was done; raises what planning does, or StateMoved where the plan has
-    another state than ``expect``. Then nothing was written.
+    """Makes everything as ``text`` says and answers what was done; raises what planning does, or StateMoved
+    where the plan has another state than ``expect``. Then nothing was written.
     """
     options: dict[str, Any] = {"name": _called(name), "by": person.username, "prune": prune, "expect": expect}
     return apply([_sent(text, person)], **options, check=lambda plan: _check(plan, person))
 
 
 def _called(name: str) -> str:
-    """With the tenant before it: never the name of a blueprint of the watched folder, which would then be applied anew, for all tenants."""
+    """With the tenant before it: never the name of a blueprint of the watched folder, which would then be
+    applied anew, for all tenants.
+    """
     return f"{current_tenant().name}/{name or 'sent'}"[:200]
 
 
@@ -35,7 +42,9 @@ def _sent(text: str, person: Person) -> Sent:
 
 
 def _check(plan: Plan, person: Person) -> None:
-    """Nobody changes somebody who may do more than they do themselves, makes somebody such, or tries whether a password is theirs."""
+    """Nobody changes somebody who may do more than they do themselves, makes somebody such, or tries whether
+    a password is theirs.
+    """
     require(person, "blueprints.apply")
     for change in plan.changes:
         says = change.located.document.model_fields_set if change.located else ()

@@ -1,4 +1,6 @@
-"""A folder of blueprints that is looked at again and again: what changed is applied, and what became of it is kept."""
+"""A folder of blueprints that is looked at again and again: what changed is applied, and what became of it is
+kept.
+"""
 
 import hashlib
 import logging
@@ -47,10 +49,12 @@ class Entry:
 
 
 def look() -> list[str]:
-    """Applies what changed in the watched folder, in the order of names; answers the names of what was applied.
+    """Applies what changed in the watched folder, in the order of names; answers the names of what was
+    applied.
 
-    One that failed is tried again once another one of this round has changed something, because it may have waited for that.
-    Any number of processes may look at once: applying takes turns, and who comes second finds nothing to do.
+    One that failed is tried again once another one of this round has changed something, because it may have
+    waited for that. Any number of processes may look at once: applying takes turns, and who comes second
+    finds nothing to do.
     """
     if not settings.BLUEPRINTS:
         return []
@@ -105,7 +109,11 @@ def _entries(folder: Path) -> list[Entry]:
         _tell("no folder of blueprints", folder=str(folder), why=error.strerror)
         return []
     entries = [Entry(path, _digest(path, folder), None) for path in paths if _is_entry(path)]
-    last = Result.objects.filter(blueprint__in=[entry.name for entry in entries]).values("blueprint").annotate(newest=Max("pk"))
+    last = (
+        Result.objects.filter(blueprint__in=[entry.name for entry in entries])
+        .values("blueprint")
+        .annotate(newest=Max("pk"))
+    )
     results = {row.blueprint: row for row in Result.objects.filter(pk__in=[each["newest"] for each in last])}
     found: dict[str, Entry] = {}
     for entry in entries:
@@ -118,7 +126,9 @@ def _entries(folder: Path) -> list[Entry]:
 def _is_entry(path: Path) -> bool:
     """A folder without any blueprint, or another file, may be there for ``!file``."""
     unreadable: list[OSError] = []
-    if is_blueprint(path) or (os.path.isdir(path) and (any(map(is_blueprint, below(path, unreadable.append))) or unreadable)):
+    if is_blueprint(path) or (
+        os.path.isdir(path) and (any(map(is_blueprint, below(path, unreadable.append))) or unreadable)
+    ):
         return True
     _tell("no blueprint", left_out=path.name)
     return False
@@ -145,15 +155,24 @@ def _digest(path: Path, folder: Path) -> str:
         if is_blueprint(file):
             named |= {(kind.decode(), name.decode()) for kind, name in _NAMED.findall(data)}
     for kind, name in sorted(named):
-        told.update(f"{kind} {name}\0{os.environ.get(name) if kind == 'env' else _file_secret(name)}\0".encode(errors="surrogateescape"))
+        told.update(
+            f"{kind} {name}\0{os.environ.get(name) if kind == 'env' else _file_secret(name)}\0".encode(
+                errors="surrogateescape"
+            )
+        )
     secrets = sorted(name for kind, name in named if kind == "secret")
     if secrets:
-        told.update(str(Secret.unscoped.filter(name__in=secrets).aggregate(newest=Max("set_at"))["newest"]).encode())
+        told.update(
+            str(Secret.unscoped.filter(name__in=secrets).aggregate(newest=Max("set_at"))["newest"]).encode()
+        )
     return told.hexdigest()
 
 
 def _files(path: Path, folder: Path) -> list[Path]:
-    """A folder's files; of a single blueprint itself and whatever is no blueprint of its own. What cannot be read counts as a file, too."""
+    """A folder's files; of a single blueprint itself and whatever is no blueprint of its own.
+
+    What cannot be read counts as a file, too.
+    """
     unreadable: list[Path] = []
     if os.path.isdir(path):
         found = below(path, lambda error: unreadable.append(Path(str(error.filename))))
@@ -163,10 +182,18 @@ def _files(path: Path, folder: Path) -> list[Path]:
 
 
 def _file_secret(name: str) -> str:
-    """Keyed hashes of the secret's files, the shared one and those of tenants, so that a new value is applied; "" without a file."""
+    """Keyed hashes of the secret's files, the shared one and those of tenants, so that a new value is
+    applied; "" without a file.
+    """
     folder = Path(settings.SECRETS or "/nowhere")
     try:
-        files = [file for file in (folder / name, *sorted(folder.glob(f"*/{name}"))) if file.is_file()] if settings.SECRETS else []
-        return " ".join(mac("blueprint.watch", f"{file}\0{file.read_text(encoding='utf-8')}") for file in files)
+        files = (
+            [file for file in (folder / name, *sorted(folder.glob(f"*/{name}"))) if file.is_file()]
+            if settings.SECRETS
+            else []
+        )
+        return " ".join(
+            mac("blueprint.watch", f"{file}\0{file.read_text(encoding='utf-8')}") for file in files
+        )
     except (OSError, ValueError):
         return "unreadable"

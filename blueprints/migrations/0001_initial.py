@@ -17,7 +17,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Result",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("blueprint", models.CharField(max_length=200)),
                 ("edition", models.CharField(blank=True, max_length=64)),
                 ("at", models.DateTimeField()),
@@ -33,7 +38,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Owned",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("blueprint", models.CharField(max_length=200)),
                 ("kind", models.CharField(max_length=30)),
                 ("name", models.CharField(max_length=150)),
@@ -54,13 +64,20 @@ class Migration(migrations.Migration):
             ],
             options={
                 "indexes": [models.Index(fields=["tenant", "blueprint"], name="blueprints_owned_by")],
-                "constraints": [models.UniqueConstraint(fields=("tenant", "kind", "name"), name="one_owner_per_object")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "kind", "name"), name="one_owner_per_object")
+                ],
             },
         ),
         migrations.CreateModel(
             name="Secret",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("name", models.CharField(max_length=100)),
                 ("value", models.TextField()),
                 ("set_at", models.DateTimeField()),
@@ -78,7 +95,9 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "constraints": [models.UniqueConstraint(fields=("tenant", "name"), name="one_secret_per_name")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "name"), name="one_secret_per_name")
+                ],
             },
         ),
     ]

@@ -17,10 +17,25 @@ from idp.oauth.models import Application
 from idp.oauth.scopes import STANDARD_SCOPES, administrative
 from idp.oauth.tokens import REFRESH
 
-_PLAIN = ("title", "owner", "verified", "logo", "client_id", "grants", "scopes", "administers", "groups", "flows")
-_IDENTITY = ("title", "owner", "verified", "logo", "client_id", "client_secret", "type", "grants")  # what an owner approved by
+_PLAIN = (
+    "title",
+    "owner",
+    "verified",
+    "logo",
+    "client_id",
+    "grants",
+    "scopes",
+    "administers",
+    "groups",
+    "flows",
+)
+# what an owner approved by
+_IDENTITY = ("title", "owner", "verified", "logo", "client_id", "client_secret", "type", "grants")
 _LIMITS = ("pending_limit", "pending_limit_per_address")
-_DURATIONS = {"access_token_lifetime": "access_token_lifetime", "refresh_token_lifetime": "refresh_token_lifetime"}
+_DURATIONS = {
+    "access_token_lifetime": "access_token_lifetime",
+    "refresh_token_lifetime": "refresh_token_lifetime",
+}
 _DURATIONS |= {"device.code_lifetime": "device_code_lifetime", "device.interval": "device_interval"}
 
 
@@ -72,7 +87,11 @@ class ApplicationKind(Kind):
             whole.setdefault("secret_hash", "kept")
         bulk.checked(Application(name=change.name, **whole))
         given = {key: value for key, value in change.given.items() if change.writes(key)}
-        change.ready = whole if change.before is None else {**_columns(given), **({"secret_hash": values["secret_hash"]} if secret else {})}
+        change.ready = (
+            whole
+            if change.before is None
+            else {**_columns(given), **({"secret_hash": values["secret_hash"]} if secret else {})}
+        )
 
     def advice(self, change: Change, secret: str | None) -> Iterable[str]:
         after = {**self.defaults(), **(change.before or {}), **change.given}
@@ -80,18 +99,27 @@ class ApplicationKind(Kind):
             if len(secret) < UNGUESSABLE and not isinstance(change.located.document.client_secret, Secret):
                 yield f"The client_secret has fewer than {UNGUESSABLE} characters, and may be guessed."
             if not isinstance(change.located.document.client_secret, Secret) and not change.located.by_hand:
-                yield "The client_secret stands in the file for everybody who reads it: !secret NAME keeps it out."
+                yield (
+                    "The client_secret stands in the file for everybody who reads it: !secret NAME keeps "
+                    "it out."
+                )
         asks = REFRESH in after["grants"] and (change.writes("grants") or change.writes("scopes"))
         if asks and "offline_access" not in after["scopes"]:
-            yield "It has the grant refresh_token, and is given no refresh token without the scope offline_access."
+            yield (
+                "It has the grant refresh_token, and is given no refresh token without the scope "
+                "offline_access."
+            )
 
     def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
         for change, owner in unique(changes, "client_id", bulk.owners_of_client_ids):
             yield change, ("client_id",), f"The client id {change.given['client_id']} belongs to {owner}."
 
     def write(self, changes: Sequence[Change], *, by: str) -> None:
-        bulk.change(Application, {change.name: change.ready for change in changes if change.action == "update"}, by=by)
-        new = [change for change in changes if change.action == "create"]  # after those that give a client id up
+        bulk.change(
+            Application, {change.name: change.ready for change in changes if change.action == "update"}, by=by
+        )
+        # after those that give a client id up
+        new = [change for change in changes if change.action == "create"]
         bulk.create([Application(name=change.name, **change.ready) for change in new], by=by)
 
     def release(self, names: Collection[str]) -> None:
@@ -104,25 +132,39 @@ class ApplicationKind(Kind):
 def _as_written(key: KeyChange) -> KeyChange:
     if key.key != "grants":
         return key
-    old, new = ([SHORT_GRANTS.get(each, each) for each in side] if isinstance(side, list) else side for side in (key.old, key.new))
+    old, new = (
+        [SHORT_GRANTS.get(each, each) for each in side] if isinstance(side, list) else side
+        for side in (key.old, key.new)
+    )
     return KeyChange(key.key, old, new)
 
 
 def _approved(change: Change) -> None:
-    """Raise ValidationError where somebody else than an owner lets an application ask for the administration, or for more of it.
+    """Raise ValidationError where somebody else than an owner lets an application ask for the administration,
+    or for more of it.
 
     Who an approved application is stays as it was approved, unless the same change takes the approval away.
     """
-    before, words = change.before or {}, "Only an owner approves that an application asks for the administration."
+    before, words = (
+        change.before or {},
+        "Only an owner approves that an application asks for the administration.",
+    )
     if change.may("applications.approve"):
         return
     if change.given.get("administers") and not before.get("administers"):
         raise ValidationError({"administers": words})
     if set(administrative(change.given.get("scopes", ()))) - set(before.get("scopes", ())):
         raise ValidationError({"scopes": words})
-    if before.get("administers") and change.given.get("administers", True) and (other := [key for key in _IDENTITY if change.writes(key)]):
+    if (
+        before.get("administers")
+        and change.given.get("administers", True)
+        and (other := [key for key in _IDENTITY if change.writes(key)])
+    ):
         raise ValidationError(
-            dict.fromkeys(other, "An owner approved this application for the administration, and only an owner changes this.")
+            dict.fromkeys(
+                other,
+                "An owner approved this application for the administration, and only an owner changes this.",
+            )
         )
 
 
@@ -137,13 +179,19 @@ def _told(row: Application) -> dict[str, Any]:
     told |= {"type": "confidential" if row.confidential else "public", "active": row.is_active}
     told["$secret"] = digest(row.secret_hash)[:16] if row.secret_hash else ""
     told |= {f"device.{name}": getattr(row, f"device_{name}") for name in _LIMITS}
-    return told | {key: write_duration(timedelta(seconds=getattr(row, column))) for key, column in _DURATIONS.items()}
+    return told | {
+        key: write_duration(timedelta(seconds=getattr(row, column))) for key, column in _DURATIONS.items()
+    }
 
 
 def _columns(given: dict[str, Any]) -> dict[str, Any]:
     values = {name: given[name] for name in _PLAIN if name in given}
     values |= {f"device_{name}": given[f"device.{name}"] for name in _LIMITS if f"device.{name}" in given}
-    values |= {column: int(parse_duration(given[key]).total_seconds()) for key, column in _DURATIONS.items() if key in given}
+    values |= {
+        column: int(parse_duration(given[key]).total_seconds())
+        for key, column in _DURATIONS.items()
+        if key in given
+    }
     if "type" in given:
         values["confidential"] = given["type"] == "confidential"
     if "active" in given:

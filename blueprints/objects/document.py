@@ -52,21 +52,30 @@ def _text_or_secret(value: Any) -> Secret | str:
 
 
 def _reachable(name: str) -> str:
-    """The same name; raises ValueError for one whose page and address in the API nobody would reach: browsers resolve dots in them."""
+    """The same name; raises ValueError for one whose page and address in the API nobody would reach: browsers
+    resolve dots in them.
+    """
     if any(part in ("", ".", "..") for part in name.split("/")):
-        raise ValueError("no address can carry this name: between slashes, and without any, it is neither empty nor . nor ..")
+        raise ValueError(
+            "no address can carry this name: between slashes, and without any, it is neither empty nor . "
+            "nor .."
+        )
     return name
 
 
 def _scope_token(name: str) -> str:
     """The same name; raises ValueError for one that the protocol has no place for (RFC 6749 section 3.3)."""
     if not _SCOPE.fullmatch(name):
-        raise ValueError("a scope is visible ASCII without spaces, double quotes and backslashes, 100 characters at most")
+        raise ValueError(
+            "a scope is visible ASCII without spaces, double quotes and backslashes, 100 characters at most"
+        )
     return name
 
 
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,100}")
-_ACCENT = in_words(r"^#[0-9a-f]{6}$", "A colour is a # and six hexadecimal digits in small letters, like #4f46e5.")
+_ACCENT = in_words(
+    r"^#[0-9a-f]{6}$", "A colour is a # and six hexadecimal digits in small letters, like #4f46e5."
+)
 _SECRET = {"type": "string", "format": "password"}
 SecretText = Annotated[Any, Field(repr=False), PlainValidator(_text_or_secret), WithJsonSchema(_SECRET)]
 _CodeLifetime = Annotated[Duration, _seconds(timedelta(seconds=30), timedelta(hours=1))]
@@ -75,13 +84,18 @@ _AccessLifetime = Annotated[Duration, _seconds(timedelta(minutes=1), timedelta(d
 _Network = Annotated[str, AfterValidator(lambda value: str(addresses.network(value)))]
 _Key = Annotated[str, AfterValidator(_reachable)]
 _Domain = Annotated[str, AfterValidator(lambda value: addresses.domain(value))]
-_Grant = Annotated[str, BeforeValidator(lambda value: GRANTS.get(value, value) if isinstance(value, str) else value)]
+_Grant = Annotated[
+    str, BeforeValidator(lambda value: GRANTS.get(value, value) if isinstance(value, str) else value)
+]
 
 
 class Document(BaseModel):
-    """Unknown keys are refused; a key that is left out keeps what is there. Every text has one form, and nothing in it is invisible.
+    """Unknown keys are refused; a key that is left out keeps what is there.
 
-    ``several_lines``: keys whose texts may have more than one; ``as_given``: keys whose texts nobody may change or look into.
+    Every text has one form, and nothing in it is invisible.
+
+    ``several_lines``: keys whose texts may have more than one; ``as_given``: keys whose texts nobody may
+    change or look into.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -108,12 +122,20 @@ class TenantDocument(Document):
     """The documents after it in the same file belong to this tenant."""
 
     tenant: Name = _said(title=_("Name"))
-    title: str = setting("", max_length=100, title=_("Title"), description=_("What people read on every page."))
+    title: str = setting(
+        "", max_length=100, title=_("Title"), description=_("What people read on every page.")
+    )
     logo: str = setting("", title=_("Logo"), description=_("https://… or data:image/…;base64,…"))
-    accent: str = setting("", pattern=_ACCENT, title=_("Accent colour"), description=_("Six hexadecimal digits, like #4f46e5."))
-    networks: list[_Network] = setting([], title=_("Own networks"), description=_("Conditions call them tenant.networks. Like 10.0.0.0/8."))
+    accent: str = setting(
+        "", pattern=_ACCENT, title=_("Accent colour"), description=_("Six hexadecimal digits, like #4f46e5.")
+    )
+    networks: list[_Network] = setting(
+        [], title=_("Own networks"), description=_("Conditions call them tenant.networks. Like 10.0.0.0/8.")
+    )
     mail_from: Annotated[str, AfterValidator(mailboxes.checked)] = setting("", title=_("Sender of mails"))
-    domains: list[_Domain] = setting([], title=_("Domains"), description=_("Host names that lead here; *.example.com for all below one."))
+    domains: list[_Domain] = setting(
+        [], title=_("Domains"), description=_("Host names that lead here; *.example.com for all below one.")
+    )
 
 
 class GroupDocument(Document):
@@ -125,8 +147,12 @@ class GroupDocument(Document):
 class ScopeDocument(Document):
     """A scope in the plain words of the consent page."""
 
-    scope: Annotated[_Key, AfterValidator(_scope_token)] = _said(title=_("Name"), description=_("As in the protocol: read:documents."))
-    title: str = _said(title=_("Title"), description=_("What the person who approves reads: Read your documents."))
+    scope: Annotated[_Key, AfterValidator(_scope_token)] = _said(
+        title=_("Name"), description=_("As in the protocol: read:documents.")
+    )
+    title: str = _said(
+        title=_("Title"), description=_("What the person who approves reads: Read your documents.")
+    )
     description: str = setting("", title=_("Description"))
 
 
@@ -136,12 +162,18 @@ class PersonDocument(Document):
     several_lines = frozenset({"attributes"})
     as_given = frozenset({"password"})
 
-    person: Annotated[str, AfterValidator(fold), AfterValidator(_reachable)] = _said(min_length=1, max_length=150, title=_("Username"))
+    person: Annotated[str, AfterValidator(fold), AfterValidator(_reachable)] = _said(
+        min_length=1, max_length=150, title=_("Username")
+    )
     name: str = setting("", max_length=150, title=_("Name"))
     email: Annotated[str, AfterValidator(mailboxes.checked)] = setting("", title=_("Email address"))
     email_verified: bool = setting(False, title=_("The address was verified"))
     password: SecretText = setting(
-        "", title=_("Password"), description=_("Somebody without one gets in by a recovery link, made on their page, and sets it there.")
+        "",
+        title=_("Password"),
+        description=_(
+            "Somebody without one gets in by a recovery link, made on their page, and sets it there."
+        ),
     )
     attributes: dict[str, str | int | FiniteFloat | bool | None] = setting(
         {}, title=_("Attributes"), description=_("Conditions read them as person.attributes.…")
@@ -154,8 +186,12 @@ class PersonDocument(Document):
 class DeviceSettings(Document):
     """How the devices of an application behave."""
 
-    code_lifetime: _CodeLifetime = setting(timedelta(minutes=10), title=_("A code lives"), description=_("Like 10m; from 30s to 1h."))
-    interval: _Interval = setting(timedelta(seconds=5), title=_("A device asks every"), description=_("Like 5s; from 1s to 1m."))
+    code_lifetime: _CodeLifetime = setting(
+        timedelta(minutes=10), title=_("A code lives"), description=_("Like 10m; from 30s to 1h.")
+    )
+    interval: _Interval = setting(
+        timedelta(seconds=5), title=_("A device asks every"), description=_("Like 5s; from 1s to 1m.")
+    )
     pending_limit: int = setting(10_000, ge=1, title=_("Waiting devices at most"))
     pending_limit_per_address: int = setting(30, ge=1, title=_("Of these from one address"))
 
@@ -166,14 +202,22 @@ class ApplicationDocument(Document):
     as_given = frozenset({"client_secret"})
 
     application: Name = _said(title=_("Name"))
-    title: str = setting("", max_length=100, title=_("Title"), description=_("What the person who approves reads."))
-    owner: str = setting("", title=_("Owner"), description=_("Who is behind it, as the consent page says it."))
+    title: str = setting(
+        "", max_length=100, title=_("Title"), description=_("What the person who approves reads.")
+    )
+    owner: str = setting(
+        "", title=_("Owner"), description=_("Who is behind it, as the consent page says it.")
+    )
     verified: bool = setting(False, title=_("The owner was verified"))
     logo: str = setting("", title=_("Logo"), description=_("https://… or data:image/…;base64,…"))
-    client_id: str = setting("", title=_("Client id"), description=_("Made by itself where it is left empty."))
+    client_id: str = setting(
+        "", title=_("Client id"), description=_("Made by itself where it is left empty.")
+    )
     client_secret: SecretText = setting("", title=_("Client secret"))
     type: Literal["public", "confidential"] = setting(
-        "public", title=_("Type"), description=_("Confidential: it can keep a secret. A device or a command line cannot.")
+        "public",
+        title=_("Type"),
+        description=_("Confidential: it can keep a secret. A device or a command line cannot."),
     )
     active: bool = setting(True, title=_("Active"))
     grants: list[_Grant] = setting([], title=_("How it obtains tokens"))
@@ -183,13 +227,17 @@ class ApplicationDocument(Document):
         title=_("May ask for the administration"),
         description=_("For the scopes foyer:read and foyer:write. Only an owner approves it."),
     )
-    groups: list[str] = setting([], title=_("Only for these groups"), description=_("None chosen: for everybody."))
+    groups: list[str] = setting(
+        [], title=_("Only for these groups"), description=_("None chosen: for everybody.")
+    )
     flows: dict[DesignationName, Name] = setting({}, title=_("Flows of its own"))
     device: DeviceSettings = setting(DeviceSettings(), title=_("Its devices"))
     access_token_lifetime: _AccessLifetime = setting(
         timedelta(minutes=10), title=_("An access token lives"), description=_("Like 10m; from 1m to 1d.")
     )
-    refresh_token_lifetime: Duration = setting(timedelta(days=30), title=_("A refresh token lives"), description=_("Like 30d."))
+    refresh_token_lifetime: Duration = setting(
+        timedelta(days=30), title=_("A refresh token lives"), description=_("Like 30d.")
+    )
 
 
 class MailDocument(Document):

@@ -1,4 +1,6 @@
-"""Changes one object by hand: with the documents and the kinds of blueprints, in the name of whoever does it."""
+"""Changes one object by hand: with the documents and the kinds of blueprints, in the name of
+whoever does it.
+"""
 
 import hashlib
 import json
@@ -33,7 +35,9 @@ class Refused(Exception):
     """The object cannot be so; ``errors``: messages by dotted key, "" for the object as a whole."""
 
     def __init__(self, errors: Mapping[str, list[str]]) -> None:
-        super().__init__("; ".join(f"{key}: {text}" if key else text for key, texts in errors.items() for text in texts))
+        super().__init__(
+            "; ".join(f"{key}: {text}" if key else text for key, texts in errors.items() for text in texts)
+        )
         self.errors = dict(errors)
 
 
@@ -47,7 +51,9 @@ class Moved(Exception):
 
 @dataclass(frozen=True)
 class Current:
-    """An object as it is: its ``document`` as its kind writes it, without secrets; ``etag`` changes whenever it does."""
+    """An object as it is: its ``document`` as its kind writes it, without secrets; ``etag`` changes whenever
+    it does.
+    """
 
     name: str
     document: dict[str, Any] = field(repr=False)
@@ -96,9 +102,9 @@ def save(
 ) -> Saved:
     """Makes an object as ``said``, a document of this kind; keys that it leaves out stay as they are.
 
-    ``expect``: the etag of what was looked at. ``new``: True to make one, False to change one, None for either.
-    ``rights``: what the author may do beyond the ordinary (idp/accounts/roles.py). Raises Refused with everything that is wrong,
-    NotThere, or Moved; then nothing was written.
+    ``expect``: the etag of what was looked at. ``new``: True to make one, False to change one, None for
+    either. ``rights``: what the author may do beyond the ordinary (idp/accounts/roles.py). Raises Refused
+    with everything that is wrong, NotThere, or Moved; then nothing was written.
     """
     located = _typed(kind, checked(kind, said, rights=rights), rights)
     for _ in range(_TRIES):
@@ -119,7 +125,10 @@ def save(
 
 
 def delete(kind: str, name: str, *, by: str, expect: str | None = None) -> None:
-    """Takes an object away that nobody names. Raises NotThere, Moved where it is no longer what was looked at, or Refused."""
+    """Takes an object away that nobody names.
+
+    Raises NotThere, Moved where it is no longer what was looked at, or Refused.
+    """
     name = KINDS[kind].as_kept(name)
     for _ in range(_TRIES):
         try:
@@ -133,8 +142,11 @@ def delete(kind: str, name: str, *, by: str, expect: str | None = None) -> None:
     raise Moved(Moved.__doc__)
 
 
-def checked(kind: str, said: Mapping[str, Any], *, strict: bool | None = None, rights: Collection[str] = ()) -> BaseModel:
-    """The typed document; raises Refused with everything that is wrong, also with what it says of other objects.
+def checked(
+    kind: str, said: Mapping[str, Any], *, strict: bool | None = None, rights: Collection[str] = ()
+) -> BaseModel:
+    """The typed document; raises Refused with everything that is wrong, also with what it says of other
+    objects.
 
     ``strict``: "5" and "yes" are texts. ``rights``: as in :func:`save`.
     """
@@ -143,9 +155,15 @@ def checked(kind: str, said: Mapping[str, Any], *, strict: bool | None = None, r
     except Invalid as invalid:
         errors = _by_key(invalid.errors(), kind)
     secret_key = KINDS[kind].secret_key
-    rest = {key: value for key, value in said.items() if key != secret_key}  # a secret is compared with none before who may is asked
+    # a secret is compared with none before who may is asked
+    rest = {key: value for key, value in said.items() if key != secret_key}
     wrong = also_wrong(kind, rest, rights) | errors
-    if secret_key and secret_key not in errors and said.get(secret_key) and (weak := _weak(kind, rest, str(said[secret_key]))):
+    if (
+        secret_key
+        and secret_key not in errors
+        and said.get(secret_key)
+        and (weak := _weak(kind, rest, str(said[secret_key])))
+    ):
         wrong[secret_key] = weak
     raise Refused(wrong)
 
@@ -159,7 +177,11 @@ def also_wrong(kind: str, said: Mapping[str, Any], rights: Collection[str] = ())
             _compared(_typed(kind, document, rights))
         except Refused as refused:  # what was taken out may be missing elsewhere: of its keys enough is said
             out = {key.partition(".")[0] for key in errors}
-            errors |= {key: texts for key, texts in refused.errors.items() if key and key.partition(".")[0] not in out}
+            errors |= {
+                key: texts
+                for key, texts in refused.errors.items()
+                if key and key.partition(".")[0] not in out
+            }
     return errors
 
 
@@ -173,7 +195,9 @@ def _weak(kind: str, rest: Mapping[str, Any], secret: str) -> list[str]:
 
 
 def _typed(kind: str, document: BaseModel, rights: Collection[str] = ()) -> _Typed:
-    return _Typed("", current_tenant().name, kind, document, Node(0, 0, {}), by_hand=True, rights=frozenset(rights))
+    return _Typed(
+        "", current_tenant().name, kind, document, Node(0, 0, {}), by_hand=True, rights=frozenset(rights)
+    )
 
 
 def _by_key(found: Iterable[Any], kind: str) -> dict[str, list[str]]:
@@ -226,7 +250,9 @@ def _write(change: Change, by: str) -> None:
 
 @contextmanager
 def _turn() -> Iterator[None]:
-    """A transaction in which nobody else changes an object; raises Overtaken where somebody was faster at one of the rows."""
+    """A transaction in which nobody else changes an object; raises Overtaken where somebody was faster at one
+    of the rows.
+    """
     nested = connection.in_atomic_block
     try:
         with transaction.atomic():

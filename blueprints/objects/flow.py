@@ -13,7 +13,8 @@ from flows.models import Flow
 from idp.foundation.text import fold
 
 NOTE = "applied from a blueprint"
-_IN_CONDITIONS = ("group", "scope", "application")  # who is let in changes without a sound where one of these goes
+# who is let in changes without a sound where one of these goes
+_IN_CONDITIONS = ("group", "scope", "application")
 
 
 class FlowKind(Kind):
@@ -26,7 +27,10 @@ class FlowKind(Kind):
 
     def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
         rows = named(Flow.objects.filter(live__isnull=False).select_related("live"), names)
-        return only({row.name: {"document": row.live.document, "parts": row.live.parts} for row in rows if row.live}, names)
+        return only(
+            {row.name: {"document": row.live.document, "parts": row.live.parts} for row in rows if row.live},
+            names,
+        )
 
     def references(self, document: FlowDocument) -> Iterable[Reference]:
         for name, path in _parts(document.steps, ("steps",)):
@@ -50,7 +54,9 @@ class FlowKind(Kind):
         return Flow.objects.filter(name=name).exists()
 
     def difference(self, change: Change) -> list[KeyChange]:
-        """``ready`` is the prepared flow: a sub-flow that changes makes a new version of the flows that it is in."""
+        """``ready`` is the prepared flow: a sub-flow that changes makes a new version of the flows that it is
+        in.
+        """
         prepared: Prepared = change.ready
         if change.before is None:
             return [KeyChange("document", None, _counted(len(prepared.document.steps)))]
@@ -69,7 +75,10 @@ class FlowKind(Kind):
         if key.key != "document":
             return [key]
         old, new = (FlowDocument.model_validate(document) for document in (key.old, key.new))
-        return [KeyChange(".".join(filter(None, (each.step, each.key))), _side(each.old), _side(each.new)) for each in difference(old, new)]
+        return [
+            KeyChange(".".join(filter(None, (each.step, each.key))), _side(each.old), _side(each.new))
+            for each in difference(old, new)
+        ]
 
     def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
         planned = {change.name: change.located.document for change in changes if change.located}
@@ -77,11 +86,19 @@ class FlowKind(Kind):
         known = {flow.name: flow for flow in Flow.objects.all() if flow.name not in gone}
         for change in changes:
             if change.located:
-                yield from ((change, finding.path, finding.message) for finding in unfit(change.located.document, planned, known))
+                yield from (
+                    (change, finding.path, finding.message)
+                    for finding in unfit(change.located.document, planned, known)
+                )
 
     def write(self, changes: Sequence[Change], *, by: str) -> None:
-        """Sub-flows before those that they are in, then those that are no longer the tenant's default, so that another one may be."""
-        for change in sorted(changes, key=lambda change: (change.ready.document.designation != PART, change.ready.document.default)):
+        """Sub-flows before those that they are in, then those that are no longer the tenant's default, so
+        that another one may be.
+        """
+        for change in sorted(
+            changes,
+            key=lambda change: (change.ready.document.designation != PART, change.ready.document.default),
+        ):
             store(change.ready, by=by, note=NOTE)
 
     def release(self, names: Collection[str]) -> None:
@@ -92,7 +109,9 @@ class FlowKind(Kind):
             remove(name, by=by)
 
 
-def _parts(steps: Iterable[StepDocument], path: tuple[str | int, ...]) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+def _parts(
+    steps: Iterable[StepDocument], path: tuple[str | int, ...]
+) -> Iterator[tuple[str, tuple[str | int, ...]]]:
     for at, step in enumerate(steps):
         if step.flow is not None:
             yield step.flow, (*path, at, "flow")

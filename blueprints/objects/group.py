@@ -14,7 +14,9 @@ class GroupKind(Kind):
     name = "group"
 
     def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
-        return only({name: {} for name in named(Group.objects.all(), names).values_list("name", flat=True)}, names)
+        return only(
+            {name: {} for name in named(Group.objects.all(), names).values_list("name", flat=True)}, names
+        )
 
     def write(self, changes: Sequence[Change], *, by: str) -> None:
         bulk.create_groups([change.name for change in changes], by=by)

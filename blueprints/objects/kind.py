@@ -21,7 +21,9 @@ _Row = TypeVar("_Row", bound=Model)
 
 @dataclass(frozen=True)
 class KeyChange:
-    """One key, with dots, of one object: JSON values, None where it says nothing; of a secret only that it changes."""
+    """One key, with dots, of one object: JSON values, None where it says nothing; of a secret only that it
+    changes.
+    """
 
     key: str
     old: Any
@@ -32,8 +34,8 @@ class KeyChange:
 class Change:
     """What becomes of one object. ``before``: how it is now, by dotted key; None where it is not there.
 
-    ``given``: what the document says, by dotted key. ``ready``: what the kind has made of it before anything is written.
-    ``freed``: the host names that other tenants give up in the same transaction.
+    ``given``: what the document says, by dotted key. ``ready``: what the kind has made of it before anything
+    is written. ``freed``: the host names that other tenants give up in the same transaction.
     """
 
     tenant: str
@@ -81,7 +83,10 @@ class Reference:
 
 
 class Kind:
-    """One kind of object. Everything happens in the tenant in scope; reading takes a handful of queries however many there are."""
+    """One kind of object.
+
+    Everything happens in the tenant in scope; reading takes a handful of queries however many there are.
+    """
 
     name: ClassVar[str]
     secret_key: ClassVar[str] = ""  # the key that holds one
@@ -94,8 +99,13 @@ class Kind:
     def given(self, document: BaseModel) -> dict[str, Any]:
         """What the document says, by dotted key, as JSON; without its name and its secret."""
         dumped = document.model_dump(mode="json", exclude_unset=True, exclude={self.name, self.secret_key})
-        flat = flattened(dumped, {key for key, each in type(document).model_fields.items() if _is_model(each.annotation)})
-        return {key: list(dict.fromkeys(value)) if key in self.in_any_order else value for key, value in flat.items()}
+        flat = flattened(
+            dumped, {key for key, each in type(document).model_fields.items() if _is_model(each.annotation)}
+        )
+        return {
+            key: list(dict.fromkeys(value)) if key in self.in_any_order else value
+            for key, value in flat.items()
+        }
 
     def same(self, key: str, one: Any, other: Any) -> bool:
         """Whether these values of a key mean the same: the order of a set is no change."""
@@ -115,27 +125,41 @@ class Kind:
         return name in self.current([name])
 
     def defaults(self) -> dict[str, Any]:
-        """What a new object has where its document says nothing, by dotted key, as ``current`` would say it."""
+        """What a new object has where its document says nothing, by dotted key, as ``current``
+        would say it.
+        """
         document = DOCUMENTS[self.name].model_construct()
         dumped = document.model_dump(mode="json", exclude={self.name, self.secret_key}, warnings=False)
-        return flattened(dumped, {key for key, each in type(document).model_fields.items() if _is_model(each.annotation)})
+        return flattened(
+            dumped, {key for key, each in type(document).model_fields.items() if _is_model(each.annotation)}
+        )
 
     def references(self, document: Any) -> Iterable[Reference]:
         """The names that it mentions."""
         return ()
 
     def naming(self, gone: Mapping[str, Collection[str]]) -> Collection[str] | None:
-        """Which stored objects of this kind may mention one of ``gone``, names by kind: their names, or None for any of them."""
+        """Which stored objects of this kind may mention one of ``gone``, names by kind: their names, or None
+        for any of them.
+        """
         return ()
 
     def stored(self, keys: Mapping[str, Any]) -> Any:
-        """The document whose ``references`` are those of a stored object, from its keys as ``current`` says them."""
-        return DOCUMENTS[self.name].model_construct(**{key: value for key, value in keys.items() if "." not in key})
+        """The document whose ``references`` are those of a stored object, from its keys as ``current`` says
+        them.
+        """
+        return DOCUMENTS[self.name].model_construct(
+            **{key: value for key, value in keys.items() if "." not in key}
+        )
 
     def difference(self, change: Change) -> list[KeyChange]:
         """Key by key, only what the document says."""
         before = change.before or {}
-        return [KeyChange(key, before.get(key), value) for key, value in change.given.items() if not self.same(key, before.get(key), value)]
+        return [
+            KeyChange(key, before.get(key), value)
+            for key, value in change.given.items()
+            if not self.same(key, before.get(key), value)
+        ]
 
     def as_read(self, key: KeyChange) -> list[KeyChange]:
         """What differs in one key, as an administrator reads it."""
@@ -146,29 +170,43 @@ class Kind:
         return False
 
     def prepare(self, change: Change, secret: str | None) -> None:
-        """Makes ready what will be written: whatever takes time, and whatever may be wrong (ValidationError). ``secret``: a new one."""
+        """Makes ready what will be written: whatever takes time, and whatever may be wrong (ValidationError).
+
+        ``secret``: a new one.
+        """
 
     def weak(self, change: Change, secret: str) -> list[str]:
         """What is wrong with a new secret that a person chose; [] where any will do."""
         return []
 
     def advice(self, change: Change, secret: str | None) -> Iterable[str]:
-        """What its author should think of, though it is right. ``secret``: a new one, however it was given."""
+        """What its author should think of, though it is right.
+
+        ``secret``: a new one, however it was given.
+        """
         return ()
 
     def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
-        """What two objects cannot both have: the change, the key, and what is wrong. All changes of one tenant at once, deletions too."""
+        """What two objects cannot both have: the change, the key, and what is wrong.
+
+        All changes of one tenant at once, deletions too.
+        """
         return ()
 
     def harden(self, change: Change, secret: str) -> None:
         """Makes ready what is stored of a new secret, where that takes long."""
 
     def write(self, changes: Sequence[Change], *, by: str) -> None:
-        """Creates and updates what was made ready, in bulk, in the caller's transaction. ``by``: who is told to have done it."""
+        """Creates and updates what was made ready, in bulk, in the caller's transaction.
+
+        ``by``: who is told to have done it.
+        """
         raise NotImplementedError
 
     def release(self, names: Collection[str]) -> None:
-        """Lets go of what only one object may have, in the caller's transaction: these will be deleted once others are written."""
+        """Lets go of what only one object may have, in the caller's transaction: these will be deleted once
+        others are written.
+        """
 
     def delete(self, names: Collection[str], *, by: str) -> None:
         """Takes them away, in the caller's transaction."""
@@ -176,15 +214,29 @@ class Kind:
 
 
 def unique(
-    changes: Sequence[Change], key: str, owners: Callable[[Collection[str]], Mapping[str, str]], same: Callable[[str], str] = str
+    changes: Sequence[Change],
+    key: str,
+    owners: Callable[[Collection[str]], Mapping[str, str]],
+    same: Callable[[str], str] = str,
 ) -> Iterable[tuple[Change, str]]:
     """The changes that take a value of ``key`` which another one of them, or somebody who keeps it, has.
 
     ``same``: what two spellings of one value have in common.
     """
-    changing = [change for change in changes if change.action == "delete" or any(each.key == key for each in change.keys)]
-    wanted, giving_up = [change for change in changing if change.given.get(key)], {change.name for change in changing}
-    taken = {value: name for value, name in owners([change.given[key] for change in wanted]).items() if name not in giving_up}
+    changing = [
+        change
+        for change in changes
+        if change.action == "delete" or any(each.key == key for each in change.keys)
+    ]
+    wanted, giving_up = (
+        [change for change in changing if change.given.get(key)],
+        {change.name for change in changing},
+    )
+    taken = {
+        value: name
+        for value, name in owners([change.given[key] for change in wanted]).items()
+        if name not in giving_up
+    }
     for change in wanted:
         owner = taken.setdefault(same(change.given[key]), change.name)
         if owner != change.name:
@@ -205,7 +257,9 @@ def named(rows: QuerySet[_Row], names: Collection[str] | None, column: str = "na
 
 
 def only(found: dict[str, dict[str, Any]], names: Collection[str] | None) -> dict[str, dict[str, Any]]:
-    """Those of these names: for many names one query for all rows is less than a condition with each of them."""
+    """Those of these names: for many names one query for all rows is less than a condition with
+    each of them.
+    """
     return found if names is None else {name: found[name] for name in names if name in found}
 
 

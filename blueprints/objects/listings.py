@@ -1,4 +1,6 @@
-"""The list of what blueprints have applied: to which of them an object belongs, and whether somebody has changed it since."""
+"""The list of what blueprints have applied: to which of them an object belongs, and whether somebody has
+changed it since.
+"""
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
@@ -27,7 +29,12 @@ OWNED = Listing(
     ),
     search=("name", "blueprint"),
     filters=(
-        Filter("kind", _("Kind"), lambda rows, value: rows.filter(kind=value), lambda: [(kind, kind) for kind in KINDS]),
+        Filter(
+            "kind",
+            _("Kind"),
+            lambda rows, value: rows.filter(kind=value),
+            lambda: [(kind, kind) for kind in KINDS],
+        ),
         Filter("drifted", _("Changed by hand"), _drifted, lambda: _YES_NO),
         Filter("blueprint", _("Blueprint"), lambda rows, value: rows.filter(blueprint=value)),
     ),

@@ -16,7 +16,13 @@ class MailKind(Kind):
     name = "mail"
 
     def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
-        return only({row.name: {part: getattr(row, part) for part in _PARTS} for row in named(MailTemplate.objects.all(), names)}, names)
+        return only(
+            {
+                row.name: {part: getattr(row, part) for part in _PARTS}
+                for row in named(MailTemplate.objects.all(), names)
+            },
+            names,
+        )
 
     def prepare(self, change: Change, secret: str | None) -> None:
         row = MailTemplate(name=change.name, **{**(change.before or {}), **change.given})

@@ -35,7 +35,9 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Made:
-    """A tenant that has just been made; ``token`` opens ``/recover/`` there once, for its first administrator."""
+    """A tenant that has just been made; ``token`` opens ``/recover/`` there once, for its first
+    administrator.
+    """
 
     name: str
     token: str = field(repr=False)
@@ -43,13 +45,20 @@ class Made:
 
 @transaction.atomic
 def make(wanted: Wanted, *, by: str) -> Made:
-    """Makes the tenant, or nothing; raises edit.Refused with what is wrong by the names of :class:`Wanted`."""
+    """Makes the tenant, or nothing; raises edit.Refused with what is wrong by the names of
+    :class:`Wanted`.
+    """
     if problems := problems_of(wanted):
         raise edit.Refused(problems)
     apply([Path(settings.BASE_DIR) / _SHIPPED], name=wanted.name, by=by, variables={"tenant": wanted.name})
     with tenant_scope(Tenant.objects.get(name=wanted.name)):
         try:
-            edit.save("tenant", {"tenant": wanted.name, "title": wanted.title, "domains": [wanted.domain]}, by=by, rights=("tenants.edit",))
+            edit.save(
+                "tenant",
+                {"tenant": wanted.name, "title": wanted.title, "domains": [wanted.domain]},
+                by=by,
+                rights=("tenants.edit",),
+            )
             first = {"person": wanted.administrator, "email": wanted.email, "role": Role.OWNER.value}
             person = Person.objects.get(username=edit.save("person", first, by=by).name)
             return Made(wanted.name, make_link(person, by=by))
@@ -59,7 +68,8 @@ def make(wanted: Wanted, *, by: str) -> Made:
 
 
 def link_for(name: str, username: str, *, by: Person) -> str | None:
-    """A one-time token for an administrator of this tenant who has lost the first one; None where there is no such.
+    """A one-time token for an administrator of this tenant who has lost the first one; None where there is no
+    such.
 
     Raises OwnPassword where ``by`` would let themselves in.
     """

@@ -39,7 +39,11 @@ class PersonKind(Kind):
         ):
             keys = dict(zip(_COLUMNS, values, strict=True))
             keys["email"] = mailboxes.as_written(keys["email"], written)
-            found[username] = {**keys, "groups": sorted(groups[pk]), "$secret": digest(password)[:16] if password else ""}
+            found[username] = {
+                **keys,
+                "groups": sorted(groups[pk]),
+                "$secret": digest(password)[:16] if password else "",
+            }
         return only(found, names)
 
     def references(self, document: PersonDocument) -> Iterable[Reference]:
@@ -47,7 +51,11 @@ class PersonKind(Kind):
 
     def naming(self, gone: Mapping[str, Collection[str]]) -> Collection[str] | None:
         groups = Group.objects.filter(name__in=gone.get("group", ()))
-        return set(Person.objects.filter(groups__in=groups).values_list("username", flat=True)) if "group" in gone else ()
+        return (
+            set(Person.objects.filter(groups__in=groups).values_list("username", flat=True))
+            if "group" in gone
+            else ()
+        )
 
     def stored(self, keys: Mapping[str, Any]) -> Any:
         return super().stored({"groups": (), **keys})
@@ -59,17 +67,27 @@ class PersonKind(Kind):
     def prepare(self, change: Change, secret: str | None) -> None:
         given = {key: column for key, column in _COLUMNS.items() if key in change.given}
         bulk.checked(_person(change.name, {column: change.given[key] for key, column in given.items()}))
-        change.ready = ({column: change.given[key] for key, column in given.items() if change.writes(key)}, "")
+        change.ready = (
+            {column: change.given[key] for key, column in given.items() if change.writes(key)},
+            "",
+        )
 
     def weak(self, change: Change, secret: str) -> list[str]:
-        said = {column: change.given.get(key, (change.before or {}).get(key, "")) for key, column in _COLUMNS.items()}
+        said = {
+            column: change.given.get(key, (change.before or {}).get(key, ""))
+            for key, column in _COLUMNS.items()
+        }
         return weaknesses(_person(change.name, {"name": said["name"], "email": said["email"]}), secret)
 
     def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
         for change, owner in unique(changes, "email", bulk.owners_of_emails, mailboxes.key):
             yield change, ("email",), f"The address {change.given['email']} belongs to {owner}."
         staying = [change for change in changes if change.action != "delete"]
-        leaving = [change for change in staying if change.before and _administers(change.before) and not _administers(_after(change))]
+        leaving = [
+            change
+            for change in staying
+            if change.before and _administers(change.before) and not _administers(_after(change))
+        ]
         if leaving and not administrators_after(changes):
             key = "role" if leaving[0].given.get("role", "admin") not in ADMINISTRATORS else "active"
             yield leaving[0], (key,), str(bulk.LastAdministrator.__doc__)
@@ -81,7 +99,9 @@ class PersonKind(Kind):
         known = [change for change in changes if change.action == "update"]
         new = [change for change in changes if change.action == "create"]
         people = [_person(change.name, {**change.ready[0], "password": change.ready[1]}) for change in new]
-        bulk.save_people(people, {change.name: change.ready[0] for change in known}, _memberships(changes), by=by)
+        bulk.save_people(
+            people, {change.name: change.ready[0] for change in known}, _memberships(changes), by=by
+        )
         for change in known:
             person = by_username(change.name) if change.ready[1] else None
             if person:
@@ -103,7 +123,9 @@ def _person(username: str, columns: Mapping[str, Any]) -> Person:
 def administrators_after(changes: Sequence[Change]) -> set[str]:
     """Who of the tenant administers it once these changes of people are made."""
     others = set(administrators()) - {change.name for change in changes}
-    return others | {change.name for change in changes if change.action != "delete" and _administers(_after(change))}
+    return others | {
+        change.name for change in changes if change.action != "delete" and _administers(_after(change))
+    }
 
 
 def _after(change: Change) -> dict[str, Any]:
@@ -115,4 +137,8 @@ def _administers(keys: dict[str, Any]) -> bool:
 
 
 def _memberships(changes: Iterable[Change]) -> dict[str, list[str]]:
-    return {change.name: change.given["groups"] for change in changes if "groups" in change.given and change.writes("groups")}
+    return {
+        change.name: change.given["groups"]
+        for change in changes
+        if "groups" in change.given and change.writes("groups")
+    }

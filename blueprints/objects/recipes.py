@@ -27,21 +27,29 @@ class Answers(BaseModel):
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
     title: str = setting(
-        ..., title=_("What is it called?"), description=_("People read this name when they connect it."), min_length=1, max_length=100
+        ...,
+        title=_("What is it called?"),
+        description=_("People read this name when they connect it."),
+        min_length=1,
+        max_length=100,
     )
     groups: list[str] = setting(
-        [], title=_("Who may use it?"), description=_("Choose nothing, and everybody who can sign in here may use it.")
+        [],
+        title=_("Who may use it?"),
+        description=_("Choose nothing, and everybody who can sign in here may use it."),
     )
     scopes: list[str] = setting([], title=_("What may it do?"))
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One kind of application. ``document``: what it is made of beside the answers, in the words of a blueprint.
+    """One kind of application.
 
-    ``always``: scopes that come with it; ``why``: its choices and the reason for each, as an administrator reads them.
-    ``person``: whether people use it; a service acts for itself. ``administers``: whether it may be given an administrator's rights,
-    which nothing should hold that others can walk up to.
+    ``document``: what it is made of beside the answers, in the words of a blueprint.
+
+    ``always``: scopes that come with it; ``why``: its choices and the reason for each, as an administrator
+    reads them. ``person``: whether people use it; a service acts for itself. ``administers``: whether it may
+    be given an administrator's rights, which nothing should hold that others can walk up to.
     """
 
     name: str
@@ -76,7 +84,10 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             Recipe(
                 "tv",
                 _("TV or appliance"),
-                _("Has a screen and shows a code or a QR code: a television, a set-top box, a printer, a car."),
+                _(
+                    "Has a screen and shows a code or a QR code: a television, a set-top box, a printer, a "
+                    "car."
+                ),
                 {
                     "type": "public",
                     "grants": ["device_code", "refresh_token"],
@@ -123,20 +134,43 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 },
                 (
                     (_("Device code"), _CODE),
-                    (_("Short codes"), _("A code that nobody enters within 3 minutes is worth nothing, and few may wait at once.")),
-                    (_("One shift"), _("Left alone for 8 hours it is signed out; a lost token is good for 5 minutes.")),
+                    (
+                        _("Short codes"),
+                        _(
+                            "A code that nobody enters within 3 minutes is worth nothing, and few may "
+                            "wait at "
+                            "once."
+                        ),
+                    ),
+                    (
+                        _("One shift"),
+                        _("Left alone for 8 hours it is signed out; a lost token is good for 5 minutes."),
+                    ),
                 ),
                 always=("openid", "offline_access"),
             ),
             Recipe(
                 "service",
                 _("Service"),
-                _("A program that acts for itself, with nobody in front of it: a nightly job, another server."),
+                _(
+                    "A program that acts for itself, with nobody in front of it: a nightly job, another "
+                    "server."
+                ),
                 {"type": "confidential", "grants": ["client_credentials"], "access_token_lifetime": "10m"},
                 (
-                    (_("Client credentials"), _("It shows a secret and gets a token in its own name, never in a person's.")),
+                    (
+                        _("Client credentials"),
+                        _("It shows a secret and gets a token in its own name, never in a person's."),
+                    ),
                     (_("Confidential"), _("The secret is made here, shown once, and kept only as a hash.")),
-                    (_("Ten minutes"), _("A token ends after ten minutes; there is nothing to refresh, it asks for another one.")),
+                    (
+                        _("Ten minutes"),
+                        _(
+                            "A token ends after ten minutes; there is nothing to refresh, it asks for "
+                            "another "
+                            "one."
+                        ),
+                    ),
                 ),
                 person=False,
             ),
@@ -157,7 +191,9 @@ def make(recipe: Recipe, answers: Answers, *, by: str, rights: Collection[str] =
     """Makes the application; raises blueprints.objects.edit.Refused with messages by question."""
     offered = {name for name, _title in scopes_for(recipe, rights)}
     if refused := [scope for scope in answers.scopes if scope not in offered]:
-        raise edit.Refused({"scopes": [str(_("There is no scope %(name)s for it.")) % {"name": refused[0][:100]}]})
+        raise edit.Refused(
+            {"scopes": [str(_("There is no scope %(name)s for it.")) % {"name": refused[0][:100]}]}
+        )
     document = {
         "application": name_from(answers.title),
         "title": answers.title,
@@ -177,12 +213,16 @@ def make(recipe: Recipe, answers: Answers, *, by: str, rights: Collection[str] =
 
 
 def name_from(title: str) -> str:
-    """The name of an application with this title; a made-up one where the title has no letter that a name may have."""
+    """The name of an application with this title; a made-up one where the title has no letter that a name may
+    have.
+    """
     return dashed(title) or f"application-{uuid4().hex[:6]}"
 
 
 def dashed(title: str) -> str:
-    """The letters and digits of a title in lower case, with dashes between, as names are written; "" where it has none."""
+    """The letters and digits of a title in lower case, with dashes between, as names are written; "" where it
+    has none.
+    """
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_NAME].strip("-")
 
@@ -192,7 +232,13 @@ def _by_question(errors: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for key, texts in errors.items():
         question = key.partition(".")[0]
-        asked = {"application": "title", "title": "title", "groups": "groups", "scopes": "scopes"}.get(question, "")
-        taken = [str(_("There is an application of this name already. Call it something else."))] if question == "application" else texts
+        asked = {"application": "title", "title": "title", "groups": "groups", "scopes": "scopes"}.get(
+            question, ""
+        )
+        taken = (
+            [str(_("There is an application of this name already. Call it something else."))]
+            if question == "application"
+            else texts
+        )
         found.setdefault(asked, []).extend(taken)
     return found

@@ -10,5 +10,14 @@ from blueprints.objects.scope import ScopeKind
 from blueprints.objects.tenant import TenantKind
 
 KINDS: dict[str, Kind] = {
-    kind.name: kind for kind in (TenantKind(), ScopeKind(), GroupKind(), PersonKind(), FlowKind(), ApplicationKind(), MailKind())
+    kind.name: kind
+    for kind in (
+        TenantKind(),
+        ScopeKind(),
+        GroupKind(),
+        PersonKind(),
+        FlowKind(),
+        ApplicationKind(),
+        MailKind(),
+    )
 }

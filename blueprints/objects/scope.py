@@ -15,7 +15,9 @@ class ScopeKind(Kind):
 
     def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
         rows = named(Scope.objects.all(), names).values_list("name", "title", "description")
-        return only({name: {"title": title, "description": description} for name, title, description in rows}, names)
+        return only(
+            {name: {"title": title, "description": description} for name, title, description in rows}, names
+        )
 
     def prepare(self, change: Change, secret: str | None) -> None:
         bulk.checked(Scope(name=change.name, **{**(change.before or {}), **change.given}))
@@ -23,7 +25,9 @@ class ScopeKind(Kind):
     def write(self, changes: Sequence[Change], *, by: str) -> None:
         new = [change for change in changes if change.action == "create"]
         bulk.create([Scope(name=change.name, **change.given) for change in new], by=by)
-        bulk.change(Scope, {change.name: _changed(change) for change in changes if change.action == "update"}, by=by)
+        bulk.change(
+            Scope, {change.name: _changed(change) for change in changes if change.action == "update"}, by=by
+        )
 
     def delete(self, names: Collection[str], *, by: str) -> None:
         bulk.delete(Scope, names, by=by)

@@ -32,7 +32,9 @@ class TenantKind(Kind):
         return {**{column: getattr(fresh, column) for column in _COLUMNS}, "domains": []}
 
     def difference(self, change: Change) -> list[KeyChange]:
-        """For somebody who may approve host names and senders, those that only wait for it are not there yet."""
+        """For somebody who may approve host names and senders, those that only wait for it are not
+        there yet.
+        """
         keys, row = super().difference(change), tenants.by_name(change.name)
         if row is None or not change.may("tenants.edit"):
             return keys
@@ -44,8 +46,12 @@ class TenantKind(Kind):
     def prepare(self, change: Change, secret: str | None) -> None:
         domains = change.given.get("domains", ())
         every_check(
-            lambda: tenants.checked(Tenant(**{"name": change.name, "title": change.name, **_columns(change)})),
-            lambda: tenants.check_domains(change.name, domains, tells=change.may("tenants.see"), freed=change.freed),
+            lambda: tenants.checked(
+                Tenant(**{"name": change.name, "title": change.name, **_columns(change)})
+            ),
+            lambda: tenants.check_domains(
+                change.name, domains, tells=change.may("tenants.see"), freed=change.freed
+            ),
         )
         if not change.may("tenants.edit") and tenants.taken_over(change.name, domains):
             raise NotAllowed(NotAllowed.__doc__)
@@ -53,7 +59,9 @@ class TenantKind(Kind):
     def write(self, changes: Sequence[Change], *, by: str) -> None:
         for change in changes:
             columns = {column: value for column, value in _columns(change).items() if change.writes(column)}
-            change_tenant(by=by, domains=change.given.get("domains"), approved=change.may("tenants.edit"), **columns)
+            change_tenant(
+                by=by, domains=change.given.get("domains"), approved=change.may("tenants.edit"), **columns
+            )
 
 
 def _columns(change: Change) -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""Tells who names an object: what goes away while somebody still names it leaves behind what no longer works, or lets in too many."""
+"""Tells who names an object: what goes away while somebody still names it leaves behind what no longer works,
+or lets in too many.
+"""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +31,11 @@ def uses(gone: _Gone, said: Mapping[tuple[str, str], Collection[str]] | None = N
         for name, keys in sorted(kind.current(kind.naming(gone)).items()):
             if name in gone.get(kind.name, ()):
                 continue
-            kept = {key: value for key, value in keys.items() if key not in (said or {}).get((kind.name, name), ())}
+            kept = {
+                key: value
+                for key, value in keys.items()
+                if key not in (said or {}).get((kind.name, name), ())
+            }
             for reference in kind.references(kind.stored(kept)):
                 if reference.name in gone.get(reference.object_kind, ()):
                     key = ".".join(map(str, reference.path[:1]))

@@ -36,42 +36,89 @@ class Wrong(CommandError):
 class Command(BaseCommand):
     """Plans and applies blueprints."""
 
-    help = "Plans and applies blueprints: every problem is named with file, line and key, and then nothing is applied."
+    help = (
+        "Plans and applies blueprints: every problem is named with file, line and key, and then nothing is "
+        "applied."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
-        plan = actions.add_parser("plan", help="say what would change: exit code 0 nothing, 2 changes, 1 an error")
+        plan = actions.add_parser(
+            "plan", help="say what would change: exit code 0 nothing, 2 changes, 1 an error"
+        )
         applied = actions.add_parser("apply", help="make everything so, in one transaction")
-        applied.add_argument("--expect", default="", metavar="STATE", help="refuse unless this is still the state that the plan named")
-        applied.add_argument("--generate-secrets", action="store_true", help="make missing secrets and print them once")
+        applied.add_argument(
+            "--expect",
+            default="",
+            metavar="STATE",
+            help="refuse unless this is still the state that the plan named",
+        )
+        applied.add_argument(
+            "--generate-secrets", action="store_true", help="make missing secrets and print them once"
+        )
         for action in (plan, applied):
             action.add_argument("--json", action="store_true", help="as JSON; what is wrong too")
-            action.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file, or a folder of .yaml and .yml files")
-            action.add_argument("--name", default="", help="what the blueprint is called; default: its first file or folder")
-            action.add_argument("--prune", action="store_true", help="delete what this blueprint owned and no longer names")
-            action.add_argument("--var", action="append", default=[], metavar="NAME=VALUE", help="a variable for !vars")
+            action.add_argument(
+                "paths",
+                nargs="+",
+                type=Path,
+                metavar="PATH",
+                help="a file, or a folder of .yaml and .yml files",
+            )
+            action.add_argument(
+                "--name", default="", help="what the blueprint is called; default: its first file or folder"
+            )
+            action.add_argument(
+                "--prune", action="store_true", help="delete what this blueprint owned and no longer names"
+            )
+            action.add_argument(
+                "--var", action="append", default=[], metavar="NAME=VALUE", help="a variable for !vars"
+            )
 
         self._looking(actions)
-        converted = actions.add_parser("convert", help="write another product's configuration as ours; notes go to standard error")
+        converted = actions.add_parser(
+            "convert", help="write another product's configuration as ours; notes go to standard error"
+        )
         converted.add_argument("product", choices=["authentik"])
-        converted.add_argument("files", nargs="+", type=Path, metavar="FILE", help="all files of one installation together")
-        converted.add_argument("--out", type=Path, metavar="FILE", help="where to write it; default: standard output")
+        converted.add_argument(
+            "files", nargs="+", type=Path, metavar="FILE", help="all files of one installation together"
+        )
+        converted.add_argument(
+            "--out", type=Path, metavar="FILE", help="where to write it; default: standard output"
+        )
 
     def _looking(self, actions: Any) -> None:
         """What only reads."""
-        exported = actions.add_parser("export", help="write a tenant, or one flow, as YAML to standard output")
-        exported.add_argument("--flow", default="", metavar="NAME", help="only this flow, with the flows that are in it")
-        exported.add_argument("--without", action="append", default=[], choices=["people"], help="leave these out")
-        drift = actions.add_parser("drift", help="say what was changed by hand: exit code 0 nothing, 2 something")
+        exported = actions.add_parser(
+            "export", help="write a tenant, or one flow, as YAML to standard output"
+        )
+        exported.add_argument(
+            "--flow", default="", metavar="NAME", help="only this flow, with the flows that are in it"
+        )
+        exported.add_argument(
+            "--without", action="append", default=[], choices=["people"], help="leave these out"
+        )
+        drift = actions.add_parser(
+            "drift", help="say what was changed by hand: exit code 0 nothing, 2 something"
+        )
         drift.add_argument("--blueprint", default="", metavar="NAME", help="only what this blueprint owns")
         drift.add_argument("--json", action="store_true", help="as JSON; what is wrong too")
         for action in (exported, drift):
             add_tenant(action)
-        listed = actions.add_parser("results", help="the last attempts to apply something, with their messages")
-        listed.add_argument("--most", type=number(1, 1_000_000), default=20, metavar="N", help="so many of them (%(default)s)")
+        listed = actions.add_parser(
+            "results", help="the last attempts to apply something, with their messages"
+        )
+        listed.add_argument(
+            "--most", type=number(1, 1_000_000), default=20, metavar="N", help="so many of them (%(default)s)"
+        )
         listed.add_argument("--blueprint", default="", metavar="NAME", help="only those of this blueprint")
-        actions.add_parser("schema", help="write the JSON Schema of blueprints, with every installed stage, to standard output")
-        actions.add_parser("keys", help="write the table of every key of blueprints, as Markdown, to standard output")
+        actions.add_parser(
+            "schema",
+            help="write the JSON Schema of blueprints, with every installed stage, to standard output",
+        )
+        actions.add_parser(
+            "keys", help="write the table of every key of blueprints, as Markdown, to standard output"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         unchanged = "\nNothing was applied." if options["action"] == "apply" else ""
@@ -84,7 +131,9 @@ class Command(BaseCommand):
 
     def _plan(self, options: dict[str, Any]) -> None:
         plan = make_plan(options["paths"], **_chosen(options))
-        self.stdout.write(json.dumps(as_json(plan), indent=2) if options["json"] else as_text(plan, self.style))
+        self.stdout.write(
+            json.dumps(as_json(plan), indent=2) if options["json"] else as_text(plan, self.style)
+        )
         raise SystemExit(CHANGES if plan.effective or plan.missing else NOTHING)
 
     def _apply(self, options: dict[str, Any]) -> None:
@@ -96,12 +145,16 @@ class Command(BaseCommand):
             shown.append(plan)
             told = [dict(zip(("tenant", "name", "value"), each, strict=True)) for each in made]
             lines = [f"{tenant}: secret {name} is {value} (shown only now)" for tenant, name, value in made]
-            self.stdout.write(json.dumps({**as_json(plan), "generated": told}, indent=2) if as_one else "\n".join(lines))
+            self.stdout.write(
+                json.dumps({**as_json(plan), "generated": told}, indent=2) if as_one else "\n".join(lines)
+            )
             self.stdout.flush()
 
         tell = self._tell if self.stderr.isatty() else (lambda text: None)
         generate = generated if options["generate_secrets"] else None
-        plan = apply(options["paths"], **_chosen(options), expect=options["expect"], tell=tell, generate=generate)
+        plan = apply(
+            options["paths"], **_chosen(options), expect=options["expect"], tell=tell, generate=generate
+        )
         if not as_one:
             self.stdout.write(as_text(plan, self.style, done=True))
         elif not shown:
@@ -124,13 +177,19 @@ class Command(BaseCommand):
             except NoSuchFlow:
                 live = [flow.name for flow in versions.every() if flow.live]
                 hint = nearest(options["flow"], live)
-                raise CommandError(f"The tenant {tenant.name} has no live flow {options['flow']}.{hint}") from None
+                raise CommandError(
+                    f"The tenant {tenant.name} has no live flow {options['flow']}.{hint}"
+                ) from None
 
     def _drift(self, options: dict[str, Any]) -> None:
         with chosen_scope(options) as tenant:
             _known(options["blueprint"], owners(), f" in tenant {tenant.name}")
             found = drifted(options["blueprint"])
-        self.stdout.write(json.dumps([each.as_json() for each in found], indent=2) if options["json"] else drift_as_text(found, self.style))
+        self.stdout.write(
+            json.dumps([each.as_json() for each in found], indent=2)
+            if options["json"]
+            else drift_as_text(found, self.style)
+        )
         raise SystemExit(CHANGES if found else NOTHING)
 
     def _results(self, options: dict[str, Any]) -> None:
@@ -167,4 +226,8 @@ def _chosen(options: dict[str, Any]) -> dict[str, Any]:
     pairs = [each.partition("=") for each in options["var"]]
     if wrong := [name for name, sign, _ in pairs if not sign]:
         raise CommandError(f"--var {wrong[0]}: write NAME=VALUE.")
-    return {"name": options["name"], "prune": options["prune"], "variables": {name: value for name, _, value in pairs}}
+    return {
+        "name": options["name"],
+        "prune": options["prune"],
+        "variables": {name: value for name, _, value in pairs},
+    }

@@ -1,4 +1,6 @@
-"""``manage.py flow``: look at flows, compare, publish and roll back, try them without a trace, see how runs went."""
+"""``manage.py flow``: look at flows, compare, publish and roll back, try them without a trace, see how runs
+went.
+"""
 
 import json
 import sys
@@ -39,7 +41,10 @@ _BAD = ("denied", "refused", "broken")
 class Command(BaseCommand):
     """Commands about flows."""
 
-    help = "Looks at the flows of a tenant, changes which version is live, and tries flows without writing or sending anything."
+    help = (
+        "Looks at the flows of a tenant, changes which version is live, and tries flows without writing or "
+        "sending anything."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -51,11 +56,22 @@ class Command(BaseCommand):
                 made.add_argument("name", metavar=each)
             return made
 
-        action("list", "every flow: what it is for, which version is live since when, whether there is a draft")
+        action(
+            "list", "every flow: what it is for, which version is live since when, whether there is a draft"
+        )
         _which(action("show", "a flow as YAML", "FLOW"))
         action("versions", "every version of a flow, the newest first", "FLOW")
-        diff = action("diff", "what differs between two versions, step by step: exit code 0 nothing, 2 something", "FLOW")
-        diff.add_argument("versions", nargs="*", metavar="VERSION", help="numbers, or draft; the live one against the one before")
+        diff = action(
+            "diff",
+            "what differs between two versions, step by step: exit code 0 nothing, 2 something",
+            "FLOW",
+        )
+        diff.add_argument(
+            "versions",
+            nargs="*",
+            metavar="VERSION",
+            help="numbers, or draft; the live one against the one before",
+        )
         draft = action("draft", "keep the flows of a file as drafts beside the live ones")
         draft.add_argument("file", type=Path, metavar="FILE.yaml")
         action("discard", "throw a draft away", "FLOW")
@@ -66,17 +82,42 @@ class Command(BaseCommand):
         back.add_argument("number", type=_VERSION, metavar="VERSION")
         back.add_argument("--note", default="", help="why")
         self._trying(action)
-        action("inspect", "a run: its path, the reasons, its facts without secrets. Shows personal data, and is written down", "RUN")
-        counts = action("funnel", "how many runs came to each step and what became of them; counted once they are over", "FLOW")
+        action(
+            "inspect",
+            (
+                "a run: its path, the reasons, its facts without secrets. Shows personal data, and is "
+                "written "
+                "down"
+            ),
+            "RUN",
+        )
+        counts = action(
+            "funnel",
+            "how many runs came to each step and what became of them; counted once they are over",
+            "FLOW",
+        )
         counts.add_argument("--version", type=_VERSION, metavar="N", help="the live one if absent")
 
     def _trying(self, action: Callable[..., CommandParser]) -> None:
-        walk = action("simulate", "walk a flow: what each step would do and why; nothing is written, nothing is sent", "FLOW")
-        _which(walk).add_argument("--file", type=Path, metavar="FILE.yaml", help="the flow as it stands there")
+        walk = action(
+            "simulate",
+            "walk a flow: what each step would do and why; nothing is written, nothing is sent",
+            "FLOW",
+        )
+        _which(walk).add_argument(
+            "--file", type=Path, metavar="FILE.yaml", help="the flow as it stands there"
+        )
         options_of_walks(walk)
-        walk.add_argument("--expect", choices=_ENDS, metavar="END", help=f"how it must end ({', '.join(_ENDS)}); if absent, not broken")
+        walk.add_argument(
+            "--expect",
+            choices=_ENDS,
+            metavar="END",
+            help=f"how it must end ({', '.join(_ENDS)}); if absent, not broken",
+        )
         walk.add_argument("--json", action="store_true", help="as JSON")
-        test = action("test", "check flows and run the tests that stand beside them; all that are live if none is named")
+        test = action(
+            "test", "check flows and run the tests that stand beside them; all that are live if none is named"
+        )
         test.add_argument("names", nargs="*", metavar="FLOW")
         test.add_argument("--file", type=Path, metavar="FILE.yaml", help="the flows of this file instead")
 
@@ -90,24 +131,44 @@ class Command(BaseCommand):
             live, draft = flow.live, getattr(flow, "draft", None)
             when, who = (shown.moment(live.created_at), live.author) if live else ("", "")
             default = "" if flow.is_default or not live else " (by name)"
-            rows.append([flow.name, flow.designation + default, live.number if live else "–", when, who, _noted(draft)])
+            rows.append(
+                [
+                    flow.name,
+                    flow.designation + default,
+                    live.number if live else "–",
+                    when,
+                    who,
+                    _noted(draft),
+                ]
+            )
         self.stdout.write(shown.table(["flow", "for", "live", "since (UTC)", "by", "draft"], *rows))
 
     def _show(self, options: Any) -> None:
         name = options["name"]
         if options["draft"]:
             draft = chosen.draft_named(name)
-            return self.stdout.write(shown.headed({"flow": name, **draft.document}, f"{name}, {_noted(draft)}"))
+            return self.stdout.write(
+                shown.headed({"flow": name, **draft.document}, f"{name}, {_noted(draft)}")
+            )
         version = chosen.version_named(name, options["version"])
         live = ", live" if version.flow.live_id == version.pk else ""
         note = f": {version.note}" if version.note else ""
-        comment = f"{name}, version {version.number}{live}, by {version.author}, {shown.moment(version.created_at)} UTC{note}"
+        comment = (
+            f"{name}, version {version.number}{live}, by {version.author}, "
+            f"{shown.moment(version.created_at)} UTC{note}"
+        )
         return self.stdout.write(shown.headed(document_of(version), comment))
 
     def _versions(self, options: Any) -> None:
         live = chosen.version_named(options["name"])
         rows = [
-            [each.number, "live" if each == live else "", shown.moment(each.created_at), each.author, each.note]
+            [
+                each.number,
+                "live" if each == live else "",
+                shown.moment(each.created_at),
+                each.author,
+                each.note,
+            ]
             for each in versions.history(options["name"])
         ]
         self.stdout.write(shown.table(["version", "", "when (UTC)", "by", "note"], *rows))
@@ -123,14 +184,18 @@ class Command(BaseCommand):
             sys.exit(DIFFERENT)
 
     def _coloured(self, change: Change) -> str:
-        paint = {"added": self.style.SUCCESS, "removed": self.style.ERROR}.get(change.kind, self.style.WARNING)
+        paint = {"added": self.style.SUCCESS, "removed": self.style.ERROR}.get(
+            change.kind, self.style.WARNING
+        )
         return str(paint(on_one_line(str(change))))
 
     def _draft(self, options: Any) -> None:
         for located in chosen.flows_of(options["file"]):
             known = drafts.draft_of(located.name)
             if known:
-                raise CommandError(f"{located.name} has a draft already: {_noted(known)}. Publish it or discard it first.")
+                raise CommandError(
+                    f"{located.name} has a draft already: {_noted(known)}. Publish it or discard it first."
+                )
             drafts.save_draft(located.name, located.document.as_json(), by=_BY, revision=None)
             self.stdout.write(f"{located.name}: kept as a draft.")
 
@@ -147,10 +212,14 @@ class Command(BaseCommand):
         except versions.RefusedFlow as refused:
             raise CommandError(f"Nothing was published:\n{chosen.refusals(refused)}") from None
         except drafts.DraftMoved:
-            raise CommandError("Nothing was published: somebody has just changed the draft. Look at it, and try again.") from None
+            raise CommandError(
+                "Nothing was published: somebody has just changed the draft. Look at it, and try again."
+            ) from None
         number = published.version.number
         self.stdout.write(
-            f"{name}: version {number} is live." if published.changed else f"{name}: the same as version {number}, which is live."
+            f"{name}: version {number} is live."
+            if published.changed
+            else f"{name}: the same as version {number}, which is live."
         )
         self._warn(chosen.choose(name))
 
@@ -160,11 +229,15 @@ class Command(BaseCommand):
         try:
             publishing.roll_back(name, number, by=_BY, note=options["note"])
         except versions.RefusedFlow as refused:
-            raise CommandError(f"Version {number} cannot run any more, and nothing was changed:\n{chosen.refusals(refused)}") from None
+            raise CommandError(
+                f"Version {number} cannot run any more, and nothing was changed:\n{chosen.refusals(refused)}"
+            ) from None
         self.stdout.write(f"{name}: version {number} is live.")
 
     def _simulate(self, options: Any) -> None:
-        flow = chosen.choose(options["name"], version=options["version"], draft=options["draft"], file=options["file"])
+        flow = chosen.choose(
+            options["name"], version=options["version"], draft=options["draft"], file=options["file"]
+        )
         chosen.known_steps(flow, [step for step, _ in options["answer"]])
         try:
             reports = simulate(flow.document, parts=flow.parts, **walker(options))
@@ -175,7 +248,9 @@ class Command(BaseCommand):
         fails = end != wanted if wanted else end == "broken"
         if options["json"]:
             told = {"flow": flow.label, "ends": end, "steps": [asdict(report) for report in reports]}
-            self.stdout.write(json.dumps(told | ({"errors": [{"message": wrong}]} if fails else {}), indent=2, default=str))
+            self.stdout.write(
+                json.dumps(told | ({"errors": [{"message": wrong}]} if fails else {}), indent=2, default=str)
+            )
             return sys.exit(1) if fails else None
         for decision, text in shown.walked(reports):
             self.stdout.write(self._painted(decision, text))
@@ -189,12 +264,18 @@ class Command(BaseCommand):
 
     def _test(self, options: Any) -> None:
         if options["file"]:
-            flows = [each for each in chosen.in_file(options["file"]) if not options["names"] or each.document.flow in options["names"]]
+            flows = [
+                each
+                for each in chosen.in_file(options["file"])
+                if not options["names"] or each.document.flow in options["names"]
+            ]
         else:
             flows = chosen.live(options["names"])
         failed = [not self._passes(flow) for flow in flows]
         if any(failed):
-            raise CommandError(f"{sum(failed)} of {ngettext('%d flow', '%d flows', len(failed)) % len(failed)} failed.")
+            raise CommandError(
+                f"{sum(failed)} of {ngettext('%d flow', '%d flows', len(failed)) % len(failed)} failed."
+            )
 
     def _passes(self, flow: Chosen) -> bool:
         """Prints each test of a flow; whether all passed, and the flow itself is sound."""
@@ -202,10 +283,17 @@ class Command(BaseCommand):
         wrong = versions.errors_of(lint(flow.document, flow.parts))
         for finding in wrong:
             self.stdout.write(self.style.ERROR(f"  {'.'.join(map(str, finding.path))}: {finding.message}"))
-        findings = {at: list(each) for at, each in groupby(rehearse(flow.document, flow.parts), key=lambda finding: finding.path[1])}
+        findings = {
+            at: list(each)
+            for at, each in groupby(rehearse(flow.document, flow.parts), key=lambda finding: finding.path[1])
+        }
         for at, test in enumerate(flow.document.tests):
             name = on_one_line(test.name)
-            self.stdout.write(self.style.ERROR(f"  failed: {name}") if at in findings else self.style.SUCCESS(f"  passed: {name}"))
+            self.stdout.write(
+                self.style.ERROR(f"  failed: {name}")
+                if at in findings
+                else self.style.SUCCESS(f"  passed: {name}")
+            )
             for finding in findings.get(at, []):
                 self.stdout.write(f"          {on_one_line(finding.message.removeprefix(test.name + ': '))}")
         if not flow.document.tests:
@@ -220,8 +308,12 @@ class Command(BaseCommand):
         try:
             found = look_into(options["name"], by=_BY, people=True)
         except NoSuchRun:
-            raise CommandError("There is no such run in this tenant; runs that have expired are counted and forgotten.") from None
-        self.stderr.write("What follows is about a person. That you have looked was written down (flow.inspected).")
+            raise CommandError(
+                "There is no such run in this tenant; runs that have expired are counted and forgotten."
+            ) from None
+        self.stderr.write(
+            "What follows is about a person. That you have looked was written down (flow.inspected)."
+        )
         for line in shown.inspected(found):
             self.stdout.write(line)
 

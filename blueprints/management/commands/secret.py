@@ -23,7 +23,10 @@ _BY = "command line"
 class Command(BaseCommand):
     """Sets, lists and removes secrets."""
 
-    help = "Secrets for !secret NAME of blueprints. The value comes from standard input, or is asked for; it is never printed."
+    help = (
+        "Secrets for !secret NAME of blueprints. The value comes from standard input, or is asked for; it "
+        "is never printed."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
@@ -32,7 +35,11 @@ class Command(BaseCommand):
         listed = actions.add_parser("list", help="the names of those that were entered")
         for action in (chosen, removed, listed):
             add_tenant(action)
-        chosen.add_argument("--new-tenant", action="store_true", help="make the tenant where it is not there yet, with nothing in it")
+        chosen.add_argument(
+            "--new-tenant",
+            action="store_true",
+            help="make the tenant where it is not there yet, with nothing in it",
+        )
         for action in (chosen, removed):
             action.add_argument("name", metavar="NAME")
 
@@ -43,10 +50,16 @@ class Command(BaseCommand):
     def _set(self, name: str) -> None:
         try:
             secrets.check(name)
-            value = getpass("Value: ") if sys.stdin.isatty() else sys.stdin.read().removesuffix("\n").removesuffix("\r")
+            value = (
+                getpass("Value: ")
+                if sys.stdin.isatty()
+                else sys.stdin.read().removesuffix("\n").removesuffix("\r")
+            )
             secrets.check(name, value)
         except (secrets.BadSecret, UnicodeDecodeError) as bad:
-            raise CommandError(str(bad) if isinstance(bad, secrets.BadSecret) else "The value is not UTF-8.") from None
+            raise CommandError(
+                str(bad) if isinstance(bad, secrets.BadSecret) else "The value is not UTF-8."
+            ) from None
         with transaction.atomic():
             self._keep(name, value)
         self.stdout.write(f"Kept {name}.")
@@ -79,4 +92,8 @@ def _scope(options: dict[str, Any]) -> AbstractContextManager[Tenant]:
     try:
         return chosen_scope(options)
     except CommandError as none:
-        raise CommandError(f"{none} With --new-tenant it is made, with nothing in it." if "new_tenant" in options else str(none)) from None
+        raise CommandError(
+            f"{none} With --new-tenant it is made, with nothing in it."
+            if "new_tenant" in options
+            else str(none)
+        ) from None

@@ -47,7 +47,9 @@ def live(names: Iterable[str]) -> list[Chosen]:
 
 
 def two(name: str, given: Sequence[str]) -> tuple[Chosen, Chosen]:
-    """What is compared: numbers or ``draft``; with one or none, that one (the live one) against what came before. Raises CommandError."""
+    """What is compared: numbers or ``draft``; with one or none, that one (the live one) against what came
+    before. Raises CommandError.
+    """
     if len(given) > 2:
         raise CommandError("Two versions are compared, not more.")
     last = given[-1] if given else str(version_named(name).number)
@@ -64,7 +66,10 @@ def known_steps(flow: Chosen, steps: Iterable[str]) -> None:
 
 
 def in_file(file: Path, name: str = "") -> list[Chosen]:
-    """The flows of a blueprint file that are for the tenant in scope; ``name``: only this one. Raises CommandError."""
+    """The flows of a blueprint file that are for the tenant in scope; ``name``: only this one.
+
+    Raises CommandError.
+    """
     documents = {each.name: each.document for each in flows_of(file)}
     if name and name not in documents:
         raise CommandError(f"There is no flow {name} in {file}.{nearest(name, documents)}")
@@ -73,7 +78,9 @@ def in_file(file: Path, name: str = "") -> list[Chosen]:
 
 
 def flows_of(file: Path) -> list[Located]:
-    """The flows in a blueprint file, with their lines; raises CommandError when it is wrong or only about another tenant."""
+    """The flows in a blueprint file, with their lines; raises CommandError when it is wrong or only about
+    another tenant.
+    """
     try:
         flows = [each for each in read([file]).documents if each.kind == "flow"]
     except BadBlueprint as bad:
@@ -97,7 +104,9 @@ def version_named(name: str, number: int | None = None) -> Version:
     if number is None:
         raise CommandError(f"No version of {name} is live: it has only a draft.")
     numbers = [str(each) for each in flow.versions.order_by("number").values_list("number", flat=True)]
-    raise CommandError(f"{name} has no version {number}." + (f" There are: {', '.join(numbers)}." if numbers else ""))
+    raise CommandError(
+        f"{name} has no version {number}." + (f" There are: {', '.join(numbers)}." if numbers else "")
+    )
 
 
 def draft_named(name: str) -> Draft:
@@ -126,7 +135,10 @@ def _known(name: str) -> Flow:
     flow = Flow.objects.filter(name=name).first()
     if flow is None:
         tenant = current_tenant().name
-        raise CommandError(f"There is no flow {name} in tenant {tenant}.{nearest(name, Flow.objects.values_list('name', flat=True))}")
+        raise CommandError(
+            f"There is no flow {name} in tenant "
+            f"{tenant}.{nearest(name, Flow.objects.values_list('name', flat=True))}"
+        )
     return flow
 
 

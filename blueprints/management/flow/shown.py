@@ -24,7 +24,10 @@ def table(*rows: Sequence[Any]) -> str:
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     while sum(widths) + len(_GAP) * (len(widths) - 1) > WIDTH:
         widths[widths.index(max(widths))] -= 1
-    lines = (_GAP.join(_cut(cell, width).ljust(width) for cell, width in zip(row, widths, strict=True)) for row in texts)
+    lines = (
+        _GAP.join(_cut(cell, width).ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in texts
+    )
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -58,7 +61,9 @@ def _details(report: Report) -> Iterator[str]:
     if report.told:
         yield "tells: " + _pairs(report.told)
     for effect in report.effects:
-        yield f"does: {effect['effect']} " + _pairs({name: value for name, value in effect.items() if name != "effect"})
+        yield f"does: {effect['effect']} " + _pairs(
+            {name: value for name, value in effect.items() if name != "effect"}
+        )
     if report.message:
         yield f"says: {report.message}" if report.decision not in ("broken", "leaves") else report.message
 
@@ -77,7 +82,9 @@ def counted(layout: Layout, counts: Mapping[str, Count]) -> str:
     for step in order:
         count = counts.get(step, Count())
         took = f"≤ {length(count.median_seconds)}" if count.finished else ""
-        rows.append([step or "(the whole run)", count.reached, count.finished, count.refused, count.left, took])
+        rows.append(
+            [step or "(the whole run)", count.reached, count.finished, count.refused, count.left, took]
+        )
     return table(["step", "reached", "finished", "refused", "left", "median time"], *rows)
 
 
@@ -90,22 +97,31 @@ def inspected(found: Inspection) -> Iterator[str]:
     """A run: what it is on, how it went, what it knows."""
     yield f"run {found.run} of {found.flow}, version {found.version}"
     under_way = f"under way at {found.at or 'no step'}, until {moment(found.expires_at)} UTC"
-    yield f"began {moment(found.started_at)} UTC, " + (f"ended {moment(found.ended_at)} UTC" if found.ended_at else under_way)
+    yield f"began {moment(found.started_at)} UTC, " + (
+        f"ended {moment(found.ended_at)} UTC" if found.ended_at else under_way
+    )
     if found.end:
         yield on_one_line(f"end: {found.end}" + (f", {found.message}" if found.message else ""))
     yield ""
-    yield table(["step", "stage", "decision", "asked", "took"], *([p.step, p.stage, p.decision, *_times(p)] for p in found.path))
+    yield table(
+        ["step", "stage", "decision", "asked", "took"],
+        *([p.step, p.stage, p.decision, *_times(p)] for p in found.path),
+    )
     for passage in found.path:
         if passage.condition:
             yield "\n".join(_indented([f"{passage.step}: {condition(passage.condition)}"]))
     yield ""
     yield "facts:"
-    yield from _indented(f"{name}: {_pairs(fact) if isinstance(fact, Mapping) else fact}" for name, fact in found.facts.items())
+    yield from _indented(
+        f"{name}: {_pairs(fact) if isinstance(fact, Mapping) else fact}" for name, fact in found.facts.items()
+    )
 
 
 def headed(document: FlowDocument | Mapping[str, Any], comment: str) -> str:
     """A flow as YAML below a comment that says which one it is."""
-    return f"# {on_one_line(comment)}\n" + yaml(document.as_json() if isinstance(document, FlowDocument) else document)
+    return f"# {on_one_line(comment)}\n" + yaml(
+        document.as_json() if isinstance(document, FlowDocument) else document
+    )
 
 
 def _times(passage: Any) -> tuple[str, str]:
@@ -120,7 +136,10 @@ def _pairs(values: Mapping[str, Any]) -> str:
 
 
 def _indented(lines: Any) -> list[str]:
-    return [textwrap.fill(line, WIDTH, initial_indent="    ", subsequent_indent="      ", break_on_hyphens=False) for line in lines]
+    return [
+        textwrap.fill(line, WIDTH, initial_indent="    ", subsequent_indent="      ", break_on_hyphens=False)
+        for line in lines
+    ]
 
 
 def _cut(text: str, width: int) -> str:

@@ -1,4 +1,6 @@
-"""Who walks a flow on the command line, from where, and what they answer: options of ``manage.py flow simulate``."""
+"""Who walks a flow on the command line, from where, and what they answer: options of ``manage.py flow
+simulate``.
+"""
 
 import json
 from argparse import ArgumentTypeError
@@ -25,23 +27,46 @@ def options_of_walks(parser: CommandParser) -> None:
         "--invent",
         type=_invented,
         metavar="KEY=VALUE,…",
-        help="somebody who does not exist: username=evaluator,groups=staff+admins,credentials=password+totp,attributes.team=sales",
+        help=(
+            "somebody who does not exist: "
+            "username=evaluator,groups=staff+admins,credentials=password+totp,attributes.team=sales"
+        ),
     )
-    parser.add_argument("--answer", action="append", type=_answer, default=[], metavar="STEP=…", help=f"{_answer.__doc__} May be repeated.")
+    parser.add_argument(
+        "--answer",
+        action="append",
+        type=_answer,
+        default=[],
+        metavar="STEP=…",
+        help=f"{_answer.__doc__} May be repeated.",
+    )
     for name, what in _TEXTS.items():
         parser.add_argument(f"--{name}", default="", help=what)
-    parser.add_argument("--scope", action="append", default=[], help="a scope that it asks for; may be repeated")
-    parser.add_argument("--signed-in", default="", metavar="METHODS", help="a session lives already: pwd, or pwd+otp")
-    parser.add_argument("--session-age", type=_seconds, default=0, metavar="AGE", help="how old it is: 90s, 10m, 2h, 7d")
-    parser.add_argument("--device-age", type=_seconds, default=0, metavar="AGE", help="how long ago the device asked")
+    parser.add_argument(
+        "--scope", action="append", default=[], help="a scope that it asks for; may be repeated"
+    )
+    parser.add_argument(
+        "--signed-in", default="", metavar="METHODS", help="a session lives already: pwd, or pwd+otp"
+    )
+    parser.add_argument(
+        "--session-age", type=_seconds, default=0, metavar="AGE", help="how old it is: 90s, 10m, 2h, 7d"
+    )
+    parser.add_argument(
+        "--device-age", type=_seconds, default=0, metavar="AGE", help="how long ago the device asked"
+    )
 
 
 def walker(options: Mapping[str, Any]) -> dict[str, Any]:
-    """``person``, ``request`` and ``answers`` as :func:`flows.simulation.simulate.simulate` takes them; raises CommandError."""
+    """``person``, ``request`` and ``answers`` as :func:`flows.simulation.simulate.simulate` takes them;
+    raises CommandError.
+    """
     given = {name.replace("-", "_"): options[name.replace("-", "_")] for name in _TEXTS}
     request = {name: value for name, value in given.items() if value}
     request |= {name: options[name] for name in ("session_age", "device_age")}
-    request |= {"scopes": " ".join(options["scope"]).split(), "signed_in": [each for each in options["signed_in"].split("+") if each]}
+    request |= {
+        "scopes": " ".join(options["scope"]).split(),
+        "signed_in": [each for each in options["signed_in"].split("+") if each],
+    }
     try:
         circumstances = Circumstances.model_validate(request)
     except ValidationError as errors:
@@ -68,7 +93,9 @@ def _seconds(text: str) -> int:
 
 
 def _answer(text: str) -> tuple[str, Any]:
-    """STEP=passes or STEP=refuses takes the result for granted; STEP=key=value,… or STEP={json} is what would be entered."""
+    """STEP=passes or STEP=refuses takes the result for granted; STEP=key=value,… or STEP={json} is what would
+    be entered.
+    """
     step, equals, given = text.partition("=")
     if not equals or not step:
         raise ArgumentTypeError(f"{text!r} is not written STEP=passes, STEP=refuses or STEP=key=value,…")
@@ -95,9 +122,15 @@ def _invented(text: str) -> InventedPerson:
         if key.startswith(_ATTRIBUTE):
             values["attributes"][key.removeprefix(_ATTRIBUTE)] = value
         elif key not in InventedPerson.model_fields or key == "attributes":
-            raise ArgumentTypeError(f"nobody has {key}.{nearest(key, [*InventedPerson.model_fields, 'attributes.NAME'])}")
+            raise ArgumentTypeError(
+                f"nobody has {key}.{nearest(key, [*InventedPerson.model_fields, 'attributes.NAME'])}"
+            )
         else:
-            values[key] = [each for each in value.split("+") if each] if key in ("groups", "credentials") else _FLAGS.get(value, value)
+            values[key] = (
+                [each for each in value.split("+") if each]
+                if key in ("groups", "credentials")
+                else _FLAGS.get(value, value)
+            )
     try:
         return InventedPerson.model_validate(values)
     except ValidationError as errors:
