@@ -6,20 +6,26 @@ import os
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 - this file alone is also read by older Pythons
-    sys.exit("Foyer needs Python 3.11 or newer; this is {}.{} ({}).".format(*sys.version_info[:2], sys.executable))
+    sys.exit(
+        "Foyer needs Python 3.11 or newer; this is {}.{} ({}).".format(*sys.version_info[:2], sys.executable)
+    )
 
-# Every command pays for what is imported above this line; what only a first start needs is imported where it is used.
+# Every command pays for what is imported above this line; what only a first start needs is imported where it
+# is used.
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
 VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "bin", "python")
 STAMP = os.path.join(VENV, ".foyer-lock")  # what is installed: one digest a line
 
-# The locks are complete, so no installer looks for dependencies: a release newer than the lock cannot change the result.
-# Nothing is built from source, because a build would fetch tools that no hash covers. pip and uv spell these alike.
+# The locks are complete, so no installer looks for dependencies: a release newer than the lock cannot change
+# the result. Nothing is built from source, because a build would fetch tools that no hash covers. pip and uv
+# spell these alike.
 AS_LOCKED = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "-r")
 
-NO_VENV = "Foyer: this Python cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv"
+NO_VENV = (
+    "Foyer: this Python cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv"
+)
 
 
 def main() -> None:
@@ -74,7 +80,11 @@ def provide(*locks: str) -> None:
     with one_at_a_time():
         if all(map(installed, locks)):
             return
-        print(f"Foyer: installing {' and '.join(locks)} into .venv, once; about half a minute …", file=sys.stderr, flush=True)
+        print(
+            f"Foyer: installing {' and '.join(locks)} into .venv, once; about half a minute …",
+            file=sys.stderr,
+            flush=True,
+        )
         for lock in locks:
             install(os.path.join(ROOT, lock))
         with open(STAMP, "w", encoding="ascii") as stamp:
@@ -90,7 +100,9 @@ def installed(lock: str) -> bool:
 
 
 def digest(lock: str) -> str:
-    """The lock's SHA-256 and this Python's version: after an upgrade of the system's Python nothing is installed."""
+    """The lock's SHA-256 and this Python's version: after an upgrade of the system's Python nothing is
+    installed.
+    """
     from hashlib import sha256
 
     with open(os.path.join(ROOT, lock), "rb") as file:
@@ -98,7 +110,9 @@ def digest(lock: str) -> str:
 
 
 def install(lock: str) -> None:
-    """Install exactly what a lock file names: with uv where there is one, which takes a second, else with pip."""
+    """Install exactly what a lock file names: with uv where there is one, which takes a second, else with
+    pip.
+    """
     from importlib.util import find_spec
     from shutil import which
     from subprocess import DEVNULL, call
@@ -112,7 +126,9 @@ def install(lock: str) -> None:
         call([PYTHON, "-Im", "ensurepip", "--default-pip"], stdout=DEVNULL)
     pip = [PYTHON, "-m", "pip", "-qq", "--disable-pip-version-check", "--no-input", "install"]
     if call([*pip, *AS_LOCKED, lock]):
-        sys.exit(f"Foyer: {lock} could not be installed; the lines above say why. Start again when that is mended.")
+        sys.exit(
+            f"Foyer: {lock} could not be installed; the lines above say why. Start again when that is mended."
+        )
 
 
 def one_at_a_time() -> io.BufferedReader:

@@ -1,4 +1,6 @@
-"""From approval to tokens held: 200 devices that are told by push, and 200 that poll at the interval, in one run."""
+"""From approval to tokens held: 200 devices that are told by push, and 200 that poll at the interval, in one
+run.
+"""
 
 import asyncio
 import random

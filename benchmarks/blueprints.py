@@ -1,4 +1,6 @@
-"""Plan and apply of 10 to 10,000 objects, the longest write lock while devices poll, and a file of a billion laughs."""
+"""Plan and apply of 10 to 10,000 objects, the longest write lock while devices poll, and a file of a billion
+laughs.
+"""
 
 import asyncio
 import os
@@ -20,21 +22,34 @@ from benchmarks.product import ROOT, Product, begin, poll, quantiles
 SIZES = (10, 100, 1_000, 10_000)
 POLLERS = 20
 LAUGHS = "\n".join(
-    ["tenant: acme", "x0: &x0 [" + "ha, " * 9 + "ha]", *(f"x{at}: &x{at} [{', '.join([f'*x{at - 1}'] * 10)}]" for at in range(1, 10))]
+    [
+        "tenant: acme",
+        "x0: &x0 [" + "ha, " * 9 + "ha]",
+        *(f"x{at}: &x{at} [{', '.join([f'*x{at - 1}'] * 10)}]" for at in range(1, 10)),
+    ]
 )
 
 
 def objects(tenant: str, many: int, word: str) -> str:
-    """A tenant with this many objects: most of them people, then applications, groups, scopes and up to ten flows."""
+    """A tenant with this many objects: most of them people, then applications, groups, scopes and up to ten
+    flows.
+    """
     texts = [f"tenant: {tenant}\n", "scope: s\ntitle: S\n", "group: g\n"]
     flows = min(10, many // 10)
-    texts += [f"flow: f{at}\ntitle: {word}\nfor: part\nsteps: [{{stage: identification}}, {{stage: password}}]\n" for at in range(flows)]
+    texts += [
+        f"flow: f{at}\ntitle: {word}\nfor: part\nsteps: [{{stage: identification}}, {{stage: password}}]\n"
+        for at in range(flows)
+    ]
     for at in range(many - flows - 3):
         if at % 10 < 7:
-            texts.append(f"person: p{at}\nname: {word} {at}\nemail: p{at}@{tenant}.test\nemail_verified: true\ngroups: [g]\n")
+            texts.append(
+                f"person: p{at}\nname: {word} {at}\nemail: p{at}@{tenant}.test\nemail_verified: "
+                "true\ngroups: [g]\n"
+            )
         elif at % 10 < 9:
             texts.append(
-                f"application: a{at}\ntitle: {word} {at}\nclient_id: a{at}\ngrants: [device_code, refresh_token]\nscopes: [s, openid]\n"
+                f"application: a{at}\ntitle: {word} {at}\nclient_id: a{at}\ngrants: [device_code, "
+                "refresh_token]\nscopes: [s, openid]\n"
             )
         else:
             texts.append(f"scope: s{at}\ntitle: {word} {at}\n")
@@ -82,7 +97,11 @@ def sizes() -> None:
         unchanged[0] = seconds(make_plan, 3)
         file.write_text(objects(f"t{many}", many, "new"))
         changed = [seconds(make_plan, 3), seconds(applying.apply), held[0]]
-        told = [f"{many:,}", *(f"{each:.2f}" for each in (*created, *changed, unchanged[0])), str(unchanged[1])]
+        told = [
+            f"{many:,}",
+            *(f"{each:.2f}" for each in (*created, *changed, unchanged[0])),
+            str(unchanged[1]),
+        ]
         print(f"| {' | '.join(told)} |", flush=True)
 
 
@@ -99,12 +118,20 @@ def laughs() -> None:
     try:
         read([file])
     except BadBlueprint as bad:
-        taken, grown = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        print(f"| {len(LAUGHS):,} bytes for 10¹⁰ texts | {1000 * taken:.1f} | {grown / 1024:.1f} | {bad.problems[0].message} |")
+        taken, grown = (
+            time.perf_counter() - begun,
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before,
+        )
+        print(
+            f"| {len(LAUGHS):,} bytes for 10¹⁰ texts | {1000 * taken:.1f} | {grown / 1024:.1f} | "
+            f"{bad.problems[0].message} |"
+        )
 
 
 async def polled(product: Product, while_: Callable[[], object]) -> tuple[list[float], int, float]:
-    """Polls of devices that wait, two a second from each, while something goes on: their seconds, errors, and how long it took."""
+    """Polls of devices that wait, two a second from each, while something goes on: their seconds, errors, and
+    how long it took.
+    """
     taken, errors = list[float](), 0
     async with httpx.AsyncClient(base_url=product.url, timeout=60) as http:
         codes = [(await begin(http))["device_code"] for _ in range(POLLERS)]
@@ -129,7 +156,10 @@ async def polled(product: Product, while_: Callable[[], object]) -> tuple[list[f
 
 def polls() -> None:
     """The second table."""
-    print("\n| polls (two a second from each of 20 devices) | seconds | median ms | p99 ms | longest ms | errors |")
+    print(
+        "\n| polls (two a second from each of 20 devices) | seconds | median ms | p99 ms | longest ms | "
+        "errors |"
+    )
     print("| --- | --- | --- | --- | --- | --- |")
     with Product() as product:
         product.start()
@@ -142,13 +172,21 @@ def polls() -> None:
             )
         for what, deed in deeds.items():
             taken, errors, seconds = asyncio.run(polled(product, deed))
-            print(f"| {what} | {seconds:.0f} | {quantiles(taken)} | {1000 * max(taken):.0f} | {errors} |", flush=True)
+            print(
+                f"| {what} | {seconds:.0f} | {quantiles(taken)} | {1000 * max(taken):.0f} | {errors} |",
+                flush=True,
+            )
 
 
 def alone(part: str) -> None:
     """One part in a process of its own, on a folder of its own."""
     folder = tempfile.mkdtemp(prefix="foyer-benchmark-")
-    environment = {**os.environ, "FOYER_DATA": folder, "FOYER_LOG": "json", "DJANGO_SETTINGS_MODULE": "idp.settings"}
+    environment = {
+        **os.environ,
+        "FOYER_DATA": folder,
+        "FOYER_LOG": "json",
+        "DJANGO_SETTINGS_MODULE": "idp.settings",
+    }
     try:
         command = [sys.executable, "-m", "benchmarks.blueprints", part]
         subprocess.run(command, cwd=ROOT, env=environment, check=True, stderr=subprocess.DEVNULL)
@@ -158,7 +196,10 @@ def alone(part: str) -> None:
 
 def main() -> None:
     """Prints the tables."""
-    print("| objects | plan, new: s | apply | its lock | plan, all changed: s | apply | its lock | plan, unchanged: s | its queries |")
+    print(
+        "| objects | plan, new: s | apply | its lock | plan, all changed: s | apply | its lock | plan, "
+        "unchanged: s | its queries |"
+    )
     print("|" + " --- |" * 9, flush=True)
     alone("sizes")
     polls()

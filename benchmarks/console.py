@@ -1,4 +1,5 @@
-"""Every page of the console in a tenant of 100,000 people, 1 million events and 1,000 applications: what a page takes from end to end.
+"""Every page of the console in a tenant of 100,000 people, 1 million events and 1,000 applications: what a
+page takes from end to end.
 
 ``--data FOLDER`` keeps what was seeded there for the next time, ``--people`` and the others make it smaller.
 """
@@ -21,7 +22,8 @@ from benchmarks.product import HIDDEN, PASSWORD, ROOT, Product
 ROUNDS = 10
 HOST = "seeded.localhost"
 LINK = re.compile(r'(?:href|src)="(/console/[^"#]*)"')
-# Besides what is linked: deep pages, searches that find much, little and nothing, every kind of filter, orders.
+# Besides what is linked: deep pages, searches that find much, little and nothing, every kind of filter,
+# orders.
 HARD = [
     "people/?page=200",
     "people/?q=a",
@@ -70,7 +72,9 @@ class Seeded(Product):
         self.stop()
         self.manage("seed", "--domain", HOST, *self.sizes, missing_ok=self.kept)
         clerk = self.folder / "clerk.yaml"
-        clerk.write_text(f"tenant: seeded\ntitle: Seeded\n---\nperson: clerk\nrole: admin\npassword: {PASSWORD}\n")
+        clerk.write_text(
+            f"tenant: seeded\ntitle: Seeded\n---\nperson: clerk\nrole: admin\npassword: {PASSWORD}\n"
+        )
         self.manage("blueprint", "apply", str(clerk))
         self.start()
         return self
@@ -131,8 +135,13 @@ def main() -> None:
     for name, size in {"people": "100000", "events": "1000000", "applications": "1000"}.items():
         parser.add_argument(f"--{name}", default=size)
     asked = parser.parse_args()
-    sizes = [word for name in ("people", "events", "applications") for word in (f"--{name}", getattr(asked, name))]
-    with Seeded(asked.data, sizes) as product, httpx.Client(base_url=product.url, headers={"Host": HOST}, timeout=60) as http:
+    sizes = [
+        word for name in ("people", "events", "applications") for word in (f"--{name}", getattr(asked, name))
+    ]
+    with (
+        Seeded(asked.data, sizes) as product,
+        httpx.Client(base_url=product.url, headers={"Host": HOST}, timeout=60) as http,
+    ):
         http.follow_redirects = True
         sign_in(http)
         addresses = [*found(http, product.folder), *(f"/console/{each}" for each in HARD)]

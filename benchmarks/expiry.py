@@ -1,4 +1,6 @@
-"""Polls while 200,000 stale codes are expired: how long the batches hold the database, how long polls take meanwhile."""
+"""Polls while 200,000 stale codes are expired: how long the batches hold the database, how long polls take
+meanwhile.
+"""
 
 import asyncio
 import sqlite3
@@ -16,14 +18,17 @@ POLLERS = 20
 def seed(product: Product) -> None:
     """Writes overdue rows past the product, as copies of one that it made."""
     with sqlite3.connect(product.folder / "foyer.sqlite3") as database:
-        names = [row[1] for row in database.execute("PRAGMA table_info(devices_devicecode)") if row[1] != "id"]
+        names = [
+            row[1] for row in database.execute("PRAGMA table_info(devices_devicecode)") if row[1] != "id"
+        ]
         own = {"device_code_hash": "'x' || n", "user_code_hash": "'x' || n", "expires_at": "?"}
         columns = ", ".join(own.get(name, f'd."{name}"') for name in names)
         quoted = ", ".join(f'"{name}"' for name in names)
         overdue = (datetime.now(UTC) - timedelta(minutes=1)).strftime("%Y-%m-%d %H:%M:%S.%f")
         numbers = f"WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {STALE})"
         statement = (
-            f"{numbers} INSERT INTO devices_devicecode ({quoted}) SELECT {columns} FROM c, (SELECT * FROM devices_devicecode LIMIT 1) d"
+            f"{numbers} INSERT INTO devices_devicecode ({quoted}) SELECT {columns} FROM c, (SELECT * "
+            "FROM devices_devicecode LIMIT 1) d"
         )
         database.execute(statement, [overdue])
 
@@ -31,7 +36,9 @@ def seed(product: Product) -> None:
 def left(product: Product) -> int:
     """How many are still to be expired."""
     with sqlite3.connect(product.folder / "foyer.sqlite3") as database:
-        overdue = "SELECT count(*) FROM devices_devicecode WHERE state = 'pending' AND device_code_hash LIKE 'x%'"
+        overdue = (
+            "SELECT count(*) FROM devices_devicecode WHERE state = 'pending' AND device_code_hash LIKE 'x%'"
+        )
         return int(database.execute(overdue).fetchone()[0])
 
 
@@ -68,9 +75,14 @@ def main() -> None:
         product.start()
         quiet, _ = asyncio.run(measure(product, sweeping=False))
         busy, seconds = asyncio.run(measure(product, sweeping=True))
-    print("| polls (two a second from each of 20 devices) | median ms | p99 ms | longest ms |\n| --- | --- | --- | --- |")
+    print(
+        "| polls (two a second from each of 20 devices) | median ms | p99 ms | longest ms |\n| --- | --- | "
+        "--- | --- |"
+    )
     print(f"| nothing to expire | {quantiles(quiet)} | {1000 * max(quiet):.0f} |")
-    print(f"| while {STALE:,} codes are expired, {seconds:.0f} s | {quantiles(busy)} | {1000 * max(busy):.0f} |")
+    print(
+        f"| while {STALE:,} codes are expired, {seconds:.0f} s | {quantiles(busy)} | {1000 * max(busy):.0f} |"
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Journeys through two web processes, a worker, PostgreSQL and Redis while each of them is killed; the ledger must balance.
+"""Journeys through two web processes, a worker, PostgreSQL and Redis while each of them is killed; the ledger
+must balance.
 
-Exits with 1 unless no approval was lost, none was redeemed twice and none was turned round, and the events tell the same story.
-``python -m benchmarks.faults [JOURNEYS]``: so many for each fault, 10 without a number.
+Exits with 1 unless no approval was lost, none was redeemed twice and none was turned round, and the events
+tell the same story. ``python -m benchmarks.faults [JOURNEYS]``: so many for each fault, 10 without a number.
 """
 
 import asyncio
@@ -63,8 +64,13 @@ def main(count: int) -> int:
         file = cluster.folder / "people.yaml"
         file.write_text(people(count * len(FAULTS)))
         command = [sys.executable, "manage.py", "blueprint", "apply", str(file)]
-        subprocess.run(command, cwd=ROOT, env=cluster.environment(cluster.pid("beat")), check=True, capture_output=True)
-        print("| fault | journeys | lost | doubled | turned round | events differ | gave up | requests repeated | seconds |")
+        subprocess.run(
+            command, cwd=ROOT, env=cluster.environment(cluster.pid("beat")), check=True, capture_output=True
+        )
+        print(
+            "| fault | journeys | lost | doubled | turned round | events differ | gave up | requests "
+            "repeated | seconds |"
+        )
         print(f"|{' --- |' * 9}")
         wrong = 0
         for number, (name, fault) in enumerate(FAULTS.items()):
@@ -74,7 +80,12 @@ def main(count: int) -> int:
             columns = [found[each] for each in ("lost", "doubled", "turned", "differ", "gave up")]
             wrong += sum(columns)
             repeated = sum(journey.faults for journey in ended)
-            print("|", " | ".join(map(str, [name, len(ended), *columns, repeated, round(time.monotonic() - begun)])), "|", flush=True)
+            print(
+                "|",
+                " | ".join(map(str, [name, len(ended), *columns, repeated, round(time.monotonic() - begun)])),
+                "|",
+                flush=True,
+            )
         return 1 if wrong else 0
     finally:
         cluster.close()
@@ -87,7 +98,9 @@ async def _under(cluster: Cluster, numbers: range, fault: Callable[[Cluster], No
         await asyncio.sleep(AFTER_SECONDS)
         await asyncio.to_thread(fault, cluster)
 
-    walked, _ = await asyncio.gather(walk_all(list(cluster.webs), numbers, host=HOST, at_once=AT_ONCE, over=OVER_SECONDS), break_it())
+    walked, _ = await asyncio.gather(
+        walk_all(list(cluster.webs), numbers, host=HOST, at_once=AT_ONCE, over=OVER_SECONDS), break_it()
+    )
     return walked
 
 
@@ -99,14 +112,18 @@ def _judge(cluster: Cluster, journey: Journey) -> Counter[str]:
     if not rows or not journey.decision:
         return Counter(["gave up"])
     [(pk, state)] = rows
-    told = Counter(kind for (kind,) in cluster.sql("SELECT kind FROM events_event WHERE topic = %s", f"device:{pk}"))
+    told = Counter(
+        kind for (kind,) in cluster.sql("SELECT kind FROM events_event WHERE topic = %s", f"device:{pk}")
+    )
     approved, tokens = journey.decision == "approve", "tokens" in journey.answers
     found["lost"] = int(approved and not (tokens and journey.used))
     found["doubled"] = int(told["device.redeemed"] > 1 or told["device.approved"] + told["device.denied"] > 1)
     found["turned"] = int(approved == (state == "denied") or (tokens and not approved))
     expected = {"device.approved", "device.redeemed"} if state == "redeemed" else {TOLD.get(state, "")}
     # Of starts, which anybody can cause, a tenant keeps 300 a minute.
-    found["differ"] = int({kind for kind in told if kind in TOLD.values()} != expected or told["device.started"] > 1)
+    found["differ"] = int(
+        {kind for kind in told if kind in TOLD.values()} != expected or told["device.started"] > 1
+    )
     return found
 
 

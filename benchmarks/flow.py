@@ -1,4 +1,6 @@
-"""The engine of flows: one page and one answer over HTTP, the decision over 5, 20 and 80 steps, and what publishing costs."""
+"""The engine of flows: one page and one answer over HTTP, the decision over 5, 20 and 80 steps, and what
+publishing costs.
+"""
 
 import atexit
 import logging
@@ -50,11 +52,13 @@ _WHEN = (
 
 
 def drawing(size: int) -> FlowDocument:
-    """A flow of so many steps, all decided before the last one: three in four by a condition that is weighed and does not apply,
-    the others because they are known before.
+    """A flow of so many steps, all decided before the last one: three in four by a condition that is weighed
+    and does not apply, the others because they are known before.
     """
     steps: list[dict[str, Any]] = [
-        {"id": f"s{at}", "stage": "password"} if at % 4 == 0 else {"id": f"s{at}", "stage": "deny", "when": _WHEN[at % 4 - 1]}
+        {"id": f"s{at}", "stage": "password"}
+        if at % 4 == 0
+        else {"id": f"s{at}", "stage": "deny", "when": _WHEN[at % 4 - 1]}
         for at in range(size - 1)
     ]
     return FlowDocument.model_validate(
@@ -63,7 +67,9 @@ def drawing(size: int) -> FlowDocument:
 
 
 def warm(size: int) -> Callable[[], None]:
-    """One decision on a version that has been walked before, as a request makes it: find the layout, decide up to the last step."""
+    """One decision on a version that has been walked before, as a request makes it: find the layout, decide
+    up to the last step.
+    """
     version, facts = Version(document=drawing(size).as_json(), parts={}), known()
 
     def decide() -> None:
@@ -87,7 +93,9 @@ def cold() -> None:
 def dry_run() -> None:
     """The same flow in a dry run, by the same person."""
     alice = InventedPerson(username="alice", groups=("staff",))
-    reports = simulate(drawing(20), person=alice, request=Circumstances(address="10.1.2.3", signed_in=("pwd",)))
+    reports = simulate(
+        drawing(20), person=alice, request=Circumstances(address="10.1.2.3", signed_in=("pwd",))
+    )
     assert (len(reports), reports[-1].decision) == (20, "asks")
 
 
@@ -108,7 +116,9 @@ def about(facts: dict[str, Any]) -> About:
 
 
 def milliseconds(work: Callable[[], None], times: int) -> float:
-    """The processor time of one, on average of so many: what other programs take of a shared machine does not count."""
+    """The processor time of one, on average of so many: what other programs take of a shared machine does not
+    count.
+    """
     begun = time.thread_time()
     for _ in range(times):
         work()
@@ -116,7 +126,9 @@ def milliseconds(work: Callable[[], None], times: int) -> float:
 
 
 def medians(works: dict[str, Callable[[], None]], times: int) -> dict[str, float]:
-    """The median of ``ROUNDS`` rounds; in each round every work has its turn, so that a busy moment meets all of them."""
+    """The median of ``ROUNDS`` rounds; in each round every work has its turn, so that a busy moment meets all
+    of them.
+    """
     rounds: dict[str, list[float]] = {name: [] for name in works}
     for work in works.values():
         work()
@@ -127,7 +139,9 @@ def medians(works: dict[str, Callable[[], None]], times: int) -> dict[str, float
 
 
 def over_http(product: Product) -> tuple[list[float], list[float], list[float]]:
-    """Seconds of each: a page that only answers that it is alive, the page of a run, an answer to it (a name, by POST)."""
+    """Seconds of each: a page that only answers that it is alive, the page of a run, an answer to it (a name,
+    by POST).
+    """
     alive, pages, answers = [], [], []
     with httpx.Client(base_url=product.url, timeout=30) as http:
         for _ in range(PAGES):
@@ -164,7 +178,11 @@ def main() -> None:
         product.start()
         alive, pages, answers = over_http(product)
     print(f"\n| {PAGES} of each, one at a time | median ms | p99 ms |\n| --- | --- | --- |")
-    for name, taken in (("health (nothing of the engine)", alive), ("a page (GET)", pages), ("an answer (POST)", answers)):
+    for name, taken in (
+        ("health (nothing of the engine)", alive),
+        ("a page (GET)", pages),
+        ("an answer (POST)", answers),
+    ):
         print(f"| {name} | {quantiles(taken)} |")
 
 

@@ -1,4 +1,6 @@
-"""A whole journey over HTTP: a device asks, a person signs in and decides in a JSON run, the device polls and uses its tokens."""
+"""A whole journey over HTTP: a device asks, a person signs in and decides in a JSON run, the device polls and
+uses its tokens.
+"""
 
 import asyncio
 import random
@@ -22,7 +24,8 @@ class Journey:
     number: int
     decision: str = ""
     device_code: str = field(default="", repr=False)
-    answers: list[str] = field(default_factory=list)  # of the token endpoint: each "tokens" or an error, without the waiting ones
+    # of the token endpoint: each "tokens" or an error, without the waiting ones
+    answers: list[str] = field(default_factory=list)
     used: bool = False  # userinfo took the token
     faults: int = 0  # requests that had to be repeated
 
@@ -34,7 +37,9 @@ class Client:
         # Each journey comes from a network of its own: budgets are not what is measured.
         address = f"10.{number // 65_536 % 256}.{number // 256 % 256}.{number % 256}"
         headers = {"X-Forwarded-For": address, "Host": host}
-        self.https = [httpx.AsyncClient(base_url=url, headers=headers, timeout=30, trust_env=False) for url in urls]
+        self.https = [
+            httpx.AsyncClient(base_url=url, headers=headers, timeout=30, trust_env=False) for url in urls
+        ]
         self.at, self.faults, self.end = number % len(urls), 0, time.monotonic() + _SECONDS
 
     async def send(self, method: str, path: str, **more: Any) -> httpx.Response:
@@ -61,7 +66,11 @@ async def walk(urls: list[str], number: int, *, host: str, approve: float = 0.6,
     """Walk one journey as the person ``p<number>``; approve with this probability, deny otherwise."""
     client, journey = Client(urls, number, host), Journey(number)
     try:
-        started = (await client.send("POST", "/application/o/device/", data={"client_id": "demo-device", "scope": "openid"})).json()
+        started = (
+            await client.send(
+                "POST", "/application/o/device/", data={"client_id": "demo-device", "scope": "openid"}
+            )
+        ).json()
         journey.device_code = started["device_code"]
         decision = "approve" if random.random() < approve else "deny"
         await _decide(client, number, started["user_code"], decision)
@@ -76,7 +85,9 @@ async def walk(urls: list[str], number: int, *, host: str, approve: float = 0.6,
 
 
 async def _decide(client: Client, number: int, user_code: str, decision: str) -> None:
-    """Sign in, enter the code and decide; an answer that came late or twice brings the same challenge again."""
+    """Sign in, enter the code and decide; an answer that came late or twice brings the same
+    challenge again.
+    """
     answers = {
         "identification": {"name": f"p{number}"},
         "password": {"password": PASSWORD},
@@ -89,7 +100,11 @@ async def _decide(client: Client, number: int, user_code: str, decision: str) ->
     headers = {"Authorization": f"Run {secret}"}
     while seen.get("kind") in ("ask", "continue"):
         step = seen["step"]
-        seen = (await client.send("POST", url, json={"step": step, "answer": answers.get(step, {})}, headers=headers)).json()
+        seen = (
+            await client.send(
+                "POST", url, json={"step": step, "answer": answers.get(step, {})}, headers=headers
+            )
+        ).json()
     if seen.get("kind") not in ("last", "finished", "leave", "denied"):
         raise TimeoutError(f"the run broke off: {seen}")
 
@@ -102,7 +117,9 @@ async def _redeem(client: Client, journey: Journey, pause: float) -> None:
         if answer.status_code == 200:
             journey.answers.append("tokens")
             headers = {"Authorization": f"Bearer {said['access_token']}"}
-            journey.used = (await client.send("GET", "/application/o/userinfo/", headers=headers)).status_code == 200
+            journey.used = (
+                await client.send("GET", "/application/o/userinfo/", headers=headers)
+            ).status_code == 200
             return
         if said["error"] not in ("authorization_pending", "slow_down"):
             journey.answers.append(said["error"])
@@ -110,7 +127,9 @@ async def _redeem(client: Client, journey: Journey, pause: float) -> None:
         await asyncio.sleep(pause)
 
 
-async def walk_all(urls: list[str], numbers: range, *, host: str, at_once: int, over: float = 0) -> list[Journey]:
+async def walk_all(
+    urls: list[str], numbers: range, *, host: str, at_once: int, over: float = 0
+) -> list[Journey]:
     """Walk them all, so many at the same time, and begin them evenly within ``over`` seconds."""
     places = asyncio.Semaphore(at_once)
 
@@ -123,6 +142,10 @@ async def walk_all(urls: list[str], numbers: range, *, host: str, at_once: int, 
 
 
 def people(count: int) -> str:
-    """Return a blueprint with so many people, and a device application without limits that would be measured instead."""
-    limits = "application: demo-device\ndevice: {pending_limit: 1000000, pending_limit_per_address: 1000000}\n"
+    """Return a blueprint with so many people, and a device application without limits that would be measured
+    instead.
+    """
+    limits = (
+        "application: demo-device\ndevice: {pending_limit: 1000000, pending_limit_per_address: 1000000}\n"
+    )
     return "---\n".join([limits, *(f"person: p{number}\npassword: {PASSWORD}\n" for number in range(count))])

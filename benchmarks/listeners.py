@@ -1,4 +1,6 @@
-"""2,000 waiting listeners in one process: what each costs, how fast the right one is told, how fast all are sent home."""
+"""2,000 waiting listeners in one process: what each costs, how fast the right one is told, how fast all are
+sent home.
+"""
 
 import asyncio
 import random
@@ -40,7 +42,8 @@ async def measure(product: Product) -> dict[str, str]:
         "memory each": f"{1024 * (after - seeded) / LISTENERS:.1f} KiB",
         "process before and with all": f"{before:.0f} and {after:.0f} MiB",
         "threads before and with all": f"{threads_before} and {threads}",
-        "approval's request to the right listener, median and p99": quantiles(taken).replace(" |", " and") + " ms",
+        "approval's request to the right listener, median and p99": quantiles(taken).replace(" |", " and")
+        + " ms",
         "shutdown with all of them": f"{stopping:.2f} s",
     }
 

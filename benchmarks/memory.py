@@ -20,7 +20,9 @@ def main() -> None:
         print(f"| the start | {product.memory()[0]:.0f} |")
         for burst in range(BURSTS):
             ended = asyncio.run(walk_all([product.url], range(JOURNEYS), host=host, at_once=AT_ONCE))
-            assert all(journey.answers in (["tokens"], ["access_denied"]) for journey in ended), [each.answers for each in ended]
+            assert all(journey.answers in (["tokens"], ["access_denied"]) for journey in ended), [
+                each.answers for each in ended
+            ]
             print(f"| {(burst + 1) * JOURNEYS} journeys, {AT_ONCE} at once | {product.memory()[0]:.0f} |")
 
 

@@ -1,4 +1,6 @@
-"""The product under measurement: ``manage.py up`` in a process of its own, on a throw-away folder and a free port."""
+"""The product under measurement: ``manage.py up`` in a process of its own, on a throw-away folder and a free
+port.
+"""
 
 import asyncio
 import html
@@ -53,7 +55,9 @@ class Product:
         self.manage("blueprint", "apply", str(roomy))
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self.process.poll() is None:
             self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -74,7 +78,11 @@ class Product:
         begun = time.perf_counter()
         self.log = open(self.folder / "log", "a")  # noqa: SIM115  closed in stop()
         self.process = subprocess.Popen(
-            [sys.executable, "manage.py", "up"], cwd=ROOT, env=self.environment, stdout=self.log, stderr=self.log
+            [sys.executable, "manage.py", "up"],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=self.log,
+            stderr=self.log,
         )
         while time.perf_counter() - begun < 60:
             try:
@@ -95,8 +103,16 @@ class Product:
     def memory(self) -> tuple[float, int]:
         """Proportional set size in MiB, and threads."""
         proc = Path(f"/proc/{self.process.pid}")
-        pss = next(int(line.split()[1]) for line in (proc / "smaps_rollup").read_text().splitlines() if line.startswith("Pss:"))
-        threads = next(int(line.split()[1]) for line in (proc / "status").read_text().splitlines() if line.startswith("Threads:"))
+        pss = next(
+            int(line.split()[1])
+            for line in (proc / "smaps_rollup").read_text().splitlines()
+            if line.startswith("Pss:")
+        )
+        threads = next(
+            int(line.split()[1])
+            for line in (proc / "status").read_text().splitlines()
+            if line.startswith("Threads:")
+        )
         return pss / 1024, threads
 
 
@@ -143,7 +159,10 @@ async def poll(http: httpx.AsyncClient, device_code: str) -> bool:
 async def listen(product: Product, device_code: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """An open stream of server-sent events, past its headers."""
     reader, writer = await asyncio.open_connection("127.0.0.1", product.port)
-    head = f"GET /application/o/device/events HTTP/1.1\r\nHost: 127.0.0.1:{product.port}\r\nAuthorization: Device {device_code}\r\n\r\n"
+    head = (
+        f"GET /application/o/device/events HTTP/1.1\r\nHost: 127.0.0.1:{product.port}\r\nAuthorization: "
+        f"Device {device_code}\r\n\r\n"
+    )
     writer.write(head.encode())
     status = await reader.readline()
     if b" 200 " not in status:
@@ -164,4 +183,7 @@ async def heard(reader: asyncio.StreamReader) -> str:
 def quantiles(seconds: list[float]) -> str:
     """Median and 99th percentile in milliseconds."""
     ordered = sorted(seconds)
-    return f"{1000 * ordered[len(ordered) // 2]:.0f} | {1000 * ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]:.0f}"
+    return (
+        f"{1000 * ordered[len(ordered) // 2]:.0f} | "
+        f"{1000 * ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]:.0f}"
+    )

@@ -19,13 +19,18 @@ _IN_VALUES = "A value has letters, digits, dashes and underscores, 50 at most."
 class Option(StageSettings):
     """One answer: what conditions compare with, and what stands on the page."""
 
-    value: str = setting("yes", pattern=in_words(r"^[A-Za-z0-9_-]{1,50}$", _IN_VALUES), title=_("Value in conditions"))
+    value: str = setting(
+        "yes", pattern=in_words(r"^[A-Za-z0-9_-]{1,50}$", _IN_VALUES), title=_("Value in conditions")
+    )
     title: str = setting("", max_length=100, title=_("What it is called"))
     description: str = setting("", max_length=300, title=_("Sentence below it"))
 
 
 class Choice(Stage):
-    """Lets the person choose how to go on. It proves nothing: later steps apply by `steps.<step id>.choice == "<value>"`."""
+    """Lets the person choose how to go on.
+
+    It proves nothing: later steps apply by `steps.<step id>.choice == "<value>"`.
+    """
 
     title = _("How do you want to go on?")
     template = "stages/choice.html"
@@ -34,7 +39,10 @@ class Choice(Stage):
         title: str = setting("", max_length=100, title=_("Heading"))
         text: str = setting("", max_length=500, title=_("Sentence below it"))
         options: tuple[Option, ...] = setting(
-            (Option(value="yes", title="Yes"), Option(value="no", title="No")), min_length=2, max_length=12, title=_("What can be chosen")
+            (Option(value="yes", title="Yes"), Option(value="no", title="No")),
+            min_length=2,
+            max_length=12,
+            title=_("What can be chosen"),
         )
         default: str = setting("", max_length=50, title=_("Value that is chosen beforehand; empty: none"))
 
@@ -48,7 +56,9 @@ class Choice(Stage):
             return self
 
     class Form(forms.Form):
-        choice = forms.ChoiceField(widget=forms.RadioSelect, label=_("Your choice"), error_messages={"required": _("Choose one.")})
+        choice = forms.ChoiceField(
+            widget=forms.RadioSelect, label=_("Your choice"), error_messages={"required": _("Choose one.")}
+        )
 
     def words(self) -> Mapping[str, WordType]:
         return {"choice": "string"}
@@ -58,15 +68,22 @@ class Choice(Stage):
 
     def form(self, run: Run, data: Mapping[str, Any] | None = None) -> forms.Form:
         form = super().form(run, data)
-        form.fields["choice"].choices = [(option.value, option.title or option.value) for option in self.settings.options]  # type: ignore[attr-defined]
+        options = [(option.value, option.title or option.value) for option in self.settings.options]
+        form.fields["choice"].choices = options  # type: ignore[attr-defined]
         return form
 
     def initial(self, run: Run) -> Mapping[str, Any]:
         return {"choice": self.settings.default}
 
     def context(self, run: Run) -> Mapping[str, Any]:
-        options = [{**option.model_dump(), "title": option.title or option.value} for option in self.settings.options]
-        return {"title": self.settings.title or self.title, "description": self.settings.text, "options": options}
+        options = [
+            {**option.model_dump(), "title": option.title or option.value} for option in self.settings.options
+        ]
+        return {
+            "title": self.settings.title or self.title,
+            "description": self.settings.text,
+            "options": options,
+        }
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         return Done(told={"choice": answer["choice"]})

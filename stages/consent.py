@@ -24,12 +24,17 @@ _ROLES = {
     "helpdesk": _("help desk"),
     "auditor": _("auditor"),
 }
-_PROVE = _("This application asks to administer in your name, and you signed in a while ago. Sign out, sign in again and enter the code.")
+_PROVE = _(
+    "This application asks to administer in your name, and you signed in a while ago. Sign out, sign in "
+    "again and enter the code."
+)
 _GONE = _("This code was decided on already, or has expired. Start again on your device.")
 
 
 class Consent(Stage):
-    """Names application, code and requester, and decides on the device: the only place that does, by one POST."""
+    """Names application, code and requester, and decides on the device: the only place that does, by one
+    POST.
+    """
 
     title = _("Connect this device?")
     template = "stages/consent.html"
@@ -44,7 +49,10 @@ class Consent(Stage):
         if device is None:
             return Deny(_GONE)
         if person is None or not may_use(person, device.application):
-            return Deny(_("Your account may not use %(name)s. Ask an administrator for access.") % {"name": device.application.title})
+            return Deny(
+                _("Your account may not use %(name)s. Ask an administrator for access.")
+                % {"name": device.application.title}
+            )
         if administrative(device.scopes) and not _fresh(run):
             return Deny(_PROVE)
         return Show()
@@ -56,7 +64,8 @@ class Consent(Stage):
             return {"description": _GONE}
         application = device.application
         return {
-            "application": {name: getattr(application, name) for name in ("logo", "owner", "verified")} | {"name": application.title},
+            "application": {name: getattr(application, name) for name in ("logo", "owner", "verified")}
+            | {"name": application.title},
             "device": {
                 "calls_itself": device.label,
                 "agent": device.agent,
@@ -75,19 +84,28 @@ class Consent(Stage):
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         request, session = run.facts["request"], run.facts["signed_in"]["session"]
         if answer["decision"] == "approve":
-            return Done(effects=[ApproveDevice(request["device"], session, tuple(request["scopes"]), run.flow)])
-        message = _("You refused the device, and it has been told. If you did not start this, you need not do anything else.")
+            return Done(
+                effects=[ApproveDevice(request["device"], session, tuple(request["scopes"]), run.flow)]
+            )
+        message = _(
+            "You refused the device, and it has been told. If you did not start this, you need not do "
+            "anything else."
+        )
         return Deny(message, effects=[DenyDevice(request["device"], session)], title=_("Device refused"))
 
 
 def _fresh(run: Run) -> bool:
-    """Return whether the person proved themselves a moment ago, as for whatever else hands over an account."""
+    """Return whether the person proved themselves a moment ago, as for whatever else hands over an
+    account.
+    """
     proof = run.facts.get("proof")
     return proof is not None and age(datetime.fromisoformat(proof["at"]), run.now) < _FRESH
 
 
 def _administers(run: Run, device: Waiting) -> Mapping[str, Any] | None:
-    """What the application could do in the person's name in the administration; None where it asks for nothing of the kind."""
+    """What the application could do in the person's name in the administration; None where it asks for
+    nothing of the kind.
+    """
     if not administrative(device.scopes):
         return None
     role = run.person.role if run.person else ""

@@ -14,7 +14,9 @@ class Deny(Stage):
     title = _("You cannot go on")
 
     class Settings(StageSettings):
-        message: str = setting("You may not sign in here.", max_length=300, title=_("What the person is told"))
+        message: str = setting(
+            "You may not sign in here.", max_length=300, title=_("What the person is told")
+        )
 
     def enter(self, run: Run) -> Outcome:
         return Refusal(self.settings.message)

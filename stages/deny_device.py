@@ -9,7 +9,8 @@ from idp.devices.service import DenyDevice as Refusal
 
 
 class DenyDevice(Stage):
-    """Refuses whoever comes here, and with them the waiting device: it is told so at once, and nobody approves it any more.
+    """Refuses whoever comes here, and with them the waiting device: it is told so at once, and nobody
+    approves it any more.
 
     `deny` refuses the person alone: the device goes on waiting, for somebody who may.
     """
@@ -18,7 +19,11 @@ class DenyDevice(Stage):
     needs = {"signed_in", "request"}
 
     class Settings(StageSettings):
-        message: str = setting("This device may not be connected. It has been told.", max_length=300, title=_("What the person is told"))
+        message: str = setting(
+            "This device may not be connected. It has been told.",
+            max_length=300,
+            title=_("What the person is told"),
+        )
 
     def enter(self, run: Run) -> Outcome:
         device, session = run.facts["request"]["device"], run.facts["signed_in"]["session"]

@@ -26,13 +26,22 @@ class DeviceCode(Stage):
     gives = {"request"}
 
     class Settings(StageSettings):
-        tries: int = setting(PER_PERSON, ge=1, le=20, title=_("Wrong codes a person may enter while a code lives"))
+        tries: int = setting(
+            PER_PERSON, ge=1, le=20, title=_("Wrong codes a person may enter while a code lives")
+        )
 
     class Form(forms.Form):
         user_code = forms.CharField(
             label=_("Code on your device"),
             max_length=64,
-            widget=forms.TextInput({"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false", "inputmode": "text"}),
+            widget=forms.TextInput(
+                {
+                    "autocomplete": "off",
+                    "autocapitalize": "characters",
+                    "spellcheck": "false",
+                    "inputmode": "text",
+                }
+            ),
         )
 
     def initial(self, run: Run) -> Mapping[str, Any]:
@@ -45,18 +54,35 @@ class DeviceCode(Stage):
     def assumed(self, run: Run) -> Mapping[str, Any]:
         asked = run.hints.get("assumed", {})
         application = by_name(asked.get("application", ""))
-        request = {"kind": "device", "device": 0, "application": application.pk if application else 0, "scopes": asked.get("scopes", [])}
+        request = {
+            "kind": "device",
+            "device": 0,
+            "application": application.pk if application else 0,
+            "scopes": asked.get("scopes", []),
+        }
         moment = run.now - timedelta(seconds=asked.get("device_age", 0))
-        shows = {"address": asked.get("device_address", ""), "asked": moment.isoformat(), "label": asked.get("device_label", "")}
+        shows = {
+            "address": asked.get("device_address", ""),
+            "asked": moment.isoformat(),
+            "label": asked.get("device_label", ""),
+        }
         return {"request": {**request, "flow": run.flow, "shows": shows, "user_code": Sealed.of("BCDF-GHJK")}}
 
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
-        return entry_budgets(person=run.signed_in, browser=run.browser, address=run.address, per_person=self.settings.tries)
+        return entry_budgets(
+            person=run.signed_in, browser=run.browser, address=run.address, per_person=self.settings.tries
+        )
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         device = find_waiting(answer["user_code"])
         if device is None:
-            return Show(errors={"user_code": _("No device is waiting with this code. Check it, or start again on your device.")})
+            return Show(
+                errors={
+                    "user_code": _(
+                        "No device is waiting with this code. Check it, or start again on your device."
+                    )
+                }
+            )
         request = {
             "kind": "device",
             "device": device.pk,

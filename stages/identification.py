@@ -25,11 +25,16 @@ class Identification(Stage):
     gives = {"person"}
 
     class Settings(StageSettings):
-        fields: tuple[Literal["username", "email"], ...] = setting(("username", "email"), min_length=1, title=_("What people may enter"))
+        fields: tuple[Literal["username", "email"], ...] = setting(
+            ("username", "email"), min_length=1, title=_("What people may enter")
+        )
 
     class Form(forms.Form):
         name = forms.CharField(
-            max_length=254, widget=forms.TextInput({"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"})
+            max_length=254,
+            widget=forms.TextInput(
+                {"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
+            ),
         )
 
     def form(self, run: Run, data: Mapping[str, Any] | None = None) -> forms.Form:

@@ -23,13 +23,17 @@ class Login(Stage):
     gives = {"signed_in"}
 
     class Settings(StageSettings):
-        session_lifetime: Duration = setting(LONGEST, title=_("How long the session lasts, at most what the installation allows"))
+        session_lifetime: Duration = setting(
+            LONGEST, title=_("How long the session lasts, at most what the installation allows")
+        )
 
         @field_validator("session_lifetime")
         @classmethod
         def _within(cls, value: timedelta) -> timedelta:
             if not SHORTEST <= value <= LONGEST:
-                raise ValueError(f"a session lasts from {write_duration(SHORTEST)} to {write_duration(LONGEST)}")
+                raise ValueError(
+                    f"a session lasts from {write_duration(SHORTEST)} to {write_duration(LONGEST)}"
+                )
             return value
 
     def enter(self, run: Run) -> Outcome:

@@ -10,7 +10,8 @@ from idp.accounts.sessions import SignOut
 class Logout(Stage):
     """Ends this browser's session, at once and on every node, for every tab of it.
 
-    As the first step of a flow it asks once, with a button: opening an address signs nobody out. Nobody signed in: it is passed.
+    As the first step of a flow it asks once, with a button: opening an address signs nobody out. Nobody
+    signed in: it is passed.
     """
 
     title = _("Sign out?")

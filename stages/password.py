@@ -25,7 +25,9 @@ class Password(Stage):
     method = "pwd"
 
     class Settings(StageSettings):
-        free: int = setting(4, ge=1, le=20, title=_("Wrong passwords before one has to wait, longer each time"))
+        free: int = setting(
+            4, ge=1, le=20, title=_("Wrong passwords before one has to wait, longer each time")
+        )
         window: Duration = setting(timedelta(hours=1), title=_("How long a wrong password counts"))
 
     class Form(forms.Form):
@@ -39,6 +41,11 @@ class Password(Stage):
         person = run.person
         verdict = check_password(person, answer["password"])
         if not verdict.correct or person is None:
-            return Show(errors={"password": _("That does not match. Check the name and the password, and try again.")})
+            return Show(
+                errors={"password": _("That does not match. Check the name and the password, and try again.")}
+            )
         stale = verdict.stale and UpgradeHash(person.pk, person.password, hash_password(answer["password"]))
-        return Done({"proof": {"person": person.pk, "method": self.method, "at": run.now.isoformat()}}, effects=[stale] if stale else [])
+        return Done(
+            {"proof": {"person": person.pk, "method": self.method, "at": run.now.isoformat()}},
+            effects=[stale] if stale else [],
+        )

@@ -20,9 +20,11 @@ _FIRST = Field(name="phone", label="Phone number", type="phone", required=True)
 
 
 class Prompt(Stage):
-    """Asks the person who was proved to fill in fields that you declare, and keeps the answers on the person if you wish.
+    """Asks the person who was proved to fill in fields that you declare, and keeps the answers on the person
+    if you wish.
 
-    Later conditions read an answer as `steps.<step id>.<field name>`, and after it was kept as `person.attributes["<field name>"]`.
+    Later conditions read an answer as `steps.<step id>.<field name>`, and after it was kept as
+    `person.attributes["<field name>"]`.
     """
 
     title = _("Tell us a little more")
@@ -45,9 +47,12 @@ class Prompt(Stage):
         @model_validator(mode="after")
         def _asks_no_secret(self) -> Self:
             for field in self.fields:
-                if field.type in _TYPED and (secret := asked_secret(field.name, field.label, field.help, self.title)):
+                if field.type in _TYPED and (
+                    secret := asked_secret(field.name, field.label, field.help, self.title)
+                ):
                     raise ValueError(
-                        f"{field.name}: a prompt asks for no {secret}: what is typed there is no secret. Use the stage that checks it"
+                        f"{field.name}: a prompt asks for no {secret}: what is typed there is no "
+                        "secret. Use the stage that checks it"
                     )
             return self
 
@@ -71,6 +76,9 @@ class Prompt(Stage):
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         values = {field.name: field.plain(answer[field.name]) for field in self.settings.fields}
-        told = {name: ABSENT[word] if values[name] is None else values[name] for name, word in self.words().items()}
+        told = {
+            name: ABSENT[word] if values[name] is None else values[name]
+            for name, word in self.words().items()
+        }
         kept = [KeepAttributes(run.facts["proof"]["person"], values)] if self.settings.keep else []
         return Done(effects=kept, told=told)

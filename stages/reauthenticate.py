@@ -21,9 +21,10 @@ from idp.ratelimit.budgets import Spend
 class Reauthenticate(Stage):
     """Asks again for each proof that is older than ``max_age``; ``0s`` asks always.
 
-    ``factors: all`` asks for everything that the account holds: the password, and a code of the authenticator app, or a recovery
-    code, where the person has set one up. ``factors: any`` is content with one of them. Whoever has nothing that could be asked for
-    is refused. The session's own time of signing in moves on, so that for ``max_age`` nothing asks again.
+    ``factors: all`` asks for everything that the account holds: the password, and a code of the authenticator
+    app, or a recovery code, where the person has set one up. ``factors: any`` is content with one of them.
+    Whoever has nothing that could be asked for is refused. The session's own time of signing in moves on, so
+    that for ``max_age`` nothing asks again.
     """
 
     title = _("Is it still you?")
@@ -34,8 +35,12 @@ class Reauthenticate(Stage):
     asks_anew = True
 
     class Settings(StageSettings):
-        max_age: Duration = setting(timedelta(minutes=10), title=_("How old a proof may be before it is asked for again"))
-        factors: Literal["all", "any"] = setting("all", title=_("Whether all that the account holds is asked for, or one proof is enough"))
+        max_age: Duration = setting(
+            timedelta(minutes=10), title=_("How old a proof may be before it is asked for again")
+        )
+        factors: Literal["all", "any"] = setting(
+            "all", title=_("Whether all that the account holds is asked for, or one proof is enough")
+        )
 
     Form = proving.Again  # type: ignore[assignment]  # a nested class of the base
 
@@ -58,11 +63,17 @@ class Reauthenticate(Stage):
         judged = proving.judge(run.person, person, answer, run.now)
         if judged.wrong:
             return Show(errors=judged.wrong)
-        proofs = {method: {"person": person, "method": method, "at": run.now.isoformat()} for method in judged.methods}
+        proofs = {
+            method: {"person": person, "method": method, "at": run.now.isoformat()}
+            for method in judged.methods
+        }
         facts = {"second_factor": proofs[CODE_METHOD]} if CODE_METHOD in proofs else {}
         if PASSWORD_METHOD in proofs or not (run.person and run.person.password):
             facts["proof"] = proofs[judged.methods[0]]
-        return Done(facts, effects=[*judged.effects, *(ProvedAgain(session, person, method) for method in judged.methods)])
+        return Done(
+            facts,
+            effects=[*judged.effects, *(ProvedAgain(session, person, method) for method in judged.methods)],
+        )
 
     def assumed(self, run: Run) -> Mapping[str, Any]:
         """A second factor only of whoever holds one."""
@@ -73,4 +84,10 @@ class Reauthenticate(Stage):
     def _asked(self, run: Run) -> tuple[str, ...] | None:
         """Which fields are asked for now; None where there is nothing to ask for."""
         everything = self.settings.factors == "all"
-        return proving.asked(int(run.signed_in or 0), moments(run.facts), run.now, max_age=self.settings.max_age, everything=everything)
+        return proving.asked(
+            int(run.signed_in or 0),
+            moments(run.facts),
+            run.now,
+            max_age=self.settings.max_age,
+            everything=everything,
+        )

@@ -20,14 +20,17 @@ from idp.ratelimit.budgets import Spend
 
 
 class RecoveryCode(Stage):
-    """Asks for one of the person's recovery codes, says how many are left, and uses it up; any spelling is accepted.
+    """Asks for one of the person's recovery codes, says how many are left, and uses it up; any spelling is
+    accepted.
 
-    ``missing`` says what happens to somebody who has none left: the step is skipped, they are refused, or codes are made here
-    and now. Making them is only for whoever holds no second factor of any kind, used-up codes included: else a password alone
-    would be enough, and it proves nobody: no second factor is given. After signing in, the session notes the second factor.
+    ``missing`` says what happens to somebody who has none left: the step is skipped, they are refused, or
+    codes are made here and now. Making them is only for whoever holds no second factor of any kind, used-up
+    codes included: else a password alone would be enough, and it proves nobody: no second factor is given.
+    After signing in, the session notes the second factor.
 
-    Codes never wear out into a password alone. Where they are all that guards the account, its last code leads to ten new ones, which
-    must be saved before the step is passed; whoever leaves there is refused from then on, until an administrator resets the factor.
+    Codes never wear out into a password alone. Where they are all that guards the account, its last code
+    leads to ten new ones, which must be saved before the step is passed; whoever leaves there is refused from
+    then on, until an administrator resets the factor.
     """
 
     title = _("Enter a recovery code")
@@ -37,7 +40,9 @@ class RecoveryCode(Stage):
     method = METHOD
 
     class Settings(StageSettings):
-        missing: Literal["skip", "refuse", "set_up"] = setting("refuse", title=_("What happens when the person has no recovery code left"))
+        missing: Literal["skip", "refuse", "set_up"] = setting(
+            "refuse", title=_("What happens when the person has no recovery code left")
+        )
 
     class Form(forms.Form):
         code = forms.CharField(
@@ -54,19 +59,29 @@ class RecoveryCode(Stage):
         if left(person):
             return Show()
         if RECOVERY_CODE in kinds_of(person):
-            return Deny(_("Your recovery codes are used up. Ask an administrator to reset your second factor."))
+            return Deny(
+                _("Your recovery codes are used up. Ask an administrator to reset your second factor.")
+            )
         if self.settings.missing == "skip":
             return Done()
         if self.settings.missing == "set_up" and not guarded(person):
             return Show(keep={"codes": Sealed.of(" ".join(new_codes()))})
-        return Deny(_("This needs a recovery code, and your account has none."), set_up=_("Make recovery codes"))
+        return Deny(
+            _("This needs a recovery code, and your account has none."), set_up=_("Make recovery codes")
+        )
 
     def context(self, run: Run) -> Mapping[str, Any]:
         if "codes" in run.kept:
-            title = _("That was your last code: save new ones") if "proved" in run.kept else _("Save your recovery codes")
+            title = (
+                _("That was your last code: save new ones")
+                if "proved" in run.kept
+                else _("Save your recovery codes")
+            )
             return {"title": title, "codes": run.kept["codes"].open().split()}
         n = left(run.facts["proof"]["person"])
-        text = ngettext("You have %(n)d code left. It works once.", "You have %(n)d codes left. Each works once.", n) % {"n": n}
+        text = ngettext(
+            "You have %(n)d code left. It works once.", "You have %(n)d codes left. Each works once.", n
+        ) % {"n": n}
         few = " " + _("Make new ones soon, on the start page.") if n <= FEW else ""
         return {"description": f"{text}{few}"}
 
@@ -76,15 +91,29 @@ class RecoveryCode(Stage):
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         person, proved = run.facts["proof"]["person"], {"at": run.now.isoformat()}
         if "codes" in run.kept:
-            saved = SaveRecoveryCodes(person, tuple(run.kept["codes"].open().split()), first="proved" not in run.kept)
-            return self._passed(run, run.kept["proved"], saved) if "proved" in run.kept else Done(effects=[saved])
+            saved = SaveRecoveryCodes(
+                person, tuple(run.kept["codes"].open().split()), first="proved" not in run.kept
+            )
+            return (
+                self._passed(run, run.kept["proved"], saved)
+                if "proved" in run.kept
+                else Done(effects=[saved])
+            )
         used = use(person, answer["code"])
         if used is None:
-            return Show(errors={"code": _("That is none of your unused codes. Check it, or take another one.")})
+            return Show(
+                errors={"code": _("That is none of your unused codes. Check it, or take another one.")}
+            )
         if left(person) == 1 and set(kinds_of(person)) <= {PASSWORD, RECOVERY_CODE}:
             return Show(keep={"codes": Sealed.of(" ".join(new_codes())), "proved": proved}, effects=[used])
         return self._passed(run, proved, used)
 
     def _passed(self, run: Run, proved: Mapping[str, str], effect: Effect) -> Outcome:
-        signed_in, fact = run.facts.get("signed_in"), {"person": run.facts["proof"]["person"], "method": METHOD, **proved}
-        return Done({"second_factor": fact}, effects=[effect, *([StepUp(signed_in["session"], METHOD)] if signed_in else [])])
+        signed_in, fact = (
+            run.facts.get("signed_in"),
+            {"person": run.facts["proof"]["person"], "method": METHOD, **proved},
+        )
+        return Done(
+            {"second_factor": fact},
+            effects=[effect, *([StepUp(signed_in["session"], METHOD)] if signed_in else [])],
+        )

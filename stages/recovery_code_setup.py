@@ -17,9 +17,10 @@ from idp.foundation.sealing import Sealed
 class RecoveryCodeSetup(Stage):
     """Shows ten new recovery codes, and stores them once the person says that they have saved them.
 
-    Reloading shows the same ones; afterwards nobody can read them any more. They replace all earlier ones. Everything that the
-    account holds must have been proved within ten minutes, or the step refuses: let ``reauthenticate`` come before. Saving codes
-    proves nobody: the session counts as signed in with a second factor once one of them is asked for and given.
+    Reloading shows the same ones; afterwards nobody can read them any more. They replace all earlier ones.
+    Everything that the account holds must have been proved within ten minutes, or the step refuses: let
+    ``reauthenticate`` come before. Saving codes proves nobody: the session counts as signed in with a second
+    factor once one of them is asked for and given.
     """
 
     title = _("Save your recovery codes")
@@ -43,4 +44,6 @@ class RecoveryCodeSetup(Stage):
             return Show()
         person, codes = run.facts["signed_in"]["person"], tuple(run.kept["codes"].open().split())
         fact = {"person": person, "kind": RECOVERY_CODE, "at": run.now.isoformat()}
-        return Done({"credential": fact}, effects=[SaveRecoveryCodes(person, codes, first=shows_none(run.facts))])
+        return Done(
+            {"credential": fact}, effects=[SaveRecoveryCodes(person, codes, first=shows_none(run.facts))]
+        )

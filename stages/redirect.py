@@ -12,7 +12,8 @@ from flows.settings import StageSettings, setting
 from flows.stage import Leave, Outcome, Stage
 
 _HERE = ("localhost", "127.0.0.1", "[::1]")
-# Host names in lower case, IPv6 in brackets; no user, no percent signs, no other alphabet (an international name is written xn--…).
+# Host names in lower case, IPv6 in brackets; no user, no percent signs, no other alphabet (an international
+# name is written xn--…).
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"\A({_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:]{{2,39}}\])(?::[0-9]{{1,5}})?\Z")
 
@@ -20,7 +21,10 @@ _HOST = re.compile(rf"\A({_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:]{{2,39}}\])(?::[0-9]
 def checked(target: str) -> str:
     """The same target; raises ValueError unless it is one that every browser reads as it is written."""
     if not re.fullmatch(r"[\x21-\x5b\x5d-\x7e]+", target):
-        raise ValueError("an address has no spaces, backslashes or control characters, and other letters are percent-encoded")
+        raise ValueError(
+            "an address has no spaces, backslashes or control characters, and other letters are "
+            "percent-encoded"
+        )
     if target.startswith("/"):
         if "//" in re.split(r"[?#]", target)[0]:
             raise ValueError("a path on this server begins with one slash and never has two in a row")
@@ -28,7 +32,9 @@ def checked(target: str) -> str:
     scheme, _colon, rest = target.partition("://")
     host = _HOST.match(re.split(r"[/?#]", rest)[0])
     if scheme not in ("https", "http") or not host:
-        raise ValueError("write https://host/path, without a user, or a path on this server that begins with one slash")
+        raise ValueError(
+            "write https://host/path, without a user, or a path on this server that begins with one slash"
+        )
     if scheme == "http" and host[1] not in _HERE:
         raise ValueError("http:// is for this machine only; write https://")
     if "//" in urlsplit(target).path or not _is_port(target):
@@ -44,7 +50,9 @@ def _is_port(target: str) -> bool:
 
 
 class Redirect(Stage):
-    """Ends the flow and sends the browser to an address that you name, for everybody or, with a condition, for some."""
+    """Ends the flow and sends the browser to an address that you name, for everybody or, with a condition,
+    for some.
+    """
 
     title = _("Go on elsewhere")
 

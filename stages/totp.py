@@ -21,12 +21,14 @@ from idp.ratelimit.budgets import Spend
 class Totp(Stage):
     """Asks for a code of the person's authenticator app (RFC 6238); each code works once.
 
-    ``missing`` says what happens to somebody who has no app yet: the step is skipped, they are refused, or they set one up
-    here and now. Setting up is only for whoever holds no second factor of any kind, used-up recovery codes included: else a
-    password alone would be enough to replace what guards the account. After signing in, the session notes the second factor.
+    ``missing`` says what happens to somebody who has no app yet: the step is skipped, they are refused, or
+    they set one up here and now. Setting up is only for whoever holds no second factor of any kind, used-up
+    recovery codes included: else a password alone would be enough to replace what guards the account. After
+    signing in, the session notes the second factor.
 
-    Whoever sets an app up here passes the step, and conditions of this flow see a second factor. The session does not: enrolling is
-    not authenticating, so tokens say ``mfa`` only once a code of the app was asked for and given.
+    Whoever sets an app up here passes the step, and conditions of this flow see a second factor. The session
+    does not: enrolling is not authenticating, so tokens say ``mfa`` only once a code of the app was asked for
+    and given.
     """
 
     title = _("Enter the code")
@@ -37,7 +39,9 @@ class Totp(Stage):
     method = METHOD
 
     class Settings(StageSettings):
-        missing: Literal["skip", "refuse", "set_up"] = setting("refuse", title=_("What happens when the person has no authenticator app"))
+        missing: Literal["skip", "refuse", "set_up"] = setting(
+            "refuse", title=_("What happens when the person has no authenticator app")
+        )
 
     class Form(forms.Form):
         code = CodeField()
@@ -50,7 +54,10 @@ class Totp(Stage):
             return Done()
         if self.settings.missing == "set_up" and not guarded(person):
             return Show(keep={"secret": Sealed.of(new_secret())})
-        return Deny(_("This needs an authenticator app, and your account has none."), set_up=_("Set up an authenticator app"))
+        return Deny(
+            _("This needs an authenticator app, and your account has none."),
+            set_up=_("Set up an authenticator app"),
+        )
 
     def context(self, run: Run) -> Mapping[str, Any]:
         if "secret" not in run.kept:
@@ -66,7 +73,11 @@ class Totp(Stage):
         fact = {"person": person, "method": METHOD, "at": run.now.isoformat()}
         if "secret" in run.kept:
             saved = self._set_up(run, person, answer["code"])
-            return Done({"second_factor": {**fact, "enrolled": True}}, effects=[saved]) if saved else Show(errors={"code": WRONG})
+            return (
+                Done({"second_factor": {**fact, "enrolled": True}}, effects=[saved])
+                if saved
+                else Show(errors={"code": WRONG})
+            )
         used, signed_in = use(person, answer["code"], run.now), run.facts.get("signed_in")
         if used is None:
             return Show(errors={"code": WRONG})

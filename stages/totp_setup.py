@@ -17,11 +17,13 @@ from idp.ratelimit.budgets import Spend
 
 
 class TotpSetup(Stage):
-    """Shows a new authenticator secret as a QR code and as text, and stores it once a code proves that the app has it.
+    """Shows a new authenticator secret as a QR code and as text, and stores it once a code proves that the
+    app has it.
 
-    An app that the person had goes on working until then, and is replaced. Everything that the account holds must have been proved
-    within ten minutes, or the step refuses: let ``reauthenticate`` come before. Setting up proves nobody: the session counts as
-    signed in with a second factor once a code of the new app is asked for and given.
+    An app that the person had goes on working until then, and is replaced. Everything that the account holds
+    must have been proved within ten minutes, or the step refuses: let ``reauthenticate`` come before. Setting
+    up proves nobody: the session counts as signed in with a second factor once a code of the new app is asked
+    for and given.
     """
 
     title = _("Set up your authenticator app")
@@ -38,7 +40,11 @@ class TotpSetup(Stage):
         return Show(keep={"secret": Sealed.of(new_secret())})
 
     def context(self, run: Run) -> Mapping[str, Any]:
-        return enrolment(run.kept["secret"].open(), run.person.username) if run.person and "secret" in run.kept else {}
+        return (
+            enrolment(run.kept["secret"].open(), run.person.username)
+            if run.person and "secret" in run.kept
+            else {}
+        )
 
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
         return second_factor_budgets(run.person, run.address, run.known)
@@ -50,4 +56,6 @@ class TotpSetup(Stage):
         if step is None:
             return Show(errors={"code": WRONG})
         fact = {"person": person, "kind": TOTP, "at": run.now.isoformat()}
-        return Done({"credential": fact}, effects=[SaveTotp(person, secret, step, first=shows_none(run.facts))])
+        return Done(
+            {"credential": fact}, effects=[SaveTotp(person, secret, step, first=shows_none(run.facts))]
+        )

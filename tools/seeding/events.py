@@ -51,7 +51,9 @@ def _events(seed: Seed) -> Iterator[Event]:
             kind=kind,
             actor=person if by_person else BY if kind.startswith("person.") else "",
             target=f"device {device}" if device else person if kind.startswith("person.") else "",
-            application=f"app-{chance.randrange(1, seed.sizes.applications + 1):04}" if device or kind.startswith("tokens.") else "",
+            application=f"app-{chance.randrange(1, seed.sizes.applications + 1):04}"
+            if device or kind.startswith("tokens.")
+            else "",
             topic=topic_of(device) if device else "",
             address=address(chance),
             request_id=hexadecimal(chance, 32),

@@ -1,4 +1,6 @@
-"""Invented people: their groups, what they prove themselves with, their sessions; none of them has a password."""
+"""Invented people: their groups, what they prove themselves with, their sessions; none of them has a
+password.
+"""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -50,7 +52,9 @@ def hire(password: str) -> list[str]:
 
 def keys_of_people() -> list[int]:
     """Of those who were invented, in the order of their numbers."""
-    return list(Person.objects.filter(username__startswith="alice-").order_by("pk").values_list("pk", flat=True))
+    return list(
+        Person.objects.filter(username__startswith="alice-").order_by("pk").values_list("pk", flat=True)
+    )
 
 
 def _groups(seed: Seed) -> Iterator[Group]:
@@ -89,11 +93,19 @@ def _credentials(seed: Seed, keys: list[int]) -> Iterator[Credential]:
         dice, made = chance.random(), earlier(chance, seed.now, 700)
         if dice < 0.4:
             used = earlier(chance, seed.now, 30) if chance.random() < 0.9 else None
-            yield Credential(person_id=key, kind=TOTP, name="", secret=hexadecimal(own, 40), created_at=made, used_at=used)
+            yield Credential(
+                person_id=key, kind=TOTP, name="", secret=hexadecimal(own, 40), created_at=made, used_at=used
+            )
         if dice < 0.05:
             for _ in range(10):
                 used = earlier(chance, seed.now, 30) if chance.random() < 0.1 else None
-                yield Credential(person_id=key, kind=RECOVERY_CODE, lookup=hexadecimal(own, 64), created_at=made, used_at=used)
+                yield Credential(
+                    person_id=key,
+                    kind=RECOVERY_CODE,
+                    lookup=hexadecimal(own, 64),
+                    created_at=made,
+                    used_at=used,
+                )
 
 
 def _sessions(seed: Seed, keys: list[int]) -> Iterator[Session]:

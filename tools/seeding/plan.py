@@ -1,4 +1,6 @@
-"""How large an invented tenant is, and what its tables are filled from: chance that comes out the same for the same number."""
+"""How large an invented tenant is, and what its tables are filled from: chance that comes out the same for
+the same number.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,10 +15,16 @@ from django.utils import timezone
 from idp.tenancy.rows import insert_rows
 from idp.tenancy.scope import current_tenant
 
-BATCH = 5000  # rows in one transaction: a tenth of a second, so that a server beside it gets its turn on SQLite
+# rows in one transaction: a tenth of a second, so that a server beside it gets its turn on SQLite
+BATCH = 5000
 BY = "seed"
 NETWORKS = ("192.0.2", "198.51.100", "203.0.113")  # RFC 5737: addresses for documentation
-AGENTS = ("Example TV/2.1 (Living room)", "Mozilla/5.0 (X11; Linux x86_64) Example/1.0", "example-cli/0.9", "Example Kiosk/4 (Lobby)")
+AGENTS = (
+    "Example TV/2.1 (Living room)",
+    "Mozilla/5.0 (X11; Linux x86_64) Example/1.0",
+    "example-cli/0.9",
+    "Example Kiosk/4 (Lobby)",
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,10 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Seed:
-    """What is invented comes from here. ``number``: the same one gives the same rows; ``tell`` hears of the progress."""
+    """What is invented comes from here.
+
+    ``number``: the same one gives the same rows; ``tell`` hears of the progress.
+    """
 
     sizes: Sizes
     number: int = 1
@@ -67,7 +78,10 @@ class Seed:
         return Random(f"{self.number}/{table}")  # noqa: S311 invented data, not keys
 
     def own(self, table: str) -> Random:
-        """For what must differ from every other tenant's. A hash comes from here too: then nobody knows what it is a hash of."""
+        """For what must differ from every other tenant's.
+
+        A hash comes from here too: then nobody knows what it is a hash of.
+        """
         return Random(f"{self.number}/{current_tenant().name}/{table}")  # noqa: S311 invented data, not keys
 
     def fill(self, title: str, rows: Iterator[models.Model]) -> None:

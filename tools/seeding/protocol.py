@@ -1,4 +1,6 @@
-"""Invented applications, and what came out of their devices: requests, approvals, tokens; nobody knows any of the secrets."""
+"""Invented applications, and what came out of their devices: requests, approvals, tokens; nobody knows any of
+the secrets.
+"""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -79,7 +81,9 @@ def _families(seed: Seed, people: list[int], applications: list[int], issuer: st
 def _refresh_tokens(seed: Seed, families: list[int]) -> Iterator[RefreshToken]:
     chance, own = seed.chance("refresh tokens"), seed.own("refresh tokens")
     for family in families:
-        yield RefreshToken(family_id=family, token_hash=hexadecimal(own, 64), expires_at=later(chance, seed.now, 28))
+        yield RefreshToken(
+            family_id=family, token_hash=hexadecimal(own, 64), expires_at=later(chance, seed.now, 28)
+        )
 
 
 def _devices(
@@ -91,7 +95,9 @@ def _devices(
         family, person, application = None, chance.choice(people), chance.choice(applications)
         if state in (State.REDEEMED, State.REVOKED):
             family, person, application = next(gave)
-        decided = min(asked + timedelta(seconds=chance.randrange(5, 300)), seed.now) if state in DECIDED else None
+        decided = (
+            min(asked + timedelta(seconds=chance.randrange(5, 300)), seed.now) if state in DECIDED else None
+        )
         yield DeviceCode(
             device_code_hash=hexadecimal(own, 64),
             user_code_hash=hexadecimal(own, 64),

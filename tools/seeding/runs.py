@@ -23,8 +23,16 @@ def fill(seed: Seed, people: list[int]) -> None:
 
 def _runs(seed: Seed, people: list[int]) -> Iterator[Run]:
     chance, own = seed.chance("runs"), seed.own("runs")
-    live = Flow.objects.select_related("live").filter(live__isnull=False, is_default=True).exclude(designation="part")
-    walks = [(flow.live, [box.id for box in layout_of(flow.live).boxes]) for flow in live.order_by("name") if flow.live]
+    live = (
+        Flow.objects.select_related("live")
+        .filter(live__isnull=False, is_default=True)
+        .exclude(designation="part")
+    )
+    walks = [
+        (flow.live, [box.id for box in layout_of(flow.live).boxes])
+        for flow in live.order_by("name")
+        if flow.live
+    ]
     for _ in range(seed.sizes.runs):
         version, boxes = chance.choice(walks)
         begun, end = seed.now - timedelta(seconds=chance.randrange(1, 1800)), chance.choice(ENDS)

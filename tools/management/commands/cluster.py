@@ -1,4 +1,6 @@
-"""``manage.py cluster``: the distributed mode on one machine, to look at and to test: servers, two web processes, worker, beat."""
+"""``manage.py cluster``: the distributed mode on one machine, to look at and to test: servers, two web
+processes, worker, beat.
+"""
 
 import os
 import signal
@@ -26,7 +28,10 @@ _AGAIN_SECONDS = 1
 class Command(BaseCommand):
     """Starts them all, says where to look, starts again whatever ends, and stops everything on Ctrl-C."""
 
-    help = "PostgreSQL, Redis, two web processes on PORT and PORT+1, a Celery worker and a beat; data in FOYER_DATA/cluster."
+    help = (
+        "PostgreSQL, Redis, two web processes on PORT and PORT+1, a Celery worker and a beat; data in "
+        "FOYER_DATA/cluster."
+    )
     requires_system_checks: list[str] = []  # they look at this process's settings; each part checks its own
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -39,11 +44,16 @@ class Command(BaseCommand):
             except NoServer as error:
                 raise CommandError(str(error)) from None
             first, second = settings.PORT, settings.PORT + 1
-            self.stderr.write(f"Foyer is at http://localhost:{first}/ and http://localhost:{second}/, two of one (stop with Ctrl-C)")
+            self.stderr.write(
+                f"Foyer is at http://localhost:{first}/ and http://localhost:{second}/, two of one (stop "
+                "with Ctrl-C)"
+            )
             self._watch(parts)
 
     def _servers(self, ends: ExitStack) -> dict[str, str]:
-        """Starts what DATABASE_URL and REDIS_URL do not already name; answers the environment of the other parts."""
+        """Starts what DATABASE_URL and REDIS_URL do not already name; answers the environment of the other
+        parts.
+        """
         folder = Path(settings.DATA) / "cluster"
         found = {"DATABASE_URL": env.text("DATABASE_URL"), "REDIS_URL": env.text("REDIS_URL")}
         self._own: list[Server] = []
@@ -54,11 +64,21 @@ class Command(BaseCommand):
                 server.start()
                 found[name] = server.url
                 self._own.append(server)
-        return {**os.environ, **found, "FOYER_SECRET_KEY": settings.SECRET_KEY, "FOYER_DATA": str(settings.DATA)}
+        return {
+            **os.environ,
+            **found,
+            "FOYER_SECRET_KEY": settings.SECRET_KEY,
+            "FOYER_DATA": str(settings.DATA),
+        }
 
     def _parts(self, environment: dict[str, str], ends: ExitStack) -> list[Child]:
-        """Sets up, then starts web processes, worker and beat, and waits until both web processes are ready."""
-        manage, celery = [sys.executable, "manage.py"], [sys.executable, "-m", "celery", "--quiet", "-A", "idp.celery"]
+        """Sets up, then starts web processes, worker and beat, and waits until both web processes
+        are ready.
+        """
+        manage, celery = (
+            [sys.executable, "manage.py"],
+            [sys.executable, "-m", "celery", "--quiet", "-A", "idp.celery"],
+        )
         if subprocess.run([*manage, "setup"], cwd=settings.BASE_DIR, env=environment, check=False).returncode:  # noqa: S603
             raise CommandError("The set-up failed; the lines above say why.")
         ports = (settings.PORT, settings.PORT + 1)
@@ -67,7 +87,10 @@ class Command(BaseCommand):
             "worker": [*celery, "worker", "--concurrency", "2", "--without-gossip", "--without-mingle"],
             "beat": [*celery, "beat", "--scheduler", "celery.beat:Scheduler"],
         }
-        parts = [Child(name, command, environment=environment, folder=settings.BASE_DIR) for name, command in commands.items()]
+        parts = [
+            Child(name, command, environment=environment, folder=settings.BASE_DIR)
+            for name, command in commands.items()
+        ]
         for part, port in zip(parts, ports, strict=False):
             part.environment = {**environment, "PORT": str(port)}
         for part in parts:
@@ -90,7 +113,9 @@ class Command(BaseCommand):
 
 @contextmanager
 def _until_interrupted() -> Iterator[None]:
-    """SIGINT and SIGTERM end the block; from then on both are ignored, so that everything is stopped in peace."""
+    """SIGINT and SIGTERM end the block; from then on both are ignored, so that everything is stopped in
+    peace.
+    """
 
     def interrupt(*args: Any) -> None:
         for each in (signal.SIGINT, signal.SIGTERM):

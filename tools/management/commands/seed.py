@@ -1,4 +1,6 @@
-"""``manage.py seed``: a tenant full of invented people, applications and events, to see how everything looks and does at size."""
+"""``manage.py seed``: a tenant full of invented people, applications and events, to see how everything looks
+and does at size.
+"""
 
 import logging
 from typing import Any
@@ -22,17 +24,25 @@ class Command(BaseCommand):
     """Fills a tenant that it makes itself, and never one that is there."""
 
     help = (
-        "Makes a tenant and fills it with invented people, sessions, credentials, applications, tokens, devices, runs and events; "
-        "nobody knows any of their secrets. The same --random gives the same rows. A tenant that exists is refused."
+        "Makes a tenant and fills it with invented people, sessions, credentials, applications, "
+        "tokens, devices, runs and events; "
+        "nobody knows any of their secrets. The same --random gives the same rows. A tenant that "
+        "exists is refused."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--people", type=number(10, 1_000_000), default=1000, metavar="N")
         parser.add_argument("--events", type=number(0, 10_000_000), default=10_000, metavar="N")
         parser.add_argument("--applications", type=number(1, 100_000), default=20, metavar="N")
-        parser.add_argument("--tenant", default="seeded", metavar="NAME", help="made by this command; default: seeded")
-        parser.add_argument("--domain", default="", metavar="HOST", help="where it answers; default: NAME.localhost")
-        parser.add_argument("--random", type=number(0, 2**63 - 1), default=1, metavar="N", help="another number, other rows")
+        parser.add_argument(
+            "--tenant", default="seeded", metavar="NAME", help="made by this command; default: seeded"
+        )
+        parser.add_argument(
+            "--domain", default="", metavar="HOST", help="where it answers; default: NAME.localhost"
+        )
+        parser.add_argument(
+            "--random", type=number(0, 2**63 - 1), default=1, metavar="N", help="another number, other rows"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         name, domain = options["tenant"], options["domain"] or f"{options['tenant']}.localhost"
@@ -51,7 +61,10 @@ class Command(BaseCommand):
     def _made(self, name: str, domain: str) -> Tenant:
         """The tenant with the shipped flows; raises CommandError, and then nothing is there."""
         if tenants.by_name(name):
-            raise CommandError(f"There is a tenant {name} already, and seed changes no tenant that is there; name another with --tenant.")
+            raise CommandError(
+                f"There is a tenant {name} already, and seed changes no tenant that is there; name another "
+                "with --tenant."
+            )
         try:
             slug(name)
             tenants.check_domains(name, [domain], tells=True)
@@ -72,7 +85,10 @@ class Command(BaseCommand):
         know_tables()
         password = easy_to_copy()
         staff = people.hire(password)
-        self.stdout.write(f"At {issuer.removeprefix('https://')}, {', '.join(staff)} have the password {password} (shown only now)")
+        self.stdout.write(
+            f"At {issuer.removeprefix('https://')}, {', '.join(staff)} have the password {password} (shown "
+            "only now)"
+        )
 
 
 class _Quiet:
