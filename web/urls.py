@@ -46,6 +46,7 @@ urlpatterns = [
     path("flow/<slug:run>/restart", flow.restart, name="restart"),
     path("api/", app.urls()),
     path("console/", include(console)),
-    # Programs follow no redirect of a POST: with and without the slash is the same. The metadata names one of them.
+    # Programs follow no redirect of a POST: with and without the slash is the same. The metadata names one of
+    # them.
     *(path(address + slash, view, name=name) for address, view, name in _PROTOCOL for slash in ("", "/")),
 ]

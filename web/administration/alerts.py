@@ -15,7 +15,8 @@ from idp.outbox.delivery import failed
 _WEEK = timedelta(days=7)
 
 CONCERNS: Mapping[str, tuple[str, Callable[[], Any]]] = {
-    "failing_blueprints": ("tenants.see", failing),  # they belong to the installation, and their messages may name another tenant's objects
+    # they belong to the installation, and their messages may name another tenant's objects
+    "failing_blueprints": ("tenants.see", failing),
     "undelivered_mails": ("branding.see", lambda: failed(timezone.now() - _WEEK)),
     "drifted": ("blueprints.see", drift.stored),
     "unguarded": ("people.see", unguarded_staff),

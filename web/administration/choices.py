@@ -15,7 +15,9 @@ from idp.oauth.grant import grants
 Choices = Mapping[str, Callable[[], Sequence[tuple[str, Text]]]]
 
 _GRANTED: Mapping[str, Text] = {
-    "urn:ietf:params:oauth:grant-type:device_code": _("Device: a TV, a terminal or an appliance shows a code"),
+    "urn:ietf:params:oauth:grant-type:device_code": _(
+        "Device: a TV, a terminal or an appliance shows a code"
+    ),
     "refresh_token": _("Refresh: stays signed in without asking again"),
     "client_credentials": _("Client credentials: a service that acts for itself"),
 }
@@ -34,7 +36,10 @@ def _flows_for(designation: str) -> Callable[[], list[tuple[str, Text]]]:
 
 
 _GROUPS: Choices = {"groups": lambda: [(name, name) for name in group_names()]}
-OF_PERSON: Choices = {**_GROUPS, "role": lambda: [(role, _MAY[role]) for role in sorted(ROLES, key=list(_MAY).index)]}
+OF_PERSON: Choices = {
+    **_GROUPS,
+    "role": lambda: [(role, _MAY[role]) for role in sorted(ROLES, key=list(_MAY).index)],
+}
 OF_APPLICATION: Choices = {
     **_GROUPS,
     "grants": lambda: [(name, _GRANTED.get(name, name)) for name in grants()],

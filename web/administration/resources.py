@@ -1,4 +1,6 @@
-"""The objects that an administrator looks after, each declared once: the console and the API read the same declarations."""
+"""The objects that an administrator looks after, each declared once: the console and the API read the same
+declarations.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +28,9 @@ from web.administration.choices import OF_APPLICATION, OF_PERSON, Choices
 
 @dataclass(frozen=True)
 class Action:
-    """Something that is done to one object or to many. ``run``: the row and whoever does it; answers whether anything changed.
+    """Something that is done to one object or to many.
+
+    ``run``: the row and whoever does it; answers whether anything changed.
 
     ``asks``: what will be lost, said before it is done. ``fits``: whether it is offered for a row, as JSON.
     """
@@ -42,11 +46,14 @@ class Action:
 
 @dataclass(frozen=True)
 class Resource:
-    """One kind of object. ``see`` and ``edit``: the operations for it; ``edit`` "" where it is not written by hand.
+    """One kind of object.
 
-    ``kind``: its kind of document (blueprints/objects/document.py), "" where it has none. ``shown``: the columns of its table, in order.
-    ``page``: the address of its own page where the ordinary one does not do; ``add``: where a new one is made. ``concerning``:
-    which events tell the history of a row, as filters of the list of events; None where none do, or its page says so itself.
+    ``see`` and ``edit``: the operations for it; ``edit`` "" where it is not written by hand.
+
+    ``kind``: its kind of document (blueprints/objects/document.py), "" where it has none. ``shown``: the
+    columns of its table, in order. ``page``: the address of its own page where the ordinary one does not do;
+    ``add``: where a new one is made. ``concerning``: which events tell the history of a row, as filters of
+    the list of events; None where none do, or its page says so itself.
     """
 
     listing: Listing
@@ -74,7 +81,9 @@ class Resource:
 
 
 def guard(person: Any, kind: str, name: str, said: Mapping[str, Any] | None) -> None:
-    """Raises NotAllowed where changing this object would let somebody do more than they may (``said`` None: deleting it)."""
+    """Raises NotAllowed where changing this object would let somebody do more than they may (``said`` None:
+    deleting it).
+    """
     if kind != "person":
         return
     known = by_username(name)
@@ -94,16 +103,34 @@ def delete(resource: Resource, name: str, person: Any, expect: str | None = None
     edit.delete(resource.kind, name, by=person.username, expect=expect)
 
 
-def save(resource: Resource, said: Mapping[str, Any], person: Any, *, expect: str | None = None, new: bool | None = None) -> edit.Saved:
+def save(
+    resource: Resource,
+    said: Mapping[str, Any],
+    person: Any,
+    *,
+    expect: str | None = None,
+    new: bool | None = None,
+) -> edit.Saved:
     """Writes one object by hand; raises what blueprints.objects.edit.save does, or NotAllowed."""
-    guard(person, resource.kind, edit.checked(resource.kind, said, rights=operations_of(person)).model_dump()[resource.kind], said)
-    return edit.save(resource.kind, said, by=person.username, expect=expect, new=new, rights=operations_of(person))
+    guard(
+        person,
+        resource.kind,
+        edit.checked(resource.kind, said, rights=operations_of(person)).model_dump()[resource.kind],
+        said,
+    )
+    return edit.save(
+        resource.kind, said, by=person.username, expect=expect, new=new, rights=operations_of(person)
+    )
 
 
 def _activate(active: bool) -> Callable[[Any, Any], bool]:
     def run(row: Any, person: Any) -> bool:
         guard(person, "person", row.username, None)
-        return bool(edit.save("person", {"person": row.username, "active": active}, by=person.username, new=False).keys)
+        return bool(
+            edit.save(
+                "person", {"person": row.username, "active": active}, by=person.username, new=False
+            ).keys
+        )
 
     return run
 
@@ -125,8 +152,11 @@ def _end_session(row: Any, person: Any) -> bool:
 
 
 def _remove_credential(row: Any, person: Any) -> bool:
-    if row.person_id == person.pk:  # else a stolen session would be enough to take away what guards its person
-        raise edit.Refused({"": [str(_("Your own is removed on the start page, once you have proved yourself anew."))]})
+    # else a stolen session would be enough to take away what guards its person
+    if row.person_id == person.pk:
+        raise edit.Refused(
+            {"": [str(_("Your own is removed on the start page, once you have proved yourself anew."))]}
+        )
     require_over(person, row.person.role)
     return credentials.take_away(row.pk, of=row.person_id, by=person.username)
 
@@ -138,7 +168,9 @@ def _revoke_consent(row: Any, person: Any) -> bool:
 
 
 def _application_active(active: bool) -> Callable[[Any, Any], bool]:
-    return lambda row, person: bool(edit.save("application", {"application": row.name, "active": active}, by=person.username).keys)
+    return lambda row, person: bool(
+        edit.save("application", {"application": row.name, "active": active}, by=person.username).keys
+    )
 
 
 def _deletes(kind: str) -> Callable[[Any, Any], bool]:
@@ -168,13 +200,22 @@ _ALL = (
         about=_("Everybody who signs in here."),
         empty=_("Nobody is here yet. Add the first person, or apply a blueprint with all of them."),
         actions=(
-            Action("activate", _("Activate"), "people.edit", _activate(True), fits=lambda told: not told["active"]),
+            Action(
+                "activate",
+                _("Activate"),
+                "people.edit",
+                _activate(True),
+                fits=lambda told: not told["active"],
+            ),
             Action(
                 "deactivate",
                 _("Deactivate"),
                 "people.edit",
                 _activate(False),
-                _("They are signed out everywhere, devices too, and cannot sign in until they are activated again."),
+                _(
+                    "They are signed out everywhere, devices too, and cannot sign in until they are "
+                    "activated again."
+                ),
                 fits=lambda told: bool(told["active"]),
             ),
             Action(
@@ -189,10 +230,15 @@ _ALL = (
                 _("Sign out everywhere, devices too"),
                 "devices.revoke",
                 _sign_out_devices,
-                _("Every session of theirs ends at once, and every device they connected must be connected again."),
+                _(
+                    "Every session of theirs ends at once, and every device they connected must be "
+                    "connected again."
+                ),
             ),
             _delete_action(
-                "person", "people.edit", _("Their sessions, credentials and connected devices go with them. This cannot be undone.")
+                "person",
+                "people.edit",
+                _("Their sessions, credentials and connected devices go with them. This cannot be undone."),
             ),
         ),
     ),
@@ -206,7 +252,11 @@ _ALL = (
         concerning=lambda row: {"area": "group", "target": row.name},
         about=_("Applications and conditions of flows refer to groups by name."),
         empty=_("There is no group yet. A condition such as “in the group staff” needs one."),
-        actions=(_delete_action("group", "groups.edit", _("One that people, applications or conditions name stays.")),),
+        actions=(
+            _delete_action(
+                "group", "groups.edit", _("One that people, applications or conditions name stays.")
+            ),
+        ),
     ),
     Resource(
         SESSIONS,
@@ -242,7 +292,10 @@ _ALL = (
                 _("Remove"),
                 "people.help",
                 _remove_credential,
-                _("It no longer lets this person in, and they are signed out everywhere, devices too. They may set up a new one."),
+                _(
+                    "It no longer lets this person in, and they are signed out everywhere, devices too. "
+                    "They may set up a new one."
+                ),
                 danger=True,
             ),
         ),
@@ -300,7 +353,13 @@ _ALL = (
         about=_("What people sign in to: devices, command lines, services."),
         empty=_("There is no application yet. Three questions make one."),
         actions=(
-            Action("activate", _("Activate"), "applications.edit", _application_active(True), fits=lambda told: not told["active"]),
+            Action(
+                "activate",
+                _("Activate"),
+                "applications.edit",
+                _application_active(True),
+                fits=lambda told: not told["active"],
+            ),
             Action(
                 "deactivate",
                 _("Deactivate"),
@@ -310,7 +369,9 @@ _ALL = (
                 fits=lambda told: bool(told["active"]),
             ),
             _delete_action(
-                "application", "applications.edit", _("Every device that is connected to it must sign in anew. This cannot be undone.")
+                "application",
+                "applications.edit",
+                _("Every device that is connected to it must sign in anew. This cannot be undone."),
             ),
         ),
     ),
@@ -323,9 +384,16 @@ _ALL = (
         shown=("name", "title", "description"),
         concerning=lambda row: {"area": "scope", "target": row.name},
         about=_("What applications may ask for, in the words of the consent page."),
-        empty=_("There are only the standard scopes: openid, profile, email, offline_access. Add your own for your own services."),
+        empty=_(
+            "There are only the standard scopes: openid, profile, email, offline_access. Add your own for "
+            "your own services."
+        ),
         actions=(
-            _delete_action("scope", "scopes.edit", _("Nobody can ask for it any more. One that applications or conditions name stays.")),
+            _delete_action(
+                "scope",
+                "scopes.edit",
+                _("Nobody can ask for it any more. One that applications or conditions name stays."),
+            ),
         ),
     ),
     Resource(
@@ -343,7 +411,10 @@ _ALL = (
                 _("Delete"),
                 "flows.publish",
                 _deletes("flow"),
-                _("All of its versions and its draft go, and whoever is walking it must start again. This cannot be undone."),
+                _(
+                    "All of its versions and its draft go, and whoever is walking it must start again. "
+                    "This cannot be undone."
+                ),
                 danger=True,
             ),
         ),
@@ -370,7 +441,10 @@ _ALL = (
         "keys.see",
         shown=("kid", "algorithm", "created", "retires"),
         concerning=lambda row: {"area": "key", "target": row.kid},
-        about=_("The newest key signs. Older ones verify for two more days, so that nothing breaks when a key is changed."),
+        about=_(
+            "The newest key signs. Older ones verify for two more days, so that nothing breaks when a key "
+            "is changed."
+        ),
         empty=_("The first key is made with the first token."),
         add="keys-rotate",
     ),
@@ -395,5 +469,8 @@ RESOURCES: dict[str, Resource] = {each.name: each for each in _ALL}
 
 
 def rotate_keys(person: Any, *, keep_old: bool) -> str:
-    """A new signing key; answers its id. ``keep_old`` False: whatever the old ones signed is refused at once."""
+    """A new signing key; answers its id.
+
+    ``keep_old`` False: whatever the old ones signed is refused at once.
+    """
     return keys.rotate(by=person.username, keep_old=keep_old).kid

@@ -12,7 +12,18 @@ from ninja import NinjaAPI
 
 from web import __version__
 from web.api import errors
-from web.api.admin import blueprint_secrets, blueprints, devices, extras, failures, flows, objects, overview, recipes, tenants
+from web.api.admin import (
+    blueprint_secrets,
+    blueprints,
+    devices,
+    extras,
+    failures,
+    flows,
+    objects,
+    overview,
+    recipes,
+    tenants,
+)
 from web.api.admin.openapi import described
 from web.api.body import BodyParser, json_only
 from web.api.errors import problem
@@ -33,7 +44,8 @@ api = Api(
     title="Foyer",
     version=__version__,
     description=(
-        "A run is one walk through a flow: begin it, answer its challenges, read how it ended. Everything else is what the console does, "
+        "A run is one walk through a flow: begin it, answer its challenges, read how it ended. "
+        "Everything else is what the console does, "
         "for programs, with an access token of a person who has a role. Only application/json, no cookies."
     ),
     openapi_url=None,
@@ -75,7 +87,8 @@ def document() -> dict[str, Any]:
 @cache
 def _made() -> str:
     with override("en"):
-        return json.dumps(described(api.get_openapi_schema(path_prefix=_PREFIX)), default=str)  # lazy titles become texts here
+        # lazy titles become texts here
+        return json.dumps(described(api.get_openapi_schema(path_prefix=_PREFIX)), default=str)
 
 
 def written() -> str:
@@ -84,7 +97,10 @@ def written() -> str:
 
 
 def _door(patterns: list[URLPattern]) -> Callable[..., HttpResponse]:
-    """The first of these that takes the method: a key may look like an address below another one. Else 405, as any other error."""
+    """The first of these that takes the method: a key may look like an address below another one.
+
+    Else 405, as any other error.
+    """
 
     @wraps(patterns[0].callback)
     def asked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

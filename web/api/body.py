@@ -1,4 +1,6 @@
-"""The body of a request to the JSON API becomes a value here: one JSON object of texts that a form could have posted."""
+"""The body of a request to the JSON API becomes a value here: one JSON object of texts that a form could have
+posted.
+"""
 
 import json
 from collections.abc import Callable
@@ -18,8 +20,8 @@ class BodyParser(Parser):
     """Stricter than the framework's: what it refuses is a BadBody."""
 
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
-        """The object, with no NUL and no half of a surrogate pair in any text (RFC 8259 section 8.2), no number that is
-        infinite (1e999, section 6), nested 20 deep at most.
+        """The object, with no NUL and no half of a surrogate pair in any text (RFC 8259 section 8.2), no
+        number that is infinite (1e999, section 6), nested 20 deep at most.
         """
         try:
             body = json.loads(request.body, parse_constant=_no_number)
@@ -43,8 +45,14 @@ def json_only(operation: Callable[..., HttpResponse]) -> Callable[..., HttpRespo
 
 
 def is_another_type(request: HttpRequest) -> bool:
-    """Whether a body came that is not JSON. Where an access token came with it, no body at all needs no type."""
-    has_body = "Transfer-Encoding" in request.headers or request.headers.get("Content-Length", "0") not in ("", "0")
+    """Whether a body came that is not JSON.
+
+    Where an access token came with it, no body at all needs no type.
+    """
+    has_body = "Transfer-Encoding" in request.headers or request.headers.get("Content-Length", "0") not in (
+        "",
+        "0",
+    )
     return has_body and request.content_type != "application/json"
 
 

@@ -1,4 +1,6 @@
-"""Errors of the JSON API: ``{"error", "error_description"}`` for all of them, also for what the framework finds wrong."""
+"""Errors of the JSON API: ``{"error", "error_description"}`` for all of them, also for what the framework
+finds wrong.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -33,12 +35,24 @@ class NoSecret(Exception):
     """Send the run's secret as Authorization: Run …"""
 
 
-def problem(status: int, error: str, description: str, *, errors: Mapping[str, list[str]] | None = None, **headers: str) -> JsonResponse:
-    """An error of the one shape; ``errors``: all that is wrong, by key. ``headers`` with underscores for hyphens."""
+def problem(
+    status: int,
+    error: str,
+    description: str,
+    *,
+    errors: Mapping[str, list[str]] | None = None,
+    **headers: str,
+) -> JsonResponse:
+    """An error of the one shape; ``errors``: all that is wrong, by key.
+
+    ``headers`` with underscores for hyphens.
+    """
     body: dict[str, Any] = Problem(error=error, error_description=description).model_dump()
     if errors:
         body["errors"] = dict(errors)
-    return JsonResponse(body, status=status, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    return JsonResponse(
+        body, status=status, headers={name.replace("_", "-"): value for name, value in headers.items()}
+    )
 
 
 def declared(*statuses: int) -> dict[int, Any]:

@@ -1,4 +1,6 @@
-"""The OpenAPI document as a person reads it: operations with their parameters, bodies and answers, and an example of each body."""
+"""The OpenAPI document as a person reads it: operations with their parameters, bodies and answers, and an
+example of each body.
+"""
 
 import json
 import re
@@ -11,7 +13,12 @@ from web.api.app import document
 
 _NEEDS = re.compile(r"\n\nNeeds the right `([\w.]+)` and the scope (.+)\.$")
 _DEEPEST = 3
-_BOUNDS = {"minimum": "≥ {}", "maximum": "≤ {}", "minLength": "at least {}", "maxLength": "at most {} characters"}
+_BOUNDS = {
+    "minimum": "≥ {}",
+    "maximum": "≤ {}",
+    "minLength": "at least {}",
+    "maxLength": "at most {} characters",
+}
 
 
 @dataclass(frozen=True)
@@ -102,18 +109,25 @@ def _operation(whole: Mapping[str, Any], path: str, method: str, described: Mapp
 
 def _parameter(whole: Mapping[str, Any], said: Mapping[str, Any]) -> Member:
     words = said.get("description", "") or said["schema"].get("description", "")
-    return Member(said["name"], _type(whole, said["schema"]), _plain(words), said.get("required", False), said["in"])
+    return Member(
+        said["name"], _type(whole, said["schema"]), _plain(words), said.get("required", False), said["in"]
+    )
 
 
 def _answer(whole: Mapping[str, Any], status: str, said: Mapping[str, Any]) -> Answered:
     said = _resolved(whole, said)
     schema = said.get("content", {}).get("application/json", {}).get("schema")
     return Answered(
-        status, _plain(said["description"]), ", ".join(said.get("headers", ())), list(_members(whole, schema)) if schema else []
+        status,
+        _plain(said["description"]),
+        ", ".join(said.get("headers", ())),
+        list(_members(whole, schema)) if schema else [],
     )
 
 
-def _members(whole: Mapping[str, Any], schema: Mapping[str, Any], before: str = "", depth: int = 0) -> Iterator[Member]:
+def _members(
+    whole: Mapping[str, Any], schema: Mapping[str, Any], before: str = "", depth: int = 0
+) -> Iterator[Member]:
     """The members of an object, and of those in it."""
     schema = _resolved(whole, schema)
     for name, each in schema.get("properties", {}).items():
@@ -123,7 +137,12 @@ def _members(whole: Mapping[str, Any], schema: Mapping[str, Any], before: str = 
         inner = _resolved(whole, each)
         listed = "items" in inner
         if depth < _DEEPEST:
-            yield from _members(whole, inner["items"] if listed else inner, f"{before}{name}{'[]' if listed else ''}.", depth + 1)
+            yield from _members(
+                whole,
+                inner["items"] if listed else inner,
+                f"{before}{name}{'[]' if listed else ''}.",
+                depth + 1,
+            )
 
 
 def _plain(words: str) -> str:
@@ -168,4 +187,7 @@ def _resolved(whole: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[st
     if "$ref" not in schema:
         return schema
     _, _, kind, name = schema["$ref"].split("/")
-    return {**whole["components"][kind][name], **{key: value for key, value in schema.items() if key != "$ref"}}
+    return {
+        **whole["components"][kind][name],
+        **{key: value for key, value in schema.items() if key != "$ref"},
+    }

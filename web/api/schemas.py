@@ -34,22 +34,33 @@ class Begin(Sent):
     purpose: Annotated[str, AfterValidator(_purpose)] = say(
         alias="for", json_schema_extra={"enum": list(PURPOSES)}, examples=["device_code"]
     )
-    user_code: str = say("", description="The code that a waiting device shows. It is filled in, and submitted by nobody but the person.")
+    user_code: str = say(
+        "",
+        description="The code that a waiting device shows. It is filled in, "
+        "and submitted by nobody but the person.",
+    )
 
 
 class Answer(Sent):
-    """An answer to the step that a challenge named. One to another step changes nothing: the current challenge comes back."""
+    """An answer to the step that a challenge named.
+
+    One to another step changes nothing: the current challenge comes back.
+    """
 
     step: str = say("", description="The challenge's `step`.", examples=["identification"])
     answer: dict[str, Any] = say(
-        default_factory=dict, description="Values by the names of the challenge's `fields`.", examples=[{"name": "alice"}]
+        default_factory=dict,
+        description="Values by the names of the challenge's `fields`.",
+        examples=[{"name": "alice"}],
     )
 
 
 class Restart(Sent):
     """How to begin anew."""
 
-    keep: StrictBool = say(description="true: with what the run has learned so far; false: as if nobody had come yet.")
+    keep: StrictBool = say(
+        description="true: with what the run has learned so far; false: as if nobody had come yet."
+    )
 
 
 class Problem(BaseModel):
@@ -62,7 +73,9 @@ class Problem(BaseModel):
 class Refusal(Problem):
     """What cannot be, with everything that is wrong."""
 
-    errors: dict[str, list[str]] = say({}, description="What is wrong, by dotted key; an empty key is about the whole.")
+    errors: dict[str, list[str]] = say(
+        {}, description="What is wrong, by dotted key; an empty key is about the whole."
+    )
 
 
 class Field(BaseModel):
@@ -72,7 +85,9 @@ class Field(BaseModel):
     label: str = say("", description="What to write beside it.")
     type: str = say(description="As in HTML: text, password, email, number, checkbox, select, …")
     required: bool
-    autocomplete: str = say("", description="What the browser, or a password store, may fill in (HTML's autofill detail tokens).")
+    autocomplete: str = say(
+        "", description="What the browser, or a password store, may fill in (HTML's autofill detail tokens)."
+    )
     choices: list[tuple[str, str]] = say([], description="The values to choose from, each with its label.")
     value: Any = say(None, description="What stands there at first.")
 
@@ -82,8 +97,10 @@ class Challenge(BaseModel):
 
     run: str = say(description="The run's name.")
     kind: Kind = say(
-        description="`ask`: `fields` are to be answered. `continue`: an empty answer goes on. `last`: done, this is the last word. "
-        "`finished`: done, with nothing to say. `leave`: done, go to `url`. `denied`, `refused`, `expired`, `lost`: it ended without."
+        description="`ask`: `fields` are to be answered. `continue`: an empty answer goes on. "
+        "`last`: done, this is the last word. "
+        "`finished`: done, with nothing to say. `leave`: done, go to `url`. `denied`, `refused`, "
+        "`expired`, `lost`: it ended without."
     )
     title: str = ""
     description: str = ""
@@ -92,23 +109,33 @@ class Challenge(BaseModel):
     person: str = say("", description="The name that was typed; proves nothing.")
     message: str = say("", description="What was wrong with the last answer, or how the run ended.")
     url: str = say("", description="Where to go when `kind` is `leave`.")
-    set_up_url: str = say("", description="Where the person, in a browser, sets up what they lack, when `kind` is `denied`.")
+    set_up_url: str = say(
+        "", description="Where the person, in a browser, sets up what they lack, when `kind` is `denied`."
+    )
     retry_at: datetime | SkipJsonSchema[None] = say(None, description="No answer is taken before.")
-    context: dict[str, Any] = say({}, description="What else this kind of step shows; see the reference of the stages.")
-    errors: dict[str, list[str]] = say({}, description="What was wrong, by field; `__all__` is about the whole answer.")
+    context: dict[str, Any] = say(
+        {}, description="What else this kind of step shows; see the reference of the stages."
+    )
+    errors: dict[str, list[str]] = say(
+        {}, description="What was wrong, by field; `__all__` is about the whole answer."
+    )
     fields: list[Field] = []
 
 
 class Opened(Challenge):
     """A run that has just begun, and its first challenge."""
 
-    url: str = say(description="The run's address, for every further request; where to go when `kind` is `leave`.")
+    url: str = say(
+        description="The run's address, for every further request; where to go when `kind` is `leave`."
+    )
 
 
 class Begun(Opened):
     """The same, with the secret that opens it. It is said only here."""
 
-    secret: str = say(description="Stands for the browser. Sent back as `Authorization: Run …`, kept nowhere.")
+    secret: str = say(
+        description="Stands for the browser. Sent back as `Authorization: Run …`, kept nowhere."
+    )
 
 
 class Throttled(Challenge):
@@ -155,7 +182,9 @@ class Me(BaseModel):
 class Rotate(Sent):
     """What becomes of the old keys."""
 
-    keep_old: StrictBool = say(True, description="false: whatever they signed is refused at once, and everybody signs in anew.")
+    keep_old: StrictBool = say(
+        True, description="false: whatever they signed is refused at once, and everybody signs in anew."
+    )
 
 
 class Rotated(BaseModel):
@@ -212,7 +241,9 @@ class ShippedMails(BaseModel):
 class PlanWish(Sent):
     """A blueprint, and what it is called: what belongs to it is known by this name."""
 
-    text: str = say(min_length=1, description="YAML. `!env` and `!file` are refused: nothing of the server comes into it.")
+    text: str = say(
+        min_length=1, description="YAML. `!env` and `!file` are refused: nothing of the server comes into it."
+    )
     name: str = say("", max_length=200, pattern=r"^[ -~]*$")
     prune: StrictBool = say(False, description="Also delete what this blueprint owned and no longer names.")
 

@@ -1,4 +1,6 @@
-"""The reference of the API inside the console: every operation with its parameters and answers, and a form to try it out."""
+"""The reference of the API inside the console: every operation with its parameters and answers, and a form to
+try it out.
+"""
 
 from itertools import groupby
 from typing import Any
@@ -17,7 +19,10 @@ def index(request: ConsoleRequest) -> HttpResponse:
     """Every operation, those that match ``?q=``, by what they are about."""
     words = request.GET.get("q", "").strip()[:100].lower()
     found = [each for each in operations().values() if all(word in _searched(each) for word in words.split())]
-    tags = [(tag, list(some)) for tag, some in groupby(sorted(found, key=lambda each: each.tag), key=lambda each: each.tag)]
+    tags = [
+        (tag, list(some))
+        for tag, some in groupby(sorted(found, key=lambda each: each.tag), key=lambda each: each.tag)
+    ]
     context: dict[str, Any] = {"tags": tags, "words": words, "root": _root(request), "many": len(found)}
     return show(request, "console/api_docs.html", title=_("API"), **context)
 
@@ -27,13 +32,22 @@ def one(request: ConsoleRequest, name: str) -> HttpResponse:
     operation = operations().get(name)
     if operation is None:
         raise Http404
-    context: dict[str, Any] = {"operation": operation, "root": _root(request), "back": reverse("console:api-docs"), "open": name in _PUBLIC}
+    context: dict[str, Any] = {
+        "operation": operation,
+        "root": _root(request),
+        "back": reverse("console:api-docs"),
+        "open": name in _PUBLIC,
+    }
     return show(request, "console/api_docs_one.html", title=operation.summary, belongs_to=_("API"), **context)
 
 
 def download(request: ConsoleRequest) -> HttpResponse:
     """The OpenAPI document, for tools."""
-    return JsonResponse(document(), headers={"Content-Disposition": 'attachment; filename="openapi.json"'}, json_dumps_params={"indent": 2})
+    return JsonResponse(
+        document(),
+        headers={"Content-Disposition": 'attachment; filename="openapi.json"'},
+        json_dumps_params={"indent": 2},
+    )
 
 
 _PUBLIC = ("begin",)
@@ -44,7 +58,10 @@ def _root(request: ConsoleRequest) -> str:
 
 
 def _searched(operation: Operation) -> str:
-    return f"{operation.method} {operation.path} {operation.summary} {operation.words} {operation.needs} {operation.tag}".lower()
+    return (
+        f"{operation.method} {operation.path} {operation.summary} {operation.words} {operation.needs} "
+        f"{operation.tag}"
+    ).lower()
 
 
 PAGES = (

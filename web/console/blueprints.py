@@ -1,4 +1,6 @@
-"""Configuration as YAML: what is applied and what has drifted, a plan to read, its application, and export."""
+"""Configuration as YAML: what is applied and what has drifted, a plan to read, its application, and
+export.
+"""
 
 import json
 import re
@@ -30,8 +32,16 @@ from web.console.requests import ConsoleRequest
 _MOST_SHOWN = 500
 _LONGEST = 300
 _MOST_DRIFTED = 50
-_TO_DO = {"create": gettext_lazy("to create"), "update": gettext_lazy("to change"), "delete": gettext_lazy("to delete")}
-_DONE = {"create": gettext_lazy("created"), "update": gettext_lazy("changed"), "delete": gettext_lazy("deleted")}
+_TO_DO = {
+    "create": gettext_lazy("to create"),
+    "update": gettext_lazy("to change"),
+    "delete": gettext_lazy("to delete"),
+}
+_DONE = {
+    "create": gettext_lazy("created"),
+    "update": gettext_lazy("changed"),
+    "delete": gettext_lazy("deleted"),
+}
 _LARGEST = 1024 * 1024
 _CONCERNING = {"kind": "blueprint.applied,blueprint.drifted,blueprint.drift_ended,secret.set,secret.removed"}
 _NAME = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_. -]{0,99}\Z")
@@ -43,7 +53,9 @@ def blueprints(request: ConsoleRequest) -> HttpResponse:
     owned, drifted = RESOURCES["owned"].listing.page(Wish(size=1)), drift.stored()
     context: dict[str, Any] = {
         "attempts": _attempts(everywhere=may("tenants.see")),
-        "drifted": [{**each, "keys": [_side_by_side(key) for key in each["keys"]]} for each in drifted[:_MOST_DRIFTED]],
+        "drifted": [
+            {**each, "keys": [_side_by_side(key) for key in each["keys"]]} for each in drifted[:_MOST_DRIFTED]
+        ],
         "more_drifted": max(0, len(drifted) - _MOST_DRIFTED),
         "owned": owned.total,
         "owned_url": reverse("console:owned"),
@@ -63,7 +75,11 @@ def plan(request: ConsoleRequest) -> HttpResponse:
     said = _said(request)
     if wrong := said["wrong"]:
         return _planned(request, said, wrong=wrong, status=400)
-    options: dict[str, Any] = {"person": request.person, "name": said["name"] or "console", "prune": said["prune"]}
+    options: dict[str, Any] = {
+        "person": request.person,
+        "name": said["name"] or "console",
+        "prune": said["prune"],
+    }
     try:
         made = plan_sent(said["text"], **options)
     except BadBlueprint as bad:
@@ -74,10 +90,16 @@ def plan(request: ConsoleRequest) -> HttpResponse:
 
 
 def apply(request: ConsoleRequest) -> HttpResponse:
-    """Exactly the plan that was looked at; one that is sent twice finds nothing as it was and changes nothing."""
+    """Exactly the plan that was looked at; one that is sent twice finds nothing as it was and changes
+    nothing.
+    """
     said = _said(request)
     expect = request.POST.get("expect", "")
-    options: dict[str, Any] = {"person": request.person, "name": said["name"] or "console", "prune": said["prune"]}
+    options: dict[str, Any] = {
+        "person": request.person,
+        "name": said["name"] or "console",
+        "prune": said["prune"],
+    }
     if said["wrong"] or not expect:
         return _planned(request, said, wrong=said["wrong"] or _("Look at the plan first."), status=400)
     try:
@@ -88,40 +110,77 @@ def apply(request: ConsoleRequest) -> HttpResponse:
         return _planned(request, said, wrong=_too_much(refused), status=403)
     except StateMoved:
         return _moved(request, said, options)
-    return see(request, reverse("console:blueprints"), _("Applied: %(counts)s.") % {"counts": counted(done.counts)})
+    return see(
+        request, reverse("console:blueprints"), _("Applied: %(counts)s.") % {"counts": counted(done.counts)}
+    )
 
 
 def look(request: ConsoleRequest) -> HttpResponse:
     """Compares now what is otherwise compared every ten minutes."""
     drift.note_drift()
     many = len(drift.stored())
-    told = ngettext("%(many)d object is not as it was applied.", "%(many)d objects are not as they were applied.", many) % {"many": many}
-    return see(request, reverse("console:blueprints"), told if many else _("Everything is as it was applied."))
+    told = ngettext(
+        "%(many)d object is not as it was applied.", "%(many)d objects are not as they were applied.", many
+    ) % {"many": many}
+    return see(
+        request, reverse("console:blueprints"), told if many else _("Everything is as it was applied.")
+    )
 
 
 def secret(request: ConsoleRequest) -> HttpResponse:
-    """Enters a value that a blueprint only names, or forgets one, which a GET asks about; no page ever shows it again."""
+    """Enters a value that a blueprint only names, or forgets one, which a GET asks about; no page ever shows
+    it again.
+    """
     if request.method != "POST":
         return _ask_to_forget(request, request.GET.get("name", ""))
-    name, value, by = request.POST.get("name", "").strip(), request.POST.get("value", ""), request.person.username
+    name, value, by = (
+        request.POST.get("name", "").strip(),
+        request.POST.get("value", ""),
+        request.person.username,
+    )
     back = reverse("console:blueprints")
     if "forget" in request.POST:
-        return see(request, back, _("It is forgotten.") if secrets.forget(name.replace("\0", ""), by=by) else _("There is no such secret."))
+        return see(
+            request,
+            back,
+            _("It is forgotten.")
+            if secrets.forget(name.replace("\0", ""), by=by)
+            else _("There is no such secret."),
+        )
     try:
         secrets.check(name, value)
     except secrets.BadSecret as bad:
         return see(request, back, str(bad))
     secrets.keep(name, value, by=by)
-    return see(request, back, _("The secret %(name)s is kept. Blueprints name it as !secret %(name)s.") % {"name": name})
+    return see(
+        request,
+        back,
+        _("The secret %(name)s is kept. Blueprints name it as !secret %(name)s.") % {"name": name},
+    )
 
 
 def _ask_to_forget(request: ConsoleRequest, name: str) -> HttpResponse:
     back = reverse("console:blueprints")
     if name not in secrets.names():
         return see(request, back, _("There is no such secret."))
-    asks = _("Its value is deleted for good. What was applied with it stays; a blueprint that names it makes nothing new without it.")
-    words: dict[str, Any] = {"asks": asks, "what": name, "button": _("Forget"), "hidden": {"name": name, "forget": "1"}}
-    return show(request, "console/objects/ask.html", title=_("Forget this secret?"), trail=_("Blueprints"), trail_url=back, **words)
+    asks = _(
+        "Its value is deleted for good. What was applied with it stays; a blueprint that names it makes "
+        "nothing new without it."
+    )
+    words: dict[str, Any] = {
+        "asks": asks,
+        "what": name,
+        "button": _("Forget"),
+        "hidden": {"name": name, "forget": "1"},
+    }
+    return show(
+        request,
+        "console/objects/ask.html",
+        title=_("Forget this secret?"),
+        trail=_("Blueprints"),
+        trail_url=back,
+        **words,
+    )
 
 
 def download(request: ConsoleRequest) -> HttpResponse:
@@ -132,23 +191,34 @@ def download(request: ConsoleRequest) -> HttpResponse:
     except NoSuchFlow:
         raise Http404 from None
     name = "-".join(filter(None, (current_tenant().name, re.sub(r"[^a-z0-9-]", "", flow)[:50])))
-    return HttpResponse(text, content_type="application/yaml", headers={"Content-Disposition": f'attachment; filename="{name}.yaml"'})
+    return HttpResponse(
+        text,
+        content_type="application/yaml",
+        headers={"Content-Disposition": f'attachment; filename="{name}.yaml"'},
+    )
 
 
 def counted(counts: Mapping[str, int], words: Mapping[str, Any] = _DONE) -> str:
     """``3 created, 1 changed``."""
-    return ", ".join(f"{counts[action]} {word}" for action, word in words.items() if counts.get(action)) or _("nothing to do")
+    return ", ".join(f"{counts[action]} {word}" for action, word in words.items() if counts.get(action)) or _(
+        "nothing to do"
+    )
 
 
 def _too_much(refused: NotAllowed) -> str:
     if isinstance(refused, OwnPassword):
         return str(refused)
-    return _("It would change somebody who may do more than you, or make somebody such. Only they can apply it.")
+    return _(
+        "It would change somebody who may do more than you, or make somebody such. Only they can apply it."
+    )
 
 
 def _moved(request: ConsoleRequest, said: dict[str, Any], options: dict[str, Any]) -> HttpResponse:
     """What was looked at is no longer what would happen: the plan anew."""
-    wrong = _("Something has changed since this plan was made, so nothing was applied. This is the plan as it is now.")
+    wrong = _(
+        "Something has changed since this plan was made, so nothing was applied. This is the plan as it is "
+        "now."
+    )
     try:
         return _planned(request, said, wrong=wrong, plan=plan_sent(said["text"], **options), status=409)
     except BadBlueprint as bad:
@@ -158,7 +228,13 @@ def _moved(request: ConsoleRequest, said: dict[str, Any], options: dict[str, Any
 
 
 def _planned(
-    request: ConsoleRequest, said: dict[str, Any], *, plan: Plan | None = None, wrong: str = "", status: int = 200, **context: Any
+    request: ConsoleRequest,
+    said: dict[str, Any],
+    *,
+    plan: Plan | None = None,
+    wrong: str = "",
+    status: int = 200,
+    **context: Any,
 ) -> HttpResponse:
     context["problems"] = [Problem(wrong)] if wrong else []
     if plan:
@@ -172,7 +248,9 @@ def _planned(
             "state": plan.state if plan.effective and not plan.missing else "",
         }
     context |= {"said": said, "everywhere": request.may("tenants.edit"), "here": current_tenant().name}
-    return show(request, "console/blueprints_plan.html", title=_("Plan a blueprint"), status=status, **context)
+    return show(
+        request, "console/blueprints_plan.html", title=_("Plan a blueprint"), status=status, **context
+    )
 
 
 def _said(request: ConsoleRequest) -> dict[str, Any]:
@@ -194,7 +272,13 @@ def _said(request: ConsoleRequest) -> dict[str, Any]:
 
 def _change(change: Any) -> dict[str, Any]:
     keys = [{"key": key.key, **_side_by_side({"old": key.old, "new": key.new})} for key in change.keys]
-    return {"action": change.action, "tenant": change.tenant, "kind": change.kind, "name": change.name, "keys": keys}
+    return {
+        "action": change.action,
+        "tenant": change.tenant,
+        "kind": change.kind,
+        "name": change.name,
+        "keys": keys,
+    }
 
 
 def _side_by_side(key: Mapping[str, Any]) -> dict[str, Any]:
@@ -226,7 +310,9 @@ def _problems(bad: BadBlueprint, text: str) -> list[dict[str, Any]]:
 
 
 def _attempts(*, everywhere: bool) -> list[dict[str, Any]]:
-    """The last ones: those of the installation for its owner, else those of this tenant, which its events tell."""
+    """The last ones: those of the installation for its owner, else those of this tenant, which its events
+    tell.
+    """
     if everywhere:
         return [
             {
@@ -240,7 +326,15 @@ def _attempts(*, everywhere: bool) -> list[dict[str, Any]]:
             for row in results()
         ]
     rows = EVENTS.page(Wish(filters={"kind": "blueprint.applied"}, size=20)).rows
-    return [{"at": row["at"], "name": row["target"], "by": row["actor"], "told": counted(row["data"].get("counts", {}))} for row in rows]
+    return [
+        {
+            "at": row["at"],
+            "name": row["target"],
+            "by": row["actor"],
+            "told": counted(row["data"].get("counts", {})),
+        }
+        for row in rows
+    ]
 
 
 PAGES = (

@@ -25,7 +25,12 @@ from web.console.objects.history import history
 from web.console.requests import ConsoleRequest
 from web.middleware.headers import policy
 
-PICTURES = {"image/png": b"\x89PNG", "image/jpeg": b"\xff\xd8\xff", "image/webp": b"RIFF", "image/svg+xml": b"<"}
+PICTURES = {
+    "image/png": b"\x89PNG",
+    "image/jpeg": b"\xff\xd8\xff",
+    "image/webp": b"RIFF",
+    "image/svg+xml": b"<",
+}
 _LARGEST = 48 * 1024
 _LINES = ("networks", "domains")
 _TITLES = {
@@ -50,11 +55,21 @@ def branding(request: ConsoleRequest) -> HttpResponse:
         person: Any = request.person
         if not errors:
             try:
-                saved = edit.save("tenant", said, by=person.username, expect=etag, new=False, rights=operations_of(person))
+                saved = edit.save(
+                    "tenant", said, by=person.username, expect=etag, new=False, rights=operations_of(person)
+                )
             except edit.Refused as refused:
                 errors = _by_field(refused.errors)
             except edit.Moved:
-                errors = {"": [_("Somebody else has changed this in the meantime. Save once more to write yours over theirs.")]}
+                errors = {
+                    "": [
+                        _(
+                            "Somebody else has changed this in the meantime. Save once more to write "
+                            "yours over "
+                            "theirs."
+                        )
+                    ]
+                }
                 etag = known.etag
             else:
                 changed = ", ".join(each.key for each in saved.keys)
@@ -73,7 +88,9 @@ def branding(request: ConsoleRequest) -> HttpResponse:
         "replies_only": bool(known.document["mail_from"]) and not may_send_from(current_tenant()),
         "history": history(request, {"area": "tenant", "target": current_tenant().name}),
     }
-    response = show(request, "console/branding.html", title=_("Branding and domains"), status=status, **context)
+    response = show(
+        request, "console/branding.html", title=_("Branding and domains"), status=status, **context
+    )
     response.headers["Content-Security-Policy"] = policy(request, frame_src="'self'")
     return response
 
@@ -94,18 +111,32 @@ def preview(request: ConsoleRequest) -> HttpResponse:
         face.logo = face.logo if "logo" in errors else said["logo"]
     beside = {"words": face.accent_text, "on_light": LIGHT[0], "on_dark": DARK[0]}
     ratios = {name: contrast(face.accent, other) for name, other in beside.items()}
-    context = {"tenant": face, "title": _("Sign in"), "wrong": wrong, **ratios, "faint": min(ratios.values()) < 3}
+    context = {
+        "tenant": face,
+        "title": _("Sign in"),
+        "wrong": wrong,
+        **ratios,
+        "faint": min(ratios.values()) < 3,
+    }
     response = render(request, "console/branding_preview.html", context)
-    response.headers["Content-Security-Policy"] = policy(request, frame_ancestors="'self'", form_action="'none'")
+    response.headers["Content-Security-Policy"] = policy(
+        request, frame_ancestors="'self'", form_action="'none'"
+    )
     return response
 
 
 def _said(request: ConsoleRequest, known: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """What was typed, as a document, and what is wrong with it that its kind cannot see."""
     posted = {name: str(value).replace("\0", "").strip() for name, value in request.POST.items()}
-    said: dict[str, Any] = {"tenant": current_tenant().name, "title": posted.get("title", ""), "mail_from": posted.get("mail_from", "")}
+    said: dict[str, Any] = {
+        "tenant": current_tenant().name,
+        "title": posted.get("title", ""),
+        "mail_from": posted.get("mail_from", ""),
+    }
     said["accent"] = posted.get("accent", "").lower()
-    said |= {name: [line.strip() for line in posted.get(name, "").splitlines() if line.strip()] for name in _LINES}
+    said |= {
+        name: [line.strip() for line in posted.get(name, "").splitlines() if line.strip()] for name in _LINES
+    }
     said["domains"] = [name.lower() for name in said["domains"]]
     said["logo"], wrong = _logo(request, str(known.get("logo", "")))
     errors = {"logo": [wrong]} if wrong else {}
@@ -113,19 +144,25 @@ def _said(request: ConsoleRequest, known: Mapping[str, Any]) -> tuple[dict[str, 
         errors["title"] = [_("Say what people call this place.")]
     if "domains" in known and not _leads_here(request, said["domains"]):
         errors["domains"] = [
-            _("You are on %(host)s: come in by another domain before you take this one away.") % {"host": request.get_host()}
+            _("You are on %(host)s: come in by another domain before you take this one away.")
+            % {"host": request.get_host()}
         ]
     return said, errors and {**_others(request, said, errors), **errors}
 
 
-def _others(request: ConsoleRequest, said: Mapping[str, Any], errors: Mapping[str, Any]) -> dict[str, list[str]]:
+def _others(
+    request: ConsoleRequest, said: Mapping[str, Any], errors: Mapping[str, Any]
+) -> dict[str, list[str]]:
     """What is wrong with the other fields, which nobody asks once one is."""
     right = {key: value for key, value in said.items() if key not in errors}
     return _by_field(edit.also_wrong("tenant", right, operations_of(request.person)))
 
 
 def _logo(request: ConsoleRequest, known: str) -> tuple[str, str]:
-    """The mark as a data: address, and what is wrong with the picture that was chosen. Only ever shown as one, so nothing in it runs."""
+    """The mark as a data: address, and what is wrong with the picture that was chosen.
+
+    Only ever shown as one, so nothing in it runs.
+    """
     if "no_logo" in request.POST:
         return "", ""
     chosen: Any = request.FILES.get("logo")

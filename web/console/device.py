@@ -65,22 +65,40 @@ def device(request: ConsoleRequest, pk: int) -> HttpResponse:
 
 
 def revoke(request: ConsoleRequest, pk: int) -> HttpResponse:
-    """Asks what will be lost, and ends it by POST: what waits is denied, what is connected loses its tokens."""
+    """Asks what will be lost, and ends it by POST: what waits is denied, what is connected loses
+    its tokens.
+    """
     found, url = devices.story(pk), reverse("console:device", args=[pk])
     if found is None:
         raise Http404
     if request.method != "POST" and found.can_end:
         waits = found.state == "pending"
-        words: dict[str, Any] = {"asks": _ASKS[waits], "what": _named(found, pk), "button": _("Deny") if waits else _("Revoke")}
+        words: dict[str, Any] = {
+            "asks": _ASKS[waits],
+            "what": _named(found, pk),
+            "button": _("Deny") if waits else _("Revoke"),
+        }
         title = _("Deny this device?") if waits else _("Revoke this device?")
-        return show(request, "console/objects/ask.html", title=title, trail=_named(found, pk), trail_url=url, **words)
+        return show(
+            request, "console/objects/ask.html", title=title, trail=_named(found, pk), trail_url=url, **words
+        )
     done = request.method == "POST" and devices.end(pk, by=request.person)
-    return see(request, url, _("Revoked: the device has lost everything it had.") if done else _("There was nothing left to revoke."))
+    return see(
+        request,
+        url,
+        _("Revoked: the device has lost everything it had.")
+        if done
+        else _("There was nothing left to revoke."),
+    )
 
 
 def _named(found: devices.Story, pk: int) -> str:
     """What people know it by: its label or its application, and whose it is."""
-    name = f"“{found.label}”" if found.label else found.application_title or found.application or _("Device %(number)s") % {"number": pk}
+    name = (
+        f"“{found.label}”"
+        if found.label
+        else found.application_title or found.application or _("Device %(number)s") % {"number": pk}
+    )
     return f"{name} · {found.person}" if found.person else name
 
 
@@ -90,7 +108,10 @@ def _topics(pk: int) -> str:
 
 
 def _moments(found: devices.Story) -> list[dict[str, Any]]:
-    return [{"said": _SAID.get(each.what, each.what), "moment": each, "tone": _TONES.get(each.what, "")} for each in found.moments]
+    return [
+        {"said": _SAID.get(each.what, each.what), "moment": each, "tone": _TONES.get(each.what, "")}
+        for each in found.moments
+    ]
 
 
 PAGES = (

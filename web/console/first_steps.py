@@ -1,4 +1,6 @@
-"""The first steps of an empty installation: what is done is read off what is there, and nothing about it is stored."""
+"""The first steps of an empty installation: what is done is read off what is there, and nothing about it is
+stored.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +46,9 @@ _WORDS = {
     ),
     "application": (
         _lazy("Add your first application"),
-        _lazy("A TV, a command line, a kiosk or a service: three questions, and a program that you can copy."),
+        _lazy(
+            "A TV, a command line, a kiosk or a service: three questions, and a program that you can copy."
+        ),
         _lazy("Choose a recipe"),
     ),
     "device": (
@@ -96,7 +100,9 @@ def progress(request: ConsoleRequest) -> Progress:
         "application": (reverse("console:application-new"), _has_an_application()),
         "device": (reverse("console:playground"), DEVICES.has(state="redeemed")),
     }
-    return Progress(tuple(Step(name, *_WORDS[name], *state[name], optional=name == "domain") for name in _WORDS))
+    return Progress(
+        tuple(Step(name, *_WORDS[name], *state[name], optional=name == "domain") for name in _WORDS)
+    )
 
 
 def card(request: ConsoleRequest) -> Progress | None:
@@ -125,14 +131,20 @@ def dismiss(request: ConsoleRequest) -> HttpResponse:
         response = see(request, reverse("console:first-steps"))
         response.delete_cookie(DISMISSED)
         return response
-    response = see(request, reverse("console:overview"), _("The first steps are put away. They stay at /console/first-steps/."))
+    response = see(
+        request,
+        reverse("console:overview"),
+        _("The first steps are put away. They stay at /console/first-steps/."),
+    )
     response.set_cookie(DISMISSED, "1", max_age=_A_YEAR)
     return response
 
 
 def _looks_like_somebody() -> bool:
     tenant = current_tenant()
-    return tenant.title != _SHIPPED_TITLE or bool(tenant.logo) or tenant.accent != edit.blank("tenant")["accent"]
+    return (
+        tenant.title != _SHIPPED_TITLE or bool(tenant.logo) or tenant.accent != edit.blank("tenant")["accent"]
+    )
 
 
 def _has_an_application() -> bool:

@@ -1,4 +1,6 @@
-"""What every page of the console has in common: who may see it, how it is answered, and the frame around it."""
+"""What every page of the console has in common: who may see it, how it is answered, and the frame
+around it.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,8 +27,10 @@ _TOLD = "foyer_told"
 
 @dataclass(frozen=True)
 class Page:
-    """One address below ``/console/``. ``see``: the operation that reading it needs (idp/accounts/roles.py); ``do``: the one that
-    posting to it needs, "" where nothing is posted; ``see`` "" where it is only posted to.
+    """One address below ``/console/``.
+
+    ``see``: the operation that reading it needs (idp/accounts/roles.py); ``do``: the one that posting to it
+    needs, "" where nothing is posted; ``see`` "" where it is only posted to.
     """
 
     path: str
@@ -72,17 +76,33 @@ def _door(page: Page) -> View:
 
 
 def _sign_in(request: ConsoleRequest) -> HttpResponse:
-    """To the tenant's sign-in and back to here. What was posted is not lost: the form stays in the tab while one signs in in another."""
+    """To the tenant's sign-in and back to here.
+
+    What was posted is not lost: the form stays in the tab while one signs in in another.
+    """
     if request.method != "POST":
-        return _redirect(request, f"{reverse(AUTHENTICATION)}?next={quote(request.get_full_path(), safe='/')}")
-    message = _("Your session has ended. Sign in in another tab, then come back here, go one page back and send the form again.")
-    context = {"title": _("You have been signed out"), "message": message, "sign_in_url": reverse(AUTHENTICATION)}
+        return _redirect(
+            request, f"{reverse(AUTHENTICATION)}?next={quote(request.get_full_path(), safe='/')}"
+        )
+    message = _(
+        "Your session has ended. Sign in in another tab, then come back here, go one page back and send "
+        "the form again."
+    )
+    context = {
+        "title": _("You have been signed out"),
+        "message": message,
+        "sign_in_url": reverse(AUTHENTICATION),
+    }
     return render(request, "console/signed_out.html", context, status=401)
 
 
 def _forbidden(request: ConsoleRequest, operation: str = "", why: str = "") -> HttpResponse:
-    """Answer 403 within the frame: who is signed in, which right is missing and which roles have it, and the way to sign in as another."""
-    roles = [str(title) for role, title in role_titles().items() if operation and role in allowed()[operation]]
+    """Answer 403 within the frame: who is signed in, which right is missing and which roles have it, and the
+    way to sign in as another.
+    """
+    roles = [
+        str(title) for role, title in role_titles().items() if operation and role in allowed()[operation]
+    ]
     back = request.get_full_path() if request.method == "GET" else reverse("console:overview")
     context = {
         "operation": operation,
@@ -93,17 +113,26 @@ def _forbidden(request: ConsoleRequest, operation: str = "", why: str = "") -> H
     return show(request, "console/forbidden.html", title=_("You may not see this"), status=403, **context)
 
 
-def show(request: ConsoleRequest, template: str, *, title: Any, status: int = 200, **context: Any) -> HttpResponse:
-    """Answer with a page inside the frame: navigation, who is signed in, and a notice of what has just happened.
+def show(
+    request: ConsoleRequest, template: str, *, title: Any, status: int = 200, **context: Any
+) -> HttpResponse:
+    """Answer with a page inside the frame: navigation, who is signed in, and a notice of what has just
+    happened.
 
-    ``title``: the heading; ``part`` and ``belongs_to`` in the context say more in the title of the window, before it and behind it: which
-    page of the thing this is, and to what it belongs. ``problems``: what is wrong with a form (objects/form_errors.py), told at the top
-    with links to its fields.
+    ``title``: the heading; ``part`` and ``belongs_to`` in the context say more in the title of the window,
+    before it and behind it: which page of the thing this is, and to what it belongs. ``problems``: what is
+    wrong with a form (objects/form_errors.py), told at the top with links to its fields.
     """
     person = request.person
     operations = frozenset(operations_of(person))
     told = unquote(request.COOKIES.get(_TOLD, ""))[:300]
-    frame = {"title": title, "person": person, "may": operations, "navigation": navigation(operations, request.path), "notice": told}
+    frame = {
+        "title": title,
+        "person": person,
+        "may": operations,
+        "navigation": navigation(operations, request.path),
+        "notice": told,
+    }
     frame["failed"] = status >= 400
     response = render(request, template, {**frame, **context}, status=status)
     if told:

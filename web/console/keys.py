@@ -18,13 +18,30 @@ def rotate(request: ConsoleRequest) -> HttpResponse:
     if request.method == "POST":
         if chosen == "keep" or request.POST.get("name", "").strip() == current_tenant().name:
             kid = rotate_keys(request.person, keep_old=chosen == "keep")
-            return see(request, reverse("console:keys"), _("The key %(kid)s signs from now on.") % {"kid": kid})
+            return see(
+                request, reverse("console:keys"), _("The key %(kid)s signs from now on.") % {"kid": kid}
+            )
         wrong = _("Write %(name)s to say that you mean it.") % {"name": current_tenant().name}
     keys = KEYS.page(Wish(size=5)).rows
     name = current_tenant().name
-    problems = [Problem(wrong, "name", _("To refuse it at once, write %(name)s") % {"name": name})] if wrong else []
-    context = {"keys": keys, "chosen": chosen, "wrong": wrong, "problems": problems, "back": reverse("console:keys"), "name": name}
-    return show(request, "console/keys_rotate.html", title=_("Change the signing key"), status=400 if wrong else 200, **context)
+    problems = (
+        [Problem(wrong, "name", _("To refuse it at once, write %(name)s") % {"name": name})] if wrong else []
+    )
+    context = {
+        "keys": keys,
+        "chosen": chosen,
+        "wrong": wrong,
+        "problems": problems,
+        "back": reverse("console:keys"),
+        "name": name,
+    }
+    return show(
+        request,
+        "console/keys_rotate.html",
+        title=_("Change the signing key"),
+        status=400 if wrong else 200,
+        **context,
+    )
 
 
 PAGES = (Page("keys/rotate", rotate, "keys-rotate", see="keys.rotate", do="keys.rotate"),)

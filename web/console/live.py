@@ -54,7 +54,9 @@ def live(request: ConsoleRequest) -> HttpResponse:
 def _chip(wanted: Wanted, name: str) -> Chip:
     value = getattr(wanted, name)
     titles = dict(AREAS) if name == "area" else {",".join(series.kinds): series.title for series in SERIES}
-    return Chip(_TITLES[name], titles.get(value, value), "?" + urlencode(replace(wanted, **{name: ""}).as_query()))
+    return Chip(
+        _TITLES[name], titles.get(value, value), "?" + urlencode(replace(wanted, **{name: ""}).as_query())
+    )
 
 
 PAGES = (Page("live/", live, "live", see="events.see"),)

@@ -30,7 +30,10 @@ _WHEN = {"recovery": gettext_lazy("An administrator lets somebody back in who ha
 
 def mails(request: ConsoleRequest) -> HttpResponse:
     """Every mail, with its subject as it is sent now."""
-    rows = [{"name": name, "when": _WHEN.get(name, ""), "own": _own(name), "subject": _now(name).subject} for name in shipped()]
+    rows = [
+        {"name": name, "when": _WHEN.get(name, ""), "own": _own(name), "subject": _now(name).subject}
+        for name in shipped()
+    ]
     return show(request, "console/mails.html", title=_("Mails"), rows=rows)
 
 
@@ -44,11 +47,26 @@ def mail(request: ConsoleRequest, name: str) -> HttpResponse:
         try:
             edit.save("mail", said, by=by, expect=etag or None, new=not etag)
         except edit.Refused as refused:
-            errors, status = {"" if key == "mail" else key: texts for key, texts in refused.errors.items()}, 400
+            errors, status = (
+                {"" if key == "mail" else key: texts for key, texts in refused.errors.items()},
+                400,
+            )
         except (edit.Moved, edit.NotThere):
-            errors, status = {"": [_("Somebody else has worded this in the meantime. Save once more to write yours over theirs.")]}, 409
+            errors, status = (
+                {
+                    "": [
+                        _(
+                            "Somebody else has worded this in the meantime. Save once more to write "
+                            "yours over theirs."
+                        )
+                    ]
+                },
+                409,
+            )
         else:
-            return see(request, reverse("console:mail", args=[name]), _("This is how it is sent from now on."))
+            return see(
+                request, reverse("console:mail", args=[name]), _("This is how it is sent from now on.")
+            )
     context = {
         "name": name,
         "when": _WHEN.get(name, ""),
@@ -61,7 +79,9 @@ def mail(request: ConsoleRequest, name: str) -> HttpResponse:
         "may_edit": request.may("branding.edit"),
         "history": history(request, {"area": "mail", "target": name}),
     }
-    response = show(request, "console/mails_one.html", title=_title(name), belongs_to=_("Mails"), status=status, **context)
+    response = show(
+        request, "console/mails_one.html", title=_title(name), belongs_to=_("Mails"), status=status, **context
+    )
     response.headers["Content-Security-Policy"] = policy(request, frame_src="'self'")
     return response
 
@@ -72,8 +92,19 @@ def forget(request: ConsoleRequest, name: str) -> HttpResponse:
     url, own = reverse("console:mail", args=[name]), _own(name)
     if request.method != "POST" and own:
         asks = _("Your own wording is deleted and kept nowhere; the shipped one is sent from then on.")
-        words: dict[str, Any] = {"asks": asks, "what": own.document["subject"], "button": _("Back to the shipped wording")}
-        return show(request, "console/objects/ask.html", title=_("Give up your own wording?"), trail=_title(name), trail_url=url, **words)
+        words: dict[str, Any] = {
+            "asks": asks,
+            "what": own.document["subject"],
+            "button": _("Back to the shipped wording"),
+        }
+        return show(
+            request,
+            "console/objects/ask.html",
+            title=_("Give up your own wording?"),
+            trail=_title(name),
+            trail_url=url,
+            **words,
+        )
     try:
         edit.delete("mail", name, by=request.person.username)
     except edit.NotThere:
@@ -87,10 +118,22 @@ def preview(request: ConsoleRequest, name: str) -> HttpResponse:
     _shipped(name)
     wording = _typed(request) if request.method == "POST" else _now(name)
     filled = _filled(request, wording)
-    response = HttpResponse(filled.html) if filled.html else render(request, "console/mails_text.html", {"mail": filled})
-    # A mail carries its styles with it, as mail programs want them; without scripts and addresses they can do nothing here.
+    response = (
+        HttpResponse(filled.html)
+        if filled.html
+        else render(request, "console/mails_text.html", {"mail": filled})
+    )
+    # A mail carries its styles with it, as mail programs want them; without scripts and addresses they can do
+    # nothing here.
     response.headers["Content-Security-Policy"] = (
-        policy(request, style_src="'unsafe-inline'", script_src="'none'", img_src="data:", form_action="'none'", frame_ancestors="'self'")
+        policy(
+            request,
+            style_src="'unsafe-inline'",
+            script_src="'none'",
+            img_src="data:",
+            form_action="'none'",
+            frame_ancestors="'self'",
+        )
         + "; sandbox"
     )
     return response

@@ -28,7 +28,13 @@ _ENTRIES: tuple[tuple[Any, tuple[tuple[str, Any, str, str], ...]], ...] = (
             ("consents", _("Consents"), "devices.see", ""),
         ),
     ),
-    (_("Devices"), (("devices", _("Devices"), "devices.see", "d"), ("playground", _("Playground"), "playground.use", ""))),
+    (
+        _("Devices"),
+        (
+            ("devices", _("Devices"), "devices.see", "d"),
+            ("playground", _("Playground"), "playground.use", ""),
+        ),
+    ),
     (
         _("System"),
         (
@@ -55,7 +61,9 @@ class Entry:
 
 
 def navigation(operations: Collection[str], path: str) -> list[tuple[Any, list[Entry]]]:
-    """The sections for somebody who may do these operations, with the entry marked to which ``path`` belongs."""
+    """The sections for somebody who may do these operations, with the entry marked to which
+    ``path`` belongs.
+    """
     sections = []
     for title, entries in _ENTRIES:
         shown = [_entry(*each, path) for each in entries if each[2] in operations]

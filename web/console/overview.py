@@ -52,7 +52,9 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Concern:
-    """Something that wants to be looked at: what it is, more words, and where one mends it ("" where there is no page for it)."""
+    """Something that wants to be looked at: what it is, more words, and where one mends it ("" where there is
+    no page for it).
+    """
 
     title: str
     detail: str
@@ -106,20 +108,30 @@ def _unguarded(names: Sequence[str]) -> Iterator[Concern]:
     for name in names[:3]:
         title = _("%(name)s administers with a password alone") % {"name": name}
         yield Concern(
-            title, _("They add a second factor at %(address)s.") % {"address": reverse(CREDENTIAL_SETUP)}, address("people-one", name)
+            title,
+            _("They add a second factor at %(address)s.") % {"address": reverse(CREDENTIAL_SETUP)},
+            address("people-one", name),
         )
     if len(names) > 3:
         more = len(names) - 3
         yield Concern(
-            ngettext("%(n)d more with a password alone", "%(n)d more with a password alone", more) % {"n": more}, ", ".join(names[3:])
+            ngettext("%(n)d more with a password alone", "%(n)d more with a password alone", more)
+            % {"n": more},
+            ", ".join(names[3:]),
         )
 
 
 def _drifted(found: Sequence[Mapping[str, Any]]) -> Iterator[Concern]:
     if found:
-        title = ngettext("%(n)d object is not as its blueprint says", "%(n)d objects are not as their blueprints say", len(found))
+        title = ngettext(
+            "%(n)d object is not as its blueprint says",
+            "%(n)d objects are not as their blueprints say",
+            len(found),
+        )
         names = ", ".join(f"{each['kind']} {each['name']}" for each in found[:3] if each)
-        yield Concern(title % {"n": len(found)}, names + (" …" if len(found) > 3 else ""), address("blueprints"))
+        yield Concern(
+            title % {"n": len(found)}, names + (" …" if len(found) > 3 else ""), address("blueprints")
+        )
 
 
 def _failing(found: Sequence[Any]) -> Iterator[Concern]:
@@ -131,13 +143,19 @@ def _failing(found: Sequence[Any]) -> Iterator[Concern]:
 def _retiring(found: Sequence[tuple[str, datetime]]) -> Iterator[Concern]:
     for kid, until in found:
         words = {"kid": kid[:8], "at": f"{until:%F %H:%M}"}
-        yield Concern(_("An old signing key is retiring"), _("%(kid)s… verifies until %(at)s UTC.") % words, address("keys"))
+        yield Concern(
+            _("An old signing key is retiring"),
+            _("%(kid)s… verifies until %(at)s UTC.") % words,
+            address("keys"),
+        )
 
 
 def _undelivered(found: tuple[int, str]) -> Iterator[Concern]:
     many, why = found
     if many:
-        title = ngettext("%(n)d mail was given up this week", "%(n)d mails were given up this week", many) % {"n": many}
+        title = ngettext("%(n)d mail was given up this week", "%(n)d mails were given up this week", many) % {
+            "n": many
+        }
         yield Concern(title, why, address("mails"), bad=True)
 
 

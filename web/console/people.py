@@ -1,4 +1,6 @@
-"""Helping a person: where they are signed in, what they hold, a way back in, a second factor to set up anew, and their role."""
+"""Helping a person: where they are signed in, what they hold, a way back in, a second factor to set up anew,
+and their role.
+"""
 
 from typing import Any
 
@@ -71,7 +73,12 @@ def link(request: ConsoleRequest, key: str) -> HttpResponse:
         "minutes": int(recovery.LIFETIME.total_seconds()) // 60,
         "person_url": url_of(RESOURCES["people"], person.username),
     }
-    page = show(request, "console/person_link.html", title=_("A way back in for %(name)s") % {"name": person.display_name}, **context)
+    page = show(
+        request,
+        "console/person_link.html",
+        title=_("A way back in for %(name)s") % {"name": person.display_name},
+        **context,
+    )
     return shown(page, about) if made else page
 
 
@@ -81,7 +88,11 @@ def mail(request: ConsoleRequest, key: str) -> HttpResponse:
     try:
         recovery.mail_link(person, request.build_absolute_uri("/").rstrip("/"), by=request.person.username)
     except recovery.NoAddress:
-        return _back(request, person, _("%(name)s has no mail address: make a link and hand it over.") % {"name": person.username})
+        return _back(
+            request,
+            person,
+            _("%(name)s has no mail address: make a link and hand it over.") % {"name": person.username},
+        )
     except TooManyMails as refused:
         return _back(request, person, str(refused))
     return _back(request, person, _("The link is on its way to %(address)s.") % {"address": person.mailbox})
@@ -91,12 +102,23 @@ def reset(request: ConsoleRequest, key: str) -> HttpResponse:
     """Takes away what guards the account beside the password, after asking once more."""
     person = _ours(request, key)
     if "sure" not in request.POST:
-        context = {"target": person, "held": credentials.held(person), "person_url": url_of(RESOURCES["people"], person.username)}
+        context = {
+            "target": person,
+            "held": credentials.held(person),
+            "person_url": url_of(RESOURCES["people"], person.username),
+        }
         return show(
-            request, "console/person_reset.html", title=_("Reset the second factor of %(name)s") % {"name": person.username}, **context
+            request,
+            "console/person_reset.html",
+            title=_("Reset the second factor of %(name)s") % {"name": person.username},
+            **context,
         )
     if credentials.remove_all(person, by=request.person.username):
-        return _back(request, person, _("Their password alone lets them in now, and they set up a new second factor themselves."))
+        return _back(
+            request,
+            person,
+            _("Their password alone lets them in now, and they set up a new second factor themselves."),
+        )
     return _back(request, person, _("There was nothing to reset."))
 
 

@@ -1,4 +1,6 @@
-"""The playground: this page acts as a client of the tenant, in the browser, and explains every request and every answer."""
+"""The playground: this page acts as a client of the tenant, in the browser, and explains every request and
+every answer.
+"""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +18,8 @@ from web.console.frame import Page, show
 from web.console.requests import ConsoleRequest
 from web.pages.oauth import issuer_of
 
-# What the page can act as: the grant that an application needs for it. web/static/web/console/playground.js has the same table.
+# What the page can act as: the grant that an application needs for it. web/static/web/console/playground.js
+# has the same table.
 _CLIENTS = {DEVICE_CODE: "device", "client_credentials": "service"}
 _CODE = re.compile(r"\A[A-Z]{4}(-[A-Z]{4}){1,2}\Z")
 
@@ -35,7 +38,12 @@ def playground(request: ConsoleRequest) -> HttpResponse:
         "words": _words(),
         "qr": reverse("console:playground-qr"),
     }
-    context: dict[str, Any] = {"applications": applications, "facts": facts, "chosen": chosen, "issuer": issuer}
+    context: dict[str, Any] = {
+        "applications": applications,
+        "facts": facts,
+        "chosen": chosen,
+        "issuer": issuer,
+    }
     return show(request, "console/playground.html", title=_("Playground"), **context)
 
 
@@ -48,7 +56,10 @@ def picture(request: ConsoleRequest) -> HttpResponse:
 
 
 def _told(row: Any, words: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
-    """An application as the page knows it: for each client that it can be, the scopes to ask for. ``words``: of each scope."""
+    """An application as the page knows it: for each client that it can be, the scopes to ask for.
+
+    ``words``: of each scope.
+    """
     own = [scope for scope in row.scopes if scope not in STANDARD_SCOPES]
     scopes = {"device": row.scopes, "service": own}
     return {
@@ -56,7 +67,11 @@ def _told(row: Any, words: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
         "title": row.title,
         "client_id": row.client_id,
         "confidential": row.confidential,
-        "clients": {client: [words[scope] for scope in scopes[client]] for grant, client in _CLIENTS.items() if grant in row.grants},
+        "clients": {
+            client: [words[scope] for scope in scopes[client]]
+            for grant, client in _CLIENTS.items()
+            if grant in row.grants
+        },
     }
 
 

@@ -1,4 +1,6 @@
-"""Applications by recipe: three questions, then the page with programs that one can copy; and a new secret."""
+"""Applications by recipe: three questions, then the page with programs that one can copy; and a new
+secret.
+"""
 
 from collections.abc import Collection
 from typing import Any
@@ -39,7 +41,9 @@ def choose(request: ConsoleRequest) -> HttpResponse:
 
 
 def ask(request: ConsoleRequest, kind: str) -> HttpResponse:
-    """The questions of one recipe; a POST leads to the page of what was made, which shows its secret this once."""
+    """The questions of one recipe; a POST leads to the page of what was made, which shows its secret this
+    once.
+    """
     recipe = RECIPES.get(kind)
     if recipe is None:
         raise Http404
@@ -48,7 +52,9 @@ def ask(request: ConsoleRequest, kind: str) -> HttpResponse:
     if request.method == "POST":
         said = form.read(request.POST)
         try:
-            made = recipes.make(recipe, Answers.model_validate(said), by=person.username, rights=operations_of(person))
+            made = recipes.make(
+                recipe, Answers.model_validate(said), by=person.username, rights=operations_of(person)
+            )
         except ValidationError as invalid:
             form.refuse(invalid)
             status = 400
@@ -56,15 +62,23 @@ def ask(request: ConsoleRequest, kind: str) -> HttpResponse:
             form.refuse(refused.errors)
             status = 400
         else:
-            told = _("%(title)s is ready. Copy a program, or try it in the playground.") % {"title": said["title"]}
+            told = _("%(title)s is ready. Copy a program, or try it in the playground.") % {
+                "title": said["title"]
+            }
             return _made(request, made.name, made.secret, told)
-    context: dict[str, Any] = {"recipe": recipe, "form": form, "back_url": reverse("console:application-new"), "cancel_url": _list()}
+    context: dict[str, Any] = {
+        "recipe": recipe,
+        "form": form,
+        "back_url": reverse("console:application-new"),
+        "cancel_url": _list(),
+    }
     context |= {"problems": of_form(form), "nothing_done": _("Nothing was made: mend what is marked.")}
     return show(request, "console/recipe.html", title=recipe.title, status=status, **context)
 
 
 def setup(request: ConsoleRequest, name: str) -> HttpResponse:
-    """How a device or a service is set up for this application: its values, and programs that already hold them.
+    """How a device or a service is set up for this application: its values, and programs that already hold
+    them.
 
     A secret that was made a moment ago is among them, this once.
     """
@@ -104,7 +118,13 @@ def secret(request: ConsoleRequest, name: str) -> HttpResponse:
         "problems": [Problem(wrong)] if wrong else [],
         "back_url": reverse("console:application-setup", args=[name]),
     }
-    return show(request, "console/application_secret.html", title=_("New secret"), status=409 if wrong else 200, **context)
+    return show(
+        request,
+        "console/application_secret.html",
+        title=_("New secret"),
+        status=409 if wrong else 200,
+        **context,
+    )
 
 
 def _made(request: ConsoleRequest, name: str, new_secret: str, told: str) -> HttpResponse:
@@ -122,8 +142,17 @@ def _by_grant(row: Any, issuer: str, shown_secret: str) -> list[tuple[str, list[
 
 
 def _form(recipe: Recipe, rights: Collection[str]) -> SchemaForm:
-    choices = {"groups": lambda: [(name, name) for name in group_names()], "scopes": lambda: recipes.scopes_for(recipe, rights)}
-    return SchemaForm(Answers, {"scopes": ["profile"] if recipe.person else []}, choices=choices, leave_out=recipe.left_out, begins=True)
+    choices = {
+        "groups": lambda: [(name, name) for name in group_names()],
+        "scopes": lambda: recipes.scopes_for(recipe, rights),
+    }
+    return SchemaForm(
+        Answers,
+        {"scopes": ["profile"] if recipe.person else []},
+        choices=choices,
+        leave_out=recipe.left_out,
+        begins=True,
+    )
 
 
 def _list() -> str:
@@ -132,7 +161,19 @@ def _list() -> str:
 
 PAGES = (
     Page("applications/new", choose, "application-new", see="applications.edit"),
-    Page("applications/new/<slug:kind>", ask, "application-recipe", see="applications.edit", do="applications.edit"),
+    Page(
+        "applications/new/<slug:kind>",
+        ask,
+        "application-recipe",
+        see="applications.edit",
+        do="applications.edit",
+    ),
     Page("applications/setup/<slug:name>", setup, "application-setup", see="applications.see"),
-    Page("applications/secret/<slug:name>", secret, "application-secret", see="applications.edit", do="applications.edit"),
+    Page(
+        "applications/secret/<slug:name>",
+        secret,
+        "application-secret",
+        see="applications.edit",
+        do="applications.edit",
+    ),
 )

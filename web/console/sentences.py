@@ -1,4 +1,6 @@
-"""What happened, in plain words with links: the same for the live feed, for lists and for the story of a device."""
+"""What happened, in plain words with links: the same for the live feed, for lists and for the story of a
+device.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
@@ -13,7 +15,8 @@ Part = list[str]  # the words, and the address to which they lead where they lea
 _BAD = {"device.denied", "device.revoked", "tokens.revoked", "events.left_out", "blueprint.drifted"}
 _GOOD = {"session.started", "device.approved", "device.redeemed"}
 _MACHINES = {"blueprint", "seed"}
-_COLUMNS = {"is_active": "active", "secret_hash": "secret"}  # what else is told by the name under which it is written in a document
+# what else is told by the name under which it is written in a document
+_COLUMNS = {"is_active": "active", "secret_hash": "secret"}
 _BAD_ENDS = ("_failed", "_refused", "throttled", "_lengthened", ".denied", ".broken", ".refused")
 
 _SAID = {
@@ -90,7 +93,9 @@ _SAID = {
 _ELSE = gettext_noop("{who}: {kind} {what}")
 _WORDS: dict[str, Callable[[Mapping[str, Any]], Part]] = {
     "who": lambda row: person(row["actor"]) if row["actor"] else [_("Somebody")],
-    "whom": lambda row: person(row["target"] or row["actor"]) if row["target"] or row["actor"] else [_("Somebody")],
+    "whom": lambda row: (
+        person(row["target"] or row["actor"]) if row["target"] or row["actor"] else [_("Somebody")]
+    ),
     "what": lambda row: [row["target"]],
     "kind": lambda row: [row["kind"]],
     "app": lambda row: application(row["application"]) if row["application"] else [_("an application")],
@@ -100,7 +105,9 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], Part]] = {
 
 
 def told(row: Mapping[str, Any]) -> dict[str, Any]:
-    """An event in words, as JSON: ``tone`` good, bad or "", the ``parts`` of its sentence, and the thing that it is ``about``."""
+    """An event in words, as JSON: ``tone`` good, bad or "", the ``parts`` of its sentence, and the thing that
+    it is ``about``.
+    """
     parts = [*_sentence(row), *_from(row), *_because(row)]
     return {"tone": tone(row["kind"]), "parts": parts, "about": about(row)}
 

@@ -1,6 +1,8 @@
-"""What is shown this once, such as a new secret: sealed in a cookie between the POST that made it and the page that shows it.
+"""What is shown this once, such as a new secret: sealed in a cookie between the POST that made it and the
+page that shows it.
 
-That page answers a GET, so that nothing is made twice when somebody reloads it; no address, log or table ever holds the value.
+That page answers a GET, so that nothing is made twice when somebody reloads it; no address, log or table ever
+holds the value.
 """
 
 import json
@@ -17,20 +19,29 @@ _SECONDS = 60
 
 
 def hand_over(request: ConsoleRequest, url: str, about: str, values: Mapping[str, str]) -> HttpResponse:
-    """Return the way to the page that shows these values: to this session, within a minute, once. ``about``: what the page is of."""
+    """Return the way to the page that shows these values: to this session, within a minute, once.
+
+    ``about``: what the page is of.
+    """
     response = see(request, url)
     bound = {"session": _session(request), "about": about, "until": _now() + _SECONDS, "values": dict(values)}
-    response.set_cookie(_cookie(about), seal(json.dumps(bound, ensure_ascii=False)), max_age=_SECONDS)  # a cookie holds 4 KiB
+    # a cookie holds 4 KiB
+    response.set_cookie(_cookie(about), seal(json.dumps(bound, ensure_ascii=False)), max_age=_SECONDS)
     return response
 
 
 def handed_over(request: ConsoleRequest, about: str) -> dict[str, str]:
-    """Return what was handed over to the page of this; empty where nothing was, or where it was shown already."""
+    """Return what was handed over to the page of this; empty where nothing was, or where it was shown
+    already.
+    """
     try:
         bound = json.loads(unseal(request.COOKIES.get(_cookie(about), "")))
     except (Unsealable, ValueError):
         return {}
-    ours = isinstance(bound, dict) and (bound.get("session"), bound.get("about")) == (_session(request), about)
+    ours = isinstance(bound, dict) and (bound.get("session"), bound.get("about")) == (
+        _session(request),
+        about,
+    )
     return dict(bound["values"]) if ours and bound["until"] > _now() else {}
 
 
@@ -41,7 +52,9 @@ def shown(response: HttpResponse, about: str) -> HttpResponse:
 
 
 def _cookie(about: str) -> str:
-    """Return its name, one for each page: what is made in another tab at the same moment takes nothing away."""
+    """Return its name, one for each page: what is made in another tab at the same moment takes
+    nothing away.
+    """
     return f"foyer_once_{mac('once', about)[:8]}"
 
 

@@ -1,4 +1,6 @@
-"""The tenants of the installation: made complete in one step, looked at, and led back into; for the owner on the default host."""
+"""The tenants of the installation: made complete in one step, looked at, and led back into; for the owner on
+the default host.
+"""
 
 from typing import Any
 
@@ -32,18 +34,26 @@ _DOMAINS = {"domains": ("domains", gettext_lazy("Host names that lead there"))}
 
 
 def new(request: ConsoleRequest) -> HttpResponse:
-    """Five questions; the answer leads to the link that lets the first administrator in, which is shown once."""
+    """Five questions; the answer leads to the link that lets the first administrator in, which is
+    shown once.
+    """
     said = {name: request.POST.get(name, "").replace("\0", "").strip() for name in _FIELDS}
     if request.method != "POST":
         return _form(request, {"administrator": "admin"}, {})
     said["domain"] = said["domain"].lower()
-    if missing := {name: [_("This is needed.")] for name in ("name", "title", "domain", "administrator") if not said[name]}:
+    if missing := {
+        name: [_("This is needed.")]
+        for name in ("name", "title", "domain", "administrator")
+        if not said[name]
+    }:
         return _form(request, said, {**problems_of(Wanted(**said)), **missing})
     try:
         made = make(Wanted(**said), by=request.person.username)
     except edit.Refused as refused:
         return _form(request, said, refused.errors)
-    return _made(request, made.name, said["administrator"], said["domain"], made.token, _("%(title)s is here") % said)
+    return _made(
+        request, made.name, said["administrator"], said["domain"], made.token, _("%(title)s is here") % said
+    )
 
 
 def tenant(request: ConsoleRequest, name: str) -> HttpResponse:
@@ -54,16 +64,30 @@ def tenant(request: ConsoleRequest, name: str) -> HttpResponse:
     errors, told = dict[str, list[str]](), TENANTS.told(row)
     domains = told["domains"]
     if request.method == "POST":
-        domains = [line.strip().lower() for line in request.POST.get("domains", "").replace("\0", "").splitlines() if line.strip()]
+        domains = [
+            line.strip().lower()
+            for line in request.POST.get("domains", "").replace("\0", "").splitlines()
+            if line.strip()
+        ]
         person: Any = request.person
         rights = operations_of(person)  # here, not there
         try:
             with tenant_scope(row):
-                edit.save("tenant", {"tenant": row.name, "domains": domains}, by=person.username, new=False, rights=rights)
+                edit.save(
+                    "tenant",
+                    {"tenant": row.name, "domains": domains},
+                    by=person.username,
+                    new=False,
+                    rights=rights,
+                )
         except (edit.Refused, edit.Moved) as refused:
             errors = {"domains": [str(refused).removeprefix("domains: ")]}
         else:
-            return see(request, reverse("console:tenant", args=[row.name]), _("The domains of %(name)s were changed.") % {"name": row.name})
+            return see(
+                request,
+                reverse("console:tenant", args=[row.name]),
+                _("The domains of %(name)s were changed.") % {"name": row.name},
+            )
     with tenant_scope(row):
         people, told_of = administrators(), history_elsewhere(request, {"area": "tenant", "target": row.name})
     reached = next((each for each in told["domains"] if not each.startswith("*")), "")
@@ -78,7 +102,9 @@ def tenant(request: ConsoleRequest, name: str) -> HttpResponse:
         "may_edit": request.may("tenants.edit"),
         "back": reverse("console:tenants"),
     }
-    return show(request, "console/tenants_one.html", title=told["title"], status=400 if errors else 200, **context)
+    return show(
+        request, "console/tenants_one.html", title=told["title"], status=400 if errors else 200, **context
+    )
 
 
 def domain(request: ConsoleRequest, name: str) -> HttpResponse:
@@ -90,11 +116,15 @@ def domain(request: ConsoleRequest, name: str) -> HttpResponse:
     with tenant_scope(row):
         decide_domain(asked, approve=approve, by=request.person.username)
     told = _("%(domain)s leads to %(name)s now.") if approve else _("%(name)s does not get %(domain)s.")
-    return see(request, reverse("console:tenant", args=[row.name]), told % {"domain": asked, "name": row.name})
+    return see(
+        request, reverse("console:tenant", args=[row.name]), told % {"domain": asked, "name": row.name}
+    )
 
 
 def link(request: ConsoleRequest, name: str) -> HttpResponse:
-    """Makes another one-time link for an administrator of this tenant by POST, and leads to the page that shows it this once."""
+    """Makes another one-time link for an administrator of this tenant by POST, and leads to the page that
+    shows it this once.
+    """
     row = TENANTS.one(name)
     if row is None:
         raise Http404
@@ -102,28 +132,52 @@ def link(request: ConsoleRequest, name: str) -> HttpResponse:
         return _shown(request, row.name)
     domains = [each for each in TENANTS.told(row)["domains"] if not each.startswith("*")]
     if not domains:
-        return see(request, reverse("console:tenant", args=[row.name]), _("Give it a domain first: the link leads there."))
+        return see(
+            request,
+            reverse("console:tenant", args=[row.name]),
+            _("Give it a domain first: the link leads there."),
+        )
     username = request.POST.get("username", "").replace("\0", "")
     token = link_for(row.name, username, by=request.person)
     if not token:
         raise Http404
-    return _made(request, row.name, username, domains[0], token, _("A way in for %(name)s") % {"name": username})
+    return _made(
+        request, row.name, username, domains[0], token, _("A way in for %(name)s") % {"name": username}
+    )
 
 
 def _form(request: ConsoleRequest, said: dict[str, str], errors: Any) -> HttpResponse:
-    context: dict[str, Any] = {"said": said, "errors": errors, "back": reverse("console:tenants"), "problems": of_errors(errors, _FIELDS)}
+    context: dict[str, Any] = {
+        "said": said,
+        "errors": errors,
+        "back": reverse("console:tenants"),
+        "problems": of_errors(errors, _FIELDS),
+    }
     context["nothing_done"] = _("Nothing was made: mend what is marked.")
-    return show(request, "console/tenants_new.html", title=_("New tenant"), status=400 if errors else 200, **context)
+    return show(
+        request, "console/tenants_new.html", title=_("New tenant"), status=400 if errors else 200, **context
+    )
 
 
-def _made(request: ConsoleRequest, name: str, username: str, domain: str, token: str, title: str) -> HttpResponse:
-    values = {"link": site_of(request, domain) + reverse("recover", args=[token]), "username": username, "title": title}
+def _made(
+    request: ConsoleRequest, name: str, username: str, domain: str, token: str, title: str
+) -> HttpResponse:
+    values = {
+        "link": site_of(request, domain) + reverse("recover", args=[token]),
+        "username": username,
+        "title": title,
+    }
     return hand_over(request, reverse("console:tenant-link", args=[name]), f"tenant {name}", values)
 
 
 def _shown(request: ConsoleRequest, name: str) -> HttpResponse:
     made = handed_over(request, f"tenant {name}")
-    context: dict[str, Any] = {"title": _("A way in"), **made, "name": name, "tenant_url": reverse("console:tenant", args=[name])}
+    context: dict[str, Any] = {
+        "title": _("A way in"),
+        **made,
+        "name": name,
+        "tenant_url": reverse("console:tenant", args=[name]),
+    }
     page = show(request, "console/tenants_link.html", **context)
     return shown(page, f"tenant {name}") if made else page
 

@@ -16,7 +16,10 @@ _NONCE, _SESSION, _KNOWN = "foyer_browser", "foyer_session", "foyer_known"
 
 
 class Browser:
-    """The engine's client for people with cookies. The nonce lasts over a change of person; the session's key does not."""
+    """The engine's client for people with cookies.
+
+    The nonce lasts over a change of person; the session's key does not.
+    """
 
     def __init__(self, request: HttpRequest) -> None:
         self.request = request
@@ -26,7 +29,10 @@ class Browser:
 
     @cached_property
     def nonce(self) -> str:
-        """Names the browser and nobody in it; made at its first run. A value that this server did not sign is not taken."""
+        """Names the browser and nobody in it; made at its first run.
+
+        A value that this server did not sign is not taken.
+        """
         cookie = self._cookie(_NONCE)
         known, proof = cookie[:64], cookie[64:]
         if not any(same(proof, expected) for expected in macs("browser", known)):
@@ -48,7 +54,10 @@ class Browser:
         """Takes over a session that a step has just opened, and forgets one that it has ended."""
         for result in results:
             if isinstance(result, sessions.Opened):
-                self.to_set[_SESSION], self.to_set[_KNOWN] = result.key, self.known.after_sign_in(result.person)
+                self.to_set[_SESSION], self.to_set[_KNOWN] = (
+                    result.key,
+                    self.known.after_sign_in(result.person),
+                )
                 self.session = sessions.alive(result.session)
             elif isinstance(result, sessions.Closed) and self.session and self.session.pk == result.session:
                 self.to_set[_SESSION], self.session = "", None

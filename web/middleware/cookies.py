@@ -1,4 +1,6 @@
-"""What every cookie of ours has in common: kept from scripts, other sites and, over TLS, from other hosts and plain HTTP."""
+"""What every cookie of ours has in common: kept from scripts, other sites and, over TLS, from other hosts and
+plain HTTP.
+"""
 
 from collections.abc import Callable
 
@@ -10,8 +12,8 @@ _OURS, _PREFIX = "foyer_", "__Host-"
 class CookiesMiddleware:
     """Everything inside knows a cookie by its plain name.
 
-    Over TLS it carries the prefix ``__Host-`` (RFC 6265bis section 4.1.3), and one without it is not read: a sibling host, or
-    plain HTTP, can set that one.
+    Over TLS it carries the prefix ``__Host-`` (RFC 6265bis section 4.1.3), and one without it is not read: a
+    sibling host, or plain HTTP, can set that one.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -34,4 +36,8 @@ class CookiesMiddleware:
 def _without_prefix(cookies: dict[str, str]) -> dict[str, str]:
     """Those of others stay as they are."""
     theirs = {name: value for name, value in cookies.items() if not name.startswith((_OURS, _PREFIX + _OURS))}
-    return theirs | {name.removeprefix(_PREFIX): value for name, value in cookies.items() if name.startswith(_PREFIX + _OURS)}
+    return theirs | {
+        name.removeprefix(_PREFIX): value
+        for name, value in cookies.items()
+        if name.startswith(_PREFIX + _OURS)
+    }

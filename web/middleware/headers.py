@@ -1,4 +1,6 @@
-"""Security headers of every answer, the nonce of the style sheet's one inline rule, and what every page knows."""
+"""Security headers of every answer, the nonce of the style sheet's one inline rule, and what every page
+knows.
+"""
 
 import secrets
 from collections.abc import Callable
@@ -21,9 +23,13 @@ _POLICY = {
 
 
 def policy(request: HttpRequest, **changed: str) -> str:
-    """The Content-Security-Policy of an answer; a page that needs another one says which directives differ: ``frame_src="'self'"``."""
+    """The Content-Security-Policy of an answer; a page that needs another one says which directives differ:
+    ``frame_src="'self'"``.
+    """
     directives = _POLICY | {name.replace("_", "-"): value for name, value in changed.items()}
-    return "; ".join(f"{name} {value}" for name, value in directives.items()).format(nonce=getattr(request, "csp_nonce", ""))
+    return "; ".join(f"{name} {value}" for name, value in directives.items()).format(
+        nonce=getattr(request, "csp_nonce", "")
+    )
 
 
 class NonceRequest(HttpRequest):
@@ -33,7 +39,9 @@ class NonceRequest(HttpRequest):
 
 
 class HeadersMiddleware:
-    """A strict Content-Security-Policy without unsafe-inline and unsafe-eval; nothing is cached, framed or sniffed."""
+    """A strict Content-Security-Policy without unsafe-inline and unsafe-eval; nothing is cached, framed or
+    sniffed.
+    """
 
     def __init__(self, get_response: Callable[[NonceRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -51,7 +59,8 @@ class HeadersMiddleware:
             "Cache-Control": "no-store",
         }.items():
             response.headers.setdefault(name, value)
-        if request.is_secure():  # over plain HTTP browsers ignore both headers, and complain about the second in their console
+        # over plain HTTP browsers ignore both headers, and complain about the second in their console
+        if request.is_secure():
             for morsel in response.cookies.values():
                 morsel["secure"] = True
             response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")

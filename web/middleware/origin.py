@@ -16,7 +16,8 @@ PROBES = ("/health/live", "/health/ready")
 
 
 class OriginMiddleware:
-    """Everything inside knows the address and the agent; the answer carries the request's id, the log its route.
+    """Everything inside knows the address and the agent; the answer carries the request's id, the log its
+    route.
 
     The route is logged and not the path, because some paths carry one-time secrets.
     """

@@ -1,4 +1,6 @@
-"""What is away for a while, most often the database, is answered in one place: 503, Retry-After, one line in the log."""
+"""What is away for a while, most often the database, is answered in one place: 503, Retry-After, one line in
+the log.
+"""
 
 import logging
 
@@ -11,22 +13,33 @@ from idp.accounts.hashers import Overloaded
 
 log = logging.getLogger(__name__)
 RETRY_SECONDS = 5
-JSON = b'{"error": "temporarily_unavailable", "error_description": "The server cannot serve this right now. Try again in a moment."}'
+JSON = (
+    b'{"error": "temporarily_unavailable", "error_description": "The server cannot serve this right now. '
+    b'Try again in a moment."}'
+)
 HEADERS = [(b"retry-after", str(RETRY_SECONDS).encode())]
 _READ_ONLY = "25006"  # SQLSTATE of a database server that became a stand-by
 
 
 def is_outage(error: BaseException | None) -> bool:
-    """Return whether trying again later may help: the database is away, locked, full or read-only, or there is too much to do."""
+    """Return whether trying again later may help: the database is away, locked, full or read-only, or there
+    is too much to do.
+    """
     if isinstance(error, (OperationalError, InterfaceError, Overloaded)):
         return True
     return isinstance(error, DatabaseError) and getattr(error.__cause__, "sqlstate", None) == _READ_ONLY
 
 
 def report(error: BaseException, route: str) -> None:
-    """One line in place of a traceback. The first line of the database's own words has no values of the statement."""
+    """One line in place of a traceback.
+
+    The first line of the database's own words has no values of the statement.
+    """
     why = str(error).strip().split("\n")[0][:200]
-    log.error("unavailable", extra={"route": route, "why": why or type(error).__name__, "class": type(error).__name__})
+    log.error(
+        "unavailable",
+        extra={"route": route, "why": why or type(error).__name__, "class": type(error).__name__},
+    )
 
 
 def unavailable(request: HttpRequest, error: BaseException, *, as_json: bool) -> HttpResponse:
@@ -51,7 +64,9 @@ def of_program(path: str) -> bool:
 
 
 def of_protocol(path: str) -> bool:
-    """Return whether a program of the protocol meant this address: also in capitals, or with a slash too many after the issuer."""
+    """Return whether a program of the protocol meant this address: also in capitals, or with a slash too many
+    after the issuer.
+    """
     return _spelled(path).startswith(_PROTOCOL)
 
 

@@ -1,4 +1,6 @@
-"""The front page, what a person holds there, their own password, signing out elsewhere, and the page behind a recovery link."""
+"""The front page, what a person holds there, their own password, signing out elsewhere, and the page behind a
+recovery link.
+"""
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -16,14 +18,22 @@ from web.pages.proving import freshly_proved, see
 
 _REMOVING = {
     credentials.TOTP: (_("Remove your authenticator app?"), _("Its codes will not let you in any more.")),
-    credentials.RECOVERY_CODE: (_("Remove your recovery codes?"), _("None of them will let you in any more.")),
+    credentials.RECOVERY_CODE: (
+        _("Remove your recovery codes?"),
+        _("None of them will let you in any more."),
+    ),
 }
 _ONLY_HERE = _("You are signed in here only; devices that you had connected must be connected again.")
 _DONE = {
     "password-changed": (_("Password changed"), (_("Your new password works from now on."), _ONLY_HERE)),
     "password-set": (
         _("Password set"),
-        (_("Your new password works from now on. Everyone who was signed in with the old one has been signed out."),),
+        (
+            _(
+                "Your new password works from now on. Everyone who was signed in with the old one has been "
+                "signed out."
+            ),
+        ),
     ),
     "signed-out": (_("Signed out everywhere else"), (_ONLY_HERE,)),
 }
@@ -63,16 +73,21 @@ def _ask_to_remove(request: BrowserRequest, pk: int, held: list[credentials.Held
     if kind is None:
         return redirect("home")
     title, description = _REMOVING.get(kind, (_("Remove this?"), _("It will not let you in any more.")))
-    left = [each for each in held if each.pk != pk and each.left != 0]  # codes that are used up go with the last thing that works
+    # codes that are used up go with the last thing that works
+    left = [each for each in held if each.pk != pk and each.left != 0]
     last = " " + _("Your password alone will then be enough.") if not left else ""
     words = {"title": title, "description": f"{description}{last}", "submit": _("Remove")}
-    return render(request, "pages/form.html", {**words, "back_url": reverse("home"), "back_text": _("Keep it")})
+    return render(
+        request, "pages/form.html", {**words, "back_url": reverse("home"), "back_text": _("Keep it")}
+    )
 
 
 def _new_password() -> forms.Field:
     """A new password, typed once: browsers show what was typed, and a second field only invites copying."""
     help_text = _("At least 10 characters. A few words in a row are easy to remember.")
-    return credentials.PasswordField(label=_("New password"), autocomplete="new-password", help_text=help_text)
+    return credentials.PasswordField(
+        label=_("New password"), autocomplete="new-password", help_text=help_text
+    )
 
 
 class NewPassword(forms.Form):
@@ -94,28 +109,50 @@ def password(request: BrowserRequest) -> HttpResponse:
     session, form = request.browser.session, OwnPassword(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
-            opened = credentials.change_own_password(session.person, session.pk, form.cleaned_data["new_password"])
+            opened = credentials.change_own_password(
+                session.person, session.pk, form.cleaned_data["new_password"]
+            )
         except ValidationError as weak:
             form.add_error("new_password", weak)
         else:
             request.browser.committed([opened])
             return see(reverse("done", args=["password-changed"]))
-    description = _("You stay signed in here. Everywhere else you are signed out, and your devices must be connected again.")
+    description = _(
+        "You stay signed in here. Everywhere else you are signed out, and your devices must be connected "
+        "again."
+    )
     words = {"title": _("Change your password"), "description": description, "submit": _("Change password")}
-    context = {**words, "username": session.person.username, "form": form, "back_url": reverse("home"), "back_text": _("Keep it")}
+    context = {
+        **words,
+        "username": session.person.username,
+        "form": form,
+        "back_url": reverse("home"),
+        "back_text": _("Keep it"),
+    }
     return render(request, "pages/form.html", context)
 
 
 @pages("GET", "HEAD", "POST")
 @freshly_proved
 def sign_out_elsewhere(request: BrowserRequest) -> HttpResponse:
-    """Ends by POST everything that is signed in as this person, and every device, but the browser that asks."""
+    """Ends by POST everything that is signed in as this person, and every device, but the browser
+    that asks.
+    """
     session = request.browser.session
     if request.method == "POST":
-        request.browser.committed([sessions.end_elsewhere(session.person, session.pk, why="signed out everywhere")])
+        request.browser.committed(
+            [sessions.end_elsewhere(session.person, session.pk, why="signed out everywhere")]
+        )
         return see(reverse("done", args=["signed-out"]))
-    description = _("You stay signed in here. Every other browser is signed out at once, and your devices must be connected again.")
-    words = {"title": _("Sign out everywhere else?"), "description": description, "submit": _("Sign out everywhere else")}
+    description = _(
+        "You stay signed in here. Every other browser is signed out at once, and your devices must be "
+        "connected again."
+    )
+    words = {
+        "title": _("Sign out everywhere else?"),
+        "description": description,
+        "submit": _("Sign out everywhere else"),
+    }
     return render(request, "pages/form.html", {**words, "back_url": reverse("home"), "back_text": _("Back")})
 
 
@@ -145,7 +182,9 @@ def recover(request: BrowserRequest, token: str) -> HttpResponse:
             form.add_error("password", weak)
         else:
             return see(reverse("done", args=["password-set"]))
-    description = _("For the account %(name)s, which will be signed out everywhere.") % {"name": person.username}
+    description = _("For the account %(name)s, which will be signed out everywhere.") % {
+        "name": person.username
+    }
     words = {"title": _("Set a new password"), "description": description, "submit": _("Set password")}
     context = {**words, "username": person.username, "form": form}
     return render(request, "pages/form.html", context)
@@ -153,4 +192,9 @@ def recover(request: BrowserRequest, token: str) -> HttpResponse:
 
 def _gone(request: BrowserRequest) -> HttpResponse:
     message = _("It works once, for 15 minutes. Ask an administrator for a new one.")
-    return render(request, "pages/error.html", {"title": _("This link is no longer good"), "message": message}, status=404)
+    return render(
+        request,
+        "pages/error.html",
+        {"title": _("This link is no longer good"), "message": message},
+        status=404,
+    )

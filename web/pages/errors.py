@@ -1,4 +1,6 @@
-"""Errors become answers here: one table for the engine's, one rendering for the protocol's, one page for people."""
+"""Errors become answers here: one table for the engine's, one rendering for the protocol's, one page for
+people.
+"""
 
 import sys
 from collections.abc import Callable
@@ -28,7 +30,12 @@ ENGINE_ERRORS: dict[type[Exception], tuple[int, str, Any, Any]] = {
         _("This page is no longer here"),
         _("It belongs to another browser or has expired. Please start again."),
     ),
-    NoFlow: (404, "no_flow", _("Nothing is set up here yet"), _("An administrator must publish a flow for this first.")),
+    NoFlow: (
+        404,
+        "no_flow",
+        _("Nothing is set up here yet"),
+        _("An administrator must publish a flow for this first."),
+    ),
     OutOfDate: (409, "out_of_date", _("This page was out of date"), _("Go back, reload it and try again.")),
     TooManyRuns: (
         429,
@@ -41,13 +48,19 @@ BODY_ERRORS = (RequestDataTooBig, UnreadablePostError)
 
 
 def protocol(*methods: str) -> Callable[[View], View]:
-    """An endpoint of the protocol: only these methods, errors as JSON with the right code, nothing is cached."""
+    """An endpoint of the protocol: only these methods, errors as JSON with the right code, nothing
+    is cached.
+    """
 
     def wrap(view: View) -> View:
         @wraps(view)
         def endpoint(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if request.method not in methods:
-                return _json_error(InvalidRequest(f"Use {' or '.join(methods)}."), status=405, headers={"Allow": ", ".join(methods)})
+                return _json_error(
+                    InvalidRequest(f"Use {' or '.join(methods)}."),
+                    status=405,
+                    headers={"Allow": ", ".join(methods)},
+                )
             try:
                 return view(request, *args, **kwargs)
             except OAuthError as error:
@@ -69,8 +82,13 @@ def page_errors(view: View) -> View:
             return view(request, *args, **kwargs)
         except tuple(ENGINE_ERRORS) as error:
             status, _code, title, message = ENGINE_ERRORS[type(error)]
-            # Whoever was sent here by a device starts once more; the code is not told to another browser, so it is typed again.
-            words = {"title": title, "message": message, "device_url": isinstance(error, NoSuchRun) and reverse(DEVICE_CODE)}
+            # Whoever was sent here by a device starts once more; the code is not told to another browser, so
+            # it is typed again.
+            words = {
+                "title": title,
+                "message": message,
+                "device_url": isinstance(error, NoSuchRun) and reverse(DEVICE_CODE),
+            }
             response = render(request, "pages/error.html", words, status=status)
             return _retry_later(response) if status == 429 else response
 
@@ -89,7 +107,9 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
     if of_protocol(request.path):
         return _json(400, "invalid_request", "The request is malformed.")
     if isinstance(exception, RequestDataTooBig):
-        return _error_page(request, 413, _("That was too large"), _("What was sent is larger than this page takes."))
+        return _error_page(
+            request, 413, _("That was too large"), _("What was sent is larger than this page takes.")
+        )
     return _error_page(request, 400, _("That request was malformed"), _("Go back and try again."))
 
 
@@ -102,7 +122,12 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403 of a form that this site did not hand out, or of a browser without cookies."""
-    return _error_page(request, 403, _("This page was out of date"), _("Go back, reload it and try again. Cookies must be allowed."))
+    return _error_page(
+        request,
+        403,
+        _("This page was out of date"),
+        _("Go back, reload it and try again. Cookies must be allowed."),
+    )
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -129,7 +154,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
         return unavailable(request, error, as_json=of_program(request.path))
     if of_program(request.path):
         return _json(500, "server_error", "It has been logged. Try again in a moment.")
-    return _error_page(request, 500, _("Something went wrong"), _("It has been logged. Please try again in a moment."))
+    return _error_page(
+        request, 500, _("Something went wrong"), _("It has been logged. Please try again in a moment.")
+    )
 
 
 def method_not_allowed(request: HttpRequest, *allowed: str) -> HttpResponse:
@@ -145,7 +172,11 @@ def pages(*methods: str) -> Callable[[View], View]:
     def wrap(view: View) -> View:
         @wraps(view)
         def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            return view(request, *args, **kwargs) if request.method in methods else method_not_allowed(request, *methods)
+            return (
+                view(request, *args, **kwargs)
+                if request.method in methods
+                else method_not_allowed(request, *methods)
+            )
 
         return page
 
@@ -157,7 +188,11 @@ def _error_page(request: HttpRequest, status: int, title: Any, message: Any) -> 
 
 
 def _json(status: int, code: str, description: str) -> JsonResponse:
-    return JsonResponse({"error": code, "error_description": description}, status=status, headers={"Cache-Control": "no-store"})
+    return JsonResponse(
+        {"error": code, "error_description": description},
+        status=status,
+        headers={"Cache-Control": "no-store"},
+    )
 
 
 def _retry_later(response: Any, seconds: int = 300) -> Any:
@@ -165,15 +200,20 @@ def _retry_later(response: Any, seconds: int = 300) -> Any:
     return response
 
 
-def _json_error(error: OAuthError, status: int | None = None, headers: dict[str, str] | None = None) -> JsonResponse:
+def _json_error(
+    error: OAuthError, status: int | None = None, headers: dict[str, str] | None = None
+) -> JsonResponse:
     body = {"error": error.code, "error_description": error.description}
     response = JsonResponse(
-        body, status=status or error.status, headers={"Cache-Control": "no-store", "Pragma": "no-cache", **(headers or {})}
+        body,
+        status=status or error.status,
+        headers={"Cache-Control": "no-store", "Pragma": "no-cache", **(headers or {})},
     )
     if isinstance(error, InvalidClient):
         response["WWW-Authenticate"] = 'Basic realm="client", charset="UTF-8"'
     elif isinstance(error, MissingToken):
-        response["WWW-Authenticate"] = "Bearer"  # without a code: nothing was presented (RFC 6750 section 3.1)
+        # without a code: nothing was presented (RFC 6750 section 3.1)
+        response["WWW-Authenticate"] = "Bearer"
     elif error.status in (401, 403):
         response["WWW-Authenticate"] = f'Bearer error="{error.code}", error_description="{error.description}"'
     if error.retry_after:

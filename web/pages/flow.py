@@ -24,10 +24,11 @@ from web.pages.rendering import next_minute
 @pages("GET", "HEAD", "POST")
 @page_errors
 def begin(request: BrowserRequest, designation: str) -> HttpResponse:
-    """Begins the tenant's flow for this: ``/device`` is the ``verification_uri``, whose ``user_code`` fills in and submits nothing.
+    """Begins the tenant's flow for this: ``/device`` is the ``verification_uri``, whose ``user_code`` fills
+    in and submits nothing.
 
-    By POST, with the site's own token, what the first steps would do is done at once: a button that says so need not be
-    pressed twice.
+    By POST, with the site's own token, what the first steps would do is done at once: a button that says so
+    need not be pressed twice.
     """
     if _by_another_sites_page(request):
         return HttpResponse(status=403, content_type="text/plain")
@@ -38,18 +39,23 @@ def begin(request: BrowserRequest, designation: str) -> HttpResponse:
         hints["user_code"] = Sealed.of(typed)
     browser, posted = request.browser, request.method == "POST"
     try:
-        run = executor.start(designation, browser, hints=hints, anew="switch" in request.GET, may_write=posted)
+        run = executor.start(
+            designation, browser, hints=hints, anew="switch" in request.GET, may_write=posted
+        )
     except (NoFlow, TooManyRuns):
         if designation != LOGOUT or not posted:
             raise
-        browser.sign_out()  # nobody is kept signed in because no flow for it was drawn, or because of what the neighbours do
+        # nobody is kept signed in because no flow for it was drawn, or because of what the neighbours do
+        browser.sign_out()
         return _see(reverse("home"))
     return _see(reverse("flow", args=[run]))
 
 
 @pages("GET", "HEAD")
 def as_typed(request: BrowserRequest, designation: str) -> HttpResponse:
-    """Leads from ``/Device/`` to ``/device``, with all that came along: a ``user_code`` is not typed twice."""
+    """Leads from ``/Device/`` to ``/device``, with all that came along: a ``user_code`` is not
+    typed twice.
+    """
     query = request.META.get("QUERY_STRING", "")
     return _see(reverse(designation) + (f"?{query}" if query else ""))
 
@@ -58,7 +64,9 @@ def as_typed(request: BrowserRequest, designation: str) -> HttpResponse:
 @pages("POST")
 @page_errors
 def restart(request: BrowserRequest, run: str) -> HttpResponse:
-    """Begins a run's flow once more: with what is known of the person (``keep``), or as if nobody had said anything."""
+    """Begins a run's flow once more: with what is known of the person (``keep``), or as if nobody had said
+    anything.
+    """
     again = executor.restart(run, request.browser, request.POST.get("token", ""), keep="keep" in request.POST)
     return _see(reverse("flow", args=[again]))
 
@@ -81,17 +89,26 @@ def flow(request: BrowserRequest, run: str) -> HttpResponse:
 
 
 def _by_another_sites_page(request: BrowserRequest) -> bool:
-    """Whether a page of another site asks behind its visitor's back: for a picture, a frame, a script, anything but going there.
+    """Whether a page of another site asks behind its visitor's back: for a picture, a frame, a script,
+    anything but going there.
 
-    A run for each would let any page use up its visitors' networks (Fetch Metadata: ``Sec-Fetch-Site``, ``Sec-Fetch-Dest``).
+    A run for each would let any page use up its visitors' networks (Fetch Metadata: ``Sec-Fetch-Site``,
+    ``Sec-Fetch-Dest``).
     """
     site, into = request.headers.get("Sec-Fetch-Site", ""), request.headers.get("Sec-Fetch-Dest", "")
     return site in ("cross-site", "same-site") and into != "document"
 
 
 def _is_ours(url: str) -> bool:
-    """Whether this is a page of this very site, so that a link cannot lead from our sign-in to somewhere else."""
-    return len(url) < 2000 and url.startswith("/") and url.isprintable() and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
+    """Whether this is a page of this very site, so that a link cannot lead from our sign-in to somewhere
+    else.
+    """
+    return (
+        len(url) < 2000
+        and url.startswith("/")
+        and url.isprintable()
+        and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
+    )
 
 
 def _fields(posted: QueryDict) -> QueryDict:
@@ -106,16 +123,31 @@ def rendered(request: BrowserRequest, page: Page) -> HttpResponse:
     """A run's page as HTML."""
     if page.kind in ("leave", "finished"):
         return _leave(request, page)
-    context = {**page.context, "title": page.title, "message": page.message, "kind": page.kind, "again_url": page.again}
+    context = {
+        **page.context,
+        "title": page.title,
+        "message": page.message,
+        "kind": page.kind,
+        "again_url": page.again,
+    }
     if page.kind not in ("ask", "continue", "last"):
         return render(
             request,
             "pages/flow/ended.html",
-            context | {"restart": page.restart, "restart_url": reverse("restart", args=[page.run])} | _way_out(page),
+            context
+            | {"restart": page.restart, "restart_url": reverse("restart", args=[page.run])}
+            | _way_out(page),
         )
-    more = {name: getattr(page, name) for name in ("description", "form", "token", "step", "stage", "submit", "message_kind", "person")}
+    more = {
+        name: getattr(page, name)
+        for name in ("description", "form", "token", "step", "stage", "submit", "message_kind", "person")
+    }
     switch = f"{page.again}?switch" if page.again and page.person and page.kind == "ask" else ""
-    context |= more | {"action": reverse("flow", args=[page.run]), "switch_url": switch, "ended": page.kind == "last"}
+    context |= more | {
+        "action": reverse("flow", args=[page.run]),
+        "switch_url": switch,
+        "ended": page.kind == "last",
+    }
     context["retry_at"] = page.retry_at and next_minute(page.retry_at)
     response = render(request, page.template, context, status=429 if page.retry_at else 200)
     if page.retry_at:
@@ -130,7 +162,9 @@ def _way_out(page: Page) -> dict[str, str]:
 
 
 def _leave(request: BrowserRequest, page: Page) -> HttpResponse:
-    """Where a run that is over leads: to another site by a page, because browsers hold what follows a form to ``form-action``."""
+    """Where a run that is over leads: to another site by a page, because browsers hold what follows a form to
+    ``form-action``.
+    """
     if page.url.startswith("http"):
         return render(request, "pages/flow/leave.html", {"url": page.url, "host": urlsplit(page.url).netloc})
     return _see(page.url or page.next or reverse("home"))

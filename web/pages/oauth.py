@@ -13,12 +13,14 @@ from idp.oauth.grant import exchange
 from web.pages.errors import protocol
 
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-# Each host has documents of its own, and which host it is a proxy may say: no cache that is shared may keep them.
+# Each host has documents of its own, and which host it is a proxy may say: no cache that is shared may keep
+# them.
 _DOCUMENT = {"Cache-Control": "private, max-age=300", "Access-Control-Allow-Origin": "*"}
 
 
 def issuer_of(request: HttpRequest) -> str:
-    """Scheme and host under which the client reached this tenant: byte for byte the ``iss`` of its tokens (K4).
+    """Scheme and host under which the client reached this tenant: byte for byte the ``iss`` of its tokens
+    (K4).
 
     One for all spellings of the host: idp/tenancy/middleware.py.
     """
@@ -47,7 +49,9 @@ def token(request: HttpRequest) -> HttpResponse:
 
 @protocol("GET", "POST")
 def user_info(request: HttpRequest) -> HttpResponse:
-    """UserInfo endpoint (OpenID Connect Core section 5.3); the token only in the Authorization header (RFC 6750 section 2.1)."""
+    """UserInfo endpoint (OpenID Connect Core section 5.3); the token only in the Authorization header (RFC
+    6750 section 2.1).
+    """
     scheme, _, access_token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not access_token.strip():
         raise MissingToken

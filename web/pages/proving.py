@@ -1,4 +1,6 @@
-"""Pages on which a person changes how they sign in: they open once everything that the account holds was proved within ten minutes."""
+"""Pages on which a person changes how they sign in: they open once everything that the account holds was
+proved within ten minutes.
+"""
 
 from collections.abc import Callable
 from functools import wraps
@@ -25,7 +27,9 @@ View = Callable[..., HttpResponse]
 
 
 def freshly_proved(view: View) -> View:
-    """Ask for what is too old at the page's own address, and then lead back to it; whoever is not signed in signs in first."""
+    """Ask for what is too old at the page's own address, and then lead back to it; whoever is not signed in
+    signs in first.
+    """
 
     @wraps(view)
     def opened(request: BrowserRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -37,7 +41,12 @@ def freshly_proved(view: View) -> View:
             return view(request, *args, **kwargs)
         if wanted is None:
             words = {"title": _("Is it still you?"), "message": proving.NOTHING_TO_ASK}
-            return render(request, "pages/message.html", {**words, "link_url": reverse("home"), "link_text": _("Back")}, status=403)
+            return render(
+                request,
+                "pages/message.html",
+                {**words, "link_url": reverse("home"), "link_text": _("Back")},
+                status=403,
+            )
         return _ask(request, session, wanted)
 
     return opened
@@ -49,14 +58,20 @@ def _ask(request: BrowserRequest, session: Any, wanted: tuple[str, ...]) -> Http
     status, message, wait, until = (403 if request.method == "POST" else 200), "", 0, None
     if proves and form.is_valid():
         browser = request.browser
-        receipts = charge(proving.budgets(session.person, session.pk, browser.address, browser.known, form.cleaned_data))
+        receipts = charge(
+            proving.budgets(session.person, session.pk, browser.address, browser.known, form.cleaned_data)
+        )
         if isinstance(receipts, Exhausted):
             wait = max(1, int((receipts.until - timezone.now()).total_seconds()) + 1)
             status, message, until = 429, receipts.told(timezone.now()), next_minute(receipts.until)
         elif _proved(session, form):
             give_back(receipts)
             return see(request.path)
-    words = {"title": _("Is it still you?"), "description": _("Before you go on, prove yourself once more."), "message": message}
+    words = {
+        "title": _("Is it still you?"),
+        "description": _("Before you go on, prove yourself once more."),
+        "message": message,
+    }
     context = {
         **words,
         "form": form,
@@ -80,7 +95,10 @@ def _proved(session: Any, form: proving.Again) -> bool:
         return False
     try:
         with transaction.atomic():
-            for effect in (*judged.effects, *(ProvedAgain(session.pk, session.person_id, method) for method in judged.methods)):
+            for effect in (
+                *judged.effects,
+                *(ProvedAgain(session.pk, session.person_id, method) for method in judged.methods),
+            ):
                 effect.apply()
     except EffectLost as lost:
         form.add_error(None, str(lost.message))

@@ -1,7 +1,7 @@
 """The feed of a tenant's events as a stream: what was asked for, in batches, however fast they come.
 
-A listener is told at once what comes after a quiet moment, and after that at most five times a second all that came meanwhile:
-so five hundred events a second cost five reads, and not five hundred.
+A listener is told at once what comes after a quiet moment, and after that at most five times a second all
+that came meanwhile: so five hundred events a second cost five reads, and not five hundred.
 """
 
 import asyncio
@@ -29,8 +29,10 @@ Batch = list[tuple[int, str, Any]]
 
 @dataclass(frozen=True)
 class Asked:
-    """What a listener wants. ``after``: the number from which to go on, None for the newest. ``newest``: how many it can show;
-    of more than that at once it gets the newest, and how many were left out; 0 for every single one.
+    """What a listener wants.
+
+    ``after``: the number from which to go on, None for the newest. ``newest``: how many it can show; of more
+    than that at once it gets the newest, and how many were left out; 0 for every single one.
     """
 
     wanted: Wanted
@@ -51,8 +53,12 @@ def begin(asked: Asked) -> tuple[int, int, list[int]]:
     return current_tenant().pk, last, numbers_before(last)
 
 
-async def stream(hub: Hub, read: Read, asked: Asked, owner: int, last: int, before: list[int]) -> AsyncIterator[Batch]:
-    """Batches of what happens, until the listener may not hear it any more or the server stops; an empty one is a heartbeat."""
+async def stream(
+    hub: Hub, read: Read, asked: Asked, owner: int, last: int, before: list[int]
+) -> AsyncIterator[Batch]:
+    """Batches of what happens, until the listener may not hear it any more or the server stops; an empty one
+    is a heartbeat.
+    """
     known, late = deque(before, maxlen=_REMEMBERED), set[int]()
     with hub.listen(owner, "") as queue:
         while True:
@@ -73,27 +79,36 @@ async def stream(hub: Hub, read: Read, asked: Asked, owner: int, last: int, befo
                 return
             if not wake_ups:
                 yield []
-            late = {each.event for each in wake_ups if (known[0] if known else 0) < each.event <= last} - set(known)
+            late = {each.event for each in wake_ups if (known[0] if known else 0) < each.event <= last} - set(
+                known
+            )
 
 
 def _news(last: int, asked: Asked, late: set[int]) -> News:
-    """Read and put into words in a thread, so that the loop has nothing to do but to send. PostgreSQL may commit a smaller number
-    after a larger one: those are ``late``.
+    """Read and put into words in a thread, so that the loop has nothing to do but to send.
+
+    PostgreSQL may commit a smaller number after a larger one: those are ``late``.
     """
     news = since(last, asked.wanted, late, asked.newest or _BATCH, newest_only=bool(asked.newest))
     return News([{**row, "told": told(row)} for row in news.rows], news.last, news.left_out)
 
 
 def _batch(rows: list[dict[str, Any]], news: News) -> Batch:
-    """``last`` goes with the last of them, so that whoever comes back does not look again at what it did not want."""
+    """``last`` goes with the last of them, so that whoever comes back does not look again at what it did not
+    want.
+    """
     numbers = [row["id"] for row in rows]
     numbers[-1] = max(news.last, numbers[-1])
     left_out: Batch = [(0, "left-out", {"count": news.left_out})] if news.left_out else []
     return [*left_out, *((number, "event", row) for number, row in zip(numbers, rows, strict=True))]
 
 
-async def _gathered(queue: "asyncio.Queue[WakeUp | None]", wanted: Wanted, begun: float) -> list[WakeUp] | None:
-    """What woke the listener, and all that came while it paused; nothing when it stayed quiet, None when the server stops."""
+async def _gathered(
+    queue: "asyncio.Queue[WakeUp | None]", wanted: Wanted, begun: float
+) -> list[WakeUp] | None:
+    """What woke the listener, and all that came while it paused; nothing when it stayed quiet, None when the
+    server stops.
+    """
     end = time.monotonic() + HEARTBEAT_SECONDS
     first: WakeUp | None = None
     while first is None or not wanted.may_want(first.kind):

@@ -1,11 +1,13 @@
 """Django under ASGI on a pool of lasting threads.
 
-Every view and middleware of this product is synchronous, so a whole request runs in one thread, in one hop. The stock handler
-goes back and forth between loop and thread around each synchronous middleware, on a fresh thread with a fresh database
-connection for every request. A request gets its thread only once its body is there, so a slow sender occupies none.
+Every view and middleware of this product is synchronous, so a whole request runs in one thread, in one hop.
+The stock handler goes back and forth between loop and thread around each synchronous middleware, on a fresh
+thread with a fresh database connection for every request. A request gets its thread only once its body is
+there, so a slow sender occupies none.
 
-What people send may have to hash a password, and hashing waits for its turn in its thread. Such requests never get the last few
-threads: devices that poll, and whoever only looks at a page, go on however many people sign in.
+What people send may have to hash a password, and hashing waits for its turn in its thread. Such requests
+never get the last few threads: devices that poll, and whoever only looks at a page, go on however many people
+sign in.
 """
 
 import asyncio
@@ -27,18 +29,23 @@ from web.server.threads import Threads
 THREADS = 16
 PEOPLE = 12  # of these, for what people send
 WAITING = 500  # requests, for a thread
-LARGE = {"/console/blueprints/plan": 1024 * 1024, "/console/blueprints/apply": 1024 * 1024}  # bytes, for a blueprint that comes as a file
+# bytes, for a blueprint that comes as a file
+LARGE = {"/console/blueprints/plan": 1024 * 1024, "/console/blueprints/apply": 1024 * 1024}
 _SESSION = b"foyer_session="  # the cookie of web/middleware/browser.py, with and without its prefix
 _BODY_SECONDS = 30
 _TOO_LARGE = b'{"error": "invalid_request", "error_description": "The request body is too large."}'
-_BUSY = b'{"error": "temporarily_unavailable", "error_description": "The server is too busy. Try again in a moment."}'
+_BUSY = (
+    b'{"error": "temporarily_unavailable", "error_description": "The server is too busy. Try again in a '
+    b'moment."}'
+)
 _TOO_SLOW = b'{"error": "invalid_request", "error_description": "The request body did not arrive in time."}'
 
 
 class PooledHandler(BaseHandler):
     """At most ``THREADS`` requests work at once, each thread with its own lasting database connection.
 
-    ``WAITING`` others wait their turn; what comes on top is told to come back, because it would only wait longer.
+    ``WAITING`` others wait their turn; what comes on top is told to come back, because it would only wait
+    longer.
     """
 
     def __init__(self) -> None:
@@ -67,7 +74,9 @@ class PooledHandler(BaseHandler):
         try:
             async with self._people if _of_people(scope) else nullcontext():
                 context = contextvars.copy_context()
-                work = asyncio.get_running_loop().run_in_executor(self._threads, context.run, self._answer, scope, body)
+                work = asyncio.get_running_loop().run_in_executor(
+                    self._threads, context.run, self._answer, scope, body
+                )
                 status, headers, content = await work
         finally:
             self._waiting -= 1
@@ -95,7 +104,11 @@ def _headers(response: HttpResponse) -> list[tuple[bytes, bytes]]:
 
 def _limit(scope: Any) -> int:
     """The largest body that is read, in bytes. More than usual only from a browser that may be signed in."""
-    allowed = LARGE.get(scope["path"]) if any(name == b"cookie" and _SESSION in value for name, value in scope["headers"]) else None
+    allowed = (
+        LARGE.get(scope["path"])
+        if any(name == b"cookie" and _SESSION in value for name, value in scope["headers"])
+        else None
+    )
     return allowed or settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 
 
@@ -118,7 +131,9 @@ async def _read(receive: Any, limit: int) -> bytes | None:
     return bytes(body)
 
 
-async def _refuse(send: Any, status: int, body: bytes, more: Iterable[tuple[bytes, bytes]] = ((b"connection", b"close"),)) -> None:
+async def _refuse(
+    send: Any, status: int, body: bytes, more: Iterable[tuple[bytes, bytes]] = ((b"connection", b"close"),)
+) -> None:
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -22,7 +22,10 @@ _KEPT_SECONDS = 1.0  # anybody may ask, and each look writes
 
 
 class Health:
-    """``/health/live``: the loop runs. ``/health/ready``: what a request needs works, or a word for each thing that does not (503)."""
+    """``/health/live``: the loop runs.
+
+    ``/health/ready``: what a request needs works, or a word for each thing that does not (503).
+    """
 
     def __init__(self, app: Any) -> None:
         self.app = app
@@ -86,7 +89,10 @@ class Health:
 
 
 def _file() -> tuple[int, int] | None:
-    """Return which SQLite file has the database's name. What is open stays the one from before: what is written there is lost with it."""
+    """Return which SQLite file has the database's name.
+
+    What is open stays the one from before: what is written there is lost with it.
+    """
     try:
         found = os.stat(settings.SQLITE) if settings.SQLITE else None
     except OSError:
@@ -95,7 +101,9 @@ def _file() -> tuple[int, int] | None:
 
 
 def _write() -> None:
-    """Commit something that changes nothing: a full disk and a lock that somebody holds are met only by a write."""
+    """Commit something that changes nothing: a full disk and a lock that somebody holds are met only by a
+    write.
+    """
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             (version,) = cursor.execute("PRAGMA user_version").fetchone()
@@ -115,16 +123,23 @@ def _word(error: Exception) -> str:
     ):
         if any(word in text for word in words):
             return reason
-    return {"55P03": "database_locked", "53100": "database_full", "57014": "database_slow"}.get(state, "database_away")
+    return {"55P03": "database_locked", "53100": "database_full", "57014": "database_slow"}.get(
+        state, "database_away"
+    )
 
 
 def _redis() -> str:
-    return "here" if cache.works() else "away"  # type: ignore[attr-defined]  # idp.foundation.redis_cache.Cache
+    # # idp.foundation.redis_cache.Cache
+    return "here" if cache.works() else "away"  # type: ignore[attr-defined]
 
 
 async def _say(send: Any, status: int, found: dict[str, Any], scope: Any) -> None:
     body = json.dumps(found).encode()
-    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), (b"content-length", str(len(body)).encode())]
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"cache-control", b"no-store"),
+        (b"content-length", str(len(body)).encode()),
+    ]
     if status == 503:
         headers.append((b"retry-after", b"5"))
     await send({"type": "http.response.start", "status": status, "headers": headers})

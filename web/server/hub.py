@@ -1,7 +1,8 @@
-"""Hands wake-ups to whoever listens in this process: one subscription to the channel layer, any number of listeners.
+"""Hands wake-ups to whoever listens in this process: one subscription to the channel layer, any number of
+listeners.
 
-Beside the layer it looks into the table of events by itself every half second, which finds what another process wrote and what
-the layer lost; an event that comes twice is handed on once.
+Beside the layer it looks into the table of events by itself every half second, which finds what another
+process wrote and what the layer lost; an event that comes twice is handed on once.
 """
 
 import asyncio
@@ -124,7 +125,11 @@ class Hub:
                 raise
             except Exception as error:
                 if not (away and is_outage(error)):  # told once, and not twice a second
-                    log.error("reading events failed", exc_info=not is_outage(error), extra={"why": type(error).__name__})
+                    log.error(
+                        "reading events failed",
+                        exc_info=not is_outage(error),
+                        extra={"why": type(error).__name__},
+                    )
                 away = is_outage(error)
                 continue
             if away:
@@ -141,7 +146,9 @@ def _put(queue: "asyncio.Queue[WakeUp | None]", item: WakeUp | None) -> None:
 
 
 async def _let_go(layer: Any) -> None:
-    """Ends what the layer started by itself, a task that reads from Redis; it may not hear that it is cancelled while Redis is away."""
+    """Ends what the layer started by itself, a task that reads from Redis; it may not hear that it is
+    cancelled while Redis is away.
+    """
     flushing = asyncio.ensure_future(layer.flush())
     await asyncio.wait({flushing}, timeout=_FLUSH_SECONDS)
     if flushing.done() and not flushing.cancelled():

@@ -1,6 +1,8 @@
-"""What bounds a connection before its request is parsed: how many there are, how long a head may take, and how large it may be.
+"""What bounds a connection before its request is parsed: how many there are, how long a head may take, and
+how large it may be.
 
-The parser itself has no limits: it would keep a head of any size, and add to a long address by copying it each time.
+The parser itself has no limits: it would keep a head of any size, and add to a long address by copying it
+each time.
 """
 
 import resource
@@ -22,14 +24,19 @@ HEAD_LINES = 100
 HEAD_SECONDS = 15
 PIPELINED = 16  # requests of one connection that wait for the answer to an earlier one
 _PIECE = 4096  # so much is parsed at once: a limit is exceeded by this at most
-_LINGER_SECONDS = 1  # a refused client is read from for so long, because closing at once would take the answer from it
+# a refused client is read from for so long, because closing at once would take the answer from it
+_LINGER_SECONDS = 1
 _SPARE_FILES = 200  # of the limit of open files, for the database, logs, listeners
 
 _TEXTS = {
     400: ("Bad Request", "invalid_request", "The request is not HTTP/1.1."),
     408: ("Request Timeout", "invalid_request", "The head of the request did not arrive in time."),
     414: ("URI Too Long", "invalid_request", f"The address is longer than {LINE_BYTES} bytes."),
-    431: ("Request Header Fields Too Large", "invalid_request", f"The head is larger than {HEAD_BYTES} bytes or {HEAD_LINES} lines."),
+    431: (
+        "Request Header Fields Too Large",
+        "invalid_request",
+        f"The head is larger than {HEAD_BYTES} bytes or {HEAD_LINES} lines.",
+    ),
     503: ("Service Unavailable", "temporarily_unavailable", "Too many connections."),
 }
 
@@ -131,8 +138,8 @@ class Http(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by the parser. An error here ends the connection with ``_refusal``.
 
-        A trailer, which comes after the body, is dropped: proxies pass it on as the client wrote it, so it must never be taken for a header
-        of theirs (RFC 9110 section 6.5.1).
+        A trailer, which comes after the body, is dropped: proxies pass it on as the client wrote it, so it
+        must never be taken for a header of theirs (RFC 9110 section 6.5.1).
         """
         if not self._in_head:
             return
@@ -147,7 +154,8 @@ class Http(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Called by the parser."""
-        self._in_head, self._head = False, -_PIECE  # the piece that is being read, with the rest of the head in it, is counted after this
+        # the piece that is being read, with the rest of the head in it, is counted after this
+        self._in_head, self._head = False, -_PIECE
         self._forget_deadline()
         if len(self.url) > LINE_BYTES:
             self._refusal = 414
@@ -158,7 +166,10 @@ class Http(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Called by the parser. What is no body from here on, chunk extensions and trailers, is bounded as a head is."""
+        """Called by the parser.
+
+        What is no body from here on, chunk extensions and trailers, is bounded as a head is.
+        """
         self._head = -_PIECE
         super().on_body(body)
 
@@ -169,7 +180,10 @@ class Http(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Called once an answer is sent. One that did not wait for the body ends the connection: the rest might never come."""
+        """Called once an answer is sent.
+
+        One that did not wait for the body ends the connection: the rest might never come.
+        """
         super().on_response_complete()
         if self.cycle and self.cycle.response_complete and self.cycle.more_body:
             self._close_soon()
@@ -187,7 +201,9 @@ class Http(HttpToolsProtocol):
             self._deadline = None
 
     def _overdue(self) -> None:
-        """A connection that was silent is closed without a word; while an earlier answer is under way, nothing may come between."""
+        """A connection that was silent is closed without a word; while an earlier answer is under way,
+        nothing may come between.
+        """
         self._deadline = None
         if self.transport.is_closing():
             return

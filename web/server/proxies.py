@@ -1,4 +1,6 @@
-"""Believes X-Forwarded-For, -Proto and -Host only from the configured proxies; everyone else's are dropped."""
+"""Believes X-Forwarded-For, -Proto and -Host only from the configured proxies; everyone else's are
+dropped.
+"""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -13,13 +15,20 @@ _SCHEMES = {"https": "https", "wss": "https", "http": "http", "ws": "http"}
 
 
 class ProxyHeaders:
-    """For HTTP and sockets alike. The client is the rightmost address that no trusted proxy has; junk is never an error.
+    """For HTTP and sockets alike.
 
-    A hop that cannot be read is never replaced by the proxy's own address, which is the one that conditions trust most.
+    The client is the rightmost address that no trusted proxy has; junk is never an error.
+
+    A hop that cannot be read is never replaced by the proxy's own address, which is the one that conditions
+    trust most.
     """
 
-    def __init__(self, app: Any, trusted: Iterable[addresses.Network], *, forwarded_host: bool = False) -> None:
-        """``forwarded_host``: the proxies write X-Forwarded-Host themselves, whatever a client sent under that name."""
+    def __init__(
+        self, app: Any, trusted: Iterable[addresses.Network], *, forwarded_host: bool = False
+    ) -> None:
+        """``forwarded_host``: the proxies write X-Forwarded-Host themselves, whatever a client sent under
+        that name.
+        """
         self.app, self.trusted, self.forwarded_host = app, tuple(trusted), forwarded_host
         self._told: set[str] = set()
 
@@ -46,11 +55,15 @@ class ProxyHeaders:
         return ip is not None and any(ip in network for network in self.trusted)
 
     def _client(self, lines: Sequence[str]) -> str:
-        hops = [hop for line in lines for hop in _members(line) or [""]]  # a whole line that says nothing is a hop that says nothing
+        # a whole line that says nothing is a hop that says nothing
+        hops = [hop for line in lines for hop in _members(line) or [""]]
         for hop in reversed(hops):
             address = addresses.read_hop(hop)
             if address == addresses.UNKNOWN:
-                self._tell("X-Forwarded-For of a trusted proxy names no address: such clients are in no network", hop=hop)
+                self._tell(
+                    "X-Forwarded-For of a trusted proxy names no address: such clients are in no network",
+                    hop=hop,
+                )
             if not self._trusts(address):
                 break
         return address
@@ -59,28 +72,49 @@ class ProxyHeaders:
         """What the client spoke to the first proxy; http where that is not clear."""
         first = next(iter(_members(chain)), "").lower()
         if first not in _SCHEMES:
-            self._tell("X-Forwarded-Proto of a trusted proxy is neither http nor https: such requests count as http", first=first)
+            self._tell(
+                (
+                    "X-Forwarded-Proto of a trusted proxy is neither http nor https: such requests count as "
+                    "http"
+                ),
+                first=first,
+            )
         return _SCHEMES.get(first, "http")
 
     def _with_host(self, headers: list[tuple[bytes, bytes]], hosts: list[str]) -> list[tuple[bytes, bytes]]:
-        """Several are no host at all, and nothing is served under it: nobody knows which of them a client wrote."""
+        """Several are no host at all, and nothing is served under it: nobody knows which of them a client
+        wrote.
+        """
         if self.forwarded_host:
             if len(hosts) > 1:
-                self._tell("X-Forwarded-Host of a trusted proxy names several hosts: such requests are refused", hosts=", ".join(hosts))
-            return [*(pair for pair in headers if pair[0] != b"host"), (b"host", ", ".join(hosts).encode("latin-1"))]
+                self._tell(
+                    "X-Forwarded-Host of a trusted proxy names several hosts: such requests are refused",
+                    hosts=", ".join(hosts),
+                )
+            return [
+                *(pair for pair in headers if pair[0] != b"host"),
+                (b"host", ", ".join(hosts).encode("latin-1")),
+            ]
         own = [value.decode("latin-1").lower() for name, value in headers if name == b"host"]
         if [host.lower() for host in hosts] != own:
             self._tell(
-                "X-Forwarded-Host of a trusted proxy differs from Host and is dropped (FOYER_FORWARDED_HOST)", hosts=", ".join(hosts)
+                (
+                    "X-Forwarded-Host of a trusted proxy differs from Host and is dropped "
+                    "(FOYER_FORWARDED_HOST)"
+                ),
+                hosts=", ".join(hosts),
             )
         return headers
 
     def _wonder(self, peer: str) -> None:
-        """A neighbour that forwards is most often the proxy that somebody forgot to name: then everybody has its address."""
+        """A neighbour that forwards is most often the proxy that somebody forgot to name: then everybody has
+        its address.
+        """
         ip = addresses.parse(peer)
         if ip is not None and not ip.is_global:
             what = (
-                "X-Forwarded-For is dropped, because FOYER_TRUSTED_PROXIES does not list who sends it: all behind it count as one address"
+                "X-Forwarded-For is dropped, because FOYER_TRUSTED_PROXIES does not list who sends it: "
+                "all behind it count as one address"
             )
             self._tell(what, peer=peer)
 
@@ -97,6 +131,8 @@ def _members(line: str) -> list[str]:
 
 
 def _peer(client: Any) -> tuple[str, int]:
-    """The address of the connection, without the zone that the system adds; a Unix socket has none and counts as this machine."""
+    """The address of the connection, without the zone that the system adds; a Unix socket has none and counts
+    as this machine.
+    """
     ip = addresses.parse(str(client[0]).partition("%")[0]) if client else None
     return (str(ip), client[1]) if ip else ("127.0.0.1", 0)

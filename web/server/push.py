@@ -1,8 +1,9 @@
 """Server-sent events and the device's socket, as raw ASGI: a listener costs a queue, not a thread.
 
-``/application/o/device/events`` for a waiting device (``Authorization: Device <device_code>``, HTTP or WebSocket);
-``/flow/<run>/events`` for the page of the person who approved; ``/events`` for whoever may see the tenant's events (web/server/feed.py);
-``/console/devices/<number>/events`` for whoever looks at a device's story.
+``/application/o/device/events`` for a waiting device (``Authorization: Device <device_code>``, HTTP or
+WebSocket); ``/flow/<run>/events`` for the page of the person who approved; ``/events`` for whoever may see
+the tenant's events (web/server/feed.py); ``/console/devices/<number>/events`` for whoever looks at a device's
+story.
 """
 
 import asyncio
@@ -35,7 +36,11 @@ from web.server.hub import Hub
 HEARTBEAT_SECONDS = 15
 _FLOW = re.compile(r"\A/flow/(?P<run>[0-9a-f]{32})/events\Z")
 _STORY = re.compile(r"\A/console/devices/(?P<device>[0-9]{1,18})/events\Z")
-_HEADERS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
+_HEADERS = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]
 _REFUSED = b'{"error": "invalid_token", "error_description": "There is nothing to listen to."}'
 _BUSY = b'{"error": "temporarily_unavailable", "error_description": "Too many listeners."}'
 
@@ -70,7 +75,11 @@ class Push:
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
         stream = self._stream_for(scope)
         if stream is None:
-            await (self.app(scope, receive, send) if scope["type"] == "http" else send({"type": "websocket.close"}))
+            await (
+                self.app(scope, receive, send)
+                if scope["type"] == "http"
+                else send({"type": "websocket.close"})
+            )
         elif scope["type"] == "websocket":
             await self._socket(stream, scope, receive, send)
         elif scope["method"] == "GET":
@@ -117,14 +126,21 @@ class Push:
 
             async def say(items: list[Told]) -> None:
                 for item in items:
-                    await send({"type": "websocket.send", "text": json.dumps({"id": item[0], "event": item[1], "data": item[2]})})
+                    await send(
+                        {
+                            "type": "websocket.send",
+                            "text": json.dumps({"id": item[0], "event": item[1], "data": item[2]}),
+                        }
+                    )
 
             if not await _until_left(told, say, receive, "websocket.disconnect"):
                 await send({"type": "websocket.close", "code": 1000})
 
     @contextmanager
     def _place(self, scope: Any) -> Any:
-        """One place for a listener of this address, and of this code where it shows one; False when none is free."""
+        """One place for a listener of this address, and of this code where it shows one; False when none is
+        free.
+        """
         places = {address_key(scope["client"][0]): settings.LISTENERS_PER_ADDRESS}
         if code := watch.code_in(_header(scope, b"authorization")):
             places["code " + digest(code)] = settings.LISTENERS_PER_CODE
@@ -139,7 +155,9 @@ class Push:
                 self._open += Counter()  # drops what has come back to nothing
 
     async def _device(self, scope: Any) -> Stream | None:
-        found = await self.hub.read(_in_tenant, scope, lambda: (current_tenant().pk, watch.ticket(_header(scope, b"authorization"))))
+        found = await self.hub.read(
+            _in_tenant, scope, lambda: (current_tenant().pk, watch.ticket(_header(scope, b"authorization")))
+        )
         if not found or found[1] is None:
             return None
         return self._news(scope, found[0], found[1])
@@ -204,7 +222,9 @@ class Push:
                     return  # whoever comes back hears of its tokens too
 
     async def _feed(self, scope: Any) -> Stream | None:
-        """What happens in the tenant and is asked for, for whoever may see that (idp/accounts/roles.py: events.see)."""
+        """What happens in the tenant and is asked for, for whoever may see that (idp/accounts/roles.py:
+        events.see).
+        """
         asked = feed.Asked.read(_request(scope).GET, _header(scope, b"last-event-id"))
 
         def read(function: Any, *arguments: Any) -> Any:
@@ -222,7 +242,9 @@ async def _next(queue: "asyncio.Queue[Any]", seconds: float) -> Any:
         return "silence"
 
 
-async def _until_left(stream: Stream, say: Callable[[list[Told]], Awaitable[None]], receive: Any, bye: str) -> bool:
+async def _until_left(
+    stream: Stream, say: Callable[[list[Told]], Awaitable[None]], receive: Any, bye: str
+) -> bool:
     """Says everything until the stream ends or the client leaves; answers whether it left."""
 
     async def talk() -> None:
@@ -256,9 +278,11 @@ def _in_tenant(scope: Any, function: Any, *arguments: Any) -> Any:
 
 
 def _allowed(scope: Any, operation: str, function: Any, *arguments: Any) -> Any:
-    """The same on behalf of somebody who may do this and whose session lives at this moment; None for anybody else.
+    """The same on behalf of somebody who may do this and whose session lives at this moment; None for anybody
+    else.
 
-    The right is looked at after the reading: what happened after its loss is then never among what is handed out.
+    The right is looked at after the reading: what happened after its loss is then never among what is handed
+    out.
     """
 
     def check() -> Any:
@@ -279,8 +303,14 @@ def _header(scope: Any, name: bytes) -> str:
 
 
 def _frames(items: list[Told]) -> bytes:
-    """Server-sent events; a heartbeat is a comment. What has no number leaves the browser's last one as it is."""
-    texts = [(f"id: {item[0]}\n" if item[0] else "") + f"event: {item[1]}\ndata: {json.dumps(item[2])}\n\n" for item in items]
+    """Server-sent events; a heartbeat is a comment.
+
+    What has no number leaves the browser's last one as it is.
+    """
+    texts = [
+        (f"id: {item[0]}\n" if item[0] else "") + f"event: {item[1]}\ndata: {json.dumps(item[2])}\n\n"
+        for item in items
+    ]
     return "".join(texts).encode() or b":\n\n"
 
 
@@ -290,7 +320,9 @@ def _route(path: str) -> str:
 
 
 async def _break_off(scope: Any, send: Any, *, begun: bool) -> None:
-    """Tells the client to come back, in whatever way is left; one that listens already comes back when its stream ends."""
+    """Tells the client to come back, in whatever way is left; one that listens already comes back when its
+    stream ends.
+    """
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1013})
     elif begun:

@@ -31,7 +31,9 @@ _NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 
 class Server(uvicorn.Server):
-    """Says that it goes before it goes, and sends the listeners home before it waits for open connections to end."""
+    """Says that it goes before it goes, and sends the listeners home before it waits for open connections to
+    end.
+    """
 
     def __init__(self, config: uvicorn.Config, started: Callable[[], object] = lambda: None) -> None:
         super().__init__(config)
@@ -78,14 +80,17 @@ def configured(app: Any, **options: Any) -> Config:
             "log_level": "warning",
             "backlog": _BACKLOG,
             "timeout_graceful_shutdown": _GRACE_SECONDS,
-            "timeout_keep_alive": 75,  # longer than any device waits between two polls: closing at 5 s would meet every second request
+            # longer than any device waits between two polls: closing at 5 s would meet every second request
+            "timeout_keep_alive": 75,
             **options,
         },
     )
 
 
 def bind(address: str, port: int) -> socket.socket:
-    """Return a socket that listens on ``address``, an IP address, a host name or ``unix:`` and a path; raise CommandError."""
+    """Return a socket that listens on ``address``, an IP address, a host name or ``unix:`` and a path; raise
+    CommandError.
+    """
     path = address.removeprefix("unix:") if address.startswith("unix:") else ""
     try:
         return _bind_path(path) if path else _bind_port(address, port)
@@ -108,12 +113,18 @@ def serve(listening: socket.socket, started: Callable[[], object] = lambda: None
 def build(background: Callable[[], AbstractContextManager[None]]) -> App:
     """The application; in the embedded mode ``background`` runs from start-up to shutdown."""
     handler = PooledHandler()
-    static = ServeStaticASGI(handler, root=str(settings.STATIC_ROOT), prefix=settings.STATIC_URL, immutable_file_test=_hashed)
-    health = Health(ProxyHeaders(Push(static, hub), settings.TRUSTED_PROXIES, forwarded_host=settings.FORWARDED_HOST))
+    static = ServeStaticASGI(
+        handler, root=str(settings.STATIC_ROOT), prefix=settings.STATIC_URL, immutable_file_test=_hashed
+    )
+    health = Health(
+        ProxyHeaders(Push(static, hub), settings.TRUSTED_PROXIES, forwarded_host=settings.FORWARDED_HOST)
+    )
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
-            await _lifespan(background if settings.EMBEDDED else nullcontext, (handler, health), receive, send)
+            await _lifespan(
+                background if settings.EMBEDDED else nullcontext, (handler, health), receive, send
+            )
         else:
             await health(scope, receive, _never_sniffed(send))
 
@@ -125,14 +136,18 @@ def _never_sniffed(send: Any) -> Any:
     """Every response says so, whichever part of the stack it comes from."""
 
     async def sending(message: Any) -> None:
-        if message["type"] == "http.response.start" and not any(name == _NOSNIFF[0] for name, _ in message["headers"]):
+        if message["type"] == "http.response.start" and not any(
+            name == _NOSNIFF[0] for name, _ in message["headers"]
+        ):
             message = {**message, "headers": [*message["headers"], _NOSNIFF]}
         await send(message)
 
     return sending
 
 
-async def _lifespan(background: Callable[[], AbstractContextManager[None]], parts: Any, receive: Any, send: Any) -> None:
+async def _lifespan(
+    background: Callable[[], AbstractContextManager[None]], parts: Any, receive: Any, send: Any
+) -> None:
     await receive()
     work = background()
     try:
@@ -153,14 +168,18 @@ async def _lifespan(background: Callable[[], AbstractContextManager[None]], part
 
 
 def _end_within(seconds: float) -> None:
-    """A library's task or thread that does not hear that it is cancelled must not keep the process from ending."""
+    """A library's task or thread that does not hear that it is cancelled must not keep the process from
+    ending.
+    """
     timer = threading.Timer(seconds, os._exit, (1,))
     timer.daemon = True
     timer.start()
 
 
 def _bind_port(address: str, port: int) -> socket.socket:
-    family, kind, protocol, _, name = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    family, kind, protocol, _, name = socket.getaddrinfo(
+        address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
     listening = socket.socket(family, kind, protocol)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -11,7 +11,9 @@ _SILENT_SECONDS = 10  # of a database server that does not even acknowledge what
 
 
 class Threads(ThreadPoolExecutor):
-    """A pool of at most ``count`` threads; what they keep open ends with :meth:`close`, not with the garbage."""
+    """A pool of at most ``count`` threads; what they keep open ends with :meth:`close`, not with
+    the garbage.
+    """
 
     def __init__(self, count: int, name: str, lock_seconds: float = _LOCK_SECONDS) -> None:
         super().__init__(count, thread_name_prefix=name, initializer=self._begin)
@@ -19,7 +21,10 @@ class Threads(ThreadPoolExecutor):
         self._lock_seconds = lock_seconds
 
     def close(self) -> None:
-        """Waits for the work under way, drops the rest, and closes the connections. Blocks; a second call does nothing."""
+        """Waits for the work under way, drops the rest, and closes the connections.
+
+        Blocks; a second call does nothing.
+        """
         self.shutdown(wait=True, cancel_futures=True)
         while self._connections:
             connection = self._connections.pop()
@@ -27,7 +32,10 @@ class Threads(ThreadPoolExecutor):
             connection.close()
 
     def _begin(self) -> None:
-        """In each new thread. Only here are waits bounded: a migration, a command or the worker may need longer."""
+        """In each new thread.
+
+        Only here are waits bounded: a migration, a command or the worker may need longer.
+        """
         connection = connections[DEFAULT_DB_ALIAS]
         connection.settings_dict = {**connection.settings_dict, "OPTIONS": self._bounded(connection)}
         self._connections.append(connection)
@@ -36,5 +44,7 @@ class Threads(ThreadPoolExecutor):
         given = dict(connection.settings_dict["OPTIONS"])
         if connection.vendor == "sqlite":
             return {**given, "timeout": self._lock_seconds}
-        waits = f"-c statement_timeout={_STATEMENT_SECONDS}s -c lock_timeout={int(self._lock_seconds * 1000)}ms"
+        waits = (
+            f"-c statement_timeout={_STATEMENT_SECONDS}s -c lock_timeout={int(self._lock_seconds * 1000)}ms"
+        )
         return {"options": waits, "tcp_user_timeout": _SILENT_SECONDS * 1000, **given}

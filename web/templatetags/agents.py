@@ -37,15 +37,22 @@ _LONGEST = 40
 
 @register.filter
 def software(agent: Any) -> str:
-    """Return a User-Agent as people say it: ``Chrome on Linux``; of a program its name, of what says nothing known its beginning.
+    """Return a User-Agent as people say it: ``Chrome on Linux``; of a program its name, of what says nothing
+    known its beginning.
 
     It is a reading, not a proof: anybody can send anything. Whoever needs the whole text shows it beside.
     """
     text = str(agent or "")
-    browser = next((name for mark, name in _BROWSERS.items() if f"{mark}/" in text or f"{mark}A/" in text), "")
+    browser = next(
+        (name for mark, name in _BROWSERS.items() if f"{mark}/" in text or f"{mark}A/" in text), ""
+    )
     system = next((name for mark, name in _SYSTEMS.items() if mark in text), "")
     if text.startswith("Mozilla/") and (browser or system):
-        return _("%(browser)s on %(system)s") % {"browser": browser, "system": system} if browser and system else browser or system
+        return (
+            _("%(browser)s on %(system)s") % {"browser": browser, "system": system}
+            if browser and system
+            else browser or system
+        )
     found = None if text.startswith("Mozilla/") else _PROGRAM.match(text)
     said = (found[0] if found else text).strip()
     return said if len(said) <= _LONGEST else said[: _LONGEST - 1] + "…"

@@ -17,7 +17,9 @@ calls = Calls("blueprints")
 class SecretValue(Sent):
     """A value that a blueprint only names."""
 
-    value: str = say(min_length=1, repr=False, description="64 KiB at most.", json_schema_extra={"writeOnly": True})
+    value: str = say(
+        min_length=1, repr=False, description="64 KiB at most.", json_schema_extra={"writeOnly": True}
+    )
 
 
 class SecretNames(BaseModel):
@@ -34,7 +36,10 @@ def listed(request: ApiRequest) -> HttpResponse:
 
 @calls.add("PUT", "/{any:key}", needs="blueprints.apply", name="put-blueprint-secret", answers={204: None})
 def enter(request: ApiRequest, key: str, body: SecretValue) -> HttpResponse:
-    """Keeps the secret with this name, in place of an earlier one. Blueprints that are applied from now on use it."""
+    """Keeps the secret with this name, in place of an earlier one.
+
+    Blueprints that are applied from now on use it.
+    """
     for about, value in (("name", "-"), ("value", body.value)):
         try:
             secrets.check(key, value)
@@ -44,7 +49,9 @@ def enter(request: ApiRequest, key: str, body: SecretValue) -> HttpResponse:
     return empty(204)
 
 
-@calls.add("DELETE", "/{any:key}", needs="blueprints.apply", name="delete-blueprint-secret", answers={204: None})
+@calls.add(
+    "DELETE", "/{any:key}", needs="blueprints.apply", name="delete-blueprint-secret", answers={204: None}
+)
 def forget(request: ApiRequest, key: str) -> HttpResponse:
     """Forgets it. What was applied with it stays as it is."""
     if not secrets.forget(key, by=request.auth.username):

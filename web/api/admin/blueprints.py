@@ -23,13 +23,26 @@ _SEE: dict[str, Any] = {"needs": "blueprints.see"}
 
 @calls.add("POST", "/plan", needs="blueprints.apply", name="plan-blueprint", answers={200: say.BlueprintPlan})
 def plan(request: ApiRequest, body: say.PlanWish) -> HttpResponse:
-    """What applying a blueprint would do. Nothing is written; that a password in it is what is stored shows, so to read is not enough."""
+    """What applying a blueprint would do.
+
+    Nothing is written; that a password in it is what is stored shows, so to read is not enough.
+    """
     return answer(_told(plan_sent(body.text, person=request.auth, name=body.name, prune=body.prune)))
 
 
-@calls.add("POST", "/apply", needs="blueprints.apply", name="apply-blueprint", answers={200: say.BlueprintPlan}, fails=(412,))
+@calls.add(
+    "POST",
+    "/apply",
+    needs="blueprints.apply",
+    name="apply-blueprint",
+    answers={200: say.BlueprintPlan},
+    fails=(412,),
+)
 def apply(request: ApiRequest, body: say.ApplyWish) -> HttpResponse:
-    """Makes everything as the blueprint says, or nothing. Only this tenant; the installation's owner may name others."""
+    """Makes everything as the blueprint says, or nothing.
+
+    Only this tenant; the installation's owner may name others.
+    """
     return answer(_told(apply_sent(**body.model_dump(), person=request.auth)))
 
 
@@ -39,9 +52,14 @@ def drift(request: ApiRequest) -> HttpResponse:
     return answer({"drifted": [asdict(each) for each in drifted()]})
 
 
-@calls.add("GET", "/results", needs="tenants.see", name="list-blueprint-results", answers={200: say.BlueprintResults})
+@calls.add(
+    "GET", "/results", needs="tenants.see", name="list-blueprint-results", answers={200: say.BlueprintResults}
+)
 def listed(request: ApiRequest) -> HttpResponse:
-    """The last twenty attempts of the whole installation, with what was wrong. One tenant's are among its events: `blueprint.applied`."""
+    """The last twenty attempts of the whole installation, with what was wrong.
+
+    One tenant's are among its events: `blueprint.applied`.
+    """
     names = ("at", "blueprint", "by", "succeeded", "counts", "messages")
     return answer({"results": [{name: getattr(row, name) for name in names} for row in results()]})
 

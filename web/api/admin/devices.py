@@ -24,7 +24,10 @@ class DeviceMoment(BaseModel):
 
     at: datetime
     what: str = say(
-        description="started, code_entered, approved, denied, expired, redeemed, refreshed, revoked, tokens.revoked.", examples=["approved"]
+        description=(
+            "started, code_entered, approved, denied, expired, redeemed, refreshed, revoked, tokens.revoked."
+        ),
+        examples=["approved"],
     )
     by: str = say(description="Who did it; empty: the device itself, or the clock.")
     address: str
@@ -47,13 +50,17 @@ class DeviceStory(BaseModel):
     person: str = say(description="Who decided.")
     methods: list[str] = say(description="How they had proved themselves (RFC 8176).")
     expires_at: datetime | None
-    tokens_until: datetime | None = say(description="When the last token ends that it could use; null: it has none.")
+    tokens_until: datetime | None = say(
+        description="When the last token ends that it could use; null: it has none."
+    )
     refreshes: int = say(description="How often it fetched new tokens; the story tells of the last twenty.")
     can_end: bool
     moments: list[DeviceMoment]
 
 
-@calls.add("GET", "/{any:key}/story", needs="devices.see", name="get-device-story", answers={200: DeviceStory})
+@calls.add(
+    "GET", "/{any:key}/story", needs="devices.see", name="get-device-story", answers={200: DeviceStory}
+)
 def get_story(request: ApiRequest, key: str) -> HttpResponse:
     """All that happened to it: asked, entered, decided, connected, refreshed, ended."""
     found = _found(key)
@@ -63,7 +70,9 @@ def get_story(request: ApiRequest, key: str) -> HttpResponse:
 
 @calls.add("POST", "/{any:key}/end", needs="devices.revoke", name="end-device", answers={200: Acted})
 def end_device(request: ApiRequest, key: str) -> HttpResponse:
-    """Takes away whatever it has or waits for, at once: one that waits is denied, one that is connected loses its tokens."""
+    """Takes away whatever it has or waits for, at once: one that waits is denied, one that is connected loses
+    its tokens.
+    """
     return answer({"changed": end(_found(key).pk, by=request.auth)})
 
 

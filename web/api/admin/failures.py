@@ -1,4 +1,6 @@
-"""What an administrator's program is told when something cannot be: one table from the exceptions of the domain to answers."""
+"""What an administrator's program is told when something cannot be: one table from the exceptions of the
+domain to answers.
+"""
 
 from math import ceil
 from typing import Any
@@ -132,7 +134,11 @@ def _later(request: HttpRequest, error: Any) -> HttpResponse:
 
 def _token(request: HttpRequest, error: Any) -> HttpResponse:
     """RFC 6750 section 3: what is missing, and no error code where no token was sent (section 3.1)."""
-    said = "" if isinstance(error, MissingToken) else f' error="{error.code}", error_description="{error.description}"'
+    said = (
+        ""
+        if isinstance(error, MissingToken)
+        else f' error="{error.code}", error_description="{error.description}"'
+    )
     bearer = isinstance(error, InvalidToken | InsufficientScope)
     challenge: Any = {"WWW_Authenticate": f'Bearer realm="api"{"," if said else ""}{said}'} if bearer else {}
     return problem(error.status, error.code, error.description, **challenge)

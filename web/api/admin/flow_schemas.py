@@ -78,7 +78,9 @@ class FlowStep(BaseModel):
 
     step: str
     decision: str = say(
-        description="asks, done, passed over, known before, entered, refused, denied, leaves, ends or broken.", examples=["asks"]
+        description="asks, done, passed over, known before, entered, refused, denied, leaves, ends "
+        "or broken.",
+        examples=["asks"],
     )
     stage: str
     condition: dict[str, Any] | None
@@ -110,7 +112,10 @@ class FlowCount(BaseModel):
 
 
 class FlowCounts(BaseModel):
-    """The counts of a version; runs under way are not in them yet. ``under_way``: how many there are in the flow, of any version."""
+    """The counts of a version; runs under way are not in them yet.
+
+    ``under_way``: how many there are in the flow, of any version.
+    """
 
     version: int
     under_way: int
@@ -157,22 +162,36 @@ class RollBack(Publish):
 
 
 class Which(Sent):
-    """Which state of the flow: `draft`, or the number of a version; empty: the draft if there is one, else what is live."""
+    """Which state of the flow: `draft`, or the number of a version; empty: the draft if there is one, else
+    what is live.
+    """
 
     which: str = say("", pattern=r"^(draft|[1-9][0-9]{0,6})?$", examples=["draft"])
 
 
 class Walk(Which):
-    """Who walks, from where, with which answers. No password and no code in it is judged: say `passes` or `refuses`."""
+    """Who walks, from where, with which answers.
 
-    person: str | InventedPerson = say("", description="Somebody of the tenant by name, which needs the right to see people, or invented.")
+    No password and no code in it is judged: say `passes` or `refuses`.
+    """
+
+    person: str | InventedPerson = say(
+        "", description="Somebody of the tenant by name, which needs the right to see people, or invented."
+    )
     request: Circumstances = Circumstances()
-    answers: Answers = say(default_factory=dict, description="By step: what would be posted, or `passes` or `refuses`.")
+    answers: Answers = say(
+        default_factory=dict, description="By step: what would be posted, or `passes` or `refuses`."
+    )
 
 
 class KeptWalk(Walk):
-    """The same, to be walked before each publishing from now on: what came of each step now is what must come of it then."""
+    """The same, to be walked before each publishing from now on: what came of each step now is what must come
+    of it then.
+    """
 
     name: Annotated[str, StringConstraints(strip_whitespace=True)] = say(
-        min_length=1, max_length=150, description="What the test is called, among the flow's own.", examples=["A guest is refused"]
+        min_length=1,
+        max_length=150,
+        description="What the test is called, among the flow's own.",
+        examples=["A guest is refused"],
     )

@@ -39,7 +39,14 @@ _SEE: dict[str, Any] = {"needs": "flows.see"}
 _BOTH = ("If-Match", "If-None-Match")
 
 
-@calls.add("GET", "/{slug:name}/draft", name="get-draft", answers={200: say.FlowDraft, 304: None}, headers=_BOTH[1:], **_SEE)
+@calls.add(
+    "GET",
+    "/{slug:name}/draft",
+    name="get-draft",
+    answers={200: say.FlowDraft, 304: None},
+    headers=_BOTH[1:],
+    **_SEE,
+)
 def get_draft(request: ApiRequest, name: str) -> HttpResponse:
     """What is being edited, with its state as `ETag`."""
     return unless_known(request, _told(_draft(name)))
@@ -60,7 +67,9 @@ def put_draft(request: ApiRequest, name: str) -> HttpResponse:
     try:
         _name.validate_python(name)
     except ValidationError:
-        raise Invalid({"flow": ["A flow's name has small letters, digits, dashes and underscores, fifty at most."]}) from None
+        raise Invalid(
+            {"flow": ["A flow's name has small letters, digits, dashes and underscores, fifty at most."]}
+        ) from None
     document = _parser.parse_body(request)
     if document.get("flow", name) != name:
         raise Invalid({"flow": ["The address has another name."]})
@@ -71,7 +80,15 @@ def put_draft(request: ApiRequest, name: str) -> HttpResponse:
     return _told(_draft(name), 200 if before else 201)
 
 
-@calls.add("DELETE", "/{slug:name}/draft", needs="flows.edit", name="delete-draft", answers={204: None}, fails=(412,), headers=_BOTH)
+@calls.add(
+    "DELETE",
+    "/{slug:name}/draft",
+    needs="flows.edit",
+    name="delete-draft",
+    answers={204: None},
+    fails=(412,),
+    headers=_BOTH,
+)
 def delete_draft(request: ApiRequest, name: str) -> HttpResponse:
     """Throws it away. This cannot be undone."""
     draft = _draft(name)
@@ -100,7 +117,14 @@ def publish_flow(request: ApiRequest, name: str, body: say.Publish) -> HttpRespo
     return answer({"version": published.version.number, "changed": published.changed})
 
 
-@calls.add("POST", "/{slug:name}/rollback", needs="flows.publish", name="roll-back-flow", answers={200: say.FlowLive}, fails=(409,))
+@calls.add(
+    "POST",
+    "/{slug:name}/rollback",
+    needs="flows.publish",
+    name="roll-back-flow",
+    answers={200: say.FlowLive},
+    fails=(409,),
+)
 def roll_back(request: ApiRequest, name: str, body: say.RollBack) -> HttpResponse:
     """Makes an earlier version live again, as it was."""
     before = version_of(name, body.version).flow.live
@@ -108,7 +132,8 @@ def roll_back(request: ApiRequest, name: str, body: say.RollBack) -> HttpRespons
     return answer({"version": live.number, "changed": before != live})
 
 
-def list_versions(request: ApiRequest, name: str, asked: Any = Query(...)) -> HttpResponse:  # noqa: B008 the framework's way
+# the framework's way
+def list_versions(request: ApiRequest, name: str, asked: Any = Query(...)) -> HttpResponse:  # noqa: B008
     """Every version, newest first."""
     return page(request, VERSIONS, asked, flow=name)
 
@@ -118,21 +143,41 @@ def list_runs(request: ApiRequest, name: str, asked: Any = Query(...)) -> HttpRe
     return page(request, RUNS, asked, flow=name)
 
 
-for _view, _listing, _noun, _needs in ((list_versions, VERSIONS, "Version", "flows.see"), (list_runs, RUNS, "Run", "runs.inspect")):
+for _view, _listing, _noun, _needs in (
+    (list_versions, VERSIONS, "Version", "flows.see"),
+    (list_runs, RUNS, "Run", "runs.inspect"),
+):
     _view.__annotations__["asked"] = wish_of(_listing, _noun, ("flow",))
     _path, _title = f"/{{slug:name}}/{_listing.name}/", f"list-{_listing.name}"
-    calls.add("GET", _path, needs=_needs, name=_title, answers={200: page_of(_listing, _noun)}, fails=(400,))(_view)
+    calls.add("GET", _path, needs=_needs, name=_title, answers={200: page_of(_listing, _noun)}, fails=(400,))(
+        _view
+    )
 
 
-@calls.add("GET", "/{slug:name}/versions/{int:number}", name="get-version", answers={200: say.FlowVersion}, **_SEE)
+@calls.add(
+    "GET", "/{slug:name}/versions/{int:number}", name="get-version", answers={200: say.FlowVersion}, **_SEE
+)
 def get_version(request: ApiRequest, name: str, number: int) -> HttpResponse:
     """One version with its document."""
     row = version_of(name, number)
-    told = {"number": row.number, "live": row.flow.live_id == row.pk, "created": row.created_at, "author": row.author, "note": row.note}
+    told = {
+        "number": row.number,
+        "live": row.flow.live_id == row.pk,
+        "created": row.created_at,
+        "author": row.author,
+        "note": row.note,
+    }
     return answer({**told, "document": row.document, "parts": row.parts})
 
 
-@calls.add("GET", "/{slug:name}/diff", name="compare-flow", answers={200: say.FlowDifference}, fails=(400, 409), **_SEE)
+@calls.add(
+    "GET",
+    "/{slug:name}/diff",
+    name="compare-flow",
+    answers={200: say.FlowDifference},
+    fails=(400, 409),
+    **_SEE,
+)
 def compare(
     request: ApiRequest,
     name: str,
@@ -145,7 +190,15 @@ def compare(
     return answer({"old": sides[0].which, "new": sides[1].which, "changes": changes})
 
 
-@calls.add("POST", "/{slug:name}/lint", name="lint-flow", answers={200: say.FlowFindings}, fails=(409,), writes=False, **_SEE)
+@calls.add(
+    "POST",
+    "/{slug:name}/lint",
+    name="lint-flow",
+    answers={200: say.FlowFindings},
+    fails=(409,),
+    writes=False,
+    **_SEE,
+)
 def check_flow(request: ApiRequest, name: str, body: say.Which) -> HttpResponse:
     """What is wrong with it, and which of its own tests fail; nothing is written."""
     chosen = choose(name, body.which)
@@ -155,12 +208,22 @@ def check_flow(request: ApiRequest, name: str, body: say.Which) -> HttpResponse:
     return answer({"findings": _findings(found), "tests": _findings(failed)})
 
 
-@calls.add("POST", "/{slug:name}/simulate", name="simulate-flow", answers={200: say.FlowWalk}, fails=(409,), writes=False, **_SEE)
+@calls.add(
+    "POST",
+    "/{slug:name}/simulate",
+    name="simulate-flow",
+    answers={200: say.FlowWalk},
+    fails=(409,),
+    writes=False,
+    **_SEE,
+)
 def walk(request: ApiRequest, name: str, body: say.Walk) -> HttpResponse:
     """A dry run: what each step would do and why; nothing is written, nothing is sent."""
     chosen = choose(name, body.which)
     reports = _walked(request, chosen, body)
-    return answer({"which": chosen.which, "ends": ending(reports), "steps": [asdict(each) for each in reports]})
+    return answer(
+        {"which": chosen.which, "ends": ending(reports), "steps": [asdict(each) for each in reports]}
+    )
 
 
 @calls.add(
@@ -173,7 +236,9 @@ def walk(request: ApiRequest, name: str, body: say.Walk) -> HttpResponse:
     headers=_BOTH,
 )
 def keep_walk(request: ApiRequest, name: str, body: say.KeptWalk) -> HttpResponse:
-    """Walks it, and adds that as a test to the draft, which is begun from what is live where there is none."""
+    """Walks it, and adds that as a test to the draft, which is begun from what is live where there
+    is none.
+    """
     chosen, draft = choose(name, body.which), draft_of(name)
     check(request, _state(draft) if draft else None)
     reports = _walked(request, chosen, body)
@@ -183,21 +248,43 @@ def keep_walk(request: ApiRequest, name: str, body: say.KeptWalk) -> HttpRespons
     return _told(_draft(name), 201)
 
 
-@calls.add("GET", "/{slug:name}/funnel", needs="runs.count", name="count-flow", answers={200: say.FlowCounts}, fails=(400,))
-def counts(request: ApiRequest, name: str, version: int | None = Query(None, ge=1, le=1_000_000)) -> HttpResponse:
-    """How many came to each step of a version, by default the live one, and what became of them; how many are under way in the flow.
+@calls.add(
+    "GET",
+    "/{slug:name}/funnel",
+    needs="runs.count",
+    name="count-flow",
+    answers={200: say.FlowCounts},
+    fails=(400,),
+)
+def counts(
+    request: ApiRequest, name: str, version: int | None = Query(None, ge=1, le=1_000_000)
+) -> HttpResponse:
+    """How many came to each step of a version, by default the live one, and what became of them; how many are
+    under way in the flow.
 
     Steps whose numbers would tell of people are left out for those who may not see people.
     """
     row, people = version_of(name, version), may(request.auth, "people.see")
     names = ("reached", "finished", "refused", "left", "mean_seconds", "median_seconds")
-    steps = [{"step": step, **{each: getattr(count, each) for each in names}} for step, count in sorted(funnel(row, people=people).items())]
+    steps = [
+        {"step": step, **{each: getattr(count, each) for each in names}}
+        for step, count in sorted(funnel(row, people=people).items())
+    ]
     return answer({"version": row.number, "under_way": under_way(name), "steps": steps})
 
 
-@calls.add("GET", "/{slug:name}/runs/{slug:run}", needs="runs.inspect", name="inspect-run", answers={200: say.FlowRun})
+@calls.add(
+    "GET",
+    "/{slug:name}/runs/{slug:run}",
+    needs="runs.inspect",
+    name="inspect-run",
+    answers={200: say.FlowRun},
+)
 def inspect_run(request: ApiRequest, name: str, run: str) -> HttpResponse:
-    """One run: its path with the reasons, its facts without secrets. It is about a person; that somebody looked is written down."""
+    """One run: its path with the reasons, its facts without secrets.
+
+    It is about a person; that somebody looked is written down.
+    """
     person = request.auth
     return answer(asdict(look_into(run, by=person.username, people=may(person, "people.see"), flow=name)))
 
@@ -231,7 +318,12 @@ def _told(draft: Any, status: int = 200) -> HttpResponse:
         findings = lint(chosen.document, chosen.parts, names={})
     except RefusedFlow as refused:
         findings = refused.findings
-    told = {"document": draft.document, "revision": draft.revision, "author": draft.author, "updated": draft.updated_at}
+    told = {
+        "document": draft.document,
+        "revision": draft.revision,
+        "author": draft.author,
+        "updated": draft.updated_at,
+    }
     base = draft.base.number if draft.base else None
     return answer({**told, "base": base, "findings": _findings(findings)}, status, ETag=quoted(_state(draft)))
 

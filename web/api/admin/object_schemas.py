@@ -1,4 +1,6 @@
-"""The documents of blueprints as bodies and answers, and the rows of lists: the classes from which the OpenAPI document is made."""
+"""The documents of blueprints as bodies and answers, and the rows of lists: the classes from which the
+OpenAPI document is made.
+"""
 
 from functools import cache
 from typing import Any, Literal
@@ -45,23 +47,35 @@ def shown(kind: str) -> type[BaseModel]:
 
 @cache
 def sent(kind: str, *, change: bool = False) -> type[BaseModel]:
-    """A document as a body: its name stands in the address and may be left out; where it is a ``change``, everything may."""
+    """A document as a body: its name stands in the address and may be left out; where it is a ``change``,
+    everything may.
+    """
     document, fields = KINDS[kind], dict[str, Any]()
     for name, each in document.model_fields.items():
         needed = each.is_required() and name != kind and not change
         more: Any = {"title": each.title, "description": each.description}
-        extra = {"writeOnly": True} if name == WAYS[kind].secret_key else {"x-in-address": True} if name == kind else {}
+        extra = (
+            {"writeOnly": True}
+            if name == WAYS[kind].secret_key
+            else {"x-in-address": True}
+            if name == kind
+            else {}
+        )
         more |= {"json_schema_extra": extra} if extra else {}
         fields[name] = (each.rebuild_annotation(), say(**more) if needed else say(None, **more))
     words = f"{document.__doc__} A key that is left out keeps what is there."
-    return create_model(f"{_name(kind)}{'Change' if change else 'Body'}", __base__=Document, __doc__=words, **fields)
+    return create_model(
+        f"{_name(kind)}{'Change' if change else 'Body'}", __base__=Document, __doc__=words, **fields
+    )
 
 
 @cache
 def row_of(listing: Listing, noun: str) -> type[BaseModel]:
     """A row of this list."""
     columns: dict[str, Any] = {"key": (str, say(description="In the address of this one."))}
-    columns |= {column.name: (_type(column), say(description=str(column.title))) for column in listing.columns}
+    columns |= {
+        column.name: (_type(column), say(description=str(column.title))) for column in listing.columns
+    }
     return create_model(f"{noun}Row", __config__=ConfigDict(extra="forbid"), **columns)
 
 
@@ -74,15 +88,26 @@ def page_of(listing: Listing, noun: str) -> type[BaseModel]:
 
 @cache
 def wish_of(listing: Listing, noun: str, fixed: tuple[str, ...] = ()) -> type[BaseModel]:
-    """What can be asked of this list: its filters by their names but for ``fixed``, and what every list takes."""
+    """What can be asked of this list: its filters by their names but for ``fixed``, and what every list
+    takes.
+    """
     fields: dict[str, Any] = {}
     if listing.search:
-        fields["search"] = (str, say("", max_length=100, description=f"Found in {', '.join(listing.search).replace('__', '.')}."))
+        fields["search"] = (
+            str,
+            say("", max_length=100, description=f"Found in {', '.join(listing.search).replace('__', '.')}."),
+        )
     for each in (each for each in listing.filters if each.name not in fixed):
         choices = tuple(choice for choice, _ in each.choices())
-        fields[each.name] = (Literal[("", *choices)] if choices else str, say("", description=f"Only these: {each.title}."))
+        fields[each.name] = (
+            Literal[("", *choices)] if choices else str,
+            say("", description=f"Only these: {each.title}."),
+        )
     orders = tuple(sign + column.name for column in listing.columns if column.order for sign in ("", "-"))
-    fields["order"] = (Literal[("", *orders)], say("", description="Sorted by this column; with a minus the other way round."))
+    fields["order"] = (
+        Literal[("", *orders)],
+        say("", description="Sorted by this column; with a minus the other way round."),
+    )
     fields["page"] = (int, say(1, ge=1, le=_DEEPEST))
     fields["size"] = (int, say(50, ge=1, le=LARGEST_PAGE))
     return create_model(f"{noun}Wish", __config__=ConfigDict(extra="forbid"), **fields)

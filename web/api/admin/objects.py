@@ -1,4 +1,6 @@
-"""The operations on every kind of object, made from its declaration (web/administration/resources.py): list, look, write, delete, act."""
+"""The operations on every kind of object, made from its declaration (web/administration/resources.py): list,
+look, write, delete, act.
+"""
 
 import hashlib
 import json
@@ -70,14 +72,24 @@ def _listing(calls: Calls, resource: Resource) -> None:
 
 
 def page(request: ApiRequest, listing: Listing, asked: BaseModel, **fixed: str) -> HttpResponse:
-    """One page of a list, with links to those beside it (RFC 8288). ``fixed``: filters that the address says."""
+    """One page of a list, with links to those beside it (RFC 8288).
+
+    ``fixed``: filters that the address says.
+    """
     said: dict[str, Any] = asked.model_dump()
     said |= {name: value.replace("\0", "") for name, value in said.items() if isinstance(value, str)}
-    if strange := [name for name in request.GET if name not in said]:  # a misspelt filter would otherwise answer everything
+    # a misspelt filter would otherwise answer everything
+    if strange := [name for name in request.GET if name not in said]:
         raise BadWish(f"There is no parameter {strange[0][:50]!r}. There are: {', '.join(said)}.")
     filters = {each.name: said[each.name] for each in listing.filters if said.get(each.name)} | fixed
     rows = listing.page(Wish(said.get("search", ""), filters, said["order"], said["page"], said["size"]))
-    body = {"rows": rows.rows, "total": rows.total, "page": rows.page, "size": rows.size, "has_next": rows.has_next}
+    body = {
+        "rows": rows.rows,
+        "total": rows.total,
+        "page": rows.page,
+        "size": rows.size,
+        "has_next": rows.has_next,
+    }
     return answer(body, Link=_links(request, rows.page, rows.has_next))
 
 
@@ -154,9 +166,16 @@ def _deleting(calls: Calls, resource: Resource) -> None:
         return empty(204)
 
     title, name = f"{resource.noun}: delete", f"delete-{resource.name}"
-    calls.add("DELETE", "/{any:key}", needs=resource.edit, name=name, title=title, answers={204: None}, fails=(409, 412), headers=_BOTH)(
-        remove
-    )
+    calls.add(
+        "DELETE",
+        "/{any:key}",
+        needs=resource.edit,
+        name=name,
+        title=title,
+        answers={204: None},
+        fails=(409, 412),
+        headers=_BOTH,
+    )(remove)
 
 
 def _acting(calls: Calls, resource: Resource, action: Action) -> None:
@@ -170,16 +189,29 @@ def _acting(calls: Calls, resource: Resource, action: Action) -> None:
         return answer({"changed": action.run(row, request.auth)})
 
     def act_on_many(request: ApiRequest, body: Keys) -> HttpResponse:
-        return answer({"results": [_done(resource, action, key, request.auth) for key in dict.fromkeys(body.keys)]})
+        return answer(
+            {"results": [_done(resource, action, key, request.auth) for key in dict.fromkeys(body.keys)]}
+        )
 
     act.__doc__, act_on_many.__doc__ = f"{words}.", f"The same to many, each for itself: {words}."
     many: dict[str, Any] = {**plain, "answers": {200: Done}}
     name, verb = f"{action.name}-{resource.name}", str(action.title).lower()
-    calls.add("POST", f"/actions/{action.name}", name=f"{name}-many", title=f"{resource.listing.title}: {verb} many", **many)(act_on_many)
+    calls.add(
+        "POST",
+        f"/actions/{action.name}",
+        name=f"{name}-many",
+        title=f"{resource.listing.title}: {verb} many",
+        **many,
+    )(act_on_many)
     if action.name != "delete" or not resource.edit:  # there is DELETE
-        calls.add("POST", f"/{{any:key}}/actions/{action.name}", name=name, title=f"{resource.noun}: {verb}", fails=(409, 412), **plain)(
-            act
-        )
+        calls.add(
+            "POST",
+            f"/{{any:key}}/actions/{action.name}",
+            name=name,
+            title=f"{resource.noun}: {verb}",
+            fails=(409, 412),
+            **plain,
+        )(act)
 
 
 def _done(resource: Resource, action: Action, key: str, person: Any) -> dict[str, str]:
@@ -213,13 +245,19 @@ def kept(kind: str, key: str, status: int = 200, **headers: str) -> HttpResponse
     return answer(current.document, status, ETag=quoted(current.etag), **headers)
 
 
-def document(request: ApiRequest, kind: str, key: str, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The body as a document of this kind and name, with what is ``known`` where it must say it and does not; raises Invalid."""
+def document(
+    request: ApiRequest, kind: str, key: str, known: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The body as a document of this kind and name, with what is ``known`` where it must say it and does not;
+    raises Invalid.
+    """
     body = _parser.parse_body(request)
     as_kept = KEPT[kind].as_kept
     if as_kept(str(body.get(kind, key))) != as_kept(key):
         raise Invalid({kind: ["The address has another name."]})
-    needed = [name for name, field in KINDS[kind].model_fields.items() if field.is_required()] if known else []
+    needed = (
+        [name for name, field in KINDS[kind].model_fields.items() if field.is_required()] if known else []
+    )
     said = {**{name: known[name] for name in needed if known}, **body, kind: key}
     try:
         rights = operations_of(request.auth)

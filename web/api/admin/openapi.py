@@ -1,4 +1,6 @@
-"""Completes the OpenAPI document that the framework makes: bodies that views read themselves, headers, scopes, and plain words."""
+"""Completes the OpenAPI document that the framework makes: bodies that views read themselves, headers,
+scopes, and plain words.
+"""
 
 from typing import Any
 
@@ -14,7 +16,8 @@ _REF = "#/components/schemas/{model}"
 _ANY_FLOW = {
     "type": "object",
     "title": "AnyFlow",
-    "description": "A flow as in a blueprint, right or wrong: only publishing checks it. Its name may be left out.",
+    "description": "A flow as in a blueprint, right or wrong: only publishing checks it. "
+    "Its name may be left out.",
     "examples": [{"title": "Sign in", "for": "authentication", "steps": [{"stage": "identification"}]}],
 }
 _Header = tuple[str, str, bool]
@@ -33,7 +36,9 @@ _ADMIN = "AccessToken"
 def described(document: dict[str, Any]) -> dict[str, Any]:
     """The document, complete."""
     schemas = document["components"]["schemas"]
-    schemas |= models_json_schema([(model, "validation") for model in bodies()], ref_template=_REF)[1]["$defs"]
+    schemas |= models_json_schema([(model, "validation") for model in bodies()], ref_template=_REF)[1][
+        "$defs"
+    ]
     schemas["AnyFlow"] = _ANY_FLOW
     for model in _without_defaults():
         for each in schemas[model]["properties"].values():
@@ -67,7 +72,13 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
     meaning = failures.MEANING if ours else errors.MEANING
     for status, response in operation["responses"].items():
         response["description"] = meaning.get(status, response["description"])
-        headers = [_HEADERS[status]] if status in _HEADERS else _of_success(method, operation, status) if ours else []
+        headers = (
+            [_HEADERS[status]]
+            if status in _HEADERS
+            else _of_success(method, operation, status)
+            if ours
+            else []
+        )
         if headers:
             response["headers"] = {name: _described(text, required) for name, text, required in headers}
 

@@ -1,4 +1,6 @@
-"""The shared phase of every operation that an administrator's program calls: token, scope and role are looked at here, and nowhere else."""
+"""The shared phase of every operation that an administrator's program calls: token, scope and role are looked
+at here, and nowhere else.
+"""
 
 from collections.abc import Callable, Mapping
 from inspect import getdoc
@@ -37,17 +39,22 @@ class AccessToken(AuthBase):
     openapi_scheme = "bearer"
     openapi_bearerFormat = "JWT"
     openapi_description = (
-        "An access token of this tenant, of a person who has a role, with the scope `foyer:read` or, for whatever changes something, "
+        "An access token of this tenant, of a person who has a role, with the scope `foyer:read` or, "
+        "for whatever changes something, "
         "`foyer:write`. It can never do more than the role of its person allows at this moment."
     )
 
     def __init__(self, operation: str, *, writes: bool) -> None:
         super().__init__()
-        allowed()[operation]  # an operation that is not in the matrix is an error of ours, at the start and not when somebody asks
+        # an operation that is not in the matrix is an error of ours, at the start and not when somebody asks
+        allowed()[operation]
         self.operation, self.scopes = operation, {WRITE} if writes else {READ, WRITE}
 
     def __call__(self, request: HttpRequest) -> Any:
-        """The person; raises InvalidToken, InsufficientScope or NotAllowed. A service account is nobody's administrator."""
+        """The person; raises InvalidToken, InsufficientScope or NotAllowed.
+
+        A service account is nobody's administrator.
+        """
         if "\0" in request.path_info:
             raise NoSuchThing
         scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
@@ -55,7 +62,9 @@ class AccessToken(AuthBase):
             raise MissingToken
         opened = open_token(sent.strip(), issuer_of(request))
         if not opened.scopes & self.scopes:
-            raise InsufficientScope(f"This needs the scope {WRITE if WRITE in self.scopes and len(self.scopes) == 1 else READ}.")
+            raise InsufficientScope(
+                f"This needs the scope {WRITE if WRITE in self.scopes and len(self.scopes) == 1 else READ}."
+            )
         require(opened.person, self.operation)
         if request.method != "GET" and is_another_type(request):
             raise WrongType
@@ -82,10 +91,11 @@ class Calls:
         headers: tuple[str, ...] = (),
         writes: bool | None = None,
     ) -> Callable[[_View], _View]:
-        """Adds an operation: what it answers by status, and with which errors beside those that every one has.
+        """Adds an operation: what it answers by status, and with which errors beside those that every one
+        has.
 
-        ``body``: the schema of a body that the view reads itself. ``headers``: of the preconditions that it takes.
-        ``writes``: False for a POST that changes nothing.
+        ``body``: the schema of a body that the view reads itself. ``headers``: of the preconditions that it
+        takes. ``writes``: False for a POST that changes nothing.
         """
         sent = method in ("POST", "PUT", "PATCH")
         token = AccessToken(needs, writes=method != "GET" if writes is None else writes)
@@ -109,15 +119,30 @@ class Calls:
 def _extra(body: str, headers: tuple[str, ...]) -> dict[str, Any]:
     extra: dict[str, Any] = {"parameters": [_HEADERS[each] for each in headers]} if headers else {}
     if body:
-        extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{body}"}}}}
+        extra["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{body}"}}},
+        }
     return extra
 
 
 def _header(name: str, meaning: str) -> dict[str, Any]:
-    return {"name": name, "in": "header", "required": False, "description": meaning, "schema": {"type": "string"}}
+    return {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "description": meaning,
+        "schema": {"type": "string"},
+    }
 
 
 _HEADERS = {
-    "If-Match": _header("If-Match", "The `ETag` of what was looked at, or `*` for whatever is there now (RFC 9110 section 13.1.1)."),
-    "If-None-Match": _header("If-None-Match", "`*`: only if there is none yet. On a GET the `ETag` of what is known (section 13.1.2)."),
+    "If-Match": _header(
+        "If-Match",
+        "The `ETag` of what was looked at, or `*` for whatever is there now (RFC 9110 section 13.1.1).",
+    ),
+    "If-None-Match": _header(
+        "If-None-Match",
+        "`*`: only if there is none yet. On a GET the `ETag` of what is known (section 13.1.2).",
+    ),
 }

@@ -34,7 +34,9 @@ class StatisticsSeries(BaseModel):
     good: bool = say(description="false: the more of them, the worse.")
     kinds: list[str] = say(description="The kinds of events that are counted together.")
     total: int
-    counts: list[int] = say(description="One for each stretch of time, the oldest first; the last one is under way.")
+    counts: list[int] = say(
+        description="One for each stretch of time, the oldest first; the last one is under way."
+    )
 
 
 class Statistics(BaseModel):
@@ -44,7 +46,9 @@ class Statistics(BaseModel):
     begins: datetime = say(description="The first moment of the first stretch.")
     seconds: int = say(description="How long a stretch is.")
     series: list[StatisticsSeries]
-    waiting: int | None = say(description="Devices on which nobody has decided yet; null: your role does not see devices.")
+    waiting: int | None = say(
+        description="Devices on which nobody has decided yet; null: your role does not see devices."
+    )
 
 
 class RetiringKey(BaseModel):
@@ -58,15 +62,23 @@ class Concerns(BaseModel):
     """What wants to be looked at. null: your role does not see that."""
 
     unguarded: list[str] | None = say(description="Who has a role and a password alone, twenty at most.")
-    drifted: int | None = say(description="Objects that are not as their blueprint says, when that was last compared.")
+    drifted: int | None = say(
+        description="Objects that are not as their blueprint says, when that was last compared."
+    )
     retiring_keys: list[RetiringKey] | None
     undelivered_mails: int | None = say(description="Mails that were given up in the last seven days.")
-    failing_blueprints: list[str] | None = say(description="Of the whole installation: on the default tenant's host, for its owner.")
+    failing_blueprints: list[str] | None = say(
+        description="Of the whole installation: on the default tenant's host, for its owner."
+    )
 
 
-@calls.add("GET", "/statistics", needs="overview.see", name="get-statistics", answers={200: Statistics}, fails=(400,))
+@calls.add(
+    "GET", "/statistics", needs="overview.see", name="get-statistics", answers={200: Statistics}, fails=(400,)
+)
 def get_statistics(request: ApiRequest, over: Literal["hour", "day"] = "hour") -> HttpResponse:
-    """Sign-ins, approvals, denials and failures of the last hour by the minute, or of the last day by the half hour."""
+    """Sign-ins, approvals, denials and failures of the last hour by the minute, or of the last day by the
+    half hour.
+    """
     counts = chart(SPANS[over])
     series = [
         {"name": each.name, "title": each.title, "good": each.good, "kinds": each.kinds}

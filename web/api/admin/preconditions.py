@@ -15,7 +15,9 @@ class Failed(Exception):
 
 
 class Wanted(Exception):
-    """It exists already: send If-Match with the ETag that you have seen, or If-Match: * to replace whatever is there."""
+    """It exists already: send If-Match with the ETag that you have seen, or If-Match: * to replace whatever
+    is there.
+    """
 
 
 def quoted(etag: str) -> str:
@@ -26,7 +28,8 @@ def quoted(etag: str) -> str:
 def check(request: HttpRequest, etag: str | None, *, wanted: bool = False) -> str | None:
     """The state that the caller expects, None for any. ``etag``: of what is there now, None where nothing is.
 
-    Raises Failed; and Wanted where something is there, ``wanted`` says that one must have seen it, and nothing is expected.
+    Raises Failed; and Wanted where something is there, ``wanted`` says that one must have seen it, and
+    nothing is expected.
     """
     expected, absent = _tags(request, "If-Match", weak=False), _tags(request, "If-None-Match", weak=True)
     if absent is not None and etag is not None and (ANY in absent or etag in absent):
@@ -49,8 +52,15 @@ def unless_known(request: HttpRequest, response: HttpResponse) -> HttpResponse:
 
 
 def _tags(request: HttpRequest, header: str, *, weak: bool) -> set[str] | None:
-    """The tags of a header, ``*`` for any; None without it. One that is no list of tags names nothing that exists."""
+    """The tags of a header, ``*`` for any; None without it.
+
+    One that is no list of tags names nothing that exists.
+    """
     value = request.headers.get(header)
     if value is None:
         return None
-    return {ANY} if value.strip() == ANY else {tag for is_weak, tag in _TAG.findall(value) if weak or not is_weak}
+    return (
+        {ANY}
+        if value.strip() == ANY
+        else {tag for is_weak, tag in _TAG.findall(value) if weak or not is_weak}
+    )

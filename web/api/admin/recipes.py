@@ -1,4 +1,6 @@
-"""Applications by recipe: the questions, the application that comes of the answers, and programs with its values in them."""
+"""Applications by recipe: the questions, the application that comes of the answers, and programs with its
+values in them.
+"""
 
 from collections.abc import Collection
 from typing import Any
@@ -80,7 +82,9 @@ class SetupProgram(BaseModel):
 
 
 class ApplicationSetup(BaseModel):
-    """What a device or a service is told, and programs that hold it already, with a placeholder where the secret belongs."""
+    """What a device or a service is told, and programs that hold it already, with a placeholder where the
+    secret belongs.
+    """
 
     issuer: str
     client_id: str
@@ -88,7 +92,10 @@ class ApplicationSetup(BaseModel):
 
 
 class MadeApplication(ApplicationSetup):
-    """An application that was just made. Its secret is said only here, and stands in the programs of this answer."""
+    """An application that was just made.
+
+    Its secret is said only here, and stands in the programs of this answer.
+    """
 
     application: shown("application")  # type: ignore[valid-type]
     client_secret: str = say(description="Empty: this kind has none.")
@@ -100,7 +107,14 @@ def list_recipes(request: ApiRequest) -> HttpResponse:
     return answer({"recipes": [_told(each, operations_of(request.auth)) for each in RECIPES.values()]})
 
 
-@_RECIPES.add("POST", "/{slug:name}", needs="applications.edit", name="make-application", answers={201: MadeApplication}, fails=(409,))
+@_RECIPES.add(
+    "POST",
+    "/{slug:name}",
+    needs="applications.edit",
+    name="make-application",
+    answers={201: MadeApplication},
+    fails=(409,),
+)
 def make_application(request: ApiRequest, name: str, body: RecipeAnswers) -> HttpResponse:
     """Makes an application by this recipe. A secret, where it has one, is said only in this answer."""
     recipe = RECIPES.get(name)
@@ -112,11 +126,21 @@ def make_application(request: ApiRequest, name: str, body: RecipeAnswers) -> Htt
     application = edit.current("application", made.name)
     if application is None:  # somebody has taken it away again
         raise NoSuchThing(NoSuchThing.__doc__)
-    told = {"application": application.document, "client_secret": made.secret, **_setup(request, made.name, made.secret)}
+    told = {
+        "application": application.document,
+        "client_secret": made.secret,
+        **_setup(request, made.name, made.secret),
+    }
     return answer(told, 201, ETag=quoted(application.etag), Location=f"/api/applications/{made.name}")
 
 
-@_APPLICATIONS.add("GET", "/{any:key}/setup", needs="applications.see", name="get-application-setup", answers={200: ApplicationSetup})
+@_APPLICATIONS.add(
+    "GET",
+    "/{any:key}/setup",
+    needs="applications.see",
+    name="get-application-setup",
+    answers={200: ApplicationSetup},
+)
 def get_setup(request: ApiRequest, key: str) -> HttpResponse:
     """How a device or a service is set up for this application."""
     return answer(_setup(request, key))

@@ -13,6 +13,8 @@ def answer(data: Any, status: int = 200, **headers: str) -> JsonResponse:
 
 def empty(status: int, **headers: str) -> HttpResponse:
     """An answer without a body, and so without a type of one."""
-    response = HttpResponse(status=status, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    response = HttpResponse(
+        status=status, headers={name.replace("_", "-"): value for name, value in headers.items()}
+    )
     del response["Content-Type"]
     return response

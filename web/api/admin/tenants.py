@@ -1,4 +1,6 @@
-"""The tenants of the installation, for its owner on the default tenant's host: made, given domains, and led back into."""
+"""The tenants of the installation, for its owner on the default tenant's host: made, given domains, and led
+back into.
+"""
 
 from typing import Any
 
@@ -41,7 +43,9 @@ class AskedDomain(Sent):
 class Administrator(Sent):
     """Who is let in."""
 
-    person: str = say(min_length=1, max_length=150, description="The username of somebody who administers that tenant.")
+    person: str = say(
+        min_length=1, max_length=150, description="The username of somebody who administers that tenant."
+    )
 
 
 class Administrators(BaseModel):
@@ -52,8 +56,14 @@ class Administrators(BaseModel):
 
 @calls.add("POST", "/", needs="tenants.edit", name="make-tenant", answers={201: WayIn}, fails=(409,))
 def make_tenant(request: ApiRequest, body: NewTenant) -> HttpResponse:
-    """Makes a tenant complete; the link lets its first administrator in once. Only on the default tenant's host, for its owner."""
-    made = make(Wanted(**{name: value.replace("\0", "") for name, value in body.model_dump().items()}), by=request.auth.username)
+    """Makes a tenant complete; the link lets its first administrator in once.
+
+    Only on the default tenant's host, for its owner.
+    """
+    made = make(
+        Wanted(**{name: value.replace("\0", "") for name, value in body.model_dump().items()}),
+        by=request.auth.username,
+    )
     return answer({"recovery_url": _way_in(request, body.domain, made.token)}, 201)
 
 
@@ -71,34 +81,59 @@ def change_domains(request: ApiRequest, key: str, body: TenantDomains) -> HttpRe
     person: Any = request.auth
     rights = operations_of(person)  # here, not there
     with tenant_scope(row):
-        edit.save("tenant", {"tenant": row.name, "domains": body.domains}, by=person.username, new=False, rights=rights)
+        edit.save(
+            "tenant",
+            {"tenant": row.name, "domains": body.domains},
+            by=person.username,
+            new=False,
+            rights=rights,
+        )
     return told(RESOURCES["tenants"], row.name)
 
 
-@calls.add("POST", "/{any:key}/domains/approve", needs="tenants.edit", name="approve-domain", answers={200: Acted})
+@calls.add(
+    "POST", "/{any:key}/domains/approve", needs="tenants.edit", name="approve-domain", answers={200: Acted}
+)
 def approve_domain(request: ApiRequest, key: str, body: AskedDomain) -> HttpResponse:
     """Lets a host name that the tenant asks for lead to it: whoever opens it then meets this tenant."""
     return _decided(request, key, body.domain, approve=True)
 
 
-@calls.add("POST", "/{any:key}/domains/refuse", needs="tenants.edit", name="refuse-domain", answers={200: Acted})
+@calls.add(
+    "POST", "/{any:key}/domains/refuse", needs="tenants.edit", name="refuse-domain", answers={200: Acted}
+)
 def refuse_domain(request: ApiRequest, key: str, body: AskedDomain) -> HttpResponse:
     """Takes away a host name that the tenant asks for."""
     return _decided(request, key, body.domain, approve=False)
 
 
-@calls.add("GET", "/{any:key}/administrators", needs="tenants.see", name="list-administrators", answers={200: Administrators})
+@calls.add(
+    "GET",
+    "/{any:key}/administrators",
+    needs="tenants.see",
+    name="list-administrators",
+    answers={200: Administrators},
+)
 def list_administrators(request: ApiRequest, key: str) -> HttpResponse:
     """Who can be led back into it."""
     with tenant_scope(_row(key)):
         return answer({"people": administrators()})
 
 
-@calls.add("POST", "/{any:key}/recovery-link", needs="tenants.edit", name="make-tenant-link", answers={200: WayIn}, fails=(409,))
+@calls.add(
+    "POST",
+    "/{any:key}/recovery-link",
+    needs="tenants.edit",
+    name="make-tenant-link",
+    answers={200: WayIn},
+    fails=(409,),
+)
 def make_link(request: ApiRequest, key: str, body: Administrator) -> HttpResponse:
     """A link that lets one of its administrators in once, said only in this answer."""
     row = _row(key)
-    domain = next((each for each in RESOURCES["tenants"].listing.told(row)["domains"] if not each.startswith("*")), "")
+    domain = next(
+        (each for each in RESOURCES["tenants"].listing.told(row)["domains"] if not each.startswith("*")), ""
+    )
     if not domain:
         raise edit.Refused({"": ["Give it a domain first: the link leads there."]})
     token = link_for(row.name, body.person, by=request.auth)

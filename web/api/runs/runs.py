@@ -1,8 +1,8 @@
 """The same run as JSON, for a client that never renders HTML.
 
-``POST /api/runs/`` begins one and answers its address and its secret, which stands for the browser: it is sent back as
-``Authorization: Run …``. No cookie is read on this path. The session that a step opens belongs to the run: it is reachable
-only by the secret and ends with the run.
+``POST /api/runs/`` begins one and answers its address and its secret, which stands for the browser: it is
+sent back as ``Authorization: Run …``. No cookie is read on this path. The session that a step opens belongs
+to the run: it is reachable only by the secret and ends with the run.
 """
 
 from typing import Any
@@ -36,7 +36,9 @@ class RunRequest(HttpRequest):
 
 
 class JsonClient:
-    """The engine's client for programs: the run's secret is its nonce, the run's own row holds its session."""
+    """The engine's client for programs: the run's secret is its nonce, the run's own row holds its
+    session.
+    """
 
     def __init__(self, request: HttpRequest, secret: str, run: str = "") -> None:
         self.nonce = f"run:{secret}"
@@ -46,7 +48,9 @@ class JsonClient:
         self.known = KnownBrowser()
 
     def committed(self, results: list[Any]) -> None:
-        """Takes over a session that a step has just opened, whose key is thrown away; lets go of one that it has ended."""
+        """Takes over a session that a step has just opened, whose key is thrown away; lets go of one that it
+        has ended.
+        """
         for result in results:
             if isinstance(result, sessions.Opened):
                 self.session = sessions.alive(result.session)
@@ -79,7 +83,13 @@ def begin(request: RunRequest, body: Begin) -> Status[Begun]:
     return Status(201, Begun(secret=secret, **_first(run, client)))
 
 
-@router.get("/{slug:run}/", response={200: Challenge, **declared(*READ)}, auth=RunSecret(), operation_id="look", url_name="run")
+@router.get(
+    "/{slug:run}/",
+    response={200: Challenge, **declared(*READ)},
+    auth=RunSecret(),
+    operation_id="look",
+    url_name="run",
+)
 def look(request: RunRequest, run: str) -> Challenge:
     """The current challenge. Reading it decides nothing, however often it is done."""
     client = _client(request, run)
@@ -93,7 +103,9 @@ def look(request: RunRequest, run: str) -> Challenge:
     operation_id="answer",
     url_name="run",
 )
-def answer(request: RunRequest, response: HttpResponse, run: str, body: Answer) -> Challenge | Status[Throttled]:
+def answer(
+    request: RunRequest, response: HttpResponse, run: str, body: Answer
+) -> Challenge | Status[Throttled]:
     """Answers the current challenge and comes to the next one, or to the same with what was wrong."""
     client = _client(request, run)
     page = executor.look(run, client)
@@ -132,7 +144,9 @@ def _first(run: str, client: JsonClient) -> dict[str, Any]:
 
 
 def _shown(page: Page, client: JsonClient) -> Page:
-    """The session of a run ends with it; one that is lost has none any more, or has handed it to the run that it was restarted as."""
+    """The session of a run ends with it; one that is lost has none any more, or has handed it to the run that
+    it was restarted as.
+    """
     if page.kind not in ("ask", "continue", "lost") and client.session:
         sessions.end(client.session.pk, why="run ended")
     return page
@@ -145,7 +159,9 @@ def _members(page: Page) -> dict[str, Any]:
         "retry_at": page.retry_at,
         "set_up_url": reverse(CREDENTIAL_SETUP) if page.set_up else "",
         "context": dict(page.context),
-        "errors": {name: [str(text) for text in texts] for name, texts in page.form.errors.items()} if page.form else {},
+        "errors": {name: [str(text) for text in texts] for name, texts in page.form.errors.items()}
+        if page.form
+        else {},
         "fields": [_field(page.form, name) for name in page.form.fields] if page.form else [],
     }
     return {name: value for name, value in (members | more).items() if value}

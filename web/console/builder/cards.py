@@ -15,7 +15,10 @@ from flows.documents.lint import Finding
 from flows.editing.drawing import Card, Place, draw, spots
 from flows.registry import stages
 
-_DRAWN = "choice consent deny deny_device device_code finish identification login logout password prompt reauthenticate recovery_code"
+_DRAWN = (
+    "choice consent deny deny_device device_code finish identification login logout password prompt "
+    "reauthenticate recovery_code"
+)
 ICONS = frozenset([*_DRAWN.split(), "recovery_code_setup", "redirect", "totp", "totp_setup", "group", "flow"])
 _ACRONYMS = {"totp": "TOTP", "webauthn": "WebAuthn", "qr": "QR", "sms": "SMS", "ldap": "LDAP", "id": "ID"}
 _LONGEST = 48
@@ -43,7 +46,10 @@ class LaneView:
 
 @dataclass(frozen=True)
 class CardView:
-    """A card as it is drawn. ``words``: what must hold, each with whether it is CEL; ``goes_on``: what a refusal leads to."""
+    """A card as it is drawn.
+
+    ``words``: what must hold, each with whether it is CEL; ``goes_on``: what a refusal leads to.
+    """
 
     place: str
     id: str
@@ -82,7 +88,9 @@ def place_of(path: Sequence[str | int]) -> Place:
     return tuple(place)
 
 
-def cards_of(document: FlowDocument, findings: Iterable[Finding], titles: Mapping[str, str]) -> list[CardView]:
+def cards_of(
+    document: FlowDocument, findings: Iterable[Finding], titles: Mapping[str, str]
+) -> list[CardView]:
     """The cards from top to bottom. ``titles``: of the sub-flows, by name."""
     marks: dict[Place, list[Finding]] = {}
     for finding in findings:
@@ -109,7 +117,9 @@ def icon(kind: str) -> str:
 
 
 def _following(document: FlowDocument) -> dict[Place, str]:
-    """What comes after each card, where a refusal goes on: the next one beside it, or behind what is around it."""
+    """What comes after each card, where a refusal goes on: the next one beside it, or behind what is around
+    it.
+    """
     found: dict[Place, str] = {}
     for spot in spots(draw(document)):
         around = found.get(spot.within.place, "") if spot.within else ""
@@ -118,7 +128,12 @@ def _following(document: FlowDocument) -> dict[Place, str]:
     return found
 
 
-def _view(card: Card, marks: Mapping[Place, list[Finding]], titles: Mapping[str, str], following: Mapping[Place, str]) -> CardView:
+def _view(
+    card: Card,
+    marks: Mapping[Place, list[Finding]],
+    titles: Mapping[str, str],
+    following: Mapping[Place, str],
+) -> CardView:
     step = card.step
     kind = step.stage or step.kind
     parts = [part for part in split(step.when or "") if part != card.lane]
@@ -136,7 +151,12 @@ def _view(card: Card, marks: Mapping[Place, list[Finding]], titles: Mapping[str,
         after=written(card.end),
         findings=marks.get(card.place, []),
         lanes=[
-            LaneView(str(lane.title), lane.lane, [_view(each, marks, titles, following) for each in lane.cards], written(lane.end))
+            LaneView(
+                str(lane.title),
+                lane.lane,
+                [_view(each, marks, titles, following) for each in lane.cards],
+                written(lane.end),
+            )
             for lane in card.lanes
         ],
         buttons=_buttons(written(card.place)),
@@ -165,7 +185,9 @@ def _summary(step: StepDocument) -> str:
     except ValidationError:
         return _("Its settings are wrong.")
     said = settings.model_dump(mode="json", exclude_defaults=True)
-    return " · ".join(f"{name.replace('_', ' ')}: {_short(value)}" for name, value in said.items()) or about(stage.kind)
+    return " · ".join(f"{name.replace('_', ' ')}: {_short(value)}" for name, value in said.items()) or about(
+        stage.kind
+    )
 
 
 def _short(value: Any) -> str:

@@ -1,4 +1,6 @@
-"""The flow builder: the drawing of a draft, and the edits that are made to it; the server draws, so it works without scripts too."""
+"""The flow builder: the drawing of a draft, and the edits that are made to it; the server draws, so it works
+without scripts too.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -27,16 +29,19 @@ from web.console.frame import Page, see, show
 from web.console.requests import ConsoleRequest
 
 PALETTE, FLOW, YAML = "add", "flow", "yaml"
-BY_SCRIPT = "X-Builder"  # sent by builder.js, which puts the drawing of the answer in the place of the old one
+# sent by builder.js, which puts the drawing of the answer in the place of the old one
+BY_SCRIPT = "X-Builder"
 
 
 @dataclass
 class Bench:
-    """What one page of the builder shows. ``document`` None: the draft is no flow, and can only be mended as text.
+    """What one page of the builder shows.
 
-    ``opened``: the panel beside the drawing, or the place of a step; ``gap``: where the palette adds; ``at``: where the focus goes.
-    ``theirs``: what somebody else has saved meanwhile, and ``changes`` what putting this on top of it would change; ``own``: it was the
-    same person, in another window.
+    ``document`` None: the draft is no flow, and can only be mended as text.
+
+    ``opened``: the panel beside the drawing, or the place of a step; ``gap``: where the palette adds; ``at``:
+    where the focus goes. ``theirs``: what somebody else has saved meanwhile, and ``changes`` what putting
+    this on top of it would change; ``own``: it was the same person, in another window.
     """
 
     name: str
@@ -60,7 +65,11 @@ class Bench:
 
 
 def builder(request: ConsoleRequest, name: str) -> HttpResponse:
-    """The drawing. ``?at=``: the place, or ``?step=``: the name of the step whose settings are shown; ``?open=``: another panel."""
+    """The drawing.
+
+    ``?at=``: the place, or ``?step=``: the name of the step whose settings are shown; ``?open=``: another
+    panel.
+    """
     bench = _bench(name)
     asked = request.GET
     if bench.document is not None:
@@ -73,7 +82,9 @@ def builder(request: ConsoleRequest, name: str) -> HttpResponse:
 
 
 def change(request: ConsoleRequest, name: str) -> HttpResponse:
-    """One edit of the document that the page shows: saved if nobody was faster; otherwise both are shown, and nothing is lost."""
+    """One edit of the document that the page shows: saved if nobody was faster; otherwise both are shown, and
+    nothing is lost.
+    """
     bench = _bench(name)
     if bench.document is not None or request.POST.get("_base"):
         purpose = {"for": bench.document.designation} if bench.document else {}
@@ -153,7 +164,11 @@ def _kept(request: ConsoleRequest, bench: Bench, edited: Edited) -> HttpResponse
         bench.theirs = bench.found = _bench(bench.name).found
         bench.changes, bench.status = _changes(bench.theirs, edited.document), 409
         bench.own = bool(bench.theirs.at) and bench.theirs.by == request.person.username
-        who = _("You changed this flow in another window.") if bench.own else _("Somebody else has changed this flow in the meantime.")
+        who = (
+            _("You changed this flow in another window.")
+            if bench.own
+            else _("Somebody else has changed this flow in the meantime.")
+        )
         bench.said = " ".join([who, _("Nothing is lost: choose what becomes of yours.")])
     except NoSuchVersion:
         raise Http404 from None
@@ -194,13 +209,21 @@ def _refuse(bench: Bench, refused: RefusedFlow) -> None:
 
 
 def check(request: ConsoleRequest, name: str) -> HttpResponse:
-    """What is wrong with a condition while it is typed: ``[{"message": …, "level": …}]``; nothing is saved."""
+    """What is wrong with a condition while it is typed: ``[{"message": …, "level": …}]``; nothing
+    is saved.
+    """
     try:
         step = _place(request.POST.get("_step", ""))
-        typed = edit(_carried(request, name), Change(step=step, when=request.POST.get("_source", ""))).document
+        typed = edit(
+            _carried(request, name), Change(step=step, when=request.POST.get("_source", ""))
+        ).document
     except (ValidationError, RefusedFlow, CannotEdit):
         raise Http404 from None
-    found = [each for each in lint(typed, live_parts(), names={}) if place_of(each.path) == step and each.path[-1] == "when"]
+    found = [
+        each
+        for each in lint(typed, live_parts(), names={})
+        if place_of(each.path) == step and each.path[-1] == "when"
+    ]
     return JsonResponse([{"message": each.message, "level": each.level} for each in found], safe=False)
 
 
@@ -213,7 +236,9 @@ def _bench(name: str) -> Bench:
         return Bench(name, found.mark, found.parsed(), found)
     except RefusedFlow as refused:
         text = json.dumps(found.document, ensure_ascii=False, indent=2)
-        faults = [Fault(1, 1, f"{'.'.join(map(str, each.path))}: {each.message}") for each in refused.findings]
+        faults = [
+            Fault(1, 1, f"{'.'.join(map(str, each.path))}: {each.message}") for each in refused.findings
+        ]
         return Bench(name, found.mark, None, found, opened=YAML, text=text, faults=faults)
 
 
@@ -222,7 +247,14 @@ def _shown(request: ConsoleRequest, bench: Bench) -> HttpResponse:
     drawing = _drawing(bench) if bench.document else {}
     title = bench.document.title if bench.document else bench.name
     by_script = BY_SCRIPT in request.headers
-    context = {"bench": bench, "name": bench.name, "may_edit": may_edit, "words": None, "arrived": not by_script, **drawing}
+    context = {
+        "bench": bench,
+        "name": bench.name,
+        "may_edit": may_edit,
+        "words": None,
+        "arrived": not by_script,
+        **drawing,
+    }
     template = "console/builder/bench.html" if by_script else "console/builder/page.html"
     return show(request, template, title=title, part=_("Draw"), status=bench.status, **context)
 
@@ -239,7 +271,8 @@ def _drawing(bench: Bench) -> dict[str, Any]:
     if bench.panel and bench.panel.part in parts:
         bench.panel.title = parts[bench.panel.part].title
     context: dict[str, Any] = {
-        "base": json.dumps(document.as_json(), ensure_ascii=False, sort_keys=True),  # the same flow is the same text
+        # the same flow is the same text
+        "base": json.dumps(document.as_json(), ensure_ascii=False, sort_keys=True),
         "cards": cards_of(document, findings, {name: part.title for name, part in parts.items()}),
         "findings": _listed(document, findings),
         "errors": sum(each.level == "error" for each in findings),
@@ -262,9 +295,15 @@ def _palette(bench: Bench, document: FlowDocument, parts: Mapping[str, FlowDocum
     target = {"at": written(place), "lane": bench.lane if bench.lane in lanes else ""}
     before = _card(document, place)
     entries = [
-        (entry, json.dumps({"do": "add", "what": entry.what, "name": entry.name, **target})) for entry in panels.palette(parts, bench.name)
+        (entry, json.dumps({"do": "add", "what": entry.what, "name": entry.name, **target}))
+        for entry in panels.palette(parts, bench.name)
     ]
-    return {"palette": entries, "target": target, "before": before.step.id if before else "", "at_end": place == (len(document.steps),)}
+    return {
+        "palette": entries,
+        "target": target,
+        "before": before.step.id if before else "",
+        "at_end": place == (len(document.steps),),
+    }
 
 
 def _listed(document: FlowDocument, findings: Sequence[Finding]) -> list[dict[str, str]]:
@@ -272,13 +311,20 @@ def _listed(document: FlowDocument, findings: Sequence[Finding]) -> list[dict[st
     ids = {each.card.place: each.card.step.id for each in spots(draw(document))}
     places = [(finding, place_of(finding.path)) for finding in findings]
     return [
-        {"level": finding.level, "message": finding.message, "step": ids.get(place, ""), "place": written(place) if place in ids else ""}
+        {
+            "level": finding.level,
+            "message": finding.message,
+            "step": ids.get(place, ""),
+            "place": written(place) if place in ids else "",
+        }
         for finding, place in places
     ]
 
 
 def _carried(request: ConsoleRequest, name: str, **kept: str) -> FlowDocument:
-    """The document that the page has shown, as its forms carry it; 404 for what no page of ours has put there."""
+    """The document that the page has shown, as its forms carry it; 404 for what no page of ours has put
+    there.
+    """
     try:
         document = parse({**_json(request.POST.get("_base", "")), "flow": name, **kept})
         storable(document)
@@ -298,7 +344,11 @@ def _json(text: str) -> Any:
 def _place(text: str) -> Place:
     """A place as an address carries it; () for anything else."""
     parts = text.split(".")
-    return tuple(map(int, parts)) if len(parts) < 9 and all(part.isascii() and part.isdigit() and len(part) < 4 for part in parts) else ()
+    return (
+        tuple(map(int, parts))
+        if len(parts) < 9 and all(part.isascii() and part.isdigit() and len(part) < 4 for part in parts)
+        else ()
+    )
 
 
 def _card(document: FlowDocument, place: Place) -> Card | None:

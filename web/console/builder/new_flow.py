@@ -17,7 +17,17 @@ from blueprints.objects.recipes import dashed
 from flows.documents.designations import DESIGNATIONS, PART
 from flows.documents.document import FlowDocument
 from flows.documents.lint import lint
-from flows.documents.versions import NoSuchVersion, RefusedFlow, errors_of, every, live_parts, live_version, parse, references, sub_flows
+from flows.documents.versions import (
+    NoSuchVersion,
+    RefusedFlow,
+    errors_of,
+    every,
+    live_parts,
+    live_version,
+    parse,
+    references,
+    sub_flows,
+)
 from flows.editing.drafts import begin, desk
 from flows.simulation.flow_tests import by_test
 from web.console.builder.yaml_editor import BadText, plain
@@ -37,7 +47,10 @@ _FOLDER = Path(blueprints.__file__).parent
 
 @dataclass
 class NewFlow:
-    """What was typed, and what is wrong with it. ``like``: the key of the flow to begin with, "" for an empty one."""
+    """What was typed, and what is wrong with it.
+
+    ``like``: the key of the flow to begin with, "" for an empty one.
+    """
 
     title: str = ""
     name: str = ""
@@ -50,19 +63,34 @@ def new(request: ConsoleRequest) -> HttpResponse:
     """A form; a POST makes the draft and opens it in the builder."""
     form = NewFlow(like=request.GET.get("like", ""), designation=request.GET.get("for", ""))
     if request.method == "POST":
-        typed = {name: request.POST.get(name, "").replace("\0", " ").strip() for name in ("title", "name", "designation", "like")}
+        typed = {
+            name: request.POST.get(name, "").replace("\0", " ").strip()
+            for name in ("title", "name", "designation", "like")
+        }
         form = NewFlow(typed["title"], typed["name"], typed["designation"], typed["like"])
         document = _document(form)
         if document and _begun(request, form, document):
-            return see(request, reverse("console:builder", args=[document.flow]), _("Draw it here. Nobody meets it before you publish it."))
+            return see(
+                request,
+                reverse("console:builder", args=[document.flow]),
+                _("Draw it here. Nobody meets it before you publish it."),
+            )
     context = {
         "form": form,
         "problems": of_errors({name: [text] for name, text in form.errors.items()}, _TITLES),
         "designations": [(each.name, each.title) for each in DESIGNATIONS.values()],
-        "shipped": [(key, f"{document.title} ({key.partition('/')[0]})") for key, document in shipped().items()],
+        "shipped": [
+            (key, f"{document.title} ({key.partition('/')[0]})") for key, document in shipped().items()
+        ],
         "own": [flow.name for flow in every()],
     }
-    return show(request, "console/builder/new.html", title=_("New flow"), status=400 if form.errors else 200, **context)
+    return show(
+        request,
+        "console/builder/new.html",
+        title=_("New flow"),
+        status=400 if form.errors else 200,
+        **context,
+    )
 
 
 def _begun(request: ConsoleRequest, form: NewFlow, document: FlowDocument) -> bool:
@@ -80,7 +108,9 @@ def _begun(request: ConsoleRequest, form: NewFlow, document: FlowDocument) -> bo
 
 
 def _tested(document: FlowDocument, parts: list[FlowDocument]) -> FlowDocument:
-    """A template without those of its tests that hold for the tenant of its example only, with its networks and the like."""
+    """A template without those of its tests that hold for the tenant of its example only, with its networks
+    and the like.
+    """
     used = sub_flows(document, {part.flow: part for part in parts} | live_parts())
     if not document.tests or errors_of(lint(document, used)):
         return document
@@ -89,7 +119,9 @@ def _tested(document: FlowDocument, parts: list[FlowDocument]) -> FlowDocument:
 
 
 def _parts(key: str) -> list[FlowDocument]:
-    """The sub-flows of a template, those to which others refer first: from its own file, else from the default one."""
+    """The sub-flows of a template, those to which others refer first: from its own file, else from the
+    default one.
+    """
     known, found = shipped(), dict[str, FlowDocument]()
 
     def visit(key: str) -> None:
@@ -111,7 +143,9 @@ def _key_of(part: str, referring: str, known: Mapping[str, FlowDocument]) -> str
 
 @lru_cache(maxsize=1)
 def shipped() -> dict[str, FlowDocument]:
-    """The flows of the blueprints that ship, by file and name, the default ones first; those only whose parts are among them."""
+    """The flows of the blueprints that ship, by file and name, the default ones first; those only whose parts
+    are among them.
+    """
     found = dict[str, FlowDocument]()
     for file in [*sorted(_FOLDER.glob("default/*.yaml")), *sorted(_FOLDER.glob("example/*.yaml"))]:
         for node in nodes_of(file.read_bytes()):
@@ -121,7 +155,9 @@ def shipped() -> dict[str, FlowDocument]:
                 except (BadText, RefusedFlow):
                     continue  # one that is filled in when it is applied
                 found[f"{re.sub('^[0-9]+-', '', file.stem)}/{document.flow}"] = document
-    while broken := [key for key, each in found.items() if not all(_key_of(name, key, found) for name in references(each))]:
+    while broken := [
+        key for key, each in found.items() if not all(_key_of(name, key, found) for name in references(each))
+    ]:
         for key in broken:  # and what refers to it goes in the next round
             del found[key]
     return found
@@ -145,7 +181,11 @@ def _document(form: NewFlow) -> FlowDocument | None:
     except RefusedFlow as refused:
         for finding in refused.findings:
             key = {"flow": "name", "title": "title"}.get(str(finding.path[0]) if finding.path else "", "like")
-            form.errors[key] = _("Use a to z, digits, dashes and underscores; at most 50 characters.") if key == "name" else finding.message
+            form.errors[key] = (
+                _("Use a to z, digits, dashes and underscores; at most 50 characters.")
+                if key == "name"
+                else finding.message
+            )
         return None
 
 

@@ -1,4 +1,6 @@
-"""What stands beside the drawing: the palette, the settings of a step with its condition, and the flow itself."""
+"""What stands beside the drawing: the palette, the settings of a step with its condition, and the flow
+itself.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -113,16 +115,30 @@ class StepPanel:
 
 
 def palette(parts: Mapping[str, FlowDocument], without: str) -> list[Entry]:
-    """Everything that can be added: stages by what they give, a group, the tenant's parts but for this flow itself."""
+    """Everything that can be added: stages by what they give, a group, the tenant's parts but for this flow
+    itself.
+    """
     order = [str(section) for section, _facts in _SECTIONS]
-    found = [Entry("stage", kind, name_of(kind), about(kind), icon(kind), _section(stage)) for kind, stage in stages().items()]
+    found = [
+        Entry("stage", kind, name_of(kind), about(kind), icon(kind), _section(stage))
+        for kind, stage in stages().items()
+    ]
     found.sort(key=lambda entry: order.index(entry.section))
     told, shape = _("A part that several flows share: %(name)s."), _("Shape")
     found.append(
-        Entry("group", "group", _("Group"), _("Several steps with one condition, or whose refusal leads past all of them."), "group", shape)
+        Entry(
+            "group",
+            "group",
+            _("Group"),
+            _("Several steps with one condition, or whose refusal leads past all of them."),
+            "group",
+            shape,
+        )
     )
     return found + [
-        Entry("flow", name, part.title, told % {"name": name}, "flow", shape) for name, part in parts.items() if name != without
+        Entry("flow", name, part.title, told % {"name": name}, "flow", shape)
+        for name, part in parts.items()
+        if name != without
     ]
 
 
@@ -139,7 +155,9 @@ def stored(document: FlowDocument, card: Card) -> StepPanel:
     panel.rows = [_row(number, part, sources) for number, part in enumerate(parts)]
     if stage and panel.form:
         try:
-            panel.form.values = stage.Settings.model_validate(stage.upgrade(step.settings)).model_dump(mode="json")
+            panel.form.values = stage.Settings.model_validate(stage.upgrade(step.settings)).model_dump(
+                mode="json"
+            )
         except ValidationError as wrong:
             panel.form.values |= stage.upgrade(step.settings)
             panel.form.refuse(wrong)
@@ -149,12 +167,19 @@ def stored(document: FlowDocument, card: Card) -> StepPanel:
 def posted(document: FlowDocument, card: Card, form: QueryDict) -> StepPanel:
     """The panel as somebody filled it in, with a condition more or less where they asked for that."""
     panel = _panel(card, stages().get(card.step.stage or ""))
-    panel.id, panel.on_refusal = form.get("_id", panel.id).strip(), "continue" if form.get("_on_refusal") else "end"
+    panel.id, panel.on_refusal = (
+        form.get("_id", panel.id).strip(),
+        "continue" if form.get("_on_refusal") else "end",
+    )
     sources = Sources(document, card.place)
     kinds = ((number, form.get(f"_when-{number}", "")) for number in range(_MOST_ROWS))
     kept = [(number, kind) for number, kind in kinds if kind and str(number) != form.get("_less")]
     panel.rows = [_posted_row(at, number, kind, form, sources) for at, (number, kind) in enumerate(kept)]
-    if "_more" in form and (wanted := form.get("_preset", "")) in (CEL, *PRESETS) and len(panel.rows) < _MOST_ROWS:
+    if (
+        "_more" in form
+        and (wanted := form.get("_preset", "")) in (CEL, *PRESETS)
+        and len(panel.rows) < _MOST_ROWS
+    ):
         panel.rows.append(_posted_row(len(panel.rows), -1, wanted, form, sources))
     if panel.form:
         panel.form.read(form)
@@ -162,9 +187,16 @@ def posted(document: FlowDocument, card: Card, form: QueryDict) -> StepPanel:
 
 
 def change(card: Card, panel: StepPanel) -> dict[str, Any] | None:
-    """The edit that this panel asks for; None where something in it is wrong, which is then noted at its field."""
+    """The edit that this panel asks for; None where something in it is wrong, which is then noted at its
+    field.
+    """
     sources = [row.written() for row in panel.rows]
-    wanted: dict[str, Any] = {"do": "change", "step": panel.place, "id": panel.id, "on_refusal": panel.on_refusal}
+    wanted: dict[str, Any] = {
+        "do": "change",
+        "step": panel.place,
+        "id": panel.id,
+        "on_refusal": panel.on_refusal,
+    }
     wanted["when"] = join([card.lane, *sources])
     stage = stages().get(card.step.stage or "")
     if stage and panel.form:
@@ -179,15 +211,21 @@ def change(card: Card, panel: StepPanel) -> dict[str, Any] | None:
 
 
 def known_words(document: FlowDocument, place: Place) -> list[dict[str, str]]:
-    """The names that a condition of this step may read, with type and meaning; those of earlier steps first."""
+    """The names that a condition of this step may read, with type and meaning; those of earlier
+    steps first.
+    """
     try:
         box = next((box for box in lay_out(document, {}).boxes if box.path == _path(place)), None)
     except TooLarge:
         box = None  # lint says so
     earlier = [
-        {"name": f"steps.{name}", "type": type_, "doc": _("what an earlier step told")} for name, type_ in sorted(box.local if box else ())
+        {"name": f"steps.{name}", "type": type_, "doc": _("what an earlier step told")}
+        for name, type_ in sorted(box.local if box else ())
     ]
-    return earlier + [{"name": name, "type": word.type, "doc": word.doc.replace("`", "")} for name, word in sorted(vocabulary().items())]
+    return earlier + [
+        {"name": name, "type": word.type, "doc": word.doc.replace("`", "")}
+        for name, word in sorted(vocabulary().items())
+    ]
 
 
 def _path(place: Place) -> tuple[str | int, ...]:
@@ -196,7 +234,11 @@ def _path(place: Place) -> tuple[str | int, ...]:
 
 def _panel(card: Card, stage: type[Stage] | None) -> StepPanel:
     step = card.step
-    form = SchemaForm(stage.Settings, stage.Settings().model_dump(mode="json")) if stage and stage.Settings.model_fields else None
+    form = (
+        SchemaForm(stage.Settings, stage.Settings().model_dump(mode="json"))
+        if stage and stage.Settings.model_fields
+        else None
+    )
     kind = step.stage or step.kind
     title = name_of(step.stage) if step.stage else _("Group") if step.group is not None else step.flow or ""
     told = about(step.stage or "") if stage else ""
@@ -206,18 +248,33 @@ def _panel(card: Card, stage: type[Stage] | None) -> StepPanel:
 
 
 class Sources:
-    """What of the tenant and of the flow may stand in the gaps of a condition of one step; each looked up only if it is asked for."""
+    """What of the tenant and of the flow may stand in the gaps of a condition of one step; each looked up
+    only if it is asked for.
+    """
 
     def __init__(self, document: FlowDocument, place: Place) -> None:
         self.earlier = [spot.card for spot in spots(draw(document)) if spot.card.place < place]
         self._known: dict[str, Titled] = {}
         self._finders: dict[str, Callable[[], Titled]] = {
             "groups": lambda: [(name, name) for name in group_names()],
-            "applications": lambda: [(row["client_id"], row["title"] or row["name"]) for row in APPLICATIONS.page(Wish(size=200)).rows],
-            "credentials": lambda: [("password", _("Password")), ("totp", _("Authenticator app")), ("recovery_code", _("Recovery codes"))],
+            "applications": lambda: [
+                (row["client_id"], row["title"] or row["name"])
+                for row in APPLICATIONS.page(Wish(size=200)).rows
+            ],
+            "credentials": lambda: [
+                ("password", _("Password")),
+                ("totp", _("Authenticator app")),
+                ("recovery_code", _("Recovery codes")),
+            ],
             "steps": lambda: [(symbol(card.step.id), card.step.id) for card in self.earlier],
-            "choices": lambda: [(symbol(card.step.id), card.step.id) for card in self.earlier if card.lanes and card.step.stage],
-            "answers": lambda: [answer for card in self.earlier if card.step.stage for answer in _answers(card)],
+            "choices": lambda: [
+                (symbol(card.step.id), card.step.id)
+                for card in self.earlier
+                if card.lanes and card.step.stage
+            ],
+            "answers": lambda: [
+                answer for card in self.earlier if card.step.stage for answer in _answers(card)
+            ],
         }
 
     def of(self, slot: Slot, value: str) -> Titled:
@@ -249,10 +306,16 @@ def _posted_row(at: int, number: int, kind: str, form: QueryDict, sources: Sourc
     if preset is None:
         return Row(at, source=form.get(f"_when-{number}-{CEL}", "").replace("\r\n", "\n").replace("\0", ""))
     zone = form.get("_zone", "")  # the browser's own
-    defaults = {slot.name: zone if slot.source == "zones" and zone in offered_zones() else slot.default for slot in preset.slots}
+    defaults = {
+        slot.name: zone if slot.source == "zones" and zone in offered_zones() else slot.default
+        for slot in preset.slots
+    }
     values = {name: form.get(f"_when-{number}-{name}", default) for name, default in defaults.items()}
     return Row(at, preset, _fields(at, preset, values, sources))
 
 
 def _fields(number: int, preset: Preset, values: Mapping[str, str], sources: Sources) -> list[SlotField]:
-    return [SlotField(slot, f"_when-{number}-{slot.name}", values[slot.name], sources.of(slot, values[slot.name])) for slot in preset.slots]
+    return [
+        SlotField(slot, f"_when-{number}-{slot.name}", values[slot.name], sources.of(slot, values[slot.name]))
+        for slot in preset.slots
+    ]

@@ -15,7 +15,10 @@ from flows.editing.revisions import DRAFT, Choice, Chosen, choose, states
 
 @dataclass(frozen=True)
 class Wrong:
-    """A finding with the step that it is about and where that is mended. ``key``: below the step, with dots."""
+    """A finding with the step that it is about and where that is mended.
+
+    ``key``: below the step, with dots.
+    """
 
     message: str
     level: str
@@ -42,7 +45,13 @@ class Asked:
     @property
     def frame(self) -> dict[str, Any]:
         """What the templates of every page of a flow need."""
-        return {"name": self.name, "which": self.which, "choices": self.choices, "chosen": self.chosen, "findings": self.findings}
+        return {
+            "name": self.name,
+            "which": self.which,
+            "choices": self.choices,
+            "chosen": self.chosen,
+            "findings": self.findings,
+        }
 
 
 def asked(name: str, said: QueryDict) -> Asked:
@@ -58,7 +67,9 @@ def asked(name: str, said: QueryDict) -> Asked:
 
 
 def title_of(name: str) -> str:
-    """Return what the flow of this name is called: by its draft, else by what is live; its name where neither can be read."""
+    """Return what the flow of this name is called: by its draft, else by what is live; its name where neither
+    can be read.
+    """
     try:
         return choose(name).document.title
     except (NoSuchVersion, RefusedFlow):
@@ -79,7 +90,12 @@ def located(name: str, findings: Iterable[Finding], document: Mapping[str, Any])
 def _located(name: str, finding: Finding, document: Mapping[str, Any]) -> Wrong:
     step, rest, value = "", tuple(map(str, finding.path)), document
     if finding.path[:1] == ("tests",) and len(finding.path) > 1 and isinstance(finding.path[1], int):
-        return Wrong(finding.message, finding.level, key=".".join(rest[2:]), url=f"{reverse('console:flow-try', args=[name])}?tests=1")
+        return Wrong(
+            finding.message,
+            finding.level,
+            key=".".join(rest[2:]),
+            url=f"{reverse('console:flow-try', args=[name])}?tests=1",
+        )
     for at, part in enumerate(finding.path):
         try:
             value = value[part]  # type: ignore[index]

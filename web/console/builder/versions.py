@@ -29,14 +29,19 @@ from web.console.requests import ConsoleRequest
 
 _LONGEST_NOTE = 300
 # What happens in it belongs to its runs; this is what happened to it.
-_CONCERNING = "flow.published,flow.rolled_back,flow.draft_discarded,flow.deleted,flow.inspected,flow.broken,flow.start_refused"
+_CONCERNING = (
+    "flow.published,flow.rolled_back,flow.draft_discarded,flow.deleted,flow.inspected,flow.broken,"
+    "flow.start_refused"
+)
 
 
 def versions(request: ConsoleRequest, name: str) -> HttpResponse:
     """Every version of a flow, newest first."""
     choices = _states(name)
     page = request.GET.get("page", "1")
-    wish = Wish(filters={"flow": name}, page=int(page) if page.isascii() and page.isdecimal() and len(page) < 7 else 1)
+    wish = Wish(
+        filters={"flow": name}, page=int(page) if page.isascii() and page.isdecimal() and len(page) < 7 else 1
+    )
     rows, draft = VERSIONS.page(wish), draft_of(name)
     context: dict[str, Any] = {
         **Asked(name, "", choices).frame,
@@ -62,7 +67,13 @@ def version(request: ConsoleRequest, name: str, number: int) -> HttpResponse:
         "yaml": _yaml(chosen),
         "number": number,
     }
-    return show(request, "console/builder/versions_one.html", title=_title(chosen.document.title, number), **_frame(chosen), **context)
+    return show(
+        request,
+        "console/builder/versions_one.html",
+        title=_title(chosen.document.title, number),
+        **_frame(chosen),
+        **context,
+    )
 
 
 def export(request: ConsoleRequest, name: str, number: int) -> HttpResponse:
@@ -82,8 +93,16 @@ def compare(request: ConsoleRequest, name: str) -> HttpResponse:
         live if live != new else next(iter(numbers[numbers.index(new) + 1 :]), new) if new in numbers else new
     )
     before, after = _chosen(name, old), _chosen(name, new)
-    context: dict[str, Any] = {"old": old, "new": new, "changes": _grouped(difference(before.document, after.document))}
-    template = "console/builder/versions_diff_part.html" if by_htmx(request, "changes") else "console/builder/versions_diff.html"
+    context: dict[str, Any] = {
+        "old": old,
+        "new": new,
+        "changes": _grouped(difference(before.document, after.document)),
+    }
+    template = (
+        "console/builder/versions_diff_part.html"
+        if by_htmx(request, "changes")
+        else "console/builder/versions_diff.html"
+    )
     frame = {**_frame(after), "choices": choices}
     return show(request, template, title=after.document.title, part=_("Compare versions"), **frame, **context)
 
@@ -97,17 +116,31 @@ def back(request: ConsoleRequest, name: str, number: int) -> HttpResponse:
         except RefusedFlow as refused:
             findings, status = located(name, refused.findings, chosen.document.as_json()), 400
         else:
-            return see(request, reverse("console:flow-versions", args=[name]), _("Version %(number)d is live.") % {"number": number})
+            return see(
+                request,
+                reverse("console:flow-versions", args=[name]),
+                _("Version %(number)d is live.") % {"number": number},
+            )
     live = _live(name)
     changes = _grouped(difference(live.document, chosen.document)) if live else []
     context: dict[str, Any] = {"number": number, "live": live, "changes": changes, "said": _note(request)}
     title = _("Back to version %(number)d") % {"number": number}
     frame = _frame(chosen) | {"findings": findings}
-    return show(request, "console/builder/versions_back.html", title=title, belongs_to=title_of(name), status=status, **frame, **context)
+    return show(
+        request,
+        "console/builder/versions_back.html",
+        title=title,
+        belongs_to=title_of(name),
+        status=status,
+        **frame,
+        **context,
+    )
 
 
 def publish(request: ConsoleRequest, name: str) -> HttpResponse:
-    """Shows what the draft would change, what is wrong with it and what its tests say; a POST makes it live, if nothing is wrong."""
+    """Shows what the draft would change, what is wrong with it and what its tests say; a POST makes it live,
+    if nothing is wrong.
+    """
     draft = draft_of(name)
     if draft is None:
         return _no_draft(request, name)
@@ -119,25 +152,50 @@ def publish(request: ConsoleRequest, name: str) -> HttpResponse:
             moved, status, draft = True, 409, draft_of(name) or draft
         except NoSuchVersion:
             return see(
-                request, reverse("console:flow-versions", args=[name]), _("There is no draft any more: somebody published or discarded it.")
+                request,
+                reverse("console:flow-versions", args=[name]),
+                _("There is no draft any more: somebody published or discarded it."),
             )
         except RefusedFlow as refused:
             status, late = 400, {"findings": located(name, refused.findings, draft.document), "refused": True}
-    context: dict[str, Any] = {"draft": draft, "moved": moved, "said": _note(request), **_checked(request, name), **late}
-    return show(request, "console/builder/publish.html", title=_("Publish"), belongs_to=title_of(name), status=status, **context)
+    context: dict[str, Any] = {
+        "draft": draft,
+        "moved": moved,
+        "said": _note(request),
+        **_checked(request, name),
+        **late,
+    }
+    return show(
+        request,
+        "console/builder/publish.html",
+        title=_("Publish"),
+        belongs_to=title_of(name),
+        status=status,
+        **context,
+    )
 
 
 def _publish(request: ConsoleRequest, name: str) -> HttpResponse:
     by = request.person.username
-    published = publish_draft(name, by=by, note=_note(request), revision=_revision(request), names=_may_name(request))
+    published = publish_draft(
+        name, by=by, note=_note(request), revision=_revision(request), names=_may_name(request)
+    )
     number = published.version.number
-    words = _("Version %(number)d is live.") if published.changed else _("Nothing differed from version %(number)d, which is live.")
+    words = (
+        _("Version %(number)d is live.")
+        if published.changed
+        else _("Nothing differed from version %(number)d, which is live.")
+    )
     return see(request, reverse("console:flow-versions", args=[name]), words % {"number": number})
 
 
 def _no_draft(request: ConsoleRequest, name: str) -> HttpResponse:
     return show(
-        request, "console/builder/publish_none.html", title=title_of(name), part=_("Publish"), **Asked(name, "", _states(name)).frame
+        request,
+        "console/builder/publish_none.html",
+        title=title_of(name),
+        part=_("Publish"),
+        **Asked(name, "", _states(name)).frame,
     )
 
 
@@ -158,10 +216,14 @@ def _checked(request: ConsoleRequest, name: str) -> dict[str, Any]:
         if errors_of(found)
         else [
             (test.name, [each.message.removeprefix(f"{test.name}: ") for each in wrong])
-            for test, wrong in zip(document.tests, by_test(document, chosen.parts, names=_may_name(request)), strict=True)
+            for test, wrong in zip(
+                document.tests, by_test(document, chosen.parts, names=_may_name(request)), strict=True
+            )
         ]
     )
-    empty = FlowDocument.model_validate({"flow": name, "title": document.title, "for": document.designation, "steps": ()})
+    empty = FlowDocument.model_validate(
+        {"flow": name, "title": document.title, "for": document.designation, "steps": ()}
+    )
     return {
         **Asked(name, DRAFT, choices, chosen, located(name, found, document.as_json())).frame,
         "errors": bool(errors_of(found)) or any(wrong for _name, wrong in tests),
@@ -179,14 +241,26 @@ def discard(request: ConsoleRequest, name: str) -> HttpResponse:
     if request.method == "POST":
         if discard_draft(name, by=request.person.username, revision=_revision(request)):
             return see(request, home, _("The draft is gone."))
-        return see(request, request.path, _("Somebody has changed the draft in the meantime. Look again at what would be lost."))
+        return see(
+            request,
+            request.path,
+            _("Somebody has changed the draft in the meantime. Look again at what would be lost."),
+        )
     context: dict[str, Any] = {"draft": draft, **_checked(request, name)}
-    return show(request, "console/builder/versions_discard.html", title=_("Discard the draft?"), belongs_to=title_of(name), **context)
+    return show(
+        request,
+        "console/builder/versions_discard.html",
+        title=_("Discard the draft?"),
+        belongs_to=title_of(name),
+        **context,
+    )
 
 
 @dataclass(frozen=True)
 class Line:
-    """One change in words; ``old`` and ``new`` None where there is nothing, both "" where only that it changed is told."""
+    """One change in words; ``old`` and ``new`` None where there is nothing, both "" where only that it
+    changed is told.
+    """
 
     kind: str
     key: str
@@ -197,7 +271,9 @@ class Line:
 def _grouped(changes: Iterable[Change]) -> list[tuple[str, list[Line]]]:
     """By step, in the order in which they come; what moved and was changed besides stands together."""
     lines = [(each.step, line) for each in changes for line in _lines(each)]
-    return [(step, [line for _step, line in found]) for step, found in groupby(lines, key=lambda each: each[0])]
+    return [
+        (step, [line for _step, line in found]) for step, found in groupby(lines, key=lambda each: each[0])
+    ]
 
 
 def _lines(change: Change) -> list[Line]:
@@ -230,7 +306,9 @@ def _states(name: str) -> Any:
 
 
 def _chosen(name: str, which: str) -> Chosen:
-    """404 for a state that is not there, and for a draft that is no flow yet: its errors are shown where it is published."""
+    """404 for a state that is not there, and for a draft that is no flow yet: its errors are shown where it
+    is published.
+    """
     try:
         return choose(name, which)
     except (NoSuchVersion, RefusedFlow):
@@ -272,7 +350,13 @@ PAGES = (
     Page("flows/<slug:name>/versions", versions, "flow-versions", see="flows.see"),
     Page("flows/<slug:name>/versions/<int:number>", version, "flow-version", see="flows.see"),
     Page("flows/<slug:name>/versions/<int:number>/export", export, "flow-export", see="flows.see"),
-    Page("flows/<slug:name>/versions/<int:number>/roll-back", back, "flow-roll-back", see="flows.publish", do="flows.publish"),
+    Page(
+        "flows/<slug:name>/versions/<int:number>/roll-back",
+        back,
+        "flow-roll-back",
+        see="flows.publish",
+        do="flows.publish",
+    ),
     Page("flows/<slug:name>/compare", compare, "flow-compare", see="flows.see"),
     Page("flows/<slug:name>/publish", publish, "flow-publish", see="flows.publish", do="flows.publish"),
     Page("flows/<slug:name>/discard", discard, "flow-discard", see="flows.edit", do="flows.edit"),

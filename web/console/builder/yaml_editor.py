@@ -35,19 +35,26 @@ def text_of(document: FlowDocument) -> str:
 
 
 def read_text(text: str, name: str, designation: str) -> FlowDocument:
-    """The document that this text says; raises BadText. Neither what it is called nor what it is for can change: runs rely on both."""
+    """The document that this text says; raises BadText.
+
+    Neither what it is called nor what it is for can change: runs rely on both.
+    """
     try:
         nodes = parse(text.encode("utf-8", "replace"))
     except BadYaml as bad:
         raise BadText([Fault(bad.line, bad.column, bad.message)]) from None
     if len(nodes) != 1 or not nodes[0].is_map:
-        raise BadText([Fault(1, 1, _("One flow is expected here, beginning with its keys: flow, title, for, steps."))])
+        raise BadText(
+            [Fault(1, 1, _("One flow is expected here, beginning with its keys: flow, title, for, steps."))]
+        )
     node = nodes[0]
     values = plain(node)
     for key, kept in (("flow", name), ("for", designation)):
         if values.get(key, kept) != kept:
             line, column = node.place((key,))
-            raise BadText([Fault(line, column, _("This stays %(kept)s; make a new flow instead.") % {"kept": kept})])
+            raise BadText(
+                [Fault(line, column, _("This stays %(kept)s; make a new flow instead.") % {"kept": kept})]
+            )
     try:
         return checked({**values, "flow": name, "for": designation})
     except RefusedFlow as refused:
@@ -62,7 +69,15 @@ def read_text(text: str, name: str, designation: str) -> FlowDocument:
 def plain(node: Node) -> Any:
     """The values alone; raises BadText for a tag: nothing of the machine is read into a flow."""
     if node.tag:
-        raise BadText([Fault(node.line, node.column, _("Tags such as !%(tag)s have no meaning here.") % {"tag": node.tag[:30]})])
+        raise BadText(
+            [
+                Fault(
+                    node.line,
+                    node.column,
+                    _("Tags such as !%(tag)s have no meaning here.") % {"tag": node.tag[:30]},
+                )
+            ]
+        )
     if node.is_map:
         return {key: plain(value) for key, (_key, value) in node.value.items()}
     return [plain(each) for each in node.value] if node.is_list else node.value

@@ -1,4 +1,6 @@
-"""What is wrong with a form, told at the top of its page with links to the fields; web/console/page.html shows it."""
+"""What is wrong with a form, told at the top of its page with links to the fields; web/console/page.html
+shows it.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,7 +11,11 @@ from web.console.objects.forms import SchemaForm, every
 
 @dataclass(frozen=True)
 class Problem:
-    """One message. ``at``: the id of the field that it is about, and ``title``: its label; "" where it is about none that is shown."""
+    """One message.
+
+    ``at``: the id of the field that it is about, and ``title``: its label; "" where it is about none that is
+    shown.
+    """
 
     text: str
     at: str = ""
@@ -17,7 +23,9 @@ class Problem:
 
 
 def of_form(form: SchemaForm) -> list[Problem]:
-    """What is wrong with a generated form, in the order of its fields; what concerns none of them comes first."""
+    """What is wrong with a generated form, in the order of its fields; what concerns none of them comes
+    first.
+    """
     if not form.errors:
         return []
     fields = [Problem(text, each.id, each.title) for each in every(form.fields) for text in each.errors]
@@ -25,6 +33,17 @@ def of_form(form: SchemaForm) -> list[Problem]:
 
 
 def of_errors(errors: Mapping[str, Iterable[str]], titles: Mapping[str, tuple[str, Any]]) -> list[Problem]:
-    """The same of a form that is written by hand. ``titles``: the id and the label of each field, by its name, in their order."""
-    other = [Problem(text if not name else f"{name}: {text}") for name, texts in errors.items() if name not in titles for text in texts]
-    return [*other, *(Problem(text, at, title) for name, (at, title) in titles.items() for text in errors.get(name, ()))]
+    """The same of a form that is written by hand.
+
+    ``titles``: the id and the label of each field, by its name, in their order.
+    """
+    other = [
+        Problem(text if not name else f"{name}: {text}")
+        for name, texts in errors.items()
+        if name not in titles
+        for text in texts
+    ]
+    return [
+        *other,
+        *(Problem(text, at, title) for name, (at, title) in titles.items() for text in errors.get(name, ())),
+    ]

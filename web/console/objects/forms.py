@@ -1,4 +1,6 @@
-"""HTML forms generated from pydantic models: what a document or a stage's settings declare is what an administrator fills in."""
+"""HTML forms generated from pydantic models: what a document or a stage's settings declare is what an
+administrator fills in.
+"""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +15,9 @@ from pydantic import BaseModel, ValidationError
 from flows.settings import plain
 from flows.validation_messages import sentence
 
-Kind = Literal["text", "long", "secret", "number", "flag", "choice", "several", "lines", "pairs", "json", "group", "rows"]
+Kind = Literal[
+    "text", "long", "secret", "number", "flag", "choice", "several", "lines", "pairs", "json", "group", "rows"
+]
 Choices = Mapping[str, Callable[[], Sequence[tuple[str, Any]]]]
 _MOST_ROWS = 100
 _AT_ONCE = 12  # boxes beside each other; more can be searched
@@ -21,10 +25,12 @@ _AT_ONCE = 12  # boxes beside each other; more can be searched
 
 @dataclass
 class FormField:
-    """One field as the template shows it. ``name``: its place in the document, with dots; ``fields``: of a group, or of each row.
+    """One field as the template shows it.
 
-    ``rows``: of a list of groups, each with its fields; ``blank``: the fields of a row that is added. ``kept``: of a secret, whether
-    one that is left empty stays as it is.
+    ``name``: its place in the document, with dots; ``fields``: of a group, or of each row.
+
+    ``rows``: of a list of groups, each with its fields; ``blank``: the fields of a row that is added.
+    ``kept``: of a secret, whether one that is left empty stays as it is.
     """
 
     name: str
@@ -63,9 +69,11 @@ class FormField:
 
 
 class SchemaForm:
-    """A form over ``model``. ``values``: the document as JSON; ``choices``: by dotted name, what may be chosen there;
-    ``leave_out``: keys that this form does not ask for; ``fixed``: keys that are shown and cannot be changed. ``begins``: the page is
-    there for this form, and its first field takes the focus.
+    """A form over ``model``.
+
+    ``values``: the document as JSON; ``choices``: by dotted name, what may be chosen there; ``leave_out``:
+    keys that this form does not ask for; ``fixed``: keys that are shown and cannot be changed. ``begins``:
+    the page is there for this form, and its first field takes the focus.
     """
 
     def __init__(
@@ -79,7 +87,8 @@ class SchemaForm:
         begins: bool = False,
     ) -> None:
         self.schema: dict[str, Any] = plain(model.model_json_schema(by_alias=True))
-        blank = model.model_construct().model_dump(mode="json", by_alias=True, warnings=False)  # durations as they are written
+        # durations as they are written
+        blank = model.model_construct().model_dump(mode="json", by_alias=True, warnings=False)
         self.values: dict[str, Any] = _over(blank, values or {})
         self.choices, self.leave_out, self.fixed, self.begins = choices or {}, leave_out, fixed, begins
         self.errors: dict[str, list[str]] = {}
@@ -96,10 +105,16 @@ class SchemaForm:
     def wrong(self) -> list[str]:
         """What concerns no field that is shown."""
         shown = {each.name for each in every(self.fields)}
-        return [text if not name else f"{name}: {text}" for name, texts in self.errors.items() if name not in shown for text in texts]
+        return [
+            text if not name else f"{name}: {text}"
+            for name, texts in self.errors.items()
+            if name not in shown
+            for text in texts
+        ]
 
     def read(self, posted: QueryDict) -> dict[str, Any]:
-        """What was posted, as JSON of the declared types; a value that is none is left as the text that it is. Kept as ``values``.
+        """What was posted, as JSON of the declared types; a value that is none is left as the text that it
+        is. Kept as ``values``.
 
         A secret that was left empty is not among it.
         """
@@ -123,10 +138,17 @@ class SchemaForm:
                 return name
         return ".".join(str(each) for each in path)
 
-    def _fields(self, schema: Mapping[str, Any], values: Mapping[str, Any], prefix: str) -> Iterator[FormField]:
+    def _fields(
+        self, schema: Mapping[str, Any], values: Mapping[str, Any], prefix: str
+    ) -> Iterator[FormField]:
         for name, inner in schema.get("properties", {}).items():
             if prefix or name not in self.leave_out:
-                yield self._field(self._resolved(inner), values.get(name), f"{prefix}{name}", name in schema.get("required", ()))
+                yield self._field(
+                    self._resolved(inner),
+                    values.get(name),
+                    f"{prefix}{name}",
+                    name in schema.get("required", ()),
+                )
 
     def _field(self, schema: Mapping[str, Any], value: Any, name: str, required: bool) -> FormField:
         kind = self._kind(schema, name)
@@ -135,15 +157,23 @@ class SchemaForm:
         made.errors = self.errors.get(name, [])
         made.choices, made.kept = self._choices(schema, name, value), not self.begins
         sizes = {"min": "minimum", "max": "maximum", "maxlength": "maxLength"}
-        made.bounds = {key: schema[said] for key, said in sizes.items() if said in schema and abs(schema[said]) < 2**52}
+        made.bounds = {
+            key: schema[said] for key, said in sizes.items() if said in schema and abs(schema[said]) < 2**52
+        }
         if name in self.fixed:
             made.bounds["readonly"] = True
         if kind == "group":
-            made.fields = list(self._fields(self._group(schema), value if isinstance(value, Mapping) else {}, f"{name}."))
+            made.fields = list(
+                self._fields(self._group(schema), value if isinstance(value, Mapping) else {}, f"{name}.")
+            )
         elif kind == "rows":
             item = self._resolved(schema["items"])
             rows = value if isinstance(value, list | tuple) else []
-            made.rows = [list(self._fields(item, row, f"{name}.{at}.")) for at, row in enumerate(rows) if isinstance(row, Mapping)]
+            made.rows = [
+                list(self._fields(item, row, f"{name}.{at}."))
+                for at, row in enumerate(rows)
+                if isinstance(row, Mapping)
+            ]
             made.blank = list(self._fields(item, {}, f"{name}.NEW."))
         else:
             made.value = _written(kind, value)
@@ -163,11 +193,17 @@ class SchemaForm:
                     return "rows"
                 return "several" if name in self.choices or "enum" in item else "lines"
             case "object":
-                return "group" if "properties" in schema or "enum" in schema.get("propertyNames", {}) else "pairs"
+                return (
+                    "group"
+                    if "properties" in schema or "enum" in schema.get("propertyNames", {})
+                    else "pairs"
+                )
             case "string":
                 if name in self.choices or "enum" in schema or "const" in schema:
                     return "choice"
-                return "long" if schema.get("maxLength", 1) > 300 or schema.get("format") == "long" else "text"
+                return (
+                    "long" if schema.get("maxLength", 1) > 300 or schema.get("format") == "long" else "text"
+                )
         return "choice" if name in self.choices else "json"
 
     def _group(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -185,7 +221,8 @@ class SchemaForm:
         if name in self.choices:
             found = [(str(key), str(title)) for key, title in self.choices[name]()]
             chosen = value if isinstance(value, list | tuple) else [value] if isinstance(value, str) else []
-            return found + [(str(each), str(each)) for each in chosen if str(each) not in dict(found)]  # what is there is not lost
+            # what is there is not lost
+            return found + [(str(each), str(each)) for each in chosen if str(each) not in dict(found)]
         item = self._resolved(schema.get("items", {})) if schema.get("type") == "array" else schema
         said = item.get("enum", [item["const"]] if "const" in item else [])
         return [(str(each), str(each).replace("_", " ").capitalize() if each else _("None")) for each in said]
@@ -204,7 +241,9 @@ class SchemaForm:
         kind, text = self._kind(schema, name), posted.get(name)
         if kind == "group":
             read = self._read(self._group(schema), posted, f"{name}.")
-            return read if "properties" in schema else {key: value for key, value in read.items() if value != ""}
+            return (
+                read if "properties" in schema else {key: value for key, value in read.items() if value != ""}
+            )
         if kind == "rows":
             return self._rows(self._resolved(schema["items"]), posted, name)
         if kind == "flag":
@@ -216,11 +255,15 @@ class SchemaForm:
         return _read_text(kind, text.replace("\r\n", "\n"))
 
     def _rows(self, item: Mapping[str, Any], posted: QueryDict, name: str) -> list[Any]:
-        """The rows in the order of their numbers, however these have gaps; one that is wholly empty is none."""
+        """The rows in the order of their numbers, however these have gaps; one that is wholly empty
+        is none.
+        """
         start = f"{name}."
         numbers = {key[len(start) :].partition(".")[0] for key in posted if key.startswith(start)}
         rows = []
-        for number in sorted((each for each in numbers if each.isdecimal() and len(each) < 6), key=int)[:_MOST_ROWS]:
+        for number in sorted((each for each in numbers if each.isdecimal() and len(each) < 6), key=int)[
+            :_MOST_ROWS
+        ]:
             row = self._read(item, posted, f"{start}{number}.")
             if any(posted.get(f"{start}{number}.{key}") for key in item.get("properties", {})):
                 rows.append(row)
@@ -230,19 +273,33 @@ class SchemaForm:
         """Without references, and of "this or null" the first."""
         if "$ref" in schema:
             target = self.schema["$defs"][schema["$ref"].rpartition("/")[2]]
-            return {**self._resolved(target), **{key: value for key, value in schema.items() if key != "$ref"}}
+            return {
+                **self._resolved(target),
+                **{key: value for key, value in schema.items() if key != "$ref"},
+            }
         for word in ("anyOf", "oneOf", "allOf"):
             if word in schema:
                 real = [each for each in schema[word] if each.get("type") != "null"]
                 if len(real) == 1:
-                    return {**self._resolved(real[0]), **{key: value for key, value in schema.items() if key != word}}
+                    return {
+                        **self._resolved(real[0]),
+                        **{key: value for key, value in schema.items() if key != word},
+                    }
         return schema
 
 
 def _over(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """The values, with the defaults where they say nothing."""
-    inner = {name: _over(defaults[name], value) for name, value in values.items() if isinstance(value, Mapping) and name in defaults}
-    return {**defaults, **values, **{name: each for name, each in inner.items() if isinstance(defaults[name], Mapping)}}
+    inner = {
+        name: _over(defaults[name], value)
+        for name, value in values.items()
+        if isinstance(value, Mapping) and name in defaults
+    }
+    return {
+        **defaults,
+        **values,
+        **{name: each for name, each in inner.items() if isinstance(defaults[name], Mapping)},
+    }
 
 
 def every(fields: Sequence[FormField]) -> Iterator[FormField]:
@@ -272,7 +329,13 @@ def _written(kind: Kind, value: Any) -> Any:
         return "\n".join(str(each) for each in value or ())
     if kind == "pairs":
         pairs = value if isinstance(value, Mapping) else {}
-        return "\n".join(f"{key}: {each if isinstance(each, str) else json.dumps(each)}" for key, each in pairs.items()) or value or ""
+        return (
+            "\n".join(
+                f"{key}: {each if isinstance(each, str) else json.dumps(each)}" for key, each in pairs.items()
+            )
+            or value
+            or ""
+        )
     if kind == "json":
         return "" if value is None else json.dumps(value, indent=2, ensure_ascii=False)
     if kind == "several":
@@ -284,12 +347,17 @@ def _read_text(kind: Kind, text: str) -> Any:
     if kind == "lines":
         return [line.strip() for line in text.split("\n") if line.strip()]
     if kind == "number":
-        return int(text) if text.strip().lstrip("-").isascii() and text.strip().lstrip("-").isdecimal() and len(text) < 25 else text.strip()
+        return (
+            int(text)
+            if text.strip().lstrip("-").isascii() and text.strip().lstrip("-").isdecimal() and len(text) < 25
+            else text.strip()
+        )
     if kind == "pairs":
         return dict(_pair(line) for line in text.split("\n") if line.strip())
     if kind == "json":
         return _json(text) if text.strip() else None
-    return text if kind in ("long", "secret") else text.strip()  # a password is taken as it is typed, as at signing in
+    # a password is taken as it is typed, as at signing in
+    return text if kind in ("long", "secret") else text.strip()
 
 
 def _pair(line: str) -> tuple[str, Any]:

@@ -1,4 +1,6 @@
-"""What happened to an object, on its page: the latest of the events that concern it, and the way to all of them."""
+"""What happened to an object, on its page: the latest of the events that concern it, and the way to all of
+them.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,22 +19,30 @@ _SHOWN = 10
 
 @dataclass(frozen=True)
 class History:
-    """``rows``: events in words, newest first; ``url``: all of them in the list of events, "" where that list has them not."""
+    """``rows``: events in words, newest first; ``url``: all of them in the list of events, "" where that list
+    has them not.
+    """
 
     rows: list[dict[str, Any]]
     url: str
 
 
 def history(request: ConsoleRequest, concerning: Mapping[str, str]) -> History | None:
-    """Of the tenant in scope, narrowed by filters of the list of events; None for whoever may not see events."""
+    """Of the tenant in scope, narrowed by filters of the list of events; None for whoever may not
+    see events.
+    """
     if not request.may("events.see"):
         return None
     rows = EVENTS.page(Wish(filters=concerning, size=_SHOWN)).rows
-    return History([{**row, **told(row)} for row in rows], f"{reverse('console:events')}?{urlencode(concerning)}")
+    return History(
+        [{**row, **told(row)} for row in rows], f"{reverse('console:events')}?{urlencode(concerning)}"
+    )
 
 
 def history_elsewhere(request: ConsoleRequest, concerning: Mapping[str, str]) -> History | None:
-    """The same, for the page of another tenant while that one is in scope: nothing leads anywhere, and nobody's address is told."""
+    """The same, for the page of another tenant while that one is in scope: nothing leads anywhere, and
+    nobody's address is told.
+    """
     found = history(request, concerning)
     if found is None:
         return None

@@ -1,4 +1,6 @@
-"""The list of every kind of object: search, filters, order and pages live in the address; actions on many at once."""
+"""The list of every kind of object: search, filters, order and pages live in the address; actions on many at
+once.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,7 +52,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Head:
-    """The head of a column; ``url`` sorts by it, "" where it cannot be sorted. ``sorted``: ascending, descending or ""."""
+    """The head of a column; ``url`` sorts by it, "" where it cannot be sorted.
+
+    ``sorted``: ascending, descending or "".
+    """
 
     title: Any
     kind: str
@@ -60,7 +65,9 @@ class Head:
 
 @dataclass(frozen=True)
 class Chosen:
-    """A filter as the page shows it: ``value`` "" where it is not set, ``without`` the address that takes it off."""
+    """A filter as the page shows it: ``value`` "" where it is not set, ``without`` the address that takes it
+    off.
+    """
 
     filter: Filter
     value: str
@@ -117,17 +124,24 @@ def run(resource: Resource, action: Action, keys: list[str], person: Any) -> str
     for key in keys:
         row = resource.listing.one(key)
         try:
-            done += bool(row is not None and action.fits(resource.listing.told(row)) and action.run(row, person))
+            done += bool(
+                row is not None and action.fits(resource.listing.told(row)) and action.run(row, person)
+            )
         except NotAllowed:
             problems.append(_("%(name)s may do more than you: left alone.") % {"name": key})
         except (Refused, NotThere, Moved) as refused:
             problems.append(f"{key}: {refused}")
-    told = ngettext("%(action)s: %(count)d done.", "%(action)s: %(count)d done.", done) % {"action": action.title, "count": done}
+    told = ngettext("%(action)s: %(count)d done.", "%(action)s: %(count)d done.", done) % {
+        "action": action.title,
+        "count": done,
+    }
     return " ".join([told, *problems[:3]])
 
 
 def _wish(request: ConsoleRequest, resource: Resource) -> Wish:
-    asked = {name: value for name in request.GET if (value := str(request.GET[name]).replace("\0", "").strip())}
+    asked = {
+        name: value for name in request.GET if (value := str(request.GET[name]).replace("\0", "").strip())
+    }
     page = asked.get("page", "1")
     return Wish(
         search=asked.get("q", ""),
@@ -139,7 +153,10 @@ def _wish(request: ConsoleRequest, resource: Resource) -> Wish:
 
 
 def address(wish: Wish, **changed: Any) -> str:
-    """The query of this wish with something changed; an empty value takes it off. Any change leads to the first page."""
+    """The query of this wish with something changed; an empty value takes it off.
+
+    Any change leads to the first page.
+    """
     said: dict[str, Any] = {"q": wish.search, **wish.filters, "order": wish.order}
     said |= {name: value for name, value in changed.items() if name != "page"}
     if changed.get("page", 1) > 1:
@@ -184,7 +201,11 @@ def _cell(resource: Resource, column: Column, told: Mapping[str, Any], url: str)
 def url_of(resource: Resource, key: str) -> str:
     """The page of one object."""
     try:
-        return reverse(f"console:{resource.page}", args=[key]) if resource.page else reverse(f"console:{resource.name}-one", args=[key])
+        return (
+            reverse(f"console:{resource.page}", args=[key])
+            if resource.page
+            else reverse(f"console:{resource.name}-one", args=[key])
+        )
     except NoReverseMatch:
         return ""
 
@@ -211,7 +232,11 @@ def _pages(wish: Wish, rows: Rows) -> dict[str, Any]:
 def _back(request: ConsoleRequest, resource: Resource) -> str:
     """Where it was asked from, if that is a page of the console; else the list."""
     wanted, ours = request.POST.get("back", ""), reverse("console:overview")
-    return wanted if wanted.startswith(ours) and "\n" not in wanted and "\\" not in wanted else reverse(f"console:{resource.name}")
+    return (
+        wanted
+        if wanted.startswith(ours) and "\n" not in wanted and "\\" not in wanted
+        else reverse(f"console:{resource.name}")
+    )
 
 
 def _pages_of(resource: Resource) -> list[Page]:

@@ -1,4 +1,6 @@
-"""The page of one object: its form or its values, what may be done to it, and its history; adding one, and deleting."""
+"""The page of one object: its form or its values, what may be done to it, and its history; adding one, and
+deleting.
+"""
 
 import json
 from typing import Any
@@ -20,7 +22,10 @@ from web.console.requests import ConsoleRequest
 
 
 def one(request: ConsoleRequest, name: str, key: str) -> HttpResponse:
-    """One object. A POST writes what was typed over what was looked at: if somebody else was faster, both are shown."""
+    """One object.
+
+    A POST writes what was typed over what was looked at: if somebody else was faster, both are shown.
+    """
     resource = RESOURCES[name]
     row = resource.listing.one(key)
     if row is None:
@@ -29,7 +34,9 @@ def one(request: ConsoleRequest, name: str, key: str) -> HttpResponse:
     context: dict[str, Any] = {
         "resource": resource,
         "told": told,
-        "cells": [(column.title, _cell(column.kind, told[column.name])) for column in resource.listing.columns],
+        "cells": [
+            (column.title, _cell(column.kind, told[column.name])) for column in resource.listing.columns
+        ],
         "actions": [each for each in resource.actions if request.may(each.operation) and each.fits(told)],
         "history": history(request, resource.concerning(row)) if resource.concerning else None,
         "back_url": reverse(f"console:{resource.name}"),
@@ -63,7 +70,11 @@ def _form(request: ConsoleRequest, resource: Resource, key: str, context: dict[s
             theirs, status = known.etag, 409
         else:
             changed = ", ".join(each.key for each in saved.keys)
-            return see(request, context["here"], _("Saved: %(keys)s.") % {"keys": changed} if changed else _("It was so already."))
+            return see(
+                request,
+                context["here"],
+                _("Saved: %(keys)s.") % {"keys": changed} if changed else _("It was so already."),
+            )
     context |= {
         "form": form,
         "problems": of_form(form),
@@ -87,9 +98,16 @@ def add(request: ConsoleRequest, name: str) -> HttpResponse:
             form.refuse(refused.errors)
             status = 400
         else:
-            return see(request, url_of(resource, saved.name), _("%(name)s is here now.") % {"name": saved.name})
+            return see(
+                request, url_of(resource, saved.name), _("%(name)s is here now.") % {"name": saved.name}
+            )
     title = _("New: %(noun)s") % {"noun": resource.noun}
-    context = {"resource": resource, "form": form, "problems": of_form(form), "back_url": reverse(f"console:{resource.name}")}
+    context = {
+        "resource": resource,
+        "form": form,
+        "problems": of_form(form),
+        "back_url": reverse(f"console:{resource.name}"),
+    }
     return show(request, "console/objects/add.html", title=title, status=status, **context)
 
 
@@ -106,7 +124,9 @@ def _cell(kind: str, value: Any) -> Cell:
 
 
 def _title(told: dict[str, Any]) -> str:
-    return str(next((told[name] for name in ("name", "person", "kid", "kind") if told.get(name)), told["key"]))
+    return str(
+        next((told[name] for name in ("name", "person", "kid", "kind") if told.get(name)), told["key"])
+    )
 
 
 def _pages_of(resource: Resource) -> list[Page]:
@@ -118,9 +138,19 @@ def _pages_of(resource: Resource) -> list[Page]:
 
     found = []
     if resource.edit and not resource.add:
-        found.append(Page(f"{resource.name}/add", new, f"{resource.name}-add", see=resource.edit, do=resource.edit))
+        found.append(
+            Page(f"{resource.name}/add", new, f"{resource.name}-add", see=resource.edit, do=resource.edit)
+        )
     if not resource.page:
-        found.append(Page(f"{resource.name}/one/<path:key>", view, f"{resource.name}-one", see=resource.see, do=resource.edit))
+        found.append(
+            Page(
+                f"{resource.name}/one/<path:key>",
+                view,
+                f"{resource.name}-one",
+                see=resource.see,
+                do=resource.edit,
+            )
+        )
     return found
 
 

@@ -35,8 +35,16 @@ from web.console.plain_values import plain
 from web.console.requests import ConsoleRequest
 from web.console.simulation.parameters import Walker, read, write
 
-_KINDS = ((PASSWORD, gettext_lazy("Password")), (TOTP, gettext_lazy("Authenticator app")), (RECOVERY_CODE, gettext_lazy("Recovery codes")))
-_METHODS = (("pwd", gettext_lazy("by a password")), ("otp", gettext_lazy("by a code")), ("hwk", gettext_lazy("by a key")))
+_KINDS = (
+    (PASSWORD, gettext_lazy("Password")),
+    (TOTP, gettext_lazy("Authenticator app")),
+    (RECOVERY_CODE, gettext_lazy("Recovery codes")),
+)
+_METHODS = (
+    ("pwd", gettext_lazy("by a password")),
+    ("otp", gettext_lazy("by a code")),
+    ("hwk", gettext_lazy("by a key")),
+)
 _DECISIONS = {
     "done": ("good", gettext_lazy("Passes")),
     "asks": ("here", gettext_lazy("Asks, and the walk stops here")),
@@ -53,7 +61,10 @@ _ENDINGS = {
     "asks": ("warn", gettext_lazy("The walk stops where it is asked something.")),
     "denied": ("bad", gettext_lazy("The walk ends with a refusal.")),
     "leaves": ("ok", gettext_lazy("The walk ends at another address.")),
-    "broken": ("bad", gettext_lazy("The flow is broken: a real person would be told that something is wrong.")),
+    "broken": (
+        "bad",
+        gettext_lazy("The flow is broken: a real person would be told that something is wrong."),
+    ),
 }
 _FACTS = {
     "person": gettext_lazy("who they say they are"),
@@ -94,7 +105,9 @@ class Field:
 
 @dataclass(frozen=True)
 class Row:
-    """One box of the path. ``mark``: good, bad, here, over, or "" where the walk did not come to it. ``how``: "" where it is not
+    """One box of the path.
+
+    ``mark``: good, bad, here, over, or "" where the walk did not come to it. ``how``: "" where it is not
     asked how the step is answered.
     """
 
@@ -119,12 +132,18 @@ def trial(request: ConsoleRequest, name: str) -> HttpResponse:
     """One walk. All of it stands in the address, so that a reload, a link and the way back keep it."""
     found = asked(name, request.GET)
     if found.chosen is None:
-        return show(request, "console/simulation/dry_run.html", title=found.title, part=_("Try"), **found.frame)
+        return show(
+            request, "console/simulation/dry_run.html", title=found.title, part=_("Try"), **found.frame
+        )
     walker = read(request.GET, may_name=_may_name(request))
     context = {**found.frame, **_form(request, walker), **_walked(request, found.chosen, walker)}
     if "tests" in request.GET:
         context["tests"] = _tests(found.chosen, names=_may_name(request))
-    template = "console/simulation/dry_run_part.html" if by_htmx(request, "path") else "console/simulation/dry_run.html"
+    template = (
+        "console/simulation/dry_run_part.html"
+        if by_htmx(request, "path")
+        else "console/simulation/dry_run.html"
+    )
     return show(request, template, title=found.title, part=_("Try"), **context)
 
 
@@ -144,13 +163,20 @@ def keep(request: ConsoleRequest, name: str) -> HttpResponse:
         test = as_test(called, walker.person, walker.request, walker.answers(_typable(found.chosen)), reports)
         keep_test(name, test, by=request.person.username)
     except (NobodyThere, ValidationError):
-        return see(request, back, _("Nothing was kept: give the test a name, and let somebody walk who is there."))
+        return see(
+            request, back, _("Nothing was kept: give the test a name, and let somebody walk who is there.")
+        )
     except (RefusedFlow, NoSuchVersion) as refused:
         return see(
-            request, back, _("Nothing was kept. %(why)s") % {"why": "; ".join(each.message for each in getattr(refused, "findings", []))}
+            request,
+            back,
+            _("Nothing was kept. %(why)s")
+            % {"why": "; ".join(each.message for each in getattr(refused, "findings", []))},
         )
     except DraftMoved:
-        return see(request, back, _("Nothing was kept: somebody changed the draft at the same moment. Try again."))
+        return see(
+            request, back, _("Nothing was kept: somebody changed the draft at the same moment. Try again.")
+        )
     return see(request, back, _("Kept as a test of the draft: it is walked before each publishing."))
 
 
@@ -164,7 +190,11 @@ def people(request: ConsoleRequest) -> HttpResponse:
 def applications(request: ConsoleRequest) -> HttpResponse:
     """An application to ask for, by a part of its name."""
     rows = APPLICATIONS.page(Wish(search=request.GET.get("application", ""), size=8)).rows
-    return render(request, "console/simulation/dry_run_options.html", {"options": [(row["name"], row["title"]) for row in rows]})
+    return render(
+        request,
+        "console/simulation/dry_run_options.html",
+        {"options": [(row["name"], row["title"]) for row in rows]},
+    )
 
 
 def _may_name(request: ConsoleRequest) -> bool:
@@ -175,7 +205,11 @@ def _form(request: ConsoleRequest, walker: Walker) -> dict[str, Any]:
     """What stands in the form beside the path."""
     said, tenant = request.GET, current_tenant()
     invented = None if isinstance(walker.person, str) else walker.person
-    held = said.getlist("credentials") if "credentials" in said else list(invented.credentials if invented else ["password"])
+    held = (
+        said.getlist("credentials")
+        if "credentials" in said
+        else list(invented.credentials if invented else ["password"])
+    )
     return {
         "errors": walker.errors,
         "may_name": _may_name(request),
@@ -186,7 +220,10 @@ def _form(request: ConsoleRequest, walker: Walker) -> dict[str, Any]:
         "methods": [(method, title, method in said.getlist("signed_in")) for method, title in _METHODS],
         "roles": ROLES,
         "networks": list(tenant.networks),
-        "more": any(said.get(each) for each in ("agent", "time", "country", "scopes", "device_address", "device_age", "session_age")),
+        "more": any(
+            said.get(each)
+            for each in ("agent", "time", "country", "scopes", "device_address", "device_age", "session_age")
+        ),
     }
 
 
@@ -252,16 +289,28 @@ def _rows(chosen: Chosen, layout: Layout, walker: Walker, reports: list[Report])
     by_step = {report.step: report for report in reports}
     for box in layout.boxes:
         drawn, report = box.drawn, by_step.get(box.id)
-        title = name_of(drawn.stage) if drawn.stage else _("Flow %(name)s") % {"name": drawn.flow} if drawn.flow else _("Group")
+        title = (
+            name_of(drawn.stage)
+            if drawn.stage
+            else _("Flow %(name)s") % {"name": drawn.flow}
+            if drawn.flow
+            else _("Group")
+        )
         members: dict[str, Any] = {"title": title, "kind": drawn.kind, "depth": min(len(box.within), 4)}
         members |= {"url": builder_url(chosen.name, box.id if not box.prefix else box.within[0])}
         members["when"] = in_words(drawn.when) if drawn.when else []
         if report is None:
             yield Row(box.id, **members)
             continue
-        how = walker.how.get(box.id) or ("passes" if report.assumed else "open" if report.decision == "asks" else "")
+        how = walker.how.get(box.id) or (
+            "passes" if report.assumed else "open" if report.decision == "asks" else ""
+        )
         typable = bool(how) and _may_type(box) and _has_fields(chosen, box)
-        members |= {"how": how, "typable": typable, "fields": _fields(chosen, box, walker) if typable and how == "typed" else []}
+        members |= {
+            "how": how,
+            "typable": typable,
+            "fields": _fields(chosen, box, walker) if typable and how == "typed" else [],
+        }
         yield Row(box.id, **members, **_told(report))
 
 
@@ -280,7 +329,11 @@ def _told(report: Report) -> dict[str, Any]:
 
 def _effect(effect: Mapping[str, Any]) -> tuple[Any, list[tuple[str, str]]]:
     name = str(effect["effect"])
-    members = [(key, plain(value)) for key, value in effect.items() if key not in _KEYS and value not in (None, "", (), [])]
+    members = [
+        (key, plain(value))
+        for key, value in effect.items()
+        if key not in _KEYS and value not in (None, "", (), [])
+    ]
     return _EFFECTS.get(name, name), members
 
 
@@ -299,7 +352,11 @@ def _fields(chosen: Chosen, box: Box, walker: Walker) -> list[Field]:
 
 def _question(chosen: Chosen, box: Box) -> dict[str, Any]:
     """The fields of the step's form."""
-    forms = [shown.page.form for shown in previews(chosen.document, chosen.parts, box.id) if shown.page and shown.page.form]
+    forms = [
+        shown.page.form
+        for shown in previews(chosen.document, chosen.parts, box.id)
+        if shown.page and shown.page.form
+    ]
     return dict(forms[0].fields) if forms else {}
 
 
@@ -308,7 +365,11 @@ def _tests(chosen: Chosen, *, names: bool) -> list[tuple[str, list[str], str]]:
     steps = [box.id for box in lay_out(chosen.document, chosen.parts).boxes if box.drawn.stage]
     results = zip(chosen.document.tests, by_test(chosen.document, chosen.parts, names=names), strict=True)
     return [
-        (test.name, [each.message.removeprefix(f"{test.name}: ") for each in wrong], "?" + write(test, steps, which=chosen.which))
+        (
+            test.name,
+            [each.message.removeprefix(f"{test.name}: ") for each in wrong],
+            "?" + write(test, steps, which=chosen.which),
+        )
         for test, wrong in results
     ]
 

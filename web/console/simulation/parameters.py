@@ -25,8 +25,9 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Walker:
-    """``how``: what was chosen for each step, one of ANSWERS; ``typed``: by step and field. ``errors``: by field of the form; with
-    any of them nobody walks.
+    """``how``: what was chosen for each step, one of ANSWERS; ``typed``: by step and field.
+
+    ``errors``: by field of the form; with any of them nobody walks.
     """
 
     person: str | InventedPerson
@@ -38,7 +39,9 @@ class Walker:
     def answers(self, typable: Iterable[str]) -> Answers:
         """What is given to the steps; what was typed only where that may be."""
         given: Answers = {step: how for step, how in self.how.items() if how in ("passes", "refuses")}  # type: ignore[misc]
-        return given | {step: dict(self.typed.get(step, {})) for step in typable if self.how.get(step) == "typed"}
+        return given | {
+            step: dict(self.typed.get(step, {})) for step in typable if self.how.get(step) == "typed"
+        }
 
     @property
     def stops(self) -> list[str]:
@@ -47,9 +50,17 @@ class Walker:
 
 
 def read(said: QueryDict, *, may_name: bool) -> Walker:
-    """From an address. ``may_name``: whether somebody of the tenant may be named, whose groups and attributes conditions then tell."""
+    """From an address.
+
+    ``may_name``: whether somebody of the tenant may be named, whose groups and attributes conditions then
+    tell.
+    """
     errors: dict[str, str] = {}
-    how = {name.removeprefix(_HOW): value for name, value in said.items() if name.startswith(_HOW) and value in ANSWERS}
+    how = {
+        name.removeprefix(_HOW): value
+        for name, value in said.items()
+        if name.startswith(_HOW) and value in ANSWERS
+    }
     typed: dict[str, dict[str, str]] = {}
     for name in said:
         step, dot, into = name.removeprefix(_INTO).rpartition(".")
@@ -59,16 +70,23 @@ def read(said: QueryDict, *, may_name: bool) -> Walker:
 
 
 def write(test: FlowTest, steps: Iterable[str], **more: str) -> str:
-    """The address of the walk that a test describes. ``steps``: all that could ask; those that it leaves open ask there, too."""
+    """The address of the walk that a test describes.
+
+    ``steps``: all that could ask; those that it leaves open ask there, too.
+    """
     said: list[tuple[str, Any]] = list(more.items())
     if isinstance(test.person, str):
         said += [("who", "real"), ("person", test.person)]
     else:
-        said += [(name, getattr(test.person, name)) for name in _INVENTED] + [("credentials", kind) for kind in test.person.credentials]
+        said += [(name, getattr(test.person, name)) for name in _INVENTED] + [
+            ("credentials", kind) for kind in test.person.credentials
+        ]
         said += [("credentials", "")] * (not test.person.credentials)
         attributes = "\n".join(f"{key}: {value}" for key, value in test.person.attributes.items())
         said += [("groups", ", ".join(test.person.groups)), ("attributes", attributes)]
-    said += [(name, getattr(test.request, name)) for name in _TEXTS] + [("scopes", " ".join(test.request.scopes))]
+    said += [(name, getattr(test.request, name)) for name in _TEXTS] + [
+        ("scopes", " ".join(test.request.scopes))
+    ]
     said += [(name, write_duration_of(getattr(test.request, name))) for name in _AGES] + [
         ("signed_in", each) for each in test.request.signed_in
     ]
@@ -76,7 +94,10 @@ def write(test: FlowTest, steps: Iterable[str], **more: str) -> str:
     for step in steps:
         given = test.answers.get(step, "open")
         said.append((_HOW + step, given if isinstance(given, str) else "typed"))
-        said += [(f"{_INTO}{step}.{name}", value) for name, value in (given.items() if isinstance(given, dict) else ())]
+        said += [
+            (f"{_INTO}{step}.{name}", value)
+            for name, value in (given.items() if isinstance(given, dict) else ())
+        ]
     return urlencode([(name, value) for name, value in said if value or name == "credentials"])
 
 
@@ -102,7 +123,10 @@ def _person(said: QueryDict, errors: dict[str, str], *, may_name: bool) -> str |
 
 def _circumstances(said: QueryDict, errors: dict[str, str]) -> Circumstances:
     values: dict[str, Any] = {name: _text(said, name) for name in _TEXTS if _text(said, name)}
-    values |= {"scopes": _words(said, "scopes"), "signed_in": [each for each in said.getlist("signed_in") if each][:5]}
+    values |= {
+        "scopes": _words(said, "scopes"),
+        "signed_in": [each for each in said.getlist("signed_in") if each][:5],
+    }
     for name in _AGES:
         try:
             values[name] = int(parse_duration(_text(said, name) or "0s").total_seconds())

@@ -1,4 +1,6 @@
-"""What people will see: every step's real page in the tenant's look, on a phone and on a desktop, without a run."""
+"""What people will see: every step's real page in the tenant's look, on a phone and on a desktop, without a
+run.
+"""
 
 import re
 from dataclasses import replace
@@ -35,12 +37,18 @@ def overview(request: ConsoleRequest, name: str) -> HttpResponse:
     """The steps of a flow, and the pages of one of them side by side."""
     found = asked(name, request.GET)
     if found.chosen is None:
-        return show(request, "console/simulation/preview.html", title=found.title, part=_("Preview"), **found.frame)
+        return show(
+            request, "console/simulation/preview.html", title=found.title, part=_("Preview"), **found.frame
+        )
     steps = _steps(found.chosen)
     step = request.GET.get("step", "") or (steps[0]["id"] if steps else "")
     if step and step not in [each["id"] for each in steps]:
         raise Http404
-    wish = {"which": request.GET.get("which", "")[:20], "step": step, "state": _one_of(request, "state", STATES)}
+    wish = {
+        "which": request.GET.get("which", "")[:20],
+        "step": step,
+        "state": _one_of(request, "state", STATES),
+    }
     wish |= {"scheme": _one_of(request, "scheme", SCHEMES), "face": request.GET.get("face", "")[:20]}
     faces = _previews(found.chosen, step, wish["state"]) if step else []
     shown = next((each for each in faces if each.face == wish["face"]), faces[0] if faces else None)
@@ -52,18 +60,32 @@ def overview(request: ConsoleRequest, name: str) -> HttpResponse:
         "page": page,
         "fields": [str(each.label) for each in page.form] if page and page.form else [],
         "page_url": reverse("console:flow-preview-page", args=[name]) + _address(wish),
-        "faces": [(each.face == (shown and shown.face), _address(wish, face=each.face), _FACES[each.face]) for each in faces],
+        "faces": [
+            (each.face == (shown and shown.face), _address(wish, face=each.face), _FACES[each.face])
+            for each in faces
+        ],
         "states": [(state == wish["state"], _address(wish, state=state), _STATES[state]) for state in STATES],
-        "schemes": [(scheme == wish["scheme"], _address(wish, scheme=scheme), _SCHEMES[scheme]) for scheme in SCHEMES],
+        "schemes": [
+            (scheme == wish["scheme"], _address(wish, scheme=scheme), _SCHEMES[scheme]) for scheme in SCHEMES
+        ],
         "scheme": wish["scheme"],
     }
-    response = show(request, "console/simulation/preview.html", title=found.title, part=_("Preview"), **found.frame, **context)
+    response = show(
+        request,
+        "console/simulation/preview.html",
+        title=found.title,
+        part=_("Preview"),
+        **found.frame,
+        **context,
+    )
     response["Content-Security-Policy"] = policy(request, frame_src="'self'")
     return response
 
 
 def framed(request: ConsoleRequest, name: str) -> HttpResponse:
-    """The page itself, to be looked at and not to be touched: no script, no form that could be sent, nothing that takes the focus."""
+    """The page itself, to be looked at and not to be touched: no script, no form that could be sent, nothing
+    that takes the focus.
+    """
     found = asked(name, request.GET)
     steps = [each["id"] for each in _steps(found.chosen)] if found.chosen else []
     step, scheme = request.GET.get("step", "") or next(iter(steps), ""), _one_of(request, "scheme", SCHEMES)
@@ -71,12 +93,20 @@ def framed(request: ConsoleRequest, name: str) -> HttpResponse:
         raise Http404
     faces = _previews(found.chosen, step, _one_of(request, "state", STATES))
     shown = next((each for each in faces if each.face == request.GET.get("face")), faces[0])
-    page, look = _framed(shown), {"inert": True, "stylesheet": reverse("console:preview-style", args=[scheme])}
+    page, look = (
+        _framed(shown),
+        {"inert": True, "stylesheet": reverse("console:preview-style", args=[scheme])},
+    )
     if page is None:
         response = render(request, "console/simulation/preview_none.html", {"title": _("No page"), **look})
     else:
         response = rendered(request, replace(page, context={**page.context, **look}))
-    changed = {"script_src": "'none'", "connect_src": "'none'", "form_action": "'none'", "frame_ancestors": "'self'"}
+    changed = {
+        "script_src": "'none'",
+        "connect_src": "'none'",
+        "form_action": "'none'",
+        "frame_ancestors": "'self'",
+    }
     response["Content-Security-Policy"] = policy(request, **changed)
     response["X-Frame-Options"] = "SAMEORIGIN"
     return response
@@ -86,7 +116,11 @@ def style(request: ConsoleRequest, scheme: str) -> HttpResponse:
     """The style sheet of the pages, for one colour scheme whatever the reader's browser prefers."""
     if scheme not in SCHEMES:
         raise Http404
-    return HttpResponse(_style(scheme), content_type="text/css; charset=utf-8", headers={"Cache-Control": "private, max-age=300"})
+    return HttpResponse(
+        _style(scheme),
+        content_type="text/css; charset=utf-8",
+        headers={"Cache-Control": "private, max-age=300"},
+    )
 
 
 @lru_cache(maxsize=2)
@@ -124,7 +158,11 @@ def _one_of(request: ConsoleRequest, name: str, values: tuple[str, ...]) -> str:
 
 
 def _address(wish: dict[str, str], **changed: str) -> str:
-    kept = {name: value for name, value in {**wish, **changed}.items() if value and value not in (STATES[0], SCHEMES[0])}
+    kept = {
+        name: value
+        for name, value in {**wish, **changed}.items()
+        if value and value not in (STATES[0], SCHEMES[0])
+    }
     return "?" + urlencode(kept)
 
 

@@ -40,7 +40,10 @@ _WIDE = 100  # of a bar, in its own units
 
 @dataclass(frozen=True)
 class Bar:
-    """What became of those who came to a step. Widths of the three parts of its bar, as SVG writes them, each with where it begins."""
+    """What became of those who came to a step.
+
+    Widths of the three parts of its bar, as SVG writes them, each with where it begins.
+    """
 
     step: str
     title: Any
@@ -55,10 +58,13 @@ def runs(request: ConsoleRequest, name: str) -> HttpResponse:
     if not choices:
         raise Http404
     numbers = [each for each in choices if each.which.isdigit()]
-    wanted = request.GET.get("which", "") or next((each.which for each in numbers if each.live), numbers[0].which if numbers else "")
+    wanted = request.GET.get("which", "") or next(
+        (each.which for each in numbers if each.live), numbers[0].which if numbers else ""
+    )
     if wanted and wanted not in [each.which for each in numbers]:
         raise Http404
-    page = RUNS.page(Wish(filters={"flow": name, "over": "no"}, size=_MOST))  # of which a role that only counts sees how many
+    # of which a role that only counts sees how many
+    page = RUNS.page(Wish(filters={"flow": name, "over": "no"}, size=_MOST))
     people = request.may("people.see")
     bars = _bars(name, int(wanted), people=people) if wanted else []
     context: dict[str, Any] = {
@@ -73,7 +79,10 @@ def runs(request: ConsoleRequest, name: str) -> HttpResponse:
 
 
 def run(request: ConsoleRequest, identifier: str) -> HttpResponse:
-    """One run: its path with the reasons, and what it knows, secrets left out. That somebody has looked is written down."""
+    """One run: its path with the reasons, and what it knows, secrets left out.
+
+    That somebody has looked is written down.
+    """
     try:
         found = look_into(identifier, by=request.person.username, people=request.may("people.see"))
     except NoSuchRun:
@@ -94,11 +103,17 @@ def run(request: ConsoleRequest, identifier: str) -> HttpResponse:
 
 
 def _bars(name: str, number: int, *, people: bool) -> list[Bar]:
-    """The whole run first, then the steps in the order of the flow; what was counted of steps that are not in it comes last."""
+    """The whole run first, then the steps in the order of the flow; what was counted of steps that are not in
+    it comes last.
+    """
     try:
         version = version_of(name, number)
         unseen = frozenset() if people else private_steps(version)
-        steps = {box.id: box.drawn.stage for box in layout_of(version).boxes if box.drawn.stage and box.id not in unseen}
+        steps = {
+            box.id: box.drawn.stage
+            for box in layout_of(version).boxes
+            if box.drawn.stage and box.id not in unseen
+        }
     except NoSuchVersion:
         raise Http404 from None
     except BrokenFlow:
@@ -106,7 +121,11 @@ def _bars(name: str, number: int, *, people: bool) -> list[Bar]:
     counts = funnel(version, people=people)
     order = [WHOLE, *steps, *sorted(step for step in counts if step not in steps and step != WHOLE)]
     most = max((count.reached for count in counts.values()), default=0)
-    return [_bar(step, steps.get(step), counts.get(step, Count()), most) for step in order if step == WHOLE or counts]
+    return [
+        _bar(step, steps.get(step), counts.get(step, Count()), most)
+        for step in order
+        if step == WHOLE or counts
+    ]
 
 
 def _bar(step: str, kind: str | None, count: Count, most: int) -> Bar:
@@ -115,7 +134,13 @@ def _bar(step: str, kind: str | None, count: Count, most: int) -> Bar:
         wide = many / most * _WIDE if most else 0.0
         parts.append((fate, f"{begins:.2f}", f"{wide:.2f}"))
         begins += wide
-    return Bar(step, name_of(kind) if kind else step, count, parts, _length(count.median_seconds) if count.finished else "")
+    return Bar(
+        step,
+        name_of(kind) if kind else step,
+        count,
+        parts,
+        _length(count.median_seconds) if count.finished else "",
+    )
 
 
 def _length(seconds: int) -> str:
@@ -127,7 +152,11 @@ def _length(seconds: int) -> str:
 def _passage(passage: Passage) -> dict[str, Any]:
     mark, decision = _DECISIONS.get(passage.decision, ("here", ""))
     read = passage.condition or {}
-    took = (passage.decided - passage.asked) / 1000 if passage.asked is not None and passage.decided is not None else None
+    took = (
+        (passage.decided - passage.asked) / 1000
+        if passage.asked is not None and passage.decided is not None
+        else None
+    )
     return {
         "passage": passage,
         "title": _BOXES.get(passage.stage) or name_of(passage.stage),
