@@ -28,7 +28,8 @@ from idp.tenancy.scope import tenant_scope
 from tests.kit import Door, LiveServer
 from tests.thirdparty import probe
 
-# The same examples in every run: what a change broke is told apart from what chance found. HYPOTHESIS_PROFILE=explore looks for more.
+# The same examples in every run: what a change broke is told apart from what chance found.
+# HYPOTHESIS_PROFILE=explore looks for more.
 hypothesis.register_profile("same", derandomize=True)
 hypothesis.register_profile("explore", derandomize=False)
 hypothesis.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
@@ -100,7 +101,9 @@ scopes: [openid]
 
 
 def pytest_collection_finish() -> None:
-    """What was imported and collected stays to the end: the collector need not walk through it again and again."""
+    """What was imported and collected stays to the end: the collector need not walk through it again and
+    again.
+    """
     gc.collect()
     gc.freeze()
 
@@ -121,7 +124,9 @@ def empty_cache() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def the_same_log() -> Iterator[None]:
-    """A test that configures logging leaves no handler that writes to its own captured, now closed, standard error."""
+    """A test that configures logging leaves no handler that writes to its own captured, now closed, standard
+    error.
+    """
 
     def streams() -> list[logging.Handler]:
         return [each for each in logging.root.handlers if type(each) is logging.StreamHandler]
@@ -161,13 +166,17 @@ def write_blueprint(tmp_path: Path) -> Callable[..., Path]:
 def tenants(db: None, write_blueprint: Callable[..., Path]) -> dict[str, Tenant]:
     """``acme`` and ``other``, set up alike: same usernames, same client ids, same flow name.
 
-    The blueprints are applied once; every later test gets the same rows without the cost of hashing and parsing.
+    The blueprints are applied once; every later test gets the same rows without the cost of hashing and
+    parsing.
     """
     looks = {"acme": ("Acme", "#4f46e5"), "other": ("Other", "#facc15")}
     if _kept_rows:
         _insert(_kept_rows)
     else:
-        texts = {name: TENANTS.format(name=name, title=title, accent=accent) for name, (title, accent) in looks.items()}
+        texts = {
+            name: TENANTS.format(name=name, title=title, accent=accent)
+            for name, (title, accent) in looks.items()
+        }
         apply([write_blueprint(text, f"{name}.yaml") for name, text in texts.items()])
         for tenant in Tenant.objects.filter(name__in=looks):
             with tenant_scope(tenant):
@@ -184,7 +193,8 @@ def _all_rows() -> dict[type[Model], tuple[list[str], list[Any]]]:
     found = {}
     for model in apps.get_models(include_auto_created=True):
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(model._meta.db_table)}")  # noqa: S608 names of our own models
+            # names of our own models
+            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(model._meta.db_table)}")  # noqa: S608
             found[model] = ([column[0] for column in cursor.description], cursor.fetchall())
     return {model: kept for model, kept in found.items() if kept[1]}
 
@@ -195,7 +205,8 @@ def _insert(kept: dict[type[Model], tuple[list[str], list[Any]]]) -> None:
     with connection.cursor() as cursor:
         for model, (columns, rows) in kept.items():
             names, places = ", ".join(map(quoted, columns)), ", ".join(["%s"] * len(columns))
-            cursor.executemany(f"INSERT INTO {quoted(model._meta.db_table)} ({names}) VALUES ({places})", rows)  # noqa: S608
+            table = quoted(model._meta.db_table)
+            cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({places})", rows)  # noqa: S608
         for statement in connection.ops.sequence_reset_sql(no_style(), list(kept)):
             cursor.execute(statement)
 
@@ -215,7 +226,9 @@ def other(tenants: dict[str, Tenant]) -> Tenant:
 
 @pytest.fixture
 def door(tenants: dict[str, Tenant]) -> Callable[..., Door]:
-    """A new client at the public door: ``door()`` for acme, ``door("other.test")`` for the neighbour; each has its own cookies."""
+    """A new client at the public door: ``door()`` for acme, ``door("other.test")`` for the neighbour; each
+    has its own cookies.
+    """
 
     def open_door(host: str = "acme.test", **options: Any) -> Door:
         return Door(host, **options)
@@ -232,7 +245,9 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 @pytest.fixture
 def live(transactional_db: None, tenants: dict[str, Tenant]) -> Iterator[LiveServer]:
-    """The whole ASGI stack on a free port of this machine, in this process; ``live.url("acme.test")`` names it."""
+    """The whole ASGI stack on a free port of this machine, in this process; ``live.url("acme.test")`` names
+    it.
+    """
     with LiveServer() as server:
         yield server
     connections.close_all()
@@ -244,8 +259,9 @@ def browser_type_launch_args() -> dict[str, Any]:
     return settings_for_chromium()
 
 
-# Chromium listens to the last list alone, so Playwright's own stands here again. What the tests add: the address bar's two pop-ups,
-# for which a browser without any address bar starts a process with each new window.
+# Chromium listens to the last list alone, so Playwright's own stands here again. What the tests add: the
+# address bar's two pop-ups, for which a browser without any address bar starts a process with each new
+# window.
 NOT_IN_CHROMIUM = (
     "AvoidUnnecessaryBeforeUnloadCheckSync,DestroyProfileOnBrowserClose,HttpsUpgrades,HttpsFirstBalancedModeAutoEnable,LensOverlay,"
     "MediaRouter,PaintHolding,ThirdPartyStoragePartitioning,OptimizationHints,NetworkTimeServiceQuerying,AimEnabled,PreconnectToSearch,"
@@ -270,7 +286,12 @@ def settings_for_chromium() -> dict[str, Any]:
 
 def find_chromium() -> str:
     """The browser's path; its absence is a failure that says what to install, never a skip."""
-    found = os.environ.get("FOYER_CHROMIUM") or which("chromium") or which("chromium-browser") or which("google-chrome")
+    found = (
+        os.environ.get("FOYER_CHROMIUM")
+        or which("chromium")
+        or which("chromium-browser")
+        or which("google-chrome")
+    )
     if not found:
         pytest.fail("No Chromium: install Debian's package chromium, or set FOYER_CHROMIUM.")
     return found

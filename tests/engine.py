@@ -15,18 +15,27 @@ from tests.kit import Door, Seen, Started
 
 NEVER = {"id": "never", "stage": "deny", "when": "false"}
 SHIPPED = ("identification", "password", "login", "device_code", "consent", "finish")
-RIGHT = {"identification": {"name": "alice"}, "password": {"password": "alice-password-1"}, "word": {"word": "sesame"}}
+RIGHT = {
+    "identification": {"name": "alice"},
+    "password": {"password": "alice-password-1"},
+    "word": {"word": "sesame"},
+}
 RIGHT |= {"choice": {"choice": "yes"}, "prompt": {"phone": "+49 30 901820"}}
 
 
 def drawing(*steps: str | dict[str, Any], flow: str = "connect-a-device", **more: Any) -> FlowDocument:
     """A flow of these steps: a kind alone, or a whole step."""
     written = [{"stage": step} if isinstance(step, str) else step for step in steps]
-    return FlowDocument.model_validate({"flow": flow, "title": "Drawn", "for": "device_code", "steps": written, **more})
+    return FlowDocument.model_validate(
+        {"flow": flow, "title": "Drawn", "for": "device_code", "steps": written, **more}
+    )
 
 
 def draw(*steps: str | dict[str, Any], **more: Any) -> Published:
-    """Publishes it in the tenant in scope. The last step keeps lint content about flows that reach no consent."""
+    """Publishes it in the tenant in scope.
+
+    The last step keeps lint content about flows that reach no consent.
+    """
     goal = () if "consent" in steps else (NEVER,)
     return publish(drawing(*steps, *goal, **more), by="test")
 
@@ -63,7 +72,9 @@ def walk_to(door: Door, step: str, started: Started, path: str = "/device") -> S
 
 def right_answer(step: str, started: Started) -> dict[str, str]:
     """What a person who may would enter."""
-    return {**RIGHT, "device_code": {"user_code": started.user_code}, "consent": {"decision": "approve"}}[step]
+    return {**RIGHT, "device_code": {"user_code": started.user_code}, "consent": {"decision": "approve"}}[
+        step
+    ]
 
 
 def only_select(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:

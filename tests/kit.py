@@ -1,4 +1,6 @@
-"""The public door in tests: pages as a person posts them, the protocol as a device speaks it, and a real server."""
+"""The public door in tests: pages as a person posts them, the protocol as a device speaks it, and a real
+server.
+"""
 
 import html
 import re
@@ -35,7 +37,12 @@ class Door:
     def post(self, path: str, form: dict[str, Any] | bytes | str, **extra: Any) -> Any:
         """A form-encoded POST."""
         body = urlencode(form) if isinstance(form, dict) else form
-        return self.http.post(path, data=body, content_type=extra.pop("content_type", "application/x-www-form-urlencoded"), **extra)
+        return self.http.post(
+            path,
+            data=body,
+            content_type=extra.pop("content_type", "application/x-www-form-urlencoded"),
+            **extra,
+        )
 
     def get(self, path: str, **extra: Any) -> Any:
         """A GET."""
@@ -49,15 +56,24 @@ class Door:
 
     def poll(self, started: "Started", **more: Any) -> Any:
         """The device polls."""
-        form = {"grant_type": DEVICE_CODE, "client_id": started.client_id, "device_code": started.device_code, **more}
-        return self.post("/application/o/token/", {name: value for name, value in form.items() if value is not None})
+        form = {
+            "grant_type": DEVICE_CODE,
+            "client_id": started.client_id,
+            "device_code": started.device_code,
+            **more,
+        }
+        return self.post(
+            "/application/o/token/", {name: value for name, value in form.items() if value is not None}
+        )
 
     def page(self, path: str = "/device") -> "Seen":
         """A person opens a page and is led to where they are."""
         response = self.http.get(path, follow=True)
         return Seen(self, response, response.redirect_chain[-1][0] if response.redirect_chain else path)
 
-    def sign_in(self, name: str = "alice", password: str = "alice-password-1", path: str = "/device") -> "Seen":
+    def sign_in(
+        self, name: str = "alice", password: str = "alice-password-1", path: str = "/device"
+    ) -> "Seen":
         """Walks the first two steps of the shipped flow."""
         return self.page(path).submit(name=name).submit(password=password)
 
@@ -65,7 +81,9 @@ class Door:
         """Signs in if need be, enters the code and approves."""
         seen = self.page("/device")
         if seen.step == "identification":
-            seen = seen.submit(name=person.get("name", "alice")).submit(password=person.get("password", "alice-password-1"))
+            seen = seen.submit(name=person.get("name", "alice")).submit(
+                password=person.get("password", "alice-password-1")
+            )
         seen = seen.submit(user_code=started.user_code).submit(decision="approve")
         assert seen.title in ("You can go back to your device", "Connected"), seen.text
         return seen
@@ -125,7 +143,9 @@ class Seen:
     def submit(self, **fields: str) -> "Seen":
         """Posts the form as a browser would, hidden fields included, and follows the redirect."""
         response = self.door.http.post(self.path, {**self.hidden, **fields}, follow=True)
-        return Seen(self.door, response, response.redirect_chain[-1][0] if response.redirect_chain else self.path)
+        return Seen(
+            self.door, response, response.redirect_chain[-1][0] if response.redirect_chain else self.path
+        )
 
 
 class LiveServer:

@@ -1,4 +1,6 @@
-"""What the tests of the protocol share: credentials as clients send them, tokens as they come back, and what they open."""
+"""What the tests of the protocol share: credentials as clients send them, tokens as they come back, and what
+they open.
+"""
 
 import hmac
 import json
@@ -82,7 +84,9 @@ def forged(door: Door, token: str, algorithm: str) -> str:
     changed = {**json.loads(urlsafe_b64decode(header + "=" * (-len(header) % 4))), "alg": algorithm}
     signed = f"{_encoded(json.dumps(changed).encode())}.{payload}"
     key = json.dumps(door.get("/application/o/jwks/").json()["keys"][0]).encode()
-    return f"{signed}." + ("" if algorithm == "none" else _encoded(hmac.digest(key, signed.encode(), "sha256")))
+    return f"{signed}." + (
+        "" if algorithm == "none" else _encoded(hmac.digest(key, signed.encode(), "sha256"))
+    )
 
 
 def _encoded(data: bytes) -> str:

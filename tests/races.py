@@ -1,4 +1,6 @@
-"""Several threads at once, as several requests and workers are; each with a database connection of its own."""
+"""Several threads at once, as several requests and workers are; each with a database connection of
+its own.
+"""
 
 import threading
 from collections.abc import Callable
@@ -13,7 +15,9 @@ def at_once(*functions: Callable[[], object]) -> None:
 
 
 def meeting_at(rows: Any, *functions: Callable[[], object], seconds: float = 1) -> None:
-    """The same while somebody else holds these rows: whoever wants one of them waits there until all do, or have ended without."""
+    """The same while somebody else holds these rows: whoever wants one of them waits there until all do, or
+    have ended without.
+    """
     with transaction.atomic():
         assert list(rows.select_for_update().order_by("pk"))
         threads, failed = _start(*functions)

@@ -11,7 +11,8 @@ _made = tempfile.mkdtemp(prefix="foyer-tests-")
 atexit.register(shutil.rmtree, _made, ignore_errors=True)
 os.environ["FOYER_DATA"] = os.environ.get("FOYER_TEST_DATA") or _made
 os.environ.setdefault("FOYER_LOG", "json")
-os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright's sync API keeps a loop running in the test's thread
+# Playwright's sync API keeps a loop running in the test's thread
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 mode.prepare()
 
 from idp.settings import *  # noqa: E402, F403  the environment must be there first

@@ -1,4 +1,6 @@
-"""What the tests of the shipped blueprints share: applying them for two tenants, and walking a flow from an address."""
+"""What the tests of the shipped blueprints share: applying them for two tenants, and walking a flow from an
+address.
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +19,16 @@ from tests.kit import Door, Seen, Started
 
 SHIPPED = Path(settings.BASE_DIR) / "blueprints"
 EXAMPLES = SHIPPED / "example"
-NAMES = ("admin-scope", "cli", "contractors", "kiosk", "many-tenants", "staff-second-factor", "tv-app", "two-brands")
+NAMES = (
+    "admin-scope",
+    "cli",
+    "contractors",
+    "kiosk",
+    "many-tenants",
+    "staff-second-factor",
+    "tv-app",
+    "two-brands",
+)
 INSIDE, OUTSIDE = "192.0.2.17", "203.0.113.7"
 PASSWORDS = {"alice": "alice-password-1", "bob": "bob-password-22"}
 PEOPLE = "".join(f"---\nperson: {name}\n" for name in PASSWORDS)
@@ -29,7 +40,9 @@ def path_of(name: str) -> Path:
 
 
 def put(name: str, folder: Path) -> None:
-    """Applies an example as it ships for acme and, its names changed, for the neighbour, and gives the people passwords."""
+    """Applies an example as it ships for acme and, its names changed, for the neighbour, and gives the people
+    passwords.
+    """
     apply([path_of(name)])
     if name != "many-tenants":
         theirs = folder / f"{name}-of-other.yaml"
@@ -77,12 +90,22 @@ def kind_of(seen: Seen) -> str:
     return seen.step.rpartition(".")[2]
 
 
-def walk(browser: Door, started: Started | None = None, name: str = "alice", path: str = "/device", **more: Mapping[str, Any]) -> Seen:
+def walk(
+    browser: Door,
+    started: Started | None = None,
+    name: str = "alice",
+    path: str = "/device",
+    **more: Mapping[str, Any],
+) -> Seen:
     """Answers every page for which there is an answer, each once; the page that is left.
 
     ``more``: answers beside name, password and the code that ``started`` shows.
     """
-    answers: dict[str, Mapping[str, Any]] = {"identification": {"name": name}, "password": {"password": PASSWORDS[name]}, **more}
+    answers: dict[str, Mapping[str, Any]] = {
+        "identification": {"name": name},
+        "password": {"password": PASSWORDS[name]},
+        **more,
+    }
     if started is not None:
         answers["device_code"] = {"user_code": started.user_code}
     seen = browser.page(path)

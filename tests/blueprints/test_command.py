@@ -1,4 +1,6 @@
-"""``manage.py blueprint`` when somebody slips: every name that is not there is an error that names those that are."""
+"""``manage.py blueprint`` when somebody slips: every name that is not there is an error that names those that
+are.
+"""
 
 import io
 import json
@@ -14,7 +16,9 @@ from idp.devices.management.commands.device import Command as Device
 from idp.tenancy.models import Tenant
 
 Write = Callable[..., Path]
-MANY = "vars: [{tenant: acme}, {tenant: other}]\n---\ntenant: !vars tenant\n---\nscope: a\ntitle: !vars title\n"
+MANY = (
+    "vars: [{tenant: acme}, {tenant: other}]\n---\ntenant: !vars tenant\n---\nscope: a\ntitle: !vars title\n"
+)
 GROUP = "tenant: acme\n---\ngroup: visitors\n"
 AUTHENTIK = Path(__file__).parent / "convert" / "authentik" / "tv.yaml"
 
@@ -37,9 +41,14 @@ def refused(*words: object) -> str:
     return str(error.value)
 
 
-def test_a_variable_that_nothing_asks_for(tenants: dict[str, Tenant], write_blueprint: Write, tmp_path: Path) -> None:
+def test_a_variable_that_nothing_asks_for(
+    tenants: dict[str, Tenant], write_blueprint: Write, tmp_path: Path
+) -> None:
     """By plan and apply; one that a file has, or asks for, may be given, in whichever file it is."""
-    path, other = write_blueprint(MANY), write_blueprint("tenant: acme\n---\nscope: b\ntitle: !vars '{word} b'\n", "other.yaml")
+    path, other = (
+        write_blueprint(MANY),
+        write_blueprint("tenant: acme\n---\nscope: b\ntitle: !vars '{word} b'\n", "other.yaml"),
+    )
     assert refused("blueprint", "plan", path, "--var", "titel=T", "--var", "title=T").endswith(
         "--var titel: No !vars names it. Did you mean title?"
     )
@@ -47,7 +56,9 @@ def test_a_variable_that_nothing_asks_for(tenants: dict[str, Tenant], write_blue
         "--var nope: No !vars names it. There are: tenant, title.\nNothing was applied."
     )
     assert ran("blueprint", "plan", path, other, "--var", "title=T", "--var", "word=w")[0] == 2
-    assert refused("blueprint", "plan", write_blueprint(GROUP), "--var", "a=b").endswith("--var a: No !vars names it.")
+    assert refused("blueprint", "plan", write_blueprint(GROUP), "--var", "a=b").endswith(
+        "--var a: No !vars names it."
+    )
 
 
 def test_only_apply_says_that_nothing_was_applied(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
@@ -105,7 +116,9 @@ def test_results_of_one_blueprint(tenants: dict[str, Tenant], write_blueprint: W
 
 def test_a_flow_that_is_not_live(acme: Tenant) -> None:
     """Named with the nearest that is."""
-    assert refused("blueprint", "export", "--tenant", "acme", "--flow", "conect-a-device").endswith("Did you mean connect-a-device?")
+    assert refused("blueprint", "export", "--tenant", "acme", "--flow", "conect-a-device").endswith(
+        "Did you mean connect-a-device?"
+    )
 
 
 def test_apply_tells_programs_what_it_did(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
@@ -113,7 +126,11 @@ def test_apply_tells_programs_what_it_did(tenants: dict[str, Tenant], write_blue
     text = "tenant: acme\n---\nperson: clerk\npassword: !secret clerk-password\n"
     code, out = ran("blueprint", "apply", write_blueprint(text), "--json", "--generate-secrets")
     told = json.loads(out)
-    assert (code, told["counts"]["create"], [each["name"] for each in told["generated"]]) == (0, 1, ["clerk-password"])
+    assert (code, told["counts"]["create"], [each["name"] for each in told["generated"]]) == (
+        0,
+        1,
+        ["clerk-password"],
+    )
     assert len(told["generated"][0]["value"]) > 20
 
 
@@ -122,7 +139,9 @@ def test_problems_have_places_for_programs(tenants: dict[str, Tenant], write_blu
     path = write_blueprint("tenant: acme\n---\ngroup: a\ntitel: b\n")
     with pytest.raises(Wrong) as wrong:
         ran("blueprint", "plan", path, "--json")
-    assert wrong.value.problems == [{"file": str(path), "line": 4, "column": 1, "key": "titel", "message": "There is no such key."}]
+    assert wrong.value.problems == [
+        {"file": str(path), "line": 4, "column": 1, "key": "titel", "message": "There is no such key."}
+    ]
 
 
 @pytest.mark.parametrize("out", ["nowhere/x.yaml", ".", "file/x.yaml"])
@@ -139,27 +158,39 @@ def test_converting_onto_itself(tmp_path: Path) -> None:
     copy.write_bytes(AUTHENTIK.read_bytes())
     assert "is what was to be converted" in refused("blueprint", "convert", "authentik", copy, "--out", copy)
     assert copy.read_bytes() == AUTHENTIK.read_bytes()
-    assert "cannot be written: No space left" in refused("blueprint", "convert", "authentik", copy, "--out", "/dev/full")
+    assert "cannot be written: No space left" in refused(
+        "blueprint", "convert", "authentik", copy, "--out", "/dev/full"
+    )
 
 
 @pytest.mark.parametrize("version", ["²", "9" * 5000, "1e3", "+1"])
 def test_what_is_no_version(acme: Tenant, version: str) -> None:
     """Digits that are no decimal ones, and more of them than anybody counts."""
-    assert "is neither the number of a version nor draft" in refused("flow", "diff", "connect-a-device", version, "1", "--tenant", "acme")
+    assert "is neither the number of a version nor draft" in refused(
+        "flow", "diff", "connect-a-device", version, "1", "--tenant", "acme"
+    )
 
 
-@pytest.mark.parametrize("url", ["nonsense", "ftp://acme.test", "http://", "https://acme.test/path", "javascript://x"])
+@pytest.mark.parametrize(
+    "url", ["nonsense", "ftp://acme.test", "http://", "https://acme.test/path", "javascript://x"]
+)
 def test_a_link_goes_to_a_site(acme: Tenant, url: str) -> None:
     """Scheme and host, with nothing after them."""
-    assert "is no scheme and host" in refused("person", "recovery-link", "alice", "--tenant", "acme", "--url", url)
+    assert "is no scheme and host" in refused(
+        "person", "recovery-link", "alice", "--tenant", "acme", "--url", url
+    )
 
 
-@pytest.mark.parametrize(("seconds", "length"), [(1, "1 second"), (59, "59 seconds"), (60, "1 minute"), (600, "10 minutes")])
+@pytest.mark.parametrize(
+    ("seconds", "length"), [(1, "1 second"), (59, "59 seconds"), (60, "1 minute"), (600, "10 minutes")]
+)
 def test_one_minute_is_no_minutes(seconds: int, length: str, capsys: Any) -> None:
     """In what a device tells of its code."""
     out = io.StringIO()
     device = Device(stdout=out)
-    device._show({"verification_uri": "https://acme.test/device", "user_code": "ABCD-EFGH", "expires_in": seconds})
+    device._show(
+        {"verification_uri": "https://acme.test/device", "user_code": "ABCD-EFGH", "expires_in": seconds}
+    )
     assert f"Waiting for {length} at most" in out.getvalue()
 
 

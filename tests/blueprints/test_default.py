@@ -1,4 +1,6 @@
-"""What ships makes a tenant complete: every way in has a live flow, and each can be walked from its first page to its last."""
+"""What ships makes a tenant complete: every way in has a live flow, and each can be walked from its first
+page to its last.
+"""
 
 from pathlib import Path
 
@@ -28,7 +30,9 @@ def shipped(tmp_path: Path) -> None:
     apply([TENANT, DEMO])
     apply([TENANT], name="acme", variables={"tenant": "acme"})
     demo = "---\napplication: demo-device\nclient_id: demo-device\ngrants: [device_code]\nscopes: [openid]\n"
-    add(f"tenant: default\n{PEOPLE}---\ntenant: acme\ndomains: [login.acme.example]\n{PEOPLE}{demo}", tmp_path)
+    add(
+        f"tenant: default\n{PEOPLE}---\ntenant: acme\ndomains: [login.acme.example]\n{PEOPLE}{demo}", tmp_path
+    )
     give_passwords()
 
 
@@ -50,10 +54,16 @@ def test_the_same_again_changes_nothing(shipped: None) -> None:
 def test_signing_in_and_out(shipped: None, host: str) -> None:
     """With a password, wrong ones not; the neighbour's browser is not signed in by it."""
     browser = Door(host)
-    assert kind_of(browser.page("/sign-in").submit(name="alice").submit(password="bob-password-22")) == "password"
+    assert (
+        kind_of(browser.page("/sign-in").submit(name="alice").submit(password="bob-password-22"))
+        == "password"
+    )
     walk(browser, path="/sign-in")
     assert "Signed in as" in browser.page("/").text
-    assert "Nobody is signed in here." in Door(*(other for other in CUSTOMERS.values() if other != host)).page("/").text
+    assert (
+        "Nobody is signed in here."
+        in Door(*(other for other in CUSTOMERS.values() if other != host)).page("/").text
+    )
     page = browser.page("/sign-out")
     assert page.title == "Sign out?"
     page.submit()
@@ -78,7 +88,9 @@ def test_setting_up_how_one_signs_in(shipped: None, clock: Clock, host: str) -> 
     secret = secret_on(page)
     page.submit(code=code(0, secret))
     clock.shift(30)
-    page = walk(browser, path="/credentials", totp={"code": code(0, secret)}, what={"choice": "recovery_code"})
+    page = walk(
+        browser, path="/credentials", totp={"code": code(0, secret)}, what={"choice": "recovery_code"}
+    )
     codes = codes_on(page)
     page.submit(saved="yes")
     assert (len(codes), set(kinds())) == (10, {"recovery_code", "totp"})
@@ -88,7 +100,10 @@ def test_setting_up_how_one_signs_in(shipped: None, clock: Clock, host: str) -> 
         assert page.title == "Confirm that it is you"
         assert kind_of(page.submit(choice="totp")) == "totp"
     assert kind_of(walk(Door(host), how={"choice": "totp"}, totp={"code": code(0, secret)})) == "device_code"
-    assert kind_of(walk(Door(host), how={"choice": "recovery_code"}, recovery_code={"code": codes[0]})) == "device_code"
+    assert (
+        kind_of(walk(Door(host), how={"choice": "recovery_code"}, recovery_code={"code": codes[0]}))
+        == "device_code"
+    )
     assert kind_of(walk(Door(host), name="bob")) == "device_code"
 
 

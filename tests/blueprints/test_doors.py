@@ -1,4 +1,6 @@
-"""Whatever is changed through whatever door, what is exported goes in again: here without a change, elsewhere as the same bytes."""
+"""Whatever is changed through whatever door, what is exported goes in again: here without a change, elsewhere
+as the same bytes.
+"""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -35,10 +37,19 @@ def flow(name: str, part: str, tested: str, default: bool) -> dict[str, Any]:
     steps = [{"flow": f"part-{part}"}, {"stage": "finish"}] if part else [{"stage": "finish"}]
     test = {"name": "t", "person": tested, "answers": {each["stage"]: "passes" for each in DEVICE}}
     more = {"tests": [{**test, "ends": "asks" if part else "finished"}]} if tested else {}
-    return {"flow": name, "title": name, "for": "device_code", "default": default, "steps": [*DEVICE, *steps], **more}
+    return {
+        "flow": name,
+        "title": name,
+        "for": "device_code",
+        "default": default,
+        "steps": [*DEVICE, *steps],
+        **more,
+    }
 
 
-def application(name: str, groups: Sequence[str], scopes: Sequence[str], flow: str, client_id: str) -> dict[str, Any]:
+def application(
+    name: str, groups: Sequence[str], scopes: Sequence[str], flow: str, client_id: str
+) -> dict[str, Any]:
     """One that names whatever an application may name."""
     said = {"client_id": client_id, "groups": groups, "scopes": [f"s:{each}" for each in scopes]}
     return {"application": name, **said, "flows": {"device_code": flow} if flow else {}}
@@ -62,18 +73,25 @@ documents = st.one_of(
     st.builds(lambda name: {"group": name}, some),
     st.builds(lambda name, title: {"scope": f"s:{name}", "title": title}, some, some),
     st.builds(
-        lambda name, groups, email: {"person": name, "groups": groups, "email": email}, some, several, st.sampled_from(["", "p@acme.test"])
+        lambda name, groups, email: {"person": name, "groups": groups, "email": email},
+        some,
+        several,
+        st.sampled_from(["", "p@acme.test"]),
     ),
     st.builds(lambda name: {"flow": f"part-{name}", "title": name, "for": "part", "steps": ASKS}, some),
     st.builds(flow, some, st.sampled_from(["", *NAMES]), st.sampled_from(["", *NAMES]), st.booleans()),
-    st.builds(application, some, several, several, st.sampled_from(["", *NAMES]), st.sampled_from(["c", "d"])),
+    st.builds(
+        application, some, several, several, st.sampled_from(["", *NAMES]), st.sampled_from(["c", "d"])
+    ),
 )
 kinds = st.sampled_from(["group", "scope", "person", "flow", "application"])
 changes = st.lists(
     st.one_of(
         st.tuples(st.just("apply"), st.lists(documents, min_size=1, max_size=4), st.booleans()),
         st.tuples(st.just("save"), documents, st.none()),
-        st.tuples(st.just("delete"), kinds, st.sampled_from([*NAMES, "s:one", "s:two", "part-one", "part-two"])),
+        st.tuples(
+            st.just("delete"), kinds, st.sampled_from([*NAMES, "s:one", "s:two", "part-one", "part-two"])
+        ),
         st.tuples(st.just("roll back"), some, st.integers(1, 2)),
     ),
     min_size=2,
@@ -90,13 +108,20 @@ def empty(db: None) -> Tenant:
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes)
 def test_what_is_exported_goes_in_again(empty: Tenant, walk: Sequence[Any]) -> None:
-    """No problem, no change, no note in the plan of the export, and the same bytes from another tenant that it is applied to."""
+    """No problem, no change, no note in the plan of the export, and the same bytes from another tenant that
+    it is applied to.
+    """
     with TemporaryDirectory() as folder, suppress(_Undone), transaction.atomic():
         file = Path(folder, "b.yaml")
         file.write_text(emit([{"tenant": "acme"}, *FIRST]))
         apply([file], name="b")
         for what, first, second in walk:
-            with suppress(BadBlueprint, edit.Refused, edit.NotThere, versions.RefusedFlow, versions.NoSuchVersion), tenant_scope(empty):
+            with (
+                suppress(
+                    BadBlueprint, edit.Refused, edit.NotThere, versions.RefusedFlow, versions.NoSuchVersion
+                ),
+                tenant_scope(empty),
+            ):
                 _change(file, what, first, second)
         with tenant_scope(empty):
             text = export()

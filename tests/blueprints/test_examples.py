@@ -1,4 +1,6 @@
-"""The eight shipped examples: each is planned, applied and walked at the public door, for two tenants, refusals included."""
+"""The eight shipped examples: each is planned, applied and walked at the public door, for two tenants,
+refusals included.
+"""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,7 +20,23 @@ from flows.simulation.flow_tests import rehearse
 from idp.accounts.models import Person
 from idp.accounts.recovery import make_link
 from idp.oauth.models import Application
-from tests.blueprints.examples import EXAMPLES, INSIDE, NAMES, OUTSIDE, SHIPPED, add, at, door, kind_of, move, path_of, put, told, walk, yes
+from tests.blueprints.examples import (
+    EXAMPLES,
+    INSIDE,
+    NAMES,
+    OUTSIDE,
+    SHIPPED,
+    add,
+    at,
+    door,
+    kind_of,
+    move,
+    path_of,
+    put,
+    told,
+    walk,
+    yes,
+)
 from tests.factors import code, give_codes, give_totp, secret_on
 from tests.kit import Door
 from tests.protocol import basic, outcome, refresh, tokens_of
@@ -40,7 +58,10 @@ def flows_of(name: str) -> dict[str, FlowDocument]:
 
 def everything() -> dict[str, list[Any]]:
     """Every row of every table."""
-    return {model._meta.db_table: list(model._base_manager.order_by("pk").values_list()) for model in apps.get_models()}
+    return {
+        model._meta.db_table: list(model._base_manager.order_by("pk").values_list())
+        for model in apps.get_models()
+    }
 
 
 @pytest.fixture
@@ -76,7 +97,9 @@ def test_applied_on_an_empty_system_and_again(secrets: None, name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_applied_on_top_of_what_ships(secrets: None, name: str) -> None:
-    """As README.md says: the example's flows replace those of the same name, and what it does not draw stays."""
+    """As README.md says: the example's flows replace those of the same name, and what it does not
+    draw stays.
+    """
     apply([SHIPPED / "default" / "10-tenant.yaml"], name="acme", variables={"tenant": "acme"})
     apply([path_of(name)])
     assert make_plan([path_of(name)]).effective == []
@@ -89,7 +112,9 @@ def test_nothing_to_find_fault_with(name: str) -> None:
     """Not even a warning; and no password or secret stands in a file."""
     documents = flows_of(name)
     assert [finding for each in documents.values() for finding in lint(each, documents)] == []
-    assert not [each for each in read([path_of(name)]).documents if each.kind == "person" and each.document.password]
+    assert not [
+        each for each in read([path_of(name)]).documents if each.kind == "person" and each.document.password
+    ]
 
 
 WITHOUT = [
@@ -119,7 +144,10 @@ def test_the_tests_beside_a_flow_prove_its_point(name: str, flow: str, step: str
     """Without the step that matters they fail: none of them passes whatever is drawn."""
     apply([path_of(name)], generate=lambda *made: None)
     documents = flows_of(name)
-    changed = {each: document.model_copy(update={"steps": without(document.steps, step)}) for each, document in documents.items()}
+    changed = {
+        each: document.model_copy(update={"steps": without(document.steps, step)})
+        for each, document in documents.items()
+    }
     with at("acme"):
         assert rehearse(documents[flow], documents) == []
         assert rehearse(changed[flow], changed) != []
@@ -127,7 +155,9 @@ def test_the_tests_beside_a_flow_prove_its_point(name: str, flow: str, step: str
 
 def without(steps: tuple[StepDocument, ...], name: str) -> tuple[StepDocument, ...]:
     """The same without the step of this id, in groups too."""
-    return tuple(step.model_copy(update={"steps": without(step.steps, name)}) for step in steps if step.id != name)
+    return tuple(
+        step.model_copy(update={"steps": without(step.steps, name)}) for step in steps if step.id != name
+    )
 
 
 def test_a_person_of_an_example_comes_in_by_a_link() -> None:
@@ -184,7 +214,9 @@ def test_tv_app_is_not_weaker_than_what_ships(example: Callable[[str], None]) ->
 
 
 def test_cli(example: Callable[[str], None], clock: Clock) -> None:
-    """A password is enough on the device's own network; elsewhere a second factor is needed, whoever one is."""
+    """A password is enough on the device's own network; elsewhere a second factor is needed,
+    whoever one is.
+    """
     example("cli")
     here, far = door(), door("198.51.100.9")
     with at("acme"):
@@ -218,8 +250,12 @@ def test_cli_is_for_developers(example: Callable[[str], None], tmp_path: Path) -
 
 
 @pytest.mark.parametrize("inside", [INSIDE, "2001:db8:1::17"])
-def test_staff_set_up_a_second_factor_in_the_office(example: Callable[[str], None], clock: Clock, inside: str) -> None:
-    """Inside it is set up now; then a password is enough there, and outside the code is asked for, of a living session too."""
+def test_staff_set_up_a_second_factor_in_the_office(
+    example: Callable[[str], None], clock: Clock, inside: str
+) -> None:
+    """Inside it is set up now; then a password is enough there, and outside the code is asked for, of a
+    living session too.
+    """
     example("staff-second-factor")
     page = walk(door(inside))
     assert page.title == "Set up your authenticator app"
@@ -248,7 +284,9 @@ def test_staff_without_a_second_factor_are_refused_outside(example: Callable[[st
 
 
 def test_everybody_else_needs_none(example: Callable[[str], None]) -> None:
-    """Bob is not staff: inside and outside a password is enough, until he sets up a second factor of his own."""
+    """Bob is not staff: inside and outside a password is enough, until he sets up a second factor
+    of his own.
+    """
     example("staff-second-factor")
     for address in (INSIDE, OUTSIDE):
         device = door(address)
@@ -285,9 +323,15 @@ def test_contractors_name_a_sponsor_in_office_hours(example: Callable[[str], Non
     assert "refresh_token" not in tokens_of(device.poll(started))
 
 
-@pytest.mark.parametrize("moment", ["2026-01-07T06:30", "2026-07-01T16:00", "2026-07-04T10:00", "2026-07-05T10:00"])
-def test_contractors_are_kept_out_at_other_times(example: Callable[[str], None], clock: Clock, moment: str) -> None:
-    """Early in winter, at six in the evening, on Saturday and on Sunday; everybody else works when they like."""
+@pytest.mark.parametrize(
+    "moment", ["2026-01-07T06:30", "2026-07-01T16:00", "2026-07-04T10:00", "2026-07-05T10:00"]
+)
+def test_contractors_are_kept_out_at_other_times(
+    example: Callable[[str], None], clock: Clock, moment: str
+) -> None:
+    """Early in winter, at six in the evening, on Saturday and on Sunday; everybody else works when
+    they like.
+    """
     clock.move_to(datetime.fromisoformat(f"{moment}:00+00:00"))
     example("contractors")
     for path in ("/device", "/sign-in"):
@@ -298,7 +342,9 @@ def test_contractors_are_kept_out_at_other_times(example: Callable[[str], None],
     assert told(device, started) == ""
 
 
-def test_a_contractors_session_of_noon_is_not_enough_at_night(example: Callable[[str], None], clock: Clock) -> None:
+def test_a_contractors_session_of_noon_is_not_enough_at_night(
+    example: Callable[[str], None], clock: Clock
+) -> None:
     """The rule is looked at each time, not only when somebody signs in."""
     clock.move_to(datetime(2026, 7, 1, 12, 0, tzinfo=UTC))
     example("contractors")
@@ -309,7 +355,9 @@ def test_a_contractors_session_of_noon_is_not_enough_at_night(example: Callable[
 
 
 def test_an_admin_scope_asks_for_the_password_again(example: Callable[[str], None], clock: Clock) -> None:
-    """Not for reading, not right after signing in; later a wrong password does not pass, and the right one does."""
+    """Not for reading, not right after signing in; later a wrong password does not pass, and the right one
+    does.
+    """
     example("admin-scope")
     device, browser = door(), door()
     yes(walk(browser, device.start("acme-shop", "openid shop:admin")))
@@ -328,7 +376,9 @@ def test_an_admin_scope_asks_for_the_password_again(example: Callable[[str], Non
 
 
 def test_an_admin_scope_is_for_administrators(example: Callable[[str], None]) -> None:
-    """Bob reads; what asks for more in his name is refused for good and told so, and alice's neighbour is not concerned."""
+    """Bob reads; what asks for more in his name is refused for good and told so, and alice's neighbour is not
+    concerned.
+    """
     example("admin-scope")
     device = door()
     started = device.start("acme-shop", "openid shop:admin")
@@ -371,7 +421,9 @@ def test_two_brands_the_second_asks_where_the_code_stands(example: Callable[[str
 
 
 def test_kiosk(example: Callable[[str], None]) -> None:
-    """Only a screen that asked from the office, and only by its operators: bob's try leaves the code to alice."""
+    """Only a screen that asked from the office, and only by its operators: bob's try leaves the code to
+    alice.
+    """
     example("kiosk")
     screen, elsewhere = door(INSIDE), door(OUTSIDE)
     started = screen.start("acme-kiosk", "openid")
@@ -395,9 +447,14 @@ def test_kiosk_gets_its_tokens_and_nothing_lasting(example: Callable[[str], None
 
 
 def test_many_tenants_is_refused_without_its_secret() -> None:
-    """Plan lists it for each tenant, apply refuses and writes nothing; made ones differ from tenant to tenant."""
+    """Plan lists it for each tenant, apply refuses and writes nothing; made ones differ from tenant to
+    tenant.
+    """
     file = path_of("many-tenants")
-    assert [(each.tenant, each.name) for each in make_plan([file]).missing] == [("acme", "box-secret"), ("other", "box-secret")]
+    assert [(each.tenant, each.name) for each in make_plan([file]).missing] == [
+        ("acme", "box-secret"),
+        ("other", "box-secret"),
+    ]
     before = everything()
     with pytest.raises(BadBlueprint, match="There is no secret box-secret"):
         apply([file])
@@ -408,16 +465,28 @@ def test_many_tenants_is_refused_without_its_secret() -> None:
     assert make_plan([file]).effective == []
 
 
-def test_many_tenants(example: Callable[[str], None], secrets: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each at its own name with its own secret, and the one variable that differs decides who must set up a second factor."""
+def test_many_tenants(
+    example: Callable[[str], None], secrets: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each at its own name with its own secret, and the one variable that differs decides who must set up a
+    second factor.
+    """
     monkeypatch.setenv("OPERATOR", "Somebody Else")
     example("many-tenants")
-    add("".join(f"---\ntenant: {name}\n---\nperson: alice\ngroups: [customers]\n" for name in ("acme", "other")), tmp_path)
+    add(
+        "".join(
+            f"---\ntenant: {name}\n---\nperson: alice\ngroups: [customers]\n" for name in ("acme", "other")
+        ),
+        tmp_path,
+    )
     assert set(Application.unscoped.values_list("owner", flat=True)) == {"Somebody Else"}
     secret = {"acme": "secret of acme", "other": "secret of all"}
     for tenant, theirs in (("acme", "other"), ("other", "acme")):
         box, form = door(tenant=tenant), {"client_id": "box", "scope": "openid orders:read"}
-        assert outcome(box.post("/application/o/device/", form, **basic("box", secret[theirs]))) == (401, "invalid_client")
+        assert outcome(box.post("/application/o/device/", form, **basic("box", secret[theirs]))) == (
+            401,
+            "invalid_client",
+        )
         started = box.start("box", "openid orders:read", client_secret=secret[tenant])
         page = walk(door(tenant=tenant), started)
         if tenant == "acme":

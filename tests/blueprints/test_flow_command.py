@@ -1,4 +1,6 @@
-"""``manage.py flow``: what an administrator without a browser sees of flows, changes about them, and tries with them."""
+"""``manage.py flow``: what an administrator without a browser sees of flows, changes about them, and tries
+with them.
+"""
 
 import json
 from collections.abc import Callable
@@ -68,7 +70,9 @@ def refused(*arguments: str, tenant: str = "acme") -> tuple[str, int]:
 
 
 def test_the_list_is_the_tenants_own(acme: Tenant, other: Tenant) -> None:
-    """Name, purpose, live version, who and when, and whether somebody is drawing; nothing of the neighbour."""
+    """Name, purpose, live version, who and when, and whether somebody is drawing; nothing of the
+    neighbour.
+    """
     draw(*SHIPPED, STAFF)
     save_draft("connect-a-device", drawing(*SHIPPED).as_json(), by="bob", revision=None)
     with tenant_scope(other):
@@ -87,7 +91,9 @@ def test_a_flow_is_shown_as_a_blueprint_would_hold_it(acme: Tenant, write_bluepr
     draw(*SHIPPED, STAFF)
     printed = flow("show", "connect-a-device")
     assert printed.startswith("# connect-a-device, version 2, live, by test, ")
-    call_command("blueprint", "apply", str(write_blueprint(f"tenant: acme\n---\n{printed}")), stdout=StringIO())
+    call_command(
+        "blueprint", "apply", str(write_blueprint(f"tenant: acme\n---\n{printed}")), stdout=StringIO()
+    )
     assert Version.objects.count() == 2
     assert "stage: deny" not in flow("show", "connect-a-device", "--version", "1")
 
@@ -103,33 +109,52 @@ def test_versions_are_listed_newest_first(acme: Tenant) -> None:
 
 
 def test_the_difference_ends_as_diff_does(acme: Tenant) -> None:
-    """0: alike, 2: different, 1: cannot be said. The live version against the one before, two numbers, the draft."""
+    """0: alike, 2: different, 1: cannot be said.
+
+    The live version against the one before, two numbers, the draft.
+    """
     draw(*SHIPPED, STAFF)
     with pytest.raises(SystemExit, match="2"):
         flow("diff", "connect-a-device")
-    assert flow("diff", "connect-a-device", "2", "2") == "connect-a-device, version 2 and version 2 are alike.\n"
-    assert refused("diff", "connect-a-device", "1", "7") == ("connect-a-device has no version 7. There are: 1, 2.", 1)
+    assert (
+        flow("diff", "connect-a-device", "2", "2") == "connect-a-device, version 2 and version 2 are alike.\n"
+    )
+    assert refused("diff", "connect-a-device", "1", "7") == (
+        "connect-a-device has no version 7. There are: 1, 2.",
+        1,
+    )
     assert refused("diff", "connect-a-device", "draft") == ("There is no draft of connect-a-device.", 1)
     assert refused("diff", "connect-a-device", "one")[1] == 1
     save_draft("connect-a-device", drawing(*SHIPPED).as_json(), by="bob", revision=None)
     out = StringIO()
     with pytest.raises(SystemExit):
-        call_command("flow", "diff", "connect-a-device", "draft", "--tenant", "acme", stdout=out, force_color=True)
+        call_command(
+            "flow", "diff", "connect-a-device", "draft", "--tenant", "acme", stdout=out, force_color=True
+        )
     assert "\x1b[31;1m- deny: deny\x1b[0m" in out.getvalue()
 
 
 def test_a_draft_goes_live_and_back_again(acme: Tenant, write_blueprint: Write) -> None:
     """From a file to a draft, to a version, and back in one action; each with its note in the events."""
-    file = write_blueprint(f"tenant: acme\n---\n{flow('show', 'connect-a-device')}".replace("Connect a device", "Connect it"))
+    file = write_blueprint(
+        f"tenant: acme\n---\n{flow('show', 'connect-a-device')}".replace("Connect a device", "Connect it")
+    )
     assert flow("draft", str(file)) == "connect-a-device: kept as a draft.\n"
     assert "has a draft already: draft 1 by command line" in refused("draft", str(file))[0]
     assert "title: Connect it" in flow("show", "connect-a-device", "--draft")
     assert live_version("device_code").number == 1  # type: ignore[union-attr]
-    assert flow("publish", "connect-a-device", "--note", "shorter") == "connect-a-device: version 2 is live.\n"
+    assert (
+        flow("publish", "connect-a-device", "--note", "shorter") == "connect-a-device: version 2 is live.\n"
+    )
     assert draft_of("connect-a-device") is None
-    assert flow("rollback", "connect-a-device", "1", "--note", "too short") == "connect-a-device: version 1 is live.\n"
+    assert (
+        flow("rollback", "connect-a-device", "1", "--note", "too short")
+        == "connect-a-device: version 1 is live.\n"
+    )
     kinds = ("flow.published", "flow.rolled_back")
-    told = [(each.kind, each.data["note"]) for each in Event.objects.filter(kind__in=kinds).order_by("-pk")[:2]]
+    told = [
+        (each.kind, each.data["note"]) for each in Event.objects.filter(kind__in=kinds).order_by("-pk")[:2]
+    ]
     assert told == [("flow.rolled_back", "too short"), ("flow.published", "shorter")]
     assert refused("publish", "connect-a-device")[0] == "There is no draft of connect-a-device."
 
@@ -144,10 +169,18 @@ def test_a_draft_can_be_thrown_away(acme: Tenant) -> None:
 
 def test_a_bad_draft_is_not_published(acme: Tenant) -> None:
     """Everything that is wrong is said; nothing is written."""
-    save_draft("connect-a-device", {"title": "?", "for": "device_code", "steps": [{"stage": "consent"}]}, by="bob", revision=None)
+    save_draft(
+        "connect-a-device",
+        {"title": "?", "for": "device_code", "steps": [{"stage": "consent"}]},
+        by="bob",
+        revision=None,
+    )
     said, code = refused("publish", "connect-a-device")
     assert code == 1
-    assert "steps.0.stage: consent needs request, which no earlier step gives. It is given by: device_code." in said
+    assert (
+        "steps.0.stage: consent needs request, which no earlier step gives. It is given by: device_code."
+        in said
+    )
     assert "steps.0.stage: consent needs signed_in" in said
     assert Version.objects.count() == 1
     Draft.objects.update(document={"steps": []})
@@ -158,18 +191,30 @@ def test_a_bad_draft_is_not_published(acme: Tenant) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["show", "conect-a-device"], "There is no flow conect-a-device in tenant acme. Did you mean connect-a-device?"),
+        (
+            ["show", "conect-a-device"],
+            "There is no flow conect-a-device in tenant acme. Did you mean connect-a-device?",
+        ),
         (["show", "connect-a-device", "--version", "0"], "connect-a-device has no version 0. There are: 1."),
         (["versions", "nothing"], "There is no flow nothing in tenant acme."),
         (["rollback", "connect-a-device", "9"], "connect-a-device has no version 9. There are: 1."),
         (["simulate", "connect-a-device", "--person", "nobody"], "There is no person nobody."),
-        (["simulate", "connect-a-device", "--answer", "pasword=passes"], "has no step pasword. Did you mean password?"),
+        (
+            ["simulate", "connect-a-device", "--answer", "pasword=passes"],
+            "has no step pasword. Did you mean password?",
+        ),
         (["simulate", "connect-a-device", "--answer", "password"], "'password' is not written STEP=passes"),
         (["simulate", "connect-a-device", "--answer", "password={"], "the answer of password is no JSON"),
-        (["simulate", "connect-a-device", "--invent", "group=staff"], "nobody has group. Did you mean groups?"),
+        (
+            ["simulate", "connect-a-device", "--invent", "group=staff"],
+            "nobody has group. Did you mean groups?",
+        ),
         (["simulate", "connect-a-device", "--invent", "username="], "username: This must not be empty."),
         (["simulate", "connect-a-device", "--address", "10.0.0"], "address: '10.0.0' is no IP address"),
-        (["simulate", "connect-a-device", "--time", "2026-11-21T18:30:00"], "time: Write a moment with its zone"),
+        (
+            ["simulate", "connect-a-device", "--time", "2026-11-21T18:30:00"],
+            "time: Write a moment with its zone",
+        ),
         (["simulate", "connect-a-device", "--session-age", "1 hour"], "a duration is written like 30s"),
         (["test", "connect"], "There is no flow connect in tenant acme."),
         (["test", "--file", "/nowhere.yaml"], "/nowhere.yaml:1:1: No such file or directory"),
@@ -191,7 +236,12 @@ def test_trying_writes_nothing(acme: Tenant) -> None:
     before = Event.unscoped.count()
     with connection.execute_wrapper(only_select):
         said = flow(
-            "simulate", "connect-a-device", "--answer", "identification=name=alice", "--answer", "password=password=alice-password-1"
+            "simulate",
+            "connect-a-device",
+            "--answer",
+            "identification=name=alice",
+            "--answer",
+            "password=password=alice-password-1",
         )
     assert "does: SignIn person = " in said
     assert (Event.unscoped.count(), Run.objects.count()) == (before, 0)
@@ -201,14 +251,21 @@ def test_each_step_says_why(acme: Tenant) -> None:
     """The condition with its values, what is learned, told and done, and what the person would read."""
     draw("identification", STAFF, *SHIPPED[1:])
     said = flow(
-        "simulate", "connect-a-device", "--invent", "username=evaluator,groups=staff+sales", "--answer", "identification=name=evaluator"
+        "simulate",
+        "connect-a-device",
+        "--invent",
+        "username=evaluator,groups=staff+sales",
+        "--answer",
+        "identification=name=evaluator",
     )
     assert "identification  done\n    learns: person\n" in said
     assert """when "staff" in person.groups is true""" in " ".join(said.split())
     assert "says: Not for staff." in said
     assert said.endswith("connect-a-device, version 2: the walk ends as denied.\n")
     invented = "username=bob,credentials=password,attributes.team=sales,role=admin"
-    said = flow("simulate", "connect-a-device", "--invent", invented, "--answer", 'identification={"name": "bob"}')
+    said = flow(
+        "simulate", "connect-a-device", "--invent", invented, "--answer", 'identification={"name": "bob"}'
+    )
     assert "deny            passed over" in said
     assert "shows: Enter your password, and asks for password" in said
 
@@ -216,20 +273,52 @@ def test_each_step_says_why(acme: Tenant) -> None:
 def test_the_exit_code_says_whether_it_ended_as_expected(acme: Tenant) -> None:
     """Without an expectation only a broken flow is a failure."""
     flow("simulate", "connect-a-device", "--expect", "asks")
-    assert refused("simulate", "connect-a-device", "--expect", "denied") == ("It should have ended as denied, but ended as asks.", 1)
-    save_draft("connect-a-device", {"title": "?", "for": "device_code", "steps": [{"stage": "consent"}]}, by="bob", revision=None)
+    assert refused("simulate", "connect-a-device", "--expect", "denied") == (
+        "It should have ended as denied, but ended as asks.",
+        1,
+    )
+    save_draft(
+        "connect-a-device",
+        {"title": "?", "for": "device_code", "steps": [{"stage": "consent"}]},
+        by="bob",
+        revision=None,
+    )
     assert refused("simulate", "connect-a-device", "--draft") == ("The flow is broken.", 1)
     flow("simulate", "connect-a-device", "--draft", "--expect", "broken")
 
 
 def test_a_living_session_and_circumstances(acme: Tenant) -> None:
     """Where, when, with what: every word of a condition can be set."""
-    when = 'request.ip == "203.0.113.9" && request.agent == "TV" && session.age > duration("1h") && request.country == "DE"'
+    when = (
+        'request.ip == "203.0.113.9" && request.agent == "TV" && session.age > duration("1h") && '
+        'request.country == "DE"'
+    )
     deny = {"stage": "deny", "when": f'{when} && "email" in request.scopes'}
     document = drawing("identification", "password", "login", "device_code", deny)
-    save_draft("connect-a-device", document.as_json(), by="bob", revision=None)  # without a GeoIP file it could not go live
-    given = ["--address", "203.0.113.9", "--agent", "TV", "--country", "DE", "--signed-in", "pwd", "--scope", "openid email"]
-    walk = ["simulate", "connect-a-device", "--draft", "--person", "alice", "--answer", "device_code=passes", *given]
+    # without a GeoIP file it could not go live
+    save_draft("connect-a-device", document.as_json(), by="bob", revision=None)
+    given = [
+        "--address",
+        "203.0.113.9",
+        "--agent",
+        "TV",
+        "--country",
+        "DE",
+        "--signed-in",
+        "pwd",
+        "--scope",
+        "openid email",
+    ]
+    walk = [
+        "simulate",
+        "connect-a-device",
+        "--draft",
+        "--person",
+        "alice",
+        "--answer",
+        "device_code=passes",
+        *given,
+    ]
     said = flow(*walk, "--session-age", "2h")
     assert "login           known before" in said
     assert said.endswith("the walk ends as denied.\n")
@@ -238,7 +327,9 @@ def test_a_living_session_and_circumstances(acme: Tenant) -> None:
 
 def test_json_is_the_same_for_programs(acme: Tenant) -> None:
     """One document, and the exit code all the same."""
-    told = json.loads(flow_as_json("simulate", "connect-a-device", "--answer", "identification=name=bob", "--json"))
+    told = json.loads(
+        flow_as_json("simulate", "connect-a-device", "--answer", "identification=name=bob", "--json")
+    )
     assert (told["ends"], [(step["step"], step["decision"]) for step in told["steps"]]) == (
         "asks",
         [("identification", "done"), ("password", "asks")],
@@ -273,7 +364,9 @@ def test_tests_beside_a_flow_are_run(acme: Tenant, write_blueprint: Write) -> No
 def test_a_file_about_another_tenant(acme: Tenant, other: Tenant, write_blueprint: Write) -> None:
     """Is not tried here in silence."""
     file = write_blueprint(TESTED.replace("WANTED", "refused"))
-    assert refused("test", "--file", str(file), tenant="other")[0].endswith("It has flows of acme: say --tenant.")
+    assert refused("test", "--file", str(file), tenant="other")[0].endswith(
+        "It has flows of acme: say --tenant."
+    )
     assert "has no flow testet" not in refused("simulate", "testet", "--file", str(file))[0]
     assert refused("simulate", "testet", "--file", str(file))[0].endswith("Did you mean tested?")
 
@@ -283,7 +376,12 @@ def test_a_run_is_inspected_and_that_is_written_down(acme: Tenant, other: Tenant
     draw("identification", STAFF | {"when": 'person.username == "bob"'}, *SHIPPED[1:])
     browser = door()
     started = browser.start()
-    seen = browser.page("/device").submit(name="alice").submit(password="alice-password-1").submit(user_code=started.user_code)
+    seen = (
+        browser.page("/device")
+        .submit(name="alice")
+        .submit(password="alice-password-1")
+        .submit(user_code=started.user_code)
+    )
     assert seen.step == "consent"
     run = Run.objects.get()
     before = events("flow.inspected")
@@ -305,18 +403,30 @@ def test_the_funnel_counts_runs_that_are_over(acme: Tenant, other: Tenant, door:
         browser = door()
         browser.page("/device").submit(name=name).submit(password="alice-password-1")
     sweep(timezone.now() + timedelta(days=1))
-    rows = {line.split("  ")[0].strip(): line.split() for line in flow("funnel", "connect-a-device").splitlines()[2:]}
+    rows = {
+        line.split("  ")[0].strip(): line.split()
+        for line in flow("funnel", "connect-a-device").splitlines()[2:]
+    }
     assert list(rows) == ["(the whole run)", *SHIPPED]
     assert rows["identification"][1:5] == ["2", "2", "0", "0"]
     assert rows["password"][1:5] == ["2", "1", "0", "1"]
     assert rows["consent"][1:] == ["0", "0", "0", "0"]
-    assert flow("funnel", "connect-a-device", "--version", "1").splitlines()[0] == "connect-a-device, version 1"
-    assert flow("funnel", "connect-a-device", tenant="other").splitlines()[2].split()[-4:] == ["0", "0", "0", "0"]
+    assert (
+        flow("funnel", "connect-a-device", "--version", "1").splitlines()[0] == "connect-a-device, version 1"
+    )
+    assert flow("funnel", "connect-a-device", tenant="other").splitlines()[2].split()[-4:] == [
+        "0",
+        "0",
+        "0",
+        "0",
+    ]
 
 
 def test_an_answer_to_a_step_that_is_not_there_fails_the_test(acme: Tenant, write_blueprint: Write) -> None:
     """A slip of the pen would otherwise pass for a person who gave no answer."""
-    file = write_blueprint(TESTED.replace("WANTED", "refused").replace("consent: passes}", "consnet: passes}\n    ends: asks"))
+    file = write_blueprint(
+        TESTED.replace("WANTED", "refused").replace("consent: passes}", "consnet: passes}\n    ends: asks")
+    )
     said = StringIO()
     with pytest.raises(CommandError, match="1 of 1 flow failed"):
         call_command("flow", "test", "--file", str(file), "--tenant", "acme", stdout=said)

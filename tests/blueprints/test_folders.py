@@ -1,4 +1,6 @@
-"""What may lie in a folder of blueprints: all that looks like one is read, the rest is named, and nothing odd stops anything."""
+"""What may lie in a folder of blueprints: all that looks like one is read, the rest is named, and nothing odd
+stops anything.
+"""
 
 import os
 from collections.abc import Callable
@@ -86,7 +88,9 @@ def test_what_is_passed_over_is_named(tenants: dict[str, Tenant], tmp_path: Path
     for name in ("b.yaml.bak", "c.json", "README"):
         (tmp_path / name).write_text(scope("b"))
     (tmp_path / "more").symlink_to("texts")
-    told = ", ".join(str(tmp_path / name) for name in ("README", "b.yaml.bak", "c.json", "empty.yaml", "more"))
+    told = ", ".join(
+        str(tmp_path / name) for name in ("README", "b.yaml.bak", "c.json", "empty.yaml", "more")
+    )
     assert f"Note: No document was read from {told}." in blueprint("plan", tmp_path)
     for number in range(30):
         (tmp_path / f"z{number}.txt").touch()
@@ -94,7 +98,9 @@ def test_what_is_passed_over_is_named(tenants: dict[str, Tenant], tmp_path: Path
 
 
 @pytest.mark.parametrize("action", ["plan", "apply"])
-def test_a_path_without_a_document_is_an_error(tenants: dict[str, Tenant], tmp_path: Path, action: str) -> None:
+def test_a_path_without_a_document_is_an_error(
+    tenants: dict[str, Tenant], tmp_path: Path, action: str
+) -> None:
     """A folder with other files, an empty one, an empty file: also beside a path that has some."""
     (tmp_path / "a.yaml").write_text(scope("a"))
     (tmp_path / "empty.yaml").touch()
@@ -102,7 +108,9 @@ def test_a_path_without_a_document_is_an_error(tenants: dict[str, Tenant], tmp_p
         (tmp_path / name).mkdir()
     (tmp_path / "others" / "b.json").write_text(scope("b"))
     for name in ("others", "nothing", "empty.yaml"):
-        assert f"{name}:1:1: There is no document in it." in refused(action, tmp_path / "a.yaml", tmp_path / name)
+        assert f"{name}:1:1: There is no document in it." in refused(
+            action, tmp_path / "a.yaml", tmp_path / name
+        )
     assert scopes(tenants["acme"]) == set()
     assert "1 to create" in blueprint("plan", tmp_path, tmp_path / "a.yaml")
 
@@ -135,7 +143,9 @@ ODD: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("odd", ODD)
 def test_nothing_odd_stops_the_watching(tenants: dict[str, Tenant], folder: Path, odd: str) -> None:
-    """Alone it is a blueprint that fails, in a folder it fails that one, told once; before and after it the others are applied."""
+    """Alone it is a blueprint that fails, in a folder it fails that one, told once; before and after it the
+    others are applied.
+    """
     ODD[odd](folder / "20-odd.yaml")
     (folder / "30-with").mkdir()
     (folder / "30-with" / "good.yaml").write_text(scope("held-back"))
@@ -146,7 +156,9 @@ def test_nothing_odd_stops_the_watching(tenants: dict[str, Tenant], folder: Path
     applied = ["10-first", "40-last"] if odd != "an empty file" else ["10-first", "30-with", "40-last"]
     assert look() == applied
     assert (look(), look()) == ([], [])
-    failed = Result.objects.filter(by="blueprint folder", succeeded=False).values_list("blueprint", "messages")
+    failed = Result.objects.filter(by="blueprint folder", succeeded=False).values_list(
+        "blueprint", "messages"
+    )
     assert [name for name, _ in failed] == (["20-odd", "30-with"] if len(applied) == 2 else ["20-odd"])
     assert all(len(messages) == 1 and "see the log" not in messages[0] for _, messages in failed)
     assert "held-back" not in scopes(tenants["acme"]) or odd == "an empty file"
@@ -184,7 +196,11 @@ def test_what_is_no_blueprint_may_be_as_odd(tenants: dict[str, Tenant], folder: 
 
 @pytest.mark.parametrize("where", ["20-with/inner", "20-with", "."])
 def test_a_folder_that_may_not_be_read(
-    tenants: dict[str, Tenant], folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, where: str
+    tenants: dict[str, Tenant],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    where: str,
 ) -> None:
     """What may lie in it is not taken for gone: nothing of that blueprint is applied, and the others are."""
     (folder / "20-with" / "inner").mkdir(parents=True)
@@ -210,7 +226,9 @@ def test_a_folder_that_may_not_be_read(
         assert caplog.messages.count("no folder of blueprints") == 1
         return
     [failed] = Result.objects.filter(by="blueprint folder", succeeded=False)
-    assert [message.partition(str(folder / where))[2] for message in failed.messages] == [":1:1: Permission denied"]
+    assert [message.partition(str(folder / where))[2] for message in failed.messages] == [
+        ":1:1: Permission denied"
+    ]
     assert "Permission denied" in refused("apply", folder / "20-with", "--prune")
     assert scopes(tenants["acme"]) == {"a", "b", "good"}
     monkeypatch.setattr(os, "scandir", scandir)
@@ -218,7 +236,9 @@ def test_a_folder_that_may_not_be_read(
     assert look() == ["20-with"]
 
 
-def test_a_file_that_vanishes_meanwhile(tenants: dict[str, Tenant], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_vanishes_meanwhile(
+    tenants: dict[str, Tenant], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Between being seen and being read: nothing is kept of it."""
     (folder / "10-gone.yaml").write_text(scope("gone"))
     (folder / "20-good.yaml").write_text(scope("good"))
@@ -235,14 +255,19 @@ def test_a_file_that_vanishes_meanwhile(tenants: dict[str, Tenant], folder: Path
     assert not Result.objects.filter(by="blueprint folder", succeeded=False).exists()
 
 
-def test_what_is_left_out_is_told_once(tenants: dict[str, Tenant], folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_left_out_is_told_once(
+    tenants: dict[str, Tenant], folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """In the log, and again only when it is another thing."""
     (folder / "notes.txt").touch()
     (folder / "a.yaml").write_text(scope("a"))
     (folder / "a.yml").write_text(scope("b"))
     for _ in range(3):
         look()
-    assert [caplog.messages.count(event) for event in ("no blueprint", "two blueprints with one name")] == [1, 1]
+    assert [caplog.messages.count(event) for event in ("no blueprint", "two blueprints with one name")] == [
+        1,
+        1,
+    ]
     (folder / "more.json").touch()
     look()
     assert caplog.messages.count("no blueprint") == 2

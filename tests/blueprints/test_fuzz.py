@@ -1,4 +1,5 @@
-"""Whatever is done to a blueprint file, reading and planning it ends soon, and with a problem that has a place, or well.
+"""Whatever is done to a blueprint file, reading and planning it ends soon, and with a problem that has a
+place, or well.
 
 The files are the same in every run, until the shipped ones change; ``FOYER_FUZZ_SEED`` tries others.
 """
@@ -22,11 +23,11 @@ Change = Callable[[random.Random, str], str]
 SEED = int(os.environ.get("FOYER_FUZZ_SEED", "5"))
 SECONDS, MEMORY = 1.0, 300 * 1024  # of processor time a file, KiB of all files together
 PIECES = [
-    *("!env HOME", "!env [A, b]", "!file x.txt", "!file ../../etc/passwd", "!secret s", "!vars v", "!vars '{v}'", "!!binary x", "!", "!x"),
-    *("&a ", "*a", "&a [*a]", "<<: *a\n", "[", "]", "{", "}", "- ", "? ", ": ", "---\n", "...\n", "%YAML 1.2\n", "%TAG ! tag:x,1:\n"),
-    *("'", '"', "|\n", ">-\n", "#", "\t", "\r", "\0", "\x1b", "\u202e", "\ufeff", "\ud7ff", "\U0010ffff", "\\", "\n", " ", "  "),
-    *("null", "~", "true", "012", "0x1F", "1e999", "-1", "9" * 40, ".nan", "12:30", "2026-11-21", "", "7d", "999999d", "a" * 300),
-    *("vars:\n  - {v: 1}\n  - {v: 2}\n---\n", "vars: {v: [1, {a: b}]}\n---\n", "default: false\n", "for: part\n", "when: 'true'\n"),
+    *("!env HOME", "!env [A, b]", "!file x.txt", "!file ../../etc/passwd", "!secret s", "!vars v", "!vars '{v}'", "!!binary x", "!", "!x"),  # noqa: E501
+    *("&a ", "*a", "&a [*a]", "<<: *a\n", "[", "]", "{", "}", "- ", "? ", ": ", "---\n", "...\n", "%YAML 1.2\n", "%TAG ! tag:x,1:\n"),  # noqa: E501
+    *("'", '"', "|\n", ">-\n", "#", "\t", "\r", "\0", "\x1b", "\u202e", "\ufeff", "\ud7ff", "\U0010ffff", "\\", "\n", " ", "  "),  # noqa: E501
+    *("null", "~", "true", "012", "0x1F", "1e999", "-1", "9" * 40, ".nan", "12:30", "2026-11-21", "", "7d", "999999d", "a" * 300),  # noqa: E501
+    *("vars:\n  - {v: 1}\n  - {v: 2}\n---\n", "vars: {v: [1, {a: b}]}\n---\n", "default: false\n", "for: part\n", "when: 'true'\n"),  # noqa: E501
     *("when: '1 + '\n", "tests: [{name: t}]\n", "settings: {a: {b: [1, null]}}\n", "steps: []\n"),
     *("on_refusal: continue\n", "flow: second-factor\n"),
     *("tenant: acme\n", "tenant: other\n", "person: alice\n", "group: [a]\n", "application: {}\n"),
@@ -73,7 +74,10 @@ def seeds() -> list[str]:
     """The shipped files, the examples, and the tenants of the tests."""
     folder = settings.BASE_DIR / "blueprints"
     files = [*sorted((folder / "default").glob("*.yaml")), *sorted((folder / "example").glob("*.yaml"))]
-    return [TENANTS.format(name="acme", title="Acme", accent="#4f46e5"), *(file.read_text() for file in files)]
+    return [
+        TENANTS.format(name="acme", title="Acme", accent="#4f46e5"),
+        *(file.read_text() for file in files),
+    ]
 
 
 def mutants(seed: int) -> Iterator[bytes]:
@@ -115,7 +119,9 @@ def fuzz(folder: Path, seconds: float, seed: int) -> int:
         assert all(each.line > 0 and each.column > 0 and each.message for each in problems), problems
         taken, count = time.process_time() - begun, count + 1
         assert taken < SECONDS, f"{taken:.1f} s for seed {seed}, file {count - 1}: {file}"
-        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MEMORY, f"memory at seed {seed}, file {count - 1}: {file}"
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MEMORY, (
+            f"memory at seed {seed}, file {count - 1}: {file}"
+        )
         if time.monotonic() > end:
             return count
     return count

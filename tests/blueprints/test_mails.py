@@ -34,8 +34,14 @@ def test_two_tenants_word_their_mails(tenants: dict[str, Tenant], write_blueprin
     for name, tenant in tenants.items():
         with tenant_scope(tenant):
             row = MailTemplate.objects.get()
-            assert (row.name, row.subject, row.html) == ("recovery", "Your way back into {{ tenant }}", "<p>{{ name }}</p>")
-            assert list(Event.objects.filter(kind="mail.changed").values_list("actor", "target")) == [("blueprint", "recovery")]
+            assert (row.name, row.subject, row.html) == (
+                "recovery",
+                "Your way back into {{ tenant }}",
+                "<p>{{ name }}</p>",
+            )
+            assert list(Event.objects.filter(kind="mail.changed").values_list("actor", "target")) == [
+                ("blueprint", "recovery")
+            ]
         assert Tenant.objects.get(name=name).mail_from == f"login@{name}.example"
 
 
@@ -51,15 +57,17 @@ def test_only_what_is_said_changes(acme: Tenant, write_blueprint: Write) -> None
 @pytest.mark.parametrize(
     ("text", "where", "said"),
     [
-        ("mail: recovery\nsubject: S\ntext: '{{ nam }}'\n", "5:1: text", "There is no word nam. Did you mean name?"),
-        ("mail: recovery\nsubject: S\ntext: 'T {{ link }}'\nhtml: '{% load x %}'\n", "6:1: html", "no tags, no filters"),
-        ("mail: recovery\nsubject: \"S\\nBcc: evaluator@evil.test\"\ntext: 'T {{ link }}'\n", "4:1: subject", "U+000A (LINE FEED)"),
+        ("mail: recovery\nsubject: S\ntext: '{{ nam }}'\n", "5:1: text", "There is no word nam. Did you mean name?"),  # noqa: E501
+        ("mail: recovery\nsubject: S\ntext: 'T {{ link }}'\nhtml: '{% load x %}'\n", "6:1: html", "no tags, no filters"),  # noqa: E501
+        ("mail: recovery\nsubject: \"S\\nBcc: evaluator@evil.test\"\ntext: 'T {{ link }}'\n", "4:1: subject", "U+000A (LINE FEED)"),  # noqa: E501
         ("mail: recovery\nsubject: S\n", "3:1: text", "blank"),
-        ("mail: recovry\nsubject: S\ntext: 'T {{ link }}'\n", "3:1: mail", "There is no mail recovry. There are: recovery."),
+        ("mail: recovry\nsubject: S\ntext: 'T {{ link }}'\n", "3:1: mail", "There is no mail recovry. There are: recovery."),  # noqa: E501
         ("mail: recovery\nsubjct: S\n", "4:1: subjct", "Did you mean subject?"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_named(tenants: dict[str, Tenant], write_blueprint: Write, text: str, where: str, said: str) -> None:
+def test_what_is_wrong_is_named(
+    tenants: dict[str, Tenant], write_blueprint: Write, text: str, where: str, said: str
+) -> None:
     """With line, column and key; and nothing is applied."""
     with pytest.raises(BadBlueprint) as bad:
         apply([write_blueprint(f"tenant: acme\n---\n{text}")])
@@ -68,7 +76,10 @@ def test_what_is_wrong_is_named(tenants: dict[str, Tenant], write_blueprint: Wri
     assert not MailTemplate.unscoped.exists()
 
 
-@pytest.mark.parametrize("address", ["acme", "Acme <login@acme.example>", "a@b.example, c@d.example", '"a@b.example\\nBcc: c@d.example"'])
+@pytest.mark.parametrize(
+    "address",
+    ["acme", "Acme <login@acme.example>", "a@b.example, c@d.example", '"a@b.example\\nBcc: c@d.example"'],
+)
 def test_what_is_no_sender(tenants: dict[str, Tenant], write_blueprint: Write, address: str) -> None:
     """One bare address; the name beside it is the tenant's title."""
     with pytest.raises(BadBlueprint, match=r"2:1: mail_from: .*(valid email|is no domain|U\+000A)"):

@@ -1,4 +1,6 @@
-"""Whatever is wrong is told in one answer: keys, values, names of others, addresses, host names, conditions, tests of flows."""
+"""Whatever is wrong is told in one answer: keys, values, names of others, addresses, host names, conditions,
+tests of flows.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -82,7 +84,10 @@ EXPECTED = [
     "38:1: client_id: The client id tv belongs to tv.",
     "39:18: scopes.1: There is no scope acme:raed. Did you mean acme:read?",
     "40:10: grants.0: There is no grant devicecode. Did you mean",
-    "41:9: flows.device_code: There is no flow connect-a-devic for device_code. Did you mean connect-a-device?",
+    (
+        "41:9: flows.device_code: There is no flow connect-a-devic for device_code. Did you mean "
+        "connect-a-device?"
+    ),
     "44:1: type: Write 'public' or 'confidential'.",
     "46:10: groups.0: There is no group nobody.",
 ]
@@ -90,7 +95,9 @@ EXPECTED = [
 
 def test_a_blueprint(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
     """Each with its place, once, and nothing that only follows from another mistake."""
-    found = sorted(refused(write_blueprint(ALL)), key=lambda each: [int(part) for part in each.split(":")[1:3]])
+    found = sorted(
+        refused(write_blueprint(ALL)), key=lambda each: [int(part) for part in each.split(":")[1:3]]
+    )
     for each, wanted in zip(found, EXPECTED, strict=False):
         assert each.lower().startswith(f"blueprint.yaml:{wanted}".lower()), found
     assert len(found) == len(EXPECTED), found
@@ -108,7 +115,10 @@ def test_nothing_is_taken_for_pruned_in_a_file_with_mistakes(acme: Tenant, write
 
 def test_a_circle_hides_no_slip_beside_it(acme: Tenant, write_blueprint: Write) -> None:
     """Nor a slip the circle: it stands at the step that refers to the other flow."""
-    one = "---\nflow: one\ntitle: One\nfor: part\nsteps: [{stage: deny, iff: x}, {group: g, steps: [{flow: two}]}]\n"
+    one = (
+        "---\nflow: one\ntitle: One\nfor: part\nsteps: [{stage: deny, iff: x}, {group: g, steps: [{flow: "
+        "two}]}]\n"
+    )
     two = "---\nflow: two\ntitle: Two\nfor: part\nsteps: [{flow: one}]\n"
     three = "---\nflow: three\ntitle: Three\nfor: part\nsteps: [{flow: one}]\n"
     four = "---\nflow: four\ntitle: Four\nfor: part\nsteps: [{stage: deny, when: persn}]\n"
@@ -120,7 +130,13 @@ def test_a_circle_hides_no_slip_beside_it(acme: Tenant, write_blueprint: Write) 
     ]
 
 
-WRONG: dict[str, Any] = {"tilte": "T", "client_id": "tv", "scopes": ["no:such"], "device": {"interval": "2h"}, "groups": ["nobody"]}
+WRONG: dict[str, Any] = {
+    "tilte": "T",
+    "client_id": "tv",
+    "scopes": ["no:such"],
+    "device": {"interval": "2h"},
+    "groups": ["nobody"],
+}
 
 
 def test_the_same_through_the_api_and_by_hand(acme: Tenant) -> None:
@@ -141,7 +157,9 @@ def test_the_same_through_the_api_and_by_hand(acme: Tenant) -> None:
     ],
 )
 def test_a_weak_password_hides_behind_nothing(acme: Tenant, said: dict[str, Any], wrong: set[str]) -> None:
-    """Whether the rest is no value, names what is not there, or is refused by the database; a good one is not found wrong."""
+    """Whether the rest is no value, names what is not there, or is refused by the database; a good one is not
+    found wrong.
+    """
     with pytest.raises(edit.Refused) as refused:
         edit.save("person", {"person": "clerk", "password": "short", **said}, by="alice")
     assert set(refused.value.errors) == {"password", *wrong}
@@ -156,7 +174,13 @@ def test_a_picture_that_is_too_large_hides_no_host_name(acme: Tenant, door: Any)
         Person.objects.filter(username="alice").update(role=Role.OWNER)
     clerk: Door = door("acme.test")
     clerk.sign_in()
-    said = {"title": "", "domains": "acme.test\nother.test", "networks": "junk", "accent": "#4f46e5", "etag": ""}
+    said = {
+        "title": "",
+        "domains": "acme.test\nother.test",
+        "networks": "junk",
+        "accent": "#4f46e5",
+        "etag": "",
+    }
     page = clerk.http.post("/console/branding/", said).content.decode()
     for words in ("Say what people call this place.", "belongs to another tenant", "does not appear to be"):
         assert words in page, words
@@ -181,6 +205,14 @@ active: !vars name
 def test_a_value_of_a_variable_is_found(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
     """In the line of the key that reads it, with the line in which it is given for this very tenant."""
     found = refused(write_blueprint(VARIED))
-    assert "blueprint.yaml:9:1: groups.1: There is no group nobody. It comes from the variable groups in line 4." in found
-    assert "blueprint.yaml:13:1: active: Write true or false. It comes from the variable name in line 2." in found
-    assert "blueprint.yaml:13:1: active: Write true or false. It comes from the variable name in line 3." in found
+    assert (
+        "blueprint.yaml:9:1: groups.1: There is no group nobody. It comes from the variable groups in line 4."
+    ) in found
+    assert (
+        "blueprint.yaml:13:1: active: Write true or false. It comes from the variable name in line 2."
+        in found
+    )
+    assert (
+        "blueprint.yaml:13:1: active: Write true or false. It comes from the variable name in line 3."
+        in found
+    )

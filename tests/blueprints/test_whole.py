@@ -1,4 +1,6 @@
-"""Whole or not at all, one after the other: processes that are killed, that race, and hands that change things in between."""
+"""Whole or not at all, one after the other: processes that are killed, that race, and hands that change
+things in between.
+"""
 
 import re
 import threading
@@ -33,16 +35,24 @@ def installation(tmp_path: Path) -> Installation:
 def objects(word: str, many: int) -> str:
     """Scopes, people and applications of two tenants, all with this word."""
     one = (
-        "---\nscope: s{0}\ntitle: {1}\n---\nperson: p{0}\nname: {1}\n---\napplication: a{0}\ntitle: {1}\nscopes: [s{0}]\n---\ngroup: g{0}\n"
+        "---\nscope: s{0}\ntitle: {1}\n---\nperson: p{0}\nname: {1}\n---\napplication: a{0}\ntitle: "
+        "{1}\nscopes: [s{0}]\n---\ngroup: g{0}\n"
     )
-    texts = (f"---\ntenant: {name}\n" + "".join(one.format(at, word) for at in range(many)) for name in ("acme", "other"))
+    texts = (
+        f"---\ntenant: {name}\n" + "".join(one.format(at, word) for at in range(many))
+        for name in ("acme", "other")
+    )
     return "".join(texts)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_kill_in_the_middle_leaves_the_old_state_whole(installation: Installation, write_blueprint: Write) -> None:
-    """kill -9 at ten moments of the writing of 2,000 objects; afterwards the next apply finds nothing in its way."""
+def test_kill_in_the_middle_leaves_the_old_state_whole(
+    installation: Installation, write_blueprint: Write
+) -> None:
+    """kill -9 at ten moments of the writing of 2,000 objects; afterwards the next apply finds nothing in its
+    way.
+    """
     installation.manage("blueprint", "apply", write_blueprint(objects("old", 20)), "--name", "b")
     old, file = installation.everything(), write_blueprint(objects("new", 250))
     reference = installation.start("blueprint", "plan", file, "--name", "b")
@@ -62,7 +72,14 @@ def test_kill_in_the_middle_leaves_the_old_state_whole(installation: Installatio
         else:  # it was committed before it was killed: then all of it
             assert titles(installation) == {"new"}
             taken = (time.monotonic() - begun) / 2
-            installation.manage("blueprint", "apply", write_blueprint(objects("old", 20), "old.yaml"), "--name", "b", "--prune")
+            installation.manage(
+                "blueprint",
+                "apply",
+                write_blueprint(objects("old", 20), "old.yaml"),
+                "--name",
+                "b",
+                "--prune",
+            )
             old = installation.everything()
     assert hit >= 7
     assert "created" in installation.manage("blueprint", "apply", file, "--name", "b")
@@ -72,23 +89,38 @@ def test_kill_in_the_middle_leaves_the_old_state_whole(installation: Installatio
 
 def titles(installation: Installation) -> set[str]:
     """What the scopes, people and applications of both tenants say, in one look."""
-    found = "SELECT title FROM oauth_scope UNION SELECT title FROM oauth_application UNION SELECT name FROM accounts_person"
+    found = (
+        "SELECT title FROM oauth_scope UNION SELECT title FROM oauth_application UNION SELECT name FROM "
+        "accounts_person"
+    )
     return {title for (title,) in installation.rows(found)}
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_two_at_once_are_one_after_the_other(installation: Installation, write_blueprint: Write) -> None:
-    """Ten times two processes that set the same objects: what is there is what one of them said, all of it; none fails."""
-    text = "".join(f"---\nscope: s{at}\ntitle: !vars word\n---\nperson: p{at}\nname: !vars word\n" for at in range(150))
+    """Ten times two processes that set the same objects: what is there is what one of them said, all of it;
+    none fails.
+    """
+    text = "".join(
+        f"---\nscope: s{at}\ntitle: !vars word\n---\nperson: p{at}\nname: !vars word\n" for at in range(150)
+    )
     file = write_blueprint(f"tenant: acme\n{text}")
     for turn in range(10):
         words = [f"{name}{turn}" for name in "AB"]
-        commands = [installation.start("blueprint", "apply", file, "--name", word[0], "--var", f"word={word}") for word in words]
+        commands = [
+            installation.start("blueprint", "apply", file, "--name", word[0], "--var", f"word={word}")
+            for word in words
+        ]
         told = [command.finish() for command in commands]
         assert all(re.search(r"30[01] (created|changed)", each) for each in told), told
         assert titles(installation) in ({words[0]}, {words[1]})
-        assert installation.rows("SELECT count(DISTINCT blueprint) FROM blueprints_owned WHERE kind <> 'tenant'")[0][0] == 1
+        assert (
+            installation.rows(
+                "SELECT count(DISTINCT blueprint) FROM blueprints_owned WHERE kind <> 'tenant'"
+            )[0][0]
+            == 1
+        )
     assert installation.rows("SELECT count(*) FROM oauth_scope")[0][0] == 150
 
 
@@ -111,8 +143,12 @@ def test_a_reader_sees_old_or_new(installation: Installation, write_blueprint: W
     assert during > 0
 
 
-def test_a_hand_between_plan_and_write_is_seen(acme: Tenant, write_blueprint: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The comparison is made anew, so that what is told is what was really replaced; with --expect nothing is."""
+def test_a_hand_between_plan_and_write_is_seen(
+    acme: Tenant, write_blueprint: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The comparison is made anew, so that what is told is what was really replaced; with --expect nothing
+    is.
+    """
     harden, hands = applying._harden, ["By hand", "By hand again"]
 
     def interrupted(*arguments: Any) -> None:
@@ -131,19 +167,28 @@ def test_a_hand_between_plan_and_write_is_seen(acme: Tenant, write_blueprint: Wr
     assert Person.objects.get(username="alice").name == "While it is applied"
 
 
-def test_a_hand_that_never_rests_is_not_overwritten(acme: Tenant, write_blueprint: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hand_that_never_rests_is_not_overwritten(
+    acme: Tenant, write_blueprint: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After a few tries it is given up, with nothing written."""
     count = iter(range(1000))
-    monkeypatch.setattr(applying, "_harden", lambda *told: save_person("alice", name=f"By hand {next(count)}", by="bob"))
+    monkeypatch.setattr(
+        applying, "_harden", lambda *told: save_person("alice", name=f"By hand {next(count)}", by="bob")
+    )
     with pytest.raises(StateMoved):
         apply([write_blueprint(ALICE)])
     assert Person.objects.get(username="alice").name.startswith("By hand")
 
 
 def test_a_hand_after_the_last_look_waits_or_wins(
-    transactional_db: None, tenants: dict[str, Tenant], write_blueprint: Write, monkeypatch: pytest.MonkeyPatch
+    transactional_db: None,
+    tenants: dict[str, Tenant],
+    write_blueprint: Write,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Between the look at the rows and their writing: on SQLite the hand waits; on PostgreSQL it wins, and the comparison is made anew."""
+    """Between the look at the rows and their writing: on SQLite the hand waits; on PostgreSQL it wins, and
+    the comparison is made anew.
+    """
     write, threads = KINDS["person"].write, list[threading.Thread]()
 
     def by_hand() -> None:

@@ -1,4 +1,6 @@
-"""What no stage may ever do, whoever wrote it: each registered one, and three of a third party, behind the public door."""
+"""What no stage may ever do, whoever wrote it: each registered one, and three of a third party, behind the
+public door.
+"""
 
 import pytest
 from django.db import connection
@@ -23,7 +25,9 @@ EVERY = (*sorted(stages()), *THIRD_PARTY)
 
 
 class Arrived:
-    """A run whose next right answer would decide the stage: on its page, or on the last page before it where it asks nothing."""
+    """A run whose next right answer would decide the stage: on its page, or on the last page before it where
+    it asks nothing.
+    """
 
     def __init__(self, kind: str, door: Door) -> None:
         equip(kind)
@@ -52,7 +56,8 @@ def _flow_with(kind: str) -> tuple[str | dict[str, object], ...]:
         return (*SHIPPED[:3], kind)
     stage, known, steps = stages()[kind], set[str](), list(SHIPPED)
     for at, each in enumerate(SHIPPED):
-        if set(stage.needs) <= known and (at or kind != "redirect"):  # whose end needs a page before it to be looked at
+        # whose end needs a page before it to be looked at
+        if set(stage.needs) <= known and (at or kind != "redirect"):
             step = {"stage": kind, "settings": {"max_age": "0s"}} if kind == "reauthenticate" else kind
             return (*steps[:at], step, *steps[at:])
         known |= stages()[each].gives
@@ -61,7 +66,13 @@ def _flow_with(kind: str) -> tuple[str | dict[str, object], ...]:
 
 def _asked_before(kind: str) -> str:
     """The step whose page stands open when the stage is next."""
-    before = {"login": "password", "logout": "password", "finish": "consent", "redirect": "identification", "deny_device": "device_code"}
+    before = {
+        "login": "password",
+        "logout": "password",
+        "finish": "consent",
+        "redirect": "identification",
+        "deny_device": "device_code",
+    }
     return before.get(kind, kind)
 
 
@@ -96,17 +107,25 @@ def test_an_empty_answer_decides_nothing(kind: str, arrived: Arrived) -> None:
 def test_unknown_and_empty_fields_decide_nothing(kind: str, arrived: Arrived) -> None:
     """CVE-2026-49448: nor does an answer of fields that the form has not, or of empty ones."""
     empty = dict.fromkeys(_right(arrived), "") if kind != "shut" else {}
-    arrived.seen.submit(**empty, unknown="1", done="true", person="1", proof="1", consent="approve", facts="{}")
+    arrived.seen.submit(
+        **empty, unknown="1", done="true", person="1", proof="1", consent="approve", facts="{}"
+    )
     arrived.assert_nothing_decided()
 
 
 def test_reading_decides_nothing_and_writes_nothing(kind: str, arrived: Arrived) -> None:
-    """D30: GET and HEAD, with the right answer and token in the query, apply no effect and leave every table as it was."""
+    """D30: GET and HEAD, with the right answer and token in the query, apply no effect and leave every table
+    as it was.
+    """
     before = (arrived.row.revision, Event.unscoped.count(), Attempt.unscoped.count())
     for read in (arrived.door.http.get, arrived.door.http.head):
         read(arrived.seen.path, {**arrived.seen.hidden, **_right(arrived)})
         arrived.assert_nothing_decided()
-        assert (Row.unscoped.get(pk=arrived.row.pk).revision, Event.unscoped.count(), Attempt.unscoped.count()) == before
+        assert (
+            Row.unscoped.get(pk=arrived.row.pk).revision,
+            Event.unscoped.count(),
+            Attempt.unscoped.count(),
+        ) == before
 
 
 def test_other_methods_are_refused(kind: str, arrived: Arrived) -> None:
@@ -117,7 +136,9 @@ def test_other_methods_are_refused(kind: str, arrived: Arrived) -> None:
 
 
 def test_an_answer_to_another_step_decides_nothing(kind: str, arrived: Arrived) -> None:
-    """traps.md, stale tab: with this page's token, and with none, an answer that names another step is not taken for this one."""
+    """traps.md, stale tab: with this page's token, and with none, an answer that names another step is not
+    taken for this one.
+    """
     for step in ("identification", "password", "login", "device_code", "consent", "finish", "nothing", ""):
         if step != arrived.seen.step:
             arrived.seen.submit(step=step, **_right(arrived))
@@ -140,7 +161,9 @@ def test_the_token_of_another_run_decides_nothing(kind: str, arrived: Arrived) -
 
 
 def test_a_foreign_run_is_as_if_it_did_not_exist(kind: str, arrived: Arrived, door: object) -> None:
-    """D25: another browser, one of another tenant, and the same browser at another tenant's host get 404, whatever they send."""
+    """D25: another browser, one of another tenant, and the same browser at another tenant's host get 404,
+    whatever they send.
+    """
     answer = {**arrived.seen.hidden, **_right(arrived)}
     for stranger in (Door("acme.test"), Door("other.test")):
         stranger.page("/device")
@@ -168,7 +191,9 @@ def test_the_right_answer_gives_at_most_what_is_declared(kind: str, arrived: Arr
     arrived.seen.submit(**_right(arrived))
     learned = set(Row.unscoped.get(pk=arrived.row.pk).state["facts"]) - set(arrived.state["facts"])
     follows = stages()["login"].gives if arrived.seen.step in BEFORE_LOGIN else set()  # login asks nothing
-    assert learned <= set(stages()[kind].gives) | set(stages().get(arrived.seen.step, stages()[kind]).gives) | set(follows)
+    assert learned <= set(stages()[kind].gives) | set(
+        stages().get(arrived.seen.step, stages()[kind]).gives
+    ) | set(follows)
     if kind in ("shut", "deny"):
         assert not learned
         arrived.assert_nothing_decided()
@@ -193,8 +218,24 @@ def _as_the_stage_sees_it(arrived: Arrived) -> Run:
         "person": {"id": person, "name": "alice"},
         "proof": {"person": person, "method": "pwd"},
         "signed_in": {"person": person, "session": 1},
-        "request": {"device": device, "application": application, "scopes": [], "user_code": Sealed.of("BCDF-GHJK")},
+        "request": {
+            "device": device,
+            "application": application,
+            "scopes": [],
+            "user_code": Sealed.of("BCDF-GHJK"),
+        },
         "consent": {"device": device},
     }
     state = State.load(arrived.state)
-    return Run(arrived.row.identifier, "", {**more, **state.facts}, state.kept, {}, "", 1, "127.0.0.1", "", timezone.now())
+    return Run(
+        arrived.row.identifier,
+        "",
+        {**more, **state.facts},
+        state.kept,
+        {},
+        "",
+        1,
+        "127.0.0.1",
+        "",
+        timezone.now(),
+    )

@@ -1,4 +1,6 @@
-"""Branches: conditions, groups, choices, sub-flows, refusals that go on; and starting again with or without what was learned."""
+"""Branches: conditions, groups, choices, sub-flows, refusals that go on; and starting again with or without
+what was learned.
+"""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,7 +20,18 @@ from idp.accounts.models import Person, Session
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import SHIPPED, device_state, draw, drawing, events, facts_of, restart_token, restarted, row_of, walk_to
+from tests.engine import (
+    SHIPPED,
+    device_state,
+    draw,
+    drawing,
+    events,
+    facts_of,
+    restart_token,
+    restarted,
+    row_of,
+    walk_to,
+)
 from tests.factors import code, give_totp
 from tests.kit import Door, Seen
 
@@ -34,7 +47,9 @@ def step(stage: str, name: str = "", **more: Any) -> dict[str, Any]:
 
 def shut(name: str, when: str | None = None, **more: Any) -> dict[str, Any]:
     """A refusal that tells its own name."""
-    return step("deny", name, settings={"message": f"Refused by {name}."}, **({"when": when} if when else {}), **more)
+    return step(
+        "deny", name, settings={"message": f"Refused by {name}."}, **({"when": when} if when else {}), **more
+    )
 
 
 def group(name: str, *steps: Any, **more: Any) -> dict[str, Any]:
@@ -57,15 +72,22 @@ def decided(seen: Seen) -> dict[str, str]:
     return dict(row_of(seen).state["decided"])
 
 
-# --- conditions, groups, choices ------------------------------------------------------------------------------------
+# --- conditions, groups, choices ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("chosen", "met"), [("left", "inner"), ("right", "shut")])
 def test_a_choice_leads_into_a_group_or_past_it(acme: Tenant, door: Doors, chosen: str, met: str) -> None:
-    """Later steps see ``steps.<id>.choice``; all of a group that does not apply is passed over, groups within it too."""
+    """Later steps see ``steps.<id>.choice``; all of a group that does not apply is passed over, groups within
+    it too.
+    """
     draw(
         step("choice", "which-way", settings=pick("left", "right")),
-        group("both", group("deep", step("choice", "inner")), step("choice", "second"), when='steps.which_way.choice == "left"'),
+        group(
+            "both",
+            group("deep", step("choice", "inner")),
+            step("choice", "second"),
+            when='steps.which_way.choice == "left"',
+        ),
         shut("shut", 'steps.both.decision == "passed over" && steps.inner.decision == "passed over"'),
     )
     seen = door().page().submit(choice=chosen)
@@ -77,20 +99,36 @@ def test_a_choice_leads_into_a_group_or_past_it(acme: Tenant, door: Doors, chose
 
 
 def test_the_condition_of_a_group_is_asked_once(acme: Tenant, door: Doors) -> None:
-    """On arrival: what becomes of it meanwhile neither opens nor closes the group under somebody who is in it."""
-    draw("identification", "password", group("staff", step("choice", "a"), step("choice", "b"), when='"staff" in person.groups'), *REST)
+    """On arrival: what becomes of it meanwhile neither opens nor closes the group under somebody who is in
+    it.
+    """
+    draw(
+        "identification",
+        "password",
+        group("staff", step("choice", "a"), step("choice", "b"), when='"staff" in person.groups'),
+        *REST,
+    )
     seen = door().page().submit(**ALICE).submit(**PASSWORD)
     assert seen.step == "a"
     Person.objects.get(username="alice").groups.clear()
     seen = seen.submit(choice="yes")
     assert seen.step == "b"
-    assert row_of(seen).state["read"]["staff"] == {"when": '"staff" in person.groups', "applied": True, "values": {}}
+    assert row_of(seen).state["read"]["staff"] == {
+        "when": '"staff" in person.groups',
+        "applied": True,
+        "values": {},
+    }
     assert seen.submit(choice="yes").step == "device_code"
 
 
 def test_a_condition_that_fails_refuses_instead_of_passing_the_group_over(acme: Tenant, door: Doors) -> None:
     """CVE-2024-47070: what cannot be evaluated never leaves a guarded group out."""
-    draw("identification", "password", group("guard", shut("guarded"), when='person.attributes["missing"] == "x"'), *REST)
+    draw(
+        "identification",
+        "password",
+        group("guard", shut("guarded"), when='person.attributes["missing"] == "x"'),
+        *REST,
+    )
     seen = door().page().submit(**ALICE).submit(**PASSWORD)
     assert (seen.title, events("flow.broken"), Session.objects.count()) == ("Something is wrong here", 1, 0)
 
@@ -102,12 +140,18 @@ def test_a_fact_that_is_only_given_in_a_group_is_missing_outside(acme: Tenant, d
     assert (seen.title, Session.objects.count()) == ("Something is wrong here", 0)
 
 
-# --- sub-flows ------------------------------------------------------------------------------------------------------
+# --- sub-flows ----------------------------------------------------------------------------------------------
 
 
-def test_a_sub_flow_is_walked_where_it_is_named_and_sees_its_own_steps_only(acme: Tenant, door: Doors) -> None:
-    """Its ``steps.way`` is its own step and not the one that the outer flow calls so; its facts are the run's."""
-    part("ways", step("choice", "way", settings=pick("in", "out")), shut("inner", 'steps.way.choice == "out"'))
+def test_a_sub_flow_is_walked_where_it_is_named_and_sees_its_own_steps_only(
+    acme: Tenant, door: Doors
+) -> None:
+    """Its ``steps.way`` is its own step and not the one that the outer flow calls so; its facts are the
+    run's.
+    """
+    part(
+        "ways", step("choice", "way", settings=pick("in", "out")), shut("inner", 'steps.way.choice == "out"')
+    )
     draw(
         step("choice", "way", settings=pick("out", "in")),
         {"flow": "ways"},
@@ -117,7 +161,13 @@ def test_a_sub_flow_is_walked_where_it_is_named_and_sees_its_own_steps_only(acme
     assert seen.step == "ways.way"
     seen = seen.submit(choice="in")
     assert "Refused by outer." in seen.text
-    assert decided(seen) == {"way": "done", "ways": "entered", "ways.way": "done", "ways.inner": "passed over", "outer": "refused"}
+    assert decided(seen) == {
+        "way": "done",
+        "ways": "entered",
+        "ways.way": "done",
+        "ways.inner": "passed over",
+        "outer": "refused",
+    }
 
 
 def test_a_sub_flow_cannot_read_the_steps_around_it(acme: Tenant) -> None:
@@ -131,7 +181,9 @@ def test_a_sub_flow_cannot_read_the_steps_around_it(acme: Tenant) -> None:
 
 def test_the_same_sub_flow_twice_is_asked_twice(acme: Tenant, door: Doors) -> None:
     """Each place under its own name, with its own answers."""
-    part("ways", step("choice", "way", settings=pick("in", "out")), shut("inner", 'steps.way.choice == "out"'))
+    part(
+        "ways", step("choice", "way", settings=pick("in", "out")), shut("inner", 'steps.way.choice == "out"')
+    )
     draw({"flow": "ways", "id": "first"}, {"flow": "ways", "id": "second"})
     seen = door().page().submit(choice="in")
     assert seen.step == "second.way"
@@ -139,7 +191,9 @@ def test_the_same_sub_flow_twice_is_asked_twice(acme: Tenant, door: Doors) -> No
 
 
 def test_a_step_cannot_stand_for_one_in_a_sub_flow(acme: Tenant) -> None:
-    """Deciding a step of the outer flow would else decide, unasked, one of the same name in the sub-flow: a second factor, say."""
+    """Deciding a step of the outer flow would else decide, unasked, one of the same name in the sub-flow: a
+    second factor, say.
+    """
     part("factor", step("totp", "code"))
     for twin in ("factor.code", "factor-code"):
         with pytest.raises(RefusedFlow, match=r"Two steps are called factor\.code"):
@@ -151,10 +205,14 @@ def test_a_sub_flow_with_a_condition_proves_nothing_when_passed_over(acme: Tenan
     part("proving", "password")
     draw("identification", {"flow": "proving", "when": 'request.agent == "never"'}, *REST)
     seen = door().page().submit(**ALICE)
-    assert (seen.title, decided(seen)["proving.password"], Session.objects.count()) == ("Something is wrong here", "passed over", 0)
+    assert (seen.title, decided(seen)["proving.password"], Session.objects.count()) == (
+        "Something is wrong here",
+        "passed over",
+        0,
+    )
 
 
-# --- refusals that go on --------------------------------------------------------------------------------------------
+# --- refusals that go on ------------------------------------------------------------------------------------
 
 
 def test_a_step_may_refuse_and_the_run_goes_on(acme: Tenant, door: Doors) -> None:
@@ -168,17 +226,34 @@ def test_a_step_may_refuse_and_the_run_goes_on(acme: Tenant, door: Doors) -> Non
 @pytest.mark.parametrize("box", ["group", "flow"])
 def test_a_refusal_leaves_the_rest_of_its_box(acme: Tenant, door: Doors, box: str) -> None:
     """A group or a sub-flow that says ``continue``: what is left of it is passed over, deeper boxes too."""
-    steps = [step("choice", "ask"), group("deep", shut("hard"), step("choice", "after")), step("choice", "last")]
+    steps = [
+        step("choice", "ask"),
+        group("deep", shut("hard"), step("choice", "after")),
+        step("choice", "last"),
+    ]
     if box == "flow":
         part("box", *steps)
-        draw({"flow": "box", "on_refusal": "continue"}, step("choice", "beyond", when='steps.box.decision == "refused"'))
+        draw(
+            {"flow": "box", "on_refusal": "continue"},
+            step("choice", "beyond", when='steps.box.decision == "refused"'),
+        )
     else:
-        draw(group("box", *steps, on_refusal="continue"), step("choice", "beyond", when='steps.box.decision == "refused"'))
+        draw(
+            group("box", *steps, on_refusal="continue"),
+            step("choice", "beyond", when='steps.box.decision == "refused"'),
+        )
     seen = door().page().submit(choice="yes")
     assert seen.step == "beyond"
     head = "box." if box == "flow" else ""
     fates = {name.removeprefix(head): fate for name, fate in decided(seen).items()}
-    assert fates == {"box": "refused", "ask": "done", "deep": "entered", "hard": "refused", "after": "passed over", "last": "passed over"}
+    assert fates == {
+        "box": "refused",
+        "ask": "done",
+        "deep": "entered",
+        "hard": "refused",
+        "after": "passed over",
+        "last": "passed over",
+    }
 
 
 def test_the_innermost_box_that_goes_on_catches_the_refusal(acme: Tenant, door: Doors) -> None:
@@ -190,7 +265,9 @@ def test_the_innermost_box_that_goes_on_catches_the_refusal(acme: Tenant, door: 
 
 
 def test_a_refusal_that_goes_on_proves_nothing(acme: Tenant, door: Doors) -> None:
-    """No app, refused, continue: whoever comes to a step that needs the second factor's fact is refused for good."""
+    """No app, refused, continue: whoever comes to a step that needs the second factor's fact is refused for
+    good.
+    """
     strict = shut("strict", "!second_factor.present")
     draw("identification", "password", step("totp", on_refusal="continue"), strict, *REST)
     seen = door().page().submit(**ALICE).submit(**PASSWORD)
@@ -199,7 +276,9 @@ def test_a_refusal_that_goes_on_proves_nothing(acme: Tenant, door: Doors) -> Non
 
 
 def test_a_refused_consent_cannot_be_gone_round(acme: Tenant, door: Doors) -> None:
-    """Hydra #4110: the device was told no; a second consent step in the same run does not turn that into a yes."""
+    """Hydra #4110: the device was told no; a second consent step in the same run does not turn that into a
+    yes.
+    """
     twice = step("consent", "again")
     draw(*SHIPPED[:4], step("consent", on_refusal="continue"), twice)
     browser = door()
@@ -209,7 +288,7 @@ def test_a_refused_consent_cannot_be_gone_round(acme: Tenant, door: Doors) -> No
     assert device_state(started) == "denied"
 
 
-# --- what a stage may tell ------------------------------------------------------------------------------------------
+# --- what a stage may tell ----------------------------------------------------------------------------------
 
 
 def test_a_stage_tells_only_what_it_declares(third_party: None, acme: Tenant, door: Doors) -> None:
@@ -220,12 +299,22 @@ def test_a_stage_tells_only_what_it_declares(third_party: None, acme: Tenant, do
     assert row_of(seen).state["told"] == {}
 
 
-# --- what is known before -------------------------------------------------------------------------------------------
+# --- what is known before -----------------------------------------------------------------------------------
 
 
-def test_a_stage_that_asks_anew_is_entered_although_the_session_proves_all_of_it(acme: Tenant, door: Doors) -> None:
+def test_a_stage_that_asks_anew_is_entered_although_the_session_proves_all_of_it(
+    acme: Tenant, door: Doors
+) -> None:
     """reauthenticate with 0s: the session alone is never enough, and no other step is asked."""
-    draw("identification", "password", "login", step("reauthenticate", settings={"max_age": "0s"}), "device_code", "consent", "finish")
+    draw(
+        "identification",
+        "password",
+        "login",
+        step("reauthenticate", settings={"max_age": "0s"}),
+        "device_code",
+        "consent",
+        "finish",
+    )
     browser = door()
     browser.page().submit(**ALICE).submit(**PASSWORD)
     seen = browser.page()
@@ -235,14 +324,18 @@ def test_a_stage_that_asks_anew_is_entered_although_the_session_proves_all_of_it
     assert seen.submit(**PASSWORD).step == "device_code"
 
 
-# --- an application's own flow --------------------------------------------------------------------------------------
+# --- an application's own flow ------------------------------------------------------------------------------
 
 
 def test_an_application_goes_on_in_its_own_flow_with_the_facts_so_far(acme: Tenant, door: Doors) -> None:
-    """Only what its flow asks besides is asked: the second factor; and its conditions see no step of the flow before."""
+    """Only what its flow asks besides is asked: the second factor; and its conditions see no step of the flow
+    before.
+    """
     give_totp()
     draw("identification", "password", "totp", *REST, flow="strict", default=False)
-    Application.objects.filter(name="tv").update(flows={"device_code": "strict", "authentication": "never-looked-at"})
+    Application.objects.filter(name="tv").update(
+        flows={"device_code": "strict", "authentication": "never-looked-at"}
+    )
     browser = door()
     started = browser.start()
     seen = browser.sign_in().submit(user_code=started.user_code)
@@ -255,7 +348,7 @@ def test_an_application_goes_on_in_its_own_flow_with_the_facts_so_far(acme: Tena
     assert device_state(started) == "approved"
 
 
-# --- starting again -------------------------------------------------------------------------------------------------
+# --- starting again -----------------------------------------------------------------------------------------
 
 
 def totp_flow() -> None:
@@ -265,7 +358,9 @@ def totp_flow() -> None:
 
 
 @pytest.mark.parametrize(("keep", "asked"), [({"keep": "yes"}, "totp"), ({}, "identification")])
-def test_starting_again_with_and_without_what_was_learned(acme: Tenant, door: Doors, keep: dict[str, str], asked: str) -> None:
+def test_starting_again_with_and_without_what_was_learned(
+    acme: Tenant, door: Doors, keep: dict[str, str], asked: str
+) -> None:
     """The old run is over, the new one asks what is not known, and the right code still signs in."""
     totp_flow()
     seen = door().page().submit(**ALICE).submit(**PASSWORD)
@@ -280,7 +375,9 @@ def test_starting_again_with_and_without_what_was_learned(acme: Tenant, door: Do
 
 
 def test_a_proof_never_passes_to_another_person(acme: Tenant, door: Doors) -> None:
-    """Started again as somebody else, alice's proof is gone; started again as alice, nobody else's name is taken any more."""
+    """Started again as somebody else, alice's proof is gone; started again as alice, nobody else's name is
+    taken any more.
+    """
     totp_flow()
     seen = restarted(door().page().submit(**ALICE).submit(**PASSWORD), keep="yes")
     alice = row_of(seen).person
@@ -293,7 +390,9 @@ def test_a_proof_never_passes_to_another_person(acme: Tenant, door: Doors) -> No
     assert Session.objects.count() == 0
 
 
-def test_a_proof_is_kept_for_a_runs_lifetime_at_most(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
+def test_a_proof_is_kept_for_a_runs_lifetime_at_most(
+    acme: Tenant, door: Doors, clock: time_machine.Traveller
+) -> None:
     """However often one starts again: what was proved 30 minutes ago is asked again, the name is not."""
     totp_flow()
     seen = door().page().submit(**ALICE).submit(**PASSWORD)
@@ -307,7 +406,9 @@ def test_a_proof_is_kept_for_a_runs_lifetime_at_most(acme: Tenant, door: Doors, 
 
 
 def test_nobody_takes_up_again_what_another_person_was_refused(acme: Tenant, door: Doors) -> None:
-    """Alice was refused after her password; bob signs in at the same browser: her page's button asks for her password again."""
+    """Alice was refused after her password; bob signs in at the same browser: her page's button asks for her
+    password again.
+    """
     draw("identification", "password", shut("closed", 'person.username == "alice"'), *REST)
     browser = door()
     refused = browser.page().submit(**ALICE).submit(**PASSWORD)
@@ -333,9 +434,13 @@ def test_a_run_that_somebody_elses_sign_in_ended_keeps_nothing(acme: Tenant, doo
     assert (again.step, facts_of(again)) == ("identification", set())
 
 
-@pytest.mark.parametrize("how", ["another browser", "another run", "no token", "guessed", "the step's", "neighbour"])
+@pytest.mark.parametrize(
+    "how", ["another browser", "another run", "no token", "guessed", "the step's", "neighbour"]
+)
 def test_only_the_page_itself_starts_its_run_again(acme: Tenant, door: Doors, how: str) -> None:
-    """B19: the token belongs to browser and run; a stranger's run is as if it did not exist, and nothing is begun."""
+    """B19: the token belongs to browser and run; a stranger's run is as if it did not exist, and nothing is
+    begun.
+    """
     totp_flow()
     seen = door().page().submit(**ALICE).submit(**PASSWORD)
     stranger = door("other.test" if how == "neighbour" else "acme.test").page()
@@ -347,9 +452,16 @@ def test_only_the_page_itself_starts_its_run_again(acme: Tenant, door: Doors, ho
             response = stranger.door.http.post(f"{seen.path}restart", {"token": token, "keep": "yes"})
             expected = 404
         case "another run":
-            response, expected = seen.door.http.post(f"{second.path}restart", {"token": token, "keep": "yes"}), 409
+            response, expected = (
+                seen.door.http.post(f"{second.path}restart", {"token": token, "keep": "yes"}),
+                409,
+            )
         case _:
-            wrong = {"no token": {}, "guessed": {"token": "0" * 64}, "the step's": {"token": seen.hidden["token"]}}[how]
+            wrong = {
+                "no token": {},
+                "guessed": {"token": "0" * 64},
+                "the step's": {"token": seen.hidden["token"]},
+            }[how]
             response, expected = seen.door.http.post(f"{seen.path}restart", {**wrong, "keep": "yes"}), 409
     assert (response.status_code, Row.unscoped.count()) == (expected, before)
     assert seen.submit(code=code()).step == "device_code"
@@ -364,7 +476,9 @@ def test_looking_starts_nothing_again(acme: Tenant, door: Doors) -> None:
 
 
 def test_consent_is_never_kept(acme: Tenant, door: Doors) -> None:
-    """Neither what was agreed nor what was asked for: the code is typed anew, and a second device waits for its own yes."""
+    """Neither what was agreed nor what was asked for: the code is typed anew, and a second device waits for
+    its own yes.
+    """
     browser = door()
     first = browser.start()
     last = browser.approve(first)
@@ -376,7 +490,9 @@ def test_consent_is_never_kept(acme: Tenant, door: Doors) -> None:
 
 
 @pytest.mark.parametrize("end", ["denied", "expired", "finished", "signed out"])
-def test_a_run_that_is_over_may_be_started_again(acme: Tenant, door: Doors, clock: time_machine.Traveller, end: str) -> None:
+def test_a_run_that_is_over_may_be_started_again(
+    acme: Tenant, door: Doors, clock: time_machine.Traveller, end: str
+) -> None:
     """With what still holds: a session; nothing of a run that expired or whose session ended."""
     browser = door()
     started = browser.start()
@@ -397,11 +513,15 @@ def test_a_run_that_is_over_may_be_started_again(acme: Tenant, door: Doors, cloc
 
 
 def test_a_denied_page_offers_to_start_again(acme: Tenant, door: Doors) -> None:
-    """The button of the page itself, as a person presses it; signing in still waits for a press of its own."""
+    """The button of the page itself, as a person presses it; signing in still waits for a press of
+    its own.
+    """
     draw("identification", "password", shut("closed", 'person.username == "alice"'), *REST)
     refused = door().page().submit(**ALICE).submit(**PASSWORD)
     publish(drawing(*SHIPPED), by="test")
-    response = refused.door.http.post(f"{refused.path}restart", {**refused.hidden, "keep": "yes"}, follow=True)
+    response = refused.door.http.post(
+        f"{refused.path}restart", {**refused.hidden, "keep": "yes"}, follow=True
+    )
     again = Seen(refused.door, response, response.redirect_chain[-1][0])
     assert (again.step, Session.objects.count()) == ("login", 0)
     assert again.submit().step == "device_code"
@@ -409,7 +529,16 @@ def test_a_denied_page_offers_to_start_again(acme: Tenant, door: Doors) -> None:
 
 def test_a_run_of_an_applications_own_flow_starts_again_in_it(acme: Tenant, door: Doors) -> None:
     """And one whose flow has gone says so."""
-    draw("identification", "password", "login", step("choice", "own"), "device_code", "consent", flow="own", default=False)
+    draw(
+        "identification",
+        "password",
+        "login",
+        step("choice", "own"),
+        "device_code",
+        "consent",
+        flow="own",
+        default=False,
+    )
     Application.objects.filter(name="tv").update(flows={"device_code": "own"})
     browser = door()
     seen = browser.sign_in().submit(user_code=browser.start().user_code)
@@ -423,7 +552,9 @@ def test_a_run_of_an_applications_own_flow_starts_again_in_it(acme: Tenant, door
 
 @pytest.mark.parametrize("how", ["password changed", "deactivated"])
 def test_a_proof_ends_with_what_proved_it(acme: Tenant, door: Doors, how: str) -> None:
-    """B15, CVE-2025-53942: between password and session, too; neither going on nor starting again takes the old proof."""
+    """B15, CVE-2025-53942: between password and session, too; neither going on nor starting again takes the
+    old proof.
+    """
     totp_flow()
     seen = door().page().submit(**ALICE).submit(**PASSWORD)
     token = restart_token(seen)
@@ -438,7 +569,9 @@ def test_a_proof_ends_with_what_proved_it(acme: Tenant, door: Doors, how: str) -
 
 
 def test_starting_again_counts_against_the_address(acme: Tenant, settings: Any, door: Doors) -> None:
-    """The old run ends first, so that one browser can start again for ever, and never has more runs than it may."""
+    """The old run ends first, so that one browser can start again for ever, and never has more runs than it
+    may.
+    """
     settings.RUNS_PER_ADDRESS = 1
     seen = door().page()
     for _ in range(3):
@@ -459,7 +592,12 @@ def test_a_page_in_a_deep_branch_costs_no_more_statements(acme: Tenant, door: Do
     """Layout and conditions come from memory: forty groups that do not apply ask the database nothing."""
     draw("identification", "password", *REST)
     flat = door().page()
-    draw("identification", *[group(f"g{at}", shut(f"s{at}"), when='request.agent == "x"') for at in range(40)], "password", *REST)
+    draw(
+        "identification",
+        *[group(f"g{at}", shut(f"s{at}"), when='request.agent == "x"') for at in range(40)],
+        "password",
+        *REST,
+    )
     deep = door().page()
     counts = []
     for seen in (flat, deep):

@@ -16,7 +16,12 @@ EVERYTHING = {"person", "proof", "second_factor", "signed_in", "request", "conse
 
 def test_claiming_somebody_else_drops_proofs_session_and_consent() -> None:
     """What is asked for stays: it belongs to the device and not to the person."""
-    facts = {**PROVED, "signed_in": {"person": 7, "session": 1}, "request": {"device": 5}, "consent": {"device": 5}}
+    facts = {
+        **PROVED,
+        "signed_in": {"person": 7, "session": 1},
+        "request": {"device": 5},
+        "consent": {"device": 5},
+    }
     learn(facts, {"person": {"id": 8, "name": "bob"}}, {"person"})
     assert facts == {"person": {"id": 8, "name": "bob"}, "request": {"device": 5}}
 
@@ -49,8 +54,12 @@ def test_a_stage_gives_only_what_it_declares() -> None:
         learn(dict(ALICE), {"signed_in": {"person": 7}}, {"person"})
 
 
-@pytest.mark.parametrize(("methods", "second"), [(["pwd"], False), (["pwd", "otp"], True), (["hwk"], True), (["otp"], False)])
-def test_a_session_seeds_what_it_proved(acme: Tenant, door: Callable[..., Door], methods: list[str], second: bool) -> None:
+@pytest.mark.parametrize(
+    ("methods", "second"), [(["pwd"], False), (["pwd", "otp"], True), (["hwk"], True), (["otp"], False)]
+)
+def test_a_session_seeds_what_it_proved(
+    acme: Tenant, door: Callable[..., Door], methods: list[str], second: bool
+) -> None:
     """A second factor only where one was used; never a request, never consent."""
     door().sign_in()
     session = Session.objects.select_related("person").get()

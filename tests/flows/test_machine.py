@@ -1,4 +1,5 @@
-"""A state machine over the public door: whatever people, impatient or hostile, do in whatever order, no proof is left out.
+"""A state machine over the public door: whatever people, impatient or hostile, do in whatever order, no proof
+is left out.
 
 What the machine knows of who proved what comes from what it posted itself, never from the engine.
 """
@@ -14,7 +15,15 @@ from django.db import transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
 from flows.documents.versions import history
 from flows.editing.publishing import publish, roll_back
@@ -37,30 +46,58 @@ END = ("login", "device_code", "consent", "finish")
 ASK: dict[str, Any] = {"id": "ask", "stage": "choice"}
 FACTOR: dict[str, Any] = {"flow": "factor"}
 BOX: dict[str, Any] = {"group": "box", "when": '"totp" in person.credentials', "steps": [{"stage": "totp"}]}
-SOFT: dict[str, Any] = {"id": "soft", "stage": "deny", "on_refusal": "continue", "when": 'person.username == "bob"'}
+SOFT: dict[str, Any] = {
+    "id": "soft",
+    "stage": "deny",
+    "on_refusal": "continue",
+    "when": 'person.username == "bob"',
+}
 GAP: dict[str, Any] = {"stage": "password", "when": 'request.agent == "nobody has it"'}
-# Each asks for password and code before it signs anybody in: that is what must hold whichever of them is live. The
-# last one leaves the password out, and so must refuse everybody who comes without a session.
+# Each asks for password and code before it signs anybody in: that is what must hold whichever of them is
+# live. The last one leaves the password out, and so must refuse everybody who comes without a session.
 FLOWS: tuple[tuple[Any, ...], ...] = (
     ("identification", "password", "totp", *END),
     ("identification", "password", FACTOR, ASK, *END),
     ("identification", ASK, "password", SOFT, BOX, *END),
-    (ASK, "identification", "password", {"stage": "totp", "when": "!second_factor.present"}, *END, {"id": "after", "stage": "choice"}),
-    ("identification", GAP, {"stage": "totp", "settings": {"missing": "skip"}, "on_refusal": "continue"}, *END),
+    (
+        ASK,
+        "identification",
+        "password",
+        {"stage": "totp", "when": "!second_factor.present"},
+        *END,
+        {"id": "after", "stage": "choice"},
+    ),
+    (
+        "identification",
+        GAP,
+        {"stage": "totp", "settings": {"missing": "skip"}, "on_refusal": "continue"},
+        *END,
+    ),
 )
 WORTHLESS: tuple[dict[str, str], ...] = (
     {},
     {"unknown": "1", "person": "1", "proof": "1"},
     {"password": "", "code": "", "user_code": "", "name": "", "choice": "", "decision": ""},
-    *({"step": step, "decision": "approve", "choice": "yes"} for step in ("password", "totp", "login", "consent", "finish", "$restart")),
+    *(
+        {"step": step, "decision": "approve", "choice": "yes"}
+        for step in ("password", "totp", "login", "consent", "finish", "$restart")
+    ),
 )
-WRONG = {"password": "wrong", "code": "000000", "user_code": "BBBB-BBBB", "choice": "neither", "decision": "perhaps"}
+WRONG = {
+    "password": "wrong",
+    "code": "000000",
+    "user_code": "BBBB-BBBB",
+    "choice": "neither",
+    "decision": "perhaps",
+}
 BROWSERS = st.integers(0, 1)
 WHO = st.sampled_from(PEOPLE)
 
 
 class Walks(RuleBasedStateMachine):
-    """Two browsers, any number of tabs (every page ever seen may be answered again), two people, an administrator and a clock."""
+    """Two browsers, any number of tabs (every page ever seen may be answered again), two people, an
+    administrator and a clock.
+    """
 
     tabs: Bundle[Seen] = Bundle("tabs")
 
@@ -78,7 +115,8 @@ class Walks(RuleBasedStateMachine):
             give_totp(name, secret)
         publish(drawing("totp", flow="factor", **{"for": "part"}), by="machine")
         self.doors = [Door(), Door()]
-        self.proofs: dict[int, dict[str, datetime]] = {0: {}, 1: {}}  # by browser: whose right password was posted there, and when
+        # by browser: whose right password was posted there, and when
+        self.proofs: dict[int, dict[str, datetime]] = {0: {}, 1: {}}
         self.factors: dict[int, set[str]] = {0: set(), 1: set()}
         self.approved = 0
         self.started: Started | None = None
@@ -90,16 +128,29 @@ class Walks(RuleBasedStateMachine):
         transaction.set_rollback(True)
         self.transaction.__exit__(None, None, None)
 
-    # --- what a person does -----------------------------------------------------------------------------------------
+    # --- what a person does -----------------------------------------------------------------------------------------  # noqa: E501
 
-    @initialize(target=tabs, which=st.integers(0, len(FLOWS) - 1), first=st.integers(0, 7), second=st.integers(0, 7))
+    @initialize(
+        target=tabs, which=st.integers(0, len(FLOWS) - 1), first=st.integers(0, 7), second=st.integers(0, 7)
+    )
     def both_are_on_their_way(self, which: int, first: int, second: int) -> Any:
-        """Each with a tab of its own, that many right answers into the flow, so that every step is met often."""
+        """Each with a tab of its own, that many right answers into the flow, so that every step is
+        met often.
+        """
         self._publish(which)
         opened = [self._met(door.page("/device")) for door in self.doors]
-        return multiple(*(self._walk(seen, who, far) for seen, who, far in zip(opened, PEOPLE, (first, second), strict=True)))
+        return multiple(
+            *(
+                self._walk(seen, who, far)
+                for seen, who, far in zip(opened, PEOPLE, (first, second), strict=True)
+            )
+        )
 
-    @rule(target=tabs, browser=BROWSERS, path=st.sampled_from(["/device", "/device?switch", "/device?user_code=BCDF-GHJK"]))
+    @rule(
+        target=tabs,
+        browser=BROWSERS,
+        path=st.sampled_from(["/device", "/device?switch", "/device?user_code=BCDF-GHJK"]),
+    )
     def opens_a_tab(self, browser: int, path: str) -> Seen:
         """A further one of the same browser, perhaps."""
         return self._met(self.doors[browser].page(path))
@@ -121,13 +172,17 @@ class Walks(RuleBasedStateMachine):
 
     @rule(target=tabs, seen=tabs, who=WHO, approve=st.booleans())
     def goes_on(self, seen: Seen, who: str, approve: bool) -> Seen:
-        """Several right answers in a row, from the page that is current now: else hardly a walk would come to its end."""
+        """Several right answers in a row, from the page that is current now: else hardly a walk would come to
+        its end.
+        """
         seen = self._walk(seen.door.page(seen.path), who, 7)
         return self._approve(seen) if approve else seen
 
     @rule(target=tabs, seen=tabs, fields=st.sampled_from(WORTHLESS), reload=st.booleans())
     def answers_nothing(self, seen: Seen, fields: dict[str, str], reload: bool) -> Seen:
-        """CVE-2026-49448 and others: an answer that gives no secret opens no session, decides no device, adds no proof to any run."""
+        """CVE-2026-49448 and others: an answer that gives no secret opens no session, decides no device, adds
+        no proof to any run.
+        """
         return self._worthless(seen, fields, reload)
 
     @rule(target=tabs, seen=tabs)
@@ -160,8 +215,16 @@ class Walks(RuleBasedStateMachine):
         """Another browser with the run's address and the whole form: as if there were no such run."""
         stranger = self.doors[browser] if self.doors[browser] is not seen.door else Door()
         assert stranger.http.get(seen.path).status_code == 404
-        assert stranger.http.post(seen.path, {**seen.hidden, "decision": "approve", "name": "bob"}).status_code == 404
-        assert stranger.http.post(f"{seen.path}restart", {"token": seen.hidden.get("token", ""), "keep": "yes"}).status_code == 404
+        assert (
+            stranger.http.post(seen.path, {**seen.hidden, "decision": "approve", "name": "bob"}).status_code
+            == 404
+        )
+        assert (
+            stranger.http.post(
+                f"{seen.path}restart", {"token": seen.hidden.get("token", ""), "keep": "yes"}
+            ).status_code
+            == 404
+        )
 
     @rule(browser=BROWSERS)
     def signs_out(self, browser: int) -> None:
@@ -169,7 +232,7 @@ class Walks(RuleBasedStateMachine):
         assert self.doors[browser].http.post("/sign-out", follow=True).status_code == 200
         assert self._living(browser) is None
 
-    # --- what happens meanwhile -------------------------------------------------------------------------------------
+    # --- what happens meanwhile -------------------------------------------------------------------------------------  # noqa: E501
 
     @rule(minutes=st.sampled_from([1, 11, 31]))
     def time_passes(self, minutes: int) -> None:
@@ -187,7 +250,9 @@ class Walks(RuleBasedStateMachine):
         person = Person.objects.get(username=who)
         match what:
             case "rollback":  # to any version with a second factor: the first one, of the fixture, has none
-                numbers = [version.number for version in history("connect-a-device") if version.author == "machine"]
+                numbers = [
+                    version.number for version in history("connect-a-device") if version.author == "machine"
+                ]
                 roll_back("connect-a-device", data.draw(st.sampled_from(numbers)), by="machine")
             case "sessions":
                 sessions.end_all(person, why="machine")
@@ -196,7 +261,7 @@ class Walks(RuleBasedStateMachine):
             case _:
                 self._deactivate_for_a_while(person)
 
-    # --- what must always hold --------------------------------------------------------------------------------------
+    # --- what must always hold --------------------------------------------------------------------------------------  # noqa: E501
 
     @invariant()
     def whoever_is_signed_in_gave_password_and_code(self) -> None:
@@ -209,7 +274,9 @@ class Walks(RuleBasedStateMachine):
 
     @invariant()
     def no_run_holds_a_proof_that_nobody_gave(self) -> None:
-        """Facts of runs that can still go on: a proof names the claimed person, was given in this browser, and is young or in a session."""
+        """Facts of runs that can still go on: a proof names the claimed person, was given in this browser,
+        and is young or in a session.
+        """
         now = timezone.now()
         for row in Run.objects.filter(ended_at=None, expires_at__gt=now):
             facts, browser = row.state["facts"], self._browser_of(row)
@@ -219,7 +286,9 @@ class Walks(RuleBasedStateMachine):
             if "signed_in" in facts:
                 living = sessions.alive(facts["signed_in"]["session"])
                 assert living is None or (name in self.proofs[browser] and name in self.factors[browser])
-            elif "proof" in facts and name in self.proofs[browser]:  # else a change of password made it void, and it ends when looked at
+            elif (
+                "proof" in facts and name in self.proofs[browser]
+            ):  # else a change of password made it void, and it ends when looked at
                 assert datetime.fromisoformat(facts["proof"]["at"]) <= self.proofs[browser][name]
                 assert now - datetime.fromisoformat(facts["proof"]["at"]) <= 2 * LIFETIME
 
@@ -228,7 +297,7 @@ class Walks(RuleBasedStateMachine):
         """D30."""
         assert self._approved() == self.approved
 
-    # --- helpers ----------------------------------------------------------------------------------------------------
+    # --- helpers ----------------------------------------------------------------------------------------------------  # noqa: E501
 
     def _publish(self, which: int) -> None:
         publish(drawing(*FLOWS[which], title=f"Flow {which}"), by="machine")
@@ -251,7 +320,9 @@ class Walks(RuleBasedStateMachine):
         Person.objects.filter(pk=person.pk).update(is_active=True)
 
     def _right(self, seen: Seen, who: str) -> dict[str, str]:
-        """The right answer, noting what it proves: only where the run has claimed the very person whose secret is given."""
+        """The right answer, noting what it proves: only where the run has claimed the very person whose
+        secret is given.
+        """
         step, browser = seen.step.rpartition(".")[2], self.doors.index(seen.door)
         claimed = self._claimed(seen)
         if step == "password":
@@ -272,7 +343,8 @@ class Walks(RuleBasedStateMachine):
         proofs, decided = self._proofs(), self._decided()
         shown = seen.submit(**fields)
         assert self._proofs() == proofs
-        assert self._decided() == decided or seen.step == "login"  # what was proved before waits there for a press of the button
+        # what was proved before waits there for a press of the button
+        assert self._decided() == decided or seen.step == "login"
         return self._met(shown)
 
     def _walk(self, seen: Seen, who: str, answers: int) -> Seen:
@@ -283,7 +355,9 @@ class Walks(RuleBasedStateMachine):
         return seen
 
     def _approve(self, seen: Seen) -> Seen:
-        """The only way in which a device is ever approved: this button, on a page of consent, by whoever is signed in."""
+        """The only way in which a device is ever approved: this button, on a page of consent, by whoever is
+        signed in.
+        """
         before, living = self._approved(), _session_of(seen.door)
         shown = seen.submit(decision="approve")
         if self._approved() > before:
@@ -300,23 +374,35 @@ class Walks(RuleBasedStateMachine):
         return self.started.user_code
 
     def _claimed(self, seen: Seen) -> str:
-        person = Run.objects.filter(identifier=seen.path.strip("/").split("/")[-1]).values_list("person", flat=True).first()
+        person = (
+            Run.objects.filter(identifier=seen.path.strip("/").split("/")[-1])
+            .values_list("person", flat=True)
+            .first()
+        )
         return Person.objects.get(pk=person).username if person else ""
 
     def _met(self, seen: Seen) -> Seen:
-        """Every page is one, and leads on: to an answer, to a new beginning, or home; only the last page of all asks nothing."""
+        """Every page is one, and leads on: to an answer, to a new beginning, or home; only the last page of
+        all asks nothing.
+        """
         assert seen.status in (200, 404, 409, 429), seen.status
         assert seen.title, seen.text
         run = Run.objects.filter(identifier=seen.path.strip("/").split("/")[-1]).first()
         last = run and (run.state["end"] or {}).get("kind") == "last"
-        assert last or seen.hidden.get("token") or 'class="button' in seen.text or "<form" in seen.text, seen.text
+        assert last or seen.hidden.get("token") or 'class="button' in seen.text or "<form" in seen.text, (
+            seen.text
+        )
         return seen
 
     def _approved(self) -> int:
         return DeviceCode.objects.filter(state="approved").count()
 
     def _decided(self) -> tuple[int, int, int]:
-        return (self._approved(), DeviceCode.objects.filter(state="denied").count(), Session.objects.filter(ended_at=None).count())
+        return (
+            self._approved(),
+            DeviceCode.objects.filter(state="denied").count(),
+            Session.objects.filter(ended_at=None).count(),
+        )
 
     def _proofs(self) -> dict[str, list[str]]:
         found = defaultdict(list)
@@ -344,8 +430,15 @@ def _session_of(door: Door) -> Any:
 def walk(examples: int, steps: int, *more: Phase) -> None:
     """Runs the machine. Shrinking a failure takes minutes: only the long test does it."""
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-    kept: dict[str, Any] = {"deadline": None, "suppress_health_check": checks, "database": None, "phases": (Phase.generate, *more)}
-    run_state_machine_as_test(Walks, settings=settings(max_examples=examples, stateful_step_count=steps, **kept))
+    kept: dict[str, Any] = {
+        "deadline": None,
+        "suppress_health_check": checks,
+        "database": None,
+        "phases": (Phase.generate, *more),
+    }
+    run_state_machine_as_test(
+        Walks, settings=settings(max_examples=examples, stateful_step_count=steps, **kept)
+    )
 
 
 @pytest.mark.timeout(110)

@@ -16,7 +16,9 @@ def tab(browser: Door) -> Door:
     return second
 
 
-def test_two_people_sign_in_in_two_tabs_at_once(transactional_db: None, tenants: dict[str, Tenant], door: type[Door]) -> None:
+def test_two_people_sign_in_in_two_tabs_at_once(
+    transactional_db: None, tenants: dict[str, Tenant], door: type[Door]
+) -> None:
     """One of them is signed in, the other tab's run has ended (authentik #6954: no tab breaks another)."""
     browser, shown = door(), []
     pages = {name: browser.page().submit(name=name) for name in PASSWORDS}
@@ -28,10 +30,14 @@ def test_two_people_sign_in_in_two_tabs_at_once(transactional_db: None, tenants:
     meeting_at(Run.unscoped.all(), lambda: post("alice"), lambda: post("bob"), seconds=2)
     assert events("session.started") == 1
     assert [page.status for page in shown] == [200, 200]
-    assert sorted(page.step == "device_code" for page in shown) == [False, True], [page.title for page in shown]
+    assert sorted(page.step == "device_code" for page in shown) == [False, True], [
+        page.title for page in shown
+    ]
 
 
-def test_the_same_approval_twice_at_once(transactional_db: None, tenants: dict[str, Tenant], door: type[Door]) -> None:
+def test_the_same_approval_twice_at_once(
+    transactional_db: None, tenants: dict[str, Tenant], door: type[Door]
+) -> None:
     """D31: a double click; both see that it worked, and it happened once."""
     browser, started, titles = door(), door().start(), []
     page = browser.sign_in().submit(user_code=started.user_code)

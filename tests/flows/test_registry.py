@@ -1,4 +1,6 @@
-"""Finding the stages: those shipped, those of settings.STAGE_PACKAGES, those of installed packages; and what a broken one costs."""
+"""Finding the stages: those shipped, those of settings.STAGE_PACKAGES, those of installed packages; and what
+a broken one costs.
+"""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -51,7 +53,9 @@ def package(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> I
         del sys.modules[name]
 
 
-def test_a_stage_of_another_package_is_one_like_any_other(package: Writer, acme: Tenant, door: Callable[..., Door]) -> None:
+def test_a_stage_of_another_package_is_one_like_any_other(
+    package: Writer, acme: Tenant, door: Callable[..., Door]
+) -> None:
     """One file, one class, named after the file; nothing else is touched."""
     package("wave", GOOD.format(name="Wave"))
     assert stages()["wave"].kind == "wave"
@@ -82,7 +86,10 @@ def test_an_installed_package_brings_stages_by_entry_point(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (GOOD.format(name="One") + GOOD.format(name="Two").split("\n\n\n")[1].join(["\n\n", ""]), "exactly one stage, not 2"),
+        (
+            GOOD.format(name="One") + GOOD.format(name="Two").split("\n\n\n")[1].join(["\n\n", ""]),
+            "exactly one stage, not 2",
+        ),
         ('"""Nothing."""\n', "exactly one stage, not 0"),
         (GOOD.format(name="Wave").replace('    title = "Wave"\n', ""), "lacks a title"),
         (GOOD.format(name="Wave").replace('    """Asks nothing."""\n', ""), "lacks a docstring"),
@@ -91,15 +98,22 @@ def test_an_installed_package_brings_stages_by_entry_point(
         ("1 / 0\n", "cannot be imported"),
         (GOOD.format(name="Wave").split("    def enter")[0], "lacks enter or submit"),
         (
-            GOOD.format(name="Wave").replace("from flows.stage", "from flows.settings import StageSettings\nfrom flows.stage")
+            GOOD.format(name="Wave").replace(
+                "from flows.stage", "from flows.settings import StageSettings\nfrom flows.stage"
+            )
             + "\n    class Settings(StageSettings):\n        needed: int\n",
             "lacks a default for the setting needed",
         ),
-        (GOOD.format(name="Wave") + "\n    class Settings:\n        model_fields = {}\n", "lacks Settings that derive from StageSettings"),
+        (
+            GOOD.format(name="Wave") + "\n    class Settings:\n        model_fields = {}\n",
+            "lacks Settings that derive from StageSettings",
+        ),
     ],
 )
 def test_a_broken_stage_is_found_at_start_up(acme: Tenant, package: Writer, text: str, said: str) -> None:
-    """``manage.py check`` fails with the module's name and what to mend: it stops the server and not a visitor."""
+    """``manage.py check`` fails with the module's name and what to mend: it stops the server and not a
+    visitor.
+    """
     package("wave", text)
     with pytest.raises(SystemCheckError) as failed:
         call_command("check")
@@ -111,7 +125,9 @@ def test_a_broken_stage_is_found_at_start_up(acme: Tenant, package: Writer, text
 def test_two_stages_of_one_kind_are_refused(package: Writer) -> None:
     """Nobody replaces the password stage by putting a file of that name somewhere."""
     package("password", GOOD.format(name="Password"))
-    with pytest.raises(BrokenStage, match=r"Two stages are called password: stages\.password and more_stages\.password"):
+    with pytest.raises(
+        BrokenStage, match=r"Two stages are called password: stages\.password and more_stages\.password"
+    ):
         stages()
 
 
@@ -121,7 +137,9 @@ def test_adding_a_stage_makes_no_migration(third_party: None, db: None) -> None:
     call_command("makemigrations", "--check", "--dry-run", verbosity=0)
 
 
-def test_a_live_flow_whose_stage_is_gone_shows_in_the_check(third_party: None, acme: Tenant, settings: Any) -> None:
+def test_a_live_flow_whose_stage_is_gone_shows_in_the_check(
+    third_party: None, acme: Tenant, settings: Any
+) -> None:
     """``manage.py check --database default`` names flow, tenant and step."""
     draw("identification", "password", "word", "login", "device_code", "consent", "finish")
     settings.STAGE_PACKAGES = ["stages"]

@@ -1,4 +1,6 @@
-"""A stage in a wheel of its own: skeleton, installation, registry, schema, flow, JSON rendering, contract suite as shipped."""
+"""A stage in a wheel of its own: skeleton, installation, registry, schema, flow, JSON rendering, contract
+suite as shipped.
+"""
 
 import os
 import subprocess
@@ -58,7 +60,7 @@ def test_walk(tmp_path: Path) -> None:
     assert (badge["stage"], badge["fields"][0]["label"]) == ("acme.badge", "Number on your badge")
     assert answer("acme.badge", number="A1")["errors"] == {"number": ["That is not the number of a badge."]}
     assert answer("acme.badge", number="B1")["stage"] == "password"
-'''
+'''  # noqa: E501
 
 
 def run(folder: Path, site: Path, *arguments: str) -> str:
@@ -70,7 +72,13 @@ def run(folder: Path, site: Path, *arguments: str) -> str:
         "DJANGO_SETTINGS_MODULE": "idp.settings",
     }
     ran = subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=110
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
     )
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
     return ran.stdout
@@ -78,16 +86,52 @@ def run(folder: Path, site: Path, *arguments: str) -> str:
 
 @pytest.mark.slow
 def test_a_wheel_with_one_file(tmp_path: Path) -> None:
-    """From ``manage.py stage new`` to a flow that a JSON client walks; no app, no migration, nothing of ours is touched."""
+    """From ``manage.py stage new`` to a flow that a JSON client walks; no app, no migration, nothing of ours
+    is touched.
+    """
     site, manage = tmp_path / "site", str(ROOT / "manage.py")
     run(tmp_path, site, manage, "stage", "new", "acme.badge", "--to", str(tmp_path))
     project = tmp_path / "foyer-acme-badge"
-    install = ["-m", "pip", "install", "-q", "--no-deps", "--no-index", "--no-build-isolation", "--target", str(site), str(project)]
+    install = [
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-index",
+        "--no-build-isolation",
+        "--target",
+        str(site),
+        str(project),
+    ]
     run(tmp_path, site, *install)
     assert "acme.badge" in run(tmp_path, site, manage, "stage", "list")
     assert "no issues" in run(tmp_path, site, manage, "check")
     run(tmp_path, site, manage, "makemigrations", "--check", "--dry-run")
-    contract = run(tmp_path, site, "-m", "pytest", "-q", "--pyargs", "flows.contract", "-k", "acme.badge", "-p", "no:cacheprovider")
+    contract = run(
+        tmp_path,
+        site,
+        "-m",
+        "pytest",
+        "-q",
+        "--pyargs",
+        "flows.contract",
+        "-k",
+        "acme.badge",
+        "-p",
+        "no:cacheprovider",
+    )
     assert " passed" in contract
     (project / "test_walk.py").write_text(WALK)
-    assert "3 passed" in run(tmp_path, site, "-m", "pytest", "-q", str(project), "--rootdir", str(project), "-p", "no:cacheprovider")
+    assert "3 passed" in run(
+        tmp_path,
+        site,
+        "-m",
+        "pytest",
+        "-q",
+        str(project),
+        "--rootdir",
+        str(project),
+        "-p",
+        "no:cacheprovider",
+    )

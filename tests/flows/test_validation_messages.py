@@ -1,4 +1,6 @@
-"""What is wrong with a document is said in words: no message of a library, no pattern and no type reaches whoever wrote it."""
+"""What is wrong with a document is said in words: no message of a library, no pattern and no type reaches
+whoever wrote it.
+"""
 
 import re
 from collections.abc import Iterator
@@ -32,7 +34,10 @@ WRONG: tuple[Any, ...] = (
     {"a": []},
     {7: 7},
 )
-FORBIDDEN = re.compile(r"Input should|String should|should have|should match|pattern|\^|\[a-z|type=|Value error|RFC \d+ section [\d.]+\.$")
+FORBIDDEN = re.compile(
+    r"Input should|String should|should have|should match|pattern|\^|\[a-z|type=|Value error|RFC \d+ "
+    r"section [\d.]+\.$"
+)
 
 
 def models() -> Iterator[tuple[str, type[BaseModel]]]:
@@ -57,7 +62,11 @@ def every_model() -> dict[str, type[BaseModel]]:
         name, model = waiting.pop()
         if model not in found.values():
             found[name] = model
-            waiting += [(f"{name}.{key}", each) for key, field in model.model_fields.items() for each in inner(field.annotation)]
+            waiting += [
+                (f"{name}.{key}", each)
+                for key, field in model.model_fields.items()
+                for each in inner(field.annotation)
+            ]
     return found
 
 
@@ -82,7 +91,11 @@ def test_every_key_with_every_wrong_value(name: str) -> None:
     [
         ("person", {"person": 7}, "This is read as the number 7: put it in quotes to make it a text."),
         ("person", {"person": True}, "This is read as the word true: put it in quotes to make it a text."),
-        ("person", {"person": None}, 'This is empty: write a text. An empty value and ~ are texts only in quotes, like "~".'),
+        (
+            "person",
+            {"person": None},
+            'This is empty: write a text. An empty value and ~ are texts only in quotes, like "~".',
+        ),
         ("person", {"person": ["a"]}, "Write a text, not a list."),
         ("person", {"person": "a", "active": "perhaps"}, "Write true or false."),
         ("group", {"group": ""}, "This must not be empty."),
@@ -92,7 +105,11 @@ def test_every_key_with_every_wrong_value(name: str) -> None:
             {"scope": "a b", "title": "t"},
             "A scope is visible ASCII without spaces, double quotes and backslashes, 100 characters at most.",
         ),
-        ("tenant", {"tenant": "a", "accent": "red"}, "A colour is a # and six hexadecimal digits in small letters, like #4f46e5."),
+        (
+            "tenant",
+            {"tenant": "a", "accent": "red"},
+            "A colour is a # and six hexadecimal digits in small letters, like #4f46e5.",
+        ),
         ("application", {"application": "a", "type": "secret"}, "Write 'public' or 'confidential'."),
         ("application", {"application": "a", "device": {"interval": "2h"}}, "Must lie between 1s and 1m."),
         ("application", {"application": "a", "device": {"pending_limit": 0}}, "Write 1 or more."),

@@ -1,4 +1,6 @@
-"""Every word of conditions, once true and once false; what cannot be known refuses, and junk from outside never raises."""
+"""Every word of conditions, once true and once false; what cannot be known refuses, and junk from outside
+never raises.
+"""
 
 import os
 import re
@@ -34,7 +36,12 @@ NOW = datetime(2026, 11, 20, 17, 30, tzinfo=UTC)  # a Friday, half past six in B
 REST = ("login", "device_code", "consent", "finish")
 
 
-def about(facts: dict[str, Any] | None = None, address: str = "203.0.113.9", agent: str = "Test/1.0", now: datetime = NOW) -> About:
+def about(
+    facts: dict[str, Any] | None = None,
+    address: str = "203.0.113.9",
+    agent: str = "Test/1.0",
+    now: datetime = NOW,
+) -> About:
     """A request with these facts."""
     return About(facts or {}, address, agent, now)
 
@@ -42,7 +49,9 @@ def about(facts: dict[str, Any] | None = None, address: str = "203.0.113.9", age
 def alice() -> dict[str, Any]:
     """She has proved herself by password an hour ago, with a second factor, in a session."""
     person = Person.objects.get(username="alice")
-    Person.objects.filter(pk=person.pk).update(created_at=NOW - timedelta(days=3), attributes={"team": "sales", "floor": 3, "gone": None})
+    Person.objects.filter(pk=person.pk).update(
+        created_at=NOW - timedelta(days=3), attributes={"team": "sales", "floor": 3, "gone": None}
+    )
     proved = {"person": person.pk, "at": (NOW - timedelta(hours=1)).isoformat()}
     return {
         "person": {"id": person.pk, "name": "alice"},
@@ -71,7 +80,14 @@ def asked(**values: Any) -> dict[str, Any]:
         }
         | values
     )
-    return {"request": {"kind": "device", "device": device.pk, "application": application.pk, "scopes": ["openid", "acme:read"]}}
+    return {
+        "request": {
+            "kind": "device",
+            "device": device.pk,
+            "application": application.pk,
+            "scopes": ["openid", "acme:read"],
+        }
+    }
 
 
 EVERY_WORD = [
@@ -85,7 +101,11 @@ EVERY_WORD = [
     ("person.credentials", '"password" in person.credentials', '"totp" in person.credentials'),
     ("person.admin", "!person.admin", "person.admin"),
     ("person.role", 'person.role == ""', 'person.role == "owner"'),
-    ("person.created", 'request.time - person.created < duration("96h")', 'request.time - person.created < duration("48h")'),
+    (
+        "person.created",
+        'request.time - person.created < duration("96h")',
+        'request.time - person.created < duration("48h")',
+    ),
     ("proof.method", 'proof.method == "pwd"', 'proof.method == ""'),
     ("second_factor.present", "second_factor.present", "!second_factor.present"),
     ("second_factor.method", 'second_factor.method == "otp"', 'second_factor.method == "hwk"'),
@@ -113,7 +133,9 @@ EVERY_WORD = [
 
 
 @pytest.mark.parametrize(("word", "true", "false"), EVERY_WORD)
-def test_a_word_can_be_true_and_false(acme: Tenant, clock: time_machine.Traveller, word: str, true: str, false: str) -> None:
+def test_a_word_can_be_true_and_false(
+    acme: Tenant, clock: time_machine.Traveller, word: str, true: str, false: str
+) -> None:
     """Read by its type, of this tenant, at this moment."""
     clock.move_to(NOW)
     here = about(alice() | asked())
@@ -138,12 +160,25 @@ EMPTY = {
 
 
 @pytest.mark.parametrize(
-    "facts", [{}, {"person": {"id": None, "name": "nobody"}}, {"request": {}}, {"request": {"device": 0, "application": 0}}]
+    "facts",
+    [
+        {},
+        {"person": {"id": None, "name": "nobody"}},
+        {"request": {}},
+        {"request": {"device": 0, "application": 0}},
+    ],
 )
-def test_nobody_and_nothing_have_the_same_words_with_empty_values(acme: Tenant, facts: dict[str, Any]) -> None:
-    """An unknown name behaves like a known one, a device that is gone like one that says nothing: no error tells them apart."""
+def test_nobody_and_nothing_have_the_same_words_with_empty_values(
+    acme: Tenant, facts: dict[str, Any]
+) -> None:
+    """An unknown name behaves like a known one, a device that is gone like one that says nothing: no error
+    tells them apart.
+    """
     for name, word in vocabulary().items():
-        if name.startswith(("person.", "proof.", "second_factor.", "session.", "application.", "device.")) and word.type in EMPTY:
+        if (
+            name.startswith(("person.", "proof.", "second_factor.", "session.", "application.", "device."))
+            and word.type in EMPTY
+        ):
             assert compile_condition(EMPTY[word.type].format(name)).applies(about(facts)), name
     assert compile_condition('person.created == timestamp("1970-01-01T00:00:00Z")').applies(about(facts))
 
@@ -153,18 +188,27 @@ def test_the_neighbours_rows_do_not_exist(acme: Tenant, other: Tenant) -> None:
     facts = alice() | asked()
     with tenant_scope(other):
         here = about(facts)
-        assert compile_condition('person.username == "" && application.name == "" && device.address == ""').applies(here)
-        assert compile_condition("size(person.groups) == 0 && size(person.attributes) == 0").applies(about(facts))
+        assert compile_condition(
+            'person.username == "" && application.name == "" && device.address == ""'
+        ).applies(here)
+        assert compile_condition("size(person.groups) == 0 && size(person.attributes) == 0").applies(
+            about(facts)
+        )
 
 
 def test_somebody_invented_has_every_word(acme: Tenant, django_assert_num_queries: Any) -> None:
     """A dry run about a person who does not exist asks the same words, and no table."""
     facts = {"person": {"id": PK, "name": "bob"}}
-    with inventing(Invented("bob", groups=("staff",), attributes={"team": "sales"})), django_assert_num_queries(0):
-        assert compile_condition('person.username == "bob" && "staff" in person.groups && person.attributes["team"] == "sales"').applies(
-            about(facts)
-        )
-        assert compile_condition('person.created > timestamp("2020-01-01T00:00:00Z") && !person.admin').applies(about(facts))
+    with (
+        inventing(Invented("bob", groups=("staff",), attributes={"team": "sales"})),
+        django_assert_num_queries(0),
+    ):
+        assert compile_condition(
+            'person.username == "bob" && "staff" in person.groups && person.attributes["team"] == "sales"'
+        ).applies(about(facts))
+        assert compile_condition(
+            'person.created > timestamp("2020-01-01T00:00:00Z") && !person.admin'
+        ).applies(about(facts))
 
 
 def test_a_device_is_looked_at_only_while_it_waits(acme: Tenant, clock: time_machine.Traveller) -> None:
@@ -186,8 +230,12 @@ def test_a_device_is_looked_at_only_while_it_waits(acme: Tenant, clock: time_mac
         ("", "203.0.113.9", False),
     ],
 )
-def test_what_one_network_is(acme: Tenant, clock: time_machine.Traveller, theirs: str, mine: str, same: bool) -> None:
-    """An IPv4 address, or an IPv6 /64: as the budgets and the consent page see it; unknown is never the same."""
+def test_what_one_network_is(
+    acme: Tenant, clock: time_machine.Traveller, theirs: str, mine: str, same: bool
+) -> None:
+    """An IPv4 address, or an IPv6 /64: as the budgets and the consent page see it; unknown is never
+    the same.
+    """
     clock.move_to(NOW)
     assert compile_condition("device.same_network").applies(about(asked(address=theirs), mine)) is same
 
@@ -195,18 +243,38 @@ def test_what_one_network_is(acme: Tenant, clock: time_machine.Traveller, theirs
 @pytest.mark.parametrize(
     ("source", "queries"),
     [
-        ('person.username != "" && person.email != "" && person.name != "" && !person.admin && size(person.attributes) > 0', 1),
+        (
+            (
+                'person.username != "" && person.email != "" && person.name != "" && !person.admin && '
+                "size(person.attributes) > 0"
+            ),
+            1,
+        ),
         ('"staff" in person.groups && size(person.groups) > 0', 1),
         ('application.name != "" && application.client_id != "" && !application.verified', 1),
         ('device.label != "" && device.agent != "" && device.age > duration("0s") && device.same_network', 1),
-        ('session.active && session.age > duration("0s") && second_factor.present && proof.method == "pwd" && tenant.name == "acme"', 0),
-        ('request.ip != "" && request.kind == "device" && size(request.scopes) > 0 && request.time.getFullYear() == 2026', 0),
+        (
+            (
+                'session.active && session.age > duration("0s") && second_factor.present && proof.method == '
+                '"pwd" && tenant.name == "acme"'
+            ),
+            0,
+        ),
+        (
+            (
+                'request.ip != "" && request.kind == "device" && size(request.scopes) > 0 && '
+                "request.time.getFullYear() == 2026"
+            ),
+            0,
+        ),
     ],
 )
 def test_a_row_is_asked_for_once(
     acme: Tenant, clock: time_machine.Traveller, django_assert_num_queries: Any, source: str, queries: int
 ) -> None:
-    """Several words about one row cost one query, facts of the run cost none, also when the next condition asks again."""
+    """Several words about one row cost one query, facts of the run cost none, also when the next condition
+    asks again.
+    """
     clock.move_to(NOW)
     here = about(alice() | asked())
     with django_assert_num_queries(queries):
@@ -232,22 +300,29 @@ def test_a_session_from_the_future_has_no_age(acme: Tenant) -> None:
 
 
 def test_zones_come_with_the_product_where_the_system_has_none() -> None:
-    """A slim machine has no /usr/share/zoneinfo; a process that starts there still knows the hour in Berlin."""
+    """A slim machine has no /usr/share/zoneinfo; a process that starts there still knows the hour
+    in Berlin.
+    """
     program = (
-        "from pathlib import Path; from idp.runtime import env; env.time_zones(Path('/nonexistent')); import os, django; django.setup();"
-        "from flows.conditions.expressions import compile_condition; from idp.foundation.condition_variables import About;"
+        "from pathlib import Path; from idp.runtime import env; env.time_zones(Path('/nonexistent')); "
+        "import os, django; django.setup();"
+        "from flows.conditions.expressions import compile_condition; from "
+        "idp.foundation.condition_variables import About;"
         "from datetime import datetime, UTC;"
         "about = About({}, '', '', datetime(2026, 7, 1, 12, tzinfo=UTC));"
-        "print(os.environ['TZDIR'], compile_condition('request.time.getHours(\"Europe/Berlin\") == 14').applies(about))"
+        "print(os.environ['TZDIR'], compile_condition('request.time.getHours(\"Europe/Berlin\") == "
+        "14').applies(about))"
     )
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
     environment.pop("TZDIR", None)
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, env=environment)
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, env=environment
+    )
     assert ran.stdout.split()[-1:] == ["True"], ran.stderr
     assert "tzdata" in ran.stdout
 
 
-# --- request.country ------------------------------------------------------------------------------------------------
+# --- request.country ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -287,7 +362,9 @@ def country(address: str, expected: str) -> bool:
         ("2001:db9::1", ""),
     ],
 )
-def test_the_country_of_an_address(acme: Tenant, write_geo: Callable[..., Path], address: str, expected: str) -> None:
+def test_the_country_of_an_address(
+    acme: Tenant, write_geo: Callable[..., Path], address: str, expected: str
+) -> None:
     """From the file alone; an address that is not in it is in no country."""
     write_geo({"203.0.113.0/24": GERMAN, "2001:db8::/32": AUSTRIAN})
     assert country(address, expected)
@@ -295,7 +372,9 @@ def test_the_country_of_an_address(acme: Tenant, write_geo: Callable[..., Path],
 
 
 @pytest.mark.parametrize("record", [{"country_code": "de", "country": "Germany"}, {"country": "DE"}, GERMAN])
-def test_the_spellings_of_several_makers(acme: Tenant, write_geo: Callable[..., Path], record: dict[str, Any]) -> None:
+def test_the_spellings_of_several_makers(
+    acme: Tenant, write_geo: Callable[..., Path], record: dict[str, Any]
+) -> None:
     """A file of IPv4 addresses only knows no country of an IPv6 address."""
     write_geo({"203.0.113.0/24": record}, kind="acme country lite", version=4)
     assert country("203.0.113.9", "DE")
@@ -329,7 +408,9 @@ def test_a_file_that_cannot_be_used_stops_the_start(write_geo: Callable[..., Pat
     assert "GeoLite2-ASN" in countries(None)[0].msg
 
 
-def test_without_a_file_the_word_refuses_and_the_flow_is_not_published(acme: Tenant, write_geo: Callable[..., Path], settings: Any) -> None:
+def test_without_a_file_the_word_refuses_and_the_flow_is_not_published(
+    acme: Tenant, write_geo: Callable[..., Path], settings: Any
+) -> None:
     """An installation that cannot know the country never guesses."""
     flow = drawing("identification", "password", {"stage": "deny", "when": 'request.country != "DE"'}, *REST)
     settings.GEOIP = ""
@@ -344,12 +425,21 @@ def test_without_a_file_the_word_refuses_and_the_flow_is_not_published(acme: Ten
     assert lint(flow) == []
 
 
-# --- through the public door ----------------------------------------------------------------------------------------
+# --- through the public door --------------------------------------------------------------------------------
 
 
 def test_new_words_decide_in_a_drawn_flow(acme: Tenant, door: Doors) -> None:
-    """A device in another network is refused after its code was entered; one in the same network comes to consent."""
-    draw("identification", "password", "login", "device_code", {"stage": "deny", "when": "!device.same_network"}, "consent")
+    """A device in another network is refused after its code was entered; one in the same network comes to
+    consent.
+    """
+    draw(
+        "identification",
+        "password",
+        "login",
+        "device_code",
+        {"stage": "deny", "when": "!device.same_network"},
+        "consent",
+    )
     near, far = door(), door(address="203.0.113.9")
     assert near.sign_in().submit(user_code=near.start().user_code).step == "consent"
     refused = near.page().submit(user_code=far.start().user_code)
@@ -365,16 +455,34 @@ def behind_a_proxy(settings: Any) -> None:
     settings.TRUSTED_PROXIES = (ip_network("127.0.0.0/8"),)
 
 
-JUNK = ["", "evil", "evil, 203.0.113.9, evil", "999.1.1.1", "::%<script>", "127.0.0.1:x", "," * 500, "1" * 5000, "fe80::1%eth0"]
+JUNK = [
+    "",
+    "evil",
+    "evil, 203.0.113.9, evil",
+    "999.1.1.1",
+    "::%<script>",
+    "127.0.0.1:x",
+    "," * 500,
+    "1" * 5000,
+    "fe80::1%eth0",
+]
 
 
-def test_junk_in_the_headers_skips_nothing(acme: Tenant, write_geo: Callable[..., Path], behind_a_proxy: None, live: LiveServer) -> None:
-    """CVE-2024-47070: X-Forwarded-For that cannot be parsed once made a policy fail and skipped the password stage. Here the address
-    is then in no network and no country, and each condition about it has its answer.
+def test_junk_in_the_headers_skips_nothing(
+    acme: Tenant, write_geo: Callable[..., Path], behind_a_proxy: None, live: LiveServer
+) -> None:
+    """CVE-2024-47070: X-Forwarded-For that cannot be parsed once made a policy fail and skipped the password
+    stage. Here the address is then in no network and no country, and each condition about it has its
+    answer.
     """
     write_geo({"203.0.113.0/24": GERMAN})
     office = 'request.country == "DE" && request.ip.within(["203.0.113.0/24"])'
-    draw("identification", {"stage": "password", "when": f"!({office})"}, {"stage": "deny", "when": office}, *REST)
+    draw(
+        "identification",
+        {"stage": "password", "when": f"!({office})"},
+        {"stage": "deny", "when": office},
+        *REST,
+    )
     assert _after_the_name(live, "203.0.113.9") == "You cannot go on"
     for junk in JUNK:
         assert _after_the_name(live, junk) == "Enter your password", junk
@@ -382,7 +490,9 @@ def test_junk_in_the_headers_skips_nothing(acme: Tenant, write_geo: Callable[...
 
 def _after_the_name(live: LiveServer, forwarded: str) -> str:
     headers = {"Host": "acme.test", "X-Forwarded-For": forwarded}
-    with httpx.Client(base_url=f"http://127.0.0.1:{live.port}", headers=headers, follow_redirects=True) as client:
+    with httpx.Client(
+        base_url=f"http://127.0.0.1:{live.port}", headers=headers, follow_redirects=True
+    ) as client:
         page = client.get("/device")
         hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.text))
         answered = client.post(page.url.path, data={**hidden, "name": "alice"})

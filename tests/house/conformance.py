@@ -1,4 +1,6 @@
-"""Which protocol rule is proved by which test: ``python -m tests.house.conformance`` writes docs/conformance.md."""
+"""Which protocol rule is proved by which test: ``python -m tests.house.conformance`` writes
+docs/conformance.md.
+"""
 
 import ast
 import re
@@ -18,7 +20,7 @@ M: metadata (RFC 8414) · J: access tokens (RFC 9068) · X: cross-device flows. 
 
 | rule | proved by |
 | --- | --- |
-"""
+"""  # noqa: E501
 
 
 @lru_cache(maxsize=1)
@@ -38,7 +40,10 @@ def proofs() -> dict[str, list[str]]:
 def table() -> str:
     """The whole document."""
     found = proofs()
-    rows = [f"| {rule} | {'<br>'.join(f'`{test}`' for test in sorted(found[rule]))} |" for rule in sorted(found, key=_order)]
+    rows = [
+        f"| {rule} | {'<br>'.join(f'`{test}`' for test in sorted(found[rule]))} |"
+        for rule in sorted(found, key=_order)
+    ]
     return _HEAD + "\n".join(rows) + "\n"
 
 

@@ -30,7 +30,9 @@ class Module:
 
     @cached_property
     def tree(self) -> ast.Module:
-        """Parsed, with the garbage collector at rest: a finalizer that parses too breaks Python 3.11's parser (SystemError)."""
+        """Parsed, with the garbage collector at rest: a finalizer that parses too breaks Python 3.11's parser
+        (SystemError).
+        """
         gc.disable()
         try:
             return ast.parse(self.text)
@@ -39,7 +41,9 @@ class Module:
 
     def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
         """Every function and method."""
-        return (node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+        return (
+            node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        )
 
     def classes(self) -> Iterator[ast.ClassDef]:
         """Every class, nested ones too."""

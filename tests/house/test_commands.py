@@ -1,4 +1,6 @@
-"""What holds for every command of ours, by walking all of them: options are written out, a mistake ends with 1, errors can be JSON."""
+"""What holds for every command of ours, by walking all of them: options are written out, a mistake ends with
+1, errors can be JSON.
+"""
 
 import json
 import os
@@ -46,7 +48,20 @@ def parsers(name: str) -> dict[str, Any]:
 
 def test_all_of_them_are_known() -> None:
     """The list is not empty, and holds those that a person would look for."""
-    assert {"blueprint", "flow", "secret", "person", "keys", "events", "device", "seed", "backup", "restore", "up", "web"} <= set(OURS)
+    assert {
+        "blueprint",
+        "flow",
+        "secret",
+        "person",
+        "keys",
+        "events",
+        "device",
+        "seed",
+        "backup",
+        "restore",
+        "up",
+        "web",
+    } <= set(OURS)
 
 
 @pytest.mark.parametrize("name", [*OURS, *DJANGOS])
@@ -56,7 +71,12 @@ def test_no_option_is_abbreviated(name: str, monkeypatch: pytest.MonkeyPatch) ->
     for words, parser in parsers(name).items():
         assert isinstance(parser, command_line.Parser), words
         assert parser.allow_abbrev is False, words
-        options = [each for action in parser._actions for each in action.option_strings if len(each) > 4 and each.startswith("--")]
+        options = [
+            each
+            for action in parser._actions
+            for each in action.option_strings
+            if len(each) > 4 and each.startswith("--")
+        ]
         for option in options:
             if option[:-1] not in options:
                 with pytest.raises(CommandError):
@@ -87,7 +107,11 @@ def test_nothing_and_a_dash_are_no_paths(name: str, path: str, monkeypatch: pyte
         for action in parser._actions:
             if getattr(action.type, "__name__", "") == "Path":
                 with pytest.raises(CommandError, match=r"a path cannot be empty|its name is /dev/stdin"):
-                    parser.parse_args([action.option_strings[0], path] if action.option_strings else ["authentik", path][-_wants(parser) :])
+                    parser.parse_args(
+                        [action.option_strings[0], path]
+                        if action.option_strings
+                        else ["authentik", path][-_wants(parser) :]
+                    )
                 assert words
 
 

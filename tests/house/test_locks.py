@@ -1,4 +1,6 @@
-"""The lock files install exactly what they name, with uv and with every pip, no matter what was published later."""
+"""The lock files install exactly what they name, with uv and with every pip, no matter what was published
+later.
+"""
 
 import json
 import os
@@ -19,7 +21,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 # Each supported Python with the pip of its first release, and Debian 12's.
-PYTHONS_AND_PIPS = [("3.11", "22.3"), ("3.11", "23.0.1"), ("3.12", "23.2.1"), ("3.13", "24.2"), ("3.14", "25.2")]
+PYTHONS_AND_PIPS = [
+    ("3.11", "22.3"),
+    ("3.11", "23.0.1"),
+    ("3.12", "23.2.1"),
+    ("3.13", "24.2"),
+    ("3.14", "25.2"),
+]
 PLATFORMS = ("x86_64-manylinux_2_28", "aarch64-manylinux_2_28", "aarch64-apple-darwin")
 UV = str(Path(sys.executable).with_name("uv"))
 NEWER = "9999"
@@ -27,13 +35,19 @@ NEWER = "9999"
 
 @pytest.fixture(scope="module")
 def newer(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of an index that offers a newer release of everything in the locks, beside the real releases."""
+    """The environment of an index that offers a newer release of everything in the locks, beside the real
+    releases.
+    """
     folder = tmp_path_factory.mktemp("newer")
     for name in pins():
         stem = f"{name.replace('-', '_')}-{NEWER}"
         with zipfile.ZipFile(folder / f"{stem}-py3-none-any.whl", "w") as wheel:
-            wheel.writestr(f"{stem}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {NEWER}\n")
-            wheel.writestr(f"{stem}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            wheel.writestr(
+                f"{stem}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {NEWER}\n"
+            )
+            wheel.writestr(
+                f"{stem}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            )
             wheel.writestr(f"{stem}.dist-info/RECORD", "")
     pip = " ".join(filter(None, [os.environ.get("PIP_FIND_LINKS"), str(folder)]))
     uv = ",".join(filter(None, [os.environ.get("UV_FIND_LINKS"), str(folder)]))
@@ -76,7 +90,9 @@ class Checkout:
 
 @pytest.mark.parametrize(("version", "pip"), PYTHONS_AND_PIPS)
 def test_every_pip_installs_both_locks(version: str, pip: str, newer: dict[str, str], tmp_path: Path) -> None:
-    """Each supported Python's oldest pip fills an empty environment from the locks, and nothing is missing afterwards."""
+    """Each supported Python's oldest pip fills an empty environment from the locks, and nothing is missing
+    afterwards.
+    """
     checkout = Checkout(tmp_path, newer)
     checkout.run(python(version), "-m", "venv", ".venv")
     checkout.run(checkout.python, "-m", "pip", "install", f"pip=={pip}")
@@ -93,20 +109,34 @@ def test_uv_installs_both_locks(newer: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "bin" / "uv").symlink_to(UV)
     checkout.run(sys.executable, "-m", "venv", ".venv")
     (tmp_path / "wanted").write_text("coverage")
-    assert f"coverage=={NEWER}" in checkout.run(UV, "pip", "compile", "wanted")  # the newer releases are really on offer
+    # the newer releases are really on offer
+    assert f"coverage=={NEWER}" in checkout.run(UV, "pip", "compile", "wanted")
     checkout.make_dev()
     found = checkout.installed()
     assert set(found.items()) <= set(pins().items())
     assert [lock for lock in LOCKS if checkout.lacks(lock)] == []
-    assert {each.read_text() for each in tmp_path.glob(".venv/lib/*/site-packages/django-*/INSTALLER")} == {"uv"}
+    assert {each.read_text() for each in tmp_path.glob(".venv/lib/*/site-packages/django-*/INSTALLER")} == {
+        "uv"
+    }
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize("version", sorted({version for version, _ in PYTHONS_AND_PIPS}))
 def test_nothing_is_built(version: str, platform: str, newer: dict[str, str], tmp_path: Path) -> None:
-    """Everything in the locks has a wheel for each supported Python and platform: a build would take tools that no lock pins."""
+    """Everything in the locks has a wheel for each supported Python and platform: a build would take tools
+    that no lock pins.
+    """
     checkout = Checkout(tmp_path, newer)
-    target = ("--target", "target", "--python", sys.executable, "--python-version", version, "--python-platform", platform)
+    target = (
+        "--target",
+        "target",
+        "--python",
+        sys.executable,
+        "--python-version",
+        version,
+        "--python-platform",
+        platform,
+    )
     for lock in LOCKS:
         checkout.run(UV, "pip", "install", "--dry-run", "--require-hashes", "--no-build", *target, "-r", lock)
 
@@ -121,7 +151,9 @@ def test_the_locks_follow_pyproject(tmp_path: Path) -> None:
 
 
 def lines(lock: Path) -> list[str]:
-    """Return a lock's pins without their hashes, of which a release may get more when more wheels are added to it."""
+    """Return a lock's pins without their hashes, of which a release may get more when more wheels are added
+    to it.
+    """
     return [line.removesuffix(" \\") for line in lock.read_text().splitlines() if not line.startswith(" ")]
 
 
@@ -132,7 +164,11 @@ def pins() -> dict[str, str]:
 
 
 def python(version: str) -> str:
-    """Return this machine's Python of that version; without one, the Python that runs the tests, so that its pip is tried all the same."""
+    """Return this machine's Python of that version; without one, the Python that runs the tests, so that its
+    pip is tried all the same.
+    """
     found = shutil.which(f"python{version}")
-    asked = found and subprocess.run([found, "-c", "import sys; print(sys.executable)"], capture_output=True, text=True)
+    asked = found and subprocess.run(
+        [found, "-c", "import sys; print(sys.executable)"], capture_output=True, text=True
+    )
     return asked.stdout.strip() if asked and asked.returncode == 0 else sys.executable

@@ -4,14 +4,30 @@ import re
 
 from tests.house.source import ROOT, tracked
 
-MAY_KNOW = ("tests/modes/", "tests/settings.py", "tests/conftest.py", "tests/house/test_modes.py", "Makefile", "docs/", "CHANGELOG.md")
+MAY_KNOW = (
+    "tests/modes/",
+    "tests/settings.py",
+    "tests/conftest.py",
+    "tests/house/test_modes.py",
+    "Makefile",
+    "docs/",
+    "CHANGELOG.md",
+)
 MODE = re.compile(r"FOYER_TEST_(?:MODE|DATABASE|REDIS)|connection\.vendor|\bmark\.skip|\bpytest\.skip\(")
 
 
 def test_no_test_knows_the_mode() -> None:
     """Neither by the variable, nor by asking which database or broker there is, nor by being left out."""
-    tests = [path for path in tracked("tests/*.py", "tests/**/*.py") if not str(path.relative_to(ROOT)).startswith(MAY_KNOW)]
-    knowing = {str(path.relative_to(ROOT)): found.group() for path in tests if (found := MODE.search(path.read_text()))}
+    tests = [
+        path
+        for path in tracked("tests/*.py", "tests/**/*.py")
+        if not str(path.relative_to(ROOT)).startswith(MAY_KNOW)
+    ]
+    knowing = {
+        str(path.relative_to(ROOT)): found.group()
+        for path in tests
+        if (found := MODE.search(path.read_text()))
+    }
     assert knowing == {}
 
 

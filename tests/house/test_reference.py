@@ -21,7 +21,11 @@ from flows.stage import Stage
 from idp.tenancy.models import Tenant
 from tests.house.source import ROOT
 
-STAGES, GUIDE, DRAWING = ROOT / "docs" / "stages", ROOT / "docs" / "writing-a-stage.md", ROOT / "docs" / "flows.md"
+STAGES, GUIDE, DRAWING = (
+    ROOT / "docs" / "stages",
+    ROOT / "docs" / "writing-a-stage.md",
+    ROOT / "docs" / "flows.md",
+)
 RUN = "run manage.py reference and commit docs/stages and docs/writing-a-stage.md"
 OWN = sorted(kind for kind, stage in stages().items() if stage.__module__.startswith("stages."))
 
@@ -32,7 +36,9 @@ def blocks(language: str, text: str) -> list[str]:
 
 
 def test_the_reference_is_committed() -> None:
-    """Rule 9: docs/stages is what the classes say, byte for byte, and no page is left of a stage that is gone."""
+    """Rule 9: docs/stages is what the classes say, byte for byte, and no page is left of a stage that is
+    gone.
+    """
     committed = {path.name: path.read_bytes() for path in STAGES.iterdir()}
     assert committed == {name: text.encode() for name, text in pages().items()}, RUN
 
@@ -70,8 +76,12 @@ def test_its_challenge_is_described(kind: str) -> None:
     """What a page shows as JSON has the members of the OpenAPI document, and none besides."""
     described = json.loads((ROOT / "docs" / "openapi.json").read_text())["components"]["schemas"]
     closed = {name: schema | {"additionalProperties": False} for name, schema in described.items()}
-    closed["Challenge"]["required"] = [name for name in closed["Challenge"].get("required", []) if name != "run"]
-    validator = Draft202012Validator({"components": {"schemas": closed}, "$ref": "#/components/schemas/Challenge"})
+    closed["Challenge"]["required"] = [
+        name for name in closed["Challenge"].get("required", []) if name != "run"
+    ]
+    validator = Draft202012Validator(
+        {"components": {"schemas": closed}, "$ref": "#/components/schemas/Challenge"}
+    )
     assert [error.message for error in validator.iter_errors(challenge(stages()[kind]))] == []
 
 
@@ -83,7 +93,9 @@ def test_every_setting_and_fact_is_explained() -> None:
         stage, text = stages()[kind], (STAGES / f"{kind}.md").read_text()
         assert {*stage.needs, *stage.gives} <= set(meanings)
         for name, field in stage.Settings.model_fields.items():
-            assert re.search(rf"^\| `{name}` \| .* \| {re.escape(str(field.title))} \|$", text, re.MULTILINE), f"{kind}: {name}"
+            assert re.search(
+                rf"^\| `{name}` \| .* \| {re.escape(str(field.title))} \|$", text, re.MULTILINE
+            ), f"{kind}: {name}"
 
 
 @pytest.mark.usefixtures("third_party")
@@ -106,8 +118,15 @@ def test_the_drawing_guide_can_be_applied(acme: Tenant, write_blueprint: Callabl
     before = Version.objects.count()
     call_command("blueprint", "apply", str(write_blueprint(text)), stdout=StringIO())
     drawn = list(Version.objects.order_by("pk"))[before:]
-    assert sorted(version.document["flow"] for version in drawn) == ["app-or-codes", "careful-sign-in", "company-devices"]
-    assert [len(version.document.get("tests", [])) for version in sorted(drawn, key=lambda each: each.document["flow"])] == [0, 3, 3]
+    assert sorted(version.document["flow"] for version in drawn) == [
+        "app-or-codes",
+        "careful-sign-in",
+        "company-devices",
+    ]
+    assert [
+        len(version.document.get("tests", []))
+        for version in sorted(drawn, key=lambda each: each.document["flow"])
+    ] == [0, 3, 3]
 
 
 def test_the_drawing_guide_shows_a_real_walk(acme: Tenant, write_blueprint: Callable[..., Path]) -> None:

@@ -13,7 +13,9 @@ def test_the_page_is_current() -> None:
 
 def test_every_word_says_what_it_means() -> None:
     """In one line that a table can hold."""
-    assert not [name for name, word in vocabulary().items() if not word.doc or "\n" in word.doc or "|" in word.doc]
+    assert not [
+        name for name, word in vocabulary().items() if not word.doc or "\n" in word.doc or "|" in word.doc
+    ]
 
 
 @pytest.mark.parametrize("source", [source for _, source in EXAMPLES])

@@ -18,18 +18,27 @@ EXAMPLES = [
         ' || request.time.getDayOfWeek("Europe/Berlin") in [0, 6]',
     ),
     ("From another country, or from one that nobody knows", '!(request.country in ["AT", "CH", "DE"])'),
-    ("For one application, or for all whose maker was not verified", 'application.client_id == "tv" || !application.verified'),
+    (
+        "For one application, or for all whose maker was not verified",
+        'application.client_id == "tv" || !application.verified',
+    ),
     ("Without a second factor, but administrators only", "person.admin && !second_factor.present"),
     (
         "A device that asked in another network, or over five minutes ago",
         'request.kind == "device" && (!device.same_network || device.age > duration("5m"))',
     ),
-    ("An application that wants to stay", 'request.scopes.exists(scope, scope == "offline_access" || scope.endsWith(":write"))'),
+    (
+        "An application that wants to stay",
+        'request.scopes.exists(scope, scope == "offline_access" || scope.endsWith(":write"))',
+    ),
     ("A session that is older than an hour", 'session.active && session.age > duration("1h")'),
     ("By what an earlier step learned", 'steps.how.choice == "home" && steps.about_you.age >= 18'),
     (
         "By what is kept on the person, in the account's first week",
-        '"team" in person.attributes && person.attributes["team"] == "sales" && request.time - person.created < duration("168h")',
+        (
+            '"team" in person.attributes && person.attributes["team"] == "sales" && request.time - '
+            'person.created < duration("168h")'
+        ),
     ),
 ]
 _HEAD = """# Conditions
@@ -45,7 +54,7 @@ is saved: time zones, networks, times, durations, regular expressions, numbers o
 
 | word | type | what it says | known from |
 | --- | --- | --- | --- |
-"""
+"""  # noqa: E501
 _REST = """
 *Known from*: the word means nothing before an earlier step gave that fact, so a flow that reads it sooner is refused. Words about a person
 who does not exist, an application or a device that is gone, have empty values: `""`, `0`, `false`, `[]`, `{}`, 1 January 1970,
@@ -82,12 +91,15 @@ nothing is refused for it.
 
 ## Examples
 
-"""
+"""  # noqa: E501
 
 
 def page() -> str:
     """The whole document."""
-    rows = [f"| `{name}` | {word.type} | {word.doc} | {word.needs or ''} |" for name, word in sorted(vocabulary().items())]
+    rows = [
+        f"| `{name}` | {word.type} | {word.doc} | {word.needs or ''} |"
+        for name, word in sorted(vocabulary().items())
+    ]
     shown = [f"{title}:\n\n```cel\n{source}\n```\n" for title, source in EXAMPLES]
     return _HEAD + "\n".join(rows) + "\n" + _REST + "\n".join(shown)
 

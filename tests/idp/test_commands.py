@@ -27,12 +27,16 @@ def tokens(browser: Door) -> dict[str, str]:
 
 def opens(browser: Door, access_token: str) -> int:
     """The status of userinfo."""
-    return int(browser.get("/application/o/userinfo/", HTTP_AUTHORIZATION=f"Bearer {access_token}").status_code)
+    return int(
+        browser.get("/application/o/userinfo/", HTTP_AUTHORIZATION=f"Bearer {access_token}").status_code
+    )
 
 
 def refreshed(browser: Door, token: str) -> Any:
     """The answer to a refresh."""
-    return browser.post("/application/o/token/", {"grant_type": "refresh_token", "client_id": "tv", "refresh_token": token})
+    return browser.post(
+        "/application/o/token/", {"grant_type": "refresh_token", "client_id": "tv", "refresh_token": token}
+    )
 
 
 def run(action: str) -> str:
@@ -75,8 +79,12 @@ def test_an_old_key_goes_after_the_last_token_it_signed(door: Doors, clock: Any)
     assert before[0] not in kids(browser)
 
 
-def test_changing_the_secret_key_breaks_nothing(door: Doors, tenants: dict[str, Tenant], settings: Any) -> None:
-    """FOYER_SECRET_KEY_FALLBACKS: codes, pages, sessions and tokens go on; after reencrypt the old key may go."""
+def test_changing_the_secret_key_breaks_nothing(
+    door: Doors, tenants: dict[str, Tenant], settings: Any
+) -> None:
+    """FOYER_SECRET_KEY_FALLBACKS: codes, pages, sessions and tokens go on; after reencrypt the old key may
+    go.
+    """
     browser = door()
     held = tokens(browser)
     started = browser.start()
@@ -96,8 +104,12 @@ def test_changing_the_secret_key_breaks_nothing(door: Doors, tenants: dict[str, 
             assert all("PRIVATE KEY" in key.private_key for key in SigningKey.objects.all())
 
 
-def test_after_the_secret_key_was_lost_the_server_goes_on(door: Doors, tenants: dict[str, Tenant], settings: Any) -> None:
-    """New signing keys, waiting devices start again, refresh tokens and sessions stay; the command says all of it."""
+def test_after_the_secret_key_was_lost_the_server_goes_on(
+    door: Doors, tenants: dict[str, Tenant], settings: Any
+) -> None:
+    """New signing keys, waiting devices start again, refresh tokens and sessions stay; the command says all
+    of it.
+    """
     browser = door()
     run("rotate")
     held = tokens(browser)
@@ -115,7 +127,10 @@ def test_after_the_secret_key_was_lost_the_server_goes_on(door: Doors, tenants: 
     assert (polled.status_code, polled.json()["error"]) == (400, "expired_token")
     stale = browser.page(consent.path)
     assert stale.title == "This page is no longer here", "which browser began it was signed with the old key"
-    assert browser.page(f"/device?user_code={waiting.user_code}").submit(user_code=waiting.user_code).step == "device_code"
+    assert (
+        browser.page(f"/device?user_code={waiting.user_code}").submit(user_code=waiting.user_code).step
+        == "device_code"
+    )
     again = refreshed(browser, held["refresh_token"])
     assert again.status_code == 200
     assert opens(browser, again.json()["access_token"]) == 200

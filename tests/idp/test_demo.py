@@ -1,4 +1,6 @@
-"""The demo application is there to try a device on one's own machine, and not in public unless somebody says so."""
+"""The demo application is there to try a device on one's own machine, and not in public unless somebody says
+so.
+"""
 
 import os
 import subprocess
@@ -26,9 +28,20 @@ print(list(Application.unscoped.values_list("name", flat=True)))
 
 def told(program: str, folder: Path, variables: dict[str, str]) -> str:
     """What a program says in a process of its own, with these variables and no others of ours."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("FOYER_", "DATABASE_URL", "REDIS_URL"))}
+    own = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("FOYER_", "DATABASE_URL", "REDIS_URL"))
+    }
     environment = {**own, "FOYER_DATA": str(folder), "DJANGO_SETTINGS_MODULE": "idp.settings", **variables}
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()[-1]
 

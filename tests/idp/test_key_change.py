@@ -1,4 +1,6 @@
-"""Changing the secret key node by node, as docs/operations.md says: no journey fails, and nothing is lost with the old key."""
+"""Changing the secret key node by node, as docs/operations.md says: no journey fails, and nothing is lost
+with the old key.
+"""
 
 from collections.abc import Callable
 from io import StringIO
@@ -21,7 +23,9 @@ Keys = tuple[str, list[str]]
 
 
 class Nodes:
-    """Two processes in front of one database: each request reaches the next one, with the keys that it has at that time."""
+    """Two processes in front of one database: each request reaches the next one, with the keys that it has at
+    that time.
+    """
 
     def __init__(self, settings: Any) -> None:
         self.settings, self.at, old = settings, cycle([0, 1]), settings.SECRET_KEY
@@ -72,7 +76,12 @@ def finish(nodes: Nodes, browser: Door, started: Started, seen: Seen) -> dict[st
 def use(nodes: Nodes, browser: Door, tokens: dict[str, str]) -> dict[str, str]:
     """The access token is good, the refresh token brings the next ones."""
     nodes.next()
-    assert browser.get("/application/o/userinfo/", HTTP_AUTHORIZATION=f"Bearer {tokens['access_token']}").status_code == 200
+    assert (
+        browser.get(
+            "/application/o/userinfo/", HTTP_AUTHORIZATION=f"Bearer {tokens['access_token']}"
+        ).status_code
+        == 200
+    )
     nodes.next()
     form = {"grant_type": "refresh_token", "client_id": "tv", "refresh_token": tokens["refresh_token"]}
     refreshed = browser.post("/application/o/token/", form)
@@ -80,8 +89,12 @@ def use(nodes: Nodes, browser: Door, tokens: dict[str, str]) -> dict[str, str]:
     return dict(refreshed.json())
 
 
-def test_no_journey_fails_while_the_key_is_changed_node_by_node(door: Doors, tenants: dict[str, Tenant], settings: Any) -> None:
-    """Journeys within each step, journeys from each step into the next, tokens and recovery codes of before: all go on."""
+def test_no_journey_fails_while_the_key_is_changed_node_by_node(
+    door: Doors, tenants: dict[str, Tenant], settings: Any
+) -> None:
+    """Journeys within each step, journeys from each step into the next, tokens and recovery codes of before:
+    all go on.
+    """
     nodes, early, pending = Nodes(settings), door(), []
     before, told, changed, after = nodes.before, nodes.told, nodes.changed, nodes.after
     steps = [(before, before), (told, before), (told, told), (changed, told), (changed, changed)]
@@ -119,7 +132,9 @@ def test_no_journey_fails_while_the_key_is_changed_node_by_node(door: Doors, ten
 
 
 def test_without_the_first_step_it_fails(door: Doors, tenants: dict[str, Tenant], settings: Any) -> None:
-    """Why there is a first step: a node that does not know the new key cannot go on with what another one has sealed or signed."""
+    """Why there is a first step: a node that does not know the new key cannot go on with what another one has
+    sealed or signed.
+    """
     nodes, browser = Nodes(settings), door()
     finish(nodes, browser, *begin(nodes, browser))
     nodes.keys = (nodes.changed, nodes.before)

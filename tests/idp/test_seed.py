@@ -1,4 +1,6 @@
-"""The invented tenant: as large as asked for, the same each time, beside the others and never in one of them."""
+"""The invented tenant: as large as asked for, the same each time, beside the others and never in
+one of them.
+"""
 
 from io import StringIO
 from typing import Any
@@ -64,7 +66,9 @@ def test_the_same_number_gives_the_same_rows(tenants: dict[str, Tenant], clock: 
         seed("--tenant", name, "--random", number)
         with tenant_scope(Tenant.objects.get(name=name)):
             people = looks(PEOPLE, "username", "name", "email", "groups", "active", "created")
-            invented = [row for row in looks(EVENTS, "at", "kind", "actor", "address") if row[2].startswith("alice-")]
+            invented = [
+                row for row in looks(EVENTS, "at", "kind", "actor", "address") if row[2].startswith("alice-")
+            ]
             seen.append((people, invented, looks(APPLICATIONS, "name", "title", "type")))
             assert any(row[3] for row in people)
             assert invented

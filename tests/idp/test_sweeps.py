@@ -1,4 +1,6 @@
-"""What the background work deletes: only what is stale, in every tenant, again and again without harm; and that it really runs."""
+"""What the background work deletes: only what is stale, in every tenant, again and again without harm; and
+that it really runs.
+"""
 
 import os
 import subprocess
@@ -28,7 +30,9 @@ Doors = Callable[..., Door]
 def test_codes_are_marked_after_their_time_and_deleted_an_hour_later(
     tenants: dict[str, Tenant], door: Doors, clock: time_machine.Traveller
 ) -> None:
-    """D37: the device is told expired_token for the grace period, then invalid_grant; approved ones expire too."""
+    """D37: the device is told expired_token for the grace period, then invalid_grant; approved ones expire
+    too.
+    """
     browser, neighbour = door(), door("other.test")
     pending, approved, foreign = browser.start(), browser.start(), neighbour.start()
     browser.approve(approved)
@@ -49,7 +53,9 @@ def test_codes_are_marked_after_their_time_and_deleted_an_hour_later(
     assert DeviceCode.unscoped.count() == 1
 
 
-def test_codes_are_expired_in_batches_and_in_their_tenant(tenants: dict[str, Tenant], door: Doors, clock: time_machine.Traveller) -> None:
+def test_codes_are_expired_in_batches_and_in_their_tenant(
+    tenants: dict[str, Tenant], door: Doors, clock: time_machine.Traveller
+) -> None:
     """No write holds the database for long; one tenant's sweep leaves the neighbour's rows alone."""
     for host in ("acme.test", "other.test"):
         for _ in range(5):
@@ -61,7 +67,9 @@ def test_codes_are_expired_in_batches_and_in_their_tenant(tenants: dict[str, Ten
     assert DeviceCode.unscoped.filter(state="pending").count() == 8
 
 
-def test_a_redeemed_code_is_kept_long_enough_to_notice_its_reuse(door: Doors, clock: time_machine.Traveller) -> None:
+def test_a_redeemed_code_is_kept_long_enough_to_notice_its_reuse(
+    door: Doors, clock: time_machine.Traveller
+) -> None:
     """D27: until its own expiry and the grace period are over, its row remembers."""
     browser = door()
     started = browser.start()
@@ -73,7 +81,9 @@ def test_a_redeemed_code_is_kept_long_enough_to_notice_its_reuse(door: Doors, cl
     assert browser.poll(started).json()["error"] == "invalid_grant"
 
 
-def test_token_families_go_a_day_after_their_last_token(tenants: dict[str, Tenant], door: Doors, clock: time_machine.Traveller) -> None:
+def test_token_families_go_a_day_after_their_last_token(
+    tenants: dict[str, Tenant], door: Doors, clock: time_machine.Traveller
+) -> None:
     """One that is still refreshed stays, with its whole history; tenants and batches as ever."""
     for host in ("acme.test", "other.test"):
         for scope in ("openid", "openid", "openid offline_access"):
@@ -99,7 +109,10 @@ def test_token_families_go_a_day_after_their_last_token(tenants: dict[str, Tenan
 def test_used_refresh_tokens_go_a_day_after_they_would_have_expired(
     tenants: dict[str, Tenant], door: Doors, clock: time_machine.Traveller
 ) -> None:
-    """B15: of a family that lives on. Until then their return ends it, however often it was refreshed; then they are unknown."""
+    """B15: of a family that lives on.
+
+    Until then their return ends it, however often it was refreshed; then they are unknown.
+    """
     told = {host: [connect(door, host=host)["refresh_token"]] for host in ("acme.test", "other.test")}
     for _ in range(35):
         clock.shift(timedelta(days=1))
@@ -151,14 +164,27 @@ with background(app):
     while Attempt.unscoped.count() > 2 and time.monotonic() < end:
         time.sleep(0.05)
 print("left:", sorted(Attempt.unscoped.values_list("bucket", flat=True)), flush=True)
-"""
+"""  # noqa: E501
 
 
 @pytest.mark.slow
 def test_the_embedded_worker_and_beat_really_run(tmp_path: Path) -> None:
     """In a process of its own, with a short schedule: the effect is there, and the block ends cleanly."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
-    environment |= {"FOYER_DATA": str(tmp_path), "DJANGO_SETTINGS_MODULE": "idp.settings", "FOYER_LOG": "json"}
-    done = subprocess.run([sys.executable, "-c", BACKGROUND], env=environment, capture_output=True, text=True, timeout=90, check=False)
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")
+    }
+    environment |= {
+        "FOYER_DATA": str(tmp_path),
+        "DJANGO_SETTINGS_MODULE": "idp.settings",
+        "FOYER_LOG": "json",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", BACKGROUND],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert "left: ['new', 'new']" in done.stdout, done.stderr

@@ -10,12 +10,22 @@ from idp.tenancy.models import Tenant
 from tests.kit import Door
 
 Doors = Callable[..., Door]
-TABLES = ("tenancy_tenant", "accounts_person", "accounts_session", "accounts_credential", "devices_devicecode", "events_event")
+TABLES = (
+    "tenancy_tenant",
+    "accounts_person",
+    "accounts_session",
+    "accounts_credential",
+    "devices_devicecode",
+    "events_event",
+)
 BEFORE = ["tenancy.tenant.mail_from"]  # there before this rule was
 
 
 def test_an_old_process_works_beside_a_newer_schema(door: Doors, tenants: dict[str, Tenant]) -> None:
-    """A new table, new columns with defaults in the database: it serves whole journeys. (web/server/test_health.py: it stays ready.)"""
+    """A new table, new columns with defaults in the database: it serves whole journeys.
+
+    (web/server/test_health.py: it stays ready.)
+    """
     before = door()
     waiting = before.start()
     connection.check_constraints()  # what is to be checked at the commit would hold the tables
@@ -32,7 +42,9 @@ def test_an_old_process_works_beside_a_newer_schema(door: Doors, tenants: dict[s
 
 
 def test_every_new_column_has_a_default_in_the_database() -> None:
-    """An old process does not name the column when it inserts a row, so Django's own default is not enough."""
+    """An old process does not name the column when it inserts a row, so Django's own default is not
+    enough.
+    """
     migrations = MigrationLoader(None).disk_migrations
     added = {
         f"{app}.{operation.model_name}.{operation.name}": operation.field
@@ -41,5 +53,9 @@ def test_every_new_column_has_a_default_in_the_database() -> None:
         if isinstance(operation, AddField) and name != "0001_initial" and app not in ("contenttypes", "auth")
     }
     assert added
-    missing = [name for name, field in added.items() if not (field.null or field.has_db_default() or field.many_to_many)]
+    missing = [
+        name
+        for name, field in added.items()
+        if not (field.null or field.has_db_default() or field.many_to_many)
+    ]
     assert missing == BEFORE

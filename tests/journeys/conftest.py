@@ -1,4 +1,6 @@
-"""One browser for the journeys, a person at it, and devices that wait; a page that complains fails its test."""
+"""One browser for the journeys, a person at it, and devices that wait; a page that complains fails
+its test.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,7 +16,9 @@ from tests.kit import LiveServer
 
 @pytest.fixture(scope="package")
 def chromium(browser_type_launch_args: dict[str, Any]) -> Iterator[Browser]:
-    """Started once; it ends with this package, because Playwright keeps an event loop running in the thread of the tests."""
+    """Started once; it ends with this package, because Playwright keeps an event loop running in the thread
+    of the tests.
+    """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(**browser_type_launch_args)
         yield browser
@@ -23,18 +27,27 @@ def chromium(browser_type_launch_args: dict[str, Any]) -> Iterator[Browser]:
 
 @pytest.fixture(params=[True, pytest.param(False, marks=pytest.mark.slow)], ids=["scripts", "no-scripts"])
 def java_script_enabled(request: pytest.FixtureRequest) -> bool:
-    """Every journey that asks for it is walked twice: with scripts always, without them among the slow tests."""
+    """Every journey that asks for it is walked twice: with scripts always, without them among the
+    slow tests.
+    """
     return bool(request.param)
 
 
 @pytest.fixture
 def leaves_unsaved() -> None:
-    """For a journey that leaves what was typed and not saved: in any other it is a fault that a page asks before it is left."""
+    """For a journey that leaves what was typed and not saved: in any other it is a fault that a page asks
+    before it is left.
+    """
 
 
 @pytest.fixture
-def new_person(chromium: Browser, live: LiveServer, request: pytest.FixtureRequest) -> Iterator[Callable[..., Person]]:
-    """``new_person()`` sits down at a browser of their own. In the end no page may have reported an error or a breach of the policy."""
+def new_person(
+    chromium: Browser, live: LiveServer, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Person]]:
+    """``new_person()`` sits down at a browser of their own.
+
+    In the end no page may have reported an error or a breach of the policy.
+    """
     contexts, complaints = [], []
     leaves = "leaves_unsaved" in request.fixturenames
 
@@ -53,7 +66,9 @@ def new_person(chromium: Browser, live: LiveServer, request: pytest.FixtureReque
         page.on("requestfailed", lambda request: complaints.append(_failed(request)))
 
     def sit_down(host: str = "acme.test", **options: Any) -> Person:
-        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, "locale": "en-GB"} | options)
+        context = chromium.new_context(
+            **{"viewport": {"width": 1280, "height": 800}, "locale": "en-GB"} | options
+        )
         context.set_default_timeout(10_000)
         context.on("page", watch)
         contexts.append(context)
@@ -66,14 +81,19 @@ def new_person(chromium: Browser, live: LiveServer, request: pytest.FixtureReque
 
 
 def _failed(request: Request) -> str:
-    """A request that came to nothing; a stream, and what a page was asking for when one left it, ends with the page: no complaint."""
+    """A request that came to nothing; a stream, and what a page was asking for when one left it, ends with
+    the page: no complaint.
+    """
     path = urlsplit(request.url).path
-    left = request.failure == "net::ERR_ABORTED" and (request.resource_type in ("fetch", "xhr") or path.endswith("/preview"))
+    left = request.failure == "net::ERR_ABORTED" and (
+        request.resource_type in ("fetch", "xhr") or path.endswith("/preview")
+    )
     return "" if left or path.endswith("/events") else f"failed: {request.url} {request.failure}"
 
 
 def _said(message: ConsoleMessage) -> str:
-    """A console line; a page that is itself an error (404, 429 …) is reported there too, which is no complaint.
+    """A console line; a page that is itself an error (404, 429 …) is reported there too, which is no
+    complaint.
 
     Neither is a field that does not take the focus because somebody has moved it already.
     """
@@ -95,7 +115,9 @@ def person(new_person: Callable[..., Person], java_script_enabled: bool) -> Pers
 
 @pytest.fixture
 def new_device(live: LiveServer, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Device]:
-    """``new_device()`` asks and waits for a decision; ``host``, ``library`` and what the libraries' classes take."""
+    """``new_device()`` asks and waits for a decision; ``host``, ``library`` and what the libraries' classes
+    take.
+    """
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
 
     def ask(host: str = "acme.test", library: str = "requests-oauth2client", **options: str) -> Device:

@@ -30,7 +30,9 @@ def enter(person: Person, tenant: Tenant, username: str = "alice", role: Role = 
         owner = Account.objects.get(username=username)
         Account.objects.filter(pk=owner.pk).update(role=role)
         key = sign_in(SignIn(owner.pk, ("pwd",), None)).key
-    person.context.add_cookies([{"name": "foyer_session", "value": key, "url": person.server.url(person.host)}])
+    person.context.add_cookies(
+        [{"name": "foyer_session", "value": key, "url": person.server.url(person.host)}]
+    )
     door = Door(person.host)
     door.http.cookies["foyer_session"] = key
     return Owner(person, door)

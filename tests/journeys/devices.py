@@ -1,4 +1,6 @@
-"""Devices for the journeys, each driven by a client library that nobody here wrote; verified by a third one."""
+"""Devices for the journeys, each driven by a client library that nobody here wrote; verified by a
+third one.
+"""
 
 from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
@@ -51,7 +53,9 @@ class Device(Protocol):
 class ByOAuth2Client:
     """requests-oauth2client, which reads everything from the discovery document."""
 
-    def __init__(self, issuer: str, client_id: str = "tv", agent: str = "Acme TV/2.1 (webOS)", **ask: str) -> None:
+    def __init__(
+        self, issuer: str, client_id: str = "tv", agent: str = "Acme TV/2.1 (webOS)", **ask: str
+    ) -> None:
         self.http = local(requests.Session())
         self.http.headers["User-Agent"] = agent
         self.provider = self.http.get(f"{issuer}/.well-known/openid-configuration").json()
@@ -84,20 +88,32 @@ class ByOAuthlib:
         self.client = DeviceClient(client_id)
         self.http = local(OAuth2Session(client=self.client, scope=SCOPES))
         self.http.headers["User-Agent"] = agent
-        self.provider = requests.Session.request(self.http, "GET", f"{issuer}/.well-known/oauth-authorization-server").json()
+        self.provider = requests.Session.request(
+            self.http, "GET", f"{issuer}/.well-known/oauth-authorization-server"
+        ).json()
         form = {"client_id": client_id, "scope": " ".join(SCOPES), **ask}
-        started = requests.Session.request(self.http, "POST", self.provider["device_authorization_endpoint"], data=form).json()
+        started = requests.Session.request(
+            self.http, "POST", self.provider["device_authorization_endpoint"], data=form
+        ).json()
         self.device_code, self.user_code = started["device_code"], started["user_code"]
         self.link, self.complete_link = started["verification_uri"], started["verification_uri_complete"]
 
     def poll(self) -> dict[str, Any] | str:
         try:
-            return dict(self.http.fetch_token(self.provider["token_endpoint"], device_code=self.device_code, include_client_id=True))
+            return dict(
+                self.http.fetch_token(
+                    self.provider["token_endpoint"], device_code=self.device_code, include_client_id=True
+                )
+            )
         except OAuth2Error as error:
             return str(error.error)
 
     def refresh(self, refresh_token: str) -> dict[str, Any]:
-        return dict(self.http.refresh_token(self.provider["token_endpoint"], refresh_token, client_id=self.client.client_id))
+        return dict(
+            self.http.refresh_token(
+                self.provider["token_endpoint"], refresh_token, client_id=self.client.client_id
+            )
+        )
 
 
 LIBRARIES = {"requests-oauth2client": ByOAuth2Client, "oauthlib": ByOAuthlib}
@@ -109,6 +125,11 @@ def verified(device: Device, token: str, *, typ: str, audience: str, **claims: A
     decoded = jwt.decode(token, keys, algorithms=["RS256"])
     assert decoded.header["typ"] == typ
     wanted: dict[str, Any] = {name: {"essential": True} for name in ("exp", "iat", "sub")}
-    wanted |= {"iss": {"essential": True, "value": device.provider["issuer"]}, "aud": {"essential": True, "value": audience}}
-    JWTClaimsRegistry(**wanted | {name: {"essential": True, "value": value} for name, value in claims.items()}).validate(decoded.claims)
+    wanted |= {
+        "iss": {"essential": True, "value": device.provider["issuer"]},
+        "aud": {"essential": True, "value": audience},
+    }
+    JWTClaimsRegistry(
+        **wanted | {name: {"essential": True, "value": value} for name, value in claims.items()}
+    ).validate(decoded.claims)
     return dict(decoded.claims)

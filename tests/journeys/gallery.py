@@ -1,4 +1,6 @@
-"""Every page and error state that a person can meet, in five walks; at each yield the page stands there to be looked at."""
+"""Every page and error state that a person can meet, in five walks; at each yield the page stands there to be
+looked at.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -162,7 +164,9 @@ def accounts_and_errors(scene: Scene) -> Iterator[tuple[str, Person]]:
     yield "wrong-method", person
     person.open()
     person.context.clear_cookies()
-    person.page.evaluate("() => { const form = document.querySelector('form'); form.action = '/sign-out'; form.submit() }")
+    person.page.evaluate(
+        "() => { const form = document.querySelector('form'); form.action = '/sign-out'; form.submit() }"
+    )
     person.sees("This page was out of date")
     yield "forged", person
     version, now = Version.objects.get(), timezone.now()
@@ -173,7 +177,9 @@ def accounts_and_errors(scene: Scene) -> Iterator[tuple[str, Person]]:
         "started_at": now,
         "expires_at": now + timedelta(minutes=5),
     }
-    Run.objects.bulk_create([Run(identifier=uuid4().hex, nonce_hash="x", **here) for _ in range(settings.RUNS_PER_ADDRESS)])
+    Run.objects.bulk_create(
+        [Run(identifier=uuid4().hex, nonce_hash="x", **here) for _ in range(settings.RUNS_PER_ADDRESS)]
+    )
     person.open()
     person.sees("Too many at once")
     yield "too-many-runs", person
@@ -190,7 +196,12 @@ QUESTIONS: list[dict[str, Any]] = [
     {"name": "start", "label": "First day", "type": "date", "required": True},
     {"name": "country", "label": "Country", "type": "select", "choices": ["Austria", "Germany", LONG]},
     {"name": "about", "label": "About you", "type": "long_text"},
-    {"name": "terms", "label": "I have read the rules of the house and keep to them", "type": "checkbox", "required": True},
+    {
+        "name": "terms",
+        "label": "I have read the rules of the house and keep to them",
+        "type": "checkbox",
+        "required": True,
+    },
     {"name": "news", "label": "Send me news", "type": "checkbox", "help": "Once a month at most."},
 ]
 OPTIONS = [
@@ -204,9 +215,16 @@ def questions(scene: Scene) -> Iterator[tuple[str, Person]]:
     """What an administrator asks: one of a few answers, and fields of every kind."""
     choice = {
         "stage": "choice",
-        "settings": {"title": "Where do you work today?", "text": "It decides what comes next.", "options": OPTIONS},
+        "settings": {
+            "title": "Where do you work today?",
+            "text": "It decides what comes next.",
+            "options": OPTIONS,
+        },
     }
-    prompt = {"stage": "prompt", "settings": {"title": "About you", "text": "Only your administrators see this.", "fields": QUESTIONS}}
+    prompt = {
+        "stage": "prompt",
+        "settings": {"title": "About you", "text": "Only your administrators see this.", "fields": QUESTIONS},
+    }
     draw(choice, "identification", "password", prompt, "login", "device_code", "consent")
     person = scene.person()
     person.open()
@@ -229,7 +247,9 @@ def questions(scene: Scene) -> Iterator[tuple[str, Person]]:
 
 
 def second_factors(scene: Scene) -> Iterator[tuple[str, Person]]:
-    """The shipped flows from nothing to two factors: setting up, being asked, choosing, being asked again, removing, signing out."""
+    """The shipped flows from nothing to two factors: setting up, being asked, choosing, being asked again,
+    removing, signing out.
+    """
     ship()
     person = scene.person()
     person.open("/sign-in")

@@ -12,7 +12,9 @@ PASSWORDS = {"alice": "alice-password-1", "bob": "bob-password-22"}
 class Person:
     """Sits at one tab. ``host``: whose pages they open; ``scripts``: whether their browser runs any."""
 
-    def __init__(self, server: LiveServer, context: BrowserContext, host: str = "acme.test", *, scripts: bool = True) -> None:
+    def __init__(
+        self, server: LiveServer, context: BrowserContext, host: str = "acme.test", *, scripts: bool = True
+    ) -> None:
         self.server, self.context, self.host, self.scripts = server, context, host, scripts
         self.page: Page = context.new_page()
 
@@ -58,7 +60,9 @@ class Person:
     def press(self, button: str) -> None:
         """Presses the button or follows the link with this name, and waits for the page to which it leads."""
         with self.page.expect_navigation():
-            self.page.get_by_role("button", name=button, exact=True).or_(self.page.get_by_role("link", name=button, exact=True)).click()
+            self.page.get_by_role("button", name=button, exact=True).or_(
+                self.page.get_by_role("link", name=button, exact=True)
+            ).click()
 
     def sees(self, title: str) -> None:
         """Waits for the page with this heading."""

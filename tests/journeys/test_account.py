@@ -21,8 +21,12 @@ def recovery_link(tenants: dict[str, object], capsys: pytest.CaptureFixture[str]
     return link.removeprefix("https://acme.test")
 
 
-def test_a_new_password_by_a_recovery_link(recovery_link: str, device: Device, new_person: Callable[..., Person]) -> None:
-    """B15: the link changes nothing until a password is posted, works once, and ends every session of the person."""
+def test_a_new_password_by_a_recovery_link(
+    recovery_link: str, device: Device, new_person: Callable[..., Person]
+) -> None:
+    """B15: the link changes nothing until a password is posted, works once, and ends every session of the
+    person.
+    """
     person, locked_out = new_person(), new_person(java_script_enabled=False)
     person.at_consent(device.user_code)
     for _ in range(2):
@@ -49,8 +53,12 @@ def test_a_new_password_by_a_recovery_link(recovery_link: str, device: Device, n
     locked_out.sees("Connect a device")
 
 
-def test_a_recovery_link_dies_after_a_quarter_of_an_hour(recovery_link: str, new_person: Callable[..., Person]) -> None:
-    """CVE-2025-64708: judged when opened and when posted, with no worker running; at the neighbour's it never existed."""
+def test_a_recovery_link_dies_after_a_quarter_of_an_hour(
+    recovery_link: str, new_person: Callable[..., Person]
+) -> None:
+    """CVE-2025-64708: judged when opened and when posted, with no worker running; at the neighbour's it never
+    existed.
+    """
     person, neighbour = new_person(), new_person("other.test")
     assert neighbour.open(recovery_link).status == 404
     person.open(recovery_link)
@@ -78,7 +86,9 @@ def test_error_pages_lead_on(path: str, status: int, title: str, new_person: Cal
     person.sees("Other")
 
 
-def test_a_form_from_elsewhere_is_refused(device: Device, new_person: Callable[..., Person], tmp_path: Path) -> None:
+def test_a_form_from_elsewhere_is_refused(
+    device: Device, new_person: Callable[..., Person], tmp_path: Path
+) -> None:
     """D30: login CSRF and a forged approval, posted from another site's page, change nothing."""
     person = new_person()
     person.at_consent(device.user_code)
@@ -86,7 +96,8 @@ def test_a_form_from_elsewhere_is_refused(device: Device, new_person: Callable[.
     evil = tmp_path / "evil.html"
     target = person.server.url("acme.test", str(action))
     evil.write_text(
-        f'<!doctype html><title>Evil</title><form method="post" action="{target}"><input name="step" value="consent">'
+        f'<!doctype html><title>Evil</title><form method="post" action="{target}"><input name="step" '
+        'value="consent">'
         '<button name="decision" value="approve">You won</button></form>'
     )
     tab = person.new_tab()

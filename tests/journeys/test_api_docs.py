@@ -1,4 +1,6 @@
-"""The reference of the API in a real browser: found by searching, tried out with a token that no page and no store keeps."""
+"""The reference of the API in a real browser: found by searching, tried out with a token that no page and no
+store keeps.
+"""
 
 from collections.abc import Callable
 
@@ -11,8 +13,12 @@ from tests.journeys.people import Person
 from tests.web.api.conftest import BOTH, mint
 
 
-def test_an_operation_is_found_and_tried_out(new_person: Callable[..., Person], tenants: dict[str, Tenant]) -> None:
-    """The command follows what is typed, the answer is the server's, and the token stays for the next operation and no longer."""
+def test_an_operation_is_found_and_tried_out(
+    new_person: Callable[..., Person], tenants: dict[str, Tenant]
+) -> None:
+    """The command follows what is typed, the answer is the server's, and the token stays for the next
+    operation and no longer.
+    """
     person = new_person()
     with tenant_scope(tenants["acme"]):
         Account.objects.filter(username="alice").update(role="admin")

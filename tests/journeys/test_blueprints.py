@@ -1,4 +1,6 @@
-"""A blueprint in a real browser: pasted, however long, read as a plan, and applied once however impatiently one clicks."""
+"""A blueprint in a real browser: pasted, however long, read as a plan, and applied once however impatiently
+one clicks.
+"""
 
 from collections.abc import Callable
 
@@ -25,7 +27,9 @@ def clerk(new_person: Callable[..., Person], tenants: dict[str, Tenant]) -> Pers
 
 
 def test_a_long_blueprint_is_planned_and_applied_once(clerk: Person, acme: Tenant) -> None:
-    """More than a form may hold goes as a file; a double click applies once; the page then says what was done."""
+    """More than a form may hold goes as a file; a double click applies once; the page then says what was
+    done.
+    """
     said = "\n---\n".join(f"group: group-{number:04d}-{'x' * 60}" for number in range(1000))
     assert len(said) > 64 * 1024
     clerk.page.get_by_label("Blueprint", exact=True).evaluate("(area, text) => (area.value = text)", said)
@@ -48,7 +52,8 @@ def test_a_form_that_takes_its_time_says_so_and_is_sent_once(clerk: Person) -> N
     button = clerk.page.get_by_role("button", name="Show the plan", exact=True)
     with clerk.page.expect_navigation():
         told = button.evaluate(
-            "button => { for (let n = 0; n < 3; n++) button.click(); return button.form.querySelector('[role=status]').textContent }"
+            "button => { for (let n = 0; n < 3; n++) button.click(); return "
+            "button.form.querySelector('[role=status]').textContent }"
         )
     assert told == "Comparing …"
     clerk.reads("Plan: 1 to create")

@@ -1,4 +1,6 @@
-"""One drawn flow with all that branches: a second factor by network, two branches, a sub-flow, and a refusal that goes on."""
+"""One drawn flow with all that branches: a second factor by network, two branches, a sub-flow, and a refusal
+that goes on.
+"""
 
 from collections.abc import Callable
 from ipaddress import ip_network
@@ -93,11 +95,15 @@ def drawn(behind_a_proxy: None, tenants: dict[str, Tenant], write_blueprint: Cal
 
 
 @pytest.fixture
-def come_from(drawn: None, new_person: Callable[..., Person], java_script_enabled: bool) -> Callable[..., Person]:
+def come_from(
+    drawn: None, new_person: Callable[..., Person], java_script_enabled: bool
+) -> Callable[..., Person]:
     """``come_from(address)``: somebody new at a browser there, who opens the page and signs in."""
 
     def sit_down(forwarded: str, name: str = "alice", host: str = "acme.test") -> Person:
-        person = new_person(host, java_script_enabled=java_script_enabled, extra_http_headers={"X-Forwarded-For": forwarded})
+        person = new_person(
+            host, java_script_enabled=java_script_enabled, extra_http_headers={"X-Forwarded-For": forwarded}
+        )
         person.open()
         return person.sign_in(name)
 
@@ -125,10 +131,13 @@ def _connect(person: Person, device: Device) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("java_script_enabled", [False], ids=["no-scripts"])  # what is asked depends on no script
-def test_a_second_factor_for_staff_from_outside_the_office(come_from: Callable[..., Person], device: Device) -> None:
-    """Not inside, not for others, not at the neighbour's; what a client writes before the proxy's own word does not count.
-    CVE-2024-47070: junk there skips nothing.
+# what is asked depends on no script
+@pytest.mark.parametrize("java_script_enabled", [False], ids=["no-scripts"])
+def test_a_second_factor_for_staff_from_outside_the_office(
+    come_from: Callable[..., Person], device: Device
+) -> None:
+    """Not inside, not for others, not at the neighbour's; what a client writes before the proxy's own word
+    does not count. CVE-2024-47070: junk there skips nothing.
     """
     come_from(INSIDE).sees("Connect a device")
     come_from(OUTSIDE, "bob").sees("Whose device is it?")
@@ -142,8 +151,12 @@ def test_a_second_factor_for_staff_from_outside_the_office(come_from: Callable[.
     alice.sees("Connect a device")  # it is known for as long as the session lives
 
 
-def test_two_branches_and_a_refusal_that_goes_on(come_from: Callable[..., Person], new_device: Callable[..., Device]) -> None:
-    """Each branch is walked alone; a refusal leaves its group, later steps say so, and one that ends the run ends it."""
+def test_two_branches_and_a_refusal_that_goes_on(
+    come_from: Callable[..., Person], new_device: Callable[..., Device]
+) -> None:
+    """Each branch is walked alone; a refusal leaves its group, later steps say so, and one that ends the run
+    ends it.
+    """
     bob, unknown = come_from(OUTSIDE, "bob"), new_device()
     _pick(bob, "Whose device is it?", "My own")
     _fill_and_go(bob, "Your device", "Room", "Kitchen")

@@ -1,4 +1,6 @@
-"""The flow builder in a real browser: by mouse, by keyboard alone, by two at once, there and back again, and read by axe-core."""
+"""The flow builder in a real browser: by mouse, by keyboard alone, by two at once, there and back again, and
+read by axe-core.
+"""
 
 import re
 from collections.abc import Callable
@@ -21,9 +23,16 @@ BRANCHED = (
     {
         "stage": "choice",
         "id": "how",
-        "settings": {"options": [{"value": "home", "title": "At home"}, {"value": "work", "title": "At work"}]},
+        "settings": {
+            "options": [{"value": "home", "title": "At home"}, {"value": "work", "title": "At work"}]
+        },
     },
-    {"group": "away", "when": '"staff" in person.groups', "on_refusal": "continue", "steps": [{"stage": "totp"}]},
+    {
+        "group": "away",
+        "when": '"staff" in person.groups',
+        "on_refusal": "continue",
+        "steps": [{"stage": "totp"}],
+    },
     "login",
 )
 
@@ -83,7 +92,9 @@ def drag(page: Page, source: Locator, place: str, lane: str = "") -> None:
 
 
 def test_a_flow_is_built_by_drag_and_drop(acme: Tenant, editor: Sits) -> None:
-    """From an empty drawing to one that can be published: stages from the palette, into a group, and lint that comes and goes."""
+    """From an empty drawing to one that can be published: stages from the palette, into a group, and lint
+    that comes and goes.
+    """
     person = editor()
     person.open("/console/new-flow/")
     person.fill("Title", "Shared computers")
@@ -118,7 +129,9 @@ def test_a_flow_is_built_by_drag_and_drop(acme: Tenant, editor: Sits) -> None:
 
 
 def test_a_flow_is_built_by_keyboard_alone(acme: Tenant, editor: Sits) -> None:
-    """Added, moved, into a group and out of it, removed, brought back; each is said, and the focus stays on the card."""
+    """Added, moved, into a group and out of it, removed, brought back; each is said, and the focus stays on
+    the card.
+    """
     save_draft("keys", drawing(*BRANCHED[:1], *BRANCHED[2:], flow="keys").as_json(), by="bob", revision=None)
     person = editor()
     person.open("/console/flows/keys/")
@@ -167,7 +180,9 @@ def test_a_flow_is_built_by_keyboard_alone(acme: Tenant, editor: Sits) -> None:
 
 
 def test_two_editors_collide_and_nothing_is_lost(acme: Tenant, editor: Sits) -> None:
-    """The slower one sees who it was and what differs, looks at theirs, gets the own back, and puts it on top."""
+    """The slower one sees who it was and what differs, looks at theirs, gets the own back, and puts it on
+    top.
+    """
     save_draft("both", drawing(*SHIPPED, flow="both").as_json(), by="bob", revision=None)
     alice, bob = editor("alice"), editor("bob")
     for person in (alice, bob):
@@ -193,11 +208,17 @@ def test_two_editors_collide_and_nothing_is_lost(acme: Tenant, editor: Sits) -> 
     bob.page.keyboard.press("Delete")
     bob.page.get_by_role("button", name="Put mine on top").click()
     said(bob.page, "Yours was put on top")
-    assert [step.id for step in stored("both").steps] == ["identification", "password", "device_code", "consent"]
+    assert [step.id for step in stored("both").steps] == [
+        "identification",
+        "password",
+        "device_code",
+        "consent",
+    ]
 
 
 def test_a_condition_is_typed_with_help(acme: Tenant, editor: Sits) -> None:
-    """Words are offered with type and meaning, and what is wrong is said before anything is saved; YAML beside it is the same flow.
+    """Words are offered with type and meaning, and what is wrong is said before anything is saved; YAML
+    beside it is the same flow.
 
     An edit that fails is told, and the drawing stays.
     """
@@ -216,7 +237,9 @@ def test_a_condition_is_typed_with_help(acme: Tenant, editor: Sits) -> None:
     field.press_sequentially(".size() > 0")
     expect(page.locator(".verdict")).to_have_text("✓")
     page.get_by_role("link", name="As YAML").click()
-    expect(page.get_by_label("The flow as YAML")).to_have_value(re.compile("when: person.groups.size\\(\\) > 0"))
+    expect(page.get_by_label("The flow as YAML")).to_have_value(
+        re.compile("when: person.groups.size\\(\\) > 0")
+    )
     page.get_by_label("The flow as YAML").fill(
         "flow: connect-a-device\ntitle: Short\nfor: device_code\nsteps:\n  - stage: deny\n  - stage: nope\n"
     )
@@ -231,7 +254,9 @@ def test_a_condition_is_typed_with_help(acme: Tenant, editor: Sits) -> None:
 
 
 def test_hours_are_filled_in_and_said(acme: Tenant, editor: Sits) -> None:
-    """Times are time fields, the zone is the browser's and one of a list; over midnight the card says from when to when."""
+    """Times are time fields, the zone is the browser's and one of a list; over midnight the card says from
+    when to when.
+    """
     bob = editor("bob", timezone_id="America/New_York")
     bob.open("/console/flows/connect-a-device/?step=login")
     page = bob.page
@@ -259,15 +284,23 @@ def test_hours_are_filled_in_and_said(acme: Tenant, editor: Sits) -> None:
 
 
 def test_the_builder_reads_well(acme: Tenant, editor: Sits) -> None:
-    """B19: no violation that axe-core knows, at 390 and 1280 px, in light and dark; nothing wider than the window."""
+    """B19: no violation that axe-core knows, at 390 and 1280 px, in light and dark; nothing wider than the
+    window.
+    """
     save_draft("sign-in", drawing(*BRANCHED, flow="sign-in").as_json(), by="bob", revision=None)
     person = editor()
     page = person.page
-    for query, width, scheme in (("", 390, "light"), ("?step=how", 1280, "dark"), ("?open=yaml", 1280, "light")):
+    for query, width, scheme in (
+        ("", 390, "light"),
+        ("?step=how", 1280, "dark"),
+        ("?open=yaml", 1280, "light"),
+    ):
         page.set_viewport_size({"width": width, "height": 844})
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
         person.open(f"/console/flows/sign-in/{query}")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{query} is wider than {width} px"
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, (
+            f"{query} is wider than {width} px"
+        )
         found = Axe().run(page, options={"resultTypes": ["violations"]})
         assert found.violations_count == 0, f"{query} {width} {scheme}: {found.generate_report()}"
 
@@ -287,7 +320,10 @@ def test_a_card_is_dragged_by_touch_into_a_lane(acme: Tenant, editor: Sits) -> N
     x, start, end = grip["x"] + 8, grip["y"] + grip["height"] / 2, top["y"] + top["height"] / 2
     touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": start}]})
     for part in range(1, 9):
-        touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x + 40, "y": start + (end - start) * part / 8}]})
+        touch.send(
+            "Input.dispatchTouchEvent",
+            {"type": "touchMove", "touchPoints": [{"x": x + 40, "y": start + (end - start) * part / 8}]},
+        )
     expect(page.locator(".gap.target")).to_have_attribute("data-lane", 'steps.how.choice == "work"')
     touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     said(page, "login moved into how: At work")

@@ -1,4 +1,6 @@
-"""The keyboard in the builder: wherever an action leads, the focus is on something, and the next key works."""
+"""The keyboard in the builder: wherever an action leads, the focus is on something, and the next
+key works.
+"""
 
 from collections.abc import Callable
 
@@ -22,7 +24,9 @@ def name(page: Page, step: str) -> Locator:
 
 
 class Hands:
-    """Two hands at a keyboard in one flow; after each thing that they do the focus must be somewhere in the builder."""
+    """Two hands at a keyboard in one flow; after each thing that they do the focus must be somewhere in the
+    builder.
+    """
 
     def __init__(self, person: Person, flow: str) -> None:
         self.page = person.page
@@ -38,7 +42,10 @@ class Hands:
         if words:
             expect(self.page.locator("#said")).to_contain_text(words)
         self.page.wait_for_function(SETTLED)
-        where = self.page.evaluate("() => document.activeElement.closest('#builder') ? '' : document.activeElement.outerHTML.slice(0, 80)")
+        where = self.page.evaluate(
+            "() => document.activeElement.closest('#builder') ? '' : "
+            "document.activeElement.outerHTML.slice(0, 80)"
+        )
         assert where == "", f"after {words}: {where}"
         return self
 
@@ -68,7 +75,9 @@ def hands(acme: Tenant, new_person: Sits) -> Callable[..., Hands]:
 
 
 def test_every_action_keeps_the_focus(hands: Callable[..., Hands]) -> None:
-    """Every key of a card, every entry of its menu, undo and redo by key and by button, every panel, its errors, and what is impossible."""
+    """Every key of a card, every entry of its menu, undo and redo by key and by button, every panel, its
+    errors, and what is impossible.
+    """
     at = hands("focus", *SHIPPED)
     page, menu = at.page, at.page.get_by_label("What to do with consent")
     name(page, "consent").focus()
@@ -76,7 +85,9 @@ def test_every_action_keeps_the_focus(hands: Callable[..., Hands]) -> None:
     at.press("Control+z", "Undo: consent-2 added").on("finish")  # what stands now where it was
     at.press("Control+Shift+Z", "Redo: consent-2 added").on("consent-2")
     at.press("Delete", "consent-2 removed").press("Control+z", "Undo: consent-2 removed").on("consent-2")
-    at.press("Alt+ArrowUp", "consent-2 moved").on("consent-2").press("Control+z", "Undo: consent-2 moved").on("consent-2")
+    at.press("Alt+ArrowUp", "consent-2 moved").on("consent-2").press("Control+z", "Undo: consent-2 moved").on(
+        "consent-2"
+    )
     at.press("w", "consent-2").press("Control+z", "Undo").press("Control+z", "Undo")
     at.press("ArrowUp").press("ArrowDown")
     name(page, "identification").focus()
@@ -145,7 +156,9 @@ def test_the_panels_keep_the_focus(hands: Callable[..., Hands]) -> None:
 
 
 def test_three_keys_lead_to_the_palette(hands: Callable[..., Hands]) -> None:
-    """From the top of the page, past the navigation and all cards; also where something else stands beside the drawing."""
+    """From the top of the page, past the navigation and all cards; also where something else stands beside
+    the drawing.
+    """
     at = hands("skip", *SHIPPED)
     page = at.page
     for address in ("", "?open=yaml", "?open=flow"):
@@ -171,7 +184,9 @@ def test_a_condition_takes_a_choice_a_word_and_two_keys(hands: Callable[..., Han
 
 @pytest.mark.usefixtures("leaves_unsaved")
 def test_leaving_what_is_typed_beside_the_drawing_asks(hands: Callable[..., Hands]) -> None:
-    """The settings of a step, the flow, its text, and mistakes that came back; neither what was saved nor a search."""
+    """The settings of a step, the flow, its text, and mistakes that came back; neither what was saved nor a
+    search.
+    """
     at = hands("leaving", *SHIPPED)
     page, asked = at.page, list[str]()
     page.on("dialog", lambda dialog: asked.append(dialog.type))
@@ -201,7 +216,9 @@ def test_leaving_what_is_typed_beside_the_drawing_asks(hands: Callable[..., Hand
 
 
 def test_a_collision_keeps_the_focus(hands: Callable[..., Hands], new_person: Sits) -> None:
-    """By key, by the menu and from a panel; theirs looked at, ours put on top; and after the session has ended."""
+    """By key, by the menu and from a panel; theirs looked at, ours put on top; and after the session has
+    ended.
+    """
     for how in ("key", "menu", "panel"):
         slow, fast = hands(f"both-{how}", *SHIPPED), hands(f"both-{how}", username="bob")
         page = slow.page
@@ -215,7 +232,9 @@ def test_a_collision_keeps_the_focus(hands: Callable[..., Hands], new_person: Si
         elif how == "menu":
             page.get_by_label("What to do with login").focus()
             slow.press("Enter")
-            slow.go(page.get_by_role("button", name="Duplicate").locator("visible=true"), told="Nothing is lost")
+            slow.go(
+                page.get_by_role("button", name="Duplicate").locator("visible=true"), told="Nothing is lost"
+            )
         else:
             page.keyboard.type("x")
             slow.press("Enter", "Nothing is lost")
@@ -233,8 +252,12 @@ def test_a_collision_keeps_the_focus(hands: Callable[..., Hands], new_person: Si
 
 
 def test_an_address_leads_to_its_card(hands: Callable[..., Hands]) -> None:
-    """``?at=`` and ``?step=`` open the card, scroll to it and focus it, in a flow of 80 steps; the next key is about it."""
-    steps = [{"stage": "choice", "id": f"ask-{number}", "settings": {"title": "What?"}} for number in range(80)]
+    """``?at=`` and ``?step=`` open the card, scroll to it and focus it, in a flow of 80 steps; the next key
+    is about it.
+    """
+    steps = [
+        {"stage": "choice", "id": f"ask-{number}", "settings": {"title": "What?"}} for number in range(80)
+    ]
     at = hands("long", *steps)
     page = at.page
     for query, step in (("?at=40", "ask-40"), ("?step=ask-50", "ask-50")):

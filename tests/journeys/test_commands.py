@@ -1,4 +1,6 @@
-"""The commands as a newcomer runs them: ``manage.py device`` against the server, and ``manage.py up`` on an empty folder."""
+"""The commands as a newcomer runs them: ``manage.py device`` against the server, and ``manage.py up`` on an
+empty folder.
+"""
 
 import json
 import os
@@ -38,7 +40,11 @@ class Command:
     """A ``manage.py`` of its own; what it prints is read as it comes."""
 
     def __init__(self, *words: str, **environment: str) -> None:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("FOYER_", "DJANGO_", "PYTEST_", "COV_"))}
+        clean = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("FOYER_", "DJANGO_", "PYTEST_", "COV_"))
+        }
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", *words],
             cwd=settings.BASE_DIR,
@@ -50,7 +56,10 @@ class Command:
         self.out: list[str] = []
         self.err: list[str] = []
         pairs = ((self.process.stdout, self.out), (self.process.stderr, self.err))
-        self.readers = [Thread(target=lambda pipe=pipe, lines=lines: lines.extend(pipe), daemon=True) for pipe, lines in pairs]
+        self.readers = [
+            Thread(target=lambda pipe=pipe, lines=lines: lines.extend(pipe), daemon=True)
+            for pipe, lines in pairs
+        ]
         for reader in self.readers:
             reader.start()
 
@@ -103,9 +112,15 @@ def shipped(live: LiveServer, write_blueprint: Callable[..., Path]) -> None:
 
 
 def test_a_device_in_the_terminal(
-    live: LiveServer, shipped: None, new_person: Callable[..., Person], run: Callable[..., Command], tmp_path: Path
+    live: LiveServer,
+    shipped: None,
+    new_person: Callable[..., Person],
+    run: Callable[..., Command],
+    tmp_path: Path,
 ) -> None:
-    """D4, D5, D21: README's journey on what ships: it shows code, QR code and both addresses, waits, and prints the claims."""
+    """D4, D5, D21: README's journey on what ships: it shows code, QR code and both addresses, waits, and
+    prints the claims.
+    """
     command = run("device", "--url", live.url("127.0.0.1"), "--name", "My terminal", FOYER_DATA=str(tmp_path))
     code = command.wait_for(lambda: re.search(r"^ +([A-Z]{4}-[A-Z]{4})$", command.said, re.MULTILINE))[1]
     command.wait_for(lambda: "Waiting for 10 minutes" in command.said)
@@ -123,7 +138,11 @@ def test_a_device_in_the_terminal(
 
 
 def test_a_refused_device_in_the_terminal(
-    live: LiveServer, shipped: None, new_person: Callable[..., Person], run: Callable[..., Command], tmp_path: Path
+    live: LiveServer,
+    shipped: None,
+    new_person: Callable[..., Person],
+    run: Callable[..., Command],
+    tmp_path: Path,
 ) -> None:
     """D12: says what happened, on one line and without a traceback, and ends with an error."""
     command = run("device", "--url", live.url("127.0.0.1"), FOYER_DATA=str(tmp_path))
@@ -137,8 +156,12 @@ def test_a_refused_device_in_the_terminal(
 
 
 @pytest.mark.slow
-def test_up_on_an_empty_folder(run: Callable[..., Command], tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
-    """The first start prints the administrator's password, the next no more; both say where to look, and Ctrl-C ends both cleanly."""
+def test_up_on_an_empty_folder(
+    run: Callable[..., Command], tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """The first start prints the administrator's password, the next no more; both say where to look, and
+    Ctrl-C ends both cleanly.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -157,9 +180,14 @@ def test_up_on_an_empty_folder(run: Callable[..., Command], tmp_path: Path, reco
         said.append(command)
     first, second = ([line for line in command.err if not line.startswith("{")] for command in said)
     assert len(first) == 3, first
-    assert re.fullmatch(r"The first administrator is admin with the password \S{12,} \(shown only now\)\n", first[0])
+    assert re.fullmatch(
+        r"The first administrator is admin with the password \S{12,} \(shown only now\)\n", first[0]
+    )
     assert second == first[1:]
-    assert second[0] == f"Mails are not sent but written to {tmp_path / 'data' / 'mails'}, because FOYER_SMTP_URL is not set\n"
+    assert second[0] == (
+        f"Mails are not sent but written to {tmp_path / 'data' / 'mails'}, because FOYER_SMTP_URL is not "
+        "set\n"
+    )
     assert f"http://localhost:{port}/" in second[1]
     assert [command.out for command in said] == [[], []]
 
@@ -168,7 +196,9 @@ def _start_device(port: str) -> dict[str, Any] | None:
     """What the device endpoint answers, once it does."""
     try:
         form = {"client_id": "demo-device", "scope": "openid"}
-        response = requests.post(f"http://127.0.0.1:{port}/application/o/device/", data=form, timeout=5, proxies={"http": ""})
+        response = requests.post(
+            f"http://127.0.0.1:{port}/application/o/device/", data=form, timeout=5, proxies={"http": ""}
+        )
     except requests.ConnectionError:
         return None
     assert response.status_code == 200, response.text

@@ -12,7 +12,10 @@ from tests.journeys.people import Person
 
 @pytest.mark.parametrize(
     ("host", "library", "link", "title"),
-    [("acme.test", "requests-oauth2client", "complete_link", "Acme"), ("other.test", "oauthlib", "link", "Other")],
+    [
+        ("acme.test", "requests-oauth2client", "complete_link", "Acme"),
+        ("other.test", "oauthlib", "link", "Other"),
+    ],
     ids=["complete-link", "plain-link"],
 )
 def test_a_device_is_connected(
@@ -24,7 +27,9 @@ def test_a_device_is_connected(
     new_device: Callable[..., Device],
     java_script_enabled: bool,
 ) -> None:
-    """D5, D9, D10, D17, D18, D21, D22, D39, J1, J3, O7, O8, O13: from the code to verified tokens, by clients of others."""
+    """D5, D9, D10, D17, D18, D21, D22, D39, J1, J3, O7, O8, O13: from the code to verified tokens, by clients
+    of others.
+    """
     device = new_device(host, library, nonce="n-0S6_WzA2Mj", device_name="Living room")
     assert device.poll() == "authorization_pending"
     person = new_person(host, java_script_enabled=java_script_enabled)
@@ -39,9 +44,14 @@ def test_a_device_is_connected(
         person.enter_code(" " + device.user_code.lower().replace("-", "  "))
     person.sees("Connect this device?")
     agent = device.http.headers["User-Agent"]
-    person.reads(f"{title} TV", device.user_code, "Living room", agent, "127.0.0.1", "the same network as yours")
-    expect(person.page.locator("body")).to_contain_text(re.compile(r"just now|\d+ seconds? ago"))  # a fast person is here at once
-    person.reads("Only continue if you can see this code on a device in front of you.", "See your name and username")
+    person.reads(
+        f"{title} TV", device.user_code, "Living room", agent, "127.0.0.1", "the same network as yours"
+    )
+    # a fast person is here at once
+    expect(person.page.locator("body")).to_contain_text(re.compile(r"just now|\d+ seconds? ago"))
+    person.reads(
+        "Only continue if you can see this code on a device in front of you.", "See your name and username"
+    )
     person.press("Approve")
     person.sees("You can go back to your device")
     tokens = device.poll()
@@ -52,9 +62,13 @@ def test_a_device_is_connected(
 
     issuer = device.provider["issuer"]
     claims = verified(device, tokens["id_token"], typ="JWT", audience="tv", nonce="n-0S6_WzA2Mj")
-    access = verified(device, tokens["access_token"], typ="at+jwt", audience=issuer, client_id="tv", sub=claims["sub"])
+    access = verified(
+        device, tokens["access_token"], typ="at+jwt", audience=issuer, client_id="tv", sub=claims["sub"]
+    )
     assert set(access["scope"].split()) == {"openid", "profile", "email", "offline_access"}
-    told = device.http.get(device.provider["userinfo_endpoint"], headers={"Authorization": f"Bearer {tokens['access_token']}"}).json()
+    told = device.http.get(
+        device.provider["userinfo_endpoint"], headers={"Authorization": f"Bearer {tokens['access_token']}"}
+    ).json()
     assert told["sub"] == claims["sub"]
     assert told["email"] == f"alice@{title.lower()}.test"
     again = device.refresh(tokens["refresh_token"])

@@ -1,4 +1,6 @@
-"""Accents that nobody should choose: what is chosen, where one is and what can be pressed is seen all the same."""
+"""Accents that nobody should choose: what is chosen, where one is and what can be pressed is seen all the
+same.
+"""
 
 import re
 from collections.abc import Callable
@@ -37,7 +39,9 @@ def colour(text: str) -> str:
 
 @pytest.mark.parametrize("accent", ["#ffffff", "#000000", "#808080", "#ffee00", "#15171b", "#4f46e5"])
 def test_marks_are_seen_in_every_accent(accent: str, acme: Tenant, new_person: Callable[..., Person]) -> None:
-    """WCAG 1.4.11: 3 to 1 to the surface in light and dark, in the console and on the pages of people; words on buttons 4.5 to 1."""
+    """WCAG 1.4.11: 3 to 1 to the surface in light and dark, in the console and on the pages of people; words
+    on buttons 4.5 to 1.
+    """
     Tenant.objects.update(accent=accent)
     save_draft("colours", drawing(*SHIPPED, flow="colours").as_json(), by="bob", revision=None)
     person = new_person()
@@ -46,7 +50,11 @@ def test_marks_are_seen_in_every_accent(accent: str, acme: Tenant, new_person: C
     buttons = {selector: MARKS[selector] for selector in (".primary", ".primary::words")}
     switch = {".switch [aria-current]": ("borderBottomColor", "#panel")}
     flow = "/console/flows/colours/"
-    for address, marks in ((f"{flow}?step=login", MARKS), (f"{flow}?open=flow", switch), ("/device", buttons)):
+    for address, marks in (
+        (f"{flow}?step=login", MARKS),
+        (f"{flow}?open=flow", switch),
+        ("/device", buttons),
+    ):
         person.open(address)
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]

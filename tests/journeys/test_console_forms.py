@@ -1,4 +1,6 @@
-"""What a person at a keyboard meets at the forms of the console: where the focus is, and what leaving costs."""
+"""What a person at a keyboard meets at the forms of the console: where the focus is, and what
+leaving costs.
+"""
 
 import os
 from collections.abc import Callable
@@ -33,7 +35,9 @@ def clerk(tenants: dict[str, Tenant], new_person: Callable[..., Person], java_sc
 
 
 def test_mistakes_are_brought_to_the_person(clerk: Person) -> None:
-    """WCAG 3.3.1, 2.4.2, 2.4.3: the summary has the focus and is in view, its link leads into the field, and what was typed is there."""
+    """WCAG 3.3.1, 2.4.2, 2.4.3: the summary has the focus and is in view, its link leads into the field, and
+    what was typed is there.
+    """
     clerk.open("/console/people/add")
     expect(clerk.page.get_by_label("Username")).to_be_focused()
     clerk.fill("Username", "clerk")
@@ -121,7 +125,9 @@ def test_the_drawing_stays_when_the_session_is_gone(clerk: Person, tenants: dict
 
 @pytest.mark.parametrize("java_script_enabled", [True])
 def test_what_asks_and_what_is_set_up_looks_well(clerk: Person) -> None:
-    """Issuer and client id can be copied; the page that asks before a secret is renewed has the focus on what does it."""
+    """Issuer and client id can be copied; the page that asks before a secret is renewed has the focus on what
+    does it.
+    """
     clerk.open("/console/applications/setup/tv")
     for name in ("Copy the issuer", "Copy the client id"):
         clerk.page.get_by_role("button", name=name).click()
@@ -131,7 +137,9 @@ def test_what_asks_and_what_is_set_up_looks_well(clerk: Person) -> None:
 
 
 def test_a_hundred_groups_are_searched(clerk: Person, tenants: dict[str, Tenant]) -> None:
-    """In a box of their own, the chosen ones first; searching neither saves nor counts as a change, and takes nothing away."""
+    """In a box of their own, the chosen ones first; searching neither saves nor counts as a change, and takes
+    nothing away.
+    """
     with tenant_scope(tenants["acme"]):
         for number in range(100):
             edit.save("group", {"group": f"team-{number:02}"}, by="test")

@@ -1,4 +1,6 @@
-"""Lists and other pages that fetch a part of themselves: the address, the fields and the rows agree, there and back again."""
+"""Lists and other pages that fetch a part of themselves: the address, the fields and the rows agree, there
+and back again.
+"""
 
 from collections.abc import Callable
 
@@ -21,11 +23,13 @@ AGREE = """() => {
   const asked = new URLSearchParams(location.search)
   const held = [...document.querySelectorAll('.narrow [name], #trial [name], .compare [name]')].filter((each) => each.name !== 'order')
   return held.every((each) => each.value === (asked.get(each.name) ?? '')) && document.readyState === 'complete'
-}"""
+}"""  # noqa: E501
 
 
 def agrees(page: Page) -> dict[str, str]:
-    """Wait until every field of the page says what the address says, and return that; what it does not name stands empty."""
+    """Wait until every field of the page says what the address says, and return that; what it does not name
+    stands empty.
+    """
     page.wait_for_function(AGREE, timeout=5000)
     asked = page.evaluate("() => Object.fromEntries(new URLSearchParams(location.search))")
     return {name: value for name, value in asked.items() if value}
@@ -54,7 +58,9 @@ def rows(page: Page, *names: str) -> None:
 
 
 def test_there_and_back_in_a_list(acme: Tenant, new_person: Sits) -> None:
-    """Typing adds nothing to the history, a filter adds one entry; back, forward and a reload show what the address says."""
+    """Typing adds nothing to the history, a filter adds one entry; back, forward and a reload show what the
+    address says.
+    """
     for name in ("carol", "carola"):
         save_person(name, by="test")
     person = new_person()
@@ -94,7 +100,9 @@ def test_there_and_back_in_a_list(acme: Tenant, new_person: Sits) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(RESOURCES))
-def test_every_list_agrees_with_its_address(name: str, acme: Tenant, new_person: Sits, door: Callable[..., Door]) -> None:
+def test_every_list_agrees_with_its_address(
+    name: str, acme: Tenant, new_person: Sits, door: Callable[..., Door]
+) -> None:
     """Whatever a list can be searched by and filtered with."""
     inhabit(door())
     person, resource = new_person(), RESOURCES[name]

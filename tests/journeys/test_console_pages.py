@@ -23,7 +23,7 @@ SIZES = {390: 844, 1280: 800, 1920: 1080}
 WIDE = """width => [...document.querySelectorAll('h1, h2, p, button, a, label, dd, dt, input, select, textarea')].filter((element) => {
   const box = element.getBoundingClientRect();
   return box.width && (box.left < 0 || box.right > width + 1) && !element.closest('.scroll, pre, svg, .hidden, [tabindex="0"]');
-}).map((element) => element.outerHTML.slice(0, 160))"""
+}).map((element) => element.outerHTML.slice(0, 160))"""  # noqa: E501
 
 
 def silent(text: str) -> None:
@@ -36,8 +36,9 @@ def silent(text: str) -> None:
 def test_every_page_of_the_console_reads_well(
     part: int, acme: Tenant, new_person: Callable[..., Person], door: Callable[..., Door]
 ) -> None:
-    """B19: no violation that axe-core knows, in light and dark, at 390 and 1280 px; one heading; nothing wider than the window; no word in
-    the browser's console (by the fixture). A part of the pages each time, so that none takes too long.
+    """B19: no violation that axe-core knows, in light and dark, at 390 and 1280 px; one heading; nothing
+    wider than the window; no word in the browser's console (by the fixture). A part of the pages each
+    time, so that none takes too long.
     """
     default, seed = default_tenant(), Seed(Sizes(people=60, events=300, applications=8), tell=silent)
     people.fill(seed)
@@ -55,7 +56,8 @@ def test_every_page_of_the_console_reads_well(
 def _look(name: str, owner: Owner, address: str) -> list[Any]:
     response = owner.door.get(address)
     if response.status_code != 200 or not response.content.lstrip().lower().startswith(b"<!doctype html"):
-        return [] if response.status_code == 200 else [response.status_code]  # a file, a picture, a style sheet, a part of a page
+        # a file, a picture, a style sheet, a part of a page
+        return [] if response.status_code == 200 else [response.status_code]
     if "sandbox" in response.headers.get("Content-Security-Policy", ""):
         return []  # what stands in a frame and may run no script, so that axe-core cannot either
     page, wrong = owner.person.page, list[Any]()
@@ -75,7 +77,9 @@ def _look(name: str, owner: Owner, address: str) -> list[Any]:
 
 
 def violations(page: Any, when: str) -> list[str]:
-    """Return what axe-core finds wrong, however little; nothing of a page that is a picture in a frame, where nothing can be met."""
+    """Return what axe-core finds wrong, however little; nothing of a page that is a picture in a frame, where
+    nothing can be met.
+    """
     if page.evaluate("document.body.inert"):
         return []
     found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]

@@ -16,8 +16,12 @@ Sits = Callable[..., Person]
 
 
 def test_what_a_search_found_is_said(acme: Tenant, new_person: Sits) -> None:
-    """In a region that was there before: in a list, in the palette of stages, in a dry run and in a comparison."""
-    save_draft("connect-a-device", drawing(*SHIPPED[:5], flow="connect-a-device").as_json(), by="bob", revision=None)
+    """In a region that was there before: in a list, in the palette of stages, in a dry run and in a
+    comparison.
+    """
+    save_draft(
+        "connect-a-device", drawing(*SHIPPED[:5], flow="connect-a-device").as_json(), by="bob", revision=None
+    )
     for name in ("carol", "carola"):
         save_person(name, by="test")
     person = new_person()
@@ -47,7 +51,9 @@ def test_what_a_search_found_is_said(acme: Tenant, new_person: Sits) -> None:
 
 
 def test_the_keys_are_shown(acme: Tenant, new_person: Sits) -> None:
-    """A button in the navigation and ``?`` show them, those of the builder where there are cards; a thumb sees neither button nor keys."""
+    """A button in the navigation and ``?`` show them, those of the builder where there are cards; a thumb
+    sees neither button nor keys.
+    """
     person = new_person()
     enter(person, acme)
     page = person.page

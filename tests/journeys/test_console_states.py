@@ -1,4 +1,6 @@
-"""Pages of the console in the states that only an action leads to, read by axe-core at 390 and 1280 px, in light and dark."""
+"""Pages of the console in the states that only an action leads to, read by axe-core at 390 and 1280 px, in
+light and dark.
+"""
 
 from collections.abc import Callable, Iterator
 

@@ -1,4 +1,6 @@
-"""The whole story of the console: a mistake is stopped, a change is tried and published, a device meets it, it is undone."""
+"""The whole story of the console: a mistake is stopped, a change is tried and published, a device meets it,
+it is undone.
+"""
 
 from collections.abc import Callable
 
@@ -15,7 +17,9 @@ HERE = "/console/flows/connect-a-device"
 QUESTION = "  - stage: choice\n    settings: {title: Whose television is it?}\n"
 
 
-def test_from_a_mistake_to_a_rollback(acme: Tenant, new_person: Callable[..., Person], device: ByOAuth2Client) -> None:
+def test_from_a_mistake_to_a_rollback(
+    acme: Tenant, new_person: Callable[..., Person], device: ByOAuth2Client
+) -> None:
     """Two people at two browsers, and a television."""
     Account.objects.filter(username="alice").update(role=Role.ADMIN)
     admin = new_person()

@@ -22,11 +22,16 @@ from tests.web.console.pages import default_tenant, inhabit, of_the_installation
 WIDTHS = (390, 640, 880, 1280)
 NAMES = {
     "word": "W" * 100,
-    "words": "A company with a very long name that nobody ever thought would have to stand on any page of this house"[:100],
+    "words": (
+        "A company with a very long name that nobody ever thought would have to stand on any page of this "
+        "house"
+    )[:100],
     "right-to-left": ("شركة ذات اسم طويل جدا لم يفكر أحد في أنه سيظهر يوما " * 3)[:100],
     "ideographs": "株式会社とても長い名前の会社" * 7,
 }
-AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/149.0.0.0 Safari/537.36"
+AGENT = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/149.0.0.0 Safari/537.36"
+)
 WIDE = """width => [...document.querySelectorAll('body *')].filter((element) => {
   const box = element.getBoundingClientRect();
   return box.width && box.right > width + 1 && !element.closest('.scroll, pre, svg, .hidden, [tabindex="0"]');
@@ -42,14 +47,20 @@ def called(name: str) -> None:
         person.groups.add(group)
     DeviceCode.objects.update(label=name[:40], agent=AGENT)
     for version in Version.objects.all():
-        steps = [{**step, "id": f"s{number}-{'x' * 70}"} for number, step in enumerate(version.document["steps"])]
-        Version.objects.filter(pk=version.pk).update(document={**version.document, "title": name, "steps": steps})
+        steps = [
+            {**step, "id": f"s{number}-{'x' * 70}"} for number, step in enumerate(version.document["steps"])
+        ]
+        Version.objects.filter(pk=version.pk).update(
+            document={**version.document, "title": name, "steps": steps}
+        )
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", NAMES)
-def test_no_page_is_wider_than_its_window(kind: str, acme: Tenant, new_person: Callable[..., Person], door: Callable[..., Door]) -> None:
+def test_no_page_is_wider_than_its_window(
+    kind: str, acme: Tenant, new_person: Callable[..., Person], door: Callable[..., Door]
+) -> None:
     """Every page of the console, and the pages of a person, with names of a hundred characters."""
     default = default_tenant()
     inhabit(door())
@@ -57,13 +68,20 @@ def test_no_page_is_wider_than_its_window(kind: str, acme: Tenant, new_person: C
     called(NAMES[kind])
     Tenant.objects.update(title=NAMES[kind])
     wrong: dict[str, Any] = {}
-    found = [(page.name, address, owner if of_the_installation(page) else clerk) for page, address in pages(0, 1)]
-    found += [("home", "/", clerk), ("device", "/device", clerk), ("credentials", "/credentials", clerk), ("none", "/nothing", clerk)]
+    found = [
+        (page.name, address, owner if of_the_installation(page) else clerk) for page, address in pages(0, 1)
+    ]
+    found += [
+        ("home", "/", clerk),
+        ("device", "/device", clerk),
+        ("credentials", "/credentials", clerk),
+        ("none", "/nothing", clerk),
+    ]
     for name, address, who in found:
         response = who.door.get(address)
-        if not response.content.lstrip().lower().startswith(b"<!doctype html") or "sandbox" in response.headers.get(
-            "Content-Security-Policy", ""
-        ):
+        if not response.content.lstrip().lower().startswith(
+            b"<!doctype html"
+        ) or "sandbox" in response.headers.get("Content-Security-Policy", ""):
             continue
         page = who.person.page
         who.person.open(address)
@@ -77,11 +95,15 @@ def test_no_page_is_wider_than_its_window(kind: str, acme: Tenant, new_person: C
 
 
 CUT = """() => [...document.querySelectorAll('#rows .scroll, #rows td, #rows td > *')].filter((each) =>
-  getComputedStyle(each).display !== 'inline' && each.scrollWidth > each.clientWidth + 1).map((each) => each.outerHTML.slice(0, 120))"""
+  getComputedStyle(each).display !== 'inline' && each.scrollWidth > each.clientWidth + 1).map((each) => each.outerHTML.slice(0, 120))"""  # noqa: E501
 
 
-def test_the_tables_of_a_tenant_fit(acme: Tenant, new_person: Callable[..., Person], door: Callable[..., Door]) -> None:
-    """Sessions, devices, applications and events at a desk and on a telephone: no table scrolls sideways, no cell is cut."""
+def test_the_tables_of_a_tenant_fit(
+    acme: Tenant, new_person: Callable[..., Person], door: Callable[..., Door]
+) -> None:
+    """Sessions, devices, applications and events at a desk and on a telephone: no table scrolls sideways, no
+    cell is cut.
+    """
     inhabit(door())
     person = new_person()
     enter(person, acme)

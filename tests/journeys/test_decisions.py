@@ -31,8 +31,12 @@ def test_a_refusal_is_told_at_once_and_is_final(device: Device, person: Person) 
     assert device.poll() == "access_denied"
 
 
-def test_a_code_that_expired_on_the_way(device: Device, new_device: Callable[..., Device], person: Person) -> None:
-    """D12, D19: too late for the code page and for the decision; the device hears expired_token, worker or not (CVE-2025-64708)."""
+def test_a_code_that_expired_on_the_way(
+    device: Device, new_device: Callable[..., Device], person: Person
+) -> None:
+    """D12, D19: too late for the code page and for the decision; the device hears expired_token, worker or
+    not (CVE-2025-64708).
+    """
     with time_machine.travel(datetime.now(UTC), tick=True) as clock:
         person.open()
         person.sign_in()
@@ -52,7 +56,9 @@ def test_a_code_that_expired_on_the_way(device: Device, new_device: Callable[...
 
 
 def test_a_wrong_code_is_said_at_the_field_and_kept(device: Device, person: Person) -> None:
-    """D34: the message stands at the field, the field has the focus and what was typed; the right code then works."""
+    """D34: the message stands at the field, the field has the focus and what was typed; the right code then
+    works.
+    """
     person.open()
     person.sign_in()
     person.enter_code("BCDF-GHJK")
@@ -65,8 +71,12 @@ def test_a_wrong_code_is_said_at_the_field_and_kept(device: Device, person: Pers
 
 
 @pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/St_Johns"])
-def test_when_it_goes_on_is_told_in_ones_own_time(device: Device, new_person: Callable[..., Person], zone: str) -> None:
-    """The words have the minutes, the moment is that of the reader's clock; without scripts it says that it is UTC."""
+def test_when_it_goes_on_is_told_in_ones_own_time(
+    device: Device, new_person: Callable[..., Person], zone: str
+) -> None:
+    """The words have the minutes, the moment is that of the reader's clock; without scripts it says that it
+    is UTC.
+    """
     for scripts in (True, False):
         person = new_person(timezone_id=zone, java_script_enabled=scripts)
         person.open()
@@ -76,11 +86,17 @@ def test_when_it_goes_on_is_told_in_ones_own_time(device: Device, new_person: Ca
         person.reads("Too many attempts. Try again in 10 minutes.")
         moment = person.page.locator("time[data-local]")
         at = datetime.fromisoformat(str(moment.get_attribute("datetime")))
-        expect(moment).to_have_text(f"{at.astimezone(ZoneInfo(zone)):%H:%M}" if scripts else f"{at:%H:%M} UTC")
+        expect(moment).to_have_text(
+            f"{at.astimezone(ZoneInfo(zone)):%H:%M}" if scripts else f"{at:%H:%M} UTC"
+        )
 
 
-def test_five_wrong_codes_and_one_has_to_wait(device: Device, new_device: Callable[..., Device], person: Person) -> None:
-    """D15, D34: the sixth is refused with a time, even the right one; after that time codes are taken again."""
+def test_five_wrong_codes_and_one_has_to_wait(
+    device: Device, new_device: Callable[..., Device], person: Person
+) -> None:
+    """D15, D34: the sixth is refused with a time, even the right one; after that time codes are
+    taken again.
+    """
     with time_machine.travel(datetime.now(UTC), tick=True) as clock:
         person.open()
         person.sign_in()
@@ -99,7 +115,9 @@ def test_five_wrong_codes_and_one_has_to_wait(device: Device, new_device: Callab
 
 
 def test_wrong_passwords_and_the_time_to_wait(new_person: Callable[..., Person]) -> None:
-    """CVE-2025-53942: an unknown name, an inactive person and an active one read the same words and wait as long."""
+    """CVE-2025-53942: an unknown name, an inactive person and an active one read the same words and wait as
+    long.
+    """
     told, person = {}, new_person(java_script_enabled=False)
     with time_machine.travel(datetime(2030, 1, 1, tzinfo=UTC), tick=False) as clock:
         for name in ("alice", "nobody-of-this-name", "inactive"):
@@ -115,12 +133,19 @@ def test_wrong_passwords_and_the_time_to_wait(new_person: Callable[..., Person])
         clock.shift(timedelta(minutes=20))
         person.fill("Password", "wrong")
         person.press("Sign in")
-        assert person.error_at("Password") == "That does not match. Check the name and the password, and try again."
+        assert (
+            person.error_at("Password")
+            == "That does not match. Check the name and the password, and try again."
+        )
         assert person.value("Password") == ""
 
 
-def test_a_neighbours_code_does_not_exist(new_device: Callable[..., Device], new_person: Callable[..., Person]) -> None:
-    """D25: the other tenant has a face of its own, knows neither acme's code nor its session, and says so in the same words."""
+def test_a_neighbours_code_does_not_exist(
+    new_device: Callable[..., Device], new_person: Callable[..., Person]
+) -> None:
+    """D25: the other tenant has a face of its own, knows neither acme's code nor its session, and says so in
+    the same words.
+    """
     device = new_device("acme.test")
     person = new_person("acme.test")
     person.open()
@@ -133,7 +158,10 @@ def test_a_neighbours_code_does_not_exist(new_device: Callable[..., Device], new
     person.reads("Other")
     assert person.page.title() == "Sign in · Other"
     assert _accent(person) == "#facc15"
-    assert person.page.get_by_role("button", name="Continue").evaluate("it => getComputedStyle(it).color") == "rgb(0, 0, 0)"
+    assert (
+        person.page.get_by_role("button", name="Continue").evaluate("it => getComputedStyle(it).color")
+        == "rgb(0, 0, 0)"
+    )
     person.sign_in()
     person.enter_code(device.user_code)
     assert person.error_at("Code on your device") == UNKNOWN
@@ -142,11 +170,15 @@ def test_a_neighbours_code_does_not_exist(new_device: Callable[..., Device], new
 
 
 def _accent(person: Person) -> str:
-    return str(person.page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--accent').trim()"))
+    return str(
+        person.page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--accent').trim()")
+    )
 
 
 def test_a_complete_link_waits_for_a_post(device: Device, person: Person) -> None:
-    """D5, D10, D30: with a live session the link fills the code in and shows it; no GET and no reload approves (Keycloak #26100)."""
+    """D5, D10, D30: with a live session the link fills the code in and shows it; no GET and no reload
+    approves (Keycloak #26100).
+    """
     person.open()
     person.sign_in()
     person.sees("Connect a device")
@@ -172,10 +204,15 @@ def test_a_complete_link_waits_for_a_post(device: Device, person: Person) -> Non
 
 
 def test_a_form_without_an_answer_decides_nothing(device: Device, person: Person) -> None:
-    """CVE-2026-49448: the page that asks has two buttons and nothing chosen beforehand; its form without either stays where it is."""
+    """CVE-2026-49448: the page that asks has two buttons and nothing chosen beforehand; its form without
+    either stays where it is.
+    """
     person.at_consent(device.user_code)
     assert person.page.locator("form :is(input:not([type=hidden]), select, textarea)").count() == 0
-    assert [button.strip() for button in person.page.locator("form button").all_inner_texts()] == ["This is not me", "Approve"]
+    assert [button.strip() for button in person.page.locator("form button").all_inner_texts()] == [
+        "This is not me",
+        "Approve",
+    ]
     assert person.page.locator(":focus").count() == 0
     person.page.locator("form").evaluate("form => form.submit()")
     person.page.wait_for_load_state()

@@ -1,4 +1,6 @@
-"""From an empty installation to a device that is signed in: the owner follows the first steps in a real browser, in under three minutes."""
+"""From an empty installation to a device that is signed in: the owner follows the first steps in a real
+browser, in under three minutes.
+"""
 
 import time
 from collections.abc import Callable
@@ -28,8 +30,12 @@ def ticked(person: Person) -> int:
     return person.page.locator(".first-steps .done").count()
 
 
-def test_the_first_steps_lead_to_a_device_that_is_signed_in(owner: Person, new_person: Callable[..., Person]) -> None:
-    """Name and colour, a second factor, an application by recipe, a device in the playground: each step leads on, and back here."""
+def test_the_first_steps_lead_to_a_device_that_is_signed_in(
+    owner: Person, new_person: Callable[..., Person]
+) -> None:
+    """Name and colour, a second factor, an application by recipe, a device in the playground: each step leads
+    on, and back here.
+    """
     begun = time.monotonic()
     assert ticked(owner) == 0
     owner.press("Name and colour")

@@ -1,4 +1,6 @@
-"""Every shipped flow at a real browser, at two tenants, with scripts and without; a second factor from its set-up to its removal."""
+"""Every shipped flow at a real browser, at two tenants, with scripts and without; a second factor from its
+set-up to its removal.
+"""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -67,7 +69,9 @@ def set_up_an_app(person: Person) -> str:
     person.fill("Code", "000000")
     person.press("Continue")
     assert "That code is wrong." in person.error_at("Code")
-    assert person.page.locator(".key").inner_text().replace(" ", "") == secret, "a wrong code keeps the secret that was scanned"
+    assert person.page.locator(".key").inner_text().replace(" ", "") == secret, (
+        "a wrong code keeps the secret that was scanned"
+    )
     person.fill("Code", code(0, secret))
     person.press("Continue")
     person.reads("Authenticator app", "Since")
@@ -95,8 +99,10 @@ def test_two_factors_from_their_set_up_to_their_removal(
     ticking: time_machine.Traveller,
     java_script_enabled: bool,
 ) -> None:
-    """Credential set-up, signing in and out as they are shipped. RFC 6238 section 5.2: a code works once; RFC 4226 section 7.3:
-    guessing is throttled, with a time, and a right code is refused meanwhile. CVE-2026-49448: nothing passes by an empty answer.
+    """Credential set-up, signing in and out as they are shipped.
+
+    RFC 6238 section 5.2: a code works once; RFC 4226 section 7.3: guessing is throttled, with a time, and a
+    right code is refused meanwhile. CVE-2026-49448: nothing passes by an empty answer.
     """
     here, there = ("acme", "other") if java_script_enabled else ("other", "acme")
     tenant, neighbour = shipped[here], shipped[there]
@@ -120,11 +126,15 @@ def test_two_factors_from_their_set_up_to_their_removal(
     _remove_both(person, ticking, codes[2])
     assert (held_by_alice(tenant), held_by_alice(neighbour)) == (["password"], ["password"])
     with tenant_scope(neighbour):
-        assert not Event.objects.filter(actor="alice").exists(), "nothing of all that happened at the neighbour's"
+        assert not Event.objects.filter(actor="alice").exists(), (
+            "nothing of all that happened at the neighbour's"
+        )
 
 
 def _prove_again_and_make_codes(person: Person, secret: str) -> list[str]:
-    """The sign-in is older than ten minutes: the password is asked once more before anything changes, and a code of the new app."""
+    """The sign-in is older than ten minutes: the password is asked once more before anything changes, and a
+    code of the new app.
+    """
     person.press("Change how you sign in")
     person.sees("Enter the code")
     person.fill("Code", code(0, secret))
@@ -222,7 +232,9 @@ def _sign_in_with_a_code(person: Person, codes: list[str]) -> None:
 
 
 def _remove_both(person: Person, clock: time_machine.Traveller, unused: str) -> None:
-    """Long after the sign-in one is asked again first, for both; a page asks before anything goes; in the end a password is enough."""
+    """Long after the sign-in one is asked again first, for both; a page asks before anything goes; in the end
+    a password is enough.
+    """
     clock.shift(timedelta(minutes=11))
     person.press("Remove: Recovery codes")
     person.sees("Is it still you?")
@@ -253,8 +265,9 @@ def test_starting_again_keeps_what_was_proved_and_not_you_does_not(
     ticking: time_machine.Traveller,
     java_script_enabled: bool,
 ) -> None:
-    """D39: connecting a device with a second factor; a refusal's button goes on behind the sign-in; "Not you?" asks for a name, a
-    password and a code, and forgets nobody's session before somebody proved themselves.
+    """D39: connecting a device with a second factor; a refusal's button goes on behind the sign-in; "Not
+    you?" asks for a name, a password and a code, and forgets nobody's session before somebody proved
+    themselves.
     """
     person = new_person(java_script_enabled=java_script_enabled)
     person.open("/credentials")
@@ -306,7 +319,9 @@ def test_a_tenant_without_a_flow_says_so(shipped: dict[str, Tenant], person: Per
 
 
 def test_a_second_factor_by_keyboard(shipped: dict[str, Tenant], new_person: Callable[..., Person]) -> None:
-    """From the front page to recovery codes, out and in again with one of them, without a pointer: letters, Tab, arrows, Enter."""
+    """From the front page to recovery codes, out and in again with one of them, without a pointer: letters,
+    Tab, arrows, Enter.
+    """
     person = new_person("other.test")
     page, keys = person.page, person.page.keyboard
     person.open("/")

@@ -20,14 +20,22 @@ MARKUP = [
 
 
 @pytest.mark.parametrize("text", MARKUP, ids=["elements", "attributes"])
-def test_markup_is_only_text(text: str, acme: Tenant, new_person: Callable[..., Person], new_device: Callable[..., Device]) -> None:
-    """CVE-2026-42849: application, maker, scope, tenant, flow, person, label, agent, name and code as typed; nothing runs."""
+def test_markup_is_only_text(
+    text: str, acme: Tenant, new_person: Callable[..., Person], new_device: Callable[..., Device]
+) -> None:
+    """CVE-2026-42849: application, maker, scope, tenant, flow, person, label, agent, name and code as typed;
+    nothing runs.
+    """
     Tenant.objects.filter(pk=acme.pk).update(title=text)
     Application.objects.filter(client_id="tv").update(title=text, owner=text, scopes=["openid", "acme:read"])
     Scope.objects.filter(name="acme:read").update(title=text, description=text)
     Account.objects.filter(username="alice").update(username=fold(text), name=text)
-    Version.objects.update(document={**Version.objects.filter(flow__tenant=acme).get().document, "title": text})
-    device = new_device(scope="openid acme:read", device_name=text, agent=text.encode("ascii", "ignore").decode())
+    Version.objects.update(
+        document={**Version.objects.filter(flow__tenant=acme).get().document, "title": text}
+    )
+    device = new_device(
+        scope="openid acme:read", device_name=text, agent=text.encode("ascii", "ignore").decode()
+    )
     person = new_person()
 
     person.open(f"/device?user_code={text}&next={text}&title={text}#{text}")
@@ -64,7 +72,9 @@ def test_markup_is_only_text(text: str, acme: Tenant, new_person: Callable[..., 
     _harmless(person, text)
 
 
-def test_markup_on_the_page_of_a_recovery_link(acme: Tenant, new_person: Callable[..., Person], capsys: pytest.CaptureFixture[str]) -> None:
+def test_markup_on_the_page_of_a_recovery_link(
+    acme: Tenant, new_person: Callable[..., Person], capsys: pytest.CaptureFixture[str]
+) -> None:
     """CVE-2026-42849: the account's name there too."""
     Account.objects.filter(username="alice").update(username=MARKUP[0])
     call_command("person", "recovery-link", MARKUP[0], "--tenant", "acme", "--url", "http://acme.test")
@@ -75,7 +85,10 @@ def test_markup_on_the_page_of_a_recovery_link(acme: Tenant, new_person: Callabl
 
 
 def _harmless(person: Person, text: str, times: int = 1, tab: str = "") -> None:
-    """The text stands there as it is; no element came of it. A script that ran would have opened a dialog, which fails the test."""
+    """The text stands there as it is; no element came of it.
+
+    A script that ran would have opened a dialog, which fails the test.
+    """
     page = person.page
     shown = page.locator("body").evaluate("body => body.textContent")
     assert shown.count(text) >= times, f"{shown.count(text)} of {times} in {shown!r}"

@@ -38,14 +38,18 @@ class Program:
 
 @pytest.mark.parametrize("host", ["acme.test", "other.test"])
 @pytest.mark.parametrize("decision", ["approve", "deny"])
-def test_a_program_connects_a_device(host: str, decision: str, live: LiveServer, new_device: Callable[..., Device]) -> None:
+def test_a_program_connects_a_device(
+    host: str, decision: str, live: LiveServer, new_device: Callable[..., Device]
+) -> None:
     """D9, D18, D30: the same questions, facts and two answers as on the page."""
     device = new_device(host, device_name="Living room")
     program = Program(live, host)
     assert [field["name"] for field in program.challenge["fields"]] == ["name"]
     assert program.answer(name="alice")["fields"][0]["type"] == "password"
     wrong = program.answer(password="wrong")
-    assert wrong["errors"]["password"] == ["That does not match. Check the name and the password, and try again."]
+    assert wrong["errors"]["password"] == [
+        "That does not match. Check the name and the password, and try again."
+    ]
     assert program.answer(password="alice-password-1")["stage"] == "device_code"
     assert program.answer(user_code="BCDF-GHJK")["errors"]["user_code"]
     asked = program.answer(user_code=device.user_code.lower())
@@ -62,7 +66,9 @@ def test_a_program_connects_a_device(host: str, decision: str, live: LiveServer,
 
 
 def test_a_stranger_with_the_address_learns_nothing(live: LiveServer) -> None:
-    """D30: the run's address without its secret, with another run's, or at the neighbour's, is as if it did not exist."""
+    """D30: the run's address without its secret, with another run's, or at the neighbour's, is as if it did
+    not exist.
+    """
     program, foreign = Program(live, "acme.test"), Program(live, "acme.test")
     http, url = local(requests.Session()), program.run["url"]
     assert http.get(live.url("acme.test", url)).status_code == 401

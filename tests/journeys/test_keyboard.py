@@ -6,12 +6,15 @@ from tests.journeys.devices import Device
 from tests.journeys.people import Person
 
 OUTLINE = (
-    "element => { const style = getComputedStyle(element); return style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2 }"
+    "element => { const style = getComputedStyle(element); return style.outlineStyle !== 'none' && "
+    "parseFloat(style.outlineWidth) >= 2 }"
 )
 
 
 def test_from_the_sign_in_to_connected_by_keyboard(device: Device, person: Person) -> None:
-    """D9: every field has the focus when it is asked for, nobody lands on Approve by accident, and the focus can be seen."""
+    """D9: every field has the focus when it is asked for, nobody lands on Approve by accident, and the focus
+    can be seen.
+    """
     page = person.page
     person.open("/")
     _tab_to(page, "Connect a device")

@@ -1,4 +1,6 @@
-"""A flow that ends at another site's address: the browser gets there, whatever the policy of our forms says."""
+"""A flow that ends at another site's address: the browser gets there, whatever the policy of our
+forms says.
+"""
 
 from typing import Any
 
@@ -12,7 +14,9 @@ from tests.journeys.people import Person
 
 @pytest.mark.parametrize("before", ["answered", "at once"])
 def test_a_redirect_leads_to_another_site(acme: Tenant, person: Person, live: Any, before: str) -> None:
-    """After a form was posted (``form-action`` speaks of redirects too), and as the first thing of a flow; Back leads nowhere else."""
+    """After a form was posted (``form-action`` speaks of redirects too), and as the first thing of a flow;
+    Back leads nowhere else.
+    """
     target = f"http://127.0.0.1:{live.port}/health/live?a=b&c=%22"
     steps = ["identification"] if before == "answered" else []
     draw(*steps, {"stage": "redirect", "settings": {"to": target}})

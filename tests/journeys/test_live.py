@@ -1,4 +1,6 @@
-"""What an administrator sees happen: the live feed, a device's story and the overview, each by itself, in a real browser."""
+"""What an administrator sees happen: the live feed, a device's story and the overview, each by itself, in a
+real browser.
+"""
 
 import logging
 import threading
@@ -52,8 +54,12 @@ def watch(person: Person, query: str = "") -> Locator:
     return feed(person)
 
 
-def test_the_feed_shows_a_device_being_approved(auditor: Person, new_person: People, device: ByOAuth2Client) -> None:
-    """In another browser alice approves; the words appear without a reload, and lead to the device's story."""
+def test_the_feed_shows_a_device_being_approved(
+    auditor: Person, new_person: People, device: ByOAuth2Client
+) -> None:
+    """In another browser alice approves; the words appear without a reload, and lead to the
+    device's story.
+    """
     rows = watch(auditor, "?area=device")
     expect(rows).to_have_count(1)
     alice = new_person()
@@ -68,7 +74,10 @@ def test_the_feed_shows_a_device_being_approved(auditor: Person, new_person: Peo
 
 
 def test_a_pause_holds_what_comes_and_shows_it_after(auditor: Person, acme: Tenant) -> None:
-    """Nothing moves while one reads; how much waits is told; by keyboard too. The button says what pressing it does."""
+    """Nothing moves while one reads; how much waits is told; by keyboard too.
+
+    The button says what pressing it does.
+    """
     rows = watch(auditor, "?area=device")
     publish("device.denied", actor="alice", application="tv")
     expect(rows).to_have_count(1)
@@ -99,7 +108,9 @@ def test_filters_are_typed_and_taken_off(auditor: Person, acme: Tenant) -> None:
 
 
 def test_a_line_that_breaks_is_taken_up_again(auditor: Person, acme: Tenant) -> None:
-    """Offline for a moment: what happened meanwhile is there afterwards, once, and the page said that it was away."""
+    """Offline for a moment: what happened meanwhile is there afterwards, once, and the page said that it was
+    away.
+    """
     rows = watch(auditor, "?area=device")
     auditor.page.route("**/events?*", lambda route: route.abort())
     auditor.context.set_offline(True)
@@ -112,8 +123,12 @@ def test_a_line_that_breaks_is_taken_up_again(auditor: Person, acme: Tenant) -> 
     expect(rows.nth(1)).to_contain_text("alice denied tv")
 
 
-def test_a_story_goes_on_by_itself_and_ends_with_the_button(clerk: Person, new_person: People, device: ByOAuth2Client) -> None:
-    """Entered, approved and connected while one looks; then one press that is sure, and neither poll nor refresh gives anything."""
+def test_a_story_goes_on_by_itself_and_ends_with_the_button(
+    clerk: Person, new_person: People, device: ByOAuth2Client
+) -> None:
+    """Entered, approved and connected while one looks; then one press that is sure, and neither poll nor
+    refresh gives anything.
+    """
     pk = Event.objects.get(kind="device.started").target.removeprefix("device ")
     clerk.open(f"/console/devices/{pk}/")
     alice = new_person()
@@ -143,11 +158,14 @@ def test_the_overview_counts_on(auditor: Person, new_device: Callable[..., Devic
     expect(auditor.page.get_by_role("heading", name="Waiting for a decision 1")).to_be_visible(timeout=15_000)
 
 
-# --- 500 events a second --------------------------------------------------------------------------------------------------
+# --- 500 events a second ------------------------------------------------------------------------------------
 
 
 class Flood:
-    """Publishes RATE events a second from a thread of its own, in transactions of BATCH. ``late``: seconds behind, at worst."""
+    """Publishes RATE events a second from a thread of its own, in transactions of BATCH.
+
+    ``late``: seconds behind, at worst.
+    """
 
     def __init__(self, tenant: Tenant) -> None:
         self.tenant, self.published, self.late, self.stop = tenant, 0, 0.0, threading.Event()
@@ -157,7 +175,9 @@ class Flood:
         begun = time.monotonic()
         with tenant_scope(self.tenant):
             while self.published < RATE * SECONDS and not self.stop.is_set():
-                *many, last = [(f"device {number}", "tv", "") for number in range(self.published, self.published + BATCH)]
+                *many, last = [
+                    (f"device {number}", "tv", "") for number in range(self.published, self.published + BATCH)
+                ]
                 with transaction.atomic():
                     publish_many("device.approved", many, actor="clerk")
                     publish("device.approved", actor="clerk", application=last[1], target=last[0])
@@ -185,21 +205,33 @@ def used(session: CDPSession) -> dict[str, float]:
     for _ in range(3):
         session.send("HeapProfiler.collectGarbage")
     metrics = session.send("Performance.getMetrics")["metrics"]
-    return {each["name"]: each["value"] for each in metrics if each["name"] in ("JSHeapUsedSize", "Nodes", "JSEventListeners")}
+    return {
+        each["name"]: each["value"]
+        for each in metrics
+        if each["name"] in ("JSHeapUsedSize", "Nodes", "JSEventListeners")
+    }
 
 
-FRAME = "() => new Promise((done) => { const begun = performance.now(); requestAnimationFrame(() => done(performance.now() - begun)) })"
+FRAME = (
+    "() => new Promise((done) => { const begun = performance.now(); requestAnimationFrame(() => "
+    "done(performance.now() - begun)) })"
+)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_five_hundred_events_a_second_for_a_minute(auditor: Person, acme: Tenant, caplog: pytest.LogCaptureFixture) -> None:
-    """Issue 6: the page keeps its 200 rows and its heap (under 10 MB more), draws on, answers a press, and is up to date in the end."""
+def test_five_hundred_events_a_second_for_a_minute(
+    auditor: Person, acme: Tenant, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Issue 6: the page keeps its 200 rows and its heap (under 10 MB more), draws on, answers a press, and is
+    up to date in the end.
+    """
     rows = watch(auditor, "?area=device")
     for number in range(200):
         publish("device.approved", actor="alice", application="tv", target=f"device {number}")
     expect(rows).to_have_count(200)
-    caplog.set_level(logging.WARNING, "idp.events.bus")  # 30,000 lines that nobody reads, kept in this process
+    # 30,000 lines that nobody reads, kept in this process
+    caplog.set_level(logging.WARNING, "idp.events.bus")
     session = auditor.context.new_cdp_session(auditor.page)
     session.send("Performance.enable")
     before, frames, counts = used(session), [], []
@@ -216,7 +248,9 @@ def test_five_hundred_events_a_second_for_a_minute(auditor: Person, acme: Tenant
     auditor.page.get_by_role("button", name="Go on").click()
     expect(rows.first).to_contain_text(f"device {RATE * SECONDS - 1}", timeout=30_000)
     lag = time.monotonic() - lag
-    shown = [int(text.removeprefix("device ")) for text in auditor.page.locator("#feed .of").all_inner_texts()]
+    shown = [
+        int(text.removeprefix("device ")) for text in auditor.page.locator("#feed .of").all_inner_texts()
+    ]
     after = used(session)
     growth = (after["JSHeapUsedSize"] - before["JSHeapUsedSize"]) / 1e6
     frames.sort()
@@ -228,7 +262,9 @@ def test_five_hundred_events_a_second_for_a_minute(auditor: Person, acme: Tenant
         "press s": pressed,
         "lag s": lag,
     }
-    log.info("a minute at %d events a second: %s", RATE, {name: round(value, 2) for name, value in told.items()})
+    log.info(
+        "a minute at %d events a second: %s", RATE, {name: round(value, 2) for name, value in told.items()}
+    )
     assert flood.published == RATE * SECONDS
     assert flood.late < SECONDS / 5, told
     assert growth < 10, told

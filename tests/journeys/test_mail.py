@@ -19,14 +19,19 @@ PERSON = "tenant: default\n---\nperson: admin\nemail: admin@foyer.test\n"
 def test_a_recovery_link_by_mail_on_a_bare_machine(
     run: Callable[..., Command], write_blueprint: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """Without a mail server it becomes a file, the log names it and tells nothing more, and its link opens the page."""
+    """Without a mail server it becomes a file, the log names it and tells nothing more, and its link opens
+    the page.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     there = {"FOYER_DATA": str(tmp_path / "data"), "PORT": port}
     serving = run("up", FOYER_LOG="json", **there)
     serving.wait_for(lambda: "Foyer is at" in serving.said)
-    for words in (("blueprint", "apply", str(write_blueprint(PERSON))), ("person", "recovery-link", "admin", "--mail")):
+    for words in (
+        ("blueprint", "apply", str(write_blueprint(PERSON))),
+        ("person", "recovery-link", "admin", "--mail"),
+    ):
         command = run(*words, **there)
         assert command.end(30) == 0, command.said
     assert command.out == ["A link is on its way to admin@foyer.test.\n"]

@@ -1,4 +1,6 @@
-"""Every page and error state: read by axe-core, in light and dark, on a telephone and a desk; ``FOYER_SHOTS=folder`` keeps pictures."""
+"""Every page and error state: read by axe-core, in light and dark, on a telephone and a desk;
+``FOYER_SHOTS=folder`` keeps pictures.
+"""
 
 import os
 from collections.abc import Callable
@@ -22,15 +24,20 @@ COLOURS = ALL | {"runOnly": ["color-contrast"]}  # all that another scheme chang
 CLIPPED = """() => [...document.querySelectorAll('h1, p, button, a, label, dd, dt, input')].filter((element) => {
   const box = element.getBoundingClientRect();
   return box.width && (box.left < 0 || box.right > innerWidth + 1);
-}).map((element) => element.outerHTML.slice(0, 200))"""
+}).map((element) => element.outerHTML.slice(0, 200))"""  # noqa: E501
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("walk", WALKS, ids=lambda walk: walk.__name__)
 def test_every_page_reads_well(
-    walk: Callable[[Scene], Any], acme: Tenant, new_person: Callable[..., Person], new_device: Callable[..., Device]
+    walk: Callable[[Scene], Any],
+    acme: Tenant,
+    new_person: Callable[..., Person],
+    new_device: Callable[..., Device],
 ) -> None:
-    """B19: no violation that axe-core knows, nothing wider than the window, one heading, and (by the fixture) no word in the console."""
+    """B19: no violation that axe-core knows, nothing wider than the window, one heading, and (by the fixture)
+    no word in the console.
+    """
     seen = []
     with time_machine.travel(datetime.now(UTC), tick=True) as clock:
         for name, person in walk(Scene(new_person, new_device, clock, {})):
@@ -44,7 +51,9 @@ def _look(name: str, person: Person) -> None:
     page = person.page
     for width, height in SIZES.items():
         page.set_viewport_size({"width": width, "height": height})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is wider than {width} px"
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, (
+            f"{name} is wider than {width} px"
+        )
         assert page.evaluate(CLIPPED) == [], f"{name} at {width} px"
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
@@ -60,7 +69,9 @@ def _keep_picture(page: Any, name: str) -> None:
 
 
 def test_styles_and_scripts_are_small() -> None:
-    """Of the pages that people meet: the style sheet less than 12 KB, each script less than 8; each of the console's less than 16."""
+    """Of the pages that people meet: the style sheet less than 12 KB, each script less than 8; each of the
+    console's less than 16.
+    """
     files = list((Path(settings.BASE_DIR) / "web" / "static").rglob("*.*"))
     sizes = {file.name: file.stat().st_size for file in files}
     assert sizes["foyer.css"] < 12 * 1024

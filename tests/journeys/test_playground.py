@@ -1,4 +1,6 @@
-"""The playground in a real browser: it acts as a device, another browser approves, and every step stands there explained."""
+"""The playground in a real browser: it acts as a device, another browser approves, and every step stands
+there explained.
+"""
 
 import re
 from collections.abc import Callable
@@ -41,7 +43,9 @@ def titles(page: Page) -> list[str]:
 
 
 def test_a_device_is_connected(editor: Person, new_person: Callable[..., Person]) -> None:
-    """D3, D12, D32: code and picture appear, alice approves elsewhere, and the page shows tokens, claims, refresh and userinfo."""
+    """D3, D12, D32: code and picture appear, alice approves elsewhere, and the page shows tokens, claims,
+    refresh and userinfo.
+    """
     page = editor.page
     page.get_by_role("button", name="Start", exact=True).click()
     expect(page.locator("#state")).to_have_text("Waiting for somebody to approve …")
@@ -49,13 +53,18 @@ def test_a_device_is_connected(editor: Person, new_person: Callable[..., Person]
     alice = new_person()
     alice.at_consent(page.locator("#code").inner_text())
     alice.reads("Playground")  # how the device calls itself
-    expect(page.locator("#steps")).to_contain_text("The device polls")  # a fast alice decides before the first poll
+    # a fast alice decides before the first poll
+    expect(page.locator("#steps")).to_contain_text("The device polls")
     alice.press("Approve")
     expect(page.locator("#state")).to_have_text("Connected")
     expect(page.locator("#whose")).to_have_text("Alice")
     seen = titles(page)
     assert seen[0] == "The device asks for a code"
-    assert {"The device listens for the decision", "The device polls", "The device fetches its tokens"} <= set(seen)
+    assert {
+        "The device listens for the decision",
+        "The device polls",
+        "The device fetches its tokens",
+    } <= set(seen)
     assert seen[-3:] == ["Access token", "ID token", "The application asks who it is"]
     story = page.locator("#steps")
     for text in (
@@ -69,8 +78,12 @@ def test_a_device_is_connected(editor: Person, new_person: Callable[..., Person]
     page.get_by_role("button", name="Refresh the tokens", exact=True).click()
     expect(story).to_contain_text("The application refreshes its tokens")
     expect(page.locator("#steps h2", has_text="Access token")).to_have_count(2)
-    told = re.findall(r'"(?:access_token|refresh_token|id_token|device_code)": "([^"]+)"', story.text_content() or "")
-    kept = page.evaluate("JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, history.state])")
+    told = re.findall(
+        r'"(?:access_token|refresh_token|id_token|device_code)": "([^"]+)"', story.text_content() or ""
+    )
+    kept = page.evaluate(
+        "JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, history.state])"
+    )
     assert len(told) == 7
     assert not [secret for secret in told if secret in kept]
 
@@ -106,7 +119,9 @@ def test_a_service_acts_for_itself(editor: Person, tenants: dict[str, Tenant]) -
     editor.open("/console/playground/?application=backup")
     editor.fill("Client secret", "wrong")
     page.get_by_role("button", name="Start", exact=True).click()
-    expect(page.locator("#state")).to_have_text("That did not work: Client authentication failed (RFC 6749 section 5.2).")
+    expect(page.locator("#state")).to_have_text(
+        "That did not work: Client authentication failed (RFC 6749 section 5.2)."
+    )
     editor.fill("Client secret", "secret of backup")
     page.get_by_role("button", name="Start", exact=True).click()
     expect(page.locator("#whose")).to_contain_text("service-")
@@ -129,8 +144,12 @@ def test_by_keyboard_and_without_scripts(editor: Person, new_person: Callable[..
 
 
 @pytest.mark.slow
-def test_the_pages_read_well(editor: Person, new_person: Callable[..., Person], tenants: dict[str, Tenant]) -> None:
-    """axe-core knows nothing against the playground while it waits and when it is done, nor against the recipes and what they make."""
+def test_the_pages_read_well(
+    editor: Person, new_person: Callable[..., Person], tenants: dict[str, Tenant]
+) -> None:
+    """axe-core knows nothing against the playground while it waits and when it is done, nor against the
+    recipes and what they make.
+    """
     page = editor.page
     for path in ("", "/kiosk"):
         with tenant_scope(tenants["acme"]):

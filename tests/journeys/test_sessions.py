@@ -8,7 +8,9 @@ from tests.journeys.devices import Device, verified
 from tests.journeys.people import Person
 
 
-def test_the_second_device_asks_only_for_its_code(device: Device, new_device: Callable[..., Device], person: Person) -> None:
+def test_the_second_device_asks_only_for_its_code(
+    device: Device, new_device: Callable[..., Device], person: Person
+) -> None:
     """D9, D18: whoever is signed in is not asked again, but every device is."""
     person.at_consent(device.user_code)
     person.press("Approve")
@@ -26,7 +28,9 @@ def test_the_second_device_asks_only_for_its_code(device: Device, new_device: Ca
 
 
 @pytest.mark.parametrize("first", [0, 1], ids=["older-first", "newer-first"])
-def test_two_tabs_finish_in_either_order(first: int, new_device: Callable[..., Device], person: Person) -> None:
+def test_two_tabs_finish_in_either_order(
+    first: int, new_device: Callable[..., Device], person: Person
+) -> None:
     """authentik #6954: two tabs, both begun before the sign-in, neither breaks the other."""
     devices, tabs = [new_device(), new_device()], [person, person.new_tab()]
     for tab in tabs:
@@ -47,8 +51,12 @@ def test_two_tabs_finish_in_either_order(first: int, new_device: Callable[..., D
         assert isinstance(device.poll(), dict)
 
 
-def test_somebody_else_signs_in_meanwhile(device: Device, new_device: Callable[..., Device], person: Person) -> None:
-    """D30, D39: "Not you?" begins anew; what the first tab had open ends with a clear page, and approves nothing."""
+def test_somebody_else_signs_in_meanwhile(
+    device: Device, new_device: Callable[..., Device], person: Person
+) -> None:
+    """D30, D39: "Not you?" begins anew; what the first tab had open ends with a clear page, and approves
+    nothing.
+    """
     person.at_consent(device.user_code)
     second, theirs = person.new_tab(), new_device()
     second.open()
@@ -65,7 +73,9 @@ def test_somebody_else_signs_in_meanwhile(device: Device, new_device: Callable[.
     second.sees("You can go back to your device")
     tokens = theirs.poll()
     assert isinstance(tokens, dict)
-    told = theirs.http.get(theirs.provider["userinfo_endpoint"], headers={"Authorization": f"Bearer {tokens['access_token']}"}).json()
+    told = theirs.http.get(
+        theirs.provider["userinfo_endpoint"], headers={"Authorization": f"Bearer {tokens['access_token']}"}
+    ).json()
     assert told["preferred_username"] == "bob"
     assert verified(theirs, tokens["id_token"], typ="JWT", audience="tv")["sub"] == told["sub"]
     person.press("Start again")
@@ -87,7 +97,9 @@ def test_not_you_and_then_the_same_person_after_all(device: Device, person: Pers
 
 
 def test_signing_out_ends_what_was_open(device: Device, person: Person) -> None:
-    """CVE-2025-29928: after "Sign out" the consent page that is still open approves nothing, and nobody is signed in."""
+    """CVE-2025-29928: after "Sign out" the consent page that is still open approves nothing, and nobody is
+    signed in.
+    """
     person.at_consent(device.user_code)
     second = person.new_tab()
     second.open("/")

@@ -1,4 +1,6 @@
-"""Trying a flow as a person does it: the path answers each change at once, is kept as a test, and what is published can be undone."""
+"""Trying a flow as a person does it: the path answers each change at once, is kept as a test, and what is
+published can be undone.
+"""
 
 from collections.abc import Callable
 
@@ -38,7 +40,9 @@ def decision(person: Person, step: str) -> str:
 
 
 def test_a_walk_is_changed_kept_published_and_undone(editor: Person) -> None:
-    """Each change walks anew without leaving the page and stands in the address; the test that it became is shown before publishing."""
+    """Each change walks anew without leaving the page and stands in the address; the test that it became is
+    shown before publishing.
+    """
     page = editor.page
     editor.open(f"{HERE}/try")
     assert decision(editor, "totp") == "Passed over"
@@ -56,7 +60,9 @@ def test_a_walk_is_changed_kept_published_and_undone(editor: Person) -> None:
     editor.press("Keep")
     draft = draft_of("connect-a-device")
     assert draft
-    assert [(test["name"], test["ends"]) for test in draft.document["tests"]] == [("sales from elsewhere need a code", "denied")]
+    assert [(test["name"], test["ends"]) for test in draft.document["tests"]] == [
+        ("sales from elsewhere need a code", "denied")
+    ]
     editor.open(f"{HERE}/publish")
     assert page.get_by_text("Passed").count() == 1
     page.get_by_label("Note").fill("A code for sales")
@@ -79,7 +85,12 @@ def test_the_preview_is_a_picture(editor: Person) -> None:
     for frame in frames:
         assert frame.locator("h1").inner_text() == "Enter your password"
         assert frame.evaluate("getComputedStyle(document.body).color") == "rgb(236, 238, 242)"
-        assert frame.locator("[autofocus]").evaluate("field => (field.focus(), document.activeElement === field)") is False
+        assert (
+            frame.locator("[autofocus]").evaluate(
+                "field => (field.focus(), document.activeElement === field)"
+            )
+            is False
+        )
     seen = set()
     for _ in range(60):
         page.keyboard.press("Tab")
@@ -103,5 +114,9 @@ def test_every_page_is_sound(editor: Person, acme: Tenant, width: int, scheme: s
     for path in [*tries, "preview?step=totp", "preview?step=login", *versions, "runs", run]:
         editor.open(f"{HERE}/{path}")
         found = Axe().run(page).response["violations"]
-        assert not [(path, each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")]
+        assert not [
+            (path, each["id"], each["nodes"][0]["html"])
+            for each in found
+            if each["impact"] in ("serious", "critical")
+        ]
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path

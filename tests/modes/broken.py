@@ -1,4 +1,6 @@
-"""The product with faults built in, for tests of what a server process logs: DJANGO_SETTINGS_MODULE=tests.modes.broken_settings."""
+"""The product with faults built in, for tests of what a server process logs:
+DJANGO_SETTINGS_MODULE=tests.modes.broken_settings.
+"""
 
 from typing import Any
 

@@ -1,7 +1,8 @@
-"""Runs a command with the tests on a PostgreSQL and a Redis of their own: ``python -m tests.modes.cluster pytest -n auto``.
+"""Runs a command with the tests on a PostgreSQL and a Redis of their own: ``python -m tests.modes.cluster
+pytest -n auto``.
 
-The servers are started once and end with the command. Every test process has a database of its own in the one and a database
-and prefix of its own in the other (tests/settings.py).
+The servers are started once and end with the command. Every test process has a database of its own in the one
+and a database and prefix of its own in the other (tests/settings.py).
 """
 
 import os

@@ -1,4 +1,6 @@
-"""A server that dies between commit and answer: once, at the next tokens, whenever the file named by FOYER_TEST_KILL is there."""
+"""A server that dies between commit and answer: once, at the next tokens, whenever the file named by
+FOYER_TEST_KILL is there.
+"""
 
 import os
 import signal

@@ -1,4 +1,6 @@
-"""``manage.py cluster`` as a program under test: its processes, its database, and clients at either of its two web processes."""
+"""``manage.py cluster`` as a program under test: its processes, its database, and clients at either of its
+two web processes.
+"""
 
 import html
 import os
@@ -28,13 +30,20 @@ _TITLE = re.compile(r"<h1[^>]*>(.*?)</h1>", re.DOTALL)
 
 
 class Cluster:
-    """Everything that ``make cluster`` starts, on free ports and an empty folder. ``more``: further variables."""
+    """Everything that ``make cluster`` starts, on free ports and an empty folder.
+
+    ``more``: further variables.
+    """
 
     def __init__(self, **more: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="foyer-cluster-"))
         self.folder.chmod(0o711)
         self.port = _two_free_ports()
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("FOYER_", "DJANGO_", "PYTEST_", "COV_"))}
+        clean = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("FOYER_", "DJANGO_", "PYTEST_", "COV_"))
+        }
         ours = {
             "PORT": str(self.port),
             "FOYER_DATA": str(self.folder / "data"),
@@ -46,7 +55,9 @@ class Cluster:
         self.log = self.folder / "said.log"
         with open(self.log, "wb") as file:
             command = [sys.executable, "manage.py", "cluster"]
-            self.process = subprocess.Popen(command, cwd=settings.BASE_DIR, env=clean | ours, stdout=file, stderr=file)
+            self.process = subprocess.Popen(
+                command, cwd=settings.BASE_DIR, env=clean | ours, stdout=file, stderr=file
+            )
         wait_for(lambda: "Foyer is at" in self.said or self.process.poll() is not None, 90)
         assert self.process.poll() is None, self.said
 
@@ -61,12 +72,23 @@ class Cluster:
         return f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.port + 1}"
 
     def pid(self, part: str) -> int:
-        """The process of ``web 0``, ``web 1``, ``worker``, ``beat``, ``redis`` or ``postgres``; 0 while there is none."""
+        """The process of ``web 0``, ``web 1``, ``worker``, ``beat``, ``redis`` or ``postgres``; 0 while there
+        is none.
+        """
         for child in _children(self.process.pid):
             words = _proc(child, "cmdline").replace("\0", " ")
-            if part.startswith("web ") and "manage.py web" in words and self.environment(child)["PORT"] == str(self.port + int(part[4:])):
+            if (
+                part.startswith("web ")
+                and "manage.py web" in words
+                and self.environment(child)["PORT"] == str(self.port + int(part[4:]))
+            ):
                 return child
-            if {"worker": " worker ", "beat": " beat ", "redis": "redis-server", "postgres": "postgres -D"}.get(part, "\0") in words:
+            if {
+                "worker": " worker ",
+                "beat": " beat ",
+                "redis": "redis-server",
+                "postgres": "postgres -D",
+            }.get(part, "\0") in words:
                 return child
         return 0
 
@@ -90,7 +112,9 @@ class Cluster:
 
     def sql(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
         """Asks the database itself."""
-        with psycopg.connect(self._variable("DATABASE_URL").replace("postgres://", "postgresql://"), autocommit=True) as connection:
+        with psycopg.connect(
+            self._variable("DATABASE_URL").replace("postgres://", "postgresql://"), autocommit=True
+        ) as connection:
             cursor = connection.execute(statement, arguments)  # type: ignore[call-overload]
             return cursor.fetchall() if cursor.description else []
 
@@ -108,7 +132,10 @@ class Cluster:
         """The kinds of the events of a device, in their order."""
         found = "SELECT id FROM devices_devicecode WHERE device_code_hash = encode(sha256(%s), 'hex')"
         [(pk,)] = self.sql(found, started["device_code"].encode())
-        return [row[0] for row in self.sql("SELECT kind FROM events_event WHERE topic = %s ORDER BY id", f"device:{pk}")]
+        return [
+            row[0]
+            for row in self.sql("SELECT kind FROM events_event WHERE topic = %s ORDER BY id", f"device:{pk}")
+        ]
 
     def interrupt(self) -> tuple[int, float]:
         """Ctrl-C; answers the code and the seconds that it took."""
@@ -132,7 +159,9 @@ class Cluster:
 
 
 class Person:
-    """The administrator at a browser; any page may be asked from either web process, the cookies are the same."""
+    """The administrator at a browser; any page may be asked from either web process, the cookies are the
+    same.
+    """
 
     def __init__(self) -> None:
         self.http = requests.Session()
@@ -145,7 +174,12 @@ class Person:
 
     def submit(self, web: str, **answer: str) -> None:
         """The form of the page, posted to ``web``."""
-        self._take(web, self.http.post(web + self.path, data={**self.hidden, **answer}, allow_redirects=False, timeout=20))
+        self._take(
+            web,
+            self.http.post(
+                web + self.path, data={**self.hidden, **answer}, allow_redirects=False, timeout=20
+            ),
+        )
 
     def at_consent(self, web: str, started: dict[str, Any]) -> None:
         """Signs in where needed and enters the code."""
@@ -176,9 +210,15 @@ class Listener:
 
     def __init__(self, web: str, started: dict[str, Any]) -> None:
         path = started["events_uri"].removeprefix(f"http://{HOST}")
-        headers = {"Host": HOST, "Authorization": f"Device {started['device_code']}", "Accept-Encoding": "identity"}
+        headers = {
+            "Host": HOST,
+            "Authorization": f"Device {started['device_code']}",
+            "Accept-Encoding": "identity",
+        }
         self.told: Queue[str | None] = Queue()
-        self.response = requests.get(web + path, headers=headers, stream=True, timeout=60, proxies={"http": ""})
+        self.response = requests.get(
+            web + path, headers=headers, stream=True, timeout=60, proxies={"http": ""}
+        )
         assert self.response.status_code == 200, self.response.text
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -214,7 +254,11 @@ def poll(web: str, started: dict[str, Any]) -> tuple[int, dict[str, Any]]:
 
 def refresh(web: str, tokens: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     """The device asks for new tokens."""
-    form = {"grant_type": "refresh_token", "client_id": "demo-device", "refresh_token": tokens["refresh_token"]}
+    form = {
+        "grant_type": "refresh_token",
+        "client_id": "demo-device",
+        "refresh_token": tokens["refresh_token"],
+    }
     response = _post(web, "/application/o/token/", **form)
     return response.status_code, dict(response.json())
 

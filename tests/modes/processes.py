@@ -1,4 +1,6 @@
-"""``manage.py blueprint …`` as processes of their own, on an installation of their own: SQLite, or the PostgreSQL of the tests."""
+"""``manage.py blueprint …`` as processes of their own, on an installation of their own: SQLite, or the
+PostgreSQL of the tests.
+"""
 
 import os
 import pty
@@ -32,7 +34,9 @@ class Installation:
         }
         if server := os.environ.get("FOYER_TEST_DATABASE"):
             name = f"blueprints_{os.getpid()}_{time.monotonic_ns()}"
-            with psycopg.connect(server.replace("postgres://", "postgresql://"), autocommit=True) as connection:
+            with psycopg.connect(
+                server.replace("postgres://", "postgresql://"), autocommit=True
+            ) as connection:
                 connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
             self.database = urlsplit(server)._replace(path=f"/{name}").geturl()
             self.environment |= {"DATABASE_URL": self.database, "REDIS_URL": os.environ["FOYER_TEST_REDIS"]}
@@ -65,7 +69,11 @@ class Installation:
             else "SELECT name FROM sqlite_master WHERE type = 'table'"
         )
         tables = sorted(name for (name,) in self.rows(listing))
-        return {name: sorted(self.rows(f'SELECT * FROM "{name}"'), key=repr) for name in tables if name != "sqlite_sequence"}  # noqa: S608
+        return {
+            name: sorted(self.rows(f'SELECT * FROM "{name}"'), key=repr)  # noqa: S608
+            for name in tables
+            if name != "sqlite_sequence"
+        }
 
 
 class Command:
@@ -74,7 +82,9 @@ class Command:
     def __init__(self, words: list[str], environment: dict[str, str]) -> None:
         ours, theirs = pty.openpty()
         self.said, self.phases = b"", dict[str, float]()
-        self.process = subprocess.Popen(words, cwd=settings.BASE_DIR, env=environment, stdout=subprocess.PIPE, stderr=theirs)
+        self.process = subprocess.Popen(
+            words, cwd=settings.BASE_DIR, env=environment, stdout=subprocess.PIPE, stderr=theirs
+        )
         os.close(theirs)
         self.listener = threading.Thread(target=self._listen, args=(ours,), daemon=True)
         self.listener.start()

@@ -1,4 +1,6 @@
-"""Which servers the tests run on: none, or a PostgreSQL and a Redis that tests/modes/cluster.py has started."""
+"""Which servers the tests run on: none, or a PostgreSQL and a Redis that tests/modes/cluster.py has
+started.
+"""
 
 import os
 import re

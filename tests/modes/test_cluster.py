@@ -1,4 +1,6 @@
-"""The device journey over two web processes, a worker, PostgreSQL and Redis, while parts of it die: nothing lost, nothing doubled."""
+"""The device journey over two web processes, a worker, PostgreSQL and Redis, while parts of it die: nothing
+lost, nothing doubled.
+"""
 
 import os
 import signal
@@ -36,7 +38,9 @@ def families(cluster: Cluster) -> int:
 
 
 def test_a_wake_up_crosses_from_one_process_to_the_other(cluster: Cluster) -> None:
-    """D43, D27: started and waiting at one, approved at the other: it is told, polls at both for one set of tokens, which work at both."""
+    """D43, D27: started and waiting at one, approved at the other: it is told, polls at both for one set of
+    tokens, which work at both.
+    """
     first, second = cluster.webs
     before = families(cluster)
     device, person = start(first), Person()
@@ -49,7 +53,11 @@ def test_a_wake_up_crosses_from_one_process_to_the_other(cluster: Cluster) -> No
     assert status == 200
     assert listener.hears() == "redeemed"
     status, again = poll(first, device)
-    assert (status, again["access_token"], again["refresh_token"]) == (200, tokens["access_token"], tokens["refresh_token"])
+    assert (status, again["access_token"], again["refresh_token"]) == (
+        200,
+        tokens["access_token"],
+        tokens["refresh_token"],
+    )
     assert refresh(first, tokens)[0] == 200
     assert cluster.story(device) == STORY
     assert families(cluster) == before + 1
@@ -61,7 +69,9 @@ def test_the_processes_hear_each_other_through_redis(cluster: Cluster) -> None:
 
 
 def test_the_worker_is_killed_in_the_middle(cluster: Cluster) -> None:
-    """Of thousands of stale codes each is expired and told of exactly once; meanwhile a device is approved and served."""
+    """Of thousands of stale codes each is expired and told of exactly once; meanwhile a device is approved
+    and served.
+    """
     first, second = cluster.webs
     stale = 15_000
     template = start(first)
@@ -77,13 +87,17 @@ def test_the_worker_is_killed_in_the_middle(cluster: Cluster) -> None:
     cluster.again("worker", killed)
     cluster.call(EXPIRE)
     wait_for(lambda: _expired(cluster) == stale, 120)
-    told = cluster.sql("SELECT count(*), count(DISTINCT topic) FROM events_event WHERE kind = 'device.expired'")
+    told = cluster.sql(
+        "SELECT count(*), count(DISTINCT topic) FROM events_event WHERE kind = 'device.expired'"
+    )
     assert told == [(stale, stale)]
     assert cluster.story(template) == STORY
 
 
 def test_redis_is_restarted_in_the_middle(cluster: Cluster) -> None:
-    """While it is away everything goes on, the wake-up too; afterwards both web processes and the worker find it again."""
+    """While it is away everything goes on, the wake-up too; afterwards both web processes and the worker find
+    it again.
+    """
     first, second = cluster.webs
     device, person = start(first), Person()
     person.at_consent(second, device)
@@ -99,15 +113,20 @@ def test_redis_is_restarted_in_the_middle(cluster: Cluster) -> None:
     cluster.again("redis", killed)
     assert wait_for(lambda: _subscribed(cluster), 30)
     late = start(second)
-    cluster.sql("UPDATE devices_devicecode SET expires_at = now() - interval '1 minute' WHERE state = 'pending'")
+    cluster.sql(
+        "UPDATE devices_devicecode SET expires_at = now() - interval '1 minute' WHERE state = 'pending'"
+    )
     cluster.call(EXPIRE)
     wait_for(lambda: cluster.story(late) == ["device.started", "device.expired"], 60)
 
 
 def test_redis_hangs_in_the_middle(cluster: Cluster) -> None:
-    """It takes connections and answers nothing: nobody waits for it, both processes say so once and stay ready, and find it again."""
+    """It takes connections and answers nothing: nobody waits for it, both processes say so once and stay
+    ready, and find it again.
+    """
     first, second = cluster.webs
-    wait_for(lambda: {cache_is(web) for web in cluster.webs} == {"here"}, 30)  # after the restarts of the tests before this one
+    # after the restarts of the tests before this one
+    wait_for(lambda: {cache_is(web) for web in cluster.webs} == {"here"}, 30)
     device, person = start(first), Person()
     person.at_consent(second, device)
     listener, before = Listener(first, device), len(cluster.said)
@@ -141,7 +160,9 @@ def test_a_web_process_without_redis_ends_on_sigterm(cluster: Cluster) -> None:
         except requests.ConnectionError:
             return ""
 
-    with subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        command, cwd=settings.BASE_DIR, env=environment, stderr=subprocess.DEVNULL
+    ) as process:
         try:
             wait_for(lambda: told() or process.poll() is not None, 90)
             assert told() == "away"
@@ -152,7 +173,9 @@ def test_a_web_process_without_redis_ends_on_sigterm(cluster: Cluster) -> None:
 
 
 def test_a_web_process_is_killed_in_the_middle(cluster: Cluster) -> None:
-    """Its listener and its half-shown page are taken over by the other; racing polls on both still give one set of tokens."""
+    """Its listener and its half-shown page are taken over by the other; racing polls on both still give one
+    set of tokens.
+    """
     first, second = cluster.webs
     before = families(cluster)
     device, person = start(first), Person()
@@ -218,15 +241,29 @@ def _subscribed(cluster: Cluster) -> bool:
 
 def _many_stale(cluster: Cluster, count: int) -> None:
     """Copies of a pending code that has run out."""
-    names = [row[0] for row in cluster.sql("SELECT column_name FROM information_schema.columns WHERE table_name = 'devices_devicecode'")]
+    names = [
+        row[0]
+        for row in cluster.sql(
+            "SELECT column_name FROM information_schema.columns WHERE table_name = 'devices_devicecode'"
+        )
+    ]
     values = {name: name for name in names} | {
         "device_code_hash": "md5('d' || n)",
         "user_code_hash": "md5('u' || n)",
         "expires_at": "now() - interval '1 minute'",
     }
     del values["id"]
-    source = "(SELECT * FROM devices_devicecode WHERE state = 'pending' LIMIT 1) AS one, generate_series(1, %s) AS n"
-    cluster.sql(f"INSERT INTO devices_devicecode ({', '.join(values)}) SELECT {', '.join(values.values())} FROM {source}", count)  # noqa: S608
+    source = (
+        "(SELECT * FROM devices_devicecode WHERE state = 'pending' LIMIT 1) AS one, generate_series(1, %s) "
+        "AS n"
+    )
+    cluster.sql(
+        (
+            f"INSERT INTO devices_devicecode ({', '.join(values)}) SELECT {', '.join(values.values())} FROM "  # noqa: S608
+            f"{source}"
+        ),
+        count,
+    )
 
 
 def _expired(cluster: Cluster) -> int:

@@ -24,7 +24,10 @@ def test_a_second_process_is_turned_away(settings: Any, tmp_path: Path, command:
 def test_the_lock_ends_with_its_process(settings: Any, tmp_path: Path) -> None:
     """Whatever ended it: a lock file that was left behind keeps nobody out."""
     settings.EMBEDDED, settings.DATA = True, tmp_path
-    held = "import fcntl, sys; file = open(sys.argv[1], 'w'); fcntl.flock(file, fcntl.LOCK_EX); print(flush=True); sys.stdin.read()"
+    held = (
+        "import fcntl, sys; file = open(sys.argv[1], 'w'); fcntl.flock(file, fcntl.LOCK_EX); "
+        "print(flush=True); sys.stdin.read()"
+    )
     command = [sys.executable, "-c", held, str(tmp_path / "serving.lock")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
@@ -52,13 +55,25 @@ def test_many_processes_are_welcome_elsewhere(settings: Any, tmp_path: Path) -> 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "words", [["manage.py", "web"], ["-m", "celery", "-A", "idp.celery", "worker"], ["-m", "celery", "-A", "idp.celery", "beat"]]
+    "words",
+    [
+        ["manage.py", "web"],
+        ["-m", "celery", "-A", "idp.celery", "worker"],
+        ["-m", "celery", "-A", "idp.celery", "beat"],
+    ],
 )
 def test_a_bad_mix_stops_every_process(tmp_path: Path, words: list[str]) -> None:
-    """Redis without PostgreSQL: no web process, no worker and no beat begins, and each says which variable mends it."""
+    """Redis without PostgreSQL: no web process, no worker and no beat begins, and each says which variable
+    mends it.
+    """
     environment = {"PATH": "/usr/bin:/bin", "FOYER_DATA": str(tmp_path), "REDIS_URL": "redis://127.0.0.1:1/0"}
     ended = subprocess.run(
-        [sys.executable, *words], cwd=settings_of_the_tests.BASE_DIR, env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, *words],
+        cwd=settings_of_the_tests.BASE_DIR,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert ended.returncode == 1
     assert "(foyer.E010)" in ended.stderr

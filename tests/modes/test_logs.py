@@ -21,12 +21,29 @@ SECRET = "THE-ONE-TIME-SECRET-123"
 
 @contextmanager
 def serving(folder: Path, **environment: str) -> Iterator[tuple[str, Path]]:
-    """An embedded installation as a process of its own: its address, and the file that takes what it prints."""
+    """An embedded installation as a process of its own: its address, and the file that takes what
+    it prints.
+    """
     port, said = servers.free_port(), folder / "said.log"
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("FOYER_", "DJANGO_", "PYTEST_", "COV_"))}
-    ours = {"FOYER_DATA": str(folder / "data"), "PORT": str(port), "FOYER_ADMIN_PASSWORD": "admin-password-1", **environment}
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("FOYER_", "DJANGO_", "PYTEST_", "COV_"))
+    }
+    ours = {
+        "FOYER_DATA": str(folder / "data"),
+        "PORT": str(port),
+        "FOYER_ADMIN_PASSWORD": "admin-password-1",
+        **environment,
+    }
     with open(said, "wb") as file:
-        process = subprocess.Popen([sys.executable, "manage.py", "up"], cwd=settings.BASE_DIR, env=clean | ours, stdout=file, stderr=file)
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "up"],
+            cwd=settings.BASE_DIR,
+            env=clean | ours,
+            stdout=file,
+            stderr=file,
+        )
     try:
         wait_for(lambda: process.poll() is not None or _listens(port), 60)
         assert process.poll() is None, said.read_text()
@@ -43,14 +60,27 @@ def _listens(port: int) -> bool:
 
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_no_line_names_a_path_a_query_or_what_was_sent(tmp_path: Path, form: str) -> None:
-    """Views that raise, CSRF failures, unknown addresses, faults outside of Django: the route is told, the secret never."""
-    with serving(tmp_path, DJANGO_SETTINGS_MODULE="tests.modes.broken_settings", FOYER_LOG=form, FOYER_LOG_LEVEL="debug") as (web, said):
+    """Views that raise, CSRF failures, unknown addresses, faults outside of Django: the route is told, the
+    secret never.
+    """
+    with serving(
+        tmp_path,
+        DJANGO_SETTINGS_MODULE="tests.modes.broken_settings",
+        FOYER_LOG=form,
+        FOYER_LOG_LEVEL="debug",
+    ) as (web, said):
         client = requests.Session()
         client.trust_env = False
         statuses = [
             client.get(f"{web}/broken/{SECRET}").status_code,
-            client.get(f"{web}/broken/a%2F{SECRET}%20b?user_code={SECRET}-7&next=%2Frecover%2F{SECRET}").status_code,
-            client.get(f"{web}/broken/x", cookies={"foyer_session": SECRET}, headers={"Authorization": f"Bearer {SECRET}"}).status_code,
+            client.get(
+                f"{web}/broken/a%2F{SECRET}%20b?user_code={SECRET}-7&next=%2Frecover%2F{SECRET}"
+            ).status_code,
+            client.get(
+                f"{web}/broken/x",
+                cookies={"foyer_session": SECRET},
+                headers={"Authorization": f"Bearer {SECRET}"},
+            ).status_code,
             client.post(f"{web}/recover/{SECRET}", data={"password": f"{SECRET}\r\n{SECRET}"}).status_code,
             client.get(f"{web}/nowhere/{SECRET}?token={SECRET}").status_code,
             client.get(f"{web}/outside/{SECRET}?user_code={SECRET}").status_code,
@@ -64,8 +94,14 @@ def test_no_line_names_a_path_a_query_or_what_was_sent(tmp_path: Path, form: str
     assert "Forbidden (CSRF cookie not set.): /recover/<str:token>" in logged
     if form == "json":
         lines = [json.loads(line) for line in logged.splitlines() if line.startswith("{")]
-        [failed, _again] = [line for line in lines if line.get("route") == "/broken/<str:token>" and "exception" in line]
-        assert (failed["event"], failed["status_code"], failed["method"]) == ("Internal Server Error: /broken/<str:token>", 500, "GET")
+        [failed, _again] = [
+            line for line in lines if line.get("route") == "/broken/<str:token>" and "exception" in line
+        ]
+        assert (failed["event"], failed["status_code"], failed["method"]) == (
+            "Internal Server Error: /broken/<str:token>",
+            500,
+            "GET",
+        )
         assert "tests/modes/broken.py" in failed["exception"]
         assert not [line for line in lines if "/health" in str(line)]
         assert any("Exception in ASGI application" in line["event"] for line in lines)

@@ -33,7 +33,9 @@ def cluster(wish: Path) -> Iterator[Cluster]:
 
 
 def test_kill_minus_nine_between_commit_and_answer(cluster: Cluster, wish: Path) -> None:
-    """D24, D27, B15: nothing is lost and nothing doubled, at the redemption and at a refresh; nobody approves anew."""
+    """D24, D27, B15: nothing is lost and nothing doubled, at the redemption and at a refresh; nobody approves
+    anew.
+    """
     first, second = cluster.webs
     device, person = start(first), Person()
     person.at_consent(second, device)
@@ -54,6 +56,11 @@ def test_kill_minus_nine_between_commit_and_answer(cluster: Cluster, wish: Path)
     assert status == 200
     assert refresh(first, newer)[0] == 200
     cluster.again("web 1", before)
-    assert cluster.story(device) == ["device.started", "device.code_entered", "device.approved", "device.redeemed"]
+    assert cluster.story(device) == [
+        "device.started",
+        "device.code_entered",
+        "device.approved",
+        "device.redeemed",
+    ]
     assert cluster.sql("SELECT count(*) FROM oauth_tokenfamily WHERE revoked_at IS NULL") == [(1,)]
     assert cluster.sql("SELECT count(*) FROM events_event WHERE kind = 'tokens.issued'") == [(3,)]

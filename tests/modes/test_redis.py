@@ -1,4 +1,6 @@
-"""Redis hangs, or is gone, under a serving process: nobody waits for it, it is told once, and it is found again."""
+"""Redis hangs, or is gone, under a serving process: nobody waits for it, it is told once, and it is found
+again.
+"""
 
 import asyncio
 import json
@@ -25,14 +27,24 @@ from web.server import health
 
 
 @pytest.fixture
-def redis(settings: Any, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def redis(
+    settings: Any, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Server]:
     """One of the test's own, for the cache and the wake-ups of this process."""
     server = servers.redis(tmp_path_factory.mktemp("redis"))
     server.start()
     settings.REDIS_URL, settings.EMBEDDED = server.url, False
-    settings.CACHES = {"default": {"BACKEND": "idp.foundation.redis_cache.Cache", "LOCATION": server.url, "KEY_PREFIX": "test"}}
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "idp.foundation.redis_cache.Cache",
+            "LOCATION": server.url,
+            "KEY_PREFIX": "test",
+        }
+    }
     hosts = [{"address": server.url}]
-    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": hosts}}}
+    settings.CHANNEL_LAYERS = {
+        "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": hosts}}
+    }
     monkeypatch.setattr(breaker, "REDIS", breaker.Breaker())
     monkeypatch.setattr(health, "_KEPT_SECONDS", 0.0)
     yield server
@@ -64,12 +76,21 @@ def error(device: Door, started: Any) -> str:
 
 def lines(said: str, event: str) -> list[dict[str, Any]]:
     """The log's lines of one kind."""
-    return [line for line in map(json.loads, filter(lambda each: each.startswith("{"), said.splitlines())) if line["event"] == event]
+    return [
+        line
+        for line in map(json.loads, filter(lambda each: each.startswith("{"), said.splitlines()))
+        if line["event"] == event
+    ]
 
 
 @pytest.mark.parametrize("outage", OUTAGES)
-def test_no_poll_waits(redis: Server, door: Callable[..., Door], capfd: pytest.CaptureFixture[str], outage: str) -> None:
-    """A poll has two things to ask of it. Of ten polls one waits, a quarter of a second; then slow_down is known again."""
+def test_no_poll_waits(
+    redis: Server, door: Callable[..., Door], capfd: pytest.CaptureFixture[str], outage: str
+) -> None:
+    """A poll has two things to ask of it.
+
+    Of ten polls one waits, a quarter of a second; then slow_down is known again.
+    """
     away, again = OUTAGES[outage]
     configure({"format": "json"})
     device, stranger = door(), door("other.test")
@@ -86,7 +107,9 @@ def test_no_poll_waits(redis: Server, door: Callable[..., Door], capfd: pytest.C
     again(redis)
     wait_for(lambda: error(device, started) == "slow_down", 10)
     said = capfd.readouterr().err
-    assert [line["level"] for line in lines(said, "redis.away") + lines(said, "redis.back")] == ["warning"] * 2
+    assert [line["level"] for line in lines(said, "redis.away") + lines(said, "redis.back")] == [
+        "warning"
+    ] * 2
     assert "Traceback" not in said
 
 
@@ -96,7 +119,12 @@ def test_what_else_could_be_asked_of_the_cache_does_not_wait_either(redis: Serve
     hang(redis)
     begun = time.monotonic()
     for _ in range(5):
-        assert (cache.get("a"), cache.get_many(["a", "b"]), cache.add("b", 1), cache.has_key("a")) == (None, {}, None, None)
+        assert (cache.get("a"), cache.get_many(["a", "b"]), cache.add("b", 1), cache.has_key("a")) == (
+            None,
+            {},
+            None,
+            None,
+        )
         assert (cache.incr("a"), cache.delete("a"), cache.get_or_set("c", 5)) == (None, None, 5)
     assert time.monotonic() - begun < 1.5
 

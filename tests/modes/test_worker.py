@@ -1,4 +1,6 @@
-"""A worker as a process, on a PostgreSQL and a Redis of its own: what happens to its broker, and what stands in its queues."""
+"""A worker as a process, on a PostgreSQL and a Redis of its own: what happens to its broker, and what stands
+in its queues.
+"""
 
 import json
 import os
@@ -19,7 +21,11 @@ from tests.modes.kit import wait_for
 from tools import servers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-EXPIRE, SWEEP, ATTEMPTS = "idp.devices.tasks.expire_device_codes", "idp.outbox.tasks.sweep_outbox", "idp.ratelimit.tasks.sweep_attempts"
+EXPIRE, SWEEP, ATTEMPTS = (
+    "idp.devices.tasks.expire_device_codes",
+    "idp.outbox.tasks.sweep_outbox",
+    "idp.ratelimit.tasks.sweep_attempts",
+)
 DELIVER = "idp.outbox.tasks.deliver_outbox"
 SEND = """
 import sys
@@ -28,9 +34,19 @@ with app.producer_or_acquire() as producer:
     for _ in range(int(sys.argv[2])):
         app.send_task(sys.argv[1], producer=producer)
 """
-GARBAGE = [b"", b"garbage", b"\xff\xfe", b"[]", b"17", b"null", b'{"a": 1}', b'{"body": 1, "headers": null, "properties": {}}']
+GARBAGE = [
+    b"",
+    b"garbage",
+    b"\xff\xfe",
+    b"[]",
+    b"17",
+    b"null",
+    b'{"a": 1}',
+    b'{"body": 1, "headers": null, "properties": {}}',
+]
 OWED = (
-    "INSERT INTO outbox_delivery (tenant_id, kind, key, payload, posted_at, due_at, state, attempts, why, ended_at)"
+    "INSERT INTO outbox_delivery (tenant_id, kind, key, payload, posted_at, due_at, state, attempts, "
+    "why, ended_at)"
     " SELECT id, 'mail', %s, '', now(), now(), %s, 0, '', %s FROM tenancy_tenant LIMIT 1"
 )
 
@@ -39,20 +55,45 @@ class Background:
     """The two servers and one worker."""
 
     def __init__(self, folder: Path, ends: ExitStack) -> None:
-        self.postgres, self.broker, self.log = servers.postgres(folder, durable=False), servers.redis(folder), folder / "worker.log"
+        self.postgres, self.broker, self.log = (
+            servers.postgres(folder, durable=False),
+            servers.redis(folder),
+            folder / "worker.log",
+        )
         for server in (self.postgres, self.broker):
             ends.callback(server.stop)
             server.start()
         (folder / "data").mkdir(mode=0o700)
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("FOYER_", "DJANGO_", "PYTEST_", "COV_"))}
+        clean = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("FOYER_", "DJANGO_", "PYTEST_", "COV_"))
+        }
         urls = {"DATABASE_URL": self.postgres.url, "REDIS_URL": self.broker.url}
-        ours = {"FOYER_DATA": str(folder / "data"), "FOYER_SECRET_KEY": "of a worker under test" * 2, "FOYER_LOG": "json"}
+        ours = {
+            "FOYER_DATA": str(folder / "data"),
+            "FOYER_SECRET_KEY": "of a worker under test" * 2,
+            "FOYER_LOG": "json",
+        }
         self.environment = clean | urls | ours
         self._run("manage.py", "setup")
         with open(self.log, "wb") as said:
-            words = ["-m", "celery", "--quiet", "-A", "idp.celery", "worker", "--concurrency", "2", "--without-gossip", "--without-mingle"]
+            words = [
+                "-m",
+                "celery",
+                "--quiet",
+                "-A",
+                "idp.celery",
+                "worker",
+                "--concurrency",
+                "2",
+                "--without-gossip",
+                "--without-mingle",
+            ]
             command = [sys.executable, *words]
-            self.worker = subprocess.Popen(command, cwd=settings.BASE_DIR, env=self.environment, stdout=said, stderr=said)
+            self.worker = subprocess.Popen(
+                command, cwd=settings.BASE_DIR, env=self.environment, stdout=said, stderr=said
+            )
         ends.callback(self.worker.wait)
         ends.callback(self.worker.kill)
         wait_for(lambda: self.queues(), 60)
@@ -62,7 +103,9 @@ class Background:
         self._run("-c", SEND, task, str(times))
 
     def queues(self) -> list[str]:
-        """The names in Redis of the common queue and of the one for mails; empty until the worker takes from them."""
+        """The names in Redis of the common queue and of the one for mails; empty until the worker takes from
+        them.
+        """
         with Redis.from_url(self.broker.url) as redis:
             bound = [key.decode() for key in redis.keys("*:_kombu.binding.celery")]
         return [f"{key.split(':')[0]}:{queue}" for key in bound for queue in ("celery", "mails")]
@@ -105,7 +148,10 @@ class Background:
 @pytest.fixture(scope="module")
 def background() -> Iterator[Background]:
     """Started once; each test leaves it at work."""
-    with tempfile.TemporaryDirectory(prefix="foyer-worker-", ignore_cleanup_errors=True) as name, ExitStack() as ends:
+    with (
+        tempfile.TemporaryDirectory(prefix="foyer-worker-", ignore_cleanup_errors=True) as name,
+        ExitStack() as ends,
+    ):
         Path(name).chmod(0o711)
         yield Background(Path(name), ends)
 
@@ -117,7 +163,9 @@ def held_up(background: Background) -> bool:
 
 @pytest.mark.parametrize("farewell", [True, False], ids=["ends", "is killed"])
 def test_redis_goes_away_during_a_task(background: Background, farewell: bool) -> None:
-    """Whoever is at work is stopped, because nothing could be acknowledged; the worker itself waits until it is back, and goes on."""
+    """Whoever is at work is stopped, because nothing could be acknowledged; the worker itself waits until it
+    is back, and goes on.
+    """
     with background.database() as connection, connection.transaction():
         connection.execute("LOCK TABLE devices_devicecode IN ACCESS EXCLUSIVE MODE")
         background.send(EXPIRE, 2)
@@ -126,7 +174,9 @@ def test_redis_goes_away_during_a_task(background: Background, farewell: bool) -
             background.broker.child.stop()
         else:
             background.broker.child.process.kill()
-        wait_for(lambda: "Cannot connect" in background.log.read_text() or background.worker.poll() is not None, 60)
+        wait_for(
+            lambda: "Cannot connect" in background.log.read_text() or background.worker.poll() is not None, 60
+        )
         background.broker.child.stop()
         background.broker.start()
         wait_for(lambda: background.queues() or background.worker.poll() is not None, 60)

@@ -53,7 +53,15 @@ def test_it_gives_no_fact(acme: Tenant, door: Doors) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [{}, {"choice": ""}, {"choice": "elsewhere"}, {"choice": "Office"}, {"choice": "office "}, {"other": "office"}]
+    "answer",
+    [
+        {},
+        {"choice": ""},
+        {"choice": "elsewhere"},
+        {"choice": "Office"},
+        {"choice": "office "},
+        {"other": "office"},
+    ],
 )
 def test_only_what_is_offered_can_be_chosen(acme: Tenant, door: Doors, answer: dict[str, str]) -> None:
     """CVE-2026-49448: nothing, or something else, is no answer; the field says so and nothing is decided."""
@@ -85,7 +93,10 @@ def test_a_program_sees_the_options(acme: Tenant, door: Doors) -> None:
     for junk in ("7", "null", '["office"]', '{"office": 1}', "true"):
         refused = client.post(begun["url"], f'{{"step": "how", "answer": {{"choice": {junk}}}}}', **extra)
         assert (refused.status_code, refused.json()["step"]) == (200, "how")
-    assert client.post(begun["url"], '{"step": "how", "answer": {"choice": "office"}}', **extra).json()["step"] == "identification"
+    assert (
+        client.post(begun["url"], '{"step": "how", "answer": {"choice": "office"}}', **extra).json()["step"]
+        == "identification"
+    )
 
 
 def test_hostile_titles_are_only_text(acme: Tenant, door: Doors) -> None:

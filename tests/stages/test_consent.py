@@ -26,10 +26,20 @@ def at_consent(browser: Door, started: Started) -> Seen:
 
 def test_the_page_names_application_code_and_requester(door: Doors, clock: time_machine.Traveller) -> None:
     """D9, D17, D18: what is asked for, by whom, from where, how long ago; and to compare the code."""
-    started = door(address="198.51.100.23", agent="TV/4.2 <b>").start(scope="openid acme:read", device_name="Living room")
+    started = door(address="198.51.100.23", agent="TV/4.2 <b>").start(
+        scope="openid acme:read", device_name="Living room"
+    )
     clock.shift(timedelta(seconds=42))
     text = at_consent(door(), started).text
-    for part in ("Acme TV", started.user_code, "198.51.100.23", "TV/4.2 &lt;b&gt;", "Living room", "Read your Acme data", "42 seconds ago"):
+    for part in (
+        "Acme TV",
+        started.user_code,
+        "198.51.100.23",
+        "TV/4.2 &lt;b&gt;",
+        "Living room",
+        "Read your Acme data",
+        "42 seconds ago",
+    ):
         assert part in text
     assert "another network than yours" in text
     assert "the same network as yours" in at_consent(door(address="198.51.100.23"), started).text
@@ -88,7 +98,9 @@ def test_an_expired_code_is_not_approved(door: Doors, clock: time_machine.Travel
 
 
 @pytest.mark.parametrize("change", ["group", "application"])
-def test_whoever_may_no_longer_use_the_application_cannot_approve(acme: Tenant, door: Doors, change: str) -> None:
+def test_whoever_may_no_longer_use_the_application_cannot_approve(
+    acme: Tenant, door: Doors, change: str
+) -> None:
     """CVE-2024-38371, D33: checked when the page is entered and again when it is answered."""
     browser = door()
     started = browser.start("staff-console", "openid")

@@ -23,7 +23,15 @@ def test_everybody_is_told_the_message(acme: Tenant, door: Doors) -> None:
 
 def test_with_a_condition_only_those_to_whom_it_applies(acme: Tenant, door: Doors) -> None:
     """Bob is not signed in, alice is."""
-    draw("identification", "password", {"stage": "deny", "when": 'person.username == "bob"'}, "login", "device_code", "consent", "finish")
+    draw(
+        "identification",
+        "password",
+        {"stage": "deny", "when": 'person.username == "bob"'},
+        "login",
+        "device_code",
+        "consent",
+        "finish",
+    )
     assert door().sign_in("bob", "bob-password-22").title == "You cannot go on"
     assert not Session.objects.exists()
     assert door().sign_in().step == "device_code"

@@ -11,7 +11,11 @@ from tests.engine import SHIPPED, draw, drawing, events
 from tests.kit import Door
 
 Doors = Callable[..., Door]
-FOR_ALICE = {"stage": "deny_device", "when": 'person.username == "alice"', "settings": {"message": "Not <b>you</b>."}}
+FOR_ALICE = {
+    "stage": "deny_device",
+    "when": 'person.username == "alice"',
+    "settings": {"message": "Not <b>you</b>."},
+}
 BOB = ("bob", "bob-password-22")
 
 
@@ -50,7 +54,9 @@ def test_a_device_that_was_decided_meanwhile_stays_as_it_was(acme: Tenant, door:
 
 
 def test_opening_a_page_refuses_no_device(acme: Tenant, door: Doors) -> None:
-    """A complete link fills the code in; until somebody posts it nothing is refused, however often it is opened."""
+    """A complete link fills the code in; until somebody posts it nothing is refused, however often it is
+    opened.
+    """
     draw(*SHIPPED[:4], FOR_ALICE, *SHIPPED[4:])
     device, browser = door(), door()
     started = device.start()

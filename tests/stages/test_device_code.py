@@ -16,7 +16,14 @@ WRONG = "No device is waiting with this code."
 
 
 @pytest.mark.parametrize(
-    "way", [str, str.lower, lambda c: c.replace("-", ""), lambda c: c.replace("-", " "), lambda c: f" {c[:2]}.{c[2:]}_ "]
+    "way",
+    [
+        str,
+        str.lower,
+        lambda c: c.replace("-", ""),
+        lambda c: c.replace("-", " "),
+        lambda c: f" {c[:2]}.{c[2:]}_ ",
+    ],
 )
 def test_a_code_is_read_in_any_spelling(door: Doors, way: Callable[[str], str]) -> None:
     """D22: case, dashes, spaces and punctuation do not matter."""
@@ -25,7 +32,9 @@ def test_a_code_is_read_in_any_spelling(door: Doors, way: Callable[[str], str]) 
     assert browser.sign_in().submit(user_code=way(started.user_code)).step == "consent"
 
 
-def test_wrong_expired_used_and_foreign_codes_are_told_alike(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
+def test_wrong_expired_used_and_foreign_codes_are_told_alike(
+    acme: Tenant, door: Doors, clock: time_machine.Traveller
+) -> None:
     """D34: one message, whatever the reason."""
     browser = door()
     expired = browser.start()
@@ -67,7 +76,14 @@ def test_the_code_is_kept_sealed(acme: Tenant, door: Doors) -> None:
 
 def test_the_settings_say_how_many_tries(acme: Tenant, door: Doors) -> None:
     """D34: for the person, over the lifetime of a code; the right code is refused while throttled."""
-    draw("identification", "password", "login", {"stage": "device_code", "settings": {"tries": 2}}, "consent", "finish")
+    draw(
+        "identification",
+        "password",
+        "login",
+        {"stage": "device_code", "settings": {"tries": 2}},
+        "consent",
+        "finish",
+    )
     browser = door()
     started = browser.start()
     seen = browser.sign_in()

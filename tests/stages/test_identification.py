@@ -15,7 +15,10 @@ Doors = Callable[..., Door]
 REST = ("password", "login", "device_code", "consent", "finish")
 
 
-@pytest.mark.parametrize("typed", ["alice", "ALICE", "  alice ", "Alice@Acme.Test", "ａｌｉｃｅ", "ali\u200bce", "\u202aalice@acme.test"])
+@pytest.mark.parametrize(
+    "typed",
+    ["alice", "ALICE", "  alice ", "Alice@Acme.Test", "ａｌｉｃｅ", "ali\u200bce", "\u202aalice@acme.test"],
+)
 def test_every_spelling_of_a_name_is_the_same_person(acme: Tenant, door: Doors, typed: str) -> None:
     """Case, width and surrounding space make no second person."""
     seen = door().page().submit(name=typed)
@@ -23,10 +26,21 @@ def test_every_spelling_of_a_name_is_the_same_person(acme: Tenant, door: Doors, 
 
 
 @pytest.mark.parametrize(
-    "typed", ["nobody", "alice@other.test", "b\u043eb", "no\u202e  one", "' OR 1=1 --", "a" * 254, "<script>alert(1)</script>"]
+    "typed",
+    [
+        "nobody",
+        "alice@other.test",
+        "b\u043eb",
+        "no\u202e  one",
+        "' OR 1=1 --",
+        "a" * 254,
+        "<script>alert(1)</script>",
+    ],
 )
 def test_an_unknown_name_walks_on_like_a_known_one(door: Doors, typed: str) -> None:
-    """The same page follows, with the name as it was typed, but for what nobody sees; a name of the neighbour is unknown here."""
+    """The same page follows, with the name as it was typed, but for what nobody sees; a name of the neighbour
+    is unknown here.
+    """
     known, unknown = door().page().submit(name="alice"), door().page().submit(name=typed)
     assert (unknown.step, unknown.status, unknown.title) == (known.step, known.status, known.title)
     assert row_of(unknown).state["facts"]["person"] == {"id": None, "name": cleaned(typed, 150)}
@@ -47,7 +61,9 @@ def test_no_name_is_no_answer(door: Doors, typed: str) -> None:
     (["email"], "alice", False, "Email address"),
     (["email", "username"], "alice", True, "Username or email address"),
 ])  # fmt: skip
-def test_the_settings_say_what_may_be_entered(acme: Tenant, door: Doors, fields: list[str], typed: str, found: bool, label: str) -> None:
+def test_the_settings_say_what_may_be_entered(
+    acme: Tenant, door: Doors, fields: list[str], typed: str, found: bool, label: str
+) -> None:
     """Only those fields are looked at, and the label names them."""
     draw({"stage": "identification", "settings": {"fields": fields}}, *REST)
     seen = door().page()

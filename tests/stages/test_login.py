@@ -64,7 +64,12 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites(door: Doors) -> None:
     browser = door()
     browser.sign_in()
     cookie = browser.http.cookies["foyer_session"]
-    assert (cookie["httponly"], cookie["samesite"], cookie["domain"], cookie["path"]) == (True, "Lax", "", "/")
+    assert (cookie["httponly"], cookie["samesite"], cookie["domain"], cookie["path"]) == (
+        True,
+        "Lax",
+        "",
+        "/",
+    )
 
 
 def test_a_session_counts_in_its_tenant_only(tenants: dict[str, Tenant], door: Doors) -> None:
@@ -85,9 +90,20 @@ def test_both_factors_stand_in_the_session(acme: Tenant, door: Doors) -> None:
     assert Session.objects.get().methods == ["pwd", "otp"]
 
 
-def test_a_session_lasts_as_long_as_its_flow_says(tenants: dict[str, Tenant], acme: Tenant, door: Doors) -> None:
-    """A shorter session ends by itself, in the flow that says so only: the neighbour's lasts as long as any."""
-    draw("identification", "password", {"stage": "login", "settings": {"session_lifetime": "15m"}}, "device_code", "consent", "finish")
+def test_a_session_lasts_as_long_as_its_flow_says(
+    tenants: dict[str, Tenant], acme: Tenant, door: Doors
+) -> None:
+    """A shorter session ends by itself, in the flow that says so only: the neighbour's lasts as
+    long as any.
+    """
+    draw(
+        "identification",
+        "password",
+        {"stage": "login", "settings": {"session_lifetime": "15m"}},
+        "device_code",
+        "consent",
+        "finish",
+    )
     browser, neighbour, began = door(), door("other.test"), timezone.now()
     browser.sign_in()
     neighbour.sign_in()
@@ -104,6 +120,8 @@ def test_no_flow_makes_sessions_longer_than_the_installation(acme: Tenant) -> No
     for said in ("30s", "13h", "0s", "30d", "soon"):
         with pytest.raises(ValidationError):
             Login.Settings.model_validate({"session_lifetime": said})
-    opened = SignIn(Person.objects.get(username="alice").pk, ("pwd",), None, lifetime=installation.SESSION_LIFETIME * 9).apply()
+    opened = SignIn(
+        Person.objects.get(username="alice").pk, ("pwd",), None, lifetime=installation.SESSION_LIFETIME * 9
+    ).apply()
     session = Session.objects.get(pk=opened.session)
     assert session.expires_at == session.authenticated_at + longest

@@ -35,7 +35,9 @@ def test_opening_the_page_signs_nobody_out(signed_in: Door) -> None:
 
 
 def test_the_button_signs_out_at_once_in_every_tab(signed_in: Door, door: Doors) -> None:
-    """CVE-2025-29928: the other tab's run, which rested on the session, has ended too; a copy of the cookie opens nothing."""
+    """CVE-2025-29928: the other tab's run, which rested on the session, has ended too; a copy of the cookie
+    opens nothing.
+    """
     copy = door()
     copy.http.cookies["foyer_session"] = signed_in.http.cookies["foyer_session"].value
     seen = signed_in.page()
@@ -55,7 +57,10 @@ def test_another_tab_in_the_middle_of_a_flow_is_signed_out(door: Doors) -> None:
     draw("logout", "deny")
     browser.page().submit()
     late = consent.submit(decision="approve")
-    assert (late.title, browser.poll(started).json()["error"]) == ("You were signed out", "authorization_pending")
+    assert (late.title, browser.poll(started).json()["error"]) == (
+        "You were signed out",
+        "authorization_pending",
+    )
 
 
 def test_pressing_twice_is_as_good_as_once(signed_in: Door) -> None:
@@ -82,4 +87,7 @@ def test_a_session_that_ended_already_stays_ended(door: Doors) -> None:
     for _ in range(2):
         assert SignOut(mine.pk).apply().session == mine.pk
         SignOut(foreign.pk).apply()
-    assert (Session.unscoped.get(pk=foreign.pk).ended_at, Event.unscoped.filter(kind="session.ended").count()) == (None, 1)
+    assert (
+        Session.unscoped.get(pk=foreign.pk).ended_at,
+        Event.unscoped.filter(kind="session.ended").count(),
+    ) == (None, 1)

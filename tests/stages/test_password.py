@@ -1,4 +1,6 @@
-"""password: the same words and the same cost whatever was wrong, an upgrade where the hash is old, and a back-off."""
+"""password: the same words and the same cost whatever was wrong, an upgrade where the hash is old, and a
+back-off.
+"""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -49,7 +51,9 @@ def at_password(browser: Door, name: str) -> Seen:
 
 
 def test_every_kind_of_wrong_looks_and_costs_the_same(acme: Tenant, door: Doors, hashings: list[str]) -> None:
-    """Unknown, inactive, without a password, wrong: one message, one status, one computation of the same cost."""
+    """Unknown, inactive, without a password, wrong: one message, one status, one computation of the same
+    cost.
+    """
     Person.objects.create(username="passwordless")
     at_password(door(), "nobody").submit(password="the first one makes the dummy hash")
     pages, costs = {}, {}
@@ -73,7 +77,9 @@ def test_every_kind_of_wrong_looks_and_costs_the_same(acme: Tenant, door: Doors,
     assert len(set(pages.values())) == 1
 
 
-def test_the_right_password_costs_the_same_as_a_wrong_one(acme: Tenant, door: Doors, hashings: list[str]) -> None:
+def test_the_right_password_costs_the_same_as_a_wrong_one(
+    acme: Tenant, door: Doors, hashings: list[str]
+) -> None:
     """One computation, and nothing is hashed anew."""
     seen = at_password(door(), "alice")
     hashings.clear()
@@ -81,9 +87,15 @@ def test_the_right_password_costs_the_same_as_a_wrong_one(acme: Tenant, door: Do
     assert hashings == ["m=19456,t=2,p=1"]
 
 
-@pytest.mark.parametrize(("typed", "computations"), [("Ärger", 1), ("A\u0308rger", 2), ("no\u00a0blank", 2), ("plain wrong", 1)])
-def test_only_what_has_another_form_is_tried_twice(acme: Tenant, door: Doors, hashings: list[str], typed: str, computations: int) -> None:
-    """Once as it is hashed today, once as it was typed, for people with older hashes; nobody's costs the same."""
+@pytest.mark.parametrize(
+    ("typed", "computations"), [("Ärger", 1), ("A\u0308rger", 2), ("no\u00a0blank", 2), ("plain wrong", 1)]
+)
+def test_only_what_has_another_form_is_tried_twice(
+    acme: Tenant, door: Doors, hashings: list[str], typed: str, computations: int
+) -> None:
+    """Once as it is hashed today, once as it was typed, for people with older hashes; nobody's costs the
+    same.
+    """
     at_password(door(), "nobody").submit(password="the first one makes the dummy hash")
     for at, name in enumerate(("alice", "inactive", "nobody")):
         seen = at_password(door(address=f"203.0.113.{at}"), name)
@@ -97,12 +109,21 @@ def _pbkdf2(password: str) -> str:
 
 
 def _weak_argon2(password: str) -> str:
-    return "argon2" + argon2.low_level.hash_secret(password.encode(), b"somesaltsomesalt", 1, 8192, 1, 16, Type.ID).decode()
+    return (
+        "argon2"
+        + argon2.low_level.hash_secret(
+            password.encode(), b"somesaltsomesalt", 1, 8192, 1, 16, Type.ID
+        ).decode()
+    )
 
 
 @pytest.mark.parametrize("old", [_pbkdf2, _weak_argon2])
-def test_an_old_hash_is_replaced_when_its_password_was_right(acme: Tenant, door: Doors, old: Callable[[str], str]) -> None:
-    """By an effect of the same step: a wrong password changes nothing, the right one stores today's profile."""
+def test_an_old_hash_is_replaced_when_its_password_was_right(
+    acme: Tenant, door: Doors, old: Callable[[str], str]
+) -> None:
+    """By an effect of the same step: a wrong password changes nothing, the right one stores today's
+    profile.
+    """
     people = Person.objects.filter(username="alice")
     people.update(password=(stored := old("alice-password-1")))
     seen = at_password(door(), "alice")
@@ -125,7 +146,8 @@ def test_the_upgrade_does_not_undo_a_change_made_meanwhile(acme: Tenant, door: D
 
 
 @pytest.mark.parametrize(
-    "password", ["", "alice-password-1 ", " alice-password-1", "ALICE-PASSWORD-1", "alice-password-1\x00x", "x" * 1001]
+    "password",
+    ["", "alice-password-1 ", " alice-password-1", "ALICE-PASSWORD-1", "alice-password-1\x00x", "x" * 1001],
 )
 def test_almost_right_is_wrong(door: Doors, password: str) -> None:
     """Not trimmed, not folded, bounded."""
@@ -141,7 +163,9 @@ def test_the_password_stays_nowhere(acme: Tenant, door: Doors) -> None:
 
 
 def test_wrong_passwords_must_wait_longer_and_longer(door: Doors, clock: time_machine.Traveller) -> None:
-    """Four are free; then 1, 2, 4 … seconds after the last; told on the page and in Retry-After; the right one is refused as well."""
+    """Four are free; then 1, 2, 4 … seconds after the last; told on the page and in Retry-After; the right
+    one is refused as well.
+    """
     browser = door()
     seen = at_password(browser, "alice")
     for _ in range(4):
@@ -157,7 +181,9 @@ def test_wrong_passwords_must_wait_longer_and_longer(door: Doors, clock: time_ma
 
 
 @pytest.mark.parametrize("name", ["alice", "nobody", "inactive"])
-def test_the_back_off_does_not_tell_which_names_exist(door: Doors, clock: time_machine.Traveller, name: str) -> None:
+def test_the_back_off_does_not_tell_which_names_exist(
+    door: Doors, clock: time_machine.Traveller, name: str
+) -> None:
     """The same number of free attempts for every name."""
     seen = at_password(door(), name)
     statuses = [seen.submit(password="wrong").status for _ in range(6)]
@@ -165,7 +191,9 @@ def test_the_back_off_does_not_tell_which_names_exist(door: Doors, clock: time_m
 
 
 def test_the_back_off_is_per_name_address_and_tenant(door: Doors, clock: time_machine.Traveller) -> None:
-    """Alice at home is not kept out by somebody elsewhere, nor bob by alice, nor the neighbour's alice by ours."""
+    """Alice at home is not kept out by somebody elsewhere, nor bob by alice, nor the neighbour's alice by
+    ours.
+    """
     for _ in range(6):
         at_password(door(address="203.0.113.9"), "ALICE ").submit(password="wrong")
     assert at_password(door(address="203.0.113.9"), "alice").submit(password="alice-password-1").status == 429
@@ -192,14 +220,23 @@ def test_one_address_cannot_try_a_password_on_everybody(door: Doors, clock: time
 def test_the_settings_move_the_back_off(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
     """Fewer free attempts, a shorter memory."""
     settings = {"free": 1, "window": "2m"}
-    draw("identification", {"stage": "password", "settings": settings}, "login", "device_code", "consent", "finish")
+    draw(
+        "identification",
+        {"stage": "password", "settings": settings},
+        "login",
+        "device_code",
+        "consent",
+        "finish",
+    )
     seen = at_password(door(), "alice")
     assert [seen.submit(password="wrong").status for _ in range(2)] == [200, 429]
     clock.shift(timedelta(minutes=2))
     assert seen.submit(password="wrong").status == 200
 
 
-def test_whoever_was_deactivated_between_password_and_sign_in_is_not_signed_in(acme: Tenant, door: Doors) -> None:
+def test_whoever_was_deactivated_between_password_and_sign_in_is_not_signed_in(
+    acme: Tenant, door: Doors
+) -> None:
     """CVE-2025-53942: inactive people pass on no second path; the verb looks again."""
     alice = Person.objects.get(username="alice")
     Person.objects.filter(pk=alice.pk).update(is_active=False)

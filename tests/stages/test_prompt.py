@@ -1,4 +1,6 @@
-"""prompt: asks what the administrator declared, takes nothing else, and keeps it on the person who was proved."""
+"""prompt: asks what the administrator declared, takes nothing else, and keeps it on the person who was
+proved.
+"""
 
 import time
 from collections.abc import Callable
@@ -53,7 +55,9 @@ def asking(*more: Any, **settings: Any) -> None:
     draw("identification", "password", prompt, *more, *REST)
 
 
-def arrived(door: Doors, name: str = "alice", password: str = "alice-password-1", host: str = "acme.test") -> Seen:
+def arrived(
+    door: Doors, name: str = "alice", password: str = "alice-password-1", host: str = "acme.test"
+) -> Seen:
     """At the question."""
     return door(host).sign_in(name, password)
 
@@ -64,8 +68,15 @@ def attributes(name: str = "alice") -> Any:
 
 
 def test_the_answers_are_kept_and_told(acme: Tenant, door: Doors) -> None:
-    """On the person who was proved, each in its type; later conditions read them; the event tells names, never values."""
-    asking({"stage": "deny", "when": 'steps.about_you.floor != 3 || !steps.about_you.terms || steps.about_you.team != "sales"'})
+    """On the person who was proved, each in its type; later conditions read them; the event tells names,
+    never values.
+    """
+    asking(
+        {
+            "stage": "deny",
+            "when": 'steps.about_you.floor != 3 || !steps.about_you.terms || steps.about_you.team != "sales"',
+        }
+    )
     seen = arrived(door)
     assert (seen.step, seen.title) == ("about-you", "About you")
     assert "As in &lt;the directory&gt;." in seen.text
@@ -79,11 +90,17 @@ def test_the_answers_are_kept_and_told(acme: Tenant, door: Doors) -> None:
 
 
 def test_what_is_typed_has_one_form(acme: Tenant, other: Tenant, door: Doors) -> None:
-    """What is pasted brings along what nobody sees: it is gone from the person and from conditions; the tenants' answers stay apart."""
+    """What is pasted brings along what nobody sees: it is gone from the person and from conditions; the
+    tenants' answers stay apart.
+    """
     for tenant in (acme, other):
         with tenant_scope(tenant):
             asking({"stage": "deny", "when": 'steps.about_you.team == "Ärzte"'})
-            said = {**GOOD, "team": "\u200bA\u0308rz\u00adte\u202e \x1b", "about": " one\r\n\ttwo\u2028\x07three\n"}
+            said = {
+                **GOOD,
+                "team": "\u200bA\u0308rz\u00adte\u202e \x1b",
+                "about": " one\r\n\ttwo\u2028\x07three\n",
+            }
             assert arrived(door, host=f"{tenant.name}.test").submit(**said).title == "You cannot go on"
             kept = attributes()
             assert (kept["team"], kept["about"]) == ("Ärzte", "one\n\ttwo three")
@@ -98,7 +115,9 @@ def test_people_of_another_tenant_keep_their_own(acme: Tenant, other: Tenant, do
 
 
 def test_what_is_not_kept_is_still_told(acme: Tenant, door: Doors) -> None:
-    """``keep: false``: for conditions of this run only, and nothing of it stands in the fields the next time."""
+    """``keep: false``: for conditions of this run only, and nothing of it stands in the fields the
+    next time.
+    """
     asking({"stage": "deny", "when": 'steps.about_you.country == "Austria"'}, keep=False)
     assert arrived(door).submit(**GOOD).title == "You cannot go on"
     assert attributes() == {}
@@ -109,7 +128,9 @@ def test_what_is_known_stands_in_the_fields(acme: Tenant, door: Doors) -> None:
     """The next time; what has another type or belongs to somebody else does not."""
     asking()
     arrived(door).submit(**GOOD)
-    Person.objects.filter(username="alice").update(attributes={**attributes(), "badge": {"no": "text"}, "secret": "of another stage"})
+    Person.objects.filter(username="alice").update(
+        attributes={**attributes(), "badge": {"no": "text"}, "secret": "of another stage"}
+    )
     page = arrived(door).text
     for value in ("sales", "1990-02-28", "+4930901820", "alice@example.org"):
         assert f'value="{value}"' in page
@@ -122,9 +143,15 @@ def test_what_is_known_stands_in_the_fields(acme: Tenant, door: Doors) -> None:
 def test_a_field_that_is_emptied_is_forgotten(acme: Tenant, door: Doors) -> None:
     """An optional answer can be taken back; what the prompt does not ask for stays."""
     asking()
-    Person.objects.filter(username="alice").update(attributes={"floor": 3, "country": "Austria", "else": "stays"})
+    Person.objects.filter(username="alice").update(
+        attributes={"floor": 3, "country": "Austria", "else": "stays"}
+    )
     arrived(door).submit(team="sales", terms="on")
-    assert {name: attributes()[name] for name in ("floor", "country", "else")} == {"floor": None, "country": "", "else": "stays"}
+    assert {name: attributes()[name] for name in ("floor", "country", "else")} == {
+        "floor": None,
+        "country": "",
+        "else": "stays",
+    }
 
 
 WRONG = [
@@ -172,7 +199,9 @@ def test_a_wrong_answer_is_told_at_its_field_and_nothing_is_kept(acme: Tenant, d
 def test_only_declared_fields_are_taken(acme: Tenant, door: Doors) -> None:
     """Nobody makes themselves an administrator by one field more."""
     asking()
-    arrived(door).submit(**GOOD, role="owner", groups="admins", password="new", email="evil@acme.test", attributes="{}")
+    arrived(door).submit(
+        **GOOD, role="owner", groups="admins", password="new", email="evil@acme.test", attributes="{}"
+    )
     person = Person.objects.get(username="alice")
     assert (person.role, person.email, set(person.attributes)) == ("", "alice@acme.test", set(GOOD))
 
@@ -187,7 +216,11 @@ def test_an_empty_answer_passes_nothing_that_is_required(acme: Tenant, door: Doo
 
 def test_it_needs_a_proof(acme: Tenant) -> None:
     """Nobody fills in somebody else's attributes by their name alone."""
-    found = [finding.message for finding in lint(drawing("identification", "prompt", "password", *REST)) if finding.level == "error"]
+    found = [
+        finding.message
+        for finding in lint(drawing("identification", "prompt", "password", *REST))
+        if finding.level == "error"
+    ]
     assert len(found) == 1
     assert "needs proof" in found[0]
 
@@ -208,20 +241,26 @@ def test_a_program_may_send_anything(acme: Tenant, door: Doors) -> None:
     begun = client.post("/api/runs/", '{"for": "device_code"}', content_type="application/json").json()
     extra = {"content_type": "application/json", "HTTP_AUTHORIZATION": f"Run {begun['secret']}"}
     client.post(begun["url"], '{"step": "identification", "answer": {"name": "alice"}}', **extra)
-    asked = client.post(begun["url"], '{"step": "password", "answer": {"password": "alice-password-1"}}', **extra).json()
+    asked = client.post(
+        begun["url"], '{"step": "password", "answer": {"password": "alice-password-1"}}', **extra
+    ).json()
     assert [field["name"] for field in asked["fields"]] == [field["name"] for field in FIELDS]
     for junk in ("5", "-1.5", "true", "[]", "[1]", "{}", '{"a": 1}', "null", '"\\u0000"', '"\\ud83d\\ude00"'):
         answer = ", ".join(f'"{field["name"]}": {junk}' for field in FIELDS)
         refused = client.post(begun["url"], f'{{"step": "about-you", "answer": {{{answer}}}}}', **extra)
         assert (refused.status_code, refused.json()["step"]) == (200, "about-you"), junk
-    endless = client.post(begun["url"], f'{{"step": "about-you", "answer": {{"{FIELDS[0]["name"]}": 1e400}}}}', **extra)
+    endless = client.post(
+        begun["url"], f'{{"step": "about-you", "answer": {{"{FIELDS[0]["name"]}": 1e400}}}}', **extra
+    )
     assert (endless.status_code, endless.json()["error_description"]) == (400, "A number is too large.")
     assert attributes() == {}
 
 
 @pytest.mark.parametrize("pattern", ["(a+)+", "(a|a)*b", "(.*)*x", "([a-z]+)*[0-9]"])
 def test_no_pattern_runs_for_ever(acme: Tenant, door: Doors, pattern: str) -> None:
-    """ReDoS: what would take a backtracking matcher longer than the universe lasts takes no time that one could measure."""
+    """ReDoS: what would take a backtracking matcher longer than the universe lasts takes no time that one
+    could measure.
+    """
     asking(fields=[{"name": "word", "label": "Word", "pattern": pattern, "max_length": 4000}])
     seen, begun = arrived(door), time.monotonic()
     seen.submit(word="a" * 3999 + "!")
@@ -282,7 +321,9 @@ def test_there_are_one_to_twenty_fields_of_different_names() -> None:
     for fields in ([], [{"name": f"a{n}"} for n in range(21)], [{"name": "a"}, {"name": "a"}]):
         with pytest.raises(ValidationError):
             Prompt.Settings.model_validate({"fields": fields})
-    assert len(Prompt.Settings.model_validate({"fields": [{"name": f"a{n}"} for n in range(20)]}).fields) == 20
+    assert (
+        len(Prompt.Settings.model_validate({"fields": [{"name": f"a{n}"} for n in range(20)]}).fields) == 20
+    )
 
 
 def test_every_kind_of_field_survives_being_stored() -> None:
@@ -307,14 +348,26 @@ def test_every_kind_of_field_survives_being_stored() -> None:
     ],
 )
 def test_no_secret_is_asked_for(field: dict[str, object]) -> None:
-    """What is typed here is told to conditions and kept on the person: passwords, codes, PINs and tokens have stages that check them."""
+    """What is typed here is told to conditions and kept on the person: passwords, codes, PINs and tokens have
+    stages that check them.
+    """
     step = {"stage": "prompt", "settings": {"fields": [field]}}
-    found = [each.message for each in lint(drawing("identification", "password", "login", step, *REST)) if each.level == "error"]
+    found = [
+        each.message
+        for each in lint(drawing("identification", "password", "login", step, *REST))
+        if each.level == "error"
+    ]
     assert any("a prompt asks for no" in message for message in found), found
 
 
-@pytest.mark.parametrize("label", ["Postal code", "ZIP code", "Country code", "Pinboard", "Shipping", "Tandem partner", "Compass"])
+@pytest.mark.parametrize(
+    "label", ["Postal code", "ZIP code", "Country code", "Pinboard", "Shipping", "Tandem partner", "Compass"]
+)
 def test_ordinary_questions_are_no_secrets(label: str) -> None:
     """Parts of longer words, and codes that everybody knows."""
     step = {"stage": "prompt", "settings": {"fields": [{"name": "answer", "label": label}]}}
-    assert not [each.message for each in lint(drawing("identification", "password", "login", step, *REST)) if "asks for no" in each.message]
+    assert not [
+        each.message
+        for each in lint(drawing("identification", "password", "login", step, *REST))
+        if "asks for no" in each.message
+    ]

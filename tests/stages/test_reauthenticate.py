@@ -60,7 +60,9 @@ def test_zero_asks_always(door: Doors) -> None:
 
 @pytest.mark.usefixtures("clock")
 def test_a_wrong_password_proves_nothing_and_must_wait(door: Doors) -> None:
-    """The session has a budget of its own: whoever took over an open browser may not guess on here, and strangers use none of it up."""
+    """The session has a budget of its own: whoever took over an open browser may not guess on here, and
+    strangers use none of it up.
+    """
     flow(max_age="0s")
     browser = door()
     seen = browser.sign_in()
@@ -94,7 +96,9 @@ def test_whoever_has_no_password_gives_a_code(door: Doors, clock: time_machine.T
 
 @pytest.mark.usefixtures("clock")
 def test_whoever_has_nothing_left_is_refused(door: Doors) -> None:
-    """Neither a password nor a code that was not used yet; where the page was open already, no answer to it passes."""
+    """Neither a password nor a code that was not used yet; where the page was open already, no answer to it
+    passes.
+    """
     flow(max_age="0s")
     browser = door()
     browser.sign_in()
@@ -108,8 +112,12 @@ def test_whoever_has_nothing_left_is_refused(door: Doors) -> None:
     assert not Event.objects.filter(kind="session.proved_again").exists()
 
 
-def test_a_password_alone_is_not_enough_for_whoever_has_a_second_factor(door: Doors, clock: time_machine.Traveller) -> None:
-    """All that the account holds and that is too old is asked for at once; one wrong answer uses nothing up and proves nothing."""
+def test_a_password_alone_is_not_enough_for_whoever_has_a_second_factor(
+    door: Doors, clock: time_machine.Traveller
+) -> None:
+    """All that the account holds and that is too old is asked for at once; one wrong answer uses nothing up
+    and proves nothing.
+    """
     give_totp()
     draw("identification", "password", "totp", "login", "reauthenticate", "device_code", "consent", "finish")
     browser = door()
@@ -177,7 +185,9 @@ def test_any_is_content_with_the_password(door: Doors, clock: time_machine.Trave
     assert seen.submit(password="alice-password-1").step == "device_code"
 
 
-def test_a_session_older_than_the_column_counts_as_proved_when_it_was_signed_in(door: Doors, clock: time_machine.Traveller) -> None:
+def test_a_session_older_than_the_column_counts_as_proved_when_it_was_signed_in(
+    door: Doors, clock: time_machine.Traveller
+) -> None:
     """Each of its methods at that moment; a new proof of one leaves the others as old as they are."""
     give_totp()
     draw("identification", "password", "totp", "login", "reauthenticate", "device_code", "consent", "finish")
@@ -195,7 +205,10 @@ def test_a_session_older_than_the_column_counts_as_proved_when_it_was_signed_in(
 def test_it_proves_nobody_whose_session_ended_or_who_was_deactivated(acme: Tenant, door: Doors) -> None:
     """CVE-2025-29928, CVE-2025-53942: with the right password."""
     flow(max_age="0s")
-    for change in (lambda: Session.objects.update(ended_at=timezone.now()), lambda: Person.objects.update(is_active=False)):
+    for change in (
+        lambda: Session.objects.update(ended_at=timezone.now()),
+        lambda: Person.objects.update(is_active=False),
+    ):
         seen = door().sign_in()
         change()
         assert seen.submit(password="alice-password-1").title == "You were signed out"

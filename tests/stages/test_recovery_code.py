@@ -45,7 +45,9 @@ def test_a_code_works_once_and_the_page_counts_them(door: Doors) -> None:
     assert (wrong.step, "That is none of your unused codes." in wrong.text) == ("recovery_code", True)
     assert again.submit(code=codes[4]).step == "device_code"
     used = Event.objects.filter(kind="person.credential_used")
-    assert [event.data for event in used.order_by("pk")] == [{"credential": "recovery_code", "left": left} for left in (9, 8)]
+    assert [event.data for event in used.order_by("pk")] == [
+        {"credential": "recovery_code", "left": left} for left in (9, 8)
+    ]
 
 
 def test_any_spelling(door: Doors) -> None:
@@ -123,7 +125,9 @@ def test_whoever_has_none_left(door: Doors) -> None:
 
 
 def test_used_up_codes_do_not_fall_back_to_the_password(acme: Tenant, door: Doors) -> None:
-    """In the shipped flow, which asks whoever has set something up; an app beside them goes on alone, and a reset lets in again."""
+    """In the shipped flow, which asks whoever has set something up; an app beside them goes on alone, and a
+    reset lets in again.
+    """
     apply([SHIPPED], variables={"tenant": "acme"})
     give_codes()
     Credential.objects.update(used_at="2026-01-01T00:00Z")
@@ -140,7 +144,9 @@ def test_used_up_codes_do_not_fall_back_to_the_password(acme: Tenant, door: Door
 
 
 def test_the_last_code_leads_to_new_ones(door: Doors, clock: time_machine.Traveller) -> None:
-    """They are shown at once, the step is passed once they are saved, and each lets in; before, the page says that few are left."""
+    """They are shown at once, the step is passed once they are saved, and each lets in; before, the page says
+    that few are left.
+    """
     old = give_codes()
     flow()
     Credential.objects.exclude(pk=Credential.objects.order_by("pk")[9].pk).update(used_at="2026-01-01T00:00Z")
@@ -150,7 +156,11 @@ def test_the_last_code_leads_to_new_ones(door: Doors, clock: time_machine.Travel
     assert seen.submit(code=old[0]).step == "recovery_code"
     shown = seen.submit(code=old[9])
     new = codes_on(shown)
-    assert (shown.step, shown.title, len(new)) == ("recovery_code", "That was your last code: save new ones", 10)
+    assert (shown.step, shown.title, len(new)) == (
+        "recovery_code",
+        "That was your last code: save new ones",
+        10,
+    )
     assert codes_on(browser.page(shown.path)) == new
     assert not Session.objects.exists()
     assert shown.submit(code=new[0]).step == "recovery_code"
@@ -160,7 +170,9 @@ def test_the_last_code_leads_to_new_ones(door: Doors, clock: time_machine.Travel
 
 
 def test_whoever_leaves_there_has_none(door: Doors) -> None:
-    """The last one is used up: a password alone gets no second look at new ones, and they were stored nowhere."""
+    """The last one is used up: a password alone gets no second look at new ones, and they were stored
+    nowhere.
+    """
     old = give_codes()
     flow()
     Credential.objects.exclude(pk=Credential.objects.order_by("pk")[9].pk).update(used_at="2026-01-01T00:00Z")
@@ -170,7 +182,9 @@ def test_whoever_leaves_there_has_none(door: Doors) -> None:
 
 
 def test_they_are_made_in_the_step_that_asks(door: Doors, caplog: pytest.LogCaptureFixture) -> None:
-    """Ten different ones of fifty bits, the same after a reload, stored only by the button, in clear nowhere, shown once."""
+    """Ten different ones of fifty bits, the same after a reload, stored only by the button, in clear nowhere,
+    shown once.
+    """
     flow("set_up")
     browser = door()
     seen = browser.sign_in()
@@ -183,8 +197,16 @@ def test_they_are_made_in_the_step_that_asks(door: Doors, caplog: pytest.LogCapt
     assert codes[0] not in str(Run.unscoped.values_list("state", flat=True))
     after = seen.submit(saved="yes")
     assert (after.step, kinds()) == ("device_code", ["recovery_code"] * 10)
-    assert (Session.objects.get().methods, "second_factor" in facts_of(after)) == (["pwd"], False), "saving codes proves nobody"
-    everywhere = [after.text, browser.page("/").text, caplog.text, *map(str, Event.unscoped.values()), *map(str, Run.unscoped.values())]
+    assert (Session.objects.get().methods, "second_factor" in facts_of(after)) == (["pwd"], False), (
+        "saving codes proves nobody"
+    )
+    everywhere = [
+        after.text,
+        browser.page("/").text,
+        caplog.text,
+        *map(str, Event.unscoped.values()),
+        *map(str, Run.unscoped.values()),
+    ]
     everywhere += map(str, Credential.unscoped.values())
     for code in codes:
         assert not [text for text in everywhere if code in text or code.replace("-", "") in text]

@@ -18,11 +18,22 @@ pytestmark = pytest.mark.usefixtures("acme", "clock")
 
 def flow(*before: object) -> None:
     """Signing in, then making codes."""
-    draw("identification", "password", "login", *before, "recovery_code_setup", "device_code", "consent", "finish")  # type: ignore[arg-type]
+    draw(
+        "identification",
+        "password",
+        "login",
+        *before,
+        "recovery_code_setup",
+        "device_code",
+        "consent",
+        "finish",
+    )  # type: ignore[arg-type]
 
 
 def test_they_are_stored_once_the_person_has_saved_them(door: Doors) -> None:
-    """A reload shows the same ones; no other answer than the button stores them; then nobody can read them any more."""
+    """A reload shows the same ones; no other answer than the button stores them; then nobody can read them
+    any more.
+    """
     flow()
     browser = door()
     seen = browser.sign_in()
@@ -32,10 +43,16 @@ def test_they_are_stored_once_the_person_has_saved_them(door: Doors) -> None:
     for answer in ({}, {"saved": ""}, {"saved": "no"}, {"code": codes[0]}):
         assert (seen.submit(**answer).step, kinds()) == ("recovery_code_setup", [])
     done = seen.submit(saved="yes")
-    assert (done.step, "credential" in facts_of(done), row_of(done).state["kept"]) == ("device_code", True, {})
+    assert (done.step, "credential" in facts_of(done), row_of(done).state["kept"]) == (
+        "device_code",
+        True,
+        {},
+    )
     assert all(use(person().pk, each) for each in codes)
     assert not [
-        row for row in map(str, [*Run.unscoped.values(), *Event.unscoped.values(), *Credential.unscoped.values()]) if codes[0] in row
+        row
+        for row in map(str, [*Run.unscoped.values(), *Event.unscoped.values(), *Credential.unscoped.values()])
+        if codes[0] in row
     ]
     assert Session.objects.get().methods == ["pwd"], "saving codes proves nobody"
 
@@ -50,11 +67,16 @@ def test_they_replace_all_earlier_ones_for_whoever_has_shown_one(door: Doors) ->
     assert seen.submit(saved="yes").step == "device_code"
     assert not any(use(person().pk, each) for each in old)
     assert all(use(person().pk, each) for each in new)
-    assert Event.objects.get(kind="person.credential_replaced").data == {"credential": "recovery_code", "first": False}
+    assert Event.objects.get(kind="person.credential_replaced").data == {
+        "credential": "recovery_code",
+        "first": False,
+    }
 
 
 @pytest.mark.parametrize("give", [give_totp, give_codes])
-def test_a_password_alone_makes_none_for_an_account_that_is_guarded(door: Doors, give: Callable[..., object]) -> None:
+def test_a_password_alone_makes_none_for_an_account_that_is_guarded(
+    door: Doors, give: Callable[..., object]
+) -> None:
     """Else they would be the way around the second factor."""
     give()
     flow()
@@ -68,7 +90,9 @@ def test_after_an_app_was_set_up_in_the_same_flow(door: Doors) -> None:
     seen = seen.submit(code=code(0, secret_on(seen)))
     assert seen.step == "recovery_code_setup"
     assert seen.submit(saved="yes").step == "device_code"
-    assert [event.data["first"] for event in Event.objects.filter(kind="person.credential_added").order_by("pk")] == [True, False]
+    assert [
+        event.data["first"] for event in Event.objects.filter(kind="person.credential_added").order_by("pk")
+    ] == [True, False]
     assert kinds() == ["recovery_code"] * 10 + ["totp"]
 
 

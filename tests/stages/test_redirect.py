@@ -1,4 +1,6 @@
-"""redirect: leads where the administrator said, and to no address that a browser reads differently from us."""
+"""redirect: leads where the administrator said, and to no address that a browser reads differently
+from us.
+"""
 
 from collections.abc import Callable
 
@@ -114,7 +116,9 @@ def test_what_may_be_written(target: str) -> None:
 
 @pytest.mark.parametrize("target", LOOK_ALIKES)
 def test_look_alikes_are_refused(target: str) -> None:
-    """CVE-2024-52289, CVE-2024-21637: nothing that a browser might read as another host or as a script; refused when it is saved."""
+    """CVE-2024-52289, CVE-2024-21637: nothing that a browser might read as another host or as a script;
+    refused when it is saved.
+    """
     with pytest.raises(ValidationError):
         Redirect.Settings(to=target)
 
@@ -122,15 +126,22 @@ def test_look_alikes_are_refused(target: str) -> None:
 def test_lint_says_where_and_why(acme: Tenant) -> None:
     """The administrator is told at the setting."""
     found = lint(drawing({"stage": "redirect", "settings": {"to": "http://acme.example"}}, {"stage": "deny"}))
-    assert [(finding.path[-2:], "https://" in finding.message) for finding in found if "settings" in finding.path] == [
-        (("settings", "to"), True)
-    ]
+    assert [
+        (finding.path[-2:], "https://" in finding.message) for finding in found if "settings" in finding.path
+    ] == [(("settings", "to"), True)]
 
 
 @pytest.mark.parametrize("target", ["/application/o/nothing/?a=b#c", "https://acme.example/welcome?a=b"])
 def test_the_browser_is_sent_there_and_the_run_is_over(acme: Tenant, door: Doors, target: str) -> None:
-    """For those to whom the condition applies; the others go on. Within this server by a redirect that posts nothing again (303)."""
-    steps = ["identification", "password", {"stage": "redirect", "when": 'person.username == "bob"', "settings": {"to": target}}]
+    """For those to whom the condition applies; the others go on.
+
+    Within this server by a redirect that posts nothing again (303).
+    """
+    steps = [
+        "identification",
+        "password",
+        {"stage": "redirect", "when": 'person.username == "bob"', "settings": {"to": target}},
+    ]
     draw(*steps, "login", "device_code", "consent")
     seen = door().page().submit(name="bob")
     left = seen.door.http.post(seen.path, {**seen.hidden, "password": "bob-password-22"})

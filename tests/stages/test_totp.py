@@ -1,4 +1,6 @@
-"""totp: a code of the app works once, wrong ones have to wait, and a password alone never sets up what guards the account."""
+"""totp: a code of the app works once, wrong ones have to wait, and a password alone never sets up what guards
+the account.
+"""
 
 import re
 from collections.abc import Callable
@@ -33,7 +35,9 @@ def flow(missing: str = "refuse") -> None:
     draw("identification", "password", {"stage": "totp", "settings": {"missing": missing}}, *REST)
 
 
-def at_totp(browser: Door, name: str = "alice", password: str = "alice-password-1", path: str = "/device") -> Seen:
+def at_totp(
+    browser: Door, name: str = "alice", password: str = "alice-password-1", path: str = "/device"
+) -> Seen:
     """Past the password."""
     return browser.sign_in(name, password, path)
 
@@ -111,7 +115,9 @@ def test_a_code_works_once_in_two_tabs_at_the_same_moment(transactional_db: None
 
 
 def test_wrong_codes_must_wait_and_are_told_until_when(door: Doors, clock: time_machine.Traveller) -> None:
-    """Five are free, then the waits double; the right code is refused as well, from any address and any run; bob is not kept out."""
+    """Five are free, then the waits double; the right code is refused as well, from any address and any run;
+    bob is not kept out.
+    """
     give_totp()
     give_totp("bob")
     flow()
@@ -124,7 +130,10 @@ def test_wrong_codes_must_wait_and_are_told_until_when(door: Doors, clock: time_
         assert "Too many attempts. Try again in" in early.text
         clock.shift(wait)
         assert seen.submit(code=code(40)).status == 200
-    assert at_totp(door(address="203.0.113.1"), "bob", "bob-password-22").submit(code=code()).step == "device_code"
+    assert (
+        at_totp(door(address="203.0.113.1"), "bob", "bob-password-22").submit(code=code()).step
+        == "device_code"
+    )
     clock.shift(8)
     assert at_totp(door()).submit(code=code()).step == "device_code"
 
@@ -159,31 +168,45 @@ def test_whoever_has_none_is_refused_unless_the_flow_says_otherwise(door: Doors)
     """``missing``: refuse is what happens when nothing is said."""
     draw("identification", "password", "totp", *REST)
     refused = at_totp(door())
-    assert (refused.title, "your account has none. Ask an administrator." in refused.text) == ("You cannot go on", True)
+    assert (refused.title, "your account has none. Ask an administrator." in refused.text) == (
+        "You cannot go on",
+        True,
+    )
     assert not Session.objects.exists()
 
 
 def test_whoever_has_none_is_led_to_where_they_set_one_up(door: Doors, acme: Tenant) -> None:
-    """Where the tenant has a flow for that, which asks for its own proof: from the refusal to the app, and then on past the step. A flow
-    for that which asks for the app itself offers no circle.
+    """Where the tenant has a flow for that, which asks for its own proof: from the refusal to the app, and
+    then on past the step. A flow for that which asks for the app itself offers no circle.
     """
     apply([SHIPPED], variables={"tenant": "acme"})
     draw("identification", "password", "totp", *REST)
     refused = at_totp(door())
-    link = re.search(r'<a class="button primary" href="([^"]+)">Set up an authenticator app</a>', refused.text)
+    link = re.search(
+        r'<a class="button primary" href="([^"]+)">Set up an authenticator app</a>', refused.text
+    )
     assert link
     assert "Ask an administrator" not in refused.text
     assert link[1] == "/credentials?next=/device"
     browser = refused.door
-    assert browser.page(link[1]).step == "identification", "nothing that was proved in the run that was refused counts there"
+    assert browser.page(link[1]).step == "identification", (
+        "nothing that was proved in the run that was refused counts there"
+    )
     chosen = browser.sign_in(path=link[1]).submit(choice="totp")
     secret = secret_on(chosen)
     assert chosen.submit(code=code(0, secret)).step == "totp", "and back to where they came from"
     circle = {"flow": "set-up-credentials", "for": "credential_setup"}
-    publish(drawing("identification", "password", "totp", "login", "reauthenticate", "totp_setup", **circle), by="test")
+    publish(
+        drawing("identification", "password", "totp", "login", "reauthenticate", "totp_setup", **circle),
+        by="test",
+    )
     Credential.objects.all().delete()
     last = at_totp(door(), path="/credentials")
-    assert (last.title, "Ask an administrator." in last.text, "/credentials" in last.text[last.text.index("<main") :]) == (
+    assert (
+        last.title,
+        "Ask an administrator." in last.text,
+        "/credentials" in last.text[last.text.index("<main") :],
+    ) == (
         "You cannot go on",
         True,
         False,
@@ -191,7 +214,9 @@ def test_whoever_has_none_is_led_to_where_they_set_one_up(door: Doors, acme: Ten
 
 
 def test_it_is_set_up_in_the_step_that_asks(door: Doors, clock: time_machine.Traveller) -> None:
-    """A picture and a secret of 160 bits; reloading shows the same; a wrong code stores nothing; the first code is used up."""
+    """A picture and a secret of 160 bits; reloading shows the same; a wrong code stores nothing; the first
+    code is used up.
+    """
     flow("set_up")
     seen = at_totp(door())
     assert (seen.step, seen.title) == ("totp", "Set up your authenticator app")
@@ -214,7 +239,9 @@ def test_it_is_set_up_in_the_step_that_asks(door: Doors, clock: time_machine.Tra
 
 
 def test_the_secret_is_in_clear_nowhere(door: Doors, caplog: pytest.LogCaptureFixture) -> None:
-    """B: not in the run while it is shown nor after, not in the table, in events or in logs, nor on any later page."""
+    """B: not in the run while it is shown nor after, not in the table, in events or in logs, nor on any later
+    page.
+    """
     flow("set_up")
     browser = door()
     seen = at_totp(browser)
@@ -226,15 +253,26 @@ def test_the_secret_is_in_clear_nowhere(door: Doors, caplog: pytest.LogCaptureFi
         assert Credential.objects.get().secret == secret
     stored = Credential.objects.extra(select={"raw": "secret"}).values_list("raw", flat=True)
     home = browser.page("/").text
-    everything = [*stored, caplog.text, home, after.text, *map(str, Event.unscoped.values()), *map(str, Run.unscoped.values())]
+    everything = [
+        *stored,
+        caplog.text,
+        home,
+        after.text,
+        *map(str, Event.unscoped.values()),
+        *map(str, Run.unscoped.values()),
+    ]
     assert stored
     assert not [text for text in everything if secret in text or secret[:8] in text]
     assert secret not in repr(Credential.objects.defer("secret").get())
 
 
 @pytest.mark.parametrize("give", [give_totp, give_codes])
-def test_a_password_alone_sets_nothing_up_beside_what_guards_the_account(door: Doors, give: Callable[..., object]) -> None:
-    """Somebody who knows the password and has none of the factors must not be offered a new one of another kind, nor an own app."""
+def test_a_password_alone_sets_nothing_up_beside_what_guards_the_account(
+    door: Doors, give: Callable[..., object]
+) -> None:
+    """Somebody who knows the password and has none of the factors must not be offered a new one of another
+    kind, nor an own app.
+    """
     give()
     for stage, has in (("totp", give is give_totp), ("recovery_code", give is give_codes)):
         draw("identification", "password", {"stage": stage, "settings": {"missing": "set_up"}}, *REST)
@@ -246,7 +284,9 @@ def test_a_password_alone_sets_nothing_up_beside_what_guards_the_account(door: D
 
 
 def test_two_who_set_up_at_once_the_second_is_refused(door: Doors) -> None:
-    """A page that somebody opened before the person had an app does not replace the app that they have by now."""
+    """A page that somebody opened before the person had an app does not replace the app that they have by
+    now.
+    """
     flow("set_up")
     early, owner = at_totp(door()), at_totp(door())
     assert owner.submit(code=code(0, secret_on(owner))).step == "device_code"
@@ -270,7 +310,9 @@ def test_whoever_was_deactivated_meanwhile_is_refused(door: Doors, missing: str)
 
 
 def test_an_unreadable_secret_proves_nothing(door: Doors, settings: object) -> None:
-    """Fail closed: after the server's key was lost, no code is right, and nobody is asked to set up a new app instead."""
+    """Fail closed: after the server's key was lost, no code is right, and nobody is asked to set up a new app
+    instead.
+    """
     give_totp()
     flow("set_up")
     settings.SECRET_KEY = "another key, and the old one is gone"  # type: ignore[attr-defined]

@@ -1,4 +1,6 @@
-"""totp_setup: an app is stored once it was proven, and replaces another only for whoever has shown a second factor."""
+"""totp_setup: an app is stored once it was proven, and replaces another only for whoever has shown a second
+factor.
+"""
 
 from collections.abc import Callable
 
@@ -23,7 +25,10 @@ def flow(*before: object) -> None:
 
 
 def test_the_first_one_is_stored_once_a_code_proved_it(door: Doors) -> None:
-    """A wrong code stores nothing; the right one does. The session still knows the password alone: enrolling is not authenticating."""
+    """A wrong code stores nothing; the right one does.
+
+    The session still knows the password alone: enrolling is not authenticating.
+    """
     flow()
     browser = door()
     seen = browser.sign_in()
@@ -69,7 +74,9 @@ def test_the_old_one_works_until_the_new_one_is_proven(door: Doors, clock: time_
 
 
 @pytest.mark.parametrize("give", [give_totp, give_codes])
-def test_a_password_alone_does_not_change_what_guards_the_account(door: Doors, give: Callable[..., object]) -> None:
+def test_a_password_alone_does_not_change_what_guards_the_account(
+    door: Doors, give: Callable[..., object]
+) -> None:
     """However the flow is drawn: whoever holds a second factor must have shown it."""
     give()
     before = list(Credential.objects.order_by("pk").values("pk", "secret", "lookup"))
@@ -80,7 +87,9 @@ def test_a_password_alone_does_not_change_what_guards_the_account(door: Doors, g
 
 
 def test_a_page_opened_before_there_was_one_does_not_replace_it(door: Doors) -> None:
-    """The verb looks again: somebody with the password who waits on the set-up page gets nothing once the owner has an app."""
+    """The verb looks again: somebody with the password who waits on the set-up page gets nothing once the
+    owner has an app.
+    """
     flow()
     waiting, owner = door().sign_in(), door().sign_in()
     assert owner.submit(code=code(0, secret_on(owner))).step == "device_code"
@@ -112,7 +121,9 @@ def _inactive(page: Seen) -> None:
 
 
 @pytest.mark.parametrize("happens", [_ended, _inactive])
-def test_nothing_is_stored_for_whoever_is_no_longer_signed_in(door: Doors, happens: Callable[[Seen], None]) -> None:
+def test_nothing_is_stored_for_whoever_is_no_longer_signed_in(
+    door: Doors, happens: Callable[[Seen], None]
+) -> None:
     """CVE-2025-29928, CVE-2025-53942."""
     flow()
     seen = door().sign_in()

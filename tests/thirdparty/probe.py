@@ -94,7 +94,11 @@ class Probe(Stage):
         return {"description": f"kept {run.kept.get('number')}"}
 
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
-        return [Spend(Budget("probe", self.settings.tries, timedelta(minutes=10)), run.browser)] if self.settings.tries else []
+        return (
+            [Spend(Budget("probe", self.settings.tries, timedelta(minutes=10)), run.browser)]
+            if self.settings.tries
+            else []
+        )
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         return WAYS[self.settings.submit]()

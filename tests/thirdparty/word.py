@@ -31,4 +31,12 @@ class Word(Stage):
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         if answer["word"] != self.settings.word:
             return Show(errors={"word": "That is not it."})
-        return Done({"second_factor": {"person": run.facts["proof"]["person"], "method": "otp", "at": run.now.isoformat()}})
+        return Done(
+            {
+                "second_factor": {
+                    "person": run.facts["proof"]["person"],
+                    "method": "otp",
+                    "at": run.now.isoformat(),
+                }
+            }
+        )

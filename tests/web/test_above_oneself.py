@@ -1,4 +1,6 @@
-"""Nobody changes somebody who may do more than they, at any door, however the name is spelled and however broken the document is."""
+"""Nobody changes somebody who may do more than they, at any door, however the name is spelled and however
+broken the document is.
+"""
 
 import json
 from collections.abc import Callable
@@ -38,7 +40,11 @@ def owner(tenants: dict[str, Tenant]) -> Callable[[], Any]:
 
     def kept() -> Any:
         with tenant_scope(tenants["acme"]):
-            return edit.current("person", "bob"), Person.objects.get(username="bob").password, RecoveryLink.objects.count()
+            return (
+                edit.current("person", "bob"),
+                Person.objects.get(username="bob").password,
+                RecoveryLink.objects.count(),
+            )
 
     return kept
 
@@ -54,11 +60,18 @@ def test_not_by_a_program(role: str, owner: Callable[[], Any], tenants: dict[str
             for method, said in (("PUT", document), ("PATCH", {"person": name, **document})):
                 answer = calls(method, f"people/{quote(name, safe='')}", said, if_match="*")
                 assert answer.status_code in (400, 403), (method, name, said, answer.content)
-        assert calls("DELETE", f"people/{quote(name, safe='')}", None, if_match="*").status_code in (400, 403, 404)
+        assert calls("DELETE", f"people/{quote(name, safe='')}", None, if_match="*").status_code in (
+            400,
+            403,
+            404,
+        )
         for action in ("deactivate", "delete", "sign-out", "sign-out-devices"):
             calls("POST", f"people/{quote(name, safe='')}/actions/{action}", {})
             calls("POST", f"people/actions/{action}", {"keys": [name]})
-        for text in (f"person: {json.dumps(name)}\nactive: false\n", f"tenant: acme\n---\nperson: {json.dumps(name)}\nstate: absent\n"):
+        for text in (
+            f"person: {json.dumps(name)}\nactive: false\n",
+            f"tenant: acme\n---\nperson: {json.dumps(name)}\nstate: absent\n",
+        ):
             assert calls("POST", "blueprints/apply", {"text": text}).status_code in (400, 403)
     assert owner() == before
 
@@ -70,7 +83,9 @@ def test_not_at_the_console(role: str, owner: Callable[[], Any], door: Callable[
     for name in SPELLINGS:
         at = quote(name, safe="")
         for document in DOCUMENTS:
-            form = {key: "" if value in (None, False, []) else str(value) for key, value in document.items()} | {"person": name}
+            form = {
+                key: "" if value in (None, False, []) else str(value) for key, value in document.items()
+            } | {"person": name}
             for address in (f"/console/people/one/{at}", "/console/people/add", f"/console/people/role/{at}"):
                 answer = clerk.http.post(address, {**form, "etag": before[0].etag})
                 assert answer.status_code in (400, 403, 404, 409), (address, form, answer.status_code)

@@ -1,4 +1,6 @@
-"""Whatever is sent, the answer is an error of the right kind: never a 5xx, never a stack trace, always the protocol's JSON."""
+"""Whatever is sent, the answer is an error of the right kind: never a 5xx, never a stack trace, always the
+protocol's JSON.
+"""
 
 import itertools
 import json
@@ -19,7 +21,14 @@ FORM = "application/x-www-form-urlencoded"
 RUNS = "/api/runs/"
 JWKS = "/application/o/jwks/"
 DOCUMENTS = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"]
-ALLOWED = {DEVICE: "POST", TOKEN: "POST", USERINFO: "GET, POST", JWKS: "GET, HEAD", **dict.fromkeys(DOCUMENTS, "GET, HEAD"), RUNS: "POST"}
+ALLOWED = {
+    DEVICE: "POST",
+    TOKEN: "POST",
+    USERINFO: "GET, POST",
+    JWKS: "GET, HEAD",
+    **dict.fromkeys(DOCUMENTS, "GET, HEAD"),
+    RUNS: "POST",
+}
 PAGES = {
     "/": "GET, HEAD",
     "/device": "GET, HEAD, POST",
@@ -32,7 +41,12 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", 
 
 def wrong_methods(addresses):
     """Each address with each method that it does not take."""
-    return [(path, method) for path, allowed in addresses.items() for method in METHODS if method not in allowed.split(", ")]
+    return [
+        (path, method)
+        for path, allowed in addresses.items()
+        for method in METHODS
+        if method not in allowed.split(", ")
+    ]
 
 
 def clean(response):
@@ -44,7 +58,7 @@ def clean(response):
     return response
 
 
-# --- methods, types, sizes -------------------------------------------------------------------------------------------------
+# --- methods, types, sizes ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("path", "method"), wrong_methods(ALLOWED))
@@ -96,17 +110,29 @@ def test_oversized_body(door):
     for path in (DEVICE, TOKEN):
         assert outcome(clean(door().post(path, large))) == (413, "invalid_request")
     body = b'{"for": "' + b"x" * settings.DATA_UPLOAD_MAX_MEMORY_SIZE + b'"}'
-    assert outcome(clean(door().http.post(RUNS, body, content_type="application/json"))) == (413, "invalid_request")
+    assert outcome(clean(door().http.post(RUNS, body, content_type="application/json"))) == (
+        413,
+        "invalid_request",
+    )
     seen = door().page()
     assert clean(door().http.post(seen.path, large, content_type=FORM)).status_code == 413
 
 
-@pytest.mark.parametrize("charset", ["ISO-8859-1", "latin-1", '"us-ascii"', "utf-8", "UTF8", "utf-16", "x", ""])
+@pytest.mark.parametrize(
+    "charset", ["ISO-8859-1", "latin-1", '"us-ascii"', "utf-8", "UTF8", "utf-16", "x", ""]
+)
 def test_the_label_of_a_form_does_not_decide(door, charset):
-    """D1, K3: bytes that are UTF-8 are read, whatever library labelled them; others are refused, whatever the label."""
-    bodies = {b"client_id=tv&device_name=T%C3%A9": 200, "client_id=tv&device_name=Té".encode(): 200, b"client_id=tv&x=\xe9": 400}
+    """D1, K3: bytes that are UTF-8 are read, whatever library labelled them; others are refused, whatever the
+    label.
+    """
+    bodies = {
+        b"client_id=tv&device_name=T%C3%A9": 200,
+        "client_id=tv&device_name=Té".encode(): 200,
+        b"client_id=tv&x=\xe9": 400,
+    }
     for body, status in bodies.items():
-        answer = clean(door().http.generic("POST", DEVICE, body, content_type=f"{FORM}; charset={charset}"))  # post() would re-encode it
+        # post() would re-encode it
+        answer = clean(door().http.generic("POST", DEVICE, body, content_type=f"{FORM}; charset={charset}"))
         assert answer.status_code == status
     assert set(DeviceCode.unscoped.values_list("label", flat=True)) == {"Té"}
 
@@ -122,8 +148,14 @@ READ = {
 def test_what_is_read_comes_once(door, path, name, values):
     """D1, B25: whatever the values are; nobody has to guess which one counts (RFC 6749 section 3.2)."""
     started = door().start()
-    form = {"client_id": "tv", "grant_type": DEVICE_CODE, "device_code": started.device_code} if path == TOKEN else {"client_id": "tv"}
-    body = urlencode([(key, value) for key, value in form.items() if key != name] + [(name, value) for value in values])
+    form = (
+        {"client_id": "tv", "grant_type": DEVICE_CODE, "device_code": started.device_code}
+        if path == TOKEN
+        else {"client_id": "tv"}
+    )
+    body = urlencode(
+        [(key, value) for key, value in form.items() if key != name] + [(name, value) for value in values]
+    )
     refused = clean(door().post(path, body))
     assert outcome(refused) == (400, "invalid_request")
     assert f"{name} is repeated" in refused.json()["error_description"]
@@ -132,7 +164,9 @@ def test_what_is_read_comes_once(door, path, name, values):
 
 @pytest.mark.parametrize("name", ["resource", "audience", "unknown", "é", "user_code"])
 def test_what_nobody_reads_may_repeat(door, name):
-    """D1, D42: RFC 8707 section 2 has resource several times; unknown parameters are ignored, at both endpoints and with Basic."""
+    """D1, D42: RFC 8707 section 2 has resource several times; unknown parameters are ignored, at both
+    endpoints and with Basic.
+    """
     more = urlencode([(name, "https://a.example"), (name, "https://b.example"), (name, "")])
     started = Started(door().post(DEVICE, f"client_id=tv&scope=openid&{more}").json())
     assert outcome(door().post(DEVICE, more, **basic("tv", ""))) == (200, "")
@@ -141,7 +175,7 @@ def test_what_nobody_reads_may_repeat(door, name):
     assert outcome(clean(door().post(TOKEN, f"{more}&{form}"))) == (200, "")
 
 
-# --- forms -------------------------------------------------------------------------------------------------------------------
+# --- forms --------------------------------------------------------------------------------------------------
 
 BODIES = {
     "empty": b"",
@@ -174,21 +208,50 @@ def test_sloppy_forms_are_read(door, body):
 
 
 @pytest.mark.parametrize(
-    "name", ["client_id", "scope", "nonce", "code_challenge", "device_name", "client_secret", "device_code", "refresh_token"]
+    "name",
+    [
+        "client_id",
+        "scope",
+        "nonce",
+        "code_challenge",
+        "device_name",
+        "client_secret",
+        "device_code",
+        "refresh_token",
+    ],
 )
 def test_long_and_strange_values(door, name):
     """A value of any length and script is an answer of the protocol."""
-    for value in ("x" * 60_000, "é" * 5000, "\u202egnp.exe", "' OR 1=1 --", "<script>alert(1)</script>", "\r\nSet-Cookie: a=b", "{}", "-1"):
+    for value in (
+        "x" * 60_000,
+        "é" * 5000,
+        "\u202egnp.exe",
+        "' OR 1=1 --",
+        "<script>alert(1)</script>",
+        "\r\nSet-Cookie: a=b",
+        "{}",
+        "-1",
+    ):
         for path, grant in ((DEVICE, ""), (TOKEN, DEVICE_CODE), (TOKEN, "refresh_token")):
-            form = {"client_id": "tv", "grant_type": grant, "device_code": "x", "refresh_token": "x", name: value}
+            form = {
+                "client_id": "tv",
+                "grant_type": grant,
+                "device_code": "x",
+                "refresh_token": "x",
+                name: value,
+            }
             response = clean(door().post(path, form))
             assert response.status_code in (200, 400, 401)
             assert "Set-Cookie" not in response.headers
 
 
 def test_strange_device_name_stays_text(door, acme):
-    """CVE-2026-42849: what a device calls itself is escaped on the page where somebody approves it, and cut to its length."""
-    started = door(agent="<img src=x onerror=alert(1)>").start(device_name="<script>alert(1)</script>" + "x" * 500)
+    """CVE-2026-42849: what a device calls itself is escaped on the page where somebody approves it, and cut
+    to its length.
+    """
+    started = door(agent="<img src=x onerror=alert(1)>").start(
+        device_name="<script>alert(1)</script>" + "x" * 500
+    )
     text = door().sign_in().submit(user_code=started.user_code).text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     assert "<script>alert" not in text
@@ -196,7 +259,7 @@ def test_strange_device_name_stays_text(door, acme):
     assert "x" * 101 not in text
 
 
-# --- headers ------------------------------------------------------------------------------------------------------------------
+# --- headers ------------------------------------------------------------------------------------------------
 
 AUTHORIZATIONS = [
     "",
@@ -242,7 +305,10 @@ def test_strange_authorization_at_userinfo(door, header):
 def test_strange_token_headers(door, header):
     """A token whose header is no header, nests without end or names no key of ours."""
     token = ".".join(urlsafe_b64encode(part.encode()).rstrip(b"=").decode() for part in (header, "{}", "x"))
-    assert outcome(clean(door().get(USERINFO, HTTP_AUTHORIZATION=f"Bearer {token}"))) == (401, "invalid_token")
+    assert outcome(clean(door().get(USERINFO, HTTP_AUTHORIZATION=f"Bearer {token}"))) == (
+        401,
+        "invalid_token",
+    )
 
 
 @pytest.mark.parametrize("header", AUTHORIZATIONS)
@@ -252,12 +318,16 @@ def test_strange_authorization_at_the_token_endpoint(door, header):
     assert outcome(clean(door().post(TOKEN, form, HTTP_AUTHORIZATION=header)))[0] in (400, 401)
 
 
-@pytest.mark.parametrize("parts", [("t\0v", "x"), ("", ""), ("é", "é"), ("x" * 20_000, "y" * 20_000), ("a:b", "c"), ("tv", "\0")])
+@pytest.mark.parametrize(
+    "parts", [("t\0v", "x"), ("", ""), ("é", "é"), ("x" * 20_000, "y" * 20_000), ("a:b", "c"), ("tv", "\0")]
+)
 def test_strange_basic(door, parts):
     """B25: an error with a code."""
     for encoded in (True, False):
         header = basic(*parts, encoded=encoded)
-        assert outcome(clean(door().post(TOKEN, {"grant_type": "refresh_token", "refresh_token": "x"}, **header)))[0] in (400, 401)
+        assert outcome(
+            clean(door().post(TOKEN, {"grant_type": "refresh_token", "refresh_token": "x"}, **header))
+        )[0] in (400, 401)
 
 
 def test_strange_cookies_and_agents(door):
@@ -295,12 +365,21 @@ def test_strange_cookies_and_agents(door):
 )
 @pytest.mark.parametrize("path", [DEVICE, "/device", "/.well-known/openid-configuration", "/nothing"])
 def test_unknown_and_malformed_hosts(door, host, path):
-    """K4: any other or malformed Host is a 404, whatever was asked for: for the protocol in JSON, else plain."""
+    """K4: any other or malformed Host is a 404, whatever was asked for: for the protocol in JSON,
+    else plain.
+    """
     client = door().http
-    for response in (client.get(path, HTTP_HOST=host), client.post(path, "x=1", content_type=FORM, HTTP_HOST=host)):
+    for response in (
+        client.get(path, HTTP_HOST=host),
+        client.post(path, "x=1", content_type=FORM, HTTP_HOST=host),
+    ):
         clean(response)
         form = "application/json" if path in (DEVICE, *DOCUMENTS) else "text/plain"
-        assert (response.status_code, response["Content-Type"], response["Cache-Control"]) == (404, form, "no-store")
+        assert (response.status_code, response["Content-Type"], response["Cache-Control"]) == (
+            404,
+            form,
+            "no-store",
+        )
 
 
 @pytest.mark.parametrize("host", ["acme.test", "ACME.TEST", "acme.test:8000", "deep.er.acme.test"])
@@ -309,7 +388,7 @@ def test_hosts_of_a_tenant(door, host):
     assert door(host).get("/.well-known/openid-configuration").json()["issuer"] == f"http://{host.lower()}"
 
 
-# --- pages --------------------------------------------------------------------------------------------------------------------
+# --- pages --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -341,10 +420,19 @@ def test_too_many_parameters_at_a_page(door):
     assert clean(door().get(f"/device?{many}")).status_code in (303, 400)
     seen = door().page()
     assert clean(seen.door.http.post(seen.path, many, content_type=FORM)).status_code == 400
-    assert clean(seen.door.http.post(seen.path, b"--x\r\n", content_type="multipart/form-data; boundary=" + "é" * 9)).status_code < 500
+    assert (
+        clean(
+            seen.door.http.post(
+                seen.path, b"--x\r\n", content_type="multipart/form-data; boundary=" + "é" * 9
+            )
+        ).status_code
+        < 500
+    )
 
 
-@pytest.mark.parametrize("value", ["\0", "alice\0", "\ud7ff", "é" * 254, "x" * 300, " ", "\u202e", "'\"<>&", "alice@acme.test\n"])
+@pytest.mark.parametrize(
+    "value", ["\0", "alice\0", "\ud7ff", "é" * 254, "x" * 300, " ", "\u202e", "'\"<>&", "alice@acme.test\n"]
+)
 def test_strange_answers(door, value):
     """A name, a password and a code of any kind are asked for again or judged, with the page still whole."""
     seen = door().page().submit(name=value)
@@ -366,7 +454,7 @@ def test_a_run_that_does_not_exist(door):
         assert response.status_code == 404
 
 
-# --- the JSON door --------------------------------------------------------------------------------------------------------------
+# --- the JSON door ------------------------------------------------------------------------------------------
 
 OBJECTS = [
     b" ",
@@ -394,13 +482,18 @@ OBJECTS = [
 @pytest.mark.parametrize("body", OBJECTS, ids=lambda body: body[:30].decode("latin-1"))
 def test_malformed_objects(door, body):
     """400 with invalid_request: no half of a surrogate pair, no endless nesting, nothing unknown."""
-    assert outcome(clean(door().http.post(RUNS, body, content_type="application/json"))) == (400, "invalid_request")
+    assert outcome(clean(door().http.post(RUNS, body, content_type="application/json"))) == (
+        400,
+        "invalid_request",
+    )
 
 
 def test_surrogates_and_strange_answers_as_json(door):
     """Answers of any type are asked for again or refused, never a failure; no cookie is read or set."""
     browser = door()
-    begun = browser.http.post(RUNS, {"for": "device_code", "user_code": "a\0b"}, content_type="application/json").json()
+    begun = browser.http.post(
+        RUNS, {"for": "device_code", "user_code": "a\0b"}, content_type="application/json"
+    ).json()
     header = {"HTTP_AUTHORIZATION": f"Run {begun['secret']}", "content_type": "application/json"}
     for value in ("\ud800", ["\ud800"], {"a": 1}, [1, 2], 10**400, True, None, 1.5, "", "x\0", "x" * 5000):
         for name in ("name", "\ud800", "password"):
@@ -408,22 +501,35 @@ def test_surrogates_and_strange_answers_as_json(door):
             response = clean(browser.http.post(begun["url"], json.dumps(body), **header))
             assert response.status_code in (200, 400)
             assert not response.cookies
-    for body in ({"step": 1}, {"step": "x", "answer": []}, {"step": "\ud800", "answer": {}}, {"answer": {}}, {}, []):
+    for body in (
+        {"step": 1},
+        {"step": "x", "answer": []},
+        {"step": "\ud800", "answer": {}},
+        {"answer": {}},
+        {},
+        [],
+    ):
         assert clean(browser.http.post(begun["url"], json.dumps(body), **header)).status_code in (200, 400)
 
 
 def test_a_run_answers_only_its_secret(door):
     """No secret, a wrong one, another run's one and a cookie open nothing."""
     browser = door()
-    first, second = (browser.http.post(RUNS, {"for": "device_code"}, content_type="application/json").json() for _ in range(2))
+    first, second = (
+        browser.http.post(RUNS, {"for": "device_code"}, content_type="application/json").json()
+        for _ in range(2)
+    )
     assert clean(browser.get(first["url"])).status_code == 401
     for secret in ("x", second["secret"], "é", first["secret"].upper()):
         assert clean(browser.get(first["url"], HTTP_AUTHORIZATION=f"Run {secret}")).status_code == 404
-    assert clean(door("other.test").get(first["url"], HTTP_AUTHORIZATION=f"Run {first['secret']}")).status_code == 404
+    assert (
+        clean(door("other.test").get(first["url"], HTTP_AUTHORIZATION=f"Run {first['secret']}")).status_code
+        == 404
+    )
     assert browser.get(first["url"], HTTP_AUTHORIZATION=f"Run {first['secret']}").status_code == 200
 
 
-# --- whatever else ----------------------------------------------------------------------------------------------------------------
+# --- whatever else ------------------------------------------------------------------------------------------
 
 PARAMETERS = [
     "client_id",
@@ -447,7 +553,20 @@ PARAMETERS = [
 ]
 VALUES = st.one_of(
     st.sampled_from(
-        ["tv", "kiosk", "openid", DEVICE_CODE, "refresh_token", "S256", "approve", "deny", "alice", "identification", "consent", ""]
+        [
+            "tv",
+            "kiosk",
+            "openid",
+            DEVICE_CODE,
+            "refresh_token",
+            "S256",
+            "approve",
+            "deny",
+            "alice",
+            "identification",
+            "consent",
+            "",
+        ]
     ),
     st.text(max_size=80),
 )
@@ -467,7 +586,9 @@ HEADERS = st.one_of(
     st.just(""),
     st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_size=60),
     st.binary(max_size=40).map(lambda data: f"Basic {_encoded(data)}"),
-    st.lists(st.binary(max_size=30), min_size=1, max_size=4).map(lambda parts: "Bearer " + ".".join(map(_encoded, parts))),
+    st.lists(st.binary(max_size=30), min_size=1, max_size=4).map(
+        lambda parts: "Bearer " + ".".join(map(_encoded, parts))
+    ),
 )
 MEMBERS = st.sampled_from(["for", "user_code", "step", "answer", "name", "x"])
 JSON = st.recursive(
@@ -495,10 +616,14 @@ FUZZ = hypothesis_settings(
         st.text(st.characters(codec="utf-8"), max_size=100).map(str.encode),
     ),
     header=HEADERS,
-    content_type=st.sampled_from([FORM, f"{FORM}; charset=utf-8", "application/json", "multipart/form-data; boundary=x", ""]),
+    content_type=st.sampled_from(
+        [FORM, f"{FORM}; charset=utf-8", "application/json", "multipart/form-data; boundary=x", ""]
+    ),
 )
 def test_fuzz_forms(door, path, body, header, content_type):
-    """The protocol's endpoints and the pages: no 5xx and no stack trace for any body and header; JSON where the protocol speaks."""
+    """The protocol's endpoints and the pages: no 5xx and no stack trace for any body and header; JSON where
+    the protocol speaks.
+    """
     browser = anybody(door)
     if isinstance(body, list):
         body = urlencode(body, errors="surrogatepass")
@@ -511,7 +636,11 @@ def test_fuzz_forms(door, path, body, header, content_type):
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @FUZZ
-@given(body=st.one_of(JSON.map(json.dumps).map(str.encode), st.binary(max_size=100)), answer=st.booleans(), header=HEADERS)
+@given(
+    body=st.one_of(JSON.map(json.dumps).map(str.encode), st.binary(max_size=100)),
+    answer=st.booleans(),
+    header=HEADERS,
+)
 def test_fuzz_objects(door, body, answer, header):
     """The JSON door: begun or answered with anything."""
     browser = anybody(door)
@@ -520,7 +649,9 @@ def test_fuzz_objects(door, body, answer, header):
         begun = browser.http.post(RUNS, {"for": "device_code"}, content_type="application/json")
         assert begun.status_code == 201
         path, header = begun.json()["url"], f"Run {begun.json()['secret']}"
-    response = clean(browser.http.post(path, body, content_type="application/json", HTTP_AUTHORIZATION=header))
+    response = clean(
+        browser.http.post(path, body, content_type="application/json", HTTP_AUTHORIZATION=header)
+    )
     assert response["Content-Type"] == "application/json"
 
 
@@ -528,7 +659,9 @@ def test_fuzz_objects(door, body, answer, header):
 @pytest.mark.timeout(300)
 @FUZZ
 @given(
-    host=st.one_of(st.text(st.characters(max_codepoint=255), max_size=40), st.text("acme.test:[]_-0", max_size=20)),
+    host=st.one_of(
+        st.text(st.characters(max_codepoint=255), max_size=40), st.text("acme.test:[]_-0", max_size=20)
+    ),
     path=st.text(st.characters(codec="utf-8"), max_size=30),
 )
 def test_fuzz_hosts_and_paths(door, host, path):

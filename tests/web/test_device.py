@@ -27,7 +27,7 @@ flow: connect-a-device
 title: Connect a device
 for: device_code
 steps: [{stage: device_code}, {stage: identification}, {stage: password}, {stage: login}, {stage: consent}, {stage: finish}]
-"""
+"""  # noqa: E501
 
 
 def state():
@@ -42,14 +42,24 @@ def asked(door, started, **browser):
     return seen
 
 
-# --- the device asks ---------------------------------------------------------------------------------------------------
+# --- the device asks ----------------------------------------------------------------------------------------
 
 
 def test_answer_has_every_member(door):
-    """D3, D4, D5, D6, D8, D19: both codes, both addresses, lifetime and interval, as JSON that nobody stores."""
+    """D3, D4, D5, D6, D8, D19: both codes, both addresses, lifetime and interval, as JSON that
+    nobody stores.
+    """
     response = door().post(DEVICE, {"client_id": "tv", "scope": "openid"})
     answer = response.json()
-    members = {"device_code", "user_code", "verification_uri", "verification_uri_complete", "expires_in", "interval", "events_uri"}
+    members = {
+        "device_code",
+        "user_code",
+        "verification_uri",
+        "verification_uri_complete",
+        "expires_in",
+        "interval",
+        "events_uri",
+    }
     assert set(answer) == members
     assert answer["verification_uri"] == "http://acme.test/device"
     assert answer["verification_uri_complete"] == f"http://acme.test/device?user_code={answer['user_code']}"
@@ -61,7 +71,10 @@ def test_answer_has_every_member(door):
 
 def test_unknown_parameters_are_ignored_and_empty_ones_are_absent(door):
     """D1, K3: what the server does not know it does not mind; an empty parameter was not sent."""
-    response = door().post(DEVICE, {"client_id": "tv", "scope": "", "nonce": "", "audience": "x", "foo[]": "1", "client_secret": ""})
+    response = door().post(
+        DEVICE,
+        {"client_id": "tv", "scope": "", "nonce": "", "audience": "x", "foo[]": "1", "client_secret": ""},
+    )
     assert outcome(response) == (200, "")
     assert outcome(door().post(DEVICE, {"client_id": ""})) == (400, "invalid_request")
 
@@ -73,7 +86,8 @@ def test_repeated_parameter_is_refused(door):
 
 
 @pytest.mark.parametrize(
-    "content_type", ["application/x-www-form-urlencoded; charset=UTF-8", "Application/X-WWW-Form-URLEncoded;charset=utf8"]
+    "content_type",
+    ["application/x-www-form-urlencoded; charset=UTF-8", "Application/X-WWW-Form-URLEncoded;charset=utf8"],
 )
 def test_charset_in_the_content_type(door, content_type):
     """K3: several clients send it."""
@@ -91,10 +105,15 @@ def test_confidential_client_authenticates(door):
     """D2, K1, K3: by Basic alone, form-encoded as RFC 6749 says, or in the body; never without its secret."""
     device = door()
     assert outcome(device.post(DEVICE, {"scope": "openid"}, **basic("kiosk", KIOSK_SECRET))) == (200, "")
-    assert outcome(device.post(DEVICE, {"client_id": "kiosk", "scope": "openid"}, **basic("kiosk", KIOSK_SECRET))) == (200, "")
+    assert outcome(
+        device.post(DEVICE, {"client_id": "kiosk", "scope": "openid"}, **basic("kiosk", KIOSK_SECRET))
+    ) == (200, "")
     assert outcome(device.post(DEVICE, {"client_id": "kiosk", "client_secret": KIOSK_SECRET})) == (200, "")
     assert outcome(device.post(DEVICE, {"client_id": "kiosk"})) == (401, "invalid_client")
-    assert outcome(device.post(DEVICE, {"client_id": "kiosk", "client_secret": "wrong"})) == (401, "invalid_client")
+    assert outcome(device.post(DEVICE, {"client_id": "kiosk", "client_secret": "wrong"})) == (
+        401,
+        "invalid_client",
+    )
     assert outcome(device.post(DEVICE, {}, **basic("kiosk", "wrong"))) == (401, "invalid_client")
 
 
@@ -111,7 +130,9 @@ def test_client_must_own_the_grant_at_both_endpoints(door, acme):
 
 
 def test_scopes_are_filtered_by_the_client(door, acme):
-    """D29: what the application may not have falls away at the start, and appears nowhere later (CVE-2024-52287)."""
+    """D29: what the application may not have falls away at the start, and appears nowhere later
+    (CVE-2024-52287).
+    """
     device = door()
     started = device.start(scope="openid other:read admin acme:read")
     assert DeviceCode.objects.get().scopes == ["openid", "acme:read"]
@@ -124,7 +145,9 @@ def test_scopes_are_filtered_by_the_client(door, acme):
 
 
 def test_empty_scope_is_legal(door):
-    """D29, D39: a device may ask for nothing; it gets an access token, and neither an ID token nor a refresh token."""
+    """D29, D39: a device may ask for nothing; it gets an access token, and neither an ID token nor a refresh
+    token.
+    """
     tokens = connect(door, scope="")
     assert "id_token" not in tokens
     assert "refresh_token" not in tokens
@@ -147,11 +170,15 @@ def test_malformed_scope(door, scope):
 
 def test_device_is_told_its_tenant_behind_tls(door):
     """K4: every address carries the scheme under which the client came."""
-    answer = door().http.post(DEVICE, "client_id=tv", content_type="application/x-www-form-urlencoded", secure=True).json()
+    answer = (
+        door()
+        .http.post(DEVICE, "client_id=tv", content_type="application/x-www-form-urlencoded", secure=True)
+        .json()
+    )
     assert answer["verification_uri"] == "https://acme.test/device"
 
 
-# --- the device polls ----------------------------------------------------------------------------------------------------
+# --- the device polls ---------------------------------------------------------------------------------------
 
 
 def test_pending_then_tokens_then_nothing(door, acme, clock):
@@ -183,17 +210,24 @@ def test_poll_without_client_id(door):
 
 
 def test_code_is_bound_to_its_client(door, acme):
-    """D25: another public client cannot redeem it, and does no harm by trying (django-oauth-toolkit 3.4.1)."""
+    """D25: another public client cannot redeem it, and does no harm by trying (django-oauth-toolkit
+    3.4.1).
+    """
     device = door()
     started = device.start(scope="openid")
     door().approve(started)
     assert outcome(device.poll(started, client_id="staff-console")) == (400, "invalid_grant")
-    assert outcome(device.poll(started, client_id="kiosk", client_secret=KIOSK_SECRET)) == (400, "invalid_grant")
+    assert outcome(device.poll(started, client_id="kiosk", client_secret=KIOSK_SECRET)) == (
+        400,
+        "invalid_grant",
+    )
     assert outcome(device.poll(started)) == (200, "")
 
 
 def test_code_is_bound_to_its_tenant(door):
-    """D25: at another tenant the same code, with the same client id, does not exist; neither there nor as a user code."""
+    """D25: at another tenant the same code, with the same client id, does not exist; neither there nor as a
+    user code.
+    """
     device = door()
     started = device.start()
     assert outcome(door("other.test").poll(started)) == (400, "invalid_grant")
@@ -211,7 +245,12 @@ def test_code_is_bound_to_its_issuer(door):
     door().approve(started)
     assert outcome(door("login.acme.test").poll(started)) == (400, "invalid_grant")
     form = {"grant_type": DEVICE_CODE, "client_id": "tv", "device_code": started.device_code}
-    assert outcome(device.http.post(TOKEN, form, content_type="application/x-www-form-urlencoded", secure=True))[0] == 400
+    assert (
+        outcome(device.http.post(TOKEN, form, content_type="application/x-www-form-urlencoded", secure=True))[
+            0
+        ]
+        == 400
+    )
     assert outcome(device.poll(started)) == (200, "")
 
 
@@ -226,7 +265,9 @@ def test_device_hears_of_the_decision_at_once(door, decision):
 
 
 def test_pkce_both_ways(door):
-    """D40, B7, B8: a verifier that is omitted, wrong, or sent without a challenge is refused (CVE-2023-48228, CVE-2024-23647)."""
+    """D40, B7, B8: a verifier that is omitted, wrong, or sent without a challenge is refused (CVE-2023-48228,
+    CVE-2024-23647).
+    """
     device = door()
     verifier = "v" * 43
     started = device.start(code_challenge=_s256(verifier), code_challenge_method="S256")
@@ -252,16 +293,26 @@ def _s256(verifier):
     return urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
-# --- the person decides --------------------------------------------------------------------------------------------------
+# --- the person decides -------------------------------------------------------------------------------------
 
 
 def test_page_says_what_is_approved_and_by_whom_it_was_asked(door, clock):
-    """D9, D10, D17, D18, D20, D21: application, code, address, agent, age; both answers; the maker is not taken on trust."""
+    """D9, D10, D17, D18, D20, D21: application, code, address, agent, age; both answers; the maker is not
+    taken on trust.
+    """
     device = door(address="203.0.113.9", agent="SmartTV/7")
     started = device.start(scope="openid email", device_name="Living room")
     clock.shift(90)
     seen = asked(door, started)
-    for shown in ("Acme TV", started.user_code, "203.0.113.9", "another network than yours", "SmartTV/7", "Living room", "1\xa0minute ago"):
+    for shown in (
+        "Acme TV",
+        started.user_code,
+        "203.0.113.9",
+        "another network than yours",
+        "SmartTV/7",
+        "Living room",
+        "1\xa0minute ago",
+    ):
         assert shown in seen.text
     assert "Maker not verified" in seen.text
     assert "Only continue if you can see this code on a device in front of you." in seen.text
@@ -279,7 +330,9 @@ def test_verification_starts_at_the_address_that_the_device_shows(door, acme):
 
 
 def test_complete_link_fills_in_and_submits_nothing(door, acme):
-    """D5, D10: with a live session and an earlier consent the complete link still waits for two POSTs (Keycloak #26100)."""
+    """D5, D10: with a live session and an earlier consent the complete link still waits for two POSTs
+    (Keycloak #26100).
+    """
     device, person = door(), door()
     person.approve(device.start())
     started = device.start()
@@ -294,7 +347,9 @@ def test_complete_link_fills_in_and_submits_nothing(door, acme):
 
 
 def test_no_get_changes_anything(door, acme):
-    """D30: reading any page of the run any number of times, with any parameters, decides nothing (Keycloak #26100)."""
+    """D30: reading any page of the run any number of times, with any parameters, decides nothing (Keycloak
+    #26100).
+    """
     started = door().start()
     seen = asked(door, started)
     for query in ("", "?decision=approve", f"?decision=approve&token={seen.hidden['token']}&step=consent"):
@@ -319,7 +374,9 @@ def test_post_needs_the_forms_own_token(door, acme):
 
 
 def test_only_the_browser_that_entered_the_code_decides(door, acme):
-    """D30: the same form posted from another browser, even one of the same person, is a page that does not exist."""
+    """D30: the same form posted from another browser, even one of the same person, is a page that does not
+    exist.
+    """
     started = door().start()
     seen = asked(door, started)
     thief = door()
@@ -340,7 +397,9 @@ def test_no_answer_or_a_strange_one_decides_nothing(door, acme):
 
 @pytest.mark.parametrize(("first", "second"), [("deny", "approve"), ("approve", "deny")])
 def test_a_decision_is_final(door, acme, first, second):
-    """D31: going back and pressing the other button, here or elsewhere, changes nothing (Hydra #4110, Keycloak #36811)."""
+    """D31: going back and pressing the other button, here or elsewhere, changes nothing (Hydra #4110,
+    Keycloak #36811).
+    """
     device = door()
     started = device.start()
     seen = asked(door, started)
@@ -363,7 +422,9 @@ def test_pressing_twice_is_pressing_once(door, acme):
 
 
 def test_ended_session_cannot_decide(door, acme):
-    """D30: a session that was ended elsewhere decides nothing from a page that is still open (CVE-2025-29928)."""
+    """D30: a session that was ended elsewhere decides nothing from a page that is still open
+    (CVE-2025-29928).
+    """
     seen = asked(door, door().start())
     sessions.end_all(by_username("alice"), why="test")
     assert "You were signed out" in seen.submit(decision="approve").text
@@ -379,7 +440,9 @@ def test_inactive_person_cannot_decide(door, acme):
 
 
 def test_groups_of_the_application_hold_on_the_device_path(door, acme):
-    """D33: at approval, on the page and at the verb, only a member may; the device hears nothing (CVE-2024-38371)."""
+    """D33: at approval, on the page and at the verb, only a member may; the device hears nothing
+    (CVE-2024-38371).
+    """
     device = door()
     started = device.start(client_id="staff-console", scope="openid")
     bob = door().sign_in("bob", "bob-password-22").submit(user_code=started.user_code)
@@ -408,7 +471,9 @@ def _lost_a_scope():
 
 @pytest.mark.parametrize("change", [_inactive, _left_the_group, _new_password, _lost_a_scope])
 def test_person_is_checked_again_at_redemption(door, acme, clock, change):
-    """D33: what changed between approval and redemption counts, for good (CVE-2024-38371, CVE-2025-53942, CVE-2025-64521)."""
+    """D33: what changed between approval and redemption counts, for good (CVE-2024-38371, CVE-2025-53942,
+    CVE-2025-64521).
+    """
     device = door()
     started = device.start(client_id="staff-console", scope="openid")
     door().approve(started)
@@ -433,7 +498,9 @@ def test_application_is_checked_again_at_redemption(door, acme):
 
 def test_application_with_a_flow_of_its_own(door, acme, write_blueprint):
     """D33: an application whose own flow demands more is not reached by typing its code at /device."""
-    strict = CODE_FIRST.replace("connect-a-device", "strict").replace("for: device_code", "for: device_code\ndefault: false")
+    strict = CODE_FIRST.replace("connect-a-device", "strict").replace(
+        "for: device_code", "for: device_code\ndefault: false"
+    )
     strict = strict.replace("{stage: consent}", "{stage: deny}, {stage: consent}")
     apply([write_blueprint(strict)])
     save_application("tv", by="test", flows={"device_code": "strict"})
@@ -456,7 +523,9 @@ def test_audit_trail(door, acme, path):
 
 
 def test_tokens_carry_the_approving_session(door, acme, clock):
-    """D39, J6: auth_time and amr are those of the session that approved, however old it was; the nonce is echoed."""
+    """D39, J6: auth_time and amr are those of the session that approved, however old it was; the nonce is
+    echoed.
+    """
     person, device = door(), door()
     person.sign_in()
     signed_in = int(timezone.now().timestamp())
@@ -478,9 +547,10 @@ def test_nonce_has_a_limit(door):
     assert outcome(door().post(DEVICE, {"client_id": "tv", "nonce": "n" * 255})) == (200, "")
 
 
-# --- what it costs ---------------------------------------------------------------------------------------------------------
+# --- what it costs ------------------------------------------------------------------------------------------
 
-# A start counts the events of its kind in the last minute: anybody can start a device, and their rows are bounded.
+# A start counts the events of its kind in the last minute: anybody can start a device, and their rows are
+# bounded.
 COSTS = {"start": 9, "poll": 3, "poll too early": 4, "approve": 11, "redeem": 12}
 
 
@@ -498,11 +568,15 @@ def test_queries_per_request(door, acme, capsys):
         found[name] = sum(not query["sql"].startswith(bookkeeping) for query in queries)
         return answer
 
-    started = begun(counted("start", lambda: device.post(DEVICE, {"client_id": "tv", "scope": "openid offline_access"})))
+    started = begun(
+        counted("start", lambda: device.post(DEVICE, {"client_id": "tv", "scope": "openid offline_access"}))
+    )
     counted("poll", lambda: device.poll(started))
     counted("poll too early", lambda: device.poll(started))
     seen = asked(door, started)
-    decided = counted("approve", lambda: seen.door.http.post(seen.path, {**seen.hidden, "decision": "approve"}))
+    decided = counted(
+        "approve", lambda: seen.door.http.post(seen.path, {**seen.hidden, "decision": "approve"})
+    )
     assert decided.status_code == 303
     assert counted("redeem", lambda: device.poll(started)).status_code == 200
     with capsys.disabled():

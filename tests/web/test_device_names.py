@@ -1,4 +1,6 @@
-"""What a device or a browser says about itself: cleaned of what nobody sees, short, and never told as a fact of ours."""
+"""What a device or a browser says about itself: cleaned of what nobody sees, short, and never told as a fact
+of ours.
+"""
 
 import html
 from collections.abc import Callable
@@ -21,7 +23,10 @@ HOSTILE = [
     ("👩\u200d👧 TV", "👩\u200d👧 TV"),
     ("TV” — verified by your administrator. “x", "TV' — verified by your administrator. 'x"),
     ('TV" «Foyer»', "TV' 'Foyer'"),
-    ("Foyer: Verified by your administrator. Approve it now, please!", "Foyer: Verified by your administrator. A"),
+    (
+        "Foyer: Verified by your administrator. Approve it now, please!",
+        "Foyer: Verified by your administrator. A",
+    ),
     ("x" * 100, "x" * 40),
     ("\u3164\u200b \x00x".replace("\x00", ""), "x"),
 ]
@@ -33,8 +38,12 @@ def at_consent(browser: Door, started: Started) -> Seen:
 
 
 @pytest.mark.parametrize(("sent", "shown"), HOSTILE)
-def test_what_a_device_calls_itself_is_quoted(tenants: dict[str, Tenant], door: Doors, sent: str, shown: str) -> None:
-    """D18: on one line, 40 characters at most, in quotes that it cannot close; the same is kept, and the same in each tenant."""
+def test_what_a_device_calls_itself_is_quoted(
+    tenants: dict[str, Tenant], door: Doors, sent: str, shown: str
+) -> None:
+    """D18: on one line, 40 characters at most, in quotes that it cannot close; the same is kept, and the same
+    in each tenant.
+    """
     for name, tenant in tenants.items():
         host = f"{name}.test"
         started = door(host).start(device_name=sent)

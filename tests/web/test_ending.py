@@ -1,4 +1,6 @@
-"""What ends when an account is deactivated, reset or signed out everywhere: by whichever door, nothing that was stolen lives on."""
+"""What ends when an account is deactivated, reset or signed out everywhere: by whichever door, nothing that
+was stolen lives on.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,12 +31,20 @@ class Doors:
 
     def call(self, method: str, path: str, body: Any = None) -> None:
         """One call of the API, which must be good."""
-        response = self.api(method, path, body, if_match="*") if method in ("PUT", "PATCH") else self.api(method, path, body)
+        response = (
+            self.api(method, path, body, if_match="*")
+            if method in ("PUT", "PATCH")
+            else self.api(method, path, body)
+        )
         assert response.status_code == 200, response.content
 
     def press(self, action: str) -> None:
         """An action of the console's list of people."""
-        posted(self.page, f"/console/people/do/{action}", {"key": ["inactive", "bob"] if "activate" in action else ["bob"], "sure": "1"})
+        posted(
+            self.page,
+            f"/console/people/do/{action}",
+            {"key": ["inactive", "bob"] if "activate" in action else ["bob"], "sure": "1"},
+        )
 
     def apply(self, text: str) -> None:
         """A blueprint from a file."""
@@ -71,8 +81,12 @@ SWITCHED: dict[str, tuple[Act, Act]] = {
 ENDED: dict[str, Act] = {
     "resetting by the console": lambda on: _see(posted(on.page, "/console/people/reset/bob", {"sure": "1"})),
     "resetting by the API": lambda on: on.call("POST", "people/bob/forget-factors"),
-    "resetting by the command": lambda on: call_command("person", "forget-factors", "bob", "--tenant", "acme"),
-    "removing the app by the API": lambda on: on.call("POST", f"credentials/{on.credential()}/actions/remove"),
+    "resetting by the command": lambda on: call_command(
+        "person", "forget-factors", "bob", "--tenant", "acme"
+    ),
+    "removing the app by the API": lambda on: on.call(
+        "POST", f"credentials/{on.credential()}/actions/remove"
+    ),
     "a new password by the API": lambda on: on.call("PATCH", "people/bob", {"password": "bob-password-23"}),
     "a new password by a blueprint": lambda on: on.apply("person: bob\npassword: bob-password-23\n"),
     "signing out everywhere, devices too": lambda on: on.call("POST", "people/bob/actions/sign-out-devices"),
@@ -85,7 +99,9 @@ def _see(_path: str) -> None:
 
 
 class Stolen:
-    """What a thief may have of bob: his session, a device that was connected, a sign-in that has passed the password."""
+    """What a thief may have of bob: his session, a device that was connected, a sign-in that has passed the
+    password.
+    """
 
     def __init__(self, door: Callable[..., Door]) -> None:
         self.device, self.browser, self.half = door(), door(), door()
@@ -117,8 +133,12 @@ class Stolen:
 
 
 @pytest.mark.parametrize("way", SWITCHED)
-def test_activating_again_revives_nothing(acme: Tenant, door: Callable[..., Door], tmp_path: Path, way: str) -> None:
-    """Deactivated and activated by this door: neither the old cookie nor the tokens nor what was approved come back."""
+def test_activating_again_revives_nothing(
+    acme: Tenant, door: Callable[..., Door], tmp_path: Path, way: str
+) -> None:
+    """Deactivated and activated by this door: neither the old cookie nor the tokens nor what was approved
+    come back.
+    """
     on = Doors(door, tmp_path)
     stolen = Stolen(door)
     deactivate, activate = SWITCHED[way]
@@ -130,7 +150,9 @@ def test_activating_again_revives_nothing(acme: Tenant, door: Callable[..., Door
 
 @pytest.mark.parametrize("way", ENDED)
 def test_what_was_stolen_ends(acme: Tenant, door: Callable[..., Door], tmp_path: Path, way: str) -> None:
-    """B15: whoever found the phone may be signed in with it, and may have connected a device; the neighbour's bob is left alone."""
+    """B15: whoever found the phone may be signed in with it, and may have connected a device; the neighbour's
+    bob is left alone.
+    """
     on = Doors(door, tmp_path)
     stolen = Stolen(door)
     elsewhere = door("other.test")
@@ -141,9 +163,13 @@ def test_what_was_stolen_ends(acme: Tenant, door: Callable[..., Door], tmp_path:
 
 
 def test_a_sign_in_under_way_ends(acme: Tenant, door: Callable[..., Door], tmp_path: Path) -> None:
-    """Past the password, before the session: the run does not go on after bob was deactivated and activated."""
+    """Past the password, before the session: the run does not go on after bob was deactivated and
+    activated.
+    """
     on, half = Doors(door, tmp_path), door()
-    draw("identification", "password", {"stage": "prompt", "settings": {"fields": [{"name": "word"}]}}, "login")
+    draw(
+        "identification", "password", {"stage": "prompt", "settings": {"fields": [{"name": "word"}]}}, "login"
+    )
     seen = half.sign_in(**BOB)
     assert seen.step == "prompt"
     on.call("PATCH", "people/bob", {"active": False})

@@ -1,4 +1,6 @@
-"""What tokens say of how somebody signed in: a second factor that was set up a moment ago was not asked for, and is not claimed."""
+"""What tokens say of how somebody signed in: a second factor that was set up a moment ago was not asked for,
+and is not claimed.
+"""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -20,7 +22,11 @@ NEEDED = {"id": "needed", "stage": "deny", "when": "!second_factor.present"}
 
 def _answer(seen: Seen) -> Seen:
     """Sets up what the page shows."""
-    return seen.submit(saved="yes") if "I have saved them" in seen.text else seen.submit(code=code(0, secret_on(seen)))
+    return (
+        seen.submit(saved="yes")
+        if "I have saved them" in seen.text
+        else seen.submit(code=code(0, secret_on(seen)))
+    )
 
 
 def _claims(door: Doors, seen: Seen) -> tuple[str, list[str]]:
@@ -52,7 +58,9 @@ def test_nor_is_setting_up_while_signed_in(door: Doors, kind: str) -> None:
 
 def test_a_code_that_is_asked_for_later_is_one(door: Doors, clock: time_machine.Traveller) -> None:
     """D39, O10: in the same session even."""
-    draw("identification", "password", {"stage": "totp", "settings": {"missing": "set_up"}}, "login", *CONNECT)
+    draw(
+        "identification", "password", {"stage": "totp", "settings": {"missing": "set_up"}}, "login", *CONNECT
+    )
     browser = door()
     seen = browser.sign_in()
     secret = secret_on(seen)
@@ -64,7 +72,9 @@ def test_a_code_that_is_asked_for_later_is_one(door: Doors, clock: time_machine.
 
 
 def test_a_flow_that_needs_one_lets_whoever_sets_an_app_up_pass(door: Doors) -> None:
-    """On first use, by a code of the new app; recovery codes that were only saved are nothing that anybody showed."""
+    """On first use, by a code of the new app; recovery codes that were only saved are nothing that anybody
+    showed.
+    """
     app, codes = ({"stage": kind, "settings": {"missing": "set_up"}} for kind in ("totp", "recovery_code"))
     draw("identification", "password", app, NEEDED, "login", *CONNECT)
     assert _claims(door, _answer(door().sign_in())) == ("single", ["pwd"])
@@ -76,7 +86,14 @@ def test_a_flow_that_needs_one_lets_whoever_sets_an_app_up_pass(door: Doors) -> 
 @pytest.mark.parametrize("kind", ["totp_setup", "recovery_code_setup"])
 def test_an_old_session_sets_nothing_up(door: Doors, clock: time_machine.Traveller, kind: str) -> None:
     """However the flow is drawn: neither its password nor its second factor of this morning is enough."""
-    draw("identification", "password", {"stage": "totp", "settings": {"missing": "skip"}}, "login", kind, *CONNECT)
+    draw(
+        "identification",
+        "password",
+        {"stage": "totp", "settings": {"missing": "skip"}},
+        "login",
+        kind,
+        *CONNECT,
+    )
     plain = door()
     assert plain.sign_in("bob", "bob-password-22").step == kind
     give_totp()

@@ -15,16 +15,28 @@ from tests.protocol import DEVICE, TOKEN, USERINFO, outcome, tokens_of
 METADATA = "/.well-known/openid-configuration"
 EVENTS = "/application/o/device/events"
 DOCUMENTS = [METADATA, "/.well-known/oauth-authorization-server", "/application/o/jwks/"]
-SPELLINGS = ["acme.test", "ACME.test", "acme.test.", "Acme.Test.:{port}", "acme.test:{port}", "acme.test:0{port}"]
+SPELLINGS = [
+    "acme.test",
+    "ACME.test",
+    "acme.test.",
+    "Acme.Test.:{port}",
+    "acme.test:{port}",
+    "acme.test:0{port}",
+]
 
 
 @pytest.mark.parametrize(("secure", "port"), [(True, 443), (False, 80)])
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_one_issuer_for_every_spelling(tenants: dict[str, Tenant], spelling: str, secure: bool, port: int) -> None:
+def test_one_issuer_for_every_spelling(
+    tenants: dict[str, Tenant], spelling: str, secure: bool, port: int
+) -> None:
     """K4, O19: the port that the scheme has anyway, case and the dot of the root make no other host."""
     found = Client(HTTP_HOST=spelling.format(port=port)).get(METADATA, secure=secure).json()
     assert found["issuer"] == f"http{'s' * secure}://acme.test"
-    assert all(found[name].startswith(found["issuer"] + "/") for name in ("token_endpoint", "jwks_uri", "device_authorization_endpoint"))
+    assert all(
+        found[name].startswith(found["issuer"] + "/")
+        for name in ("token_endpoint", "jwks_uri", "device_authorization_endpoint")
+    )
 
 
 @pytest.mark.parametrize(
@@ -37,7 +49,9 @@ def test_one_issuer_for_every_spelling(tenants: dict[str, Tenant], spelling: str
         ("[::0001]:8000", False, "http://[::1]:8000"),
     ],
 )
-def test_other_ports_are_other_issuers(tenants: dict[str, Tenant], settings: Any, host: str, secure: bool, issuer: str) -> None:
+def test_other_ports_are_other_issuers(
+    tenants: dict[str, Tenant], settings: Any, host: str, secure: bool, issuer: str
+) -> None:
     """K4: and an IPv6 address is written as RFC 5952 has it."""
     set_domains(tenants["acme"], ["acme.test"], approved=True)
     Tenant.objects.filter(name="other").update(name="default")  # owns the loopback addresses
@@ -45,8 +59,12 @@ def test_other_ports_are_other_issuers(tenants: dict[str, Tenant], settings: Any
 
 
 def test_a_device_meets_one_issuer(door: Callable[..., Door], acme: Tenant) -> None:
-    """Started under one spelling, approved under another, polled under a third; another host of the tenant stays another issuer."""
-    started = Started(door("acme.test:443").post(DEVICE, {"client_id": "tv", "scope": "openid"}, secure=True).json())
+    """Started under one spelling, approved under another, polled under a third; another host of the tenant
+    stays another issuer.
+    """
+    started = Started(
+        door("acme.test:443").post(DEVICE, {"client_id": "tv", "scope": "openid"}, secure=True).json()
+    )
     assert started.answer["verification_uri"] == "https://acme.test/device"
     form = {"grant_type": DEVICE_CODE, "client_id": "tv", "device_code": started.device_code}
     assert outcome(door("ACME.test.").post(TOKEN, form, secure=True)) == (400, "authorization_pending")
@@ -69,29 +87,49 @@ def test_tokens_open_under_every_spelling(door: Callable[..., Door], acme: Tenan
 
 
 @pytest.mark.parametrize("origin", ["http://acme.test", "http://acme.test.", "http://ACME.test:80"])
-def test_a_form_of_this_site_is_accepted_under_every_spelling(tenants: dict[str, Tenant], origin: str) -> None:
-    """A browser sends as Origin the host as it is in its address bar; that of another site is still refused."""
+def test_a_form_of_this_site_is_accepted_under_every_spelling(
+    tenants: dict[str, Tenant], origin: str
+) -> None:
+    """A browser sends as Origin the host as it is in its address bar; that of another site is still
+    refused.
+    """
     browser = Client(enforce_csrf_checks=True, HTTP_HOST="acme.test.:80")
     cookie = "x" * 32
     browser.cookies["foyer_csrf"] = cookie
     posted = {"csrfmiddlewaretoken": cookie}
     assert browser.post("/sign-out", posted, HTTP_ORIGIN=origin).status_code == 303
-    for foreign in ("http://other.test", "https://acme.test", "http://acme.test:8000", "null", "http://acme.test.evil", "://"):
+    for foreign in (
+        "http://other.test",
+        "https://acme.test",
+        "http://acme.test:8000",
+        "null",
+        "http://acme.test.evil",
+        "://",
+    ):
         assert browser.post("/sign-out", posted, HTTP_ORIGIN=foreign).status_code == 403, foreign
 
 
 @pytest.mark.parametrize("path", DOCUMENTS)
 def test_no_shared_cache_keeps_what_differs_by_host(tenants: dict[str, Tenant], path: str) -> None:
-    """Clients may, for a while: a cache in front that goes by the path would hand out another tenant's keys."""
+    """Clients may, for a while: a cache in front that goes by the path would hand out another
+    tenant's keys.
+    """
     found = [Client(HTTP_HOST=host).get(path) for host in ("acme.test", "other.test")]
     assert found[0].content != found[1].content
     assert {response["Cache-Control"] for response in found} == {"private, max-age=300"}
 
 
 def test_a_listener_has_one_host(live: LiveServer, door: Callable[..., Door]) -> None:
-    """In any of its spellings; two in one request are none, for streams as for everything else (RFC 9112 section 3.2)."""
+    """In any of its spellings; two in one request are none, for streams as for everything else (RFC 9112
+    section 3.2).
+    """
     proof = {"Authorization": f"Device {door(f'acme.test:{live.port}').start().device_code}"}
-    for hosts, status in ((["ACME.test."], 200), (["acme.test", "other.test"], 401), (["acme.test", "acme.test"], 401), ([], 401)):
+    for hosts, status in (
+        (["ACME.test."], 200),
+        (["acme.test", "other.test"], 401),
+        (["acme.test", "acme.test"], 401),
+        ([], 401),
+    ):
         line = HTTPConnection("127.0.0.1", live.port, timeout=10)
         line.putrequest("GET", EVENTS, skip_host=True)
         for name, value in [*(("Host", host) for host in hosts), *proof.items()]:

@@ -1,4 +1,6 @@
-"""An answer of the token endpoint that never arrived costs nothing: the same request gets it again, until anything of it was used."""
+"""An answer of the token endpoint that never arrived costs nothing: the same request gets it again, until
+anything of it was used.
+"""
 
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
@@ -22,7 +24,17 @@ from idp.oauth.retries import GRACE
 from idp.oauth.tokens import TokenAnswer
 from idp.tenancy.models import Tenant
 from tests.kit import Door, Started
-from tests.protocol import EVERYTHING, KIOSK_SECRET, TOKEN, basic, claims_of, outcome, refresh, tokens_of, userinfo
+from tests.protocol import (
+    EVERYTHING,
+    KIOSK_SECRET,
+    TOKEN,
+    basic,
+    claims_of,
+    outcome,
+    refresh,
+    tokens_of,
+    userinfo,
+)
 
 Doors = Callable[..., Door]
 Clock = time_machine.Traveller
@@ -49,7 +61,9 @@ def lost(monkeypatch: pytest.MonkeyPatch, door: Door, ask: Callable[[], Any]) ->
         assert ask().status_code == 500
 
 
-def approved(door: Doors, host: str = "acme.test", scope: str = EVERYTHING, **more: str) -> tuple[Door, Started]:
+def approved(
+    door: Doors, host: str = "acme.test", scope: str = EVERYTHING, **more: str
+) -> tuple[Door, Started]:
     """A device whose code was approved and not yet redeemed."""
     device = door(host)
     started = device.start(scope=scope, **more)
@@ -64,8 +78,12 @@ def happened() -> list[str]:
 
 @pytest.mark.parametrize("host", ["acme.test", "other.test"])
 @pytest.mark.parametrize("scope", [EVERYTHING, "openid", ""])
-def test_a_device_asks_again(door: Doors, clock: Clock, monkeypatch: pytest.MonkeyPatch, host: str, scope: str) -> None:
-    """D24, D27: with and without a refresh token; up to the last moment of the grace, and as often as it takes."""
+def test_a_device_asks_again(
+    door: Doors, clock: Clock, monkeypatch: pytest.MonkeyPatch, host: str, scope: str
+) -> None:
+    """D24, D27: with and without a refresh token; up to the last moment of the grace, and as often as it
+    takes.
+    """
     device, started = approved(door, host, scope)
     lost(monkeypatch, device, lambda: device.poll(started))
     lost(monkeypatch, device, lambda: device.poll(started))
@@ -79,7 +97,9 @@ def test_a_device_asks_again(door: Doors, clock: Clock, monkeypatch: pytest.Monk
 
 
 def test_it_is_the_same_answer(door: Doors, acme: Tenant, clock: Clock) -> None:
-    """D24: byte for byte, from another address and under a newer signing key too; there is one family, one redemption, one issue."""
+    """D24: byte for byte, from another address and under a newer signing key too; there is one family, one
+    redemption, one issue.
+    """
     device, started = approved(door, nonce="once")
     first = tokens_of(device.poll(started))
     clock.shift(3)
@@ -107,7 +127,9 @@ def _userinfo_refused(device: Door, tokens: dict[str, Any]) -> None:
 
 
 def _api(device: Door, tokens: dict[str, Any]) -> None:
-    assert device.get("/api/applications/", HTTP_AUTHORIZATION=f"Bearer {tokens['access_token']}").status_code in (401, 403)
+    assert device.get(
+        "/api/applications/", HTTP_AUTHORIZATION=f"Bearer {tokens['access_token']}"
+    ).status_code in (401, 403)
 
 
 def _refreshed(device: Door, tokens: dict[str, Any]) -> None:
@@ -119,8 +141,12 @@ USES = [_userinfo, _userinfo_refused, _api, _refreshed]
 
 @pytest.mark.parametrize("use", USES)
 @pytest.mark.parametrize("how", ["device", "refresh"])
-def test_once_anything_was_used_two_have_it(door: Doors, acme: Tenant, clock: Clock, use: Callable[..., None], how: str) -> None:
-    """D27, B15: whoever comes second within the grace ends the family, whatever was used first and whatever it was refused."""
+def test_once_anything_was_used_two_have_it(
+    door: Doors, acme: Tenant, clock: Clock, use: Callable[..., None], how: str
+) -> None:
+    """D27, B15: whoever comes second within the grace ends the family, whatever was used first and whatever
+    it was refused.
+    """
     device, started = approved(door)
     first = tokens_of(device.poll(started))
     tokens = first if how == "device" else tokens_of(refresh(device, first["refresh_token"]))
@@ -150,8 +176,12 @@ def test_later_it_was_stolen(door: Doors, acme: Tenant, clock: Clock, how: str) 
 
 @pytest.mark.parametrize("used", [False, True])
 @pytest.mark.parametrize("how", ["device", "refresh"])
-def test_an_impatient_client(door: Doors, acme: Tenant, monkeypatch: pytest.MonkeyPatch, how: str, used: bool) -> None:
-    """D24, B15: overtaken by its own second request it hears the same answer; too late for that, it is refused and ends nothing."""
+def test_an_impatient_client(
+    door: Doors, acme: Tenant, monkeypatch: pytest.MonkeyPatch, how: str, used: bool
+) -> None:
+    """D24, B15: overtaken by its own second request it hears the same answer; too late for that, it is
+    refused and ends nothing.
+    """
     device, started = approved(door)
     grant, first = DeviceGrant, dict[str, Any]()
     if how == "refresh":
@@ -179,8 +209,12 @@ def test_an_impatient_client(door: Doors, acme: Tenant, monkeypatch: pytest.Monk
     assert not Event.objects.filter(kind__endswith=".revoked").exists()
 
 
-def test_a_refresh_asks_again(door: Doors, acme: Tenant, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """B15: the lost generation is told again, the one before stays good meanwhile, and from then on all is as ever; thrice in a row."""
+def test_a_refresh_asks_again(
+    door: Doors, acme: Tenant, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B15: the lost generation is told again, the one before stays good meanwhile, and from then on all is as
+    ever; thrice in a row.
+    """
     device, started = approved(door)
     tokens = tokens_of(device.poll(started))
     for _ in range(3):
@@ -198,7 +232,9 @@ def test_a_refresh_asks_again(door: Doors, acme: Tenant, clock: Clock, monkeypat
 
 
 def test_fewer_scopes_the_second_time(door: Doors, acme: Tenant) -> None:
-    """B25: the repeated request may narrow, too; two access tokens of different scopes have different numbers."""
+    """B25: the repeated request may narrow, too; two access tokens of different scopes have different
+    numbers.
+    """
     device, started = approved(door)
     token = tokens_of(device.poll(started))["refresh_token"]
     whole, less = tokens_of(refresh(device, token)), tokens_of(refresh(device, token, scope="email"))
@@ -210,7 +246,9 @@ def test_fewer_scopes_the_second_time(door: Doors, acme: Tenant) -> None:
 
 
 def test_an_older_code_is_no_lost_answer(door: Doors, acme: Tenant) -> None:
-    """D27, B15: what comes before the token that was used last has an answer that was used, however recent it is."""
+    """D27, B15: what comes before the token that was used last has an answer that was used, however recent it
+    is.
+    """
     device, started = approved(door)
     first = tokens_of(device.poll(started))
     second = tokens_of(refresh(device, first["refresh_token"]))
@@ -221,7 +259,9 @@ def test_an_older_code_is_no_lost_answer(door: Doors, acme: Tenant) -> None:
 
 
 def test_nobody_else_gets_it(door: Doors, acme: Tenant) -> None:
-    """D25, B15, B17: other clients, tenants and hosts, or one without its secret, neither get the answer nor end it for its owner."""
+    """D25, B15, B17: other clients, tenants and hosts, or one without its secret, neither get the answer nor
+    end it for its owner.
+    """
     device, started = approved(door, scope="openid offline_access")
     kiosk, theirs = approved(door, scope="openid offline_access", client_id="kiosk", **SECRET)
     mine, tokens = tokens_of(device.poll(started)), tokens_of(kiosk.poll(theirs, **SECRET))
@@ -246,7 +286,9 @@ def test_nobody_else_gets_it(door: Doors, acme: Tenant) -> None:
 
 
 def test_nobody_gets_it_without_the_verifier(door: Doors, acme: Tenant) -> None:
-    """D40, B7: a code that was bound by PKCE is repeated to its verifier alone, and who lacks that ends nothing."""
+    """D40, B7: a code that was bound by PKCE is repeated to its verifier alone, and who lacks that ends
+    nothing.
+    """
     verifier = "v" * 43
     challenge = urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
     device, started = approved(door, code_challenge=challenge, code_challenge_method="S256")
@@ -257,7 +299,9 @@ def test_nobody_gets_it_without_the_verifier(door: Doors, acme: Tenant) -> None:
     assert userinfo(device, first["access_token"]).status_code == 200
 
 
-def test_a_client_that_acts_for_itself_asks_anew(door: Doors, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_acts_for_itself_asks_anew(
+    door: Doors, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """B17: it has its secret, so it simply gets other tokens; nothing counts as used twice."""
     save_application("kiosk", by="test", grants=[CLIENT_CREDENTIALS], scopes=["acme:read"])
     service = door()

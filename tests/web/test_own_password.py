@@ -38,7 +38,9 @@ def test_the_front_page_leads_there(door: Doors) -> None:
 
 @pytest.mark.parametrize("path", ["/password", "/sign-out-everywhere"])
 def test_all_else_ends(door: Doors, path: str) -> None:
-    """B15: this browser goes on under another key; a copy of its cookie, other browsers, tokens and approved devices end."""
+    """B15: this browser goes on under another key; a copy of its cookie, other browsers, tokens and approved
+    devices end.
+    """
     browser, copy, elsewhere, device = door(), door(), door(), door()
     neighbour = door("other.test")
     neighbour.sign_in()
@@ -90,8 +92,18 @@ def test_the_rules_for_passwords_hold(door: Doors, weak: str) -> None:
 
 
 def test_a_stolen_session_is_not_enough(door: Doors, clock: time_machine.Traveller) -> None:
-    """After ten minutes it asks for all that the account holds, and takes no new password in the same breath."""
-    draw("identification", "password", {"stage": "totp", "settings": {"missing": "skip"}}, "login", "device_code", "consent", "finish")
+    """After ten minutes it asks for all that the account holds, and takes no new password in the
+    same breath.
+    """
+    draw(
+        "identification",
+        "password",
+        {"stage": "totp", "settings": {"missing": "skip"}},
+        "login",
+        "device_code",
+        "consent",
+        "finish",
+    )
     plain, guarded, before = door(), door(), _password()
     plain.sign_in("bob", "bob-password-22")
     give_totp()
@@ -99,7 +111,10 @@ def test_a_stolen_session_is_not_enough(door: Doors, clock: time_machine.Travell
     clock.shift(timedelta(minutes=10))
     for browser, fields in ((plain, (True, False)), (guarded, (True, True))):
         page = browser.page("/password")
-        assert (page.title, ('name="password"' in page.text, 'name="code"' in page.text)) == ("Is it still you?", fields)
+        assert (page.title, ('name="password"' in page.text, 'name="code"' in page.text)) == (
+            "Is it still you?",
+            fields,
+        )
         assert browser.http.post("/password", {"new_password": NEW}).status_code == 403
     assert guarded.http.post("/password", {"password": OLD, "new_password": NEW}).status_code == 403
     assert _password() == before

@@ -1,4 +1,6 @@
-"""One form of passwords at every door: a keyboard that composes letters and one that does not write the same password."""
+"""One form of passwords at every door: a keyboard that composes letters and one that does not write the same
+password.
+"""
 
 import unicodedata
 from collections.abc import Callable
@@ -27,7 +29,12 @@ WRITTEN = [COMPOSED, APART, SPACED, COMPOSED.replace(" ", "\u00a0")]
 
 
 def _by_api(door: Doors, password: str, host: str) -> None:
-    assert Program(mint("admin", host=host), host)("PUT", "people/bob", {"password": password}, if_match="*").status_code == 200
+    assert (
+        Program(mint("admin", host=host), host)(
+            "PUT", "people/bob", {"password": password}, if_match="*"
+        ).status_code
+        == 200
+    )
 
 
 def _by_blueprint(door: Doors, password: str, host: str) -> None:
@@ -37,13 +44,19 @@ def _by_blueprint(door: Doors, password: str, host: str) -> None:
 
 def _by_link(door: Doors, password: str, host: str) -> None:
     link = make_link(Person.objects.get(username="bob"), by="test")
-    assert "Password set" in door(host).http.post(f"/recover/{link}", {"password": password}, follow=True).content.decode()
+    assert (
+        "Password set"
+        in door(host).http.post(f"/recover/{link}", {"password": password}, follow=True).content.decode()
+    )
 
 
 def _by_themselves(door: Doors, password: str, host: str) -> None:
     browser = door(host)
     browser.sign_in("bob", "bob-password-22")
-    assert "Password changed" in browser.http.post("/password", {"new_password": password}, follow=True).content.decode()
+    assert (
+        "Password changed"
+        in browser.http.post("/password", {"new_password": password}, follow=True).content.decode()
+    )
 
 
 @pytest.mark.parametrize("typed", [COMPOSED, SPACED])
@@ -80,8 +93,12 @@ def test_it_is_asked_for_again_in_any_form(acme: Tenant, door: Doors, clock: tim
     assert "Change your password" in browser.page("/password").submit(password=SPACED).text
 
 
-def test_a_hash_of_what_was_typed_is_replaced(tenants: dict[str, Tenant], door: Doors, write_blueprint: Callable[..., Path]) -> None:
-    """Made before there was one form: it opens as it was typed, once, and from then on in every form; a wrong password changes nothing."""
+def test_a_hash_of_what_was_typed_is_replaced(
+    tenants: dict[str, Tenant], door: Doors, write_blueprint: Callable[..., Path]
+) -> None:
+    """Made before there was one form: it opens as it was typed, once, and from then on in every form; a wrong
+    password changes nothing.
+    """
     for name, tenant in tenants.items():
         with tenant_scope(tenant):
             people = Person.objects.filter(username="bob")
@@ -108,7 +125,9 @@ def test_a_hash_of_what_was_typed_is_replaced(tenants: dict[str, Tenant], door: 
     ],
 )
 def test_it_is_measured_in_its_one_form(acme: Tenant, door: Doors, password: str, said: str) -> None:
-    """By the API, a link, and for whoever is signed in; what nobody could ever type in again is not stored either."""
+    """By the API, a link, and for whoever is signed in; what nobody could ever type in again is not stored
+    either.
+    """
     program = Program(mint("admin"))
     assert said in str(program("PUT", "people/bob", {"password": password}, if_match="*").json())
     link = make_link(Person.objects.get(username="bob"), by="test")

@@ -1,4 +1,6 @@
-"""What people post to their own pages: what cannot be undone asks first, and a reload of what comes after it posts nothing again."""
+"""What people post to their own pages: what cannot be undone asks first, and a reload of what comes after it
+posts nothing again.
+"""
 
 from collections.abc import Callable
 
@@ -13,9 +15,17 @@ from web.urls import urlpatterns
 
 ASKS = {"remove-credential", "sign-out-everywhere"}  # a GET says what is lost
 FORMS = {"password", "recover"}  # what is typed is what is meant
-RUNS = {"flow", "restart", *(each.name for each in DESIGNATIONS.values() if each.address)}  # steps of a flow, which the engine looks after
+# steps of a flow, which the engine looks after
+RUNS = {"flow", "restart", *(each.name for each in DESIGNATIONS.values() if each.address)}
 LOOKS = {"home", "done", "as-typed"}  # answer no POST
-PROTOCOL = {"oauth-device", "oauth-token", "oauth-userinfo", "oauth-jwks", "openid-configuration", "oauth-authorization-server"}
+PROTOCOL = {
+    "oauth-device",
+    "oauth-token",
+    "oauth-userinfo",
+    "oauth-jwks",
+    "openid-configuration",
+    "oauth-authorization-server",
+}
 
 
 def test_every_address_is_known_here() -> None:
@@ -25,7 +35,10 @@ def test_every_address_is_known_here() -> None:
 
 
 def test_what_cannot_be_undone_asks(acme: Tenant, door: Callable[..., Door]) -> None:
-    """By a page with what is lost and a way back; nothing happens before its POST. (Of what one holds: test_account.py.)"""
+    """By a page with what is lost and a way back; nothing happens before its POST.
+
+    (Of what one holds: test_account.py.)
+    """
     browser, elsewhere = door(), door()
     browser.sign_in()
     elsewhere.sign_in()
@@ -37,7 +50,9 @@ def test_what_cannot_be_undone_asks(acme: Tenant, door: Callable[..., Door]) -> 
 
 
 def test_what_was_done_is_told_at_an_address_of_its_own(acme: Tenant, door: Callable[..., Door]) -> None:
-    """A new password by either way, and signing out everywhere else: F5 shows the same page once more, and posts nothing."""
+    """A new password by either way, and signing out everywhere else: F5 shows the same page once more, and
+    posts nothing.
+    """
     browser = door()
     browser.sign_in()
     link = f"/recover/{make_link(Person.objects.get(username='bob'), by='test')}"

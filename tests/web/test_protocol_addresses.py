@@ -1,4 +1,6 @@
-"""Whatever is asked for below the protocol's addresses, with or without the slash at the end, the answer is the protocol's JSON."""
+"""Whatever is asked for below the protocol's addresses, with or without the slash at the end, the answer is
+the protocol's JSON.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -54,7 +56,11 @@ def test_documents_are_the_same_with_and_without_the_slash(door: Callable[..., D
     found = [door().get(address) for address in (bare, f"{bare}/")]
     assert [response.status_code for response in found] == [200, 200]
     assert found[0].json() == found[1].json()
-    named = [value for name, value in door().get(DOCUMENTS[0]).json().items() if name.endswith(("_endpoint", "jwks_uri"))]
+    named = [
+        value
+        for name, value in door().get(DOCUMENTS[0]).json().items()
+        if name.endswith(("_endpoint", "jwks_uri"))
+    ]
     assert all(value.startswith("http://acme.test/application/o/") and value.endswith("/") for value in named)
 
 
@@ -91,5 +97,9 @@ def test_wrong_methods_and_large_bodies(door: Callable[..., Door], path: str, sl
 
 
 def _is_an_error(found: Any, status: int) -> None:
-    assert (found.status_code, found["Content-Type"], found["Cache-Control"]) == (status, "application/json", "no-store")
+    assert (found.status_code, found["Content-Type"], found["Cache-Control"]) == (
+        status,
+        "application/json",
+        "no-store",
+    )
     assert found.json()["error"] == "invalid_request"

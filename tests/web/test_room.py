@@ -39,7 +39,9 @@ def fill(door):
 
 
 def test_unanswered_runs_make_room(door, acme):
-    """D35: any number of visits without an answer refuses nobody, leaves no more rows than allowed, and ends no answered run."""
+    """D35: any number of visits without an answer refuses nobody, leaves no more rows than allowed, and ends
+    no answered run.
+    """
     honest = door().page().submit(name="alice")
     for path in ("/device", "/sign-in", "/device", "/sign-in", "/device"):
         door().get(path)
@@ -48,7 +50,9 @@ def test_unanswered_runs_make_room(door, acme):
 
 
 def test_signing_out_needs_no_room(door, acme, leaving):
-    """With every place of the network taken by answered runs, a person still signs out, by button and by page."""
+    """With every place of the network taken by answered runs, a person still signs out, by button and by
+    page.
+    """
     person = door()
     person.sign_in()
     fill(door)
@@ -69,21 +73,27 @@ def test_signing_out_where_even_the_restart_is_refused(door, acme, settings, lea
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 @pytest.mark.parametrize("into", ["image", "iframe", "script", "empty", ""])
 def test_a_page_elsewhere_begins_no_run(door, acme, site, into):
-    """Fetch Metadata: what another site embeds or loads behind a visitor's back makes no row and tells nothing."""
+    """Fetch Metadata: what another site embeds or loads behind a visitor's back makes no row and tells
+    nothing.
+    """
     for path in ("/sign-in", "/device", "/sign-out", "/credentials"):
         answer = door().get(path, HTTP_SEC_FETCH_SITE=site, HTTP_SEC_FETCH_DEST=into)
         assert (answer.status_code, answer.content) == (403, b"")
     assert not Run.objects.exists()
 
 
-@pytest.mark.parametrize(("site", "into"), [("cross-site", "document"), ("none", "document"), ("same-origin", "empty")])
+@pytest.mark.parametrize(
+    ("site", "into"), [("cross-site", "document"), ("none", "document"), ("same-origin", "empty")]
+)
 def test_a_link_elsewhere_does(door, acme, site, into):
     """A link on another site, a bookmark, and our own pages lead in as before."""
     assert door().get("/device", HTTP_SEC_FETCH_SITE=site, HTTP_SEC_FETCH_DEST=into).status_code == 303
 
 
 def test_starting_again_is_bounded(door, acme, clock):
-    """One run that is started again and again leaves few rows, and in the end is refused for a while, the run itself untouched."""
+    """One run that is started again and again leaves few rows, and in the end is refused for a while, the run
+    itself untouched.
+    """
     begun = door().http.post("/api/runs/", {"for": "device_code"}, content_type="application/json").json()
     url, who, answers = begun["url"], door().http, []
     secret = {"HTTP_AUTHORIZATION": f"Run {begun['secret']}"}
@@ -96,7 +106,10 @@ def test_starting_again_is_bounded(door, acme, clock):
     assert Run.objects.count() <= 5
     assert who.get(url, **secret).json()["kind"] == "ask"
     clock.shift(601)
-    assert who.post(f"{url}restart", {"keep": True}, content_type="application/json", **secret).status_code == 201
+    assert (
+        who.post(f"{url}restart", {"keep": True}, content_type="application/json", **secret).status_code
+        == 201
+    )
 
 
 def test_visits_that_end_at_once_are_bounded(door, acme, leaving):

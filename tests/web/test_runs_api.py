@@ -52,9 +52,19 @@ def test_the_whole_journey(acme: Tenant, door: Doors) -> None:
     started = device.start(scope="openid acme:read")
     program = Program(door())
     assert program.begun.status_code == 201
-    assert (program.now["kind"], program.now["step"], program.now["stage"]) == ("ask", "identification", "identification")
+    assert (program.now["kind"], program.now["step"], program.now["stage"]) == (
+        "ask",
+        "identification",
+        "identification",
+    )
     assert program.now["fields"] == [
-        {"name": "name", "label": "Username or email address", "type": "text", "required": True, "autocomplete": "username"}
+        {
+            "name": "name",
+            "label": "Username or email address",
+            "type": "text",
+            "required": True,
+            "autocomplete": "username",
+        }
     ]
     password = program.answer(name="alice")
     assert (password["step"], password["person"]) == ("password", "alice")
@@ -64,7 +74,10 @@ def test_the_whole_journey(acme: Tenant, door: Doors) -> None:
     consent = program.answer(user_code=started.user_code)
     assert consent["context"]["user_code"] == started.user_code
     assert consent["context"]["application"]["name"] == "Acme TV"
-    assert [scope["title"] for scope in consent["context"]["scopes"]] == ["Know who you are", "Read your Acme data"]
+    assert [scope["title"] for scope in consent["context"]["scopes"]] == [
+        "Know who you are",
+        "Read your Acme data",
+    ]
     assert consent["fields"][0]["choices"] == [["approve", "Approve"], ["deny", "This is not me"]]
     assert device_state(started) == "pending"
     assert program.answer(decision="approve")["kind"] == "last"
@@ -113,7 +126,10 @@ def test_the_secret_is_needed(door: Doors, authorization: str | None) -> None:
     for response in (
         program.door.http.get(f"{program.url}?secret={program.secret}", **headers),
         program.door.http.post(
-            program.url, {"step": "identification", "answer": {"name": "a"}}, content_type="application/json", **headers
+            program.url,
+            {"step": "identification", "answer": {"name": "a"}},
+            content_type="application/json",
+            **headers,
         ),
     ):
         assert (response.status_code, response.json()["error"]) == (401, "unauthorized")
@@ -150,7 +166,10 @@ def test_the_browsers_nonce_is_no_runs_secret(door: Doors) -> None:
     browser = door()
     seen = browser.page()
     program = Program(door())
-    program.url, program.secret = f"/api{seen.path.replace('/flow/', '/runs/')}", browser.http.cookies["foyer_browser"].value[:64]
+    program.url, program.secret = (
+        f"/api{seen.path.replace('/flow/', '/runs/')}",
+        browser.http.cookies["foyer_browser"].value[:64],
+    )
     for secret in (program.secret, f"browser:{program.secret}"):
         program.secret = secret
         assert program.look().status_code == 404
@@ -182,7 +201,9 @@ def test_reading_a_challenge_decides_nothing(door: Doors) -> None:
     assert device_state(started) == "pending"
 
 
-@pytest.mark.parametrize("fields", [{}, {"unknown": "1"}, *({"decision": odd} for odd in (None, ["approve"], {"a": 1}, True))])
+@pytest.mark.parametrize(
+    "fields", [{}, {"unknown": "1"}, *({"decision": odd} for odd in (None, ["approve"], {"a": 1}, True))]
+)
 def test_an_empty_or_odd_answer_decides_nothing(door: Doors, fields: dict[str, Any]) -> None:
     """CVE-2026-49448, in JSON: errors by field, status 200, the same challenge."""
     started = door().start()
@@ -253,18 +274,27 @@ def test_nul_and_a_too_large_body(door: Doors) -> None:
     """NUL is dropped, what is too large refused."""
     program = Program(door())
     assert program.answer(name="ali\x00ce")["person"] == "alice"
-    response = door().http.post("/api/runs/", b'{"for": "' + b"x" * 70_000 + b'"}', content_type="application/json")
+    response = door().http.post(
+        "/api/runs/", b'{"for": "' + b"x" * 70_000 + b'"}', content_type="application/json"
+    )
     assert (response.status_code, response.json()["error"]) == (413, "invalid_request")
 
 
 @pytest.mark.parametrize(
-    ("path", "method", "allow"), [("/api/runs/", "get", "POST"), ("/api/runs/", "put", "POST"), ("{}", "delete", "GET, POST")]
+    ("path", "method", "allow"),
+    [("/api/runs/", "get", "POST"), ("/api/runs/", "put", "POST"), ("{}", "delete", "GET, POST")],
 )
 def test_a_wrong_method(door: Doors, path: str, method: str, allow: str) -> None:
     """405 and what is allowed."""
     program = Program(door())
-    response = getattr(program.door.http, method)(path.format(program.url), HTTP_AUTHORIZATION=f"Run {program.secret}")
-    assert (response.status_code, response["Allow"], response.json()["error"]) == (405, allow, "invalid_request")
+    response = getattr(program.door.http, method)(
+        path.format(program.url), HTTP_AUTHORIZATION=f"Run {program.secret}"
+    )
+    assert (response.status_code, response["Allow"], response.json()["error"]) == (
+        405,
+        allow,
+        "invalid_request",
+    )
 
 
 def test_a_tenant_without_a_flow_for_it(door: Doors) -> None:
@@ -282,7 +312,9 @@ def test_runs_are_limited_by_address_here_too(door: Doors, settings: Any) -> Non
     assert (full["Retry-After"], full.json()["error"]) == ("300", "too_many_runs")
 
 
-def test_a_run_that_expires_ends_its_session(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
+def test_a_run_that_expires_ends_its_session(
+    acme: Tenant, door: Doors, clock: time_machine.Traveller
+) -> None:
     """The session belongs to the run: it does not outlive it in the table, once anybody looks."""
     started = door().start()
     program = Program(door()).to_consent(started)

@@ -1,4 +1,6 @@
-"""Guessing codes and passwords through the pages: who is made to wait, what they are told, and that nobody learns anything."""
+"""Guessing codes and passwords through the pages: who is made to wait, what they are told, and that nobody
+learns anything.
+"""
 
 import re
 import threading
@@ -40,11 +42,13 @@ def wrong_codes(seen, times=5):
     return seen
 
 
-# --- codes ---------------------------------------------------------------------------------------------------------------
+# --- codes --------------------------------------------------------------------------------------------------
 
 
 def test_five_wrong_codes_per_account(door, acme, clock):
-    """D34: then the account waits for the life of a code, even with the right one, in any browser, and is told until when."""
+    """D34: then the account waits for the life of a code, even with the right one, in any browser, and is
+    told until when.
+    """
     started = door().start()
     wrong_codes(door().sign_in())
     for browser in (door(), door(address="192.0.2.77")):
@@ -107,7 +111,9 @@ def test_one_message_for_wrong_expired_and_used(door, acme, clock):
 
 
 def test_thirty_wrong_codes_per_address(door, acme, clock):
-    """D34: however many accounts somebody has, one address is done after thirty; another address is not concerned."""
+    """D34: however many accounts somebody has, one address is done after thirty; another address is not
+    concerned.
+    """
     for person in range(1000, 1030):
         charge(entry_budgets(person=person, browser="", address="192.0.2.5"))
     started = door().start()
@@ -151,7 +157,9 @@ def test_budget_of_another_tenant(door, acme, clock):
 
 @pytest.mark.slow
 def test_breaker(door, acme, clock):
-    """D34: 200 wrong codes all over the tenant: new codes have twelve letters, one event, old and new codes work for everybody."""
+    """D34: 200 wrong codes all over the tenant: new codes have twelve letters, one event, old and new codes
+    work for everybody.
+    """
     device = door()
     short = device.start()
     for n in range(200):
@@ -172,7 +180,9 @@ def test_fifty_parallel_wrong_codes_over_fifty_runs(live, door, acme):
     """D34: against a budget of five at most five are looked up, however many arrive at the same moment."""
     pattern, here = _HIDDEN, f"http://127.0.0.1:{live.port}"
     limits = httpx.Limits(max_connections=50)
-    with httpx.Client(base_url=here, headers={"Host": "acme.test"}, follow_redirects=True, timeout=60, limits=limits) as browser:
+    with httpx.Client(
+        base_url=here, headers={"Host": "acme.test"}, follow_redirects=True, timeout=60, limits=limits
+    ) as browser:
         page = browser.get("/device")
         for answer in ({"name": "alice"}, {"password": PASSWORD}):
             page = browser.post(page.url.path, data={**dict(pattern.findall(page.text)), **answer})
@@ -202,7 +212,10 @@ def test_api_runs_are_throttled_too(door, acme, clock):
 
     def answer(step, **fields):
         return browser.http.post(
-            begun["url"], {"step": step, "answer": fields}, content_type="application/json", HTTP_AUTHORIZATION=f"Run {begun['secret']}"
+            begun["url"],
+            {"step": step, "answer": fields},
+            content_type="application/json",
+            HTTP_AUTHORIZATION=f"Run {begun['secret']}",
         )
 
     answer("identification", name="alice")
@@ -221,14 +234,16 @@ def test_runs_per_address(door, acme, settings, clock):
     refused = door(address="2001:db8::9").page()
     assert (refused.status, refused.title) == (429, "Too many at once")
     assert int(refused.response["Retry-After"]) > 0
-    api = door(address="2001:db8::9").http.post("/api/runs/", {"for": "device_code"}, content_type="application/json")
+    api = door(address="2001:db8::9").http.post(
+        "/api/runs/", {"for": "device_code"}, content_type="application/json"
+    )
     assert (api.status_code, api.json()["error"]) == (429, "too_many_runs")
     assert door(address="2001:db8:0:1::1").page().status == 200
     clock.shift(settings.RUN_LIFETIME)
     assert door(address="2001:db8::9").page().status == 200
 
 
-# --- passwords -------------------------------------------------------------------------------------------------------------
+# --- passwords ----------------------------------------------------------------------------------------------
 
 
 def _without(seen, *typed):
@@ -245,8 +260,15 @@ def tried(browser, name, password):
 
 
 def test_unknown_wrong_and_inactive_look_alike(door, acme):
-    """Same pages, same status, same words, whoever was named: an unknown name, a wrong password, an inactive person's right one."""
-    attempts = {"alice": "wrong", "nobody": "wrong", "inactive": "inactive-password-3", "nobody@acme.test": PASSWORD}
+    """Same pages, same status, same words, whoever was named: an unknown name, a wrong password, an inactive
+    person's right one.
+    """
+    attempts = {
+        "alice": "wrong",
+        "nobody": "wrong",
+        "inactive": "inactive-password-3",
+        "nobody@acme.test": PASSWORD,
+    }
     pages = [tried(door(), name, password) for name, password in attempts.items()]
     assert all(NO_MATCH in page.text for page in pages)
     assert {page.status for page in pages} == {200}
@@ -256,13 +278,19 @@ def test_unknown_wrong_and_inactive_look_alike(door, acme):
 
 
 def test_each_attempt_costs_one_hash(door, acme, monkeypatch):
-    """The time of an answer tells nothing: unknown, inactive and without a password cost the same Argon2 run as a wrong one."""
+    """The time of an answer tells nothing: unknown, inactive and without a password cost the same Argon2 run
+    as a wrong one.
+    """
     save_person("without", by="test")
     tried(door(), "nobody", "warms up")
     hashed = []
     verify, encode = Argon2PasswordHasher.verify, Argon2PasswordHasher.encode
-    monkeypatch.setattr(Argon2PasswordHasher, "verify", lambda self, *given: hashed.append("verify") or verify(self, *given))
-    monkeypatch.setattr(Argon2PasswordHasher, "encode", lambda self, *given: hashed.append("encode") or encode(self, *given))
+    monkeypatch.setattr(
+        Argon2PasswordHasher, "verify", lambda self, *given: hashed.append("verify") or verify(self, *given)
+    )
+    monkeypatch.setattr(
+        Argon2PasswordHasher, "encode", lambda self, *given: hashed.append("encode") or encode(self, *given)
+    )
     for name in ("alice", "nobody", "inactive", "without"):
         hashed.clear()
         assert NO_MATCH in tried(door(), name, "wrong").text
@@ -278,10 +306,17 @@ def test_inactive_and_other_tenants_people_cannot_sign_in(door, acme):
 
 
 @pytest.mark.parametrize(
-    "name", ["alice", pytest.param("nobody", marks=pytest.mark.slow), pytest.param("inactive", marks=pytest.mark.slow)]
+    "name",
+    [
+        "alice",
+        pytest.param("nobody", marks=pytest.mark.slow),
+        pytest.param("inactive", marks=pytest.mark.slow),
+    ],
 )
 def test_exponential_back_off(door, acme, clock, name):
-    """D34: four free attempts, then one waits 1, 2, 4, 8 … seconds, told by Retry-After, the same for names that do not exist."""
+    """D34: four free attempts, then one waits 1, 2, 4, 8 … seconds, told by Retry-After, the same for names
+    that do not exist.
+    """
     browser, waits = door(), []
     for _ in range(4):
         assert tried(browser, name, "wrong").status == 200
@@ -322,7 +357,7 @@ def test_success_does_not_reset_the_count(door, acme, clock):
     assert tried(stranger, "alice", "wrong").status == 429
 
 
-# --- whom strangers' guesses must not shut out ------------------------------------------------------------------------------
+# --- whom strangers' guesses must not shut out --------------------------------------------------------------
 
 
 def exhaust(person, name="alice", networks=25):
@@ -334,7 +369,9 @@ def exhaust(person, name="alice", networks=25):
 
 
 def test_a_hundred_guesses_lock_out_neither_a_known_browser_nor_a_known_network(door, acme, clock):
-    """D34: whoever signed in there lately does so again; strangers wait, by whichever of the person's names."""
+    """D34: whoever signed in there lately does so again; strangers wait, by whichever of the
+    person's names.
+    """
     at_home, roaming = door(address="198.51.100.7"), door(address="198.51.100.8")
     for browser in (at_home, roaming):
         assert tried(browser, "alice", PASSWORD).step == "device_code"
@@ -387,7 +424,9 @@ def test_an_unknown_name_is_exhausted_alike(door, acme, clock):
 
 
 def test_as_many_queries_for_an_unknown_name(door, acme):
-    """The time of an answer tells nothing: identification and password ask the database as often, whoever was named."""
+    """The time of an answer tells nothing: identification and password ask the database as often, whoever was
+    named.
+    """
     counts = {}
     tried(door(), "nobody", "warms up")
     for n, name in enumerate(("alice", "alice@acme.test", "nobody", "inactive")):
@@ -401,7 +440,9 @@ def test_as_many_queries_for_an_unknown_name(door, acme):
 
 
 def test_a_wide_network_is_bounded(acme):
-    """D34: whoever has a /48 has 65,536 /64; together they have sixteen times the budget of one, a /56 four times."""
+    """D34: whoever has a /48 has 65,536 /64; together they have sixteen times the budget of one, a /56 four
+    times.
+    """
     budget = Budget("wide", 2, timedelta(hours=1))
     taken = [isinstance(charge(by_network(budget, f"2001:db8:1:{n:x}::1")), list) for n in range(40)]
     assert taken == [True] * 8 + [False] * 32
@@ -412,7 +453,9 @@ def test_a_wide_network_is_bounded(acme):
 
 @pytest.mark.parametrize("cookie", ["a" * 64, "a" * 128, ""])
 def test_a_browser_takes_no_name_that_was_not_given_to_it(door, acme, cookie):
-    """Whoever plants a value of their own in a browser looks into no run of it: the server gives another one."""
+    """Whoever plants a value of their own in a browser looks into no run of it: the server gives
+    another one.
+    """
     browser = door()
     browser.http.cookies["foyer_browser"] = cookie
     seen = browser.page()
@@ -426,7 +469,9 @@ def test_a_browser_takes_no_name_that_was_not_given_to_it(door, acme, cookie):
 @pytest.mark.slow
 @pytest.mark.parametrize("right", [True, False])
 def test_twelve_sign_ins_of_one_person_at_once(live, door, acme, monkeypatch, right):
-    """D34: right answers that arrive at the same moment all pass; of wrong ones only the free four are judged."""
+    """D34: right answers that arrive at the same moment all pass; of wrong ones only the free four are
+    judged.
+    """
     monkeypatch.setattr(budgets, "PATIENCE", 60.0)
     here, barrier = f"http://127.0.0.1:{live.port}", threading.Barrier(12)
 
@@ -434,7 +479,9 @@ def test_twelve_sign_ins_of_one_person_at_once(live, door, acme, monkeypatch, ri
         return browser.post(page.url.path, data={**dict(_HIDDEN.findall(page.text)), **fields})
 
     def sign_in(_):
-        with httpx.Client(base_url=here, headers={"Host": "acme.test"}, follow_redirects=True, timeout=90) as browser:
+        with httpx.Client(
+            base_url=here, headers={"Host": "acme.test"}, follow_redirects=True, timeout=90
+        ) as browser:
             page = answered(browser.get("/device"), browser, name="alice")
             barrier.wait()
             return answered(page, browser, password=PASSWORD if right else "wrong").status_code

@@ -14,7 +14,9 @@ ENTRIES = [each.address for each in DESIGNATIONS.values() if each.address]
 @pytest.mark.parametrize("entry", ENTRIES)
 @pytest.mark.parametrize("change", [str.title, str.upper, str.lower])
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_capitals_and_a_slash_lead_on(door: Callable[..., Door], entry: str, change: Callable[[str], str], slash: str) -> None:
+def test_capitals_and_a_slash_lead_on(
+    door: Callable[..., Door], entry: str, change: Callable[[str], str], slash: str
+) -> None:
     """D7: by a 303 to the one address, with the query as it came; on each tenant's host."""
     typed = f"/{change(entry)}{slash}"
     if typed == f"/{entry}":
@@ -27,7 +29,9 @@ def test_capitals_and_a_slash_lead_on(door: Callable[..., Door], entry: str, cha
         assert door(host).post(typed, {"user_code": "x"}).status_code in (403, 405)
 
 
-@pytest.mark.parametrize("path", ["/device//", "/devices", "/device/x", "/device%0a", "/%20device", "/ſign-in"])
+@pytest.mark.parametrize(
+    "path", ["/device//", "/devices", "/device/x", "/device%0a", "/%20device", "/ſign-in"]
+)
 def test_other_addresses_stay_unknown(door: Callable[..., Door], path: str) -> None:
     """Nothing is guessed."""
     assert door().get(path).status_code == 404
@@ -36,12 +40,19 @@ def test_other_addresses_stay_unknown(door: Callable[..., Door], path: str) -> N
 def test_the_code_comes_along(door: Callable[..., Door], acme: Tenant) -> None:
     """D5: a complete link that somebody mistyped by a slash still fills in the code."""
     started = door().start()
-    seen = door().page(f"/Device/?user_code={started.user_code}").submit(name="alice").submit(password="alice-password-1")
+    seen = (
+        door()
+        .page(f"/Device/?user_code={started.user_code}")
+        .submit(name="alice")
+        .submit(password="alice-password-1")
+    )
     assert (seen.step, started.user_code in seen.text) == ("device_code", True)
 
 
 def test_the_address_of_a_run_in_another_browser_leads_on(door: Callable[..., Door], acme: Tenant) -> None:
-    """A way to start again, and not a word of the code: whoever was sent the address, or found it, is not who has the device."""
+    """A way to start again, and not a word of the code: whoever was sent the address, or found it, is not who
+    has the device.
+    """
     started = door().start()
     mine = door().page(f"/device?user_code={started.user_code}")
     for host in ("acme.test", "other.test"):

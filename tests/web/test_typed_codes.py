@@ -1,4 +1,6 @@
-"""Codes that people type: any decimal digit is one, and dashes, blanks and what nobody sees are none, wherever a code is asked for."""
+"""Codes that people type: any decimal digit is one, and dashes, blanks and what nobody sees are none,
+wherever a code is asked for.
+"""
 
 from collections.abc import Callable, Iterator
 
@@ -13,7 +15,14 @@ from tests.kit import Door
 from tests.web.api.conftest import Program, mint
 
 Doors = Callable[..., Door]
-ZEROS = {"arabic": "٠", "persian": "۰", "devanagari": "०", "thai": "๐", "full width": "０", "mathematical": "𝟎"}
+ZEROS = {
+    "arabic": "٠",
+    "persian": "۰",
+    "devanagari": "०",
+    "thai": "๐",
+    "full width": "０",
+    "mathematical": "𝟎",
+}
 DASHES = {
     "hyphen": "-",
     "no-break": "\u2011",
@@ -63,8 +72,14 @@ def test_recovery_codes(tenants: dict[str, Tenant], door: Doors, at: int) -> Non
 def test_of_a_device(tenants: dict[str, Tenant], door: Doors, at: int) -> None:
     """On the page; a code of the tenant beside it is none here."""
     for name, other in (("acme", "other"), ("other", "acme")):
-        browser, started, foreign = door(f"{name}.test"), door(f"{name}.test").start(), door(f"{other}.test").start()
-        typed, theirs = (list(spellings(each.user_code.replace("-", "").lower()))[at] for each in (started, foreign))
+        browser, started, foreign = (
+            door(f"{name}.test"),
+            door(f"{name}.test").start(),
+            door(f"{other}.test").start(),
+        )
+        typed, theirs = (
+            list(spellings(each.user_code.replace("-", "").lower()))[at] for each in (started, foreign)
+        )
         page = browser.sign_in()
         assert page.submit(user_code=theirs).step == "device_code"
         assert page.submit(user_code=typed).title == "Connect this device?", ascii(typed)
@@ -72,7 +87,15 @@ def test_of_a_device(tenants: dict[str, Tenant], door: Doors, at: int) -> None:
 
 def test_setting_an_app_up_and_proving_again(acme: Tenant, door: Doors) -> None:
     """Where a code is asked for to begin with."""
-    draw("identification", "password", {"stage": "totp", "settings": {"missing": "set_up"}}, "login", "device_code", "consent", "finish")
+    draw(
+        "identification",
+        "password",
+        {"stage": "totp", "settings": {"missing": "set_up"}},
+        "login",
+        "device_code",
+        "consent",
+        "finish",
+    )
     page = door().sign_in()
     typed = next(spellings(code(secret=secret_on(page))))
     assert page.submit(code=typed).step == "device_code"

@@ -1,4 +1,6 @@
-"""What the tests of the conversion share: entries written in a few lines, and the documents that come of them."""
+"""What the tests of the conversion share: entries written in a few lines, and the documents that come of
+them.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,7 +26,7 @@ SIGN_IN = """
 - {model: authentik_flows.flowstagebinding, id: b-who, identifiers: {target: !KeyOf flow, stage: !KeyOf who, order: 10}}
 - {model: authentik_flows.flowstagebinding, id: b-password, identifiers: {target: !KeyOf flow, stage: !KeyOf password, order: 20}}
 - {model: authentik_flows.flowstagebinding, id: b-login, identifiers: {target: !KeyOf flow, stage: !KeyOf login, order: 90}}
-"""
+"""  # noqa: E501
 SECRET_SAUCE = """
 - model: authentik_policies_expression.expressionpolicy
   id: sauce
@@ -43,7 +45,7 @@ APPLICATION = """
     authorization_flow: !Find [authentik_flows.flow, [slug, default-provider-authorization-implicit-consent]]
     property_mappings: [!Find [authentik_providers_oauth2.scopemapping, [scope_name, openid]]]
 - {model: authentik_core.application, id: app, identifiers: {slug: tv}, attrs: {name: TV, provider: !KeyOf provider}}
-"""
+"""  # noqa: E501
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,11 @@ class Outcome:
     def steps(self, name: str = "sign-in") -> list[str]:
         """The stages of a flow in order, groups opened, each with its condition."""
         boxes = lay_out(FlowDocument.model_validate(self.one("flow", name)), {}).boxes
-        return [box.drawn.stage + (f" when {box.drawn.when}" if box.drawn.when else "") for box in boxes if box.drawn.stage]
+        return [
+            box.drawn.stage + (f" when {box.drawn.when}" if box.drawn.when else "")
+            for box in boxes
+            if box.drawn.stage
+        ]
 
     def noted(self, *texts: str) -> bool:
         """Whether one note holds all of these."""
@@ -95,5 +101,8 @@ def _set(value: Any) -> Any:
 def written(folder: Path, *entries: str, head: str = "", name: str = "authentik.yaml") -> Path:
     """A file of these entries."""
     file = folder / name
-    file.write_text(f"version: 1\n{dedent(head)}entries:\n" + "".join(indent(dedent(each).strip("\n") + "\n", "  ") for each in entries))
+    file.write_text(
+        f"version: 1\n{dedent(head)}entries:\n"
+        + "".join(indent(dedent(each).strip("\n") + "\n", "  ") for each in entries)
+    )
     return file

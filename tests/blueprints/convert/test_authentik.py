@@ -1,4 +1,6 @@
-"""Coming from authentik: what its files become, that the tenant works, and that nothing opens which was closed before."""
+"""Coming from authentik: what its files become, that the tenant works, and that nothing opens which was
+closed before.
+"""
 
 import re
 import subprocess
@@ -16,7 +18,15 @@ from blueprints.files.plan import make_plan
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.blueprints.convert.converting import ALL, APPLICATION, SAMPLES, SECRET_SAUCE, SIGN_IN, converted, written
+from tests.blueprints.convert.converting import (
+    ALL,
+    APPLICATION,
+    SAMPLES,
+    SECRET_SAUCE,
+    SIGN_IN,
+    converted,
+    written,
+)
 from tests.factors import code, give_totp
 from tests.kit import Door
 
@@ -41,23 +51,27 @@ MFA = """
 - {model: authentik_stages_authenticator_totp.authenticatortotpstage, id: app, identifiers: {name: app}}
 - {model: authentik_stages_authenticator_static.authenticatorstaticstage, id: codes, identifiers: {name: codes}}
 - {model: authentik_flows.flowstagebinding, id: b-mfa, identifiers: {target: !KeyOf flow, stage: !KeyOf mfa, order: 30}}
-"""
+"""  # noqa: E501
 Write = Callable[..., Path]
 
 
 @pytest.fixture
 def moved(tenants: dict[str, Tenant], write_blueprint: Write) -> Tenant:
-    """The tenant of the samples beside acme and other, with passwords, as an administrator would finish it."""
+    """The tenant of the samples beside acme and other, with passwords, as an administrator would
+    finish it.
+    """
     apply([write_blueprint(convert(ALL).text, "converted.yaml")])
     apply([write_blueprint(PASSWORDS, "passwords.yaml")])
     return Tenant.objects.get(name="acme-converted-test")
 
 
-# --- the tenant works -----------------------------------------------------------------------------------------------
+# --- the tenant works ---------------------------------------------------------------------------------------
 
 
 def test_a_device_is_connected(moved: Tenant) -> None:
-    """D5, D17: the converted tenant signs a device in, by the flow of its brand, and gives the scopes that it gave before."""
+    """D5, D17: the converted tenant signs a device in, by the flow of its brand, and gives the scopes that it
+    gave before.
+    """
     device, person = Door(HOST), Door(HOST)
     started = device.start("acme-tv", "openid profile offline_access acme:channels")
     assert device.poll(started).json()["error"] == "authorization_pending"
@@ -92,9 +106,17 @@ def test_a_second_factor_is_asked_from_whoever_has_one(moved: Tenant) -> None:
 
 
 def test_only_those_who_could_may_use_it(moved: Tenant) -> None:
-    """CVE-2024-38371: the policies of the application hold on the device path; alice is in a group below, clerk in none."""
+    """CVE-2024-38371: the policies of the application hold on the device path; alice is in a group below,
+    clerk in none.
+    """
     started = Door(HOST).start("acme-tv", "openid")
-    seen = Door(HOST).page("/device").submit(name="clerk").submit(password="clerk-password-3").submit(user_code=started.user_code)
+    seen = (
+        Door(HOST)
+        .page("/device")
+        .submit(name="clerk")
+        .submit(password="clerk-password-3")
+        .submit(user_code=started.user_code)
+    )
     assert seen.title == "You cannot go on"
     assert "may not use" in seen.text
 
@@ -110,13 +132,22 @@ def test_neighbours_are_left_alone(moved: Tenant, door: Callable[..., Door]) -> 
         refused = door(host).post("/application/o/device/", {"client_id": "acme-tv", "scope": "openid"})
         assert refused.status_code in (400, 401)
         door(host).approve(door(host).start("tv"))
-    assert Door(HOST).post("/application/o/device/", {"client_id": "tv", "scope": "openid"}).status_code in (400, 401)
+    assert Door(HOST).post("/application/o/device/", {"client_id": "tv", "scope": "openid"}).status_code in (
+        400,
+        401,
+    )
 
 
 @pytest.mark.django_db
 def test_the_default_tenant_takes_it_over(tmp_path: Path) -> None:
-    """Over what ships: the default brand's flows take the place of the shipped ones, and an expression keeps everybody out."""
-    brand = (SAMPLES / "brand.yaml").read_text().replace("      branding_title", "      default: true\n      branding_title")
+    """Over what ships: the default brand's flows take the place of the shipped ones, and an expression keeps
+    everybody out.
+    """
+    brand = (
+        (SAMPLES / "brand.yaml")
+        .read_text()
+        .replace("      branding_title", "      default: true\n      branding_title")
+    )
     files = [SAMPLES / "sign-in.yaml", SAMPLES / "tv.yaml", put(tmp_path / "brand.yaml", brand)]
     ours = put(tmp_path / "ours.yaml", convert(files).text)
     apply([Path("blueprints/default")])
@@ -126,7 +157,9 @@ def test_the_default_tenant_takes_it_over(tmp_path: Path) -> None:
     started = device.start("acme-tv", "openid")
     Door("localhost").approve(started)
     assert device.poll(started).status_code == 200
-    files[0] = written(tmp_path, SIGN_IN.replace("slug: sign-in", "slug: acme-authentication"), SECRET_SAUCE, bound("flow"))
+    files[0] = written(
+        tmp_path, SIGN_IN.replace("slug: sign-in", "slug: acme-authentication"), SECRET_SAUCE, bound("flow")
+    )
     put(ours, convert(files).text)
     apply([ours])
     for path in ("/device", "/sign-in"):
@@ -149,7 +182,7 @@ def test_it_applies_once(write_blueprint: Write) -> None:
     assert not make_plan([file]).effective
 
 
-# --- what becomes of what -------------------------------------------------------------------------------------------
+# --- what becomes of what -----------------------------------------------------------------------------------
 
 
 def test_the_flow_reads_like_one_that_was_written_here() -> None:
@@ -158,9 +191,24 @@ def test_the_flow_reads_like_one_that_was_written_here() -> None:
     kinds = [each.split(" when ")[0] for each in outcome.steps("acme-authentication")]
     assert kinds == ["identification", "password", "choice", "totp", "recovery_code", "login"]
     kinds = [each.split(" when ")[0] for each in outcome.steps("acme-device-code")]
-    assert kinds == ["identification", "password", "choice", "totp", "recovery_code", "login", "device_code", "consent", "finish"]
-    assert outcome.one("flow", "acme-authentication")["steps"][0]["settings"] == {"fields": ["email", "username"]}
-    assert outcome.one("flow", "acme-authentication")["steps"][1] == {"stage": "password", "settings": {"free": 5}}
+    assert kinds == [
+        "identification",
+        "password",
+        "choice",
+        "totp",
+        "recovery_code",
+        "login",
+        "device_code",
+        "consent",
+        "finish",
+    ]
+    assert outcome.one("flow", "acme-authentication")["steps"][0]["settings"] == {
+        "fields": ["email", "username"]
+    }
+    assert outcome.one("flow", "acme-authentication")["steps"][1] == {
+        "stage": "password",
+        "settings": {"free": 5},
+    }
 
 
 @pytest.mark.parametrize(
@@ -168,14 +216,20 @@ def test_the_flow_reads_like_one_that_was_written_here() -> None:
     [
         ("[totp]", "deny", {"stage": "totp", "settings": {"missing": "refuse"}}),
         ("[totp, duo]", "skip", {"stage": "totp", "settings": {"missing": "skip"}}),
-        ("[static]", "configure", {"id": "recovery_code", "stage": "recovery_code", "settings": {"missing": "set_up"}}),
+        (
+            "[static]",
+            "configure",
+            {"id": "recovery_code", "stage": "recovery_code", "settings": {"missing": "set_up"}},
+        ),
         ("[totp, static]", "configure", "set_up"),
         ("[static, totp]", "deny", "refuse"),
     ],
 )
 def test_second_factors(tmp_path: Path, classes: str, action: str, expected: object) -> None:
     """The classes that exist here; what happens to somebody who has none is what happened there."""
-    outcome = converted([written(tmp_path, SIGN_IN, MFA.replace("ACTION", action).replace("CLASSES", classes))])
+    outcome = converted(
+        [written(tmp_path, SIGN_IN, MFA.replace("ACTION", action).replace("CLASSES", classes))]
+    )
     step = outcome.one("flow")["steps"][2]
     if isinstance(expected, dict):
         expected.pop("id", None)
@@ -204,10 +258,15 @@ def test_a_second_factor_that_is_not_known_refuses(tmp_path: Path, attrs: str) -
 
 def test_configure_without_a_stage_that_exists_refuses(tmp_path: Path) -> None:
     """Whoever was sent to set up a security key is refused rather than let through."""
-    key = "- {model: authentik_stages_authenticator_webauthn.authenticatorwebauthnstage, id: key, identifiers: {name: key}}"
+    key = (
+        "- {model: authentik_stages_authenticator_webauthn.authenticatorwebauthnstage, id: key, "
+        "identifiers: {name: key}}"
+    )
     mfa = MFA.replace("CLASSES", "[totp]").replace("ACTION", "configure")
     for stages in ("[!KeyOf key]", "[!KeyOf codes]", "[!KeyOf nowhere]", "[]"):
-        outcome = converted([written(tmp_path, SIGN_IN, key, mfa.replace("[!KeyOf app, !KeyOf codes]", stages))])
+        outcome = converted(
+            [written(tmp_path, SIGN_IN, key, mfa.replace("[!KeyOf app, !KeyOf codes]", stages))]
+        )
         assert outcome.one("flow")["steps"][2] == {"stage": "totp", "settings": {"missing": "refuse"}}
         assert outcome.noted("configuration_stages")
 
@@ -229,7 +288,10 @@ def test_configure_without_a_stage_that_exists_refuses(tmp_path: Path) -> None:
 def test_a_stage_that_does_not_exist_here_refuses(tmp_path: Path, model: str) -> None:
     """Fail closed: in its place stands a refusal with a comment, and the note names file and line."""
     stage = f"- {{model: {model}, id: odd, identifiers: {{name: odd}}}}"
-    binding = "- {model: authentik_flows.flowstagebinding, identifiers: {target: !KeyOf flow, stage: !KeyOf odd, order: 40}}"
+    binding = (
+        "- {model: authentik_flows.flowstagebinding, identifiers: {target: !KeyOf flow, stage: !KeyOf odd, "
+        "order: 40}}"
+    )
     outcome = converted([written(tmp_path, SIGN_IN, stage, binding)])
     assert outcome.steps() == ["identification", "password", "deny", "login"]
     assert outcome.noted("10: ", model, "a step that refuses stands in its place")
@@ -246,18 +308,23 @@ def test_setting_up_comes_after_signing_in(tmp_path: Path) -> None:
     - {model: authentik_stages_user_logout.userlogoutstage, id: logout, identifiers: {name: logout}}
     - {model: authentik_flows.flowstagebinding, identifiers: {target: !KeyOf out, stage: !KeyOf logout, order: 0}}
     - {model: authentik_flows.flow, identifiers: {slug: gone}, attrs: {name: Gone, designation: unenrollment}}
-    """
+    """  # noqa: E501
     outcome = converted([written(tmp_path, SIGN_IN, more)])
     assert outcome.steps("set-up-credentials") == ["identification", "password", "login", "totp_setup"]
     assert outcome.steps("sign-out") == ["logout"]
-    assert (outcome.one("flow", "set-up-credentials")["for"], outcome.one("flow", "sign-out")["for"]) == ("credential_setup", "logout")
+    assert (outcome.one("flow", "set-up-credentials")["for"], outcome.one("flow", "sign-out")["for"]) == (
+        "credential_setup",
+        "logout",
+    )
     assert outcome.noted("it is called sign-out here, not bye")
     assert outcome.noted("a flow for unenrollment is not carried over")
     assert outcome.noted("not carried over: digits")
 
 
 def test_prompts(tmp_path: Path) -> None:
-    """Fields in their order with the types that exist; a type that does not exist refuses, a validation that is lost too."""
+    """Fields in their order with the types that exist; a type that does not exist refuses, a validation that
+    is lost too.
+    """
     more = """
     - {model: authentik_stages_prompt.prompt, id: a, identifiers: {name: a},
        attrs: {field_key: attributes.phone, label: Phone, type: text, required: true, order: 2}}
@@ -270,7 +337,7 @@ def test_prompts(tmp_path: Path) -> None:
     - {model: authentik_stages_prompt.promptstage, id: ask2, identifiers: {name: ask2}, attrs: {fields: [!KeyOf d]}}
     - {model: authentik_flows.flowstagebinding, identifiers: {target: !KeyOf flow, stage: !KeyOf ask, order: 30}}
     - {model: authentik_flows.flowstagebinding, identifiers: {target: !KeyOf flow, stage: !KeyOf ask2, order: 31}}
-    """
+    """  # noqa: E501
     outcome = converted([written(tmp_path, SIGN_IN, more)])
     assert outcome.steps() == ["identification", "password", "prompt", "deny", "deny", "login"]
     asked = outcome.one("flow")["steps"][2]["settings"]
@@ -286,7 +353,9 @@ def test_prompts(tmp_path: Path) -> None:
 
 def test_a_confidential_client_names_its_secret_and_never_tells_it(tmp_path: Path) -> None:
     """CVE-2026-40166: the secret of the file is in neither the text nor the notes."""
-    app = APPLICATION.replace("client_type: public", "client_type: confidential\n    client_secret: do-not-tell-0123456789")
+    app = APPLICATION.replace(
+        "client_type: public", "client_type: confidential\n    client_secret: do-not-tell-0123456789"
+    )
     made = convert([written(tmp_path, app)])
     assert "client_secret: !secret tv-client-secret" in made.text
     assert "do-not-tell" not in made.text + "".join(map(str, made.notes))
@@ -309,28 +378,44 @@ def test_a_missing_secret_is_made_when_asked(tmp_path: Path, write_blueprint: Wr
 
 def test_names_are_ours_and_never_twice(tmp_path: Path) -> None:
     """Slugs that fall together are numbered, and noted."""
-    apps = APPLICATION + APPLICATION.replace("id: provider", "id: other").replace("{slug: tv}", "{slug: T_V!}").replace(
-        "KeyOf provider", "KeyOf other"
-    ).replace("id: app", "id: app2").replace("client_id: tv", "client_id: tv2").replace("name: TV}", "name: TV 2}")
-    third = apps + APPLICATION.replace("id: provider", "id: third").replace("{slug: tv}", "{slug: t-v}").replace(
-        "KeyOf provider", "KeyOf third"
-    ).replace("id: app", "id: app3").replace("client_id: tv", "client_id: tv3").replace("name: TV}", "name: TV 3}")
+    apps = APPLICATION + APPLICATION.replace("id: provider", "id: other").replace(
+        "{slug: tv}", "{slug: T_V!}"
+    ).replace("KeyOf provider", "KeyOf other").replace("id: app", "id: app2").replace(
+        "client_id: tv", "client_id: tv2"
+    ).replace("name: TV}", "name: TV 2}")
+    third = apps + APPLICATION.replace("id: provider", "id: third").replace(
+        "{slug: tv}", "{slug: t-v}"
+    ).replace("KeyOf provider", "KeyOf third").replace("id: app", "id: app3").replace(
+        "client_id: tv", "client_id: tv3"
+    ).replace("name: TV}", "name: TV 3}")
     outcome = converted([written(tmp_path, third)])
-    assert [each["application"] for each in outcome.documents if "application" in each] == ["tv", "t-v", "t-v-2"]
+    assert [each["application"] for each in outcome.documents if "application" in each] == [
+        "tv",
+        "t-v",
+        "t-v-2",
+    ]
     assert outcome.noted("it is called t-v-2 here")
 
 
 def test_brands_become_tenants(tmp_path: Path) -> None:
-    """The default brand is the default tenant and has people and applications; another one has its flows only, and says so."""
+    """The default brand is the default tenant and has people and applications; another one has its flows
+    only, and says so.
+    """
     brands = """
     - {model: authentik_brands.brand, identifiers: {domain: authentik-default},
        attrs: {default: true, flow_authentication: !KeyOf flow, branding_title: !Env [TITLE, Home]}}
     - {model: authentik_tenants.tenant, identifiers: {domain: other-brand.test}, attrs: {flow_authentication: !KeyOf flow}}
     - {model: authentik_core.group, identifiers: {name: staff}}
-    """
+    """  # noqa: E501
     outcome = converted([written(tmp_path, SIGN_IN, brands)])
     kinds = [(next(iter(each)), next(iter(each.values()))) for each in outcome.documents]
-    expected = [("tenant", "default"), ("group", "staff"), ("flow", "sign-in"), ("tenant", "other-brand-test"), ("flow", "sign-in")]
+    expected = [
+        ("tenant", "default"),
+        ("group", "staff"),
+        ("flow", "sign-in"),
+        ("tenant", "other-brand-test"),
+        ("flow", "sign-in"),
+    ]
     assert kinds == expected
     assert "title: !env [TITLE, Home]" in outcome.text
     assert outcome.one("tenant", "other-brand-test")["domains"] == ["other-brand.test", "*.other-brand.test"]
@@ -355,13 +440,31 @@ def test_a_provider_with_more_than_consent_gets_a_flow_of_its_own(tmp_path: Path
     - {model: authentik_stages_consent.consentstage, id: yes, identifiers: {name: "yes"}, attrs: {mode: permanent}}
     - {model: authentik_flows.flowstagebinding, identifiers: {target: !KeyOf strict, stage: !KeyOf yes, order: 1}}
     - {model: authentik_flows.flowstagebinding, identifiers: {target: !KeyOf strict, stage: !KeyOf no, order: 0}}
-    """
-    app = APPLICATION.replace("!Find [authentik_flows.flow, [slug, default-provider-authorization-implicit-consent]]", "!KeyOf strict")
+    """  # noqa: E501
+    app = APPLICATION.replace(
+        "!Find [authentik_flows.flow, [slug, default-provider-authorization-implicit-consent]]",
+        "!KeyOf strict",
+    )
     outcome = converted([written(tmp_path, SIGN_IN, more, app)])
     name = outcome.one("application")["flows"]["device_code"]
-    assert outcome.steps(name) == ["identification", "password", "login", "device_code", "deny", "consent", "finish"]
+    assert outcome.steps(name) == [
+        "identification",
+        "password",
+        "login",
+        "device_code",
+        "deny",
+        "consent",
+        "finish",
+    ]
     assert outcome.one("flow", name)["default"] is False
-    assert outcome.steps("connect-a-device") == ["identification", "password", "login", "device_code", "consent", "finish"]
+    assert outcome.steps("connect-a-device") == [
+        "identification",
+        "password",
+        "login",
+        "device_code",
+        "consent",
+        "finish",
+    ]
     assert outcome.noted("consent is asked every time")
 
 
@@ -375,7 +478,7 @@ def test_a_flow_that_is_not_among_the_files_refuses(tmp_path: Path, missing: str
     - model: authentik_brands.brand
       identifiers: {{domain: a.test}}
       attrs: {{default: true, flow_authentication: {attrs["flow_authentication"]}, flow_device_code: {attrs["flow_device_code"]}}}
-    """
+    """  # noqa: E501
     app = (
         APPLICATION.replace("default-provider-authorization-implicit-consent", "elsewhere")
         if missing == "authorization_flow"
@@ -383,7 +486,9 @@ def test_a_flow_that_is_not_among_the_files_refuses(tmp_path: Path, missing: str
     )
     outcome = converted([written(tmp_path, SIGN_IN, brand, app)])
     own = outcome.one("application").get("flows", {}).get("device_code")
-    devices = [each for each in outcome.documents if each.get("for") == "device_code" and own in (None, each["flow"])]
+    devices = [
+        each for each in outcome.documents if each.get("for") == "device_code" and own in (None, each["flow"])
+    ]
     assert [[step["stage"] for step in each["steps"]] for each in devices] == [["deny"]]
     assert outcome.noted("elsewhere")
 
@@ -402,7 +507,7 @@ def test_everything_unknown_is_noted(tmp_path: Path) -> None:
     - {model: authentik_core.user, identifiers: {username: a}, attrs: {path: users, attributes: {x: 1}}, permissions: [{permission: x}]}
     - {model: authentik_core.group, state: absent, identifiers: {name: gone}}
     - {model: authentik_core.group, identifiers: {name: admins}, attrs: {is_superuser: true}}
-    """
+    """  # noqa: E501
     outcome = converted([written(tmp_path, models)])
     for text in (
         "authentik_core.token",
@@ -417,15 +522,22 @@ def test_everything_unknown_is_noted(tmp_path: Path) -> None:
         assert outcome.noted(text), (text, outcome.notes)
     for text in ("policybinding", "permissions", "state absent", "is_superuser"):
         assert outcome.noted(text), (text, outcome.notes)
-    assert [each for each in outcome.documents if "application" in each or each.get("group") == "gone" or each.get("admin")] == []
+    assert [
+        each
+        for each in outcome.documents
+        if "application" in each or each.get("group") == "gone" or each.get("admin")
+    ] == []
 
 
-# --- policies never open anything -----------------------------------------------------------------------------------
+# --- policies never open anything ---------------------------------------------------------------------------
 
 
 def bound(target: str, what: str = "policy: !KeyOf sauce", more: str = "") -> str:
     """A policy binding."""
-    return f"- {{model: authentik_policies.policybinding, identifiers: {{target: !KeyOf {target}, {what}, order: 0}}, attrs: {{{more}}}}}"
+    return (
+        f"- {{model: authentik_policies.policybinding, identifiers: {{target: !KeyOf {target}, {what}, "
+        f"order: 0}}, attrs: {{{more}}}}}"
+    )
 
 
 GROUP = "group: !Find [authentik_core.group, [name, staff]]"
@@ -443,8 +555,12 @@ STAFF = '"staff" in person.groups'
         ("flow", ["deny", "identification", "password", "totp", "login"]),
     ],
 )
-def test_an_expression_never_opens_a_flow(tmp_path: Path, target: str, expected: list[str], more: str) -> None:
-    """A stage that asks is asked always; where it lets in, or guards the flow, a refusal stands before it, its source above."""
+def test_an_expression_never_opens_a_flow(
+    tmp_path: Path, target: str, expected: list[str], more: str
+) -> None:
+    """A stage that asks is asked always; where it lets in, or guards the flow, a refusal stands before it,
+    its source above.
+    """
     mfa = MFA.replace("ACTION", "deny").replace("CLASSES", "[totp]")
     outcome = converted([written(tmp_path, SIGN_IN, mfa, SECRET_SAUCE, bound(target, more=more))])
     assert outcome.steps() == expected
@@ -477,7 +593,12 @@ def test_no_other_policy_opens_an_application(tmp_path: Path, model: str) -> Non
     [
         ("any", [bound("app", GROUP)], ["staff"], True),
         ("any", [bound("app", GROUP), bound("app")], ["staff"], True),
-        ("any", [bound("app", GROUP), bound("app", GROUP.replace("staff", "guests"))], ["staff", "guests"], True),
+        (
+            "any",
+            [bound("app", GROUP), bound("app", GROUP.replace("staff", "guests"))],
+            ["staff", "guests"],
+            True,
+        ),
         ("all", [bound("app", GROUP)], ["staff"], True),
         ("all", [bound("app", GROUP), bound("app")], None, False),
         ("all", [bound("app", GROUP), bound("app", GROUP.replace("staff", "guests"))], None, False),
@@ -489,7 +610,9 @@ def test_no_other_policy_opens_an_application(tmp_path: Path, model: str) -> Non
         ("!Env MODE", [bound("app", GROUP)], ["staff"], True),
     ],
 )
-def test_who_may_use_an_application(tmp_path: Path, mode: str, bindings: list[str], groups: list[str] | None, active: bool) -> None:
+def test_who_may_use_an_application(
+    tmp_path: Path, mode: str, bindings: list[str], groups: list[str] | None, active: bool
+) -> None:
     """CVE-2024-38371: never more people than before: one of several groups, or nobody."""
     app = APPLICATION.replace("{name: TV, provider", f"{{policy_engine_mode: {mode}, name: TV, provider")
     outcome = converted([written(tmp_path, SECRET_SAUCE, app, *bindings)])
@@ -502,7 +625,11 @@ def test_who_may_use_an_application(tmp_path: Path, mode: str, bindings: list[st
     [
         ("b-mfa", [GROUP], ["identification", "password", f"totp when {STAFF}", "login"]),
         ("b-mfa", [GROUP, "policy: !KeyOf sauce"], ["identification", "password", "totp", "login"]),
-        ("b-login", [GROUP, "policy: !KeyOf sauce"], ["identification", "password", "totp", f"login when {STAFF}"]),
+        (
+            "b-login",
+            [GROUP, "policy: !KeyOf sauce"],
+            ["identification", "password", "totp", f"login when {STAFF}"],
+        ),
         ("flow", [GROUP], ["deny", "identification", "password", "totp", "login"]),
         (
             "b-mfa",
@@ -511,10 +638,14 @@ def test_who_may_use_an_application(tmp_path: Path, mode: str, bindings: list[st
         ),
     ],
 )
-def test_groups_and_people_become_conditions(tmp_path: Path, target: str, bindings: list[str], expected: list[str]) -> None:
+def test_groups_and_people_become_conditions(
+    tmp_path: Path, target: str, bindings: list[str], expected: list[str]
+) -> None:
     """Whoever was asked is asked; whoever was let in is."""
     mfa = MFA.replace("ACTION", "deny").replace("CLASSES", "[totp]")
-    outcome = converted([written(tmp_path, SIGN_IN, mfa, SECRET_SAUCE, *(bound(target, each) for each in bindings))])
+    outcome = converted(
+        [written(tmp_path, SIGN_IN, mfa, SECRET_SAUCE, *(bound(target, each) for each in bindings))]
+    )
     assert outcome.steps() == expected
 
 
@@ -529,8 +660,13 @@ def test_a_group_counts_those_below_it(tmp_path: Path) -> None:
 
 
 def test_countries(tmp_path: Path) -> None:
-    """Without a GeoIP file the condition could not be judged: the whole flow refuses, and the note says why."""
-    policy = "- {model: authentik_policies_geoip.geoippolicy, id: geo, identifiers: {name: geo}, attrs: {countries: [DE, fr]}}"
+    """Without a GeoIP file the condition could not be judged: the whole flow refuses, and the note
+    says why.
+    """
+    policy = (
+        "- {model: authentik_policies_geoip.geoippolicy, id: geo, identifiers: {name: geo}, attrs: "
+        "{countries: [DE, fr]}}"
+    )
     outcome = converted([written(tmp_path, SIGN_IN, policy, bound("b-password", "policy: !KeyOf geo"))])
     assert outcome.steps() == ["deny"]
     assert outcome.noted("request.country needs FOYER_GEOIP")
@@ -541,15 +677,20 @@ def test_a_flow_that_would_not_be_sound_refuses(tmp_path: Path) -> None:
     outcome = converted([written(tmp_path, SIGN_IN.replace("id: b-password,", "state: absent,"))])
     assert outcome.steps() == ["deny"]
     assert "needs proof" in outcome.text
-    flows = "- {model: authentik_flows.flow, identifiers: {slug: x}, attrs: {designation: authentication, authentication: require_outpost}}"
+    flows = (
+        "- {model: authentik_flows.flow, identifiers: {slug: x}, attrs: {designation: authentication, "
+        "authentication: require_outpost}}"
+    )
     assert converted([written(tmp_path, flows)]).steps() == ["deny"]
 
 
-# --- the command ----------------------------------------------------------------------------------------------------
+# --- the command --------------------------------------------------------------------------------------------
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Text to standard output or a file, notes to standard error; an unreadable file is an error with its place."""
+    """Text to standard output or a file, notes to standard error; an unreadable file is an error with its
+    place.
+    """
     call_command("blueprint", "convert", "authentik", *map(str, ALL))
     printed = capsys.readouterr()
     assert printed.out == convert(ALL).text
@@ -562,8 +703,15 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_its_exit_code(tmp_path: Path) -> None:
-    """0 with notes, also about an entry that is odd; 1 where a file cannot be read, and then nothing of the others is written."""
-    odd = written(tmp_path, "- {model: authentik_core.user, id: !Env WHO, identifiers: {username: alice}}", "- [odd]", name="odd.yaml")
+    """0 with notes, also about an entry that is odd; 1 where a file cannot be read, and then nothing of the
+    others is written.
+    """
+    odd = written(
+        tmp_path,
+        "- {model: authentik_core.user, id: !Env WHO, identifiers: {username: alice}}",
+        "- [odd]",
+        name="odd.yaml",
+    )
     ran = converting(odd)
     assert (ran.returncode, "person: alice" in ran.stdout) == (0, True)
     assert "odd.yaml:3: authentik_core.user: its id is no plain text" in ran.stderr

@@ -1,4 +1,6 @@
-"""A corpus of everything that is carried over: no attribute is lost in silence, nothing that is odd stops it, and all of it plans."""
+"""A corpus of everything that is carried over: no attribute is lost in silence, nothing that is odd stops it,
+and all of it plans.
+"""
 
 import copy
 import re
@@ -42,7 +44,11 @@ class _Dumper(yaml.SafeDumper):
 def _tagged(loader: Any, suffix: str, node: Any) -> Tagged:
     if isinstance(node, yaml.ScalarNode):
         return Tagged(suffix, loader.construct_scalar(node))
-    made = loader.construct_sequence(node, deep=True) if isinstance(node, yaml.SequenceNode) else loader.construct_mapping(node, deep=True)
+    made = (
+        loader.construct_sequence(node, deep=True)
+        if isinstance(node, yaml.SequenceNode)
+        else loader.construct_mapping(node, deep=True)
+    )
     return Tagged(suffix, made)
 
 
@@ -77,9 +83,24 @@ def other(value: Any) -> Any:
     if isinstance(value, int):
         return value + 3
     if isinstance(value, str):
-        units = {"seconds=0": "seconds=90", "minutes": "seconds", "hours": "minutes", "days": "hours", "weeks": "days"}
-        return next((value.replace(unit, less) for unit, less in units.items() if unit in value and "=" in value), f"{value}x")
-    return Tagged("KeyOf", "nowhere") if isinstance(value, Tagged) else value[1:] if isinstance(value, list) else {}
+        units = {
+            "seconds=0": "seconds=90",
+            "minutes": "seconds",
+            "hours": "minutes",
+            "days": "hours",
+            "weeks": "days",
+        }
+        return next(
+            (value.replace(unit, less) for unit, less in units.items() if unit in value and "=" in value),
+            f"{value}x",
+        )
+    return (
+        Tagged("KeyOf", "nowhere")
+        if isinstance(value, Tagged)
+        else value[1:]
+        if isinstance(value, list)
+        else {}
+    )
 
 
 def spots(data: dict[str, Any]) -> Iterator[tuple[int, str, str]]:
@@ -90,7 +111,8 @@ def spots(data: dict[str, Any]) -> Iterator[tuple[int, str, str]]:
                 yield at, part, key
 
 
-# What authentik takes where the attribute is missing: without it, all is as before. And what means the same as that here.
+# What authentik takes where the attribute is missing: without it, all is as before. And what means the same
+# as that here.
 DEFAULTS = {
     ("flow", "authentication", "none"),
     ("flow", "policy_engine_mode", "any"),
@@ -133,7 +155,9 @@ LEFT_OUT = {"consents", "hint", "disabled"}
 
 @pytest.mark.parametrize("sample", CORPUS, ids=lambda file: file.stem)
 def test_no_attribute_is_lost_in_silence(tmp_path: Path, sample: Path) -> None:
-    """Each attribute taken out, and each altered: the text or a note changes, unless it was a default or says nothing."""
+    """Each attribute taken out, and each altered: the text or a note changes, unless it was a default or says
+    nothing.
+    """
     data, file = loaded(sample), tmp_path / sample.name
     before, silent = told(file, data), list[str]()
     for at, part, key in spots(data):
@@ -144,14 +168,16 @@ def test_no_attribute_is_lost_in_silence(tmp_path: Path, sample: Path) -> None:
         without, instead = copy.deepcopy(data), copy.deepcopy(data)
         del without["entries"][at][part][key]
         instead["entries"][at][part][key] = other(value)
-        if (model, key, value if isinstance(value, str | bool) else "") not in DEFAULTS and told(file, without) == before:
+        if (model, key, value if isinstance(value, str | bool) else "") not in DEFAULTS and told(
+            file, without
+        ) == before:
             silent.append(f"without: {entry} {key}")
         if told(file, instead) == before and not any(re.search(rf"\b{key}\b", note) for note in before[1]):
             silent.append(f"other: {entry} {key}")
     assert not silent, "\n".join(silent)
 
 
-# --- odd values ------------------------------------------------------------------------------------------------------
+# --- odd values ---------------------------------------------------------------------------------------------
 
 ODD: list[Any] = [
     None,
@@ -174,7 +200,18 @@ ODD: list[Any] = [
     [[]],
     ["", None],
 ]
-ODD += [{"a": {"b": []}}, [{"code": 1}], ["username", {}], "2026-01-01", "..", "foyer:write", "!", "seconds=0", "hours=9;x", "http://x"]
+ODD += [
+    {"a": {"b": []}},
+    [{"code": 1}],
+    ["username", {}],
+    "2026-01-01",
+    "..",
+    "foyer:write",
+    "!",
+    "seconds=0",
+    "hours=9;x",
+    "http://x",
+]
 ODD += [
     Tagged("KeyOf", "nowhere"),
     Tagged("KeyOf", ["flow"]),
@@ -210,7 +247,9 @@ def places(node: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def plans(file: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether what was written passes ``plan`` on a new installation, once its environment is set and its files are there."""
+    """Whether what was written passes ``plan`` on a new installation, once its environment is set and its
+    files are there.
+    """
     monkeypatch.setenv("X", "from-x")
     for name in ("passwd", "x"):
         file.with_name(name).write_text("from-a-file")
@@ -221,7 +260,9 @@ def plans(file: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("sample", [*CORPUS, None], ids=lambda file: file.stem if file else "all")
 def test_every_sample_plans(tmp_path: Path, sample: Path | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What each file becomes alone, and what all of them become together, is accepted on a new installation."""
+    """What each file becomes alone, and what all of them become together, is accepted on a new
+    installation.
+    """
     files = [sample] if sample else CORPUS
     converted(files)
     plans(tmp_path / "ours.yaml", convert(files).text, monkeypatch)
@@ -231,7 +272,9 @@ def test_every_sample_plans(tmp_path: Path, sample: Path | None, monkeypatch: py
 @pytest.mark.parametrize("sample", CORPUS, ids=lambda file: file.stem)
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(draw=st.data())
-def test_nothing_odd_stops_it(tmp_path: Path, sample: Path, monkeypatch: pytest.MonkeyPatch, draw: st.DataObject) -> None:
+def test_nothing_odd_stops_it(
+    tmp_path: Path, sample: Path, monkeypatch: pytest.MonkeyPatch, draw: st.DataObject
+) -> None:
     """Whatever stands in some places of some entries: the conversion ends, and what it wrote plans."""
     data = loaded(sample)
     for _ in range(draw.draw(st.integers(1, 3))):

@@ -29,7 +29,10 @@ context:
 
 def titled(folder: Path, tag: str, *before: str, head: str = CONTEXT) -> tuple[str, list[str]]:
     """The title that a brand gets by this tag ("" for none), and the notes."""
-    brand = "- model: authentik_brands.brand\n  identifiers: {domain: a.test}\n  attrs:\n    default: true\n    branding_title: " + tag
+    brand = (
+        "- model: authentik_brands.brand\n  identifiers: {domain: a.test}\n  attrs:\n    default: true\n   "
+        " branding_title: "
+    ) + tag
     outcome = converted([written(folder, *before, brand, head=head)])
     lines = [line.removeprefix("title: ") for line in outcome.text.splitlines() if line.startswith("title: ")]
     return lines[0] if lines else "", outcome.notes
@@ -63,12 +66,20 @@ def titled(folder: Path, tag: str, *before: str, head: str = CONTEXT) -> tuple[s
         ("!AtIndex [!Context list, 7, none]", "none"),
         ("!AtIndex [!Enumerate [!Context list, SEQ, !Format ['%s-%s', !Index 0, !Value 0]], 1]", "1-b"),
         ("!AtIndex [!Enumerate [!Context pairs, MAP, [!Index 0, !Format ['%s!', !Value 0]]], two]", '"2!"'),
-        ("!AtIndex [!AtIndex [!Enumerate [!Context list, SEQ, !Enumerate [[x], SEQ, !Format ['%s%s', !Value 1, !Value 0]]], 0], 0]", "ax"),
+        (
+            (
+                "!AtIndex [!AtIndex [!Enumerate [!Context list, SEQ, !Enumerate [[x], SEQ, !Format ['%s%s', "
+                "!Value 1, !Value 0]]], 0], 0]"
+            ),
+            "ax",
+        ),
         ("!!str plain", "plain"),
     ],
 )
 def test_tags_are_data(tmp_path: Path, tag: str, title: str) -> None:
-    """Each tag of authentik's format, resolved from the file alone; what only the installation knows becomes a tag of ours."""
+    """Each tag of authentik's format, resolved from the file alone; what only the installation knows becomes
+    a tag of ours.
+    """
     assert titled(tmp_path, tag)[0].strip('"') == title.strip('"')
 
 
@@ -104,7 +115,9 @@ def test_what_the_file_does_not_tell_is_noted(tmp_path: Path, tag: str, why: str
 
 
 def test_references(tmp_path: Path) -> None:
-    """!KeyOf, !Find by several fields and by another reference, !FindObject, and primary keys as exports write them."""
+    """!KeyOf, !Find by several fields and by another reference, !FindObject, and primary keys as exports
+    write them.
+    """
     before = """
     - {model: authentik_core.group, id: staff, identifiers: {name: staff}, attrs: {pk: 7d4c3a10-0000-4000-8000-000000000001, note: Found}}
     - model: authentik_core.user
@@ -115,24 +128,48 @@ def test_references(tmp_path: Path) -> None:
           - !Find [authentik_core.group, [name, guests]]
           - 7d4c3a10-0000-4000-8000-000000000001
           - !KeyOf nowhere
-    """
-    title, notes = titled(tmp_path, "!AtIndex [!FindObject [authentik_core.group, [name, staff]], note]", before)
+    """  # noqa: E501
+    title, notes = titled(
+        tmp_path, "!AtIndex [!FindObject [authentik_core.group, [name, staff]], note]", before
+    )
     assert title == "Found"
     assert any("not all of its groups" in note for note in notes)
-    policy = "- {model: authentik_policies_expression.expressionpolicy, id: p, identifiers: {name: p}, attrs: {expression: return False}}"
+    policy = (
+        "- {model: authentik_policies_expression.expressionpolicy, id: p, identifiers: {name: p}, attrs: "
+        "{expression: return False}}"
+    )
     where = "!Find [authentik_flows.flowstagebinding, [target, !KeyOf flow], [stage, !KeyOf login]]"
-    binding = f"- {{model: authentik_policies.policybinding, identifiers: {{target: {where}, policy: !KeyOf p, order: 0}}}}"
-    assert converted([written(tmp_path, SIGN_IN, policy, binding)]).steps() == ["identification", "password", "deny", "login"]
+    binding = (
+        f"- {{model: authentik_policies.policybinding, identifiers: {{target: {where}, policy: !KeyOf p, "
+        f"order: 0}}}}"
+    )
+    assert converted([written(tmp_path, SIGN_IN, policy, binding)]).steps() == [
+        "identification",
+        "password",
+        "deny",
+        "login",
+    ]
 
 
 def test_files_refer_to_each_other(tmp_path: Path) -> None:
-    """!KeyOf stays in its file, !Find looks through all of them, and two entries of one object are taken together."""
+    """!KeyOf stays in its file, !Find looks through all of them, and two entries of one object are taken
+    together.
+    """
     first = written(tmp_path, SIGN_IN, name="first.yaml")
-    binding = "- {model: authentik_flows.flowstagebinding, identifiers: {target: TARGET, stage: !KeyOf odd, order: 30}}"
+    binding = (
+        "- {model: authentik_flows.flowstagebinding, identifiers: {target: TARGET, stage: !KeyOf odd, "
+        "order: 30}}"
+    )
     odd = "- {model: authentik_stages_deny.denystage, id: odd, identifiers: {name: odd}}"
     other = "- {model: authentik_flows.flow, identifiers: {slug: sign-in}, attrs: {title: Come in}}"
     near = written(tmp_path, odd, binding.replace("TARGET", "!KeyOf flow"), name="near.yaml")
-    far = written(tmp_path, odd, other, binding.replace("TARGET", "!Find [authentik_flows.flow, [slug, sign-in]]"), name="far.yaml")
+    far = written(
+        tmp_path,
+        odd,
+        other,
+        binding.replace("TARGET", "!Find [authentik_flows.flow, [slug, sign-in]]"),
+        name="far.yaml",
+    )
     assert converted([first, near]).steps() == ["identification", "password", "login"]
     outcome = converted([far, first])
     assert outcome.steps() == ["identification", "password", "deny", "login"]
@@ -142,10 +179,19 @@ def test_files_refer_to_each_other(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("conditions", "there"),
-    [("[true]", True), ("[!Context on]", True), ("[!Context off]", False), ("[true, false]", False), ("[!Env X]", False), ("[]", True)],
+    [
+        ("[true]", True),
+        ("[!Context on]", True),
+        ("[!Context off]", False),
+        ("[true, false]", False),
+        ("[!Env X]", False),
+        ("[]", True),
+    ],
 )
 def test_conditions_of_entries(tmp_path: Path, conditions: str, there: bool) -> None:
-    """What should not exist does not; an application whose conditions are not known is left out, a guard stays."""
+    """What should not exist does not; an application whose conditions are not known is left out, a guard
+    stays.
+    """
     app = APPLICATION.replace("id: app,", f"id: app, conditions: {conditions},")
     outcome = converted([written(tmp_path, app, head=CONTEXT)])
     assert any("application" in each for each in outcome.documents) is there
@@ -208,18 +254,32 @@ def test_hostile_files_are_refused(tmp_path: Path, text: str, expected: str) -> 
         ("{model: authentik_core.group, attrs: !Env X}", "its attrs are no mapping; it is left out."),
         ("{model: authentik_core.group, state: !Env X}", "its state, !env X, is not known; it is left out."),
         ("{model: authentik_core.group, state: gone}", "its state, gone, is not known; it is left out."),
-        ("{model: authentik_core.group, conditions: [no], identifiers: {name: x}}", "its conditions are not known from the file"),
+        (
+            "{model: authentik_core.group, conditions: [no], identifiers: {name: x}}",
+            "its conditions are not known from the file",
+        ),
         ("{model: authentik_core.user, id: !Env WHO, identifiers: {username: x}}", "its id is no plain text"),
         ("{model: authentik_core.user, id: [a], identifiers: {username: x}}", "its id is no plain text"),
-        ("{model: !!python/object/apply:os.system [id]}", "Its model is made by a tag that cannot be followed"),
-        ("{model: authentik_core.user, identifiers: {username: !!python/name:os.system ''}}", "has no place in a blueprint"),
-        ("{model: authentik_core.user, identifiers: {username: x}, attrs: {email: !Nested {a: b}}}", "there is no tag !Nested"),
+        (
+            "{model: !!python/object/apply:os.system [id]}",
+            "Its model is made by a tag that cannot be followed",
+        ),
+        (
+            "{model: authentik_core.user, identifiers: {username: !!python/name:os.system ''}}",
+            "has no place in a blueprint",
+        ),
+        (
+            "{model: authentik_core.user, identifiers: {username: x}, attrs: {email: !Nested {a: b}}}",
+            "there is no tag !Nested",
+        ),
         ("!Enumerate [[a], SEQ, {model: authentik_core.group}]", "This entry is made by a tag"),
     ],
 )
 def test_one_odd_entry_stops_nothing(tmp_path: Path, odd: str, why: str) -> None:
     """It is left out with a note that has its line; all the rest of the batch is there."""
-    first = written(tmp_path, f"- {odd}", "- {model: authentik_core.group, identifiers: {name: staff}}", name="first.yaml")
+    first = written(
+        tmp_path, f"- {odd}", "- {model: authentik_core.group, identifiers: {name: staff}}", name="first.yaml"
+    )
     second = written(tmp_path, SIGN_IN, name="second.yaml")
     outcome = converted([first, second])
     assert outcome.noted("3: ", why), outcome.notes
@@ -230,8 +290,13 @@ def test_one_odd_entry_stops_nothing(tmp_path: Path, odd: str, why: str) -> None
 def test_entries_in_sections(tmp_path: Path) -> None:
     """Entries may stand under names of their own: all are read, in order, and refer to each other."""
     file = tmp_path / "sections.yaml"
-    password, rest = SIGN_IN.strip().splitlines()[2], [line for at, line in enumerate(SIGN_IN.strip().splitlines()) if at != 2]
-    sections = f"  stages:\n    {password}\n  odd: not a list\n  flows:\n{indent(chr(10).join(rest), '    ')}\n"
+    password, rest = (
+        SIGN_IN.strip().splitlines()[2],
+        [line for at, line in enumerate(SIGN_IN.strip().splitlines()) if at != 2],
+    )
+    sections = (
+        f"  stages:\n    {password}\n  odd: not a list\n  flows:\n{indent(chr(10).join(rest), '    ')}\n"
+    )
     file.write_text(f"version: 1\nentries:\n{sections}")
     outcome = converted([file])
     assert outcome.steps() == ["identification", "password", "login"]
@@ -242,7 +307,9 @@ def test_entries_in_sections(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("odd", ["model: !Env MODEL", "model: !Format ['%s.policybinding', !Env APP]"])
 def test_what_may_be_a_policy_closes_its_file(tmp_path: Path, odd: str) -> None:
-    """An entry of which only the installation knows what it is may be a policy of anything in its file, and of nothing elsewhere."""
+    """An entry of which only the installation knows what it is may be a policy of anything in its file, and
+    of nothing elsewhere.
+    """
     first = written(tmp_path, f"- {odd}\n  attrs: {{}}", SIGN_IN, APPLICATION, name="first.yaml")
     outcome = converted([first])
     assert outcome.steps()[0] == "deny"
@@ -252,7 +319,9 @@ def test_what_may_be_a_policy_closes_its_file(tmp_path: Path, odd: str) -> None:
 
 
 def test_a_file_that_cannot_be_read_stops_the_batch(tmp_path: Path) -> None:
-    """What it holds may close something in the others: each unreadable file is named with its place, and nothing is written."""
+    """What it holds may close something in the others: each unreadable file is named with its place, and
+    nothing is written.
+    """
     good = written(tmp_path, SIGN_IN)
     for name in ("one.yaml", "two.yaml"):
         (tmp_path / name).write_text("version: 1\nentries:\n  - {model: [\n")
@@ -278,13 +347,21 @@ def test_tags_that_multiply_are_stopped(tmp_path: Path) -> None:
     nested = "x"
     for _ in range(8):
         nested = f"!Enumerate [[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], SEQ, {nested}]"
-    assert "once its tags are followed" in refused(written(tmp_path, f"- {{model: a.b, attrs: {{x: {nested}}}}}"))
-    doubled = "context:\n  a0: ''\n" + "".join(f"  a{n}: !Format ['%s%s', !Context a{n - 1}, !Context a{n - 1}]\n" for n in range(1, 40))
-    assert "once its tags are followed" in refused(written(tmp_path, "- {model: a.b, attrs: {x: !Context a39}}", head=doubled))
+    assert "once its tags are followed" in refused(
+        written(tmp_path, f"- {{model: a.b, attrs: {{x: {nested}}}}}")
+    )
+    doubled = "context:\n  a0: ''\n" + "".join(
+        f"  a{n}: !Format ['%s%s', !Context a{n - 1}, !Context a{n - 1}]\n" for n in range(1, 40)
+    )
+    assert "once its tags are followed" in refused(
+        written(tmp_path, "- {model: a.b, attrs: {x: !Context a39}}", head=doubled)
+    )
 
 
 def test_references_in_a_circle(tmp_path: Path) -> None:
-    """Entries that are found by each other are found by nobody; groups, stages and applications in circles end."""
+    """Entries that are found by each other are found by nobody; groups, stages and applications in circles
+    end.
+    """
     around = """
     - {model: authentik_flows.flow, id: flow, identifiers: {slug: a}, attrs: {designation: authentication, x: !KeyOf app}}
     - {model: authentik_flows.flowstagebinding, id: one, identifiers: {target: !KeyOf flow, order: 1,
@@ -295,7 +372,7 @@ def test_references_in_a_circle(tmp_path: Path) -> None:
        attrs: {user_fields: [email], password_stage: !KeyOf loop}}
     - {model: authentik_flows.flowstagebinding, identifiers: {target: !KeyOf flow, stage: !KeyOf loop, order: 3}}
     - {model: authentik_core.application, id: app, identifiers: {slug: app}, attrs: {provider: !KeyOf app}}
-    """
+    """  # noqa: E501
     outcome = converted([written(tmp_path, around)])
     assert set(outcome.steps()) == {"deny"}
     assert outcome.noted("no OAuth2 provider")
@@ -303,12 +380,19 @@ def test_references_in_a_circle(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("breaks", ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x85", "\u2028", "\u2029", "\x1e"])
 def test_a_source_never_leaves_its_comment(tmp_path: Path, breaks: str) -> None:
-    """An expression whose line breaks would end the comment cannot write a document, nor steer the terminal."""
+    """An expression whose line breaks would end the comment cannot write a document, nor steer the
+    terminal.
+    """
     hostile = f"return True{breaks}---{breaks}person: intruder{breaks}admin: true\x1b[2J"
     quoted = "".join(f"\\x{ord(sign):02x}" if ord(sign) < 256 else f"\\u{ord(sign):04x}" for sign in hostile)
     model = "authentik_policies_expression.expressionpolicy"
-    policy = f'- {{model: {model}, id: p, identifiers: {{name: "p{quoted}"}}, attrs: {{expression: "{quoted}"}}}}'
-    binding = "- {model: authentik_policies.policybinding, identifiers: {target: !KeyOf b-login, policy: !KeyOf p, order: 0}}"
+    policy = (
+        f'- {{model: {model}, id: p, identifiers: {{name: "p{quoted}"}}, attrs: {{expression: "{quoted}"}}}}'
+    )
+    binding = (
+        "- {model: authentik_policies.policybinding, identifiers: {target: !KeyOf b-login, policy: !KeyOf "
+        "p, order: 0}}"
+    )
     made = convert([written(tmp_path, SIGN_IN, policy, binding)])
     outcome = converted([tmp_path / "authentik.yaml"])
     assert "intruder" in made.text
@@ -319,11 +403,16 @@ def test_a_source_never_leaves_its_comment(tmp_path: Path, breaks: str) -> None:
 def test_many_entries_take_their_time_once(tmp_path: Path) -> None:
     """Three thousand people in one group, found by reference: seconds, not minutes."""
     people = "".join(
-        f"- {{model: authentik_core.user, identifiers: {{username: u{n}}}, attrs: {{groups: [!Find [authentik_core.group, [name, g]]]}}}}\n"
+        (
+            f"- {{model: authentik_core.user, identifiers: {{username: u{n}}}, attrs: {{groups: [!Find "
+            f"[authentik_core.group, [name, g]]]}}}}\n"
+        )
         for n in range(3_000)
     )
     before = time.monotonic()
-    outcome = converted([written(tmp_path, "- {model: authentik_core.group, identifiers: {name: g}}", people)])
+    outcome = converted(
+        [written(tmp_path, "- {model: authentik_core.group, identifiers: {name: g}}", people)]
+    )
     assert len(outcome.documents) == 3_002
     assert time.monotonic() - before < 30
 
@@ -341,16 +430,40 @@ entries:{indent(SIGN_IN, "  ")}
      attrs: {{client_type: public, client_id: tv, property_mappings: [], access_token_validity: minutes=5, grant_types: []}}}}
   - {{model: authentik_core.application, id: app, identifiers: {{slug: tv}}, attrs: {{name: TV, provider: !KeyOf tv}}}}
   - {{model: authentik_policies.policybinding, identifiers: {{target: !KeyOf app, group: !KeyOf staff}}, attrs: {{enabled: true}}}}
-"""
-JUNK = ["null", "[]", "{}", "7", "-1.5", "true", '""', "x y", "!Env X", "[!Env X]", "!KeyOf flow", "!KeyOf app", "[[x]]", "{a: !Context b}"]
-JUNK += ["!Context nothing", "!Find [authentik_core.group, [name, x]]", "[!KeyOf who, !KeyOf who]", "!File x", "2026-01-01", "'\\u2028'"]
+"""  # noqa: E501
+JUNK = [
+    "null",
+    "[]",
+    "{}",
+    "7",
+    "-1.5",
+    "true",
+    '""',
+    "x y",
+    "!Env X",
+    "[!Env X]",
+    "!KeyOf flow",
+    "!KeyOf app",
+    "[[x]]",
+    "{a: !Context b}",
+]
+JUNK += [
+    "!Context nothing",
+    "!Find [authentik_core.group, [name, x]]",
+    "[!KeyOf who, !KeyOf who]",
+    "!File x",
+    "2026-01-01",
+    "'\\u2028'",
+]
 
 
 @pytest.mark.parametrize("junk", JUNK)
 def test_junk_in_any_place(tmp_path: Path, junk: str) -> None:
-    """Every single value of a whole configuration replaced by something else: a sound blueprint or a clean error, and no way in.
+    """Every single value of a whole configuration replaced by something else: a sound blueprint or a clean
+    error, and no way in.
 
-    Whoever signs in was asked for name and password; whoever was asked for more is asked, or nobody is let in.
+    Whoever signs in was asked for name and password; whoever was asked for more is asked, or nobody is let
+    in.
     """
     spots = [(match[1], *match.span(2)) for match in _VALUE.finditer(WHOLE)]
     assert len(spots) > 60
@@ -366,7 +479,11 @@ def test_junk_in_any_place(tmp_path: Path, junk: str) -> None:
         for name in (each["flow"] for each in outcome.documents if "flow" in each):
             walked = [step.split(" when ")[0] for step in outcome.steps(name)]
             before = walked[: walked.index("login")] if "login" in walked else ["deny"]
-            assert "deny" in before or {"identification", "password", "totp"} <= set(before), (key, WHOLE[start:end], walked)
+            assert "deny" in before or {"identification", "password", "totp"} <= set(before), (
+                key,
+                WHOLE[start:end],
+                walked,
+            )
         for each in outcome.documents:
             closed = each.get("active") is False or each.get("groups") or not each.get("grants")
             assert "application" not in each or closed, (key, WHOLE[start:end], each)
@@ -375,7 +492,10 @@ def test_junk_in_any_place(tmp_path: Path, junk: str) -> None:
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**9), 10**9) | texts,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts.filter(lambda key: key not in ("", "~")), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(texts.filter(lambda key: key not in ("", "~")), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 

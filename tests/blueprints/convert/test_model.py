@@ -1,4 +1,6 @@
-"""Against a model of authentik: whoever is asked there is asked here, and whoever is let in here is let in there."""
+"""Against a model of authentik: whoever is asked there is asked here, and whoever is let in here is let in
+there.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +16,9 @@ from tests.blueprints.convert.test_strict import mfa
 
 GROUPS = ("staff", "night")
 DESCRIBED = "- {model: authentik_core.group, id: staff, identifiers: {name: staff}}\n"
-DESCRIBED += "- {model: authentik_core.group, id: night, identifiers: {name: night}, attrs: {parent: !KeyOf staff}}"
+DESCRIBED += (
+    "- {model: authentik_core.group, id: night, identifiers: {name: night}, attrs: {parent: !KeyOf staff}}"
+)
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,12 @@ class Somebody:
     groups: tuple[str, ...]
 
 
-EVERYBODY = [Somebody(name, chosen) for name in ("alice", "bob") for n in range(3) for chosen in combinations(GROUPS, n)]
+EVERYBODY = [
+    Somebody(name, chosen)
+    for name in ("alice", "bob")
+    for n in range(3)
+    for chosen in combinations(GROUPS, n)
+]
 
 
 @dataclass(frozen=True)
@@ -38,11 +47,17 @@ class Bound:
 
     def written(self, target: str, at: int) -> str:
         """As authentik's files have it."""
-        said = {"alice": "user: !Find [authentik_core.user, [username, alice]]", "sauce": "policy: !KeyOf sauce"}
+        said = {
+            "alice": "user: !Find [authentik_core.user, [username, alice]]",
+            "sauce": "policy: !KeyOf sauce",
+        }
         what = said.get(self.what, f"group: !KeyOf {self.what}")
         attrs = f"negate: {str(self.negate).lower()}, enabled: {str(self.enabled).lower()}, {what}"
         identifiers = f"target: !KeyOf {target}, order: {at}"
-        return f"- {{model: authentik_policies.policybinding, identifiers: {{{identifiers}}}, attrs: {{{attrs}}}}}"
+        return (
+            f"- {{model: authentik_policies.policybinding, identifiers: {{{identifiers}}}, attrs: "
+            f"{{{attrs}}}}}"
+        )
 
     def passes(self, person: Somebody | None, sauce: bool) -> bool:
         """What it says of this person; None: of somebody whom nobody knows yet."""
@@ -68,25 +83,66 @@ def holds(condition: str, person: Somebody) -> bool:
     return bool(eval(python, {"__builtins__": {}}, {"person": person}))  # noqa: S307 our own text
 
 
-FLAGS = [{}, *({"evaluate_on_plan": plan, "re_evaluate_policies": again} for plan, again in product((False, True), repeat=2))]
-KINDS = [Bound(what, negate, enabled=True) for what in (*GROUPS, "alice", "sauce") for negate in (False, True)]
+FLAGS = [
+    {},
+    *(
+        {"evaluate_on_plan": plan, "re_evaluate_policies": again}
+        for plan, again in product((False, True), repeat=2)
+    ),
+]
+KINDS = [
+    Bound(what, negate, enabled=True) for what in (*GROUPS, "alice", "sauce") for negate in (False, True)
+]
 policies = st.lists(st.sampled_from([*KINDS, Bound("staff", negate=False, enabled=False)]), max_size=3)
 modes = st.sampled_from(["any", "all"])
 
 
 def compared(folder: Path, bound: list[Bound], said: dict[str, bool], mode: str, *, opens: bool) -> None:
-    """A stage for every person, signed in as the flow begins or not, and whatever the source of a policy would say at either moment."""
-    attrs = ", ".join([f"{key}: {str(value).lower()}" for key, value in said.items()] + [f"policy_engine_mode: {mode}"])
-    flow = SIGN_IN.replace("stage: !KeyOf login, order: 90}", f"stage: !KeyOf login, order: 90}}, attrs: {{{attrs}}}") if opens else SIGN_IN
+    """A stage for every person, signed in as the flow begins or not, and whatever the source of a policy
+    would say at either moment.
+    """
+    attrs = ", ".join(
+        [f"{key}: {str(value).lower()}" for key, value in said.items()] + [f"policy_engine_mode: {mode}"]
+    )
+    flow = (
+        SIGN_IN.replace(
+            "stage: !KeyOf login, order: 90}", f"stage: !KeyOf login, order: 90}}, attrs: {{{attrs}}}"
+        )
+        if opens
+        else SIGN_IN
+    )
     target = "b-login" if opens else "b-mfa"
-    entries = [flow, mfa("" if opens else attrs), SECRET_SAUCE, DESCRIBED, *(each.written(target, at) for at, each in enumerate(bound))]
+    entries = [
+        flow,
+        mfa("" if opens else attrs),
+        SECRET_SAUCE,
+        DESCRIBED,
+        *(each.written(target, at) for at, each in enumerate(bound)),
+    ]
     steps = converted([written(folder, *entries)]).steps()
-    condition = next(each for each in steps if each.startswith("login" if opens else "totp")).partition(" when ")[2]
-    for person, signed_in, planned, reached in product(EVERYBODY, (True, False), (True, False), (True, False)):
-        there = agree(bound, mode, person if signed_in else None, planned) if said.get("evaluate_on_plan") else True
-        there = there and (agree(bound, mode, person, reached) if said.get("re_evaluate_policies", True) else True)
+    condition = next(each for each in steps if each.startswith("login" if opens else "totp")).partition(
+        " when "
+    )[2]
+    for person, signed_in, planned, reached in product(
+        EVERYBODY, (True, False), (True, False), (True, False)
+    ):
+        there = (
+            agree(bound, mode, person if signed_in else None, planned)
+            if said.get("evaluate_on_plan")
+            else True
+        )
+        there = there and (
+            agree(bound, mode, person, reached) if said.get("re_evaluate_policies", True) else True
+        )
         here = (not condition or holds(condition, person)) and "deny" not in steps
-        assert (there or not here) if opens else (here or not there), (person, signed_in, planned, reached, bound, steps)
+        assert (there or not here) if opens else (here or not there), (
+            person,
+            signed_in,
+            planned,
+            reached,
+            bound,
+            steps,
+        )
 
 
 @pytest.mark.parametrize("opens", [True, False], ids=["opens", "guards"])
@@ -99,7 +155,9 @@ def test_each_policy_at_each_moment(tmp_path: Path, said: dict[str, bool], opens
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(bound=policies, said=st.sampled_from(FLAGS), mode=modes, opens=st.booleans())
-def test_several_policies_together(tmp_path: Path, bound: list[Bound], said: dict[str, bool], mode: str, opens: bool) -> None:
+def test_several_policies_together(
+    tmp_path: Path, bound: list[Bound], said: dict[str, bool], mode: str, opens: bool
+) -> None:
     """The same with any number of them, in either mode."""
     compared(tmp_path, bound, said, mode, opens=opens)
 
@@ -125,5 +183,7 @@ def test_applications_are_for_whom_they_were(tmp_path: Path, bound: list[Bound],
     entries = [app, SECRET_SAUCE, DESCRIBED, *(each.written("app", at) for at, each in enumerate(bound))]
     made = converted([written(tmp_path, *entries)]).one("application")
     for person, sauce in product(EVERYBODY, (True, False)):
-        here = made.get("active", True) and (not made.get("groups") or bool({*made["groups"]} & {*person.groups}))
+        here = made.get("active", True) and (
+            not made.get("groups") or bool({*made["groups"]} & {*person.groups})
+        )
         assert agree(bound, mode, person, sauce) or not here, (person, sauce, made)

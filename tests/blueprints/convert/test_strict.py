@@ -1,4 +1,6 @@
-"""The stricter side: whatever authentik closed is closed in what its files become, and a note says what was loosened or tightened."""
+"""The stricter side: whatever authentik closed is closed in what its files become, and a note says what was
+loosened or tightened.
+"""
 
 import re
 from pathlib import Path
@@ -12,12 +14,15 @@ NAMED = "group: !Find [authentik_core.group, [name, staff]]"
 DEVICES = """
 - {model: authentik_flows.flow, id: device, identifiers: {slug: device}, attrs: {name: D, designation: stage_configuration}}
 - {model: authentik_brands.brand, identifiers: {domain: a.test}, attrs: {default: true, flow_device_code: !KeyOf device}}
-"""
+"""  # noqa: E501
 
 
 def bound(target: str, what: str = NAMED, more: str = "") -> str:
     """A policy binding."""
-    return f"- {{model: authentik_policies.policybinding, identifiers: {{target: !KeyOf {target}, {what}, order: 0}}, attrs: {{{more}}}}}"
+    return (
+        f"- {{model: authentik_policies.policybinding, identifiers: {{target: !KeyOf {target}, {what}, "
+        f"order: 0}}, attrs: {{{more}}}}}"
+    )
 
 
 def mfa(flags: str = "") -> str:
@@ -36,10 +41,13 @@ def mfa(flags: str = "") -> str:
 
 def login(attrs: str) -> str:
     """The sign-in flow, with these attributes of its login."""
-    return SIGN_IN.replace("id: login, identifiers: {name: login}", f"id: login, identifiers: {{name: login}}, attrs: {{{attrs}}}")
+    return SIGN_IN.replace(
+        "id: login, identifiers: {name: login}",
+        f"id: login, identifiers: {{name: login}}, attrs: {{{attrs}}}",
+    )
 
 
-# --- when policies are asked ----------------------------------------------------------------------------------------
+# --- when policies are asked --------------------------------------------------------------------------------
 
 NEVER = "evaluate_on_plan: false, re_evaluate_policies: false"
 ONCE = "evaluate_on_plan: true, re_evaluate_policies: false"
@@ -61,9 +69,15 @@ TWICE = "evaluate_on_plan: true, re_evaluate_policies: true"
         ("re_evaluate_policies: !Env X", False, "totp"),
     ],
 )
-def test_a_guard_is_asked_for_wherever_authentik_asks(tmp_path: Path, flags: str, negate: bool, step: str) -> None:
-    """A stage that protects never applies more seldom, whenever its policies are asked; a note says so where that is not as usual."""
-    outcome = converted([written(tmp_path, SIGN_IN, mfa(flags), bound("b-mfa", more="negate: true" if negate else ""))])
+def test_a_guard_is_asked_for_wherever_authentik_asks(
+    tmp_path: Path, flags: str, negate: bool, step: str
+) -> None:
+    """A stage that protects never applies more seldom, whenever its policies are asked; a note says so where
+    that is not as usual.
+    """
+    outcome = converted(
+        [written(tmp_path, SIGN_IN, mfa(flags), bound("b-mfa", more="negate: true" if negate else ""))]
+    )
     assert outcome.steps() == ["identification", "password", step, "login"]
     assert outcome.noted("flowstagebinding b-mfa", "policies") is bool(flags)
 
@@ -80,9 +94,15 @@ def test_a_guard_is_asked_for_wherever_authentik_asks(tmp_path: Path, flags: str
         ("evaluate_on_plan: !Env X", False, ["deny", "login"]),
     ],
 )
-def test_a_way_in_is_open_only_where_authentik_opens_it(tmp_path: Path, flags: str, negate: bool, steps: list[str]) -> None:
-    """A stage that lets in never applies more often; where authentik never asks its policies it applies, there and here."""
-    flow = SIGN_IN.replace("stage: !KeyOf login, order: 90}", f"stage: !KeyOf login, order: 90}}, attrs: {{{flags}}}")
+def test_a_way_in_is_open_only_where_authentik_opens_it(
+    tmp_path: Path, flags: str, negate: bool, steps: list[str]
+) -> None:
+    """A stage that lets in never applies more often; where authentik never asks its policies it applies,
+    there and here.
+    """
+    flow = SIGN_IN.replace(
+        "stage: !KeyOf login, order: 90}", f"stage: !KeyOf login, order: 90}}, attrs: {{{flags}}}"
+    )
     outcome = converted([written(tmp_path, flow, bound("b-login", more="negate: true" if negate else ""))])
     assert outcome.steps() == ["identification", "password", *steps]
     assert outcome.noted("flowstagebinding b-login") is bool(flags)
@@ -90,12 +110,19 @@ def test_a_way_in_is_open_only_where_authentik_opens_it(tmp_path: Path, flags: s
 
 @pytest.mark.parametrize("what", [NAMED, "user: !Find [authentik_core.user, [username, alice]]"])
 def test_policies_of_a_flow_are_asked_of_strangers(tmp_path: Path, what: str) -> None:
-    """authentik asks them before anybody said who they are: a group lets nobody in; a negated one everybody, and here those it means to."""
+    """authentik asks them before anybody said who they are: a group lets nobody in; a negated one everybody,
+    and here those it means to.
+    """
     closed = converted([written(tmp_path, SIGN_IN, bound("flow", what))])
     assert closed.steps() == ["deny", "identification", "password", "login"]
     assert closed.noted("before it knows who is there")
     negated = converted([written(tmp_path, SIGN_IN, bound("flow", what, "negate: true"))])
-    assert [step.split(" when ")[0] for step in negated.steps()] == ["identification", "password", "deny", "login"]
+    assert [step.split(" when ")[0] for step in negated.steps()] == [
+        "identification",
+        "password",
+        "deny",
+        "login",
+    ]
     assert negated.noted("before it knows who is there")
     inside = SIGN_IN + DEVICES + bound("device", what)
     steps = converted([written(tmp_path, inside)]).steps("connect-a-device")
@@ -104,36 +131,75 @@ def test_policies_of_a_flow_are_asked_of_strangers(tmp_path: Path, what: str) ->
 
 
 def test_policies_of_a_stage_that_nobody_asks_are_told(tmp_path: Path) -> None:
-    """A source that authentik never runs stands in the comment, and changes nothing; without policies the flags say nothing."""
-    never = converted([written(tmp_path, SIGN_IN, SECRET_SAUCE, mfa(NEVER), bound("b-mfa", "policy: !KeyOf sauce"))])
+    """A source that authentik never runs stands in the comment, and changes nothing; without policies the
+    flags say nothing.
+    """
+    never = converted(
+        [written(tmp_path, SIGN_IN, SECRET_SAUCE, mfa(NEVER), bound("b-mfa", "policy: !KeyOf sauce"))]
+    )
     assert never.steps() == ["identification", "password", "totp", "login"]
     assert never.noted("authentik never asks its policies")
     assert "# return True  # the whole company" in never.text
     for flags, key in ((NEVER, "re_evaluate_policies"), (ONCE, "evaluate_on_plan")):
-        assert converted([written(tmp_path, SIGN_IN, mfa(flags))]).noted(f"{key} says nothing: no policy is bound to it")
-    assert not converted([written(tmp_path, SIGN_IN, mfa("evaluate_on_plan: false, re_evaluate_policies: true"))]).noted("says nothing")
+        assert converted([written(tmp_path, SIGN_IN, mfa(flags))]).noted(
+            f"{key} says nothing: no policy is bound to it"
+        )
+    assert not converted(
+        [written(tmp_path, SIGN_IN, mfa("evaluate_on_plan: false, re_evaluate_policies: true"))]
+    ).noted("says nothing")
 
 
-@pytest.mark.parametrize(("mode", "expected"), [("any", "||"), ("all", "&&"), ("!Env MODE", "&&"), ("most", "&&")])
+@pytest.mark.parametrize(
+    ("mode", "expected"), [("any", "||"), ("all", "&&"), ("!Env MODE", "&&"), ("most", "&&")]
+)
 def test_a_mode_that_is_not_known_is_the_stricter_one(tmp_path: Path, mode: str, expected: str) -> None:
-    """Two groups on the way in: both are needed where it is not known that one is enough. On a guard it is the other way round."""
-    flow = SIGN_IN.replace("stage: !KeyOf login, order: 90}", f"stage: !KeyOf login, order: 90}}, attrs: {{policy_engine_mode: {mode}}}")
+    """Two groups on the way in: both are needed where it is not known that one is enough.
+
+    On a guard it is the other way round.
+    """
+    flow = SIGN_IN.replace(
+        "stage: !KeyOf login, order: 90}",
+        f"stage: !KeyOf login, order: 90}}, attrs: {{policy_engine_mode: {mode}}}",
+    )
     guests = NAMED.replace("staff", "guests")
     outcome = converted([written(tmp_path, flow, bound("b-login"), bound("b-login", guests))])
     assert outcome.steps()[-1] == f'login when {STAFF} {expected} "guests" in person.groups'
-    outcome = converted([written(tmp_path, SIGN_IN, mfa(f"policy_engine_mode: {mode}"), bound("b-mfa"), bound("b-mfa", guests))])
+    outcome = converted(
+        [
+            written(
+                tmp_path, SIGN_IN, mfa(f"policy_engine_mode: {mode}"), bound("b-mfa"), bound("b-mfa", guests)
+            )
+        ]
+    )
     assert ("&&" in outcome.steps()[2]) is (mode == "all")
 
 
-GEO = "- {model: authentik_policies_geoip.geoippolicy, id: geo, identifiers: {name: geo}, attrs: {countries: [DE]}}"
+GEO = (
+    "- {model: authentik_policies_geoip.geoippolicy, id: geo, identifiers: {name: geo}, attrs: {countries: "
+    "[DE]}}"
+)
 
 
 @pytest.mark.parametrize("negate", ["", ", negate: true"])
 def test_a_policy_that_passes_where_it_fails_is_not_a_condition(tmp_path: Path, negate: str) -> None:
-    """failure_result: an address without a country passes there; the condition would leave the guard out, so the guard always stands."""
-    outcome = converted([written(tmp_path, SIGN_IN, GEO, mfa(), bound("b-mfa", "policy: !KeyOf geo", f"failure_result: true{negate}"))])
+    """failure_result: an address without a country passes there; the condition would leave the guard out, so
+    the guard always stands.
+    """
+    outcome = converted(
+        [
+            written(
+                tmp_path,
+                SIGN_IN,
+                GEO,
+                mfa(),
+                bound("b-mfa", "policy: !KeyOf geo", f"failure_result: true{negate}"),
+            )
+        ]
+    )
     assert outcome.steps()[2] == "totp"
-    told = converted([written(tmp_path, SIGN_IN, mfa(), bound("b-mfa", more="failure_result: true, timeout: 5"))])
+    told = converted(
+        [written(tmp_path, SIGN_IN, mfa(), bound("b-mfa", more="failure_result: true, timeout: 5"))]
+    )
     assert told.noted("failure_result: a policy that fails passes there")
     assert told.noted("timeout is not carried over")
 
@@ -144,25 +210,41 @@ def test_a_place_that_is_not_known_refuses(tmp_path: Path, order: str) -> None:
     deny = f"""
     - {{model: authentik_stages_deny.denystage, id: no, identifiers: {{name: out}}}}
     - {{model: authentik_flows.flowstagebinding, id: b-out, identifiers: {{target: !KeyOf flow, stage: !KeyOf no, order: {order}}}}}
-    """
+    """  # noqa: E501
     outcome = converted([written(tmp_path, SIGN_IN, deny, bound("b-out"))])
     assert outcome.steps() == ["deny"]
     assert outcome.noted("its order is not known")
 
 
 def test_a_brand_never_takes_the_name_of_the_default_one(tmp_path: Path) -> None:
-    """Only the default brand becomes the default tenant, whatever another one is called, and only the first."""
-    brand = "- {model: authentik_brands.brand, identifiers: {domain: DOMAIN}, attrs: {default: IS, flow_authentication: !KeyOf flow}}"
+    """Only the default brand becomes the default tenant, whatever another one is called, and only
+    the first.
+    """
+    brand = (
+        "- {model: authentik_brands.brand, identifiers: {domain: DOMAIN}, attrs: {default: IS, "
+        "flow_authentication: !KeyOf flow}}"
+    )
     named = brand.replace("DOMAIN", "default").replace("IS", "false")
     assert converted([written(tmp_path, SIGN_IN, named)]).one("tenant")["tenant"] == "default-2"
     both = [brand.replace("DOMAIN", domain).replace("IS", "true") for domain in ("a.test", "b.test")]
-    names = [each["tenant"] for each in converted([written(tmp_path, SIGN_IN, *both)]).documents if "tenant" in each]
+    names = [
+        each["tenant"]
+        for each in converted([written(tmp_path, SIGN_IN, *both)]).documents
+        if "tenant" in each
+    ]
     assert names == ["default", "b-test"]
 
 
 def test_a_flow_only_for_those_who_are_signed_in_signs_nobody_in(tmp_path: Path) -> None:
     """``require_authenticated`` on a flow for signing in: nobody from outside walks it there."""
-    outcome = converted([written(tmp_path, SIGN_IN.replace("name: Sign in", "name: Sign in, authentication: require_authenticated"))])
+    outcome = converted(
+        [
+            written(
+                tmp_path,
+                SIGN_IN.replace("name: Sign in", "name: Sign in, authentication: require_authenticated"),
+            )
+        ]
+    )
     assert outcome.steps()[0] == "deny"
     assert outcome.noted("require_authenticated is not carried over; it refuses everybody")
 
@@ -188,16 +270,34 @@ ALICE = "- {model: authentik_core.user, id: alice, identifiers: {username: alice
         ([GROUPS.replace("ATTRS", "users: [7d4c3a10]")], "", STAFF),
     ],
 )
-def test_who_is_in_a_group_as_far_as_the_files_tell(tmp_path: Path, entries: list[str], may: str, surely: str) -> None:
-    """Who may be in it by what the files do not say is asked by a guard, and is not let in by what opens; negated, the other way round."""
-    for negate, guard, opened in (("", may, surely), ("negate: true", f"!({surely.strip('()')})", f"!({may.strip('()')})" if may else "")):
-        outcome = converted([written(tmp_path, SIGN_IN, mfa(), *entries, bound("b-mfa", more=negate), bound("b-login", more=negate))])
+def test_who_is_in_a_group_as_far_as_the_files_tell(
+    tmp_path: Path, entries: list[str], may: str, surely: str
+) -> None:
+    """Who may be in it by what the files do not say is asked by a guard, and is not let in by what opens;
+    negated, the other way round.
+    """
+    for negate, guard, opened in (
+        ("", may, surely),
+        ("negate: true", f"!({surely.strip('()')})", f"!({may.strip('()')})" if may else ""),
+    ):
+        outcome = converted(
+            [
+                written(
+                    tmp_path,
+                    SIGN_IN,
+                    mfa(),
+                    *entries,
+                    bound("b-mfa", more=negate),
+                    bound("b-login", more=negate),
+                )
+            ]
+        )
         expected = ["identification", "password", f"totp when {guard}" if guard else "totp"]
         assert outcome.steps() == [*expected, *([f"login when {opened}"] if opened else ["deny", "login"])]
         assert outcome.noted("among the files: what guards counts it as the case") is (may != surely)
 
 
-# --- sessions, devices, lifetimes -----------------------------------------------------------------------------------
+# --- sessions, devices, lifetimes ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -215,7 +315,10 @@ def test_who_is_in_a_group_as_far_as_the_files_tell(tmp_path: Path, entries: lis
 def test_a_session_never_lasts_longer(tmp_path: Path, said: str, expected: object, note: str) -> None:
     """What is shorter than ours is carried; what is longer, or lasts as long as the browser, is told."""
     outcome = converted([written(tmp_path, login(f"session_duration: {said}"))])
-    assert outcome.one("flow")["steps"][-1] == {"stage": "login", **({"settings": expected} if expected else {})}
+    assert outcome.one("flow")["steps"][-1] == {
+        "stage": "login",
+        **({"settings": expected} if expected else {}),
+    }
     assert outcome.noted("userloginstage login", note) is bool(note)
 
 
@@ -234,11 +337,16 @@ def test_a_session_never_lasts_longer(tmp_path: Path, said: str, expected: objec
     ],
 )
 def test_a_session_that_would_be_looser_does_not_begin(tmp_path: Path, attrs: str) -> None:
-    """Bound to a network or a place, alone, or shorter than any: a step that refuses stands in its place, and the note says why."""
+    """Bound to a network or a place, alone, or shorter than any: a step that refuses stands in its place, and
+    the note says why.
+    """
     outcome = converted([written(tmp_path, login(attrs))])
     assert outcome.steps() == ["identification", "password", "deny"]
     assert outcome.noted("login", attrs.split(":")[0], "a step that refuses stands in its place")
-    usual = "network_binding: no_binding, geoip_binding: no_binding, terminate_other_sessions: false, remember_me_offset: days=30"
+    usual = (
+        "network_binding: no_binding, geoip_binding: no_binding, terminate_other_sessions: false, "
+        "remember_me_offset: days=30"
+    )
     outcome = converted([written(tmp_path, login(usual))])
     assert outcome.steps() == ["identification", "password", "login"]
     assert outcome.noted("remember_me_offset")
@@ -250,16 +358,26 @@ def test_a_session_that_would_be_looser_does_not_begin(tmp_path: Path, attrs: st
         ("", "", []),
         ("", ", grant_types: ['urn:ietf:params:oauth:grant-type:device_code']", []),
         (DEVICES, "", ["device_code"]),
-        (DEVICES, ", grant_types: ['urn:ietf:params:oauth:grant-type:device_code', implicit]", ["device_code"]),
+        (
+            DEVICES,
+            ", grant_types: ['urn:ietf:params:oauth:grant-type:device_code', implicit]",
+            ["device_code"],
+        ),
         (DEVICES, ", grant_types: [authorization_code]", []),
         (DEVICES, ", grant_types: []", []),
         (DEVICES.replace("flow_device_code: !KeyOf device", "flow_recovery: !KeyOf device"), "", []),
         (DEVICES.replace("default: true", "default: !Env X"), "", ["device_code"]),
     ],
 )
-def test_devices_are_let_in_only_where_they_were(tmp_path: Path, brand: str, grant_types: str, grants: list[str]) -> None:
-    """Without a brand that has a flow for devices the grant was closed; where the provider names grants, the others were."""
-    app = APPLICATION.replace("    client_type: public", f"    client_type: public{grant_types.replace(', ', chr(10) + '    ', 1)}")
+def test_devices_are_let_in_only_where_they_were(
+    tmp_path: Path, brand: str, grant_types: str, grants: list[str]
+) -> None:
+    """Without a brand that has a flow for devices the grant was closed; where the provider names grants, the
+    others were.
+    """
+    app = APPLICATION.replace(
+        "    client_type: public", f"    client_type: public{grant_types.replace(', ', chr(10) + '    ', 1)}"
+    )
     outcome = converted([written(tmp_path, SIGN_IN, brand, app)])
     assert outcome.one("application")["grants"] == grants
     assert outcome.noted("no device may ask for it") is (not grants)
@@ -283,8 +401,12 @@ def test_devices_are_let_in_only_where_they_were(tmp_path: Path, brand: str, gra
     ],
 )
 def test_nothing_lives_longer_than_it_did(tmp_path: Path, attr: str, key: str, expected: object) -> None:
-    """Tokens and the codes of devices: as long as there, or shorter, or the application is left out; all of it told."""
-    app = APPLICATION.replace("client_type: public", attr if attr.startswith("client_type") else f"client_type: public\n    {attr}")
+    """Tokens and the codes of devices: as long as there, or shorter, or the application is left out; all of
+    it told.
+    """
+    app = APPLICATION.replace(
+        "client_type: public", attr if attr.startswith("client_type") else f"client_type: public\n    {attr}"
+    )
     outcome = converted([written(tmp_path, SIGN_IN, DEVICES, app)])
     found = [each for each in outcome.documents if "application" in each]
     assert (found[0][key] if found else None) == expected
@@ -294,7 +416,10 @@ def test_nothing_lives_longer_than_it_did(tmp_path: Path, attr: str, key: str, e
 def test_nobody_gets_the_administration(tmp_path: Path) -> None:
     """A scope mapping with a name of ours gives nothing: neither a scope nor a way to ask for it."""
     for name in ("foyer:write", "Foyer:read", "foyer:anything", "two words", "."):
-        mapping = f"- {{model: authentik_providers_oauth2.scopemapping, id: m, identifiers: {{name: m}}, attrs: {{scope_name: '{name}'}}}}"
+        mapping = (
+            f"- {{model: authentik_providers_oauth2.scopemapping, id: m, identifiers: {{name: m}}, attrs: "
+            f"{{scope_name: '{name}'}}}}"
+        )
         app = APPLICATION.replace("property_mappings: [", "property_mappings: [!KeyOf m, ")
         outcome = converted([written(tmp_path, mapping, app)])
         assert outcome.one("application")["scopes"] == ["openid"]
@@ -302,7 +427,7 @@ def test_nobody_gets_the_administration(tmp_path: Path) -> None:
         assert outcome.noted("scopemapping m", "it is left out")
 
 
-# --- entries that may not be there ----------------------------------------------------------------------------------
+# --- entries that may not be there --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -316,7 +441,9 @@ def test_nobody_gets_the_administration(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("first", [True, False])
 def test_what_another_entry_may_delete_opens_nothing(tmp_path: Path, second: str, first: bool) -> None:
-    """An application that is there by one entry and may be gone by another is left out, whichever comes first."""
+    """An application that is there by one entry and may be gone by another is left out, whichever comes
+    first.
+    """
     entries = [APPLICATION, f"- {{model: authentik_core.application, {second}}}"]
     outcome = converted([written(tmp_path, *(reversed(entries) if first else entries))])
     assert not [each for each in outcome.documents if "application" in each]
@@ -325,35 +452,70 @@ def test_what_another_entry_may_delete_opens_nothing(tmp_path: Path, second: str
 
 def test_what_is_surely_not_deleted_stays(tmp_path: Path) -> None:
     """An entry whose conditions are false deletes nothing, and one of another object neither."""
-    for gone in ("state: absent, conditions: [false], identifiers: {slug: tv}", "state: absent, identifiers: {slug: elsewhere}"):
-        outcome = converted([written(tmp_path, APPLICATION, f"- {{model: authentik_core.application, {gone}}}")])
+    for gone in (
+        "state: absent, conditions: [false], identifiers: {slug: tv}",
+        "state: absent, identifiers: {slug: elsewhere}",
+    ):
+        outcome = converted(
+            [written(tmp_path, APPLICATION, f"- {{model: authentik_core.application, {gone}}}")]
+        )
         assert outcome.one("application", "tv")
 
 
 @pytest.mark.parametrize("doubt", ["state: absent", "conditions: [!Env X]", "state: !Env X"])
 def test_a_binding_that_may_not_be_there(tmp_path: Path, doubt: str) -> None:
     """A guard stays, and a way in is closed: which of both entries counts is not known."""
-    for stage, steps in (("password", ["identification", "password", "login"]), ("login", ["identification", "password", "deny", "login"])):
-        again = f"- {{model: authentik_flows.flowstagebinding, {doubt}, identifiers: {{target: !KeyOf flow, stage: !KeyOf {stage}}}}}"
+    for stage, steps in (
+        ("password", ["identification", "password", "login"]),
+        ("login", ["identification", "password", "deny", "login"]),
+    ):
+        again = (
+            f"- {{model: authentik_flows.flowstagebinding, {doubt}, identifiers: {{target: !KeyOf flow, "
+            f"stage: !KeyOf {stage}}}}}"
+        )
         assert converted([written(tmp_path, SIGN_IN, again)]).steps() == steps
-    policy = f"- {{model: authentik_policies.policybinding, {doubt}, identifiers: {{target: !KeyOf app, {NAMED}}}}}"
+    policy = (
+        f"- {{model: authentik_policies.policybinding, {doubt}, identifiers: {{target: !KeyOf app, "
+        f"{NAMED}}}}}"
+    )
     plain = bound("app").replace(", order: 0", "")
     outcome = converted([written(tmp_path, APPLICATION, plain, policy)])
     assert outcome.one("application")["active"] is False
 
 
 def test_created_changes_nothing_that_is_there(tmp_path: Path) -> None:
-    """``state: created`` is for what is missing: what the file says of it does not take the place of what stands already."""
-    later = mfa().replace("deny", "skip").replace("- model: authentik_stages", "- state: created\n  model: authentik_stages")
-    outcome = converted([written(tmp_path, SIGN_IN, mfa(), later.split("- model: authentik_flows")[0].replace("id: mfa", "id: again"))])
+    """``state: created`` is for what is missing: what the file says of it does not take the place of what
+    stands already.
+    """
+    later = (
+        mfa()
+        .replace("deny", "skip")
+        .replace("- model: authentik_stages", "- state: created\n  model: authentik_stages")
+    )
+    outcome = converted(
+        [
+            written(
+                tmp_path,
+                SIGN_IN,
+                mfa(),
+                later.split("- model: authentik_flows")[0].replace("id: mfa", "id: again"),
+            )
+        ]
+    )
     assert outcome.one("flow")["steps"][2] == {"stage": "totp", "settings": {"missing": "refuse"}}
     assert outcome.noted("with state created that one counts")
 
 
-@pytest.mark.parametrize("group", ["!KeyOf nowhere", "!Env GROUP", "[a]", '!Find [authentik_core.group, [name, "a\\tb"]]'])
+@pytest.mark.parametrize(
+    "group", ["!KeyOf nowhere", "!Env GROUP", "[a]", '!Find [authentik_core.group, [name, "a\\tb"]]']
+)
 def test_a_person_whose_groups_are_not_all_known_is_shut_out(tmp_path: Path, group: str) -> None:
-    """One of the groups may be what a policy keeps out, or asks a second factor from: switched off, or left out."""
-    entry = f"- {{model: authentik_core.user, identifiers: {{username: alice}}, attrs: {{groups: [{group}]}}}}"
+    """One of the groups may be what a policy keeps out, or asks a second factor from: switched off, or left
+    out.
+    """
+    entry = (
+        f"- {{model: authentik_core.user, identifiers: {{username: alice}}, attrs: {{groups: [{group}]}}}}"
+    )
     outcome = converted([written(tmp_path, entry)])
     assert not [each for each in outcome.documents if "person" in each and each.get("active", True)]
     assert outcome.noted("user alice", "switched off") or outcome.noted("user alice is left out")
@@ -362,7 +524,9 @@ def test_a_person_whose_groups_are_not_all_known_is_shut_out(tmp_path: Path, gro
 def test_a_person_called_as_the_first_administrator(tmp_path: Path) -> None:
     """Whoever applies it would change that one, with the address to which links for recovery are sent."""
     entry = "- {model: authentik_core.user, identifiers: {username: %s}, attrs: {email: a@acme.test}}"
-    assert converted([written(tmp_path, entry % "Admin")]).noted("the first administrator is called admin here")
+    assert converted([written(tmp_path, entry % "Admin")]).noted(
+        "the first administrator is called admin here"
+    )
     assert not converted([written(tmp_path, entry % "akadmin")]).noted("first administrator")
     brand = "- {model: authentik_brands.brand, identifiers: {domain: a.test}, attrs: {default: false}}"
     assert not converted([written(tmp_path, brand, entry % "admin")]).noted("first administrator")
@@ -373,7 +537,10 @@ def test_a_person_called_as_the_first_administrator(tmp_path: Path) -> None:
     [
         f"- {{model: authentik_core.user, identifiers: {{username: {'x' * 300}}}}}",
         '- {model: authentik_core.user, identifiers: {username: "a b\\tc"}}',
-        f"- {{model: authentik_core.user, identifiers: {{username: alice}}, attrs: {{email: {'a' * 60}@{'b.' * 120}test}}}}",
+        (
+            f"- {{model: authentik_core.user, identifiers: {{username: alice}}, attrs: {{email: "
+            f"{'a' * 60}@{'b.' * 120}test}}}}"
+        ),
         APPLICATION.replace("client_id: tv", f"client_id: {'x' * 300}"),
         SIGN_IN + f"- {{model: authentik_core.group, identifiers: {{name: {'x' * 300}}}}}\n",
         SIGN_IN.replace("Sign in", "x" * 300),

@@ -27,7 +27,10 @@ ACME = TENANTS.format(name="acme", title="Acme", accent="#4f46e5")
 
 def everything() -> dict[str, list[Any]]:
     """Every row of every table."""
-    return {model._meta.db_table: list(model._base_manager.order_by("pk").values_list()) for model in apps.get_models()}
+    return {
+        model._meta.db_table: list(model._base_manager.order_by("pk").values_list())
+        for model in apps.get_models()
+    }
 
 
 def problems(*files: Path) -> list[str]:
@@ -59,7 +62,14 @@ def test_the_same_again_writes_nothing(tenants: dict[str, Tenant], write_bluepri
 
 def test_only_what_a_document_says_is_changed(acme: Tenant, write_blueprint: Write) -> None:
     """A key that is left out keeps what is there; one that is given changes, with an event."""
-    apply([write_blueprint("tenant: acme\n---\nperson: alice\nname: Alice A.\n---\napplication: tv\ndevice: {interval: 7s}\n")])
+    apply(
+        [
+            write_blueprint(
+                "tenant: acme\n---\nperson: alice\nname: Alice A.\n---\napplication: tv\ndevice: "
+                "{interval: 7s}\n"
+            )
+        ]
+    )
     alice, television = Person.objects.get(username="alice"), Application.objects.get(name="tv")
     assert (alice.name, alice.email, alice.is_active, list(alice.groups.values_list("name", flat=True))) == (
         "Alice A.",
@@ -67,15 +77,25 @@ def test_only_what_a_document_says_is_changed(acme: Tenant, write_blueprint: Wri
         True,
         ["staff"],
     )
-    assert (television.device_interval, television.device_code_lifetime, "openid" in television.scopes) == (7, 600, True)
-    told = Event.objects.filter(kind__in=("person.changed", "application.changed")).values_list("actor", "target")
+    assert (television.device_interval, television.device_code_lifetime, "openid" in television.scopes) == (
+        7,
+        600,
+        True,
+    )
+    told = Event.objects.filter(kind__in=("person.changed", "application.changed")).values_list(
+        "actor", "target"
+    )
     assert sorted(told) == [("blueprint", "alice"), ("blueprint", "tv")]
 
 
 def test_the_order_of_the_files_does_not_matter(acme: Tenant, write_blueprint: Write) -> None:
     """authentik #4945: what is referred to is applied first, wherever it stands."""
     first = write_blueprint(
-        "tenant: acme\n---\nperson: clerk\ngroups: [night]\n---\napplication: cam\nscopes: [acme:see]\ngroups: [night]\n", "a.yaml"
+        (
+            "tenant: acme\n---\nperson: clerk\ngroups: [night]\n---\napplication: cam\nscopes: "
+            "[acme:see]\ngroups: [night]\n"
+        ),
+        "a.yaml",
     )
     second = write_blueprint("tenant: acme\n---\ngroup: night\n---\nscope: acme:see\ntitle: See\n", "b.yaml")
     apply([first, second])
@@ -85,11 +105,24 @@ def test_the_order_of_the_files_does_not_matter(acme: Tenant, write_blueprint: W
 def test_two_tenants_in_one_file_and_in_two(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
     """Documents belong to the tenant before them; the same names live side by side."""
     scope = "scope: shared:read\ntitle: Read at {}\n"
-    apply([write_blueprint(f"tenant: acme\n---\n{scope.format('acme')}---\ntenant: other\n---\n{scope.format('other')}")])
-    apply([write_blueprint(f"tenant: {name}\n---\nscope: own\ntitle: {name}\n", f"{name}.yaml") for name in ("acme", "other")])
+    apply(
+        [
+            write_blueprint(
+                f"tenant: acme\n---\n{scope.format('acme')}---\ntenant: other\n---\n{scope.format('other')}"
+            )
+        ]
+    )
+    apply(
+        [
+            write_blueprint(f"tenant: {name}\n---\nscope: own\ntitle: {name}\n", f"{name}.yaml")
+            for name in ("acme", "other")
+        ]
+    )
     for name, tenant in tenants.items():
         with tenant_scope(tenant):
-            assert dict(Scope.objects.filter(name__in=("own", "shared:read")).values_list("name", "title")) == {
+            assert dict(
+                Scope.objects.filter(name__in=("own", "shared:read")).values_list("name", "title")
+            ) == {
                 "own": name,
                 "shared:read": f"Read at {name}",
             }
@@ -97,13 +130,17 @@ def test_two_tenants_in_one_file_and_in_two(tenants: dict[str, Tenant], write_bl
 
 def test_a_file_without_a_tenant_is_for_the_default_one(db: None, write_blueprint: Write) -> None:
     """Which must be there."""
-    assert problems(write_blueprint("scope: a\ntitle: A\n")) == ["blueprint.yaml:1:1: scope: There is no tenant default."]
+    assert problems(write_blueprint("scope: a\ntitle: A\n")) == [
+        "blueprint.yaml:1:1: scope: There is no tenant default."
+    ]
     apply([write_blueprint("tenant: default\n", "tenant.yaml"), write_blueprint("scope: a\ntitle: A\n")])
     assert Scope.unscoped.get().tenant.name == "default"
 
 
 @pytest.mark.parametrize("spelling", ["acme.test", "'*.acme.test'"])
-def test_another_tenants_domain_is_refused(tenants: dict[str, Tenant], write_blueprint: Write, spelling: str) -> None:
+def test_another_tenants_domain_is_refused(
+    tenants: dict[str, Tenant], write_blueprint: Write, spelling: str
+) -> None:
     """Nobody takes a neighbour's host name."""
     found = problems(write_blueprint(f"tenant: other\ntitle: Other\ndomains:\n  - {spelling}\n"))
     assert len(found) == 1
@@ -112,7 +149,19 @@ def test_another_tenants_domain_is_refused(tenants: dict[str, Tenant], write_blu
 
 
 @pytest.mark.parametrize(
-    "name", ["*acme.test", "a b", "acme.test/", "http://acme.test", "acme.test:80", "", "*", "LOCALHOST", "localhost", "☃.test"]
+    "name",
+    [
+        "*acme.test",
+        "a b",
+        "acme.test/",
+        "http://acme.test",
+        "acme.test:80",
+        "",
+        "*",
+        "LOCALHOST",
+        "localhost",
+        "☃.test",
+    ],
 )
 def test_what_is_no_domain_of_a_tenant(tenants: dict[str, Tenant], write_blueprint: Write, name: str) -> None:
     """Ports, schemes, two names in one; and the names of this machine belong to the default tenant."""
@@ -125,36 +174,45 @@ def test_what_is_no_domain_of_a_tenant(tenants: dict[str, Tenant], write_bluepri
 @pytest.mark.parametrize(
     ("text", "where", "said"),
     [
-        ("person: evaluator\ngroups: [staf]\n", "4:10: groups.0", "There is no group staf. Did you mean staff?"),
+        ("person: evaluator\ngroups: [staf]\n", "4:10: groups.0", "There is no group staf. Did you mean staff?"),  # noqa: E501
         ("application: x\ngrants: [device]\n", "4:10: grants.0", "There is no grant device."),
         ("application: x\nscopes: [openid, emall]\n", "4:18: scopes.1", "Did you mean email?"),
-        ("application: x\nflows: {device_code: strict}\n", "4:9: flows.device_code", "There is no flow strict for device_code."),
-        ("application: x\ntype: confidential\n", "4:1: type", "A confidential application needs a client secret."),
+        ("application: x\nflows: {device_code: strict}\n", "4:9: flows.device_code", "There is no flow strict for device_code."),  # noqa: E501
+        ("application: x\ntype: confidential\n", "4:1: type", "A confidential application needs a client secret."),  # noqa: E501
         ("application: x\nlogo: 'http://elsewhere/x.png'\n", "4:1: logo", "no page loads from elsewhere"),
         ("application: a_b\n", "3:1: application", "Lower-case letters, digits and dashes"),
         ("scope: 'a b'\ntitle: T\n", "3:1: scope", "A scope is visible ASCII without spaces"),
-        ("person: evaluator\nemail: alice@acme.test\n", "4:1: email", "The address alice@acme.test belongs to alice."),
+        ("person: evaluator\nemail: alice@acme.test\n", "4:1: email", "The address alice@acme.test belongs to alice."),  # noqa: E501
         ("person: evaluator\nemail: nonsense\n", "4:1: email", "valid email address"),
         ("application: x\nclient_id: tv\n", "4:1: client_id", "The client id tv belongs to tv."),
         (FLOW + "steps:\n  - stage: consnt\n", "7:5: steps.0.stage", "Did you mean consent?"),
         (
-            FLOW + "default: false\nsteps:\n  - stage: identification\n  - stage: deny\n    when: person.grups == []\n",
+            FLOW + (
+                "default: false\nsteps:\n  - stage: identification\n  - stage: deny\n    when: "
+                "person.grups == []\n"
+            ),
             "10:5: steps.1.when",
             "There is no person.grups. Did you mean person.groups?",
         ),
-        ("flow: connect-a-device\ntitle: T\nfor: authentication\nsteps: [{stage: deny}]\n", "5:1: for", "make a new flow instead"),
-        ("flow: second\ntitle: T\nfor: device_code\nsteps: [{stage: deny}]\n", "3:1: default", "say default: false"),
+        ("flow: connect-a-device\ntitle: T\nfor: authentication\nsteps: [{stage: deny}]\n", "5:1: for", "make a new flow instead"),  # noqa: E501
+        ("flow: second\ntitle: T\nfor: device_code\nsteps: [{stage: deny}]\n", "3:1: default", "say default: false"),  # noqa: E501
     ],
 )  # fmt: skip
-def test_what_only_the_domain_can_refuse(tenants: dict[str, Tenant], write_blueprint: Write, text: str, where: str, said: str) -> None:
+def test_what_only_the_domain_can_refuse(
+    tenants: dict[str, Tenant], write_blueprint: Write, text: str, where: str, said: str
+) -> None:
     """With file, line, column and key of the document as it is written; and nothing was applied."""
     found = problems(write_blueprint(f"tenant: acme\n---\n{text}"))
     assert any(problem.startswith(f"blueprint.yaml:{where}") and said in problem for problem in found), found
 
 
-def test_every_problem_of_every_file_at_once_and_nothing_applied(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
+def test_every_problem_of_every_file_at_once_and_nothing_applied(
+    tenants: dict[str, Tenant], write_blueprint: Write
+) -> None:
     """authentik #12186: the good documents beside a bad one are not applied either."""
-    first = write_blueprint("tenant: acme\n---\nscope: good\ntitle: Good\n---\nscope: bad\n---\npersn: evaluator\n", "one.yaml")
+    first = write_blueprint(
+        "tenant: acme\n---\nscope: good\ntitle: Good\n---\nscope: bad\n---\npersn: evaluator\n", "one.yaml"
+    )
     second = write_blueprint("tenant: other\ntitel: Other\n---\napplication: x\ntype: secret\n", "two.yaml")
     assert problems(first, second) == [
         "one.yaml:6:1: title: This key is missing.",
@@ -164,14 +222,22 @@ def test_every_problem_of_every_file_at_once_and_nothing_applied(tenants: dict[s
     ]
 
 
-def test_problems_of_the_domain_are_found_at_once_too(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
+def test_problems_of_the_domain_are_found_at_once_too(
+    tenants: dict[str, Tenant], write_blueprint: Write
+) -> None:
     """Each document has a savepoint of its own."""
     people = "person: evaluator\ngroups: [a]\n---\nperson: intruder\ngroups: [b]\n"
     text = f"tenant: acme\n---\n{people}---\napplication: x\nscopes: [c]\n---\nscope: fine\ntitle: Fine\n"
-    assert [problem.split(": ")[1] for problem in problems(write_blueprint(text))] == ["groups.0", "groups.0", "scopes.0"]
+    assert [problem.split(": ")[1] for problem in problems(write_blueprint(text))] == [
+        "groups.0",
+        "groups.0",
+        "scopes.0",
+    ]
 
 
-def test_a_password_is_stored_hashed_and_checked_before_it_is_hashed_again(acme: Tenant, write_blueprint: Write) -> None:
+def test_a_password_is_stored_hashed_and_checked_before_it_is_hashed_again(
+    acme: Tenant, write_blueprint: Write
+) -> None:
     """The file's password is nowhere else; a changed one ends what the old one proved."""
     browser = Door("acme.test")
     browser.sign_in()
@@ -187,7 +253,9 @@ def test_a_password_is_stored_hashed_and_checked_before_it_is_hashed_again(acme:
 def test_the_command_says_what_it_applied(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
     """One line for each object that changed, what it is now, and how many."""
     out = StringIO()
-    call_command("blueprint", "apply", str(write_blueprint("tenant: acme\n---\nscope: a\ntitle: A\n")), stdout=out)
+    call_command(
+        "blueprint", "apply", str(write_blueprint("tenant: acme\n---\nscope: a\ntitle: A\n")), stdout=out
+    )
     assert out.getvalue().splitlines() == ["+ acme: scope a", "    title: A", "blueprint: 1 created"]
 
 
@@ -205,7 +273,10 @@ def test_the_command_names_every_problem(tenants: dict[str, Tenant], write_bluep
 
 def test_publishing_from_a_blueprint_is_told(acme: Tenant, write_blueprint: Write) -> None:
     """Who changed what: the version's author and note, and one event."""
-    text = "tenant: acme\n---\nflow: connect-a-device\ntitle: Another\nfor: device_code\nsteps: [{stage: deny}]\n"
+    text = (
+        "tenant: acme\n---\nflow: connect-a-device\ntitle: Another\nfor: device_code\nsteps: [{stage: "
+        "deny}]\n"
+    )
     apply([write_blueprint(text)])
     version = Version.objects.order_by("-pk")[0]
     assert (version.author, version.note, version.number) == ("blueprint", "applied from a blueprint", 2)

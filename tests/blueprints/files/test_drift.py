@@ -1,4 +1,6 @@
-"""What was changed by hand since a blueprint was applied: which key, by whom, when; told once when it begins and once when it ends."""
+"""What was changed by hand since a blueprint was applied: which key, by whom, when; told once when it begins
+and once when it ends.
+"""
 
 import json
 from collections.abc import Callable
@@ -61,9 +63,12 @@ def test_each_key_with_who_and_when(acme: Tenant, other: Tenant, clock: time_mac
         assert drifted() == []
     found = {(each.kind, each.name): each for each in drifted()}
     assert set(found) == {("application", "tv"), ("person", "bob"), ("flow", "connect-a-device")}
-    assert [(key.key, key.new) for key in found["application", "tv"].keys] == [("scopes", ["openid"])]  # what no document said may change
+    # what no document said may change
+    assert [(key.key, key.new) for key in found["application", "tv"].keys] == [("scopes", ["openid"])]
     bob, flow = found["person", "bob"], found["flow", "connect-a-device"]
-    assert [(key.key, key.old, key.new) for key in bob.keys] == [("email", "bob@acme.test", "robert@acme.test")]
+    assert [(key.key, key.old, key.new) for key in bob.keys] == [
+        ("email", "bob@acme.test", "robert@acme.test")
+    ]
     assert (bob.by, flow.by, found["application", "tv"].by) == ("bob", "test", "alice")
     assert bob.at == timezone.now().isoformat()
     assert "device_code" in str(flow.keys)
@@ -83,7 +88,12 @@ def test_every_kind_tells_who(acme: Tenant, write_blueprint: Write) -> None:
         "mail": ["subject"],
         "person": ["groups"],
     }  # nobody wrote the scope's description into a file
-    assert {kind: each.by for kind, each in found.items()} == {"tenant": "alice", "group": "bob", "mail": "alice", "person": ""}
+    assert {kind: each.by for kind, each in found.items()} == {
+        "tenant": "alice",
+        "group": "bob",
+        "mail": "alice",
+        "person": "",
+    }
     assert told("scope.changed")[0]["data"] == {"keys": ["description"]}
     forget_wording("recovery", by="bob")
     assert [(each.keys[0].new, each.by) for each in drifted() if each.kind == "mail"] == [("deleted", "bob")]
@@ -96,7 +106,9 @@ def test_a_secret_drifts_without_being_told(acme: Tenant) -> None:
     hashed = hash_password("a-new-password-7")
     store_password(alice, hashed, by="alice")
     save_application("kiosk", by="bob", secret_hash=digest("new"))
-    assert [(each.name, each.by, [(key.key, key.old, key.new) for key in each.keys]) for each in drifted()] == [
+    assert [
+        (each.name, each.by, [(key.key, key.old, key.new) for key in each.keys]) for each in drifted()
+    ] == [
         ("alice", "alice", [("password", HIDDEN, HIDDEN)]),
         ("kiosk", "bob", [("client_secret", HIDDEN, HIDDEN)]),
     ]
@@ -114,7 +126,9 @@ def test_the_command_says_it_with_an_exit_code(acme: Tenant) -> None:
     assert "    name: Alice → A." in text
     code, text = command("--tenant", "acme", "--json", "--blueprint", "acme")
     assert (code, json.loads(text)[0]["keys"]) == (2, [{"key": "name", "old": "Alice", "new": "A."}])
-    with pytest.raises(CommandError, match=r"There is no blueprint acne in tenant acme\. Did you mean acme\?"):
+    with pytest.raises(
+        CommandError, match=r"There is no blueprint acne in tenant acme\. Did you mean acme\?"
+    ):
         command("--tenant", "acme", "--blueprint", "acne")
     assert command("--tenant", "other")[0] == 0
 
@@ -130,7 +144,10 @@ def test_it_is_told_once_and_its_end_too(acme: Tenant, other: Tenant) -> None:
     look_for_drift()
     assert [each["keys"][0]["new"] for each in stored()] == ["B."]
     (event,) = told("blueprint.drifted")
-    assert (event["target"], event["data"]) == ("alice", {"blueprint": "acme", "what": "person", "keys": ["name"], "by": "bob"})
+    assert (event["target"], event["data"]) == (
+        "alice",
+        {"blueprint": "acme", "what": "person", "keys": ["name"], "by": "bob"},
+    )
     save_person("alice", by="bob", name="Alice")
     look_for_drift()
     look_for_drift()

@@ -1,4 +1,6 @@
-"""Values written as YAML are the same values when they are read, also for whoever reads YAML 1.1, and never a secret."""
+"""Values written as YAML are the same values when they are read, also for whoever reads YAML 1.1, and never a
+secret.
+"""
 
 from typing import Any
 
@@ -14,8 +16,47 @@ from blueprints.objects.document import ApplicationDocument
 from flows.documents.document import FlowDocument
 from idp.foundation.yaml_text import write
 
-TRICKY = ["", "null", "~", "yes", "No", "ON", "y", "true", "0x1f", "0o7", "012", "1e3", ".5", "1_000", "12:30", "2020-01-01", "<<", "="]
-TRICKY += ["---", "...", "- a", "a: b", "a #b", "#", "!secret x", "&a", "*a", "[a]", "{a", "a,b", "'", '"', "\\", " a", "a ", "\ta", "7s"]
+TRICKY = [
+    "",
+    "null",
+    "~",
+    "yes",
+    "No",
+    "ON",
+    "y",
+    "true",
+    "0x1f",
+    "0o7",
+    "012",
+    "1e3",
+    ".5",
+    "1_000",
+    "12:30",
+    "2020-01-01",
+    "<<",
+    "=",
+]
+TRICKY += [
+    "---",
+    "...",
+    "- a",
+    "a: b",
+    "a #b",
+    "#",
+    "!secret x",
+    "&a",
+    "*a",
+    "[a]",
+    "{a",
+    "a,b",
+    "'",
+    '"',
+    "\\",
+    " a",
+    "a ",
+    "\ta",
+    "7s",
+]
 TRICKY += [
     "a\n",
     "a\n\n",
@@ -34,10 +75,22 @@ TRICKY += [
     "%",
 ]
 LETTERS = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
-TEXT = st.sampled_from(TRICKY) | st.text(LETTERS, max_size=20) | st.text(alphabet=" \n\t#:-?!&*'\"[]{},|>%ayn01.\\\r", max_size=15)
-SCALAR = st.none() | st.booleans() | st.integers(-(10**29), 10**29) | st.floats(allow_nan=False, allow_infinity=False) | TEXT
+TEXT = (
+    st.sampled_from(TRICKY)
+    | st.text(LETTERS, max_size=20)
+    | st.text(alphabet=" \n\t#:-?!&*'\"[]{},|>%ayn01.\\\r", max_size=15)
+)
+SCALAR = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**29), 10**29)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT
+)
 KEY = TEXT | st.text(LETTERS, min_size=190, max_size=250)
-VALUE = st.recursive(SCALAR, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEY, inner, max_size=4), max_leaves=12)
+VALUE = st.recursive(
+    SCALAR, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEY, inner, max_size=4), max_leaves=12
+)
 
 
 def plain(node: Node) -> Any:
@@ -58,7 +111,9 @@ def test_any_value_survives(value: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("text", TRICKY)
 def test_a_text_stays_a_text_for_every_reader(text: str) -> None:
-    """The Norway problem: what YAML 1.1 takes for a truth value, a number or a date is quoted; in lists, as keys and alone."""
+    """The Norway problem: what YAML 1.1 takes for a truth value, a number or a date is quoted; in lists, as
+    keys and alone.
+    """
     value = {"alone": text, "list": [text], "map": {"inner": {f"{text} key": text}}, "rows": [{"of": text}]}
     written = write(value)
     assert plain(parse(written.encode())[0]) == value
@@ -78,7 +133,8 @@ def test_it_is_what_a_person_would_write() -> None:
         "long": long,
     }
     assert write(value, {"steps": [{"stage": "deny", "when": '"a" in person.groups'}], "on": True}) == (
-        'application: tv\nscopes: [openid, "acme:read"]\nagain: [openid, "acme:read"]\nnone: []\ndevice:\n  interval: 7s\n'
+        'application: tv\nscopes: [openid, "acme:read"]\nagain: [openid, "acme:read"]\nnone: '
+        "[]\ndevice:\n  interval: 7s\n"
         f"text: |\n  a\n\n    b\nlong: {long}\n---\n"
         'steps:\n  - stage: deny\n    when: \'"a" in person.groups\'\n"on": true\n'
     )
@@ -106,6 +162,9 @@ def test_keys_stand_in_the_order_of_the_declaration() -> None:
     found = in_order_of(ApplicationDocument, {"flows": {"z": 1, "a": 2}, "device": device, "title": "T"})
     assert list(found) == ["title", "flows", "device"]
     assert [list(found["flows"]), list(found["device"])] == [["a", "z"], ["code_lifetime", "interval"]]
-    flow = in_order_of(FlowDocument, {"steps": [{"settings": {"b": 1, "a": 1}, "stage": "x"}], "for": "part", "title": "T", "flow": "f"})
+    flow = in_order_of(
+        FlowDocument,
+        {"steps": [{"settings": {"b": 1, "a": 1}, "stage": "x"}], "for": "part", "title": "T", "flow": "f"},
+    )
     assert list(flow) == ["flow", "title", "for", "steps"]
     assert list(flow["steps"][0]) == ["stage", "settings"]

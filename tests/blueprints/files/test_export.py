@@ -31,7 +31,12 @@ from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 
 Write = Callable[..., Path]
-PART = {"flow": "z-part", "title": "Part", "for": "part", "steps": [{"stage": "password"}, {"stage": "login"}]}
+PART = {
+    "flow": "z-part",
+    "title": "Part",
+    "for": "part",
+    "steps": [{"stage": "password"}, {"stage": "login"}],
+}
 SIGN_IN = {
     "flow": "a-sign-in",
     "title": "Sign in: yes",
@@ -39,7 +44,12 @@ SIGN_IN = {
     "steps": [
         {"stage": "identification", "settings": {"fields": ["email", "username"]}},
         {"flow": "z-part"},
-        {"id": "ask", "stage": "prompt", "when": '"staff" in person.groups', "settings": {"title": "Who?", "fields": [{"name": "team"}]}},
+        {
+            "id": "ask",
+            "stage": "prompt",
+            "when": '"staff" in person.groups',
+            "settings": {"title": "Who?", "fields": [{"name": "team"}]},
+        },
     ],
 }
 
@@ -75,7 +85,9 @@ def again(path: Path, name: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["acme", "other"])
-def test_export_plan_says_nothing_and_goes_in_elsewhere(tenants: dict[str, Tenant], write_blueprint: Write, name: str) -> None:
+def test_export_plan_says_nothing_and_goes_in_elsewhere(
+    tenants: dict[str, Tenant], write_blueprint: Write, name: str
+) -> None:
     """keycloak and authentik #6064: no primary keys, and what was written goes in again as the same bytes."""
     text = exported("--tenant", name)
     path = write_blueprint(text)
@@ -98,10 +110,15 @@ def test_it_reads_like_what_a_person_writes(tenants: dict[str, Tenant]) -> None:
     """Short grants, nested devices, only what differs, in the order of the declaration."""
     save_application_in(tenants["acme"], device_interval=7, flows={"device_code": "connect-a-device"})
     text = exported("--tenant", "acme")
-    assert text.startswith("# The tenant acme. Secrets are named, not told.\ntenant: acme\ntitle: Acme\nnetworks:")
+    assert text.startswith(
+        "# The tenant acme. Secrets are named, not told.\ntenant: acme\ntitle: Acme\nnetworks:"
+    )
     assert "application: tv\ntitle: Acme TV\nclient_id: tv\ngrants: [device_code, refresh_token]\n" in text
     assert "flows:\n  device_code: connect-a-device\ndevice:\n  interval: 7s\n" in text
-    assert re.search(r"^(id|pk|tenant_id|active|verified):", text.replace("active: false", ""), re.MULTILINE) is None
+    assert (
+        re.search(r"^(id|pk|tenant_id|active|verified):", text.replace("active: false", ""), re.MULTILINE)
+        is None
+    )
 
 
 def save_application_in(tenant: Tenant, **values: Any) -> None:
@@ -111,10 +128,15 @@ def save_application_in(tenant: Tenant, **values: Any) -> None:
 
 
 def test_no_secret_and_no_hash_ever(tenants: dict[str, Tenant]) -> None:
-    """CVE-2026-40166: an export that holds a client secret; neither what was entered nor what is stored of it."""
+    """CVE-2026-40166: an export that holds a client secret; neither what was entered nor what is stored of
+    it.
+    """
     text = exported("--tenant", "acme")
     with tenant_scope(tenants["acme"]):
-        hashes = [*Person.objects.values_list("password", flat=True), *Application.objects.values_list("secret_hash", flat=True)]
+        hashes = [
+            *Person.objects.values_list("password", flat=True),
+            *Application.objects.values_list("secret_hash", flat=True),
+        ]
     for secret in ("alice-password-1", "kiosk secret/with+odd:characters", *filter(None, hashes)):
         assert secret not in text
     assert "client_secret: !secret kiosk-client-secret\n" in text
@@ -122,7 +144,9 @@ def test_no_secret_and_no_hash_ever(tenants: dict[str, Tenant]) -> None:
 
 
 def test_a_secret_that_was_named_is_named_again(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
-    """Of a person and of an application; once it was changed by hand the name would tell another value, so it is not written."""
+    """Of a person and of an application; once it was changed by hand the name would tell another value, so it
+    is not written.
+    """
     with tenant_scope(tenants["acme"]):
         keep("carols", "clerk-password-1", by="test")
         keep("box", "box-secret", by="test")
@@ -141,11 +165,15 @@ def test_a_secret_that_was_named_is_named_again(tenants: dict[str, Tenant], writ
     assert planned(write_blueprint(told, "third.yaml")) == []
 
 
-def test_lists_that_were_emptied_and_things_that_were_switched_off(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
+def test_lists_that_were_emptied_and_things_that_were_switched_off(
+    tenants: dict[str, Tenant], write_blueprint: Write
+) -> None:
     """A key is left out only where its value is the default itself."""
     with tenant_scope(tenants["acme"]):
         save_application("tv", by="alice", grants=[], scopes=[], title="tv", is_active=False)
-        save_person("alice", groups=[], by="alice", is_active=False, attributes={"b": 1, "a": True, "long": "x\ny\n"})
+        save_person(
+            "alice", groups=[], by="alice", is_active=False, attributes={"b": 1, "a": True, "long": "x\ny\n"}
+        )
     text = exported("--tenant", "acme")
     assert "application: tv\ntitle: tv\nclient_id: tv\nactive: false\n" in text
     assert "attributes:\n  a: true\n  b: 1\n  long: |\n    x\n    y\nactive: false\n" in text
@@ -167,21 +195,35 @@ def test_one_flow_with_its_parts_and_nothing_else(tenants: dict[str, Tenant], wr
     apply([write_blueprint(emit([{"tenant": "acme"}, SIGN_IN, PART]))])
     text = exported("--tenant", "acme", "--flow", "a-sign-in")
     assert re.findall(r"^(\w+): (.*)$", text, re.MULTILINE)[:2] == [("tenant", "acme"), ("flow", "z-part")]
-    assert re.findall(r"^(?:flow|person|application|group): (.*)$", text, re.MULTILINE) == ["z-part", "a-sign-in"]
+    assert re.findall(r"^(?:flow|person|application|group): (.*)$", text, re.MULTILINE) == [
+        "z-part",
+        "a-sign-in",
+    ]
     path = write_blueprint(text, "flow.yaml")
     assert planned(path) == []
     with pytest.raises(CommandError, match="has no live flow a-sign-in"):
         exported("--tenant", "other", "--flow", "a-sign-in")
     apply([write_blueprint(text.replace("tenant: acme", "tenant: other"), "there.yaml")])
-    assert exported("--tenant", "other", "--flow", "a-sign-in") == text.replace("tenant: acme", "tenant: other")
+    assert exported("--tenant", "other", "--flow", "a-sign-in") == text.replace(
+        "tenant: acme", "tenant: other"
+    )
 
 
-def test_a_flow_that_is_tried_with_somebody_of_the_tenant(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
+def test_a_flow_that_is_tried_with_somebody_of_the_tenant(
+    tenants: dict[str, Tenant], write_blueprint: Write
+) -> None:
     """Who comes into being with it, where the system is empty; with their groups and attributes."""
     when = '!("staff" in person.groups && person.attributes["level"] == "3")'
-    steps = [{"stage": "identification"}, {"stage": "password"}, {"stage": "deny", "when": when}, {"stage": "login"}]
+    steps = [
+        {"stage": "identification"},
+        {"stage": "password"},
+        {"stage": "deny", "when": when},
+        {"stage": "login"},
+    ]
     answers = {"identification": "passes", "password": "passes", "login": "passes"}
-    tests = [{"name": "alice comes in", "person": "alice", "answers": answers, "expect": {"deny": "passed over"}}]
+    tests = [
+        {"name": "alice comes in", "person": "alice", "answers": answers, "expect": {"deny": "passed over"}}
+    ]
     flow = {"flow": "in", "title": "In", "for": "authentication", "steps": steps, "tests": tests}
     apply([write_blueprint(emit([{"tenant": "acme"}, {"person": "alice", "attributes": {"level": 3}}]))])
     apply([write_blueprint(emit([{"tenant": "acme"}, flow]), "flow.yaml")])
@@ -204,14 +246,21 @@ def test_queries_do_not_grow_with_the_objects(acme: Tenant, write_blueprint: Wri
 
     few = queries()
     people = [{"person": f"p{at}", "groups": ["staff"]} for at in range(30)]
-    applications = [{"application": f"a{at}", "type": "confidential", "client_secret": f"secret-{at}"} for at in range(10)]
+    applications = [
+        {"application": f"a{at}", "type": "confidential", "client_secret": f"secret-{at}"} for at in range(10)
+    ]
     flows = [{**PART, "flow": f"part-{at}"} for at in range(5)]
     apply([write_blueprint(emit([{"tenant": "acme"}, *people, *applications, *flows]))])
     assert queries() == few
     assert few < 20
 
 
-LINE = st.text(st.characters(exclude_categories=("C", "Zl", "Zp"), exclude_characters="\u115f\u1160\u3164\uffa0\u2800\u034f"), max_size=20)
+LINE = st.text(
+    st.characters(
+        exclude_categories=("C", "Zl", "Zp"), exclude_characters="\u115f\u1160\u3164\uffa0\u2800\u034f"
+    ),
+    max_size=20,
+)
 LINE = LINE.map(lambda text: nfc(text).strip())
 WORDS = LINE
 REACHED = LINE.filter(lambda text: all(part not in ("", ".", "..") for part in text.split("/")))
@@ -229,7 +278,9 @@ PERSON = some(
     name=LINE,
     email=st.just("") | SLUG.map(lambda name: f"{name}@acme.example"),
     email_verified=st.booleans(),
-    attributes=st.dictionaries(WORDS, LONG | st.integers(-(10**12), 10**12) | st.booleans() | st.none(), max_size=3),
+    attributes=st.dictionaries(
+        WORDS, LONG | st.integers(-(10**12), 10**12) | st.booleans() | st.none(), max_size=3
+    ),
     active=st.booleans(),
     role=st.sampled_from(["", "owner", "admin", "editor", "helpdesk", "auditor"]),
 )
@@ -242,7 +293,9 @@ APPLICATION = some(
     active=st.booleans(),
     grants=st.lists(st.sampled_from(["device_code", "refresh_token"]), unique=True),
     scopes=st.lists(st.sampled_from(["openid", "email", "null", "1.0"]), unique=True),
-    device=some(interval=st.integers(1, 60).map(lambda count: f"{count}s"), pending_limit=st.integers(1, 10**6)),
+    device=some(
+        interval=st.integers(1, 60).map(lambda count: f"{count}s"), pending_limit=st.integers(1, 10**6)
+    ),
     access_token_lifetime=st.integers(1, 24).map(lambda hours: f"{hours}h"),
 )
 TENANT = some(
@@ -258,7 +311,11 @@ TENANT = some(
 def documents(draw: Any) -> list[dict[str, Any]]:
     """A valid tenant."""
     groups = draw(st.lists(REACHED, max_size=3, unique=True))
-    people = draw(st.dictionaries(REACHED.map(fold).filter(lambda name: name and fold(name) == name), PERSON, max_size=3))
+    people = draw(
+        st.dictionaries(
+            REACHED.map(fold).filter(lambda name: name and fold(name) == name), PERSON, max_size=3
+        )
+    )
     emails: set[str] = set()
     for person in people.values():
         if person.get("email") in emails:
@@ -272,14 +329,19 @@ def documents(draw: Any) -> list[dict[str, Any]]:
         if application.get("type") == "confidential":
             application["client_secret"] = Secret("one-for-all")
     flows = draw(st.sampled_from([[], [PART], [SIGN_IN, PART]]))
-    mails = draw(st.sampled_from([[], [{"mail": "recovery", "subject": "S", "text": "Hello\n\n{{ link }}\n"}]]))
+    mails = draw(
+        st.sampled_from([[], [{"mail": "recovery", "subject": "S", "text": "Hello\n\n{{ link }}\n"}]])
+    )
     return [
         {"tenant": "acme", **draw(TENANT)},
         *flows,
         *({"application": name, **each} for name, each in applications.items()),
         *({"person": name, **each} for name, each in people.items()),
         *({"group": name} for name in groups),
-        *({"scope": name, "title": draw(WORDS.filter(bool)), "description": draw(LINE)} for name in ("null", "1.0")),
+        *(
+            {"scope": name, "title": draw(WORDS.filter(bool)), "description": draw(LINE)}
+            for name in ("null", "1.0")
+        ),
         *mails,
     ]
 
@@ -287,7 +349,9 @@ def documents(draw: Any) -> list[dict[str, Any]]:
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(wished=documents())
 def test_any_tenant_is_a_fixed_point(db: None, tmp_path: Path, wished: list[dict[str, Any]]) -> None:
-    """Applied, exported, applied elsewhere and exported again: the same bytes; and after applying nothing is left to plan."""
+    """Applied, exported, applied elsewhere and exported again: the same bytes; and after applying nothing is
+    left to plan.
+    """
     path, out = tmp_path / "wished.yaml", tmp_path / "exported.yaml"
     path.write_text(emit(wished), encoding="utf-8")
     with elsewhere():

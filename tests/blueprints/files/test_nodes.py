@@ -1,4 +1,6 @@
-"""YAML 1.2 as blueprints read it: what a scalar means, where everything stands, and what is refused before it costs anything."""
+"""YAML 1.2 as blueprints read it: what a scalar means, where everything stands, and what is refused before it
+costs anything.
+"""
 
 import pytest
 
@@ -32,16 +34,16 @@ def refused(text: str | bytes) -> str:
         # YAML 1.2.2 section 10.3.2, the table of the core schema; what no JSON can hold stays a text.
         ("null", None), ("Null", None), ("NULL", None), ("~", None), ("", None),
         ("true", True), ("True", True), ("TRUE", True), ("false", False), ("False", False), ("FALSE", False),
-        ("0", 0), ("-0", 0), ("12", 12), ("+12", 12), ("-19", -19), ("012", 12), ("0o14", 12), ("0xC", 12), ("0xff", 255),
-        ("1.5", 1.5), ("-1.5", -1.5), ("+.5", 0.5), ("1.", 1.0), ("1e3", 1000.0), ("12e-2", 0.12), ("-2E+05", -200_000.0),
+        ("0", 0), ("-0", 0), ("12", 12), ("+12", 12), ("-19", -19), ("012", 12), ("0o14", 12), ("0xC", 12), ("0xff", 255),  # noqa: E501
+        ("1.5", 1.5), ("-1.5", -1.5), ("+.5", 0.5), ("1.", 1.0), ("1e3", 1000.0), ("12e-2", 0.12), ("-2E+05", -200_000.0),  # noqa: E501
         (".inf", ".inf"), ("-.INF", "-.INF"), (".nan", ".nan"), ("1e999", "1e999"),
         # What YAML 1.1 would have made something else of.
         ("no", "no"), ("NO", "NO"), ("yes", "yes"), ("on", "on"), ("off", "off"), ("y", "y"), ("n", "n"),
         ("tRUE", "tRUE"), ("nULL", "nULL"),
-        ("1_000", "1_000"), ("0b11", "0b11"), ("12:30:45", "12:30:45"), ("2026-11-21", "2026-11-21"), ("2026-11-21T10:00:00Z",) * 2,
-        ("=", "="), ("<<", "<<"), ("1.2.3", "1.2.3"), ("0x", "0x"), ("0o9", "0o9"), ("e3", "e3"), ("+", "+"), ("-a", "-a"), (".", "."),
+        ("1_000", "1_000"), ("0b11", "0b11"), ("12:30:45", "12:30:45"), ("2026-11-21", "2026-11-21"), ("2026-11-21T10:00:00Z",) * 2,  # noqa: E501
+        ("=", "="), ("<<", "<<"), ("1.2.3", "1.2.3"), ("0x", "0x"), ("0o9", "0o9"), ("e3", "e3"), ("+", "+"), ("-a", "-a"), (".", "."),  # noqa: E501
         ("9" * 31, "9" * 31), ("7d", "7d"),
-        ("'true'", "true"), ('"12"', "12"), ("'~'", "~"), ("''", ""), ('"\\u00e4\\n"', "ä\n"), ("'it''s'", "it's"),
+        ("'true'", "true"), ('"12"', "12"), ("'~'", "~"), ("''", ""), ('"\\u00e4\\n"', "ä\n"), ("'it''s'", "it's"),  # noqa: E501
         ("|\n  a\n  b\n", "a\nb\n"), ("|-\n  a\n\n", "a"), (">\n  a\n  b\n", "a b\n"), ("! 12", "12"),
     ],
 )  # fmt: skip
@@ -55,11 +57,11 @@ def test_what_a_scalar_means(written: str, meant: object) -> None:
 @pytest.mark.parametrize(
     ("written", "meant"),
     [
-        ("!!str 01067", "01067"), ("!!str true", "true"), ("!!str", ""), ("!!str '1'", "1"), ("!!str |\n  a\n", "a\n"),
-        ("!<tag:yaml.org,2002:str> 1.10", "1.10"), ("!!int '12'", 12), ("!!int 012", 12), ("!!int 0x1F", 31), ("!!int +7", 7),
-        ("!!float 1", 1.0), ("!!float '1.10'", 1.1), ("!!bool 'true'", True), ("!!bool FALSE", False), ("!!null ''", None),
+        ("!!str 01067", "01067"), ("!!str true", "true"), ("!!str", ""), ("!!str '1'", "1"), ("!!str |\n  a\n", "a\n"),  # noqa: E501
+        ("!<tag:yaml.org,2002:str> 1.10", "1.10"), ("!!int '12'", 12), ("!!int 012", 12), ("!!int 0x1F", 31), ("!!int +7", 7),  # noqa: E501
+        ("!!float 1", 1.0), ("!!float '1.10'", 1.1), ("!!bool 'true'", True), ("!!bool FALSE", False), ("!!null ''", None),  # noqa: E501
         ("!!null ~", None),
-        ("!!seq [1, !!str 2]", [1, "2"]), ("!!map {a: !!int '1'}", {"a": 1}), ("!<tag:yaml.org,2002:map> {}", {}),
+        ("!!seq [1, !!str 2]", [1, "2"]), ("!!map {a: !!int '1'}", {"a": 1}), ("!<tag:yaml.org,2002:map> {}", {}),  # noqa: E501
     ],
 )  # fmt: skip
 def test_tags_of_the_standard_say_what_a_value_is(written: str, meant: object) -> None:
@@ -90,7 +92,22 @@ def test_a_value_that_is_not_what_its_tag_says_is_refused(written: str, said: st
 
 
 @pytest.mark.parametrize(
-    "written", ["01067", "+49170123456", "1.10", "1.", ".5", "+1", "0x1F", "0o17", "1e3", "00", "-0", "007.5", "12345678901234567890.5"]
+    "written",
+    [
+        "01067",
+        "+49170123456",
+        "1.10",
+        "1.",
+        ".5",
+        "+1",
+        "0x1F",
+        "0o17",
+        "1e3",
+        "00",
+        "-0",
+        "007.5",
+        "12345678901234567890.5",
+    ],
 )
 def test_a_number_that_is_written_otherwise_remembers_it(written: str) -> None:
     """In a value, in a list, as a key, and once where an alias repeats it."""
@@ -99,7 +116,23 @@ def test_a_number_that_is_written_otherwise_remembers_it(written: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["12", "-7", "1.5", "0", "0.0", "'01067'", "!!int 012", "!!str 012", "1.2.3", "+", "true", "~", "7d", "|\n  01"]
+    "written",
+    [
+        "12",
+        "-7",
+        "1.5",
+        "0",
+        "0.0",
+        "'01067'",
+        "!!int 012",
+        "!!str 012",
+        "1.2.3",
+        "+",
+        "true",
+        "~",
+        "7d",
+        "|\n  01",
+    ],
 )
 def test_what_stays_as_it_is_written_is_not_remembered(written: str) -> None:
     """Quotes and tags say what is meant."""
@@ -190,12 +223,26 @@ def test_an_alias_is_the_same_again() -> None:
         "- " * 100_000 + "a",
         "? " * 100_000 + "a",
         "".join(" " * at + "a:\n" for at in range(2000)),
-        "\n".join(["a0: &a0 " + "[" * 25 + "]" * 25] + [f"a{at}: &a{at} {'[' * 25}*a{at - 1}{']' * 25}" for at in range(1, 900)]),
+        "\n".join(
+            ["a0: &a0 " + "[" * 25 + "]" * 25]
+            + [f"a{at}: &a{at} {'[' * 25}*a{at - 1}{']' * 25}" for at in range(1, 900)]
+        ),
     ],
-    ids=["flow lists", "flow mappings", "open lists", "open mappings", "dashes", "question marks", "block", "aliases in each other"],
+    ids=[
+        "flow lists",
+        "flow mappings",
+        "open lists",
+        "open mappings",
+        "dashes",
+        "question marks",
+        "block",
+        "aliases in each other",
+    ],
 )
 def test_depth_is_refused_where_it_begins(text: str) -> None:
-    """Whatever lies beyond is never looked at, so it costs nothing; an alias is as deep as what it stands for."""
+    """Whatever lies beyond is never looked at, so it costs nothing; an alias is as deep as what it stands
+    for.
+    """
     line, column, message = refused(text).split(":", 2)
     assert message == " The document is too deep or too large."
     assert int(line) <= nodes.MAX_DEPTH + 1
@@ -212,7 +259,9 @@ def test_the_deepest_that_is_read() -> None:
 
 
 def test_nodes_are_counted_over_the_whole_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Aliases as if they were written out, documents as well: otherwise many small bombs would make a large one."""
+    """Aliases as if they were written out, documents as well: otherwise many small bombs would make a large
+    one.
+    """
     monkeypatch.setattr(nodes, "MAX_NODES", 100)
     assert len(parse(b"--- a\n" * 50)) == 50
     assert refused(b"--- a\n" * 51) == "51:1: The document is too deep or too large."
@@ -230,8 +279,12 @@ def test_aliases_are_counted_in_each_document(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_ten_to_the_fortieth_laughs_are_never_laughed() -> None:
-    """Billion laughs: refused at the alias with which the file would pass the limit, long before the last line."""
-    lines = ["x0: &x0 [" + "ha, " * 10 + "ha]"] + [f"x{at}: &x{at} [{', '.join([f'*x{at - 1}'] * 10)}]" for at in range(1, 40)]
+    """Billion laughs: refused at the alias with which the file would pass the limit, long before the last
+    line.
+    """
+    lines = ["x0: &x0 [" + "ha, " * 10 + "ha]"] + [
+        f"x{at}: &x{at} [{', '.join([f'*x{at - 1}'] * 10)}]" for at in range(1, 40)
+    ]
     line, _, message = refused("\n".join(lines)).split(":", 2)
     assert message == " The document is too deep or too large."
     assert int(line) == 6

@@ -1,4 +1,6 @@
-"""What plan says before apply does it: key by key, in any order of references, with every refusal before anything is written."""
+"""What plan says before apply does it: key by key, in any order of references, with every refusal before
+anything is written.
+"""
 
 import json
 from collections.abc import Callable
@@ -30,7 +32,10 @@ Write = Callable[..., Path]
 
 def changes(plan: Plan) -> dict[str, Any]:
     """Kind and name of what changes: the action, and the keys with old and new."""
-    return {f"{each.kind} {each.name}": (each.action, {key.key: (key.old, key.new) for key in each.keys}) for each in plan.effective}
+    return {
+        f"{each.kind} {each.name}": (each.action, {key.key: (key.old, key.new) for key in each.keys})
+        for each in plan.effective
+    }
 
 
 def refused(*files: Path, **options: Any) -> list[str]:
@@ -105,11 +110,21 @@ def test_each_kind_key_by_key(acme: Tenant, write_blueprint: Write) -> None:
         "group night": ("create", {}),
         "person alice": (
             "update",
-            {"name": ("Alice", "Alice A."), "groups": (["staff"], ["night", "staff"]), "attributes": ({}, {"site": "north"})},
+            {
+                "name": ("Alice", "Alice A."),
+                "groups": (["staff"], ["night", "staff"]),
+                "attributes": ({}, {"site": "north"}),
+            },
         ),
         "person clerk": ("create", {"password": (None, HIDDEN)}),
-        "flow connect-a-device": ("update", {"title": ("Connect a device", "Connect"), "device_code.settings.tries": (None, 3)}),
-        "application tv": ("update", {"grants": ([grants, "refresh_token"], [grants]), "device.interval": ("5s", "7s")}),
+        "flow connect-a-device": (
+            "update",
+            {"title": ("Connect a device", "Connect"), "device_code.settings.tries": (None, 3)},
+        ),
+        "application tv": (
+            "update",
+            {"grants": ([grants, "refresh_token"], [grants]), "device.interval": ("5s", "7s")},
+        ),
         "mail recovery": ("create", {"subject": (None, "Back"), "text": (None, "{{ link }}")}),
     }
     before = everything()
@@ -124,9 +139,15 @@ def test_exit_codes_and_words(acme: Tenant, write_blueprint: Write, settings: An
     """0 nothing, 2 changes, 1 an error; no colours where nobody looks at them."""
     file = write_blueprint("tenant: acme\n---\nperson: alice\nname: A\n---\nscope: new\ntitle: New\n")
     code, told = command("plan", file)
-    assert (code, told.splitlines()[:4]) == (2, ["+ acme: scope new", "    title: New", "~ acme: person alice", "    name: Alice → A"])
+    assert (code, told.splitlines()[:4]) == (
+        2,
+        ["+ acme: scope new", "    title: New", "~ acme: person alice", "    name: Alice → A"],
+    )
     assert told.splitlines()[4:6] == [
-        "Note: Applying this takes 1 object of acme over from the blueprint acme, which then no longer prunes it.",
+        (
+            "Note: Applying this takes 1 object of acme over from the blueprint acme, which then no longer "
+            "prunes it."
+        ),
         "blueprint: 1 to create, 1 to change",
     ]
     assert "\x1b" not in told
@@ -150,7 +171,10 @@ def test_as_json(acme: Tenant, write_blueprint: Write) -> None:
             "kind": "person",
             "name": "alice",
             "action": "update",
-            "keys": [{"key": "name", "old": "Alice", "new": "A"}, {"key": "groups", "old": ["staff"], "new": []}],
+            "keys": [
+                {"key": "name", "old": "Alice", "new": "A"},
+                {"key": "groups", "old": ["staff"], "new": []},
+            ],
         }
     ]
     assert command("apply", file, "--expect", found["state"])[0] == 0
@@ -158,19 +182,31 @@ def test_as_json(acme: Tenant, write_blueprint: Write) -> None:
 
 def test_what_a_file_says_does_not_reach_the_terminal_as_it_is(acme: Tenant, write_blueprint: Write) -> None:
     """A name with control characters would clear the screen, or hide the line before it."""
-    _, told = command("plan", write_blueprint('tenant: acme\n---\ngroup: "\\e[2J\\u202e"\n---\nperson: alice\nname: "\\e]0;x\\a"\n'))
+    _, told = command(
+        "plan",
+        write_blueprint(
+            'tenant: acme\n---\ngroup: "\\e[2J\\u202e"\n---\nperson: alice\nname: "\\e]0;x\\a"\n'
+        ),
+    )
     assert "group: It must not hold U+001B (ESCAPE)." in told
     assert "name: It must not hold U+001B (ESCAPE)." in told
-    _, told = command("plan", write_blueprint('tenant: acme\n---\nperson: alice\nattributes: {a: 1}\n"\\e[2J\\u202e": 1\n'))
+    _, told = command(
+        "plan", write_blueprint('tenant: acme\n---\nperson: alice\nattributes: {a: 1}\n"\\e[2J\\u202e": 1\n')
+    )
     assert "\ufffd[2J\ufffd: There is no such key." in told
     assert not set("\x1b\x07\u202e") & set(told)
 
 
 def test_references_in_any_order_across_files(acme: Tenant, write_blueprint: Write) -> None:
-    """A sub-flow after the flow that it is in, a group after its people, each in another file: whatever the files' order."""
+    """A sub-flow after the flow that it is in, a group after its people, each in another file: whatever the
+    files' order.
+    """
     parts = [
         "flow: way-in\ntitle: T\nfor: authentication\nsteps: [{flow: proof}, {stage: login}]\n",
-        "person: clerk\ngroups: [night]\n---\napplication: cam\nscopes: [see]\nflows: {authentication: way-in}\n",
+        (
+            "person: clerk\ngroups: [night]\n---\napplication: cam\nscopes: [see]\nflows: {authentication: "
+            "way-in}\n"
+        ),
         "flow: proof\ntitle: T\nfor: part\nsteps: [{flow: claim}, {stage: password}]\n",
         "group: night\n---\nscope: see\ntitle: See\n",
         "flow: claim\ntitle: T\nfor: part\nsteps: [{stage: identification}]\n",
@@ -209,11 +245,19 @@ def test_a_circle_shows_its_way(acme: Tenant, write_blueprint: Write, text: str,
 
 @pytest.mark.slow
 def test_long_and_wide_references_end(acme: Tenant, write_blueprint: Write) -> None:
-    """A chain of twelve hundred sub-flows, and thirty diamonds (2³⁰ ways): refused by the limits of a flow, not by the stack."""
+    """A chain of twelve hundred sub-flows, and thirty diamonds (2³⁰ ways): refused by the limits of a flow,
+    not by the stack.
+    """
     chain = "".join(part(f"p{at}", f"p{at + 1}") for at in range(1200)) + part("p1200")
     assert any("too many steps" in each for each in refused(write_blueprint(f"tenant: acme\n{chain}")))
-    diamonds = "".join(part(f"a{at}", f"b{at}", f"c{at}") + part(f"b{at}", f"a{at + 1}") + part(f"c{at}", f"a{at + 1}") for at in range(30))
-    assert any("too many steps" in each for each in refused(write_blueprint(f"tenant: acme\n{diamonds}{part('a30')}")))
+    diamonds = "".join(
+        part(f"a{at}", f"b{at}", f"c{at}") + part(f"b{at}", f"a{at + 1}") + part(f"c{at}", f"a{at + 1}")
+        for at in range(30)
+    )
+    assert any(
+        "too many steps" in each
+        for each in refused(write_blueprint(f"tenant: acme\n{diamonds}{part('a30')}"))
+    )
 
 
 def test_the_tests_of_flows_run(acme: Tenant, write_blueprint: Write) -> None:
@@ -224,13 +268,18 @@ def test_the_tests_of_flows_run(acme: Tenant, write_blueprint: Write) -> None:
     )
     found = refused(write_blueprint(text))
     assert len(found) == 1
-    assert found[0].startswith("blueprint.yaml:9:22: tests.1.ends: somebody: should have ended as finished, but ended as denied")
+    assert found[0].startswith(
+        "blueprint.yaml:9:22: tests.1.ends: somebody: should have ended as finished, but ended as denied"
+    )
 
 
 def test_a_number_that_is_written_like_a_text_is_noted(acme: Tenant, write_blueprint: Write) -> None:
-    """Where attributes take either; in a variable too; and where only a text belongs it is an error with what to do."""
+    """Where attributes take either; in a variable too; and where only a text belongs it is an error with what
+    to do.
+    """
     file = write_blueprint(
-        "vars: {version: 1.10}\n---\ntenant: acme\n---\nperson: carol\nattributes: {zip: 01067, phone: '+49170', age: 7}\n"
+        "vars: {version: 1.10}\n---\ntenant: acme\n---\nperson: carol\nattributes: {zip: 01067, phone: "
+        "'+49170', age: 7}\n"
     )
     assert [each.split(".yaml:")[1] for each in make_plan([file]).notes] == [
         "1:17: 1.10 is read as the number 1.1: put it in quotes where it is no number.",
@@ -256,20 +305,30 @@ steps:
   - {id: night, stage: deny, when: 'request.time.getHours("Europe/Berlin") < 22 || request.time.getHours("Europe/Berlin") >= 6'}
   - {id: office, stage: deny, when: '!request.ip.within(tenant.networks)'}
   - stage: login
-"""
+"""  # noqa: E501
 
 
 def test_what_conditions_hardly_mean_is_noted(acme: Tenant, write_blueprint: Write) -> None:
-    """With names and networks as they will be; it refuses nothing, and what is unchanged is not noted again."""
+    """With names and networks as they will be; it refuses nothing, and what is unchanged is not
+    noted again.
+    """
     head = "flow sign-in-doubtful of acme: steps."
     file = write_blueprint(f"tenant: acme\nnetworks: []\n---\n{DOUBTFUL}---\ngroup: newcomers\n")
     assert [each for each in make_plan([file]).notes if "when" in each] == [
         f"{head}2.when: line 1, column 1: There is no group Newcomers. Did you mean newcomers?",
-        f"{head}3.when: line 1, column 1: The condition is always true: there is no hour of the week at which it is not.",
-        f"{head}4.when: line 1, column 1: The tenant has no networks of its own, so every address is outside.",
+        (
+            f"{head}3.when: line 1, column 1: The condition is always true: there is no hour of the week "
+            "at which it is not."
+        ),
+        (
+            f"{head}4.when: line 1, column 1: The tenant has no networks of its own, so every address is "
+            "outside."
+        ),
     ]
     better = DOUBTFUL.replace('"Newcomers"', '"newcomers"').replace("|| request", "&& request")
-    told = make_plan([write_blueprint(f"tenant: acme\nnetworks: [192.0.2.0/24]\n---\n{better}---\ngroup: newcomers\n")]).notes
+    told = make_plan(
+        [write_blueprint(f"tenant: acme\nnetworks: [192.0.2.0/24]\n---\n{better}---\ngroup: newcomers\n")]
+    ).notes
     assert [each for each in told if "group" in each or "networks" in each] == []
     apply([file])
     assert [each for each in make_plan([file]).notes if "when" in each] == []
@@ -278,12 +337,15 @@ def test_what_conditions_hardly_mean_is_noted(acme: Tenant, write_blueprint: Wri
 def test_a_changed_sub_flow_publishes_the_flows_it_is_in(acme: Tenant, write_blueprint: Write) -> None:
     """And says so; those that do not refer to it stay as they are."""
     text = (
-        "tenant: acme\n---\nflow: way-in\ntitle: T\nfor: authentication\nsteps: [{flow: proof}, {stage: login}]\n---\n"
+        "tenant: acme\n---\nflow: way-in\ntitle: T\nfor: authentication\nsteps: [{flow: proof}, "
+        "{stage: login}]\n---\n"
         "flow: other\ntitle: T\nfor: part\nsteps: [{stage: deny}]\n---\n"
         "flow: proof\ntitle: T\nfor: part\nsteps: [{stage: identification}, {stage: password}]\n"
     )
     apply([write_blueprint(text)])
-    changed = write_blueprint(text.replace("{stage: identification}", "{stage: identification, settings: {fields: [email]}}"))
+    changed = write_blueprint(
+        text.replace("{stage: identification}", "{stage: identification, settings: {fields: [email]}}")
+    )
     assert {name: action for name, (action, _) in changes(make_plan([changed])).items()} == {
         "flow proof": "update",
         "flow way-in": "update",
@@ -298,11 +360,16 @@ def test_a_changed_sub_flow_publishes_the_flows_it_is_in(acme: Tenant, write_blu
 
 
 def test_the_default_flow_is_handed_over(acme: Tenant, write_blueprint: Write) -> None:
-    """Both in one apply, in either order of the file: the tenant has one default before and after, and it works."""
+    """Both in one apply, in either order of the file: the tenant has one default before and after, and it
+    works.
+    """
     old = "flow: connect-a-device\ntitle: Old\nfor: device_code\ndefault: false\nsteps: [{stage: deny}]\n"
     new = "flow: another\ntitle: New\nfor: device_code\nsteps: [{stage: identification}, {stage: deny}]\n"
     apply([write_blueprint(f"tenant: acme\n---\n{new}---\n{old}")])
-    assert dict(Flow.objects.values_list("name", "is_default")) == {"connect-a-device": False, "another": True}
+    assert dict(Flow.objects.values_list("name", "is_default")) == {
+        "connect-a-device": False,
+        "another": True,
+    }
     assert Door("acme.test").page().step == "identification"
     found = refused(write_blueprint(f"tenant: acme\n---\n{old.replace('default: false', 'default: true')}"))
     assert "The tenant's flow for device_code is another already" in found[0]
@@ -310,21 +377,35 @@ def test_the_default_flow_is_handed_over(acme: Tenant, write_blueprint: Write) -
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_what_belongs_to_one_alone_changes_hands(acme: Tenant, write_blueprint: Write, order: int) -> None:
-    """Two people swap their addresses, a third gets one that is given up, and so do applications: in one apply, in any order."""
-    people = ["person: alice\nemail: bob@acme.test\n", "person: bob\nemail: clerk@acme.test\n", "person: clerk\nemail: alice@acme.test\n"]
-    clients = ["application: tv\nclient_id: kiosk\n", "application: kiosk\nclient_id: lamp\n", "application: lamp\nclient_id: tv\n"]
+    """Two people swap their addresses, a third gets one that is given up, and so do applications: in one
+    apply, in any order.
+    """
+    people = [
+        "person: alice\nemail: bob@acme.test\n",
+        "person: bob\nemail: clerk@acme.test\n",
+        "person: clerk\nemail: alice@acme.test\n",
+    ]
+    clients = [
+        "application: tv\nclient_id: kiosk\n",
+        "application: kiosk\nclient_id: lamp\n",
+        "application: lamp\nclient_id: tv\n",
+    ]
     apply([write_blueprint("tenant: acme\n---\n" + "---\n".join([*people, *clients][::order]))])
     assert dict(Person.objects.exclude(email="").values_list("username", "email")) == {
         "alice": "bob@acme.test",
         "bob": "clerk@acme.test",
         "clerk": "alice@acme.test",
     }
-    assert dict(Application.objects.filter(name__in=("tv", "kiosk", "lamp")).values_list("name", "client_id")) == {
+    assert dict(
+        Application.objects.filter(name__in=("tv", "kiosk", "lamp")).values_list("name", "client_id")
+    ) == {
         "tv": "kiosk",
         "kiosk": "lamp",
         "lamp": "tv",
     }
-    swapped = "tenant: acme\n---\nperson: alice\nemail: clerk@acme.test\n---\nperson: bob\nemail: bob@acme.test\n"
+    swapped = (
+        "tenant: acme\n---\nperson: alice\nemail: clerk@acme.test\n---\nperson: bob\nemail: bob@acme.test\n"
+    )
     apply([write_blueprint(swapped)])
     assert Person.objects.get(username="alice").email == "clerk@acme.test"
     freed = "tenant: acme\n---\nperson: alice\nemail: ''\n---\nperson: driver\nemail: clerk@acme.test\n"
@@ -363,7 +444,10 @@ def test_missing_secrets(acme: Tenant, write_blueprint: Write) -> None:
     assert told.count("! acme: there is no secret key") == 1
     enter = "manage.py secret set key --tenant acme"
     assert [each.partition(": ")[2] for each in refused(file)] == [
-        f"client_secret: There is no secret key: put it into FOYER_SECRETS, enter it with {enter}, or say --generate-secrets."
+        (
+            f"client_secret: There is no secret key: put it into FOYER_SECRETS, enter it with {enter}, or "
+            "say --generate-secrets."
+        )
     ]
     code, told = command("apply", "--generate-secrets", file)
     (line,) = [line for line in told.splitlines() if "shown only now" in line]
@@ -393,7 +477,9 @@ def test_a_secret_that_nobody_saw_is_not_kept(acme: Tenant, write_blueprint: Wri
 
 
 def test_expect_refuses_when_the_state_moved(acme: Tenant, write_blueprint: Write) -> None:
-    """By a hand that changed what the plan would, or by another wish; what the plan does not touch may move."""
+    """By a hand that changed what the plan would, or by another wish; what the plan does not touch
+    may move.
+    """
     file = write_blueprint("tenant: acme\n---\nperson: alice\nname: A\nemail: a@acme.test\n")
     state = make_plan([file]).state
     save_person("bob", name="Robert", by="admin")
@@ -410,7 +496,9 @@ def test_expect_refuses_when_the_state_moved(acme: Tenant, write_blueprint: Writ
     apply([file], expect=make_plan([file]).state)
 
 
-def test_expect_sees_a_secret_that_joined_the_plan(acme: Tenant, write_blueprint: Write, tmp_path: Path, settings: Any) -> None:
+def test_expect_sees_a_secret_that_joined_the_plan(
+    acme: Tenant, write_blueprint: Write, tmp_path: Path, settings: Any
+) -> None:
     """The person's name was agreed to, not another password."""
     settings.SECRETS, secret = str(tmp_path), tmp_path / "key"
     secret.write_text("clerk-password-1")
@@ -439,7 +527,14 @@ def test_unchanged_objects_cost_no_queries(
 ) -> None:
     """Ten or three hundred: the same number, for plan and for an apply that has nothing to do."""
     monkeypatch.setattr("blueprints.objects.person.hash_password", lambda value: f"argon2$test${value}")
-    apply([write_blueprint("tenant: acme\n---\nflow: shared\ntitle: T\nfor: part\nsteps: [{stage: identification}]\n", "shared.yaml")])
+    apply(
+        [
+            write_blueprint(
+                "tenant: acme\n---\nflow: shared\ntitle: T\nfor: part\nsteps: [{stage: identification}]\n",
+                "shared.yaml",
+            )
+        ]
+    )
     counted = {}
     for objects in (10, 300):
         file = write_blueprint(many(objects // 5))
@@ -465,4 +560,9 @@ def test_a_result_is_kept_of_what_was_done(acme: Tenant, write_blueprint: Write)
     refused(write_blueprint("tenant: acme\n---\nscope: a\ntitle: ''\nx: y\n"))
     assert Result.objects.count() == count
     taken = apply([write_blueprint("tenant: acme\n---\nscope: a\ntitle: A\n", "taker.yaml")])
-    assert taken.notes == ["Applying this takes 1 object of acme over from the blueprint blueprint, which then no longer prunes it."]
+    assert taken.notes == [
+        (
+            "Applying this takes 1 object of acme over from the blueprint blueprint, which then no longer "
+            "prunes it."
+        )
+    ]

@@ -16,18 +16,34 @@ from idp.tenancy.scope import tenant_scope
 from tests.blueprints.files.test_plan import EVERY_KIND, changes, refused
 
 Write = Callable[..., Path]
-PRUNED = "tenant: acme\n---\nscope: one\ntitle: One\n---\nscope: two\ntitle: Two\n---\ngroup: night\n---\nperson: clerk\nrole: admin\n"
+PRUNED = (
+    "tenant: acme\n---\nscope: one\ntitle: One\n---\nscope: two\ntitle: Two\n---\ngroup: "
+    "night\n---\nperson: clerk\nrole: admin\n"
+)
 
 
-def test_prune_takes_only_what_was_this_blueprints(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
-    """Not what was there, not another blueprint's, not what another took over, not the neighbour's, not a tenant."""
+def test_prune_takes_only_what_was_this_blueprints(
+    tenants: dict[str, Tenant], write_blueprint: Write
+) -> None:
+    """Not what was there, not another blueprint's, not what another took over, not the neighbour's, not a
+    tenant.
+    """
     mine = write_blueprint(PRUNED, "mine.yaml")
     apply([mine])
     apply([write_blueprint(PRUNED.replace("acme", "other"), "mine-too.yaml")], name="mine")
-    apply([write_blueprint("tenant: acme\n---\nscope: two\ntitle: Two\n---\nscope: three\ntitle: Three\n", "theirs.yaml")])
+    apply(
+        [
+            write_blueprint(
+                "tenant: acme\n---\nscope: two\ntitle: Two\n---\nscope: three\ntitle: Three\n", "theirs.yaml"
+            )
+        ]
+    )
     mine = write_blueprint("tenant: acme\n---\nperson: clerk\n", "mine.yaml")
     assert changes(make_plan([mine])) == {}
-    assert changes(make_plan([mine], prune=True)) == {"scope one": ("delete", {}), "group night": ("delete", {})}
+    assert changes(make_plan([mine], prune=True)) == {
+        "scope one": ("delete", {}),
+        "group night": ("delete", {}),
+    }
     apply([mine], prune=True)
     with tenant_scope(tenants["acme"]):
         assert sorted(Scope.objects.values_list("name", flat=True)) == ["acme:read", "three", "two"]
@@ -42,23 +58,39 @@ def test_prune_takes_only_what_was_this_blueprints(tenants: dict[str, Tenant], w
 def test_prune_keeps_the_last_administrator(acme: Tenant, write_blueprint: Write) -> None:
     """Whether the others go with them, or lose the right in the same blueprint; and says so."""
     apply(
-        [write_blueprint(PRUNED.replace("clerk", "driver"), "b.yaml"), write_blueprint("tenant: acme\n---\nperson: clerk\nrole: admin\n")],
+        [
+            write_blueprint(PRUNED.replace("clerk", "driver"), "b.yaml"),
+            write_blueprint("tenant: acme\n---\nperson: clerk\nrole: admin\n"),
+        ],
         name="b",
     )
-    empty = write_blueprint('tenant: acme\n---\nscope: one\ntitle: One\n---\nperson: driver\nrole: ""\n', "b.yaml")
+    empty = write_blueprint(
+        'tenant: acme\n---\nscope: one\ntitle: One\n---\nperson: driver\nrole: ""\n', "b.yaml"
+    )
     plan = apply([empty], prune=True)
     assert plan.notes == ["person clerk of acme is kept: the tenant would have no administrator."]
     assert list(Person.objects.filter(role="admin").values_list("username", flat=True)) == ["clerk"]
     for key, value in (("role", "auditor"), ("active", "false")):
         found = refused(write_blueprint(f"tenant: acme\n---\nperson: clerk\n{key}: {value}\n", "b.yaml"))
-        assert found == [f"b.yaml:4:1: {key}: Without this person the tenant would have no administrator any more."]
-    apply([write_blueprint('tenant: acme\n---\nperson: clerk\nrole: ""\n---\nperson: engineer\nrole: admin\n', "b.yaml")])
+        assert found == [
+            f"b.yaml:4:1: {key}: Without this person the tenant would have no administrator any more."
+        ]
+    apply(
+        [
+            write_blueprint(
+                'tenant: acme\n---\nperson: clerk\nrole: ""\n---\nperson: engineer\nrole: admin\n', "b.yaml"
+            )
+        ]
+    )
     assert list(Person.objects.filter(role="admin").values_list("username", flat=True)) == ["engineer"]
 
 
 def test_everything_of_a_blueprint_can_be_pruned(acme: Tenant, write_blueprint: Write) -> None:
     """Flows with their versions, applications, mails: in an order in which nothing hangs on what is gone."""
-    text = EVERY_KIND + "---\nflow: extra\ntitle: T\nfor: part\nsteps: [{stage: deny}]\n---\napplication: cam\nscopes: [acme:read]\n"
+    text = EVERY_KIND + (
+        "---\nflow: extra\ntitle: T\nfor: part\nsteps: [{stage: deny}]\n---\napplication: cam\nscopes: "
+        "[acme:read]\n"
+    )
     apply([write_blueprint(text)])
     left = write_blueprint("tenant: acme\n---\nperson: alice\nname: Alice\ngroups: [staff]\n")
     gone = {name for name, (action, _) in changes(apply([left], prune=True)).items() if action == "delete"}
@@ -93,21 +125,63 @@ NONE = "acme has no default flow for authentication any more: nobody can sign in
     [
         ("{stage: deny}, {stage: identification}, {stage: password}, {stage: login}", True),
         ("{stage: identification}, {stage: password}, {stage: login}, {stage: deny}", True),
-        ("{group: g, steps: [{stage: deny}]}, {stage: identification}, {stage: password}, {stage: login}", True),
-        ("{stage: deny, when: 'true'}, {stage: identification}, {stage: password}, {stage: login}", True),
-        (f"{{stage: deny, when: '{ALL_DAY}'}}, {{stage: identification}}, {{stage: password}}, {{stage: login}}", True),
         (
-            f"{{group: g, when: '{ALL_DAY}', steps: [{{stage: deny}}]}}, {{stage: identification}}, {{stage: password}}, {{stage: login}}",
+            "{group: g, steps: [{stage: deny}]}, {stage: identification}, {stage: password}, {stage: login}",
             True,
         ),
-        ("{stage: deny, when: 'request.agent == \"x\"'}, {stage: identification}, {stage: password}, {stage: login}", False),
-        ("{stage: deny, on_refusal: continue}, {stage: identification}, {stage: password}, {stage: login}", False),
-        ("{group: g, on_refusal: continue, steps: [{stage: deny}]}, {stage: identification}, {stage: password}, {stage: login}", False),
-        ("{stage: identification}, {stage: password}, {stage: login}, {stage: redirect, settings: {to: /}}, {stage: deny}", False),
+        ("{stage: deny, when: 'true'}, {stage: identification}, {stage: password}, {stage: login}", True),
+        (
+            (
+                f"{{stage: deny, when: '{ALL_DAY}'}}, {{stage: identification}}, {{stage: password}}, "
+                f"{{stage: "
+                f"login}}"
+            ),
+            True,
+        ),
+        (
+            (
+                f"{{group: g, when: '{ALL_DAY}', steps: [{{stage: deny}}]}}, {{stage: identification}}, "
+                f"{{stage: password}}, {{stage: login}}"
+            ),
+            True,
+        ),
+        (
+            (
+                "{stage: deny, when: 'request.agent == \"x\"'}, {stage: identification}, {stage: password}, "
+                "{stage: login}"
+            ),
+            False,
+        ),
+        (
+            (
+                "{stage: deny, on_refusal: continue}, {stage: identification}, {stage: password}, {stage: "
+                "login}"
+            ),
+            False,
+        ),
+        (
+            (
+                "{group: g, on_refusal: continue, steps: [{stage: deny}]}, {stage: identification}, {stage: "
+                "password}, {stage: login}"
+            ),
+            False,
+        ),
+        (
+            (
+                "{stage: identification}, {stage: password}, {stage: login}, {stage: redirect, "
+                "settings: {to: "
+                "/}}, {stage: deny}"
+            ),
+            False,
+        ),
     ],
 )
-def test_a_plan_says_when_nobody_can_sign_in_any_more(acme: Tenant, write_blueprint: Write, steps: str, told: bool) -> None:
-    """A refusal under no condition, wherever it stands; not one that is caught, or to which not everybody comes."""
+def test_a_plan_says_when_nobody_can_sign_in_any_more(
+    acme: Tenant, write_blueprint: Write, steps: str, told: bool
+) -> None:
+    """A refusal under no condition, wherever it stands; not one that is caught, or to which not everybody
+    comes.
+    """
     apply([write_blueprint(SIGN_IN)])
     plan = make_plan([write_blueprint(SIGN_IN.partition("steps:")[0] + f"steps: [{steps}]\n")])
     assert [note for note in plan.notes if "always true" not in note] == ([DENY] if told else [])

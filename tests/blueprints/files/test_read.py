@@ -31,25 +31,61 @@ def problems(*files: Path) -> list[str]:
         ("just text\n", "b.yaml:1:1: A document begins with its kind"),
         ("person:\n", "b.yaml:1:1: person: This is empty: write a text."),
         ("person: a\nactive: perhaps\n", "b.yaml:2:1: active: Write true or false."),
-        ("person: 7\n", "b.yaml:1:1: person: This is read as the number 7: put it in quotes to make it a text."),
+        (
+            "person: 7\n",
+            "b.yaml:1:1: person: This is read as the number 7: put it in quotes to make it a text.",
+        ),
         ("tenant: a\naccent: red\n", "b.yaml:2:1: accent: A colour is a # and six"),
-        ("tenant: a\nnetworks: [10.0.0.0/8, junk]\n", "b.yaml:2:24: networks.1: 'junk' does not appear to be an IPv4 or IPv6 network."),
-        ("application: a\ndevice: {code_lifetime: 2h}\n", "b.yaml:2:10: device.code_lifetime: Must lie between 30s and 1h."),
-        ("application: a\ndevice: {interval: 5}\n", "b.yaml:2:10: device.interval: A duration is written like 30s, 10m, 2h or 7d."),
-        ("flow: f\ntitle: T\nfor: device_code\nsteps:\n  - stage: deny\n    if: x\n", "b.yaml:6:5: steps.0.if: There is no such key."),
-        ("flow: f\ntitle: T\nfor: device_code\nsteps: 7\n", "b.yaml:4:1: steps: Write a list, like [one, two]."),
+        (
+            "tenant: a\nnetworks: [10.0.0.0/8, junk]\n",
+            "b.yaml:2:24: networks.1: 'junk' does not appear to be an IPv4 or IPv6 network.",
+        ),
+        (
+            "application: a\ndevice: {code_lifetime: 2h}\n",
+            "b.yaml:2:10: device.code_lifetime: Must lie between 30s and 1h.",
+        ),
+        (
+            "application: a\ndevice: {interval: 5}\n",
+            "b.yaml:2:10: device.interval: A duration is written like 30s, 10m, 2h or 7d.",
+        ),
+        (
+            "flow: f\ntitle: T\nfor: device_code\nsteps:\n  - stage: deny\n    if: x\n",
+            "b.yaml:6:5: steps.0.if: There is no such key.",
+        ),
+        (
+            "flow: f\ntitle: T\nfor: device_code\nsteps: 7\n",
+            "b.yaml:4:1: steps: Write a list, like [one, two].",
+        ),
         ("tenant: a\ntenant: b\n", "b.yaml:2:1: The key tenant stands twice."),
-        ("application: a\ndevice:\n  interval: 5s\n  interval: 6s\n", "b.yaml:4:3: The key interval stands twice."),
-        ("tenant: !!python/object:os.system a\n", "b.yaml:1:9: There is no tag !!python/object:os.system. There are: !env, !file,"),
+        (
+            "application: a\ndevice:\n  interval: 5s\n  interval: 6s\n",
+            "b.yaml:4:3: The key interval stands twice.",
+        ),
+        (
+            "tenant: !!python/object:os.system a\n",
+            "b.yaml:1:9: There is no tag !!python/object:os.system. There are: !env, !file,",
+        ),
         ("tenant: a\ntitle: !evn SECRET\n", "b.yaml:2:8: There is no tag !evn."),
         ("tenant: a\ndomains: !!python/tuple [a]\n", "b.yaml:2:10: There is no tag !!python/tuple."),
         ("!thing\ntenant: a\n", "b.yaml:1:1: There is no tag !thing."),
         ("tenant: [a\n", "b.yaml:"),
         ("tenant: a\n\ttitle: A\n", "b.yaml:2:1: A tab does not indent in YAML: write blanks."),
-        ("application: a\ndevice:\n\tinterval: 5s\n", "b.yaml:3:1: A tab does not indent in YAML: write blanks."),
-        ("application: a\ngrants:\n  - device_code\n \t- refresh_token\n", "A tab does not indent in YAML: write blanks."),
-        ("tenant: m1\ngroup: staff\n", "b.yaml:2:1: group: group begins another document: put --- before it."),
-        ("group: staff\nscope: a\ntitle: A\n", "b.yaml:2:1: scope: scope begins another document: put --- before it."),
+        (
+            "application: a\ndevice:\n\tinterval: 5s\n",
+            "b.yaml:3:1: A tab does not indent in YAML: write blanks.",
+        ),
+        (
+            "application: a\ngrants:\n  - device_code\n \t- refresh_token\n",
+            "A tab does not indent in YAML: write blanks.",
+        ),
+        (
+            "tenant: m1\ngroup: staff\n",
+            "b.yaml:2:1: group: group begins another document: put --- before it.",
+        ),
+        (
+            "group: staff\nscope: a\ntitle: A\n",
+            "b.yaml:2:1: scope: scope begins another document: put --- before it.",
+        ),
         ("tenant: *nowhere\n", "b.yaml:1:9: There is no anchor nowhere before this."),
         ("tenant: a\x07\n", "b.yaml:1:1: This is not valid YAML"),
         ("scope: a\ntitle: A\n---\nscope: a\ntitle: B\n", "b.yaml:4:1: scope: scope a stands in"),
@@ -99,12 +135,16 @@ def test_the_bomb_itself_takes_no_time(write_blueprint: Write) -> None:
 def test_a_file_that_is_too_large_is_not_parsed(write_blueprint: Write) -> None:
     """Eight megabytes at most, and no more is read."""
     begun = time.process_time()
-    assert problems(write_blueprint("# " + "x" * 2**23, "b.yaml")) == ["b.yaml:1:1: The file is larger than 8 MiB."]
+    assert problems(write_blueprint("# " + "x" * 2**23, "b.yaml")) == [
+        "b.yaml:1:1: The file is larger than 8 MiB."
+    ]
     assert time.process_time() - begun < 1
 
 
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
-    """Not UTF-8, not there: each a problem with its file's name; a folder is the files in it, each of them once."""
+    """Not UTF-8, not there: each a problem with its file's name; a folder is the files in it, each of them
+    once.
+    """
     latin = tmp_path / "latin.yaml"
     latin.write_bytes(b"tenant: caf\xe9\n")
     zeros = tmp_path / "zeros.yaml"
@@ -136,14 +176,19 @@ def test_the_same_object_in_two_files_is_refused(write_blueprint: Write) -> None
 
 def test_a_secret_is_not_repeated_in_what_is_wrong_with_it(write_blueprint: Write) -> None:
     """Problems are printed and logged."""
-    found = problems(write_blueprint("person: a\npassword: [hunter2]\n---\napplication: b\nclient_secret: {a: hunter3}\n"))
+    found = problems(
+        write_blueprint("person: a\npassword: [hunter2]\n---\napplication: b\nclient_secret: {a: hunter3}\n")
+    )
     assert len(found) == 2
     assert "hunter" not in str(found)
 
 
 def test_an_alias_is_a_way_to_say_something_once(write_blueprint: Write) -> None:
     """Within one document, as YAML has it."""
-    text = "application: a\nscopes: &all [openid, email]\ngroups: *all\n---\napplication: b\ndevice: {interval: 5s}\n"
+    text = (
+        "application: a\nscopes: &all [openid, email]\ngroups: *all\n---\napplication: b\ndevice: "
+        "{interval: 5s}\n"
+    )
     found = read([write_blueprint(text)]).documents
     assert [each.name for each in found] == ["a", "b"]
     assert found[0].document.groups == ["openid", "email"]
@@ -151,7 +196,13 @@ def test_an_alias_is_a_way_to_say_something_once(write_blueprint: Write) -> None
 
 @pytest.mark.parametrize(
     "text",
-    ["attributes: {a: !secret x}", "attributes: {a: [1]}", "attributes: {a: {b: 1}}", "name: !secret x", "groups: [!secret x]"],
+    [
+        "attributes: {a: !secret x}",
+        "attributes: {a: [1]}",
+        "attributes: {a: {b: 1}}",
+        "name: !secret x",
+        "groups: [!secret x]",
+    ],
 )
 def test_one_mistake_is_one_problem_at_its_key(write_blueprint: Write, text: str) -> None:
     """A value that might have had several types is told once, not once a type."""
@@ -166,7 +217,8 @@ def test_what_a_file_says_moves_no_cursor(write_blueprint: Write) -> None:
     """Control characters and turned writing in names: the problem is one line that shows all of itself."""
     found = problems(write_blueprint('"\\e[2Jx\\u202e": 1\n', "b.yaml"))
     assert found == [
-        "b.yaml:1:1: \ufffd[2Jx\ufffd: This is no kind of document. There are: " + "tenant, scope, group, person, flow, application, mail."
+        "b.yaml:1:1: \ufffd[2Jx\ufffd: This is no kind of document. There are: "
+        + "tenant, scope, group, person, flow, application, mail."
     ]
 
 

@@ -1,4 +1,6 @@
-"""The JSON Schema of blueprints: what is shipped is valid by it, what is wrong is not, and every installed stage is in it."""
+"""The JSON Schema of blueprints: what is shipped is valid by it, what is wrong is not, and every installed
+stage is in it.
+"""
 
 import json
 import re
@@ -20,7 +22,9 @@ from idp.oauth.grant import grants
 from idp.tenancy.models import Tenant
 from tests.house.source import ROOT
 
-SHIPPED = sorted([*(ROOT / "blueprints" / "default").rglob("*.yaml"), *(ROOT / "blueprints" / "example").rglob("*.yaml")])
+SHIPPED = sorted(
+    [*(ROOT / "blueprints" / "default").rglob("*.yaml"), *(ROOT / "blueprints" / "example").rglob("*.yaml")]
+)
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 
 
@@ -51,7 +55,9 @@ def test_it_is_a_schema() -> None:
     assert "$defs" not in json.dumps(made["$defs"]).replace("#/$defs/", "")
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=[str(path.relative_to(ROOT / "blueprints")) for path in SHIPPED])
+@pytest.mark.parametrize(
+    "path", SHIPPED, ids=[str(path.relative_to(ROOT / "blueprints")) for path in SHIPPED]
+)
 def test_what_is_shipped_is_valid(path: Path) -> None:
     """Every file of default/ and example/."""
     assert wrong(path.read_text()) == []
@@ -74,8 +80,14 @@ def test_what_is_shipped_is_valid(path: Path) -> None:
         ("flow: f\ntitle: F\nfor: nothing\nsteps: [{stage: deny}]\n", "for"),
         ("flow: f\ntitle: F\nfor: part\nsteps: []\n", "steps"),
         ("flow: f\ntitle: F\nfor: part\nsteps: [{stage: denny}]\n", "steps.0.stage"),
-        ("flow: f\ntitle: F\nfor: part\nsteps: [{stage: deny, settings: {massage: x}}]\n", "steps.0.settings"),
-        ("flow: f\ntitle: F\nfor: part\nsteps: [{stage: choice, settings: {options: [{valeu: x}]}}]\n", "steps.0.settings.options.0"),
+        (
+            "flow: f\ntitle: F\nfor: part\nsteps: [{stage: deny, settings: {massage: x}}]\n",
+            "steps.0.settings",
+        ),
+        (
+            "flow: f\ntitle: F\nfor: part\nsteps: [{stage: choice, settings: {options: [{valeu: x}]}}]\n",
+            "steps.0.settings.options.0",
+        ),
         ("flow: f\ntitle: F\nfor: part\nsteps: [{stage: deny, flow: x}]\n", "steps.0"),
         ("application: a\ngrants: [device-code]\n", "grants.0"),
         ("application: a\ngrants: [password]\n", "grants.0"),
@@ -90,11 +102,26 @@ def test_what_is_shipped_is_valid(path: Path) -> None:
         ("tenant: acme\ninclude: x\n", ""),
         ("group: a\npeople: [b]\n", ""),
         ("flow: f\ntitle: F\nfor: part\nsteps: [{stage: identificaton}]\n", "steps.0.stage"),
-        ("flow: f\ntitle: F\nfor: part\nsteps: [{stage: identification, settings: {field: [email]}}]\n", "steps.0.settings"),
-        ("flow: f\ntitle: F\nfor: part\nsteps: [{stage: identification, settings: {fields: [phone]}}]\n", "steps.0.settings.fields.0"),
+        (
+            "flow: f\ntitle: F\nfor: part\nsteps: [{stage: identification, settings: {field: [email]}}]\n",
+            "steps.0.settings",
+        ),
+        (
+            "flow: f\ntitle: F\nfor: part\nsteps: [{stage: identification, settings: {fields: [phone]}}]\n",
+            "steps.0.settings.fields.0",
+        ),
         ("flow: f\ntitle: F\nfor: part\nsteps: [{stage: deny, on_refusal: go}]\n", "steps.0.on_refusal"),
-        ("flow: f\ntitle: F\nfor: part\nsteps: [{stage: deny}]\ntests: [{name: t, ends: end}]\n", "tests.0.ends"),
-        ("flow: f\ntitle: F\nfor: part\nsteps: [{stage: deny}]\ntests: [{name: t, expect: {deny: denied}}]\n", "tests.0.expect.deny"),
+        (
+            "flow: f\ntitle: F\nfor: part\nsteps: [{stage: deny}]\ntests: [{name: t, ends: end}]\n",
+            "tests.0.ends",
+        ),
+        (
+            (
+                "flow: f\ntitle: F\nfor: part\nsteps: [{stage: deny}]\ntests: [{name: t, expect: {deny: "
+                "denied}}]\n"
+            ),
+            "tests.0.expect.deny",
+        ),
         ("vars: 3\n", "vars"),
         ("person: a\nactive: !exec true\n", "active"),
     ],
@@ -103,7 +130,9 @@ def test_what_is_wrong_is_wrong_at_its_key(text: str, where: str) -> None:
     """A misspelt key shows where it stands in an editor."""
     found = wrong(text)
     assert found
-    assert all(path == where or path.startswith(f"{where}.") or where.startswith(path) for path in found), found
+    assert all(path == where or path.startswith(f"{where}.") or where.startswith(path) for path in found), (
+        found
+    )
     assert any(path == where for path in found), found
 
 
@@ -111,10 +140,22 @@ def test_what_is_wrong_is_wrong_at_its_key(text: str, where: str) -> None:
     "text",
     [
         "vars: [{name: acme, role: admin}]\n",
-        "tenant: !vars name\ntitle: !env TITLE Acme\naccent: !vars accent\nlogo: !file logo.svg\ndomains: !vars domains\n",
-        "person: !vars '{name}-admin'\nactive: !vars active\npassword: !secret admins\nattributes: {level: !vars level}\n",
-        "application: tv\ntype: !vars type\nclient_secret: !secret tv\ngrants: [!vars grant]\ndevice: {pending_limit: !vars limit}\n",
-        "flow: f\ntitle: F\nfor: part\nsteps: [{stage: password, when: !vars when}, {stage: deny, settings: {message: !vars text}}]\n",
+        (
+            "tenant: !vars name\ntitle: !env TITLE Acme\naccent: !vars accent\nlogo: !file "
+            "logo.svg\ndomains: !vars domains\n"
+        ),
+        (
+            "person: !vars '{name}-admin'\nactive: !vars active\npassword: !secret admins\nattributes: "
+            "{level: !vars level}\n"
+        ),
+        (
+            "application: tv\ntype: !vars type\nclient_secret: !secret tv\ngrants: [!vars grant]\ndevice: "
+            "{pending_limit: !vars limit}\n"
+        ),
+        (
+            "flow: f\ntitle: F\nfor: part\nsteps: [{stage: password, when: !vars when}, {stage: deny, "
+            "settings: {message: !vars text}}]\n"
+        ),
     ],
 )
 def test_tags_may_stand_in_place_of_values(text: str) -> None:
@@ -145,7 +186,9 @@ def test_each_default_is_written_as_the_schema_accepts_it() -> None:
     for name, model in made["$defs"].items():
         for key, each in model.get("properties", {}).items():
             if "default" in each and each["default"] is not None and each["default"] != "":
-                checker = Draft202012Validator({"$defs": made["$defs"], **{word: each[word] for word in ("if", "then") if word in each}})
+                checker = Draft202012Validator(
+                    {"$defs": made["$defs"], **{word: each[word] for word in ("if", "then") if word in each}}
+                )
                 assert list(checker.iter_errors(each["default"])) == [], (name, key)
 
 
@@ -173,4 +216,6 @@ def test_the_command_writes_it() -> None:
     rows = out.getvalue().splitlines()
     for model in KINDS.values():
         for name, each in model.model_fields.items():
-            assert any(row.startswith(f"| `{each.alias or name}` | ") and not row.endswith("|  |") for row in rows), name
+            assert any(
+                row.startswith(f"| `{each.alias or name}` | ") and not row.endswith("|  |") for row in rows
+            ), name

@@ -37,7 +37,10 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str, entered: str = "") -> 
 
 
 def test_set_list_remove_without_showing(tenants: dict[str, Tenant], monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line break at the end is the terminal's; everything else is the value's. The neighbour has no such secret."""
+    """One line break at the end is the terminal's; everything else is the value's.
+
+    The neighbour has no such secret.
+    """
     printed = run(monkeypatch, "set", "smtp", "--tenant", "acme", entered=VALUE + "\n")
     printed += run(monkeypatch, "list", "--tenant", "acme")
     assert printed == "Kept smtp.\nsmtp\n"
@@ -54,7 +57,9 @@ def test_set_list_remove_without_showing(tenants: dict[str, Tenant], monkeypatch
         run(monkeypatch, "remove", "smtp", "--tenant", "acme")
 
 
-def test_it_is_encrypted_and_told_without_its_value(tenants: dict[str, Tenant], monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+def test_it_is_encrypted_and_told_without_its_value(
+    tenants: dict[str, Tenant], monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
     """Neither in the table nor in the events nor in the log."""
     run(monkeypatch, "set", "smtp", "--tenant", "acme", entered=VALUE)
     with connection.cursor() as cursor:
@@ -73,7 +78,11 @@ def test_it_is_encrypted_and_told_without_its_value(tenants: dict[str, Tenant], 
         (["set", "empty", "--tenant", "acme"], "\n", "not empty"),
         (["set", "long", "--tenant", "acme"], "x" * 70_000, "64 KiB"),
         (["set", "nul", "--tenant", "acme"], "a\0b", "not empty"),
-        (["set", "a", "--tenant", "nowhere"], "x", "There is no tenant nowhere. There are: acme, other. With --new-tenant"),
+        (
+            ["set", "a", "--tenant", "nowhere"],
+            "x",
+            "There is no tenant nowhere. There are: acme, other. With --new-tenant",
+        ),
         (["remove", "a", "--tenant", "nowhere"], "x", "There is no tenant nowhere. There are: acme, other.$"),
         (["set", "a", "value"], "x", "unrecognized arguments"),
     ],
@@ -90,8 +99,12 @@ def test_what_cannot_be_entered(
 NORDWIND = "tenant: acme\n---\nperson: clerk\npassword: !secret clerk-password\n"
 
 
-def test_the_first_apply_with_a_secret_of_ones_own(db: None, write_blueprint: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the order of docs/blueprints.md: apply says what is missing and how it is entered, that is done, apply works."""
+def test_the_first_apply_with_a_secret_of_ones_own(
+    db: None, write_blueprint: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the order of docs/blueprints.md: apply says what is missing and how it is entered, that is done,
+    apply works.
+    """
     file = write_blueprint(NORDWIND)
     [problem] = refused(file)
     words = re.findall(r"manage.py secret (set .+?), or", problem)[0]
@@ -116,7 +129,9 @@ def test_a_secret_that_was_made_is_not_missing(db: None, write_blueprint: Callab
     assert code == 0
     assert "there is no secret" not in told
     assert "+ acme: the secret clerk-password was made and shown once" in told
-    assert len(re.findall(r"^acme: secret clerk-password is \S+ \(shown only now\)$", told, re.MULTILINE)) == 1
+    assert (
+        len(re.findall(r"^acme: secret clerk-password is \S+ \(shown only now\)$", told, re.MULTILINE)) == 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -125,8 +140,14 @@ def test_a_secret_that_was_made_is_not_missing(db: None, write_blueprint: Callab
         (lambda file: file.write_text(""), "The file s in FOYER_SECRETS is empty."),
         (lambda file: file.write_text("\n"), "The file s in FOYER_SECRETS is empty."),
         (lambda file: file.mkdir(), "s in FOYER_SECRETS is a folder: a secret is a file that holds it."),
-        (lambda file: os.mkfifo(file), "s in FOYER_SECRETS is no ordinary file: a secret is a file that holds it."),
-        (lambda file: file.symlink_to("nowhere"), "s in FOYER_SECRETS is no ordinary file: a secret is a file that holds it."),
+        (
+            lambda file: os.mkfifo(file),
+            "s in FOYER_SECRETS is no ordinary file: a secret is a file that holds it.",
+        ),
+        (
+            lambda file: file.symlink_to("nowhere"),
+            "s in FOYER_SECRETS is no ordinary file: a secret is a file that holds it.",
+        ),
         (lambda file: file.write_bytes(b"\xff"), "The file s in FOYER_SECRETS cannot be read as UTF-8."),
     ],
 )
@@ -152,22 +173,36 @@ def test_a_file_that_may_not_be_read_is_no_matter_of_utf_8(
         raise PermissionError
 
     monkeypatch.setattr(Path, "read_text", forbidden)
-    with tenant_scope(tenants["acme"]), pytest.raises(BadSecret, match="may not be read by the user of this process"):
+    with (
+        tenant_scope(tenants["acme"]),
+        pytest.raises(BadSecret, match="may not be read by the user of this process"),
+    ):
         value_of("s", shared=True)
 
 
-def test_a_folder_of_secrets_that_is_not_there(tenants: dict[str, Tenant], settings: Any, write_blueprint: Callable[..., Path]) -> None:
-    """A mount that failed would else look like secrets that nobody has entered; an export still says what it can."""
+def test_a_folder_of_secrets_that_is_not_there(
+    tenants: dict[str, Tenant], settings: Any, write_blueprint: Callable[..., Path]
+) -> None:
+    """A mount that failed would else look like secrets that nobody has entered; an export still says what it
+    can.
+    """
     settings.SECRETS = "/nowhere"
     found = refused(write_blueprint(NORDWIND))
-    assert found == ["blueprint.yaml:4:1: password: FOYER_SECRETS names no folder: make it, or let the variable out."]
+    assert found == [
+        "blueprint.yaml:4:1: password: FOYER_SECRETS names no folder: make it, or let the variable out."
+    ]
     with tenant_scope(tenants["acme"]):
         assert "client_secret: !secret kiosk-client-secret" in export()
 
 
-def test_secrets_that_may_be_guessed_and_refresh_tokens_that_never_come(acme: Tenant, write_blueprint: Callable[..., Path]) -> None:
+def test_secrets_that_may_be_guessed_and_refresh_tokens_that_never_come(
+    acme: Tenant, write_blueprint: Callable[..., Path]
+) -> None:
     """Notes of the plan where the application changes; nothing once it is so."""
-    said = "tenant: acme\n---\napplication: cam\ntype: confidential\nclient_secret: abcde\ngrants: [refresh_token]\nscopes: [openid]\n"
+    said = (
+        "tenant: acme\n---\napplication: cam\ntype: confidential\nclient_secret: abcde\ngrants: "
+        "[refresh_token]\nscopes: [openid]\n"
+    )
     file = write_blueprint(said)
     assert [note.removeprefix("application cam of acme: ") for note in make_plan([file]).notes] == [
         "The client_secret has fewer than 32 characters, and may be guessed.",

@@ -1,4 +1,6 @@
-"""The tags of blueprints: each right and wrong, none reaching further than it should, and secrets that show nowhere."""
+"""The tags of blueprints: each right and wrong, none reaching further than it should, and secrets that show
+nowhere.
+"""
 
 import json
 import logging
@@ -29,7 +31,11 @@ Write = Callable[..., Path]
 
 def title(write: Write, value: str, **variables: str) -> Any:
     """What this value of a key becomes."""
-    return read([write(f"vars: {variables or '{a: b}'}\n---\nscope: a\ntitle: {value}\n")]).documents[0].document.title
+    return (
+        read([write(f"vars: {variables or '{a: b}'}\n---\nscope: a\ntitle: {value}\n")])
+        .documents[0]
+        .document.title
+    )
 
 
 def problem(write: Write, text: str, **variables: str) -> str:
@@ -57,7 +63,9 @@ def problem(write: Write, text: str, **variables: str) -> str:
         ("!vars 'I {word} it, {word}'", "I said it, said"),
     ],
 )
-def test_what_a_tag_stands_for(write_blueprint: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, written: str, becomes: str) -> None:
+def test_what_a_tag_stands_for(
+    write_blueprint: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, written: str, becomes: str
+) -> None:
     """A text; a variable that is set to nothing is set."""
     monkeypatch.setenv("FOYER_WORD", "from outside")
     monkeypatch.setenv("FOYER_EMPTY", "")
@@ -69,7 +77,7 @@ def test_what_a_tag_stands_for(write_blueprint: Write, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("!env FOYER_NOT_THERE", "2:8: The environment variable FOYER_NOT_THERE is not set, and no default is given."),
+        ("!env FOYER_NOT_THERE", "2:8: The environment variable FOYER_NOT_THERE is not set, and no default is given."),  # noqa: E501
         ("!env 9LIVES", "2:8: 9LIVES is no name of an environment variable."),
         ("!env ''", "2:8: !env is written with a name after it."),
         ("!env {a: b}", "2:8: !env is written with a name after it."),
@@ -81,7 +89,7 @@ def test_what_a_tag_stands_for(write_blueprint: Write, monkeypatch: pytest.Monke
         ("!file .", "2:8: . is no file of 1024 KiB at most."),
         ("!file ../outside.txt", "2:8: ../outside.txt lies outside of the blueprint's folder."),
         ("!file /etc/passwd", "2:8: /etc/passwd lies outside of the blueprint's folder."),
-        ("!file folder/../../outside.txt", "2:8: folder/../../outside.txt lies outside of the blueprint's folder."),
+        ("!file folder/../../outside.txt", "2:8: folder/../../outside.txt lies outside of the blueprint's folder."),  # noqa: E501
         ("!file link", "2:8: link lies outside of the blueprint's folder."),
         ("!file linked/passwd", "2:8: linked/passwd lies outside of the blueprint's folder."),
         ("!file circle", "2:8: circle "),
@@ -121,14 +129,27 @@ def test_what_a_tag_cannot_stand_for(write_blueprint: Write, tmp_path: Path, wri
     assert f"{int(line) - 2}:{rest}".startswith(said), found
 
 
-def test_an_environment_variable_that_is_no_text(write_blueprint: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_environment_variable_that_is_no_text(
+    write_blueprint: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Bytes that are not UTF-8 come as half characters, which no database takes."""
     monkeypatch.setenv("FOYER_WORD", "a\udcff")
-    assert problem(write_blueprint, "person: a\npassword: !env FOYER_WORD\n") == "2:11: What this stands for is not UTF-8."
+    assert (
+        problem(write_blueprint, "person: a\npassword: !env FOYER_WORD\n")
+        == "2:11: What this stands for is not UTF-8."
+    )
 
 
 @pytest.mark.parametrize(
-    "text", ["vars: 7\n", "vars: []\n", "vars: [1]\n", "vars: {a: 1}\ntenant: a\n", "vars: [{}]\nmore: 1\n", "!env\nvars: 1\n"]
+    "text",
+    [
+        "vars: 7\n",
+        "vars: []\n",
+        "vars: [1]\n",
+        "vars: {a: 1}\ntenant: a\n",
+        "vars: [{}]\nmore: 1\n",
+        "!env\nvars: 1\n",
+    ],
 )
 def test_what_is_no_list_of_variables(write_blueprint: Write, text: str) -> None:
     """Said at once, and the rest of the file is not read with half of them."""
@@ -152,7 +173,9 @@ description: !vars note
 
 
 def test_one_file_for_many_tenants(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
-    """The rest of the file once for each mapping; a variable of the command counts for all, and more than the file's own."""
+    """The rest of the file once for each mapping; a variable of the command counts for all, and more than the
+    file's own.
+    """
     apply([write_blueprint(MANY)], variables={"note": "As agreed.", "title": "shared"})
     for name, tenant in tenants.items():
         with tenant_scope(tenant):
@@ -171,24 +194,34 @@ def test_variables_on_the_command_line(tenants: dict[str, Tenant], write_bluepri
         call_command("blueprint", "plan", path, "--var", "note")
 
 
-def test_what_tags_bring_in_is_bounded(write_blueprint: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A small file does not become a large one: by one file many times, a long variable many times, or many rounds."""
+def test_what_tags_bring_in_is_bounded(
+    write_blueprint: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small file does not become a large one: by one file many times, a long variable many times, or many
+    rounds.
+    """
     monkeypatch.setattr(tags, "MAX_BROUGHT", 10_000)
     monkeypatch.setattr(tags, "MAX_FILE", 1000)
     (tmp_path / "long.txt").write_text("x" * 999)
     assert len(read([write_blueprint(f"person: a\ngroups: [{'!file long.txt, ' * 10}]\n")]).documents) == 1
-    assert "stand for more than 10 MiB" in problem(write_blueprint, f"person: a\ngroups: [{'!file long.txt, ' * 11}]\n")
+    assert "stand for more than 10 MiB" in problem(
+        write_blueprint, f"person: a\ngroups: [{'!file long.txt, ' * 11}]\n"
+    )
     filled = "vars: {a: !file long.txt}\n---\nscope: a\ntitle: !vars '{a}{a}'\n"
     assert "becomes a text of more than" in problem(write_blueprint, filled)
     rounds = "vars: [" + "{a: b}, " * 1000 + "]\n" + "---\nscope: a\ntitle: b\n" * 100
     assert problem(write_blueprint, rounds) == "1:1: vars: With all of these the file becomes too large."
 
 
-def test_any_change_of_what_was_read_changes_the_digest(write_blueprint: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_change_of_what_was_read_changes_the_digest(
+    write_blueprint: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The file, a file that it names, a variable of either kind: a watched folder is applied again."""
     word = tmp_path / "word.txt"
 
-    def digest(text: str = "scope: a\ntitle: !file word.txt\ndescription: !env FOYER_WORD\n", **variables: str) -> str:
+    def digest(
+        text: str = "scope: a\ntitle: !file word.txt\ndescription: !env FOYER_WORD\n", **variables: str
+    ) -> str:
         source: Source = read([write_blueprint(text)], variables)
         return source.edition
 
@@ -207,8 +240,14 @@ def test_any_change_of_what_was_read_changes_the_digest(write_blueprint: Write, 
 @pytest.mark.parametrize(
     "text",
     [
-        "flow: f\ntitle: T\nfor: device_code\nsteps:\n  - stage: deny\n    settings: {message: !secret key}\n",
-        "flow: f\ntitle: T\nfor: device_code\nsteps: [{stage: deny}]\ntests: [{name: n, answers: {deny: {word: [!secret key]}}}]\n",
+        (
+            "flow: f\ntitle: T\nfor: device_code\nsteps:\n  - stage: deny\n    settings: {message: !secret "
+            "key}\n"
+        ),
+        (
+            "flow: f\ntitle: T\nfor: device_code\nsteps: [{stage: deny}]\ntests: [{name: n, answers: "
+            "{deny: {word: [!secret key]}}}]\n"
+        ),
         "person: a\nattributes: {key: !secret key}\n",
         "mail: recovery\nsubject: !secret key\n",
         "tenant: a\ndomains: [!secret key]\n",
@@ -262,7 +301,9 @@ def test_a_secret_is_never_printed(
     assert Person.objects.get(username="clerk").password.startswith("argon2$")
 
 
-def test_a_changed_secret_is_a_change(acme: Tenant, write_blueprint: Write, tmp_path: Path, settings: Any) -> None:
+def test_a_changed_secret_is_a_change(
+    acme: Tenant, write_blueprint: Write, tmp_path: Path, settings: Any
+) -> None:
     """That it changes is told, not from what to what; the same again is nothing, and costs no hashing."""
     settings.SECRETS = str(tmp_path)
     (tmp_path / "carols-password").write_text("clerk-password-1\n")
@@ -271,7 +312,9 @@ def test_a_changed_secret_is_a_change(acme: Tenant, write_blueprint: Write, tmp_
     apply(files)
     (tmp_path / "vault.secret").write_text("two")
     (change,) = make_plan(files).effective
-    assert [(key.key, key.old, key.new) for key in change.keys] == [("client_secret", "•••", "!secret vault.secret")]
+    assert [(key.key, key.old, key.new) for key in change.keys] == [
+        ("client_secret", "•••", "!secret vault.secret")
+    ]
     before = Person.objects.get(username="clerk").password
     apply(files)
     assert make_plan(files).effective == []

@@ -1,4 +1,6 @@
-"""A folder of blueprints that is watched: what changes in it is applied, in order, once, and what was wrong is kept."""
+"""A folder of blueprints that is watched: what changes in it is applied, in order, once, and what was wrong
+is kept.
+"""
 
 import threading
 from collections.abc import Callable
@@ -44,7 +46,9 @@ def put(folder: Path) -> Put:
 
 def results() -> list[tuple[str, bool]]:
     """Every attempt since the tenants were set up, oldest first."""
-    return list(Result.objects.filter(by="blueprint folder").order_by("pk").values_list("blueprint", "succeeded"))
+    return list(
+        Result.objects.filter(by="blueprint folder").order_by("pk").values_list("blueprint", "succeeded")
+    )
 
 
 def titles(tenant: Tenant) -> dict[str, str]:
@@ -58,7 +62,9 @@ def scope(name: str, tenant: str = "acme", title: str = "T") -> str:
     return f"tenant: {tenant}\n---\nscope: {name}\ntitle: {title}\n"
 
 
-def test_files_and_folders_are_applied_once_and_again_when_they_change(tenants: dict[str, Tenant], folder: Path, put: Put) -> None:
+def test_files_and_folders_are_applied_once_and_again_when_they_change(
+    tenants: dict[str, Tenant], folder: Path, put: Put
+) -> None:
     """Each is one blueprint; what is hidden or no YAML is none; both tenants."""
     put("10-a.yaml", scope("a"))
     put("20-b/one.yaml", scope("b1"))
@@ -76,7 +82,9 @@ def test_files_and_folders_are_applied_once_and_again_when_they_change(tenants: 
     assert results() == [("10-a", True), ("20-b", True), ("20-b", True)]
 
 
-def test_nothing_is_watched_unless_a_folder_is_named(tenants: dict[str, Tenant], settings: Any, tmp_path: Path) -> None:
+def test_nothing_is_watched_unless_a_folder_is_named(
+    tenants: dict[str, Tenant], settings: Any, tmp_path: Path
+) -> None:
     """Nor where it is not there, which is no error: it may be mounted later."""
     settings.BLUEPRINTS = ""
     assert look() == []
@@ -85,14 +93,18 @@ def test_nothing_is_watched_unless_a_folder_is_named(tenants: dict[str, Tenant],
 
 
 def test_one_waits_for_what_another_brings(tenants: dict[str, Tenant], put: Put) -> None:
-    """authentik #4945: names first, then what needs what; nothing is noted as failed that worked in the end."""
+    """authentik #4945: names first, then what needs what; nothing is noted as failed that worked in
+    the end.
+    """
     put("10-person.yaml", "tenant: acme\n---\nperson: clerk\ngroups: [night]\n")
     put("20-group.yaml", "tenant: acme\n---\ngroup: night\n")
     assert look() == ["20-group", "10-person"]
     assert results() == [("20-group", True), ("10-person", True)]
 
 
-def test_a_bad_one_keeps_its_messages_and_is_not_tried_again_by_itself(tenants: dict[str, Tenant], put: Put) -> None:
+def test_a_bad_one_keeps_its_messages_and_is_not_tried_again_by_itself(
+    tenants: dict[str, Tenant], put: Put
+) -> None:
     """authentik #12186, #25286: what is wrong is kept with file, line and key; the others have their turn."""
     put("10-bad.yaml", scope("bad") + "titel: x\n")
     put("20-good.yaml", scope("good"))
@@ -101,14 +113,18 @@ def test_a_bad_one_keeps_its_messages_and_is_not_tried_again_by_itself(tenants: 
         assert look() == []
     bad = Result.objects.get(blueprint="10-bad")
     assert not bad.succeeded
-    assert [message.partition("10-bad.yaml")[2] for message in bad.messages] == [":5:1: titel: There is no such key. Did you mean title?"]
+    assert [message.partition("10-bad.yaml")[2] for message in bad.messages] == [
+        ":5:1: titel: There is no such key. Did you mean title?"
+    ]
     out = StringIO()
     call_command("blueprint", "results", stdout=out, no_color=True)
     assert "10-bad by blueprint folder: failed\n    " in out.getvalue()
     assert "20-good by blueprint folder: 1 created" in out.getvalue()
 
 
-def test_a_failed_one_is_tried_again_when_something_else_was_applied(tenants: dict[str, Tenant], put: Put) -> None:
+def test_a_failed_one_is_tried_again_when_something_else_was_applied(
+    tenants: dict[str, Tenant], put: Put
+) -> None:
     """What it waited for may come later, under a name that sorts before or behind it."""
     put("10-person.yaml", "tenant: acme\n---\nperson: clerk\ngroups: [night]\n")
     assert look() == []
@@ -130,10 +146,17 @@ def test_a_half_written_file_is_applied_when_it_is_whole(tenants: dict[str, Tena
     assert results() == [("a", False), ("a", True)]
 
 
-def test_a_secret_that_comes_later(tenants: dict[str, Tenant], put: Put, settings: Any, tmp_path: Path) -> None:
-    """Entered or as a file: the blueprint that named it is tried again, and again when the file has another value."""
+def test_a_secret_that_comes_later(
+    tenants: dict[str, Tenant], put: Put, settings: Any, tmp_path: Path
+) -> None:
+    """Entered or as a file: the blueprint that named it is tried again, and again when the file has another
+    value.
+    """
     settings.SECRETS = str(tmp_path)
-    put("a.yaml", "tenant: acme\n---\napplication: box\ntype: confidential\nclient_secret: !secret box-secret\n")
+    put(
+        "a.yaml",
+        "tenant: acme\n---\napplication: box\ntype: confidential\nclient_secret: !secret box-secret\n",
+    )
     assert look() == []
     (message,) = Result.objects.get(blueprint="a").messages
     assert "There is no secret box-secret" in message
@@ -149,7 +172,9 @@ def test_a_secret_that_comes_later(tenants: dict[str, Tenant], put: Put, setting
     assert look() == ["b"]
 
 
-def test_what_tags_read_belongs_to_it(tenants: dict[str, Tenant], folder: Path, put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_tags_read_belongs_to_it(
+    tenants: dict[str, Tenant], folder: Path, put: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file beside it and an environment variable."""
     monkeypatch.setenv("SCOPE_TITLE", "one")
     put("a.yaml", "tenant: acme\n---\nscope: a\ntitle: !env SCOPE_TITLE\ndescription: !file about.txt\n")
@@ -164,7 +189,9 @@ def test_what_tags_read_belongs_to_it(tenants: dict[str, Tenant], folder: Path, 
 
 
 def test_nothing_is_ever_deleted(tenants: dict[str, Tenant], folder: Path, put: Put) -> None:
-    """Neither what a file no longer names, nor what a file that is gone named; what was changed by hand stays as it is."""
+    """Neither what a file no longer names, nor what a file that is gone named; what was changed by hand stays
+    as it is.
+    """
     put("a.yaml", "tenant: acme\n---\ngroup: one\n---\ngroup: two\n---\nperson: alice\nname: A.\n")
     look()
     put("a.yaml", "tenant: acme\n---\ngroup: one\n")
@@ -178,7 +205,9 @@ def test_nothing_is_ever_deleted(tenants: dict[str, Tenant], folder: Path, put: 
 
 
 def test_a_folder_that_is_mounted_with_links(tenants: dict[str, Tenant], folder: Path, put: Put) -> None:
-    """As a container's configuration is: the files lie in a hidden folder, and links to them stand beside it."""
+    """As a container's configuration is: the files lie in a hidden folder, and links to them stand
+    beside it.
+    """
     put("20-b/visible", "")
     mounted = folder / "20-b"
     for turn in ("T", "Changed"):
@@ -202,7 +231,9 @@ def test_two_of_one_name_do_not_take_turns(tenants: dict[str, Tenant], put: Put)
     assert len(titles(tenants["acme"])) == 1
 
 
-def test_any_number_of_workers_apply_it_once(transactional_db: None, tenants: dict[str, Tenant], put: Put) -> None:
+def test_any_number_of_workers_apply_it_once(
+    transactional_db: None, tenants: dict[str, Tenant], put: Put
+) -> None:
     """Six at once, good and bad: one result each."""
     put("10-good.yaml", scope("good"))
     put("20-bad.yaml", scope("bad") + "titel: x\n")

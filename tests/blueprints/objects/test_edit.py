@@ -1,4 +1,6 @@
-"""One object changed by hand: checked as a blueprint would, in the name of whoever did it, and never over what somebody else wrote."""
+"""One object changed by hand: checked as a blueprint would, in the name of whoever did it, and never over
+what somebody else wrote.
+"""
 
 import json
 import threading
@@ -32,7 +34,12 @@ def acme(tenants: dict[str, Tenant]) -> Tenant:
 def test_an_object_is_made_changed_and_deleted(acme: Tenant) -> None:
     """Each with its event, which names who did it."""
     with tenant_scope(acme):
-        made = edit.save("person", {"person": "Clerk", "password": "a-long-password-1", "groups": ["staff"]}, by="alice", new=True)
+        made = edit.save(
+            "person",
+            {"person": "Clerk", "password": "a-long-password-1", "groups": ["staff"]},
+            by="alice",
+            new=True,
+        )
         assert (made.name, made.created) == ("clerk", True)
         clerk = Person.objects.get(username="clerk")
         assert is_password(clerk, "a-long-password-1")
@@ -40,7 +47,9 @@ def test_an_object_is_made_changed_and_deleted(acme: Tenant) -> None:
         assert [(key.key, key.old, key.new) for key in changed.keys] == [("name", "", "Clerk")]
         assert edit.save("person", {"person": "clerk", "name": "Clerk"}, by="alice").keys == ()
         edit.delete("person", "clerk", by="alice")
-        told = Event.objects.filter(target="clerk", actor="alice").order_by("pk").values_list("kind", flat=True)
+        told = (
+            Event.objects.filter(target="clerk", actor="alice").order_by("pk").values_list("kind", flat=True)
+        )
         first, *_others, last = told
         assert (first, last) == ("person.created", "person.deleted")
         with pytest.raises(edit.NotThere):
@@ -95,7 +104,13 @@ def test_only_over_what_was_looked_at(acme: Tenant) -> None:
 def test_a_document_says_what_there_is_and_never_a_secret(acme: Tenant) -> None:
     """What is read can be written back, and changes nothing."""
     with tenant_scope(acme):
-        for kind, name in (("person", "alice"), ("application", "tv"), ("group", "staff"), ("scope", "acme:read"), ("tenant", "acme")):
+        for kind, name in (
+            ("person", "alice"),
+            ("application", "tv"),
+            ("group", "staff"),
+            ("scope", "acme:read"),
+            ("tenant", "acme"),
+        ):
             found = edit.current(kind, name)
             assert found is not None
             assert not {"password", "client_secret", "$secret"} & set(found.document)
@@ -175,7 +190,9 @@ SETS = {
 
 @pytest.mark.parametrize(("kind", "name"), SETS)
 def test_an_order_is_no_change(acme: Tenant, write_blueprint: Write, kind: str, name: str) -> None:
-    """Saving, planning and applying the same in another order, or twice, write nothing and tell nothing; nor does it drift."""
+    """Saving, planning and applying the same in another order, or twice, write nothing and tell nothing; nor
+    does it drift.
+    """
     with tenant_scope(acme):
         edit.save("group", {"group": "night"}, by="alice")
         said = SETS[kind, name]
@@ -189,7 +206,10 @@ def test_an_order_is_no_change(acme: Tenant, write_blueprint: Write, kind: str, 
         assert edit.save(kind, {kind: name, **turned}, by="alice", rights=("tenants.edit",)).keys == ()
         assert make_plan([write_blueprint(second)]).effective == []
         apply([file])
-        assert (dict(Owned.objects.values_list("name", "applied_at")), Event.objects.count()) == (before, events)
+        assert (dict(Owned.objects.values_list("name", "applied_at")), Event.objects.count()) == (
+            before,
+            events,
+        )
         assert drifted() == []
         key, value = next(iter(said.items()))
         assert edit.save(kind, {kind: name, key: value[1:]}, by="alice", rights=("tenants.edit",)).keys

@@ -1,4 +1,6 @@
-"""What is named stays: no door deletes an object while something that stays names it, and what goes holds nothing that others may get."""
+"""What is named stays: no door deletes an object while something that stays names it, and what goes holds
+nothing that others may get.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +26,10 @@ from tests.races import meeting_at
 Write = Callable[..., Path]
 
 PART = "---\nflow: prove\ntitle: Prove\nfor: part\nsteps: [{stage: identification}, {stage: password}]\n"
-WITH_PART = "---\nflow: sign-in-here\ntitle: Sign in\nfor: authentication\nsteps:\n  - flow: prove\n  - stage: login\n"
+WITH_PART = (
+    "---\nflow: sign-in-here\ntitle: Sign in\nfor: authentication\nsteps:\n  - flow: prove\n  - stage: "
+    "login\n"
+)
 TESTED = """---
 flow: own
 title: Own
@@ -35,7 +40,7 @@ tests:
   - name: the driver
     person: Driver
     answers: {identification: passes, password: passes, login: passes, device_code: passes, consent: passes}
-"""
+"""  # noqa: E501
 BASE = f"""tenant: acme
 ---
 group: night
@@ -55,7 +60,10 @@ groups: [night]
 flows: {device_code: own}
 """
 USED = {
-    ("group", "night"): "It is named by person clerk (groups) and application cam (groups): change that first.",
+    (
+        "group",
+        "night",
+    ): "It is named by person clerk (groups) and application cam (groups): change that first.",
     ("scope", "acme:write"): "It is named by application cam (scopes): change that first.",
     ("flow", "own"): "It is named by application cam (flows): change that first.",
     ("flow", "prove"): "It is named by flow sign-in-here (steps): change that first.",
@@ -69,7 +77,9 @@ def without(text: str, kind: str, name: str) -> str:
 
 
 @pytest.mark.parametrize(("kind", "name"), USED)
-def test_what_is_named_is_not_deleted_by_hand(tenants: dict[str, Tenant], write_blueprint: Write, kind: str, name: str) -> None:
+def test_what_is_named_is_not_deleted_by_hand(
+    tenants: dict[str, Tenant], write_blueprint: Write, kind: str, name: str
+) -> None:
     """And who names it is told; the neighbour's object of the same name has nothing to do with it."""
     apply([write_blueprint(BASE + NAMING), write_blueprint(BASE.replace("acme", "other"), "other.yaml")])
     with tenant_scope(tenants["acme"]):
@@ -83,7 +93,9 @@ def test_what_is_named_is_not_deleted_by_hand(tenants: dict[str, Tenant], write_
 
 
 @pytest.mark.parametrize(("kind", "name"), USED)
-def test_what_these_files_name_is_not_pruned(acme: Tenant, write_blueprint: Write, kind: str, name: str) -> None:
+def test_what_these_files_name_is_not_pruned(
+    acme: Tenant, write_blueprint: Write, kind: str, name: str
+) -> None:
     """The mistake is told at the key that names it, as if the object had never been there."""
     apply([write_blueprint(BASE + NAMING)])
     found = refused(write_blueprint(without(BASE + NAMING, kind, name)), prune=True)
@@ -102,7 +114,10 @@ def test_what_others_name_is_not_pruned(acme: Tenant, write_blueprint: Write, ki
     found = refused(write_blueprint("tenant: acme\n", "mine.yaml"), prune=True)
     who = USED[kind, name].removeprefix("It is named by ").removesuffix(": change that first.")
     assert found == [
-        f"mine.yaml:1:1: tenant: {kind} {name} would be pruned, and is named by {who}: change that, or keep the document of {name}."
+        (
+            f"mine.yaml:1:1: tenant: {kind} {name} would be pruned, and is named by {who}: change that, or "
+            f"keep the document of {name}."
+        )
     ]
 
 
@@ -110,7 +125,9 @@ def test_a_document_that_leaves_the_key_out_is_shown(acme: Tenant, write_bluepri
     """A key that is left out keeps what is there, so it goes on naming."""
     apply([write_blueprint("tenant: acme\n---\ngroup: night\n---\nperson: clerk\ngroups: [night]\n")])
     found = refused(write_blueprint("tenant: acme\n---\nperson: clerk\nname: Clerk\n"), prune=True)
-    assert found[0].startswith("blueprint.yaml:3:1: person: group night would be pruned, and is named by person clerk (groups): ")
+    assert found[0].startswith(
+        "blueprint.yaml:3:1: person: group night would be pruned, and is named by person clerk (groups): "
+    )
     apply([write_blueprint("tenant: acme\n---\nperson: clerk\ngroups: []\n")], prune=True)
     assert not Group.objects.filter(name="night").exists()
 
@@ -120,7 +137,11 @@ def test_what_goes_together_holds_nothing(acme: Tenant, write_blueprint: Write) 
     apply([write_blueprint(BASE + NAMING)])
     left = write_blueprint("tenant: acme\n")
     gone = {name for name, (action, _) in changes(apply([left], prune=True)).items() if action == "delete"}
-    assert gone == {f"{kind} {name}" for kind, name in USED} | {"flow sign-in-here", "person clerk", "application cam"}
+    assert gone == {f"{kind} {name}" for kind, name in USED} | {
+        "flow sign-in-here",
+        "person clerk",
+        "application cam",
+    }
     assert as_text(make_plan([left], prune=True), _Plain()) == "blueprint: nothing"
 
 
@@ -139,15 +160,25 @@ RENAMED = {
         "flow: g\ntitle: F\nfor: logout\nsteps: [{stage: logout}]\n",
     ),
     "group": ("group: g\n---\nperson: p\ngroups: [g]\n", "group: h\n---\nperson: p\ngroups: [h]\n"),
-    "scope": ("scope: s\ntitle: S\n---\napplication: a\nscopes: [s]\n", "scope: t\ntitle: S\n---\napplication: a\nscopes: [t]\n"),
-    "part": (PART.removeprefix("---\n") + WITH_PART, (PART.removeprefix("---\n") + WITH_PART).replace(": prove", ": show")),
+    "scope": (
+        "scope: s\ntitle: S\n---\napplication: a\nscopes: [s]\n",
+        "scope: t\ntitle: S\n---\napplication: a\nscopes: [t]\n",
+    ),
+    "part": (
+        PART.removeprefix("---\n") + WITH_PART,
+        (PART.removeprefix("---\n") + WITH_PART).replace(": prove", ": show"),
+    ),
     "owner": ("person: p\nrole: owner\n", "person: q\nrole: owner\n"),
 }
 
 
 @pytest.mark.parametrize("what", RENAMED)
-def test_renaming_is_one_apply_with_prune(tenants: dict[str, Tenant], write_blueprint: Write, what: str) -> None:
-    """What goes does not hold its address, client id or purpose; without --prune both would be there, where only one may."""
+def test_renaming_is_one_apply_with_prune(
+    tenants: dict[str, Tenant], write_blueprint: Write, what: str
+) -> None:
+    """What goes does not hold its address, client id or purpose; without --prune both would be there, where
+    only one may.
+    """
     old, new = (f"tenant: acme\n---\n{each}" for each in RENAMED[what])
     apply([write_blueprint(old)])
     renamed = write_blueprint(new)
@@ -159,15 +190,28 @@ def test_renaming_is_one_apply_with_prune(tenants: dict[str, Tenant], write_blue
     with tenant_scope(tenants["acme"]):
         assert Person.objects.filter(email="p@acme.test").count() == (what == "person")
         assert Application.objects.filter(client_id="c").count() == (what == "application")
-        assert list(Flow.objects.filter(designation="logout").values_list("name", flat=True)) == (["g"] if what == "flow" else [])
+        assert list(Flow.objects.filter(designation="logout").values_list("name", flat=True)) == (
+            ["g"] if what == "flow" else []
+        )
         assert not Group.objects.filter(name="g").exists()
 
 
-def test_a_host_name_moves_from_one_tenant_to_another(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
-    """In one apply, in either order of the documents, and back again; where its tenant keeps it, it is refused."""
-    assert "leads to the tenant acme already" in refused(write_blueprint("tenant: other\ndomains: [other.test, acme.test]\n"))[0]
+def test_a_host_name_moves_from_one_tenant_to_another(
+    tenants: dict[str, Tenant], write_blueprint: Write
+) -> None:
+    """In one apply, in either order of the documents, and back again; where its tenant keeps it, it is
+    refused.
+    """
+    assert (
+        "leads to the tenant acme already"
+        in refused(write_blueprint("tenant: other\ndomains: [other.test, acme.test]\n"))[0]
+    )
     acme, other = "tenant: acme\ndomains: [{}]\n", "tenant: other\ndomains: [{}]\n"
-    for first, second in (("a.test, a2.test", "acme.test, a3.test"), ("acme.test", "a.test, other.test"), ("a.test", "acme.test")):
+    for first, second in (
+        ("a.test, a2.test", "acme.test, a3.test"),
+        ("acme.test", "a.test, other.test"),
+        ("a.test", "acme.test"),
+    ):
         apply([write_blueprint(other.format(second) + "---\n" + acme.format(first))])
         assert ", ".join(tenancy.leads_to(tenants["acme"])) == ", ".join(sorted(first.split(", ")))
         assert ", ".join(tenancy.leads_to(tenants["other"])) == ", ".join(sorted(second.split(", ")))
@@ -176,7 +220,14 @@ def test_a_host_name_moves_from_one_tenant_to_another(tenants: dict[str, Tenant]
 def test_no_rollback_to_what_was_deleted(acme: Tenant, write_blueprint: Write) -> None:
     """A version whose sub-flow is gone does not become live again: its export would not go in."""
     apply([write_blueprint("tenant: acme\n" + PART + WITH_PART)])
-    apply([write_blueprint("tenant: acme\n" + WITH_PART.replace("flow: prove\n  -", "stage: identification\n  - stage: password\n  -"))])
+    apply(
+        [
+            write_blueprint(
+                "tenant: acme\n"
+                + WITH_PART.replace("flow: prove\n  -", "stage: identification\n  - stage: password\n  -")
+            )
+        ]
+    )
     edit.delete("flow", "prove", by="alice")
     with pytest.raises(versions.RefusedFlow) as why:
         publishing.roll_back("sign-in-here", 1, by="alice")
@@ -208,8 +259,12 @@ ASKED = {
 
 
 @pytest.mark.parametrize(("kind", "name"), ASKED)
-def test_what_only_a_condition_names_stays(tenants: dict[str, Tenant], write_blueprint: Write, kind: str, name: str) -> None:
-    """Without it the condition lets in others, and says nothing; a new condition in the same files lets it go."""
+def test_what_only_a_condition_names_stays(
+    tenants: dict[str, Tenant], write_blueprint: Write, kind: str, name: str
+) -> None:
+    """Without it the condition lets in others, and says nothing; a new condition in the same files lets it
+    go.
+    """
     named = "tenant: acme\n---\n" + {"scope": "scope: acme:write\ntitle: W\n"}.get(kind, f"{kind}: {name}\n")
     condition = ASKED[kind, name]
     apply([write_blueprint(named)])
@@ -217,10 +272,13 @@ def test_what_only_a_condition_names_stays(tenants: dict[str, Tenant], write_blu
     with tenant_scope(tenants["acme"]), pytest.raises(edit.Refused) as why:
         edit.delete(kind, name, by="alice")
     assert why.value.errors == {"": ["It is named by flow asks (steps): change that first."]}
-    assert "is named by flow asks (steps): change that" in refused(write_blueprint("tenant: acme\n"), prune=True)[0]
-    found = refused(write_blueprint("tenant: acme\n" + ASKING % condition), prune=True)
     assert (
-        found[0].partition(": ")[2] == f"steps.2.steps.0.when: {kind} {name} would be pruned: keep its document, or take its name out here."
+        "is named by flow asks (steps): change that"
+        in refused(write_blueprint("tenant: acme\n"), prune=True)[0]
+    )
+    found = refused(write_blueprint("tenant: acme\n" + ASKING % condition), prune=True)
+    assert found[0].partition(": ")[2] == (
+        f"steps.2.steps.0.when: {kind} {name} would be pruned: keep its document, or take its name out here."
     )
     apply([write_blueprint("tenant: acme\n" + ASKING % 'person.username == "bob"')], prune=True)
     with tenant_scope(tenants["acme"]):
@@ -228,9 +286,13 @@ def test_what_only_a_condition_names_stays(tenants: dict[str, Tenant], write_blu
 
 
 def test_nobody_publishes_what_lost_its_sub_flow_meanwhile(acme: Tenant, write_blueprint: Write) -> None:
-    """It was right when it was checked; between that and the writing somebody deleted a sub-flow, which then nobody named."""
+    """It was right when it was checked; between that and the writing somebody deleted a sub-flow, which then
+    nobody named.
+    """
     apply([write_blueprint("tenant: acme\n" + PART)])
-    ready = publishing.prepare(versions.parse({"flow": "f", "title": "F", "for": "part", "steps": [{"flow": "prove"}]}))
+    ready = publishing.prepare(
+        versions.parse({"flow": "f", "title": "F", "for": "part", "steps": [{"flow": "prove"}]})
+    )
     edit.delete("flow", "prove", by="alice")
     with pytest.raises(versions.RefusedFlow) as why:
         publishing.store(ready, by="bob")
@@ -241,14 +303,19 @@ def test_nobody_publishes_what_lost_its_sub_flow_meanwhile(acme: Tenant, write_b
 def test_a_sub_flow_is_not_deleted_while_somebody_publishes_it(
     transactional_db: None, tenants: dict[str, Tenant], write_blueprint: Write
 ) -> None:
-    """At the same moment one of both comes second, and is told; never is there a flow whose sub-flow is gone."""
+    """At the same moment one of both comes second, and is told; never is there a flow whose
+    sub-flow is gone.
+    """
     apply([write_blueprint("tenant: acme\n" + PART)])
     told: list[str] = []
 
     def publish() -> None:
         with tenant_scope(tenants["acme"]):
             try:
-                publishing.publish(versions.parse({"flow": "f", "title": "F", "for": "part", "steps": [{"flow": "prove"}]}), by="bob")
+                publishing.publish(
+                    versions.parse({"flow": "f", "title": "F", "for": "part", "steps": [{"flow": "prove"}]}),
+                    by="bob",
+                )
             except versions.RefusedFlow:
                 told.append("publish")
 
@@ -262,7 +329,9 @@ def test_a_sub_flow_is_not_deleted_while_somebody_publishes_it(
     with tenant_scope(tenants["acme"]):
         meeting_at(Flow.objects.filter(name="prove"), publish, delete)
     with tenant_scope(tenants["acme"]):
-        there = set(Flow.objects.filter(name__in=["f", "prove"], live__isnull=False).values_list("name", flat=True))
+        there = set(
+            Flow.objects.filter(name__in=["f", "prove"], live__isnull=False).values_list("name", flat=True)
+        )
     assert (told, there) in ((["publish"], set()), (["delete"], {"f", "prove"}))
 
 

@@ -1,4 +1,6 @@
-"""Conditions are bounded in memory and time: what could grow, or could never be right, is refused when the flow is saved."""
+"""Conditions are bounded in memory and time: what could grow, or could never be right, is refused when the
+flow is saved.
+"""
 
 import pytest
 from hypothesis import given
@@ -66,10 +68,15 @@ def test_what_people_write_is_accepted(acme: Tenant, source: str) -> None:
 
 
 NAMES = st.sampled_from(["x", "'a'", "request.agent", "person.groups[0]"])
-PLUS = st.recursive(NAMES, lambda inner: st.tuples(inner, inner).map(lambda two: f"({two[0]} + {two[1]})"), max_leaves=6)
+PLUS = st.recursive(
+    NAMES, lambda inner: st.tuples(inner, inner).map(lambda two: f"({two[0]} + {two[1]})"), max_leaves=6
+)
 
 
-@given(grown=PLUS.filter(lambda text: "+" in text), macro=st.sampled_from(["map(x, {})", "exists(x, {} == 'a')", "filter(x, {} in ['a'])"]))
+@given(
+    grown=PLUS.filter(lambda text: "+" in text),
+    macro=st.sampled_from(["map(x, {})", "exists(x, {} == 'a')", "filter(x, {} in ['a'])"]),
+)
 def test_no_way_to_write_it_is_missed(grown: str, macro: str) -> None:
     """However a concatenation is nested in a macro, alone or inside another macro, it is found."""
     inner = f"['a','b'].{macro.format(grown)}"
@@ -92,7 +99,11 @@ def test_no_way_to_write_it_is_missed(grown: str, macro: str) -> None:
         ('request.time > timestamp("tomorrow")', 26, "'tomorrow' is no time"),
         ('session.age > duration("5 minutes")', 24, "'5 minutes' is no duration"),
         ('int("x") == 1', 5, "'x' is no whole number"),
-        ('request.time.getHours("Europe/Berln") > 8', 23, "'Europe/Berln' is no time zone. Did you mean Europe/Berlin?"),
+        (
+            'request.time.getHours("Europe/Berln") > 8',
+            23,
+            "'Europe/Berln' is no time zone. Did you mean Europe/Berlin?",
+        ),
         ('request.time.getHours("europe/berlin") > 8', 23, "Did you mean Europe/Berlin?"),
         ('request.time.getMinutes("Europe/" + "Berln") > 8', 35, "Did you mean Europe/Berlin?"),
         ('request.ip.within(true ? ["10.0.0.0/33"] : ["office"])', 24, "'10.0.0.0/33' is no network"),
@@ -113,7 +124,9 @@ def test_no_way_to_write_it_is_missed(grown: str, macro: str) -> None:
     ],
 )
 def test_constants_are_tried_when_saved(acme: Tenant, source: str, column: int, said: str) -> None:
-    """A constant that can never be understood is told with its place, not found by the first person who signs in."""
+    """A constant that can never be understood is told with its place, not found by the first person who signs
+    in.
+    """
     with pytest.raises(BadCondition) as bad:
         compile_condition(f"true &&\n{source}")
     assert said in bad.value.message
@@ -128,7 +141,9 @@ def test_what_is_computed_from_constants_only_is_evaluated_once(acme: Tenant) ->
 
 
 def test_a_text_that_is_too_long_refuses(acme: Tenant) -> None:
-    """What a condition searches is bounded too: the run is refused, neither true nor false, and the message quotes nothing of it."""
+    """What a condition searches is bounded too: the run is refused, neither true nor false, and the message
+    quotes nothing of it.
+    """
     alice = Person.objects.get(username="alice")
     alice.attributes = {"about": "a" * (LONGEST_TEXT + 1)}
     alice.save()

@@ -1,4 +1,6 @@
-"""Conditions that are right as CEL and hardly mean what they say: each doubt, where it is told, and what is no reason for one."""
+"""Conditions that are right as CEL and hardly mean what they say: each doubt, where it is told, and what is
+no reason for one.
+"""
 
 from itertools import product
 from typing import Any
@@ -41,16 +43,34 @@ def said(source: str) -> list[str]:
         ("person.admin && false", "The condition is never true."),
         (f"{HOUR} < 22 || {HOUR} >= 6", "The condition is always true: there is no hour"),
         (f"{HOUR} > 22 && {HOUR} < 6", "The condition is never true: there is no hour"),
-        (f"person.admin && ({HOUR} < 22 || {HOUR} >= 6)", "This part of the condition is always true: there is no hour"),
+        (
+            f"person.admin && ({HOUR} < 22 || {HOUR} >= 6)",
+            "This part of the condition is always true: there is no hour",
+        ),
         (f"person.admin || {HOUR} >= 24", "This part of the condition is never true: there is no hour"),
-        (f"person.admin && {HOUR} > 20 && person.email_verified && {HOUR} < 8", "The condition is never true: there is no hour"),
+        (
+            f"person.admin && {HOUR} > 20 && person.email_verified && {HOUR} < 8",
+            "The condition is never true: there is no hour",
+        ),
         ('request.time.getDayOfWeek("UTC") == 7', "The condition is never true: there is no hour"),
-        (f"{HOUR} * 60 + {MINUTE} < 600 || {HOUR} * 60 + {MINUTE} >= 450", "The condition is always true: there is no hour"),
-        ('request.kind == "device" && request.kind == "authorize"', "The condition is never true, whatever request.kind is."),
-        ('request.kind != "device" || request.kind != "authorize"', "The condition is always true, whatever request.kind is."),
+        (
+            f"{HOUR} * 60 + {MINUTE} < 600 || {HOUR} * 60 + {MINUTE} >= 450",
+            "The condition is always true: there is no hour",
+        ),
+        (
+            'request.kind == "device" && request.kind == "authorize"',
+            "The condition is never true, whatever request.kind is.",
+        ),
+        (
+            'request.kind != "device" || request.kind != "authorize"',
+            "The condition is always true, whatever request.kind is.",
+        ),
         ("steps.q.age > 18 && steps.q.age < 10", "The condition is never true, whatever steps.q.age is."),
         ("person.admin || !person.admin", "The condition is always true, whatever person.admin is."),
-        ('"a" in person.groups && !("a" in person.groups)', "The condition is never true, whatever person.groups is."),
+        (
+            '"a" in person.groups && !("a" in person.groups)',
+            "The condition is never true, whatever person.groups is.",
+        ),
         ("request.ip in tenant.networks", "write request.ip.within(tenant.networks)"),
         ("!(device.address in tenant.networks)", "write device.address.within(tenant.networks)"),
         ('request.ip == "10.0.0.0/8"', "request.ip is one address and never 10.0.0.0/8"),
@@ -131,7 +151,9 @@ def test_what_asks_for_something_else(guard: str) -> None:
     assert "refuses whoever has no" in found
 
 
-@pytest.mark.parametrize("part", [f"({MINUTE} >= 0 || request.time.getDayOfWeek() < 7)", f"({MINUTE} >= 0 || {MINUTE} < 60)"])
+@pytest.mark.parametrize(
+    "part", [f"({MINUTE} >= 0 || request.time.getDayOfWeek() < 7)", f"({MINUTE} >= 0 || {MINUTE} < 60)"]
+)
 def test_what_would_take_long_is_not_judged(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many parts a condition has, they are tried a bounded number of times."""
     tried: list[object] = []
@@ -158,13 +180,18 @@ def test_hours_are_settled_as_a_clock_would() -> None:
         told = [model(hour, one, two) for hour in range(24)]
         expected = "always" if all(told) else "never" if not any(told) else ""
         found = said(source.format(one, two))
-        assert [text.split(" true")[0].split()[-1] for text in found] == ([expected] if expected else []), source.format(one, two)
+        assert [text.split(" true")[0].split()[-1] for text in found] == ([expected] if expected else []), (
+            source.format(one, two)
+        )
 
 
 def test_every_text_that_is_compared_is_found() -> None:
     """Beside the word, in a list, and through the variable of a macro, each at its place."""
     source = '"a" in person.groups || person.groups.exists(g, g == "b" || g in ["c"]) || person.role == "d"'
-    found = [(each.word, each.text, source[each.offset : each.offset + 3]) for each in comparisons(compile_condition(source))]
+    found = [
+        (each.word, each.text, source[each.offset : each.offset + 3])
+        for each in comparisons(compile_condition(source))
+    ]
     assert found == [
         ("person.groups", "a", '"a"'),
         ("person.groups", "b", '"b"'),
@@ -201,11 +228,16 @@ def refusing(when: str) -> dict[str, str]:
         ('request.kind == "devise"', "There is no kind of request devise. Did you mean device?"),
         ('steps.how.choice == "hom"', "There is no answer of the step how hom. Did you mean home?"),
         ('steps.how.decision == "refuse"', "There is no decision refuse. Did you mean refused?"),
-        ("!request.ip.within(tenant.networks)", "The tenant has no networks of its own, so every address is outside."),
+        (
+            "!request.ip.within(tenant.networks)",
+            "The tenant has no networks of its own, so every address is outside.",
+        ),
     ],
 )
 def test_names_that_nothing_has(acme: Tenant, other: Tenant, when: str, expected: str) -> None:
-    """What a condition asks for is looked up in the tenant in scope; the other tenant's names are none of it."""
+    """What a condition asks for is looked up in the tenant in scope; the other tenant's names are
+    none of it.
+    """
     with tenant_scope(other):
         Group.objects.get_or_create(name="Staff")
     Group.objects.get_or_create(name="staff")
@@ -252,5 +284,16 @@ def test_a_condition_around_asks_first(acme: Tenant) -> None:
 
 def test_a_warning_keeps_nothing_from_being_published(acme: Tenant) -> None:
     """It is told with what was prepared."""
-    prepared = prepare(drawing("identification", "password", "login", "device_code", refusing('"Staff" in person.groups'), "consent"))
-    assert [each.message for each in prepared.warnings] == ["line 1, column 1: There is no group Staff. Did you mean staff?"]
+    prepared = prepare(
+        drawing(
+            "identification",
+            "password",
+            "login",
+            "device_code",
+            refusing('"Staff" in person.groups'),
+            "consent",
+        )
+    )
+    assert [each.message for each in prepared.warnings] == [
+        "line 1, column 1: There is no group Staff. Did you mean staff?"
+    ]

@@ -45,13 +45,19 @@ def applies(source: str, about: About = NOBODY) -> bool:
 def test_the_declared_words(acme: Tenant, source: str, expected: bool) -> None:
     """Each name has its type; a name inside a text is none."""
     alice = Person.objects.get(username="alice")
-    assert applies(source, About({"person": {"id": alice.pk, "name": "x"}}, "203.0.113.9", "Test/1.0")) is expected
+    assert (
+        applies(source, About({"person": {"id": alice.pk, "name": "x"}}, "203.0.113.9", "Test/1.0"))
+        is expected
+    )
 
 
 def test_an_unknown_person_has_the_same_words_with_empty_values(acme: Tenant) -> None:
     """Before proof a name that nobody has behaves like one that somebody has: no error tells them apart."""
     unknown = About({"person": {"id": None, "name": "nobody"}}, "203.0.113.9", "")
-    assert applies('person.username == "" && person.name == "" && person.email == "" && size(person.groups) == 0', unknown)
+    assert applies(
+        'person.username == "" && person.name == "" && person.email == "" && size(person.groups) == 0',
+        unknown,
+    )
     assert applies('"staff" in person.groups', unknown) is False
 
 
@@ -65,7 +71,9 @@ def test_an_unknown_person_has_the_same_words_with_empty_values(acme: Tenant) ->
         ("", 1, None, ""),
     ],
 )
-def test_a_misspelling_names_line_column_and_the_nearest_name(source: str, line: int, column: int | None, said: str) -> None:
+def test_a_misspelling_names_line_column_and_the_nearest_name(
+    source: str, line: int, column: int | None, said: str
+) -> None:
     """Found when the flow is saved, not when somebody walks it."""
     with pytest.raises(BadCondition) as bad:
         compile_condition(source)
@@ -74,21 +82,28 @@ def test_a_misspelling_names_line_column_and_the_nearest_name(source: str, line:
     assert column is None or column <= bad.value.column <= column + len("person.usrname")
 
 
-@pytest.mark.parametrize("source", ["person.username", "1 + 1", "[true]", "person.groups", '"true"', "null", "{}"])
+@pytest.mark.parametrize(
+    "source", ["person.username", "1 + 1", "[true]", "person.groups", '"true"', "null", "{}"]
+)
 def test_a_condition_is_true_or_false(source: str) -> None:
     """Nothing is taken for true because it is not empty."""
     with pytest.raises(BadCondition, match="must be true or false"):
         compile_condition(source)
 
 
-@pytest.mark.parametrize("source", ["person.groups == 1", "request.ip.within(1)", "tenant.name > 3", "person.nothing()"])
+@pytest.mark.parametrize(
+    "source", ["person.groups == 1", "request.ip.within(1)", "tenant.name > 3", "person.nothing()"]
+)
 def test_types_are_checked_when_saved(source: str) -> None:
     """A comparison that can never be evaluated is refused before it is published."""
     with pytest.raises(BadCondition):
         compile_condition(source)
 
 
-@pytest.mark.parametrize("source", ['__import__("os")', "open('/etc/passwd')", "person.__class__", "tenant.pk == 1", "settings.SECRET_KEY"])
+@pytest.mark.parametrize(
+    "source",
+    ['__import__("os")', "open('/etc/passwd')", "person.__class__", "tenant.pk == 1", "settings.SECRET_KEY"],
+)
 def test_nothing_undeclared_can_be_reached(source: str) -> None:
     """CVE-2026-25227: a condition is no way to run code or to read what was not declared."""
     with pytest.raises(BadCondition):
@@ -154,7 +169,14 @@ def test_within(address: str, networks: list[str], expected: bool) -> None:
 def test_a_condition_that_fails_refuses_the_run_and_skips_nothing(acme: Tenant, door: Doors) -> None:
     """CVE-2024-47070: the failure of a condition once skipped the password stage."""
     condition = 'int(request.agent) > 0 && !request.ip.within(["10.0.0.0/8"])'
-    draw("identification", {"stage": "password", "when": condition}, "login", "device_code", "consent", "finish")
+    draw(
+        "identification",
+        {"stage": "password", "when": condition},
+        "login",
+        "device_code",
+        "consent",
+        "finish",
+    )
     refused = door(agent="curl").page().submit(name="alice")
     assert refused.title == "Something is wrong here"
     assert (Session.objects.count(), set(row_of(refused).state["facts"])) == (0, {"person"})
@@ -164,7 +186,11 @@ def test_a_condition_that_fails_refuses_the_run_and_skips_nothing(acme: Tenant, 
 
 def test_a_condition_decides_by_who_was_claimed_and_from_where(acme: Tenant, door: Doors) -> None:
     """The example of the design: staff from outside need a word more; here, they are turned away."""
-    steps = ["identification", "password", {"stage": "deny", "when": '"staff" in person.groups && !request.ip.within(tenant.networks)'}]
+    steps = [
+        "identification",
+        "password",
+        {"stage": "deny", "when": '"staff" in person.groups && !request.ip.within(tenant.networks)'},
+    ]
     draw(*steps, "login", "device_code", "consent", "finish")
     assert door().sign_in().step == "device_code"
     assert door(address="203.0.113.9").sign_in().title == "You cannot go on"
@@ -175,9 +201,25 @@ def test_a_condition_decides_by_who_was_claimed_and_from_where(acme: Tenant, doo
 
 def test_lint_warns_of_a_condition_that_would_tell_which_names_exist(acme: Tenant) -> None:
     """A branch on the person before anything proved who it is."""
-    before = drawing("identification", {"stage": "deny", "when": '"staff" in person.groups'}, "password", "login", "device_code", "consent")
-    after = drawing("identification", "password", {"stage": "deny", "when": '"staff" in person.groups'}, "login", "device_code", "consent")
-    assert ["which names exist" in finding.message and finding.level == "warning" for finding in lint(before)] == [True]
+    before = drawing(
+        "identification",
+        {"stage": "deny", "when": '"staff" in person.groups'},
+        "password",
+        "login",
+        "device_code",
+        "consent",
+    )
+    after = drawing(
+        "identification",
+        "password",
+        {"stage": "deny", "when": '"staff" in person.groups'},
+        "login",
+        "device_code",
+        "consent",
+    )
+    assert [
+        "which names exist" in finding.message and finding.level == "warning" for finding in lint(before)
+    ] == [True]
     assert lint(after) == []
 
 
@@ -187,19 +229,38 @@ COMPOSED, APART = "Ärzte", "A\u0308rzte"
 @pytest.mark.parametrize("stored", [COMPOSED, APART])
 @pytest.mark.parametrize("written", [COMPOSED, APART])
 def test_one_form_on_both_sides(acme: Tenant, other: Tenant, door: Doors, stored: str, written: str) -> None:
-    """A deny step is not passed over because a file system wrote ``Ä`` as two code points: lists, texts and maps are compared composed."""
+    """A deny step is not passed over because a file system wrote ``Ä`` as two code points: lists, texts and
+    maps are compared composed.
+    """
     for tenant in (acme, other):
         with tenant_scope(tenant):
             alice = Person.objects.get(username="alice")
             alice.groups.add(Group.objects.create(name=stored))
             Person.objects.filter(pk=alice.pk).update(name=stored, attributes={stored: stored})
-            for when in (f'"{written}" in person.groups', f'person.name == "{written}"', f'person.attributes["{written}"] == "{written}"'):
-                draw("identification", "password", {"stage": "deny", "when": when}, "login", "device_code", "consent", "finish")
+            for when in (
+                f'"{written}" in person.groups',
+                f'person.name == "{written}"',
+                f'person.attributes["{written}"] == "{written}"',
+            ):
+                draw(
+                    "identification",
+                    "password",
+                    {"stage": "deny", "when": when},
+                    "login",
+                    "device_code",
+                    "consent",
+                    "finish",
+                )
                 assert door(f"{tenant.name}.test").sign_in().title == "You cannot go on"
 
 
 @pytest.mark.parametrize(
-    "when", [r'"A\u0308rzte" in person.groups', r'person.name.startsWith("\u212b")', r'person.name.matches("a\u0308")']
+    "when",
+    [
+        r'"A\u0308rzte" in person.groups',
+        r'person.name.startsWith("\u212b")',
+        r'person.name.matches("a\u0308")',
+    ],
 )
 def test_a_constant_that_equals_nothing_is_refused(when: str) -> None:
     """Written with escapes it would not be composed with the rest of the condition."""
@@ -207,7 +268,9 @@ def test_a_constant_that_equals_nothing_is_refused(when: str) -> None:
         compile_condition(when)
 
 
-@pytest.mark.parametrize("source", ["(" * 900 + "true" + ")" * 900, "[" * 400 + "]" * 400 + " == []", "1" + " + 1" * 490 + " == 3"])
+@pytest.mark.parametrize(
+    "source", ["(" * 900 + "true" + ")" * 900, "[" * 400 + "]" * 400 + " == []", "1" + " + 1" * 490 + " == 3"]
+)
 def test_what_is_nested_too_deep(source: str) -> None:
     """Whether the parser or the checker gives up, it is said in words."""
     with pytest.raises(BadCondition, match="nested too deep"):

@@ -1,4 +1,6 @@
-"""Ready-made conditions: each compiles, says what it means, is found again, and nothing that is typed breaks out of it."""
+"""Ready-made conditions: each compiles, says what it means, is found again, and nothing that is typed breaks
+out of it.
+"""
 
 from datetime import datetime, timedelta
 from itertools import permutations
@@ -28,12 +30,27 @@ GOOD = {
     "end": "18:00",
 }
 EARLIER: Any = frozenset({("how.choice", "string"), ("how.decision", "string")})
-HOSTILE = ['"', "\\", '" || true || "', "' || true || '", '\\"', "\\\\", "a\nb", "{group}", "é\u2028\U0001f600", '"""', "//", "#"]
+HOSTILE = [
+    '"',
+    "\\",
+    '" || true || "',
+    "' || true || '",
+    '\\"',
+    "\\\\",
+    "a\nb",
+    "{group}",
+    "é\u2028\U0001f600",
+    '"""',
+    "//",
+    "#",
+]
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_each_compiles_says_something_and_is_found_again(name: str) -> None:
-    """Filled in, saved, and opened again: the same fields with the same values, and a sentence instead of CEL."""
+    """Filled in, saved, and opened again: the same fields with the same values, and a sentence instead of
+    CEL.
+    """
     source = fill(name, GOOD)
     assert compile_condition(source, EARLIER).source == source
     found = recognise(source)
@@ -67,7 +84,11 @@ def test_a_value_never_breaks_out(name: str, typed: str) -> None:
     assert compile_condition(source).names == compile_condition(fill(name, GOOD)).names
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=40).filter(str.strip))
+@given(
+    st.text(
+        st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=40
+    ).filter(str.strip)
+)
 def test_any_text_is_one_literal(typed: str) -> None:
     """As above, for whatever chance types."""
     source = fill("in_group", {"group": typed})
@@ -153,14 +174,23 @@ def test_conditions_are_taken_apart_only_where_all_must_hold(source: str, parts:
     assert split(source) == parts
 
 
-@pytest.mark.parametrize("parts", [["a"], ["a", "b || c"], ["a || b", "c ? d : e"], ["x // c", "y"], ["a && b", "c"]])
+@pytest.mark.parametrize(
+    "parts", [["a"], ["a", "b || c"], ["a || b", "c ? d : e"], ["x // c", "y"], ["a && b", "c"]]
+)
 def test_conditions_are_put_together_so_that_each_keeps_its_meaning(parts: list[str]) -> None:
     """An "or" gets its brackets, a comment its line."""
-    names = {name: word for part in parts for word in part.replace("(", " ").split() if (name := word).isalpha() and len(name) == 1}
+    names = {
+        name: word
+        for part in parts
+        for word in part.replace("(", " ").split()
+        if (name := word).isalpha() and len(name) == 1
+    }
     together = join(parts)
     assert all(name in together for name in names)
     if "//" not in together:
-        assert [piece for part in parts for piece in split(part)] == [piece for part in split(together) for piece in split(part)]
+        assert [piece for part in parts for piece in split(part)] == [
+            piece for part in split(together) for piece in split(part)
+        ]
 
 
 def test_a_comment_swallows_nothing() -> None:
@@ -188,9 +218,16 @@ def holds(source: str, minute: int, zone: str) -> bool:
     return compile_condition(source).program.eval(data={"request.time": at}).value() is True
 
 
-@given(start=TIMES, end=TIMES, minute=TIMES, zone=st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns"]))
+@given(
+    start=TIMES,
+    end=TIMES,
+    minute=TIMES,
+    zone=st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns"]),
+)
 def test_outside_of_working_hours_is_what_a_clock_says(start: int, end: int, minute: int, zone: str) -> None:
-    """To the minute and over midnight: outside is every minute that is not within, and the form shows again what was filled in."""
+    """To the minute and over midnight: outside is every minute that is not within, and the form shows again
+    what was filled in.
+    """
     assume(start != end)
     source = fill("after_hours", {"start": shown(start), "end": shown(end), "zone": zone})
     for at in {minute, start, end, (start - 1) % DAY, (end - 1) % DAY}:
@@ -198,7 +235,10 @@ def test_outside_of_working_hours_is_what_a_clock_says(start: int, end: int, min
         assert holds(source, at, zone) is not works
     found = recognise(source)
     assert found is not None
-    assert (found.preset.name, found.values) == ("after_hours", {"start": shown(start), "end": shown(end), "zone": zone})
+    assert (found.preset.name, found.values) == (
+        "after_hours",
+        {"start": shown(start), "end": shown(end), "zone": zone},
+    )
     assert str(found) == f"from {shown(end)} to {shown(start)}, {zone}"
     assert split(source) == [source]
 
@@ -207,7 +247,11 @@ def test_full_hours_of_every_kind() -> None:
     """Each pair of hours, read at each hour."""
     for start, end in permutations(range(0, 24, 3), 2):
         source = fill("after_hours", {"start": str(start), "end": str(end), "zone": "UTC"})
-        inside = [hour for hour in range(24) if (start <= hour < end if start < end else hour >= start or hour < end)]
+        inside = [
+            hour
+            for hour in range(24)
+            if (start <= hour < end if start < end else hour >= start or hour < end)
+        ]
         assert [hour for hour in range(24) if not holds(source, hour * 60, "UTC")] == inside, source
         assert doubts(compile_condition(source)) == ()
 
@@ -215,8 +259,14 @@ def test_full_hours_of_every_kind() -> None:
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ('request.time.getHours("UTC") < 8 || request.time.getHours("UTC") >= 18', "from 18:00 to 08:00, UTC"),
-        ('request.time.getHours("UTC") < 8 || request.time.getHours("UTC") >= 24', "from 00:00 to 08:00, UTC"),
+        (
+            'request.time.getHours("UTC") < 8 || request.time.getHours("UTC") >= 18',
+            "from 18:00 to 08:00, UTC",
+        ),
+        (
+            'request.time.getHours("UTC") < 8 || request.time.getHours("UTC") >= 24',
+            "from 00:00 to 08:00, UTC",
+        ),
         ("request.time.getHours('UTC')<6||request.time.getHours('UTC')>=22", "from 22:00 to 06:00, UTC"),
         (
             '!(request.time.getHours("Europe/Berlin") < 6 || request.time.getHours("Europe/Berlin") >= 22)',

@@ -1,4 +1,6 @@
-"""The difference between two versions, as an administrator reads it: what was added, removed, moved and changed, and nothing else."""
+"""The difference between two versions, as an administrator reads it: what was added, removed, moved and
+changed, and nothing else.
+"""
 
 import re
 from itertools import permutations
@@ -30,7 +32,9 @@ def told(old: FlowDocument, new: FlowDocument) -> list[str]:
 
 def test_nothing_changed() -> None:
     """However the same thing is written."""
-    spelt_out = [{"id": step, "stage": step, "settings": {}, "when": None, "on_refusal": "end"} for step in SHIPPED]
+    spelt_out = [
+        {"id": step, "stage": step, "settings": {}, "when": None, "on_refusal": "end"} for step in SHIPPED
+    ]
     assert difference(drawing(*SHIPPED), drawing(*spelt_out)) == []
 
 
@@ -61,7 +65,9 @@ def test_nothing_changed() -> None:
 )
 def test_each_kind_of_change(old: list[Any], new: list[Any], lines: list[str] | None) -> None:
     """One line for each thing that was done, in words and with the values."""
-    steps = [[{"stage": each} if isinstance(each, str) else _whole(each) for each in side] for side in (old, new)]
+    steps = [
+        [{"stage": each} if isinstance(each, str) else _whole(each) for each in side] for side in (old, new)
+    ]
     found = told(drawing(*steps[0]), drawing(*steps[1]))
     if lines is None:
         assert len(found) == 1
@@ -71,20 +77,34 @@ def test_each_kind_of_change(old: list[Any], new: list[Any], lines: list[str] | 
 
 
 def _whole(step: dict[str, Any]) -> dict[str, Any]:
-    return {**step, "steps": [{"stage": each} if isinstance(each, str) else each for each in step["steps"]]} if "steps" in step else step
+    return (
+        {**step, "steps": [{"stage": each} if isinstance(each, str) else each for each in step["steps"]]}
+        if "steps" in step
+        else step
+    )
 
 
 def test_the_flow_itself() -> None:
     """Title, default, tests."""
-    old, new = drawing("deny", title="Old"), drawing("deny", title="New", default=False, tests=[{"name": "one"}])
-    assert told(old, new) == ["~ flow: title: Old → New", "~ flow: default: — → false", '~ flow: tests: — → [{"name": "one"}]']
+    old, new = (
+        drawing("deny", title="Old"),
+        drawing("deny", title="New", default=False, tests=[{"name": "one"}]),
+    )
+    assert told(old, new) == [
+        "~ flow: title: Old → New",
+        "~ flow: default: — → false",
+        '~ flow: tests: — → [{"name": "one"}]',
+    ]
 
 
 def test_a_step_that_was_moved_and_changed_is_both() -> None:
     """Found again by its id."""
     old = drawing(choice("a"), choice("b"), choice("c"))
     changes = difference(old, drawing(choice("c", when="true"), choice("a"), choice("b")))
-    assert [(change.kind, change.step, change.key) for change in changes] == [("moved", "c", ""), ("changed", "c", "when")]
+    assert [(change.kind, change.step, change.key) for change in changes] == [
+        ("moved", "c", ""),
+        ("changed", "c", "when"),
+    ]
 
 
 def test_a_group_moves_as_one() -> None:
@@ -116,7 +136,7 @@ def _in_order(order: tuple[str, ...]) -> list[list[str]]:
     return [subset for subset in subsets if subset == sorted(subset)]
 
 
-# --- property -------------------------------------------------------------------------------------------------------
+# --- property -----------------------------------------------------------------------------------------------
 
 WHERE = re.compile(r"(first|after (?P<after>\S+))( in (?P<box>\S+))?$")
 NAMES = [f"s{at}" for at in range(8)]
@@ -124,7 +144,9 @@ CONTENT = st.fixed_dictionaries(
     {},
     optional={
         "when": st.sampled_from(["true", "false"]),
-        "settings": st.dictionaries(st.sampled_from(["message", "other"]), st.text("xyz", max_size=2) | st.integers(2, 5), max_size=2),
+        "settings": st.dictionaries(
+            st.sampled_from(["message", "other"]), st.text("xyz", max_size=2) | st.integers(2, 5), max_size=2
+        ),
     },
 )
 
@@ -195,5 +217,7 @@ def test_whoever_does_what_the_lines_say_comes_to_the_new_flow(old: FlowDocument
     assert (changes == []) == (old.as_json() == new.as_json())
     assert difference(old, old) == difference(new, new) == []
     stayed = tree_of(old.steps).keys() & tree_of(new.steps).keys()
-    assert all(change.step in stayed for change in changes if change.kind in ("moved", "changed") and change.step)
+    assert all(
+        change.step in stayed for change in changes if change.kind in ("moved", "changed") and change.step
+    )
     assert all(change.old != change.new for change in changes if change.kind == "changed")

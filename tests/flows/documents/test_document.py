@@ -14,7 +14,12 @@ from flows.settings import parse_duration, write_duration
 from tests.engine import SHIPPED, drawing
 
 PARTS = {"part": drawing("deny", flow="part", **{"for": "part"})}
-GOOD: dict[str, Any] = {"flow": "a-flow", "title": "A flow", "for": "device_code", "steps": [{"stage": "identification"}]}
+GOOD: dict[str, Any] = {
+    "flow": "a-flow",
+    "title": "A flow",
+    "for": "device_code",
+    "steps": [{"stage": "identification"}],
+}
 
 
 @pytest.mark.parametrize(
@@ -57,14 +62,18 @@ def test_a_document_is_the_same_after_a_round_trip() -> None:
     assert "when" not in str(document.as_json())
 
 
-@pytest.mark.parametrize(("written", "seconds"), [("30s", 30), ("10m", 600), ("2h", 7200), ("7d", 604_800), ("90s", 90)])
+@pytest.mark.parametrize(
+    ("written", "seconds"), [("30s", 30), ("10m", 600), ("2h", 7200), ("7d", 604_800), ("90s", 90)]
+)
 def test_durations_as_people_write_them(written: str, seconds: int) -> None:
     """traps.md: one Duration type, read and written alike."""
     assert parse_duration(written) == timedelta(seconds=seconds)
     assert write_duration(timedelta(seconds=seconds)) == written
 
 
-@pytest.mark.parametrize("written", ["1 m", "10", 10, "m", "-1m", "1.5h", "PT1M", "", None, True, "1w", "1m\n", "9999999d"])
+@pytest.mark.parametrize(
+    "written", ["1 m", "10", 10, "m", "-1m", "1.5h", "PT1M", "", None, True, "1w", "1m\n", "9999999d"]
+)
 def test_what_is_no_duration(written: Any) -> None:
     """Refused, never guessed."""
     with pytest.raises(ValueError, match="a duration is written like"):
@@ -77,7 +86,14 @@ def test_what_is_no_duration(written: Any) -> None:
         ({"stage": "password", "settings": {"window": "2h"}}, True),
         ({"stage": "choice", "settings": {"options": [{"value": "a"}, {"value": "b", "title": "B"}]}}, True),
         ({"stage": "prompt", "settings": {"fields": [{"name": "a", "label": "A"}]}}, True),
-        ({"group": "box", "steps": [{"stage": "deny", "when": "second_factor.present"}], "on_refusal": "continue"}, True),
+        (
+            {
+                "group": "box",
+                "steps": [{"stage": "deny", "when": "second_factor.present"}],
+                "on_refusal": "continue",
+            },
+            True,
+        ),
         ({"flow": "part", "id": "other"}, True),
         ({"id": "nothing"}, False),
         ({"stage": "deny", "flow": "part"}, False),
@@ -93,7 +109,11 @@ def test_the_schema_says_what_the_validator_says(step: dict[str, Any], good: boo
     found = list(Draft202012Validator(document_schema()).iter_errors({**GOOD, "steps": [step]}))
     assert (found == []) == good, found
     try:
-        faults = [each for each in lint(FlowDocument.model_validate({**GOOD, "steps": [step]}), PARTS) if _is_of_the_shape(each)]
+        faults = [
+            each
+            for each in lint(FlowDocument.model_validate({**GOOD, "steps": [step]}), PARTS)
+            if _is_of_the_shape(each)
+        ]
     except ValidationError:
         faults = [Finding(("steps",), "no document at all")]
     assert (faults == []) == good, faults

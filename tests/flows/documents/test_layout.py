@@ -1,4 +1,6 @@
-"""The layout: boxes in the order in which they run, each with the boxes around it, its words and where it stands in the document."""
+"""The layout: boxes in the order in which they run, each with the boxes around it, its words and where it
+stands in the document.
+"""
 
 from typing import Any
 
@@ -33,11 +35,20 @@ def laid(*steps: Any, **parts: FlowDocument) -> Layout:
 def test_boxes_come_in_the_order_in_which_they_run() -> None:
     """A box before what is in it; what is in a sub-flow under the name of the step that refers to it."""
     inner = part("inner", choice("a"), group("g", choice("b")))
-    layout = laid(choice("first"), group("outer", {"flow": "inner", "id": "in"}, choice("c")), choice("last"), inner=inner)
+    layout = laid(
+        choice("first"),
+        group("outer", {"flow": "inner", "id": "in"}, choice("c")),
+        choice("last"),
+        inner=inner,
+    )
     assert [box.id for box in layout.boxes] == ["first", "outer", "in", "in.a", "in.g", "in.b", "c", "last"]
     assert layout.by_id["in.b"].within == ("outer", "in", "in.g")
     assert layout.by_id["c"].within == ("outer",)
-    assert {box.id: box.flow for box in layout.boxes if box.flow == "inner"}.keys() == {"in.a", "in.g", "in.b"}
+    assert {box.id: box.flow for box in layout.boxes if box.flow == "inner"}.keys() == {
+        "in.a",
+        "in.g",
+        "in.b",
+    }
 
 
 def test_every_box_knows_where_it_stands_in_its_document() -> None:
@@ -59,9 +70,16 @@ def test_a_missing_sub_flow_stays_a_box() -> None:
 
 @pytest.mark.parametrize(
     ("inner", "outer", "caught"),
-    [("end", "end", None), ("continue", "end", "inner"), ("end", "continue", "outer"), ("continue", "continue", "inner")],
+    [
+        ("end", "end", None),
+        ("continue", "end", "inner"),
+        ("end", "continue", "outer"),
+        ("continue", "continue", "inner"),
+    ],
 )
-def test_a_refusal_is_caught_by_the_innermost_box_that_goes_on(inner: str, outer: str, caught: str | None) -> None:
+def test_a_refusal_is_caught_by_the_innermost_box_that_goes_on(
+    inner: str, outer: str, caught: str | None
+) -> None:
     """Or by none: then it ends the run."""
     layout = laid(group("outer", group("inner", choice("a"), on_refusal=inner), on_refusal=outer))
     assert layout.goes_on_after("a") == caught
@@ -81,7 +99,9 @@ def test_a_condition_sees_what_comes_before_it_and_nothing_else() -> None:
     assert {name for name, _ in layout.by_id["b"].local} == {"a.decision", "a.choice"}
 
 
-@pytest.mark.parametrize("when", ['steps.c.choice == "yes"', 'steps.me.decision == "done"', 'steps.a.chioce == "yes"'])
+@pytest.mark.parametrize(
+    "when", ['steps.c.choice == "yes"', 'steps.me.decision == "done"', 'steps.a.chioce == "yes"']
+)
 def test_a_condition_on_what_cannot_be_known_there_is_bad(when: str) -> None:
     """With its column; a misspelling is never an empty value."""
     layout = laid(choice("a"), {**choice("me"), "when": when}, choice("c"))
@@ -92,9 +112,13 @@ def test_a_condition_on_what_cannot_be_known_there_is_bad(when: str) -> None:
 
 
 def test_words_of_other_documents_are_not_mixed_up() -> None:
-    """What a step of the flow around it, or of another sub-flow, told under the same name is not what this condition reads."""
+    """What a step of the flow around it, or of another sub-flow, told under the same name is not what this
+    condition reads.
+    """
     inner = part("inner", choice("way"), {**choice("me"), "when": 'steps.way.choice == "in"'})
-    layout = laid(choice("way"), {"flow": "inner", "id": "x"}, {"flow": "inner", "id": "y"}, choice("me"), inner=inner)
+    layout = laid(
+        choice("way"), {"flow": "inner", "id": "x"}, {"flow": "inner", "id": "y"}, choice("me"), inner=inner
+    )
     told = {"way": {"choice": "out"}, "x.way": {"choice": "in"}, "y.way": {"choice": "other"}}
     assert layout.by_id["x.me"].spoken(told)["way.choice"] == "in"
     assert layout.by_id["y.me"].spoken(told)["way.choice"] == "other"
@@ -109,7 +133,9 @@ def test_what_was_not_told_is_empty() -> None:
     assert box.spoken({"a": {"undeclared": "x"}}) == {"a.decision": "", "a.choice": ""}
 
 
-@pytest.mark.parametrize(("name", "written"), [("second-factor", "second_factor"), ("acme.badge", "acme_badge"), ("a1", "a1")])
+@pytest.mark.parametrize(
+    ("name", "written"), [("second-factor", "second_factor"), ("acme.badge", "acme_badge"), ("a1", "a1")]
+)
 def test_how_conditions_write_a_step(name: str, written: str) -> None:
     """CEL has no dashes in names."""
     assert symbol(name) == written
@@ -119,7 +145,9 @@ def test_a_flow_that_grows_too_large_is_refused() -> None:
     """Sub-flows in sub-flows: a small document must not become a huge one."""
     parts = {"p0": part("p0", *[choice(f"c{at}") for at in range(90)])}
     for depth in range(1, 4):
-        parts[f"p{depth}"] = part(f"p{depth}", *[{"flow": f"p{depth - 1}", "id": f"r{at}"} for at in range(90)])
+        parts[f"p{depth}"] = part(
+            f"p{depth}", *[{"flow": f"p{depth - 1}", "id": f"r{at}"} for at in range(90)]
+        )
     with pytest.raises(TooLarge):
         lay_out(drawing({"flow": "p3"}), parts)
     assert len(lay_out(drawing({"flow": "p0"}), parts).boxes) == 91 <= MAX_BOXES

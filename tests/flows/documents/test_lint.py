@@ -10,7 +10,9 @@ from tests.engine import NEVER, SHIPPED, drawing
 
 def findings(*steps: Any, **more: Any) -> list[tuple[str, str, str]]:
     """Path, level and message of everything that is wrong."""
-    return [(".".join(map(str, each.path)), each.level, each.message) for each in lint(drawing(*steps, **more))]
+    return [
+        (".".join(map(str, each.path)), each.level, each.message) for each in lint(drawing(*steps, **more))
+    ]
 
 
 def test_the_shipped_flow_is_clean() -> None:
@@ -21,7 +23,9 @@ def test_the_shipped_flow_is_clean() -> None:
 def test_what_is_empty_is_no_flow_yet() -> None:
     """A draft may be so while it is drawn; it cannot be published."""
     assert findings() == [("steps", "error", "There is no step yet."), ("for", "error", findings()[1][2])]
-    assert ("steps.0.steps", "error", "The group away is empty: put a step into it.") in findings({"group": "away"}, *SHIPPED)
+    assert ("steps.0.steps", "error", "The group away is empty: put a step into it.") in findings(
+        {"group": "away"}, *SHIPPED
+    )
 
 
 @pytest.mark.parametrize(
@@ -41,13 +45,21 @@ def test_what_is_empty_is_no_flow_yet() -> None:
             "needs signed_in, which no earlier step gives. It is given by: login, reauthenticate.",
         ),
         (("identification", "login", "password", NEVER), "steps.1.stage", "login needs proof"),
-        (({"stage": "identification", "settings": {"felds": ["email"]}}, NEVER), "steps.0.settings.felds", "Did you mean fields?"),
+        (
+            ({"stage": "identification", "settings": {"felds": ["email"]}}, NEVER),
+            "steps.0.settings.felds",
+            "Did you mean fields?",
+        ),
         (
             ({"stage": "identification", "settings": {"fields": ["phone"]}}, NEVER),
             "steps.0.settings.fields.0",
             "'username' or 'email'",
         ),
-        (({"stage": "identification", "settings": {"fields": []}}, NEVER), "steps.0.settings.fields", "at least 1 of these"),
+        (
+            ({"stage": "identification", "settings": {"fields": []}}, NEVER),
+            "steps.0.settings.fields",
+            "at least 1 of these",
+        ),
         (
             ("identification", {"stage": "password", "settings": {"window": "1 hour"}}, NEVER),
             "steps.1.settings.window",
@@ -59,13 +71,21 @@ def test_what_is_empty_is_no_flow_yet() -> None:
             "Write 1 or more",
         ),
         (({"stage": "deny", "when": "nope"},), "steps.0.when", "line 1, column 1: There is no nope."),
-        (({"stage": "deny", "when": '"staff" in person.groups'}, "identification"), "steps.0.when", "person is only known later"),
+        (
+            ({"stage": "deny", "when": '"staff" in person.groups'}, "identification"),
+            "steps.0.when",
+            "person is only known later",
+        ),
         (
             ({"stage": "deny", "when": 'request.kind == "device"'},),
             "steps.0.when",
             "known later. It is given by: device_code.",
         ),
-        (("identification", "password", "login"), "for", "A flow for device_code must give consent. It is given by: consent."),
+        (
+            ("identification", "password", "login"),
+            "for",
+            "A flow for device_code must give consent. It is given by: consent.",
+        ),
     ],
 )
 def test_errors(steps: tuple[Any, ...], path: str, said: str) -> None:
@@ -76,14 +96,24 @@ def test_errors(steps: tuple[Any, ...], path: str, said: str) -> None:
 
 def test_a_need_that_only_a_condition_gives_is_a_warning() -> None:
     """It can be published; the engine refuses the run where the condition did not apply."""
-    found = findings("identification", {"stage": "password", "when": "request.agent == 'x'"}, "login", "device_code", "consent")
+    found = findings(
+        "identification",
+        {"stage": "password", "when": "request.agent == 'x'"},
+        "login",
+        "device_code",
+        "consent",
+    )
     assert [(path, level) for path, level, _ in found] == [("steps.2.stage", "warning")]
     assert "only given when an earlier condition applies" in found[0][2]
 
 
 def test_everything_is_found_at_once() -> None:
-    """Not only the first fault, and in the order of the steps; nothing that only follows from a misspelt stage."""
-    found = findings("identificaton", {"stage": "password", "settings": {"fre": 1}, "when": "1"}, "password", "login")
+    """Not only the first fault, and in the order of the steps; nothing that only follows from a misspelt
+    stage.
+    """
+    found = findings(
+        "identificaton", {"stage": "password", "settings": {"fre": 1}, "when": "1"}, "password", "login"
+    )
     assert [path for path, _, _ in found] == [
         "steps.2.id",
         "steps.0.stage",
@@ -103,13 +133,17 @@ def test_a_flow_for_signing_in_must_sign_in() -> None:
 
 @pytest.mark.parametrize("kind", ["totp", "recovery_code"])
 def test_a_second_factor_that_may_be_refused_is_asked_about(kind: str) -> None:
-    """One that is refused and goes on, by itself or in a group, signs in with the password alone unless a later condition looks."""
+    """One that is refused and goes on, by itself or in a group, signs in with the password alone unless a
+    later condition looks.
+    """
     lenient = {"stage": kind, "id": "factor", "on_refusal": "continue"}
     grouped = {"group": "away", "on_refusal": "continue", "steps": [{"stage": kind, "id": "factor"}]}
     said = "Who is refused at factor is signed in all the same: no later condition asks what became of it."
     rest = SHIPPED[2:]
     assert ("steps.2.stage", "warning", said) in findings("identification", "password", lenient, *rest)
-    assert ("steps.2.steps.0.stage", "warning", said) in findings("identification", "password", grouped, *rest)
+    assert ("steps.2.steps.0.stage", "warning", said) in findings(
+        "identification", "password", grouped, *rest
+    )
     for step, when in (
         (lenient, 'steps.factor.decision == "refused"'),
         (grouped, 'steps.away.decision == "refused"'),
@@ -117,15 +151,32 @@ def test_a_second_factor_that_may_be_refused_is_asked_about(kind: str) -> None:
     ):
         asks = {"stage": "deny", "when": when}
         assert said not in [each[2] for each in findings("identification", "password", step, asks, *rest)]
-    assert said not in [each[2] for each in findings("identification", "password", {**lenient, "on_refusal": "end"}, *rest)]
-    assert said not in [each[2] for each in findings("identification", "password", "login", lenient, *rest[1:])]
+    assert said not in [
+        each[2] for each in findings("identification", "password", {**lenient, "on_refusal": "end"}, *rest)
+    ]
+    assert said not in [
+        each[2] for each in findings("identification", "password", "login", lenient, *rest[1:])
+    ]
 
 
 def test_a_free_question_within_the_sign_in_is_a_warning() -> None:
-    """Between the proof and signing in it can be taken for a part of it; afterwards, and where nothing can be typed, it cannot."""
+    """Between the proof and signing in it can be taken for a part of it; afterwards, and where nothing can be
+    typed, it cannot.
+    """
     text = {"stage": "prompt", "settings": {"fields": [{"name": "pet", "label": "Your pet"}]}}
-    select = {"stage": "prompt", "settings": {"fields": [{"name": "colour", "type": "select", "choices": ["red"]}]}}
-    warned = [each for each in findings("identification", "password", text, *SHIPPED[2:]) if "part of the sign-in" in each[2]]
+    select = {
+        "stage": "prompt",
+        "settings": {"fields": [{"name": "colour", "type": "select", "choices": ["red"]}]},
+    }
+    warned = [
+        each
+        for each in findings("identification", "password", text, *SHIPPED[2:])
+        if "part of the sign-in" in each[2]
+    ]
     assert [(path, level) for path, level, _ in warned] == [("steps.2.stage", "warning")]
-    for steps in ((select, "login", *SHIPPED[3:]), ("choice", "login", *SHIPPED[3:]), ("login", text, *SHIPPED[3:])):
+    for steps in (
+        (select, "login", *SHIPPED[3:]),
+        ("choice", "login", *SHIPPED[3:]),
+        ("login", text, *SHIPPED[3:]),
+    ):
         assert findings("identification", "password", *steps) == []

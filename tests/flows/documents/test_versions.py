@@ -1,4 +1,6 @@
-"""Publishing a flow: immutable versions, one live flow for each designation, nothing written when nothing changed; drafts and rollback."""
+"""Publishing a flow: immutable versions, one live flow for each designation, nothing written when nothing
+changed; drafts and rollback.
+"""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -34,7 +36,11 @@ def test_a_changed_document_is_a_new_version_and_the_old_one_stays(acme: Tenant)
     assert first is not None
     published = publish(drawing(*SHIPPED, title="New title"), by="alice", note="a better title")
     kept = Version.objects.get(pk=first.pk)
-    assert (published.changed, published.version.number, published.version.author) == (True, first.number + 1, "alice")
+    assert (published.changed, published.version.number, published.version.author) == (
+        True,
+        first.number + 1,
+        "alice",
+    )
     assert (kept.document, kept.number) == (first.document, first.number)
     assert live_version("device_code") == published.version
     rolled_back = publish(drawing(*SHIPPED, title=first.document["title"]), by="alice")
@@ -84,14 +90,20 @@ def test_a_flow_with_errors_publishes_nothing_and_names_them_all(acme: Tenant) -
 
 def test_what_is_stored_reads_back_as_the_same_document(acme: Tenant) -> None:
     """Only what differs from the defaults is kept."""
-    steps = ["identification", {"id": "pw", "stage": "password", "settings": {"window": "10m"}}, "login", "device_code", "consent"]
+    steps = [
+        "identification",
+        {"id": "pw", "stage": "password", "settings": {"window": "10m"}},
+        "login",
+        "device_code",
+        "consent",
+    ]
     stored = draw(*steps).version.document
     assert stored["steps"][0] == {"stage": "identification"}
     assert stored["steps"][1] == {"id": "pw", "stage": "password", "settings": {"window": "10m"}}
     assert drawing(*stored["steps"], title=stored["title"]) == drawing(*steps)
 
 
-# --- drafts ---------------------------------------------------------------------------------------------------------
+# --- drafts -------------------------------------------------------------------------------------------------
 
 
 def written(*steps: Any, **more: Any) -> dict[str, Any]:
@@ -100,7 +112,9 @@ def written(*steps: Any, **more: Any) -> dict[str, Any]:
 
 
 def test_a_draft_may_be_wrong_until_it_is_published(acme: Tenant, door: Doors) -> None:
-    """Beside the live version, which nobody who signs in notices; publishing checks it, and then it is gone."""
+    """Beside the live version, which nobody who signs in notices; publishing checks it, and then it
+    is gone.
+    """
     live = live_version("device_code")
     draft = save_draft("connect-a-device", {"title": 5, "steps": "not yet"}, by="alice", revision=None)
     assert (draft.revision, draft.author, draft.base) == (1, "alice", live)
@@ -114,7 +128,11 @@ def test_a_draft_may_be_wrong_until_it_is_published(acme: Tenant, door: Doors) -
         publish_draft("connect-a-device", by="bob")
     save_draft("connect-a-device", written(*SHIPPED, title="Better"), by="bob", revision=2)
     published = publish_draft("connect-a-device", by="bob", note="after all")
-    assert (published.version.note, published.version.author, draft_of("connect-a-device")) == ("after all", "bob", None)
+    assert (published.version.note, published.version.author, draft_of("connect-a-device")) == (
+        "after all",
+        "bob",
+        None,
+    )
     assert live_version("device_code") == published.version
 
 
@@ -173,7 +191,9 @@ def test_two_first_drafts_at_the_same_moment(transactional_db: None, tenants: di
         assert [draft.author for draft in Draft.objects.all()] == kept
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), "a\0b", "\ud800"], ids=["nan", "infinity", "NUL", "surrogate"])
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), "a\0b", "\ud800"], ids=["nan", "infinity", "NUL", "surrogate"]
+)
 def test_what_no_database_keeps_is_no_draft(acme: Tenant, value: Any) -> None:
     """However it came: the verb itself refuses it, deep down in settings and as a key."""
     for free in ({"deep": [{"down": value}]}, {str(value): 1} if isinstance(value, str) else [value]):
@@ -184,7 +204,9 @@ def test_what_no_database_keeps_is_no_draft(acme: Tenant, value: Any) -> None:
 
 
 def test_a_draft_of_a_new_flow_is_no_flow_yet(acme: Tenant, other: Tenant, door: Doors) -> None:
-    """It stands in nobody's way: neither as the tenant's own flow nor at the door; and the neighbour does not see it."""
+    """It stands in nobody's way: neither as the tenant's own flow nor at the door; and the neighbour does not
+    see it.
+    """
     save_draft("sign-in", {"for": "authentication", "title": "Sign in"}, by="alice", revision=None)
     assert live_version("authentication") is None
     assert door().page("/sign-in").status == 404
@@ -199,13 +221,18 @@ def test_a_draft_of_a_new_flow_is_no_flow_yet(acme: Tenant, other: Tenant, door:
 
 def test_a_draft_publishes_its_own_flow_only(acme: Tenant) -> None:
     """Whatever name stands in the document: whoever may change one flow has not changed another."""
-    save_draft("mine", written("identification", flow="connect-a-device", **{"for": "part"}), by="alice", revision=None)
+    save_draft(
+        "mine",
+        written("identification", flow="connect-a-device", **{"for": "part"}),
+        by="alice",
+        revision=None,
+    )
     before = live_version("device_code")
     assert publish_draft("mine", by="alice").version.flow.name == "mine"
     assert live_version("device_code") == before
 
 
-# --- history and rollback -------------------------------------------------------------------------------------------
+# --- history and rollback -----------------------------------------------------------------------------------
 
 
 def test_who_published_what_and_when(acme: Tenant, other: Tenant, clock: time_machine.Traveller) -> None:
@@ -214,7 +241,10 @@ def test_who_published_what_and_when(acme: Tenant, other: Tenant, clock: time_ma
     clock.shift(3600)
     publish(drawing(*SHIPPED, title="Two"), by="alice", note="a second title")
     found = history("connect-a-device")
-    assert [(each.number, each.author, each.note) for each in found] == [(2, "alice", "a second title"), (1, first.author, first.note)]
+    assert [(each.number, each.author, each.note) for each in found] == [
+        (2, "alice", "a second title"),
+        (1, first.author, first.note),
+    ]
     assert (found[0].created_at - first.created_at).total_seconds() > 3500
     told = Event.objects.get(kind="flow.published", actor="alice")
     assert (told.target, told.data) == ("connect-a-device", {"version": 2, "note": "a second title"})
@@ -270,7 +300,7 @@ def test_rolling_back_does_not_make_a_second_default(acme: Tenant) -> None:
         roll_back("connect-a-device", 1, by="alice")
 
 
-# --- runs in flight -------------------------------------------------------------------------------------------------
+# --- runs in flight -----------------------------------------------------------------------------------------
 
 
 def part(*steps: Any, flow: str = "factor") -> None:
@@ -279,7 +309,9 @@ def part(*steps: Any, flow: str = "factor") -> None:
 
 
 def test_a_run_finishes_on_the_version_on_which_it_began(acme: Tenant, door: Doors) -> None:
-    """Whatever is published, rolled back, or published of its sub-flow meanwhile: its parts are frozen with the version."""
+    """Whatever is published, rolled back, or published of its sub-flow meanwhile: its parts are frozen with
+    the version.
+    """
     part({"stage": "choice", "id": "one"}, {"stage": "choice", "id": "two"})
     draw("identification", "password", {"flow": "factor"}, "login", "device_code", "consent", "finish")
     browser = door()
@@ -312,7 +344,9 @@ def test_a_sub_flow_takes_effect_when_the_flow_around_it_is_published(acme: Tena
 def test_settings_of_an_older_release_are_upgraded_when_they_are_read(
     third_party: None, acme: Tenant, door: Doors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stage renames a setting: versions, runs under way, lint and rollback go on, and the stored document stays as it was."""
+    """A stage renames a setting: versions, runs under way, lint and rollback go on, and the stored document
+    stays as it was.
+    """
     old = {"stage": "word", "settings": {"word": "friend"}}
     draw("identification", "password", old, "login", "device_code", "consent", "finish")
     under_way = door().page().submit(name="alice").submit(password="alice-password-1")
@@ -332,8 +366,17 @@ def test_settings_of_an_older_release_are_upgraded_when_they_are_read(
 def test_settings_that_cannot_be_upgraded_refuse_the_run(
     third_party: None, acme: Tenant, door: Doors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A release that forgot ``upgrade``: nobody passes the step with default settings instead, and start-up names it."""
-    draw("identification", "password", {"stage": "word", "settings": {"word": "friend"}}, "login", "device_code", "consent")
+    """A release that forgot ``upgrade``: nobody passes the step with default settings instead, and start-up
+    names it.
+    """
+    draw(
+        "identification",
+        "password",
+        {"stage": "word", "settings": {"word": "friend"}},
+        "login",
+        "device_code",
+        "consent",
+    )
     monkeypatch.setattr(word, "Word", Forgetful)
     monkeypatch.setattr(Forgetful, "__module__", word.__name__)
     stages.cache_clear()
@@ -357,7 +400,9 @@ class Word(Before):
         return {("secret" if name == "word" else name): value for name, value in old.items()}
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
-        return Before(Before.Settings(word=self.settings.secret)).submit(run, {"word": answer["word"].lower()})
+        return Before(Before.Settings(word=self.settings.secret)).submit(
+            run, {"word": answer["word"].lower()}
+        )
 
 
 class Forgetful(Word):
@@ -368,7 +413,7 @@ class Forgetful(Word):
         return old
 
 
-# --- parts ----------------------------------------------------------------------------------------------------------
+# --- parts --------------------------------------------------------------------------------------------------
 
 
 def test_start_up_knows_the_sub_flows_of_a_live_flow(acme: Tenant) -> None:

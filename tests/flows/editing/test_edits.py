@@ -1,4 +1,6 @@
-"""Edits of a flow's document: what each does to the drawing, what it says, and that nothing but it changes."""
+"""Edits of a flow's document: what each does to the drawing, what it says, and that nothing but it
+changes.
+"""
 
 from typing import Any
 
@@ -14,7 +16,11 @@ from flows.editing.drawing import Card, draw, spots
 from flows.editing.edits import EDIT, CannotEdit, Edited, edit
 from tests.engine import SHIPPED, drawing
 
-HOW = {"stage": "choice", "id": "how", "settings": {"options": [{"value": "home", "title": "At home"}, {"value": "work"}]}}
+HOW = {
+    "stage": "choice",
+    "id": "how",
+    "settings": {"options": [{"value": "home", "title": "At home"}, {"value": "work"}]},
+}
 
 
 def at_home(stage: str, **more: Any) -> dict[str, Any]:
@@ -22,7 +28,13 @@ def at_home(stage: str, **more: Any) -> dict[str, Any]:
     return {"stage": stage, "id": f"{stage}-h", "when": 'steps.how.choice == "home"', **more}
 
 
-BRANCHED = ("identification", HOW, at_home("password"), {"stage": "totp", "when": 'steps.how.choice == "work"'}, "login")
+BRANCHED = (
+    "identification",
+    HOW,
+    at_home("password"),
+    {"stage": "totp", "when": 'steps.how.choice == "work"'},
+    "login",
+)
 GROUPED = ("identification", {"group": "away", "steps": [{"stage": "password"}, {"stage": "totp"}]}, "login")
 
 
@@ -43,14 +55,25 @@ def order(document: FlowDocument) -> list[Any]:
 def shape(cards: tuple[Card, ...]) -> list[Any]:
     """Cards and lanes as they are drawn."""
     return [
-        [card.step.id, *([str(lane.title), shape(lane.cards)] for lane in card.lanes)] if card.lanes else card.step.id for card in cards
+        [card.step.id, *([str(lane.title), shape(lane.cards)] for lane in card.lanes)]
+        if card.lanes
+        else card.step.id
+        for card in cards
     ]
 
 
 def test_a_step_is_added_at_its_place_with_a_name_of_its_own() -> None:
     """A second one of its kind gets a number; conditions can tell them apart."""
     first = do(drawing(*SHIPPED), do="add", what="stage", name="password", at="2")
-    assert order(first.document) == ["identification", "password", "password-2", "login", "device_code", "consent", "finish"]
+    assert order(first.document) == [
+        "identification",
+        "password",
+        "password-2",
+        "login",
+        "device_code",
+        "consent",
+        "finish",
+    ]
     assert (first.at, first.said) == ((2,), "password-2 added before login")
     group = do(first.document, do="add", what="group", name="Only staff!", at="0")
     assert (group.document.steps[0].group, group.document.steps[0].steps) == ("only-staff", ())
@@ -84,18 +107,29 @@ def test_a_step_is_moved_to_any_place(step: str, at: str, wanted: list[Any]) -> 
     assert order(moved.document) == wanted
     assert moved.at is not None
     found = next(each.card for each in spots(draw(moved.document)) if each.card.place == moved.at)
-    assert found.step.id == next(each.card for each in spots(draw(document)) if each.card.place == tuple(map(int, step.split(".")))).step.id
+    assert (
+        found.step.id
+        == next(
+            each.card for each in spots(draw(document)) if each.card.place == tuple(map(int, step.split(".")))
+        ).step.id
+    )
 
 
 def test_lanes_of_a_choice_are_what_applies_by_its_answer() -> None:
     """Each answer is a lane with its title; the first step that applies otherwise ends them."""
-    assert shape(draw(drawing(*BRANCHED))) == ["identification", ["how", ["At home", ["password-h"]], ["work", ["totp"]]], "login"]
+    assert shape(draw(drawing(*BRANCHED))) == [
+        "identification",
+        ["how", ["At home", ["password-h"]], ["work", ["totp"]]],
+        "login",
+    ]
     assert draw(drawing(*BRANCHED))[1].end == (4,)
 
 
 def test_a_card_takes_the_condition_of_the_lane_into_which_it_is_moved() -> None:
     """And leaves that of the lane from which it comes; what else was asked of it stays."""
-    start = drawing(*BRANCHED[:2], at_home("password", when='steps.how.choice == "home" && person.admin'), *BRANCHED[3:])
+    start = drawing(
+        *BRANCHED[:2], at_home("password", when='steps.how.choice == "home" && person.admin'), *BRANCHED[3:]
+    )
     lane = draw(start)[1].lanes[1]
     moved = do(start, do="move", step="2", at=".".join(map(str, lane.end)), lane=lane.lane)
     assert shape(draw(moved.document))[1] == ["how", ["At home", []], ["work", ["totp", "password-h"]]]
@@ -111,7 +145,8 @@ def test_a_choice_is_moved_with_its_lanes() -> None:
     assert order(moved.document) == ["how", "password-h", "totp", "identification", "login"]
     back = do(moved.document, do="nudge", step="0", where="down")
     assert order(back.document) == [
-        each["id"] if isinstance(each, dict) and "id" in each else each for each in ("identification", "how", "password-h", "totp", "login")
+        each["id"] if isinstance(each, dict) and "id" in each else each
+        for each in ("identification", "how", "password-h", "totp", "login")
     ]
     with pytest.raises(CannotEdit, match="into itself"):
         do(drawing(*GROUPED), do="move", step="1", at="1.0")
@@ -169,7 +204,11 @@ def test_where_there_is_no_way_it_is_said(step: str, where: str, said: str) -> N
 def test_a_step_is_removed_and_the_one_that_takes_its_place_is_told() -> None:
     """So that the focus stays where one works; a group that was emptied stays, and lint says so."""
     gone = do(drawing(*GROUPED), do="remove", step="1.0")
-    assert (order(gone.document), gone.at, gone.said) == (["identification", ["away", "totp"], "login"], (1, 0), "password removed")
+    assert (order(gone.document), gone.at, gone.said) == (
+        ["identification", ["away", "totp"], "login"],
+        (1, 0),
+        "password removed",
+    )
     empty = do(gone.document, do="remove", step="1.0")
     assert (order(empty.document)[1], empty.at) == (["away"], (1,))
     last = do(drawing("identification"), do="remove", step="0")
@@ -179,7 +218,12 @@ def test_a_step_is_removed_and_the_one_that_takes_its_place_is_told() -> None:
 def test_a_copy_has_names_of_its_own() -> None:
     """A group with all that is in it."""
     copied = do(drawing(*GROUPED), do="duplicate", step="1")
-    assert order(copied.document) == ["identification", ["away", "password", "totp"], ["away-2", "password-2", "totp-2"], "login"]
+    assert order(copied.document) == [
+        "identification",
+        ["away", "password", "totp"],
+        ["away-2", "password-2", "totp-2"],
+        "login",
+    ]
     assert copied.document.steps[2].group == "away-2"
 
 
@@ -192,19 +236,39 @@ def test_a_step_is_put_into_a_group_of_its_own() -> None:
 
 def test_a_new_name_is_taken_up_by_conditions_and_tests() -> None:
     """Wherever the step is meant, and nowhere else."""
-    again = {"stage": "deny", "when": 'steps.how.choice == "steps.how" && "x" in person.groups && steps.how_long.decision == ""'}
-    tests = [{"name": "t", "answers": {"how": {"choice": "home"}, "how-not": "passes"}, "expect": {"how.in": "done"}}]
+    again = {
+        "stage": "deny",
+        "when": 'steps.how.choice == "steps.how" && "x" in person.groups && steps.how_long.decision == ""',
+    }
+    tests = [
+        {
+            "name": "t",
+            "answers": {"how": {"choice": "home"}, "how-not": "passes"},
+            "expect": {"how.in": "done"},
+        }
+    ]
     document = drawing(*BRANCHED, {"stage": "totp", "id": "how-long"}, again, tests=tests)
     renamed = do(document, do="change", step="1", id="where-from").document
-    assert [step.when for step in renamed.steps[2:4]] == ['steps.where_from.choice == "home"', 'steps.where_from.choice == "work"']
-    assert renamed.steps[6].when == 'steps.where_from.choice == "steps.how" && "x" in person.groups && steps.how_long.decision == ""'
-    assert (list(renamed.tests[0].answers), list(renamed.tests[0].expect)) == (["where-from", "how-not"], ["where-from.in"])
+    assert [step.when for step in renamed.steps[2:4]] == [
+        'steps.where_from.choice == "home"',
+        'steps.where_from.choice == "work"',
+    ]
+    assert (
+        renamed.steps[6].when
+        == 'steps.where_from.choice == "steps.how" && "x" in person.groups && steps.how_long.decision == ""'
+    )
+    assert (list(renamed.tests[0].answers), list(renamed.tests[0].expect)) == (
+        ["where-from", "how-not"],
+        ["where-from.in"],
+    )
 
 
 def test_what_a_step_says_is_changed_one_by_one() -> None:
     """What is not named stays; an empty condition is none."""
     document = drawing(*SHIPPED)
-    changed = do(document, do="change", step="1", when="person.admin", on_refusal="continue", settings={"free": 2}).document
+    changed = do(
+        document, do="change", step="1", when="person.admin", on_refusal="continue", settings={"free": 2}
+    ).document
     assert [str(each) for each in difference(document, changed)] == [
         "~ password: when: — → person.admin",
         "~ password: on_refusal: — → continue",
@@ -235,7 +299,11 @@ def test_a_whole_document_keeps_the_name_and_the_purpose() -> None:
     """Undone, or written by hand: it is still this flow."""
     written = {"flow": "other", "for": "part", "title": "By hand", "steps": [{"stage": "deny"}]}
     replaced = do(drawing(*SHIPPED), do="replace", document=written, said="Undone.")
-    assert (replaced.document.flow, replaced.document.designation, replaced.said) == ("connect-a-device", "device_code", "Undone.")
+    assert (replaced.document.flow, replaced.document.designation, replaced.said) == (
+        "connect-a-device",
+        "device_code",
+        "Undone.",
+    )
 
 
 @pytest.mark.parametrize(
@@ -289,7 +357,10 @@ def test_moving_loses_nothing(start: tuple[Any, ...], moves: list[tuple[str, str
     for kind, step, to in moves:
         try:
             document = do(
-                document, do=kind, step=step, **({"at": to} if kind == "move" else {"where": to} if kind == "nudge" else {})
+                document,
+                do=kind,
+                step=step,
+                **({"at": to} if kind == "move" else {"where": to} if kind == "nudge" else {}),
             ).document
         except CannotEdit:
             continue

@@ -1,4 +1,6 @@
-"""How a run moves: every sentence of the engine's promise, seen by the person who walks or by somebody who attacks."""
+"""How a run moves: every sentence of the engine's promise, seen by the person who walks or by somebody who
+attacks.
+"""
 
 import threading
 from collections.abc import Callable
@@ -37,11 +39,13 @@ def probing(**settings: Any) -> dict[str, Any]:
     return {"stage": "probe", "settings": settings}
 
 
-# --- answers, pages, tokens ---------------------------------------------------------------------------------------
+# --- answers, pages, tokens ---------------------------------------------------------------------------------
 
 
 def test_a_password_typed_into_a_stale_tab_is_not_taken_for_another_step(door: Doors) -> None:
-    """traps.md: the form carries the step; the current question is shown again, and nothing of the answer is kept."""
+    """traps.md: the form carries the step; the current question is shown again, and nothing of the answer is
+    kept.
+    """
     name = door().page()
     password = name.submit(name="alice")
     shown = name.submit(name="bob")
@@ -68,7 +72,9 @@ def test_a_reload_shows_what_was_kept(third_party: None, acme: Tenant, door: Doo
 
 @pytest.mark.parametrize("method", ["get", "head"])
 def test_reading_applies_no_effect(third_party: None, acme: Tenant, door: Doors, method: str) -> None:
-    """D30, Keycloak #26100, authentik's finish stage: an outcome with effects is a Continue button until somebody presses it."""
+    """D30, Keycloak #26100, authentik's finish stage: an outcome with effects is a Continue button until
+    somebody presses it.
+    """
     draw(probing(enter="mark"))
     seen = door().page()
     for _ in range(3):
@@ -81,7 +87,9 @@ def test_reading_applies_no_effect(third_party: None, acme: Tenant, door: Doors,
 
 
 @pytest.mark.parametrize("way", ["show and mark", "deny and mark", "leave"])
-def test_effects_of_every_outcome_are_applied_once(third_party: None, acme: Tenant, door: Doors, way: str) -> None:
+def test_effects_of_every_outcome_are_applied_once(
+    third_party: None, acme: Tenant, door: Doors, way: str
+) -> None:
     """Show, Deny and Leave carry effects as Done does, and a GET applies none of them."""
     draw(probing(enter=way))
     seen = door().page()
@@ -94,7 +102,10 @@ def test_a_run_that_leaves_goes_where_the_stage_said(third_party: None, acme: Te
     """B4: by 303, so that nothing posted is posted again; and its page leads there ever after."""
     draw(probing(submit="leave"))
     seen = door().page()
-    for response in (seen.door.http.post(seen.path, {**seen.hidden, "answer": "x"}), seen.door.http.get(seen.path)):
+    for response in (
+        seen.door.http.post(seen.path, {**seen.hidden, "answer": "x"}),
+        seen.door.http.get(seen.path),
+    ):
         assert (response.status_code, response["Location"]) == (303, "/elsewhere")
 
 
@@ -117,12 +128,14 @@ def test_a_token_is_not_taken_after_another_browser_copied_the_page(door: Doors)
     assert victim.submit(token=attacker.hidden["token"], name="bob").step == "identification"
 
 
-# --- tabs, people, sessions ---------------------------------------------------------------------------------------
+# --- tabs, people, sessions ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_two_tabs_finish_in_either_order(door: Doors, order: tuple[int, int]) -> None:
-    """authentik #6954: a run of one tab never breaks that of another, although signing in changes the session's key."""
+    """authentik #6954: a run of one tab never breaks that of another, although signing in changes the
+    session's key.
+    """
     browser = door()
     devices = [browser.start(), browser.start()]
     tabs = [browser.page().submit(name="alice") for _ in devices]
@@ -161,13 +174,17 @@ def test_a_living_session_is_not_asked_again(door: Doors) -> None:
     started = browser.start()
     seen = browser.page()
     assert seen.step == "device_code"
-    assert row_of(seen).state["decided"] == dict.fromkeys(("identification", "password", "login"), "known before")
+    assert row_of(seen).state["decided"] == dict.fromkeys(
+        ("identification", "password", "login"), "known before"
+    )
     consent = seen.submit(user_code=started.user_code)
     assert (consent.step, device_state(started)) == ("consent", "pending")
 
 
 def test_consent_is_asked_for_every_device(door: Doors) -> None:
-    """Spring's verification filter, Keycloak #26100: a complete link, a session and an earlier consent still wait for a POST."""
+    """Spring's verification filter, Keycloak #26100: a complete link, a session and an earlier consent still
+    wait for a POST.
+    """
     browser = door()
     browser.approve(browser.start())
     started = browser.start()
@@ -206,7 +223,9 @@ def test_switching_asks_as_if_nobody_were_signed_in(door: Doors) -> None:
 
 @pytest.mark.parametrize("how", ["signed out", "session ended", "deactivated", "password changed elsewhere"])
 def test_a_run_ends_with_its_session(acme: Tenant, door: Doors, how: str) -> None:
-    """CVE-2025-29928, CVE-2025-53942: each advance first checks that the session lives and the person is active."""
+    """CVE-2025-29928, CVE-2025-53942: each advance first checks that the session lives and the person is
+    active.
+    """
     browser = door()
     started = browser.start()
     consent = browser.sign_in().submit(user_code=started.user_code)
@@ -236,12 +255,20 @@ def test_the_session_of_another_browser_does_not_carry_a_run(acme: Tenant, door:
     assert device_state(started) == "pending"
 
 
-# --- facts ----------------------------------------------------------------------------------------------------------
+# --- facts --------------------------------------------------------------------------------------------------
 
 
 def test_claiming_somebody_else_drops_every_proof(acme: Tenant, door: Doors) -> None:
     """traps.md, identified is not authenticated: alice's password is no proof of bob."""
-    draw("identification", "password", {"id": "again", "stage": "identification"}, "login", "device_code", "consent", "finish")
+    draw(
+        "identification",
+        "password",
+        {"id": "again", "stage": "identification"},
+        "login",
+        "device_code",
+        "consent",
+        "finish",
+    )
     seen = door().page().submit(name="alice").submit(password="alice-password-1")
     assert seen.step == "again"
     refused = seen.submit(name="bob")
@@ -252,7 +279,15 @@ def test_claiming_somebody_else_drops_every_proof(acme: Tenant, door: Doors) -> 
 
 def test_claiming_the_same_person_again_keeps_the_proof(acme: Tenant, door: Doors) -> None:
     """Alice by her email address is still alice."""
-    draw("identification", "password", {"id": "again", "stage": "identification"}, "login", "device_code", "consent", "finish")
+    draw(
+        "identification",
+        "password",
+        {"id": "again", "stage": "identification"},
+        "login",
+        "device_code",
+        "consent",
+        "finish",
+    )
     seen = door().page().submit(name="alice").submit(password="alice-password-1")
     assert seen.submit(name="ALICE@acme.test ").step == "device_code"
 
@@ -261,15 +296,28 @@ def test_claiming_the_same_person_again_keeps_the_proof(acme: Tenant, door: Door
 def test_a_stage_cannot_prove_another_person_or_give_what_it_does_not_declare(
     third_party: None, acme: Tenant, door: Doors, way: str
 ) -> None:
-    """BrokenFlow: a second factor of nobody's, or a session out of thin air, refuses the run and tells the administrator."""
+    """BrokenFlow: a second factor of nobody's, or a session out of thin air, refuses the run and tells the
+    administrator.
+    """
     draw("identification", probing(submit=way))
     refused = door().page().submit(name="alice").submit(answer="x")
-    assert (refused.title, facts_of(refused), events("flow.broken")) == ("Something is wrong here", {"person"}, 1)
+    assert (refused.title, facts_of(refused), events("flow.broken")) == (
+        "Something is wrong here",
+        {"person"},
+        1,
+    )
 
 
 def test_needs_that_are_unmet_when_it_comes_to_it_refuse_the_run(acme: Tenant, door: Doors) -> None:
     """identified is not authenticated: a condition that leaves the password out does not sign anybody in."""
-    draw("identification", {"stage": "password", "when": 'request.agent == "never"'}, "login", "device_code", "consent", "finish")
+    draw(
+        "identification",
+        {"stage": "password", "when": 'request.agent == "never"'},
+        "login",
+        "device_code",
+        "consent",
+        "finish",
+    )
     refused = door().page().submit(name="alice")
     assert refused.title == "Something is wrong here"
     told = Event.objects.get(kind="flow.broken")
@@ -278,7 +326,9 @@ def test_needs_that_are_unmet_when_it_comes_to_it_refuse_the_run(acme: Tenant, d
     assert "proof" not in refused.text
 
 
-def test_a_stage_that_was_taken_away_refuses_the_run(third_party: None, acme: Tenant, settings: Any, door: Doors) -> None:
+def test_a_stage_that_was_taken_away_refuses_the_run(
+    third_party: None, acme: Tenant, settings: Any, door: Doors
+) -> None:
     """A wheel that was removed: runs under way and new ones are refused, never a step passed over."""
     draw("identification", "password", "word", "login", "device_code", "consent", "finish")
     seen = door().page().submit(name="alice").submit(password="alice-password-1")
@@ -290,11 +340,13 @@ def test_a_stage_that_was_taken_away_refuses_the_run(third_party: None, acme: Te
     assert (anew.title, Session.objects.count(), events("flow.broken")) == ("Something is wrong here", 0, 2)
 
 
-# --- time, races, crashes ---------------------------------------------------------------------------------------------
+# --- time, races, crashes -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("step", ["identification", "password", "device_code", "consent"])
-def test_a_run_expires_after_thirty_minutes_with_no_worker_running(door: Doors, clock: time_machine.Traveller, step: str) -> None:
+def test_a_run_expires_after_thirty_minutes_with_no_worker_running(
+    door: Doors, clock: time_machine.Traveller, step: str
+) -> None:
     """CVE-2025-64708: expiry is judged when read; the answer that comes too late does nothing."""
     browser = door()
     seen = walk_to(browser, step, browser.start())
@@ -307,7 +359,9 @@ def test_a_run_expires_after_thirty_minutes_with_no_worker_running(door: Doors, 
     assert not DeviceCode.unscoped.filter(state="approved").exists()
 
 
-def test_the_last_page_stays_readable_until_the_run_expires(door: Doors, clock: time_machine.Traveller) -> None:
+def test_the_last_page_stays_readable_until_the_run_expires(
+    door: Doors, clock: time_machine.Traveller
+) -> None:
     """``Show(last=True)`` ends the run; its page goes with it."""
     browser = door()
     last = browser.approve(browser.start())
@@ -319,7 +373,9 @@ def test_the_last_page_stays_readable_until_the_run_expires(door: Doors, clock: 
     assert "Acme TV" not in late.text
 
 
-def test_the_sweep_deletes_expired_runs_of_every_tenant_and_no_other(door: Doors, clock: time_machine.Traveller) -> None:
+def test_the_sweep_deletes_expired_runs_of_every_tenant_and_no_other(
+    door: Doors, clock: time_machine.Traveller
+) -> None:
     """In batches, and a second sweep finds nothing; a run that still lives stays."""
     for host in ("acme.test", "other.test"):
         for _ in range(3):
@@ -340,7 +396,9 @@ def test_the_sweep_deletes_expired_runs_of_every_tenant_and_no_other(door: Doors
 def test_two_answers_at_the_same_moment_run_a_step_once(
     transactional_db: None, third_party: None, tenants: dict[str, Tenant], door: Doors
 ) -> None:
-    """A double click: both answers are judged, the compare-and-set lets one through, and its effects happen once."""
+    """A double click: both answers are judged, the compare-and-set lets one through, and its effects happen
+    once.
+    """
     with tenant_scope(tenants["acme"]):
         draw(probing(submit="meet"))
     seen = door().page()
@@ -362,9 +420,11 @@ def test_two_answers_at_the_same_moment_run_a_step_once(
 def test_two_sign_ins_at_the_same_moment_open_one_session(
     transactional_db: None, third_party: None, tenants: dict[str, Tenant], door: Doors
 ) -> None:
-    """The losers of the race are rolled back: no session row, no event of their own; and the winner's run goes on.
+    """The losers of the race are rolled back: no session row, no event of their own; and the winner's run
+    goes on.
 
-    A loser has no cookie of the session yet, as the second click of a browser has not: that must not end the run.
+    A loser has no cookie of the session yet, as the second click of a browser has not: that must not end the
+    run.
     """
     with tenant_scope(tenants["acme"]):
         draw(*SHIPPED)
@@ -373,7 +433,10 @@ def test_two_sign_ins_at_the_same_moment_open_one_session(
 
     def post(browser: Door) -> None:
         browser.http.cookies.update(seen.door.http.cookies)
-        assert browser.http.post(seen.path, {**seen.hidden, "password": "alice-password-1"}).status_code in (200, 303)
+        assert browser.http.post(seen.path, {**seen.hidden, "password": "alice-password-1"}).status_code in (
+            200,
+            303,
+        )
         connections.close_all()
 
     _at_once(*(partial(post, browser) for browser in browsers))
@@ -401,7 +464,9 @@ def _at_once(*functions: Callable[[], None]) -> None:
     assert not failed, failed
 
 
-def test_an_effect_that_was_lost_rolls_the_whole_step_back(third_party: None, acme: Tenant, door: Doors) -> None:
+def test_an_effect_that_was_lost_rolls_the_whole_step_back(
+    third_party: None, acme: Tenant, door: Doors
+) -> None:
     """All of the step's effects or none: the first one's row is gone, the page says why, and asks again."""
     draw(probing(submit="lose"))
     seen = door().page().submit(answer="x")
@@ -411,11 +476,17 @@ def test_an_effect_that_was_lost_rolls_the_whole_step_back(third_party: None, ac
 
 
 @pytest.mark.parametrize("at", ["enter", "submit"])
-def test_an_effect_that_was_lost_for_good_ends_the_run(third_party: None, acme: Tenant, door: Doors, at: str) -> None:
+def test_an_effect_that_was_lost_for_good_ends_the_run(
+    third_party: None, acme: Tenant, door: Doors, at: str
+) -> None:
     """Nothing that could be entered would help."""
     draw(probing(**{at: "lose for good"}))
     seen = door().page().submit(answer="x")
-    assert (seen.title, row_of(seen).state["end"]["kind"], events("probe.marked")) == ("That did not work", "denied", 0)
+    assert (seen.title, row_of(seen).state["end"]["kind"], events("probe.marked")) == (
+        "That did not work",
+        "denied",
+        0,
+    )
     assert "Somebody else was first." in seen.text
 
 
@@ -457,7 +528,9 @@ def _crashed_before_login(door: Doors, monkeypatch: pytest.MonkeyPatch) -> Seen:
 def test_a_crash_between_two_steps_leaves_nobody_signed_in_and_the_run_goes_on(
     third_party: None, acme: Tenant, door: Doors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The step that was decided stays so; the next GET comes to the sign-in, which waits for a press of Continue."""
+    """The step that was decided stays so; the next GET comes to the sign-in, which waits for a press of
+    Continue.
+    """
     seen = _crashed_before_login(door, monkeypatch)
     assert (facts_of(seen), Session.objects.count()) == ({"person", "proof"}, 0)
     resumed = seen.door.page(seen.path)
@@ -475,7 +548,7 @@ def test_a_forged_post_does_not_carry_on_a_run_that_stands_between_two_steps(
     assert Session.objects.count() == 0
 
 
-# --- limits -----------------------------------------------------------------------------------------------------------
+# --- limits -------------------------------------------------------------------------------------------------
 
 
 def test_runs_are_limited_by_address(settings: Any, door: Doors, clock: time_machine.Traveller) -> None:
@@ -500,7 +573,7 @@ def test_a_tenant_without_a_flow_says_so(door: Doors, db: None) -> None:
     assert door().page().step == "identification"
 
 
-# --- versions and applications' own flows ---------------------------------------------------------------------------------
+# --- versions and applications' own flows -------------------------------------------------------------------
 
 
 def test_publishing_in_between_leaves_a_run_on_its_version(acme: Tenant, door: Doors) -> None:
@@ -517,7 +590,9 @@ def _strict(acme: Tenant, *steps: Any) -> None:
     Application.objects.filter(name="tv").update(flows={"device_code": "strict"})
 
 
-def test_a_run_goes_on_in_the_flow_that_the_application_requires(third_party: None, acme: Tenant, door: Doors) -> None:
+def test_a_run_goes_on_in_the_flow_that_the_application_requires(
+    third_party: None, acme: Tenant, door: Doors
+) -> None:
     """What was learned stays known; what that flow demands more is asked before consent."""
     _strict(acme, "identification", "password", "login", "word", "device_code", "consent", "finish")
     browser = door()
@@ -529,19 +604,28 @@ def test_a_run_goes_on_in_the_flow_that_the_application_requires(third_party: No
     assert (device_state(started), row_of(seen).version.flow.name) == ("approved", "strict")
 
 
-def test_typing_the_code_at_the_weaker_flow_does_not_reach_consent(third_party: None, acme: Tenant, door: Doors) -> None:
+def test_typing_the_code_at_the_weaker_flow_does_not_reach_consent(
+    third_party: None, acme: Tenant, door: Doors
+) -> None:
     """An application whose own flow demands more: no answer at the word's page but the word leads on."""
     _strict(acme, "identification", "password", "login", "word", "device_code", "consent", "finish")
     browser = door()
     started = browser.start()
     seen = browser.sign_in().submit(user_code=started.user_code)
-    for fields in ({"decision": "approve"}, {"step": "consent", "decision": "approve"}, {"word": ""}, {"user_code": started.user_code}):
+    for fields in (
+        {"decision": "approve"},
+        {"step": "consent", "decision": "approve"},
+        {"word": ""},
+        {"user_code": started.user_code},
+    ):
         seen.submit(**fields)
     assert (device_state(started), row_of(seen).state["at"]) == ("pending", "word")
 
 
 def test_an_open_consent_page_does_not_outlive_a_stricter_flow(acme: Tenant, door: Doors) -> None:
-    """The administrator tightened the application while somebody was reading: the approval is refused, the device told nothing."""
+    """The administrator tightened the application while somebody was reading: the approval is refused, the
+    device told nothing.
+    """
     browser = door()
     started = browser.start()
     consent = browser.sign_in().submit(user_code=started.user_code)
@@ -552,7 +636,9 @@ def test_an_open_consent_page_does_not_outlive_a_stricter_flow(acme: Tenant, doo
 
 
 def test_approving_itself_refuses_the_wrong_flow(acme: Tenant, door: Doors) -> None:
-    """The verb, not only the engine, holds the application to its flow; and the neighbour's session approves nothing."""
+    """The verb, not only the engine, holds the application to its flow; and the neighbour's session approves
+    nothing.
+    """
     browser = door()
     started = browser.start()
     consent = browser.sign_in().submit(user_code=started.user_code)

@@ -1,4 +1,6 @@
-"""Tests that stand beside a flow: a company tests its sign-in, and a flow that fails its own tests is not published."""
+"""Tests that stand beside a flow: a company tests its sign-in, and a flow that fails its own tests is not
+published.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +26,10 @@ PASSES = {"identification": "passes", "password": "passes", "totp": "passes"}
 def flow(*tests: dict[str, Any], steps: tuple[Any, ...] = STRICT) -> FlowDocument:
     """A flow for signing in with these tests."""
     return drawing(
-        *steps, flow="strict", **{"for": "authentication"}, tests=[{"name": f"test {at}", **test} for at, test in enumerate(tests)]
+        *steps,
+        flow="strict",
+        **{"for": "authentication"},
+        tests=[{"name": f"test {at}", **test} for at, test in enumerate(tests)],
     )
 
 
@@ -37,7 +42,12 @@ OUTSIDE = {"address": "203.0.113.9"}
 STAFF = {"groups": ["staff"], "credentials": ["password", "totp"]}
 GOOD = (
     {"person": STAFF, "request": OUTSIDE, "answers": PASSES, "expect": {"totp": "done", "login": "done"}},
-    {"person": STAFF, "request": {"address": "127.0.0.9"}, "answers": PASSES, "expect": {"totp": "passed over"}},
+    {
+        "person": STAFF,
+        "request": {"address": "127.0.0.9"},
+        "answers": PASSES,
+        "expect": {"totp": "passed over"},
+    },
     {"person": {}, "request": OUTSIDE, "answers": PASSES, "expect": {"totp": "passed over"}},
     {
         "person": STAFF,
@@ -47,12 +57,18 @@ GOOD = (
         "ends": "denied",
     },
     {"person": "bob", "answers": PASSES},
-    {"person": "alice", "request": {"signed_in": ["pwd"], "address": "127.0.0.1"}, "expect": {"login": "known before"}},
+    {
+        "person": "alice",
+        "request": {"signed_in": ["pwd"], "address": "127.0.0.1"},
+        "expect": {"login": "known before"},
+    },
 )
 
 
 def test_tests_that_pass(acme: Tenant) -> None:
-    """Staff from outside need the code, everybody else does not; with people who are invented and people who exist."""
+    """Staff from outside need the code, everybody else does not; with people who are invented and people who
+    exist.
+    """
     with connection.execute_wrapper(only_select):
         assert failures(*GOOD) == []
     assert publish(flow(*GOOD), by="test").changed
@@ -61,11 +77,27 @@ def test_tests_that_pass(acme: Tenant) -> None:
 @pytest.mark.parametrize(
     ("test", "path", "said"),
     [
-        ({"answers": PASSES, "expect": {"totp": "done"}}, "tests.0.expect.totp", "test 0: totp should be done, but was passed over ("),
+        (
+            {"answers": PASSES, "expect": {"totp": "done"}},
+            "tests.0.expect.totp",
+            "test 0: totp should be done, but was passed over (",
+        ),
         ({"answers": PASSES, "expect": {"totp": "done"}}, "tests.0.expect.totp", "was false; request.ip = "),
-        ({"answers": PASSES, "expect": {"ttop": "done"}}, "tests.0.expect.ttop", "ttop should be done, but was not reached."),
-        ({"answers": PASSES, "ends": "denied"}, "tests.0.ends", "should have ended as denied, but ended as finished at login."),
-        ({"answers": {}}, "tests.0.ends", "should have ended as finished, but ended as asks at identification."),
+        (
+            {"answers": PASSES, "expect": {"ttop": "done"}},
+            "tests.0.expect.ttop",
+            "ttop should be done, but was not reached.",
+        ),
+        (
+            {"answers": PASSES, "ends": "denied"},
+            "tests.0.ends",
+            "should have ended as denied, but ended as finished at login.",
+        ),
+        (
+            {"answers": {}},
+            "tests.0.ends",
+            "should have ended as finished, but ended as asks at identification.",
+        ),
         (
             {"person": STAFF, "request": OUTSIDE, "answers": {**PASSES, "totp": {"code": "000000"}}},
             "tests.0.ends",
@@ -74,7 +106,9 @@ def test_tests_that_pass(acme: Tenant) -> None:
         ({"person": "clerk"}, "tests.0.person", "There is no person clerk."),
     ],
 )
-def test_each_expectation_that_fails_is_named(acme: Tenant, test: dict[str, Any], path: str, said: str) -> None:
+def test_each_expectation_that_fails_is_named(
+    acme: Tenant, test: dict[str, Any], path: str, said: str
+) -> None:
     """With its place in the document, what came instead, and why."""
     found = failures(test)
     assert any(each[0] == path and said in each[1] for each in found), found
@@ -82,18 +116,27 @@ def test_each_expectation_that_fails_is_named(acme: Tenant, test: dict[str, Any]
 
 @pytest.mark.parametrize("password", ["bob-password-22", "wrong"])
 def test_a_test_guesses_no_password(acme: Tenant, password: str) -> None:
-    """Whoever may edit a flow learns nothing about anybody's password from its tests: right and wrong ones end alike."""
+    """Whoever may edit a flow learns nothing about anybody's password from its tests: right and wrong ones
+    end alike.
+    """
     test = {"person": "bob", "answers": {**PASSES, "password": {"password": password}}}
-    said = "A test does not judge this answer, else passwords and codes could be guessed with it. Say passes or refuses"
-    assert failures(test) == [("tests.0.ends", f"test 0: should have ended as finished, but ended as asks at password: {said}.")]
+    said = (
+        "A test does not judge this answer, else passwords and codes could be guessed with it. Say passes "
+        "or refuses"
+    )
+    assert failures(test) == [
+        ("tests.0.ends", f"test 0: should have ended as finished, but ended as asks at password: {said}.")
+    ]
 
 
 def test_a_test_tells_nothing_of_anybody(acme: Tenant) -> None:
-    """Whoever may edit a flow need not be allowed to look at people: what a condition read of somebody real is left out, and a test of
-    somebody invented cannot name another one.
+    """Whoever may edit a flow need not be allowed to look at people: what a condition read of somebody real
+    is left out, and a test of somebody invented cannot name another one.
     """
     ((_, said),) = failures({"person": "alice", "answers": PASSES, "expect": {"totp": "done"}})
-    assert said.startswith(f"test 0: totp should be done, but was passed over ({STAFF_OUTSIDE} was false; request.ip = ")
+    assert said.startswith(
+        f"test 0: totp should be done, but was passed over ({STAFF_OUTSIDE} was false; request.ip = "
+    )
     assert "person.groups =" not in said
     found = failures({"answers": {**PASSES, "identification": {"name": "alice"}}})
     assert [path for path, _ in found] == ["tests.0.ends"]
@@ -126,7 +169,11 @@ def test_tests_see_the_sub_flows(acme: Tenant) -> None:
     publish(drawing({"stage": "totp", "when": STAFF_OUTSIDE}, flow="factor", **{"for": "part"}), by="test")
     steps = ("identification", "password", {"flow": "factor"}, "login")
     proved = {"identification": "passes", "password": "passes"}
-    test = {**GOOD[0], "answers": {**proved, "factor.totp": "passes"}, "expect": {"factor": "entered", "factor.totp": "done"}}
+    test = {
+        **GOOD[0],
+        "answers": {**proved, "factor.totp": "passes"},
+        "expect": {"factor": "entered", "factor.totp": "done"},
+    }
     assert publish(flow(test, steps=steps), by="test").changed
 
 
@@ -141,13 +188,22 @@ def test_people_of_the_neighbour_are_nobody_here(acme: Tenant, other: Tenant) ->
 
 def test_a_group_that_was_left_by_a_refusal(acme: Tenant) -> None:
     """``expect`` names what became of it at last."""
-    steps = ({"group": "box", "on_refusal": "continue", "steps": [{"stage": "deny"}, {"stage": "choice"}]}, *STRICT)
+    steps = (
+        {"group": "box", "on_refusal": "continue", "steps": [{"stage": "deny"}, {"stage": "choice"}]},
+        *STRICT,
+    )
     test = {"answers": PASSES, "expect": {"box": "refused", "deny": "refused", "choice": "passed over"}}
     assert failures(test, steps=steps) == []
 
 
 @pytest.mark.parametrize(
-    "change", [{"ends": "somehow"}, {"expect": {"totp": "perhaps"}}, {"request": {"address": "here"}}, {"persn": "bob"}]
+    "change",
+    [
+        {"ends": "somehow"},
+        {"expect": {"totp": "perhaps"}},
+        {"request": {"address": "here"}},
+        {"persn": "bob"},
+    ],
 )
 def test_a_test_that_is_none_is_refused(change: dict[str, Any]) -> None:
     """A misspelt expectation is no expectation that holds."""

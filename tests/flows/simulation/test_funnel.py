@@ -29,7 +29,10 @@ def counted(version: Version | None = None) -> dict[str, tuple[int, int, int, in
     """Reached, finished, refused and left, by step."""
     version = version or live_version("device_code")
     assert version is not None
-    return {step: (each.reached, each.finished, each.refused, each.left) for step, each in funnel(version, people=True).items()}
+    return {
+        step: (each.reached, each.finished, each.refused, each.left)
+        for step, each in funnel(version, people=True).items()
+    }
 
 
 def swept() -> int:
@@ -68,7 +71,9 @@ def test_how_long_it_took(acme: Tenant, door: Doors, clock: time_machine.Travell
         clock.shift(seconds)
         seen = seen.submit(name="alice")
         clock.shift(10)
-        seen.submit(password="alice-password-1").submit(user_code=browser.start().user_code).submit(decision="approve")
+        seen.submit(password="alice-password-1").submit(user_code=browser.start().user_code).submit(
+            decision="approve"
+        )
     swept()
     version = live_version("device_code")
     assert version is not None
@@ -80,7 +85,8 @@ def test_how_long_it_took(acme: Tenant, door: Doors, clock: time_machine.Travell
 
 
 @pytest.mark.parametrize(
-    ("milliseconds", "median"), [(0, 1), (1, 1), (1000, 1), (1001, 2), (2000, 2), (2001, 4), (1_024_000, 1024), (9_000_000, 2048)]
+    ("milliseconds", "median"),
+    [(0, 1), (1, 1), (1000, 1), (1001, 2), (2000, 2), (2001, 4), (1_024_000, 1024), (9_000_000, 2048)],
 )
 def test_the_buckets(milliseconds: int, median: int) -> None:
     """Up to and with 1, 2, 4 … seconds; whatever took longer is in the last."""
@@ -97,7 +103,9 @@ def test_nobody_finished() -> None:
     assert (count.median_seconds, count.mean_seconds, count.reached) == (0, 0.0, 1)
 
 
-def test_a_second_sweep_counts_nothing_twice(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
+def test_a_second_sweep_counts_nothing_twice(
+    acme: Tenant, door: Doors, clock: time_machine.Traveller
+) -> None:
     """Nor does the page that is looked at again afterwards, nor the deleting when the run has expired."""
     browser = door()
     last = browser.approve(browser.start())
@@ -113,8 +121,12 @@ def test_a_second_sweep_counts_nothing_twice(acme: Tenant, door: Doors, clock: t
     assert Run.objects.count() == 0
 
 
-def test_a_finished_run_counts_so_however_late_it_is_swept(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
-    """The worker stood still for an hour, and somebody looked at the last page meanwhile, which had expired."""
+def test_a_finished_run_counts_so_however_late_it_is_swept(
+    acme: Tenant, door: Doors, clock: time_machine.Traveller
+) -> None:
+    """The worker stood still for an hour, and somebody looked at the last page meanwhile, which had
+    expired.
+    """
     browser = door()
     last = browser.approve(browser.start())
     clock.shift(timedelta(hours=1))
@@ -124,7 +136,9 @@ def test_a_finished_run_counts_so_however_late_it_is_swept(acme: Tenant, door: D
     assert counted()["finish"] == (1, 1, 0, 0)
 
 
-def test_two_sweeps_at_the_same_moment_count_once(transactional_db: None, tenants: dict[str, Tenant], door: Doors) -> None:
+def test_two_sweeps_at_the_same_moment_count_once(
+    transactional_db: None, tenants: dict[str, Tenant], door: Doors
+) -> None:
     """Two workers, as after a restart that overlaps."""
     for _ in range(6):
         browser = door()
@@ -153,21 +167,38 @@ def test_two_sweeps_at_the_same_moment_count_once(transactional_db: None, tenant
 
 
 def test_nothing_of_a_person_is_left(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
-    """Counts know steps, numbers and times; once a run has expired its row is gone, with name, address and browser."""
+    """Counts know steps, numbers and times; once a run has expired its row is gone, with name, address and
+    browser.
+    """
     browser = door(address="203.0.113.77", agent="Very rare browser")
     browser.approve(browser.start())
     door(address="203.0.113.78").page().submit(name="somebody-quite-rare")
     clock.shift(timedelta(hours=1))
     sweep_runs()
     assert Run.unscoped.count() == 0
-    kept = str([list(model._base_manager.values_list()) for model in apps.get_app_config("flows").get_models()])
+    kept = str(
+        [list(model._base_manager.values_list()) for model in apps.get_app_config("flows").get_models()]
+    )
     for word in ("alice", "somebody-quite-rare", "203.0.113", "Very rare"):
         assert word not in kept
     fields = {field.name for field in StepCount._meta.get_fields()}
-    assert fields == {"id", "tenant", "version", "step", "reached", "finished", "refused", "left", "milliseconds", "buckets"}
+    assert fields == {
+        "id",
+        "tenant",
+        "version",
+        "step",
+        "reached",
+        "finished",
+        "refused",
+        "left",
+        "milliseconds",
+        "buckets",
+    }
 
 
-def test_each_version_has_its_own(acme: Tenant, other: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
+def test_each_version_has_its_own(
+    acme: Tenant, other: Tenant, door: Doors, clock: time_machine.Traveller
+) -> None:
     """A run counts for the version that it walked, and for no other tenant."""
     door().page().submit(name="alice")
     old = live_version("device_code")
@@ -185,7 +216,9 @@ def test_each_version_has_its_own(acme: Tenant, other: Tenant, door: Doors, cloc
 
 def test_a_run_that_went_on_in_an_applications_own_flow_counts_in_both(acme: Tenant, door: Doors) -> None:
     """Each step where it was asked; the run as a whole where it ended."""
-    own = draw("identification", "password", "login", "device_code", "consent", flow="own", default=False).version
+    own = draw(
+        "identification", "password", "login", "device_code", "consent", flow="own", default=False
+    ).version
     Application.objects.filter(name="tv").update(flows={"device_code": "own"})
     browser = door()
     browser.sign_in().submit(user_code=browser.start().user_code).submit(decision="approve")
@@ -196,19 +229,30 @@ def test_a_run_that_went_on_in_an_applications_own_flow_counts_in_both(acme: Ten
 
 def test_steps_of_groups_and_sub_flows_count_under_their_own_names(acme: Tenant, door: Doors) -> None:
     """And a refusal that went on is a refusal of the step, not of the run."""
-    publish(drawn({"stage": "choice", "id": "q"}, {"stage": "deny"}, flow="part", **{"for": "part"}), by="test")
+    publish(
+        drawn({"stage": "choice", "id": "q"}, {"stage": "deny"}, flow="part", **{"for": "part"}), by="test"
+    )
     draw({"flow": "part", "on_refusal": "continue"}, {"stage": "redirect", "settings": {"to": "/there"}})
     seen = door().page()
     assert seen.step == "part.q"
     seen.submit(choice="yes")
     assert row_of(seen).state["end"]["kind"] == "leave"
     swept()
-    assert counted() == {WHOLE: (1, 1, 0, 0), "part.q": (1, 1, 0, 0), "part.deny": (1, 0, 1, 0), "redirect": (1, 1, 0, 0)}
+    assert counted() == {
+        WHOLE: (1, 1, 0, 0),
+        "part.q": (1, 1, 0, 0),
+        "part.deny": (1, 0, 1, 0),
+        "redirect": (1, 1, 0, 0),
+    }
 
 
-def test_a_deleted_flow_takes_its_counts_along(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
+def test_a_deleted_flow_takes_its_counts_along(
+    acme: Tenant, door: Doors, clock: time_machine.Traveller
+) -> None:
     """And a sweep does not stumble over runs that had left it."""
-    own = draw("identification", "password", "login", "device_code", "consent", flow="own", default=False).version
+    own = draw(
+        "identification", "password", "login", "device_code", "consent", flow="own", default=False
+    ).version
     Application.objects.filter(name="tv").update(flows={"device_code": "own"})
     browser = door()
     seen = browser.sign_in().submit(user_code=browser.start().user_code)

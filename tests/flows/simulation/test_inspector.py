@@ -1,4 +1,6 @@
-"""The inspector: a run's path with its reasons, its facts without secrets, its timing; of this tenant only."""
+"""The inspector: a run's path with its reasons, its facts without secrets, its timing; of this
+tenant only.
+"""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -20,11 +22,19 @@ Doors = Callable[..., Door]
 REST = ("login", "device_code", "consent", "finish")
 
 
-def test_the_path_with_its_reasons_and_times(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
+def test_the_path_with_its_reasons_and_times(
+    acme: Tenant, door: Doors, clock: time_machine.Traveller
+) -> None:
     """Each box in its order: what became of it, why, and when; the last one still asks."""
     publish(drawing({"stage": "choice", "id": "q"}, flow="part", **{"for": "part"}), by="test")
     staff = {"group": "staff", "when": '"staff" in person.groups', "steps": [{"flow": "part"}]}
-    draw("identification", "password", staff, {"stage": "deny", "when": 'steps.staff.decision != "entered"'}, *REST)
+    draw(
+        "identification",
+        "password",
+        staff,
+        {"stage": "deny", "when": 'steps.staff.decision != "entered"'},
+        *REST,
+    )
     seen = door().page()
     clock.shift(2)
     seen = seen.submit(name="alice")
@@ -47,7 +57,11 @@ def test_the_path_with_its_reasons_and_times(acme: Tenant, door: Doors, clock: t
     assert reasons["staff"] == {"when": '"staff" in person.groups', "applied": True, "values": {}}
     assert reasons["deny"]["values"] == {"steps.staff.decision": "entered"}
     times = {each.step: (each.asked, each.decided) for each in found.path}
-    assert (times["identification"], times["password"], times["part.q"]) == ((0, 2000), (2000, 7000), (7000, 8000))
+    assert (times["identification"], times["password"], times["part.q"]) == (
+        (0, 2000),
+        (2000, 7000),
+        (7000, 8000),
+    )
     assert (times["staff"], times["device_code"]) == ((None, None), (8000, None))
     assert (found.flow, found.version, found.end, found.at) == ("connect-a-device", 2, "", "device_code")
     assert found.expires_at - found.started_at == timedelta(minutes=30)
@@ -76,7 +90,10 @@ def test_nested_secrets_too(acme: Tenant, door: Doors) -> None:
     deep = {"$sealed": Sealed.of("the deep secret").sealed}
     row.state["facts"]["strange"] = {"list": [deep, {"more": deep}], "open": "yes"}
     row.save()
-    assert inspect(row.identifier, people=True).facts["strange"] == {"list": ["•••", {"more": "•••"}], "open": "yes"}
+    assert inspect(row.identifier, people=True).facts["strange"] == {
+        "list": ["•••", {"more": "•••"}],
+        "open": "yes",
+    }
 
 
 @pytest.mark.parametrize("end", ["denied", "expired", "last", "refused"])
@@ -97,12 +114,24 @@ def test_how_it_ended(acme: Tenant, door: Doors, clock: time_machine.Traveller, 
     assert (found.end, found.ended_at is not None) == (end, True)
     assert found.message in seen.text
     decisions = {each.step: each.decision for each in found.path}
-    assert decisions.get("consent") == {"denied": "refused", "expired": "asks", "last": "done", "refused": None}[end]
+    assert (
+        decisions.get("consent")
+        == {"denied": "refused", "expired": "asks", "last": "done", "refused": None}[end]
+    )
 
 
 def test_a_run_that_went_on_in_another_flow_shows_both(acme: Tenant, door: Doors) -> None:
     """What was asked before the code told which application it is stands first."""
-    draw("identification", "password", "login", {"stage": "choice", "id": "own"}, "device_code", "consent", flow="own", default=False)
+    draw(
+        "identification",
+        "password",
+        "login",
+        {"stage": "choice", "id": "own"},
+        "device_code",
+        "consent",
+        flow="own",
+        default=False,
+    )
     Application.objects.filter(name="tv").update(flows={"device_code": "own"})
     browser = door()
     seen = browser.sign_in().submit(user_code=browser.start().user_code)
@@ -115,7 +144,9 @@ def test_a_run_that_went_on_in_another_flow_shows_both(acme: Tenant, door: Doors
     ]
 
 
-def test_a_run_of_a_stage_that_is_gone_can_still_be_looked_at(third_party: None, acme: Tenant, settings: object, door: Doors) -> None:
+def test_a_run_of_a_stage_that_is_gone_can_still_be_looked_at(
+    third_party: None, acme: Tenant, settings: object, door: Doors
+) -> None:
     """It is the very one that an administrator wants to see."""
     draw("identification", "password", "word", *REST)
     seen = door().page().submit(name="alice").submit(password="alice-password-1")

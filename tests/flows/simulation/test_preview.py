@@ -1,4 +1,6 @@
-"""The preview: every step's page as people will see it, and nothing is written, sent or read about anybody."""
+"""The preview: every step's page as people will see it, and nothing is written, sent or read about
+anybody.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -68,7 +70,9 @@ def test_consent_shows_an_invented_device() -> None:
 
 
 def test_a_step_without_a_page_tells_what_it_does() -> None:
-    """Signing in after a password shows nothing; signing out as the first step asks, because nobody has said go on."""
+    """Signing in after a password shows nothing; signing out as the first step asks, because nobody has said
+    go on.
+    """
     (login,) = seen("login")
     assert (login.page, [effect["effect"] for effect in login.effects]) == (None, ["SignIn"])
     (logout,) = seen("logout", "logout", flow="out", **{"for": "logout"})
@@ -83,7 +87,10 @@ def test_people_meet_different_pages() -> None:
         ("plain", "denied", "You cannot go on"),
     ]
     steps = (*FACTORS[:2], {"stage": "totp", "settings": {"missing": "set_up"}})
-    assert [told(shown)[1] for shown in seen("totp", *steps)] == ["Enter the code", "Set up your authenticator app"]
+    assert [told(shown)[1] for shown in seen("totp", *steps)] == [
+        "Enter the code",
+        "Set up your authenticator app",
+    ]
 
 
 def test_what_an_invented_person_holds_is_counted() -> None:
@@ -96,7 +103,9 @@ def test_what_an_invented_person_holds_is_counted() -> None:
 def test_secrets_on_it_are_invented_anew() -> None:
     """Two looks show two secrets: neither was kept, neither is anybody's."""
     steps = (*FACTORS, "totp_setup")
-    keys = [shown.page.context["secret"] for _ in range(2) for shown in seen("totp_setup", *steps) if shown.page]
+    keys = [
+        shown.page.context["secret"] for _ in range(2) for shown in seen("totp_setup", *steps) if shown.page
+    ]
     assert len(set(keys)) == len(keys) >= 2
 
 

@@ -30,7 +30,10 @@ NAME, PASSWORD = {"name": "alice"}, {"password": "alice-password-1"}
 
 def _rows() -> dict[str, list[Any]]:
     """Everything in the database."""
-    return {model._meta.db_table: list(model._base_manager.order_by("pk").values_list()) for model in apps.get_models()}
+    return {
+        model._meta.db_table: list(model._base_manager.order_by("pk").values_list())
+        for model in apps.get_models()
+    }
 
 
 @pytest.fixture
@@ -41,7 +44,9 @@ def user_code(acme: Tenant, door: Callable[..., Door]) -> str:
 
 @pytest.fixture
 def nothing_written(user_code: str) -> Iterator[None]:
-    """While the test runs every statement but SELECT is refused; afterwards every row of every table is as it was."""
+    """While the test runs every statement but SELECT is refused; afterwards every row of every table is as it
+    was.
+    """
     before = _rows()
     with connection.execute_wrapper(only_select):
         yield
@@ -63,9 +68,17 @@ def outcome(reports: list[Report]) -> tuple[str, str]:
 
 def test_approving_names_its_effects_and_does_not_approve(nothing_written: None, user_code: str) -> None:
     """All the way to the last page: the device is approved in the report alone."""
-    answers = {"identification": NAME, "password": PASSWORD, "device_code": {"user_code": user_code}, "consent": {"decision": "approve"}}
+    answers = {
+        "identification": NAME,
+        "password": PASSWORD,
+        "device_code": {"user_code": user_code},
+        "consent": {"decision": "approve"},
+    }
     reports = walk(answers)
-    assert [(report.step, report.decision) for report in reports] == [*((step, "done") for step in SHIPPED[:-1]), ("finish", "ends")]
+    assert [(report.step, report.decision) for report in reports] == [
+        *((step, "done") for step in SHIPPED[:-1]),
+        ("finish", "ends"),
+    ]
     effects = {report.step: [effect["effect"] for effect in report.effects] for report in reports}
     assert (effects["login"], effects["consent"], effects["finish"]) == (["SignIn"], ["ApproveDevice"], [])
     assert reports[4].learned == ("consent",)
@@ -75,7 +88,12 @@ def test_approving_names_its_effects_and_does_not_approve(nothing_written: None,
 
 def test_denying_names_its_effect(nothing_written: None, user_code: str) -> None:
     """And the device goes on waiting."""
-    answers = {"identification": NAME, "password": PASSWORD, "device_code": {"user_code": user_code}, "consent": {"decision": "deny"}}
+    answers = {
+        "identification": NAME,
+        "password": PASSWORD,
+        "device_code": {"user_code": user_code},
+        "consent": {"decision": "deny"},
+    }
     reports = walk(answers)
     assert outcome(reports) == ("consent", "denied")
     assert reports[-1].effects[0]["effect"] == "DenyDevice"
@@ -90,11 +108,21 @@ def test_denying_names_its_effect(nothing_written: None, user_code: str) -> None
         ({"identification": NAME}, "password", ""),
         ({"identification": NAME, "password": {"password": "wrong"}}, "password", "That does not match."),
         ({"identification": {"name": "nobody"}, "password": PASSWORD}, "password", "That does not match."),
-        ({"identification": {"name": "inactive"}, "password": {"password": "inactive-password-3"}}, "password", "That does not match."),
-        ({"identification": NAME, "password": PASSWORD, "device_code": {"user_code": "BCDF-GHJK"}}, "device_code", "No device is waiting"),
+        (
+            {"identification": {"name": "inactive"}, "password": {"password": "inactive-password-3"}},
+            "password",
+            "That does not match.",
+        ),
+        (
+            {"identification": NAME, "password": PASSWORD, "device_code": {"user_code": "BCDF-GHJK"}},
+            "device_code",
+            "No device is waiting",
+        ),
     ],
 )
-def test_every_other_way_ends_by_asking(nothing_written: None, answers: dict[str, Any], step: str, said: str) -> None:
+def test_every_other_way_ends_by_asking(
+    nothing_written: None, answers: dict[str, Any], step: str, said: str
+) -> None:
     """Unknown, inactive, wrong, empty, missing: no attempt is counted, no event written."""
     reports = walk(answers)
     assert outcome(reports) == (step, "asks")
@@ -104,14 +132,24 @@ def test_every_other_way_ends_by_asking(nothing_written: None, answers: dict[str
 def test_attempts_are_not_counted(nothing_written: None) -> None:
     """A hundred wrong passwords in dry runs leave the door as open as before."""
     for _ in range(10):
-        assert outcome(walk({"identification": NAME, "password": {"password": "wrong"}})) == ("password", "asks")
+        assert outcome(walk({"identification": NAME, "password": {"password": "wrong"}})) == (
+            "password",
+            "asks",
+        )
     assert outcome(walk({"identification": NAME, "password": PASSWORD})) == ("device_code", "asks")
 
 
 def test_a_drawn_refusal_and_what_is_passed_over(nothing_written: None) -> None:
     """Decisions of the planner are reported beside those of the stages."""
-    steps = ["identification", {"stage": "deny", "when": 'person.username == "bob"', "settings": {"message": "Not bob."}}, *SHIPPED[1:]]
-    assert [(r.step, r.decision) for r in walk({"identification": NAME}, *steps)][1:] == [("deny", "passed over"), ("password", "asks")]
+    steps = [
+        "identification",
+        {"stage": "deny", "when": 'person.username == "bob"', "settings": {"message": "Not bob."}},
+        *SHIPPED[1:],
+    ]
+    assert [(r.step, r.decision) for r in walk({"identification": NAME}, *steps)][1:] == [
+        ("deny", "passed over"),
+        ("password", "asks"),
+    ]
     reports = walk({"identification": {"name": "bob"}}, *steps)
     assert (outcome(reports), reports[-1].message) == (("deny", "denied"), "Not bob.")
 
@@ -119,14 +157,22 @@ def test_a_drawn_refusal_and_what_is_passed_over(nothing_written: None) -> None:
 def test_a_broken_flow_is_reported(nothing_written: None) -> None:
     """Where the engine would refuse the run."""
     reports = walk({}, "consent")
-    assert (reports[-1].decision, reports[-1].message) == ("broken", "Step consent was reached without request, signed_in.")
-    assert walk({}, "nonsense")[-1].message == "Step nonsense is of the stage nonsense, which is not installed."
+    assert (reports[-1].decision, reports[-1].message) == (
+        "broken",
+        "Step consent was reached without request, signed_in.",
+    )
+    assert (
+        walk({}, "nonsense")[-1].message == "Step nonsense is of the stage nonsense, which is not installed."
+    )
 
 
 def test_what_is_known_before(nothing_written: None) -> None:
     """As with a living session."""
     reports = walk({}, person="alice", request=Circumstances(signed_in=("pwd",), session_age=60))
-    assert [(r.step, r.decision) for r in reports] == [*((step, "known before") for step in SHIPPED[:3]), ("device_code", "asks")]
+    assert [(r.step, r.decision) for r in reports] == [
+        *((step, "known before") for step in SHIPPED[:3]),
+        ("device_code", "asks"),
+    ]
 
 
 def test_secrets_of_effects_are_left_out(acme: Tenant) -> None:
@@ -134,22 +180,33 @@ def test_secrets_of_effects_are_left_out(acme: Tenant) -> None:
     old = PBKDF2PasswordHasher().encode("alice-password-1", "somesaltsomesaltsomesalt", iterations=1000)
     Person.objects.filter(username="alice").update(password=old)
     reports = walk({"identification": NAME, "password": PASSWORD})
-    assert [dict(effect) for effect in reports[1].effects] == [{"effect": "UpgradeHash", "person": Person.objects.get(username="alice").pk}]
+    assert [dict(effect) for effect in reports[1].effects] == [
+        {"effect": "UpgradeHash", "person": Person.objects.get(username="alice").pk}
+    ]
     assert "argon2" not in repr(reports)
     assert Person.objects.get(username="alice").password == old
 
 
 def test_every_way_of_a_third_party_stage(third_party: None, nothing_written: None) -> None:
     """Whoever wrote the stage: its effects are listed, its secrets are not."""
-    for way, decision in {"mark": "done", "deny and mark": "denied", "leave": "leaves", "show and mark": "asks", "lose": "done"}.items():
+    for way, decision in {
+        "mark": "done",
+        "deny and mark": "denied",
+        "leave": "leaves",
+        "show and mark": "asks",
+        "lose": "done",
+    }.items():
         reports = walk({"probe": {"answer": "x"}}, {"stage": "probe", "settings": {"submit": way}})
         assert outcome(reports) == ("probe", decision)
         assert reports[0].effects[0] == {"effect": "Mark"}
         assert "the secret of the mark" not in repr(reports)
-    assert walk({"probe": {"answer": "x"}}, {"stage": "probe", "settings": {"submit": "strange"}})[-1].decision == "broken"
+    assert (
+        walk({"probe": {"answer": "x"}}, {"stage": "probe", "settings": {"submit": "strange"}})[-1].decision
+        == "broken"
+    )
 
 
-# --- somebody who does not exist ------------------------------------------------------------------------------------
+# --- somebody who does not exist ----------------------------------------------------------------------------
 
 SOMEBODY = InventedPerson(
     username="Newcomer",
@@ -171,7 +228,13 @@ CLAIM = {"identification": {"name": "newcomer"}}
         ('person.credentials == ["password", "totp"]', True),
         ('"recovery_code" in person.credentials', False),
         ('person.attributes["team"] == "blue"', True),
-        ('person.username == "newcomer" && person.email == "newcomer@example.test" && person.email_verified && person.admin', True),
+        (
+            (
+                'person.username == "newcomer" && person.email == "newcomer@example.test" && '
+                "person.email_verified && person.admin"
+            ),
+            True,
+        ),
         ('request.time - person.created < duration("1m")', True),
     ],
 )
@@ -187,7 +250,11 @@ def test_the_reason_names_what_is_about_the_request_and_the_configuration(nothin
     """What the condition read of these, as it was, and nothing of the person."""
     when = '"staff" in person.groups && request.ip.within(tenant.networks)'
     (_, report) = walk(
-        CLAIM, "identification", {"stage": "deny", "when": when}, person=SOMEBODY, request=Circumstances(address="192.0.2.7")
+        CLAIM,
+        "identification",
+        {"stage": "deny", "when": when},
+        person=SOMEBODY,
+        request=Circumstances(address="192.0.2.7"),
     )
     assert report.condition == {
         "when": when,
@@ -200,14 +267,22 @@ def test_the_reason_names_what_is_about_the_request_and_the_configuration(nothin
     ("when", "told"),
     [
         ('request.time.getHours("Europe/Berlin") < 8', "2026-11-28 17:40 Europe/Berlin"),
-        ('request.time.getHours("Asia/Kolkata") < 8 || request.time.getDayOfWeek("Asia/Kolkata") == 0', "2026-11-28 22:10 Asia/Kolkata"),
-        ('request.time.getHours("Europe/Berlin") < 8 || request.time.getHours("Asia/Kolkata") < 8', "2026-11-28 16:40 UTC"),
+        (
+            'request.time.getHours("Asia/Kolkata") < 8 || request.time.getDayOfWeek("Asia/Kolkata") == 0',
+            "2026-11-28 22:10 Asia/Kolkata",
+        ),
+        (
+            'request.time.getHours("Europe/Berlin") < 8 || request.time.getHours("Asia/Kolkata") < 8',
+            "2026-11-28 16:40 UTC",
+        ),
         ('request.time.getHours("+05:00") < 8', "2026-11-28 16:40 UTC"),
         ("request.time.getHours() < 8", "2026-11-28 16:40 UTC"),
         ('request.time > timestamp("2027-01-01T00:00:00Z")', "2026-11-28 16:40 UTC"),
     ],
 )
-def test_the_reason_tells_the_time_as_the_condition_looks_at_it(nothing_written: None, when: str, told: str) -> None:
+def test_the_reason_tells_the_time_as_the_condition_looks_at_it(
+    nothing_written: None, when: str, told: str
+) -> None:
     """In its time zone, to the minute."""
     at = Circumstances(time="2026-11-28T16:40:37.972659+00:00")
     (report,) = walk({}, {"stage": "deny", "when": when}, request=at)[:1]
@@ -230,8 +305,17 @@ def test_nothing_is_pretended_after_the_walk(nothing_written: None) -> None:
 def test_an_invented_person_has_no_password(nothing_written: None) -> None:
     """None that could be guessed, not the empty one either; a real code is asked of a real row."""
     for password in ("", "password", "!", "newcomer"):
-        assert outcome(walk({**CLAIM, "password": {"password": password}}, person=SOMEBODY)) == ("password", "asks")
-    reports = walk({**CLAIM, "password": "passes", "totp": {"code": "123456"}}, "identification", "password", "totp", person=SOMEBODY)
+        assert outcome(walk({**CLAIM, "password": {"password": password}}, person=SOMEBODY)) == (
+            "password",
+            "asks",
+        )
+    reports = walk(
+        {**CLAIM, "password": "passes", "totp": {"code": "123456"}},
+        "identification",
+        "password",
+        "totp",
+        person=SOMEBODY,
+    )
     assert outcome(reports) == ("totp", "asks")
 
 
@@ -249,22 +333,40 @@ def test_an_invented_person_never_signs_in(acme: Tenant, door: Callable[..., Doo
 
 def test_an_invented_person_hides_nobody(acme: Tenant) -> None:
     """Somebody who exists under another name is still found, and their password is still judged."""
-    assert outcome(walk({"identification": NAME, "password": PASSWORD}, person=SOMEBODY)) == ("device_code", "asks")
+    assert outcome(walk({"identification": NAME, "password": PASSWORD}, person=SOMEBODY)) == (
+        "device_code",
+        "asks",
+    )
 
 
-# --- circumstances --------------------------------------------------------------------------------------------------
+# --- circumstances ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("request_", "when"),
     [
-        (Circumstances(address="2001:db8::7"), 'request.ip == "2001:db8::7" && !request.ip.within(tenant.networks)'),
+        (
+            Circumstances(address="2001:db8::7"),
+            'request.ip == "2001:db8::7" && !request.ip.within(tenant.networks)',
+        ),
         (Circumstances(agent="Kiosk/2"), 'request.agent == "Kiosk/2"'),
-        (Circumstances(time="2026-12-24T22:00:00+01:00"), 'request.time.getHours("UTC") == 21 && request.time.getDate("UTC") == 24'),
+        (
+            Circumstances(time="2026-12-24T22:00:00+01:00"),
+            'request.time.getHours("UTC") == 21 && request.time.getDate("UTC") == 24',
+        ),
         (Circumstances(country="DE"), 'request.country == "DE"'),
-        (Circumstances(signed_in=("pwd", "otp"), session_age=3600), 'session.active && session.methods == ["pwd", "otp"]'),
-        (Circumstances(signed_in=("pwd",), session_age=3600), 'session.age == duration("1h") && !second_factor.present'),
-        (Circumstances(signed_in=("pwd", "otp")), 'second_factor.method == "otp" && session.age == duration("0s")'),
+        (
+            Circumstances(signed_in=("pwd", "otp"), session_age=3600),
+            'session.active && session.methods == ["pwd", "otp"]',
+        ),
+        (
+            Circumstances(signed_in=("pwd",), session_age=3600),
+            'session.age == duration("1h") && !second_factor.present',
+        ),
+        (
+            Circumstances(signed_in=("pwd", "otp")),
+            'second_factor.method == "otp" && session.age == duration("0s")',
+        ),
         (Circumstances(), "!session.active"),
     ],
 )
@@ -286,13 +388,17 @@ def test_conditions_know_the_circumstances(nothing_written: None, request_: Circ
 def test_conditions_know_the_request_that_is_taken_for_granted(nothing_written: None, when: str) -> None:
     """A device that nobody has: its application, its scopes, its address and its age."""
     asked = Circumstances(
-        application="tv", scopes=("openid", "email"), device_address="198.51.100.4", device_age=300, time="2026-11-20T12:00:00Z"
+        application="tv",
+        scopes=("openid", "email"),
+        device_address="198.51.100.4",
+        device_age=300,
+        time="2026-11-20T12:00:00Z",
     )
     reports = walk({"device_code": "passes"}, "device_code", {"stage": "choice", "when": when}, request=asked)
     assert outcome(reports) == ("choice", "asks"), reports[-1]
 
 
-# --- passes, refuses, what is shown ---------------------------------------------------------------------------------
+# --- passes, refuses, what is shown -------------------------------------------------------------------------
 
 
 def test_a_step_whose_result_is_taken_for_granted(nothing_written: None) -> None:
@@ -302,7 +408,12 @@ def test_a_step_whose_result_is_taken_for_granted(nothing_written: None) -> None
     assert [(report.step, report.decision) for report in reports][:4] == [
         *((step, "done") for step in ("identification", "password", "totp", "login"))
     ]
-    assert [report.learned for report in reports[:4]] == [("person",), ("proof",), ("second_factor",), ("signed_in",)]
+    assert [report.learned for report in reports[:4]] == [
+        ("person",),
+        ("proof",),
+        ("second_factor",),
+        ("signed_in",),
+    ]
     assert [effect["effect"] for effect in reports[3].effects] == ["SignIn"]
     assert (reports[3].effects[0]["person"], reports[3].effects[0]["methods"]) == (PK, ("pwd", "otp"))
     assert [report.effects for report in reports[:3]] == [(), (), ()]
@@ -318,7 +429,11 @@ def test_a_step_that_is_told_to_refuse(nothing_written: None) -> None:
     reports = walk({"choice": "refuses"}, "choice", "deny")
     assert [(report.step, report.decision) for report in reports] == [("choice", "denied")]
     box = {"group": "box", "on_refusal": "continue", "steps": [{"stage": "choice"}, {"stage": "prompt"}]}
-    reports = walk({"choice": "refuses"}, box, {"stage": "choice", "id": "after", "when": 'steps.box.decision == "refused"'})
+    reports = walk(
+        {"choice": "refuses"},
+        box,
+        {"stage": "choice", "id": "after", "when": 'steps.box.decision == "refused"'},
+    )
     assert [(report.step, report.decision) for report in reports] == [
         ("box", "entered"),
         ("choice", "refused"),
@@ -332,7 +447,11 @@ def test_what_a_page_would_show(nothing_written: None) -> None:
     """Title, description and fields, and what the answer told."""
     options = [{"value": "a", "title": "Apple"}, {"value": "b", "title": "Berry"}]
     settings = {"title": "Which one?", "text": "Choose well.", "options": options}
-    reports = walk({"choice": {"choice": "b"}}, {"stage": "choice", "settings": settings}, {"stage": "choice", "id": "more"})
+    reports = walk(
+        {"choice": {"choice": "b"}},
+        {"stage": "choice", "settings": settings},
+        {"stage": "choice", "id": "more"},
+    )
     assert (reports[0].decision, reports[0].told) == ("done", {"choice": "b"})
     assert reports[1].shows == {
         "title": "How do you want to go on?",
@@ -358,7 +477,11 @@ def test_sub_flows_in_a_dry_run(nothing_written: None) -> None:
     part = drawing({"stage": "choice", "id": "inner"}, flow="part", **{"for": "part"})
     document = drawing({"flow": "part"}, {"stage": "choice", "id": "after"})
     reports = simulate(document, {"part.inner": {"choice": "yes"}}, parts={"part": part})
-    assert [(report.step, report.decision) for report in reports] == [("part", "entered"), ("part.inner", "done"), ("after", "asks")]
+    assert [(report.step, report.decision) for report in reports] == [
+        ("part", "entered"),
+        ("part.inner", "done"),
+        ("after", "asks"),
+    ]
     (broken,) = simulate(document, {})
     assert (broken.decision, "which is not there" in broken.message) == ("broken", True)
 
@@ -371,26 +494,41 @@ def test_the_neighbours_people_are_nobody(nothing_written: None, other: Tenant) 
         assert people.find(acme) is None  # type: ignore[arg-type]
 
 
-# --- for whoever tries in the console ----------------------------------------------------------------------------------
+# --- for whoever tries in the console -----------------------------------------------------------------------
 
 
 def test_what_could_be_guessed_is_not_judged(nothing_written: None, user_code: str) -> None:
-    """Right and wrong answers alike, of every stage that proves somebody or counts attempts; what guesses nothing is judged still."""
+    """Right and wrong answers alike, of every stage that proves somebody or counts attempts; what guesses
+    nothing is judged still.
+    """
     for password in ("alice-password-1", "wrong"):
         reports = walk({"identification": NAME, "password": {"password": password}}, judges=False)
         assert outcome(reports) == ("password", "asks")
         assert reports[-1].message.startswith("A test does not judge this answer")
     proved = {"identification": NAME, "password": "passes"}
     for code in (user_code, "BCDF-GHJK"):
-        assert outcome(walk({**proved, "device_code": {"user_code": code}}, judges=False)) == ("device_code", "asks")
+        assert outcome(walk({**proved, "device_code": {"user_code": code}}, judges=False)) == (
+            "device_code",
+            "asks",
+        )
     assert outcome(walk({"choice": {"choice": "no"}}, "choice", "deny", judges=False)) == ("deny", "denied")
 
 
 def test_a_step_without_an_answer_passes_where_one_says_so(nothing_written: None) -> None:
-    """All of them but those at which it is to stop; what decides by itself does so, and only what was taken for granted is marked."""
+    """All of them but those at which it is to stop; what decides by itself does so, and only what was taken
+    for granted is marked.
+    """
     reports = walk({}, person=SOMEBODY, stops=())
-    assert [(report.step, report.decision) for report in reports] == [*((step, "done") for step in SHIPPED[:-1]), ("finish", "ends")]
-    assert [report.step for report in reports if report.assumed] == ["identification", "password", "device_code", "consent"]
+    assert [(report.step, report.decision) for report in reports] == [
+        *((step, "done") for step in SHIPPED[:-1]),
+        ("finish", "ends"),
+    ]
+    assert [report.step for report in reports if report.assumed] == [
+        "identification",
+        "password",
+        "device_code",
+        "consent",
+    ]
     assert outcome(walk({}, person=SOMEBODY, stops=("password",))) == ("password", "asks")
     refused = walk({}, *SHIPPED[:2], {"stage": "recovery_code"}, person=SOMEBODY, stops=())
     assert outcome(refused) == ("recovery_code", "denied")
@@ -400,12 +538,19 @@ def test_consent_of_a_device_that_was_assumed(nothing_written: None) -> None:
     """Its page is shown and answered as the real one's; the effects name a device that nobody has."""
     proved = dict.fromkeys(("identification", "password", "device_code"), "passes")
     reports = walk(proved, person=SOMEBODY)
-    assert (outcome(reports), reports[-1].shows and reports[-1].shows["title"]) == (("consent", "asks"), "Connect this device?")
+    assert (outcome(reports), reports[-1].shows and reports[-1].shows["title"]) == (
+        ("consent", "asks"),
+        "Connect this device?",
+    )
     for decision, effect in {"approve": "ApproveDevice", "deny": "DenyDevice"}.items():
         reports = walk({**proved, "consent": {"decision": decision}}, person=SOMEBODY)
         (told,) = next(report.effects for report in reports if report.step == "consent")
         assert (told["effect"], told["device"]) == (effect, 0)
-    staff_only = walk(proved, person=InventedPerson(username="nobody-special"), request=Circumstances(application="staff-console"))
+    staff_only = walk(
+        proved,
+        person=InventedPerson(username="nobody-special"),
+        request=Circumstances(application="staff-console"),
+    )
     assert (outcome(staff_only), "may not use" in staff_only[-1].message) == (("consent", "denied"), True)
 
 

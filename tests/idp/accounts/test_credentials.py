@@ -81,7 +81,9 @@ def test_nobody_elses_is_removed(acme: Tenant, other: Tenant) -> None:
 
 
 def test_an_administrator_lets_somebody_in_who_lost_everything(acme: Tenant, other: Tenant) -> None:
-    """``person forget-factors``: of that person only; also where the codes are used up, or no key can read the secret."""
+    """``person forget-factors``: of that person only; also where the codes are used up, or no key can read
+    the secret.
+    """
     give_totp()
     give_codes()
     give_totp("bob")
@@ -97,13 +99,18 @@ def test_the_secret_is_encrypted_at_rest_and_re_encrypted(acme: Tenant, settings
     """``keys reencrypt`` finds the column by itself; afterwards the old key is no longer needed for it."""
     give_totp()
     assert unseal(_stored()) == SECRET != _stored()
-    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "a new key that is long enough for everything", [settings.SECRET_KEY]
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = (
+        "a new key that is long enough for everything",
+        [settings.SECRET_KEY],
+    )
     assert reseal()["accounts_credential.secret"] == 1
     settings.SECRET_KEY_FALLBACKS = []
     assert Credential.objects.get().secret == SECRET
 
 
-def test_after_the_key_was_lost_the_command_names_what_must_be_set_up_anew(acme: Tenant, settings: Any) -> None:
+def test_after_the_key_was_lost_the_command_names_what_must_be_set_up_anew(
+    acme: Tenant, settings: Any
+) -> None:
     """Authenticator apps, whose secrets nobody can read, and recovery codes, which nobody can find."""
     give_totp()
     give_codes()
@@ -135,7 +142,9 @@ def test_a_method_is_added_once(acme: Tenant, door: Doors) -> None:
     assert (now.methods, now.authenticated_at) == (["pwd", "otp"], session.authenticated_at)
 
 
-def test_only_a_living_session_of_that_very_person_is_changed(acme: Tenant, other: Tenant, door: Doors) -> None:
+def test_only_a_living_session_of_that_very_person_is_changed(
+    acme: Tenant, other: Tenant, door: Doors
+) -> None:
     """Ended, somebody else's, another tenant's, none at all: each raises, for good, and changes nothing."""
     session = _session(door)
     bob = person("bob").pk
@@ -159,7 +168,15 @@ def test_only_a_living_session_of_that_very_person_is_changed(acme: Tenant, othe
 @pytest.fixture
 def stepped_up(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> Door:
     """Alice's browser, signed in with a code of her app a moment ago."""
-    draw("identification", "password", {"stage": "totp", "settings": {"missing": "skip"}}, "login", "device_code", "consent", "finish")
+    draw(
+        "identification",
+        "password",
+        {"stage": "totp", "settings": {"missing": "skip"}},
+        "login",
+        "device_code",
+        "consent",
+        "finish",
+    )
     give_totp()
     browser = door()
     assert browser.sign_in().submit(code=code()).step == "device_code"
@@ -176,21 +193,32 @@ def test_the_front_page_shows_what_one_holds_and_removes_it(stepped_up: Door) ->
     """By a POST of one's own, freshly proved browser."""
     give_codes()
     page = stepped_up.page("/")
-    for text in ("Authenticator app", "Recovery codes", "10 left", "Change how you sign in", 'href="/credentials"'):
+    for text in (
+        "Authenticator app",
+        "Recovery codes",
+        "10 left",
+        "Change how you sign in",
+        'href="/credentials"',
+    ):
         assert text in page.text
     before = len(held(person()))
     for n, each in enumerate(held(person())):
         assert f'href="/credentials/{each.pk}/remove"' in page.text
         asked = stepped_up.page(f"/credentials/{each.pk}/remove")
-        assert (asked.title.startswith("Remove your "), len(held(person()))) == (True, before - n), "asking removes nothing"
+        assert (asked.title.startswith("Remove your "), len(held(person()))) == (True, before - n), (
+            "asking removes nothing"
+        )
         assert _press(stepped_up, each.pk) == "/"
     assert kinds() == []
     assert "Authenticator app" not in stepped_up.page("/").text
     assert 'href="/sign-in"' in Door().page("/").text
 
 
-def test_removing_wants_a_fresh_proof_by_a_second_factor(stepped_up: Door, door: Doors, clock: time_machine.Traveller) -> None:
-    """Not signed in, by a password alone, or proved too long ago: it asks for what is missing, and removes nothing.
+def test_removing_wants_a_fresh_proof_by_a_second_factor(
+    stepped_up: Door, door: Doors, clock: time_machine.Traveller
+) -> None:
+    """Not signed in, by a password alone, or proved too long ago: it asks for what is missing, and removes
+    nothing.
 
     A stolen session and the password are not enough, although a code was shown for the session this morning.
     """
@@ -201,13 +229,23 @@ def test_removing_wants_a_fresh_proof_by_a_second_factor(stepped_up: Door, door:
     password_only.sign_in()
     assert _press(door(), app.pk) == f"/sign-in?next={page}"
     asked = password_only.page(page)
-    assert (asked.title, 'name="password"' in asked.text, 'name="code"' in asked.text) == ("Is it still you?", False, True)
+    assert (asked.title, 'name="password"' in asked.text, 'name="code"' in asked.text) == (
+        "Is it still you?",
+        False,
+        True,
+    )
     assert password_only.http.post(page).status_code == 403
     clock.shift(timedelta(hours=11))
     asked = stepped_up.page(page)
     assert ('name="password"' in asked.text, 'name="code"' in asked.text) == (True, True)
     right = {"password": "alice-password-1"}
-    for answer in ({}, right, {**right, "code": "000000"}, {"code": code()}, {"password": "wrong", "code": code()}):
+    for answer in (
+        {},
+        right,
+        {**right, "code": "000000"},
+        {"code": code()},
+        {"password": "wrong", "code": code()},
+    ):
         response = stepped_up.http.post(page, answer)
         assert response.status_code == 403, answer
     assert kinds() == ["totp"]

@@ -15,7 +15,14 @@ from idp.tenancy.scope import tenant_scope
 
 @pytest.mark.parametrize(
     ("typed", "folded"),
-    [("Alice", "alice"), (" ALICE\t", "alice"), ("ＡＬＩＣＥ", "alice"), ("Straße", "strasse"), ("ﬁne", "fine"), ("", "")],
+    [
+        ("Alice", "alice"),
+        (" ALICE\t", "alice"),
+        ("ＡＬＩＣＥ", "alice"),
+        ("Straße", "strasse"),
+        ("ﬁne", "fine"),
+        ("", ""),
+    ],
 )
 def test_one_spelling_for_what_is_the_same_name(typed: str, folded: str) -> None:
     """Case, width, ligatures, surrounding space."""
@@ -47,7 +54,10 @@ def test_saving_what_is_so_already_writes_nothing(acme: Tenant) -> None:
     save_person("alice", name="Alice", email="alice@acme.test", groups=["staff"], by="test")
     assert Event.objects.count() == told
     save_person("alice", name="Alice B.", groups=[], by="test")
-    assert sorted(Event.objects.order_by("-pk").values_list("kind", flat=True)[:2]) == ["person.changed", "person.groups_changed"]
+    assert sorted(Event.objects.order_by("-pk").values_list("kind", flat=True)[:2]) == [
+        "person.changed",
+        "person.groups_changed",
+    ]
     assert groups_of(Person.objects.get(username="alice").pk) == []
 
 
@@ -101,7 +111,9 @@ def test_attributes_are_merged_and_told_by_name_only(acme: Tenant, other: Tenant
         KeepAttributes(alice.pk, {"phone": "3"}).apply()
 
 
-@pytest.mark.parametrize("values", [{f"key{at}": "" for at in range(51)}, {"long": "x" * 4096}, {"wide": "é" * 2050}])
+@pytest.mark.parametrize(
+    "values", [{f"key{at}": "" for at in range(51)}, {"long": "x" * 4096}, {"wide": "é" * 2050}]
+)
 def test_there_is_a_bound_on_attributes(acme: Tenant, values: dict[str, str]) -> None:
     """Fifty names, 4 KB in all; more is refused whole."""
     alice = Person.objects.get(username="alice")
@@ -119,7 +131,9 @@ def test_an_inactive_person_keeps_nothing(acme: Tenant) -> None:
 
 
 def test_a_new_address_is_not_verified(acme: Tenant) -> None:
-    """OpenID Connect Core 5.1: changing the address takes the verification away, unless the same request says that it is verified."""
+    """OpenID Connect Core 5.1: changing the address takes the verification away, unless the same request says
+    that it is verified.
+    """
     save_person("alice", by="test", email="alice@acme.test", email_verified=True)
     assert save_person("alice", by="test", name="Alice A.").email_verified
     assert not save_person("alice", by="test", email="new@acme.test").email_verified

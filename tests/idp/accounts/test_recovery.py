@@ -67,7 +67,9 @@ def test_only_its_hash_is_stored(acme: Tenant, link: str) -> None:
     assert token not in str(list(Event.objects.values())) + str(list(RecoveryLink.objects.values()))
 
 
-def test_it_is_good_for_fifteen_minutes(door: Doors, clock: time_machine.Traveller, tenants: dict[str, Tenant]) -> None:
+def test_it_is_good_for_fifteen_minutes(
+    door: Doors, clock: time_machine.Traveller, tenants: dict[str, Tenant]
+) -> None:
     """CVE-2025-64708: judged when it is used, whether or not anything swept it."""
     with tenant_scope(tenants["acme"]):
         link = f"/recover/{make_link(Person.objects.get(username='alice'), by='test')}"
@@ -103,11 +105,17 @@ def test_every_session_ends(acme: Tenant, door: Doors, link: str) -> None:
         browser.sign_in()
     browsers[2].sign_in("bob", "bob-password-22")
     door().page(link).submit(password=GOOD)
-    assert [browser.page().step for browser in browsers] == ["identification", "identification", "device_code"]
+    assert [browser.page().step for browser in browsers] == [
+        "identification",
+        "identification",
+        "device_code",
+    ]
     assert Session.objects.filter(person__username="alice", ended_at=None).count() == 0
 
 
-def test_proofs_by_the_old_password_are_worth_nothing(acme: Tenant, door: Doors, link: str, clock: time_machine.Traveller) -> None:
+def test_proofs_by_the_old_password_are_worth_nothing(
+    acme: Tenant, door: Doors, link: str, clock: time_machine.Traveller
+) -> None:
     """B15: tokens issued before are refused at refresh and userinfo, a device approved before gets none."""
     browser = door()
     started, waiting = browser.start(scope="openid offline_access"), browser.start()
@@ -173,17 +181,24 @@ def test_the_command_prints_a_link_for_the_right_tenant(tenants: dict[str, Tenan
     assert (told.tenant.name, told.actor, told.target) == ("other", "command line", "alice")
 
 
-def test_the_command_for_the_default_tenant_is_on_this_machine(tenants: dict[str, Tenant], settings: object) -> None:
+def test_the_command_for_the_default_tenant_is_on_this_machine(
+    tenants: dict[str, Tenant], settings: object
+) -> None:
     """Without a domain it is http://localhost; --url says otherwise."""
     with tenant_scope(save_tenant("default", title="Foyer")):
         Person.objects.create(username="alice")
-    for more, prefix in (([], f"http://localhost:{settings.PORT}"), (["--url", "https://id.example/"], "https://id.example")):  # type: ignore[attr-defined]
+    for more, prefix in (
+        ([], f"http://localhost:{settings.PORT}"),
+        (["--url", "https://id.example/"], "https://id.example"),
+    ):  # type: ignore[attr-defined]
         out = StringIO()
         call_command("person", "recovery-link", "alice", *more, stdout=out)
         assert out.getvalue().startswith(f"{prefix}/recover/")
 
 
-@pytest.mark.parametrize(("name", "tenant"), [("nobody", "acme"), ("inactive", "acme"), ("alice", "nowhere"), ("alice", "default")])
+@pytest.mark.parametrize(
+    ("name", "tenant"), [("nobody", "acme"), ("inactive", "acme"), ("alice", "nowhere"), ("alice", "default")]
+)
 def test_the_command_says_who_is_missing(tenants: dict[str, Tenant], name: str, tenant: str) -> None:
     """No link for nobody."""
     with pytest.raises(CommandError, match=r"There is no (active person|tenant)"):

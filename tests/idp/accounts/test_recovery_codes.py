@@ -9,7 +9,16 @@ from django.core.management import call_command
 from django.db import connection, transaction
 
 from idp.accounts.models import Credential
-from idp.accounts.recovery_codes import HOW_MANY, SaveRecoveryCodes, UseRecoveryCode, left, new_codes, normalised, shown, use
+from idp.accounts.recovery_codes import (
+    HOW_MANY,
+    SaveRecoveryCodes,
+    UseRecoveryCode,
+    left,
+    new_codes,
+    normalised,
+    shown,
+    use,
+)
 from idp.events.models import Event
 from idp.foundation.effects import EffectLost
 from idp.foundation.sealing import mac
@@ -29,7 +38,9 @@ def test_each_has_fifty_bits() -> None:
     assert all(len(code) == 11 and code[5] == "-" and shown(normalised(code)) == code for code in codes)
 
 
-@pytest.mark.parametrize("typed", ["ab0l2-3wxyz", "AB012-3WXYZ", "abo123wxyz", " ab 0i2 – 3w.xyz", "ａｂ０１２３ｗｘｙｚ"])
+@pytest.mark.parametrize(
+    "typed", ["ab0l2-3wxyz", "AB012-3WXYZ", "abo123wxyz", " ab 0i2 – 3w.xyz", "ａｂ０１２３ｗｘｙｚ"]
+)
 def test_any_spelling_reads_the_same(typed: str) -> None:
     """Case, width, separators, and letters that look like digits."""
     assert normalised(typed) == "ab0123wxyz"
@@ -47,7 +58,9 @@ def test_only_macs_are_stored(acme: Tenant) -> None:
 
 
 def test_they_outlive_a_change_of_the_secret_key(acme: Tenant, settings: Any) -> None:
-    """After the re-encryption the old key is not needed; without it, they are lost like all that is sealed, and raise nothing."""
+    """After the re-encryption the old key is not needed; without it, they are lost like all that is sealed,
+    and raise nothing.
+    """
     codes, old = give_codes(), settings.SECRET_KEY
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "a new key that is long enough for everything", [old]
     assert use(person().pk, codes[0])
@@ -63,7 +76,9 @@ def test_they_outlive_a_change_of_the_secret_key(acme: Tenant, settings: Any) ->
 def test_codes_of_an_older_version_are_found_while_their_key_is_accepted(acme: Tenant, settings: Any) -> None:
     """They were hashed under the server's key itself."""
     codes, old = give_codes(), settings.SECRET_KEY
-    Credential.objects.filter(kind="recovery_code").update(secret="", lookup=mac("recovery_code", normalised(codes[0])))
+    Credential.objects.filter(kind="recovery_code").update(
+        secret="", lookup=mac("recovery_code", normalised(codes[0]))
+    )
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "a new key that is long enough for everything", [old]
     assert use(person().pk, codes[0])
     out = StringIO()
@@ -84,7 +99,11 @@ def test_a_code_is_used_once_by_many_at_once(transactional_db: None, acme: Tenan
             won.append(True)
 
     at_once(*[spend] * 6)
-    assert (won, left(person().pk), Event.objects.filter(kind="person.credential_used").count()) == ([True], 9, 1)
+    assert (won, left(person().pk), Event.objects.filter(kind="person.credential_used").count()) == (
+        [True],
+        9,
+        1,
+    )
 
 
 def test_of_the_neighbour_there_are_none(acme: Tenant, other: Tenant) -> None:

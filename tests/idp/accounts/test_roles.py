@@ -31,7 +31,10 @@ def test_every_document_and_form_knows_these_roles_and_no_others() -> None:
         assert set(document.model_json_schema()["properties"]["role"]["enum"]) == every
         with pytest.raises(ValidationError):
             document.model_validate({"person": "bob", "role": "root"})
-    assert [role for role, _words in RESOURCES["people"].choices["role"]()] == ["", *(role.value for role in reversed(Role))]
+    assert [role for role, _words in RESOURCES["people"].choices["role"]()] == [
+        "",
+        *(role.value for role in reversed(Role)),
+    ]
 
 
 @pytest.mark.parametrize("operation", list(allowed()))

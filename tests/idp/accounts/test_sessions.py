@@ -48,7 +48,9 @@ def test_it_is_ended_in_a_running_server_too(live: LiveServer, tenants: dict[str
 
 
 def test_each_session_that_ends_with_others_is_told_of(acme: Tenant, other: Tenant, door: Doors) -> None:
-    """One event for each, on its own topic, with whoever did it; what ended before is not told once more, the neighbour's goes on."""
+    """One event for each, on its own topic, with whoever did it; what ended before is not told once more, the
+    neighbour's goes on.
+    """
     for host in ("acme.test", "acme.test", "acme.test", "other.test"):
         door(host).sign_in()
     first, *rest = Session.objects.order_by("pk").values_list("pk", flat=True)
@@ -101,7 +103,9 @@ def test_the_row_says_from_where(acme: Tenant, door: Doors) -> None:
     assert (told.actor, told.address, told.data["methods"]) == ("alice", "203.0.113.9", ["pwd"])
 
 
-def test_the_sweep_deletes_what_expired_over_a_day_ago(tenants: dict[str, Tenant], door: Doors, clock: time_machine.Traveller) -> None:
+def test_the_sweep_deletes_what_expired_over_a_day_ago(
+    tenants: dict[str, Tenant], door: Doors, clock: time_machine.Traveller
+) -> None:
     """Of every tenant, in batches, and nothing else; twice is as good as once."""
     for host in ("acme.test", "other.test"):
         for _ in range(3):

@@ -36,7 +36,9 @@ def test_the_codes_of_the_rfc(at: int, code: str) -> None:
     assert matched(RFC_SECRET, code, datetime.fromtimestamp(at, UTC)) == at // 30
 
 
-@pytest.mark.parametrize(("later", "step"), [(0, 37037036), (30, 37037036), (-30, 37037036), (60, None), (-60, None), (3600, None)])
+@pytest.mark.parametrize(
+    ("later", "step"), [(0, 37037036), (30, 37037036), (-30, 37037036), (60, None), (-60, None), (3600, None)]
+)
 def test_one_step_before_and_after_is_near_enough(later: int, step: int | None) -> None:
     """RFC 6238 section 5.2: the step that is accepted is the code's own, not the one of the moment."""
     assert matched(RFC_SECRET, "081804", datetime.fromtimestamp(1111111109 + later, UTC)) == step
@@ -46,12 +48,16 @@ def test_a_secret_has_160_random_bits() -> None:
     """RFC 4226 section 4: at least 128, 160 recommended."""
     secrets = {new_secret() for _ in range(50)}
     assert len(secrets) == 50
-    assert all(len(secret) == 32 and not set(secret) - set("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") for secret in secrets)
+    assert all(
+        len(secret) == 32 and not set(secret) - set("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") for secret in secrets
+    )
 
 
 @pytest.mark.parametrize("title", ["Acme", "Acme & Söhne: <b>GmbH</b>", 'A"?#/'])
 def test_what_the_app_takes_over(acme: Tenant, title: str) -> None:
-    """The issuer is the tenant's title, whatever stands in it; the account the username; nothing but the app's defaults."""
+    """The issuer is the tenant's title, whatever stands in it; the account the username; nothing but the
+    app's defaults.
+    """
     acme.title = title
     taken = enrolment(SECRET, "alice@example")
     address = urlsplit(taken["address"])

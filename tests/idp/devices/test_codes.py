@@ -5,7 +5,16 @@ from collections import Counter
 
 import pytest
 
-from idp.devices.codes import ALPHABET, LENGTH, LONG, new_user_code, normalised, shown, user_code_hash, user_code_hashes
+from idp.devices.codes import (
+    ALPHABET,
+    LENGTH,
+    LONG,
+    new_user_code,
+    normalised,
+    shown,
+    user_code_hash,
+    user_code_hashes,
+)
 from idp.foundation.sealing import digest
 
 
@@ -18,7 +27,9 @@ def test_alphabet_has_no_vowels_and_no_digits():
 
 @pytest.mark.parametrize("length", [LENGTH, LONG])
 def test_letters_are_equally_likely(length):
-    """D36: an unbiased generator, by chi-squared over many codes (the limit is passed by chance once in a million)."""
+    """D36: an unbiased generator, by chi-squared over many codes (the limit is passed by chance once in a
+    million).
+    """
     letters = Counter("".join(new_user_code(length) for _ in range(40_000 // length)))
     expected = sum(letters.values()) / len(ALPHABET)
     assert sum((letters[letter] - expected) ** 2 / expected for letter in ALPHABET) < 66
@@ -45,12 +56,16 @@ def test_entropy():
     ],
 )
 def test_read_in_any_spelling(typed):
-    """D22: case, dashes, spaces, punctuation, full-width letters and anything outside the alphabet do not matter."""
+    """D22: case, dashes, spaces, punctuation, full-width letters and anything outside the alphabet do not
+    matter.
+    """
     assert normalised(typed) == "BCDFGHJK"
 
 
 def test_more_letters_are_another_code():
-    """D22: what is ignored never lets one entry stand for several codes, and an endless entry costs nothing."""
+    """D22: what is ignored never lets one entry stand for several codes, and an endless entry costs
+    nothing.
+    """
     assert normalised("BCDFGHJKL") != "BCDFGHJK"
     assert len(normalised("B" * 10_000)) == LONG + 1
 
@@ -63,9 +78,14 @@ def test_shown_in_groups_of_four():
 
 
 def test_hash_is_keyed(settings):
-    """D26: 35 bits are guessed from a plain hash in seconds, so the server's key goes in; a rotated key is still read."""
+    """D26: 35 bits are guessed from a plain hash in seconds, so the server's key goes in; a rotated key is
+    still read.
+    """
     old = user_code_hash("BCDFGHJK")
     assert old != digest("BCDFGHJK")
-    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another key of the server, long enough"
+    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = (
+        [settings.SECRET_KEY],
+        "another key of the server, long enough",
+    )
     assert user_code_hash("BCDFGHJK") != old
     assert old in user_code_hashes("BCDFGHJK")

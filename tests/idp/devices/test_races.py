@@ -1,4 +1,6 @@
-"""Workers and devices at the same codes at the same time: each is expired once, told of once, and never both expired and redeemed."""
+"""Workers and devices at the same codes at the same time: each is expired once, told of once, and never both
+expired and redeemed.
+"""
 
 from collections import Counter
 from datetime import timedelta
@@ -16,7 +18,9 @@ from tests.kit import Door
 from tests.races import at_once, meeting_at
 
 
-def test_batches_that_overlap_are_told_of_once(transactional_db: None, tenants: dict[str, Tenant], door: Any) -> None:
+def test_batches_that_overlap_are_told_of_once(
+    transactional_db: None, tenants: dict[str, Tenant], door: Any
+) -> None:
     """D37: a short batch and a long one that begin at the same row, at which a device is polling."""
     device = door()
     for _ in range(8):
@@ -34,7 +38,9 @@ def test_batches_that_overlap_are_told_of_once(transactional_db: None, tenants: 
     assert told == {f"device:{pk}": 1 for pk in DeviceCode.unscoped.values_list("pk", flat=True)}
 
 
-def test_two_sweeps_tell_of_each_device_once(transactional_db: None, tenants: dict[str, Tenant], door: Any) -> None:
+def test_two_sweeps_tell_of_each_device_once(
+    transactional_db: None, tenants: dict[str, Tenant], door: Any
+) -> None:
     """D37: four workers, until nothing is left."""
     device = door()
     for _ in range(30):
@@ -52,7 +58,9 @@ def test_two_sweeps_tell_of_each_device_once(transactional_db: None, tenants: di
     assert len(told) == 30
 
 
-def test_a_code_is_redeemed_or_expired_and_never_both(transactional_db: None, tenants: dict[str, Tenant], door: Any) -> None:
+def test_a_code_is_redeemed_or_expired_and_never_both(
+    transactional_db: None, tenants: dict[str, Tenant], door: Any
+) -> None:
     """D24: whoever comes first; eight polls and two sweeps at the very end of its life."""
     device = door()
     started = device.start()
@@ -68,7 +76,11 @@ def test_a_code_is_redeemed_or_expired_and_never_both(transactional_db: None, te
 
     at_once(*[ask] * 8, work, work)
     row = DeviceCode.unscoped.get()
-    kinds = list(Event.unscoped.filter(kind__in=["device.redeemed", "device.expired", "tokens.issued"]).values_list("kind", flat=True))
+    kinds = list(
+        Event.unscoped.filter(kind__in=["device.redeemed", "device.expired", "tokens.issued"]).values_list(
+            "kind", flat=True
+        )
+    )
     if row.state == State.REDEEMED:
         assert sorted(kinds) == ["device.redeemed", "tokens.issued"]
         assert answers.count("tokens") >= 1  # who came after the winner heard the same answer

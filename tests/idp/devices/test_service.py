@@ -1,4 +1,6 @@
-"""The device's state machine: polling times, expiry that is judged when read, limits on starting, and what is stored."""
+"""The device's state machine: polling times, expiry that is judged when read, limits on starting, and what is
+stored.
+"""
 
 import random
 import string
@@ -25,7 +27,7 @@ def polled(device, started):
     return device.poll(started).json().get("error", "tokens")
 
 
-# --- slow_down ---------------------------------------------------------------------------------------------------------
+# --- slow_down ----------------------------------------------------------------------------------------------
 
 
 def test_steady_client_is_never_slowed_down(door, clock):
@@ -40,7 +42,9 @@ def test_steady_client_is_never_slowed_down(door, clock):
 
 
 def test_a_second_of_jitter_is_allowed(door, clock):
-    """K2, D13: a poll that a busy network brings a second early is not punished; one that is earlier still is."""
+    """K2, D13: a poll that a busy network brings a second early is not punished; one that is earlier still
+    is.
+    """
     device = door()
     started = device.start()
     polled(device, started)
@@ -67,7 +71,9 @@ def test_slow_down_adds_five_seconds_that_last(door, acme, clock):
 
 
 def test_measured_from_the_last_accepted_poll(door, clock):
-    """D13: a rejected poll does not move the clock, or a steady client would be locked out for ever (H2CK/oidc #716)."""
+    """D13: a rejected poll does not move the clock, or a steady client would be locked out for ever
+    (H2CK/oidc #716).
+    """
     device = door()
     started = device.start()
     polled(device, started)
@@ -79,7 +85,9 @@ def test_measured_from_the_last_accepted_poll(door, clock):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_client_that_obeys_is_always_served(door, acme, clock, seed):
-    """D13, K2: whatever a client did before, once it adds five seconds for each slow_down it is served (H2CK/oidc #716)."""
+    """D13, K2: whatever a client did before, once it adds five seconds for each slow_down it is served
+    (H2CK/oidc #716).
+    """
     save_application("tv", by="test", device_code_lifetime=3600)
     device, numbers = door(), random.Random(seed)
     started = device.start()
@@ -132,7 +140,9 @@ def test_other_devices_do_not_slow_one_down(door, clock):
     """D13: each code has its own clock."""
     device = door()
     first, second = device.start(), device.start()
-    assert [polled(device, first), polled(device, second), polled(device, first)] == ["authorization_pending"] * 2 + ["slow_down"]
+    assert [polled(device, first), polled(device, second), polled(device, first)] == [
+        "authorization_pending"
+    ] * 2 + ["slow_down"]
     clock.shift(5)
     assert polled(device, second) == "authorization_pending"
 
@@ -162,11 +172,13 @@ def test_a_poll_writes_at_most_one_row(door, acme):
     assert writes() == ("slow_down", 1)
 
 
-# --- expiry, with no worker running ------------------------------------------------------------------------------------
+# --- expiry, with no worker running -------------------------------------------------------------------------
 
 
 def test_pending_code_expires_when_read(door, acme, clock):
-    """D12, D37: expired_token from the very second on, with nothing swept (CVE-2025-64708, django-oauth-toolkit 3.4.1)."""
+    """D12, D37: expired_token from the very second on, with nothing swept (CVE-2025-64708,
+    django-oauth-toolkit 3.4.1).
+    """
     device = door()
     started = device.start()
     assert started.answer["expires_in"] == 600
@@ -188,7 +200,9 @@ def test_approved_then_expired_gives_no_tokens(door, acme, clock):
 
 
 def test_expired_code_cannot_be_entered_or_decided(door, acme, clock):
-    """D37: neither a code typed too late nor a page that stood open too long decides anything (CVE-2025-64708)."""
+    """D37: neither a code typed too late nor a page that stood open too long decides anything
+    (CVE-2025-64708).
+    """
     device = door()
     first, second = device.start(), device.start()
     person = door()
@@ -197,7 +211,12 @@ def test_expired_code_cannot_be_entered_or_decided(door, acme, clock):
     assert consent.step == "consent"
     clock.shift(600)
     assert "You can go back" not in consent.submit(decision="approve").text
-    entry = person.page("/device?switch").submit(name="alice").submit(password="alice-password-1").submit(user_code=second.user_code)
+    entry = (
+        person.page("/device?switch")
+        .submit(name="alice")
+        .submit(password="alice-password-1")
+        .submit(user_code=second.user_code)
+    )
     assert "No device is waiting with this code" in entry.text
     assert [polled(device, started) for started in (first, second)] == ["expired_token"] * 2
     assert not DeviceCode.objects.exclude(state=State.PENDING).exists()
@@ -230,11 +249,17 @@ def test_sweep_reaches_every_tenant_and_leaves_the_living(door, tenants, clock):
         with tenant_scope(tenant):
             states[tenant.name] = sorted(DeviceCode.objects.values_list("state", flat=True))
     assert states == {"acme": ["expired", "pending"], "other": ["expired"]}
-    assert [polled(here, old[0]), polled(there, old[1]), polled(here, young)] == ["expired_token", "expired_token", "authorization_pending"]
+    assert [polled(here, old[0]), polled(there, old[1]), polled(here, young)] == [
+        "expired_token",
+        "expired_token",
+        "authorization_pending",
+    ]
 
 
 def test_a_redeemed_code_is_kept_as_long_as_its_tokens(door, acme, clock):
-    """D27, D37: whoever looks at the device later can still revoke it; the sweep ends nothing that it gave."""
+    """D27, D37: whoever looks at the device later can still revoke it; the sweep ends nothing that
+    it gave.
+    """
     save_application("tv", by="test", access_token_lifetime=86_400)
     device = door()
     started = device.start()
@@ -250,7 +275,7 @@ def test_a_redeemed_code_is_kept_as_long_as_its_tokens(door, acme, clock):
     assert not DeviceCode.objects.exists()
 
 
-# --- the machine -------------------------------------------------------------------------------------------------------
+# --- the machine --------------------------------------------------------------------------------------------
 
 
 def approved(door, started):
@@ -300,11 +325,13 @@ def test_dropping_all_ends_what_waits(door, acme):
     assert [polled(device, first), polled(device, second)] == ["expired_token"] * 2
 
 
-# --- limits on starting, uniqueness, storage -----------------------------------------------------------------------------
+# --- limits on starting, uniqueness, storage ----------------------------------------------------------------
 
 
 def test_limit_of_pending_codes_per_client(door, acme, clock):
-    """D35: a client has only so many devices waiting, from wherever they ask; another client is not concerned."""
+    """D35: a client has only so many devices waiting, from wherever they ask; another client is not
+    concerned.
+    """
     save_application("tv", by="test", device_pending_limit=3)
     for n in (7, 8, 9):
         door(address=f"192.0.2.{n}").start()
@@ -323,14 +350,19 @@ def test_limit_of_pending_codes_per_address(door, acme):
     home = door(address="2001:db8:1:1::1")
     first = home.start()
     door(address="2001:db8:1:1::2").start()
-    assert outcome(door(address="2001:db8:1:1::3").post(DEVICE, {"client_id": "tv"})) == (429, "temporarily_unavailable")
+    assert outcome(door(address="2001:db8:1:1::3").post(DEVICE, {"client_id": "tv"})) == (
+        429,
+        "temporarily_unavailable",
+    )
     door(address="2001:db8:1:2::1").start()
     door().approve(first)
     home.start()
 
 
 def test_strangers_crowd_nobody_out(door, acme, clock):
-    """D35: of a full application the network with the most waiting gives up its oldest, IPv6 by /48; the limit holds."""
+    """D35: of a full application the network with the most waiting gives up its oldest, IPv6 by /48; the
+    limit holds.
+    """
     save_application("tv", by="test", device_pending_limit=6, device_pending_limit_per_address=2)
     honest = door(address="192.0.2.200").start()
     crowd = []
@@ -339,7 +371,10 @@ def test_strangers_crowd_nobody_out(door, acme, clock):
         clock.shift(1)
     for n in range(2):
         door(address=f"198.51.100.{n}").start()
-    assert outcome(door(address="2001:db8:1:ff::1").post(DEVICE, {"client_id": "tv"})) == (429, "temporarily_unavailable")
+    assert outcome(door(address="2001:db8:1:ff::1").post(DEVICE, {"client_id": "tv"})) == (
+        429,
+        "temporarily_unavailable",
+    )
     waiting = DeviceCode.objects.filter(state=State.PENDING, expires_at__gt=timezone.now())
     assert waiting.count() == 6
     assert polled(door(), honest) == "authorization_pending"
@@ -349,9 +384,14 @@ def test_strangers_crowd_nobody_out(door, acme, clock):
 def test_wide_networks_share(door, acme):
     """D35: a /56 may have four times what a /64 may, a /48 sixteen times; the neighbour is not concerned."""
     save_application("tv", by="test", device_pending_limit_per_address=1)
-    asked = [door(address=f"2001:db8:1:{n:x}::1").post(DEVICE, {"client_id": "tv"}).status_code for n in range(6)]
+    asked = [
+        door(address=f"2001:db8:1:{n:x}::1").post(DEVICE, {"client_id": "tv"}).status_code for n in range(6)
+    ]
     assert asked == [200] * 4 + [429] * 2
-    asked = [door(address=f"2001:db8:1:{n:x}00::1").post(DEVICE, {"client_id": "tv"}).status_code for n in range(1, 15)]
+    asked = [
+        door(address=f"2001:db8:1:{n:x}00::1").post(DEVICE, {"client_id": "tv"}).status_code
+        for n in range(1, 15)
+    ]
     assert asked == [200] * 12 + [429] * 2
     door(address="2001:db8:2::1").start()
 
@@ -386,7 +426,14 @@ def test_no_code_or_token_is_stored_in_clear(door, acme):
             cursor.execute(f'SELECT * FROM "{table}"')  # noqa: S608
             stored += str(cursor.fetchall())
     typed = started.user_code.replace("-", "")
-    for secret in (started.device_code, started.user_code, typed, tokens["access_token"], tokens["refresh_token"], tokens["id_token"]):
+    for secret in (
+        started.device_code,
+        started.user_code,
+        typed,
+        tokens["access_token"],
+        tokens["refresh_token"],
+        tokens["id_token"],
+    ):
         assert secret not in stored
 
 

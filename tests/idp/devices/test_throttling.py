@@ -1,4 +1,6 @@
-"""What the budgets of code entry leave to an attacker: computed, simulated, and compared with what the budgets really allow."""
+"""What the budgets of code entry leave to an attacker: computed, simulated, and compared with what the
+budgets really allow.
+"""
 
 import random
 from datetime import timedelta
@@ -22,7 +24,9 @@ def enter(person=None, browser="b", address="192.0.2.1"):
 
 
 def test_one_attacker_stays_below_the_figure_of_the_rfc():
-    """D15: one account, one code that waits: five guesses at 1.95e-10, below the 2^-32 (2.33e-10) of RFC 8628 section 5.1."""
+    """D15: one account, one code that waits: five guesses at 1.95e-10, below the 2^-32 (2.33e-10) of RFC 8628
+    section 5.1.
+    """
     assert guesses(Attack(addresses=1, accounts=1, live=1)) == 5
     assert chance(Attack(addresses=1, accounts=1, live=1)) == pytest.approx(5 / 20**8)
     assert chance(Attack(addresses=1, accounts=1, live=1)) < RFC_CHANCE
@@ -38,14 +42,20 @@ def test_one_attacker_stays_below_the_figure_of_the_rfc():
     ],
 )
 def test_figures_of_the_real_settings(attack, figure):
-    """D15, D34: the chance within one lifetime of a code, written down, so that a change of a budget is noticed here."""
+    """D15, D34: the chance within one lifetime of a code, written down, so that a change of a budget is
+    noticed here.
+    """
     assert chance(attack) == pytest.approx(figure, rel=1e-3)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("attack", [Attack(2, 6, 3), Attack(1, 100, 5), Attack(1, 1, 40), Attack(2, 0, 2, signs_in_first=False)])
+@pytest.mark.parametrize(
+    "attack", [Attack(2, 6, 3), Attack(1, 100, 5), Attack(1, 1, 40), Attack(2, 0, 2, signs_in_first=False)]
+)
 def test_formula_agrees_with_a_simulated_attack(attack):
-    """D15: 20,000 attacks on an alphabet of four with four letters; the share that succeeds lies within four sigma of the formula."""
+    """D15: 20,000 attacks on an alphabet of four with four letters; the share that succeeds lies within four
+    sigma of the formula.
+    """
     numbers, rounds, codes = random.Random(8628), 20_000, 4**4
     hits = 0
     for _ in range(rounds):
@@ -58,9 +68,17 @@ def test_formula_agrees_with_a_simulated_attack(attack):
 
 @pytest.mark.parametrize(("addresses", "accounts"), [(1, 1), (2, 3), (1, 10), (2, 13)])
 def test_budgets_allow_exactly_the_guesses_of_the_formula_signed_in(acme, clock, addresses, accounts):
-    """D34: an attacker who spreads over accounts and addresses, and never gives up, gets the computed number of guesses."""
-    pairs = [(person, f"198.51.100.{address}") for person in range(1, accounts + 1) for address in range(addresses)]
-    allowed = sum(enter(person=person, address=address) for person, address in pairs for _ in range(throttling.PER_PERSON + 1))
+    """D34: an attacker who spreads over accounts and addresses, and never gives up, gets the computed number
+    of guesses.
+    """
+    pairs = [
+        (person, f"198.51.100.{address}") for person in range(1, accounts + 1) for address in range(addresses)
+    ]
+    allowed = sum(
+        enter(person=person, address=address)
+        for person, address in pairs
+        for _ in range(throttling.PER_PERSON + 1)
+    )
     assert allowed == guesses(Attack(addresses, accounts, live=1))
 
 
@@ -68,12 +86,16 @@ def test_budgets_allow_exactly_the_guesses_of_the_formula_before_sign_in(acme, c
     """D34: before the sign-in a fresh browser costs nothing, the address is what counts."""
     tries = [(f"browser {n}", f"198.51.100.{address}") for address in range(2) for n in range(35)]
     assert (
-        sum(enter(browser=browser, address=address) for browser, address in tries) == guesses(Attack(2, 0, 1, signs_in_first=False)) == 60
+        sum(enter(browser=browser, address=address) for browser, address in tries)
+        == guesses(Attack(2, 0, 1, signs_in_first=False))
+        == 60
     )
 
 
 def test_window_is_the_longest_lifetime_of_a_code_in_the_tenant(acme, other, clock):
-    """D34: counted over the life of the longest code of this tenant, not over a minute (RFC 8628 section 5.1)."""
+    """D34: counted over the life of the longest code of this tenant, not over a minute (RFC 8628 section
+    5.1).
+    """
     assert longest_lifetime() == timedelta(minutes=10)
     save_application("kiosk", by="test", device_code_lifetime=3600)
     assert longest_lifetime() == timedelta(hours=1)
@@ -105,15 +127,24 @@ def test_budgets_of_tenants_are_separate(acme, other):
 
 
 def test_ipv6_counts_by_the_64(acme):
-    """D34: the addresses of one /64 are one, those of the next are others; an IPv4 address written as IPv6 is the IPv4 address."""
+    """D34: the addresses of one /64 are one, those of the next are others; an IPv4 address written as IPv6 is
+    the IPv4 address.
+    """
     allowed = [enter(browser=f"b{n}", address=f"2001:db8:1:1::{n:x}") for n in range(1, 33)]
     assert allowed == [True] * 30 + [False] * 2
     assert enter(browser="x", address="2001:db8:1:2::1")
-    assert sum(enter(browser=f"m{n}", address=f"::ffff:192.0.2.{7}" if n % 2 else "192.0.2.7") for n in range(40)) == 30
+    assert (
+        sum(
+            enter(browser=f"m{n}", address=f"::ffff:192.0.2.{7}" if n % 2 else "192.0.2.7") for n in range(40)
+        )
+        == 30
+    )
 
 
 def test_breaker_lengthens_codes_and_refuses_nobody(acme, other, clock):
-    """D34: after 200 wrong codes in the tenant new ones have twelve letters, one event says so, and everybody may still enter codes."""
+    """D34: after 200 wrong codes in the tenant new ones have twelve letters, one event says so, and everybody
+    may still enter codes.
+    """
     for n in range(199):
         assert enter(browser=f"b{n}", address=f"10.0.0.{n}")
     assert code_length() == 8
@@ -138,7 +169,9 @@ def test_success_costs_nothing_and_wipes_nothing(acme):
 
 
 def test_long_codes_are_out_of_reach():
-    """D34: with twelve letters even an attacker with a million guesses has next to no chance against ten thousand codes."""
+    """D34: with twelve letters even an attacker with a million guesses has next to no chance against ten
+    thousand codes.
+    """
     attack = Attack(addresses=33_334, accounts=200_000, live=10_000)
     assert guesses(attack) == 1_000_000
     assert chance(attack, length=12) < 1e-5

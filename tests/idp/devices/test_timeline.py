@@ -1,4 +1,6 @@
-"""A device's story: everything that happened to it, from row, tokens and events; and its end, which bites at once."""
+"""A device's story: everything that happened to it, from row, tokens and events; and its end, which bites at
+once.
+"""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -57,7 +59,9 @@ def connected(door: Doors) -> tuple[Door, Started, dict[str, Any]]:
 
 
 def test_the_whole_story(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
-    """Asked from where, entered and decided by whom, connected, refreshed, revoked: in this order, with what the row knows."""
+    """Asked from where, entered and decided by whom, connected, refreshed, revoked: in this order, with what
+    the row knows.
+    """
     device, _started, tokens = connected(door)
     clock.shift(60)
     refresh(device, tokens)
@@ -74,7 +78,12 @@ def test_the_whole_story(acme: Tenant, door: Doors, clock: time_machine.Travelle
         ("revoked", "clerk"),
     ]
     assert told(found.pk) == expected
-    assert (found.address, found.agent, found.person, found.methods) == ("203.0.113.7", "Acme TV/2.1", "alice", ("pwd",))
+    assert (found.address, found.agent, found.person, found.methods) == (
+        "203.0.113.7",
+        "Acme TV/2.1",
+        "alice",
+        ("pwd",),
+    )
     assert (found.state, found.application, found.scopes) == ("revoked", "tv", ("openid", "offline_access"))
     assert (found.refreshes, found.tokens_until, found.can_end) == (1, None, False)
 
@@ -90,7 +99,9 @@ def test_neither_codes_nor_tokens_are_in_it(acme: Tenant, door: Doors) -> None:
 
 
 def test_revoking_bites_at_once(acme: Tenant, door: Doors) -> None:
-    """X10: from that moment on the refresh token and the access token are worth nothing; the event names who did it."""
+    """X10: from that moment on the refresh token and the access token are worth nothing; the event names who
+    did it.
+    """
     device, _started, tokens = connected(door)
     assert userinfo(device, tokens["access_token"]).status_code == 200
     assert timeline.end(newest(), by=clerk())
@@ -101,8 +112,12 @@ def test_revoking_bites_at_once(acme: Tenant, door: Doors) -> None:
 
 
 @pytest.mark.parametrize(("approved", "state"), [(False, "denied"), (True, "revoked")])
-def test_a_device_that_still_waits_is_turned_away(acme: Tenant, door: Doors, approved: bool, state: str) -> None:
-    """D31, D32: what waits is denied and what was approved is revoked; either way the next poll hears access_denied, for good."""
+def test_a_device_that_still_waits_is_turned_away(
+    acme: Tenant, door: Doors, approved: bool, state: str
+) -> None:
+    """D31, D32: what waits is denied and what was approved is revoked; either way the next poll hears
+    access_denied, for good.
+    """
     device, person = door(), door()
     started = device.start()
     if approved:
@@ -116,8 +131,12 @@ def test_a_device_that_still_waits_is_turned_away(acme: Tenant, door: Doors, app
         assert "No device is waiting" in person.sign_in().submit(user_code=started.user_code).text
 
 
-def test_an_old_connection_can_still_be_ended(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
-    """A television that has been on for a week: its row is there as long as its tokens are, and goes with them."""
+def test_an_old_connection_can_still_be_ended(
+    acme: Tenant, door: Doors, clock: time_machine.Traveller
+) -> None:
+    """A television that has been on for a week: its row is there as long as its tokens are, and goes with
+    them.
+    """
     device, _started, tokens = connected(door)
     clock.shift(timedelta(days=7))
     expire_device_codes()
@@ -130,7 +149,9 @@ def test_an_old_connection_can_still_be_ended(acme: Tenant, door: Doors, clock: 
     assert not DeviceCode.objects.exists()
 
 
-def test_what_the_row_forgot_the_events_tell(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
+def test_what_the_row_forgot_the_events_tell(
+    acme: Tenant, door: Doors, clock: time_machine.Traveller
+) -> None:
     """And what no event tells any more, the row does."""
     door().start()
     pk = newest()
@@ -152,7 +173,10 @@ def test_tokens_that_end_without_their_device_are_told(acme: Tenant, door: Doors
     revoke_family(TokenFamily.objects.get(), why="refresh token used twice")
     found = timeline.story(newest())
     assert found is not None
-    assert [(moment.what, moment.why) for moment in found.moments][-1] == ("tokens.revoked", "refresh token used twice")
+    assert [(moment.what, moment.why) for moment in found.moments][-1] == (
+        "tokens.revoked",
+        "refresh token used twice",
+    )
     assert not found.can_end
 
 

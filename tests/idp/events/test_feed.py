@@ -1,4 +1,6 @@
-"""What the feed reads: only what is wanted, only of one's tenant, no stretch twice; and how many events anybody can cause."""
+"""What the feed reads: only what is wanted, only of one's tenant, no stretch twice; and how many events
+anybody can cause.
+"""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -52,11 +54,16 @@ def some(quiet: None) -> None:
         ({"address": "203.0.113.7", "area": "person"}, ["person.changed"]),
         ({"address": "::ffff:203.0.113.7", "area": "person"}, ["person.changed"]),
         ({"person": "mallory"}, []),
-        ({"kind": "\0", "nonsense": "x"}, ["device.approved", "person.changed", "device.denied", "session.started"]),
+        (
+            {"kind": "\0", "nonsense": "x"},
+            ["device.approved", "person.changed", "device.denied", "session.started"],
+        ),
     ],
 )
 def test_only_what_is_wanted(some: None, other: Tenant, wish: dict[str, str], found: list[str]) -> None:
-    """A person is who did it or to whom it was done; the past and the news agree; the neighbour hears nothing of it."""
+    """A person is who did it or to whom it was done; the past and the news agree; the neighbour hears nothing
+    of it.
+    """
     wanted = Wanted.asked(wish)
     assert kinds(since(0, wanted).rows) == found
     assert kinds(recent(wanted).rows) == found[::-1]
@@ -65,7 +72,9 @@ def test_only_what_is_wanted(some: None, other: Tenant, wish: dict[str, str], fo
 
 
 def test_no_stretch_is_read_twice(some: None) -> None:
-    """Whoever wants little moves on over what they did not want, and over a full batch only as far as it goes."""
+    """Whoever wants little moves on over what they did not want, and over a full batch only as far as it
+    goes.
+    """
     last = since(0).last
     assert since(0, Wanted(person="mallory")).last == last
     first = since(0, most=3)
@@ -88,7 +97,9 @@ def test_a_day_ago_is_the_past(acme: Tenant) -> None:
 
 
 def test_addresses_cost_nothing_and_buy_nothing(quiet: None, clock: time_machine.Traveller) -> None:
-    """Once for each actor, target and address within the window, and from any number of addresses a hundred times."""
+    """Once for each actor, target and address within the window, and from any number of addresses a hundred
+    times.
+    """
     for number in (1, 1, 2):
         with origin_of(Origin(address=f"203.0.113.{number}")):
             publish_once("test.once", timedelta(minutes=1), target="door")
@@ -116,7 +127,9 @@ def test_what_is_left_out_is_told_once(quiet: None, other: Tenant, clock: time_m
 
 
 def test_a_wrong_name_is_not_in_the_events(acme: Tenant, door: Doors) -> None:
-    """People type passwords where their name belongs: what no account has is never written down; a known one is."""
+    """People type passwords where their name belongs: what no account has is never written down; a known one
+    is.
+    """
     door().page().submit(name="my-secret-password").submit(password="x")
     door().page().submit(name="alice").submit(password="x")
     rows = since(0, Wanted(kind="flow.step_failed")).rows
@@ -124,8 +137,12 @@ def test_a_wrong_name_is_not_in_the_events(acme: Tenant, door: Doors) -> None:
     assert "my-secret-password" not in str(list(Event.objects.values()))
 
 
-def test_whoever_guesses_device_codes_is_told_of_once(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
-    """D16: a hundred guesses are free of events, the refusal that follows is one, however often it is repeated."""
+def test_whoever_guesses_device_codes_is_told_of_once(
+    acme: Tenant, door: Doors, clock: time_machine.Traveller
+) -> None:
+    """D16: a hundred guesses are free of events, the refusal that follows is one, however often it is
+    repeated.
+    """
     device = door(address="203.0.113.7")
     started = device.start()
     for _ in range(104):
@@ -134,7 +151,9 @@ def test_whoever_guesses_device_codes_is_told_of_once(acme: Tenant, door: Doors,
     assert [row["address"] for row in rows] == ["203.0.113.7"]
 
 
-def test_too_many_sign_ins_at_once_are_told_once(acme: Tenant, door: Doors, settings: Any, clock: time_machine.Traveller) -> None:
+def test_too_many_sign_ins_at_once_are_told_once(
+    acme: Tenant, door: Doors, settings: Any, clock: time_machine.Traveller
+) -> None:
     """What is refused for the sake of an address stands in the feed, once a minute."""
     settings.RUNS_PER_ADDRESS = 2
     for _ in range(5):

@@ -43,7 +43,9 @@ def test_they_are_kept_for_ever_unless_told_otherwise(some: None, settings: Any)
     assert Event.unscoped.count() == 10
 
 
-def test_older_ones_go_in_batches_in_every_tenant(some: None, tenants: dict[str, Tenant], settings: Any) -> None:
+def test_older_ones_go_in_batches_in_every_tenant(
+    some: None, tenants: dict[str, Tenant], settings: Any
+) -> None:
     """To the second; again and again without harm; a batch touches one tenant only."""
     settings.EVENTS_DAYS = 32
     sweep_events()
@@ -56,7 +58,12 @@ def test_older_ones_go_in_batches_in_every_tenant(some: None, tenants: dict[str,
     assert Event.unscoped.count() == 8
     sweep_events()
     sweep_events()
-    assert sorted(Event.unscoped.values_list("target", flat=True)) == ["acme-0", "acme-1", "other-0", "other-1"]
+    assert sorted(Event.unscoped.values_list("target", flat=True)) == [
+        "acme-0",
+        "acme-1",
+        "other-0",
+        "other-1",
+    ]
 
 
 def test_an_export_is_one_tenant_in_its_order(some: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,6 @@
-"""How often what happened: counted by the minute and by the half hour, in one's own tenant, by the index alone."""
+"""How often what happened: counted by the minute and by the half hour, in one's own tenant, by the index
+alone.
+"""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -24,14 +26,26 @@ def happened(kind: str, *ages: timedelta) -> None:
 
 
 def test_each_event_counts_in_its_own_minute(acme: Tenant) -> None:
-    """Sixty minutes, the last one under way; the edges belong to the later bucket, and what is older or of no series is not counted."""
-    happened("session.started", timedelta(0), timedelta(seconds=30), timedelta(seconds=31), timedelta(minutes=59, seconds=30))
+    """Sixty minutes, the last one under way; the edges belong to the later bucket, and what is older or of no
+    series is not counted.
+    """
+    happened(
+        "session.started",
+        timedelta(0),
+        timedelta(seconds=30),
+        timedelta(seconds=31),
+        timedelta(minutes=59, seconds=30),
+    )
     happened("session.started", timedelta(minutes=59, seconds=31), timedelta(days=2))
     happened("person.changed", timedelta(0))
     found = chart(SPANS["hour"], NOW)
     assert found.begins == NOW - timedelta(minutes=59, seconds=30)
     assert (len(found.counts["sign_ins"]), found.total("sign_ins")) == (60, 4)
-    assert (found.counts["sign_ins"][-1], found.counts["sign_ins"][-2], found.counts["sign_ins"][0]) == (2, 1, 1)
+    assert (found.counts["sign_ins"][-1], found.counts["sign_ins"][-2], found.counts["sign_ins"][0]) == (
+        2,
+        1,
+        1,
+    )
     assert found.moments()[-1] == NOW - timedelta(seconds=30)
 
 
@@ -61,12 +75,21 @@ def test_a_chart_is_one_query(acme: Tenant, span: str) -> None:
     assert len(queries) == 1
 
 
-def test_what_people_do_is_what_is_counted(acme: Tenant, door: Callable[..., Door], clock: time_machine.Traveller) -> None:
-    """Through the public door: a sign-in, a wrong password, an approval and a denial each move the line that is named for it."""
+def test_what_people_do_is_what_is_counted(
+    acme: Tenant, door: Callable[..., Door], clock: time_machine.Traveller
+) -> None:
+    """Through the public door: a sign-in, a wrong password, an approval and a denial each move the line that
+    is named for it.
+    """
     browser = door()
     approved, denied = browser.start(), browser.start()
     browser.page("/device").submit(name="alice").submit(password="wrong")
     browser.approve(approved)
     browser.page("/device").submit(user_code=denied.user_code).submit(decision="deny")
     found = chart(SPANS["hour"])
-    assert {series.name: found.total(series.name) for series in SERIES} == {"sign_ins": 1, "approvals": 1, "denials": 1, "failures": 1}
+    assert {series.name: found.total(series.name) for series in SERIES} == {
+        "sign_ins": 1,
+        "approvals": 1,
+        "denials": 1,
+        "failures": 1,
+    }

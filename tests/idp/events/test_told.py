@@ -1,4 +1,6 @@
-"""Nothing is told before it is true: lines of the log and wake-ups come after the commit, and none after a rollback."""
+"""Nothing is told before it is true: lines of the log and wake-ups come after the commit, and none after a
+rollback.
+"""
 
 import json
 import logging
@@ -32,7 +34,9 @@ class Halted(Exception):
 
 
 @pytest.fixture
-def told(tenants: dict[str, Tenant], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Told:
+def told(
+    tenants: dict[str, Tenant], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> Told:
     """The kinds of events in the log, and of the wake-ups, since it was asked last."""
     caplog.set_level(logging.INFO, "idp.events.bus")
     woken: list[WakeUp] = []
@@ -57,7 +61,9 @@ def halt(*_: Any, **__: Any) -> None:
     raise Halted
 
 
-def test_a_device_that_is_rolled_back_is_not_told_of(door: Doors, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_that_is_rolled_back_is_not_told_of(
+    door: Doors, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever ends the transaction, in the request or around it; the next one is told of once."""
     with pytest.raises(Halted), transaction.atomic():  # noqa: PT012 the error must leave the block
         door().start()
@@ -73,7 +79,9 @@ def test_a_device_that_is_rolled_back_is_not_told_of(door: Doors, told: Told, mo
     assert told() == once("device.started")
 
 
-def test_a_redemption_that_is_rolled_back_is_not_told_of(door: Doors, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_redemption_that_is_rolled_back_is_not_told_of(
+    door: Doors, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Redeemed, but not signed: nothing happened. Then it does, and is told of once; a refresh alike."""
     device = door()
     started = device.start(scope="openid offline_access")
@@ -118,8 +126,12 @@ def _bounded() -> None:
         (_bounded, ["x.bounded", "events.left_out"], ["events.left_out"]),
     ],
 )
-def test_every_way_to_tell(tenants: dict[str, Tenant], told: Told, work: Callable[[], None], lines: list[str], woken: list[str]) -> None:
-    """Inside of a transaction after its commit, outside of one at once; after a savepoint is rolled back, not at all."""
+def test_every_way_to_tell(
+    tenants: dict[str, Tenant], told: Told, work: Callable[[], None], lines: list[str], woken: list[str]
+) -> None:
+    """Inside of a transaction after its commit, outside of one at once; after a savepoint is rolled back, not
+    at all.
+    """
     with tenant_scope(tenants["acme"]):
         with transaction.atomic():
             with pytest.raises(Halted), transaction.atomic():  # noqa: PT012 the error must leave the block
@@ -133,7 +145,9 @@ def test_every_way_to_tell(tenants: dict[str, Tenant], told: Told, work: Callabl
         assert told() == (Counter(lines), Counter(woken))
 
 
-def test_a_line_names_its_own_tenant_and_request(tenants: dict[str, Tenant], capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_line_names_its_own_tenant_and_request(
+    tenants: dict[str, Tenant], capfd: pytest.CaptureFixture[str]
+) -> None:
     """One transaction over several tenants, committed when none of them is in scope any more."""
     configure({"format": "json"})
     capfd.readouterr()
@@ -147,7 +161,9 @@ def test_a_line_names_its_own_tenant_and_request(tenants: dict[str, Tenant], cap
     assert found == [("acme", "request of acme", "acme"), ("other", "request of other", "other")]
 
 
-def test_a_channel_that_fails_fails_nothing(tenants: dict[str, Tenant], door: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_channel_that_fails_fails_nothing(
+    tenants: dict[str, Tenant], door: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What was committed is answered, and what comes after it is told."""
     tried: list[Any] = []
 

@@ -1,4 +1,6 @@
-"""Hosts whose clocks differ, and a clock that is set back: nobody is refused, slowed down or let in because of that."""
+"""Hosts whose clocks differ, and a clock that is set back: nobody is refused, slowed down or let in because
+of that.
+"""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -32,13 +34,15 @@ def set_back(clock: Clock, by: timedelta) -> None:
     clock.shift(-by)
 
 
-# --- tokens that another host stamped ---------------------------------------------------------------------------------------
+# --- tokens that another host stamped -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("host", ["acme.test", "other.test"])
 @pytest.mark.parametrize("ahead", [SECOND, timedelta(seconds=3), LEEWAY])
 def test_a_token_of_a_host_that_is_ahead(door: Doors, clock: Clock, host: str, ahead: timedelta) -> None:
-    """J3: up to a minute it is good, at userinfo and at the API (which refuses alice for her role and not for her token)."""
+    """J3: up to a minute it is good, at userinfo and at the API (which refuses alice for her role and not for
+    her token).
+    """
     device, tokens = door(host), connect(door, host=host)
     set_back(clock, ahead)
     assert userinfo(device, tokens["access_token"]).status_code == 200
@@ -61,9 +65,12 @@ def test_one_from_further_ahead_is_told_so(door: Doors, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "seconds", "good"), [("nbf", 60, True), ("nbf", 61, False), ("exp", 1, True), ("exp", 0, False), ("exp", -1, False)]
+    ("name", "seconds", "good"),
+    [("nbf", 60, True), ("nbf", 61, False), ("exp", 1, True), ("exp", 0, False), ("exp", -1, False)],
 )
-def test_leeway_is_for_the_beginning_alone(door: Doors, clock: Clock, name: str, seconds: int, good: bool) -> None:
+def test_leeway_is_for_the_beginning_alone(
+    door: Doors, clock: Clock, name: str, seconds: int, good: bool
+) -> None:
     """J3: a token lives no second longer than it says, by whatever clock it was made."""
     connect(door)
     now, issuer = int(timezone.now().timestamp()), "http://acme.test"
@@ -80,7 +87,9 @@ def test_leeway_is_for_the_beginning_alone(door: Doors, clock: Clock, name: str,
 
 
 def test_an_answer_that_is_lost_between_two_hosts(door: Doors, acme: Tenant, clock: Clock) -> None:
-    """D27, B15: the grace holds where the host that repeats the answer is behind; from further ahead nothing is repeated."""
+    """D27, B15: the grace holds where the host that repeats the answer is behind; from further ahead nothing
+    is repeated.
+    """
     device = door()
     for behind, good in ((LEEWAY, True), (LEEWAY + SECOND, False)):
         started = device.start(scope="openid offline_access")
@@ -88,15 +97,19 @@ def test_an_answer_that_is_lost_between_two_hosts(door: Doors, acme: Tenant, clo
         first = tokens_of(device.poll(started))
         set_back(clock, behind)
         assert outcome(device.poll(started)) == ((200, "") if good else (400, "invalid_grant"))
-        assert outcome(refresh(device, first["refresh_token"])) == ((200, "") if good else (400, "invalid_grant"))
+        assert outcome(refresh(device, first["refresh_token"])) == (
+            (200, "") if good else (400, "invalid_grant")
+        )
 
 
-# --- a clock that is set back ------------------------------------------------------------------------------------------------
+# --- a clock that is set back -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("back", [timedelta(seconds=90), timedelta(seconds=10), HOUR])
 def test_polls_go_on_at_their_interval(door: Doors, clock: Clock, back: timedelta) -> None:
-    """D13: the last poll in the future counts as none; the interval does not grow, and is kept to from then on."""
+    """D13: the last poll in the future counts as none; the interval does not grow, and is kept to from then
+    on.
+    """
     device = door()
     started = device.start()
     assert outcome(device.poll(started)) == (400, "authorization_pending")
@@ -110,7 +123,9 @@ def test_polls_go_on_at_their_interval(door: Doors, clock: Clock, back: timedelt
 
 
 def test_used_up_attempts_do_not_last_longer(door: Doors, clock: Clock) -> None:
-    """B17: after the clock was set back an hour, ten minutes of waiting are not seventy; the budget itself holds, and is told of again."""
+    """B17: after the clock was set back an hour, ten minutes of waiting are not seventy; the budget itself
+    holds, and is told of again.
+    """
     save_application("kiosk", by="test", secret_hash=digest("short secret"))
     device, right, wrong = door(), basic("kiosk", "short secret"), basic("kiosk", "wrong")
     for _ in range(2):
@@ -128,7 +143,10 @@ def test_attempts_of_a_host_that_is_ahead_count(door: Doors, clock: Clock) -> No
     for _ in range(WRONG_SECRETS.limit):
         door().post(DEVICE, {}, **basic("kiosk", "wrong"))
     set_back(clock, LEEWAY)
-    assert outcome(door().post(DEVICE, {}, **basic("kiosk", "short secret"))) == (429, "temporarily_unavailable")
+    assert outcome(door().post(DEVICE, {}, **basic("kiosk", "short secret"))) == (
+        429,
+        "temporarily_unavailable",
+    )
 
 
 def test_refreshes_are_counted_anew(door: Doors, clock: Clock) -> None:
@@ -143,7 +161,9 @@ def test_refreshes_are_counted_anew(door: Doors, clock: Clock) -> None:
 
 
 def test_codes_of_an_app_are_accepted_again(door: Doors, clock: Clock) -> None:
-    """RFC 6238 section 5.2: a step far ahead bars nobody until then; a code is still used once, and so is one of a host ahead."""
+    """RFC 6238 section 5.2: a step far ahead bars nobody until then; a code is still used once, and so is one
+    of a host ahead.
+    """
     give_totp()
     draw("identification", "password", "totp", "login", "device_code", "consent", "finish")
     assert door().sign_in().submit(code=code()).step == "device_code"
@@ -155,7 +175,9 @@ def test_codes_of_an_app_are_accepted_again(door: Doors, clock: Clock) -> None:
     assert "used already" in door().sign_in().submit(code=code()).text
 
 
-@pytest.mark.parametrize(("back", "asked"), [(timedelta(0), False), (LEEWAY, False), (LEEWAY + SECOND, True), (HOUR, True)])
+@pytest.mark.parametrize(
+    ("back", "asked"), [(timedelta(0), False), (LEEWAY, False), (LEEWAY + SECOND, True), (HOUR, True)]
+)
 def test_a_proof_is_not_fresh_for_an_hour(door: Doors, clock: Clock, back: timedelta, asked: bool) -> None:
     """NIST SP 800-63B section 4.2.3: what was proved in an hour that is still to come is asked for again."""
     browser = door()

@@ -14,7 +14,12 @@ COLOURS = [f"#{red}{green}{blue}" for red in STEPS for green in STEPS for blue i
 
 @pytest.mark.parametrize(
     ("one", "other", "ratio"),
-    [("#000000", "#ffffff", 21.0), ("#ffffff", "#ffffff", 1.0), ("#767676", "#ffffff", 4.54), ("#ff0000", "#ffffff", 4.0)],
+    [
+        ("#000000", "#ffffff", 21.0),
+        ("#ffffff", "#ffffff", 1.0),
+        ("#767676", "#ffffff", 4.54),
+        ("#ff0000", "#ffffff", 4.0),
+    ],
 )
 def test_contrast_as_wcag_reckons_it(one: str, other: str, ratio: float) -> None:
     """The published examples, both ways round."""
@@ -22,7 +27,9 @@ def test_contrast_as_wcag_reckons_it(one: str, other: str, ratio: float) -> None
 
 
 def test_every_accent_gives_marks_that_can_be_seen() -> None:
-    """3 to 1 to every surface, light and dark, and 4.5 to 1 for the words on a button; what can be seen already stays as it is."""
+    """3 to 1 to every surface, light and dark, and 4.5 to 1 for the words on a button; what can be seen
+    already stays as it is.
+    """
     assert len(COLOURS) == 343
     for colour in COLOURS:
         assert contrast(text_on(colour), colour) >= 4.5, colour
@@ -43,7 +50,9 @@ def test_a_mark_keeps_the_hue() -> None:
 def test_the_surfaces_are_those_of_the_style_sheets() -> None:
     """Each that the style sheets name, in light and in dark, is one against which marks are measured."""
     for path in ("web/foyer.css", "web/console/console.css"):
-        light, dark = re.findall(r":root \{(.*?)\}", (Path(settings.BASE_DIR) / "web" / "static" / path).read_text(), re.DOTALL)[:2]
+        light, dark = re.findall(
+            r":root \{(.*?)\}", (Path(settings.BASE_DIR) / "web" / "static" / path).read_text(), re.DOTALL
+        )[:2]
         for text, known in ((light, LIGHT), (dark, DARK)):
             found = re.findall(r"--(?:page|surface|well|hover): (#[0-9a-f]+)", text)
             assert {re.sub(r"\A#(.)(.)(.)\Z", r"#\1\1\2\2\3\3", each) for each in found} <= set(known), path

@@ -1,4 +1,6 @@
-"""Lists: searched, filtered, sorted and paged by one machinery, inside of one tenant, at a price that does not grow."""
+"""Lists: searched, filtered, sorted and paged by one machinery, inside of one tenant, at a price that does
+not grow.
+"""
 
 import json
 from collections.abc import Callable
@@ -24,7 +26,20 @@ from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.kit import Door
 
-EVERY = (PEOPLE, GROUPS, SESSIONS, CREDENTIALS, APPLICATIONS, SCOPES, KEYS, CONSENTS, DEVICES, EVENTS, FLOWS, RUNS)
+EVERY = (
+    PEOPLE,
+    GROUPS,
+    SESSIONS,
+    CREDENTIALS,
+    APPLICATIONS,
+    SCOPES,
+    KEYS,
+    CONSENTS,
+    DEVICES,
+    EVENTS,
+    FLOWS,
+    RUNS,
+)
 
 
 @pytest.fixture
@@ -37,7 +52,9 @@ def lively(acme: Tenant, door: Callable[..., Door]) -> None:
         assert browser.poll(started).status_code == 200
 
 
-def test_every_list_shows_its_tenant_alone(lively: None, acme: Tenant, other: Tenant, subtests: pytest.Subtests) -> None:
+def test_every_list_shows_its_tenant_alone(
+    lively: None, acme: Tenant, other: Tenant, subtests: pytest.Subtests
+) -> None:
     """Rows as JSON, each with the key by which it is found; a neighbour's key finds nothing."""
     for listing in EVERY:
         with subtests.test(listing.name):
@@ -60,7 +77,11 @@ def test_no_secret_stands_in_a_list(lively: None, subtests: pytest.Subtests) -> 
         with subtests.test(listing.name):
             told = json.dumps(listing.page(Wish()).rows).lower()
             names = {column.name for column in listing.columns}
-            assert not {name for name in names if any(word in name for word in ("secret", "hash", "password", "token", "private"))}
+            assert not {
+                name
+                for name in names
+                if any(word in name for word in ("secret", "hash", "password", "token", "private"))
+            }
             assert "argon2" not in told
             assert not set(told) & {"\0"}
 
@@ -118,7 +139,20 @@ def test_pages_and_searches(acme: Tenant) -> None:
     assert len(PEOPLE.page(Wish(size=100_000)).rows) == Person.objects.count()
 
 
-NAMES = ["Ünal", "U\u0308nal", "Straße", "STRASSE", "İstanbul", "Irmak", "ırmak", "Οδυσσεύς", "ǰay", "o\ufb03ce", "Łukasz", "Жанна"]
+NAMES = [
+    "Ünal",
+    "U\u0308nal",
+    "Straße",
+    "STRASSE",
+    "İstanbul",
+    "Irmak",
+    "ırmak",
+    "Οδυσσεύς",
+    "ǰay",
+    "o\ufb03ce",
+    "Łukasz",
+    "Жанна",
+]
 NAMES += ["100 % [x]_\\", "\U00010400deseret", "中文", "a.b", "acb", "Assß"]
 WORDS = [
     "ünal",
@@ -137,17 +171,36 @@ WORDS = [
     "ıRMAK",
     "irmak",
 ]
-WORDS += ["οδυσσευς", "σσ", "ΕΎΣ", "j\u030c", "ǰ", "office", "FFI", "łUK", "жАН", "%", "[x]_\\", "\U00010428DES", "文", "a.b"]
+WORDS += [
+    "οδυσσευς",
+    "σσ",
+    "ΕΎΣ",
+    "j\u030c",
+    "ǰ",
+    "office",
+    "FFI",
+    "łUK",
+    "жАН",
+    "%",
+    "[x]_\\",
+    "\U00010428DES",
+    "文",
+    "a.b",
+]
 
 
 @pytest.mark.parametrize("words", WORDS)
 def test_a_search_asks_for_no_case(acme: Tenant, words: str) -> None:
-    """The same rows whatever database finds them: those whose caseless form contains that of the words, whichever alphabet."""
+    """The same rows whatever database finds them: those whose caseless form contains that of the words,
+    whichever alphabet.
+    """
     Group.objects.all().delete()
     for name in dict.fromkeys(map(nfc, NAMES)):
         Group.objects.create(name=name)
     found = [row["name"] for row in GROUPS.page(Wish(search=words, order="name", size=200)).rows]
-    assert sorted(found) == sorted(name for name in dict.fromkeys(map(nfc, NAMES)) if caseless(words) in caseless(name))
+    assert sorted(found) == sorted(
+        name for name in dict.fromkeys(map(nfc, NAMES)) if caseless(words) in caseless(name)
+    )
 
 
 def test_what_a_row_refers_to_is_searched_alike(acme: Tenant, lively: None) -> None:
@@ -168,11 +221,15 @@ def test_the_price_does_not_grow_with_the_rows(acme: Tenant) -> None:
             PEOPLE.page(Wish(size=200))
         counts.append(len(queries))
     assert counts[0] == counts[1] <= 4
-    assert GROUPS.page(Wish(search="staff")).rows[0]["people"] == Group.objects.get(name="staff").people.count()
+    assert (
+        GROUPS.page(Wish(search="staff")).rows[0]["people"] == Group.objects.get(name="staff").people.count()
+    )
 
 
 def test_a_list_that_is_too_long_to_sort_says_so(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond what is counted only indexed columns sort; narrowed, every column does again, and the pages are the same as ever."""
+    """Beyond what is counted only indexed columns sort; narrowed, every column does again, and the pages are
+    the same as ever.
+    """
     for at in range(12):
         save_person(f"clerk-{at:02}", name=f"Number {11 - at:02}", by="test")
     named = Wish(search="clerk", order="name", size=5)
@@ -184,14 +241,19 @@ def test_a_list_that_is_too_long_to_sort_says_so(acme: Tenant, monkeypatch: pyte
     assert PEOPLE.page(Wish(search="clerk", size=5)).total == 11
     assert [PEOPLE.page(Wish(search="clerk", size=5, page=page)).rows for page in (1, 2)] == by_username
     narrowed = PEOPLE.page(Wish(search="clerk-0", order="name", size=5))
-    assert (narrowed.total, [row["name"] for row in narrowed.rows]) == (10, [f"Number {at:02}" for at in range(2, 7)])
+    assert (narrowed.total, [row["name"] for row in narrowed.rows]) == (
+        10,
+        [f"Number {at:02}" for at in range(2, 7)],
+    )
     assert sum(map(len, whole)) == 12
 
 
 def test_a_list_beyond_what_is_counted_reads_alike(lively: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether the rows are found first or read off the index of their order, a filtered list is the same."""
     for listing in EVERY:
-        wishes = [Wish(filters={each.name: value}) for each in listing.filters for value, _title in each.choices()]
+        wishes = [
+            Wish(filters={each.name: value}) for each in listing.filters for value, _title in each.choices()
+        ]
         with monkeypatch.context() as counted:
             found = [listing.page(wish).rows for wish in wishes]
             counted.setattr("idp.foundation.listing.COUNTED", 0)
@@ -203,7 +265,9 @@ def test_events_by_time_and_area(acme: Tenant) -> None:
     save_person("clerk", by="alice")
     event = Event.objects.get(kind="person.created", target="clerk")
     moment = event.at.isoformat()
-    assert [row["target"] for row in EVENTS.page(Wish(filters={"kind": "person.created", "actor": "alice"})).rows] == ["clerk"]
+    assert [
+        row["target"] for row in EVENTS.page(Wish(filters={"kind": "person.created", "actor": "alice"})).rows
+    ] == ["clerk"]
     assert EVENTS.page(Wish(filters={"area": "person", "since": moment})).total == 1
     assert EVENTS.page(Wish(filters={"area": "person", "until": moment, "actor": "alice"})).total == 0
     assert EVENTS.page(Wish(filters={"area": "secret"})).total == 0

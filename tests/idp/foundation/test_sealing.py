@@ -7,7 +7,18 @@ from django.apps import apps
 from django.db import connection
 from django.db.migrations.writer import MigrationWriter
 
-from idp.foundation.sealing import Sealed, SealedField, Unsealable, digest, mac, macs, new_token, same, seal, unseal
+from idp.foundation.sealing import (
+    Sealed,
+    SealedField,
+    Unsealable,
+    digest,
+    mac,
+    macs,
+    new_token,
+    same,
+    seal,
+    unseal,
+)
 from idp.oauth.keys import current_key
 from idp.oauth.models import SigningKey
 from idp.tenancy.models import Tenant
@@ -53,7 +64,9 @@ def test_a_sealed_value_never_shows_what_it_holds() -> None:
 
 
 def test_short_codes_are_hashed_under_the_server_key(settings: Any) -> None:
-    """A plain hash of 35 bits would be guessed in seconds; purposes do not mix; older keys still find their rows."""
+    """A plain hash of 35 bits would be guessed in seconds; purposes do not mix; older keys still find their
+    rows.
+    """
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = OLD, []
     before = mac("user_code", "BCDFGHJK")
     assert before != mac("budget", "BCDFGHJK")
@@ -71,7 +84,8 @@ def test_tokens_are_256_random_bits_that_no_client_must_encode() -> None:
 
 
 @pytest.mark.parametrize(
-    ("left", "right", "equal"), [("a", "a", True), ("a", "b", False), ("", "", True), ("é", "é", True), ("a", "aa", False)]
+    ("left", "right", "equal"),
+    [("a", "a", True), ("a", "b", False), ("", "", True), ("é", "é", True), ("a", "aa", False)],
 )
 def test_secrets_are_compared(left: str, right: str, equal: bool) -> None:
     """CVE-2024-52307: in constant time, any text."""
@@ -79,7 +93,9 @@ def test_secrets_are_compared(left: str, right: str, equal: bool) -> None:
 
 
 def test_private_keys_lie_encrypted_in_the_database(acme: Tenant) -> None:
-    """Whoever reads the table reads no key; in migrations the column is plain text, so that the class may move."""
+    """Whoever reads the table reads no key; in migrations the column is plain text, so that the class may
+    move.
+    """
     key = current_key()
     with connection.cursor() as cursor:
         cursor.execute("SELECT private_key FROM oauth_signingkey WHERE id = %s", [key.pk])
@@ -87,6 +103,11 @@ def test_private_keys_lie_encrypted_in_the_database(acme: Tenant) -> None:
     assert "PRIVATE KEY" in key.private_key
     assert "PRIVATE KEY" not in stored
     assert unseal(stored) == SigningKey.objects.get(pk=key.pk).private_key
-    sealed = [field for model in apps.get_models() for field in model._meta.local_fields if isinstance(field, SealedField)]
+    sealed = [
+        field
+        for model in apps.get_models()
+        for field in model._meta.local_fields
+        if isinstance(field, SealedField)
+    ]
     assert sealed
     assert all("SealedField" not in MigrationWriter.serialize(field)[0] for field in sealed)

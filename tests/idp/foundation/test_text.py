@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idp.foundation.text import caseless, caseless_pattern, cleaned, cleaned_lines, fold, line, lines, nfc, read_code
+from idp.foundation.text import (
+    caseless,
+    caseless_pattern,
+    cleaned,
+    cleaned_lines,
+    fold,
+    line,
+    lines,
+    nfc,
+    read_code,
+)
 
 INVISIBLE = [
     ("\u200b", "U+200B (ZERO WIDTH SPACE)"),
@@ -41,7 +51,9 @@ def test_what_nobody_can_see_is_named(letter: str, name: str) -> None:
         assert cleaned(text, 40).replace(" ", "") == "ab"
 
 
-@pytest.mark.parametrize(("text", "name"), [(" a", "SPACE"), ("a\u00a0", "NO-BREAK SPACE"), ("\u3000a", "IDEOGRAPHIC SPACE")])
+@pytest.mark.parametrize(
+    ("text", "name"), [(" a", "SPACE"), ("a\u00a0", "NO-BREAK SPACE"), ("\u3000a", "IDEOGRAPHIC SPACE")]
+)
 def test_white_space_around_a_name_is_named(text: str, name: str) -> None:
     """It would make two of what looks like one."""
     with pytest.raises(ValueError, match=f"begin or end with .*{name}"):
@@ -49,10 +61,21 @@ def test_white_space_around_a_name_is_named(text: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["Anna Ärzte", "کتاب\u200cها", "क्\u200dष", "👩\u200d👩\u200d👧 at home", "❤\ufe0f\u200d🔥", "", "山田\u3000花子"]
+    "text",
+    [
+        "Anna Ärzte",
+        "کتاب\u200cها",
+        "क्\u200dष",
+        "👩\u200d👩\u200d👧 at home",
+        "❤\ufe0f\u200d🔥",
+        "",
+        "山田\u3000花子",
+    ],
 )
 def test_what_people_are_called_is_kept(text: str) -> None:
-    """Joiners mean something within Persian and Indic words and within an emoji; elsewhere they are only invisible."""
+    """Joiners mean something within Persian and Indic words and within an emoji; elsewhere they are only
+    invisible.
+    """
     assert line(text) == text
     assert cleaned(text, 40) == text.replace("\u3000", " ")
 
@@ -107,13 +130,25 @@ def test_codes_in_any_script(typed: str) -> None:
 
 
 def test_other_numbers_are_no_digits() -> None:
-    """Only decimal digits have a place in a code; letters stay, so that a wrong code is not taken for a right one."""
+    """Only decimal digits have a place in a code; letters stay, so that a wrong code is not taken for a right
+    one.
+    """
     assert read_code("12五Ⅵ") == "12五VI"
     assert read_code("12a456") == "12A456"
 
 
 @pytest.mark.parametrize(
-    "typed", ["alice", "Alice", " ALICE ", "ali\u200bce", "\ufeffalice", "ａｌｉｃｅ", "al\u00adice", "\u202aalice\u202c"]
+    "typed",
+    [
+        "alice",
+        "Alice",
+        " ALICE ",
+        "ali\u200bce",
+        "\ufeffalice",
+        "ａｌｉｃｅ",
+        "al\u00adice",
+        "\u202aalice\u202c",
+    ],
 )
 def test_names_are_read_alike(typed: str) -> None:
     """What is pasted brings along what nobody sees."""

@@ -1,4 +1,6 @@
-"""The client credentials grant: an application acts for itself, at the public door and by the libraries of others."""
+"""The client credentials grant: an application acts for itself, at the public door and by the libraries of
+others.
+"""
 
 from datetime import timedelta
 from io import StringIO
@@ -38,10 +40,17 @@ GRANT = "client_credentials"
 
 @pytest.fixture
 def services(tenants):
-    """The same service in both tenants, by the same client id, each with its own secret and the scope of its tenant."""
+    """The same service in both tenants, by the same client id, each with its own secret and the scope of its
+    tenant.
+    """
     for name, tenant in tenants.items():
         with tenant_scope(tenant):
-            values = {"confidential": True, "grants": [GRANT], "scopes": [f"{name}:read"], "client_id": "backup"}
+            values = {
+                "confidential": True,
+                "grants": [GRANT],
+                "scopes": [f"{name}:read"],
+                "client_id": "backup",
+            }
             save_application("backup", by="test", secret_hash=digest(SECRETS[name]), **values)
     return tenants
 
@@ -60,7 +69,9 @@ def ask(door, secret=SECRETS["acme"], client_id="backup", **more):
 
 @pytest.mark.parametrize(("tenant", "host"), [("acme", "acme.test"), ("other", "other.test")])
 def test_a_service_gets_a_token_of_its_own(services, door, tenant, host):
-    """B18, B25, J1, J3, J5: sub is the service account's, no person's; nobody signed in, so nothing is said of how; nothing else comes."""
+    """B18, B25, J1, J3, J5: sub is the service account's, no person's; nobody signed in, so nothing is said
+    of how; nothing else comes.
+    """
     machine = door(host)
     response = ask(machine, SECRETS[tenant])
     assert response["Cache-Control"] == "no-store"
@@ -73,12 +84,18 @@ def test_a_service_gets_a_token_of_its_own(services, door, tenant, host):
         assert token.claims["sub"] == Application.objects.get(name="backup").subject
         assert not Person.objects.filter(subject=token.claims["sub"]).exists()
     assert token.claims["sub"].startswith("service-")
-    assert {"iss": f"http://{host}", "aud": f"http://{host}", "client_id": "backup"}.items() <= token.claims.items()
+    assert {
+        "iss": f"http://{host}",
+        "aud": f"http://{host}",
+        "client_id": "backup",
+    }.items() <= token.claims.items()
     assert not {"auth_time", "acr", "amr"} & set(token.claims)
 
 
 def test_the_subject_is_the_same_each_time_and_follows_no_wish(at_acme, door):
-    """B18: the sub stays when the client id changes, even to a person's sub; each application and tenant has another one."""
+    """B18: the sub stays when the client id changes, even to a person's sub; each application and tenant has
+    another one.
+    """
     first = claims_of(tokens_of(ask(door()))["access_token"])["sub"]
     alice = Person.objects.get(username="alice").subject
     save_application("backup", by="test", client_id=alice)
@@ -92,12 +109,18 @@ def test_the_trail_says_who_acted(at_acme, door):
     """The actor of the event is the service account; no username can be spelled like it."""
     ask(door())
     event = Event.objects.get(kind="tokens.issued")
-    assert (event.actor, event.application, event.data["grant"]) == ("Service account backup", "backup", GRANT)
+    assert (event.actor, event.application, event.data["grant"]) == (
+        "Service account backup",
+        "backup",
+        GRANT,
+    )
     assert event.actor.casefold() != event.actor
 
 
 def test_scopes(at_acme, door):
-    """B16, B25: CVE-2024-52287: all that it may have, or what it asks for of that; more is refused and not dropped."""
+    """B16, B25: CVE-2024-52287: all that it may have, or what it asks for of that; more is refused and not
+    dropped.
+    """
     save_application("backup", by="test", scopes=["acme:read", "acme:write"])
     assert tokens_of(ask(door()))["scope"] == "acme:read acme:write"
     assert tokens_of(ask(door(), scope="acme:write"))["scope"] == "acme:write"
@@ -107,22 +130,32 @@ def test_scopes(at_acme, door):
 
 @pytest.mark.parametrize("scope", ["openid", "profile", "email", "offline_access", "acme:read openid"])
 def test_no_scope_about_a_person(at_acme, door, scope):
-    """B18: whoever acts for itself is no person, even where the application has these scopes for the people who use it."""
-    save_application("backup", by="test", scopes=["acme:read", "openid", "profile", "email", "offline_access"])
+    """B18: whoever acts for itself is no person, even where the application has these scopes for the people
+    who use it.
+    """
+    save_application(
+        "backup", by="test", scopes=["acme:read", "openid", "profile", "email", "offline_access"]
+    )
     assert outcome(ask(door(), scope=scope)) == (400, "invalid_scope")
     assert tokens_of(ask(door()))["scope"] == "acme:read"
 
 
 def test_nothing_to_refresh_and_no_id_token(at_acme, door):
-    """B25: RFC 6749 section 4.4.3: no refresh token, even for an application that may refresh what people gave it."""
-    save_application("backup", by="test", grants=[GRANT, "refresh_token"], scopes=["acme:read", "openid", "offline_access"])
+    """B25: RFC 6749 section 4.4.3: no refresh token, even for an application that may refresh what people
+    gave it.
+    """
+    save_application(
+        "backup", by="test", grants=[GRANT, "refresh_token"], scopes=["acme:read", "openid", "offline_access"]
+    )
     answer = tokens_of(ask(door()))
     assert not {"refresh_token", "id_token"} & set(answer)
     assert not RefreshToken.objects.exists()
 
 
 def test_only_confidential_clients(at_acme, door):
-    """B17, B25: RFC 6749 section 4.4: not to be stored for a public one, and refused where it is stored all the same."""
+    """B17, B25: RFC 6749 section 4.4: not to be stored for a public one, and refused where it is stored all
+    the same.
+    """
     with pytest.raises(ValidationError, match="Only a confidential application"):
         save_application("tv", by="test", grants=[GRANT])
     Application.objects.filter(name="tv").update(grants=[GRANT])
@@ -132,7 +165,9 @@ def test_only_confidential_clients(at_acme, door):
 
 
 def test_only_where_it_is_switched_on(at_acme, door):
-    """D28, B25: a confidential application without the grant is told so; an inactive one is as if it were unknown."""
+    """D28, B25: a confidential application without the grant is told so; an inactive one is as if it were
+    unknown.
+    """
     save_application("backup", by="test", grants=["refresh_token"])
     assert outcome(ask(door())) == (400, "unauthorized_client")
     save_application("backup", by="test", grants=[GRANT], is_active=False)
@@ -141,7 +176,10 @@ def test_only_where_it_is_switched_on(at_acme, door):
 
 def test_the_device_grant_is_not_its(at_acme, door):
     """D28: what may act for itself may not therefore act for people."""
-    assert outcome(door().post(DEVICE, {"scope": "acme:read"}, **basic("backup", SECRETS["acme"]))) == (400, "unauthorized_client")
+    assert outcome(door().post(DEVICE, {"scope": "acme:read"}, **basic("backup", SECRETS["acme"]))) == (
+        400,
+        "unauthorized_client",
+    )
 
 
 def test_userinfo_has_nobody_to_tell_about(at_acme, door):
@@ -157,7 +195,9 @@ def test_userinfo_has_nobody_to_tell_about(at_acme, door):
 
 @pytest.mark.parametrize("change", [{"is_active": False}, {"grants": []}])
 def test_tokens_end_with_the_right_to_them(at_acme, door, change):
-    """CVE-2025-53942: an application that is switched off, or may not act for itself any more, has no good tokens."""
+    """CVE-2025-53942: an application that is switched off, or may not act for itself any more, has no good
+    tokens.
+    """
     token = tokens_of(ask(door()))["access_token"]
     save_application("backup", by="test", **change)
     assert outcome(userinfo(door(), token)) == (401, "invalid_token")
@@ -172,7 +212,9 @@ def test_it_is_listed_and_can_be_revoked(at_acme, door):
     assert sorted(row["person"] for row in shown) == ["Service account backup", "alice"]
     (row,) = CONSENTS.page(Wish(filters={"given": "service"})).rows
     assert (row["application"], row["scopes"]) == ("backup", ["acme:read"])
-    assert [each["person"] for each in CONSENTS.page(Wish(search="backup")).rows] == ["Service account backup"]
+    assert [each["person"] for each in CONSENTS.page(Wish(search="backup")).rows] == [
+        "Service account backup"
+    ]
     assert tokens.revoke_family(CONSENTS.one(row["key"]), why="test")
     assert outcome(userinfo(door(), token)) == (401, "invalid_token")
     assert Event.objects.get(kind="tokens.revoked").target == "Service account backup"
@@ -187,10 +229,15 @@ def test_it_is_swept(at_acme, door, clock):
 
 
 def test_another_tenants_service_is_unknown(services, door):
-    """CVE-2024-47077: same client id, another tenant: neither its secret nor its token is worth anything here."""
+    """CVE-2024-47077: same client id, another tenant: neither its secret nor its token is worth anything
+    here.
+    """
     assert outcome(ask(door("other.test"), SECRETS["acme"])) == (401, "invalid_client")
     token = tokens_of(ask(door()))["access_token"]
-    assert outcome(door("other.test").get(USERINFO, HTTP_AUTHORIZATION=f"Bearer {token}")) == (401, "invalid_token")
+    assert outcome(door("other.test").get(USERINFO, HTTP_AUTHORIZATION=f"Bearer {token}")) == (
+        401,
+        "invalid_token",
+    )
 
 
 def test_a_new_secret_ends_the_old_one_and_what_it_gave(at_acme, other, door):
@@ -203,7 +250,11 @@ def test_a_new_secret_ends_the_old_one_and_what_it_gave(at_acme, other, door):
     tokens_of(ask(door(), secret))
     assert outcome(userinfo(door("other.test"), kept)) == (403, "insufficient_scope")
     changed, revoked = Event.objects.filter(actor="alice").order_by("pk")
-    assert (changed.kind, changed.target, changed.data) == ("application.changed", "backup", {"keys": ["secret_hash"]})
+    assert (changed.kind, changed.target, changed.data) == (
+        "application.changed",
+        "backup",
+        {"keys": ["secret_hash"]},
+    )
     assert (revoked.kind, revoked.data) == ("tokens.revoked", {"why": "new secret"})
     assert not any(secret in str(vars(event)) for event in Event.objects.all())
 
@@ -238,7 +289,9 @@ def test_a_secret_that_is_renewed_meanwhile_leaves_no_token(at_acme):
 
 
 def test_wrong_secrets_do_not_shut_out_a_long_one(at_acme, door):
-    """B17: whoever shares the client's address and guesses is stopped; a right secret that nobody can guess passes all the same."""
+    """B17: whoever shares the client's address and guesses is stopped; a right secret that nobody can guess
+    passes all the same.
+    """
     for _ in range(WRONG_SECRETS.limit):
         assert outcome(ask(door(), "wrong")) == (401, "invalid_client")
     assert outcome(ask(door(), "wrong")) == (429, "temporarily_unavailable")
@@ -249,7 +302,9 @@ def test_wrong_secrets_do_not_shut_out_a_long_one(at_acme, door):
 
 
 def test_wrong_secrets_are_slowed_down(at_acme, door, clock):
-    """B17: RFC 6749 section 2.3.1: thirty of one client from one address in ten minutes, then a short right one waits, too."""
+    """B17: RFC 6749 section 2.3.1: thirty of one client from one address in ten minutes, then a short right
+    one waits, too.
+    """
     save_application("backup", by="test", secret_hash=digest("short secret"))
     for _ in range(WRONG_SECRETS.limit):
         assert outcome(ask(door(), "wrong")) == (401, "invalid_client")
@@ -269,7 +324,8 @@ def test_discovery_names_it_where_it_is_used(at_acme, other, door):
     with tenant_scope(other):
         save_application("backup", by="test", grants=[])
     offered = {
-        host: door(host).get("/.well-known/openid-configuration").json()["grant_types_supported"] for host in ("acme.test", "other.test")
+        host: door(host).get("/.well-known/openid-configuration").json()["grant_types_supported"]
+        for host in ("acme.test", "other.test")
     }
     assert (GRANT in offered["acme.test"], GRANT in offered["other.test"]) == (True, False)
 
@@ -287,7 +343,9 @@ scopes: [acme:read]
 
 
 def test_by_blueprint(acme, door, write_blueprint):
-    """The short name of the grant; a secret that changes ends the old one's tokens; the export names both, but never the secret."""
+    """The short name of the grant; a secret that changes ends the old one's tokens; the export names both,
+    but never the secret.
+    """
     apply([write_blueprint(BLUEPRINT.format(secret="first of nightly"))])
     token = tokens_of(ask(door(), "first of nightly", "nightly"))["access_token"]
     apply([write_blueprint(BLUEPRINT.format(secret="second of nightly"))])
@@ -299,25 +357,31 @@ def test_by_blueprint(acme, door, write_blueprint):
     assert "of nightly" not in out.getvalue()
 
 
-# --- libraries that nobody here wrote ---------------------------------------------------------------------------------------
+# --- libraries that nobody here wrote -----------------------------------------------------------------------
 
 
 def _by_oauthlib(issuer, client_id, secret, scope):
     session = local(OAuth2Session(client=BackendApplicationClient(client_id, scope=scope)))
-    return session.fetch_token(f"{issuer}{TOKEN}", client_id=client_id, client_secret=secret, scope=scope)["access_token"]
+    return session.fetch_token(f"{issuer}{TOKEN}", client_id=client_id, client_secret=secret, scope=scope)[
+        "access_token"
+    ]
 
 
 def _by_oauth2client(issuer, client_id, secret, scope):
     session = local(requests.Session())
     provider = session.get(f"{issuer}/.well-known/openid-configuration").json()
-    client = OAuth2Client.from_discovery_document(provider, issuer=issuer, auth=(client_id, secret), session=session, testing=True)
+    client = OAuth2Client.from_discovery_document(
+        provider, issuer=issuer, auth=(client_id, secret), session=session, testing=True
+    )
     return str(client.client_credentials(scope=" ".join(scope)).access_token)
 
 
 @pytest.mark.parametrize("library", [_by_oauthlib, _by_oauth2client])
 @pytest.mark.parametrize("tenant", ["acme", "other"])
 def test_clients_of_others(services, live, monkeypatch, tenant, library):
-    """B25, K1: requests-oauthlib and requests-oauth2client get tokens that a third library verifies, in both tenants."""
+    """B25, K1: requests-oauthlib and requests-oauth2client get tokens that a third library verifies, in both
+    tenants.
+    """
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
     issuer = live.url(f"{tenant}.test")
     token = library(issuer, "backup", SECRETS[tenant], [f"{tenant}:read"])

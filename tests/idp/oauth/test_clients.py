@@ -17,7 +17,9 @@ from tests.protocol import KIOSK_SECRET
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = ("idp", "flows", "stages", "blueprints", "web")
-SECRET = re.compile(r"(secret|token|password|verifier|digest|hash|mac|signature|challenge|nonce|user_code|device_code)(_hash)?$")
+SECRET = re.compile(
+    r"(secret|token|password|verifier|digest|hash|mac|signature|challenge|nonce|user_code|device_code)(_hash)?$"
+)
 
 
 def secrets_compared(source):
@@ -25,7 +27,9 @@ def secrets_compared(source):
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Compare) and any(isinstance(op, ast.Eq | ast.NotEq) for op in node.ops):
             sides = [node.left, *node.comparators]
-            if not any(isinstance(side, ast.Constant) for side in sides) and any(_secret(side) for side in sides):
+            if not any(isinstance(side, ast.Constant) for side in sides) and any(
+                _secret(side) for side in sides
+            ):
                 yield node.lineno
 
 
@@ -36,7 +40,10 @@ def _secret(node):
     return bool(SECRET.search(name))
 
 
-@pytest.mark.parametrize("line", ["a.token == b", "secret_hash != x", "digest(x) == y", "x == row.code_challenge", "hashlib.mac() == y"])
+@pytest.mark.parametrize(
+    "line",
+    ["a.token == b", "secret_hash != x", "digest(x) == y", "x == row.code_challenge", "hashlib.mac() == y"],
+)
 def test_the_lint_finds(line):
     """CVE-2024-52307: what the next test looks for is found."""
     assert list(secrets_compared(line)) == [1]
@@ -46,7 +53,9 @@ def test_secrets_are_compared_in_constant_time():
     """CVE-2024-52307: nothing that is named like a secret meets == or !=; ``same`` is hmac.compare_digest."""
     files = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
     assert len(files) > 50
-    found = [f"{path.relative_to(ROOT)}:{line}" for path in files for line in secrets_compared(path.read_text())]
+    found = [
+        f"{path.relative_to(ROOT)}:{line}" for path in files for line in secrets_compared(path.read_text())
+    ]
     assert found == []
 
 
@@ -61,14 +70,18 @@ def test_client_secrets_go_through_compare_digest(acme, monkeypatch):
 
 
 def test_generated_secrets(acme):
-    """django-oauth-toolkit (secrets behind the password hasher): 256 random bits and a plain SHA-256 of them are stored."""
+    """django-oauth-toolkit (secrets behind the password hasher): 256 random bits and a plain SHA-256 of them
+    are stored.
+    """
     secret, stored = new_secret()
     assert math.log2(16 ** len(secret)) == 256
     assert stored == digest(secret)
     assert Application.objects.get(client_id="kiosk").secret_hash == digest(KIOSK_SECRET)
 
 
-@pytest.mark.parametrize(("client_id", "secret"), [("kiosk", None), ("kiosk", "x"), ("tv", "x"), ("nobody", None), ("nobody", "x")])
+@pytest.mark.parametrize(
+    ("client_id", "secret"), [("kiosk", None), ("kiosk", "x"), ("tv", "x"), ("nobody", None), ("nobody", "x")]
+)
 def test_one_error_for_every_mistake(acme, client_id, secret):
     """B17: unknown, wrong and superfluous are not told apart."""
     with pytest.raises(InvalidClient) as raised:

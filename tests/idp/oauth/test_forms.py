@@ -1,4 +1,6 @@
-"""Reading a request of the protocol: what counts as absent, what as malformed, and how clients present themselves."""
+"""Reading a request of the protocol: what counts as absent, what as malformed, and how clients present
+themselves.
+"""
 
 from base64 import b64encode
 
@@ -12,7 +14,9 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def test_empty_is_absent():
-    """D1: a parameter without a value was not sent; an unknown one is kept and never read (RFC 6749 section 3.2)."""
+    """D1: a parameter without a value was not sent; an unknown one is kept and never read (RFC 6749 section
+    3.2).
+    """
     form = parse_form(FORM, b"a=&b=1&c")
     assert form.values == {"b": "1"}
     with pytest.raises(InvalidRequest, match="The parameter a is missing"):
@@ -49,7 +53,14 @@ def test_fifty_parameters_at_most():
 
 @pytest.mark.parametrize(
     ("name", "secret"),
-    [("my-client", "s"), ("my client", "a b"), ("kiosk", KIOSK_SECRET), ("é", "ü:ö"), ("a:b", "c%20d"), ("a", "1+1=2&x")],
+    [
+        ("my-client", "s"),
+        ("my client", "a b"),
+        ("kiosk", KIOSK_SECRET),
+        ("é", "ü:ö"),
+        ("a:b", "c%20d"),
+        ("a", "1+1=2&x"),
+    ],
 )
 def test_basic_is_form_encoded(name, secret):
     """K1: whatever characters are in it, id and secret come out as they were registered."""
@@ -65,7 +76,16 @@ def test_basic_with_escapes_that_nobody_needed():
 
 
 @pytest.mark.parametrize(
-    "header", ["Basic é", "Basic \xff", "Basic =", "Basic a", "Basic OnNlY3JldA==", "Basic dHY=", "Basic " + b64encode(b"\xff:x").decode()]
+    "header",
+    [
+        "Basic é",
+        "Basic \xff",
+        "Basic =",
+        "Basic a",
+        "Basic OnNlY3JldA==",
+        "Basic dHY=",
+        "Basic " + b64encode(b"\xff:x").decode(),
+    ],
 )
 def test_malformed_basic(header):
     """B25: not ASCII, not base64, not UTF-8, no colon, no name: one error for all."""

@@ -18,7 +18,9 @@ def token(**changes):
     """A token that verifies unless something is changed; None leaves a claim out."""
     now = int(timezone.now().timestamp())
     claims = {"iss": ISSUER, "aud": ISSUER, "sub": "x", "iat": now, "exp": now + 60, **changes}
-    return keys.sign(keys.current_key(), {name: value for name, value in claims.items() if value is not None}, typ="at+jwt")
+    return keys.sign(
+        keys.current_key(), {name: value for name, value in claims.items() if value is not None}, typ="at+jwt"
+    )
 
 
 def test_right_token_verifies(acme):
@@ -45,7 +47,9 @@ def test_other_tokens_do_not(acme, changes):
 def test_an_id_token_is_no_access_token(acme):
     """J7: the typ decides."""
     now = int(timezone.now().timestamp())
-    signed = keys.sign(keys.current_key(), {"iss": ISSUER, "aud": ISSUER, "sub": "x", "iat": now, "exp": now + 60}, typ="JWT")
+    signed = keys.sign(
+        keys.current_key(), {"iss": ISSUER, "aud": ISSUER, "sub": "x", "iat": now, "exp": now + 60}, typ="JWT"
+    )
     assert keys.verify(signed, typ="at+jwt", issuer=ISSUER) is None
 
 

@@ -49,7 +49,9 @@ def start_mail_server() -> Iterator[Callable[..., MailServer]]:
 
 
 @pytest.fixture
-def mail_server(start_mail_server: Callable[..., MailServer], use_mail_server: Callable[[str], None]) -> MailServer:
+def mail_server(
+    start_mail_server: Callable[..., MailServer], use_mail_server: Callable[[str], None]
+) -> MailServer:
     """One without TLS and login, in use."""
     server = start_mail_server()
     use_mail_server(f"smtp://127.0.0.1:{server.port}")

@@ -63,12 +63,22 @@ class _Inbox:
 class MailServer(Controller):
     """Listens on a free port. ``people``: names and passwords; without them nobody has to log in."""
 
-    def __init__(self, *, people: Mapping[str, str] | None = None, tls: ssl.SSLContext | None = None, at_once: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        people: Mapping[str, str] | None = None,
+        tls: ssl.SSLContext | None = None,
+        at_once: bool = False,
+    ) -> None:
         self.inbox = _Inbox()
         self.people = dict(people or {})
         self.listening = socket.create_server(("127.0.0.1", 0))
         options: dict[str, Any] = {"authenticator": self._judge, "auth_required": True} if people else {}
-        options |= {"tls_context": tls, "require_starttls": True} if tls and not at_once else {"auth_require_tls": False}
+        options |= (
+            {"tls_context": tls, "require_starttls": True}
+            if tls and not at_once
+            else {"auth_require_tls": False}
+        )
         port = self.listening.getsockname()[1]
         options |= {"server_hostname": "mail.test", "ssl_context": tls if at_once else None}
         super().__init__(self.inbox, hostname="127.0.0.1", port=port, **options)
@@ -96,7 +106,10 @@ class MailServer(Controller):
 
 def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
     """For 127.0.0.1, signed by itself: the server's context, and the file that a client must trust."""
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail.test")])
+    key, name = (
+        ec.generate_private_key(ec.SECP256R1()),
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail.test")]),
+    )
     now = datetime.now(UTC)
     made = (
         x509.CertificateBuilder()
@@ -111,7 +124,9 @@ def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
         .sign(key, hashes.SHA256())
     )
     file = folder / "mail.pem"
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     file.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)

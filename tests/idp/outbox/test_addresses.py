@@ -1,4 +1,6 @@
-"""Mail goes to the address that was written: a key for comparing is never stored, told or sent to in its place."""
+"""Mail goes to the address that was written: a key for comparing is never stored, told or sent to in its
+place.
+"""
 
 from collections.abc import Callable
 from io import StringIO
@@ -52,7 +54,8 @@ def test_domains_in_idna_2008(domain: str, known_as: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "domain", ["☃.net", "a_b.example", "-a.example", "xn--ü.example", "a..b", "\u0301a.com", "ab--ü.com", "ü" * 60, ""]
+    "domain",
+    ["☃.net", "a_b.example", "-a.example", "xn--ü.example", "a..b", "\u0301a.com", "ab--ü.com", "ü" * 60, ""],
 )
 def test_what_can_be_no_domain(domain: str) -> None:
     """Refused with what is wrong."""
@@ -60,8 +63,12 @@ def test_what_can_be_no_domain(domain: str) -> None:
         deliverable(f"a@{domain}")
 
 
-def test_an_address_is_kept_as_it_is_written(tenants: dict[str, Tenant], door: Doors, mail_server: MailServer) -> None:
-    """In the API, the console, an export, the claims and the mail; both tenants have a person with it; sign-in knows every spelling."""
+def test_an_address_is_kept_as_it_is_written(
+    tenants: dict[str, Tenant], door: Doors, mail_server: MailServer
+) -> None:
+    """In the API, the console, an export, the claims and the mail; both tenants have a person with it;
+    sign-in knows every spelling.
+    """
     for name, tenant in tenants.items():
         host = f"{name}.test"
         with tenant_scope(tenant):
@@ -72,7 +79,13 @@ def test_an_address_is_kept_as_it_is_written(tenants: dict[str, Tenant], door: D
             assert admin("PUT", "people/bob", {"email": WRITTEN}, if_match=put["ETag"])["ETag"] == put["ETag"]
             assert WRITTEN in text(signed_in(door, "owner", host), "/console/people/one/bob")
             assert WRITTEN in export()
-            for typed in (WRITTEN, "anna@straße.example", "ANNA@STRASSE.EXAMPLE", SENT_TO, "anna@Stra\u00adße.example"):
+            for typed in (
+                WRITTEN,
+                "anna@straße.example",
+                "ANNA@STRASSE.EXAMPLE",
+                SENT_TO,
+                "anna@Stra\u00adße.example",
+            ):
                 assert door(host).sign_in(typed, "bob-password-22").step == "device_code"
             device, browser = door(host), door(host)
             Application.objects.filter(client_id="tv").update(scopes=EVERYTHING.split())
@@ -88,9 +101,18 @@ def test_an_address_is_kept_as_it_is_written(tenants: dict[str, Tenant], door: D
 
 
 @pytest.mark.parametrize(
-    "other", [THEIRS, "ANNA@STRASSE.example", "anna@xn--strae-oqa.example", "anna@STRAßE.example", "Ａnna@straße.example"]
+    "other",
+    [
+        THEIRS,
+        "ANNA@STRASSE.example",
+        "anna@xn--strae-oqa.example",
+        "anna@STRAßE.example",
+        "Ａnna@straße.example",
+    ],
 )
-def test_what_folds_alike_belongs_to_one_person(acme: Tenant, other: str, door: Doors, write_blueprint: Callable[..., Path]) -> None:
+def test_what_folds_alike_belongs_to_one_person(
+    acme: Tenant, other: str, door: Doors, write_blueprint: Callable[..., Path]
+) -> None:
     """By the API, a blueprint, and two within one; the tenant beside it is another world."""
     admin = Program(mint("admin"))
     assert admin("PUT", "people/bob", {"email": WRITTEN}, if_match="*").status_code == 200
@@ -109,23 +131,45 @@ def test_what_folds_alike_belongs_to_one_person(acme: Tenant, other: str, door: 
 
 def test_two_may_change_places(acme: Tenant, write_blueprint: Callable[..., Path]) -> None:
     """Each takes the other's address in one blueprint."""
-    apply([write_blueprint(f"tenant: acme\n---\nperson: a\nemail: {WRITTEN}\n---\nperson: b\nemail: B@example.com\n")])
-    apply([write_blueprint(f"tenant: acme\n---\nperson: b\nemail: {WRITTEN}\n---\nperson: a\nemail: B@example.com\n")])
+    apply(
+        [
+            write_blueprint(
+                f"tenant: acme\n---\nperson: a\nemail: {WRITTEN}\n---\nperson: b\nemail: B@example.com\n"
+            )
+        ]
+    )
+    apply(
+        [
+            write_blueprint(
+                f"tenant: acme\n---\nperson: b\nemail: {WRITTEN}\n---\nperson: a\nemail: B@example.com\n"
+            )
+        ]
+    )
     assert [Person.objects.get(username=name).mailbox for name in "ab"] == ["B@example.com", WRITTEN]
 
 
 def test_conditions_tell_domains_apart_that_fold_alike(acme: Tenant, door: Doors) -> None:
-    """Who has an address at ``straße`` is none of the people of ``strasse``; case and spelling do not matter."""
+    """Who has an address at ``straße`` is none of the people of ``strasse``; case and spelling do
+    not matter.
+    """
     for written in (WRITTEN, SENT_TO):
-        assert Program(mint("admin"))("PUT", "people/bob", {"email": written}, if_match="*").status_code == 200
-        for domain, denied in (("strasse.example", False), ("straße.example", True), ("stra\u00dfe.example", True)):
+        assert (
+            Program(mint("admin"))("PUT", "people/bob", {"email": written}, if_match="*").status_code == 200
+        )
+        for domain, denied in (
+            ("strasse.example", False),
+            ("straße.example", True),
+            ("stra\u00dfe.example", True),
+        ):
             deny = {"stage": "deny", "when": f'person.email.endsWith("@{domain}")'}
             draw("identification", "password", deny, "login", "device_code", "consent", "finish")
             assert (door().sign_in("bob", "bob-password-22").title == "You cannot go on") is denied
 
 
 def test_a_row_of_an_earlier_release(acme: Tenant, door: Doors, mail_server: MailServer) -> None:
-    """It has the folded address alone, or a newer one folded beside what was written before: that one counts."""
+    """It has the folded address alone, or a newer one folded beside what was written before: that
+    one counts.
+    """
     people = Person.objects.filter(username="bob")
     for written in ("", WRITTEN):
         people.update(email="new@acme.test", email_written=written)

@@ -1,4 +1,6 @@
-"""The outbox: written with its cause or not at all, delivered at least once, never by two at once, and nothing secret left behind."""
+"""The outbox: written with its cause or not at all, delivered at least once, never by two at once, and
+nothing secret left behind.
+"""
 
 import logging
 import os
@@ -14,7 +16,17 @@ from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from idp.outbox import tasks
-from idp.outbox.delivery import ATTEMPTS, LEASE, NotDelivered, Parcel, Refused, UnknownKind, deliver_due, post, sweep
+from idp.outbox.delivery import (
+    ATTEMPTS,
+    LEASE,
+    NotDelivered,
+    Parcel,
+    Refused,
+    UnknownKind,
+    deliver_due,
+    post,
+    sweep,
+)
 from idp.outbox.models import Delivery, State
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
@@ -91,7 +103,9 @@ def test_a_kind_whose_handler_went_waits(acme: Tenant, settings: Any, clock: tim
     assert only().state == State.DONE
 
 
-def test_retries_with_back_off(acme: Tenant, clock: time_machine.Traveller, caplog: pytest.LogCaptureFixture) -> None:
+def test_retries_with_back_off(
+    acme: Tenant, clock: time_machine.Traveller, caplog: pytest.LogCaptureFixture
+) -> None:
     """5 s, doubling to an hour; after twelve attempts it is given up, wiped and told."""
     probe.wish.append(fail)
     post(probe.KIND, {"link": SECRET})
@@ -106,7 +120,12 @@ def test_retries_with_back_off(acme: Tenant, clock: time_machine.Traveller, capl
     clock.shift(24 * 3600)
     assert deliver_due() == 0
     row = only()
-    assert (row.state, row.payload, row.why, len(probe.got)) == (State.FAILED, "", "the other side sleeps", ATTEMPTS)
+    assert (row.state, row.payload, row.why, len(probe.got)) == (
+        State.FAILED,
+        "",
+        "the other side sleeps",
+        ATTEMPTS,
+    )
     assert len({parcel.key for _, parcel in probe.got}) == 1
     assert [record.levelname for record in caplog.records if record.message == "outbox.failed"] == ["ERROR"]
 
@@ -182,7 +201,8 @@ def test_a_late_worker_changes_nothing(acme: Tenant, clock: time_machine.Travell
     assert deliver_due() == 0
 
 
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # a fork beside threads, from Python 3.12 on
+# a fork beside threads, from Python 3.12 on
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_kill_minus_nine_loses_nothing(transactional_db: None, tenants: dict[str, Tenant]) -> None:
     """A real process dies in the middle of a delivery; the next one delivers it, once."""
     reading, writing = os.pipe()
@@ -280,7 +300,9 @@ def test_a_clock_that_is_set_back_holds_nothing_up(acme: Tenant, clock: time_mac
     clock.shift(-timedelta(hours=1))
     assert deliver_due() == 1
     post(probe.KIND, {"n": 2})
-    Delivery.objects.filter(state=State.WAITING).update(attempts=1, due_at=timezone.now() + timedelta(days=300))
+    Delivery.objects.filter(state=State.WAITING).update(
+        attempts=1, due_at=timezone.now() + timedelta(days=300)
+    )
     assert deliver_due() == 1
     post(probe.KIND, {"n": 3})
     Delivery.objects.filter(state=State.WAITING).update(attempts=1, due_at=timezone.now() + LEASE)
@@ -308,7 +330,10 @@ def test_each_tenants_in_its_scope(tenants: dict[str, Tenant]) -> None:
         assert deliver_due() == 1
     assert [(name, parcel.payload["of"]) for name, parcel in probe.got] == [("other", "other")]
     tasks.deliver_outbox()
-    assert [(name, parcel.payload["of"]) for name, parcel in probe.got] == [("other", "other"), ("acme", "acme")]
+    assert [(name, parcel.payload["of"]) for name, parcel in probe.got] == [
+        ("other", "other"),
+        ("acme", "acme"),
+    ]
 
 
 def test_old_rows_are_swept(tenants: dict[str, Tenant], clock: time_machine.Traveller) -> None:
@@ -334,7 +359,9 @@ def test_old_rows_are_swept(tenants: dict[str, Tenant], clock: time_machine.Trav
     assert Counter(Delivery.unscoped.values_list("state", flat=True)) == {State.FAILED: 2, State.WAITING: 2}
     clock.shift(timedelta(days=23))
     tasks.sweep_outbox()
-    assert Counter(Delivery.unscoped.values_list("state", "tenant__name")) == {(State.WAITING, name): 1 for name in tenants}
+    assert Counter(Delivery.unscoped.values_list("state", "tenant__name")) == {
+        (State.WAITING, name): 1 for name in tenants
+    }
 
 
 def test_a_sweep_goes_in_batches(acme: Tenant, clock: time_machine.Traveller) -> None:

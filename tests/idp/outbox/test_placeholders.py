@@ -24,7 +24,11 @@ def test_what_is_shipped_is_whole() -> None:
     ("part", "wording", "said"),
     [
         ("text", "{{ link }} {{ nam }}", "There is no word nam. Did you mean name?"),
-        ("html", "{{ password }}", "There is no word password. There are: accent, accent_text, link, minutes, name, tenant."),
+        (
+            "html",
+            "{{ password }}",
+            "There is no word password. There are: accent, accent_text, link, minutes, name, tenant.",
+        ),
         ("text", "{{ link }} {{ name|upper }}", "no filters"),
         ("text", "{{ link }} {{ name.password }}", "no tags, no filters"),
         ("text", "{{ link }} {{ name", "has a meaning"),
@@ -39,7 +43,10 @@ def test_what_is_shipped_is_whole() -> None:
     ],
 )
 def test_what_is_refused(acme: Tenant, part: str, wording: str, said: str) -> None:
-    """CVE-2026-25227: whoever words a mail can run nothing. Named with the part in which it stands; and nothing is saved."""
+    """CVE-2026-25227: whoever words a mail can run nothing.
+
+    Named with the part in which it stands; and nothing is saved.
+    """
     with pytest.raises(ValidationError) as refused:
         mail.save_template("recovery", **{"subject": "S", "text": "T {{ link }}", part: wording})
     assert list(refused.value.message_dict) == [part]
@@ -55,7 +62,9 @@ def test_there_is_no_such_mail(acme: Tenant) -> None:
 
 def test_what_is_said_is_not_read_again() -> None:
     """A value that looks like a word stays as it is."""
-    filled = Template("{{ name }}", "{{name}} {{  link  }}", "<b>{{ name }}</b>").filled({"name": "{{ link }}&", "link": "L"})
+    filled = Template("{{ name }}", "{{name}} {{  link  }}", "<b>{{ name }}</b>").filled(
+        {"name": "{{ link }}&", "link": "L"}
+    )
     assert filled == Template("{{ link }}&", "{{ link }}& L", "<b>{{ link }}&amp;</b>")
 
 
@@ -112,7 +121,9 @@ def test_braces_of_style_sheets_mean_nothing() -> None:
     ],
 )
 def test_a_link_stands_in_no_address_but_its_own(acme: Tenant, html: str) -> None:
-    """Whoever words the mail cannot have it sent home: no picture, no style, no address takes the link along when the mail is opened."""
+    """Whoever words the mail cannot have it sent home: no picture, no style, no address takes the link along
+    when the mail is opened.
+    """
     with pytest.raises(ValidationError) as refused:
         mail.save_template("recovery", subject="S", text="T {{ link }}", html=html)
     assert list(refused.value.message_dict) == ["html"]
@@ -124,7 +135,10 @@ def test_a_link_stands_in_no_address_but_its_own(acme: Tenant, html: str) -> Non
         "",
         '<p><a href="{{ link }}" style="color:{{ accent }}">choose</a> or copy <b>{{ link }}</b></p>',
         "<p>Copy ({{ link }}), or ask.<br>{{link}}</p>",
-        '<p title="{{ name }}">&lt;{{ name }}&gt; <a href="https://acme.test/#top">help</a> <a href="mailto:help@acme.test">mail</a></p>',
+        (
+            '<p title="{{ name }}">&lt;{{ name }}&gt; <a href="https://acme.test/#top">help</a> <a '
+            'href="mailto:help@acme.test">mail</a></p>'
+        ),
         '<img src="data:image/png;base64,AAAA" alt="{{ tenant }}"><img src="cid:mark@acme.test" alt="">',
         "<style>body{background-image:none;color:{{ accent_text }}}</style>",
     ],

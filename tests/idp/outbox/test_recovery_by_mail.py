@@ -1,4 +1,6 @@
-"""``manage.py person recovery-link NAME --mail``: from the command line through the outbox and a real mail server to a new password."""
+"""``manage.py person recovery-link NAME --mail``: from the command line through the outbox and a real mail
+server to a new password.
+"""
 
 import re
 from collections.abc import Callable
@@ -40,7 +42,9 @@ def link(arrived: Arrived, host: str) -> str:
 
 
 def test_by_mail_to_a_new_password(tenants: dict[str, Tenant], door: Doors, mail_server: MailServer) -> None:
-    """Each tenant's alice gets her own tenant's link from her own tenant's sender; nothing is printed that lets anybody in."""
+    """Each tenant's alice gets her own tenant's link from her own tenant's sender; nothing is printed that
+    lets anybody in.
+    """
     for name in tenants:
         save_tenant(name, mail_from=f"login@{name}.example", mail_granted=True)
         assert command("alice", "--tenant", name, "--mail") == f"A link is on its way to alice@{name}.test.\n"
@@ -57,7 +61,9 @@ def test_by_mail_to_a_new_password(tenants: dict[str, Tenant], door: Doors, mail
     assert door("other.test").sign_in().step == "device_code"
 
 
-def test_the_link_stands_nowhere(transactional_db: None, acme: Tenant, mail_server: MailServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_link_stands_nowhere(
+    transactional_db: None, acme: Tenant, mail_server: MailServer, caplog: pytest.LogCaptureFixture
+) -> None:
     """Neither in a table, before or after, nor in a log; and the trail tells that one was made."""
     caplog.set_level("DEBUG")
     command("alice", "--tenant", "acme", "--mail")
@@ -65,10 +71,13 @@ def test_the_link_stands_nowhere(transactional_db: None, acme: Tenant, mail_serv
     tasks.deliver_outbox()
     token = link(mail_server.mails[0], "acme.test").rpartition("/")[2]
     assert token not in before + _rows()
-    ours = [str(vars(record)) for record in caplog.records if not record.name.startswith("mail")]  # the server of the test logs as mail.log
+    # the server of the test logs as mail.log
+    ours = [str(vars(record)) for record in caplog.records if not record.name.startswith("mail")]
     assert ours
     assert token not in "".join(ours)
-    assert list(Event.objects.filter(kind="person.recovery_link_made").values_list("actor", "target")) == [("command line", "alice")]
+    assert list(Event.objects.filter(kind="person.recovery_link_made").values_list("actor", "target")) == [
+        ("command line", "alice")
+    ]
 
 
 def test_without_an_address(acme: Tenant) -> None:
@@ -100,7 +109,9 @@ def test_a_newer_link_ends_the_mailed_one(acme: Tenant, door: Doors, mail_server
     assert door().get(second).status_code == 200
 
 
-def test_a_link_that_has_ended_is_not_mailed(acme: Tenant, mail_server: MailServer, clock: time_machine.Traveller) -> None:
+def test_a_link_that_has_ended_is_not_mailed(
+    acme: Tenant, mail_server: MailServer, clock: time_machine.Traveller
+) -> None:
     """The worker was away too long."""
     command("alice", "--tenant", "acme", "--mail")
     clock.shift(LIFETIME)

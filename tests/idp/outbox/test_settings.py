@@ -11,7 +11,9 @@ from idp.runtime import env
 
 def ids() -> list[str | None]:
     """What the checks say about mail and outbox."""
-    return [message.id for message in run_checks() if message.id in ("foyer.W011", "foyer.W012", "foyer.E012")]
+    return [
+        message.id for message in run_checks() if message.id in ("foyer.W011", "foyer.W012", "foyer.E012")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -32,7 +34,10 @@ def test_urls(monkeypatch: pytest.MonkeyPatch, url: str, expected: tuple[object,
     monkeypatch.setenv("FOYER_SMTP_URL", url)
     found = env.smtp()
     assert found
-    assert tuple(found[key] for key in ("host", "port", "username", "password", "use_tls", "use_ssl")) == expected
+    assert (
+        tuple(found[key] for key in ("host", "port", "username", "password", "use_tls", "use_ssl"))
+        == expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,7 +64,10 @@ def test_what_is_no_mail_server(monkeypatch: pytest.MonkeyPatch, url: str) -> No
     assert "hunter2" not in str(refused.value)
 
 
-@pytest.mark.parametrize("address", ["foyer", "Foyer <login@acme.example>", "a@b.example, c@d.example", "a@b.example\nBcc: c@d.example"])
+@pytest.mark.parametrize(
+    "address",
+    ["foyer", "Foyer <login@acme.example>", "a@b.example, c@d.example", "a@b.example\nBcc: c@d.example"],
+)
 def test_what_is_no_sender(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     """One bare address."""
     monkeypatch.setenv("FOYER_MAIL_FROM", address)
@@ -68,7 +76,9 @@ def test_what_is_no_sender(monkeypatch: pytest.MonkeyPatch, address: str) -> Non
 
 
 def test_what_the_checks_say(db: None, settings: Any) -> None:
-    """Nothing in one process; distributed, that mails wait; with a server, that the sender cannot be answered."""
+    """Nothing in one process; distributed, that mails wait; with a server, that the sender cannot be
+    answered.
+    """
     settings.SMTP, settings.EMBEDDED = None, True
     assert ids() == []
     settings.EMBEDDED = False

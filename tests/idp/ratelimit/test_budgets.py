@@ -10,7 +10,16 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from idp.ratelimit.budgets import Budget, Exhausted, Spend, address_key, charge, exhausted_until, give_back, sweep
+from idp.ratelimit.budgets import (
+    Budget,
+    Exhausted,
+    Spend,
+    address_key,
+    charge,
+    exhausted_until,
+    give_back,
+    sweep,
+)
 from idp.ratelimit.models import Attempt
 from idp.ratelimit.tasks import sweep_attempts
 from idp.tenancy.models import Tenant
@@ -39,7 +48,9 @@ def test_no_window_ever_holds_more_than_the_limit(acme: Tenant, pauses: list[int
         assert sum(begin <= each < begin + TEN_MINUTES for each in times) <= 3
 
 
-def test_a_refusal_takes_nothing_and_says_when_to_come_back(acme: Tenant, clock: time_machine.Traveller) -> None:
+def test_a_refusal_takes_nothing_and_says_when_to_come_back(
+    acme: Tenant, clock: time_machine.Traveller
+) -> None:
     """Waiting is enough: asking meanwhile does not prolong it."""
     budget, begun = Budget("b", 2, TEN_MINUTES), timezone.now()
     assert taken(budget)
@@ -146,7 +157,9 @@ def test_addresses_as_budgets_count_them(address: str, key: str) -> None:
     assert address_key(address) == key
 
 
-def test_the_sweep_deletes_what_no_longer_counts(tenants: dict[str, Tenant], clock: time_machine.Traveller) -> None:
+def test_the_sweep_deletes_what_no_longer_counts(
+    tenants: dict[str, Tenant], clock: time_machine.Traveller
+) -> None:
     """In every tenant, in batches; what still counts stays, so a sweep never opens a door."""
     for tenant in tenants.values():
         with tenant_scope(tenant):

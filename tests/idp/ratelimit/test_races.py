@@ -1,4 +1,6 @@
-"""Attempts that are charged, given back and swept at the same time: the limit holds, and nobody waits for anybody in a circle."""
+"""Attempts that are charged, given back and swept at the same time: the limit holds, and nobody waits for
+anybody in a circle.
+"""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,7 +16,11 @@ from idp.tenancy.scope import tenant_scope
 from tests.races import at_once, meeting_at
 
 HOUR = timedelta(hours=1)
-OWN, SHARED, WATCHED = Budget("own", 3, HOUR), Budget("shared", 8, HOUR), Budget("watched", 2, HOUR, refuses=False)
+OWN, SHARED, WATCHED = (
+    Budget("own", 3, HOUR),
+    Budget("shared", 8, HOUR),
+    Budget("watched", 2, HOUR, refuses=False),
+)
 
 
 def spends(who: int) -> list[Spend]:
@@ -33,7 +39,9 @@ def scoped(owner: Tenant, function: Callable[[], object]) -> Callable[[], object
 
 
 @pytest.mark.parametrize("given_back", [False, True])
-def test_the_limit_holds_while_old_attempts_are_swept(transactional_db: None, tenants: dict[str, Tenant], given_back: bool) -> None:
+def test_the_limit_holds_while_old_attempts_are_swept(
+    transactional_db: None, tenants: dict[str, Tenant], given_back: bool
+) -> None:
     """D34: every slot is occupied by an attempt that counts no more, and sweeps run meanwhile."""
     acme, passed = tenants["acme"], []
     with tenant_scope(acme):
@@ -65,7 +73,9 @@ def test_the_limit_holds_while_old_attempts_are_swept(transactional_db: None, te
         assert max(map(passed.count, range(4))) <= 3
 
 
-def test_a_charge_and_a_sweep_do_not_wait_in_a_circle(transactional_db: None, tenants: dict[str, Tenant]) -> None:
+def test_a_charge_and_a_sweep_do_not_wait_in_a_circle(
+    transactional_db: None, tenants: dict[str, Tenant]
+) -> None:
     """The charge wants the places of two old attempts in one order, the sweep both in the other."""
     acme, answers = tenants["acme"], []
     with tenant_scope(acme):
@@ -73,7 +83,10 @@ def test_a_charge_and_a_sweep_do_not_wait_in_a_circle(transactional_db: None, te
             charge([Spend(budget, "")])
         Attempt.objects.update(expires_at=timezone.now() - HOUR)
         both = [Spend(OWN, ""), Spend(SHARED, "")]
-        work = [scoped(acme, lambda: answers.append(charge(both))), scoped(acme, lambda: sweep(timezone.now()))]
+        work = [
+            scoped(acme, lambda: answers.append(charge(both))),
+            scoped(acme, lambda: sweep(timezone.now())),
+        ]
         meeting_at(Attempt.objects.all(), *work)
         assert [len(answer) for answer in answers] == [2]
         sweep(timezone.now())
@@ -84,7 +97,9 @@ def test_a_charge_and_a_sweep_do_not_wait_in_a_circle(transactional_db: None, te
 def test_what_is_being_judged_is_waited_for(
     transactional_db: None, tenants: dict[str, Tenant], right: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """D34: of twelve attempts at once against three, all pass where all are right, and three are judged where all are wrong."""
+    """D34: of twelve attempts at once against three, all pass where all are right, and three are judged where
+    all are wrong.
+    """
     monkeypatch.setattr(budgets, "PATIENCE", 60.0)
     acme, judged, budget = tenants["acme"], [], Budget("judged", 3, HOUR, free=2)
 

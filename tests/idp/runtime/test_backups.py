@@ -37,7 +37,9 @@ def count(database: Path) -> int:
 
 
 def test_there_and_back(folder: Path, tmp_path: Path) -> None:
-    """The copy is whole, for its owner only, and is served after its restoration into an empty folder with the secret key put beside it."""
+    """The copy is whole, for its owner only, and is served after its restoration into an empty folder with
+    the secret key put beside it.
+    """
     made = manage(folder, "backup", str(tmp_path / "copy"))
     assert made.returncode == 0, made.stderr
     assert f"the secret key, {folder}/secret.key" in made.stdout
@@ -48,7 +50,10 @@ def test_there_and_back(folder: Path, tmp_path: Path) -> None:
 
     elsewhere = tmp_path / "elsewhere"
     restored = manage(elsewhere, "restore", str(tmp_path / "copy"))
-    assert (restored.returncode, "The secret key does not belong to this database" in restored.stderr) == (0, True)
+    assert (restored.returncode, "The secret key does not belong to this database" in restored.stderr) == (
+        0,
+        True,
+    )
     assert stat.S_IMODE((elsewhere / "foyer.sqlite3").stat().st_mode) == 0o600
     assert manage(elsewhere, "setup").returncode == 1
     (elsewhere / "secret.key").write_text(key)
@@ -57,7 +62,9 @@ def test_there_and_back(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_copy_under_traffic_is_whole_and_a_restore_is_refused(folder: Path, tmp_path: Path) -> None:
-    """While the process serves and another one writes: the copy passes its check; a restore would pull the database from under it."""
+    """While the process serves and another one writes: the copy passes its check; a restore would pull the
+    database from under it.
+    """
     (tmp_path / "run").mkdir()
     shutil.move(folder, tmp_path / "run" / "data")
     with serving(tmp_path / "run", FOYER_LOG="json") as (web, _said):
@@ -89,7 +96,8 @@ def _damaged(copy: Path) -> None:
     with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute(
-            "UPDATE sqlite_master SET rootpage = (SELECT rootpage FROM sqlite_master WHERE name = 'django_migrations') "
+            "UPDATE sqlite_master SET rootpage = (SELECT rootpage FROM sqlite_master WHERE name = "
+            "'django_migrations') "
             "WHERE name = 'events_event'"
         )
 
@@ -114,7 +122,9 @@ def test_what_is_no_good_copy_is_not_restored(folder: Path, tmp_path: Path, spoi
 
 
 def test_nothing_is_overwritten(folder: Path, tmp_path: Path) -> None:
-    """Neither an older copy nor a database, nor is a journal of another database left beside the restored one."""
+    """Neither an older copy nor a database, nor is a journal of another database left beside the restored
+    one.
+    """
     assert manage(folder, "backup", str(tmp_path / "copy")).returncode == 0
     before = (tmp_path / "copy").read_bytes()
     again = manage(folder, "backup", str(tmp_path / "copy"))
@@ -132,12 +142,21 @@ def test_nothing_is_overwritten(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", ["backup", "restore"])
 def test_postgresql_has_tools_of_its_own(tmp_path: Path, command: str) -> None:
     """One sentence that names them; nothing is connected to."""
-    ran = manage(tmp_path, command, str(tmp_path / "copy"), DATABASE_URL="postgres://foyer@127.0.0.1:1/foyer", FOYER_SECRET_KEY="k" * 40)
+    ran = manage(
+        tmp_path,
+        command,
+        str(tmp_path / "copy"),
+        DATABASE_URL="postgres://foyer@127.0.0.1:1/foyer",
+        FOYER_SECRET_KEY="k" * 40,
+    )
     assert (ran.returncode, "pg_dump" in ran.stderr, "Traceback" in ran.stderr) == (1, True, False)
 
 
 def test_a_backup_without_an_installation(tmp_path: Path) -> None:
     """Says so and makes no file."""
     ran = manage(tmp_path / "data", "backup", str(tmp_path / "copy"))
-    assert (ran.returncode, f"There is no database at {tmp_path}/data/foyer.sqlite3." in ran.stderr) == (1, True)
+    assert (ran.returncode, f"There is no database at {tmp_path}/data/foyer.sqlite3." in ran.stderr) == (
+        1,
+        True,
+    )
     assert list(tmp_path.iterdir()) == []

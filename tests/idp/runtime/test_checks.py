@@ -23,21 +23,40 @@ REDIS = "redis://localhost/0"
         (SQLITE, REDIS, "", {"foyer.E010": "Set DATABASE_URL", "foyer.E013": "Set FOYER_SECRET_KEY"}),
     ],
 )
-def test_mixes(settings: Any, monkeypatch: pytest.MonkeyPatch, engine: str, redis: str, secret: str, found: dict[str, str]) -> None:
-    """SQLite alone, or PostgreSQL with Redis and one secret key for all; anything between is an error, or at least a warning."""
+def test_mixes(
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    engine: str,
+    redis: str,
+    secret: str,
+    found: dict[str, str],
+) -> None:
+    """SQLite alone, or PostgreSQL with Redis and one secret key for all; anything between is an error, or at
+    least a warning.
+    """
     monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", engine)
     monkeypatch.setenv("FOYER_SECRET_KEY", secret)
     settings.REDIS_URL = redis
     messages: list[CheckMessage] = mixes(None)
-    assert {str(message.id): str(message.hint)[: len(found.get(str(message.id), ""))] for message in messages} == found
+    assert {
+        str(message.id): str(message.hint)[: len(found.get(str(message.id), ""))] for message in messages
+    } == found
     assert all(message.is_serious() == str(message.id).startswith("foyer.E") for message in messages)
 
 
 @pytest.mark.parametrize("name", ["SECRETS", "BLUEPRINTS"])
 def test_a_folder_that_is_not_there_is_told(settings: Any, tmp_path: Path, name: str) -> None:
-    """It would say nothing: no secret is found, no blueprint is applied. A file in its place is no folder either."""
+    """It would say nothing: no secret is found, no blueprint is applied.
+
+    A file in its place is no folder either.
+    """
     (tmp_path / "file").touch()
-    for value, told in ((str(tmp_path), 0), ("", 0), (str(tmp_path / "nowhere"), 1), (str(tmp_path / "file"), 1)):
+    for value, told in (
+        (str(tmp_path), 0),
+        ("", 0),
+        (str(tmp_path / "nowhere"), 1),
+        (str(tmp_path / "file"), 1),
+    ):
         setattr(settings, name, value)
         messages = folders(None)
         assert len(messages) == told

@@ -1,4 +1,6 @@
-"""``manage.py`` as an operator meets it: one sentence instead of a traceback, no files left behind, none that others may read."""
+"""``manage.py`` as an operator meets it: one sentence instead of a traceback, no files left behind, none that
+others may read.
+"""
 
 import os
 import stat
@@ -46,9 +48,18 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_a_command_without_an_installation_says_so_and_makes_nothing(tmp_path: Path, words: list[str]) -> None:
-    """One sentence, exit 1: no data folder, no empty database and no secret key where somebody forgot FOYER_DATA."""
-    words = [str(next(Path(settings.BASE_DIR).glob("blueprints/default/*.yaml"))) if word.endswith(".yaml") else word for word in words]
+def test_a_command_without_an_installation_says_so_and_makes_nothing(
+    tmp_path: Path, words: list[str]
+) -> None:
+    """One sentence, exit 1: no data folder, no empty database and no secret key where somebody forgot
+    FOYER_DATA.
+    """
+    words = [
+        str(next(Path(settings.BASE_DIR).glob("blueprints/default/*.yaml")))
+        if word.endswith(".yaml")
+        else word
+        for word in words
+    ]
     ran = manage(tmp_path / "data", *words)
     assert ran.returncode == 1, ran
     assert "Traceback" not in ran.stderr
@@ -121,7 +132,9 @@ def test_what_is_made_is_for_its_owner_only(tmp_path: Path) -> None:
 
 
 def test_a_database_under_a_foreign_key_is_not_served(tmp_path: Path) -> None:
-    """After a restore without its secret key nothing starts with a new one, and nothing is overwritten; keys lost is the way on."""
+    """After a restore without its secret key nothing starts with a new one, and nothing is overwritten; keys
+    lost is the way on.
+    """
     assert manage(tmp_path, "setup").returncode == 0
     assert manage(tmp_path, "keys", "rotate").returncode == 0
     kept = (tmp_path / "secret.key").read_text()
@@ -149,7 +162,10 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     assert f"{tmp_path}/file" in ran.stderr
     (tmp_path / "secret.key").write_text("")
     ran = manage(tmp_path, "setup")
-    assert (ran.returncode, ran.stderr) == (1, f"Foyer: {tmp_path}/secret.key holds no key: it must be at least 32 characters.\n")
+    assert (ran.returncode, ran.stderr) == (
+        1,
+        f"Foyer: {tmp_path}/secret.key holds no key: it must be at least 32 characters.\n",
+    )
     (tmp_path / "secret.key").unlink()
     (tmp_path / "foyer.sqlite3").write_text("no database " * 1000)
     ran = manage(tmp_path, "setup")

@@ -48,7 +48,10 @@ def test_the_database_without_a_url_is_sqlite_in_the_data_folder(tmp_path: Path,
     """WAL and immediate transactions: a deferred one that turns into a writer fails whatever the timeout."""
     monkeypatch.delenv("DATABASE_URL", raising=False)
     found = env.database(tmp_path)
-    assert (found["ENGINE"], found["NAME"]) == ("django.db.backends.sqlite3", f"file:{tmp_path}/foyer.sqlite3?mode=rw")
+    assert (found["ENGINE"], found["NAME"]) == (
+        "django.db.backends.sqlite3",
+        f"file:{tmp_path}/foyer.sqlite3?mode=rw",
+    )
     assert env.sqlite_file(tmp_path) == tmp_path / "foyer.sqlite3"
     assert found["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
     assert "journal_mode=WAL" in found["OPTIONS"]["init_command"]
@@ -61,15 +64,25 @@ def test_a_postgresql_url(tmp_path: Path, monkeypatch: Env) -> None:
     """User, password with odd characters, port, options."""
     monkeypatch.setenv("DATABASE_URL", "postgres://foyer:p%40ss%2Fword@db.example:5433/foyer?sslmode=require")
     found = env.database(tmp_path)
-    assert [found[name] for name in ("NAME", "USER", "PASSWORD", "HOST", "PORT")] == ["foyer", "foyer", "p@ss/word", "db.example", "5433"]
+    assert [found[name] for name in ("NAME", "USER", "PASSWORD", "HOST", "PORT")] == [
+        "foyer",
+        "foyer",
+        "p@ss/word",
+        "db.example",
+        "5433",
+    ]
     assert found["OPTIONS"]["sslmode"] == "require"
     monkeypatch.setenv("DATABASE_URL", "mysql://a/b")
-    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL must begin with postgres:// or sqlite://, not mysql://"):
+    with pytest.raises(
+        ImproperlyConfigured, match="DATABASE_URL must begin with postgres:// or sqlite://, not mysql://"
+    ):
         env.database(tmp_path)
 
 
 def test_the_prefix_in_redis_lasts(monkeypatch: Env) -> None:
-    """Keys and passwords may change node by node; another database, here or in Redis, has another prefix; or it is given."""
+    """Keys and passwords may change node by node; another database, here or in Redis, has another prefix; or
+    it is given.
+    """
     monkeypatch.setenv("DATABASE_URL", "postgres://foyer:old@db.example/foyer")
     monkeypatch.setenv("REDIS_URL", "redis://:old@redis.example/0")
     before = env.redis_prefix()
@@ -86,7 +99,10 @@ def test_the_prefix_in_redis_lasts(monkeypatch: Env) -> None:
         env.redis_prefix()
 
 
-@pytest.mark.parametrize(("value", "expected"), [("on", True), ("YES", True), ("1", True), ("off", False), ("0", False), ("", False)])
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("on", True), ("YES", True), ("1", True), ("off", False), ("0", False), ("", False)],
+)
 def test_a_switch(monkeypatch: Env, value: str, expected: bool) -> None:
     """As people write them."""
     monkeypatch.setenv("FOYER_DEMO", value)
@@ -130,7 +146,9 @@ def test_a_wrong_value_names_its_variable(monkeypatch: Env, name: str, value: st
     ],
 )
 def test_a_host_is_read_as_requests_name_it(monkeypatch: Env, written: str, name: str) -> None:
-    """Case, the dot of the root, letters beyond ASCII and IPv6 have one spelling; what comes out is read the same."""
+    """Case, the dot of the root, letters beyond ASCII and IPv6 have one spelling; what comes out is read the
+    same.
+    """
     monkeypatch.setenv("FOYER_HOSTS", f"{written}, {name}")
     assert env.hosts("FOYER_HOSTS") == {name}
     if not name.startswith("*"):
@@ -140,9 +158,9 @@ def test_a_host_is_read_as_requests_name_it(monkeypatch: Env, written: str, name
 @pytest.mark.parametrize(
     "value",
     [
-        "https://login.acme.example", "login.acme.example:8000", "login.acme.example/", "[::1]:443", "*", "*.", "**.acme.example",
-        "a.*.example", "*.10.0.0.5", "*.[::1]", ".acme.example", "acme..example", "my_host.example", "-", "user@acme.example",
-        '"acme.example"', "acme.example;other.example", "10.0.0.0/8", "☃.example", "ü" * 70 + ".example", "a" * 300,
+        "https://login.acme.example", "login.acme.example:8000", "login.acme.example/", "[::1]:443", "*", "*.", "**.acme.example",  # noqa: E501
+        "a.*.example", "*.10.0.0.5", "*.[::1]", ".acme.example", "acme..example", "my_host.example", "-", "user@acme.example",  # noqa: E501
+        '"acme.example"', "acme.example;other.example", "10.0.0.0/8", "☃.example", "ü" * 70 + ".example", "a" * 300,  # noqa: E501
     ],
 )  # fmt: skip
 def test_a_host_that_no_request_can_name_is_refused(monkeypatch: Env, value: str) -> None:
@@ -155,8 +173,15 @@ def test_a_host_that_no_request_can_name_is_refused(monkeypatch: Env, value: str
 
 def test_networks_have_one_spelling(monkeypatch: Env) -> None:
     """IPv4 written as IPv6 is IPv4, a zone is dropped; what nobody's address can be is refused."""
-    monkeypatch.setenv("FOYER_TRUSTED_PROXIES", "::ffff:10.0.0.5 ::ffff:10.1.0.0/112 fe80::1%eth0 2001:DB8:0::/48")
-    assert list(map(str, env.networks("FOYER_TRUSTED_PROXIES"))) == ["10.0.0.5/32", "10.1.0.0/16", "fe80::1/128", "2001:db8::/48"]
+    monkeypatch.setenv(
+        "FOYER_TRUSTED_PROXIES", "::ffff:10.0.0.5 ::ffff:10.1.0.0/112 fe80::1%eth0 2001:DB8:0::/48"
+    )
+    assert list(map(str, env.networks("FOYER_TRUSTED_PROXIES"))) == [
+        "10.0.0.5/32",
+        "10.1.0.0/16",
+        "fe80::1/128",
+        "2001:db8::/48",
+    ]
     for nobody in ("0.0.0.0/32", "::", "::ffff:0.0.0.0"):
         monkeypatch.setenv("FOYER_TRUSTED_PROXIES", nobody)
         with pytest.raises(ImproperlyConfigured, match="FOYER_TRUSTED_PROXIES"):
@@ -175,7 +200,9 @@ def test_lists_are_separated_by_commas_or_spaces(monkeypatch: Env) -> None:
 
 @pytest.mark.parametrize("read", [env.text, env.verbatim, env.items])
 def test_what_is_not_utf_8_is_refused(monkeypatch: pytest.MonkeyPatch, read: Any) -> None:
-    """Named, whatever is read from it: a path of such bytes could be opened, and not be written in an address."""
+    """Named, whatever is read from it: a path of such bytes could be opened, and not be written in an
+    address.
+    """
     monkeypatch.setenv("FOYER_WORD", "d\udcffta")
     with pytest.raises(ImproperlyConfigured, match=r"FOYER_WORD is not UTF-8\."):
         read("FOYER_WORD")

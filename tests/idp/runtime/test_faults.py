@@ -1,4 +1,6 @@
-"""What commands say where something outside of the program is wrong: one sentence, exit 1, and nothing is made by what only reads."""
+"""What commands say where something outside of the program is wrong: one sentence, exit 1, and nothing is
+made by what only reads.
+"""
 
 import errno
 import json
@@ -25,7 +27,10 @@ from tests.idp.runtime.test_command_line import manage
 
 SAID = [
     (OperationalError("database is locked"), "Another process writes to it; try again"),
-    (OperationalError("attempt to write a readonly database"), "This user may not write to the file or to its folder."),
+    (
+        OperationalError("attempt to write a readonly database"),
+        "This user may not write to the file or to its folder.",
+    ),
     (OperationalError("database or disk is full"), "Make room"),
     (
         OperationalError("no such table: flows_flow"),
@@ -33,9 +38,18 @@ SAID = [
     ),
     (OperationalError("no such column: flows_flow.new"), "Run manage.py setup."),
     (ProgrammingError('invalid connection option "x"'), "DATABASE_URL has an option after its ?"),
-    (OperationalError("connection failed:\n  refused\n"), "cannot be used: connection failed: refused. Is PostgreSQL running"),
-    (ConnectionError("Error 111 connecting to 127.0.0.1:1"), "Redis cannot be used: Error 111 connecting to 127.0.0.1:1. Is it running"),
-    (OSError(errno.EACCES, "Permission denied", "/closed/file"), "/closed/file cannot be used: Permission denied."),
+    (
+        OperationalError("connection failed:\n  refused\n"),
+        "cannot be used: connection failed: refused. Is PostgreSQL running",
+    ),
+    (
+        ConnectionError("Error 111 connecting to 127.0.0.1:1"),
+        "Redis cannot be used: Error 111 connecting to 127.0.0.1:1. Is it running",
+    ),
+    (
+        OSError(errno.EACCES, "Permission denied", "/closed/file"),
+        "/closed/file cannot be used: Permission denied.",
+    ),
     (OSError("no more words"), "A file or connection cannot be used: no more words."),
     (EOFError(), "The input ended before anything was entered."),
     (Unsealable(), "FOYER_SECRET_KEY"),
@@ -43,7 +57,9 @@ SAID = [
 
 
 @pytest.mark.parametrize(("error", "said"), SAID, ids=lambda each: str(each)[:30])
-def test_a_sentence_says_what_to_do(error: Exception, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sentence_says_what_to_do(
+    error: Exception, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever a library says, in one line that ends like one."""
     (tmp_path / "there.sqlite3").touch()
     monkeypatch.setattr(settings, "SQLITE", tmp_path / "there.sqlite3")
@@ -126,8 +142,10 @@ SAYS: dict[Situation, str] = {
     a_folder: "is a folder",
     away: "Is PostgreSQL running",
 }
-CASES = [*zip(cycle(SAYS), [*READING, *WRITING], strict=False)]  # each command once: all of them fail in the same place
-CASES += [(damaged, words) for words in SERVING] + [(away, words) for words in SERVING if words != ["web"]]  # modes/test_start.py
+# each command once: all of them fail in the same place
+CASES = [*zip(cycle(SAYS), [*READING, *WRITING], strict=False)]
+# modes/test_start.py
+CASES += [(damaged, words) for words in SERVING] + [(away, words) for words in SERVING if words != ["web"]]
 SAMPLE = [
     (missing, ["flow", "test"]),
     (behind, ["secret", "list"]),
@@ -202,17 +220,23 @@ def test_places_in_files_are_json_too(installation: Path, tmp_path: Path) -> Non
         ran = manage(installation, "blueprint", action, str(tmp_path / "a.yaml"), "--json")
         assert (ran.returncode, ran.stderr) == (1, "")
         errors = json.loads(ran.stdout)["errors"]
-        assert [(each["line"], each["column"], each["key"]) for each in errors] == [(2, 1, "titel"), (4, 1, "grup")]
+        assert [(each["line"], each["column"], each["key"]) for each in errors] == [
+            (2, 1, "titel"),
+            (4, 1, "grup"),
+        ]
         assert {each["file"] for each in errors} == {str(tmp_path / "a.yaml")}
     ran = manage(installation, "blueprint", "drift", "--json", "--tenant", "nowhere")
     assert json.loads(ran.stdout)["errors"][0]["message"] == "There is no tenant nowhere. There are: default."
 
 
 @pytest.mark.parametrize(
-    ("redirected", "said"), [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor"), ("| true", "")]
+    ("redirected", "said"),
+    [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor"), ("| true", "")],
 )
 def test_output_that_cannot_be_written(installation: Path, redirected: str, said: str) -> None:
-    """A full disk, a closed stream, a reader that went away: exit 1, a sentence, and nothing from the interpreter after it."""
+    """A full disk, a closed stream, a reader that went away: exit 1, a sentence, and nothing from the
+    interpreter after it.
+    """
     line = f'set -o pipefail; "$0" manage.py blueprint schema {redirected}'
     ran = shell(line, installation)
     assert "Traceback" not in ran.stderr
@@ -224,7 +248,9 @@ def test_output_that_cannot_be_written(installation: Path, redirected: str, said
 
 def test_without_standard_error_nobody_hears(installation: Path) -> None:
     """What goes to standard output is written, and the exit code says the rest."""
-    ran = shell('"$0" manage.py flow list 2>&-; "$0" manage.py flow list --tenant x 2>&-; echo $?', installation)
+    ran = shell(
+        '"$0" manage.py flow list 2>&-; "$0" manage.py flow list --tenant x 2>&-; echo $?', installation
+    )
     assert ran.stdout.startswith("flow ")
     assert ran.stdout.endswith("\n1\n")
 
@@ -255,7 +281,9 @@ def test_interrupted_by_the_keyboard(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         command = [sys.executable, "manage.py", "device", "--url", url]
         environment = {"PATH": os.environ["PATH"], "FOYER_DATA": str(tmp_path)}
-        with subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment, stderr=subprocess.PIPE, text=True) as running:
+        with subprocess.Popen(
+            command, cwd=settings.BASE_DIR, env=environment, stderr=subprocess.PIPE, text=True
+        ) as running:
             connection, _ = silent.accept()
             running.send_signal(signal.SIGINT)
             _, said = running.communicate(timeout=60)
@@ -267,4 +295,12 @@ def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """A line for bash, in which $0 is the interpreter."""
     environment = {"PATH": os.environ["PATH"], "FOYER_DATA": str(folder), "FOYER_LOG": "json"}
     command = ["bash", "-c", line, sys.executable]
-    return subprocess.run(command, cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(
+        command,
+        cwd=settings.BASE_DIR,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )

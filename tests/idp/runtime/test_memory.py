@@ -39,11 +39,19 @@ _BEGINNINGS = {
 
 @pytest.mark.parametrize("process", _BEGINNINGS)
 def test_hashing_leaves_no_memory_behind(process: str) -> None:
-    """48 hashes of 19 MiB in 16 threads: the process is hardly larger afterwards, as web process and as worker."""
+    """48 hashes of 19 MiB in 16 threads: the process is hardly larger afterwards, as web process and as
+    worker.
+    """
     program = _HASHING.replace("{begin}", _BEGINNINGS[process])
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
     ran = subprocess.run(
-        [sys.executable, "-c", program], cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True, timeout=100, check=False
+        [sys.executable, "-c", program],
+        cwd=settings.BASE_DIR,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
     )
     assert ran.returncode == 0, ran.stderr
     assert int(ran.stdout) < 40, f"{ran.stdout.strip()} MiB more"

@@ -1,4 +1,6 @@
-"""What reaches a terminal: letters, line breaks, tabs and our own colours; no control character of a name, however it was stored."""
+"""What reaches a terminal: letters, line breaks, tabs and our own colours; no control character of a name,
+however it was stored.
+"""
 
 import io
 import json
@@ -57,7 +59,9 @@ def test_no_control_character_is_written(hostile: str) -> None:
     assert on_one_line(f"a{hostile}\nb").count("\n") == 0
 
 
-@pytest.mark.parametrize("text", ["Bürö\t1\n", "日本語", "👩\u200d🚀", "می\u200cخواهم", "a\u00a0b", "█▄▀ ◆ → ≤ …"])
+@pytest.mark.parametrize(
+    "text", ["Bürö\t1\n", "日本語", "👩\u200d🚀", "می\u200cخواهم", "a\u00a0b", "█▄▀ ◆ → ≤ …"]
+)
 def test_what_people_read_stays(text: str) -> None:
     """Joiners that mean something too, so that what a person is called is shown as it is written."""
     assert printable(text) == text
@@ -116,14 +120,24 @@ def ran(*words: str) -> str:
 
 @pytest.mark.usefixtures("ours")
 def test_names_that_came_otherwise_into_the_database(acme: Tenant) -> None:
-    """Refused at every door today, but rows outlive rules: of an older version, or of somebody who wrote SQL."""
+    """Refused at every door today, but rows outlive rules: of an older version, or of somebody who
+    wrote SQL.
+    """
     hostile = "x\x1b[2J\u202e\n- esc: person admin"
     Person.objects.filter(username="alice").update(name=hostile)
     Group.objects.create(name=hostile)
     Secret.objects.create(name=hostile, value="v", set_at=timezone.now())
     Version.objects.update(note=hostile, author=hostile)
     Owned.objects.filter(name="bob").update(blueprint=hostile)
-    Result.objects.create(blueprint=hostile, edition="e", at=timezone.now(), by=hostile, counts={}, messages=[hostile], succeeded=False)
+    Result.objects.create(
+        blueprint=hostile,
+        edition="e",
+        at=timezone.now(),
+        by=hostile,
+        counts={},
+        messages=[hostile],
+        succeeded=False,
+    )
     said = {
         " ".join(words): ran(*words)
         for words in (
@@ -156,7 +170,9 @@ def test_a_name_forges_no_line() -> None:
     """Of drift, and of results."""
     drift = Drift("b", "group", FORGED, (), FORGED, "")
     assert drift_as_text([drift], base.no_style()).count("\n") == 0
-    result = Result(blueprint=FORGED, by=FORGED, messages=[FORGED], counts={}, succeeded=False, at=timezone.now())
+    result = Result(
+        blueprint=FORGED, by=FORGED, messages=[FORGED], counts={}, succeeded=False, at=timezone.now()
+    )
     assert result_as_text(result, base.no_style()).count("\n") == 1
 
 

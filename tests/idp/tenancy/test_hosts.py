@@ -13,11 +13,17 @@ from idp.tenancy.tenants import save_tenant, set_domains
 
 @pytest.fixture
 def domains(tenants: dict[str, Tenant], settings: Any) -> Callable[[str], str | None]:
-    """Both tenants with names that overlap, and a default one with a wildcard of the operator's; answers a name's tenant."""
+    """Both tenants with names that overlap, and a default one with a wildcard of the operator's; answers a
+    name's tenant.
+    """
     save_tenant("default", title="Foyer")
-    set_domains(tenants["acme"], ["acme.test", "*.acme.test", "shared.example", "*.deep.example"], approved=True)
+    set_domains(
+        tenants["acme"], ["acme.test", "*.acme.test", "shared.example", "*.deep.example"], approved=True
+    )
     set_domains(tenants["other"], ["login.acme.test", "*.example", "*.very.deep.example"], approved=True)
-    settings.DEFAULT_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]", "foyer.example", "*.foyer.example"})
+    settings.DEFAULT_HOSTS = frozenset(
+        {"localhost", "127.0.0.1", "[::1]", "foyer.example", "*.foyer.example"}
+    )
 
     def tenant_of(name: str) -> str | None:
         found = find_tenant(name)
@@ -51,7 +57,9 @@ def domains(tenants: dict[str, Tenant], settings: Any) -> Callable[[str], str | 
         ("nowhere.invalid", None),
     ],
 )
-def test_exact_before_the_nearest_wildcard(domains: Callable[[str], str | None], name: str, expected: str | None) -> None:
+def test_exact_before_the_nearest_wildcard(
+    domains: Callable[[str], str | None], name: str, expected: str | None
+) -> None:
     """A wildcard covers every depth below it and not the name itself."""
     assert domains(name) == expected
 
@@ -117,7 +125,9 @@ def test_a_malformed_header_is_no_name(header: str) -> None:
 
 @pytest.mark.parametrize("header", [*BAD, "unknown.test", "acme.test.evil"])
 @pytest.mark.parametrize("path", ["/device", "/nothing", "/"])
-def test_an_unknown_or_malformed_host_is_a_plain_404(tenants: dict[str, Tenant], header: str, path: str) -> None:
+def test_an_unknown_or_malformed_host_is_a_plain_404(
+    tenants: dict[str, Tenant], header: str, path: str
+) -> None:
     """Before any other part sees the request; the answer repeats nothing of it."""
     response = Client(HTTP_HOST=header).get(path)
     assert (response.status_code, response["Content-Type"]) == (404, "text/plain")
@@ -127,11 +137,16 @@ def test_an_unknown_or_malformed_host_is_a_plain_404(tenants: dict[str, Tenant],
 
 def test_a_forwarded_host_means_nothing_by_itself(tenants: dict[str, Tenant]) -> None:
     """B20: only a trusted proxy's, and that is decided before Django."""
-    response = Client(HTTP_HOST="unknown.test", HTTP_X_FORWARDED_HOST="acme.test", HTTP_FORWARDED="host=acme.test").get("/device")
+    response = Client(
+        HTTP_HOST="unknown.test", HTTP_X_FORWARDED_HOST="acme.test", HTTP_FORWARDED="host=acme.test"
+    ).get("/device")
     assert response.status_code == 404
 
 
 def test_each_host_has_an_issuer_of_its_own(tenants: dict[str, Tenant]) -> None:
     """K4, O19: byte for byte the host that was asked, the port included."""
     for host in ("acme.test", "www.acme.test", "acme.test:8443", "other.test"):
-        assert Client(HTTP_HOST=host).get("/.well-known/openid-configuration").json()["issuer"] == f"http://{host}"
+        assert (
+            Client(HTTP_HOST=host).get("/.well-known/openid-configuration").json()["issuer"]
+            == f"http://{host}"
+        )

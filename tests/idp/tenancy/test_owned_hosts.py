@@ -1,4 +1,6 @@
-"""One owner of a host name: FOYER_HOSTS counts like rows of the default tenant, and a new name leads nowhere until it is approved."""
+"""One owner of a host name: FOYER_HOSTS counts like rows of the default tenant, and a new name leads nowhere
+until it is approved.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,16 +35,29 @@ def owner(tenants: dict[str, Tenant]) -> Program:
         return Program(mint("owner", host="localhost"), "localhost")
 
 
-@pytest.mark.parametrize("domain", ["login.foyer.test", "*.eu.foyer.test", "*.foyer.test", "foyer.test", "*.test", "a.b.foyer.test"])
+@pytest.mark.parametrize(
+    "domain",
+    ["login.foyer.test", "*.eu.foyer.test", "*.foyer.test", "foyer.test", "*.test", "a.b.foyer.test"],
+)
 @pytest.mark.parametrize("role", ["owner", "admin"])
-def test_no_tenant_takes_a_host_of_the_default_tenant(acme: Tenant, door: Doors, role: str, domain: str) -> None:
-    """By branding page, API, and a blueprint that is sent: neither one below a wildcard of FOYER_HOSTS nor one above its names."""
+def test_no_tenant_takes_a_host_of_the_default_tenant(
+    acme: Tenant, door: Doors, role: str, domain: str
+) -> None:
+    """By branding page, API, and a blueprint that is sent: neither one below a wildcard of FOYER_HOSTS nor
+    one above its names.
+    """
     person, wanted = Program(mint(role)), [*MINE, domain]
     assert person("PATCH", "branding", {"domains": wanted}).status_code in (403, 409)
     sent = {"text": f"tenant: acme\ndomains: [acme.test, '*.acme.test', '{domain}']\n"}
     assert person("POST", "blueprints/plan", sent).status_code in (400, 403)
     assert person("POST", "blueprints/apply", sent).status_code in (400, 403)
-    form = {"title": "Acme", "accent": "#4f46e5", "networks": "", "mail_from": "", "domains": "\n".join(wanted)}
+    form = {
+        "title": "Acme",
+        "accent": "#4f46e5",
+        "networks": "",
+        "mail_from": "",
+        "domains": "\n".join(wanted),
+    }
     browser = signed_in(door, role)
     form["etag"] = text(browser, "/console/branding/").split('name="etag" value="')[1].partition('"')[0]
     assert browser.http.post("/console/branding/", form).status_code in (400, 403)
@@ -70,31 +85,52 @@ def test_the_owner_may_give_one_below(owner: Program, tenants: dict[str, Tenant]
 
 
 def test_a_new_name_waits_for_the_owner(acme: Tenant, owner: Program, door: Doors) -> None:
-    """It leads nowhere, the branding page says that it waits, the owner sees it and decides; each decision is an event."""
+    """It leads nowhere, the branding page says that it waits, the owner sees it and decides; each decision is
+    an event.
+    """
     person = Program(mint("admin"))
-    assert person("PATCH", "branding", {"domains": [*MINE, "login.acme.example", "*.acme.example"]}).status_code == 200
-    assert person.get("branding/domains") == {"approved": ["*.acme.test", "acme.test"], "waiting": ["*.acme.example", "login.acme.example"]}
+    assert (
+        person("PATCH", "branding", {"domains": [*MINE, "login.acme.example", "*.acme.example"]}).status_code
+        == 200
+    )
+    assert person.get("branding/domains") == {
+        "approved": ["*.acme.test", "acme.test"],
+        "waiting": ["*.acme.example", "login.acme.example"],
+    }
     assert find_tenant("login.acme.example") is None
     assert door("login.acme.example").get("/sign-in").status_code == 404
     page = text(signed_in(door, "admin"), "/console/branding/")
     assert "Waiting for approval" in page
-    assert [row["asked"] for row in owner.get("tenants/")["rows"] if row["name"] == "acme"] == [["*.acme.example", "login.acme.example"]]
+    assert [row["asked"] for row in owner.get("tenants/")["rows"] if row["name"] == "acme"] == [
+        ["*.acme.example", "login.acme.example"]
+    ]
     chief = signed_in(door, "owner", "localhost")
     assert "login.acme.example" in text(chief, "/console/tenants/")
     assert "Approve login.acme.example" in text(chief, "/console/tenants/one/acme")
     posted(chief, "/console/tenants/domain/acme", {"domain": "login.acme.example", "decision": "approve"})
     assert find_tenant("login.acme.example") == acme
-    assert owner("POST", "tenants/acme/domains/refuse", {"domain": "*.acme.example"}).json() == {"changed": True}
-    assert owner("POST", "tenants/acme/domains/refuse", {"domain": "login.acme.example"}).json() == {"changed": False}
+    assert owner("POST", "tenants/acme/domains/refuse", {"domain": "*.acme.example"}).json() == {
+        "changed": True
+    }
+    assert owner("POST", "tenants/acme/domains/refuse", {"domain": "login.acme.example"}).json() == {
+        "changed": False
+    }
     assert not Domain.objects.filter(name="*.acme.example").exists()
-    kinds = list(Event.objects.order_by("pk").filter(kind__startswith="tenant.domain").values_list("kind", "actor"))
+    kinds = list(
+        Event.objects.order_by("pk").filter(kind__startswith="tenant.domain").values_list("kind", "actor")
+    )
     assert kinds == [("tenant.domain_approved", "alice"), ("tenant.domain_refused", "owner")]
 
 
 def test_nobody_else_decides(acme: Tenant, door: Doors) -> None:
     """Neither the tenant's own owner nor an administrator of the default tenant."""
     Domain.objects.create(tenant=acme, name="login.acme.example")
-    assert Program(mint("owner"))("POST", "tenants/acme/domains/approve", {"domain": "login.acme.example"}).status_code == 403
+    assert (
+        Program(mint("owner"))(
+            "POST", "tenants/acme/domains/approve", {"domain": "login.acme.example"}
+        ).status_code
+        == 403
+    )
     with tenant_scope(installed()):
         deputy = Program(mint("admin", host="localhost"), "localhost")
     assert deputy("POST", "tenants/acme/domains/approve", {"domain": "login.acme.example"}).status_code == 403
@@ -106,12 +142,17 @@ def test_what_waits_is_kept_and_can_be_given_up(acme: Tenant, owner: Program) ->
     person = Program(mint("admin"))
     person("PATCH", "branding", {"domains": [*MINE, "login.acme.example"]})
     assert owner("PATCH", "tenants/acme", {"domains": ["acme.test", "acme.example"]}).status_code == 200
-    assert person.get("branding/domains") == {"approved": ["acme.example", "acme.test"], "waiting": ["login.acme.example"]}
+    assert person.get("branding/domains") == {
+        "approved": ["acme.example", "acme.test"],
+        "waiting": ["login.acme.example"],
+    }
     person("PATCH", "branding", {"domains": ["acme.test", "acme.example"]})
     assert person.get("branding/domains") == {"approved": ["acme.example", "acme.test"], "waiting": []}
 
 
-def test_a_file_of_the_installation_approves_what_it_names(acme: Tenant, write_blueprint: Callable[..., Path]) -> None:
+def test_a_file_of_the_installation_approves_what_it_names(
+    acme: Tenant, write_blueprint: Callable[..., Path]
+) -> None:
     """Also what was only asked for, and then there is nothing left to do."""
     Program(mint("admin"))("PATCH", "branding", {"domains": [*MINE, "login.acme.example"]})
     file = write_blueprint("tenant: acme\ndomains: [acme.test, '*.acme.test', login.acme.example]\n")
@@ -120,8 +161,12 @@ def test_a_file_of_the_installation_approves_what_it_names(acme: Tenant, write_b
     assert apply([file]).counts["update"] == 0
 
 
-def test_what_waits_is_no_door_to_stand_in(acme: Tenant, door: Doors, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nobody takes away the name they are on for one that leads nowhere yet, and no link leads to such a name."""
+def test_what_waits_is_no_door_to_stand_in(
+    acme: Tenant, door: Doors, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody takes away the name they are on for one that leads nowhere yet, and no link leads to such a
+    name.
+    """
     browser = signed_in(door, "admin")
     form = {"title": "Acme", "accent": "#4f46e5", "networks": "", "mail_from": "", "domains": "*.test"}
     form["etag"] = text(browser, "/console/branding/").split('name="etag" value="')[1].partition('"')[0]
@@ -132,53 +177,78 @@ def test_what_waits_is_no_door_to_stand_in(acme: Tenant, door: Doors, capsys: py
     assert "aaa.acme.example" not in capsys.readouterr().out
 
 
-def test_a_wildcard_that_waits_is_in_nobodys_way(acme: Tenant, owner: Program, tenants: dict[str, Tenant]) -> None:
+def test_a_wildcard_that_waits_is_in_nobodys_way(
+    acme: Tenant, owner: Program, tenants: dict[str, Tenant]
+) -> None:
     """Else one tenant would keep every other from asking for its names, by asking for all of them."""
     with tenant_scope(tenants["other"]):
         neighbour = Program(mint("admin", host="other.test"), "other.test")
     person = Program(mint("admin"))
-    assert person("PATCH", "branding", {"domains": [*MINE, "*.example", "login.deep.example"]}).status_code == 200
+    assert (
+        person("PATCH", "branding", {"domains": [*MINE, "*.example", "login.deep.example"]}).status_code
+        == 200
+    )
     wanted = ["other.test", "*.other.test", "login.shop.example", "*.deep.example"]
     assert neighbour("PATCH", "branding", {"domains": wanted}).status_code == 200
     for each in ("login.shop.example", "*.deep.example"):
         assert owner("POST", "tenants/other/domains/approve", {"domain": each}).status_code < 300
     assert find_tenant("login.shop.example") == tenants["other"]
     assert neighbour("PATCH", "branding", {"domains": [*wanted, "*.acme.test"]}).status_code == 409
-    assert neighbour("PATCH", "branding", {"domains": [*wanted, "new.acme.test"]}).status_code == 403, "an approved wildcard counts"
+    assert neighbour("PATCH", "branding", {"domains": [*wanted, "new.acme.test"]}).status_code == 403, (
+        "an approved wildcard counts"
+    )
 
 
 def test_names_of_other_tenants_are_not_told(acme: Tenant, owner: Program) -> None:
     """To a tenant it belongs to another one; the owner of the installation reads which."""
     Domain.objects.create(tenant=Tenant.objects.get(name="other"), name="login.globex.test")
-    told = Program(mint("admin"))("PATCH", "branding", {"domains": [*MINE, "login.globex.test"]}).content.decode()
+    told = Program(mint("admin"))(
+        "PATCH", "branding", {"domains": [*MINE, "login.globex.test"]}
+    ).content.decode()
     assert "belongs to another tenant" in told
     assert "other already" not in told
-    assert "leads to the tenant other already" in owner("PATCH", "tenants/acme", {"domains": ["login.globex.test"]}).content.decode()
+    assert (
+        "leads to the tenant other already"
+        in owner("PATCH", "tenants/acme", {"domains": ["login.globex.test"]}).content.decode()
+    )
 
 
-def test_a_domain_has_one_spelling(acme: Tenant, owner: Program, write_blueprint: Callable[..., Path]) -> None:
-    """By file, API and branding page: as browsers send it, whichever way it is written; so another tenant does not get it either."""
+def test_a_domain_has_one_spelling(
+    acme: Tenant, owner: Program, write_blueprint: Callable[..., Path]
+) -> None:
+    """By file, API and branding page: as browsers send it, whichever way it is written; so another tenant
+    does not get it either.
+    """
     file = write_blueprint("tenant: acme\ndomains: [ACME.test., '*.acme.test', LOGIN.München.example]\n")
     assert apply([file]).counts["update"] == 1
     assert apply([file]).counts["update"] == 0
     assert find_tenant("login.xn--mnchen-3ya.example") == acme
     for written in ("Login.MÜNCHEN.example.", "login.xn--mnchen-3ya.example", "*.ACME.test"):
-        assert "leads to the tenant acme already" in owner("PATCH", "tenants/other", {"domains": [written]}).content.decode()
+        assert (
+            "leads to the tenant acme already"
+            in owner("PATCH", "tenants/other", {"domains": [written]}).content.decode()
+        )
         made = {"name": "new", "title": "New", "domain": written, "administrator": "first"}
         assert "leads to the tenant acme already" in owner("POST", "tenants/", made).content.decode()
-    asked = Program(mint("admin"))("PATCH", "branding", {"domains": ["acme.test", "*.acme.test", "Bücher.Example"]})
+    asked = Program(mint("admin"))(
+        "PATCH", "branding", {"domains": ["acme.test", "*.acme.test", "Bücher.Example"]}
+    )
     assert asked.status_code == 200, asked.content
     assert Domain.objects.get(name="xn--bcher-kva.example").tenant == acme
 
 
 @pytest.mark.parametrize(
-    "written", ["https://login.acme.example", "login.acme.example:8000", "login.acme.example/x", "my_host.example", "*"]
+    "written",
+    ["https://login.acme.example", "login.acme.example:8000", "login.acme.example/x", "my_host.example", "*"],
 )
 def test_a_domain_that_no_request_can_name_is_refused(
     acme: Tenant, owner: Program, write_blueprint: Callable[..., Path], written: str
 ) -> None:
     """With the value, by whoever writes it."""
-    assert f"'{written}' is no host name" in owner("PATCH", "tenants/acme", {"domains": [written]}).json()["error_description"]
+    assert (
+        f"'{written}' is no host name"
+        in owner("PATCH", "tenants/acme", {"domains": [written]}).json()["error_description"]
+    )
     assert Program(mint("admin"))("PATCH", "branding", {"domains": [*MINE, written]}).status_code == 400
     with pytest.raises(Exception, match="is no host name"):
         apply([write_blueprint(f"tenant: acme\ndomains: ['{written}']\n")])

@@ -10,15 +10,24 @@ from idp.tenancy.scope import tenant_scope
 
 
 def test_each_row_gets_its_own(tenants: dict[str, Tenant]) -> None:
-    """Texts, truths, JSON and nothing, in one statement; other columns, other rows and the neighbour's keep theirs."""
+    """Texts, truths, JSON and nothing, in one statement; other columns, other rows and the neighbour's keep
+    theirs.
+    """
     with tenant_scope(tenants["acme"]):
         alice, bob = Person.objects.get(username="alice"), Person.objects.get(username="bob")
-        alice.name, alice.attributes, alice.is_active, alice.email = "Ä' \"%s", {"a": [1, None, "x'"]}, False, "not written"
+        alice.name, alice.attributes, alice.is_active, alice.email = (
+            "Ä' \"%s",
+            {"a": [1, None, "x'"]},
+            False,
+            "not written",
+        )
         bob.name, bob.attributes = "", {}
         with CaptureQueriesContext(connection) as queries:
             write_columns([alice, bob], ["name", "attributes", "is_active"])
         assert len(queries) == 1
-        found = {row.username: (row.name, row.attributes, row.is_active, row.email) for row in Person.objects.all()}
+        found = {
+            row.username: (row.name, row.attributes, row.is_active, row.email) for row in Person.objects.all()
+        }
     assert found["alice"] == ("Ä' \"%s", {"a": [1, None, "x'"]}, False, "alice@acme.test")
     assert found["bob"] == ("", {}, True, "bob@acme.test")
     with tenant_scope(tenants["other"]):

@@ -82,7 +82,9 @@ def test_a_scope_does_not_leak_into_another_thread_or_the_next_job(tenants: dict
 
 
 def test_requests_on_pooled_threads_keep_apart(live: LiveServer) -> None:
-    """Requests of two tenants and none on sixteen threads: each answer is its own tenant's, also after errors."""
+    """Requests of two tenants and none on sixteen threads: each answer is its own tenant's, also after
+    errors.
+    """
 
     def ask(at: int) -> bool:
         host = ("acme.test", "other.test", "unknown.test")[at % 3]
@@ -97,7 +99,9 @@ def test_requests_on_pooled_threads_keep_apart(live: LiveServer) -> None:
         assert all(pool.map(ask, range(45)))
 
 
-def test_a_task_takes_every_tenant_even_after_one_failed(tenants: dict[str, Tenant], caplog: pytest.LogCaptureFixture) -> None:
+def test_a_task_takes_every_tenant_even_after_one_failed(
+    tenants: dict[str, Tenant], caplog: pytest.LogCaptureFixture
+) -> None:
     """One tenant's failure is logged with its name, and the task fails as a whole in the end."""
     seen: list[str] = []
 

@@ -30,7 +30,9 @@ class Program:
         if body is not None and sent["data"] is None:
             sent["data"] = self.http._encode_json(body, JSON)
         authorization = {"HTTP_AUTHORIZATION": f"Bearer {self.token}"} if self.token else {}
-        return self.http.generic(method, f"/api/{path}", **{**sent, "data": sent["data"] or ""}, **authorization, **extra)
+        return self.http.generic(
+            method, f"/api/{path}", **{**sent, "data": sent["data"] or ""}, **authorization, **extra
+        )
 
     def get(self, path: str, status: int = 200, **headers: str) -> Any:
         """What a GET answers."""
@@ -40,18 +42,33 @@ class Program:
 
 
 def mint(role: str, scope: str = BOTH, host: str = "acme.test") -> str:
-    """An access token of a person who is called as their role, as a device would have got it; in the tenant in scope."""
-    person = Person.objects.get_or_create(username=role, defaults={"role": role if role != "nobody" else ""})[0]
-    values = {"client_id": "admin-cli", "grants": ["refresh_token"], "scopes": BOTH.split(), "administers": True}
-    application = Application.objects.get_or_create(name="admin-cli", defaults={"title": "Admin CLI", **values})[0]
+    """An access token of a person who is called as their role, as a device would have got it; in the tenant
+    in scope.
+    """
+    person = Person.objects.get_or_create(username=role, defaults={"role": role if role != "nobody" else ""})[
+        0
+    ]
+    values = {
+        "client_id": "admin-cli",
+        "grants": ["refresh_token"],
+        "scopes": BOTH.split(),
+        "administers": True,
+    }
+    application = Application.objects.get_or_create(
+        name="admin-cli", defaults={"title": "Admin CLI", **values}
+    )[0]
     now = timezone.now()
-    found = tokens.Entitlement(application, person, tuple(scope.split()), f"http://{host}", ("pwd",), now, None)
+    found = tokens.Entitlement(
+        application, person, tuple(scope.split()), f"http://{host}", ("pwd",), now, None
+    )
     return tokens.issue(found, tokens.open_family(found), now).access_token
 
 
 @pytest.fixture
 def program(tenants: dict[str, Tenant]) -> Callable[..., Program]:
-    """``program("admin")`` acts for acme's administrator, ``program("auditor", "foyer:read", "other.test")`` for the neighbour's."""
+    """``program("admin")`` acts for acme's administrator, ``program("auditor", "foyer:read", "other.test")``
+    for the neighbour's.
+    """
 
     def start(role: str = "admin", scope: str = BOTH, host: str = "acme.test") -> Program:
         with tenant_scope(tenants[host.partition(".")[0]]):

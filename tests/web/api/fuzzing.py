@@ -1,4 +1,6 @@
-"""Hooks of schemathesis: no answer holds a secret of the seeded tenants, and the tool does not end its own access."""
+"""Hooks of schemathesis: no answer holds a secret of the seeded tenants, and the tool does not end its own
+access.
+"""
 
 import json
 import os
@@ -21,7 +23,8 @@ def no_secret_is_told(ctx: Any, response: Any, case: Any) -> None:
 
 @schemathesis.hook
 def before_call(ctx: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """Aim a change of the tool's own person, application or consent at nothing: its token would be refused from then on.
+    """Aim a change of the tool's own person, application or consent at nothing: its token would be refused
+    from then on.
 
     The tool follows links: it reads the keys of a list and then deletes, revokes or signs out what it found.
     """
@@ -30,4 +33,7 @@ def before_call(ctx: Any, case: Any, kwargs: dict[str, Any]) -> None:
     if case.path_parameters.get("key") in OWN:
         case.path_parameters = {**case.path_parameters, "key": "not-there"}
     if isinstance(case.body, dict) and isinstance(keys := case.body.get("keys"), list):
-        case.body = {**case.body, "keys": ["not-there" if isinstance(key, str) and key in OWN else key for key in keys]}
+        case.body = {
+            **case.body,
+            "keys": ["not-there" if isinstance(key, str) and key in OWN else key for key in keys],
+        }

@@ -1,4 +1,6 @@
-"""docs/api.md tells the truth: its commands, run by a shell one after the other, get a token and do what they say."""
+"""docs/api.md tells the truth: its commands, run by a shell one after the other, get a token and do what they
+say.
+"""
 
 import os
 import re
@@ -24,15 +26,28 @@ COMMANDS = re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)
 
 @pytest.fixture
 def shell(live: LiveServer, tmp_path: Path) -> Callable[[str], str]:
-    """Runs some lines in a shell that goes on where the last ones ended; answers what they print, and fails where one of them does."""
+    """Runs some lines in a shell that goes on where the last ones ended; answers what they print, and fails
+    where one of them does.
+    """
     assert shutil.which("curl"), "No curl: install Debian's package curl."
     (tmp_path / ".curlrc").write_text(f"resolve = acme.test:{live.port}:127.0.0.1\n")
     environment = {**os.environ, "CURL_HOME": str(tmp_path), "FOYER": live.url("acme.test")}
-    keeping = 'for name in FOYER ASKED DEVICE_CODE TOKEN; do [ -z "${!name-}" ] || declare -p $name; done > state; declare -f >> state'
+    keeping = (
+        'for name in FOYER ASKED DEVICE_CODE TOKEN; do [ -z "${!name-}" ] || declare -p $name; done > '
+        "state; declare -f >> state"
+    )
 
     def run(lines: str) -> str:
         script = f"set -eo pipefail\n[ ! -e state ] || . ./state\n{lines}\n{keeping}\n"
-        ran = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        ran = subprocess.run(
+            ["bash", "-c", script],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
         assert ran.returncode == 0, f"{lines}\n{ran.stdout}\n{ran.stderr}"
         return ran.stdout
 
@@ -46,9 +61,13 @@ def test_its_commands(
     write_blueprint: Callable[..., Path],
     live: LiveServer,
 ) -> None:
-    """From the application of the guide over the device's code to every list, object, flow and blueprint in it."""
+    """From the application of the guide over the device's code to every list, object, flow and blueprint in
+    it.
+    """
     application = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)[0]
-    apply([write_blueprint(f"tenant: acme\n---\nperson: alice\nrole: admin\n---\n{application}", "guide.yaml")])
+    apply(
+        [write_blueprint(f"tenant: acme\n---\nperson: alice\nrole: admin\n---\n{application}", "guide.yaml")]
+    )
     begin, token, *others = COMMANDS
     code = re.findall(r"user_code=([A-Z-]+)", shell(begin))[0]
     door(f"acme.test:{live.port}").approve(Started({"user_code": code, "device_code": ""}))
@@ -63,7 +82,9 @@ def test_its_commands(
     told = shell(flows)
     assert '"new": "Connect your device"' in told
     with tenant_scope(tenants["acme"]):
-        assert [test["name"] for test in Version.objects.get(number=2).document["tests"]] == ["No password, no device"]
+        assert [test["name"] for test in Version.objects.get(number=2).document["tests"]] == [
+            "No password, no device"
+        ]
         assert (Version.objects.count(), Flow.objects.get(name="connect-a-device").live.number) == (2, 1)  # type: ignore[union-attr]
     assert '"names": ["shop.client"]' in shell(secrets)
     assert "group: guests" in shell(blueprints)
@@ -82,5 +103,9 @@ def test_its_statuses_are_the_documents(program: Any) -> None:
         "412": admin("PUT", "people/bob", {}, if_none_match="*"),
         "428": admin("PUT", "people/bob", {}),
     }
-    assert {status: response.json()["error"] for status, response in seen.items()} == {status: rows[status] for status in seen}
-    assert {status: str(response.status_code) for status, response in seen.items()} == {status: status for status in seen}
+    assert {status: response.json()["error"] for status, response in seen.items()} == {
+        status: rows[status] for status in seen
+    }
+    assert {status: str(response.status_code) for status, response in seen.items()} == {
+        status: status for status in seen
+    }

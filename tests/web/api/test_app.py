@@ -1,4 +1,6 @@
-"""What holds for every address of the JSON API: errors of one shape, bodies of one kind, nothing of what was sent said back."""
+"""What holds for every address of the JSON API: errors of one shape, bodies of one kind, nothing of what was
+sent said back.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +26,16 @@ def the_error(response: Any) -> tuple[int, str]:
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS"])
 @pytest.mark.parametrize(
     "path",
-    ["/api/", "/api/runs", "/api/nothing/", "/api/runs/x/nothing", "/api/runs/a.b/", "/api/docs/", "/api/openapi.json", "/api/a%0Ab"],
+    [
+        "/api/",
+        "/api/runs",
+        "/api/nothing/",
+        "/api/runs/x/nothing",
+        "/api/runs/a.b/",
+        "/api/docs/",
+        "/api/openapi.json",
+        "/api/a%0Ab",
+    ],
 )
 def test_nothing_at_this_address(door: Doors, path: str, method: str) -> None:
     """404 in JSON, without a cookie or a token of any form; no page of documentation is served."""
@@ -46,13 +57,19 @@ def test_each_error_has_the_one_shape(door: Doors, settings: Any) -> None:
         secret = {"HTTP_AUTHORIZATION": "Run x"}
         assert the_error(http.post("/api/runs/", {}, content_type=JSON)) == (400, "invalid_request")
         unauthorized = http.get("/api/runs/x/")
-        assert (the_error(unauthorized), unauthorized["WWW-Authenticate"]) == ((401, "unauthorized"), 'Run realm="run"')
+        assert (the_error(unauthorized), unauthorized["WWW-Authenticate"]) == (
+            (401, "unauthorized"),
+            'Run realm="run"',
+        )
         assert the_error(http.get("/api/runs/x/", **secret)) == (404, "no_such_run")
         wrong = http.generic("PATCH", "/api/runs/x/", **secret)
         assert (the_error(wrong), wrong["Allow"]) == ((405, "invalid_request"), "GET, POST")
         wrong = http.generic("GET", "/api/runs/x/restart", **secret)
         assert (the_error(wrong), wrong["Allow"]) == ((405, "invalid_request"), "POST")
-        assert the_error(http.post("/api/runs/x/", b'"' + b"x" * 70_000, content_type=JSON, **secret)) == (413, "invalid_request")
+        assert the_error(http.post("/api/runs/x/", b'"' + b"x" * 70_000, content_type=JSON, **secret)) == (
+            413,
+            "invalid_request",
+        )
         assert the_error(http.post("/api/runs/x/", {"step": "x"}, **secret)) == (415, "invalid_request")
     settings.RUNS_PER_ADDRESS = 0
     full = door().http.post("/api/runs/", {"for": "device_code"}, content_type=JSON)
@@ -73,7 +90,9 @@ def test_each_error_has_the_one_shape(door: Doors, settings: Any) -> None:
     ],
 )
 def test_the_member_is_named_and_its_value_is_not(door: Doors, body: dict[str, Any], named: str) -> None:
-    """What was sent may be a password in the wrong place: an error, which is logged by many a program, does not repeat it."""
+    """What was sent may be a password in the wrong place: an error, which is logged by many a program, does
+    not repeat it.
+    """
     response = door().http.post("/api/runs/", body, content_type=JSON)
     assert the_error(response) == (400, "invalid_request")
     assert response.json()["error_description"].startswith(f"{named}: ")
@@ -94,15 +113,27 @@ def test_the_member_is_named_and_its_value_is_not(door: Doors, body: dict[str, A
     ],
 )
 def test_what_is_not_json_or_not_text(door: Doors, body: bytes) -> None:
-    """RFC 8259: numbers have no NaN, texts no half of a surrogate pair; nesting is bounded long before the stack is."""
+    """RFC 8259: numbers have no NaN, texts no half of a surrogate pair; nesting is bounded long before the
+    stack is.
+    """
     assert the_error(door().http.post("/api/runs/", body, content_type=JSON)) == (400, "invalid_request")
 
 
 def test_only_json_is_read_as_json(door: Doors) -> None:
-    """415 even without a body: what another site's form can send is never looked at, so no cookie and no token is needed here."""
+    """415 even without a body: what another site's form can send is never looked at, so no cookie and no
+    token is needed here.
+    """
     for kind in ("text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded", ""):
-        assert the_error(door().http.generic("POST", "/api/runs/", b"", content_type=kind)) == (415, "invalid_request")
-    assert door().http.post("/api/runs/", {"for": "device_code"}, content_type="application/json; charset=utf-8").status_code == 201
+        assert the_error(door().http.generic("POST", "/api/runs/", b"", content_type=kind)) == (
+            415,
+            "invalid_request",
+        )
+    assert (
+        door()
+        .http.post("/api/runs/", {"for": "device_code"}, content_type="application/json; charset=utf-8")
+        .status_code
+        == 201
+    )
 
 
 def test_a_fault_of_ours_says_nothing_of_itself(door: Doors, monkeypatch: pytest.MonkeyPatch) -> None:

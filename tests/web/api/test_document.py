@@ -1,4 +1,6 @@
-"""The OpenAPI document: valid, complete, without a secret that nobody must see, and true of what is really answered."""
+"""The OpenAPI document: valid, complete, without a secret that nobody must see, and true of what is really
+answered.
+"""
 
 import json
 import re
@@ -45,7 +47,9 @@ def properties(schema: Any, owner: str = "") -> Iterator[tuple[str, str]]:
         for name in schema.get("properties", {}):
             yield owner, name
         for name, each in schema.items():
-            yield from properties(each, name if owner == "schemas" else "schemas" if name == "schemas" else owner)
+            yield from properties(
+                each, name if owner == "schemas" else "schemas" if name == "schemas" else owner
+            )
 
 
 def test_it_is_openapi_3_1() -> None:
@@ -63,7 +67,10 @@ def test_the_version_is_the_packages() -> None:
 def answered() -> set[str]:
     """The schemas that stand in answers, however deep."""
     schemas, found = described()["components"]["schemas"], set[str]()
-    texts = [json.dumps([operation["responses"] for _, _, operation in operations()]), json.dumps(described()["components"]["responses"])]
+    texts = [
+        json.dumps([operation["responses"] for _, _, operation in operations()]),
+        json.dumps(described()["components"]["responses"]),
+    ]
     while texts:
         named = set(re.findall(r"#/components/schemas/(\w+)", texts.pop())) - found
         found |= named
@@ -74,13 +81,25 @@ def answered() -> set[str]:
 def responses_of(operation: dict[str, Any]) -> dict[str, Any]:
     """What an operation may answer, by status."""
     shared = described()["components"]["responses"]
-    return {status: shared[each["$ref"].rsplit("/")[-1]] if "$ref" in each else each for status, each in operation["responses"].items()}
+    return {
+        status: shared[each["$ref"].rsplit("/")[-1]] if "$ref" in each else each
+        for status, each in operation["responses"].items()
+    }
 
 
 def test_no_answer_has_a_place_for_a_secret() -> None:
-    """CVE-2026-40166, where a nested serializer gave away client_secret: only those that are said once, where they are made."""
-    secretive = re.compile(r"secret|password|passphrase|token|(private|api|session)_?key|nonce|hash|sealed|cookie|recovery", re.IGNORECASE)
-    found = {each for each in properties(described()) if secretive.search(each[1]) and not each[1].endswith(("_lifetime", "_until"))}
+    """CVE-2026-40166, where a nested serializer gave away client_secret: only those that are said once, where
+    they are made.
+    """
+    secretive = re.compile(
+        r"secret|password|passphrase|token|(private|api|session)_?key|nonce|hash|sealed|cookie|recovery",
+        re.IGNORECASE,
+    )
+    found = {
+        each
+        for each in properties(described())
+        if secretive.search(each[1]) and not each[1].endswith(("_lifetime", "_until"))
+    }
     told_once = {("Begun", "secret"): {"begin"}, ("NewSecret", "client_secret"): {"renew-secret"}}
     told_once |= {("WayIn", "recovery_url"): {"make-recovery-link", "make-tenant", "make-tenant-link"}}
     told_once |= {("MadeApplication", "client_secret"): {"make-application"}}
@@ -88,30 +107,47 @@ def test_no_answer_has_a_place_for_a_secret() -> None:
     for schema, property_name in found - set(told_once):
         assert described()["components"]["schemas"][schema]["properties"][property_name]["writeOnly"] is True
     for (schema, _), where in told_once.items():
-        assert {each["operationId"] for _, _, each in operations() if f'schemas/{schema}"' in json.dumps(each["responses"])} == where
+        assert {
+            each["operationId"]
+            for _, _, each in operations()
+            if f'schemas/{schema}"' in json.dumps(each["responses"])
+        } == where
 
 
 def test_only_json_and_no_cookie() -> None:
-    """Bodies and answers are application/json; the one credential is a header, and all but the beginning of a run want it."""
+    """Bodies and answers are application/json; the one credential is a header, and all but the beginning of a
+    run want it.
+    """
     assert '"in": "cookie"' not in json.dumps(described())
     for path, method, operation in operations():
-        kinds = [each.get("content", {}) for each in (operation.get("requestBody", {}), *responses_of(operation).values())]
+        kinds = [
+            each.get("content", {})
+            for each in (operation.get("requestBody", {}), *responses_of(operation).values())
+        ]
         assert {kind for content in kinds for kind in content} == {"application/json"}, (path, method)
         wanted = "RunSecret" if path.startswith("/api/runs/") else "AccessToken"
         assert operation.get("security") == (None if operation["operationId"] == "begin" else [{wanted: []}])
 
 
 def test_every_operation_says_how_it_fails() -> None:
-    """What an address can answer is declared with its header, so that a generated client is never surprised."""
+    """What an address can answer is declared with its header, so that a generated client is never
+    surprised.
+    """
     for path, method, operation in operations():
         ours, sends = not path.startswith("/api/runs/"), method in ("post", "put", "patch")
-        wanted = {"404", "405"} | ({"400", "408", "413", "415"} if sends else set()) | ({"403"} if ours else {"429"} if sends else set())
+        wanted = (
+            {"404", "405"}
+            | ({"400", "408", "413", "415"} if sends else set())
+            | ({"403"} if ours else {"429"} if sends else set())
+        )
         wanted |= {"401"} if "security" in operation else set()
         declared = responses_of(operation)
         assert wanted <= set(declared), (path, method)
         for status in wanted:
             problem = declared[status]["content"]["application/json"]["schema"]["$ref"].rsplit("/")[-1]
-            assert {"error", "error_description"} <= set(described()["components"]["schemas"][problem]["required"])
+            assert {"error", "error_description"} <= set(
+                described()["components"]["schemas"][problem]["required"]
+            )
         for status, header in {"401": "WWW-Authenticate", "405": "Allow", "429": "Retry-After"}.items():
             assert status not in declared or header in declared[status]["headers"], (path, method, status)
 
@@ -120,19 +156,39 @@ def true_of(operation: str, response: Any) -> None:
     """The answer is as the document says, to the member."""
     found = next(each for _, _, each in operations() if each["operationId"] == operation)
     declared = found["responses"][str(response.status_code)]["content"]["application/json"]["schema"]
-    closed = {name: schema | {"additionalProperties": False} for name, schema in described()["components"]["schemas"].items()}
-    errors = Draft202012Validator({"components": {"schemas": closed}, **declared}).iter_errors(response.json())
+    closed = {
+        name: schema | {"additionalProperties": False}
+        for name, schema in described()["components"]["schemas"].items()
+    }
+    errors = Draft202012Validator({"components": {"schemas": closed}, **declared}).iter_errors(
+        response.json()
+    )
     assert [error.message for error in errors] == []
 
 
-def test_what_is_answered_is_what_is_described(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
-    """A whole run with its errors, its throttling and its end: no member that is not described, none missing."""
+def test_what_is_answered_is_what_is_described(
+    acme: Tenant, door: Doors, clock: time_machine.Traveller
+) -> None:
+    """A whole run with its errors, its throttling and its end: no member that is not described,
+    none missing.
+    """
     started = door().start(scope="openid acme:read")
     program = Program(door(), user_code=started.user_code)
     true_of("begin", program.begun)
     true_of("begin", door().http.post("/api/runs/", {}, content_type="application/json"))
-    answers = [{"name": ""}, {"name": "alice"}, *[{"password": "wrong"}] * 5, {"password": "alice-password-1"}]
-    for fields in [*answers, {"user_code": "x"}, {"user_code": started.user_code}, {"decision": "approve"}, {}]:
+    answers = [
+        {"name": ""},
+        {"name": "alice"},
+        *[{"password": "wrong"}] * 5,
+        {"password": "alice-password-1"},
+    ]
+    for fields in [
+        *answers,
+        {"user_code": "x"},
+        {"user_code": started.user_code},
+        {"decision": "approve"},
+        {},
+    ]:
         body = {"step": program.now.get("step", ""), "answer": fields}
         authorization = {"HTTP_AUTHORIZATION": f"Run {program.secret}"}
         response = program.door.http.post(program.url, body, content_type="application/json", **authorization)

@@ -24,8 +24,12 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL)
 
 
-def test_the_program_connects_a_device(live: LiveServer, door: Callable[..., Door], monkeypatch: pytest.MonkeyPatch) -> None:
-    """As it stands in the guide, with a person who mistypes the password once; the code is filled in from the beginning."""
+def test_the_program_connects_a_device(
+    live: LiveServer, door: Callable[..., Door], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it stands in the guide, with a person who mistypes the password once; the code is filled in from the
+    beginning.
+    """
     (program,) = blocks("python")
     assert program.count("\n") <= 22
     started = door().start()
@@ -48,5 +52,7 @@ def test_its_answers_are_described() -> None:
     closed = {name: schema | {"additionalProperties": False} for name, schema in described.items()}
     for head, body in shown:
         name = {"201": "Begun", "200": "Challenge", "400": "Problem"}[head.split()[1]]
-        validator = Draft202012Validator({"components": {"schemas": closed}, "$ref": f"#/components/schemas/{name}"})
+        validator = Draft202012Validator(
+            {"components": {"schemas": closed}, "$ref": f"#/components/schemas/{name}"}
+        )
         assert [error.message for error in validator.iter_errors(json.loads(body))] == []

@@ -1,4 +1,6 @@
-"""Names and titles at every door: one Unicode form, nothing that nobody sees, and an address that leads to each of them."""
+"""Names and titles at every door: one Unicode form, nothing that nobody sees, and an address that leads to
+each of them.
+"""
 
 import json
 import re
@@ -37,7 +39,11 @@ NAMED = [
     ("branding", {"title": "{}"}),
 ]
 _ANY: dict[str, dict[str, str]] = {"PATCH": {"if_match": "*"}, "PUT": {}}
-BAD = [("a\u200bb", "U+200B (ZERO WIDTH SPACE)"), ("a\u202eb", "U+202E (RIGHT-TO-LEFT OVERRIDE)"), ("a\x1bb", "U+001B (ESCAPE)")]
+BAD = [
+    ("a\u200bb", "U+200B (ZERO WIDTH SPACE)"),
+    ("a\u202eb", "U+202E (RIGHT-TO-LEFT OVERRIDE)"),
+    ("a\x1bb", "U+001B (ESCAPE)"),
+]
 
 
 def filled(body: Any, word: str) -> Any:
@@ -49,7 +55,9 @@ def filled(body: Any, word: str) -> Any:
 
 @pytest.mark.parametrize(("bad", "named"), BAD)
 @pytest.mark.parametrize(("path", "body"), NAMED)
-def test_the_api_names_what_nobody_sees(program: Programs, path: str, body: Any, bad: str, named: str) -> None:
+def test_the_api_names_what_nobody_sees(
+    program: Programs, path: str, body: Any, bad: str, named: str
+) -> None:
     """Every text of every kind of object, keys of attributes and members of lists included."""
     admin = program()
     way = "PATCH" if path in ("branding", "applications/tv") else "PUT"
@@ -79,7 +87,11 @@ def test_console_and_blueprints_name_it_too(
     assert named in posted(owner, "/console/people/add", {"person": "eve", "name": bad}, status=400)
     assert named in posted(owner, "/console/scopes/add", {"scope": "x", "title": bad}, status=400)
     escaped = json.dumps(bad)[1:-1]
-    for blueprint in (f'group: "{escaped}"\n', f'person: eve\nname: "{escaped}"\n', f'mail: recovery\ntext: "{escaped} {{{{ link }}}}"\n'):
+    for blueprint in (
+        f'group: "{escaped}"\n',
+        f'person: eve\nname: "{escaped}"\n',
+        f'mail: recovery\ntext: "{escaped} {{{{ link }}}}"\n',
+    ):
         with pytest.raises(BadBlueprint, match=re.escape(named)):
             apply([write_blueprint("tenant: acme\n---\n" + blueprint)])
         told = program("owner")("POST", "blueprints/plan", {"text": blueprint})
@@ -105,7 +117,9 @@ steps:
 
 
 @pytest.mark.parametrize("key", ["title", "message", "when"])
-def test_a_flow_is_not_published_with_what_nobody_sees(acme: Tenant, write_blueprint: Callable[..., Path], key: str) -> None:
+def test_a_flow_is_not_published_with_what_nobody_sees(
+    acme: Tenant, write_blueprint: Callable[..., Path], key: str
+) -> None:
     """The finding stands at its key; composed otherwise it is the same flow."""
     words = {"title": "Way", "message": "No", "when": "x"}
     with pytest.raises(BadBlueprint, match=rf"{key}: It must not hold U\+200B \(ZERO WIDTH SPACE\)"):
@@ -116,7 +130,9 @@ def test_a_flow_is_not_published_with_what_nobody_sees(acme: Tenant, write_bluep
 
 
 def test_one_name_however_it_is_composed(program: Programs, door: Doors, tenants: dict[str, Tenant]) -> None:
-    """A file system and a keyboard write ``Ä`` differently: one group, found under both, in a list, a search and an address."""
+    """A file system and a keyboard write ``Ä`` differently: one group, found under both, in a list, a search
+    and an address.
+    """
     admin = program()
     assert admin("PUT", f"groups/{quote(APART)}", {}, if_none_match="*").status_code == 201
     assert list(Group.unscoped.filter(name__endswith="rzte").values_list("name", flat=True)) == [COMPOSED]
@@ -133,7 +149,26 @@ def test_one_name_however_it_is_composed(program: Programs, door: Doors, tenants
 
 
 REACHED = [
-    *("a/b", "...", ".a", "a.", "a..b", "a b", "a?b", "a#b", "a%b", "%2F", "%2e%2e", "a\\b", "..\\a", "a;b=c", "a&b=c", "~", "'\"", "add"),
+    *(
+        "a/b",
+        "...",
+        ".a",
+        "a.",
+        "a..b",
+        "a b",
+        "a?b",
+        "a#b",
+        "a%b",
+        "%2F",
+        "%2e%2e",
+        "a\\b",
+        "..\\a",
+        "a;b=c",
+        "a&b=c",
+        "~",
+        "'\"",
+        "add",
+    ),
     *(
         "new",
         "one/x",
@@ -157,7 +192,9 @@ UNREACHED = [".", "..", "/", "//", "/a", "a/", "a//b", "./a", "a/.", "../a", "a/
 
 
 def through_a_browser(path: str) -> str:
-    """What a browser sends for this address: dots are resolved, escaped ones too (WHATWG URL, section 4.4)."""
+    """What a browser sends for this address: dots are resolved, escaped ones too (WHATWG URL,
+    section 4.4).
+    """
     found: list[str] = []
     for part in path.split("/"):
         if unquote(part) == "..":
@@ -179,7 +216,9 @@ def test_every_name_has_an_address(program: Programs, door: Doors, acme: Tenant,
         listed = text(owner, f"/console/{kind}/?q={quote(name, safe='')}&search={quote(name, safe='')}")
         links = [each for each in re.findall(r'href="([^"]*)"', listed) if f"/console/{kind}/one/" in each]
         assert any(
-            owner.http.get(through_a_browser(link.replace("&amp;", "&").replace("&#x27;", "'"))).status_code == 200 for link in links
+            owner.http.get(through_a_browser(link.replace("&amp;", "&").replace("&#x27;", "'"))).status_code
+            == 200
+            for link in links
         )
 
 
@@ -187,13 +226,19 @@ def test_every_name_has_an_address(program: Programs, door: Doors, acme: Tenant,
 def test_what_no_address_can_carry_is_not_made(
     program: Programs, door: Doors, acme: Tenant, write_blueprint: Callable[..., Path], name: str
 ) -> None:
-    """People, groups and scopes; API, console, a sent blueprint and a file. Dots in full width are dots in a username."""
+    """People, groups and scopes; API, console, a sent blueprint and a file.
+
+    Dots in full width are dots in a username.
+    """
     owner = signed_in(door, "owner")
     for kind, body in (("person", {}), ("group", {}), ("scope", {"title": "See"})):
         path = {"person": "people"}.get(kind, f"{kind}s")
         refused = program()("PUT", f"{path}/{quote(name, safe='')}", body)
         assert (refused.status_code, "address" in str(refused.json()["errors"])) == (400, True)
-        assert "no address can carry" in posted(owner, f"/console/{path}/add", {kind: name, **body}, status=400).lower()
+        assert (
+            "no address can carry"
+            in posted(owner, f"/console/{path}/add", {kind: name, **body}, status=400).lower()
+        )
         blueprint = f"{kind}: '{name}'\n" + ("title: See\n" if body else "")
         assert program("owner")("POST", "blueprints/apply", {"text": blueprint}).status_code == 400
         with pytest.raises(BadBlueprint, match="o address can carry"):

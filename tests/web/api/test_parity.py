@@ -1,4 +1,6 @@
-"""What the console can do, the API can do with the same roles: page by page; what it lacks is named here, and in docs/api.md."""
+"""What the console can do, the API can do with the same roles: page by page; what it lacks is named here, and
+in docs/api.md.
+"""
 
 from collections.abc import Iterator
 
@@ -9,7 +11,15 @@ from web.console.frame import Page
 from web.console.urls import PAGES
 
 PICTURES = {  # pages that are there to be looked at, or that are about this browser
-    *("playground", "playground-qr", "first-steps", "first-steps-dismiss", "api-docs", "api-docs-document", "api-docs-one"),
+    *(
+        "playground",
+        "playground-qr",
+        "first-steps",
+        "first-steps-dismiss",
+        "api-docs",
+        "api-docs-document",
+        "api-docs-one",
+    ),
     *("branding-preview", "mail-preview", "flow-preview", "flow-preview-page", "preview-style"),
 }
 NEEDLESS = {"blueprints-look"}  # looks anew at what the API looks at anew whenever it is asked
@@ -86,7 +96,9 @@ def of_objects() -> Iterator[tuple[str, str]]:
 
 
 def test_each_page_has_its_operations() -> None:
-    """Who may open a page or press its button may call one, and the other way round; no page was forgotten."""
+    """Who may open a page or press its button may call one, and the other way round; no page was
+    forgotten.
+    """
     operations, known, wrong = needs(), {**dict(of_objects()), **OPERATIONS}, []
     for page in PAGES:
         if page.name not in PICTURES | NEEDLESS:

@@ -1,4 +1,6 @@
-"""Who may set a password, and which: one's own only where one proves oneself, a weak one nowhere that a person types or sends it."""
+"""Who may set a password, and which: one's own only where one proves oneself, a weak one nowhere that a
+person types or sends it.
+"""
 
 import io
 from collections.abc import Callable
@@ -26,16 +28,26 @@ def _password(name: str = "alice") -> str:
 
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
-def test_a_stolen_token_does_not_set_its_persons_password(program: Programs, acme: Tenant, method: str) -> None:
-    """403 in every spelling of the name, alone or with other keys; somebody else's password is set as before."""
+def test_a_stolen_token_does_not_set_its_persons_password(
+    program: Programs, acme: Tenant, method: str
+) -> None:
+    """403 in every spelling of the name, alone or with other keys; somebody else's password is set
+    as before.
+    """
     admin = program("admin")
-    for name, said in (("admin", {"password": STRONG}), ("admin", {"name": "Ada", "password": STRONG}), ("ＡDMIN", {"password": STRONG})):
+    for name, said in (
+        ("admin", {"password": STRONG}),
+        ("admin", {"name": "Ada", "password": STRONG}),
+        ("ＡDMIN", {"password": STRONG}),
+    ):
         response = admin(method, f"people/{name}", said, if_match="*")
         assert (response.status_code, response.json()["error"]) == (403, "not_allowed")
         assert POINTS_TO_THE_PAGE in response.json()["error_description"]
     assert _password("admin") == ""
     assert not Person.objects.get(username="admin").name
-    assert admin("PATCH", "people/admin", {"name": "Ada"}).status_code == 200, "the rest of one's own account is changed as before"
+    assert admin("PATCH", "people/admin", {"name": "Ada"}).status_code == 200, (
+        "the rest of one's own account is changed as before"
+    )
     assert admin("PATCH", "people/bob", {"password": STRONG}).status_code == 200
 
 
@@ -51,7 +63,10 @@ def test_a_program_hears_all_of_it_too(program: Programs, acme: Tenant) -> None:
 def test_a_blueprint_that_is_sent_does_not_either(program: Programs, acme: Tenant, what: str) -> None:
     """Neither sets nor tries it; of a person who has the same name in another tenant it says nothing."""
     admin = program("admin")
-    for sent in (f"person: admin\npassword: {STRONG}\n", f"tenant: acme\n---\nperson: Admin\nname: Ada\npassword: {STRONG}\n"):
+    for sent in (
+        f"person: admin\npassword: {STRONG}\n",
+        f"tenant: acme\n---\nperson: Admin\nname: Ada\npassword: {STRONG}\n",
+    ):
         response = admin("POST", f"blueprints/{what}", {"text": sent})
         assert response.status_code == 403, response.content
         assert POINTS_TO_THE_PAGE in response.json()["error_description"]
@@ -64,14 +79,22 @@ def test_a_stolen_session_does_not_either(acme: Tenant, door: Callable[..., Door
     alice, before = signed_in(door, "admin"), _password()
     page = text(alice, "/console/people/one/alice")
     etag = page.partition('name="etag" value="')[2].partition('"')[0]
-    form: dict[str, object] = {"etag": etag, "name": "Alice", "password": STRONG, "role": "admin", "active": "on"}
+    form: dict[str, object] = {
+        "etag": etag,
+        "name": "Alice",
+        "password": STRONG,
+        "role": "admin",
+        "active": "on",
+    }
     assert POINTS_TO_THE_PAGE in posted(alice, "/console/people/one/alice", form, status=403)
     posted(alice, "/console/blueprints/plan", {"text": f"person: alice\npassword: {STRONG}\n"}, status=403)
     assert _password() == before
 
 
 def test_an_owner_gives_themselves_no_link(tenants: dict[str, Tenant]) -> None:
-    """Administrators of any tenant get one from the installation's owner: but the owner none to their own account."""
+    """Administrators of any tenant get one from the installation's owner: but the owner none to their own
+    account.
+    """
     default = Tenant.objects.get_or_create(name="default", defaults={"title": "Foyer"})[0]
     Domain.objects.get_or_create(name="default.test", tenant=default, approved=True)
     with tenant_scope(default):
@@ -83,19 +106,34 @@ def test_an_owner_gives_themselves_no_link(tenants: dict[str, Tenant]) -> None:
 
 
 @pytest.mark.parametrize("weak", ["a", "password12", "bob@acme.test"])
-def test_administrators_keep_the_rules_too(program: Programs, acme: Tenant, door: Callable[..., Door], weak: str) -> None:
-    """Too short, common, like the account: by the API, the console and a blueprint that is sent; the reason stands at the key."""
+def test_administrators_keep_the_rules_too(
+    program: Programs, acme: Tenant, door: Callable[..., Door], weak: str
+) -> None:
+    """Too short, common, like the account: by the API, the console and a blueprint that is sent; the reason
+    stands at the key.
+    """
     admin, before = program("admin"), _password("bob")
     for method, name in (("PATCH", "bob"), ("PUT", "bob"), ("PUT", "newcomer")):
         said = {"password": weak, "email": f"{name}@acme.test"}
-        response = admin(method, f"people/{name}", said) if name == "newcomer" else admin(method, f"people/{name}", said, if_match="*")
+        response = (
+            admin(method, f"people/{name}", said)
+            if name == "newcomer"
+            else admin(method, f"people/{name}", said, if_match="*")
+        )
         if (name, weak) != ("newcomer", "bob@acme.test"):
-            assert (response.status_code, set(response.json()["errors"])) == (409, {"password"}), response.content
+            assert (response.status_code, set(response.json()["errors"])) == (409, {"password"}), (
+                response.content
+            )
     response = admin("POST", "blueprints/apply", {"text": f"person: bob\npassword: {weak}\n"})
     assert (response.status_code, set(response.json()["errors"])) == (400, {"password"})
     alice = signed_in(door, "admin")
     etag = text(alice, "/console/people/one/bob").partition('name="etag" value="')[2].partition('"')[0]
-    posted(alice, "/console/people/one/bob", {"etag": etag, "password": weak, "active": "on", "email": "bob@acme.test"}, status=400)
+    posted(
+        alice,
+        "/console/people/one/bob",
+        {"etag": etag, "password": weak, "active": "on", "email": "bob@acme.test"},
+        status=400,
+    )
     assert _password("bob") == before
 
 
@@ -104,14 +142,22 @@ def test_the_console_takes_a_password_as_it_is_typed(acme: Tenant, door: Callabl
     alice = signed_in(door, "admin")
     etag = text(alice, "/console/people/one/bob").partition('name="etag" value="')[2].partition('"')[0]
     spaced = f"  {STRONG} "
-    posted(alice, "/console/people/one/bob", {"etag": etag, "password": spaced, "active": "on", "email": "bob@acme.test"})
+    posted(
+        alice,
+        "/console/people/one/bob",
+        {"etag": etag, "password": spaced, "active": "on", "email": "bob@acme.test"},
+    )
     assert door().sign_in("bob", spaced).step == "device_code"
     assert door().sign_in("bob", STRONG).step == "password"
 
 
 def test_a_file_of_the_server_is_warned_about(acme: Tenant, write_blueprint: Callable[..., Path]) -> None:
-    """A weak password in it is applied, and told: the file says what shall be, and whoever writes it has the server."""
-    path = write_blueprint("tenant: acme\n---\nperson: bob\npassword: short\n---\nperson: alice\npassword: alice-password-1\n")
+    """A weak password in it is applied, and told: the file says what shall be, and whoever writes it has the
+    server.
+    """
+    path = write_blueprint(
+        "tenant: acme\n---\nperson: bob\npassword: short\n---\nperson: alice\npassword: alice-password-1\n"
+    )
     call_command("blueprint", "apply", str(path), stdout=(out := io.StringIO()))
     assert "Note: The password of person bob of acme is weak. This password is too short." in out.getvalue()
     assert "short\n" not in out.getvalue()
@@ -119,7 +165,9 @@ def test_a_file_of_the_server_is_warned_about(acme: Tenant, write_blueprint: Cal
 
 
 @pytest.mark.parametrize("given", ["a", "administrator", "   ", "password12"])
-def test_the_first_administrators_password_keeps_the_rules(db: None, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+def test_the_first_administrators_password_keeps_the_rules(
+    db: None, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
     """A weak FOYER_ADMIN_PASSWORD is a sentence and no start, and nobody is made."""
     monkeypatch.setenv("FOYER_ADMIN_PASSWORD", given)
     with pytest.raises(CommandError, match="FOYER_ADMIN_PASSWORD is no good password"):
@@ -127,8 +175,12 @@ def test_the_first_administrators_password_keeps_the_rules(db: None, monkeypatch
     assert not Person.unscoped.exists()
 
 
-def test_it_is_taken_as_it_is_given(db: None, monkeypatch: pytest.MonkeyPatch, door: Callable[..., Door]) -> None:
-    """White space included; and once there is an administrator, the variable is nothing that could stop a start."""
+def test_it_is_taken_as_it_is_given(
+    db: None, monkeypatch: pytest.MonkeyPatch, door: Callable[..., Door]
+) -> None:
+    """White space included; and once there is an administrator, the variable is nothing that could stop a
+    start.
+    """
     monkeypatch.setenv("FOYER_ADMIN_PASSWORD", spaced := f" {STRONG}  ")
     told: list[Any] = []
     install(told.append)

@@ -1,4 +1,6 @@
-"""The scopes that open the administration: worded by the product, approved by an owner, and said aloud on the consent page."""
+"""The scopes that open the administration: worded by the product, approved by an owner, and said aloud on the
+consent page.
+"""
 
 import json
 from collections.abc import Callable
@@ -23,7 +25,17 @@ from tests.web.console.kit import posted, signed_in
 
 Programs = Callable[..., Program]
 Doors = Callable[..., Door]
-RESERVED = ["foyer:write", "Foyer:write", "FOYER:READ", "foyer:anything", "openid", "OpenID", "profile", "email", "Offline_Access"]
+RESERVED = [
+    "foyer:write",
+    "Foyer:write",
+    "FOYER:READ",
+    "foyer:anything",
+    "openid",
+    "OpenID",
+    "profile",
+    "email",
+    "Offline_Access",
+]
 LOOKALIKES = ["\uff46oyer:write", "f\u043eyer:write", "foyer\uff1awrite", "fo\u200byer:write"]
 
 
@@ -32,7 +44,9 @@ LOOKALIKES = ["\uff46oyer:write", "f\u043eyer:write", "foyer\uff1awrite", "fo\u2
 def test_no_door_takes_a_scope_with_a_name_of_ours(
     program: Programs, door: Doors, acme: Tenant, write_blueprint: Callable[..., Path], name: str, role: str
 ) -> None:
-    """API, console, a sent blueprint and a file: whatever its letters, the consent page never reads a tenant's words for it."""
+    """API, console, a sent blueprint and a file: whatever its letters, the consent page never reads a
+    tenant's words for it.
+    """
     admin = program(role)
     assert admin("PUT", f"scopes/{name}", {"title": "See your name and username"}).status_code in (400, 409)
     blueprint = f'scope: "{name}"\ntitle: See your name\n'
@@ -40,7 +54,9 @@ def test_no_door_takes_a_scope_with_a_name_of_ours(
         assert admin("POST", f"blueprints/{way}", {"text": blueprint}).status_code == 400
     with pytest.raises(BadBlueprint):
         apply([write_blueprint("tenant: acme\n---\n" + blueprint)])
-    posted(signed_in(door, role), "/console/scopes/add", {"scope": name, "title": "See your name"}, status=400)
+    posted(
+        signed_in(door, role), "/console/scopes/add", {"scope": name, "title": "See your name"}, status=400
+    )
     assert list(Scope.objects.values_list("name", flat=True)) == ["acme:read"]
 
 
@@ -62,9 +78,13 @@ def test_only_an_owner_lets_an_application_ask_for_the_administration(
 ) -> None:
     """By the API, a sent blueprint, a recipe and the console's form."""
     person, wanted = program(role), {"scopes": ["openid", "foyer:write"], "administers": True}
-    assert person("PATCH", "applications/tv", {"scopes": ["foyer:write"]}, if_match="*").status_code == 409, "not said, not approved"
+    assert person("PATCH", "applications/tv", {"scopes": ["foyer:write"]}, if_match="*").status_code == 409, (
+        "not said, not approved"
+    )
     assert person("PATCH", "applications/tv", wanted, if_match="*").status_code == (200 if may else 409)
-    assert person("PUT", "applications/mine", {"client_id": "mine", **wanted}).status_code == (201 if may else 409)
+    assert person("PUT", "applications/mine", {"client_id": "mine", **wanted}).status_code == (
+        201 if may else 409
+    )
     sent = 'application: sent\nclient_id: sent\nscopes: ["foyer:read"]\nadministers: true\n'
     assert person("POST", "blueprints/apply", {"text": sent}).status_code == (200 if may else 400)
     made = person("POST", "recipes/cli", {"title": "Cli", "scopes": ["foyer:write"]})
@@ -75,7 +95,9 @@ def test_only_an_owner_lets_an_application_ask_for_the_administration(
     values = {name: value for name, value in known.document.items() if isinstance(value, str | int | list)}
     form = {**values, **{f"device.{name}": value for name, value in known.document["device"].items()}}
     form |= {"etag": known.etag, "scopes": ["foyer:read"], "administers": "on", "active": "on"}
-    said = posted(signed_in(door, role), "/console/applications/one/staff-console", form, status=303 if may else 400)
+    said = posted(
+        signed_in(door, role), "/console/applications/one/staff-console", form, status=303 if may else 400
+    )
     assert may or "Only an owner approves" in said
 
 
@@ -83,11 +105,21 @@ def test_an_approval_is_for_the_scopes_that_were_approved(program: Programs, acm
     """Who may not approve adds none to them, keeps those that are there, and may take them away."""
     Application.objects.filter(name="tv").update(scopes=["openid", "foyer:read"], administers=True)
     admin, path = program("admin"), "applications/tv"
-    assert admin("PATCH", path, {"scopes": ["openid", "foyer:read", "foyer:write"]}, if_match="*").status_code == 409
-    assert admin("PATCH", path, {"scopes": ["openid", "email", "foyer:read"]}, if_match="*").status_code == 200
-    assert program("owner")("PATCH", path, {"scopes": ["foyer:read", "foyer:write"]}, if_match="*").status_code == 200
+    assert (
+        admin("PATCH", path, {"scopes": ["openid", "foyer:read", "foyer:write"]}, if_match="*").status_code
+        == 409
+    )
+    assert (
+        admin("PATCH", path, {"scopes": ["openid", "email", "foyer:read"]}, if_match="*").status_code == 200
+    )
+    assert (
+        program("owner")("PATCH", path, {"scopes": ["foyer:read", "foyer:write"]}, if_match="*").status_code
+        == 200
+    )
     assert admin("PATCH", path, {"scopes": ["openid"], "administers": False}, if_match="*").status_code == 200
-    assert admin("PATCH", path, {"scopes": ["foyer:read"], "administers": True}, if_match="*").status_code == 409
+    assert (
+        admin("PATCH", path, {"scopes": ["foyer:read"], "administers": True}, if_match="*").status_code == 409
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,19 +137,31 @@ def test_an_approval_is_for_the_scopes_that_were_approved(program: Programs, acm
 def test_an_approval_is_for_the_application_that_was_approved(
     program: Programs, door: Doors, acme: Tenant, another: dict[str, Any]
 ) -> None:
-    """Who may not approve makes no other application of it: by the API, a sent blueprint and the console's form."""
+    """Who may not approve makes no other application of it: by the API, a sent blueprint and the console's
+    form.
+    """
     Application.objects.filter(name="kiosk").update(scopes=["openid", "foyer:write"], administers=True)
     admin, owner, path = program("admin"), program("owner"), "applications/kiosk"
     before = Application.objects.filter(name="kiosk").values().get()
     assert admin("PATCH", path, another, if_match="*").status_code == 409
-    assert admin("POST", "blueprints/apply", {"text": json.dumps({"application": "kiosk", **another})}).status_code == 400
+    assert (
+        admin(
+            "POST", "blueprints/apply", {"text": json.dumps({"application": "kiosk", **another})}
+        ).status_code
+        == 400
+    )
     assert admin("POST", f"{path}/secret").status_code == 409
     browser = signed_in(door, "admin")
     assert browser.post("/console/applications/secret/kiosk", {}).status_code == 409
     assert Application.objects.filter(name="kiosk").values().get() == before
     assert admin("PATCH", path, {"groups": ["staff"], "active": False}, if_match="*").status_code == 200
     assert owner("PATCH", path, {"owner": "By the owner"}, if_match="*").status_code == 200
-    assert admin("PATCH", path, {"administers": False, "scopes": ["openid"], **another}, if_match="*").status_code == 200
+    assert (
+        admin(
+            "PATCH", path, {"administers": False, "scopes": ["openid"], **another}, if_match="*"
+        ).status_code
+        == 200
+    )
 
 
 def test_an_approval_that_was_withdrawn_ends_at_once(program: Programs, acme: Tenant) -> None:
@@ -140,7 +184,9 @@ def test_what_nobody_approved_is_not_even_asked(acme: Tenant, door: Doors) -> No
     assert browser.poll(started).json()["scope"] == "openid"
 
 
-def test_the_demo_application_never_administers(program: Programs, write_blueprint: Callable[..., Path]) -> None:
+def test_the_demo_application_never_administers(
+    program: Programs, write_blueprint: Callable[..., Path]
+) -> None:
     """Its client id is the same everywhere: not by an owner, not by a file, not under another name."""
     wanted = {"client_id": "demo-device", "scopes": ["foyer:write"], "administers": True}
     assert program("owner")("PUT", "applications/another", wanted).status_code == 409
@@ -148,7 +194,9 @@ def test_the_demo_application_never_administers(program: Programs, write_bluepri
         apply([write_blueprint("tenant: acme\n---\napplication: demo-device\nadministers: true\n")])
 
 
-@pytest.mark.parametrize(("role", "said"), [("owner", "owner"), ("helpdesk", "help desk"), ("", "You have no role here")])
+@pytest.mark.parametrize(
+    ("role", "said"), [("owner", "owner"), ("helpdesk", "help desk"), ("", "You have no role here")]
+)
 def test_the_consent_page_says_what_is_handed_over(acme: Tenant, door: Doors, role: str, said: str) -> None:
     """D17: a box of its own names the person's role."""
     Application.objects.filter(name="tv").update(scopes=["openid", "foyer:write"], administers=True)
@@ -157,11 +205,16 @@ def test_the_consent_page_says_what_is_handed_over(acme: Tenant, door: Doors, ro
     page = browser.sign_in().submit(user_code=browser.start(scope="openid foyer:write").user_code)
     assert "This application asks to administer in your name." in page.text
     assert said in page.text
-    assert "administer in your name" not in browser.page().submit(user_code=browser.start(scope="openid").user_code).text
+    assert (
+        "administer in your name"
+        not in browser.page().submit(user_code=browser.start(scope="openid").user_code).text
+    )
 
 
 @pytest.mark.parametrize("shipped", [False, True])
-def test_a_session_that_was_left_open_administers_nothing(acme: Tenant, door: Doors, clock: time_machine.Traveller, shipped: bool) -> None:
+def test_a_session_that_was_left_open_administers_nothing(
+    acme: Tenant, door: Doors, clock: time_machine.Traveller, shipped: bool
+) -> None:
     """After ten minutes the shipped flow asks for the password again, and any other flow refuses."""
     if shipped:
         ship()

@@ -20,8 +20,18 @@ Programs = Callable[..., Program]
         ("GET", "events/?until=9999-12-31T23:59:59-14:00", None, 400),
         ("PUT", "people/clerk", '{"attributes": {"a": 1e999}}', 400),
         ("PUT", "flows/fresh/draft", '{"steps": [{"stage": "deny", "settings": {"x": -1e999}}]}', 400),
-        ("POST", "flows/connect-a-device/simulate", {"request": {"signed_in": ["pwd"], "session_age": 10**20}}, 400),
-        ("POST", "flows/connect-a-device/simulate", {"request": {"signed_in": ["pwd"], "time": "0001-01-01T00:00:00Z"}}, 400),
+        (
+            "POST",
+            "flows/connect-a-device/simulate",
+            {"request": {"signed_in": ["pwd"], "session_age": 10**20}},
+            400,
+        ),
+        (
+            "POST",
+            "flows/connect-a-device/simulate",
+            {"request": {"signed_in": ["pwd"], "time": "0001-01-01T00:00:00Z"}},
+            400,
+        ),
         ("POST", "flows/connect-a-device/simulate", {"request": {"device_age": 10**20}}, 400),
         ("POST", "flows/connect-a-device/simulate", {"request": {"time": 0}}, 400),
         ("POST", "flows/connect-a-device/simulate", {"request": {"time": "0"}}, 400),
@@ -32,8 +42,12 @@ Programs = Callable[..., Program]
         ("PATCH", "people/bob", {"active": "no"}, 400),
     ],
 )
-def test_numbers_and_moments_that_nothing_can_hold(program: Programs, method: str, path: str, body: Any, status: int) -> None:
-    """Refused at the door, and never a 500: 1e999 is infinite, the year 1 is no moment in every zone, an age longer than all time."""
+def test_numbers_and_moments_that_nothing_can_hold(
+    program: Programs, method: str, path: str, body: Any, status: int
+) -> None:
+    """Refused at the door, and never a 500: 1e999 is infinite, the year 1 is no moment in every zone, an age
+    longer than all time.
+    """
     assert program()(method, path, body).status_code == status
 
 
@@ -58,7 +72,9 @@ def test_a_token_that_only_reads_tries_no_passwords(program: Programs, acme: Ten
 
 @pytest.mark.parametrize("role", ["editor", "helpdesk", "auditor", "nobody"])
 def test_no_door_of_the_api_leads_up(program: Programs, acme: Tenant, role: str) -> None:
-    """Neither their own role, nor a password, nor a way in, nor a bulk action, nor a blueprint: the administrator stays who they are."""
+    """Neither their own role, nor a password, nor a way in, nor a bulk action, nor a blueprint: the
+    administrator stays who they are.
+    """
     mint("admin")
     before = list(Person.objects.order_by("pk").values("username", "role", "password", "is_active"))
     climber = program(role)
@@ -78,7 +94,8 @@ def test_no_door_of_the_api_leads_up(program: Programs, acme: Tenant, role: str)
         ("POST", "tenants/", {"name": "mine", "title": "Mine", "domain": "mine.test", "administrator": role}),
     ):
         response = climber(method, path, body, if_match="*")
-        allowed = role == "helpdesk" and path.endswith("sign-out")  # of each one whether it may: of this one it may not
+        # of each one whether it may: of this one it may not
+        allowed = role == "helpdesk" and path.endswith("sign-out")
         assert response.status_code == (200 if allowed else 403), (path, response.content)
         assert not allowed or response.json()["results"][0]["outcome"] == "not_allowed"
     after = list(Person.objects.order_by("pk").values("username", "role", "password", "is_active"))
@@ -86,8 +103,12 @@ def test_no_door_of_the_api_leads_up(program: Programs, acme: Tenant, role: str)
 
 
 @pytest.mark.parametrize("domain", ["login.shops.test", "*.eu.shops.test", "*.test"])
-def test_no_tenant_takes_the_visitors_of_another(program: Programs, acme: Tenant, other: Tenant, domain: str) -> None:
-    """An exact name comes before the neighbour's wildcard, a wildcard takes what is new: only the owner of all gives these."""
+def test_no_tenant_takes_the_visitors_of_another(
+    program: Programs, acme: Tenant, other: Tenant, domain: str
+) -> None:
+    """An exact name comes before the neighbour's wildcard, a wildcard takes what is new: only the owner of
+    all gives these.
+    """
     Domain.objects.create(tenant=other, name="*.shops.test", approved=True)
     admin, before = program(), sorted(acme.domains.values_list("name", flat=True))
     wanted = ["acme.test", domain]
@@ -96,24 +117,43 @@ def test_no_tenant_takes_the_visitors_of_another(program: Programs, acme: Tenant
         text = f"tenant: acme\ndomains: [acme.test, '{domain}']\n"
         assert admin("POST", f"blueprints/{way}", {"text": text}).status_code == 403
     assert sorted(acme.domains.values_list("name", flat=True)) == before
-    assert admin("PATCH", "branding", {"domains": ["acme.test", "*.acme.test", "shops.test", "ashops.test"]}).status_code == 200
+    assert (
+        admin(
+            "PATCH", "branding", {"domains": ["acme.test", "*.acme.test", "shops.test", "ashops.test"]}
+        ).status_code
+        == 200
+    )
 
 
 @pytest.mark.parametrize("salary", ["9000", "1000"])
 def test_a_flows_tests_tell_an_editor_nothing_of_people(program: Programs, acme: Tenant, salary: str) -> None:
-    """Whoever may not look at people learns by no test of a draft what a condition reads of them, nor who there is; an auditor does."""
+    """Whoever may not look at people learns by no test of a draft what a condition reads of them, nor who
+    there is; an auditor does.
+    """
     Person.objects.filter(username="bob").update(attributes={"salary": salary})
     gate = {"stage": "deny", "id": "gate", "when": 'person.attributes["salary"] == "9000"'}
     steps = [{"stage": "identification"}, {"stage": "password"}, gate, {"stage": "login"}]
     document = {"title": "Probe", "for": "authentication", "default": False, "steps": steps}
     editor, auditor, told = program("editor"), program("auditor"), []
     for name in ("bob", "nobody-here"):
-        test = {"name": "t", "person": name, "request": {"signed_in": ["pwd"]}, "expect": {"gate": "passed over"}}
+        test = {
+            "name": "t",
+            "person": name,
+            "request": {"signed_in": ["pwd"]},
+            "expect": {"gate": "passed over"},
+        }
         seen = {"if_match": "*"} if told else {}
-        assert editor("PUT", "flows/probe/draft", {**document, "tests": [test]}, **seen).status_code == (200 if told else 201)
-        answers = [editor("POST", "flows/probe/lint", {"which": "draft"}), editor("POST", "flows/probe/publish", {})]
+        assert editor("PUT", "flows/probe/draft", {**document, "tests": [test]}, **seen).status_code == (
+            200 if told else 201
+        )
+        answers = [
+            editor("POST", "flows/probe/lint", {"which": "draft"}),
+            editor("POST", "flows/probe/publish", {}),
+        ]
         told.append([answer.content for answer in answers])
         assert b"Nobody can be named here" in told[-1][0]
         assert answers[1].status_code == 409
     assert told[0] == told[1]
-    assert b"There is no person nobody-here" in auditor("POST", "flows/probe/lint", {"which": "draft"}).content
+    assert (
+        b"There is no person nobody-here" in auditor("POST", "flows/probe/lint", {"which": "draft"}).content
+    )

@@ -1,4 +1,6 @@
-"""What a flow reads of people, and what they type, leaves it through no door: not as a run's row, not as its page, JSON or event."""
+"""What a flow reads of people, and what they type, leaves it through no door: not as a run's row, not as its
+page, JSON or event.
+"""
 
 import json
 from collections.abc import Callable
@@ -30,12 +32,18 @@ REST = ("login", "device_code", "consent", "finish")
 ASKS = {
     "stage": "prompt",
     "id": "confirm",
-    "settings": {"keep": False, "fields": [{"name": "again", "label": "Your pet", "type": "text", "required": True}]},
+    "settings": {
+        "keep": False,
+        "fields": [{"name": "again", "label": "Your pet", "type": "text", "required": True}],
+    },
 }
 READS = {
     "stage": "deny",
     "id": "curious",
-    "when": 'steps.confirm.again == "" || person.attributes["salary"] == "" || person.email == "" || request.ip == tenant.name',
+    "when": (
+        'steps.confirm.again == "" || person.attributes["salary"] == "" || person.email == "" || '
+        "request.ip == tenant.name"
+    ),
 }
 
 
@@ -50,7 +58,9 @@ def walked(acme: Tenant, door: Doors) -> Seen:
 
 
 def test_the_row_holds_no_answer_and_nothing_of_a_person(walked: Seen) -> None:
-    """A later condition could read them all; what is kept is whether it applied, and what it read of request and configuration."""
+    """A later condition could read them all; what is kept is whether it applied, and what it read of request
+    and configuration.
+    """
     row = row_of(walked)
     assert row.state["read"]["curious"]["values"] == {"request.ip": "127.0.0.1", "tenant.name": "acme"}
     assert row.state["read"]["curious"]["applied"] is False
@@ -61,8 +71,13 @@ def test_the_row_holds_no_answer_and_nothing_of_a_person(walked: Seen) -> None:
 def test_no_door_shows_them(walked: Seen, program: Programs, acme: Tenant) -> None:
     """API, console and command, for everybody who may inspect; what was read of the request is there."""
     run = row_of(walked).identifier
-    shown = [str(program(role).get(f"flows/connect-a-device/runs/{run}")) for role in ("owner", "admin", "helpdesk", "auditor")]
-    shown += [text(entered("acme.test", acme, role), f"/console/runs/{run}") for role in ("owner", "helpdesk")]
+    shown = [
+        str(program(role).get(f"flows/connect-a-device/runs/{run}"))
+        for role in ("owner", "admin", "helpdesk", "auditor")
+    ]
+    shown += [
+        text(entered("acme.test", acme, role), f"/console/runs/{run}") for role in ("owner", "helpdesk")
+    ]
     out = StringIO()
     call_command("flow", "inspect", run, "--tenant", "acme", stdout=out, stderr=StringIO())
     for page in [*shown, out.getvalue()]:
@@ -74,18 +89,30 @@ def test_a_row_that_an_older_version_wrote_shows_no_more(walked: Seen) -> None:
     """Values in it are left out when it is read; and what its steps told in clear is still understood."""
     row = row_of(walked)
     state = row.state
-    state["read"]["curious"]["values"] |= {"steps.confirm.again": TYPED, "person.email": EMAIL, "no.such.word": SALARY}
+    state["read"]["curious"]["values"] |= {
+        "steps.confirm.again": TYPED,
+        "person.email": EMAIL,
+        "no.such.word": SALARY,
+    }
     state["told"]["confirm"]["again"] = TYPED
-    state["before"] = [{"version": row.version_id, **{name: state[name] for name in ("decided", "times", "read")}}]
+    state["before"] = [
+        {"version": row.version_id, **{name: state[name] for name in ("decided", "times", "read")}}
+    ]
     Run.unscoped.filter(pk=row.pk).update(state=state)
     found = inspect(row.identifier, people=True)
     assert not [each for each in PRIVATE if each in repr(found)]
-    assert [each.condition["values"] for each in found.path if each.condition] == [{"request.ip": "127.0.0.1", "tenant.name": "acme"}] * 2
+    assert [each.condition["values"] for each in found.path if each.condition] == [
+        {"request.ip": "127.0.0.1", "tenant.name": "acme"}
+    ] * 2
 
 
 @pytest.mark.parametrize(
     "when",
-    ['{"x": true}[steps.confirm.again]', "steps.confirm.again.within(tenant.networks)", "timestamp(steps.confirm.again) > request.time"],
+    [
+        '{"x": true}[steps.confirm.again]',
+        "steps.confirm.again.within(tenant.networks)",
+        "timestamp(steps.confirm.again) > request.time",
+    ],
 )
 def test_an_evaluation_that_fails_quotes_no_answer(acme: Tenant, door: Doors, when: str) -> None:
     """The evaluator's message names what it stumbled over; the event about the broken flow stays for ever."""
@@ -109,11 +136,17 @@ def test_without_people_the_facts_name_nobody(walked: Seen) -> None:
     """Neither the person nor the session; how somebody was proved, and when, stays."""
     facts = inspect(row_of(walked).identifier, people=False).facts
     assert facts["person"] == {"id": "•••", "name": "•••"}
-    assert (facts["signed_in"]["person"], facts["signed_in"]["session"], facts["signed_in"]["methods"]) == ("•••", "•••", ["pwd"])
+    assert (facts["signed_in"]["person"], facts["signed_in"]["session"], facts["signed_in"]["methods"]) == (
+        "•••",
+        "•••",
+        ["pwd"],
+    )
 
 
 def test_a_word_is_private_unless_it_says_otherwise() -> None:
-    """Nothing about people, proofs or sessions is open, and neither is a word that nobody knows (fail closed)."""
+    """Nothing about people, proofs or sessions is open, and neither is a word that nobody knows (fail
+    closed).
+    """
     heads = {name.partition(".")[0] for name in vocabulary() if is_open(name)}
     assert heads == {"request", "tenant", "application", "device"}
     assert not is_open("no.such.word")
@@ -122,7 +155,9 @@ def test_a_word_is_private_unless_it_says_otherwise() -> None:
 
 
 def test_an_editor_counts_runs_and_inspects_none(walked: Seen, program: Programs, acme: Tenant) -> None:
-    """Whoever draws flows sees how far people come, and nobody of them: neither a run nor the list that leads to it."""
+    """Whoever draws flows sees how far people come, and nobody of them: neither a run nor the list that leads
+    to it.
+    """
     run, editor = row_of(walked).identifier, program("editor")
     assert editor.get("flows/connect-a-device/funnel")["under_way"] == 1
     for path in (f"flows/connect-a-device/runs/{run}", "flows/connect-a-device/runs/"):
@@ -139,27 +174,40 @@ def test_an_editor_counts_runs_and_inspects_none(walked: Seen, program: Programs
 
 
 @pytest.mark.parametrize(
-    "person", ["alice", {"username": "robin", "email": EMAIL, "groups": ["zebra-group"], "attributes": {"salary": SALARY}}]
+    "person",
+    [
+        "alice",
+        {"username": "robin", "email": EMAIL, "groups": ["zebra-group"], "attributes": {"salary": SALARY}},
+    ],
 )
 def test_dry_runs_say_only_whether_it_applied(acme: Tenant, program: Programs, person: Any) -> None:
     """Simulation by whoever may look at people, and of somebody invented."""
     Person.objects.filter(username="alice").update(attributes={"salary": SALARY}, email=EMAIL)
-    reads = {**READS, "when": 'person.attributes["salary"] == "" || person.email == "" || "x" in person.groups'}
+    reads = {
+        **READS,
+        "when": 'person.attributes["salary"] == "" || person.email == "" || "x" in person.groups',
+    }
     draw("identification", "password", reads, *REST)
     answers = {"identification": "passes", "password": "passes"}
-    told = program("admin")("POST", "flows/connect-a-device/simulate", {"person": person, "answers": answers}).json()
+    told = program("admin")(
+        "POST", "flows/connect-a-device/simulate", {"person": person, "answers": answers}
+    ).json()
     step = next(each for each in told["steps"] if each["step"] == "curious")
     assert (step["condition"]["applied"], step["condition"]["values"]) == (False, {})
     assert not [each for each in PRIVATE if each in str(told)]
 
 
 def _asked_when(step: str, when: str | None = None, **more: Any) -> dict[str, Any]:
-    """A step that decides itself for somebody who has just signed in, so that only the funnel tells whether it applied."""
+    """A step that decides itself for somebody who has just signed in, so that only the funnel tells whether
+    it applied.
+    """
     return {"id": step, "stage": "reauthenticate", **({"when": when} if when else {}), **more}
 
 
 def test_the_funnel_reads_nobody(acme: Tenant, door: Doors, program: Programs) -> None:
-    """One walk through a flow of many conditions would tell an editor what somebody typed, letter by letter, and what they are."""
+    """One walk through a flow of many conditions would tell an editor what somebody typed, letter by letter,
+    and what they are.
+    """
     Person.objects.filter(username="alice").update(attributes={"salary": SALARY})
     typed = "steps.confirm.again"
     private = [
@@ -170,20 +218,56 @@ def test_the_funnel_reads_nobody(acme: Tenant, door: Doors, program: Programs) -
             "id": "caught",
             "on_refusal": "continue",
             "group": "caught",
-            "steps": [_asked_when("before"), {"id": "no", "stage": "deny", "when": f'{typed} == ""'}, _asked_when("behind")],
+            "steps": [
+                _asked_when("before"),
+                {"id": "no", "stage": "deny", "when": f'{typed} == ""'},
+                _asked_when("behind"),
+            ],
         },
-        {"id": "around", "group": "around", "when": "person.email_verified", "steps": [_asked_when("inside")]},
+        {
+            "id": "around",
+            "group": "around",
+            "when": "person.email_verified",
+            "steps": [_asked_when("inside")],
+        },
     ]
-    draw("identification", "password", ASKS, "login", *private, _asked_when("open", 'request.ip != ""'), "device_code", "consent", "finish")
+    draw(
+        "identification",
+        "password",
+        ASKS,
+        "login",
+        *private,
+        _asked_when("open", 'request.ip != ""'),
+        "device_code",
+        "consent",
+        "finish",
+    )
     browser = door()
     started = browser.start()
     seen = browser.page().submit(name="alice").submit(password="alice-password-1").submit(again=TYPED)
     seen.submit(user_code=started.user_code).submit(decision="approve")
     sweep(timezone.now())
-    told = {role: {each["step"] for each in program(role).get("flows/connect-a-device/funnel")["steps"]} for role in ("editor", "auditor")}
-    common = {"", "identification", "password", "confirm", "login", "open", "device_code", "consent", "finish"}
+    told = {
+        role: {each["step"] for each in program(role).get("flows/connect-a-device/funnel")["steps"]}
+        for role in ("editor", "auditor")
+    }
+    common = {
+        "",
+        "identification",
+        "password",
+        "confirm",
+        "login",
+        "open",
+        "device_code",
+        "consent",
+        "finish",
+    }
     assert told["editor"] == common
     assert told["auditor"] == common | {"first-z", "rich", "after", "before", "behind", "inside"}
     page = text(entered("acme.test", acme, "editor"), "/console/flows/connect-a-device/runs")
     assert "<code>open</code>" in page
-    assert not [step for step in ("first-", "rich", "after", "before", "behind", "inside", "no") if f"<code>{step}" in page]
+    assert not [
+        step
+        for step in ("first-", "rich", "after", "before", "behind", "inside", "no")
+        if f"<code>{step}" in page
+    ]

@@ -1,4 +1,6 @@
-"""A stranger's tool drives the API from nothing but its OpenAPI document: no 5xx, and no answer that is not described."""
+"""A stranger's tool drives the API from nothing but its OpenAPI document: no 5xx, and no answer that is not
+described.
+"""
 
 import json
 import os
@@ -27,15 +29,30 @@ from web.api.app import document, written
 
 Tool = Callable[..., tuple[int, str]]
 PROGRAM = Path(sys.executable).parent / "schemathesis"
-OPTIONS = ["--checks", "all", "--max-examples", "40", "--seed", "4", "--generation-database", "none", "--continue-on-failure", "--no-color"]
+OPTIONS = [
+    "--checks",
+    "all",
+    "--max-examples",
+    "40",
+    "--seed",
+    "4",
+    "--generation-database",
+    "none",
+    "--continue-on-failure",
+    "--no-color",
+]
 
 
 @pytest.fixture
 def tool(live: LiveServer, settings: Any, tmp_path: Path) -> Tool:
-    """Runs it over some operations, with a run of acme that waits for a name; answers its exit code and its words."""
+    """Runs it over some operations, with a run of acme that waits for a name; answers its exit code and its
+    words.
+    """
     settings.RUNS_PER_ADDRESS = 100_000  # every case comes from one address
     server = f"http://127.0.0.1:{live.port}"
-    begun = requests.post(f"{server}/api/runs/", json={"for": "device_code"}, headers={"Host": "acme.test"}, timeout=10).json()
+    begun = requests.post(
+        f"{server}/api/runs/", json={"for": "device_code"}, headers={"Host": "acme.test"}, timeout=10
+    ).json()
 
     def run(document: str, *operations: str) -> tuple[int, str]:
         (tmp_path / "openapi.json").write_text(document)
@@ -52,7 +69,9 @@ def tool(live: LiveServer, settings: Any, tmp_path: Path) -> Tool:
 @pytest.mark.slow
 @pytest.mark.parametrize("operations", [("begin", "look", "answer"), ("restart",)])
 def test_nothing_but_what_is_described(tool: Tool, operations: tuple[str, ...]) -> None:
-    """Status, headers, content type and members as declared; what the schema forbids is refused, and nothing works without the secret."""
+    """Status, headers, content type and members as declared; what the schema forbids is refused, and nothing
+    works without the secret.
+    """
     code, words = tool(written(), *operations)
     assert code == 0, words[-6000:]
     cases = re.search(r"(\d+) generated, (\d+) passed", words)
@@ -63,7 +82,9 @@ def test_nothing_but_what_is_described(tool: Tool, operations: tuple[str, ...]) 
 
 @pytest.mark.slow
 def test_the_tool_would_notice(tool: Tool) -> None:
-    """Where the document leaves answers out, the same run finds them: it does get through to the good ones and the bad."""
+    """Where the document leaves answers out, the same run finds them: it does get through to the good ones
+    and the bad.
+    """
     document = json.loads(written())
     left_out = {"begin": ["201", "400"], "look": ["200", "401"], "answer": ["200", "415"]}
     for methods in document["paths"].values():
@@ -72,11 +93,18 @@ def test_the_tool_would_notice(tool: Tool) -> None:
                 del described["responses"][status]
     code, words = tool(json.dumps(document), *left_out)
     assert code == 1
-    assert {status for status in ("200", "201", "400", "401") if f"Received: {status}" in words} == {"200", "201", "400", "401"}, words
+    assert {status for status in ("200", "201", "400", "401") if f"Received: {status}" in words} == {
+        "200",
+        "201",
+        "400",
+        "401",
+    }, words
 
 
 SECONDS = int(os.environ.get("FOYER_FUZZ_SECONDS", "300"))
-STORED = re.compile(r"secret|password|token_hash|code_hash|key_hash|private_key|nonce_hash|sealed|^value$|^data$|^mac$")
+STORED = re.compile(
+    r"secret|password|token_hash|code_hash|key_hash|private_key|nonce_hash|sealed|^value$|^data$|^mac$"
+)
 THERE = {
     "people": "clerk",
     "groups": "guests",
@@ -87,7 +115,8 @@ THERE = {
     "recipes": "tv",
     "blueprint-secrets": "shop.client",
 }
-OURS = [*(["rotate-keys", "patch-branding"]), "begin", "look", "answer", "restart"]  # would end the token, or the host; the runs above
+# would end the token, or the host; the runs above
+OURS = [*(["rotate-keys", "patch-branding"]), "begin", "look", "answer", "restart"]
 REFUSED = "[400, 401, 403, 404, 405, 409, 412, 413, 415, 428]"
 CONFIGURATION = f"""
 [checks.positive_data_acceptance]
@@ -98,7 +127,9 @@ expected-statuses = {REFUSED}
 
 
 def stored_secrets() -> list[str]:
-    """Whatever the database holds of both tenants that nobody may ever see, as the fields hold it and decrypted."""
+    """Whatever the database holds of both tenants that nobody may ever see, as the fields hold it and
+    decrypted.
+    """
     found: set[str] = set()
     for model in apps.get_models():
         for field in model._meta.concrete_fields:
@@ -111,11 +142,21 @@ def stored_secrets() -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(SECONDS + 120)
-@pytest.mark.parametrize(("role", "scope", "reached"), [("admin", BOTH, 200), ("auditor", "openid foyer:read", 200), ("", "", 401)])
+@pytest.mark.parametrize(
+    ("role", "scope", "reached"), [("admin", BOTH, 200), ("auditor", "openid foyer:read", 200), ("", "", 401)]
+)
 def test_an_administrators_api(
-    live: LiveServer, tenants: dict[str, Tenant], door: Any, tmp_path: Path, role: str, scope: str, reached: int
+    live: LiveServer,
+    tenants: dict[str, Tenant],
+    door: Any,
+    tmp_path: Path,
+    role: str,
+    scope: str,
+    reached: int,
 ) -> None:
-    """The whole document with a strong token, a weak one and none: no 5xx, nothing undescribed, no secret in any answer."""
+    """The whole document with a strong token, a weak one and none: no 5xx, nothing undescribed, no secret in
+    any answer.
+    """
     host = f"acme.test:{live.port}"
     connect(door)
     with tenant_scope(tenants["acme"]):
@@ -124,10 +165,15 @@ def test_an_administrators_api(
         token = mint(role, scope, host) if role else ""
         families = TokenFamily.objects.filter(person__username=role).values_list("identifier", flat=True)
         own = [role, "admin-cli", *families] if role else []
-    (tmp_path / "secrets.json").write_text(json.dumps([secret for secret in stored_secrets() if secret != token]))
+    (tmp_path / "secrets.json").write_text(
+        json.dumps([secret for secret in stored_secrets() if secret != token])
+    )
     (tmp_path / "openapi.json").write_text(written())
     paths = "".join(
-        f'[[operations]]\ninclude-path-regex = "^/api/{name}/"\nparameters = {{"path.key" = "{key}", "path.name" = "{key}"}}\n'
+        (
+            f'[[operations]]\ninclude-path-regex = "^/api/{name}/"\nparameters = {{"path.key" = "{key}", '
+            f'"path.name" = "{key}"}}\n'
+        )
         for name, key in there.items()
     )
     (tmp_path / "schemathesis.toml").write_text(CONFIGURATION + paths)
@@ -137,7 +183,8 @@ def test_an_administrators_api(
         "--checks",
         "all",
         "--exclude-checks",
-        "unsupported_method,allow_header_conformance",  # a key may read like another address; test_calls.py walks methods
+        # a key may read like another address; test_calls.py walks methods
+        "unsupported_method,allow_header_conformance",
         "--max-time",
         str(SECONDS // 3),
         "--seed",
@@ -147,16 +194,34 @@ def test_an_administrators_api(
         "--continue-on-failure",
         "--no-color",
     ]
-    command = [PROGRAM, "run", "openapi.json", "--url", f"http://127.0.0.1:{live.port}", *left_out, *options, *headers]
+    command = [
+        PROGRAM,
+        "run",
+        "openapi.json",
+        "--url",
+        f"http://127.0.0.1:{live.port}",
+        *left_out,
+        *options,
+        *headers,
+    ]
     environment = {
         **os.environ,
         "FOYER_SEEDED_SECRETS": str(tmp_path / "secrets.json"),
         "FOYER_OWN_KEYS": json.dumps(own),
         "SCHEMATHESIS_HOOKS": "tests.web.api.fuzzing",
         "PYTHONPATH": str(Path.cwd()),
-        "PYTHONHASHSEED": os.environ.get("FOYER_FUZZ_SEED", "4"),  # the tool walks sets: the same cases in every run
+        # the tool walks sets: the same cases in every run
+        "PYTHONHASHSEED": os.environ.get("FOYER_FUZZ_SEED", "4"),
     }
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS + 60, check=False, env=environment)
+    ran = subprocess.run(
+        command,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS + 60,
+        check=False,
+        env=environment,
+    )
     assert ran.returncode == 0, ran.stdout[-20000:] + ran.stderr[-2000:]
     cases = re.search(r"(\d+) generated, (\d+) passed", ran.stdout)
     assert cases, ran.stdout[-1000:]
@@ -164,7 +229,9 @@ def test_an_administrators_api(
     assert int(cases[1]) > 2 * len(document()["paths"])
     assert (
         requests.get(
-            f"http://127.0.0.1:{live.port}/api/me", headers={"Host": host, "Authorization": f"Bearer {token}"}, timeout=10
+            f"http://127.0.0.1:{live.port}/api/me",
+            headers={"Host": host, "Authorization": f"Bearer {token}"},
+            timeout=10,
         ).status_code
         == reached
     )

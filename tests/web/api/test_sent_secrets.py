@@ -43,7 +43,9 @@ def stored() -> str:
 
 
 @pytest.mark.parametrize("role", ["owner", "admin"])
-def test_nobody_names_a_file_that_is_not_their_tenants(program: Programs, acme: Tenant, folder: Path, role: str) -> None:
+def test_nobody_names_a_file_that_is_not_their_tenants(
+    program: Programs, acme: Tenant, folder: Path, role: str
+) -> None:
     """The shared level is not there for them, however they write it; their tenant's own is."""
     for name in ("smtp-password", "../smtp-password", "other/own", "..%2Fsmtp-password"):
         assert sent(program(role), f"!secret {name}", "apply").status_code in (400, 409), name
@@ -52,14 +54,18 @@ def test_nobody_names_a_file_that_is_not_their_tenants(program: Programs, acme: 
     assert stored() == digest("of acme")
 
 
-def test_not_even_the_owner_of_the_installation_by_what_they_send(tenants: dict[str, Tenant], folder: Path) -> None:
+def test_not_even_the_owner_of_the_installation_by_what_they_send(
+    tenants: dict[str, Tenant], folder: Path
+) -> None:
     """Who stole their session reads no file of the server."""
     with tenant_scope(installed()):
         owner = Program(mint("owner", host="localhost"), "localhost")
     assert sent(owner, "!secret smtp-password", "apply").status_code in (400, 409)
 
 
-def test_a_file_of_the_installation_uses_both(acme: Tenant, folder: Path, write_blueprint: Callable[..., Path]) -> None:
+def test_a_file_of_the_installation_uses_both(
+    acme: Tenant, folder: Path, write_blueprint: Callable[..., Path]
+) -> None:
     """As before."""
     file = write_blueprint("tenant: acme\n---\n" + SHOP.format("!secret smtp-password"))
     apply([file])
@@ -69,9 +75,15 @@ def test_a_file_of_the_installation_uses_both(acme: Tenant, folder: Path, write_
 
 @pytest.mark.parametrize("entered", [False, True])
 def test_a_plan_is_no_oracle(
-    program: Programs, acme: Tenant, write_blueprint: Callable[..., Path], clock: time_machine.Traveller, entered: bool
+    program: Programs,
+    acme: Tenant,
+    write_blueprint: Callable[..., Path],
+    clock: time_machine.Traveller,
+    entered: bool,
 ) -> None:
-    """After twenty wrong guesses an hour the right secret looks like any other, whether it is written or entered first."""
+    """After twenty wrong guesses an hour the right secret looks like any other, whether it is written or
+    entered first.
+    """
     apply([write_blueprint("tenant: acme\n---\n" + SHOP.format("the right one"))])
     admin = program()
 
@@ -90,9 +102,13 @@ def test_a_plan_is_no_oracle(
     assert not changes("the right one")
 
 
-def test_an_export_is_none_either(program: Programs, acme: Tenant, write_blueprint: Callable[..., Path]) -> None:
+def test_an_export_is_none_either(
+    program: Programs, acme: Tenant, write_blueprint: Callable[..., Path]
+) -> None:
     """Its names for secrets say nothing about what was entered under them."""
-    Application.objects.create(name="shop", title="Shop", confidential=True, secret_hash=digest("the right one"))
+    Application.objects.create(
+        name="shop", title="Shop", confidential=True, secret_hash=digest("the right one")
+    )
     told = set()
     for guess in ("the right one", "a wrong one"):
         program()("PUT", "blueprint-secrets/shop-client-secret", {"value": guess})

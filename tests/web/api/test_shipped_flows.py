@@ -66,7 +66,9 @@ def test_connecting_a_device(shipped: Tenant, door: Doors) -> None:
 
 
 def test_setting_up_credentials(shipped: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
-    """An authenticator app: its secret is told once; then recovery codes, which are stored when the program says so."""
+    """An authenticator app: its secret is told once; then recovery codes, which are stored when the program
+    says so.
+    """
     alice = Person.objects.get(username="alice")
     program = Program(door(), "credential_setup")
     assert steps(program, *ALICE, {"choice": "totp"})[-1] == "totp_setup"
@@ -75,7 +77,10 @@ def test_setting_up_credentials(shipped: Tenant, door: Doors, clock: time_machin
     assert kinds_of(alice.pk) == ["password", "totp"]
     clock.shift(60)
     program = Program(door(), "credential_setup")
-    assert steps(program, *ALICE, {"code": code(secret=secret)}, {"choice": "recovery_code"})[-1] == "recovery_code_setup"
+    assert (
+        steps(program, *ALICE, {"code": code(secret=secret)}, {"choice": "recovery_code"})[-1]
+        == "recovery_code_setup"
+    )
     assert len(program.now["context"]["codes"]) == 10
     assert kinds_of(alice.pk) == ["password", "totp"], "not before the program says that it has them"
     assert steps(program, {"saved": "yes"})[-1] == "finished"

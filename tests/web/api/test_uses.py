@@ -22,11 +22,14 @@ FLOW = "It is named by application tv (flows): change that first."
 def named(acme: Tenant) -> None:
     """A group, a scope and a flow that are in use."""
     with tenant_scope(acme):
-        edit.save("application", {"application": "tv", "flows": {"device_code": "connect-a-device"}}, by="alice")
+        edit.save(
+            "application", {"application": "tv", "flows": {"device_code": "connect-a-device"}}, by="alice"
+        )
 
 
 @pytest.mark.parametrize(
-    ("path", "why"), [("groups/staff", STAFF), ("scopes/acme:read", SCOPE), ("flows/connect-a-device/actions/delete", FLOW)]
+    ("path", "why"),
+    [("groups/staff", STAFF), ("scopes/acme:read", SCOPE), ("flows/connect-a-device/actions/delete", FLOW)],
 )
 def test_409_with_who_names_it(program: Programs, named: None, path: str, why: str) -> None:
     """RFC 9110 section 15.5.10: a conflict with the state of the resource, which its user may resolve."""
@@ -56,9 +59,12 @@ def test_it_goes_once_nobody_names_it(program: Programs, named: None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "key", "why"), [("groups", "staff", STAFF), ("scopes", "acme:read", SCOPE), ("flows", "connect-a-device", FLOW)]
+    ("name", "key", "why"),
+    [("groups", "staff", STAFF), ("scopes", "acme:read", SCOPE), ("flows", "connect-a-device", FLOW)],
 )
-def test_the_console_says_it_on_the_page(acme: Tenant, named: None, door: Any, name: str, key: str, why: str) -> None:
+def test_the_console_says_it_on_the_page(
+    acme: Tenant, named: None, door: Any, name: str, key: str, why: str
+) -> None:
     """Where the list is shown again."""
     with tenant_scope(acme):
         Person.objects.filter(username="alice").update(role=Role.ADMIN)

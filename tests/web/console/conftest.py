@@ -1,4 +1,6 @@
-"""What the tests of the whole console share: the default tenant beside the two others, and something of every kind in acme."""
+"""What the tests of the whole console share: the default tenant beside the two others, and something of every
+kind in acme.
+"""
 
 from collections.abc import Callable
 

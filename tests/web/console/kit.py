@@ -46,5 +46,7 @@ def installed() -> Tenant:
     apply([Path(settings.BASE_DIR) / "blueprints" / "default" / "10-tenant.yaml"])
     tenant = Tenant.objects.get(name="default")
     with tenant_scope(tenant):
-        Person.objects.create(username="alice", name="Alice", password=hash_password("alice-password-1"), role="owner")
+        Person.objects.create(
+            username="alice", name="Alice", password=hash_password("alice-password-1"), role="owner"
+        )
     return tenant

@@ -1,4 +1,6 @@
-"""Every page of the console at a place where it has something to show; a page that is not known here fails the tests that walk them."""
+"""Every page of the console at a place where it has something to show; a page that is not known here fails
+the tests that walk them.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -29,10 +31,14 @@ QUERIES = {"playground-qr": {"code": "BCDF-GHJK"}, "blueprints-secret": {"name":
 
 
 def inhabit(browser: Door) -> None:
-    """Something of every kind in the tenant in scope: a device that was approved, its tokens, a run, a session, a credential, a draft."""
+    """Something of every kind in the tenant in scope: a device that was approved, its tokens, a run, a
+    session, a credential, a draft.
+    """
     browser.approve(started := browser.start(scope="openid offline_access"))
     browser.poll(started)
-    Credential.objects.create(person=Person.objects.exclude(username="alice").earliest("pk"), kind="totp", secret="JBSWY3DPEHPK3PXP")
+    Credential.objects.create(
+        person=Person.objects.exclude(username="alice").earliest("pk"), kind="totp", secret="JBSWY3DPEHPK3PXP"
+    )
     secrets.keep("till", "the till's own secret", by="test")
     word_mail("recovery", by="test", subject="A way back in", text="{{ link }}")
     live = live_version("device_code")

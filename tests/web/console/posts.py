@@ -1,4 +1,6 @@
-"""Everything that can be posted to the console, each with a form that succeeds; tests that walk them fail at a page not known here."""
+"""Everything that can be posted to the console, each with a form that succeeds; tests that walk them fail at
+a page not known here.
+"""
 
 import json
 from typing import Any
@@ -34,7 +36,8 @@ ASKS = {  # nobody can take it back: the page of a GET says what is lost, and a 
     "mail-forget",
 }
 ASKS_FIRST = {"person-reset"}  # the first POST only asks; so do the actions of lists that say what they ask
-READS = {"blueprints-plan", "branding-preview", "mail-preview", "builder-check"}  # they answer with a page or JSON, and write nothing
+# they answer with a page or JSON, and write nothing
+READS = {"blueprints-plan", "branding-preview", "mail-preview", "builder-check"}
 UNDONE = {  # by the same page, by its opposite, or by what they say; or nothing was there before
     "application-recipe",
     "blueprints-apply",  # exactly the plan that was looked at
@@ -53,7 +56,8 @@ UNDONE = {  # by the same page, by its opposite, or by what they say; or nothing
     "tenant-link",
     "tenant-new",
 }
-NOTHING_NEW = {"blueprints-look", "first-steps-dismiss", "groups-one"}  # they lead on, and may find nothing to write
+# they lead on, and may find nothing to write
+NOTHING_NEW = {"blueprints-look", "first-steps-dismiss", "groups-one"}
 WITHOUT_ASKING = {"activate"}  # among the actions of lists
 
 
@@ -64,12 +68,16 @@ def posting() -> list[Page]:
 
 def actions() -> dict[str, Any]:
     """The actions of lists, by the name of their page."""
-    return {f"{name}-{action.name}": action for name, resource in RESOURCES.items() for action in resource.actions}
+    return {
+        f"{name}-{action.name}": action for name, resource in RESOURCES.items() for action in resource.actions
+    }
 
 
 def objects() -> set[str]:
     """The forms of objects: what is saved can be saved as it was before."""
-    return {f"{name}-{what}" for name in RESOURCES for what in ("add", "one")} & {page.name for page in posting()}
+    return {f"{name}-{what}" for name in RESOURCES for what in ("add", "one")} & {
+        page.name for page in posting()
+    }
 
 
 def owner_at(page: Page) -> tuple[Door, Tenant]:
@@ -80,7 +88,10 @@ def owner_at(page: Page) -> tuple[Door, Tenant]:
 
 
 def pressed(door: Door, page: Page, *, sure: bool) -> tuple[Any, list[str]]:
-    """Post what succeeds, and return the answer with the statements that wrote something. ``sure``: after having been asked."""
+    """Post what succeeds, and return the answer with the statements that wrote something.
+
+    ``sure``: after having been asked.
+    """
     tenant = Tenant.objects.get(name="default" if of_the_installation(page) else "acme")
     with tenant_scope(tenant):
         form, address = {**form_of(page), **({"sure": "1"} if sure else {})}, at(page)
@@ -98,15 +109,30 @@ def form_of(page: Page) -> dict[str, Any]:
         resource = RESOURCES[page.name.partition("-")[0]]
         action = actions()[page.name]
         if action.name == "activate":
-            edit.save("person" if resource.name == "people" else "application", _INACTIVE[resource.name], by="test")
+            edit.save(
+                "person" if resource.name == "people" else "application", _INACTIVE[resource.name], by="test"
+            )
         if page.name in _UNUSED:
-            return {"key": edit.save(resource.kind, {resource.kind: "unused", **_UNUSED[page.name]}, by="test").name}
-        rows = [row for row in resource.listing.page(Wish(size=200)).rows if action.fits(row) and row["key"] != "alice"]
-        return {"key": next(row["key"] for row in rows if resource.name != "credentials" or row["person"] != "alice")}
+            return {
+                "key": edit.save(
+                    resource.kind, {resource.kind: "unused", **_UNUSED[page.name]}, by="test"
+                ).name
+            }
+        rows = [
+            row
+            for row in resource.listing.page(Wish(size=200)).rows
+            if action.fits(row) and row["key"] != "alice"
+        ]
+        return {
+            "key": next(
+                row["key"] for row in rows if resource.name != "credentials" or row["person"] != "alice"
+            )
+        }
     return _FORMS[page.name]() if page.name in _FORMS else {}
 
 
-_UNUSED = {"groups-delete": {}, "scopes-delete": {"title": "Nobody names it"}}  # what is named somewhere is not deleted
+# what is named somewhere is not deleted
+_UNUSED = {"groups-delete": {}, "scopes-delete": {"title": "Nobody names it"}}
 _INACTIVE: dict[str, dict[str, Any]] = {
     "people": {"person": "bob", "active": False},
     "applications": {"application": "tv", "active": False},
@@ -116,7 +142,9 @@ _INACTIVE: dict[str, dict[str, Any]] = {
 def _document(kind: str, name: str) -> dict[str, Any]:
     known = edit.current(kind, name)
     assert known is not None
-    return {key: value for key, value in known.document.items() if isinstance(value, str)} | {"etag": known.etag}
+    return {key: value for key, value in known.document.items() if isinstance(value, str)} | {
+        "etag": known.etag
+    }
 
 
 def _asked_for() -> dict[str, Any]:
@@ -140,12 +168,24 @@ def _planned() -> dict[str, Any]:
 def _drawn(**more: Any) -> dict[str, Any]:
     found = desk(OURS["flow"])
     base = json.dumps({**found.document, "flow": OURS["flow"]})
-    return {"_base": base, "_mark": found.mark, "_edit": json.dumps({"do": "head"}), "_title": "Another title", **more}
+    return {
+        "_base": base,
+        "_mark": found.mark,
+        "_edit": json.dumps({"do": "head"}),
+        "_title": "Another title",
+        **more,
+    }
 
 
 def _wording(**more: Any) -> dict[str, Any]:
     original = shipped()["recovery"]
-    return {"subject": "Ours", "text": original.text, "html": original.html, "etag": _document("mail", "recovery")["etag"], **more}
+    return {
+        "subject": "Ours",
+        "text": original.text,
+        "html": original.html,
+        "etag": _document("mail", "recovery")["etag"],
+        **more,
+    }
 
 
 def _rolled_back() -> dict[str, Any]:
@@ -188,5 +228,11 @@ _FORMS: dict[str, Any] = {
     "tenant": lambda: {"domains": "acme.test"},
     "tenant-domain": _asked_for,
     "tenant-link": _administrator,
-    "tenant-new": lambda: {"name": "shop", "title": "Shop", "domain": "shop.test", "administrator": "alice", "email": ""},
+    "tenant-new": lambda: {
+        "name": "shop",
+        "title": "Shop",
+        "domain": "shop.test",
+        "administrator": "alice",
+        "email": "",
+    },
 }

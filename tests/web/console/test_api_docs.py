@@ -1,4 +1,6 @@
-"""The reference of the API in the console: every operation, what it needs, and a command that really does it."""
+"""The reference of the API in the console: every operation, what it needs, and a command that
+really does it.
+"""
 
 from collections.abc import Callable
 from html import unescape
@@ -56,7 +58,10 @@ def test_each_has_its_own_page(auditor: Door) -> None:
 def test_the_document_for_tools(auditor: Door) -> None:
     """The same as the committed one."""
     response: Any = auditor.get("/console/api/openapi.json")
-    assert (response.json(), response["Content-Disposition"]) == (document(), 'attachment; filename="openapi.json"')
+    assert (response.json(), response["Content-Disposition"]) == (
+        document(),
+        'attachment; filename="openapi.json"',
+    )
 
 
 def test_examples_are_such_as_the_operations_take() -> None:

@@ -1,4 +1,6 @@
-"""Blueprints in the console: planned, applied exactly so, compared and exported, without the server's files and the neighbour's objects."""
+"""Blueprints in the console: planned, applied exactly so, compared and exported, without the server's files
+and the neighbour's objects.
+"""
 
 import re
 from collections.abc import Callable
@@ -31,7 +33,9 @@ def state(page: str) -> str:
 
 
 def test_a_blueprint_is_planned_read_and_applied(acme: Tenant, door: Callable[..., Door]) -> None:
-    """Key by key before anything happens; applied once; the page then says what was applied, by whom, and what belongs to it."""
+    """Key by key before anything happens; applied once; the page then says what was applied, by whom, and
+    what belongs to it.
+    """
     admin = signed_in(door, "admin")
     page = posted(admin, PLAN, {"text": TWO, "name": "kitchen"}, status=200)
     assert "2 to create" in page
@@ -39,7 +43,10 @@ def test_a_blueprint_is_planned_read_and_applied(acme: Tenant, door: Callable[..
     assert not Group.objects.filter(name="cooks").exists()
     assert posted(admin, APPLY, {"text": TWO, "name": "kitchen", "expect": state(page)}) == PAGE
     assert Person.objects.get(username="carol").groups.get().name == "cooks"
-    assert set(Owned.objects.filter(blueprint="acme/kitchen").values_list("name", flat=True)) == {"cooks", "carol"}
+    assert set(Owned.objects.filter(blueprint="acme/kitchen").values_list("name", flat=True)) == {
+        "cooks",
+        "carol",
+    }
     told = text(admin, PAGE)
     assert "Applied: 2 created." in told
     assert "acme/kitchen" in told
@@ -48,7 +55,9 @@ def test_a_blueprint_is_planned_read_and_applied(acme: Tenant, door: Callable[..
 
 
 def test_what_was_looked_at_is_what_is_applied_and_only_once(acme: Tenant, door: Callable[..., Door]) -> None:
-    """Sent twice, or when somebody has changed something meanwhile, or with another text: nothing is applied, the plan comes anew."""
+    """Sent twice, or when somebody has changed something meanwhile, or with another text: nothing is applied,
+    the plan comes anew.
+    """
     admin = signed_in(door, "admin")
     expect = state(posted(admin, PLAN, {"text": TWO}, status=200))
     assert "Look at the plan first" in posted(admin, APPLY, {"text": TWO}, status=400)
@@ -69,7 +78,9 @@ def test_what_was_looked_at_is_what_is_applied_and_only_once(acme: Tenant, door:
 def test_every_problem_names_its_line(acme: Tenant, door: Callable[..., Door]) -> None:
     """All at once, with the line itself; what was typed is still there."""
     admin = signed_in(door, "admin")
-    page = posted(admin, PLAN, {"text": "group: cooks\n---\nperson: carol\nnmae: Carol\n---\ngroop: x\n"}, status=400)
+    page = posted(
+        admin, PLAN, {"text": "group: cooks\n---\nperson: carol\nnmae: Carol\n---\ngroop: x\n"}, status=400
+    )
     assert "2 problems; nothing was applied" in page
     assert "Line 4, column 1" in page
     assert "Did you mean name?" in page
@@ -106,21 +117,35 @@ def test_nothing_of_the_server_comes_into_a_pasted_blueprint(
 
 
 @pytest.mark.parametrize(
-    "said", ["tenant: other\n---\ngroup: cooks", "tenant: other\ntitle: Hacked", "tenant: brand-new\n---\ngroup: cooks"]
+    "said",
+    [
+        "tenant: other\n---\ngroup: cooks",
+        "tenant: other\ntitle: Hacked",
+        "tenant: brand-new\n---\ngroup: cooks",
+    ],
 )
-def test_a_neighbour_cannot_be_touched(acme: Tenant, other: Tenant, door: Callable[..., Door], said: str) -> None:
-    """Not by an owner either, who is one of another tenant than the default one; a new tenant cannot be made."""
+def test_a_neighbour_cannot_be_touched(
+    acme: Tenant, other: Tenant, door: Callable[..., Door], said: str
+) -> None:
+    """Not by an owner either, who is one of another tenant than the default one; a new tenant
+    cannot be made.
+    """
     for role in ("admin", "owner"):
         admin = signed_in(door, role)
         for path in (PLAN, APPLY):
-            assert "another tenant than acme" in posted(admin, path, {"text": said, "expect": "0" * 16}, status=400)
+            assert "another tenant than acme" in posted(
+                admin, path, {"text": said, "expect": "0" * 16}, status=400
+            )
     assert not Tenant.objects.filter(name="brand-new").exists()
     with tenant_scope(other):
         assert not Group.objects.filter(name="cooks").exists()
 
 
 def test_the_installations_owner_may_write_for_any_tenant(acme: Tenant, door: Callable[..., Door]) -> None:
-    """On the default host; without a document tenant: it is the default tenant's. Its results name every tenant's, the others' do not."""
+    """On the default host; without a document tenant: it is the default tenant's.
+
+    Its results name every tenant's, the others' do not.
+    """
     installed()
     owner = signed_in(door, "owner", "localhost")
     said = "group: here\n---\ntenant: acme\n---\ngroup: there\n"
@@ -145,12 +170,16 @@ def test_the_installations_owner_may_write_for_any_tenant(acme: Tenant, door: Ca
     ],
 )
 def test_an_administrator_cannot_become_an_owner(acme: Tenant, door: Callable[..., Door], said: str) -> None:
-    """CVE-like: neither by naming oneself one, nor by taking one's account over; a password is not even compared."""
+    """CVE-like: neither by naming oneself one, nor by taking one's account over; a password is not even
+    compared.
+    """
     admin = signed_in(door, "admin")
     Person.objects.filter(username="bob").update(role="owner")
     for path in (PLAN, APPLY):
         assert "may do more than you" in posted(admin, path, {"text": said, "expect": "0" * 16}, status=403)
-    assert list(Person.objects.filter(role="owner").values_list("username", "email")) == [("bob", "bob@acme.test")]
+    assert list(Person.objects.filter(role="owner").values_list("username", "email")) == [
+        ("bob", "bob@acme.test")
+    ]
 
 
 def test_drift_is_told_with_who_and_when(acme: Tenant, door: Callable[..., Door]) -> None:
@@ -171,7 +200,9 @@ def test_drift_is_told_with_who_and_when(acme: Tenant, door: Callable[..., Door]
 
 
 def test_an_export_makes_the_same_again(acme: Tenant, door: Callable[..., Door], tmp_path: Path) -> None:
-    """As a download, without people, or one flow; another tenant's flow, and one that is not there, answer 404."""
+    """As a download, without people, or one flow; another tenant's flow, and one that is not there, answer
+    404.
+    """
     auditor = signed_in(door, "auditor")
     response = auditor.http.get(f"{PAGE}export")
     assert response["Content-Disposition"] == 'attachment; filename="acme.yaml"'
@@ -186,7 +217,9 @@ def test_an_export_makes_the_same_again(acme: Tenant, door: Callable[..., Door],
 
 
 def test_secrets_are_entered_and_never_shown(acme: Tenant, other: Tenant, door: Callable[..., Door]) -> None:
-    """A plan that misses one says so and cannot be applied; the value shows on no page, in no event and in no other tenant."""
+    """A plan that misses one says so and cannot be applied; the value shows on no page, in no event and in no
+    other tenant.
+    """
     admin = signed_in(door, "admin")
     said = "application: tills\nclient_id: tills\ntype: confidential\nclient_secret: !secret tills-secret\n"
     page = posted(admin, PLAN, {"text": said}, status=200)
@@ -206,7 +239,9 @@ def test_secrets_are_entered_and_never_shown(acme: Tenant, other: Tenant, door: 
 
 
 def test_an_auditor_reads_and_applies_nothing(acme: Tenant, door: Callable[..., Door], settings: Any) -> None:
-    """403 for every address that writes, and no button that leads there; the path of the watched folder is the owner's to know."""
+    """403 for every address that writes, and no button that leads there; the path of the watched folder is
+    the owner's to know.
+    """
     settings.BLUEPRINTS = "/srv/hidden-folder"
     auditor = signed_in(door, "auditor")
     page = text(auditor, PAGE)
@@ -220,7 +255,9 @@ def test_an_auditor_reads_and_applies_nothing(acme: Tenant, door: Callable[..., 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_large_blueprint_comes_as_a_file(live: LiveServer, door: Callable[..., Door]) -> None:
-    """Half a megabyte through the real server is planned; two are refused with 413, and so is a form of that size anywhere else."""
+    """Half a megabyte through the real server is planned; two are refused with 413, and so is a form of that
+    size anywhere else.
+    """
     admin = signed_in(door, "admin")
     cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in admin.http.cookies.items())
     many = "\n---\n".join(f"group: group-{number:06d}-{'x' * 80}" for number in range(5000))
@@ -234,6 +271,12 @@ def test_a_large_blueprint_comes_as_a_file(live: LiveServer, door: Callable[...,
 
 
 def _sent(live: LiveServer, path: str, cookies: str, size: int) -> int:
-    body = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.yaml"\r\n\r\n' + b"#" * size + b"\r\n--x--\r\n"
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.yaml"\r\n\r\n'
+        + b"#" * size
+        + b"\r\n--x--\r\n"
+    )
     headers = {"Cookie": cookies, "Content-Type": "multipart/form-data; boundary=x"}
-    return requests.post(live.url("127.0.0.1", path), data=body, headers={**headers, "Host": "acme.test"}, timeout=30).status_code
+    return requests.post(
+        live.url("127.0.0.1", path), data=body, headers={**headers, "Host": "acme.test"}, timeout=30
+    ).status_code

@@ -1,4 +1,6 @@
-"""The tenant's face and domains: written like every document, shown before it is saved, and never a way to lock oneself out."""
+"""The tenant's face and domains: written like every document, shown before it is saved, and never a way to
+lock oneself out.
+"""
 
 import json
 from collections.abc import Callable
@@ -21,7 +23,13 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 100
 def _form(**changed: object) -> dict[str, object]:
     known = edit.current("tenant", "acme")
     assert known
-    form = {"etag": known.etag, "title": "Acme", "accent": "#4f46e5", "networks": "127.0.0.0/8", "mail_from": ""}
+    form = {
+        "etag": known.etag,
+        "title": "Acme",
+        "accent": "#4f46e5",
+        "networks": "127.0.0.0/8",
+        "mail_from": "",
+    }
     return {**form, "domains": "acme.test\n*.acme.test", **changed}
 
 
@@ -43,9 +51,18 @@ def test_everything_is_saved_and_seen_by_whoever_signs_in(acme: Tenant, door: Ca
     )
     assert posted(admin, PAGE, changed) == PAGE
     tenant = _acme()
-    assert (tenant.title, tenant.accent, tenant.networks, tenant.mail_from) == ("Acme GmbH", "#0f766e", ["10.0.0.0/8"], "login@acme.test")
+    assert (tenant.title, tenant.accent, tenant.networks, tenant.mail_from) == (
+        "Acme GmbH",
+        "#0f766e",
+        ["10.0.0.0/8"],
+        "login@acme.test",
+    )
     assert tenant.logo.startswith("data:image/png;base64,iVBOR")
-    assert set(tenant.domains.values_list("name", flat=True)) == {"acme.test", "*.acme.test", "login.acme.example"}
+    assert set(tenant.domains.values_list("name", flat=True)) == {
+        "acme.test",
+        "*.acme.test",
+        "login.acme.example",
+    }
     assert door("login.acme.example").get("/device").status_code == 404, "until it is approved"
     decide_domain("login.acme.example", approve=True, by="test")
     seen = door("login.acme.example").page("/device").text
@@ -77,8 +94,12 @@ def test_everything_is_saved_and_seen_by_whoever_signs_in(acme: Tenant, door: Ca
         ({"logo": SimpleUploadedFile("x.png", PNG + b"0" * 49 * 1024, "image/png")}, "Choose a PNG"),
     ],
 )
-def test_what_is_wrong_is_said_and_nothing_is_saved(acme: Tenant, door: Callable[..., Door], changed: dict[str, object], told: str) -> None:
-    """At its field, with what was typed; no domain of a neighbour, and none that leads away from under one's feet."""
+def test_what_is_wrong_is_said_and_nothing_is_saved(
+    acme: Tenant, door: Callable[..., Door], changed: dict[str, object], told: str
+) -> None:
+    """At its field, with what was typed; no domain of a neighbour, and none that leads away from under one's
+    feet.
+    """
     admin = signed_in(door, "admin")
     before = edit.current("tenant", "acme")
     page = posted(admin, PAGE, _form(**{"title": "Typed", **changed}), status=400)
@@ -99,14 +120,19 @@ def test_who_was_slower_is_told(acme: Tenant, door: Callable[..., Door]) -> None
     assert _acme().title == "Mine"
 
 
-def test_the_preview_shows_what_is_not_saved_and_only_in_our_own_frame(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_the_preview_shows_what_is_not_saved_and_only_in_our_own_frame(
+    acme: Tenant, door: Callable[..., Door]
+) -> None:
     """B19: this address may be framed by this site alone, runs no form, and writes nothing."""
     admin = signed_in(door, "admin")
     response = admin.http.post(PREVIEW, _form(title="Not yet", accent="#facc15"))
     page = response.content.decode()
     assert "Not yet" in page
     assert "--accent:#facc15;--accent-text:#000000" in page
-    assert "Contrast of the button: 13.7 to 1 with its words, 1.5 to 1 with a light page, 11.7 to 1 with a dark one." in page
+    assert (
+        "Contrast of the button: 13.7 to 1 with its words, 1.5 to 1 with a light page, 11.7 to 1 with a "
+        "dark one."
+    ) in page
     assert "Where it is less than 3 to 1" in page
     policy = response["Content-Security-Policy"]
     assert "frame-ancestors 'self'" in policy
@@ -114,7 +140,10 @@ def test_the_preview_shows_what_is_not_saved_and_only_in_our_own_frame(acme: Ten
     assert "unsafe" not in policy
     assert response["X-Frame-Options"] == "SAMEORIGIN"
     assert _acme().title == "Acme"
-    assert "</style><script>" not in admin.http.post(PREVIEW, _form(accent="#fff</style><script>")).content.decode()
+    assert (
+        "</style><script>"
+        not in admin.http.post(PREVIEW, _form(accent="#fff</style><script>")).content.decode()
+    )
     assert "frame-ancestors 'none'" in admin.http.get(PAGE)["Content-Security-Policy"]
 
 
@@ -130,13 +159,25 @@ def test_an_editor_looks_and_does_not_touch(acme: Tenant, door: Callable[..., Do
 
 
 @pytest.mark.parametrize(
-    "logo", ["//evil.example/x.svg", "/\\evil.example/x.svg", "/\t/evil.example", "https://evil.example/x", "javascript:alert(1)"]
+    "logo",
+    [
+        "//evil.example/x.svg",
+        "/\\evil.example/x.svg",
+        "/\t/evil.example",
+        "https://evil.example/x",
+        "javascript:alert(1)",
+    ],
 )
 def test_no_picture_comes_from_elsewhere(acme: Tenant, door: Callable[..., Door], logo: str) -> None:
-    """A path that a browser reads as another host's is none, for a tenant and for an application, in a blueprint too."""
+    """A path that a browser reads as another host's is none, for a tenant and for an application, in a
+    blueprint too.
+    """
     program = Program(mint("admin"))
     for path in ("branding", "applications/tv"):
         assert program("PATCH", path, {"logo": logo}, if_match="*").status_code in (400, 409)
         assert program("PATCH", path, {"logo": "/static/mark.svg?v=1//2"}, if_match="*").status_code == 200
     for head in ("tenant: acme", "application: tv"):
-        assert program("POST", "blueprints/plan", {"text": f"{head}\nlogo: {json.dumps(logo)}\n"}).status_code == 400
+        assert (
+            program("POST", "blueprints/plan", {"text": f"{head}\nlogo: {json.dumps(logo)}\n"}).status_code
+            == 400
+        )

@@ -35,7 +35,10 @@ def words(page: Seen) -> str:
 
 
 def test_the_story_on_one_page(acme: Tenant, door: Doors) -> None:
-    """Where from, for what, by whom, how it went on; from the list to it and on to person and application. No code anywhere."""
+    """Where from, for what, by whom, how it went on; from the list to it and on to person and application.
+
+    No code anywhere.
+    """
     browser, device = signed_in(door, "helpdesk"), door(address="203.0.113.7", agent="<b>Acme</b> TV/2.1")
     started = device.start(scope="openid profile")
     pk = DeviceCode.objects.get().pk
@@ -54,13 +57,18 @@ def test_the_story_on_one_page(acme: Tenant, door: Doors) -> None:
         "See your name and username",
     ):
         assert text in words(page), text
-    assert all(link in page.text for link in ('href="/console/people/one/alice"', 'href="/console/applications/one/tv"'))
+    assert all(
+        link in page.text
+        for link in ('href="/console/people/one/alice"', 'href="/console/applications/one/tv"')
+    )
     assert started.user_code not in page.text
     assert started.device_code not in page.text
 
 
 def test_the_button_ends_it_at_once(acme: Tenant, door: Doors) -> None:
-    """One POST, once asked: the device hears access_denied, the page says what happened and by whom, and offers no button any more."""
+    """One POST, once asked: the device hears access_denied, the page says what happened and by whom, and
+    offers no button any more.
+    """
     browser, device = signed_in(door, "helpdesk"), door()
     started = device.start()
     pk = DeviceCode.objects.get().pk
@@ -75,7 +83,9 @@ def test_the_button_ends_it_at_once(acme: Tenant, door: Doors) -> None:
 
 
 def test_a_get_revokes_nothing(acme: Tenant, door: Doors) -> None:
-    """D30: looking changes nothing, at the button's address neither; and a form of another site is refused."""
+    """D30: looking changes nothing, at the button's address neither; and a form of another site is
+    refused.
+    """
     browser = signed_in(door, "helpdesk")
     browser.start()
     pk = DeviceCode.objects.get().pk
@@ -86,7 +96,10 @@ def test_a_get_revokes_nothing(acme: Tenant, door: Doors) -> None:
     assert DeviceCode.objects.get().state == "pending"
 
 
-@pytest.mark.parametrize(("role", "sees", "revokes"), [("auditor", 200, 403), ("editor", 403, 403), ("", 403, 403), ("helpdesk", 200, 200)])
+@pytest.mark.parametrize(
+    ("role", "sees", "revokes"),
+    [("auditor", 200, 403), ("editor", 403, 403), ("", 403, 403), ("helpdesk", 200, 200)],
+)
 def test_who_may(acme: Tenant, door: Doors, role: str, sees: int, revokes: int) -> None:
     """An auditor looks and finds no button; a flow editor and whoever has no role see nothing."""
     browser = signed_in(door, role)

@@ -22,8 +22,17 @@ def published() -> set[str]:
     for module in modules():
         for node in ast.walk(module.tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in _PUBLISHERS:
-                texts = [each.value for argument in node.args for each in ast.walk(argument) if isinstance(each, ast.Constant)]
-                found |= {text for text in texts if isinstance(text, str) and text.partition(".")[0] in _AREAS and text.count(".") == 1}
+                texts = [
+                    each.value
+                    for argument in node.args
+                    for each in ast.walk(argument)
+                    if isinstance(each, ast.Constant)
+                ]
+                found |= {
+                    text
+                    for text in texts
+                    if isinstance(text, str) and text.partition(".")[0] in _AREAS and text.count(".") == 1
+                }
     return {kind for kind in found if " " not in kind}
 
 
@@ -43,10 +52,14 @@ def test_hostile_words_are_texts(kind: str) -> None:
         parts = told({**row, "data": data})["parts"]
         assert "never named" not in "".join(part[0] for part in parts)
         assert all(0 < len(part) < 3 for part in parts)
-    assert "".join(part[0] for part in told({**row, "actor": "", "target": "", "application": "", "data": {}})["parts"]).strip()
+    assert "".join(
+        part[0] for part in told({**row, "actor": "", "target": "", "application": "", "data": {}})["parts"]
+    ).strip()
 
 
-def test_the_list_reads_in_sentences_and_by_area(acme: Tenant, other: Tenant, door: Callable[..., Door]) -> None:
+def test_the_list_reads_in_sentences_and_by_area(
+    acme: Tenant, other: Tenant, door: Callable[..., Door]
+) -> None:
     """Who did what, with a link to whom; narrowed to what it is about; a hostile name is a text there too."""
     auditor = signed_in(door, "auditor")
     publish("person.recovery_link_made", actor="clerk", target="bob")

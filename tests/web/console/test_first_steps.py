@@ -1,4 +1,6 @@
-"""The first steps: what is done is read off what is there, what comes next is offered, and they can be put away."""
+"""The first steps: what is done is read off what is there, what comes next is offered, and they can be put
+away.
+"""
 
 import re
 from collections.abc import Callable
@@ -39,12 +41,16 @@ def done(page: str) -> list[bool]:
 
 def following(page: str) -> str:
     """Where the one primary button leads."""
-    found = re.search(r'class="button primary" href="([^"]+)"', page[page.index('<ol class="first-steps">') :])
+    found = re.search(
+        r'class="button primary" href="([^"]+)"', page[page.index('<ol class="first-steps">') :]
+    )
     return found[1] if found else ""
 
 
 def test_each_step_is_done_once_it_is_done(owner: Door, door: Callable[..., Door]) -> None:
-    """From an empty installation to all of them; nothing is ticked by looking at it, and undoing something takes its tick away."""
+    """From an empty installation to all of them; nothing is ticked by looking at it, and undoing something
+    takes its tick away.
+    """
     with tenant_scope(Tenant.objects.get(name="default")):
         assert done(text(owner, PAGE)) == [False] * 5
         assert following(text(owner, PAGE)) == "/console/branding/"
@@ -52,9 +58,17 @@ def test_each_step_is_done_once_it_is_done(owner: Door, door: Callable[..., Door
         assert following(text(owner, PAGE)) == "/credentials?next=/console/first-steps/"
         Credential.objects.create(person=Person.objects.get(), kind="totp")
         assert following(text(owner, PAGE)) == "/console/applications/new"
-        edit.save("application", {"application": "demo", "title": "Demo", "client_id": "demo-device"}, by="alice")
+        edit.save(
+            "application", {"application": "demo", "title": "Demo", "client_id": "demo-device"}, by="alice"
+        )
         assert not done(text(owner, PAGE))[3], "the shipped one is not theirs"
-        values = {"application": "oven", "title": "Oven", "client_id": "oven", "grants": ["device_code"], "scopes": ["openid"]}
+        values = {
+            "application": "oven",
+            "title": "Oven",
+            "client_id": "oven",
+            "grants": ["device_code"],
+            "scopes": ["openid"],
+        }
         edit.save("application", values, by="alice")
         assert following(text(owner, PAGE)) == "/console/playground/"
         started = door("localhost").start("oven", "openid")
@@ -81,7 +95,9 @@ def test_the_overview_leads_there_until_it_is_put_away(owner: Door) -> None:
 
 
 def test_whoever_could_not_do_it_is_not_asked(acme: Tenant, door: Callable[..., Door]) -> None:
-    """Neither an auditor nor a flow editor; and a tenant whose face and applications are there asks for what is left."""
+    """Neither an auditor nor a flow editor; and a tenant whose face and applications are there asks for what
+    is left.
+    """
     for role in ("auditor", "editor", "helpdesk"):
         someone = signed_in(door, role)
         assert 'id="first-steps-title"' not in text(someone, OVERVIEW)
@@ -90,11 +106,19 @@ def test_whoever_could_not_do_it_is_not_asked(acme: Tenant, door: Callable[..., 
 
 
 def test_the_tour_raises_no_alarm(owner: Door) -> None:
-    """What it asks to change belongs to no blueprint that ships: nothing has drifted after it, and the shipped file changes nothing."""
+    """What it asks to change belongs to no blueprint that ships: nothing has drifted after it, and the
+    shipped file changes nothing.
+    """
     with tenant_scope(Tenant.objects.get(name="default")):
         known = edit.current("tenant", "default")
         assert known
-        face = {"title": "Bakery", "accent": "#0f766e", "domains": "login.bakery.test", "networks": "", "mail_from": ""}
+        face = {
+            "title": "Bakery",
+            "accent": "#0f766e",
+            "domains": "login.bakery.test",
+            "networks": "",
+            "mail_from": "",
+        }
         posted(owner, "/console/branding/", {**face, "etag": known.etag})
         posted(owner, "/console/applications/new/tv", {"title": "Oven"})
         give_totp()

@@ -1,4 +1,6 @@
-"""What somebody is told who may not see a page: within the console, with the right that is missing and a way on."""
+"""What somebody is told who may not see a page: within the console, with the right that is missing and a way
+on.
+"""
 
 from collections.abc import Callable
 
@@ -10,10 +12,16 @@ from tests.web.console.pages import default_tenant, entered
 
 
 def test_who_may_not_learns_what_is_missing(acme: Tenant) -> None:
-    """Who is signed in, the right, the roles that have it, within the navigation; signing in as somebody else leads back here."""
+    """Who is signed in, the right, the roles that have it, within the navigation; signing in as somebody else
+    leads back here.
+    """
     editor = entered("acme.test", acme, "editor")
     page = text(editor, "/console/people/?q=bob", 403)
-    for words in ("You may not see this", "Your role, Flow editor, does not include this.", "<code>people.see</code>"):
+    for words in (
+        "You may not see this",
+        "Your role, Flow editor, does not include this.",
+        "<code>people.see</code>",
+    ):
         assert words in page
     assert "Owner, Administrator, Help desk, Auditor" in page
     assert 'aria-label="Console"' in page
@@ -24,7 +32,9 @@ def test_who_may_not_learns_what_is_missing(acme: Tenant) -> None:
 
 
 def test_without_a_role_there_is_nothing_but_that(acme: Tenant) -> None:
-    """A person without a role sees no navigation and no name of anything; a POST leads back to the overview, not to itself."""
+    """A person without a role sees no navigation and no name of anything; a POST leads back to the overview,
+    not to itself.
+    """
     nobody = entered("acme.test", acme, "", "bob")
     page = text(nobody, "/console/", 403)
     assert "You have no role in this console." in page

@@ -19,7 +19,9 @@ def _token(opened: Door) -> str:
 
 
 def _known(opened: Door, token: str) -> int:
-    return int(opened.http.get("/application/o/userinfo/", headers={"Authorization": f"Bearer {token}"}).status_code)
+    return int(
+        opened.http.get("/application/o/userinfo/", headers={"Authorization": f"Bearer {token}"}).status_code
+    )
 
 
 def test_a_key_changed_in_peace_breaks_nothing(acme: Tenant, door: Callable[..., Door]) -> None:
@@ -33,7 +35,9 @@ def test_a_key_changed_in_peace_breaks_nothing(acme: Tenant, door: Callable[...,
     assert Event.objects.get(kind="key.rotated").actor == "alice"
 
 
-def test_a_stolen_key_is_refused_at_once_by_name_only(acme: Tenant, other: Tenant, door: Callable[..., Door]) -> None:
+def test_a_stolen_key_is_refused_at_once_by_name_only(
+    acme: Tenant, other: Tenant, door: Callable[..., Door]
+) -> None:
     """It cannot be taken back, so it wants the tenant's name; the neighbour's keys stay."""
     admin, person, neighbour = signed_in(door, "admin"), door(), door("other.test")
     token, theirs = _token(person), _token(neighbour)

@@ -1,4 +1,6 @@
-"""The live page: what it begins with, its filters in the address, its words; and the stream that it hangs on."""
+"""The live page: what it begins with, its filters in the address, its words; and the stream that it
+hangs on.
+"""
 
 import html
 import re
@@ -38,7 +40,9 @@ def rows(text: str) -> list[str]:
 
 
 def test_each_row_says_it_in_plain_words(acme: Tenant, other: Tenant, door: Doors) -> None:
-    """Who did what from where, with links to the person, the application and the device; nothing of the neighbour."""
+    """Who did what from where, with links to the person, the application and the device; nothing of the
+    neighbour.
+    """
     browser, device = signed_in(door, "auditor"), door(address="203.0.113.7")
     with tenant_scope(other):
         publish("session.started", actor="mallory")
@@ -75,7 +79,9 @@ def test_each_row_says_it_in_plain_words(acme: Tenant, other: Tenant, door: Door
     ],
 )
 def test_filters_live_in_the_address(acme: Tenant, door: Doors, query: str, found: list[str]) -> None:
-    """The page and its stream are narrowed alike, each filter has a chip that takes it off, and nothing typed there runs."""
+    """The page and its stream are narrowed alike, each filter has a chip that takes it off, and nothing typed
+    there runs.
+    """
     browser = signed_in(door, "auditor")
     Event.objects.all().delete()
     publish("session.started", actor="bob")
@@ -124,7 +130,7 @@ def test_who_may_watch(acme: Tenant, door: Doors, role: str, status: int) -> Non
     assert signed_in(door, role).page("/console/live/").status == status
 
 
-# --- the stream -----------------------------------------------------------------------------------------------------------
+# --- the stream ---------------------------------------------------------------------------------------------
 
 
 def watching(live: LiveServer) -> str:
@@ -158,7 +164,10 @@ def test_the_stream_tells_only_what_is_wanted(live: LiveServer, acme: Tenant, ot
 
 
 def test_it_goes_on_after_the_last_event(live: LiveServer, acme: Tenant) -> None:
-    """By the header that a browser sends, or by the address; the header knows more. What nobody can have heard is no number."""
+    """By the header that a browser sends, or by the address; the header knows more.
+
+    What nobody can have heard is no number.
+    """
     cookie = watching(live)
     numbers = [publish("device.denied", actor=f"clerk-{number}").pk for number in range(3)]
     for path, headers, first in (
@@ -167,7 +176,11 @@ def test_it_goes_on_after_the_last_event(live: LiveServer, acme: Tenant) -> None
     ):
         with listening(live, path, Cookie=cookie, **headers) as (_, told):
             assert heard(told, 1)[0]["actor"] == first
-    for path, headers in (("/events?after=" + "9" * 18, {}), ("/events?after=-1", {}), ("/events", {"Last-Event-ID": "9" * 30})):
+    for path, headers in (
+        ("/events?after=" + "9" * 18, {}),
+        ("/events?after=-1", {}),
+        ("/events", {"Last-Event-ID": "9" * 30}),
+    ):
         with listening(live, path, Cookie=cookie, **headers) as (status, told):
             assert status == 200
             publish("device.denied", actor="clerk-new")
@@ -214,7 +227,10 @@ def test_a_devices_news_are_for_whoever_may_see_devices(live: LiveServer, acme: 
     started = Door().start()
     pk = Event.objects.get(kind="device.started").target.removeprefix("device ")
     path = f"/console/devices/{pk}/events"
-    with listening(live, path) as (nobody, _), listening(live, path, host="other.test", Cookie=cookie) as (stranger, _):
+    with (
+        listening(live, path) as (nobody, _),
+        listening(live, path, host="other.test", Cookie=cookie) as (stranger, _),
+    ):
         assert (nobody, stranger) == (401, 401)
     with listening(live, f"/console/devices/{10**17}/events", Cookie=cookie) as (unknown, _):
         assert unknown == 401

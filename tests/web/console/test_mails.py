@@ -12,7 +12,11 @@ from tests.kit import Door
 from tests.web.console.kit import posted, signed_in, text
 
 MAIL, PREVIEW = "/console/mails/recovery", "/console/mails/recovery/preview"
-OWN = {"subject": "Back in, {{ name }}", "text": "Here: {{ link }}", "html": '<p style="color:{{ accent }}">{{ link }} {{ minutes }}</p>'}
+OWN = {
+    "subject": "Back in, {{ name }}",
+    "text": "Here: {{ link }}",
+    "html": '<p style="color:{{ accent }}">{{ link }} {{ minutes }}</p>',
+}
 
 
 def test_a_mail_is_worded_and_given_back(acme: Tenant, other: Tenant, door: Callable[..., Door]) -> None:
@@ -29,7 +33,10 @@ def test_a_mail_is_worded_and_given_back(acme: Tenant, other: Tenant, door: Call
         assert not MailTemplate.objects.exists()
     posted(admin, f"{MAIL}/shipped", {})
     assert not MailTemplate.objects.exists()
-    assert [event.kind for event in Event.objects.filter(kind__startswith="mail.", actor="alice")] == ["mail.changed", "mail.deleted"]
+    assert [event.kind for event in Event.objects.filter(kind__startswith="mail.", actor="alice")] == [
+        "mail.changed",
+        "mail.deleted",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +48,9 @@ def test_a_mail_is_worded_and_given_back(acme: Tenant, other: Tenant, door: Call
         ({"html": "{{ settings.SECRET_KEY }}"}, "Only {{ word }} has a meaning"),
     ],
 )
-def test_what_no_mail_can_say_is_refused(acme: Tenant, door: Callable[..., Door], changed: dict[str, str], told: str) -> None:
+def test_what_no_mail_can_say_is_refused(
+    acme: Tenant, door: Callable[..., Door], changed: dict[str, str], told: str
+) -> None:
     """At its part, with what was typed, and nothing is saved."""
     admin = signed_in(door, "admin")
     page = posted(admin, MAIL, {**OWN, **changed}, status=400).replace("&#x27;", "'")
@@ -50,22 +59,35 @@ def test_what_no_mail_can_say_is_refused(acme: Tenant, door: Callable[..., Door]
 
 
 def test_two_who_word_it_at_once_lose_nothing(acme: Tenant, door: Callable[..., Door]) -> None:
-    """Neither when the first wording is made twice, nor when one is changed meanwhile, nor when it is gone."""
+    """Neither when the first wording is made twice, nor when one is changed meanwhile, nor when it
+    is gone.
+    """
     admin = signed_in(door, "admin")
     posted(admin, MAIL, OWN)
     assert "one of this name already" in posted(admin, MAIL, {**OWN, "subject": "Mine"}, status=400)
-    assert "Somebody else has worded this" in posted(admin, MAIL, {**OWN, "subject": "Mine", "etag": "0" * 32}, status=409)
+    assert "Somebody else has worded this" in posted(
+        admin, MAIL, {**OWN, "subject": "Mine", "etag": "0" * 32}, status=409
+    )
     assert MailTemplate.objects.get().subject == OWN["subject"]
 
 
 def test_the_preview_can_do_nothing(acme: Tenant, door: Callable[..., Door]) -> None:
-    """A hostile wording is shown as it would arrive, in a sandbox without scripts, addresses and forms, and is not saved."""
+    """A hostile wording is shown as it would arrive, in a sandbox without scripts, addresses and forms, and
+    is not saved.
+    """
     admin = signed_in(door, "admin")
     hostile = {**OWN, "html": "<script>alert(1)</script><img src=https://evil.test/><b>{{ name }}</b>"}
     response = admin.http.post(PREVIEW, hostile)
     assert "<b>Alice</b>" in response.content.decode()
     policy = response["Content-Security-Policy"]
-    for said in ("default-src 'none'", "script-src 'none'", "img-src data:", "form-action 'none'", "frame-ancestors 'self'", "sandbox"):
+    for said in (
+        "default-src 'none'",
+        "script-src 'none'",
+        "img-src data:",
+        "form-action 'none'",
+        "frame-ancestors 'self'",
+        "sandbox",
+    ):
         assert said in policy
     assert "allow-scripts" not in policy
     assert not MailTemplate.objects.exists()

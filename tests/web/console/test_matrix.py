@@ -1,4 +1,6 @@
-"""The whole matrix, role by page and role by operation of the API; what belongs to another tenant does not exist."""
+"""The whole matrix, role by page and role by operation of the API; what belongs to another tenant does not
+exist.
+"""
 
 import re
 from collections.abc import Callable, Iterator
@@ -43,7 +45,13 @@ steps: [{stage: password}]
 """
 HOSTS = {"acme.test": "acme", "localhost": DEFAULT}
 METHODS = ("GET", "POST", "PUT")
-THEIRS = {"person": "auditor", "group": "neighbours", "application": "their-tv", "secret": "their-tv", "flow": "their-flow"}
+THEIRS = {
+    "person": "auditor",
+    "group": "neighbours",
+    "application": "their-tv",
+    "secret": "their-tv",
+    "flow": "their-flow",
+}
 
 
 @pytest.fixture
@@ -56,7 +64,9 @@ def neighbourly(other: Tenant, door: Callable[..., Door], write_blueprint: Calla
 
 @pytest.fixture
 def hollow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every page answers 204 by itself: what is left is the door in front of it, which is the same for all."""
+    """Every page answers 204 by itself: what is left is the door in front of it, which is the same
+    for all.
+    """
     for page in PAGES:
         monkeypatch.setitem(page.__dict__, "view", lambda request, **given: HttpResponse(status=204))
 
@@ -78,11 +88,18 @@ def expected(page: Page, method: str, role: str, tenant: str) -> int:
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_every_page_by_role_and_method(host: str, inhabited: None, hollow: None, tenants: dict[str, Tenant]) -> None:
-    """Whoever may is let in, everybody else gets 403; the owner's operations are there on the default tenant's host only."""
+def test_every_page_by_role_and_method(
+    host: str, inhabited: None, hollow: None, tenants: dict[str, Tenant]
+) -> None:
+    """Whoever may is let in, everybody else gets 403; the owner's operations are there on the default
+    tenant's host only.
+    """
     tenant, addresses = Tenant.objects.get(name=HOSTS[host]), []
-    with tenant_scope(tenants["acme"]):  # where there is something of every kind; a hollow page does not look for it
-        addresses = [(page, at(page)) for page in PAGES if tenant.name != DEFAULT or of_the_installation(page)]
+    # where there is something of every kind; a hollow page does not look for it
+    with tenant_scope(tenants["acme"]):
+        addresses = [
+            (page, at(page)) for page in PAGES if tenant.name != DEFAULT or of_the_installation(page)
+        ]
     assert len(addresses) > (3 if tenant.name == DEFAULT else 50)
     for role in [*ROLES, ""]:
         door, wrong = entered(host, tenant, role), []
@@ -95,7 +112,9 @@ def test_every_page_by_role_and_method(host: str, inhabited: None, hollow: None,
 
 
 def test_nobody_is_led_to_sign_in_and_back(acme: Tenant, inhabited: None) -> None:
-    """Without a session every page leads to the tenant's sign-in and names itself; what is posted is refused and changes nothing."""
+    """Without a session every page leads to the tenant's sign-in and names itself; what is posted is refused
+    and changes nothing.
+    """
     stranger = Door("acme.test")
     for page in PAGES:
         address = at(page)
@@ -108,7 +127,9 @@ def test_nobody_is_led_to_sign_in_and_back(acme: Tenant, inhabited: None) -> Non
 
 
 def test_a_real_page_opens_for_whoever_may(acme: Tenant, inhabited: None) -> None:
-    """The pages themselves: for each role all that it may see, and nothing of it needs a right that it has not."""
+    """The pages themselves: for each role all that it may see, and nothing of it needs a right that it has
+    not.
+    """
     for role in ROLES:
         door, wrong = entered("acme.test", acme, role), {}
         for page in PAGES:
@@ -120,20 +141,30 @@ def test_a_real_page_opens_for_whoever_may(acme: Tenant, inhabited: None) -> Non
 
 
 def test_what_one_may_do_is_never_forbidden(acme: Tenant, inhabited: None) -> None:
-    """An empty form, posted to every page by every role: refused by its fields perhaps, by the door never, and by no error of ours."""
+    """An empty form, posted to every page by every role: refused by its fields perhaps, by the door never,
+    and by no error of ours.
+    """
     for role in ROLES:
         for page in PAGES:
             if page.do and may(role, page.do, "acme"):
                 door = entered("acme.test", acme, role)
                 response = door.post(address := at(page), {})
-                assert response.status_code in (200, 302, 303, 400, 404, 409, 422), f"{role} {address}: {response.status_code}"
+                assert response.status_code in (200, 302, 303, 400, 404, 409, 422), (
+                    f"{role} {address}: {response.status_code}"
+                )
 
 
-def test_what_is_another_tenants_does_not_exist(acme: Tenant, other: Tenant, inhabited: None, neighbourly: None) -> None:
-    """Whatever of it is named in an address: 404, for the owner too, whether one looks or acts; and it is as it was."""
+def test_what_is_another_tenants_does_not_exist(
+    acme: Tenant, other: Tenant, inhabited: None, neighbourly: None
+) -> None:
+    """Whatever of it is named in an address: 404, for the owner too, whether one looks or acts; and it is as
+    it was.
+    """
     owner, wrong = entered("acme.test", acme, Role.OWNER), {}
     for page in PAGES:
-        if "<" not in page.path or page.path.startswith(("tenants/", "mails/", "preview/", "api/", "applications/new/")):
+        if "<" not in page.path or page.path.startswith(
+            ("tenants/", "mails/", "preview/", "api/", "applications/new/")
+        ):
             continue  # about nothing, about tenants, or about what every tenant has
         with tenant_scope(other):
             address = at(page, THEIRS)
@@ -148,7 +179,9 @@ def test_what_is_another_tenants_does_not_exist(acme: Tenant, other: Tenant, inh
 
 
 def operations() -> Iterator[tuple[str, str, str]]:
-    """Method, address and right of every operation of the API that needs a person; parameters name what is not there."""
+    """Method, address and right of every operation of the API that needs a person; parameters name what is
+    not there.
+    """
     for prefix, router in api._routers:
         for path, view in router.path_operations.items():
             for operation in view.operations:
@@ -167,13 +200,17 @@ def bearer(door: Door, tenant: Tenant, role: str, scope: str) -> dict[str, str]:
         application.scopes = sorted({*application.scopes, scope})
         application.administers = True
         application.save()
-        found: Any = tokens.Entitlement(application, person, (scope,), door.issuer, ("pwd",), person.created_at, None)
+        found: Any = tokens.Entitlement(
+            application, person, (scope,), door.issuer, ("pwd",), person.created_at, None
+        )
         token = tokens.issue(found, tokens.open_family(found), timezone.now()).access_token
     return {"HTTP_AUTHORIZATION": f"Bearer {token}"}
 
 
 def test_every_operation_of_the_api_by_role(acme: Tenant, door: Callable[..., Door]) -> None:
-    """403 exactly where the same table says so, with a token that may write; a token that may read writes nothing."""
+    """403 exactly where the same table says so, with a token that may write; a token that may read writes
+    nothing.
+    """
     browser, found = door(), list(operations())
     for role in [*ROLES, ""]:
         token, wrong = bearer(browser, acme, role, "foyer:write"), {}
@@ -198,8 +235,16 @@ def test_no_operation_of_the_api_without_a_token(acme: Tenant, door: Callable[..
 def _called(door: Door, method: str, path: str, header: dict[str, str]) -> int:
     """The status for something that is not there."""
     parts = [
-        "404" if part.startswith("{") and ("number" in part or "pk" in part) else "not-there" if part.startswith("{") else part
+        "404"
+        if part.startswith("{") and ("number" in part or "pk" in part)
+        else "not-there"
+        if part.startswith("{")
+        else part
         for part in path.split("/")
     ]
     body = b"{}" if method in ("POST", "PUT", "PATCH") else b""
-    return int(door.http.generic(method, "/".join(parts), body, content_type="application/json", **header).status_code)
+    return int(
+        door.http.generic(
+            method, "/".join(parts), body, content_type="application/json", **header
+        ).status_code
+    )

@@ -1,4 +1,6 @@
-"""The first page of the console: what happened, who waits, what wants to be looked at; for each role what it may see, and no more."""
+"""The first page of the console: what happened, who waits, what wants to be looked at; for each role what it
+may see, and no more.
+"""
 
 import re
 from collections.abc import Callable
@@ -37,8 +39,12 @@ def totals(text: str) -> list[str]:
     return re.findall(r'<p class="total">(\d+)</p>', text)
 
 
-def test_the_charts_show_what_happened(acme: Tenant, other: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
-    """Sign-ins, approvals, denials and failures as bars, and the same numbers as a table for whoever does not see bars."""
+def test_the_charts_show_what_happened(
+    acme: Tenant, other: Tenant, door: Doors, clock: time_machine.Traveller
+) -> None:
+    """Sign-ins, approvals, denials and failures as bars, and the same numbers as a table for whoever does not
+    see bars.
+    """
     browser = signed_in(door, "auditor")
     started, denied = browser.start(), browser.start()
     browser.approve(started)
@@ -56,28 +62,40 @@ def test_the_charts_show_what_happened(acme: Tenant, other: Tenant, door: Doors,
     assert browser.page("/console/?over=nonsense").status == 200
 
 
-def test_who_waits_stands_there_until_somebody_decides(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
+def test_who_waits_stands_there_until_somebody_decides(
+    acme: Tenant, door: Doors, clock: time_machine.Traveller
+) -> None:
     """The latest five with a link each, and how many there are; neither a code nor the neighbour's device."""
     browser = signed_in(door, "helpdesk")
     door("other.test").start()
     assert "No device waits" in browser.page("/console/").text
     started = [browser.start() for _ in range(6)]
     text = browser.page("/console/").text
-    assert (len(re.findall(r"/console/devices/\d+/", text)), '<span class="badge warn">6</span>' in text) == (5, True)
+    assert (len(re.findall(r"/console/devices/\d+/", text)), '<span class="badge warn">6</span>' in text) == (
+        5,
+        True,
+    )
     assert not any(each.user_code in text for each in started)
     clock.shift(600)
     assert "No device waits" in browser.page("/console/").text
 
 
 def test_what_wants_to_be_looked_at(acme: Tenant, door: Doors) -> None:
-    """Changes by hand, mails that were given up, keys on their way out, administrators with a password alone: each with what to mend."""
+    """Changes by hand, mails that were given up, keys on their way out, administrators with a password alone:
+    each with what to mend.
+    """
     browser = signed_in(door, "admin")
     save_person("bob", role="editor", by="test")
     save_application("tv", by="alice", title="Something else")
     note_drift()
     keys.rotate(by="test")
     Delivery.objects.create(
-        kind="mail", state="failed", ended_at=timezone.now(), posted_at=timezone.now(), due_at=timezone.now(), why="No such host."
+        kind="mail",
+        state="failed",
+        ended_at=timezone.now(),
+        posted_at=timezone.now(),
+        due_at=timezone.now(),
+        why="No such host.",
     )
     text = browser.page("/console/").text
     for words in (
@@ -94,7 +112,9 @@ def test_what_wants_to_be_looked_at(acme: Tenant, door: Doors) -> None:
 
 
 def test_nothing_of_the_neighbour_wants_to_be_looked_at(acme: Tenant, other: Tenant, door: Doors) -> None:
-    """Rule 5, and a blueprint that failed is the installation's: its messages may name another tenant's objects."""
+    """Rule 5, and a blueprint that failed is the installation's: its messages may name another tenant's
+    objects.
+    """
     with tenant_scope(other):
         save_person("bob", role="admin", by="test")
         keys.rotate(by="test")
@@ -119,7 +139,11 @@ def test_a_role_sees_its_part(acme: Tenant, door: Doors, role: str, sees: set[st
     browser.start()
     page = browser.page("/console/")
     assert page.status == 200
-    assert {words for words in ("alice administers", "Waiting for a decision", "data-changes") if words in page.text} == sees
+    assert {
+        words
+        for words in ("alice administers", "Waiting for a decision", "data-changes")
+        if words in page.text
+    } == sees
 
 
 def test_few_queries_whatever_there_is(acme: Tenant, door: Doors) -> None:

@@ -1,4 +1,6 @@
-"""Helping people: a way back in, a second factor to set up anew, the role; nobody helps somebody who may do more."""
+"""Helping people: a way back in, a second factor to set up anew, the role; nobody helps somebody who may do
+more.
+"""
 
 import html
 import json
@@ -19,7 +21,9 @@ from idp.tenancy.scope import tenant_scope
 from tests.kit import Door
 from tests.web.console.kit import followed, posted, signed_in, text
 
-HELP, LINK, MAIL, RESET, ROLE = (f"/console/people/{what}/bob" for what in ("help", "link", "mail", "reset", "role"))
+HELP, LINK, MAIL, RESET, ROLE = (
+    f"/console/people/{what}/bob" for what in ("help", "link", "mail", "reset", "role")
+)
 
 
 def _bob(**values: object) -> Person:
@@ -42,7 +46,9 @@ def test_a_recovery_link_is_shown_once_and_works(acme: Tenant, door: Callable[..
     assert Event.objects.filter(kind="person.recovery_link_made", actor="alice", target="bob").count() == 1
 
 
-def test_a_recovery_link_is_mailed_to_the_address_that_is_known(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_a_recovery_link_is_mailed_to_the_address_that_is_known(
+    acme: Tenant, door: Callable[..., Door]
+) -> None:
     """To nobody else; without an address nothing is owed, and the page says what to do instead."""
     clerk = signed_in(door, "helpdesk")
     assert posted(clerk, MAIL, {"email": "mallory@evil.test"}) == HELP
@@ -55,7 +61,9 @@ def test_a_recovery_link_is_mailed_to_the_address_that_is_known(acme: Tenant, do
 
 
 def test_a_second_factor_is_reset_after_asking(acme: Tenant, door: Callable[..., Door]) -> None:
-    """Everything beside the password goes, and every session ends: whoever found the phone may be signed in with it."""
+    """Everything beside the password goes, and every session ends: whoever found the phone may be signed in
+    with it.
+    """
     clerk, bob = signed_in(door, "helpdesk"), door()
     bob.sign_in("bob", "bob-password-22")
     person = _bob()
@@ -75,7 +83,9 @@ def test_a_second_factor_is_reset_after_asking(acme: Tenant, door: Callable[...,
 
 @pytest.mark.parametrize("role", ["admin", "owner", "editor"])
 def test_nobody_helps_somebody_who_may_do_more(acme: Tenant, door: Callable[..., Door], role: str) -> None:
-    """A recovery link for an administrator would make the help desk one: refused with 403, and not offered."""
+    """A recovery link for an administrator would make the help desk one: refused with 403, and not
+    offered.
+    """
     clerk = signed_in(door, "helpdesk")
     _bob(role=role)
     Credential.objects.create(person=_bob(), kind="totp")
@@ -88,7 +98,9 @@ def test_nobody_helps_somebody_who_may_do_more(acme: Tenant, door: Callable[...,
 
 
 def test_a_role_is_set_within_what_one_may_do_oneself(acme: Tenant, door: Callable[..., Door]) -> None:
-    """An administrator makes a help desk, never somebody who may do more than they do; an unknown role is none."""
+    """An administrator makes a help desk, never somebody who may do more than they do; an unknown role is
+    none.
+    """
     admin = signed_in(door, "admin")
     posted(admin, ROLE, {"role": "helpdesk"})
     assert _bob().role == "helpdesk"
@@ -118,15 +130,22 @@ def test_an_auditor_sees_and_does_nothing(acme: Tenant, door: Callable[..., Door
 
 
 def test_recovery_codes_are_one_row(acme: Tenant, door: Callable[..., Door]) -> None:
-    """Eleven credentials, an app last: none is hidden behind ten codes, and what is pressed says that all codes go."""
+    """Eleven credentials, an app last: none is hidden behind ten codes, and what is pressed says that all
+    codes go.
+    """
     clerk, person = signed_in(door, "helpdesk"), _bob()
     Credential.objects.create(person=person, kind="totp", name="Telephone")
     for number in range(10):
-        Credential.objects.create(person=person, kind="recovery_code", used_at=None if number else timezone.now())
+        Credential.objects.create(
+            person=person, kind="recovery_code", used_at=None if number else timezone.now()
+        )
     page = text(clerk, HELP)
     assert re.findall(r">(Remove(?: all)?)</button>", page) == ["Remove", "Remove all"]
     assert "9 left" in page
-    assert re.findall(r"<b>\s*(Authenticator app|Recovery codes)\s*</b>", page) == ["Authenticator app", "Recovery codes"]
+    assert re.findall(r"<b>\s*(Authenticator app|Recovery codes)\s*</b>", page) == [
+        "Authenticator app",
+        "Recovery codes",
+    ]
     assert "<bdi>Telephone</bdi>" in page
     (key,) = re.findall(r'name="key" value="(\d+)"[^§]*?Remove all', page.partition("9 left")[2])
     posted(clerk, "/console/credentials/do/remove", {"key": key, "sure": "1"})
@@ -134,7 +153,9 @@ def test_recovery_codes_are_one_row(acme: Tenant, door: Callable[..., Door]) -> 
 
 
 def test_nobody_helps_themselves(acme: Tenant, door: Callable[..., Door]) -> None:
-    """A session that somebody else got hold of opens no way past what guards its person: that is changed at /credentials, with a proof."""
+    """A session that somebody else got hold of opens no way past what guards its person: that is changed at
+    /credentials, with a proof.
+    """
     admin = signed_in(door, "owner")
     Credential.objects.create(person=Person.objects.get(username="alice"), kind="totp")
     for what in ("link", "mail", "reset"):
@@ -182,5 +203,7 @@ def test_a_new_person_needs_no_password(acme: Tenant, door: Callable[..., Door])
     link = re.search(r"http://acme\.test/recover/[\w-]+", followed(admin, "/console/people/link/clerk"))
     assert link
     clerk = door()
-    assert clerk.http.post(urlsplit(link[0]).path, {"password": "a new password by the link"}).status_code == 303
+    assert (
+        clerk.http.post(urlsplit(link[0]).path, {"password": "a new password by the link"}).status_code == 303
+    )
     assert clerk.sign_in("clerk", "a new password by the link").step == "device_code"

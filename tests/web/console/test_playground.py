@@ -33,21 +33,38 @@ def editor(tenants: dict[str, Tenant], door: Callable[..., Door]) -> Door:
 
 def facts(editor: Door) -> dict[str, Any]:
     """What the page hands to its program."""
-    found = re.search(r'<script id="facts" type="application/json">(.*?)</script>', editor.get(PATH).content.decode(), re.DOTALL)
+    found = re.search(
+        r'<script id="facts" type="application/json">(.*?)</script>',
+        editor.get(PATH).content.decode(),
+        re.DOTALL,
+    )
     assert found
     told: dict[str, Any] = json.loads(found[1])
     return told
 
 
 def test_it_knows_what_it_can_be(editor: Door, acme: Tenant) -> None:
-    """Every active application with a grant that begins something, with the scopes for each way; no secret and no hash of one."""
-    values = {"confidential": True, "secret_hash": digest("backup"), "scopes": ["acme:read", "openid"], "grants": ["client_credentials"]}
+    """Every active application with a grant that begins something, with the scopes for each way; no secret
+    and no hash of one.
+    """
+    values = {
+        "confidential": True,
+        "secret_hash": digest("backup"),
+        "scopes": ["acme:read", "openid"],
+        "grants": ["client_credentials"],
+    }
     save_application("backup", by="test", **values)
     told = facts(editor)
     known = {each["name"]: each for each in told["applications"]}
     assert sorted(known) == ["backup", "kiosk", "staff-console", "tv"]
     assert [scope["name"] for scope in known["backup"]["clients"]["service"]] == ["acme:read"]
-    assert [scope["name"] for scope in known["tv"]["clients"]["device"]] == ["openid", "profile", "email", "offline_access", "acme:read"]
+    assert [scope["name"] for scope in known["tv"]["clients"]["device"]] == [
+        "openid",
+        "profile",
+        "email",
+        "offline_access",
+        "acme:read",
+    ]
     assert (known["backup"]["confidential"], known["tv"]["confidential"]) == (True, False)
     assert told["provider"]["issuer"] == "http://acme.test"
     assert digest("backup") not in editor.get(PATH).content.decode()
@@ -55,9 +72,16 @@ def test_it_knows_what_it_can_be(editor: Door, acme: Tenant) -> None:
     assert "tv" not in [each["name"] for each in facts(editor)["applications"]]
 
 
-def test_many_applications_cost_no_more_queries(editor: Door, acme: Tenant, django_assert_max_num_queries: Any) -> None:
-    """What the page asks of the database does not grow with what it shows; the one that was asked for is among them in any case."""
-    many = [Application(name=f"app-{number}", title=f"A {number}", grants=[DEVICE_CODE], scopes=["openid"]) for number in range(300)]
+def test_many_applications_cost_no_more_queries(
+    editor: Door, acme: Tenant, django_assert_max_num_queries: Any
+) -> None:
+    """What the page asks of the database does not grow with what it shows; the one that was asked for is
+    among them in any case.
+    """
+    many = [
+        Application(name=f"app-{number}", title=f"A {number}", grants=[DEVICE_CODE], scopes=["openid"])
+        for number in range(300)
+    ]
     Application.objects.bulk_create(many)
     with django_assert_max_num_queries(12):
         page = editor.get(f"{PATH}?application=tv").content.decode()
@@ -86,20 +110,32 @@ def test_titles_are_data(editor: Door, acme: Tenant) -> None:
     """CVE-2026-42849: a hostile title ends neither the element that holds the data nor an option."""
     save_application("tv", by="test", title='</script><script>alert(1)</script>"')
     assert "<script>alert" not in editor.get(PATH).content.decode()
-    assert next(each for each in facts(editor)["applications"] if each["name"] == "tv")["title"] == '</script><script>alert(1)</script>"'
+    assert (
+        next(each for each in facts(editor)["applications"] if each["name"] == "tv")["title"]
+        == '</script><script>alert(1)</script>"'
+    )
 
 
 def test_everything_that_comes_is_explained(editor: Door, door: Callable[..., Door], acme: Tenant) -> None:
-    """Each member of each answer, each claim of each token and each parameter that is sent has its sentence."""
+    """Each member of each answer, each claim of each token and each parameter that is sent has its
+    sentence.
+    """
     tables = explanations()
     device = door()
     started = device.post(DEVICE, {"client_id": "tv", "scope": "openid"}).json()
     pending = device.post(TOKEN, {"client_id": "tv", "grant_type": "x"}).json()
     tokens = connect(door)
-    assert not {*started, *pending, *tokens, "client_id", "client_secret", "grant_type", "device_name"} - set(tables["members"])
+    assert not {*started, *pending, *tokens, "client_id", "client_secret", "grant_type", "device_name"} - set(
+        tables["members"]
+    )
     for token in (tokens["access_token"], tokens["id_token"]):
         assert not {*claims_of(token), "alg", "kid", "typ"} - set(tables["claims"])
-    values = {"confidential": True, "secret_hash": digest("backup"), "grants": ["client_credentials"], "client_id": "backup"}
+    values = {
+        "confidential": True,
+        "secret_hash": digest("backup"),
+        "grants": ["client_credentials"],
+        "client_id": "backup",
+    }
     save_application("backup", by="test", **values)
     service = door().post(TOKEN, {"grant_type": "client_credentials"}, **basic("backup", "backup")).json()
     assert not set(claims_of(service["access_token"])) - set(tables["claims"])
@@ -110,7 +146,9 @@ def test_everything_that_comes_is_explained(editor: Door, door: Callable[..., Do
 
 
 def test_the_picture_holds_the_link(editor: Door) -> None:
-    """RFC 8628 section 3.3.1: an image for this page only, drawn for what looks like a code and for nothing else."""
+    """RFC 8628 section 3.3.1: an image for this page only, drawn for what looks like a code and for nothing
+    else.
+    """
     drawn = editor.get(f"{PATH}qr?code=BCDF-GHJK")
     assert (drawn.status_code, drawn["Content-Type"]) == (200, "image/svg+xml")
     assert drawn.content.startswith(b"<svg")
@@ -119,7 +157,9 @@ def test_the_picture_holds_the_link(editor: Door) -> None:
         assert editor.get(f"{PATH}qr", QUERY_STRING=urlencode({"code": code})).status_code == 404, code
 
 
-@pytest.mark.parametrize(("role", "status"), [("", 403), (Role.AUDITOR, 403), (Role.HELPDESK, 403), (Role.ADMIN, 200)])
+@pytest.mark.parametrize(
+    ("role", "status"), [("", 403), (Role.AUDITOR, 403), (Role.HELPDESK, 403), (Role.ADMIN, 200)]
+)
 def test_roles(editor: Door, acme: Tenant, role: str, status: int) -> None:
     """playground.use, for the page and for the picture."""
     Person.objects.filter(username="alice").update(role=role)

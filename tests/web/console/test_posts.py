@@ -1,4 +1,6 @@
-"""What is posted to the console: nothing is lost at one click, and a reload of what comes after it posts nothing again."""
+"""What is posted to the console: nothing is lost at one click, and a reload of what comes after it posts
+nothing again.
+"""
 
 import re
 
@@ -19,7 +21,9 @@ def by_name(names: set[str]) -> list[Page]:
 
 
 def test_every_form_is_known_here() -> None:
-    """A page to which something is posted is judged once: it asks, or what it does can be undone, or it writes nothing."""
+    """A page to which something is posted is judged once: it asks, or what it does can be undone, or it
+    writes nothing.
+    """
     tables = [posts.ASKS, posts.ASKS_FIRST, posts.READS, posts.UNDONE, set(posts.actions()), posts.objects()]
     assert sorted(name for table in tables for name in table) == sorted(page.name for page in posts.posting())
 
@@ -32,7 +36,9 @@ def test_actions_of_lists_ask() -> None:
 
 @pytest.mark.parametrize("page", by_name(posts.ASKS), ids=lambda page: page.name)
 def test_what_cannot_be_undone_has_a_page_that_asks(page: Page, inhabited: None) -> None:
-    """It is looked at before it is done, by whoever may do it; its form leads to itself, and looking writes nothing."""
+    """It is looked at before it is done, by whoever may do it; its form leads to itself, and looking writes
+    nothing.
+    """
     door, tenant = posts.owner_at(page)
     with tenant_scope(tenant):
         posts.form_of(page)
@@ -60,7 +66,10 @@ def test_the_first_post_only_asks(page: Page, inhabited: None) -> None:
 
 @pytest.mark.parametrize("page", posts.posting(), ids=lambda page: page.name)
 def test_a_post_that_writes_leads_on(page: Page, inhabited: None) -> None:
-    """Post, redirect, get: the page after it is one of a GET, so that F5 does nothing twice. What answers with a page wrote nothing."""
+    """Post, redirect, get: the page after it is one of a GET, so that F5 does nothing twice.
+
+    What answers with a page wrote nothing.
+    """
     door, _tenant = posts.owner_at(page)
     answer, written = posts.pressed(door, page, sure=True)
     assert answer.status_code == (200 if page.name in posts.READS else 303), answer.content.decode()[:3000]

@@ -28,7 +28,9 @@ def grow() -> None:
 
 
 def asked(door: Door, address: str) -> int | str:
-    """How many queries the page takes, once everything that is kept in memory is; or what is wrong with it."""
+    """How many queries the page takes, once everything that is kept in memory is; or what is wrong
+    with it.
+    """
     door.http.raise_request_exception = False
     first = door.get(address)
     if first.status_code != 200:
@@ -38,8 +40,12 @@ def asked(door: Door, address: str) -> int | str:
     return len(queries)
 
 
-def test_no_page_asks_much_and_none_asks_more_of_many_rows(acme: Tenant, default: Tenant, inhabited: None) -> None:
-    """Every page that can be looked at: twenty queries at most, and as many of two hundred rows as of a few."""
+def test_no_page_asks_much_and_none_asks_more_of_many_rows(
+    acme: Tenant, default: Tenant, inhabited: None
+) -> None:
+    """Every page that can be looked at: twenty queries at most, and as many of two hundred rows as
+    of a few.
+    """
     owner, clerk = entered("localhost", default, Role.OWNER), entered("acme.test", acme, Role.OWNER)
     few = walk(owner, clerk)
     assert not {name: wrong for name, wrong in few.items() if isinstance(wrong, str)}

@@ -1,4 +1,6 @@
-"""Applications by recipe: the questions, what is made of the answers, the secret that is told once, and programs that really run."""
+"""Applications by recipe: the questions, what is made of the answers, the secret that is told once, and
+programs that really run.
+"""
 
 import html
 import re
@@ -47,7 +49,9 @@ def clerk(tenants: dict[str, Tenant], door: Callable[..., Door]) -> Door:
 def administrator(door: Callable[..., Door], host: str = "acme.test", role: str = Role.ADMIN) -> Door:
     """Alice signed in at this host, with a role there."""
     opened = door(host)
-    name = {"acme.test": "acme", "other.test": "other"}.get(host) or Tenant.objects.get(domains__name=host.partition(":")[0]).name
+    name = {"acme.test": "acme", "other.test": "other"}.get(host) or Tenant.objects.get(
+        domains__name=host.partition(":")[0]
+    ).name
     with tenant_scope(Tenant.objects.get(name=name)):
         Person.objects.filter(username="alice").update(role=role)
     opened.sign_in()
@@ -65,7 +69,10 @@ def made(clerk: Door, kind: str, **answers: Any) -> str:
 
 def programs(page: str) -> dict[tuple[str, str], tuple[str, str]]:
     """Suffix and text of each program on a page, by what it is for and language."""
-    return {(kind, language): (suffix, html.unescape(text)) for kind, language, suffix, text in _PROGRAM.findall(page)}
+    return {
+        (kind, language): (suffix, html.unescape(text))
+        for kind, language, suffix, text in _PROGRAM.findall(page)
+    }
 
 
 def test_four_recipes_are_offered(clerk: Door) -> None:
@@ -74,13 +81,23 @@ def test_four_recipes_are_offered(clerk: Door) -> None:
     for recipe in RECIPES.values():
         assert f'href="{NEW}/{recipe.name}"' in page
         form = clerk.get(f"{NEW}/{recipe.name}").content.decode()
-        assert len(set(re.findall(r'<(?:input|select|textarea)[^>]* name="(\w+)"', form)) - {"csrfmiddlewaretoken"}) <= 3
+        assert (
+            len(
+                set(re.findall(r'<(?:input|select|textarea)[^>]* name="(\w+)"', form))
+                - {"csrfmiddlewaretoken"}
+            )
+            <= 3
+        )
     assert clerk.get(f"{NEW}/mainframe").status_code == 404
 
 
 @pytest.mark.parametrize("kind", ["tv", "cli", "kiosk"])
-def test_what_people_use_is_public_and_comes_by_device_code(clerk: Door, door: Callable[..., Door], acme: Tenant, kind: str) -> None:
-    """D20, D28: no secret to lose, the device grant and refresh only, and it works from the first request to the refresh."""
+def test_what_people_use_is_public_and_comes_by_device_code(
+    clerk: Door, door: Callable[..., Door], acme: Tenant, kind: str
+) -> None:
+    """D20, D28: no secret to lose, the device grant and refresh only, and it works from the first request to
+    the refresh.
+    """
     page = made(clerk, kind, title="Living room", scopes=["profile", "acme:read"])
     row = Application.objects.get(name="living-room")
     assert (row.confidential, row.secret_hash, row.grants) == (False, "", [DEVICE_CODE, "refresh_token"])
@@ -88,10 +105,16 @@ def test_what_people_use_is_public_and_comes_by_device_code(clerk: Door, door: C
     assert _CLIENT_ID.findall(page) == [row.client_id]
     assert not _SECRET.search(page)
     device = door()
-    started = begun(device.post(DEVICE, {"client_id": row.client_id, "scope": " ".join(row.scopes)}), row.client_id)
+    started = begun(
+        device.post(DEVICE, {"client_id": row.client_id, "scope": " ".join(row.scopes)}), row.client_id
+    )
     door().approve(started)
     tokens = tokens_of(device.poll(started))
-    again = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], "client_id": row.client_id}
+    again = {
+        "grant_type": "refresh_token",
+        "refresh_token": tokens["refresh_token"],
+        "client_id": row.client_id,
+    }
     assert outcome(device.post(TOKEN, again)) == (200, "")
 
 
@@ -100,7 +123,12 @@ def test_a_kiosk_is_kept_short(clerk: Door, acme: Tenant) -> None:
     made(clerk, "tv", title="tv at home")
     made(clerk, "kiosk", title="Check-in desk")
     home, desk = Application.objects.get(name="tv-at-home"), Application.objects.get(name="check-in-desk")
-    for column in ("device_code_lifetime", "access_token_lifetime", "refresh_token_lifetime", "device_pending_limit_per_address"):
+    for column in (
+        "device_code_lifetime",
+        "access_token_lifetime",
+        "refresh_token_lifetime",
+        "device_pending_limit_per_address",
+    ):
         assert getattr(desk, column) < getattr(home, column), column
 
 
@@ -115,12 +143,16 @@ def test_only_these_groups(clerk: Door, door: Callable[..., Door], acme: Tenant)
 
 
 def test_a_service_gets_its_secret_this_once(clerk: Door, door: Callable[..., Door], acme: Tenant) -> None:
-    """B17, B25: confidential, client credentials and nothing else; the secret stands in this one answer, and nowhere afterwards."""
+    """B17, B25: confidential, client credentials and nothing else; the secret stands in this one answer, and
+    nowhere afterwards.
+    """
     page = made(clerk, "service", title="Nightly backup", scopes=["acme:read"])
     row = Application.objects.get(name="nightly-backup")
     assert (row.confidential, row.grants, row.scopes) == (True, ["client_credentials"], ["acme:read"])
     (secret,) = _SECRET.findall(page)
-    answer = tokens_of(door().post(TOKEN, {"grant_type": "client_credentials"}, **basic(row.client_id, secret)))
+    answer = tokens_of(
+        door().post(TOKEN, {"grant_type": "client_credentials"}, **basic(row.client_id, secret))
+    )
     assert answer["scope"] == "acme:read"
     exported = StringIO()
     call_command("blueprint", "export", "--tenant", "acme", stdout=exported)
@@ -128,7 +160,11 @@ def test_a_service_gets_its_secret_this_once(clerk: Door, door: Callable[..., Do
         clerk.get(path).content.decode()
         for path in ("/console/applications/setup/nightly-backup", "/console/applications/one/nightly-backup")
     ]
-    assert not [text for text in [*seen, exported.getvalue(), *(str(vars(event)) for event in Event.objects.all())] if secret in text]
+    assert not [
+        text
+        for text in [*seen, exported.getvalue(), *(str(vars(event)) for event in Event.objects.all())]
+        if secret in text
+    ]
     assert "YOUR-CLIENT-SECRET" in seen[0]
 
 
@@ -153,7 +189,9 @@ def test_a_service_is_no_person(clerk: Door, acme: Tenant) -> None:
         ({"title": "<script>alert(1)</script>", "scopes": ["\"'><script>"]}, "&lt;script&gt;"),
     ],
 )
-def test_what_cannot_be_is_said_at_its_question(clerk: Door, acme: Tenant, answers: dict[str, Any], told: str) -> None:
+def test_what_cannot_be_is_said_at_its_question(
+    clerk: Door, acme: Tenant, answers: dict[str, Any], told: str
+) -> None:
     """Nothing is written, what was typed stays, and the answer is 400."""
     before = Application.objects.count()
     response = clerk.http.post(f"{NEW}/tv", answers)
@@ -164,13 +202,15 @@ def test_what_cannot_be_is_said_at_its_question(clerk: Door, acme: Tenant, answe
     assert html.escape(str(answers["title"])) in page
 
 
-@pytest.mark.parametrize(("kind", "offered"), [("tv", False), ("kiosk", False), ("cli", True), ("service", False)])
+@pytest.mark.parametrize(
+    ("kind", "offered"), [("tv", False), ("kiosk", False), ("cli", True), ("service", False)]
+)
 @pytest.mark.parametrize("role", [Role.OWNER, Role.ADMIN])
 def test_an_administrators_rights_are_for_no_shared_device(
     door: Callable[..., Door], acme: Tenant, role: str, kind: str, offered: bool
 ) -> None:
-    """X13: what anybody can walk up to is neither offered them nor given them by a form that was written by hand; and only an owner
-    gives them at all.
+    """X13: what anybody can walk up to is neither offered them nor given them by a form that was written by
+    hand; and only an owner gives them at all.
     """
     clerk, offered = administrator(door, role=role), offered and role == Role.OWNER
     assert ('value="foyer:write"' in clerk.get(f"{NEW}/{kind}").content.decode()) is offered
@@ -181,13 +221,19 @@ def test_an_administrators_rights_are_for_no_shared_device(
 def test_the_page_of_an_application_leads_to_its_setup(clerk: Door) -> None:
     """From the settings to the programs, and for a confidential one to a new secret."""
     page = clerk.get("/console/applications/one/kiosk").content.decode()
-    for path in ("/console/applications/setup/kiosk", "/console/applications/secret/kiosk", "/console/playground/?application=kiosk"):
+    for path in (
+        "/console/applications/setup/kiosk",
+        "/console/applications/secret/kiosk",
+        "/console/playground/?application=kiosk",
+    ):
         assert f'href="{path}"' in page
     assert "/console/applications/secret/tv" not in clerk.get("/console/applications/one/tv").content.decode()
 
 
 def test_names_are_made_of_titles() -> None:
-    """What an address and a blueprint can hold, however it is called; letters of other scripts get a name of their own."""
+    """What an address and a blueprint can hold, however it is called; letters of other scripts get a name of
+    their own.
+    """
     assert name_from("Bob’s Übertragung – 2. Stock!") == "bobs-ubertragung-2-stock"
     assert len(name_from("a very " * 20)) <= 50
     assert name_from("客厅电视") != name_from("客厅电视")
@@ -203,12 +249,19 @@ def test_a_new_secret(clerk: Door, door: Callable[..., Door], acme: Tenant) -> N
     """B17: asked once more, shown once; the old one is refused from that moment, and so is what it gave."""
     page = made(clerk, "service", title="Nightly backup", scopes=["acme:read"])
     (old,), (client_id,) = _SECRET.findall(page), _CLIENT_ID.findall(page)
-    token = tokens_of(door().post(TOKEN, {"grant_type": "client_credentials"}, **basic(client_id, old)))["access_token"]
+    token = tokens_of(door().post(TOKEN, {"grant_type": "client_credentials"}, **basic(client_id, old)))[
+        "access_token"
+    ]
     asked = clerk.get("/console/applications/secret/nightly-backup").content.decode()
     assert "The old one ends at once" in asked
     tokens_of(door().post(TOKEN, {"grant_type": "client_credentials"}, **basic(client_id, old)))
-    (new,) = _SECRET.findall(clerk.http.post("/console/applications/secret/nightly-backup", follow=True).content.decode())
-    assert outcome(door().post(TOKEN, {"grant_type": "client_credentials"}, **basic(client_id, old))) == (401, "invalid_client")
+    (new,) = _SECRET.findall(
+        clerk.http.post("/console/applications/secret/nightly-backup", follow=True).content.decode()
+    )
+    assert outcome(door().post(TOKEN, {"grant_type": "client_credentials"}, **basic(client_id, old))) == (
+        401,
+        "invalid_client",
+    )
     assert outcome(door().get(USERINFO, HTTP_AUTHORIZATION=f"Bearer {token}")) == (401, "invalid_token")
     tokens_of(door().post(TOKEN, {"grant_type": "client_credentials"}, **basic(client_id, new)))
     assert new not in clerk.get("/console/applications/setup/nightly-backup").content.decode()
@@ -217,7 +270,9 @@ def test_a_new_secret(clerk: Door, door: Callable[..., Door], acme: Tenant) -> N
 
 
 def test_roles(tenants: dict[str, Tenant], door: Callable[..., Door]) -> None:
-    """An auditor reads how an application is set up; only who may edit applications makes one or a new secret."""
+    """An auditor reads how an application is set up; only who may edit applications makes one or a new
+    secret.
+    """
     auditor = administrator(door, role=Role.AUDITOR)
     page = auditor.get("/console/applications/setup/kiosk")
     assert page.status_code == 200
@@ -246,15 +301,20 @@ def test_another_tenants_application_is_not_there(clerk: Door, other: Tenant) ->
 
 def test_an_application_with_which_nothing_begins(clerk: Door) -> None:
     """The page says what to switch on."""
-    assert "Nothing begins with this application" in clerk.get("/console/applications/setup/no-devices").content.decode()
+    assert (
+        "Nothing begins with this application"
+        in clerk.get("/console/applications/setup/no-devices").content.decode()
+    )
 
 
-# --- the programs run ---------------------------------------------------------------------------------------------------------
+# --- the programs run ---------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def here(live: LiveServer, settings: Any, tenants: dict[str, Tenant]) -> dict[str, str]:
-    """Acme at localhost and other at 127.0.0.1, names that every program can resolve: the hosts with their ports."""
+    """Acme at localhost and other at 127.0.0.1, names that every program can resolve: the hosts with their
+    ports.
+    """
     settings.DEFAULT_HOSTS = []
     for name, host in (("acme", "localhost"), ("other", "127.0.0.1")):
         set_domains(tenants[name], [f"{name}.test", host], approved=True)
@@ -262,11 +322,15 @@ def here(live: LiveServer, settings: Any, tenants: dict[str, Tenant]) -> dict[st
 
 
 def written(program: tuple[str, str], folder: Path) -> list[str]:
-    """Saves a program as a reader would, and answers how it is run; a language that is missing here is a failure by name."""
+    """Saves a program as a reader would, and answers how it is run; a language that is missing here is a
+    failure by name.
+    """
     suffix, text = program
     path = folder / f"program.{suffix}"
     path.write_text(text)
-    runner = shutil.which(RUN[suffix]) or (RUN[suffix] == "node" and PLAYWRIGHTS_NODE.exists() and str(PLAYWRIGHTS_NODE))
+    runner = shutil.which(RUN[suffix]) or (
+        RUN[suffix] == "node" and PLAYWRIGHTS_NODE.exists() and str(PLAYWRIGHTS_NODE)
+    )
     assert runner, f"{RUN[suffix]} is not installed, so its program cannot be tried: install it"
     return [runner, str(path)]
 
@@ -281,11 +345,20 @@ def running(command: list[str]) -> Iterator["subprocess.Popen[str]"]:
             process.kill()
 
 
-@pytest.mark.parametrize(("language", "tenant"), [("curl", "acme"), ("python", "other"), ("javascript", "acme")])
+@pytest.mark.parametrize(
+    ("language", "tenant"), [("curl", "acme"), ("python", "other"), ("javascript", "acme")]
+)
 def test_the_device_programs_connect(
-    here: dict[str, str], door: Callable[..., Door], tmp_path: Path, tenants: dict[str, Tenant], language: str, tenant: str
+    here: dict[str, str],
+    door: Callable[..., Door],
+    tmp_path: Path,
+    tenants: dict[str, Tenant],
+    language: str,
+    tenant: str,
 ) -> None:
-    """D3, D11, D12: copied from the page, saved and run as it stands: it shows the code, waits, and says who approved."""
+    """D3, D11, D12: copied from the page, saved and run as it stands: it shows the code, waits, and says who
+    approved.
+    """
     host = here[tenant]
     page = made(administrator(door, host), "tv", title="Living room", scopes=["profile"])
     with tenant_scope(tenants[tenant]):
@@ -293,7 +366,9 @@ def test_the_device_programs_connect(
     with running(written(programs(page)["device", language], tmp_path)) as process:
         assert process.stdout
         shown = process.stdout.readline()
-        found = re.fullmatch(rf"Open http://{re.escape(host)}/device and enter ([A-Z]{{4}}-[A-Z]{{4}})\n", shown)
+        found = re.fullmatch(
+            rf"Open http://{re.escape(host)}/device and enter ([A-Z]{{4}}-[A-Z]{{4}})\n", shown
+        )
         assert found, (shown, process.stderr and process.stderr.read() if process.poll() else "")
         person = door(host)
         person.sign_in().submit(user_code=found[1]).submit(decision="approve")
@@ -310,13 +385,21 @@ HOSTILE = """it's"$(id)`id`\\{x}%s&amp;"""
 def test_the_service_programs_get_a_token(
     here: dict[str, str], door: Callable[..., Door], tmp_path: Path, acme: Tenant, language: str
 ) -> None:
-    """B25: with the secret of the one answer; a client id and a scope full of quotes and commands stay words, in each language."""
+    """B25: with the secret of the one answer; a client id and a scope full of quotes and commands stay words,
+    in each language.
+    """
     clerk = administrator(door, here["acme"])
     made(clerk, "service", title="Nightly backup", scopes=["acme:read"])
     scope = "it's:$(id)`id`&{x}%s"
     save_application("nightly-backup", by="test", client_id=HOSTILE, scopes=["acme:read", scope])
     page = clerk.http.post("/console/applications/secret/nightly-backup", follow=True).content.decode()
-    ran = subprocess.run(written(programs(page)["service", language], tmp_path), capture_output=True, text=True, timeout=30, check=False)
+    ran = subprocess.run(
+        written(programs(page)["service", language], tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
     assert (ran.returncode, ran.stderr) == (0, "")
     token = re.search(r"ey[\w-]+\.[\w-]+\.[\w-]+", ran.stdout)
     assert token, ran.stdout
@@ -341,9 +424,11 @@ def test_the_programs_say_what_is_wrong(
     assert "Client authentication failed" in ran.stderr + ran.stdout
 
 
-def test_a_reload_makes_nothing_twice_and_shows_no_secret(clerk: Door, door: Callable[..., Door], acme: Tenant) -> None:
-    """B17, B25: the answer to the POST leads to a page of its own, which shows the secret to this session, once, within a minute;
-    no address, event or log line has it, and nothing keeps the page.
+def test_a_reload_makes_nothing_twice_and_shows_no_secret(
+    clerk: Door, door: Callable[..., Door], acme: Tenant
+) -> None:
+    """B17, B25: the answer to the POST leads to a page of its own, which shows the secret to this session,
+    once, within a minute; no address, event or log line has it, and nothing keeps the page.
     """
     answer = clerk.http.post(f"{NEW}/service", {"title": "Nightly backup"})
     assert (answer.status_code, answer["Location"]) == (303, "/console/applications/setup/nightly-backup")
@@ -368,11 +453,15 @@ def test_a_reload_makes_nothing_twice_and_shows_no_secret(clerk: Door, door: Cal
 
 def _handed_over(who: Door) -> Any:
     """Return the newest cookie that holds what a page shows once."""
-    return [cookie for name, cookie in who.http.cookies.items() if name.startswith("foyer_once") and cookie.value][-1]
+    return [
+        cookie for name, cookie in who.http.cookies.items() if name.startswith("foyer_once") and cookie.value
+    ][-1]
 
 
 def test_two_tabs_show_what_each_made(clerk: Door, door: Callable[..., Door], acme: Tenant) -> None:
-    """Two secrets made before either page was loaded; each is on its own page, once, and neither after signing out."""
+    """Two secrets made before either page was loaded; each is on its own page, once, and neither after
+    signing out.
+    """
     made = [clerk.http.post(f"{NEW}/service", {"title": title})["Location"] for title in ("One", "Two")]
     pages = [clerk.get(page).content.decode() for page in made]
     assert len({_SECRET.findall(page)[0] for page in pages}) == 2

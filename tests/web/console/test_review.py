@@ -17,7 +17,20 @@ from tests.web.console.pages import at, entered, of_the_installation
 from web.console.urls import PAGES
 
 FLOW = "/console/flows/connect-a-device"
-STATES = ("", "?open=yaml", "?open=flow", "?at=0", "try", "try?tests=1", "preview", "publish", "discard", "versions", "compare", "runs")
+STATES = (
+    "",
+    "?open=yaml",
+    "?open=flow",
+    "?at=0",
+    "try",
+    "try?tests=1",
+    "preview",
+    "publish",
+    "discard",
+    "versions",
+    "compare",
+    "runs",
+)
 
 
 @pytest.mark.parametrize(
@@ -31,15 +44,26 @@ STATES = ("", "?open=yaml", "?open=flow", "?at=0", "try", "try?tests=1", "previe
 )
 def test_moments_that_nothing_can_hold(acme: Tenant, door: Callable[..., Door], path: str) -> None:
     """The page says what is wrong with them, and is no 500."""
-    assert "1970 to 2999" in (page := text(signed_in(door, "admin"), path)) or "1970 and 2999" in page or "a hundred years" in page
+    assert (
+        "1970 to 2999" in (page := text(signed_in(door, "admin"), path))
+        or "1970 and 2999" in page
+        or "a hundred years" in page
+    )
 
 
 @pytest.mark.parametrize("more", [{}, {"HTTP_HX_REQUEST": "true"}])
-def test_where_one_is_led_back_to_is_one_line(acme: Tenant, door: Callable[..., Door], more: dict[str, str]) -> None:
-    """Whatever the form says, and however it was sent: no header of our answer has a second line, and none leads off the console."""
+def test_where_one_is_led_back_to_is_one_line(
+    acme: Tenant, door: Callable[..., Door], more: dict[str, str]
+) -> None:
+    """Whatever the form says, and however it was sent: no header of our answer has a second line, and none
+    leads off the console.
+    """
     admin = signed_in(door, "admin")
     for path, form in (
-        ("/console/people/do/delete", {"key": "nobody-there", "sure": "1", "back": "/console/x\rSet-Cookie: a=b"}),
+        (
+            "/console/people/do/delete",
+            {"key": "nobody-there", "sure": "1", "back": "/console/x\rSet-Cookie: a=b"},
+        ),
         ("/console/people/do/delete", {"key": "nobody-there", "sure": "1", "back": "//evil.test/console/"}),
         ("/console/people/do/delete", {"key": "nobody-there", "sure": "1", "back": "javascript:alert(1)"}),
         (f"{FLOW}/try/keep", {"query": "a\r\nSet-Cookie: x=1", "name": "x"}),
@@ -57,16 +81,25 @@ def test_half_a_character(acme: Tenant, door: Callable[..., Door]) -> None:
 
 
 def test_a_kept_walk_can_be_stored_everywhere(acme: Tenant, door: Callable[..., Door]) -> None:
-    """NUL in the name of a field that is typed into would be a draft that PostgreSQL refuses and the builder cannot open."""
+    """NUL in the name of a field that is typed into would be a draft that PostgreSQL refuses and the builder
+    cannot open.
+    """
     admin = signed_in(door, "editor")
     steps = "do.consent=typed&in.consent.decision%00=approve"
-    assert "/try" in posted(admin, f"{FLOW}/try/keep", {"query": f"{steps}&username=robin", "name": "approves"})
+    assert "/try" in posted(
+        admin, f"{FLOW}/try/keep", {"query": f"{steps}&username=robin", "name": "approves"}
+    )
     assert "\\u0000" not in str(list(Draft.objects.values_list("document", flat=True)))
     assert "Nothing was kept" in text(admin, f"{FLOW}/try")
 
 
-@pytest.mark.parametrize("wanted", ["/console/%00", "/%09//evil.test/", "//evil.test/", "/%5Cevil.test", "https://evil.test/", "/a%0D%0Ab"])
-def test_sign_in_leads_nowhere_else(tenants: dict[str, Tenant], door: Callable[..., Door], wanted: str) -> None:
+@pytest.mark.parametrize(
+    "wanted",
+    ["/console/%00", "/%09//evil.test/", "//evil.test/", "/%5Cevil.test", "https://evil.test/", "/a%0D%0Ab"],
+)
+def test_sign_in_leads_nowhere_else(
+    tenants: dict[str, Tenant], door: Callable[..., Door], wanted: str
+) -> None:
     """``next`` is a page of this site in plain letters, or the start page: nothing else is even stored."""
     installed()
     seen = door("localhost").page(f"/sign-in?next={wanted}")
@@ -76,7 +109,9 @@ def test_sign_in_leads_nowhere_else(tenants: dict[str, Tenant], door: Callable[.
 
 
 def test_another_site_can_post_nothing(inhabited: None, acme: Tenant) -> None:
-    """Without the token of our own pages every form of the console is refused, whoever is signed in (no page is exempt from the check)."""
+    """Without the token of our own pages every form of the console is refused, whoever is signed in (no page
+    is exempt from the check).
+    """
     admin = entered("acme.test", acme, "admin")
     admin.http.handler.enforce_csrf_checks = True
     before = (Event.unscoped.count(), Person.unscoped.count(), Draft.unscoped.count())
@@ -89,7 +124,9 @@ def test_another_site_can_post_nothing(inhabited: None, acme: Tenant) -> None:
 
 
 def test_another_site_can_frame_nothing(inhabited: None, acme: Tenant) -> None:
-    """Only the three previews stand in a frame, and only in one of ours; there nothing runs and nothing can be sent. Nothing is kept."""
+    """Only the three previews stand in a frame, and only in one of ours; there nothing runs and nothing can
+    be sent. Nothing is kept.
+    """
     admin, framed = entered("acme.test", acme, "admin"), set[str]()
     for page in [page for page in PAGES if page.see and not of_the_installation(page)]:
         response = admin.http.get(at(page))
@@ -110,26 +147,53 @@ def test_another_site_can_frame_nothing(inhabited: None, acme: Tenant) -> None:
         {"steps": {"0": {"stage": "password"}}},
         {"steps": [{"stage": "password", "steps": [{"stage": {"x": 1}}]}, 7, None]},
         {"title": {"a": [1]}, "for": 7, "steps": "x"},
-        {"title": "<script>alert(1)</script>", "for": "device_code", "steps": [{"stage": "deny", "id": "<b>", "when": "<img src=x>"}]},
-        {"title": "x", "for": "device_code", "steps": [{"stage": "nothing", "settings": {"</script>": ["<img src=x onerror=alert(1)>"]}}]},
-        {"title": "x", "for": "device_code", "steps": [{"stage": "deny"}], "tests": [{"name": "<svg onload=x>", "request": {"time": "x"}}]},
+        {
+            "title": "<script>alert(1)</script>",
+            "for": "device_code",
+            "steps": [{"stage": "deny", "id": "<b>", "when": "<img src=x>"}],
+        },
+        {
+            "title": "x",
+            "for": "device_code",
+            "steps": [{"stage": "nothing", "settings": {"</script>": ["<img src=x onerror=alert(1)>"]}}],
+        },
+        {
+            "title": "x",
+            "for": "device_code",
+            "steps": [{"stage": "deny"}],
+            "tests": [{"name": "<svg onload=x>", "request": {"time": "x"}}],
+        },
         {"title": "x", "for": "device_code", "steps": [{"flow": "</script><script>"}], "tests": {"0": 1}},
-        {"title": "x", "for": "device_code", "steps": [{"stage": "redirect", "id": "r", "settings": {"to": "javascript:alert(1)"}}]},
+        {
+            "title": "x",
+            "for": "device_code",
+            "steps": [{"stage": "redirect", "id": "r", "settings": {"to": "javascript:alert(1)"}}],
+        },
     ],
 )
-def test_a_draft_that_is_no_flow(acme: Tenant, door: Callable[..., Door], document: dict[str, object]) -> None:
-    """A program may keep any JSON as a draft; every page about that flow still answers, and shows it as text."""
+def test_a_draft_that_is_no_flow(
+    acme: Tenant, door: Callable[..., Door], document: dict[str, object]
+) -> None:
+    """A program may keep any JSON as a draft; every page about that flow still answers, and shows
+    it as text.
+    """
     save_draft("strange", {"flow": "strange", **document}, by="mallory", revision=None)
     editor = signed_in(door, "editor")
     for path in STATES:
         response = editor.http.get(f"/console/flows/strange/{path}")
         page = response.content.decode()
         assert response.status_code in (200, 404), path
-        assert not re.search(r"<(script|img|svg|b)\b[^>]*(alert|onload|onerror|src=x)|<script>|<b>&|href=.javascript", page), path
+        assert not re.search(
+            r"<(script|img|svg|b)\b[^>]*(alert|onload|onerror|src=x)|<script>|<b>&|href=.javascript", page
+        ), path
 
 
-def test_no_tenant_takes_the_visitors_of_another(acme: Tenant, other: Tenant, door: Callable[..., Door]) -> None:
-    """The form of the console refuses what the API refuses; the installation's owner may, on the page of that tenant."""
+def test_no_tenant_takes_the_visitors_of_another(
+    acme: Tenant, other: Tenant, door: Callable[..., Door]
+) -> None:
+    """The form of the console refuses what the API refuses; the installation's owner may, on the page of that
+    tenant.
+    """
     Domain.objects.create(tenant=other, name="*.shops.test", approved=True)
     admin, path = signed_in(door, "admin"), "/console/branding/"
     etag = re.search(r'name="etag" value="(\w+)"', text(admin, path))

@@ -21,7 +21,9 @@ NEW = "/console/new-flow/"
 
 @pytest.mark.parametrize("key", shipped())
 def test_every_template_arrives_whole(acme: Tenant, door: Callable[..., Door], key: str) -> None:
-    """Its parts come along where the tenant has none of their name: nothing is missing in the drawing, and it publishes."""
+    """Its parts come along where the tenant has none of their name: nothing is missing in the drawing, and it
+    publishes.
+    """
     for flow in Flow.objects.values_list("name", flat=True):
         if flow != "connect-a-device":
             remove(flow, by="test")
@@ -37,7 +39,11 @@ def test_every_template_arrives_whole(acme: Tenant, door: Callable[..., Door], k
 def test_a_part_of_ones_own_stays_as_it_is(acme: Tenant, other: Tenant, door: Callable[..., Door]) -> None:
     """And nothing of it reaches the neighbour."""
     editor = signed_in(door, "editor")
-    edit.save("flow", {"flow": "second-factor", "title": "Ours", "for": "part", "steps": [{"stage": "recovery_code"}]}, by="alice")
+    edit.save(
+        "flow",
+        {"flow": "second-factor", "title": "Ours", "for": "part", "steps": [{"stage": "recovery_code"}]},
+        by="alice",
+    )
     posted(editor, NEW, {"title": "Like sign-in", "like": "tenant/sign-in"})
     assert live_parts()["second-factor"].title == "Ours"
     with tenant_scope(other):
@@ -47,7 +53,9 @@ def test_a_part_of_ones_own_stays_as_it_is(acme: Tenant, other: Tenant, door: Ca
 def test_a_name_that_is_taken_publishes_nothing(acme: Tenant, door: Callable[..., Door]) -> None:
     """The form is shown again, and no part was left behind."""
     editor = signed_in(door, "editor")
-    page = posted(editor, NEW, {"title": "X", "name": "connect-a-device", "like": "tenant/sign-in"}, status=400)
+    page = posted(
+        editor, NEW, {"title": "X", "name": "connect-a-device", "like": "tenant/sign-in"}, status=400
+    )
     assert "There is a flow with this name already." in page
     assert live_parts() == {}
 

@@ -1,4 +1,6 @@
-"""Tenants in the console: made complete in one step by the installation's owner, on the default tenant's host and nowhere else."""
+"""Tenants in the console: made complete in one step by the installation's owner, on the default tenant's host
+and nowhere else.
+"""
 
 import re
 from collections.abc import Callable
@@ -14,7 +16,13 @@ from tests.kit import Door
 from tests.web.console.kit import followed, installed, posted, signed_in, text
 
 NEW, ONE, LINK = "/console/tenants/new", "/console/tenants/one/acme", "/console/tenants/link/acme"
-WANTED = {"name": "shop", "title": "The shop", "domain": "shop.test", "administrator": "clerk", "email": "clerk@shop.test"}
+WANTED = {
+    "name": "shop",
+    "title": "The shop",
+    "domain": "shop.test",
+    "administrator": "clerk",
+    "email": "clerk@shop.test",
+}
 
 
 @pytest.fixture
@@ -30,8 +38,12 @@ def _link(page: str) -> str:
     return found[0]
 
 
-def test_a_tenant_is_made_and_its_first_administrator_comes_in(owner: Door, door: Callable[..., Door]) -> None:
-    """Its name, title, domain and every way in; the link works once, at the new host, and leads into its console."""
+def test_a_tenant_is_made_and_its_first_administrator_comes_in(
+    owner: Door, door: Callable[..., Door]
+) -> None:
+    """Its name, title, domain and every way in; the link works once, at the new host, and leads into its
+    console.
+    """
     page = followed(owner, NEW, WANTED)
     link = urlsplit(_link(page))
     assert link.netloc == "shop.test"
@@ -83,11 +95,15 @@ def test_the_list_tells_what_each_holds_and_leads_to_its_console(owner: Door) ->
     assert owner.http.get("/console/tenants/one/nobody").status_code == 404
 
 
-def test_a_lost_domain_and_a_lost_administrator_are_mended_from_here(owner: Door, door: Callable[..., Door]) -> None:
+def test_a_lost_domain_and_a_lost_administrator_are_mended_from_here(
+    owner: Door, door: Callable[..., Door]
+) -> None:
     """Domains are set, never a neighbour's; a new link is for administrators of that tenant only."""
     with tenant_scope(Tenant.objects.get(name="acme")):
         Person.objects.filter(username="alice").update(role="admin")
-    assert "leads to the tenant other already" in posted(owner, ONE, {"domains": "acme.test\nother.test"}, status=400)
+    assert "leads to the tenant other already" in posted(
+        owner, ONE, {"domains": "acme.test\nother.test"}, status=400
+    )
     posted(owner, ONE, {"domains": "ACME.test\nacme.example"})
     assert door("acme.example").http.get("/").status_code == 200
     link = urlsplit(_link(followed(owner, LINK, {"username": "alice"})))
@@ -100,7 +116,9 @@ def test_a_lost_domain_and_a_lost_administrator_are_mended_from_here(owner: Door
     made = Event.unscoped.filter(kind="person.recovery_link_made").count()
     posted(owner, ONE, {"domains": "*.acme.test"})
     assert "Give it a domain first" in text(owner, owner.http.post(LINK, {"username": "alice"})["Location"])
-    assert Event.unscoped.filter(kind="person.recovery_link_made").count() == made, "a link that nobody is shown is not made"
+    assert Event.unscoped.filter(kind="person.recovery_link_made").count() == made, (
+        "a link that nobody is shown is not made"
+    )
 
 
 def test_only_the_owner_and_only_on_the_default_host(owner: Door, door: Callable[..., Door]) -> None:

@@ -1,4 +1,6 @@
-"""The titles of the windows: each page of the console has its own, which names the thing, the page and the tenant."""
+"""The titles of the windows: each page of the console has its own, which names the thing, the page and the
+tenant.
+"""
 
 import html
 import re
@@ -28,12 +30,15 @@ def test_no_two_pages_have_one_title(acme: Tenant, door: Callable[..., Door]) ->
         who = owner if of_the_installation(page) else clerk
         response = who.get(at(page))
         text = response.content.decode(errors="replace")
-        if response.status_code == 200 and 'id="main"' in text:  # the others are parts of a page, files and frames
+        # the others are parts of a page, files and frames
+        if response.status_code == 200 and 'id="main"' in text:
             seen[title(text)].append(page.name)
             assert len(re.findall(r"<h1[ >]", text)) == 1, page.name
     assert {name: pages for name, pages in seen.items() if len(pages) > 1} == {}
     assert len(seen) > 50
-    assert all(name.split(" · ")[-1] in ("Acme", "Default") or name.endswith("· Foyer") for name in seen), seen
+    assert all(name.split(" · ")[-1] in ("Acme", "Default") or name.endswith("· Foyer") for name in seen), (
+        seen
+    )
     for expected in (
         "Versions · A new title · Acme",
         "Draw · A new title · Acme",
@@ -44,7 +49,9 @@ def test_no_two_pages_have_one_title(acme: Tenant, door: Callable[..., Door]) ->
 
 
 def test_hostile_names_stay_text(acme: Tenant, door: Callable[..., Door]) -> None:
-    """WCAG 2.4.2: in the window's title and in the heading, whoever chose them; a mistake is said once before the title."""
+    """WCAG 2.4.2: in the window's title and in the heading, whoever chose them; a mistake is said once before
+    the title.
+    """
     hostile = "</title><script>alert(1)</script>\"'&"
     inhabit(door())
     Application.objects.filter(name="tv").update(title=hostile)

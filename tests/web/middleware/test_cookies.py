@@ -46,10 +46,18 @@ def test_over_tls_every_cookie_is_bound_to_its_host(door: Doors, host: str) -> N
     assert browser.sign_in().step == "device_code"
     browser.page("/")
     cookies = browser.http.cookies
-    assert {"__Host-foyer_session", "__Host-foyer_browser", "__Host-foyer_known", "__Host-foyer_csrf"} <= set(cookies)
+    assert {"__Host-foyer_session", "__Host-foyer_browser", "__Host-foyer_known", "__Host-foyer_csrf"} <= set(
+        cookies
+    )
     for name, cookie in cookies.items():
         assert name.startswith("__Host-")
-        assert attributes(cookie) == {"secure": True, "httponly": True, "samesite": "Lax", "path": "/", "domain": ""}
+        assert attributes(cookie) == {
+            "secure": True,
+            "httponly": True,
+            "samesite": "Lax",
+            "path": "/",
+            "domain": "",
+        }
 
 
 @pytest.mark.usefixtures("tenants")
@@ -61,7 +69,13 @@ def test_over_plain_http_they_have_their_plain_names(door: Doors, host: str) -> 
     browser.page("/")
     assert {"foyer_session", "foyer_browser", "foyer_known", "foyer_csrf"} <= set(browser.http.cookies)
     for cookie in browser.http.cookies.values():
-        assert attributes(cookie) == {"secure": "", "httponly": True, "samesite": "Lax", "path": "/", "domain": ""}
+        assert attributes(cookie) == {
+            "secure": "",
+            "httponly": True,
+            "samesite": "Lax",
+            "path": "/",
+            "domain": "",
+        }
 
 
 def test_over_tls_what_a_sibling_host_can_set_is_not_read(acme: Tenant, door: Doors) -> None:
@@ -86,7 +100,9 @@ def test_over_tls_what_a_sibling_host_can_set_is_not_read(acme: Tenant, door: Do
 
 
 def test_cookies_of_others_stay_as_they_are(acme: Tenant) -> None:
-    """A proxy's own cookie is none of ours, whatever its prefix; the console's notice is told once and goes."""
+    """A proxy's own cookie is none of ours, whatever its prefix; the console's notice is told once
+    and goes.
+    """
     admin = entered_over_tls(acme)
     admin.http.cookies["__Host-proxy"] = admin.http.cookies["proxy"] = "theirs"
     admin.http.cookies["__Host-foyer_told"] = "Saved."

@@ -1,4 +1,6 @@
-"""While the database is away, locked or full, every door says 503 and when to come back, in the form that its client reads."""
+"""While the database is away, locked or full, every door says 503 and when to come back, in the form that its
+client reads.
+"""
 
 import asyncio
 import json
@@ -41,7 +43,9 @@ def _read_only() -> DatabaseError:
 
 
 ERRORS = [
-    OperationalError("connection to server at db.internal failed: Connection refused\nIs it running? values: hunter2"),
+    OperationalError(
+        "connection to server at db.internal failed: Connection refused\nIs it running? values: hunter2"
+    ),
     InterfaceError("connection already closed"),
     OperationalError("database is locked"),
     OperationalError("database or disk is full"),
@@ -70,13 +74,19 @@ def test_every_kind_of_outage(tenants: dict[str, Tenant], method: str, path: str
     hosts.find_tenant("acme.test")
     with down(error):
         response = ask(method, path)
-    assert (response.status_code, response["Cache-Control"], int(response["Retry-After"]) > 0) == (503, "no-store", True)
+    assert (response.status_code, response["Cache-Control"], int(response["Retry-After"]) > 0) == (
+        503,
+        "no-store",
+        True,
+    )
     assert response["X-Content-Type-Options"] == "nosniff"
     assert not {"db.internal", "hunter2", "locked", "disk"} & set(response.content.decode().split())
 
 
 @pytest.mark.parametrize(("method", "path"), PROGRAMS)
-def test_programs_read_json(tenants: dict[str, Tenant], monkeypatch: pytest.MonkeyPatch, method: str, path: str) -> None:
+def test_programs_read_json(
+    tenants: dict[str, Tenant], monkeypatch: pytest.MonkeyPatch, method: str, path: str
+) -> None:
     """Whether the tenant's host or what was asked for could not be read."""
     monkeypatch.setattr(middleware, "find_tenant", _raise)
     response = ask(method, path)
@@ -85,7 +95,9 @@ def test_programs_read_json(tenants: dict[str, Tenant], monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(("method", "path"), PAGES)
-def test_people_read_a_page(tenants: dict[str, Tenant], monkeypatch: pytest.MonkeyPatch, method: str, path: str) -> None:
+def test_people_read_a_page(
+    tenants: dict[str, Tenant], monkeypatch: pytest.MonkeyPatch, method: str, path: str
+) -> None:
     """In the style of the house, with its headers, even where not even the tenant is known."""
     monkeypatch.setattr(middleware, "find_tenant", _raise)
     response = ask(method, path)
@@ -94,7 +106,9 @@ def test_people_read_a_page(tenants: dict[str, Tenant], monkeypatch: pytest.Monk
     assert "default-src 'none'" in response["Content-Security-Policy"]
 
 
-def test_an_outage_is_one_line_in_the_log(tenants: dict[str, Tenant], capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_outage_is_one_line_in_the_log(
+    tenants: dict[str, Tenant], capfd: pytest.CaptureFixture[str]
+) -> None:
     """With the route and the database's first line; no traceback, no path, no value of a statement."""
     configure({"format": "json"})
     hosts.find_tenant("acme.test")
@@ -113,29 +127,48 @@ def test_other_errors_stay_errors(tenants: dict[str, Tenant]) -> None:
     """A fault of the program is no outage: 500, as JSON for programs."""
     with down(DatabaseError("malformed")):
         response = ask("POST", "/application/o/token/")
-    assert (response.status_code, response["Cache-Control"], response.json()["error"]) == (500, "no-store", "server_error")
+    assert (response.status_code, response["Cache-Control"], response.json()["error"]) == (
+        500,
+        "no-store",
+        "server_error",
+    )
 
 
-@pytest.mark.parametrize("path", ["/application/o/", "/application/o/nothing/", "/application/o/token/more", "/.well-known/nothing"])
+@pytest.mark.parametrize(
+    "path",
+    ["/application/o/", "/application/o/nothing/", "/application/o/token/more", "/.well-known/nothing"],
+)
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_unknown_addresses_of_the_protocol_are_json(tenants: dict[str, Tenant], method: str, path: str) -> None:
+def test_unknown_addresses_of_the_protocol_are_json(
+    tenants: dict[str, Tenant], method: str, path: str
+) -> None:
     """A device's program reads no page."""
     response = ask(method, path)
-    assert (response.status_code, response["Cache-Control"], response.json()["error"]) == (404, "no-store", "invalid_request")
+    assert (response.status_code, response["Cache-Control"], response.json()["error"]) == (
+        404,
+        "no-store",
+        "invalid_request",
+    )
 
 
-def test_streams_say_it_too(live: LiveServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_streams_say_it_too(
+    live: LiveServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     """Server-sent events and sockets, before they are accepted: no traceback of the server."""
     monkeypatch.setattr(push, "_in_tenant", _raise)
     for path in (EVENTS, "/events", "/console/devices/1/events", f"/flow/{'0' * 32}/events"):
-        response = httpx.get(f"http://127.0.0.1:{live.port}{path}", headers={"Host": f"acme.test:{live.port}"})
+        response = httpx.get(
+            f"http://127.0.0.1:{live.port}{path}", headers={"Host": f"acme.test:{live.port}"}
+        )
         assert (response.status_code, response.json()["error"]) == (503, "temporarily_unavailable")
         assert int(response.headers["retry-after"]) > 0
         assert response.headers["x-content-type-options"] == "nosniff"
 
     async def listen() -> int:
         try:
-            async with websockets.connect(f"ws://acme.test:{live.port}{EVENTS}", host="127.0.0.1", port=live.port):
+            async with websockets.connect(
+                f"ws://acme.test:{live.port}{EVENTS}", host="127.0.0.1", port=live.port
+            ):
                 return 101
         except websockets.exceptions.InvalidStatus as refused:
             return refused.response.status_code

@@ -1,4 +1,6 @@
-"""The token endpoint, userinfo and the documents that describe them, as a client of the protocol meets them."""
+"""The token endpoint, userinfo and the documents that describe them, as a client of the protocol
+meets them.
+"""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -36,7 +38,7 @@ from tests.protocol import (
     verified,
 )
 
-# --- client authentication: every grant × every client × every mistake -----------------------------------------------------
+# --- client authentication: every grant × every client × every mistake --------------------------------------
 
 
 def _nothing(client_id):
@@ -73,7 +75,9 @@ MISTAKES = {
 @pytest.mark.parametrize("mistake", MISTAKES)
 @pytest.mark.parametrize("grant", ["device", DEVICE_CODE, "client_credentials", "refresh_token", "unknown"])
 def test_wrong_credentials_at_every_grant(door, grant, mistake):
-    """B17, B25, O17, D20: 401, invalid_client and WWW-Authenticate, before anything else is looked at (authentik #20828)."""
+    """B17, B25, O17, D20: 401, invalid_client and WWW-Authenticate, before anything else is looked at
+    (authentik #20828).
+    """
     body, header = MISTAKES[mistake]
     form = {"grant_type": grant, "device_code": "x", "refresh_token": "x"}
     response = door().post(DEVICE if grant == "device" else TOKEN, {**form, **body}, **header)
@@ -84,9 +88,13 @@ def test_wrong_credentials_at_every_grant(door, grant, mistake):
 
 @pytest.mark.parametrize("mistake", [name for name in MISTAKES if name.startswith("confidential")])
 def test_secret_is_checked_on_the_device_exchange(door, mistake):
-    """B17: an approved code of a confidential client is worth nothing without the secret (authentik #20828 / PR #21700)."""
+    """B17: an approved code of a confidential client is worth nothing without the secret (authentik #20828 /
+    PR #21700).
+    """
     device = door()
-    started = begun(device.post(DEVICE, {"scope": "openid offline_access"}, **basic("kiosk", KIOSK_SECRET)), "kiosk")
+    started = begun(
+        device.post(DEVICE, {"scope": "openid offline_access"}, **basic("kiosk", KIOSK_SECRET)), "kiosk"
+    )
     door().approve(started)
     body, header = MISTAKES[mistake]
     form = {"grant_type": DEVICE_CODE, "device_code": started.device_code}
@@ -104,14 +112,18 @@ def test_each_way_to_authenticate_works(door, present):
     body, header = present("kiosk", KIOSK_SECRET)
     started = begun(device.post(DEVICE, {"scope": "openid", **body}, **header), "kiosk")
     door().approve(started)
-    assert outcome(device.post(TOKEN, {"grant_type": DEVICE_CODE, "device_code": started.device_code, **body}, **header)) == (200, "")
+    assert outcome(
+        device.post(TOKEN, {"grant_type": DEVICE_CODE, "device_code": started.device_code, **body}, **header)
+    ) == (200, "")
 
 
 def test_public_client_by_basic_without_a_secret(door):
     """D2: some libraries put a public client's id into Basic, with nothing after the colon."""
     device = door()
     started = begun(device.post(DEVICE, {"scope": "openid"}, **basic("tv", "")))
-    assert outcome(device.post(TOKEN, {"grant_type": DEVICE_CODE, "device_code": started.device_code}, **basic("tv", ""))) == (
+    assert outcome(
+        device.post(TOKEN, {"grant_type": DEVICE_CODE, "device_code": started.device_code}, **basic("tv", ""))
+    ) == (
         400,
         "authorization_pending",
     )
@@ -127,11 +139,23 @@ def test_one_way_of_authentication_at_a_time(door):
 
 
 @pytest.mark.parametrize(
-    "header", ["Basic", "Basic ", "Basic !!!", "Basic a2lvc2s=", "Basic OnNlY3JldA==", "Basic /w==", "Basic é", "basic \xff\xfe"]
+    "header",
+    [
+        "Basic",
+        "Basic ",
+        "Basic !!!",
+        "Basic a2lvc2s=",
+        "Basic OnNlY3JldA==",
+        "Basic /w==",
+        "Basic é",
+        "basic \xff\xfe",
+    ],
 )
 def test_malformed_basic(door, header):
     """B25: an error with a code, whatever stands there."""
-    response = door().post(TOKEN, {"grant_type": "refresh_token", "refresh_token": "x"}, HTTP_AUTHORIZATION=header)
+    response = door().post(
+        TOKEN, {"grant_type": "refresh_token", "refresh_token": "x"}, HTTP_AUTHORIZATION=header
+    )
     assert outcome(response) in [(400, "invalid_request"), (401, "invalid_client")]
 
 
@@ -141,29 +165,52 @@ def test_clients_of_another_tenant_do_not_exist(door, acme):
     save_application("kiosk", by="test", secret_hash=digest("another secret"))
     assert outcome(door().post(DEVICE, {"client_id": "only-here"})) == (200, "")
     assert outcome(door("other.test").post(DEVICE, {"client_id": "only-here"})) == (401, "invalid_client")
-    assert outcome(door().post(DEVICE, {"scope": ""}, **basic("kiosk", KIOSK_SECRET))) == (401, "invalid_client")
-    assert outcome(door("other.test").post(DEVICE, {"scope": ""}, **basic("kiosk", KIOSK_SECRET))) == (200, "")
+    assert outcome(door().post(DEVICE, {"scope": ""}, **basic("kiosk", KIOSK_SECRET))) == (
+        401,
+        "invalid_client",
+    )
+    assert outcome(door("other.test").post(DEVICE, {"scope": ""}, **basic("kiosk", KIOSK_SECRET))) == (
+        200,
+        "",
+    )
 
 
 def test_client_secrets_never_meet_the_password_hasher(door, acme, monkeypatch):
-    """django-oauth-toolkit: generated secrets behind the password hasher made 6.8 requests a second out of 325."""
+    """django-oauth-toolkit: generated secrets behind the password hasher made 6.8 requests a second out of
+    325.
+    """
     hashed = []
     verify = Argon2PasswordHasher.verify
-    monkeypatch.setattr(Argon2PasswordHasher, "verify", lambda self, *given: hashed.append(given) or verify(self, *given))
+    monkeypatch.setattr(
+        Argon2PasswordHasher, "verify", lambda self, *given: hashed.append(given) or verify(self, *given)
+    )
     monkeypatch.setattr(Argon2PasswordHasher, "encode", lambda self, *given: hashed.append(given))
     started = begun(door().post(DEVICE, {}, **basic("kiosk", KIOSK_SECRET)), "kiosk")
-    door().post(TOKEN, {"grant_type": DEVICE_CODE, "device_code": started.device_code}, **basic("kiosk", KIOSK_SECRET))
-    door().post(TOKEN, {"grant_type": DEVICE_CODE, "device_code": started.device_code}, **basic("kiosk", "wrong"))
+    door().post(
+        TOKEN, {"grant_type": DEVICE_CODE, "device_code": started.device_code}, **basic("kiosk", KIOSK_SECRET)
+    )
+    door().post(
+        TOKEN, {"grant_type": DEVICE_CODE, "device_code": started.device_code}, **basic("kiosk", "wrong")
+    )
     assert hashed == []
 
 
-# --- the token endpoint ------------------------------------------------------------------------------------------------------
+# --- the token endpoint -------------------------------------------------------------------------------------
 
 
 def test_unsupported_grants(door):
     """B13, B25: what is not there is said so; the password grant never will be."""
-    for grant in ("password", "authorization_code", "implicit", "x", "urn:ietf:params:oauth:grant-type:DEVICE_CODE"):
-        assert outcome(door().post(TOKEN, {"grant_type": grant, "client_id": "tv"})) == (400, "unsupported_grant_type")
+    for grant in (
+        "password",
+        "authorization_code",
+        "implicit",
+        "x",
+        "urn:ietf:params:oauth:grant-type:DEVICE_CODE",
+    ):
+        assert outcome(door().post(TOKEN, {"grant_type": grant, "client_id": "tv"})) == (
+            400,
+            "unsupported_grant_type",
+        )
     assert outcome(door().post(TOKEN, {"client_id": "tv"})) == (400, "invalid_request")
 
 
@@ -190,15 +237,21 @@ def test_parameters_in_the_address_do_not_count(door):
 
 
 def test_tokens_verify_with_another_library(door):
-    """J1, J2, J3, J4, J5, J6, O8, O9: claims of both tokens, verified against the published keys by a library that is not ours."""
+    """J1, J2, J3, J4, J5, J6, O8, O9: claims of both tokens, verified against the published keys by a library
+    that is not ours.
+    """
     device = door()
     tokens = connect(door)
     access, identity = verified(device, tokens["access_token"]), verified(device, tokens["id_token"])
     assert (access.header["typ"], access.header["alg"]) == ("at+jwt", "RS256")
     assert (identity.header["typ"], identity.header["alg"]) == ("JWT", "RS256")
     assert access.header["kid"] == identity.header["kid"]
-    assert {"iss", "exp", "aud", "sub", "client_id", "iat", "jti", "scope", "auth_time", "acr", "amr"} == set(access.claims)
-    assert {"iss", "exp", "aud", "azp", "sub", "iat", "auth_time", "acr", "amr", "at_hash"} == set(identity.claims)
+    assert {"iss", "exp", "aud", "sub", "client_id", "iat", "jti", "scope", "auth_time", "acr", "amr"} == set(
+        access.claims
+    )
+    assert {"iss", "exp", "aud", "azp", "sub", "iat", "auth_time", "acr", "amr", "at_hash"} == set(
+        identity.claims
+    )
     assert access.claims["iss"] == access.claims["aud"] == identity.claims["iss"] == device.issuer
     assert identity.claims["aud"] == identity.claims["azp"] == access.claims["client_id"] == "tv"
     assert access.claims["scope"] == EVERYTHING
@@ -210,18 +263,22 @@ def test_tokens_verify_with_another_library(door):
 
 def test_subject_is_not_reassigned_and_differs_between_tenants(door, acme):
     """O8, B18: the same name in another tenant is another person; a new person of an old name too."""
-    here, there = (claims_of(connect(door, host=host)["id_token"])["sub"] for host in ("acme.test", "other.test"))
+    here, there = (
+        claims_of(connect(door, host=host)["id_token"])["sub"] for host in ("acme.test", "other.test")
+    )
     assert here != there
     by_username("alice").delete()
     save_person("alice", by="test", password=hash_password("alice-password-1"))
     assert claims_of(connect(door)["id_token"])["sub"] != here
 
 
-# --- refreshing --------------------------------------------------------------------------------------------------------------
+# --- refreshing ---------------------------------------------------------------------------------------------
 
 
 def test_rotation(door):
-    """B15, O14: each refresh gives a new token; the ID token keeps iss, sub, aud and auth_time and carries no nonce."""
+    """B15, O14: each refresh gives a new token; the ID token keeps iss, sub, aud and auth_time and carries no
+    nonce.
+    """
     device = door()
     first = connect(door, nonce="once")
     second = tokens_of(refresh(device, first["refresh_token"]))
@@ -237,7 +294,9 @@ def test_rotation(door):
 
 
 def test_refreshes_of_a_family_are_bounded(door, clock):
-    """B15: sixty in ten minutes, for each leaves a row; the token that was refused is good afterwards, and another family meanwhile."""
+    """B15: sixty in ten minutes, for each leaves a row; the token that was refused is good afterwards, and
+    another family meanwhile.
+    """
     device = door()
     token, other = connect(door)["refresh_token"], connect(door)["refresh_token"]
     for _ in range(60):
@@ -267,7 +326,9 @@ def test_refresh_token_is_bound_to_client_tenant_and_issuer(door, clock):
 
 
 def test_refresh_scope_is_within_the_original(door):
-    """B25: less may be asked for, never more; asking for less narrows these tokens, not the family (CVE-2024-52287)."""
+    """B25: less may be asked for, never more; asking for less narrows these tokens, not the family
+    (CVE-2024-52287).
+    """
     device = door()
     tokens = connect(door, scope="openid email offline_access")
     assert outcome(refresh(device, tokens["refresh_token"], scope="openid profile")) == (400, "invalid_scope")
@@ -318,7 +379,9 @@ def _no_client():
 
 @pytest.mark.parametrize("change", [_inactive, _other_groups, _new_password, _no_client])
 def test_refresh_and_userinfo_ask_again_who_may(door, acme, clock, change):
-    """B15: person, groups, password and client are looked at on every path (CVE-2025-53942, CVE-2025-64521, CVE-2024-38371)."""
+    """B15: person, groups, password and client are looked at on every path (CVE-2025-53942, CVE-2025-64521,
+    CVE-2024-38371).
+    """
     device = door()
     tokens = connect(door)
     clock.shift(1)
@@ -355,7 +418,7 @@ def test_refresh_grant_switched_off(door, acme):
     assert outcome(refresh(device, tokens["refresh_token"])) == (400, "unauthorized_client")
 
 
-# --- userinfo ------------------------------------------------------------------------------------------------------------------
+# --- userinfo -----------------------------------------------------------------------------------------------
 
 
 def test_userinfo_by_get_and_post(door):
@@ -376,14 +439,24 @@ def test_userinfo_by_get_and_post(door):
 
 
 def test_userinfo_refuses(door, clock):
-    """O13, J7, B24: no token, one in the body or the address, an ID token, a refresh token, one of another tenant, a broken one."""
+    """O13, J7, B24: no token, one in the body or the address, an ID token, a refresh token, one of another
+    tenant, a broken one.
+    """
     device = door()
     tokens = connect(door)
     stranger = connect(door, host="other.test")
     assert outcome(device.get(f"{USERINFO}?access_token={tokens['access_token']}")) == (401, "invalid_token")
     assert outcome(device.post(USERINFO, {"access_token": tokens["access_token"]})) == (401, "invalid_token")
     broken = tokens["access_token"][:-4] + ("AAAA" if tokens["access_token"][-4:] != "AAAA" else "BBBB")
-    for token in (tokens["id_token"], tokens["refresh_token"], stranger["access_token"], broken, "x", "x.y.z", "é"):
+    for token in (
+        tokens["id_token"],
+        tokens["refresh_token"],
+        stranger["access_token"],
+        broken,
+        "x",
+        "x.y.z",
+        "é",
+    ):
         response = userinfo(device, token)
         assert outcome(response) == (401, "invalid_token")
         assert response["WWW-Authenticate"].startswith('Bearer error="invalid_token"')
@@ -407,14 +480,16 @@ def test_forged_tokens(door, algorithm):
     assert outcome(userinfo(device, forged(device, token, algorithm))) == (401, "invalid_token")
 
 
-# --- documents -------------------------------------------------------------------------------------------------------------------
+# --- documents ----------------------------------------------------------------------------------------------
 
 DOCUMENTS = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS)
 def test_documents_describe_exactly_what_is_there(door, path):
-    """M1, M2, M3, M4, O18, O19, O20, D23, O9: every member, no empty array but the required one, nothing of an authorize endpoint."""
+    """M1, M2, M3, M4, O18, O19, O20, D23, O9: every member, no empty array but the required one, nothing of
+    an authorize endpoint.
+    """
     response = door().get(path)
     assert (response.status_code, response["Content-Type"]) == (200, "application/json")
     document = response.json()
@@ -427,11 +502,27 @@ def test_documents_describe_exactly_what_is_there(door, path):
     assert document["grant_types_supported"] == ["refresh_token", DEVICE_CODE]
     assert document["subject_types_supported"] == ["public"]
     assert document["id_token_signing_alg_values_supported"] == ["RS256"]
-    assert document["token_endpoint_auth_methods_supported"] == ["client_secret_basic", "client_secret_post", "none"]
-    assert set(document["scopes_supported"]) == {"openid", "profile", "email", "offline_access", "foyer:read", "foyer:write", "acme:read"}
+    assert document["token_endpoint_auth_methods_supported"] == [
+        "client_secret_basic",
+        "client_secret_post",
+        "none",
+    ]
+    assert set(document["scopes_supported"]) == {
+        "openid",
+        "profile",
+        "email",
+        "offline_access",
+        "foyer:read",
+        "foyer:write",
+        "acme:read",
+    }
     assert [name for name, value in document.items() if value == []] == ["response_types_supported"]
     assert not [
-        name for name in document if name.startswith(("authorization_", "response_modes", "code_challenge", "revocation", "introspection"))
+        name
+        for name in document
+        if name.startswith(
+            ("authorization_", "response_modes", "code_challenge", "revocation", "introspection")
+        )
     ]
 
 
@@ -488,14 +579,16 @@ def test_keys_are_public_per_tenant_and_rotate(door, acme, clock):
     assert [key["kid"] for key in device.get("/application/o/jwks/").json()["keys"]] == [published[0]["kid"]]
 
 
-# --- races, over HTTP ---------------------------------------------------------------------------------------------------------
+# --- races, over HTTP ---------------------------------------------------------------------------------------
 
 
 def race(live, forms, path=TOKEN):
     """Posts all forms at the same moment, each in a thread and over a connection of its own."""
     barrier = threading.Barrier(len(forms))
     limits = httpx.Limits(max_connections=len(forms))
-    with httpx.Client(base_url=f"http://127.0.0.1:{live.port}", headers={"Host": "acme.test"}, limits=limits, timeout=60) as client:
+    with httpx.Client(
+        base_url=f"http://127.0.0.1:{live.port}", headers={"Host": "acme.test"}, limits=limits, timeout=60
+    ) as client:
 
         def send(form):
             barrier.wait()
@@ -506,7 +599,9 @@ def race(live, forms, path=TOKEN):
 
 
 def test_fifty_racing_redemptions(live, door, acme):
-    """D24, D27: one answer and one family; who hears of it hears the same tokens, and they work (django-oauth-toolkit 3.4.1)."""
+    """D24, D27: one answer and one family; who hears of it hears the same tokens, and they work
+    (django-oauth-toolkit 3.4.1).
+    """
     device = door()
     started = device.start(scope=EVERYTHING)
     door().approve(started)
@@ -514,7 +609,9 @@ def test_fifty_racing_redemptions(live, door, acme):
     answers = race(live, [form] * 50)
     won = _one_answer(answers)
     assert TokenFamily.objects.count() == RefreshToken.objects.count() == 1
-    kinds = Event.objects.filter(kind__in=("device.redeemed", "tokens.issued", "device.revoked")).order_by("kind")
+    kinds = Event.objects.filter(kind__in=("device.redeemed", "tokens.issued", "device.revoked")).order_by(
+        "kind"
+    )
     assert list(kinds.values_list("kind", flat=True)) == ["device.redeemed", "tokens.issued"]
     assert userinfo(device, won["access_token"]).status_code == 200
     again = tokens_of(refresh(device, won["refresh_token"]))
@@ -522,15 +619,21 @@ def test_fifty_racing_redemptions(live, door, acme):
 
 
 def _one_answer(answers):
-    """The tokens that these answers tell of: one set for all that were served, at least one was; the others lost the race."""
+    """The tokens that these answers tell of: one set for all that were served, at least one was; the others
+    lost the race.
+    """
     told = [answer.json() for answer in answers if answer.status_code == 200]
-    assert len({(tokens["access_token"], tokens["id_token"], tokens["refresh_token"]) for tokens in told}) == 1
+    assert (
+        len({(tokens["access_token"], tokens["id_token"], tokens["refresh_token"]) for tokens in told}) == 1
+    )
     assert {answer.json()["error"] for answer in answers if answer.status_code != 200} <= {"invalid_grant"}
     return told[0]
 
 
 def test_fifty_racing_refreshes(live, door, acme):
-    """B15: of fifty uses of one refresh token at once exactly one rotates it, there is one answer, and the family lives on."""
+    """B15: of fifty uses of one refresh token at once exactly one rotates it, there is one answer, and the
+    family lives on.
+    """
     device = door()
     tokens = connect(door)
     form = {"grant_type": "refresh_token", "client_id": "tv", "refresh_token": tokens["refresh_token"]}
@@ -543,13 +646,17 @@ def test_fifty_racing_refreshes(live, door, acme):
 
 
 def test_redeemed_code_that_comes_back_later_ends_the_tokens(live, door, acme):
-    """D27: after a race was won, the same code more than ten seconds later ends everything that it gave, over the same wire."""
+    """D27: after a race was won, the same code more than ten seconds later ends everything that it gave, over
+    the same wire.
+    """
     device = door()
     started = device.start(scope=EVERYTHING)
     door().approve(started)
     form = {"grant_type": DEVICE_CODE, "client_id": "tv", "device_code": started.device_code}
     won = _one_answer(race(live, [form] * 10))
     with time_machine.travel(timezone.now() + timedelta(seconds=11)):
-        assert [(answer.status_code, answer.json()["error"]) for answer in race(live, [form])] == [(400, "invalid_grant")]
+        assert [(answer.status_code, answer.json()["error"]) for answer in race(live, [form])] == [
+            (400, "invalid_grant")
+        ]
     assert userinfo(device, won["access_token"]).status_code == 401
     assert outcome(refresh(device, won["refresh_token"])) == (400, "invalid_grant")

@@ -56,7 +56,9 @@ def test_live_and_ready_answer_for_any_host(live: LiveServer, settings: Any, hos
 
 
 def test_ready_beside_a_newer_schema(live: LiveServer, uncached: None) -> None:
-    """Migrations that this release does not know make it no less ready: in a rolling upgrade the schema goes first."""
+    """Migrations that this release does not know make it no less ready: in a rolling upgrade the schema goes
+    first.
+    """
     recorder = MigrationRecorder(connection)
     recorder.record_applied("accounts", "0999_future")
     try:
@@ -110,8 +112,12 @@ def replaced(found: tuple[int, dict[str, Any]]) -> bool:
     return (status, told["ready"], told["reasons"]) == (503, False, ["database_replaced"])
 
 
-def test_not_ready_with_another_database_file(settings: Any, tmp_path: Path, transactional_db: None, uncached: None) -> None:
-    """Moved away or replaced while it is open: what is written from then on goes to a file that nobody will find again."""
+def test_not_ready_with_another_database_file(
+    settings: Any, tmp_path: Path, transactional_db: None, uncached: None
+) -> None:
+    """Moved away or replaced while it is open: what is written from then on goes to a file that nobody will
+    find again.
+    """
     settings.SQLITE = tmp_path / "foyer.sqlite3"
     settings.SQLITE.touch()
     with LiveServer() as mine:
@@ -124,7 +130,9 @@ def test_not_ready_with_another_database_file(settings: Any, tmp_path: Path, tra
         assert ready(mine)[0] == 200
 
 
-def test_a_database_that_hangs_is_noticed_in_time(live: LiveServer, uncached: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_hangs_is_noticed_in_time(
+    live: LiveServer, uncached: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever asks is not kept waiting, and however often it is asked, one look is under way."""
     looks, go = [], threading.Event()
 
@@ -144,8 +152,12 @@ def test_a_database_that_hangs_is_noticed_in_time(live: LiveServer, uncached: No
     wait_for(lambda: ready(live)[0] == 200, 20)
 
 
-def test_not_ready_with_another_secret_key(live: LiveServer, tenants: dict[str, Tenant], uncached: None) -> None:
-    """As after a restore without it: what was sealed under the old one cannot be used, and no token be signed."""
+def test_not_ready_with_another_secret_key(
+    live: LiveServer, tenants: dict[str, Tenant], uncached: None
+) -> None:
+    """As after a restore without it: what was sealed under the old one cannot be used, and no token be
+    signed.
+    """
     with tenant_scope(tenants["acme"]):
         current_key()
     with connection.cursor() as cursor:
@@ -155,7 +167,9 @@ def test_not_ready_with_another_secret_key(live: LiveServer, tenants: dict[str, 
 
 
 def test_not_ready_while_it_stops(live: LiveServer, settings: Any) -> None:
-    """Told before connections are refused, so that a balancer has looked elsewhere by then; requests are served meanwhile."""
+    """Told before connections are refused, so that a balancer has looked elsewhere by then; requests are
+    served meanwhile.
+    """
     settings.DRAIN_SECONDS = 4
     live.server.should_exit = True
     wait_for(lambda: ready(live)[1]["reasons"] == ["stopping"], 20)
@@ -163,28 +177,50 @@ def test_not_ready_while_it_stops(live: LiveServer, settings: Any) -> None:
 
 
 def test_each_answer_names_its_request(door: Doors, caplog: pytest.LogCaptureFixture) -> None:
-    """The id in the answer is the one in the events, so that a report by a user leads to the log; a client cannot choose it."""
+    """The id in the answer is the one in the events, so that a report by a user leads to the log; a client
+    cannot choose it.
+    """
     browser = door()
     seen = browser.page().submit(name="alice")
-    response = browser.http.post(seen.path, {**seen.hidden, "password": "alice-password-1"}, HTTP_X_REQUEST_ID="chosen")
+    response = browser.http.post(
+        seen.path, {**seen.hidden, "password": "alice-password-1"}, HTTP_X_REQUEST_ID="chosen"
+    )
     assert re.fullmatch(r"[0-9a-f]{32}", response["X-Request-ID"])
     assert Event.unscoped.get(kind="session.started").request_id == response["X-Request-ID"]
 
 
 def test_one_line_for_each_request_with_its_route(door: Doors, capfd: pytest.CaptureFixture[str]) -> None:
-    """JSON, with tenant, address and id; the route and not the path, for some paths carry one-time secrets."""
+    """JSON, with tenant, address and id; the route and not the path, for some paths carry one-time
+    secrets.
+    """
     configure({"format": "json"})
     capfd.readouterr()
     response = door(address="203.0.113.9").http.get("/recover/a-token-that-nobody-should-see")
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if '"event": "request"' in line]
     assert len(lines) == 1
-    expected = {"method": "GET", "route": "/recover/<str:token>", "status": 404, "tenant": "acme", "address": "203.0.113.9"}
+    expected = {
+        "method": "GET",
+        "route": "/recover/<str:token>",
+        "status": 404,
+        "tenant": "acme",
+        "address": "203.0.113.9",
+    }
     assert expected.items() <= lines[0].items()
     assert lines[0]["request_id"] == response["X-Request-ID"]
     assert "a-token-that-nobody-should-see" not in str(lines)
 
 
-NAMES = ["password", "new_password", "client_secret", "access_token", "device_code", "user_code", "cookie", "key", "Set-Cookie"]
+NAMES = [
+    "password",
+    "new_password",
+    "client_secret",
+    "access_token",
+    "device_code",
+    "user_code",
+    "cookie",
+    "key",
+    "Set-Cookie",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -193,17 +229,35 @@ def test_a_value_whose_name_says_that_it_is_secret_is_dots(name: str) -> None:
     assert redact(None, "", {"event": "x", name: "hunter2"}) == {"event": "x", name: "•••"}
     deep = {"event": "x", "data": {"kept": [{name: ["hunter2"], "status": 200}]}}
     assert redact(None, "", deep) == {"event": "x", "data": {"kept": [{name: "•••", "status": 200}]}}
-    plain = {"event": "x", "keyboard": "k", "status_code": 500, "exit_code": 1, "country_code": "DE", "monkey": "m"}
+    plain = {
+        "event": "x",
+        "keyboard": "k",
+        "status_code": 500,
+        "exit_code": 1,
+        "country_code": "DE",
+        "monkey": "m",
+    }
     assert redact(None, "", plain) == plain
 
 
 def test_no_secret_in_any_log_line_or_event(
-    transactional_db: None, acme: Tenant, door: Doors, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    transactional_db: None,
+    acme: Tenant,
+    door: Doors,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A whole life: recovery, wrong and right passwords, wrong and right codes, approval, tokens, refresh, userinfo, JSON, errors."""
+    """A whole life: recovery, wrong and right passwords, wrong and right codes, approval, tokens, refresh,
+    userinfo, JSON, errors.
+    """
     configure({"format": "json"})
     logging.getLogger().setLevel(logging.DEBUG)
-    secrets: set[str] = {"alice-password-1", "a quiet orchard in March", "wrong-password-9", "kiosk secret/with+odd:characters"}
+    secrets: set[str] = {
+        "alice-password-1",
+        "a quiet orchard in March",
+        "wrong-password-9",
+        "kiosk secret/with+odd:characters",
+    }
     browser = door()
 
     link = make_link(Person.objects.get(username="alice"), by="test")
@@ -230,7 +284,9 @@ def test_no_secret_in_any_log_line_or_event(
     refresh = {"grant_type": "refresh_token", "client_id": "tv", "refresh_token": tokens["refresh_token"]}
     newer = browser.post("/application/o/token/", refresh).json()
     browser.post("/application/o/token/", refresh)
-    secrets |= {answer[name] for answer in (tokens, newer) for name in ("access_token", "id_token", "refresh_token")}
+    secrets |= {
+        answer[name] for answer in (tokens, newer) for name in ("access_token", "id_token", "refresh_token")
+    }
     for token in (tokens["access_token"], "junk"):
         browser.get("/application/o/userinfo/", HTTP_AUTHORIZATION=f"Bearer {token}")
     basic = {"client_id": "kiosk", "client_secret": "kiosk secret/with+odd:characters", "scope": "openid"}
@@ -241,10 +297,14 @@ def test_no_secret_in_any_log_line_or_event(
     begun = browser.http.post("/api/runs/", {"for": "device_code"}, content_type="application/json").json()
     secrets.add(begun["secret"])
     answer = {"step": "identification", "answer": {"name": "alice"}}
-    browser.http.post(begun["url"], answer, content_type="application/json", HTTP_AUTHORIZATION=f"Run {begun['secret']}")
+    browser.http.post(
+        begun["url"], answer, content_type="application/json", HTTP_AUTHORIZATION=f"Run {begun['secret']}"
+    )
     browser.http.post("/sign-out")
 
-    logged = capfd.readouterr().err + "".join(f"{record.getMessage()} {record.__dict__}" for record in caplog.records)
+    logged = capfd.readouterr().err + "".join(
+        f"{record.getMessage()} {record.__dict__}" for record in caplog.records
+    )
     told = str(list(Event.unscoped.values()))
     assert '"event": "tokens.issued"' in logged
     assert len(told) > 1000
@@ -253,7 +313,11 @@ def test_no_secret_in_any_log_line_or_event(
 
 
 def test_a_crash_is_logged_without_what_was_posted(
-    third_party: None, acme: Tenant, door: Doors, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    third_party: None,
+    acme: Tenant,
+    door: Doors,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A 500 page says nothing, and the log has the traceback but no field of the form."""
     configure({"format": "json"})

@@ -11,7 +11,9 @@ from web.server.hub import Hub
 
 
 class Deaf:
-    """A channel layer that takes the first cancellations for a timeout, as a connection that is being made may do."""
+    """A channel layer that takes the first cancellations for a timeout, as a connection that is being made
+    may do.
+    """
 
     cancellations = 2
 
@@ -36,7 +38,9 @@ class Deaf:
             raise TimeoutError from None
 
 
-def test_a_layer_that_hears_no_cancellation_does_not_keep_it(tenants: dict[str, Tenant], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_layer_that_hears_no_cancellation_does_not_keep_it(
+    tenants: dict[str, Tenant], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is cancelled again until it ends: a process that is told to stop does."""
     layer = Deaf()
     monkeypatch.setattr(hubs, "get_channel_layer", lambda: layer)

@@ -1,4 +1,6 @@
-"""What one client may take of the server before its request is read: heads, time, connections, bodies, places in the queue."""
+"""What one client may take of the server before its request is read: heads, time, connections, bodies, places
+in the queue.
+"""
 
 import json
 import socket
@@ -20,7 +22,8 @@ from web.server.limits import Config, Places, open_files
 pytestmark = pytest.mark.django_db(transaction=True)
 HEAD = b"GET /health/live HTTP/1.1\r\nHost: acme.test\r\n"
 UPGRADE = (
-    b"GET /application/o/device/events HTTP/1.1\r\nHost: acme.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"GET /application/o/device/events HTTP/1.1\r\nHost: acme.test\r\nConnection: Upgrade\r\nUpgrade: "
+    b"websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 )
 
@@ -33,7 +36,9 @@ def connected(live: LiveServer) -> Iterator[socket.socket]:
 
 
 def answered(client: socket.socket, *pieces: bytes) -> tuple[int, bytes]:
-    """Send until the server has had enough, and read to the end; the status and everything. 0: closed without a word."""
+    """Send until the server has had enough, and read to the end; the status and everything. 0: closed without
+    a word.
+    """
     try:
         for piece in pieces:
             client.sendall(piece)
@@ -64,8 +69,12 @@ def answered(client: socket.socket, *pieces: bytes) -> tuple[int, bytes]:
     ],
     ids=["line", "whole-line", "long-line", "value", "name", "many", "lines", "cookies", "junk"],
 )
-def test_a_head_is_bounded_as_it_arrives(live: LiveServer, start: bytes, status: int, pieces: list[Any]) -> None:
-    """16 KiB of address, 64 KiB and 100 lines of head; the error is JSON that nobody keeps, and the connection ends."""
+def test_a_head_is_bounded_as_it_arrives(
+    live: LiveServer, start: bytes, status: int, pieces: list[Any]
+) -> None:
+    """16 KiB of address, 64 KiB and 100 lines of head; the error is JSON that nobody keeps, and the
+    connection ends.
+    """
     with connected(live) as client:
         got, said = answered(client, *(start if piece == "start" else piece for piece in pieces))
     assert got == status
@@ -97,8 +106,12 @@ def test_what_is_within_the_limits_passes(live: LiveServer) -> None:
     [(b"", 0), (b"GET", 408), (HEAD, 408), (b"\r\n\r\n", 408), (HEAD + b"\r\n" + HEAD, 200)],
     ids=["silent", "line", "head", "blank", "second"],
 )
-def test_a_head_has_a_deadline(live: LiveServer, monkeypatch: pytest.MonkeyPatch, begun: bytes, status: int) -> None:
-    """From the connection on, and for each further request from its first byte; a silent connection is closed."""
+def test_a_head_has_a_deadline(
+    live: LiveServer, monkeypatch: pytest.MonkeyPatch, begun: bytes, status: int
+) -> None:
+    """From the connection on, and for each further request from its first byte; a silent connection is
+    closed.
+    """
     monkeypatch.setattr(limits, "HEAD_SECONDS", 0.5)
     with connected(live) as client:
         got, said = answered(client, begun)
@@ -109,7 +122,9 @@ def test_a_head_has_a_deadline(live: LiveServer, monkeypatch: pytest.MonkeyPatch
 def test_an_error_before_the_body_was_read_ends_the_connection(live: LiveServer) -> None:
     """A body that never comes holds no connection once the answer is given."""
     with connected(live) as client:
-        status, _ = answered(client, b"POST /health/live HTTP/1.1\r\nHost: acme.test\r\nContent-Length: 10\r\n\r\n1")
+        status, _ = answered(
+            client, b"POST /health/live HTTP/1.1\r\nHost: acme.test\r\nContent-Length: 10\r\n\r\n1"
+        )
     assert status == 200
 
 
@@ -119,10 +134,14 @@ CHUNKED = (
 )
 
 
-@pytest.mark.parametrize("trailer", [b"Authorization: Bearer abc", b"Host: other.test", b"Cookie: a=b", b"Connection: Upgrade"])
+@pytest.mark.parametrize(
+    "trailer", [b"Authorization: Bearer abc", b"Host: other.test", b"Cookie: a=b", b"Connection: Upgrade"]
+)
 @pytest.mark.parametrize("body", [b"", b"3\r\na=b\r\n"], ids=["empty", "body"])
 def test_a_trailer_is_no_header(live: LiveServer, trailer: bytes, body: bytes) -> None:
-    """A proxy passes on what a client wrote after the body: it names no host, no address and no credential (RFC 9110 section 6.5.1)."""
+    """A proxy passes on what a client wrote after the body: it names no host, no address and no credential
+    (RFC 9110 section 6.5.1).
+    """
     with connected(live) as client:
         got, said = answered(client, CHUNKED + body + b"0\r\n" + trailer + b"\r\n\r\n")
     assert got == 401
@@ -130,7 +149,9 @@ def test_a_trailer_is_no_header(live: LiveServer, trailer: bytes, body: bytes) -
 
 
 def test_a_trailer_names_no_client(transactional_db: None) -> None:
-    """The rightmost hop of X-Forwarded-For is the one that is believed, and a trailer would always be that."""
+    """The rightmost hop of X-Forwarded-For is the one that is believed, and a trailer would always
+    be that.
+    """
     scope: dict[str, Any] = {}
 
     async def app(given: Any, receive: Any, send: Any) -> None:
@@ -138,18 +159,26 @@ def test_a_trailer_names_no_client(transactional_db: None) -> None:
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    sent = CHUNKED.replace(b"Content-Type", b"X-Forwarded-For: 203.0.113.9\r\nContent-Type") + b"0\r\nX-Forwarded-For: ::1\r\n\r\n"
+    sent = (
+        CHUNKED.replace(b"Content-Type", b"X-Forwarded-For: 203.0.113.9\r\nContent-Type")
+        + b"0\r\nX-Forwarded-For: ::1\r\n\r\n"
+    )
     with LiveServer() as mine:
-        mine.server.config.loaded_app = app  # a connection keeps the application of the moment when it was accepted
+        # a connection keeps the application of the moment when it was accepted
+        mine.server.config.loaded_app = app
         with connected(mine) as client:
             got, _ = answered(client, sent)
     assert got == 204
     assert [value for name, value in scope["headers"] if name == b"x-forwarded-for"] == [b"203.0.113.9"]
 
 
-@pytest.mark.parametrize("begun", [b"0\r\nX-A: ", b"0\r\nX-", b"3;a=", b"3\r\na=b\r\n0;a=", b"3\r\na=b\r\n0\r\nX-A: b\r\nX-B: "])
+@pytest.mark.parametrize(
+    "begun", [b"0\r\nX-A: ", b"0\r\nX-", b"3;a=", b"3\r\na=b\r\n0;a=", b"3\r\na=b\r\n0\r\nX-A: b\r\nX-B: "]
+)
 def test_what_is_no_body_is_bounded_too(live: LiveServer, begun: bytes) -> None:
-    """Trailers and chunk extensions without an end cost neither memory nor the time of copying them: the connection ends at once."""
+    """Trailers and chunk extensions without an end cost neither memory nor the time of copying them: the
+    connection ends at once.
+    """
     with connected(live) as client:
         client.sendall(CHUNKED + begun)
         sent = 0
@@ -167,14 +196,18 @@ def test_a_long_body_is_no_head(live: LiveServer) -> None:
 
 
 def test_a_connection_queues_few_requests(live: LiveServer) -> None:
-    """Requests sent at once on one connection, without waiting for an answer, are not collected without end."""
+    """Requests sent at once on one connection, without waiting for an answer, are not collected
+    without end.
+    """
     with connected(live) as client:
         _, said = answered(client, (HEAD + b"\r\n") * 5000)
     assert said.count(b"HTTP/1.1 200") < 5000
 
 
 def test_one_address_has_so_many_connections(settings: Any, transactional_db: None, tenants: Any) -> None:
-    """The next one is told to come back; a place is free again when its connection ends, by HTTP or as a WebSocket."""
+    """The next one is told to come back; a place is free again when its connection ends, by HTTP or as a
+    WebSocket.
+    """
     settings.CONNECTIONS_PER_ADDRESS = 3
     with LiveServer() as live, ExitStack() as stay:
         first = stay.enter_context(connected(live))
@@ -187,7 +220,11 @@ def test_one_address_has_so_many_connections(settings: Any, transactional_db: No
         wait_for(lambda: _in_use(live) == 3, 10)
         with connected(live) as client:
             status, said = answered(client, HEAD + b"\r\n")
-            assert (status, b"retry-after: 5" in said, b"temporarily_unavailable" in said) == (503, True, True)
+            assert (status, b"retry-after: 5" in said, b"temporarily_unavailable" in said) == (
+                503,
+                True,
+                True,
+            )
         stay.close()
         wait_for(lambda: _in_use(live) == 0, 10)
         assert httpx.get(live.url("127.0.0.1", "/health/live")).status_code == 200
@@ -200,7 +237,9 @@ def _in_use(live: LiveServer) -> int:
 
 
 def test_places_are_counted_by_client() -> None:
-    """IPv6 by its /64, mapped IPv4 as IPv4; neither a trusted proxy nor a Unix socket is one client; nothing is more than all."""
+    """IPv6 by its /64, mapped IPv4 as IPv4; neither a trusted proxy nor a Unix socket is one client; nothing
+    is more than all.
+    """
 
     class Transport:
         def __init__(self, name: Any) -> None:
@@ -241,8 +280,12 @@ def test_large_bodies_only_from_browsers_that_may_be_signed_in(live: LiveServer)
     assert httpx.post(url, content=large, headers={**host, "Cookie": "foyer_session=1"}).status_code != 413
 
 
-def test_the_queue_is_bounded_and_health_has_no_queue(live: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond it the answer is 503 at once, with a time to come back; people who wait leave threads for devices; live always answers."""
+def test_the_queue_is_bounded_and_health_has_no_queue(
+    live: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond it the answer is 503 at once, with a time to come back; people who wait leave threads for
+    devices; live always answers.
+    """
     go, answer = threading.Event(), PooledHandler._answer
 
     def held(self: PooledHandler, scope: Any, body: bytes) -> Any:
@@ -261,7 +304,10 @@ def test_the_queue_is_bounded_and_health_has_no_queue(live: LiveServer, monkeypa
         last = stay.enter_context(connected(live))
         last.sendall(b"POST /sign-in HTTP/1.1\r\nHost: acme.test\r\nContent-Length: 0\r\n\r\n")
         busy = wait_for(lambda: _refused(url, host), 10)
-        assert (busy.json()["error"], busy.headers["cache-control"]) == ("temporarily_unavailable", "no-store")
+        assert (busy.json()["error"], busy.headers["cache-control"]) == (
+            "temporarily_unavailable",
+            "no-store",
+        )
         assert int(busy.headers["retry-after"]) > 0
         assert httpx.get(url + "/health/live").status_code == 200
         assert httpx.get(url + "/health/ready").json()["reasons"] == []

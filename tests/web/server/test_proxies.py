@@ -46,20 +46,31 @@ JUNK = [
 ]
 
 
-async def seen(peer: Any, *headers: tuple[str, str], scheme: str = "http", forwarded_host: bool = False) -> dict[str, Any]:
+async def seen(
+    peer: Any, *headers: tuple[str, str], scheme: str = "http", forwarded_host: bool = False
+) -> dict[str, Any]:
     """What the application behind sees."""
     found: dict[str, Any] = {}
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         found.update(scope)
 
-    pairs = [(b"host", b"acme.test"), *((name.lower().encode(), value.encode("latin-1")) for name, value in headers)]
+    pairs = [
+        (b"host", b"acme.test"),
+        *((name.lower().encode(), value.encode("latin-1")) for name, value in headers),
+    ]
     edge = ProxyHeaders(app, TRUSTED, forwarded_host=forwarded_host)
     await edge({"type": "http", "scheme": scheme, "client": peer, "headers": pairs}, None, None)
     names = [name.decode() for name, _ in found["headers"]]
-    assert not {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "x-real-ip"} & set(names)
+    assert not {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "x-real-ip"} & set(
+        names
+    )
     assert names.count("host") == 1
-    return {"client": found["client"][0], "scheme": found["scheme"], "host": dict(found["headers"])[b"host"].decode("latin-1")}
+    return {
+        "client": found["client"][0],
+        "scheme": found["scheme"],
+        "host": dict(found["headers"])[b"host"].decode("latin-1"),
+    }
 
 
 def in_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -72,7 +83,11 @@ def in_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., N
     return run
 
 
-FORWARDED = (("X-Forwarded-For", "198.51.100.7"), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "other.test"))
+FORWARDED = (
+    ("X-Forwarded-For", "198.51.100.7"),
+    ("X-Forwarded-Proto", "https"),
+    ("X-Forwarded-Host", "other.test"),
+)
 
 
 @in_a_loop
@@ -108,8 +123,12 @@ async def test_nobody_else_is(peer: str) -> None:
         (("10.0.0.5", 1), False),
     ],
 )
-def test_a_neighbour_that_forwards_and_is_not_listed_is_told_once(peer: Any, told: bool, caplog: pytest.LogCaptureFixture) -> None:
-    """Most often it is the proxy that somebody forgot to name; a stranger who writes the header is no news."""
+def test_a_neighbour_that_forwards_and_is_not_listed_is_told_once(
+    peer: Any, told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Most often it is the proxy that somebody forgot to name; a stranger who writes the header is
+    no news.
+    """
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         pass
@@ -122,7 +141,9 @@ def test_a_neighbour_that_forwards_and_is_not_listed_is_told_once(peer: Any, tol
 
 @in_a_loop
 async def test_what_a_client_writes_as_host_is_dropped_and_told(caplog: pytest.LogCaptureFixture) -> None:
-    """B20: proxies that know nothing of X-Forwarded-Host hand it on; one that says the same as Host is no news."""
+    """B20: proxies that know nothing of X-Forwarded-Host hand it on; one that says the same as Host is no
+    news.
+    """
     for host in ("acme.test", "ACME.test", ""):
         assert (await seen(("10.0.0.5", 1), ("X-Forwarded-Host", host)))["host"] == "acme.test"
     assert not caplog.records
@@ -147,16 +168,26 @@ async def test_what_a_client_writes_as_host_is_dropped_and_told(caplog: pytest.L
 )
 @in_a_loop
 async def test_a_forged_chain_moves_nobody(chain: str, client: str) -> None:
-    """The client is the rightmost address that no trusted proxy has: what stands left of it anybody may have written."""
+    """The client is the rightmost address that no trusted proxy has: what stands left of it anybody may have
+    written.
+    """
     assert (await seen(("10.0.0.5", 1), ("X-Forwarded-For", chain)))["client"] == client
 
 
 @in_a_loop
 async def test_repeated_headers_are_one_chain() -> None:
-    """RFC 9110 section 5.3: proxies that add a line of their own instead of appending to the last one, even an empty one."""
-    lines = (("X-Forwarded-For", "1.1.1.1"), ("X-Forwarded-For", "198.51.100.7"), ("X-Forwarded-For", "10.0.0.9"))
+    """RFC 9110 section 5.3: proxies that add a line of their own instead of appending to the last one, even
+    an empty one.
+    """
+    lines = (
+        ("X-Forwarded-For", "1.1.1.1"),
+        ("X-Forwarded-For", "198.51.100.7"),
+        ("X-Forwarded-For", "10.0.0.9"),
+    )
     assert (await seen(("10.0.0.5", 1), *lines))["client"] == "198.51.100.7"
-    assert (await seen(("10.0.0.5", 1), ("X-Forwarded-For", "10.1.1.1"), ("X-Forwarded-For", "")))["client"] == "unknown"
+    assert (await seen(("10.0.0.5", 1), ("X-Forwarded-For", "10.1.1.1"), ("X-Forwarded-For", "")))[
+        "client"
+    ] == "unknown"
 
 
 SPELLINGS = [
@@ -212,9 +243,13 @@ async def test_the_connection_has_the_same_spelling() -> None:
 )
 @in_a_loop
 async def test_the_first_scheme_of_a_chain(chain: str, scheme: str, caplog: pytest.LogCaptureFixture) -> None:
-    """K4: proxies append theirs behind the one that the client spoke; what is neither http nor https is told, and is http."""
+    """K4: proxies append theirs behind the one that the client spoke; what is neither http nor https is told,
+    and is http.
+    """
     for connection in ("http", "https"):
-        assert (await seen(("10.0.0.5", 1), ("X-Forwarded-Proto", chain), scheme=connection))["scheme"] == scheme
+        assert (await seen(("10.0.0.5", 1), ("X-Forwarded-Proto", chain), scheme=connection))[
+            "scheme"
+        ] == scheme
     understood = chain.strip(", ").split(",")[0].strip().lower() in ("http", "https", "ws", "wss")
     assert any("X-Forwarded-Proto" in record.message for record in caplog.records) is not understood
 
@@ -230,8 +265,12 @@ async def test_schemes_in_lines_of_their_own() -> None:
 @pytest.mark.parametrize("junk", JUNK)
 @in_a_loop
 async def test_junk_raises_nothing(junk: str) -> None:
-    """CVE-2024-47070: an address in no network then, never the proxy's own; scheme and host only where they are good."""
-    found = await seen(("10.0.0.5", 1), ("X-Forwarded-For", junk), ("X-Forwarded-Proto", junk), ("X-Real-IP", junk))
+    """CVE-2024-47070: an address in no network then, never the proxy's own; scheme and host only where they
+    are good.
+    """
+    found = await seen(
+        ("10.0.0.5", 1), ("X-Forwarded-For", junk), ("X-Forwarded-Proto", junk), ("X-Real-IP", junk)
+    )
     assert found == {"client": "unknown", "scheme": "http", "host": "acme.test"}
 
 
@@ -251,7 +290,11 @@ def test_a_hop_that_cannot_be_read_is_told_once(caplog: pytest.LogCaptureFixture
     edge = ProxyHeaders(app, TRUSTED)
     for number in range(20):
         headers = [(b"x-forwarded-for", b"_hidden%d" % number)]
-        _run(edge({"type": "http", "scheme": "http", "client": ("10.0.0.5", 1), "headers": headers}, None, None))
+        _run(
+            edge(
+                {"type": "http", "scheme": "http", "client": ("10.0.0.5", 1), "headers": headers}, None, None
+            )
+        )
     told = [record for record in caplog.records if record.name == "web.server.proxies"]
     assert [(record.levelname, getattr(record, "hop", "")) for record in told] == [("WARNING", "_hidden0")]
 
@@ -285,7 +328,12 @@ def through(transactional_db: None, tenants: dict[str, Tenant], settings: Any) -
         app = build(nullcontext)
         transport = httpx.ASGITransport(app=app, client=(peer, 1))
         named = {name.replace("_", "-"): value.encode("latin-1") for name, value in headers.items()}
-        async with _served(app), httpx.AsyncClient(transport=transport, base_url="http://acme.test", follow_redirects=True) as client:
+        async with (
+            _served(app),
+            httpx.AsyncClient(
+                transport=transport, base_url="http://acme.test", follow_redirects=True
+            ) as client,
+        ):
             return await client.get(path, headers=named)  # type: ignore[arg-type]
 
     yield get
@@ -313,20 +361,29 @@ async def test_urls_carry_the_public_scheme_and_host(through: Get) -> None:
 
 
 @in_a_loop
-async def test_the_forwarded_host_chooses_the_tenant_only_with_the_switch(through: Get, settings: Any) -> None:
+async def test_the_forwarded_host_chooses_the_tenant_only_with_the_switch(
+    through: Get, settings: Any
+) -> None:
     """B20, K4: and several hosts are none."""
     path = "/.well-known/openid-configuration"
-    for switch, host, issuer in ((False, "other.test", "acme.test"), (True, "other.test", "other.test"), (True, "", "acme.test")):
+    for switch, host, issuer in (
+        (False, "other.test", "acme.test"),
+        (True, "other.test", "other.test"),
+        (True, "", "acme.test"),
+    ):
         settings.FORWARDED_HOST = switch
         assert (await through("10.0.0.5", path, X_Forwarded_Host=host)).json()["issuer"] == f"http://{issuer}"
-        assert (await through("203.0.113.9", path, X_Forwarded_Host=host)).json()["issuer"] == "http://acme.test"
+        assert (await through("203.0.113.9", path, X_Forwarded_Host=host)).json()[
+            "issuer"
+        ] == "http://acme.test"
     for several in ("acme.test, other.test", "other.test, other.test", "unknown.test, acme.test"):
         host = (await seen(("10.0.0.5", 1), ("X-Forwarded-Host", several), forwarded_host=True))["host"]
         assert (host, host_name(host)) == (several, None)
 
 
 def test_junk_never_decides_a_condition(through: Get, tenants: dict[str, Tenant]) -> None:
-    """CVE-2024-47070: an unparsable X-Forwarded-For neither skips a stage nor fails, from a proxy and from anybody.
+    """CVE-2024-47070: an unparsable X-Forwarded-For neither skips a stage nor fails, from a proxy and from
+    anybody.
 
     A step that refuses who is outside one's own networks refuses it, although the proxy itself is inside.
     """
@@ -338,12 +395,21 @@ def test_junk_never_decides_a_condition(through: Get, tenants: dict[str, Tenant]
     for peer, junk, asked in [("10.0.0.5", "10.0.0.8", True), *refused]:
         page = _run(through(peer, "/device", X_Forwarded_For=junk))
         assert (page.status_code, 'value="identification"' in page.text) == (200, asked), junk
-    assert set(Event.unscoped.filter(kind="flow.denied").values_list("address", flat=True)) == {"203.0.113.9", "unknown"}
+    assert set(Event.unscoped.filter(kind="flow.denied").values_list("address", flat=True)) == {
+        "203.0.113.9",
+        "unknown",
+    }
 
 
-@pytest.mark.parametrize("networks", ['["198.51.100.0/24"]', '["::ffff:198.51.100.0/120"]', "tenant.networks"])
-def test_conditions_know_an_address_however_it_is_written(through: Get, tenants: dict[str, Tenant], networks: str) -> None:
-    """A list of who is kept out holds for each spelling of the address, and in each spelling of the network."""
+@pytest.mark.parametrize(
+    "networks", ['["198.51.100.0/24"]', '["::ffff:198.51.100.0/120"]', "tenant.networks"]
+)
+def test_conditions_know_an_address_however_it_is_written(
+    through: Get, tenants: dict[str, Tenant], networks: str
+) -> None:
+    """A list of who is kept out holds for each spelling of the address, and in each spelling of the
+    network.
+    """
     with tenant_scope(tenants["acme"]):
         save_tenant("acme", networks=["::ffff:198.51.100.0/120"])
         draw({"stage": "deny", "when": f"request.ip.within({networks})"}, *REST)
@@ -361,7 +427,9 @@ def test_trusting_everybody_is_refused_at_start_up(db: None, settings: Any) -> N
     assert not [message for message in run_checks() if message.id == "foyer.E011"]
     for everybody in ("0.0.0.0/0", "::/0"):
         settings.TRUSTED_PROXIES = (ip_network(everybody),)
-        assert [message.msg for message in run_checks() if message.id == "foyer.E011"] == ["FOYER_TRUSTED_PROXIES trusts every address."]
+        assert [message.msg for message in run_checks() if message.id == "foyer.E011"] == [
+            "FOYER_TRUSTED_PROXIES trusts every address."
+        ]
 
 
 def test_a_unix_socket_without_a_trusted_proxy_is_warned_of(db: None, settings: Any) -> None:

@@ -1,4 +1,6 @@
-"""The return channel: waiting devices, the page of the person who approved, and the tenant's administrators hear at once."""
+"""The return channel: waiting devices, the page of the person who approved, and the tenant's administrators
+hear at once.
+"""
 
 import asyncio
 import json
@@ -55,7 +57,11 @@ class Person:
     """Somebody at the live server, with a browser's cookies."""
 
     def __init__(self, live: Any, host: str = "acme.test") -> None:
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{live.port}", headers={"Host": f"{host}:{live.port}"}, follow_redirects=False)
+        self.http = httpx.Client(
+            base_url=f"http://127.0.0.1:{live.port}",
+            headers={"Host": f"{host}:{live.port}"},
+            follow_redirects=False,
+        )
         _OPEN.append(self.http)
 
     def walk(self, *answers: dict[str, str], start: str = "/device") -> httpx.Response:
@@ -79,12 +85,18 @@ def cookie_of(person: Person) -> str:
 
 def hidden(text: str) -> dict[str, str]:
     """The hidden fields of a page."""
-    return {part.split('"')[0]: part.split('value="')[1].split('"')[0] for part in text.split('<input type="hidden" name="')[1:]}
+    return {
+        part.split('"')[0]: part.split('value="')[1].split('"')[0]
+        for part in text.split('<input type="hidden" name="')[1:]
+    }
 
 
 def start(live: Any, host: str = "acme.test", client_id: str = "tv") -> dict[str, Any]:
     """A device asks."""
-    form, address = {"client_id": client_id, "scope": "openid"}, f"http://127.0.0.1:{live.port}/application/o/device/"
+    form, address = (
+        {"client_id": client_id, "scope": "openid"},
+        f"http://127.0.0.1:{live.port}/application/o/device/",
+    )
     answer = httpx.post(address, data=form, headers={"Host": f"{host}:{live.port}"})
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
@@ -93,11 +105,17 @@ def start(live: Any, host: str = "acme.test", client_id: str = "tv") -> dict[str
 def poll(live: Any, started: dict[str, Any]) -> httpx.Response:
     """The device polls."""
     form = {"grant_type": DEVICE_CODE, "client_id": "tv", "device_code": started["device_code"]}
-    return httpx.post(f"http://127.0.0.1:{live.port}/application/o/token/", data=form, headers={"Host": f"acme.test:{live.port}"})
+    return httpx.post(
+        f"http://127.0.0.1:{live.port}/application/o/token/",
+        data=form,
+        headers={"Host": f"acme.test:{live.port}"},
+    )
 
 
 @contextmanager
-def listening(live: Any, path: str, host: str = "acme.test", **headers: str) -> Iterator[tuple[int, "Queue[tuple[str, str, Any]]"]]:
+def listening(
+    live: Any, path: str, host: str = "acme.test", **headers: str
+) -> Iterator[tuple[int, "Queue[tuple[str, str, Any]]"]]:
     """An open stream of server-sent events: its status, and a queue of (id, event, data)."""
     told: Queue[tuple[str, str, Any]] = Queue()
     line = HTTPConnection("127.0.0.1", live.port, timeout=40)
@@ -112,7 +130,9 @@ def listening(live: Any, path: str, host: str = "acme.test", **headers: str) -> 
                 if value:
                     item[name] = value
                 elif item:
-                    told.put((item.get("id", ""), item.get("event", ""), json.loads(item.get("data", "null"))))
+                    told.put(
+                        (item.get("id", ""), item.get("event", ""), json.loads(item.get("data", "null")))
+                    )
                     item = {}
         told.put(("", "closed", None))
 
@@ -138,7 +158,12 @@ def device(started: dict[str, Any]) -> dict[str, str]:
 def approve(live: Any, started: dict[str, Any], decision: str = "approve") -> tuple[Person, httpx.Response]:
     """Alice decides."""
     person = Person(live)
-    page = person.walk({"name": "alice"}, {"password": "alice-password-1"}, {"user_code": started["user_code"]}, {"decision": decision})
+    page = person.walk(
+        {"name": "alice"},
+        {"password": "alice-password-1"},
+        {"user_code": started["user_code"]},
+        {"decision": decision},
+    )
     return person, page
 
 
@@ -149,7 +174,9 @@ def heard(told: "Queue[tuple[str, str, Any]]") -> str:
 
 @pytest.mark.parametrize(("decision", "event"), [("approve", "approved"), ("deny", "denied")])
 def test_a_device_hears_a_decision_without_a_token(live, decision, event):
-    """D32, D43: the wake-up carries nothing but its name; the next poll tells the rest, however early it comes."""
+    """D32, D43: the wake-up carries nothing but its name; the next poll tells the rest, however early it
+    comes.
+    """
     started = start(live)
     poll(live, started)
     with listening(live, EVENTS, **device(started)) as (status, told):
@@ -166,7 +193,10 @@ def test_a_device_hears_a_decision_without_a_token(live, decision, event):
 def test_expiry_and_revocation_are_told(live, acme):
     """D43: what ends the code is told too, and closes the stream."""
     first, second = start(live), start(live)
-    with listening(live, EVENTS, **device(first)) as (_, expiring), listening(live, EVENTS, **device(second)) as (_, revoked):
+    with (
+        listening(live, EVENTS, **device(first)) as (_, expiring),
+        listening(live, EVENTS, **device(second)) as (_, revoked),
+    ):
         approve(live, second)
         assert heard(revoked) == "approved"
         poll(live, second)
@@ -202,7 +232,9 @@ def test_every_wrong_listener_gets_one_answer(live):
     ]
     answers = set()
     for host, headers in cases:
-        answer = httpx.get(f"http://127.0.0.1:{live.port}{EVENTS}", headers={"Host": f"{host}:{live.port}", **headers})
+        answer = httpx.get(
+            f"http://127.0.0.1:{live.port}{EVENTS}", headers={"Host": f"{host}:{live.port}", **headers}
+        )
         answers.add((answer.status_code, answer.content))
     assert len(answers) == 1
     assert answers.pop()[0] == 401
@@ -220,7 +252,9 @@ def test_a_code_has_three_listeners_at_most(live):
 
 
 def test_places_belong_to_the_code_and_not_to_its_spelling(live):
-    """D43: the same code in another case of the scheme or with more blanks is the same code; a proxy's own scheme is none."""
+    """D43: the same code in another case of the scheme or with more blanks is the same code; a proxy's own
+    scheme is none.
+    """
     code = start(live)["device_code"]
     spellings = [f"Device {code}", f"device {code}", f"DEVICE   {code} "]
     with ExitStack() as stay:
@@ -256,7 +290,9 @@ def test_a_socket_hears_the_same(live):
 
     async def listen() -> list[str]:
         url = f"ws://acme.test:{live.port}{EVENTS}"
-        async with websockets.connect(url, host="127.0.0.1", port=live.port, additional_headers=device(started)) as socket:
+        async with websockets.connect(
+            url, host="127.0.0.1", port=live.port, additional_headers=device(started)
+        ) as socket:
             await asyncio.to_thread(approve, live, started)
             names = [json.loads(await asyncio.wait_for(socket.recv(), 10))["event"]]
             await asyncio.to_thread(poll, live, started)
@@ -271,7 +307,9 @@ def test_a_socket_without_a_code_is_refused(live):
 
     async def listen() -> int:
         try:
-            async with websockets.connect(f"ws://acme.test:{live.port}{EVENTS}", host="127.0.0.1", port=live.port):
+            async with websockets.connect(
+                f"ws://acme.test:{live.port}{EVENTS}", host="127.0.0.1", port=live.port
+            ):
                 return 101
         except websockets.exceptions.InvalidStatus as refused:
             return refused.response.status_code
@@ -284,7 +322,9 @@ def test_the_page_of_the_person_changes(live):
     started = start(live)
     person, page = approve(live, started)
     cookie = cookie_of(person)
-    stranger = httpx.get(f"http://127.0.0.1:{live.port}{page.url.path}events", headers={"Host": f"acme.test:{live.port}"})
+    stranger = httpx.get(
+        f"http://127.0.0.1:{live.port}{page.url.path}events", headers={"Host": f"acme.test:{live.port}"}
+    )
     assert stranger.status_code == 401
     with listening(live, f"{page.url.path}events", Cookie=cookie) as (status, told):
         assert status == 200
@@ -294,7 +334,9 @@ def test_the_page_of_the_person_changes(live):
 
 
 def test_administrators_hear_everything_of_their_tenant(live, acme, other):
-    """The feed needs an administrator's session of this tenant, begins where it is told to, and never shows a neighbour's event."""
+    """The feed needs an administrator's session of this tenant, begins where it is told to, and never shows a
+    neighbour's event.
+    """
     with tenant_scope(acme):
         alice = by_username("alice")
         assert alice is not None
@@ -332,16 +374,22 @@ def test_listeners_who_leave_are_forgotten(live):
 
 
 def test_an_event_of_another_process_is_found(live, acme):
-    """What the channel layer never heard of is found in the table within a second: commands run in a process of their own."""
+    """What the channel layer never heard of is found in the table within a second: commands run in a process
+    of their own.
+    """
     started = start(live)
     with listening(live, EVENTS, **device(started)) as (_, told):
         row = Event.objects.filter(kind="device.started").get()
-        Event.objects.create(tenant=acme, at=row.at, kind="device.denied", target=row.target, application="tv", topic=row.topic)
+        Event.objects.create(
+            tenant=acme, at=row.at, kind="device.denied", target=row.target, application="tv", topic=row.topic
+        )
         assert heard(told) == "denied"
 
 
 def test_a_number_that_is_committed_late_is_told(live, acme):
-    """On PostgreSQL an event may become visible after one with a larger number: administrators hear of it all the same."""
+    """On PostgreSQL an event may become visible after one with a larger number: administrators hear of it all
+    the same.
+    """
     admin = Person(live)
     admin.walk({"name": "alice"}, {"password": "alice-password-1"})
     with tenant_scope(acme):
@@ -376,7 +424,9 @@ def test_the_feed_ends_with_the_right_to_it(live, acme, loss):
 
 
 def test_what_came_before_is_not_told(live, acme):
-    """An event from before the feed was opened, which the look into the table finds only afterwards, is not news."""
+    """An event from before the feed was opened, which the look into the table finds only afterwards, is not
+    news.
+    """
     admin = Person(live)
     admin.walk({"name": "alice"}, {"password": "alice-password-1"})
     with tenant_scope(acme):

@@ -21,25 +21,47 @@ TEXT = "application: shop\ntitle: Shop\ntype: confidential\nclient_secret: !secr
 
 
 def test_entered_used_and_forgotten(program: Programs, acme: Tenant) -> None:
-    """A blueprint that names it can be applied from then on; each step is an event of this person; nothing answers what it is."""
+    """A blueprint that names it can be applied from then on; each step is an event of this person; nothing
+    answers what it is.
+    """
     admin = program()
-    assert admin("POST", "blueprints/plan", {"text": TEXT}).json()["missing"] == [{"tenant": "acme", "name": "shop.client"}]
+    assert admin("POST", "blueprints/plan", {"text": TEXT}).json()["missing"] == [
+        {"tenant": "acme", "name": "shop.client"}
+    ]
     assert admin("POST", "blueprints/apply", {"text": TEXT}).status_code == 400
     entered = admin("PUT", "blueprint-secrets/shop.client", {"value": VALUE})
     assert (entered.status_code, entered.content) == (204, b"")
     assert admin("POST", "blueprints/apply", {"text": TEXT}).status_code == 200
     assert Application.objects.get(name="shop").secret_hash == digest(VALUE)
     assert admin("PUT", "blueprint-secrets/shop.client", {"value": "another value of it"}).status_code == 204
-    assert (value_of("shop.client", shared=False), Secret.objects.get().set_by) == ("another value of it", "admin")
+    assert (value_of("shop.client", shared=False), Secret.objects.get().set_by) == (
+        "another value of it",
+        "admin",
+    )
     assert admin.get("blueprint-secrets/") == {"names": ["shop.client"]}
     assert admin("GET", "blueprint-secrets/shop.client").status_code == 405
-    paths = ("blueprint-secrets/", "blueprints/export", "blueprints/drift", "applications/shop", "owned/", "events/?size=200")
-    assert not [secret for secret in (VALUE, "another value of it") if secret in json.dumps([admin.get(path) for path in paths])]
+    paths = (
+        "blueprint-secrets/",
+        "blueprints/export",
+        "blueprints/drift",
+        "applications/shop",
+        "owned/",
+        "events/?size=200",
+    )
+    assert not [
+        secret
+        for secret in (VALUE, "another value of it")
+        if secret in json.dumps([admin.get(path) for path in paths])
+    ]
     assert admin("DELETE", "blueprint-secrets/shop.client").status_code == 204
     assert admin("DELETE", "blueprint-secrets/shop.client").status_code == 404
     assert admin.get("blueprint-secrets/") == {"names": []}
-    told = Event.objects.filter(kind__startswith="secret.").order_by("pk").values_list("kind", "actor", "target")
-    assert list(told) == [(kind, "admin", "shop.client") for kind in ("secret.set", "secret.set", "secret.removed")]
+    told = (
+        Event.objects.filter(kind__startswith="secret.").order_by("pk").values_list("kind", "actor", "target")
+    )
+    assert list(told) == [
+        (kind, "admin", "shop.client") for kind in ("secret.set", "secret.set", "secret.removed")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -63,13 +85,17 @@ def test_what_is_no_secret(program: Programs, acme: Tenant, name: str, body: Any
     """400 by key, nothing is kept, and nothing of what was sent is said back."""
     response = program()("PUT", f"blueprint-secrets/{name}", body)
     assert response.status_code == (413 if len(str(body)) > 32_768 else 400), response.content
-    assert response.status_code == 413 or set(response.json().get("errors", {})) == ({named} if named else set())
+    assert response.status_code == 413 or set(response.json().get("errors", {})) == (
+        {named} if named else set()
+    )
     assert VALUE not in response.content.decode()
     assert not Secret.objects.exists()
 
 
 def test_roles(program: Programs, acme: Tenant) -> None:
-    """Who may apply blueprints enters what they name; an auditor reads the names; for everybody else there are none."""
+    """Who may apply blueprints enters what they name; an auditor reads the names; for everybody else there
+    are none.
+    """
     program()("PUT", "blueprint-secrets/shop", {"value": VALUE})
     for role, sees in (("auditor", 200), ("editor", 403), ("helpdesk", 403), ("nobody", 403)):
         acting = program(role)

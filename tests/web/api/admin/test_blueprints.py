@@ -1,4 +1,6 @@
-"""Blueprints through the API: what is sent touches one tenant, reads nothing of the server, and makes nobody more than its sender."""
+"""Blueprints through the API: what is sent touches one tenant, reads nothing of the server, and makes nobody
+more than its sender.
+"""
 
 from collections.abc import Callable
 
@@ -14,7 +16,9 @@ TEXT = "group: guests\n---\nperson: clerk\ngroups: [guests]\n"
 
 
 def test_planned_then_applied_exactly_so(program: Programs, tenants: dict[str, Tenant]) -> None:
-    """The plan writes nothing; it is applied if it is still what was planned; drift and export follow from it."""
+    """The plan writes nothing; it is applied if it is still what was planned; drift and export follow from
+    it.
+    """
     admin = program()
     plan = admin("POST", "blueprints/plan", {"text": TEXT, "name": "guests"}).json()
     assert [(each["kind"], each["name"], each["action"]) for each in plan["changes"]] == [
@@ -22,7 +26,10 @@ def test_planned_then_applied_exactly_so(program: Programs, tenants: dict[str, T
         ("person", "clerk", "create"),
     ]
     assert not Group.unscoped.filter(name="guests").exists()
-    assert admin("POST", "blueprints/apply", {"text": TEXT, "name": "guests", "expect": "another"}).status_code == 412
+    assert (
+        admin("POST", "blueprints/apply", {"text": TEXT, "name": "guests", "expect": "another"}).status_code
+        == 412
+    )
     done = admin("POST", "blueprints/apply", {"text": TEXT, "name": "guests", "expect": plan["state"]})
     assert (done.status_code, done.json()["counts"]["create"]) == (200, 2)
     assert Person.unscoped.get(username="clerk").tenant == tenants["acme"]
@@ -35,7 +42,9 @@ def test_planned_then_applied_exactly_so(program: Programs, tenants: dict[str, T
     assert "person:" not in admin.get("blueprints/export?people=false")["text"]
     assert admin.get("blueprints/export?flow=connect-a-device")["text"].startswith("tenant: acme")
     assert admin("GET", "blueprints/export?flow=nowhere").status_code == 404
-    pruned = admin("POST", "blueprints/apply", {"text": "group: guests\n", "name": "guests", "prune": True}).json()
+    pruned = admin(
+        "POST", "blueprints/apply", {"text": "group: guests\n", "name": "guests", "prune": True}
+    ).json()
     assert [(each["name"], each["action"]) for each in pruned["changes"]] == [("clerk", "delete")]
 
 
@@ -64,11 +73,17 @@ def test_what_may_not_be_sent(program: Programs, text: str, said: str) -> None:
         response = admin("POST", f"blueprints/{way}", {"text": text})
         assert response.status_code == 400
         assert said in response.content.decode()
-    assert (Group.unscoped.count(), Person.unscoped.count(), Tenant.objects.count()) == (before[0], after_admin, before[2])
+    assert (Group.unscoped.count(), Person.unscoped.count(), Tenant.objects.count()) == (
+        before[0],
+        after_admin,
+        before[2],
+    )
 
 
 def test_no_way_up(program: Programs) -> None:
-    """An administrator's blueprint makes no owner, touches none, and does not even find out whether a password is an owner's."""
+    """An administrator's blueprint makes no owner, touches none, and does not even find out whether a
+    password is an owner's.
+    """
     admin = program("admin")
     program("owner")("PATCH", "people/owner", {"password": "owner-password-1"})
     owner = program("owner")  # with a proof that is newer than the password
@@ -82,14 +97,22 @@ def test_no_way_up(program: Programs) -> None:
         assert admin("POST", "blueprints/plan", {"text": text}).status_code == 403, text
         assert admin("POST", "blueprints/apply", {"text": text}).status_code == 403, text
     assert admin("POST", "blueprints/apply", {"text": "group: mine\n", "name": "b"}).status_code == 200
-    assert owner("POST", "blueprints/apply", {"text": "person: owner\nname: Owner\n", "name": "b2"}).status_code == 200
-    assert admin("POST", "blueprints/apply", {"text": "group: mine\n", "name": "b2", "prune": True}).status_code == 403, "nor by pruning"
+    assert (
+        owner("POST", "blueprints/apply", {"text": "person: owner\nname: Owner\n", "name": "b2"}).status_code
+        == 200
+    )
+    assert (
+        admin("POST", "blueprints/apply", {"text": "group: mine\n", "name": "b2", "prune": True}).status_code
+        == 403
+    ), "nor by pruning"
     assert Person.unscoped.get(username="owner").is_active
     assert Person.unscoped.filter(role="owner").count() == 1
 
 
 def test_the_installations_owner_looks_after_tenants(tenants: dict[str, Tenant], program: Programs) -> None:
-    """On the default tenant's host, and nowhere else, its owner lists and makes tenants, and may name others in a blueprint."""
+    """On the default tenant's host, and nowhere else, its owner lists and makes tenants, and may name others
+    in a blueprint.
+    """
     default = Tenant.objects.get_or_create(name="default", defaults={"title": "Foyer"})[0]
     Domain.objects.get_or_create(name="default.test", tenant=default, approved=True)
     with tenant_scope(default):
@@ -104,14 +127,25 @@ def test_the_installations_owner_looks_after_tenants(tenants: dict[str, Tenant],
     assert made.json()["recovery_url"].startswith("http://third.test/recover/")
     assert owner("POST", "tenants/", wanted).status_code == 409
     last = owner.get("blueprints/results")["results"][0]
-    assert (last["blueprint"], last["by"], last["succeeded"], last["messages"]) == ("third", "owner", True, [])
-    assert owner("POST", "blueprints/apply", {"text": "tenant: acme\n---\ngroup: by-owner\n"}).status_code == 200
+    assert (last["blueprint"], last["by"], last["succeeded"], last["messages"]) == (
+        "third",
+        "owner",
+        True,
+        [],
+    )
+    assert (
+        owner("POST", "blueprints/apply", {"text": "tenant: acme\n---\ngroup: by-owner\n"}).status_code == 200
+    )
     assert Group.unscoped.get(name="by-owner").tenant == tenants["acme"]
-    assert admin("POST", "blueprints/apply", {"text": "tenant: acme\n---\ngroup: by-admin\n"}).status_code == 400
+    assert (
+        admin("POST", "blueprints/apply", {"text": "tenant: acme\n---\ngroup: by-admin\n"}).status_code == 400
+    )
 
 
 def test_a_tenant_is_led_back_into(tenants: dict[str, Tenant], program: Programs) -> None:
-    """Its administrators are named, one gets another link, and its domains are mended, by the installation's owner alone."""
+    """Its administrators are named, one gets another link, and its domains are mended, by the installation's
+    owner alone.
+    """
     default = Tenant.objects.get_or_create(name="default", defaults={"title": "Foyer"})[0]
     Domain.objects.get_or_create(name="default.test", tenant=default, approved=True)
     with tenant_scope(default):
@@ -133,7 +167,9 @@ def test_a_tenant_is_led_back_into(tenants: dict[str, Tenant], program: Programs
     assert owner("PATCH", "tenants/nowhere", {"domains": []}).status_code == 404
     assert owner("PATCH", "tenants/other", {"domains": ["*.other.test"]}).status_code == 200
     program("owner", host="other.test")
-    assert owner("POST", "tenants/other/recovery-link", {"person": "owner"}).status_code == 409, "a wildcard is no address"
+    assert owner("POST", "tenants/other/recovery-link", {"person": "owner"}).status_code == 409, (
+        "a wildcard is no address"
+    )
     for acting in (admin, theirs, program("owner")):
         assert acting("GET", "tenants/acme/administrators").status_code == 403
         assert acting("POST", "tenants/acme/recovery-link", {"person": "alice"}).status_code == 403

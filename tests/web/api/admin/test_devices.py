@@ -17,14 +17,27 @@ from tests.web.console.kit import posted, signed_in
 Programs = Callable[..., Program]
 
 
-def test_the_story(program: Programs, acme: Tenant, door: Callable[..., Door], clock: time_machine.Traveller) -> None:
-    """Asked from where, entered and approved by whom, connected, refreshed, ended: in plain data, without a code or a token."""
+def test_the_story(
+    program: Programs, acme: Tenant, door: Callable[..., Door], clock: time_machine.Traveller
+) -> None:
+    """Asked from where, entered and approved by whom, connected, refreshed, ended: in plain data, without a
+    code or a token.
+    """
     helpdesk, device = program("helpdesk"), door(address="203.0.113.7", agent="<b>Acme</b> TV/2.1")
     started = device.start(scope="openid profile offline_access")
     (row,) = helpdesk.get("devices/")["rows"]
     waiting = helpdesk.get(f"devices/{row['key']}/story")
-    assert (waiting["key"], waiting["state"], waiting["can_end"], waiting["tokens_until"]) == (row["key"], "pending", True, None)
-    assert (waiting["application"], waiting["address"], waiting["agent"]) == ("tv", "203.0.113.7", "<b>Acme</b> TV/2.1")
+    assert (waiting["key"], waiting["state"], waiting["can_end"], waiting["tokens_until"]) == (
+        row["key"],
+        "pending",
+        True,
+        None,
+    )
+    assert (waiting["application"], waiting["address"], waiting["agent"]) == (
+        "tv",
+        "203.0.113.7",
+        "<b>Acme</b> TV/2.1",
+    )
     door().approve(started)
     tokens = device.poll(started).json()
     clock.shift(60)
@@ -32,7 +45,14 @@ def test_the_story(program: Programs, acme: Tenant, door: Callable[..., Door], c
     clock.shift(60)
     assert helpdesk("POST", f"devices/{row['key']}/end").json() == {"changed": True}
     found = helpdesk.get(f"devices/{row['key']}/story")
-    assert [each["what"] for each in found["moments"]] == ["started", "code_entered", "approved", "redeemed", "refreshed", "revoked"]
+    assert [each["what"] for each in found["moments"]] == [
+        "started",
+        "code_entered",
+        "approved",
+        "redeemed",
+        "refreshed",
+        "revoked",
+    ]
     assert [each["by"] for each in found["moments"]] == ["", "alice", "alice", "", "", "helpdesk"]
     assert (found["state"], found["person"], found["methods"], found["refreshes"], found["can_end"]) == (
         "revoked",
@@ -41,14 +61,19 @@ def test_the_story(program: Programs, acme: Tenant, door: Callable[..., Door], c
         1,
         False,
     )
-    assert (found["moments"][0]["address"], found["moments"][-1]["why"]) == ("203.0.113.7", "ended by an administrator")
+    assert (found["moments"][0]["address"], found["moments"][-1]["why"]) == (
+        "203.0.113.7",
+        "ended by an administrator",
+    )
     assert sorted(each["at"] for each in found["moments"]) == [each["at"] for each in found["moments"]]
     for secret in (started.user_code, started.device_code, tokens["access_token"], tokens["refresh_token"]):
         assert secret not in str(found)
 
 
 def test_one_that_waits_is_denied(program: Programs, acme: Tenant, door: Callable[..., Door]) -> None:
-    """As the button on the device's page does, and the revocation of tokens cannot; what has nothing left has nothing taken away."""
+    """As the button on the device's page does, and the revocation of tokens cannot; what has nothing left has
+    nothing taken away.
+    """
     helpdesk, device = program("helpdesk"), door()
     started = device.start()
     key = DeviceCode.objects.get().pk
@@ -65,7 +90,11 @@ def test_what_only_the_events_know(program: Programs, acme: Tenant, door: Callab
     key = DeviceCode.objects.get().pk
     DeviceCode.objects.all().delete()
     found = program("auditor").get(f"devices/{key}/story")
-    assert (found["state"], found["application"], [each["what"] for each in found["moments"]]) == ("", "tv", ["started"])
+    assert (found["state"], found["application"], [each["what"] for each in found["moments"]]) == (
+        "",
+        "tv",
+        ["started"],
+    )
     assert (found["expires_at"], found["can_end"]) == (None, False)
 
 
@@ -78,21 +107,32 @@ def test_what_is_no_device(program: Programs, acme: Tenant, key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "sees", "ends"), [("auditor", 200, 403), ("editor", 403, 403), ("nobody", 403, 403), ("helpdesk", 200, 200)]
+    ("role", "sees", "ends"),
+    [("auditor", 200, 403), ("editor", 403, 403), ("nobody", 403, 403), ("helpdesk", 200, 200)],
 )
-def test_roles(program: Programs, acme: Tenant, door: Callable[..., Door], role: str, sees: int, ends: int) -> None:
+def test_roles(
+    program: Programs, acme: Tenant, door: Callable[..., Door], role: str, sees: int, ends: int
+) -> None:
     """The rights of the page; and the neighbour's devices are not there for anybody."""
     door().start()
     key = DeviceCode.objects.get().pk
     foreign = program("helpdesk", host="other.test")
-    assert (foreign("GET", f"devices/{key}/story").status_code, foreign("POST", f"devices/{key}/end").status_code) == (404, 404)
+    assert (
+        foreign("GET", f"devices/{key}/story").status_code,
+        foreign("POST", f"devices/{key}/end").status_code,
+    ) == (404, 404)
     assert DeviceCode.objects.get().state == "pending"
     acting = program(role)
-    assert (acting("GET", f"devices/{key}/story").status_code, acting("POST", f"devices/{key}/end").status_code) == (sees, ends)
+    assert (
+        acting("GET", f"devices/{key}/story").status_code,
+        acting("POST", f"devices/{key}/end").status_code,
+    ) == (sees, ends)
     assert DeviceCode.objects.get().state == ("denied" if ends == 200 else "pending")
 
 
-@pytest.mark.parametrize(("owner", "may"), [("", True), ("helpdesk", True), ("admin", False), ("owner", False)])
+@pytest.mark.parametrize(
+    ("owner", "may"), [("", True), ("helpdesk", True), ("admin", False), ("owner", False)]
+)
 def test_the_help_desk_ends_nothing_of_somebody_who_may_do_more(
     program: Programs, acme: Tenant, door: Callable[..., Door], owner: str, may: bool
 ) -> None:

@@ -1,4 +1,6 @@
-"""Flows through the API: a draft that two programs do not overwrite, publishing, the way back, dry runs, runs and their counts."""
+"""Flows through the API: a draft that two programs do not overwrite, publishing, the way back, dry runs, runs
+and their counts.
+"""
 
 import resource
 from collections.abc import Callable
@@ -12,20 +14,31 @@ from tests.kit import Door
 from tests.web.api.conftest import Program
 
 Programs = Callable[..., Program]
-STEPS = [{"stage": kind} for kind in ("identification", "password", "login", "device_code", "consent", "finish")]
+STEPS = [
+    {"stage": kind} for kind in ("identification", "password", "login", "device_code", "consent", "finish")
+]
 DRAWN = {"title": "Connect it", "for": "device_code", "steps": STEPS}
 DRAFT = "flows/connect-a-device/draft"
 BOMB = "['" + "a" * 900 + "']" + ".map(x,x+x+x+x+x+x+x+x+x+x)" * 6 + "[0].size()>0"
 
 
 def test_from_a_draft_to_a_version_and_back(program: Programs, door: Callable[..., Door]) -> None:
-    """Edited beside the live version, published with a note after lint, compared, and undone; people walk what is live."""
+    """Edited beside the live version, published with a note after lint, compared, and undone; people walk
+    what is live.
+    """
     editor = program("editor")
     made = editor("PUT", DRAFT, DRAWN)
     assert (made.status_code, made.json()["findings"], made.json()["base"]) == (201, [], 1)
     difference = editor.get("flows/connect-a-device/diff?old=live&new=draft")
-    assert [(each["kind"], each["key"], each["new"]) for each in difference["changes"]] == [("changed", "title", "Connect it")]
-    published = editor("POST", "flows/connect-a-device/publish", {"note": "A \u202ebetter\x1b title\u200b"}, if_match=made["ETag"])
+    assert [(each["kind"], each["key"], each["new"]) for each in difference["changes"]] == [
+        ("changed", "title", "Connect it")
+    ]
+    published = editor(
+        "POST",
+        "flows/connect-a-device/publish",
+        {"note": "A \u202ebetter\x1b title\u200b"},
+        if_match=made["ETag"],
+    )
     assert published.json() == {"version": 2, "changed": True}
     assert editor("GET", DRAFT).status_code == 404, "it was put away"
     rows = editor.get("flows/connect-a-device/versions/")["rows"]
@@ -43,7 +56,9 @@ def test_from_a_draft_to_a_version_and_back(program: Programs, door: Callable[..
 
 
 def test_two_editors_collide_and_nothing_is_lost(program: Programs) -> None:
-    """412 for whoever edits what is no longer there, 428 for whoever has not looked; a draft that was begun anew is another one."""
+    """412 for whoever edits what is no longer there, 428 for whoever has not looked; a draft that was begun
+    anew is another one.
+    """
     alice, bob = program("editor"), program("admin")
     first = alice("PUT", DRAFT, DRAWN)
     assert bob("PUT", DRAFT, {**DRAWN, "title": "Bob's"}).status_code == 428
@@ -65,7 +80,9 @@ def test_a_wrong_draft_is_kept_and_not_published(program: Programs) -> None:
     """What is being edited may be wrong: its findings stand beside it, and publishing names them by key."""
     editor = program("editor")
     kept = editor(
-        "PUT", "flows/new-one/draft", {"title": "New", "for": "device_code", "steps": [{"stage": "consent"}, {"stage": "nowhere"}]}
+        "PUT",
+        "flows/new-one/draft",
+        {"title": "New", "for": "device_code", "steps": [{"stage": "consent"}, {"stage": "nowhere"}]},
     )
     assert kept.status_code == 201
     assert any("nowhere" in each["message"] for each in kept.json()["findings"])
@@ -73,7 +90,10 @@ def test_a_wrong_draft_is_kept_and_not_published(program: Programs) -> None:
     assert (refused.status_code, refused.json()["error"]) == (409, "refused")
     assert any(key.startswith("steps.1") for key in refused.json()["errors"])
     worse = editor("PUT", "flows/new-one/draft", {"steps": "none", "whatever": [1]}, if_match=kept["ETag"])
-    assert (worse.status_code, {each["path"][0] for each in worse.json()["findings"]}) == (200, {"steps", "whatever", "title", "for"})
+    assert (worse.status_code, {each["path"][0] for each in worse.json()["findings"]}) == (
+        200,
+        {"steps", "whatever", "title", "for"},
+    )
     assert editor("POST", "flows/new-one/lint", {"which": "draft"}).status_code == 409
     assert not Flow.unscoped.get(name="new-one").live_id
 
@@ -87,33 +107,62 @@ def test_a_name_that_no_flow_has(program: Programs, name: str) -> None:
 
 
 def test_a_dry_run_judges_nothing(program: Programs) -> None:
-    """An editor may invent somebody; to name somebody of the tenant needs the right to see people, and no password is ever tried."""
+    """An editor may invent somebody; to name somebody of the tenant needs the right to see people, and no
+    password is ever tried.
+    """
     editor, admin = program("editor"), program("admin")
-    answers = {"identification": {"name": "somebody"}, "password": "passes", "device_code": "passes", "consent": "passes"}
-    walk = editor("POST", "flows/connect-a-device/simulate", {"person": {"username": "somebody"}, "answers": answers}).json()
+    answers = {
+        "identification": {"name": "somebody"},
+        "password": "passes",
+        "device_code": "passes",
+        "consent": "passes",
+    }
+    walk = editor(
+        "POST", "flows/connect-a-device/simulate", {"person": {"username": "somebody"}, "answers": answers}
+    ).json()
     assert (walk["which"], walk["ends"]) == ("1", "finished")
-    assert {"identification": "done", "password": "done"}.items() <= {each["step"]: each["decision"] for each in walk["steps"]}.items()
+    assert {"identification": "done", "password": "done"}.items() <= {
+        each["step"]: each["decision"] for each in walk["steps"]
+    }.items()
     for password in ("alice-password-1", "wrong"):
-        tried = {"person": "alice", "answers": {"identification": {"name": "alice"}, "password": {"password": password}}}
+        tried = {
+            "person": "alice",
+            "answers": {"identification": {"name": "alice"}, "password": {"password": password}},
+        }
         assert editor("POST", "flows/connect-a-device/simulate", tried).status_code == 403
         walk = admin("POST", "flows/connect-a-device/simulate", tried).json()
-        assert (walk["ends"], walk["steps"][-1]["step"], walk["steps"][-1]["decision"]) == ("asks", "password", "asks")
+        assert (walk["ends"], walk["steps"][-1]["step"], walk["steps"][-1]["decision"]) == (
+            "asks",
+            "password",
+            "asks",
+        )
     assert admin("POST", "flows/connect-a-device/simulate", {"person": "nobody-here"}).status_code == 409
     auditor = program("auditor", "foyer:read")
-    assert auditor("POST", "flows/connect-a-device/simulate", tried).json()["ends"] == "asks", "as in the console: nothing is written"
+    assert auditor("POST", "flows/connect-a-device/simulate", tried).json()["ends"] == "asks", (
+        "as in the console: nothing is written"
+    )
     assert not Event.unscoped.filter(kind__startswith="session.").exists()
 
 
 def test_a_draft_holds_only_what_can_be_kept(program: Programs) -> None:
     """Settings are open; a number that no database keeps is refused at the door, and nothing is written."""
     steps = '[{"stage": "password", "settings": {"x": 1e999}}]'
-    assert program("editor")("PUT", DRAFT, f'{{"title": "x", "for": "device_code", "steps": {steps}}}').status_code == 400
+    assert (
+        program("editor")(
+            "PUT", DRAFT, f'{{"title": "x", "for": "device_code", "steps": {steps}}}'
+        ).status_code
+        == 400
+    )
     assert not Draft.unscoped.exists()
 
 
 def test_lint_and_tests_of_a_flow(program: Programs) -> None:
     """What is wrong, and which of the flow's own tests fail; an auditor may look."""
-    test = {"name": "goes through", "person": {"username": "somebody"}, "answers": {"identification": {"name": "somebody"}}}
+    test = {
+        "name": "goes through",
+        "person": {"username": "somebody"},
+        "answers": {"identification": {"name": "somebody"}},
+    }
     program("editor")("PUT", DRAFT, {**DRAWN, "tests": [test]})
     found = program("auditor", "foyer:read")("POST", "flows/connect-a-device/lint", {"which": "draft"}).json()
     assert found["findings"] == []
@@ -127,29 +176,47 @@ WALK = {"name": "Somebody connects", "person": {"username": "clerk"}, "answers":
 
 
 def test_a_walk_is_kept_as_a_test(program: Programs, tenants: dict[str, Any]) -> None:
-    """On the draft, begun from what is live where there is none; it says what came of each step, and passes from then on."""
+    """On the draft, begun from what is live where there is none; it says what came of each step, and passes
+    from then on.
+    """
     editor = program("editor")
     kept = editor("POST", TESTS, WALK)
     assert (kept.status_code, kept.json()["base"], kept.json()["author"]) == (201, 1, "editor")
     (test,) = kept.json()["document"]["tests"]
-    assert (test["name"], test["person"]["username"], test["answers"]) == ("Somebody connects", "clerk", PASSES)
+    assert (test["name"], test["person"]["username"], test["answers"]) == (
+        "Somebody connects",
+        "clerk",
+        PASSES,
+    )
     assert test["expect"] == dict.fromkeys((*PASSES, "login", "finish"), "done")
     assert (editor("GET", DRAFT)["ETag"], editor.get(DRAFT)) == (kept["ETag"], kept.json())
-    assert editor("POST", "flows/connect-a-device/lint", {"which": "draft"}).json() == {"findings": [], "tests": []}
-    refused = {"name": " Left at the password ", "which": "1", "answers": {"identification": "passes", "password": "refuses"}}
+    assert editor("POST", "flows/connect-a-device/lint", {"which": "draft"}).json() == {
+        "findings": [],
+        "tests": [],
+    }
+    refused = {
+        "name": " Left at the password ",
+        "which": "1",
+        "answers": {"identification": "passes", "password": "refuses"},
+    }
     again = editor("POST", TESTS, {**refused, "person": {"username": "somebody"}}, if_match=kept["ETag"])
     assert [(each["name"], each.get("ends")) for each in again.json()["document"]["tests"]] == [
         ("Somebody connects", None),
         ("Left at the password", "denied"),
     ]
-    assert editor("POST", "flows/connect-a-device/publish", {}, if_match=again["ETag"]).json() == {"version": 2, "changed": True}
+    assert editor("POST", "flows/connect-a-device/publish", {}, if_match=again["ETag"]).json() == {
+        "version": 2,
+        "changed": True,
+    }
     other = program("editor", host="other.test")
     assert other("GET", DRAFT).status_code == 404
     assert other("POST", "flows/nowhere/tests", WALK).status_code == 404
 
 
 def test_a_test_is_added_to_what_was_looked_at(program: Programs) -> None:
-    """412 where the draft is another one by now, or there is one already; a name is taken once; then nothing is kept."""
+    """412 where the draft is another one by now, or there is one already; a name is taken once; then nothing
+    is kept.
+    """
     alice, bob = program("editor"), program("admin")
     first = alice("POST", TESTS, WALK, if_none_match="*")
     assert first.status_code == 201
@@ -180,7 +247,9 @@ def test_a_test_is_added_to_what_was_looked_at(program: Programs) -> None:
     ],
 )
 def test_what_no_test_keeps(program: Programs, more: dict[str, Any], status: int, named: str) -> None:
-    """Least of all a password, which would stand in the flow for all who see it; nothing of it is said back."""
+    """Least of all a password, which would stand in the flow for all who see it; nothing of it is
+    said back.
+    """
     response = program()("POST", TESTS, {**WALK, **more})
     assert response.status_code == status, response.content
     assert set(response.json().get("errors", {})) == ({named} if named else set())
@@ -189,23 +258,34 @@ def test_what_no_test_keeps(program: Programs, more: dict[str, Any], status: int
 
 
 @pytest.mark.parametrize(
-    ("role", "invented", "named"), [("admin", 201, 201), ("editor", 201, 403), ("auditor", 403, 403), ("helpdesk", 403, 403)]
+    ("role", "invented", "named"),
+    [("admin", 201, 201), ("editor", 201, 403), ("auditor", 403, 403), ("helpdesk", 403, 403)],
 )
 def test_who_keeps_tests(program: Programs, role: str, invented: int, named: int) -> None:
-    """Who may edit flows; with somebody of the tenant only who may look at people too, for conditions tell of them."""
+    """Who may edit flows; with somebody of the tenant only who may look at people too, for conditions tell of
+    them.
+    """
     acting = program(role)
     assert acting("POST", TESTS, {**WALK, "name": "named", "person": "alice"}).status_code == named
     assert acting("POST", TESTS, WALK).status_code == invented
-    assert program("admin", "openid foyer:read")("POST", TESTS, {**WALK, "name": "b"}).json()["error"] == "insufficient_scope"
+    assert (
+        program("admin", "openid foyer:read")("POST", TESTS, {**WALK, "name": "b"}).json()["error"]
+        == "insufficient_scope"
+    )
 
 
 def test_who_is_in_the_middle_of_it(program: Programs, door: Callable[..., Door]) -> None:
-    """Runs of this flow, one of them with its path; looking is written down, and the other tenant has none of it."""
+    """Runs of this flow, one of them with its path; looking is written down, and the other tenant has none of
+    it.
+    """
     door().page("/device").submit(name="alice").submit(password="alice-password-1")
     admin = program("helpdesk")
     (row,) = admin.get("flows/connect-a-device/runs/?over=no")["rows"]
     seen = admin.get(f"flows/connect-a-device/runs/{row['key']}")
-    assert (seen["at"], [each["step"] for each in seen["path"]][:3]) == ("device_code", ["identification", "password", "login"])
+    assert (seen["at"], [each["step"] for each in seen["path"]][:3]) == (
+        "device_code",
+        ["identification", "password", "login"],
+    )
     assert "alice-password-1" not in str(seen)
     assert Event.unscoped.filter(kind="flow.inspected", actor="helpdesk").count() == 1
     assert admin("GET", f"flows/another/runs/{row['key']}").status_code == 404
@@ -226,7 +306,10 @@ def test_the_funnel_and_the_flow_itself(program: Programs) -> None:
 
 
 def test_an_editor_cannot_fill_the_memory(program: Programs) -> None:
-    """Saved, it is named in the findings; tried and published, it is refused. Nothing is evaluated on the way."""
+    """Saved, it is named in the findings; tried and published, it is refused.
+
+    Nothing is evaluated on the way.
+    """
     editor = program("editor")
     steps = [{"stage": "deny", "when": BOMB}]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

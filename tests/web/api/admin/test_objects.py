@@ -1,4 +1,6 @@
-"""Objects through the API: lists, single ones, writing with preconditions, actions; two tenants never meet."""
+"""Objects through the API: lists, single ones, writing with preconditions, actions; two tenants
+never meet.
+"""
 
 import json
 from collections.abc import Callable
@@ -22,7 +24,10 @@ def test_every_list_is_of_this_tenant_alone(program: Programs, name: str) -> Non
     """Rows, total, page, size and whether there are more; what the other tenant has is not among them."""
     ours, theirs = program().get(f"{name}/"), program(host="other.test").get(f"{name}/")
     assert set(ours) == {"rows", "total", "page", "size", "has_next"}
-    assert not {row["key"] for row in ours["rows"]} & {row["key"] for row in theirs["rows"]} or RESOURCES[name].listing.key != "pk"
+    assert (
+        not {row["key"] for row in ours["rows"]} & {row["key"] for row in theirs["rows"]}
+        or RESOURCES[name].listing.key != "pk"
+    )
     for row in ours["rows"]:
         assert set(row) == {"key", *(column.name for column in RESOURCES[name].listing.columns)}
 
@@ -42,7 +47,17 @@ def test_pages_and_links(program: Programs, acme: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["activ=yes", "active=perhaps", "order=password", "page=0", "page=x", "size=201", "search=" + "x" * 101, "page=1e99"]
+    "query",
+    [
+        "activ=yes",
+        "active=perhaps",
+        "order=password",
+        "page=0",
+        "page=x",
+        "size=201",
+        "search=" + "x" * 101,
+        "page=1e99",
+    ],
 )
 def test_a_misspelt_wish_is_refused(program: Programs, query: str) -> None:
     """A filter that is not known would otherwise answer everything."""
@@ -59,25 +74,41 @@ def test_filters(program: Programs) -> None:
 
 
 def test_written_looked_at_and_deleted(program: Programs) -> None:
-    """A whole life: 201 with its address, the same document back, changed, 204, 404; each step an event of this person."""
+    """A whole life: 201 with its address, the same document back, changed, 204, 404; each step an event of
+    this person.
+    """
     admin = program()
-    made = admin("PUT", "people/clerk", {"name": "Clerk", "groups": ["staff"], "password": "clerk-password-1"})
+    made = admin(
+        "PUT", "people/clerk", {"name": "Clerk", "groups": ["staff"], "password": "clerk-password-1"}
+    )
     assert (made.status_code, made["Location"]) == (201, "/api/people/clerk")
     seen = admin("GET", "people/clerk")
-    assert seen.json() == made.json() == seen.json() | {"person": "clerk", "name": "Clerk", "groups": ["staff"], "active": True, "role": ""}
+    assert (
+        seen.json()
+        == made.json()
+        == seen.json() | {"person": "clerk", "name": "Clerk", "groups": ["staff"], "active": True, "role": ""}
+    )
     assert "password" not in seen.json()
     changed = admin("PATCH", "people/clerk", {"email": "clerk@acme.test"}, if_match=seen["ETag"])
-    assert (changed.status_code, changed.json()["email"], changed.json()["name"]) == (200, "clerk@acme.test", "Clerk")
+    assert (changed.status_code, changed.json()["email"], changed.json()["name"]) == (
+        200,
+        "clerk@acme.test",
+        "Clerk",
+    )
     assert admin("PATCH", "people/clerk", {"name": "X"}, if_match=seen["ETag"]).status_code == 412
     gone = admin("DELETE", "people/clerk", if_match=changed["ETag"])
     assert (gone.status_code, gone.content) == (204, b"")
     assert admin("GET", "people/clerk").status_code == 404
     told = Event.unscoped.filter(target="clerk").values_list("kind", "actor")
-    assert {("person.created", "admin"), ("person.changed", "admin"), ("person.deleted", "admin")} <= set(told)
+    assert {("person.created", "admin"), ("person.changed", "admin"), ("person.deleted", "admin")} <= set(
+        told
+    )
 
 
 def test_preconditions(program: Programs) -> None:
-    """RFC 9110 section 13: If-Match, If-None-Match, both of them with *; 428 where nobody says what they have seen (RFC 6585)."""
+    """RFC 9110 section 13: If-Match, If-None-Match, both of them with *; 428 where nobody says what they have
+    seen (RFC 6585).
+    """
     admin = program()
     put, body = ("PUT", "scopes/a"), {"title": "A"}
     assert admin(*put, body, if_match="*").status_code == 412
@@ -86,7 +117,9 @@ def test_preconditions(program: Programs) -> None:
     assert admin(*put, body, if_none_match="*").status_code == 412
     assert admin(*put, body).status_code == 428
     etag = admin("GET", "scopes/a")["ETag"]
-    assert admin(*put, body, if_match=f"W/{etag}").status_code == 412, "If-Match compares strongly (section 8.8.3.2)"
+    assert admin(*put, body, if_match=f"W/{etag}").status_code == 412, (
+        "If-Match compares strongly (section 8.8.3.2)"
+    )
     assert admin(*put, {"title": "B"}, if_match=f'"x", {etag}').status_code == 200
     assert admin(*put, {"title": "C"}, if_match=etag).status_code == 412
     assert admin(*put, {"title": "C"}, if_match="*").json()["title"] == "C"
@@ -100,7 +133,20 @@ def test_preconditions(program: Programs) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["a/b", "...", "a b", "ä?#%", "key/actions/delete", "actions/delete", "🦊", "a\\..\\b", "%2F", "%2e%2e", ".a/b."]
+    "key",
+    [
+        "a/b",
+        "...",
+        "a b",
+        "ä?#%",
+        "key/actions/delete",
+        "actions/delete",
+        "🦊",
+        "a\\..\\b",
+        "%2F",
+        "%2e%2e",
+        ".a/b.",
+    ],
 )
 def test_any_key(program: Programs, key: str) -> None:
     """A name with slashes, spaces and whatever else, also one that looks like another address."""
@@ -113,30 +159,42 @@ def test_any_key(program: Programs, key: str) -> None:
 
 
 def test_what_cannot_be_is_named_by_key(program: Programs) -> None:
-    """400 where the document is none of its kind, 409 where it does not fit what is there; nothing of a secret is said back."""
+    """400 where the document is none of its kind, 409 where it does not fit what is there; nothing of a
+    secret is said back.
+    """
     admin = program()
     wrong = admin("PUT", "people/clerk", {"nme": "x", "active": "perhaps", "password": ["hunter2"]})
     assert (wrong.status_code, set(wrong.json()["errors"])) == (400, {"nme", "active", "password"})
     assert "hunter2" not in wrong.content.decode()
     other = admin("PUT", "people/clerk", {"groups": ["nowhere"], "email": "alice@acme.test"})
-    assert (other.status_code, set(other.json()["errors"])) == (409, {"groups.0", "email"}), "everything at once"
+    assert (other.status_code, set(other.json()["errors"])) == (409, {"groups.0", "email"}), (
+        "everything at once"
+    )
     named = admin("PUT", "people/clerk", {"person": "bob"})
     assert (named.status_code, set(named.json()["errors"])) == (400, {"person"})
     assert not Person.unscoped.filter(username="clerk").exists()
 
 
-@pytest.mark.parametrize("body", ["", "[]", "{", '"x"', "null", '{"name": NaN}', '{"attributes": {"a": -1e999}}'])
+@pytest.mark.parametrize(
+    "body", ["", "[]", "{", '"x"', "null", '{"name": NaN}', '{"attributes": {"a": -1e999}}']
+)
 def test_a_body_that_is_no_object(program: Programs, body: str) -> None:
     """400 where the view reads the body itself as where the framework does; 415 for what is not JSON."""
     for path in ("people/clerk", "people/bob"):
-        assert program()("PUT", path, body, if_match="*").status_code == (400 if path.endswith("bob") else 412)
+        assert program()("PUT", path, body, if_match="*").status_code == (
+            400 if path.endswith("bob") else 412
+        )
     assert program()("POST", "keys/rotate", body).status_code == 400
-    typed = program().http.put("/api/people/bob", "x", content_type="text/plain", HTTP_AUTHORIZATION=f"Bearer {program().token}")
+    typed = program().http.put(
+        "/api/people/bob", "x", content_type="text/plain", HTTP_AUTHORIZATION=f"Bearer {program().token}"
+    )
     assert typed.status_code == 415
 
 
 def test_somebody_is_helped_back_in(program: Programs, acme: Any) -> None:
-    """As on the page: by mail, or from a second factor that is lost; nobody helps themselves, whom they are below, or the neighbour's."""
+    """As on the page: by mail, or from a second factor that is lost; nobody helps themselves, whom they are
+    below, or the neighbour's.
+    """
     helpdesk = program("helpdesk")
     Credential.objects.create(person=Person.objects.get(username="bob"), kind="totp", tenant=acme)
     assert helpdesk("POST", "people/bob/forget-factors").json() == {"changed": True}
@@ -154,19 +212,25 @@ def test_somebody_is_helped_back_in(program: Programs, acme: Any) -> None:
 
 
 def test_nobody_makes_somebody_who_may_do_more(program: Programs) -> None:
-    """An administrator makes no owner, and changes none: neither the role nor the password would be a way up."""
+    """An administrator makes no owner, and changes none: neither the role nor the password would be
+    a way up.
+    """
     admin, owner = program("admin"), program("owner")
     assert admin("PUT", "people/clerk", {"role": "owner"}).status_code == 403
     assert admin("PATCH", "people/admin", {"role": "owner"}).status_code == 403
     assert admin("PATCH", "people/owner", {"password": "another-password-1"}).status_code == 403
     assert admin("DELETE", "people/owner").status_code == 403
     assert admin("POST", "people/owner/recovery-link").status_code == 403
-    assert admin("POST", "people/admin/recovery-link").status_code == 403, "nor does a token that was stolen let its thief in as its person"
+    assert admin("POST", "people/admin/recovery-link").status_code == 403, (
+        "nor does a token that was stolen let its thief in as its person"
+    )
     assert admin("POST", "people/owner/actions/sign-out").status_code == 403
     many = admin("POST", "people/actions/delete", {"keys": ["owner", "bob"]}).json()["results"]
     assert [each["outcome"] for each in many] == ["not_allowed", "changed"]
     assert owner("PATCH", "people/admin", {"role": "auditor"}).json()["role"] == "auditor"
-    assert admin("PATCH", "people/alice", {"name": "Alice"}).status_code == 403, "the token can no more than its person, at once"
+    assert admin("PATCH", "people/alice", {"name": "Alice"}).status_code == 403, (
+        "the token can no more than its person, at once"
+    )
 
 
 def test_actions(program: Programs, acme: Any, door: Any) -> None:
@@ -204,11 +268,15 @@ def test_the_other_tenants_are_not_there(program: Programs) -> None:
 
 
 def test_a_secret_is_said_once(program: Programs) -> None:
-    """A new client secret stands in the one answer that made it; the application and the lists never show it."""
+    """A new client secret stands in the one answer that made it; the application and the lists
+    never show it.
+    """
     admin = program()
     made = admin("POST", "applications/kiosk/secret")
     secret = made.json()["client_secret"]
-    everything = json.dumps([admin.get("applications/kiosk"), admin.get("applications/"), admin.get("events/")])
+    everything = json.dumps(
+        [admin.get("applications/kiosk"), admin.get("applications/"), admin.get("events/")]
+    )
     assert len(secret) >= 32
     assert secret not in everything
     assert Application.unscoped.get(name="kiosk", tenant__name="acme").secret_hash not in everything
@@ -222,7 +290,9 @@ def test_keys_branding_and_mails(program: Programs) -> None:
     kid = admin("POST", "keys/rotate", {}).json()["kid"]
     assert admin.get("keys/")["rows"][0]["kid"] == kid
     face = admin("GET", "branding")
-    assert admin("PATCH", "branding", {"title": "Acme Ltd"}, if_match=face["ETag"]).json()["title"] == "Acme Ltd"
+    assert (
+        admin("PATCH", "branding", {"title": "Acme Ltd"}, if_match=face["ETag"]).json()["title"] == "Acme Ltd"
+    )
     assert admin("PATCH", "branding", {"title": "Again"}, if_match=face["ETag"]).status_code == 412
     assert admin("PATCH", "branding", {"domains": ["acme.test", "other.test"]}).status_code == 409
     assert admin("PUT", "mails/recovery", {"subject": "Come back", "text": "{{ link }}"}).status_code == 201
@@ -232,9 +302,13 @@ def test_keys_branding_and_mails(program: Programs) -> None:
 
 
 def test_the_shipped_mails(program: Programs) -> None:
-    """How each is worded where the tenant says nothing else, and with which words: what one begins a wording of one's own with."""
+    """How each is worded where the tenant says nothing else, and with which words: what one begins a wording
+    of one's own with.
+    """
     admin = program("admin")
-    (shipped,) = [each for each in program("auditor").get("shipped-mails/")["mails"] if each["mail"] == "recovery"]
+    (shipped,) = [
+        each for each in program("auditor").get("shipped-mails/")["mails"] if each["mail"] == "recovery"
+    ]
     assert {"link", "tenant"} <= set(shipped["words"])
     wording = {name: shipped[name] for name in ("subject", "text", "html")}
     assert admin("PUT", "mails/recovery", wording).status_code == 201

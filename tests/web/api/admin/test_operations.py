@@ -1,4 +1,6 @@
-"""Who may call what: the token, its scope and its person's role are looked at for every operation, at every moment."""
+"""Who may call what: the token, its scope and its person's role are looked at for every operation, at every
+moment.
+"""
 
 import json
 from collections.abc import Callable, Iterator
@@ -24,21 +26,36 @@ ROLES = [role.value for role in Role if role.value]
 
 @cache
 def guarded() -> list[tuple[str, str, str, bool]]:
-    """Method, address, operation of the matrix and whether it needs the right to write, of every operation with a token."""
+    """Method, address, operation of the matrix and whether it needs the right to write, of every operation
+    with a token.
+    """
     found = []
     for bound in api._get_bound_routers():
         for path, view in bound.path_operations.items():
             for operation in view.operations:
                 token = next((each for each in operation.auth_callbacks if hasattr(each, "scopes")), None)
                 if token:
-                    found.append((operation.methods[0], f"{bound.prefix}{path}".lstrip("/"), token.operation, len(token.scopes) == 1))
+                    found.append(
+                        (
+                            operation.methods[0],
+                            f"{bound.prefix}{path}".lstrip("/"),
+                            token.operation,
+                            len(token.scopes) == 1,
+                        )
+                    )
     return found
 
 
 def addresses() -> Iterator[tuple[str, str, str, bool]]:
-    """The same, with something in place of the parts that are left open; what is there does not matter for who may."""
+    """The same, with something in place of the parts that are left open; what is there does not matter for
+    who may.
+    """
     for method, path, needs, writes in guarded():
-        filled = path.replace("{any:key}", "nothing").replace("{slug:name}", "nothing").replace("{slug:run}", "nothing")
+        filled = (
+            path.replace("{any:key}", "nothing")
+            .replace("{slug:name}", "nothing")
+            .replace("{slug:run}", "nothing")
+        )
         yield method, filled.replace("{int:number}", "1"), needs, writes
 
 
@@ -49,16 +66,30 @@ def refused(response: Any) -> str:
 
 
 def test_every_operation_but_the_public_ones_wants_a_token(program: Programs) -> None:
-    """None was forgotten: whatever the document describes outside of runs answers 401, and says how to send a token."""
-    described = {(method.upper(), path) for path, methods in document()["paths"].items() for method in methods if "/api/runs/" not in path}
+    """None was forgotten: whatever the document describes outside of runs answers 401, and says how to send a
+    token.
+    """
+    described = {
+        (method.upper(), path)
+        for path, methods in document()["paths"].items()
+        for method in methods
+        if "/api/runs/" not in path
+    }
     assert len(described) == len(guarded()) > 80
     for method, path, _, _ in addresses():
         response = Program("")(method, path, {} if method in ("POST", "PUT", "PATCH") else None)
-        assert (response.status_code, response["WWW-Authenticate"]) == (401, 'Bearer realm="api"'), (method, path)
+        assert (response.status_code, response["WWW-Authenticate"]) == (401, 'Bearer realm="api"'), (
+            method,
+            path,
+        )
 
 
-def test_what_is_no_token(program: Programs, tenants: dict[str, Tenant], clock: time_machine.Traveller) -> None:
-    """401 invalid_token (RFC 6750 section 3.1): rubbish, another tenant's, expired, revoked, of somebody who was deactivated."""
+def test_what_is_no_token(
+    program: Programs, tenants: dict[str, Tenant], clock: time_machine.Traveller
+) -> None:
+    """401 invalid_token (RFC 6750 section 3.1): rubbish, another tenant's, expired, revoked, of somebody who
+    was deactivated.
+    """
     good = program("auditor")
     assert good.get("me")["person"] == "auditor"
     for token in ("x", "a.b.c", good.token + "x", program("auditor", host="other.test").token):
@@ -66,7 +97,9 @@ def test_what_is_no_token(program: Programs, tenants: dict[str, Tenant], clock: 
         assert (response.status_code, response.json()["error"]) == (401, "invalid_token")
         assert 'error="invalid_token"' in response["WWW-Authenticate"]
     with tenant_scope(tenants["acme"]):
-        TokenFamily.objects.filter(person__username="auditor").update(revoked_at=clock.shift(1) or "2026-01-01T00:00:00Z")
+        TokenFamily.objects.filter(person__username="auditor").update(
+            revoked_at=clock.shift(1) or "2026-01-01T00:00:00Z"
+        )
         assert good("GET", "me").status_code == 401
         inactive = program("helpdesk")
         Person.objects.filter(username="helpdesk").update(is_active=False)
@@ -81,11 +114,15 @@ def test_another_method(program: Programs) -> None:
     for _, path, _, _ in addresses():
         response = Program("")("BREW", path)
         assert (response.status_code, response.json()["error"]) == (405, "invalid_request"), path
-        assert {method for method, other, _, _ in addresses() if other == path} <= set(response["Allow"].split(", "))
+        assert {method for method, other, _, _ in addresses() if other == path} <= set(
+            response["Allow"].split(", ")
+        )
 
 
 def test_a_scope_is_needed(program: Programs) -> None:
-    """foyer:read opens what reads, foyer:write the rest; without either nothing, whatever the role (403, RFC 6750 section 3.1)."""
+    """foyer:read opens what reads, foyer:write the rest; without either nothing, whatever the role (403, RFC
+    6750 section 3.1).
+    """
     reads, nothing = program("admin", "openid foyer:read"), program("admin", "openid profile")
     writers = [(method, path) for method, path, _, writes in addresses() if writes]
     assert len(writers) > 30
@@ -100,11 +137,15 @@ def test_a_scope_is_needed(program: Programs) -> None:
 
 @pytest.mark.parametrize("role", [*ROLES, "nobody"])
 def test_the_matrix(program: Programs, role: str) -> None:
-    """Every operation for every role: let through exactly where the matrix has a cross, on a host that is not the default tenant's."""
+    """Every operation for every role: let through exactly where the matrix has a cross, on a host that is not
+    the default tenant's.
+    """
     acting = program(role)
     for method, path, needs, _ in addresses():
         if path == "keys/rotate" and role in allowed()[needs]:
-            continue  # the one that succeeds without anything being there: it takes away what the others are signed with
+            # the one that succeeds without anything being there: it takes away what the others are signed
+            # with
+            continue
         response = acting(method, path, {} if method in ("POST", "PUT", "PATCH") else None)
         may = role in allowed()[needs] and not needs.startswith("tenants.")
         assert (refused(response) == "") is may, (role, method, path, response.content)
@@ -112,11 +153,17 @@ def test_the_matrix(program: Programs, role: str) -> None:
 
 
 def test_a_service_account_is_nobody(acme: Tenant, door: Callable[..., Door], program: Programs) -> None:
-    """B18: an application that acts for itself cannot even ask for these scopes, and its token is no administrator's."""
+    """B18: an application that acts for itself cannot even ask for these scopes, and its token is no
+    administrator's.
+    """
     application = Application.objects.get(name="kiosk")
     application.grants, application.scopes = ["client_credentials"], ["foyer:read", "acme:read"]
     application.save()
-    form = {"grant_type": "client_credentials", "client_id": "kiosk", "client_secret": "kiosk secret/with+odd:characters"}
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": "kiosk",
+        "client_secret": "kiosk secret/with+odd:characters",
+    }
     asked = door().post("/application/o/token/", {**form, "scope": "foyer:read"})
     assert (asked.status_code, asked.json()["error"]) == (400, "invalid_scope")
     token = tokens_of(door().post("/application/o/token/", form))["access_token"]
@@ -124,9 +171,13 @@ def test_a_service_account_is_nobody(acme: Tenant, door: Callable[..., Door], pr
 
 
 def test_a_device_gets_a_token_for_it(acme: Tenant, door: Callable[..., Door], program: Programs) -> None:
-    """The whole way through the public door: an application that has the scopes, a person who approves in plain words, the API."""
+    """The whole way through the public door: an application that has the scopes, a person who approves in
+    plain words, the API.
+    """
     program("admin")  # makes the application
-    Application.objects.filter(name="admin-cli").update(grants=["urn:ietf:params:oauth:grant-type:device_code"])
+    Application.objects.filter(name="admin-cli").update(
+        grants=["urn:ietf:params:oauth:grant-type:device_code"]
+    )
     Person.objects.filter(username="alice").update(role="auditor")
     device = door()
     started = device.start("admin-cli", scope=BOTH)

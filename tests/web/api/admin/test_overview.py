@@ -1,4 +1,6 @@
-"""What an overview shows, through the API: counts by time, and what wants to be looked at, to each role what it may see."""
+"""What an overview shows, through the API: counts by time, and what wants to be looked at, to each role what
+it may see.
+"""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -18,8 +20,12 @@ from tests.web.api.conftest import Program
 Programs = Callable[..., Program]
 
 
-def test_how_often_what_happened(program: Programs, acme: Tenant, door: Callable[..., Door], clock: time_machine.Traveller) -> None:
-    """The series of the overview by the minute and by the half hour, the last stretch under way; the neighbour's are not counted."""
+def test_how_often_what_happened(
+    program: Programs, acme: Tenant, door: Callable[..., Door], clock: time_machine.Traveller
+) -> None:
+    """The series of the overview by the minute and by the half hour, the last stretch under way; the
+    neighbour's are not counted.
+    """
     auditor = program("auditor")
     door().approve(door().start())
     clock.shift(120)
@@ -29,13 +35,21 @@ def test_how_often_what_happened(program: Programs, acme: Tenant, door: Callable
     lines = {each["name"]: each for each in found["series"]}
     assert (list(lines), set(SPANS)) == ([each.name for each in SERIES], {"hour", "day"})
     assert all((len(each["counts"]), sum(each["counts"])) == (60, each["total"]) for each in lines.values())
-    assert (lines["sign_ins"]["total"], lines["approvals"]["counts"][-3:], lines["denials"]["good"]) == (1, [1, 0, 0], False)
+    assert (lines["sign_ins"]["total"], lines["approvals"]["counts"][-3:], lines["denials"]["good"]) == (
+        1,
+        [1, 0, 0],
+        False,
+    )
     assert lines["approvals"]["kinds"] == ["device.approved"]
     clock.shift(3600)
     auditor = program("auditor")
     assert {each["total"] for each in auditor.get("statistics?over=hour")["series"]} == {0}
     day = auditor.get("statistics?over=day")
-    assert (day["seconds"], len(day["series"][0]["counts"]), day["series"][0]["total"]) == (1800, SPANS["day"].buckets, 1)
+    assert (day["seconds"], len(day["series"][0]["counts"]), day["series"][0]["total"]) == (
+        1800,
+        SPANS["day"].buckets,
+        1,
+    )
     assert datetime.fromisoformat(day["begins"]).timestamp() % 1800 == 0
     other = program("auditor", host="other.test").get("statistics?over=day")
     assert ({each["total"] for each in other["series"]}, other["waiting"]) == ({0}, 0)
@@ -54,14 +68,24 @@ def test_what_wants_to_be_looked_at(program: Programs, acme: Tenant, other: Tena
         Person.objects.create(username="their-admin", role="admin")
     person = Person.objects.get(username="admin")
     found = admin.get("concerns")
-    assert found == {"unguarded": ["admin"], "drifted": 0, "retiring_keys": [], "undelivered_mails": 0, "failing_blueprints": None}
+    assert found == {
+        "unguarded": ["admin"],
+        "drifted": 0,
+        "retiring_keys": [],
+        "undelivered_mails": 0,
+        "failing_blueprints": None,
+    }
     Credential.objects.create(person=person, kind="totp")
     old = keys.current_key().kid
     admin("POST", "keys/rotate", {})
     admin("POST", "people/bob/recovery-mail")
     Delivery.objects.update(state=State.FAILED, ended_at=person.created_at)
     found = admin.get("concerns")
-    assert (found["unguarded"], found["undelivered_mails"], [each["kid"] for each in found["retiring_keys"]]) == ([], 1, [old])
+    assert (
+        found["unguarded"],
+        found["undelivered_mails"],
+        [each["kid"] for each in found["retiring_keys"]],
+    ) == ([], 1, [old])
 
 
 @pytest.mark.parametrize(
@@ -73,7 +97,9 @@ def test_what_wants_to_be_looked_at(program: Programs, acme: Tenant, other: Tena
     ],
 )
 def test_to_each_what_they_may_see(program: Programs, acme: Tenant, role: str, sees: set[str]) -> None:
-    """null where the role does not see it, as the page leaves it out; without a role nothing is answered at all."""
+    """null where the role does not see it, as the page leaves it out; without a role nothing is answered at
+    all.
+    """
     acting = program(role)
     assert {name for name, value in acting.get("concerns").items() if value is not None} == sees
     assert (acting.get("statistics")["waiting"] is None) == (role == "editor")

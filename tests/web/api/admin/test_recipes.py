@@ -1,4 +1,6 @@
-"""Applications by recipe through the API: the questions, what comes of the answers, the secret that is told once, and programs."""
+"""Applications by recipe through the API: the questions, what comes of the answers, the secret that is told
+once, and programs.
+"""
 
 import json
 from collections.abc import Callable
@@ -18,11 +20,15 @@ Programs = Callable[..., Program]
 
 
 def test_the_questions(program: Programs, acme: Tenant) -> None:
-    """Every recipe with what it asks, what may be chosen here, what it settles by itself and why; a service is asked for no groups."""
+    """Every recipe with what it asks, what may be chosen here, what it settles by itself and why; a service
+    is asked for no groups.
+    """
     found = {each["name"]: each for each in program().get("recipes/")["recipes"]}
     assert list(found) == list(RECIPES)
     asked = {name: [each["name"] for each in recipe["questions"]] for name, recipe in found.items()}
-    assert asked == {name: ["title", *(["groups"] if name != "service" else []), "scopes"] for name in RECIPES}
+    assert asked == {
+        name: ["title", *(["groups"] if name != "service" else []), "scopes"] for name in RECIPES
+    }
     questions = {each["name"]: each for each in found["tv"]["questions"]}
     assert [name for name, each in questions.items() if each["required"]] == ["title"]
     assert questions["groups"]["choices"] == [{"value": "staff", "title": "staff"}]
@@ -38,32 +44,55 @@ def test_a_television(program: Programs, acme: Tenant, door: Callable[..., Door]
     admin = program()
     made = admin("POST", "recipes/tv", {"title": " Living room ", "groups": ["staff"], "scopes": ["profile"]})
     told = made.json()
-    assert (made.status_code, made["Location"], told["client_secret"]) == (201, "/api/applications/living-room", "")
+    assert (made.status_code, made["Location"], told["client_secret"]) == (
+        201,
+        "/api/applications/living-room",
+        "",
+    )
     seen = admin("GET", "applications/living-room")
     assert (seen.json(), seen["ETag"]) == (told["application"], made["ETag"])
     assert told["application"]["scopes"] == ["openid", "offline_access", "profile"]
     assert (told["application"]["title"], told["application"]["groups"]) == ("Living room", ["staff"])
-    assert (told["issuer"], told["client_id"]) == ("http://acme.test", Application.objects.get(name="living-room").client_id)
+    assert (told["issuer"], told["client_id"]) == (
+        "http://acme.test",
+        Application.objects.get(name="living-room").client_id,
+    )
     assert [(each["program"], each["language"]) for each in told["programs"]] == [
         ("device", "curl"),
         ("device", "python"),
         ("device", "javascript"),
     ]
-    assert all(told["client_id"] in each["text"] and "client_secret" not in each["text"] for each in told["programs"])
+    assert all(
+        told["client_id"] in each["text"] and "client_secret" not in each["text"] for each in told["programs"]
+    )
     door().approve(door().start(told["client_id"], scope="openid profile"))
     assert Event.objects.get(kind="application.created", target="living-room").actor == "admin"
-    assert admin.get("applications/living-room/setup") == {key: told[key] for key in ("issuer", "client_id", "programs")}
+    assert admin.get("applications/living-room/setup") == {
+        key: told[key] for key in ("issuer", "client_id", "programs")
+    }
 
 
 def test_a_services_secret_is_said_once(program: Programs, acme: Tenant, door: Callable[..., Door]) -> None:
-    """It stands in the answer that makes it and in its programs, opens what it should, and is in nothing that is asked for later."""
+    """It stands in the answer that makes it and in its programs, opens what it should, and is in nothing that
+    is asked for later.
+    """
     admin = program()
     told = admin("POST", "recipes/service", {"title": "Nightly backup", "scopes": ["acme:read"]}).json()
     secret = told["client_secret"]
     assert all(secret in each["text"] for each in told["programs"])
-    assert tokens_of(door().post(TOKEN, {"grant_type": "client_credentials"}, **basic(told["client_id"], secret)))["scope"] == "acme:read"
+    assert (
+        tokens_of(
+            door().post(TOKEN, {"grant_type": "client_credentials"}, **basic(told["client_id"], secret))
+        )["scope"]
+        == "acme:read"
+    )
     setup = admin.get("applications/nightly-backup/setup")
-    later = [setup, admin.get("applications/nightly-backup"), admin.get("applications/"), admin.get("events/?size=200")]
+    later = [
+        setup,
+        admin.get("applications/nightly-backup"),
+        admin.get("applications/"),
+        admin.get("events/?size=200"),
+    ]
     assert secret not in json.dumps([*later, admin.get("blueprints/export")])
     assert all("YOUR-CLIENT-SECRET" in each["text"] for each in setup["programs"])
     assert Application.objects.get(name="nightly-backup").secret_hash not in json.dumps(later)
@@ -88,8 +117,12 @@ def test_a_services_secret_is_said_once(program: Programs, acme: Tenant, door: C
         ("mainframe", {"title": "Sly"}, 404, ""),
     ],
 )
-def test_what_cannot_be(program: Programs, acme: Tenant, recipe: str, answers: dict[str, Any], status: int, named: str) -> None:
-    """Refused at its question, and nothing is made: a recipe cannot be talked into anything that it does not offer."""
+def test_what_cannot_be(
+    program: Programs, acme: Tenant, recipe: str, answers: dict[str, Any], status: int, named: str
+) -> None:
+    """Refused at its question, and nothing is made: a recipe cannot be talked into anything that it does not
+    offer.
+    """
     admin = program()
     before = Application.objects.count()
     response = admin("POST", f"recipes/{recipe}", answers)
@@ -99,10 +132,13 @@ def test_what_cannot_be(program: Programs, acme: Tenant, recipe: str, answers: d
 
 
 @pytest.mark.parametrize(
-    ("role", "makes", "looks"), [("auditor", 403, 200), ("helpdesk", 403, 200), ("editor", 403, 200), ("nobody", 403, 403)]
+    ("role", "makes", "looks"),
+    [("auditor", 403, 200), ("helpdesk", 403, 200), ("editor", 403, 200), ("nobody", 403, 403)],
 )
 def test_roles(program: Programs, acme: Tenant, role: str, makes: int, looks: int) -> None:
-    """As on the pages: who may edit applications makes them, and reads the questions; who may see them reads how they are set up."""
+    """As on the pages: who may edit applications makes them, and reads the questions; who may see them reads
+    how they are set up.
+    """
     acting = program(role)
     assert acting("POST", "recipes/tv", {"title": "Sly"}).status_code == makes
     assert acting("GET", "recipes/").status_code == makes

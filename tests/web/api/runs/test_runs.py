@@ -16,7 +16,9 @@ Doors = Callable[..., Door]
 def restarted(program: Program, keep: object) -> Program:
     """The same program, at the new run."""
     headers = {"HTTP_AUTHORIZATION": f"Run {program.secret}"}
-    program.begun = program.door.http.post(f"{program.url}restart", {"keep": keep}, content_type="application/json", **headers)
+    program.begun = program.door.http.post(
+        f"{program.url}restart", {"keep": keep}, content_type="application/json", **headers
+    )
     if program.begun.status_code == 201:
         program.now = program.begun.json()
         program.url = program.now["url"]
@@ -29,7 +31,9 @@ def living() -> int:
 
 
 def test_with_what_was_learned(acme: Tenant, door: Doors) -> None:
-    """The password is not asked again, consent is; the secret stays the same and is not said a second time."""
+    """The password is not asked again, consent is; the secret stays the same and is not said a
+    second time.
+    """
     device = door()
     started = device.start()
     program = Program(door()).to_consent(started)

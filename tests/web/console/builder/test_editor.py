@@ -1,4 +1,6 @@
-"""The flow builder at the public door: what its pages show, what each edit saves, and that of two editors neither loses anything."""
+"""The flow builder at the public door: what its pages show, what each edit saves, and that of two editors
+neither loses anything.
+"""
 
 import html
 import json
@@ -47,7 +49,9 @@ class Editor:
     def _seen(self, response: Any, status: int) -> str:
         self.text = html.unescape(str(response.content.decode()))
         assert response.status_code == status, self.text[:3000]
-        self.hidden = {name: html.unescape(value) for name, value in reversed(_FIELD.findall(response.content.decode()))}
+        self.hidden = {
+            name: html.unescape(value) for name, value in reversed(_FIELD.findall(response.content.decode()))
+        }
         return self.text
 
     @property
@@ -63,7 +67,9 @@ class Editor:
 
 @pytest.fixture
 def at_work(tenants: dict[str, Tenant], door: Callable[..., Door]) -> Callable[..., Editor]:
-    """``at_work("editor")``: alice at the builder with this role, in a browser of her own; bob is an editor too."""
+    """``at_work("editor")``: alice at the builder with this role, in a browser of her own; bob is an editor
+    too.
+    """
 
     def sit_down(role: str = "editor", path: str = PAGE, name: str = "alice") -> Editor:
         with tenant_scope(tenants["acme"]):
@@ -84,7 +90,9 @@ def drafted(name: str = "connect-a-device") -> list[str]:
 
 
 def test_a_draft_that_differs_in_nothing_is_none(at_work: Callable[..., Editor], acme: Tenant) -> None:
-    """Moved and moved back: the flow has no draft any more, in the list, on Versions and for whoever edits next; nothing was told."""
+    """Moved and moved back: the flow has no draft any more, in the list, on Versions and for whoever edits
+    next; nothing was told.
+    """
     editor = at_work()
     editor.edit({"do": "move", "step": "0", "at": "2", "lane": ""})
     assert draft_of("connect-a-device") is not None
@@ -116,7 +124,11 @@ def test_the_first_edit_of_a_live_flow_makes_a_draft(at_work: Callable[..., Edit
     assert editor.steps == list(SHIPPED)
     assert "Version 1 is live" in editor.text
     editor.edit({"do": "nudge", "step": "1", "where": "down"})
-    assert drafted() == editor.steps == ["identification", "login", "password", "device_code", "consent", "finish"]
+    assert (
+        drafted()
+        == editor.steps
+        == ["identification", "login", "password", "device_code", "consent", "finish"]
+    )
     assert editor.said == "password moved before device_code"
     assert 'data-at="2"' in editor.text
     assert "saved by alice" in editor.text
@@ -147,12 +159,21 @@ def test_without_scripts_every_edit_leads_back_to_the_page(at_work: Callable[...
     assert 'value="password-2"' in editor.text
 
 
-def test_the_settings_of_a_step_are_a_form_and_only_what_differs_is_kept(at_work: Callable[..., Editor]) -> None:
+def test_the_settings_of_a_step_are_a_form_and_only_what_differs_is_kept(
+    at_work: Callable[..., Editor],
+) -> None:
     """Id, refusal, condition and settings in one; the page says them in words."""
     editor = at_work()
     editor.look("?step=password")
     panel = {"do": "panel", "step": "1"}
-    fields = {"_id": "secret-word", "_on_refusal": "continue", "free": "3", "window": "1h", "_when-0": "in_group", "_when-0-group": "staff"}
+    fields = {
+        "_id": "secret-word",
+        "_on_refusal": "continue",
+        "free": "3",
+        "window": "1h",
+        "_when-0": "in_group",
+        "_when-0-group": "staff",
+    }
     editor.edit(panel, **fields)
     with tenant_scope(Tenant.objects.get(name="acme")):
         stored = Draft.objects.get().document["steps"][1]
@@ -184,7 +205,9 @@ def test_what_is_wrong_in_a_form_is_said_at_its_field_and_the_draft_stays(
     """And what was typed is still there."""
     editor = at_work()
     editor.edit({"do": "remove", "step": "5"})
-    editor.edit({"do": "panel", "step": "1"}, 422, **{"_id": "password", "free": "4", "window": "1h", **fields})
+    editor.edit(
+        {"do": "panel", "step": "1"}, 422, **{"_id": "password", "free": "4", "window": "1h", **fields}
+    )
     assert said in editor.text
     assert f'value="{next(reversed(fields.values()))}"' in editor.text
     assert drafted() == list(SHIPPED[:5])
@@ -196,9 +219,13 @@ def test_conditions_are_added_and_taken_away_before_anything_is_saved(at_work: C
     """Each is a row: a ready-made one with its fields, or CEL."""
     editor = at_work()
     panel = {"do": "panel", "step": "1"}
-    editor.edit(panel, _id="password", free="4", window="1h", _more="1", _preset="after_hours", _zone="Nowhere/Land")
+    editor.edit(
+        panel, _id="password", free="4", window="1h", _more="1", _preset="after_hours", _zone="Nowhere/Land"
+    )
     assert 'name="_when-0-zone" value="UTC"' in editor.text
-    editor.edit(panel, _id="password", free="4", window="1h", _more="1", _preset="after_hours", _zone="Europe/Berlin")
+    editor.edit(
+        panel, _id="password", free="4", window="1h", _more="1", _preset="after_hours", _zone="Europe/Berlin"
+    )
     assert 'name="_when-0-start" value="08:00"' in editor.text
     assert 'name="_when-0-zone" value="Europe/Berlin"' in editor.text
     assert '<option value="America/New_York">' in editor.text
@@ -229,7 +256,9 @@ def test_a_condition_is_checked_while_it_is_typed(at_work: Callable[..., Editor]
         return [each["message"] for each in response.json()]
 
     assert checked("2", '"staff" in person.groups') == []
-    assert checked("2", "person.grups == []") == ["line 1, column 7: There is no person.grups. Did you mean person.groups?"]
+    assert checked("2", "person.grups == []") == [
+        "line 1, column 7: There is no person.grups. Did you mean person.groups?"
+    ]
     assert "request is only known later" in checked("2", 'request.kind == "device"')[0]
     assert checked("2", "person.name") == ["line 1, column 1: A condition must be true or false, not string."]
     assert Draft.unscoped.count() == 0
@@ -239,7 +268,9 @@ def test_a_condition_is_checked_while_it_is_typed(at_work: Callable[..., Editor]
 def test_only_what_could_be_stored_is_checked(at_work: Callable[..., Editor], settings: str) -> None:
     """A hand-made document is as little there for the checking as for an edit."""
     editor = at_work()
-    base = editor.hidden["_base"].replace('{"stage": "password"}', f'{{"stage": "password", "settings": {settings}}}')
+    base = editor.hidden["_base"].replace(
+        '{"stage": "password"}', f'{{"stage": "password", "settings": {settings}}}'
+    )
     for path, more in (("check", {"_step": "2", "_source": "true"}), ("edit", {"_edit": '{"do": "keep"}'})):
         assert editor.door.http.post(PAGE + path, {**editor.hidden, "_base": base, **more}).status_code == 404
 
@@ -297,7 +328,11 @@ def test_undo_is_the_whole_document_of_before(at_work: Callable[..., Editor], ac
     before = json.loads(editor.hidden["_base"])
     editor.edit({"do": "remove", "step": "1"})
     editor.edit({"do": "replace", "document": before, "said": "Undo: password removed"})
-    assert (editor.steps, editor.said, draft_of("connect-a-device")) == (list(SHIPPED), "Undo: password removed", None)
+    assert (editor.steps, editor.said, draft_of("connect-a-device")) == (
+        list(SHIPPED),
+        "Undo: password removed",
+        None,
+    )
 
 
 def test_the_flow_as_text(at_work: Callable[..., Editor]) -> None:
@@ -309,11 +344,17 @@ def test_the_flow_as_text(at_work: Callable[..., Editor]) -> None:
     editor.edit({"do": "text"}, _text=text.replace("  - stage: finish\n", ""))
     assert drafted() == list(SHIPPED[:5])
     for typed, said in (
-        (text.replace("  - stage: login", "  - stage: login\n    wen: true"), "Line 8, column 5</button> steps.2.wen: "),
+        (
+            text.replace("  - stage: login", "  - stage: login\n    wen: true"),
+            "Line 8, column 5</button> steps.2.wen: ",
+        ),
         (text + "   - broken", "Line "),
         (text.replace("for: device_code", "for: part"), "Line 3, column 1</button> This stays device_code"),
         (text.replace("flow: connect-a-device", "flow: other"), "This stays connect-a-device"),
-        (text.replace("title: Connect a device", "title: !file /etc/hostname"), "Tags such as !file have no meaning here"),
+        (
+            text.replace("title: Connect a device", "title: !file /etc/hostname"),
+            "Tags such as !file have no meaning here",
+        ),
         ("- a\n- b\n", "One flow is expected here"),
         (f"{text}---\n{text}", "One flow is expected here"),
         ("x: &a [*a]", "Line 1"),
@@ -326,7 +367,12 @@ def test_the_flow_as_text(at_work: Callable[..., Editor]) -> None:
 
 def test_a_draft_that_is_no_flow_is_mended_as_text(at_work: Callable[..., Editor], acme: Tenant) -> None:
     """It is shown as it is, with what is wrong; nothing is lost."""
-    save_draft("connect-a-device", {"title": "Half", "for": "device_code", "steps": [{"id": "x"}], "junk": 1}, by="bob", revision=None)
+    save_draft(
+        "connect-a-device",
+        {"title": "Half", "for": "device_code", "steps": [{"id": "x"}], "junk": 1},
+        by="bob",
+        revision=None,
+    )
     editor = at_work()
     assert "cannot be drawn" in editor.text
     assert '"junk": 1' in editor.text
@@ -338,10 +384,21 @@ def test_a_draft_that_is_no_flow_is_mended_as_text(at_work: Callable[..., Editor
 def test_hostile_names_are_only_words(at_work: Callable[..., Editor], acme: Tenant) -> None:
     """B-rules on pages: what somebody typed is text, in a card, in a form and in what is told."""
     bad = '"><script>alert(1)</script>'
-    document = drawing({"stage": "prompt", "id": "ask", "settings": {"title": bad}, "when": '"</script>" in person.groups'}, title=bad)
+    document = drawing(
+        {"stage": "prompt", "id": "ask", "settings": {"title": bad}, "when": '"</script>" in person.groups'},
+        title=bad,
+    )
     save_draft("connect-a-device", document.as_json(), by=bad[:50], revision=None)
     editor = at_work()
-    for query in ("", "?step=ask", "?open=yaml", "?open=flow", f"?gap={bad}&lane={bad}", f"?at={bad}", f"?open={bad}"):
+    for query in (
+        "",
+        "?step=ask",
+        "?open=yaml",
+        "?open=flow",
+        f"?gap={bad}&lane={bad}",
+        f"?at={bad}",
+        f"?open={bad}",
+    ):
         raw = editor.door.http.get(PAGE + query).content.decode()
         assert "<script>alert" not in raw
         assert "style=" not in raw
@@ -360,7 +417,10 @@ def test_hostile_names_are_only_words(at_work: Callable[..., Editor], acme: Tena
         {"_edit": '{"do": "panel", "step": {}}'},
         {"_edit": "[" * 20_000},
         {"_base": "[" * 20_000, "_edit": '{"do": "remove", "step": "1"}'},
-        {"_base": '{"title": "T", "steps": [' + '{"group": "g", "steps": [' * 900 + "]}" * 900 + "]}", "_edit": '{"do": "keep"}'},
+        {
+            "_base": '{"title": "T", "steps": [' + '{"group": "g", "steps": [' * 900 + "]}" * 900 + "]}",
+            "_edit": '{"do": "keep"}',
+        },
         {"_edit": '{"do": "replace", "document": "x"}'},
     ],
 )
@@ -377,19 +437,30 @@ def test_what_no_database_keeps_is_refused(at_work: Callable[..., Editor], value
     """Settings are open, so a hand-made request may hold anything: told, and the drawing stays."""
     editor = at_work()
     before = editor.hidden["_base"]
-    base = before.replace('{"stage": "password"}', f'{{"stage": "password", "settings": {{"free": {value}}}}}')
+    base = before.replace(
+        '{"stage": "password"}', f'{{"stage": "password", "settings": {{"free": {value}}}}}'
+    )
     assert value in base
     wanted = f'{{"do": "replace", "document": {base}}}'
-    response = editor.door.http.post(PAGE + "edit", {**editor.hidden, "_edit": wanted}, headers={"X-Builder": "1"})
+    response = editor.door.http.post(
+        PAGE + "edit", {**editor.hidden, "_edit": wanted}, headers={"X-Builder": "1"}
+    )
     assert (response.status_code, b"Nothing was saved" in response.content) == (422, True)
-    assert editor.door.http.post(PAGE + "edit", {**editor.hidden, "_base": base, "_edit": '{"do": "keep"}'}).status_code == 404
+    assert (
+        editor.door.http.post(
+            PAGE + "edit", {**editor.hidden, "_base": base, "_edit": '{"do": "keep"}'}
+        ).status_code
+        == 404
+    )
     assert Draft.unscoped.count() == 0
 
 
 def test_a_number_that_json_does_not_have_is_none(at_work: Callable[..., Editor]) -> None:
     """The draft stays one that every database keeps, and lint says what the setting wants."""
     editor = at_work()
-    base = editor.hidden["_base"].replace('{"stage": "password"}', '{"stage": "password", "settings": {"free": NaN}}')
+    base = editor.hidden["_base"].replace(
+        '{"stage": "password"}', '{"stage": "password", "settings": {"free": NaN}}'
+    )
     editor.edit({"do": "remove", "step": "5"}, _base=base)
     assert "write a whole number." in editor.text
     assert drafted() == list(SHIPPED[:5])
@@ -422,7 +493,10 @@ def test_other_tenants_flows_are_not_there(at_work: Callable[..., Editor], other
     editor = at_work()
     assert editor.door.http.get("/console/flows/theirs/").status_code == 404
     assert (
-        editor.door.http.post("/console/flows/theirs/edit", {**editor.hidden, "_edit": '{"do": "remove", "step": "0"}'}).status_code == 404
+        editor.door.http.post(
+            "/console/flows/theirs/edit", {**editor.hidden, "_edit": '{"do": "remove", "step": "0"}'}
+        ).status_code
+        == 404
     )
     editor.edit({"do": "remove", "step": "5"})
     assert list(Draft.unscoped.values_list("tenant__name", flat=True)) == ["acme"]
@@ -440,7 +514,10 @@ def test_a_new_flow_begins_empty_or_like_another(at_work: Callable[..., Editor],
     assert "Add a step here" in editor.door.http.get("/console/flows/staff-devices/").content.decode()
     assert post("/console/new-flow/", {"title": "Copy", "like": "connect-a-device"}).status_code == 303
     assert drafted("copy") == list(SHIPPED)
-    assert post("/console/new-flow/", {"title": "Shipped", "name": "ours", "like": "tenant/sign-in"}).status_code == 303
+    assert (
+        post("/console/new-flow/", {"title": "Shipped", "name": "ours", "like": "tenant/sign-in"}).status_code
+        == 303
+    )
     assert drafted("ours") == ["identification", "password", "second-factor", "login"]
     assert draft_of("ours").document.get("default", True) is True  # type: ignore[union-attr]
 
@@ -453,7 +530,10 @@ def test_a_new_flow_begins_empty_or_like_another(at_work: Callable[..., Editor],
         ({"title": "X", "designation": "everything"}, "Choose what it is for."),
         ({"title": "X", "designation": "part", "name": "A B"}, "Use a to z"),
         ({"title": "???", "designation": "part"}, "Use a to z"),
-        ({"title": "X", "designation": "part", "name": "connect-a-device"}, "There is a flow with this name already."),
+        (
+            {"title": "X", "designation": "part", "name": "connect-a-device"},
+            "There is a flow with this name already.",
+        ),
         ({"title": "X", "like": "nothing"}, "There is no such flow any more."),
     ],
 )
@@ -468,7 +548,14 @@ def test_a_new_flow_that_cannot_be(at_work: Callable[..., Editor], typed: dict[s
 
 def test_the_page_takes_few_queries(at_work: Callable[..., Editor], acme: Tenant) -> None:
     """However many steps there are: 20 at most, for the page, its panels and an edit."""
-    steps = [{"stage": "prompt", "id": f"p{at}", "when": '"staff" in person.groups && application.client_id == "tv"'} for at in range(60)]
+    steps = [
+        {
+            "stage": "prompt",
+            "id": f"p{at}",
+            "when": '"staff" in person.groups && application.client_id == "tv"',
+        }
+        for at in range(60)
+    ]
     save_draft("connect-a-device", drawing(*SHIPPED[:2], *steps).as_json(), by="bob", revision=None)
     editor = at_work()
     for query in ("", "?step=p7", "?open=yaml"):

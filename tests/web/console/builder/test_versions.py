@@ -1,4 +1,6 @@
-"""Publishing and its history: what differs is shown first, errors stop it, nobody overwrites anybody, and every step has a way back."""
+"""Publishing and its history: what differs is shown first, errors stop it, nobody overwrites anybody, and
+every step has a way back.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +28,9 @@ LONGER = ("identification", "password", AWAY, *SHIPPED[2:])
 
 def drafted(*steps: Any, revision: int | None = None, by: str = "editor", **more: Any) -> Draft:
     """A draft of the tenant's flow for devices."""
-    return save_draft("connect-a-device", drawing(*(steps or LONGER), **more).as_json(), by=by, revision=revision)
+    return save_draft(
+        "connect-a-device", drawing(*(steps or LONGER), **more).as_json(), by=by, revision=revision
+    )
 
 
 def live() -> int:
@@ -43,7 +47,9 @@ def test_what_changes_is_shown_before_it_is_published(acme: Tenant) -> None:
     page = text(opened, f"{HERE}/publish")
     assert "What changes since version 1, which is live" in page
     assert "<ins>totp after password</ins>" in page
-    assert posted(opened, f"{HERE}/publish", {"revision": 1, "note": "Staff need a code"}) == f"{HERE}/versions"
+    assert (
+        posted(opened, f"{HERE}/publish", {"revision": 1, "note": "Staff need a code"}) == f"{HERE}/versions"
+    )
     page = text(opened, f"{HERE}/versions")
     assert "Version 2 is live." in page
     assert "Staff need a code" in page
@@ -80,7 +86,12 @@ def test_a_failing_test_stops_it_and_says_why(acme: Tenant) -> None:
 
 def test_a_draft_that_is_no_flow_says_what_is_wrong(acme: Tenant) -> None:
     """Every key of it."""
-    save_draft("connect-a-device", {"for": "device_code", "title": "", "steps": [{"stage": "a", "flow": "b"}]}, by="editor", revision=None)
+    save_draft(
+        "connect-a-device",
+        {"for": "device_code", "title": "", "steps": [{"stage": "a", "flow": "b"}]},
+        by="editor",
+        revision=None,
+    )
     page = text(entered("acme.test", acme, "editor"), f"{HERE}/publish")
     assert "A step is one of stage, group and flow." in page
     assert f'href="{HERE}/?step=a"' in page
@@ -89,11 +100,15 @@ def test_a_draft_that_is_no_flow_says_what_is_wrong(acme: Tenant) -> None:
 
 @pytest.mark.parametrize("revision", ["1", "", "x", "-1", "99999999999999999999"])
 def test_who_published_what_they_did_not_see_publishes_nothing(acme: Tenant, revision: str) -> None:
-    """Somebody changed the draft after the page was opened: the difference is shown anew, with the fresh revision in the form."""
+    """Somebody changed the draft after the page was opened: the difference is shown anew, with the fresh
+    revision in the form.
+    """
     drafted()
     opened = entered("acme.test", acme, "editor")
     text(opened, f"{HERE}/publish")
-    drafted("identification", "password", *SHIPPED[2:], {"stage": "choice", "id": "late"}, revision=1, by="clerk")
+    drafted(
+        "identification", "password", *SHIPPED[2:], {"stage": "choice", "id": "late"}, revision=1, by="clerk"
+    )
     page = posted(opened, f"{HERE}/publish", {"revision": revision, "note": "mine"}, 409)
     assert "somebody has changed the draft" in page
     assert "clerk" in page
@@ -115,7 +130,9 @@ def test_a_draft_that_is_overtaken_says_what_it_would_undo(acme: Tenant) -> None
     """Another version went live since it was begun."""
     drafted()
     publish(drawing(*SHIPPED, title="Another title"), by="blueprint")
-    assert "This draft was begun from version 1, but version 2 is live now" in text(entered("acme.test", acme, "editor"), f"{HERE}/publish")
+    assert "This draft was begun from version 1, but version 2 is live now" in text(
+        entered("acme.test", acme, "editor"), f"{HERE}/publish"
+    )
 
 
 def test_rolling_back_in_one_action(acme: Tenant) -> None:
@@ -135,7 +152,9 @@ def test_a_version_that_can_no_longer_run_stays_where_it_is(acme: Tenant) -> Non
     """Its stage is gone: said, and nothing is changed."""
     publish(drawing(*LONGER), by="editor")
     old = Version.objects.get(flow__name="connect-a-device", number=1)
-    Version.objects.filter(pk=old.pk).update(document={**old.document, "steps": [{"stage": "gone"}, *old.document["steps"]]})
+    Version.objects.filter(pk=old.pk).update(
+        document={**old.document, "steps": [{"stage": "gone"}, *old.document["steps"]]}
+    )
     page = posted(entered("acme.test", acme, "editor"), f"{HERE}/versions/1/roll-back", {}, 400)
     assert "There is no stage gone." in page
     assert live() == 2
@@ -159,10 +178,16 @@ def test_one_version_with_its_document(acme: Tenant, tmp_path: Any) -> None:
 def test_any_two_are_compared(acme: Tenant) -> None:
     """Versions and the draft, in either direction; without a choice the newest against what is live."""
     publish(drawing(*LONGER), by="editor")
-    drafted(*LONGER[:3], "login", "device_code", "consent", {"stage": "finish", "id": "end"}, title="Connect it")
+    drafted(
+        *LONGER[:3], "login", "device_code", "consent", {"stage": "finish", "id": "end"}, title="Connect it"
+    )
     opened = entered("acme.test", acme, "auditor")
     page = text(opened, f"{HERE}/compare")
-    assert ("<del>Drawn</del>" in page, "<ins>Connect it</ins>" in page, "totp" in page) == (True, True, False)
+    assert ("<del>Drawn</del>" in page, "<ins>Connect it</ins>" in page, "totp" in page) == (
+        True,
+        True,
+        False,
+    )
     assert "<del>totp</del>" in text(opened, f"{HERE}/compare?old=draft&new=1")
     assert "Nothing differs." in text(opened, f"{HERE}/compare?old=2&new=2")
     text(opened, f"{HERE}/compare?old=7", 404)
@@ -206,9 +231,23 @@ def test_who_may(acme: Tenant, other: Tenant) -> None:
     with tenant_scope(other):
         save_draft("theirs", drawing("identification", flow="theirs").as_json(), by="editor", revision=None)
     opened = entered("acme.test", acme, "admin")
-    for path in ("versions", "versions/1", "versions/1/export", "versions/1/roll-back", "publish", "discard", "compare"):
+    for path in (
+        "versions",
+        "versions/1",
+        "versions/1/export",
+        "versions/1/roll-back",
+        "publish",
+        "discard",
+        "compare",
+    ):
         text(opened, f"/console/flows/theirs/{path}", 404)
-    for path in ("versions/9", "versions/9/export", "versions/9/roll-back", f"versions/{10**30}", "compare?new=nonsense"):
+    for path in (
+        "versions/9",
+        "versions/9/export",
+        "versions/9/roll-back",
+        f"versions/{10**30}",
+        "compare?new=nonsense",
+    ):
         text(opened, f"{HERE}/{path}", 404)
     posted(opened, f"{HERE}/versions/9/roll-back", {}, 404)
     assert (live(), Draft.objects.count()) == (2, 1)
@@ -220,4 +259,6 @@ def test_hostile_notes_are_only_words(acme: Tenant) -> None:
     opened = entered("acme.test", acme, "editor")
     for path in ("versions", "versions/2", "compare?old=1&new=2"):
         page = text(opened, f"{HERE}/{path}")
-        assert not {"<script>alert", "<b>x", "<i>y"} & {found for found in ("<script>alert", "<b>x", "<i>y") if found in page}
+        assert not {"<script>alert", "<b>x", "<i>y"} & {
+            found for found in ("<script>alert", "<b>x", "<i>y") if found in page
+        }

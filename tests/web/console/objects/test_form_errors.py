@@ -1,4 +1,6 @@
-"""What is wrong with a form of the console: all of it at once, told at the top with links to the fields, and what was typed is kept."""
+"""What is wrong with a form of the console: all of it at once, told at the top with links to the fields, and
+what was typed is kept.
+"""
 
 import html
 import re
@@ -17,10 +19,16 @@ from web.console.urls import PAGES
 
 NAMED = {page.name: page for page in PAGES}
 _LINK = re.compile(r'<li><a href="#([^"]+)">(.*?)</a>', re.DOTALL)
-BAD: dict[str, tuple[dict[str, Any], set[str], tuple[str, ...]]] = {  # what is posted, the fields that are wrong, what is kept of it
+# what is posted, the fields that are wrong, what is kept of it
+BAD: dict[str, tuple[dict[str, Any], set[str], tuple[str, ...]]] = {
     "application-recipe": ({"title": ""}, {"f-title"}, ()),
     "applications-one": (
-        {"title": "Kept as typed", "device.code_lifetime": "ten", "scopes": "missing", "homepage": "no address"},
+        {
+            "title": "Kept as typed",
+            "device.code_lifetime": "ten",
+            "scopes": "missing",
+            "homepage": "no address",
+        },
         {"f-device-code_lifetime", "f-scopes"},
         ("Kept as typed", 'value="ten"'),
     ),
@@ -36,11 +44,23 @@ BAD: dict[str, tuple[dict[str, Any], set[str], tuple[str, ...]]] = {  # what is 
         {"f-domains", "networks", "mail_from", "logo"},
         ("Kept as typed", "not a host", "10.0.0.0/99"),
     ),
-    "flow-new": ({"title": "", "name": "kept-as-typed", "like": "", "designation": ""}, {"title", "designation"}, ("kept-as-typed",)),
+    "flow-new": (
+        {"title": "", "name": "kept-as-typed", "like": "", "designation": ""},
+        {"title", "designation"},
+        ("kept-as-typed",),
+    ),
     "groups-add": ({"group": ""}, {"f-group"}, ()),
     "keys-rotate": ({"old": "revoke", "name": "wrong"}, {"name"}, ()),
-    "mail": ({"subject": "", "text": "No {{ lnik }} here", "html": "<p>{% if %}</p>"}, {"subject", "text", "html"}, ("lnik",)),
-    "people-add": ({"person": "", "email": "nobody", "password": "a-secret-typed"}, {"f-person", "f-email"}, ('value="nobody"',)),
+    "mail": (
+        {"subject": "", "text": "No {{ lnik }} here", "html": "<p>{% if %}</p>"},
+        {"subject", "text", "html"},
+        ("lnik",),
+    ),
+    "people-add": (
+        {"person": "", "email": "nobody", "password": "a-secret-typed"},
+        {"f-person", "f-email"},
+        ('value="nobody"',),
+    ),
     "people-one": (
         {"name": "Kept as typed", "email": "nobody", "groups": "missing", "password": "a-secret-typed"},
         {"f-email", "f-groups"},
@@ -55,10 +75,27 @@ BAD: dict[str, tuple[dict[str, Any], set[str], tuple[str, ...]]] = {  # what is 
         ("Not a name", "no host"),
     ),
 }
-WITHOUT = {  # nothing that is typed can be wrong there, or it leads back with a notice; blueprints tell of lines (test_blueprints.py)
+# nothing that is typed can be wrong there, or it leads back with a notice; blueprints tell of lines
+# (test_blueprints.py)
+WITHOUT = {
     *(posts.READS | posts.ASKS_FIRST | set(posts.actions())),
-    *("application-secret", "blueprints-apply", "blueprints-look", "blueprints-secret", "builder-edit", "device-revoke"),
-    *("first-steps-dismiss", "flow-discard", "flow-publish", "flow-roll-back", "flow-try-keep", "groups-one", "mail-forget"),
+    *(
+        "application-secret",
+        "blueprints-apply",
+        "blueprints-look",
+        "blueprints-secret",
+        "builder-edit",
+        "device-revoke",
+    ),
+    *(
+        "first-steps-dismiss",
+        "flow-discard",
+        "flow-publish",
+        "flow-roll-back",
+        "flow-try-keep",
+        "groups-one",
+        "mail-forget",
+    ),
     *("person-link", "person-mail", "person-role", "tenant-domain", "tenant-link"),
 }
 
@@ -70,8 +107,8 @@ def test_every_form_is_known_here() -> None:
 
 @pytest.mark.parametrize("name", BAD)
 def test_all_that_is_wrong_is_told_at_the_top(name: str, inhabited: None) -> None:
-    """WCAG 3.3.1, 2.4.2: the title says so, the summary takes the focus and leads to each field, which names its message; nothing was
-    saved, what was typed is there, and no secret is.
+    """WCAG 3.3.1, 2.4.2: the title says so, the summary takes the focus and leads to each field, which names
+    its message; nothing was saved, what was typed is there, and no secret is.
     """
     page, (form, fields, kept) = NAMED[name], BAD[name]
     door, _tenant = posts.owner_at(page)
@@ -84,9 +121,14 @@ def test_all_that_is_wrong_is_told_at_the_top(name: str, inhabited: None) -> Non
     links = _LINK.findall(text)
     assert {field for field, _title in links} == fields
     for field, title in links:
-        assert re.search(rf'<(?:input|textarea|select|fieldset)[^>]*\bid="{field}"[^>]*aria-describedby="[^"]*\b{field}-error', text), field
+        assert re.search(
+            rf'<(?:input|textarea|select|fieldset)[^>]*\bid="{field}"[^>]*aria-describedby="[^"]*\b{field}-error',
+            text,
+        ), field
         assert text.count(f'id="{field}-error"') == 1
-        label = re.search(rf'<label for="{field}">(.*?)</label>|id="{field}"[^>]*><legend>(.*?)</legend>', text, re.DOTALL)
+        label = re.search(
+            rf'<label for="{field}">(.*?)</label>|id="{field}"[^>]*><legend>(.*?)</legend>', text, re.DOTALL
+        )
         assert label
         shown = re.sub(r"<[^>]+>", "", label[1] or label[2])
         assert html.unescape(shown).startswith(html.unescape(title)), (shown, title)
@@ -105,12 +147,27 @@ def test_a_page_without_mistakes_says_nothing(inhabited: None) -> None:
         assert "aria-invalid" not in text
 
 
-def test_what_only_the_database_knows_is_told_in_the_same_round(acme: Tenant, other: Tenant, door: Callable[..., Door]) -> None:
-    """A misspelt lifetime hides neither a scope that is not there nor a client id that somebody has already."""
+def test_what_only_the_database_knows_is_told_in_the_same_round(
+    acme: Tenant, other: Tenant, door: Callable[..., Door]
+) -> None:
+    """A misspelt lifetime hides neither a scope that is not there nor a client id that somebody has
+    already.
+    """
     known = edit.current("application", "tv")
     assert known is not None
-    said = {"application": "tv", "title": "", "scopes": ["missing"], "client_id": "staff-console", "device": {"code_lifetime": "ten"}}
+    said = {
+        "application": "tv",
+        "title": "",
+        "scopes": ["missing"],
+        "client_id": "staff-console",
+        "device": {"code_lifetime": "ten"},
+    }
     with pytest.raises(edit.Refused) as refused:
         edit.save("application", said, by="test")
-    assert {key.partition(".")[0] for key in refused.value.errors} >= {"title", "scopes", "device", "client_id"}
+    assert {key.partition(".")[0] for key in refused.value.errors} >= {
+        "title",
+        "scopes",
+        "device",
+        "client_id",
+    }
     assert edit.current("application", "tv") == known

@@ -1,4 +1,6 @@
-"""Forms generated from declarations: every kind of value goes out and comes back, and what is wrong stands at its field."""
+"""Forms generated from declarations: every kind of value goes out and comes back, and what is wrong stands at
+its field.
+"""
 
 from typing import Any
 
@@ -19,7 +21,10 @@ APPLICATION: dict[str, Any] = {
     "flows": {"device_code": "for-tvs"},
     "device": {"interval": "7s", "pending_limit": 12},
 }
-CHOICES = {"grants": lambda: [("refresh_token", "Refresh")], "flows.device_code": lambda: [("", "Own"), ("for-tvs", "For TVs")]}
+CHOICES = {
+    "grants": lambda: [("refresh_token", "Refresh")],
+    "flows.device_code": lambda: [("", "Own"), ("for-tvs", "For TVs")],
+}
 
 
 def _posted(fields: list[FormField]) -> QueryDict:
@@ -62,7 +67,7 @@ def test_every_stages_settings_come_back() -> None:
 def test_rows_are_read_whatever_their_numbers() -> None:
     """Gaps, and rows that were left empty, are nothing special; a number that is none is no row."""
     form = SchemaForm(stages()["choice"].Settings)
-    said = "options.7.value=b&options.7.title=B&options.2.value=a&options.2.title=A&options.9.value=&options.9.title="
+    said = "options.7.value=b&options.7.title=B&options.2.value=a&options.2.title=A&options.9.value=&options.9.title="  # noqa: E501
     read = form.read(QueryDict(said + "&options.NEW.value=x&options.x.value=y"))
     assert [row["value"] for row in read["options"]] == ["a", "b"]
 
@@ -86,7 +91,11 @@ def test_what_is_wrong_stands_at_its_field_and_what_was_typed_stays() -> None:
 def test_what_no_database_keeps_as_a_number_stays_text() -> None:
     """NaN and what is too large for a number, as in a blueprint; the object is saved all the same."""
     form = SchemaForm(PersonDocument)
-    assert form.read(QueryDict("attributes=a: 1e999%0Ab: NaN%0Ac: 1.5"))["attributes"] == {"a": "1e999", "b": "NaN", "c": 1.5}
+    assert form.read(QueryDict("attributes=a: 1e999%0Ab: NaN%0Ac: 1.5"))["attributes"] == {
+        "a": "1e999",
+        "b": "NaN",
+        "c": 1.5,
+    }
     with pytest.raises(ValidationError):
         PersonDocument.model_validate({"person": "alice", "attributes": {"a": float("inf")}})
 
@@ -111,7 +120,9 @@ def test_a_secret_is_never_shown_and_empty_means_kept() -> None:
 def test_hostile_values_stay_text() -> None:
     """In the page, and in what is read."""
     evil = '"><script>alert(1)</script>'
-    form = SchemaForm(PersonDocument, {"person": evil, "name": evil, "attributes": {evil: evil}, "groups": [evil]})
+    form = SchemaForm(
+        PersonDocument, {"person": evil, "name": evil, "attributes": {evil: evil}, "groups": [evil]}
+    )
     html = "".join(render_to_string("console/objects/field.html", {"field": each}) for each in form.fields)
     assert "<script>" not in html
     assert form.read(QueryDict("name=a%00b&attributes=a: {%00}"))["name"] == "ab"

@@ -1,4 +1,6 @@
-"""What happened to an object stands on its page: what, by whom, when and from where; for whoever may see events, of their tenant alone."""
+"""What happened to an object stands on its page: what, by whom, when and from where; for whoever may see
+events, of their tenant alone.
+"""
 
 import re
 from collections.abc import Callable
@@ -70,15 +72,21 @@ def test_a_session_tells_of_itself(admin: Door, door: Callable[..., Door]) -> No
     assert told(text(admin, f"/console/sessions/one/{second.pk}")) == ["bob signed in from 198.51.100.2"]
     posted(admin, "/console/people/do/sign-out", {"key": "bob", "sure": "1"})
     assert told(text(admin, f"/console/sessions/one/{second.pk}"))[0] == ended
-    assert told(text(admin, f"/console/sessions/one/{first.pk}")) == [ended, "bob signed in from 198.51.100.1"]
+    assert told(text(admin, f"/console/sessions/one/{first.pk}")) == [
+        ended,
+        "bob signed in from 198.51.100.1",
+    ]
 
 
-def test_a_password_that_an_administrator_sets_is_why_every_session_ended(admin: Door, door: Callable[..., Door]) -> None:
+def test_a_password_that_an_administrator_sets_is_why_every_session_ended(
+    admin: Door, door: Callable[..., Door]
+) -> None:
     """Each of them says so, and by whom."""
     door().sign_in("bob", "bob-password-22")
     credentials.store_password(_bob(), credentials.hash_password("another password"), by="alice")
     assert (
-        told(text(admin, f"/console/sessions/one/{Session.objects.get(person=_bob()).pk}"))[0] == "alice signed bob out: password changed"
+        told(text(admin, f"/console/sessions/one/{Session.objects.get(person=_bob()).pk}"))[0]
+        == "alice signed bob out: password changed"
     )
 
 
@@ -86,8 +94,15 @@ def test_a_credential_keeps_its_story_when_it_is_replaced(admin: Door) -> None:
     """Set up, replaced by a new one; of another kind there is nothing on its page."""
     bob = _bob()
     for first in (True, False):
-        credentials.replace_kind(bob.pk, "totp", [Credential(person=bob, kind="totp", tenant=bob.tenant)], first=first)
-    credentials.replace_kind(bob.pk, "recovery_code", [Credential(person=bob, kind="recovery_code", tenant=bob.tenant)], first=False)
+        credentials.replace_kind(
+            bob.pk, "totp", [Credential(person=bob, kind="totp", tenant=bob.tenant)], first=first
+        )
+    credentials.replace_kind(
+        bob.pk,
+        "recovery_code",
+        [Credential(person=bob, kind="recovery_code", tenant=bob.tenant)],
+        first=False,
+    )
     page = text(admin, f"/console/credentials/one/{Credential.objects.get(kind='totp').pk}")
     assert told(page) == ["bob replaced a second factor", "bob set up a second factor"]
     other = text(admin, f"/console/credentials/one/{Credential.objects.get(kind='recovery_code').pk}")
@@ -108,7 +123,9 @@ def test_a_consent_tells_what_it_gave_and_who_took_it_back(admin: Door, door: Ca
 
 def test_a_service_whose_secret_was_renewed_reads_why_its_tokens_ended(admin: Door) -> None:
     """Each family of its tokens says so, however many there were at once."""
-    service = save_application("backup", by="test", confidential=True, secret_hash=digest("a secret"), grants=["client_credentials"])
+    service = save_application(
+        "backup", by="test", confidential=True, secret_hash=digest("a secret"), grants=["client_credentials"]
+    )
     about = {"application": service, "issuer": "http://acme.test", "scopes": [], "tenant": service.tenant}
     for identifier in ("a", "b"):
         later = timezone.now() + timedelta(minutes=10)
@@ -148,7 +165,10 @@ def test_branding_domains_and_mails_tell_who_changed_what(admin: Door) -> None:
     etag = re.search(r'name="etag" value="(\w+)"', text(admin, "/console/branding/"))
     assert etag
     posted(admin, "/console/branding/", {**form, "etag": etag[1]})
-    assert told(text(admin, "/console/branding/"))[0] == f"alice changed the tenant acme from {FROM}: title, domains"
+    assert (
+        told(text(admin, "/console/branding/"))[0]
+        == f"alice changed the tenant acme from {FROM}: title, domains"
+    )
     posted(admin, MAIL, OWN)
     posted(admin, f"{MAIL}/shipped", {})
     gone, worded = told(text(admin, MAIL))
@@ -158,15 +178,31 @@ def test_branding_domains_and_mails_tell_who_changed_what(admin: Door) -> None:
 
 def test_people_groups_applications_and_scopes_tell_what_was_changed(admin: Door) -> None:
     """Changed by hand in the console: the keys, and the address of whoever did it."""
-    form = {"etag": _etag(admin, "/console/people/one/bob"), "name": "Bobby", "email": "", "groups": "staff", "active": "on"}
+    form = {
+        "etag": _etag(admin, "/console/people/one/bob"),
+        "name": "Bobby",
+        "email": "",
+        "groups": "staff",
+        "active": "on",
+    }
     posted(admin, "/console/people/one/bob", form)
-    assert told(text(admin, "/console/people/one/bob"))[0] == f"alice changed bob from {FROM}: email, groups, name"
+    assert (
+        told(text(admin, "/console/people/one/bob"))[0]
+        == f"alice changed bob from {FROM}: email, groups, name"
+    )
     posted(admin, "/console/groups/add", {"group": "night-shift"})
-    assert told(text(admin, "/console/groups/one/night-shift")) == [f"alice added the group night-shift from {FROM}"]
+    assert told(text(admin, "/console/groups/one/night-shift")) == [
+        f"alice added the group night-shift from {FROM}"
+    ]
     posted(admin, "/console/applications/do/deactivate", {"key": "tv", "sure": "1"})
-    assert told(text(admin, "/console/applications/one/tv"))[0] == f"alice changed the application tv from {FROM}: active"
+    assert (
+        told(text(admin, "/console/applications/one/tv"))[0]
+        == f"alice changed the application tv from {FROM}: active"
+    )
     posted(admin, "/console/scopes/add", {"scope": "acme:print", "title": "Print", "description": ""})
-    assert told(text(admin, "/console/scopes/one/acme:print")) == [f"alice added the scope acme:print from {FROM}"]
+    assert told(text(admin, "/console/scopes/one/acme:print")) == [
+        f"alice added the scope acme:print from {FROM}"
+    ]
 
 
 def _etag(opened: Door, path: str) -> str:
@@ -175,13 +211,21 @@ def _etag(opened: Door, path: str) -> str:
     return found[1]
 
 
-def test_blueprints_tell_what_was_applied_drifted_and_entered(admin: Door, write_blueprint: Callable[..., Path]) -> None:
+def test_blueprints_tell_what_was_applied_drifted_and_entered(
+    admin: Door, write_blueprint: Callable[..., Path]
+) -> None:
     """The page of all of them, and the page of one object that is no longer as it was applied."""
-    apply([write_blueprint("tenant: acme\n---\ngroup: crew\n---\nscope: acme:read\ntitle: Read\n")], name="crew.yaml", by="clerk")
+    apply(
+        [write_blueprint("tenant: acme\n---\ngroup: crew\n---\nscope: acme:read\ntitle: Read\n")],
+        name="crew.yaml",
+        by="clerk",
+    )
     owned = Owned.objects.get(kind="scope", name="acme:read")
     assert told(text(admin, f"/console/owned/one/{owned.pk}")) == ["Nothing is told about it yet."]
     posted(
-        admin, "/console/scopes/one/acme:read", {"etag": _etag(admin, "/console/scopes/one/acme:read"), "title": "Look", "description": ""}
+        admin,
+        "/console/scopes/one/acme:read",
+        {"etag": _etag(admin, "/console/scopes/one/acme:read"), "title": "Look", "description": ""},
     )
     note_drift()
     drifted = "acme:read is no longer as its blueprint says: title"
@@ -192,21 +236,33 @@ def test_blueprints_tell_what_was_applied_drifted_and_entered(admin: Door, write
     assert "never told" not in page
 
 
-def test_a_flow_tells_what_was_done_to_it_and_a_run_what_happened_in_it(admin: Door, door: Callable[..., Door]) -> None:
-    """A wrong password belongs to the run; that a draft was discarded, or somebody looked into a run, to the flow."""
+def test_a_flow_tells_what_was_done_to_it_and_a_run_what_happened_in_it(
+    admin: Door, door: Callable[..., Door]
+) -> None:
+    """A wrong password belongs to the run; that a draft was discarded, or somebody looked into a run, to the
+    flow.
+    """
     name = door().page("/device").submit(name="bob").submit(password="wrong").response.wsgi_request.path
     run = Run.objects.get(identifier__in=name.split("/"))
     flow = run.version.flow.name
     page = text(admin, f"/console/runs/{run.identifier}")
-    assert told(page) == [f"alice looked into a run of {flow} from {FROM}", "A wrong password for bob from 127.0.0.1"]
+    assert told(page) == [
+        f"alice looked into a run of {flow} from {FROM}",
+        "A wrong password for bob from 127.0.0.1",
+    ]
     publish("flow.draft_discarded", actor="editor", target=flow)
     lines = told(text(admin, f"/console/flows/{flow}/versions"))
-    assert lines[:2] == [f"editor discarded the draft of {flow}", f"alice looked into a run of {flow} from {FROM}"]
+    assert lines[:2] == [
+        f"editor discarded the draft of {flow}",
+        f"alice looked into a run of {flow} from {FROM}",
+    ]
     assert "A wrong password" not in " ".join(lines)
 
 
 def test_a_device_leads_from_its_story_to_its_events(admin: Door, door: Callable[..., Door]) -> None:
-    """Those of the request, and those of the tokens that came out of it; also when the request is no longer kept."""
+    """Those of the request, and those of the tokens that came out of it; also when the request is no longer
+    kept.
+    """
     device = door()
     device.approve(started := device.start(), name="bob", password="bob-password-22")
     device.poll(started)
@@ -249,8 +305,12 @@ def test_it_is_for_those_who_may_see_events(acme: Tenant, door: Callable[..., Do
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_the_neighbours_history_is_not_told(acme: Tenant, other: Tenant, door: Callable[..., Door], path: str) -> None:
-    """Things of the same name are there too: neither the page nor the list to which it leads has their events."""
+def test_the_neighbours_history_is_not_told(
+    acme: Tenant, other: Tenant, door: Callable[..., Door], path: str
+) -> None:
+    """Things of the same name are there too: neither the page nor the list to which it leads has their
+    events.
+    """
     publish(actor="a-clerk", **PAGES[path])
     with tenant_scope(other):
         publish(actor="their-clerk", **PAGES[path])
@@ -260,8 +320,12 @@ def test_the_neighbours_history_is_not_told(acme: Tenant, other: Tenant, door: C
     assert "their-clerk" not in page + text(admin, all_of_it(page))
 
 
-def test_a_number_of_the_neighbours_leads_to_nothing(acme: Tenant, other: Tenant, door: Callable[..., Door]) -> None:
-    """Numbers run through all tenants: theirs is no page here, and asked for in the list of events it finds none."""
+def test_a_number_of_the_neighbours_leads_to_nothing(
+    acme: Tenant, other: Tenant, door: Callable[..., Door]
+) -> None:
+    """Numbers run through all tenants: theirs is no page here, and asked for in the list of events it finds
+    none.
+    """
     with tenant_scope(other):
         door("other.test").sign_in()
         theirs = Session.objects.get().pk
@@ -270,11 +334,19 @@ def test_a_number_of_the_neighbours_leads_to_nothing(acme: Tenant, other: Tenant
     assert "Nothing matches" in text(admin, f"/console/events/?topic=session:{theirs}")
 
 
-def test_a_tenant_tells_the_owner_of_the_installation_what_became_of_it(tenants: dict[str, Tenant], door: Callable[..., Door]) -> None:
-    """Who changed its face and its domains; from where and with links that lead elsewhere not, and nothing else of what happens there."""
+def test_a_tenant_tells_the_owner_of_the_installation_what_became_of_it(
+    tenants: dict[str, Tenant], door: Callable[..., Door]
+) -> None:
+    """Who changed its face and its domains; from where and with links that lead elsewhere not, and nothing
+    else of what happens there.
+    """
     installed()
     with tenant_scope(tenants["acme"]):
-        posted(signed_in(lambda host: door(host, address=FROM), "admin"), "/console/groups/add", {"group": "night-shift"})
+        posted(
+            signed_in(lambda host: door(host, address=FROM), "admin"),
+            "/console/groups/add",
+            {"group": "night-shift"},
+        )
         publish("tenant.changed", actor="carol", target="acme", keys=["title"])
     with tenant_scope(tenants["other"]):
         publish("tenant.changed", actor="their-clerk", target="acme", keys=["title"])

@@ -77,7 +77,11 @@ def test_an_object_is_changed_and_its_history_tells_by_whom(clerk: Door) -> None
         response = clerk.http.post("/console/people/one/bob", form)
         assert (response.status_code, response["Location"]) == (303, "/console/people/one/bob")
         bob = Person.objects.get(username="bob")
-        assert (bob.name, bob.attributes, [group.name for group in bob.groups.all()]) == ("Bob", {"desk": "north", "floor": 3}, ["staff"])
+        assert (bob.name, bob.attributes, [group.name for group in bob.groups.all()]) == (
+            "Bob",
+            {"desk": "north", "floor": 3},
+            ["staff"],
+        )
         assert Event.objects.filter(kind="person.changed", actor="alice", target="bob").exists()
     page = _text(clerk, "/console/people/one/bob")
     assert "Saved: " in page, page[page.index("<main") :][:600]
@@ -101,7 +105,9 @@ def test_who_was_slower_loses_nothing(clerk: Door) -> None:
 
 def test_what_is_wrong_stands_at_its_field(clerk: Door) -> None:
     """Nothing is saved, and what was typed is still there."""
-    response = clerk.http.post("/console/applications/one/tv", {"etag": "", "application": "tv", "access_token_lifetime": "for ever"})
+    response = clerk.http.post(
+        "/console/applications/one/tv", {"etag": "", "application": "tv", "access_token_lifetime": "for ever"}
+    )
     text = response.content.decode()
     assert response.status_code == 400
     assert "a duration is written like" in text.lower()
@@ -164,7 +170,12 @@ def test_nobody_makes_somebody_who_may_more_than_they(clerk: Door, tenants: dict
     with tenant_scope(tenants["acme"]):
         Person.objects.filter(username="bob").update(role=Role.OWNER)
         etag = edit.current("person", "alice").etag  # type: ignore[union-attr]
-    assert clerk.http.post("/console/people/one/alice", {"etag": etag, "role": "owner", "active": "on"}).status_code == 403
+    assert (
+        clerk.http.post(
+            "/console/people/one/alice", {"etag": etag, "role": "owner", "active": "on"}
+        ).status_code
+        == 403
+    )
     clerk.http.post("/console/people/do/sign-out", {"key": "bob", "sure": "1"})
     told = _text(clerk, "/console/people/")
     assert "may do more than you" in told

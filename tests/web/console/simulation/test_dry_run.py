@@ -1,4 +1,6 @@
-"""The dry run in the console: the whole walk stands in the address, every step says why, and nothing can be guessed or written with it."""
+"""The dry run in the console: the whole walk stands in the address, every step says why, and nothing can be
+guessed or written with it.
+"""
 
 import re
 from typing import Any
@@ -36,7 +38,9 @@ def drawn(*steps: Any, **more: Any) -> None:
 
 def tried(acme: Tenant, as_role: str = "admin", /, **said: Any) -> str:
     """The page of a walk, with its white space as one reads it."""
-    page = " ".join(text(entered("acme.test", acme, as_role), f"{HERE}?{urlencode(said, doseq=True)}").split())
+    page = " ".join(
+        text(entered("acme.test", acme, as_role), f"{HERE}?{urlencode(said, doseq=True)}").split()
+    )
     return page
 
 
@@ -51,7 +55,9 @@ def decisions(page: str) -> dict[str, str]:
 
 
 def test_the_path_lights_up_at_once(acme: Tenant) -> None:
-    """Without a word said somebody invented walks through: what each step learns and would do, and why one is passed over."""
+    """Without a word said somebody invented walks through: what each step learns and would do, and why one is
+    passed over.
+    """
     drawn()
     page = tried(acme)
     assert decisions(page) == {
@@ -75,7 +81,9 @@ def test_the_path_lights_up_at_once(acme: Tenant) -> None:
 
 
 def test_who_comes_from_where_decides(acme: Tenant) -> None:
-    """Staff from elsewhere enter the group; what the answers are stands in the address, so that a reload keeps it."""
+    """Staff from elsewhere enter the group; what the answers are stands in the address, so that a reload
+    keeps it.
+    """
     drawn()
     page = tried(acme, **STAFF, **{"do.reason": "typed", "in.reason.why": "I visit a customer"})
     assert {name: decisions(page)[name] for name in ("away", "totp", "reason", "finish")} == {
@@ -94,7 +102,10 @@ def test_a_walk_stops_where_one_says_and_where_an_answer_is_wrong(acme: Tenant) 
     """With what the page would show; later steps stay dark."""
     drawn()
     page = tried(acme, **{"do.password": "open"})
-    assert (decisions(page)["password"], decisions(page)["login"]) == ("Asks, and the walk stops here", "The walk does not come here")
+    assert (decisions(page)["password"], decisions(page)["login"]) == (
+        "Asks, and the walk stops here",
+        "The walk does not come here",
+    )
     assert ">Password</a>" in step(page, "password")
     page = tried(acme, **STAFF, **{"do.reason": "typed"})
     assert "This field is required." in step(page, "reason")
@@ -147,8 +158,8 @@ def test_what_cannot_be_is_said_and_nobody_walks(acme: Tenant, said: dict[str, s
 
 
 def test_no_password_can_be_guessed(acme: Tenant) -> None:
-    """An answer that would prove somebody is never judged: the page does not offer it, and an address that was written by hand gets
-    the same walk for the right password and a wrong one.
+    """An answer that would prove somebody is never judged: the page does not offer it, and an address that
+    was written by hand gets the same walk for the right password and a wrong one.
     """
     for password in ("bob-password-22", "wrong"):
         said = {"who": "real", "person": "bob", "do.password": "typed", "in.password.password": password}
@@ -157,12 +168,19 @@ def test_no_password_can_be_guessed(acme: Tenant) -> None:
         assert "They answer" not in step(page, "password")
         assert password not in step(page, "password")
     for code in ("BCDF-GHJK", "nonsense"):
-        assert decisions(tried(acme, **{"do.device_code": "typed", "in.device_code.user_code": code}))["device_code"] == "Passes"
+        assert (
+            decisions(tried(acme, **{"do.device_code": "typed", "in.device_code.user_code": code}))[
+                "device_code"
+            ]
+            == "Passes"
+        )
     assert Attempt.objects.count() == 0
 
 
 def test_who_may_not_look_at_people_learns_nothing_about_them(acme: Tenant) -> None:
-    """A flow editor invents people: neither choosing somebody nor typing a name tells their groups, and nobody is found for them."""
+    """A flow editor invents people: neither choosing somebody nor typing a name tells their groups, and
+    nobody is found for them.
+    """
     drawn()
     page = tried(acme, "editor", who="real", person="alice")
     assert "Your role may not look at people" in page
@@ -198,13 +216,15 @@ def test_nothing_is_written(acme: Tenant) -> None:
             {"tests": "1"},
         ):
             text(opened, f"{HERE}?{urlencode(said, doseq=True)}")
-    assert {model: list(model._base_manager.order_by("pk").values_list()) for model in apps.get_models()} == rows
+    assert {
+        model: list(model._base_manager.order_by("pk").values_list()) for model in apps.get_models()
+    } == rows
     assert mail.outbox == []
 
 
 def test_a_walk_is_kept_as_a_test(acme: Tenant) -> None:
-    """Of the draft, which is begun from what is live: who, from where, what was answered and what came of it; it passes, and it can
-    be walked again.
+    """Of the draft, which is begun from what is live: who, from where, what was answered and what came of it;
+    it passes, and it can be walked again.
     """
     drawn()
     said = urlencode({**STAFF, "do.reason": "typed", "in.reason.why": "I visit"}, doseq=True)
@@ -213,7 +233,11 @@ def test_a_walk_is_kept_as_a_test(acme: Tenant) -> None:
     draft = draft_of("connect-a-device")
     assert draft
     (test,) = draft.document["tests"]
-    assert (test["name"], test["person"]["groups"], test["request"]) == ("staff from elsewhere", ["staff"], {"address": "203.0.113.9"})
+    assert (test["name"], test["person"]["groups"], test["request"]) == (
+        "staff from elsewhere",
+        ["staff"],
+        {"address": "203.0.113.9"},
+    )
     assert test["answers"] == {
         "identification": "passes",
         "password": "passes",
@@ -222,7 +246,11 @@ def test_a_walk_is_kept_as_a_test(acme: Tenant) -> None:
         "device_code": "passes",
         "consent": "passes",
     }
-    assert (test["expect"]["away"], test["expect"]["reason"], test.get("ends", "finished")) == ("entered", "done", "finished")
+    assert (test["expect"]["away"], test["expect"]["reason"], test.get("ends", "finished")) == (
+        "entered",
+        "done",
+        "finished",
+    )
     page = " ".join(text(opened, f"{HERE}?which=draft&tests=1").split())
     assert ">Passed<" in page
     (again,) = re.findall(r'<a href="(\?which=draft&amp;[^"#]*)">staff from elsewhere</a>', page)
@@ -239,12 +267,17 @@ def test_keeping_adds_to_whatever_the_draft_is_by_then(acme: Tenant) -> None:
     assert "There is a test of this name already" in text(opened, HERE)
     draft = draft_of("connect-a-device")
     assert draft
-    assert (draft.document["title"], [test["name"] for test in draft.document["tests"]]) == ("Theirs", ["one", "two"])
+    assert (draft.document["title"], [test["name"] for test in draft.document["tests"]]) == (
+        "Theirs",
+        ["one", "two"],
+    )
 
 
 @pytest.mark.parametrize("query", ["address=nonsense", "who=real&person=alice", "", "which=draft"])
 def test_what_cannot_be_walked_is_not_kept(acme: Tenant, query: str) -> None:
-    """A wrong circumstance, somebody whom an editor may not name, a test without a name, a draft that is no flow."""
+    """A wrong circumstance, somebody whom an editor may not name, a test without a name, a draft that is no
+    flow.
+    """
     if query == "which=draft":
         save_draft("connect-a-device", {"for": "device_code", "title": ""}, by="clerk", revision=None)
     before = draft_of("connect-a-device")
@@ -282,16 +315,38 @@ def test_who_may(acme: Tenant, other: Tenant) -> None:
     with tenant_scope(other):
         save_draft("theirs", drawing("identification", flow="theirs").as_json(), by="editor", revision=None)
     text(entered("acme.test", acme, "admin"), "/console/flows/theirs/try", 404)
-    posted(entered("acme.test", acme, "admin"), "/console/flows/theirs/try/keep", {"query": "", "name": "kept"}, 404)
+    posted(
+        entered("acme.test", acme, "admin"),
+        "/console/flows/theirs/try/keep",
+        {"query": "", "name": "kept"},
+        404,
+    )
     assert draft_of("connect-a-device") is None
 
 
 def test_hostile_words_are_only_words(acme: Tenant) -> None:
     """In every field of the form and in every answer."""
     evil = '"><script>alert(1)</script>'
-    names = ("person", "groups", "username", "name", "email", "attributes", "address", "application", "agent", "country", "scopes", "time")
+    names = (
+        "person",
+        "groups",
+        "username",
+        "name",
+        "email",
+        "attributes",
+        "address",
+        "application",
+        "agent",
+        "country",
+        "scopes",
+        "time",
+    )
     drawn()
-    page = tried(acme, **dict.fromkeys(names, evil), **{f"do.{evil}": "typed", f"in.reason.{evil}": evil, "which": "1", "who": evil})
+    page = tried(
+        acme,
+        **dict.fromkeys(names, evil),
+        **{f"do.{evil}": "typed", f"in.reason.{evil}": evil, "which": "1", "who": evil},
+    )
     assert "<script>alert" not in page
     page = tried(acme, **STAFF | {"do.reason": "typed", "in.reason.why": evil, "groups": "staff " + evil})
     assert "<script>alert" not in page
@@ -301,7 +356,10 @@ def test_hostile_words_are_only_words(acme: Tenant) -> None:
 def test_what_is_wrong_leads_to_its_field(acme: Tenant) -> None:
     """WCAG 3.3.1: each message is a link to the field that it is about, which is on the page."""
     opened = entered("acme.test", acme, "editor")
-    page = text(opened, f"{HERE}?address=nowhere&session_age=long&time=noon&attributes=x&device_age=old&device_address=y")
+    page = text(
+        opened,
+        f"{HERE}?address=nowhere&session_age=long&time=noon&attributes=x&device_age=old&device_address=y",
+    )
     found = re.findall(r'<li><a href="#(\w+)">', page)
     assert {"address", "session_age", "time", "attributes"} <= set(found)
     assert all(f'id="{field}"' in page for field in found)

@@ -1,4 +1,6 @@
-"""The preview in the console: the real page in a frame of ours, which cannot be used, and no other page can be framed."""
+"""The preview in the console: the real page in a frame of ours, which cannot be used, and no other page can
+be framed.
+"""
 
 from collections.abc import Callable
 
@@ -38,14 +40,21 @@ def test_the_framed_page_is_the_real_one_in_the_tenants_look(acme: Tenant) -> No
 
 
 def test_the_framed_page_cannot_be_used(acme: Tenant) -> None:
-    """Inert, without a script, and its policy lets no form be sent, were anything left of it; only our own pages may frame it."""
+    """Inert, without a script, and its policy lets no form be sent, were anything left of it; only our own
+    pages may frame it.
+    """
     opened = entered("acme.test", acme, "editor")
     for step in ("identification", "password", "device_code", "consent", "finish"):
         response = opened.get(f"{HERE}/page?step={step}")
         seen, policy = response.content.decode(), response["Content-Security-Policy"]
         assert "<body inert>" in seen
         assert "<script" not in seen
-        for directive in ("script-src 'none'", "form-action 'none'", "connect-src 'none'", "frame-ancestors 'self'"):
+        for directive in (
+            "script-src 'none'",
+            "form-action 'none'",
+            "connect-src 'none'",
+            "frame-ancestors 'self'",
+        ):
             assert directive in policy
         assert response["X-Frame-Options"] == "SAMEORIGIN"
 
@@ -54,7 +63,12 @@ def test_what_its_form_would_post_reaches_nothing(acme: Tenant) -> None:
     """Even sent by hand: no run is called so, and its token is good for none."""
     opened = entered("acme.test", acme, "editor")
     runs = Run.objects.count()
-    assert opened.http.post("/flow/preview/", {"step": "password", "token": "", "password": "alice-password-1"}).status_code == 404
+    assert (
+        opened.http.post(
+            "/flow/preview/", {"step": "password", "token": "", "password": "alice-password-1"}
+        ).status_code
+        == 404
+    )
     assert Run.objects.count() == runs
 
 
@@ -94,7 +108,12 @@ def test_the_style_sheet_has_one_scheme(acme: Tenant) -> None:
 def test_the_draft_is_shown_first_and_one_that_is_no_flow_says_what_is_wrong(acme: Tenant) -> None:
     """With the way to where it is mended, and to what is live."""
     opened = entered("acme.test", acme, "editor")
-    save_draft("connect-a-device", drawing("identification", {"stage": "choice", "id": "colour"}).as_json(), by="editor", revision=None)
+    save_draft(
+        "connect-a-device",
+        drawing("identification", {"stage": "choice", "id": "colour"}).as_json(),
+        by="editor",
+        revision=None,
+    )
     assert "colour" in text(opened, HERE)
     assert "colour" not in text(opened, f"{HERE}?which=1")
     save_draft("connect-a-device", {"for": "device_code", "steps": "none"}, by="editor", revision=1)
@@ -117,7 +136,9 @@ def test_a_step_without_a_page_is_told_in_words(acme: Tenant) -> None:
 
 @pytest.mark.parametrize("path", [HERE, f"{HERE}/page"])
 def test_who_may(acme: Tenant, other: Tenant, path: str) -> None:
-    """The neighbour's flows are not there, an unknown step neither; help desk may not look at flows; strangers are asked to sign in."""
+    """The neighbour's flows are not there, an unknown step neither; help desk may not look at flows;
+    strangers are asked to sign in.
+    """
     text(entered("acme.test", acme, "auditor"), path)
     text(entered("acme.test", acme, "editor"), f"{path}?step=nonsense", 404)
     text(entered("acme.test", acme, "helpdesk"), path, 403)
@@ -132,7 +153,10 @@ def test_who_may(acme: Tenant, other: Tenant, path: str) -> None:
 def test_hostile_words_of_a_flow_are_only_words(acme: Tenant) -> None:
     """Titles of a draft stand in the page and in the frame as text."""
     evil = "<img src=x onerror=alert(1)>"
-    step = {"stage": "choice", "settings": {"title": evil, "text": evil, "options": [{"value": "a", "title": evil}, {"value": "b"}]}}
+    step = {
+        "stage": "choice",
+        "settings": {"title": evil, "text": evil, "options": [{"value": "a", "title": evil}, {"value": "b"}]},
+    }
     save_draft("connect-a-device", drawing(step).as_json(), by="editor", revision=None)
     opened = entered("acme.test", acme, "editor")
     for path in (HERE, f"{HERE}/page"):

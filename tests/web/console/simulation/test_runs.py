@@ -1,4 +1,6 @@
-"""Who is in the middle of a flow, where people leave it, and one run looked into: nothing secret, nothing of the neighbour's."""
+"""Who is in the middle of a flow, where people leave it, and one run looked into: nothing secret, nothing of
+the neighbour's.
+"""
 
 import re
 from datetime import timedelta
@@ -21,11 +23,18 @@ HERE = "/console/flows/connect-a-device/runs"
 
 
 def walks(*steps: int, host: str = "acme.test") -> None:
-    """Runs that came so far: 0 was opened, 1 has named somebody, 2 has proved them, 3 has entered a code, 4 was approved."""
+    """Runs that came so far: 0 was opened, 1 has named somebody, 2 has proved them, 3 has entered a code, 4
+    was approved.
+    """
     for far in steps:
         door = Door(host)
         started, seen = door.start(), door.page("/device")
-        answers = ({"name": "alice"}, {"password": "alice-password-1"}, {"user_code": started.user_code}, {"decision": "approve"})
+        answers = (
+            {"name": "alice"},
+            {"password": "alice-password-1"},
+            {"user_code": started.user_code},
+            {"decision": "approve"},
+        )
         for answer in answers[:far]:
             seen = seen.submit(**answer)
 
@@ -45,8 +54,13 @@ def test_who_is_in_the_middle_of_it(acme: Tenant) -> None:
     """At which step, and a link to each; those that are over are not among them."""
     walks(0, 1, 4)
     page = text(entered("acme.test", acme, "helpdesk"), HERE)
-    rows = re.findall(r'<a href="/console/runs/([0-9a-f]{32})"><code>[0-9a-f]{8}</code></a></td><td><code>(\w+)</code>', page)
-    assert sorted(rows) == sorted((run.identifier, run.state["at"]) for run in Run.objects.filter(ended_at=None))
+    rows = re.findall(
+        r'<a href="/console/runs/([0-9a-f]{32})"><code>[0-9a-f]{8}</code></a></td><td><code>(\w+)</code>',
+        page,
+    )
+    assert sorted(rows) == sorted(
+        (run.identifier, run.state["at"]) for run in Run.objects.filter(ended_at=None)
+    )
     assert sorted(step for _, step in rows) == ["identification", "password"]
 
 
@@ -73,14 +87,19 @@ def test_the_funnel_of_each_version(acme: Tenant) -> None:
 
 def test_refusals_are_counted_apart(acme: Tenant) -> None:
     """Refused is not given up."""
-    publish(drawing("identification", {"stage": "deny", "when": 'person.username == "alice"'}, *SHIPPED[1:]), by="editor")
+    publish(
+        drawing("identification", {"stage": "deny", "when": 'person.username == "alice"'}, *SHIPPED[1:]),
+        by="editor",
+    )
     walks(1)
     counted()
     assert cells(text(entered("acme.test", acme, "auditor"), HERE), "deny")[:4] == ["1", "0", "1", "0"]
 
 
 def test_one_run_looked_into(acme: Tenant) -> None:
-    """Its way with the reasons, what it knows without secrets; and that somebody has looked is written down."""
+    """Its way with the reasons, what it knows without secrets; and that somebody has looked is
+    written down.
+    """
     when = '"staff" in person.groups && !request.ip.within(tenant.networks)'
     publish(drawing(*SHIPPED[:2], {"stage": "totp", "when": when}, *SHIPPED[2:]), by="editor")
     walks(3)
@@ -96,14 +115,18 @@ def test_one_run_looked_into(acme: Tenant) -> None:
     assert (event.actor, event.target, event.data["run"]) == ("alice", "connect-a-device", run.identifier)
 
 
-@pytest.mark.parametrize(("role", "status"), [("owner", 200), ("admin", 200), ("helpdesk", 200), ("auditor", 200), ("", 403)])
+@pytest.mark.parametrize(
+    ("role", "status"), [("owner", 200), ("admin", 200), ("helpdesk", 200), ("auditor", 200), ("", 403)]
+)
 def test_who_may(acme: Tenant, role: str, status: int) -> None:
     """Every role that sees runs, and nobody else; where flows may not be seen, their tabs are not there."""
     walks(1)
     opened = entered("acme.test", acme, role)
     for path in (HERE, f"/console/runs/{Run.objects.get().identifier}"):
         page = text(opened, path, status)
-        assert ('href="/console/flows/connect-a-device/versions' in page) == (status == 200 and role != "helpdesk")
+        assert ('href="/console/flows/connect-a-device/versions' in page) == (
+            status == 200 and role != "helpdesk"
+        )
 
 
 def test_the_neighbours_runs_are_not_there(acme: Tenant, other: Tenant) -> None:
