@@ -26,6 +26,7 @@ from flows.documents.versions import RefusedFlow
 from idp.accounts.bulk import LastAdministrator
 from idp.accounts.roles import SHARED_SECRETS
 from idp.events.bus import publish
+from idp.foundation.errors import Changed
 from idp.foundation.sealing import mac, new_token
 from idp.tenancy import tenants
 from idp.tenancy.models import Tenant
@@ -37,7 +38,7 @@ Show = Callable[[Plan, Sequence[tuple[str, str, str]]], object]
 _TRIES = 5
 
 
-class StateMoved(Exception):
+class StateMoved(Changed):
     """What is there has changed since the plan was made: make a new plan and look at it."""
 
 
@@ -72,7 +73,7 @@ def apply(
         plan = make_plan(chosen, name=name, variables=variables, prune=prune, tell=tell)
         plan.edition = edition or plan.edition
         if expect and plan.state != expect:
-            raise StateMoved(StateMoved.__doc__)
+            raise StateMoved
         check(plan)
         generated = _missing(plan, made if generate else None)
         _harden(plan, generated, tell)
@@ -82,7 +83,7 @@ def apply(
             overtaken = error
             continue
         return plan
-    raise StateMoved(StateMoved.__doc__) from overtaken
+    raise StateMoved from overtaken
 
 
 def record(plan: Plan, by: str) -> None:

@@ -16,6 +16,7 @@ from blueprints.objects.registry import KINDS
 from flows.documents.document import FlowDocument, StepDocument
 from flows.documents.versions import references
 from flows.registry import stages
+from idp.foundation.errors import NotFound
 from idp.tenancy.models import DEFAULT
 from idp.tenancy.scope import current_tenant
 
@@ -27,7 +28,7 @@ _ALWAYS = {
 }
 
 
-class NoSuchFlow(Exception):
+class NoSuchFlow(NotFound):
     """There is no live flow with this name."""
 
 
@@ -133,7 +134,7 @@ def _flows() -> Iterator[dict[str, Any]]:
 def _one_flow(wanted: str) -> list[dict[str, Any]]:
     flows = {document["flow"]: document for document in _flows()}
     if wanted not in flows:
-        raise NoSuchFlow(NoSuchFlow.__doc__)
+        raise NoSuchFlow
     needed, waiting = set[str](), [wanted]
     while waiting:
         name = waiting.pop()

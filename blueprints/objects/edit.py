@@ -26,6 +26,7 @@ from blueprints.objects.kind import Change, KeyChange, Kind
 from blueprints.objects.registry import KINDS
 from blueprints.objects.uses import in_use
 from idp.accounts.bulk import LastAdministrator
+from idp.foundation.errors import Changed, NotFound
 from idp.tenancy.scope import current_tenant
 
 _TRIES = 5
@@ -41,11 +42,11 @@ class Refused(Exception):
         self.errors = dict(errors)
 
 
-class NotThere(Exception):
+class NotThere(NotFound):
     """There is no such object."""
 
 
-class Moved(Exception):
+class Moved(Changed):
     """Somebody has changed it in the meantime: look at it anew."""
 
 
@@ -110,18 +111,18 @@ def save(
     for _ in range(_TRIES):
         change = _compared(located)
         if change.before is None and (new is False or expect is not None):
-            raise NotThere(NotThere.__doc__)
+            raise NotThere
         if change.before is not None and new is True:
             raise Refused({kind: ["There is one of this name already."]})
         if expect is not None and expect != _etag(change.before or {}):
-            raise Moved(Moved.__doc__)
+            raise Moved
         try:
             if change.action != "unchanged":
                 _write(change, by)
         except Overtaken:
             continue
         return Saved(change.name, change.action == "create", tuple(change.keys))
-    raise Moved(Moved.__doc__)
+    raise Moved
 
 
 def delete(kind: str, name: str, *, by: str, expect: str | None = None) -> None:
@@ -138,8 +139,8 @@ def delete(kind: str, name: str, *, by: str, expect: str | None = None) -> None:
         except Overtaken:
             continue
         except LastAdministrator as last:
-            raise Refused({"": [str(last) or str(LastAdministrator.__doc__)]}) from last
-    raise Moved(Moved.__doc__)
+            raise Refused({"": [str(last)]}) from last
+    raise Moved
 
 
 def checked(
@@ -210,9 +211,9 @@ def _by_key(found: Iterable[Any], kind: str) -> dict[str, list[str]]:
 def _delete(kind: str, name: str, by: str, expect: str | None) -> None:
     """In the transaction in which nobody else comes to name it."""
     if not KINDS[kind].there(name):
-        raise NotThere(NotThere.__doc__)
+        raise NotThere
     if expect is not None and expect != _etag(KINDS[kind].current([name]).get(name, {})):
-        raise Moved(Moved.__doc__)
+        raise Moved
     if why := in_use(kind, name):
         raise Refused({"": [why]})
     KINDS[kind].delete([name], by=by)

@@ -11,6 +11,7 @@ from idp.accounts.credentials import hash_password, is_password, store_password,
 from idp.accounts.models import ADMINISTRATORS, Group, Person
 from idp.accounts.people import administrators, by_username
 from idp.foundation import mailboxes
+from idp.foundation.errors import message_of
 from idp.foundation.sealing import digest
 from idp.foundation.text import fold
 
@@ -90,7 +91,7 @@ class PersonKind(Kind):
         ]
         if leaving and not administrators_after(changes):
             key = "role" if leaving[0].given.get("role", "admin") not in ADMINISTRATORS else "active"
-            yield leaving[0], (key,), str(bulk.LastAdministrator.__doc__)
+            yield leaving[0], (key,), message_of(bulk.LastAdministrator)
 
     def harden(self, change: Change, secret: str) -> None:
         change.ready = (change.ready[0], hash_password(secret))

@@ -54,7 +54,7 @@ class TenantKind(Kind):
             ),
         )
         if not change.may("tenants.edit") and tenants.taken_over(change.name, domains):
-            raise NotAllowed(NotAllowed.__doc__)
+            raise NotAllowed
 
     def write(self, changes: Sequence[Change], *, by: str) -> None:
         for change in changes:

@@ -14,12 +14,13 @@ from flows.conditions.expressions import Condition, compile_condition
 from flows.documents.document import FlowDocument, StepDocument
 from flows.registry import stages
 from idp.foundation.condition_variables import ABSENT, WordType
+from idp.foundation.errors import Invalid
 
 _SYMBOL = re.compile(r"[^a-z0-9]")
 MAX_BOXES = 400
 
 
-class TooLarge(Exception):
+class TooLarge(Invalid):
     """With its sub-flows the flow has too many steps, or sub-flows lie too deep in each other."""
 
 
@@ -90,7 +91,7 @@ def lay_out(document: FlowDocument, parts: Mapping[str, FlowDocument]) -> Layout
     for box in _boxes(document, parts, (), "", 0):
         boxes.append(box)
         if len(boxes) > MAX_BOXES:
-            raise TooLarge(TooLarge.__doc__)
+            raise TooLarge
     return Layout(document.flow, tuple(boxes))
 
 
@@ -102,7 +103,7 @@ def _boxes(
     depth: int,
 ) -> Iterator[Box]:
     if depth > 5:
-        raise TooLarge(TooLarge.__doc__)
+        raise TooLarge
     earlier: set[tuple[str, WordType]] = set()
 
     def walk(

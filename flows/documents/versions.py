@@ -14,6 +14,7 @@ from flows.documents.layout import MAX_BOXES
 from flows.documents.lint import Finding
 from flows.models import Flow, Version
 from flows.validation_messages import sentence
+from idp.foundation.errors import NotFound
 
 
 class RefusedFlow(Exception):
@@ -26,7 +27,7 @@ class RefusedFlow(Exception):
         self.findings = findings
 
 
-class NoSuchVersion(Exception):
+class NoSuchVersion(NotFound):
     """There is no such flow, draft or version."""
 
 
@@ -94,7 +95,7 @@ def version_of(name: str, number: int | None = None) -> Version:
         versions.filter(number=number) if number is not None else versions.filter(pk=F("flow__live"))
     ).first()
     if found is None:
-        raise NoSuchVersion(NoSuchVersion.__doc__)
+        raise NoSuchVersion
     return found
 
 

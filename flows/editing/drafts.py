@@ -16,16 +16,17 @@ from flows.documents.versions import NoSuchVersion, parse, storable
 from flows.editing.publishing import Published, prepare, publish, store
 from flows.models import Draft, Flow
 from idp.events.bus import publish as tell
+from idp.foundation.errors import Changed
 from idp.tenancy.scope import current_tenant
 
 
-class DraftMoved(Exception):
+class DraftMoved(Changed):
     """Somebody else has changed the draft in the meantime; ``revision`` is theirs, 0 where they published or
     discarded it.
     """
 
     def __init__(self, revision: int) -> None:
-        super().__init__(self.__doc__)
+        super().__init__()
         self.revision = revision
 
 
@@ -55,7 +56,7 @@ def desk(name: str) -> Desk:
     """What there is to edit of this flow; raises NoSuchVersion."""
     flow = Flow.objects.select_related("live").filter(name=name).first()
     if flow is None:
-        raise NoSuchVersion(NoSuchVersion.__doc__)
+        raise NoSuchVersion
     live = flow.live.number if flow.live else None
     if draft := draft_of(name):
         mark = f"d{draft.pk}-{draft.revision}"
@@ -146,7 +147,7 @@ def publish_draft(
     """
     draft = draft_of(name)
     if draft is None:
-        raise NoSuchVersion(NoSuchVersion.__doc__)
+        raise NoSuchVersion
     if revision is not None and draft.revision != revision:
         raise DraftMoved(draft.revision)
     prepared = prepare(parse({**draft.document, "flow": name}), names=names)

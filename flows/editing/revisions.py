@@ -46,7 +46,7 @@ def choose(name: str, which: str = "") -> Chosen:
         document = parse({**draft.document, "flow": name})
         return Chosen(name, DRAFT, document, sub_flows(document, {}), revision=draft.revision)
     if which and not (which.isascii() and which.isdigit() and len(which) < 10):
-        raise NoSuchVersion(NoSuchVersion.__doc__)
+        raise NoSuchVersion
     version = version_of(name, int(which) if which else None)
     return Chosen(
         name,

@@ -32,6 +32,7 @@ from idp.accounts import sessions
 from idp.accounts.models import Session
 from idp.events.bus import publish_bounded, publish_once
 from idp.foundation.effects import EffectLost
+from idp.foundation.errors import Conflict, NotFound
 from idp.foundation.sealing import Unsealable, digest, same
 from idp.ratelimit.budgets import Exhausted, address_key, conclude, reserve
 
@@ -39,16 +40,22 @@ _A_MINUTE = timedelta(minutes=1)
 KEPT_OVER_RESTART = ("person", "proof", "second_factor", "signed_in")
 
 
-class NoSuchRun(Exception):
+class NoSuchRun(NotFound):
     """There is no such run, or it belongs to somebody else: the two look the same."""
 
+    code = "no_such_run"
 
-class NoFlow(Exception):
+
+class NoFlow(NotFound):
     """The tenant has no live flow for this."""
 
+    code = "no_flow"
 
-class OutOfDate(Exception):
+
+class OutOfDate(Conflict):
     """The page from which this was asked is out of date."""
+
+    code = "out_of_date"
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,7 @@ def start(
     """
     version = live_version(designation, flow)
     if version is None:
-        raise NoFlow(NoFlow.__doc__)
+        raise NoFlow
     # signing out never depends on what the neighbours do
     must = designation == LOGOUT and client.session is not None
     make_room(address_key(client.address), version.flow.name, timezone.now(), refuses=not must)
@@ -95,12 +102,12 @@ def restart(identifier: str, client: Client, token: str, *, keep: bool) -> str:
     """
     walk = _open(identifier, client, may_write=True)
     if not any(same(token, expected) for expected in walk.tokens(RESTART)):
-        raise OutOfDate(OutOfDate.__doc__)
+        raise OutOfDate
     version = live_version(
         walk.document.designation, "" if walk.row.version.flow.is_default else walk.document.flow
     )
     if version is None:
-        raise NoFlow(NoFlow.__doc__)
+        raise NoFlow
     state = State.begin(None, walk.state.hints)
     if keep and _may_keep(walk):
         state.facts = _kept(walk.state.facts, walk.now)
@@ -194,7 +201,7 @@ def _open(identifier: str, client: Client, *, may_write: bool) -> Walk:
         .first()
     )
     if row is None:
-        raise NoSuchRun(NoSuchRun.__doc__)
+        raise NoSuchRun
     walk = Walk(row, State.load(row.state), client, may_write, timezone.now())
     over = walk.state.end and walk.state.end["kind"] != "last"
     if not over and row.expires_at <= walk.now:

@@ -10,14 +10,18 @@ from django.db.models import F
 from flows.models import Run as Row
 from idp.events.bus import publish_once
 from idp.foundation.clocks import lately
+from idp.foundation.errors import DomainError
 from idp.ratelimit.budgets import Budget, Exhausted, Spend, charge
 
 _A_MINUTE = timedelta(minutes=1)
 _RESTARTS = Budget("run.restart", 100, timedelta(minutes=10))
 
 
-class TooManyRuns(Exception):
+class TooManyRuns(DomainError):
     """This address has too many sign-ins under way."""
+
+    status = 429
+    code = "too_many_runs"
 
 
 def make_room(
@@ -65,4 +69,4 @@ def tidy(network: str, now: datetime) -> None:
 
 def _refuse(flow: str, why: str) -> None:
     publish_once("flow.start_refused", _A_MINUTE, target=flow, why=why)
-    raise TooManyRuns(TooManyRuns.__doc__)
+    raise TooManyRuns

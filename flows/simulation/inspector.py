@@ -66,7 +66,7 @@ def inspect(identifier: str, *, people: bool) -> Inspection:
     """
     row = Row.objects.select_related("version__flow").filter(identifier=identifier).first()
     if row is None:
-        raise NoSuchRun(NoSuchRun.__doc__)
+        raise NoSuchRun
     state = State.load(row.state)
     end = state.end or {}
     return Inspection(
@@ -93,7 +93,7 @@ def look_into(identifier: str, *, by: str, people: bool, flow: str = "") -> Insp
     """
     found = inspect(identifier, people=people)
     if flow and found.flow != flow:
-        raise NoSuchRun(NoSuchRun.__doc__)
+        raise NoSuchRun
     publish("flow.inspected", actor=by, target=found.flow, topic=topic_of(found.run), run=found.run)
     return found
 

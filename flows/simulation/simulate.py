@@ -20,6 +20,7 @@ from flows.stage import Deny, Done, Leave, Outcome, Show, Stage
 from idp.accounts import people
 from idp.accounts.simulated import PK, Invented, inventing
 from idp.foundation.condition_variables import About
+from idp.foundation.errors import Conflict
 from idp.foundation.text import fold
 
 _NOT_JUDGED = _(
@@ -32,7 +33,7 @@ _NOT_NAMED = _(
 )
 
 
-class NobodyThere(Exception):
+class NobodyThere(Conflict):
     """The tenant has no person of this name."""
 
 

@@ -12,12 +12,13 @@ from idp.accounts.people import has_admin
 from idp.accounts.sessions import end_all, end_everything
 from idp.events.bus import publish_many
 from idp.foundation import mailboxes
+from idp.foundation.errors import Conflict
 from idp.tenancy.rows import write_columns
 
 _BATCH = 1000
 
 
-class LastAdministrator(Exception):
+class LastAdministrator(Conflict):
     """Without this person the tenant would have no administrator any more."""
 
 
@@ -124,7 +125,7 @@ def delete_people(usernames: Collection[str], *, by: str) -> None:
 
 def _somebody_administers() -> None:
     if not has_admin():
-        raise LastAdministrator(LastAdministrator.__doc__)
+        raise LastAdministrator
 
 
 def _join(keys: Mapping[str, int], memberships: Mapping[str, Collection[str]]) -> None:

@@ -8,6 +8,7 @@ from django.utils import timezone
 from idp.accounts.credentials import prepare_password, store_password
 from idp.accounts.models import Person, RecoveryLink
 from idp.events.bus import publish
+from idp.foundation.errors import Conflict
 from idp.foundation.sealing import digest, new_token
 from idp.outbox import mail
 
@@ -29,7 +30,7 @@ def make_link(person: Person, *, by: str) -> str:
     return token
 
 
-class NoAddress(Exception):
+class NoAddress(Conflict):
     """This person has no mail address."""
 
 
@@ -40,7 +41,7 @@ def mail_link(person: Person, site: str, *, by: str) -> None:
     ``site``: scheme and host of the tenant. The mail is dropped rather than sent when the link has ended.
     """
     if not person.mailbox:
-        raise NoAddress(NoAddress.__doc__)
+        raise NoAddress
     words = {"name": person.display_name, "link": f"{site}/recover/{make_link(person, by=by)}"}
     words["minutes"] = str(LIFETIME // timedelta(minutes=1))
     mail.send("recovery", person.mailbox, words, good_for=LIFETIME)

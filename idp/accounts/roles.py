@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from django.utils.translation import gettext
 
 from idp.accounts.models import Person, Role
+from idp.foundation.errors import Forbidden
 from idp.tenancy.models import DEFAULT
 from idp.tenancy.scope import current_tenant
 
@@ -56,7 +57,7 @@ else:
     RoleName = Literal[ROLES]  # one of them, for documents
 
 
-class NotAllowed(Exception):
+class NotAllowed(Forbidden):
     """This person's role does not include what was asked."""
 
 
@@ -113,7 +114,7 @@ def may(person: Person | None, operation: str) -> bool:
 def require(person: Person | None, operation: str) -> None:
     """Raises NotAllowed unless this person may."""
     if not may(person, operation):
-        raise NotAllowed(NotAllowed.__doc__)
+        raise NotAllowed
 
 
 def require_over(person: Person, role: str) -> None:
@@ -122,7 +123,7 @@ def require_over(person: Person, role: str) -> None:
     way up.
     """
     if any(role in roles and person.role not in roles for roles in allowed().values()):
-        raise NotAllowed(NotAllowed.__doc__)
+        raise NotAllowed
 
 
 def require_to_let_in(person: Person, whom: Person) -> None:
@@ -132,7 +133,7 @@ def require_to_let_in(person: Person, whom: Person) -> None:
     """
     require_over(person, whom.role)
     if person.pk == whom.pk:
-        raise NotAllowed(NotAllowed.__doc__)
+        raise NotAllowed
 
 
 def require_own_page(person: Person, username: str) -> None:

@@ -10,6 +10,7 @@ import maxminddb
 from django.conf import settings
 
 from idp.foundation import addresses
+from idp.foundation.errors import message_of
 
 _WITH_COUNTRIES = ("country", "city", "enterprise", "location")
 
@@ -18,14 +19,14 @@ class NoGeoFile(Exception):
     """request.country needs FOYER_GEOIP, the path of a GeoIP file in MMDB format."""
 
     def __init__(self) -> None:
-        super().__init__(self.__doc__)
+        super().__init__(message_of(type(self)))
 
 
 class BadGeoFile(Exception):
     """FOYER_GEOIP names a file that knows no countries."""
 
     def __init__(self, kind: str) -> None:
-        super().__init__(f"{self.__doc__} Its type is {kind[:50]!r}.")
+        super().__init__(f"{message_of(type(self))} Its type is {kind[:50]!r}.")
 
 
 def missing() -> str:

@@ -15,6 +15,7 @@ from django.db.models.functions import Length
 from django.db.models.lookups import Exact
 from django.utils.functional import Promise
 
+from idp.foundation.errors import Invalid
 from idp.foundation.text import caseless, caseless_pattern, nfc
 
 Text = str | Promise
@@ -23,7 +24,7 @@ COUNTED = 10_000  # beyond that a list says "more than"
 LARGEST_PAGE = 200
 
 
-class BadWish(Exception):
+class BadWish(Invalid):
     """The list cannot be sorted or filtered like this; the message says by what it can."""
 
 

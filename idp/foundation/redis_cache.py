@@ -9,6 +9,7 @@ from redis.exceptions import ConnectionError, RedisError, TimeoutError
 from redis.retry import Retry
 
 from idp.foundation import breaker
+from idp.foundation.errors import message_of
 
 _SECONDS = 0.25
 _FAULTS = (ConnectionError, TimeoutError, OSError)
@@ -31,8 +32,8 @@ class Client(Redis):
         try:
             with breaker.REDIS.asking(*_FAULTS):
                 return super().execute_command(*args, **options)
-        except breaker.Away as away:
-            raise ConnectionError(str(away.__doc__)) from None
+        except breaker.Away:
+            raise ConnectionError(message_of(breaker.Away)) from None
 
 
 class Cache(RedisCache[Any]):

@@ -16,8 +16,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.db import models
 
+from idp.foundation.errors import DomainError
 
-class Unsealable(Exception):
+
+class Unsealable(DomainError):
     """A sealed value was made under a key that this server no longer has."""
 
 
@@ -72,7 +74,7 @@ def unseal(sealed: str) -> str:
     try:
         return _box().decrypt(sealed.encode()).decode()
     except InvalidToken:
-        raise Unsealable(Unsealable.__doc__) from None
+        raise Unsealable from None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from idp.accounts.people import groups_of
 from idp.accounts.roles import may
 from idp.events.bus import publish, publish_once
 from idp.events.origin import current_origin
+from idp.foundation.errors import Conflict
 from idp.foundation.sealing import digest, new_token, same
 from idp.oauth import tokens
 from idp.oauth.errors import InvalidClient, TooManyRequests, UnauthorizedClient
@@ -26,7 +27,7 @@ WRONG_SECRETS = Budget("client.secret", 30, timedelta(minutes=10))
 UNGUESSABLE = 32  # characters: RFC 6749 section 10.10 asks for 128 bits, which a generated secret has twice
 
 
-class NotRenewed(Exception):
+class NotRenewed(Conflict):
     """The secret was changed a moment ago, or there is none. Look at the application again."""
 
 

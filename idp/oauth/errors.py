@@ -4,6 +4,8 @@ developer reads.
 
 from typing import ClassVar
 
+from idp.foundation.errors import message_of
+
 
 class OAuthError(Exception):
     """The request could not be served."""
@@ -13,7 +15,7 @@ class OAuthError(Exception):
     retry_after: int | None = None
 
     def __init__(self, description: str = "") -> None:
-        self.description = description or " ".join((self.__doc__ or "").split())
+        self.description = description or message_of(type(self))
         super().__init__(self.description)
 
 

@@ -21,6 +21,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from idp.foundation.clocks import LEEWAY
+from idp.foundation.errors import message_of
 from idp.outbox.models import Delivery, State
 from idp.tenancy.scope import current_tenant
 
@@ -151,7 +152,7 @@ def _handler(kind: str) -> Callable[[Parcel], None]:
     try:
         return cast(Callable[[Parcel], None], import_string(settings.OUTBOX_HANDLERS[kind]))
     except (KeyError, ImportError) as error:
-        raise NotDelivered(f"{UnknownKind.__doc__} ({type(error).__name__})") from None
+        raise NotDelivered(f"{message_of(UnknownKind)} ({type(error).__name__})") from None
 
 
 def _later(pk: int, attempt: int, why: str) -> None:

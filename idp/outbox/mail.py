@@ -18,6 +18,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.smtp import EmailBackend
 from django.core.validators import validate_email
 
+from idp.foundation.errors import DomainError
 from idp.foundation.mailboxes import deliverable, key
 from idp.outbox.delivery import NotDelivered, Parcel, Refused, post
 from idp.outbox.models import MailTemplate
@@ -37,11 +38,14 @@ class WrongWords(Exception):
     """A mail is sent with exactly the words that its shipped template uses."""
 
 
-class TooManyMails(Exception):
+class TooManyMails(DomainError):
     """So many mails went to this person, or from this tenant, that another one waits. Try again later."""
 
+    status = 429
+    code = "too_many_requests"
+
     def __init__(self, until: datetime) -> None:
-        super().__init__(self.__doc__)
+        super().__init__()
         self.until = until
 
 

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from idp.foundation.errors import message_of
+
 if TYPE_CHECKING:
     from idp.tenancy.models import Tenant
 
@@ -17,7 +19,7 @@ class NoTenant(Exception):
     """No tenant is in scope; wrap the call in ``tenant_scope(tenant)``."""
 
     def __init__(self) -> None:
-        super().__init__(self.__doc__)
+        super().__init__(message_of(type(self)))
 
 
 @contextmanager

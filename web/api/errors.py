@@ -10,6 +10,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from flows.validation_messages import sentence
+from idp.foundation.errors import Forbidden, Invalid, message_of
 from web.api.schemas import Problem
 from web.pages.errors import BODY_ERRORS, ENGINE_ERRORS, engine_json
 
@@ -27,12 +28,15 @@ MEANING: dict[int, str] = {
 READ, WRITE = (401, 404, 405), (400, 404, 405, 408, 413, 415, 429)
 
 
-class BadBody(Exception):
+class BadBody(Invalid):
     """The body must be a JSON object with the members that this address takes."""
 
 
-class NoSecret(Exception):
+class NoSecret(Forbidden):
     """Send the run's secret as Authorization: Run …"""
+
+    status = 401
+    code = "unauthorized"
 
 
 def problem(
@@ -80,12 +84,12 @@ def _too_large(request: HttpRequest, error: Any) -> HttpResponse:
 
 
 def _no_secret(request: HttpRequest, error: Any) -> HttpResponse:
-    return problem(401, "unauthorized", str(NoSecret.__doc__), WWW_Authenticate='Run realm="run"')
+    return problem(401, "unauthorized", message_of(NoSecret), WWW_Authenticate='Run realm="run"')
 
 
 def _unread(request: HttpRequest, error: Any) -> HttpResponse:
     """The framework wraps what the parser raises."""
-    return problem(error.status_code, "invalid_request", str(error.__cause__ or BadBody.__doc__))
+    return problem(error.status_code, "invalid_request", str(error.__cause__ or BadBody()))
 
 
 def _invalid(request: HttpRequest, error: Any) -> HttpResponse:

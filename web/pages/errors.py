@@ -18,28 +18,24 @@ from django.views.decorators.csrf import csrf_exempt
 from flows.documents.designations import DEVICE_CODE
 from flows.engine.executor import NoFlow, NoSuchRun, OutOfDate
 from flows.engine.run_limits import TooManyRuns
+from idp.foundation.errors import DomainError
 from idp.oauth.errors import BodyTooLarge, InvalidClient, InvalidRequest, MissingToken, OAuthError
 from web.middleware.outage import is_outage, of_program, of_protocol, unavailable
 
 View = Callable[..., HttpResponse]
 
-ENGINE_ERRORS: dict[type[Exception], tuple[int, str, Any, Any]] = {
+# Title and message of the page.
+ENGINE_ERRORS: dict[type[DomainError], tuple[Any, Any]] = {
     NoSuchRun: (
-        404,
-        "no_such_run",
         _("This page is no longer here"),
         _("It belongs to another browser or has expired. Please start again."),
     ),
     NoFlow: (
-        404,
-        "no_flow",
         _("Nothing is set up here yet"),
         _("An administrator must publish a flow for this first."),
     ),
-    OutOfDate: (409, "out_of_date", _("This page was out of date"), _("Go back, reload it and try again.")),
+    OutOfDate: (_("This page was out of date"), _("Go back, reload it and try again.")),
     TooManyRuns: (
-        429,
-        "too_many_runs",
         _("Too many at once"),
         _("Too many sign-ins are under way from your network. Try again in a few minutes."),
     ),
@@ -81,7 +77,7 @@ def page_errors(view: View) -> View:
         try:
             return view(request, *args, **kwargs)
         except tuple(ENGINE_ERRORS) as error:
-            status, _code, title, message = ENGINE_ERRORS[type(error)]
+            title, message = ENGINE_ERRORS[type(error)]
             # Whoever was sent here by a device starts once more; the code is not told to another browser, so
             # it is typed again.
             words = {
@@ -89,17 +85,17 @@ def page_errors(view: View) -> View:
                 "message": message,
                 "device_url": isinstance(error, NoSuchRun) and reverse(DEVICE_CODE),
             }
-            response = render(request, "pages/error.html", words, status=status)
-            return _retry_later(response) if status == 429 else response
+            response = render(request, "pages/error.html", words, status=error.status)
+            return _retry_later(response) if error.status == 429 else response
 
     return page
 
 
-def engine_json(error: Exception) -> JsonResponse:
-    """The same errors for a JSON client."""
-    status, code, _title, message = ENGINE_ERRORS[type(error)]
-    response = JsonResponse({"error": code, "error_description": str(message)}, status=status)
-    return _retry_later(response) if status == 429 else response
+def engine_json(error: DomainError) -> JsonResponse:
+    """Return the same error for a JSON client."""
+    message = str(ENGINE_ERRORS[type(error)][1])
+    response = JsonResponse({"error": error.code, "error_description": message}, status=error.status)
+    return _retry_later(response) if error.status == 429 else response
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

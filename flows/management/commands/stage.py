@@ -1,5 +1,6 @@
 """``manage.py stage``: what is installed, and a skeleton for one of your own."""
 
+import inspect
 import re
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from flows.registry import stages
+from flows.stage import Stage
 
 _KIND = re.compile(r"\A[a-z][a-z0-9]*\.[a-z][a-z0-9_]*\Z")
 
@@ -95,6 +97,10 @@ def test_anything_else_is_asked_again():
 '''
 
 
+def _summary(stage: type[Stage]) -> str:
+    return " ".join(inspect.cleandoc(stage.__doc__ or "").split("\n\n")[0].split())
+
+
 class Command(BaseCommand):
     """Commands about stages."""
 
@@ -115,7 +121,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["action"] == "list":
             for kind, stage in stages().items():
-                self.stdout.write(f"{kind:20} {(stage.__doc__ or '').splitlines()[0]}  ({stage.__module__})")
+                self.stdout.write(f"{kind:20} {_summary(stage)}  ({stage.__module__})")
             return
         self._new(options["kind"], options["to"])
 

@@ -5,7 +5,7 @@ from pydantic import BaseModel
 from pydantic import Field as say
 
 from blueprints.files import secrets
-from web.api.admin.failures import Invalid, NoSuchThing
+from web.api.admin.failures import InvalidDocument, NoSuchThing
 from web.api.admin.operations import Calls
 from web.api.admin.requests import ApiRequest
 from web.api.admin.responses import answer, empty
@@ -44,7 +44,7 @@ def enter(request: ApiRequest, key: str, body: SecretValue) -> HttpResponse:
         try:
             secrets.check(key, value)
         except secrets.BadSecret as bad:
-            raise Invalid({about: [str(bad)]}) from None
+            raise InvalidDocument({about: [str(bad)]}) from None
     secrets.keep(key, body.value, by=request.auth.username)
     return empty(204)
 
@@ -55,7 +55,7 @@ def enter(request: ApiRequest, key: str, body: SecretValue) -> HttpResponse:
 def forget(request: ApiRequest, key: str) -> HttpResponse:
     """Forgets it. What was applied with it stays as it is."""
     if not secrets.forget(key, by=request.auth.username):
-        raise NoSuchThing(NoSuchThing.__doc__)
+        raise NoSuchThing
     return empty(204)
 
 

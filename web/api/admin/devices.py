@@ -83,5 +83,5 @@ def _found(key: str) -> Story:
     """The story of the device with this key; raises NoSuchThing."""
     found = story(int(key)) if key.isascii() and key.isdigit() and len(key) <= _LONGEST else None
     if found is None:
-        raise NoSuchThing(NoSuchThing.__doc__)
+        raise NoSuchThing
     return found

@@ -68,7 +68,7 @@ def renew(request: ApiRequest, key: str) -> HttpResponse:
     The old one ends at once, with whatever the application obtained for itself.
     """
     if RESOURCES["applications"].listing.one(key) is None:
-        raise NoSuchThing(NoSuchThing.__doc__)
+        raise NoSuchThing
     return answer({"client_secret": renew_secret(key, by=request.auth)})
 
 
@@ -167,7 +167,7 @@ def _let_in(request: ApiRequest, key: str) -> Any:
     """The person, if whoever asks may give them a way in; raises NoSuchThing or NotAllowed."""
     person = by_username(key)
     if person is None:
-        raise NoSuchThing(NoSuchThing.__doc__)
+        raise NoSuchThing
     require_to_let_in(request.auth, person)
     return person
 

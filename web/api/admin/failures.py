@@ -10,21 +10,13 @@ from django.utils import timezone
 from ninja import NinjaAPI
 from pydantic import BaseModel
 
-from blueprints.files.apply import StateMoved
-from blueprints.files.export import NoSuchFlow
 from blueprints.files.read import MAX_PROBLEMS, BadBlueprint
-from blueprints.objects.edit import Moved, NotThere, Refused
-from flows.documents.versions import NoSuchVersion, RefusedFlow
-from flows.editing.drafts import DraftMoved
-from flows.simulation.simulate import NobodyThere
-from idp.accounts.recovery import NoAddress
-from idp.accounts.roles import NotAllowed, OwnPassword
-from idp.foundation.listing import BadWish
-from idp.oauth.clients import NotRenewed
+from blueprints.objects.edit import Refused
+from flows.documents.versions import RefusedFlow
+from idp.foundation.errors import DomainError, Invalid, NotFound
 from idp.oauth.errors import InsufficientScope, InvalidToken, MissingToken, OAuthError
 from idp.outbox.mail import TooManyMails
-from web.api.admin.preconditions import Failed, Wanted
-from web.api.errors import BadBody, problem
+from web.api.errors import problem
 from web.api.schemas import Problem, Refusal
 
 MEANING: dict[int, str] = {
@@ -45,41 +37,22 @@ MEANING: dict[int, str] = {
 BODY = (400, 408, 413, 415)
 
 
-class NoSuchThing(Exception):
+class NoSuchThing(NotFound):
     """There is no such thing here."""
 
 
-class WrongType(Exception):
+class WrongType(Invalid):
     """The body must be application/json."""
 
+    status = 415
 
-class Invalid(Exception):
+
+class InvalidDocument(Invalid):
     """The document is not one of its kind; ``errors``: messages by dotted key."""
 
     def __init__(self, errors: dict[str, list[str]]) -> None:
         super().__init__()
         self.errors = errors
-
-
-_SIMPLE: dict[type[Exception], tuple[int, str]] = {
-    NotAllowed: (403, "not_allowed"),
-    OwnPassword: (403, "not_allowed"),
-    NoSuchThing: (404, "not_found"),
-    WrongType: (415, "invalid_request"),
-    NotThere: (404, "not_found"),
-    NoSuchVersion: (404, "not_found"),
-    NoSuchFlow: (404, "not_found"),
-    Failed: (412, "precondition_failed"),
-    Wanted: (428, "precondition_required"),
-    Moved: (412, "precondition_failed"),
-    DraftMoved: (412, "precondition_failed"),
-    StateMoved: (412, "precondition_failed"),
-    BadWish: (400, "invalid_request"),
-    BadBody: (400, "invalid_request"),
-    NobodyThere: (409, "refused"),
-    NotRenewed: (409, "refused"),
-    NoAddress: (409, "refused"),
-}
 
 
 def declared(*statuses: int) -> dict[int, type[BaseModel]]:
@@ -89,11 +62,10 @@ def declared(*statuses: int) -> dict[int, type[BaseModel]]:
 
 def listen(api: NinjaAPI) -> None:
     """Gives every exception of the domain its answer."""
-    for kind in _SIMPLE:
-        api.add_exception_handler(kind, _simple)
+    api.add_exception_handler(DomainError, _domain)
     api.add_exception_handler(OAuthError, _token)
     api.add_exception_handler(TooManyMails, _later)
-    api.add_exception_handler(Invalid, _invalid)
+    api.add_exception_handler(InvalidDocument, _invalid)
     api.add_exception_handler(Refused, _refused)
     api.add_exception_handler(RefusedFlow, _refused)
     api.add_exception_handler(BadBlueprint, _blueprint)
@@ -121,9 +93,8 @@ def _refused(request: HttpRequest, error: Any) -> HttpResponse:
     return refusal(409, by_key(error.findings) if isinstance(error, RefusedFlow) else error.errors)
 
 
-def _simple(request: HttpRequest, error: Any) -> HttpResponse:
-    status, code = _SIMPLE[type(error)]
-    return problem(status, code, str(error) or str(type(error).__doc__))
+def _domain(request: HttpRequest, error: Any) -> HttpResponse:
+    return problem(error.status, error.code, str(error))
 
 
 def _later(request: HttpRequest, error: Any) -> HttpResponse:

@@ -24,7 +24,7 @@ from flows.simulation.inspector import look_into
 from flows.simulation.simulate import Report, ending, simulate
 from idp.accounts.roles import may, require
 from web.api.admin import flow_schemas as say
-from web.api.admin.failures import Invalid, NoSuchThing
+from web.api.admin.failures import InvalidDocument, NoSuchThing
 from web.api.admin.object_schemas import page_of, wish_of
 from web.api.admin.objects import page
 from web.api.admin.operations import Calls
@@ -67,12 +67,12 @@ def put_draft(request: ApiRequest, name: str) -> HttpResponse:
     try:
         _name.validate_python(name)
     except ValidationError:
-        raise Invalid(
+        raise InvalidDocument(
             {"flow": ["A flow's name has small letters, digits, dashes and underscores, fifty at most."]}
         ) from None
     document = _parser.parse_body(request)
     if document.get("flow", name) != name:
-        raise Invalid({"flow": ["The address has another name."]})
+        raise InvalidDocument({"flow": ["The address has another name."]})
     before = draft_of(name)
     check(request, _state(before) if before else None, wanted=True)
     by, revision = request.auth.username, before.revision if before else None
@@ -303,7 +303,7 @@ def _walked(request: ApiRequest, chosen: Chosen, body: say.Walk) -> list[Report]
 def _draft(name: str) -> Any:
     draft = draft_of(name)
     if draft is None:
-        raise NoSuchThing(NoSuchThing.__doc__)
+        raise NoSuchThing
     return draft
 
 

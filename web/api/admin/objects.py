@@ -17,9 +17,10 @@ from blueprints.objects import edit
 from blueprints.objects.document import KINDS
 from blueprints.objects.registry import KINDS as KEPT
 from idp.accounts.roles import NotAllowed, operations_of
+from idp.foundation.errors import message_of
 from idp.foundation.listing import BadWish, Listing, Wish
 from web.administration.resources import RESOURCES, Action, Resource, delete, save
-from web.api.admin.failures import Invalid, NoSuchThing
+from web.api.admin.failures import InvalidDocument, NoSuchThing
 from web.api.admin.object_schemas import page_of, row_of, sent, shown, wish_of
 from web.api.admin.operations import Calls
 from web.api.admin.preconditions import check, quoted, unless_known
@@ -185,7 +186,7 @@ def _acting(calls: Calls, resource: Resource, action: Action) -> None:
     def act(request: ApiRequest, key: str) -> HttpResponse:
         row = resource.listing.one(key)
         if row is None:
-            raise NoSuchThing(NoSuchThing.__doc__)
+            raise NoSuchThing
         return answer({"changed": action.run(row, request.auth)})
 
     def act_on_many(request: ApiRequest, body: Keys) -> HttpResponse:
@@ -218,7 +219,7 @@ def _done(resource: Resource, action: Action, key: str, person: Any) -> dict[str
     """What became of one of many."""
     row = resource.listing.one(key.replace("\0", ""))
     if row is None:
-        return {"key": key, "outcome": "not_found", "message": str(NoSuchThing.__doc__)}
+        return {"key": key, "outcome": "not_found", "message": message_of(NoSuchThing)}
     try:
         return {"key": key, "outcome": "changed" if action.run(row, person) else "unchanged", "message": ""}
     except NotAllowed as error:
@@ -233,7 +234,7 @@ def told(resource: Resource, key: str) -> HttpResponse:
         return kept(resource.kind, key)
     row = resource.listing.one(key)
     if row is None:
-        raise NoSuchThing(NoSuchThing.__doc__)
+        raise NoSuchThing
     body = resource.listing.told(row)
     state = json.dumps(body, sort_keys=True, cls=DjangoJSONEncoder)
     return answer(body, ETag=quoted(hashlib.sha256(state.encode()).hexdigest()[:32]))
@@ -249,12 +250,12 @@ def document(
     request: ApiRequest, kind: str, key: str, known: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """The body as a document of this kind and name, with what is ``known`` where it must say it and does not;
-    raises Invalid.
+    raises InvalidDocument.
     """
     body = _parser.parse_body(request)
     as_kept = KEPT[kind].as_kept
     if as_kept(str(body.get(kind, key))) != as_kept(key):
-        raise Invalid({kind: ["The address has another name."]})
+        raise InvalidDocument({kind: ["The address has another name."]})
     needed = (
         [name for name, field in KINDS[kind].model_fields.items() if field.is_required()] if known else []
     )
@@ -263,14 +264,14 @@ def document(
         rights = operations_of(request.auth)
         edit.checked(kind, said, strict=True, rights=rights)
     except edit.Refused as wrong:
-        raise Invalid(wrong.errors) from None
+        raise InvalidDocument(wrong.errors) from None
     return said
 
 
 def _there(kind: str, key: str) -> edit.Current:
     current = edit.current(kind, key)
     if current is None:
-        raise NoSuchThing(NoSuchThing.__doc__)
+        raise NoSuchThing
     return current
 
 

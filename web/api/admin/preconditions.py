@@ -4,20 +4,24 @@ import re
 
 from django.http import HttpRequest, HttpResponse
 
+from idp.foundation.errors import Changed, Conflict
 from web.api.admin.responses import empty
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
 ANY = "*"
 
 
-class Failed(Exception):
+class Failed(Changed):
     """It is not, or no longer, as the precondition says: look at it anew."""
 
 
-class Wanted(Exception):
+class Wanted(Conflict):
     """It exists already: send If-Match with the ETag that you have seen, or If-Match: * to replace whatever
     is there.
     """
+
+    status = 428
+    code = "precondition_required"
 
 
 def quoted(etag: str) -> str:
@@ -33,13 +37,13 @@ def check(request: HttpRequest, etag: str | None, *, wanted: bool = False) -> st
     """
     expected, absent = _tags(request, "If-Match", weak=False), _tags(request, "If-None-Match", weak=True)
     if absent is not None and etag is not None and (ANY in absent or etag in absent):
-        raise Failed(Failed.__doc__)
+        raise Failed
     if expected is None:
         if wanted and etag is not None:
-            raise Wanted(Wanted.__doc__)
+            raise Wanted
         return None
     if etag is None or not (ANY in expected or etag in expected):
-        raise Failed(Failed.__doc__)
+        raise Failed
     return None if ANY in expected else etag
 
 

@@ -15,7 +15,7 @@ from idp.accounts.people import group_names
 from idp.accounts.roles import operations_of
 from idp.oauth.snippets import snippets
 from web.administration.resources import RESOURCES
-from web.api.admin.failures import Invalid, NoSuchThing
+from web.api.admin.failures import InvalidDocument, NoSuchThing
 from web.api.admin.object_schemas import shown
 from web.api.admin.operations import Calls
 from web.api.admin.preconditions import quoted
@@ -119,13 +119,13 @@ def make_application(request: ApiRequest, name: str, body: RecipeAnswers) -> Htt
     """Makes an application by this recipe. A secret, where it has one, is said only in this answer."""
     recipe = RECIPES.get(name)
     if recipe is None:
-        raise NoSuchThing(NoSuchThing.__doc__)
+        raise NoSuchThing
     if strange := [each for each in recipe.left_out if each in body.model_fields_set]:
-        raise Invalid({each: ["This recipe does not ask that."] for each in strange})
+        raise InvalidDocument({each: ["This recipe does not ask that."] for each in strange})
     made = make(recipe, body, by=request.auth.username, rights=operations_of(request.auth))
     application = edit.current("application", made.name)
     if application is None:  # somebody has taken it away again
-        raise NoSuchThing(NoSuchThing.__doc__)
+        raise NoSuchThing
     told = {
         "application": application.document,
         "client_secret": made.secret,
@@ -152,7 +152,7 @@ ROUTERS = (("/recipes", _RECIPES.router), ("/applications", _APPLICATIONS.router
 def _setup(request: ApiRequest, name: str, made_secret: str = "") -> dict[str, Any]:
     row = RESOURCES["applications"].listing.one(name)
     if row is None:
-        raise NoSuchThing(NoSuchThing.__doc__)
+        raise NoSuchThing
     issuer = issuer_of(request)
     programs = [
         {"program": each.program, "language": each.language, "suffix": each.suffix, "text": each.text}

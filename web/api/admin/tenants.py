@@ -138,7 +138,7 @@ def make_link(request: ApiRequest, key: str, body: Administrator) -> HttpRespons
         raise edit.Refused({"": ["Give it a domain first: the link leads there."]})
     token = link_for(row.name, body.person, by=request.auth)
     if not token:
-        raise NoSuchThing(NoSuchThing.__doc__)
+        raise NoSuchThing
     return answer({"recovery_url": _way_in(request, domain, token)})
 
 
@@ -153,7 +153,7 @@ def _decided(request: ApiRequest, key: str, name: str, *, approve: bool) -> Http
 def _row(key: str) -> Any:
     row = RESOURCES["tenants"].listing.one(key)
     if row is None:
-        raise NoSuchThing(NoSuchThing.__doc__)
+        raise NoSuchThing
     return row
 
 
