@@ -22,16 +22,8 @@ _ADDRESSES = ("request.ip", "device.address")
 _NETWORKS = "tenant.networks"
 _COUNTRY = "request.country"
 _CLOCK = "request.time"
-_AND, _OR, _NOT, _IF, _IN, _EQUAL, _OTHER, _INDEX = (
-    "_&&_",
-    "_||_",
-    "!_",
-    "_?_:_",
-    "@in",
-    "_==_",
-    "_!=_",
-    "_[_]",
-)
+_AND, _OR, _NOT, _IF = "_&&_", "_||_", "!_", "_?_:_"
+_IN, _EQUAL, _OTHER, _INDEX = "@in", "_==_", "_!=_", "_[_]"
 _COMPARING = {_AND, _OR, _NOT, _IF, _IN, _EQUAL, _OTHER}
 _ORDERING = {"_<_", "_<=_", "_>_", "_>=_"}
 _DAY = "getDayOfWeek"

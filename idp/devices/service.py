@@ -3,26 +3,25 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any
 
 from django.core.cache import cache
 from django.db import IntegrityError, models, transaction
-from django.db.models.functions import Left
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from idp.accounts import people, sessions
 from idp.devices import codes, throttling
+from idp.devices.capacity import check_room, network_of
 from idp.devices.models import DeviceCode, State
-from idp.events.bus import publish, publish_bounded, publish_many, publish_once
+from idp.events.bus import publish, publish_bounded, publish_many
 from idp.events.origin import current_origin
 from idp.foundation.effects import Effect, EffectLost
 from idp.foundation.sealing import digest, new_token
 from idp.oauth import clients, retries, tokens
-from idp.oauth.errors import InvalidGrant, InvalidRequest, TooManyRequests
+from idp.oauth.errors import InvalidGrant, InvalidRequest
 from idp.oauth.models import Application
 from idp.oauth.retries import Given
-from idp.ratelimit.budgets import network_ranges
 
 SLOW_DOWN_SECONDS = 5
 MOST_SECONDS = 300  # no early poll makes it longer, so that there is an end to what they write
@@ -75,7 +74,7 @@ def start(ask: Ask) -> Started:
     (checklist D35).
     """
     origin, now = current_origin(), timezone.now()
-    _check_room(ask.application, origin.address, now)
+    check_room(ask.application, origin.address, now)
     lifetime = timedelta(seconds=ask.application.device_code_lifetime)
     device_code, length = new_token(), throttling.code_length()
     row = DeviceCode(
@@ -89,7 +88,7 @@ def start(ask: Ask) -> Started:
         created_at=now,
         expires_at=now + lifetime,
         address=origin.address,
-        network=_network(origin.address),
+        network=network_of(origin.address),
         agent=origin.agent,
         label=ask.label,
     )
@@ -341,66 +340,6 @@ def _mark_expired(overdue: models.QuerySet[DeviceCode], batch: int) -> int:
     return len(marked)
 
 
-def _check_room(application: Application, address: str, now: datetime) -> None:
-    """Raise TooManyRequests where this network has too many waiting, or where the application is full and no
-    network has more.
-
-    Of a full application the network with the most waiting devices gives up its oldest one, so that strangers
-    crowd nobody out.
-    """
-    rows = DeviceCode.objects.filter(state=State.PENDING, application=application, expires_at__gt=now)
-    limit, own = application.device_pending_limit, application.device_pending_limit_per_address
-    for network, factor in network_ranges(address):
-        if _within(rows, network)[: own * factor].count() >= own * factor:
-            _refuse(application)
-    if rows[:limit].count() >= limit and not _evict(rows, network_ranges(address)[-1][0], now):
-        _refuse(application)
-
-
-def _within(rows: models.QuerySet[DeviceCode], network: str) -> models.QuerySet[DeviceCode]:
-    # the first digits of an IPv6 address; "g" comes after each of them
-    wide = network.isalnum() and len(network) < 16
-    return rows.filter(network__range=(network, f"{network}g")) if wide else rows.filter(network=network)
-
-
-def _evict(rows: models.QuerySet[DeviceCode], mine: str, now: datetime) -> bool:
-    """Expire the oldest device of the network (IPv6: /48) that has the most waiting, if that is more than
-    ``mine`` has.
-    """
-    sites = (
-        rows.annotate(site=Left("network", 12))
-        .values("site")
-        .annotate(count=models.Count("pk"))
-        .order_by("-count", "site")
-    )
-    fullest = sites.first()
-    if fullest is None or fullest["count"] <= _within(rows, mine).count():
-        return False
-    oldest = (
-        rows.filter(network__startswith=fullest["site"])
-        .order_by("created_at", "pk")
-        .values_list("pk", flat=True)
-        .first()
-    )
-    return bool(
-        DeviceCode.objects.filter(pk=oldest or 0, state=State.PENDING).update(
-            state=State.EXPIRED, expires_at=now
-        )
-    )
-
-
-def _refuse(application: Application) -> NoReturn:
-    publish_once(
-        "device.start_refused",
-        timedelta(minutes=1),
-        application=application.name,
-        why="too many devices are waiting",
-    )
-    raise TooManyRequests(
-        "Too many devices of this kind are waiting.", retry_after=application.device_interval * 6
-    )
-
-
 def _save_with_free_code(row: DeviceCode, length: int) -> str:
     # a collision among live codes has a chance of about live / 20⁸: eight in a row do not happen
     for _attempt in range(8):
@@ -440,7 +379,3 @@ def _waiting(rows: models.QuerySet[DeviceCode]) -> Waiting | None:
     return Waiting(
         row.pk, row.application, tuple(row.scopes), row.address, row.agent, row.label, row.created_at
     )
-
-
-def _network(address: str) -> str:
-    return network_ranges(address)[0][0]
