@@ -2,6 +2,7 @@
 made where missing.
 """
 
+import filecmp
 import logging
 import secrets
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
@@ -119,11 +121,15 @@ def _first_admin(tell: Tell) -> None:
 
 
 def _static_files() -> None:
-    """Collected when a file is newer than what was collected last."""
-    manifest = Path(settings.STATIC_ROOT) / "staticfiles.json"
-    sources = [file for file in (Path(settings.BASE_DIR) / "web" / "static").rglob("*") if file.is_file()]
-    if not manifest.exists() or any(file.stat().st_mtime > manifest.stat().st_mtime for file in sources):
-        call_command("collectstatic", verbosity=0, interactive=False)
+    """Collect when a file differs from its copy. Times do not tell: an installed package may be older than what was collected last."""
+    collected = Path(settings.STATIC_ROOT)
+    sources = {collected / path: storage.path(path) for finder in get_finders() for path, storage in finder.list([])}
+    changed = [copy for copy, source in sources.items() if not copy.exists() or not filecmp.cmp(source, copy, shallow=False)]
+    if not changed and (collected / "staticfiles.json").exists():
+        return
+    for copy in changed:
+        copy.unlink(missing_ok=True)  # collectstatic leaves a copy that is newer than its source
+    call_command("collectstatic", verbosity=0, interactive=False)
 
 
 def easy_to_copy() -> str:
