@@ -1,5 +1,4 @@
-"""The entry of ``manage.py``: our version, who may read what a command makes, what goes wrong in one
-sentence, and what the exit code says.
+"""The entry of ``manage.py`` and ``foyer``: version, file permissions, errors in one sentence, exit codes.
 
 What holds for every command, Django's own included, stands here and in :mod:`idp.runtime.terminal`, so that
 no command can forget it.
@@ -10,6 +9,7 @@ import os
 import sys
 import tomllib
 from argparse import ArgumentError
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,8 +26,11 @@ FAILED = 1
 something differs.
 """
 _PRIVATE = 0o077
+_INTERRUPTED = 130  # as shells name the end by SIGINT
 # they write files that others read and commit
 _FOR_THE_SOURCES = {"makemessages", "makemigrations", "openapi", "reference", "stage"}
+_INTO_OUR_DOCS = {"openapi", "reference"}
+_PROJECT = Path(__file__).resolve().parent.parent.parent / "pyproject.toml"
 
 
 class Parser(CommandParser):
@@ -65,6 +68,16 @@ class _Misused(CommandError):
         self.usage = usage
 
 
+def script() -> NoReturn:
+    """Run the command line of this process: what ``foyer`` calls where Foyer is installed as a package."""
+    try:
+        main(sys.argv)
+    except KeyboardInterrupt:
+        if sys.stderr:
+            sys.stderr.write("\nFoyer: interrupted\n")
+        sys.exit(_INTERRUPTED)
+
+
 def main(arguments: list[str]) -> NoReturn:
     """Run one command and end the process: 0 it is done, 1 it could not be, 2 something differs.
 
@@ -93,15 +106,18 @@ def main(arguments: list[str]) -> NoReturn:
 
 
 def version() -> str:
-    """Return the version that pyproject.toml names."""
-    project = Path(__file__).resolve().parent.parent.parent / "pyproject.toml"
-    return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"])
+    """Return the version: that of pyproject.toml in a checkout, otherwise that of the installed package."""
+    if not _PROJECT.exists():
+        return metadata.version("foyer")
+    return str(tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]["version"])
 
 
 def _run(name: str, arguments: list[str]) -> int:
     if name in ("version", "--version"):
         terminal.Output(sys.stdout).write(version())
         return 0
+    if name in _INTO_OUR_DOCS and not _PROJECT.exists():
+        raise CommandError(f"{name} writes into the docs of Foyer's sources; run it in a checkout.")
     try:
         execute_from_command_line(arguments)
     except SystemExit as end:

@@ -123,8 +123,14 @@ def _first_admin(tell: Tell) -> None:
 def _static_files() -> None:
     """Collect when a file differs from its copy. Times do not tell: an installed package may be older than what was collected last."""
     collected = Path(settings.STATIC_ROOT)
-    sources = {collected / path: storage.path(path) for finder in get_finders() for path, storage in finder.list([])}
-    changed = [copy for copy, source in sources.items() if not copy.exists() or not filecmp.cmp(source, copy, shallow=False)]
+    sources = {
+        collected / path: storage.path(path) for finder in get_finders() for path, storage in finder.list([])
+    }
+    changed = [
+        copy
+        for copy, source in sources.items()
+        if not copy.exists() or not filecmp.cmp(source, copy, shallow=False)
+    ]
     if not changed and (collected / "staticfiles.json").exists():
         return
     for copy in changed:

@@ -35,6 +35,8 @@ class Cluster:
     ``more``: further variables.
     """
 
+    program: tuple[str, ...] = (sys.executable, str(settings.BASE_DIR / "manage.py"))
+
     def __init__(self, **more: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="foyer-cluster-"))
         self.folder.chmod(0o711)
@@ -54,9 +56,8 @@ class Cluster:
         }
         self.log = self.folder / "said.log"
         with open(self.log, "wb") as file:
-            command = [sys.executable, "manage.py", "cluster"]
             self.process = subprocess.Popen(
-                command, cwd=settings.BASE_DIR, env=clean | ours, stdout=file, stderr=file
+                [*self.program, "cluster"], cwd=self.folder, env=clean | ours, stdout=file, stderr=file
             )
         wait_for(lambda: "Foyer is at" in self.said or self.process.poll() is not None, 90)
         assert self.process.poll() is None, self.said

@@ -75,10 +75,8 @@ class Command(BaseCommand):
         """Sets up, then starts web processes, worker and beat, and waits until both web processes
         are ready.
         """
-        manage, celery = (
-            [sys.executable, "manage.py"],
-            [sys.executable, "-m", "celery", "--quiet", "-A", "idp.celery"],
-        )
+        manage = [sys.executable, str(Path(sys.argv[0]).absolute())]
+        celery = [sys.executable, "-m", "celery", "--quiet", "-A", "idp.celery"]
         if subprocess.run([*manage, "setup"], cwd=settings.BASE_DIR, env=environment, check=False).returncode:  # noqa: S603
             raise CommandError("The set-up failed; the lines above say why.")
         ports = (settings.PORT, settings.PORT + 1)
