@@ -8,10 +8,16 @@ VENV := .venv/bin/python
 # Where bytecode is not written, each of the many processes of the tests compiles the whole house once more.
 test-embedded test-cluster test-slow: export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: up cluster test test-embedded test-cluster test-slow device lint lock dev clean
+SOURCES := idp flows stages blueprints web
+STYLES_AND_SCRIPTS = $$(find $(SOURCES) -name '*.css' -o -name '*.js')
+
+.PHONY: up help cluster test test-embedded test-cluster test-slow device lint typecheck format lock dev clean
 
 up:  ## start Foyer
 	@exec $(PYTHON) manage.py up
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
 
 cluster:  ## the same on PostgreSQL and Redis: two web processes on PORT and PORT+1, a worker and a beat
 	@exec $(PYTHON) manage.py cluster
@@ -21,10 +27,10 @@ test: test-embedded test-cluster  ## everything but the slow tests, on all cores
 # One worker more than there are cores: a test often waits, for a browser or for another process.
 WORKERS = $$(($$(nproc) + 1))
 
-test-embedded: dev
+test-embedded: dev  ## only on SQLite, in process
 	chromium=$$(.ci/browser) && FOYER_CHROMIUM=$$chromium $(VENV) -m pytest -n $(WORKERS)
 
-test-cluster: dev
+test-cluster: dev  ## only on PostgreSQL and Redis
 	chromium=$$(.ci/browser) && FOYER_CHROMIUM=$$chromium $(VENV) -m tests.modes.cluster pytest -n $(WORKERS)
 
 test-slow: dev  ## only the slow tests, one after the other
@@ -33,11 +39,21 @@ test-slow: dev  ## only the slow tests, one after the other
 device:  ## a device that asks for a code: make device URL=... CLIENT_ID=...
 	@$(PYTHON) manage.py device $(if $(URL),--url '$(URL)') $(if $(CLIENT_ID),--client-id '$(CLIENT_ID)')
 
-lint: dev  ## style, types, layers
+lint: dev  ## style, templates, scripts, types, layers; changes nothing
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
+	.venv/bin/djlint --lint --quiet $(SOURCES)
+	.venv/bin/oxlint $(SOURCES)
 	$(VENV) -m mypy
 	.venv/bin/lint-imports --no-logo
+
+typecheck: dev  ## only the types, a part of lint
+	$(VENV) -m mypy
+
+format: dev  ## write Python, CSS and JavaScript as lint wants them, imports in their order
+	$(VENV) -m ruff check --select I --fix .
+	$(VENV) -m ruff format .
+	.venv/bin/oxfmt $(STYLES_AND_SCRIPTS)
 
 # UV=uv takes a uv of your own, for when the present locks cannot be installed.
 lock: $(filter .venv/bin/uv,$(UV))  ## the lock files, from pyproject.toml; UPGRADE=1 moves every version
@@ -50,7 +66,7 @@ clean:  ## everything that is made, but not data/
 
 .venv/bin/uv: dev
 
-dev:
+dev:  ## only install what is needed, into .venv
 	@$(PYTHON) -c 'import manage; manage.create()'
 	@$(VENV) -c 'import manage; manage.provide("requirements.lock", "requirements-dev.lock")'
 

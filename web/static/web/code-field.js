@@ -47,13 +47,13 @@ export function attach(field) {
 
   function tidy(event) {
     // Our own edit, an input method at work, or undo and redo: leave them alone.
-    if (busy || event?.isComposing || /^history/.test(event?.inputType ?? "")) return;
+    if (busy || event?.isComposing || event?.inputType?.startsWith("history")) return;
     const old = field.value;
     let text = grouped(old);
     const caret = field.selectionStart ?? old.length;
     const count = before(old, caret);
     // A separator typed after a full group stays; a deleted one does not come back.
-    const typed = /^insert/.test(event?.inputType ?? "") && SEPARATOR.test(old.at(-1) ?? "");
+    const typed = event?.inputType?.startsWith("insert") && SEPARATOR.test(old.at(-1) ?? "");
     const full = count > 0 && count % GROUP === 0;
     if (typed && full && caret === old.length) text += "-";
     if (text === old || (field.maxLength > 0 && text.length > field.maxLength)) return;

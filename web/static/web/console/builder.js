@@ -50,8 +50,8 @@ function show(made, { focus = [], remember = true } = {}) {
 
 // The focus never falls out of the builder: to the first of these that takes it; where none does, to a card, to a gap, to the panel.
 function land(wanted, made) {
-  const last = [".name", ".gap", "#panel"]
-  for (const each of [...(made.dataset.moved === undefined ? wanted : [".moved a"]), ...last]) {
+  const fallback = [".name", ".gap", "#panel"]
+  for (const each of [...(made.dataset.moved === undefined ? wanted : [".moved a"]), ...fallback]) {
     const target = each === "panel" ? first(made) : each ? made.querySelector(each) : null
     target?.focus()
     if (target && document.activeElement === target) return
@@ -74,13 +74,13 @@ const first = (made) => made.querySelector('#panel [aria-invalid="true"]') ?? ma
 const card = (place) => place && `[data-place="${place}"] .name`
 
 function ready() {
-  const undo = document.querySelector("[data-undo]"), redo = document.querySelector("[data-redo]"), filter = document.querySelector("[data-filter]")
+  const undo = document.querySelector("[data-undo]"), redo = document.querySelector("[data-redo]"), search = document.querySelector("[data-filter]")
   if (undo) {
     undo.parentNode.hidden = false
     undo.disabled = at === 0
     redo.disabled = at + 1 === told.length
   }
-  if (filter) filter.hidden = false
+  if (search) search.hidden = false
 }
 
 // Posts an edit; what was typed into the settings beside it is saved first.

@@ -9,7 +9,7 @@ function tellTimes(root = document) {
   for (const each of root.querySelectorAll("time[datetime]")) {
     const moment = new Date(each.dateTime), seconds = (moment - Date.now()) / 1000
     if (isNaN(moment)) continue
-    const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1]
+    const [unit, size] = UNITS.find(([, least]) => Math.abs(seconds) >= least) ?? ["second", 1]
     each.textContent = relative.format(Math.round(seconds / size), unit)
     each.title = exact.format(moment)
   }
