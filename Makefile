@@ -44,6 +44,7 @@ lint: dev  ## style, templates, scripts, types, layers; changes nothing
 	$(VENV) -m ruff format --check .
 	.venv/bin/djlint --lint --quiet $(SOURCES)
 	.venv/bin/oxlint $(SOURCES)
+	.venv/bin/oxfmt --check $(STYLES_AND_SCRIPTS)
 	$(VENV) -m mypy
 	.venv/bin/lint-imports --no-logo
 

@@ -1,37 +1,41 @@
 // Puts the new words in place of the old ones once the device has connected: told by the server, or by asking again.
-const EVERY = 3000, AT_MOST = 300;
-const here = document.querySelector(".finish");
-let done = !here, asked = 0;
+const EVERY = 3000,
+  AT_MOST = 300
+const here = document.querySelector(".finish")
+let done = !here,
+  asked = 0
 
 async function ask() {
-  if (done || asked++ >= AT_MOST) return;
+  if (done || asked++ >= AT_MOST) return
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-    if (answer.status >= 400 && answer.status < 500 && answer.status !== 429) done = true;
-    if (!answer.ok) return;
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } })
+    if (answer.status >= 400 && answer.status < 500 && answer.status !== 429) done = true
+    if (!answer.ok) return
     // Without its style element: that carries a nonce of its own, which this page's policy would report.
-    const text = (await answer.text()).replace(/<style[^]*?<\/style>/g, "");
-    const page = new DOMParser().parseFromString(text, "text/html");
-    const there = page.querySelector(".finish");
-    if (!there) return location.reload();
+    const text = (await answer.text()).replace(/<style[^]*?<\/style>/g, "")
+    const page = new DOMParser().parseFromString(text, "text/html")
+    const there = page.querySelector(".finish")
+    if (!there) return location.reload()
     if (there.classList.contains("connected")) {
-      done = true;
-      document.title = page.title;
-      here.className = there.className;
-      here.replaceChildren(...there.childNodes);
+      done = true
+      document.title = page.title
+      here.className = there.className
+      here.replaceChildren(...there.childNodes)
     }
-  } catch { /* offline for a moment: ask again */ }
-  if (done) stream?.close();
+  } catch {
+    /* offline for a moment: ask again */
+  }
+  if (done) stream?.close()
 }
 
-const stream = here && "EventSource" in window ? new EventSource(`${location.pathname}events`) : null;
-stream?.addEventListener("changed", ask);
-stream?.addEventListener("open", ask); // whatever happened before it was open
+const stream = here && "EventSource" in window ? new EventSource(`${location.pathname}events`) : null
+stream?.addEventListener("changed", ask)
+stream?.addEventListener("open", ask) // whatever happened before it was open
 
-(function again() {
-  if (done || asked >= AT_MOST) return;
+;(function again() {
+  if (done || asked >= AT_MOST) return
   setTimeout(() => {
-    if (!document.hidden && stream?.readyState !== EventSource.OPEN) ask();
-    again();
-  }, EVERY);
-})();
+    if (!document.hidden && stream?.readyState !== EventSource.OPEN) ask()
+    again()
+  }, EVERY)
+})()

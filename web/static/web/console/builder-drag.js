@@ -1,23 +1,30 @@
 // Drags cards and entries of the palette, by mouse and by touch; all gaps open meanwhile, and the nearest one takes it.
-const FAR = 6, EDGE = 56
+const FAR = 6,
+  EDGE = 56
 let drag = null
 
 const nearest = (x, y) => {
-  let best = null, least = Infinity
+  let best = null,
+    least = Infinity
   for (const gap of document.querySelectorAll("#builder .drawing .gap[data-to]")) {
     if (gap.closest(".taken + .lanes")) continue
     const box = gap.getBoundingClientRect()
-    const aside = Math.max(box.left - x, 0, x - box.right), away = Math.abs((box.top + box.bottom) / 2 - y)
+    const aside = Math.max(box.left - x, 0, x - box.right),
+      away = Math.abs((box.top + box.bottom) / 2 - y)
     if (aside * 3 + away < least) [best, least] = [gap, aside * 3 + away]
   }
   return least < 400 ? best : null
 }
 
 function begin(event) {
-  const { source } = drag, box = source.getBoundingClientRect()
+  const { source } = drag,
+    box = source.getBoundingClientRect()
   drag.ghost = document.createElement("div")
   drag.ghost.className = "ghost step"
-  drag.ghost.append(source.querySelector(".icon").cloneNode(true), (source.querySelector(".what") ?? source.querySelector("b")).cloneNode(true))
+  drag.ghost.append(
+    source.querySelector(".icon").cloneNode(true),
+    (source.querySelector(".what") ?? source.querySelector("b")).cloneNode(true),
+  )
   drag.ghost.setAttribute("aria-hidden", "true")
   document.body.append(drag.ghost)
   drag.offset = [Math.min(drag.x - box.left, 260), drag.y - box.top]
@@ -51,15 +58,24 @@ function end(drop) {
   target?.classList.remove("target")
   document.documentElement.classList.remove("dragging")
   // The click that follows a drag opens nothing.
-  addEventListener("click", (event) => { event.preventDefault(); event.stopPropagation() }, { capture: true, once: true, signal: AbortSignal.timeout(50) })
+  addEventListener(
+    "click",
+    (event) => {
+      event.preventDefault()
+      event.stopPropagation()
+    },
+    { capture: true, once: true, signal: AbortSignal.timeout(50) },
+  )
   if (!drop || !target) return
-  const { to: at, lane } = target.dataset, { what, name, place } = source.dataset
+  const { to: at, lane } = target.dataset,
+    { what, name, place } = source.dataset
   const detail = place ? { do: "move", step: place, at, lane } : { do: "add", what, name, at, lane }
   document.dispatchEvent(new CustomEvent("builder:edit", { detail }))
 }
 
 document.addEventListener("pointerdown", (event) => {
-  const grip = event.target.closest(".grip"), source = event.target.closest("#builder .step, #builder [data-what]")
+  const grip = event.target.closest(".grip"),
+    source = event.target.closest("#builder .step, #builder [data-what]")
   if (!source || event.button || event.target.closest(".menu-of, .summary a")) return
   if (event.pointerType !== "mouse" && source.matches(".step") && !grip) return // by touch a card is scrolled, its grip drags it
   drag = { source, x: event.clientX, y: event.clientY, now: { x: event.clientX, y: event.clientY }, target: null }
@@ -73,7 +89,12 @@ document.addEventListener("pointermove", (event) => {
 })
 document.addEventListener("pointerup", () => end(true))
 document.addEventListener("pointercancel", () => end(false))
-document.addEventListener("dragstart", (event) => { if (event.target.closest("#builder")) event.preventDefault() })
+document.addEventListener("dragstart", (event) => {
+  if (event.target.closest("#builder")) event.preventDefault()
+})
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && drag?.ghost) { event.preventDefault(); end(false) }
+  if (event.key === "Escape" && drag?.ghost) {
+    event.preventDefault()
+    end(false)
+  }
 })

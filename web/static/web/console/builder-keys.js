@@ -5,13 +5,19 @@ const EDITS = { Delete: "remove", Backspace: "remove", d: "duplicate", w: "wrap"
 let before = "" // after g a letter leads to another page
 
 // Which card has the focus is asked when it is this edit's turn, for keys may come faster than answers.
-const edit = (wanted) => document.dispatchEvent(new CustomEvent("builder:edit", {
-  detail: () => ({ step: (document.activeElement.closest(".step") ?? cards()[0]).dataset.place, ...wanted }),
-}))
+const edit = (wanted) =>
+  document.dispatchEvent(
+    new CustomEvent("builder:edit", {
+      detail: () => ({ step: (document.activeElement.closest(".step") ?? cards()[0]).dataset.place, ...wanted }),
+    }),
+  )
 
 document.addEventListener("keydown", (event) => {
-  const { key, target } = event, typing = target.closest("input, textarea, select"), card = target.closest(".step .name")?.closest(".step")
-  const control = event.ctrlKey || event.metaKey, leads = before === "g"
+  const { key, target } = event,
+    typing = target.closest("input, textarea, select"),
+    card = target.closest(".step .name")?.closest(".step")
+  const control = event.ctrlKey || event.metaKey,
+    leads = before === "g"
   before = key
   if (target.closest("dialog")) return // its keys are its own
   if (key === "Enter" && target.id === "preset" && target.value) target.form.querySelector("[name=_more]").click() // else it would save without

@@ -1,18 +1,22 @@
 // A condition while it is typed: which words there are, and whether it is right.
 const words = () => JSON.parse(document.getElementById("words")?.textContent ?? "[]")
-let timer = 0, list = null
+let timer = 0,
+  list = null
 
 const head = (field) => field.value.slice(0, field.selectionStart).match(/[A-Za-z_][\w.]*$/)?.[0] ?? ""
 
 async function check(field) {
-  const verdict = field.parentNode.querySelector(".verdict"), form = field.form, data = new FormData()
+  const verdict = field.parentNode.querySelector(".verdict"),
+    form = field.form,
+    data = new FormData()
   for (const name of ["csrfmiddlewaretoken", "_base"]) data.set(name, form.querySelector(`[name=${name}]`).value)
   data.set("_step", JSON.parse(form.querySelector("[name=_edit]").value).step)
   data.set("_source", field.value)
   const typed = field.value
   const answer = await fetch(form.action.replace(/edit$/, "check"), { method: "POST", body: data })
   if (!answer.ok || field.value !== typed) return
-  const found = await answer.json(), worst = found.find((each) => each.level === "error") ?? found[0]
+  const found = await answer.json(),
+    worst = found.find((each) => each.level === "error") ?? found[0]
   verdict.className = `verdict ${worst ? worst.level : "good"}`
   verdict.textContent = worst ? worst.message : typed.trim() ? "✓" : ""
   field.setAttribute("aria-invalid", String(worst?.level === "error"))
@@ -28,29 +32,36 @@ function offer(field) {
   close(field)
   const typed = head(field)
   if (typed.length < 2) return
-  const found = words().filter((each) => each.name.includes(typed) && each.name !== typed).slice(0, 8)
+  const found = words()
+    .filter((each) => each.name.includes(typed) && each.name !== typed)
+    .slice(0, 8)
   if (!found.length) return
   list = document.createElement("ul")
   list.className = "completion"
   list.id = "completion"
   list.role = "listbox"
-  list.append(...found.map((each, at) => {
-    const row = document.createElement("li"), kind = document.createElement("i"), doc = document.createElement("small")
-    row.role = "option"
-    row.id = `word-${at}`
-    row.dataset.name = each.name
-    kind.textContent = each.type
-    doc.textContent = each.doc
-    row.append(kind, each.name, doc)
-    return row
-  }))
+  list.append(
+    ...found.map((each, at) => {
+      const row = document.createElement("li"),
+        kind = document.createElement("i"),
+        doc = document.createElement("small")
+      row.role = "option"
+      row.id = `word-${at}`
+      row.dataset.name = each.name
+      kind.textContent = each.type
+      doc.textContent = each.doc
+      row.append(kind, each.name, doc)
+      return row
+    }),
+  )
   field.setAttribute("aria-controls", "completion")
   field.after(list)
   choose(field, 0)
 }
 
 function choose(field, at) {
-  const rows = [...list.children], row = rows[(at + rows.length) % rows.length]
+  const rows = [...list.children],
+    row = rows[(at + rows.length) % rows.length]
   for (const each of rows) each.setAttribute("aria-selected", String(each === row))
   field.setAttribute("aria-activedescendant", row.id)
   row.scrollIntoView({ block: "nearest" })
@@ -87,5 +98,9 @@ document.addEventListener("pointerdown", (event) => {
   event.preventDefault()
   take(row.closest(".cel").querySelector("textarea"), row)
 })
-document.addEventListener("focusout", ({ target }) => { if (target.matches("[data-cel]")) close(target) })
-document.addEventListener("focusin", ({ target }) => { if (target.matches("[data-cel]") && target.value) check(target) })
+document.addEventListener("focusout", ({ target }) => {
+  if (target.matches("[data-cel]")) close(target)
+})
+document.addEventListener("focusin", ({ target }) => {
+  if (target.matches("[data-cel]") && target.value) check(target)
+})

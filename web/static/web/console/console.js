@@ -3,11 +3,19 @@ document.documentElement.classList.add("ready")
 
 const relative = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto" })
 const exact = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "long" })
-const UNITS = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]]
+const UNITS = [
+  ["year", 31536000],
+  ["month", 2592000],
+  ["day", 86400],
+  ["hour", 3600],
+  ["minute", 60],
+  ["second", 1],
+]
 
 function tellTimes(root = document) {
   for (const each of root.querySelectorAll("time[datetime]")) {
-    const moment = new Date(each.dateTime), seconds = (moment - Date.now()) / 1000
+    const moment = new Date(each.dateTime),
+      seconds = (moment - Date.now()) / 1000
     if (isNaN(moment)) continue
     const [unit, size] = UNITS.find(([, least]) => Math.abs(seconds) >= least) ?? ["second", 1]
     each.textContent = relative.format(Math.round(seconds / size), unit)
@@ -28,7 +36,10 @@ document.addEventListener("keydown", (event) => {
 
 function count(form) {
   const boxes = [...form.querySelectorAll("input[name=key]")]
-  form.classList.toggle("some", boxes.some((each) => each.checked))
+  form.classList.toggle(
+    "some",
+    boxes.some((each) => each.checked),
+  )
 }
 document.addEventListener("change", ({ target }) => {
   const form = target.closest("#rows form")
@@ -40,14 +51,18 @@ document.addEventListener("change", ({ target }) => {
 // Where there is much to choose from: only what has these letters; what is hidden stays chosen. Enter saves nothing.
 document.addEventListener("input", ({ target }) => {
   if (!target.matches("[data-choices]")) return
-  for (const each of target.parentNode.querySelectorAll(".check")) each.hidden = !each.textContent.toLowerCase().includes(target.value.toLowerCase())
+  for (const each of target.parentNode.querySelectorAll(".check"))
+    each.hidden = !each.textContent.toLowerCase().includes(target.value.toLowerCase())
 })
-document.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target.matches("[data-choices]")) event.preventDefault() })
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.target.matches("[data-choices]")) event.preventDefault()
+})
 const searchable = () => document.querySelectorAll("[data-choices]").forEach((each) => (each.hidden = false))
 document.addEventListener("htmx:afterSettle", searchable)
 searchable()
 
-const menu = document.querySelector(".menu"), nav = document.getElementById("nav")
+const menu = document.querySelector(".menu"),
+  nav = document.getElementById("nav")
 const unfold = (open) => menu.setAttribute("aria-expanded", nav.classList.toggle("open", open))
 menu?.addEventListener("click", () => unfold())
 document.addEventListener("keydown", ({ key }) => {

@@ -5,7 +5,10 @@ const day = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: 
 // Goes on where it was when the line breaks. A browser does so by itself, but gives up for good once it was refused: then we ask again.
 // A tab that nobody looks at listens to nothing: over HTTP/1.1 a browser has six lines to a server, for all of its tabs.
 function listen(address, hears, tells = () => {}) {
-  let stream, timer, last = "", pause = 2000
+  let stream,
+    timer,
+    last = "",
+    pause = 2000
   const begin = () => {
     clearTimeout(timer)
     stream?.close()
@@ -13,14 +16,21 @@ function listen(address, hears, tells = () => {}) {
     const url = new URL(address, location)
     if (last) url.searchParams.set("after", last)
     stream = new EventSource(url)
-    stream.onopen = () => { pause = 2000; tells("live") }
+    stream.onopen = () => {
+      pause = 2000
+      tells("live")
+    }
     stream.onerror = () => {
       tells("lost")
       if (stream.readyState !== EventSource.CLOSED) return
       timer = setTimeout(begin, pause)
       pause = Math.min(pause * 2, 60000)
     }
-    for (const [name, hear] of Object.entries(hears)) stream.addEventListener(name, (event) => { last = event.lastEventId || last; hear(event) })
+    for (const [name, hear] of Object.entries(hears))
+      stream.addEventListener(name, (event) => {
+        last = event.lastEventId || last
+        hear(event)
+      })
   }
   begin()
   document.addEventListener("visibilitychange", begin)
@@ -30,9 +40,18 @@ function listen(address, hears, tells = () => {}) {
 
 const feed = document.getElementById("feed")
 if (feed) {
-  const most = Number(feed.dataset.most), state = document.getElementById("link"), held = document.getElementById("held"), pause = document.getElementById("pause")
-  const leftOut = document.getElementById("left-out"), nothing = document.getElementById("nothing"), words = pause.textContent
-  let waiting = [], missed = 0, paused = false, drawn = 0, line = ""
+  const most = Number(feed.dataset.most),
+    state = document.getElementById("link"),
+    held = document.getElementById("held"),
+    pause = document.getElementById("pause")
+  const leftOut = document.getElementById("left-out"),
+    nothing = document.getElementById("nothing"),
+    words = pause.textContent
+  let waiting = [],
+    missed = 0,
+    paused = false,
+    drawn = 0,
+    line = ""
 
   // What waits to be drawn is never more than the page can show: the older ones would scroll out at once.
   const take = (event) => {
@@ -53,7 +72,8 @@ if (feed) {
   }
   const tell = () => {
     leftOut.hidden = !missed
-    leftOut.textContent = missed === 1 ? leftOut.dataset.one : leftOut.dataset.many.replace("{n}", missed.toLocaleString(document.documentElement.lang))
+    leftOut.textContent =
+      missed === 1 ? leftOut.dataset.one : leftOut.dataset.many.replace("{n}", missed.toLocaleString(document.documentElement.lang))
     const shown = paused ? "paused" : line
     held.textContent = paused && waiting.length ? `(${waiting.length})` : ""
     if (state.classList.contains(shown)) return // said once, not at every row
@@ -72,7 +92,8 @@ if (feed) {
     return found
   }
   const row = ({ at, told }) => {
-    const found = document.createElement("li"), said = document.createElement("span")
+    const found = document.createElement("li"),
+      said = document.createElement("span")
     if (told.tone) found.className = told.tone
     said.className = "said"
     said.append(...told.parts.map(([text, url]) => element("bdi", text, url)))
@@ -89,17 +110,29 @@ if (feed) {
     pause.textContent = paused ? pause.dataset.go : words
     draw()
   })
-  listen(feed.dataset.stream, {
-    event: ({ data }) => take(data),
-    "left-out": ({ data }) => { missed += JSON.parse(data).count },
-  }, (now) => { line = now; tell() })
+  listen(
+    feed.dataset.stream,
+    {
+      event: ({ data }) => take(data),
+      "left-out": ({ data }) => {
+        missed += JSON.parse(data).count
+      },
+    },
+    (now) => {
+      line = now
+      tell()
+    },
+  )
 }
 
 const FOCUSED = "a, button, summary, [tabindex]"
 for (const part of document.querySelectorAll("[data-changes]")) {
   const every = Number(part.dataset.every ?? 300)
-  let next = 0, timer = 0
-  const renew = () => { timer ||= setTimeout(fetchAnew, Math.max(0, next - Date.now())) }
+  let next = 0,
+    timer = 0
+  const renew = () => {
+    timer ||= setTimeout(fetchAnew, Math.max(0, next - Date.now()))
+  }
   const fetchAnew = async () => {
     next = Date.now() + every
     timer = 0
@@ -107,13 +140,18 @@ for (const part of document.querySelectorAll("[data-changes]")) {
     if (!answer?.ok || answer.redirected) return
     // Without its style element: that carries a nonce of its own, which this page's policy would report.
     const page = new DOMParser().parseFromString((await answer.text()).replace(/<style[^]*?<\/style>/g, ""), "text/html")
-    const there = page.getElementById(part.id), here = document.getElementById(part.id)
+    const there = page.getElementById(part.id),
+      here = document.getElementById(part.id)
     if (!there) return
-    const focus = [...here.querySelectorAll(FOCUSED)].indexOf(document.activeElement), open = here.querySelector("details")?.open
+    const focus = [...here.querySelectorAll(FOCUSED)].indexOf(document.activeElement),
+      open = here.querySelector("details")?.open
     here.replaceChildren(...there.childNodes)
     if (open) here.querySelector("details")?.setAttribute("open", "")
     if (focus >= 0) here.querySelectorAll(FOCUSED)[focus]?.focus({ preventScroll: true })
     document.dispatchEvent(new CustomEvent("htmx:afterSwap", { bubbles: true }))
   }
-  listen(part.dataset.changes, { changed: renew, event: renew }, (now) => { if (now === "live" && next) renew(); next ||= 1 })
+  listen(part.dataset.changes, { changed: renew, event: renew }, (now) => {
+    if (now === "live" && next) renew()
+    next ||= 1
+  })
 }

@@ -1,89 +1,89 @@
 // The playground: acts as a client of the tenant with fetch alone, and shows every request and answer with its meaning.
-const { provider, applications, explain, words, qr } = JSON.parse(document.getElementById("facts").textContent);
-const at = (id) => document.getElementById(id);
-const DEVICE = "urn:ietf:params:oauth:grant-type:device_code";
-const ENDINGS = { access_denied: "denied", expired_token: "expired" };
-const TELLING = /^(content-type|cache-control|pragma|www-authenticate|retry-after)$/;
-const FOLDED = new Set([words.events, words.poll, words.tokens, words.id_token]); // the others stand open when they come
-const TIMES = new Set(["exp", "iat", "auth_time"]);
-let run = null;
+const { provider, applications, explain, words, qr } = JSON.parse(document.getElementById("facts").textContent)
+const at = (id) => document.getElementById(id)
+const DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+const ENDINGS = { access_denied: "denied", expired_token: "expired" }
+const TELLING = /^(content-type|cache-control|pragma|www-authenticate|retry-after)$/
+const FOLDED = new Set([words.events, words.poll, words.tokens, words.id_token]) // the others stand open when they come
+const TIMES = new Set(["exp", "iat", "auth_time"])
+let run = null
 
 // What the page can be: a client more is a line more here, and one in web/console/playground.py.
-const CLIENTS = { device: asDevice, service: asService };
+const CLIENTS = { device: asDevice, service: asService }
 
 // --- the protocol ---
 
 async function asDevice() {
-  const mine = run;
-  const wish = { ...run.client, scope: run.scope, device_name: "Playground" };
-  const asked = await exchange("device", provider.device_authorization_endpoint, wish);
-  if (!asked.ok) return over("failed", asked);
-  const { device_code, user_code, verification_uri, verification_uri_complete, events_uri } = asked.body;
-  at("qr").src = `${qr}?code=${encodeURIComponent(user_code)}`;
-  at("code").textContent = user_code;
-  Object.assign(at("link"), { href: verification_uri_complete, textContent: verification_uri.replace(/^https?:\/\//, "") });
-  screen("asks", words.waiting);
-  listen(events_uri, device_code);
-  let { interval } = asked.body;
+  const mine = run
+  const wish = { ...run.client, scope: run.scope, device_name: "Playground" }
+  const asked = await exchange("device", provider.device_authorization_endpoint, wish)
+  if (!asked.ok) return over("failed", asked)
+  const { device_code, user_code, verification_uri, verification_uri_complete, events_uri } = asked.body
+  at("qr").src = `${qr}?code=${encodeURIComponent(user_code)}`
+  at("code").textContent = user_code
+  Object.assign(at("link"), { href: verification_uri_complete, textContent: verification_uri.replace(/^https?:\/\//, "") })
+  screen("asks", words.waiting)
+  listen(events_uri, device_code)
+  let { interval } = asked.body
   for (;;) {
-    await nap(interval);
-    if (mine.stopped) return;
-    const answer = await exchange("poll", provider.token_endpoint, { grant_type: DEVICE, device_code, ...run.client });
-    if (answer.ok) return connected(answer.body);
-    if (answer.body?.error === "slow_down") interval += 5;
-    else if (answer.body?.error !== "authorization_pending") return over(ENDINGS[answer.body?.error] ?? "failed", answer);
+    await nap(interval)
+    if (mine.stopped) return
+    const answer = await exchange("poll", provider.token_endpoint, { grant_type: DEVICE, device_code, ...run.client })
+    if (answer.ok) return connected(answer.body)
+    if (answer.body?.error === "slow_down") interval += 5
+    else if (answer.body?.error !== "authorization_pending") return over(ENDINGS[answer.body?.error] ?? "failed", answer)
   }
 }
 
 async function asService() {
-  const wish = { grant_type: "client_credentials", scope: run.scope, ...run.client };
-  const answer = await exchange("service", provider.token_endpoint, wish);
-  return answer.ok ? connected(answer.body) : over("failed", answer);
+  const wish = { grant_type: "client_credentials", scope: run.scope, ...run.client }
+  const answer = await exchange("service", provider.token_endpoint, wish)
+  return answer.ok ? connected(answer.body) : over("failed", answer)
 }
 
 async function connected(tokens) {
-  keep(tokens);
-  const about = run.kind === "device" && tokens.id_token ? await userinfo() : null;
-  at("whose").textContent = about?.body.name ?? about?.body.sub ?? claims(tokens.access_token)?.payload.sub ?? "";
-  if (run.kind === "device") at("steps").querySelector("details").open = false;
-  screen("done", words.connected);
-  at("refresh").hidden = !run.tokens.refresh_token;
-  at("userinfo").hidden = !about;
-  at("after").hidden = at("refresh").hidden && at("userinfo").hidden;
-  finished();
+  keep(tokens)
+  const about = run.kind === "device" && tokens.id_token ? await userinfo() : null
+  at("whose").textContent = about?.body.name ?? about?.body.sub ?? claims(tokens.access_token)?.payload.sub ?? ""
+  if (run.kind === "device") at("steps").querySelector("details").open = false
+  screen("done", words.connected)
+  at("refresh").hidden = !run.tokens.refresh_token
+  at("userinfo").hidden = !about
+  at("after").hidden = at("refresh").hidden && at("userinfo").hidden
+  finished()
 }
 
 function userinfo() {
-  return exchange("userinfo", provider.userinfo_endpoint, null, { Authorization: `Bearer ${run.tokens.access_token}` });
+  return exchange("userinfo", provider.userinfo_endpoint, null, { Authorization: `Bearer ${run.tokens.access_token}` })
 }
 
 async function refresh() {
-  const form = { grant_type: "refresh_token", refresh_token: run.tokens.refresh_token, ...run.client };
-  const answer = await exchange("refresh", provider.token_endpoint, form);
-  if (answer.ok) keep(answer.body);
-  else over("failed", answer);
+  const form = { grant_type: "refresh_token", refresh_token: run.tokens.refresh_token, ...run.client }
+  const answer = await exchange("refresh", provider.token_endpoint, form)
+  if (answer.ok) keep(answer.body)
+  else over("failed", answer)
 }
 
 function keep(tokens) {
-  run.tokens = { ...run.tokens, ...tokens };
-  for (const name of ["access_token", "id_token"]) if (tokens[name]) decoded(name, tokens[name]);
+  run.tokens = { ...run.tokens, ...tokens }
+  for (const name of ["access_token", "id_token"]) if (tokens[name]) decoded(name, tokens[name])
 }
 
 // The server tells of the decision at once; the answer to the next poll, not this, is what counts.
 async function listen(address, device_code) {
-  const mine = run;
-  const headers = { Authorization: `Device ${device_code}` };
-  const started = performance.now();
+  const mine = run
+  const headers = { Authorization: `Device ${device_code}` }
+  const started = performance.now()
   try {
-    const answer = await fetch(address, { headers, credentials: "omit", signal: mine.stop.signal });
-    const item = card("exchange", words.events);
-    let heard = "";
-    const tell = () => told(item, { method: "GET", address, headers }, answer, performance.now() - started, heard);
-    tell();
+    const answer = await fetch(address, { headers, credentials: "omit", signal: mine.stop.signal })
+    const item = card("exchange", words.events)
+    let heard = ""
+    const tell = () => told(item, { method: "GET", address, headers }, answer, performance.now() - started, heard)
+    tell()
     for await (const part of pieces(answer.body.pipeThrough(new TextDecoderStream()))) {
-      heard += part;
-      tell();
-      if (/^event: /m.test(part)) mine.wake?.();
+      heard += part
+      tell()
+      if (/^event: /m.test(part)) mine.wake?.()
     }
   } catch {
     // Stopped, or the stream broke: polling goes on without it.
@@ -91,194 +91,196 @@ async function listen(address, device_code) {
 }
 
 async function* pieces(stream) {
-  const reader = stream.getReader();
-  for (let read = await reader.read(); !read.done; read = await reader.read()) yield read.value;
+  const reader = stream.getReader()
+  for (let read = await reader.read(); !read.done; read = await reader.read()) yield read.value
 }
 
 function nap(seconds) {
   return new Promise((resolve) => {
-    run.wake = resolve;
-    setTimeout(resolve, seconds * 1000);
-  });
+    run.wake = resolve
+    setTimeout(resolve, seconds * 1000)
+  })
 }
 
 async function exchange(step, address, form, headers = {}) {
-  const sent = form ? { ...headers, "Content-Type": "application/x-www-form-urlencoded" } : headers;
-  const request = { method: form ? "POST" : "GET", address, headers: sent, form: said(form) };
-  const body = form && new URLSearchParams(said(form));
-  const started = performance.now();
+  const sent = form ? { ...headers, "Content-Type": "application/x-www-form-urlencoded" } : headers
+  const request = { method: form ? "POST" : "GET", address, headers: sent, form: said(form) }
+  const body = form && new URLSearchParams(said(form))
+  const started = performance.now()
   // Without cookies, as a device would: nothing here rests on who is signed in to the console.
-  const wish = { method: request.method, headers: sent, body, credentials: "omit", signal: run.stop.signal };
-  const answer = await fetch(address, wish);
-  const text = await answer.text();
-  const name = step === "poll" && answer.ok ? "tokens" : step;
-  told(card("exchange", words[name], name === "poll" ? name : ""), request, answer, performance.now() - started, text);
-  return { ok: answer.ok, body: parsed(text) };
+  const wish = { method: request.method, headers: sent, body, credentials: "omit", signal: run.stop.signal }
+  const answer = await fetch(address, wish)
+  const text = await answer.text()
+  const name = step === "poll" && answer.ok ? "tokens" : step
+  told(card("exchange", words[name], name === "poll" ? name : ""), request, answer, performance.now() - started, text)
+  return { ok: answer.ok, body: parsed(text) }
 }
 
 // --- what one sees ---
 
 function card(template, title, again = "") {
-  let item = again && at("steps").querySelector(`[data-again="${again}"]`);
+  let item = again && at("steps").querySelector(`[data-again="${again}"]`)
   if (!item) {
-    item = at(template).content.firstElementChild.cloneNode(true);
-    item.dataset.again = again;
-    at("steps").append(item);
-    item.querySelector(".number").textContent = at("steps").children.length;
-    item.querySelector("h2").textContent = title;
-    item.querySelector("details").open = !FOLDED.has(title);
-    at("first").hidden = true;
+    item = at(template).content.firstElementChild.cloneNode(true)
+    item.dataset.again = again
+    at("steps").append(item)
+    item.querySelector(".number").textContent = at("steps").children.length
+    item.querySelector("h2").textContent = title
+    item.querySelector("details").open = !FOLDED.has(title)
+    at("first").hidden = true
   }
-  item.dataset.count = Number(item.dataset.count ?? 0) + 1;
-  return item;
+  item.dataset.count = Number(item.dataset.count ?? 0) + 1
+  return item
 }
 
 // A secret is not shown: somebody may be looking on, and a picture of this page is meant to be shown around.
 function told(item, request, answer, ms, text) {
-  const form = (request.form ?? []).map(([name, value]) => [name, name === "client_secret" ? "•••" : value]);
-  const { pathname, host } = new URL(request.address);
-  const head = Object.entries({ Host: host, ...request.headers }).map((each) => each.join(": "));
-  const sent = form.map((each) => each.join("=")).join("\n  &");
-  write(item, ".request", [`${request.method} ${pathname} HTTP/1.1`, ...head, ...(sent ? ["", sent] : [])]);
-  const body = parsed(text);
-  const telling = [...answer.headers].filter(([name]) => TELLING.test(name)).map((each) => each.join(": "));
-  const rest = [...answer.headers].filter(([name]) => !TELLING.test(name)).map((each) => each.join(": "));
-  const pretty = body ? JSON.stringify(body, null, 2) : text;
-  write(item, ".answer", [`HTTP/1.1 ${answer.status} ${answer.statusText}`.trim(), ...telling, "", pretty]);
-  write(item, ".rest", rest);
-  const [asked, answered] = item.querySelectorAll("dl");
-  meanings(asked, { ...request.headers, ...Object.fromEntries(form) }, explain.members);
-  meanings(answered, body ?? {}, { ...explain.claims, ...explain.members });
-  const status = item.querySelector(".status");
-  status.textContent = body?.error ?? answer.status;
-  status.className = `status badge ${answer.ok ? "ok" : body?.error === "authorization_pending" ? "warn" : "bad"}`;
-  item.querySelector(".ms").textContent = `${Math.round(ms)} ms`;
-  const times = item.querySelector(".times");
-  times.hidden = item.dataset.count < 2;
-  times.textContent = `${item.dataset.count} ${words.times}`;
+  const form = (request.form ?? []).map(([name, value]) => [name, name === "client_secret" ? "•••" : value])
+  const { pathname, host } = new URL(request.address)
+  const head = Object.entries({ Host: host, ...request.headers }).map((each) => each.join(": "))
+  const sent = form.map((each) => each.join("=")).join("\n  &")
+  write(item, ".request", [`${request.method} ${pathname} HTTP/1.1`, ...head, ...(sent ? ["", sent] : [])])
+  const body = parsed(text)
+  const telling = [...answer.headers].filter(([name]) => TELLING.test(name)).map((each) => each.join(": "))
+  const rest = [...answer.headers].filter(([name]) => !TELLING.test(name)).map((each) => each.join(": "))
+  const pretty = body ? JSON.stringify(body, null, 2) : text
+  write(item, ".answer", [`HTTP/1.1 ${answer.status} ${answer.statusText}`.trim(), ...telling, "", pretty])
+  write(item, ".rest", rest)
+  const [asked, answered] = item.querySelectorAll("dl")
+  meanings(asked, { ...request.headers, ...Object.fromEntries(form) }, explain.members)
+  meanings(answered, body ?? {}, { ...explain.claims, ...explain.members })
+  const status = item.querySelector(".status")
+  status.textContent = body?.error ?? answer.status
+  status.className = `status badge ${answer.ok ? "ok" : body?.error === "authorization_pending" ? "warn" : "bad"}`
+  item.querySelector(".ms").textContent = `${Math.round(ms)} ms`
+  const times = item.querySelector(".times")
+  times.hidden = item.dataset.count < 2
+  times.textContent = `${item.dataset.count} ${words.times}`
 }
 
 function write(item, place, lines) {
-  item.querySelector(place).textContent = lines.join("\n");
+  item.querySelector(place).textContent = lines.join("\n")
 }
 
 function decoded(name, token) {
-  const parts = claims(token);
-  if (!parts) return;
-  const item = card("decoded", words[name]);
-  item.querySelector(".until").textContent = `${words.until} ${new Date(parts.payload.exp * 1000).toLocaleTimeString()}`;
-  write(item, ".claims", [JSON.stringify(parts.header, null, 2), JSON.stringify(parts.payload, null, 2)]);
-  meanings(item.querySelector("dl"), { ...parts.header, ...parts.payload }, explain.claims);
+  const parts = claims(token)
+  if (!parts) return
+  const item = card("decoded", words[name])
+  item.querySelector(".until").textContent = `${words.until} ${new Date(parts.payload.exp * 1000).toLocaleTimeString()}`
+  write(item, ".claims", [JSON.stringify(parts.header, null, 2), JSON.stringify(parts.payload, null, 2)])
+  meanings(item.querySelector("dl"), { ...parts.header, ...parts.payload }, explain.claims)
 }
 
 function meanings(list, members, table) {
-  list.replaceChildren();
+  list.replaceChildren()
   for (const [name, value] of Object.entries(members)) {
-    const known = (name === "error" && explain.errors[value]) || table[name];
-    if (!known) continue;
-    const meaning = made("dd", { textContent: TIMES.has(name) ? `${known.text} ${clock(value)}` : known.text });
-    const source = { href: known.url, textContent: known.source, target: "_blank", rel: "noopener noreferrer" };
-    if (known.url) meaning.append(" ", made("a", source));
-    list.append(made("dt", { textContent: name }), meaning);
+    const known = (name === "error" && explain.errors[value]) || table[name]
+    if (!known) continue
+    const meaning = made("dd", { textContent: TIMES.has(name) ? `${known.text} ${clock(value)}` : known.text })
+    const source = { href: known.url, textContent: known.source, target: "_blank", rel: "noopener noreferrer" }
+    if (known.url) meaning.append(" ", made("a", source))
+    list.append(made("dt", { textContent: name }), meaning)
   }
 }
 
-const made = (tag, values) => Object.assign(document.createElement(tag), values);
-const clock = (seconds) => `(${new Date(seconds * 1000).toLocaleString()})`;
-const said = (form) => form && Object.entries(form).filter(([, value]) => value);
+const made = (tag, values) => Object.assign(document.createElement(tag), values)
+const clock = (seconds) => `(${new Date(seconds * 1000).toLocaleString()})`
+const said = (form) => form && Object.entries(form).filter(([, value]) => value)
 
 function screen(state, text) {
-  at("screen").dataset.state = state;
-  at("state").textContent = text;
-  if (state === "asks") at("screen").scrollIntoView({ block: "nearest" });
+  at("screen").dataset.state = state
+  at("state").textContent = text
+  if (state === "asks") at("screen").scrollIntoView({ block: "nearest" })
 }
 
 function over(why, answer) {
-  screen("over", [words[why], answer?.body?.error_description].filter(Boolean).join(": "));
-  finished();
+  screen("over", [words[why], answer?.body?.error_description].filter(Boolean).join(": "))
+  finished()
 }
 
 function finished() {
-  run.stop.abort();
-  run.stop = new AbortController();
-  at("start").disabled = false;
-  at("stop").hidden = true;
+  run.stop.abort()
+  run.stop = new AbortController()
+  at("start").disabled = false
+  at("stop").hidden = true
 }
 
 function parsed(text) {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text)
   } catch {
-    return null;
+    return null
   }
 }
 
 function claims(token) {
-  const bytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (letter) => letter.charCodeAt(0));
-  const part = (text) => parsed(new TextDecoder().decode(bytes(text)));
-  const [header, payload] = token.split(".");
-  return payload ? { header: part(header), payload: part(payload) } : null;
+  const bytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (letter) => letter.charCodeAt(0))
+  const part = (text) => parsed(new TextDecoder().decode(bytes(text)))
+  const [header, payload] = token.split(".")
+  return payload ? { header: part(header), payload: part(payload) } : null
 }
 
 // --- what one presses ---
 
-const chosen = () => applications.find((each) => each.name === at("application").value);
-const picked = (name) => at("wish").querySelector(`[name="${name}"]:checked`)?.value;
+const chosen = () => applications.find((each) => each.name === at("application").value)
+const picked = (name) => at("wish").querySelector(`[name="${name}"]:checked`)?.value
 
 function choose() {
-  const { clients, confidential } = chosen();
-  const kind = picked("client") in clients ? picked("client") : Object.keys(clients)[0];
+  const { clients, confidential } = chosen()
+  const kind = picked("client") in clients ? picked("client") : Object.keys(clients)[0]
   for (const radio of at("clients").querySelectorAll("input")) {
-    radio.closest("label").hidden = !(radio.value in clients);
-    radio.checked = radio.value === kind;
+    radio.closest("label").hidden = !(radio.value in clients)
+    radio.checked = radio.value === kind
   }
-  at("clients").hidden = Object.keys(clients).length < 2;
-  at("scopes").hidden = clients[kind].length === 0;
+  at("clients").hidden = Object.keys(clients).length < 2
+  at("scopes").hidden = clients[kind].length === 0
   const boxes = clients[kind].map(({ name, title }) => {
-    const label = made("label", { className: "check", title });
-    label.append(made("input", { type: "checkbox", name: "scope", value: name, checked: true }), ` ${name}`);
-    return label;
-  });
-  at("scopes").querySelector("div").replaceChildren(...boxes);
-  at("needs-secret").hidden = !confidential;
-  at("secret").required = confidential;
+    const label = made("label", { className: "check", title })
+    label.append(made("input", { type: "checkbox", name: "scope", value: name, checked: true }), ` ${name}`)
+    return label
+  })
+  at("scopes")
+    .querySelector("div")
+    .replaceChildren(...boxes)
+  at("needs-secret").hidden = !confidential
+  at("secret").required = confidential
 }
 
 async function start(event) {
-  event.preventDefault();
-  run?.stop.abort();
-  const { client_id, confidential } = chosen();
-  const scope = [...at("wish").querySelectorAll('[name="scope"]:checked')].map((each) => each.value).join(" ");
-  const client = { client_id, ...(confidential && { client_secret: at("secret").value }) };
-  run = { kind: picked("client"), scope, client, tokens: {}, stop: new AbortController() };
-  at("steps").replaceChildren();
-  at("after").hidden = true;
-  at("start").disabled = true;
-  at("stop").hidden = false;
-  screen("off", "");
-  await guarded(CLIENTS[run.kind]);
+  event.preventDefault()
+  run?.stop.abort()
+  const { client_id, confidential } = chosen()
+  const scope = [...at("wish").querySelectorAll('[name="scope"]:checked')].map((each) => each.value).join(" ")
+  const client = { client_id, ...(confidential && { client_secret: at("secret").value }) }
+  run = { kind: picked("client"), scope, client, tokens: {}, stop: new AbortController() }
+  at("steps").replaceChildren()
+  at("after").hidden = true
+  at("start").disabled = true
+  at("stop").hidden = false
+  screen("off", "")
+  await guarded(CLIENTS[run.kind])
 }
 
 function stop() {
-  run.stopped = true;
-  run.wake?.();
-  over("stopped");
+  run.stopped = true
+  run.wake?.()
+  over("stopped")
 }
 
 async function guarded(act) {
   try {
-    await act();
+    await act()
   } catch (error) {
-    if (error.name === "AbortError") return;
-    over("unreachable");
-    throw error;
+    if (error.name === "AbortError") return
+    over("unreachable")
+    throw error
   }
 }
 
-at("wish").addEventListener("submit", start);
-at("application").addEventListener("change", choose);
-at("clients").addEventListener("change", choose);
-at("stop").addEventListener("click", stop);
-at("refresh").addEventListener("click", () => guarded(refresh));
-at("userinfo").addEventListener("click", () => guarded(userinfo));
-choose();
+at("wish").addEventListener("submit", start)
+at("application").addEventListener("change", choose)
+at("clients").addEventListener("change", choose)
+at("stop").addEventListener("click", stop)
+at("refresh").addEventListener("click", () => guarded(refresh))
+at("userinfo").addEventListener("click", () => guarded(userinfo))
+choose()

@@ -4,5 +4,10 @@ let dirty = Boolean(document.getElementById("wrong"))
 const note = ({ target }) => (dirty ||= !target.matches("[data-choices]"))
 form?.addEventListener("input", note)
 form?.addEventListener("change", note)
-form?.addEventListener("submit", ({ submitter }) => { if (!submitter?.hasAttribute("data-preview")) dirty = false })
-if (form) addEventListener("beforeunload", (event) => { if (dirty) event.preventDefault() })
+form?.addEventListener("submit", ({ submitter }) => {
+  if (!submitter?.hasAttribute("data-preview")) dirty = false
+})
+if (form)
+  addEventListener("beforeunload", (event) => {
+    if (dirty) event.preventDefault()
+  })
