@@ -121,7 +121,10 @@ def _first_admin(tell: Tell) -> None:
 
 
 def _static_files() -> None:
-    """Collect when a file differs from its copy. Times do not tell: an installed package may be older than what was collected last."""
+    """Collect when a file differs from its copy.
+
+    Times do not tell: an installed package may be older than what was collected last.
+    """
     collected = Path(settings.STATIC_ROOT)
     sources = {
         collected / path: storage.path(path) for finder in get_finders() for path, storage in finder.list([])

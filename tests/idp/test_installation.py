@@ -9,10 +9,18 @@ from django.contrib.staticfiles import finders
 from idp.installation import install
 
 
-def test_static_files_of_an_older_package_replace_newer_copies(db: None, settings: Any, tmp_path: Path) -> None:
-    """After going back to an older release its own files are served, although their copies in the data folder are newer."""
+def test_static_files_of_an_older_package_replace_newer_copies(
+    db: None, settings: Any, tmp_path: Path
+) -> None:
+    """After going back to an older release its own files are served, although their copies in the data folder
+    are newer.
+    """
     settings.STATIC_ROOT = tmp_path
-    source, copy, manifest = Path(str(finders.find("web/foyer.css"))), tmp_path / "web" / "foyer.css", tmp_path / "staticfiles.json"
+    source, copy, manifest = (
+        Path(str(finders.find("web/foyer.css"))),
+        tmp_path / "web" / "foyer.css",
+        tmp_path / "staticfiles.json",
+    )
     install(lambda told: None)
     assert copy.read_bytes() == source.read_bytes()
     copy.write_bytes(b"/* of a newer release */")

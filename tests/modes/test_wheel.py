@@ -1,4 +1,6 @@
-"""Foyer as a wheel in an environment of its own: ``foyer`` does what ``manage.py`` does in a checkout, from any folder."""
+"""Foyer as a wheel in an environment of its own: ``foyer`` does what ``manage.py`` does in a checkout, from
+any folder.
+"""
 
 import os
 import re
@@ -51,10 +53,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def foyer(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The program ``foyer`` of an environment that holds the locked packages and the wheel, and nothing of the checkout."""
+    """The program ``foyer`` of an environment that holds the locked packages and the wheel, and nothing of
+    the checkout.
+    """
     environment = tmp_path_factory.mktemp("environment") / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
-    # Compiled once: otherwise each process of a cluster compiles everything at its first start, all at the same time.
+    # Compiled once: otherwise each process of a cluster compiles everything at its first start, all at the
+    # same time.
     install = [
         UV,
         "pip",
@@ -99,7 +104,9 @@ def run(foyer: str, folder: Path, *words: str) -> subprocess.CompletedProcess[st
 
 
 def test_the_wheel_holds_all_that_the_packages_hold(wheel: Path) -> None:
-    """Templates, static files, blueprints, snippets and migrations too; the license beside them, and no tests."""
+    """Templates, static files, blueprints, snippets and migrations too; the license beside them, and no
+    tests.
+    """
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     product = [package for package in PACKAGES if package != "tools"]
@@ -110,7 +117,9 @@ def test_the_wheel_holds_all_that_the_packages_hold(wheel: Path) -> None:
 
 
 def test_commands_that_need_no_installation(foyer: str, tmp_path: Path) -> None:
-    """Help, version and checks pass in an empty folder and leave it empty; what writes into the sources refuses."""
+    """Help, version and checks pass in an empty folder and leave it empty; what writes into the sources
+    refuses.
+    """
     help_, version, check = (run(foyer, tmp_path, word) for word in ("--help", "version", "check"))
     assert [each.returncode for each in (help_, version, check)] == [0, 0, 0], check.stderr
     assert "foyer help <subcommand>" in help_.stdout
@@ -121,7 +130,9 @@ def test_commands_that_need_no_installation(foyer: str, tmp_path: Path) -> None:
 
 
 def test_a_device_and_its_person(served: tuple[subprocess.Popen[bytes], str], tmp_path: Path) -> None:
-    """The page that signs in is styled, its administrator approves a device, everything kept lies in ./data, and Ctrl-C ends it."""
+    """The page that signs in is styled, its administrator approves a device, everything kept lies in ./data,
+    and Ctrl-C ends it.
+    """
     process, web = served
     person, device = Person(), start(web)
     person.open(web)
