@@ -12,7 +12,8 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from idp.accounts import simulated
-from idp.accounts.models import ADMINISTRATORS, Group, Person
+from idp.accounts.models import ADMINISTRATORS, Group
+from idp.accounts.models import Person as Person  # also for the edge, which imports no models
 from idp.accounts.sessions import end_everything
 from idp.events.bus import publish
 from idp.foundation import mailboxes

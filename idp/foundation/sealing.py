@@ -98,7 +98,7 @@ class Sealed:
     __str__ = __repr__
 
 
-class SealedField(models.TextField):
+class SealedField(models.TextField):  # type: ignore[type-arg]  # Django has no generic fields
     """A text column that is encrypted at rest; in migrations a plain text column, so that this class may
     move.
     """

@@ -21,9 +21,10 @@ from blueprints.files.read import BadBlueprint
 from blueprints.files.uploads import apply_sent, plan_sent
 from flows.documents.listings import FLOWS
 from idp.accounts.roles import NotAllowed, OwnPassword
+from idp.events.listings import EVENTS
 from idp.foundation.listing import Wish
 from idp.tenancy.scope import current_tenant
-from web.administration.resources import EVENTS, RESOURCES
+from web.administration.resources import RESOURCES
 from web.console.frame import Page, see, show
 from web.console.objects.form_errors import Problem
 from web.console.objects.history import history

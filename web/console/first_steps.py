@@ -14,10 +14,11 @@ from django.utils.translation import gettext_lazy as _lazy
 from blueprints.objects import edit
 from flows.documents.designations import CREDENTIAL_SETUP
 from idp.accounts import credentials
+from idp.devices.listings import DEVICES
 from idp.foundation.listing import Wish
+from idp.oauth.listings import APPLICATIONS
 from idp.tenancy.hosts import host_name
 from idp.tenancy.scope import current_tenant
-from web.administration.resources import APPLICATIONS, DEVICES
 from web.console.frame import Page, see, show
 from web.console.requests import ConsoleRequest
 

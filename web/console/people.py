@@ -11,12 +11,14 @@ from django.utils.translation import gettext as _
 from blueprints.objects.edit import Moved, Refused
 from flows.documents.designations import CREDENTIAL_SETUP
 from idp.accounts import credentials, recovery
+from idp.accounts.listings import SESSIONS
 from idp.accounts.people import by_username
 from idp.accounts.roles import NotAllowed, require_over, require_to_let_in
+from idp.devices.listings import DEVICES
 from idp.events.feed import Wanted, recent
 from idp.foundation.listing import Listing, Wish
 from idp.outbox.mail import TooManyMails
-from web.administration.resources import DEVICES, RESOURCES, SESSIONS, save
+from web.administration.resources import RESOURCES, save
 from web.console.frame import Page, by_htmx, see, show
 from web.console.objects.form_errors import Problem
 from web.console.objects.lists import url_of

@@ -11,8 +11,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from idp.foundation import qr
-from idp.oauth.clients import STANDARD_SCOPES, describe_scopes, with_grants
+from idp.oauth.clients import describe_scopes, with_grants
 from idp.oauth.discovery import DEVICE_CODE, metadata
+from idp.oauth.scopes import STANDARD_SCOPES
 from web.console.explanations import explanations
 from web.console.frame import Page, show
 from web.console.requests import ConsoleRequest

@@ -14,8 +14,8 @@ from blueprints.objects.new_tenants import Wanted, link_for, make, problems_of
 from idp.accounts.people import administrators
 from idp.accounts.roles import operations_of
 from idp.events.changes import decide_domain
+from idp.oauth.tenants import TENANTS
 from idp.tenancy.scope import tenant_scope
-from web.administration.resources import TENANTS
 from web.console.frame import Page, see, show
 from web.console.objects.form_errors import of_errors
 from web.console.objects.history import history_elsewhere

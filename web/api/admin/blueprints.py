@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django.http import HttpResponse
-from ninja import Query
+from ninja.params.functions import Query
 
 from blueprints.files.apply import results
 from blueprints.files.drift import drifted

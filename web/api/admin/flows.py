@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django.http import HttpResponse
-from ninja import Query
+from ninja.params.functions import Query
 from pydantic import TypeAdapter, ValidationError
 
 from flows.documents import versions

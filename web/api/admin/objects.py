@@ -10,7 +10,8 @@ from urllib.parse import quote, urlencode
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpResponse
-from ninja import Query, Router
+from ninja import Router
+from ninja.params.functions import Query
 from pydantic import BaseModel
 
 from blueprints.objects import edit

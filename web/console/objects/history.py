@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
+from idp.events.listings import EVENTS
 from idp.foundation.listing import Wish
-from web.administration.resources import EVENTS
 from web.console.requests import ConsoleRequest
 from web.console.sentences import told
 
