@@ -4,12 +4,13 @@ at here, and nowhere else.
 
 from collections.abc import Callable, Mapping
 from inspect import getdoc
-from typing import Any
+from typing import Any, cast
 
 from django.http import HttpRequest
 from django.urls import register_converter
 from django.urls.converters import StringConverter
 from ninja import Router
+from ninja.operation import Operation
 from ninja.security.base import AuthBase
 
 from idp.accounts.roles import allowed, require
@@ -102,18 +103,34 @@ class Calls:
         scopes = " or ".join(f"`{each}`" for each in sorted(token.scopes))
 
         def register(view: _View) -> _View:
-            return self.router.api_operation(
+            registered = self.router.api_operation(
                 [method],
                 path,
                 auth=token,
-                response={**answers, **declared(401, 403, 404, 405, *fails, *(BODY if sent else ()))},
+                response=dict(answers),
                 operation_id=name,
                 summary=title or name.replace("-", " ").capitalize(),
                 description=f"{getdoc(view)}\n\nNeeds the right `{needs}` and the scope {scopes}.",
                 openapi_extra=_extra(body, headers) or None,
             )(view)
+            operation, failures = (
+                self.router.path_operations[path].operations[-1],
+                declared(401, 403, 404, 405, *fails, *(BODY if sent else ())),
+            )
+            operation.response_models |= {status: _failing(operation, model) for status, model in failures.items()}
+            return cast(_View, registered)
 
         return register
+
+
+_failing_models: dict[Any, Any] = {}
+
+
+def _failing(operation: Operation, model: Any) -> Any:
+    """Return the framework's model of an error, made once: one for each operation and status takes a second of every start."""
+    if model not in _failing_models:
+        _failing_models[model] = operation._create_response_model(model)
+    return _failing_models[model]
 
 
 def _extra(body: str, headers: tuple[str, ...]) -> dict[str, Any]:
