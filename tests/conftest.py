@@ -22,6 +22,8 @@ from hypothesis import settings as hypothesis
 
 from blueprints.files.apply import apply
 from flows.registry import stages
+from idp.accounts import credentials
+from idp.accounts.models import Person
 from idp.oauth import keys
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
@@ -137,6 +139,21 @@ def the_same_log() -> Iterator[None]:
         logging.root.removeHandler(each)
     for each in before:
         logging.root.addHandler(each)
+
+
+@pytest.fixture
+def production_hashing(acme: Tenant, settings: Any) -> Iterator[None]:
+    """Passwords cost what they cost in production: those of acme's people are hashed so already, as is the one of nobody."""
+    settings.PASSWORD_HASHERS = settings.PRODUCTION_HASHERS
+    credentials._nobody.cache_clear()
+    credentials._nobody()
+    for person in Person.objects.exclude(password=""):
+        password = {"alice": "alice-password-1", "bob": "bob-password-22", "inactive": "inactive-password-3"}[
+            person.username
+        ]
+        Person.objects.filter(pk=person.pk).update(password=credentials.hash_password(password))
+    yield
+    credentials._nobody.cache_clear()
 
 
 @pytest.fixture

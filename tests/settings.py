@@ -1,4 +1,4 @@
-"""The product's own settings on a throw-away data folder; nothing is made weaker for the tests."""
+"""The product's own settings on a throw-away data folder; nothing is made weaker for the tests but the cost of a password's hash."""
 
 import atexit
 import os
@@ -16,7 +16,9 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 mode.prepare()
 
 from idp.settings import *  # noqa: E402, F403  the environment must be there first
-from idp.settings import DATA, DATABASES  # noqa: E402
+from idp.settings import DATA, DATABASES, PASSWORD_HASHERS  # noqa: E402
 
 mode.tidy()
 DATABASES["default"]["TEST"] = mode.test_database(DATABASES["default"], str(DATA))
+PRODUCTION_HASHERS = PASSWORD_HASHERS
+PASSWORD_HASHERS = ["tests.hashers.Cheap", *PRODUCTION_HASHERS[1:]]

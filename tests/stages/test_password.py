@@ -27,7 +27,7 @@ WRONG = "That does not match. Check the name and the password, and try again."
 
 
 @pytest.fixture
-def hashings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def hashings(production_hashing: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The memory, passes and lanes of every real Argon2 computation, as the library was asked for it."""
     asked: list[str] = []
     really_verify, really_hash = argon2.PasswordHasher.verify, argon2.low_level.hash_secret
@@ -119,7 +119,7 @@ def _weak_argon2(password: str) -> str:
 
 @pytest.mark.parametrize("old", [_pbkdf2, _weak_argon2])
 def test_an_old_hash_is_replaced_when_its_password_was_right(
-    acme: Tenant, door: Doors, old: Callable[[str], str]
+    production_hashing: None, acme: Tenant, door: Doors, old: Callable[[str], str]
 ) -> None:
     """By an effect of the same step: a wrong password changes nothing, the right one stores today's
     profile.
