@@ -101,6 +101,7 @@ class Calls:
         sent = method in ("POST", "PUT", "PATCH")
         token = AccessToken(needs, writes=method != "GET" if writes is None else writes)
         scopes = " or ".join(f"`{each}`" for each in sorted(token.scopes))
+        failures = declared(401, 403, 404, 405, *fails, *(BODY if sent else ()))
 
         def register(view: _View) -> _View:
             registered = self.router.api_operation(
@@ -113,24 +114,21 @@ class Calls:
                 description=f"{getdoc(view)}\n\nNeeds the right `{needs}` and the scope {scopes}.",
                 openapi_extra=_extra(body, headers) or None,
             )(view)
-            operation, failures = (
-                self.router.path_operations[path].operations[-1],
-                declared(401, 403, 404, 405, *fails, *(BODY if sent else ())),
-            )
-            operation.response_models |= {status: _failing(operation, model) for status, model in failures.items()}
+            _describe(self.router.path_operations[path].operations[-1], failures)
             return cast(_View, registered)
 
         return register
 
 
-_failing_models: dict[Any, Any] = {}
+_failing: dict[Any, Any] = {}
 
 
-def _failing(operation: Operation, model: Any) -> Any:
-    """Return the framework's model of an error, made once: one for each operation and status takes a second of every start."""
-    if model not in _failing_models:
-        _failing_models[model] = operation._create_response_model(model)
-    return _failing_models[model]
+def _describe(operation: Operation, failures: Mapping[int, Any]) -> None:
+    """Add these errors to an operation, each with one model for all operations: one for each and status takes a second of every start."""
+    for status, error in failures.items():
+        if error not in _failing:
+            _failing[error] = operation._create_response_model(error)
+        operation.response_models[status] = _failing[error]
 
 
 def _extra(body: str, headers: tuple[str, ...]) -> dict[str, Any]:
