@@ -22,7 +22,7 @@ help:  ## this list
 cluster:  ## the same on PostgreSQL and Redis: two web processes on PORT and PORT+1, a worker and a beat
 	@exec $(PYTHON) manage.py cluster
 
-test: test-embedded test-cluster  ## everything but the slow tests, on all cores, on SQLite in process and then on real servers
+test: test-embedded test-cluster  ## everything but the slow tests, on SQLite in process; then what real servers can change, on them
 
 # One worker more than there are cores: a test often waits, for a browser or for another process.
 WORKERS = $$(($$(nproc) + 1))
@@ -33,8 +33,9 @@ test-embedded: dev  ## only on SQLite, in process
 test-cluster: dev  ## only on PostgreSQL and Redis
 	chromium=$$(.ci/browser) && FOYER_CHROMIUM=$$chromium $(VENV) -m tests.modes.cluster pytest -n $(WORKERS)
 
-test-slow: dev  ## only the slow tests, one after the other
-	chromium=$$(.ci/browser) && FOYER_CHROMIUM=$$chromium $(VENV) -m pytest -m slow
+# One worker for each core, as these tests measure times; those of one group never meet, so that only one starts whole servers.
+test-slow: dev  ## only the slow tests
+	chromium=$$(.ci/browser) && FOYER_CHROMIUM=$$chromium $(VENV) -m pytest -m slow -n $$(nproc) --dist loadgroup
 
 device:  ## a device that asks for a code: make device URL=... CLIENT_ID=...
 	@$(PYTHON) manage.py device $(if $(URL),--url '$(URL)') $(if $(CLIENT_ID),--client-id '$(CLIENT_ID)')

@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 
 from tests.house.source import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("locks")]
 
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 # Each supported Python with the pip of its first release, and Debian 12's.

@@ -19,7 +19,7 @@ from django.conf import settings
 
 from tests.modes.kit import Cluster, Listener, Person, free_port, poll, refresh, start, wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("servers")]
 STORY = ["device.started", "device.code_entered", "device.approved", "device.redeemed"]
 EXPIRE = "idp.devices.tasks.expire_device_codes"
 

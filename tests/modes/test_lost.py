@@ -10,7 +10,7 @@ import requests
 
 from tests.modes.kit import Cluster, Person, poll, refresh, start
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("servers")]
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from django.conf import settings
 from tests.modes.kit import free_port, wait_for
 from tests.modes.processes import Installation
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.xdist_group("servers")]
 
 
 @pytest.fixture

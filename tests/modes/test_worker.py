@@ -20,7 +20,7 @@ from redis import Redis
 from tests.modes.kit import wait_for
 from tools import servers
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("servers")]
 EXPIRE, SWEEP, ATTEMPTS = (
     "idp.devices.tasks.expire_device_codes",
     "idp.outbox.tasks.sweep_outbox",
