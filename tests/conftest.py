@@ -28,6 +28,7 @@ from idp.oauth import keys
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.kit import Door, LiveServer
+from tests.modes.selection import in_both_modes, keep_what_differs, nothing_different
 from tests.thirdparty import probe
 
 # The same examples in every run: what a change broke is told apart from what chance found.
@@ -102,12 +103,45 @@ scopes: [openid]
 """
 
 
-def pytest_collection_finish() -> None:
-    """What was imported and collected stays to the end: the collector need not walk through it again and
-    again.
+@pytest.hookimpl(trylast=True)  # after the slow ones are gone, which are in neither
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL and Redis, leave out what would see no difference there."""
+    if os.environ.get("FOYER_TEST_MODE") == "cluster":
+        alike = keep_what_differs(items)
+        config.hook.pytest_deselected(items=alike)
+        config.stash[_alike] = len(alike)
+        if hasattr(config, "workeroutput"):
+            config.workeroutput["alike"] = len(alike)
+
+
+def pytest_testnodedown(node: Any) -> None:
+    """Tell what a worker left out: each has collected the same."""
+    node.config.stash[_alike] = getattr(node, "workeroutput", {}).get("alike", 0)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say how many tests ran in the other mode only, and why."""
+    if alike := config.stash.get(_alike, 0):
+        terminalreporter.write_line(
+            f"{alike} tests run in the embedded mode only: they use no server (tests/modes/selection.py)"
+        )
+
+
+_alike = pytest.StashKey[int]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What is imported and collected stays to the end: the collector need not walk through it, neither
+    meanwhile nor afterwards.
     """
-    gc.collect()
-    gc.freeze()
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -117,8 +151,12 @@ def static_files() -> None:
 
 
 @pytest.fixture(autouse=True)
-def empty_cache() -> Iterator[None]:
-    """No poll of one test is remembered in the next."""
+def empty_cache(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No poll of one test is remembered in the next; what runs in one mode only cannot use the cache."""
+    if not in_both_modes(request.node):
+        with nothing_different():
+            yield
+        return
     cache.clear()
     yield
     cache.clear()
@@ -143,7 +181,9 @@ def the_same_log() -> Iterator[None]:
 
 @pytest.fixture
 def production_hashing(acme: Tenant, settings: Any) -> Iterator[None]:
-    """Passwords cost what they cost in production: those of acme's people are hashed so already, as is the one of nobody."""
+    """Passwords cost what they cost in production: those of acme's people are hashed so already, as is the
+    one of nobody.
+    """
     settings.PASSWORD_HASHERS = settings.PRODUCTION_HASHERS
     credentials._nobody.cache_clear()
     credentials._nobody()

@@ -25,6 +25,8 @@ from tools import servers
 from tools.servers import Server
 from web.server import health
 
+pytestmark = pytest.mark.both_modes
+
 
 @pytest.fixture
 def redis(

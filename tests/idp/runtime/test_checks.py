@@ -12,6 +12,7 @@ SQLITE, POSTGRESQL = "django.db.backends.sqlite3", "django.db.backends.postgresq
 REDIS = "redis://localhost/0"
 
 
+@pytest.mark.both_modes
 @pytest.mark.parametrize(
     ("engine", "redis", "secret", "found"),
     [

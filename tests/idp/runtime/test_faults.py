@@ -56,6 +56,7 @@ SAID = [
 ]
 
 
+@pytest.mark.both_modes
 @pytest.mark.parametrize(("error", "said"), SAID, ids=lambda each: str(each)[:30])
 def test_a_sentence_says_what_to_do(
     error: Exception, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
