@@ -4,7 +4,7 @@ at here, and nowhere else.
 
 from collections.abc import Callable, Mapping
 from inspect import getdoc
-from typing import Any, cast
+from typing import Any
 
 from django.http import HttpRequest
 from django.urls import register_converter
@@ -115,7 +115,7 @@ class Calls:
                 openapi_extra=_extra(body, headers) or None,
             )(view)
             _describe(self.router.path_operations[path].operations[-1], failures)
-            return cast(_View, registered)
+            return registered
 
         return register
 
