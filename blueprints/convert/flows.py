@@ -147,9 +147,8 @@ class Flows:
             work.note(
                 binding,
                 (
-                    f"whom its policies let pass {stage.title} is not known; a step that refuses "
-                    "stands before "
-                    "it."
+                    f"whom its policies let pass {stage.title} is not known; a step that refuses stands "
+                    "before it."
                 ),
             )
             return [refusal(f"{stage.title}-policies", *judged.opaque), *steps]
@@ -162,9 +161,8 @@ class Flows:
             work.note(
                 binding,
                 (
-                    f"a policy decides when {stage.title} applies, which is not known: it applies "
-                    "wherever its "
-                    "others agree."
+                    f"a policy decides when {stage.title} applies, which is not known: it applies wherever "
+                    "its others agree."
                 ),
             )
         steps[0].comments = [*judged.opaque, *steps[0].comments]
@@ -212,9 +210,8 @@ class Flows:
             work.note(
                 binding,
                 (
-                    "evaluate_on_plan: authentik asks its policies as the flow begins; here they are "
-                    "asked at "
-                    "the step."
+                    "evaluate_on_plan: authentik asks its policies as the flow begins; here they are asked "
+                    "at the step."
                 ),
                 key,
             )

@@ -137,9 +137,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                     (
                         _("Short codes"),
                         _(
-                            "A code that nobody enters within 3 minutes is worth nothing, and few may "
-                            "wait at "
-                            "once."
+                            "A code that nobody enters within 3 minutes is worth nothing, and few may wait "
+                            "at once."
                         ),
                     ),
                     (
@@ -167,8 +166,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                         _("Ten minutes"),
                         _(
                             "A token ends after ten minutes; there is nothing to refresh, it asks for "
-                            "another "
-                            "one."
+                            "another one."
                         ),
                     ),
                 ),

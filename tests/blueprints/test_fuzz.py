@@ -136,6 +136,8 @@ def test_two_seconds_of_broken_files(tenants: dict[str, Tenant], tmp_path: Path)
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_ten_minutes_of_broken_files(tenants: dict[str, Tenant], tmp_path: Path, part: int) -> None:
-    """``FOYER_FUZZ_SECONDS`` of them in all, 600 where it is not set: in parts with seeds of their own, for as many workers."""
+    """``FOYER_FUZZ_SECONDS`` of them in all, 600 where it is not set: in parts with seeds of their own, for
+    as many workers.
+    """
     seconds = float(os.environ.get("FOYER_FUZZ_SECONDS", "600"))
     assert fuzz(tmp_path, seconds / PARTS, SEED + part) > 50 / PARTS

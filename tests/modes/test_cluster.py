@@ -259,8 +259,8 @@ def _many_stale(cluster: Cluster, count: int) -> None:
     )
     cluster.sql(
         (
-            f"INSERT INTO devices_devicecode ({', '.join(values)}) SELECT {', '.join(values.values())} FROM "  # noqa: S608
-            f"{source}"
+            f"INSERT INTO devices_devicecode ({', '.join(values)}) SELECT {', '.join(values.values())} "  # noqa: S608
+            f"FROM {source}"
         ),
         count,
     )

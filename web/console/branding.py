@@ -64,9 +64,8 @@ def branding(request: ConsoleRequest) -> HttpResponse:
                 errors = {
                     "": [
                         _(
-                            "Somebody else has changed this in the meantime. Save once more to write "
-                            "yours over "
-                            "theirs."
+                            "Somebody else has changed this in the meantime. Save once more to write yours "
+                            "over theirs."
                         )
                     ]
                 }

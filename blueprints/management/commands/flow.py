@@ -86,8 +86,7 @@ class Command(BaseCommand):
             "inspect",
             (
                 "a run: its path, the reasons, its facts without secrets. Shows personal data, and is "
-                "written "
-                "down"
+                "written down"
             ),
             "RUN",
         )

@@ -92,7 +92,6 @@ class Command(BaseCommand):
         self.stdout.write(
             "To set up anew: every access and ID token issued so far is invalid, refresh tokens go on; "
             "open sign-in pages must be started again; authenticator apps (accounts_credential.secret) "
-            "must be set up again "
-            "and recovery codes made again, for none of them is accepted any more; "
+            "must be set up again and recovery codes made again, for none of them is accepted any more; "
             "sessions go on, for they are not encrypted."
         )

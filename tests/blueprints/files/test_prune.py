@@ -133,8 +133,7 @@ NONE = "acme has no default flow for authentication any more: nobody can sign in
         (
             (
                 f"{{stage: deny, when: '{ALL_DAY}'}}, {{stage: identification}}, {{stage: password}}, "
-                f"{{stage: "
-                f"login}}"
+                f"{{stage: login}}"
             ),
             True,
         ),
@@ -168,9 +167,8 @@ NONE = "acme has no default flow for authentication any more: nobody can sign in
         ),
         (
             (
-                "{stage: identification}, {stage: password}, {stage: login}, {stage: redirect, "
-                "settings: {to: "
-                "/}}, {stage: deny}"
+                "{stage: identification}, {stage: password}, {stage: login}, {stage: redirect, settings: "
+                "{to: /}}, {stage: deny}"
             ),
             False,
         ),

@@ -97,8 +97,7 @@ def _damaged(copy: Path) -> None:
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute(
             "UPDATE sqlite_master SET rootpage = (SELECT rootpage FROM sqlite_master WHERE name = "
-            "'django_migrations') "
-            "WHERE name = 'events_event'"
+            "'django_migrations') WHERE name = 'events_event'"
         )
 
 

@@ -124,7 +124,9 @@ _failing: dict[Any, Any] = {}
 
 
 def _describe(operation: Operation, failures: Mapping[int, Any]) -> None:
-    """Add these errors to an operation, each with one model for all operations: one for each and status takes a second of every start."""
+    """Add these errors to an operation, each with one model for all operations: one for each and status takes
+    a second of every start.
+    """
     for status, error in failures.items():
         if error not in _failing:
             _failing[error] = operation._create_response_model(error)

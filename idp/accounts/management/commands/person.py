@@ -20,11 +20,9 @@ class Command(BaseCommand):
     """Commands about one person."""
 
     help = (
-        "recovery-link NAME: prints or mails a one-time link, good for 15 minutes, to a page that sets "
-        "a new password. "
-        "forget-factors NAME: removes their authenticator app, recovery codes and whatever else they "
-        "held besides the password; they are "
-        "signed out everywhere, devices too."
+        "recovery-link NAME: prints or mails a one-time link, good for 15 minutes, to a page that sets a "
+        "new password. forget-factors NAME: removes their authenticator app, recovery codes and whatever "
+        "else they held besides the password; they are signed out everywhere, devices too."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
