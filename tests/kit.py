@@ -7,8 +7,10 @@ import re
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -173,3 +175,9 @@ class LiveServer:
     def url(self, host: str = "acme.test", path: str = "") -> str:
         """An address at this server; browsers of the suite resolve *.test to this machine."""
         return f"http://{host}:{self.port}{path}"
+
+
+Doors = Callable[..., Door]
+"""The fixture ``door``: a browser at a host."""
+Write = Callable[..., Path]
+"""The fixture ``write``: a blueprint in a file of its own."""

@@ -5,6 +5,8 @@ protocol's JSON.
 import itertools
 import json
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -14,7 +16,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from idp.devices.models import DeviceCode
-from tests.kit import DEVICE_CODE, Started
+from idp.tenancy.models import Tenant
+from tests.kit import DEVICE_CODE, Doors, Started
 from tests.protocol import DEVICE, TOKEN, USERINFO, basic, connect, outcome
 
 FORM = "application/x-www-form-urlencoded"
@@ -39,7 +42,7 @@ PAGES = {
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"]
 
 
-def wrong_methods(addresses):
+def wrong_methods(addresses: Any) -> Any:
     """Each address with each method that it does not take."""
     return [
         (path, method)
@@ -49,7 +52,7 @@ def wrong_methods(addresses):
     ]
 
 
-def clean(response):
+def clean(response: Any) -> Any:
     """Not a failure of ours, and nothing of our inside in it."""
     text = response.content.decode(errors="replace")
     assert response.status_code < 500, text
@@ -62,7 +65,7 @@ def clean(response):
 
 
 @pytest.mark.parametrize(("path", "method"), wrong_methods(ALLOWED))
-def test_wrong_method_of_an_endpoint(door, path, method):
+def test_wrong_method_of_an_endpoint(door: Doors, path: str, method: str) -> None:
     """B25: 405 with Allow and a JSON error; the token and the device endpoint take nothing but POST."""
     response = clean(door().http.generic(method, path))
     assert (response.status_code, response["Allow"]) == (405, ALLOWED[path])
@@ -71,7 +74,7 @@ def test_wrong_method_of_an_endpoint(door, path, method):
 
 
 @pytest.mark.parametrize(("path", "method"), wrong_methods(PAGES))
-def test_wrong_method_of_a_page(door, path, method):
+def test_wrong_method_of_a_page(door: Doors, path: str, method: str) -> None:
     """405 with Allow, as a page."""
     response = clean(door().http.generic(method, path))
     assert (response.status_code, response["Allow"]) == (405, PAGES[path])
@@ -90,7 +93,7 @@ def test_wrong_method_of_a_page(door, path, method):
         "é",
     ],
 )
-def test_wrong_content_type(door, path, content_type):
+def test_wrong_content_type(door: Doors, path: str, content_type: Any) -> None:
     """D1: 415 with invalid_request."""
     response = clean(door().post(path, "client_id=tv", content_type=content_type))
     assert outcome(response) == (415, "invalid_request")
@@ -98,13 +101,13 @@ def test_wrong_content_type(door, path, content_type):
 
 
 @pytest.mark.parametrize("content_type", [FORM, "text/plain", "application/json+x"])
-def test_wrong_content_type_of_the_api(door, content_type):
+def test_wrong_content_type_of_the_api(door: Doors, content_type: Any) -> None:
     """415, and never read as JSON: a form of another site can send text/plain without being asked."""
     response = clean(door().http.post(RUNS, b'{"for": "device_code"}', content_type=content_type))
     assert outcome(response) == (415, "invalid_request")
 
 
-def test_oversized_body(door):
+def test_oversized_body(door: Doors) -> None:
     """413, whatever the body is for."""
     large = b"client_id=tv&x=" + b"x" * settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     for path in (DEVICE, TOKEN):
@@ -121,7 +124,7 @@ def test_oversized_body(door):
 @pytest.mark.parametrize(
     "charset", ["ISO-8859-1", "latin-1", '"us-ascii"', "utf-8", "UTF8", "utf-16", "x", ""]
 )
-def test_the_label_of_a_form_does_not_decide(door, charset):
+def test_the_label_of_a_form_does_not_decide(door: Doors, charset: Any) -> None:
     """D1, K3: bytes that are UTF-8 are read, whatever library labelled them; others are refused, whatever the
     label.
     """
@@ -145,7 +148,7 @@ READ = {
 
 @pytest.mark.parametrize(("path", "name"), [(path, name) for path, names in READ.items() for name in names])
 @pytest.mark.parametrize("values", [("", ""), ("x", "x"), ("x", ""), ("x", "y")])
-def test_what_is_read_comes_once(door, path, name, values):
+def test_what_is_read_comes_once(door: Doors, path: str, name: str, values: dict[str, str]) -> None:
     """D1, B25: whatever the values are; nobody has to guess which one counts (RFC 6749 section 3.2)."""
     started = door().start()
     form = (
@@ -163,7 +166,7 @@ def test_what_is_read_comes_once(door, path, name, values):
 
 
 @pytest.mark.parametrize("name", ["resource", "audience", "unknown", "é", "user_code"])
-def test_what_nobody_reads_may_repeat(door, name):
+def test_what_nobody_reads_may_repeat(door: Doors, name: str) -> None:
     """D1, D42: RFC 8707 section 2 has resource several times; unknown parameters are ignored, at both
     endpoints and with Basic.
     """
@@ -196,13 +199,13 @@ BODIES = {
 
 @pytest.mark.parametrize("path", [DEVICE, TOKEN])
 @pytest.mark.parametrize("body", BODIES)
-def test_malformed_forms(door, path, body):
+def test_malformed_forms(door: Doors, path: str, body: Any) -> None:
     """D1: 400 with invalid_request at both endpoints."""
     assert outcome(clean(door().post(path, BODIES[body]))) == (400, "invalid_request")
 
 
 @pytest.mark.parametrize("body", [b"&&&&client_id=tv&&", b"client_id=tv&", b"client_id=tv&%=%zz&+=+"])
-def test_sloppy_forms_are_read(door, body):
+def test_sloppy_forms_are_read(door: Doors, body: Any) -> None:
     """D1: what can be understood is."""
     assert outcome(clean(door().post(DEVICE, body))) == (200, "")
 
@@ -220,7 +223,7 @@ def test_sloppy_forms_are_read(door, body):
         "refresh_token",
     ],
 )
-def test_long_and_strange_values(door, name):
+def test_long_and_strange_values(door: Doors, name: str) -> None:
     """A value of any length and script is an answer of the protocol."""
     for value in (
         "x" * 60_000,
@@ -245,7 +248,7 @@ def test_long_and_strange_values(door, name):
             assert "Set-Cookie" not in response.headers
 
 
-def test_strange_device_name_stays_text(door, acme):
+def test_strange_device_name_stays_text(door: Doors, acme: Tenant) -> None:
     """CVE-2026-42849: what a device calls itself is escaped on the page where somebody approves it, and cut
     to its length.
     """
@@ -284,7 +287,7 @@ AUTHORIZATIONS = [
 
 
 @pytest.mark.parametrize("header", AUTHORIZATIONS)
-def test_strange_authorization_at_userinfo(door, header):
+def test_strange_authorization_at_userinfo(door: Doors, header: str) -> None:
     """RFC 6750: 401 with the scheme, whatever stands there."""
     response = clean(door().get(USERINFO, HTTP_AUTHORIZATION=header))
     assert outcome(response) == (401, "invalid_token")
@@ -302,7 +305,7 @@ def test_strange_authorization_at_userinfo(door, header):
         '{"alg": "RS256", "kid": 7}',
     ],
 )
-def test_strange_token_headers(door, header):
+def test_strange_token_headers(door: Doors, header: str) -> None:
     """A token whose header is no header, nests without end or names no key of ours."""
     token = ".".join(urlsafe_b64encode(part.encode()).rstrip(b"=").decode() for part in (header, "{}", "x"))
     assert outcome(clean(door().get(USERINFO, HTTP_AUTHORIZATION=f"Bearer {token}"))) == (
@@ -312,7 +315,7 @@ def test_strange_token_headers(door, header):
 
 
 @pytest.mark.parametrize("header", AUTHORIZATIONS)
-def test_strange_authorization_at_the_token_endpoint(door, header):
+def test_strange_authorization_at_the_token_endpoint(door: Doors, header: str) -> None:
     """B25: what is not Basic is not looked at; nothing fails."""
     form = {"grant_type": "refresh_token", "refresh_token": "x", "client_id": "tv"}
     assert outcome(clean(door().post(TOKEN, form, HTTP_AUTHORIZATION=header)))[0] in (400, 401)
@@ -321,7 +324,7 @@ def test_strange_authorization_at_the_token_endpoint(door, header):
 @pytest.mark.parametrize(
     "parts", [("t\0v", "x"), ("", ""), ("é", "é"), ("x" * 20_000, "y" * 20_000), ("a:b", "c"), ("tv", "\0")]
 )
-def test_strange_basic(door, parts):
+def test_strange_basic(door: Doors, parts: list[str]) -> None:
     """B25: an error with a code."""
     for encoded in (True, False):
         header = basic(*parts, encoded=encoded)
@@ -330,7 +333,7 @@ def test_strange_basic(door, parts):
         )[0] in (400, 401)
 
 
-def test_strange_cookies_and_agents(door):
+def test_strange_cookies_and_agents(door: Doors) -> None:
     """A browser that sends junk is a new browser."""
     for junk in ("x", "é" * 64, "\x01" * 64, "a" * 64, '"' * 64, "x" * 4000):
         browser = door(agent=junk)
@@ -364,7 +367,7 @@ def test_strange_cookies_and_agents(door):
     ],
 )
 @pytest.mark.parametrize("path", [DEVICE, "/device", "/.well-known/openid-configuration", "/nothing"])
-def test_unknown_and_malformed_hosts(door, host, path):
+def test_unknown_and_malformed_hosts(door: Doors, host: str, path: str) -> None:
     """K4: any other or malformed Host is a 404, whatever was asked for: for the protocol in JSON,
     else plain.
     """
@@ -383,7 +386,7 @@ def test_unknown_and_malformed_hosts(door, host, path):
 
 
 @pytest.mark.parametrize("host", ["acme.test", "ACME.TEST", "acme.test:8000", "deep.er.acme.test"])
-def test_hosts_of_a_tenant(door, host):
+def test_hosts_of_a_tenant(door: Doors, host: str) -> None:
     """O19: exact or by wildcard, in any case, at any port."""
     assert door(host).get("/.well-known/openid-configuration").json()["issuer"] == f"http://{host.lower()}"
 
@@ -404,7 +407,7 @@ def test_hosts_of_a_tenant(door, host):
         "switch",
     ],
 )
-def test_strange_complete_links(door, query):
+def test_strange_complete_links(door: Doors, query: str) -> None:
     """D5: a mangled link leads to the page where the code is asked for, with nothing of it executed."""
     seen = door().page(f"/device?{query}")
     clean(seen.response)
@@ -414,7 +417,7 @@ def test_strange_complete_links(door, query):
     assert "<script>" not in code.text
 
 
-def test_too_many_parameters_at_a_page(door):
+def test_too_many_parameters_at_a_page(door: Doors) -> None:
     """400 or ignored, never a failure."""
     many = "&".join(f"p{n}=1" for n in range(5000))
     assert clean(door().get(f"/device?{many}")).status_code in (303, 400)
@@ -433,7 +436,7 @@ def test_too_many_parameters_at_a_page(door):
 @pytest.mark.parametrize(
     "value", ["\0", "alice\0", "\ud7ff", "é" * 254, "x" * 300, " ", "\u202e", "'\"<>&", "alice@acme.test\n"]
 )
-def test_strange_answers(door, value):
+def test_strange_answers(door: Doors, value: str) -> None:
     """A name, a password and a code of any kind are asked for again or judged, with the page still whole."""
     seen = door().page().submit(name=value)
     clean(seen.response)
@@ -445,7 +448,7 @@ def test_strange_answers(door, value):
     assert code.step == "device_code"
 
 
-def test_a_run_that_does_not_exist(door):
+def test_a_run_that_does_not_exist(door: Doors) -> None:
     """404, for names of any kind."""
     for run in ("x", "0" * 32, "%00", "%ff", "é", "..", "x" * 3000, "' OR 1=1 --"):
         assert clean(door().get(f"/flow/{run}/")).status_code == 404
@@ -480,7 +483,7 @@ OBJECTS = [
 
 
 @pytest.mark.parametrize("body", OBJECTS, ids=lambda body: body[:30].decode("latin-1"))
-def test_malformed_objects(door, body):
+def test_malformed_objects(door: Doors, body: Any) -> None:
     """400 with invalid_request: no half of a surrogate pair, no endless nesting, nothing unknown."""
     assert outcome(clean(door().http.post(RUNS, body, content_type="application/json"))) == (
         400,
@@ -488,7 +491,7 @@ def test_malformed_objects(door, body):
     )
 
 
-def test_surrogates_and_strange_answers_as_json(door):
+def test_surrogates_and_strange_answers_as_json(door: Doors) -> None:
     """Answers of any type are asked for again or refused, never a failure; no cookie is read or set."""
     browser = door()
     begun = browser.http.post(
@@ -512,7 +515,7 @@ def test_surrogates_and_strange_answers_as_json(door):
         assert clean(browser.http.post(begun["url"], json.dumps(body), **header)).status_code in (200, 400)
 
 
-def test_a_run_answers_only_its_secret(door):
+def test_a_run_answers_only_its_secret(door: Doors) -> None:
     """No secret, a wrong one, another run's one and a cookie open nothing."""
     browser = door()
     first, second = (
@@ -572,11 +575,11 @@ VALUES = st.one_of(
 )
 
 
-def _encoded(data):
+def _encoded(data: dict[str, Any]) -> Any:
     return urlsafe_b64encode(data).decode()
 
 
-def anybody(door):
+def anybody(door: Doors) -> Any:
     """A browser from a network of its own, so that no limit stands in the way of the fuzz."""
     return door(address=f"2001:db8:{next(NETWORKS):x}::1")
 
@@ -620,7 +623,7 @@ FUZZ = hypothesis_settings(
         [FORM, f"{FORM}; charset=utf-8", "application/json", "multipart/form-data; boundary=x", ""]
     ),
 )
-def test_fuzz_forms(door, path, body, header, content_type):
+def test_fuzz_forms(door: Doors, path: str, body: Any, header: str, content_type: Any) -> None:
     """The protocol's endpoints and the pages: no 5xx and no stack trace for any body and header; JSON where
     the protocol speaks.
     """
@@ -641,7 +644,7 @@ def test_fuzz_forms(door, path, body, header, content_type):
     answer=st.booleans(),
     header=HEADERS,
 )
-def test_fuzz_objects(door, body, answer, header):
+def test_fuzz_objects(door: Doors, body: Any, answer: Mapping[str, Any], header: str) -> None:
     """The JSON door: begun or answered with anything."""
     browser = anybody(door)
     path = RUNS
@@ -664,13 +667,13 @@ def test_fuzz_objects(door, body, answer, header):
     ),
     path=st.text(st.characters(codec="utf-8"), max_size=30),
 )
-def test_fuzz_hosts_and_paths(door, host, path):
+def test_fuzz_hosts_and_paths(door: Doors, host: str, path: str) -> None:
     """Any Host and any path."""
     clean(door().http.get("/" + path, HTTP_HOST=host))
     clean(door().http.get("/" + path))
 
 
-def test_fuzz_knows_the_way(door):
+def test_fuzz_knows_the_way(door: Doors) -> None:
     """The fuzz above reaches the insides: its parts, put together rightly, connect a device."""
     assert connect(door)["token_type"] == "Bearer"
     assert {"client_id", "grant_type", "device_code", "scope"} <= set(PARAMETERS)

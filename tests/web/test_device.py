@@ -3,8 +3,10 @@
 from base64 import urlsafe_b64encode
 from datetime import timedelta
 from hashlib import sha256
+from typing import Any
 
 import pytest
+import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -17,7 +19,8 @@ from idp.devices.models import DeviceCode, State
 from idp.events.models import Event
 from idp.oauth.clients import save_application
 from idp.oauth.models import Application
-from tests.kit import DEVICE_CODE
+from idp.tenancy.models import Tenant
+from tests.kit import DEVICE_CODE, Doors, Write
 from tests.protocol import DEVICE, KIOSK_SECRET, TOKEN, basic, begun, claims_of, connect, outcome, userinfo
 
 CODE_FIRST = """
@@ -30,12 +33,12 @@ steps: [{stage: device_code}, {stage: identification}, {stage: password}, {stage
 """  # noqa: E501
 
 
-def state():
+def state() -> Any:
     """The state of the one device."""
     return DeviceCode.objects.get().state
 
 
-def asked(door, started, **browser):
+def asked(door: Doors, started: dict[str, Any], **browser: Any) -> Any:
     """A browser in which alice has entered the code and is asked for consent."""
     seen = door(**browser).sign_in().submit(user_code=started.user_code)
     assert seen.step == "consent", seen.text
@@ -45,7 +48,7 @@ def asked(door, started, **browser):
 # --- the device asks ----------------------------------------------------------------------------------------
 
 
-def test_answer_has_every_member(door):
+def test_answer_has_every_member(door: Doors) -> None:
     """D3, D4, D5, D6, D8, D19: both codes, both addresses, lifetime and interval, as JSON that
     nobody stores.
     """
@@ -69,7 +72,7 @@ def test_answer_has_every_member(door):
     assert response["Cache-Control"] == "no-store"
 
 
-def test_unknown_parameters_are_ignored_and_empty_ones_are_absent(door):
+def test_unknown_parameters_are_ignored_and_empty_ones_are_absent(door: Doors) -> None:
     """D1, K3: what the server does not know it does not mind; an empty parameter was not sent."""
     response = door().post(
         DEVICE,
@@ -79,7 +82,7 @@ def test_unknown_parameters_are_ignored_and_empty_ones_are_absent(door):
     assert outcome(door().post(DEVICE, {"client_id": ""})) == (400, "invalid_request")
 
 
-def test_repeated_parameter_is_refused(door):
+def test_repeated_parameter_is_refused(door: Doors) -> None:
     """D1: even with the same value twice."""
     assert outcome(door().post(DEVICE, "client_id=tv&client_id=tv")) == (400, "invalid_request")
     assert outcome(door().post(DEVICE, "client_id=tv&nonce=1&nonce=2")) == (400, "invalid_request")
@@ -89,19 +92,19 @@ def test_repeated_parameter_is_refused(door):
     "content_type",
     ["application/x-www-form-urlencoded; charset=UTF-8", "Application/X-WWW-Form-URLEncoded;charset=utf8"],
 )
-def test_charset_in_the_content_type(door, content_type):
+def test_charset_in_the_content_type(door: Doors, content_type: Any) -> None:
     """K3: several clients send it."""
     assert outcome(door().post(DEVICE, {"client_id": "tv"}, content_type=content_type)) == (200, "")
 
 
-def test_unknown_and_inactive_clients(door, acme):
+def test_unknown_and_inactive_clients(door: Doors, acme: Tenant) -> None:
     """D2: who is unknown or switched off learns nothing more than that."""
     assert outcome(door().post(DEVICE, {"client_id": "nobody"})) == (401, "invalid_client")
     save_application("tv", by="test", is_active=False)
     assert outcome(door().post(DEVICE, {"client_id": "tv"})) == (401, "invalid_client")
 
 
-def test_confidential_client_authenticates(door):
+def test_confidential_client_authenticates(door: Doors) -> None:
     """D2, K1, K3: by Basic alone, form-encoded as RFC 6749 says, or in the body; never without its secret."""
     device = door()
     assert outcome(device.post(DEVICE, {"scope": "openid"}, **basic("kiosk", KIOSK_SECRET))) == (200, "")
@@ -117,7 +120,7 @@ def test_confidential_client_authenticates(door):
     assert outcome(device.post(DEVICE, {}, **basic("kiosk", "wrong"))) == (401, "invalid_client")
 
 
-def test_client_must_own_the_grant_at_both_endpoints(door, acme):
+def test_client_must_own_the_grant_at_both_endpoints(door: Doors, acme: Tenant) -> None:
     """D28: at the start, and again at each poll, so that switching it off stops what is under way."""
     device = door()
     assert outcome(device.post(DEVICE, {"client_id": "no-devices"})) == (400, "unauthorized_client")
@@ -129,7 +132,7 @@ def test_client_must_own_the_grant_at_both_endpoints(door, acme):
     assert outcome(device.poll(started)) == (400, "unauthorized_client")
 
 
-def test_scopes_are_filtered_by_the_client(door, acme):
+def test_scopes_are_filtered_by_the_client(door: Doors, acme: Tenant) -> None:
     """D29: what the application may not have falls away at the start, and appears nowhere later
     (CVE-2024-52287).
     """
@@ -144,7 +147,7 @@ def test_scopes_are_filtered_by_the_client(door, acme):
     assert tokens["scope"] == claims_of(tokens["access_token"])["scope"] == "openid acme:read"
 
 
-def test_empty_scope_is_legal(door):
+def test_empty_scope_is_legal(door: Doors) -> None:
     """D29, D39: a device may ask for nothing; it gets an access token, and neither an ID token nor a refresh
     token.
     """
@@ -154,7 +157,7 @@ def test_empty_scope_is_legal(door):
     assert claims_of(tokens["access_token"])["sub"]
 
 
-def test_scopes_is_an_alias_of_scope(door, acme):
+def test_scopes_is_an_alias_of_scope(door: Doors, acme: Tenant) -> None:
     """Some clients say ``scopes``; ``scope`` wins where both are there."""
     door().post(DEVICE, {"client_id": "tv", "scopes": "openid email"})
     assert DeviceCode.objects.get().scopes == ["openid", "email"]
@@ -163,12 +166,12 @@ def test_scopes_is_an_alias_of_scope(door, acme):
 
 
 @pytest.mark.parametrize("scope", ["öpenid", 'open"id', "a\\b", "a\tb", " ".join(f"s{n}" for n in range(51))])
-def test_malformed_scope(door, scope):
+def test_malformed_scope(door: Doors, scope: str) -> None:
     """RFC 6749 section 3.3: characters that no scope may hold."""
     assert outcome(door().post(DEVICE, {"client_id": "tv", "scope": scope})) == (400, "invalid_scope")
 
 
-def test_device_is_told_its_tenant_behind_tls(door):
+def test_device_is_told_its_tenant_behind_tls(door: Doors) -> None:
     """K4: every address carries the scheme under which the client came."""
     answer = (
         door()
@@ -181,7 +184,7 @@ def test_device_is_told_its_tenant_behind_tls(door):
 # --- the device polls ---------------------------------------------------------------------------------------
 
 
-def test_pending_then_tokens_then_nothing(door, acme, clock):
+def test_pending_then_tokens_then_nothing(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
     """D11, D12, D27: the whole life of a code, client_id in the body because the client is public."""
     device = door()
     started = device.start()
@@ -194,7 +197,7 @@ def test_pending_then_tokens_then_nothing(door, acme, clock):
     assert outcome(device.poll(started)) == (400, "invalid_grant")
 
 
-def test_unknown_and_missing_device_code(door):
+def test_unknown_and_missing_device_code(door: Doors) -> None:
     """D14: 400 with the right code, not 404 and not 500 (django-oauth-toolkit 3.4.1)."""
     form = {"grant_type": DEVICE_CODE, "client_id": "tv"}
     assert outcome(door().post(TOKEN, {**form, "device_code": "unknown"})) == (400, "invalid_grant")
@@ -202,14 +205,14 @@ def test_unknown_and_missing_device_code(door):
     assert outcome(door().post(TOKEN, form)) == (400, "invalid_request")
 
 
-def test_poll_without_client_id(door):
+def test_poll_without_client_id(door: Doors) -> None:
     """D11: a client that does not authenticate must name itself."""
     device = door()
     started = device.start()
     assert outcome(device.poll(started, client_id=None)) == (400, "invalid_request")
 
 
-def test_code_is_bound_to_its_client(door, acme):
+def test_code_is_bound_to_its_client(door: Doors, acme: Tenant) -> None:
     """D25: another public client cannot redeem it, and does no harm by trying (django-oauth-toolkit
     3.4.1).
     """
@@ -224,7 +227,7 @@ def test_code_is_bound_to_its_client(door, acme):
     assert outcome(device.poll(started)) == (200, "")
 
 
-def test_code_is_bound_to_its_tenant(door):
+def test_code_is_bound_to_its_tenant(door: Doors) -> None:
     """D25: at another tenant the same code, with the same client id, does not exist; neither there nor as a
     user code.
     """
@@ -238,7 +241,7 @@ def test_code_is_bound_to_its_tenant(door):
     assert outcome(device.poll(started)) == (200, "")
 
 
-def test_code_is_bound_to_its_issuer(door):
+def test_code_is_bound_to_its_issuer(door: Doors) -> None:
     """D25, K4: begun under one host name or scheme of the tenant, it is redeemed there and nowhere else."""
     device = door()
     started = device.start()
@@ -255,7 +258,7 @@ def test_code_is_bound_to_its_issuer(door):
 
 
 @pytest.mark.parametrize("decision", ["approve", "deny"])
-def test_device_hears_of_the_decision_at_once(door, decision):
+def test_device_hears_of_the_decision_at_once(door: Doors, decision: str) -> None:
     """D12, D32: denial is stored and told like approval, at the very next poll (Hydra #4110)."""
     device = door()
     started = device.start()
@@ -264,7 +267,7 @@ def test_device_hears_of_the_decision_at_once(door, decision):
     assert outcome(device.poll(started)) == expected
 
 
-def test_pkce_both_ways(door):
+def test_pkce_both_ways(door: Doors) -> None:
     """D40, B7, B8: a verifier that is omitted, wrong, or sent without a challenge is refused (CVE-2023-48228,
     CVE-2024-23647).
     """
@@ -283,20 +286,22 @@ def test_pkce_both_ways(door):
 
 
 @pytest.mark.parametrize("method", ["plain", "", "s256"])
-def test_only_s256(door, method):
+def test_only_s256(door: Doors, method: str) -> None:
     """B10: no other method begins, nor one left out, which would mean plain."""
     form = {"client_id": "tv", "code_challenge": _s256("v" * 43), "code_challenge_method": method}
     assert outcome(door().post(DEVICE, form)) == (400, "invalid_request")
 
 
-def _s256(verifier):
+def _s256(verifier: Any) -> Any:
     return urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
 # --- the person decides -------------------------------------------------------------------------------------
 
 
-def test_page_says_what_is_approved_and_by_whom_it_was_asked(door, clock):
+def test_page_says_what_is_approved_and_by_whom_it_was_asked(
+    door: Doors, clock: time_machine.Traveller
+) -> None:
     """D9, D10, D17, D18, D20, D21: application, code, address, agent, age; both answers; the maker is not
     taken on trust.
     """
@@ -320,7 +325,7 @@ def test_page_says_what_is_approved_and_by_whom_it_was_asked(door, clock):
     assert 'name="decision" value="deny"' in seen.text
 
 
-def test_verification_starts_at_the_address_that_the_device_shows(door, acme):
+def test_verification_starts_at_the_address_that_the_device_shows(door: Doors, acme: Tenant) -> None:
     """D7, D8: verification_uri, without anything after it, leads to the page that takes the code."""
     started = door().start()
     seen = door().sign_in(path=started.answer["verification_uri"].removeprefix("http://acme.test"))
@@ -329,7 +334,7 @@ def test_verification_starts_at_the_address_that_the_device_shows(door, acme):
     assert seen.submit(user_code=started.user_code.lower().replace("-", " ")).step == "consent"
 
 
-def test_complete_link_fills_in_and_submits_nothing(door, acme):
+def test_complete_link_fills_in_and_submits_nothing(door: Doors, acme: Tenant) -> None:
     """D5, D10: with a live session and an earlier consent the complete link still waits for two POSTs
     (Keycloak #26100).
     """
@@ -346,7 +351,7 @@ def test_complete_link_fills_in_and_submits_nothing(door, acme):
     assert DeviceCode.objects.last().state == State.PENDING
 
 
-def test_no_get_changes_anything(door, acme):
+def test_no_get_changes_anything(door: Doors, acme: Tenant) -> None:
     """D30: reading any page of the run any number of times, with any parameters, decides nothing (Keycloak
     #26100).
     """
@@ -359,7 +364,7 @@ def test_no_get_changes_anything(door, acme):
     assert state() == State.PENDING
 
 
-def test_post_needs_the_forms_own_token(door, acme):
+def test_post_needs_the_forms_own_token(door: Doors, acme: Tenant) -> None:
     """D30: no token, another run's token and another step's token decide nothing; then the right one does."""
     device = door()
     started = device.start()
@@ -373,7 +378,7 @@ def test_post_needs_the_forms_own_token(door, acme):
     assert state() == State.APPROVED
 
 
-def test_only_the_browser_that_entered_the_code_decides(door, acme):
+def test_only_the_browser_that_entered_the_code_decides(door: Doors, acme: Tenant) -> None:
     """D30: the same form posted from another browser, even one of the same person, is a page that does not
     exist.
     """
@@ -386,7 +391,7 @@ def test_only_the_browser_that_entered_the_code_decides(door, acme):
     assert state() == State.PENDING
 
 
-def test_no_answer_or_a_strange_one_decides_nothing(door, acme):
+def test_no_answer_or_a_strange_one_decides_nothing(door: Doors, acme: Tenant) -> None:
     """D30: an empty POST is no approval (CVE-2026-49448)."""
     started = door().start()
     seen = asked(door, started)
@@ -396,7 +401,7 @@ def test_no_answer_or_a_strange_one_decides_nothing(door, acme):
 
 
 @pytest.mark.parametrize(("first", "second"), [("deny", "approve"), ("approve", "deny")])
-def test_a_decision_is_final(door, acme, first, second):
+def test_a_decision_is_final(door: Doors, acme: Tenant, first: int, second: str) -> None:
     """D31: going back and pressing the other button, here or elsewhere, changes nothing (Hydra #4110,
     Keycloak #36811).
     """
@@ -412,7 +417,7 @@ def test_a_decision_is_final(door, acme, first, second):
     assert outcome(device.poll(started)) == {"deny": (400, "access_denied"), "approve": (200, "")}[first]
 
 
-def test_pressing_twice_is_pressing_once(door, acme):
+def test_pressing_twice_is_pressing_once(door: Doors, acme: Tenant) -> None:
     """D31: a double click approves once."""
     seen = asked(door, door().start())
     seen.submit(decision="approve")
@@ -421,7 +426,7 @@ def test_pressing_twice_is_pressing_once(door, acme):
     assert Event.objects.filter(kind="device.approved").count() == 1
 
 
-def test_ended_session_cannot_decide(door, acme):
+def test_ended_session_cannot_decide(door: Doors, acme: Tenant) -> None:
     """D30: a session that was ended elsewhere decides nothing from a page that is still open
     (CVE-2025-29928).
     """
@@ -431,7 +436,7 @@ def test_ended_session_cannot_decide(door, acme):
     assert state() == State.PENDING
 
 
-def test_inactive_person_cannot_decide(door, acme):
+def test_inactive_person_cannot_decide(door: Doors, acme: Tenant) -> None:
     """D33: nor somebody who was switched off in between (CVE-2025-53942)."""
     seen = asked(door, door().start())
     save_person("alice", by="test", is_active=False)
@@ -439,7 +444,7 @@ def test_inactive_person_cannot_decide(door, acme):
     assert state() == State.PENDING
 
 
-def test_groups_of_the_application_hold_on_the_device_path(door, acme):
+def test_groups_of_the_application_hold_on_the_device_path(door: Doors, acme: Tenant) -> None:
     """D33: at approval, on the page and at the verb, only a member may; the device hears nothing
     (CVE-2024-38371).
     """
@@ -453,24 +458,26 @@ def test_groups_of_the_application_hold_on_the_device_path(door, acme):
     assert outcome(device.poll(started)) == (400, "authorization_pending")
 
 
-def _inactive():
+def _inactive() -> None:
     save_person("alice", by="test", is_active=False)
 
 
-def _left_the_group():
+def _left_the_group() -> None:
     save_person("alice", by="test", groups=[])
 
 
-def _new_password():
+def _new_password() -> None:
     store_password(by_username("alice"), hash_password("another-password-1"), by="test")
 
 
-def _lost_a_scope():
+def _lost_a_scope() -> None:
     save_application("staff-console", by="test", scopes=[])
 
 
 @pytest.mark.parametrize("change", [_inactive, _left_the_group, _new_password, _lost_a_scope])
-def test_person_is_checked_again_at_redemption(door, acme, clock, change):
+def test_person_is_checked_again_at_redemption(
+    door: Doors, acme: Tenant, clock: time_machine.Traveller, change: dict[str, Any]
+) -> None:
     """D33: what changed between approval and redemption counts, for good (CVE-2024-38371, CVE-2025-53942,
     CVE-2025-64521).
     """
@@ -486,7 +493,7 @@ def test_person_is_checked_again_at_redemption(door, acme, clock, change):
     assert Event.objects.filter(kind="tokens.refused").count() == 1
 
 
-def test_application_is_checked_again_at_redemption(door, acme):
+def test_application_is_checked_again_at_redemption(door: Doors, acme: Tenant) -> None:
     """D33: an application that was switched off redeems nothing."""
     device = door()
     started = device.start()
@@ -496,7 +503,7 @@ def test_application_is_checked_again_at_redemption(door, acme):
     assert "No device is waiting" in door().sign_in().submit(user_code=started.user_code).text
 
 
-def test_application_with_a_flow_of_its_own(door, acme, write_blueprint):
+def test_application_with_a_flow_of_its_own(door: Doors, acme: Tenant, write_blueprint: Write) -> None:
     """D33: an application whose own flow demands more is not reached by typing its code at /device."""
     strict = CODE_FIRST.replace("connect-a-device", "strict").replace(
         "for: device_code", "for: device_code\ndefault: false"
@@ -512,7 +519,7 @@ def test_application_with_a_flow_of_its_own(door, acme, write_blueprint):
 
 
 @pytest.mark.parametrize("path", ["approved", "denied"])
-def test_audit_trail(door, acme, path):
+def test_audit_trail(door: Doors, acme: Tenant, path: str) -> None:
     """D18: who did what to what, through which application, from where."""
     device, browser = door(address="203.0.113.9"), "192.0.2.44"
     started = device.start()
@@ -522,7 +529,7 @@ def test_audit_trail(door, acme, path):
     assert Event.objects.get(kind="device.started").address == "203.0.113.9"
 
 
-def test_tokens_carry_the_approving_session(door, acme, clock):
+def test_tokens_carry_the_approving_session(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
     """D39, J6: auth_time and amr are those of the session that approved, however old it was; the nonce is
     echoed.
     """
@@ -541,7 +548,7 @@ def test_tokens_carry_the_approving_session(door, acme, clock):
     assert userinfo(device, tokens["access_token"]).json()["sub"] == claims_of(tokens["id_token"])["sub"]
 
 
-def test_nonce_has_a_limit(door):
+def test_nonce_has_a_limit(door: Doors) -> None:
     """D39: 255 characters, an error beyond."""
     assert outcome(door().post(DEVICE, {"client_id": "tv", "nonce": "n" * 256})) == (400, "invalid_request")
     assert outcome(door().post(DEVICE, {"client_id": "tv", "nonce": "n" * 255})) == (200, "")
@@ -554,14 +561,14 @@ def test_nonce_has_a_limit(door):
 COSTS = {"start": 9, "poll": 3, "poll too early": 4, "approve": 11, "redeem": 12}
 
 
-def test_queries_per_request(door, acme, capsys):
+def test_queries_per_request(door: Doors, acme: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
     """The number of statements of each request of the main road; raise a figure only with a reason."""
     device, found = door(), {}
     warm = device.start()
     door().approve(warm)
     device.poll(warm)
 
-    def counted(name, call):
+    def counted(name: str, call: Any) -> Any:
         with CaptureQueriesContext(connection) as queries:
             answer = call()
         bookkeeping = ("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT")

@@ -1,10 +1,16 @@
 """How many runs a network may have: strangers' pages shut nobody out, and rows stay bounded."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
+import time_machine
 
 from blueprints.files.apply import apply
 from flows.models import Run
 from idp.accounts.models import Session
+from idp.tenancy.models import Tenant
+from tests.kit import Doors, Write
 
 LEAVING = """
 tenant: acme
@@ -18,18 +24,18 @@ steps:
 
 
 @pytest.fixture
-def leaving(tenants, write_blueprint):
+def leaving(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
     """Acme has a flow for signing out."""
     apply([write_blueprint(LEAVING)])
 
 
 @pytest.fixture(autouse=True)
-def few(settings):
+def few(settings: Any) -> None:
     """Three runs for each network."""
     settings.RUNS_PER_ADDRESS = 3
 
 
-def fill(door):
+def fill(door: Doors) -> None:
     """All of a network's runs are under way, and answered."""
     for _ in range(3):
         page = door().page()
@@ -38,7 +44,7 @@ def fill(door):
     assert door().page().status == 429
 
 
-def test_unanswered_runs_make_room(door, acme):
+def test_unanswered_runs_make_room(door: Doors, acme: Tenant) -> None:
     """D35: any number of visits without an answer refuses nobody, leaves no more rows than allowed, and ends
     no answered run.
     """
@@ -49,7 +55,7 @@ def test_unanswered_runs_make_room(door, acme):
     assert honest.submit(password="alice-password-1").step == "device_code"
 
 
-def test_signing_out_needs_no_room(door, acme, leaving):
+def test_signing_out_needs_no_room(door: Doors, acme: Tenant, leaving: Any) -> None:
     """With every place of the network taken by answered runs, a person still signs out, by button and by
     page.
     """
@@ -61,7 +67,9 @@ def test_signing_out_needs_no_room(door, acme, leaving):
     assert not Session.objects.filter(ended_at=None).exists()
 
 
-def test_signing_out_where_even_the_restart_is_refused(door, acme, settings, leaving):
+def test_signing_out_where_even_the_restart_is_refused(
+    door: Doors, acme: Tenant, settings: Any, leaving: Any
+) -> None:
     """The limit at nothing: signing out by POST works nevertheless."""
     person = door()
     person.sign_in()
@@ -72,7 +80,7 @@ def test_signing_out_where_even_the_restart_is_refused(door, acme, settings, lea
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 @pytest.mark.parametrize("into", ["image", "iframe", "script", "empty", ""])
-def test_a_page_elsewhere_begins_no_run(door, acme, site, into):
+def test_a_page_elsewhere_begins_no_run(door: Doors, acme: Tenant, site: Path, into: Any) -> None:
     """Fetch Metadata: what another site embeds or loads behind a visitor's back makes no row and tells
     nothing.
     """
@@ -85,12 +93,12 @@ def test_a_page_elsewhere_begins_no_run(door, acme, site, into):
 @pytest.mark.parametrize(
     ("site", "into"), [("cross-site", "document"), ("none", "document"), ("same-origin", "empty")]
 )
-def test_a_link_elsewhere_does(door, acme, site, into):
+def test_a_link_elsewhere_does(door: Doors, acme: Tenant, site: Path, into: Any) -> None:
     """A link on another site, a bookmark, and our own pages lead in as before."""
     assert door().get("/device", HTTP_SEC_FETCH_SITE=site, HTTP_SEC_FETCH_DEST=into).status_code == 303
 
 
-def test_starting_again_is_bounded(door, acme, clock):
+def test_starting_again_is_bounded(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
     """One run that is started again and again leaves few rows, and in the end is refused for a while, the run
     itself untouched.
     """
@@ -112,7 +120,7 @@ def test_starting_again_is_bounded(door, acme, clock):
     )
 
 
-def test_visits_that_end_at_once_are_bounded(door, acme, leaving):
+def test_visits_that_end_at_once_are_bounded(door: Doors, acme: Tenant, leaving: Any) -> None:
     """Signing out where nobody is signed in ends at once: such rows are bounded, too."""
     for _ in range(12):
         door().get("/sign-out")

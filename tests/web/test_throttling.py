@@ -6,17 +6,22 @@ import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from http.cookies import Morsel
+from typing import Any
 
 import httpx
 import pytest
+import time_machine
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from playwright.sync_api import Page
 
 from blueprints.files.apply import apply
 from idp.accounts.credentials import store_password
 from idp.accounts.known_browsers import KnownBrowser
+from idp.accounts.models import Person
 from idp.accounts.people import by_username, save_person
 from idp.accounts.throttling import password_budgets
 from idp.devices.models import DeviceCode, State
@@ -25,7 +30,8 @@ from idp.events.models import Event
 from idp.oauth.clients import save_application
 from idp.ratelimit import budgets
 from idp.ratelimit.budgets import Budget, by_network, charge
-from tests.kit import _HIDDEN
+from idp.tenancy.models import Tenant
+from tests.kit import _HIDDEN, Door, Doors, LiveServer, Seen, Write
 from tests.web.test_device import CODE_FIRST
 
 WRONG = "ZZZZ-ZZZZ"
@@ -34,7 +40,7 @@ PASSWORD = "alice-password-1"
 NO_MATCH = "That does not match."
 
 
-def wrong_codes(seen, times=5):
+def wrong_codes(seen: Seen, times: int = 5) -> Any:
     """Enters a wrong code so many times; each must be looked up and refused."""
     for _ in range(times):
         seen = seen.submit(user_code=WRONG)
@@ -45,7 +51,7 @@ def wrong_codes(seen, times=5):
 # --- codes --------------------------------------------------------------------------------------------------
 
 
-def test_five_wrong_codes_per_account(door, acme, clock):
+def test_five_wrong_codes_per_account(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
     """D34: then the account waits for the life of a code, even with the right one, in any browser, and is
     told until when.
     """
@@ -68,7 +74,7 @@ def test_five_wrong_codes_per_account(door, acme, clock):
     door().approve(started, name="bob", password="bob-password-22")
 
 
-def test_waiting_ends_with_the_window(door, acme, clock):
+def test_waiting_ends_with_the_window(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
     """D34: counted over the longest lifetime of a code in the tenant; after it everything is as before."""
     save_application("kiosk", by="test", device_code_lifetime=1800)
     person = door()
@@ -80,7 +86,9 @@ def test_waiting_ends_with_the_window(door, acme, clock):
     assert person.page().submit(user_code=started.user_code).step == "consent"
 
 
-def test_a_right_code_costs_nothing_and_forgives_nothing(door, acme, clock):
+def test_a_right_code_costs_nothing_and_forgives_nothing(
+    door: Doors, acme: Tenant, clock: time_machine.Traveller
+) -> None:
     """D34: the honest may connect ten televisions; four wrong codes before and one after are still five."""
     device, person = door(), door()
     person.sign_in()
@@ -91,7 +99,9 @@ def test_a_right_code_costs_nothing_and_forgives_nothing(door, acme, clock):
     assert seen.submit(user_code=device.start().user_code).status == 429
 
 
-def test_one_message_for_wrong_expired_and_used(door, acme, clock):
+def test_one_message_for_wrong_expired_and_used(
+    door: Doors, acme: Tenant, clock: time_machine.Traveller
+) -> None:
     """D34: nobody learns whether a code ever existed; each of them counts."""
     device = door()
     used, expired = device.start(), None
@@ -110,7 +120,7 @@ def test_one_message_for_wrong_expired_and_used(door, acme, clock):
     assert seen.submit(user_code=WRONG).status == 429
 
 
-def test_thirty_wrong_codes_per_address(door, acme, clock):
+def test_thirty_wrong_codes_per_address(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
     """D34: however many accounts somebody has, one address is done after thirty; another address is not
     concerned.
     """
@@ -122,12 +132,14 @@ def test_thirty_wrong_codes_per_address(door, acme, clock):
 
 
 @pytest.fixture
-def code_first(tenants, write_blueprint):
+def code_first(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
     """Acme's flow asks for the code before the sign-in."""
     apply([write_blueprint(CODE_FIRST)])
 
 
-def test_before_the_sign_in_five_per_browser(door, acme, clock, code_first):
+def test_before_the_sign_in_five_per_browser(
+    door: Doors, acme: Tenant, clock: time_machine.Traveller, code_first: Any
+) -> None:
     """D34: the same browser is stopped after five in whatever run; another one is not."""
     started, browser = door().start(), door()
     wrong_codes(browser.page(), 3)
@@ -139,7 +151,9 @@ def test_before_the_sign_in_five_per_browser(door, acme, clock, code_first):
 
 
 @pytest.mark.slow
-def test_before_the_sign_in_thirty_per_address(door, acme, clock, code_first):
+def test_before_the_sign_in_thirty_per_address(
+    door: Doors, acme: Tenant, clock: time_machine.Traveller, code_first: Any
+) -> None:
     """D34: throwing the cookies away helps nobody: thirty per address, IPv6 per /64."""
     started = door().start()
     for host in range(30):
@@ -148,7 +162,7 @@ def test_before_the_sign_in_thirty_per_address(door, acme, clock, code_first):
     assert door(address="2001:db8:1:2::1").page().submit(user_code=started.user_code).step == "identification"
 
 
-def test_budget_of_another_tenant(door, acme, clock):
+def test_budget_of_another_tenant(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
     """D34: the same person's name and address at another tenant have a budget of their own."""
     wrong_codes(door().sign_in())
     started = door("other.test").start()
@@ -156,7 +170,7 @@ def test_budget_of_another_tenant(door, acme, clock):
 
 
 @pytest.mark.slow
-def test_breaker(door, acme, clock):
+def test_breaker(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
     """D34: 200 wrong codes all over the tenant: new codes have twelve letters, one event, old and new codes
     work for everybody.
     """
@@ -176,7 +190,7 @@ def test_breaker(door, acme, clock):
 
 
 @pytest.mark.slow
-def test_fifty_parallel_wrong_codes_over_fifty_runs(live, door, acme):
+def test_fifty_parallel_wrong_codes_over_fifty_runs(live: LiveServer, door: Doors, acme: Tenant) -> None:
     """D34: against a budget of five at most five are looked up, however many arrive at the same moment."""
     pattern, here = _HIDDEN, f"http://127.0.0.1:{live.port}"
     limits = httpx.Limits(max_connections=50)
@@ -189,7 +203,7 @@ def test_fifty_parallel_wrong_codes_over_fifty_runs(live, door, acme):
         runs = [page, *(browser.get("/device") for _ in range(49))]
         barrier = threading.Barrier(50)
 
-        def guess(seen):
+        def guess(seen: Seen) -> Any:
             form = {**dict(pattern.findall(seen.text)), "user_code": WRONG}
             barrier.wait()
             return browser.post(seen.url.path, data=form)
@@ -204,13 +218,13 @@ def test_fifty_parallel_wrong_codes_over_fifty_runs(live, door, acme):
     assert Event.objects.filter(kind="flow.throttled", target="device_code").exists()
 
 
-def test_api_runs_are_throttled_too(door, acme, clock):
+def test_api_runs_are_throttled_too(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
     """D34: the JSON door goes through the same budgets, and says until when."""
     browser = door()
     begun = browser.http.post("/api/runs/", {"for": "device_code"}, content_type="application/json").json()
     wrong_codes(door().sign_in())
 
-    def answer(step, **fields):
+    def answer(step: str, **fields: Any) -> Any:
         return browser.http.post(
             begun["url"],
             {"step": step, "answer": fields},
@@ -226,7 +240,7 @@ def test_api_runs_are_throttled_too(door, acme, clock):
     assert throttled.json()["retry_at"]
 
 
-def test_runs_per_address(door, acme, settings, clock):
+def test_runs_per_address(door: Doors, acme: Tenant, settings: Any, clock: time_machine.Traveller) -> None:
     """D35: only so many answered sign-ins under way from one network; others go on, and time heals."""
     settings.RUNS_PER_ADDRESS = 3
     for n in range(3):
@@ -246,7 +260,7 @@ def test_runs_per_address(door, acme, settings, clock):
 # --- passwords ----------------------------------------------------------------------------------------------
 
 
-def _without(seen, *typed):
+def _without(seen: Seen, *typed: Any) -> Any:
     """The page's text without what each page has of its own: tokens, nonces, the run, and what was typed."""
     text = re.sub(r'(nonce|name="token" value|action)="[^"]*"', "", seen.text)
     for word in typed:
@@ -254,12 +268,12 @@ def _without(seen, *typed):
     return text
 
 
-def tried(browser, name, password):
+def tried(browser: Door, name: str, password: str) -> Any:
     """Name and password in a fresh run."""
     return browser.page("/device?switch").submit(name=name).submit(password=password)
 
 
-def test_unknown_wrong_and_inactive_look_alike(door, acme):
+def test_unknown_wrong_and_inactive_look_alike(door: Doors, acme: Tenant) -> None:
     """Same pages, same status, same words, whoever was named: an unknown name, a wrong password, an inactive
     person's right one.
     """
@@ -277,7 +291,7 @@ def test_unknown_wrong_and_inactive_look_alike(door, acme):
     assert len({_without(page, name) for page, name in zip(first, attempts, strict=True)}) == 1
 
 
-def test_each_attempt_costs_one_hash(door, acme, monkeypatch):
+def test_each_attempt_costs_one_hash(door: Doors, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     """The time of an answer tells nothing: unknown, inactive and without a password cost the same Argon2 run
     as a wrong one.
     """
@@ -297,7 +311,7 @@ def test_each_attempt_costs_one_hash(door, acme, monkeypatch):
         assert hashed == ["verify"], name
 
 
-def test_inactive_and_other_tenants_people_cannot_sign_in(door, acme):
+def test_inactive_and_other_tenants_people_cannot_sign_in(door: Doors, acme: Tenant) -> None:
     """CVE-2025-53942: nor does a person of this tenant exist at another one."""
     save_person("only-here", by="test", password=by_username("alice").password)
     assert tried(door(), "only-here", PASSWORD).step == "device_code"
@@ -313,7 +327,7 @@ def test_inactive_and_other_tenants_people_cannot_sign_in(door, acme):
         pytest.param("inactive", marks=pytest.mark.slow),
     ],
 )
-def test_exponential_back_off(door, acme, clock, name):
+def test_exponential_back_off(door: Doors, acme: Tenant, clock: time_machine.Traveller, name: str) -> None:
     """D34: four free attempts, then one waits 1, 2, 4, 8 … seconds, told by Retry-After, the same for names
     that do not exist.
     """
@@ -330,7 +344,9 @@ def test_exponential_back_off(door, acme, clock, name):
     assert [2**n <= wait <= 2**n + 1 for n, wait in enumerate(waits)] == [True] * 6
 
 
-def test_right_password_is_refused_while_throttled(door, acme, clock):
+def test_right_password_is_refused_while_throttled(
+    door: Doors, acme: Tenant, clock: time_machine.Traveller
+) -> None:
     """D34: otherwise waiting would only be for those who guess wrong; from elsewhere the person gets in."""
     browser = door()
     for _ in range(4):
@@ -343,7 +359,7 @@ def test_right_password_is_refused_while_throttled(door, acme, clock):
     assert tried(browser, "alice", PASSWORD).step == "device_code"
 
 
-def test_success_does_not_reset_the_count(door, acme, clock):
+def test_success_does_not_reset_the_count(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
     """D34: an attacker with an account of their own cannot buy new attempts by signing in between."""
     browser = door()
     for _ in range(4):
@@ -360,7 +376,7 @@ def test_success_does_not_reset_the_count(door, acme, clock):
 # --- whom strangers' guesses must not shut out --------------------------------------------------------------
 
 
-def exhaust(person, name="alice", networks=25):
+def exhaust(person: Person, name: str = "alice", networks: list[str] = 25) -> None:
     """Strangers have typed a hundred wrong passwords, four from each of 25 networks."""
     for n in range(networks):
         for _ in range(4):
@@ -368,7 +384,9 @@ def exhaust(person, name="alice", networks=25):
             assert isinstance(charged, list)
 
 
-def test_a_hundred_guesses_lock_out_neither_a_known_browser_nor_a_known_network(door, acme, clock):
+def test_a_hundred_guesses_lock_out_neither_a_known_browser_nor_a_known_network(
+    door: Doors, acme: Tenant, clock: time_machine.Traveller
+) -> None:
     """D34: whoever signed in there lately does so again; strangers wait, by whichever of the
     person's names.
     """
@@ -385,7 +403,7 @@ def test_a_hundred_guesses_lock_out_neither_a_known_browser_nor_a_known_network(
     assert tried(door(address="203.0.113.99"), "alice", PASSWORD).step == "device_code"
 
 
-def test_an_address_that_cannot_be_read_is_nobodys_network(door, acme):
+def test_an_address_that_cannot_be_read_is_nobodys_network(door: Doors, acme: Tenant) -> None:
     """D34: whoever signed in from one does not vouch for the others, and their guesses count together."""
     assert tried(door(address="unknown"), "alice", PASSWORD).step == "device_code"
     exhaust(by_username("alice"))
@@ -393,7 +411,9 @@ def test_an_address_that_cannot_be_read_is_nobodys_network(door, acme):
     assert [tried(door(address="unknown"), "bob", "wrong").status for _ in range(5)] == [200] * 4 + [429]
 
 
-def test_a_known_browser_has_a_budget_of_its_own(door, acme, clock):
+def test_a_known_browser_has_a_budget_of_its_own(
+    door: Doors, acme: Tenant, clock: time_machine.Traveller
+) -> None:
     """D34: it is not without limits, and is known for its own person only."""
     browser = door()
     assert tried(browser, "bob", "bob-password-22").step == "device_code"
@@ -403,7 +423,9 @@ def test_a_known_browser_has_a_budget_of_its_own(door, acme, clock):
     assert tried(browser, "alice", PASSWORD).status == 429
 
 
-def test_a_browser_is_no_longer_known_after_a_new_password(door, acme, clock):
+def test_a_browser_is_no_longer_known_after_a_new_password(
+    door: Doors, acme: Tenant, clock: time_machine.Traveller
+) -> None:
     """Whoever was let in by the old password is a stranger."""
     browser, alice = door(address="198.51.100.7"), by_username("alice")
     assert tried(browser, "alice", PASSWORD).step == "device_code"
@@ -414,7 +436,7 @@ def test_a_browser_is_no_longer_known_after_a_new_password(door, acme, clock):
     assert tried(browser, "alice", PASSWORD).status == 429
 
 
-def test_an_unknown_name_is_exhausted_alike(door, acme, clock):
+def test_an_unknown_name_is_exhausted_alike(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
     """Strangers learn nothing: a name that nobody has is refused after as many guesses, in the same words."""
     exhaust(by_username("alice"))
     exhaust(None, name="nobody")
@@ -423,7 +445,7 @@ def test_an_unknown_name_is_exhausted_alike(door, acme, clock):
     assert _without(seen[0], "alice") == _without(seen[1], "nobody")
 
 
-def test_as_many_queries_for_an_unknown_name(door, acme):
+def test_as_many_queries_for_an_unknown_name(door: Doors, acme: Tenant) -> None:
     """The time of an answer tells nothing: identification and password ask the database as often, whoever was
     named.
     """
@@ -439,7 +461,7 @@ def test_as_many_queries_for_an_unknown_name(door, acme):
     assert len(set(counts.values())) == 1, counts
 
 
-def test_a_wide_network_is_bounded(acme):
+def test_a_wide_network_is_bounded(acme: Tenant) -> None:
     """D34: whoever has a /48 has 65,536 /64; together they have sixteen times the budget of one, a /56 four
     times.
     """
@@ -452,7 +474,9 @@ def test_a_wide_network_is_bounded(acme):
 
 
 @pytest.mark.parametrize("cookie", ["a" * 64, "a" * 128, ""])
-def test_a_browser_takes_no_name_that_was_not_given_to_it(door, acme, cookie):
+def test_a_browser_takes_no_name_that_was_not_given_to_it(
+    door: Doors, acme: Tenant, cookie: Morsel[str]
+) -> None:
     """Whoever plants a value of their own in a browser looks into no run of it: the server gives
     another one.
     """
@@ -468,17 +492,19 @@ def test_a_browser_takes_no_name_that_was_not_given_to_it(door, acme, cookie):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("right", [True, False])
-def test_twelve_sign_ins_of_one_person_at_once(live, door, acme, monkeypatch, right):
+def test_twelve_sign_ins_of_one_person_at_once(
+    live: LiveServer, door: Doors, acme: Tenant, monkeypatch: pytest.MonkeyPatch, right: str
+) -> None:
     """D34: right answers that arrive at the same moment all pass; of wrong ones only the free four are
     judged.
     """
     monkeypatch.setattr(budgets, "PATIENCE", 60.0)
     here, barrier = f"http://127.0.0.1:{live.port}", threading.Barrier(12)
 
-    def answered(page, browser, **fields):
+    def answered(page: Page, browser: Door, **fields: Any) -> Any:
         return browser.post(page.url.path, data={**dict(_HIDDEN.findall(page.text)), **fields})
 
-    def sign_in(_):
+    def sign_in(_: str) -> Any:
         with httpx.Client(
             base_url=here, headers={"Host": "acme.test"}, follow_redirects=True, timeout=90
         ) as browser:

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from idp.devices.codes import (
 from idp.foundation.sealing import digest
 
 
-def test_alphabet_has_no_vowels_and_no_digits():
+def test_alphabet_has_no_vowels_and_no_digits() -> None:
     """D22: twenty consonants, so that no word arises and nothing looks like something else."""
     assert len(set(ALPHABET)) == len(ALPHABET) == 20
     assert not set(ALPHABET) & set("AEIOUY0123456789")
@@ -26,7 +27,7 @@ def test_alphabet_has_no_vowels_and_no_digits():
 
 
 @pytest.mark.parametrize("length", [LENGTH, LONG])
-def test_letters_are_equally_likely(length):
+def test_letters_are_equally_likely(length: str) -> None:
     """D36: an unbiased generator, by chi-squared over many codes (the limit is passed by chance once in a
     million).
     """
@@ -35,7 +36,7 @@ def test_letters_are_equally_likely(length):
     assert sum((letters[letter] - expected) ** 2 / expected for letter in ALPHABET) < 66
 
 
-def test_entropy():
+def test_entropy() -> None:
     """D15: 34.5 bits, and 51.8 while somebody is guessing."""
     assert math.log2(len(ALPHABET) ** LENGTH) > 34.5
     assert math.log2(len(ALPHABET) ** LONG) > 51
@@ -55,14 +56,14 @@ def test_entropy():
         "b1c2d3f4aeiouy-ghjk",
     ],
 )
-def test_read_in_any_spelling(typed):
+def test_read_in_any_spelling(typed: str) -> None:
     """D22: case, dashes, spaces, punctuation, full-width letters and anything outside the alphabet do not
     matter.
     """
     assert normalised(typed) == "BCDFGHJK"
 
 
-def test_more_letters_are_another_code():
+def test_more_letters_are_another_code() -> None:
     """D22: what is ignored never lets one entry stand for several codes, and an endless entry costs
     nothing.
     """
@@ -70,14 +71,14 @@ def test_more_letters_are_another_code():
     assert len(normalised("B" * 10_000)) == LONG + 1
 
 
-def test_shown_in_groups_of_four():
+def test_shown_in_groups_of_four() -> None:
     """D21: as a device displays it."""
     assert shown("BCDFGHJK") == "BCDF-GHJK"
     assert shown("BCDFGHJKLMNP") == "BCDF-GHJK-LMNP"
     assert normalised(shown("BCDFGHJKLMNP")) == "BCDFGHJKLMNP"
 
 
-def test_hash_is_keyed(settings):
+def test_hash_is_keyed(settings: Any) -> None:
     """D26: 35 bits are guessed from a plain hash in seconds, so the server's key goes in; a rotated key is
     still read.
     """

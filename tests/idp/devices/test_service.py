@@ -5,8 +5,10 @@ stored.
 import random
 import string
 from datetime import timedelta
+from typing import Any
 
 import pytest
+import time_machine
 from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -18,11 +20,14 @@ from idp.devices.tasks import GRACE, expire_device_codes
 from idp.events.models import Event
 from idp.oauth.clients import save_application
 from idp.oauth.tasks import sweep_tokens
+from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
+from tests.journeys.devices import Device
+from tests.kit import Doors
 from tests.protocol import DEVICE, outcome, userinfo
 
 
-def polled(device, started):
+def polled(device: Device, started: dict[str, Any]) -> Any:
     """What a poll is told."""
     return device.poll(started).json().get("error", "tokens")
 
@@ -30,7 +35,7 @@ def polled(device, started):
 # --- slow_down ----------------------------------------------------------------------------------------------
 
 
-def test_steady_client_is_never_slowed_down(door, clock):
+def test_steady_client_is_never_slowed_down(door: Doors, clock: time_machine.Traveller) -> None:
     """K2: the first poll never, nor any at exactly the interval: some clients treat slow_down as fatal."""
     device = door()
     started = device.start()
@@ -41,7 +46,7 @@ def test_steady_client_is_never_slowed_down(door, clock):
     assert set(answers) == {"authorization_pending"}
 
 
-def test_a_second_of_jitter_is_allowed(door, clock):
+def test_a_second_of_jitter_is_allowed(door: Doors, clock: time_machine.Traveller) -> None:
     """K2, D13: a poll that a busy network brings a second early is not punished; one that is earlier still
     is.
     """
@@ -55,7 +60,9 @@ def test_a_second_of_jitter_is_allowed(door, clock):
     assert polled(device, started) == "slow_down"
 
 
-def test_slow_down_adds_five_seconds_that_last(door, acme, clock):
+def test_slow_down_adds_five_seconds_that_last(
+    door: Doors, acme: Tenant, clock: time_machine.Traveller
+) -> None:
     """D13: each slow_down raises the interval by five seconds for good; it is kept with the row."""
     device = door()
     started = device.start()
@@ -70,7 +77,7 @@ def test_slow_down_adds_five_seconds_that_last(door, acme, clock):
     assert polled(device, started) == "slow_down"
 
 
-def test_measured_from_the_last_accepted_poll(door, clock):
+def test_measured_from_the_last_accepted_poll(door: Doors, clock: time_machine.Traveller) -> None:
     """D13: a rejected poll does not move the clock, or a steady client would be locked out for ever
     (H2CK/oidc #716).
     """
@@ -84,7 +91,9 @@ def test_measured_from_the_last_accepted_poll(door, clock):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_client_that_obeys_is_always_served(door, acme, clock, seed):
+def test_client_that_obeys_is_always_served(
+    door: Doors, acme: Tenant, clock: time_machine.Traveller, seed: int
+) -> None:
     """D13, K2: whatever a client did before, once it adds five seconds for each slow_down it is served
     (H2CK/oidc #716).
     """
@@ -102,7 +111,7 @@ def test_client_that_obeys_is_always_served(door, acme, clock, seed):
 
 
 @pytest.mark.parametrize("decision", ["approve", "deny"])
-def test_slow_down_never_hides_a_decision(door, clock, decision):
+def test_slow_down_never_hides_a_decision(door: Doors, clock: time_machine.Traveller, decision: str) -> None:
     """D32, D13: the device hears of a decision at its next poll, however early that comes."""
     device, person = door(), door()
     started = device.start()
@@ -112,7 +121,9 @@ def test_slow_down_never_hides_a_decision(door, clock, decision):
     assert polled(device, started) == {"approve": "tokens", "deny": "access_denied"}[decision]
 
 
-def test_expiry_is_told_however_early_the_poll(door, acme, clock):
+def test_expiry_is_told_however_early_the_poll(
+    door: Doors, acme: Tenant, clock: time_machine.Traveller
+) -> None:
     """D13: expired_token, not slow_down."""
     save_application("tv", by="test", device_code_lifetime=30)
     device = door()
@@ -123,7 +134,9 @@ def test_expiry_is_told_however_early_the_poll(door, acme, clock):
     assert polled(device, started) == "expired_token"
 
 
-def test_raised_interval_survives_a_cleared_cache(door, acme, clock):
+def test_raised_interval_survives_a_cleared_cache(
+    door: Doors, acme: Tenant, clock: time_machine.Traveller
+) -> None:
     """D38: forgetting the time of the last poll is only lenient; the raised interval is durable."""
     device = door()
     started = device.start()
@@ -136,7 +149,7 @@ def test_raised_interval_survives_a_cleared_cache(door, acme, clock):
     assert DeviceCode.objects.get().interval == 15
 
 
-def test_other_devices_do_not_slow_one_down(door, clock):
+def test_other_devices_do_not_slow_one_down(door: Doors, clock: time_machine.Traveller) -> None:
     """D13: each code has its own clock."""
     device = door()
     first, second = device.start(), device.start()
@@ -147,7 +160,7 @@ def test_other_devices_do_not_slow_one_down(door, clock):
     assert polled(device, second) == "authorization_pending"
 
 
-def test_interval_of_the_application(door, acme, clock):
+def test_interval_of_the_application(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
     """D4: the interval is told, is set per application, and is what counts."""
     save_application("tv", by="test", device_interval=30)
     device = door()
@@ -158,12 +171,12 @@ def test_interval_of_the_application(door, acme, clock):
     assert polled(device, started) == "slow_down"
 
 
-def test_a_poll_writes_at_most_one_row(door, acme):
+def test_a_poll_writes_at_most_one_row(door: Doors, acme: Tenant) -> None:
     """D38: an accepted poll writes nothing, one that came too early one row."""
     device = door()
     started = device.start()
 
-    def writes():
+    def writes() -> Any:
         with CaptureQueriesContext(connection) as queries:
             answer = polled(device, started)
         return answer, sum(query["sql"].startswith(("INSERT", "UPDATE", "DELETE")) for query in queries)
@@ -175,7 +188,7 @@ def test_a_poll_writes_at_most_one_row(door, acme):
 # --- expiry, with no worker running -------------------------------------------------------------------------
 
 
-def test_pending_code_expires_when_read(door, acme, clock):
+def test_pending_code_expires_when_read(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
     """D12, D37: expired_token from the very second on, with nothing swept (CVE-2025-64708,
     django-oauth-toolkit 3.4.1).
     """
@@ -189,7 +202,9 @@ def test_pending_code_expires_when_read(door, acme, clock):
     assert DeviceCode.objects.get().state == State.PENDING
 
 
-def test_approved_then_expired_gives_no_tokens(door, acme, clock):
+def test_approved_then_expired_gives_no_tokens(
+    door: Doors, acme: Tenant, clock: time_machine.Traveller
+) -> None:
     """D12, D37: approval does not outlive the code (CVE-2025-64708, django-oauth-toolkit 3.4.1)."""
     device = door()
     started = device.start()
@@ -199,7 +214,9 @@ def test_approved_then_expired_gives_no_tokens(door, acme, clock):
     assert DeviceCode.objects.get().state == State.APPROVED
 
 
-def test_expired_code_cannot_be_entered_or_decided(door, acme, clock):
+def test_expired_code_cannot_be_entered_or_decided(
+    door: Doors, acme: Tenant, clock: time_machine.Traveller
+) -> None:
     """D37: neither a code typed too late nor a page that stood open too long decides anything
     (CVE-2025-64708).
     """
@@ -222,7 +239,9 @@ def test_expired_code_cannot_be_entered_or_decided(door, acme, clock):
     assert not DeviceCode.objects.exclude(state=State.PENDING).exists()
 
 
-def test_swept_code_is_expired_first_and_unknown_later(door, acme, clock):
+def test_swept_code_is_expired_first_and_unknown_later(
+    door: Doors, acme: Tenant, clock: time_machine.Traveller
+) -> None:
     """D37, D14: reported as expired for a grace period, then it does not exist any more."""
     device = door()
     started = device.start()
@@ -236,7 +255,9 @@ def test_swept_code_is_expired_first_and_unknown_later(door, acme, clock):
     assert service.expire(timezone.now(), GRACE) == 0
 
 
-def test_sweep_reaches_every_tenant_and_leaves_the_living(door, tenants, clock):
+def test_sweep_reaches_every_tenant_and_leaves_the_living(
+    door: Doors, tenants: dict[str, Tenant], clock: time_machine.Traveller
+) -> None:
     """D37: the task marks what is overdue in each tenant, and nothing else."""
     here, there = door(), door("other.test")
     old = [here.start(), there.start()]
@@ -256,7 +277,9 @@ def test_sweep_reaches_every_tenant_and_leaves_the_living(door, tenants, clock):
     ]
 
 
-def test_a_redeemed_code_is_kept_as_long_as_its_tokens(door, acme, clock):
+def test_a_redeemed_code_is_kept_as_long_as_its_tokens(
+    door: Doors, acme: Tenant, clock: time_machine.Traveller
+) -> None:
     """D27, D37: whoever looks at the device later can still revoke it; the sweep ends nothing that
     it gave.
     """
@@ -278,13 +301,13 @@ def test_a_redeemed_code_is_kept_as_long_as_its_tokens(door, acme, clock):
 # --- the machine --------------------------------------------------------------------------------------------
 
 
-def approved(door, started):
+def approved(door: Doors, started: dict[str, Any]) -> Any:
     """The row after a person said yes."""
     door().approve(started)
     return DeviceCode.objects.get(state=State.APPROVED)
 
 
-def test_revoked_code_polls_as_denied(door, acme):
+def test_revoked_code_polls_as_denied(door: Doors, acme: Tenant) -> None:
     """D12: an administrator who revokes an approved code ends it before it gives anything."""
     device = door()
     started = device.start()
@@ -295,7 +318,7 @@ def test_revoked_code_polls_as_denied(door, acme):
     assert Event.objects.filter(kind="device.revoked").count() == 1
 
 
-def test_revoking_a_redeemed_code_ends_its_tokens(door, acme):
+def test_revoking_a_redeemed_code_ends_its_tokens(door: Doors, acme: Tenant) -> None:
     """D27, X10: everything that came out of a code ends with it."""
     device = door()
     started = device.start(scope="openid offline_access")
@@ -306,7 +329,7 @@ def test_revoking_a_redeemed_code_ends_its_tokens(door, acme):
     assert userinfo(device, tokens["access_token"]).status_code == 401
 
 
-def test_revoking_reaches_no_other_tenant(door, acme, other):
+def test_revoking_reaches_no_other_tenant(door: Doors, acme: Tenant, other: Tenant) -> None:
     """Another tenant's device does not exist."""
     device = door()
     row = approved(door, device.start())
@@ -316,7 +339,7 @@ def test_revoking_reaches_no_other_tenant(door, acme, other):
     assert DeviceCode.objects.get().state == State.APPROVED
 
 
-def test_dropping_all_ends_what_waits(door, acme):
+def test_dropping_all_ends_what_waits(door: Doors, acme: Tenant) -> None:
     """When codes can no longer be trusted, none that waits or is approved gives anything any more."""
     device = door()
     first, second = device.start(), device.start()
@@ -328,7 +351,7 @@ def test_dropping_all_ends_what_waits(door, acme):
 # --- limits on starting, uniqueness, storage ----------------------------------------------------------------
 
 
-def test_limit_of_pending_codes_per_client(door, acme, clock):
+def test_limit_of_pending_codes_per_client(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
     """D35: a client has only so many devices waiting, from wherever they ask; another client is not
     concerned.
     """
@@ -344,7 +367,7 @@ def test_limit_of_pending_codes_per_client(door, acme, clock):
     door(address="192.0.2.9").start()
 
 
-def test_limit_of_pending_codes_per_address(door, acme):
+def test_limit_of_pending_codes_per_address(door: Doors, acme: Tenant) -> None:
     """D35: one address has only so many waiting, an IPv6 /64 counts as one; a decided one makes room."""
     save_application("tv", by="test", device_pending_limit_per_address=2)
     home = door(address="2001:db8:1:1::1")
@@ -359,7 +382,7 @@ def test_limit_of_pending_codes_per_address(door, acme):
     home.start()
 
 
-def test_strangers_crowd_nobody_out(door, acme, clock):
+def test_strangers_crowd_nobody_out(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
     """D35: of a full application the network with the most waiting gives up its oldest, IPv6 by /48; the
     limit holds.
     """
@@ -381,7 +404,7 @@ def test_strangers_crowd_nobody_out(door, acme, clock):
     assert [polled(door(), each) for each in crowd] == ["expired_token"] * 2 + ["authorization_pending"] * 3
 
 
-def test_wide_networks_share(door, acme):
+def test_wide_networks_share(door: Doors, acme: Tenant) -> None:
     """D35: a /56 may have four times what a /64 may, a /48 sixteen times; the neighbour is not concerned."""
     save_application("tv", by="test", device_pending_limit_per_address=1)
     asked = [
@@ -396,7 +419,7 @@ def test_wide_networks_share(door, acme):
     door(address="2001:db8:2::1").start()
 
 
-def test_refusing_to_start_is_told_once(door, acme):
+def test_refusing_to_start_is_told_once(door: Doors, acme: Tenant) -> None:
     """D35: who floods the endpoint does not flood the audit trail."""
     save_application("tv", by="test", device_pending_limit=1)
     device = door()
@@ -405,7 +428,7 @@ def test_refusing_to_start_is_told_once(door, acme):
     assert Event.objects.filter(kind="device.start_refused").count() == 1
 
 
-def test_a_taken_user_code_is_drawn_anew(door, acme, monkeypatch):
+def test_a_taken_user_code_is_drawn_anew(door: Doors, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     """D36: unique among the codes of the tenant; a collision draws again and nobody notices."""
     letters = iter("BCDFGHJK" * 3 + "LMNPQRST" + "BCDFGHJK")
     monkeypatch.setattr("secrets.choice", lambda alphabet: next(letters))
@@ -414,7 +437,7 @@ def test_a_taken_user_code_is_drawn_anew(door, acme, monkeypatch):
     assert door("other.test").start().user_code == "BCDF-GHJK"
 
 
-def test_no_code_or_token_is_stored_in_clear(door, acme):
+def test_no_code_or_token_is_stored_in_clear(door: Doors, acme: Tenant) -> None:
     """D26: a copy of the database opens nothing: neither code and no token stands in any table."""
     device = door()
     started = device.start(scope="openid offline_access")
@@ -437,7 +460,7 @@ def test_no_code_or_token_is_stored_in_clear(door, acme):
         assert secret not in stored
 
 
-def test_device_codes_are_unguessable_and_need_no_escaping(door):
+def test_device_codes_are_unguessable_and_need_no_escaping(door: Doors) -> None:
     """D16: 256 bits in characters that no client has to URL-encode (authentik #13484)."""
     device = door()
     codes = [device.start().device_code for _ in range(20)]

@@ -4,26 +4,31 @@ budgets really allow.
 
 import random
 from datetime import timedelta
+from typing import Any
 
 import pytest
+import time_machine
 from django.utils import timezone
 
+from idp.accounts.models import Person
 from idp.devices import throttling
 from idp.devices.throttling import Attack, chance, code_length, entry_budgets, guesses, longest_lifetime
 from idp.events.models import Event
 from idp.oauth.clients import save_application
 from idp.ratelimit.budgets import Exhausted, charge, give_back
+from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
+from tests.kit import Door, Doors
 
 RFC_CHANCE = 2**-32  # RFC 8628 section 5.1
 
 
-def enter(person=None, browser="b", address="192.0.2.1"):
+def enter(person: Person = None, browser: Door = "b", address: str = "192.0.2.1") -> Any:
     """One entered code: True when it would be looked up."""
     return not isinstance(charge(entry_budgets(person=person, browser=browser, address=address)), Exhausted)
 
 
-def test_one_attacker_stays_below_the_figure_of_the_rfc():
+def test_one_attacker_stays_below_the_figure_of_the_rfc() -> None:
     """D15: one account, one code that waits: five guesses at 1.95e-10, below the 2^-32 (2.33e-10) of RFC 8628
     section 5.1.
     """
@@ -41,7 +46,7 @@ def test_one_attacker_stays_below_the_figure_of_the_rfc():
         (Attack(addresses=10, accounts=0, live=1000, signs_in_first=False), 1.172e-5),
     ],
 )
-def test_figures_of_the_real_settings(attack, figure):
+def test_figures_of_the_real_settings(attack: Any, figure: Any) -> None:
     """D15, D34: the chance within one lifetime of a code, written down, so that a change of a budget is
     noticed here.
     """
@@ -52,7 +57,7 @@ def test_figures_of_the_real_settings(attack, figure):
 @pytest.mark.parametrize(
     "attack", [Attack(2, 6, 3), Attack(1, 100, 5), Attack(1, 1, 40), Attack(2, 0, 2, signs_in_first=False)]
 )
-def test_formula_agrees_with_a_simulated_attack(attack):
+def test_formula_agrees_with_a_simulated_attack(attack: Any) -> None:
     """D15: 20,000 attacks on an alphabet of four with four letters; the share that succeeds lies within four
     sigma of the formula.
     """
@@ -67,7 +72,9 @@ def test_formula_agrees_with_a_simulated_attack(attack):
 
 
 @pytest.mark.parametrize(("addresses", "accounts"), [(1, 1), (2, 3), (1, 10), (2, 13)])
-def test_budgets_allow_exactly_the_guesses_of_the_formula_signed_in(acme, clock, addresses, accounts):
+def test_budgets_allow_exactly_the_guesses_of_the_formula_signed_in(
+    acme: Tenant, clock: time_machine.Traveller, addresses: Any, accounts: Any
+) -> None:
     """D34: an attacker who spreads over accounts and addresses, and never gives up, gets the computed number
     of guesses.
     """
@@ -82,7 +89,9 @@ def test_budgets_allow_exactly_the_guesses_of_the_formula_signed_in(acme, clock,
     assert allowed == guesses(Attack(addresses, accounts, live=1))
 
 
-def test_budgets_allow_exactly_the_guesses_of_the_formula_before_sign_in(acme, clock):
+def test_budgets_allow_exactly_the_guesses_of_the_formula_before_sign_in(
+    acme: Tenant, clock: time_machine.Traveller
+) -> None:
     """D34: before the sign-in a fresh browser costs nothing, the address is what counts."""
     tries = [(f"browser {n}", f"198.51.100.{address}") for address in range(2) for n in range(35)]
     assert (
@@ -92,7 +101,9 @@ def test_budgets_allow_exactly_the_guesses_of_the_formula_before_sign_in(acme, c
     )
 
 
-def test_window_is_the_longest_lifetime_of_a_code_in_the_tenant(acme, other, clock):
+def test_window_is_the_longest_lifetime_of_a_code_in_the_tenant(
+    acme: Tenant, other: Tenant, clock: time_machine.Traveller
+) -> None:
     """D34: counted over the life of the longest code of this tenant, not over a minute (RFC 8628 section
     5.1).
     """
@@ -108,7 +119,7 @@ def test_window_is_the_longest_lifetime_of_a_code_in_the_tenant(acme, other, clo
     assert [enter(person=1) for _ in range(6)] == [True] * 5 + [False]
 
 
-def test_never_more_than_the_budget_in_any_window(acme, clock):
+def test_never_more_than_the_budget_in_any_window(acme: Tenant, clock: time_machine.Traveller) -> None:
     """D34: attempts spread over time, in no window of ten minutes more than five, wherever it begins."""
     start, taken = timezone.now(), []
     for _ in range(120):
@@ -119,14 +130,14 @@ def test_never_more_than_the_budget_in_any_window(acme, clock):
     assert max(sum(first <= other < first + window for other in taken) for first in taken) == 5
 
 
-def test_budgets_of_tenants_are_separate(acme, other):
+def test_budgets_of_tenants_are_separate(acme: Tenant, other: Tenant) -> None:
     """D34: what somebody tries at one tenant costs nobody anything at another."""
     assert [enter(person=1) for _ in range(6)][-1] is False
     with tenant_scope(other):
         assert enter(person=1)
 
 
-def test_ipv6_counts_by_the_64(acme):
+def test_ipv6_counts_by_the_64(acme: Tenant) -> None:
     """D34: the addresses of one /64 are one, those of the next are others; an IPv4 address written as IPv6 is
     the IPv4 address.
     """
@@ -141,7 +152,9 @@ def test_ipv6_counts_by_the_64(acme):
     )
 
 
-def test_breaker_lengthens_codes_and_refuses_nobody(acme, other, clock):
+def test_breaker_lengthens_codes_and_refuses_nobody(
+    acme: Tenant, other: Tenant, clock: time_machine.Traveller
+) -> None:
     """D34: after 200 wrong codes in the tenant new ones have twelve letters, one event says so, and everybody
     may still enter codes.
     """
@@ -158,7 +171,7 @@ def test_breaker_lengthens_codes_and_refuses_nobody(acme, other, clock):
     assert code_length() == 8
 
 
-def test_success_costs_nothing_and_wipes_nothing(acme):
+def test_success_costs_nothing_and_wipes_nothing(acme: Tenant) -> None:
     """D34: a right code gives back what it took, and only that: four wrong ones before it still count."""
     assert [enter(person=1) for _ in range(4)] == [True] * 4
     receipts = charge(entry_budgets(person=1, browser="", address="192.0.2.1"))
@@ -168,7 +181,7 @@ def test_success_costs_nothing_and_wipes_nothing(acme):
     assert [enter(person=1) for _ in range(2)] == [True, False]
 
 
-def test_long_codes_are_out_of_reach():
+def test_long_codes_are_out_of_reach() -> None:
     """D34: with twelve letters even an attacker with a million guesses has next to no chance against ten
     thousand codes.
     """
@@ -177,7 +190,7 @@ def test_long_codes_are_out_of_reach():
     assert chance(attack, length=12) < 1e-5
 
 
-def test_service_hands_out_long_codes(acme, door, clock):
+def test_service_hands_out_long_codes(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
     """D34: the device endpoint shows the twelve letters in groups of four."""
     for n in range(200):
         enter(browser=f"b{n}", address=f"10.0.0.{n}")

@@ -2,11 +2,14 @@
 others.
 """
 
+from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 import requests
+import time_machine
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.utils import timezone
@@ -30,8 +33,10 @@ from idp.oauth.grants.client_credentials import ClientCredentials
 from idp.oauth.listings import CONSENTS
 from idp.oauth.models import Application, RefreshToken, TokenFamily
 from idp.oauth.tasks import sweep_tokens
+from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.journeys.devices import local
+from tests.kit import Doors, LiveServer, Write
 from tests.protocol import DEVICE, TOKEN, USERINFO, basic, claims_of, outcome, tokens_of, userinfo, verified
 
 SECRETS = {"acme": "backup secret of acme", "other": "backup secret of other"}
@@ -39,7 +44,7 @@ GRANT = "client_credentials"
 
 
 @pytest.fixture
-def services(tenants):
+def services(tenants: dict[str, Tenant]) -> Any:
     """The same service in both tenants, by the same client id, each with its own secret and the scope of its
     tenant.
     """
@@ -56,19 +61,19 @@ def services(tenants):
 
 
 @pytest.fixture
-def at_acme(services):
+def at_acme(services: Any) -> Iterator[Any]:
     """In acme's scope, with the services there."""
     with tenant_scope(services["acme"]) as tenant:
         yield tenant
 
 
-def ask(door, secret=SECRETS["acme"], client_id="backup", **more):
+def ask(door: Doors, secret: str = SECRETS["acme"], client_id: str = "backup", **more: Any) -> Any:
     """The service asks for a token."""
     return door.post(TOKEN, {"grant_type": GRANT, **more}, **basic(client_id, secret))
 
 
 @pytest.mark.parametrize(("tenant", "host"), [("acme", "acme.test"), ("other", "other.test")])
-def test_a_service_gets_a_token_of_its_own(services, door, tenant, host):
+def test_a_service_gets_a_token_of_its_own(services: Any, door: Doors, tenant: str, host: str) -> None:
     """B18, B25, J1, J3, J5: sub is the service account's, no person's; nobody signed in, so nothing is said
     of how; nothing else comes.
     """
@@ -92,7 +97,7 @@ def test_a_service_gets_a_token_of_its_own(services, door, tenant, host):
     assert not {"auth_time", "acr", "amr"} & set(token.claims)
 
 
-def test_the_subject_is_the_same_each_time_and_follows_no_wish(at_acme, door):
+def test_the_subject_is_the_same_each_time_and_follows_no_wish(at_acme: Any, door: Doors) -> None:
     """B18: the sub stays when the client id changes, even to a person's sub; each application and tenant has
     another one.
     """
@@ -105,7 +110,7 @@ def test_the_subject_is_the_same_each_time_and_follows_no_wish(at_acme, door):
     assert others["sub"] != first
 
 
-def test_the_trail_says_who_acted(at_acme, door):
+def test_the_trail_says_who_acted(at_acme: Any, door: Doors) -> None:
     """The actor of the event is the service account; no username can be spelled like it."""
     ask(door())
     event = Event.objects.get(kind="tokens.issued")
@@ -117,7 +122,7 @@ def test_the_trail_says_who_acted(at_acme, door):
     assert event.actor.casefold() != event.actor
 
 
-def test_scopes(at_acme, door):
+def test_scopes(at_acme: Any, door: Doors) -> None:
     """B16, B25: CVE-2024-52287: all that it may have, or what it asks for of that; more is refused and not
     dropped.
     """
@@ -129,7 +134,7 @@ def test_scopes(at_acme, door):
 
 
 @pytest.mark.parametrize("scope", ["openid", "profile", "email", "offline_access", "acme:read openid"])
-def test_no_scope_about_a_person(at_acme, door, scope):
+def test_no_scope_about_a_person(at_acme: Any, door: Doors, scope: str) -> None:
     """B18: whoever acts for itself is no person, even where the application has these scopes for the people
     who use it.
     """
@@ -140,7 +145,7 @@ def test_no_scope_about_a_person(at_acme, door, scope):
     assert tokens_of(ask(door()))["scope"] == "acme:read"
 
 
-def test_nothing_to_refresh_and_no_id_token(at_acme, door):
+def test_nothing_to_refresh_and_no_id_token(at_acme: Any, door: Doors) -> None:
     """B25: RFC 6749 section 4.4.3: no refresh token, even for an application that may refresh what people
     gave it.
     """
@@ -152,7 +157,7 @@ def test_nothing_to_refresh_and_no_id_token(at_acme, door):
     assert not RefreshToken.objects.exists()
 
 
-def test_only_confidential_clients(at_acme, door):
+def test_only_confidential_clients(at_acme: Any, door: Doors) -> None:
     """B17, B25: RFC 6749 section 4.4: not to be stored for a public one, and refused where it is stored all
     the same.
     """
@@ -164,7 +169,7 @@ def test_only_confidential_clients(at_acme, door):
     assert not TokenFamily.objects.exists()
 
 
-def test_only_where_it_is_switched_on(at_acme, door):
+def test_only_where_it_is_switched_on(at_acme: Any, door: Doors) -> None:
     """D28, B25: a confidential application without the grant is told so; an inactive one is as if it were
     unknown.
     """
@@ -174,7 +179,7 @@ def test_only_where_it_is_switched_on(at_acme, door):
     assert outcome(ask(door())) == (401, "invalid_client")
 
 
-def test_the_device_grant_is_not_its(at_acme, door):
+def test_the_device_grant_is_not_its(at_acme: Any, door: Doors) -> None:
     """D28: what may act for itself may not therefore act for people."""
     assert outcome(door().post(DEVICE, {"scope": "acme:read"}, **basic("backup", SECRETS["acme"]))) == (
         400,
@@ -182,7 +187,7 @@ def test_the_device_grant_is_not_its(at_acme, door):
     )
 
 
-def test_userinfo_has_nobody_to_tell_about(at_acme, door):
+def test_userinfo_has_nobody_to_tell_about(at_acme: Any, door: Doors) -> None:
     """B18: RFC 6750 section 3.1: insufficient_scope while the token is good, invalid_token once it is not."""
     token = tokens_of(ask(door()))["access_token"]
     response = userinfo(door(), token)
@@ -194,7 +199,7 @@ def test_userinfo_has_nobody_to_tell_about(at_acme, door):
 
 
 @pytest.mark.parametrize("change", [{"is_active": False}, {"grants": []}])
-def test_tokens_end_with_the_right_to_them(at_acme, door, change):
+def test_tokens_end_with_the_right_to_them(at_acme: Any, door: Doors, change: dict[str, Any]) -> None:
     """CVE-2025-53942: an application that is switched off, or may not act for itself any more, has no good
     tokens.
     """
@@ -203,7 +208,7 @@ def test_tokens_end_with_the_right_to_them(at_acme, door, change):
     assert outcome(userinfo(door(), token)) == (401, "invalid_token")
 
 
-def test_it_is_listed_and_can_be_revoked(at_acme, door):
+def test_it_is_listed_and_can_be_revoked(at_acme: Any, door: Doors) -> None:
     """An administrator sees what a service holds beside what people gave, and ends it."""
     door().approve(device := door().start())
     tokens_of(door().poll(device))
@@ -220,7 +225,7 @@ def test_it_is_listed_and_can_be_revoked(at_acme, door):
     assert Event.objects.get(kind="tokens.revoked").target == "Service account backup"
 
 
-def test_it_is_swept(at_acme, door, clock):
+def test_it_is_swept(at_acme: Any, door: Doors, clock: time_machine.Traveller) -> None:
     """A day after its end nothing is left of it."""
     ask(door())
     clock.shift(timedelta(minutes=11) + timedelta(days=1))
@@ -228,7 +233,7 @@ def test_it_is_swept(at_acme, door, clock):
     assert not TokenFamily.objects.exists()
 
 
-def test_another_tenants_service_is_unknown(services, door):
+def test_another_tenants_service_is_unknown(services: Any, door: Doors) -> None:
     """CVE-2024-47077: same client id, another tenant: neither its secret nor its token is worth anything
     here.
     """
@@ -240,7 +245,7 @@ def test_another_tenants_service_is_unknown(services, door):
     )
 
 
-def test_a_new_secret_ends_the_old_one_and_what_it_gave(at_acme, other, door):
+def test_a_new_secret_ends_the_old_one_and_what_it_gave(at_acme: Any, other: Tenant, door: Doors) -> None:
     """B15, B17: at once; told once and stored as a hash; people's tokens and the neighbour's stay."""
     kept = tokens_of(ask(door("other.test"), SECRETS["other"]))["access_token"]
     token = tokens_of(ask(door()))["access_token"]
@@ -260,16 +265,16 @@ def test_a_new_secret_ends_the_old_one_and_what_it_gave(at_acme, other, door):
 
 
 @pytest.mark.parametrize("name", ["tv", "nobody"])
-def test_only_a_confidential_application_has_a_secret_to_renew(at_acme, name):
+def test_only_a_confidential_application_has_a_secret_to_renew(at_acme: Any, name: str) -> None:
     """A public or unknown one is refused in words."""
     with pytest.raises(NotRenewed, match="no application with this name that has a secret"):
         renew_secret(name, by=Person.objects.get(username="alice"))
 
 
-def test_two_who_renew_at_once(at_acme, monkeypatch):
+def test_two_who_renew_at_once(at_acme: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Compare and set: the second is told, instead of being shown a secret that does not work."""
 
-    def overtaken():
+    def overtaken() -> Any:
         Application.objects.filter(name="backup").update(secret_hash=digest("of somebody else"))
         return "mine", digest("mine")
 
@@ -278,7 +283,7 @@ def test_two_who_renew_at_once(at_acme, monkeypatch):
         renew_secret("backup", by=Person.objects.get(username="alice"))
 
 
-def test_a_secret_that_is_renewed_meanwhile_leaves_no_token(at_acme):
+def test_a_secret_that_is_renewed_meanwhile_leaves_no_token(at_acme: Any) -> None:
     """B17: the client was authenticated with the old secret, and comes to its token a moment too late."""
     grant = ClientCredentials()
     found = grant.find(Application.objects.get(name="backup"), Form({}), "http://acme.test")
@@ -288,7 +293,7 @@ def test_a_secret_that_is_renewed_meanwhile_leaves_no_token(at_acme):
     assert not TokenFamily.objects.exists()
 
 
-def test_wrong_secrets_do_not_shut_out_a_long_one(at_acme, door):
+def test_wrong_secrets_do_not_shut_out_a_long_one(at_acme: Any, door: Doors) -> None:
     """B17: whoever shares the client's address and guesses is stopped; a right secret that nobody can guess
     passes all the same.
     """
@@ -301,7 +306,7 @@ def test_wrong_secrets_do_not_shut_out_a_long_one(at_acme, door):
     assert outcome(ask(door(), "short secret")) == (429, "temporarily_unavailable")
 
 
-def test_wrong_secrets_are_slowed_down(at_acme, door, clock):
+def test_wrong_secrets_are_slowed_down(at_acme: Any, door: Doors, clock: time_machine.Traveller) -> None:
     """B17: RFC 6749 section 2.3.1: thirty of one client from one address in ten minutes, then a short right
     one waits, too.
     """
@@ -319,7 +324,7 @@ def test_wrong_secrets_are_slowed_down(at_acme, door, clock):
     tokens_of(ask(door(), "short secret"))
 
 
-def test_discovery_names_it_where_it_is_used(at_acme, other, door):
+def test_discovery_names_it_where_it_is_used(at_acme: Any, other: Tenant, door: Doors) -> None:
     """D23, M1: offered by the tenant that switched it on for an application, and by no other."""
     with tenant_scope(other):
         save_application("backup", by="test", grants=[])
@@ -342,7 +347,7 @@ scopes: [acme:read]
 """
 
 
-def test_by_blueprint(acme, door, write_blueprint):
+def test_by_blueprint(acme: Tenant, door: Doors, write_blueprint: Write) -> None:
     """The short name of the grant; a secret that changes ends the old one's tokens; the export names both,
     but never the secret.
     """
@@ -360,14 +365,14 @@ def test_by_blueprint(acme, door, write_blueprint):
 # --- libraries that nobody here wrote -----------------------------------------------------------------------
 
 
-def _by_oauthlib(issuer, client_id, secret, scope):
+def _by_oauthlib(issuer: str, client_id: str, secret: str, scope: str) -> Any:
     session = local(OAuth2Session(client=BackendApplicationClient(client_id, scope=scope)))
     return session.fetch_token(f"{issuer}{TOKEN}", client_id=client_id, client_secret=secret, scope=scope)[
         "access_token"
     ]
 
 
-def _by_oauth2client(issuer, client_id, secret, scope):
+def _by_oauth2client(issuer: str, client_id: str, secret: str, scope: str) -> Any:
     session = local(requests.Session())
     provider = session.get(f"{issuer}/.well-known/openid-configuration").json()
     client = OAuth2Client.from_discovery_document(
@@ -378,7 +383,9 @@ def _by_oauth2client(issuer, client_id, secret, scope):
 
 @pytest.mark.parametrize("library", [_by_oauthlib, _by_oauth2client])
 @pytest.mark.parametrize("tenant", ["acme", "other"])
-def test_clients_of_others(services, live, monkeypatch, tenant, library):
+def test_clients_of_others(
+    services: Any, live: LiveServer, monkeypatch: pytest.MonkeyPatch, tenant: str, library: str
+) -> None:
     """B25, K1: requests-oauthlib and requests-oauth2client get tokens that a third library verifies, in both
     tenants.
     """
@@ -391,7 +398,9 @@ def test_clients_of_others(services, live, monkeypatch, tenant, library):
     assert claims["exp"] > timezone.now().timestamp()
 
 
-def test_errors_are_understood_by_clients_of_others(services, live, monkeypatch):
+def test_errors_are_understood_by_clients_of_others(
+    services: Any, live: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """B25: each library names the mistake by the class that it has for it."""
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
     with pytest.raises(InvalidScopeError, match="openid cannot be asked for"):

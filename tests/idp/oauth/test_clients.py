@@ -4,15 +4,19 @@ import ast
 import hmac
 import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from blueprints.files.nodes import Node
 from idp.foundation.sealing import digest
 from idp.oauth.clients import authenticate, new_secret
 from idp.oauth.errors import InvalidClient
 from idp.oauth.forms import Credentials
 from idp.oauth.models import Application
+from idp.tenancy.models import Tenant
 from tests.protocol import KIOSK_SECRET
 
 ROOT = Path(__file__).parents[3]
@@ -22,7 +26,7 @@ SECRET = re.compile(
 )
 
 
-def secrets_compared(source):
+def secrets_compared(source: str) -> Iterator[Any]:
     """The lines on which something that is named like a secret is compared with == or !=."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Compare) and any(isinstance(op, ast.Eq | ast.NotEq) for op in node.ops):
@@ -33,7 +37,7 @@ def secrets_compared(source):
                 yield node.lineno
 
 
-def _secret(node):
+def _secret(node: Node) -> Any:
     if isinstance(node, ast.Call):
         return isinstance(node.func, ast.Attribute | ast.Name) and _secret(node.func)
     name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
@@ -44,12 +48,12 @@ def _secret(node):
     "line",
     ["a.token == b", "secret_hash != x", "digest(x) == y", "x == row.code_challenge", "hashlib.mac() == y"],
 )
-def test_the_lint_finds(line):
+def test_the_lint_finds(line: str) -> None:
     """CVE-2024-52307: what the next test looks for is found."""
     assert list(secrets_compared(line)) == [1]
 
 
-def test_secrets_are_compared_in_constant_time():
+def test_secrets_are_compared_in_constant_time() -> None:
     """CVE-2024-52307: nothing that is named like a secret meets == or !=; ``same`` is hmac.compare_digest."""
     files = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
     assert len(files) > 50
@@ -59,7 +63,7 @@ def test_secrets_are_compared_in_constant_time():
     assert found == []
 
 
-def test_client_secrets_go_through_compare_digest(acme, monkeypatch):
+def test_client_secrets_go_through_compare_digest(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     """CVE-2024-52307: right or wrong, a secret is judged by hmac.compare_digest, on hashes of one length."""
     seen, compare = [], hmac.compare_digest
     monkeypatch.setattr(hmac, "compare_digest", lambda *sides: seen.append(sides) or compare(*sides))
@@ -69,7 +73,7 @@ def test_client_secrets_go_through_compare_digest(acme, monkeypatch):
     assert [(len(left), len(right)) for left, right in seen] == [(64, 64)] * 2
 
 
-def test_generated_secrets(acme):
+def test_generated_secrets(acme: Tenant) -> None:
     """django-oauth-toolkit (secrets behind the password hasher): 256 random bits and a plain SHA-256 of them
     are stored.
     """
@@ -82,7 +86,7 @@ def test_generated_secrets(acme):
 @pytest.mark.parametrize(
     ("client_id", "secret"), [("kiosk", None), ("kiosk", "x"), ("tv", "x"), ("nobody", None), ("nobody", "x")]
 )
-def test_one_error_for_every_mistake(acme, client_id, secret):
+def test_one_error_for_every_mistake(acme: Tenant, client_id: str, secret: str) -> None:
     """B17: unknown, wrong and superfluous are not told apart."""
     with pytest.raises(InvalidClient) as raised:
         authenticate(Credentials(client_id, secret, basic=False))

@@ -13,7 +13,7 @@ from tests.protocol import KIOSK_SECRET, basic
 FORM = "application/x-www-form-urlencoded"
 
 
-def test_empty_is_absent():
+def test_empty_is_absent() -> None:
     """D1: a parameter without a value was not sent; an unknown one is kept and never read (RFC 6749 section
     3.2).
     """
@@ -23,14 +23,14 @@ def test_empty_is_absent():
         form.need("a")
 
 
-def test_no_body_is_an_empty_form():
+def test_no_body_is_an_empty_form() -> None:
     """D2: a client that says everything in its Authorization header sends neither body nor type."""
     assert parse_form("", b"") == Form({})
     with pytest.raises(WrongContentType):
         parse_form("", b"a=1")
 
 
-def test_a_repeated_parameter_cannot_be_read():
+def test_a_repeated_parameter_cannot_be_read() -> None:
     """D1: but it harms nobody who does not read it."""
     form = parse_form(FORM, b"a=1&a=1&b=2")
     assert form.get("b") == "2"
@@ -39,12 +39,12 @@ def test_a_repeated_parameter_cannot_be_read():
             read("a")
 
 
-def test_plus_and_percent():
+def test_plus_and_percent() -> None:
     """RFC 6749 appendix B: a plus is a space, escapes are UTF-8."""
     assert parse_form(FORM, b"a=1+2%2B3&b=%C3%A9").values == {"a": "1 2+3", "b": "é"}
 
 
-def test_fifty_parameters_at_most():
+def test_fifty_parameters_at_most() -> None:
     """Beyond fifty an error, before any of them is looked at."""
     assert len(parse_form(FORM, b"&".join(b"p%d=1" % n for n in range(50))).values) == 50
     with pytest.raises(InvalidRequest, match="too many"):
@@ -62,13 +62,13 @@ def test_fifty_parameters_at_most():
         ("a", "1+1=2&x"),
     ],
 )
-def test_basic_is_form_encoded(name, secret):
+def test_basic_is_form_encoded(name: str, secret: str) -> None:
     """K1: whatever characters are in it, id and secret come out as they were registered."""
     found = parse_credentials(basic(name, secret)["HTTP_AUTHORIZATION"], Form({}))
     assert (found.client_id, found.secret, found.basic) == (name, secret, True)
 
 
-def test_basic_with_escapes_that_nobody_needed():
+def test_basic_with_escapes_that_nobody_needed() -> None:
     """K1: several libraries send my%2Dclient."""
     header = "bAsIc " + b64encode(b"my%2Dclient:s%65cret").decode()
     found = parse_credentials(header, Form({}))
@@ -87,13 +87,13 @@ def test_basic_with_escapes_that_nobody_needed():
         "Basic " + b64encode(b"\xff:x").decode(),
     ],
 )
-def test_malformed_basic(header):
+def test_malformed_basic(header: str) -> None:
     """B25: not ASCII, not base64, not UTF-8, no colon, no name: one error for all."""
     with pytest.raises(InvalidRequest, match="not valid HTTP Basic"):
         parse_credentials(header, Form({"client_id": "tv"}))
 
 
-def test_scopes_keep_their_order_and_come_once():
+def test_scopes_keep_their_order_and_come_once() -> None:
     """RFC 6749 section 3.3: separated by spaces, however many."""
     assert parse_scopes("  b a  b ") == ("b", "a")
     assert parse_scopes(None) == parse_scopes("") == ()

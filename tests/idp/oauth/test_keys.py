@@ -2,19 +2,23 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import jwt
 import pytest
+import time_machine
 from django.db import connection
 from django.utils import timezone
 
+from flows.documents.diff import Change
 from idp.oauth import keys
+from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 
 ISSUER = "http://acme.test"
 
 
-def token(**changes):
+def token(**changes: Any) -> Any:
     """A token that verifies unless something is changed; None leaves a claim out."""
     now = int(timezone.now().timestamp())
     claims = {"iss": ISSUER, "aud": ISSUER, "sub": "x", "iat": now, "exp": now + 60, **changes}
@@ -23,7 +27,7 @@ def token(**changes):
     )
 
 
-def test_right_token_verifies(acme):
+def test_right_token_verifies(acme: Tenant) -> None:
     """J1, J2, J3: typ, signature, issuer, audience and time."""
     assert keys.verify(token(), typ="at+jwt", issuer=ISSUER)["sub"] == "x"
 
@@ -39,12 +43,12 @@ def test_right_token_verifies(acme):
     ],
     ids=str,
 )
-def test_other_tokens_do_not(acme, changes):
+def test_other_tokens_do_not(acme: Tenant, changes: list[Change]) -> None:
     """J3, K4: another issuer, even by a slash; another audience; expired; a claim missing."""
     assert keys.verify(token(**changes), typ="at+jwt", issuer=ISSUER) is None
 
 
-def test_an_id_token_is_no_access_token(acme):
+def test_an_id_token_is_no_access_token(acme: Tenant) -> None:
     """J7: the typ decides."""
     now = int(timezone.now().timestamp())
     signed = keys.sign(
@@ -53,7 +57,7 @@ def test_an_id_token_is_no_access_token(acme):
     assert keys.verify(signed, typ="at+jwt", issuer=ISSUER) is None
 
 
-def test_keys_of_another_tenant(acme, other):
+def test_keys_of_another_tenant(acme: Tenant, other: Tenant) -> None:
     """O19: what one tenant signed no other believes, even for the same issuer."""
     ours = token()
     with tenant_scope(other):
@@ -61,7 +65,7 @@ def test_keys_of_another_tenant(acme, other):
 
 
 @pytest.mark.parametrize("kid", ["", "x", "\0", "\ud800", "x" * 5000])
-def test_strange_kid(acme, kid):
+def test_strange_kid(acme: Tenant, kid: Any) -> None:
     """O9: a key that a stranger names is looked for among ours and nowhere else."""
     keys.current_key()
     secret = "a shared secret that is long enough for HS256"
@@ -69,7 +73,7 @@ def test_strange_kid(acme, kid):
     assert keys.verify(signed, typ="at+jwt", issuer=ISSUER) is None
 
 
-def test_rotation_keeps_old_tokens_for_a_while(acme, clock):
+def test_rotation_keeps_old_tokens_for_a_while(acme: Tenant, clock: time_machine.Traveller) -> None:
     """O21: two days, longer than any token lives; a key that is thrown away verifies nothing from then on."""
     old = token(exp=int(timezone.now().timestamp()) + 86_400 * 7)
     keys.rotate(by="test")
@@ -82,7 +86,7 @@ def test_rotation_keeps_old_tokens_for_a_while(acme, clock):
     assert keys.verify(fresh, typ="at+jwt", issuer=ISSUER) is None
 
 
-def test_private_keys_are_sealed(acme):
+def test_private_keys_are_sealed(acme: Tenant) -> None:
     """Private keys are encrypted at rest, and nothing private is published."""
     keys.current_key()
     with connection.cursor() as cursor:

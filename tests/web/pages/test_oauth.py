@@ -5,6 +5,7 @@ meets them.
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -19,7 +20,8 @@ from idp.foundation.sealing import digest
 from idp.oauth import keys
 from idp.oauth.clients import save_application
 from idp.oauth.models import RefreshToken, TokenFamily
-from tests.kit import DEVICE_CODE
+from idp.tenancy.models import Tenant
+from tests.kit import DEVICE_CODE, Doors, LiveServer
 from tests.protocol import (
     DEVICE,
     EVERYTHING,
@@ -41,19 +43,19 @@ from tests.protocol import (
 # --- client authentication: every grant × every client × every mistake --------------------------------------
 
 
-def _nothing(client_id):
+def _nothing(client_id: str) -> Any:
     return {"client_id": client_id}, {}
 
 
-def _post(client_id, secret):
+def _post(client_id: str, secret: str) -> Any:
     return {"client_id": client_id, "client_secret": secret}, {}
 
 
-def _basic(client_id, secret):
+def _basic(client_id: str, secret: str) -> Any:
     return {}, basic(client_id, secret)
 
 
-def _basic_and_id(client_id, secret):
+def _basic_and_id(client_id: str, secret: str) -> Any:
     return {"client_id": client_id}, basic(client_id, secret)
 
 
@@ -74,7 +76,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 @pytest.mark.parametrize("grant", ["device", DEVICE_CODE, "client_credentials", "refresh_token", "unknown"])
-def test_wrong_credentials_at_every_grant(door, grant, mistake):
+def test_wrong_credentials_at_every_grant(door: Doors, grant: Any, mistake: Any) -> None:
     """B17, B25, O17, D20: 401, invalid_client and WWW-Authenticate, before anything else is looked at
     (authentik #20828).
     """
@@ -87,7 +89,7 @@ def test_wrong_credentials_at_every_grant(door, grant, mistake):
 
 
 @pytest.mark.parametrize("mistake", [name for name in MISTAKES if name.startswith("confidential")])
-def test_secret_is_checked_on_the_device_exchange(door, mistake):
+def test_secret_is_checked_on_the_device_exchange(door: Doors, mistake: Any) -> None:
     """B17: an approved code of a confidential client is worth nothing without the secret (authentik #20828 /
     PR #21700).
     """
@@ -106,7 +108,7 @@ def test_secret_is_checked_on_the_device_exchange(door, mistake):
 
 
 @pytest.mark.parametrize("present", [_post, _basic, _basic_and_id])
-def test_each_way_to_authenticate_works(door, present):
+def test_each_way_to_authenticate_works(door: Doors, present: Any) -> None:
     """O17, K1, D2: body or Basic, the latter with or without a client_id in the body."""
     device = door()
     body, header = present("kiosk", KIOSK_SECRET)
@@ -117,7 +119,7 @@ def test_each_way_to_authenticate_works(door, present):
     ) == (200, "")
 
 
-def test_public_client_by_basic_without_a_secret(door):
+def test_public_client_by_basic_without_a_secret(door: Doors) -> None:
     """D2: some libraries put a public client's id into Basic, with nothing after the colon."""
     device = door()
     started = begun(device.post(DEVICE, {"scope": "openid"}, **basic("tv", "")))
@@ -129,7 +131,7 @@ def test_public_client_by_basic_without_a_secret(door):
     )
 
 
-def test_one_way_of_authentication_at_a_time(door):
+def test_one_way_of_authentication_at_a_time(door: Doors) -> None:
     """B25: two are an error, even when both are right; so is a client_id that contradicts the header."""
     form = {"grant_type": "refresh_token", "refresh_token": "x"}
     right = basic("kiosk", KIOSK_SECRET)
@@ -151,7 +153,7 @@ def test_one_way_of_authentication_at_a_time(door):
         "basic \xff\xfe",
     ],
 )
-def test_malformed_basic(door, header):
+def test_malformed_basic(door: Doors, header: str) -> None:
     """B25: an error with a code, whatever stands there."""
     response = door().post(
         TOKEN, {"grant_type": "refresh_token", "refresh_token": "x"}, HTTP_AUTHORIZATION=header
@@ -159,7 +161,7 @@ def test_malformed_basic(door, header):
     assert outcome(response) in [(400, "invalid_request"), (401, "invalid_client")]
 
 
-def test_clients_of_another_tenant_do_not_exist(door, acme):
+def test_clients_of_another_tenant_do_not_exist(door: Doors, acme: Tenant) -> None:
     """B17: a client exists in its own tenant only, and so does its secret."""
     save_application("only-here", by="test", client_id="only-here", grants=[DEVICE_CODE])
     save_application("kiosk", by="test", secret_hash=digest("another secret"))
@@ -175,7 +177,9 @@ def test_clients_of_another_tenant_do_not_exist(door, acme):
     )
 
 
-def test_client_secrets_never_meet_the_password_hasher(door, acme, monkeypatch):
+def test_client_secrets_never_meet_the_password_hasher(
+    door: Doors, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """django-oauth-toolkit: generated secrets behind the password hasher made 6.8 requests a second out of
     325.
     """
@@ -198,7 +202,7 @@ def test_client_secrets_never_meet_the_password_hasher(door, acme, monkeypatch):
 # --- the token endpoint -------------------------------------------------------------------------------------
 
 
-def test_unsupported_grants(door):
+def test_unsupported_grants(door: Doors) -> None:
     """B13, B25: what is not there is said so; the password grant never will be."""
     for grant in (
         "password",
@@ -214,7 +218,7 @@ def test_unsupported_grants(door):
     assert outcome(door().post(TOKEN, {"client_id": "tv"})) == (400, "invalid_request")
 
 
-def test_token_answer(door):
+def test_token_answer(door: Doors) -> None:
     """B25, O16: members and headers of a success (RFC 6749 section 5.1)."""
     device = door()
     started = device.start(scope=EVERYTHING)
@@ -226,7 +230,7 @@ def test_token_answer(door):
     assert response["Cache-Control"] == "no-store"
 
 
-def test_parameters_in_the_address_do_not_count(door):
+def test_parameters_in_the_address_do_not_count(door: Doors) -> None:
     """B24: nothing is read from the query string."""
     device = door()
     started = device.start()
@@ -236,7 +240,7 @@ def test_parameters_in_the_address_do_not_count(door):
     assert outcome(device.poll(started)) == (200, "")
 
 
-def test_tokens_verify_with_another_library(door):
+def test_tokens_verify_with_another_library(door: Doors) -> None:
     """J1, J2, J3, J4, J5, J6, O8, O9: claims of both tokens, verified against the published keys by a library
     that is not ours.
     """
@@ -261,7 +265,7 @@ def test_tokens_verify_with_another_library(door):
     assert len(access.claims["sub"]) <= 255
 
 
-def test_subject_is_not_reassigned_and_differs_between_tenants(door, acme):
+def test_subject_is_not_reassigned_and_differs_between_tenants(door: Doors, acme: Tenant) -> None:
     """O8, B18: the same name in another tenant is another person; a new person of an old name too."""
     here, there = (
         claims_of(connect(door, host=host)["id_token"])["sub"] for host in ("acme.test", "other.test")
@@ -275,7 +279,7 @@ def test_subject_is_not_reassigned_and_differs_between_tenants(door, acme):
 # --- refreshing ---------------------------------------------------------------------------------------------
 
 
-def test_rotation(door):
+def test_rotation(door: Doors) -> None:
     """B15, O14: each refresh gives a new token; the ID token keeps iss, sub, aud and auth_time and carries no
     nonce.
     """
@@ -293,7 +297,7 @@ def test_rotation(door):
     assert userinfo(device, third["access_token"]).status_code == 200
 
 
-def test_refreshes_of_a_family_are_bounded(door, clock):
+def test_refreshes_of_a_family_are_bounded(door: Doors, clock: time_machine.Traveller) -> None:
     """B15: sixty in ten minutes, for each leaves a row; the token that was refused is good afterwards, and
     another family meanwhile.
     """
@@ -308,7 +312,9 @@ def test_refreshes_of_a_family_are_bounded(door, clock):
     tokens_of(refresh(device, token))
 
 
-def test_refresh_token_is_bound_to_client_tenant_and_issuer(door, clock):
+def test_refresh_token_is_bound_to_client_tenant_and_issuer(
+    door: Doors, clock: time_machine.Traveller
+) -> None:
     """B15: nobody else can use it, and nobody else's attempt counts as reuse."""
     device = door()
     tokens = connect(door)
@@ -325,7 +331,7 @@ def test_refresh_token_is_bound_to_client_tenant_and_issuer(door, clock):
     assert userinfo(device, tokens["access_token"]).status_code == 200
 
 
-def test_refresh_scope_is_within_the_original(door):
+def test_refresh_scope_is_within_the_original(door: Doors) -> None:
     """B25: less may be asked for, never more; asking for less narrows these tokens, not the family
     (CVE-2024-52287).
     """
@@ -339,7 +345,7 @@ def test_refresh_scope_is_within_the_original(door):
     assert tokens_of(refresh(device, less["refresh_token"]))["scope"] == "openid email offline_access"
 
 
-def test_no_refresh_token_without_offline_access(door):
+def test_no_refresh_token_without_offline_access(door: Doors) -> None:
     """O15: only where it was asked for, shown and agreed to, and the application has the grant."""
     assert "refresh_token" not in connect(door, scope="openid")
     device = door()
@@ -348,7 +354,7 @@ def test_no_refresh_token_without_offline_access(door):
     assert "refresh_token" not in tokens_of(device.poll(started))
 
 
-def test_refresh_token_expires(door, acme, clock):
+def test_refresh_token_expires(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
     """B15: on inactivity, with nothing swept; each use begins the time anew (CVE-2025-64708)."""
     save_application("tv", by="test", refresh_token_lifetime=3600)
     device = door()
@@ -361,24 +367,26 @@ def test_refresh_token_expires(door, acme, clock):
     assert outcome(refresh(device, tokens["refresh_token"])) == (400, "invalid_grant")
 
 
-def _inactive():
+def _inactive() -> None:
     save_person("alice", by="test", is_active=False)
 
 
-def _other_groups():
+def _other_groups() -> None:
     save_application("tv", by="test", groups=["nobody"])
 
 
-def _new_password():
+def _new_password() -> None:
     store_password(by_username("alice"), hash_password("another-password-1"), by="test")
 
 
-def _no_client():
+def _no_client() -> None:
     save_application("tv", by="test", is_active=False)
 
 
 @pytest.mark.parametrize("change", [_inactive, _other_groups, _new_password, _no_client])
-def test_refresh_and_userinfo_ask_again_who_may(door, acme, clock, change):
+def test_refresh_and_userinfo_ask_again_who_may(
+    door: Doors, acme: Tenant, clock: time_machine.Traveller, change: dict[str, Any]
+) -> None:
     """B15: person, groups, password and client are looked at on every path (CVE-2025-53942, CVE-2025-64521,
     CVE-2024-38371).
     """
@@ -391,7 +399,7 @@ def test_refresh_and_userinfo_ask_again_who_may(door, acme, clock, change):
     assert outcome(refresh(device, tokens["refresh_token"])) == expected
 
 
-def test_refused_refresh_is_final(door, acme):
+def test_refused_refresh_is_final(door: Doors, acme: Tenant) -> None:
     """CVE-2025-53942: whoever was inactive when a refresh was tried does not get the family back."""
     device = door()
     tokens = connect(door)
@@ -402,7 +410,7 @@ def test_refused_refresh_is_final(door, acme):
     assert userinfo(device, tokens["access_token"]).status_code == 401
 
 
-def test_scope_taken_from_the_application_ends_refreshing(door, acme):
+def test_scope_taken_from_the_application_ends_refreshing(door: Doors, acme: Tenant) -> None:
     """B15: what the application may no longer have is not renewed (CVE-2024-52287)."""
     device = door()
     tokens = connect(door)
@@ -410,7 +418,7 @@ def test_scope_taken_from_the_application_ends_refreshing(door, acme):
     assert outcome(refresh(device, tokens["refresh_token"])) == (400, "invalid_grant")
 
 
-def test_refresh_grant_switched_off(door, acme):
+def test_refresh_grant_switched_off(door: Doors, acme: Tenant) -> None:
     """D28, B25: the application must still own the grant."""
     device = door()
     tokens = connect(door)
@@ -421,7 +429,7 @@ def test_refresh_grant_switched_off(door, acme):
 # --- userinfo -----------------------------------------------------------------------------------------------
 
 
-def test_userinfo_by_get_and_post(door):
+def test_userinfo_by_get_and_post(door: Doors) -> None:
     """O13: both methods, the token in the header, sub always, claims by scope."""
     device = door()
     tokens = connect(door)
@@ -438,7 +446,7 @@ def test_userinfo_by_get_and_post(door):
     assert set(userinfo(device, connect(door, scope="openid")["access_token"]).json()) == {"sub"}
 
 
-def test_userinfo_refuses(door, clock):
+def test_userinfo_refuses(door: Doors, clock: time_machine.Traveller) -> None:
     """O13, J7, B24: no token, one in the body or the address, an ID token, a refresh token, one of another
     tenant, a broken one.
     """
@@ -465,7 +473,7 @@ def test_userinfo_refuses(door, clock):
     assert userinfo(device, tokens["access_token"]).status_code == 401
 
 
-def test_userinfo_needs_openid(door):
+def test_userinfo_needs_openid(door: Doors) -> None:
     """O13: an access token without openid is good, but not for this (RFC 6750 section 3.1)."""
     response = userinfo(door(), connect(door, scope="email")["access_token"])
     assert outcome(response) == (403, "insufficient_scope")
@@ -473,7 +481,7 @@ def test_userinfo_needs_openid(door):
 
 
 @pytest.mark.parametrize("algorithm", ["none", "HS256"])
-def test_forged_tokens(door, algorithm):
+def test_forged_tokens(door: Doors, algorithm: str) -> None:
     """J2: neither unsigned tokens nor ones that take the public key for a secret are believed."""
     device = door()
     token = connect(door)["access_token"]
@@ -486,7 +494,7 @@ DOCUMENTS = ["/.well-known/openid-configuration", "/.well-known/oauth-authorizat
 
 
 @pytest.mark.parametrize("path", DOCUMENTS)
-def test_documents_describe_exactly_what_is_there(door, path):
+def test_documents_describe_exactly_what_is_there(door: Doors, path: str) -> None:
     """M1, M2, M3, M4, O18, O19, O20, D23, O9: every member, no empty array but the required one, nothing of
     an authorize endpoint.
     """
@@ -526,7 +534,7 @@ def test_documents_describe_exactly_what_is_there(door, path):
     ]
 
 
-def test_every_address_in_the_document_answers(door):
+def test_every_address_in_the_document_answers(door: Doors) -> None:
     """M3: nothing is described that is not there."""
     document = door().get(DOCUMENTS[0]).json()
     for name, address in document.items():
@@ -534,7 +542,7 @@ def test_every_address_in_the_document_answers(door):
             assert door().get(address.removeprefix("http://acme.test")).status_code in (200, 401, 405), name
 
 
-def test_every_claim_described_is_there(door):
+def test_every_claim_described_is_there(door: Doors) -> None:
     """O20: claims_supported names what the tokens and userinfo carry, and nothing else."""
     device = door()
     tokens = connect(door, nonce="n")
@@ -542,7 +550,7 @@ def test_every_claim_described_is_there(door):
     assert set(device.get(DOCUMENTS[0]).json()["claims_supported"]) == carried
 
 
-def test_issuer_is_that_of_each_host_byte_for_byte(door):
+def test_issuer_is_that_of_each_host_byte_for_byte(door: Doors) -> None:
     """O19, K4, M2: per tenant, host and scheme, equal to the iss of the tokens."""
     for host in ("acme.test", "login.acme.test", "other.test"):
         issuer = door(host).get(DOCUMENTS[0]).json()["issuer"]
@@ -552,7 +560,7 @@ def test_issuer_is_that_of_each_host_byte_for_byte(door):
     assert door("ACME.test").get(DOCUMENTS[0]).json()["issuer"] == "http://acme.test"
 
 
-def test_device_grant_is_described_only_where_it_is_switched_on(door, acme):
+def test_device_grant_is_described_only_where_it_is_switched_on(door: Doors, acme: Tenant) -> None:
     """D23: with the last application that may use it goes its endpoint; the other tenant keeps it."""
     for name in ("tv", "kiosk", "staff-console"):
         save_application(name, by="test", grants=["refresh_token"])
@@ -562,7 +570,9 @@ def test_device_grant_is_described_only_where_it_is_switched_on(door, acme):
     assert "device_authorization_endpoint" in door("other.test").get(DOCUMENTS[0]).json()
 
 
-def test_keys_are_public_per_tenant_and_rotate(door, acme, clock):
+def test_keys_are_public_per_tenant_and_rotate(
+    door: Doors, acme: Tenant, clock: time_machine.Traveller
+) -> None:
     """O21, O9: a new key signs, the old one verifies two more days; no private member is ever shown."""
     device = door()
     save_application("tv", by="test", access_token_lifetime=86_400)
@@ -582,7 +592,7 @@ def test_keys_are_public_per_tenant_and_rotate(door, acme, clock):
 # --- races, over HTTP ---------------------------------------------------------------------------------------
 
 
-def race(live, forms, path=TOKEN):
+def race(live: LiveServer, forms: Any, path: str = TOKEN) -> Any:
     """Posts all forms at the same moment, each in a thread and over a connection of its own."""
     barrier = threading.Barrier(len(forms))
     limits = httpx.Limits(max_connections=len(forms))
@@ -590,7 +600,7 @@ def race(live, forms, path=TOKEN):
         base_url=f"http://127.0.0.1:{live.port}", headers={"Host": "acme.test"}, limits=limits, timeout=60
     ) as client:
 
-        def send(form):
+        def send(form: dict[str, Any] | bytes | str) -> Any:
             barrier.wait()
             return client.post(path, data=form)
 
@@ -598,7 +608,7 @@ def race(live, forms, path=TOKEN):
             return list(pool.map(send, forms))
 
 
-def test_fifty_racing_redemptions(live, door, acme):
+def test_fifty_racing_redemptions(live: LiveServer, door: Doors, acme: Tenant) -> None:
     """D24, D27: one answer and one family; who hears of it hears the same tokens, and they work
     (django-oauth-toolkit 3.4.1).
     """
@@ -618,7 +628,7 @@ def test_fifty_racing_redemptions(live, door, acme):
     assert userinfo(device, again["access_token"]).status_code == 200
 
 
-def _one_answer(answers):
+def _one_answer(answers: dict[str, Any]) -> Any:
     """The tokens that these answers tell of: one set for all that were served, at least one was; the others
     lost the race.
     """
@@ -630,7 +640,7 @@ def _one_answer(answers):
     return told[0]
 
 
-def test_fifty_racing_refreshes(live, door, acme):
+def test_fifty_racing_refreshes(live: LiveServer, door: Doors, acme: Tenant) -> None:
     """B15: of fifty uses of one refresh token at once exactly one rotates it, there is one answer, and the
     family lives on.
     """
@@ -645,7 +655,9 @@ def test_fifty_racing_refreshes(live, door, acme):
     assert outcome(refresh(device, won["refresh_token"])) == (200, "")
 
 
-def test_redeemed_code_that_comes_back_later_ends_the_tokens(live, door, acme):
+def test_redeemed_code_that_comes_back_later_ends_the_tokens(
+    live: LiveServer, door: Doors, acme: Tenant
+) -> None:
     """D27: after a race was won, the same code more than ten seconds later ends everything that it gave, over
     the same wire.
     """

@@ -26,8 +26,9 @@ from idp.devices.models import DeviceCode
 from idp.devices.service import expire, revoke
 from idp.events.models import Event
 from idp.events.notify import WakeUp
+from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import DEVICE_CODE
+from tests.kit import DEVICE_CODE, LiveServer
 from web.server.push import Push
 from web.server.server import hub
 
@@ -173,7 +174,7 @@ def heard(told: "Queue[tuple[str, str, Any]]") -> str:
 
 
 @pytest.mark.parametrize(("decision", "event"), [("approve", "approved"), ("deny", "denied")])
-def test_a_device_hears_a_decision_without_a_token(live, decision, event):
+def test_a_device_hears_a_decision_without_a_token(live: LiveServer, decision: str, event: str) -> None:
     """D32, D43: the wake-up carries nothing but its name; the next poll tells the rest, however early it
     comes.
     """
@@ -190,7 +191,7 @@ def test_a_device_hears_a_decision_without_a_token(live, decision, event):
         assert heard(told) == ("redeemed" if event == "approved" else "closed")
 
 
-def test_expiry_and_revocation_are_told(live, acme):
+def test_expiry_and_revocation_are_told(live: LiveServer, acme: Tenant) -> None:
     """D43: what ends the code is told too, and closes the stream."""
     first, second = start(live), start(live)
     with (
@@ -217,7 +218,7 @@ def expire_all(acme: Any, started: dict[str, Any]) -> None:
         expire(timezone.now(), timedelta(hours=1))
 
 
-def test_every_wrong_listener_gets_one_answer(live):
+def test_every_wrong_listener_gets_one_answer(live: LiveServer) -> None:
     """D43: unknown code, no code, a user code, another tenant, a redeemed code: byte for byte the same."""
     started, used = start(live), start(live)
     approve(live, used)
@@ -240,7 +241,7 @@ def test_every_wrong_listener_gets_one_answer(live):
     assert answers.pop()[0] == 401
 
 
-def test_a_code_has_three_listeners_at_most(live):
+def test_a_code_has_three_listeners_at_most(live: LiveServer) -> None:
     """D43: limits per code; the place is free again once a listener has left."""
     started = start(live)
     with listening(live, EVENTS, **device(started)), listening(live, EVENTS, **device(started)):
@@ -251,7 +252,7 @@ def test_a_code_has_three_listeners_at_most(live):
         until(lambda: free(live, started), "the place was never freed")
 
 
-def test_places_belong_to_the_code_and_not_to_its_spelling(live):
+def test_places_belong_to_the_code_and_not_to_its_spelling(live: LiveServer) -> None:
     """D43: the same code in another case of the scheme or with more blanks is the same code; a proxy's own
     scheme is none.
     """
@@ -276,7 +277,7 @@ def free(live: Any, started: dict[str, Any]) -> bool:
         return status == 200
 
 
-def test_whoever_comes_late_is_told_the_state(live):
+def test_whoever_comes_late_is_told_the_state(live: LiveServer) -> None:
     """D43: a stream that opens after the decision begins with it: nothing is lost between two connections."""
     started = start(live)
     approve(live, started)
@@ -284,7 +285,7 @@ def test_whoever_comes_late_is_told_the_state(live):
         assert heard(told) == "approved"
 
 
-def test_a_socket_hears_the_same(live):
+def test_a_socket_hears_the_same(live: LiveServer) -> None:
     """D43: by WebSocket too, with the code in the handshake's Authorization header."""
     started = start(live)
 
@@ -302,7 +303,7 @@ def test_a_socket_hears_the_same(live):
     connections.close_all()
 
 
-def test_a_socket_without_a_code_is_refused(live):
+def test_a_socket_without_a_code_is_refused(live: LiveServer) -> None:
     """D43: before it is accepted."""
 
     async def listen() -> int:
@@ -317,7 +318,7 @@ def test_a_socket_without_a_code_is_refused(live):
     assert asyncio.run(listen()) == 403
 
 
-def test_the_page_of_the_person_changes(live):
+def test_the_page_of_the_person_changes(live: LiveServer) -> None:
     """The last page's own stream tells its browser, and nobody else, that the device has connected."""
     started = start(live)
     person, page = approve(live, started)
@@ -333,7 +334,9 @@ def test_the_page_of_the_person_changes(live):
     assert "Connected" in person.http.get(page.url.path).text
 
 
-def test_administrators_hear_everything_of_their_tenant(live, acme, other):
+def test_administrators_hear_everything_of_their_tenant(
+    live: LiveServer, acme: Tenant, other: Tenant
+) -> None:
     """The feed needs an administrator's session of this tenant, begins where it is told to, and never shows a
     neighbour's event.
     """
@@ -365,7 +368,7 @@ def test_administrators_hear_everything_of_their_tenant(live, acme, other):
         assert int(identifier) in mine
 
 
-def test_listeners_who_leave_are_forgotten(live):
+def test_listeners_who_leave_are_forgotten(live: LiveServer) -> None:
     """A stream whose client went away ends by itself."""
     started = start(live)
     with listening(live, EVENTS, **device(started)):
@@ -373,7 +376,7 @@ def test_listeners_who_leave_are_forgotten(live):
     until(lambda: hub.count() == 0, "the listener was never missed")
 
 
-def test_an_event_of_another_process_is_found(live, acme):
+def test_an_event_of_another_process_is_found(live: LiveServer, acme: Tenant) -> None:
     """What the channel layer never heard of is found in the table within a second: commands run in a process
     of their own.
     """
@@ -386,7 +389,7 @@ def test_an_event_of_another_process_is_found(live, acme):
         assert heard(told) == "denied"
 
 
-def test_a_number_that_is_committed_late_is_told(live, acme):
+def test_a_number_that_is_committed_late_is_told(live: LiveServer, acme: Tenant) -> None:
     """On PostgreSQL an event may become visible after one with a larger number: administrators hear of it all
     the same.
     """
@@ -406,7 +409,7 @@ def test_a_number_that_is_committed_late_is_told(live, acme):
 
 
 @pytest.mark.parametrize("loss", ["signed out", "no administrator"])
-def test_the_feed_ends_with_the_right_to_it(live, acme, loss):
+def test_the_feed_ends_with_the_right_to_it(live: LiveServer, acme: Tenant, loss: str) -> None:
     """CVE-2025-29928: whoever is signed out, or is no administrator any more, hears nothing from then on."""
     admin = Person(live)
     admin.walk({"name": "alice"}, {"password": "alice-password-1"})
@@ -423,7 +426,7 @@ def test_the_feed_ends_with_the_right_to_it(live, acme, loss):
         assert told.get(timeout=10) == ("", "closed", None)
 
 
-def test_what_came_before_is_not_told(live, acme):
+def test_what_came_before_is_not_told(live: LiveServer, acme: Tenant) -> None:
     """An event from before the feed was opened, which the look into the table finds only afterwards, is not
     news.
     """
