@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.staticfiles import finders
 
-from idp.installation import install
+from idp.runtime.installation import install
 
 
 def test_static_files_of_an_older_package_replace_newer_copies(
