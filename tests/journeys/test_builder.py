@@ -97,9 +97,9 @@ def test_a_flow_is_built_by_drag_and_drop(acme: Tenant, editor: Sits) -> None:
     """
     person = editor()
     person.open("/console/new-flow/")
-    person.fill("Title", "Shared computers")
-    person.page.get_by_label("For", exact=True).select_option(label="Signing in")
-    person.press("Draw it")
+    person.fill("Display name", "Shared computers")
+    person.page.get_by_label("Purpose", exact=True).select_option(label="Signing in")
+    person.press("Create flow")
     page = person.page
     entry = page.locator("#panel [data-what]")
     drag(page, entry.and_(page.locator('[data-name="login"]')), "0")
@@ -116,7 +116,7 @@ def test_a_flow_is_built_by_drag_and_drop(acme: Tenant, editor: Sits) -> None:
     drag(page, card(page, "password"), "1.0")
     are(page, "identification", "group", "password", "login")
     said(page, "password moved into group")
-    expect(page.locator(".state")).to_contain_text("Nothing to mend")
+    expect(page.locator(".state")).to_contain_text("No issues")
     assert stored("shared-computers").steps[1].steps[0].id == "password"
     page.mouse.move(0, 0)
     card(page, "group").locator(".name").click()
@@ -138,7 +138,7 @@ def test_a_flow_is_built_by_keyboard_alone(acme: Tenant, editor: Sits) -> None:
     page, press = person.page, person.page.keyboard.press
     card(page, "identification").locator(".name").focus()
     press("a")
-    expect(page.get_by_label("Search the stages")).to_be_focused()
+    expect(page.get_by_label("Search steps")).to_be_focused()
     page.keyboard.type("password of whoever")
     press("Tab")
     press("Enter")
@@ -170,7 +170,7 @@ def test_a_flow_is_built_by_keyboard_alone(acme: Tenant, editor: Sits) -> None:
     are(page, "identification", "away", "totp", "login")
     card(page, "totp").locator(".name").focus()
     press("Enter")
-    expect(page.get_by_label("Id", exact=True)).to_be_focused()
+    expect(page.get_by_label("ID", exact=True)).to_be_focused()
     press("End")
     page.keyboard.type("-app")
     press("Enter")
@@ -194,20 +194,20 @@ def test_two_editors_collide_and_nothing_is_lost(acme: Tenant, editor: Sits) -> 
     card(page, "login").locator(".name").focus()
     page.keyboard.press("d")
     moved = page.get_by_role("alert")
-    expect(moved).to_contain_text("bob saved theirs")
+    expect(moved).to_contain_text("bob saved changes")
     expect(moved).to_contain_text("+ login-2: login after login")
     expect(moved).to_contain_text("+ finish: finish after consent")
     mine = ["identification", "password", "login", "login-2", "device_code", "consent", "finish"]
     are(page, *mine)
-    moved.get_by_role("link", name="See theirs").click()
+    moved.get_by_role("link", name="Review their changes").click()
     are(page, *SHIPPED[:5])
     page.get_by_role("button", name="Undo").click()
     are(page, *mine)
     assert [step.id for step in stored("both").steps] == mine
     card(bob.page, "login").locator(".name").focus()
     bob.page.keyboard.press("Delete")
-    bob.page.get_by_role("button", name="Put mine on top").click()
-    said(bob.page, "Yours was put on top")
+    bob.page.get_by_role("button", name="Overwrite with mine").click()
+    said(bob.page, "Overwrote the other changes")
     assert [step.id for step in stored("both").steps] == [
         "identification",
         "password",
@@ -225,9 +225,9 @@ def test_a_condition_is_typed_with_help(acme: Tenant, editor: Sits) -> None:
     person = editor()
     person.open("/console/flows/connect-a-device/?step=login")
     page = person.page
-    page.get_by_label("Add a condition").select_option(label="Write it in CEL")
+    page.get_by_label("Add a condition").select_option(label="Custom expression (CEL)")
     page.get_by_role("button", name="Add", exact=True).click()
-    field = page.get_by_label("Condition in CEL")
+    field = page.get_by_label("CEL expression")
     expect(field).to_be_focused()
     field.press_sequentially("person.grou")
     expect(page.get_by_role("option").first).to_contain_text("the names of the person's groups")
@@ -236,11 +236,9 @@ def test_a_condition_is_typed_with_help(acme: Tenant, editor: Sits) -> None:
     expect(page.locator(".verdict")).to_contain_text("must be true or false, not list")
     field.press_sequentially(".size() > 0")
     expect(page.locator(".verdict")).to_have_text("✓")
-    page.get_by_role("link", name="As YAML").click()
-    expect(page.get_by_label("The flow as YAML")).to_have_value(
-        re.compile("when: person.groups.size\\(\\) > 0")
-    )
-    page.get_by_label("The flow as YAML").fill(
+    page.get_by_role("link", name="YAML").click()
+    expect(page.get_by_label("YAML")).to_have_value(re.compile("when: person.groups.size\\(\\) > 0"))
+    page.get_by_label("YAML").fill(
         "flow: connect-a-device\ntitle: Short\nfor: device_code\nsteps:\n  - stage: deny\n  - stage: nope\n"
     )
     page.get_by_role("button", name="Apply").click()

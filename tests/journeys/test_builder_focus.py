@@ -122,28 +122,28 @@ def test_the_panels_keep_the_focus(hands: Callable[..., Hands]) -> None:
     at = hands("panels", *SHIPPED)
     page = at.page
     at.go(name(page, "login"))
-    expect(page.get_by_label("Id", exact=True)).to_be_focused()
+    expect(page.get_by_label("ID", exact=True)).to_be_focused()
     page.keyboard.type("!")
     at.press("Enter", "mend what is marked")
-    expect(page.get_by_label("Id", exact=True)).to_be_focused()
-    page.get_by_label("Id", exact=True).fill("entry")
+    expect(page.get_by_label("ID", exact=True)).to_be_focused()
+    page.get_by_label("ID", exact=True).fill("entry")
     at.press("Enter", "entry").on("entry").press("Control+z", "Undo").press("Control+Shift+Z", "Redo")
     at.go(name(page, "entry"))
     page.get_by_label("Add a condition").select_option(label="Not from a network")
     at.go(page.get_by_role("button", name="Add", exact=True))
     expect(page.get_by_label("Networks")).to_be_focused()
-    at.go(page.get_by_role("button", name="Take this condition away"))
+    at.go(page.get_by_role("button", name="Remove condition"))
     expect(page.get_by_label("Add a condition")).to_be_focused()
     at.go(page.locator("#panel").get_by_role("button", name="Save").last, told="entry").on("entry")
-    for panel in ("Add", "Flow", "As YAML"):
+    for panel in ("Add", "Flow", "YAML"):
         at.go(page.locator(".switch").get_by_role("link", name=panel, exact=True))
         expect(page.locator("#panel :focus")).to_have_count(1)
-    text = page.get_by_label("The flow as YAML")
+    text = page.get_by_label("YAML")
     text.fill("steps: [")
-    at.go(page.get_by_role("button", name="Apply"), told="mend what is marked")
+    at.go(page.get_by_role("button", name="Apply"), told="Fix the errors below")
     expect(text).to_be_focused()
     text.fill("flow: panels\ntitle: Other\nfor: device_code\nsteps: []\n")
-    at.go(page.get_by_role("button", name="Apply"), told="The text was applied")
+    at.go(page.get_by_role("button", name="Apply"), told="YAML applied")
     expect(text).to_be_focused()
     at.go(page.locator(".switch").get_by_role("link", name="Flow", exact=True))
     at.press("End")
@@ -165,7 +165,7 @@ def test_three_keys_lead_to_the_palette(hands: Callable[..., Hands]) -> None:
         page.goto(page.url.partition("?")[0] + address)
         for key in ("Tab", "Tab", "Enter"):
             page.keyboard.press(key)
-        expect(page.get_by_label("Search the stages")).to_be_focused()
+        expect(page.get_by_label("Search steps")).to_be_focused()
 
 
 def test_a_condition_takes_a_choice_a_word_and_two_keys(hands: Callable[..., Hands]) -> None:
@@ -198,20 +198,20 @@ def test_leaving_what_is_typed_beside_the_drawing_asks(hands: Callable[..., Hand
         assert asked == list(kinds)
         asked.clear()
 
-    for address, label in (("?at=2", "Id"), ("?open=flow", "Title"), ("?open=yaml", "The flow as YAML")):
+    for address, label in (("?at=2", "ID"), ("?open=flow", "Display name"), ("?open=yaml", "YAML")):
         page.goto(here + address)
         page.get_by_label(label, exact=True).press_sequentially("!")
         leave("beforeunload")
     page.goto(here + "?at=2")
-    page.get_by_label("Id", exact=True).fill("!")
+    page.get_by_label("ID", exact=True).fill("!")
     at.press("Enter", "mend what is marked")
     leave("beforeunload")
     page.goto(here + "?at=2")
-    page.get_by_label("Id", exact=True).fill("entry")
+    page.get_by_label("ID", exact=True).fill("entry")
     at.press("Enter", "entry").on("entry")
     leave()
     page.goto(here + "?open=add")
-    page.get_by_label("Search the stages").press_sequentially("deny")
+    page.get_by_label("Search steps").press_sequentially("deny")
     leave()
 
 
@@ -225,7 +225,7 @@ def test_a_collision_keeps_the_focus(hands: Callable[..., Hands], new_person: Si
         name(page, "login").focus()
         if how == "panel":
             slow.press("Enter")
-            expect(page.get_by_label("Id", exact=True)).to_be_focused()
+            expect(page.get_by_label("ID", exact=True)).to_be_focused()
         fast.go(name(fast.page, "finish"), "Delete", "finish removed")
         if how == "key":
             slow.press("d", "Nothing is lost")
@@ -238,13 +238,15 @@ def test_a_collision_keeps_the_focus(hands: Callable[..., Hands], new_person: Si
         else:
             page.keyboard.type("x")
             slow.press("Enter", "Nothing is lost")
-        expect(page.get_by_role("link", name="See theirs")).to_be_focused()
+        expect(page.get_by_role("link", name="Review their changes")).to_be_focused()
         if how == "key":
             slow.press("Enter")
             expect(page.get_by_role("alert")).to_have_count(0)
             slow.told().go(page.get_by_role("button", name="Undo"), told="Undo")
         else:
-            slow.go(page.get_by_role("button", name="Put mine on top"), told="Yours was put on top")
+            slow.go(
+                page.get_by_role("button", name="Overwrite with mine"), told="Overwrote the other changes"
+            )
             slow.press("ArrowDown")
             assert page.evaluate("document.activeElement.matches('.step .name')")
     page.context.clear_cookies()
@@ -264,6 +266,6 @@ def test_an_address_leads_to_its_card(hands: Callable[..., Hands]) -> None:
         page.goto(page.url.partition("?")[0] + query)
         at.on(step)
         expect(name(page, step)).to_be_in_viewport()
-        expect(page.get_by_label("Id", exact=True)).to_have_value(step)
+        expect(page.get_by_label("ID", exact=True)).to_have_value(step)
         at.press("ArrowDown")
     at.on("ask-51").press("d", "ask-80 added").on("ask-80")

@@ -22,12 +22,12 @@ def states(person: Person, other: Person) -> Iterator[str]:
     """Yield the name of each state while the page stands in it."""
     page = person.page
     person.open("/console/flows/states/")
-    expect(page.get_by_role("link", name="Add a step here").first).to_be_attached()
+    expect(page.get_by_role("link", name="Add step").first).to_be_attached()
     yield "an empty lane"
     page.get_by_label("What to do with login").click()
     yield "the menu of a card"
     page.keyboard.press("Escape")
-    page.get_by_label("Search the stages").fill("code")
+    page.get_by_label("Search steps").fill("code")
     expect(page.locator("[data-best] li").first).to_be_visible()
     yield "stages searched"
     page.locator(".found summary").click()
@@ -44,10 +44,10 @@ def states(person: Person, other: Person) -> Iterator[str]:
     page.keyboard.press("d")
     expect(page.locator(".moved")).to_be_visible()
     yield "a collision"
-    page.get_by_role("button", name="Put this on top").click()
+    page.get_by_role("button", name="Overwrite").click()
     expect(page.locator(".moved")).to_have_count(0)
     person.open("/console/flows/states/?step=how")
-    page.get_by_label("Id", exact=True).fill("!")
+    page.get_by_label("ID", exact=True).fill("!")
     page.keyboard.press("Enter")
     expect(page.locator("#panel [aria-invalid=true]")).to_be_visible()
     yield "a wrong setting"

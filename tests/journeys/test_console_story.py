@@ -33,7 +33,7 @@ def test_from_a_mistake_to_a_rollback(
     page.keyboard.press("Alt+ArrowUp")
     expect(page.locator('.step[data-id="login"]')).to_contain_text("login needs proof")
     page.get_by_role("link", name="Publish…").click()
-    admin.reads("This must be mended first")
+    admin.reads("Fix errors before publishing")
     expect(page.get_by_role("button", name="Publish", exact=True)).to_be_disabled()
 
     # Mended, and a question added, by hand in YAML.
@@ -45,7 +45,7 @@ def test_from_a_mistake_to_a_rollback(
     expect(page.locator(".step .name code")).to_have_text(
         ["identification", "password", "choice", "login", "device_code", "consent", "finish"]
     )
-    expect(page.locator(".state")).to_contain_text("Nothing to mend")
+    expect(page.locator(".state")).to_contain_text("No issues")
 
     # A dry run asks the question; nothing is written, so nobody meets it yet.
     admin.open(f"{HERE}/try?which=draft")
@@ -75,7 +75,7 @@ def test_from_a_mistake_to_a_rollback(
     # And undone, in one action.
     admin.open(f"{HERE}/versions")
     page.get_by_role("link", name="Roll back").click()
-    admin.press("Make version 1 live")
+    admin.press("Roll back")
     admin.reads("Version 1 is live.")
     again = new_person()
     again.open("/device")

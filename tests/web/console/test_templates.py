@@ -56,7 +56,7 @@ def test_a_name_that_is_taken_publishes_nothing(acme: Tenant, door: Callable[...
     page = posted(
         editor, NEW, {"title": "X", "name": "connect-a-device", "like": "tenant/sign-in"}, status=400
     )
-    assert "There is a flow with this name already." in page
+    assert "A flow with this ID already exists." in page
     assert live_parts() == {}
 
 

@@ -41,8 +41,8 @@ def test_no_two_pages_have_one_title(acme: Tenant, door: Callable[..., Door]) ->
     )
     for expected in (
         "Versions · A new title · Acme",
-        "Draw · A new title · Acme",
-        "Try · A new title · Acme",
+        "Edit · A new title · Acme",
+        "Test · A new title · Acme",
         "Lobby TV · alice · Devices · Acme",
     ):
         assert expected in seen

@@ -165,7 +165,7 @@ def _view(
 
 def _title(step: StepDocument, titles: Mapping[str, str]) -> str:
     if step.group is not None:
-        return _("Group")
+        return _("Section")
     if step.flow is not None:
         return titles.get(step.flow, step.flow)
     return name_of(step.stage or "")
@@ -175,15 +175,15 @@ def _summary(step: StepDocument) -> str:
     """What was set, in one line; where nothing was, what the step does."""
     stage = stages().get(step.stage or "")
     if step.flow is not None:
-        return _("The flow %(name)s is walked here.") % {"name": step.flow}
+        return _("Runs sub-flow %(name)s.") % {"name": step.flow}
     if step.group is not None:
         return ""
     if stage is None:
-        return _("There is no such stage here.")
+        return _("This stage isn't installed.")
     try:
         settings = stage.Settings.model_validate(stage.upgrade(step.settings))
     except ValidationError:
-        return _("Its settings are wrong.")
+        return _("Invalid settings.")
     said = settings.model_dump(mode="json", exclude_defaults=True)
     return " · ".join(f"{name.replace('_', ' ')}: {_short(value)}" for name, value in said.items()) or about(
         stage.kind
@@ -209,9 +209,9 @@ def _buttons(place: str) -> list[Button]:
     return [
         Button(_("Move up"), does("nudge", where="up"), "Alt+↑"),
         Button(_("Move down"), does("nudge", where="down"), "Alt+↓"),
-        Button(_("Into the lane beside it"), does("nudge", where="in"), "Alt+→"),
-        Button(_("Out of its lane"), does("nudge", where="out"), "Alt+←"),
-        Button(_("Put into a group"), does("wrap"), "w"),
+        Button(_("Move into branch"), does("nudge", where="in"), "Alt+→"),
+        Button(_("Move out of branch"), does("nudge", where="out"), "Alt+←"),
+        Button(_("Wrap in section"), does("wrap"), "w"),
         Button(_("Duplicate"), does("duplicate"), "d"),
         Button(_("Remove"), does("remove"), "Del", danger=True),
     ]

@@ -111,7 +111,7 @@ def _edited(bench: Bench, request: ConsoleRequest) -> Edited | None:
     if bench.document is None:
         raise Http404
     if kind == "keep":
-        return Edited(bench.document, None, _("Yours was put on top"))
+        return Edited(bench.document, None, _("Overwrote the other changes"))
     if kind == "head":
         wanted |= {"title": request.POST.get("_title", "").strip(), "default": "_default" in request.POST}
     if kind == "panel":
@@ -132,13 +132,13 @@ def _from_panel(bench: Bench, step: Any, request: ConsoleRequest) -> dict[str, A
     """The edit for which the settings of a step ask."""
     card = bench.document and _card(bench.document, _place(str(step)))
     if not bench.document or not card:
-        raise CannotEdit(_("This step is no longer there."))
+        raise CannotEdit(_("This step no longer exists."))
     bench.panel, bench.opened = panels.posted(bench.document, card, request.POST), written(card.place)
     if "_more" in request.POST or "_less" in request.POST:
         return None
     wanted = panels.change(card, bench.panel)
     if wanted is None:
-        bench.said, bench.status = _("Nothing was saved: mend what is marked."), 422
+        bench.said, bench.status = _("Fix the errors below and try again."), 422
     return wanted
 
 
@@ -146,10 +146,10 @@ def _from_text(bench: Bench, text: str) -> Edited | None:
     bench.opened, bench.text = YAML, text.replace("\r\n", "\n")
     kept = bench.document.designation if bench.document else str(bench.found.document.get("for", ""))
     try:
-        return Edited(read_text(bench.text, bench.name, kept), None, _("The text was applied"))
+        return Edited(read_text(bench.text, bench.name, kept), None, _("YAML applied"))
     except BadText as bad:
         bench.faults, bench.status = bad.faults, 422
-        bench.said = _("Nothing was saved: mend what is marked.")
+        bench.said = _("Fix the errors below and try again.")
         return None
 
 
@@ -167,9 +167,9 @@ def _kept(request: ConsoleRequest, bench: Bench, edited: Edited) -> HttpResponse
         who = (
             _("You changed this flow in another window.")
             if bench.own
-            else _("Somebody else has changed this flow in the meantime.")
+            else _("Someone else changed this flow while you were editing.")
         )
-        bench.said = " ".join([who, _("Nothing is lost: choose what becomes of yours.")])
+        bench.said = " ".join([who, _("Nothing is lost: review the changes or overwrite them.")])
     except NoSuchVersion:
         raise Http404 from None
     bench.document, bench.panel, bench.text = edited.document, None, ""
@@ -197,7 +197,7 @@ def _changes(theirs: Desk, mine: FlowDocument) -> list[Difference] | None:
 
 def _refuse(bench: Bench, refused: RefusedFlow) -> None:
     """What makes the outcome no document, at the field that said it."""
-    bench.status, bench.said = 422, _("Nothing was saved: mend what is marked.")
+    bench.status, bench.said = 422, _("Fix the errors below and try again.")
     for finding in refused.findings:
         key = str(finding.path[-1]) if finding.path else ""
         if bench.panel and key in ("id", "when"):
@@ -256,7 +256,7 @@ def _shown(request: ConsoleRequest, bench: Bench) -> HttpResponse:
         **drawing,
     }
     template = "console/builder/bench.html" if by_script else "console/builder/page.html"
-    return show(request, template, title=title, part=_("Draw"), status=bench.status, **context)
+    return show(request, template, title=title, part=_("Edit"), status=bench.status, **context)
 
 
 def _drawing(bench: Bench) -> dict[str, Any]:

@@ -36,10 +36,10 @@ from web.console.objects.form_errors import of_errors
 from web.console.requests import ConsoleRequest
 
 _TITLES = {
-    "title": ("title", gettext_lazy("Title")),
-    "name": ("name", gettext_lazy("Name")),
-    "like": ("like", gettext_lazy("Begin with")),
-    "designation": ("designation", gettext_lazy("For")),
+    "title": ("title", gettext_lazy("Display name")),
+    "name": ("name", gettext_lazy("ID")),
+    "like": ("like", gettext_lazy("Start from")),
+    "designation": ("designation", gettext_lazy("Purpose")),
 }
 _DEFAULT = "tenant"  # the file of the default blueprint that has every way in
 _FOLDER = Path(blueprints.__file__).parent
@@ -73,7 +73,7 @@ def new(request: ConsoleRequest) -> HttpResponse:
             return see(
                 request,
                 reverse("console:builder", args=[document.flow]),
-                _("Draw it here. Nobody meets it before you publish it."),
+                _("Draft created. Nothing is live until you publish."),
             )
     context = {
         "form": form,
@@ -87,7 +87,7 @@ def new(request: ConsoleRequest) -> HttpResponse:
     return show(
         request,
         "console/builder/new.html",
-        title=_("New flow"),
+        title=_("Create flow"),
         status=400 if form.errors else 200,
         **context,
     )
@@ -101,7 +101,7 @@ def _begun(request: ConsoleRequest, form: NewFlow, document: FlowDocument) -> bo
     try:
         if begin(document, by=request.person.username, parts=parts):
             return True
-        form.errors["name"] = _("There is a flow with this name already.")
+        form.errors["name"] = _("A flow with this ID already exists.")
     except RefusedFlow as refused:
         form.errors["like"] = " ".join(each.message for each in refused.findings)
     return False
@@ -169,9 +169,9 @@ def _document(form: NewFlow) -> FlowDocument | None:
     name = form.name or dashed(form.title)
     designation = form.designation or (first.designation if first else "")
     if designation not in DESIGNATIONS:
-        form.errors["designation"] = _("Choose what it is for.")
+        form.errors["designation"] = _("Choose a purpose.")
     if not form.title:
-        form.errors["title"] = _("Give it a title.")
+        form.errors["title"] = _("Enter a display name.")
     if form.errors:
         return None
     said = first.as_json() if first else {"steps": []}
@@ -182,7 +182,7 @@ def _document(form: NewFlow) -> FlowDocument | None:
         for finding in refused.findings:
             key = {"flow": "name", "title": "title"}.get(str(finding.path[0]) if finding.path else "", "like")
             form.errors[key] = (
-                _("Use a to z, digits, dashes and underscores; at most 50 characters.")
+                _("Use lowercase letters, digits, dashes and underscores, up to 50 characters.")
                 if key == "name"
                 else finding.message
             )
@@ -198,7 +198,7 @@ def _first(form: NewFlow) -> FlowDocument | None:
     try:
         return desk(form.like).parsed()
     except (NoSuchVersion, RefusedFlow):
-        form.errors["like"] = _("There is no such flow any more.")
+        form.errors["like"] = _("This flow no longer exists.")
         return None
 
 

@@ -28,11 +28,11 @@ from web.console.objects.forms import SchemaForm
 CEL = "cel"
 _MOST_ROWS = 20
 _SECTIONS: tuple[tuple[Any, set[str]], ...] = (
-    (lazy("Who is there"), {"person", "proof", "second_factor"}),
+    (lazy("Verify identity"), {"person", "proof", "second_factor"}),
     (lazy("Session"), {"signed_in", "signed_out"}),
     (lazy("Device and consent"), {"request", "consent"}),
-    (lazy("Ways to sign in"), {"credential"}),
-    (lazy("Questions and ends"), set()),
+    (lazy("Set up sign-in methods"), {"credential"}),
+    (lazy("Prompts and outcomes"), set()),
 )
 Titled = Sequence[tuple[str, Any]]
 
@@ -124,13 +124,13 @@ def palette(parts: Mapping[str, FlowDocument], without: str) -> list[Entry]:
         for kind, stage in stages().items()
     ]
     found.sort(key=lambda entry: order.index(entry.section))
-    told, shape = _("A part that several flows share: %(name)s."), _("Shape")
+    told, shape = _("Sub-flow %(name)s, shared by several flows."), _("Structure")
     found.append(
         Entry(
             "group",
             "group",
-            _("Group"),
-            _("Several steps with one condition, or whose refusal leads past all of them."),
+            _("Section"),
+            _("Groups steps under one condition. If one fails, the flow can skip the rest."),
             "group",
             shape,
         )
@@ -219,7 +219,7 @@ def known_words(document: FlowDocument, place: Place) -> list[dict[str, str]]:
     except TooLarge:
         box = None  # lint says so
     earlier = [
-        {"name": f"steps.{name}", "type": type_, "doc": _("what an earlier step told")}
+        {"name": f"steps.{name}", "type": type_, "doc": _("set by an earlier step")}
         for name, type_ in sorted(box.local if box else ())
     ]
     return earlier + [
@@ -240,7 +240,7 @@ def _panel(card: Card, stage: type[Stage] | None) -> StepPanel:
         else None
     )
     kind = step.stage or step.kind
-    title = name_of(step.stage) if step.stage else _("Group") if step.group is not None else step.flow or ""
+    title = name_of(step.stage) if step.stage else _("Section") if step.group is not None else step.flow or ""
     told = about(step.stage or "") if stage else ""
     panel = StepPanel(written(card.place), kind, title, told, icon(kind), step.id, step.on_refusal, [], form)
     panel.part, panel.lane = step.flow or "", card.lane

@@ -124,7 +124,7 @@ def back(request: ConsoleRequest, name: str, number: int) -> HttpResponse:
     live = _live(name)
     changes = _grouped(difference(live.document, chosen.document)) if live else []
     context: dict[str, Any] = {"number": number, "live": live, "changes": changes, "said": _note(request)}
-    title = _("Back to version %(number)d") % {"number": number}
+    title = _("Roll back to version %(number)d") % {"number": number}
     frame = _frame(chosen) | {"findings": findings}
     return show(
         request,
@@ -154,7 +154,7 @@ def publish(request: ConsoleRequest, name: str) -> HttpResponse:
             return see(
                 request,
                 reverse("console:flow-versions", args=[name]),
-                _("There is no draft any more: somebody published or discarded it."),
+                _("The draft no longer exists. Someone published or discarded it."),
             )
         except RefusedFlow as refused:
             status, late = 400, {"findings": located(name, refused.findings, draft.document), "refused": True}
@@ -184,7 +184,7 @@ def _publish(request: ConsoleRequest, name: str) -> HttpResponse:
     words = (
         _("Version %(number)d is live.")
         if published.changed
-        else _("Nothing differed from version %(number)d, which is live.")
+        else _("No changes: version %(number)d is already live.")
     )
     return see(request, reverse("console:flow-versions", args=[name]), words % {"number": number})
 
@@ -240,17 +240,17 @@ def discard(request: ConsoleRequest, name: str) -> HttpResponse:
         return _no_draft(request, name)
     if request.method == "POST":
         if discard_draft(name, by=request.person.username, revision=_revision(request)):
-            return see(request, home, _("The draft is gone."))
+            return see(request, home, _("Draft discarded."))
         return see(
             request,
             request.path,
-            _("Somebody has changed the draft in the meantime. Look again at what would be lost."),
+            _("Someone changed the draft while you were reviewing it. Review again what would be lost."),
         )
     context: dict[str, Any] = {"draft": draft, **_checked(request, name)}
     return show(
         request,
         "console/builder/versions_discard.html",
-        title=_("Discard the draft?"),
+        title=_("Discard draft?"),
         belongs_to=title_of(name),
         **context,
     )
@@ -287,7 +287,7 @@ def _lines(change: Change) -> list[Line]:
 
 
 def _test(name: str) -> str:
-    return _("the test “%(name)s”") % {"name": name}
+    return _("Test “%(name)s”") % {"name": name}
 
 
 def _told(key: str, value: Any) -> str | None:

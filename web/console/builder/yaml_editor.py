@@ -44,16 +44,20 @@ def read_text(text: str, name: str, designation: str) -> FlowDocument:
     except BadYaml as bad:
         raise BadText([Fault(bad.line, bad.column, bad.message)]) from None
     if len(nodes) != 1 or not nodes[0].is_map:
-        raise BadText(
-            [Fault(1, 1, _("One flow is expected here, beginning with its keys: flow, title, for, steps."))]
-        )
+        raise BadText([Fault(1, 1, _("Enter one flow with the keys flow, title, for and steps."))])
     node = nodes[0]
     values = plain(node)
     for key, kept in (("flow", name), ("for", designation)):
         if values.get(key, kept) != kept:
             line, column = node.place((key,))
             raise BadText(
-                [Fault(line, column, _("This stays %(kept)s; make a new flow instead.") % {"kept": kept})]
+                [
+                    Fault(
+                        line,
+                        column,
+                        _("This must stay %(kept)s. Create a new flow instead.") % {"kept": kept},
+                    )
+                ]
             )
     try:
         return checked({**values, "flow": name, "for": designation})
@@ -74,7 +78,7 @@ def plain(node: Node) -> Any:
                 Fault(
                     node.line,
                     node.column,
-                    _("Tags such as !%(tag)s have no meaning here.") % {"tag": node.tag[:30]},
+                    _("Tags such as !%(tag)s are not supported here.") % {"tag": node.tag[:30]},
                 )
             ]
         )

@@ -139,14 +139,14 @@ def test_the_first_edit_of_a_live_flow_makes_a_draft(at_work: Callable[..., Edit
 def test_lint_marks_the_card_that_it_concerns_until_that_is_mended(at_work: Callable[..., Editor]) -> None:
     """As one edits; the list leads to the card."""
     editor = at_work()
-    assert "Nothing to mend" in editor.text
+    assert "No issues" in editor.text
     editor.edit({"do": "nudge", "step": "1", "where": "down"})
     assert re.search(r'class="step has-error" data-place="1"', editor.text)
     assert "login needs proof, which no earlier step gives" in editor.text
     assert '<a href="?at=1" data-open><b>login</b>' in editor.text
     editor.edit({"do": "nudge", "step": "2", "where": "up"})
     assert "has-error" not in editor.text
-    assert "Nothing to mend" in editor.text
+    assert "No issues" in editor.text
 
 
 def test_without_scripts_every_edit_leads_back_to_the_page(at_work: Callable[..., Editor]) -> None:
@@ -184,7 +184,7 @@ def test_the_settings_of_a_step_are_a_form_and_only_what_differs_is_kept(
         "on_refusal": "continue",
         "settings": {"free": 3},
     }
-    for words in ("in the group “staff”", "free: 3", "If refused, goes on with <b>login</b>"):
+    for words in ("in the group “staff”", "free: 3", "If it fails, continues with <b>login</b>"):
         assert words in editor.text
     editor.look("?step=secret-word")
     assert '<option value="staff" selected>' in editor.text
@@ -280,7 +280,7 @@ def test_two_editors_collide_and_neither_loses_anything(at_work: Callable[..., E
     alice, bob = at_work(), at_work(name="bob")
     bob.edit({"do": "remove", "step": "5"})
     alice.edit({"do": "duplicate", "step": "0"}, 409)
-    assert "bob saved theirs" in alice.text
+    assert "bob saved changes" in alice.text
     assert "+ identification-2: identification after identification" in alice.text
     assert "+ finish: finish after consent" in alice.text
     assert alice.steps == ["identification", "identification-2", *SHIPPED[1:]]
@@ -349,14 +349,17 @@ def test_the_flow_as_text(at_work: Callable[..., Editor]) -> None:
             "Line 8, column 5</button> steps.2.wen: ",
         ),
         (text + "   - broken", "Line "),
-        (text.replace("for: device_code", "for: part"), "Line 3, column 1</button> This stays device_code"),
-        (text.replace("flow: connect-a-device", "flow: other"), "This stays connect-a-device"),
+        (
+            text.replace("for: device_code", "for: part"),
+            "Line 3, column 1</button> This must stay device_code",
+        ),
+        (text.replace("flow: connect-a-device", "flow: other"), "This must stay connect-a-device"),
         (
             text.replace("title: Connect a device", "title: !file /etc/hostname"),
-            "Tags such as !file have no meaning here",
+            "Tags such as !file are not supported here",
         ),
-        ("- a\n- b\n", "One flow is expected here"),
-        (f"{text}---\n{text}", "One flow is expected here"),
+        ("- a\n- b\n", "Enter one flow"),
+        (f"{text}---\n{text}", "Enter one flow"),
         ("x: &a [*a]", "Line 1"),
     ):
         editor.edit({"do": "text"}, 422, _text=typed)
@@ -374,7 +377,7 @@ def test_a_draft_that_is_no_flow_is_mended_as_text(at_work: Callable[..., Editor
         revision=None,
     )
     editor = at_work()
-    assert "cannot be drawn" in editor.text
+    assert "isn't a valid flow" in editor.text
     assert '"junk": 1' in editor.text
     text = "title: Whole\nsteps:\n  - stage: deny\n"
     editor.edit({"do": "text"}, _text=text)
@@ -445,7 +448,7 @@ def test_what_no_database_keeps_is_refused(at_work: Callable[..., Editor], value
     response = editor.door.http.post(
         PAGE + "edit", {**editor.hidden, "_edit": wanted}, headers={"X-Builder": "1"}
     )
-    assert (response.status_code, b"Nothing was saved" in response.content) == (422, True)
+    assert (response.status_code, b"Fix the errors below" in response.content) == (422, True)
     assert (
         editor.door.http.post(
             PAGE + "edit", {**editor.hidden, "_base": base, "_edit": '{"do": "keep"}'}
@@ -511,7 +514,7 @@ def test_a_new_flow_begins_empty_or_like_another(at_work: Callable[..., Editor],
     made = draft_of("staff-devices")
     assert made is not None
     assert (made.document["default"], made.document["steps"], made.author) == (False, [], "alice")
-    assert "Add a step here" in editor.door.http.get("/console/flows/staff-devices/").content.decode()
+    assert "Add step" in editor.door.http.get("/console/flows/staff-devices/").content.decode()
     assert post("/console/new-flow/", {"title": "Copy", "like": "connect-a-device"}).status_code == 303
     assert drafted("copy") == list(SHIPPED)
     assert (
@@ -525,16 +528,16 @@ def test_a_new_flow_begins_empty_or_like_another(at_work: Callable[..., Editor],
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ({"designation": "part"}, "Give it a title."),
-        ({"title": "X"}, "Choose what it is for."),
-        ({"title": "X", "designation": "everything"}, "Choose what it is for."),
-        ({"title": "X", "designation": "part", "name": "A B"}, "Use a to z"),
-        ({"title": "???", "designation": "part"}, "Use a to z"),
+        ({"designation": "part"}, "Enter a display name."),
+        ({"title": "X"}, "Choose a purpose."),
+        ({"title": "X", "designation": "everything"}, "Choose a purpose."),
+        ({"title": "X", "designation": "part", "name": "A B"}, "Use lowercase letters"),
+        ({"title": "???", "designation": "part"}, "Use lowercase letters"),
         (
             {"title": "X", "designation": "part", "name": "connect-a-device"},
-            "There is a flow with this name already.",
+            "A flow with this ID already exists.",
         ),
-        ({"title": "X", "like": "nothing"}, "There is no such flow any more."),
+        ({"title": "X", "like": "nothing"}, "This flow no longer exists."),
     ],
 )
 def test_a_new_flow_that_cannot_be(at_work: Callable[..., Editor], typed: dict[str, str], said: str) -> None:

@@ -45,7 +45,7 @@ def test_what_changes_is_shown_before_it_is_published(acme: Tenant) -> None:
     drafted()
     opened = entered("acme.test", acme, "editor")
     page = text(opened, f"{HERE}/publish")
-    assert "What changes since version 1, which is live" in page
+    assert "Changes from version 1 (live)" in page
     assert "<ins>totp after password</ins>" in page
     assert (
         posted(opened, f"{HERE}/publish", {"revision": 1, "note": "Staff need a code"}) == f"{HERE}/versions"
@@ -66,7 +66,7 @@ def test_errors_stop_it_and_lead_to_the_step(acme: Tenant) -> None:
     assert "totp needs proof" in page
     assert f'href="{HERE}/?step=code"' in page
     assert '<button class="primary" disabled>' in page
-    assert "Nothing was published." in posted(opened, f"{HERE}/publish", {"revision": 1}, 400)
+    assert "Not published." in posted(opened, f"{HERE}/publish", {"revision": 1}, 400)
     assert live() == 1
     assert draft_of("connect-a-device")
 
@@ -110,7 +110,7 @@ def test_who_published_what_they_did_not_see_publishes_nothing(acme: Tenant, rev
         "identification", "password", *SHIPPED[2:], {"stage": "choice", "id": "late"}, revision=1, by="clerk"
     )
     page = posted(opened, f"{HERE}/publish", {"revision": revision, "note": "mine"}, 409)
-    assert "somebody has changed the draft" in page
+    assert "someone changed the draft" in page
     assert "clerk" in page
     assert "choice after finish" in page
     assert 'value="mine"' in page
@@ -121,8 +121,8 @@ def test_who_published_what_they_did_not_see_publishes_nothing(acme: Tenant, rev
 def test_a_draft_that_is_gone_cannot_be_published(acme: Tenant) -> None:
     """Somebody else published or discarded it."""
     opened = entered("acme.test", acme, "editor")
-    assert "There is no draft" in text(opened, f"{HERE}/publish")
-    assert "There is no draft" in posted(opened, f"{HERE}/publish", {"revision": 1}, 200)
+    assert "No draft" in text(opened, f"{HERE}/publish")
+    assert "No draft" in posted(opened, f"{HERE}/publish", {"revision": 1}, 200)
     assert live() == 1
 
 
@@ -130,7 +130,7 @@ def test_a_draft_that_is_overtaken_says_what_it_would_undo(acme: Tenant) -> None
     """Another version went live since it was begun."""
     drafted()
     publish(drawing(*SHIPPED, title="Another title"), by="blueprint")
-    assert "This draft was begun from version 1, but version 2 is live now" in text(
+    assert "This draft is based on version 1, but version 2 is live now" in text(
         entered("acme.test", acme, "editor"), f"{HERE}/publish"
     )
 
@@ -165,7 +165,7 @@ def test_one_version_with_its_document(acme: Tenant, tmp_path: Any) -> None:
     publish(drawing(*LONGER), by="editor", note="A code for staff")
     opened = entered("acme.test", acme, "auditor")
     page = text(opened, f"{HERE}/versions/2")
-    assert "What it changed since version 1" in page
+    assert "Changes since version 1" in page
     assert "A code for staff" in page
     assert "flow: connect-a-device" in page
     response = opened.get(f"{HERE}/versions/2/export")
@@ -189,7 +189,7 @@ def test_any_two_are_compared(acme: Tenant) -> None:
         False,
     )
     assert "<del>totp</del>" in text(opened, f"{HERE}/compare?old=draft&new=1")
-    assert "Nothing differs." in text(opened, f"{HERE}/compare?old=2&new=2")
+    assert "No differences." in text(opened, f"{HERE}/compare?old=2&new=2")
     text(opened, f"{HERE}/compare?old=7", 404)
 
 
@@ -203,7 +203,7 @@ def test_discarding_says_what_is_lost(acme: Tenant) -> None:
     assert draft_of("connect-a-device")
     assert posted(opened, f"{HERE}/discard", {"revision": 2}) == f"{HERE}/versions"
     assert draft_of("connect-a-device") is None
-    assert "There is no draft" in text(opened, f"{HERE}/discard")
+    assert "No draft" in text(opened, f"{HERE}/discard")
     assert Event.objects.filter(kind="flow.draft_discarded", actor="alice").count() == 1
 
 
@@ -212,7 +212,7 @@ def test_the_first_version_of_a_new_flow(acme: Tenant) -> None:
     document = drawing("identification", "password", "login", flow="sign-in", **{"for": "authentication"})
     save_draft("sign-in", document.as_json(), by="editor", revision=None)
     opened = entered("acme.test", acme, "editor")
-    assert "Nothing is published yet" in text(opened, "/console/flows/sign-in/versions")
+    assert "No published versions" in text(opened, "/console/flows/sign-in/versions")
     page = text(opened, "/console/flows/sign-in/publish")
     assert page.count(">Added<") == 3
     posted(opened, "/console/flows/sign-in/publish", {"revision": 1})
