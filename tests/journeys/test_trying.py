@@ -45,19 +45,19 @@ def test_a_walk_is_changed_kept_published_and_undone(editor: Person) -> None:
     """
     page = editor.page
     editor.open(f"{HERE}/try")
-    assert decision(editor, "totp") == "Passed over"
+    assert decision(editor, "totp") == "Skipped"
     page.get_by_label("Authenticator app").check()
     page.get_by_label("Groups", exact=True).fill("sales")
-    page.get_by_label("Address", exact=True).fill("203.0.113.9")
+    page.get_by_label("IP address", exact=True).fill("203.0.113.9")
     page.keyboard.press("Tab")
     page.locator("#step-totp.good").wait_for()
-    page.get_by_label("Answer to totp").select_option("It refuses them")
+    page.get_by_label("Answer to totp").select_option("Fail")
     page.locator("#step-totp.bad").wait_for()
-    expect(page.get_by_role("status")).to_contain_text("The walk ends with a refusal.")
+    expect(page.get_by_role("status")).to_contain_text("Flow denied at")
     page.reload()
-    assert decision(editor, "totp") == "Refuses, and the flow ends"
-    page.get_by_label("Keep this walk as a test").fill("sales from elsewhere need a code")
-    editor.press("Keep")
+    assert decision(editor, "totp") == "Denied – flow ends"
+    page.get_by_label("Save as test").fill("sales from elsewhere need a code")
+    editor.press("Save test")
     draft = draft_of("connect-a-device")
     assert draft
     assert [(test["name"], test["ends"]) for test in draft.document["tests"]] == [
@@ -69,7 +69,7 @@ def test_a_walk_is_changed_kept_published_and_undone(editor: Person) -> None:
     editor.press("Publish")
     editor.reads("Version 2 is live.")
     editor.press("Roll back")
-    editor.press("Make version 1 live")
+    editor.press("Roll back")
     editor.reads("Version 1 is live.")
     version = live_version("device_code")
     assert version

@@ -41,54 +41,54 @@ _KINDS = (
     (RECOVERY_CODE, gettext_lazy("Recovery codes")),
 )
 _METHODS = (
-    ("pwd", gettext_lazy("by a password")),
-    ("otp", gettext_lazy("by a code")),
-    ("hwk", gettext_lazy("by a key")),
+    ("pwd", gettext_lazy("Password")),
+    ("otp", gettext_lazy("One-time code")),
+    ("hwk", gettext_lazy("Security key")),
 )
 _DECISIONS = {
-    "done": ("good", gettext_lazy("Passes")),
-    "asks": ("here", gettext_lazy("Asks, and the walk stops here")),
-    "passed over": ("over", gettext_lazy("Passed over")),
-    "known before": ("good", gettext_lazy("Known from the session")),
+    "done": ("good", gettext_lazy("Passed")),
+    "asks": ("here", gettext_lazy("Waiting for input")),
+    "passed over": ("over", gettext_lazy("Skipped")),
+    "known before": ("good", gettext_lazy("Already done in this session")),
     "entered": ("good", gettext_lazy("Entered")),
-    "refused": ("bad", gettext_lazy("Refuses, and the flow goes on")),
-    "denied": ("bad", gettext_lazy("Refuses, and the flow ends")),
-    "leaves": ("good", gettext_lazy("Sends the browser elsewhere")),
+    "refused": ("bad", gettext_lazy("Denied – flow continues")),
+    "denied": ("bad", gettext_lazy("Denied – flow ends")),
+    "leaves": ("good", gettext_lazy("Redirects the browser")),
     "ends": ("good", gettext_lazy("Shows the last page")),
 }
 _ENDINGS = {
-    "finished": ("ok", gettext_lazy("The walk comes to its end.")),
-    "asks": ("warn", gettext_lazy("The walk stops where it is asked something.")),
-    "denied": ("bad", gettext_lazy("The walk ends with a refusal.")),
-    "leaves": ("ok", gettext_lazy("The walk ends at another address.")),
+    "finished": ("ok", gettext_lazy("Flow completed.")),
+    "asks": ("warn", gettext_lazy("Waiting for input at")),
+    "denied": ("bad", gettext_lazy("Flow denied at")),
+    "leaves": ("ok", gettext_lazy("Flow ended with a redirect at")),
     "broken": (
         "bad",
-        gettext_lazy("The flow is broken: a real person would be told that something is wrong."),
+        gettext_lazy("Flow error. Users would see an error page."),
     ),
 }
 _FACTS = {
-    "person": gettext_lazy("who they say they are"),
-    "proof": gettext_lazy("that it is them"),
-    "second_factor": gettext_lazy("that it is them, by a second factor"),
-    "signed_in": gettext_lazy("that they are signed in"),
-    "request": gettext_lazy("which device asks, and for what"),
-    "consent": gettext_lazy("that they agree"),
-    "credential": gettext_lazy("that something was set up"),
-    "signed_out": gettext_lazy("that they are signed out"),
+    "person": gettext_lazy("identified"),
+    "proof": gettext_lazy("authenticated"),
+    "second_factor": gettext_lazy("second factor verified"),
+    "signed_in": gettext_lazy("signed in"),
+    "request": gettext_lazy("device request"),
+    "consent": gettext_lazy("consent given"),
+    "credential": gettext_lazy("sign-in method set up"),
+    "signed_out": gettext_lazy("signed out"),
 }
 _EFFECTS = {
-    "SignIn": gettext_lazy("Opens a session"),
+    "SignIn": gettext_lazy("Signs the person in"),
     "SignOut": gettext_lazy("Ends the session"),
-    "StepUp": gettext_lazy("Notes the second factor in the session"),
-    "ProvedAgain": gettext_lazy("Notes the new proof in the session"),
+    "StepUp": gettext_lazy("Records the second factor in the session"),
+    "ProvedAgain": gettext_lazy("Records the new authentication in the session"),
     "ApproveDevice": gettext_lazy("Connects the device"),
-    "DenyDevice": gettext_lazy("Refuses the device"),
-    "NoteEntry": gettext_lazy("Notes that the code was entered"),
-    "UpgradeHash": gettext_lazy("Renews how the password is stored"),
-    "SaveTotp": gettext_lazy("Stores the authenticator app"),
-    "SaveRecoveryCodes": gettext_lazy("Stores the recovery codes"),
+    "DenyDevice": gettext_lazy("Denies the device"),
+    "NoteEntry": gettext_lazy("Records that the code was entered"),
+    "UpgradeHash": gettext_lazy("Upgrades the password hash"),
+    "SaveTotp": gettext_lazy("Saves the authenticator app"),
+    "SaveRecoveryCodes": gettext_lazy("Saves the recovery codes"),
     "UseRecoveryCode": gettext_lazy("Uses up a recovery code"),
-    "KeepAttributes": gettext_lazy("Keeps the answers on the person"),
+    "KeepAttributes": gettext_lazy("Saves the answers to the person's attributes"),
 }
 _KEYS = ("effect", "person", "session", "device", "credential")  # numbers of rows say nothing to anybody
 
@@ -133,7 +133,7 @@ def trial(request: ConsoleRequest, name: str) -> HttpResponse:
     found = asked(name, request.GET)
     if found.chosen is None:
         return show(
-            request, "console/simulation/dry_run.html", title=found.title, part=_("Try"), **found.frame
+            request, "console/simulation/dry_run.html", title=found.title, part=_("Test"), **found.frame
         )
     walker = read(request.GET, may_name=_may_name(request))
     context = {**found.frame, **_form(request, walker), **_walked(request, found.chosen, walker)}
@@ -144,7 +144,7 @@ def trial(request: ConsoleRequest, name: str) -> HttpResponse:
         if by_htmx(request, "path")
         else "console/simulation/dry_run.html"
     )
-    return show(request, template, title=found.title, part=_("Try"), **context)
+    return show(request, template, title=found.title, part=_("Test"), **context)
 
 
 def keep(request: ConsoleRequest, name: str) -> HttpResponse:
@@ -153,31 +153,27 @@ def keep(request: ConsoleRequest, name: str) -> HttpResponse:
     said, back = QueryDict(query), f"{reverse('console:flow-try', args=[name])}?{query}"
     found = asked(name, said)
     if found.chosen is None:
-        return see(request, back, _("The draft cannot be read yet: mend it first."))
+        return see(request, back, _("The draft isn't a valid flow. Fix its errors first."))
     walker = read(said, may_name=_may_name(request))
     if walker.errors:
-        return see(request, back, _("Nothing was kept: mend what is marked."))
+        return see(request, back, _("Fix the errors below and try again."))
     try:
         reports = _simulate(request, found.chosen, walker)
         called = request.POST.get("name", "").replace("\0", "").strip()
         test = as_test(called, walker.person, walker.request, walker.answers(_typable(found.chosen)), reports)
         keep_test(name, test, by=request.person.username)
     except (NobodyThere, ValidationError):
-        return see(
-            request, back, _("Nothing was kept: give the test a name, and let somebody walk who is there.")
-        )
+        return see(request, back, _("Test not saved. Enter a name and choose a user that exists."))
     except (RefusedFlow, NoSuchVersion) as refused:
         return see(
             request,
             back,
-            _("Nothing was kept. %(why)s")
+            _("Test not saved. %(why)s")
             % {"why": "; ".join(each.message for each in getattr(refused, "findings", []))},
         )
     except DraftMoved:
-        return see(
-            request, back, _("Nothing was kept: somebody changed the draft at the same moment. Try again.")
-        )
-    return see(request, back, _("Kept as a test of the draft: it is walked before each publishing."))
+        return see(request, back, _("Test not saved: someone changed the draft at the same time. Try again."))
+    return see(request, back, _("Test saved in the draft. It runs before every publish."))
 
 
 def people(request: ConsoleRequest) -> HttpResponse:
@@ -235,7 +231,7 @@ def _walked(request: ConsoleRequest, chosen: Chosen, walker: Walker) -> dict[str
         reports = _simulate(request, chosen, walker)
         layout = lay_out(chosen.document, chosen.parts)
     except NobodyThere:
-        return {"rows": [], "errors": {"person": _("There is nobody of this name.")}}
+        return {"rows": [], "errors": {"person": _("No user with this username.")}}
     except TooLarge as large:
         return {"rows": [], "broken": str(large)}
     mark, words = _ENDINGS[ending(reports)]
@@ -292,9 +288,9 @@ def _rows(chosen: Chosen, layout: Layout, walker: Walker, reports: list[Report])
         title = (
             name_of(drawn.stage)
             if drawn.stage
-            else _("Flow %(name)s") % {"name": drawn.flow}
+            else _("Sub-flow %(name)s") % {"name": drawn.flow}
             if drawn.flow
-            else _("Group")
+            else _("Section")
         )
         members: dict[str, Any] = {"title": title, "kind": drawn.kind, "depth": min(len(box.within), 4)}
         members |= {"url": builder_url(chosen.name, box.id if not box.prefix else box.within[0])}

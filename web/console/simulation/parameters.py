@@ -110,9 +110,9 @@ def _person(said: QueryDict, errors: dict[str, str], *, may_name: bool) -> str |
     if said.get("who") == "real":
         name = _text(said, "person")
         if not may_name:
-            errors["person"] = _("Your role may not look at people: invent somebody instead.")
+            errors["person"] = _("Your role can't view people. Use a test user instead.")
         elif not name:
-            errors["person"] = _("Name somebody.")
+            errors["person"] = _("Enter a username.")
         return name
     values: dict[str, Any] = {name: _text(said, name) for name in _INVENTED if _text(said, name)}
     values |= {"groups": _words(said, "groups"), "attributes": _pairs(said, errors)}
@@ -136,7 +136,7 @@ def _circumstances(said: QueryDict, errors: dict[str, str]) -> Circumstances:
         try:
             values["time"] = datetime.fromisoformat(given).replace(tzinfo=UTC)
         except ValueError:
-            errors["time"] = _("Write it like 2026-11-21T18:30.")
+            errors["time"] = _("Enter a time like 2026-11-21T18:30.")
     return _checked(Circumstances, values, errors)
 
 
@@ -155,7 +155,7 @@ def _pairs(said: QueryDict, errors: dict[str, str]) -> dict[str, str]:
     for line in _text(said, "attributes").splitlines()[:50]:
         key, colon, value = line.partition(":")
         if line.strip() and not (colon and key.strip()):
-            errors["attributes"] = _("Write one in a line, like team: sales.")
+            errors["attributes"] = _("Enter one per line, like team: sales.")
         elif line.strip():
             found[key.strip()] = value.strip()
     return found

@@ -28,7 +28,7 @@ from web.pages.flow import rendered
 SCHEMES = ("light", "dark")
 STATES = ("first", "wrong")
 _FACES = {"guarded": _("With a second factor"), "plain": _("With a password only")}
-_STATES = {"first": _("As first shown"), "wrong": _("After a wrong answer")}
+_STATES = {"first": _("Initial"), "wrong": _("With error")}
 _SCHEMES = {"light": _("Light"), "dark": _("Dark")}
 _MEDIA = re.compile(r"@media \(prefers-color-scheme: dark\)")
 

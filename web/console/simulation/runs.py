@@ -29,12 +29,12 @@ from web.console.requests import ConsoleRequest
 _MOST = 50
 _DECISIONS = {
     "done": ("good", gettext_lazy("Passed")),
-    "passed over": ("over", gettext_lazy("Passed over")),
-    "known before": ("good", gettext_lazy("Known from the session")),
+    "passed over": ("over", gettext_lazy("Skipped")),
+    "known before": ("good", gettext_lazy("Already done in this session")),
     "entered": ("good", gettext_lazy("Entered")),
-    "refused": ("bad", gettext_lazy("Refused")),
+    "refused": ("bad", gettext_lazy("Failed")),
 }
-_BOXES = {"group": gettext_lazy("Group"), "flow": gettext_lazy("Flow")}
+_BOXES = {"group": gettext_lazy("Section"), "flow": gettext_lazy("Sub-flow")}
 _WIDE = 100  # of a bar, in its own units
 
 
@@ -75,7 +75,7 @@ def runs(request: ConsoleRequest, name: str) -> HttpResponse:
         "bars": bars[1:],
         "people": people,
     }
-    return show(request, "console/simulation/runs.html", title=title_of(name), part=_("Runs"), **context)
+    return show(request, "console/simulation/runs.html", title=title_of(name), part=_("Activity"), **context)
 
 
 def run(request: ConsoleRequest, identifier: str) -> HttpResponse:

@@ -61,23 +61,23 @@ def test_the_path_lights_up_at_once(acme: Tenant) -> None:
     drawn()
     page = tried(acme)
     assert decisions(page) == {
-        "identification": "Passes",
-        "password": "Passes",
-        "away": "Passed over",
-        "totp": "Passed over",
-        "reason": "Passed over",
-        "login": "Passes",
-        "device_code": "Passes",
-        "consent": "Passes",
+        "identification": "Passed",
+        "password": "Passed",
+        "away": "Skipped",
+        "totp": "Skipped",
+        "reason": "Skipped",
+        "login": "Passed",
+        "device_code": "Passed",
+        "consent": "Passed",
         "finish": "Shows the last page",
     }
-    assert "The walk comes to its end." in page
+    assert "Flow completed." in page
     away = step(page, "away")
-    assert "Does not apply, because it asks that" in away
+    assert "Condition not met" in away
     assert "in the group “staff”" in away
     assert "<code>request.ip</code> is <b>" in away
-    assert "that it is them" in step(page, "password")
-    assert "Opens a session" in step(page, "login")
+    assert "authenticated" in step(page, "password")
+    assert "Signs the person in" in step(page, "login")
 
 
 def test_who_comes_from_where_decides(acme: Tenant) -> None:
@@ -88,14 +88,14 @@ def test_who_comes_from_where_decides(acme: Tenant) -> None:
     page = tried(acme, **STAFF, **{"do.reason": "typed", "in.reason.why": "I visit a customer"})
     assert {name: decisions(page)[name] for name in ("away", "totp", "reason", "finish")} == {
         "away": "Entered",
-        "totp": "Passes",
-        "reason": "Passes",
+        "totp": "Passed",
+        "reason": "Passed",
         "finish": "Shows the last page",
     }
     assert "<code>request.ip</code> is <b>203.0.113.9</b>" in step(page, "away")
     assert 'name="in.reason.why" value="I visit a customer"' in page
     assert 'value="203.0.113.9"' in page
-    assert decisions(tried(acme, **STAFF, **{"do.totp": "refuses"}))["totp"] == "Refuses, and the flow ends"
+    assert decisions(tried(acme, **STAFF, **{"do.totp": "refuses"}))["totp"] == "Denied – flow ends"
 
 
 def test_a_walk_stops_where_one_says_and_where_an_answer_is_wrong(acme: Tenant) -> None:
@@ -103,8 +103,8 @@ def test_a_walk_stops_where_one_says_and_where_an_answer_is_wrong(acme: Tenant) 
     drawn()
     page = tried(acme, **{"do.password": "open"})
     assert (decisions(page)["password"], decisions(page)["login"]) == (
-        "Asks, and the walk stops here",
-        "The walk does not come here",
+        "Waiting for input",
+        "Not reached",
     )
     assert ">Password</a>" in step(page, "password")
     page = tried(acme, **STAFF, **{"do.reason": "typed"})
@@ -116,7 +116,7 @@ def test_consent_of_an_invented_device(acme: Tenant) -> None:
     page = tried(acme, **{"do.consent": "typed", "in.consent.decision": "approve"})
     assert "Connects the device" in step(page, "consent")
     page = tried(acme, **{"do.consent": "typed", "in.consent.decision": "deny"})
-    assert (decisions(page)["consent"], "Refuses the device" in page) == ("Refuses, and the flow ends", True)
+    assert (decisions(page)["consent"], "Denies the device" in page) == ("Denied – flow ends", True)
 
 
 def test_somebody_of_the_tenant_walks(acme: Tenant, other: Tenant) -> None:
@@ -125,10 +125,10 @@ def test_somebody_of_the_tenant_walks(acme: Tenant, other: Tenant) -> None:
     page = tried(acme, who="real", person="alice", address="203.0.113.9")
     assert "<code>person.groups</code> is" not in page
     assert (decisions(page)["totp"], "Your account has none" in page or "your account has none" in page) == (
-        "Refuses, and the flow ends",
+        "Denied – flow ends",
         True,
     )
-    assert "There is nobody of this name." in tried(acme, who="real", person="nobody")
+    assert "No user with this username." in tried(acme, who="real", person="nobody")
     with tenant_scope(other):
         publish(drawing(*FLOW), by="editor")
 
@@ -136,7 +136,7 @@ def test_somebody_of_the_tenant_walks(acme: Tenant, other: Tenant) -> None:
 def test_what_is_known_from_a_session(acme: Tenant) -> None:
     """Whoever is signed in is not asked again."""
     page = tried(acme, signed_in=["pwd"], session_age="10m")
-    assert [decisions(page)[name] for name in SHIPPED[:3]] == ["Known from the session"] * 3
+    assert [decisions(page)[name] for name in SHIPPED[:3]] == ["Already done in this session"] * 3
 
 
 @pytest.mark.parametrize(
@@ -144,9 +144,9 @@ def test_what_is_known_from_a_session(acme: Tenant) -> None:
     [
         ({"address": "nonsense"}, "is no IP address"),
         ({"session_age": "long"}, "A duration is written like 30s"),
-        ({"time": "tomorrow"}, "Write it like 2026-11-21T18:30."),
-        ({"attributes": "blue"}, "Write one in a line"),
-        ({"who": "real"}, "Name somebody."),
+        ({"time": "tomorrow"}, "Enter a time like 2026-11-21T18:30."),
+        ({"attributes": "blue"}, "Enter one per line"),
+        ({"who": "real"}, "Enter a username."),
         ({"role": "king"}, "Write "),
     ],
 )
@@ -164,7 +164,7 @@ def test_no_password_can_be_guessed(acme: Tenant) -> None:
     for password in ("bob-password-22", "wrong"):
         said = {"who": "real", "person": "bob", "do.password": "typed", "in.password.password": password}
         page = tried(acme, **said)
-        assert decisions(page)["password"] == "Passes"
+        assert decisions(page)["password"] == "Passed"
         assert "They answer" not in step(page, "password")
         assert password not in step(page, "password")
     for code in ("BCDF-GHJK", "nonsense"):
@@ -172,7 +172,7 @@ def test_no_password_can_be_guessed(acme: Tenant) -> None:
             decisions(tried(acme, **{"do.device_code": "typed", "in.device_code.user_code": code}))[
                 "device_code"
             ]
-            == "Passes"
+            == "Passed"
         )
     assert Attempt.objects.count() == 0
 
@@ -183,7 +183,7 @@ def test_who_may_not_look_at_people_learns_nothing_about_them(acme: Tenant) -> N
     """
     drawn()
     page = tried(acme, "editor", who="real", person="alice")
-    assert "Your role may not look at people" in page
+    assert "Your role can't view people" in page
     assert decisions(page) == {}
     page = tried(acme, "editor", **{"do.identification": "typed", "in.identification.name": "alice"})
     assert "<b>staff</b>" not in page
@@ -255,7 +255,7 @@ def test_a_walk_is_kept_as_a_test(acme: Tenant) -> None:
     assert ">Passed<" in page
     (again,) = re.findall(r'<a href="(\?which=draft&amp;[^"#]*)">staff from elsewhere</a>', page)
     assert parse_qs(urlsplit(again.replace("&amp;", "&")).query)["in.reason.why"] == ["I visit"]
-    assert decisions(" ".join(text(opened, HERE + again.replace("&amp;", "&")).split()))["reason"] == "Passes"
+    assert decisions(" ".join(text(opened, HERE + again.replace("&amp;", "&")).split()))["reason"] == "Passed"
 
 
 def test_keeping_adds_to_whatever_the_draft_is_by_then(acme: Tenant) -> None:
@@ -308,7 +308,7 @@ def test_a_broken_flow_says_so(acme: Tenant) -> None:
 def test_who_may(acme: Tenant, other: Tenant) -> None:
     """An auditor tries and keeps nothing; help desk may not look at flows; the neighbour's are not there."""
     opened = entered("acme.test", acme, "auditor")
-    assert "Keep this walk" not in text(opened, HERE)
+    assert "Save as test" not in text(opened, HERE)
     posted(opened, f"{HERE}/keep", {"query": "", "name": "kept"}, 403)
     text(opened, f"{HERE}/keep", 405)
     text(entered("acme.test", acme, "helpdesk"), HERE, 403)

@@ -118,7 +118,7 @@ def test_the_draft_is_shown_first_and_one_that_is_no_flow_says_what_is_wrong(acm
     assert "colour" not in text(opened, f"{HERE}?which=1")
     save_draft("connect-a-device", {"for": "device_code", "steps": "none"}, by="editor", revision=1)
     page = text(opened, HERE)
-    assert "The draft cannot be read yet" in page
+    assert "The draft isn't a valid flow" in page
     assert 'href="?which=1"' in page
     text(opened, f"{HERE}/page", 404)
 
@@ -126,7 +126,7 @@ def test_the_draft_is_shown_first_and_one_that_is_no_flow_says_what_is_wrong(acm
 def test_a_step_without_a_page_is_told_in_words(acme: Tenant) -> None:
     """Nothing is framed where nobody sees anything, or where the browser is sent elsewhere."""
     opened = entered("acme.test", acme, "editor")
-    assert "it goes on by itself" in text(opened, f"{HERE}?step=login")
+    assert "continues automatically" in text(opened, f"{HERE}?step=login")
     steps = ({"stage": "redirect", "settings": {"to": "https://example.test/there"}},)
     save_draft("connect-a-device", drawing(*steps).as_json(), by="editor", revision=None)
     page = text(opened, HERE)

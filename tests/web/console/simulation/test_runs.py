@@ -81,7 +81,7 @@ def test_the_funnel_of_each_version(acme: Tenant) -> None:
     assert re.search(r'<rect class="good" x="0.00" width="75.00"', page)
     assert '<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">' in page
     publish(drawing(*SHIPPED, title="Another"), by="editor")
-    assert "Nobody has come through this version yet" in text(opened, HERE)
+    assert "No completed runs of this version yet" in text(opened, HERE)
     assert cells(text(opened, f"{HERE}?which=1"), "password")[0] == "3"
 
 
@@ -107,7 +107,7 @@ def test_one_run_looked_into(acme: Tenant) -> None:
     page = " ".join(text(entered("acme.test", acme, "helpdesk"), f"/console/runs/{run.identifier}").split())
     assert "in the group “staff”" in page
     assert "<code>person.groups</code> was" not in page
-    assert "Is asked now" in page
+    assert "Waiting for input" in page
     assert "•••" in page
     assert not re.search(r"[BCDFGHJKLMNPQRSTVWXZ]{4}-[BCDFGHJKLMNPQRSTVWXZ]{4}", page)
     assert "$sealed" not in page
@@ -135,7 +135,7 @@ def test_the_neighbours_runs_are_not_there(acme: Tenant, other: Tenant) -> None:
     with tenant_scope(other):
         theirs = Run.objects.get().identifier
     opened = entered("acme.test", acme, "admin")
-    assert "Nobody is in the middle of this flow right now." in text(opened, HERE)
+    assert "No runs in progress." in text(opened, HERE)
     for path in (
         f"/console/runs/{theirs}",
         "/console/runs/nonsense",
