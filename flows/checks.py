@@ -19,7 +19,7 @@ def stages_keep_the_contract(app_configs: Any, **options: Any) -> list[CheckMess
     try:
         stages()
     except BrokenStage as broken:
-        return [Error(str(broken), id="foyer.E001", hint="Mend the file, or take its package out.")]
+        return [Error(str(broken), id="foyer.E001", hint="Fix the file or uninstall its package.")]
     return []
 
 
@@ -54,4 +54,4 @@ def _findings(live: Version | None) -> list[Finding]:
         return lint(document_of(live), parts_of(live))
     except ValidationError as error:
         errors = ngettext("%d error", "%d errors", error.error_count()) % error.error_count()
-        return [Finding((), f"the document is not valid any more: {errors}")]
+        return [Finding((), f"the document is no longer valid: {errors}")]

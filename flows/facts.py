@@ -1,12 +1,12 @@
 """Facts: what a run has learned. Claimed and proved are two facts, and a proof names its person.
 
-person         a name was typed                   {"id": 7 or None, "name": "alice"}
-proof          that person was proved             {"person": 7, "method": "pwd", "at": "…"}
-second_factor  by a second kind of proof          {"person": 7, "method": "otp", "at": "…"}
-signed_in      a session holds                    {"person": 7, "session": 3, "at": "…", "methods": ["pwd"]}
-request        what is asked for is known         {"kind": "device", "application": 1, "scopes": […], …}
-consent        the person agreed to it            {"device": 5, "scopes": […]}
-credential     a credential was set up            {"person": 7, "kind": "totp", "at": "…"}
+person         a person was identified            {"id": 7 or None, "name": "alice"}
+proof          the person was authenticated       {"person": 7, "method": "pwd", "at": "…"}
+second_factor  a second factor was verified       {"person": 7, "method": "otp", "at": "…"}
+signed_in      the person has a session           {"person": 7, "session": 3, "at": "…", "methods": ["pwd"]}
+request        the request is known               {"kind": "device", "application": 1, "scopes": […], …}
+consent        the person approved the request    {"device": 5, "scopes": […]}
+credential     a sign-in method was set up        {"person": 7, "kind": "totp", "at": "…"}
 signed_out     the session was ended              {"session": 3}
 
 A second factor that was only set up in this run says "enrolled": true, and no session takes it over.
@@ -30,7 +30,7 @@ SECOND_FACTOR_METHODS = {"otp", "hwk", "swk"}
 
 
 class BrokenFlow(Exception):
-    """The flow asks for something that cannot be: the run is refused and the administrator is told."""
+    """The flow is misconfigured: the run is refused and the administrators are notified."""
 
 
 def seeded(session: Session) -> dict[str, Any]:

@@ -57,21 +57,18 @@ def _compiles(pattern: str) -> str:
         _whole(pattern)
     except SchemaError:
         raise ValueError(
-            "this is no regular expression (without look-around and back references, so that none can run "
-            "for ever)"
+            "enter a valid regular expression; look-around and back references are not supported"
         ) from None
     return pattern
 
 
 def _usable(name: str) -> str:
     if name in _RESERVED:
-        raise ValueError(f"{name} is a word of the forms or of conditions; choose another name")
+        raise ValueError(f"{name} is a reserved name; choose another one")
     return name
 
 
-_IN_NAMES = (
-    "A name has small letters, digits and underscores, begins with a letter, and has 50 characters at most."
-)
+_IN_NAMES = "Use lowercase letters, digits and underscores, starting with a letter, up to 50 characters."
 Name = Annotated[
     str, StringConstraints(pattern=in_words(r"^[a-z][a-z0-9_]{0,49}$", _IN_NAMES)), AfterValidator(_usable)
 ]
@@ -81,31 +78,31 @@ Choice = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 class Field(StageSettings):
     """One question: its name in conditions and on the person, how it is asked, and what is accepted."""
 
-    name: Name = setting("answer", title=_("Name in conditions and on the person"))
+    name: Name = setting("answer", title=_("Name in conditions and attributes"))
     label: str = setting("", max_length=150, title=_("Label"))
-    type: FieldType = setting("text", title=_("Kind of answer"))
-    required: bool = setting(False, title=_("An answer is required"))
-    choices: tuple[Choice, ...] = setting((), max_length=100, title=_("What can be selected"))
-    help: str = setting("", max_length=300, title=_("Help below the field"))
-    max_length: int = setting(200, ge=1, le=4000, title=_("Characters at most"))
+    type: FieldType = setting("text", title=_("Type"))
+    required: bool = setting(False, title=_("Required"))
+    choices: tuple[Choice, ...] = setting((), max_length=100, title=_("Options"))
+    help: str = setting("", max_length=300, title=_("Help text"))
+    max_length: int = setting(200, ge=1, le=4000, title=_("Maximum length"))
     pattern: Annotated[str, AfterValidator(_compiles)] = setting(
-        "", max_length=200, title=_("Regular expression that the whole answer must match")
+        "", max_length=200, title=_("Pattern (regular expression for the whole answer)")
     )
-    minimum: int = setting(-LARGEST, ge=-LARGEST, le=LARGEST, title=_("Smallest number"))
-    maximum: int = setting(LARGEST, ge=-LARGEST, le=LARGEST, title=_("Largest number"))
+    minimum: int = setting(-LARGEST, ge=-LARGEST, le=LARGEST, title=_("Minimum"))
+    maximum: int = setting(LARGEST, ge=-LARGEST, le=LARGEST, title=_("Maximum"))
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
         if (self.type == "select") is not bool(self.choices):
-            raise ValueError(f"{self.name}: choices belong to a select, and a select needs some")
+            raise ValueError(f"{self.name}: a select needs options, and only a select can have them")
         if len(set(self.choices)) < len(self.choices):
-            raise ValueError(f"{self.name}: two choices are the same")
+            raise ValueError(f"{self.name}: options must be unique")
         if self.type != "number" and (self.minimum, self.maximum) != (-LARGEST, LARGEST):
-            raise ValueError(f"{self.name}: minimum and maximum belong to a number")
+            raise ValueError(f"{self.name}: only a number can have a minimum and a maximum")
         if self.type not in _TEXTS and self.pattern:
-            raise ValueError(f"{self.name}: a pattern belongs to a text")
+            raise ValueError(f"{self.name}: only a text can have a pattern")
         if self.minimum > self.maximum:
-            raise ValueError(f"{self.name}: the minimum is above the maximum")
+            raise ValueError(f"{self.name}: the minimum must not exceed the maximum")
         return self
 
     @property

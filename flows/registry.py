@@ -28,7 +28,7 @@ def stages() -> dict[str, type[Stage]]:
         stage = _stage_of(module, kind)
         if kind in found:
             raise BrokenStage(
-                f"Two stages are called {kind}: {found[kind].__module__} and {module.__name__}."
+                f"Two stages have the name {kind}: {found[kind].__module__} and {module.__name__}."
             )
         stage.kind = kind
         found[kind] = stage
@@ -66,13 +66,9 @@ def _stage_of(module: ModuleType, kind: str) -> type[Stage]:
     faults = [
         *(["a title"] if not stage.title else []),
         *(["a docstring"] if not stage.__doc__ else []),
+        *(["Settings derived from StageSettings"] if not issubclass(stage.Settings, StageSettings) else []),
         *(
-            ["Settings that derive from StageSettings"]
-            if not issubclass(stage.Settings, StageSettings)
-            else []
-        ),
-        *(
-            ["enter or submit of its own"]
+            ["its own enter or submit method"]
             if stage.enter is Stage.enter and stage.submit is Stage.submit
             else []
         ),

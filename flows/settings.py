@@ -49,7 +49,7 @@ def parse_duration(value: Any) -> timedelta:
         return value
     match = _DURATION.match(value) if isinstance(value, str) else None
     if not match:
-        raise ValueError("a duration is written like 30s, 10m, 2h or 7d")
+        raise ValueError("enter a duration like 30s, 10m, 2h or 7d")
     return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
 
 

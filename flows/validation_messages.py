@@ -15,15 +15,15 @@ _PATTERNS: dict[str, str] = {}
 _KINDS = {list: "a list", tuple: "a list", dict: "a mapping"}
 _FEWER = {"too_short": "at least {min_length}", "too_long": "at most {max_length}"}
 _BOUNDS = {
-    "greater_than_equal": "Write {ge} or more.",
-    "greater_than": "Write more than {gt}.",
-    "less_than_equal": "Write {le} or less.",
-    "less_than": "Write less than {lt}.",
-    "string_too_long": "Write {max_length} characters at most.",
-    "string_too_short": "Write {min_length} characters at least.",
+    "greater_than_equal": "Enter {ge} or more.",
+    "greater_than": "Enter more than {gt}.",
+    "less_than_equal": "Enter {le} or less.",
+    "less_than": "Enter less than {lt}.",
+    "string_too_long": "Enter at most {max_length} characters.",
+    "string_too_short": "Enter at least {min_length} characters.",
 }
 _WANTED = {
-    "string": "a text",
+    "string": "text",
     "bool": "true or false",
     "int": "a whole number",
     "float": "a number",
@@ -33,8 +33,8 @@ _WANTED = {
     "dict": "a mapping, like {key: value}",
     "model": "a mapping, like {key: value}",
     "mapping": "a mapping, like {key: value}",
-    "datetime": "a moment, like 2026-01-31T18:00:00+01:00",
-    "timezone": "a moment with its zone, like 2026-01-31T18:00:00+01:00",
+    "datetime": "a date and time, like 2026-01-31T18:00:00+01:00",
+    "timezone": "a date and time with a time zone, like 2026-01-31T18:00:00+01:00",
 }
 
 
@@ -52,19 +52,19 @@ def sentence(error: Mapping[str, Any], known: Iterable[str] = (), noun: str = "k
     """
     kind, context = str(error["type"]), error.get("ctx") or {}
     if kind == "extra_forbidden":
-        return f"There is no such {noun}.{did_you_mean(str(error['loc'][-1]), known)}"
+        return f"Unknown {noun}.{did_you_mean(str(error['loc'][-1]), known)}"
     if kind == "missing":
         return f"This {noun} is missing."
     if kind == "string_pattern_mismatch" and context.get("pattern") in _PATTERNS:
         return _PATTERNS[context["pattern"]]
     if kind == "string_too_short" and context.get("min_length") == 1:
-        return "This must not be empty."
+        return "This can't be blank."
     if kind in _BOUNDS:
         return _BOUNDS[kind].format(**context)
     if kind in _FEWER:
-        return f"Write {_FEWER[kind].format(**context)} of these."
+        return f"Enter {_FEWER[kind].format(**context)} of these."
     if kind in ("literal_error", "enum"):
-        return f"Write {context.get('expected', 'one of the values that there are')}."
+        return f"Use {context.get('expected', 'one of the allowed values')}."
     if kind == "value_error" or kind not in _OWN:  # a validator's own words
         return as_sentence(str(error["msg"]).removeprefix("Value error, "))
     return _wanted(kind, error.get("input"))
@@ -72,19 +72,19 @@ def sentence(error: Mapping[str, Any], known: Iterable[str] = (), noun: str = "k
 
 def as_sentence(text: str) -> str:
     """Return the text with a capital at its beginning and a full stop at its end."""
-    text = text or "This does not belong here"
+    text = text or "This isn't valid"
     return text[0].upper() + text[1:] + ("" if text.endswith((".", "?")) else ".")
 
 
 def _wanted(kind: str, given: Any) -> str:
     wanted = _WANTED.get(kind.partition("_")[0])
     if wanted is None:
-        return "This value does not belong here."
+        return "This value isn't valid here."
     if given is None:
-        quoted = ' An empty value and ~ are texts only in quotes, like "~".' if wanted == "a text" else ""
-        return f"This is empty: write {wanted}.{quoted}"
-    if wanted == "a text" and isinstance(given, bool | int | float):
+        quoted = ' Put an empty value or ~ in quotes to make it text, like "~".' if wanted == "text" else ""
+        return f"This is blank. Enter {wanted}.{quoted}"
+    if wanted == "text" and isinstance(given, bool | int | float):
         what = "the word" if isinstance(given, bool) else "the number"
-        return f"This is read as {what} {json.dumps(given)}: put it in quotes to make it a text."
+        return f"This is read as {what} {json.dumps(given)}. Put it in quotes to make it text."
     instead = next((words for kind, words in _KINDS.items() if isinstance(given, kind)), "")
-    return f"Write {wanted}{f', not {instead}' if instead else ''}."
+    return f"Enter {wanted}{f', not {instead}' if instead else ''}."

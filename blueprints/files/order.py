@@ -44,9 +44,7 @@ def in_order(documents: list[Located]) -> tuple[list[Located], list[Problem], se
             if each.kind == "flow for part" and each.name == way[1]
         )
         problems.append(
-            first.problem(
-                next(referring, ("steps",)), f"Flows refer to each other in a circle: {' → '.join(way)}."
-            )
+            first.problem(next(referring, ("steps",)), f"Sub-flows form a loop: {' → '.join(way)}.")
         )
         parts[way[0]] = []
     after = {name: at for at, name in enumerate(TopologicalSorter(parts).static_order())}

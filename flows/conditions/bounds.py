@@ -73,20 +73,20 @@ class _Walk:
             node.kind == "constant" and isinstance(node.constant, str) and nfc(node.constant) != node.constant
         ):
             self.faults.append(
-                (f"{node.constant!a} equals nothing: texts are compared as composed (Unicode NFC).", node.id)
+                (f"{node.constant!a} never matches: text is compared in Unicode NFC form.", node.id)
             )
         elif node.kind in ("list", "map") and depth:
             if not node.is_literal:
-                self.faults.append(("Inside a macro a list or a map may hold constants only.", node.id))
+                self.faults.append(("Lists and maps inside a macro can only contain constants.", node.id))
             elif _members(node) > MEMBERS:
                 self.faults.append(
-                    (f"Inside a macro a list or a map has {MEMBERS} members at most.", node.id)
+                    (f"Lists and maps inside a macro can have at most {MEMBERS} members.", node.id)
                 )
         elif node.kind == "macro":
             self.macros += 1
             if self.macros > MACROS or depth >= NESTED:
                 self.faults.append(
-                    (f"A condition has {MACROS} macros at most, nested {NESTED} deep at most.", node.id)
+                    (f"A condition can have at most {MACROS} macros, nested {NESTED} levels deep.", node.id)
                 )
                 return
         for child in node.children:
@@ -101,15 +101,15 @@ class _Walk:
         if node.name == _PLUS and not (overloads and overloads <= _NUMERIC):
             self.concatenations += 1
             if around:
-                self.faults.append(("Inside a macro nothing may be put together with +.", node.id))
+                self.faults.append(("Text or lists can't be joined with + inside a macro.", node.id))
             elif self.concatenations > CONCATENATIONS:
                 self.faults.append(
-                    (f"A condition puts texts or lists together {CONCATENATIONS} times at most.", node.id)
+                    (f"A condition can join text or lists at most {CONCATENATIONS} times.", node.id)
                 )
         if node.name in ("_/_", "_%_") and node.children[1].constant == 0:
-            self.faults.append(("Nothing can be divided by zero.", node.children[1].id))
+            self.faults.append(("Division by zero.", node.children[1].id))
         if "index_list" in overloads and isinstance(at := node.children[1].constant, int) and at < 0:
-            self.faults.append((f"A list has no item {at}; the first one is 0.", node.children[1].id))
+            self.faults.append((f"List index {at} isn't valid; the first item is 0.", node.children[1].id))
 
     def try_out(self, node: Node, *, works: bool = False) -> None:
         """Evaluate the largest parts that need nothing from outside; of one that fails, note the smallest
@@ -123,7 +123,7 @@ class _Walk:
             for text, at in self._texts(node.children[position]):
                 if not trial(text):
                     self.faults.append(
-                        (f"{text!r} is no {what}.{_near(text) if what == _ZONE[2] else ''}", at)
+                        (f"{text!r} isn't a valid {what}.{_near(text) if what == _ZONE[2] else ''}", at)
                     )
         failed = (
             ""
@@ -134,13 +134,13 @@ class _Walk:
         for child in (*node.children, *node.loops):
             self.try_out(child, works=works)
         if failed and len(self.faults) == before:
-            self.faults.append((f"This fails whoever asks: {_said(failed)}.", node.id))
+            self.faults.append((f"This always fails: {_said(failed)}.", node.id))
 
     def _failure(self, node: Node) -> str:
         try:
             self.tree.evaluate(node, {})
         except Failed as failed:
-            return str(failed) or "it cannot be evaluated"
+            return str(failed) or "it can't be evaluated"
         return ""
 
     def _texts(self, node: Node) -> Iterator[tuple[str, int]]:
@@ -166,15 +166,15 @@ class _Walk:
         text, pattern = node.children[0], node.children[-1].constant
         self.patterns += 1
         if self.patterns > PATTERNS:
-            self.faults.append((f"A condition has {PATTERNS} regular expressions at most.", node.id))
+            self.faults.append((f"A condition can have at most {PATTERNS} regular expressions.", node.id))
         if (
             not isinstance(pattern, str)
             or len(pattern) > PATTERN_LENGTH
             or _repetitions(pattern) > REPETITIONS
         ):
             message = (
-                f"A regular expression is a constant of {PATTERN_LENGTH} characters at most, and repeats "
-                f"{REPETITIONS} times at most."
+                f"A regular expression must be a constant of at most {PATTERN_LENGTH} characters and repeat "
+                f"at most {REPETITIONS} times."
             )
             self.faults.append((message, node.id))
         if around and not (
@@ -183,7 +183,7 @@ class _Walk:
             and around[0].children[0].kind in ("name", "member")
         ):
             self.faults.append(
-                ("Inside a macro a regular expression reads the items of a declared list only.", node.id)
+                ("Inside a macro, a regular expression can only test the items of a declared list.", node.id)
             )
 
 
@@ -230,7 +230,7 @@ def _repetitions(pattern: str) -> int:
 
 def _said(message: str) -> str:
     """The evaluator's sentence without its codes."""
-    text = message.splitlines()[0] if message else "it cannot be evaluated"
+    text = message.splitlines()[0] if message else "it can't be evaluated"
     text = re.sub(r"^(?:[A-Z_]+: )+|\s*\[[A-Z_]+\]|\s*\(in container ''\)", "", text).strip().rstrip(".")
     return text[:1].lower() + text[1:200]
 
@@ -303,7 +303,7 @@ _TRIED: dict[str, tuple[_Trial, ...]] = {
     "string_to_int64": ((0, _succeeds("int(tried)"), "whole number"),),
     "string_to_uint64": ((0, _succeeds("uint(tried)"), "whole number"),),
     "string_to_double": ((0, _succeeds("double(tried)"), "number"),),
-    "string_to_bool": ((0, _succeeds("bool(tried)"), "true or false"),),
+    "string_to_bool": ((0, _succeeds("bool(tried)"), "boolean; use true or false"),),
     "timestamp_to_seconds_tz": (_ZONE,),
     **{f"timestamp_to_{part}_with_tz": (_ZONE,) for part in _ZONED},
 }

@@ -104,10 +104,10 @@ def _shape(each: Comparison) -> Doubt | None:
     """A text that the word can never be."""
     if each.word in _ADDRESSES and "/" in each.text:
         return Doubt(
-            f"{each.word} is one address and never {each.text}: write {each.word}.within([…]).", each.offset
+            f"{each.word} is one address and never {each.text}. Use {each.word}.within([…]).", each.offset
         )
     if each.word == _COUNTRY and each.text and not re.fullmatch("[A-Z]{2}", each.text):
-        return Doubt(f'A country has two capital letters, such as "DE"; "{each.text}" is none.', each.offset)
+        return Doubt(f'"{each.text}" isn\'t a country code. Use capitals, such as "DE".', each.offset)
     return None
 
 
@@ -117,7 +117,7 @@ def _networks(tree: Tree) -> Iterator[Doubt]:
         if node.kind == "call" and node.name == _IN and tree.word(node.children[1]) == _NETWORKS:
             asked = tree.word(node.children[0]) or "request.ip"
             yield Doubt(
-                f"{_NETWORKS} holds networks, and in compares texts: write {asked}.within({_NETWORKS}).",
+                f"{_NETWORKS} contains networks, but in compares text. Use {asked}.within({_NETWORKS}).",
                 tree.begins(node),
             )
 
@@ -139,15 +139,12 @@ def _unsure(tree: Tree, node: Node, given: frozenset[str]) -> Iterator[Doubt]:
         return
     if (key := _key(tree, node)) and key not in given:
         word, text = key.split("[", 1)
-        message = (
-            f"This refuses whoever has no {text[:-1]} among {word}: write {text[:-1]} in {word} && … "
-            "before it."
-        )
+        message = f"This fails if {word} has no {text[:-1]}. Add {text[:-1]} in {word} && … before it."
         yield Doubt(message, tree.begins(node))
     word = tree.word(node.children[0]) if node.kind == "call" and node.name == _INDEX else ""
     if word and isinstance(at := node.children[1].constant, int) and f"{word}[]" not in given:
         yield Doubt(
-            f"This refuses whoever has {at} or fewer of {word}: ask size({word}) > {at} && … before it.",
+            f"This fails if {word} has {at} or fewer items. Add size({word}) > {at} && … before it.",
             tree.begins(node),
         )
     for child in (*node.children, *node.loops):
@@ -303,9 +300,10 @@ def _told(word: str, *, verdict: bool, whole: bool) -> str:
         "The condition" if whole else "This part of the condition",
         "always true" if verdict else "never true",
     )
+    every = "every" if verdict else "any"
     if word == _CLOCK:
-        return f"{what} is {says}: there is no hour of the week at which it is {'not' if verdict else 'so'}."
-    return f"{what} is {says}{f', whatever {word} is' if word else ''}."
+        return f"{what} is {says}, at {every} hour of the week."
+    return f"{what} is {says}{f', for {every} value of {word}' if word else ''}."
 
 
 def _verdict(

@@ -125,7 +125,7 @@ def compile_condition(source: str, local: Local = frozenset()) -> Condition:
     """
     source = nfc(source)
     if len(source) > MAX_LENGTH:
-        raise BadCondition(f"A condition has {MAX_LENGTH} characters at most.")
+        raise BadCondition(f"A condition can have at most {MAX_LENGTH} characters.")
     bare = LITERAL.sub(lambda literal: " " * len(literal[0]), source)
     found = set(_NAME.findall(bare))
     declared = vocabulary().keys() | {STEPS + name for name, _ in local}
@@ -139,7 +139,9 @@ def compile_condition(source: str, local: Local = frozenset()) -> Condition:
     for fault in faults(checked):
         raise BadCondition(fault.message, *place(source, fault.offset))
     if program.return_type() != cel.Type.BOOL:
-        raise BadCondition(f"A condition must be true or false, not {program.return_type().name().lower()}.")
+        raise BadCondition(
+            f"A condition must return true or false, not {program.return_type().name().lower()}."
+        )
     words = [vocabulary()[name] for name in names if not name.startswith(STEPS)]
     needs = frozenset(word.needs for word in words if word.needs)
     missing = tuple(sentence for word in words if word.missing and (sentence := word.missing()))
@@ -230,12 +232,12 @@ def _explained(message: str, declared: Set[str]) -> BadCondition:
     match = _POSITION.search(message)
     if "recursion" in message:  # of the parser, or of the checker
         return BadCondition(
-            "The condition is nested too deep: use fewer brackets, or fewer operators in a row."
+            "The condition is nested too deeply. Use fewer brackets or fewer operators in a row."
         )
     if not match:
         return BadCondition(message.splitlines()[0][:300])
     text = match[3].replace(" (in container '')", "").replace(" [INVALID_ARGUMENT]", "")
     unknown = re.search(r"undeclared reference to '([^']+)'", text)
     if unknown:
-        text = f"There is no {unknown[1]}.{did_you_mean(unknown[1], declared)}"
+        text = f"Unknown name {unknown[1]}.{did_you_mean(unknown[1], declared)}"
     return BadCondition(text, int(match[1]), int(match[2]))

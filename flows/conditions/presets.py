@@ -88,15 +88,19 @@ class Filled:
 
 _GROUP = Slot("group", _("Group"), source="groups")
 _NETWORKS = Slot(
-    "networks", _("Networks"), "texts", "networks", help=_("Such as 10.0.0.0/8, with commas between several.")
+    "networks",
+    _("Networks"),
+    "texts",
+    "networks",
+    help=_("For example 10.0.0.0/8. Separate several with commas."),
 )
-_KIND = Slot("kind", _("What they hold"), source="credentials", default="totp")
+_KIND = Slot("kind", _("Sign-in method"), source="credentials", default="totp")
 _ZONE = Slot("zone", _("Time zone"), source="zones", default="UTC")
 _COUNTRIES = Slot(
-    "countries", _("Countries"), "texts", "countries", help=_("Two letters each, such as DE, AT.")
+    "countries", _("Countries"), "texts", "countries", help=_("Two-letter codes, for example DE, AT.")
 )
 _STEP = Slot("step", _("Step"), "symbol", "steps")
-_AGE = Slot("age", _("Longer than"), "duration", default="1h", help=_("Such as 10m, 2h or 7d."))
+_AGE = Slot("age", _("Longer than"), "duration", default="1h", help=_("For example 10m, 2h or 7d."))
 
 _ALL = (
     Preset("in_group", _("Is in a group"), _("in the group {group}"), "{group} in person.groups", (_GROUP,)),
@@ -107,17 +111,17 @@ _ALL = (
         "!({group} in person.groups)",
         (_GROUP,),
     ),
-    Preset("admin", _("Administers the tenant"), _("for administrators"), "person.admin"),
+    Preset("admin", _("Is an administrator"), _("for administrators"), "person.admin"),
     Preset(
         "from_own",
-        _("From the tenant's networks"),
-        _("from the tenant's networks"),
+        _("From trusted networks"),
+        _("from trusted networks"),
         "request.ip.within(tenant.networks)",
     ),
     Preset(
         "not_from_own",
-        _("Not from the tenant's networks"),
-        _("not from the tenant's networks"),
+        _("Outside trusted networks"),
+        _("outside trusted networks"),
         "!request.ip.within(tenant.networks)",
     ),
     Preset(
@@ -157,72 +161,70 @@ _ALL = (
     ),
     Preset(
         "unverified",
-        _("For an application that was not verified"),
+        _("For an unverified application"),
         _("for an unverified application"),
         "!application.verified",
     ),
-    Preset(
-        "second_factor", _("A second factor was shown"), _("with a second factor"), "second_factor.present"
-    ),
+    Preset("second_factor", _("Second factor verified"), _("with a second factor"), "second_factor.present"),
     Preset(
         "no_second_factor",
-        _("No second factor was shown"),
+        _("Second factor not verified"),
         _("without a second factor"),
         "!second_factor.present",
     ),
     Preset(
         "holds",
-        _("Has set up a way to sign in"),
-        _("who has set up {kind}"),
+        _("Has sign-in method"),
+        _("with {kind} set up"),
         "{kind} in person.credentials",
         (_KIND,),
     ),
     Preset(
         "lacks",
-        _("Has not set up a way to sign in"),
-        _("who has not set up {kind}"),
+        _("Doesn't have sign-in method"),
+        _("without {kind} set up"),
         "!({kind} in person.credentials)",
         (_KIND,),
     ),
     Preset(
         "new_browser",
-        _("A browser in which nobody is signed in"),
-        _("in a browser where nobody is signed in"),
+        _("Not signed in in this browser"),
+        _("when not signed in in this browser"),
         "!session.active",
     ),
     Preset(
         "old_session",
-        _("Signed in too long ago"),
+        _("Session older than"),
         _("signed in over {age} ago"),
         "session.age > duration({age})",
         (_AGE,),
     ),
     Preset(
         "strange_device",
-        _("A device in another network"),
-        _("for a device in another network"),
+        _("Device on a different network"),
+        _("for a device on a different network"),
         '!(device.same_network || device.address == "")',
     ),
     Preset(
         "slow_device",
-        _("A device that asked too long ago"),
-        _("for a device that asked over {age} ago"),
+        _("Device request older than"),
+        _("for a device request older than {age}"),
         "device.age > duration({age})",
         (_AGE,),
     ),
     Preset(
         "after_hours",
-        _("Outside of working hours"),
-        _("from {end} to {start}, {zone}"),
+        _("Outside working hours"),
+        _("outside {start}–{end} ({zone})"),
         "",
         (
-            Slot("start", _("Work begins at"), "time", default="08:00"),
+            Slot("start", _("Working hours start"), "time", default="08:00"),
             Slot(
                 "end",
-                _("Work ends at"),
+                _("Working hours end"),
                 "time",
                 default="18:00",
-                help=_("Earlier than it begins: work goes on over midnight."),
+                help=_("If earlier than the start, working hours span midnight."),
             ),
             _ZONE,
         ),
@@ -231,36 +233,36 @@ _ALL = (
     ),
     Preset(
         "weekend",
-        _("At the weekend"),
-        _("at the weekend, {zone}"),
+        _("On weekends"),
+        _("on weekends ({zone})"),
         "request.time.getDayOfWeek({zone}) in [0, 6]",
         (_ZONE,),
     ),
     Preset(
         "chosen",
-        _("What was chosen earlier"),
-        _("where {value} was chosen in {step}"),
+        _("Earlier choice is"),
+        _("if {value} was chosen in {step}"),
         "steps.{step}.choice == {value}",
         (Slot("step", _("Step"), "symbol", "choices"), Slot("value", _("Answer"), source="answers")),
     ),
     Preset(
         "not_chosen",
-        _("What was not chosen earlier"),
-        _("where {value} was not chosen in {step}"),
+        _("Earlier choice is not"),
+        _("if {value} was not chosen in {step}"),
         "steps.{step}.choice != {value}",
         (Slot("step", _("Step"), "symbol", "choices"), Slot("value", _("Answer"), source="answers")),
     ),
     Preset(
         "refused",
-        _("An earlier step refused"),
-        _("when {step} refused"),
+        _("Earlier step failed"),
+        _("if {step} failed"),
         'steps.{step}.decision == "refused"',
         (_STEP,),
     ),
     Preset(
         "passed",
-        _("An earlier step was passed"),
-        _("when {step} was passed"),
+        _("Earlier step passed"),
+        _("if {step} passed"),
         'steps.{step}.decision == "done"',
         (_STEP,),
     ),
@@ -280,9 +282,7 @@ def fill(name: str, values: Mapping[str, str]) -> str:
     try:
         return preset.writes(written)
     except ValueError:
-        raise BadSlot(
-            "end", now("It begins at that time: nothing is outside of it, or everything.")
-        ) from None
+        raise BadSlot("end", now("The end must differ from the start.")) from None
 
 
 def recognise(source: str) -> Filled | None:
@@ -390,19 +390,19 @@ def _literal(text: str) -> str:
 
 def _write(slot: Slot, value: str) -> str:
     if not value:
-        raise BadSlot(slot.name, now("Fill this in."))
+        raise BadSlot(slot.name, now("This field is required."))
     if slot.kind == "texts":
         texts = list(dict.fromkeys(part for each in value.split(",") if (part := each.strip())))
         if not 0 < len(texts) <= _MOST:
             raise BadSlot(
-                slot.name, now("Between 1 and %(most)d of them, with commas between.") % {"most": _MOST}
+                slot.name, now("Enter 1 to %(most)d values, separated by commas.") % {"most": _MOST}
             )
         return f"[{', '.join(_literal(_checked(slot, each)) for each in texts)}]"
     if slot.kind == "time":
         try:
             return hours.shown(hours.minutes(value))
         except ValueError:
-            raise BadSlot(slot.name, now("A time of day, such as 8:00 or 17:30.")) from None
+            raise BadSlot(slot.name, now("Enter a time such as 8:00 or 17:30.")) from None
     if slot.kind == "symbol":
         if not re.fullmatch(_WRITTEN["symbol"], value):
             raise BadSlot(slot.name, now("Choose a step."))
@@ -415,7 +415,7 @@ def _duration(slot: Slot, value: str) -> str:
     try:
         seconds = int(parse_duration(value).total_seconds())
     except ValueError:
-        raise BadSlot(slot.name, now("A duration is written like 30s, 10m, 2h or 7d.")) from None
+        raise BadSlot(slot.name, now("Enter a duration like 30s, 10m, 2h or 7d.")) from None
     unit, length = next(
         (unit, length) for unit, length in (("h", 3600), ("m", 60), ("s", 1)) if seconds % length == 0
     )
@@ -425,15 +425,13 @@ def _duration(slot: Slot, value: str) -> str:
 def _checked(slot: Slot, value: str) -> str:
     """The text, if it can be what belongs there."""
     if len(value) > 200 or "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise BadSlot(slot.name, now("At most 200 characters, which can be read."))
+        raise BadSlot(slot.name, now("Enter at most 200 printable characters."))
     if slot.source == "networks":
         return _network(slot, value)
     if slot.source == "countries" and not re.fullmatch("[A-Z]{2}", value):
-        raise BadSlot(slot.name, now("Two capital letters for each country, such as DE."))
+        raise BadSlot(slot.name, now("Use two-letter country codes in capitals, such as DE."))
     if slot.source == "zones" and value not in hours.every_zone():
-        raise BadSlot(
-            slot.name, now("There is no such time zone; choose one of the list, such as Europe/Berlin.")
-        )
+        raise BadSlot(slot.name, now("Unknown time zone. Choose one from the list, such as Europe/Berlin."))
     return value
 
 
@@ -444,7 +442,8 @@ def _network(slot: Slot, value: str) -> str:
     except ValueError:
         raise BadSlot(
             slot.name,
-            now("%(value)s is no network; write 10.0.0.0/8 or 2001:db8::/32.") % {"value": value[:50]},
+            now("%(value)s isn't a valid network. Enter one like 10.0.0.0/8 or 2001:db8::/32.")
+            % {"value": value[:50]},
         ) from None
 
 

@@ -33,15 +33,13 @@ AUTHENTICATION, DEVICE_CODE, LOGOUT, CREDENTIAL_SETUP, PART = (
 DESIGNATIONS: dict[str, Designation] = {
     each.name: each
     for each in (
-        Designation(AUTHENTICATION, _("Signing in"), goal="signed_in", address="sign-in"),
-        Designation("authorization", _("Allowing an application"), goal="consent", startable=False),
-        Designation(DEVICE_CODE, _("Connecting a device"), goal="consent", address="device"),
-        Designation("enrollment", _("Making an account"), goal="signed_in", address="sign-up"),
-        Designation("recovery", _("Getting back in"), goal="signed_in", address="recovery"),
-        Designation(LOGOUT, _("Signing out"), goal="signed_out", address="sign-out"),
-        Designation(
-            CREDENTIAL_SETUP, _("Setting up how one signs in"), goal="credential", address="credentials"
-        ),
-        Designation(PART, _("A part of other flows"), startable=False),
+        Designation(AUTHENTICATION, _("Sign-in"), goal="signed_in", address="sign-in"),
+        Designation("authorization", _("Application consent"), goal="consent", startable=False),
+        Designation(DEVICE_CODE, _("Device sign-in"), goal="consent", address="device"),
+        Designation("enrollment", _("Sign-up"), goal="signed_in", address="sign-up"),
+        Designation("recovery", _("Account recovery"), goal="signed_in", address="recovery"),
+        Designation(LOGOUT, _("Sign-out"), goal="signed_out", address="sign-out"),
+        Designation(CREDENTIAL_SETUP, _("Sign-in method setup"), goal="credential", address="credentials"),
+        Designation(PART, _("Sub-flow"), startable=False),
     )
 }

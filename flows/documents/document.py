@@ -26,12 +26,12 @@ from idp.foundation import addresses
 from idp.foundation.text import every, nfc
 
 _IN_NAMES = (
-    "A name has small letters, digits, dashes and underscores, begins and ends with a letter or a digit, "
-    "50 at most."
+    "Use lowercase letters, digits, dashes and underscores, starting and ending with a letter or digit, up "
+    "to 50 characters."
 )
 _IN_STEPS = (
-    "An id has small letters, digits, dashes, underscores and dots, begins and ends with a letter or a "
-    "digit, 80 at most."
+    "Use lowercase letters, digits, dashes, underscores and dots, starting and ending with a letter or "
+    "digit, up to 80 characters."
 )
 Name = Annotated[str, Field(pattern=in_words(r"^[a-z0-9]([a-z0-9_-]{0,48}[a-z0-9])?$", _IN_NAMES))]
 StepName = Annotated[str, Field(pattern=in_words(r"^[a-z0-9]([a-z0-9_.-]{0,78}[a-z0-9])?$", _IN_STEPS))]
@@ -54,7 +54,7 @@ def _written_out(value: Any) -> Any:
     """A number would be taken for seconds since 1970, and so would a text of digits."""
     if isinstance(value, datetime) or (isinstance(value, str) and "-" in value[1:]):
         return value
-    raise ValueError("a moment is written like 2026-01-31T18:00:00+01:00")
+    raise ValueError("enter a date and time like 2026-01-31T18:00:00+01:00")
 
 
 _Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
@@ -79,29 +79,28 @@ class _Part(BaseModel):
 
 
 class StepDocument(_Part):
-    """One box of the drawing: a ``stage``, a ``group`` of steps, or the name of a ``flow`` that is walked
-    here.
+    """One step of a flow: a ``stage``, a ``group`` of steps (a section), or a sub-flow named by ``flow``.
 
-    ``when`` true, or absent: it applies. ``on_refusal``: what a refusal in it does; ``continue`` leaves the
-    box and goes on.
+    ``when`` true, or absent: it applies. ``on_refusal``: what happens when the step fails; with ``continue``
+    the flow goes on after it.
     """
 
     id: StepName = Field(
-        description="The name of the step, unique in the flow; without it that of its stage, group or flow."
+        description="The step's ID, unique in the flow. Default: the name of its stage, group or flow."
     )
     stage: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
-        None, description="What the step does: one of the stages."
+        None, description="What the step does: the kind of stage."
     )
     group: Name | None = Field(
-        None, description="In place of a stage: the name of several steps with one condition."
+        None, description="Instead of a stage: a section, several steps under one condition."
     )
-    flow: Name | None = Field(None, description="In place of a stage: the part that is walked here.")
-    when: str | None = Field(None, description="For whom it applies, in CEL; without it for everybody.")
+    flow: Name | None = Field(None, description="Instead of a stage: the sub-flow to run.")
+    when: str | None = Field(None, description="When the step applies, as a CEL expression. Default: always.")
     on_refusal: Literal["end", "continue"] = Field(
-        "end", description="What a refusal in it does: it ends the run, or the flow goes on."
+        "end", description="What happens when the step fails: the run ends, or the flow continues."
     )
-    settings: dict[str, Any] = Field(default_factory=dict, description="The settings of its stage.")
-    steps: tuple["StepDocument", ...] = Field((), description="The steps of a group.")
+    settings: dict[str, Any] = Field(default_factory=dict, description="The settings of the stage.")
+    steps: tuple["StepDocument", ...] = Field((), description="The steps of the section.")
 
     @model_validator(mode="before")
     @classmethod
@@ -115,11 +114,11 @@ class StepDocument(_Part):
     def _is_one_thing(self) -> "StepDocument":
         given = [kind for kind in _KINDS if getattr(self, kind) is not None]
         if len(given) != 1:
-            raise ValueError("a step is one of stage, group and flow")
+            raise ValueError("a step needs exactly one of stage, group or flow")
         if self.steps and self.group is None:
-            raise ValueError("a group has steps, and nothing else has")
+            raise ValueError("only a group can have steps")
         if self.settings and self.stage is None:
-            raise ValueError("only a stage has settings")
+            raise ValueError("only a stage can have settings")
         return self
 
     @property
@@ -129,39 +128,41 @@ class StepDocument(_Part):
 
 
 class InventedPerson(_Part):
-    """Somebody who does not exist: what a flow is tried with. ``credentials``: the kinds that they hold."""
+    """A test user who does not exist. ``credentials``: the kinds of sign-in methods they have set up."""
 
     username: str = Field("somebody", min_length=1, max_length=150, description="The username.")
-    name: str = Field("", description="The name.")
+    name: str = Field("", description="The display name.")
     email: str = Field("", description="The email address.")
-    groups: tuple[str, ...] = Field((), description="The groups.")
-    credentials: tuple[str, ...] = Field(("password",), description="What they could prove themselves with.")
+    groups: tuple[str, ...] = Field((), description="The groups they belong to.")
+    credentials: tuple[str, ...] = Field(("password",), description="The sign-in methods they have set up.")
     attributes: dict[str, str] = Field(
-        default_factory=dict, description="What conditions read as person.attributes."
+        default_factory=dict, description="Available in conditions as person.attributes."
     )
-    role: RoleName = Field("", description="The role in the console.")
+    role: RoleName = Field("", description="The console role.")
 
 
 class Circumstances(_Part):
-    """From where and when a flow is tried, and what is asked for.
+    """Where, when and for what a flow is tested.
 
-    ``signed_in``: the methods of a session that lives already.
+    ``signed_in``: the authentication methods of an existing session.
 
-    ``time`` in ISO 8601 with its zone; ages in seconds.
+    ``time`` is in ISO 8601 with a time zone; ages are in seconds.
     """
 
-    address: str = Field("127.0.0.1", description="The address that the request comes from.")
-    agent: str = Field("", description="What the browser calls itself.")
-    time: _Moment | None = Field(None, description="When, in ISO 8601 with its zone; without it now.")
-    country: str = Field("", description="The country of the address, such as DE.")
-    application: str = Field("", description="The application that asks.")
-    scopes: tuple[str, ...] = Field((), description="The scopes that it asks for.")
-    device_address: str = Field("", description="The address that the device asked from.")
-    device_age: int = Field(0, ge=0, strict=True, description="How many seconds ago it asked.")
-    signed_in: tuple[str, ...] = Field(
-        (), description="The methods of a session that lives already, such as pwd."
+    address: str = Field("127.0.0.1", description="The IP address of the request.")
+    agent: str = Field("", description="The user agent of the browser.")
+    time: _Moment | None = Field(None, description="The time, in ISO 8601 with a time zone. Default: now.")
+    country: str = Field("", description="The country of the IP address, such as DE.")
+    application: str = Field("", description="The requesting application.")
+    scopes: tuple[str, ...] = Field((), description="The requested scopes.")
+    device_address: str = Field("", description="The IP address of the device.")
+    device_age: int = Field(
+        0, ge=0, strict=True, description="How many seconds ago the device made its request."
     )
-    session_age: int = Field(0, ge=0, strict=True, description="How many seconds old it is.")
+    signed_in: tuple[str, ...] = Field(
+        (), description="The authentication methods of an existing session, such as pwd."
+    )
+    session_age: int = Field(0, ge=0, strict=True, description="How many seconds old the session is.")
 
     @field_validator("address", "device_address")
     @classmethod
@@ -173,9 +174,9 @@ class Circumstances(_Part):
     def _can_be_counted(cls, value: datetime | int | None) -> datetime | int | None:
         """A moment less an age is still a moment, in every zone."""
         if isinstance(value, int) and value > _CENTURY:
-            raise ValueError("at most a hundred years")
+            raise ValueError("must be at most 100 years")
         if isinstance(value, datetime) and not 1970 <= value.year < 3000:
-            raise ValueError("a year from 1970 to 2999")
+            raise ValueError("the year must be between 1970 and 2999")
         return value
 
 
@@ -183,50 +184,50 @@ Answers = dict[str, dict[str, Any] | Literal["passes", "refuses"]]
 
 
 class FlowTest(_Part):
-    """A walk that the flow must survive: who, from where, with which answers, and what must come out.
+    """A saved test: who runs the flow, from where, with which answers, and the expected result.
 
-    ``person``: the name of somebody of the tenant, or somebody invented. An answer is what would be posted,
-    or ``passes`` or ``refuses`` to take a step's result for granted. ``expect``: the decision of steps;
-    ``ends``: how the walk ends.
+    ``person``: the username of an existing user, or a test user. An answer is what would be submitted, or
+    ``passes`` or ``refuses`` to assume the step's result. ``expect``: the expected decisions of steps;
+    ``ends``: how the run must end.
     """
 
-    name: str = Field(min_length=1, max_length=150, description="What it tries, as it is told when it fails.")
+    name: str = Field(min_length=1, max_length=150, description="What the test checks; shown when it fails.")
     person: str | InventedPerson = Field(
-        InventedPerson(), description="Who walks: somebody of the tenant, or somebody invented."
+        InventedPerson(), description="Who runs the flow: an existing user or a test user."
     )
-    request: Circumstances = Field(Circumstances(), description="From where and when, and what is asked for.")
+    request: Circumstances = Field(Circumstances(), description="Where, when and for what.")
     answers: Answers = Field(
-        default_factory=dict, description="What is answered, by step; passes or refuses takes it for granted."
+        default_factory=dict, description="The answers, by step; passes or refuses assumes the result."
     )
     expect: dict[str, Literal["asks", "done", "passed over", "known before", "refused", "entered"]] = Field(
-        default_factory=dict, description="What becomes of steps."
+        default_factory=dict, description="The expected decisions, by step."
     )
     ends: Literal["finished", "asks", "denied", "leaves", "broken"] = Field(
-        "finished", description="How the walk ends."
+        "finished", description="How the run must end."
     )
 
 
 class FlowDocument(_Part):
     """A whole flow."""
 
-    flow: Name = Field(description="Name.")
-    title: str = Field(min_length=1, max_length=100, description="What it is called in the console.")
-    designation: DesignationName = Field(alias="for", description="What it is for; it never changes.")
+    flow: Name = Field(description="The flow's ID.")
+    title: str = Field(min_length=1, max_length=100, description="The display name.")
+    designation: DesignationName = Field(alias="for", description="The purpose; it can't be changed later.")
     default: bool = Field(
         True,
-        description="Whether it is the tenant's own for this, in place of one that an application names.",
+        description="Whether it is the default flow for its purpose. Applications can use another one.",
     )
     steps: tuple[StepDocument, ...] = Field(
-        max_length=100, json_schema_extra={"minItems": 1}, description="What is asked, in this order."
+        max_length=100, json_schema_extra={"minItems": 1}, description="The steps, in order."
     )  # a draft may be empty: lint says so
     tests: tuple[FlowTest, ...] = Field(
-        (), max_length=100, description="Walks that the flow must survive before it goes live."
+        (), max_length=100, description="Tests that must pass before the flow is published."
     )
 
     @model_validator(mode="after")
     def _not_too_deep(self) -> "FlowDocument":
         if _depth(self.steps) > MAX_DEPTH:
-            raise ValueError(f"groups lie at most {MAX_DEPTH} deep in each other")
+            raise ValueError(f"groups can be nested at most {MAX_DEPTH} levels deep")
         return self
 
     def as_json(self) -> dict[str, Any]:

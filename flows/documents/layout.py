@@ -21,7 +21,7 @@ MAX_BOXES = 400
 
 
 class TooLarge(Invalid):
-    """With its sub-flows the flow has too many steps, or sub-flows lie too deep in each other."""
+    """With its sub-flows the flow has too many steps, or sub-flows are nested too deeply."""
 
 
 @dataclass(frozen=True)

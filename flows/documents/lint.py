@@ -21,6 +21,16 @@ from flows.validation_messages import sentence
 from idp.foundation.text import did_you_mean, line, lines, nfc
 
 _CLAIM = "person"
+_REQUIRED = {
+    "person": "an identified person",
+    "proof": "a verified password",
+    "second_factor": "a verified second factor",
+    "signed_in": "a signed-in person",
+    "request": "a known request",
+    "consent": "consent",
+    "credential": "a new sign-in method",
+    "signed_out": "an ended session",
+}
 
 
 @dataclass(frozen=True)
@@ -108,17 +118,21 @@ def _identifiers(layout: Layout, document: FlowDocument) -> Iterator[Finding]:
         like = seen.setdefault(symbol(box.id), box)
         if like is box or (box.prefix and box.prefix == like.prefix):
             continue  # within a sub-flow it is found when that is published
-        alike = "" if like.id == box.id else f", which conditions cannot tell from {like.id}"
-        finding = Finding((*box.path, "id"), f"Two steps are called {box.id}{alike}.")
+        message = (
+            f"Two steps have the ID {box.id}."
+            if like.id == box.id
+            else f"Step ID {box.id} is too similar to {like.id}: conditions can't tell them apart."
+        )
+        finding = Finding((*box.path, "id"), message)
         yield _at_reference(finding, box, layout) if box.prefix else finding
 
 
 def _empty(layout: Layout, document: FlowDocument) -> Iterator[Finding]:
     if not document.steps:
-        yield Finding(("steps",), "There is no step yet.")
+        yield Finding(("steps",), "Add at least one step.")
     for box in layout.boxes:
         if box.drawn.group is not None and not box.drawn.steps and not box.prefix:
-            yield Finding((*box.path, "steps"), f"The group {box.id} is empty: put a step into it.")
+            yield Finding((*box.path, "steps"), f"Section {box.id} is empty. Add a step to it.")
 
 
 def _parts(layout: Layout, document: FlowDocument, parts: Mapping[str, FlowDocument]) -> Iterator[Finding]:
@@ -127,7 +141,7 @@ def _parts(layout: Layout, document: FlowDocument, parts: Mapping[str, FlowDocum
         if name is not None and name not in parts and not box.prefix:
             yield Finding(
                 (*box.path, "flow"),
-                f"There is no published flow {name} with for: part.{did_you_mean(name, parts)}",
+                f"Sub-flow {name} isn't published.{did_you_mean(name, parts)}",
             )
 
 
@@ -158,18 +172,21 @@ def _box(box: Box, known: set[str], certain: set[str]) -> Iterator[Finding]:
         return
     stage = stages().get(box.drawn.stage)
     if stage is None:
-        hint = did_you_mean(box.drawn.stage, stages(), f" There are: {', '.join(stages())}.")
-        yield Finding((*box.path, "stage"), f"There is no stage {box.drawn.stage}.{hint}")
+        hint = did_you_mean(box.drawn.stage, stages(), f" Available stages: {', '.join(stages())}.")
+        yield Finding((*box.path, "stage"), f"Unknown stage {box.drawn.stage}.{hint}")
         return
     yield from _settings(box, stage)
     yield from _condition(box, known)
     for fact in sorted(set(stage.needs) - known):
         yield Finding(
-            (*box.path, "stage"), f"{stage.kind} needs {fact}, which no earlier step gives.{_givers(fact)}"
+            (*box.path, "stage"), f"{stage.kind} requires {_required(fact)}.{_givers(fact, ' before it')}"
         )
     for fact in sorted(set(stage.needs) & known - certain):
         if box.drawn.when is None:
-            message = f"{stage.kind} needs {fact}, which is only given when an earlier condition applies."
+            message = (
+                f"{stage.kind} requires {_required(fact)}, but the step that provides it runs only under a "
+                "condition."
+            )
             yield Finding((*box.path, "stage"), message, "warning")
 
 
@@ -207,12 +224,13 @@ def _condition(box: Box, known: set[str]) -> Iterator[Finding]:
     for fact in sorted(condition.needs - known):
         yield Finding(
             (*box.path, "when"),
-            f"The condition reads {_reading(condition)}, but {fact} is only known later.{_givers(fact)}",
+            f"The condition reads {_reading(condition)}, which requires {_required(fact)}."
+            f"{_givers(fact, ' before it')}",
         )
     if _CLAIM in condition.needs and "proof" not in known:
         message = (
-            "The condition reads about the person before anything proved who it is: it tells which names "
-            "exist."
+            "The condition reads details of the person before they are authenticated. This can reveal which "
+            "accounts exist."
         )
         yield Finding((*box.path, "when"), message, "warning")
 
@@ -292,7 +310,10 @@ def _goal(layout: Layout, document: FlowDocument) -> Iterator[Finding]:
     if any(box.drawn.stage and box.drawn.stage not in stages() for box in layout.boxes):
         return
     if goal and not any(goal in stage.gives or stage.kind == "deny" for stage in kinds):
-        yield Finding(("for",), f"A flow for {document.designation} must give {goal}.{_givers(goal)}")
+        yield Finding(
+            ("for",),
+            f"A flow with the purpose {document.designation} requires {_required(goal)}.{_givers(goal)}",
+        )
 
 
 def _cautions(layout: Layout) -> Iterator[Finding]:
@@ -305,6 +326,14 @@ def _reading(condition: Condition) -> str:
     return ", ".join(condition.names)
 
 
-def _givers(fact: str) -> str:
-    kinds = [kind for kind, stage in stages().items() if fact in stage.gives]
-    return f" It is given by: {', '.join(kinds)}." if kinds else ""
+def _required(fact: str) -> str:
+    """What a fact stands for; one of another package is called by its name."""
+    return _REQUIRED.get(fact, fact)
+
+
+def _givers(fact: str, where: str = "") -> str:
+    *kinds, last = [kind for kind, stage in stages().items() if fact in stage.gives] or [""]
+    if not last:
+        return ""
+    listed = f"{', '.join(kinds)} or {last}" if kinds else last
+    return f" Add {'an' if listed[0] in 'aeiou' else 'a'} {listed} step{where}."

@@ -11,12 +11,12 @@ FLOWS = Listing(
     _("Flows"),
     lambda: Flow.objects.select_related("live", "draft"),
     (
-        Column("name", _("Name"), lambda row: row.name, "name"),
-        Column("for", _("For"), lambda row: row.designation, "designation"),
-        Column("default", _("The tenant's own"), lambda row: row.is_default, "is_default", "flag"),
+        Column("name", _("ID"), lambda row: row.name, "name"),
+        Column("for", _("Purpose"), lambda row: row.designation, "designation"),
+        Column("default", _("Default"), lambda row: row.is_default, "is_default", "flag"),
         Column(
             "version",
-            _("Live version"),
+            _("Published version"),
             lambda row: row.live.number if row.live else None,
             "live__number",
             "number",
@@ -28,14 +28,19 @@ FLOWS = Listing(
             "live__created_at",
             "time",
         ),
-        Column("by", _("By"), lambda row: row.live.author if row.live else "", "live__author"),
-        Column("draft", _("Draft"), lambda row: hasattr(row, "draft") and row.draft.differs, kind="flag"),
+        Column("by", _("Published by"), lambda row: row.live.author if row.live else "", "live__author"),
+        Column(
+            "draft",
+            _("Unpublished changes"),
+            lambda row: hasattr(row, "draft") and row.draft.differs,
+            kind="flag",
+        ),
     ),
     search=("name",),
     filters=(
         Filter(
             "for",
-            _("For"),
+            _("Purpose"),
             lambda rows, value: rows.filter(designation=value),
             lambda: [(each.name, each.title) for each in DESIGNATIONS.values()],
         ),
@@ -54,17 +59,19 @@ RUNS = Listing(
         Column(
             "version", _("Version"), lambda row: row.version.number, "version__number", "number", few=True
         ),
-        Column("at", _("At step"), lambda row: row.state.get("at") or "", kind="code"),
-        Column("end", _("Ended as"), lambda row: (row.state.get("end") or {}).get("kind", "")),
-        Column("started", _("Begun"), lambda row: row.started_at.isoformat(), "started_at", "time"),
-        Column("expires", _("Until"), lambda row: row.expires_at.isoformat(), "expires_at", "time", few=True),
+        Column("at", _("Current step"), lambda row: row.state.get("at") or "", kind="code"),
+        Column("end", _("Result"), lambda row: (row.state.get("end") or {}).get("kind", "")),
+        Column("started", _("Started"), lambda row: row.started_at.isoformat(), "started_at", "time"),
+        Column(
+            "expires", _("Expires"), lambda row: row.expires_at.isoformat(), "expires_at", "time", few=True
+        ),
     ),
     search=("identifier",),
     filters=(
         Filter("flow", _("Flow"), refers("version__flow__name")),
         Filter(
             "over",
-            _("Over"),
+            _("Ended"),
             lambda rows, value: rows.filter(ended_at__isnull=value == "no"),
             lambda: [("yes", _("Yes")), ("no", _("No"))],
         ),
@@ -81,7 +88,7 @@ VERSIONS = Listing(
         Column("number", _("Version"), lambda row: row.number, "number", "number"),
         Column("live", _("Live"), lambda row: row.flow.live_id == row.pk, kind="flag"),
         Column("created", _("Published"), lambda row: row.created_at.isoformat(), "created_at", "time"),
-        Column("by", _("By"), lambda row: row.author, "author"),
+        Column("by", _("Published by"), lambda row: row.author, "author"),
         Column("note", _("Note"), lambda row: row.note),
     ),
     search=("note", "author"),

@@ -40,9 +40,9 @@ def storable(document: FlowDocument | Mapping[str, Any]) -> None:
         told = document.as_json() if isinstance(document, FlowDocument) else document
         json.dumps(told, ensure_ascii=False, allow_nan=False).encode()
     except ValueError:
-        raise RefusedFlow([Finding((), "There is a number or a text in it that cannot be stored.")]) from None
+        raise RefusedFlow([Finding((), "It contains a number or text that can't be stored.")]) from None
     if any("\0" in text for text in _texts(told)):
-        raise RefusedFlow([Finding((), "A text has no NUL character.")])
+        raise RefusedFlow([Finding((), "Text can't contain NUL characters.")])
 
 
 def parse(document: Mapping[str, Any]) -> FlowDocument:

@@ -28,8 +28,8 @@ def cautions(layout: Layout) -> Iterator[Caution]:
             yield (
                 box,
                 (
-                    f"Who is refused at {box.id} is signed in all the same: no later condition asks what "
-                    "became of it."
+                    f"People who fail {box.id} are still signed in, because no later condition checks its "
+                    "result."
                 ),
             )
         if any(before and "proof" in before.gives for _, before in kinds[:at]) and (
@@ -38,8 +38,8 @@ def cautions(layout: Layout) -> Iterator[Caution]:
             yield (
                 box,
                 (
-                    f"{', '.join(asked)} can be taken for a part of the sign-in: ask after it, unless a "
-                    "condition before it needs the answer."
+                    f"People may mistake {', '.join(asked)} for part of signing in. Move this step after "
+                    "login, unless an earlier condition needs the answer."
                 ),
             )
 

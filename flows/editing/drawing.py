@@ -167,13 +167,13 @@ def _ways(step: StepDocument) -> dict[str, Text]:
 
 def _up(found: Spot) -> tuple[Place, str]:
     if found.at == 0:
-        raise CannotEdit(_("%(name)s is the first here.") % {"name": found.card.step.id})
+        raise CannotEdit(_("%(name)s is already first.") % {"name": found.card.step.id})
     return found.beside[found.at - 1].place, found.card.lane
 
 
 def _down(found: Spot) -> tuple[Place, str]:
     if found.at + 1 == len(found.beside):
-        raise CannotEdit(_("%(name)s is the last here.") % {"name": found.card.step.id})
+        raise CannotEdit(_("%(name)s is already last.") % {"name": found.card.step.id})
     return found.beside[found.at + 1].end, found.card.lane
 
 
@@ -191,14 +191,14 @@ def _into(found: Spot) -> tuple[Place, str]:
         lane = found.within.lanes[found.lane + 1]
         return lane.end, lane.lane
     raise CannotEdit(
-        _("There is no lane beside %(name)s: move it next to a group or a choice first.")
+        _("There is no branch next to %(name)s. Move it next to a section or choice first.")
         % {"name": found.card.step.id}
     )
 
 
 def _out(found: Spot) -> tuple[Place, str]:
     if found.within is None:
-        raise CannotEdit(_("%(name)s is in no lane.") % {"name": found.card.step.id})
+        raise CannotEdit(_("%(name)s isn't in a branch.") % {"name": found.card.step.id})
     if found.lane:
         lane = found.within.lanes[found.lane - 1]
         return lane.end, lane.lane

@@ -26,7 +26,7 @@ def _indices(value: Any) -> Any:
         return value
     parts = value.split(".")
     if not all(part.isascii() and part.isdigit() and len(part) < 4 for part in parts):
-        raise ValueError("a place is written like 2.0")
+        raise ValueError("write a position like 2.0")
     return tuple(int(part) for part in parts)
 
 
@@ -148,7 +148,7 @@ def edit(document: FlowDocument, wanted: Any) -> Edited:
 
 def _add(document: FlowDocument, wanted: Add) -> Edited:
     if wanted.what == "stage" and wanted.name not in stages():
-        raise CannotEdit(_("There is no stage %(name)s.") % {"name": wanted.name[:50]})
+        raise CannotEdit(_("Unknown stage %(name)s.") % {"name": wanted.name[:50]})
     name = _free(wanted.name, _ids(document.steps))
     made: Json = {wanted.what: wanted.name, "id": name, **({"when": wanted.lane} if wanted.lane else {})}
     if wanted.what == "group":
@@ -163,7 +163,7 @@ def _move(document: FlowDocument, wanted: Move) -> Edited:
     place, size = card.place, card.span
     covered = [(*place[:-1], place[-1] + offset) for offset in range(size)]
     if any(wanted.at[: len(each)] == each and len(wanted.at) > len(each) for each in covered):
-        raise CannotEdit(_("A step cannot go into itself."))
+        raise CannotEdit(_("A step can't be moved into itself."))
     drawn = _open(document)
     steps = _list_at(drawn, place[:-1])
     block = steps[place[-1] : place[-1] + size]
@@ -178,7 +178,7 @@ def _move(document: FlowDocument, wanted: Move) -> Edited:
 def _nudge(document: FlowDocument, wanted: Nudge) -> Edited:
     found = spot(draw(document), wanted.step)
     if found is None:
-        raise CannotEdit(_("This step is no longer there."))
+        raise CannotEdit(_("This step no longer exists."))
     at, lane = way(found, wanted.where)
     return _move(document, Move(step=wanted.step, at=at, lane=lane))
 
@@ -192,7 +192,7 @@ def _wrap(document: FlowDocument, wanted: Wrap) -> Edited:
     if card.lane:  # the group takes the step's place in its lane
         group["when"], block[0]["when"] = card.lane, in_lane(block[0].get("when"), card.lane, "")
     steps[at : at + card.span] = [group]
-    return _done(drawn, block[0], _("%(name)s put into a group"))
+    return _done(drawn, block[0], _("%(name)s wrapped in section"))
 
 
 def _remove(document: FlowDocument, wanted: Remove) -> Edited:
@@ -241,14 +241,14 @@ def _head(document: FlowDocument, wanted: Head) -> Edited:
     return Edited(
         parse({**_open(document), "title": wanted.title, "default": wanted.default}),
         None,
-        _("The flow was changed"),
+        _("Flow changed"),
     )
 
 
 def _replace(document: FlowDocument, wanted: Replace) -> Edited:
     """The name stays, and what it is for: runs and applications rely on both."""
     kept = {"flow": document.flow, "for": document.designation}
-    return Edited(parse({**wanted.document, **kept}), None, wanted.said or _("The flow was changed"))
+    return Edited(parse({**wanted.document, **kept}), None, wanted.said or _("Flow changed"))
 
 
 _EDITS: dict[type, Callable[[FlowDocument, Any], Edited]] = {
@@ -302,7 +302,7 @@ def _place_of(steps: list[Json], wanted: Json, around: Place = ()) -> Place:
 def _card(document: FlowDocument, place: Place) -> Card:
     found = spot(draw(document), place)
     if found is None:
-        raise CannotEdit(_("This step is no longer there."))
+        raise CannotEdit(_("This step no longer exists."))
     return found.card
 
 
@@ -316,7 +316,7 @@ def _list_at(drawn: Json, place: Place) -> list[Json]:
     steps: list[Json] = drawn["steps"]
     for at in place:
         if at >= len(steps) or steps[at].get("group") is None:
-            raise CannotEdit(_("This place is no longer there."))
+            raise CannotEdit(_("This position no longer exists."))
         steps = steps[at].setdefault("steps", [])
     return steps
 
@@ -324,7 +324,7 @@ def _list_at(drawn: Json, place: Place) -> list[Json]:
 def _insert(drawn: Json, at: Place, block: list[Json]) -> None:
     steps = _list_at(drawn, at[:-1])
     if at[-1] > len(steps):
-        raise CannotEdit(_("This place is no longer there."))
+        raise CannotEdit(_("This position no longer exists."))
     steps[at[-1] : at[-1]] = block
 
 

@@ -148,9 +148,8 @@ def unfit(
     flows = {flow.name: flow for flow in Flow.objects.all()} if known is None else known
     flow, coming = flows.get(document.flow), planned or {}
     if flow and flow.live_id and flow.designation != document.designation:
-        return [
-            Finding(("for",), f"The flow {flow.name} is for {flow.designation}; make a new flow instead.")
-        ]
+        message = f"The purpose of {flow.name} is {flow.designation} and can't be changed. Create a new flow."
+        return [Finding(("for",), message)]
     if not _is_default(document):
         return []
     others = [
@@ -168,7 +167,7 @@ def unfit(
         return [
             Finding(
                 ("default",),
-                f"The tenant's flow for {document.designation} is {other} already; say default: false.",
+                f"The default flow for {document.designation} is already {other}. Set default: false.",
             )
         ]
     return []
@@ -181,7 +180,7 @@ def _circles(document: FlowDocument, used: Mapping[str, FlowDocument]) -> Iterat
     ):
         at = way.index(document.flow) if document.flow in way else 0
         told = " → ".join([*way[at:-1], *way[:at], way[at]])
-        yield Finding(("steps",), f"Flows refer to each other in a circle: {told}.")
+        yield Finding(("steps",), f"Sub-flows form a loop: {told}.")
 
 
 def _held(name: str, parts: Iterable[str]) -> Flow | None:
@@ -208,7 +207,7 @@ def _lost(parts: Iterable[str]) -> Iterator[Finding]:
     """
     live = set(live_names(PART)) if parts else set()
     for name in sorted(set(parts) - live):
-        yield Finding(("steps",), f"There is no published flow {name} with for: part any more.")
+        yield Finding(("steps",), f"Sub-flow {name} is no longer published.")
 
 
 def _new(document: FlowDocument) -> Flow:

@@ -42,11 +42,11 @@ def check_answers(document: FlowDocument, parts: Mapping[str, FlowDocument], ans
     for step, given in answers.items():
         stage = stages().get(boxes[step].drawn.stage or "") if step in boxes else None
         if stage is None:
-            found.append(Finding(("answers", step), "There is no step of this name that asks anything."))
+            found.append(Finding(("answers", step), "No step with this ID asks for input."))
         elif isinstance(given, dict) and guarded(stage):
             found.append(
                 Finding(
-                    ("answers", step), "No password and no code is kept in a flow: say passes or refuses."
+                    ("answers", step), "Passwords and codes can't be saved in a flow. Use passes or refuses."
                 )
             )
     if found:
@@ -66,7 +66,7 @@ def keep_test(name: str, test: FlowTest, *, by: str, revision: int | None = None
     document = parse({**(draft.document if draft else version_of(name).document), "flow": name})
     if any(each.name == test.name for each in document.tests):
         raise RefusedFlow(
-            [Finding(("tests", "name"), "There is a test of this name already: give it another one.")]
+            [Finding(("tests", "name"), "A test with this name already exists. Use another name.")]
         )
     tests = [*document.as_json().get("tests", []), test.model_dump(mode="json", exclude_defaults=True)]
     kept = parse({**document.as_json(), "tests": tests})

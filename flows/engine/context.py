@@ -236,7 +236,7 @@ def _change_flow(walk: Walk, wanted: str) -> None:
     version = live_version(walk.document.designation, wanted)
     if version is None:
         raise BrokenFlow(
-            f"The application asks for the flow {wanted or 'of the tenant'}, which has no live version."
+            f"The application uses the flow {wanted or 'of the tenant'}, which has no published version."
         )
     if version.flow.name == walk.document.flow:
         return

@@ -120,7 +120,7 @@ def _built(kind: type[Stage], raw: str) -> Stage:
         return kind(kind.Settings.model_validate(kind.upgrade(json.loads(raw))))
     except ValidationError as error:
         raise BrokenFlow(
-            f"The settings of a step of the stage {kind.kind} are not valid any more: {_first(error)}"
+            f"The settings of a step of the stage {kind.kind} are no longer valid: {_first(error)}"
         ) from error
 
 
@@ -185,4 +185,4 @@ def _check_needs(box: Box, stage: Stage, state: State) -> None:
 
 def _check_part(box: Box, layout: Layout) -> None:
     if box.drawn.flow is not None and not any(box.id in each.within for each in layout.boxes):
-        raise BrokenFlow(f"Step {box.id} refers to the flow {box.drawn.flow}, which is not there.")
+        raise BrokenFlow(f"Step {box.id} refers to the flow {box.drawn.flow}, which doesn't exist.")

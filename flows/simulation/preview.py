@@ -98,7 +98,8 @@ def _preview(scene: _Scene, name: str, *, wrong: bool) -> Preview:
             return Preview(scene.face, message=str(broken))
         except Exception as error:  # whoever wrote the stage may count on a row that nobody invented
             return Preview(
-                scene.face, message=f"The stage cannot be shown without a real run ({type(error).__name__})."
+                scene.face,
+                message=f"This stage can't be previewed without a real run ({type(error).__name__}).",
             )
 
 

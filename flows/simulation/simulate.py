@@ -24,12 +24,11 @@ from idp.foundation.errors import Conflict
 from idp.foundation.text import fold
 
 _NOT_JUDGED = _(
-    "A test does not judge this answer, else passwords and codes could be guessed with it. Say passes or "
-    "refuses."
+    "Tests don't check this answer, so that passwords and codes can't be guessed. Use passes or refuses."
 )
 
 _NOT_NAMED = _(
-    "Nobody can be named here by whoever may not look at people. Invent somebody, and say passes or refuses."
+    "Your role can't view people, so no person can be named here. Use a test user, and passes or refuses."
 )
 
 

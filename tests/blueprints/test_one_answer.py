@@ -68,19 +68,19 @@ EXPECTED = [
     "2:1: accent: A colour is",
     "3:12: networks.0: ",
     "4:1: domains: Other.test leads",
-    "9:1: nam: There is no such key. Did you mean name?",
+    "9:1: nam: Unknown key. Did you mean name?",
     "10:1: email: The address alice@acme.test belongs to alice.",
     "11:10: groups.0: There is no group staf. Did you mean staff?",
-    "14:1: active: Write true or false.",
+    "14:1: active: Enter true or false.",
     "15:10: groups.0: There is no group gone.",
     "17:1: title: This key is missing.",
-    "20:5: steps.0.stage: There is no stage identificaton. Did you mean identification?",
-    "21:5: steps.0.iff: There is no such key.",
-    "23:16: steps.1.settings.retries: There is no such setting.",
+    "20:5: steps.0.stage: Unknown stage identificaton. Did you mean identification?",
+    "21:5: steps.0.iff: Unknown key.",
+    "23:16: steps.1.settings.retries: Unknown setting.",
     "25:5: steps.2.when: ",
-    "27:5: steps.3.on_refusal: Write 'end' or 'continue'.",
+    "27:5: steps.3.on_refusal: Use 'end' or 'continue'.",
     "34:15: tests.0.ends: ",
-    "37:1: tilte: There is no such key. Did you mean title?",
+    "37:1: tilte: Unknown key. Did you mean title?",
     "38:1: client_id: The client id tv belongs to tv.",
     "39:18: scopes.1: There is no scope acme:raed. Did you mean acme:read?",
     "40:10: grants.0: There is no grant devicecode. Did you mean",
@@ -88,7 +88,7 @@ EXPECTED = [
         "41:9: flows.device_code: There is no flow connect-a-devic for device_code. Did you mean "
         "connect-a-device?"
     ),
-    "44:1: type: Write 'public' or 'confidential'.",
+    "44:1: type: Use 'public' or 'confidential'.",
     "46:10: groups.0: There is no group nobody.",
 ]
 
@@ -108,7 +108,7 @@ def test_nothing_is_taken_for_pruned_in_a_file_with_mistakes(acme: Tenant, write
     text = "tenant: acme\n---\ngroup: night\n---\nperson: clerk\ngroups: [night]\n"
     from_file = write_blueprint(text)
     assert refused(write_blueprint(text.replace("night\n---", "night\nnight: x\n---")), prune=True) == [
-        "blueprint.yaml:4:1: night: There is no such key."
+        "blueprint.yaml:4:1: night: Unknown key."
     ]
     assert from_file.exists()
 
@@ -124,9 +124,9 @@ def test_a_circle_hides_no_slip_beside_it(acme: Tenant, write_blueprint: Write) 
     four = "---\nflow: four\ntitle: Four\nfor: part\nsteps: [{stage: deny, when: persn}]\n"
     found = refused(write_blueprint("tenant: acme\n" + one + two + three + four))
     assert [each.partition(": ")[2] for each in found] == [
-        "steps.0.iff: There is no such key.",
-        "steps.1.steps.0.flow: Flows refer to each other in a circle: one → two → one.",
-        "steps.0.when: line 1, column 1: There is no persn. Did you mean person.role?",
+        "steps.0.iff: Unknown key.",
+        "steps.1.steps.0.flow: Sub-flows form a loop: one → two → one.",
+        "steps.0.when: line 1, column 1: Unknown name persn. Did you mean person.role?",
     ]
 
 
@@ -209,10 +209,10 @@ def test_a_value_of_a_variable_is_found(tenants: dict[str, Tenant], write_bluepr
         "blueprint.yaml:9:1: groups.1: There is no group nobody. It comes from the variable groups in line 4."
     ) in found
     assert (
-        "blueprint.yaml:13:1: active: Write true or false. It comes from the variable name in line 2."
+        "blueprint.yaml:13:1: active: Enter true or false. It comes from the variable name in line 2."
         in found
     )
     assert (
-        "blueprint.yaml:13:1: active: Write true or false. It comes from the variable name in line 3."
+        "blueprint.yaml:13:1: active: Enter true or false. It comes from the variable name in line 3."
         in found
     )

@@ -96,7 +96,7 @@ def test_an_installed_package_brings_stages_by_entry_point(
         ("import a_module_that_is_not_there\n", "cannot be imported"),
         ("def broken(:\n", "cannot be imported"),
         ("1 / 0\n", "cannot be imported"),
-        (GOOD.format(name="Wave").split("    def enter")[0], "lacks enter or submit"),
+        (GOOD.format(name="Wave").split("    def enter")[0], "lacks its own enter or submit"),
         (
             GOOD.format(name="Wave").replace(
                 "from flows.stage", "from flows.settings import StageSettings\nfrom flows.stage"
@@ -106,7 +106,7 @@ def test_an_installed_package_brings_stages_by_entry_point(
         ),
         (
             GOOD.format(name="Wave") + "\n    class Settings:\n        model_fields = {}\n",
-            "lacks Settings that derive from StageSettings",
+            "lacks Settings derived from StageSettings",
         ),
     ],
 )
@@ -126,7 +126,7 @@ def test_two_stages_of_one_kind_are_refused(package: Writer) -> None:
     """Nobody replaces the password stage by putting a file of that name somewhere."""
     package("password", GOOD.format(name="Password"))
     with pytest.raises(
-        BrokenStage, match=r"Two stages are called password: stages\.password and more_stages\.password"
+        BrokenStage, match=r"Two stages have the name password: stages\.password and more_stages\.password"
     ):
         stages()
 
@@ -146,4 +146,4 @@ def test_a_live_flow_whose_stage_is_gone_shows_in_the_check(
     stages.cache_clear()
     told = [message for message in run_checks(databases=["default"]) if message.id == "foyer.W001"]
     assert len(told) == 1
-    assert "Flow connect-a-device of tenant acme: steps.2.stage: There is no stage word." in told[0].msg
+    assert "Flow connect-a-device of tenant acme: steps.2.stage: Unknown stage word." in told[0].msg

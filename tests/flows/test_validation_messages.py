@@ -89,17 +89,17 @@ def test_every_key_with_every_wrong_value(name: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "said", "words"),
     [
-        ("person", {"person": 7}, "This is read as the number 7: put it in quotes to make it a text."),
-        ("person", {"person": True}, "This is read as the word true: put it in quotes to make it a text."),
+        ("person", {"person": 7}, "This is read as the number 7. Put it in quotes to make it text."),
+        ("person", {"person": True}, "This is read as the word true. Put it in quotes to make it text."),
         (
             "person",
             {"person": None},
-            'This is empty: write a text. An empty value and ~ are texts only in quotes, like "~".',
+            'This is blank. Enter text. Put an empty value or ~ in quotes to make it text, like "~".',
         ),
-        ("person", {"person": ["a"]}, "Write a text, not a list."),
-        ("person", {"person": "a", "active": "perhaps"}, "Write true or false."),
-        ("group", {"group": ""}, "This must not be empty."),
-        ("group", {"group": "x" * 101}, "Write 100 characters at most."),
+        ("person", {"person": ["a"]}, "Enter text, not a list."),
+        ("person", {"person": "a", "active": "perhaps"}, "Enter true or false."),
+        ("group", {"group": ""}, "This can't be blank."),
+        ("group", {"group": "x" * 101}, "Enter at most 100 characters."),
         (
             "scope",
             {"scope": "a b", "title": "t"},
@@ -110,10 +110,10 @@ def test_every_key_with_every_wrong_value(name: str) -> None:
             {"tenant": "a", "accent": "red"},
             "A colour is a # and six hexadecimal digits in small letters, like #4f46e5.",
         ),
-        ("application", {"application": "a", "type": "secret"}, "Write 'public' or 'confidential'."),
+        ("application", {"application": "a", "type": "secret"}, "Use 'public' or 'confidential'."),
         ("application", {"application": "a", "device": {"interval": "2h"}}, "Must lie between 1s and 1m."),
-        ("application", {"application": "a", "device": {"pending_limit": 0}}, "Write 1 or more."),
-        ("application", {"application": "a", "scopes": "openid"}, "Write a list, like [one, two]."),
+        ("application", {"application": "a", "device": {"pending_limit": 0}}, "Enter 1 or more."),
+        ("application", {"application": "a", "scopes": "openid"}, "Enter a list, like [one, two]."),
     ],
 )
 def test_the_words(kind: str, said: dict[str, Any], words: str) -> None:
@@ -128,10 +128,10 @@ def test_drafts_that_are_published_are_refused_in_the_same_words() -> None:
     with pytest.raises(RefusedFlow) as refused:
         parse({"flow": "A B", "title": 7, "for": "nothing", "steps": 7})
     assert [each.message.partition(",")[0] for each in refused.value.findings] == [
-        "A name has small letters",
-        "This is read as the number 7: put it in quotes to make it a text.",
+        "Use lowercase letters",
+        "This is read as the number 7. Put it in quotes to make it text.",
         "Must be one of authentication",
-        "Write a list",
+        "Enter a list",
     ]
 
 

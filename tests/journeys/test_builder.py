@@ -98,18 +98,18 @@ def test_a_flow_is_built_by_drag_and_drop(acme: Tenant, editor: Sits) -> None:
     person = editor()
     person.open("/console/new-flow/")
     person.fill("Display name", "Shared computers")
-    person.page.get_by_label("Purpose", exact=True).select_option(label="Signing in")
+    person.page.get_by_label("Purpose", exact=True).select_option(label="Sign-in")
     person.press("Create flow")
     page = person.page
     entry = page.locator("#panel [data-what]")
     drag(page, entry.and_(page.locator('[data-name="login"]')), "0")
     are(page, "login")
-    expect(card(page, "login")).to_contain_text("login needs person, which no earlier step gives")
+    expect(card(page, "login")).to_contain_text("login requires an identified person")
     drag(page, entry.and_(page.locator('[data-name="identification"]')), "0")
     are(page, "identification", "login")
     drag(page, entry.and_(page.locator('[data-name="group"]')), "1")
     are(page, "identification", "group", "login")
-    expect(card(page, "group")).to_contain_text("The group group is empty")
+    expect(card(page, "group")).to_contain_text("Section group is empty")
     drag(page, entry.and_(page.locator('[data-name="password"]')), "3")
     are(page, "identification", "group", "login", "password")
     said(page, "password added after login")
@@ -139,7 +139,7 @@ def test_a_flow_is_built_by_keyboard_alone(acme: Tenant, editor: Sits) -> None:
     card(page, "identification").locator(".name").focus()
     press("a")
     expect(page.get_by_label("Search steps")).to_be_focused()
-    page.keyboard.type("password of whoever")
+    page.keyboard.type("password. Errors")
     press("Tab")
     press("Enter")
     said(page, "password added before away")
@@ -149,7 +149,7 @@ def test_a_flow_is_built_by_keyboard_alone(acme: Tenant, editor: Sits) -> None:
     press("Alt+ArrowDown")
     said(page, "password moved after totp in away")
     press("Alt+ArrowDown")
-    said(page, "password is the last here.")
+    said(page, "password is already last.")
     press("Alt+ArrowLeft")
     said(page, "password moved before login")
     for _again in range(2):  # faster than the answers come
@@ -233,7 +233,7 @@ def test_a_condition_is_typed_with_help(acme: Tenant, editor: Sits) -> None:
     expect(page.get_by_role("option").first).to_contain_text("the names of the person's groups")
     page.keyboard.press("Enter")
     expect(field).to_have_value("person.groups")
-    expect(page.locator(".verdict")).to_contain_text("must be true or false, not list")
+    expect(page.locator(".verdict")).to_contain_text("must return true or false, not list")
     field.press_sequentially(".size() > 0")
     expect(page.locator(".verdict")).to_have_text("✓")
     page.get_by_role("link", name="YAML").click()
@@ -243,7 +243,7 @@ def test_a_condition_is_typed_with_help(acme: Tenant, editor: Sits) -> None:
     )
     page.get_by_role("button", name="Apply").click()
     are(page, "deny", "nope")
-    expect(card(page, "nope")).to_contain_text("There is no stage nope")
+    expect(card(page, "nope")).to_contain_text("Unknown stage nope")
     person.context.clear_cookies()  # signed out, in another tab perhaps
     card(page, "nope").locator(".name").focus()
     page.keyboard.press("Delete")
@@ -261,15 +261,15 @@ def test_hours_are_filled_in_and_said(acme: Tenant, editor: Sits) -> None:
     page.get_by_label("Add a condition").select_option("after_hours")
     page.get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_label("Time zone")).to_have_value("America/New_York")
-    begins = page.get_by_label("Work begins at")
+    begins = page.get_by_label("Working hours start")
     expect(begins).to_have_attribute("type", "time")
     expect(begins).to_have_value("08:00")
     begins.fill("22:30")
-    page.get_by_label("Work ends at").fill("06:00")
+    page.get_by_label("Working hours end").fill("06:00")
     page.get_by_label("Time zone").fill("Europe/Berln")
     page.locator("#panel").get_by_role("button", name="Save").click()
     expect(page.locator("#panel .condition .error")).to_have_text(
-        "There is no such time zone; choose one of the list, such as Europe/Berlin."
+        "Unknown time zone. Choose one from the list, such as Europe/Berlin."
     )
     offered = page.locator("#panel datalist option")
     assert "Europe/Berlin" in [str(each.get_attribute("value")) for each in offered.all()]
@@ -277,8 +277,8 @@ def test_hours_are_filled_in_and_said(acme: Tenant, editor: Sits) -> None:
     page.locator("#panel").get_by_role("button", name="Save").click()
     expect(card(page, "login")).to_contain_text("from 06:00 to 22:30, Europe/Berlin")
     bob.open("/console/flows/connect-a-device/?step=login")
-    expect(page.get_by_label("Work begins at")).to_have_value("22:30")
-    expect(page.get_by_label("Work ends at")).to_have_value("06:00")
+    expect(page.get_by_label("Working hours start")).to_have_value("22:30")
+    expect(page.get_by_label("Working hours end")).to_have_value("06:00")
 
 
 def test_the_builder_reads_well(acme: Tenant, editor: Sits) -> None:

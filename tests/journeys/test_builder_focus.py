@@ -148,7 +148,7 @@ def test_the_panels_keep_the_focus(hands: Callable[..., Hands]) -> None:
     at.go(page.locator(".switch").get_by_role("link", name="Flow", exact=True))
     at.press("End")
     page.keyboard.type(" title")
-    at.press("Enter", "The flow was changed")
+    at.press("Enter", "Flow changed")
     at.go(page.locator(".switch").get_by_role("link", name="Add", exact=True))
     at.go(page.locator("[data-what][data-name=deny]"), told="deny added").on("deny")
     at.press("Delete", "deny removed")

@@ -31,7 +31,7 @@ def test_from_a_mistake_to_a_rollback(
     page = admin.page
     page.locator('.step[data-id="login"] .name').focus()
     page.keyboard.press("Alt+ArrowUp")
-    expect(page.locator('.step[data-id="login"]')).to_contain_text("login needs proof")
+    expect(page.locator('.step[data-id="login"]')).to_contain_text("login requires a verified password")
     page.get_by_role("link", name="Publish…").click()
     admin.reads("Fix errors before publishing")
     expect(page.get_by_role("button", name="Publish", exact=True)).to_be_disabled()

@@ -676,7 +676,7 @@ def test_a_flow_that_would_not_be_sound_refuses(tmp_path: Path) -> None:
     """A login that nothing proves is never published: the flow refuses, with lint's findings above."""
     outcome = converted([written(tmp_path, SIGN_IN.replace("id: b-password,", "state: absent,"))])
     assert outcome.steps() == ["deny"]
-    assert "needs proof" in outcome.text
+    assert "requires a verified password" in outcome.text
     flows = (
         "- {model: authentik_flows.flow, identifiers: {slug: x}, attrs: {designation: authentication, "
         "authentication: require_outpost}}"

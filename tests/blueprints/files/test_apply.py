@@ -192,10 +192,10 @@ def test_what_is_no_domain_of_a_tenant(tenants: dict[str, Tenant], write_bluepri
                 "person.grups == []\n"
             ),
             "10:5: steps.1.when",
-            "There is no person.grups. Did you mean person.groups?",
+            "Unknown name person.grups. Did you mean person.groups?",
         ),
-        ("flow: connect-a-device\ntitle: T\nfor: authentication\nsteps: [{stage: deny}]\n", "5:1: for", "make a new flow instead"),  # noqa: E501
-        ("flow: second\ntitle: T\nfor: device_code\nsteps: [{stage: deny}]\n", "3:1: default", "say default: false"),  # noqa: E501
+        ("flow: connect-a-device\ntitle: T\nfor: authentication\nsteps: [{stage: deny}]\n", "5:1: for", "Create a new flow"),  # noqa: E501
+        ("flow: second\ntitle: T\nfor: device_code\nsteps: [{stage: deny}]\n", "3:1: default", "Set default: false"),  # noqa: E501
     ],
 )  # fmt: skip
 def test_what_only_the_domain_can_refuse(
@@ -217,8 +217,8 @@ def test_every_problem_of_every_file_at_once_and_nothing_applied(
     assert problems(first, second) == [
         "one.yaml:6:1: title: This key is missing.",
         "one.yaml:8:1: persn: This is no kind of document. Did you mean person?",
-        "two.yaml:2:1: titel: There is no such key. Did you mean title?",
-        "two.yaml:5:1: type: Write 'public' or 'confidential'.",
+        "two.yaml:2:1: titel: Unknown key. Did you mean title?",
+        "two.yaml:5:1: type: Use 'public' or 'confidential'.",
     ]
 
 

@@ -116,7 +116,7 @@ def test_the_first_apply_with_a_secret_of_ones_own(
     with tenant_scope(Tenant.objects.get(name="acme")):
         assert is_password(Person.objects.get(username="clerk"), "a-long-password-7")
     assert make_plan([file]).effective == []
-    with pytest.raises(CommandError, match="A name has small letters"):
+    with pytest.raises(CommandError, match="Use lowercase letters"):
         run(monkeypatch, "set", "x", "--tenant", "No Name", "--new-tenant", entered="a")
     with pytest.raises(CommandError, match="A secret's name"):
         run(monkeypatch, "set", "..", "--tenant", "fresh", "--new-tenant", entered="a")

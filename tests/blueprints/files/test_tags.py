@@ -103,7 +103,7 @@ def test_what_a_tag_stands_for(
         ("!vars '{'", "2:8: There is no variable {. There are: list, word."),
         ("!vars [a, b, c]", "2:8: !vars is written with a name after it."),
         ("!vars 'all: {list}'", "2:8: Only a plain text can be filled into a text"),
-        ("!vars list", "2:1: title: Write a text, not a list."),
+        ("!vars list", "2:1: title: Enter text, not a list."),
         ("!secret name", "2:1: title: A !secret stands only where a secret belongs."),
         ("!secret ../name", "2:8: A secret's name has letters, digits, dots, dashes and underscores."),
         ("!secret .hidden", "2:8: A secret's name has letters"),

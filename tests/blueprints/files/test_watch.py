@@ -114,7 +114,7 @@ def test_a_bad_one_keeps_its_messages_and_is_not_tried_again_by_itself(
     bad = Result.objects.get(blueprint="10-bad")
     assert not bad.succeeded
     assert [message.partition("10-bad.yaml")[2] for message in bad.messages] == [
-        ":5:1: titel: There is no such key. Did you mean title?"
+        ":5:1: titel: Unknown key. Did you mean title?"
     ]
     out = StringIO()
     call_command("blueprint", "results", stdout=out, no_color=True)

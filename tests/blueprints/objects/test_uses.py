@@ -231,7 +231,7 @@ def test_no_rollback_to_what_was_deleted(acme: Tenant, write_blueprint: Write) -
     edit.delete("flow", "prove", by="alice")
     with pytest.raises(versions.RefusedFlow) as why:
         publishing.roll_back("sign-in-here", 1, by="alice")
-    assert str(why.value) == "steps: There is no published flow prove with for: part any more."
+    assert str(why.value) == "steps: Sub-flow prove is no longer published."
 
 
 def test_a_flow_that_was_never_published_is_deleted(acme: Tenant) -> None:
@@ -296,7 +296,7 @@ def test_nobody_publishes_what_lost_its_sub_flow_meanwhile(acme: Tenant, write_b
     edit.delete("flow", "prove", by="alice")
     with pytest.raises(versions.RefusedFlow) as why:
         publishing.store(ready, by="bob")
-    assert str(why.value) == "steps: There is no published flow prove with for: part any more."
+    assert str(why.value) == "steps: Sub-flow prove is no longer published."
     assert not Flow.objects.filter(name="f").exists()
 
 

@@ -76,7 +76,7 @@ def test_durations_as_people_write_them(written: str, seconds: int) -> None:
 )
 def test_what_is_no_duration(written: Any) -> None:
     """Refused, never guessed."""
-    with pytest.raises(ValueError, match="a duration is written like"):
+    with pytest.raises(ValueError, match="enter a duration like"):
         parse_duration(written)
 
 
@@ -121,4 +121,4 @@ def test_the_schema_says_what_the_validator_says(step: dict[str, Any], good: boo
 
 def _is_of_the_shape(finding: Finding) -> bool:
     """What no schema can know: which facts a step needs, and what the whole flow is for."""
-    return finding.path != ("for",) and " needs " not in finding.message
+    return finding.path != ("for",) and " requires " not in finding.message

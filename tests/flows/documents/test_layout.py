@@ -166,5 +166,5 @@ def test_groups_lie_only_so_deep() -> None:
     for depth in range(MAX_DEPTH - 1):
         step = group(f"g{depth}", step)
     assert len(laid(step).boxes) == MAX_DEPTH
-    with pytest.raises(ValueError, match="at most 5 deep"):
+    with pytest.raises(ValueError, match="at most 5 levels deep"):
         laid(group("more", step))

@@ -22,8 +22,8 @@ def test_the_shipped_flow_is_clean() -> None:
 
 def test_what_is_empty_is_no_flow_yet() -> None:
     """A draft may be so while it is drawn; it cannot be published."""
-    assert findings() == [("steps", "error", "There is no step yet."), ("for", "error", findings()[1][2])]
-    assert ("steps.0.steps", "error", "The group away is empty: put a step into it.") in findings(
+    assert findings() == [("steps", "error", "Add at least one step."), ("for", "error", findings()[1][2])]
+    assert ("steps.0.steps", "error", "Section away is empty. Add a step to it.") in findings(
         {"group": "away"}, *SHIPPED
     )
 
@@ -31,20 +31,24 @@ def test_what_is_empty_is_no_flow_yet() -> None:
 @pytest.mark.parametrize(
     ("steps", "path", "said"),
     [
-        (("identification", "identification", NEVER), "steps.1.id", "Two steps are called identification."),
+        (("identification", "identification", NEVER), "steps.1.id", "Two steps have the ID identification."),
         (("identificaton", NEVER), "steps.0.stage", "Did you mean identification?"),
-        (("zzz", NEVER), "steps.0.stage", "There is no stage zzz. There are: choice, consent, deny"),
+        (("zzz", NEVER), "steps.0.stage", "Unknown stage zzz. Available stages: choice, consent, deny"),
         (
             ("password", NEVER),
             "steps.0.stage",
-            "password needs person, which no earlier step gives. It is given by: identification",
+            "password requires an identified person. Add an identification step before it.",
         ),
         (
             ("device_code", "consent"),
             "steps.1.stage",
-            "needs signed_in, which no earlier step gives. It is given by: login, reauthenticate.",
+            "requires a signed-in person. Add a login or reauthenticate step before it.",
         ),
-        (("identification", "login", "password", NEVER), "steps.1.stage", "login needs proof"),
+        (
+            ("identification", "login", "password", NEVER),
+            "steps.1.stage",
+            "login requires a verified password",
+        ),
         (
             ({"stage": "identification", "settings": {"felds": ["email"]}}, NEVER),
             "steps.0.settings.felds",
@@ -68,23 +72,23 @@ def test_what_is_empty_is_no_flow_yet() -> None:
         (
             ("identification", {"stage": "password", "settings": {"free": 0}}, NEVER),
             "steps.1.settings.free",
-            "Write 1 or more",
+            "Enter 1 or more",
         ),
-        (({"stage": "deny", "when": "nope"},), "steps.0.when", "line 1, column 1: There is no nope."),
+        (({"stage": "deny", "when": "nope"},), "steps.0.when", "line 1, column 1: Unknown name nope."),
         (
             ({"stage": "deny", "when": '"staff" in person.groups'}, "identification"),
             "steps.0.when",
-            "person is only known later",
+            "which requires an identified person",
         ),
         (
             ({"stage": "deny", "when": 'request.kind == "device"'},),
             "steps.0.when",
-            "known later. It is given by: device_code.",
+            "requires a known request. Add a device_code step before it.",
         ),
         (
             ("identification", "password", "login"),
             "for",
-            "A flow for device_code must give consent. It is given by: consent.",
+            "A flow with the purpose device_code requires consent. Add a consent step.",
         ),
     ],
 )
@@ -104,7 +108,7 @@ def test_a_need_that_only_a_condition_gives_is_a_warning() -> None:
         "consent",
     )
     assert [(path, level) for path, level, _ in found] == [("steps.2.stage", "warning")]
-    assert "only given when an earlier condition applies" in found[0][2]
+    assert "runs only under a condition" in found[0][2]
 
 
 def test_everything_is_found_at_once() -> None:
@@ -125,7 +129,7 @@ def test_everything_is_found_at_once() -> None:
 def test_a_flow_for_signing_in_must_sign_in() -> None:
     """The goal depends on the designation; a drawn refusal needs none."""
     assert findings("identification", "password", **{"for": "authentication"})[0][2].startswith(
-        "A flow for authentication must give signed_in."
+        "A flow with the purpose authentication requires a signed-in person."
     )
     assert findings("identification", "password", "login", **{"for": "authentication"}) == []
     assert findings("deny", **{"for": "authentication"}) == []
@@ -138,7 +142,7 @@ def test_a_second_factor_that_may_be_refused_is_asked_about(kind: str) -> None:
     """
     lenient = {"stage": kind, "id": "factor", "on_refusal": "continue"}
     grouped = {"group": "away", "on_refusal": "continue", "steps": [{"stage": kind, "id": "factor"}]}
-    said = "Who is refused at factor is signed in all the same: no later condition asks what became of it."
+    said = "People who fail factor are still signed in, because no later condition checks its result."
     rest = SHIPPED[2:]
     assert ("steps.2.stage", "warning", said) in findings("identification", "password", lenient, *rest)
     assert ("steps.2.steps.0.stage", "warning", said) in findings(
@@ -171,7 +175,7 @@ def test_a_free_question_within_the_sign_in_is_a_warning() -> None:
     warned = [
         each
         for each in findings("identification", "password", text, *SHIPPED[2:])
-        if "part of the sign-in" in each[2]
+        if "part of signing in" in each[2]
     ]
     assert [(path, level) for path, level, _ in warned] == [("steps.2.stage", "warning")]
     for steps in (

@@ -59,13 +59,13 @@ def test_an_unchanged_document_publishes_nothing(acme: Tenant) -> None:
 
 def test_the_designation_of_a_flow_cannot_change(acme: Tenant) -> None:
     """A run under way, and an application that names it, rely on what it is for."""
-    with pytest.raises(RefusedFlow, match="is for device_code; make a new flow instead"):
+    with pytest.raises(RefusedFlow, match="is device_code and can't be changed. Create a new flow"):
         publish(drawing("identification", "password", "login", **{"for": "authentication"}), by="test")
 
 
 def test_one_live_flow_for_each_designation(acme: Tenant, other: Tenant) -> None:
     """A second one says default: false; the neighbour's does not count."""
-    with pytest.raises(RefusedFlow, match="is connect-a-device already; say default: false"):
+    with pytest.raises(RefusedFlow, match="is already connect-a-device. Set default: false"):
         draw(*SHIPPED, flow="second")
     assert not Flow.objects.filter(name="second").exists()
     assert draw(*SHIPPED, flow="second", default=False).changed
@@ -124,7 +124,7 @@ def test_a_draft_may_be_wrong_until_it_is_published(acme: Tenant, door: Doors) -
     assert draft_of("connect-a-device") == draft
     assert door().page().step == "identification"
     save_draft("connect-a-device", written("deny", "consent"), by="bob", revision=1)
-    with pytest.raises(RefusedFlow, match="consent needs request"):
+    with pytest.raises(RefusedFlow, match="consent requires a known request"):
         publish_draft("connect-a-device", by="bob")
     save_draft("connect-a-device", written(*SHIPPED, title="Better"), by="bob", revision=2)
     published = publish_draft("connect-a-device", by="bob", note="after all")
@@ -278,7 +278,7 @@ def test_rolling_back_to_what_cannot_run_is_refused(third_party: None, acme: Ten
     live = live_version("device_code")
     settings.STAGE_PACKAGES = ["stages"]
     stages.cache_clear()
-    with pytest.raises(RefusedFlow, match=r"steps\.2\.stage: There is no stage word"):
+    with pytest.raises(RefusedFlow, match=r"steps\.2\.stage: Unknown stage word"):
         roll_back("connect-a-device", 2, by="alice")
     assert (live_version("device_code"), events("flow.rolled_back")) == (live, 0)
 
@@ -296,7 +296,7 @@ def test_rolling_back_does_not_make_a_second_default(acme: Tenant) -> None:
     """Another flow took the designation over in the meantime."""
     draw(*SHIPPED, default=False)
     draw(*SHIPPED, flow="second")
-    with pytest.raises(RefusedFlow, match="is second already"):
+    with pytest.raises(RefusedFlow, match="is already second"):
         roll_back("connect-a-device", 1, by="alice")
 
 
@@ -446,15 +446,15 @@ def test_a_circle_is_refused_with_its_way(acme: Tenant, length: int) -> None:
     way = " → ".join([names[-1], *names[:-1], names[-1]]) if length > 1 else "p0 → p0"
     with pytest.raises(RefusedFlow) as refused:
         part({"flow": names[0]}, flow=names[-1])
-    assert f"Flows refer to each other in a circle: {way}." in str(refused.value)
+    assert f"Sub-flows form a loop: {way}." in str(refused.value)
 
 
 def test_a_sub_flow_that_is_not_there_is_named(acme: Tenant, other: Tenant) -> None:
     """With the nearest one that is; the neighbour's does not count."""
     part("password", flow="second-factor")
-    with pytest.raises(RefusedFlow, match="There is no published flow second-facter"):
+    with pytest.raises(RefusedFlow, match="Sub-flow second-facter isn't published"):
         draw("identification", {"flow": "second-facter"}, "login", "device_code", "consent")
-    with tenant_scope(other), pytest.raises(RefusedFlow, match="There is no published flow second-factor"):
+    with tenant_scope(other), pytest.raises(RefusedFlow, match="Sub-flow second-factor isn't published"):
         draw("identification", {"flow": "second-factor"}, "login", "device_code", "consent")
 
 
@@ -464,4 +464,4 @@ def test_a_faulty_part_is_found_where_it_is_used(acme: Tenant) -> None:
     with pytest.raises(RefusedFlow) as refused:
         draw("identification", {"flow": "signing-in"}, "device_code", "consent")
     assert ("steps", 1, "flow") in [finding.path for finding in refused.value.findings]
-    assert "signing-in: login needs proof" in str(refused.value)
+    assert "signing-in: login requires a verified password" in str(refused.value)

@@ -187,12 +187,12 @@ def test_through_the_lanes_of_a_choice() -> None:
 @pytest.mark.parametrize(
     ("step", "where", "said"),
     [
-        ("0", "up", "identification is the first here"),
-        ("2", "down", "login is the last here"),
-        ("1.0", "up", "password is the first here"),
-        ("1.0", "in", "no lane beside password"),
-        ("0", "out", "identification is in no lane"),
-        ("9", "up", "no longer there"),
+        ("0", "up", "identification is already first"),
+        ("2", "down", "login is already last"),
+        ("1.0", "up", "password is already first"),
+        ("1.0", "in", "no branch next to password"),
+        ("0", "out", "identification isn't in a branch"),
+        ("9", "up", "no longer exists"),
     ],
 )
 def test_where_there_is_no_way_it_is_said(step: str, where: str, said: str) -> None:

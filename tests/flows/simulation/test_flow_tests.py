@@ -101,7 +101,7 @@ def test_tests_that_pass(acme: Tenant) -> None:
         (
             {"person": STAFF, "request": OUTSIDE, "answers": {**PASSES, "totp": {"code": "000000"}}},
             "tests.0.ends",
-            "ended as asks at totp: A test does not judge this answer",
+            "ended as asks at totp: Tests don't check this answer",
         ),
         ({"person": "clerk"}, "tests.0.person", "There is no person clerk."),
     ],
@@ -121,8 +121,7 @@ def test_a_test_guesses_no_password(acme: Tenant, password: str) -> None:
     """
     test = {"person": "bob", "answers": {**PASSES, "password": {"password": password}}}
     said = (
-        "A test does not judge this answer, else passwords and codes could be guessed with it. Say passes "
-        "or refuses"
+        "Tests don't check this answer, so that passwords and codes can't be guessed. Use passes or refuses"
     )
     assert failures(test) == [
         ("tests.0.ends", f"test 0: should have ended as finished, but ended as asks at password: {said}.")
@@ -140,7 +139,7 @@ def test_a_test_tells_nothing_of_anybody(acme: Tenant) -> None:
     assert "person.groups =" not in said
     found = failures({"answers": {**PASSES, "identification": {"name": "alice"}}})
     assert [path for path, _ in found] == ["tests.0.ends"]
-    assert "Nobody can be named here" in found[0][1]
+    assert "no person can be named here" in found[0][1]
 
 
 def test_every_failing_test_is_told(acme: Tenant) -> None:

@@ -147,11 +147,11 @@ def test_stages_of_others(third_party: None) -> None:
     """One that raises is told apart from one that is not installed and from settings that are wrong."""
     crash = {"stage": "probe", "settings": {"enter": "meet"}}
     (shown,) = seen("probe", crash)
-    assert shown.message == "The stage cannot be shown without a real run (IndexError)."
+    assert shown.message == "This stage can't be previewed without a real run (IndexError)."
     (shown,) = seen("nonsense", "nonsense")
     assert "not installed" in shown.message
     (shown,) = seen("probe", {"stage": "probe", "settings": {"tries": "many"}})
-    assert "not valid" in shown.message
+    assert "no longer valid" in shown.message
     assert told(seen("word", *FACTORS[:2], "word")[0]) == ("ask", "Say the word")
 
 

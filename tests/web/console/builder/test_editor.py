@@ -142,7 +142,7 @@ def test_lint_marks_the_card_that_it_concerns_until_that_is_mended(at_work: Call
     assert "No issues" in editor.text
     editor.edit({"do": "nudge", "step": "1", "where": "down"})
     assert re.search(r'class="step has-error" data-place="1"', editor.text)
-    assert "login needs proof, which no earlier step gives" in editor.text
+    assert "login requires a verified password" in editor.text
     assert '<a href="?at=1" data-open><b>login</b>' in editor.text
     editor.edit({"do": "nudge", "step": "2", "where": "up"})
     assert "has-error" not in editor.text
@@ -196,7 +196,7 @@ def test_the_settings_of_a_step_are_a_form_and_only_what_differs_is_kept(
         ({"_id": "No Name"}, 'id="step-id-error"'),
         ({"free": "99"}, 'id="f-free-error"'),
         ({"window": "soon"}, 'id="f-window-error"'),
-        ({"_when-0": "from_network", "_when-0-networks": "everywhere"}, "everywhere is no network"),
+        ({"_when-0": "from_network", "_when-0-networks": "everywhere"}, "everywhere isn't a valid network"),
     ],
 )
 def test_what_is_wrong_in_a_form_is_said_at_its_field_and_the_draft_stays(
@@ -257,10 +257,12 @@ def test_a_condition_is_checked_while_it_is_typed(at_work: Callable[..., Editor]
 
     assert checked("2", '"staff" in person.groups') == []
     assert checked("2", "person.grups == []") == [
-        "line 1, column 7: There is no person.grups. Did you mean person.groups?"
+        "line 1, column 7: Unknown name person.grups. Did you mean person.groups?"
     ]
-    assert "request is only known later" in checked("2", 'request.kind == "device"')[0]
-    assert checked("2", "person.name") == ["line 1, column 1: A condition must be true or false, not string."]
+    assert "which requires a known request" in checked("2", 'request.kind == "device"')[0]
+    assert checked("2", "person.name") == [
+        "line 1, column 1: A condition must return true or false, not string."
+    ]
     assert Draft.unscoped.count() == 0
 
 
@@ -465,7 +467,7 @@ def test_a_number_that_json_does_not_have_is_none(at_work: Callable[..., Editor]
         '{"stage": "password"}', '{"stage": "password", "settings": {"free": NaN}}'
     )
     editor.edit({"do": "remove", "step": "5"}, _base=base)
-    assert "write a whole number." in editor.text
+    assert "Enter a whole number." in editor.text
     assert drafted() == list(SHIPPED[:5])
 
 
@@ -473,7 +475,7 @@ def test_an_edit_that_is_impossible_is_said(at_work: Callable[..., Editor]) -> N
     """And the drawing stays."""
     editor = at_work()
     editor.edit({"do": "nudge", "step": "0", "where": "up"}, 409)
-    assert editor.said == "identification is the first here."
+    assert editor.said == "identification is already first."
     assert Draft.unscoped.count() == 0
 
 

@@ -63,7 +63,7 @@ def test_errors_stop_it_and_lead_to_the_step(acme: Tenant) -> None:
     drafted("identification", {"group": "box", "steps": [{"stage": "totp", "id": "code"}]}, "consent")
     opened = entered("acme.test", acme, "editor")
     page = text(opened, f"{HERE}/publish")
-    assert "totp needs proof" in page
+    assert "totp requires a verified password" in page
     assert f'href="{HERE}/?step=code"' in page
     assert '<button class="primary" disabled>' in page
     assert "Not published." in posted(opened, f"{HERE}/publish", {"revision": 1}, 400)
@@ -93,7 +93,7 @@ def test_a_draft_that_is_no_flow_says_what_is_wrong(acme: Tenant) -> None:
         revision=None,
     )
     page = text(entered("acme.test", acme, "editor"), f"{HERE}/publish")
-    assert "A step is one of stage, group and flow." in page
+    assert "A step needs exactly one of stage, group or flow." in page
     assert f'href="{HERE}/?step=a"' in page
     assert "disabled" in page
 
@@ -156,7 +156,7 @@ def test_a_version_that_can_no_longer_run_stays_where_it_is(acme: Tenant) -> Non
         document={**old.document, "steps": [{"stage": "gone"}, *old.document["steps"]]}
     )
     page = posted(entered("acme.test", acme, "editor"), f"{HERE}/versions/1/roll-back", {}, 400)
-    assert "There is no stage gone." in page
+    assert "Unknown stage gone." in page
     assert live() == 2
 
 

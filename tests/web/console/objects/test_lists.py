@@ -110,7 +110,7 @@ def test_what_is_wrong_stands_at_its_field(clerk: Door) -> None:
     )
     text = response.content.decode()
     assert response.status_code == 400
-    assert "a duration is written like" in text.lower()
+    assert "enter a duration like" in text.lower()
     assert 'value="for ever"' in text
 
 
