@@ -78,7 +78,7 @@ def test_the_list_is_the_tenants_own(acme: Tenant, other: Tenant) -> None:
     with tenant_scope(other):
         draw(*SHIPPED, flow="foreign", default=False)
     heads, row, *rest = flow("list").splitlines()
-    assert heads.split() == ["flow", "for", "live", "since", "(UTC)", "by", "draft"]
+    assert heads.split() == ["flow", "purpose", "live", "since", "(UTC)", "by", "draft"]
     assert row.split()[:3] == ["connect-a-device", "device_code", "2"]
     assert " test " in row
     assert "draft 1 by bob" in row
@@ -117,13 +117,14 @@ def test_the_difference_ends_as_diff_does(acme: Tenant) -> None:
     with pytest.raises(SystemExit, match="2"):
         flow("diff", "connect-a-device")
     assert (
-        flow("diff", "connect-a-device", "2", "2") == "connect-a-device, version 2 and version 2 are alike.\n"
+        flow("diff", "connect-a-device", "2", "2")
+        == "No differences between connect-a-device, version 2 and version 2.\n"
     )
     assert refused("diff", "connect-a-device", "1", "7") == (
-        "connect-a-device has no version 7. There are: 1, 2.",
+        "connect-a-device has no version 7. Available versions: 1, 2.",
         1,
     )
-    assert refused("diff", "connect-a-device", "draft") == ("There is no draft of connect-a-device.", 1)
+    assert refused("diff", "connect-a-device", "draft") == ("connect-a-device has no draft.", 1)
     assert refused("diff", "connect-a-device", "one")[1] == 1
     save_draft("connect-a-device", drawing(*SHIPPED).as_json(), by="bob", revision=None)
     out = StringIO()
@@ -139,8 +140,8 @@ def test_a_draft_goes_live_and_back_again(acme: Tenant, write_blueprint: Write) 
     file = write_blueprint(
         f"tenant: acme\n---\n{flow('show', 'connect-a-device')}".replace("Connect a device", "Connect it")
     )
-    assert flow("draft", str(file)) == "connect-a-device: kept as a draft.\n"
-    assert "has a draft already: draft 1 by command line" in refused("draft", str(file))[0]
+    assert flow("draft", str(file)) == "connect-a-device: saved as a draft.\n"
+    assert "already has a draft: draft 1 by command line" in refused("draft", str(file))[0]
     assert "title: Connect it" in flow("show", "connect-a-device", "--draft")
     assert live_version("device_code").number == 1  # type: ignore[union-attr]
     assert (
@@ -156,7 +157,7 @@ def test_a_draft_goes_live_and_back_again(acme: Tenant, write_blueprint: Write) 
         (each.kind, each.data["note"]) for each in Event.objects.filter(kind__in=kinds).order_by("-pk")[:2]
     ]
     assert told == [("flow.rolled_back", "too short"), ("flow.published", "shorter")]
-    assert refused("publish", "connect-a-device")[0] == "There is no draft of connect-a-device."
+    assert refused("publish", "connect-a-device")[0] == "connect-a-device has no draft."
 
 
 def test_a_draft_can_be_thrown_away(acme: Tenant) -> None:
@@ -164,7 +165,7 @@ def test_a_draft_can_be_thrown_away(acme: Tenant) -> None:
     save_draft("connect-a-device", {"for": "device_code"}, by="bob", revision=None)
     flow("discard", "connect-a-device")
     assert not Draft.objects.exists()
-    assert refused("discard", "connect-a-device")[0] == "There is no draft of connect-a-device."
+    assert refused("discard", "connect-a-device")[0] == "connect-a-device has no draft."
 
 
 def test_a_bad_draft_is_not_published(acme: Tenant) -> None:
@@ -177,15 +178,12 @@ def test_a_bad_draft_is_not_published(acme: Tenant) -> None:
     )
     said, code = refused("publish", "connect-a-device")
     assert code == 1
-    assert (
-        "steps.0.stage: consent needs request, which no earlier step gives. It is given by: device_code."
-        in said
-    )
-    assert "steps.0.stage: consent needs signed_in" in said
+    assert "steps.0.stage: consent requires a known request. Add a device_code step before it." in said
+    assert "steps.0.stage: consent requires a signed-in person" in said
     assert Version.objects.count() == 1
     Draft.objects.update(document={"steps": []})
     assert "title: This key is missing." in refused("publish", "connect-a-device")[0]
-    assert "is no flow yet" in refused("simulate", "connect-a-device", "--draft")[0]
+    assert "isn't a valid flow" in refused("simulate", "connect-a-device", "--draft")[0]
 
 
 @pytest.mark.parametrize(
@@ -195,30 +193,36 @@ def test_a_bad_draft_is_not_published(acme: Tenant) -> None:
             ["show", "conect-a-device"],
             "There is no flow conect-a-device in tenant acme. Did you mean connect-a-device?",
         ),
-        (["show", "connect-a-device", "--version", "0"], "connect-a-device has no version 0. There are: 1."),
+        (
+            ["show", "connect-a-device", "--version", "0"],
+            "connect-a-device has no version 0. Available versions: 1.",
+        ),
         (["versions", "nothing"], "There is no flow nothing in tenant acme."),
-        (["rollback", "connect-a-device", "9"], "connect-a-device has no version 9. There are: 1."),
+        (["rollback", "connect-a-device", "9"], "connect-a-device has no version 9. Available versions: 1."),
         (["simulate", "connect-a-device", "--person", "nobody"], "There is no person nobody."),
         (
             ["simulate", "connect-a-device", "--answer", "pasword=passes"],
             "has no step pasword. Did you mean password?",
         ),
-        (["simulate", "connect-a-device", "--answer", "password"], "'password' is not written STEP=passes"),
-        (["simulate", "connect-a-device", "--answer", "password={"], "the answer of password is no JSON"),
+        (["simulate", "connect-a-device", "--answer", "password"], "'password' must be STEP=passes"),
+        (
+            ["simulate", "connect-a-device", "--answer", "password={"],
+            "the answer of password is not valid JSON",
+        ),
         (
             ["simulate", "connect-a-device", "--invent", "group=staff"],
-            "nobody has group. Did you mean groups?",
+            "unknown key group. Did you mean groups?",
         ),
-        (["simulate", "connect-a-device", "--invent", "username="], "username: This must not be empty."),
+        (["simulate", "connect-a-device", "--invent", "username="], "username: This can't be blank."),
         (["simulate", "connect-a-device", "--address", "10.0.0"], "address: '10.0.0' is no IP address"),
         (
             ["simulate", "connect-a-device", "--time", "2026-11-21T18:30:00"],
-            "time: Write a moment with its zone",
+            "time: Enter a date and time with a time zone",
         ),
-        (["simulate", "connect-a-device", "--session-age", "1 hour"], "a duration is written like 30s"),
+        (["simulate", "connect-a-device", "--session-age", "1 hour"], "enter a duration like 30s"),
         (["test", "connect"], "There is no flow connect in tenant acme."),
         (["test", "--file", "/nowhere.yaml"], "/nowhere.yaml:1:1: No such file or directory"),
-        (["inspect", "0" * 32], "There is no such run in this tenant"),
+        (["inspect", "0" * 32], "No such run in this tenant"),
     ],
 )
 def test_a_mistake_is_told_plainly(acme: Tenant, arguments: list[str], said: str) -> None:
@@ -243,7 +247,7 @@ def test_trying_writes_nothing(acme: Tenant) -> None:
             "--answer",
             "password=password=alice-password-1",
         )
-    assert "does: SignIn person = " in said
+    assert "effect: SignIn person = " in said
     assert (Event.unscoped.count(), Run.objects.count()) == (before, 0)
 
 
@@ -258,23 +262,23 @@ def test_each_step_says_why(acme: Tenant) -> None:
         "--answer",
         "identification=name=evaluator",
     )
-    assert "identification  done\n    learns: person\n" in said
+    assert "identification  done\n    result: person\n" in said
     assert """when "staff" in person.groups is true""" in " ".join(said.split())
-    assert "says: Not for staff." in said
-    assert said.endswith("connect-a-device, version 2: the walk ends as denied.\n")
+    assert "message: Not for staff." in said
+    assert said.endswith("connect-a-device, version 2: ends as denied.\n")
     invented = "username=bob,credentials=password,attributes.team=sales,role=admin"
     said = flow(
         "simulate", "connect-a-device", "--invent", invented, "--answer", 'identification={"name": "bob"}'
     )
     assert "deny            passed over" in said
-    assert "shows: Enter your password, and asks for password" in said
+    assert "shows: Enter your password, fields: password" in said
 
 
 def test_the_exit_code_says_whether_it_ended_as_expected(acme: Tenant) -> None:
     """Without an expectation only a broken flow is a failure."""
     flow("simulate", "connect-a-device", "--expect", "asks")
     assert refused("simulate", "connect-a-device", "--expect", "denied") == (
-        "It should have ended as denied, but ended as asks.",
+        "Expected the flow to end as denied, but it ended as asks.",
         1,
     )
     save_draft(
@@ -321,8 +325,8 @@ def test_a_living_session_and_circumstances(acme: Tenant) -> None:
     ]
     said = flow(*walk, "--session-age", "2h")
     assert "login           known before" in said
-    assert said.endswith("the walk ends as denied.\n")
-    assert flow(*walk, "--session-age", "1h").endswith("the walk ends as finished.\n")
+    assert said.endswith("ends as denied.\n")
+    assert flow(*walk, "--session-age", "1h").endswith("ends as finished.\n")
 
 
 def test_json_is_the_same_for_programs(acme: Tenant) -> None:
@@ -358,14 +362,14 @@ def test_tests_beside_a_flow_are_run(acme: Tenant, write_blueprint: Write) -> No
     assert Version.objects.count() == 1
     call_command("blueprint", "apply", str(right), stdout=StringIO())
     assert "tested, version 1\n  passed" in flow("test", "tested")
-    assert "connect-a-device, version 1\n  has no tests\n" in flow("test")
+    assert "connect-a-device, version 1\n  no tests\n" in flow("test")
 
 
 def test_a_file_about_another_tenant(acme: Tenant, other: Tenant, write_blueprint: Write) -> None:
     """Is not tried here in silence."""
     file = write_blueprint(TESTED.replace("WANTED", "refused"))
     assert refused("test", "--file", str(file), tenant="other")[0].endswith(
-        "It has flows of acme: say --tenant."
+        "It has flows of acme. Use --tenant."
     )
     assert "has no flow testet" not in refused("simulate", "testet", "--file", str(file))[0]
     assert refused("simulate", "testet", "--file", str(file))[0].endswith("Did you mean tested?")
@@ -386,15 +390,15 @@ def test_a_run_is_inspected_and_that_is_written_down(acme: Tenant, other: Tenant
     run = Run.objects.get()
     before = events("flow.inspected")
     said = flow("inspect", run.identifier)
-    assert "What follows is about a person" in said
+    assert "This run contains personal data" in said
     assert 'deny: when person.username == "bob" is false' in said
     assert "with person.username" not in said
-    assert "under way at consent" in said
+    assert "in progress at consent" in said
     assert started.user_code not in said
     assert started.user_code.replace("-", "") not in said
     assert events("flow.inspected") == before + 1
     assert Event.objects.get(kind="flow.inspected").actor == "command line"
-    assert "no such run" in refused("inspect", run.identifier, tenant="other")[0]
+    assert "No such run" in refused("inspect", run.identifier, tenant="other")[0]
 
 
 def test_the_funnel_counts_runs_that_are_over(acme: Tenant, other: Tenant, door: Doors) -> None:
@@ -407,7 +411,7 @@ def test_the_funnel_counts_runs_that_are_over(acme: Tenant, other: Tenant, door:
         line.split("  ")[0].strip(): line.split()
         for line in flow("funnel", "connect-a-device").splitlines()[2:]
     }
-    assert list(rows) == ["(the whole run)", *SHIPPED]
+    assert list(rows) == ["(whole run)", *SHIPPED]
     assert rows["identification"][1:5] == ["2", "2", "0", "0"]
     assert rows["password"][1:5] == ["2", "1", "0", "1"]
     assert rows["consent"][1:] == ["0", "0", "0", "0"]

@@ -42,8 +42,8 @@ class Command(BaseCommand):
     """Commands about flows."""
 
     help = (
-        "Looks at the flows of a tenant, changes which version is live, and tries flows without writing or "
-        "sending anything."
+        "Show a tenant's flows, publish and roll back versions, and test flows without saving or sending "
+        "anything."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -56,69 +56,65 @@ class Command(BaseCommand):
                 made.add_argument("name", metavar=each)
             return made
 
-        action(
-            "list", "every flow: what it is for, which version is live since when, whether there is a draft"
-        )
-        _which(action("show", "a flow as YAML", "FLOW"))
-        action("versions", "every version of a flow, the newest first", "FLOW")
+        action("list", "list flows with their purpose, live version and draft")
+        _which(action("show", "show a flow as YAML", "FLOW"))
+        action("versions", "list the versions of a flow, newest first", "FLOW")
         diff = action(
             "diff",
-            "what differs between two versions, step by step: exit code 0 nothing, 2 something",
+            "compare two versions step by step; exit code 0: no differences, 2: differences",
             "FLOW",
         )
         diff.add_argument(
             "versions",
             nargs="*",
             metavar="VERSION",
-            help="numbers, or draft; the live one against the one before",
+            help="version numbers or draft (default: the live version and the one before)",
         )
-        draft = action("draft", "keep the flows of a file as drafts beside the live ones")
+        draft = action("draft", "save the flows of a file as drafts")
         draft.add_argument("file", type=Path, metavar="FILE.yaml")
-        action("discard", "throw a draft away", "FLOW")
-        action("publish", "make the draft of a flow live", "FLOW").add_argument(
-            "--note", default="", help="why, for those who read it later"
+        action("discard", "discard a draft", "FLOW")
+        action("publish", "publish the draft of a flow", "FLOW").add_argument(
+            "--note", default="", help="a note for the version history"
         )
-        back = action("rollback", "make an earlier version live again", "FLOW")
+        back = action("rollback", "roll back to an earlier version", "FLOW")
         back.add_argument("number", type=_VERSION, metavar="VERSION")
-        back.add_argument("--note", default="", help="why")
+        back.add_argument("--note", default="", help="a note for the version history")
         self._trying(action)
         action(
             "inspect",
             (
-                "a run: its path, the reasons, its facts without secrets. Shows personal data, and is "
-                "written down"
+                "show a run: its steps, the reasons, its facts without secrets. Shows personal data and is "
+                "recorded in the audit log"
             ),
             "RUN",
         )
         counts = action(
             "funnel",
-            "how many runs came to each step and what became of them; counted once they are over",
+            "show how many runs reached, completed, failed or abandoned each step",
             "FLOW",
         )
-        counts.add_argument("--version", type=_VERSION, metavar="N", help="the live one if absent")
+        counts.add_argument(
+            "--version", type=_VERSION, metavar="N", help="version number (default: the live version)"
+        )
 
     def _trying(self, action: Callable[..., CommandParser]) -> None:
         walk = action(
             "simulate",
-            "walk a flow: what each step would do and why; nothing is written, nothing is sent",
+            "dry run: show what each step would do and why; nothing is saved or sent",
             "FLOW",
         )
-        _which(walk).add_argument(
-            "--file", type=Path, metavar="FILE.yaml", help="the flow as it stands there"
-        )
+        _which(walk).add_argument("--file", type=Path, metavar="FILE.yaml", help="use the flow in this file")
         options_of_walks(walk)
         walk.add_argument(
             "--expect",
             choices=_ENDS,
             metavar="END",
-            help=f"how it must end ({', '.join(_ENDS)}); if absent, not broken",
+            help=f"how it must end: {', '.join(_ENDS)} (default: anything but broken)",
         )
-        walk.add_argument("--json", action="store_true", help="as JSON")
-        test = action(
-            "test", "check flows and run the tests that stand beside them; all that are live if none is named"
-        )
+        walk.add_argument("--json", action="store_true", help="print JSON")
+        test = action("test", "check flows and run their saved tests (default: all live flows)")
         test.add_argument("names", nargs="*", metavar="FLOW")
-        test.add_argument("--file", type=Path, metavar="FILE.yaml", help="the flows of this file instead")
+        test.add_argument("--file", type=Path, metavar="FILE.yaml", help="use the flows in this file")
 
     def handle(self, *args: Any, **options: Any) -> None:
         with chosen_scope(options):
@@ -129,7 +125,7 @@ class Command(BaseCommand):
         for flow in versions.every():
             live, draft = flow.live, getattr(flow, "draft", None)
             when, who = (shown.moment(live.created_at), live.author) if live else ("", "")
-            default = "" if flow.is_default or not live else " (by name)"
+            default = "" if flow.is_default or not live else " (not default)"
             rows.append(
                 [
                     flow.name,
@@ -140,7 +136,7 @@ class Command(BaseCommand):
                     _noted(draft),
                 ]
             )
-        self.stdout.write(shown.table(["flow", "for", "live", "since (UTC)", "by", "draft"], *rows))
+        self.stdout.write(shown.table(["flow", "purpose", "live", "since (UTC)", "by", "draft"], *rows))
 
     def _show(self, options: Any) -> None:
         name = options["name"]
@@ -170,13 +166,15 @@ class Command(BaseCommand):
             ]
             for each in versions.history(options["name"])
         ]
-        self.stdout.write(shown.table(["version", "", "when (UTC)", "by", "note"], *rows))
+        self.stdout.write(shown.table(["version", "", "published (UTC)", "by", "note"], *rows))
 
     def _diff(self, options: Any) -> None:
         old, new = chosen.two(options["name"], options["versions"])
         changes = difference(old.document, new.document)
         last = new.label.rpartition(", ")[2]
-        self.stdout.write(f"{old.label} → {last}" if changes else f"{old.label} and {last} are alike.")
+        self.stdout.write(
+            f"{old.label} → {last}" if changes else f"No differences between {old.label} and {last}."
+        )
         for change in changes:
             self.stdout.write(self._coloured(change))
         if changes:
@@ -193,15 +191,15 @@ class Command(BaseCommand):
             known = drafts.draft_of(located.name)
             if known:
                 raise CommandError(
-                    f"{located.name} has a draft already: {_noted(known)}. Publish it or discard it first."
+                    f"{located.name} already has a draft: {_noted(known)}. Publish or discard it first."
                 )
             drafts.save_draft(located.name, located.document.as_json(), by=_BY, revision=None)
-            self.stdout.write(f"{located.name}: kept as a draft.")
+            self.stdout.write(f"{located.name}: saved as a draft.")
 
     def _discard(self, options: Any) -> None:
         chosen.draft_named(options["name"])
         drafts.discard_draft(options["name"], by=_BY)
-        self.stdout.write(f"{options['name']}: the draft is gone.")
+        self.stdout.write(f"{options['name']}: draft discarded.")
 
     def _publish(self, options: Any) -> None:
         name = options["name"]
@@ -209,16 +207,16 @@ class Command(BaseCommand):
         try:
             published = drafts.publish_draft(name, by=_BY, note=options["note"])
         except versions.RefusedFlow as refused:
-            raise CommandError(f"Nothing was published:\n{chosen.refusals(refused)}") from None
+            raise CommandError(f"Not published:\n{chosen.refusals(refused)}") from None
         except drafts.DraftMoved:
             raise CommandError(
-                "Nothing was published: somebody has just changed the draft. Look at it, and try again."
+                "Not published: someone just changed the draft. Review it and try again."
             ) from None
         number = published.version.number
         self.stdout.write(
             f"{name}: version {number} is live."
             if published.changed
-            else f"{name}: the same as version {number}, which is live."
+            else f"{name}: no changes; version {number} is already live."
         )
         self._warn(chosen.choose(name))
 
@@ -229,7 +227,7 @@ class Command(BaseCommand):
             publishing.roll_back(name, number, by=_BY, note=options["note"])
         except versions.RefusedFlow as refused:
             raise CommandError(
-                f"Version {number} cannot run any more, and nothing was changed:\n{chosen.refusals(refused)}"
+                f"Not rolled back: version {number} is no longer valid:\n{chosen.refusals(refused)}"
             ) from None
         self.stdout.write(f"{name}: version {number} is live.")
 
@@ -243,7 +241,11 @@ class Command(BaseCommand):
         except NobodyThere as nobody:
             raise CommandError(str(nobody)) from None
         end, wanted = ending(reports), options["expect"]
-        wrong = f"It should have ended as {wanted}, but ended as {end}." if wanted else "The flow is broken."
+        wrong = (
+            f"Expected the flow to end as {wanted}, but it ended as {end}."
+            if wanted
+            else "The flow is broken."
+        )
         fails = end != wanted if wanted else end == "broken"
         if options["json"]:
             told = {"flow": flow.label, "ends": end, "steps": [asdict(report) for report in reports]}
@@ -253,7 +255,7 @@ class Command(BaseCommand):
             return sys.exit(1) if fails else None
         for decision, text in shown.walked(reports):
             self.stdout.write(self._painted(decision, text))
-        self.stdout.write(f"\n{flow.label}: the walk ends as {end}.")
+        self.stdout.write(f"\n{flow.label}: ends as {end}.")
         if fails:
             raise CommandError(wrong)
 
@@ -296,7 +298,7 @@ class Command(BaseCommand):
             for finding in findings.get(at, []):
                 self.stdout.write(f"          {on_one_line(finding.message.removeprefix(test.name + ': '))}")
         if not flow.document.tests:
-            self.stdout.write("  has no tests")
+            self.stdout.write("  no tests")
         return not wrong and not findings
 
     def _warn(self, flow: Chosen) -> None:
@@ -307,11 +309,9 @@ class Command(BaseCommand):
         try:
             found = look_into(options["name"], by=_BY, people=True)
         except NoSuchRun:
-            raise CommandError(
-                "There is no such run in this tenant; runs that have expired are counted and forgotten."
-            ) from None
+            raise CommandError("No such run in this tenant. Expired runs are counted and deleted.") from None
         self.stderr.write(
-            "What follows is about a person. That you have looked was written down (flow.inspected)."
+            "This run contains personal data. Your access was recorded in the audit log (flow.inspected)."
         )
         for line in shown.inspected(found):
             self.stdout.write(line)
@@ -324,8 +324,10 @@ class Command(BaseCommand):
 
 def _which(parser: CommandParser) -> Any:
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--version", type=_VERSION, metavar="N", help="the live one if absent")
-    group.add_argument("--draft", action="store_true", help="the draft")
+    group.add_argument(
+        "--version", type=_VERSION, metavar="N", help="version number (default: the live version)"
+    )
+    group.add_argument("--draft", action="store_true", help="use the draft")
     return group
 
 

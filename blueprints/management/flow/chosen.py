@@ -51,7 +51,7 @@ def two(name: str, given: Sequence[str]) -> tuple[Chosen, Chosen]:
     before. Raises CommandError.
     """
     if len(given) > 2:
-        raise CommandError("Two versions are compared, not more.")
+        raise CommandError("Give at most two versions to compare.")
     last = given[-1] if given else str(version_named(name).number)
     first = given[0] if len(given) == 2 else _before(name, last)
     return _side(name, first), _side(name, last)
@@ -89,7 +89,7 @@ def flows_of(file: Path) -> list[Located]:
     found = [each for each in flows if each.tenant == tenant]
     if not found:
         others = sorted({each.tenant for each in flows})
-        hint = f" It has flows of {', '.join(others)}: say --tenant." if others else ""
+        hint = f" It has flows of {', '.join(others)}. Use --tenant." if others else ""
         raise CommandError(f"There is no flow of tenant {tenant} in {file}.{hint}")
     return found
 
@@ -102,10 +102,11 @@ def version_named(name: str, number: int | None = None) -> Version:
         pass
     flow = _known(name)
     if number is None:
-        raise CommandError(f"No version of {name} is live: it has only a draft.")
+        raise CommandError(f"{name} has no published version, only a draft.")
     numbers = [str(each) for each in flow.versions.order_by("number").values_list("number", flat=True)]
     raise CommandError(
-        f"{name} has no version {number}." + (f" There are: {', '.join(numbers)}." if numbers else "")
+        f"{name} has no version {number}."
+        + (f" Available versions: {', '.join(numbers)}." if numbers else "")
     )
 
 
@@ -114,7 +115,7 @@ def draft_named(name: str) -> Draft:
     _known(name)
     draft = draft_of(name)
     if draft is None:
-        raise CommandError(f"There is no draft of {name}.")
+        raise CommandError(f"{name} has no draft.")
     return draft
 
 
@@ -123,7 +124,7 @@ def checked(name: str, draft: Draft) -> FlowDocument:
     try:
         return parse({"flow": name, **draft.document})
     except RefusedFlow as refused:
-        raise CommandError(f"The draft of {name} is no flow yet:\n{refusals(refused)}") from None
+        raise CommandError(f"The draft of {name} isn't a valid flow:\n{refusals(refused)}") from None
 
 
 def refusals(refused: RefusedFlow) -> str:
@@ -152,7 +153,7 @@ def _before(name: str, last: str) -> str:
         return str(version_named(name).number)
     earlier = [each.number for each in history(name) if _is_number(last) and each.number < int(last)]
     if not earlier:
-        raise CommandError(f"There is no version of {name} before {last}.")
+        raise CommandError(f"{name} has no version before {last}.")
     return str(earlier[0])
 
 
@@ -164,5 +165,5 @@ def _side(name: str, which: str) -> Chosen:
     if which == "draft":
         return choose(name, draft=True)
     if not _is_number(which):
-        raise CommandError(f"{which} is neither the number of a version nor draft.")
+        raise CommandError(f"{which} must be a version number or draft.")
     return choose(name, version=int(which))

@@ -55,17 +55,17 @@ def _details(report: Report) -> Iterator[str]:
         yield condition(report.condition)
     if report.shows:
         fields = ", ".join(field["name"] for field in report.shows["fields"])
-        yield f"shows: {report.shows['title']}" + (f", and asks for {fields}" if fields else "")
+        yield f"shows: {report.shows['title']}" + (f", fields: {fields}" if fields else "")
     if report.learned:
-        yield f"learns: {', '.join(report.learned)}"
+        yield f"result: {', '.join(report.learned)}"
     if report.told:
-        yield "tells: " + _pairs(report.told)
+        yield "sets: " + _pairs(report.told)
     for effect in report.effects:
-        yield f"does: {effect['effect']} " + _pairs(
+        yield f"effect: {effect['effect']} " + _pairs(
             {name: value for name, value in effect.items() if name != "effect"}
         )
     if report.message:
-        yield f"says: {report.message}" if report.decision not in ("broken", "leaves") else report.message
+        yield f"message: {report.message}" if report.decision not in ("broken", "leaves") else report.message
 
 
 def condition(read: Mapping[str, Any]) -> str:
@@ -82,10 +82,8 @@ def counted(layout: Layout, counts: Mapping[str, Count]) -> str:
     for step in order:
         count = counts.get(step, Count())
         took = f"≤ {length(count.median_seconds)}" if count.finished else ""
-        rows.append(
-            [step or "(the whole run)", count.reached, count.finished, count.refused, count.left, took]
-        )
-    return table(["step", "reached", "finished", "refused", "left", "median time"], *rows)
+        rows.append([step or "(whole run)", count.reached, count.finished, count.refused, count.left, took])
+    return table(["step", "reached", "completed", "failed", "abandoned", "median time"], *rows)
 
 
 def length(seconds: int) -> str:
@@ -96,8 +94,8 @@ def length(seconds: int) -> str:
 def inspected(found: Inspection) -> Iterator[str]:
     """A run: what it is on, how it went, what it knows."""
     yield f"run {found.run} of {found.flow}, version {found.version}"
-    under_way = f"under way at {found.at or 'no step'}, until {moment(found.expires_at)} UTC"
-    yield f"began {moment(found.started_at)} UTC, " + (
+    under_way = f"in progress at {found.at or 'no step'}, expires {moment(found.expires_at)} UTC"
+    yield f"started {moment(found.started_at)} UTC, " + (
         f"ended {moment(found.ended_at)} UTC" if found.ended_at else under_way
     )
     if found.end:

@@ -22,13 +22,13 @@ _FLAGS = {"true": True, "false": False}
 def options_of_walks(parser: CommandParser) -> None:
     """Declares them."""
     who = parser.add_mutually_exclusive_group()
-    who.add_argument("--person", metavar="NAME", help="somebody of the tenant")
+    who.add_argument("--person", metavar="NAME", help="an existing user")
     who.add_argument(
         "--invent",
         type=_invented,
         metavar="KEY=VALUE,…",
         help=(
-            "somebody who does not exist: "
+            "a test user: "
             "username=evaluator,groups=staff+admins,credentials=password+totp,attributes.team=sales"
         ),
     )
@@ -42,17 +42,22 @@ def options_of_walks(parser: CommandParser) -> None:
     )
     for name, what in _TEXTS.items():
         parser.add_argument(f"--{name}", default="", help=what)
+    parser.add_argument("--scope", action="append", default=[], help="a requested scope; may be repeated")
     parser.add_argument(
-        "--scope", action="append", default=[], help="a scope that it asks for; may be repeated"
+        "--signed-in",
+        default="",
+        metavar="METHODS",
+        help="authentication methods of an existing session: pwd, or pwd+otp",
     )
     parser.add_argument(
-        "--signed-in", default="", metavar="METHODS", help="a session lives already: pwd, or pwd+otp"
+        "--session-age", type=_seconds, default=0, metavar="AGE", help="age of the session: 90s, 10m, 2h, 7d"
     )
     parser.add_argument(
-        "--session-age", type=_seconds, default=0, metavar="AGE", help="how old it is: 90s, 10m, 2h, 7d"
-    )
-    parser.add_argument(
-        "--device-age", type=_seconds, default=0, metavar="AGE", help="how long ago the device asked"
+        "--device-age",
+        type=_seconds,
+        default=0,
+        metavar="AGE",
+        help="how long ago the device made its request",
     )
 
 
@@ -76,12 +81,12 @@ def walker(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _TEXTS = {
-    "address": "the address that the person comes from (127.0.0.1)",
-    "agent": "what the browser calls itself",
-    "time": "when, with its zone: 2026-11-21T18:30:00+01:00",
-    "country": "as the GeoIP file would say: DE",
-    "application": "the application that asks, by its name",
-    "device-address": "the address that the device asked from",
+    "address": "IP address of the person (default: 127.0.0.1)",
+    "agent": "user agent of the browser",
+    "time": "time with time zone: 2026-11-21T18:30:00+01:00",
+    "country": "country code, such as DE",
+    "application": "ID of the requesting application",
+    "device-address": "IP address of the device",
 }
 
 
@@ -93,26 +98,24 @@ def _seconds(text: str) -> int:
 
 
 def _answer(text: str) -> tuple[str, Any]:
-    """STEP=passes or STEP=refuses takes the result for granted; STEP=key=value,… or STEP={json} is what would
-    be entered.
-    """
+    """STEP=passes or STEP=refuses assumes the result; STEP=key=value,… or STEP={json} is the answer."""
     step, equals, given = text.partition("=")
     if not equals or not step:
-        raise ArgumentTypeError(f"{text!r} is not written STEP=passes, STEP=refuses or STEP=key=value,…")
+        raise ArgumentTypeError(f"{text!r} must be STEP=passes, STEP=refuses or STEP=key=value,…")
     if given in ("passes", "refuses"):
         return step, given
     if given.startswith("{"):
         try:
             return step, dict(json.loads(given))
         except ValueError as error:
-            raise ArgumentTypeError(f"the answer of {step} is no JSON: {error}") from None
+            raise ArgumentTypeError(f"the answer of {step} is not valid JSON: {error}") from None
     return step, _pairs(given)
 
 
 def _pairs(text: str) -> dict[str, str]:
     pairs = [pair.partition("=") for pair in text.split(",") if pair]
     if wrong := [key for key, equals, _ in pairs if not equals or not key]:
-        raise ArgumentTypeError(f"{wrong[0]!r} is not written key=value")
+        raise ArgumentTypeError(f"{wrong[0]!r} must be key=value")
     return {key: value for key, _, value in pairs}
 
 
@@ -123,7 +126,7 @@ def _invented(text: str) -> InventedPerson:
             values["attributes"][key.removeprefix(_ATTRIBUTE)] = value
         elif key not in InventedPerson.model_fields or key == "attributes":
             raise ArgumentTypeError(
-                f"nobody has {key}.{nearest(key, [*InventedPerson.model_fields, 'attributes.NAME'])}"
+                f"unknown key {key}.{nearest(key, [*InventedPerson.model_fields, 'attributes.NAME'])}"
             )
         else:
             values[key] = (

@@ -261,7 +261,7 @@ def test_a_terminal_that_reads_no_unicode(installation: Path) -> None:
     ran = manage(installation, "flow", "versions", "sign-in", PYTHONIOENCODING="ascii")
     assert ran.returncode == 0, ran.stderr
     shown = manage(installation, "flow", "diff", "sign-in", "1", "2", PYTHONIOENCODING="ascii")
-    assert (shown.returncode, shown.stderr) == (1, "sign-in has no version 2. There are: 1.\n")
+    assert (shown.returncode, shown.stderr) == (1, "sign-in has no version 2. Available versions: 1.\n")
 
 
 @pytest.mark.slow
