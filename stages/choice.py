@@ -13,23 +13,23 @@ from flows.stage import Done, Outcome, Stage
 from flows.validation_messages import in_words
 from idp.foundation.condition_variables import WordType
 
-_IN_VALUES = "A value has letters, digits, dashes and underscores, 50 at most."
+_IN_VALUES = "Use letters, digits, dashes and underscores, up to 50 characters."
 
 
 class Option(StageSettings):
-    """One answer: what conditions compare with, and what stands on the page."""
+    """One option: the value for conditions, and how it is shown on the page."""
 
     value: str = setting(
         "yes", pattern=in_words(r"^[A-Za-z0-9_-]{1,50}$", _IN_VALUES), title=_("Value in conditions")
     )
-    title: str = setting("", max_length=100, title=_("What it is called"))
-    description: str = setting("", max_length=300, title=_("Sentence below it"))
+    title: str = setting("", max_length=100, title=_("Label"))
+    description: str = setting("", max_length=300, title=_("Description"))
 
 
 class Choice(Stage):
-    """Lets the person choose how to go on.
+    """Asks the person to choose one of several options.
 
-    It proves nothing: later steps apply by `steps.<step id>.choice == "<value>"`.
+    A choice proves nothing. Later steps can depend on it: `steps.<step id>.choice == "<value>"`.
     """
 
     title = _("How do you want to go on?")
@@ -37,14 +37,14 @@ class Choice(Stage):
 
     class Settings(StageSettings):
         title: str = setting("", max_length=100, title=_("Heading"))
-        text: str = setting("", max_length=500, title=_("Sentence below it"))
+        text: str = setting("", max_length=500, title=_("Text below the heading"))
         options: tuple[Option, ...] = setting(
             (Option(value="yes", title="Yes"), Option(value="no", title="No")),
             min_length=2,
             max_length=12,
-            title=_("What can be chosen"),
+            title=_("Options"),
         )
-        default: str = setting("", max_length=50, title=_("Value that is chosen beforehand; empty: none"))
+        default: str = setting("", max_length=50, title=_("Preselected value (blank: none)"))
 
         @model_validator(mode="after")
         def _sound(self) -> Self:

@@ -32,9 +32,7 @@ _GONE = _("This code was decided on already, or has expired. Start again on your
 
 
 class Consent(Stage):
-    """Names application, code and requester, and decides on the device: the only place that does, by one
-    POST.
-    """
+    """Shows what the device asks for and lets the person approve or deny it."""
 
     title = _("Connect this device?")
     template = "stages/consent.html"

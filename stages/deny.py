@@ -9,14 +9,12 @@ from flows.stage import Outcome, Stage
 
 
 class Deny(Stage):
-    """Refuses whoever comes here; with a condition, only those to whom it applies."""
+    """Denies access. Add a condition to deny only some people."""
 
     title = _("You cannot go on")
 
     class Settings(StageSettings):
-        message: str = setting(
-            "You may not sign in here.", max_length=300, title=_("What the person is told")
-        )
+        message: str = setting("You may not sign in here.", max_length=300, title=_("Message"))
 
     def enter(self, run: Run) -> Outcome:
         return Refusal(self.settings.message)

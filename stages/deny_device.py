@@ -9,10 +9,9 @@ from idp.devices.service import DenyDevice as Refusal
 
 
 class DenyDevice(Stage):
-    """Refuses whoever comes here, and with them the waiting device: it is told so at once, and nobody
-    approves it any more.
+    """Denies access and rejects the waiting device, which is told at once.
 
-    `deny` refuses the person alone: the device goes on waiting, for somebody who may.
+    Use `deny` to deny only the person: the device keeps waiting, and another person can still approve it.
     """
 
     title = _("Device refused")
@@ -22,7 +21,7 @@ class DenyDevice(Stage):
         message: str = setting(
             "This device may not be connected. It has been told.",
             max_length=300,
-            title=_("What the person is told"),
+            title=_("Message"),
         )
 
     def enter(self, run: Run) -> Outcome:

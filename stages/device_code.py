@@ -19,7 +19,7 @@ from idp.ratelimit.budgets import Spend
 
 
 class DeviceCode(Stage):
-    """Asks for the code that a waiting device shows; a complete link fills it in and never submits it."""
+    """Asks for the code that the device shows. A complete link prefills the code but never submits it."""
 
     title = _("Connect a device")
     template = "stages/device_code.html"
@@ -27,7 +27,7 @@ class DeviceCode(Stage):
 
     class Settings(StageSettings):
         tries: int = setting(
-            PER_PERSON, ge=1, le=20, title=_("Wrong codes a person may enter while a code lives")
+            PER_PERSON, ge=1, le=20, title=_("Wrong codes allowed per person while a code is valid")
         )
 
     class Form(forms.Form):

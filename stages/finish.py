@@ -12,7 +12,7 @@ from idp.oauth.clients import find
 
 
 class Finish(Stage):
-    """Tells that the device may go on, and when it has fetched its tokens; decides nothing."""
+    """Tells the person that the device is approved, and when it has connected."""
 
     title = _("You can go back to your device")
     template = "stages/finish.html"

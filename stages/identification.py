@@ -19,14 +19,14 @@ _LABELS = {
 
 
 class Identification(Stage):
-    """Asks for a username or an email address; an unknown one walks the same pages as a known one."""
+    """Asks for a username or email address; unknown users see the same pages."""
 
     title = _("Sign in")
     gives = {"person"}
 
     class Settings(StageSettings):
         fields: tuple[Literal["username", "email"], ...] = setting(
-            ("username", "email"), min_length=1, title=_("What people may enter")
+            ("username", "email"), min_length=1, title=_("Accepted identifiers")
         )
 
     class Form(forms.Form):

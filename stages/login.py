@@ -16,7 +16,7 @@ LONGEST = timedelta(seconds=settings.SESSION_LIFETIME)
 
 
 class Login(Stage):
-    """Opens a session in this browser for the person who was proved."""
+    """Signs the person in on this browser."""
 
     title = _("Sign in")
     needs = {"person", "proof"}
@@ -24,7 +24,7 @@ class Login(Stage):
 
     class Settings(StageSettings):
         session_lifetime: Duration = setting(
-            LONGEST, title=_("How long the session lasts, at most what the installation allows")
+            LONGEST, title=_("Session lifetime, up to the maximum of the installation")
         )
 
         @field_validator("session_lifetime")
@@ -32,7 +32,7 @@ class Login(Stage):
         def _within(cls, value: timedelta) -> timedelta:
             if not SHORTEST <= value <= LONGEST:
                 raise ValueError(
-                    f"a session lasts from {write_duration(SHORTEST)} to {write_duration(LONGEST)}"
+                    f"the session lifetime must be {write_duration(SHORTEST)} to {write_duration(LONGEST)}"
                 )
             return value
 

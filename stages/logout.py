@@ -8,10 +8,10 @@ from idp.accounts.sessions import SignOut
 
 
 class Logout(Stage):
-    """Ends this browser's session, at once and on every node, for every tab of it.
+    """Signs the person out on this browser, at once and in every tab.
 
-    As the first step of a flow it asks once, with a button: opening an address signs nobody out. Nobody
-    signed in: it is passed.
+    As the first step of a flow it asks for confirmation, so that opening a link can't sign anyone out. It is
+    skipped when no one is signed in.
     """
 
     title = _("Sign out?")

@@ -16,7 +16,7 @@ from idp.ratelimit.budgets import Spend
 
 
 class Password(Stage):
-    """Asks for the password of whoever was claimed; says the same, and takes as long, whatever was wrong."""
+    """Asks for the password. Errors never reveal whether the account exists."""
 
     title = _("Enter your password")
     submit_label = _("Sign in")
@@ -25,10 +25,8 @@ class Password(Stage):
     method = "pwd"
 
     class Settings(StageSettings):
-        free: int = setting(
-            4, ge=1, le=20, title=_("Wrong passwords before one has to wait, longer each time")
-        )
-        window: Duration = setting(timedelta(hours=1), title=_("How long a wrong password counts"))
+        free: int = setting(4, ge=1, le=20, title=_("Wrong passwords allowed before an increasing delay"))
+        window: Duration = setting(timedelta(hours=1), title=_("How long wrong passwords are counted"))
 
     class Form(forms.Form):
         password = PasswordField(label=_("Password"), autocomplete="current-password")

@@ -20,10 +20,9 @@ _FIRST = Field(name="phone", label="Phone number", type="phone", required=True)
 
 
 class Prompt(Stage):
-    """Asks the person who was proved to fill in fields that you declare, and keeps the answers on the person
-    if you wish.
+    """Asks the person to fill in fields that you define, and can save the answers to their attributes.
 
-    Later conditions read an answer as `steps.<step id>.<field name>`, and after it was kept as
+    Later conditions read an answer as `steps.<step id>.<field name>`, and a saved one as
     `person.attributes["<field name>"]`.
     """
 
@@ -32,16 +31,16 @@ class Prompt(Stage):
 
     class Settings(StageSettings):
         title: str = setting("", max_length=100, title=_("Heading"))
-        text: str = setting("", max_length=500, title=_("Sentence below it"))
+        text: str = setting("", max_length=500, title=_("Text below the heading"))
         fields: tuple[Field, ...] = setting((_FIRST,), min_length=1, max_length=20, title=_("Fields"))
-        keep: bool = setting(True, title=_("Keep the answers on the person"))
+        keep: bool = setting(True, title=_("Save answers to the person's attributes"))
 
         @field_validator("fields")
         @classmethod
         def _names_differ(cls, fields: tuple[Field, ...]) -> tuple[Field, ...]:
             names = [field.name for field in fields]
             if twice := sorted({name for name in names if names.count(name) > 1}):
-                raise ValueError(f"two fields are called {', '.join(twice)}")
+                raise ValueError(f"two fields have the name {', '.join(twice)}")
             return fields
 
         @model_validator(mode="after")
@@ -51,8 +50,8 @@ class Prompt(Stage):
                     secret := asked_secret(field.name, field.label, field.help, self.title)
                 ):
                     raise ValueError(
-                        f"{field.name}: a prompt asks for no {secret}: what is typed there is no "
-                        "secret. Use the stage that checks it"
+                        f"{field.name}: a prompt can't ask for a {secret}, because its answers are not "
+                        "secret. Use the stage that verifies it"
                     )
             return self
 

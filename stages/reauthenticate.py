@@ -19,12 +19,12 @@ from idp.ratelimit.budgets import Spend
 
 
 class Reauthenticate(Stage):
-    """Asks again for each proof that is older than ``max_age``; ``0s`` asks always.
+    """Asks people to confirm who they are if they last did longer than ``max_age`` ago; ``0s`` always asks.
 
-    ``factors: all`` asks for everything that the account holds: the password, and a code of the authenticator
-    app, or a recovery code, where the person has set one up. ``factors: any`` is content with one of them.
-    Whoever has nothing that could be asked for is refused. The session's own time of signing in moves on, so
-    that for ``max_age`` nothing asks again.
+    ``factors: all`` asks for everything that the account has: the password, and a code of the authenticator
+    app or a recovery code where one is set up. ``factors: any`` accepts one of them. People who have nothing
+    to confirm with are denied. Afterwards the session counts as newly signed in, so that no step asks again
+    within ``max_age``.
     """
 
     title = _("Is it still you?")
@@ -35,11 +35,9 @@ class Reauthenticate(Stage):
     asks_anew = True
 
     class Settings(StageSettings):
-        max_age: Duration = setting(
-            timedelta(minutes=10), title=_("How old a proof may be before it is asked for again")
-        )
+        max_age: Duration = setting(timedelta(minutes=10), title=_("Maximum age of the last verification"))
         factors: Literal["all", "any"] = setting(
-            "all", title=_("Whether all that the account holds is asked for, or one proof is enough")
+            "all", title=_("Ask for all sign-in methods of the account, or any one")
         )
 
     Form = proving.Again  # type: ignore[assignment]  # a nested class of the base

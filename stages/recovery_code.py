@@ -20,17 +20,16 @@ from idp.ratelimit.budgets import Spend
 
 
 class RecoveryCode(Stage):
-    """Asks for one of the person's recovery codes, says how many are left, and uses it up; any spelling is
-    accepted.
+    """Asks for a recovery code, which works once, and shows how many are left. Any spelling is accepted.
 
-    ``missing`` says what happens to somebody who has none left: the step is skipped, they are refused, or
-    codes are made here and now. Making them is only for whoever holds no second factor of any kind, used-up
-    codes included: else a password alone would be enough, and it proves nobody: no second factor is given.
-    After signing in, the session notes the second factor.
+    ``missing`` sets what happens when the person has no codes: the step is skipped, the person is denied, or
+    codes are created here. They can be created only if the person has no second factor of any kind, used-up
+    codes included; otherwise a password alone would be enough. Creating codes is not a second factor. After
+    sign-in, the second factor is recorded in the session.
 
-    Codes never wear out into a password alone. Where they are all that guards the account, its last code
-    leads to ten new ones, which must be saved before the step is passed; whoever leaves there is refused from
-    then on, until an administrator resets the factor.
+    Used-up codes never leave a password alone. Where codes are the account's only second factor, the last one
+    leads to ten new codes, which must be saved to pass the step. People who leave without saving them are
+    denied from then on, until an administrator resets the factor.
     """
 
     title = _("Enter a recovery code")
@@ -41,7 +40,7 @@ class RecoveryCode(Stage):
 
     class Settings(StageSettings):
         missing: Literal["skip", "refuse", "set_up"] = setting(
-            "refuse", title=_("What happens when the person has no recovery code left")
+            "refuse", title=_("If the person has no recovery codes")
         )
 
     class Form(forms.Form):

@@ -15,12 +15,12 @@ from idp.foundation.sealing import Sealed
 
 
 class RecoveryCodeSetup(Stage):
-    """Shows ten new recovery codes, and stores them once the person says that they have saved them.
+    """Shows ten new recovery codes and saves them once the person confirms that they have stored them.
 
-    Reloading shows the same ones; afterwards nobody can read them any more. They replace all earlier ones.
-    Everything that the account holds must have been proved within ten minutes, or the step refuses: let
-    ``reauthenticate`` come before. Saving codes proves nobody: the session counts as signed in with a second
-    factor once one of them is asked for and given.
+    Reloading shows the same codes; afterwards they can't be shown again. They replace all earlier codes.
+    Everything that the account has must have been verified within the last ten minutes, or the step denies:
+    put ``reauthenticate`` before it. Saving codes is not a second factor: the session has one only after a
+    code was entered.
     """
 
     title = _("Save your recovery codes")

@@ -22,23 +22,22 @@ def checked(target: str) -> str:
     """The same target; raises ValueError unless it is one that every browser reads as it is written."""
     if not re.fullmatch(r"[\x21-\x5b\x5d-\x7e]+", target):
         raise ValueError(
-            "an address has no spaces, backslashes or control characters, and other letters are "
-            "percent-encoded"
+            "an address can't contain spaces, backslashes or control characters; percent-encode other letters"
         )
     if target.startswith("/"):
         if "//" in re.split(r"[?#]", target)[0]:
-            raise ValueError("a path on this server begins with one slash and never has two in a row")
+            raise ValueError("a path on this server must start with one slash and not contain two in a row")
         return target
     scheme, _colon, rest = target.partition("://")
     host = _HOST.match(re.split(r"[/?#]", rest)[0])
     if scheme not in ("https", "http") or not host:
         raise ValueError(
-            "write https://host/path, without a user, or a path on this server that begins with one slash"
+            "enter https://host/path without a username, or a path on this server that starts with a slash"
         )
     if scheme == "http" and host[1] not in _HERE:
-        raise ValueError("http:// is for this machine only; write https://")
+        raise ValueError("http:// is allowed for this machine only; use https://")
     if "//" in urlsplit(target).path or not _is_port(target):
-        raise ValueError("the path has two slashes in a row, or there is no such port")
+        raise ValueError("the path has two slashes in a row, or the port isn't valid")
     return target
 
 
@@ -50,15 +49,13 @@ def _is_port(target: str) -> bool:
 
 
 class Redirect(Stage):
-    """Ends the flow and sends the browser to an address that you name, for everybody or, with a condition,
-    for some.
-    """
+    """Ends the flow and redirects the browser to an address. Add a condition to redirect only some people."""
 
     title = _("Go on elsewhere")
 
     class Settings(StageSettings):
         to: Annotated[str, AfterValidator(checked)] = setting(
-            "/", min_length=1, max_length=2000, title=_("https:// address, or a path on this server")
+            "/", min_length=1, max_length=2000, title=_("Target: an https:// URL or a path on this server")
         )
 
     def enter(self, run: Run) -> Outcome:

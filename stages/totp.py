@@ -19,16 +19,15 @@ from idp.ratelimit.budgets import Spend
 
 
 class Totp(Stage):
-    """Asks for a code of the person's authenticator app (RFC 6238); each code works once.
+    """Asks for a code of the authenticator app (TOTP, RFC 6238); each code works once.
 
-    ``missing`` says what happens to somebody who has no app yet: the step is skipped, they are refused, or
-    they set one up here and now. Setting up is only for whoever holds no second factor of any kind, used-up
-    recovery codes included: else a password alone would be enough to replace what guards the account. After
-    signing in, the session notes the second factor.
+    ``missing`` sets what happens when the person has no app: the step is skipped, the person is denied, or
+    they set one up here. They can set one up only if they have no second factor of any kind, used-up recovery
+    codes included; otherwise a password alone would be enough to replace it. After sign-in, the second factor
+    is recorded in the session.
 
-    Whoever sets an app up here passes the step, and conditions of this flow see a second factor. The session
-    does not: enrolling is not authenticating, so tokens say ``mfa`` only once a code of the app was asked for
-    and given.
+    Setting up an app passes the step, and conditions of this flow see a second factor. The session does not:
+    setting up is not authenticating, so tokens say ``mfa`` only after a code of the app was entered.
     """
 
     title = _("Enter the code")
@@ -40,7 +39,7 @@ class Totp(Stage):
 
     class Settings(StageSettings):
         missing: Literal["skip", "refuse", "set_up"] = setting(
-            "refuse", title=_("What happens when the person has no authenticator app")
+            "refuse", title=_("If the person has no authenticator app")
         )
 
     class Form(forms.Form):

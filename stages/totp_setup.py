@@ -17,13 +17,11 @@ from idp.ratelimit.budgets import Spend
 
 
 class TotpSetup(Stage):
-    """Shows a new authenticator secret as a QR code and as text, and stores it once a code proves that the
-    app has it.
+    """Shows a new authenticator secret as a QR code and as text, and saves it once a code confirms it.
 
-    An app that the person had goes on working until then, and is replaced. Everything that the account holds
-    must have been proved within ten minutes, or the step refuses: let ``reauthenticate`` come before. Setting
-    up proves nobody: the session counts as signed in with a second factor once a code of the new app is asked
-    for and given.
+    An existing app keeps working until then and is replaced. Everything that the account has must have been
+    verified within the last ten minutes, or the step denies: put ``reauthenticate`` before it. Setting up is
+    not a second factor: the session has one only after a code of the new app was entered.
     """
 
     title = _("Set up your authenticator app")

@@ -121,16 +121,14 @@ def _opening(stage: type[Stage]) -> Iterator[str]:
     rows = [
         ("Page", f"*{stage.title}*"),
         ("Needs", _meant(stage.needs) or "nothing"),
-        ("Gives", _meant(stage.gives) or "nothing, so it is never known before"),
+        ("Gives", _meant(stage.gives) or "nothing, so it always runs"),
     ]
     if stage.method:
-        rows.append(("Proof", f"by the method `{stage.method}` (RFC 8176)"))
+        rows.append(("Proof", f"method `{stage.method}` (RFC 8176)"))
     if stage.asks_anew:
-        rows.append(("Known before", "never passed over: it looks at how old a proof is"))
+        rows.append(("Known before", "never skipped: it checks how old the last verification is"))
     own = stage.template != Stage.template
-    rows.append(
-        ("Template", f"`{stage.template}`" + ("" if own else ", the page of every stage that brings none"))
-    )
+    rows.append(("Template", f"`{stage.template}`" + ("" if own else ", the default page")))
     yield _table(["", ""], rows)
 
 
@@ -138,14 +136,14 @@ def _settings(stage: type[Stage]) -> Iterator[str]:
     yield "## Settings"
     schema = settings_schema(stage)
     if not schema["properties"]:
-        yield "There is nothing to set."
+        yield "No settings."
     else:
         yield _described(schema["properties"], schema.get("$defs", {}))
         for name, model in schema.get("$defs", {}).items():
             yield f"### {name}"
             yield model["description"].replace("``", "`")
             yield _described(model["properties"], schema["$defs"])
-    yield "As a step, with what is the default anyway:" if schema["properties"] else "As a step:"
+    yield "As a step, with the defaults:" if schema["properties"] else "As a step:"
     yield f"```yaml\n{_yaml([example(stage)])}\n```"
 
 
@@ -154,7 +152,7 @@ def _described(properties: Mapping[str, Any], models: Mapping[str, Any]) -> str:
         (f"`{name}`", _type(each, models), _default(each), ", ".join(_bounds(each)), each["title"])
         for name, each in properties.items()
     ]
-    return _table(["setting", "type", "default", "bounds", "what it is"], rows)
+    return _table(["setting", "type", "default", "bounds", "description"], rows)
 
 
 def _type(schema: Mapping[str, Any], models: Mapping[str, Any]) -> str:
@@ -173,7 +171,7 @@ def _type(schema: Mapping[str, Any], models: Mapping[str, Any]) -> str:
 def _default(schema: Mapping[str, Any]) -> str:
     value = schema.get("default")
     if isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        return "as in the step below"
+        return "see the step below"
     return f"`{json.dumps(value, ensure_ascii=False)}`"
 
 
@@ -194,18 +192,18 @@ def _conditions(stage: type[Stage]) -> Iterator[str]:
     rows = [("`decision`", "string", "`done`, `refused`, `passed over`, `known before`")]
     rows += [(f"`{name}`", type_, "with the settings above") for name, type_ in stage().words().items()]
     yield (
-        f"Later steps read what became of this one as `steps.{_symbol(stage)}.…`, or by the step's own `id`."
+        f"Later steps read the result of this one as `steps.{_symbol(stage)}.…`, or by the `id` of the step."
     )
     yield _table(["word", "type", ""], rows)
 
 
 def _asking(stage: type[Stage]) -> Iterator[str]:
-    yield "## What it asks"
+    yield "## Form"
     fields = _form(stage())
     if not fields:
-        yield "Nothing."
+        yield "No form."
         return
-    yield "The form of its page, and `fields` of the [JSON challenge](../json.md):"
+    yield "The fields of its page and of the [JSON challenge](../json.md):"
     yield f"```json\n{json.dumps(challenge(stage), indent=2, ensure_ascii=False)}\n```"
 
 
@@ -244,16 +242,14 @@ def _index(own: Mapping[str, type[Stage]]) -> str:
     ]
     parts = [
         "# Stages",
-        "Every kind of step that comes with Foyer. `manage.py stage list` shows what else is installed.",
+        "The built-in stages. `manage.py stage list` also shows those of other packages.",
         _table(["stage", "what it does", "needs", "gives"], rows),
         "## Facts",
-        "What steps need and give. A flow in which a step needs what no earlier one gives is not published.",
-        _table(
-            ["fact", "what it means"], [(f"`{name}`", meaning) for name, meaning in known_facts().items()]
-        ),
+        "What steps need and give. A flow can be published only if earlier steps give what each step needs.",
+        _table(["fact", "meaning"], [(f"`{name}`", meaning) for name, meaning in known_facts().items()]),
         "## What flows are for",
-        "`for:` of a flow. A tenant has one default flow for each; an application may name its own.",
-        _table(["`for`", "", "every such flow must be able to give", "a person begins it at"], purposes),
+        "`for:` of a flow. A tenant has one default flow for each purpose; applications can use others.",
+        _table(["`for`", "", "must give", "address"], purposes),
     ]
     return _GENERATED + "\n\n".join(parts) + "\n"
 

@@ -13,9 +13,7 @@ from flows.documents.reference import pages, with_price
 class Command(BaseCommand):
     """Generated and committed; a test compares."""
 
-    help = (
-        "Writes docs/stages/: a page for each stage that comes with Foyer, their index, and what stages cost."
-    )
+    help = "Generate docs/stages/: a page for each built-in stage, their index, and the size of stages."
 
     def handle(self, *args: Any, **options: Any) -> None:
         folder = settings.BASE_DIR / "docs" / "stages"

@@ -45,21 +45,21 @@ from flows.stage import Done, Outcome, Show, Stage
 
 
 class {name}(Stage):
-    """Asks for the number on a badge, which must begin as the settings say."""
+    """Asks for the number on a badge, which must start with the configured prefix."""
 
     title = _("Your badge")
     needs = {{"person"}}
     gives = {{"{kind}"}}
 
     class Settings(StageSettings):
-        prefix: str = setting("A", max_length=10, title=_("How every number begins"))
+        prefix: str = setting("A", max_length=10, title=_("Prefix of every number"))
 
     class Form(forms.Form):
         number = forms.CharField(label=_("Number on your badge"), max_length=20)
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         if not answer["number"].startswith(self.settings.prefix):
-            return Show(errors={{"number": _("That is not the number of a badge.")}})
+            return Show(errors={{"number": _("Enter a valid badge number.")}})
         return Done({{"{kind}": {{"number": answer["number"]}}}})
 '''
 
@@ -105,17 +105,17 @@ class Command(BaseCommand):
     """Commands about stages."""
 
     help = (
-        "list: every installed stage. new COMPANY.NAME: writes a package with a stage, its entry point and "
+        "List installed stages, or create a package with a new stage (new COMPANY.NAME), its entry point and "
         "its test."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
-        actions.add_parser("list", help="every installed stage")
-        new = actions.add_parser("new", help="write the skeleton of a stage")
+        actions.add_parser("list", help="list installed stages")
+        new = actions.add_parser("new", help="create the skeleton of a stage")
         new.add_argument("kind", metavar="COMPANY.NAME")
         new.add_argument(
-            "--to", type=Path, default=Path(), metavar="FOLDER", help="where the new folder goes"
+            "--to", type=Path, default=Path(), metavar="FOLDER", help="parent folder of the new package"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -127,7 +127,7 @@ class Command(BaseCommand):
 
     def _new(self, kind: str, parent: Path) -> None:
         if not _KIND.match(kind):
-            raise CommandError("A kind is written company.name, in lower case: acme.badge.")
+            raise CommandError("Write the kind as company.name in lowercase, like acme.badge.")
         module = kind.replace(".", "_")
         words = {"kind": kind, "module": module, "dashed": kind.replace(".", "-").replace("_", "-")}
         words["name"] = "".join(word.title() for word in kind.partition(".")[2].split("_"))
@@ -135,7 +135,7 @@ class Command(BaseCommand):
         try:
             folder.mkdir(parents=True)
         except FileExistsError:
-            raise CommandError(f"{folder} exists already.") from None
+            raise CommandError(f"{folder} already exists.") from None
         for name, text in {
             "pyproject.toml": _PROJECT,
             f"{module}.py": _STAGE,
@@ -143,6 +143,5 @@ class Command(BaseCommand):
         }.items():
             (folder / name).write_text(text.format(**words))
         self.stdout.write(
-            f"{folder} is written. Install it beside Foyer (pip install ./{folder}), then: manage.py stage "
-            "list"
+            f"Created {folder}. Install it (pip install ./{folder}), then run: manage.py stage list"
         )
