@@ -70,5 +70,7 @@ def test_opening_a_page_refuses_no_device(acme: Tenant, door: Doors) -> None:
 def test_who_was_not_proved_and_what_was_not_asked_for(acme: Tenant, missing: str) -> None:
     """Lint finds a flow in which it could tell no device, or let nobody in particular do so."""
     steps = [step for step in (*SHIPPED[:4], "deny_device", *SHIPPED[4:]) if step != missing]
-    fact = {"login": "signed_in", "device_code": "request"}[missing]
-    assert any(finding.message.startswith(f"deny_device needs {fact}") for finding in lint(drawing(*steps)))
+    fact = {"login": "a signed-in person", "device_code": "a known request"}[missing]
+    assert any(
+        finding.message.startswith(f"deny_device requires {fact}") for finding in lint(drawing(*steps))
+    )

@@ -82,7 +82,7 @@ def test_no_way_to_write_it_is_missed(grown: str, macro: str) -> None:
     inner = f"['a','b'].{macro.format(grown)}"
     found = inner if macro.startswith("exists") else f"{inner}.size() > 0"
     for source in (found, f"[1].all(y, y > 0 && {found})", f"[true].exists(y, y == ({found}))"):
-        with pytest.raises(BadCondition, match="(?i)inside a macro"):
+        with pytest.raises(BadCondition, match=r"(?i)inside a macro"):
             compile_condition(source)
 
 

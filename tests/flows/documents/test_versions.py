@@ -59,13 +59,13 @@ def test_an_unchanged_document_publishes_nothing(acme: Tenant) -> None:
 
 def test_the_designation_of_a_flow_cannot_change(acme: Tenant) -> None:
     """A run under way, and an application that names it, rely on what it is for."""
-    with pytest.raises(RefusedFlow, match="is device_code and can't be changed. Create a new flow"):
+    with pytest.raises(RefusedFlow, match=r"is device_code and can't be changed\. Create a new flow"):
         publish(drawing("identification", "password", "login", **{"for": "authentication"}), by="test")
 
 
 def test_one_live_flow_for_each_designation(acme: Tenant, other: Tenant) -> None:
     """A second one says default: false; the neighbour's does not count."""
-    with pytest.raises(RefusedFlow, match="is already connect-a-device. Set default: false"):
+    with pytest.raises(RefusedFlow, match=r"is already connect-a-device\. Set default: false"):
         draw(*SHIPPED, flow="second")
     assert not Flow.objects.filter(name="second").exists()
     assert draw(*SHIPPED, flow="second", default=False).changed
