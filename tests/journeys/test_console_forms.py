@@ -133,7 +133,7 @@ def test_what_asks_and_what_is_set_up_looks_well(clerk: Person) -> None:
         clerk.page.get_by_role("button", name=name).click()
     shot(clerk, "setup")
     clerk.open("/console/applications/secret/kiosk")
-    expect(clerk.page.get_by_role("button", name="Make a new secret")).to_be_focused()
+    expect(clerk.page.get_by_role("button", name="Rotate secret")).to_be_focused()
 
 
 def test_a_hundred_groups_are_searched(clerk: Person, tenants: dict[str, Tenant]) -> None:

@@ -76,14 +76,14 @@ def test_there_and_back_in_a_list(acme: Tenant, new_person: Sits) -> None:
     assert entries(page) == before
     with page.expect_response(lambda response: "active=no" in response.url):
         page.get_by_label("Active").select_option("no")
-    expect(page.get_by_text("Nothing matches")).to_be_visible()
+    expect(page.get_by_text("No results")).to_be_visible()
     assert entries(page) == before + 1
     assert agrees(page) == {"q": "carol", "active": "no", "order": "username"}
     back(page)
     rows(page, "carol", "carola")
     assert agrees(page) == {"q": "carol", "order": "username"}
     forward(page)
-    expect(page.get_by_text("Nothing matches")).to_be_visible()
+    expect(page.get_by_text("No results")).to_be_visible()
     assert agrees(page)["active"] == "no"
     page.reload()
     assert agrees(page)["active"] == "no"

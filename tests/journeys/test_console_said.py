@@ -28,7 +28,7 @@ def test_what_a_search_found_is_said(acme: Tenant, new_person: Sits) -> None:
     enter(person, acme)
     page, told = person.page, person.page.locator("#told[role=status]")
     person.open("/console/people/")
-    for words, said in (("carol", "2 found"), ("carola", "1 found"), ("nobody at all", "Nothing matches")):
+    for words, said in (("carol", "2 results"), ("carola", "1 result"), ("nobody at all", "No results")):
         page.get_by_role("searchbox").fill(words)
         expect(told).to_have_text(said)
     person.open("/console/flows/connect-a-device/try?which=1")

@@ -16,23 +16,23 @@ Choices = Mapping[str, Callable[[], Sequence[tuple[str, Text]]]]
 
 _GRANTED: Mapping[str, Text] = {
     "urn:ietf:params:oauth:grant-type:device_code": _(
-        "Device: a TV, a terminal or an appliance shows a code"
+        "Device code: a TV, a terminal or an appliance shows a code"
     ),
-    "refresh_token": _("Refresh: stays signed in without asking again"),
-    "client_credentials": _("Client credentials: a service that acts for itself"),
+    "refresh_token": _("Refresh token: stays signed in"),
+    "client_credentials": _("Client credentials: a service that acts on its own behalf"),
 }
 _MAY: Mapping[str, Text] = {
-    "": _("None: signs in, and nothing more"),
-    "auditor": _("Auditor: sees everything, changes nothing"),
+    "": _("None: no access to the console"),
+    "auditor": _("Auditor: read-only access to everything"),
     "helpdesk": _("Help desk: helps people, ends sessions, revokes devices"),
-    "editor": _("Flow editor: draws and publishes flows"),
-    "admin": _("Administrator: everything in this tenant"),
-    "owner": _("Owner: everything, and on the default tenant the other tenants"),
+    "editor": _("Flow editor: designs and publishes flows"),
+    "admin": _("Administrator: manages everything in this tenant"),
+    "owner": _("Owner: manages everything; on the default tenant, other tenants too"),
 }
 
 
 def _flows_for(designation: str) -> Callable[[], list[tuple[str, Text]]]:
-    return lambda: [("", _("The tenant's own")), *((name, name) for name in live_names(designation))]
+    return lambda: [("", _("Default")), *((name, name) for name in live_names(designation))]
 
 
 _GROUPS: Choices = {"groups": lambda: [(name, name) for name in group_names()]}

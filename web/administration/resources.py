@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from blueprints.files import drift
 from blueprints.objects import edit
@@ -33,6 +34,7 @@ class Action:
     ``run``: the row and whoever does it; answers whether anything changed.
 
     ``asks``: what will be lost, said before it is done. ``fits``: whether it is offered for a row, as JSON.
+    ``done``: what is said of it afterwards, with ``%(count)d`` objects.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Action:
     operation: str
     run: Callable[[Any, Any], bool]
     asks: Text = ""
+    done: Text = ""
     danger: bool = False
     fits: Callable[[Mapping[str, Any]], bool] = lambda told: True
 
@@ -52,8 +55,9 @@ class Resource:
 
     ``kind``: its kind of document (blueprints/objects/document.py), "" where it has none. ``shown``: the
     columns of its table, in order. ``page``: the address of its own page where the ordinary one does not do;
-    ``add``: where a new one is made. ``concerning``: which events tell the history of a row, as filters of
-    the list of events; None where none do, or its page says so itself.
+    ``add``: where a new one is made; ``create``: the button that leads there. ``concerning``: which events
+    tell the history of a row, as filters of the list of events; None where none do, or its page says so
+    itself.
     """
 
     listing: Listing
@@ -66,6 +70,7 @@ class Resource:
     actions: tuple[Action, ...] = ()
     page: str = ""
     add: str = ""
+    create: Text = ""
     concerning: Callable[[Any], Mapping[str, str]] | None = None
     about: Text = ""
     empty: Text = ""
@@ -155,7 +160,7 @@ def _remove_credential(row: Any, person: Any) -> bool:
     # else a stolen session would be enough to take away what guards its person
     if row.person_id == person.pk:
         raise edit.Refused(
-            {"": [str(_("Your own is removed on the start page, once you have proved yourself anew."))]}
+            {"": [str(_("Remove your own second factor from your home page, where you confirm it's you."))]}
         )
     require_over(person, row.person.role)
     return credentials.take_away(row.pk, of=row.person_id, by=person.username)
@@ -183,8 +188,12 @@ def _deletes(kind: str) -> Callable[[Any, Any], bool]:
     return run
 
 
-def _delete_action(kind: str, operation: str, asks: Text) -> Action:
-    return Action("delete", _("Delete"), operation, _deletes(kind), asks, danger=True)
+def _delete_action(kind: str, operation: str, asks: Text, done: Text) -> Action:
+    return Action("delete", _("Delete"), operation, _deletes(kind), asks, done, danger=True)
+
+
+def _counted(one: str, many: str) -> Text:
+    return ngettext_lazy(one, many, "count")
 
 
 _ALL = (
@@ -196,15 +205,17 @@ _ALL = (
         kind="person",
         shown=("username", "name", "email", "groups", "role", "active"),
         choices=OF_PERSON,
+        create=_("Create person"),
         concerning=lambda row: {"area": "person", "target": row.username},
-        about=_("Everybody who signs in here."),
-        empty=_("Nobody is here yet. Add the first person, or apply a blueprint with all of them."),
+        about=_("Everyone with an account."),
+        empty=_("Create the first person, or import all of them with a blueprint."),
         actions=(
             Action(
                 "activate",
                 _("Activate"),
                 "people.edit",
                 _activate(True),
+                done=_counted("%(count)d person activated.", "%(count)d people activated."),
                 fits=lambda told: not told["active"],
             ),
             Action(
@@ -213,9 +224,10 @@ _ALL = (
                 "people.edit",
                 _activate(False),
                 _(
-                    "They are signed out everywhere, devices too, and cannot sign in until they are "
-                    "activated again."
+                    "They are signed out everywhere, including devices, and can't sign in until you activate "
+                    "them again."
                 ),
+                _counted("%(count)d person deactivated.", "%(count)d people deactivated."),
                 fits=lambda told: bool(told["active"]),
             ),
             Action(
@@ -223,22 +235,31 @@ _ALL = (
                 _("Sign out everywhere"),
                 "sessions.end",
                 _sign_out,
-                _("Every session of theirs ends at once. They may sign in again."),
+                _("All their sessions end immediately. They can sign in again."),
+                _counted("%(count)d person signed out.", "%(count)d people signed out."),
             ),
             Action(
                 "sign-out-devices",
-                _("Sign out everywhere, devices too"),
+                _("Sign out everywhere and disconnect devices"),
                 "devices.revoke",
                 _sign_out_devices,
                 _(
-                    "Every session of theirs ends at once, and every device they connected must be "
-                    "connected again."
+                    "All their sessions end immediately, and every device they connected must be connected "
+                    "again."
+                ),
+                _counted(
+                    "%(count)d person signed out, including devices.",
+                    "%(count)d people signed out, including devices.",
                 ),
             ),
             _delete_action(
                 "person",
                 "people.edit",
-                _("Their sessions, credentials and connected devices go with them. This cannot be undone."),
+                _(
+                    "Their sessions, second factors and connected devices are deleted too. This can't be "
+                    "undone."
+                ),
+                _counted("%(count)d person deleted.", "%(count)d people deleted."),
             ),
         ),
     ),
@@ -249,12 +270,16 @@ _ALL = (
         "groups.edit",
         kind="group",
         shown=("name", "people"),
+        create=_("Create group"),
         concerning=lambda row: {"area": "group", "target": row.name},
-        about=_("Applications and conditions of flows refer to groups by name."),
-        empty=_("There is no group yet. A condition such as “in the group staff” needs one."),
+        about=_("Used in application access and flow conditions."),
+        empty=_("Create a group to limit who can use an application or which flow steps apply."),
         actions=(
             _delete_action(
-                "group", "groups.edit", _("One that people, applications or conditions name stays.")
+                "group",
+                "groups.edit",
+                _("Groups that are still used by people, applications or conditions aren't deleted."),
+                _counted("%(count)d group deleted.", "%(count)d groups deleted."),
             ),
         ),
     ),
@@ -264,15 +289,16 @@ _ALL = (
         "sessions.see",
         shown=("person", "methods", "address", "agent", "authenticated", "expires", "ended"),
         concerning=lambda row: {"topic": sessions.topic_of(row.pk)},
-        about=_("Where people are signed in. A session that is ended ends at once, everywhere."),
-        empty=_("Nobody is signed in."),
+        about=_("Active sign-ins. Ending a session takes effect immediately."),
+        empty=_("No one is signed in."),
         actions=(
             Action(
                 "end",
-                _("End"),
+                _("Sign out"),
                 "sessions.end",
                 _end_session,
-                _("Whoever uses it is signed out at once."),
+                _("The person is signed out on this browser immediately."),
+                _counted("%(count)d session ended.", "%(count)d sessions ended."),
                 danger=True,
                 fits=lambda told: not told["ended"],
             ),
@@ -284,8 +310,8 @@ _ALL = (
         "people.see",
         shown=("person", "kind", "name", "created", "used"),
         concerning=lambda row: {"topic": credentials.topic_of(row.person_id, row.kind)},
-        about=_("What people prove themselves with beside a password."),
-        empty=_("Nobody has set up a second factor yet. People do it themselves, at /credentials."),
+        about=_("Second factors people have set up."),
+        empty=_("No one has set up a second factor yet. People set them up at /credentials."),
         actions=(
             Action(
                 "remove",
@@ -293,9 +319,10 @@ _ALL = (
                 "people.help",
                 _remove_credential,
                 _(
-                    "It no longer lets this person in, and they are signed out everywhere, devices too. "
-                    "They may set up a new one."
+                    "The person can't sign in with it anymore, and is signed out everywhere, including "
+                    "devices. They can set up a new one."
                 ),
+                _counted("%(count)d second factor removed.", "%(count)d second factors removed."),
                 danger=True,
             ),
         ),
@@ -306,15 +333,16 @@ _ALL = (
         "devices.see",
         shown=("person", "application", "scopes", "created", "expires", "revoked"),
         concerning=lambda row: {"topic": tokens.topic_of(row)},
-        about=_("What people, and services, have let applications do."),
-        empty=_("Nobody has approved anything yet."),
+        about=_("Permissions granted to applications."),
+        empty=_("No permissions granted yet."),
         actions=(
             Action(
                 "revoke",
                 _("Revoke"),
                 "devices.revoke",
                 _revoke_consent,
-                _("Every token that came out of it ends at once."),
+                _("All tokens issued for it are revoked immediately."),
+                _counted("%(count)d consent revoked.", "%(count)d consents revoked."),
                 danger=True,
                 fits=lambda told: not told["revoked"],
             ),
@@ -326,15 +354,16 @@ _ALL = (
         "devices.see",
         shown=("application", "state", "person", "label", "address", "asked", "decided"),
         page="device",
-        about=_("Everything that asked to be signed in with a code."),
-        empty=_("No device has asked yet. Try one in the playground."),
+        about=_("Device sign-in requests."),
+        empty=_("No device requests yet. Try one in the playground."),
         actions=(
             Action(
                 "revoke",
-                _("Revoke"),
+                _("Revoke access"),
                 "devices.revoke",
                 lambda row, person: timeline.revoke(row.pk, by=person),
-                _("Every token that the device got ends at once. It must ask again."),
+                _("All tokens of the device are revoked immediately. The device must sign in again."),
+                _counted("%(count)d device revoked.", "%(count)d devices revoked."),
                 danger=True,
                 fits=lambda told: told["state"] in ("approved", "redeemed"),
             ),
@@ -349,15 +378,17 @@ _ALL = (
         shown=("name", "title", "client_id", "type", "grants", "groups", "active"),
         choices=OF_APPLICATION,
         add="application-new",
+        create=_("Create application"),
         concerning=lambda row: {"area": "application", "target": row.name},
-        about=_("What people sign in to: devices, command lines, services."),
-        empty=_("There is no application yet. Three questions make one."),
+        about=_("What people sign in to: devices, command-line tools and services."),
+        empty=_("Create your first application: choose a template and answer three questions."),
         actions=(
             Action(
                 "activate",
                 _("Activate"),
                 "applications.edit",
                 _application_active(True),
+                done=_counted("%(count)d application activated.", "%(count)d applications activated."),
                 fits=lambda told: not told["active"],
             ),
             Action(
@@ -365,13 +396,15 @@ _ALL = (
                 _("Deactivate"),
                 "applications.edit",
                 _application_active(False),
-                _("Nobody can sign in to it, and what it holds is refused, until it is activated again."),
+                _("No one can sign in to it, and its tokens are rejected, until you activate it again."),
+                _counted("%(count)d application deactivated.", "%(count)d applications deactivated."),
                 fits=lambda told: bool(told["active"]),
             ),
             _delete_action(
                 "application",
                 "applications.edit",
-                _("Every device that is connected to it must sign in anew. This cannot be undone."),
+                _("Every device connected to it must be connected again. This can't be undone."),
+                _counted("%(count)d application deleted.", "%(count)d applications deleted."),
             ),
         ),
     ),
@@ -382,17 +415,22 @@ _ALL = (
         "scopes.edit",
         kind="scope",
         shown=("name", "title", "description"),
+        create=_("Create scope"),
         concerning=lambda row: {"area": "scope", "target": row.name},
-        about=_("What applications may ask for, in the words of the consent page."),
+        about=_("What applications can request, as described on the consent page."),
         empty=_(
-            "There are only the standard scopes: openid, profile, email, offline_access. Add your own for "
-            "your own services."
+            "Only the standard scopes exist: openid, profile, email, offline_access. Create scopes for your "
+            "own services."
         ),
         actions=(
             _delete_action(
                 "scope",
                 "scopes.edit",
-                _("Nobody can ask for it any more. One that applications or conditions name stays."),
+                _(
+                    "Applications can't request it anymore. Scopes that are still used by applications or "
+                    "conditions aren't deleted."
+                ),
+                _counted("%(count)d scope deleted.", "%(count)d scopes deleted."),
             ),
         ),
     ),
@@ -403,8 +441,9 @@ _ALL = (
         shown=("name", "for", "default", "version", "published", "by", "draft"),
         page="builder",
         add="flow-new",
-        about=_("What people walk when they sign in, connect a device or sign out."),
-        empty=_("There is no flow yet, so nobody can sign in. Begin with a shipped one."),
+        create=_("Create flow"),
+        about=_("The steps people go through to sign in, connect a device or sign out."),
+        empty=_("No one can sign in until you publish a flow. Start from a template."),
         actions=(
             Action(
                 "delete",
@@ -412,9 +451,10 @@ _ALL = (
                 "flows.publish",
                 _deletes("flow"),
                 _(
-                    "All of its versions and its draft go, and whoever is walking it must start again. "
-                    "This cannot be undone."
+                    "All its versions and its draft are deleted, and people who are in the middle of it must "
+                    "start over. This can't be undone."
                 ),
+                _counted("%(count)d flow deleted.", "%(count)d flows deleted."),
                 danger=True,
             ),
         ),
@@ -425,15 +465,15 @@ _ALL = (
         "runs.inspect",
         shown=("flow", "version", "at", "end", "started", "expires"),
         page="run",
-        empty=_("Nobody is signing in."),
+        empty=_("No runs yet."),
     ),
     Resource(
         EVENTS,
         _("Event"),
         "events.see",
         shown=("at", "kind"),
-        about=_("Everything that happened, newest first. Nothing here can be changed."),
-        empty=_("Nothing has happened yet."),
+        about=_("Audit log. Entries can't be edited or deleted."),
+        empty=_("No activity yet."),
     ),
     Resource(
         KEYS,
@@ -442,11 +482,12 @@ _ALL = (
         shown=("kid", "algorithm", "created", "retires"),
         concerning=lambda row: {"area": "key", "target": row.kid},
         about=_(
-            "The newest key signs. Older ones verify for two more days, so that nothing breaks when a key "
-            "is changed."
+            "The newest key signs tokens. Older keys stay valid for 2 more days, so that existing tokens "
+            "keep working."
         ),
-        empty=_("The first key is made with the first token."),
+        empty=_("The first key is created with the first token."),
         add="keys-rotate",
+        create=_("Rotate key"),
     ),
     Resource(
         OWNED,
@@ -462,6 +503,7 @@ _ALL = (
         shown=("name", "title", "domains", "asked", "people", "applications"),
         page="tenant",
         add="tenant-new",
+        create=_("Create tenant"),
     ),
 )
 

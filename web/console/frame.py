@@ -84,10 +84,7 @@ def _sign_in(request: ConsoleRequest) -> HttpResponse:
         return _redirect(
             request, f"{reverse(AUTHENTICATION)}?next={quote(request.get_full_path(), safe='/')}"
         )
-    message = _(
-        "Your session has ended. Sign in in another tab, then come back here, go one page back and send "
-        "the form again."
-    )
+    message = _("Your session expired. Sign in again in another tab, then go back and resubmit this form.")
     context = {
         "title": _("You have been signed out"),
         "message": message,
@@ -110,7 +107,7 @@ def _forbidden(request: ConsoleRequest, operation: str = "", why: str = "") -> H
         "why": why,
         "switch_url": f"{reverse(AUTHENTICATION)}?switch&next={quote(back, safe='/')}",
     }
-    return show(request, "console/forbidden.html", title=_("You may not see this"), status=403, **context)
+    return show(request, "console/forbidden.html", title=_("You don't have access"), status=403, **context)
 
 
 def show(

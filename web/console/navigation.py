@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 # Section, then name of the address, words, the operation that it needs, and the key after g that leads there.
 _ENTRIES: tuple[tuple[Any, tuple[tuple[str, Any, str, str], ...]], ...] = (
-    ("", (("overview", _("Overview"), "overview.see", "o"), ("live", _("Live"), "events.see", "l"))),
+    ("", (("overview", _("Overview"), "overview.see", "o"), ("live", _("Live activity"), "events.see", "l"))),
     (
         _("Sign-in"),
         (
@@ -24,7 +24,7 @@ _ENTRIES: tuple[tuple[Any, tuple[tuple[str, Any, str, str], ...]], ...] = (
             ("people", _("People"), "people.see", "p"),
             ("groups", _("Groups"), "groups.see", ""),
             ("sessions", _("Sessions"), "sessions.see", "s"),
-            ("credentials", _("Credentials"), "people.see", ""),
+            ("credentials", _("Second factors"), "people.see", ""),
             ("consents", _("Consents"), "devices.see", ""),
         ),
     ),
@@ -38,10 +38,10 @@ _ENTRIES: tuple[tuple[Any, tuple[tuple[str, Any, str, str], ...]], ...] = (
     (
         _("System"),
         (
-            ("events", _("Events"), "events.see", "e"),
+            ("events", _("Audit log"), "events.see", "e"),
             ("blueprints", _("Blueprints"), "blueprints.see", "b"),
-            ("branding", _("Branding and domains"), "branding.see", ""),
-            ("mails", _("Mails"), "branding.see", ""),
+            ("branding", _("Branding & domains"), "branding.see", ""),
+            ("mails", _("Email templates"), "branding.see", ""),
             ("keys", _("Signing keys"), "keys.see", ""),
             ("tenants", _("Tenants"), "tenants.see", ""),
             ("api-docs", _("API"), "overview.see", ""),

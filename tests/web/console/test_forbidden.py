@@ -18,8 +18,8 @@ def test_who_may_not_learns_what_is_missing(acme: Tenant) -> None:
     editor = entered("acme.test", acme, "editor")
     page = text(editor, "/console/people/?q=bob", 403)
     for words in (
-        "You may not see this",
-        "Your role, Flow editor, does not include this.",
+        "You don&#x27;t have access",
+        "Your role (Flow editor) doesn't include this permission.",
         "<code>people.see</code>",
     ):
         assert words in page
@@ -37,7 +37,7 @@ def test_without_a_role_there_is_nothing_but_that(acme: Tenant) -> None:
     """
     nobody = entered("acme.test", acme, "", "bob")
     page = text(nobody, "/console/", 403)
-    assert "You have no role in this console." in page
+    assert "You don't have a role in this console." in page
     assert "/console/people/" not in page
     refused = nobody.http.post("/console/people/do/delete", {"key": "alice"})
     assert refused.status_code == 403

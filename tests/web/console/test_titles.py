@@ -68,4 +68,4 @@ def test_hostile_names_stay_text(acme: Tenant, door: Callable[..., Door]) -> Non
             assert title(text).endswith(hostile), page.name
     wrong = clerk.http.post("/console/people/add", {"person": ""}).content.decode()
     assert title(wrong).count("Error") == 1
-    assert title(wrong).startswith("Error: New: Person")
+    assert title(wrong).startswith("Error: Create person")

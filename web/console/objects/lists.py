@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from django.http import HttpResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy
 
 from blueprints.objects.edit import Moved, NotThere, Refused
 from idp.accounts.roles import NotAllowed
@@ -28,6 +28,7 @@ _ADDING = {
     "tenants": "tenants.edit",
     "keys": "keys.rotate",
 }  # made on pages of their own, not by a document
+_FACTORS = {"totp": gettext_lazy("Authenticator app"), "recovery_code": gettext_lazy("Recovery codes")}
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ def listed(request: ConsoleRequest, name: str) -> HttpResponse:
     except BadWish as bad:
         rows, wrong, wish = resource.listing.page(Wish(size=_SIZE)), str(bad), Wish(size=_SIZE)
     columns = [column for column in resource.listing.columns if column.name in resource.shown]
+    titles = titles_of(resource)
     columns.sort(key=lambda column: resource.shown.index(column.name))
     actions = [action for action in resource.actions if request.may(action.operation)]
     context: dict[str, Any] = {
@@ -92,7 +94,7 @@ def listed(request: ConsoleRequest, name: str) -> HttpResponse:
         "wish": wish,
         "wrong": wrong,
         "columns": [_head(column, wish) for column in columns],
-        "rows": [_row(request, resource, told, columns) for told in rows.rows],
+        "rows": [_row(request, resource, told, columns, titles) for told in rows.rows],
         "filters": [_chosen(each, wish) for each in resource.listing.filters],
         "actions": actions,
         "add_url": _add_url(request, resource),
@@ -111,7 +113,7 @@ def act(request: ConsoleRequest, name: str, action: str) -> HttpResponse:
     keys = list(dict.fromkeys(request.POST.getlist("key")))[:_MOST_AT_ONCE]
     back = _back(request, resource)
     if wanted is None or not keys:
-        return see(request, back, _("Choose at least one."))
+        return see(request, back, _("Select at least one."))
     if wanted.asks and "sure" not in request.POST:
         context: dict[str, Any] = {"resource": resource, "action": wanted, "keys": keys, "back": back}
         return show(request, "console/objects/sure.html", title=wanted.title, **context)
@@ -128,14 +130,11 @@ def run(resource: Resource, action: Action, keys: list[str], person: Any) -> str
                 row is not None and action.fits(resource.listing.told(row)) and action.run(row, person)
             )
         except NotAllowed:
-            problems.append(_("%(name)s may do more than you: left alone.") % {"name": key})
+            problems.append(_("Skipped %(name)s: their role is higher than yours.") % {"name": key})
         except (Refused, NotThere, Moved) as refused:
             problems.append(f"{key}: {refused}")
-    told = ngettext("%(action)s: %(count)d done.", "%(action)s: %(count)d done.", done) % {
-        "action": action.title,
-        "count": done,
-    }
-    return " ".join([told, *problems[:3]])
+    told = [str(action.done % {"count": done})] if done else [] if problems else [_("No changes made.")]
+    return " ".join([*told, *problems[:3]])
 
 
 def _wish(request: ConsoleRequest, resource: Resource) -> Wish:
@@ -175,10 +174,31 @@ def _chosen(each: Filter, wish: Wish) -> Chosen:
     return Chosen(each, value, dict(choices).get(value, value), address(wish, **{each.name: ""}), choices)
 
 
-def _row(request: ConsoleRequest, resource: Resource, told: Mapping[str, Any], columns: list[Column]) -> Row:
+def titles_of(resource: Resource) -> Mapping[str, Mapping[str, Any]]:
+    """Return the titles of values, by column: those that the filter of the same name offers."""
+    found = {each.name: dict(each.choices()) for each in resource.listing.filters}
+    return {**found, "kind": _FACTORS} if resource.name == "credentials" else found
+
+
+def titled(told: Mapping[str, Any], titles: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a row with titles in place of the values that have one."""
+    return {
+        name: titles[name].get(value, value) if name in titles and isinstance(value, str) else value
+        for name, value in told.items()
+    }
+
+
+def _row(
+    request: ConsoleRequest,
+    resource: Resource,
+    told: Mapping[str, Any],
+    columns: list[Column],
+    titles: Mapping[str, Mapping[str, Any]],
+) -> Row:
     url = url_of(resource, told["key"])
     urls = [url if at == 0 else _counted(request, column, told) for at, column in enumerate(columns)]
-    cells = [_cell(resource, column, told, leads) for column, leads in zip(columns, urls, strict=True)]
+    shown = titled(told, titles)
+    cells = [_cell(resource, column, shown, leads) for column, leads in zip(columns, urls, strict=True)]
     actions = [action for action in resource.actions if request.may(action.operation) and action.fits(told)]
     return Row(told["key"], url, cells, actions)
 

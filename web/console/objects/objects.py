@@ -17,7 +17,7 @@ from web.console.frame import Page, see, show
 from web.console.objects.form_errors import of_form
 from web.console.objects.forms import SchemaForm
 from web.console.objects.history import history
-from web.console.objects.lists import Cell, url_of
+from web.console.objects.lists import Cell, titled, titles_of, url_of
 from web.console.requests import ConsoleRequest
 
 
@@ -31,11 +31,12 @@ def one(request: ConsoleRequest, name: str, key: str) -> HttpResponse:
     if row is None:
         raise Http404
     told = resource.listing.told(row)
+    shown = titled(told, titles_of(resource))
     context: dict[str, Any] = {
         "resource": resource,
         "told": told,
         "cells": [
-            (column.title, _cell(column.kind, told[column.name])) for column in resource.listing.columns
+            (column.title, _cell(column.kind, shown[column.name])) for column in resource.listing.columns
         ],
         "actions": [each for each in resource.actions if request.may(each.operation) and each.fits(told)],
         "history": history(request, resource.concerning(row)) if resource.concerning else None,
@@ -73,7 +74,7 @@ def _form(request: ConsoleRequest, resource: Resource, key: str, context: dict[s
             return see(
                 request,
                 context["here"],
-                _("Saved: %(keys)s.") % {"keys": changed} if changed else _("It was so already."),
+                _("Changes saved. (%(keys)s)") % {"keys": changed} if changed else _("No changes to save."),
             )
     context |= {
         "form": form,
@@ -98,17 +99,14 @@ def add(request: ConsoleRequest, name: str) -> HttpResponse:
             form.refuse(refused.errors)
             status = 400
         else:
-            return see(
-                request, url_of(resource, saved.name), _("%(name)s is here now.") % {"name": saved.name}
-            )
-    title = _("New: %(noun)s") % {"noun": resource.noun}
+            return see(request, url_of(resource, saved.name), _("Created %(name)s.") % {"name": saved.name})
     context = {
         "resource": resource,
         "form": form,
         "problems": of_form(form),
         "back_url": reverse(f"console:{resource.name}"),
     }
-    return show(request, "console/objects/add.html", title=title, status=status, **context)
+    return show(request, "console/objects/add.html", title=resource.create, status=status, **context)
 
 
 def _changes(form: SchemaForm, known: edit.Current) -> list[tuple[str, Any, Any]]:

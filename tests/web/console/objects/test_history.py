@@ -43,7 +43,7 @@ def told(page: str) -> list[str]:
 
 def all_of_it(page: str) -> str:
     """Where the whole history is."""
-    found = re.search(r'<a href="([^"]+)">In the list of events</a>', page)
+    found = re.search(r'<a href="([^"]+)">View in audit log</a>', page)
     assert found
     return unescape(found[1])
 
@@ -149,7 +149,7 @@ def test_a_key_tells_who_made_it_and_who_retired_it(admin: Door) -> None:
     ]
     assert told(text(admin, f"/console/keys/one/{second}")) == [
         retired.format(second, "refused at once"),
-        f"alice made the signing key {second} from {FROM}",
+        f"alice created the signing key {second} from {FROM}",
     ]
 
 
@@ -172,8 +172,8 @@ def test_branding_domains_and_mails_tell_who_changed_what(admin: Door) -> None:
     posted(admin, MAIL, OWN)
     posted(admin, f"{MAIL}/shipped", {})
     gone, worded = told(text(admin, MAIL))
-    assert gone == f"alice went back to the shipped wording of the mail recovery from {FROM}"
-    assert worded.startswith("alice worded the mail recovery anew")
+    assert gone == f"alice reset the email template recovery to default from {FROM}"
+    assert worded.startswith("alice edited the email template recovery")
 
 
 def test_people_groups_applications_and_scopes_tell_what_was_changed(admin: Door) -> None:
@@ -192,7 +192,7 @@ def test_people_groups_applications_and_scopes_tell_what_was_changed(admin: Door
     )
     posted(admin, "/console/groups/add", {"group": "night-shift"})
     assert told(text(admin, "/console/groups/one/night-shift")) == [
-        f"alice added the group night-shift from {FROM}"
+        f"alice created the group night-shift from {FROM}"
     ]
     posted(admin, "/console/applications/do/deactivate", {"key": "tv", "sure": "1"})
     assert (
@@ -201,7 +201,7 @@ def test_people_groups_applications_and_scopes_tell_what_was_changed(admin: Door
     )
     posted(admin, "/console/scopes/add", {"scope": "acme:print", "title": "Print", "description": ""})
     assert told(text(admin, "/console/scopes/one/acme:print")) == [
-        f"alice added the scope acme:print from {FROM}"
+        f"alice created the scope acme:print from {FROM}"
     ]
 
 
@@ -221,14 +221,14 @@ def test_blueprints_tell_what_was_applied_drifted_and_entered(
         by="clerk",
     )
     owned = Owned.objects.get(kind="scope", name="acme:read")
-    assert told(text(admin, f"/console/owned/one/{owned.pk}")) == ["Nothing is told about it yet."]
+    assert told(text(admin, f"/console/owned/one/{owned.pk}")) == ["No activity yet."]
     posted(
         admin,
         "/console/scopes/one/acme:read",
         {"etag": _etag(admin, "/console/scopes/one/acme:read"), "title": "Look", "description": ""},
     )
     note_drift()
-    drifted = "acme:read is no longer as its blueprint says: title"
+    drifted = "acme:read has drifted from its blueprint: title"
     assert told(text(admin, f"/console/owned/one/{owned.pk}")) == [drifted]
     secrets.keep("smtp", "never told", by="clerk")
     page = text(admin, "/console/blueprints/")
@@ -247,14 +247,14 @@ def test_a_flow_tells_what_was_done_to_it_and_a_run_what_happened_in_it(
     flow = run.version.flow.name
     page = text(admin, f"/console/runs/{run.identifier}")
     assert told(page) == [
-        f"alice looked into a run of {flow} from {FROM}",
-        "A wrong password for bob from 127.0.0.1",
+        f"alice viewed a run of {flow} from {FROM}",
+        "Wrong password for bob from 127.0.0.1",
     ]
     publish("flow.draft_discarded", actor="editor", target=flow)
     lines = told(text(admin, f"/console/flows/{flow}/versions"))
     assert lines[:2] == [
         f"editor discarded the draft of {flow}",
-        f"alice looked into a run of {flow} from {FROM}",
+        f"alice viewed a run of {flow} from {FROM}",
     ]
     assert "A wrong password" not in " ".join(lines)
 
@@ -331,7 +331,7 @@ def test_a_number_of_the_neighbours_leads_to_nothing(
         theirs = Session.objects.get().pk
     admin = signed_in(door, "admin")
     assert admin.http.get(f"/console/sessions/one/{theirs}").status_code == 404
-    assert "Nothing matches" in text(admin, f"/console/events/?topic=session:{theirs}")
+    assert "No results" in text(admin, f"/console/events/?topic=session:{theirs}")
 
 
 def test_a_tenant_tells_the_owner_of_the_installation_what_became_of_it(
@@ -354,7 +354,7 @@ def test_a_tenant_tells_the_owner_of_the_installation_what_became_of_it(
     assert told(page)[0] == "carol changed the tenant acme: title"
     assert all("tenant" in line for line in told(page))
     assert "people/one/carol" not in page
-    assert "In the list of events" not in page
+    assert "View in audit log" not in page
     assert FROM not in page
     assert "their-clerk" not in page
 

@@ -36,10 +36,10 @@ document.addEventListener("keydown", (event) => {
 
 function count(form) {
   const boxes = [...form.querySelectorAll("input[name=key]")]
-  form.classList.toggle(
-    "some",
-    boxes.some((each) => each.checked),
-  )
+  const chosen = boxes.filter((each) => each.checked).length
+  form.classList.toggle("some", chosen > 0)
+  const words = form.querySelector("[data-count]")
+  if (words && chosen) words.textContent = words.dataset.count.replace("{n}", chosen.toLocaleString(document.documentElement.lang))
 }
 document.addEventListener("change", ({ target }) => {
   const form = target.closest("#rows form")
