@@ -18,24 +18,24 @@ def _drifted(rows: QuerySet[Owned], value: str) -> QuerySet[Owned]:
 
 OWNED = Listing(
     "owned",
-    _("Objects of blueprints"),
+    _("Managed objects"),
     lambda: Owned.objects.all(),
     (
-        Column("kind", _("Kind"), lambda row: row.kind, "kind"),
+        Column("kind", _("Type"), lambda row: row.kind, "kind"),
         Column("name", _("Name"), lambda row: row.name, "name"),
         Column("blueprint", _("Blueprint"), lambda row: row.blueprint, "blueprint"),
         Column("applied", _("Applied"), lambda row: row.applied_at.isoformat(), "applied_at", "time"),
-        Column("drifted", _("Changed by hand"), lambda row: row.drift is not None, kind="flag"),
+        Column("drifted", _("Drifted"), lambda row: row.drift is not None, kind="flag"),
     ),
     search=("name", "blueprint"),
     filters=(
         Filter(
             "kind",
-            _("Kind"),
+            _("Type"),
             lambda rows, value: rows.filter(kind=value),
             lambda: [(kind, kind) for kind in KINDS],
         ),
-        Filter("drifted", _("Changed by hand"), _drifted, lambda: _YES_NO),
+        Filter("drifted", _("Drifted"), _drifted, lambda: _YES_NO),
         Filter("blueprint", _("Blueprint"), lambda rows, value: rows.filter(blueprint=value)),
     ),
     order="-applied_at",

@@ -39,14 +39,14 @@ PEOPLE = Listing(
     lambda: Person.objects.prefetch_related("groups"),
     (
         Column("username", _("Username"), lambda row: row.username, "username"),
-        Column("name", _("Name"), lambda row: row.name, "name", few=True),
+        Column("name", _("Display name"), lambda row: row.name, "name", few=True),
         Column("email", _("Email address"), lambda row: row.mailbox, "email", few=True),
         Column(
             "groups", _("Groups"), lambda row: sorted(group.name for group in row.groups.all()), kind="list"
         ),
         Column("role", _("Role"), lambda row: row.role, "role", few=True),
         Column("active", _("Active"), lambda row: row.is_active, "is_active", "flag", few=True),
-        Column("created", _("Since"), lambda row: row.created_at.isoformat(), "created_at", "time"),
+        Column("created", _("Created"), lambda row: row.created_at.isoformat(), "created_at", "time"),
     ),
     search=("username", "name", "email"),
     filters=(
@@ -92,8 +92,8 @@ SESSIONS = Listing(
     lambda: Session.objects.select_related("person"),
     (
         Column("person", _("Person"), lambda row: row.person.username, "person__username", few=True),
-        Column("methods", _("Proved by"), lambda row: list(row.methods), kind="list"),
-        Column("address", _("Address"), lambda row: row.address, "address", "code", few=True),
+        Column("methods", _("Methods"), lambda row: list(row.methods), kind="list"),
+        Column("address", _("IP address"), lambda row: row.address, "address", "code", few=True),
         Column("agent", _("Browser"), lambda row: row.agent, kind="agent"),
         Column(
             "authenticated",
@@ -102,7 +102,9 @@ SESSIONS = Listing(
             "authenticated_at",
             "time",
         ),
-        Column("expires", _("Until"), lambda row: row.expires_at.isoformat(), "expires_at", "time", few=True),
+        Column(
+            "expires", _("Expires"), lambda row: row.expires_at.isoformat(), "expires_at", "time", few=True
+        ),
         Column(
             "ended",
             _("Ended"),
@@ -114,7 +116,7 @@ SESSIONS = Listing(
     ),
     search=("person__username", "address"),
     filters=(
-        Filter("alive", _("Alive"), _sessions, lambda: _YES_NO),
+        Filter("alive", _("Status"), _sessions, lambda: (("yes", _("Active")), ("no", _("Ended")))),
         Filter("person", _("Person"), refers("person__username", fold)),
     ),
     order="-authenticated_at",
@@ -122,13 +124,13 @@ SESSIONS = Listing(
 
 CREDENTIALS = Listing(
     "credentials",
-    _("Credentials"),
+    _("Second factors"),
     lambda: Credential.objects.select_related("person").defer("secret"),  # nobody unseals what is not shown
     (
         Column("person", _("Person"), lambda row: row.person.username, "person__username", few=True),
-        Column("kind", _("Kind"), lambda row: row.kind, "kind", few=True),
+        Column("kind", _("Type"), lambda row: row.kind, "kind", few=True),
         Column("name", _("Name"), lambda row: row.name, "name", few=True),
-        Column("created", _("Since"), lambda row: row.created_at.isoformat(), "created_at", "time"),
+        Column("created", _("Created"), lambda row: row.created_at.isoformat(), "created_at", "time"),
         Column(
             "used",
             _("Last used"),

@@ -58,16 +58,14 @@ else:
 
 
 class NotAllowed(Forbidden):
-    """This person's role does not include what was asked."""
+    """Your role doesn't allow this."""
 
 
 class OwnPassword(NotAllowed):
     """A person sets their own password only on the page where they prove themselves first."""
 
     def __init__(self) -> None:
-        super().__init__(
-            gettext("You change your own password at /password, where you first prove that it is you.")
-        )
+        super().__init__(gettext("Change your own password at /password."))
 
 
 @lru_cache(maxsize=1)

@@ -14,13 +14,13 @@ AREAS = (
     ("session", _("Sign-ins and sessions")),
     ("device", _("Devices")),
     ("tokens", _("Tokens")),
-    ("client", _("Secrets of applications")),
+    ("client", _("Application secrets")),
     ("flow", _("Flows")),
     *(("person", _("People")), ("group", _("Groups"))),
     *(("application", _("Applications")), ("scope", _("Scopes"))),
-    *(("tenant", _("The tenant")), ("mail", _("Mails")), ("key", _("Signing keys"))),
-    *(("blueprint", _("Blueprints")), ("secret", _("Secrets of blueprints"))),
-    ("events", _("Events left out")),
+    *(("tenant", _("Tenant")), ("mail", _("Email templates")), ("key", _("Signing keys"))),
+    *(("blueprint", _("Blueprints")), ("secret", _("Blueprint secrets"))),
+    ("events", _("Dropped events")),
 )
 
 
@@ -29,11 +29,11 @@ def _moment(path: str) -> Any:
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
-            raise BadWish("A time is written like 2026-11-21T10:00:00Z.") from None
+            raise BadWish("Enter a time like 2026-11-21T10:00:00Z.") from None
         if moment.tzinfo is None:
-            raise BadWish("A time names its zone, like 2026-11-21T10:00:00Z.")
+            raise BadWish("Enter a time with its time zone, like 2026-11-21T10:00:00Z.")
         if not 1970 <= moment.year < 3000:  # at either end of the calendar it is no moment in every zone
-            raise BadWish("A time lies between 1970 and 2999.")
+            raise BadWish("Enter a time between 1970 and 2999.")
         return rows.filter(**{path: moment})
 
     return narrow
@@ -53,24 +53,24 @@ def _one_of(path: str) -> Any:
 
 EVENTS = Listing(
     "events",
-    _("Events"),
+    _("Audit log"),
     lambda: Event.objects.all(),
     (
-        Column("at", _("When"), lambda row: row.at.isoformat(), "at", "time"),
-        Column("kind", _("What"), lambda row: row.kind, "kind", "code", few=True),
-        Column("actor", _("Who"), lambda row: row.actor),
-        Column("target", _("To what"), lambda row: row.target),
+        Column("at", _("Time"), lambda row: row.at.isoformat(), "at", "time"),
+        Column("kind", _("Event"), lambda row: row.kind, "kind", "code", few=True),
+        Column("actor", _("Actor"), lambda row: row.actor),
+        Column("target", _("Target"), lambda row: row.target),
         Column("application", _("Application"), lambda row: row.application),
-        Column("address", _("From"), lambda row: row.address, kind="code"),
+        Column("address", _("IP address"), lambda row: row.address, kind="code"),
         Column("data", _("Details"), lambda row: dict(row.data)),
     ),
     filters=(
-        Filter("kind", _("What"), _one_of("kind")),
-        Filter("area", _("About"), _area, lambda: AREAS),
-        Filter("actor", _("Who"), lambda rows, value: rows.filter(actor=value)),
-        Filter("target", _("To what"), lambda rows, value: rows.filter(target=value)),
-        Filter("topic", _("About this one"), _one_of("topic")),
-        Filter("since", _("Since"), _moment("at__gte")),
+        Filter("kind", _("Event"), _one_of("kind")),
+        Filter("area", _("Category"), _area, lambda: AREAS),
+        Filter("actor", _("Actor"), lambda rows, value: rows.filter(actor=value)),
+        Filter("target", _("Target"), lambda rows, value: rows.filter(target=value)),
+        Filter("topic", _("Related to"), _one_of("topic")),
+        Filter("since", _("From"), _moment("at__gte")),
         Filter("until", _("Until"), _moment("at__lt")),
     ),
     order="-at",

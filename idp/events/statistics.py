@@ -32,7 +32,7 @@ SPANS = {
     span.name: span
     for span in (
         Span("hour", _("Last hour"), 60, 60),
-        Span("day", _("Last day"), 1800, 48),
+        Span("day", _("Last 24 hours"), 1800, 48),
     )
 }
 

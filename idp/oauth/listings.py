@@ -26,9 +26,9 @@ APPLICATIONS = Listing(
     _("Applications"),
     lambda: Application.objects.all(),
     (
-        Column("name", _("Name"), lambda row: row.name, "name"),
-        Column("title", _("Title"), lambda row: row.title, "title"),
-        Column("client_id", _("Client id"), lambda row: row.client_id, "client_id", "code"),
+        Column("name", _("ID"), lambda row: row.name, "name"),
+        Column("title", _("Display name"), lambda row: row.title, "title"),
+        Column("client_id", _("Client ID"), lambda row: row.client_id, "client_id", "code"),
         Column(
             "type", _("Type"), lambda row: "confidential" if row.confidential else "public", "confidential"
         ),
@@ -38,7 +38,7 @@ APPLICATIONS = Listing(
             lambda row: [grant.removeprefix(_DEVICE) for grant in row.grants],
             kind="list",
         ),
-        Column("groups", _("Only for"), lambda row: list(row.groups), kind="list"),
+        Column("groups", _("Groups"), lambda row: list(row.groups), kind="list"),
         Column("active", _("Active"), lambda row: row.is_active, "is_active", "flag"),
     ),
     search=("name", "title", "client_id"),
@@ -62,8 +62,8 @@ SCOPES = Listing(
     _("Scopes"),
     lambda: Scope.objects.all(),
     (
-        Column("name", _("Name"), lambda row: row.name, "name", "code"),
-        Column("title", _("Title"), lambda row: row.title, "title"),
+        Column("name", _("Scope"), lambda row: row.name, "name", "code"),
+        Column("title", _("Display name"), lambda row: row.title, "title"),
         Column("description", _("Description"), lambda row: row.description),
     ),
     search=("name", "title"),
@@ -76,12 +76,12 @@ KEYS = Listing(
     _("Signing keys"),
     lambda: SigningKey.objects.defer("private_key"),  # nobody unseals what is not shown
     (
-        Column("kid", _("Key id"), lambda row: row.kid, kind="code"),
+        Column("kid", _("Key ID"), lambda row: row.kid, kind="code"),
         Column("algorithm", _("Algorithm"), lambda row: row.algorithm, "algorithm"),
-        Column("created", _("Made"), lambda row: row.created_at.isoformat(), "created_at", "time"),
+        Column("created", _("Created"), lambda row: row.created_at.isoformat(), "created_at", "time"),
         Column(
             "retires",
-            _("Retires"),
+            _("Expires"),
             lambda row: row.retires_at.isoformat() if row.retires_at else None,
             "retires_at",
             "time",
@@ -100,9 +100,11 @@ CONSENTS = Listing(
         Column(
             "application", _("Application"), lambda row: row.application.name, "application__name", few=True
         ),
-        Column("scopes", _("May"), lambda row: list(row.scopes), kind="list"),
-        Column("created", _("Given"), lambda row: row.created_at.isoformat(), "created_at", "time"),
-        Column("expires", _("Until"), lambda row: row.expires_at.isoformat(), "expires_at", "time", few=True),
+        Column("scopes", _("Scopes"), lambda row: list(row.scopes), kind="list"),
+        Column("created", _("Granted"), lambda row: row.created_at.isoformat(), "created_at", "time"),
+        Column(
+            "expires", _("Expires"), lambda row: row.expires_at.isoformat(), "expires_at", "time", few=True
+        ),
         Column(
             "revoked",
             _("Revoked"),
@@ -114,12 +116,12 @@ CONSENTS = Listing(
     ),
     search=("person__username", "application__name"),
     filters=(
-        Filter("alive", _("Alive"), _alive, lambda: _YES_NO),
+        Filter("alive", _("Status"), _alive, lambda: (("yes", _("Active")), ("no", _("Ended")))),
         Filter(
             "given",
-            _("Given by"),
+            _("Granted by"),
             _given,
-            lambda: (("person", _("A person")), ("service", _("A service account"))),
+            lambda: (("person", _("Person")), ("service", _("Service account"))),
         ),
         Filter("person", _("Person"), refers("person__username", fold)),
         Filter("application", _("Application"), refers("application__name")),

@@ -47,13 +47,13 @@ TENANTS = Listing(
         people=_count(Person), applications=_count(Application)
     ),
     (
-        Column("name", _("Name"), lambda row: row.name, "name"),
-        Column("title", _("Title"), lambda row: row.title, "title"),
+        Column("name", _("ID"), lambda row: row.name, "name"),
+        Column("title", _("Display name"), lambda row: row.title, "title"),
         Column("domains", _("Domains"), lambda row: _named(row, approved=True), kind="list"),
-        Column("asked", _("Waiting for approval"), lambda row: _named(row, approved=False), kind="list"),
+        Column("asked", _("Pending approval"), lambda row: _named(row, approved=False), kind="list"),
         Column("people", _("People"), lambda row: row.people, "people", "number"),
         Column("applications", _("Applications"), lambda row: row.applications, "applications", "number"),
-        Column("created", _("Since"), lambda row: row.created_at.isoformat(), "created_at", "time"),
+        Column("created", _("Created"), lambda row: row.created_at.isoformat(), "created_at", "time"),
     ),
     search=("name", "title", "domains__name"),
     order="name",

@@ -7,7 +7,7 @@ from idp.outbox.models import MailTemplate
 
 MAILS = Listing(
     "mails",
-    _("Mails"),
+    _("Email templates"),
     lambda: MailTemplate.objects.all(),
     (
         Column("name", _("Name"), lambda row: row.name, "name"),
