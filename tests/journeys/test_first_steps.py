@@ -21,7 +21,7 @@ def owner(new_person: Callable[..., Person]) -> Person:
     person = new_person("localhost")
     person.open("/console/first-steps/")
     person.sign_in()
-    person.sees("First steps")
+    person.sees("Get started")
     return person
 
 
@@ -33,40 +33,40 @@ def ticked(person: Person) -> int:
 def test_the_first_steps_lead_to_a_device_that_is_signed_in(
     owner: Person, new_person: Callable[..., Person]
 ) -> None:
-    """Name and colour, a second factor, an application by recipe, a device in the playground: each step leads
+    """Add branding, a second factor, an application by recipe, a device in the playground: each step leads
     on, and back here.
     """
     begun = time.monotonic()
     assert ticked(owner) == 0
-    owner.press("Name and colour")
+    owner.press("Add branding")
     owner.fill("Title", "Bakery")
     owner.page.get_by_label("Accent", exact=True).fill("#0f766e")
     expect(owner.page.frame_locator("iframe").get_by_text("Bakery")).to_be_visible()
     owner.press("Save")
     assert Tenant.objects.get(name="default").title == "Bakery"
     owner.open("/console/")
-    expect(owner.page.get_by_role("heading", name="First steps 1/5")).to_be_visible()
+    expect(owner.page.get_by_role("heading", name="Get started 1/5")).to_be_visible()
 
-    owner.press("Set up a second factor")
+    owner.press("Set up second factor")
     owner.sees("How you sign in")
     owner.page.get_by_label("An authenticator app").check()
     owner.press("Continue")
     secret = owner.page.locator(".key").inner_text().replace(" ", "")
     owner.fill("Code", code(0, secret))
     owner.press("Continue")
-    owner.sees("First steps")
+    owner.sees("Get started")
     assert ticked(owner) == 2
 
-    owner.press("Choose a recipe")
+    owner.press("Choose a template")
     owner.press("TV or appliance")
-    owner.page.get_by_label("What is it called?").fill("Oven")
+    owner.page.get_by_label("Name").fill("Oven")
     owner.press("Make it")
     owner.open("/console/first-steps/")
     assert ticked(owner) == 3
-    owner.press("Open the playground")
+    owner.press("Open playground")
     owner.page.get_by_label("Application", exact=True).select_option(label="Oven")
     owner.page.get_by_role("button", name="Start", exact=True).click()
-    expect(owner.page.locator("#state")).to_have_text("Waiting for somebody to approve …")
+    expect(owner.page.locator("#state")).to_have_text("Waiting for approval…")
 
     phone = owner.new_tab()
     phone.open("/device")
@@ -83,4 +83,4 @@ def test_the_first_steps_lead_to_a_device_that_is_signed_in(
     owner.reads("All set")
     assert time.monotonic() - begun < 180, "longer than three minutes, and nobody hesitated"
     owner.open("/console/")
-    expect(owner.page.get_by_role("heading", name="First steps")).to_have_count(0)
+    expect(owner.page.get_by_role("heading", name="Get started")).to_have_count(0)

@@ -31,31 +31,31 @@ _SHIPPED_TITLE, _SHIPPED_APPLICATION = "Foyer", "demo-device"
 # Title, reason, and what the button says.
 _WORDS = {
     "look": (
-        _lazy("Give it your name and colour"),
-        _lazy("Whoever signs in sees where they are. A title and a colour are enough; a picture can follow."),
-        _lazy("Name and colour"),
+        _lazy("Add your name and color"),
+        _lazy("Show people where they are signing in. A name and a color are enough; add a logo later."),
+        _lazy("Add branding"),
     ),
     "domain": (
-        _lazy("Choose the domain"),
-        _lazy("Devices show it to people. For a try on this machine, localhost does."),
-        _lazy("Domains"),
+        _lazy("Choose a domain"),
+        _lazy("Devices show it to people. localhost is fine for trying it out."),
+        _lazy("Set up domain"),
     ),
     "factor": (
         _lazy("Protect your own account"),
-        _lazy("Whoever has your password has everything here. An authenticator app keeps it yours."),
-        _lazy("Set up a second factor"),
+        _lazy("Your password alone protects everything here. Add an authenticator app."),
+        _lazy("Set up second factor"),
     ),
     "application": (
         _lazy("Add your first application"),
         _lazy(
-            "A TV, a command line, a kiosk or a service: three questions, and a program that you can copy."
+            "A TV, a command-line tool, a kiosk or a service: answer three questions and copy working code."
         ),
-        _lazy("Choose a recipe"),
+        _lazy("Choose a template"),
     ),
     "device": (
-        _lazy("Connect a first device"),
-        _lazy("The playground acts as one, so that you see what your device and your people will see."),
-        _lazy("Open the playground"),
+        _lazy("Connect your first device"),
+        _lazy("The playground simulates a device, so you see what your devices and your users will see."),
+        _lazy("Open playground"),
     ),
 }
 
@@ -120,7 +120,7 @@ def first_steps(request: ConsoleRequest) -> HttpResponse:
     return show(
         request,
         "console/first_steps.html",
-        title=_("First steps"),
+        title=_("Get started"),
         progress=progress(request),
         dismissed=bool(request.COOKIES.get(DISMISSED)),
     )
@@ -135,7 +135,7 @@ def dismiss(request: ConsoleRequest) -> HttpResponse:
     response = see(
         request,
         reverse("console:overview"),
-        _("The first steps are put away. They stay at /console/first-steps/."),
+        _("Dismissed. You can find these steps again at /console/first-steps/."),
     )
     response.set_cookie(DISMISSED, "1", max_age=_A_YEAR)
     return response

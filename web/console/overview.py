@@ -106,16 +106,16 @@ def _concerns(may: Any) -> Iterator[Concern]:
 
 def _unguarded(names: Sequence[str]) -> Iterator[Concern]:
     for name in names[:3]:
-        title = _("%(name)s administers with a password alone") % {"name": name}
+        title = _("%(name)s has no second factor") % {"name": name}
         yield Concern(
             title,
-            _("They add a second factor at %(address)s.") % {"address": reverse(CREDENTIAL_SETUP)},
+            _("Ask them to set one up at %(address)s.") % {"address": reverse(CREDENTIAL_SETUP)},
             address("people-one", name),
         )
     if len(names) > 3:
         more = len(names) - 3
         yield Concern(
-            ngettext("%(n)d more with a password alone", "%(n)d more with a password alone", more)
+            ngettext("%(n)d more without a second factor", "%(n)d more without a second factor", more)
             % {"n": more},
             ", ".join(names[3:]),
         )
@@ -124,8 +124,8 @@ def _unguarded(names: Sequence[str]) -> Iterator[Concern]:
 def _drifted(found: Sequence[Mapping[str, Any]]) -> Iterator[Concern]:
     if found:
         title = ngettext(
-            "%(n)d object is not as its blueprint says",
-            "%(n)d objects are not as their blueprints say",
+            "%(n)d object has drifted from its blueprint",
+            "%(n)d objects have drifted from their blueprints",
             len(found),
         )
         names = ", ".join(f"{each['kind']} {each['name']}" for each in found[:3] if each)
@@ -136,7 +136,7 @@ def _drifted(found: Sequence[Mapping[str, Any]]) -> Iterator[Concern]:
 
 def _failing(found: Sequence[Any]) -> Iterator[Concern]:
     for each in found[:3]:
-        title = _("The blueprint %(name)s could not be applied") % {"name": each.blueprint}
+        title = _("Blueprint %(name)s could not be applied") % {"name": each.blueprint}
         yield Concern(title, " ".join(map(str, each.messages[:1])), address("blueprints"), bad=True)
 
 
@@ -145,7 +145,7 @@ def _retiring(found: Sequence[tuple[str, datetime]]) -> Iterator[Concern]:
         words = {"kid": kid[:8], "at": f"{until:%F %H:%M}"}
         yield Concern(
             _("An old signing key is retiring"),
-            _("%(kid)s… verifies until %(at)s UTC.") % words,
+            _("Key %(kid)s… is valid until %(at)s UTC.") % words,
             address("keys"),
         )
 
@@ -153,9 +153,11 @@ def _retiring(found: Sequence[tuple[str, datetime]]) -> Iterator[Concern]:
 def _undelivered(found: tuple[int, str]) -> Iterator[Concern]:
     many, why = found
     if many:
-        title = ngettext("%(n)d mail was given up this week", "%(n)d mails were given up this week", many) % {
-            "n": many
-        }
+        title = ngettext(
+            "%(n)d email could not be delivered this week",
+            "%(n)d emails could not be delivered this week",
+            many,
+        ) % {"n": many}
         yield Concern(title, why, address("mails"), bad=True)
 
 
