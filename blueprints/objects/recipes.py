@@ -28,17 +28,17 @@ class Answers(BaseModel):
 
     title: str = setting(
         ...,
-        title=_("What is it called?"),
-        description=_("People read this name when they connect it."),
+        title=_("Name"),
+        description=_("People see this name when they connect it."),
         min_length=1,
         max_length=100,
     )
     groups: list[str] = setting(
         [],
-        title=_("Who may use it?"),
-        description=_("Choose nothing, and everybody who can sign in here may use it."),
+        title=_("Restrict to groups"),
+        description=_("Leave empty to allow everyone."),
     )
-    scopes: list[str] = setting([], title=_("What may it do?"))
+    scopes: list[str] = setting([], title=_("Scopes"))
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ class Made:
     secret: str = field(default="", repr=False)
 
 
-_CODE = _("Signs in with a code that a person enters elsewhere: no browser and no keyboard is needed on it.")
-_PUBLIC = _("It has no secret: whatever is in the hands of many people cannot keep one.")
+_CODE = _("People enter the code on another device. It needs no browser and no keyboard.")
+_PUBLIC = _("Public client: no secret, because devices can't keep one.")
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         each.name: each
@@ -85,8 +85,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 "tv",
                 _("TV or appliance"),
                 _(
-                    "Has a screen and shows a code or a QR code: a television, a set-top box, a printer, a "
-                    "car."
+                    "Has a screen that shows a code or a QR code: a television, a set-top box, a printer, "
+                    "a car."
                 ),
                 {
                     "type": "public",
@@ -98,14 +98,14 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 (
                     (_("Device code"), _CODE),
                     (_("Public"), _PUBLIC),
-                    (_("Stays connected"), _("It is signed out after 30 days without being used.")),
+                    (_("30-day session"), _("Signs out after 30 days of inactivity.")),
                 ),
                 always=("openid", "offline_access"),
             ),
             Recipe(
                 "cli",
-                _("Command line"),
-                _("A program in a terminal, on a laptop or on a server that one reaches only by SSH."),
+                _("Command-line tool"),
+                _("Runs in a terminal, on a laptop or on a server you reach over SSH."),
                 {
                     "type": "public",
                     "grants": ["device_code", "refresh_token"],
@@ -116,7 +116,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 (
                     (_("Device code"), _CODE),
                     (_("Public"), _PUBLIC),
-                    (_("A week"), _("It asks to sign in again after 7 days without being used.")),
+                    (_("7-day session"), _("Signs out after 7 days of inactivity.")),
                 ),
                 always=("openid", "offline_access"),
                 administers=True,
@@ -124,7 +124,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             Recipe(
                 "kiosk",
                 _("Kiosk"),
-                _("Stands where anybody can touch it: a check-in desk, a shop floor, a shared tablet."),
+                _("Used in public or shared places: a check-in desk, a shop floor, a shared tablet."),
                 {
                     "type": "public",
                     "grants": ["device_code", "refresh_token"],
@@ -136,14 +136,11 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                     (_("Device code"), _CODE),
                     (
                         _("Short codes"),
-                        _(
-                            "A code that nobody enters within 3 minutes is worth nothing, and few may wait "
-                            "at once."
-                        ),
+                        _("Codes expire after 3 minutes; only a few can be pending at once."),
                     ),
                     (
-                        _("One shift"),
-                        _("Left alone for 8 hours it is signed out; a lost token is good for 5 minutes."),
+                        _("8-hour session"),
+                        _("Signs out after 8 hours of inactivity; access tokens last 5 minutes."),
                     ),
                 ),
                 always=("openid", "offline_access"),
@@ -151,23 +148,17 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             Recipe(
                 "service",
                 _("Service"),
-                _(
-                    "A program that acts for itself, with nobody in front of it: a nightly job, another "
-                    "server."
-                ),
+                _("Acts on its own behalf, without a user: a nightly job, another server."),
                 {"type": "confidential", "grants": ["client_credentials"], "access_token_lifetime": "10m"},
                 (
                     (
                         _("Client credentials"),
-                        _("It shows a secret and gets a token in its own name, never in a person's."),
+                        _("Authenticates with a secret and gets a token for itself, never for a person."),
                     ),
-                    (_("Confidential"), _("The secret is made here, shown once, and kept only as a hash.")),
+                    (_("Confidential"), _("The secret is generated here, shown once and stored hashed.")),
                     (
-                        _("Ten minutes"),
-                        _(
-                            "A token ends after ten minutes; there is nothing to refresh, it asks for "
-                            "another one."
-                        ),
+                        _("10-minute tokens"),
+                        _("Access tokens last 10 minutes; the service then requests a new one."),
                     ),
                 ),
                 person=False,
@@ -190,7 +181,12 @@ def make(recipe: Recipe, answers: Answers, *, by: str, rights: Collection[str] =
     offered = {name for name, _title in scopes_for(recipe, rights)}
     if refused := [scope for scope in answers.scopes if scope not in offered]:
         raise edit.Refused(
-            {"scopes": [str(_("There is no scope %(name)s for it.")) % {"name": refused[0][:100]}]}
+            {
+                "scopes": [
+                    str(_("Scope %(name)s isn't available for this kind of application."))
+                    % {"name": refused[0][:100]}
+                ]
+            }
         )
     document = {
         "application": name_from(answers.title),
@@ -234,7 +230,7 @@ def _by_question(errors: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
             question, ""
         )
         taken = (
-            [str(_("There is an application of this name already. Call it something else."))]
+            [str(_("An application with this name already exists. Choose another name."))]
             if question == "application"
             else texts
         )

@@ -218,19 +218,19 @@ def renew_secret(name: str, *, by: Person) -> str:
     """
     application = Application.objects.filter(name=name, confidential=True).first()
     if application is None:
-        raise NotRenewed(_("There is no application with this name that has a secret."))
+        raise NotRenewed(_("This application doesn't exist or has no secret."))
     if application.administers and not may(by, "applications.approve"):
         raise NotRenewed(
             _(
-                "An owner approved this application for the administration, and only an owner renews its "
-                "secret."
+                "An owner approved the administration access of this application. Only an owner can rotate "
+                "its secret."
             )
         )
     secret, hashed = new_secret()
     if not Application.objects.filter(pk=application.pk, secret_hash=application.secret_hash).update(
         secret_hash=hashed
     ):
-        raise NotRenewed(_("Somebody else gave it a new secret a moment ago. Look at it again."))
+        raise NotRenewed(_("Someone else just rotated this secret. Reload the page and check."))
     publish("application.changed", actor=by.username, target=name, keys=["secret_hash"])
     tokens.revoke_service_tokens([application.pk], by=by.username)
     return secret

@@ -26,7 +26,7 @@ def test_an_operation_is_found_and_tried_out(
     person.open("/device")
     person.sign_in()
     person.open("/console/api/")
-    person.fill("Search the operations", "groups put")
+    person.fill("Search operations", "groups put")
     person.press("Search")
     person.page.get_by_role("link", name="/api/groups/{key}", exact=True).click()
     person.sees("Group: make or change")

@@ -48,7 +48,7 @@ def test_a_device_is_connected(editor: Person, new_person: Callable[..., Person]
     """
     page = editor.page
     page.get_by_role("button", name="Start", exact=True).click()
-    expect(page.locator("#state")).to_have_text("Waiting for somebody to approve …")
+    expect(page.locator("#state")).to_have_text("Waiting for approval…")
     assert page.locator("#qr").evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
     alice = new_person()
     alice.at_consent(page.locator("#code").inner_text())
@@ -59,13 +59,13 @@ def test_a_device_is_connected(editor: Person, new_person: Callable[..., Person]
     expect(page.locator("#state")).to_have_text("Connected")
     expect(page.locator("#whose")).to_have_text("Alice")
     seen = titles(page)
-    assert seen[0] == "The device asks for a code"
+    assert seen[0] == "The device requests a code"
     assert {
         "The device listens for the decision",
         "The device polls",
-        "The device fetches its tokens",
+        "The device gets its tokens",
     } <= set(seen)
-    assert seen[-3:] == ["Access token", "ID token", "The application asks who it is"]
+    assert seen[-3:] == ["Access token", "ID token", "The application calls userinfo"]
     story = page.locator("#steps")
     for text in (
         "POST /application/o/device/ HTTP/1.1",
@@ -75,7 +75,7 @@ def test_a_device_is_connected(editor: Person, new_person: Callable[..., Person]
         "RFC 8628 § 3.2",
     ):
         expect(story).to_contain_text(text)
-    page.get_by_role("button", name="Refresh the tokens", exact=True).click()
+    page.get_by_role("button", name="Refresh tokens", exact=True).click()
     expect(story).to_contain_text("The application refreshes its tokens")
     expect(page.locator("#steps h2", has_text="Access token")).to_have_count(2)
     told = re.findall(
@@ -92,15 +92,17 @@ def test_a_denial_reaches_the_page(editor: Person, new_person: Callable[..., Per
     """D32: no tokens, the reason and its meaning; then one may start again."""
     page = editor.page
     page.get_by_role("button", name="Start", exact=True).click()
-    expect(page.locator("#state")).to_have_text("Waiting for somebody to approve …")
+    expect(page.locator("#state")).to_have_text("Waiting for approval…")
     alice = new_person()
     alice.at_consent(page.locator("#code").inner_text())
     alice.press("This is not me")
     expect(page.locator("#state")).to_have_text("Denied: The request was denied (RFC 8628 section 3.5).")
-    expect(page.locator("#steps")).to_contain_text("The person said no, or may not use this application.")
+    expect(page.locator("#steps")).to_contain_text(
+        "The person denied the request or isn't allowed to use this application."
+    )
     assert "Access token" not in titles(page)
     page.get_by_role("button", name="Start", exact=True).click()
-    expect(page.locator("#state")).to_have_text("Waiting for somebody to approve …")
+    expect(page.locator("#state")).to_have_text("Waiting for approval…")
     page.get_by_role("button", name="Stop", exact=True).click()
     assert state(page) == "Stopped"
 
@@ -120,12 +122,12 @@ def test_a_service_acts_for_itself(editor: Person, tenants: dict[str, Tenant]) -
     editor.fill("Client secret", "wrong")
     page.get_by_role("button", name="Start", exact=True).click()
     expect(page.locator("#state")).to_have_text(
-        "That did not work: Client authentication failed (RFC 6749 section 5.2)."
+        "Something went wrong: Client authentication failed (RFC 6749 section 5.2)."
     )
     editor.fill("Client secret", "secret of backup")
     page.get_by_role("button", name="Start", exact=True).click()
     expect(page.locator("#whose")).to_contain_text("service-")
-    assert titles(page) == ["The service asks for a token", "Access token"]
+    assert titles(page) == ["The service requests a token", "Access token"]
     expect(page.locator("#steps")).to_contain_text('"scope": "acme:read"')
     assert "secret of backup" not in editor.text
 
@@ -135,7 +137,7 @@ def test_by_keyboard_and_without_scripts(editor: Person, new_person: Callable[..
     editor.page.get_by_label("Application", exact=True).focus()
     editor.page.get_by_role("checkbox", name="openid").focus()
     editor.page.keyboard.press("Enter")
-    expect(editor.page.locator("#state")).to_have_text("Waiting for somebody to approve …")
+    expect(editor.page.locator("#state")).to_have_text("Waiting for approval…")
     plain = new_person(java_script_enabled=False)
     plain.open("/device")
     plain.sign_in("bob")
@@ -157,7 +159,7 @@ def test_the_pages_read_well(
         editor.open(f"/console/applications/new{path}")
         _reads_well(page)
     editor.open("/console/applications/new/service")
-    editor.fill("What is it called?", "Nightly backup")
+    editor.fill("Name", "Nightly backup")
     editor.press("Make it")
     _reads_well(page)
     editor.open("/console/applications/secret/nightly-backup")

@@ -37,7 +37,7 @@ def choose(request: ConsoleRequest) -> HttpResponse:
     """Which kind of application it is."""
     shown = [(recipe, _ICONS[recipe.name]) for recipe in RECIPES.values()]
     context: dict[str, Any] = {"recipes": shown, "back_url": _list(), "resource": _APPLICATIONS}
-    return show(request, "console/recipes.html", title=_("New application"), **context)
+    return show(request, "console/recipes.html", title=_("Create application"), **context)
 
 
 def ask(request: ConsoleRequest, kind: str) -> HttpResponse:
@@ -62,7 +62,7 @@ def ask(request: ConsoleRequest, kind: str) -> HttpResponse:
             form.refuse(refused.errors)
             status = 400
         else:
-            told = _("%(title)s is ready. Copy a program, or try it in the playground.") % {
+            told = _("Created %(title)s. Copy a program below or try it in the playground.") % {
                 "title": said["title"]
             }
             return _made(request, made.name, made.secret, told)
@@ -72,7 +72,7 @@ def ask(request: ConsoleRequest, kind: str) -> HttpResponse:
         "back_url": reverse("console:application-new"),
         "cancel_url": _list(),
     }
-    context |= {"problems": of_form(form), "nothing_done": _("Nothing was made: mend what is marked.")}
+    context["problems"] = of_form(form)
     return show(request, "console/recipe.html", title=recipe.title, status=status, **context)
 
 
@@ -112,7 +112,7 @@ def secret(request: ConsoleRequest, name: str) -> HttpResponse:
         except NotRenewed as refused:
             wrong = str(refused)
         else:
-            return _made(request, name, renewed, _("The old secret has ended."))
+            return _made(request, name, renewed, _("Secret rotated. The old secret no longer works."))
     context = {
         "application": row,
         "problems": [Problem(wrong)] if wrong else [],
@@ -121,7 +121,7 @@ def secret(request: ConsoleRequest, name: str) -> HttpResponse:
     return show(
         request,
         "console/application_secret.html",
-        title=_("New secret"),
+        title=_("Rotate secret"),
         status=409 if wrong else 200,
         **context,
     )

@@ -33,7 +33,7 @@ def test_every_operation_is_in_it(auditor: Door) -> None:
     assert len(described) > 80
     for name in described:
         assert f'href="/console/api/{name}"' in page
-    assert page.count("not your role") > 30
+    assert page.count("not permitted for your role") > 30
     assert "http://acme.test/api/" in page
 
 
@@ -42,7 +42,7 @@ def test_searching(auditor: Door) -> None:
     page = auditor.get("/console/api/?q=people+DELETE").content.decode()
     assert 'href="/console/api/delete-people"' in page
     assert 'href="/console/api/delete-groups"' not in page
-    assert "Nothing matches" in auditor.get("/console/api/?q=%3Cscript%3E%00").content.decode()
+    assert "No results" in auditor.get("/console/api/?q=%3Cscript%3E%00").content.decode()
 
 
 def test_each_has_its_own_page(auditor: Door) -> None:

@@ -99,7 +99,7 @@ def test_nothing_to_play_with(editor: Door, acme: Tenant) -> None:
     """Whoever may make an application is led there; who may not is told whom to ask."""
     Application.objects.update(grants=[])
     page = editor.get(PATH).content.decode()
-    assert "There is nothing to play with yet" in page
+    assert "No applications yet" in page
     assert "Ask an administrator" in page
     assert "playground.js" not in page
     Person.objects.filter(username="alice").update(role=Role.ADMIN)
