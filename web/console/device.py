@@ -16,28 +16,28 @@ from web.console.frame import Page, see, show
 from web.console.requests import ConsoleRequest
 
 _SAID = {
-    "started": gettext_lazy("Asked for a code"),
-    "code_entered": gettext_lazy("The code was entered"),
+    "started": gettext_lazy("Code requested"),
+    "code_entered": gettext_lazy("Code entered"),
     "approved": gettext_lazy("Approved"),
     "denied": gettext_lazy("Denied"),
-    "expired": gettext_lazy("Nobody decided in time"),
-    "redeemed": gettext_lazy("Connected: it fetched its tokens"),
-    "refreshed": gettext_lazy("Fetched new tokens"),
+    "expired": gettext_lazy("Request expired"),
+    "redeemed": gettext_lazy("Connected"),
+    "refreshed": gettext_lazy("Tokens refreshed"),
     "revoked": gettext_lazy("Revoked"),
-    "tokens.revoked": gettext_lazy("Its tokens were revoked"),
+    "tokens.revoked": gettext_lazy("Tokens revoked"),
 }
 _STATES = {
-    "pending": (gettext_lazy("Waits for a decision"), "warn"),
+    "pending": (gettext_lazy("Pending"), "warn"),
     "approved": (gettext_lazy("Approved, not connected yet"), "ok"),
     "redeemed": (gettext_lazy("Connected"), "ok"),
     "denied": (gettext_lazy("Denied"), "bad"),
     "expired": (gettext_lazy("Expired"), ""),
     "revoked": (gettext_lazy("Revoked"), "bad"),
-    "": (gettext_lazy("No longer kept"), ""),
+    "": (gettext_lazy("Deleted"), ""),
 }
 _ASKS = {
-    True: gettext_lazy("The device is told at once that it was denied. Its code is worth nothing any more."),
-    False: gettext_lazy("Every token that the device got ends at once. It must ask again."),
+    True: gettext_lazy("The request is denied immediately and the code stops working."),
+    False: gettext_lazy("All tokens of the device are revoked immediately. The device must sign in again."),
 }
 _TONES = {"approved": "good", "redeemed": "good", "denied": "bad", "revoked": "bad", "tokens.revoked": "bad"}
 
@@ -76,9 +76,9 @@ def revoke(request: ConsoleRequest, pk: int) -> HttpResponse:
         words: dict[str, Any] = {
             "asks": _ASKS[waits],
             "what": _named(found, pk),
-            "button": _("Deny") if waits else _("Revoke"),
+            "button": _("Deny request") if waits else _("Revoke access"),
         }
-        title = _("Deny this device?") if waits else _("Revoke this device?")
+        title = _("Deny this request?") if waits else _("Revoke access of this device?")
         return show(
             request, "console/objects/ask.html", title=title, trail=_named(found, pk), trail_url=url, **words
         )
@@ -86,9 +86,7 @@ def revoke(request: ConsoleRequest, pk: int) -> HttpResponse:
     return see(
         request,
         url,
-        _("Revoked: the device has lost everything it had.")
-        if done
-        else _("There was nothing left to revoke."),
+        _("Access revoked.") if done else _("Nothing left to revoke."),
     )
 
 

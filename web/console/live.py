@@ -17,11 +17,11 @@ from web.console.sentences import told
 
 ROWS = 200
 _TITLES = {
-    "area": gettext_lazy("About"),
-    "kind": gettext_lazy("What"),
+    "area": gettext_lazy("Category"),
+    "kind": gettext_lazy("Event"),
     "person": gettext_lazy("Person"),
     "application": gettext_lazy("Application"),
-    "address": gettext_lazy("From"),
+    "address": gettext_lazy("IP address"),
 }
 
 
@@ -48,7 +48,7 @@ def live(request: ConsoleRequest) -> HttpResponse:
         "most": ROWS,
         "stream": "/events?" + urlencode({**query, "after": news.last, "newest": ROWS}),
     }
-    return show(request, "console/live.html", title=_("Live"), **context)
+    return show(request, "console/live.html", title=_("Live activity"), **context)
 
 
 def _chip(wanted: Wanted, name: str) -> Chip:

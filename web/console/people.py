@@ -14,7 +14,7 @@ from idp.accounts import credentials, recovery
 from idp.accounts.listings import SESSIONS
 from idp.accounts.people import by_username
 from idp.accounts.roles import NotAllowed, require_over, require_to_let_in
-from idp.devices.listings import DEVICES
+from idp.devices.listings import STATES
 from idp.events.feed import Wanted, recent
 from idp.foundation.listing import Listing, Wish
 from idp.outbox.mail import TooManyMails
@@ -46,7 +46,7 @@ def _help(request: ConsoleRequest, person: Any, wrong: str = "") -> HttpResponse
         "credentials_url": reverse(CREDENTIAL_SETUP),
         "sessions": _some(SESSIONS, {**named, "alive": "yes"}) if may("sessions.see") else None,
         "credentials": credentials.held(person),
-        "devices": _some(DEVICES, named) if may("devices.see") else None,
+        "devices": _devices(named) if may("devices.see") else None,
         "events": _events(person.username) if may("events.see") else None,
         "part": by_htmx(request, "help"),
         "roles": RESOURCES["people"].choices["role"](),
@@ -78,7 +78,7 @@ def link(request: ConsoleRequest, key: str) -> HttpResponse:
     page = show(
         request,
         "console/person_link.html",
-        title=_("A way back in for %(name)s") % {"name": person.display_name},
+        title=_("Recovery link for %(name)s") % {"name": person.display_name},
         **context,
     )
     return shown(page, about) if made else page
@@ -93,11 +93,12 @@ def mail(request: ConsoleRequest, key: str) -> HttpResponse:
         return _back(
             request,
             person,
-            _("%(name)s has no mail address: make a link and hand it over.") % {"name": person.username},
+            _("%(name)s has no email address. Create a link and share it yourself.")
+            % {"name": person.username},
         )
     except TooManyMails as refused:
         return _back(request, person, str(refused))
-    return _back(request, person, _("The link is on its way to %(address)s.") % {"address": person.mailbox})
+    return _back(request, person, _("Recovery link sent to %(address)s.") % {"address": person.mailbox})
 
 
 def reset(request: ConsoleRequest, key: str) -> HttpResponse:
@@ -112,16 +113,16 @@ def reset(request: ConsoleRequest, key: str) -> HttpResponse:
         return show(
             request,
             "console/person_reset.html",
-            title=_("Reset the second factor of %(name)s") % {"name": person.username},
+            title=_("Reset second factors of %(name)s") % {"name": person.username},
             **context,
         )
     if credentials.remove_all(person, by=request.person.username):
         return _back(
             request,
             person,
-            _("Their password alone lets them in now, and they set up a new second factor themselves."),
+            _("Second factors reset. They can sign in with their password and set up a new one."),
         )
-    return _back(request, person, _("There was nothing to reset."))
+    return _back(request, person, _("No second factors to reset."))
 
 
 def role(request: ConsoleRequest, key: str) -> HttpResponse:
@@ -134,7 +135,7 @@ def role(request: ConsoleRequest, key: str) -> HttpResponse:
         return _help(request, person, " ".join(text for texts in refused.errors.values() for text in texts))
     except Moved as moved:
         return _back(request, person, str(moved))
-    return _back(request, person, _("The role was changed.") if saved.keys else _("It was so already."))
+    return _back(request, person, _("Role changed.") if saved.keys else _("No changes to save."))
 
 
 def _person(key: str) -> Any:
@@ -162,6 +163,11 @@ def _below(request: ConsoleRequest, person: Any) -> bool:
 def _some(listing: Listing, filters: dict[str, str]) -> dict[str, Any]:
     page = listing.page(Wish(filters=filters, size=_FEW))
     return {"rows": page.rows, "total": page.total, "more": page.has_next}
+
+
+def _devices(filters: dict[str, str]) -> dict[str, Any]:
+    some = _some(DEVICES, filters)
+    return {**some, "rows": [{**row, "status": STATES[row["state"]]} for row in some["rows"]]}
 
 
 def _events(username: str) -> list[dict[str, Any]]:

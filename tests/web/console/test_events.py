@@ -65,11 +65,11 @@ def test_the_list_reads_in_sentences_and_by_area(
     publish("person.recovery_link_made", actor="clerk", target="bob")
     publish("person.deleted", actor="clerk", target="<script>alert(1)</script>")
     page = " ".join(text(auditor, "/console/events/?area=person").split())
-    assert 'made a recovery link for <a href="/console/people/one/bob"><bdi>bob</bdi></a>' in page
+    assert 'created a recovery link for <a href="/console/people/one/bob"><bdi>bob</bdi></a>' in page
     assert "<script>alert" not in page
     assert "signed in" not in page[page.index("<tbody>") :]
     assert "signed in" in text(auditor, "/console/events/?area=session")
-    assert "Here is the whole list" in text(auditor, "/console/events/?area=nonsense")
+    assert "Showing the full list" in text(auditor, "/console/events/?area=nonsense")
 
 
 def test_the_history_of_an_object_reads_in_sentences(acme: Tenant, door: Callable[..., Door]) -> None:

@@ -55,13 +55,13 @@ def test_each_row_says_it_in_plain_words(acme: Tenant, other: Tenant, door: Door
     page = browser.page("/console/live/")
     pk = Event.objects.get(kind="device.approved").target.removeprefix("device ")
     assert rows(page.text) == [
-        "A wrong password for Somebody from 127.0.0.1run",
-        "A wrong password for bob from 127.0.0.1run",
+        "Wrong password for Someone from 127.0.0.1run",
+        "Wrong password for bob from 127.0.0.1run",
         "tv got tokens for alice from 203.0.113.7",
-        f"tv is connected for alice from 203.0.113.7device {pk}",
+        f"tv connected for alice from 203.0.113.7device {pk}",
         f"alice approved tv from 127.0.0.1device {pk}",
-        f"alice entered the code of a device for tv from 127.0.0.1device {pk}",
-        f"A device asks to connect to tv from 203.0.113.7device {pk}",
+        f"alice entered a device code for tv from 127.0.0.1device {pk}",
+        f"A device requested access to tv from 203.0.113.7device {pk}",
     ]
     for link in ("/console/people/one/alice", "/console/applications/one/tv", f"/console/devices/{pk}/"):
         assert f'href="{link}"' in page.text
