@@ -38,8 +38,8 @@ Show = Callable[[Plan, Sequence[tuple[str, str, str]]], object]
 _TRIES = 5
 
 
-class StateMoved(Changed):
-    """What is there has changed since the plan was made: make a new plan and look at it."""
+class StateMoved(Exception):
+    """The configuration changed since the plan was made. Make a new plan and review it."""
 
 
 class Overtaken(Exception):

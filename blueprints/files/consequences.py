@@ -21,12 +21,10 @@ def outlook(tenant: str, changes: Sequence[Change], parts: Mapping[str, FlowDocu
     later = {name: each.located.document for name, each in flows.items() if each.located}
     for name, document in later.items():
         if document.default and document.designation != PART and (step := dead_end(document, parts)):
-            yield (
-                f"Nobody can walk the flow {name} of {tenant} to its end: the step {step} refuses everybody."
-            )
+            yield (f"No one can complete the flow {name} of {tenant}: the step {step} denies everyone.")
     before = live_defaults()
     after = {name: each for name, each in before.items() if name not in flows}
     after |= {name: document.designation for name, document in later.items() if document.default}
     for designation in sorted(set(before.values()) - set(after.values())):
-        effect = ": nobody can sign in." if designation == AUTHENTICATION else "."
-        yield f"{tenant} has no default flow for {designation} any more{effect}"
+        effect = ": no one can sign in." if designation == AUTHENTICATION else "."
+        yield f"{tenant} no longer has a default flow for {designation}{effect}"

@@ -87,8 +87,5 @@ def moving(
     """A note for each other blueprint whose objects applying this one takes over, unchanged ones too."""
     rows = [owned[each.kind, each.name] for each in wanted if (each.kind, each.name) in owned]
     for other, many in sorted(Counter(row.blueprint for row in rows if row.blueprint != blueprint).items()):
-        what, them = ("1 object", "it") if many == 1 else (f"{many} objects", "them")
-        yield (
-            f"Applying this takes {what} of {tenant} over from the blueprint {other}, which then no longer "
-            f"prunes {them}."
-        )
+        what = "1 object" if many == 1 else f"{many} objects"
+        yield f"Takes over {what} of tenant {tenant} from blueprint {other}."

@@ -66,10 +66,10 @@ def check(name: str, value: str = "-") -> None:
     """Raises BadSecret for a name or a value that no secret may have."""
     if not SECRET_NAME.match(name):
         raise BadSecret(
-            "A secret's name has letters, digits, dots, dashes and underscores, and begins with a letter."
+            "Use only letters, digits, dots, dashes and underscores in the name, starting with a letter."
         )
     if not value or len(value.encode()) > MAX_BYTES or "\0" in value:
-        raise BadSecret(f"A secret is not empty, and {MAX_BYTES // 1024} KiB at most.")
+        raise BadSecret(f"The value must not be empty or larger than {MAX_BYTES // 1024} KiB.")
 
 
 def keep(name: str, value: str, *, by: str) -> None:

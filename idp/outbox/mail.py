@@ -38,8 +38,8 @@ class WrongWords(Exception):
     """A mail is sent with exactly the words that its shipped template uses."""
 
 
-class TooManyMails(DomainError):
-    """So many mails went to this person, or from this tenant, that another one waits. Try again later."""
+class TooManyMails(Exception):
+    """Too many emails were sent to this person or from this tenant. Try again later."""
 
     status = 429
     code = "too_many_requests"

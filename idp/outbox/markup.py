@@ -84,18 +84,18 @@ class _Reader(HTMLParser):
             self.text.append("\n")
         self._style = tag == "style"
         if tag not in _INLINE | _BLOCKS:
-            self.found.append(f"The element {tag[:30]} cannot stand in a mail.")
+            self.found.append(f"The element {tag[:30]} isn't allowed in emails.")
         if _UNQUOTED.search(self.get_starttag_text() or ""):
-            self.found.append("A word in an attribute stands in quotes.")
+            self.found.append("Put variables in attributes in quotes.")
         if len({name for name, _value in attrs}) != len(attrs):
-            self.found.append(f"An attribute of {tag[:30]} stands twice.")
+            self.found.append(f"{tag[:30]} has a duplicate attribute.")
         for name, value in attrs:
             self.found += self._attribute(tag, name, value or "")
 
     def _attribute(self, tag: str, name: str, value: str) -> Iterator[str]:
         words = WORD.findall(value)
         if name not in _ATTRIBUTES and not name.startswith("aria-"):
-            yield f"The attribute {name[:30]} cannot stand in a mail."
+            yield f"The attribute {name[:30]} isn't allowed in emails."
         elif name == "href" and tag == "a" and _OF_LINK.fullmatch(value.strip()):
             self.links += 1
         elif name == "href" and (tag != "a" or not _ADDRESS.match(value.strip())):
@@ -123,7 +123,7 @@ class _Reader(HTMLParser):
         if self._style:
             self.found += _css(data, WORD.findall(data))
         elif "<" in data:
-            self.found.append("A < that begins no element is written &lt;.")
+            self.found.append("Write &lt; for a < that doesn't start an element.")
         else:
             self.text.append(data)
 
@@ -134,21 +134,21 @@ class _Reader(HTMLParser):
         self.text.append(unescape(f"&#{name};"))
 
     def handle_comment(self, data: str) -> None:
-        self.found.append("A comment cannot stand in a mail: some mail programs read it.")
+        self.found.append("Comments aren't allowed in emails: some email programs interpret them.")
 
     def handle_decl(self, decl: str) -> None:
         if decl.strip().lower() != "doctype html":
-            self.found.append("Only <!doctype html> can stand before a mail.")
+            self.found.append("Only <!doctype html> is allowed before the content.")
 
     def unknown_decl(self, data: str) -> None:
-        self.found.append("Only <!doctype html> can stand before a mail.")
+        self.found.append("Only <!doctype html> is allowed before the content.")
 
     def handle_pi(self, data: str) -> None:
-        self.found.append("Only <!doctype html> can stand before a mail.")
+        self.found.append("Only <!doctype html> is allowed before the content.")
 
 
 def _css(text: str, words: Collection[str]) -> Iterator[str]:
     if _CSS.search(text):
-        yield "Styles load nothing: no url(), no @import, no comments and no backslashes."
+        yield "Styles must not load anything: no url(), no @import, no comments and no backslashes."
     if {*words} - _COLOURS:
-        yield "Of the words only accent and accent_text stand in styles."
+        yield "Only the variables accent and accent_text are allowed in styles."

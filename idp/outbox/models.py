@@ -77,7 +77,7 @@ class MailTemplate(TenantModel):
         original = shipped().get(self.name)
         if original is None:
             raise ValidationError(
-                {"name": f"There is no mail {self.name}. There are: {', '.join(sorted(shipped()))}."}
+                {"name": f"Unknown email template {self.name}. Available: {', '.join(sorted(shipped()))}."}
             )
         if problems := self.template.problems(original.words):
             raise ValidationError(problems)

@@ -37,12 +37,12 @@ class Template:
         """What is wrong with the wording, by part, where only these words exist."""
         found = {part: _problems(getattr(self, part), words) for part in ("subject", "text", "html")}
         if _BREAKS.search(self.subject):
-            found["subject"].append("A subject is one line.")
+            found["subject"].append("The subject must be a single line.")
         said = {part: markup.WORD.findall(getattr(self, part)) for part in found}
         if markup.LINK in said["subject"]:
             found["subject"].append("{{ link }} stands in no subject: whoever sees a list of mails reads it.")
         if markup.LINK in words and markup.LINK not in said["text"]:
-            found["text"].append("The mail is sent for the sake of {{ link }}: say it in the text.")
+            found["text"].append("Include {{ link }} in the text.")
         if not markup.stands_by_itself(self.text):
             found["text"].append("{{ link }} stands by itself, with a space or a line before it.")
         found["html"] += markup.problems(self.html)
@@ -81,11 +81,11 @@ def _problems(text: str, words: Collection[str]) -> list[str]:
     messages = []
     for word in sorted({*markup.WORD.findall(text)} - {*words}):
         messages.append(
-            f"There is no word {word}."
-            + did_you_mean(word, words, f" There are: {', '.join(sorted(words))}.")
+            f"Unknown variable {word}."
+            + did_you_mean(word, words, f" Available: {', '.join(sorted(words))}.")
         )
     if re.search(r"\{\{|\{%", markup.WORD.sub("", text)):
-        messages.append("Only {{ word }} has a meaning here: no tags, no filters.")
+        messages.append("Only {{ variable }} is supported: no tags, no filters.")
     return messages
 
 

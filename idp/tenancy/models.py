@@ -90,10 +90,10 @@ class Domain(models.Model):
     def clean(self) -> None:
         if not _DOMAIN.match(self.name):
             raise ValidationError(
-                {"name": f"{self.name} is no host name in lower case; a wildcard is written *.example.com."}
+                {"name": f"{self.name} isn't a valid lowercase host name. Write wildcards as *.example.com."}
             )
         if self.name in settings.DEFAULT_HOSTS and self.tenant.name != DEFAULT:
-            raise ValidationError({"name": f"{self.name} belongs to the default tenant (FOYER_HOSTS)."})
+            raise ValidationError({"name": f"{self.name} is reserved for the default tenant (FOYER_HOSTS)."})
 
 
 class TenantManager(models.Manager[_Row]):

@@ -103,7 +103,7 @@ def check_domains(name: str, domains: Iterable[str], *, tells: bool, freed: Coll
         .exclude(tenant__name=name)
         .values_list("name", "tenant__name")
     )
-    said = "{} leads to the tenant {} already." if tells else "{} belongs to another tenant."
+    said = "{} is already used by the tenant {}." if tells else "{} is already used by another tenant."
     problems = [said.format(each, owner) for each, owner in sorted(owners.items())]
     for each in wanted:
         try:

@@ -33,9 +33,9 @@ def test_a_long_blueprint_is_planned_and_applied_once(clerk: Person, acme: Tenan
     said = "\n---\n".join(f"group: group-{number:04d}-{'x' * 60}" for number in range(1000))
     assert len(said) > 64 * 1024
     clerk.page.get_by_label("Blueprint", exact=True).evaluate("(area, text) => (area.value = text)", said)
-    clerk.press("Show the plan")
+    clerk.press("Preview changes")
     clerk.reads("Plan: 1000 to create", "… and 500 more.")
-    button = clerk.page.get_by_role("button", name="Apply exactly this", exact=True)
+    button = clerk.page.get_by_role("button", name="Apply these changes", exact=True)
     with clerk.page.expect_navigation():
         button.dblclick()
     clerk.sees("Blueprints")
@@ -49,12 +49,12 @@ def test_a_form_that_takes_its_time_says_so_and_is_sent_once(clerk: Person) -> N
     asked: list[str] = []
     clerk.page.on("request", lambda request: asked.append(request.url) if request.method == "POST" else None)
     clerk.fill("Blueprint", "group: cooks")
-    button = clerk.page.get_by_role("button", name="Show the plan", exact=True)
+    button = clerk.page.get_by_role("button", name="Preview changes", exact=True)
     with clerk.page.expect_navigation():
         told = button.evaluate(
             "button => { for (let n = 0; n < 3; n++) button.click(); return "
             "button.form.querySelector('[role=status]').textContent }"
         )
-    assert told == "Comparing …"
+    assert told == "Comparing…"
     clerk.reads("Plan: 1 to create")
     assert len(asked) == 1

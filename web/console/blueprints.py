@@ -102,7 +102,7 @@ def apply(request: ConsoleRequest) -> HttpResponse:
         "prune": said["prune"],
     }
     if said["wrong"] or not expect:
-        return _planned(request, said, wrong=said["wrong"] or _("Look at the plan first."), status=400)
+        return _planned(request, said, wrong=said["wrong"] or _("Preview the changes first."), status=400)
     try:
         done = apply_sent(said["text"], expect=expect, **options)
     except BadBlueprint as bad:
@@ -121,11 +121,11 @@ def look(request: ConsoleRequest) -> HttpResponse:
     drift.note_drift()
     many = len(drift.stored())
     told = ngettext(
-        "%(many)d object is not as it was applied.", "%(many)d objects are not as they were applied.", many
+        "%(many)d object has drifted from its blueprint.",
+        "%(many)d objects have drifted from their blueprints.",
+        many,
     ) % {"many": many}
-    return see(
-        request, reverse("console:blueprints"), told if many else _("Everything is as it was applied.")
-    )
+    return see(request, reverse("console:blueprints"), told if many else _("No drift."))
 
 
 def secret(request: ConsoleRequest) -> HttpResponse:
@@ -144,9 +144,9 @@ def secret(request: ConsoleRequest) -> HttpResponse:
         return see(
             request,
             back,
-            _("It is forgotten.")
+            _("Secret deleted.")
             if secrets.forget(name.replace("\0", ""), by=by)
-            else _("There is no such secret."),
+            else _("This secret doesn't exist."),
         )
     try:
         secrets.check(name, value)
@@ -156,28 +156,28 @@ def secret(request: ConsoleRequest) -> HttpResponse:
     return see(
         request,
         back,
-        _("The secret %(name)s is kept. Blueprints name it as !secret %(name)s.") % {"name": name},
+        _("Secret saved. Use it in blueprints as !secret %(name)s.") % {"name": name},
     )
 
 
 def _ask_to_forget(request: ConsoleRequest, name: str) -> HttpResponse:
     back = reverse("console:blueprints")
     if name not in secrets.names():
-        return see(request, back, _("There is no such secret."))
+        return see(request, back, _("This secret doesn't exist."))
     asks = _(
-        "Its value is deleted for good. What was applied with it stays; a blueprint that names it makes "
-        "nothing new without it."
+        "The value is deleted permanently. Existing objects keep working, but blueprints that use this "
+        "secret can't create new objects."
     )
     words: dict[str, Any] = {
         "asks": asks,
         "what": name,
-        "button": _("Forget"),
+        "button": _("Delete"),
         "hidden": {"name": name, "forget": "1"},
     }
     return show(
         request,
         "console/objects/ask.html",
-        title=_("Forget this secret?"),
+        title=_("Delete this secret?"),
         trail=_("Blueprints"),
         trail_url=back,
         **words,
@@ -202,7 +202,7 @@ def download(request: ConsoleRequest) -> HttpResponse:
 def counted(counts: Mapping[str, int], words: Mapping[str, Any] = _DONE) -> str:
     """``3 created, 1 changed``."""
     return ", ".join(f"{counts[action]} {word}" for action, word in words.items() if counts.get(action)) or _(
-        "nothing to do"
+        "no changes"
     )
 
 
@@ -210,14 +210,15 @@ def _too_much(refused: NotAllowed) -> str:
     if isinstance(refused, OwnPassword):
         return str(refused)
     return _(
-        "It would change somebody who may do more than you, or make somebody such. Only they can apply it."
+        "This blueprint changes or creates people with a higher role than yours. Ask someone with that "
+        "role to apply it."
     )
 
 
 def _moved(request: ConsoleRequest, said: dict[str, Any], options: dict[str, Any]) -> HttpResponse:
     """What was looked at is no longer what would happen: the plan anew."""
     wrong = _(
-        "Something has changed since this plan was made, so nothing was applied. This is the plan as it is "
+        "The configuration changed since this preview, so nothing was applied. Here are the changes as of "
         "now."
     )
     try:
@@ -250,7 +251,7 @@ def _planned(
         }
     context |= {"said": said, "everywhere": request.may("tenants.edit"), "here": current_tenant().name}
     return show(
-        request, "console/blueprints_plan.html", title=_("Plan a blueprint"), status=status, **context
+        request, "console/blueprints_plan.html", title=_("Import blueprint"), status=status, **context
     )
 
 
@@ -262,12 +263,12 @@ def _said(request: ConsoleRequest) -> dict[str, Any]:
         try:
             text = chosen.read(_LARGEST + 1).decode("utf-8")
         except UnicodeDecodeError:
-            text, wrong = "", _("That file is not UTF-8.")
+            text, wrong = "", _("The file isn't valid UTF-8.")
     name = request.POST.get("name", "").strip()
     if not text.strip():
-        wrong = wrong or _("Paste a blueprint, or choose a file.")
+        wrong = wrong or _("Paste a blueprint or choose a file.")
     elif name and not _NAME.match(name):
-        wrong = _("A name has letters, digits, spaces, dots and dashes.")
+        wrong = _("Use only letters, digits, spaces, dots, dashes and underscores in the name.")
     return {"text": text, "name": name, "prune": "prune" in request.POST, "wrong": wrong}
 
 

@@ -34,12 +34,12 @@ PICTURES = {
 _LARGEST = 48 * 1024
 _LINES = ("networks", "domains")
 _TITLES = {
-    "title": ("title", gettext_lazy("Title")),
-    "accent": ("accent", gettext_lazy("Accent")),
-    "logo": ("logo", gettext_lazy("Picture")),
-    "domains": ("f-domains", gettext_lazy("Host names that lead here")),
-    "networks": ("networks", gettext_lazy("Your own networks")),
-    "mail_from": ("mail_from", gettext_lazy("Sender of mails")),
+    "title": ("title", gettext_lazy("Display name")),
+    "accent": ("accent", gettext_lazy("Accent color")),
+    "logo": ("logo", gettext_lazy("Logo")),
+    "domains": ("f-domains", gettext_lazy("Domains")),
+    "networks": ("networks", gettext_lazy("Trusted networks")),
+    "mail_from": ("mail_from", gettext_lazy("From address")),
 }
 
 
@@ -64,15 +64,19 @@ def branding(request: ConsoleRequest) -> HttpResponse:
                 errors = {
                     "": [
                         _(
-                            "Somebody else has changed this in the meantime. Save once more to write yours "
-                            "over theirs."
+                            "Someone else changed this while you were editing. Save again to overwrite their "
+                            "changes."
                         )
                     ]
                 }
                 etag = known.etag
             else:
                 changed = ", ".join(each.key for each in saved.keys)
-                told = _("Saved: %(keys)s.") % {"keys": changed} if changed else _("It was so already.")
+                told = (
+                    _("Changes saved. (%(keys)s)") % {"keys": changed}
+                    if changed
+                    else _("No changes to save.")
+                )
                 return see(request, reverse("console:branding"), told)
         status = 409 if "" in errors else 400
     context = {
@@ -87,9 +91,7 @@ def branding(request: ConsoleRequest) -> HttpResponse:
         "replies_only": bool(known.document["mail_from"]) and not may_send_from(current_tenant()),
         "history": history(request, {"area": "tenant", "target": current_tenant().name}),
     }
-    response = show(
-        request, "console/branding.html", title=_("Branding and domains"), status=status, **context
-    )
+    response = show(request, "console/branding.html", title=_("Branding & domains"), status=status, **context)
     response.headers["Content-Security-Policy"] = policy(request, frame_src="'self'")
     return response
 
@@ -140,10 +142,10 @@ def _said(request: ConsoleRequest, known: Mapping[str, Any]) -> tuple[dict[str, 
     said["logo"], wrong = _logo(request, str(known.get("logo", "")))
     errors = {"logo": [wrong]} if wrong else {}
     if not said["title"]:
-        errors["title"] = [_("Say what people call this place.")]
+        errors["title"] = [_("Enter a display name.")]
     if "domains" in known and not _leads_here(request, said["domains"]):
         errors["domains"] = [
-            _("You are on %(host)s: come in by another domain before you take this one away.")
+            _("You are using %(host)s right now. Sign in on another domain before you remove it.")
             % {"host": request.get_host()}
         ]
     return said, errors and {**_others(request, said, errors), **errors}
@@ -170,7 +172,7 @@ def _logo(request: ConsoleRequest, known: str) -> tuple[str, str]:
     data = chosen.read(_LARGEST + 1)
     start = PICTURES.get(str(chosen.content_type))
     if start is None or not data.lstrip().startswith(start) or len(data) > _LARGEST:
-        return known, _("Choose a PNG, JPEG, WebP or SVG picture of 48 KiB at most.")
+        return known, _("Choose a PNG, JPEG, WebP or SVG file of up to 48 KiB.")
     return f"data:{chosen.content_type};base64,{b64encode(data).decode()}", ""
 
 

@@ -20,14 +20,14 @@ def rotate(request: ConsoleRequest) -> HttpResponse:
         if chosen == "keep" or request.POST.get("name", "").strip() == current_tenant().name:
             kid = rotate_keys(request.person, keep_old=chosen == "keep")
             return see(
-                request, reverse("console:keys"), _("The key %(kid)s signs from now on.") % {"kid": kid}
+                request,
+                reverse("console:keys"),
+                _("Key rotated. Tokens are now signed with %(kid)s.") % {"kid": kid},
             )
-        wrong = _("Write %(name)s to say that you mean it.") % {"name": current_tenant().name}
+        wrong = _("Type %(name)s to confirm.") % {"name": current_tenant().name}
     keys = KEYS.page(Wish(size=5)).rows
     name = current_tenant().name
-    problems = (
-        [Problem(wrong, "name", _("To refuse it at once, write %(name)s") % {"name": name})] if wrong else []
-    )
+    problems = [Problem(wrong, "name", _("Confirmation"))] if wrong else []
     context = {
         "keys": keys,
         "chosen": chosen,
@@ -39,7 +39,7 @@ def rotate(request: ConsoleRequest) -> HttpResponse:
     return show(
         request,
         "console/keys_rotate.html",
-        title=_("Change the signing key"),
+        title=_("Rotate key"),
         status=400 if wrong else 200,
         **context,
     )

@@ -23,9 +23,11 @@ _PARTS = ("subject", "text", "html")
 _TITLES = {
     "subject": ("subject", gettext_lazy("Subject")),
     "text": ("text", gettext_lazy("Plain text")),
-    "html": ("html", gettext_lazy("As a page (HTML)")),
+    "html": ("html", gettext_lazy("HTML")),
 }
-_WHEN = {"recovery": gettext_lazy("An administrator lets somebody back in who has lost their password.")}
+_WHEN = {
+    "recovery": gettext_lazy("An administrator sends a recovery link to someone who lost their password.")
+}
 
 
 def mails(request: ConsoleRequest) -> HttpResponse:
@@ -34,7 +36,7 @@ def mails(request: ConsoleRequest) -> HttpResponse:
         {"name": name, "when": _WHEN.get(name, ""), "own": _own(name), "subject": _now(name).subject}
         for name in shipped()
     ]
-    return show(request, "console/mails.html", title=_("Mails"), rows=rows)
+    return show(request, "console/mails.html", title=_("Email templates"), rows=rows)
 
 
 def mail(request: ConsoleRequest, name: str) -> HttpResponse:
@@ -56,17 +58,15 @@ def mail(request: ConsoleRequest, name: str) -> HttpResponse:
                 {
                     "": [
                         _(
-                            "Somebody else has worded this in the meantime. Save once more to write "
-                            "yours over theirs."
+                            "Someone else changed this while you were editing. Save again to overwrite their "
+                            "changes."
                         )
                     ]
                 },
                 409,
             )
         else:
-            return see(
-                request, reverse("console:mail", args=[name]), _("This is how it is sent from now on.")
-            )
+            return see(request, reverse("console:mail", args=[name]), _("Changes saved."))
     context = {
         "name": name,
         "when": _WHEN.get(name, ""),
@@ -80,7 +80,12 @@ def mail(request: ConsoleRequest, name: str) -> HttpResponse:
         "history": history(request, {"area": "mail", "target": name}),
     }
     response = show(
-        request, "console/mails_one.html", title=_title(name), belongs_to=_("Mails"), status=status, **context
+        request,
+        "console/mails_one.html",
+        title=_title(name),
+        belongs_to=_("Email templates"),
+        status=status,
+        **context,
     )
     response.headers["Content-Security-Policy"] = policy(request, frame_src="'self'")
     return response
@@ -91,16 +96,16 @@ def forget(request: ConsoleRequest, name: str) -> HttpResponse:
     _shipped(name)
     url, own = reverse("console:mail", args=[name]), _own(name)
     if request.method != "POST" and own:
-        asks = _("Your own wording is deleted and kept nowhere; the shipped one is sent from then on.")
+        asks = _("Your version is deleted and the default is sent from now on. This can't be undone.")
         words: dict[str, Any] = {
             "asks": asks,
             "what": own.document["subject"],
-            "button": _("Back to the shipped wording"),
+            "button": _("Reset to default"),
         }
         return show(
             request,
             "console/objects/ask.html",
-            title=_("Give up your own wording?"),
+            title=_("Reset this template?"),
             trail=_title(name),
             trail_url=url,
             **words,
@@ -108,8 +113,8 @@ def forget(request: ConsoleRequest, name: str) -> HttpResponse:
     try:
         edit.delete("mail", name, by=request.person.username)
     except edit.NotThere:
-        return see(request, url, _("It is the shipped wording already."))
-    return see(request, url, _("The shipped wording is sent from now on."))
+        return see(request, url, _("This template already uses the default."))
+    return see(request, url, _("Reset to default."))
 
 
 @xframe_options_sameorigin

@@ -24,13 +24,13 @@ from web.console.shown_once import hand_over, handed_over, shown
 from web.pages.oauth import site_of
 
 _FIELDS = {
-    "title": ("title", gettext_lazy("Title")),
-    "name": ("name", gettext_lazy("Name")),
+    "title": ("title", gettext_lazy("Display name")),
+    "name": ("name", gettext_lazy("ID")),
     "domain": ("domain", gettext_lazy("Domain")),
-    "administrator": ("administrator", gettext_lazy("Username of its first administrator")),
-    "email": ("email", gettext_lazy("Their mail address")),
+    "administrator": ("administrator", gettext_lazy("Administrator username")),
+    "email": ("email", gettext_lazy("Administrator email")),
 }
-_DOMAINS = {"domains": ("domains", gettext_lazy("Host names that lead there"))}
+_DOMAINS = {"domains": ("domains", gettext_lazy("Domains"))}
 
 
 def new(request: ConsoleRequest) -> HttpResponse:
@@ -42,7 +42,7 @@ def new(request: ConsoleRequest) -> HttpResponse:
         return _form(request, {"administrator": "admin"}, {})
     said["domain"] = said["domain"].lower()
     if missing := {
-        name: [_("This is needed.")]
+        name: [_("This field is required.")]
         for name in ("name", "title", "domain", "administrator")
         if not said[name]
     }:
@@ -52,7 +52,7 @@ def new(request: ConsoleRequest) -> HttpResponse:
     except edit.Refused as refused:
         return _form(request, said, refused.errors)
     return _made(
-        request, made.name, said["administrator"], said["domain"], made.token, _("%(title)s is here") % said
+        request, made.name, said["administrator"], said["domain"], made.token, _("Created %(title)s") % said
     )
 
 
@@ -86,7 +86,7 @@ def tenant(request: ConsoleRequest, name: str) -> HttpResponse:
             return see(
                 request,
                 reverse("console:tenant", args=[row.name]),
-                _("The domains of %(name)s were changed.") % {"name": row.name},
+                _("Domains saved."),
             )
     with tenant_scope(row):
         people, told_of = administrators(), history_elsewhere(request, {"area": "tenant", "target": row.name})
@@ -115,7 +115,7 @@ def domain(request: ConsoleRequest, name: str) -> HttpResponse:
         raise Http404
     with tenant_scope(row):
         decide_domain(asked, approve=approve, by=request.person.username)
-    told = _("%(domain)s leads to %(name)s now.") if approve else _("%(name)s does not get %(domain)s.")
+    told = _("Approved %(domain)s for %(name)s.") if approve else _("Rejected %(domain)s for %(name)s.")
     return see(
         request, reverse("console:tenant", args=[row.name]), told % {"domain": asked, "name": row.name}
     )
@@ -135,14 +135,14 @@ def link(request: ConsoleRequest, name: str) -> HttpResponse:
         return see(
             request,
             reverse("console:tenant", args=[row.name]),
-            _("Give it a domain first: the link leads there."),
+            _("Add a domain first: the link needs one."),
         )
     username = request.POST.get("username", "").replace("\0", "")
     token = link_for(row.name, username, by=request.person)
     if not token:
         raise Http404
     return _made(
-        request, row.name, username, domains[0], token, _("A way in for %(name)s") % {"name": username}
+        request, row.name, username, domains[0], token, _("Setup link for %(name)s") % {"name": username}
     )
 
 
@@ -153,9 +153,12 @@ def _form(request: ConsoleRequest, said: dict[str, str], errors: Any) -> HttpRes
         "back": reverse("console:tenants"),
         "problems": of_errors(errors, _FIELDS),
     }
-    context["nothing_done"] = _("Nothing was made: mend what is marked.")
     return show(
-        request, "console/tenants_new.html", title=_("New tenant"), status=400 if errors else 200, **context
+        request,
+        "console/tenants_new.html",
+        title=_("Create tenant"),
+        status=400 if errors else 200,
+        **context,
     )
 
 
@@ -173,7 +176,7 @@ def _made(
 def _shown(request: ConsoleRequest, name: str) -> HttpResponse:
     made = handed_over(request, f"tenant {name}")
     context: dict[str, Any] = {
-        "title": _("A way in"),
+        "title": _("Setup link"),
         **made,
         "name": name,
         "tenant_url": reverse("console:tenant", args=[name]),

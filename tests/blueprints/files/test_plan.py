@@ -144,10 +144,7 @@ def test_exit_codes_and_words(acme: Tenant, write_blueprint: Write, settings: An
         ["+ acme: scope new", "    title: New", "~ acme: person alice", "    name: Alice → A"],
     )
     assert told.splitlines()[4:6] == [
-        (
-            "Note: Applying this takes 1 object of acme over from the blueprint acme, which then no longer "
-            "prunes it."
-        ),
+        "Note: Takes over 1 object of tenant acme from blueprint acme.",
         "blueprint: 1 to create, 1 to change",
     ]
     assert "\x1b" not in told
@@ -559,9 +556,4 @@ def test_a_result_is_kept_of_what_was_done(acme: Tenant, write_blueprint: Write)
     refused(write_blueprint("tenant: acme\n---\nscope: a\ntitle: ''\nx: y\n"))
     assert Result.objects.count() == count
     taken = apply([write_blueprint("tenant: acme\n---\nscope: a\ntitle: A\n", "taker.yaml")])
-    assert taken.notes == [
-        (
-            "Applying this takes 1 object of acme over from the blueprint blueprint, which then no longer "
-            "prunes it."
-        )
-    ]
+    assert taken.notes == ["Takes over 1 object of tenant acme from blueprint blueprint."]

@@ -72,9 +72,7 @@ def test_prune_keeps_the_last_administrator(acme: Tenant, write_blueprint: Write
     assert list(Person.objects.filter(role="admin").values_list("username", flat=True)) == ["clerk"]
     for key, value in (("role", "auditor"), ("active", "false")):
         found = refused(write_blueprint(f"tenant: acme\n---\nperson: clerk\n{key}: {value}\n", "b.yaml"))
-        assert found == [
-            f"b.yaml:4:1: {key}: Without this person the tenant would have no administrator any more."
-        ]
+        assert found == [f"b.yaml:4:1: {key}: This is the last administrator. A tenant needs at least one."]
     apply(
         [
             write_blueprint(
@@ -116,8 +114,8 @@ for: authentication
 steps: [{stage: identification}, {stage: password}, {stage: login}]
 """
 ALL_DAY = 'request.time.getHours("UTC") < 22 || request.time.getHours("UTC") >= 6'
-DENY = "Nobody can walk the flow sign-in of acme to its end: the step deny refuses everybody."
-NONE = "acme has no default flow for authentication any more: nobody can sign in."
+DENY = "No one can complete the flow sign-in of acme: the step deny denies everyone."
+NONE = "acme no longer has a default flow for authentication: no one can sign in."
 
 
 @pytest.mark.parametrize(

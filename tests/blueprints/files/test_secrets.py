@@ -205,9 +205,9 @@ def test_secrets_that_may_be_guessed_and_refresh_tokens_that_never_come(
     )
     file = write_blueprint(said)
     assert [note.removeprefix("application cam of acme: ") for note in make_plan([file]).notes] == [
-        "The client_secret has fewer than 32 characters, and may be guessed.",
-        "The client_secret stands in the file for everybody who reads it: !secret NAME keeps it out.",
-        "It has the grant refresh_token, and is given no refresh token without the scope offline_access.",
+        "The client_secret has fewer than 32 characters and could be guessed.",
+        "The client_secret is stored in the file in plain text. Use !secret NAME to keep it out.",
+        "The grant refresh_token has no effect without the scope offline_access.",
     ]
     apply([file])
     assert make_plan([file]).notes == []

@@ -55,7 +55,9 @@ def test_a_tenant_sends_from_its_own_domains(
     (arrived,) = mail_server.mails
     assert (arrived.sender, str(arrived.message["From"])) == (seen, f"Acme <{seen}>")
     assert str(arrived.message["Reply-To"]) == (sender if seen != sender else "None")
-    assert ("So it is now." in text(signed_in(door, "auditor"), "/console/branding/")) is (seen != sender)
+    assert ("This is the case now." in text(signed_in(door, "auditor"), "/console/branding/")) is (
+        seen != sender
+    )
 
 
 def test_whoever_looks_after_the_installation_grants_a_sender(

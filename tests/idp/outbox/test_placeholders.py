@@ -23,11 +23,11 @@ def test_what_is_shipped_is_whole() -> None:
 @pytest.mark.parametrize(
     ("part", "wording", "said"),
     [
-        ("text", "{{ link }} {{ nam }}", "There is no word nam. Did you mean name?"),
+        ("text", "{{ link }} {{ nam }}", "Unknown variable nam. Did you mean name?"),
         (
             "html",
             "{{ password }}",
-            "There is no word password. There are: accent, accent_text, link, minutes, name, tenant.",
+            "Unknown variable password. Available: accent, accent_text, link, minutes, name, tenant.",
         ),
         ("text", "{{ link }} {{ name|upper }}", "no filters"),
         ("text", "{{ link }} {{ name.password }}", "no tags, no filters"),

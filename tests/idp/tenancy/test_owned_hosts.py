@@ -100,7 +100,7 @@ def test_a_new_name_waits_for_the_owner(acme: Tenant, owner: Program, door: Door
     assert find_tenant("login.acme.example") is None
     assert door("login.acme.example").get("/sign-in").status_code == 404
     page = text(signed_in(door, "admin"), "/console/branding/")
-    assert "Waiting for approval" in page
+    assert "Pending approval" in page
     assert [row["asked"] for row in owner.get("tenants/")["rows"] if row["name"] == "acme"] == [
         ["*.acme.example", "login.acme.example"]
     ]
@@ -170,7 +170,7 @@ def test_what_waits_is_no_door_to_stand_in(
     browser = signed_in(door, "admin")
     form = {"title": "Acme", "accent": "#4f46e5", "networks": "", "mail_from": "", "domains": "*.test"}
     form["etag"] = text(browser, "/console/branding/").split('name="etag" value="')[1].partition('"')[0]
-    assert "You are on acme.test" in posted(browser, "/console/branding/", form, status=400)
+    assert "You are using acme.test" in posted(browser, "/console/branding/", form, status=400)
     Domain.objects.filter(tenant=acme).delete()
     Domain.objects.create(tenant=acme, name="aaa.acme.example")
     call_command("person", "recovery-link", "alice", "--tenant", "acme")
@@ -205,10 +205,10 @@ def test_names_of_other_tenants_are_not_told(acme: Tenant, owner: Program) -> No
     told = Program(mint("admin"))(
         "PATCH", "branding", {"domains": [*MINE, "login.globex.test"]}
     ).content.decode()
-    assert "belongs to another tenant" in told
+    assert "is already used by another tenant" in told
     assert "other already" not in told
     assert (
-        "leads to the tenant other already"
+        "is already used by the tenant other"
         in owner("PATCH", "tenants/acme", {"domains": ["login.globex.test"]}).content.decode()
     )
 
@@ -225,11 +225,11 @@ def test_a_domain_has_one_spelling(
     assert find_tenant("login.xn--mnchen-3ya.example") == acme
     for written in ("Login.MÜNCHEN.example.", "login.xn--mnchen-3ya.example", "*.ACME.test"):
         assert (
-            "leads to the tenant acme already"
+            "is already used by the tenant acme"
             in owner("PATCH", "tenants/other", {"domains": [written]}).content.decode()
         )
         made = {"name": "new", "title": "New", "domain": written, "administrator": "first"}
-        assert "leads to the tenant acme already" in owner("POST", "tenants/", made).content.decode()
+        assert "is already used by the tenant acme" in owner("POST", "tenants/", made).content.decode()
     asked = Program(mint("admin"))(
         "PATCH", "branding", {"domains": ["acme.test", "*.acme.test", "Bücher.Example"]}
     )

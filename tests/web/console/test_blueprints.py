@@ -26,7 +26,7 @@ TWO = "group: cooks\n---\nperson: carol\nname: Carol <b>\ngroups: [cooks]\n"
 
 
 def state(page: str) -> str:
-    """What the plan rests on: the button "Apply exactly this" carries it."""
+    """What the plan rests on: the button "Apply these changes" carries it."""
     found = re.search(r'name="expect" value="(\w+)"', page)
     assert found, page[page.index("<main") :][:2000]
     return found[1]
@@ -60,7 +60,7 @@ def test_what_was_looked_at_is_what_is_applied_and_only_once(acme: Tenant, door:
     """
     admin = signed_in(door, "admin")
     expect = state(posted(admin, PLAN, {"text": TWO}, status=200))
-    assert "Look at the plan first" in posted(admin, APPLY, {"text": TWO}, status=400)
+    assert "Preview the changes first" in posted(admin, APPLY, {"text": TWO}, status=400)
     page = posted(admin, APPLY, {"text": TWO + "---\ngroup: waiters\n", "expect": expect}, status=409)
     assert "so nothing was applied" in page
     assert "waiters" in page
@@ -150,7 +150,7 @@ def test_the_installations_owner_may_write_for_any_tenant(acme: Tenant, door: Ca
     owner = signed_in(door, "owner", "localhost")
     said = "group: here\n---\ntenant: acme\n---\ngroup: there\n"
     page = posted(owner, PLAN, {"text": said}, status=200)
-    assert "of the tenant acme" in page
+    assert "in tenant acme" in page
     posted(owner, APPLY, {"text": said, "expect": state(page)})
     assert list(Group.objects.filter(name__in=["here", "there"]).values_list("name", flat=True)) == ["there"]
     note_result("of-somebody", "", "blueprint folder", counts={}, messages=["other: broken"], succeeded=False)
@@ -185,15 +185,15 @@ def test_an_administrator_cannot_become_an_owner(acme: Tenant, door: Callable[..
 def test_drift_is_told_with_who_and_when(acme: Tenant, door: Callable[..., Door]) -> None:
     """After somebody looked: key by key, as applied and as it is now."""
     admin = signed_in(door, "admin")
-    assert "Everything is as it was applied" in text(admin, PAGE)
+    assert "No drift" in text(admin, PAGE)
     edit.save("person", {"person": "bob", "name": "Bobby <i>"}, by="clerk")
     assert posted(admin, f"{PAGE}look", {}) == PAGE
     page = text(admin, PAGE)
-    assert "Everything is as it was applied" in page, "a key of which the blueprint says nothing"
+    assert "No drift" in page, "a key of which the blueprint says nothing"
     edit.save("person", {"person": "alice", "name": "Alicia <i>"}, by="clerk")
     posted(admin, f"{PAGE}look", {})
     page = text(admin, PAGE)
-    assert "1 object is not as it was applied." in page
+    assert "1 object has drifted from its blueprint." in page
     assert "<del>Alice</del>" in page
     assert "<ins>Alicia &lt;i&gt;</ins>" in page
     assert "<bdi>clerk</bdi>" in page
@@ -223,7 +223,7 @@ def test_secrets_are_entered_and_never_shown(acme: Tenant, other: Tenant, door: 
     admin = signed_in(door, "admin")
     said = "application: tills\nclient_id: tills\ntype: confidential\nclient_secret: !secret tills-secret\n"
     page = posted(admin, PLAN, {"text": said}, status=200)
-    assert "There is no secret tills-secret yet" in page
+    assert "Secret tills-secret doesn't exist yet" in page
     assert 'name="expect"' not in page
     value = "a very secret value of the tills"
     posted(admin, f"{PAGE}secret", {"name": "tills-secret", "value": value})

@@ -81,14 +81,14 @@ def test_everything_is_saved_and_seen_by_whoever_signs_in(acme: Tenant, door: Ca
     ("changed", "told"),
     [
         ({"accent": "red;}</style><script>alert(1)</script>"}, "aria-invalid"),
-        ({"title": ""}, "Say what people call this place."),
+        ({"title": ""}, "Enter a display name."),
         ({"networks": "10.0.0.0/99"}, "Nothing was saved"),
         ({"mail_from": "no address"}, "Enter a valid email address."),
         ({"domains": "acme.test\nnot a host"}, "is no host name"),
-        ({"domains": "acme.test\nother.test"}, "belongs to another tenant"),
+        ({"domains": "acme.test\nother.test"}, "is already used by another tenant"),
         ({"domains": "acme.test\nlocalhost"}, "belongs to the default tenant"),
-        ({"domains": "elsewhere.example"}, "You are on acme.test"),
-        ({"domains": ""}, "You are on acme.test"),
+        ({"domains": "elsewhere.example"}, "You are using acme.test"),
+        ({"domains": ""}, "You are using acme.test"),
         ({"logo": SimpleUploadedFile("x.png", b"<html>", "image/png")}, "Choose a PNG"),
         ({"logo": SimpleUploadedFile("x.html", b"<html>", "text/html")}, "Choose a PNG"),
         ({"logo": SimpleUploadedFile("x.png", PNG + b"0" * 49 * 1024, "image/png")}, "Choose a PNG"),
@@ -129,10 +129,7 @@ def test_the_preview_shows_what_is_not_saved_and_only_in_our_own_frame(
     page = response.content.decode()
     assert "Not yet" in page
     assert "--accent:#facc15;--accent-text:#000000" in page
-    assert (
-        "Contrast of the button: 13.7 to 1 with its words, 1.5 to 1 with a light page, 11.7 to 1 with a "
-        "dark one."
-    ) in page
+    assert ("Button contrast: 13.7:1 with its text, 1.5:1 on a light page, 11.7:1 on a dark one.") in page
     assert "Where it is less than 3 to 1" in page
     policy = response["Content-Security-Policy"]
     assert "frame-ancestors 'self'" in policy

@@ -26,9 +26,9 @@ def test_a_mail_is_worded_and_given_back(acme: Tenant, other: Tenant, door: Call
     assert "Set a new password for {{ tenant }}" in text(admin, MAIL)
     posted(admin, MAIL, OWN)
     page = text(admin, MAIL)
-    assert "This is how it is sent from now on." in page
+    assert "Changes saved." in page
     assert "Back in, Alice" in page
-    assert "Your own" in text(admin, "/console/mails/")
+    assert "Customized" in text(admin, "/console/mails/")
     with tenant_scope(other):
         assert not MailTemplate.objects.exists()
     posted(admin, f"{MAIL}/shipped", {})

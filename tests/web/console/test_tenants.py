@@ -62,9 +62,9 @@ def test_a_tenant_is_made_and_its_first_administrator_comes_in(
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"name": "acme"}, "There is a tenant with this name already."),
+        ({"name": "acme"}, "This name is already taken."),
         ({"name": "Not a name"}, "Lower-case letters, digits and dashes, 50 at most."),
-        ({"domain": "other.test"}, "leads to the tenant other already"),
+        ({"domain": "other.test"}, "is already used by the tenant other"),
         ({"title": "The\u200bshop"}, "must not hold U+200B (ZERO WIDTH SPACE)"),
         ({"administrator": "cl\u202eerk"}, "must not hold U+202E (RIGHT-TO-LEFT OVERRIDE)"),
         ({"administrator": ".."}, "No address can carry"),
@@ -72,7 +72,7 @@ def test_a_tenant_is_made_and_its_first_administrator_comes_in(
         ({"domain": "localhost"}, "belongs to the default tenant"),
         ({"domain": "no host"}, "is no host name"),
         ({"email": "no address"}, "Enter a valid email address."),
-        ({"title": ""}, "This is needed."),
+        ({"title": ""}, "This field is required."),
     ],
 )
 def test_what_is_wrong_makes_nothing(owner: Door, changed: dict[str, str], told: str) -> None:
@@ -101,7 +101,7 @@ def test_a_lost_domain_and_a_lost_administrator_are_mended_from_here(
     """Domains are set, never a neighbour's; a new link is for administrators of that tenant only."""
     with tenant_scope(Tenant.objects.get(name="acme")):
         Person.objects.filter(username="alice").update(role="admin")
-    assert "leads to the tenant other already" in posted(
+    assert "is already used by the tenant other" in posted(
         owner, ONE, {"domains": "acme.test\nother.test"}, status=400
     )
     posted(owner, ONE, {"domains": "ACME.test\nacme.example"})
