@@ -97,22 +97,22 @@ class ApplicationKind(Kind):
         after = {**self.defaults(), **(change.before or {}), **change.given}
         if secret and change.located:
             if len(secret) < UNGUESSABLE and not isinstance(change.located.document.client_secret, Secret):
-                yield f"The client_secret has fewer than {UNGUESSABLE} characters, and may be guessed."
+                yield f"The client_secret has fewer than {UNGUESSABLE} characters and could be guessed."
             if not isinstance(change.located.document.client_secret, Secret) and not change.located.by_hand:
                 yield (
-                    "The client_secret stands in the file for everybody who reads it: !secret NAME keeps "
-                    "it out."
+                    "The client_secret is stored in the file in plain text. Use !secret NAME to keep it out."
                 )
         asks = REFRESH in after["grants"] and (change.writes("grants") or change.writes("scopes"))
         if asks and "offline_access" not in after["scopes"]:
-            yield (
-                "It has the grant refresh_token, and is given no refresh token without the scope "
-                "offline_access."
-            )
+            yield ("The grant refresh_token has no effect without the scope offline_access.")
 
     def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
         for change, owner in unique(changes, "client_id", bulk.owners_of_client_ids):
-            yield change, ("client_id",), f"The client id {change.given['client_id']} belongs to {owner}."
+            yield (
+                change,
+                ("client_id",),
+                f"The client ID {change.given['client_id']} is already used by {owner}.",
+            )
 
     def write(self, changes: Sequence[Change], *, by: str) -> None:
         bulk.change(
@@ -147,7 +147,7 @@ def _approved(change: Change) -> None:
     """
     before, words = (
         change.before or {},
-        "Only an owner approves that an application asks for the administration.",
+        "Only an owner can approve administration access.",
     )
     if change.may("applications.approve"):
         return
@@ -163,7 +163,7 @@ def _approved(change: Change) -> None:
         raise ValidationError(
             dict.fromkeys(
                 other,
-                "An owner approved this application for the administration, and only an owner changes this.",
+                "An owner approved this application for administration. Only an owner can change this.",
             )
         )
 

@@ -39,7 +39,7 @@ def _said(**described: Any) -> Any:
 def _seconds(low: timedelta, high: timedelta) -> AfterValidator:
     def check(value: timedelta) -> timedelta:
         if not low <= value <= high:
-            raise ValueError(f"must lie between {write_duration(low)} and {write_duration(high)}")
+            raise ValueError(f"must be between {write_duration(low)} and {write_duration(high)}")
         return value
 
     return AfterValidator(check)
@@ -48,7 +48,7 @@ def _seconds(low: timedelta, high: timedelta) -> AfterValidator:
 def _text_or_secret(value: Any) -> Secret | str:
     if isinstance(value, Secret | str):
         return value
-    raise ValueError("write a text, or better !secret NAME")
+    raise ValueError("must be a text, or better !secret NAME")
 
 
 def _reachable(name: str) -> str:
@@ -56,10 +56,7 @@ def _reachable(name: str) -> str:
     resolve dots in them.
     """
     if any(part in ("", ".", "..") for part in name.split("/")):
-        raise ValueError(
-            "no address can carry this name: between slashes, and without any, it is neither empty nor . "
-            "nor .."
-        )
+        raise ValueError("can't be used in a URL: the parts between slashes must not be empty, . or ..")
     return name
 
 
@@ -67,14 +64,14 @@ def _scope_token(name: str) -> str:
     """The same name; raises ValueError for one that the protocol has no place for (RFC 6749 section 3.3)."""
     if not _SCOPE.fullmatch(name):
         raise ValueError(
-            "a scope is visible ASCII without spaces, double quotes and backslashes, 100 characters at most"
+            "must be up to 100 visible ASCII characters without spaces, double quotes and backslashes"
         )
     return name
 
 
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,100}")
 _ACCENT = in_words(
-    r"^#[0-9a-f]{6}$", "A colour is a # and six hexadecimal digits in small letters, like #4f46e5."
+    r"^#[0-9a-f]{6}$", "Enter a color as # and six lowercase hexadecimal digits, like #4f46e5."
 )
 _SECRET = {"type": "string", "format": "password"}
 SecretText = Annotated[Any, Field(repr=False), PlainValidator(_text_or_secret), WithJsonSchema(_SECRET)]
@@ -119,22 +116,22 @@ class Document(BaseModel):
 
 
 class TenantDocument(Document):
-    """The documents after it in the same file belong to this tenant."""
+    """A tenant. Documents after it in the same file apply to this tenant."""
 
-    tenant: Name = _said(title=_("Name"))
-    title: str = setting(
-        "", max_length=100, title=_("Title"), description=_("What people read on every page.")
-    )
+    tenant: Name = _said(title=_("ID"))
+    title: str = setting("", max_length=100, title=_("Display name"), description=_("Shown on every page."))
     logo: str = setting("", title=_("Logo"), description=_("https://… or data:image/…;base64,…"))
     accent: str = setting(
-        "", pattern=_ACCENT, title=_("Accent colour"), description=_("Six hexadecimal digits, like #4f46e5.")
+        "", pattern=_ACCENT, title=_("Accent color"), description=_("Six hexadecimal digits, like #4f46e5.")
     )
     networks: list[_Network] = setting(
-        [], title=_("Own networks"), description=_("Conditions call them tenant.networks. Like 10.0.0.0/8.")
+        [],
+        title=_("Trusted networks"),
+        description=_("Available in conditions as tenant.networks. For example 10.0.0.0/8."),
     )
-    mail_from: Annotated[str, AfterValidator(mailboxes.checked)] = setting("", title=_("Sender of mails"))
+    mail_from: Annotated[str, AfterValidator(mailboxes.checked)] = setting("", title=_("From address"))
     domains: list[_Domain] = setting(
-        [], title=_("Domains"), description=_("Host names that lead here; *.example.com for all below one.")
+        [], title=_("Domains"), description=_("Host names of this tenant; *.example.com for all subdomains.")
     )
 
 
@@ -145,19 +142,19 @@ class GroupDocument(Document):
 
 
 class ScopeDocument(Document):
-    """A scope in the plain words of the consent page."""
+    """A scope, as described on the consent page."""
 
     scope: Annotated[_Key, AfterValidator(_scope_token)] = _said(
-        title=_("Name"), description=_("As in the protocol: read:documents.")
+        title=_("Scope"), description=_("As used in the protocol, for example read:documents.")
     )
     title: str = _said(
-        title=_("Title"), description=_("What the person who approves reads: Read your documents.")
+        title=_("Display name"), description=_("Shown on the consent page, for example Read your documents.")
     )
     description: str = setting("", title=_("Description"))
 
 
 class PersonDocument(Document):
-    """Somebody who signs in."""
+    """A person who signs in."""
 
     several_lines = frozenset({"attributes"})
     as_given = frozenset({"password"})
@@ -165,89 +162,90 @@ class PersonDocument(Document):
     person: Annotated[str, AfterValidator(fold), AfterValidator(_reachable)] = _said(
         min_length=1, max_length=150, title=_("Username")
     )
-    name: str = setting("", max_length=150, title=_("Name"))
+    name: str = setting("", max_length=150, title=_("Display name"))
     email: Annotated[str, AfterValidator(mailboxes.checked)] = setting("", title=_("Email address"))
-    email_verified: bool = setting(False, title=_("The address was verified"))
+    email_verified: bool = setting(False, title=_("Email verified"))
     password: SecretText = setting(
         "",
         title=_("Password"),
-        description=_(
-            "Somebody without one gets in by a recovery link, made on their page, and sets it there."
-        ),
+        description=_("Leave blank to let the person set one with a recovery link, which you create later."),
     )
     attributes: dict[str, str | int | FiniteFloat | bool | None] = setting(
-        {}, title=_("Attributes"), description=_("Conditions read them as person.attributes.…")
+        {}, title=_("Attributes"), description=_("Available in conditions as person.attributes.")
     )
-    active: bool = setting(True, title=_("May sign in"))
-    role: RoleName = setting("", title=_("Role in the console"))
+    active: bool = setting(True, title=_("Active"))
+    role: RoleName = setting("", title=_("Role"))
     groups: list[str] = setting([], title=_("Groups"))
 
 
 class DeviceSettings(Document):
-    """How the devices of an application behave."""
+    """Settings of the device code grant."""
 
     code_lifetime: _CodeLifetime = setting(
-        timedelta(minutes=10), title=_("A code lives"), description=_("Like 10m; from 30s to 1h.")
+        timedelta(minutes=10),
+        title=_("User code lifetime"),
+        description=_("For example 10m; from 30s to 1h."),
     )
     interval: _Interval = setting(
-        timedelta(seconds=5), title=_("A device asks every"), description=_("Like 5s; from 1s to 1m.")
+        timedelta(seconds=5), title=_("Polling interval"), description=_("For example 5s; from 1s to 1m.")
     )
-    pending_limit: int = setting(10_000, ge=1, title=_("Waiting devices at most"))
-    pending_limit_per_address: int = setting(30, ge=1, title=_("Of these from one address"))
+    pending_limit: int = setting(10_000, ge=1, title=_("Max pending requests"))
+    pending_limit_per_address: int = setting(30, ge=1, title=_("Max pending per IP"))
 
 
 class ApplicationDocument(Document):
-    """A client of the protocol."""
+    """An application: an OAuth client."""
 
     as_given = frozenset({"client_secret"})
 
-    application: Name = _said(title=_("Name"))
+    application: Name = _said(title=_("ID"))
     title: str = setting(
-        "", max_length=100, title=_("Title"), description=_("What the person who approves reads.")
+        "", max_length=100, title=_("Display name"), description=_("Shown on the consent page.")
     )
-    owner: str = setting(
-        "", title=_("Owner"), description=_("Who is behind it, as the consent page says it.")
-    )
-    verified: bool = setting(False, title=_("The owner was verified"))
+    owner: str = setting("", title=_("Publisher"), description=_("Publisher, shown on the consent page."))
+    verified: bool = setting(False, title=_("Verified publisher"))
     logo: str = setting("", title=_("Logo"), description=_("https://… or data:image/…;base64,…"))
-    client_id: str = setting(
-        "", title=_("Client id"), description=_("Made by itself where it is left empty.")
-    )
+    client_id: str = setting("", title=_("Client ID"), description=_("Leave blank to generate one."))
     client_secret: SecretText = setting("", title=_("Client secret"))
     type: Literal["public", "confidential"] = setting(
         "public",
         title=_("Type"),
-        description=_("Confidential: it can keep a secret. A device or a command line cannot."),
+        description=_(
+            "Choose confidential only if the application can keep a secret. Devices and command-line tools "
+            "can't."
+        ),
     )
     active: bool = setting(True, title=_("Active"))
-    grants: list[_Grant] = setting([], title=_("How it obtains tokens"))
-    scopes: list[str] = setting([], title=_("What it may ask for"))
+    grants: list[_Grant] = setting([], title=_("Grant types"))
+    scopes: list[str] = setting([], title=_("Allowed scopes"))
     administers: bool = setting(
         False,
-        title=_("May ask for the administration"),
-        description=_("For the scopes foyer:read and foyer:write. Only an owner approves it."),
+        title=_("Administration access"),
+        description=_("Allows the scopes foyer:read and foyer:write. Only an owner can approve this."),
     )
     groups: list[str] = setting(
-        [], title=_("Only for these groups"), description=_("None chosen: for everybody.")
+        [], title=_("Restrict to groups"), description=_("Leave empty to allow everyone.")
     )
-    flows: dict[DesignationName, Name] = setting({}, title=_("Flows of its own"))
-    device: DeviceSettings = setting(DeviceSettings(), title=_("Its devices"))
+    flows: dict[DesignationName, Name] = setting({}, title=_("Flow overrides"))
+    device: DeviceSettings = setting(DeviceSettings(), title=_("Device settings"))
     access_token_lifetime: _AccessLifetime = setting(
-        timedelta(minutes=10), title=_("An access token lives"), description=_("Like 10m; from 1m to 1d.")
+        timedelta(minutes=10),
+        title=_("Access token lifetime"),
+        description=_("For example 10m; from 1m to 1d."),
     )
     refresh_token_lifetime: Duration = setting(
-        timedelta(days=30), title=_("A refresh token lives"), description=_("Like 30d.")
+        timedelta(days=30), title=_("Refresh token lifetime"), description=_("For example 30d.")
     )
 
 
 class MailDocument(Document):
-    """The tenant's own wording of a mail."""
+    """A customized email template."""
 
     several_lines = frozenset({"text", "html"})
 
-    mail: str = _said(title=_("Mail"))
+    mail: str = _said(title=_("Template"))
     subject: str = setting("", title=_("Subject"))
-    text: str = setting("", title=_("Text"), json_schema_extra={"format": "long"})
+    text: str = setting("", title=_("Plain text"), json_schema_extra={"format": "long"})
     html: str = setting("", title=_("HTML"), json_schema_extra={"format": "long"})
 
 

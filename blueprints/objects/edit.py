@@ -42,12 +42,12 @@ class Refused(Exception):
         self.errors = dict(errors)
 
 
-class NotThere(NotFound):
-    """There is no such object."""
+class NotThere(Exception):
+    """This object does not exist."""
 
 
-class Moved(Changed):
-    """Somebody has changed it in the meantime: look at it anew."""
+class Moved(Exception):
+    """The object was changed in the meantime. Reload it and try again."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def save(
         if change.before is None and (new is False or expect is not None):
             raise NotThere
         if change.before is not None and new is True:
-            raise Refused({kind: ["There is one of this name already."]})
+            raise Refused({kind: ["This name is already taken."]})
         if expect is not None and expect != _etag(change.before or {}):
             raise Moved
         try:

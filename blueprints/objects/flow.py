@@ -66,9 +66,9 @@ class FlowKind(Kind):
             for each in difference(old, prepared.document)
         ]
         stale = [name for name, part in prepared.parts.items() if change.before["parts"].get(name) != part]
-        changes += [KeyChange(f"flow {name}", "as it was", "as it is now") for name in stale]
+        changes += [KeyChange(f"flow {name}", "previous version", "current version") for name in stale]
         if not changes and change.before["document"] != change.given["document"]:
-            changes.append(KeyChange("document", "written otherwise", "the same flow"))
+            changes.append(KeyChange("document", "different formatting", "same flow"))
         return changes
 
     def as_read(self, key: KeyChange) -> list[KeyChange]:

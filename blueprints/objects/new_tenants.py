@@ -105,7 +105,7 @@ def problems_of(wanted: Wanted) -> dict[str, list[str]]:
     except ValidationError as error:
         found |= error.message_dict
     if tenants.by_name(wanted.name):
-        found["name"] = ["There is a tenant with this name already."]
+        found["name"] = ["This name is already taken."]
     try:
         tenants.check_domains(wanted.name, [addresses.domain(wanted.domain)], tells=True)
     except ValueError as error:

@@ -82,7 +82,7 @@ class PersonKind(Kind):
 
     def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
         for change, owner in unique(changes, "email", bulk.owners_of_emails, mailboxes.key):
-            yield change, ("email",), f"The address {change.given['email']} belongs to {owner}."
+            yield change, ("email",), f"The email address {change.given['email']} is already used by {owner}."
         staying = [change for change in changes if change.action != "delete"]
         leaving = [
             change

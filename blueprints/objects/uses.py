@@ -53,4 +53,4 @@ def told(found: Sequence[Use]) -> str:
 def in_use(kind: str, name: str) -> str:
     """Return why the object cannot be deleted, or "" where nobody names it."""
     found = list(uses({kind: {name}}))
-    return f"It is named by {told(found)}: change that first." if found else ""
+    return f"Still used by {told(found)}. Remove these references first." if found else ""

@@ -18,8 +18,8 @@ from idp.tenancy.rows import write_columns
 _BATCH = 1000
 
 
-class LastAdministrator(Conflict):
-    """Without this person the tenant would have no administrator any more."""
+class LastAdministrator(Exception):
+    """This is the last administrator. A tenant needs at least one."""
 
 
 def checked(person: Person) -> Person:

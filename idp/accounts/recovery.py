@@ -30,8 +30,8 @@ def make_link(person: Person, *, by: str) -> str:
     return token
 
 
-class NoAddress(Conflict):
-    """This person has no mail address."""
+class NoAddress(Exception):
+    """This person has no email address."""
 
 
 @transaction.atomic

@@ -49,9 +49,7 @@ class Scope(TenantModel):
 
     def clean(self) -> None:
         if is_reserved(self.name):
-            raise ValidationError(
-                {"name": f"{self.name} is a name of Foyer's own: the consent page says what it means."}
-            )
+            raise ValidationError({"name": f"{self.name} is reserved by Foyer."})
 
 
 class Application(TenantModel):
@@ -104,17 +102,17 @@ class Application(TenantModel):
             raise ValidationError({"confidential": "A confidential application needs a client secret."})
         if CLIENT_CREDENTIALS in self.grants and not self.confidential:
             raise ValidationError(
-                {"grants": "Only a confidential application can act for itself (RFC 6749 section 4.4)."}
+                {"grants": "Client credentials require a confidential application (RFC 6749 section 4.4)."}
             )
         if self.administers and DEMO in (self.name, self.client_id):
             raise ValidationError(
-                {"administers": "The demo application is known to everybody: it never administers."}
+                {"administers": "The demo application is public. It can't have administration access."}
             )
         if not self.administers and (wanted := administrative(self.scopes)):
             raise ValidationError(
                 {
-                    "scopes": f"{wanted[0]} opens the administration: "
-                    "an owner approves that first (administers)."
+                    "scopes": f"{wanted[0]} requires administration access, which an owner approves "
+                    "(administers)."
                 }
             )
 

@@ -57,7 +57,7 @@ def test_only_what_is_said_changes(acme: Tenant, write_blueprint: Write) -> None
 @pytest.mark.parametrize(
     ("text", "where", "said"),
     [
-        ("mail: recovery\nsubject: S\ntext: '{{ nam }}'\n", "5:1: text", "There is no word nam. Did you mean name?"),  # noqa: E501
+        ("mail: recovery\nsubject: S\ntext: '{{ nam }}'\n", "5:1: text", "Unknown variable nam. Did you mean name?"),  # noqa: E501
         ("mail: recovery\nsubject: S\ntext: 'T {{ link }}'\nhtml: '{% load x %}'\n", "6:1: html", "no tags, no filters"),  # noqa: E501
         ("mail: recovery\nsubject: \"S\\nBcc: evaluator@evil.test\"\ntext: 'T {{ link }}'\n", "4:1: subject", "U+000A (LINE FEED)"),  # noqa: E501
         ("mail: recovery\nsubject: S\n", "3:1: text", "blank"),

@@ -182,7 +182,7 @@ def test_a_picture_that_is_too_large_hides_no_host_name(acme: Tenant, door: Any)
         "etag": "",
     }
     page = clerk.http.post("/console/branding/", said).content.decode()
-    for words in ("Say what people call this place.", "belongs to another tenant", "does not appear to be"):
+    for words in ("Enter a display name.", "is already used by another tenant", "does not appear to be"):
         assert words in page, words
 
 

@@ -108,7 +108,7 @@ def test_every_key_with_every_wrong_value(name: str) -> None:
         (
             "tenant",
             {"tenant": "a", "accent": "red"},
-            "A colour is a # and six hexadecimal digits in small letters, like #4f46e5.",
+            "Enter a color as # and six lowercase hexadecimal digits, like #4f46e5.",
         ),
         ("application", {"application": "a", "type": "secret"}, "Use 'public' or 'confidential'."),
         ("application", {"application": "a", "device": {"interval": "2h"}}, "Must lie between 1s and 1m."),

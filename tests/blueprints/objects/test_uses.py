@@ -203,7 +203,7 @@ def test_a_host_name_moves_from_one_tenant_to_another(
     refused.
     """
     assert (
-        "leads to the tenant acme already"
+        "is already used by the tenant acme"
         in refused(write_blueprint("tenant: other\ndomains: [other.test, acme.test]\n"))[0]
     )
     acme, other = "tenant: acme\ndomains: [{}]\n", "tenant: other\ndomains: [{}]\n"

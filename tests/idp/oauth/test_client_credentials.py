@@ -67,8 +67,8 @@ def at_acme(services: Any) -> Iterator[Any]:
         yield tenant
 
 
-def ask(door: Doors, secret: str = SECRETS["acme"], client_id: str = "backup", **more: Any) -> Any:
-    """The service asks for a token."""
+def ask(door, secret=SECRETS["acme"], client_id="backup", **more):
+    """The service requests a token."""
     return door.post(TOKEN, {"grant_type": GRANT, **more}, **basic(client_id, secret))
 
 
