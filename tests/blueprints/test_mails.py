@@ -61,7 +61,7 @@ def test_only_what_is_said_changes(acme: Tenant, write_blueprint: Write) -> None
         ("mail: recovery\nsubject: S\ntext: 'T {{ link }}'\nhtml: '{% load x %}'\n", "6:1: html", "no tags, no filters"),  # noqa: E501
         ("mail: recovery\nsubject: \"S\\nBcc: evaluator@evil.test\"\ntext: 'T {{ link }}'\n", "4:1: subject", "U+000A (LINE FEED)"),  # noqa: E501
         ("mail: recovery\nsubject: S\n", "3:1: text", "blank"),
-        ("mail: recovry\nsubject: S\ntext: 'T {{ link }}'\n", "3:1: mail", "There is no mail recovry. There are: recovery."),  # noqa: E501
+        ("mail: recovry\nsubject: S\ntext: 'T {{ link }}'\n", "3:1: mail", "Unknown email template recovry. Available: recovery."),  # noqa: E501
         ("mail: recovery\nsubjct: S\n", "4:1: subjct", "Did you mean subject?"),
     ],
 )  # fmt: skip

@@ -82,7 +82,7 @@ def test_the_same_number_gives_the_same_rows(tenants: dict[str, Tenant], clock: 
         (["--tenant", "acme"], "There is a tenant acme already"),
         (["--tenant", "fresh", "--domain", "acme.test"], "acme.test is already used by the tenant acme"),
         (["--tenant", "Not A Name"], "Lower-case letters"),
-        (["--tenant", "fresh", "--domain", "localhost"], "belongs to the default tenant"),
+        (["--tenant", "fresh", "--domain", "localhost"], "is reserved for the default tenant"),
         (["--people", "0"], "a whole number from 10"),
         (["--events", "-1"], "a whole number from 0"),
     ],

@@ -45,7 +45,7 @@ def test_an_operation_is_found_and_tried_out(
     page.get_by_role("link", name="/api/me", exact=True).click()
     person.sees("Get me")
     expect(page.get_by_label("Access token")).to_have_value(token)
-    page.get_by_role("button", name="Ask").click()
+    page.get_by_role("button", name="Send").click()
     expect(page.locator("[data-text]")).to_contain_text('"role": "admin"')
     stored = page.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie, location.href])")
     assert token not in stored

@@ -34,7 +34,7 @@ def test_a_long_blueprint_is_planned_and_applied_once(clerk: Person, acme: Tenan
     assert len(said) > 64 * 1024
     clerk.page.get_by_label("Blueprint", exact=True).evaluate("(area, text) => (area.value = text)", said)
     clerk.press("Preview changes")
-    clerk.reads("Plan: 1000 to create", "… and 500 more.")
+    clerk.reads("Preview: 1000 to create", "… and 500 more.")
     button = clerk.page.get_by_role("button", name="Apply these changes", exact=True)
     with clerk.page.expect_navigation():
         button.dblclick()
@@ -56,5 +56,5 @@ def test_a_form_that_takes_its_time_says_so_and_is_sent_once(clerk: Person) -> N
             "button.form.querySelector('[role=status]').textContent }"
         )
     assert told == "Comparing…"
-    clerk.reads("Plan: 1 to create")
+    clerk.reads("Preview: 1 to create")
     assert len(asked) == 1

@@ -43,8 +43,8 @@ def test_mistakes_are_brought_to_the_person(clerk: Person) -> None:
     clerk.fill("Username", "clerk")
     clerk.fill("Email address", "nobody")
     clerk.page.get_by_label("Password").fill("short")
-    clerk.press("Add")
-    expect(clerk.page).to_have_title("Error: New: Person · People · Acme")
+    clerk.press("Create")
+    expect(clerk.page).to_have_title("Error: Create person · People · Acme")
     summary = clerk.page.get_by_role("alert")
     expect(summary).to_be_focused()
     expect(summary).to_be_in_viewport()
@@ -61,10 +61,10 @@ def test_mistakes_are_brought_to_the_person(clerk: Person) -> None:
 @pytest.mark.parametrize(
     ("path", "label"),
     [
-        ("/console/applications/one/tv", "Title"),
-        ("/console/people/one/bob", "Name"),
-        ("/console/people/add", "Name"),
-        ("/console/branding/", "Title"),
+        ("/console/applications/one/tv", "Display name"),
+        ("/console/people/one/bob", "Display name"),
+        ("/console/people/add", "Display name"),
+        ("/console/branding/", "Display name"),
         ("/console/mails/recovery", "Subject"),
     ],
 )
@@ -91,7 +91,7 @@ def test_saving_asks_nothing(clerk: Person) -> None:
     asked: list[str] = []
     clerk.page.on("dialog", lambda dialog: asked.append(dialog.type))
     clerk.open("/console/people/one/bob")
-    clerk.fill("Name", "Bob")
+    clerk.fill("Display name", "Bob")
     clerk.press("Save")
     clerk.press("Overview")
     assert asked == []

@@ -33,14 +33,14 @@ def ticked(person: Person) -> int:
 def test_the_first_steps_lead_to_a_device_that_is_signed_in(
     owner: Person, new_person: Callable[..., Person]
 ) -> None:
-    """Add branding, a second factor, an application by recipe, a device in the playground: each step leads
+    """Name and color, a second factor, an application by recipe, a device in the playground: each step leads
     on, and back here.
     """
     begun = time.monotonic()
     assert ticked(owner) == 0
     owner.press("Add branding")
-    owner.fill("Title", "Bakery")
-    owner.page.get_by_label("Accent", exact=True).fill("#0f766e")
+    owner.fill("Display name", "Bakery")
+    owner.page.get_by_label("Accent color", exact=True).fill("#0f766e")
     expect(owner.page.frame_locator("iframe").get_by_text("Bakery")).to_be_visible()
     owner.press("Save")
     assert Tenant.objects.get(name="default").title == "Bakery"
@@ -59,8 +59,8 @@ def test_the_first_steps_lead_to_a_device_that_is_signed_in(
 
     owner.press("Choose a template")
     owner.press("TV or appliance")
-    owner.page.get_by_label("Name").fill("Oven")
-    owner.press("Make it")
+    owner.page.get_by_label("Name", exact=True).fill("Oven")
+    owner.press("Create application")
     owner.open("/console/first-steps/")
     assert ticked(owner) == 3
     owner.press("Open playground")
@@ -80,7 +80,7 @@ def test_the_first_steps_lead_to_a_device_that_is_signed_in(
     expect(owner.page.locator("#state")).to_have_text("Connected", timeout=15_000)
     owner.open("/console/first-steps/")
     assert ticked(owner) == 4
-    owner.reads("All set")
+    owner.reads("all set")
     assert time.monotonic() - begun < 180, "longer than three minutes, and nobody hesitated"
     owner.open("/console/")
     expect(owner.page.get_by_role("heading", name="Get started")).to_have_count(0)

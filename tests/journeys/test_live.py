@@ -87,7 +87,7 @@ def test_a_pause_holds_what_comes_and_shows_it_after(auditor: Person, acme: Tena
     expect(auditor.page.locator("#link")).to_have_text("Paused")
     expect(auditor.page.locator("#held")).to_have_text("(3)")
     expect(rows).to_have_count(1)
-    auditor.page.get_by_role("button", name="Go on").press("Enter")
+    auditor.page.get_by_role("button", name="Resume").press("Enter")
     expect(rows).to_have_count(4)
     expect(rows.first).to_contain_text("clerk denied tv")
 
@@ -96,7 +96,7 @@ def test_filters_are_typed_and_taken_off(auditor: Person, acme: Tenant) -> None:
     """A username, then Show: the address holds it, the chip takes it off, and the stream is narrowed too."""
     watch(auditor)
     auditor.fill("Username", "alice")
-    auditor.press("Show")
+    auditor.press("Filter")
     expect(auditor.page.locator("#link")).to_have_text("Live")
     assert "person=alice" in auditor.page.url
     before = feed(auditor).count()
@@ -140,10 +140,10 @@ def test_a_story_goes_on_by_itself_and_ends_with_the_button(
     assert isinstance(tokens, dict)
     clerk.reads("Connected")
     tokens = device.refresh(tokens["refresh_token"])
-    clerk.reads("Fetched new tokens")
-    clerk.press("Revoke")
-    clerk.sees("Revoke this device?")
-    clerk.press("Revoke")
+    clerk.reads("Tokens refreshed")
+    clerk.press("Revoke access")
+    clerk.sees("Revoke access of this device?")
+    clerk.press("Revoke access")
     clerk.reads("Access revoked.", "Revoked by bob")
     with pytest.raises(EndpointError) as refused:
         device.refresh(tokens["refresh_token"])
@@ -153,7 +153,7 @@ def test_a_story_goes_on_by_itself_and_ends_with_the_button(
 def test_the_overview_counts_on(auditor: Person, new_device: Callable[..., Device]) -> None:
     """A device that asks appears among those that wait, without a reload."""
     auditor.open("/console/")
-    auditor.reads("No device waits at the moment.")
+    auditor.reads("No pending requests.")
     new_device()
     expect(auditor.page.get_by_role("heading", name="Pending device requests 1")).to_be_visible(
         timeout=15_000
@@ -244,10 +244,10 @@ def test_five_hundred_events_a_second_for_a_minute(
             auditor.page.wait_for_timeout(500)
         pressed = time.monotonic()
         auditor.page.get_by_role("button", name="Pause").click()
-        expect(auditor.page.get_by_role("button", name="Go on")).to_be_visible()
+        expect(auditor.page.get_by_role("button", name="Resume")).to_be_visible()
         pressed = time.monotonic() - pressed
     lag = time.monotonic()
-    auditor.page.get_by_role("button", name="Go on").click()
+    auditor.page.get_by_role("button", name="Resume").click()
     expect(rows.first).to_contain_text(f"device {RATE * SECONDS - 1}", timeout=30_000)
     lag = time.monotonic() - lag
     shown = [

@@ -142,7 +142,7 @@ def test_by_keyboard_and_without_scripts(editor: Person, new_person: Callable[..
     plain.open("/device")
     plain.sign_in("bob")
     plain.open("/console/playground/")
-    plain.reads("allow scripts for this page")
+    plain.reads("Enable JavaScript for this page")
 
 
 @pytest.mark.slow
@@ -160,7 +160,7 @@ def test_the_pages_read_well(
         _reads_well(page)
     editor.open("/console/applications/new/service")
     editor.fill("Name", "Nightly backup")
-    editor.press("Make it")
+    editor.press("Create application")
     _reads_well(page)
     editor.open("/console/applications/secret/nightly-backup")
     _reads_well(page)

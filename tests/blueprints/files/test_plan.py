@@ -414,8 +414,8 @@ def test_two_that_want_the_same_are_told(acme: Tenant, write_blueprint: Write) -
     twice = "person: evaluator\nemail: x@acme.test\n---\nperson: intruder\nemail: X@acme.test\n"
     twice += "---\napplication: a\nclient_id: c\n---\napplication: b\nclient_id: c\n"
     assert refused(write_blueprint(f"tenant: acme\n---\n{twice}")) == [
-        "blueprint.yaml:7:1: email: The address X@acme.test belongs to evaluator.",
-        "blueprint.yaml:13:1: client_id: The client id c belongs to a.",
+        "blueprint.yaml:7:1: email: The email address X@acme.test is already used by evaluator.",
+        "blueprint.yaml:13:1: client_id: The client ID c is already used by a.",
     ]
     apply([write_blueprint("tenant: other\n---\nperson: evaluator\nemail: alice@acme.test\n")])
 

@@ -63,11 +63,11 @@ USED = {
     (
         "group",
         "night",
-    ): "It is named by person clerk (groups) and application cam (groups): change that first.",
-    ("scope", "acme:write"): "It is named by application cam (scopes): change that first.",
-    ("flow", "own"): "It is named by application cam (flows): change that first.",
-    ("flow", "prove"): "It is named by flow sign-in-here (steps): change that first.",
-    ("person", "driver"): "It is named by flow own (tests): change that first.",
+    ): "Still used by person clerk (groups) and application cam (groups). Remove these references first.",
+    ("scope", "acme:write"): "Still used by application cam (scopes). Remove these references first.",
+    ("flow", "own"): "Still used by application cam (flows). Remove these references first.",
+    ("flow", "prove"): "Still used by flow sign-in-here (steps). Remove these references first.",
+    ("person", "driver"): "Still used by flow own (tests). Remove these references first.",
 }
 
 
@@ -112,7 +112,7 @@ def test_what_others_name_is_not_pruned(acme: Tenant, write_blueprint: Write, ki
     apply([write_blueprint(theirs, "theirs.yaml")])
     apply([mine])
     found = refused(write_blueprint("tenant: acme\n", "mine.yaml"), prune=True)
-    who = USED[kind, name].removeprefix("It is named by ").removesuffix(": change that first.")
+    who = USED[kind, name].removeprefix("Still used by ").removesuffix(". Remove these references first.")
     assert found == [
         (
             f"mine.yaml:1:1: tenant: {kind} {name} would be pruned, and is named by {who}: change that, or "
@@ -271,7 +271,7 @@ def test_what_only_a_condition_names_stays(
     apply([write_blueprint("tenant: acme\n" + ASKING % condition, "asking.yaml")])
     with tenant_scope(tenants["acme"]), pytest.raises(edit.Refused) as why:
         edit.delete(kind, name, by="alice")
-    assert why.value.errors == {"": ["It is named by flow asks (steps): change that first."]}
+    assert why.value.errors == {"": ["Still used by flow asks (steps). Remove these references first."]}
     assert (
         "is named by flow asks (steps): change that"
         in refused(write_blueprint("tenant: acme\n"), prune=True)[0]

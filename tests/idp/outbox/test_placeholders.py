@@ -31,12 +31,12 @@ def test_what_is_shipped_is_whole() -> None:
         ),
         ("text", "{{ link }} {{ name|upper }}", "no filters"),
         ("text", "{{ link }} {{ name.password }}", "no tags, no filters"),
-        ("text", "{{ link }} {{ name", "has a meaning"),
+        ("text", "{{ link }} {{ name", "is supported"),
         ("html", "{% include 'pages/base.html' %}", "no tags"),
         ("html", "{% autoescape off %}{{ name }}{% endautoescape %}", "no tags"),
         ("subject", "{% debug %}", "no tags"),
-        ("subject", "Hello\r\nBcc: evaluator@evil.test", "one line"),
-        ("subject", "Hello\x00", "one line"),
+        ("subject", "Hello\r\nBcc: evaluator@evil.test", "single line"),
+        ("subject", "Hello\x00", "single line"),
         ("subject", "", "blank"),
         ("subject", "x" * 201, "200"),
         ("text", "", "blank"),
@@ -56,7 +56,7 @@ def test_what_is_refused(acme: Tenant, part: str, wording: str, said: str) -> No
 
 def test_there_is_no_such_mail(acme: Tenant) -> None:
     """Only what the product sends can be worded anew."""
-    with pytest.raises(ValidationError, match="There are: recovery"):
+    with pytest.raises(ValidationError, match="Available: recovery"):
         mail.save_template("welcome", subject="S", text="T")
 
 

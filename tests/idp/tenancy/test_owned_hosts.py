@@ -70,7 +70,7 @@ def test_an_equal_name_is_nobodys_but_the_default_tenants(
     """Not even the installation gives it away by mistake: a file and the owner are told."""
     for name in ("foyer.test", "*.foyer.test"):
         assert owner("PATCH", "tenants/acme", {"domains": ["acme.test", name]}).status_code == 409
-        with pytest.raises(Exception, match="belongs to the default tenant"):
+        with pytest.raises(Exception, match="is reserved for the default tenant"):
             apply([write_blueprint(f"tenant: acme\ndomains: ['{name}']\n")])
     Domain.objects.create(tenant=tenants["acme"], name="*.foyer.test", approved=True)
     found = find_tenant("x.foyer.test")

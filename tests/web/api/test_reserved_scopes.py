@@ -98,7 +98,7 @@ def test_only_an_owner_lets_an_application_ask_for_the_administration(
     said = posted(
         signed_in(door, role), "/console/applications/one/staff-console", form, status=303 if may else 400
     )
-    assert may or "Only an owner approves" in said
+    assert may or "Only an owner can approve" in said
 
 
 def test_an_approval_is_for_the_scopes_that_were_approved(program: Programs, acme: Tenant) -> None:

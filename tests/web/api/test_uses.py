@@ -13,9 +13,12 @@ from tests.kit import Door
 from tests.web.api.conftest import Program
 
 Programs = Callable[..., Program]
-STAFF = "It is named by person alice (groups) and application staff-console (groups): change that first."
-SCOPE = "It is named by application tv (scopes): change that first."
-FLOW = "It is named by application tv (flows): change that first."
+STAFF = (
+    "Still used by person alice (groups) and application staff-console (groups). Remove these references "
+    "first."
+)
+SCOPE = "Still used by application tv (scopes). Remove these references first."
+FLOW = "Still used by application tv (flows). Remove these references first."
 
 
 @pytest.fixture

@@ -176,7 +176,9 @@ def test_an_administrator_cannot_become_an_owner(acme: Tenant, door: Callable[..
     admin = signed_in(door, "admin")
     Person.objects.filter(username="bob").update(role="owner")
     for path in (PLAN, APPLY):
-        assert "may do more than you" in posted(admin, path, {"text": said, "expect": "0" * 16}, status=403)
+        assert "a higher role than yours" in posted(
+            admin, path, {"text": said, "expect": "0" * 16}, status=403
+        )
     assert list(Person.objects.filter(role="owner").values_list("username", "email")) == [
         ("bob", "bob@acme.test")
     ]

@@ -86,7 +86,7 @@ def test_everything_is_saved_and_seen_by_whoever_signs_in(acme: Tenant, door: Ca
         ({"mail_from": "no address"}, "Enter a valid email address."),
         ({"domains": "acme.test\nnot a host"}, "is no host name"),
         ({"domains": "acme.test\nother.test"}, "is already used by another tenant"),
-        ({"domains": "acme.test\nlocalhost"}, "belongs to the default tenant"),
+        ({"domains": "acme.test\nlocalhost"}, "is reserved for the default tenant"),
         ({"domains": "elsewhere.example"}, "You are using acme.test"),
         ({"domains": ""}, "You are using acme.test"),
         ({"logo": SimpleUploadedFile("x.png", b"<html>", "image/png")}, "Choose a PNG"),
@@ -114,7 +114,7 @@ def test_who_was_slower_is_told(acme: Tenant, door: Callable[..., Door]) -> None
     admin, form = signed_in(door, "admin"), _form(title="Mine")
     edit.save("tenant", {"tenant": "acme", "title": "Theirs"}, by="bob")
     page = posted(admin, PAGE, form, status=409)
-    assert "Somebody else has changed this" in page
+    assert "Someone else changed this" in page
     assert _acme().title == "Theirs"
     posted(admin, PAGE, _form(title="Mine"))
     assert _acme().title == "Mine"
@@ -130,7 +130,7 @@ def test_the_preview_shows_what_is_not_saved_and_only_in_our_own_frame(
     assert "Not yet" in page
     assert "--accent:#facc15;--accent-text:#000000" in page
     assert ("Button contrast: 13.7:1 with its text, 1.5:1 on a light page, 11.7:1 on a dark one.") in page
-    assert "Where it is less than 3 to 1" in page
+    assert "Below 3:1" in page
     policy = response["Content-Security-Policy"]
     assert "frame-ancestors 'self'" in policy
     assert "form-action 'none'" in policy

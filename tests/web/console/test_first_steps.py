@@ -77,7 +77,7 @@ def test_each_step_is_done_once_it_is_done(owner: Door, door: Callable[..., Door
         page = text(owner, PAGE)
         assert done(page) == [True, False, True, True, True], "the domain can wait on this machine"
         assert following(page) == ""
-        assert "All set" in page
+        assert "You're all set" in page
         edit.save("tenant", {"tenant": "default", "domains": ["login.bakery.test"]}, by="alice")
         assert done(text(owner, PAGE)) == [True] * 5
         Application.objects.all().delete()

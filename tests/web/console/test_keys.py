@@ -42,7 +42,7 @@ def test_a_stolen_key_is_refused_at_once_by_name_only(
     admin, person, neighbour = signed_in(door, "admin"), door(), door("other.test")
     token, theirs = _token(person), _token(neighbour)
     for name in ("", "other", "ACME"):
-        assert "Write acme" in posted(admin, ROTATE, {"old": "revoke", "name": name}, status=400)
+        assert "Type acme" in posted(admin, ROTATE, {"old": "revoke", "name": name}, status=400)
     assert _known(person, token) == 200
     posted(admin, ROTATE, {"old": "revoke", "name": "acme"})
     assert _known(person, token) == 401

@@ -22,7 +22,7 @@ OWN = {
 def test_a_mail_is_worded_and_given_back(acme: Tenant, other: Tenant, door: Callable[..., Door]) -> None:
     """From the list to one's own words and back to the shipped ones; the neighbour's mails are untouched."""
     admin = signed_in(door, "admin")
-    assert "Shipped" in text(admin, "/console/mails/")
+    assert "Default" in text(admin, "/console/mails/")
     assert "Set a new password for {{ tenant }}" in text(admin, MAIL)
     posted(admin, MAIL, OWN)
     page = text(admin, MAIL)
@@ -64,8 +64,8 @@ def test_two_who_word_it_at_once_lose_nothing(acme: Tenant, door: Callable[..., 
     """
     admin = signed_in(door, "admin")
     posted(admin, MAIL, OWN)
-    assert "one of this name already" in posted(admin, MAIL, {**OWN, "subject": "Mine"}, status=400)
-    assert "Somebody else has worded this" in posted(
+    assert "already taken" in posted(admin, MAIL, {**OWN, "subject": "Mine"}, status=400)
+    assert "Someone else changed this" in posted(
         admin, MAIL, {**OWN, "subject": "Mine", "etag": "0" * 32}, status=409
     )
     assert MailTemplate.objects.get().subject == OWN["subject"]

@@ -68,7 +68,7 @@ def test_who_waits_stands_there_until_somebody_decides(
     """The latest five with a link each, and how many there are; neither a code nor the neighbour's device."""
     browser = signed_in(door, "helpdesk")
     door("other.test").start()
-    assert "No device waits" in browser.page("/console/").text
+    assert "No pending requests" in browser.page("/console/").text
     started = [browser.start() for _ in range(6)]
     text = browser.page("/console/").text
     assert (len(re.findall(r"/console/devices/\d+/", text)), '<span class="badge warn">6</span>' in text) == (
@@ -77,7 +77,7 @@ def test_who_waits_stands_there_until_somebody_decides(
     )
     assert not any(each.user_code in text for each in started)
     clock.shift(600)
-    assert "No device waits" in browser.page("/console/").text
+    assert "No pending requests" in browser.page("/console/").text
 
 
 def test_what_wants_to_be_looked_at(acme: Tenant, door: Doors) -> None:

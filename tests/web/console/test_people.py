@@ -56,7 +56,7 @@ def test_a_recovery_link_is_mailed_to_the_address_that_is_known(
     assert json.loads(Delivery.objects.get().payload)["to"] == "bob@acme.test"
     _bob(email="")
     posted(clerk, MAIL, {})
-    assert "has no mail address" in text(clerk, HELP)
+    assert "has no email address" in text(clerk, HELP)
     assert Delivery.objects.count() == 1
 
 
@@ -92,7 +92,7 @@ def test_nobody_helps_somebody_who_may_do_more(acme: Tenant, door: Callable[...,
     for path, form in ((LINK, {}), (MAIL, {}), (RESET, {"sure": "1"}), (ROLE, {"role": ""})):
         assert clerk.http.post(path, form).status_code == 403, path
     page = text(clerk, HELP)
-    assert "may do more than you" in page
+    assert "manage someone with a higher role" in page
     assert LINK not in page
     assert (RecoveryLink.objects.count(), Credential.objects.count(), _bob().role) == (0, 1, role)
 

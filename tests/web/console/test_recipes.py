@@ -253,7 +253,7 @@ def test_a_new_secret(clerk: Door, door: Callable[..., Door], acme: Tenant) -> N
         "access_token"
     ]
     asked = clerk.get("/console/applications/secret/nightly-backup").content.decode()
-    assert "The old one ends at once" in asked
+    assert "The old secret stops working immediately" in asked
     tokens_of(door().post(TOKEN, {"grant_type": "client_credentials"}, **basic(client_id, old)))
     (new,) = _SECRET.findall(
         clerk.http.post("/console/applications/secret/nightly-backup", follow=True).content.decode()

@@ -69,7 +69,7 @@ def test_a_tenant_is_made_and_its_first_administrator_comes_in(
         ({"administrator": "cl\u202eerk"}, "must not hold U+202E (RIGHT-TO-LEFT OVERRIDE)"),
         ({"administrator": ".."}, "No address can carry"),
         ({"email": "a@☃.example"}, "is no domain: Codepoint U+2603"),
-        ({"domain": "localhost"}, "belongs to the default tenant"),
+        ({"domain": "localhost"}, "is reserved for the default tenant"),
         ({"domain": "no host"}, "is no host name"),
         ({"email": "no address"}, "Enter a valid email address."),
         ({"title": ""}, "This field is required."),

@@ -35,7 +35,7 @@ FROM = "203.0.113.7"
 
 def told(page: str) -> list[str]:
     """The lines of the history on a page, newest first, without their times."""
-    found = re.search(r'<h2>History</h2>\s*<ol class="history">(.*?)</ol>', page, re.DOTALL)
+    found = re.search(r'<h2>Activity</h2>\s*<ol class="history">(.*?)</ol>', page, re.DOTALL)
     assert found, "there is no history on this page"
     lines = re.findall(r"<li[^>]*>(.*?)(?:<br>.*?)?</li>", found[1], re.DOTALL)
     return [" ".join(unescape(re.sub(r"<[^>]+>", "", line)).split()) for line in lines]
@@ -299,7 +299,7 @@ PAGES = {
 def test_it_is_for_those_who_may_see_events(acme: Tenant, door: Callable[..., Door], path: str) -> None:
     """An editor sees the object, but not who changed it; an auditor sees both."""
     publish(actor="a-clerk", **PAGES[path])
-    assert "History</h2>" not in (page := text(signed_in(door, "editor"), path))
+    assert "Activity</h2>" not in (page := text(signed_in(door, "editor"), path))
     assert "a-clerk" not in page
     assert any("a-clerk" in line for line in told(text(signed_in(door, "auditor"), path)))
 
