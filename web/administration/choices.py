@@ -46,3 +46,4 @@ OF_APPLICATION: Choices = {
     "scopes": lambda: [(name, name) for name in scope_names()],
     **{f"flows.{each.name}": _flows_for(each.name) for each in DESIGNATIONS.values() if each.name != PART},
 }
+PURPOSES: Mapping[str, Text] = {f"flows.{each.name}": each.title for each in DESIGNATIONS.values()}

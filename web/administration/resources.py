@@ -24,7 +24,7 @@ from idp.foundation.listing import Listing, Text
 from idp.oauth import keys, tokens
 from idp.oauth.listings import APPLICATIONS, CONSENTS, KEYS, SCOPES
 from idp.oauth.tenants import TENANTS
-from web.administration.choices import OF_APPLICATION, OF_PERSON, Choices
+from web.administration.choices import OF_APPLICATION, OF_PERSON, PURPOSES, Choices
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,11 @@ class Resource:
 
     ``see`` and ``edit``: the operations for it; ``edit`` "" where it is not written by hand.
 
-    ``kind``: its kind of document (blueprints/objects/document.py), "" where it has none. ``shown``: the
-    columns of its table, in order. ``page``: the address of its own page where the ordinary one does not do;
-    ``add``: where a new one is made; ``create``: the button that leads there. ``concerning``: which events
-    tell the history of a row, as filters of the list of events; None where none do, or its page says so
-    itself.
+    ``kind``: its kind of document (blueprints/objects/document.py), "" where it has none; ``titles``: labels
+    of fields that its document does not name, by dotted key. ``shown``: the columns of its table, in order.
+    ``page``: the address of its own page where the ordinary one does not do; ``add``: where a new one is
+    made; ``create``: the button that leads there. ``concerning``: which events tell the history of a row, as
+    filters of the list of events; None where none do, or its page says so itself.
     """
 
     listing: Listing
@@ -67,6 +67,7 @@ class Resource:
     kind: str = ""
     shown: tuple[str, ...] = ()
     choices: Choices = field(default_factory=dict)
+    titles: Mapping[str, Text] = field(default_factory=dict)
     actions: tuple[Action, ...] = ()
     page: str = ""
     add: str = ""
@@ -377,6 +378,7 @@ _ALL = (
         kind="application",
         shown=("name", "title", "client_id", "type", "grants", "groups", "active"),
         choices=OF_APPLICATION,
+        titles=PURPOSES,
         add="application-new",
         create=_("Create application"),
         concerning=lambda row: {"area": "application", "target": row.name},

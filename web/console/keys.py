@@ -27,7 +27,7 @@ def rotate(request: ConsoleRequest) -> HttpResponse:
         wrong = _("Type %(name)s to confirm.") % {"name": current_tenant().name}
     keys = KEYS.page(Wish(size=5)).rows
     name = current_tenant().name
-    problems = [Problem(wrong, "name", _("Confirmation"))] if wrong else []
+    problems = [Problem(wrong, "name", _("Type %(name)s to confirm") % {"name": name})] if wrong else []
     context = {
         "keys": keys,
         "chosen": chosen,

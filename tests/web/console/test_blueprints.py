@@ -66,7 +66,7 @@ def test_what_was_looked_at_is_what_is_applied_and_only_once(acme: Tenant, door:
     assert "waiters" in page
     posted(admin, APPLY, {"text": TWO, "expect": expect})
     again = posted(admin, APPLY, {"text": TWO, "expect": expect}, status=409)
-    assert "there is nothing to apply" in again
+    assert "No changes to apply" in again
     assert Event.objects.filter(kind="blueprint.applied", actor="alice").count() == 1
     changed = "person: carol\nname: Carola\n"
     expect = state(posted(admin, PLAN, {"text": changed}, status=200))
@@ -248,7 +248,7 @@ def test_an_auditor_reads_and_applies_nothing(acme: Tenant, door: Callable[..., 
     auditor = signed_in(door, "auditor")
     page = text(auditor, PAGE)
     assert PLAN not in page
-    assert "A folder is watched" in page
+    assert "Changes in the blueprint folder" in page
     assert "hidden-folder" not in page
     assert auditor.http.get(PLAN).status_code == 403
     for path in (PLAN, APPLY, f"{PAGE}look", f"{PAGE}secret"):

@@ -82,7 +82,7 @@ def test_everything_is_saved_and_seen_by_whoever_signs_in(acme: Tenant, door: Ca
     [
         ({"accent": "red;}</style><script>alert(1)</script>"}, "aria-invalid"),
         ({"title": ""}, "Enter a display name."),
-        ({"networks": "10.0.0.0/99"}, "Nothing was saved"),
+        ({"networks": "10.0.0.0/99"}, "Fix the errors below"),
         ({"mail_from": "no address"}, "Enter a valid email address."),
         ({"domains": "acme.test\nnot a host"}, "is no host name"),
         ({"domains": "acme.test\nother.test"}, "is already used by another tenant"),
@@ -129,7 +129,7 @@ def test_the_preview_shows_what_is_not_saved_and_only_in_our_own_frame(
     page = response.content.decode()
     assert "Not yet" in page
     assert "--accent:#facc15;--accent-text:#000000" in page
-    assert ("Button contrast: 13.7:1 with its text, 1.5:1 on a light page, 11.7:1 on a dark one.") in page
+    assert ("Button contrast: 13.7:1 with its text, 1.5:1 on a light page, 11.7:1 on a dark page.") in page
     assert "Below 3:1" in page
     policy = response["Content-Security-Policy"]
     assert "frame-ancestors 'self'" in policy

@@ -48,4 +48,4 @@ def test_the_installation_is_looked_after_at_its_own_host(acme: Tenant, door: Ca
     """An owner of another tenant has the role, but not the place."""
     default_tenant()
     page = text(entered("acme.test", acme, "owner"), "/console/tenants/", 403)
-    assert "concerns the installation as a whole" in page
+    assert "manages the whole installation" in page

@@ -28,7 +28,7 @@ def test_a_key_changed_in_peace_breaks_nothing(acme: Tenant, door: Callable[...,
     """O21: the token that is out is good, and both keys are published."""
     admin, person = signed_in(door, "admin"), door()
     token = _token(person)
-    assert "verifies for two more days" in text(admin, ROTATE)
+    assert "Keep valid for 2 days" in text(admin, ROTATE)
     assert posted(admin, ROTATE, {"old": "keep"}) == "/console/keys/"
     assert _known(person, token) == 200
     assert len(person.get("/application/o/jwks/").json()["keys"]) == 2

@@ -181,8 +181,8 @@ def test_a_service_is_no_person(clerk: Door, acme: Tenant) -> None:
 @pytest.mark.parametrize(
     ("answers", "told"),
     [
-        ({"title": ""}, "Nothing was made"),
-        ({"title": "x" * 101}, "Nothing was made"),
+        ({"title": ""}, "Fix the errors below"),
+        ({"title": "x" * 101}, "Fix the errors below"),
         ({"title": "TV"}, "There is an application of this name already"),
         ({"title": "Sly", "scopes": ["acme:nothing"]}, "Scope acme:nothing isn"),
         ({"title": "Sly", "groups": ["nobodys"]}, "nobodys"),

@@ -72,8 +72,9 @@ class SchemaForm:
     """A form over ``model``.
 
     ``values``: the document as JSON; ``choices``: by dotted name, what may be chosen there; ``leave_out``:
-    keys that this form does not ask for; ``fixed``: keys that are shown and cannot be changed. ``begins``:
-    the page is there for this form, and its first field takes the focus.
+    keys that this form does not ask for; ``fixed``: keys that are shown and cannot be changed; ``titles``: by
+    dotted name, labels in place of those of the model. ``begins``: the page is there for this form, and its
+    first field takes the focus.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class SchemaForm:
         choices: Choices | None = None,
         leave_out: Sequence[str] = (),
         fixed: Sequence[str] = (),
+        titles: Mapping[str, Any] | None = None,
         begins: bool = False,
     ) -> None:
         self.schema: dict[str, Any] = plain(model.model_json_schema(by_alias=True))
@@ -92,6 +94,7 @@ class SchemaForm:
         self.values: dict[str, Any] = _over(blank, values or {})
         self.choices, self.leave_out, self.fixed, self.begins = choices or {}, leave_out, fixed, begins
         self.errors: dict[str, list[str]] = {}
+        self.titles = titles or {}
 
     @property
     def fields(self) -> list[FormField]:
@@ -153,7 +156,8 @@ class SchemaForm:
     def _field(self, schema: Mapping[str, Any], value: Any, name: str, required: bool) -> FormField:
         kind = self._kind(schema, name)
         value = schema.get("default") if value is None else value
-        made = FormField(name, kind, _title(schema, name), value, schema.get("description", ""), required)
+        title = str(self.titles.get(name) or _title(schema, name))
+        made = FormField(name, kind, title, value, schema.get("description", ""), required)
         made.errors = self.errors.get(name, [])
         made.choices, made.kept = self._choices(schema, name, value), not self.begins
         sizes = {"min": "minimum", "max": "maximum", "maxlength": "maxLength"}

@@ -55,7 +55,13 @@ def _form(request: ConsoleRequest, resource: Resource, key: str, context: dict[s
     known = edit.current(resource.kind, key)
     if known is None:
         raise Http404
-    form = SchemaForm(KINDS[resource.kind], known.document, choices=resource.choices, fixed=(resource.kind,))
+    form = SchemaForm(
+        KINDS[resource.kind],
+        known.document,
+        choices=resource.choices,
+        fixed=(resource.kind,),
+        titles=resource.titles,
+    )
     status, theirs = 200, ""
     if request.method == "POST":
         said = {**form.read(request.POST), resource.kind: key}
