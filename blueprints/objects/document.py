@@ -168,7 +168,9 @@ class PersonDocument(Document):
     password: SecretText = setting(
         "",
         title=_("Password"),
-        description=_("Leave blank to let the person set one with a recovery link, which you create later."),
+        description=_(
+            "People without a password set one with a recovery link, which you create on their page."
+        ),
     )
     attributes: dict[str, str | int | FiniteFloat | bool | None] = setting(
         {}, title=_("Attributes"), description=_("Available in conditions as person.attributes.")

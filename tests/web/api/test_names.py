@@ -236,7 +236,7 @@ def test_what_no_address_can_carry_is_not_made(
         refused = program()("PUT", f"{path}/{quote(name, safe='')}", body)
         assert (refused.status_code, "address" in str(refused.json()["errors"])) == (400, True)
         assert (
-            "no address can carry"
+            "be used in a URL"
             in posted(owner, f"/console/{path}/add", {kind: name, **body}, status=400).lower()
         )
         blueprint = f"{kind}: '{name}'\n" + ("title: See\n" if body else "")

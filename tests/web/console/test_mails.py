@@ -45,7 +45,7 @@ def test_a_mail_is_worded_and_given_back(acme: Tenant, other: Tenant, door: Call
         ({"text": "Hello {{ nmae }}"}, "Did you mean name?"),
         ({"html": "{% include 'secret' %}"}, "no tags, no filters"),
         ({"subject": ""}, "cannot be blank"),
-        ({"html": "{{ settings.SECRET_KEY }}"}, "Only {{ word }} has a meaning"),
+        ({"html": "{{ settings.SECRET_KEY }}"}, "Only {{ variable }} is supported"),
     ],
 )
 def test_what_no_mail_can_say_is_refused(

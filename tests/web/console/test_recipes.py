@@ -63,7 +63,7 @@ def made(clerk: Door, kind: str, **answers: Any) -> str:
     response = clerk.http.post(f"{NEW}/{kind}", answers, follow=True)
     assert response.status_code == 200, response.content.decode()[:3000]
     page = response.content.decode()
-    assert "is ready" in page, page
+    assert "Copy a program below" in page, page
     return str(page)
 
 
@@ -183,7 +183,7 @@ def test_a_service_is_no_person(clerk: Door, acme: Tenant) -> None:
     [
         ({"title": ""}, "Fix the errors below"),
         ({"title": "x" * 101}, "Fix the errors below"),
-        ({"title": "TV"}, "There is an application of this name already"),
+        ({"title": "TV"}, "An application with this name already exists"),
         ({"title": "Sly", "scopes": ["acme:nothing"]}, "Scope acme:nothing isn"),
         ({"title": "Sly", "groups": ["nobodys"]}, "nobodys"),
         ({"title": "<script>alert(1)</script>", "scopes": ["\"'><script>"]}, "&lt;script&gt;"),
