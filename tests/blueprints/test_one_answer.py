@@ -67,7 +67,7 @@ groups: [nobody]
 EXPECTED = [
     "2:1: accent: A colour is",
     "3:12: networks.0: ",
-    "4:1: domains: Other.test leads",
+    "4:1: domains: Other.test is already used",
     "9:1: nam: There is no such key. Did you mean name?",
     "10:1: email: The email address alice@acme.test is already used by alice.",
     "11:10: groups.0: There is no group staf. Did you mean staff?",

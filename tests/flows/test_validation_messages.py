@@ -103,17 +103,17 @@ def test_every_key_with_every_wrong_value(name: str) -> None:
         (
             "scope",
             {"scope": "a b", "title": "t"},
-            "A scope is visible ASCII without spaces, double quotes and backslashes, 100 characters at most.",
+            "Must be up to 100 visible ASCII characters without spaces, double quotes and backslashes.",
         ),
         (
             "tenant",
             {"tenant": "a", "accent": "red"},
             "Enter a color as # and six lowercase hexadecimal digits, like #4f46e5.",
         ),
-        ("application", {"application": "a", "type": "secret"}, "Use 'public' or 'confidential'."),
-        ("application", {"application": "a", "device": {"interval": "2h"}}, "Must lie between 1s and 1m."),
-        ("application", {"application": "a", "device": {"pending_limit": 0}}, "Enter 1 or more."),
-        ("application", {"application": "a", "scopes": "openid"}, "Enter a list, like [one, two]."),
+        ("application", {"application": "a", "type": "secret"}, "Write 'public' or 'confidential'."),
+        ("application", {"application": "a", "device": {"interval": "2h"}}, "Must be between 1s and 1m."),
+        ("application", {"application": "a", "device": {"pending_limit": 0}}, "Write 1 or more."),
+        ("application", {"application": "a", "scopes": "openid"}, "Write a list, like [one, two]."),
     ],
 )
 def test_the_words(kind: str, said: dict[str, Any], words: str) -> None:

@@ -42,7 +42,7 @@ def problems(*files: Path) -> list[str]:
         ),
         (
             "application: a\ndevice: {code_lifetime: 2h}\n",
-            "b.yaml:2:10: device.code_lifetime: Must lie between 30s and 1h.",
+            "b.yaml:2:10: device.code_lifetime: Must be between 30s and 1h.",
         ),
         (
             "application: a\ndevice: {interval: 5}\n",

@@ -73,11 +73,11 @@ def test_it_is_encrypted_and_told_without_its_value(
 @pytest.mark.parametrize(
     ("arguments", "entered", "said"),
     [
-        (["set", "../etc", "--tenant", "acme"], "x", "A secret's name"),
-        (["set", "a b", "--tenant", "acme"], "x", "A secret's name"),
-        (["set", "empty", "--tenant", "acme"], "\n", "not empty"),
+        (["set", "../etc", "--tenant", "acme"], "x", "Use only letters"),
+        (["set", "a b", "--tenant", "acme"], "x", "Use only letters"),
+        (["set", "empty", "--tenant", "acme"], "\n", "not be empty"),
         (["set", "long", "--tenant", "acme"], "x" * 70_000, "64 KiB"),
-        (["set", "nul", "--tenant", "acme"], "a\0b", "not empty"),
+        (["set", "nul", "--tenant", "acme"], "a\0b", "not be empty"),
         (
             ["set", "a", "--tenant", "nowhere"],
             "x",
@@ -118,7 +118,7 @@ def test_the_first_apply_with_a_secret_of_ones_own(
     assert make_plan([file]).effective == []
     with pytest.raises(CommandError, match="Use lowercase letters"):
         run(monkeypatch, "set", "x", "--tenant", "No Name", "--new-tenant", entered="a")
-    with pytest.raises(CommandError, match="A secret's name"):
+    with pytest.raises(CommandError, match="Use only letters"):
         run(monkeypatch, "set", "..", "--tenant", "fresh", "--new-tenant", entered="a")
     assert list(Tenant.objects.exclude(name="default").values_list("name", flat=True)) == ["acme"]
 
