@@ -181,7 +181,7 @@ def test_what_is_no_domain_of_a_tenant(tenants: dict[str, Tenant], write_bluepri
         ("application: x\ntype: confidential\n", "4:1: type", "A confidential application needs a client secret."),  # noqa: E501
         ("application: x\nlogo: 'http://elsewhere/x.png'\n", "4:1: logo", "no page loads from elsewhere"),
         ("application: a_b\n", "3:1: application", "Lower-case letters, digits and dashes"),
-        ("scope: 'a b'\ntitle: T\n", "3:1: scope", "Must be up to 100 visible ASCII characters without spaces"),
+        ("scope: 'a b'\ntitle: T\n", "3:1: scope", "Must be up to 100 visible ASCII characters"),
         ("person: evaluator\nemail: alice@acme.test\n", "4:1: email", "The email address alice@acme.test is already used by alice."),  # noqa: E501
         ("person: evaluator\nemail: nonsense\n", "4:1: email", "valid email address"),
         ("application: x\nclient_id: tv\n", "4:1: client_id", "The client ID tv is already used by tv."),
