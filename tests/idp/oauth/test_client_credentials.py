@@ -161,7 +161,7 @@ def test_only_confidential_clients(at_acme: Any, door: Doors) -> None:
     """B17, B25: RFC 6749 section 4.4: not to be stored for a public one, and refused where it is stored all
     the same.
     """
-    with pytest.raises(ValidationError, match="Only a confidential application"):
+    with pytest.raises(ValidationError, match="require a confidential application"):
         save_application("tv", by="test", grants=[GRANT])
     Application.objects.filter(name="tv").update(grants=[GRANT])
     response = door().post(TOKEN, {"grant_type": GRANT, "client_id": "tv"})

@@ -115,7 +115,7 @@ def test_a_lost_domain_and_a_lost_administrator_are_mended_from_here(
     assert owner.http.post("/console/tenants/link/nobody", {"username": "alice"}).status_code == 404
     made = Event.unscoped.filter(kind="person.recovery_link_made").count()
     posted(owner, ONE, {"domains": "*.acme.test"})
-    assert "Give it a domain first" in text(owner, owner.http.post(LINK, {"username": "alice"})["Location"])
+    assert "Add a domain first" in text(owner, owner.http.post(LINK, {"username": "alice"})["Location"])
     assert Event.unscoped.filter(kind="person.recovery_link_made").count() == made, (
         "a link that nobody is shown is not made"
     )
