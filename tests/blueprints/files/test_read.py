@@ -35,7 +35,7 @@ def problems(*files: Path) -> list[str]:
             "person: 7\n",
             "b.yaml:1:1: person: This is read as the number 7. Put it in quotes to make it text.",
         ),
-        ("tenant: a\naccent: red\n", "b.yaml:2:1: accent: A colour is a # and six"),
+        ("tenant: a\naccent: red\n", "b.yaml:2:1: accent: Enter a color as # and six"),
         (
             "tenant: a\nnetworks: [10.0.0.0/8, junk]\n",
             "b.yaml:2:24: networks.1: 'junk' does not appear to be an IPv4 or IPv6 network.",
