@@ -65,7 +65,7 @@ client_secret: abc
 groups: [nobody]
 """
 EXPECTED = [
-    "2:1: accent: A colour is",
+    "2:1: accent: Enter a color",
     "3:12: networks.0: ",
     "4:1: domains: Other.test is already used",
     "9:1: nam: There is no such key. Did you mean name?",
