@@ -204,7 +204,7 @@ class ApplicationDocument(Document):
     title: str = setting(
         "", max_length=100, title=_("Display name"), description=_("Shown on the consent page.")
     )
-    owner: str = setting("", title=_("Publisher"), description=_("Publisher, shown on the consent page."))
+    owner: str = setting("", title=_("Publisher"), description=_("Shown on the consent page."))
     verified: bool = setting(False, title=_("Verified publisher"))
     logo: str = setting("", title=_("Logo"), description=_("https://… or data:image/…;base64,…"))
     client_id: str = setting("", title=_("Client ID"), description=_("Leave blank to generate one."))

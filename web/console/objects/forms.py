@@ -319,7 +319,7 @@ def _title(schema: Mapping[str, Any], name: str) -> str:
     """What the declaration says, else the name in words; the title that pydantic makes by itself is none."""
     last = name.rpartition(".")[2]
     said = str(schema.get("title", ""))
-    if said and said.replace(" ", "_").lower() != last.lower():
+    if said and said != last.replace("_", " ").title():
         return said
     words = last.replace("_", " ")
     return words[:1].upper() + words[1:]
