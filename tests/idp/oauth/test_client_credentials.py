@@ -267,7 +267,7 @@ def test_a_new_secret_ends_the_old_one_and_what_it_gave(at_acme: Any, other: Ten
 @pytest.mark.parametrize("name", ["tv", "nobody"])
 def test_only_a_confidential_application_has_a_secret_to_renew(at_acme: Any, name: str) -> None:
     """A public or unknown one is refused in words."""
-    with pytest.raises(NotRenewed, match="no application with this name that has a secret"):
+    with pytest.raises(NotRenewed, match="has no secret"):
         renew_secret(name, by=Person.objects.get(username="alice"))
 
 
@@ -279,7 +279,7 @@ def test_two_who_renew_at_once(at_acme: Any, monkeypatch: pytest.MonkeyPatch) ->
         return "mine", digest("mine")
 
     monkeypatch.setattr(clients, "new_secret", overtaken)
-    with pytest.raises(NotRenewed, match="Somebody else"):
+    with pytest.raises(NotRenewed, match="Someone else"):
         renew_secret("backup", by=Person.objects.get(username="alice"))
 
 
