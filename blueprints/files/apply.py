@@ -38,7 +38,7 @@ Show = Callable[[Plan, Sequence[tuple[str, str, str]]], object]
 _TRIES = 5
 
 
-class StateMoved(Exception):
+class StateMoved(Changed):
     """The configuration changed since the plan was made. Make a new plan and review it."""
 
 

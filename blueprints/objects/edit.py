@@ -42,11 +42,11 @@ class Refused(Exception):
         self.errors = dict(errors)
 
 
-class NotThere(Exception):
+class NotThere(NotFound):
     """This object does not exist."""
 
 
-class Moved(Exception):
+class Moved(Changed):
     """The object was changed in the meantime. Reload it and try again."""
 
 

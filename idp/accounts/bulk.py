@@ -18,7 +18,7 @@ from idp.tenancy.rows import write_columns
 _BATCH = 1000
 
 
-class LastAdministrator(Exception):
+class LastAdministrator(Conflict):
     """This is the last administrator. A tenant needs at least one."""
 
 

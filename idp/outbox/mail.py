@@ -38,7 +38,7 @@ class WrongWords(Exception):
     """A mail is sent with exactly the words that its shipped template uses."""
 
 
-class TooManyMails(Exception):
+class TooManyMails(DomainError):
     """Too many emails were sent to this person or from this tenant. Try again later."""
 
     status = 429

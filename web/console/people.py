@@ -14,7 +14,7 @@ from idp.accounts import credentials, recovery
 from idp.accounts.listings import SESSIONS
 from idp.accounts.people import by_username
 from idp.accounts.roles import NotAllowed, require_over, require_to_let_in
-from idp.devices.listings import STATES
+from idp.devices.listings import DEVICES, STATES
 from idp.events.feed import Wanted, recent
 from idp.foundation.listing import Listing, Wish
 from idp.outbox.mail import TooManyMails
