@@ -44,9 +44,9 @@ api = Api(
     title="Foyer",
     version=__version__,
     description=(
-        "A run is one walk through a flow: begin it, answer its challenges, read how it ended. "
-        "Everything else is what the console does, "
-        "for programs, with an access token of a person who has a role. Only application/json, no cookies."
+        "A run takes one person through a flow: start it, answer its challenges, read how it ended. "
+        "Everything else does what the console does, "
+        "with an access token of a person who has a role. Only application/json, no cookies."
     ),
     openapi_url=None,
     docs_url=None,
@@ -126,7 +126,7 @@ def _docs(request: HttpRequest) -> HttpResponse:
 
 
 def _nothing(request: HttpRequest, anything: str = "") -> HttpResponse:
-    return problem(404, "not_found", "There is nothing at this address.")
+    return problem(404, "not_found", "Not found: check the address.")
 
 
 _docs.csrf_exempt = _nothing.csrf_exempt = True  # type: ignore[attr-defined]

@@ -15,21 +15,21 @@ from web.api.schemas import Problem
 from web.pages.errors import BODY_ERRORS, ENGINE_ERRORS, engine_json
 
 MEANING: dict[int, str] = {
-    400: "The body is not what this address takes; the description names the member.",
+    400: "The body is invalid; the description names the field.",
     401: "The run's secret is missing.",
-    404: "There is no such thing here, or not for this secret.",
-    405: "Another method.",
+    404: "Not found, or not accessible with this secret.",
+    405: "Method not allowed.",
     408: "The body did not arrive in time.",
-    409: "The run went on meanwhile.",
+    409: "The run has changed in the meantime.",
     413: "The body is too large.",
     415: "The body is not application/json.",
-    429: "Too many, for now.",
+    429: "Too many requests.",
 }
 READ, WRITE = (401, 404, 405), (400, 404, 405, 408, 413, 415, 429)
 
 
-class BadBody(Invalid):
-    """The body must be a JSON object with the members that this address takes."""
+class BadBody(Exception):
+    """The body must be a JSON object with the fields of this operation."""
 
 
 class NoSecret(Forbidden):

@@ -11,7 +11,7 @@ from typing import Any
 
 from web.api.app import document
 
-_NEEDS = re.compile(r"\n\nNeeds the right `([\w.]+)` and the scope (.+)\.$")
+_NEEDS = re.compile(r"\n\nRequires the permission `([\w.]+)` and the scope (.+)\.$")
 _DEEPEST = 3
 _BOUNDS = {
     "minimum": "≥ {}",

@@ -23,142 +23,140 @@ def _purpose(name: str) -> str:
 
 
 class Sent(BaseModel):
-    """A body: members of these names and types, and no other."""
+    """A request body; unknown fields are rejected."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Begin(Sent):
-    """What the run is for."""
+    """The purpose of a new run."""
 
     purpose: Annotated[str, AfterValidator(_purpose)] = say(
         alias="for", json_schema_extra={"enum": list(PURPOSES)}, examples=["device_code"]
     )
     user_code: str = say(
         "",
-        description="The code that a waiting device shows. It is filled in, "
-        "and submitted by nobody but the person.",
+        description="The code shown on the device. It prefills the form; only the person submits it.",
     )
 
 
 class Answer(Sent):
-    """An answer to the step that a challenge named.
+    """The answer to the step of a challenge.
 
-    One to another step changes nothing: the current challenge comes back.
+    An answer to another step changes nothing: the current challenge is returned.
     """
 
     step: str = say("", description="The challenge's `step`.", examples=["identification"])
     answer: dict[str, Any] = say(
         default_factory=dict,
-        description="Values by the names of the challenge's `fields`.",
+        description="Values by the names in the challenge's `fields`.",
         examples=[{"name": "alice"}],
     )
 
 
 class Restart(Sent):
-    """How to begin anew."""
+    """How to restart the run."""
 
     keep: StrictBool = say(
-        description="true: with what the run has learned so far; false: as if nobody had come yet."
+        description="true: keep what the run has established so far. false: start from scratch."
     )
 
 
 class Problem(BaseModel):
-    """Every error of this API."""
+    """An error of this API."""
 
-    error: str = say(description="Which error, for the program.")
-    error_description: str = say(description="What is wrong, for whoever writes the program.")
+    error: str = say(description="The error code, for programs.")
+    error_description: str = say(description="A description of the error, for developers.")
 
 
 class Refusal(Problem):
-    """What cannot be, with everything that is wrong."""
+    """An error with its details."""
 
     errors: dict[str, list[str]] = say(
-        {}, description="What is wrong, by dotted key; an empty key is about the whole."
+        {}, description="The errors by dotted key. An empty key means the whole object."
     )
 
 
 class Field(BaseModel):
-    """One value that the challenge asks for."""
+    """One field of a challenge."""
 
     name: str = say(description="Its name in `answer`.")
-    label: str = say("", description="What to write beside it.")
+    label: str = say("", description="The label to show.")
     type: str = say(description="As in HTML: text, password, email, number, checkbox, select, …")
     required: bool
     autocomplete: str = say(
-        "", description="What the browser, or a password store, may fill in (HTML's autofill detail tokens)."
+        "", description="What a browser or password manager may fill in (HTML autofill detail tokens)."
     )
-    choices: list[tuple[str, str]] = say([], description="The values to choose from, each with its label.")
-    value: Any = say(None, description="What stands there at first.")
+    choices: list[tuple[str, str]] = say([], description="The possible values, each with its label.")
+    value: Any = say(None, description="The initial value.")
 
 
 class Challenge(BaseModel):
-    """Where the run stands: what it asks, or how it ended."""
+    """The state of the run: what it asks for, or how it ended."""
 
-    run: str = say(description="The run's name.")
+    run: str = say(description="The ID of the run.")
     kind: Kind = say(
-        description="`ask`: `fields` are to be answered. `continue`: an empty answer goes on. "
-        "`last`: done, this is the last word. "
-        "`finished`: done, with nothing to say. `leave`: done, go to `url`. `denied`, `refused`, "
-        "`expired`, `lost`: it ended without."
+        description="`ask`: answer the `fields`. `continue`: send an empty answer to continue. "
+        "`last`: completed, with a final message. "
+        "`finished`: completed, without a message. `leave`: completed, go to `url`. `denied`, `refused`, "
+        "`expired`, `lost`: ended without success."
     )
     title: str = ""
     description: str = ""
-    step: str = say("", description="To be sent back with the answer.")
-    stage: str = say("", description="The kind of the step.")
-    person: str = say("", description="The name that was typed; proves nothing.")
-    message: str = say("", description="What was wrong with the last answer, or how the run ended.")
+    step: str = say("", description="Send it back with the answer.")
+    stage: str = say("", description="The kind of step.")
+    person: str = say("", description="The username as entered; it is not verified.")
+    message: str = say("", description="The error in the last answer, or how the run ended.")
     url: str = say("", description="Where to go when `kind` is `leave`.")
     set_up_url: str = say(
-        "", description="Where the person, in a browser, sets up what they lack, when `kind` is `denied`."
+        "",
+        description="Where to set up the missing sign-in method in a browser, when `kind` is `denied`.",
     )
-    retry_at: datetime | SkipJsonSchema[None] = say(None, description="No answer is taken before.")
-    context: dict[str, Any] = say(
-        {}, description="What else this kind of step shows; see the reference of the stages."
+    retry_at: datetime | SkipJsonSchema[None] = say(
+        None, description="Answers are accepted again from this time."
     )
+    context: dict[str, Any] = say({}, description="What else the step shows; see the stage reference.")
     errors: dict[str, list[str]] = say(
-        {}, description="What was wrong, by field; `__all__` is about the whole answer."
+        {}, description="The errors by field. `__all__` means the whole answer."
     )
     fields: list[Field] = []
 
 
 class Opened(Challenge):
-    """A run that has just begun, and its first challenge."""
+    """A new run and its first challenge."""
 
-    url: str = say(
-        description="The run's address, for every further request; where to go when `kind` is `leave`."
-    )
+    url: str = say(description="The run's URL for all further requests. Where to go when `kind` is `leave`.")
 
 
 class Begun(Opened):
-    """The same, with the secret that opens it. It is said only here."""
+    """A new run with its secret, which is shown only here."""
 
     secret: str = say(
-        description="Stands for the browser. Sent back as `Authorization: Run …`, kept nowhere."
+        description="Identifies the client. Send it as `Authorization: Run …`. It isn't stored."
     )
 
 
 class Throttled(Challenge):
-    """Too many attempts: the same challenge, not judged, and from when on the next one is."""
+    """Too many attempts: the same challenge, and when it accepts answers again."""
 
     error: Literal["too_many_attempts"]
     error_description: str
 
 
 class Keys(Sent):
-    """The objects that are meant."""
+    """The objects to change."""
 
-    keys: list[str] = say(min_length=1, max_length=200, description="As in the rows of the list.")
+    keys: list[str] = say(min_length=1, max_length=200, description="The `key` of each row in the list.")
 
 
 class Acted(BaseModel):
-    """What an action did."""
+    """The result of an action."""
 
-    changed: bool = say(description="false: it was so already.")
+    changed: bool = say(description="false: there was nothing to change.")
 
 
 class ActedOn(BaseModel):
-    """What an action did to one of many."""
+    """The result of an action for one object."""
 
     key: str
     outcome: Literal["changed", "unchanged", "not_found", "not_allowed", "refused"]
@@ -166,13 +164,13 @@ class ActedOn(BaseModel):
 
 
 class Done(BaseModel):
-    """What an action did to each, in the order in which they were named."""
+    """The result for each object, in the order of the request."""
 
     results: list[ActedOn]
 
 
 class Me(BaseModel):
-    """Who asks, and what they may do here at this moment."""
+    """The current user, with their role and permissions."""
 
     person: str
     role: str
@@ -180,40 +178,40 @@ class Me(BaseModel):
 
 
 class Rotate(Sent):
-    """What becomes of the old keys."""
+    """How to treat the old keys."""
 
     keep_old: StrictBool = say(
-        True, description="false: whatever they signed is refused at once, and everybody signs in anew."
+        True, description="false: revoke the old keys immediately. Everyone must sign in again."
     )
 
 
 class Rotated(BaseModel):
-    """The key that signs from now on."""
+    """The new signing key."""
 
     kid: str
 
 
 class NewSecret(BaseModel):
-    """A secret that was just made. It is said only here."""
+    """A new client secret, shown only here."""
 
     client_secret: str
 
 
 class Domains(BaseModel):
-    """The host names of a tenant."""
+    """The domains of a tenant."""
 
-    approved: list[str] = say(description="They lead here.")
-    waiting: list[str] = say(description="Asked for, and not yet approved: they lead nowhere.")
+    approved: list[str] = say(description="Approved domains, which lead to this tenant.")
+    waiting: list[str] = say(description="Requested domains that aren't approved yet.")
 
 
 class WayIn(BaseModel):
-    """An address that lets somebody in once. It is said only here."""
+    """A one-time recovery link, shown only here."""
 
     recovery_url: str
 
 
 class NewTenant(Sent):
-    """A tenant as it shall become, and who looks after it first."""
+    """A new tenant and its first administrator."""
 
     name: str = say(min_length=1, max_length=50)
     title: str = say(min_length=1, max_length=100)
@@ -223,39 +221,40 @@ class NewTenant(Sent):
 
 
 class ShippedMail(BaseModel):
-    """A mail as the product words it."""
+    """A default email template."""
 
-    mail: str = say(description="In the address of `/api/mails/`, to word it otherwise.")
+    mail: str = say(description="The key in `/api/mails/`, to customize it.")
     subject: str
     text: str
-    html: str = say(description="Empty: text alone is sent.")
-    words: list[str] = say(description="What may stand between `{{` and `}}`.")
+    html: str = say(description="Empty: the email is sent as plain text only.")
+    words: list[str] = say(description="The variables that may be used between `{{` and `}}`.")
 
 
 class ShippedMails(BaseModel):
-    """Every mail that is sent."""
+    """All default email templates."""
 
     mails: list[ShippedMail]
 
 
 class PlanWish(Sent):
-    """A blueprint, and what it is called: what belongs to it is known by this name."""
+    """A blueprint and its name, which identifies the objects it manages."""
 
     text: str = say(
-        min_length=1, description="YAML. `!env` and `!file` are refused: nothing of the server comes into it."
+        min_length=1,
+        description="YAML. `!env` and `!file` aren't allowed, because they read from the server.",
     )
     name: str = say("", max_length=200, pattern=r"^[ -~]*$")
-    prune: StrictBool = say(False, description="Also delete what this blueprint owned and no longer names.")
+    prune: StrictBool = say(False, description="Also delete managed objects that are missing from this file.")
 
 
 class ApplyWish(PlanWish):
-    """The same, applied if it is still what the plan said."""
+    """A blueprint to apply, optionally only if nothing changed since the preview."""
 
-    expect: str = say("", max_length=64, description="The plan's `state`; empty: whatever is there now.")
+    expect: str = say("", max_length=64, description="The `state` of the preview. Empty: apply in any case.")
 
 
 class PlannedKey(BaseModel):
-    """One key of an object; of a secret only that it changes."""
+    """The change of one key. Secrets are not shown."""
 
     key: str
     old: Any
@@ -263,7 +262,7 @@ class PlannedKey(BaseModel):
 
 
 class PlannedChange(BaseModel):
-    """What becomes of one object."""
+    """The change of one object."""
 
     tenant: str
     kind: str
@@ -273,20 +272,20 @@ class PlannedChange(BaseModel):
 
 
 class Missing(BaseModel):
-    """A value that is named with `!secret` and not there."""
+    """A value that is referenced with `!secret` and missing."""
 
     tenant: str
     name: str
 
 
 class BlueprintPlan(BaseModel):
-    """What applying would do, or has done."""
+    """What applying a blueprint would change, or has changed."""
 
     blueprint: str
-    state: str = say(description="Names what the plan rests on.")
+    state: str = say(description="Identifies the state that the preview is based on.")
     counts: dict[str, int]
     changes: list[PlannedChange]
-    missing: list[Missing] = say(description="Nothing is applied until these are entered.")
+    missing: list[Missing] = say(description="Secrets to enter before the blueprint can be applied.")
     notes: list[str]
 
 
@@ -302,13 +301,13 @@ class BlueprintResult(BaseModel):
 
 
 class BlueprintResults(BaseModel):
-    """The last attempts, newest first."""
+    """The most recent attempts, newest first."""
 
     results: list[BlueprintResult]
 
 
 class Drifted(BaseModel):
-    """An object that is not as a blueprint applied it, with who changed it."""
+    """An object that has drifted from its blueprint, and who changed it."""
 
     blueprint: str
     kind: str
@@ -319,12 +318,12 @@ class Drifted(BaseModel):
 
 
 class Drifts(BaseModel):
-    """Everything that was changed by hand."""
+    """All objects that have drifted."""
 
     drifted: list[Drifted]
 
 
 class Exported(BaseModel):
-    """The tenant, or one flow, as YAML. Secrets are named, not told."""
+    """The tenant or one flow as YAML. Secrets are referenced, not included."""
 
     text: str

@@ -50,7 +50,7 @@ def download(request: ConsoleRequest) -> HttpResponse:
     )
 
 
-_PUBLIC = ("begin",)
+_PUBLIC = ("start_run",)
 
 
 def _root(request: ConsoleRequest) -> str:

@@ -100,9 +100,11 @@ def test_no_answer_has_a_place_for_a_secret() -> None:
         for each in properties(described())
         if secretive.search(each[1]) and not each[1].endswith(("_lifetime", "_until"))
     }
-    told_once = {("Begun", "secret"): {"begin"}, ("NewSecret", "client_secret"): {"renew-secret"}}
-    told_once |= {("WayIn", "recovery_url"): {"make-recovery-link", "make-tenant", "make-tenant-link"}}
-    told_once |= {("MadeApplication", "client_secret"): {"make-application"}}
+    told_once = {("Begun", "secret"): {"start_run"}, ("NewSecret", "client_secret"): {"rotate_client_secret"}}
+    told_once |= {
+        ("WayIn", "recovery_url"): {"create_recovery_link", "create_tenant", "create_tenant_recovery_link"}
+    }
+    told_once |= {("MadeApplication", "client_secret"): {"create_application_from_recipe"}}
     assert {each for each in found if each[0] in answered()} == set(told_once)
     for schema, property_name in found - set(told_once):
         assert described()["components"]["schemas"][schema]["properties"][property_name]["writeOnly"] is True
@@ -126,7 +128,9 @@ def test_only_json_and_no_cookie() -> None:
         ]
         assert {kind for content in kinds for kind in content} == {"application/json"}, (path, method)
         wanted = "RunSecret" if path.startswith("/api/runs/") else "AccessToken"
-        assert operation.get("security") == (None if operation["operationId"] == "begin" else [{wanted: []}])
+        assert operation.get("security") == (
+            None if operation["operationId"] == "start_run" else [{wanted: []}]
+        )
 
 
 def test_every_operation_says_how_it_fails() -> None:
@@ -174,8 +178,8 @@ def test_what_is_answered_is_what_is_described(
     """
     started = door().start(scope="openid acme:read")
     program = Program(door(), user_code=started.user_code)
-    true_of("begin", program.begun)
-    true_of("begin", door().http.post("/api/runs/", {}, content_type="application/json"))
+    true_of("start_run", program.begun)
+    true_of("start_run", door().http.post("/api/runs/", {}, content_type="application/json"))
     answers = [
         {"name": ""},
         {"name": "alice"},
@@ -192,8 +196,8 @@ def test_what_is_answered_is_what_is_described(
         body = {"step": program.now.get("step", ""), "answer": fields}
         authorization = {"HTTP_AUTHORIZATION": f"Run {program.secret}"}
         response = program.door.http.post(program.url, body, content_type="application/json", **authorization)
-        true_of("answer", response)
-        true_of("look", program.look())
+        true_of("answer_step", response)
+        true_of("get_run", program.look())
         program.now = response.json()
         clock.shift(30)
     assert program.now["kind"] == "last"
@@ -209,4 +213,4 @@ def test_every_end_is_described(acme: Tenant, door: Doors, clock: time_machine.T
         clock.shift(3600)
         response = program.look().json()
     assert response["kind"] == kind
-    true_of("look", program.look())
+    true_of("get_run", program.look())

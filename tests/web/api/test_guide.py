@@ -40,7 +40,7 @@ def test_the_program_connects_a_device(
     names: dict[str, Any] = {}
     exec(program, names)  # noqa: S102 our own guide
     with httpx.Client(base_url=f"http://127.0.0.1:{live.port}", headers={"Host": "acme.test"}) as http:
-        assert names["connect"](http, started.user_code) == "You can go back to your device"
+        assert names["connect"](http, started.user_code) == "Approved – return to your device"
     assert device_state(started) == "approved"
 
 

@@ -24,51 +24,51 @@ PICTURES = {  # pages that are there to be looked at, or that are about this bro
 }
 NEEDLESS = {"blueprints-look"}  # looks anew at what the API looks at anew whenever it is asked
 OPERATIONS = {
-    "overview": "get-statistics get-concerns get-me",
-    "live": "list-events",
-    "application-new": "list-recipes",
-    "application-recipe": "list-recipes make-application",
-    "application-setup": "get-application-setup",
-    "application-secret": "renew-secret",
-    "blueprints": "list-drift list-owned list-blueprint-secrets",
-    "blueprints-plan": "plan-blueprint",
-    "blueprints-apply": "apply-blueprint",
-    "blueprints-secret": "put-blueprint-secret delete-blueprint-secret",
-    "blueprints-export": "export-blueprint",
-    "branding": "get-branding patch-branding",
-    "builder": "get-draft get-version",
-    "builder-edit": "put-draft",
-    "builder-check": "put-draft",
-    "device": "get-device-story",
-    "device-revoke": "end-device",
-    "flow-new": "put-draft",
-    "flow-publish": "publish-flow",
-    "flow-discard": "delete-draft",
-    "flow-versions": "list-versions",
-    "flow-version": "get-version",
-    "flow-export": "get-version",
-    "flow-compare": "compare-flow",
-    "flow-roll-back": "roll-back-flow",
-    "flow-runs": "count-flow",
-    "flow-try": "simulate-flow lint-flow",
-    "flow-try-keep": "keep-flow-test",
-    "flow-try-people": "list-people",
-    "flow-try-applications": "list-applications",
-    "run": "inspect-run",
-    "runs": "list-runs",
-    "keys-rotate": "rotate-keys",
-    "mails": "list-shipped-mails list-mails",
-    "mail": "get-mails put-mails",
-    "mail-forget": "delete-mails",
-    "person-help": "get-people",
-    "person-link": "make-recovery-link",
-    "person-mail": "mail-recovery-link",
-    "person-reset": "forget-factors",
-    "person-role": "patch-people",
-    "tenant-new": "make-tenant",
-    "tenant": "list-administrators patch-tenant",
-    "tenant-link": "make-tenant-link",
-    "tenant-domain": "approve-domain refuse-domain",
+    "overview": "get_statistics get_concerns get_me",
+    "live": "list_events",
+    "application-new": "list_recipes",
+    "application-recipe": "list_recipes create_application_from_recipe",
+    "application-setup": "get_application_setup",
+    "application-secret": "rotate_client_secret",
+    "blueprints": "list_drift list_owned list_blueprint_secrets",
+    "blueprints-plan": "plan_blueprint",
+    "blueprints-apply": "apply_blueprint",
+    "blueprints-secret": "set_blueprint_secret delete_blueprint_secret",
+    "blueprints-export": "export_blueprint",
+    "branding": "get_branding update_branding",
+    "builder": "get_flow_draft get_flow_version",
+    "builder-edit": "save_flow_draft",
+    "builder-check": "save_flow_draft",
+    "device": "get_device_history",
+    "device-revoke": "deny_or_revoke_device",
+    "flow-new": "save_flow_draft",
+    "flow-publish": "publish_flow",
+    "flow-discard": "discard_flow_draft",
+    "flow-versions": "list_flow_versions",
+    "flow-version": "get_flow_version",
+    "flow-export": "get_flow_version",
+    "flow-compare": "compare_flow_versions",
+    "flow-roll-back": "roll_back_flow",
+    "flow-runs": "get_flow_funnel",
+    "flow-try": "dry_run_flow validate_flow",
+    "flow-try-keep": "save_flow_test",
+    "flow-try-people": "list_people",
+    "flow-try-applications": "list_applications",
+    "run": "get_flow_run",
+    "runs": "list_flow_runs",
+    "keys-rotate": "rotate_key",
+    "mails": "list_default_mails list_mails",
+    "mail": "get_mail create_or_update_mail",
+    "mail-forget": "delete_mail",
+    "person-help": "get_person",
+    "person-link": "create_recovery_link",
+    "person-mail": "send_recovery_link",
+    "person-reset": "reset_second_factors",
+    "person-role": "update_person",
+    "tenant-new": "create_tenant",
+    "tenant": "list_tenant_administrators update_tenant",
+    "tenant-link": "create_tenant_recovery_link",
+    "tenant-domain": "approve_domain reject_domain",
 }
 
 
@@ -87,12 +87,14 @@ def needs() -> dict[str, str]:
 def of_objects() -> Iterator[tuple[str, str]]:
     """Pages that are made from the declarations, with the operations that are made from them too."""
     for name, resource in RESOURCES.items():
-        yield name, f"list-{name}"
-        yield f"{name}-add", f"put-{name}"
-        yield f"{name}-one", f"get-{name} put-{name} patch-{name}" if resource.edit else f"get-{name}"
+        one, put = resource.kind or name.removesuffix("s"), "create_or_update"
+        yield name, f"list_{name}"
+        yield f"{name}-add", f"{put}_{one}"
+        yield f"{name}-one", f"get_{one} {put}_{one} update_{one}" if resource.edit else f"get_{one}"
         for action in resource.actions:
-            one = f"delete-{name}" if action.name == "delete" and resource.edit else f"{action.name}-{name}"
-            yield f"{name}-{action.name}", f"{one} {action.name}-{name}-many"
+            verb, devices, _rest = action.name.replace("-", "_").partition("_devices")
+            tail = "_and_their_devices" if devices else ""
+            yield f"{name}-{action.name}", f"{verb}_{one}{tail} bulk_{verb}_{name}{tail}"
 
 
 def test_each_page_has_its_operations() -> None:

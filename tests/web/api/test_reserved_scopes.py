@@ -67,7 +67,7 @@ def test_a_row_that_was_there_before_words_nothing(acme: Tenant, door: Doors) ->
     Person.objects.filter(username="alice").update(role="owner")
     browser = door()
     page = browser.sign_in().submit(user_code=browser.start(scope="openid foyer:write").user_code)
-    assert "Change everything here that you may change as an administrator" in page.text
+    assert "Change everything you can change as an administrator" in page.text
     assert "See your name and username" not in page.text
     assert "foyer.W013" in {message.id for message in run_checks(databases=["default"])}
 
@@ -195,7 +195,7 @@ def test_the_demo_application_never_administers(
 
 
 @pytest.mark.parametrize(
-    ("role", "said"), [("owner", "owner"), ("helpdesk", "help desk"), ("", "You have no role here")]
+    ("role", "said"), [("owner", "owner"), ("helpdesk", "help desk"), ("", "You don't have a role")]
 )
 def test_the_consent_page_says_what_is_handed_over(acme: Tenant, door: Doors, role: str, said: str) -> None:
     """D17: a box of its own names the person's role."""
@@ -203,7 +203,7 @@ def test_the_consent_page_says_what_is_handed_over(acme: Tenant, door: Doors, ro
     Person.objects.filter(username="alice").update(role=role)
     browser = door()
     page = browser.sign_in().submit(user_code=browser.start(scope="openid foyer:write").user_code)
-    assert "This application asks to administer in your name." in page.text
+    assert "This application asks for administrator access on your behalf." in page.text
     assert said in page.text
     assert (
         "administer in your name"

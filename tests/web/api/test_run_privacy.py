@@ -119,7 +119,7 @@ def test_an_evaluation_that_fails_quotes_no_answer(acme: Tenant, door: Doors, wh
     typed = f"{TYPED}("
     draw("identification", "password", ASKS, {"stage": "deny", "when": when}, *REST)
     seen = door().page().submit(name="alice").submit(password="alice-password-1").submit(again=typed)
-    assert seen.title == "Something is wrong here"
+    assert seen.title == "Something went wrong"
     event = Event.objects.get(kind="flow.broken")
     assert "could not be evaluated" in event.data["why"]
     assert TYPED not in str(event.data)

@@ -67,7 +67,7 @@ def tool(live: LiveServer, settings: Any, tmp_path: Path) -> Tool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("operations", [("begin", "look", "answer"), ("restart",)])
+@pytest.mark.parametrize("operations", [("start_run", "get_run", "answer_step"), ("restart_run",)])
 def test_nothing_but_what_is_described(tool: Tool, operations: tuple[str, ...]) -> None:
     """Status, headers, content type and members as declared; what the schema forbids is refused, and nothing
     works without the secret.
@@ -86,7 +86,7 @@ def test_the_tool_would_notice(tool: Tool) -> None:
     and the bad.
     """
     document = json.loads(written())
-    left_out = {"begin": ["201", "400"], "look": ["200", "401"], "answer": ["200", "415"]}
+    left_out = {"start_run": ["201", "400"], "get_run": ["200", "401"], "answer_step": ["200", "415"]}
     for methods in document["paths"].values():
         for described in methods.values():
             for status in left_out.get(described["operationId"], []):
@@ -116,7 +116,7 @@ THERE = {
     "blueprint-secrets": "shop.client",
 }
 # would end the token, or the host; the runs above
-OURS = [*(["rotate-keys", "patch-branding"]), "begin", "look", "answer", "restart"]
+OURS = [*(["rotate_key", "update_branding"]), "start_run", "get_run", "answer_step", "restart_run"]
 REFUSED = "[400, 401, 403, 404, 405, 409, 412, 413, 415, 428]"
 CONFIGURATION = f"""
 [checks.positive_data_acceptance]

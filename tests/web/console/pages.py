@@ -97,7 +97,7 @@ def _given(page: Page, parameter: str, names: Mapping[str, str]) -> Any:
         "tenants/name": lambda: "acme",
         "mails/name": lambda: "recovery",
         "preview/scheme": lambda: "light",
-        "api/name": lambda: "list-people",
+        "api/name": lambda: "list_people",
         "flows/name": lambda: names["flow"],
         "flows/number": lambda: Version.objects.filter(flow__name=names["flow"]).latest("number").number,
         "runs/identifier": lambda: Run.objects.latest("pk").identifier,

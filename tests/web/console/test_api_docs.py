@@ -40,8 +40,8 @@ def test_every_operation_is_in_it(auditor: Door) -> None:
 def test_searching(auditor: Door) -> None:
     """All words must be in it; nothing found says what to do."""
     page = auditor.get("/console/api/?q=people+DELETE").content.decode()
-    assert 'href="/console/api/delete-people"' in page
-    assert 'href="/console/api/delete-groups"' not in page
+    assert 'href="/console/api/delete_person"' in page
+    assert 'href="/console/api/delete_group"' not in page
     assert "No results" in auditor.get("/console/api/?q=%3Cscript%3E%00").content.decode()
 
 

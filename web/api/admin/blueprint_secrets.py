@@ -15,30 +15,44 @@ calls = Calls("blueprints")
 
 
 class SecretValue(Sent):
-    """A value that a blueprint only names."""
+    """A value that blueprints reference by name."""
 
     value: str = say(
-        min_length=1, repr=False, description="64 KiB at most.", json_schema_extra={"writeOnly": True}
+        min_length=1, repr=False, description="At most 64 KiB.", json_schema_extra={"writeOnly": True}
     )
 
 
 class SecretNames(BaseModel):
-    """The names of those that were entered here; files of `FOYER_SECRETS` are not among them."""
+    """The names of stored secrets. Files of `FOYER_SECRETS` are not included."""
 
     names: list[str]
 
 
-@calls.add("GET", "/", needs="blueprints.see", name="list-blueprint-secrets", answers={200: SecretNames})
+@calls.add(
+    "GET",
+    "/",
+    needs="blueprints.see",
+    name="list_blueprint_secrets",
+    title="List blueprint secrets",
+    answers={200: SecretNames},
+)
 def listed(request: ApiRequest) -> HttpResponse:
-    """Which there are. No answer tells what they are."""
+    """Return the names of stored secrets. Values are never returned."""
     return answer({"names": secrets.names()})
 
 
-@calls.add("PUT", "/{any:key}", needs="blueprints.apply", name="put-blueprint-secret", answers={204: None})
+@calls.add(
+    "PUT",
+    "/{any:key}",
+    needs="blueprints.apply",
+    name="set_blueprint_secret",
+    title="Set a blueprint secret",
+    answers={204: None},
+)
 def enter(request: ApiRequest, key: str, body: SecretValue) -> HttpResponse:
-    """Keeps the secret with this name, in place of an earlier one.
+    """Store a secret under this name, replacing an earlier value.
 
-    Blueprints that are applied from now on use it.
+    Blueprints use it the next time they are applied.
     """
     for about, value in (("name", "-"), ("value", body.value)):
         try:
@@ -50,10 +64,15 @@ def enter(request: ApiRequest, key: str, body: SecretValue) -> HttpResponse:
 
 
 @calls.add(
-    "DELETE", "/{any:key}", needs="blueprints.apply", name="delete-blueprint-secret", answers={204: None}
+    "DELETE",
+    "/{any:key}",
+    needs="blueprints.apply",
+    name="delete_blueprint_secret",
+    title="Delete a blueprint secret",
+    answers={204: None},
 )
 def forget(request: ApiRequest, key: str) -> HttpResponse:
-    """Forgets it. What was applied with it stays as it is."""
+    """Delete a stored secret. Objects that were configured with it don't change."""
     if not secrets.forget(key, by=request.auth.username):
         raise NoSuchThing
     return empty(204)

@@ -21,11 +21,18 @@ calls = Calls("blueprints")
 _SEE: dict[str, Any] = {"needs": "blueprints.see"}
 
 
-@calls.add("POST", "/plan", needs="blueprints.apply", name="plan-blueprint", answers={200: say.BlueprintPlan})
+@calls.add(
+    "POST",
+    "/plan",
+    needs="blueprints.apply",
+    name="plan_blueprint",
+    title="Preview a blueprint",
+    answers={200: say.BlueprintPlan},
+)
 def plan(request: ApiRequest, body: say.PlanWish) -> HttpResponse:
-    """What applying a blueprint would do.
+    """Return what applying a blueprint would change.
 
-    Nothing is written; that a password in it is what is stored shows, so to read is not enough.
+    Nothing is saved. Read access isn't enough, because the result tells whether a password matches.
     """
     return answer(_told(plan_sent(body.text, person=request.auth, name=body.name, prune=body.prune)))
 
@@ -34,39 +41,53 @@ def plan(request: ApiRequest, body: say.PlanWish) -> HttpResponse:
     "POST",
     "/apply",
     needs="blueprints.apply",
-    name="apply-blueprint",
+    name="apply_blueprint",
+    title="Apply a blueprint",
     answers={200: say.BlueprintPlan},
     fails=(412,),
 )
 def apply(request: ApiRequest, body: say.ApplyWish) -> HttpResponse:
-    """Makes everything as the blueprint says, or nothing.
+    """Apply a blueprint, all or nothing.
 
-    Only this tenant; the installation's owner may name others.
+    Only for this tenant. The installation's owner may change other tenants too.
     """
     return answer(_told(apply_sent(**body.model_dump(), person=request.auth)))
 
 
-@calls.add("GET", "/drift", name="list-drift", answers={200: say.Drifts}, **_SEE)
+@calls.add("GET", "/drift", name="list_drift", title="List drift", answers={200: say.Drifts}, **_SEE)
 def drift(request: ApiRequest) -> HttpResponse:
-    """What was changed by hand since it was applied, key by key, and by whom."""
+    """Return the keys that were changed since a blueprint was applied, and by whom."""
     return answer({"drifted": [asdict(each) for each in drifted()]})
 
 
 @calls.add(
-    "GET", "/results", needs="tenants.see", name="list-blueprint-results", answers={200: say.BlueprintResults}
+    "GET",
+    "/results",
+    needs="tenants.see",
+    name="list_blueprint_results",
+    title="List blueprint results",
+    answers={200: say.BlueprintResults},
 )
 def listed(request: ApiRequest) -> HttpResponse:
-    """The last twenty attempts of the whole installation, with what was wrong.
+    """Return the last 20 attempts in the whole installation, with their errors.
 
-    One tenant's are among its events: `blueprint.applied`.
+    The attempts of one tenant are in its audit log as `blueprint.applied`.
     """
     names = ("at", "blueprint", "by", "succeeded", "counts", "messages")
     return answer({"results": [{name: getattr(row, name) for name in names} for row in results()]})
 
 
-@calls.add("GET", "/export", name="export-blueprint", answers={200: say.Exported}, fails=(400,), **_SEE)
+@calls.add(
+    "GET",
+    "/export",
+    name="export_blueprint",
+    title="Export a blueprint",
+    answers={200: say.Exported},
+    fails=(400,),
+    **_SEE,
+)
 def exported(request: ApiRequest, flow: str = Query("", max_length=50), people: bool = True) -> HttpResponse:
-    """The tenant as a blueprint, without people if so said; or one flow with the flows that are in it."""
+    """Return the tenant as a blueprint, optionally without people, or one flow with its sub-flows."""
     return answer({"text": export(flow=flow.replace("\0", ""), without=() if people else ("person",))})
 
 

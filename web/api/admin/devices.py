@@ -20,7 +20,7 @@ _LONGEST = 18  # digits of a number that the database holds
 
 
 class DeviceMoment(BaseModel):
-    """One thing that happened. What is not known is empty."""
+    """One event of a device. Unknown values are empty."""
 
     at: datetime
     what: str = say(
@@ -29,17 +29,17 @@ class DeviceMoment(BaseModel):
         ),
         examples=["approved"],
     )
-    by: str = say(description="Who did it; empty: the device itself, or the clock.")
+    by: str = say(description="The person who did it. Empty: the device itself, or a timeout.")
     address: str
     why: str
 
 
 class DeviceStory(BaseModel):
-    """A device and all that happened to it, oldest first; neither codes nor tokens."""
+    """A device and its history, oldest first, without codes and tokens."""
 
     key: str
     state: Literal["", "pending", "approved", "redeemed", "denied", "expired", "revoked"] = say(
-        description="Empty: it is no longer kept, and only the events tell of it."
+        description="Empty: the request was deleted, and only its events remain."
     )
     application: str
     application_title: str
@@ -47,32 +47,40 @@ class DeviceStory(BaseModel):
     address: str
     agent: str
     scopes: list[str]
-    person: str = say(description="Who decided.")
-    methods: list[str] = say(description="How they had proved themselves (RFC 8176).")
+    person: str = say(description="The person who approved or denied it.")
+    methods: list[str] = say(description="How that person had signed in (RFC 8176).")
     expires_at: datetime | None
-    tokens_until: datetime | None = say(
-        description="When the last token ends that it could use; null: it has none."
-    )
-    refreshes: int = say(description="How often it fetched new tokens; the story tells of the last twenty.")
+    tokens_until: datetime | None = say(description="When its last token expires. null: it has no tokens.")
+    refreshes: int = say(description="How often it refreshed its tokens. The history lists the last 20.")
     can_end: bool
     moments: list[DeviceMoment]
 
 
 @calls.add(
-    "GET", "/{any:key}/story", needs="devices.see", name="get-device-story", answers={200: DeviceStory}
+    "GET",
+    "/{any:key}/story",
+    needs="devices.see",
+    name="get_device_history",
+    title="Get the history of a device",
+    answers={200: DeviceStory},
 )
 def get_story(request: ApiRequest, key: str) -> HttpResponse:
-    """All that happened to it: asked, entered, decided, connected, refreshed, ended."""
+    """Return the history of a device: requested, code entered, decided, connected, refreshed, ended."""
     found = _found(key)
     told = asdict(found)
     return answer({"key": str(told.pop("pk")), **told, "can_end": found.can_end})
 
 
-@calls.add("POST", "/{any:key}/end", needs="devices.revoke", name="end-device", answers={200: Acted})
+@calls.add(
+    "POST",
+    "/{any:key}/end",
+    needs="devices.revoke",
+    name="deny_or_revoke_device",
+    title="Deny or revoke a device",
+    answers={200: Acted},
+)
 def end_device(request: ApiRequest, key: str) -> HttpResponse:
-    """Takes away whatever it has or waits for, at once: one that waits is denied, one that is connected loses
-    its tokens.
-    """
+    """Deny a pending device, or revoke the access of a connected one, immediately."""
     return answer({"changed": end(_found(key).pk, by=request.auth)})
 
 

@@ -31,26 +31,33 @@ from web.api.admin.responses import answer
 
 WORDED = Resource(
     MAILS,
-    _("Mail"),
+    _("Email template"),
     "branding.see",
     "branding.edit",
     kind="mail",
-    about=_("The mails that this tenant words itself."),
+    about=_("Email templates that this tenant has customized."),
 )
 _ME, _KEYS, _PEOPLE, _APPLICATIONS = Calls("me"), Calls("keys"), Calls("people"), Calls("applications")
 _BRANDING, _SHIPPED = Calls("branding"), Calls("mails")
 
 
-@_ME.add("GET", "", needs="overview.see", name="get-me", answers={200: say.Me})
+@_ME.add("GET", "", needs="overview.see", name="get_me", title="Get the current user", answers={200: say.Me})
 def get_me(request: ApiRequest) -> HttpResponse:
-    """Who asks, and what they may do here at this moment."""
+    """Return the person who owns the access token, with their role and permissions."""
     person = request.auth
     return answer({"person": person.username, "role": person.role, "operations": operations_of(person)})
 
 
-@_KEYS.add("POST", "/rotate", needs="keys.rotate", name="rotate-keys", answers={200: say.Rotated})
+@_KEYS.add(
+    "POST",
+    "/rotate",
+    needs="keys.rotate",
+    name="rotate_key",
+    title="Rotate the signing key",
+    answers={200: say.Rotated},
+)
 def rotate(request: ApiRequest, body: say.Rotate) -> HttpResponse:
-    """Makes a new signing key; the old ones verify two more days, or nothing more at once."""
+    """Create a new signing key. Old keys stay valid for 2 days, or are revoked immediately."""
     return answer({"kid": rotate_keys(request.auth, keep_old=body.keep_old)})
 
 
@@ -58,14 +65,15 @@ def rotate(request: ApiRequest, body: say.Rotate) -> HttpResponse:
     "POST",
     "/{any:key}/secret",
     needs="applications.edit",
-    name="renew-secret",
+    name="rotate_client_secret",
+    title="Rotate a client secret",
     answers={200: say.NewSecret},
     fails=(409,),
 )
 def renew(request: ApiRequest, key: str) -> HttpResponse:
-    """A new secret, said only in this answer.
+    """Create a new client secret, shown only in this response.
 
-    The old one ends at once, with whatever the application obtained for itself.
+    The old secret stops working immediately, and tokens that the application got for itself are revoked.
     """
     if RESOURCES["applications"].listing.one(key) is None:
         raise NoSuchThing
@@ -76,11 +84,12 @@ def renew(request: ApiRequest, key: str) -> HttpResponse:
     "POST",
     "/{any:key}/recovery-link",
     needs="people.help",
-    name="make-recovery-link",
+    name="create_recovery_link",
+    title="Create a recovery link",
     answers={200: say.WayIn},
 )
 def way_in(request: ApiRequest, key: str) -> HttpResponse:
-    """A link that lets them in once to set a new password, said only in this answer."""
+    """Create a one-time link to set a new password, shown only in this response."""
     token = recovery.make_link(_let_in(request, key), by=request.auth.username)
     return answer({"recovery_url": request.build_absolute_uri(reverse("recover", args=[token]))})
 
@@ -89,12 +98,13 @@ def way_in(request: ApiRequest, key: str) -> HttpResponse:
     "POST",
     "/{any:key}/recovery-mail",
     needs="people.help",
-    name="mail-recovery-link",
+    name="send_recovery_link",
+    title="Email a recovery link",
     answers={200: say.Acted},
     fails=(409, 429),
 )
 def mail_way_in(request: ApiRequest, key: str) -> HttpResponse:
-    """The same link, sent to the person's own address and said nowhere else."""
+    """Email a one-time link to set a new password to the person. The response doesn't contain it."""
     recovery.mail_link(
         _let_in(request, key), request.build_absolute_uri("/").rstrip("/"), by=request.auth.username
     )
@@ -102,12 +112,15 @@ def mail_way_in(request: ApiRequest, key: str) -> HttpResponse:
 
 
 @_PEOPLE.add(
-    "POST", "/{any:key}/forget-factors", needs="people.help", name="forget-factors", answers={200: say.Acted}
+    "POST",
+    "/{any:key}/forget-factors",
+    needs="people.help",
+    name="reset_second_factors",
+    title="Reset a person's second factors",
+    answers={200: say.Acted},
 )
 def forget_factors(request: ApiRequest, key: str) -> HttpResponse:
-    """Takes away all that they hold beside a password, for a person who lost it, and signs them out
-    everywhere, devices too.
-    """
+    """Remove all second factors of a person who lost them. They are signed out everywhere, devices too."""
     return answer({"changed": bool(credentials.remove_all(_let_in(request, key), by=request.auth.username))})
 
 
@@ -115,12 +128,13 @@ def forget_factors(request: ApiRequest, key: str) -> HttpResponse:
     "GET",
     "",
     needs="branding.see",
-    name="get-branding",
+    name="get_branding",
+    title="Get the branding",
     answers={200: shown("tenant"), 304: None},
     headers=("If-None-Match",),
 )
 def look(request: ApiRequest) -> HttpResponse:
-    """The tenant's title, face, networks, mail sender and domains."""
+    """Return the tenant's title, logo, color, trusted networks, from address and domains."""
     return unless_known(request, kept("tenant", current_tenant().name))
 
 
@@ -128,14 +142,15 @@ def look(request: ApiRequest) -> HttpResponse:
     "PATCH",
     "",
     needs="branding.edit",
-    name="patch-branding",
+    name="update_branding",
+    title="Update the branding",
     answers={200: shown("tenant")},
     fails=(409, 412),
     body=sent("tenant", change=True).__name__,
     headers=("If-Match",),
 )
 def change(request: ApiRequest) -> HttpResponse:
-    """Changes the keys that are said."""
+    """Change the given keys. All other keys keep their values."""
     name = current_tenant().name
     current = edit.current("tenant", name)
     expect = check(request, current.etag if current else None)
@@ -146,19 +161,29 @@ def change(request: ApiRequest) -> HttpResponse:
     return kept("tenant", name)
 
 
-@_BRANDING.add("GET", "/domains", needs="branding.see", name="list-domains", answers={200: say.Domains})
+@_BRANDING.add(
+    "GET",
+    "/domains",
+    needs="branding.see",
+    name="list_domains",
+    title="List domains",
+    answers={200: say.Domains},
+)
 def domains(request: ApiRequest) -> HttpResponse:
-    """The host names of the tenant: those that lead here, and those that wait for whoever looks after the
-    installation.
-    """
+    """Return the tenant's approved domains, and those that await approval by the installation's owner."""
     return answer({"approved": leads_to(current_tenant()), "waiting": asked_for(current_tenant())})
 
 
-@_SHIPPED.add("GET", "/", needs="branding.see", name="list-shipped-mails", answers={200: say.ShippedMails})
+@_SHIPPED.add(
+    "GET",
+    "/",
+    needs="branding.see",
+    name="list_default_mails",
+    title="List default email templates",
+    answers={200: say.ShippedMails},
+)
 def shipped_mails(request: ApiRequest) -> HttpResponse:
-    """Every mail that is sent, as it is worded where the tenant says nothing else, and the words that one may
-    use in it.
-    """
+    """Return the default template of every email, with the variables it may use."""
     told = [{"mail": name, **asdict(each), "words": sorted(each.words)} for name, each in shipped().items()]
     return answer({"mails": told})
 

@@ -20,25 +20,25 @@ from web.api.errors import problem
 from web.api.schemas import Problem, Refusal
 
 MEANING: dict[int, str] = {
-    304: "It is as you know it.",
-    400: "Something in the address or the body is not as this operation takes it.",
-    401: "The access token is missing, expired, revoked, or of another tenant.",
-    403: "The token lacks the scope, or its person's role does not include this.",
-    404: "There is no such thing in this tenant.",
-    405: "Another method.",
+    304: "Not modified.",
+    400: "A parameter or the body is invalid.",
+    401: "The access token is missing, expired, revoked, or belongs to another tenant.",
+    403: "The token lacks the scope, or the person's role lacks the permission.",
+    404: "Not found in this tenant.",
+    405: "Method not allowed.",
     408: "The body did not arrive in time.",
-    409: "It cannot be so beside what is there; `errors` says what and why.",
-    412: "It is not, or no longer, as the precondition says.",
+    409: "Conflict. `errors` has the details.",
+    412: "The precondition doesn't match the current version.",
     413: "The body is too large.",
     415: "The body is not application/json.",
-    429: "So many of these came lately that another one waits; `Retry-After` says how long.",
-    428: "It exists already, and no precondition says that you have seen it.",
+    429: "Too many requests. `Retry-After` says how long to wait.",
+    428: "It already exists, and the request has no precondition.",
 }
 BODY = (400, 408, 413, 415)
 
 
-class NoSuchThing(NotFound):
-    """There is no such thing here."""
+class NoSuchThing(Exception):
+    """Not found."""
 
 
 class WrongType(Invalid):

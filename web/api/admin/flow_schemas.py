@@ -11,7 +11,7 @@ from web.api.schemas import Sent
 
 
 class FlowFinding(BaseModel):
-    """What is wrong in a flow, and where; an error keeps it from being published."""
+    """A problem of a flow. Errors prevent publishing."""
 
     path: list[str | int]
     message: str
@@ -19,13 +19,13 @@ class FlowFinding(BaseModel):
 
 
 class FlowDraft(BaseModel):
-    """What is being edited, right or wrong, and what is wrong with it."""
+    """A draft, valid or not, with its problems."""
 
     document: dict[str, Any]
     revision: int
     author: str
     updated: datetime
-    base: int | None = say(description="The version from which it was begun.")
+    base: int | None = say(description="The version it is based on.")
     findings: list[FlowFinding]
 
 
@@ -38,18 +38,18 @@ class FlowVersion(BaseModel):
     author: str
     note: str
     document: dict[str, Any]
-    parts: dict[str, Any] = say(description="Its sub-flows as they were when it was published.")
+    parts: dict[str, Any] = say(description="Its sub-flows, as of publication.")
 
 
 class FlowLive(BaseModel):
-    """Which version is live now."""
+    """The published version."""
 
     version: int
-    changed: bool = say(description="false: it was so already.")
+    changed: bool = say(description="false: there was nothing to change.")
 
 
 class FlowChange(BaseModel):
-    """One thing that differs. `step` is empty where it is about the flow itself."""
+    """One difference. An empty `step` means the flow itself."""
 
     kind: Literal["added", "removed", "moved", "changed"]
     step: str
@@ -59,7 +59,7 @@ class FlowChange(BaseModel):
 
 
 class FlowDifference(BaseModel):
-    """What became of the flow and of each of its steps."""
+    """The differences between two versions of a flow."""
 
     old: str
     new: str
@@ -67,14 +67,14 @@ class FlowDifference(BaseModel):
 
 
 class FlowFindings(BaseModel):
-    """Everything that is wrong, in the order of the steps; `tests` is about the flow's own tests."""
+    """All problems in the order of the steps. `tests`: failures of the flow's tests."""
 
     findings: list[FlowFinding]
     tests: list[FlowFinding]
 
 
 class FlowStep(BaseModel):
-    """What one step would do in a dry run."""
+    """What one step does in a dry run."""
 
     step: str
     decision: str = say(
@@ -92,7 +92,7 @@ class FlowStep(BaseModel):
 
 
 class FlowWalk(BaseModel):
-    """A dry run: nothing was written, nothing was sent."""
+    """The result of a dry run. Nothing was saved or sent."""
 
     which: str
     ends: Literal["finished", "asks", "denied", "leaves", "broken"]
@@ -100,7 +100,7 @@ class FlowWalk(BaseModel):
 
 
 class FlowCount(BaseModel):
-    """What became of those who came to a step; the step with an empty name is the run as a whole."""
+    """The counts of one step. The step with an empty name is the whole run."""
 
     step: str
     reached: int
@@ -112,9 +112,9 @@ class FlowCount(BaseModel):
 
 
 class FlowCounts(BaseModel):
-    """The counts of a version; runs under way are not in them yet.
+    """The counts of a version, without runs in progress.
 
-    ``under_way``: how many there are in the flow, of any version.
+    ``under_way``: how many runs of any version are in progress.
     """
 
     version: int
@@ -123,7 +123,7 @@ class FlowCounts(BaseModel):
 
 
 class FlowPassage(BaseModel):
-    """One step that a run came to; times in milliseconds after its beginning."""
+    """One step that a run reached. Times are in milliseconds since its start."""
 
     step: str
     stage: str
@@ -134,7 +134,7 @@ class FlowPassage(BaseModel):
 
 
 class FlowRun(BaseModel):
-    """A run as an administrator sees it; what is sealed is left out."""
+    """A run as an administrator sees it, without secrets."""
 
     run: str
     flow: str
@@ -150,48 +150,47 @@ class FlowRun(BaseModel):
 
 
 class Publish(Sent):
-    """Why, for those who read it later."""
+    """A note for the version history."""
 
     note: str = say("", max_length=300)
 
 
 class RollBack(Publish):
-    """Which version becomes live again, and why."""
+    """The version to publish again, with a note."""
 
     version: int = say(ge=1, le=1_000_000, strict=True)
 
 
 class Which(Sent):
-    """Which state of the flow: `draft`, or the number of a version; empty: the draft if there is one, else
-    what is live.
+    """The version of the flow: `draft` or a version number. Empty: the draft if it exists, otherwise the
+    published version.
     """
 
     which: str = say("", pattern=r"^(draft|[1-9][0-9]{0,6})?$", examples=["draft"])
 
 
 class Walk(Which):
-    """Who walks, from where, with which answers.
+    """The person, the circumstances and the answers of a dry run.
 
-    No password and no code in it is judged: say `passes` or `refuses`.
+    Passwords and codes are not checked: send `passes` or `refuses`.
     """
 
     person: str | InventedPerson = say(
-        "", description="Somebody of the tenant by name, which needs the right to see people, or invented."
+        "",
+        description="A username, which requires the permission to see people, or a test user.",
     )
     request: Circumstances = Circumstances()
     answers: Answers = say(
-        default_factory=dict, description="By step: what would be posted, or `passes` or `refuses`."
+        default_factory=dict, description="By step: the submitted values, or `passes` or `refuses`."
     )
 
 
 class KeptWalk(Walk):
-    """The same, to be walked before each publishing from now on: what came of each step now is what must come
-    of it then.
-    """
+    """A dry run to save as a test. It runs before every publish and must have the same result."""
 
     name: Annotated[str, StringConstraints(strip_whitespace=True)] = say(
         min_length=1,
         max_length=150,
-        description="What the test is called, among the flow's own.",
+        description="The name of the test, unique in the flow.",
         examples=["A guest is refused"],
     )

@@ -42,13 +42,14 @@ _BOTH = ("If-Match", "If-None-Match")
 @calls.add(
     "GET",
     "/{slug:name}/draft",
-    name="get-draft",
+    name="get_flow_draft",
+    title="Get a flow draft",
     answers={200: say.FlowDraft, 304: None},
     headers=_BOTH[1:],
     **_SEE,
 )
 def get_draft(request: ApiRequest, name: str) -> HttpResponse:
-    """What is being edited, with its state as `ETag`."""
+    """Return the draft. The `ETag` header identifies the version."""
     return unless_known(request, _told(_draft(name)))
 
 
@@ -56,23 +57,24 @@ def get_draft(request: ApiRequest, name: str) -> HttpResponse:
     "PUT",
     "/{slug:name}/draft",
     needs="flows.edit",
-    name="put-draft",
+    name="save_flow_draft",
+    title="Save a flow draft",
     answers={200: say.FlowDraft, 201: say.FlowDraft},
     fails=(412, 428),
     body="AnyFlow",
     headers=_BOTH,
 )
 def put_draft(request: ApiRequest, name: str) -> HttpResponse:
-    """Keeps what is being edited, right or wrong; one that is there is replaced only with `If-Match`."""
+    """Save the draft, valid or not. Replacing an existing draft requires `If-Match`."""
     try:
         _name.validate_python(name)
     except ValidationError:
-        raise InvalidDocument(
-            {"flow": ["A flow's name has small letters, digits, dashes and underscores, fifty at most."]}
+        raise Invalid(
+            {"flow": ["A flow ID has lowercase letters, digits, dashes and underscores, 50 at most."]}
         ) from None
     document = _parser.parse_body(request)
     if document.get("flow", name) != name:
-        raise InvalidDocument({"flow": ["The address has another name."]})
+        raise Invalid({"flow": ["The name differs from the one in the path."]})
     before = draft_of(name)
     check(request, _state(before) if before else None, wanted=True)
     by, revision = request.auth.username, before.revision if before else None
@@ -84,13 +86,14 @@ def put_draft(request: ApiRequest, name: str) -> HttpResponse:
     "DELETE",
     "/{slug:name}/draft",
     needs="flows.edit",
-    name="delete-draft",
+    name="discard_flow_draft",
+    title="Discard a flow draft",
     answers={204: None},
     fails=(412,),
     headers=_BOTH,
 )
 def delete_draft(request: ApiRequest, name: str) -> HttpResponse:
-    """Throws it away. This cannot be undone."""
+    """Discard the draft. This can't be undone."""
     draft = _draft(name)
     check(request, _state(draft))
     if not drafts.discard_draft(name, by=request.auth.username, revision=draft.revision):
@@ -102,13 +105,14 @@ def delete_draft(request: ApiRequest, name: str) -> HttpResponse:
     "POST",
     "/{slug:name}/publish",
     needs="flows.publish",
-    name="publish-flow",
+    name="publish_flow",
+    title="Publish a flow",
     answers={200: say.FlowLive},
     fails=(409, 412),
     headers=_BOTH[:1],
 )
 def publish_flow(request: ApiRequest, name: str, body: say.Publish) -> HttpResponse:
-    """Makes the draft the live version; lint and the flow's own tests come first."""
+    """Publish the draft, after it passed validation and the flow's tests."""
     draft = _draft(name)
     check(request, _state(draft))
     person = request.auth
@@ -121,12 +125,13 @@ def publish_flow(request: ApiRequest, name: str, body: say.Publish) -> HttpRespo
     "POST",
     "/{slug:name}/rollback",
     needs="flows.publish",
-    name="roll-back-flow",
+    name="roll_back_flow",
+    title="Roll back a flow",
     answers={200: say.FlowLive},
     fails=(409,),
 )
 def roll_back(request: ApiRequest, name: str, body: say.RollBack) -> HttpResponse:
-    """Makes an earlier version live again, as it was."""
+    """Publish an earlier version again, unchanged."""
     before = version_of(name, body.version).flow.live
     live = publishing.roll_back(name, body.version, by=request.auth.username, note=body.note)
     return answer({"version": live.number, "changed": before != live})
@@ -134,12 +139,12 @@ def roll_back(request: ApiRequest, name: str, body: say.RollBack) -> HttpRespons
 
 # the framework's way
 def list_versions(request: ApiRequest, name: str, asked: Any = Query(...)) -> HttpResponse:  # noqa: B008
-    """Every version, newest first."""
+    """Return all published versions, newest first."""
     return page(request, VERSIONS, asked, flow=name)
 
 
 def list_runs(request: ApiRequest, name: str, asked: Any = Query(...)) -> HttpResponse:  # noqa: B008
-    """Who walks this flow now, and who did lately."""
+    """Return current and recent runs of this flow."""
     return page(request, RUNS, asked, flow=name)
 
 
@@ -148,17 +153,27 @@ for _view, _listing, _noun, _needs in (
     (list_runs, RUNS, "Run", "runs.inspect"),
 ):
     _view.__annotations__["asked"] = wish_of(_listing, _noun, ("flow",))
-    _path, _title = f"/{{slug:name}}/{_listing.name}/", f"list-{_listing.name}"
-    calls.add("GET", _path, needs=_needs, name=_title, answers={200: page_of(_listing, _noun)}, fails=(400,))(
-        _view
-    )
+    calls.add(
+        "GET",
+        f"/{{slug:name}}/{_listing.name}/",
+        needs=_needs,
+        name=f"list_flow_{_listing.name}",
+        title=f"List flow {_listing.name}",
+        answers={200: page_of(_listing, _noun)},
+        fails=(400,),
+    )(_view)
 
 
 @calls.add(
-    "GET", "/{slug:name}/versions/{int:number}", name="get-version", answers={200: say.FlowVersion}, **_SEE
+    "GET",
+    "/{slug:name}/versions/{int:number}",
+    name="get_flow_version",
+    title="Get a flow version",
+    answers={200: say.FlowVersion},
+    **_SEE,
 )
 def get_version(request: ApiRequest, name: str, number: int) -> HttpResponse:
-    """One version with its document."""
+    """Return one version with its document."""
     row = version_of(name, number)
     told = {
         "number": row.number,
@@ -173,7 +188,8 @@ def get_version(request: ApiRequest, name: str, number: int) -> HttpResponse:
 @calls.add(
     "GET",
     "/{slug:name}/diff",
-    name="compare-flow",
+    name="compare_flow_versions",
+    title="Compare flow versions",
     answers={200: say.FlowDifference},
     fails=(400, 409),
     **_SEE,
@@ -184,7 +200,7 @@ def compare(
     old: str = Query("live", pattern=r"^(live|draft|[1-9][0-9]{0,6})$"),
     new: str = Query("draft", pattern=r"^(live|draft|[1-9][0-9]{0,6})$"),
 ) -> HttpResponse:
-    """What differs between two of: `live`, `draft`, the number of a version."""
+    """Return the differences between two of `live`, `draft` and a version number."""
     sides = [choose(name, str(version_of(name).number) if each == "live" else each) for each in (old, new)]
     changes = [asdict(each) for each in difference(sides[0].document, sides[1].document)]
     return answer({"old": sides[0].which, "new": sides[1].which, "changes": changes})
@@ -193,14 +209,15 @@ def compare(
 @calls.add(
     "POST",
     "/{slug:name}/lint",
-    name="lint-flow",
+    name="validate_flow",
+    title="Validate a flow",
     answers={200: say.FlowFindings},
     fails=(409,),
     writes=False,
     **_SEE,
 )
 def check_flow(request: ApiRequest, name: str, body: say.Which) -> HttpResponse:
-    """What is wrong with it, and which of its own tests fail; nothing is written."""
+    """Return the problems of a flow, and which of its tests fail. Nothing is saved."""
     chosen = choose(name, body.which)
     found = lint(chosen.document, chosen.parts, names={})
     names = may(request.auth, "people.see")
@@ -211,14 +228,15 @@ def check_flow(request: ApiRequest, name: str, body: say.Which) -> HttpResponse:
 @calls.add(
     "POST",
     "/{slug:name}/simulate",
-    name="simulate-flow",
+    name="dry_run_flow",
+    title="Dry run a flow",
     answers={200: say.FlowWalk},
     fails=(409,),
     writes=False,
     **_SEE,
 )
 def walk(request: ApiRequest, name: str, body: say.Walk) -> HttpResponse:
-    """A dry run: what each step would do and why; nothing is written, nothing is sent."""
+    """Return what each step would do and why. Nothing is saved or sent."""
     chosen = choose(name, body.which)
     reports = _walked(request, chosen, body)
     return answer(
@@ -230,15 +248,14 @@ def walk(request: ApiRequest, name: str, body: say.Walk) -> HttpResponse:
     "POST",
     "/{slug:name}/tests",
     needs="flows.edit",
-    name="keep-flow-test",
+    name="save_flow_test",
+    title="Save a flow test",
     answers={201: say.FlowDraft},
     fails=(409, 412),
     headers=_BOTH,
 )
 def keep_walk(request: ApiRequest, name: str, body: say.KeptWalk) -> HttpResponse:
-    """Walks it, and adds that as a test to the draft, which is begun from what is live where there
-    is none.
-    """
+    """Dry run the flow and add the result to the draft as a test. Without a draft, one is created."""
     chosen, draft = choose(name, body.which), draft_of(name)
     check(request, _state(draft) if draft else None)
     reports = _walked(request, chosen, body)
@@ -252,17 +269,18 @@ def keep_walk(request: ApiRequest, name: str, body: say.KeptWalk) -> HttpRespons
     "GET",
     "/{slug:name}/funnel",
     needs="runs.count",
-    name="count-flow",
+    name="get_flow_funnel",
+    title="Get the funnel of a flow",
     answers={200: say.FlowCounts},
     fails=(400,),
 )
 def counts(
     request: ApiRequest, name: str, version: int | None = Query(None, ge=1, le=1_000_000)
 ) -> HttpResponse:
-    """How many came to each step of a version, by default the live one, and what became of them; how many are
-    under way in the flow.
+    """Return how many runs reached each step of a version (default: the published one), how they went on, and
+    how many runs are in progress.
 
-    Steps whose numbers would tell of people are left out for those who may not see people.
+    Steps whose numbers would identify people are omitted if your role can't see people.
     """
     row, people = version_of(name, version), may(request.auth, "people.see")
     names = ("reached", "finished", "refused", "left", "mean_seconds", "median_seconds")
@@ -277,13 +295,14 @@ def counts(
     "GET",
     "/{slug:name}/runs/{slug:run}",
     needs="runs.inspect",
-    name="inspect-run",
+    name="get_flow_run",
+    title="Get a flow run",
     answers={200: say.FlowRun},
 )
 def inspect_run(request: ApiRequest, name: str, run: str) -> HttpResponse:
-    """One run: its path with the reasons, its facts without secrets.
+    """Return one run: its path with the reasons, and its facts without secrets.
 
-    It is about a person; that somebody looked is written down.
+    Viewing a run is recorded in the audit log, because it is about a person.
     """
     person = request.auth
     return answer(asdict(look_into(run, by=person.username, people=may(person, "people.see"), flow=name)))

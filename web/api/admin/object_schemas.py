@@ -27,7 +27,7 @@ _DEEPEST = 100_000
 class Rows(BaseModel):
     """One page of a list."""
 
-    total: int = say(description="How many there are in all, at most 10,001: more are not counted.")
+    total: int = say(description="The total number of rows, counted up to 10,001.")
     page: int
     size: int
     has_next: bool
@@ -63,8 +63,7 @@ def sent(kind: str, *, change: bool = False) -> type[BaseModel]:
         )
         more |= {"json_schema_extra": extra} if extra else {}
         fields[name] = (each.rebuild_annotation(), say(**more) if needed else say(None, **more))
-    about = " ".join((document.__doc__ or "").split())
-    words = f"{about} A key that is left out keeps what is there."
+    words = f"{document.__doc__} Omitted keys keep their values."
     return create_model(
         f"{_name(kind)}{'Change' if change else 'Body'}", __base__=Document, __doc__=words, **fields
     )
@@ -73,7 +72,7 @@ def sent(kind: str, *, change: bool = False) -> type[BaseModel]:
 @cache
 def row_of(listing: Listing, noun: str) -> type[BaseModel]:
     """A row of this list."""
-    columns: dict[str, Any] = {"key": (str, say(description="In the address of this one."))}
+    columns: dict[str, Any] = {"key": (str, say(description="The key in this object's path."))}
     columns |= {
         column.name: (_type(column), say(description=str(column.title))) for column in listing.columns
     }
@@ -96,18 +95,18 @@ def wish_of(listing: Listing, noun: str, fixed: tuple[str, ...] = ()) -> type[Ba
     if listing.search:
         fields["search"] = (
             str,
-            say("", max_length=100, description=f"Found in {', '.join(listing.search).replace('__', '.')}."),
+            say("", max_length=100, description=f"Searches {', '.join(listing.search).replace('__', '.')}."),
         )
     for each in (each for each in listing.filters if each.name not in fixed):
         choices = tuple(choice for choice, _ in each.choices())
         fields[each.name] = (
             Literal[("", *choices)] if choices else str,
-            say("", description=f"Only these: {each.title}."),
+            say("", description=f"Filter by: {each.title}."),
         )
     orders = tuple(sign + column.name for column in listing.columns if column.order for sign in ("", "-"))
     fields["order"] = (
         Literal[("", *orders)],
-        say("", description="Sorted by this column; with a minus the other way round."),
+        say("", description="Sort by this column; a minus reverses the order."),
     )
     fields["page"] = (int, say(1, ge=1, le=_DEEPEST))
     fields["size"] = (int, say(50, ge=1, le=LARGEST_PAGE))

@@ -66,8 +66,8 @@ def _listing(calls: Calls, resource: Resource) -> None:
         "GET",
         "/",
         needs=resource.see,
-        name=f"list-{resource.name}",
-        title=f"{model.title}: list",
+        name=f"list_{_plural(resource)}",
+        title=f"List {_lower(model.title)}",
         answers={200: page_of(model, noun)},
         fails=(400,),
     )(view)
@@ -82,7 +82,7 @@ def page(request: ApiRequest, listing: Listing, asked: BaseModel, **fixed: str) 
     said |= {name: value.replace("\0", "") for name, value in said.items() if isinstance(value, str)}
     # a misspelt filter would otherwise answer everything
     if strange := [name for name in request.GET if name not in said]:
-        raise BadWish(f"There is no parameter {strange[0][:50]!r}. There are: {', '.join(said)}.")
+        raise BadWish(f"Unknown parameter {strange[0][:50]!r}. Allowed: {', '.join(said)}.")
     filters = {each.name: said[each.name] for each in listing.filters if said.get(each.name)} | fixed
     rows = listing.page(Wish(said.get("search", ""), filters, said["order"], said["page"], said["size"]))
     body = {
@@ -99,15 +99,15 @@ def _looking(calls: Calls, resource: Resource) -> None:
     model = shown(resource.kind) if resource.edit else row_of(resource.listing, _noun(resource))
 
     def look(request: ApiRequest, key: str) -> HttpResponse:
-        """One of them, with its state as `ETag`."""
         return unless_known(request, told(resource, key))
 
+    look.__doc__ = f"Return {_a(resource)}. The `ETag` header identifies the version."
     calls.add(
         "GET",
         "/{any:key}",
         needs=resource.see,
-        name=f"get-{resource.name}",
-        title=f"{resource.noun}: look at one",
+        name=f"get_{_singular(resource)}",
+        title=f"Get {_a(resource)}",
         answers={200: model, 304: None},
         headers=("If-None-Match",),
     )(look)
@@ -117,19 +117,21 @@ def _putting(calls: Calls, resource: Resource) -> None:
     kind, model = resource.kind, shown(resource.kind)
 
     def put(request: ApiRequest, key: str) -> HttpResponse:
-        """Makes one, or makes the keys that are said so; one that is there only with `If-Match`."""
         before = edit.current(kind, key)
         expect = check(request, before.etag if before else None, wanted=True)
         saved = save(resource, document(request, kind, key), request.auth, expect=expect, new=before is None)
         at = f"/api/{resource.name}/{quote(saved.name, safe='')}" if saved.created else ""
         return kept(kind, saved.name, 201 if saved.created else 200, Location=at)
 
+    put.__doc__ = (
+        f"Create {_a(resource)}, or set the given keys of an existing one, which requires `If-Match`."
+    )
     calls.add(
         "PUT",
         "/{any:key}",
         needs=resource.edit,
-        name=f"put-{resource.name}",
-        title=f"{resource.noun}: make or change",
+        name=f"create_or_update_{_singular(resource)}",
+        title=f"Create or update {_a(resource)}",
         answers={200: model, 201: model},
         fails=(409, 412, 428),
         body=sent(kind).__name__,
@@ -141,18 +143,18 @@ def _patching(calls: Calls, resource: Resource) -> None:
     kind = resource.kind
 
     def patch(request: ApiRequest, key: str) -> HttpResponse:
-        """Changes the keys that are said of one that is there."""
         before = _there(kind, key)
         expect = check(request, before.etag)
         save(resource, document(request, kind, key, before.document), request.auth, expect=expect, new=False)
         return kept(kind, key)
 
+    patch.__doc__ = "Change the given keys. All other keys keep their values."
     calls.add(
         "PATCH",
         "/{any:key}",
         needs=resource.edit,
-        name=f"patch-{resource.name}",
-        title=f"{resource.noun}: change",
+        name=f"update_{_singular(resource)}",
+        title=f"Update {_a(resource)}",
         answers={200: shown(kind)},
         fails=(409, 412),
         body=sent(kind, change=True).__name__,
@@ -162,12 +164,12 @@ def _patching(calls: Calls, resource: Resource) -> None:
 
 def _deleting(calls: Calls, resource: Resource) -> None:
     def remove(request: ApiRequest, key: str) -> HttpResponse:
-        """Takes it away. This cannot be undone."""
+        """Delete permanently. This can't be undone."""
         before = _there(resource.kind, key)
         delete(resource, key, request.auth, check(request, before.etag))
         return empty(204)
 
-    title, name = f"{resource.noun}: delete", f"delete-{resource.name}"
+    title, name = f"Delete {_a(resource)}", f"delete_{_singular(resource)}"
     calls.add(
         "DELETE",
         "/{any:key}",
@@ -195,22 +197,23 @@ def _acting(calls: Calls, resource: Resource, action: Action) -> None:
             {"results": [_done(resource, action, key, request.auth) for key in dict.fromkeys(body.keys)]}
         )
 
-    act.__doc__, act_on_many.__doc__ = f"{words}.", f"The same to many, each for itself: {words}."
+    act.__doc__, act_on_many.__doc__ = f"{words}.", f"{words}. Each object has a result of its own."
     many: dict[str, Any] = {**plain, "answers": {200: Done}}
-    name, verb = f"{action.name}-{resource.name}", str(action.title).lower()
+    verb, tail = _phrase(action.name)
+    first, last = _snake(verb), _snake(tail)
     calls.add(
         "POST",
         f"/actions/{action.name}",
-        name=f"{name}-many",
-        title=f"{resource.listing.title}: {verb} many",
+        name=f"bulk_{first}_{_plural(resource)}{last}",
+        title=f"{verb} {_lower(resource.listing.title)}{tail}",
         **many,
     )(act_on_many)
     if action.name != "delete" or not resource.edit:  # there is DELETE
         calls.add(
             "POST",
             f"/{{any:key}}/actions/{action.name}",
-            name=name,
-            title=f"{resource.noun}: {verb}",
+            name=f"{first}_{_singular(resource)}{last}",
+            title=f"{verb} {_a(resource)}{tail}",
             fails=(409, 412),
             **plain,
         )(act)
@@ -256,7 +259,7 @@ def document(
     body = _parser.parse_body(request)
     as_kept = KEPT[kind].as_kept
     if as_kept(str(body.get(kind, key))) != as_kept(key):
-        raise InvalidDocument({kind: ["The address has another name."]})
+        raise Invalid({kind: ["The name differs from the one in the path."]})
     needed = (
         [name for name, field in KINDS[kind].model_fields.items() if field.is_required()] if known else []
     )
@@ -288,3 +291,35 @@ def _links(request: ApiRequest, page: int, has_next: bool) -> str:
 
 def _noun(resource: Resource) -> str:
     return str(resource.noun).title().replace(" ", "")
+
+
+def _plural(resource: Resource) -> str:
+    """Return the end of the ids of operations on many."""
+    return resource.name.replace("-", "_")
+
+
+def _singular(resource: Resource) -> str:
+    """Return the end of the ids of operations on one."""
+    return resource.kind or _plural(resource).removesuffix("s")
+
+
+def _a(resource: Resource) -> str:
+    """Return one of them, as a sentence names it."""
+    noun = _lower(resource.noun)
+    return f"{'an' if noun[0] in 'aeio' else 'a'} {noun}"
+
+
+def _lower(words: Any) -> str:
+    """Return a title as it stands inside a sentence."""
+    text = str(words)
+    return text[:1].lower() + text[1:]
+
+
+def _snake(words: str) -> str:
+    return words.lower().replace(" ", "_")
+
+
+def _phrase(action: str) -> tuple[str, str]:
+    """Return what stands before and after the object: "Sign out" people "and their devices"."""
+    verb, devices, _rest = action.partition("-devices")
+    return verb.replace("-", " ").capitalize(), " and their devices" if devices else ""

@@ -16,20 +16,20 @@ _REF = "#/components/schemas/{model}"
 _ANY_FLOW = {
     "type": "object",
     "title": "AnyFlow",
-    "description": "A flow as in a blueprint, right or wrong: only publishing checks it. "
-    "Its name may be left out.",
+    "description": "A flow as in a blueprint, valid or not: it is checked when it is published. "
+    "The name may be omitted.",
     "examples": [{"title": "Sign in", "for": "authentication", "steps": [{"stage": "identification"}]}],
 }
 _Header = tuple[str, str, bool]
 _HEADERS: dict[int, _Header] = {
-    401: ("WWW-Authenticate", "How to send what is missing.", True),
-    403: ("WWW-Authenticate", "Where the token lacks a scope (RFC 6750 section 3.1).", False),
-    405: ("Allow", "What this address takes.", True),
-    429: ("Retry-After", "Seconds.", True),
+    401: ("WWW-Authenticate", "How to authenticate.", True),
+    403: ("WWW-Authenticate", "Sent if the token lacks a scope (RFC 6750 section 3.1).", False),
+    405: ("Allow", "The allowed methods.", True),
+    429: ("Retry-After", "Seconds to wait.", True),
 }
-_STATE: _Header = ("ETag", "Its state, for preconditions.", True)
-_LINK: _Header = ("Link", "The pages beside this one (RFC 8288): prev, next.", False)
-_PLACE: _Header = ("Location", "Where it is.", False)
+_STATE: _Header = ("ETag", "The version, for preconditions.", True)
+_LINK: _Header = ("Link", "Adjacent pages (RFC 8288): prev, next.", False)
+_PLACE: _Header = ("Location", "The address of the new object.", False)
 _ADMIN = "AccessToken"
 
 
@@ -86,11 +86,11 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
 def _of_success(method: str, operation: dict[str, Any], status: int) -> list[_Header]:
     if status == 200 and method == "get" and any(each["name"] == "page" for each in operation["parameters"]):
         return [_LINK]
-    if operation["operationId"] == "make-application" and status == 201:
+    if operation["operationId"] == "create_application_from_recipe" and status == 201:
         return [_STATE, _PLACE]
     if status not in (200, 201, 304) or not any(each["in"] == "header" for each in operation["parameters"]):
         return []
-    stated = operation["operationId"] != "publish-flow"
+    stated = operation["operationId"] != "publish_flow"
     return [*([_STATE] if stated else []), *([_PLACE] if status == 201 else [])]
 
 

@@ -64,7 +64,7 @@ class AccessToken(AuthBase):
         opened = open_token(sent.strip(), issuer_of(request))
         if not opened.scopes & self.scopes:
             raise InsufficientScope(
-                f"This needs the scope {WRITE if WRITE in self.scopes and len(self.scopes) == 1 else READ}."
+                f"Requires the scope {WRITE if WRITE in self.scopes and len(self.scopes) == 1 else READ}."
             )
         require(opened.person, self.operation)
         if request.method != "GET" and is_another_type(request):
@@ -86,7 +86,7 @@ class Calls:
         needs: str,
         name: str,
         answers: Mapping[int, Any],
-        title: str = "",
+        title: str,
         fails: tuple[int, ...] = (),
         body: str = "",
         headers: tuple[str, ...] = (),
@@ -110,8 +110,8 @@ class Calls:
                 auth=token,
                 response=dict(answers),
                 operation_id=name,
-                summary=title or name.replace("-", " ").capitalize(),
-                description=f"{getdoc(view)}\n\nNeeds the right `{needs}` and the scope {scopes}.",
+                summary=title,
+                description=f"{getdoc(view)}\n\nRequires the permission `{needs}` and the scope {scopes}.",
                 openapi_extra=_extra(body, headers) or None,
             )(view)
             _describe(self.router.path_operations[path].operations[-1], failures)
@@ -156,10 +156,10 @@ def _header(name: str, meaning: str) -> dict[str, Any]:
 _HEADERS = {
     "If-Match": _header(
         "If-Match",
-        "The `ETag` of what was looked at, or `*` for whatever is there now (RFC 9110 section 13.1.1).",
+        "The `ETag` you last read, or `*` to change any version (RFC 9110 section 13.1.1).",
     ),
     "If-None-Match": _header(
         "If-None-Match",
-        "`*`: only if there is none yet. On a GET the `ETag` of what is known (section 13.1.2).",
+        "`*`: only if it doesn't exist yet. On a GET: the `ETag` you already have (section 13.1.2).",
     ),
 }

@@ -31,49 +31,53 @@ class StatisticsSeries(BaseModel):
 
     name: str
     title: str
-    good: bool = say(description="false: the more of them, the worse.")
-    kinds: list[str] = say(description="The kinds of events that are counted together.")
+    good: bool = say(description="false: fewer is better.")
+    kinds: list[str] = say(description="The event kinds that are counted together.")
     total: int
     counts: list[int] = say(
-        description="One for each stretch of time, the oldest first; the last one is under way."
+        description="One count per interval, oldest first. The last interval is still in progress."
     )
 
 
 class Statistics(BaseModel):
-    """How often what happened."""
+    """Event counts over time."""
 
     over: Literal["hour", "day"]
-    begins: datetime = say(description="The first moment of the first stretch.")
-    seconds: int = say(description="How long a stretch is.")
+    begins: datetime = say(description="The start of the first interval.")
+    seconds: int = say(description="The length of an interval.")
     series: list[StatisticsSeries]
-    waiting: int | None = say(
-        description="Devices on which nobody has decided yet; null: your role does not see devices."
-    )
+    waiting: int | None = say(description="Pending device requests. null: your role can't see devices.")
 
 
 class RetiringKey(BaseModel):
-    """A signing key that signs no more and still verifies."""
+    """A signing key that no longer signs, but whose signatures are still valid."""
 
     kid: str
     until: datetime
 
 
 class Concerns(BaseModel):
-    """What wants to be looked at. null: your role does not see that."""
+    """What needs attention. null: your role can't see it."""
 
-    unguarded: list[str] | None = say(description="Who has a role and a password alone, twenty at most.")
+    unguarded: list[str] | None = say(description="People with a role and no second factor, at most 20.")
     drifted: int | None = say(
-        description="Objects that are not as their blueprint says, when that was last compared."
+        description="Objects that have drifted from their blueprint, as of the last check."
     )
     retiring_keys: list[RetiringKey] | None
-    undelivered_mails: int | None = say(description="Mails that were given up in the last seven days.")
+    undelivered_mails: int | None = say(description="Emails that could not be delivered in the last 7 days.")
     failing_blueprints: list[str] | None = say(
-        description="Of the whole installation: on the default tenant's host, for its owner."
+        description="For the whole installation: only on the default tenant's host, for its owner."
     )
 
 
 @calls.add(
-    "GET", "/statistics", needs="overview.see", name="get-statistics", answers={200: Statistics}, fails=(400,)
+    "GET",
+    "/statistics",
+    needs="overview.see",
+    name="get_statistics",
+    title="Get statistics",
+    answers={200: Statistics},
+    fails=(400,),
 )
 def get_statistics(request: ApiRequest, over: Literal["hour", "day"] = "hour") -> HttpResponse:
     """Sign-ins, approvals, denials and failures of the last hour by the minute, or of the last day by the
@@ -89,9 +93,16 @@ def get_statistics(request: ApiRequest, over: Literal["hour", "day"] = "hour") -
     return answer({**told, "waiting": waiting(0).count if may(request.auth, "devices.see") else None})
 
 
-@calls.add("GET", "/concerns", needs="overview.see", name="get-concerns", answers={200: Concerns})
+@calls.add(
+    "GET",
+    "/concerns",
+    needs="overview.see",
+    name="get_concerns",
+    title="Get what needs attention",
+    answers={200: Concerns},
+)
 def get_concerns(request: ApiRequest) -> HttpResponse:
-    """What wants to be looked at, as on the first page of the console."""
+    """Return what needs attention, as shown on the console's overview."""
     found = concerns(lambda operation: may(request.auth, operation))
     return answer({name: told(found[name]) if name in found else None for name, told in _TOLD.items()})
 

@@ -11,14 +11,12 @@ _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
 ANY = "*"
 
 
-class Failed(Changed):
-    """It is not, or no longer, as the precondition says: look at it anew."""
+class Failed(Exception):
+    """The precondition doesn't match the current version. Read it again."""
 
 
-class Wanted(Conflict):
-    """It exists already: send If-Match with the ETag that you have seen, or If-Match: * to replace whatever
-    is there.
-    """
+class Wanted(Exception):
+    """It already exists. Send If-Match with the ETag you last read, or If-Match: * to overwrite it."""
 
     status = 428
     code = "precondition_required"

@@ -27,18 +27,18 @@ _RECIPES, _APPLICATIONS = Calls("recipes"), Calls("applications")
 
 
 class RecipeAnswers(Answers):
-    """The answers to the questions of a recipe."""
+    """Answers to the questions of a recipe."""
 
 
 class RecipeChoice(BaseModel):
-    """One answer to choose, and what it means to people."""
+    """One possible answer and what it means."""
 
     value: str
     title: str
 
 
 class RecipeQuestion(BaseModel):
-    """One member of the answers, and what may be chosen where not everything may."""
+    """One question, with its possible answers if they are limited."""
 
     name: str
     title: str
@@ -48,42 +48,42 @@ class RecipeQuestion(BaseModel):
 
 
 class RecipeReason(BaseModel):
-    """Something that the recipe has chosen already, and why."""
+    """A setting that the recipe preconfigures, and why."""
 
     title: str
     reason: str
 
 
 class RecipeKind(BaseModel):
-    """A kind of application: what it asks, and what it settles by itself, in the words of a blueprint."""
+    """A kind of application: its questions, and the settings it preconfigures, as in a blueprint."""
 
-    name: str = say(description="In the address, to make one.")
+    name: str = say(description="The name in the path, to create an application.")
     title: str
     about: str
     document: dict[str, Any]
-    always: list[str] = say(description="Scopes that come with it.")
+    always: list[str] = say(description="Scopes that are always included.")
     why: list[RecipeReason]
     questions: list[RecipeQuestion]
 
 
 class RecipeKinds(BaseModel):
-    """Every recipe."""
+    """All recipes."""
 
     recipes: list[RecipeKind]
 
 
 class SetupProgram(BaseModel):
-    """A program as it can be saved and run."""
+    """A complete program. Save and run it."""
 
-    program: str = say(description="What it acts as.", examples=["device", "service"])
+    program: str = say(description="What the program acts as.", examples=["device", "service"])
     language: str
-    suffix: str = say(description="Of the file's name.")
+    suffix: str = say(description="The suffix of the file name.")
     text: str
 
 
 class ApplicationSetup(BaseModel):
-    """What a device or a service is told, and programs that hold it already, with a placeholder where the
-    secret belongs.
+    """The configuration of a device or service, and sample programs that contain it, with a placeholder for
+    the secret.
     """
 
     issuer: str
@@ -92,18 +92,25 @@ class ApplicationSetup(BaseModel):
 
 
 class MadeApplication(ApplicationSetup):
-    """An application that was just made.
+    """The created application.
 
-    Its secret is said only here, and stands in the programs of this answer.
+    Its client secret is shown only here, and is part of the sample programs in this response.
     """
 
     application: shown("application")  # type: ignore[valid-type]
-    client_secret: str = say(description="Empty: this kind has none.")
+    client_secret: str = say(description="Empty: public clients have no secret.")
 
 
-@_RECIPES.add("GET", "/", needs="applications.edit", name="list-recipes", answers={200: RecipeKinds})
+@_RECIPES.add(
+    "GET",
+    "/",
+    needs="applications.edit",
+    name="list_recipes",
+    title="List recipes",
+    answers={200: RecipeKinds},
+)
 def list_recipes(request: ApiRequest) -> HttpResponse:
-    """Every kind of application that can be made by a few answers."""
+    """Return all recipes: kinds of applications that are configured by a few answers."""
     return answer({"recipes": [_told(each, operations_of(request.auth)) for each in RECIPES.values()]})
 
 
@@ -111,17 +118,18 @@ def list_recipes(request: ApiRequest) -> HttpResponse:
     "POST",
     "/{slug:name}",
     needs="applications.edit",
-    name="make-application",
+    name="create_application_from_recipe",
+    title="Create an application from a recipe",
     answers={201: MadeApplication},
     fails=(409,),
 )
 def make_application(request: ApiRequest, name: str, body: RecipeAnswers) -> HttpResponse:
-    """Makes an application by this recipe. A secret, where it has one, is said only in this answer."""
+    """Create an application from a recipe. Its client secret, if any, is shown only in this response."""
     recipe = RECIPES.get(name)
     if recipe is None:
         raise NoSuchThing
     if strange := [each for each in recipe.left_out if each in body.model_fields_set]:
-        raise InvalidDocument({each: ["This recipe does not ask that."] for each in strange})
+        raise Invalid({each: ["This recipe has no such question."] for each in strange})
     made = make(recipe, body, by=request.auth.username, rights=operations_of(request.auth))
     application = edit.current("application", made.name)
     if application is None:  # somebody has taken it away again
@@ -138,11 +146,12 @@ def make_application(request: ApiRequest, name: str, body: RecipeAnswers) -> Htt
     "GET",
     "/{any:key}/setup",
     needs="applications.see",
-    name="get-application-setup",
+    name="get_application_setup",
+    title="Get the setup of an application",
     answers={200: ApplicationSetup},
 )
 def get_setup(request: ApiRequest, key: str) -> HttpResponse:
-    """How a device or a service is set up for this application."""
+    """Return the configuration and sample programs for this application."""
     return answer(_setup(request, key))
 
 

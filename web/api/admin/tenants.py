@@ -29,34 +29,42 @@ calls = Calls("tenants")
 
 
 class TenantDomains(Sent):
-    """By which hosts it is reached."""
+    """The domains of a tenant."""
 
     domains: list[str] = say(max_length=100, examples=[["login.example.com", "*.login.example.com"]])
 
 
 class AskedDomain(Sent):
-    """A host name that the tenant asks for."""
+    """A domain that the tenant requested."""
 
     domain: str = say(min_length=1, max_length=253, examples=["login.example.com"])
 
 
 class Administrator(Sent):
-    """Who is let in."""
+    """The administrator who gets the link."""
 
     person: str = say(
-        min_length=1, max_length=150, description="The username of somebody who administers that tenant."
+        min_length=1, max_length=150, description="The username of an administrator of that tenant."
     )
 
 
 class Administrators(BaseModel):
-    """The usernames of those who administer a tenant."""
+    """The usernames of a tenant's administrators."""
 
     people: list[str]
 
 
-@calls.add("POST", "/", needs="tenants.edit", name="make-tenant", answers={201: WayIn}, fails=(409,))
+@calls.add(
+    "POST",
+    "/",
+    needs="tenants.edit",
+    name="create_tenant",
+    title="Create a tenant",
+    answers={201: WayIn},
+    fails=(409,),
+)
 def make_tenant(request: ApiRequest, body: NewTenant) -> HttpResponse:
-    """Makes a tenant complete; the link lets its first administrator in once.
+    """Create a complete tenant, with a one-time setup link for its first administrator.
 
     Only on the default tenant's host, for its owner.
     """
@@ -71,12 +79,13 @@ def make_tenant(request: ApiRequest, body: NewTenant) -> HttpResponse:
     "PATCH",
     "/{any:key}",
     needs="tenants.edit",
-    name="patch-tenant",
+    name="update_tenant",
+    title="Update a tenant",
     answers={200: row_of(RESOURCES["tenants"].listing, "Tenant")},
     fails=(409, 412),
 )
 def change_domains(request: ApiRequest, key: str, body: TenantDomains) -> HttpResponse:
-    """Gives a tenant other domains: when nobody can reach its own console any more."""
+    """Change the domains of a tenant, for example if its own console is no longer reachable."""
     row = _row(key)
     person: Any = request.auth
     rights = operations_of(person)  # here, not there
@@ -92,18 +101,28 @@ def change_domains(request: ApiRequest, key: str, body: TenantDomains) -> HttpRe
 
 
 @calls.add(
-    "POST", "/{any:key}/domains/approve", needs="tenants.edit", name="approve-domain", answers={200: Acted}
+    "POST",
+    "/{any:key}/domains/approve",
+    needs="tenants.edit",
+    name="approve_domain",
+    title="Approve a domain",
+    answers={200: Acted},
 )
 def approve_domain(request: ApiRequest, key: str, body: AskedDomain) -> HttpResponse:
-    """Lets a host name that the tenant asks for lead to it: whoever opens it then meets this tenant."""
+    """Approve a domain that the tenant requested. The domain then leads to this tenant."""
     return _decided(request, key, body.domain, approve=True)
 
 
 @calls.add(
-    "POST", "/{any:key}/domains/refuse", needs="tenants.edit", name="refuse-domain", answers={200: Acted}
+    "POST",
+    "/{any:key}/domains/refuse",
+    needs="tenants.edit",
+    name="reject_domain",
+    title="Reject a domain",
+    answers={200: Acted},
 )
 def refuse_domain(request: ApiRequest, key: str, body: AskedDomain) -> HttpResponse:
-    """Takes away a host name that the tenant asks for."""
+    """Reject a domain that the tenant requested."""
     return _decided(request, key, body.domain, approve=False)
 
 
@@ -111,11 +130,12 @@ def refuse_domain(request: ApiRequest, key: str, body: AskedDomain) -> HttpRespo
     "GET",
     "/{any:key}/administrators",
     needs="tenants.see",
-    name="list-administrators",
+    name="list_tenant_administrators",
+    title="List a tenant's administrators",
     answers={200: Administrators},
 )
 def list_administrators(request: ApiRequest, key: str) -> HttpResponse:
-    """Who can be led back into it."""
+    """Return the administrators of a tenant, for whom a recovery link can be created."""
     with tenant_scope(_row(key)):
         return answer({"people": administrators()})
 
@@ -124,18 +144,19 @@ def list_administrators(request: ApiRequest, key: str) -> HttpResponse:
     "POST",
     "/{any:key}/recovery-link",
     needs="tenants.edit",
-    name="make-tenant-link",
+    name="create_tenant_recovery_link",
+    title="Create a recovery link for a tenant's administrator",
     answers={200: WayIn},
     fails=(409,),
 )
 def make_link(request: ApiRequest, key: str, body: Administrator) -> HttpResponse:
-    """A link that lets one of its administrators in once, said only in this answer."""
+    """Create a one-time recovery link for an administrator, shown only in this response."""
     row = _row(key)
     domain = next(
         (each for each in RESOURCES["tenants"].listing.told(row)["domains"] if not each.startswith("*")), ""
     )
     if not domain:
-        raise edit.Refused({"": ["Give it a domain first: the link leads there."]})
+        raise edit.Refused({"": ["Add a domain first: the link needs one."]})
     token = link_for(row.name, body.person, by=request.auth)
     if not token:
         raise NoSuchThing

@@ -64,7 +64,7 @@ class RunSecret(AuthBase):
     openapi_type = "apiKey"
     openapi_in = "header"
     openapi_name = "Authorization"
-    openapi_description = "`Run`, a space, and the secret that `POST /api/runs/` answered."
+    openapi_description = "`Run`, a space, and the secret that `POST /api/runs/` returned."
 
     def __call__(self, request: HttpRequest) -> str:
         """The secret as it was sent; whose it is, the engine finds out. Raises NoSecret."""
@@ -74,9 +74,15 @@ class RunSecret(AuthBase):
         return secret.strip()
 
 
-@router.post("/", response={201: Begun, **declared(*WRITE)}, operation_id="begin", url_name="runs")
+@router.post(
+    "/",
+    response={201: Begun, **declared(*WRITE)},
+    operation_id="start_run",
+    summary="Start a run",
+    url_name="runs",
+)
 def begin(request: RunRequest, body: Begin) -> Status[Begun]:
-    """Begins a run and answers its secret and its first challenge."""
+    """Start a run and return its secret and its first challenge."""
     client = JsonClient(request, secret := new_token())
     hints = {"user_code": Sealed.of(body.user_code[:64])} if body.user_code else {}
     run = executor.start(body.purpose, client, hints=hints)
@@ -87,11 +93,12 @@ def begin(request: RunRequest, body: Begin) -> Status[Begun]:
     "/{slug:run}/",
     response={200: Challenge, **declared(*READ)},
     auth=RunSecret(),
-    operation_id="look",
+    operation_id="get_run",
+    summary="Get a run",
     url_name="run",
 )
 def look(request: RunRequest, run: str) -> Challenge:
-    """The current challenge. Reading it decides nothing, however often it is done."""
+    """Return the current challenge. Reading it changes nothing."""
     client = _client(request, run)
     return Challenge(**_members(_shown(executor.look(run, client), client)))
 
@@ -100,13 +107,14 @@ def look(request: RunRequest, run: str) -> Challenge:
     "/{slug:run}/",
     response={200: Challenge, **declared(401, *WRITE), 429: Throttled},
     auth=RunSecret(),
-    operation_id="answer",
+    operation_id="answer_step",
+    summary="Answer a step",
     url_name="run",
 )
 def answer(
     request: RunRequest, response: HttpResponse, run: str, body: Answer
 ) -> Challenge | Status[Throttled]:
-    """Answers the current challenge and comes to the next one, or to the same with what was wrong."""
+    """Answer the current challenge. Return the next one, or the same one with the errors."""
     client = _client(request, run)
     page = executor.look(run, client)
     if page.token and page.step == body.step:
@@ -122,11 +130,12 @@ def answer(
     "/{slug:run}/restart",
     response={201: Opened, **declared(401, 409, *WRITE)},
     auth=RunSecret(),
-    operation_id="restart",
+    operation_id="restart_run",
+    summary="Restart a run",
     url_name="restart",
 )
 def restart(request: RunRequest, run: str, body: Restart) -> Status[Opened]:
-    """Begins the run's flow once more, as a new run for the same secret; the old one is over."""
+    """Start the flow again as a new run with the same secret. The old run ends."""
     client = _client(request, run)
     again = executor.restart(run, client, executor.look(run, client).restart, keep=body.keep)
     if client.session and not body.keep:

@@ -182,7 +182,7 @@ def test_a_device_gets_a_token_for_it(acme: Tenant, door: Callable[..., Door], p
     device = door()
     started = device.start("admin-cli", scope=BOTH)
     seen = door().sign_in().submit(user_code=started.user_code)
-    assert "See everything here that you may see as an administrator" in seen.text
+    assert "See everything you can see as an administrator" in seen.text
     seen.submit(decision="approve")
     token = tokens_of(device.poll(started))["access_token"]
     assert claims_of(token)["scope"] == BOTH
@@ -205,4 +205,4 @@ def test_the_document_names_right_and_scope() -> None:
     for path, methods in json.loads(json.dumps(document()))["paths"].items():
         for operation in methods.values():
             if "/api/runs/" not in path:
-                assert "Needs the right `" in operation["description"]
+                assert "Requires the permission `" in operation["description"]
