@@ -96,12 +96,9 @@ def refused(facts: Mapping[str, Any], now: datetime) -> Text:
         return ""
     if guarded(person) and shows_none(facts):
         return _(
-            "To change how you sign in, first prove yourself with your authenticator app or a recovery code."
+            "To change your sign-in methods, first sign in with your authenticator app or a recovery code."
         )
-    return _(
-        "It is too long ago that you proved who you are. Sign out, sign in once more, and come back within "
-        "ten minutes."
-    )
+    return _("You signed in too long ago. Sign out, sign in again, and come back within 10 minutes.")
 
 
 def learn(facts: dict[str, Any], news: Mapping[str, Any], allowed: set[str] | frozenset[str]) -> None:

@@ -60,7 +60,7 @@ class Deny:
 
     message: Text
     effects: Sequence[Effect] = ()
-    title: Text = field(default_factory=lambda: _("You cannot go on"))
+    title: Text = field(default_factory=lambda: _("Access denied"))
     set_up: Text = ""
 
 

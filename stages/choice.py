@@ -32,7 +32,7 @@ class Choice(Stage):
     A choice proves nothing. Later steps can depend on it: `steps.<step id>.choice == "<value>"`.
     """
 
-    title = _("How do you want to go on?")
+    title = _("How do you want to continue?")
     template = "stages/choice.html"
 
     class Settings(StageSettings):
@@ -57,7 +57,9 @@ class Choice(Stage):
 
     class Form(forms.Form):
         choice = forms.ChoiceField(
-            widget=forms.RadioSelect, label=_("Your choice"), error_messages={"required": _("Choose one.")}
+            widget=forms.RadioSelect,
+            label=_("Your choice"),
+            error_messages={"required": _("Choose an option.")},
         )
 
     def words(self) -> Mapping[str, WordType]:

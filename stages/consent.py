@@ -25,10 +25,10 @@ _ROLES = {
     "auditor": _("auditor"),
 }
 _PROVE = _(
-    "This application asks to administer in your name, and you signed in a while ago. Sign out, sign in "
+    "This application asks for administrator access, and you signed in a while ago. Sign out, sign in "
     "again and enter the code."
 )
-_GONE = _("This code was decided on already, or has expired. Start again on your device.")
+_GONE = _("This code was already used or has expired. Start again on your device.")
 
 
 class Consent(Stage):
@@ -40,7 +40,7 @@ class Consent(Stage):
     gives = {"consent"}
 
     class Form(forms.Form):
-        decision = forms.ChoiceField(choices=[("approve", _("Approve")), ("deny", _("This is not me"))])
+        decision = forms.ChoiceField(choices=[("approve", _("Approve")), ("deny", _("Deny"))])
 
     def enter(self, run: Run) -> Outcome:
         device, person = _device(run), run.person
@@ -48,7 +48,7 @@ class Consent(Stage):
             return Deny(_GONE)
         if person is None or not may_use(person, device.application):
             return Deny(
-                _("Your account may not use %(name)s. Ask an administrator for access.")
+                _("Your account doesn't have access to %(name)s. Ask an administrator for access.")
                 % {"name": device.application.title}
             )
         if administrative(device.scopes) and not _fresh(run):
@@ -85,11 +85,8 @@ class Consent(Stage):
             return Done(
                 effects=[ApproveDevice(request["device"], session, tuple(request["scopes"]), run.flow)]
             )
-        message = _(
-            "You refused the device, and it has been told. If you did not start this, you need not do "
-            "anything else."
-        )
-        return Deny(message, effects=[DenyDevice(request["device"], session)], title=_("Device refused"))
+        message = _("If you didn't start it, no further action is needed.")
+        return Deny(message, effects=[DenyDevice(request["device"], session)], title=_("Request denied"))
 
 
 def _fresh(run: Run) -> bool:

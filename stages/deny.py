@@ -11,10 +11,12 @@ from flows.stage import Outcome, Stage
 class Deny(Stage):
     """Denies access. Add a condition to deny only some people."""
 
-    title = _("You cannot go on")
+    title = _("Access denied")
 
     class Settings(StageSettings):
-        message: str = setting("You may not sign in here.", max_length=300, title=_("Message"))
+        message: str = setting(
+            "You don't have permission to sign in.", max_length=300, title=_("What the person is told")
+        )
 
     def enter(self, run: Run) -> Outcome:
         return Refusal(self.settings.message)

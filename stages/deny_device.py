@@ -14,12 +14,12 @@ class DenyDevice(Stage):
     Use `deny` to deny only the person: the device keeps waiting, and another person can still approve it.
     """
 
-    title = _("Device refused")
+    title = _("Device denied")
     needs = {"signed_in", "request"}
 
     class Settings(StageSettings):
         message: str = setting(
-            "This device may not be connected. It has been told.",
+            "This device can't be connected.",
             max_length=300,
             title=_("Message"),
         )

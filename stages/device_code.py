@@ -79,7 +79,7 @@ class DeviceCode(Stage):
             return Show(
                 errors={
                     "user_code": _(
-                        "No device is waiting with this code. Check it, or start again on your device."
+                        "That code isn't valid or has expired. Check it, or get a new one on your device."
                     )
                 }
             )

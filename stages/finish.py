@@ -14,7 +14,7 @@ from idp.oauth.clients import find
 class Finish(Stage):
     """Tells the person that the device is approved, and when it has connected."""
 
-    title = _("You can go back to your device")
+    title = _("Approved – return to your device")
     template = "stages/finish.html"
     needs = {"request", "consent"}
 

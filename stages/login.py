@@ -32,7 +32,7 @@ class Login(Stage):
         def _within(cls, value: timedelta) -> timedelta:
             if not SHORTEST <= value <= LONGEST:
                 raise ValueError(
-                    f"the session lifetime must be {write_duration(SHORTEST)} to {write_duration(LONGEST)}"
+                    f"a session must last from {write_duration(SHORTEST)} to {write_duration(LONGEST)}"
                 )
             return value
 

@@ -15,7 +15,7 @@ class Logout(Stage):
     """
 
     title = _("Sign out?")
-    description = _("You will be signed out in this browser.")
+    description = _("You will be signed out of this browser.")
     submit_label = _("Sign out")
     gives = {"signed_out"}
 

@@ -39,9 +39,7 @@ class Password(Stage):
         person = run.person
         verdict = check_password(person, answer["password"])
         if not verdict.correct or person is None:
-            return Show(
-                errors={"password": _("That does not match. Check the name and the password, and try again.")}
-            )
+            return Show(errors={"password": _("Incorrect username or password.")})
         stale = verdict.stale and UpgradeHash(person.pk, person.password, hash_password(answer["password"]))
         return Done(
             {"proof": {"person": person.pk, "method": self.method, "at": run.now.isoformat()}},

@@ -26,7 +26,7 @@ class Prompt(Stage):
     `person.attributes["<field name>"]`.
     """
 
-    title = _("Tell us a little more")
+    title = _("Tell us a bit more")
     needs = {"person", "proof"}
 
     class Settings(StageSettings):

@@ -27,8 +27,8 @@ class Reauthenticate(Stage):
     within ``max_age``.
     """
 
-    title = _("Is it still you?")
-    description = _("Before you go on, prove yourself once more.")
+    title = _("Confirm it's you")
+    description = _("Verify your identity to continue.")
     needs = {"person", "signed_in"}
     gives = {"proof", "second_factor", "signed_in"}
     method = "pwd"

@@ -59,29 +59,30 @@ class RecoveryCode(Stage):
             return Show()
         if RECOVERY_CODE in kinds_of(person):
             return Deny(
-                _("Your recovery codes are used up. Ask an administrator to reset your second factor.")
+                _("You've used all your recovery codes. Ask an administrator to reset your second factor.")
             )
         if self.settings.missing == "skip":
             return Done()
         if self.settings.missing == "set_up" and not guarded(person):
             return Show(keep={"codes": Sealed.of(" ".join(new_codes()))})
         return Deny(
-            _("This needs a recovery code, and your account has none."), set_up=_("Make recovery codes")
+            _("A recovery code is required, but your account has none."),
+            set_up=_("Create recovery codes"),
         )
 
     def context(self, run: Run) -> Mapping[str, Any]:
         if "codes" in run.kept:
             title = (
-                _("That was your last code: save new ones")
+                _("That was your last code. Save new ones")
                 if "proved" in run.kept
                 else _("Save your recovery codes")
             )
             return {"title": title, "codes": run.kept["codes"].open().split()}
         n = left(run.facts["proof"]["person"])
         text = ngettext(
-            "You have %(n)d code left. It works once.", "You have %(n)d codes left. Each works once.", n
+            "You have %(n)d code left. It works once.", "You have %(n)d codes left. Each code works once.", n
         ) % {"n": n}
-        few = " " + _("Make new ones soon, on the start page.") if n <= FEW else ""
+        few = " " + _("Create new ones soon, on the start page.") if n <= FEW else ""
         return {"description": f"{text}{few}"}
 
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
@@ -100,9 +101,7 @@ class RecoveryCode(Stage):
             )
         used = use(person, answer["code"])
         if used is None:
-            return Show(
-                errors={"code": _("That is none of your unused codes. Check it, or take another one.")}
-            )
+            return Show(errors={"code": _("That code isn't valid or was already used.")})
         if left(person) == 1 and set(kinds_of(person)) <= {PASSWORD, RECOVERY_CODE}:
             return Show(keep={"codes": Sealed.of(" ".join(new_codes())), "proved": proved}, effects=[used])
         return self._passed(run, proved, used)

@@ -51,7 +51,7 @@ def _is_port(target: str) -> bool:
 class Redirect(Stage):
     """Ends the flow and redirects the browser to an address. Add a condition to redirect only some people."""
 
-    title = _("Go on elsewhere")
+    title = _("Redirect")
 
     class Settings(StageSettings):
         to: Annotated[str, AfterValidator(checked)] = setting(

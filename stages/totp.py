@@ -31,7 +31,7 @@ class Totp(Stage):
     """
 
     title = _("Enter the code")
-    description = _("Open your authenticator app and enter the six digits that it shows.")
+    description = _("Enter the six-digit code from your authenticator app.")
     template = "stages/authenticator.html"
     needs = {"person", "proof"}
     gives = {"second_factor"}
@@ -54,7 +54,7 @@ class Totp(Stage):
         if self.settings.missing == "set_up" and not guarded(person):
             return Show(keep={"secret": Sealed.of(new_secret())})
         return Deny(
-            _("This needs an authenticator app, and your account has none."),
+            _("An authenticator app is required, but your account has none."),
             set_up=_("Set up an authenticator app"),
         )
 

@@ -116,7 +116,7 @@ def restart(identifier: str, client: Client, token: str, *, keep: bool) -> str:
     pay_restart(network, version.flow.name)
     make_room(network, version.flow.name, walk.now, besides=walk.row.pk)
     if not walk.state.end:
-        _finish(walk, "lost", _("Started again"), _("This was started again on another page."))
+        _finish(walk, "lost", _("Started again"), _("You started again on another page."))
     tidy(network, walk.now)
     return _begin(version, client, state, may_write=False)
 
@@ -207,7 +207,7 @@ def _open(identifier: str, client: Client, *, may_write: bool) -> Walk:
     if not over and row.expires_at <= walk.now:
         title, message = (
             _("This took too long"),
-            _("For your safety this sign-in was ended. Please start again."),
+            _("This sign-in timed out for your security. Please start again."),
         )
         if walk.state.end:  # it had come to its end in time, and counts so
             walk.state.end = ending("expired", title, message)
@@ -226,11 +226,11 @@ def _lose(walk: Walk) -> None:
     """
     title, message = (
         _("You were signed out"),
-        _("Your session has ended, or somebody else signed in here. Please start again."),
+        _("Your session expired, or someone else signed in here. Please start again."),
     )
     if "signed_in" not in walk.state.facts:
-        message = _("What you proved yourself with was changed in the meantime. Please start again.")
-        _finish(walk, "lost", _("That no longer counts"), message)
+        message = _("Your password or second factor was changed in the meantime. Please start again.")
+        _finish(walk, "lost", _("This request has expired"), message)
     elif sessions.alive(walk.state.facts["signed_in"]["session"]):
         walk.state.end = ending("lost", title, message)
     else:
@@ -295,7 +295,7 @@ def _settle(walk: Walk, step: Step, outcome: Outcome, form: forms.Form | None = 
         record(walk, step, outcome)
     except EffectLost as lost:
         if lost.final or form is None:
-            return _finish(walk, "denied", _("That did not work"), str(lost.message))
+            return _finish(walk, "denied", _("That didn't work"), str(lost.message))
         return asked(walk, step, form, message=str(lost.message))
     except Overtaken:
         return _overtaken(walk, step)
@@ -335,7 +335,7 @@ def _current(walk: Walk, **more: Any) -> Page:
         return _finish(
             walk,
             "lost",
-            _("This page is no longer good"),
+            _("This page has expired"),
             _("The server's key was changed. Please start again."),
         )
 
@@ -345,8 +345,8 @@ def _refuse(walk: Walk, broken: BrokenFlow) -> Page:
     publish_bounded(
         "flow.broken", actor=walk.name, target=flow, topic=topic_of(run), run=run, why=str(broken)
     )
-    message = _("This sign-in is set up wrongly. Its administrators have been told; please try again later.")
-    return _finish(walk, "refused", _("Something is wrong here"), message)
+    message = _("Sign-in is misconfigured. The administrators were notified. Please try again later.")
+    return _finish(walk, "refused", _("Something went wrong"), message)
 
 
 def _finish(walk: Walk, kind: str, title: str, message: str) -> Page:

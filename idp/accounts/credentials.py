@@ -64,7 +64,9 @@ class PasswordField(forms.CharField):
 def _not_too_long(password: str) -> None:
     # composed, it is a quarter as long at best
     if len(password) > 4 * LONGEST_PASSWORD or len(opaque(password)) > LONGEST_PASSWORD:
-        raise ValidationError(_("A password has %(most)d characters at most.") % {"most": LONGEST_PASSWORD})
+        raise ValidationError(
+            _("Use a password of at most %(most)d characters.") % {"most": LONGEST_PASSWORD}
+        )
 
 
 def _verified(password: str, encoded: str) -> tuple[bool, bool]:
@@ -257,7 +259,7 @@ def replace_kind(pk: int, kind: str, fresh: Sequence[Credential], *, first: bool
     kinds = set(Credential.objects.filter(person=person).values_list("kind", flat=True))
     if first and kinds:
         raise EffectLost(
-            _("A second factor has been set up for this account in the meantime. Please start again."),
+            _("A second factor was set up for this account in the meantime. Please start again."),
             final=True,
         )
     Credential.objects.filter(person=person, kind=kind).delete()

@@ -155,7 +155,7 @@ def keep_attributes(pk: int, values: Mapping[str, Any]) -> None:
     if not changed:
         return
     if len(merged) > MOST_ATTRIBUTES or len(json.dumps(merged, ensure_ascii=False).encode()) > MOST_BYTES:
-        raise EffectLost(_("That is more than can be kept."))
+        raise EffectLost(_("That's too much to store."))
     Person.objects.filter(pk=pk).update(attributes=merged)
     publish("person.attributes_changed", actor=person.username, target=person.username, keys=changed)
 
@@ -164,7 +164,7 @@ def active_locked(pk: int) -> Person:
     """The active person, whom nobody else changes until the transaction ends; raises EffectLost, for good."""
     person = Person.objects.select_for_update().filter(pk=pk, is_active=True).first()
     if person is None:
-        raise EffectLost(_("This account cannot be used at the moment."), final=True)
+        raise EffectLost(_("This account can't be used right now."), final=True)
     return person
 
 

@@ -23,8 +23,8 @@ from idp.ratelimit.budgets import Spend
 FRESH = timedelta(minutes=10)
 CODE = "code"
 PASSWORD_METHOD, CODE_METHOD = "pwd", totp.METHOD
-NOTHING_TO_ASK = _("Your account has nothing that could be asked for again. Sign out and sign in once more.")
-_WRONG = _("That does not match. Check it, and try again.")
+NOTHING_TO_ASK = _("There's no way to confirm your identity here. Sign out and sign in again.")
+_WRONG = _("Incorrect. Check it and try again.")
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Again(forms.Form):
     """Asks for these fields of this person: the password, and a code of whatever they hold."""
 
     password = PasswordField(label=_("Password"), autocomplete="current-password")
-    code = forms.CharField(label=_("Code of your authenticator app, or a recovery code"), max_length=64)
+    code = forms.CharField(label=_("Authenticator or recovery code"), max_length=64)
 
     def __init__(self, person: int, wanted: Collection[str], data: Mapping[str, Any] | None = None) -> None:
         super().__init__(data)
@@ -117,9 +117,9 @@ def _has_codes(person: int) -> bool:
 
 def _code_field(person: int) -> forms.Field:
     if not person or not recovery_codes.left(person):
-        return totp.CodeField(label=_("Code of your authenticator app"))
+        return totp.CodeField(label=_("Authenticator code"))
     has_app = TOTP in kinds_of(person)
-    label = _("Code of your authenticator app, or a recovery code") if has_app else _("Recovery code")
+    label = _("Authenticator or recovery code") if has_app else _("Recovery code")
     hints = {
         "autocomplete": "one-time-code" if has_app else "off",
         "autocapitalize": "none",

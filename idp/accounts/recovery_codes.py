@@ -32,7 +32,7 @@ _PURPOSE = "recovery_code"
 class SavedForm(forms.Form):
     """The one button under codes that were just made."""
 
-    saved = forms.ChoiceField(choices=[("yes", _("I have saved them"))])
+    saved = forms.ChoiceField(choices=[("yes", _("I've saved my codes"))])
 
 
 def new_codes() -> list[str]:
@@ -70,7 +70,7 @@ class UseRecoveryCode(Effect):
         codes = Credential.objects.filter(pk=self.credential, kind=RECOVERY_CODE)
         person = active_locked(codes.values_list("person_id", flat=True).first() or 0)
         if not codes.filter(used_at=None).update(used_at=timezone.now()):
-            raise EffectLost(_("That code was used already. Take another one."))
+            raise EffectLost(_("That code was already used. Use another one."))
         about = {"target": person.username, "topic": topic_of(person.pk, RECOVERY_CODE)}
         publish(
             "person.credential_used",

@@ -146,7 +146,7 @@ def sign_in(request: SignIn) -> Opened:
     person = Person.objects.select_for_update().filter(pk=request.person, is_active=True).first()
     proofs = {method: request.proofs.get(method, now.isoformat()) for method in request.methods}
     if person is None or any(person.outdated(datetime.fromisoformat(at)) for at in proofs.values()):
-        raise EffectLost(_("You cannot sign in at the moment."), final=True)
+        raise EffectLost(_("You can't sign in right now."), final=True)
     lasting = {
         "key_hash": digest(key),
         "methods": list(request.methods),
@@ -266,7 +266,7 @@ def _locked(pk: int, person: int | None = None) -> Session:
     session = Session.objects.select_for_update().filter(pk=pk).first()
     living = alive(pk) if session else None
     if living is None or (person is not None and living.person_id != person):
-        raise EffectLost(_("Your session has ended. Please start again."), final=True)
+        raise EffectLost(_("Your session expired. Please start again."), final=True)
     return living
 
 

@@ -26,7 +26,7 @@ from idp.foundation.text import read_code
 from idp.tenancy.scope import current_tenant
 
 METHOD = "otp"  # RFC 8176
-WRONG = _("That code is wrong. Codes change every 30 seconds: enter the one that the app shows now.")
+WRONG = _("Incorrect code. Codes change every 30 seconds; enter the one your app shows now.")
 _SECONDS = 30
 # RFC 6238 section 5.2: one step for the time that typing takes, one for a clock that is ahead
 _WINDOW = (0, -1, 1)
@@ -49,7 +49,7 @@ class CodeField(forms.CharField):
     def clean(self, value: Any) -> str:
         digits = read_code(super().clean(value))
         if not re.fullmatch("[0-9]{6}", digits):
-            raise ValidationError(_("A code has six digits."))
+            raise ValidationError(_("Enter the six-digit code."))
         return digits
 
 
@@ -96,7 +96,7 @@ class UseTotp(Effect):
         unused = Q(counter__lt=self.step) | Q(counter__gt=self.step + _FAR_AHEAD)
         fresh = Credential.objects.filter(unused, pk=self.credential, kind=TOTP)
         if not fresh.update(counter=self.step, used_at=timezone.now()):
-            raise EffectLost(_("That code was used already. Wait for the next one."))
+            raise EffectLost(_("That code was already used. Wait for the next one."))
         about = {"target": person.username, "topic": topic_of(person.pk, TOTP)}
         publish("person.credential_used", actor=person.username, credential=TOTP, **about)
 

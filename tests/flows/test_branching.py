@@ -130,14 +130,14 @@ def test_a_condition_that_fails_refuses_instead_of_passing_the_group_over(acme: 
         *REST,
     )
     seen = door().page().submit(**ALICE).submit(**PASSWORD)
-    assert (seen.title, events("flow.broken"), Session.objects.count()) == ("Something is wrong here", 1, 0)
+    assert (seen.title, events("flow.broken"), Session.objects.count()) == ("Something went wrong", 1, 0)
 
 
 def test_a_fact_that_is_only_given_in_a_group_is_missing_outside(acme: Tenant, door: Doors) -> None:
     """identified is not authenticated: a group with the password that does not apply signs nobody in."""
     draw("identification", group("strong", "password", when='request.agent == "never"'), *REST)
     seen = door().page().submit(**ALICE)
-    assert (seen.title, Session.objects.count()) == ("Something is wrong here", 0)
+    assert (seen.title, Session.objects.count()) == ("Something went wrong", 0)
 
 
 # --- sub-flows ----------------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ def test_a_sub_flow_with_a_condition_proves_nothing_when_passed_over(acme: Tenan
     draw("identification", {"flow": "proving", "when": 'request.agent == "never"'}, *REST)
     seen = door().page().submit(**ALICE)
     assert (seen.title, decided(seen)["proving.password"], Session.objects.count()) == (
-        "Something is wrong here",
+        "Something went wrong",
         "passed over",
         0,
     )
@@ -284,7 +284,7 @@ def test_a_refused_consent_cannot_be_gone_round(acme: Tenant, door: Doors) -> No
     browser = door()
     started = browser.start()
     seen = browser.sign_in().submit(user_code=started.user_code).submit(decision="deny")
-    assert "decided on already" in seen.text
+    assert "already used or has expired" in seen.text
     assert device_state(started) == "denied"
 
 
@@ -295,7 +295,7 @@ def test_a_stage_tells_only_what_it_declares(third_party: None, acme: Tenant, do
     """A word that ``words`` does not name refuses the run: conditions read nothing that lint has not seen."""
     draw(step("probe", settings={"submit": "tattle"}))
     seen = door().page().submit(answer="x")
-    assert (seen.title, facts_of(seen)) == ("Something is wrong here", set())
+    assert (seen.title, facts_of(seen)) == ("Something went wrong", set())
     assert row_of(seen).state["told"] == {}
 
 
@@ -344,7 +344,7 @@ def test_an_application_goes_on_in_its_own_flow_with_the_facts_so_far(acme: Tena
     assert row_of(seen).state["before"][0]["decided"]["device_code"] == "done"
     assert seen.submit(code="000000").step == "totp"
     seen = seen.submit(code=code())
-    assert seen.submit(decision="approve").title == "You can go back to your device"
+    assert seen.submit(decision="approve").title == "Approved – return to your device"
     assert device_state(started) == "approved"
 
 
@@ -547,7 +547,7 @@ def test_a_run_of_an_applications_own_flow_starts_again_in_it(acme: Tenant, door
     assert (again.step, row_of(again).version.flow.name) == ("own", "own")
     Flow.objects.filter(name="own").update(live=None)
     gone = restarted(again)
-    assert (gone.status, gone.title) == (404, "Nothing is set up here yet")
+    assert (gone.status, gone.title) == (404, "This isn't set up yet")
 
 
 @pytest.mark.parametrize("how", ["password changed", "deactivated"])
@@ -563,7 +563,7 @@ def test_a_proof_ends_with_what_proved_it(acme: Tenant, door: Doors, how: str) -
         Person.objects.filter(pk=alice.pk).update(is_active=False)
     else:
         credentials.store_password(alice, credentials.hash_password("another-password-4"), by="alice")
-    assert seen.submit(code=code()).title == "That no longer counts"
+    assert seen.submit(code=code()).title == "This request has expired"
     again = restarted(seen, token, keep="yes")
     assert (again.step, Session.objects.count()) == ("identification", 0)
 

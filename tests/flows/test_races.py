@@ -46,5 +46,5 @@ def test_the_same_approval_twice_at_once(
         titles.append(Seen(tab(browser), page.response, page.path).submit(decision="approve").title)
 
     at_once(*[post] * 4)
-    assert titles == ["You can go back to your device"] * 4
+    assert titles == ["Approved – return to your device"] * 4
     assert (events("device.approved"), device_state(started)) == (1, "approved")

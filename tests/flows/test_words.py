@@ -443,10 +443,10 @@ def test_new_words_decide_in_a_drawn_flow(acme: Tenant, door: Doors) -> None:
     near, far = door(), door(address="203.0.113.9")
     assert near.sign_in().submit(user_code=near.start().user_code).step == "consent"
     refused = near.page().submit(user_code=far.start().user_code)
-    assert refused.title == "You cannot go on"
+    assert refused.title == "Access denied"
     unread = door(address="unknown")
     asked = unread.start().user_code
-    assert unread.sign_in().submit(user_code=asked).title == "You cannot go on"
+    assert unread.sign_in().submit(user_code=asked).title == "Access denied"
 
 
 @pytest.fixture
@@ -483,7 +483,7 @@ def test_junk_in_the_headers_skips_nothing(
         {"stage": "deny", "when": office},
         *REST,
     )
-    assert _after_the_name(live, "203.0.113.9") == "You cannot go on"
+    assert _after_the_name(live, "203.0.113.9") == "Access denied"
     for junk in JUNK:
         assert _after_the_name(live, junk) == "Enter your password", junk
 

@@ -93,7 +93,7 @@ def deciding(scene: Scene) -> Iterator[tuple[str, Person]]:
     person.at_consent(device.user_code)
     yield "consent", person
     person.press("Approve")
-    person.sees("You can go back to your device")
+    person.sees("Approved – return to your device")
     yield "finish", person
     assert isinstance(device.poll(), dict)
     person.page.reload()
@@ -104,8 +104,8 @@ def deciding(scene: Scene) -> Iterator[tuple[str, Person]]:
     Application.objects.filter(client_id="kiosk").update(title=LONG, owner=LONG)
     person.at_consent(far.user_code)
     yield "consent-verified", person
-    person.press("This is not me")
-    person.sees("Device refused")
+    person.press("Deny")
+    person.sees("Request denied")
     yield "denied", person
 
 
@@ -116,7 +116,7 @@ def endings(scene: Scene) -> Iterator[tuple[str, Person]]:
     person.at_consent(overdue.user_code)
     scene.clock.shift(timedelta(minutes=11))
     person.press("Approve")
-    person.sees("That did not work")
+    person.sees("That didn't work")
     yield "ended-too-late", person
     person.at_consent(scene.new_device().user_code)
     person.context.clear_cookies(name="foyer_session")
@@ -131,12 +131,12 @@ def endings(scene: Scene) -> Iterator[tuple[str, Person]]:
     person.open()
     person.sign_in("bob")
     person.enter_code(scene.new_device(client_id="staff-console", scope="openid").user_code)
-    person.sees("You cannot go on")
+    person.sees("Access denied")
     yield "ended-not-allowed", person
     person.open()
     Version.objects.update(document={**Version.objects.get().document, "steps": [{"stage": "consent"}]})
     person.open()
-    person.sees("Something is wrong here")
+    person.sees("Something went wrong")
     yield "ended-broken", person
 
 
@@ -151,7 +151,7 @@ def accounts_and_errors(scene: Scene) -> Iterator[tuple[str, Person]]:
     yield "recover-too-weak", person
     person.fill("New password", "one more good password")
     person.press("Set password")
-    person.sees("Password set")
+    person.sees("Password changed")
     yield "recover-done", person
     person.open(link)
     yield "recover-gone", person
@@ -160,14 +160,14 @@ def accounts_and_errors(scene: Scene) -> Iterator[tuple[str, Person]]:
     person.open("/flow/nobody/")
     yield "run-not-found", person
     person.page.goto(person.server.url(person.host, f"/flow/{'0' * 32}/restart"))
-    person.sees("That is not possible here")
+    person.sees("That isn't possible here")
     yield "wrong-method", person
     person.open()
     person.context.clear_cookies()
     person.page.evaluate(
         "() => { const form = document.querySelector('form'); form.action = '/sign-out'; form.submit() }"
     )
-    person.sees("This page was out of date")
+    person.sees("This page is out of date")
     yield "forged", person
     version, now = Version.objects.get(), timezone.now()
     here = {
@@ -181,11 +181,11 @@ def accounts_and_errors(scene: Scene) -> Iterator[tuple[str, Person]]:
         [Run(identifier=uuid4().hex, nonce_hash="x", **here) for _ in range(settings.RUNS_PER_ADDRESS)]
     )
     person.open()
-    person.sees("Too many at once")
+    person.sees("Too many sign-ins")
     yield "too-many-runs", person
     Flow.objects.update(live=None)
     person.open()
-    person.sees("Nothing is set up here yet")
+    person.sees("This isn't set up yet")
     yield "no-flow", person
 
 
@@ -259,7 +259,7 @@ def second_factors(scene: Scene) -> Iterator[tuple[str, Person]]:
     yield "home-password-only", person
     person.press("Add a second factor")
     yield "set-up-choice", person
-    person.page.get_by_label("An authenticator app").check()
+    person.page.get_by_label("Authenticator app").check()
     person.press("Continue")
     person.sees("Set up your authenticator app")
     yield "totp-set-up", person
@@ -272,11 +272,11 @@ def second_factors(scene: Scene) -> Iterator[tuple[str, Person]]:
     person.reads("Authenticator app")
     yield "home-app", person
     scene.clock.shift(timedelta(minutes=11))
-    person.press("Change how you sign in")
+    person.press("Manage sign-in methods")
     person.sees("Enter the code")
     person.fill("Code", code(0, secret))
     person.press("Continue")
-    person.sees("Is it still you?")
+    person.sees("Confirm it's you")
     yield "reauthenticate", person
     person.fill("Password", "wrong")
     person.press("Continue")
@@ -287,13 +287,13 @@ def second_factors(scene: Scene) -> Iterator[tuple[str, Person]]:
     person.press("Continue")
     person.sees("Save your recovery codes")
     yield "recovery-codes", person
-    person.press("I have saved them")
+    person.press("I've saved my codes")
     person.reads("10 left")
     yield "home-second-factors", person
-    person.press("Change: Password")
+    person.press("Change password")
     person.sees("Change your password")
     yield "own-password", person
-    person.press("Keep it")
+    person.press("Cancel")
     person.press("Sign out everywhere else")
     yield "sign-out-everywhere", person
     person.press("Back")

@@ -39,12 +39,12 @@ def test_a_new_password_by_a_recovery_link(
     assert "at least 10 characters" in locked_out.error_at("New password")
     locked_out.fill("New password", "one more good password")
     locked_out.press("Set password")
-    locked_out.sees("Password set")
+    locked_out.sees("Password changed")
     person.press("Approve")
     person.sees("You were signed out")
     assert device.poll() == "authorization_pending"
     assert locked_out.open(recovery_link).status == 404
-    locked_out.sees("This link is no longer good")
+    locked_out.sees("This link has expired")
     locked_out.open()
     locked_out.sign_in("alice", "alice-password-1")
     assert locked_out.error_at("Password")
@@ -65,15 +65,15 @@ def test_a_recovery_link_dies_after_a_quarter_of_an_hour(
     with time_machine.travel(datetime.now(UTC) + timedelta(minutes=15, seconds=1), tick=True):
         person.fill("New password", "one more good password")
         person.press("Set password")
-        person.sees("This link is no longer good")
+        person.sees("This link has expired")
 
 
 @pytest.mark.parametrize(
     ("path", "status", "title"),
     [
-        ("/nothing-here", 404, "There is nothing here"),
-        ("/flow/nobody/", 404, "This page is no longer here"),
-        ("/flow/nobody/restart", 405, "That is not possible here"),
+        ("/nothing-here", 404, "Page not found"),
+        ("/flow/nobody/", 404, "This page has expired"),
+        ("/flow/nobody/restart", 405, "That isn't possible here"),
     ],
 )
 def test_error_pages_lead_on(path: str, status: int, title: str, new_person: Callable[..., Person]) -> None:
@@ -105,7 +105,7 @@ def test_a_form_from_elsewhere_is_refused(
     tab.press("You won")
     tab.page.wait_for_url("**/flow/**")
     assert device.poll() == "authorization_pending"
-    assert tab.title != "You can go back to your device"
+    assert tab.title != "Approved – return to your device"
     stranger = new_person()
     assert stranger.open(person.page.url).status == 404
-    stranger.sees("This page is no longer here")
+    stranger.sees("This page has expired")

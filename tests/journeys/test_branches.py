@@ -126,7 +126,7 @@ def _connect(person: Person, device: Device) -> None:
     person.enter_code(device.user_code)
     person.sees("Connect this device?")
     person.press("Approve")
-    person.sees("You can go back to your device")
+    person.sees("Approved – return to your device")
     assert isinstance(device.poll(), dict)
 
 
@@ -171,7 +171,7 @@ def test_two_branches_and_a_refusal_that_goes_on(
     _fill_and_go(bob, "The loan", "Number on the device", "8")
     bob.reads("You may still connect the device as your own.")
     _pick(bob, "This loan is not known", "Not at all")
-    bob.sees("You cannot go on")
+    bob.sees("Access denied")
     bob.reads("Bring the device back to the office.")
     assert unknown.poll() == "authorization_pending"
     bob.press("Start again")

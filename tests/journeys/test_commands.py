@@ -149,7 +149,7 @@ def test_a_refused_device_in_the_terminal(
     code = command.wait_for(lambda: re.search(r"^ +([A-Z]{4}-[A-Z]{4})$", command.said, re.MULTILINE))[1]
     person = new_person("127.0.0.1")
     person.at_consent(code)
-    person.press("This is not me")
+    person.press("Deny")
     assert command.end() == 1
     assert "access_denied" in "".join(command.err)
     assert "Traceback" not in command.said

@@ -45,7 +45,7 @@ def test_a_device_is_connected(
     person.sees("Connect this device?")
     agent = device.http.headers["User-Agent"]
     person.reads(
-        f"{title} TV", device.user_code, "Living room", agent, "127.0.0.1", "the same network as yours"
+        f"{title} TV", device.user_code, "Living room", agent, "127.0.0.1", "the same network as you"
     )
     # a fast person is here at once
     expect(person.page.locator("body")).to_contain_text(re.compile(r"just now|\d+ seconds? ago"))
@@ -53,7 +53,7 @@ def test_a_device_is_connected(
         "Only continue if you can see this code on a device in front of you.", "See your name and username"
     )
     person.press("Approve")
-    person.sees("You can go back to your device")
+    person.sees("Approved – return to your device")
     tokens = device.poll()
     assert isinstance(tokens, dict), tokens
     person.sees("Connected")  # by itself

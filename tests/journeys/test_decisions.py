@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.journeys.devices import Device
 from tests.journeys.people import Person
 
-UNKNOWN = "No device is waiting with this code. Check it, or start again on your device."
+UNKNOWN = "That code isn't valid or has expired. Check it, or get a new one on your device."
 
 
 def test_a_refusal_is_told_at_once_and_is_final(device: Device, person: Person) -> None:
@@ -20,14 +20,14 @@ def test_a_refusal_is_told_at_once_and_is_final(device: Device, person: Person) 
     kept = person.new_tab()
     kept.open(person.page.url)  # the page as a browser keeps it that does not ask again on the way back
     assert device.poll() == "authorization_pending"
-    person.press("This is not me")
-    person.sees("Device refused")
+    person.press("Deny")
+    person.sees("Request denied")
     assert device.poll() == "access_denied"
     person.page.go_back()
-    person.sees("Device refused")
+    person.sees("Request denied")
     kept.sees("Connect this device?")
     kept.press("Approve")
-    kept.sees("Device refused")
+    kept.sees("Request denied")
     assert device.poll() == "access_denied"
 
 
@@ -50,8 +50,8 @@ def test_a_code_that_expired_on_the_way(
         person.sees("Connect this device?")
         clock.shift(timedelta(minutes=10, seconds=1))
         person.press("Approve")
-        person.sees("That did not work")
-        person.reads("This code was decided on already, or has expired. Start again on your device.")
+        person.sees("That didn't work")
+        person.reads("This code was already used or has expired. Start again on your device.")
         assert late.poll() == "expired_token"
 
 
@@ -86,8 +86,8 @@ def test_when_it_goes_on_is_told_in_ones_own_time(
         person.reads("Too many attempts. Try again in 10 minutes.")
         moment = person.page.locator("time[data-local]")
         at = datetime.fromisoformat(str(moment.get_attribute("datetime")))
-        expect(moment).to_have_text(
-            f"{at.astimezone(ZoneInfo(zone)):%H:%M}" if scripts else f"{at:%H:%M} UTC"
+        expect(moment).to_have_attribute(
+            "title", f"{at.astimezone(ZoneInfo(zone)):%H:%M}" if scripts else f"{at:%H:%M} UTC"
         )
 
 
@@ -133,10 +133,7 @@ def test_wrong_passwords_and_the_time_to_wait(new_person: Callable[..., Person])
         clock.shift(timedelta(minutes=20))
         person.fill("Password", "wrong")
         person.press("Sign in")
-        assert (
-            person.error_at("Password")
-            == "That does not match. Check the name and the password, and try again."
-        )
+        assert person.error_at("Password") == "Incorrect username or password."
         assert person.value("Password") == ""
 
 
@@ -199,7 +196,7 @@ def test_a_complete_link_waits_for_a_post(device: Device, person: Person) -> Non
     with time_machine.travel(datetime.now(UTC) + timedelta(seconds=6), tick=True):
         assert device.poll() == "authorization_pending"
     person.press("Approve")
-    person.sees("You can go back to your device")
+    person.sees("Approved – return to your device")
     assert isinstance(device.poll(), dict)
 
 
@@ -210,7 +207,7 @@ def test_a_form_without_an_answer_decides_nothing(device: Device, person: Person
     person.at_consent(device.user_code)
     assert person.page.locator("form :is(input:not([type=hidden]), select, textarea)").count() == 0
     assert [button.strip() for button in person.page.locator("form button").all_inner_texts()] == [
-        "This is not me",
+        "Deny",
         "Approve",
     ]
     assert person.page.locator(":focus").count() == 0
@@ -231,7 +228,7 @@ def test_who_may_not_use_an_application_is_told_so(
     person.open()
     person.sign_in("bob")
     person.enter_code(device.user_code)
-    person.sees("Connect this device?" if client_id == "tv" else "You cannot go on")
+    person.sees("Connect this device?" if client_id == "tv" else "Access denied")
     if client_id == "staff-console":
-        person.reads("Your account may not use Staff console. Ask an administrator for access.")
+        person.reads("Your account doesn't have access to Staff console. Ask an administrator for access.")
     assert device.poll() == "authorization_pending"

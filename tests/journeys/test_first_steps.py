@@ -47,9 +47,9 @@ def test_the_first_steps_lead_to_a_device_that_is_signed_in(
     owner.open("/console/")
     expect(owner.page.get_by_role("heading", name="Get started 1/5")).to_be_visible()
 
-    owner.press("Set up second factor")
-    owner.sees("How you sign in")
-    owner.page.get_by_label("An authenticator app").check()
+    owner.press("Set up a second factor")
+    owner.sees("Sign-in methods")
+    owner.page.get_by_label("Authenticator app").check()
     owner.press("Continue")
     secret = owner.page.locator(".key").inner_text().replace(" ", "")
     owner.fill("Code", code(0, secret))

@@ -62,13 +62,13 @@ def choose(person: Person, option: str) -> None:
 
 def set_up_an_app(person: Person) -> str:
     """From the question what to set up to the front page: the secret is typed off the page."""
-    choose(person, "An authenticator app")
+    choose(person, "Authenticator app")
     person.sees("Set up your authenticator app")
     reads_well(person)
     secret = person.page.locator(".key").inner_text().replace(" ", "")
     person.fill("Code", "000000")
     person.press("Continue")
-    assert "That code is wrong." in person.error_at("Code")
+    assert "Incorrect code." in person.error_at("Code")
     assert person.page.locator(".key").inner_text().replace(" ", "") == secret, (
         "a wrong code keeps the secret that was scanned"
     )
@@ -87,7 +87,7 @@ def set_up_codes(person: Person) -> list[str]:
     assert person.page.locator(".codes li").all_inner_texts() == codes
     assert len(set(codes)) == 10
     reads_well(person)
-    person.press("I have saved them")
+    person.press("I've saved my codes")
     person.reads("10 left")
     return codes
 
@@ -111,14 +111,14 @@ def test_two_factors_from_their_set_up_to_their_removal(
     person.press("Sign in")
     reads_well(person)
     person.sign_in()
-    person.reads("Signed in as Alice", "It is all that protects your account.")
+    person.reads("Signed in as Alice", "Your only protection.")
     person.press("Add a second factor")
-    person.sees("How you sign in")
+    person.sees("Sign-in methods")
     secret = set_up_an_app(person)
     ticking.shift(timedelta(minutes=11))
     codes = _prove_again_and_make_codes(person, secret)
     person.press("Sign out")
-    person.reads("Nobody is signed in here.")
+    person.reads("You're not signed in.")
     _sign_in_with_the_app(person, secret, ticking)
     _sign_out_by_address(person)
     ticking.shift(timedelta(hours=1))  # codes of every kind are guessed from one budget
@@ -135,21 +135,21 @@ def _prove_again_and_make_codes(person: Person, secret: str) -> list[str]:
     """The sign-in is older than ten minutes: the password is asked once more before anything changes, and a
     code of the new app.
     """
-    person.press("Change how you sign in")
+    person.press("Manage sign-in methods")
     person.sees("Enter the code")
     person.fill("Code", code(0, secret))
     person.press("Continue")
-    person.sees("Is it still you?")
+    person.sees("Confirm it's you")
     reads_well(person)
     person.fill("Password", "wrong")
     person.press("Continue")
-    assert "That does not match." in person.error_at("Password")
+    assert "Incorrect. Check it" in person.error_at("Password")
     person.fill("Password", PASSWORD)
     person.press("Continue")
-    person.sees("How you sign in")
+    person.sees("Sign-in methods")
     person.page.locator("form").evaluate("form => { form.noValidate = true }")
     person.press("Continue")
-    person.reads("Choose one.")
+    person.reads("Choose an option.")
     reads_well(person)
     return set_up_codes(person)
 
@@ -158,7 +158,7 @@ def _sign_in_with_the_app(person: Person, secret: str, clock: time_machine.Trave
     """Wrong until one has to wait; then the right code, and it only once."""
     person.open("/sign-in")
     person.sign_in()
-    person.sees("Confirm that it is you")
+    person.sees("Confirm it's you")
     reads_well(person)
     person.press("Continue")  # the app is chosen beforehand
     person.sees("Enter the code")
@@ -166,7 +166,7 @@ def _sign_in_with_the_app(person: Person, secret: str, clock: time_machine.Trave
     reads_well(person)
     person.fill("Code", code(0, secret))
     person.press("Continue")
-    expect(person.page.get_by_role("alert")).to_contain_text("Try again in 2 minutes. That is at ")
+    expect(person.page.get_by_role("alert")).to_contain_text("Try again in 2 minutes.")
     clock.shift(timedelta(minutes=2))
     now = code(0, secret)
     person.fill("Code", now)
@@ -194,7 +194,7 @@ def _refuse_the_same_code(person: Person, used: str) -> None:
     again.press("Continue")
     again.fill("Code", used)
     again.press("Continue")
-    again.reads("That code was used already. Wait for the next one.")
+    again.reads("That code was already used. Wait for the next one.")
     again.page.close()
 
 
@@ -210,7 +210,7 @@ def _sign_out_by_address(person: Person) -> None:
     person.reads("Signed in as Alice")
     person.open("/sign-out")
     person.press("Sign out")
-    person.reads("Nobody is signed in here.")
+    person.reads("You're not signed in.")
 
 
 def _sign_in_with_a_code(person: Person, codes: list[str]) -> None:
@@ -237,21 +237,21 @@ def _remove_both(person: Person, clock: time_machine.Traveller, unused: str) -> 
     """
     clock.shift(timedelta(minutes=11))
     person.press("Remove: Recovery codes")
-    person.sees("Is it still you?")
+    person.sees("Confirm it's you")
     reads_well(person)
     person.fill("Password", PASSWORD)
-    person.fill("Code of your authenticator app, or a recovery code", unused)
+    person.fill("Authenticator or recovery code", unused)
     person.press("Continue")
     person.sees("Remove your recovery codes?")
     reads_well(person)
-    person.press("Keep it")
+    person.press("Cancel")
     person.reads("7 left")
     person.press("Remove: Recovery codes")
     person.press("Remove")
     person.press("Remove: Authenticator app")
-    person.reads("Your password alone will then be enough.")
+    person.reads("Your account will be protected by your password only.")
     person.press("Remove")
-    person.reads("It is all that protects your account.")
+    person.reads("Your only protection.")
     person.press("Sign out")
     person.press("Sign in")
     person.sign_in()
@@ -281,8 +281,8 @@ def test_starting_again_keeps_what_was_proved_and_not_you_does_not(
     person.press("Continue")
     person.enter_code(unwanted.user_code)
     person.sees("Connect this device?")
-    person.press("This is not me")
-    person.sees("Device refused")
+    person.press("Deny")
+    person.sees("Request denied")
     reads_well(person)
     person.press("Start again")
     person.sees("Connect a device")
@@ -296,12 +296,12 @@ def test_starting_again_keeps_what_was_proved_and_not_you_does_not(
     person.enter_code(wanted.user_code)
     person.sees("Connect this device?")
     person.press("Approve")
-    person.sees("You can go back to your device")
+    person.sees("Approved – return to your device")
     assert isinstance(wanted.poll(), dict)
     person.open("/device?switch")
     person.sign_in("bob")
     person.enter_code(new_device(client_id="staff-console", scope="openid").user_code)
-    person.sees("You cannot go on")
+    person.sees("Access denied")
     reads_well(person)
     person.press("Start again")
     person.sees("Connect a device")
@@ -312,7 +312,7 @@ def test_a_tenant_without_a_flow_says_so(shipped: dict[str, Tenant], person: Per
     """A page of the family, with the right status, that leads on."""
     for path in ("/sign-up", "/recovery"):
         assert person.open(path).status == 404
-        person.sees("Nothing is set up here yet")
+        person.sees("This isn't set up yet")
         reads_well(person)
         person.press("Go to the start page")
         person.sees("Acme")
@@ -331,18 +331,18 @@ def test_a_second_factor_by_keyboard(shipped: dict[str, Tenant], new_person: Cal
     person.reads("Signed in as Alice")
     _tab_to(page, "Add a second factor")
     keys.press("Enter")
-    person.sees("How you sign in")
+    person.sees("Sign-in methods")
     _tab_to_field(page, "choice")
     keys.press("ArrowDown")  # from the first, which Tab came to, to the second
     keys.press("Enter")
     person.sees("Save your recovery codes")
     codes = page.locator(".codes li").all_inner_texts()
-    _tab_to(page, "I have saved them")
+    _tab_to(page, "I've saved my codes")
     keys.press("Enter")
     person.reads("10 left")
     _tab_to(page, "Sign out")
     keys.press("Enter")
-    person.reads("Nobody is signed in here.")
+    person.reads("You're not signed in.")
     _tab_to(page, "Sign in")
     keys.press("Enter")
     _type_name_and_password(person)

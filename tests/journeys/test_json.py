@@ -47,9 +47,7 @@ def test_a_program_connects_a_device(
     assert [field["name"] for field in program.challenge["fields"]] == ["name"]
     assert program.answer(name="alice")["fields"][0]["type"] == "password"
     wrong = program.answer(password="wrong")
-    assert wrong["errors"]["password"] == [
-        "That does not match. Check the name and the password, and try again."
-    ]
+    assert wrong["errors"]["password"] == ["Incorrect username or password."]
     assert program.answer(password="alice-password-1")["stage"] == "device_code"
     assert program.answer(user_code="BCDF-GHJK")["errors"]["user_code"]
     asked = program.answer(user_code=device.user_code.lower())

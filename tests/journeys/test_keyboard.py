@@ -27,7 +27,7 @@ def test_from_the_sign_in_to_connected_by_keyboard(device: Device, person: Perso
     assert _focused_field(page) == "password"
     page.keyboard.type("wrong")
     page.keyboard.press("Enter")
-    person.reads("That does not match.")
+    person.reads("Incorrect username or password.")
     assert _focused_field(page) == "password"
     page.keyboard.type("alice-password-1")
     page.keyboard.press("Enter")
@@ -38,21 +38,21 @@ def test_from_the_sign_in_to_connected_by_keyboard(device: Device, person: Perso
     person.sees("Connect this device?")
     page.keyboard.press("Enter")  # nothing has the focus
     person.sees("Connect this device?")
-    assert _tab_to(page, "Approve") == ["Not you?", "This is not me", "Approve"]
+    assert _tab_to(page, "Approve") == ["Not you?", "Deny", "Approve"]
     assert device.poll() == "authorization_pending"
     page.keyboard.press("Enter")
-    person.sees("You can go back to your device")
+    person.sees("Approved – return to your device")
     assert isinstance(device.poll(), dict)
 
 
 def test_backwards_and_no(device: Device, person: Person) -> None:
     """D9: refusing is as near as approving."""
     person.at_consent(device.user_code)
-    assert _tab_to(person.page, "Approve")[-2:] == ["This is not me", "Approve"]
+    assert _tab_to(person.page, "Approve")[-2:] == ["Deny", "Approve"]
     person.page.keyboard.press("Shift+Tab")
     assert _focus_is_visible(person.page)
     person.page.keyboard.press("Space")
-    person.sees("Device refused")
+    person.sees("Request denied")
     assert device.poll() == "access_denied"
 
 

@@ -34,7 +34,7 @@ def test_a_recovery_link_by_mail_on_a_bare_machine(
     ):
         command = run(*words, **there)
         assert command.end(30) == 0, command.said
-    assert command.out == ["A link is on its way to admin@foyer.test.\n"]
+    assert command.out == ["Sending a link to admin@foyer.test.\n"]
     mails = tmp_path / "data" / "mails"
     (path,) = serving.wait_for(lambda: list(mails.glob("*.eml")))
     logged = serving.wait_for(lambda: [line for line in serving.err if "mail.written" in line])

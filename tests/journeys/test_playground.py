@@ -95,7 +95,7 @@ def test_a_denial_reaches_the_page(editor: Person, new_person: Callable[..., Per
     expect(page.locator("#state")).to_have_text("Waiting for approval…")
     alice = new_person()
     alice.at_consent(page.locator("#code").inner_text())
-    alice.press("This is not me")
+    alice.press("Deny")
     expect(page.locator("#state")).to_have_text("Denied: The request was denied (RFC 8628 section 3.5).")
     expect(page.locator("#steps")).to_contain_text(
         "The person denied the request or isn't allowed to use this application."

@@ -14,7 +14,7 @@ def test_the_second_device_asks_only_for_its_code(
     """D9, D18: whoever is signed in is not asked again, but every device is."""
     person.at_consent(device.user_code)
     person.press("Approve")
-    person.sees("You can go back to your device")
+    person.sees("Approved – return to your device")
     second = new_device()
     person.open()
     person.sees("Connect a device")
@@ -22,7 +22,7 @@ def test_the_second_device_asks_only_for_its_code(
     person.sees("Connect this device?")
     person.reads("alice", second.user_code)
     person.press("Approve")
-    person.sees("You can go back to your device")
+    person.sees("Approved – return to your device")
     assert isinstance(device.poll(), dict)
     assert isinstance(second.poll(), dict)
 
@@ -46,7 +46,7 @@ def test_two_tabs_finish_in_either_order(
     for at in (first, 1 - first):
         tabs[at].reads(devices[at].user_code)
         tabs[at].press("Approve")
-        tabs[at].sees("You can go back to your device")
+        tabs[at].sees("Approved – return to your device")
     for device in devices:
         assert isinstance(device.poll(), dict)
 
@@ -70,7 +70,7 @@ def test_somebody_else_signs_in_meanwhile(
     assert device.poll() == "authorization_pending"
     second.enter_code(theirs.user_code)
     second.press("Approve")
-    second.sees("You can go back to your device")
+    second.sees("Approved – return to your device")
     tokens = theirs.poll()
     assert isinstance(tokens, dict)
     told = theirs.http.get(
@@ -92,7 +92,7 @@ def test_not_you_and_then_the_same_person_after_all(device: Device, person: Pers
     second.sign_in()
     second.sees("Connect a device")
     person.press("Approve")
-    person.sees("You can go back to your device")
+    person.sees("Approved – return to your device")
     assert isinstance(device.poll(), dict)
 
 

@@ -41,8 +41,8 @@ def test_the_page_names_application_code_and_requester(door: Doors, clock: time_
         "42 seconds ago",
     ):
         assert part in text
-    assert "another network than yours" in text
-    assert "the same network as yours" in at_consent(door(address="198.51.100.23"), started).text
+    assert "a different network from yours" in text
+    assert "the same network as you" in at_consent(door(address="198.51.100.23"), started).text
 
 
 def test_approving_is_one_post(door: Doors) -> None:
@@ -51,7 +51,7 @@ def test_approving_is_one_post(door: Doors) -> None:
     started = browser.start()
     seen = at_consent(browser, started)
     assert device_state(started) == "pending"
-    assert seen.submit(decision="approve").title == "You can go back to your device"
+    assert seen.submit(decision="approve").title == "Approved – return to your device"
     assert device_state(started) == "approved"
 
 
@@ -60,9 +60,9 @@ def test_denying_is_one_post_and_final(door: Doors) -> None:
     browser = door()
     started = browser.start()
     first, second = at_consent(browser, started), at_consent(browser, started)
-    assert first.submit(decision="deny").title == "Device refused"
-    assert first.submit(decision="approve").title == "Device refused"
-    assert second.submit(decision="approve").title == "That did not work"
+    assert first.submit(decision="deny").title == "Request denied"
+    assert first.submit(decision="approve").title == "Request denied"
+    assert second.submit(decision="approve").title == "That didn't work"
     assert device_state(started) == "denied"
 
 
@@ -73,7 +73,7 @@ def test_an_approval_is_final_too(door: Doors) -> None:
     first, second = at_consent(browser, started), at_consent(browser, started)
     first.submit(decision="approve")
     late = second.submit(decision="deny")
-    assert "decided on already" in late.text
+    assert "already used or has expired" in late.text
     assert device_state(started) == "approved"
 
 
@@ -93,7 +93,7 @@ def test_an_expired_code_is_not_approved(door: Doors, clock: time_machine.Travel
     seen = at_consent(browser, started)
     clock.shift(timedelta(minutes=10))
     assert "has expired. Start again on your device." in browser.page(seen.path).text
-    assert seen.submit(decision="approve").title == "That did not work"
+    assert seen.submit(decision="approve").title == "That didn't work"
     assert DeviceCode.unscoped.get().state == "pending"
 
 
@@ -110,7 +110,7 @@ def test_whoever_may_no_longer_use_the_application_cannot_approve(
         Person.objects.get(username="alice").groups.clear()
     else:
         Application.objects.filter(name="staff-console").update(is_active=False)
-    assert seen.submit(decision="approve").title == "That did not work"
+    assert seen.submit(decision="approve").title == "That didn't work"
     assert DeviceCode.objects.get().state == "pending"
 
 

@@ -15,7 +15,7 @@ def test_everybody_is_told_the_message(acme: Tenant, door: Doors) -> None:
     """As text, and in the events; the neighbour's flow is another."""
     draw({"stage": "deny", "settings": {"message": "Closed <b>today</b>."}}, *SHIPPED)
     seen = door().page()
-    assert (seen.title, seen.step) == ("You cannot go on", "")
+    assert (seen.title, seen.step) == ("Access denied", "")
     assert "Closed &lt;b&gt;today&lt;/b&gt;." in seen.text
     assert Event.objects.get(kind="flow.denied").target == "deny"
     assert door("other.test").page().step == "identification"
@@ -32,7 +32,7 @@ def test_with_a_condition_only_those_to_whom_it_applies(acme: Tenant, door: Door
         "consent",
         "finish",
     )
-    assert door().sign_in("bob", "bob-password-22").title == "You cannot go on"
+    assert door().sign_in("bob", "bob-password-22").title == "Access denied"
     assert not Session.objects.exists()
     assert door().sign_in().step == "device_code"
 

@@ -25,7 +25,7 @@ def test_the_device_is_told_and_nobody_approves_it_any_more(acme: Tenant, door: 
     device, neighbours = door(), door("other.test")
     started, theirs = device.start(), neighbours.start()
     seen = door().sign_in().submit(user_code=started.user_code)
-    assert seen.title == "Device refused"
+    assert seen.title == "Device denied"
     assert "Not &lt;b&gt;you&lt;/b&gt;." in seen.text
     assert device.poll(started).json()["error"] == "access_denied"
     assert neighbours.poll(theirs).json()["error"] == "authorization_pending"
@@ -49,7 +49,7 @@ def test_a_device_that_was_decided_meanwhile_stays_as_it_was(acme: Tenant, door:
     started = device.start()
     seen = late.sign_in().submit(user_code=started.user_code)
     door().sign_in(*BOB).submit(user_code=started.user_code).submit(choice="yes").submit(decision="approve")
-    assert seen.submit(choice="no").title == "That did not work"
+    assert seen.submit(choice="no").title == "That didn't work"
     assert "access_token" in device.poll(started).json()
 
 

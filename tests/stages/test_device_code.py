@@ -12,7 +12,7 @@ from tests.engine import device_state, draw, row_of
 from tests.kit import Door
 
 Doors = Callable[..., Door]
-WRONG = "No device is waiting with this code."
+WRONG = "valid or has expired. Check it, or get a new one"
 
 
 @pytest.mark.parametrize(

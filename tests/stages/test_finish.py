@@ -13,7 +13,7 @@ def test_the_page_tells_when_the_device_has_fetched_its_tokens(door: Doors) -> N
     browser = door()
     started = browser.start()
     last = browser.approve(started)
-    assert (last.title, last.hidden) == ("You can go back to your device", {})
+    assert (last.title, last.hidden) == ("Approved – return to your device", {})
     assert device_state(started) == "approved"
     assert browser.poll(started).status_code == 200
     done = browser.page(last.path)

@@ -41,7 +41,7 @@ def test_the_button_signs_out_at_once_in_every_tab(signed_in: Door, door: Doors)
     copy = door()
     copy.http.cookies["foyer_session"] = signed_in.http.cookies["foyer_session"].value
     seen = signed_in.page()
-    assert seen.submit().title == "You cannot go on"
+    assert seen.submit().title == "Access denied"
     assert signed_in.http.cookies["foyer_session"].value == ""
     assert Session.objects.get().ended_at is not None
     assert Event.objects.filter(kind="session.ended", actor="alice").count() == 1
@@ -75,7 +75,7 @@ def test_whoever_is_not_signed_in_passes(door: Doors) -> None:
     """Nothing to ask, nothing to end."""
     draw("logout", "deny")
     seen = door().page()
-    assert seen.title == "You cannot go on"
+    assert seen.title == "Access denied"
     assert not Event.objects.filter(kind="session.ended").exists()
 
 

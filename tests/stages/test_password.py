@@ -23,7 +23,7 @@ from tests.engine import draw, facts_of
 from tests.kit import Door, Seen
 
 Doors = Callable[..., Door]
-WRONG = "That does not match. Check the name and the password, and try again."
+WRONG = "Incorrect username or password."
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ def test_what_is_typed_has_one_form(acme: Tenant, other: Tenant, door: Doors) ->
                 "team": "\u200bA\u0308rz\u00adte\u202e \x1b",
                 "about": " one\r\n\ttwo\u2028\x07three\n",
             }
-            assert arrived(door, host=f"{tenant.name}.test").submit(**said).title == "You cannot go on"
+            assert arrived(door, host=f"{tenant.name}.test").submit(**said).title == "Access denied"
             kept = attributes()
             assert (kept["team"], kept["about"]) == ("Ärzte", "one\n\ttwo three")
 
@@ -119,7 +119,7 @@ def test_what_is_not_kept_is_still_told(acme: Tenant, door: Doors) -> None:
     next time.
     """
     asking({"stage": "deny", "when": 'steps.about_you.country == "Austria"'}, keep=False)
-    assert arrived(door).submit(**GOOD).title == "You cannot go on"
+    assert arrived(door).submit(**GOOD).title == "Access denied"
     assert attributes() == {}
     assert "sales" not in arrived(door).text
 
@@ -230,7 +230,7 @@ def test_somebody_who_was_switched_off_meanwhile_keeps_nothing(acme: Tenant, doo
     asking()
     seen = arrived(door)
     Person.objects.filter(username="alice").update(is_active=False)
-    assert seen.submit(**GOOD).title == "That no longer counts"
+    assert seen.submit(**GOOD).title == "This request has expired"
     assert attributes() == {}
 
 

@@ -35,7 +35,7 @@ def test_it_asks_after_max_age_and_not_before(door: Doors, clock: time_machine.T
     assert browser.page().step == "device_code"
     clock.shift(1)
     seen = browser.page()
-    assert (seen.step, seen.title) == ("reauthenticate", "Is it still you?")
+    assert (seen.step, seen.title) == ("reauthenticate", "Confirm it's you")
     assert 'autocomplete="username" value="alice"' in seen.text
     done = seen.submit(password="alice-password-1")
     assert done.step == "device_code"
@@ -88,7 +88,7 @@ def test_whoever_has_no_password_gives_a_code(door: Doors, clock: time_machine.T
     now = code()
     assert seen.submit(code=now).step == "device_code"
     assert Session.objects.get().methods == ["pwd", "otp"]
-    assert "used already" in browser.page().submit(code=now).text
+    assert "already used" in browser.page().submit(code=now).text
     clock.shift(30)
     seen = browser.page()
     assert [seen.submit(code="000000").status for _ in range(5)][-1] == 429
@@ -107,8 +107,8 @@ def test_whoever_has_nothing_left_is_refused(door: Doors) -> None:
     seen = browser.page()
     assert (seen.step, "Recovery code" in seen.text) == ("reauthenticate", True)
     Credential.objects.update(used_at=timezone.now())
-    assert seen.submit(code=codes[0]).title == "You cannot go on"
-    assert browser.page().title == "You cannot go on"
+    assert seen.submit(code=codes[0]).title == "Access denied"
+    assert browser.page().title == "Access denied"
     assert not Event.objects.filter(kind="session.proved_again").exists()
 
 
@@ -168,7 +168,7 @@ def test_a_recovery_code_does_where_the_phone_is_lost(door: Doors, clock: time_m
     browser.sign_in()
     clock.shift(timedelta(hours=1))
     seen = browser.page()
-    assert "or a recovery code" in seen.text
+    assert "or recovery code" in seen.text
     assert seen.submit(password="alice-password-1", code=codes[0].upper()).step == "device_code"
     assert Credential.objects.get(kind="recovery_code", used_at__isnull=False)
 

@@ -36,7 +36,7 @@ def test_a_code_works_once_and_the_page_counts_them(door: Doors) -> None:
     flow()
     seen = door().sign_in()
     assert (seen.step, seen.title) == ("recovery_code", "Enter a recovery code")
-    assert "You have 10 codes left. Each works once." in seen.text
+    assert "You have 10 codes left. Each code works once." in seen.text
     assert seen.submit(code=codes[3]).step == "device_code"
     assert Session.objects.get().methods == ["pwd", "otp"]
     again = door().sign_in()
@@ -112,7 +112,7 @@ def test_whoever_has_none_left(door: Doors) -> None:
     assert "your account has none. Ask an administrator." in door().sign_in().text
     apply([SHIPPED], variables={"tenant": "acme"})
     flow()
-    assert 'href="/credentials?next=/device">Make recovery codes</a>' in door().sign_in().text
+    assert 'href="/credentials?next=/device">Create recovery codes</a>' in door().sign_in().text
     flow("skip")
     assert door().sign_in().step == "device_code"
     give_codes()
@@ -120,7 +120,7 @@ def test_whoever_has_none_left(door: Doors) -> None:
     for missing in ("set_up", "skip", "refuse"):
         flow(missing)
         seen = door().sign_in()
-        assert (seen.title, "used up" in seen.text) == ("You cannot go on", True)
+        assert (seen.title, "used all your" in seen.text) == ("Access denied", True)
         assert "/credentials" not in seen.text, "there they would be asked for one too"
 
 
@@ -131,7 +131,7 @@ def test_used_up_codes_do_not_fall_back_to_the_password(acme: Tenant, door: Door
     apply([SHIPPED], variables={"tenant": "acme"})
     give_codes()
     Credential.objects.update(used_at="2026-01-01T00:00Z")
-    assert door().sign_in(path="/sign-in").title == "You cannot go on"
+    assert door().sign_in(path="/sign-in").title == "Access denied"
     give_totp()
     seen = door().sign_in(path="/sign-in")
     assert (seen.step, 'name="choice"' in seen.text) == ("second-factor.totp", False)
@@ -152,13 +152,13 @@ def test_the_last_code_leads_to_new_ones(door: Doors, clock: time_machine.Travel
     Credential.objects.exclude(pk=Credential.objects.order_by("pk")[9].pk).update(used_at="2026-01-01T00:00Z")
     browser = door()
     seen = browser.sign_in()
-    assert "You have 1 code left. It works once. Make new ones soon" in seen.text
+    assert "You have 1 code left. It works once. Create new ones soon" in seen.text
     assert seen.submit(code=old[0]).step == "recovery_code"
     shown = seen.submit(code=old[9])
     new = codes_on(shown)
     assert (shown.step, shown.title, len(new)) == (
         "recovery_code",
-        "That was your last code: save new ones",
+        "That was your last code. Save new ones",
         10,
     )
     assert codes_on(browser.page(shown.path)) == new
@@ -178,7 +178,7 @@ def test_whoever_leaves_there_has_none(door: Doors) -> None:
     Credential.objects.exclude(pk=Credential.objects.order_by("pk")[9].pk).update(used_at="2026-01-01T00:00Z")
     door().sign_in().submit(code=old[9])
     seen = door().sign_in()
-    assert (seen.title, codes_on(seen)) == ("You cannot go on", [])
+    assert (seen.title, codes_on(seen)) == ("Access denied", [])
 
 
 def test_they_are_made_in_the_step_that_asks(door: Doors, caplog: pytest.LogCaptureFixture) -> None:
@@ -221,7 +221,7 @@ def test_whoever_was_deactivated_meanwhile_is_refused(door: Doors) -> None:
     flow()
     seen = door().sign_in()
     Person.objects.filter(username="alice").update(is_active=False)
-    assert seen.submit(code=codes[0]).title == "That no longer counts"
+    assert seen.submit(code=codes[0]).title == "This request has expired"
     assert Credential.objects.filter(used_at=None).count() == 10
 
 
@@ -239,4 +239,4 @@ def test_an_app_does_not_count_as_a_recovery_code(door: Doors) -> None:
     """And six digits are no recovery code."""
     give_totp()
     flow()
-    assert door().sign_in().title == "You cannot go on"
+    assert door().sign_in().title == "Access denied"

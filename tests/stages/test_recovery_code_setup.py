@@ -38,7 +38,11 @@ def test_they_are_stored_once_the_person_has_saved_them(door: Doors) -> None:
     browser = door()
     seen = browser.sign_in()
     codes = codes_on(seen)
-    assert (seen.step, len(set(codes)), "I have saved them" in seen.text) == ("recovery_code_setup", 10, True)
+    assert (seen.step, len(set(codes)), "I've saved my codes" in seen.text) == (
+        "recovery_code_setup",
+        10,
+        True,
+    )
     assert codes_on(browser.page(seen.path)) == codes
     for answer in ({}, {"saved": ""}, {"saved": "no"}, {"code": codes[0]}):
         assert (seen.submit(**answer).step, kinds()) == ("recovery_code_setup", [])
@@ -80,7 +84,7 @@ def test_a_password_alone_makes_none_for_an_account_that_is_guarded(
     """Else they would be the way around the second factor."""
     give()
     flow()
-    assert door().sign_in().title == "You cannot go on"
+    assert door().sign_in().title == "Access denied"
 
 
 def test_after_an_app_was_set_up_in_the_same_flow(door: Doors) -> None:
@@ -101,5 +105,5 @@ def test_a_page_opened_before_there_was_a_factor_stores_nothing(door: Doors) -> 
     flow()
     waiting = door().sign_in()
     give_totp()
-    assert waiting.submit(saved="yes").title == "That did not work"
+    assert waiting.submit(saved="yes").title == "That didn't work"
     assert kinds() == ["totp"]

@@ -60,7 +60,7 @@ def test_any_other_code_is_not(door: Doors, away: int) -> None:
     flow()
     seen = at_totp(door()).submit(code=code(away))
     assert (seen.step, "second_factor" in facts_of(seen)) == ("totp", False)
-    assert "That code is wrong." in seen.text
+    assert "Incorrect code." in seen.text
 
 
 @pytest.mark.parametrize("spelling", ["{0} {1}", " {0}{1} ", "{0}-{1}", "{0}\u00a0{1}", "{2}"])
@@ -90,7 +90,7 @@ def test_a_code_works_once(door: Doors, clock: time_machine.Traveller) -> None:
     flow()
     assert at_totp(door()).submit(code=code()).step == "device_code"
     again = at_totp(door()).submit(code=code())
-    assert (again.step, "That code was used already." in again.text) == ("totp", True)
+    assert (again.step, "That code was already used." in again.text) == ("totp", True)
     assert again.submit(code=code(-1)).step == "totp"
     clock.shift(30)
     assert again.submit(code=code(-1)).step == "totp"
@@ -155,7 +155,7 @@ def test_the_neighbours_credential_is_as_if_it_did_not_exist(other: Tenant, door
     with tenant_scope(other):
         give_totp()
     flow()
-    assert at_totp(door()).title == "You cannot go on"
+    assert at_totp(door()).title == "Access denied"
     give_totp(secret="A" * 32)
     assert at_totp(door()).submit(code=code()).step == "totp"
     flow("skip")
@@ -169,7 +169,7 @@ def test_whoever_has_none_is_refused_unless_the_flow_says_otherwise(door: Doors)
     draw("identification", "password", "totp", *REST)
     refused = at_totp(door())
     assert (refused.title, "your account has none. Ask an administrator." in refused.text) == (
-        "You cannot go on",
+        "Access denied",
         True,
     )
     assert not Session.objects.exists()
@@ -207,7 +207,7 @@ def test_whoever_has_none_is_led_to_where_they_set_one_up(door: Doors, acme: Ten
         "Ask an administrator." in last.text,
         "/credentials" in last.text[last.text.index("<main") :],
     ) == (
-        "You cannot go on",
+        "Access denied",
         True,
         False,
     )
@@ -277,10 +277,10 @@ def test_a_password_alone_sets_nothing_up_beside_what_guards_the_account(
     for stage, has in (("totp", give is give_totp), ("recovery_code", give is give_codes)):
         draw("identification", "password", {"stage": stage, "settings": {"missing": "set_up"}}, *REST)
         seen = at_totp(door())
-        assert seen.title in (("Enter the code", "Enter a recovery code") if has else ("You cannot go on",))
+        assert seen.title in (("Enter the code", "Enter a recovery code") if has else ("Access denied",))
     Credential.objects.update(used_at="2026-01-01T00:00Z")
     draw("identification", "password", {"stage": "recovery_code", "settings": {"missing": "set_up"}}, *REST)
-    assert at_totp(door()).title == "You cannot go on"
+    assert at_totp(door()).title == "Access denied"
 
 
 def test_two_who_set_up_at_once_the_second_is_refused(door: Doors) -> None:
@@ -291,7 +291,7 @@ def test_two_who_set_up_at_once_the_second_is_refused(door: Doors) -> None:
     early, owner = at_totp(door()), at_totp(door())
     assert owner.submit(code=code(0, secret_on(owner))).step == "device_code"
     late = early.submit(code=code(0, secret_on(early)))
-    assert (late.title, "in the meantime" in late.text) == ("That did not work", True)
+    assert (late.title, "in the meantime" in late.text) == ("That didn't work", True)
     assert Credential.objects.get().secret == secret_on(owner)
 
 
@@ -304,7 +304,7 @@ def test_whoever_was_deactivated_meanwhile_is_refused(door: Doors, missing: str)
     seen = at_totp(door())
     now = code(0, secret_on(seen)) if missing == "set_up" else code()
     Person.objects.filter(username="alice").update(is_active=False)
-    assert seen.submit(code=now).title == "That no longer counts"
+    assert seen.submit(code=now).title == "This request has expired"
     assert not Session.objects.exists()
     assert not Event.objects.filter(kind__startswith="person.credential_used").exists()
 

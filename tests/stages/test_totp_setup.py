@@ -36,7 +36,7 @@ def test_the_first_one_is_stored_once_a_code_proved_it(door: Doors) -> None:
     secret = secret_on(seen)
     assert secret_on(browser.page(seen.path)) == secret
     wrong = seen.submit(code=code(50, secret))
-    assert ("That code is wrong." in wrong.text, secret_on(wrong), kinds()) == (True, secret, [])
+    assert ("Incorrect code." in wrong.text, secret_on(wrong), kinds()) == (True, secret, [])
     done = seen.submit(code=code(0, secret))
     assert (done.step, "credential" in facts_of(done), kinds()) == ("device_code", True, ["totp"])
     assert Session.objects.get().methods == ["pwd"]
@@ -82,7 +82,7 @@ def test_a_password_alone_does_not_change_what_guards_the_account(
     before = list(Credential.objects.order_by("pk").values("pk", "secret", "lookup"))
     flow()
     seen = door().sign_in()
-    assert (seen.title, "first prove yourself" in seen.text) == ("You cannot go on", True)
+    assert (seen.title, "first sign in with" in seen.text) == ("Access denied", True)
     assert list(Credential.objects.order_by("pk").values("pk", "secret", "lookup")) == before
 
 
@@ -94,7 +94,7 @@ def test_a_page_opened_before_there_was_one_does_not_replace_it(door: Doors) -> 
     waiting, owner = door().sign_in(), door().sign_in()
     assert owner.submit(code=code(0, secret_on(owner))).step == "device_code"
     late = waiting.submit(code=code(0, secret_on(waiting)))
-    assert (late.title, Credential.objects.get().secret) == ("That did not work", secret_on(owner))
+    assert (late.title, Credential.objects.get().secret) == ("That didn't work", secret_on(owner))
 
 
 def test_wrong_codes_must_wait(door: Doors) -> None:

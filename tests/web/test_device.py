@@ -235,7 +235,10 @@ def test_code_is_bound_to_its_tenant(door: Doors) -> None:
     started = device.start()
     assert outcome(door("other.test").poll(started)) == (400, "invalid_grant")
     stranger = door("other.test")
-    assert "No device is waiting" in stranger.sign_in().submit(user_code=started.user_code).text
+    assert (
+        "valid or has expired. Check it, or get a new one"
+        in stranger.sign_in().submit(user_code=started.user_code).text
+    )
     door().approve(started)
     assert outcome(door("other.test").poll(started)) == (400, "invalid_grant")
     assert outcome(device.poll(started)) == (200, "")
@@ -313,13 +316,13 @@ def test_page_says_what_is_approved_and_by_whom_it_was_asked(
         "Acme TV",
         started.user_code,
         "203.0.113.9",
-        "another network than yours",
+        "a different network from yours",
         "SmartTV/7",
         "Living room",
         "1\xa0minute ago",
     ):
         assert shown in seen.text
-    assert "Maker not verified" in seen.text
+    assert "Unverified app" in seen.text
     assert "Only continue if you can see this code on a device in front of you." in seen.text
     assert 'name="decision" value="approve"' in seen.text
     assert 'name="decision" value="deny"' in seen.text
@@ -412,7 +415,7 @@ def test_a_decision_is_final(door: Doors, acme: Tenant, first: int, second: str)
     seen.submit(decision=first)
     decided = state()
     seen.submit(decision=second)
-    assert "decided on already" in elsewhere.submit(decision=second).text
+    assert "already used or has expired" in elsewhere.submit(decision=second).text
     assert state() == decided
     assert outcome(device.poll(started)) == {"deny": (400, "access_denied"), "approve": (200, "")}[first]
 
@@ -422,7 +425,7 @@ def test_pressing_twice_is_pressing_once(door: Doors, acme: Tenant) -> None:
     seen = asked(door, door().start())
     seen.submit(decision="approve")
     again = seen.submit(decision="approve")
-    assert again.title == "You can go back to your device"
+    assert again.title == "Approved – return to your device"
     assert Event.objects.filter(kind="device.approved").count() == 1
 
 
@@ -451,10 +454,10 @@ def test_groups_of_the_application_hold_on_the_device_path(door: Doors, acme: Te
     device = door()
     started = device.start(client_id="staff-console", scope="openid")
     bob = door().sign_in("bob", "bob-password-22").submit(user_code=started.user_code)
-    assert "Your account may not use" in bob.text
+    assert "have access to" in bob.text
     alice = asked(door, started)
     save_person("alice", by="test", groups=[])
-    assert "You may not connect this device" in alice.submit(decision="approve").text
+    assert "have permission to connect this device" in alice.submit(decision="approve").text
     assert outcome(device.poll(started)) == (400, "authorization_pending")
 
 
@@ -500,7 +503,10 @@ def test_application_is_checked_again_at_redemption(door: Doors, acme: Tenant) -
     door().approve(started)
     Application.objects.filter(client_id="tv").update(is_active=False)
     assert outcome(device.poll(started)) == (401, "invalid_client")
-    assert "No device is waiting" in door().sign_in().submit(user_code=started.user_code).text
+    assert (
+        "valid or has expired. Check it, or get a new one"
+        in door().sign_in().submit(user_code=started.user_code).text
+    )
 
 
 def test_application_with_a_flow_of_its_own(door: Doors, acme: Tenant, write_blueprint: Write) -> None:
@@ -514,7 +520,7 @@ def test_application_with_a_flow_of_its_own(door: Doors, acme: Tenant, write_blu
     device = door()
     started = device.start()
     seen = door().sign_in().submit(user_code=started.user_code)
-    assert "You may not sign in here." in seen.text
+    assert "have permission to sign in." in seen.text
     assert state() == State.PENDING
 
 

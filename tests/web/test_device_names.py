@@ -49,7 +49,7 @@ def test_what_a_device_calls_itself_is_quoted(
         started = door(host).start(device_name=sent)
         page = html.unescape(at_consent(door(host), started).text)
         assert f"“<bdi>{shown}</bdi>”" in page
-        assert "<dt>Device name</dt>" in page
+        assert "<dt>Device</dt>" in page
         with tenant_scope(tenant):
             assert DeviceCode.objects.get().label == shown
 

@@ -174,4 +174,4 @@ def test_a_sign_in_under_way_ends(acme: Tenant, door: Callable[..., Door], tmp_p
     assert seen.step == "prompt"
     on.call("PATCH", "people/bob", {"active": False})
     on.call("PATCH", "people/bob", {"active": True})
-    assert seen.submit(word="go on").title == "That no longer counts"
+    assert seen.submit(word="go on").title == "This request has expired"

@@ -24,7 +24,7 @@ def _answer(seen: Seen) -> Seen:
     """Sets up what the page shows."""
     return (
         seen.submit(saved="yes")
-        if "I have saved them" in seen.text
+        if "I've saved my codes" in seen.text
         else seen.submit(code=code(0, secret_on(seen)))
     )
 
@@ -80,7 +80,7 @@ def test_a_flow_that_needs_one_lets_whoever_sets_an_app_up_pass(door: Doors) -> 
     assert _claims(door, _answer(door().sign_in())) == ("single", ["pwd"])
     Credential.objects.all().delete()
     draw("identification", "password", codes, NEEDED, "login", *CONNECT)
-    assert _answer(door().sign_in()).title == "You cannot go on"
+    assert _answer(door().sign_in()).title == "Access denied"
 
 
 @pytest.mark.parametrize("kind", ["totp_setup", "recovery_code_setup"])
@@ -102,5 +102,5 @@ def test_an_old_session_sets_nothing_up(door: Doors, clock: time_machine.Travell
     clock.shift(timedelta(minutes=11))
     for browser in (plain, guarded):
         seen = browser.page()
-        assert (seen.title, "too long ago" in seen.text) == ("You cannot go on", True)
+        assert (seen.title, "too long ago" in seen.text) == ("Access denied", True)
     assert Session.objects.filter(ended_at=None).count() == 2

@@ -55,7 +55,7 @@ def test_all_else_ends(door: Doors, path: str) -> None:
     page = browser.page(path)
     response = browser.http.post(path, {"new_password": NEW}, follow=True)
     assert (page.status, response.status_code) == (200, 200)
-    assert "You are signed in here only" in response.content.decode()
+    assert "All other sessions were signed out" in response.content.decode()
     assert "Signed in as" in browser.page("/").text
     for ended in (copy, elsewhere):
         assert "Signed in as" not in ended.page("/").text
@@ -112,7 +112,7 @@ def test_a_stolen_session_is_not_enough(door: Doors, clock: time_machine.Travell
     for browser, fields in ((plain, (True, False)), (guarded, (True, True))):
         page = browser.page("/password")
         assert (page.title, ('name="password"' in page.text, 'name="code"' in page.text)) == (
-            "Is it still you?",
+            "Confirm it's you",
             fields,
         )
         assert browser.http.post("/password", {"new_password": NEW}).status_code == 403
@@ -152,6 +152,6 @@ def test_whoever_has_nothing_to_be_asked_for(door: Doors, clock: time_machine.Tr
     Person.objects.filter(username="alice").update(password="")
     clock.shift(timedelta(hours=1))
     page = browser.page("/password")
-    assert (page.status, "nothing that could be asked for" in page.text) == (403, True)
+    assert (page.status, "no way to confirm your identity" in page.text) == (403, True)
     assert browser.http.post("/password", {"password": "", "new_password": NEW}).status_code == 403
     assert _password() == ""

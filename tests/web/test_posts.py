@@ -43,7 +43,7 @@ def test_what_cannot_be_undone_asks(acme: Tenant, door: Callable[..., Door]) -> 
     browser.sign_in()
     elsewhere.sign_in()
     asked = browser.page("/sign-out-everywhere")
-    assert "Every other browser is signed out at once" in asked.text
+    assert "All other sessions are signed out" in asked.text
     assert "Signed in as" in elsewhere.page("/").text
     browser.http.post("/sign-out-everywhere", asked.hidden)
     assert "Signed in as" not in elsewhere.page("/").text
@@ -59,7 +59,7 @@ def test_what_was_done_is_told_at_an_address_of_its_own(acme: Tenant, door: Call
     for address, form, title in (
         ("/password", {"new_password": "a better password 1"}, "Password changed"),
         ("/sign-out-everywhere", {}, "Signed out everywhere else"),
-        (link, {"password": "a better password 2"}, "Password set"),
+        (link, {"password": "a better password 2"}, "Password changed"),
     ):
         answer = browser.http.post(address, form)
         assert answer.status_code == 303

@@ -78,7 +78,7 @@ def test_the_whole_journey(acme: Tenant, door: Doors) -> None:
         "Know who you are",
         "Read your Acme data",
     ]
-    assert consent["fields"][0]["choices"] == [["approve", "Approve"], ["deny", "This is not me"]]
+    assert consent["fields"][0]["choices"] == [["approve", "Approve"], ["deny", "Deny"]]
     assert device_state(started) == "pending"
     assert program.answer(decision="approve")["kind"] == "last"
     assert device.poll(started).status_code == 200
@@ -218,9 +218,7 @@ def test_a_wrong_password_and_the_back_off(door: Doors, clock: time_machine.Trav
     program = Program(door())
     program.answer(name="alice")
     for _ in range(4):
-        assert program.answer(password="wrong")["errors"] == {
-            "password": ["That does not match. Check the name and the password, and try again."]
-        }
+        assert program.answer(password="wrong")["errors"] == {"password": ["Incorrect username or password."]}
     headers = {"HTTP_AUTHORIZATION": f"Run {program.secret}"}
     body = {"step": "password", "answer": {"password": "alice-password-1"}}
     response = program.door.http.post(program.url, body, content_type="application/json", **headers)

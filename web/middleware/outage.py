@@ -14,7 +14,7 @@ from idp.accounts.hashers import Overloaded
 log = logging.getLogger(__name__)
 RETRY_SECONDS = 5
 JSON = (
-    b'{"error": "temporarily_unavailable", "error_description": "The server cannot serve this right now. '
+    b'{"error": "temporarily_unavailable", "error_description": "The server is temporarily unavailable. '
     b'Try again in a moment."}'
 )
 HEADERS = [(b"retry-after", str(RETRY_SECONDS).encode())]
@@ -50,7 +50,7 @@ def unavailable(request: HttpRequest, error: BaseException, *, as_json: bool) ->
     if as_json:
         response = HttpResponse(JSON, content_type="application/json", status=503)
     else:
-        words = {"title": _("This is not available right now"), "message": _("Please try again in a moment.")}
+        words = {"title": _("Temporarily unavailable"), "message": _("Please try again in a moment.")}
         response = render(request, "pages/error.html", words, status=503)
     response["Retry-After"] = str(RETRY_SECONDS)
     response["Cache-Control"] = "no-store"

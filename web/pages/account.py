@@ -17,24 +17,16 @@ from web.pages.errors import pages
 from web.pages.proving import freshly_proved, see
 
 _REMOVING = {
-    credentials.TOTP: (_("Remove your authenticator app?"), _("Its codes will not let you in any more.")),
-    credentials.RECOVERY_CODE: (
-        _("Remove your recovery codes?"),
-        _("None of them will let you in any more."),
+    credentials.TOTP: (
+        _("Remove your authenticator app?"),
+        _("You won't be able to sign in with its codes anymore."),
     ),
+    credentials.RECOVERY_CODE: (_("Remove your recovery codes?"), _("They will stop working.")),
 }
-_ONLY_HERE = _("You are signed in here only; devices that you had connected must be connected again.")
+_ONLY_HERE = _("All other sessions were signed out. Your devices must be connected again.")
 _DONE = {
-    "password-changed": (_("Password changed"), (_("Your new password works from now on."), _ONLY_HERE)),
-    "password-set": (
-        _("Password set"),
-        (
-            _(
-                "Your new password works from now on. Everyone who was signed in with the old one has been "
-                "signed out."
-            ),
-        ),
-    ),
+    "password-changed": (_("Password changed"), (_ONLY_HERE,)),
+    "password-set": (_("Password changed"), (_("All other sessions were signed out."),)),
     "signed-out": (_("Signed out everywhere else"), (_ONLY_HERE,)),
 }
 
@@ -72,19 +64,19 @@ def _ask_to_remove(request: BrowserRequest, pk: int, held: list[credentials.Held
     kind = next((each.kind for each in held if each.pk == pk), None)
     if kind is None:
         return redirect("home")
-    title, description = _REMOVING.get(kind, (_("Remove this?"), _("It will not let you in any more.")))
+    title, description = _REMOVING.get(kind, (_("Remove this?"), _("It will stop working.")))
     # codes that are used up go with the last thing that works
     left = [each for each in held if each.pk != pk and each.left != 0]
-    last = " " + _("Your password alone will then be enough.") if not left else ""
+    last = " " + _("Your account will be protected by your password only.") if not left else ""
     words = {"title": title, "description": f"{description}{last}", "submit": _("Remove")}
     return render(
-        request, "pages/form.html", {**words, "back_url": reverse("home"), "back_text": _("Keep it")}
+        request, "pages/form.html", {**words, "back_url": reverse("home"), "back_text": _("Cancel")}
     )
 
 
 def _new_password() -> forms.Field:
     """A new password, typed once: browsers show what was typed, and a second field only invites copying."""
-    help_text = _("At least 10 characters. A few words in a row are easy to remember.")
+    help_text = _("At least 10 characters. A few words are easy to remember.")
     return credentials.PasswordField(
         label=_("New password"), autocomplete="new-password", help_text=help_text
     )
@@ -118,7 +110,7 @@ def password(request: BrowserRequest) -> HttpResponse:
             request.browser.committed([opened])
             return see(reverse("done", args=["password-changed"]))
     description = _(
-        "You stay signed in here. Everywhere else you are signed out, and your devices must be connected "
+        "You stay signed in here. All other sessions are signed out, and your devices must be connected "
         "again."
     )
     words = {"title": _("Change your password"), "description": description, "submit": _("Change password")}
@@ -127,7 +119,7 @@ def password(request: BrowserRequest) -> HttpResponse:
         "username": session.person.username,
         "form": form,
         "back_url": reverse("home"),
-        "back_text": _("Keep it"),
+        "back_text": _("Cancel"),
     }
     return render(request, "pages/form.html", context)
 
@@ -145,15 +137,17 @@ def sign_out_elsewhere(request: BrowserRequest) -> HttpResponse:
         )
         return see(reverse("done", args=["signed-out"]))
     description = _(
-        "You stay signed in here. Every other browser is signed out at once, and your devices must be "
-        "connected again."
+        "You stay signed in here. All other sessions are signed out, and your devices must be connected "
+        "again."
     )
     words = {
         "title": _("Sign out everywhere else?"),
         "description": description,
         "submit": _("Sign out everywhere else"),
     }
-    return render(request, "pages/form.html", {**words, "back_url": reverse("home"), "back_text": _("Back")})
+    return render(
+        request, "pages/form.html", {**words, "back_url": reverse("home"), "back_text": _("Cancel")}
+    )
 
 
 @pages("GET", "HEAD")
@@ -182,7 +176,7 @@ def recover(request: BrowserRequest, token: str) -> HttpResponse:
             form.add_error("password", weak)
         else:
             return see(reverse("done", args=["password-set"]))
-    description = _("For the account %(name)s, which will be signed out everywhere.") % {
+    description = _("For %(name)s. All sessions of this account will be signed out.") % {
         "name": person.username
     }
     words = {"title": _("Set a new password"), "description": description, "submit": _("Set password")}
@@ -191,10 +185,10 @@ def recover(request: BrowserRequest, token: str) -> HttpResponse:
 
 
 def _gone(request: BrowserRequest) -> HttpResponse:
-    message = _("It works once, for 15 minutes. Ask an administrator for a new one.")
+    message = _("Links work once and expire after 15 minutes. Ask an administrator for a new one.")
     return render(
         request,
         "pages/error.html",
-        {"title": _("This link is no longer good"), "message": message},
+        {"title": _("This link has expired"), "message": message},
         status=404,
     )

@@ -27,17 +27,23 @@ View = Callable[..., HttpResponse]
 # Title and message of the page.
 ENGINE_ERRORS: dict[type[DomainError], tuple[Any, Any]] = {
     NoSuchRun: (
-        _("This page is no longer here"),
-        _("It belongs to another browser or has expired. Please start again."),
+        404,
+        "no_such_run",
+        _("This page has expired"),
+        _("This link belongs to another browser or has expired. Please start again."),
     ),
     NoFlow: (
-        _("Nothing is set up here yet"),
-        _("An administrator must publish a flow for this first."),
+        404,
+        "no_flow",
+        _("This isn't set up yet"),
+        _("An administrator needs to publish a flow first."),
     ),
-    OutOfDate: (_("This page was out of date"), _("Go back, reload it and try again.")),
+    OutOfDate: (409, "out_of_date", _("This page is out of date"), _("Go back, reload it and try again.")),
     TooManyRuns: (
-        _("Too many at once"),
-        _("Too many sign-ins are under way from your network. Try again in a few minutes."),
+        429,
+        "too_many_runs",
+        _("Too many sign-ins"),
+        _("Too many sign-ins are in progress from your network. Try again in a few minutes."),
     ),
 }
 BODY_ERRORS = (RequestDataTooBig, UnreadablePostError)
@@ -103,17 +109,15 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
     if of_protocol(request.path):
         return _json(400, "invalid_request", "The request is malformed.")
     if isinstance(exception, RequestDataTooBig):
-        return _error_page(
-            request, 413, _("That was too large"), _("What was sent is larger than this page takes.")
-        )
-    return _error_page(request, 400, _("That request was malformed"), _("Go back and try again."))
+        return _error_page(request, 413, _("Request too large"), _("Send less and try again."))
+    return _error_page(request, 400, _("Bad request"), _("Go back and try again."))
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """403."""
     if of_protocol(request.path):
-        return _json(403, "access_denied", "The request was refused.")
-    return _error_page(request, 403, _("You may not see this"), _("Ask an administrator for access."))
+        return _json(403, "access_denied", "The request was denied.")
+    return _error_page(request, 403, _("You don't have access"), _("Ask an administrator for access."))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -121,16 +125,16 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return _error_page(
         request,
         403,
-        _("This page was out of date"),
-        _("Go back, reload it and try again. Cookies must be allowed."),
+        _("This page is out of date"),
+        _("Go back, reload it and try again. Make sure that cookies are allowed."),
     )
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """404."""
     if of_protocol(request.path):
-        return _json(404, "invalid_request", "There is nothing at this address.")
-    return _error_page(request, 404, _("There is nothing here"), _("Check the address."))
+        return _json(404, "invalid_request", "Not found: check the address.")
+    return _error_page(request, 404, _("Page not found"), _("Check the address."))
 
 
 def unknown_host(request: HttpRequest) -> HttpResponse:
@@ -149,15 +153,15 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if error is not None and is_outage(error):
         return unavailable(request, error, as_json=of_program(request.path))
     if of_program(request.path):
-        return _json(500, "server_error", "It has been logged. Try again in a moment.")
+        return _json(500, "server_error", "The error was logged. Try again in a moment.")
     return _error_page(
-        request, 500, _("Something went wrong"), _("It has been logged. Please try again in a moment.")
+        request, 500, _("Something went wrong"), _("The error was logged. Please try again in a moment.")
     )
 
 
 def method_not_allowed(request: HttpRequest, *allowed: str) -> HttpResponse:
     """405 of a page."""
-    response = _error_page(request, 405, _("That is not possible here"), _("Go back and try again."))
+    response = _error_page(request, 405, _("That isn't possible here"), _("Go back and try again."))
     response["Allow"] = ", ".join(allowed)
     return response
 

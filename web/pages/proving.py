@@ -40,7 +40,7 @@ def freshly_proved(view: View) -> View:
         if wanted == ():
             return view(request, *args, **kwargs)
         if wanted is None:
-            words = {"title": _("Is it still you?"), "message": proving.NOTHING_TO_ASK}
+            words = {"title": _("Confirm it's you"), "message": proving.NOTHING_TO_ASK}
             return render(
                 request,
                 "pages/message.html",
@@ -68,8 +68,8 @@ def _ask(request: BrowserRequest, session: Any, wanted: tuple[str, ...]) -> Http
             give_back(receipts)
             return see(request.path)
     words = {
-        "title": _("Is it still you?"),
-        "description": _("Before you go on, prove yourself once more."),
+        "title": _("Confirm it's you"),
+        "description": _("Verify your identity to continue."),
         "message": message,
     }
     context = {
@@ -78,7 +78,7 @@ def _ask(request: BrowserRequest, session: Any, wanted: tuple[str, ...]) -> Http
         "retry_at": until,
         "username": session.person.username,
         "back_url": reverse("home"),
-        "back_text": _("Back"),
+        "back_text": _("Cancel"),
     }
     response = render(request, "pages/form.html", context, status=status)
     if wait:

@@ -178,7 +178,7 @@ def test_a_condition_that_fails_refuses_the_run_and_skips_nothing(acme: Tenant, 
         "finish",
     )
     refused = door(agent="curl").page().submit(name="alice")
-    assert refused.title == "Something is wrong here"
+    assert refused.title == "Something went wrong"
     assert (Session.objects.count(), set(row_of(refused).state["facts"])) == (0, {"person"})
     assert "condition of step password" in Event.objects.get(kind="flow.broken").data["why"]
     assert door(agent="7").page().submit(name="alice").step == "password"
@@ -193,7 +193,7 @@ def test_a_condition_decides_by_who_was_claimed_and_from_where(acme: Tenant, doo
     ]
     draw(*steps, "login", "device_code", "consent", "finish")
     assert door().sign_in().step == "device_code"
-    assert door(address="203.0.113.9").sign_in().title == "You cannot go on"
+    assert door(address="203.0.113.9").sign_in().title == "Access denied"
     bob = door(address="203.0.113.9").sign_in("bob", "bob-password-22")
     assert (bob.step, row_of(bob).state["decided"]["deny"]) == ("device_code", "passed over")
     assert row_of(bob).state["read"]["deny"]["applied"] is False
@@ -251,7 +251,7 @@ def test_one_form_on_both_sides(acme: Tenant, other: Tenant, door: Doors, stored
                     "consent",
                     "finish",
                 )
-                assert door(f"{tenant.name}.test").sign_in().title == "You cannot go on"
+                assert door(f"{tenant.name}.test").sign_in().title == "Access denied"
 
 
 @pytest.mark.parametrize(

@@ -381,7 +381,7 @@ def test_settings_that_cannot_be_upgraded_refuse_the_run(
     monkeypatch.setattr(Forgetful, "__module__", word.__name__)
     stages.cache_clear()
     seen = door().page().submit(name="alice").submit(password="alice-password-1")
-    assert (seen.title, events("flow.broken")) == ("Something is wrong here", 1)
+    assert (seen.title, events("flow.broken")) == ("Something went wrong", 1)
     (warning,) = live_flows_can_run(None)
     assert "steps.2.settings.word" in str(warning.msg)
 
@@ -446,7 +446,7 @@ def test_a_circle_is_refused_with_its_way(acme: Tenant, length: int) -> None:
     way = " → ".join([names[-1], *names[:-1], names[-1]]) if length > 1 else "p0 → p0"
     with pytest.raises(RefusedFlow) as refused:
         part({"flow": names[0]}, flow=names[-1])
-    assert f"Sub-flows form a loop: {way}." in str(refused.value)
+    assert f"Circular reference between flows: {way}." in str(refused.value)
 
 
 def test_a_sub_flow_that_is_not_there_is_named(acme: Tenant, other: Tenant) -> None:

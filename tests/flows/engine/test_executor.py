@@ -144,7 +144,7 @@ def test_two_tabs_finish_in_either_order(door: Doors, order: tuple[int, int]) ->
     for at in order:
         tabs[at] = tabs[at].submit(user_code=devices[at].user_code)
     for at in reversed(order):
-        assert tabs[at].submit(decision="approve").title == "You can go back to your device"
+        assert tabs[at].submit(decision="approve").title == "Approved – return to your device"
     assert set(DeviceCode.unscoped.values_list("state", flat=True)) == {"approved"}
     assert Session.unscoped.filter(ended_at=None).count() == 1
 
@@ -272,7 +272,7 @@ def test_claiming_somebody_else_drops_every_proof(acme: Tenant, door: Doors) -> 
     seen = door().page().submit(name="alice").submit(password="alice-password-1")
     assert seen.step == "again"
     refused = seen.submit(name="bob")
-    assert refused.title == "Something is wrong here"
+    assert refused.title == "Something went wrong"
     assert facts_of(refused) == {"person"}
     assert (Session.objects.count(), events("flow.broken")) == (0, 1)
 
@@ -302,7 +302,7 @@ def test_a_stage_cannot_prove_another_person_or_give_what_it_does_not_declare(
     draw("identification", probing(submit=way))
     refused = door().page().submit(name="alice").submit(answer="x")
     assert (refused.title, facts_of(refused), events("flow.broken")) == (
-        "Something is wrong here",
+        "Something went wrong",
         {"person"},
         1,
     )
@@ -319,7 +319,7 @@ def test_needs_that_are_unmet_when_it_comes_to_it_refuse_the_run(acme: Tenant, d
         "finish",
     )
     refused = door().page().submit(name="alice")
-    assert refused.title == "Something is wrong here"
+    assert refused.title == "Something went wrong"
     told = Event.objects.get(kind="flow.broken")
     assert "login was reached without proof" in told.data["why"]
     assert (told.actor, told.target, Session.objects.count()) == ("alice", "connect-a-device", 0)
@@ -335,9 +335,9 @@ def test_a_stage_that_was_taken_away_refuses_the_run(
     assert seen.step == "word"
     settings.STAGE_PACKAGES = ["stages"]
     stages.cache_clear()
-    assert seen.door.page(seen.path).title == "Something is wrong here"
+    assert seen.door.page(seen.path).title == "Something went wrong"
     anew = door().page().submit(name="alice").submit(password="alice-password-1")
-    assert (anew.title, Session.objects.count(), events("flow.broken")) == ("Something is wrong here", 0, 2)
+    assert (anew.title, Session.objects.count(), events("flow.broken")) == ("Something went wrong", 0, 2)
 
 
 # --- time, races, crashes -----------------------------------------------------------------------------------
@@ -483,7 +483,7 @@ def test_an_effect_that_was_lost_for_good_ends_the_run(
     draw(probing(**{at: "lose for good"}))
     seen = door().page().submit(answer="x")
     assert (seen.title, row_of(seen).state["end"]["kind"], events("probe.marked")) == (
-        "That did not work",
+        "That didn't work",
         "denied",
         0,
     )
@@ -557,7 +557,7 @@ def test_runs_are_limited_by_address(settings: Any, door: Doors, clock: time_mac
     for at in range(3):
         assert door(address=f"2001:db8::{at + 1}").page().submit(name="alice").step == "password"
     full = door(address="2001:db8::ffff").page()
-    assert (full.status, full.title, int(full.response["Retry-After"])) == (429, "Too many at once", 300)
+    assert (full.status, full.title, int(full.response["Retry-After"])) == (429, "Too many sign-ins", 300)
     assert door(address="2001:db8:0:1::1").page().step == "identification"
     assert door("other.test", address="2001:db8::1").page().step == "identification"
     clock.shift(timedelta(minutes=31))
@@ -569,7 +569,7 @@ def test_a_tenant_without_a_flow_says_so(door: Doors, db: None) -> None:
     with tenant_scope(Tenant.objects.get(name="other")):
         Flow.objects.update(live=None)
     seen = door("other.test").page()
-    assert (seen.status, seen.title) == (404, "Nothing is set up here yet")
+    assert (seen.status, seen.title) == (404, "This isn't set up yet")
     assert door().page().step == "identification"
 
 
@@ -600,7 +600,7 @@ def test_a_run_goes_on_in_the_flow_that_the_application_requires(
     seen = browser.sign_in().submit(user_code=started.user_code)
     assert seen.step == "word"
     assert seen.submit(word="wrong").step == "word"
-    assert seen.submit(word="sesame").submit(decision="approve").title == "You can go back to your device"
+    assert seen.submit(word="sesame").submit(decision="approve").title == "Approved – return to your device"
     assert (device_state(started), row_of(seen).version.flow.name) == ("approved", "strict")
 
 
@@ -631,7 +631,7 @@ def test_an_open_consent_page_does_not_outlive_a_stricter_flow(acme: Tenant, doo
     consent = browser.sign_in().submit(user_code=started.user_code)
     _strict(acme, "identification", "password", "login", "device_code", "consent", "finish")
     refused = consent.submit(decision="approve")
-    assert refused.title == "That did not work"
+    assert refused.title == "That didn't work"
     assert device_state(started) == "pending"
 
 
@@ -661,7 +661,7 @@ def test_an_application_whose_flow_is_gone_connects_nobody(acme: Tenant, door: D
     browser = door()
     started = browser.start()
     seen = browser.sign_in().submit(user_code=started.user_code)
-    assert (seen.title, device_state(started)) == ("Something is wrong here", "pending")
+    assert (seen.title, device_state(started)) == ("Something went wrong", "pending")
     assert "vanished" in Event.objects.get(kind="flow.broken").data["why"]
 
 
@@ -670,5 +670,5 @@ def test_a_person_who_may_not_use_the_application_is_told_before_consent(acme: T
     browser = door()
     started = browser.start("staff-console", "openid")
     refused = browser.sign_in("bob", "bob-password-22").submit(user_code=started.user_code)
-    assert "may not use Staff console" in refused.text
+    assert "have access to Staff console" in refused.text
     assert device_state(started) == "pending"

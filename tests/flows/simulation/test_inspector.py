@@ -152,7 +152,7 @@ def test_a_run_of_a_stage_that_is_gone_can_still_be_looked_at(
     seen = door().page().submit(name="alice").submit(password="alice-password-1")
     settings.STAGE_PACKAGES = ["stages"]  # type: ignore[attr-defined]
     stages.cache_clear()
-    assert seen.door.page(seen.path).title == "Something is wrong here"
+    assert seen.door.page(seen.path).title == "Something went wrong"
     found = inspect(row_of(seen).identifier, people=True)
     assert (found.end, found.path[-1].step, found.path[-1].stage) == ("refused", "word", "word")
 

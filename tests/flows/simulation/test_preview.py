@@ -50,7 +50,7 @@ def told(shown: Preview) -> tuple[str, str]:
         ("password", "ask", "Enter your password", "robin"),
         ("device_code", "ask", "Connect a device", "robin"),
         ("consent", "ask", "Connect this device?", "robin"),
-        ("finish", "last", "You can go back to your device", ""),
+        ("finish", "last", "Approved – return to your device", ""),
     ],
 )
 def test_each_step_of_the_shipped_flow_has_its_page(step: str, kind: str, title: str, person: str) -> None:
@@ -84,7 +84,7 @@ def test_people_meet_different_pages() -> None:
     refused = seen("totp", *FACTORS)
     assert [(shown.face, *told(shown)) for shown in refused] == [
         ("guarded", "ask", "Enter the code"),
-        ("plain", "denied", "You cannot go on"),
+        ("plain", "denied", "Access denied"),
     ]
     steps = (*FACTORS[:2], {"stage": "totp", "settings": {"missing": "set_up"}})
     assert [told(shown)[1] for shown in seen("totp", *steps)] == [
@@ -97,7 +97,7 @@ def test_what_an_invented_person_holds_is_counted() -> None:
     """The page of a recovery code says how many are left, as it would to somebody who has set them up."""
     shown = seen("recovery_code", *FACTORS[:2], "recovery_code")[0]
     assert shown.page
-    assert shown.page.description == "You have 10 codes left. Each works once."
+    assert shown.page.description == "You have 10 codes left. Each code works once."
 
 
 def test_secrets_on_it_are_invented_anew() -> None:
@@ -113,8 +113,8 @@ def test_secrets_on_it_are_invented_anew() -> None:
     ("step", "field", "said"),
     [
         ("identification", "name", "This field is required."),
-        ("password", "password", "That does not match."),
-        ("device_code", "user_code", "No device is waiting"),
+        ("password", "password", "Incorrect username or password."),
+        ("device_code", "user_code", "valid or has expired. Check it, or get a new one"),
         ("consent", "decision", "This field is required."),
     ],
 )

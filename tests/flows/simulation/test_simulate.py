@@ -106,17 +106,25 @@ def test_denying_names_its_effect(nothing_written: None, user_code: str) -> None
         ({}, "identification", ""),
         ({"identification": {}}, "identification", "This field is required."),
         ({"identification": NAME}, "password", ""),
-        ({"identification": NAME, "password": {"password": "wrong"}}, "password", "That does not match."),
-        ({"identification": {"name": "nobody"}, "password": PASSWORD}, "password", "That does not match."),
+        (
+            {"identification": NAME, "password": {"password": "wrong"}},
+            "password",
+            "Incorrect username or password.",
+        ),
+        (
+            {"identification": {"name": "nobody"}, "password": PASSWORD},
+            "password",
+            "Incorrect username or password.",
+        ),
         (
             {"identification": {"name": "inactive"}, "password": {"password": "inactive-password-3"}},
             "password",
-            "That does not match.",
+            "Incorrect username or password.",
         ),
         (
             {"identification": NAME, "password": PASSWORD, "device_code": {"user_code": "BCDF-GHJK"}},
             "device_code",
-            "No device is waiting",
+            "valid or has expired. Check it, or get a new one",
         ),
     ],
 )
@@ -454,7 +462,7 @@ def test_what_a_page_would_show(nothing_written: None) -> None:
     )
     assert (reports[0].decision, reports[0].told) == ("done", {"choice": "b"})
     assert reports[1].shows == {
-        "title": "How do you want to go on?",
+        "title": "How do you want to continue?",
         "description": "",
         "fields": [{"name": "choice", "label": "Your choice"}],
     }
@@ -551,7 +559,10 @@ def test_consent_of_a_device_that_was_assumed(nothing_written: None) -> None:
         person=InventedPerson(username="nobody-special"),
         request=Circumstances(application="staff-console"),
     )
-    assert (outcome(staff_only), "may not use" in staff_only[-1].message) == (("consent", "denied"), True)
+    assert (outcome(staff_only), "have access to" in staff_only[-1].message) == (
+        ("consent", "denied"),
+        True,
+    )
 
 
 def test_nobody_is_named_by_whoever_may_not_look_at_people(nothing_written: None) -> None:

@@ -102,7 +102,7 @@ def test_people_read_a_page(
     monkeypatch.setattr(middleware, "find_tenant", _raise)
     response = ask(method, path)
     assert (response.status_code, response["Cache-Control"]) == (503, "no-store")
-    assert "This is not available right now" in response.content.decode()
+    assert "Temporarily unavailable" in response.content.decode()
     assert "default-src 'none'" in response["Content-Security-Policy"]
 
 

@@ -135,7 +135,7 @@ def test_another_tenants_object_is_not_there(clerk: Door, tenants: dict[str, Ten
     """404, for reading, writing and deleting."""
     with tenant_scope(tenants["other"]):
         edit.save("group", {"group": "theirs"}, by="somebody")
-    assert "There is nothing here" in _text(clerk, "/console/groups/one/theirs", 404)
+    assert "Page not found" in _text(clerk, "/console/groups/one/theirs", 404)
     clerk.http.post("/console/groups/do/delete", {"key": "theirs", "sure": "1"})
     with tenant_scope(tenants["other"]):
         assert edit.current("group", "theirs")

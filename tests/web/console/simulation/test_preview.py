@@ -35,7 +35,7 @@ def test_the_framed_page_is_the_real_one_in_the_tenants_look(acme: Tenant) -> No
     seen = text(entered("acme.test", acme, "editor"), f"{HERE}/page?step=password&state=wrong")
     assert "#4f46e5" in seen
     assert "Enter your password" in seen
-    assert "That does not match." in seen
+    assert "Incorrect username or password." in seen
     assert "robin" in seen
 
 
