@@ -61,5 +61,5 @@ def _challenge(form: Form) -> str:
     if not challenge:
         return ""
     if form.get("code_challenge_method") != "S256" or not _CHALLENGE.fullmatch(challenge):
-        raise InvalidRequest("The code_challenge must be one of method S256 (RFC 7636).")
+        raise InvalidRequest("The code_challenge must use method S256 (RFC 7636).")
     return challenge

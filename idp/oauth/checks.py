@@ -25,8 +25,8 @@ def demo(app_configs: Any, **options: Any) -> list[CheckMessage]:
         return []  # no tables yet
     return [
         Warning(
-            f"The demo application is active in tenant {row.tenant}, and everybody knows its client id.",
-            hint="Deactivate or delete it, or set FOYER_DEMO=on if it shall be there.",
+            f"The demo application is active in tenant {row.tenant}, and its client ID is public.",
+            hint="Deactivate or delete it, or set FOYER_DEMO=on to keep it.",
             id="foyer.W015",
         )
         for row in rows
@@ -50,8 +50,8 @@ def scopes_of_ours(app_configs: Any, **options: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = [
         Warning(
             (
-                f"Tenant {scope.tenant} words the scope {scope.name}, a name of Foyer's own; nobody reads "
-                "these words."
+                f"Tenant {scope.tenant} defines the scope {scope.name}, which is reserved by Foyer; its "
+                "title and description are ignored."
             ),
             hint="Delete the scope.",
             id="foyer.W013",
@@ -63,9 +63,9 @@ def scopes_of_ours(app_configs: Any, **options: Any) -> list[CheckMessage]:
         Warning(
             (
                 f"Application {row.name} of tenant {row.tenant} has "
-                f"{' '.join(administrative(row.scopes))}, and no owner approved that."
+                f"{' '.join(administrative(row.scopes))}, without an owner's approval."
             ),
-            hint="It gets tokens without them. An owner sets administers, or takes the scopes away.",
+            hint="Its tokens lack these scopes. An owner can set administers or remove the scopes.",
             id="foyer.W014",
         )
         for row in waiting

@@ -27,8 +27,8 @@ WRONG_SECRETS = Budget("client.secret", 30, timedelta(minutes=10))
 UNGUESSABLE = 32  # characters: RFC 6749 section 10.10 asks for 128 bits, which a generated secret has twice
 
 
-class NotRenewed(Conflict):
-    """The secret was changed a moment ago, or there is none. Look at the application again."""
+class NotRenewed(Exception):
+    """The secret was just changed, or there is none. Reload the application."""
 
 
 def authenticate(credentials: Credentials) -> Application:
@@ -66,7 +66,7 @@ def _judge_secret(application: Application, secret: str) -> None:
             application=application.name,
             why="too many wrong secrets",
         )
-        raise TooManyRequests("Too many wrong client secrets came from your address.", retry_after=60)
+        raise TooManyRequests("Too many wrong client secrets from your IP address.", retry_after=60)
     if not right:
         charge([guess])
         raise InvalidClient
@@ -218,19 +218,16 @@ def renew_secret(name: str, *, by: Person) -> str:
     """
     application = Application.objects.filter(name=name, confidential=True).first()
     if application is None:
-        raise NotRenewed(_("This application doesn't exist or has no secret."))
+        raise NotRenewed(_("No application with this ID has a secret."))
     if application.administers and not may(by, "applications.approve"):
         raise NotRenewed(
-            _(
-                "An owner approved the administration access of this application. Only an owner can rotate "
-                "its secret."
-            )
+            _("This application has administrator access, so only an owner can rotate its secret.")
         )
     secret, hashed = new_secret()
     if not Application.objects.filter(pk=application.pk, secret_hash=application.secret_hash).update(
         secret_hash=hashed
     ):
-        raise NotRenewed(_("Someone else just rotated this secret. Reload the page and check."))
+        raise NotRenewed(_("Someone else just rotated the secret. Reload the application."))
     publish("application.changed", actor=by.username, target=name, keys=["secret_hash"])
     tokens.revoke_service_tokens([application.pk], by=by.username)
     return secret

@@ -8,7 +8,7 @@ from idp.foundation.errors import message_of
 
 
 class OAuthError(Exception):
-    """The request could not be served."""
+    """The request could not be processed."""
 
     code: ClassVar[str] = "invalid_request"
     status: ClassVar[int] = 400
@@ -48,13 +48,13 @@ class InvalidGrant(OAuthError):
 
 
 class UnauthorizedClient(OAuthError):
-    """This client may not use this grant (RFC 6749 section 5.2)."""
+    """This client isn't allowed to use this grant type (RFC 6749 section 5.2)."""
 
     code = "unauthorized_client"
 
 
 class UnsupportedGrantType(OAuthError):
-    """The server does not know this grant type (RFC 6749 section 5.2)."""
+    """The grant type isn't supported (RFC 6749 section 5.2)."""
 
     code = "unsupported_grant_type"
 
@@ -66,13 +66,13 @@ class InvalidScope(OAuthError):
 
 
 class AuthorizationPending(OAuthError):
-    """Nobody has decided yet: go on polling (RFC 8628 section 3.5)."""
+    """The request is still pending: keep polling (RFC 8628 section 3.5)."""
 
     code = "authorization_pending"
 
 
 class SlowDown(OAuthError):
-    """Polled too early: wait 5 seconds longer between polls from now on (RFC 8628 section 3.5)."""
+    """Polling too fast: wait 5 more seconds between polls from now on (RFC 8628 section 3.5)."""
 
     code = "slow_down"
 
@@ -84,13 +84,13 @@ class AccessDenied(OAuthError):
 
 
 class ExpiredToken(OAuthError):
-    """The device code has expired: start again (RFC 8628 section 3.5)."""
+    """The device code has expired. Start again (RFC 8628 section 3.5)."""
 
     code = "expired_token"
 
 
 class TooManyRequests(OAuthError):
-    """Too many requests: come back later."""
+    """Too many requests. Try again later."""
 
     code, status = "temporarily_unavailable", 429
 
@@ -106,8 +106,8 @@ class InvalidToken(OAuthError):
 
 
 class FromTheFuture(InvalidToken):
-    """The access token is from the future: it was issued more than a minute later than the clock of this
-    server says.
+    """The access token is from the future: it was issued more than a minute after the current time of this
+    server.
     """
 
 
@@ -116,6 +116,6 @@ class MissingToken(InvalidToken):
 
 
 class InsufficientScope(OAuthError):
-    """The access token lacks a scope that this needs (RFC 6750 section 3.1)."""
+    """The access token lacks a required scope (RFC 6750 section 3.1)."""
 
     code, status = "insufficient_scope", 403

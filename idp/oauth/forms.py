@@ -72,7 +72,7 @@ def parse_form(content_type: str, body: bytes) -> Form:
     except ValueError:
         raise InvalidRequest("The body has too many parameters.") from None
     if any("\0" in text for pair in pairs for text in pair):
-        raise InvalidRequest("A parameter holds a NUL character.")
+        raise InvalidRequest("A parameter contains a NUL character.")
     counts = Counter(name for name, _ in pairs)
     return Form(
         {name: value for name, value in pairs if value},
@@ -99,7 +99,7 @@ def parse_credentials(authorization: str, form: Form) -> Credentials:
     if not colon or not client_id or "\0" in client_id:
         raise InvalidRequest("The Authorization header is not valid HTTP Basic.")
     if form.get("client_secret"):
-        raise InvalidRequest("The client authenticates in two ways at once.")
+        raise InvalidRequest("The client uses two authentication methods at once.")
     if in_body and in_body != client_id:
         raise InvalidRequest("The client_id differs from the one in the Authorization header.")
     return Credentials(client_id, unquote_plus(secret) or None, basic=True)

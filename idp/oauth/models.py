@@ -13,7 +13,7 @@ from idp.tenancy.models import TenantModel, picture, slug
 CLIENT_CREDENTIALS = "client_credentials"
 DEMO = "demo-device"  # its client id is the same in every installation
 client_id_syntax = RegexValidator(
-    r"\A[\x21-\x7e]{1,100}\Z", "Visible ASCII without spaces, 100 characters at most (RFC 6749 A.1)."
+    r"\A[\x21-\x7e]{1,100}\Z", "Use at most 100 visible ASCII characters, without spaces (RFC 6749 A.1)."
 )
 scope_syntax = RegexValidator(
     r"\A[\x21\x23-\x5b\x5d-\x7e]{1,100}\Z", "A scope token of RFC 6749 section 3.3."
@@ -49,7 +49,9 @@ class Scope(TenantModel):
 
     def clean(self) -> None:
         if is_reserved(self.name):
-            raise ValidationError({"name": f"{self.name} is reserved by Foyer."})
+            raise ValidationError(
+                {"name": f"{self.name} is reserved by Foyer; the consent page explains it."}
+            )
 
 
 class Application(TenantModel):
@@ -99,20 +101,20 @@ class Application(TenantModel):
 
     def clean(self) -> None:
         if self.confidential and not self.secret_hash:
-            raise ValidationError({"confidential": "A confidential application needs a client secret."})
+            raise ValidationError({"confidential": "A confidential application requires a client secret."})
         if CLIENT_CREDENTIALS in self.grants and not self.confidential:
             raise ValidationError(
                 {"grants": "Client credentials require a confidential application (RFC 6749 section 4.4)."}
             )
         if self.administers and DEMO in (self.name, self.client_id):
             raise ValidationError(
-                {"administers": "The demo application is public. It can't have administration access."}
+                {"administers": "The demo application is public and can't have administrator access."}
             )
         if not self.administers and (wanted := administrative(self.scopes)):
             raise ValidationError(
                 {
-                    "scopes": f"{wanted[0]} requires administration access, which an owner approves "
-                    "(administers)."
+                    "scopes": f"{wanted[0]} gives administrator access: "
+                    "an owner must approve it first (administers)."
                 }
             )
 

@@ -8,9 +8,9 @@ STANDARD_SCOPES = {
     "openid": "Know who you are",
     "profile": "See your name and username",
     "email": "See your email address",
-    "offline_access": "Stay signed in when you are away",
-    "foyer:read": "See everything here that you may see as an administrator",
-    "foyer:write": "Change everything here that you may change as an administrator",
+    "offline_access": "Stay signed in when you're away",
+    "foyer:read": "See everything you can see as an administrator",
+    "foyer:write": "Change everything you can change as an administrator",
 }
 _ADMINISTRATION = "foyer:"
 

@@ -24,7 +24,7 @@ class ClientCredentials(Grant):
 
     def find(self, application: Application, form: Form, issuer: str) -> Entitlement:
         if not application.confidential:
-            raise UnauthorizedClient("Only a confidential client may act for itself (RFC 6749 section 4.4).")
+            raise UnauthorizedClient("Only a confidential client can act for itself (RFC 6749 section 4.4).")
         return Entitlement(
             application=application,
             person=None,
@@ -63,8 +63,8 @@ def _scopes(application: Application, asked: str | None) -> tuple[str, ...]:
     wanted = parse_scopes(asked)
     if personal := [scope for scope in wanted if scope in STANDARD_SCOPES]:
         raise InvalidScope(
-            f"An application that acts for itself is no person: {' '.join(personal)} cannot be asked for."
+            f"An application that acts for itself is no person: {' '.join(personal)} can't be requested."
         )
     if not set(wanted) <= set(own):
-        raise InvalidScope("This application may not have one of these scopes.")
+        raise InvalidScope("This application isn't allowed one of these scopes.")
     return wanted

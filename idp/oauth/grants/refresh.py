@@ -85,7 +85,7 @@ def _check(row: RefreshToken) -> None:
         row.family.refresh_tokens.filter(rotated_at__range=lately(REFRESHES_WITHIN))[:REFRESHES].count()
         >= REFRESHES
     ):
-        raise TooManyRequests("These tokens were refreshed too often.", retry_after=60)
+        raise TooManyRequests("Too many refreshes of these tokens.", retry_after=60)
 
 
 def _narrowed(granted: list[str], asked: str | None) -> tuple[str, ...]:
