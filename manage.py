@@ -24,7 +24,7 @@ STAMP = os.path.join(VENV, ".foyer-lock")  # what is installed: one digest a lin
 AS_LOCKED = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "-r")
 
 NO_VENV = (
-    "Foyer: this Python cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv"
+    "Foyer: this Python can't create virtual environments. On Debian and Ubuntu: apt-get install python3-venv"
 )
 
 
@@ -81,7 +81,7 @@ def provide(*locks: str) -> None:
         if all(map(installed, locks)):
             return
         print(
-            f"Foyer: installing {' and '.join(locks)} into .venv, once; about half a minute …",
+            f"Foyer: installing {' and '.join(locks)} into .venv (once, takes about half a minute)…",
             file=sys.stderr,
             flush=True,
         )
@@ -126,9 +126,7 @@ def install(lock: str) -> None:
         call([PYTHON, "-Im", "ensurepip", "--default-pip"], stdout=DEVNULL)
     pip = [PYTHON, "-m", "pip", "-qq", "--disable-pip-version-check", "--no-input", "install"]
     if call([*pip, *AS_LOCKED, lock]):
-        sys.exit(
-            f"Foyer: {lock} could not be installed; the lines above say why. Start again when that is mended."
-        )
+        sys.exit(f"Foyer: {lock} could not be installed; see the lines above. Fix that and start again.")
 
 
 def one_at_a_time() -> io.BufferedReader:

@@ -87,7 +87,7 @@ class Door:
                 password=person.get("password", "alice-password-1")
             )
         seen = seen.submit(user_code=started.user_code).submit(decision="approve")
-        assert seen.title in ("You can go back to your device", "Connected"), seen.text
+        assert seen.title in ("Approved – return to your device", "Connected"), seen.text
         return seen
 
 

@@ -38,8 +38,8 @@ Show = Callable[[Plan, Sequence[tuple[str, str, str]]], object]
 _TRIES = 5
 
 
-class StateMoved(Changed):
-    """The configuration changed since the plan was made. Make a new plan and review it."""
+class StateMoved(Exception):
+    """Something has changed since the preview. Create a new plan and review it."""
 
 
 class Overtaken(Exception):
@@ -154,9 +154,9 @@ def _missing(plan: Plan, made: dict[tuple[str, str], str] | None) -> dict[tuple[
 def _not_there(missing: MissingSecret) -> Problem:
     new = "" if tenants.by_name(missing.tenant) else " --new-tenant"
     enter = f"manage.py secret set {missing.name} --tenant {missing.tenant}{new}"
-    key, told = KINDS[missing.located.kind].secret_key, f"There is no secret {missing.name}"
+    key, told = KINDS[missing.located.kind].secret_key, f"The secret {missing.name} is missing"
     return missing.located.problem(
-        (key,), f"{told}: put it into FOYER_SECRETS, enter it with {enter}, or say --generate-secrets."
+        (key,), f"{told}. Add it to FOYER_SECRETS, save it with {enter}, or use --generate-secrets."
     )
 
 

@@ -21,7 +21,7 @@ def outlook(tenant: str, changes: Sequence[Change], parts: Mapping[str, FlowDocu
     later = {name: each.located.document for name, each in flows.items() if each.located}
     for name, document in later.items():
         if document.default and document.designation != PART and (step := dead_end(document, parts)):
-            yield (f"No one can complete the flow {name} of {tenant}: the step {step} denies everyone.")
+            yield (f"The flow {name} of {tenant} can't be completed: the step {step} refuses everyone.")
     before = live_defaults()
     after = {name: each for name, each in before.items() if name not in flows}
     after |= {name: document.designation for name, document in later.items() if document.default}

@@ -28,8 +28,8 @@ _ALWAYS = {
 }
 
 
-class NoSuchFlow(NotFound):
-    """There is no live flow with this name."""
+class NoSuchFlow(Exception):
+    """No published flow has this ID."""
 
 
 def export(*, flow: str = "", without: Collection[str] = (), compare: bool = False) -> str:
@@ -43,7 +43,7 @@ def export(*, flow: str = "", without: Collection[str] = (), compare: bool = Fal
     if flow:
         owner = current_tenant().name
         return emit([*([{"tenant": owner}] if owner != DEFAULT else []), *_one_flow(flow)])
-    head = f"# The tenant {current_tenant().name}. Secrets are named, not told.\n"
+    head = f"# The tenant {current_tenant().name}. Secrets are referenced, not included.\n"
     return head + emit(_everything(without, compare))
 
 

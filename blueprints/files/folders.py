@@ -40,5 +40,5 @@ def head(file: Path, most: int) -> bytes:
     opened = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(opened, "rb") as stream:
         if not stat.S_ISREG(os.fstat(opened).st_mode):
-            raise OSError(0, "This is no file.")
+            raise OSError(0, "This isn't a file.")
         return stream.read(most)

@@ -133,7 +133,7 @@ def parse(data: bytes) -> list[Node]:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
-        raise BadYaml("The file is not UTF-8.") from None
+        raise BadYaml("The file isn't UTF-8.") from None
     try:
         return [node for node in _documents(text) if node.value is not None or node.tag]
     except yaml.MarkedYAMLError as error:
@@ -143,7 +143,7 @@ def parse(data: bytes) -> list[Node]:
             _indented(text, place[0]) or _sentence(str(error.problem or error.context)), *place
         ) from None
     except (yaml.YAMLError, ValueError) as error:
-        raise BadYaml(f"This is not valid YAML: {str(error).splitlines()[0]}") from None
+        raise BadYaml(f"Invalid YAML: {str(error).splitlines()[0]}") from None
 
 
 @dataclass
@@ -167,7 +167,7 @@ class _Builder:
     def count(self, line: int, column: int, weight: int = 1, height: int = 0) -> None:
         self.nodes += weight
         if self.nodes > MAX_NODES or len(self.open) + height > MAX_DEPTH:
-            raise BadYaml("The document is too deep or too large.", line, column)
+            raise BadYaml("The document is too deeply nested or too large.", line, column)
 
 
 def _documents(text: str) -> Iterator[Node]:
@@ -211,7 +211,7 @@ def _close(builder: _Builder) -> None:
         if at % 2:
             continue
         if key.is_map or key.is_list or key.tag:
-            raise BadYaml("A key is a plain text.", key.line, key.column)
+            raise BadYaml("A key must be plain text.", key.line, key.column)
         name = (
             "null"
             if key.value is None
@@ -220,14 +220,14 @@ def _close(builder: _Builder) -> None:
             else str(key.value)
         )
         if name in node.value:
-            raise BadYaml(f"The key {name} stands twice.", key.line, key.column)
+            raise BadYaml(f"Duplicate key {name}.", key.line, key.column)
         node.value[name] = (key, value)
 
 
 def _aliased(builder: _Builder, anchor: str, line: int, column: int) -> Node:
     node = builder.anchors.get(anchor)
     if node is None:
-        raise BadYaml(f"There is no anchor {anchor} before this.", line, column)
+        raise BadYaml(f"The anchor {anchor} isn't defined before this.", line, column)
     if any(node is each for each, _ in builder.open):
         raise BadYaml(f"The anchor {anchor} contains itself.", line, column)
     builder.aliases += 1
@@ -247,7 +247,7 @@ def _tag(event: Any, own: str = "") -> str:
     if event.tag in (*_READ, _SEQ, _MAP):
         name = event.tag.removeprefix(_STANDARD)
         raise BadYaml(
-            f"This is no {_MEANT[name]}, as its tag !!{name} says.",
+            f"This isn't a {_MEANT[name]}, as the tag !!{name} says.",
             event.start_mark.line + 1,
             event.start_mark.column + 1,
         )
@@ -260,14 +260,14 @@ def _scalar(event: Any, line: int, column: int) -> Any:
     """
     text = str(event.value)
     if "\0" in text:
-        raise BadYaml("A text has no NUL character.", line, column)
+        raise BadYaml("Text can't contain a NUL character.", line, column)
     if event.tag in _READ:
         try:
             return _READ[event.tag](text)
         except (ValueError, KeyError):
             name = event.tag.removeprefix(_STANDARD)
             raise BadYaml(
-                f"{text[:50]} is no {_MEANT[name]}, as its tag !!{name} says.", line, column
+                f"{text[:50]} isn't a {_MEANT[name]}, as the tag !!{name} says.", line, column
             ) from None
     return text if event.style or event.tag else _plain(text)
 
@@ -335,9 +335,9 @@ def _indented(text: str, line: int) -> str:
     """What is wrong with a line that begins with a tab; "" for any other."""
     lines = text.splitlines()[line - 1 : line]
     blank = lines[0][: len(lines[0]) - len(lines[0].lstrip())] if lines else ""
-    return "A tab does not indent in YAML: write blanks." if "\t" in blank else ""
+    return "YAML doesn't allow tabs for indentation. Use spaces." if "\t" in blank else ""
 
 
 def _sentence(text: str) -> str:
-    line = text.splitlines()[0].strip() or "this is not valid YAML"
+    line = text.splitlines()[0].strip() or "invalid YAML"
     return line[0].upper() + line[1:] + "."

@@ -44,7 +44,9 @@ def in_order(documents: list[Located]) -> tuple[list[Located], list[Problem], se
             if each.kind == "flow for part" and each.name == way[1]
         )
         problems.append(
-            first.problem(next(referring, ("steps",)), f"Sub-flows form a loop: {' → '.join(way)}.")
+            first.problem(
+                next(referring, ("steps",)), f"Circular reference between flows: {' → '.join(way)}."
+            )
         )
         parts[way[0]] = []
     after = {name: at for at, name in enumerate(TopologicalSorter(parts).static_order())}
@@ -88,7 +90,8 @@ def missing_references(
             what = f"{reference.object_kind} {reference.name}"
             problems.append(
                 each.problem(
-                    reference.path, f"{what} would be pruned: keep its document, or take its name out here."
+                    reference.path,
+                    (f"{what} would be pruned. Keep its document, or remove the reference here."),
                 )
             )
             continue

@@ -131,7 +131,7 @@ def make_plan(
 def _left_over(files: Sequence[Path]) -> list[str]:
     """Names what lies in the folders and was not read, or has no document."""
     more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
-    return [f"No document was read from {', '.join(map(str, files[:_NAMED]))}{more}."] if files else []
+    return [f"No document found in {', '.join(map(str, files[:_NAMED]))}{more}."] if files else []
 
 
 def _as_said(tenant: Tenant, documents: Iterable[Located]) -> Tenant:

@@ -31,12 +31,12 @@ def as_text(plan: Plan, style: Any, *, done: bool = False) -> str:
         lines += [f"    {_key(change, key.key, key.old, key.new)}" for key in change.keys]
     for each in plan.missing:
         name = on_one_line(each.name)
-        what = f"the secret {name} was made and shown once" if done else f"there is no secret {name}"
+        what = f"the secret {name} was generated and shown once" if done else f"the secret {name} is missing"
         lines.append(f"+ {each.tenant}: {what}" if done else style.ERROR(f"! {each.tenant}: {what}"))
     lines += [f"Note: {on_one_line(note)}" for note in plan.notes]
     words = _DONE if done else _WORDS
     told = ", ".join(f"{many} {words[action]}" for action, many in plan.counts.items() if many)
-    lines.append(f"{on_one_line(plan.blueprint)}: {told or 'nothing'}")
+    lines.append(f"{on_one_line(plan.blueprint)}: {told or 'no changes'}")
     if plan.effective and not done:
         lines.append(f"State: {plan.state}")
     return "\n".join(lines)
@@ -67,7 +67,7 @@ def drift_as_text(found: Sequence[Drift], style: Any) -> str:
     """One line an object, with who changed it, and one a key: as applied → as it is now."""
     lines = []
     for each in found:
-        who = f", by {each.by or 'nobody known'} at {each.at}" if each.at else ""
+        who = f", by {each.by or 'an unknown person'} at {each.at}" if each.at else ""
         lines.append(
             style.WARNING(on_one_line(f"~ {each.kind} {each.name} of the blueprint {each.blueprint}{who}"))
         )
@@ -75,7 +75,7 @@ def drift_as_text(found: Sequence[Drift], style: Any) -> str:
             on_one_line(f"    {key.key or each.kind}: {_value(key.old)} → {_value(key.new)}")
             for key in each.keys
         ]
-    return "\n".join(lines or ["Everything is as it was applied."])
+    return "\n".join(lines or ["No drift."])
 
 
 def result_as_text(result: Result, style: Any) -> str:
@@ -85,7 +85,7 @@ def result_as_text(result: Result, style: Any) -> str:
     )
     line = on_one_line(
         f"{result.at:%F %T} {result.blueprint} by {result.by}: "
-        f"{(done or 'nothing') if result.succeeded else 'failed'}"
+        f"{(done or 'no changes') if result.succeeded else 'failed'}"
     )
     return "\n".join(
         [

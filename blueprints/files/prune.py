@@ -31,7 +31,9 @@ def pruned(
         list[str](),
     )
     if admins and set(admins) <= gone["person"]:
-        notes.append(f"person {admins[0]} of {tenant} is kept: the tenant would have no administrator.")
+        notes.append(
+            f"person {admins[0]} of {tenant} is not deleted: the tenant would have no administrator."
+        )
         gone["person"].remove(admins[0])
     changes = []
     for kind in reversed(KINDS.values()):
@@ -75,8 +77,8 @@ def still_named(changes: Sequence[Change], at: Located) -> Iterator[Problem]:
         yield place.problem(
             [place.kind],
             (
-                f"{kind} {name} would be pruned, and is named by {who}: change that, or keep the document "
-                f"of {name}."
+                f"{kind} {name} would be pruned, but is used by {who}. Change that, or keep the "
+                f"document of {name}."
             ),
         )
 
@@ -87,5 +89,7 @@ def moving(
     """A note for each other blueprint whose objects applying this one takes over, unchanged ones too."""
     rows = [owned[each.kind, each.name] for each in wanted if (each.kind, each.name) in owned]
     for other, many in sorted(Counter(row.blueprint for row in rows if row.blueprint != blueprint).items()):
-        what = "1 object" if many == 1 else f"{many} objects"
-        yield f"Takes over {what} of tenant {tenant} from blueprint {other}."
+        what, them = ("1 object", "it") if many == 1 else (f"{many} objects", "them")
+        yield (
+            f"Takes over {what} of {tenant} from the blueprint {other}, which then no longer prunes {them}."
+        )

@@ -194,15 +194,15 @@ class _Reading:
                 self._file(file, given=file is path)
                 self.others |= {file} if isinstance(file, Path) and not self.counts[file] else set()
         if isinstance(path, Path) and not self.problems and not any(self.counts[file] for file in files):
-            kinds = "" if files == [path] else " No file in it that ends with .yaml or .yml has one."
-            self.lose(Problem(str(path), 1, 1, "", f"There is no document in it.{kinds}"))
+            kinds = "" if files == [path] else " None of its .yaml and .yml files has one."
+            self.lose(Problem(str(path), 1, 1, "", f"No document found.{kinds}"))
 
     def unknown(self) -> list[Problem]:
         """Each variable that is given and that no file knows: somebody mistyped it, or left out a file."""
         file = str(next(iter(self.counts), ""))
         unknown = [name for name in self.variables if name not in self.known]
         return [
-            Problem(file, 1, 1, f"--var {name}", f"No !vars names it.{nearest(name, self.known)}")
+            Problem(file, 1, 1, f"--var {name}", f"No !vars uses it.{nearest(name, self.known)}")
             for name in unknown
         ]
 
@@ -235,11 +235,11 @@ class _Reading:
 
     def _failed(self, file: Path | Sent, error: OSError) -> None:
         self.lost = True
-        self.problems.append(Problem(str(file), 1, 1, "", error.strerror or "cannot be read"))
+        self.problems.append(Problem(str(file), 1, 1, "", error.strerror or "can't be read"))
 
 
 def _rewritten(file: Path | Sent, node: Node) -> str:
-    text = f"{node.written[:50]} is read as the number {node.value}: put it in quotes where it is no number."
+    text = f"{node.written[:50]} is read as the number {node.value}. Quote it if it isn't a number."
     return str(Problem(str(file), node.line, node.column, "", text))
 
 
@@ -260,7 +260,7 @@ def _file(file: Path | Sent, nodes: list[Node], given: Tags, reading: "_Reading"
         rounds = _rounds(str(file), nodes.pop(0), given, problems)
         reading.lost |= not rounds
     if len(rounds) * sum(node.weight for node in nodes) > MAX_NODES:
-        reading.lose(Problem(str(file), 1, 1, VARS, "With all of these the file becomes too large."))
+        reading.lose(Problem(str(file), 1, 1, VARS, "The file is too large with all of these."))
         return
     home = current_tenant().name if isinstance(file, Sent) else ""
     given.used.variables.update(*(each for each, _row in rounds))
@@ -271,7 +271,9 @@ def _file(file: Path | Sent, nodes: list[Node], given: Tags, reading: "_Reading"
                 return
             located = _check(str(file), tenant, node, tags, reading, row)
             if located and isinstance(file, Sent) and not file.everywhere and located.tenant != home:
-                problems.append(located.problem([located.kind], f"This is about another tenant than {home}."))
+                problems.append(
+                    located.problem([located.kind], (f"This belongs to another tenant than {home}."))
+                )
             elif located:
                 tenant = located.name if located.kind == "tenant" else tenant
                 yield replace(
@@ -300,7 +302,7 @@ def _rounds(
                 file,
                 node,
                 (VARS,),
-                "This is a list of mappings: the rest of the file is read once with each of them.",
+                "This must be a list of mappings: the rest of the file is read once with each of them.",
             )
         )
         return []
@@ -313,14 +315,18 @@ def _check(
 ) -> Located | None:
     if not node.is_map:
         reading.lose(
-            Problem(file, node.line, node.column, "", f"A document begins with its kind: {', '.join(KINDS)}.")
+            Problem(
+                file, node.line, node.column, "", (f"A document starts with its kind: {', '.join(KINDS)}.")
+            )
         )
         return None
     kind = next((key for key in node.value if key in KINDS), None)
     if kind is None:
         first = next(iter(node.value), "")
         hint = did_you_mean(first, KINDS, f" There are: {', '.join(KINDS)}.")
-        reading.lose(Problem(file, node.line, node.column, first[:50], f"This is no kind of document.{hint}"))
+        reading.lose(
+            Problem(file, node.line, node.column, first[:50], (f"This isn't a kind of document.{hint}"))
+        )
         return None
     unknown: list[Node] = []
     wrong: list[Problem] = []
@@ -332,7 +338,7 @@ def _check(
     values = tags.plain(node, complain)
     secret = _secret_in(values) if kind == "flow" else ()
     if path := secret:
-        wrong.append(_problem(file, node, path, "A !secret stands only where a secret belongs."))
+        wrong.append(_problem(file, node, path, "!secret is only allowed for secrets."))
     document, errors = (
         partial(KINDS[kind], values, f"unnamed-{len(reading.problems)}")
         if isinstance(values, dict)
@@ -400,9 +406,9 @@ def _secret_in(value: Any, path: tuple[str | int, ...] = ()) -> tuple[str | int,
 def told(model: type[BaseModel], error: Any) -> str:
     """What pydantic found wrong, as a sentence."""
     if isinstance(error.get("input"), Secret):
-        return "A !secret stands only where a secret belongs."
+        return "!secret is only allowed for secrets."
     if error["type"] == "extra_forbidden" and len(error["loc"]) == 1 and error["loc"][0] in KINDS:
-        return f"{error['loc'][0]} begins another document: put --- before it."
+        return f"{error['loc'][0]} starts another document. Put --- before it."
     return sentence(error, _names(model, error["loc"][:-1]))
 
 
@@ -429,7 +435,7 @@ def _twice(found: list[Located]) -> list[Problem]:
         first = seen.setdefault((each.tenant, each.kind, each.name), each)
         if first is not each:
             problems.append(
-                each.problem([each.kind], f"{each.kind} {each.name} stands in {first.file} already.")
+                each.problem([each.kind], f"{each.kind} {each.name} is already defined in {first.file}.")
             )
     return problems
 

@@ -87,8 +87,8 @@ def _variables() -> dict[str, Any]:
     return {
         "title": "Variables",
         "description": (
-            "First in a file: what !vars stands for. With a list, the rest of the file is read once for "
-            "each of them."
+            "At the start of a file: the values of !vars. With a list, the rest of the file is "
+            "read once for each entry."
         ),
         "type": "object",
         "properties": {VARS: {"anyOf": [mapping, {"type": "array", "minItems": 1, "items": mapping}]}},

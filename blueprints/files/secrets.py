@@ -49,16 +49,14 @@ def _in_folder(name: str, shared: bool) -> str | None:
     folder = Path(settings.SECRETS)
     try:
         if not folder.is_dir():
-            raise BadSecret("FOYER_SECRETS names no folder: make it, or let the variable out.")
+            raise BadSecret("FOYER_SECRETS isn't a folder. Create it, or unset the variable.")
         for file in (folder / current_tenant().name / name, *([folder / name] if shared else [])):
             if os.path.lexists(file):
                 return _read(file)
     except PermissionError:
-        raise BadSecret(
-            f"The file {name} in FOYER_SECRETS may not be read by the user of this process."
-        ) from None
+        raise BadSecret(f"This process has no permission to read the file {name} in FOYER_SECRETS.") from None
     except (OSError, ValueError):
-        raise BadSecret(f"The file {name} in FOYER_SECRETS cannot be read as UTF-8.") from None
+        raise BadSecret(f"The file {name} in FOYER_SECRETS isn't UTF-8.") from None
     return None
 
 
@@ -66,10 +64,10 @@ def check(name: str, value: str = "-") -> None:
     """Raises BadSecret for a name or a value that no secret may have."""
     if not SECRET_NAME.match(name):
         raise BadSecret(
-            "Use only letters, digits, dots, dashes and underscores in the name, starting with a letter."
+            "Secret names have letters, digits, dots, dashes and underscores, and start with a letter."
         )
     if not value or len(value.encode()) > MAX_BYTES or "\0" in value:
-        raise BadSecret(f"The value must not be empty or larger than {MAX_BYTES // 1024} KiB.")
+        raise BadSecret(f"A secret can't be empty or larger than {MAX_BYTES // 1024} KiB.")
 
 
 def keep(name: str, value: str, *, by: str) -> None:
@@ -94,8 +92,10 @@ def names() -> list[str]:
 
 def _read(file: Path) -> str:
     if not file.is_file():
-        what = "a folder" if file.is_dir() else "no ordinary file"
-        raise BadSecret(f"{file.name} in FOYER_SECRETS is {what}: a secret is a file that holds it.")
+        what = "a folder" if file.is_dir() else "not a regular file"
+        raise BadSecret(
+            f"{file.name} in FOYER_SECRETS is {what}. Each secret must be a file that contains it."
+        )
     if file.stat().st_size > MAX_BYTES:
         raise BadSecret(f"The file {file.name} in FOYER_SECRETS is larger than {MAX_BYTES // 1024} KiB.")
     value = file.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")

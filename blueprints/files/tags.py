@@ -52,11 +52,11 @@ class Used:
         """Counts it; raises BadTag where it becomes too much."""
         self.size += len(value)
         if self.size > MAX_BROUGHT:
-            raise BadTag(f"The tags of this file stand for more than {MAX_BROUGHT // MAX_FILE} MiB.")
+            raise BadTag(f"The values of the tags in this file exceed {MAX_BROUGHT // MAX_FILE} MiB.")
         try:
             self.edition.update(f"{len(value)}:{value}".encode())
         except UnicodeEncodeError:
-            raise BadTag("What this stands for is not UTF-8.") from None
+            raise BadTag("The value of this tag isn't UTF-8.") from None
 
 
 @dataclass
@@ -91,15 +91,15 @@ class Tags:
             node.tag
         )
         if reader is None:
-            raise BadTag(f"There is no tag !{node.tag[:50]}. There are: !env, !file, !secret, !vars.")
+            raise BadTag(f"Unknown tag !{node.tag[:50]}. There are: !env, !file, !secret, !vars.")
         if self.folder is None and node.tag in ("env", "file"):
             raise BadTag(
-                f"!{node.tag} reads from the server. Write the value here; a secret is entered once and "
-                "named: !secret NAME."
+                f"!{node.tag} reads from the server, which isn't allowed here. Write the value, or "
+                "save a secret and use !secret NAME."
             )
         words = [each.value for each in node.value if not each.tag] if node.is_list else [node.value]
         if not 0 < len(words) <= 2 or not all(isinstance(word, str) for word in words) or not words[0]:
-            raise BadTag(f"!{node.tag} is written with a name after it.")
+            raise BadTag(f"Write a name after !{node.tag}.")
         value = reader(words)
         self.used.add(str(value))
         return value
@@ -108,9 +108,9 @@ class Tags:
         """``!env NAME``, ``!env NAME default`` or ``!env [NAME, default]``."""
         name, otherwise, default = words[0].partition(" ") if len(words) == 1 else (words[0], " ", words[1])
         if not SECRET_NAME.match(name):
-            raise BadTag(f"{name[:50]} is no name of an environment variable.")
+            raise BadTag(f"{name[:50]} isn't a valid name of an environment variable.")
         if not otherwise and name not in os.environ:
-            raise BadTag(f"The environment variable {name} is not set, and no default is given.")
+            raise BadTag(f"The environment variable {name} isn't set and has no default.")
         return os.environ.get(name, default.strip())
 
     def _file(self, words: list[str]) -> str:
@@ -119,20 +119,20 @@ class Tags:
             folder = (self.folder or Path("/nowhere")).resolve()
             path = (folder / words[0]).resolve()
             if not path.is_relative_to(folder):
-                raise BadTag(f"{name} lies outside of the blueprint's folder.")
+                raise BadTag(f"{name} is outside the blueprint's folder.")
             if not path.is_file() or path.stat().st_size > MAX_FILE:
-                raise BadTag(f"{name} is no file of {MAX_FILE // 1024} KiB at most.")
+                raise BadTag(f"{name} isn't a file of at most {MAX_FILE // 1024} KiB.")
             text = path.read_text(encoding="utf-8")
             self.used.files.add(str(path))
         except (OSError, ValueError, RuntimeError):  # RuntimeError: a circle of links, before Python 3.13
-            raise BadTag(f"{name} cannot be read as UTF-8.") from None
+            raise BadTag(f"{name} isn't UTF-8.") from None
         if "\0" in text:
-            raise BadTag(f"{name} is no text: it has a NUL character.")
+            raise BadTag(f"{name} isn't text: it contains a NUL character.")
         return text
 
     def _secret(self, words: list[str]) -> Secret:
         if not SECRET_NAME.match(words[0]):
-            raise BadTag("A secret's name has letters, digits, dots, dashes and underscores.")
+            raise BadTag("Secret names have letters, digits, dots, dashes and underscores.")
         return Secret(words[0])
 
     def _vars(self, words: list[str]) -> Any:
@@ -143,16 +143,15 @@ class Tags:
             if name not in self.variables:
                 known = [each[:50] for each in sorted(self.variables)[:20]]
                 raise BadTag(
-                    f"There is no variable {name[:50]}."
-                    + (f" There are: {', '.join(known)}." if known else "")
+                    f"Unknown variable {name[:50]}." + (f" There are: {', '.join(known)}." if known else "")
                 )
         if words[0] in self.variables:
             return self.variables[words[0]]
         values = {name: self.variables[name] for name in names}
         if not all(isinstance(value, str | int | float) for value in values.values()):
             raise BadTag(
-                "Only a plain text can be filled into a text; a secret, a list or a mapping stands alone."
+                "Only plain text can be inserted into text. Use secrets, lists and mappings on their own."
             )
         if sum(len(str(values[name])) for name in names) > MAX_FILE:
-            raise BadTag(f"This becomes a text of more than {MAX_FILE // 1024} KiB.")
+            raise BadTag(f"The text exceeds {MAX_FILE // 1024} KiB.")
         return _HOLE.sub(lambda hole: str(values[hole[1]]), words[0])

@@ -19,18 +19,18 @@ def copy(source: Path, target: Path) -> int:
     copy shows one moment.
     """
     if not source.is_file():
-        raise NoCopy(f"There is no database at {source}.")
+        raise NoCopy(f"No database at {source}.")
     if target.exists():
-        raise NoCopy(f"{target} exists already and is not overwritten.")
+        raise NoCopy(f"{target} already exists and won't be overwritten.")
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         _fill(draft, source)
         os.link(draft, target)  # unlike a renaming, never in place of a file that came meanwhile
     except sqlite3.DatabaseError as error:
-        raise NoCopy(f"{source} cannot be copied: {error}.") from None
+        raise NoCopy(f"{source} can't be copied: {error}.") from None
     except FileExistsError:
-        raise NoCopy(f"{target} exists already and is not overwritten.") from None
+        raise NoCopy(f"{target} already exists and won't be overwritten.") from None
     finally:
         draft.unlink(missing_ok=True)
     return target.stat().st_size
@@ -43,7 +43,7 @@ def _fill(draft: Path, source: Path) -> None:
         closing(sqlite3.connect(draft)) as written,
     ):
         if not read.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [_TABLE]).fetchone():
-            raise NoCopy(f"{source} is no database of Foyer's.")
+            raise NoCopy(f"{source} isn't a Foyer database.")
         read.backup(written)
         written.execute("PRAGMA journal_mode = DELETE")  # one file, without a journal beside it
         faults = [

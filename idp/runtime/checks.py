@@ -23,14 +23,12 @@ def mixes(app_configs: Any, **options: Any) -> list[CheckMessage]:
     sqlite = settings.DATABASES["default"]["ENGINE"].endswith("sqlite3")
     found: list[CheckMessage] = []
     if settings.REDIS_URL and not env.text("FOYER_SECRET_KEY"):
-        message = (
-            "REDIS_URL is set, so that several hosts may serve, but each would make a secret key of its own."
-        )
+        message = "REDIS_URL is set for several hosts, but each host would generate its own secret key."
         found.append(
             Error(message, hint="Set FOYER_SECRET_KEY to the same value everywhere.", id="foyer.E013")
         )
     if settings.REDIS_URL and sqlite:
-        message = "REDIS_URL is set, so that several processes may run, but the database is SQLite."
+        message = "REDIS_URL is set for several processes, but the database is SQLite."
         found.append(
             Error(
                 message,
@@ -39,7 +37,7 @@ def mixes(app_configs: Any, **options: Any) -> list[CheckMessage]:
             )
         )
     if not settings.REDIS_URL and not sqlite:
-        message = "The database is PostgreSQL, but without REDIS_URL only one web process may run."
+        message = "The database is PostgreSQL, but without REDIS_URL only one web process can run."
         found.append(Warning(message, hint="Set REDIS_URL.", id="foyer.W010"))
     return found
 
@@ -50,11 +48,13 @@ def mails(app_configs: Any, **options: Any) -> list[CheckMessage]:
     sender.
     """
     if not settings.SMTP:
-        message = "REDIS_URL is set, but no mail server: mails are not delivered."
+        message = "REDIS_URL is set, but no mail server is configured: emails aren't delivered."
         return [] if settings.EMBEDDED else [Warning(message, hint="Set FOYER_SMTP_URL.", id="foyer.W011")]
     if settings.MAIL_FROM.endswith("@localhost"):
         return [
-            Warning(f"Mails are sent by {settings.MAIL_FROM}.", hint="Set FOYER_MAIL_FROM.", id="foyer.W012")
+            Warning(
+                f"Emails are sent from {settings.MAIL_FROM}.", hint="Set FOYER_MAIL_FROM.", id="foyer.W012"
+            )
         ]
     return []
 
@@ -82,8 +82,8 @@ def folders(app_configs: Any, **options: Any) -> list[CheckMessage]:
     }
     return [
         Warning(
-            f"{name} names {folder}, which is no folder that can be read.",
-            hint=f"Make it, or unset {name}.",
+            f"{name} names {folder}, which isn't a readable folder.",
+            hint=f"Create it, or unset {name}.",
             id="foyer.W017",
         )
         for name, folder in unreadable.items()
@@ -96,8 +96,8 @@ def countries(app_configs: Any, **options: Any) -> list[CheckMessage]:
     if fault := geo.fault():
         return [
             Error(
-                f"FOYER_GEOIP cannot be used: {fault}",
-                hint="Name a GeoIP file with countries, in MMDB format.",
+                f"FOYER_GEOIP can't be used: {fault}",
+                hint="Set it to a GeoIP country database in MMDB format.",
                 id="foyer.E014",
             )
         ]
@@ -125,8 +125,8 @@ def proxy_on_a_socket(app_configs: Any, **options: Any) -> list[CheckMessage]:
     if not settings.BIND.startswith("unix:") or any(here in network for network in settings.TRUSTED_PROXIES):
         return []
     message = (
-        "FOYER_BIND is a Unix socket, but the proxy in front of it is not trusted: all people and devices "
-        "count as one address."
+        "FOYER_BIND is a Unix socket, but its proxy isn't trusted: all people and devices share "
+        "one IP address."
     )
     return [Warning(message, hint="Add 127.0.0.1 to FOYER_TRUSTED_PROXIES.", id="foyer.W020")]
 
@@ -155,7 +155,7 @@ def file_modes(app_configs: Any, **options: Any) -> list[CheckMessage]:
     """Only the user that serves may read hashes of passwords, and nobody else may put files among ours."""
     found: list[CheckMessage] = []
     if settings.DATA.is_dir() and settings.DATA.stat().st_mode & 0o066:
-        message = f"Other users of this machine may look into {settings.DATA}."
+        message = f"Other users of this machine can read {settings.DATA}."
         found.append(Warning(message, hint=f"chmod go-rw {settings.DATA}", id="foyer.W013"))
     kept = [
         settings.DATA / "secret.key",
@@ -166,7 +166,7 @@ def file_modes(app_configs: Any, **options: Any) -> list[CheckMessage]:
         names = " ".join(map(str, open_ones))
         found.append(
             Warning(
-                f"Other users of this machine may read {names}.", hint=f"chmod 600 {names}", id="foyer.W014"
+                f"Other users of this machine can read {names}.", hint=f"chmod 600 {names}", id="foyer.W014"
             )
         )
     return found

@@ -61,7 +61,7 @@ class Parser(CommandParser):
     def _get_value(self, action: Any, arg_string: str) -> Any:
         if action.type is Path and arg_string in ("", "-"):
             raise ArgumentError(
-                action, "its name is /dev/stdin or /dev/stdout" if arg_string else "a path cannot be empty"
+                action, "use /dev/stdin or /dev/stdout" if arg_string else "a path can't be empty"
             )
         return super()._get_value(action, arg_string)
 

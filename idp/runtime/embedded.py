@@ -26,16 +26,15 @@ def alone() -> Iterator[None]:
         file = open(settings.DATA / "serving.lock", "w")  # noqa: SIM115  closed below
     except OSError as error:
         raise CommandError(
-            f"{settings.DATA} cannot be written ({error.strerror}). Make it writable, or set FOYER_DATA."
+            f"{settings.DATA} isn't writable ({error.strerror}). Make it writable, or set FOYER_DATA."
         ) from None
     with file as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise CommandError(
-                f"Another process already serves {settings.DATA}. "
-                "Stop it, set FOYER_DATA to another folder, or set DATABASE_URL and REDIS_URL, with "
-                "which any number may run."
+                f"Another process is already running on {settings.DATA}. Stop it, set FOYER_DATA to "
+                "another folder, or set DATABASE_URL and REDIS_URL to run several processes."
             ) from None
         yield
 

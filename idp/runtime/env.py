@@ -30,7 +30,7 @@ def verbatim(name: str) -> str:
     value = os.environ.get(name, "")
     # how Python keeps bytes of another encoding
     if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise ImproperlyConfigured(f"{name} is not UTF-8.")
+        raise ImproperlyConfigured(f"{name} isn't UTF-8.")
     return value
 
 
@@ -81,7 +81,7 @@ def secret_key(folder: Path) -> str:
     if given:
         if len(given) < _KEY_LENGTH:
             raise ImproperlyConfigured(
-                f"FOYER_SECRET_KEY is too short: give at least {_KEY_LENGTH} random characters."
+                f"FOYER_SECRET_KEY is too short. Use at least {_KEY_LENGTH} random characters."
             )
         return given
     try:
@@ -89,10 +89,10 @@ def secret_key(folder: Path) -> str:
     except (FileNotFoundError, NotADirectoryError):
         return secrets.token_urlsafe(48)
     except OSError as error:
-        raise ImproperlyConfigured(f"{folder / _KEY_FILE} cannot be read: {error.strerror}.") from None
+        raise ImproperlyConfigured(f"{folder / _KEY_FILE} can't be read: {error.strerror}.") from None
     if len(kept) < _KEY_LENGTH:
         raise ImproperlyConfigured(
-            f"{folder / _KEY_FILE} holds no key: it must be at least {_KEY_LENGTH} characters."
+            f"{folder / _KEY_FILE} contains no key: it must have at least {_KEY_LENGTH} characters."
         )
     return kept
 
@@ -102,8 +102,8 @@ def secret_key_fallbacks() -> list[str]:
     keys = text("FOYER_SECRET_KEY_FALLBACKS").replace(",", " ").split()
     if any(len(key) < _KEY_LENGTH for key in keys):
         raise ImproperlyConfigured(
-            f"FOYER_SECRET_KEY_FALLBACKS must list whole keys of at least {_KEY_LENGTH} characters, "
-            "separated by spaces or commas."
+            f"FOYER_SECRET_KEY_FALLBACKS must list complete keys of at least {_KEY_LENGTH} "
+            "characters, separated by spaces or commas."
         )
     return keys
 
@@ -150,7 +150,7 @@ def database(folder: Path) -> dict[str, Any]:
         options = dict(parse_qsl(url.query))
         if not url.path.strip("/") and "service" not in options:
             raise ImproperlyConfigured(
-                "DATABASE_URL names no database: it is written postgres://user:password@host/name."
+                "DATABASE_URL names no database. Use postgres://user:password@host/name."
             )
         return {
             "ENGINE": "django.db.backends.postgresql",
@@ -176,7 +176,7 @@ def sqlite_file(folder: Path) -> Path | None:
     if url.scheme != "sqlite":
         return None
     if not url.path.startswith("//") or not url.path.strip("/") or url.netloc:
-        raise ImproperlyConfigured("DATABASE_URL is written sqlite:////absolute/file, with four slashes.")
+        raise ImproperlyConfigured("Write DATABASE_URL as sqlite:////absolute/file, with four slashes.")
     return Path(unquote(url.path[1:])).absolute()
 
 
@@ -184,9 +184,7 @@ def redis_url() -> str:
     """Return ``REDIS_URL``, "" without it."""
     given = text("REDIS_URL")
     if given and (_url("REDIS_URL", given).scheme not in {"redis", "rediss"} or not urlsplit(given).hostname):
-        raise ImproperlyConfigured(
-            "REDIS_URL is written redis://:password@host:6379/0, or rediss:// with TLS."
-        )
+        raise ImproperlyConfigured("Write REDIS_URL as redis://:password@host:6379/0, or rediss:// with TLS.")
     return given
 
 
@@ -201,7 +199,7 @@ def redis_prefix() -> str:
     if given:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", given):
             raise ImproperlyConfigured(
-                "FOYER_REDIS_PREFIX may have up to 40 letters, digits, dashes and underscores."
+                "FOYER_REDIS_PREFIX can have up to 40 letters, digits, dashes and underscores."
             )
         return given
     kept, shared = _url("DATABASE_URL", text("DATABASE_URL")), _url("REDIS_URL", text("REDIS_URL"))
@@ -235,12 +233,10 @@ def smtp() -> dict[str, Any] | None:
         or (url.query and not start)
     ):
         raise ImproperlyConfigured(
-            "FOYER_SMTP_URL is written smtp://user:password@host:587?tls=start or smtps://host:465."
+            "Write FOYER_SMTP_URL as smtp://user:password@host:587?tls=start or smtps://host:465."
         )
     if start and url.scheme == "smtps":
-        raise ImproperlyConfigured(
-            "FOYER_SMTP_URL: smtps:// is encrypted from the first byte; leave ?tls=start out."
-        )
+        raise ImproperlyConfigured("FOYER_SMTP_URL: smtps:// is always encrypted. Remove ?tls=start.")
     if (
         url.password
         and url.scheme == "smtp"
@@ -248,7 +244,7 @@ def smtp() -> dict[str, Any] | None:
         and url.hostname not in {"localhost", "127.0.0.1", "::1"}
     ):
         raise ImproperlyConfigured(
-            "FOYER_SMTP_URL would send its password unencrypted: add ?tls=start, or write smtps://."
+            "FOYER_SMTP_URL would send its password unencrypted. Add ?tls=start or use smtps://."
         )
     return {
         "host": url.hostname,
@@ -267,7 +263,7 @@ def mail_from() -> str:
     try:
         validate_email(mailboxes.checked(given))
     except (ValidationError, ValueError):
-        raise ImproperlyConfigured(f"FOYER_MAIL_FROM must be a mail address, not {given!r}.") from None
+        raise ImproperlyConfigured(f"FOYER_MAIL_FROM must be an email address, not {given!r}.") from None
     return given
 
 
@@ -297,7 +293,7 @@ def hosts(name: str) -> frozenset[str]:
     try:
         return frozenset(addresses.domain(each) for each in items(name))
     except ValueError as error:
-        raise ImproperlyConfigured(f"{name} lists what no request can name: {error}.") from None
+        raise ImproperlyConfigured(f"{name} contains a host that no request can use: {error}.") from None
 
 
 def _url(name: str, given: str) -> SplitResult:
@@ -306,8 +302,7 @@ def _url(name: str, given: str) -> SplitResult:
         url.port  # noqa: B018  it is read late
     except ValueError:
         message = (
-            f"{name} is not an address that can be read; write special characters of its password as %40 "
-            "and the like."
+            f"{name} isn't a valid address. Percent-encode special characters in the password, such as %40."
         )
         raise ImproperlyConfigured(message) from None
     return url

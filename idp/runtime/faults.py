@@ -16,14 +16,15 @@ EXPECTED = (CommandError, ImproperlyConfigured, DatabaseError, RedisError, OSErr
 """What may happen where the program is right. Everything else is a fault of ours, and keeps its traceback."""
 _NO_TABLE = {"42P01", "42703"}  # SQLSTATE of PostgreSQL: undefined table, undefined column
 _ADVICE = {
-    "database is locked": "Another process writes to it; try again when that is done.",
-    "readonly database": "This user may not write to the file or to its folder.",
-    "unable to open database file": "This user may not use the file or its folder.",
-    "file is not a database": "DATABASE_URL or FOYER_DATA names another file, or it is damaged: "
-    "put a backup in its place.",
-    "disk image is malformed": "It is damaged: put a backup in its place.",
-    "disk is full": "Make room, and try again.",
-    "connection option": "DATABASE_URL has an option after its ? that PostgreSQL does not know.",
+    "database is locked": "Another process is writing to it. Try again later.",
+    "readonly database": "This user has no write permission for the file or its folder.",
+    "unable to open database file": "This user has no permission for the file or its folder.",
+    "file is not a database": (
+        "DATABASE_URL or FOYER_DATA points to another file, or it is damaged: restore a backup."
+    ),
+    "disk image is malformed": "It is damaged: restore a backup.",
+    "disk is full": "Free some space and try again.",
+    "connection option": "DATABASE_URL has an option after its ? that PostgreSQL doesn't support.",
     "connection": "Is PostgreSQL running, and is DATABASE_URL right?",
     "resolve host": "Is DATABASE_URL right?",
 }
@@ -33,15 +34,15 @@ def sentence(error: Exception) -> str:
     """Return what to tell whoever runs a command."""
     if isinstance(error, Unsealable):
         return (
-            "The database holds values that were sealed under a secret key that neither FOYER_SECRET_KEY "
-            "nor its fallbacks name."
+            "The database contains values encrypted with a secret key that is neither "
+            "FOYER_SECRET_KEY nor one of its fallbacks."
         )
     if isinstance(error, RedisError):
-        return f"Redis cannot be used: {_said(error)} Is it running, and is REDIS_URL right?"
+        return f"Redis can't be used: {_said(error)} Is it running, and is REDIS_URL right?"
     if isinstance(error, DatabaseError):
         return _of_database(error)
     if isinstance(error, OSError):
-        return f"{error.filename or 'A file or connection'} cannot be used: {error.strerror or error}."
+        return f"{error.filename or 'A file or connection'} can't be used: {error.strerror or error}."
     if isinstance(error, EOFError):
         return "The input ended before anything was entered."
     return str(error)
@@ -50,12 +51,9 @@ def sentence(error: Exception) -> str:
 def _of_database(error: Exception) -> str:
     file, said = settings.SQLITE, _said(error)
     if file and _is_missing(file):
-        return (
-            f"There is no installation at {file}. Set FOYER_DATA to the folder of one, or make one with "
-            "manage.py up."
-        )
+        return f"No installation at {file}. Set FOYER_DATA to its folder, or create one with manage.py up."
     if file and file.parent.is_dir() and file.is_dir():
-        return f"The database cannot be used: {file} is a folder."
+        return f"The database can't be used: {file} is a folder."
     if (
         getattr(error.__cause__, "sqlstate", "") in _NO_TABLE
         or "no such table" in said
@@ -63,7 +61,7 @@ def _of_database(error: Exception) -> str:
     ):
         return f"The database lacks tables or columns ({said.rstrip('.')}). Run manage.py setup."
     advice = next((f" {advice}" for found, advice in _ADVICE.items() if found in said), "")
-    return f"The database cannot be used: {said}{advice}"
+    return f"The database can't be used: {said}{advice}"
 
 
 def _is_missing(file: Path) -> bool:

@@ -15,10 +15,9 @@ from idp.runtime import env
 from idp.runtime.resealing import foreign_key
 
 _FOREIGN = (
-    "The secret key does not belong to this database: nothing that it keeps encrypted can be read. Put "
-    "back the secret.key that was "
-    "kept with it, or set FOYER_SECRET_KEY to it; an older key belongs into FOYER_SECRET_KEY_FALLBACKS. "
-    "If the key is lost for ever, run manage.py keys lost."
+    "The secret key doesn't match this database, so its encrypted data can't be read. Restore the "
+    "matching secret.key, or set FOYER_SECRET_KEY to it; add older keys to "
+    "FOYER_SECRET_KEY_FALLBACKS. If the key is lost, run manage.py keys lost."
 )
 
 

@@ -99,14 +99,14 @@ def _first_start() -> None:
 def _first_admin(tell: Tell) -> None:
     tenant = tenants.by_name(DEFAULT)
     if tenant is None:
-        raise CommandError("The default tenant is missing; apply blueprints/default first.")
+        raise CommandError("The default tenant is missing. Apply blueprints/default first.")
     with tenant_scope(tenant):
         if has_admin():
             return
         given = env.verbatim("FOYER_ADMIN_PASSWORD")
         password = given or easy_to_copy()
         if weak := weaknesses(Person(username=FIRST_ADMINISTRATOR, name="Administrator"), password):
-            raise CommandError(f"FOYER_ADMIN_PASSWORD is no good password. {' '.join(weak)}")
+            raise CommandError(f"FOYER_ADMIN_PASSWORD is too weak. {' '.join(weak)}")
         save_person(
             FIRST_ADMINISTRATOR,
             password=hash_password(password),

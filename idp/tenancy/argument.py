@@ -13,9 +13,7 @@ from idp.tenancy.scope import tenant_scope
 
 def add_tenant(parser: Any) -> None:
     """Declare the option."""
-    parser.add_argument(
-        "--tenant", default=DEFAULT, metavar="NAME", help="the tenant it is about (%(default)s)"
-    )
+    parser.add_argument("--tenant", default=DEFAULT, metavar="NAME", help="the tenant (default: %(default)s)")
 
 
 def chosen_scope(options: Any) -> AbstractContextManager[Tenant]:

@@ -117,7 +117,7 @@ def walk(
 def yes(seen: Seen) -> None:
     """Approves, on the page that asks."""
     assert kind_of(seen) == "consent", (seen.title, seen.text)
-    assert seen.submit(decision="approve").title in ("You can go back to your device", "Connected")
+    assert seen.submit(decision="approve").title in ("Approved – return to your device", "Connected")
 
 
 def told(device: Door, started: Started, **more: Any) -> str:

@@ -50,14 +50,14 @@ def test_a_variable_that_nothing_asks_for(
         write_blueprint("tenant: acme\n---\nscope: b\ntitle: !vars '{word} b'\n", "other.yaml"),
     )
     assert refused("blueprint", "plan", path, "--var", "titel=T", "--var", "title=T").endswith(
-        "--var titel: No !vars names it. Did you mean title?"
+        "--var titel: No !vars uses it. Did you mean title?"
     )
     assert refused("blueprint", "apply", path, "--var", "nope=", "--var", "title=T").endswith(
-        "--var nope: No !vars names it. There are: tenant, title.\nNothing was applied."
+        "--var nope: No !vars uses it. There are: tenant, title.\nNothing was applied."
     )
     assert ran("blueprint", "plan", path, other, "--var", "title=T", "--var", "word=w")[0] == 2
     assert refused("blueprint", "plan", write_blueprint(GROUP), "--var", "a=b").endswith(
-        "--var a: No !vars names it."
+        "--var a: No !vars uses it."
     )
 
 

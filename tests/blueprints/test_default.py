@@ -61,13 +61,13 @@ def test_signing_in_and_out(shipped: None, host: str) -> None:
     walk(browser, path="/sign-in")
     assert "Signed in as" in browser.page("/").text
     assert (
-        "Nobody is signed in here."
+        "You're not signed in."
         in Door(*(other for other in CUSTOMERS.values() if other != host)).page("/").text
     )
     page = browser.page("/sign-out")
     assert page.title == "Sign out?"
     page.submit()
-    assert "Nobody is signed in here." in browser.page("/").text
+    assert "You're not signed in." in browser.page("/").text
 
 
 @pytest.mark.parametrize("host", CUSTOMERS.values())
@@ -97,7 +97,7 @@ def test_setting_up_how_one_signs_in(shipped: None, clock: Clock, host: str) -> 
     clock.shift(60)
     for path in ("/device", "/sign-in", "/credentials"):
         page = walk(Door(host), path=path)
-        assert page.title == "Confirm that it is you"
+        assert page.title == "Confirm it's you"
         assert kind_of(page.submit(choice="totp")) == "totp"
     assert kind_of(walk(Door(host), how={"choice": "totp"}, totp={"code": code(0, secret)})) == "device_code"
     assert (

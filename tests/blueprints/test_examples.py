@@ -167,7 +167,7 @@ def test_a_person_of_an_example_comes_in_by_a_link() -> None:
     with at("acme"):
         link = make_link(Person.objects.get(username="alice"), by="test")
     page = Door("login.acme.example").page(f"/recover/{link}")
-    assert page.submit(password="alice-password-1").title == "Password set"
+    assert page.submit(password="alice-password-1").title == "Password changed"
     assert kind_of(walk(door())) == "device_code"
 
 
@@ -241,7 +241,7 @@ def test_cli_is_for_developers(example: Callable[[str], None], tmp_path: Path) -
     add("tenant: acme\n---\nperson: bob\ngroups: []\n", tmp_path)
     device = door()
     started = device.start("acme-cli", "openid")
-    assert "may not use Acme command line" in walk(door(), started, "bob").text
+    assert "have access to Acme command line" in walk(door(), started, "bob").text
     assert told(device, started) == "authorization_pending"
     theirs = door(tenant="other")
     started = theirs.start("other-cli", "openid")
@@ -298,7 +298,7 @@ def test_everybody_else_needs_none(example: Callable[[str], None]) -> None:
         codes = give_codes("bob")
     assert kind_of(walk(door(INSIDE), name="bob")) == "device_code"
     page = walk(door(), name="bob")
-    assert page.title == "Confirm that it is you"
+    assert page.title == "Confirm it's you"
     page = page.submit(choice="recovery_code")
     assert kind_of(page) == "recovery_code"
     assert kind_of(page.submit(code=codes[0])) == "device_code"
@@ -365,7 +365,7 @@ def test_an_admin_scope_asks_for_the_password_again(example: Callable[[str], Non
     assert kind_of(walk(browser, device.start("acme-shop", "openid shop:read"))) == "consent"
     started = device.start("acme-shop", "openid shop:read shop:admin")
     page = walk(browser, started)
-    assert (kind_of(page), page.title) == ("reauthenticate", "Is it still you?")
+    assert (kind_of(page), page.title) == ("reauthenticate", "Confirm it's you")
     assert kind_of(page.submit(password="bob-password-22")) == "reauthenticate"
     assert told(device, started) == "authorization_pending"
     yes(page.submit(password="alice-password-1"))
@@ -456,7 +456,7 @@ def test_many_tenants_is_refused_without_its_secret() -> None:
         ("other", "box-secret"),
     ]
     before = everything()
-    with pytest.raises(BadBlueprint, match="There is no secret box-secret"):
+    with pytest.raises(BadBlueprint, match="The secret  is missingbox-secret"):
         apply([file])
     assert everything() == before
     made: dict[str, str] = {}

@@ -91,7 +91,7 @@ def test_what_is_passed_over_is_named(tenants: dict[str, Tenant], tmp_path: Path
     told = ", ".join(
         str(tmp_path / name) for name in ("README", "b.yaml.bak", "c.json", "empty.yaml", "more")
     )
-    assert f"Note: No document was read from {told}." in blueprint("plan", tmp_path)
+    assert f"Note: No document found in {told}." in blueprint("plan", tmp_path)
     for number in range(30):
         (tmp_path / f"z{number}.txt").touch()
     assert "and 15 more." in blueprint("apply", tmp_path)
@@ -108,9 +108,7 @@ def test_a_path_without_a_document_is_an_error(
         (tmp_path / name).mkdir()
     (tmp_path / "others" / "b.json").write_text(scope("b"))
     for name in ("others", "nothing", "empty.yaml"):
-        assert f"{name}:1:1: There is no document in it." in refused(
-            action, tmp_path / "a.yaml", tmp_path / name
-        )
+        assert f"{name}:1:1: No document found." in refused(action, tmp_path / "a.yaml", tmp_path / name)
     assert scopes(tenants["acme"]) == set()
     assert "1 to create" in blueprint("plan", tmp_path, tmp_path / "a.yaml")
 

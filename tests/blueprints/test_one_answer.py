@@ -104,7 +104,7 @@ def test_a_blueprint(tenants: dict[str, Tenant], write_blueprint: Write) -> None
 
 
 def test_nothing_is_taken_for_pruned_in_a_file_with_mistakes(acme: Tenant, write_blueprint: Write) -> None:
-    """A document that cannot be read is not one that is no longer there."""
+    """A document that can't be read is not one that is no longer there."""
     text = "tenant: acme\n---\ngroup: night\n---\nperson: clerk\ngroups: [night]\n"
     from_file = write_blueprint(text)
     assert refused(write_blueprint(text.replace("night\n---", "night\nnight: x\n---")), prune=True) == [
@@ -124,9 +124,9 @@ def test_a_circle_hides_no_slip_beside_it(acme: Tenant, write_blueprint: Write) 
     four = "---\nflow: four\ntitle: Four\nfor: part\nsteps: [{stage: deny, when: persn}]\n"
     found = refused(write_blueprint("tenant: acme\n" + one + two + three + four))
     assert [each.partition(": ")[2] for each in found] == [
-        "steps.0.iff: Unknown key.",
-        "steps.1.steps.0.flow: Sub-flows form a loop: one → two → one.",
-        "steps.0.when: line 1, column 1: Unknown name persn. Did you mean person.role?",
+        "steps.0.iff: There is no such key.",
+        "steps.1.steps.0.flow: Circular reference between flows: one → two → one.",
+        "steps.0.when: line 1, column 1: There is no persn. Did you mean person.role?",
     ]
 
 

@@ -92,7 +92,7 @@ def test_changing_the_secret_key_breaks_nothing(
     other_code = browser.start()
     settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], NEW
     assert browser.page(consent.path).step == "consent"
-    assert consent.submit(decision="approve").title == "You can go back to your device"
+    assert consent.submit(decision="approve").title == "Approved – return to your device"
     assert browser.page().submit(user_code=other_code.user_code).step == "consent"
     assert opens(browser, held["access_token"]) == 200
     assert "oauth_signingkey.private_key: 2 re-encrypted" in run("reencrypt")
@@ -117,7 +117,7 @@ def test_after_the_secret_key_was_lost_the_server_goes_on(
     consent = browser.page().submit(user_code=waiting.user_code)
     settings.SECRET_KEY = NEW
     said = run("lost")
-    assert "oauth_signingkey.private_key: 4 values cannot be read any more" in said
+    assert "oauth_signingkey.private_key: 4 values can no longer be read" in said
     assert "acme: new signing key" in said
     assert "1 waiting device must start again" in said
     assert "refresh tokens go on" in said
@@ -126,7 +126,7 @@ def test_after_the_secret_key_was_lost_the_server_goes_on(
     polled = browser.poll(waiting)
     assert (polled.status_code, polled.json()["error"]) == (400, "expired_token")
     stale = browser.page(consent.path)
-    assert stale.title == "This page is no longer here", "which browser began it was signed with the old key"
+    assert stale.title == "This page has expired", "which browser began it was signed with the old key"
     assert (
         browser.page(f"/device?user_code={waiting.user_code}").submit(user_code=waiting.user_code).step
         == "device_code"

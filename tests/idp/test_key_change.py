@@ -66,7 +66,7 @@ def begin(nodes: Nodes, browser: Door) -> tuple[Started, Seen]:
 def finish(nodes: Nodes, browser: Door, started: Started, seen: Seen) -> dict[str, str]:
     """The decision, the tokens, and what they are good for."""
     nodes.next()
-    assert seen.submit(decision="approve").title in ("You can go back to your device", "Connected")
+    assert seen.submit(decision="approve").title in ("Approved – return to your device", "Connected")
     nodes.next()
     polled = browser.poll(started)
     assert polled.status_code == 200, polled.content

@@ -194,7 +194,7 @@ class Person:
     def approve(self, web: str) -> None:
         """The one POST that decides."""
         self.submit(web, decision="approve")
-        assert self.title in ("You can go back to your device", "Connected"), self.title
+        assert self.title in ("Approved – return to your device", "Connected"), self.title
 
     def _take(self, web: str, response: requests.Response) -> None:
         while response.is_redirect:

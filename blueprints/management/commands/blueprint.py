@@ -37,39 +37,41 @@ class Command(BaseCommand):
     """Plans and applies blueprints."""
 
     help = (
-        "Plans and applies blueprints: every problem is named with file, line and key, and then nothing is "
-        "applied."
+        "Preview and apply blueprints. If there are problems, they are listed with file, line and "
+        "key, and nothing is applied."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
         plan = actions.add_parser(
-            "plan", help="say what would change: exit code 0 nothing, 2 changes, 1 an error"
+            "plan", help="show what would change; exit code 0: nothing, 2: changes, 1: error"
         )
-        applied = actions.add_parser("apply", help="make everything so, in one transaction")
+        applied = actions.add_parser("apply", help="apply a blueprint in one transaction")
         applied.add_argument(
             "--expect",
             default="",
             metavar="STATE",
-            help="refuse unless this is still the state that the plan named",
+            help="fail unless this is still the state that the plan reported",
         )
         applied.add_argument(
-            "--generate-secrets", action="store_true", help="make missing secrets and print them once"
+            "--generate-secrets", action="store_true", help="generate missing secrets and print them once"
         )
         for action in (plan, applied):
-            action.add_argument("--json", action="store_true", help="as JSON; what is wrong too")
+            action.add_argument("--json", action="store_true", help="output JSON, errors included")
             action.add_argument(
                 "paths",
                 nargs="+",
                 type=Path,
                 metavar="PATH",
-                help="a file, or a folder of .yaml and .yml files",
+                help="a file or a folder of .yaml and .yml files",
             )
             action.add_argument(
-                "--name", default="", help="what the blueprint is called; default: its first file or folder"
+                "--name", default="", help="the name of the blueprint (default: its first file or folder)"
             )
             action.add_argument(
-                "--prune", action="store_true", help="delete what this blueprint owned and no longer names"
+                "--prune",
+                action="store_true",
+                help="delete managed objects that are missing from this blueprint",
             )
             action.add_argument(
                 "--var", action="append", default=[], metavar="NAME=VALUE", help="a variable for !vars"
@@ -77,47 +79,45 @@ class Command(BaseCommand):
 
         self._looking(actions)
         converted = actions.add_parser(
-            "convert", help="write another product's configuration as ours; notes go to standard error"
+            "convert", help="convert another product's configuration; notes go to standard error"
         )
         converted.add_argument("product", choices=["authentik"])
         converted.add_argument(
-            "files", nargs="+", type=Path, metavar="FILE", help="all files of one installation together"
+            "files", nargs="+", type=Path, metavar="FILE", help="all files of one installation"
         )
         converted.add_argument(
-            "--out", type=Path, metavar="FILE", help="where to write it; default: standard output"
+            "--out", type=Path, metavar="FILE", help="the file to write (default: standard output)"
         )
 
     def _looking(self, actions: Any) -> None:
         """What only reads."""
-        exported = actions.add_parser(
-            "export", help="write a tenant, or one flow, as YAML to standard output"
+        exported = actions.add_parser("export", help="write a tenant or one flow to standard output, as YAML")
+        exported.add_argument("--flow", default="", metavar="NAME", help="only this flow, with its sub-flows")
+        exported.add_argument("--without", action="append", default=[], choices=["people"], help="omit these")
+        drift = actions.add_parser("drift", help="show what has drifted; exit code 0: nothing, 2: drift")
+        drift.add_argument(
+            "--blueprint", default="", metavar="NAME", help="only objects that this blueprint manages"
         )
-        exported.add_argument(
-            "--flow", default="", metavar="NAME", help="only this flow, with the flows that are in it"
-        )
-        exported.add_argument(
-            "--without", action="append", default=[], choices=["people"], help="leave these out"
-        )
-        drift = actions.add_parser(
-            "drift", help="say what was changed by hand: exit code 0 nothing, 2 something"
-        )
-        drift.add_argument("--blueprint", default="", metavar="NAME", help="only what this blueprint owns")
-        drift.add_argument("--json", action="store_true", help="as JSON; what is wrong too")
+        drift.add_argument("--json", action="store_true", help="output JSON, errors included")
         for action in (exported, drift):
             add_tenant(action)
         listed = actions.add_parser(
-            "results", help="the last attempts to apply something, with their messages"
+            "results", help="show the last attempts to apply a blueprint, with their messages"
         )
         listed.add_argument(
-            "--most", type=number(1, 1_000_000), default=20, metavar="N", help="so many of them (%(default)s)"
+            "--most",
+            type=number(1, 1_000_000),
+            default=20,
+            metavar="N",
+            help="how many (default: %(default)s)",
         )
-        listed.add_argument("--blueprint", default="", metavar="NAME", help="only those of this blueprint")
+        listed.add_argument("--blueprint", default="", metavar="NAME", help="only of this blueprint")
         actions.add_parser(
             "schema",
-            help="write the JSON Schema of blueprints, with every installed stage, to standard output",
+            help="write the JSON Schema of blueprints to standard output, with all installed stages",
         )
         actions.add_parser(
-            "keys", help="write the table of every key of blueprints, as Markdown, to standard output"
+            "keys", help="write a reference of all blueprint keys to standard output, as Markdown"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -178,7 +178,7 @@ class Command(BaseCommand):
                 live = [flow.name for flow in versions.every() if flow.live]
                 hint = nearest(options["flow"], live)
                 raise CommandError(
-                    f"The tenant {tenant.name} has no live flow {options['flow']}.{hint}"
+                    f"The tenant {tenant.name} has no published flow {options['flow']}.{hint}"
                 ) from None
 
     def _drift(self, options: dict[str, Any]) -> None:
@@ -215,11 +215,11 @@ def _known(name: str, names: set[str], where: str) -> None:
 def _keep(text: str, file: Path, sources: list[Path]) -> None:
     """Write what was converted to a file, which is none of those that were read."""
     if any(file.exists() and file.samefile(each) for each in sources):
-        raise CommandError(f"{file} is what was to be converted; name another file with --out.")
+        raise CommandError(f"{file} is the file to convert. Name another file with --out.")
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise CommandError(f"{file} cannot be written: {error.strerror}.") from None
+        raise CommandError(f"{file} can't be written: {error.strerror}.") from None
 
 
 def _chosen(options: dict[str, Any]) -> dict[str, Any]:

@@ -24,21 +24,21 @@ class Command(BaseCommand):
     """Sets, lists and removes secrets."""
 
     help = (
-        "Secrets for !secret NAME of blueprints. The value comes from standard input, or is asked for; it "
-        "is never printed."
+        "Manage the secrets that blueprints reference as !secret NAME. Values are read from "
+        "standard input or prompted for, and never printed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
-        chosen = actions.add_parser("set", help="enter a secret, in place of an earlier one")
-        removed = actions.add_parser("remove", help="forget one")
-        listed = actions.add_parser("list", help="the names of those that were entered")
+        chosen = actions.add_parser("set", help="save a secret, replacing an earlier value")
+        removed = actions.add_parser("remove", help="delete a secret")
+        listed = actions.add_parser("list", help="list the names of saved secrets")
         for action in (chosen, removed, listed):
             add_tenant(action)
         chosen.add_argument(
             "--new-tenant",
             action="store_true",
-            help="make the tenant where it is not there yet, with nothing in it",
+            help="create the tenant if it doesn't exist, empty",
         )
         for action in (chosen, removed):
             action.add_argument("name", metavar="NAME")
@@ -58,11 +58,11 @@ class Command(BaseCommand):
             secrets.check(name, value)
         except (secrets.BadSecret, UnicodeDecodeError) as bad:
             raise CommandError(
-                str(bad) if isinstance(bad, secrets.BadSecret) else "The value is not UTF-8."
+                str(bad) if isinstance(bad, secrets.BadSecret) else "The value isn't UTF-8."
             ) from None
         with transaction.atomic():
             self._keep(name, value)
-        self.stdout.write(f"Kept {name}.")
+        self.stdout.write(f"Saved {name}.")
 
     def _keep(self, name: str, value: str) -> None:
         """For a tenant that is not there yet too: to be named is enough to come into being."""
@@ -82,7 +82,7 @@ class Command(BaseCommand):
     def _remove(self, name: str) -> None:
         if not secrets.forget(name, by=_BY):
             raise CommandError(f"There is no secret {name}.")
-        self.stdout.write(f"Removed {name}.")
+        self.stdout.write(f"Deleted {name}.")
 
 
 def _scope(options: dict[str, Any]) -> AbstractContextManager[Tenant]:
@@ -93,7 +93,5 @@ def _scope(options: dict[str, Any]) -> AbstractContextManager[Tenant]:
         return chosen_scope(options)
     except CommandError as none:
         raise CommandError(
-            f"{none} With --new-tenant it is made, with nothing in it."
-            if "new_tenant" in options
-            else str(none)
+            f"{none} Add --new-tenant to create it, empty." if "new_tenant" in options else str(none)
         ) from None

@@ -13,7 +13,7 @@ from flows.documents.reference import pages, with_price
 class Command(BaseCommand):
     """Generated and committed; a test compares."""
 
-    help = "Generate docs/stages/: a page for each built-in stage, their index, and the size of stages."
+    help = "Write docs/stages/: a page for each stage that comes with Foyer, an index, and what stages cost."
 
     def handle(self, *args: Any, **options: Any) -> None:
         folder = settings.BASE_DIR / "docs" / "stages"

@@ -105,17 +105,17 @@ class Command(BaseCommand):
     """Commands about stages."""
 
     help = (
-        "List installed stages, or create a package with a new stage (new COMPANY.NAME), its entry point and "
-        "its test."
+        "list: list all installed stages. new COMPANY.NAME: create a package with a stage, its entry "
+        "point and a test."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
-        actions.add_parser("list", help="list installed stages")
+        actions.add_parser("list", help="list all installed stages")
         new = actions.add_parser("new", help="create the skeleton of a stage")
         new.add_argument("kind", metavar="COMPANY.NAME")
         new.add_argument(
-            "--to", type=Path, default=Path(), metavar="FOLDER", help="parent folder of the new package"
+            "--to", type=Path, default=Path(), metavar="FOLDER", help="the folder to create it in"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -127,7 +127,7 @@ class Command(BaseCommand):
 
     def _new(self, kind: str, parent: Path) -> None:
         if not _KIND.match(kind):
-            raise CommandError("Write the kind as company.name in lowercase, like acme.badge.")
+            raise CommandError("Write a kind as company.name in lowercase, such as acme.badge.")
         module = kind.replace(".", "_")
         words = {"kind": kind, "module": module, "dashed": kind.replace(".", "-").replace("_", "-")}
         words["name"] = "".join(word.title() for word in kind.partition(".")[2].split("_"))
@@ -143,5 +143,6 @@ class Command(BaseCommand):
         }.items():
             (folder / name).write_text(text.format(**words))
         self.stdout.write(
-            f"Created {folder}. Install it (pip install ./{folder}), then run: manage.py stage list"
+            f"Created {folder}. Install it next to Foyer (pip install ./{folder}), then run: "
+            "manage.py stage list"
         )

@@ -9,18 +9,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from idp.runtime import env
 from idp.runtime.backups import NoCopy, copy
 
-POSTGRESQL = (
-    "The database is PostgreSQL, which has tools of its own: pg_dump and pg_restore, as docs/operations.md "
-    "says."
-)
+POSTGRESQL = "The database is PostgreSQL. Use pg_dump and pg_restore, as described in docs/operations.md."
 
 
 class Command(BaseCommand):
     """Copies the database and says what else must be kept."""
 
     help = (
-        "Copies the SQLite database to FILE, which must not exist, and checks the copy; Foyer may go on "
-        "serving."
+        "Copy the SQLite database to FILE, which must not exist, and check the copy. Foyer can keep running."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -34,9 +30,9 @@ class Command(BaseCommand):
         except NoCopy as refused:
             raise CommandError(str(refused)) from None
         except OSError as error:
-            raise CommandError(f"{options['file']} cannot be written: {error.strerror}.") from None
+            raise CommandError(f"{options['file']} can't be written: {error.strerror}.") from None
         self.stdout.write(f"{options['file']}: {size / 1_000_000:.1f} MB, checked")
-        self.stdout.write("Not in it, and needed to make use of it; keep it elsewhere than the copy:")
+        self.stdout.write("Not included, but needed to use the copy (store it in a different place):")
         for what in _kept_beside():
             self.stdout.write(f"- {what}")
 
@@ -50,4 +46,4 @@ def _kept_beside() -> list[str]:
         key += ", and FOYER_SECRET_KEY_FALLBACKS"
     folders = {"FOYER_SECRETS": settings.SECRETS, "FOYER_BLUEPRINTS": settings.BLUEPRINTS}
     named = [f"the folder of {name}, {folder}" for name, folder in folders.items() if folder]
-    return [f"{key}: without it nothing that is encrypted can be read", *named]
+    return [f"{key}: encrypted data can't be read without it", *named]

@@ -23,9 +23,9 @@ class Command(BaseCommand):
     """Commands about the server's keys."""
 
     help = (
-        "rotate: new signing keys, the old ones verify two more days. "
-        "reencrypt: after FOYER_SECRET_KEY changed and the old one stands in FOYER_SECRET_KEY_FALLBACKS. "
-        "lost: the old secret key is gone."
+        "rotate: create new signing keys; old keys stay valid for 2 days. reencrypt: run after "
+        "FOYER_SECRET_KEY changed, with the old key in FOYER_SECRET_KEY_FALLBACKS. lost: run if "
+        "the old secret key is lost."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -44,7 +44,7 @@ class Command(BaseCommand):
             done = reseal()
         except Unsealable:
             raise CommandError(
-                "Some values are sealed under a key that FOYER_SECRET_KEY_FALLBACKS does not list."
+                "Some values are encrypted with a key that FOYER_SECRET_KEY_FALLBACKS doesn't list."
             ) from None
         for table, count in done.items():
             self.stdout.write(f"{table}: {count} re-encrypted")
@@ -55,17 +55,15 @@ class Command(BaseCommand):
         if tied:
             were = ngettext("%d recovery code was", "%d recovery codes were", tied) % tied
             self.stdout.write(
-                f"{were} made by an older version, and cannot be used without the key of that time."
+                f"{were} created by an older version and can't be used without the key of that time."
             )
         if any(done.values()):
-            self.stdout.write(
-                "Run this again an hour after the last process took the new key as FOYER_SECRET_KEY."
-            )
+            self.stdout.write("Run this again one hour after all processes use the new FOYER_SECRET_KEY.")
         else:
             self.stdout.write(
-                "Nothing is left under an older key. FOYER_SECRET_KEY_FALLBACKS may be emptied an hour "
-                "after the last process took the new "
-                "key as FOYER_SECRET_KEY: until then device codes and open pages of before are still about."
+                "No data is left under an older key. You can clear FOYER_SECRET_KEY_FALLBACKS one "
+                "hour after all processes use the new FOYER_SECRET_KEY; until then, older device "
+                "codes and open pages still need it."
             )
 
     def _lost(self) -> None:
@@ -75,14 +73,12 @@ class Command(BaseCommand):
         """
         lost = unreadable()
         if not any(lost.values()):
-            raise CommandError(
-                "Nothing is lost: the secret key reads all that is encrypted. Nothing was done."
-            )
+            raise CommandError("No key is lost: all encrypted data can be read. Nothing was changed.")
         files.keep_secret_key()
         for table, rows in lost.items():
             if rows:
                 values = ngettext("%d value", "%d values", rows) % rows
-                self.stdout.write(f"{table}: {values} cannot be read any more")
+                self.stdout.write(f"{table}: {values} can no longer be read")
         for tenant in Tenant.objects.all():
             with tenant_scope(tenant):
                 kid = keys.rotate(by=_BY, keep_old=False).kid
@@ -90,8 +86,9 @@ class Command(BaseCommand):
             devices = ngettext("%d waiting device", "%d waiting devices", dropped) % dropped
             self.stdout.write(f"{tenant.name}: new signing key {kid}; {devices} must start again")
         self.stdout.write(
-            "To set up anew: every access and ID token issued so far is invalid, refresh tokens go on; "
-            "open sign-in pages must be started again; authenticator apps (accounts_credential.secret) "
-            "must be set up again and recovery codes made again, for none of them is accepted any more; "
-            "sessions go on, for they are not encrypted."
+            "What this means: all access and ID tokens issued so far are invalid, refresh tokens "
+            "stay valid. Sign-ins in progress must be started again. Authenticator apps "
+            "(accounts_credential.secret) must be set up again and recovery codes created again, "
+            "because the old ones are no longer accepted. Sessions stay valid, because they aren't "
+            "encrypted."
         )

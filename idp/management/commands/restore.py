@@ -15,8 +15,8 @@ class Command(BaseCommand):
     """Restores into an empty place only: what is there is never overwritten."""
 
     help = (
-        "Checks FILE and copies it to where the SQLite database belongs; Foyer must not be running, and no "
-        "database be there."
+        "Check FILE and copy it to the location of the SQLite database. Foyer must be stopped, and "
+        "no database may exist yet."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -27,21 +27,21 @@ class Command(BaseCommand):
         if database is None:
             raise CommandError(POSTGRESQL)
         if not options["file"].is_file():
-            raise CommandError(f"There is no file {options['file']}.")
+            raise CommandError(f"File not found: {options['file']}.")
         with embedded.alone():
             files.make_folder(database.parent)
             there = [file for file in (database, *files.beside(database)) if file.exists()]
             if there:
                 names = " ".join(map(str, there))
                 # a journal alone would spoil the copy
-                raise CommandError(f"There is a database already: move {names} elsewhere first.")
+                raise CommandError(f"A database already exists. Move {names} elsewhere first.")
             try:
                 copy(options["file"], database)
             except NoCopy as refused:
                 raise CommandError(str(refused)) from None
         self.stdout.write(
-            f"{database} is restored. Start with manage.py up, which brings it up to date if this version "
-            "is newer."
+            f"Restored {database}. Start with manage.py up, which migrates the database if this "
+            "version is newer."
         )
         try:
             files.refuse_foreign_key()

@@ -13,7 +13,7 @@ from idp.runtime.installation import install
 class Command(BaseCommand):
     """Migrates, applies the shipped flows, makes the first administrator, collects the static files; ends."""
 
-    help = "Sets up what is missing: tables, shipped flows, the first administrator, static files."
+    help = "Set up what is missing: tables, default flows, the first administrator, static files."
 
     def handle(self, *args: Any, **options: Any) -> None:
         files.prepare()

@@ -16,7 +16,7 @@ class Command(BaseCommand):
     until Ctrl-C.
     """
 
-    help = "Sets up what is missing and serves everything in this process."
+    help = "Set up what is missing and run everything in this process."
 
     def handle(self, *args: Any, **options: Any) -> None:
         embedded.refuse_a_second()  # before anything is changed under the feet of the first
@@ -30,9 +30,9 @@ class Command(BaseCommand):
     def _say_where(self) -> None:
         if settings.EMBEDDED and not settings.SMTP:
             self.stderr.write(
-                f"Mails are not sent but written to {mail.folder()}, because FOYER_SMTP_URL is not set"
+                f"Emails are saved in {mail.folder()} and not sent, because FOYER_SMTP_URL isn't set"
             )
         self.stderr.write(
-            f"Foyer is at http://localhost:{settings.PORT}/ and devices start at /application/o/device/ "
-            "(stop with Ctrl-C)"
+            f"Foyer is running at http://localhost:{settings.PORT}/, devices start at "
+            "/application/o/device/ (stop with Ctrl-C)"
         )

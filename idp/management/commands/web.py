@@ -12,7 +12,7 @@ from idp.runtime import embedded, files
 class Command(BaseCommand):
     """One web process; in the embedded mode, the only one, with worker and beat inside."""
 
-    help = "Serves on PORT until SIGINT or SIGTERM; any number of these may run where REDIS_URL is set."
+    help = "Serve on PORT until SIGINT or SIGTERM. Any number of these can run if REDIS_URL is set."
 
     def handle(self, *args: Any, **options: Any) -> None:
         embedded.refuse_a_second()

@@ -81,7 +81,7 @@ def test_a_device_is_connected(moved: Tenant) -> None:
     assert "Acme Television" in seen.text
     assert "See your channels" in seen.text
     assert device.poll(started).json()["error"] in ("authorization_pending", "slow_down")
-    assert seen.submit(decision="approve").title in ("You can go back to your device", "Connected")
+    assert seen.submit(decision="approve").title in ("Approved – return to your device", "Connected")
 
 
 def test_the_tokens_are_those_of_the_application(moved: Tenant) -> None:
@@ -117,8 +117,8 @@ def test_only_those_who_could_may_use_it(moved: Tenant) -> None:
         .submit(password="clerk-password-3")
         .submit(user_code=started.user_code)
     )
-    assert seen.title == "You cannot go on"
-    assert "may not use" in seen.text
+    assert seen.title == "Access denied"
+    assert "have access to" in seen.text
 
 
 def test_who_was_inactive_stays_so(moved: Tenant) -> None:
@@ -163,7 +163,7 @@ def test_the_default_tenant_takes_it_over(tmp_path: Path) -> None:
     put(ours, convert(files).text)
     apply([ours])
     for path in ("/device", "/sign-in"):
-        assert Door("localhost").page(path).title == "You cannot go on"
+        assert Door("localhost").page(path).title == "Access denied"
 
 
 def put(file: Path, text: str) -> Path:
@@ -703,7 +703,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_its_exit_code(tmp_path: Path) -> None:
-    """0 with notes, also about an entry that is odd; 1 where a file cannot be read, and then nothing of the
+    """0 with notes, also about an entry that is odd; 1 where a file can't be read, and then nothing of the
     others is written.
     """
     odd = written(

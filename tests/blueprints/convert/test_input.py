@@ -205,7 +205,7 @@ def test_conditions_of_entries(tmp_path: Path, conditions: str, there: bool) -> 
 
 
 def refused(file: Path) -> str:
-    """The one problem of a file that cannot be read."""
+    """The one problem of a file that can't be read."""
     with pytest.raises(BadBlueprint) as bad:
         convert([file])
     assert len(bad.value.problems) == 1

@@ -178,7 +178,7 @@ def test_what_is_no_domain_of_a_tenant(tenants: dict[str, Tenant], write_bluepri
         ("application: x\ngrants: [device]\n", "4:10: grants.0", "There is no grant device."),
         ("application: x\nscopes: [openid, emall]\n", "4:18: scopes.1", "Did you mean email?"),
         ("application: x\nflows: {device_code: strict}\n", "4:9: flows.device_code", "There is no flow strict for device_code."),  # noqa: E501
-        ("application: x\ntype: confidential\n", "4:1: type", "A confidential application needs a client secret."),  # noqa: E501
+        ("application: x\ntype: confidential\n", "4:1: type", "A confidential application requires a client secret."),  # noqa: E501
         ("application: x\nlogo: 'http://elsewhere/x.png'\n", "4:1: logo", "no page loads from elsewhere"),
         ("application: a_b\n", "3:1: application", "Lower-case letters, digits and dashes"),
         ("scope: 'a b'\ntitle: T\n", "3:1: scope", "Must be up to 100 visible ASCII characters"),
@@ -216,9 +216,9 @@ def test_every_problem_of_every_file_at_once_and_nothing_applied(
     second = write_blueprint("tenant: other\ntitel: Other\n---\napplication: x\ntype: secret\n", "two.yaml")
     assert problems(first, second) == [
         "one.yaml:6:1: title: This key is missing.",
-        "one.yaml:8:1: persn: This is no kind of document. Did you mean person?",
-        "two.yaml:2:1: titel: Unknown key. Did you mean title?",
-        "two.yaml:5:1: type: Use 'public' or 'confidential'.",
+        "one.yaml:8:1: persn: This isn't a kind of document. Did you mean person?",
+        "two.yaml:2:1: titel: There is no such key. Did you mean title?",
+        "two.yaml:5:1: type: Write 'public' or 'confidential'.",
     ]
 
 
@@ -280,5 +280,5 @@ def test_publishing_from_a_blueprint_is_told(acme: Tenant, write_blueprint: Writ
     apply([write_blueprint(text)])
     version = Version.objects.order_by("-pk")[0]
     assert (version.author, version.note, version.number) == ("blueprint", "applied from a blueprint", 2)
-    assert Door("acme.test").page().title == "You cannot go on"
+    assert Door("acme.test").page().title == "Access denied"
     assert Door("other.test").page().step == "identification"

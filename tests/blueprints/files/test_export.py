@@ -111,7 +111,7 @@ def test_it_reads_like_what_a_person_writes(tenants: dict[str, Tenant]) -> None:
     save_application_in(tenants["acme"], device_interval=7, flows={"device_code": "connect-a-device"})
     text = exported("--tenant", "acme")
     assert text.startswith(
-        "# The tenant acme. Secrets are named, not told.\ntenant: acme\ntitle: Acme\nnetworks:"
+        "# The tenant acme. Secrets are referenced, not included.\ntenant: acme\ntitle: Acme\nnetworks:"
     )
     assert "application: tv\ntitle: Acme TV\nclient_id: tv\ngrants: [device_code, refresh_token]\n" in text
     assert "flows:\n  device_code: connect-a-device\ndevice:\n  interval: 7s\n" in text

@@ -74,16 +74,16 @@ def test_tags_of_the_standard_say_what_a_value_is(written: str, meant: object) -
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("!!int 1.5", "1.5 is no whole number, as its tag !!int says."),
-        ("!!float many", "many is no number, as its tag !!float says."),
-        ("!!float .inf", ".inf is no number, as its tag !!float says."),
-        ("!!bool yes", "yes is no truth value, as its tag !!bool says."),
-        ("!!bool ~", "~ is no truth value, as its tag !!bool says."),
-        ("!!null 0", "0 is no null, as its tag !!null says."),
-        ("!!seq {a: 1}", "This is no list, as its tag !!seq says."),
-        ("!!map [1]", "This is no mapping, as its tag !!map says."),
-        ("!!str [1]", "This is no text, as its tag !!str says."),
-        ("!!map a", "This is no mapping, as its tag !!map says."),
+        ("!!int 1.5", "1.5 isn't a whole number, as the tag !!int says."),
+        ("!!float many", "many isn't a number, as the tag !!float says."),
+        ("!!float .inf", ".inf isn't a number, as the tag !!float says."),
+        ("!!bool yes", "yes isn't a truth value, as the tag !!bool says."),
+        ("!!bool ~", "~ isn't a truth value, as the tag !!bool says."),
+        ("!!null 0", "0 isn't a null, as the tag !!null says."),
+        ("!!seq {a: 1}", "This isn't a list, as the tag !!seq says."),
+        ("!!map [1]", "This isn't a mapping, as the tag !!map says."),
+        ("!!str [1]", "This isn't a text, as the tag !!str says."),
+        ("!!map a", "This isn't a mapping, as the tag !!map says."),
     ],
 )
 def test_a_value_that_is_not_what_its_tag_says_is_refused(written: str, said: str) -> None:
@@ -156,26 +156,26 @@ def test_keys_are_texts(text: str, names: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a: 1\nb: 2\na: 3\n", "3:1: The key a stands twice."),
-        ("x: {a: 1, 'a': 2}\n", "1:11: The key a stands twice."),
-        ("1: a\n'1': b\n", "2:1: The key 1 stands twice."),
-        ("012: a\n12: b\n", "2:1: The key 12 stands twice."),
-        ("? [a]\n: 1\n", "1:3: A key is a plain text."),
-        ("? {a: 1}\n: 1\n", "1:3: A key is a plain text."),
-        ("!env A: 1\n", "1:1: A key is a plain text."),
-        ("x: *y\n", "1:4: There is no anchor y before this."),
-        ("x: *y\ny: &y 1\n", "1:4: There is no anchor y before this."),
-        ("x: &y 1\n---\nz: *y\n", "3:4: There is no anchor y before this."),
+        ("a: 1\nb: 2\na: 3\n", "3:1: Duplicate key a."),
+        ("x: {a: 1, 'a': 2}\n", "1:11: Duplicate key a."),
+        ("1: a\n'1': b\n", "2:1: Duplicate key 1."),
+        ("012: a\n12: b\n", "2:1: Duplicate key 12."),
+        ("? [a]\n: 1\n", "1:3: A key must be plain text."),
+        ("? {a: 1}\n: 1\n", "1:3: A key must be plain text."),
+        ("!env A: 1\n", "1:1: A key must be plain text."),
+        ("x: *y\n", "1:4: The anchor y isn't defined before this."),
+        ("x: *y\ny: &y 1\n", "1:4: The anchor y isn't defined before this."),
+        ("x: &y 1\n---\nz: *y\n", "3:4: The anchor y isn't defined before this."),
         ("x: &a [*a]\n", "1:8: The anchor a contains itself."),
         ("x: &a {b: [1, {c: *a}]}\n", "1:19: The anchor a contains itself."),
-        ('x: "a\\0b"\n', "1:4: A text has no NUL character."),
-        ('"a\\0": 1\n', "1:1: A text has no NUL character."),
+        ('x: "a\\0b"\n', "1:4: Text can't contain a NUL character."),
+        ('"a\\0": 1\n', "1:1: Text can't contain a NUL character."),
         ('x: "\\ud800"\n', "1:7: Found invalid Unicode character escape code."),
-        ("x: a\0b\n", "1:1: This is not valid YAML: "),
-        ("x: \x1b[2J\n", "1:1: This is not valid YAML: "),
-        (b"x: \xff\n", "1:1: The file is not UTF-8."),
-        (b"\xff\xfex\x00:\x00 \x001\x00", "1:1: The file is not UTF-8."),
-        ("a:\n\tb: 1\n", "2:1: A tab does not indent in YAML: write blanks."),
+        ("x: a\0b\n", "1:1: Invalid YAML: "),
+        ("x: \x1b[2J\n", "1:1: Invalid YAML: "),
+        (b"x: \xff\n", "1:1: The file isn't UTF-8."),
+        (b"\xff\xfex\x00:\x00 \x001\x00", "1:1: The file isn't UTF-8."),
+        ("a:\n\tb: 1\n", "2:1: YAML doesn't allow tabs for indentation. Use spaces."),
         ("a: [1\n", "2:1: Did not find expected ',' or ']'."),
         ("a: b: c\n", "1:5: Mapping values are not allowed in this context."),
         ("%YAML 3.0\n---\na: 1\n", "1:1: Found incompatible YAML document."),
@@ -191,7 +191,7 @@ def test_byte_order_marks_line_ends_and_comments_mean_nothing() -> None:
     """Files of any editor; lines are counted the same."""
     assert value(b"\xef\xbb\xbfa: 1 # one\r\n\r\nb: two\r\n") == {"a": 1, "b": "two"}
     assert value("%YAML 1.2\n---\na: 1\n...\n") == {"a": 1}
-    assert refused(b"\xef\xbb\xbfa: 1\r\n\r\na: 2\r\n") == "3:1: The key a stands twice."
+    assert refused(b"\xef\xbb\xbfa: 1\r\n\r\na: 2\r\n") == "3:1: Duplicate key a."
     assert parse(b"") == parse(b"# nothing\n---\n---\nnull\n") == []
 
 
@@ -244,7 +244,7 @@ def test_depth_is_refused_where_it_begins(text: str) -> None:
     for.
     """
     line, column, message = refused(text).split(":", 2)
-    assert message == " The document is too deep or too large."
+    assert message == " The document is too deeply nested or too large."
     assert int(line) <= nodes.MAX_DEPTH + 1
     assert int(column) <= 5 * (nodes.MAX_DEPTH + 3)
 
@@ -264,7 +264,7 @@ def test_nodes_are_counted_over_the_whole_file(monkeypatch: pytest.MonkeyPatch) 
     """
     monkeypatch.setattr(nodes, "MAX_NODES", 100)
     assert len(parse(b"--- a\n" * 50)) == 50
-    assert refused(b"--- a\n" * 51) == "51:1: The document is too deep or too large."
+    assert refused(b"--- a\n" * 51) == "51:1: The document is too deeply nested or too large."
     assert refused("- 1\n" * 100).startswith("99:3: The document is too deep")
     small = "---\n- &a [1, 2, 3, 4, 5]\n" + "- *a\n" * 5
     assert len(parse(small.encode() * 2)) == 2
@@ -286,7 +286,7 @@ def test_ten_to_the_fortieth_laughs_are_never_laughed() -> None:
         f"x{at}: &x{at} [{', '.join([f'*x{at - 1}'] * 10)}]" for at in range(1, 40)
     ]
     line, _, message = refused("\n".join(lines)).split(":", 2)
-    assert message == " The document is too deep or too large."
+    assert message == " The document is too deeply nested or too large."
     assert int(line) == 6
 
 

@@ -281,8 +281,8 @@ def test_a_number_that_is_written_like_a_text_is_noted(acme: Tenant, write_bluep
         "'+49170', age: 7}\n"
     )
     assert [each.split(".yaml:")[1] for each in make_plan([file]).notes] == [
-        "1:17: 1.10 is read as the number 1.1: put it in quotes where it is no number.",
-        "6:19: 01067 is read as the number 1067: put it in quotes where it is no number.",
+        "1:17: 1.10 is read as the number 1.1. Quote it if it isn't a number.",
+        "6:19: 01067 is read as the number 1067. Quote it if it isn't a number.",
     ]
     found = refused(write_blueprint("tenant: acme\ntitle: 007\n---\nperson: true\n---\ngroup: 1.10\n"))
     assert [each.split(".yaml:")[1] for each in found] == [
@@ -437,11 +437,11 @@ def test_missing_secrets(acme: Tenant, write_blueprint: Write) -> None:
     file = write_blueprint(MISSING)
     code, told = command("plan", file)
     assert code == 2
-    assert told.count("! acme: there is no secret key") == 1
+    assert told.count("! acme: the secret  is missingkey") == 1
     enter = "manage.py secret set key --tenant acme"
     assert [each.partition(": ")[2] for each in refused(file)] == [
         (
-            f"client_secret: There is no secret key: put it into FOYER_SECRETS, enter it with {enter}, or "
+            f"client_secret: The secret  is missingkey: put it into FOYER_SECRETS, enter it with {enter}, or "
             "say --generate-secrets."
         )
     ]

@@ -68,7 +68,7 @@ def test_prune_keeps_the_last_administrator(acme: Tenant, write_blueprint: Write
         'tenant: acme\n---\nscope: one\ntitle: One\n---\nperson: driver\nrole: ""\n', "b.yaml"
     )
     plan = apply([empty], prune=True)
-    assert plan.notes == ["person clerk of acme is kept: the tenant would have no administrator."]
+    assert plan.notes == ["person clerk of acme is not deleted: the tenant would have no administrator."]
     assert list(Person.objects.filter(role="admin").values_list("username", flat=True)) == ["clerk"]
     for key, value in (("role", "auditor"), ("active", "false")):
         found = refused(write_blueprint(f"tenant: acme\n---\nperson: clerk\n{key}: {value}\n", "b.yaml"))
@@ -114,7 +114,7 @@ for: authentication
 steps: [{stage: identification}, {stage: password}, {stage: login}]
 """
 ALL_DAY = 'request.time.getHours("UTC") < 22 || request.time.getHours("UTC") >= 6'
-DENY = "No one can complete the flow sign-in of acme: the step deny denies everyone."
+DENY = "The flow sign-in of acme can't be completed: the step deny refuses everyone."
 NONE = "acme no longer has a default flow for authentication: no one can sign in."
 
 

@@ -21,12 +21,12 @@ def problems(*files: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("tenant: a\ntitel: A\n", "b.yaml:2:1: titel: Unknown key. Did you mean title?"),
-        ("application: a\ndevice:\n  interva: 5s\n", "b.yaml:3:3: device.interva: Unknown key."),
-        ("tenant: a\nzzz: 1\n", "b.yaml:2:1: zzz: Unknown key."),
-        ("tenant: A B\n", "b.yaml:1:1: tenant: Use lowercase letters, digits"),
-        ("persn: a\n", "b.yaml:1:1: persn: This is no kind of document. Did you mean person?"),
-        ("zzz: a\n", "b.yaml:1:1: zzz: This is no kind of document. There are: tenant, scope, group"),
+        ("tenant: a\ntitel: A\n", "b.yaml:2:1: titel: There is no such key. Did you mean title?"),
+        ("application: a\ndevice:\n  interva: 5s\n", "b.yaml:3:3: device.interva: There is no such key."),
+        ("tenant: a\nzzz: 1\n", "b.yaml:2:1: zzz: There is no such key."),
+        ("tenant: A B\n", "b.yaml:1:1: tenant: A name has small letters, digits"),
+        ("persn: a\n", "b.yaml:1:1: persn: This isn't a kind of document. Did you mean person?"),
+        ("zzz: a\n", "b.yaml:1:1: zzz: This isn't a kind of document. There are: tenant, scope, group"),
         ("- a\n- b\n", "b.yaml:1:1: A document begins with its kind: tenant"),
         ("just text\n", "b.yaml:1:1: A document begins with its kind"),
         ("person:\n", "b.yaml:1:1: person: This is blank. Enter text."),
@@ -56,10 +56,10 @@ def problems(*files: Path) -> list[str]:
             "flow: f\ntitle: T\nfor: device_code\nsteps: 7\n",
             "b.yaml:4:1: steps: Enter a list, like [one, two].",
         ),
-        ("tenant: a\ntenant: b\n", "b.yaml:2:1: The key tenant stands twice."),
+        ("tenant: a\ntenant: b\n", "b.yaml:2:1: Duplicate key tenant."),
         (
             "application: a\ndevice:\n  interval: 5s\n  interval: 6s\n",
-            "b.yaml:4:3: The key interval stands twice.",
+            "b.yaml:4:3: Duplicate key interval.",
         ),
         (
             "tenant: !!python/object:os.system a\n",
@@ -69,24 +69,24 @@ def problems(*files: Path) -> list[str]:
         ("tenant: a\ndomains: !!python/tuple [a]\n", "b.yaml:2:10: There is no tag !!python/tuple."),
         ("!thing\ntenant: a\n", "b.yaml:1:1: There is no tag !thing."),
         ("tenant: [a\n", "b.yaml:"),
-        ("tenant: a\n\ttitle: A\n", "b.yaml:2:1: A tab does not indent in YAML: write blanks."),
+        ("tenant: a\n\ttitle: A\n", "b.yaml:2:1: YAML doesn't allow tabs for indentation. Use spaces."),
         (
             "application: a\ndevice:\n\tinterval: 5s\n",
-            "b.yaml:3:1: A tab does not indent in YAML: write blanks.",
+            "b.yaml:3:1: YAML doesn't allow tabs for indentation. Use spaces.",
         ),
         (
             "application: a\ngrants:\n  - device_code\n \t- refresh_token\n",
-            "A tab does not indent in YAML: write blanks.",
+            "YAML doesn't allow tabs for indentation. Use spaces.",
         ),
         (
             "tenant: m1\ngroup: staff\n",
-            "b.yaml:2:1: group: group begins another document: put --- before it.",
+            "b.yaml:2:1: group: group starts another document. Put --- before it.",
         ),
         (
             "group: staff\nscope: a\ntitle: A\n",
-            "b.yaml:2:1: scope: scope begins another document: put --- before it.",
+            "b.yaml:2:1: scope: scope starts another document. Put --- before it.",
         ),
-        ("tenant: *nowhere\n", "b.yaml:1:9: There is no anchor nowhere before this."),
+        ("tenant: *nowhere\n", "b.yaml:1:9: The anchor nowhere isn't defined before this."),
         ("tenant: a\x07\n", "b.yaml:1:1: This is not valid YAML"),
         ("scope: a\ntitle: A\n---\nscope: a\ntitle: B\n", "b.yaml:4:1: scope: scope a stands in"),
     ],
@@ -151,7 +151,7 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     zeros.write_bytes(b"\0" * 100)
     (tmp_path / "folder.yaml").mkdir()
     found = problems(latin, zeros, tmp_path, tmp_path / "missing.yaml")
-    assert found[0] == "latin.yaml:1:1: The file is not UTF-8."
+    assert found[0] == "latin.yaml:1:1: The file isn't UTF-8."
     assert found[1].startswith("zeros.yaml:1:1: This is not valid YAML")
     assert found[2:] == ["missing.yaml:1:1: No such file or directory"]
 
@@ -159,7 +159,7 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "# only a comment\n---\n---\n", "vars: {a: 1}\n"])
 def test_a_file_without_a_document_is_a_mistake(write_blueprint: Write, text: str) -> None:
     """Another file was meant, or this one is not yet whole."""
-    assert problems(write_blueprint(text, "b.yaml")) == ["b.yaml:1:1: There is no document in it."]
+    assert problems(write_blueprint(text, "b.yaml")) == ["b.yaml:1:1: No document found."]
 
 
 def test_the_same_object_in_two_files_is_refused(write_blueprint: Write) -> None:
@@ -217,7 +217,7 @@ def test_what_a_file_says_moves_no_cursor(write_blueprint: Write) -> None:
     """Control characters and turned writing in names: the problem is one line that shows all of itself."""
     found = problems(write_blueprint('"\\e[2Jx\\u202e": 1\n', "b.yaml"))
     assert found == [
-        "b.yaml:1:1: \ufffd[2Jx\ufffd: This is no kind of document. There are: "
+        "b.yaml:1:1: \ufffd[2Jx\ufffd: This isn't a kind of document. There are: "
         + "tenant, scope, group, person, flow, application, mail."
     ]
 

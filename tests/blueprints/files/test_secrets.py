@@ -52,8 +52,8 @@ def test_set_list_remove_without_showing(tenants: dict[str, Tenant], monkeypatch
     run(monkeypatch, "set", "smtp", "--tenant", "acme", entered="another\n")
     with tenant_scope(tenants["acme"]):
         assert value_of("smtp", shared=False) == "another"
-    assert run(monkeypatch, "remove", "smtp", "--tenant", "acme") == "Removed smtp.\n"
-    with pytest.raises(CommandError, match="There is no secret smtp"):
+    assert run(monkeypatch, "remove", "smtp", "--tenant", "acme") == "Deleted smtp.\n"
+    with pytest.raises(CommandError, match="The secret  is missingsmtp"):
         run(monkeypatch, "remove", "smtp", "--tenant", "acme")
 
 
@@ -128,7 +128,7 @@ def test_a_secret_that_was_made_is_not_missing(db: None, write_blueprint: Callab
     code, told = command("apply", write_blueprint(NORDWIND), "--generate-secrets")
     assert code == 0
     assert "there is no secret" not in told
-    assert "+ acme: the secret clerk-password was made and shown once" in told
+    assert "+ acme: the secret clerk-password was generated and shown once" in told
     assert (
         len(re.findall(r"^acme: secret clerk-password is \S+ \(shown only now\)$", told, re.MULTILINE)) == 1
     )
@@ -139,16 +139,19 @@ def test_a_secret_that_was_made_is_not_missing(db: None, write_blueprint: Callab
     [
         (lambda file: file.write_text(""), "The file s in FOYER_SECRETS is empty."),
         (lambda file: file.write_text("\n"), "The file s in FOYER_SECRETS is empty."),
-        (lambda file: file.mkdir(), "s in FOYER_SECRETS is a folder: a secret is a file that holds it."),
+        (
+            lambda file: file.mkdir(),
+            "s in FOYER_SECRETS is a folder. Each secret must be a file that contains it.",
+        ),
         (
             lambda file: os.mkfifo(file),
-            "s in FOYER_SECRETS is no ordinary file: a secret is a file that holds it.",
+            "s in FOYER_SECRETS is not a regular file. Each secret must be a file that contains it.",
         ),
         (
             lambda file: file.symlink_to("nowhere"),
-            "s in FOYER_SECRETS is no ordinary file: a secret is a file that holds it.",
+            "s in FOYER_SECRETS is not a regular file. Each secret must be a file that contains it.",
         ),
-        (lambda file: file.write_bytes(b"\xff"), "The file s in FOYER_SECRETS cannot be read as UTF-8."),
+        (lambda file: file.write_bytes(b"\xff"), "The file s in FOYER_SECRETS can't be read as UTF-8."),
     ],
 )
 def test_a_file_that_holds_no_secret_is_named(
@@ -189,7 +192,7 @@ def test_a_folder_of_secrets_that_is_not_there(
     settings.SECRETS = "/nowhere"
     found = refused(write_blueprint(NORDWIND))
     assert found == [
-        "blueprint.yaml:4:1: password: FOYER_SECRETS names no folder: make it, or let the variable out."
+        "blueprint.yaml:4:1: password: FOYER_SECRETS isn't a folder. Create it, or unset the variable."
     ]
     with tenant_scope(tenants["acme"]):
         assert "client_secret: !secret kiosk-client-secret" in export()

@@ -77,37 +77,37 @@ def test_what_a_tag_stands_for(
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("!env FOYER_NOT_THERE", "2:8: The environment variable FOYER_NOT_THERE is not set, and no default is given."),  # noqa: E501
-        ("!env 9LIVES", "2:8: 9LIVES is no name of an environment variable."),
-        ("!env ''", "2:8: !env is written with a name after it."),
-        ("!env {a: b}", "2:8: !env is written with a name after it."),
-        ("!env [A, b, c]", "2:8: !env is written with a name after it."),
-        ("!env [[A], b]", "2:8: !env is written with a name after it."),
+        ("!env FOYER_NOT_THERE", "2:8: The environment variable FOYER_NOT_THERE isn't set and has no default."),  # noqa: E501
+        ("!env 9LIVES", "2:8: 9LIVES isn't a valid name of an environment variable."),
+        ("!env ''", "2:8: Write a name after !env."),
+        ("!env {a: b}", "2:8: Write a name after !env."),
+        ("!env [A, b, c]", "2:8: Write a name after !env."),
+        ("!env [[A], b]", "2:8: Write a name after !env."),
         ("!env [!env A, b]", "2:8: "),
-        ("!env []", "2:8: !env is written with a name after it."),
-        ("!file missing.txt", "2:8: missing.txt is no file of 1024 KiB at most."),
-        ("!file .", "2:8: . is no file of 1024 KiB at most."),
-        ("!file ../outside.txt", "2:8: ../outside.txt lies outside of the blueprint's folder."),
-        ("!file /etc/passwd", "2:8: /etc/passwd lies outside of the blueprint's folder."),
-        ("!file folder/../../outside.txt", "2:8: folder/../../outside.txt lies outside of the blueprint's folder."),  # noqa: E501
-        ("!file link", "2:8: link lies outside of the blueprint's folder."),
-        ("!file linked/passwd", "2:8: linked/passwd lies outside of the blueprint's folder."),
+        ("!env []", "2:8: Write a name after !env."),
+        ("!file missing.txt", "2:8: missing.txt isn't a file of at most 1024 KiB."),
+        ("!file .", "2:8: . isn't a file of at most 1024 KiB."),
+        ("!file ../outside.txt", "2:8: ../outside.txt is outside the blueprint's folder."),
+        ("!file /etc/passwd", "2:8: /etc/passwd is outside the blueprint's folder."),
+        ("!file folder/../../outside.txt", "2:8: folder/../../outside.txt is outside the blueprint's folder."),  # noqa: E501
+        ("!file link", "2:8: link is outside the blueprint's folder."),
+        ("!file linked/passwd", "2:8: linked/passwd is outside the blueprint's folder."),
         ("!file circle", "2:8: circle "),
-        ("!file pipe", "2:8: pipe is no file of 1024 KiB at most."),
-        ("!file latin.txt", "2:8: latin.txt cannot be read as UTF-8."),
-        ("!file nul.txt", "2:8: nul.txt is no text: it has a NUL character."),
-        ("!file huge.txt", "2:8: huge.txt is no file of 1024 KiB at most."),
+        ("!file pipe", "2:8: pipe isn't a file of at most 1024 KiB."),
+        ("!file latin.txt", "2:8: latin.txt can't be read as UTF-8."),
+        ("!file nul.txt", "2:8: nul.txt isn't text: it contains a NUL character."),
+        ("!file huge.txt", "2:8: huge.txt isn't a file of at most 1024 KiB."),
         (f"!file {'x' * 5000}", "2:8: xxxx"),
-        ("!vars other", "2:8: There is no variable other. There are: list, word."),
-        ("!vars 'a {other} b'", "2:8: There is no variable other. There are: list, word."),
-        ("!vars '{'", "2:8: There is no variable {. There are: list, word."),
-        ("!vars [a, b, c]", "2:8: !vars is written with a name after it."),
+        ("!vars other", "2:8: Unknown variable other. There are: list, word."),
+        ("!vars 'a {other} b'", "2:8: Unknown variable other. There are: list, word."),
+        ("!vars '{'", "2:8: Unknown variable {. There are: list, word."),
+        ("!vars [a, b, c]", "2:8: Write a name after !vars."),
         ("!vars 'all: {list}'", "2:8: Only a plain text can be filled into a text"),
-        ("!vars list", "2:1: title: Enter text, not a list."),
-        ("!secret name", "2:1: title: A !secret stands only where a secret belongs."),
-        ("!secret ../name", "2:8: A secret's name has letters, digits, dots, dashes and underscores."),
+        ("!vars list", "2:1: title: Write a text, not a list."),
+        ("!secret name", "2:1: title: !secret is only allowed for secrets."),
+        ("!secret ../name", "2:8: Secret names have letters, digits, dots, dashes and underscores."),
         ("!secret .hidden", "2:8: A secret's name has letters"),
-        ("!exec ls", "2:8: There is no tag !exec. There are: !env, !file, !secret, !vars."),
+        ("!exec ls", "2:8: Unknown tag !exec. There are: !env, !file, !secret, !vars."),
         ("!!python/object/apply:os.system [ls]", "2:8: There is no tag !!python/object/apply:os.system."),
         ("!!binary YQ==", "2:8: There is no tag !!binary."),
         ("!<tag:yaml.org,2002:timestamp> 2026-11-21", "2:8: There is no tag !!timestamp."),
@@ -136,7 +136,7 @@ def test_an_environment_variable_that_is_no_text(
     monkeypatch.setenv("FOYER_WORD", "a\udcff")
     assert (
         problem(write_blueprint, "person: a\npassword: !env FOYER_WORD\n")
-        == "2:11: What this stands for is not UTF-8."
+        == "2:11: What this stands for isn't UTF-8."
     )
 
 
@@ -210,7 +210,7 @@ def test_what_tags_bring_in_is_bounded(
     filled = "vars: {a: !file long.txt}\n---\nscope: a\ntitle: !vars '{a}{a}'\n"
     assert "becomes a text of more than" in problem(write_blueprint, filled)
     rounds = "vars: [" + "{a: b}, " * 1000 + "]\n" + "---\nscope: a\ntitle: b\n" * 100
-    assert problem(write_blueprint, rounds) == "1:1: vars: With all of these the file becomes too large."
+    assert problem(write_blueprint, rounds) == "1:1: vars: The file is too large with all of these."
 
 
 def test_any_change_of_what_was_read_changes_the_digest(

@@ -101,7 +101,9 @@ def test_what_these_files_name_is_not_pruned(
     found = refused(write_blueprint(without(BASE + NAMING, kind, name)), prune=True)
     assert found
     for each in found:
-        assert each.endswith(f"{kind} {name} would be pruned: keep its document, or take its name out here.")
+        assert each.endswith(
+            f"{kind} {name} would be pruned. Keep its document, or remove the reference here."
+        )
         assert each.split(": ")[1].partition(".")[0] in ("groups", "scopes", "flows", "steps", "tests")
 
 
@@ -278,7 +280,8 @@ def test_what_only_a_condition_names_stays(
     )
     found = refused(write_blueprint("tenant: acme\n" + ASKING % condition), prune=True)
     assert found[0].partition(": ")[2] == (
-        f"steps.2.steps.0.when: {kind} {name} would be pruned: keep its document, or take its name out here."
+        f"steps.2.steps.0.when: {kind} {name} would be pruned. "
+        "Keep its document, or remove the reference here."
     )
     apply([write_blueprint("tenant: acme\n" + ASKING % 'person.username == "bob"')], prune=True)
     with tenant_scope(tenants["acme"]):

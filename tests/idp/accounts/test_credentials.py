@@ -117,7 +117,7 @@ def test_after_the_key_was_lost_the_command_names_what_must_be_set_up_anew(
     settings.SECRET_KEY = "the only one, and a new one"
     assert unreadable()["accounts_credential.secret"] == 11
     call_command("keys", "lost", stdout=(out := io.StringIO()))
-    assert "accounts_credential.secret: 11 values cannot be read any more" in out.getvalue()
+    assert "accounts_credential.secret: 11 values can no longer be read" in out.getvalue()
     assert "authenticator apps" in out.getvalue()
     assert "recovery codes" in out.getvalue()
 
@@ -197,7 +197,7 @@ def test_the_front_page_shows_what_one_holds_and_removes_it(stepped_up: Door) ->
         "Authenticator app",
         "Recovery codes",
         "10 left",
-        "Change how you sign in",
+        "Manage sign-in methods",
         'href="/credentials"',
     ):
         assert text in page.text
@@ -230,7 +230,7 @@ def test_removing_wants_a_fresh_proof_by_a_second_factor(
     assert _press(door(), app.pk) == f"/sign-in?next={page}"
     asked = password_only.page(page)
     assert (asked.title, 'name="password"' in asked.text, 'name="code"' in asked.text) == (
-        "Is it still you?",
+        "Confirm it's you",
         False,
         True,
     )

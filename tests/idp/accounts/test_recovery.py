@@ -39,9 +39,9 @@ def test_a_link_sets_a_new_password_once(acme: Tenant, door: Doors, link: str) -
     """By POST; the second time it is no longer good, and the old password neither."""
     browser = door()
     assert "alice" in browser.get(link).content.decode()
-    assert browser.page(link).submit(password=GOOD).title == "Password set"
+    assert browser.page(link).submit(password=GOOD).title == "Password changed"
     again = browser.page(link)
-    assert (again.status, again.title) == (404, "This link is no longer good")
+    assert (again.status, again.title) == (404, "This link has expired")
     assert browser.http.post(link, {"password": "another good long one"}).status_code == 404
     assert works(door, GOOD)
     assert not works(door, "alice-password-1")
@@ -56,7 +56,7 @@ def test_looking_changes_nothing(acme: Tenant, door: Doors, link: str) -> None:
             assert method(link + query).status_code == 200
     assert RecoveryLink.objects.get().used_at is None
     assert browser.page().step == "device_code"
-    assert browser.page(link).submit(password=GOOD).title == "Password set"
+    assert browser.page(link).submit(password=GOOD).title == "Password changed"
 
 
 def test_only_its_hash_is_stored(acme: Tenant, link: str) -> None:
@@ -95,7 +95,7 @@ def test_a_weak_password_is_refused_and_the_link_stays_good(door: Doors, link: s
     assert (seen.status, seen.title) == (200, "Set a new password")
     assert 'class="errors"' in seen.text
     assert works(door, "alice-password-1")
-    assert seen.submit(password=GOOD).title == "Password set"
+    assert seen.submit(password=GOOD).title == "Password changed"
 
 
 def test_every_session_ends(acme: Tenant, door: Doors, link: str) -> None:
@@ -176,7 +176,7 @@ def test_the_command_prints_a_link_for_the_right_tenant(tenants: dict[str, Tenan
     assert re.fullmatch(r"https://other\.test/recover/[0-9a-f]{64}", address)
     path = address.removeprefix("https://other.test")
     assert door().page(path).status == 404
-    assert door("other.test").page(path).submit(password=GOOD).title == "Password set"
+    assert door("other.test").page(path).submit(password=GOOD).title == "Password changed"
     told = Event.unscoped.get(kind="person.recovery_link_made")
     assert (told.tenant.name, told.actor, told.target) == ("other", "command line", "alice")
 

@@ -234,7 +234,7 @@ def test_expired_code_cannot_be_entered_or_decided(
         .submit(password="alice-password-1")
         .submit(user_code=second.user_code)
     )
-    assert "No device is waiting with this code" in entry.text
+    assert "valid or has expired. Check it, or get a new one" in entry.text
     assert [polled(device, started) for started in (first, second)] == ["expired_token"] * 2
     assert not DeviceCode.objects.exclude(state=State.PENDING).exists()
 

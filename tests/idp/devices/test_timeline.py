@@ -128,7 +128,10 @@ def test_a_device_that_still_waits_is_turned_away(
     assert found is not None
     assert (found.state, found.moments[-1].what, found.moments[-1].by) == (state, state, "clerk")
     if not approved:
-        assert "No device is waiting" in person.sign_in().submit(user_code=started.user_code).text
+        assert (
+            "valid or has expired. Check it, or get a new one"
+            in person.sign_in().submit(user_code=started.user_code).text
+        )
 
 
 def test_an_old_connection_can_still_be_ended(

@@ -169,10 +169,10 @@ def test_codes_of_an_app_are_accepted_again(door: Doors, clock: Clock) -> None:
     assert door().sign_in().submit(code=code()).step == "device_code"
     set_back(clock, HOUR)
     assert door().sign_in().submit(code=code()).step == "device_code"
-    assert "used already" in door().sign_in().submit(code=code()).text
+    assert "already used" in door().sign_in().submit(code=code()).text
     held = Credential.objects.defer("secret").get()
     Credential.objects.update(counter=held.counter + 4)
-    assert "used already" in door().sign_in().submit(code=code()).text
+    assert "already used" in door().sign_in().submit(code=code()).text
 
 
 @pytest.mark.parametrize(

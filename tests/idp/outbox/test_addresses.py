@@ -163,7 +163,7 @@ def test_conditions_tell_domains_apart_that_fold_alike(acme: Tenant, door: Doors
         ):
             deny = {"stage": "deny", "when": f'person.email.endsWith("@{domain}")'}
             draw("identification", "password", deny, "login", "device_code", "consent", "finish")
-            assert (door().sign_in("bob", "bob-password-22").title == "You cannot go on") is denied
+            assert (door().sign_in("bob", "bob-password-22").title == "Access denied") is denied
 
 
 def test_a_row_of_an_earlier_release(acme: Tenant, door: Doors, mail_server: MailServer) -> None:

@@ -47,7 +47,7 @@ def test_by_mail_to_a_new_password(tenants: dict[str, Tenant], door: Doors, mail
     """
     for name in tenants:
         save_tenant(name, mail_from=f"login@{name}.example", mail_granted=True)
-        assert command("alice", "--tenant", name, "--mail") == f"A link is on its way to alice@{name}.test.\n"
+        assert command("alice", "--tenant", name, "--mail") == f"Sending a link to alice@{name}.test.\n"
     assert mail_server.mails == []
     tasks.deliver_outbox()
     assert {(arrived.sender, *arrived.recipients) for arrived in mail_server.mails} == {
@@ -56,7 +56,7 @@ def test_by_mail_to_a_new_password(tenants: dict[str, Tenant], door: Doors, mail
     acmes = next(arrived for arrived in mail_server.mails if arrived.sender == "login@acme.example")
     path = link(acmes, "acme.test")
     assert door("other.test").get(path).status_code == 404
-    assert door().page(path).submit(password=GOOD).title == "Password set"
+    assert door().page(path).submit(password=GOOD).title == "Password changed"
     assert door().sign_in(password=GOOD).step == "device_code"
     assert door("other.test").sign_in().step == "device_code"
 

@@ -154,7 +154,7 @@ def test_postgresql_has_tools_of_its_own(tmp_path: Path, command: str) -> None:
 def test_a_backup_without_an_installation(tmp_path: Path) -> None:
     """Says so and makes no file."""
     ran = manage(tmp_path / "data", "backup", str(tmp_path / "copy"))
-    assert (ran.returncode, f"There is no database at {tmp_path}/data/foyer.sqlite3." in ran.stderr) == (
+    assert (ran.returncode, f"No database at {tmp_path}/data/foyer.sqlite3." in ran.stderr) == (
         1,
         True,
     )

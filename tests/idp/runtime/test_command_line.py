@@ -164,10 +164,10 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     ran = manage(tmp_path, "setup")
     assert (ran.returncode, ran.stderr) == (
         1,
-        f"Foyer: {tmp_path}/secret.key holds no key: it must be at least 32 characters.\n",
+        f"Foyer: {tmp_path}/secret.key contains no key: it must have at least 32 characters.\n",
     )
     (tmp_path / "secret.key").unlink()
     (tmp_path / "foyer.sqlite3").write_text("no database " * 1000)
     ran = manage(tmp_path, "setup")
     assert (ran.returncode, "Traceback" in ran.stderr) == (1, False)
-    assert "Foyer: The database cannot be used: file is not a database." in ran.stderr
+    assert "Foyer: The database can't be used: file is not a database." in ran.stderr

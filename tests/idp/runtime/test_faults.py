@@ -29,7 +29,7 @@ SAID = [
     (OperationalError("database is locked"), "Another process writes to it; try again"),
     (
         OperationalError("attempt to write a readonly database"),
-        "This user may not write to the file or to its folder.",
+        "This user has no write permission for the file or its folder.",
     ),
     (OperationalError("database or disk is full"), "Make room"),
     (
@@ -44,13 +44,13 @@ SAID = [
     ),
     (
         ConnectionError("Error 111 connecting to 127.0.0.1:1"),
-        "Redis cannot be used: Error 111 connecting to 127.0.0.1:1. Is it running",
+        "Redis can't be used: Error 111 connecting to 127.0.0.1:1. Is it running",
     ),
     (
         OSError(errno.EACCES, "Permission denied", "/closed/file"),
-        "/closed/file cannot be used: Permission denied.",
+        "/closed/file can't be used: Permission denied.",
     ),
-    (OSError("no more words"), "A file or connection cannot be used: no more words."),
+    (OSError("no more words"), "A file or connection can't be used: no more words."),
     (EOFError(), "The input ended before anything was entered."),
     (Unsealable(), "FOYER_SECRET_KEY"),
 ]
@@ -192,7 +192,7 @@ def test_a_folder_in_place_of_the_database_keeps_its_mode(tmp_path: Path) -> Non
     """It is somebody else's: setup closes a database to others, but no folder."""
     (tmp_path / "shared").mkdir(mode=0o755)
     ran = manage(tmp_path, "setup", DATABASE_URL=f"sqlite:///{tmp_path}/shared")
-    assert (ran.returncode, ran.stderr) == (1, f"Foyer: {tmp_path}/shared cannot be used: Is a directory.\n")
+    assert (ran.returncode, ran.stderr) == (1, f"Foyer: {tmp_path}/shared can't be used: Is a directory.\n")
     assert (tmp_path / "shared").stat().st_mode & 0o777 == 0o755
 
 
@@ -243,7 +243,7 @@ def test_output_that_cannot_be_written(installation: Path, redirected: str, said
     assert "Traceback" not in ran.stderr
     assert "Exception ignored" not in ran.stderr
     if said:
-        assert ran.stderr == f"Foyer: Standard output cannot be used: {said}.\n"
+        assert ran.stderr == f"Foyer: Standard output can't be used: {said}.\n"
         assert ran.returncode == 1
 
 
@@ -273,7 +273,7 @@ def test_a_locked_database(installation: Path) -> None:
         ran = manage(installation, "secret", "remove", "x")
         holder.execute("ROLLBACK")
     assert ran.returncode == 1
-    assert "database is locked. Another process writes to it; try again when that is done." in ran.stderr
+    assert "database is locked. Another process is writing to it. Try again later." in ran.stderr
 
 
 def test_interrupted_by_the_keyboard(tmp_path: Path) -> None:

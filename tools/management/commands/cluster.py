@@ -45,8 +45,8 @@ class Command(BaseCommand):
                 raise CommandError(str(error)) from None
             first, second = settings.PORT, settings.PORT + 1
             self.stderr.write(
-                f"Foyer is at http://localhost:{first}/ and http://localhost:{second}/, two of one (stop "
-                "with Ctrl-C)"
+                f"Foyer is running at http://localhost:{first}/ and http://localhost:{second}/ "
+                "(stop with Ctrl-C)"
             )
             self._watch(parts)
 
@@ -78,7 +78,7 @@ class Command(BaseCommand):
         manage = [sys.executable, str(Path(sys.argv[0]).absolute())]
         celery = [sys.executable, "-m", "celery", "--quiet", "-A", "idp.celery"]
         if subprocess.run([*manage, "setup"], cwd=settings.BASE_DIR, env=environment, check=False).returncode:  # noqa: S603
-            raise CommandError("The set-up failed; the lines above say why.")
+            raise CommandError("Setup failed. See the lines above.")
         ports = (settings.PORT, settings.PORT + 1)
         commands = {
             **{f"web {port}": [*manage, "web"] for port in ports},
@@ -103,7 +103,7 @@ class Command(BaseCommand):
         while True:
             for child in everything:
                 if child.ended is not None:
-                    self.stderr.write(f"{child.name} ended ({child.ended}) and is started again")
+                    self.stderr.write(f"{child.name} ended ({child.ended}), restarting it")
                     child.stop()
                     child.start()
             time.sleep(_AGAIN_SECONDS)
@@ -132,9 +132,9 @@ def _wait(condition: Callable[[], bool], parts: list[Child]) -> None:
     end = time.monotonic() + _READY_SECONDS
     while not condition():
         if gone := [part.name for part in parts if part.ended is not None]:
-            raise CommandError(f"{' and '.join(gone)} ended at once; the lines above say why.")
+            raise CommandError(f"{' and '.join(gone)} exited immediately. See the lines above.")
         if time.monotonic() > end:
-            raise CommandError(f"No answer after {_READY_SECONDS} seconds.")
+            raise CommandError(f"No response after {_READY_SECONDS} seconds.")
         time.sleep(0.1)
 
 

@@ -24,10 +24,9 @@ class Command(BaseCommand):
     """Fills a tenant that it makes itself, and never one that is there."""
 
     help = (
-        "Makes a tenant and fills it with invented people, sessions, credentials, applications, "
-        "tokens, devices, runs and events; "
-        "nobody knows any of their secrets. The same --random gives the same rows. A tenant that "
-        "exists is refused."
+        "Create a tenant and fill it with made-up people, sessions, credentials, applications, "
+        "tokens, devices, runs and events, whose secrets are unknown. The same --random gives the "
+        "same rows. Existing tenants are refused."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -35,13 +34,17 @@ class Command(BaseCommand):
         parser.add_argument("--events", type=number(0, 10_000_000), default=10_000, metavar="N")
         parser.add_argument("--applications", type=number(1, 100_000), default=20, metavar="N")
         parser.add_argument(
-            "--tenant", default="seeded", metavar="NAME", help="made by this command; default: seeded"
+            "--tenant", default="seeded", metavar="NAME", help="the tenant to create (default: seeded)"
         )
         parser.add_argument(
-            "--domain", default="", metavar="HOST", help="where it answers; default: NAME.localhost"
+            "--domain", default="", metavar="HOST", help="its domain (default: NAME.localhost)"
         )
         parser.add_argument(
-            "--random", type=number(0, 2**63 - 1), default=1, metavar="N", help="another number, other rows"
+            "--random",
+            type=number(0, 2**63 - 1),
+            default=1,
+            metavar="N",
+            help="the seed; the same number gives the same rows",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -62,8 +65,8 @@ class Command(BaseCommand):
         """The tenant with the shipped flows; raises CommandError, and then nothing is there."""
         if tenants.by_name(name):
             raise CommandError(
-                f"There is a tenant {name} already, and seed changes no tenant that is there; name another "
-                "with --tenant."
+                f"The tenant {name} already exists, and seed doesn't change existing tenants. Name "
+                "another one with --tenant."
             )
         try:
             slug(name)

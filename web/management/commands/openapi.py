@@ -11,7 +11,7 @@ from web.api.app import written
 class Command(BaseCommand):
     """Generated and committed; a test compares."""
 
-    help = "Writes docs/openapi.json, the OpenAPI 3.1 document of the JSON API."
+    help = "Write docs/openapi.json, the OpenAPI 3.1 document of the JSON API."
 
     def handle(self, *args: Any, **options: Any) -> None:
         path = settings.BASE_DIR / "docs" / "openapi.json"

@@ -20,16 +20,16 @@ class Command(BaseCommand):
     """Commands about one person."""
 
     help = (
-        "recovery-link NAME: prints or mails a one-time link, good for 15 minutes, to a page that sets a "
-        "new password. forget-factors NAME: removes their authenticator app, recovery codes and whatever "
-        "else they held besides the password; they are signed out everywhere, devices too."
+        "recovery-link NAME: print or email a one-time link to set a new password, valid for 15 "
+        "minutes. forget-factors NAME: remove all second factors (authenticator app, recovery "
+        "codes) and sign the person out everywhere, including devices."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
-        link = actions.add_parser("recovery-link", help="make a one-time link that sets a new password")
+        link = actions.add_parser("recovery-link", help="create a one-time link to set a new password")
         forget = actions.add_parser(
-            "forget-factors", help="remove all that they hold besides the password; make sure who asks"
+            "forget-factors", help="remove all second factors; verify who is asking first"
         )
         for parsed in (link, forget):
             parsed.add_argument("name", metavar="NAME")
@@ -37,15 +37,17 @@ class Command(BaseCommand):
         link.add_argument(
             "--mail",
             action="store_true",
-            help="send the link to the person's mail address instead of printing it",
+            help="email the link to the person instead of printing it",
         )
-        link.add_argument("--url", default="", help="scheme and host of the tenant, if not its first domain")
+        link.add_argument(
+            "--url", default="", help="scheme and host of the tenant (default: its first domain)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         with chosen_scope(options) as tenant:
             person = by_username(options["name"])
             if person is None or not person.is_active:
-                raise CommandError(f"There is no active person {options['name']} in tenant {tenant.name}.")
+                raise CommandError(f"No active person {options['name']} in tenant {tenant.name}.")
             if options["action"] == "forget-factors":
                 return self._forget(person)
             site = _site(options["url"]) or _address(tenant)
@@ -63,17 +65,19 @@ class Command(BaseCommand):
         try:
             mail_link(person, site, by=_BY)
         except NoAddress:
-            raise CommandError(f"{person} has no mail address; without --mail the link is printed.") from None
+            raise CommandError(
+                f"{person} has no email address. Without --mail, the link is printed."
+            ) from None
         except TooManyMails as refused:
             raise CommandError(str(refused)) from None
-        self.stdout.write(f"A link is on its way to {person.mailbox}.")
+        self.stdout.write(f"Sending a link to {person.mailbox}.")
 
 
 def _site(url: str) -> str:
     """What was given, without the slash at its end; raise CommandError for what no browser opens."""
     given = url.rstrip("/")
     if given and not re.fullmatch(r"https?://[^/?#\s]+", given):
-        raise CommandError(f"--url {url} is no scheme and host, such as https://login.example.com.")
+        raise CommandError(f"--url {url} isn't a scheme and host, such as https://login.example.com.")
     return given
 
 

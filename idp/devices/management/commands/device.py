@@ -24,17 +24,17 @@ from idp.oauth.discovery import DEVICE_CODE
 class Command(BaseCommand):
     """Starts, shows the code and a QR code, polls as the RFC says, prints the claims."""
 
-    help = "Signs in like a television would: shows a code, waits for the approval, prints the claims."
+    help = "Sign in like a TV: show a code, wait for approval, print the claims."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--url", default=f"http://localhost:{settings.PORT}", help="the provider (its issuer)"
+            "--url", default=f"http://localhost:{settings.PORT}", help="the provider (its issuer URL)"
         )
         parser.add_argument("--client-id", default="demo-device")
         parser.add_argument("--client-secret", default="", help="for a confidential application")
         parser.add_argument("--scope", default="openid profile email")
-        parser.add_argument("--name", default="Terminal", help="what the person sees as the device's name")
+        parser.add_argument("--name", default="Terminal", help="the device name to show to the person")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -48,7 +48,7 @@ class Command(BaseCommand):
         )
         provider = _get(options["url"].rstrip("/") + "/.well-known/openid-configuration")
         if "device_authorization_endpoint" not in provider:
-            raise CommandError("This provider offers no device grant.")
+            raise CommandError("This provider doesn't support the device grant.")
         asked = {**client, "scope": options["scope"], "device_name": options["name"]}
         status, started = _post(provider["device_authorization_endpoint"], asked)
         if status != 200:
@@ -68,7 +68,7 @@ class Command(BaseCommand):
         self.stdout.write(qr.terminal(complete))
         self.stdout.write(f"Open {started['verification_uri']} on another device and enter the code")
         self.stdout.write(self.style.MIGRATE_HEADING(f"\n    {started['user_code']}\n"))
-        self.stdout.write(f"or open {complete}. Waiting for {_length(started['expires_in'])} at most ...")
+        self.stdout.write(f"or open {complete}. Waiting up to {_length(started['expires_in'])}…")
 
     def _wait(self, endpoint: str, client: dict[str, str], started: dict[str, Any]) -> dict[str, Any]:
         """Polls at the interval, 5 s slower after each slow_down, twice as slowly when the network fails
@@ -128,7 +128,7 @@ def _length(seconds: int) -> str:
 
 
 class _NoRedirect(HTTPRedirectHandler):
-    """A provider's endpoints do not move."""
+    """The provider redirected the request, which isn't allowed."""
 
     def redirect_request(self, *args: Any, **kwargs: Any) -> None:
         return None
@@ -139,13 +139,13 @@ _open = build_opener(_NoRedirect).open
 
 def _get(url: str, token: str = "") -> dict[str, Any]:
     if urlsplit(url).scheme not in ("http", "https"):
-        raise CommandError(f"{url} is no web address.")
+        raise CommandError(f"{url} isn't a web address.")
     try:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         with _open(Request(url, headers=headers), timeout=10) as answer:  # noqa: S310 - http(s) only
             return dict(json.load(answer))
     except (URLError, ValueError, TimeoutError) as error:
-        raise CommandError(f"{url} does not answer as a provider: {error}") from None
+        raise CommandError(f"{url} didn't respond like a provider: {error}") from None
 
 
 def _post(url: str, form: dict[str, str]) -> tuple[int, dict[str, Any]]:

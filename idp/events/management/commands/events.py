@@ -13,13 +13,13 @@ from idp.tenancy.argument import add_tenant, chosen_scope
 class Command(BaseCommand):
     """One line an event, oldest first."""
 
-    help = "export: every event of a tenant on standard output, one JSON object a line, oldest first."
+    help = "export: write all events of a tenant to standard output, one JSON object per line, oldest first."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("action", choices=["export"])
         add_tenant(parser)
         after = parser.add_argument("--after", type=number(0, 2**63 - 1), default=0, metavar="ID")
-        after.help = "only those after this one, the last of the last export"
+        after.help = "only events after this ID (the last one of the previous export)"
 
     def handle(self, *args: Any, **options: Any) -> None:
         with chosen_scope(options):
