@@ -17,34 +17,33 @@ from blueprints.convert.report import Block, Note, Notes, write
 from blueprints.convert.steps import Work
 
 _HEAD = (
-    "Converted from authentik. Read the comments: a step that refuses stands wherever something was not "
-    "carried over."
+    "Converted from authentik. Read the comments: a denying step replaces everything that was not converted."
 )
 _KNOWN = {BRAND, FLOW, BINDING, GROUP, USER, parts.APPLICATION, parts.PROVIDER, parts.SCOPE}
 _KNOWN |= {"authentik_flows.flowstagebinding", "authentik_stages_prompt.prompt"}
 SILENT = {
     "name": "what authentik's own pages call it, wherever it is not what people read",
-    "pk": "references are followed; keys of a database are not kept",
+    "pk": "references are followed; database keys are not kept",
     "managed": "authentik's mark of what it ships",
     "order": "of policies, which are all asked; that of stages is read",
     "flow_set": "the flows of a stage, which its bindings say",
 }
 _MEANINGS = {
     "encryption_key": "tokens are signed and not encrypted",
-    "backchannel_logout_uri": "the application is not told when somebody signs out",
-    "backchannel_logout_uris": "the application is not told when somebody signs out",
-    "logout_uri": "the application is not told when somebody signs out",
-    "jwt_federation_sources": "nobody proves a client by tokens of others here",
-    "jwt_federation_providers": "nobody proves a client by tokens of others here",
-    "denied_action": "whoever is refused reads why, and is not sent on",
-    "configure_flow": "people set things up by the tenant's own flow",
-    "remember_device": "a known browser is asked for everything as any other",
+    "backchannel_logout_uri": "applications are not notified of sign-outs",
+    "backchannel_logout_uris": "applications are not notified of sign-outs",
+    "logout_uri": "applications are not notified of sign-outs",
+    "jwt_federation_sources": "clients don't authenticate with tokens of others here",
+    "jwt_federation_providers": "clients don't authenticate with tokens of others here",
+    "denied_action": "people who are denied see why, and are not redirected",
+    "configure_flow": "people set up sign-in methods in the tenant's own flow",
+    "remember_device": "known browsers have no shortcuts",
     "enrollment_flow": "no page leads to it",
     "recovery_flow": "no page leads to it",
     "passwordless_flow": "no page leads to it",
-    "sources": "nobody signs in by other services here",
-    "roles": "nobody gets a role in the console by a conversion",
-    "is_superuser": "nobody becomes an administrator by a conversion",
+    "sources": "signing in with other services isn't supported",
+    "roles": "conversion never gives a console role",
+    "is_superuser": "conversion never makes anyone an administrator",
     "sub_mode": "the subject of a token is Foyer's own, the same for every application",
 }
 
@@ -102,7 +101,7 @@ def _rest(work: Work) -> None:
     """Notes everything that nothing of the conversion has read."""
     for binding in work.policies.never_asked():
         if not binding.told:
-            work.note(binding, "policies of what it is bound to are not carried over.")
+            work.note(binding, "the policies of its targets are not converted.")
             binding.told = True
     for entry in work.objects.entries:
         if entry.told:
@@ -110,9 +109,9 @@ def _rest(work: Work) -> None:
         if entry.model not in _KNOWN and not entry.model.startswith(
             ("authentik_stages_", "authentik_policies")
         ):
-            work.note(entry, "it is not carried over: there is nothing like it here.")
+            work.note(entry, "not converted: Foyer has no equivalent.")
         elif entry.untouched:
-            work.note(entry, "it is not carried over: nothing that is carried over uses it.")
+            work.note(entry, "not converted: nothing that was converted uses it.")
         else:
             _left(entry, work)
 
@@ -124,6 +123,6 @@ def _left(entry: Entry, work: Work) -> None:
     left = [key for key in entry.unread() if key not in SILENT]
     for key in left:
         if meaning := _MEANINGS.get(key):
-            work.note(entry, f"{key} is not carried over: {meaning}.", key)
+            work.note(entry, f"{key} is not converted: {meaning}.", key)
     if rest := [key for key in left if key not in _MEANINGS]:
-        work.note(entry, f"not carried over: {', '.join(rest)}.", rest[0])
+        work.note(entry, f"not converted: {', '.join(rest)}.", rest[0])

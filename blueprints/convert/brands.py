@@ -88,7 +88,8 @@ class Brands:
         asks = self._referred(provider, "authorization_flow")
         if isinstance(asks, str) and asks in _CONSENT_ONLY:
             text = (
-                f"{asks} is not among the files, and taken to hold nothing but consent as authentik ships it."
+                f"{asks} is missing in the files, and taken to hold nothing but consent as "
+                "authentik ships it."
             )
             self.work.note(provider, text, "authorization_flow")
             asks = None
@@ -120,26 +121,23 @@ class Brands:
         elif logo:
             self.work.note(
                 brand,
-                (
-                    "branding_logo is not carried over: give the picture as a data: address, in the file "
-                    "itself."
-                ),
+                ("branding_logo is not converted: give the picture as a data: address, in the file itself."),
                 "branding_logo",
             )
         if domains := self._domains(brand, name):
             values["domains"] = domains
         if not home:
             text = (
-                "people, groups and applications belong to one tenant here and were written into the "
-                "first; this one has flows only."
+                "people, groups and applications belong to a single tenant and were added to the "
+                "first one; this one only has flows."
             )
             self.work.note(brand, text)
         elif not is_default:
             self.work.note(
                 brand,
                 (
-                    "no default brand is among the files: people, groups and applications go into the tenant "
-                    f"{name}."
+                    "the files have no default brand: people, groups and applications go into the "
+                    f"tenant {name}."
                 ),
             )
         return Plan(name, brand, home, Block(values))
@@ -148,7 +146,7 @@ class Brands:
         try:
             return brand.passed_on(key)
         except NotCarried as error:
-            self.work.notes.add(brand.file, error.line, f"{brand}: {error.text}; not carried over.")
+            self.work.notes.add(brand.file, error.line, f"{brand}: {error.text}; not converted.")
             return ""
 
     def _domains(self, brand: Entry, name: str) -> list[Any]:
@@ -164,7 +162,7 @@ class Brands:
         if taken or not _HOST.match(domain):
             self.work.note(
                 brand,
-                f"the domain {domain[:80]} is {'taken' if taken else 'no host name'} and left out.",
+                f"the domain {domain[:80]} is {'taken' if taken else 'not a host name'} and omitted.",
                 "domain",
             )
             return []
@@ -180,7 +178,7 @@ class Brands:
             if isinstance(found, Entry) and DESIGNATIONS.get(found.said("designation")) == designation:
                 plan.chosen[designation] = found
             elif found is not None and plan.brand:
-                why = "is not among the files" if isinstance(found, str) else "has another designation"
+                why = "is missing in the files" if isinstance(found, str) else "has a different purpose"
                 self.work.note(plan.brand, f"{key}: {found} {why}.", key)
         for designation in ("authentication", "logout") if plan.home else ():
             named = plan.brand is not None and any(
@@ -242,10 +240,10 @@ class Brands:
             known = (
                 "its steps stand in the flows of devices"
                 if said == "authorization"
-                else "there is no such purpose here"
+                else "this purpose isn't supported"
             )
             self.work.note(
-                flow, f"a flow for {said[:30]} is not carried over by itself: {known}.", "designation"
+                flow, f"a flow for {said[:30]} is not converted by itself: {known}.", "designation"
             )
             self.flows.steps(flow)
             flow.told = True
@@ -263,7 +261,7 @@ class Brands:
 
     def _called(self, flow: Entry, slug: str, name: str) -> None:
         if name != slug:
-            self.work.note(flow, f"it is called {name} here, not {slug}.", "slug")
+            self.work.note(flow, f"its ID is {name} here, not {slug}.", "slug")
 
     def _device(self, plan: Plan, login: Any, asks: Any, about: Entry, *, default: bool) -> str:
         """authentik signs in, walks the brand's flow, asks for the code and then walks the provider's: here
@@ -276,10 +274,10 @@ class Brands:
         middle = self.flows.steps(plan.device_flow) if plan.device_flow else []
         missing = [each for each in (login, asks) if isinstance(each, str)]
         steps = [
-            refusal("missing-flow", f"authentik: the flow {each} is not among the files") for each in missing
+            refusal("missing-flow", f"authentik: the flow {each} is missing in the files") for each in missing
         ]
         for each in missing:
-            self.work.note(about, f"the flow {each} is not among the files: devices are refused.")
+            self.work.note(about, f"the flow {each} is missing in the files: devices are refused.")
         if not missing:
             consent = (
                 [step for step in self.flows.steps(asks) if step.values.get("stage") == "consent"]
@@ -308,7 +306,7 @@ class Brands:
     def _sign_in(self, plan: Plan, login: Entry | None) -> list[Block]:
         flow = login or plan.chosen.get("authentication")
         if flow is None:
-            return [refusal("sign-in", "authentik: the flow by which people sign in is not among the files")]
+            return [refusal("sign-in", "authentik: the flow by which people sign in is missing in the files")]
         return self.flows.steps(flow)
 
     def _referred(self, entry: Entry, key: str) -> Entry | str | None:

@@ -27,7 +27,7 @@ def duration(entry: Entry, key: str) -> timedelta | None:
     for part in said.split(";") if said else []:
         unit, _, number = part.strip().partition("=")
         if unit not in _UNITS or not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", number):
-            raise NotCarried(f"{key}: {said[:50]} is no duration", entry.line_of(key))
+            raise NotCarried(f"{key}: {said[:50]} isn't a duration", entry.line_of(key))
         seconds += float(number) * _UNITS[unit]
     whole = int(min(seconds, _MOST))
     return timedelta(seconds=whole if whole <= 999_999 else whole - whole % 60) if said else None

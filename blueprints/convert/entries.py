@@ -209,9 +209,7 @@ class Objects:
     def _fits(self, entry: Entry, ref: Ref) -> bool:
         self._looks += 1
         if self._looks > MAX_LOOKS:
-            raise BadBlueprint(
-                [Problem(ref.file, 1, 1, "", "The references of this file cost too much to follow.")]
-            )
+            raise BadBlueprint([Problem(ref.file, 1, 1, "", "This file has too many references.")])
         for name, value in ref.fields:
             said = entry.look(name)
             if isinstance(value, Ref):

@@ -29,9 +29,8 @@ NEVER_ASKED = (
     "authentik never asks its policies, for evaluate_on_plan and re_evaluate_policies are both false"
 )
 ASKED_OF_STRANGERS = (
-    "authentik asks its policies before it knows who is there: whoever is not signed in yet is in no "
-    "group, so a policy of a group or a "
-    "person lets nobody pass, and a negated one everybody"
+    "authentik asks its policies before it knows who is there: people who are not signed in yet "
+    "have no group, so a policy of a group or a person lets no one pass, and a negated one everyone"
 )
 MAX_STEPS = 100
 DESIGNATIONS = {
@@ -58,7 +57,7 @@ class Flows:
                 continue
             binding.told = True
             if work.objects.elsewhere(binding.get("target")):
-                work.note(binding, "its flow is not among the files; it is not carried over.")
+                work.note(binding, "its flow is missing in the files; it is not converted.")
             else:
                 self._stray.add(binding.file)
                 work.note(binding, "its flow is not known: every flow of this file refuses.")
@@ -87,10 +86,10 @@ class Flows:
         block = Block({**values, "steps": _named_once(copy.deepcopy(steps[: MAX_STEPS + 1]))})
         if found := _unsound(block):
             self.work.note(
-                flow, f"what it becomes is not sound, so it refuses everybody: {'; '.join(found)[:300]}"
+                flow, f"what it becomes is not sound, so it refuses everyone: {'; '.join(found)[:300]}"
             )
             comments = [
-                f"authentik: what {flow.title} becomes is not sound, so it refuses everybody:",
+                f"authentik: what {flow.title} becomes is not sound, so it refuses everyone:",
                 *found,
                 *_comments(block),
             ]
@@ -100,7 +99,7 @@ class Flows:
     def _made(self, flow: Entry) -> list[Block]:
         for key in _LOOKS:
             if flow.get(key) not in (None, ""):
-                self.work.note(flow, f"{key} is not carried over: a tenant has a logo and an accent.", key)
+                self.work.note(flow, f"{key} is not converted: a tenant has a logo and an accent.", key)
         if flow.file in self._stray:
             return [
                 refusal(
@@ -118,7 +117,7 @@ class Flows:
             )
             return [refusal("order", f"authentik: the order of the stages of {flow.title} is not known")]
         if len(bindings) > MAX_STEPS:
-            self.work.note(flow, f"it has more than {MAX_STEPS} stages and refuses everybody.")
+            self.work.note(flow, f"it has more than {MAX_STEPS} stages and refuses everyone.")
             return [refusal("too-many-stages", f"authentik: {flow.title} has more than {MAX_STEPS} stages")]
         stages = [self.work.objects.find(binding.get("stage")) for binding in bindings]
         self.work.writes = any(
@@ -134,10 +133,10 @@ class Flows:
         judged = work.policies.judge(binding)
         verdict = self._asked(flow, binding, judged)
         if stage is None:
-            work.note(binding, "its stage is not among the files; a step that refuses stands in its place.")
+            work.note(binding, "its stage is missing in the files; a denying step replaces it.")
             return [
                 refusal(
-                    "missing-stage", f"authentik: the stage {binding.get('stage')} is not among the files"
+                    "missing-stage", f"authentik: the stage {binding.get('stage')} is missing in the files"
                 )
             ]
         steps = copy.deepcopy(steps_of(stage, work))
@@ -147,22 +146,22 @@ class Flows:
             work.note(
                 binding,
                 (
-                    f"whom its policies let pass {stage.title} is not known; a step that refuses stands "
-                    "before it."
+                    f"whom its policies let pass {stage.title} is not known; a denying step is "
+                    "added before it."
                 ),
             )
             return [refusal(f"{stage.title}-policies", *judged.opaque), *steps]
         if not opens and not verdict.known and judged.opaque:
             work.note(
                 binding,
-                f"a policy decides when {stage.title} applies, which is not known: it applies always.",
+                f"a policy decides when {stage.title} applies, which is unknown: it applies always.",
             )
         elif not opens and judged.opaque:
             work.note(
                 binding,
                 (
-                    f"a policy decides when {stage.title} applies, which is not known: it applies wherever "
-                    "its others agree."
+                    f"a policy decides when {stage.title} applies, which is unknown: it applies "
+                    "wherever its others agree."
                 ),
             )
         steps[0].comments = [*judged.opaque, *steps[0].comments]
@@ -225,8 +224,7 @@ class Flows:
             return
         if action != "retry":
             text = (
-                f"invalid_response_action {action[:30]} is not carried over: a wrong answer is asked for "
-                "again."
+                f"invalid_response_action {action[:30]} is not converted: a wrong answer is asked for again."
             )
             self.work.note(binding, text, "invalid_response_action")
 
@@ -265,7 +263,7 @@ class Flows:
         if strangers and judged.asks_who:
             self.work.note(flow, f"{ASKED_OF_STRANGERS}. Here the stricter of both counts.")
         if allowed == "false":
-            self.work.note(flow, "who may walk it is not known, or nobody may; it refuses everybody.")
+            self.work.note(flow, "it is unknown who may use it, or no one may; it refuses everyone.")
             return [guard, *steps]
         guard.values = _with_condition(guard.values, f"!({allowed})")
         opens = [at for at, step in enumerate(steps) if step.values.get("stage") in _OPENS]
@@ -279,7 +277,7 @@ class Flows:
         if asked not in _AUTHENTICATED or again:
             said = flow.said("authentication")[:50]
             self.work.note(
-                flow, f"authentication: {said} is not carried over; it refuses everybody.", "authentication"
+                flow, f"authentication: {said} is not converted; it refuses everyone.", "authentication"
             )
             judged.doubt(f"authentik: authentication: {asked}")
             judged.everyone = True

@@ -54,7 +54,7 @@ class Groups:
         if self._half & {*self.members(group)}:
             return f"not all people of {group} are among the files"
         loose = [name for name in self.members(*self._loose) if name not in self.members(group)]
-        return f"whether {', '.join(loose)[:200]} lies in {group} is not among the files" if loose else ""
+        return f"whether {', '.join(loose)[:200]} lies in {group} is missing in the files" if loose else ""
 
     def verdict(self, group: str, negate: bool) -> Verdict:
         """Whether somebody is in it, or is not."""

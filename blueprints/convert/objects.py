@@ -47,9 +47,9 @@ def sound(kind: str, block: Block, entry: Entry, work: Work) -> Block | None:
             said = errors.errors()[0]
             key = str(said["loc"][0]) if said["loc"] else ""
             if key not in _LOOSE or key not in block.values:
-                work.note(entry, f"it is left out: {key}: {sentence(said)}")
+                work.note(entry, f"it is omitted: {key}: {sentence(said)}")
                 return None
-            work.note(entry, f"{key} is not carried over: {sentence(said)}")
+            work.note(entry, f"{key} is not converted: {sentence(said)}")
             del block.values[key]
     return None
 
@@ -62,37 +62,37 @@ def groups(work: Work, named: set[str]) -> list[Block]:
             (
                 "parent",
                 (
-                    "groups lie in no other ones here; where a policy names the upper group, its lower ones "
-                    "are named too"
+                    "groups can't be nested here; where a policy names the upper group, its lower "
+                    "ones are named too"
                 ),
             ),
             (
                 "parents",
                 (
-                    "groups lie in no other ones here; where a policy names the upper group, its lower ones "
-                    "are named too"
+                    "groups can't be nested here; where a policy names the upper group, its lower "
+                    "ones are named too"
                 ),
             ),
-            ("is_superuser", "nobody becomes an administrator by a group; give the person the role"),
+            ("is_superuser", "groups don't make administrators; give the person the role"),
         ):
             if entry.get(key):
-                work.note(entry, f"{key} is not carried over: {why}.", key)
+                work.note(entry, f"{key} is not converted: {why}.", key)
         entry.get("users")
         if name := group_name(entry.title):
             found.setdefault(name, Block({"group": name}))
         else:
-            work.note(entry, "it is left out: no group can have this name.", "name")
+            work.note(entry, "it is omitted: no group can have this name.", "name")
     for name in sorted(named - found.keys()):
         about = work.objects.entries[0]
         work.notes.add(
             about.file,
             1,
             (
-                f"The group {name} is referred to, but not among the files: which groups lie above it is not "
-                "known."
+                f"The group {name} is referred to, but missing in the files: which groups lie above "
+                "it is not known."
             ),
         )
-        found[name] = Block({"group": name}, ["authentik: referred to, but not among the files"])
+        found[name] = Block({"group": name}, ["authentik: referred to, but missing in the files"])
     return list(found.values())
 
 
@@ -104,20 +104,20 @@ def people(work: Work, tenant: str) -> list[Block]:
         try:
             block = _person(entry, listed.get(entry, set()), work)
         except NotCarried as error:
-            work.notes.add(entry.file, error.line, f"{entry} is left out: {error.text}.")
+            work.notes.add(entry.file, error.line, f"{entry} is omitted: {error.text}.")
             entry.told = True
             continue
         block = sound("person", block, entry, work) if block else None
         if block and fold(block.values["person"]) in made:
-            work.note(entry, "it is left out: another person has the same username but for its spelling.")
+            work.note(entry, "it is omitted: another person has the same username but for its spelling.")
         elif block:
             made[name := fold(block.values["person"])] = block
             if (name, tenant) == (FIRST_ADMINISTRATOR, DEFAULT):
                 work.note(
                     entry,
                     (
-                        f"the first administrator is called {name} here, and applying this changes that one: "
-                        "rename one of both."
+                        f"the first administrator is named {name} here, and applying this changes "
+                        "that one: rename one of both."
                     ),
                 )
     _emails_once(made.values(), work)
@@ -140,7 +140,7 @@ def _listed(work: Work) -> dict[Entry, set[str]]:
 def _person(entry: Entry, listed: set[str], work: Work) -> Block | None:
     kind = entry.text("type") or "internal"
     if kind not in ("internal", "external"):
-        work.note(entry, f"it is left out: its type is {kind[:40]}, nobody who signs in.", "type")
+        work.note(entry, f"it is omitted: its type is {kind[:40]}, which doesn't sign in.", "type")
         entry.told = True
         return None
     values: dict[str, Any] = {
@@ -149,7 +149,7 @@ def _person(entry: Entry, listed: set[str], work: Work) -> Block | None:
         "email": entry.text("email"),
     }
     if values["email"] and not _fits(validate_email, values["email"]):
-        work.note(entry, "its email address is not valid and is left out.", "email")
+        work.note(entry, "its email address is not valid and is omitted.", "email")
         values["email"] = ""
     active = entry.true("is_active", True)
     named = {group_name(work.objects.named(each, "name")) for each in entry.list("groups")} | listed
@@ -158,14 +158,14 @@ def _person(entry: Entry, listed: set[str], work: Work) -> Block | None:
         work.note(
             entry,
             (
-                "not all of its groups are named in the files, and one of them may close something: it is "
-                "switched off."
+                "not all of its groups are named in the files, and one of them may close "
+                "something: it is deactivated."
             ),
             "groups",
         )
         active = False
     if entry.get("password") is not None:
-        work.note(entry, "password is not carried over; send a recovery link.", "password")
+        work.note(entry, "password is not converted; send a recovery link.", "password")
     values = {key: value for key, value in values.items() if value or key == "person"}
     return Block(
         {**values, **({} if active else {"active": False}), **({"groups": sorted(member)} if member else {})}
@@ -186,7 +186,7 @@ def _emails_once(made: Iterable[Block], work: Work) -> None:
     for block in made:
         email = mailboxes.key(block.values.get("email", ""))
         if email and email in seen:
-            block.comments.append("authentik: somebody else has the same email address; it is left out here")
+            block.comments.append("authentik: someone else has the same email address; it is omitted here")
             del block.values["email"]
         seen.add(email)
 
@@ -198,16 +198,16 @@ def scopes(work: Work) -> list[Block]:
         entry.get("managed")
         name = entry.get("scope_name")
         if not isinstance(name, str) or not (name in OPENID or _is_scope(name)):
-            work.note(entry, "it is left out: it has no name that a scope may have here.", "scope_name")
+            work.note(entry, "it is omitted: it has no name that a scope may have here.", "scope_name")
             continue
         comments, expression = [], entry.get("expression")
         if expression:
             work.note(
                 entry,
-                "what its expression puts into tokens is not carried over; its source stands in a comment.",
+                "what its expression puts into tokens is not converted; its source is in a comment.",
                 "expression",
             )
-            comments = [f"authentik: its expression is not carried over:\n{expression}"]
+            comments = [f"authentik: its expression is not converted:\n{expression}"]
         title = cleaned(entry.said("description"), 150) or cleaned(entry.title, 150) or name
         if name in OPENID:
             work.note(entry, f"the scope {name} is the one of the protocol, with its own words and claims.")
@@ -247,10 +247,10 @@ class Applications:
         try:
             provider = self.work.objects.find(entry.take("provider"))
             if provider is None or provider.model != PROVIDER:
-                raise NotCarried("it has no OAuth2 provider among the files", entry.line)
+                raise NotCarried("the files have no OAuth2 provider for it", entry.line)
             block = self._document(entry, provider)
         except NotCarried as error:
-            self.work.notes.add(entry.file, error.line, f"{entry} is left out: {error.text}.")
+            self.work.notes.add(entry.file, error.line, f"{entry} is omitted: {error.text}.")
             entry.told = True
             return None
         made = sound("application", block, entry, self.work)
@@ -260,7 +260,7 @@ class Applications:
         slug = entry.text("slug") or entry.title
         name = self._names.make(slug)
         if name != slug:
-            self.work.note(entry, f"it is called {name} here.", "slug")
+            self.work.note(entry, f"its ID is {name} here.", "slug")
         values: dict[str, Any] = {
             "application": name,
             "title": cleaned(entry.text("name"), 100) or cleaned(slug, 100) or name,
@@ -272,7 +272,7 @@ class Applications:
             values["logo"] = logo
         elif logo:
             self.work.note(
-                entry, "meta_icon is not carried over: no page loads pictures from elsewhere.", "meta_icon"
+                entry, "meta_icon is not converted: pages don't load external images.", "meta_icon"
             )
         values |= self._client(name, provider)
         block = Block(values)
@@ -290,23 +290,23 @@ class Applications:
         else:
             self.work.note(
                 provider,
-                "it gets a new client id: there is none in the file, or none that is allowed.",
+                "it gets a new client ID: the file has none, or none that is allowed.",
                 "client_id",
             )
         kind = provider.text("client_type") or "confidential"
         if kind not in ("public", "confidential"):
-            raise NotCarried(f"there is no client_type {kind[:30]}", provider.line_of("client_type"))
+            raise NotCarried(f"unknown client_type {kind[:30]}", provider.line_of("client_type"))
         if kind == "confidential":
             secret = f"{name}-client-secret"
             values["client_secret"] = Ours("secret", (secret,))
             self.work.note(
                 provider,
-                f"its client secret is not written down: enter it as the secret {secret}.",
+                f"its client secret is not included: save it as the secret {secret}.",
                 "client_secret",
             )
         elif provider.get("client_secret") is not None:
             self.work.note(
-                provider, "its client secret is left out: a public client has none.", "client_secret"
+                provider, "its client secret is omitted: a public client has none.", "client_secret"
             )
         provider.get("client_secret")
         values["type"] = kind
@@ -316,7 +316,7 @@ class Applications:
         if provider.take("redirect_uris"):
             self.work.note(
                 provider,
-                "redirect_uris are not carried over: there is no sign-in by redirection yet.",
+                "redirect_uris are not converted: redirect sign-in isn't supported yet.",
                 "redirect_uris",
             )
         return values
@@ -331,19 +331,19 @@ class Applications:
         if code is None:
             self.work.note(
                 provider,
-                f"the code of a device lives a minute: there is no {key}, and that is authentik's default.",
+                f"device codes expire after 1 minute: {key} is not set, and that is authentik's default.",
             )
             code = ONE_MINUTE
         if code >= timedelta(seconds=30):
             values["device"] = {"code_lifetime": self._at_most(provider, key, code, timedelta(hours=1))}
         elif "device_code" in grants:
             grants.remove("device_code")
-            self.work.note(provider, f"{key}: no code lives as short here, so no device may ask for it.", key)
+            self.work.note(
+                provider, (f"{key}: shorter than the minimum here, so the device grant is omitted."), key
+            )
         if (access := duration(provider, key := "access_token_validity")) is not None:
             if access < ONE_MINUTE:
-                raise NotCarried(
-                    f"{key}: no token lives as short here; a minute is the least", provider.line_of(key)
-                )
+                raise NotCarried(f"{key}: shorter than the minimum here, 1 minute", provider.line_of(key))
             values["access_token_lifetime"] = self._at_most(provider, key, access, timedelta(days=1))
         if (refresh := duration(provider, "refresh_token_validity")) is not None:
             values["refresh_token_lifetime"] = write_duration(refresh)
@@ -351,7 +351,7 @@ class Applications:
 
     def _at_most(self, provider: Entry, key: str, lifetime: timedelta, most: timedelta) -> str:
         if lifetime > most:
-            self.work.note(provider, f"{key}: {write_duration(most)} is the most here.", key)
+            self.work.note(provider, f"{key}: {write_duration(most)} is the maximum here.", key)
         return write_duration(min(lifetime, most))
 
     def _grants(self, provider: Entry, scopes: list[str]) -> list[str]:
@@ -362,22 +362,24 @@ class Applications:
         )
         device = bool(self._devices) and (given is None or _DEVICE in given)
         if self._devices is False:
-            self.work.note(provider, "no device may ask for it: the brand has no flow_device_code.")
+            self.work.note(provider, "the device grant is omitted: the brand has no flow_device_code.")
         elif self._devices is None:
             how = "give its file too, or add device_code to the grants"
             self.work.note(
                 provider,
-                f"no device may ask for it: no brand with a flow_device_code is among the files; {how}.",
+                f"the device grant is omitted: no brand with a flow_device_code is among the files; {how}.",
             )
         elif not device:
             self.work.note(
-                provider, "no device may ask for it: device_code is not among its grant_types.", "grant_types"
+                provider,
+                "the device grant is omitted: device_code is not among its grant_types.",
+                "grant_types",
             )
         refresh = "offline_access" in scopes and (given is None or "refresh_token" in given)
         if given and (left := [each for each in given if each not in (_DEVICE, "refresh_token")]):
             self.work.note(
                 provider,
-                f"grant_types {', '.join(left)[:100]}: there is no such grant here yet.",
+                f"grant_types {', '.join(left)[:100]}: these grants aren't supported yet.",
                 "grant_types",
             )
         return [name for name, on in (("device_code", device), ("refresh_token", refresh)) if on]
@@ -395,7 +397,7 @@ class Applications:
                 found[name] = None
             else:
                 self.work.note(
-                    provider, f"a scope mapping is not carried over: {name or each}.", "property_mappings"
+                    provider, f"a scope mapping is not converted: {name or each}.", "property_mappings"
                 )
         if not found:
             self.work.note(
@@ -416,7 +418,7 @@ class Applications:
                 block.comments += (
                     [f"authentik: who may use it: {' '.join(said)}"] if (said := judged.conditions()) else []
                 )
-                self.work.note(target, "who may use it cannot be said by groups: it is switched off.")
+                self.work.note(target, "who may use it cannot be said by groups: it is deactivated.")
             else:
                 block.values["groups"] = list(dict.fromkeys(allowed))
                 self.groups |= set(allowed)
@@ -424,8 +426,8 @@ class Applications:
                     self.work.note(
                         target,
                         (
-                            "it is for the people of its groups only; what its other policies allow is not "
-                            "carried over."
+                            "it is for the people of its groups only; what its other policies "
+                            "allow is not converted."
                         ),
                     )
 

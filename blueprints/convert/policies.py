@@ -79,11 +79,11 @@ class Policies:
         """
         binding.told = True
         if self._objects.elsewhere(binding.get("target")):
-            text = "A policy binding whose target is not among the files is not carried over."
+            text = "A policy binding whose target is missing in the files is not converted."
         else:
             text = (
-                "What a policy is bound to is not known: it stands before every flow and application of "
-                "this file."
+                "It is unknown what a policy is bound to: it applies to every flow and application "
+                "of this file."
             )
             self._stray.setdefault(binding.file, []).append(f"authentik: line {binding.line}: {text}")
         self._notes.add(binding.file, binding.line, text)
@@ -93,7 +93,7 @@ class Policies:
             self._notes.add(
                 binding.file,
                 binding.line,
-                f"A disabled policy binding of {target} is left out, as authentik passes over it.",
+                f"A disabled policy binding of {target} is omitted, as authentik passes over it.",
             )
             binding.told = True
             return
@@ -133,20 +133,20 @@ class Policies:
             self._notes.add(
                 binding.file,
                 binding.line_of("timeout"),
-                f"{binding}: timeout is not carried over: conditions take no time.",
+                f"{binding}: timeout is not converted: conditions take no time.",
             )
 
     def _name(self, binding: Entry, key: str, value: Any) -> str:
         name = self._objects.named(value, "name" if key == "group" else "username")
         name = group_name(name) if key == "group" else name
         if not name:
-            raise NotCarried(f"the {key} that the binding names is not among the files", binding.line)
+            raise NotCarried(f"the {key} that the binding names is missing in the files", binding.line)
         return name
 
     def _policy(self, binding: Entry, value: Any, negate: bool, found: Judgement) -> None:
         policy = self._objects.find(value)
         if policy is None:
-            raise NotCarried(f"the policy {value} is not among the files", binding.line)
+            raise NotCarried(f"the policy {value} is missing in the files", binding.line)
         if policy.doubt:
             raise NotCarried(policy.doubt, policy.line)
         countries = None if binding.true("failure_result") else _countries(policy)
@@ -165,18 +165,18 @@ class Policies:
         self._notes.add(
             policy.file,
             policy.line,
-            f"The policy {policy.title} ({kind}) is not carried over; its source stands in a comment.",
+            f"The policy {policy.title} ({kind}) is not converted; its source is in a comment.",
         )
         said = [
             f"{key}:\n{value}"
             for key, value in policy.items()
             if key not in _UNSAID and value not in (None, "", [])
         ]
-        return "\n".join([f"authentik: the policy {policy.title} ({kind}){how} is not carried over:", *said])
+        return "\n".join([f"authentik: the policy {policy.title} ({kind}){how} is not converted:", *said])
 
     def _left(self, entry: Entry, line: int, text: str) -> str:
-        self._notes.add(entry.file, line, f"A policy of {entry} is not carried over: {text}.")
-        return f"authentik: a policy is not carried over: {text}"
+        self._notes.add(entry.file, line, f"A policy of {entry} is not converted: {text}.")
+        return f"authentik: a policy is not converted: {text}"
 
 
 def _countries(policy: Entry) -> list[str] | None:

@@ -30,7 +30,7 @@ def read(files: Iterable[Path], notes: Notes) -> Objects:
             for node in parse(file.read_bytes()):
                 _File(str(file), node, objects, notes, absent).read()
         except OSError as error:
-            problems.append(Problem(str(file), 1, 1, "", error.strerror or "cannot be read"))
+            problems.append(Problem(str(file), 1, 1, "", error.strerror or "can't be read"))
         except BadYaml as bad:
             problems.append(Problem(str(file), bad.line, bad.column, "", bad.message))
     if problems:
@@ -49,8 +49,8 @@ def _withdraw(ref: Ref, line: int, objects: Objects, notes: Notes) -> None:
         ref.file,
         line,
         (
-            f"{entry} stands in {entry.file}:{entry.line} too; which of both counts is not known, so the "
-            "stricter side does."
+            f"{entry} is also defined in {entry.file}:{entry.line}; which of both counts is not "
+            "known, so the stricter side does."
         ),
     )
     if entry.model.startswith(_GUARDS):
@@ -77,7 +77,9 @@ class _File:
         entries = [each for section in self._sections() for each in section]
         version = self.node.get("version")
         if version is not None and version.value not in (1, "1"):
-            raise BadYaml("Only version 1 of authentik's blueprints is known.", version.line, version.column)
+            raise BadYaml(
+                "Only version 1 of authentik blueprints is supported.", version.line, version.column
+            )
         context = self.node.get("context")
         own = (
             {key: value for key, (_, value) in context.value.items()}
@@ -87,13 +89,13 @@ class _File:
         tags = Tags(self.file, own, self._said)
         for key, (at, _) in self.node.value.items():
             if key not in ("version", "metadata", "context", "entries"):
-                self.notes.add(self.file, at.line, f"{key} is not carried over.")
+                self.notes.add(self.file, at.line, f"{key} is not converted.")
         for each in entries:
             if each.tag:
                 self._unknown(each, "this entry is made by a tag")
             elif not each.is_map:
                 self.notes.add(
-                    self.file, each.line, "An entry is a mapping with its model; this one is left out."
+                    self.file, each.line, "An entry must be a mapping with a model; this one is omitted."
                 )
             else:
                 self._entry(each, tags)
@@ -107,7 +109,7 @@ class _File:
         entries = self.node.get("entries")
         if entries is None or entries.tag or not (entries.is_list or entries.is_map):
             raise BadYaml(
-                "This is no blueprint of authentik: it has no list of entries.",
+                "This isn't an authentik blueprint: it has no list of entries.",
                 self.node.line,
                 self.node.column,
             )
@@ -119,15 +121,12 @@ class _File:
                 yield section.value
             else:
                 self.notes.add(
-                    self.file, at.line, f"The section {name[:50]} is no list of entries and is left out."
+                    self.file, at.line, f"The section {name[:50]} isn't a list of entries and is omitted."
                 )
 
     def _unknown(self, node: Node, what: str) -> None:
         """Something that only the installation knows may be a policy of anything in this file."""
-        text = (
-            f"{what}, so it is not known what it is: it stands before every flow and application of this "
-            "file."
-        )
+        text = f"{what}, so it is unknown what it is: it applies to every flow and application of this file."
         self.objects.strays.setdefault(self.file, []).append(f"authentik: line {node.line}: {text}")
         self.notes.add(self.file, node.line, f"{text[0].upper()}{text[1:]}")
 
@@ -140,12 +139,12 @@ class _File:
             self._unknown(node, "its model is made by a tag that cannot be followed")
             return
         if not isinstance(model, str):
-            self.notes.add(self.file, node.line, "An entry names its model; this one is left out.")
+            self.notes.add(self.file, node.line, "An entry must have a model; this one is omitted.")
             return
         model = OLD.get(model.lower(), model.lower())
         for key, (at, _) in node.value.items():
             if key not in _ENTRY or (key == "permissions" and said[key]):
-                self.notes.add(self.file, at.line, f"{model}: {key[:50]} is not carried over.")
+                self.notes.add(self.file, at.line, f"{model}: {key[:50]} is not converted.")
         entry = Entry(self.file, node.line, model, self._id(node, model, said.get("id")))
         doubts = [*self._filled(entry, node, said), *_conditions(said)]
         state = said.get("state") or "present"
@@ -153,16 +152,16 @@ class _File:
             doubts.append(f"its state, {state}, is not known")
         fields = _fields(said.get("identifiers"))
         if "" in doubts:
-            self.notes.add(self.file, node.line, f"{model}: its conditions are false; it is left out.")
+            self.notes.add(self.file, node.line, f"{model}: its conditions are false; it is omitted.")
         elif state == "absent":
             self.notes.add(
                 self.file,
                 node.line,
-                f"{model}: state absent is not carried over; what no file names is deleted with --prune.",
+                f"{model}: state absent is not converted; what no file names is deleted with --prune.",
             )
             self.absent.append((Ref(self.file, model=model, fields=fields), node.line))
         elif doubts and not model.startswith(_GUARDS):
-            self.notes.add(self.file, node.line, f"{model}: {doubts[0]}; it is left out.")
+            self.notes.add(self.file, node.line, f"{model}: {doubts[0]}; it is omitted.")
             self.absent.append((Ref(self.file, model=model, fields=fields), node.line))
         else:
             if doubts:
@@ -178,7 +177,7 @@ class _File:
         if said is None or (isinstance(said, str | int) and not isinstance(said, bool)):
             return str(said or "")
         self.notes.add(
-            self.file, node.line, f"{model}: its id is no plain text; nothing can refer to it by that."
+            self.file, node.line, f"{model}: its id isn't plain text; nothing can refer to it by that."
         )
         return ""
 
@@ -190,7 +189,7 @@ class _File:
                 at = inner.value if inner is not None and inner.is_map else {}
                 entry.add(found.items(), lambda key, at=at: at[key][0].line if key in at else node.line)  # type: ignore[misc]
             elif found is not None:
-                yield f"its {part} are no mapping"
+                yield f"its {part} aren't a mapping"
 
     def _keep(self, entry: Entry, fields: tuple[tuple[str, Any], ...], state: str) -> None:
         """Make it known, or the earlier entry of the same object with what this one says besides."""
@@ -200,7 +199,7 @@ class _File:
             notes.add(
                 self.file,
                 entry.line,
-                f"{entry}: state {state} is carried over as present: changes by hand show as drift.",
+                f"{entry}: state {state} is converted as present: later changes show as drift.",
             )
         if known is None:
             objects.add(entry)
@@ -208,7 +207,7 @@ class _File:
             notes.add(
                 entry.file,
                 entry.line,
-                f"{entry} stands in {known.file}:{known.line} already; both are taken together.",
+                f"{entry} is defined in {known.file}:{known.line} already; both are taken together.",
             )
             known.add(entry.items(), entry.line_of)
             objects.index(known)
@@ -216,13 +215,18 @@ class _File:
             notes.add(
                 entry.file,
                 entry.line,
-                f"{entry} stands in {known.file}:{known.line} already; with state {state} that one counts.",
+                (
+                    f"{entry} is defined in {known.file}:{known.line} already; with state {state} that "
+                    "one counts."
+                ),
             )
         if known is not None and state not in ("created", "must_created"):
             known.doubt = known.doubt or entry.doubt
         if entry.id and not objects.known_as(self.file, entry.id, known or entry):
             notes.add(
-                self.file, entry.line, f"The id {entry.id} stands twice in this file; the first one counts."
+                self.file,
+                entry.line,
+                (f"The id {entry.id} is defined twice in this file; the first one counts."),
             )
 
 

@@ -15,7 +15,7 @@ from idp.foundation.text import cleaned
 from stages.login import LONGEST, SHORTEST
 
 _ASKS_PASSWORD = "authentik_stages_password.passwordstage"  # noqa: S105 a model
-REFUSES = "This part was not carried over yet. Ask an administrator."
+REFUSES = "This step isn't available yet. Ask an administrator."
 _TYPES = {
     "text": "text",
     "text_area": "long_text",
@@ -69,14 +69,12 @@ def steps_of(stage: Entry, work: Work) -> list[Block]:
     stage.used = True
     try:
         if make is None or stage.doubt:
-            raise NotCarried(stage.doubt or "there is no stage for this yet", stage.line)
+            raise NotCarried(stage.doubt or "this stage isn't supported yet", stage.line)
         steps = make(stage, work)
     except NotCarried as error:
         stage.told = True
-        work.notes.add(
-            stage.file, error.line, f"{stage}: {error.text}; a step that refuses stands in its place."
-        )
-        return [refusal(stage.title, f"authentik: {stage} is not carried over: {error.text}")]
+        work.notes.add(stage.file, error.line, f"{stage}: {error.text}; a denying step replaces it.")
+        return [refusal(stage.title, f"authentik: {stage} is not converted: {error.text}")]
     return steps
 
 
@@ -93,19 +91,22 @@ def _identification(stage: Entry, work: Work) -> list[Block]:
         work.note(stage, f"people are not found by {', '.join(set(fields) - set(known))}.", "user_fields")
     for key, ours in _SHIPPED_SETTINGS.items():
         if stage.true(key, ours) is not ours:
-            work.note(stage, f"{key} is not carried over: it is always {str(ours).lower()} here.", key)
+            work.note(stage, f"{key} is not converted: it is always {str(ours).lower()} here.", key)
     steps = [_step("identification", fields=known)]
     for key in ("captcha_stage", "webauthn_stage"):
         if stage.take(key):
-            work.note(stage, f"{key} is not carried over; a step that refuses stands in its place.", key)
-            steps.append(refusal(key, f"authentik: {stage}: the {key} is not carried over"))
+            work.note(stage, f"{key} is not converted; a denying step replaces it.", key)
+            steps.append(refusal(key, f"authentik: {stage}: the {key} is not converted"))
     password = stage.take("password_stage")
     if password:
         entry = work.objects.find(password)
         if entry is None:
             work.note(
                 stage,
-                "its password stage is not among the files; the password is asked as it is by default here.",
+                (
+                    "its password stage is missing in the files; the password is asked as it is by "
+                    "default here."
+                ),
                 "password_stage",
             )
         if entry is not None and entry.model != _ASKS_PASSWORD:
@@ -119,17 +120,17 @@ def _identification(stage: Entry, work: Work) -> list[Block]:
 def _password(stage: Entry, work: Work) -> list[Block]:
     backends = [str(each) for each in stage.list("backends")]
     if backends and not any(each.endswith("InbuiltBackend") for each in backends):
-        raise NotCarried("passwords are kept elsewhere", stage.line_of("backends"))
+        raise NotCarried("passwords are stored elsewhere", stage.line_of("backends"))
     if len(backends) > 1:
         left = ", ".join(each.rpartition(".")[2] for each in backends if not each.endswith("InbuiltBackend"))
-        work.note(stage, f"only passwords that are kept here are checked, not {left}.", "backends")
+        work.note(stage, f"only passwords stored here are checked, not {left}.", "backends")
     tries = stage.take("failed_attempts_before_cancel")
     if tries is None:
         return [_step("password")]
     free = tries if isinstance(tries, int) and 1 <= tries <= 20 else None
     text = (
-        f"after {free or 'a few'} wrong passwords one has to wait, longer each time; the flow is not "
-        "cancelled."
+        f"after {free or 'a few'} wrong passwords people must wait, longer each time; the flow is "
+        "not cancelled."
     )
     work.note(stage, text, "failed_attempts_before_cancel")
     return [_step("password", **({"free": free} if free else {}))]
@@ -151,8 +152,8 @@ def _validate(stage: Entry, work: Work) -> list[Block]:
         work.note(
             stage,
             (
-                f"{', '.join(others)} cannot be shown here yet: whoever holds nothing else counts as "
-                "having none."
+                f"{', '.join(others)} can't be asked for here yet: people with nothing else count "
+                "as having none."
             ),
             "device_classes",
         )
@@ -160,21 +161,21 @@ def _validate(stage: Entry, work: Work) -> list[Block]:
     if stage.take("last_auth_threshold") not in (None, "", "seconds=0"):
         work.note(
             stage,
-            "last_auth_threshold is not carried over: it is asked in every sign-in.",
+            "last_auth_threshold is not converted: it is asked in every sign-in.",
             "last_auth_threshold",
         )
-    work.note(stage, "authenticators are not in blueprints: people set theirs up anew.")
+    work.note(stage, "authenticators are not in blueprints: people must set theirs up again.")
     if len(known) == 1:
         return [_step("totp" if known == ["totp"] else "recovery_code", missing=missing)]
     how = short_name(f"{stage.title}-how")
     word = f"steps.{re.sub('[^a-z0-9]', '_', how)}.choice"
     has_codes, has_app = '"recovery_code" in person.credentials', '"totp" in person.credentials'
     options = [
-        Block({"value": "totp", "title": "With a code from my authenticator app"}),
-        Block({"value": "recovery_code", "title": "With one of my recovery codes"}),
+        Block({"value": "totp", "title": "Use my authenticator app"}),
+        Block({"value": "recovery_code", "title": "Use a recovery code"}),
     ]
     choice = {
-        "title": "Confirm that it is you",
+        "title": "Confirm it's you",
         "options": [each.values for each in options],
         "default": "totp",
     }
@@ -198,7 +199,7 @@ def _missing(stage: Entry, work: Work, known: list[str]) -> str:
     action = stage.text("not_configured_action") or "skip"
     if action not in ("skip", "deny", "configure"):
         raise NotCarried(
-            f"there is no not_configured_action {action[:30]}", stage.line_of("not_configured_action")
+            f"unknown not_configured_action {action[:30]}", stage.line_of("not_configured_action")
         )
     if action != "configure":
         return "skip" if action == "skip" else "refuse"
@@ -206,7 +207,7 @@ def _missing(stage: Entry, work: Work, known: list[str]) -> str:
     wanted = "authenticator_totp" if "totp" in known else "authenticator_static"
     if not any(each is not None and wanted in each.model for each in setups):
         text = (
-            "none of its configuration_stages can be carried over: whoever has no authenticator is refused."
+            "none of its configuration_stages can be converted: people without an authenticator are denied."
         )
         work.note(stage, text, "configuration_stages")
         return "refuse"
@@ -223,19 +224,19 @@ def _prompt(stage: Entry, work: Work) -> list[Block]:
     if len(set(names)) < len(names):
         raise NotCarried("two of its fields have the same name", stage.line)
     if not asked:
-        raise NotCarried("none of its fields asks for anything", stage.line)
+        raise NotCarried("none of its fields asks for input", stage.line)
     steps = [_step("prompt", fields=asked, **({} if work.writes else {"keep": False}))]
     for each in stage.list("validation_policies"):
         policy = work.objects.find(each)
         reason = (
             work.policies.source(policy)
             if policy
-            else "authentik: a validation policy that is not among the files is not carried over"
+            else "authentik: a validation policy that is missing in the files is not converted"
         )
         steps.append(refusal(f"{stage.title}-validation", reason))
         work.note(
             stage,
-            "a validation policy is not carried over; a step that refuses stands after the question.",
+            "a validation policy is not converted; a denying step is added after the question.",
             "validation_policies",
         )
     return steps
@@ -251,7 +252,7 @@ def _field(prompt: Entry, work: Work) -> dict[str, Any] | None:
     key = prompt.text("field_key")
     if kind in _SILENT:
         prompt.told = True
-        work.note(prompt, f"a field of the type {kind} asks for nothing and is left out.", "type")
+        work.note(prompt, f"a field of the type {kind} asks for nothing and is omitted.", "type")
         return None
     ours = _TYPES.get(kind)
     if ours is None:
@@ -259,7 +260,7 @@ def _field(prompt: Entry, work: Work) -> dict[str, Any] | None:
     name = re.sub(r"[^a-z0-9_]", "_", key.rpartition(".")[2].lower()).strip("_")[:45]
     name = name if re.match(r"[a-z]", name) else f"field_{name}".rstrip("_")
     if name != key:
-        work.note(prompt, f"the field {key} is called {name} here.", "field_key")
+        work.note(prompt, f"the field {key} is named {name} here.", "field_key")
     field = {
         "name": name,
         "label": cleaned(prompt.text("label"), 100),
@@ -273,7 +274,7 @@ def _field(prompt: Entry, work: Work) -> dict[str, Any] | None:
 
 def _user_write(stage: Entry, work: Work) -> list[Block]:
     raise NotCarried(
-        "prompt keeps its answers on the person by itself; accounts are not made by flows yet", stage.line
+        "prompt saves its answers on the person itself; flows can't create accounts yet", stage.line
     )
 
 
@@ -293,7 +294,7 @@ def _consent(stage: Entry, work: Work) -> list[Block]:
         work.note(stage, "mode: consent is asked every time; it is not remembered.", "mode")
     if stage.get("consent_expire_in") is not None:
         work.note(
-            stage, "consent_expire_in is not carried over: nothing remembers a consent.", "consent_expire_in"
+            stage, "consent_expire_in is not converted: consents aren't remembered.", "consent_expire_in"
         )
     return [_step("consent")]
 
@@ -313,7 +314,7 @@ def _login(stage: Entry, work: Work) -> list[Block]:
             f"{key}: it ends the person's other sessions, which would go on here", stage.line_of(key)
         )
     if stage.take(key := "remember_me_offset") not in (None, "", "seconds=0"):
-        work.note(stage, f"{key} is not carried over: nobody chooses to stay signed in for longer.", key)
+        work.note(stage, f"{key} is not converted: people can't choose to stay signed in longer.", key)
     wanted = duration(stage, key := "session_duration")
     if not wanted:  # authentik: until the browser is closed
         work.note(
@@ -324,7 +325,7 @@ def _login(stage: Entry, work: Work) -> list[Block]:
         return [_step("login")]
     if wanted < SHORTEST:
         raise NotCarried(
-            f"{key}: no session is as short here; {write_duration(SHORTEST)} is the least", stage.line_of(key)
+            f"{key}: shorter than the minimum here, {write_duration(SHORTEST)}", stage.line_of(key)
         )
     if wanted >= LONGEST:
         work.note(stage, f"{key}: a session ends after {write_duration(LONGEST)} at the latest.", key)

@@ -88,7 +88,7 @@ class Tags:
             return Unknown(f"the tag !!{standard[:80]} has no place in a blueprint")
         read = _TAGS.get(node.tag)
         if read is None:
-            return Unknown(f"there is no tag !{node.tag[:50]}")
+            return Unknown(f"unknown tag !{node.tag[:50]}")
         try:
             return read(self, node)
         except _NotKnown as error:
@@ -101,7 +101,7 @@ class Tags:
             or (node.is_list and len(node.value) < least)
             or (not node.is_list and (least > 1 or not node.value))
         ):
-            raise _NotKnown("this is not how the tag is written")
+            raise _NotKnown("invalid use of the tag")
         return [self._known(each) for each in node.value] if node.is_list else [str(node.value)]
 
     def _known(self, node: Node) -> Any:
@@ -139,13 +139,13 @@ class Tags:
             return inside[number]
         if default:
             return default[0]
-        raise _NotKnown("there is nothing at that place")
+        raise _NotKnown("there is no value at this path")
 
     def _context(self, node: Node) -> Any:
         name, *default = node.value if node.is_list and node.value else [node]
         key = str(self._known(name)) if node.is_list else str(node.value)
         if key in self._asked:
-            raise _NotKnown(f"the context {key[:50]} is made of itself")
+            raise _NotKnown(f"the context {key[:50]} contains itself")
         if key in self.context:
             self._asked.append(key)
             try:
@@ -163,13 +163,13 @@ class Tags:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", str(name)) or any(
             isinstance(each, list | dict | Ref | Ours) for each in default
         ):
-            raise _NotKnown("this is no environment variable with a text for its default")
+            raise _NotKnown("this isn't an environment variable with a text default")
         return Ours("env", (str(name), *("" if each is None else str(each) for each in default[:1])))
 
     def _file(self, node: Node) -> Ours:
         name = str(self._words(node)[0]).replace("\\", "/").rsplit("/", 1)[-1]
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
-            raise _NotKnown("this is no name of a file")
+            raise _NotKnown("this isn't a file name")
         return Ours("file", (name,))
 
     def _format(self, node: Node) -> str:
@@ -194,12 +194,12 @@ class Tags:
         if not node.is_list:
             return bool(node.value)
         if not node.value:
-            raise _NotKnown("this is not how the tag is written")
+            raise _NotKnown("invalid use of the tag")
         truth = _truth(self._known(node.value[0]))
         if len(node.value) == 1:
             return truth
         if len(node.value) < 3:
-            raise _NotKnown("this is not how the tag is written")
+            raise _NotKnown("invalid use of the tag")
         return self.value(node.value[1 if truth else 2])
 
     def _condition(self, node: Node) -> bool:
@@ -212,12 +212,12 @@ class Tags:
         if positive:
             return not answers[positive]
         if name not in answers:
-            raise _NotKnown(f"there is no mode {name[:20]}")
+            raise _NotKnown(f"unknown mode {name[:20]}")
         return answers[name]
 
     def _enumerate(self, node: Node) -> Any:
         if not node.is_list or len(node.value) != 3:
-            raise _NotKnown("this is not how the tag is written")
+            raise _NotKnown("invalid use of the tag")
         over, shape, template = (
             self._known(node.value[0]),
             str(self._known(node.value[1])).upper(),
@@ -241,7 +241,7 @@ class Tags:
     def _item(self, node: Node) -> Any:
         depth = _number(self._words(node)[0])
         if depth is None or not 0 <= depth < len(self._items):
-            raise _NotKnown("it stands outside of !Enumerate")
+            raise _NotKnown("it is outside !Enumerate")
         return self._items[-1 - depth][0 if node.tag == "Index" else 1]
 
 

@@ -13,7 +13,7 @@ from idp.tenancy.models import TenantModel, picture, slug
 CLIENT_CREDENTIALS = "client_credentials"
 DEMO = "demo-device"  # its client id is the same in every installation
 client_id_syntax = RegexValidator(
-    r"\A[\x21-\x7e]{1,100}\Z", "Use at most 100 visible ASCII characters, without spaces (RFC 6749 A.1)."
+    r"\A[\x21-\x7e]{1,100}\Z", "Visible ASCII without spaces, 100 characters at most (RFC 6749 A.1)."
 )
 scope_syntax = RegexValidator(
     r"\A[\x21\x23-\x5b\x5d-\x7e]{1,100}\Z", "A scope token of RFC 6749 section 3.3."

@@ -149,7 +149,7 @@ def test_converting_to_where_nothing_can_be_written(tmp_path: Path, out: str) ->
     """A missing folder, a folder, a file in place of a folder."""
     (tmp_path / "file").touch()
     told = refused("blueprint", "convert", "authentik", AUTHENTIK, "--out", tmp_path / out)
-    assert told.startswith(f"{tmp_path / out} cannot be written: ")
+    assert told.startswith(f"{tmp_path / out} can't be written: ")
 
 
 def test_converting_onto_itself(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_converting_onto_itself(tmp_path: Path) -> None:
     copy.write_bytes(AUTHENTIK.read_bytes())
     assert "is what was to be converted" in refused("blueprint", "convert", "authentik", copy, "--out", copy)
     assert copy.read_bytes() == AUTHENTIK.read_bytes()
-    assert "cannot be written: No space left" in refused(
+    assert "can't be written: No space left" in refused(
         "blueprint", "convert", "authentik", copy, "--out", "/dev/full"
     )
 

@@ -456,7 +456,7 @@ def test_many_tenants_is_refused_without_its_secret() -> None:
         ("other", "box-secret"),
     ]
     before = everything()
-    with pytest.raises(BadBlueprint, match="The secret  is missingbox-secret"):
+    with pytest.raises(BadBlueprint, match="The secret box-secret is missing"):
         apply([file])
     assert everything() == before
     made: dict[str, str] = {}

@@ -185,8 +185,7 @@ def test_up_on_an_empty_folder(
     )
     assert second == first[1:]
     assert second[0] == (
-        f"Mails are not sent but written to {tmp_path / 'data' / 'mails'}, because FOYER_SMTP_URL is not "
-        "set\n"
+        f"Emails are saved in {tmp_path / 'data' / 'mails'} and not sent, because FOYER_SMTP_URL isn't set\n"
     )
     assert f"http://localhost:{port}/" in second[1]
     assert [command.out for command in said] == [[], []]

@@ -223,7 +223,7 @@ def _sign_in_with_a_code(person: Person, codes: list[str]) -> None:
         if wrong:
             person.fill("Recovery code", wrong)
             person.press("Continue")
-            assert "That is none of your unused codes." in person.error_at("Recovery code")
+            assert "That code isn't valid or was already used." in person.error_at("Recovery code")
             reads_well(person)
             left = "8 left"
         person.fill("Recovery code", codes[1 if wrong else 0].upper().replace("-", " "))

@@ -27,7 +27,7 @@ def test_a_recovery_link_by_mail_on_a_bare_machine(
         port = str(free.getsockname()[1])
     there = {"FOYER_DATA": str(tmp_path / "data"), "PORT": port}
     serving = run("up", FOYER_LOG="json", **there)
-    serving.wait_for(lambda: "Foyer is at" in serving.said)
+    serving.wait_for(lambda: "Foyer is running at" in serving.said)
     for words in (
         ("blueprint", "apply", str(write_blueprint(PERSON))),
         ("person", "recovery-link", "admin", "--mail"),

@@ -59,7 +59,7 @@ class Cluster:
             self.process = subprocess.Popen(
                 [*self.program, "cluster"], cwd=self.folder, env=clean | ours, stdout=file, stderr=file
             )
-        wait_for(lambda: "Foyer is at" in self.said or self.process.poll() is not None, 90)
+        wait_for(lambda: "Foyer is running at" in self.said or self.process.poll() is not None, 90)
         assert self.process.poll() is None, self.said
 
     @property

@@ -201,7 +201,7 @@ def test_ctrl_c_ends_everything(cluster: Cluster) -> None:
     assert code == 0, cluster.said
     assert seconds < 20
     assert {name: _runs(pid) for name, pid in parts.items()} == dict.fromkeys(parts, False)
-    assert "Traceback" not in cluster.said.split("Foyer is at")[0]
+    assert "Traceback" not in cluster.said.split("Foyer is running at")[0]
 
 
 def cache_is(web: str) -> Any:

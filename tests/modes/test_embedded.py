@@ -16,7 +16,7 @@ from idp.runtime import embedded
 def test_a_second_process_is_turned_away(settings: Any, tmp_path: Path, command: str) -> None:
     """Before it has changed anything; the line says what to do."""
     settings.EMBEDDED, settings.DATA = True, tmp_path / "data"
-    with embedded.alone(), pytest.raises(CommandError, match=r"already serves .*FOYER_DATA.*REDIS_URL"):
+    with embedded.alone(), pytest.raises(CommandError, match=r"already running on .*FOYER_DATA.*REDIS_URL"):
         call_command(command)
     assert [path.name for path in settings.DATA.iterdir()] == ["serving.lock"]
 
@@ -42,7 +42,7 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(settings: Any, tmp_path: 
     """Which folder, why, and which variable; as on a file system that is mounted read-only."""
     (tmp_path / "file").touch()
     settings.EMBEDDED, settings.DATA = True, tmp_path / "file" / "data"
-    with pytest.raises(CommandError, match=r"file/data cannot be written \(.*\)\. .*FOYER_DATA"):
+    with pytest.raises(CommandError, match=r"file/data isn't writable \(.*\)\. .*FOYER_DATA"):
         embedded.refuse_a_second()
 
 

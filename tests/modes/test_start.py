@@ -94,7 +94,7 @@ def test_an_address_that_cannot_be_had(
         assert "Cannot listen on" in ended.stderr
         assert "Traceback" not in ended.stderr
         assert "password" not in ended.stderr
-        assert "Foyer is at" not in ended.stderr
+        assert "Foyer is running at" not in ended.stderr
 
 
 def test_the_first_password_is_shown_by_the_start_that_serves(installation: Installation, taken: int) -> None:
@@ -102,9 +102,9 @@ def test_the_first_password_is_shown_by_the_start_that_serves(installation: Inst
     tried(installation, "up", PORT=taken)
     port = free_port()
     with running(installation, "up", PORT=port) as (process, said):
-        wait_for(lambda: "Foyer is at" in said.read_text() or process.poll() is not None, 90)
+        wait_for(lambda: "Foyer is running at" in said.read_text() or process.poll() is not None, 90)
         text = said.read_text()
-        assert 0 < text.index("admin with the password") < text.index("Foyer is at"), text
+        assert 0 < text.index("admin with the password") < text.index("Foyer is running at"), text
         assert httpx.get(f"http://127.0.0.1:{port}/health/ready", timeout=30).json()["ready"]
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) in (0, -signal.SIGTERM)
@@ -114,7 +114,7 @@ def test_a_stopped_server_leaves_one_whole_file(installation: Installation, tmp_
     """Who copies foyer.sqlite3 alone then has everything: nothing is left in the journal beside it."""
     file, alone = installation.folder / "foyer.sqlite3", tmp_path / "copy.sqlite3"
     with running(installation, "up", PORT=free_port()) as (process, said):
-        wait_for(lambda: "Foyer is at" in said.read_text() or process.poll() is not None, 90)
+        wait_for(lambda: "Foyer is running at" in said.read_text() or process.poll() is not None, 90)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) in (0, -signal.SIGTERM)
     shutil.copyfile(file, alone)

@@ -86,7 +86,7 @@ def converted(files: Iterable[Path]) -> Outcome:
 def _checked(node: Node) -> dict[str, Any]:
     complaints: list[str] = []
     values = Tags(Path()).plain(node, lambda at, text: complaints.append(text))
-    assert all("is not set" in each or "is no file" in each for each in complaints), complaints
+    assert all("isn't set" in each or "isn't a file" in each for each in complaints), complaints
     KINDS[next(key for key in values if key in KINDS)].model_validate(_set(values))
     return dict(_set(values))
 

@@ -253,7 +253,7 @@ def test_a_second_factor_that_is_not_known_refuses(tmp_path: Path, attrs: str) -
     mfa = re.sub(r"attrs: \{not_conf.*", lambda found: f"attrs: {attrs}", MFA)
     outcome = converted([written(tmp_path, SIGN_IN, mfa)])
     assert outcome.steps() == ["identification", "password", "deny", "login"]
-    assert outcome.noted("mfa", "a step that refuses stands in its place")
+    assert outcome.noted("mfa", "a denying step replaces it")
 
 
 def test_configure_without_a_stage_that_exists_refuses(tmp_path: Path) -> None:
@@ -294,8 +294,8 @@ def test_a_stage_that_does_not_exist_here_refuses(tmp_path: Path, model: str) ->
     )
     outcome = converted([written(tmp_path, SIGN_IN, stage, binding)])
     assert outcome.steps() == ["identification", "password", "deny", "login"]
-    assert outcome.noted("10: ", model, "a step that refuses stands in its place")
-    assert f"# authentik: {model} odd is not carried over" in outcome.text
+    assert outcome.noted("10: ", model, "a denying step replaces it")
+    assert f"# authentik: {model} odd is not converted" in outcome.text
 
 
 def test_setting_up_comes_after_signing_in(tmp_path: Path) -> None:
@@ -316,9 +316,9 @@ def test_setting_up_comes_after_signing_in(tmp_path: Path) -> None:
         "credential_setup",
         "logout",
     )
-    assert outcome.noted("it is called sign-out here, not bye")
-    assert outcome.noted("a flow for unenrollment is not carried over")
-    assert outcome.noted("not carried over: digits")
+    assert outcome.noted("its ID is sign-out here, not bye")
+    assert outcome.noted("a flow for unenrollment is not converted")
+    assert outcome.noted("not converted: digits")
 
 
 def test_prompts(tmp_path: Path) -> None:
@@ -346,8 +346,8 @@ def test_prompts(tmp_path: Path) -> None:
         {"name": "phone", "label": "Phone", "type": "text", "required": True},
     ]
     assert asked["keep"] is False
-    assert outcome.noted("the field Born! is called born here")
-    assert outcome.noted("static", "left out")
+    assert outcome.noted("the field Born! is named born here")
+    assert outcome.noted("static", "omitted")
     assert outcome.noted("pass", "type password")
 
 
@@ -394,7 +394,7 @@ def test_names_are_ours_and_never_twice(tmp_path: Path) -> None:
         "t-v",
         "t-v-2",
     ]
-    assert outcome.noted("it is called t-v-2 here")
+    assert outcome.noted("its ID is t-v-2 here")
 
 
 def test_brands_become_tenants(tmp_path: Path) -> None:
@@ -419,7 +419,7 @@ def test_brands_become_tenants(tmp_path: Path) -> None:
     assert kinds == expected
     assert "title: !env [TITLE, Home]" in outcome.text
     assert outcome.one("tenant", "other-brand-test")["domains"] == ["other-brand.test", "*.other-brand.test"]
-    assert outcome.noted("belong to one tenant here")
+    assert outcome.noted("belong to a single tenant")
 
 
 def test_a_brand_without_a_flow_for_devices_has_none(tmp_path: Path) -> None:
@@ -427,7 +427,7 @@ def test_a_brand_without_a_flow_for_devices_has_none(tmp_path: Path) -> None:
     brand = "- {model: authentik_brands.brand, identifiers: {domain: a.test}, attrs: {default: true}}"
     outcome = converted([written(tmp_path, SIGN_IN, APPLICATION, brand)])
     assert outcome.one("application")["grants"] == []
-    assert outcome.noted("no device may ask for it")
+    assert outcome.noted("the device grant is omitted")
 
 
 def test_a_provider_with_more_than_consent_gets_a_flow_of_its_own(tmp_path: Path) -> None:
@@ -585,7 +585,7 @@ def test_no_other_policy_opens_an_application(tmp_path: Path, model: str) -> Non
     outcome = converted([written(tmp_path, APPLICATION, policy, bound("app"))])
     assert outcome.one("application")["active"] is False
     assert outcome.noted(model.rpartition(".")[2])
-    assert outcome.noted("it is switched off")
+    assert outcome.noted("it is deactivated")
 
 
 @pytest.mark.parametrize(
@@ -698,7 +698,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     call_command("blueprint", "convert", "authentik", str(ALL[0]), "--out", str(tmp_path / "ours.yaml"))
     assert (tmp_path / "ours.yaml").read_text() == convert(ALL[:1]).text
     (tmp_path / "bad.yaml").write_text("version: 1\nentries: 7\n")
-    with pytest.raises(CommandError, match=r"bad\.yaml:1:1: This is no blueprint of authentik"):
+    with pytest.raises(CommandError, match=r"bad\.yaml:1:1: This isn't an authentik blueprint"):
         call_command("blueprint", "convert", "authentik", str(tmp_path / "bad.yaml"))
 
 
@@ -714,8 +714,8 @@ def test_its_exit_code(tmp_path: Path) -> None:
     )
     ran = converting(odd)
     assert (ran.returncode, "person: alice" in ran.stdout) == (0, True)
-    assert "odd.yaml:3: authentik_core.user: its id is no plain text" in ran.stderr
-    assert "odd.yaml:4: An entry is a mapping with its model; this one is left out." in ran.stderr
+    assert "odd.yaml:3: authentik_core.user: its id isn't plain text" in ran.stderr
+    assert "odd.yaml:4: An entry must be a mapping with a model; this one is omitted." in ran.stderr
     broken = put(tmp_path / "broken.yaml", "version: 1\nentries:\n  - model: [\n")
     ran = converting(odd, broken, SAMPLES / "missing.yaml")
     assert (ran.returncode, ran.stdout) == (1, "")

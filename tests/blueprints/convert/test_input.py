@@ -87,22 +87,22 @@ def test_tags_are_data(tmp_path: Path, tag: str, title: str) -> None:
     ("tag", "why"),
     [
         ("!Context missing", "the file's context has no missing"),
-        ("!Context round", "is made of itself"),
-        ("!Shell rm", "there is no tag !Shell"),
+        ("!Context round", "contains itself"),
+        ("!Shell rm", "unknown tag !Shell"),
         ('!Format ["%s %s", one]', "formats more than plain texts"),
         ('!Format ["%999999999s", x]', "formats more than plain texts"),
         ('!Format ["%(a)s", x]', "formats more than plain texts"),
         ('!Format ["x", y]', "fewer places than values"),
         ('!Format ["%s", !Env HOME]', "formats more than plain texts"),
         ("!If [!Env X, A, B]", "depends on the running installation"),
-        ("!If [true, A]", "not how the tag is written"),
-        ("!Condition [MAYBE, true]", "there is no mode MAYBE"),
-        ("!AtIndex [!Context list, 7]", "nothing at that place"),
+        ("!If [true, A]", "invalid use of the tag"),
+        ("!Condition [MAYBE, true]", "unknown mode MAYBE"),
+        ("!AtIndex [!Context list, 7]", "no value at this path"),
         ("!Enumerate [word, SEQ, x]", "nothing to go through"),
-        ("!Value 0", "outside of !Enumerate"),
+        ("!Value 0", "outside !Enumerate"),
         ("!FindObject [authentik_flows.flow, [slug, nowhere]]", "not among the entries"),
-        ("!Env 'no name'", "no environment variable"),
-        ("!File ..", "no name of a file"),
+        ("!Env 'no name'", "isn't an environment variable"),
+        ("!File ..", "isn't a file name"),
         ("{a: b}", "a text is expected"),
         ("!KeyOf nothing", "a text is expected"),
     ],
@@ -174,7 +174,7 @@ def test_files_refer_to_each_other(tmp_path: Path) -> None:
     outcome = converted([far, first])
     assert outcome.steps() == ["identification", "password", "deny", "login"]
     assert outcome.one("flow")["title"] == "Come in"
-    assert outcome.noted("stands in", "already")
+    assert outcome.noted("is defined in", "already")
 
 
 @pytest.mark.parametrize(
@@ -220,15 +220,15 @@ LAUGHS = "context:\n  a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (LAUGHS + "entries: []\n", "too deep or too large"),
-        ("entries: " + "[" * 5000 + "]" * 5000, "too deep or too large"),
-        ("entries: " + "{a: " * 5000, "too deep or too large"),
-        ("entries: !!python/object/apply:os.system [id]\n", "This is no blueprint of authentik"),
+        (LAUGHS + "entries: []\n", "too deeply nested or too large"),
+        ("entries: " + "[" * 5000 + "]" * 5000, "too deeply nested or too large"),
+        ("entries: " + "{a: " * 5000, "too deeply nested or too large"),
+        ("entries: !!python/object/apply:os.system [id]\n", "This isn't an authentik blueprint"),
         ("entries: 7\n", "no list of entries"),
         ("entries: !Context x\n", "no list of entries"),
         ("- a\n", "no list of entries"),
         ("version: 2\nentries: []\n", "Only version 1"),
-        ("entries: [{model: a.b, model: c.d}]\n", "stands twice"),
+        ("entries: [{model: a.b, model: c.d}]\n", "Duplicate key"),
         ("entries: &a [*a]\n", "contains itself"),
         ("entries: [\n", "b.yaml:"),
     ],
@@ -245,21 +245,21 @@ def test_hostile_files_are_refused(tmp_path: Path, text: str, expected: str) -> 
 @pytest.mark.parametrize(
     ("odd", "why"),
     [
-        ("just text", "An entry is a mapping with its model; this one is left out."),
-        ("[]", "An entry is a mapping with its model; this one is left out."),
-        ("{attrs: {}}", "An entry names its model; this one is left out."),
-        ("{model: [authentik_core.group]}", "An entry names its model; this one is left out."),
-        ("{model: authentik_core.group, attrs: []}", "its attrs are no mapping; it is left out."),
-        ("{model: authentik_core.group, identifiers: x}", "its identifiers are no mapping; it is left out."),
-        ("{model: authentik_core.group, attrs: !Env X}", "its attrs are no mapping; it is left out."),
-        ("{model: authentik_core.group, state: !Env X}", "its state, !env X, is not known; it is left out."),
-        ("{model: authentik_core.group, state: gone}", "its state, gone, is not known; it is left out."),
+        ("just text", "An entry must be a mapping with a model; this one is omitted."),
+        ("[]", "An entry must be a mapping with a model; this one is omitted."),
+        ("{attrs: {}}", "An entry must have a model; this one is omitted."),
+        ("{model: [authentik_core.group]}", "An entry must have a model; this one is omitted."),
+        ("{model: authentik_core.group, attrs: []}", "its attrs aren't a mapping; it is omitted."),
+        ("{model: authentik_core.group, identifiers: x}", "its identifiers aren't a mapping; it is omitted."),
+        ("{model: authentik_core.group, attrs: !Env X}", "its attrs aren't a mapping; it is omitted."),
+        ("{model: authentik_core.group, state: !Env X}", "its state, !env X, is not known; it is omitted."),
+        ("{model: authentik_core.group, state: gone}", "its state, gone, is not known; it is omitted."),
         (
             "{model: authentik_core.group, conditions: [no], identifiers: {name: x}}",
             "its conditions are not known from the file",
         ),
-        ("{model: authentik_core.user, id: !Env WHO, identifiers: {username: x}}", "its id is no plain text"),
-        ("{model: authentik_core.user, id: [a], identifiers: {username: x}}", "its id is no plain text"),
+        ("{model: authentik_core.user, id: !Env WHO, identifiers: {username: x}}", "its id isn't plain text"),
+        ("{model: authentik_core.user, id: [a], identifiers: {username: x}}", "its id isn't plain text"),
         (
             "{model: !!python/object/apply:os.system [id]}",
             "Its model is made by a tag that cannot be followed",
@@ -270,7 +270,7 @@ def test_hostile_files_are_refused(tmp_path: Path, text: str, expected: str) -> 
         ),
         (
             "{model: authentik_core.user, identifiers: {username: x}, attrs: {email: !Nested {a: b}}}",
-            "there is no tag !Nested",
+            "unknown tag !Nested",
         ),
         ("!Enumerate [[a], SEQ, {model: authentik_core.group}]", "This entry is made by a tag"),
     ],
@@ -300,7 +300,7 @@ def test_entries_in_sections(tmp_path: Path) -> None:
     file.write_text(f"version: 1\nentries:\n{sections}")
     outcome = converted([file])
     assert outcome.steps() == ["identification", "password", "login"]
-    assert outcome.noted("5: The section odd is no list of entries and is left out.")
+    assert outcome.noted("5: The section odd isn't a list of entries and is omitted.")
     file.write_text("version: 1\nentries: {}\n")
     assert converted([file]).documents == [{"tenant": "default"}]
 
@@ -337,7 +337,7 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
     file.write_bytes(b"a" * (8 * 1024 * 1024 + 1))
     assert "larger than" in refused(file)
     file.write_bytes(b"\xff\xfe\x00")
-    assert "not UTF-8" in refused(file)
+    assert "isn't UTF-8" in refused(file)
     assert "Is a directory" in refused(tmp_path)
     assert "No such file" in refused(tmp_path / "nothing.yaml")
 

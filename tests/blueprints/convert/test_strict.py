@@ -201,7 +201,7 @@ def test_a_policy_that_passes_where_it_fails_is_not_a_condition(tmp_path: Path, 
         [written(tmp_path, SIGN_IN, mfa(), bound("b-mfa", more="failure_result: true, timeout: 5"))]
     )
     assert told.noted("failure_result: a policy that fails passes there")
-    assert told.noted("timeout is not carried over")
+    assert told.noted("timeout is not converted")
 
 
 @pytest.mark.parametrize("order", ["!Env X", "first", "[1]", "true", "!KeyOf flow"])
@@ -246,7 +246,7 @@ def test_a_flow_only_for_those_who_are_signed_in_signs_nobody_in(tmp_path: Path)
         ]
     )
     assert outcome.steps()[0] == "deny"
-    assert outcome.noted("require_authenticated is not carried over; it refuses everybody")
+    assert outcome.noted("require_authenticated is not converted; it refuses everyone")
 
 
 STAFF_OR_NIGHT = f'({STAFF} || "night" in person.groups)'
@@ -294,7 +294,7 @@ def test_who_is_in_a_group_as_far_as_the_files_tell(
         )
         expected = ["identification", "password", f"totp when {guard}" if guard else "totp"]
         assert outcome.steps() == [*expected, *([f"login when {opened}"] if opened else ["deny", "login"])]
-        assert outcome.noted("among the files: what guards counts it as the case") is (may != surely)
+        assert outcome.noted("in the files: what guards counts it as the case") is (may != surely)
 
 
 # --- sessions, devices, lifetimes ---------------------------------------------------------------------------
@@ -342,7 +342,7 @@ def test_a_session_that_would_be_looser_does_not_begin(tmp_path: Path, attrs: st
     """
     outcome = converted([written(tmp_path, login(attrs))])
     assert outcome.steps() == ["identification", "password", "deny"]
-    assert outcome.noted("login", attrs.split(":")[0], "a step that refuses stands in its place")
+    assert outcome.noted("login", attrs.split(":")[0], "a denying step replaces it")
     usual = (
         "network_binding: no_binding, geoip_binding: no_binding, terminate_other_sessions: false, "
         "remember_me_offset: days=30"
@@ -380,7 +380,7 @@ def test_devices_are_let_in_only_where_they_were(
     )
     outcome = converted([written(tmp_path, SIGN_IN, brand, app)])
     assert outcome.one("application")["grants"] == grants
-    assert outcome.noted("no device may ask for it") is (not grants)
+    assert outcome.noted("the device grant is omitted") is (not grants)
 
 
 @pytest.mark.parametrize(
@@ -410,7 +410,7 @@ def test_nothing_lives_longer_than_it_did(tmp_path: Path, attr: str, key: str, e
     outcome = converted([written(tmp_path, SIGN_IN, DEVICES, app)])
     found = [each for each in outcome.documents if "application" in each]
     assert (found[0][key] if found else None) == expected
-    assert found or outcome.noted("authentik_core.application TV is left out")
+    assert found or outcome.noted("authentik_core.application TV is omitted")
 
 
 def test_nobody_gets_the_administration(tmp_path: Path) -> None:
@@ -424,7 +424,7 @@ def test_nobody_gets_the_administration(tmp_path: Path) -> None:
         outcome = converted([written(tmp_path, mapping, app)])
         assert outcome.one("application")["scopes"] == ["openid"]
         assert not [each for each in outcome.documents if "scope" in each]
-        assert outcome.noted("scopemapping m", "it is left out")
+        assert outcome.noted("scopemapping m", "it is omitted")
 
 
 # --- entries that may not be there --------------------------------------------------------------------------
@@ -447,7 +447,7 @@ def test_what_another_entry_may_delete_opens_nothing(tmp_path: Path, second: str
     entries = [APPLICATION, f"- {{model: authentik_core.application, {second}}}"]
     outcome = converted([written(tmp_path, *(reversed(entries) if first else entries))])
     assert not [each for each in outcome.documents if "application" in each]
-    assert outcome.noted("application TV stands in", "the stricter side does")
+    assert outcome.noted("application TV is also defined in", "the stricter side does")
 
 
 def test_what_is_surely_not_deleted_stays(tmp_path: Path) -> None:
@@ -518,14 +518,14 @@ def test_a_person_whose_groups_are_not_all_known_is_shut_out(tmp_path: Path, gro
     )
     outcome = converted([written(tmp_path, entry)])
     assert not [each for each in outcome.documents if "person" in each and each.get("active", True)]
-    assert outcome.noted("user alice", "switched off") or outcome.noted("user alice is left out")
+    assert outcome.noted("user alice", "switched off") or outcome.noted("user alice is omitted")
 
 
 def test_a_person_called_as_the_first_administrator(tmp_path: Path) -> None:
     """Whoever applies it would change that one, with the address to which links for recovery are sent."""
     entry = "- {model: authentik_core.user, identifiers: {username: %s}, attrs: {email: a@acme.test}}"
     assert converted([written(tmp_path, entry % "Admin")]).noted(
-        "the first administrator is called admin here"
+        "the first administrator is named admin here"
     )
     assert not converted([written(tmp_path, entry % "akadmin")]).noted("first administrator")
     brand = "- {model: authentik_brands.brand, identifiers: {domain: a.test}, attrs: {default: false}}"

@@ -201,7 +201,7 @@ def test_one_flow_with_its_parts_and_nothing_else(tenants: dict[str, Tenant], wr
     ]
     path = write_blueprint(text, "flow.yaml")
     assert planned(path) == []
-    with pytest.raises(CommandError, match="has no live flow a-sign-in"):
+    with pytest.raises(CommandError, match="has no published flow a-sign-in"):
         exported("--tenant", "other", "--flow", "a-sign-in")
     apply([write_blueprint(text.replace("tenant: acme", "tenant: other"), "there.yaml")])
     assert exported("--tenant", "other", "--flow", "a-sign-in") == text.replace(

@@ -159,7 +159,7 @@ def test_a_secret_that_comes_later(
     )
     assert look() == []
     (message,) = Result.objects.get(blueprint="a").messages
-    assert "The secret  is missingbox-secret" in message
+    assert "The secret box-secret is missing" in message
     (tmp_path / "box-secret").write_text("first\n")
     assert look() == ["a"]
     (tmp_path / "box-secret").write_text("second\n")

@@ -117,7 +117,7 @@ def test_what_others_name_is_not_pruned(acme: Tenant, write_blueprint: Write, ki
     who = USED[kind, name].removeprefix("Still used by ").removesuffix(". Remove these references first.")
     assert found == [
         (
-            f"mine.yaml:1:1: tenant: {kind} {name} would be pruned, and is named by {who}: change that, or "
+            f"mine.yaml:1:1: tenant: {kind} {name} would be pruned, but is used by {who}. Change that, or "
             f"keep the document of {name}."
         )
     ]
@@ -128,7 +128,7 @@ def test_a_document_that_leaves_the_key_out_is_shown(acme: Tenant, write_bluepri
     apply([write_blueprint("tenant: acme\n---\ngroup: night\n---\nperson: clerk\ngroups: [night]\n")])
     found = refused(write_blueprint("tenant: acme\n---\nperson: clerk\nname: Clerk\n"), prune=True)
     assert found[0].startswith(
-        "blueprint.yaml:3:1: person: group night would be pruned, and is named by person clerk (groups): "
+        "blueprint.yaml:3:1: person: group night would be pruned, but is used by person clerk (groups). "
     )
     apply([write_blueprint("tenant: acme\n---\nperson: clerk\ngroups: []\n")], prune=True)
     assert not Group.objects.filter(name="night").exists()
@@ -144,7 +144,7 @@ def test_what_goes_together_holds_nothing(acme: Tenant, write_blueprint: Write) 
         "person clerk",
         "application cam",
     }
-    assert as_text(make_plan([left], prune=True), _Plain()) == "blueprint: nothing"
+    assert as_text(make_plan([left], prune=True), _Plain()) == "blueprint: no changes"
 
 
 class _Plain:
@@ -275,7 +275,7 @@ def test_what_only_a_condition_names_stays(
         edit.delete(kind, name, by="alice")
     assert why.value.errors == {"": ["Still used by flow asks (steps). Remove these references first."]}
     assert (
-        "is named by flow asks (steps): change that"
+        "is used by flow asks (steps). Change that"
         in refused(write_blueprint("tenant: acme\n"), prune=True)[0]
     )
     found = refused(write_blueprint("tenant: acme\n" + ASKING % condition), prune=True)

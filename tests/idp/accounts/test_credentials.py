@@ -118,7 +118,7 @@ def test_after_the_key_was_lost_the_command_names_what_must_be_set_up_anew(
     assert unreadable()["accounts_credential.secret"] == 11
     call_command("keys", "lost", stdout=(out := io.StringIO()))
     assert "accounts_credential.secret: 11 values can no longer be read" in out.getvalue()
-    assert "authenticator apps" in out.getvalue()
+    assert "Authenticator apps" in out.getvalue()
     assert "recovery codes" in out.getvalue()
 
 

@@ -84,7 +84,7 @@ def test_without_an_address(acme: Tenant) -> None:
     """Refused, and nothing was done: an older link stays good."""
     Person.objects.filter(username="bob").update(email="")
     printed = command("bob", "--tenant", "acme")
-    with pytest.raises(CommandError, match="bob has no mail address"):
+    with pytest.raises(CommandError, match="bob has no email address"):
         command("bob", "--tenant", "acme", "--mail")
     assert not Delivery.objects.exists()
     assert RecoveryLink.objects.get().used_at is None

@@ -50,7 +50,7 @@ def test_there_and_back(folder: Path, tmp_path: Path) -> None:
 
     elsewhere = tmp_path / "elsewhere"
     restored = manage(elsewhere, "restore", str(tmp_path / "copy"))
-    assert (restored.returncode, "The secret key does not belong to this database" in restored.stderr) == (
+    assert (restored.returncode, "The secret key doesn't match this database" in restored.stderr) == (
         0,
         True,
     )
@@ -74,7 +74,7 @@ def test_a_copy_under_traffic_is_whole_and_a_restore_is_refused(folder: Path, tm
         refused = manage(tmp_path / "run" / "data", "restore", str(tmp_path / "copy"))
         assert requests.get(f"{web}/health/ready", timeout=10).status_code == 200
     assert made.returncode == 0, made.stderr
-    assert (refused.returncode, "already serves" in refused.stderr) == (1, True)
+    assert (refused.returncode, "already running on" in refused.stderr) == (1, True)
     assert count(tmp_path / "copy") >= 5
 
 
@@ -104,9 +104,9 @@ def _damaged(copy: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
-        (Path.unlink, "There is no file"),
-        (_no_database, "cannot be copied: file is not a database"),
-        (_foreign_database, "is no database of Foyer's"),
+        (Path.unlink, "File not found"),
+        (_no_database, "can't be copied: file is not a database"),
+        (_foreign_database, "isn't a Foyer database"),
         (_damaged, "is damaged: "),
     ],
 )
@@ -127,7 +127,7 @@ def test_nothing_is_overwritten(folder: Path, tmp_path: Path) -> None:
     assert manage(folder, "backup", str(tmp_path / "copy")).returncode == 0
     before = (tmp_path / "copy").read_bytes()
     again = manage(folder, "backup", str(tmp_path / "copy"))
-    assert (again.returncode, "is not overwritten" in again.stderr) == (1, True)
+    assert (again.returncode, "won't be overwritten" in again.stderr) == (1, True)
     assert (tmp_path / "copy").read_bytes() == before
     over = manage(folder, "restore", str(tmp_path / "copy"))
     assert (over.returncode, f"move {folder}/foyer.sqlite3" in over.stderr) == (1, True)

@@ -204,7 +204,7 @@ def test_what_is_not_utf_8_is_refused(monkeypatch: pytest.MonkeyPatch, read: Any
     address.
     """
     monkeypatch.setenv("FOYER_WORD", "d\udcffta")
-    with pytest.raises(ImproperlyConfigured, match=r"FOYER_WORD is not UTF-8\."):
+    with pytest.raises(ImproperlyConfigured, match=r"FOYER_WORD isn't UTF-8\."):
         read("FOYER_WORD")
     monkeypatch.setenv("FOYER_WORD", "dätä")
     assert read("FOYER_WORD") in ("dätä", ["dätä"])

@@ -40,7 +40,7 @@ SAID = [
     (ProgrammingError('invalid connection option "x"'), "DATABASE_URL has an option after its ?"),
     (
         OperationalError("connection failed:\n  refused\n"),
-        "cannot be used: connection failed: refused. Is PostgreSQL running",
+        "can't be used: connection failed: refused. Is PostgreSQL running",
     ),
     (
         ConnectionError("Error 111 connecting to 127.0.0.1:1"),
@@ -137,7 +137,7 @@ def away(folder: Path) -> dict[str, str]:
 
 Situation = Callable[[Path], dict[str, str]]
 SAYS: dict[Situation, str] = {
-    missing: "There is no installation at ",
+    missing: "No installation at ",
     behind: "Run manage.py setup.",
     damaged: "file is not a database",
     a_folder: "is a folder",
@@ -201,7 +201,7 @@ def test_errors_are_json_where_json_was_asked_for(tmp_path: Path) -> None:
     ran = manage(tmp_path, "blueprint", "drift", "--json")
     assert (ran.returncode, ran.stderr) == (1, "")
     (error,) = json.loads(ran.stdout)["errors"]
-    assert "There is no installation" in error.pop("message")
+    assert "No installation" in error.pop("message")
     assert error == {"file": None, "line": None, "column": None, "key": None}
 
 

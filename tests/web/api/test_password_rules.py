@@ -170,7 +170,7 @@ def test_the_first_administrators_password_keeps_the_rules(
 ) -> None:
     """A weak FOYER_ADMIN_PASSWORD is a sentence and no start, and nobody is made."""
     monkeypatch.setenv("FOYER_ADMIN_PASSWORD", given)
-    with pytest.raises(CommandError, match="FOYER_ADMIN_PASSWORD is no good password"):
+    with pytest.raises(CommandError, match="FOYER_ADMIN_PASSWORD is too weak"):
         install(lambda told: None)
     assert not Person.unscoped.exists()
 

@@ -190,7 +190,7 @@ def test_the_demo_application_never_administers(
     """Its client id is the same everywhere: not by an owner, not by a file, not under another name."""
     wanted = {"client_id": "demo-device", "scopes": ["foyer:write"], "administers": True}
     assert program("owner")("PUT", "applications/another", wanted).status_code == 409
-    with pytest.raises(BadBlueprint, match="demo application is public"):
+    with pytest.raises(BadBlueprint, match="can't have administrator access"):
         apply([write_blueprint("tenant: acme\n---\napplication: demo-device\nadministers: true\n")])
 
 
