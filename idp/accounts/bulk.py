@@ -18,8 +18,8 @@ from idp.tenancy.rows import write_columns
 _BATCH = 1000
 
 
-class LastAdministrator(Conflict):
-    """This is the last administrator. A tenant needs at least one."""
+class LastAdministrator(Exception):
+    """Without this person, the tenant would have no administrator."""
 
 
 def checked(person: Person) -> Person:

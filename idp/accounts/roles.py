@@ -57,15 +57,17 @@ else:
     RoleName = Literal[ROLES]  # one of them, for documents
 
 
-class NotAllowed(Forbidden):
-    """Your role doesn't allow this."""
+class NotAllowed(Exception):
+    """This person's role lacks the required permission."""
 
 
 class OwnPassword(NotAllowed):
-    """A person sets their own password only on the page where they prove themselves first."""
+    """People change their own password only on the page where they confirm their identity first."""
 
     def __init__(self) -> None:
-        super().__init__(gettext("Change your own password at /password."))
+        super().__init__(
+            gettext("Change your own password at /password, where you confirm your identity first.")
+        )
 
 
 @lru_cache(maxsize=1)

@@ -282,7 +282,7 @@ def networks(name: str) -> tuple[addresses.Network, ...]:
         if nobody := next(
             (each for each in found if each.num_addresses == 1 and each.network_address.is_unspecified), None
         ):
-            raise ValueError(f"{nobody} is nobody's")
+            raise ValueError(f"{nobody} isn't the address of a host")
         return found
     except ValueError as error:
         raise ImproperlyConfigured(f"{name} must list addresses or networks: {error}.") from None

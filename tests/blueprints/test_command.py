@@ -191,7 +191,7 @@ def test_one_minute_is_no_minutes(seconds: int, length: str, capsys: Any) -> Non
     device._show(
         {"verification_uri": "https://acme.test/device", "user_code": "ABCD-EFGH", "expires_in": seconds}
     )
-    assert f"Waiting for {length} at most" in out.getvalue()
+    assert f"Waiting up to {length}…" in out.getvalue()
 
 
 @pytest.mark.parametrize("url", ["http://[", "http://a..b", "http://x:port", "ftp://x", "http://127.0.0.1:1"])

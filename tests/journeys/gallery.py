@@ -296,8 +296,8 @@ def second_factors(scene: Scene) -> Iterator[tuple[str, Person]]:
     person.press("Cancel")
     person.press("Sign out everywhere else")
     yield "sign-out-everywhere", person
-    person.press("Back")
-    person.press("Remove: Authenticator app")
+    person.press("Cancel")
+    person.press("Remove Authenticator app")
     person.sees("Remove your authenticator app?")
     yield "remove", person
     yield from _signing_in_with_them(scene, person)
@@ -325,7 +325,7 @@ def _signing_in_with_them(scene: Scene, person: Person) -> Iterator[tuple[str, P
     scene.clock.shift(timedelta(minutes=20))
     person.open("/sign-in")
     person.sign_in()
-    person.page.get_by_label("With one of my recovery codes").check()
+    person.page.get_by_label("Use a recovery code").check()
     person.press("Continue")
     person.sees("Enter a recovery code")
     yield "recovery-code", person

@@ -123,7 +123,7 @@ def test_a_device_in_the_terminal(
     """
     command = run("device", "--url", live.url("127.0.0.1"), "--name", "My terminal", FOYER_DATA=str(tmp_path))
     code = command.wait_for(lambda: re.search(r"^ +([A-Z]{4}-[A-Z]{4})$", command.said, re.MULTILINE))[1]
-    command.wait_for(lambda: "Waiting for 10 minutes" in command.said)
+    command.wait_for(lambda: "Waiting up to 10 minutes" in command.said)
     assert f"Open {live.url('127.0.0.1', '/device')} " in command.said
     assert f"{live.url('127.0.0.1', '/device')}?user_code={code}" in command.said
     assert "█" in command.said or "▀" in command.said

@@ -74,7 +74,7 @@ def set_up_an_app(person: Person) -> str:
     )
     person.fill("Code", code(0, secret))
     person.press("Continue")
-    person.reads("Authenticator app", "Since")
+    person.reads("Authenticator app", "Created")
     return secret
 
 
@@ -218,7 +218,7 @@ def _sign_in_with_a_code(person: Person, codes: list[str]) -> None:
     for wrong, left in (("", "10 left"), (codes[0], "9 left")):
         person.open("/sign-in?switch")
         person.sign_in()
-        choose(person, "With one of my recovery codes")
+        choose(person, "Use a recovery code")
         person.sees("Enter a recovery code")
         if wrong:
             person.fill("Recovery code", wrong)
@@ -236,7 +236,7 @@ def _remove_both(person: Person, clock: time_machine.Traveller, unused: str) -> 
     a password is enough.
     """
     clock.shift(timedelta(minutes=11))
-    person.press("Remove: Recovery codes")
+    person.press("Remove Recovery codes")
     person.sees("Confirm it's you")
     reads_well(person)
     person.fill("Password", PASSWORD)
@@ -246,9 +246,9 @@ def _remove_both(person: Person, clock: time_machine.Traveller, unused: str) -> 
     reads_well(person)
     person.press("Cancel")
     person.reads("7 left")
-    person.press("Remove: Recovery codes")
+    person.press("Remove Recovery codes")
     person.press("Remove")
-    person.press("Remove: Authenticator app")
+    person.press("Remove Authenticator app")
     person.reads("Your account will be protected by your password only.")
     person.press("Remove")
     person.reads("Your only protection.")

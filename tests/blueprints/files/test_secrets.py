@@ -111,7 +111,7 @@ def test_the_first_apply_with_a_secret_of_ones_own(
     with pytest.raises(CommandError, match="Add --new-tenant to create it, empty"):
         run(monkeypatch, *shlex.split(words.removesuffix(" --new-tenant")), entered="a-long-password-7\n")
     assert not Tenant.objects.filter(name="acme").exists()
-    assert run(monkeypatch, *shlex.split(words), entered="a-long-password-7\n") == "Kept clerk-password.\n"
+    assert run(monkeypatch, *shlex.split(words), entered="a-long-password-7\n") == "Saved clerk-password.\n"
     apply([file])
     with tenant_scope(Tenant.objects.get(name="acme")):
         assert is_password(Person.objects.get(username="clerk"), "a-long-password-7")

@@ -197,7 +197,7 @@ def _acting(calls: Calls, resource: Resource, action: Action) -> None:
             {"results": [_done(resource, action, key, request.auth) for key in dict.fromkeys(body.keys)]}
         )
 
-    act.__doc__, act_on_many.__doc__ = f"{words}.", f"{words}. Each object has a result of its own."
+    act.__doc__, act_on_many.__doc__ = f"{words}.", f"{words}. Returns a result for each object."
     many: dict[str, Any] = {**plain, "answers": {200: Done}}
     verb, tail = _phrase(action.name)
     first, last = _snake(verb), _snake(tail)
