@@ -52,7 +52,7 @@ class Groups:
     def doubt(self, group: str) -> str:
         """Why it is not certain who is in the group; "" where it is."""
         if self._half & {*self.members(group)}:
-            return f"not all people of {group} are among the files"
+            return f"not all people of {group} are in the files"
         loose = [name for name in self.members(*self._loose) if name not in self.members(group)]
         return f"whether {', '.join(loose)[:200]} lies in {group} is missing in the files" if loose else ""
 

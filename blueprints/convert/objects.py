@@ -133,7 +133,7 @@ def _listed(work: Work) -> dict[Entry, set[str]]:
             if (entry := work.objects.find(each)) is not None:
                 found.setdefault(entry, set()).add(group_name(group.title))
             else:
-                work.note(group, "not all of its people are among the files.", "users")
+                work.note(group, "not all of its people are in the files.", "users")
     return found
 
 

@@ -217,7 +217,7 @@ def _missing(stage: Entry, work: Work, known: list[str]) -> str:
 def _prompt(stage: Entry, work: Work) -> list[Block]:
     found = [work.objects.find(each) for each in stage.list("fields")]
     if None in found or not found:
-        raise NotCarried("not all of its fields are among the files", stage.line_of("fields"))
+        raise NotCarried("not all of its fields are in the files", stage.line_of("fields"))
     fields = [_field(each, work) for each in sorted((each for each in found if each), key=_order)]
     asked = [each for each in fields if each]
     names = [each["name"] for each in asked]

@@ -156,7 +156,7 @@ def test_converting_onto_itself(tmp_path: Path) -> None:
     """The only copy of what was to be converted is not overwritten; a full disk is a sentence."""
     copy = tmp_path / "tv.yaml"
     copy.write_bytes(AUTHENTIK.read_bytes())
-    assert "is what was to be converted" in refused("blueprint", "convert", "authentik", copy, "--out", copy)
+    assert "is the file to convert" in refused("blueprint", "convert", "authentik", copy, "--out", copy)
     assert copy.read_bytes() == AUTHENTIK.read_bytes()
     assert "can't be written: No space left" in refused(
         "blueprint", "convert", "authentik", copy, "--out", "/dev/full"
@@ -176,7 +176,7 @@ def test_what_is_no_version(acme: Tenant, version: str) -> None:
 )
 def test_a_link_goes_to_a_site(acme: Tenant, url: str) -> None:
     """Scheme and host, with nothing after them."""
-    assert "is no scheme and host" in refused(
+    assert "isn't a scheme and host" in refused(
         "person", "recovery-link", "alice", "--tenant", "acme", "--url", url
     )
 

@@ -518,7 +518,7 @@ def test_a_person_whose_groups_are_not_all_known_is_shut_out(tmp_path: Path, gro
     )
     outcome = converted([written(tmp_path, entry)])
     assert not [each for each in outcome.documents if "person" in each and each.get("active", True)]
-    assert outcome.noted("user alice", "switched off") or outcome.noted("user alice is omitted")
+    assert outcome.noted("user alice", "deactivated") or outcome.noted("user alice is omitted")
 
 
 def test_a_person_called_as_the_first_administrator(tmp_path: Path) -> None:

@@ -72,9 +72,7 @@ def test_prune_keeps_the_last_administrator(acme: Tenant, write_blueprint: Write
     assert list(Person.objects.filter(role="admin").values_list("username", flat=True)) == ["clerk"]
     for key, value in (("role", "auditor"), ("active", "false")):
         found = refused(write_blueprint(f"tenant: acme\n---\nperson: clerk\n{key}: {value}\n", "b.yaml"))
-        assert found == [
-            f"b.yaml:4:1: {key}: Without this person, the tenant would have no administrator."
-        ]
+        assert found == [f"b.yaml:4:1: {key}: Without this person, the tenant would have no administrator."]
     apply(
         [
             write_blueprint(

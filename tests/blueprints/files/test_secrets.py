@@ -53,7 +53,7 @@ def test_set_list_remove_without_showing(tenants: dict[str, Tenant], monkeypatch
     with tenant_scope(tenants["acme"]):
         assert value_of("smtp", shared=False) == "another"
     assert run(monkeypatch, "remove", "smtp", "--tenant", "acme") == "Deleted smtp.\n"
-    with pytest.raises(CommandError, match="The secret smtp is missing"):
+    with pytest.raises(CommandError, match="There is no secret smtp"):
         run(monkeypatch, "remove", "smtp", "--tenant", "acme")
 
 

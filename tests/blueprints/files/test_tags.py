@@ -206,7 +206,7 @@ def test_what_tags_bring_in_is_bounded(
     assert len(read([write_blueprint(f"person: a\ngroups: [{'!file long.txt, ' * 10}]\n")]).documents) == 1
     assert "exceed 10 MiB" in problem(write_blueprint, f"person: a\ngroups: [{'!file long.txt, ' * 11}]\n")
     filled = "vars: {a: !file long.txt}\n---\nscope: a\ntitle: !vars '{a}{a}'\n"
-    assert "becomes a text of more than" in problem(write_blueprint, filled)
+    assert "The text exceeds" in problem(write_blueprint, filled)
     rounds = "vars: [" + "{a: b}, " * 1000 + "]\n" + "---\nscope: a\ntitle: b\n" * 100
     assert problem(write_blueprint, rounds) == "1:1: vars: The file is too large with all of these."
 

@@ -26,12 +26,12 @@ from idp.runtime.faults import sentence
 from tests.idp.runtime.test_command_line import manage
 
 SAID = [
-    (OperationalError("database is locked"), "Another process writes to it; try again"),
+    (OperationalError("database is locked"), "Another process is writing to it. Try again"),
     (
         OperationalError("attempt to write a readonly database"),
         "This user has no write permission for the file or its folder.",
     ),
-    (OperationalError("database or disk is full"), "Make room"),
+    (OperationalError("database or disk is full"), "Free some space"),
     (
         OperationalError("no such table: flows_flow"),
         "The database lacks tables or columns (no such table: flows_flow). Run manage.py setup.",
