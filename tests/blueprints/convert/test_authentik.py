@@ -359,7 +359,7 @@ def test_a_confidential_client_names_its_secret_and_never_tells_it(tmp_path: Pat
     made = convert([written(tmp_path, app)])
     assert "client_secret: !secret tv-client-secret" in made.text
     assert "do-not-tell" not in made.text + "".join(map(str, made.notes))
-    assert any("enter it as the secret tv-client-secret" in note.text for note in made.notes)
+    assert any("save it as the secret tv-client-secret" in note.text for note in made.notes)
 
 
 @pytest.mark.django_db
