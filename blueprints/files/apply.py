@@ -38,7 +38,7 @@ Show = Callable[[Plan, Sequence[tuple[str, str, str]]], object]
 _TRIES = 5
 
 
-class StateMoved(Exception):
+class StateMoved(Changed):
     """Something has changed since the preview. Create a new plan and review it."""
 
 

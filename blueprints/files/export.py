@@ -28,7 +28,7 @@ _ALWAYS = {
 }
 
 
-class NoSuchFlow(Exception):
+class NoSuchFlow(NotFound):
     """No published flow has this ID."""
 
 

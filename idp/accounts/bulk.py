@@ -18,7 +18,7 @@ from idp.tenancy.rows import write_columns
 _BATCH = 1000
 
 
-class LastAdministrator(Exception):
+class LastAdministrator(Conflict):
     """Without this person, the tenant would have no administrator."""
 
 

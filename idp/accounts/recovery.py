@@ -30,7 +30,7 @@ def make_link(person: Person, *, by: str) -> str:
     return token
 
 
-class NoAddress(Exception):
+class NoAddress(Conflict):
     """This person has no email address."""
 
 

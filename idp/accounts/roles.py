@@ -57,7 +57,7 @@ else:
     RoleName = Literal[ROLES]  # one of them, for documents
 
 
-class NotAllowed(Exception):
+class NotAllowed(Forbidden):
     """This person's role lacks the required permission."""
 
 

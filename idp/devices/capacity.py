@@ -69,7 +69,7 @@ def _refuse(application: Application) -> NoReturn:
         why="too many devices are waiting",
     )
     raise TooManyRequests(
-        "Too many devices of this kind are waiting.", retry_after=application.device_interval * 6
+        "Too many pending requests for this application.", retry_after=application.device_interval * 6
     )
 
 

@@ -340,66 +340,6 @@ def _mark_expired(overdue: models.QuerySet[DeviceCode], batch: int) -> int:
     return len(marked)
 
 
-def _check_room(application: Application, address: str, now: datetime) -> None:
-    """Raise TooManyRequests where this network has too many waiting, or where the application is full and no
-    network has more.
-
-    Of a full application the network with the most waiting devices gives up its oldest one, so that strangers
-    crowd nobody out.
-    """
-    rows = DeviceCode.objects.filter(state=State.PENDING, application=application, expires_at__gt=now)
-    limit, own = application.device_pending_limit, application.device_pending_limit_per_address
-    for network, factor in network_ranges(address):
-        if _within(rows, network)[: own * factor].count() >= own * factor:
-            _refuse(application)
-    if rows[:limit].count() >= limit and not _evict(rows, network_ranges(address)[-1][0], now):
-        _refuse(application)
-
-
-def _within(rows: models.QuerySet[DeviceCode], network: str) -> models.QuerySet[DeviceCode]:
-    # the first digits of an IPv6 address; "g" comes after each of them
-    wide = network.isalnum() and len(network) < 16
-    return rows.filter(network__range=(network, f"{network}g")) if wide else rows.filter(network=network)
-
-
-def _evict(rows: models.QuerySet[DeviceCode], mine: str, now: datetime) -> bool:
-    """Expire the oldest device of the network (IPv6: /48) that has the most waiting, if that is more than
-    ``mine`` has.
-    """
-    sites = (
-        rows.annotate(site=Left("network", 12))
-        .values("site")
-        .annotate(count=models.Count("pk"))
-        .order_by("-count", "site")
-    )
-    fullest = sites.first()
-    if fullest is None or fullest["count"] <= _within(rows, mine).count():
-        return False
-    oldest = (
-        rows.filter(network__startswith=fullest["site"])
-        .order_by("created_at", "pk")
-        .values_list("pk", flat=True)
-        .first()
-    )
-    return bool(
-        DeviceCode.objects.filter(pk=oldest or 0, state=State.PENDING).update(
-            state=State.EXPIRED, expires_at=now
-        )
-    )
-
-
-def _refuse(application: Application) -> NoReturn:
-    publish_once(
-        "device.start_refused",
-        timedelta(minutes=1),
-        application=application.name,
-        why="too many devices are waiting",
-    )
-    raise TooManyRequests(
-        "Too many pending requests for this application.", retry_after=application.device_interval * 6
-    )
-
-
 def _save_with_free_code(row: DeviceCode, length: int) -> str:
     # a collision among live codes has a chance of about live / 20⁸: eight in a row do not happen
     for _attempt in range(8):

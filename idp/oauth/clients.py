@@ -27,7 +27,7 @@ WRONG_SECRETS = Budget("client.secret", 30, timedelta(minutes=10))
 UNGUESSABLE = 32  # characters: RFC 6749 section 10.10 asks for 128 bits, which a generated secret has twice
 
 
-class NotRenewed(Exception):
+class NotRenewed(Conflict):
     """The secret was just changed, or there is none. Reload the application."""
 
 

@@ -28,7 +28,7 @@ MEANING: dict[int, str] = {
 READ, WRITE = (401, 404, 405), (400, 404, 405, 408, 413, 415, 429)
 
 
-class BadBody(Exception):
+class BadBody(Invalid):
     """The body must be a JSON object with the fields of this operation."""
 
 

@@ -27,21 +27,15 @@ View = Callable[..., HttpResponse]
 # Title and message of the page.
 ENGINE_ERRORS: dict[type[DomainError], tuple[Any, Any]] = {
     NoSuchRun: (
-        404,
-        "no_such_run",
         _("This page has expired"),
         _("This link belongs to another browser or has expired. Please start again."),
     ),
     NoFlow: (
-        404,
-        "no_flow",
         _("This isn't set up yet"),
         _("An administrator needs to publish a flow first."),
     ),
-    OutOfDate: (409, "out_of_date", _("This page is out of date"), _("Go back, reload it and try again.")),
+    OutOfDate: (_("This page is out of date"), _("Go back, reload it and try again.")),
     TooManyRuns: (
-        429,
-        "too_many_runs",
         _("Too many sign-ins"),
         _("Too many sign-ins are in progress from your network. Try again in a few minutes."),
     ),

@@ -37,7 +37,7 @@ MEANING: dict[int, str] = {
 BODY = (400, 408, 413, 415)
 
 
-class NoSuchThing(Exception):
+class NoSuchThing(NotFound):
     """Not found."""
 
 

@@ -69,12 +69,12 @@ def put_draft(request: ApiRequest, name: str) -> HttpResponse:
     try:
         _name.validate_python(name)
     except ValidationError:
-        raise Invalid(
+        raise InvalidDocument(
             {"flow": ["A flow ID has lowercase letters, digits, dashes and underscores, 50 at most."]}
         ) from None
     document = _parser.parse_body(request)
     if document.get("flow", name) != name:
-        raise Invalid({"flow": ["The name differs from the one in the path."]})
+        raise InvalidDocument({"flow": ["The name differs from the one in the path."]})
     before = draft_of(name)
     check(request, _state(before) if before else None, wanted=True)
     by, revision = request.auth.username, before.revision if before else None

@@ -63,7 +63,8 @@ def sent(kind: str, *, change: bool = False) -> type[BaseModel]:
         )
         more |= {"json_schema_extra": extra} if extra else {}
         fields[name] = (each.rebuild_annotation(), say(**more) if needed else say(None, **more))
-    words = f"{document.__doc__} Omitted keys keep their values."
+    about = " ".join((document.__doc__ or "").split())
+    words = f"{about} Omitted keys keep their values."
     return create_model(
         f"{_name(kind)}{'Change' if change else 'Body'}", __base__=Document, __doc__=words, **fields
     )

@@ -259,7 +259,7 @@ def document(
     body = _parser.parse_body(request)
     as_kept = KEPT[kind].as_kept
     if as_kept(str(body.get(kind, key))) != as_kept(key):
-        raise Invalid({kind: ["The name differs from the one in the path."]})
+        raise InvalidDocument({kind: ["The name differs from the one in the path."]})
     needed = (
         [name for name, field in KINDS[kind].model_fields.items() if field.is_required()] if known else []
     )

@@ -11,11 +11,11 @@ _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
 ANY = "*"
 
 
-class Failed(Exception):
+class Failed(Changed):
     """The precondition doesn't match the current version. Read it again."""
 
 
-class Wanted(Exception):
+class Wanted(Conflict):
     """It already exists. Send If-Match with the ETag you last read, or If-Match: * to overwrite it."""
 
     status = 428

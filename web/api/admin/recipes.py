@@ -129,7 +129,7 @@ def make_application(request: ApiRequest, name: str, body: RecipeAnswers) -> Htt
     if recipe is None:
         raise NoSuchThing
     if strange := [each for each in recipe.left_out if each in body.model_fields_set]:
-        raise Invalid({each: ["This recipe has no such question."] for each in strange})
+        raise InvalidDocument({each: ["This recipe has no such question."] for each in strange})
     made = make(recipe, body, by=request.auth.username, rights=operations_of(request.auth))
     application = edit.current("application", made.name)
     if application is None:  # somebody has taken it away again
