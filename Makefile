@@ -9,6 +9,7 @@ VENV := .venv/bin/python
 test-embedded test-cluster test-slow: export PYTHONDONTWRITEBYTECODE :=
 
 SOURCES := idp flows stages blueprints web
+TEMPLATES = $$(find $(SOURCES) -name '*.html')
 STYLES_AND_SCRIPTS = $$(find $(SOURCES) -name '*.css' -o -name '*.js')
 
 .PHONY: up help cluster test test-embedded test-cluster test-slow device lint typecheck format lock dev clean
@@ -44,6 +45,7 @@ lint: dev  ## style, templates, scripts, types, layers; changes nothing
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
 	.venv/bin/djlint --lint --quiet $(SOURCES)
+	.venv/bin/djade --target-version 5.2 --check $(TEMPLATES)
 	.venv/bin/oxlint $(SOURCES)
 	.venv/bin/oxfmt --check $(STYLES_AND_SCRIPTS)
 	$(VENV) -m mypy
@@ -52,10 +54,11 @@ lint: dev  ## style, templates, scripts, types, layers; changes nothing
 typecheck: dev  ## only the types, a part of lint
 	$(VENV) -m mypy
 
-format: dev  ## write Python, CSS and JavaScript as lint wants them, imports in their order
+format: dev  ## write Python, templates, CSS and JavaScript as lint wants them, imports in their order
 	$(VENV) -m ruff check --select I --fix .
 	$(VENV) -m ruff format .
 	.venv/bin/oxfmt $(STYLES_AND_SCRIPTS)
+	.venv/bin/djade --target-version 5.2 $(TEMPLATES) || .venv/bin/djade --target-version 5.2 --check $(TEMPLATES)  # 1: it has written
 
 # UV=uv takes a uv of your own, for when the present locks cannot be installed.
 lock: $(filter .venv/bin/uv,$(UV))  ## the lock files, from pyproject.toml; UPGRADE=1 moves every version
