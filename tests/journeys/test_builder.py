@@ -275,7 +275,7 @@ def test_hours_are_filled_in_and_said(acme: Tenant, editor: Sits) -> None:
     assert "Europe/Berlin" in [str(each.get_attribute("value")) for each in offered.all()]
     page.get_by_label("Time zone").fill("Europe/Berlin")
     page.locator("#panel").get_by_role("button", name="Save").click()
-    expect(card(page, "login")).to_contain_text("from 06:00 to 22:30, Europe/Berlin")
+    expect(card(page, "login")).to_contain_text("outside 22:30–06:00 (Europe/Berlin)")
     bob.open("/console/flows/connect-a-device/?step=login")
     expect(page.get_by_label("Working hours start")).to_have_value("22:30")
     expect(page.get_by_label("Working hours end")).to_have_value("06:00")

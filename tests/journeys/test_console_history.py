@@ -161,4 +161,4 @@ def test_there_and_back_in_a_dry_run_and_a_comparison(acme: Tenant, new_person: 
     forward(page)
     forward(page)
     expect(page.get_by_label("Answer to password")).to_have_value("refuses")
-    expect(page.locator("#step-password")).to_contain_text("Refuses")
+    expect(page.locator("#step-password")).to_contain_text("Denied")
