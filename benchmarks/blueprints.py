@@ -110,7 +110,8 @@ def laughs() -> None:
     import django  # noqa: PLC0415
 
     django.setup()
-    from blueprints.files.read import BadBlueprint, read  # noqa: PLC0415
+    from blueprints.files.problems import BadBlueprint  # noqa: PLC0415
+    from blueprints.files.read import read  # noqa: PLC0415
 
     file = Path(os.environ["FOYER_DATA"]) / "laughs.yaml"
     file.write_text(LAUGHS)

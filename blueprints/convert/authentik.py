@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blueprints.convert import objects as parts
+from blueprints.convert.applications import PROVIDER, Applications
 from blueprints.convert.brands import BRAND, Brands, Plan
 from blueprints.convert.entries import Entry
 from blueprints.convert.flows import FLOW, Flows
@@ -19,7 +20,7 @@ from blueprints.convert.steps import Work
 _HEAD = (
     "Converted from authentik. Read the comments: a denying step replaces everything that was not converted."
 )
-_KNOWN = {BRAND, FLOW, BINDING, GROUP, USER, parts.APPLICATION, parts.PROVIDER, parts.SCOPE}
+_KNOWN = {BRAND, FLOW, BINDING, GROUP, USER, parts.APPLICATION, PROVIDER, parts.SCOPE}
 _KNOWN |= {"authentik_flows.flowstagebinding", "authentik_stages_prompt.prompt"}
 SILENT = {
     "name": "what authentik's own pages call it, wherever it is not what people read",
@@ -84,7 +85,7 @@ def convert(files: Iterable[Path]) -> Converted:
 def _home(work: Work, brands: Brands, home: Plan) -> list[Block]:
     """What belongs to the first tenant: groups, scopes, people, flows and applications."""
     devices = None if home.brand is None else bool(home.device)
-    applications = parts.Applications(work, devices=devices)
+    applications = Applications(work, devices=devices)
     made = []
     for entry in work.objects.of(parts.APPLICATION):
         if found := applications.make(entry):

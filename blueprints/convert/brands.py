@@ -6,10 +6,10 @@ from typing import Any
 
 from django.conf import settings
 
+from blueprints.convert.applications import fits_picture
 from blueprints.convert.entries import Entry, NotCarried
 from blueprints.convert.flows import DESIGNATIONS, FLOW, Flows
 from blueprints.convert.names import Names
-from blueprints.convert.objects import fits_picture
 from blueprints.convert.report import Block, Ours
 from blueprints.convert.steps import Work, refusal
 from idp.foundation.text import cleaned

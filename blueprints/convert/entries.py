@@ -6,7 +6,7 @@ from typing import Any
 
 from blueprints.convert.report import Ours
 from blueprints.convert.values import Ref, Unknown
-from blueprints.files.read import BadBlueprint, Problem
+from blueprints.files.problems import BadBlueprint, Problem
 
 MAX_LOOKS = 2_000_000
 OLD = {"authentik_tenants.tenant": "authentik_brands.brand"}

@@ -11,7 +11,7 @@ from blueprints.convert.entries import OLD, Entry, Objects
 from blueprints.convert.report import Notes, Ours
 from blueprints.convert.values import Ref, Tags, Unknown
 from blueprints.files.nodes import BadYaml, Node, parse
-from blueprints.files.read import BadBlueprint, Problem
+from blueprints.files.problems import BadBlueprint, Problem
 
 _ENTRY = ("model", "id", "state", "conditions", "identifiers", "attrs", "permissions")
 _STATES = ("present", "created", "must_created", "absent")

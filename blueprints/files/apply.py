@@ -17,8 +17,9 @@ from django.utils.translation import ngettext
 from blueprints.files import secrets
 from blueprints.files.order import missing_references
 from blueprints.files.plan import MissingSecret, Plan, Tell, make_plan, secret_name
+from blueprints.files.problems import BadBlueprint, Problem
 from blueprints.files.prune import leaving, remaining
-from blueprints.files.read import BadBlueprint, Problem, Sent
+from blueprints.files.read import Sent
 from blueprints.models import Owned, Result
 from blueprints.objects.kind import BY, Change
 from blueprints.objects.registry import KINDS

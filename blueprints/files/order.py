@@ -5,7 +5,8 @@ circle.
 from collections.abc import Collection, Iterable, Mapping
 from graphlib import TopologicalSorter
 
-from blueprints.files.read import Located, Problem
+from blueprints.files.problems import Problem
+from blueprints.files.read import Located
 from blueprints.objects.document import SHORT_GRANTS
 from blueprints.objects.kind import Reference
 from blueprints.objects.registry import KINDS

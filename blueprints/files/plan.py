@@ -17,8 +17,9 @@ from blueprints.files import secrets
 from blueprints.files.consequences import outlook
 from blueprints.files.order import in_order, missing_references
 from blueprints.files.pending_people import tried_with
+from blueprints.files.problems import BadBlueprint, Problem
 from blueprints.files.prune import leaving, moving, pruned, still_named
-from blueprints.files.read import BadBlueprint, Located, Problem, Sent, look
+from blueprints.files.read import Located, Sent, look
 from blueprints.files.tags import Secret
 from blueprints.models import Owned, Result
 from blueprints.objects.document import PersonDocument

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from blueprints.files.read import Located, Problem
+from blueprints.files.problems import Problem
+from blueprints.files.read import Located
 from blueprints.models import Owned
 from blueprints.objects.kind import Change
 from blueprints.objects.person import administrators_after

@@ -12,48 +12,21 @@ from typing import Any
 from pydantic import BaseModel
 
 from blueprints.files.folders import below, head, is_blueprint
+from blueprints.files.key_messages import secret_in, told
 from blueprints.files.nodes import MAX_BYTES, MAX_NODES, BadYaml, Node, parse
-from blueprints.files.partial import MOST, partial
-from blueprints.files.tags import Secret, Tags, Used, named_in
+from blueprints.files.partial import partial
+from blueprints.files.problems import MAX_PROBLEMS, BadBlueprint, Problem
+from blueprints.files.tags import Tags, Used, named_in
 from blueprints.objects.document import KINDS, TenantDocument
-from flows.validation_messages import sentence
 from idp.accounts.roles import EVERYTHING
 from idp.foundation.arguments import nearest
-from idp.foundation.text import did_you_mean, on_one_line
+from idp.foundation.text import did_you_mean
 from idp.tenancy.models import DEFAULT
 from idp.tenancy.scope import current_tenant
 
 VARS = "vars"
 MAX_ROUNDS = 1000
-MAX_PROBLEMS = MOST
 Path_ = tuple[str | int, ...]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing that is wrong; ``line`` and ``column`` count from 1."""
-
-    file: str
-    line: int
-    column: int
-    key: str
-    message: str
-
-    def __str__(self) -> str:
-        return on_one_line(
-            f"{self.file}:{self.line}:{self.column}: {self.key + ': ' if self.key else ''}{self.message}"
-        )
-
-
-class BadBlueprint(Exception):
-    """Nothing was applied; ``problems`` names everything that is wrong, each of it once."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = list(dict.fromkeys(problems))
-        more = (
-            [f"… and {len(self.problems) - MAX_PROBLEMS} more."] if len(self.problems) > MAX_PROBLEMS else []
-        )
-        super().__init__("\n".join([*map(str, self.problems[:MAX_PROBLEMS]), *more]))
 
 
 @dataclass(frozen=True)
@@ -336,7 +309,7 @@ def _check(
         wrong.append(Problem(file, at.line, at.column, "", text))
 
     values = tags.plain(node, complain)
-    secret = _secret_in(values) if kind == "flow" else ()
+    secret = secret_in(values) if kind == "flow" else ()
     if path := secret:
         wrong.append(_problem(file, node, path, "!secret is only allowed for secrets."))
     document, errors = (
@@ -392,38 +365,6 @@ def _of_variable(node: Node, path: Path_, row: Node | None) -> str:
         return ""
     name = next((each for each in (tagged.value, *named_in(tagged.value)) if each in row.value), None)
     return f" It comes from the variable {name} in line {row.value[name][0].line}." if name else ""
-
-
-def _secret_in(value: Any, path: tuple[str | int, ...] = ()) -> tuple[str | int, ...]:
-    """Where a secret stands in a flow, whose settings are open: it is stored and shown as it is written."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    found = (
-        (*path, key) if isinstance(each, Secret) else _secret_in(each, (*path, key)) for key, each in inner
-    )
-    return next((each for each in found if each), ())
-
-
-def told(model: type[BaseModel], error: Any) -> str:
-    """What pydantic found wrong, as a sentence."""
-    if isinstance(error.get("input"), Secret):
-        return "!secret is only allowed for secrets."
-    if error["type"] == "extra_forbidden" and len(error["loc"]) == 1 and error["loc"][0] in KINDS:
-        return f"{error['loc'][0]} starts another document. Put --- before it."
-    return sentence(error, _names(model, error["loc"][:-1]))
-
-
-def _names(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
-    """The keys of the model at this path, as far as it is declared."""
-    for step in path:
-        kind = model.model_fields[step].annotation if step in model.model_fields else None
-        inner = [
-            each
-            for each in (kind, *getattr(kind, "__args__", ()))
-            if isinstance(each, type) and issubclass(each, BaseModel)
-        ]
-        if isinstance(step, str) and inner:
-            model = inner[0]
-    return [described.alias or name for name, described in model.model_fields.items()]
 
 
 def _twice(found: list[Located]) -> list[Problem]:

@@ -16,7 +16,7 @@ from django.db.models import Max
 from blueprints.files.apply import StateMoved, apply, note_failure
 from blueprints.files.folders import below, head, is_blueprint
 from blueprints.files.nodes import MAX_BYTES
-from blueprints.files.read import BadBlueprint
+from blueprints.files.problems import BadBlueprint
 from blueprints.models import Result, Secret
 from idp.foundation.sealing import mac
 from idp.foundation.text import on_one_line

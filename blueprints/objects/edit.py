@@ -16,11 +16,13 @@ from pydantic import ValidationError as Invalid
 
 from blueprints.files import secrets
 from blueprints.files.apply import Overtaken, check_unmoved, take_turn
+from blueprints.files.key_messages import told
 from blueprints.files.nodes import Node
 from blueprints.files.order import missing_references
 from blueprints.files.partial import partial
 from blueprints.files.plan import Plan, There, compared, decide
-from blueprints.files.read import Located, Problem, told
+from blueprints.files.problems import Problem
+from blueprints.files.read import Located
 from blueprints.objects.document import KINDS as DOCUMENTS
 from blueprints.objects.kind import Change, KeyChange, Kind
 from blueprints.objects.registry import KINDS

@@ -1,57 +1,20 @@
 """Ready-made conditions: what one fills in instead of typing CEL, and what one reads instead of CEL."""
 
-import ipaddress
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Literal
 
 from django.utils.translation import gettext as now
 from django.utils.translation import gettext_lazy as _
 
 from flows.conditions import hours
 from flows.conditions.expressions import LITERAL
-from flows.settings import Text, parse_duration
-from idp.foundation import addresses
+from flows.conditions.slots import WRITTEN, BadSlot, Slot, read, spoken, write
+from flows.settings import Text
 
-SlotKind = Literal["text", "texts", "time", "duration", "symbol"]
 _SLOT = re.compile(r"\{(\w+)\}")
-_TEXT = r'"(?:\\.|[^"\\\n])*"' + "|" + r"'(?:\\.|[^'\\\n])*'"
-_WRITTEN: dict[SlotKind, str] = {
-    "text": _TEXT,
-    "texts": rf"\[\s*(?:(?:{_TEXT})\s*,\s*)*(?:{_TEXT})\s*\]",
-    "time": r"\d{2}:\d{2}",
-    "duration": r'"\d{1,6}[hms]"',
-    "symbol": r"[a-z_][a-z0-9_]*",
-}
-_MOST = 50
 _LINE_END = "\n"  # a comment ends with its line, and would swallow the bracket
-
-
-class BadSlot(Exception):
-    """What was filled in makes no condition; ``slot`` is where, the message says what belongs there."""
-
-    def __init__(self, slot: str, message: Text) -> None:
-        super().__init__(str(message))
-        self.slot, self.message = slot, str(message)
-
-
-@dataclass(frozen=True)
-class Slot:
-    """One thing to fill in.
-
-    ``source``: what of the tenant may stand there (groups, applications, steps …); ``default`` as it is
-    typed.
-    """
-
-    name: str
-    title: Text
-    kind: SlotKind = "text"
-    source: str = ""
-    default: str = ""
-    help: Text = ""
 
 
 @dataclass(frozen=True)
@@ -82,7 +45,7 @@ class Filled:
 
     def __str__(self) -> str:
         return str(self.preset.says).format_map(
-            {slot.name: _spoken(slot, self.values[slot.name]) for slot in self.preset.slots}
+            {slot.name: spoken(slot, self.values[slot.name]) for slot in self.preset.slots}
         )
 
 
@@ -276,7 +239,7 @@ def fill(name: str, values: Mapping[str, str]) -> str:
     A value is always one literal: nothing that is typed breaks out of it.
     """
     preset = PRESETS[name]
-    written = {slot.name: _write(slot, values.get(slot.name, "").strip()) for slot in preset.slots}
+    written = {slot.name: write(slot, values.get(slot.name, "").strip()) for slot in preset.slots}
     if preset.writes is None:
         return _SLOT.sub(lambda gap: written[gap[1]], preset.cel)
     try:
@@ -290,7 +253,7 @@ def recognise(source: str) -> Filled | None:
     for preset in PRESETS.values():
         if (match := _match(preset, source.strip())) is not None:
             try:
-                values = {slot.name: _read(slot, match[slot.name]) for slot in preset.slots}
+                values = {slot.name: read(slot, match[slot.name]) for slot in preset.slots}
                 fill(preset.name, values)
             except (ValueError, BadSlot):
                 continue
@@ -378,97 +341,7 @@ def _pattern(preset: Preset) -> re.Pattern[str]:
             if at % 2 == 0:
                 text += r"\s*".join(re.escape(word) for word in re.split(r"\s+", piece))
             else:
-                text += f"(?P={piece})" if piece in seen else f"(?P<{piece}>{_WRITTEN[kinds[piece]]})"
+                text += f"(?P={piece})" if piece in seen else f"(?P<{piece}>{WRITTEN[kinds[piece]]})"
                 seen.add(piece)
         _patterns[preset.name] = re.compile(text)
     return _patterns[preset.name]
-
-
-def _literal(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
-
-
-def _write(slot: Slot, value: str) -> str:
-    if not value:
-        raise BadSlot(slot.name, now("This field is required."))
-    if slot.kind == "texts":
-        texts = list(dict.fromkeys(part for each in value.split(",") if (part := each.strip())))
-        if not 0 < len(texts) <= _MOST:
-            raise BadSlot(
-                slot.name, now("Enter 1 to %(most)d values, separated by commas.") % {"most": _MOST}
-            )
-        return f"[{', '.join(_literal(_checked(slot, each)) for each in texts)}]"
-    if slot.kind == "time":
-        try:
-            return hours.shown(hours.minutes(value))
-        except ValueError:
-            raise BadSlot(slot.name, now("Enter a time such as 8:00 or 17:30.")) from None
-    if slot.kind == "symbol":
-        if not re.fullmatch(_WRITTEN["symbol"], value):
-            raise BadSlot(slot.name, now("Choose a step."))
-        return value
-    return _literal(_duration(slot, value) if slot.kind == "duration" else _checked(slot, value))
-
-
-def _duration(slot: Slot, value: str) -> str:
-    """CEL knows no days."""
-    try:
-        seconds = int(parse_duration(value).total_seconds())
-    except ValueError:
-        raise BadSlot(slot.name, now("Enter a duration like 30s, 10m, 2h or 7d.")) from None
-    unit, length = next(
-        (unit, length) for unit, length in (("h", 3600), ("m", 60), ("s", 1)) if seconds % length == 0
-    )
-    return f"{seconds // length}{unit}"
-
-
-def _checked(slot: Slot, value: str) -> str:
-    """The text, if it can be what belongs there."""
-    if len(value) > 200 or "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise BadSlot(slot.name, now("Enter at most 200 printable characters."))
-    if slot.source == "networks":
-        return _network(slot, value)
-    if slot.source == "countries" and not re.fullmatch("[A-Z]{2}", value):
-        raise BadSlot(slot.name, now("Use two-letter country codes in capitals, such as DE."))
-    if slot.source == "zones" and value not in hours.every_zone():
-        raise BadSlot(slot.name, now("Unknown time zone. Choose one from the list, such as Europe/Berlin."))
-    return value
-
-
-def _network(slot: Slot, value: str) -> str:
-    try:
-        ipaddress.ip_network(value)  # strictly: with bits beside the network it is most often a mistake
-        return str(addresses.network(value))
-    except ValueError:
-        raise BadSlot(
-            slot.name,
-            now("%(value)s isn't a valid network. Enter one like 10.0.0.0/8 or 2001:db8::/32.")
-            % {"value": value[:50]},
-        ) from None
-
-
-def _read(slot: Slot, written: str) -> str:
-    """What was typed; raises ValueError for a literal that could mean something else."""
-    if slot.kind in ("time", "symbol"):
-        return written
-    if slot.kind == "texts":
-        texts = [_unquoted(found[0]) for found in re.finditer(_TEXT, written)]
-        if any("," in text or text != text.strip() for text in texts):
-            raise ValueError(written)
-        return ", ".join(texts)
-    text = _unquoted(written)
-    if text != text.strip():
-        raise ValueError(written)
-    return text
-
-
-def _unquoted(written: str) -> str:
-    inner = written[1:-1] if written[0] == '"' else written[1:-1].replace("\\'", "'").replace('"', '\\"')
-    value: Any = json.loads(f'"{inner}"')
-    return str(value)
-
-
-def _spoken(slot: Slot, value: str) -> str:
-    if slot.kind == "text" and slot.source != "zones":
-        return f"“{value}”"
-    return now(" or ").join(each.strip() for each in value.split(",")) if slot.kind == "texts" else value

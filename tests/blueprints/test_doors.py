@@ -17,7 +17,7 @@ from blueprints.files.apply import apply
 from blueprints.files.emit import emit
 from blueprints.files.export import export
 from blueprints.files.plan import make_plan
-from blueprints.files.read import BadBlueprint
+from blueprints.files.problems import BadBlueprint
 from blueprints.objects import edit
 from flows.documents import versions
 from flows.editing import publishing

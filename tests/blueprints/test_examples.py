@@ -13,7 +13,8 @@ from django.apps import apps
 
 from blueprints.files.apply import apply
 from blueprints.files.plan import make_plan
-from blueprints.files.read import BadBlueprint, read
+from blueprints.files.problems import BadBlueprint
+from blueprints.files.read import read
 from flows.documents.document import FlowDocument, StepDocument
 from flows.documents.lint import lint
 from flows.simulation.flow_tests import rehearse

@@ -15,7 +15,7 @@ import pytest
 from django.conf import settings
 
 from blueprints.files.plan import make_plan
-from blueprints.files.read import BadBlueprint, Problem
+from blueprints.files.problems import BadBlueprint, Problem
 from idp.tenancy.models import Tenant
 from tests.conftest import TENANTS
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from blueprints.files.apply import apply
-from blueprints.files.read import BadBlueprint
+from blueprints.files.problems import BadBlueprint
 from idp.events.models import Event
 from idp.outbox.models import MailTemplate
 from idp.tenancy.models import Tenant

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from blueprints.files.read import told
+from blueprints.files.key_messages import told
 from blueprints.objects.document import KINDS
 from flows.documents.versions import RefusedFlow, parse
 from flows.registry import stages

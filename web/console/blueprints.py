@@ -17,7 +17,7 @@ from blueprints.files import drift, secrets
 from blueprints.files.apply import StateMoved, results
 from blueprints.files.export import NoSuchFlow, export
 from blueprints.files.plan import Plan
-from blueprints.files.read import BadBlueprint
+from blueprints.files.problems import BadBlueprint
 from blueprints.files.uploads import apply_sent, plan_sent
 from flows.documents.listings import FLOWS
 from idp.accounts.roles import NotAllowed, OwnPassword

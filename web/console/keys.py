@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from idp.foundation.listing import Wish
 from idp.oauth.listings import KEYS
 from idp.tenancy.scope import current_tenant
-from web.administration.resources import rotate_keys
+from web.administration.changes import rotate_keys
 from web.console.frame import Page, see, show
 from web.console.objects.form_errors import Problem
 from web.console.requests import ConsoleRequest

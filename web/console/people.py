@@ -18,7 +18,8 @@ from idp.devices.listings import DEVICES, STATES
 from idp.events.feed import Wanted, recent
 from idp.foundation.listing import Listing, Wish
 from idp.outbox.mail import TooManyMails
-from web.administration.resources import RESOURCES, save
+from web.administration.changes import save
+from web.administration.resources import RESOURCES
 from web.console.frame import Page, by_htmx, see, show
 from web.console.objects.form_errors import Problem
 from web.console.objects.lists import url_of

@@ -15,7 +15,7 @@ from blueprints.files.export import NoSuchFlow, export
 from blueprints.files.key_reference import written as keys
 from blueprints.files.plan import Plan, make_plan
 from blueprints.files.plan_text import as_json, as_text, drift_as_text, result_as_text
-from blueprints.files.read import BadBlueprint, Problem
+from blueprints.files.problems import BadBlueprint, Problem
 from blueprints.files.schema import written as schema
 from flows.documents import versions
 from idp.foundation.arguments import nearest, number

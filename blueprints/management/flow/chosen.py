@@ -6,7 +6,8 @@ from pathlib import Path
 
 from django.core.management.base import CommandError
 
-from blueprints.files.read import BadBlueprint, Located, read
+from blueprints.files.problems import BadBlueprint
+from blueprints.files.read import Located, read
 from flows.documents.document import FlowDocument
 from flows.documents.layout import lay_out
 from flows.documents.versions import NoSuchVersion, RefusedFlow, history, parse, sub_flows, version_of

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from blueprints.convert.authentik import SILENT, convert
 from blueprints.files.plan import make_plan
-from blueprints.files.read import BadBlueprint
+from blueprints.files.problems import BadBlueprint
 from tests.blueprints.convert.converting import SAMPLES, converted
 
 CORPUS = sorted(SAMPLES.glob("*.yaml"))

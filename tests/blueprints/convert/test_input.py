@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from blueprints.convert.authentik import convert
 from blueprints.convert.report import Block, Ours, write
 from blueprints.files.nodes import parse
-from blueprints.files.read import BadBlueprint
+from blueprints.files.problems import BadBlueprint
 from tests.blueprints.convert.converting import APPLICATION, SIGN_IN, converted, written
 
 CONTEXT = """

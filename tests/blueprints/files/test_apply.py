@@ -10,7 +10,7 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 
 from blueprints.files.apply import apply
-from blueprints.files.read import BadBlueprint
+from blueprints.files.problems import BadBlueprint
 from flows.models import Version
 from idp.accounts.models import Person
 from idp.events.models import Event

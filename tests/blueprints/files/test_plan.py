@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from blueprints.files.apply import StateMoved, apply
 from blueprints.files.plan import Plan, make_plan
-from blueprints.files.read import BadBlueprint
+from blueprints.files.problems import BadBlueprint
 from blueprints.models import Result
 from blueprints.models import Secret as Entered
 from blueprints.objects.kind import HIDDEN

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from blueprints.files.read import BadBlueprint, read
+from blueprints.files.problems import BadBlueprint
+from blueprints.files.read import read
 
 Write = Callable[..., Path]
 

@@ -18,7 +18,8 @@ from blueprints.files import tags
 from blueprints.files.apply import apply
 from blueprints.files.plan import make_plan
 from blueprints.files.plan_text import as_json
-from blueprints.files.read import BadBlueprint, Source, read
+from blueprints.files.problems import BadBlueprint
+from blueprints.files.read import Source, read
 from idp.accounts.models import Person
 from idp.events.models import Event
 from idp.oauth.models import Application, Scope

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from flows.conditions.doubts import doubts
 from flows.conditions.expressions import compile_condition
 from flows.conditions.hours import DAY, offered_zones, shown
-from flows.conditions.presets import PRESETS, BadSlot, Filled, fill, in_words, join, recognise, split
+from flows.conditions.presets import PRESETS, Filled, fill, in_words, join, recognise, split
+from flows.conditions.slots import BadSlot
 
 GOOD = {
     "group": "staff",

@@ -11,7 +11,7 @@ from django.core.management import call_command
 
 from blueprints.files.apply import apply
 from blueprints.files.export import export
-from blueprints.files.read import BadBlueprint
+from blueprints.files.problems import BadBlueprint
 from idp.accounts.models import Person
 from idp.foundation.domains import ascii_domain
 from idp.foundation.mailboxes import deliverable, key, readable

@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 import pytest
 
 from blueprints.files.apply import apply
-from blueprints.files.read import BadBlueprint
+from blueprints.files.problems import BadBlueprint
 from idp.accounts.models import Group, Person
 from idp.oauth.models import Application, Scope
 from idp.tenancy.models import Tenant

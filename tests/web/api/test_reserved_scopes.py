@@ -13,7 +13,7 @@ import time_machine
 from django.core.checks import run_checks
 
 from blueprints.files.apply import apply
-from blueprints.files.read import BadBlueprint
+from blueprints.files.problems import BadBlueprint
 from blueprints.objects import edit
 from idp.accounts.models import Person
 from idp.oauth.models import Application, Scope

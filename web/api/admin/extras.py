@@ -19,7 +19,9 @@ from idp.outbox.listings import MAILS
 from idp.outbox.placeholders import shipped
 from idp.tenancy.scope import current_tenant
 from idp.tenancy.tenants import asked_for, leads_to
-from web.administration.resources import RESOURCES, Resource, rotate_keys
+from web.administration.changes import rotate_keys
+from web.administration.declarations import Resource
+from web.administration.resources import RESOURCES
 from web.api import schemas as say
 from web.api.admin.failures import NoSuchThing
 from web.api.admin.object_schemas import sent, shown

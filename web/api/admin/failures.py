@@ -10,7 +10,7 @@ from django.utils import timezone
 from ninja import NinjaAPI
 from pydantic import BaseModel
 
-from blueprints.files.read import MAX_PROBLEMS, BadBlueprint
+from blueprints.files.problems import MAX_PROBLEMS, BadBlueprint
 from blueprints.objects.edit import Refused
 from flows.documents.versions import RefusedFlow
 from idp.foundation.errors import DomainError, Invalid, NotFound

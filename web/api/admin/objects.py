@@ -20,7 +20,9 @@ from blueprints.objects.registry import KINDS as KEPT
 from idp.accounts.roles import NotAllowed, operations_of
 from idp.foundation.errors import message_of
 from idp.foundation.listing import BadWish, Listing, Wish
-from web.administration.resources import RESOURCES, Action, Resource, delete, save
+from web.administration.changes import delete, save
+from web.administration.declarations import Action, Resource
+from web.administration.resources import RESOURCES
 from web.api.admin.failures import InvalidDocument, NoSuchThing
 from web.api.admin.object_schemas import page_of, row_of, sent, shown, wish_of
 from web.api.admin.operations import Calls

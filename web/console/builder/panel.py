@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from flows.conditions.expressions import vocabulary
 from flows.conditions.hours import offered_zones
-from flows.conditions.presets import PRESETS, BadSlot, Preset, Slot, fill, join, recognise, split
+from flows.conditions.presets import PRESETS, Preset, fill, join, recognise, split
+from flows.conditions.slots import BadSlot, Slot
 from flows.documents.document import FlowDocument
 from flows.documents.layout import TooLarge, lay_out, symbol
 from flows.editing.drawing import Card, Place, draw, spots

@@ -16,7 +16,8 @@ from blueprints.objects.edit import Moved, NotThere, Refused
 from idp.accounts.roles import NotAllowed
 from idp.foundation.listing import COUNTED, BadWish, Column, Filter, Wish
 from idp.foundation.listing import Page as Rows
-from web.administration.resources import RESOURCES, Action, Resource
+from web.administration.declarations import Action, Resource
+from web.administration.resources import RESOURCES
 from web.console.frame import Page, by_htmx, see, show
 from web.console.requests import ConsoleRequest
 from web.console.sentences import told as in_words

@@ -12,7 +12,9 @@ from django.utils.translation import gettext as _
 from blueprints.objects import edit
 from blueprints.objects.document import KINDS
 from idp.accounts.roles import OwnPassword
-from web.administration.resources import RESOURCES, Resource, save
+from web.administration.changes import save
+from web.administration.declarations import Resource
+from web.administration.resources import RESOURCES
 from web.console.frame import Page, see, show
 from web.console.objects.form_errors import of_form
 from web.console.objects.forms import SchemaForm

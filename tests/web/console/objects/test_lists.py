@@ -12,7 +12,8 @@ from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.kit import Door
-from web.administration.resources import Resource, delete
+from web.administration.changes import delete
+from web.administration.declarations import Resource
 from web.console.objects import objects
 
 

@@ -1,0 +1,41 @@
+"""Messages about the keys of a document, in the words of its form."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from blueprints.files.tags import Secret
+from blueprints.objects.document import KINDS
+from flows.validation_messages import sentence
+
+
+def told(model: type[BaseModel], error: Any) -> str:
+    """What pydantic found wrong, as a sentence."""
+    if isinstance(error.get("input"), Secret):
+        return "!secret is only allowed for secrets."
+    if error["type"] == "extra_forbidden" and len(error["loc"]) == 1 and error["loc"][0] in KINDS:
+        return f"{error['loc'][0]} starts another document. Put --- before it."
+    return sentence(error, _names(model, error["loc"][:-1]))
+
+
+def _names(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
+    """The keys of the model at this path, as far as it is declared."""
+    for step in path:
+        kind = model.model_fields[step].annotation if step in model.model_fields else None
+        inner = [
+            each
+            for each in (kind, *getattr(kind, "__args__", ()))
+            if isinstance(each, type) and issubclass(each, BaseModel)
+        ]
+        if isinstance(step, str) and inner:
+            model = inner[0]
+    return [described.alias or name for name, described in model.model_fields.items()]
+
+
+def secret_in(value: Any, path: tuple[str | int, ...] = ()) -> tuple[str | int, ...]:
+    """Where a secret stands in a flow, whose settings are open: it is stored and shown as it is written."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found = (
+        (*path, key) if isinstance(each, Secret) else secret_in(each, (*path, key)) for key, each in inner
+    )
+    return next((each for each in found if each), ())

@@ -1,0 +1,36 @@
+"""What is wrong in blueprint files, with file, line, column and key."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from blueprints.files.partial import MOST
+from idp.foundation.text import on_one_line
+
+MAX_PROBLEMS = MOST
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong; ``line`` and ``column`` count from 1."""
+
+    file: str
+    line: int
+    column: int
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        return on_one_line(
+            f"{self.file}:{self.line}:{self.column}: {self.key + ': ' if self.key else ''}{self.message}"
+        )
+
+
+class BadBlueprint(Exception):
+    """Nothing was applied; ``problems`` names everything that is wrong, each of it once."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = list(dict.fromkeys(problems))
+        more = (
+            [f"… and {len(self.problems) - MAX_PROBLEMS} more."] if len(self.problems) > MAX_PROBLEMS else []
+        )
+        super().__init__("\n".join([*map(str, self.problems[:MAX_PROBLEMS]), *more]))
