@@ -440,7 +440,7 @@ def test_missing_secrets(acme: Tenant, write_blueprint: Write) -> None:
     assert [each.partition(": ")[2] for each in refused(file)] == [
         (
             f"client_secret: The secret key is missing. Add it to FOYER_SECRETS, save it with {enter}, or "
-            "say --generate-secrets."
+            "use --generate-secrets."
         )
     ]
     code, told = command("apply", "--generate-secrets", file)

@@ -130,7 +130,7 @@ def test_nothing_is_overwritten(folder: Path, tmp_path: Path) -> None:
     assert (again.returncode, "won't be overwritten" in again.stderr) == (1, True)
     assert (tmp_path / "copy").read_bytes() == before
     over = manage(folder, "restore", str(tmp_path / "copy"))
-    assert (over.returncode, f"move {folder}/foyer.sqlite3" in over.stderr) == (1, True)
+    assert (over.returncode, f"Move {folder}/foyer.sqlite3" in over.stderr) == (1, True)
     (folder / "foyer.sqlite3").rename(folder / "old.sqlite3")
     (folder / "foyer.sqlite3-wal").write_bytes(b"of the old one")
     left = manage(folder, "restore", str(tmp_path / "copy"))
