@@ -197,23 +197,10 @@ class Flows:
         if not planned:
             return judged.together()
         if strangers and judged.asks_who:
-            work.note(
-                binding,
-                (
-                    f"{ASKED_OF_STRANGERS}. Here they are asked once it is known, and the stricter of both "
-                    "counts."
-                ),
-                key,
-            )
+            text = f"{ASKED_OF_STRANGERS}. Here they are asked once it is known, and the stricter counts."
         else:
-            work.note(
-                binding,
-                (
-                    "evaluate_on_plan: authentik asks its policies as the flow begins; here they are asked "
-                    "at the step."
-                ),
-                key,
-            )
+            text = "evaluate_on_plan: authentik asks its policies as the flow begins; here, at the step."
+        work.note(binding, text, key)
         return Verdict(judged.together().may if reached else at_plan.may, at_plan.surely)
 
     def _answers(self, binding: Entry) -> None:

@@ -167,6 +167,11 @@ def _validate(stage: Entry, work: Work) -> list[Block]:
     work.note(stage, "authenticators are not in blueprints: people must set theirs up again.")
     if len(known) == 1:
         return [_step("totp" if known == ["totp"] else "recovery_code", missing=missing)]
+    return [_either(stage, missing)]
+
+
+def _either(stage: Entry, missing: str) -> Block:
+    """Return a section that asks for a code of the app or a recovery code, as the person chooses."""
     how = short_name(f"{stage.title}-how")
     word = f"steps.{re.sub('[^a-z0-9]', '_', how)}.choice"
     has_codes, has_app = '"recovery_code" in person.credentials', '"totp" in person.credentials'
@@ -192,7 +197,7 @@ def _validate(stage: Entry, work: Work) -> list[Block]:
             {"stage": "recovery_code", "when": f'{has_codes} && ({word} == "recovery_code" || !({has_app}))'}
         ),
     ]
-    return [Block({"group": short_name(stage.title), "steps": inner})]
+    return Block({"group": short_name(stage.title), "steps": inner})
 
 
 def _missing(stage: Entry, work: Work, known: list[str]) -> str:

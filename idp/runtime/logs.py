@@ -57,6 +57,15 @@ _SHORTEST = 4
 _LONG = 12
 
 
+_OF_LIBRARIES: dict[str, dict[str, Any]] = {
+    "uvicorn.access": {"handlers": [], "propagate": False},
+    "celery": {"level": "WARNING"},
+    "channels_redis": {"level": "CRITICAL"},  # a traceback each second; foundation/breaker.py logs it once
+    "kombu": {"level": "WARNING"},
+    "django.request": {"level": "ERROR"},
+}
+
+
 def configure(config: dict[str, Any]) -> None:
     """Configure logging as Django's LOGGING_CONFIG; ``config`` has ``format`` ("console" or "json") and
     ``level``.
@@ -92,15 +101,7 @@ def configure(config: dict[str, Any]) -> None:
             "formatters": {"line": formatter},
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
             "root": {"handlers": ["stderr"], "level": "INFO" if level == "DEBUG" else level},
-            "loggers": {
-                **{name: {"level": level} for name in OURS},
-                "uvicorn.access": {"handlers": [], "propagate": False},
-                "celery": {"level": "WARNING"},
-                # a traceback each second; idp/foundation/breaker.py tells it once
-                "channels_redis": {"level": "CRITICAL"},
-                "kombu": {"level": "WARNING"},
-                "django.request": {"level": "ERROR"},
-            },
+            "loggers": {**{name: {"level": level} for name in OURS}, **_OF_LIBRARIES},
         }
     )
 

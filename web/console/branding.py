@@ -20,7 +20,7 @@ from idp.tenancy.hosts import host_name
 from idp.tenancy.scope import current_tenant
 from idp.tenancy.tenants import asked_for, leads_to, may_send_from
 from web.console.frame import Page, see, show
-from web.console.objects.form_errors import of_errors
+from web.console.objects.form_errors import CHANGED_MEANWHILE, of_errors
 from web.console.objects.history import history
 from web.console.requests import ConsoleRequest
 from web.middleware.headers import policy
@@ -61,14 +61,7 @@ def branding(request: ConsoleRequest) -> HttpResponse:
             except edit.Refused as refused:
                 errors = _by_field(refused.errors)
             except edit.Moved:
-                errors = {
-                    "": [
-                        _(
-                            "Someone else changed this while you were editing. Save again to overwrite their "
-                            "changes."
-                        )
-                    ]
-                }
+                errors = {"": [str(CHANGED_MEANWHILE)]}
                 etag = known.etag
             else:
                 changed = ", ".join(each.key for each in saved.keys)

@@ -14,7 +14,7 @@ from blueprints.objects import edit
 from idp.outbox.placeholders import FACE, Template, shipped
 from idp.tenancy.scope import current_tenant
 from web.console.frame import Page, see, show
-from web.console.objects.form_errors import of_errors
+from web.console.objects.form_errors import CHANGED_MEANWHILE, of_errors
 from web.console.objects.history import history
 from web.console.requests import ConsoleRequest
 from web.middleware.headers import policy
@@ -54,17 +54,7 @@ def mail(request: ConsoleRequest, name: str) -> HttpResponse:
                 400,
             )
         except (edit.Moved, edit.NotThere):
-            errors, status = (
-                {
-                    "": [
-                        _(
-                            "Someone else changed this while you were editing. Save again to overwrite their "
-                            "changes."
-                        )
-                    ]
-                },
-                409,
-            )
+            errors, status = {"": [str(CHANGED_MEANWHILE)]}, 409
         else:
             return see(request, reverse("console:mail", args=[name]), _("Changes saved."))
     context = {

@@ -64,22 +64,12 @@ def tenant(request: ConsoleRequest, name: str) -> HttpResponse:
     errors, told = dict[str, list[str]](), TENANTS.told(row)
     domains = told["domains"]
     if request.method == "POST":
-        domains = [
-            line.strip().lower()
-            for line in request.POST.get("domains", "").replace("\0", "").splitlines()
-            if line.strip()
-        ]
-        person: Any = request.person
-        rights = operations_of(person)  # here, not there
+        domains = _lines(request.POST.get("domains", ""))
+        rights = operations_of(request.person)  # here, not there
+        said = {"tenant": row.name, "domains": domains}
         try:
             with tenant_scope(row):
-                edit.save(
-                    "tenant",
-                    {"tenant": row.name, "domains": domains},
-                    by=person.username,
-                    new=False,
-                    rights=rights,
-                )
+                edit.save("tenant", said, by=request.person.username, new=False, rights=rights)
         except (edit.Refused, edit.Moved) as refused:
             errors = {"domains": [str(refused).removeprefix("domains: ")]}
         else:
@@ -105,6 +95,10 @@ def tenant(request: ConsoleRequest, name: str) -> HttpResponse:
     return show(
         request, "console/tenants_one.html", title=told["title"], status=400 if errors else 200, **context
     )
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip().lower() for line in text.replace("\0", "").splitlines() if line.strip()]
 
 
 def domain(request: ConsoleRequest, name: str) -> HttpResponse:

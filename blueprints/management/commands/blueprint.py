@@ -78,6 +78,9 @@ class Command(BaseCommand):
             )
 
         self._looking(actions)
+        self._converting(actions)
+
+    def _converting(self, actions: Any) -> None:
         converted = actions.add_parser(
             "convert", help="convert another product's configuration; notes go to standard error"
         )

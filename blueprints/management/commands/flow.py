@@ -38,6 +38,12 @@ _GOOD = ("done", "known before", "entered", "ends")
 _BAD = ("denied", "refused", "broken")
 
 
+_INSPECT = (
+    "show a run: its steps, the reasons, its facts without secrets. Shows personal data and is recorded in "
+    "the audit log"
+)
+
+
 class Command(BaseCommand):
     """Commands about flows."""
 
@@ -60,9 +66,7 @@ class Command(BaseCommand):
         _which(action("show", "show a flow as YAML", "FLOW"))
         action("versions", "list the versions of a flow, newest first", "FLOW")
         diff = action(
-            "diff",
-            "compare two versions step by step; exit code 0: no differences, 2: differences",
-            "FLOW",
+            "diff", "compare two versions step by step; exit code 0: no differences, 2: differences", "FLOW"
         )
         diff.add_argument(
             "versions",
@@ -80,18 +84,9 @@ class Command(BaseCommand):
         back.add_argument("number", type=_VERSION, metavar="VERSION")
         back.add_argument("--note", default="", help="a note for the version history")
         self._trying(action)
-        action(
-            "inspect",
-            (
-                "show a run: its steps, the reasons, its facts without secrets. Shows personal data and is "
-                "recorded in the audit log"
-            ),
-            "RUN",
-        )
+        action("inspect", _INSPECT, "RUN")
         counts = action(
-            "funnel",
-            "show how many runs reached, completed, failed or abandoned each step",
-            "FLOW",
+            "funnel", "show how many runs reached, completed, failed or abandoned each step", "FLOW"
         )
         counts.add_argument(
             "--version", type=_VERSION, metavar="N", help="version number (default: the live version)"

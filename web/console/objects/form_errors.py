@@ -6,7 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from web.console.objects.forms import SchemaForm, every
+
+CHANGED_MEANWHILE = _(
+    "Someone else changed this while you were editing. Save again to overwrite their changes."
+)
 
 
 @dataclass(frozen=True)

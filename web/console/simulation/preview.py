@@ -44,12 +44,7 @@ def overview(request: ConsoleRequest, name: str) -> HttpResponse:
     step = request.GET.get("step", "") or (steps[0]["id"] if steps else "")
     if step and step not in [each["id"] for each in steps]:
         raise Http404
-    wish = {
-        "which": request.GET.get("which", "")[:20],
-        "step": step,
-        "state": _one_of(request, "state", STATES),
-    }
-    wish |= {"scheme": _one_of(request, "scheme", SCHEMES), "face": request.GET.get("face", "")[:20]}
+    wish = _wish(request, step)
     faces = _previews(found.chosen, step, wish["state"]) if step else []
     shown = next((each for each in faces if each.face == wish["face"]), faces[0] if faces else None)
     page = shown and _framed(shown)
@@ -80,6 +75,16 @@ def overview(request: ConsoleRequest, name: str) -> HttpResponse:
     )
     response["Content-Security-Policy"] = policy(request, frame_src="'self'")
     return response
+
+
+def _wish(request: ConsoleRequest, step: str) -> dict[str, str]:
+    return {
+        "which": request.GET.get("which", "")[:20],
+        "step": step,
+        "state": _one_of(request, "state", STATES),
+        "scheme": _one_of(request, "scheme", SCHEMES),
+        "face": request.GET.get("face", "")[:20],
+    }
 
 
 def framed(request: ConsoleRequest, name: str) -> HttpResponse:
