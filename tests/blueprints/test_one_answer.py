@@ -68,7 +68,7 @@ EXPECTED = [
     "2:1: accent: Enter a color",
     "3:12: networks.0: ",
     "4:1: domains: Other.test is already used",
-    "9:1: nam: There is no such key. Did you mean name?",
+    "9:1: nam: Unknown key. Did you mean name?",
     "10:1: email: The email address alice@acme.test is already used by alice.",
     "11:10: groups.0: There is no group staf. Did you mean staff?",
     "14:1: active: Enter true or false.",
@@ -80,7 +80,7 @@ EXPECTED = [
     "25:5: steps.2.when: ",
     "27:5: steps.3.on_refusal: Use 'end' or 'continue'.",
     "34:15: tests.0.ends: ",
-    "37:1: tilte: There is no such key. Did you mean title?",
+    "37:1: tilte: Unknown key. Did you mean title?",
     "38:1: client_id: The client ID tv is already used by tv.",
     "39:18: scopes.1: There is no scope acme:raed. Did you mean acme:read?",
     "40:10: grants.0: There is no grant devicecode. Did you mean",
@@ -124,9 +124,9 @@ def test_a_circle_hides_no_slip_beside_it(acme: Tenant, write_blueprint: Write) 
     four = "---\nflow: four\ntitle: Four\nfor: part\nsteps: [{stage: deny, when: persn}]\n"
     found = refused(write_blueprint("tenant: acme\n" + one + two + three + four))
     assert [each.partition(": ")[2] for each in found] == [
-        "steps.0.iff: There is no such key.",
+        "steps.0.iff: Unknown key.",
         "steps.1.steps.0.flow: Circular reference between flows: one → two → one.",
-        "steps.0.when: line 1, column 1: There is no persn. Did you mean person.role?",
+        "steps.0.when: line 1, column 1: Unknown name persn. Did you mean person.role?",
     ]
 
 

@@ -110,10 +110,10 @@ def test_every_key_with_every_wrong_value(name: str) -> None:
             {"tenant": "a", "accent": "red"},
             "Enter a color as # and six lowercase hexadecimal digits, like #4f46e5.",
         ),
-        ("application", {"application": "a", "type": "secret"}, "Write 'public' or 'confidential'."),
+        ("application", {"application": "a", "type": "secret"}, "Use 'public' or 'confidential'."),
         ("application", {"application": "a", "device": {"interval": "2h"}}, "Must be between 1s and 1m."),
-        ("application", {"application": "a", "device": {"pending_limit": 0}}, "Write 1 or more."),
-        ("application", {"application": "a", "scopes": "openid"}, "Write a list, like [one, two]."),
+        ("application", {"application": "a", "device": {"pending_limit": 0}}, "Enter 1 or more."),
+        ("application", {"application": "a", "scopes": "openid"}, "Enter a list, like [one, two]."),
     ],
 )
 def test_the_words(kind: str, said: dict[str, Any], words: str) -> None:

@@ -217,8 +217,8 @@ def test_every_problem_of_every_file_at_once_and_nothing_applied(
     assert problems(first, second) == [
         "one.yaml:6:1: title: This key is missing.",
         "one.yaml:8:1: persn: This isn't a kind of document. Did you mean person?",
-        "two.yaml:2:1: titel: There is no such key. Did you mean title?",
-        "two.yaml:5:1: type: Write 'public' or 'confidential'.",
+        "two.yaml:2:1: titel: Unknown key. Did you mean title?",
+        "two.yaml:5:1: type: Use 'public' or 'confidential'.",
     ]
 
 

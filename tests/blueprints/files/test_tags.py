@@ -104,7 +104,7 @@ def test_what_a_tag_stands_for(
         ("!vars '{'", "2:8: Unknown variable {. There are: list, word."),
         ("!vars [a, b, c]", "2:8: Write a name after !vars."),
         ("!vars 'all: {list}'", "2:8: Only plain text can be inserted into text"),
-        ("!vars list", "2:1: title: Write a text, not a list."),
+        ("!vars list", "2:1: title: Enter text, not a list."),
         ("!secret name", "2:1: title: !secret is only allowed for secrets."),
         ("!secret ../name", "2:8: Secret names have letters, digits, dots, dashes and underscores."),
         ("!secret .hidden", "2:8: Secret names have letters"),

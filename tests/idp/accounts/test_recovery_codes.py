@@ -83,7 +83,7 @@ def test_codes_of_an_older_version_are_found_while_their_key_is_accepted(acme: T
     assert use(person().pk, codes[0])
     out = StringIO()
     call_command("keys", "reencrypt", stdout=out)
-    assert "10 recovery codes were made by an older version" in out.getvalue()
+    assert "10 recovery codes were created by an older version" in out.getvalue()
     settings.SECRET_KEY_FALLBACKS = []
     assert use(person().pk, codes[0]) is None
 

@@ -225,7 +225,7 @@ def test_secrets_are_entered_and_never_shown(acme: Tenant, other: Tenant, door: 
     admin = signed_in(door, "admin")
     said = "application: tills\nclient_id: tills\ntype: confidential\nclient_secret: !secret tills-secret\n"
     page = posted(admin, PLAN, {"text": said}, status=200)
-    assert "There is no secret tills-secret yet" in page
+    assert "Secret tills-secret doesn" in page
     assert 'name="expect"' not in page
     value = "a very secret value of the tills"
     posted(admin, f"{PAGE}secret", {"name": "tills-secret", "value": value})

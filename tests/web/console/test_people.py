@@ -76,7 +76,7 @@ def test_a_second_factor_is_reset_after_asking(acme: Tenant, door: Callable[...,
     posted(clerk, RESET, {"sure": "1"})
     assert not Credential.objects.filter(person=person).exists()
     assert not Session.objects.filter(person=person, ended_at=None).exists()
-    assert "nobody is signed in" in bob.page("/").text.lower()
+    assert "not signed in" in bob.page("/").text.lower()
     gone = Event.objects.filter(kind="person.credential_removed", actor="alice", target="bob")
     assert sorted(event.data["credential"] for event in gone) == ["recovery_code", "totp"]
 
