@@ -114,7 +114,7 @@ def test_no_journey_fails_while_the_key_is_changed_node_by_node(
     assert "oauth_signingkey.private_key: 2 re-encrypted" in said
     assert "accounts_credential.secret: 10 re-encrypted" in said
     said = reencrypt(nodes)
-    assert "Nothing is left under an older key." in said
+    assert "No data is left under an older key." in said
     assert "recovery codes" not in said
     for keys in ((after, changed), (after, after)):
         nodes.keys = keys

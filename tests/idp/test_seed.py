@@ -80,7 +80,7 @@ def test_the_same_number_gives_the_same_rows(tenants: dict[str, Tenant], clock: 
     ("words", "said"),
     [
         (["--tenant", "acme"], "The tenant acme already exists"),
-        (["--tenant", "fresh", "--domain", "acme.test"], "acme.test leads to the tenant acme already"),
+        (["--tenant", "fresh", "--domain", "acme.test"], "acme.test is already used by the tenant acme"),
         (["--tenant", "Not A Name"], "Lower-case letters"),
         (["--tenant", "fresh", "--domain", "localhost"], "is reserved for the default tenant"),
         (["--people", "0"], "a whole number from 10"),

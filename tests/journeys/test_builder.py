@@ -187,7 +187,7 @@ def test_two_editors_collide_and_nothing_is_lost(acme: Tenant, editor: Sits) -> 
     alice, bob = editor("alice"), editor("bob")
     for person in (alice, bob):
         person.open("/console/flows/both/")
-    bob.page.get_by_label("What to do with finish").click()
+    bob.page.get_by_label("Actions for finish").click()
     bob.page.get_by_role("button", name="Remove").last.click()
     are(bob.page, *SHIPPED[:5])
     page = alice.page
@@ -247,7 +247,7 @@ def test_a_condition_is_typed_with_help(acme: Tenant, editor: Sits) -> None:
     person.context.clear_cookies()  # signed out, in another tab perhaps
     card(page, "nope").locator(".name").focus()
     page.keyboard.press("Delete")
-    expect(page.get_by_role("status").first).to_contain_text("what you did last was not saved")
+    expect(page.get_by_role("status").first).to_contain_text("Couldn't save your last change")
     are(page, "deny", "nope")
 
 

@@ -79,7 +79,7 @@ def test_every_action_keeps_the_focus(hands: Callable[..., Hands]) -> None:
     errors, and what is impossible.
     """
     at = hands("focus", *SHIPPED)
-    page, menu = at.page, at.page.get_by_label("What to do with consent")
+    page, menu = at.page, at.page.get_by_label("Actions for consent")
     name(page, "consent").focus()
     at.press("d", "consent-2 added").on("consent-2")
     at.press("Control+z", "Undo: consent-2 added").on("finish")  # what stands now where it was
@@ -91,7 +91,7 @@ def test_every_action_keeps_the_focus(hands: Callable[..., Hands]) -> None:
     at.press("w", "consent-2").press("Control+z", "Undo").press("Control+z", "Undo")
     at.press("ArrowUp").press("ArrowDown")
     name(page, "identification").focus()
-    at.press("Alt+ArrowUp", "identification is the first here").on("identification")
+    at.press("Alt+ArrowUp", "identification is already first").on("identification")
     entries = page.locator('.step[data-id="consent"] .menu-list button')
     for number in range(entries.count()):
         menu.focus()
@@ -124,7 +124,7 @@ def test_the_panels_keep_the_focus(hands: Callable[..., Hands]) -> None:
     at.go(name(page, "login"))
     expect(page.get_by_label("ID", exact=True)).to_be_focused()
     page.keyboard.type("!")
-    at.press("Enter", "mend what is marked")
+    at.press("Enter", "Fix the errors below")
     expect(page.get_by_label("ID", exact=True)).to_be_focused()
     page.get_by_label("ID", exact=True).fill("entry")
     at.press("Enter", "entry").on("entry").press("Control+z", "Undo").press("Control+Shift+Z", "Redo")
@@ -204,7 +204,7 @@ def test_leaving_what_is_typed_beside_the_drawing_asks(hands: Callable[..., Hand
         leave("beforeunload")
     page.goto(here + "?at=2")
     page.get_by_label("ID", exact=True).fill("!")
-    at.press("Enter", "mend what is marked")
+    at.press("Enter", "Fix the errors below")
     leave("beforeunload")
     page.goto(here + "?at=2")
     page.get_by_label("ID", exact=True).fill("entry")
@@ -230,7 +230,7 @@ def test_a_collision_keeps_the_focus(hands: Callable[..., Hands], new_person: Si
         if how == "key":
             slow.press("d", "Nothing is lost")
         elif how == "menu":
-            page.get_by_label("What to do with login").focus()
+            page.get_by_label("Actions for login").focus()
             slow.press("Enter")
             slow.go(
                 page.get_by_role("button", name="Duplicate").locator("visible=true"), told="Nothing is lost"
@@ -250,7 +250,7 @@ def test_a_collision_keeps_the_focus(hands: Callable[..., Hands], new_person: Si
             slow.press("ArrowDown")
             assert page.evaluate("document.activeElement.matches('.step .name')")
     page.context.clear_cookies()
-    slow.go(name(page, "consent"), "Delete", "what you did last was not saved").on("consent")
+    slow.go(name(page, "consent"), "Delete", "Couldn't save your last change").on("consent")
 
 
 def test_an_address_leads_to_its_card(hands: Callable[..., Hands]) -> None:

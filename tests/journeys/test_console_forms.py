@@ -113,7 +113,7 @@ def test_the_drawing_stays_when_the_session_is_gone(clerk: Person, tenants: dict
     said = clerk.page.locator("#said")
     clerk.page.locator("article[data-id=password] .name").focus()
     clerk.page.keyboard.press("Delete")
-    expect(said).to_contain_text("You have been signed out")
+    expect(said).to_contain_text("Your session expired")
     expect(said.get_by_role("link", name="Sign in again")).to_have_attribute("href", "/sign-in")
     expect(clerk.page.locator("article[data-id=password]")).to_be_visible()
     shot(clerk, "builder-signed-out")

@@ -24,7 +24,7 @@ def states(person: Person, other: Person) -> Iterator[str]:
     person.open("/console/flows/states/")
     expect(page.get_by_role("link", name="Add step").first).to_be_attached()
     yield "an empty lane"
-    page.get_by_label("What to do with login").click()
+    page.get_by_label("Actions for login").click()
     yield "the menu of a card"
     page.keyboard.press("Escape")
     page.get_by_label("Search steps").fill("code")

@@ -43,7 +43,7 @@ _WORDS = {
     "factor": (
         _lazy("Protect your own account"),
         _lazy("Your password alone protects everything here. Add an authenticator app."),
-        _lazy("Set up second factor"),
+        _lazy("Set up a second factor"),
     ),
     "application": (
         _lazy("Add your first application"),

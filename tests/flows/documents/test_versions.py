@@ -446,7 +446,7 @@ def test_a_circle_is_refused_with_its_way(acme: Tenant, length: int) -> None:
     way = " → ".join([names[-1], *names[:-1], names[-1]]) if length > 1 else "p0 → p0"
     with pytest.raises(RefusedFlow) as refused:
         part({"flow": names[0]}, flow=names[-1])
-    assert f"Circular reference between flows: {way}." in str(refused.value)
+    assert f"Sub-flows form a loop: {way}." in str(refused.value)
 
 
 def test_a_sub_flow_that_is_not_there_is_named(acme: Tenant, other: Tenant) -> None:

@@ -646,7 +646,7 @@ def test_approving_itself_refuses_the_wrong_flow(acme: Tenant, door: Doors) -> N
     session = row_of(consent).state["facts"]["signed_in"]["session"]
     device = DeviceCode.objects.get().pk
     for flow in ("connect-a-device", "", "Strict"):
-        with pytest.raises(EffectLost, match="another way"):
+        with pytest.raises(EffectLost, match="a different way"):
             ApproveDevice(device, session, ("openid",), flow).apply()
     with tenant_scope(Tenant.objects.get(name="other")), pytest.raises(EffectLost):
         ApproveDevice(device, session, ("openid",), "strict").apply()

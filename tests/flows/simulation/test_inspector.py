@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.utils.html import escape
 
 from flows.engine.executor import NoSuchRun
 from flows.registry import stages
@@ -112,7 +113,7 @@ def test_how_it_ended(acme: Tenant, door: Doors, clock: time_machine.Traveller, 
             seen = seen.submit(decision="deny" if end == "denied" else "approve")
     found = inspect(row_of(seen).identifier, people=True)
     assert (found.end, found.ended_at is not None) == (end, True)
-    assert found.message in seen.text
+    assert escape(found.message) in seen.text
     decisions = {each.step: each.decision for each in found.path}
     assert (
         decisions.get("consent")

@@ -163,7 +163,7 @@ def test_names_that_came_otherwise_into_the_database(acme: Tenant) -> None:
         assert "- esc: person admin" not in [line.strip() for line in text.splitlines()], words
     assert "\ufffd[2J" in said["blueprint drift --tenant acme"]
     assert json.loads(said["blueprint drift --tenant acme --json"])[0]["keys"][0]["new"] == hostile
-    assert "\\u001b[2J" in said["blueprint export --tenant acme"]
+    assert "\\e[2J" in said["blueprint export --tenant acme"]
 
 
 def test_a_name_forges_no_line() -> None:
