@@ -264,7 +264,7 @@ def _end_runs_of_others(walk: Walk, person: int) -> None:
         .filter(nonce_hash=walk.row.nonce_hash, expires_at__gt=walk.now)
         .order_by("pk")
     )
-    message = _("Somebody else signed in here in the meantime. Please start again.")
+    message = _("Someone else signed in on this browser. Please start again.")
     for other in living:
         state = State.load(other.state)
         if (
@@ -273,7 +273,7 @@ def _end_runs_of_others(walk: Walk, person: int) -> None:
             or (state.end and state.end["kind"] not in ("denied", "refused"))
         ):
             continue
-        state.end = state.end or ending("lost", _("Somebody else signed in"), message)
+        state.end = state.end or ending("lost", _("Someone else signed in"), message)
         state.facts = {name: fact for name, fact in state.facts.items() if name not in knowledge.PROOFS}
         rows = Row.objects.filter(pk=other.pk, revision=other.revision)
         rows.update(state=state.dump(), revision=other.revision + 1, ended_at=other.ended_at or walk.now)

@@ -145,7 +145,7 @@ WORDS = {
         hint=lambda: (
             ""
             if current_tenant().networks
-            else "The tenant has no networks of its own, so every address is outside."
+            else "The tenant has no trusted networks, so every address is outside."
         ),
     ),
 }

@@ -162,7 +162,7 @@ def sign_in(request: SignIn) -> Opened:
         session = int(request.current or 0)
     else:
         if request.current:
-            end(request.current, why="somebody else signed in")
+            end(request.current, why="someone else signed in")
         session = Session.objects.create(person=person, **lasting).pk
     publish("session.started", actor=person.username, topic=topic_of(session), methods=list(request.methods))
     return Opened(session, person.pk, now, key)

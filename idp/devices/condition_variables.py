@@ -35,7 +35,7 @@ WORDS = {
     "device.label": _device(
         "string",
         lambda device, about: device.label,
-        "what the device calls itself; anybody can send anything",
+        "the name that the device sends; it can be anything",
     ),
     "device.agent": _device("string", lambda device, about: device.agent, "the software on it, as it says"),
     "device.age": _device(

@@ -36,7 +36,7 @@ def visible(colour: str, grounds: Sequence[str] = LIGHT, least: float = 3.0) -> 
             )
             if all(contrast(mixed, ground) >= least for ground in grounds):
                 return mixed
-    raise ValueError(f"no colour has a contrast of {least} to all of these grounds")
+    raise ValueError(f"no color has a contrast of {least} to all of these grounds")
 
 
 def _channels(colour: str) -> tuple[int, ...]:

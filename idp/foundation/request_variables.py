@@ -23,7 +23,7 @@ WORDS = {
     "request.agent": Word(
         "string",
         lambda about: about.agent,
-        doc="what the browser calls itself; anybody can send anything",
+        doc="the User-Agent header that the browser sends; it can be anything",
         about="request",
     ),
     "request.time": Word(

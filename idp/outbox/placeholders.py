@@ -40,7 +40,7 @@ class Template:
             found["subject"].append("The subject must be a single line.")
         said = {part: markup.WORD.findall(getattr(self, part)) for part in found}
         if markup.LINK in said["subject"]:
-            found["subject"].append("{{ link }} stands in no subject: whoever sees a list of mails reads it.")
+            found["subject"].append("{{ link }} can not be in a subject: lists of emails show it.")
         if markup.LINK in words and markup.LINK not in said["text"]:
             found["text"].append("Include {{ link }} in the text.")
         if not markup.stands_by_itself(self.text):

@@ -25,7 +25,7 @@ picture = RegexValidator(
         "no page loads from elsewhere."
     ),
 )
-colour = RegexValidator(r"\A#[0-9a-f]{6}\Z", "A colour as #rrggbb, in lower case.")
+colour = RegexValidator(r"\A#[0-9a-f]{6}\Z", "A color as #rrggbb, in lower case.")
 
 
 def current_tenant_id() -> int:

@@ -66,7 +66,7 @@ def test_somebody_else_signs_in_meanwhile(
     second.sign_in("bob")
     second.sees("Connect a device")
     person.press("Approve")
-    person.sees("Somebody else signed in")
+    person.sees("Someone else signed in")
     assert device.poll() == "authorization_pending"
     second.enter_code(theirs.user_code)
     second.press("Approve")

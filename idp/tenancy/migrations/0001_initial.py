@@ -54,7 +54,7 @@ class Migration(migrations.Migration):
                         max_length=7,
                         validators=[
                             django.core.validators.RegexValidator(
-                                "\\A#[0-9a-f]{6}\\Z", "A colour as #rrggbb, in lower case."
+                                "\\A#[0-9a-f]{6}\\Z", "A color as #rrggbb, in lower case."
                             )
                         ],
                     ),

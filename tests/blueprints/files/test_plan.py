@@ -314,10 +314,7 @@ def test_what_conditions_hardly_mean_is_noted(acme: Tenant, write_blueprint: Wri
     assert [each for each in make_plan([file]).notes if "when" in each] == [
         f"{head}2.when: line 1, column 1: There is no group Newcomers. Did you mean newcomers?",
         f"{head}3.when: line 1, column 1: The condition is always true, at every hour of the week.",
-        (
-            f"{head}4.when: line 1, column 1: The tenant has no networks of its own, so every address is "
-            "outside."
-        ),
+        (f"{head}4.when: line 1, column 1: The tenant has no trusted networks, so every address is outside."),
     ]
     better = DOUBTFUL.replace('"Newcomers"', '"newcomers"').replace("|| request", "&& request")
     told = make_plan(

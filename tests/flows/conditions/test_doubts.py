@@ -233,7 +233,7 @@ def refusing(when: str) -> dict[str, str]:
         ('steps.how.decision == "refuse"', "There is no decision refuse. Did you mean refused?"),
         (
             "!request.ip.within(tenant.networks)",
-            "The tenant has no networks of its own, so every address is outside.",
+            "The tenant has no trusted networks, so every address is outside.",
         ),
     ],
 )

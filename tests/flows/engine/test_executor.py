@@ -160,7 +160,7 @@ def test_signing_in_as_somebody_else_ends_what_the_browser_had_under_way(door: D
     assert bob.step == "device_code"
     for tab, fields in ((alice, {"decision": "approve"}), (claimed, {"password": "alice-password-1"})):
         ended = tab.submit(**fields)
-        assert ended.title == "Somebody else signed in"
+        assert ended.title == "Someone else signed in"
         assert "alice" not in ended.text
     assert device_state(started) == "pending"
     assert Session.unscoped.filter(person__username="alice", ended_at=None).count() == 0

@@ -41,8 +41,7 @@ class AccessToken(AuthBase):
     openapi_bearerFormat = "JWT"
     openapi_description = (
         "An access token of this tenant, of a person who has a role, with the scope `foyer:read` or, "
-        "for whatever changes something, "
-        "`foyer:write`. It can never do more than the role of its person allows at this moment."
+        "for changes, `foyer:write`. It can never do more than the role of its person allows at this moment."
     )
 
     def __init__(self, operation: str, *, writes: bool) -> None:
