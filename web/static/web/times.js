@@ -1,8 +1,9 @@
 // Moments in the reader's own zone and words; without this they stand there in UTC, which is said beside them. A time
 // of the day is the tooltip of a sentence, a date is the text itself.
-const STYLES = { date: { dateStyle: "long" }, time: { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } };
+const STYLES = { date: { dateStyle: "long" }, time: { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } }
 for (const each of document.querySelectorAll("time[data-local]")) {
-  const moment = new Date(each.dateTime), style = each.dataset.local;
-  if (isNaN(moment)) continue;
-  each[style === "time" ? "title" : "textContent"] = new Intl.DateTimeFormat(document.documentElement.lang, STYLES[style]).format(moment);
+  const moment = new Date(each.dateTime),
+    style = each.dataset.local
+  if (isNaN(moment)) continue
+  each[style === "time" ? "title" : "textContent"] = new Intl.DateTimeFormat(document.documentElement.lang, STYLES[style]).format(moment)
 }
