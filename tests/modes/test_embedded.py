@@ -11,6 +11,8 @@ from django.core.management import CommandError, call_command
 
 from idp.runtime import embedded
 
+pytestmark = pytest.mark.both_modes  # they set which mode it is
+
 
 @pytest.mark.parametrize("command", ["up", "web"])
 def test_a_second_process_is_turned_away(settings: Any, tmp_path: Path, command: str) -> None:
