@@ -151,8 +151,10 @@ def test_there_and_back_in_a_dry_run_and_a_comparison(acme: Tenant, new_person: 
     with page.expect_response(lambda response: "groups=staff" in response.url):
         page.get_by_label("Groups", exact=True).fill("staff")
         page.keyboard.press("Tab")
+    page.wait_for_url(lambda url: "groups=staff" in url)  # what comes next begins from this address
     with page.expect_response(lambda response: "refuses" in response.url):
         page.get_by_label("Answer to password").select_option("refuses")
+    page.wait_for_url(lambda url: "refuses" in url)
     back(page)
     expect(page.get_by_label("Answer to password")).to_have_value("passes")
     expect(page.get_by_label("Groups", exact=True)).to_have_value("staff")
