@@ -88,7 +88,7 @@ def served(foyer: str, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes]
             [foyer, "up"], cwd=tmp_path / "empty", env=environment, stdout=file, stderr=file
         )
     try:
-        wait_for(lambda: "Foyer is at" in said.read_text() or process.poll() is not None, 90)
+        wait_for(lambda: "Foyer is running at" in said.read_text() or process.poll() is not None, 90)
         assert process.poll() is None, said.read_text()
         yield process, f"http://127.0.0.1:{port}"
     finally:
