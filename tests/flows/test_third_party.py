@@ -58,7 +58,7 @@ def test_walk(tmp_path: Path) -> None:
 
     badge = answer("identification", name="alice")
     assert (badge["stage"], badge["fields"][0]["label"]) == ("acme.badge", "Number on your badge")
-    assert answer("acme.badge", number="A1")["errors"] == {"number": ["That is not the number of a badge."]}
+    assert answer("acme.badge", number="A1")["errors"] == {"number": ["Enter a valid badge number."]}
     assert answer("acme.badge", number="B1")["stage"] == "password"
 '''  # noqa: E501
 
