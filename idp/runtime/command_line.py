@@ -134,8 +134,8 @@ def _run(name: str, arguments: list[str]) -> int:
 
 @contextmanager
 def _addresses_unchecked(name: str) -> Iterator[None]:
-    """Leave Django's look at every address to ``check``: it imports all pages and the API, which takes most
-    commands half of their time.
+    """Leave Django's check of every address to ``check``: it imports all pages and the API, a quarter of the
+    processor time of a small command.
 
     An installation cannot make an address wrong, so an operator learns nothing from it.
     """
