@@ -95,9 +95,13 @@ def _said(message: ConsoleMessage) -> str:
     """A console line; a page that is itself an error (404, 429 …) is reported there too, which is no
     complaint.
 
-    Neither is a field that does not take the focus because somebody has moved it already.
+    Neither is a field that does not take the focus because it was moved already, nor a request that ended
+    because the page was left: ``_failed`` judges that one, and every other failure has a line of its own.
     """
     if message.text.startswith("Autofocus processing was blocked"):
+        return ""
+    # htmx logs these two when a page is left during a request; a failed one is `htmx:sendError`.
+    if message.text.startswith(("htmx:afterRequest", "htmx:sendAbort")):
         return ""
     if (
         message.text.startswith("Failed to load resource: the server responded with a status of")
