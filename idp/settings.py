@@ -8,33 +8,35 @@ from typing import Any
 
 from celery.schedules import schedule
 
-from idp.runtime import env
+from idp.runtime import env, services
+from idp.runtime.secret_key import secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env.time_zones()
+env.provide_time_zones()
 
 # --- what an operator sets (docs/operations.md) -------------------------------------------------------------
-DATA = Path(env.text("FOYER_DATA", "data")).absolute()
-PORT = env.number("PORT", 8000, 1, 65_535)
-SECRET_KEY = env.secret_key(DATA)
-SECRET_KEY_FALLBACKS = env.secret_key_fallbacks()
-TRUSTED_PROXIES = env.networks("FOYER_TRUSTED_PROXIES")
-FORWARDED_HOST = env.flag("FOYER_FORWARDED_HOST", default=False)
-DEFAULT_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]", *env.hosts("FOYER_HOSTS")})
-BIND = env.text("FOYER_BIND", "127.0.0.1")
+_env = env.read()
+DATA = Path(_env.data).absolute()
+PORT, BIND = _env.port, _env.bind
+SECRET_KEY = secret_key(_env.secret_key, DATA)
+SECRET_KEY_FALLBACKS = list(_env.secret_key_fallbacks)
+SECRET_KEY_IS_GIVEN = bool(_env.secret_key)  # else it is stored in the data folder
+TRUSTED_PROXIES = _env.trusted_proxies
+FORWARDED_HOST = _env.forwarded_host
+DEFAULT_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]", *_env.hosts})
 ON_THIS_MACHINE = env.is_loopback(BIND) and not TRUSTED_PROXIES
-DEMO = env.flag("FOYER_DEMO", default=ON_THIS_MACHINE)
-REDIS_URL = env.redis_url()
-SMTP = env.smtp()
-MAIL_FROM = env.mail_from()
-MAILS_PER_DAY = env.number("FOYER_MAILS_PER_DAY", 1000, 1)
-DATABASES = {"default": env.database(DATA)}
-SQLITE = env.sqlite_file(DATA)  # None with PostgreSQL
-GEOIP = env.text("FOYER_GEOIP")
-SECRETS = env.text("FOYER_SECRETS")
-BLUEPRINTS = env.text("FOYER_BLUEPRINTS")
-LOG_FORMAT = env.choice("FOYER_LOG", ("console", "json"), "console" if sys.stderr.isatty() else "json")
-LOG_LEVEL = env.choice("FOYER_LOG_LEVEL", ("debug", "info", "warning", "error"), "info")
+DEMO = ON_THIS_MACHINE if _env.demo is None else _env.demo
+REDIS_URL = _env.redis_url
+SMTP = services.smtp(_env.smtp_url)
+MAIL_FROM = _env.mail_from
+MAILS_PER_DAY = _env.mails_per_day
+DATABASES = {"default": services.database(_env.database_url, DATA)}
+SQLITE = services.sqlite_file(_env.database_url, DATA)  # None with PostgreSQL
+GEOIP = _env.geoip
+SECRETS = _env.secrets
+BLUEPRINTS = _env.blueprints
+LOG_FORMAT = _env.log or ("console" if sys.stderr.isatty() else "json")
+LOG_LEVEL = _env.log_level
 
 # --- what the product is made of ----------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -139,7 +141,7 @@ STORAGES = {
 EMBEDDED = not REDIS_URL
 # What this installation keeps in Redis begins with a name of its own: pub/sub is shared by all databases of a
 # server.
-REDIS_PREFIX = env.redis_prefix()
+REDIS_PREFIX = _env.redis_prefix or services.redis_prefix(_env.database_url, REDIS_URL)
 REDIS_SOCKETS = {"socket_connect_timeout": 2, "socket_keepalive": True}
 CACHES: dict[str, Any] = {
     "default": {
@@ -160,12 +162,12 @@ CHANNEL_LAYERS: dict[str, Any] = {
     }
 }
 EVENT_LOOK_SECONDS = 0.5
-EVENTS_DAYS = env.number("FOYER_EVENTS_DAYS", 0, 0, 36_500)  # 0: for ever
-LISTENERS_PER_ADDRESS = env.number("FOYER_LISTENERS_PER_ADDRESS", 100, 1)
+EVENTS_DAYS = _env.events_days  # 0: for ever
+LISTENERS_PER_ADDRESS = _env.listeners_per_address
 LISTENERS_PER_CODE = 3
-CONNECTIONS = env.number("FOYER_CONNECTIONS", 10_000, 1)
-CONNECTIONS_PER_ADDRESS = env.number("FOYER_CONNECTIONS_PER_ADDRESS", LISTENERS_PER_ADDRESS + 300, 1)
-DRAIN_SECONDS = env.number("FOYER_DRAIN_SECONDS", 0 if EMBEDDED else 2, 0, 600)
+CONNECTIONS = _env.connections
+CONNECTIONS_PER_ADDRESS = _env.connections_per_address or LISTENERS_PER_ADDRESS + 300
+DRAIN_SECONDS = (0 if EMBEDDED else 2) if _env.drain_seconds is None else _env.drain_seconds
 CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     {"polling_interval": 0.05}

@@ -14,7 +14,7 @@ from django.utils.module_loading import import_string
 from django.utils.translation import ngettext
 
 from idp.foundation import geo
-from idp.runtime import env, files
+from idp.runtime import files
 
 
 @register()
@@ -22,7 +22,7 @@ def mixes(app_configs: Any, **options: Any) -> list[CheckMessage]:
     """One process on SQLite, or PostgreSQL with Redis."""
     sqlite = settings.DATABASES["default"]["ENGINE"].endswith("sqlite3")
     found: list[CheckMessage] = []
-    if settings.REDIS_URL and not env.text("FOYER_SECRET_KEY"):
+    if settings.REDIS_URL and not settings.SECRET_KEY_IS_GIVEN:
         message = "REDIS_URL is set for several hosts, but each host would generate its own secret key."
         found.append(
             Error(message, hint="Set FOYER_SECRET_KEY to the same value everywhere.", id="foyer.E013")

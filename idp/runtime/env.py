@@ -1,308 +1,173 @@
-"""Reads the process environment as typed values; a wrong value is an error that names its variable."""
+"""The environment variables of an installation, read by pydantic-settings as typed values."""
 
-import hashlib
 import ipaddress
 import os
 import re
-import secrets
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
-from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
+from typing import Annotated, Any, Literal
 
-from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ValidationError as DjangoValidationError
 from django.core.validators import validate_email
+from pydantic import (
+    AfterValidator,
+    AliasGenerator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from idp.foundation import addresses, mailboxes
+from idp.runtime import services
 
-_KEY_FILE, _KEY_LENGTH = "secret.key", 32
-_DIGITS = 20
-_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
-
-
-def text(name: str, default: str = "") -> str:
-    """The variable's text, without surrounding white space."""
-    return (verbatim(name) if name in os.environ else default).strip()
+KEY_LENGTH = 32  # characters
+_WITHOUT_PREFIX = {"port", "database_url", "redis_url"}
 
 
-def verbatim(name: str) -> str:
-    """Return the variable's text as it was given, white space included: for passwords."""
-    value = os.environ.get(name, "")
-    # how Python keeps bytes of another encoding
-    if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise ImproperlyConfigured(f"{name} isn't UTF-8.")
-    return value
+def _items(value: Any) -> Any:
+    """Split a comma- or space-separated list."""
+    return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
-def items(name: str) -> list[str]:
-    """A comma- or space-separated list."""
-    return text(name).replace(",", " ").split()
+def _secret_key(key: str) -> str:
+    if key and len(key) < KEY_LENGTH:
+        raise ValueError(f"is too short. Use at least {KEY_LENGTH} random characters")
+    return key
 
 
-def flag(name: str, default: bool) -> bool:
-    """A switch: on/off, yes/no, true/false, 1/0."""
-    value = text(name, "on" if default else "off").lower()
-    if value in _TRUE | _FALSE:
-        return value in _TRUE
-    raise ImproperlyConfigured(f"{name} must be on or off, not {value!r}.")
+def _fallbacks(keys: tuple[str, ...]) -> tuple[str, ...]:
+    if any(len(key) < KEY_LENGTH for key in keys):
+        raise ValueError(
+            f"must list complete keys of at least {KEY_LENGTH} characters, separated by spaces or commas"
+        )
+    return keys
+
+
+def _networks(items: Any) -> Any:
+    try:
+        found = tuple(addresses.network(each) for each in _items(items))
+    except ValueError as error:
+        raise ValueError(f"must list addresses or networks: {error}") from None
+    for each in found:
+        if each.num_addresses == 1 and each.network_address.is_unspecified:
+            raise ValueError(f"must list addresses or networks: {each} isn't the address of a host")
+    return found
+
+
+def _hosts(items: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return tuple(dict.fromkeys(addresses.domain(each) for each in items))
+    except ValueError as error:
+        raise ValueError(f"contains a host that no request can use: {error}") from None
+
+
+def _mailbox(address: str) -> str:
+    try:
+        validate_email(mailboxes.checked(address))
+    except (DjangoValidationError, ValueError):
+        raise ValueError(f"must be an email address, not {address!r}") from None
+    return address
+
+
+def _prefix(name: str) -> str:
+    if name and not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name):
+        raise ValueError("can have up to 40 letters, digits, dashes and underscores")
+    return name
+
+
+Count = Annotated[int, Field(ge=1, le=2**31)]
+Items = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_items)]
+Networks = Annotated[tuple[addresses.Network, ...], NoDecode, BeforeValidator(_networks)]
+
+
+class Environment(BaseSettings):
+    """Every variable that an operator can set; docs/operations.md describes them.
+
+    A field is set by ``FOYER_`` and its name in capitals; PORT, DATABASE_URL and REDIS_URL have no prefix.
+    An empty variable is the same as none. None stands for a default that settings.py derives from others.
+    """
+
+    model_config = SettingsConfigDict(
+        case_sensitive=True,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        alias_generator=AliasGenerator(
+            validation_alias=lambda name: name.upper() if name in _WITHOUT_PREFIX else f"FOYER_{name.upper()}"
+        ),
+    )
+
+    data: str = "data"
+    port: Annotated[int, Field(ge=1, le=65_535)] = 8000
+    bind: str = "127.0.0.1"
+    hosts: Annotated[Items, AfterValidator(_hosts)] = ()
+    trusted_proxies: Networks = ()
+    forwarded_host: bool = False
+    demo: bool | None = None
+    secret_key: Annotated[str, AfterValidator(_secret_key)] = ""
+    secret_key_fallbacks: Annotated[Items, AfterValidator(_fallbacks)] = ()
+    admin_password: SecretStr = SecretStr("")  # white space may belong to it
+    database_url: Annotated[str, AfterValidator(services.check_database_url)] = ""
+    redis_url: Annotated[str, AfterValidator(services.check_redis_url)] = ""
+    redis_prefix: Annotated[str, AfterValidator(_prefix)] = ""
+    smtp_url: Annotated[str, AfterValidator(services.check_smtp_url)] = ""
+    mail_from: Annotated[str, AfterValidator(_mailbox)] = "foyer@localhost"
+    mails_per_day: Count = 1000
+    geoip: str = ""
+    secrets: str = ""
+    blueprints: str = ""
+    log: Literal["console", "json"] | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    events_days: Annotated[int, Field(ge=0, le=36_500)] = 0
+    listeners_per_address: Count = 100
+    connections: Count = 10_000
+    connections_per_address: Count | None = None
+    drain_seconds: Annotated[int, Field(ge=0, le=600)] | None = None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _clean(cls, value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, str):
+            return value
+        # how Python holds bytes of another encoding
+        if any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise ValueError("isn't UTF-8")
+        return value if info.field_name == "admin_password" else value.strip()
+
+    @field_validator("log", "log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+
+def read() -> Environment:
+    """Return the variables of this process; raise ImproperlyConfigured that names the first wrong one."""
+    try:
+        return Environment()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        problem = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be", 1)
+        raise ImproperlyConfigured(f"{first['loc'][0]} {problem}.") from None
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches what listens on this address; of a name only ``localhost`` is
-    known.
-    """
+    """Return whether ``host``, an address or ``localhost``, can be reached from this machine only."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
 
 
-def number(name: str, default: int, low: int = 0, high: int = 2**31) -> int:
-    """A whole number between ``low`` and ``high``."""
-    value = text(name, str(default))
-    if value.isdecimal() and len(value) <= _DIGITS and low <= int(value) <= high:
-        return int(value)
-    raise ImproperlyConfigured(f"{name} must be a whole number from {low} to {high}, not {value!r}.")
+def provide_time_zones(system: Path = Path("/usr/share/zoneinfo")) -> None:
+    """Set TZDIR to the package ``tzdata`` where the system has no time zones.
 
-
-def time_zones(system: Path = Path("/usr/share/zoneinfo")) -> None:
-    """Names the package ``tzdata`` in TZDIR where the system has no zones of its own: the C++ code of
-    conditions reads them there.
+    The C++ code that evaluates conditions reads them there.
     """
     if not system.is_dir():
         os.environ.setdefault("TZDIR", str(files("tzdata") / "zoneinfo"))
-
-
-def secret_key(folder: Path) -> str:
-    """Return ``FOYER_SECRET_KEY``, or the one kept in ``folder``/secret.key, or a new one, which nothing has
-    kept yet.
-    """
-    given = text("FOYER_SECRET_KEY")
-    if given:
-        if len(given) < _KEY_LENGTH:
-            raise ImproperlyConfigured(
-                f"FOYER_SECRET_KEY is too short. Use at least {_KEY_LENGTH} random characters."
-            )
-        return given
-    try:
-        kept = (folder / _KEY_FILE).read_text().strip()
-    except (FileNotFoundError, NotADirectoryError):
-        return secrets.token_urlsafe(48)
-    except OSError as error:
-        raise ImproperlyConfigured(f"{folder / _KEY_FILE} can't be read: {error.strerror}.") from None
-    if len(kept) < _KEY_LENGTH:
-        raise ImproperlyConfigured(
-            f"{folder / _KEY_FILE} contains no key: it must have at least {_KEY_LENGTH} characters."
-        )
-    return kept
-
-
-def secret_key_fallbacks() -> list[str]:
-    """Return ``FOYER_SECRET_KEY_FALLBACKS``: further keys that are accepted."""
-    keys = text("FOYER_SECRET_KEY_FALLBACKS").replace(",", " ").split()
-    if any(len(key) < _KEY_LENGTH for key in keys):
-        raise ImproperlyConfigured(
-            f"FOYER_SECRET_KEY_FALLBACKS must list complete keys of at least {_KEY_LENGTH} "
-            "characters, separated by spaces or commas."
-        )
-    return keys
-
-
-def keep_secret_key(folder: Path, key: str) -> str:
-    """Write ``key`` to ``folder``/secret.key (mode 0600) unless there is one; return the one that is kept."""
-    path, draft = folder / _KEY_FILE, folder / f".secret.{os.getpid()}"
-    if not path.exists():
-        draft.touch(mode=0o600)
-        draft.write_text(key)
-        try:
-            # atomic: of two processes that start at once, one makes the key and both read it
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return path.read_text().strip()
-
-
-def database(folder: Path) -> dict[str, Any]:
-    """``DATABASE_URL`` as Django's dictionary; without it, SQLite in ``folder``.
-
-    It is written ``sqlite:////absolute/file`` or ``postgres://user:password@host/name``.
-
-    SQLite is set to WAL with immediate transactions: a deferred one that turns into a writer fails with
-    "database is locked" whatever the timeout, an immediate one waits its turn.
-    """
-    given = text("DATABASE_URL")
-    url = _url("DATABASE_URL", given or "sqlite://")
-    if file := sqlite_file(folder):
-        return {
-            "ENGINE": "django.db.backends.sqlite3",
-            # made by runtime/files.py only: a command on the wrong folder leaves nothing
-            "NAME": f"file:{quote(str(file))}?mode=rw",
-            "CONN_MAX_AGE": None,
-            "OPTIONS": {
-                "transaction_mode": "IMMEDIATE",
-                "timeout": 20,  # seconds; requests wait less (web/server/threads.py)
-                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
-            },
-        }
-    if url.scheme in {"postgres", "postgresql"}:
-        options = dict(parse_qsl(url.query))
-        if not url.path.strip("/") and "service" not in options:
-            raise ImproperlyConfigured(
-                "DATABASE_URL names no database. Use postgres://user:password@host/name."
-            )
-        return {
-            "ENGINE": "django.db.backends.postgresql",
-            "NAME": unquote(url.path.lstrip("/")),
-            "USER": unquote(url.username or ""),
-            "PASSWORD": unquote(url.password or ""),
-            "HOST": url.hostname or "",
-            "PORT": str(url.port or ""),
-            "CONN_MAX_AGE": None,
-            "CONN_HEALTH_CHECKS": True,
-            "OPTIONS": {"connect_timeout": "5", **options},
-        }
-    what = f"not {url.scheme}://" if url.scheme else "with four slashes for a file: sqlite:////absolute/file"
-    raise ImproperlyConfigured(f"DATABASE_URL must begin with postgres:// or sqlite://, {what}.")
-
-
-def sqlite_file(folder: Path) -> Path | None:
-    """Return the file of the SQLite database; None where it is PostgreSQL."""
-    given = text("DATABASE_URL")
-    if not given:
-        return folder / "foyer.sqlite3"
-    url = urlsplit(given)
-    if url.scheme != "sqlite":
-        return None
-    if not url.path.startswith("//") or not url.path.strip("/") or url.netloc:
-        raise ImproperlyConfigured("Write DATABASE_URL as sqlite:////absolute/file, with four slashes.")
-    return Path(unquote(url.path[1:])).absolute()
-
-
-def redis_url() -> str:
-    """Return ``REDIS_URL``, "" without it."""
-    given = text("REDIS_URL")
-    if given and (_url("REDIS_URL", given).scheme not in {"redis", "rediss"} or not urlsplit(given).hostname):
-        raise ImproperlyConfigured("Write REDIS_URL as redis://:password@host:6379/0, or rediss:// with TLS.")
-    return given
-
-
-def redis_prefix() -> str:
-    """Return what the names in Redis begin with: ``FOYER_REDIS_PREFIX``, or a hash of which database and
-    which Redis database are used.
-
-    It must be the same in every process of an installation, and stay so while keys and passwords are changed
-    node by node.
-    """
-    given = text("FOYER_REDIS_PREFIX")
-    if given:
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", given):
-            raise ImproperlyConfigured(
-                "FOYER_REDIS_PREFIX can have up to 40 letters, digits, dashes and underscores."
-            )
-        return given
-    kept, shared = _url("DATABASE_URL", text("DATABASE_URL")), _url("REDIS_URL", text("REDIS_URL"))
-    parts = (
-        kept.hostname or dict(parse_qsl(kept.query)).get("host", ""),
-        kept.port or 5432,
-        kept.path,
-        shared.path.strip("/") or "0",
-    )
-    return "foyer-" + hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
-
-
-def smtp() -> dict[str, Any] | None:
-    """``FOYER_SMTP_URL`` as Django's mail backend takes it; None without it.
-
-    It is written ``smtp://user:password@host:587?tls=start``, ``smtps://host:465`` or
-    ``smtp://localhost:25``.
-    """
-    given = text("FOYER_SMTP_URL")
-    if not given:
-        return None
-    try:
-        url = urlsplit(given)
-        start, port = url.query == "tls=start", url.port
-    except ValueError:
-        url, start, port = urlsplit(""), False, None
-    if (
-        url.scheme not in {"smtp", "smtps"}
-        or not url.hostname
-        or url.path.strip("/")
-        or (url.query and not start)
-    ):
-        raise ImproperlyConfigured(
-            "Write FOYER_SMTP_URL as smtp://user:password@host:587?tls=start or smtps://host:465."
-        )
-    if start and url.scheme == "smtps":
-        raise ImproperlyConfigured("FOYER_SMTP_URL: smtps:// is always encrypted. Remove ?tls=start.")
-    if (
-        url.password
-        and url.scheme == "smtp"
-        and not start
-        and url.hostname not in {"localhost", "127.0.0.1", "::1"}
-    ):
-        raise ImproperlyConfigured(
-            "FOYER_SMTP_URL would send its password unencrypted. Add ?tls=start or use smtps://."
-        )
-    return {
-        "host": url.hostname,
-        "port": port or (465 if url.scheme == "smtps" else 587 if start else 25),
-        "username": unquote(url.username or ""),
-        "password": unquote(url.password or ""),
-        "use_tls": start,
-        "use_ssl": url.scheme == "smtps",
-        "timeout": 10,
-    }
-
-
-def mail_from() -> str:
-    """``FOYER_MAIL_FROM``: the sender's address of tenants that have none of their own."""
-    given = text("FOYER_MAIL_FROM") or "foyer@localhost"
-    try:
-        validate_email(mailboxes.checked(given))
-    except (ValidationError, ValueError):
-        raise ImproperlyConfigured(f"FOYER_MAIL_FROM must be an email address, not {given!r}.") from None
-    return given
-
-
-def choice(name: str, allowed: tuple[str, ...], default: str) -> str:
-    """One of the allowed words."""
-    value = text(name, default).lower() or default
-    if value in allowed:
-        return value
-    raise ImproperlyConfigured(f"{name} must be one of {', '.join(allowed)}, not {value!r}.")
-
-
-def networks(name: str) -> tuple[addresses.Network, ...]:
-    """Addresses or networks in CIDR notation."""
-    try:
-        found = tuple(addresses.network(each) for each in items(name))
-        if nobody := next(
-            (each for each in found if each.num_addresses == 1 and each.network_address.is_unspecified), None
-        ):
-            raise ValueError(f"{nobody} isn't the address of a host")
-        return found
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{name} must list addresses or networks: {error}.") from None
-
-
-def hosts(name: str) -> frozenset[str]:
-    """Host names and wildcards, as Host headers have them."""
-    try:
-        return frozenset(addresses.domain(each) for each in items(name))
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{name} contains a host that no request can use: {error}.") from None
-
-
-def _url(name: str, given: str) -> SplitResult:
-    try:
-        url = urlsplit(given)
-        url.port  # noqa: B018  it is read late
-    except ValueError:
-        message = (
-            f"{name} isn't a valid address. Percent-encode special characters in the password, such as %40."
-        )
-        raise ImproperlyConfigured(message) from None
-    return url

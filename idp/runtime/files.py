@@ -11,7 +11,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from idp.runtime import env
+from idp.runtime import secret_key
 from idp.runtime.resealing import foreign_key
 
 _FOREIGN = (
@@ -45,9 +45,9 @@ def keep_secret_key() -> None:
 
     Two starts at once keep the same one.
     """
-    if not env.text("FOYER_SECRET_KEY"):
+    if not settings.SECRET_KEY_IS_GIVEN:
         make_folder(Path(settings.DATA))
-        settings.SECRET_KEY = env.keep_secret_key(Path(settings.DATA), settings.SECRET_KEY)
+        settings.SECRET_KEY = secret_key.store_secret_key(Path(settings.DATA), settings.SECRET_KEY)
 
 
 def make_folder(folder: Path, mode: int = 0o700) -> None:

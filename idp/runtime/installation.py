@@ -103,7 +103,7 @@ def _first_admin(tell: Tell) -> None:
     with tenant_scope(tenant):
         if has_admin():
             return
-        given = env.verbatim("FOYER_ADMIN_PASSWORD")
+        given = env.read().admin_password.get_secret_value()
         password = given or easy_to_copy()
         if weak := weaknesses(Person(username=FIRST_ADMINISTRATOR, name="Administrator"), password):
             raise CommandError(f"FOYER_ADMIN_PASSWORD is too weak. {' '.join(weak)}")

@@ -304,8 +304,8 @@ def test_zones_come_with_the_product_where_the_system_has_none() -> None:
     in Berlin.
     """
     program = (
-        "from pathlib import Path; from idp.runtime import env; env.time_zones(Path('/nonexistent')); "
-        "import os, django; django.setup();"
+        "from pathlib import Path; from idp.runtime import env; env.provide_time_zones(Path('/nonexistent'));"
+        " import os, django; django.setup();"
         "from flows.conditions.expressions import compile_condition; from "
         "idp.foundation.condition_variables import About;"
         "from datetime import datetime, UTC;"

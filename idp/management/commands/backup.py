@@ -6,7 +6,6 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from idp.runtime import env
 from idp.runtime.backups import NoCopy, copy
 
 POSTGRESQL = "The database is PostgreSQL. Use pg_dump and pg_restore, as described in docs/operations.md."
@@ -38,10 +37,8 @@ class Command(BaseCommand):
 
 
 def _kept_beside() -> list[str]:
-    given = env.text("FOYER_SECRET_KEY")
-    key = (
-        "the secret key, in FOYER_SECRET_KEY" if given else f"the secret key, {settings.DATA / 'secret.key'}"
-    )
+    place = "in FOYER_SECRET_KEY" if settings.SECRET_KEY_IS_GIVEN else str(settings.DATA / "secret.key")
+    key = f"the secret key, {place}"
     if settings.SECRET_KEY_FALLBACKS:
         key += ", and FOYER_SECRET_KEY_FALLBACKS"
     folders = {"FOYER_SECRETS": settings.SECRETS, "FOYER_BLUEPRINTS": settings.BLUEPRINTS}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from idp.runtime import env
+from idp.runtime import env, services
 from tests.idp.outbox import probe
 from tests.idp.outbox.mailserver import MailServer
 
@@ -27,7 +27,7 @@ def use_mail_server(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[
 
     def use(url: str) -> None:
         monkeypatch.setenv("FOYER_SMTP_URL", url)
-        settings.SMTP = env.smtp()
+        settings.SMTP = services.smtp(env.read().smtp_url)
 
     return use
 

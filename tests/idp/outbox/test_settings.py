@@ -6,7 +6,7 @@ import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 
-from idp.runtime import env
+from idp.runtime import env, services
 
 
 def ids() -> list[str | None]:
@@ -32,7 +32,7 @@ def ids() -> list[str | None]:
 def test_urls(monkeypatch: pytest.MonkeyPatch, url: str, expected: tuple[object, ...]) -> None:
     """Host, port, login and the way of encryption."""
     monkeypatch.setenv("FOYER_SMTP_URL", url)
-    found = env.smtp()
+    found = services.smtp(env.read().smtp_url)
     assert found
     assert (
         tuple(found[key] for key in ("host", "port", "username", "password", "use_tls", "use_ssl"))
@@ -60,7 +60,7 @@ def test_what_is_no_mail_server(monkeypatch: pytest.MonkeyPatch, url: str) -> No
     """Named by its variable, without the password; a password never goes unencrypted over a network."""
     monkeypatch.setenv("FOYER_SMTP_URL", url)
     with pytest.raises(ImproperlyConfigured, match="FOYER_SMTP_URL") as refused:
-        env.smtp()
+        env.read()
     assert "hunter2" not in str(refused.value)
 
 
@@ -72,7 +72,7 @@ def test_what_is_no_sender(monkeypatch: pytest.MonkeyPatch, address: str) -> Non
     """One bare address."""
     monkeypatch.setenv("FOYER_MAIL_FROM", address)
     with pytest.raises(ImproperlyConfigured, match="FOYER_MAIL_FROM"):
-        env.mail_from()
+        env.read()
 
 
 def test_what_the_checks_say(db: None, settings: Any) -> None:

@@ -36,7 +36,7 @@ def test_mixes(
     least a warning.
     """
     monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", engine)
-    monkeypatch.setenv("FOYER_SECRET_KEY", secret)
+    settings.SECRET_KEY_IS_GIVEN = bool(secret)
     settings.REDIS_URL = redis
     messages: list[CheckMessage] = mixes(None)
     assert {

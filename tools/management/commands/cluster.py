@@ -55,7 +55,7 @@ class Command(BaseCommand):
         parts.
         """
         folder = Path(settings.DATA) / "cluster"
-        found = {"DATABASE_URL": env.text("DATABASE_URL"), "REDIS_URL": env.text("REDIS_URL")}
+        found = {"DATABASE_URL": env.read().database_url, "REDIS_URL": env.read().redis_url}
         self._own: list[Server] = []
         for name, make in {"DATABASE_URL": servers.postgres, "REDIS_URL": servers.redis}.items():
             if not found[name]:
