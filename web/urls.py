@@ -8,22 +8,22 @@ from web.api import app
 from web.console import urls as console
 from web.pages import account, flow, oauth
 
-_ENTRIES = {each.address: each.name for each in DESIGNATIONS.values() if each.address}
+_ENTRY_POINTS = {each.address: each.name for each in DESIGNATIONS.values() if each.address}
 
 
-class Entry(StringConverter):
+class EntryPointConverter(StringConverter):
     """Where a person begins something, as people type it: in capitals. Anything else is no match."""
 
     regex = "[A-Za-z-]{1,30}"
 
     def to_python(self, value: str) -> str:
         """Return the designation that begins there; raise ValueError where none does."""
-        if value.lower() not in _ENTRIES:
+        if value.lower() not in _ENTRY_POINTS:
             raise ValueError
-        return _ENTRIES[value.lower()]
+        return _ENTRY_POINTS[value.lower()]
 
 
-register_converter(Entry, "entry")
+register_converter(EntryPointConverter, "entry")
 _PROTOCOL = (
     ("application/o/device", oauth.device, "oauth-device"),
     ("application/o/token", oauth.token, "oauth-token"),
@@ -39,7 +39,7 @@ urlpatterns = [
     path("done/<slug:what>", account.done, name="done"),
     path("sign-out-everywhere", account.sign_out_elsewhere, name="sign-out-everywhere"),
     path("recover/<str:token>", account.recover, name="recover"),
-    *(path(address, flow.begin, {"designation": name}, name=name) for address, name in _ENTRIES.items()),
+    *(path(address, flow.begin, {"designation": name}, name=name) for address, name in _ENTRY_POINTS.items()),
     path("<entry:designation>", flow.as_typed, name="as-typed"),
     path("<entry:designation>/", flow.as_typed, name="as-typed"),
     path("flow/<slug:run>/", flow.flow, name="flow"),

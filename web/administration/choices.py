@@ -14,14 +14,14 @@ from idp.oauth.grant import grants
 
 Choices = Mapping[str, Callable[[], Sequence[tuple[str, Text]]]]
 
-_GRANTED: Mapping[str, Text] = {
+_GRANT_TITLES: Mapping[str, Text] = {
     "urn:ietf:params:oauth:grant-type:device_code": _(
         "Device code: a TV, a terminal or an appliance shows a code"
     ),
     "refresh_token": _("Refresh token: stays signed in"),
     "client_credentials": _("Client credentials: a service that acts on its own behalf"),
 }
-_MAY: Mapping[str, Text] = {
+_ROLE_TITLES: Mapping[str, Text] = {
     "": _("None: no access to the console"),
     "auditor": _("Auditor: read-only access to everything"),
     "helpdesk": _("Help desk: helps people, ends sessions, revokes devices"),
@@ -38,11 +38,11 @@ def _flows_for(designation: str) -> Callable[[], list[tuple[str, Text]]]:
 _GROUPS: Choices = {"groups": lambda: [(name, name) for name in group_names()]}
 OF_PERSON: Choices = {
     **_GROUPS,
-    "role": lambda: [(role, _MAY[role]) for role in sorted(ROLES, key=list(_MAY).index)],
+    "role": lambda: [(role, _ROLE_TITLES[role]) for role in sorted(ROLES, key=list(_ROLE_TITLES).index)],
 }
 OF_APPLICATION: Choices = {
     **_GROUPS,
-    "grants": lambda: [(name, _GRANTED.get(name, name)) for name in grants()],
+    "grants": lambda: [(name, _GRANT_TITLES.get(name, name)) for name in grants()],
     "scopes": lambda: [(name, name) for name in scope_names()],
     **{f"flows.{each.name}": _flows_for(each.name) for each in DESIGNATIONS.values() if each.name != PART},
 }

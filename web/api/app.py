@@ -75,17 +75,19 @@ failures.listen(api)
 def urls() -> tuple[list[URLPattern], str, str]:
     """Every address of the API; any other one below it is a 404 of the same shape."""
     patterns = [each for each in api.urls[0] if isinstance(each, URLPattern) and each.name != "api-root"]
-    own = [path(str(each.pattern), _door(patterns[at:]), name=each.name) for at, each in enumerate(patterns)]
-    return [*own, path("docs", _docs), path("", _nothing), path("<any:anything>", _nothing)], _NAME, _NAME
+    own = [
+        path(str(each.pattern), _dispatch(patterns[at:]), name=each.name) for at, each in enumerate(patterns)
+    ]
+    return [*own, path("docs", _docs), path("", _not_found), path("<any:anything>", _not_found)], _NAME, _NAME
 
 
 def document() -> dict[str, Any]:
     """The OpenAPI 3.1 document, in English; made once, because that takes two seconds."""
-    return dict(json.loads(_made()))
+    return dict(json.loads(_document_json()))
 
 
 @cache
-def _made() -> str:
+def _document_json() -> str:
     with override("en"):
         # lazy titles become texts here
         return json.dumps(described(api.get_openapi_schema(path_prefix=_PREFIX)), default=str)
@@ -96,14 +98,14 @@ def written() -> str:
     return json.dumps(document(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def _door(patterns: list[URLPattern]) -> Callable[..., HttpResponse]:
+def _dispatch(patterns: list[URLPattern]) -> Callable[..., HttpResponse]:
     """The first of these that takes the method: a key may look like an address below another one.
 
     Else 405, as any other error.
     """
 
     @wraps(patterns[0].callback)
-    def asked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         response: HttpResponse = patterns[0].callback(request, *args, **kwargs)
         allowed = set[str]()
         for other in patterns[1:]:
@@ -117,7 +119,7 @@ def _door(patterns: list[URLPattern]) -> Callable[..., HttpResponse]:
         names = sorted(allowed | set(response["Allow"].split(", ")))
         return problem(405, "invalid_request", f"Use {' or '.join(names)}.", Allow=", ".join(names))
 
-    return asked
+    return view
 
 
 def _docs(request: HttpRequest) -> HttpResponse:
@@ -125,8 +127,8 @@ def _docs(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(reverse("console:api-docs"))
 
 
-def _nothing(request: HttpRequest, anything: str = "") -> HttpResponse:
+def _not_found(request: HttpRequest, anything: str = "") -> HttpResponse:
     return problem(404, "not_found", "Not found: check the address.")
 
 
-_docs.csrf_exempt = _nothing.csrf_exempt = True  # type: ignore[attr-defined]
+_docs.csrf_exempt = _not_found.csrf_exempt = True  # type: ignore[attr-defined]

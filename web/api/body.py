@@ -13,7 +13,7 @@ from ninja.parser import Parser
 
 from web.api.errors import BadBody, problem
 
-_DEPTH = 20
+_MAX_DEPTH = 20
 
 
 class BodyParser(Parser):
@@ -24,24 +24,24 @@ class BodyParser(Parser):
         number that is infinite (1e999, section 6), nested 20 deep at most.
         """
         try:
-            body = json.loads(request.body, parse_constant=_no_number)
+            body = json.loads(request.body, parse_constant=_reject_constant)
         except (ValueError, RecursionError):
             raise BadBody("The body is not valid JSON.") from None
         if not isinstance(body, dict):
             raise BadBody
-        return {_clean(name): _clean(value) for name, value in body.items()}
+        return {_validated(name): _validated(value) for name, value in body.items()}
 
 
 def json_only(operation: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """415 for any other body: a form of another site can send text/plain without being asked."""
 
     @wraps(operation)
-    def asked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method == "POST" and request.content_type != "application/json":
             return problem(415, "invalid_request", "The body must be application/json.")
         return operation(request, *args, **kwargs)
 
-    return asked
+    return view
 
 
 def is_another_type(request: HttpRequest) -> bool:
@@ -56,7 +56,7 @@ def is_another_type(request: HttpRequest) -> bool:
     return has_body and request.content_type != "application/json"
 
 
-def _clean(value: Any, depth: int = _DEPTH) -> Any:
+def _validated(value: Any, depth: int = _MAX_DEPTH) -> Any:
     if not depth:
         raise BadBody("The body is nested too deep.")
     if isinstance(value, str):
@@ -67,9 +67,9 @@ def _clean(value: Any, depth: int = _DEPTH) -> Any:
     if isinstance(value, float) and not isfinite(value):
         raise BadBody("A number is too large.")
     if isinstance(value, dict):
-        return {_clean(name): _clean(each, depth - 1) for name, each in value.items()}
-    return [_clean(each, depth - 1) for each in value] if isinstance(value, list) else value
+        return {_validated(name): _validated(each, depth - 1) for name, each in value.items()}
+    return [_validated(each, depth - 1) for each in value] if isinstance(value, list) else value
 
 
-def _no_number(name: str) -> None:
+def _reject_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")

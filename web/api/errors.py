@@ -67,15 +67,15 @@ def declared(*statuses: int) -> dict[int, Any]:
 def listen(api: NinjaAPI) -> None:
     """Gives every exception that an operation may raise its answer."""
     for engine_error in ENGINE_ERRORS:
-        api.add_exception_handler(engine_error, _engine)
+        api.add_exception_handler(engine_error, _engine_error)
     for too_large in BODY_ERRORS:
         api.add_exception_handler(too_large, _too_large)
     api.add_exception_handler(NoSecret, _no_secret)
-    api.add_exception_handler(HttpError, _unread)
+    api.add_exception_handler(HttpError, _http_error)
     api.add_exception_handler(ValidationError, _invalid)
 
 
-def _engine(request: HttpRequest, error: Any) -> HttpResponse:
+def _engine_error(request: HttpRequest, error: Any) -> HttpResponse:
     return engine_json(error)
 
 
@@ -87,7 +87,7 @@ def _no_secret(request: HttpRequest, error: Any) -> HttpResponse:
     return problem(401, "unauthorized", message_of(NoSecret), WWW_Authenticate='Run realm="run"')
 
 
-def _unread(request: HttpRequest, error: Any) -> HttpResponse:
+def _http_error(request: HttpRequest, error: Any) -> HttpResponse:
     """The framework wraps what the parser raises."""
     return problem(error.status_code, "invalid_request", str(error.__cause__ or BadBody()))
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from web.api.app import document
 
-_NEEDS = re.compile(r"\n\nRequires the permission `([\w.]+)` and the scope (.+)\.$")
-_DEEPEST = 3
+_PERMISSION = re.compile(r"\n\nRequires the permission `([\w.]+)` and the scope (.+)\.$")
+_MAX_DEPTH = 3
 _BOUNDS = {
     "minimum": "≥ {}",
     "maximum": "≤ {}",
@@ -78,18 +78,18 @@ class Operation:
 @cache
 def operations() -> dict[str, Operation]:
     """All of them by name, in the order of their addresses."""
-    whole = document()
+    spec = document()
     found = [
-        _operation(whole, path, method, described)
-        for path, methods in sorted(whole["paths"].items())
+        _operation(spec, path, method, described)
+        for path, methods in sorted(spec["paths"].items())
         for method, described in methods.items()
     ]
     return {each.name: each for each in found}
 
 
-def _operation(whole: Mapping[str, Any], path: str, method: str, described: Mapping[str, Any]) -> Operation:
+def _operation(spec: Mapping[str, Any], path: str, method: str, described: Mapping[str, Any]) -> Operation:
     words = described.get("description", "")
-    needs = _NEEDS.search(words)
+    needs = _PERMISSION.search(words)
     sent = described.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
     return Operation(
         name=described["operationId"],
@@ -97,48 +97,52 @@ def _operation(whole: Mapping[str, Any], path: str, method: str, described: Mapp
         method=method.upper(),
         path=path,
         summary=described["summary"],
-        words=_plain(_NEEDS.sub("", words)),
+        words=_plain(_PERMISSION.sub("", words)),
         needs=needs[1] if needs else "",
         scope=needs[2].replace("`", "") if needs else "",
-        parameters=[_parameter(whole, each) for each in described.get("parameters", ())],
-        body=list(_members(whole, sent)) if sent else [],
-        example=json.dumps(example(whole, sent), indent=2, ensure_ascii=False) if sent else "",
-        answers=[_answer(whole, status, each) for status, each in described["responses"].items()],
+        parameters=[_parameter(spec, each) for each in described.get("parameters", ())],
+        body=list(_members(spec, sent)) if sent else [],
+        example=json.dumps(example(spec, sent), indent=2, ensure_ascii=False) if sent else "",
+        answers=[_response(spec, status, each) for status, each in described["responses"].items()],
     )
 
 
-def _parameter(whole: Mapping[str, Any], said: Mapping[str, Any]) -> Member:
-    words = said.get("description", "") or said["schema"].get("description", "")
+def _parameter(spec: Mapping[str, Any], described: Mapping[str, Any]) -> Member:
+    words = described.get("description", "") or described["schema"].get("description", "")
     return Member(
-        said["name"], _type(whole, said["schema"]), _plain(words), said.get("required", False), said["in"]
+        described["name"],
+        _type(spec, described["schema"]),
+        _plain(words),
+        described.get("required", False),
+        described["in"],
     )
 
 
-def _answer(whole: Mapping[str, Any], status: str, said: Mapping[str, Any]) -> Answered:
-    said = _resolved(whole, said)
-    schema = said.get("content", {}).get("application/json", {}).get("schema")
+def _response(spec: Mapping[str, Any], status: str, described: Mapping[str, Any]) -> Answered:
+    described = _resolve(spec, described)
+    schema = described.get("content", {}).get("application/json", {}).get("schema")
     return Answered(
         status,
-        _plain(said["description"]),
-        ", ".join(said.get("headers", ())),
-        list(_members(whole, schema)) if schema else [],
+        _plain(described["description"]),
+        ", ".join(described.get("headers", ())),
+        list(_members(spec, schema)) if schema else [],
     )
 
 
 def _members(
-    whole: Mapping[str, Any], schema: Mapping[str, Any], before: str = "", depth: int = 0
+    spec: Mapping[str, Any], schema: Mapping[str, Any], before: str = "", depth: int = 0
 ) -> Iterator[Member]:
     """The members of an object, and of those in it."""
-    schema = _resolved(whole, schema)
+    schema = _resolve(spec, schema)
     for name, each in schema.get("properties", {}).items():
         words = each.get("description", "") or (each.get("title", "") if "$ref" not in each else "")
         required = name in schema.get("required", ())
-        yield Member(f"{before}{name}", _type(whole, each), _plain(words), required)
-        inner = _resolved(whole, each)
+        yield Member(f"{before}{name}", _type(spec, each), _plain(words), required)
+        inner = _resolve(spec, each)
         listed = "items" in inner
-        if depth < _DEEPEST:
+        if depth < _MAX_DEPTH:
             yield from _members(
-                whole,
+                spec,
                 inner["items"] if listed else inner,
                 f"{before}{name}{'[]' if listed else ''}.",
                 depth + 1,
@@ -149,45 +153,45 @@ def _plain(words: str) -> str:
     return words.replace("`", "")
 
 
-def _type(whole: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
-    schema = _resolved(whole, schema)
+def _type(spec: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    schema = _resolve(spec, schema)
     if "enum" in schema:
         return " | ".join(json.dumps(each, ensure_ascii=False) for each in schema["enum"])
     if "const" in schema:
         return json.dumps(schema["const"])
     if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(_type(whole, each) for each in schema["anyOf"]))
+        return " or ".join(dict.fromkeys(_type(spec, each) for each in schema["anyOf"]))
     if schema.get("type") == "array":
-        return f"list of {_type(whole, schema.get('items', {}))}"
+        return f"list of {_type(spec, schema.get('items', {}))}"
     bounds = [text.format(schema[key]) for key, text in _BOUNDS.items() if key in schema]
     kind = str(schema.get("format") or schema.get("type") or "anything")
     return ", ".join([kind, *bounds])
 
 
-def example(whole: Mapping[str, Any], schema: Mapping[str, Any], depth: int = 0) -> Any:
+def example(spec: Mapping[str, Any], schema: Mapping[str, Any], depth: int = 0) -> Any:
     """A value of this schema: what it says as an example, else its default, else something plain."""
-    schema = _resolved(whole, schema)
+    schema = _resolve(spec, schema)
     for key in ("examples", "enum"):
         if schema.get(key):
             return schema[key][0]
     if "default" in schema:
         return schema["default"]
     if "anyOf" in schema:
-        return example(whole, schema["anyOf"][0], depth)
+        return example(spec, schema["anyOf"][0], depth)
     if schema.get("type") == "object":
-        members = schema.get("properties", {}) if depth < _DEEPEST else {}
+        members = schema.get("properties", {}) if depth < _MAX_DEPTH else {}
         inner = {name: each for name, each in members.items() if not each.get("x-in-address")}
         needed = set(schema.get("required", ())) or set(list(inner)[:3])
-        return {name: example(whole, each, depth + 1) for name, each in inner.items() if name in needed}
+        return {name: example(spec, each, depth + 1) for name, each in inner.items() if name in needed}
     plain = {"string": "", "integer": schema.get("minimum", 1), "number": 1, "boolean": True, "array": []}
     return plain.get(str(schema.get("type")))
 
 
-def _resolved(whole: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+def _resolve(spec: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
     if "$ref" not in schema:
         return schema
     _, _, kind, name = schema["$ref"].split("/")
     return {
-        **whole["components"][kind][name],
+        **spec["components"][kind][name],
         **{key: value for key, value in schema.items() if key != "$ref"},
     }

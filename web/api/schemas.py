@@ -6,8 +6,7 @@ In an answer a member that is absent has nothing to say: it stands for its defau
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StrictBool
-from pydantic import Field as say
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 from pydantic.json_schema import SkipJsonSchema
 
 from flows.documents.designations import DESIGNATIONS
@@ -31,10 +30,10 @@ class Sent(BaseModel):
 class Begin(Sent):
     """The purpose of a new run."""
 
-    purpose: Annotated[str, AfterValidator(_purpose)] = say(
+    purpose: Annotated[str, AfterValidator(_purpose)] = Field(
         alias="for", json_schema_extra={"enum": list(PURPOSES)}, examples=["device_code"]
     )
-    user_code: str = say(
+    user_code: str = Field(
         "",
         description="The code shown on the device. It prefills the form; only the person submits it.",
     )
@@ -46,8 +45,8 @@ class Answer(Sent):
     An answer to another step changes nothing: the current challenge is returned.
     """
 
-    step: str = say("", description="The challenge's `step`.", examples=["identification"])
-    answer: dict[str, Any] = say(
+    step: str = Field("", description="The challenge's `step`.", examples=["identification"])
+    answer: dict[str, Any] = Field(
         default_factory=dict,
         description="Values by the names in the challenge's `fields`.",
         examples=[{"name": "alice"}],
@@ -57,7 +56,7 @@ class Answer(Sent):
 class Restart(Sent):
     """How to restart the run."""
 
-    keep: StrictBool = say(
+    keep: StrictBool = Field(
         description="true: keep what the run has established so far. false: start from scratch."
     )
 
@@ -65,37 +64,37 @@ class Restart(Sent):
 class Problem(BaseModel):
     """An error of this API."""
 
-    error: str = say(description="The error code, for programs.")
-    error_description: str = say(description="A description of the error, for developers.")
+    error: str = Field(description="The error code, for programs.")
+    error_description: str = Field(description="A description of the error, for developers.")
 
 
 class Refusal(Problem):
     """An error with its details."""
 
-    errors: dict[str, list[str]] = say(
+    errors: dict[str, list[str]] = Field(
         {}, description="The errors by dotted key. An empty key means the whole object."
     )
 
 
-class Field(BaseModel):
+class RunField(BaseModel):
     """One field of a challenge."""
 
-    name: str = say(description="Its name in `answer`.")
-    label: str = say("", description="The label to show.")
-    type: str = say(description="As in HTML: text, password, email, number, checkbox, select, …")
+    name: str = Field(description="Its name in `answer`.")
+    label: str = Field("", description="The label to show.")
+    type: str = Field(description="As in HTML: text, password, email, number, checkbox, select, …")
     required: bool
-    autocomplete: str = say(
+    autocomplete: str = Field(
         "", description="What a browser or password manager may fill in (HTML autofill detail tokens)."
     )
-    choices: list[tuple[str, str]] = say([], description="The possible values, each with its label.")
-    value: Any = say(None, description="The initial value.")
+    choices: list[tuple[str, str]] = Field([], description="The possible values, each with its label.")
+    value: Any = Field(None, description="The initial value.")
 
 
 class Challenge(BaseModel):
     """The state of the run: what it asks for, or how it ended."""
 
-    run: str = say(description="The ID of the run.")
-    kind: Kind = say(
+    run: str = Field(description="The ID of the run.")
+    kind: Kind = Field(
         description="`ask`: answer the `fields`. `continue`: send an empty answer to continue. "
         "`last`: completed, with a final message. "
         "`finished`: completed, without a message. `leave`: completed, go to `url`. `denied`, `refused`, "
@@ -103,35 +102,37 @@ class Challenge(BaseModel):
     )
     title: str = ""
     description: str = ""
-    step: str = say("", description="Send it back with the answer.")
-    stage: str = say("", description="The kind of step.")
-    person: str = say("", description="The username as entered; it is not verified.")
-    message: str = say("", description="The error in the last answer, or how the run ended.")
-    url: str = say("", description="Where to go when `kind` is `leave`.")
-    set_up_url: str = say(
+    step: str = Field("", description="Send it back with the answer.")
+    stage: str = Field("", description="The kind of step.")
+    person: str = Field("", description="The username as entered; it is not verified.")
+    message: str = Field("", description="The error in the last answer, or how the run ended.")
+    url: str = Field("", description="Where to go when `kind` is `leave`.")
+    set_up_url: str = Field(
         "",
         description="Where to set up the missing sign-in method in a browser, when `kind` is `denied`.",
     )
-    retry_at: datetime | SkipJsonSchema[None] = say(
+    retry_at: datetime | SkipJsonSchema[None] = Field(
         None, description="Answers are accepted again from this time."
     )
-    context: dict[str, Any] = say({}, description="What else the step shows; see the stage reference.")
-    errors: dict[str, list[str]] = say(
+    context: dict[str, Any] = Field({}, description="What else the step shows; see the stage reference.")
+    errors: dict[str, list[str]] = Field(
         {}, description="The errors by field. `__all__` means the whole answer."
     )
-    fields: list[Field] = []
+    fields: list[RunField] = []
 
 
 class Opened(Challenge):
     """A new run and its first challenge."""
 
-    url: str = say(description="The run's URL for all further requests. Where to go when `kind` is `leave`.")
+    url: str = Field(
+        description="The run's URL for all further requests. Where to go when `kind` is `leave`."
+    )
 
 
 class Begun(Opened):
     """A new run with its secret, which is shown only here."""
 
-    secret: str = say(
+    secret: str = Field(
         description="Identifies the client. Send it as `Authorization: Run …`. It isn't stored."
     )
 
@@ -146,13 +147,13 @@ class Throttled(Challenge):
 class Keys(Sent):
     """The objects to change."""
 
-    keys: list[str] = say(min_length=1, max_length=200, description="The `key` of each row in the list.")
+    keys: list[str] = Field(min_length=1, max_length=200, description="The `key` of each row in the list.")
 
 
 class Acted(BaseModel):
     """The result of an action."""
 
-    changed: bool = say(description="false: there was nothing to change.")
+    changed: bool = Field(description="false: there was nothing to change.")
 
 
 class ActedOn(BaseModel):
@@ -180,7 +181,7 @@ class Me(BaseModel):
 class Rotate(Sent):
     """How to treat the old keys."""
 
-    keep_old: StrictBool = say(
+    keep_old: StrictBool = Field(
         True, description="false: revoke the old keys immediately. Everyone must sign in again."
     )
 
@@ -200,8 +201,8 @@ class NewSecret(BaseModel):
 class Domains(BaseModel):
     """The domains of a tenant."""
 
-    approved: list[str] = say(description="Approved domains, which lead to this tenant.")
-    waiting: list[str] = say(description="Requested domains that aren't approved yet.")
+    approved: list[str] = Field(description="Approved domains, which lead to this tenant.")
+    waiting: list[str] = Field(description="Requested domains that aren't approved yet.")
 
 
 class WayIn(BaseModel):
@@ -213,21 +214,21 @@ class WayIn(BaseModel):
 class NewTenant(Sent):
     """A new tenant and its first administrator."""
 
-    name: str = say(min_length=1, max_length=50)
-    title: str = say(min_length=1, max_length=100)
-    domain: str = say(min_length=1, max_length=253)
-    administrator: str = say(min_length=1, max_length=150)
-    email: str = say("", max_length=254)
+    name: str = Field(min_length=1, max_length=50)
+    title: str = Field(min_length=1, max_length=100)
+    domain: str = Field(min_length=1, max_length=253)
+    administrator: str = Field(min_length=1, max_length=150)
+    email: str = Field("", max_length=254)
 
 
 class ShippedMail(BaseModel):
     """A default email template."""
 
-    mail: str = say(description="The key in `/api/mails/`, to customize it.")
+    mail: str = Field(description="The key in `/api/mails/`, to customize it.")
     subject: str
     text: str
-    html: str = say(description="Empty: the email is sent as plain text only.")
-    words: list[str] = say(description="The variables that may be used between `{{` and `}}`.")
+    html: str = Field(description="Empty: the email is sent as plain text only.")
+    words: list[str] = Field(description="The variables that may be used between `{{` and `}}`.")
 
 
 class ShippedMails(BaseModel):
@@ -239,18 +240,22 @@ class ShippedMails(BaseModel):
 class PlanWish(Sent):
     """A blueprint and its name, which identifies the objects it manages."""
 
-    text: str = say(
+    text: str = Field(
         min_length=1,
         description="YAML. `!env` and `!file` aren't allowed, because they read from the server.",
     )
-    name: str = say("", max_length=200, pattern=r"^[ -~]*$")
-    prune: StrictBool = say(False, description="Also delete managed objects that are missing from this file.")
+    name: str = Field("", max_length=200, pattern=r"^[ -~]*$")
+    prune: StrictBool = Field(
+        False, description="Also delete managed objects that are missing from this file."
+    )
 
 
 class ApplyWish(PlanWish):
     """A blueprint to apply, optionally only if nothing changed since the preview."""
 
-    expect: str = say("", max_length=64, description="The `state` of the preview. Empty: apply in any case.")
+    expect: str = Field(
+        "", max_length=64, description="The `state` of the preview. Empty: apply in any case."
+    )
 
 
 class PlannedKey(BaseModel):
@@ -282,10 +287,10 @@ class BlueprintPlan(BaseModel):
     """What applying a blueprint would change, or has changed."""
 
     blueprint: str
-    state: str = say(description="Identifies the state that the preview is based on.")
+    state: str = Field(description="Identifies the state that the preview is based on.")
     counts: dict[str, int]
     changes: list[PlannedChange]
-    missing: list[Missing] = say(description="Secrets to enter before the blueprint can be applied.")
+    missing: list[Missing] = Field(description="Secrets to enter before the blueprint can be applied.")
     notes: list[str]
 
 

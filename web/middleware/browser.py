@@ -34,8 +34,8 @@ class Browser:
         A value that this server did not sign is not taken.
         """
         cookie = self._cookie(_NONCE)
-        known, proof = cookie[:64], cookie[64:]
-        if not any(same(proof, expected) for expected in macs("browser", known)):
+        known, signature = cookie[:64], cookie[64:]
+        if not any(same(signature, expected) for expected in macs("browser", known)):
             known = new_token()
             self.to_set[_NONCE] = known + mac("browser", known)
         return f"browser:{known}"
@@ -72,9 +72,9 @@ class Browser:
     def write(self, response: HttpResponse) -> None:
         """Sets what has changed."""
         for name, value in self.to_set.items():
-            lasting = {_NONCE: None, _KNOWN: int(LIFETIME.total_seconds())}
-            age = lasting.get(name, settings.SESSION_LIFETIME) if value else 0
-            response.set_cookie(name, value, max_age=age)
+            max_ages = {_NONCE: None, _KNOWN: int(LIFETIME.total_seconds())}
+            max_age = max_ages.get(name, settings.SESSION_LIFETIME) if value else 0
+            response.set_cookie(name, value, max_age=max_age)
 
     def _cookie(self, name: str) -> str:
         return self.request.COOKIES.get(name, "")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-_OURS, _PREFIX = "foyer_", "__Host-"
+_OWN, _PREFIX = "foyer_", "__Host-"
 
 
 class CookiesMiddleware:
@@ -35,9 +35,9 @@ class CookiesMiddleware:
 
 def _without_prefix(cookies: dict[str, str]) -> dict[str, str]:
     """Those of others stay as they are."""
-    theirs = {name: value for name, value in cookies.items() if not name.startswith((_OURS, _PREFIX + _OURS))}
-    return theirs | {
+    others = {name: value for name, value in cookies.items() if not name.startswith((_OWN, _PREFIX + _OWN))}
+    return others | {
         name.removeprefix(_PREFIX): value
         for name, value in cookies.items()
-        if name.startswith(_PREFIX + _OURS)
+        if name.startswith(_PREFIX + _OWN)
     }

@@ -22,11 +22,11 @@ _POLICY = {
 }
 
 
-def policy(request: HttpRequest, **changed: str) -> str:
+def policy(request: HttpRequest, **overrides: str) -> str:
     """The Content-Security-Policy of an answer; a page that needs another one says which directives differ:
     ``frame_src="'self'"``.
     """
-    directives = _POLICY | {name.replace("_", "-"): value for name, value in changed.items()}
+    directives = _POLICY | {name.replace("_", "-"): value for name, value in overrides.items()}
     return "; ".join(f"{name} {value}" for name, value in directives.items()).format(
         nonce=getattr(request, "csp_nonce", "")
     )

@@ -31,7 +31,7 @@ class OriginMiddleware:
             agent=cleaned(request.headers.get("user-agent", ""), LONGEST_AGENT),
             request_id=uuid4().hex,
         )
-        begun = time.perf_counter()
+        started = time.perf_counter()
         with origin_of(origin):
             response = self.get_response(request)
             response["X-Request-ID"] = origin.request_id
@@ -44,7 +44,7 @@ class OriginMiddleware:
                     "method": request.method,
                     "route": request.path if probe else route_of(request),
                     "status": response.status_code,
-                    "ms": round((time.perf_counter() - begun) * 1000, 1),
+                    "ms": round((time.perf_counter() - started) * 1000, 1),
                 },
             )
         return response

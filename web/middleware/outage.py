@@ -50,8 +50,8 @@ def unavailable(request: HttpRequest, error: BaseException, *, as_json: bool) ->
     if as_json:
         response = HttpResponse(JSON, content_type="application/json", status=503)
     else:
-        words = {"title": _("Temporarily unavailable"), "message": _("Please try again in a moment.")}
-        response = render(request, "pages/error.html", words, status=503)
+        context = {"title": _("Temporarily unavailable"), "message": _("Please try again in a moment.")}
+        response = render(request, "pages/error.html", context, status=503)
     response["Retry-After"] = str(RETRY_SECONDS)
     response["Cache-Control"] = "no-store"
     response._has_been_logged = True  # type: ignore[attr-defined]  # Django would log it with a traceback
@@ -60,18 +60,18 @@ def unavailable(request: HttpRequest, error: BaseException, *, as_json: bool) ->
 
 def of_program(path: str) -> bool:
     """Return whether what asks for this address is a program, which reads errors as JSON."""
-    return _spelled(path).startswith("/api/") or of_protocol(path)
+    return _normalized(path).startswith("/api/") or of_protocol(path)
 
 
 def of_protocol(path: str) -> bool:
     """Return whether a program of the protocol meant this address: also in capitals, or with a slash too many
     after the issuer.
     """
-    return _spelled(path).startswith(_PROTOCOL)
+    return _normalized(path).startswith(_PROTOCOL_PREFIXES)
 
 
-def _spelled(path: str) -> str:
+def _normalized(path: str) -> str:
     return f"/{path.strip('/').lower()}/"
 
 
-_PROTOCOL = ("/application/o/", "/.well-known/")
+_PROTOCOL_PREFIXES = ("/application/o/", "/.well-known/")

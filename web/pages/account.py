@@ -16,7 +16,7 @@ from web.middleware.browser import BrowserRequest
 from web.pages.errors import pages
 from web.pages.proving import freshly_proved, see
 
-_REMOVING = {
+_REMOVAL_TEXTS = {
     credentials.TOTP: (
         _("Remove your authenticator app?"),
         _("You won't be able to sign in with its codes anymore."),
@@ -24,7 +24,7 @@ _REMOVING = {
     credentials.RECOVERY_CODE: (_("Remove your recovery codes?"), _("They will stop working.")),
 }
 _ONLY_HERE = _("All other sessions were signed out. Your devices must be connected again.")
-_DONE = {
+_DONE_TEXTS = {
     "password-changed": (_("Password changed"), (_ONLY_HERE,)),
     "password-set": (_("Password changed"), (_("All other sessions were signed out."),)),
     "signed-out": (_("Signed out everywhere else"), (_ONLY_HERE,)),
@@ -57,20 +57,20 @@ def remove_credential(request: BrowserRequest, pk: int) -> HttpResponse:
     if request.method == "POST":
         credentials.remove(pk, of=session.person_id, by=session.person.username)
         return redirect("home")
-    return _ask_to_remove(request, pk, credentials.held(session.person))
+    return _confirm_removal(request, pk, credentials.held(session.person))
 
 
-def _ask_to_remove(request: BrowserRequest, pk: int, held: list[credentials.Held]) -> HttpResponse:
+def _confirm_removal(request: BrowserRequest, pk: int, held: list[credentials.Held]) -> HttpResponse:
     kind = next((each.kind for each in held if each.pk == pk), None)
     if kind is None:
         return redirect("home")
-    title, description = _REMOVING.get(kind, (_("Remove this?"), _("It will stop working.")))
+    title, description = _REMOVAL_TEXTS.get(kind, (_("Remove this?"), _("It will stop working.")))
     # codes that are used up go with the last thing that works
     left = [each for each in held if each.pk != pk and each.left != 0]
     last = " " + _("Your account will be protected by your password only.") if not left else ""
-    words = {"title": title, "description": f"{description}{last}", "submit": _("Remove")}
+    texts = {"title": title, "description": f"{description}{last}", "submit": _("Remove")}
     return render(
-        request, "pages/form.html", {**words, "back_url": reverse("home"), "back_text": _("Cancel")}
+        request, "pages/form.html", {**texts, "back_url": reverse("home"), "back_text": _("Cancel")}
     )
 
 
@@ -113,9 +113,9 @@ def password(request: BrowserRequest) -> HttpResponse:
         "You stay signed in here. All other sessions are signed out, and your devices must be connected "
         "again."
     )
-    words = {"title": _("Change your password"), "description": description, "submit": _("Change password")}
+    texts = {"title": _("Change your password"), "description": description, "submit": _("Change password")}
     context = {
-        **words,
+        **texts,
         "username": session.person.username,
         "form": form,
         "back_url": reverse("home"),
@@ -140,22 +140,22 @@ def sign_out_elsewhere(request: BrowserRequest) -> HttpResponse:
         "You stay signed in here. All other sessions are signed out, and your devices must be connected "
         "again."
     )
-    words = {
+    texts = {
         "title": _("Sign out everywhere else?"),
         "description": description,
         "submit": _("Sign out everywhere else"),
     }
     return render(
-        request, "pages/form.html", {**words, "back_url": reverse("home"), "back_text": _("Cancel")}
+        request, "pages/form.html", {**texts, "back_url": reverse("home"), "back_text": _("Cancel")}
     )
 
 
 @pages("GET", "HEAD")
 def done(request: BrowserRequest, what: str) -> HttpResponse:
     """What has just been done, at an address of its own: a reload posts nothing again."""
-    if what not in _DONE:
+    if what not in _DONE_TEXTS:
         raise Http404
-    title, sentences = _DONE[what]
+    title, sentences = _DONE_TEXTS[what]
     message = " ".join(str(each) for each in sentences)
     context = {"title": title, "message": message, "link_url": reverse("home"), "link_text": _("Continue")}
     return render(request, "pages/message.html", context)
@@ -166,12 +166,12 @@ def recover(request: BrowserRequest, token: str) -> HttpResponse:
     """Sets a new password by POST; the link itself changes nothing."""
     person = recovery.holder(token)
     if person is None:
-        return _gone(request)
+        return _link_expired(request)
     form = NewPassword(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
             if not recovery.redeem(token, form.cleaned_data["password"]):
-                return _gone(request)
+                return _link_expired(request)
         except ValidationError as weak:
             form.add_error("password", weak)
         else:
@@ -179,12 +179,12 @@ def recover(request: BrowserRequest, token: str) -> HttpResponse:
     description = _("For %(name)s. All sessions of this account will be signed out.") % {
         "name": person.username
     }
-    words = {"title": _("Set a new password"), "description": description, "submit": _("Set password")}
-    context = {**words, "username": person.username, "form": form}
+    texts = {"title": _("Set a new password"), "description": description, "submit": _("Set password")}
+    context = {**texts, "username": person.username, "form": form}
     return render(request, "pages/form.html", context)
 
 
-def _gone(request: BrowserRequest) -> HttpResponse:
+def _link_expired(request: BrowserRequest) -> HttpResponse:
     message = _("Links work once and expire after 15 minutes. Ask an administrator for a new one.")
     return render(
         request,

@@ -52,7 +52,7 @@ def protocol(*methods: str) -> Callable[[View], View]:
         @wraps(view)
         def endpoint(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if request.method not in methods:
-                return _json_error(
+                return _oauth_error_response(
                     InvalidRequest(f"Use {' or '.join(methods)}."),
                     status=405,
                     headers={"Allow": ", ".join(methods)},
@@ -60,9 +60,9 @@ def protocol(*methods: str) -> Callable[[View], View]:
             try:
                 return view(request, *args, **kwargs)
             except OAuthError as error:
-                return _json_error(error)
+                return _oauth_error_response(error)
             except BODY_ERRORS:
-                return _json_error(BodyTooLarge())
+                return _oauth_error_response(BodyTooLarge())
 
         return csrf_exempt(endpoint)  # no cookie is read here
 
@@ -80,13 +80,13 @@ def page_errors(view: View) -> View:
             title, message = ENGINE_ERRORS[type(error)]
             # Whoever was sent here by a device starts once more; the code is not told to another browser, so
             # it is typed again.
-            words = {
+            context = {
                 "title": title,
                 "message": message,
                 "device_url": isinstance(error, NoSuchRun) and reverse(DEVICE_CODE),
             }
-            response = render(request, "pages/error.html", words, status=error.status)
-            return _retry_later(response) if error.status == 429 else response
+            response = render(request, "pages/error.html", context, status=error.status)
+            return _with_retry_after(response) if error.status == 429 else response
 
     return page
 
@@ -95,13 +95,13 @@ def engine_json(error: DomainError) -> JsonResponse:
     """Return the same error for a JSON client."""
     message = str(ENGINE_ERRORS[type(error)][1])
     response = JsonResponse({"error": error.code, "error_description": message}, status=error.status)
-    return _retry_later(response) if error.status == 429 else response
+    return _with_retry_after(response) if error.status == 429 else response
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """400, and 413 for a body that is too large."""
     if of_protocol(request.path):
-        return _json(400, "invalid_request", "The request is malformed.")
+        return _error_json(400, "invalid_request", "The request is malformed.")
     if isinstance(exception, RequestDataTooBig):
         return _error_page(request, 413, _("Request too large"), _("Send less and try again."))
     return _error_page(request, 400, _("Bad request"), _("Go back and try again."))
@@ -110,7 +110,7 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """403."""
     if of_protocol(request.path):
-        return _json(403, "access_denied", "The request was denied.")
+        return _error_json(403, "access_denied", "The request was denied.")
     return _error_page(request, 403, _("You don't have access"), _("Ask an administrator for access."))
 
 
@@ -127,14 +127,14 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """404."""
     if of_protocol(request.path):
-        return _json(404, "invalid_request", "Not found: check the address.")
+        return _error_json(404, "invalid_request", "Not found: check the address.")
     return _error_page(request, 404, _("Page not found"), _("Check the address."))
 
 
 def unknown_host(request: HttpRequest) -> HttpResponse:
     """404 under a host name that no tenant has: without a face, and nothing of the request is repeated."""
     if of_program(request.path):
-        return _json(404, "invalid_request", "Nothing is served under this host name.")
+        return _error_json(404, "invalid_request", "Nothing is served under this host name.")
     return HttpResponseNotFound("Nothing is served under this host name.\n", content_type="text/plain")
 
 
@@ -147,7 +147,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if error is not None and is_outage(error):
         return unavailable(request, error, as_json=of_program(request.path))
     if of_program(request.path):
-        return _json(500, "server_error", "The error was logged. Try again in a moment.")
+        return _error_json(500, "server_error", "The error was logged. Try again in a moment.")
     return _error_page(
         request, 500, _("Something went wrong"), _("The error was logged. Please try again in a moment.")
     )
@@ -181,7 +181,7 @@ def _error_page(request: HttpRequest, status: int, title: Any, message: Any) -> 
     return render(request, "pages/error.html", {"title": title, "message": message}, status=status)
 
 
-def _json(status: int, code: str, description: str) -> JsonResponse:
+def _error_json(status: int, code: str, description: str) -> JsonResponse:
     return JsonResponse(
         {"error": code, "error_description": description},
         status=status,
@@ -189,12 +189,12 @@ def _json(status: int, code: str, description: str) -> JsonResponse:
     )
 
 
-def _retry_later(response: Any, seconds: int = 300) -> Any:
+def _with_retry_after(response: Any, seconds: int = 300) -> Any:
     response["Retry-After"] = str(seconds)
     return response
 
 
-def _json_error(
+def _oauth_error_response(
     error: OAuthError, status: int | None = None, headers: dict[str, str] | None = None
 ) -> JsonResponse:
     body = {"error": error.code, "error_description": error.description}

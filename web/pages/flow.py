@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from django.http import HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -18,6 +18,7 @@ from flows.engine.run_limits import TooManyRuns
 from idp.foundation.sealing import Sealed
 from web.middleware.browser import BrowserRequest
 from web.pages.errors import page_errors, pages
+from web.pages.proving import see
 from web.pages.rendering import next_minute
 
 
@@ -30,13 +31,13 @@ def begin(request: BrowserRequest, designation: str) -> HttpResponse:
     By POST, with the site's own token, what the first steps would do is done at once: a button that says so
     need not be pressed twice.
     """
-    if _by_another_sites_page(request):
+    if _is_embedded_by_other_site(request):
         return HttpResponse(status=403, content_type="text/plain")
     hints: dict[str, Any] = {"again": reverse(designation)}
-    if (wanted := request.GET.get("next", "")) and _is_ours(wanted):
-        hints["next"] = wanted
-    if typed := request.GET.get("user_code", "")[:64].replace("\0", ""):
-        hints["user_code"] = Sealed.of(typed)
+    if (next_path := request.GET.get("next", "")) and _is_own_path(next_path):
+        hints["next"] = next_path
+    if user_code := request.GET.get("user_code", "")[:64].replace("\0", ""):
+        hints["user_code"] = Sealed.of(user_code)
     browser, posted = request.browser, request.method == "POST"
     try:
         run = executor.start(
@@ -47,8 +48,8 @@ def begin(request: BrowserRequest, designation: str) -> HttpResponse:
             raise
         # nobody is kept signed in because no flow for it was drawn, or because of what the neighbours do
         browser.sign_out()
-        return _see(reverse("home"))
-    return _see(reverse("flow", args=[run]))
+        return see(reverse("home"))
+    return see(reverse("flow", args=[run]))
 
 
 @pages("GET", "HEAD")
@@ -57,7 +58,7 @@ def as_typed(request: BrowserRequest, designation: str) -> HttpResponse:
     typed twice.
     """
     query = request.META.get("QUERY_STRING", "")
-    return _see(reverse(designation) + (f"?{query}" if query else ""))
+    return see(reverse(designation) + (f"?{query}" if query else ""))
 
 
 @csrf_exempt  # as below
@@ -68,7 +69,7 @@ def restart(request: BrowserRequest, run: str) -> HttpResponse:
     anything.
     """
     again = executor.restart(run, request.browser, request.POST.get("token", ""), keep="keep" in request.POST)
-    return _see(reverse("flow", args=[again]))
+    return see(reverse("flow", args=[again]))
 
 
 @csrf_exempt  # the engine checks a token of its own, which outlives signing in in another tab
@@ -79,16 +80,16 @@ def flow(request: BrowserRequest, run: str) -> HttpResponse:
     browser = request.browser
     if request.method != "POST":
         return rendered(request, executor.look(run, browser))
-    given = Answer(request.POST.get("step", ""), request.POST.get("token", ""), _fields(request.POST))
-    page = executor.answer(run, browser, given)
+    answer = Answer(request.POST.get("step", ""), request.POST.get("token", ""), _fields(request.POST))
+    page = executor.answer(run, browser, answer)
     if page.kind in ("leave", "finished"):
         return _leave(request, page)
     if page.message or (page.form and page.form.errors):
         return rendered(request, page)
-    return _see(reverse("flow", args=[run]))
+    return see(reverse("flow", args=[run]))
 
 
-def _by_another_sites_page(request: BrowserRequest) -> bool:
+def _is_embedded_by_other_site(request: BrowserRequest) -> bool:
     """Whether a page of another site asks behind its visitor's back: for a picture, a frame, a script,
     anything but going there.
 
@@ -99,7 +100,7 @@ def _by_another_sites_page(request: BrowserRequest) -> bool:
     return site in ("cross-site", "same-site") and into != "document"
 
 
-def _is_ours(url: str) -> bool:
+def _is_own_path(url: str) -> bool:
     """Whether this is a page of this very site, so that a link cannot lead from our sign-in to somewhere
     else.
     """
@@ -136,14 +137,14 @@ def rendered(request: BrowserRequest, page: Page) -> HttpResponse:
             "pages/flow/ended.html",
             context
             | {"restart": page.restart, "restart_url": reverse("restart", args=[page.run])}
-            | _way_out(page),
+            | _set_up_link(page),
         )
-    more = {
+    fields = {
         name: getattr(page, name)
         for name in ("description", "form", "token", "step", "stage", "submit", "message_kind", "person")
     }
     switch = f"{page.again}?switch" if page.again and page.person and page.kind == "ask" else ""
-    context |= more | {
+    context |= fields | {
         "action": reverse("flow", args=[page.run]),
         "switch_url": switch,
         "ended": page.kind == "last",
@@ -155,7 +156,7 @@ def rendered(request: BrowserRequest, page: Page) -> HttpResponse:
     return response
 
 
-def _way_out(page: Page) -> dict[str, str]:
+def _set_up_link(page: Page) -> dict[str, str]:
     """Where the person sets up what they lack, and from there back to the beginning."""
     back = f"?next={quote(page.again)}" if page.again else ""
     return {"set_up": page.set_up, "set_up_url": reverse(CREDENTIAL_SETUP) + back} if page.set_up else {}
@@ -167,11 +168,4 @@ def _leave(request: BrowserRequest, page: Page) -> HttpResponse:
     """
     if page.url.startswith("http"):
         return render(request, "pages/flow/leave.html", {"url": page.url, "host": urlsplit(page.url).netloc})
-    return _see(page.url or page.next or reverse("home"))
-
-
-def _see(url: str) -> HttpResponse:
-    """303: whatever was posted is not posted again (RFC 9700 section 4.12)."""
-    response = HttpResponseRedirect(url)
-    response.status_code = 303
-    return response
+    return see(page.url or page.next or reverse("home"))

@@ -32,31 +32,31 @@ def freshly_proved(view: View) -> View:
     """
 
     @wraps(view)
-    def opened(request: BrowserRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def protected(request: BrowserRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         session = request.browser.session
         if session is None:
             return redirect(f"{reverse(AUTHENTICATION)}?next={quote(request.path)}")
-        wanted = proving.asked(session.person_id, moments(seeded(session)), timezone.now())
-        if wanted == ():
+        missing = proving.asked(session.person_id, moments(seeded(session)), timezone.now())
+        if missing == ():
             return view(request, *args, **kwargs)
-        if wanted is None:
-            words = {"title": _("Confirm it's you"), "message": proving.NOTHING_TO_ASK}
+        if missing is None:
+            texts = {"title": _("Confirm it's you"), "message": proving.NOTHING_TO_ASK}
             return render(
                 request,
                 "pages/message.html",
-                {**words, "link_url": reverse("home"), "link_text": _("Back")},
+                {**texts, "link_url": reverse("home"), "link_text": _("Back")},
                 status=403,
             )
-        return _ask(request, session, wanted)
+        return _ask_for_proof(request, session, missing)
 
-    return opened
+    return protected
 
 
-def _ask(request: BrowserRequest, session: Any, wanted: tuple[str, ...]) -> HttpResponse:
-    proves = request.method == "POST" and any(name in request.POST for name in wanted)
-    form = proving.Again(session.person_id, wanted, request.POST if proves else None)
+def _ask_for_proof(request: BrowserRequest, session: Any, missing: tuple[str, ...]) -> HttpResponse:
+    submitted = request.method == "POST" and any(name in request.POST for name in missing)
+    form = proving.Again(session.person_id, missing, request.POST if submitted else None)
     status, message, wait, until = (403 if request.method == "POST" else 200), "", 0, None
-    if proves and form.is_valid():
+    if submitted and form.is_valid():
         browser = request.browser
         receipts = charge(
             proving.budgets(session.person, session.pk, browser.address, browser.known, form.cleaned_data)
@@ -64,16 +64,16 @@ def _ask(request: BrowserRequest, session: Any, wanted: tuple[str, ...]) -> Http
         if isinstance(receipts, Exhausted):
             wait = max(1, int((receipts.until - timezone.now()).total_seconds()) + 1)
             status, message, until = 429, receipts.told(timezone.now()), next_minute(receipts.until)
-        elif _proved(session, form):
+        elif _accept_proof(session, form):
             give_back(receipts)
             return see(request.path)
-    words = {
+    texts = {
         "title": _("Confirm it's you"),
         "description": _("Verify your identity to continue."),
         "message": message,
     }
     context = {
-        **words,
+        **texts,
         "form": form,
         "retry_at": until,
         "username": session.person.username,
@@ -86,18 +86,18 @@ def _ask(request: BrowserRequest, session: Any, wanted: tuple[str, ...]) -> Http
     return response
 
 
-def _proved(session: Any, form: proving.Again) -> bool:
+def _accept_proof(session: Any, form: proving.Again) -> bool:
     """Judge the answer and note it in the session; what is wrong stands in the form."""
-    judged = proving.judge(session.person, session.person_id, form.cleaned_data, timezone.now())
-    for name, text in judged.wrong.items():
+    result = proving.judge(session.person, session.person_id, form.cleaned_data, timezone.now())
+    for name, text in result.wrong.items():
         form.add_error(name, text)
-    if judged.wrong:
+    if result.wrong:
         return False
     try:
         with transaction.atomic():
             for effect in (
-                *judged.effects,
-                *(ProvedAgain(session.pk, session.person_id, method) for method in judged.methods),
+                *result.effects,
+                *(ProvedAgain(session.pk, session.person_id, method) for method in result.methods),
             ):
                 effect.apply()
     except EffectLost as lost:

@@ -21,7 +21,7 @@ from web.server.hub import Hub
 HEARTBEAT_SECONDS = 15
 PAUSE_SECONDS = 0.2
 _BATCH = 500
-_REMEMBERED = 2000
+_KNOWN_EVENTS = 2000
 
 Read = Callable[..., Awaitable[Any]]  # runs a function of the domain, where the listener still may; else None
 Batch = list[tuple[int, str, Any]]
@@ -46,24 +46,24 @@ class Asked:
         return cls(Wanted.asked(query), after, min(_number(query.get("newest", ""), 0) or 0, _BATCH))
 
 
-def begin(asked: Asked) -> tuple[int, int, list[int]]:
+def begin(request: Asked) -> tuple[int, int, list[int]]:
     """The tenant's key, the number after which to begin, and those before it, which are no news."""
     end = newest()
-    last = end if asked.after is None else min(asked.after, end)
+    last = end if request.after is None else min(request.after, end)
     return current_tenant().pk, last, numbers_before(last)
 
 
 async def stream(
-    hub: Hub, read: Read, asked: Asked, owner: int, last: int, before: list[int]
+    hub: Hub, read: Read, request: Asked, tenant: int, last: int, known_before: list[int]
 ) -> AsyncIterator[Batch]:
     """Batches of what happens, until the listener may not hear it any more or the server stops; an empty one
     is a heartbeat.
     """
-    known, late = deque(before, maxlen=_REMEMBERED), set[int]()
-    with hub.listen(owner, "") as queue:
+    known, late = deque(known_before, maxlen=_KNOWN_EVENTS), set[int]()
+    with hub.listen(tenant, "") as queue:
         while True:
-            begun = time.monotonic()
-            news = await read(_news, last, asked, late)
+            started = time.monotonic()
+            news = await read(_read_events, last, request, late)
             if news is None:  # signed out, or not allowed any more: the stream ends with the right to it
                 return
             last, rows = news.last, [row for row in news.rows if row["id"] not in known]
@@ -74,7 +74,7 @@ async def stream(
                 yield _batch(rows, news)
             if len(news.rows) >= _BATCH:
                 continue
-            wake_ups = await _gathered(queue, asked.wanted, begun)
+            wake_ups = await _wait_for_wake_ups(queue, request.wanted, started)
             if wake_ups is None:
                 return
             if not wake_ups:
@@ -84,12 +84,12 @@ async def stream(
             )
 
 
-def _news(last: int, asked: Asked, late: set[int]) -> News:
+def _read_events(last: int, request: Asked, late: set[int]) -> News:
     """Read and put into words in a thread, so that the loop has nothing to do but to send.
 
     PostgreSQL may commit a smaller number after a larger one: those are ``late``.
     """
-    news = since(last, asked.wanted, late, asked.newest or _BATCH, newest_only=bool(asked.newest))
+    news = since(last, request.wanted, late, request.newest or _BATCH, newest_only=bool(request.newest))
     return News([{**row, "told": told(row)} for row in news.rows], news.last, news.left_out)
 
 
@@ -103,27 +103,27 @@ def _batch(rows: list[dict[str, Any]], news: News) -> Batch:
     return [*left_out, *((number, "event", row) for number, row in zip(numbers, rows, strict=True))]
 
 
-async def _gathered(
-    queue: "asyncio.Queue[WakeUp | None]", wanted: Wanted, begun: float
+async def _wait_for_wake_ups(
+    queue: "asyncio.Queue[WakeUp | None]", event_filter: Wanted, started: float
 ) -> list[WakeUp] | None:
     """What woke the listener, and all that came while it paused; nothing when it stayed quiet, None when the
     server stops.
     """
     end = time.monotonic() + HEARTBEAT_SECONDS
     first: WakeUp | None = None
-    while first is None or not wanted.may_want(first.kind):
+    while first is None or not event_filter.may_want(first.kind):
         try:
             first = await asyncio.wait_for(queue.get(), max(0.01, end - time.monotonic()))
         except TimeoutError:
             return []
         if first is None:
             return None
-    await asyncio.sleep(max(0.0, begun + PAUSE_SECONDS - time.monotonic()))
+    await asyncio.sleep(max(0.0, started + PAUSE_SECONDS - time.monotonic()))
     found: list[WakeUp | None] = [first]
     while not queue.empty():
         found.append(queue.get_nowait())
     return None if None in found else [each for each in found if each]
 
 
-def _number(text: str, otherwise: int | None) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else otherwise
+def _number(text: str, default: int | None) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else default

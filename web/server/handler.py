@@ -27,10 +27,10 @@ from django.urls import set_script_prefix
 from web.server.threads import Threads
 
 THREADS = 16
-PEOPLE = 12  # of these, for what people send
+HASHING_THREADS = 12  # of these, for what people send
 WAITING = 500  # requests, for a thread
 # bytes, for a blueprint that comes as a file
-LARGE = {"/console/blueprints/plan": 1024 * 1024, "/console/blueprints/apply": 1024 * 1024}
+LARGE_BODY_BYTES = {"/console/blueprints/plan": 1024 * 1024, "/console/blueprints/apply": 1024 * 1024}
 _SESSION = b"foyer_session="  # the cookie of web/middleware/browser.py, with and without its prefix
 _BODY_SECONDS = 30
 _TOO_LARGE = b'{"error": "invalid_request", "error_description": "The request body is too large."}'
@@ -52,8 +52,8 @@ class PooledHandler(BaseHandler):
         super().__init__()
         self.load_middleware()
         self._threads = Threads(THREADS, "web")
-        self._people = asyncio.Semaphore(PEOPLE)
-        self._waiting = 0
+        self._hashing_slots = asyncio.Semaphore(HASHING_THREADS)
+        self._pending = 0
 
     def close(self) -> None:
         """Ends the threads and their connections. Blocks."""
@@ -61,25 +61,25 @@ class PooledHandler(BaseHandler):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
-            body = await asyncio.wait_for(_read(receive, _limit(scope)), _BODY_SECONDS)
+            body = await asyncio.wait_for(_read_body(receive, _limit(scope)), _BODY_SECONDS)
         except TimeoutError:
-            return await _refuse(send, 408, _TOO_SLOW)
+            return await _send_error(send, 408, _TOO_SLOW)
         except ValueError:
-            return await _refuse(send, 413, _TOO_LARGE)
+            return await _send_error(send, 413, _TOO_LARGE)
         if body is None:
             return None
-        if self._waiting >= THREADS + WAITING:
-            return await _refuse(send, 503, _BUSY, [(b"retry-after", b"5")])
-        self._waiting += 1
+        if self._pending >= THREADS + WAITING:
+            return await _send_error(send, 503, _BUSY, [(b"retry-after", b"5")])
+        self._pending += 1
         try:
-            async with self._people if _of_people(scope) else nullcontext():
+            async with self._hashing_slots if _may_hash_password(scope) else nullcontext():
                 context = contextvars.copy_context()
-                work = asyncio.get_running_loop().run_in_executor(
+                future = asyncio.get_running_loop().run_in_executor(
                     self._threads, context.run, self._answer, scope, body
                 )
-                status, headers, content = await work
+                status, headers, content = await future
         finally:
-            self._waiting -= 1
+            self._pending -= 1
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
         return None
@@ -105,19 +105,19 @@ def _headers(response: HttpResponse) -> list[tuple[bytes, bytes]]:
 def _limit(scope: Any) -> int:
     """The largest body that is read, in bytes. More than usual only from a browser that may be signed in."""
     allowed = (
-        LARGE.get(scope["path"])
+        LARGE_BODY_BYTES.get(scope["path"])
         if any(name == b"cookie" and _SESSION in value for name, value in scope["headers"])
         else None
     )
     return allowed or settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 
 
-def _of_people(scope: Any) -> bool:
+def _may_hash_password(scope: Any) -> bool:
     """Whether a request may have to hash a password: whatever is sent, but for the protocol."""
     return scope["method"] not in ("GET", "HEAD") and not scope["path"].startswith("/application/o/")
 
 
-async def _read(receive: Any, limit: int) -> bytes | None:
+async def _read_body(receive: Any, limit: int) -> bytes | None:
     """The whole body; None when the client left. Raises ValueError past ``limit``."""
     body, more = bytearray(), True
     while more:
@@ -131,7 +131,7 @@ async def _read(receive: Any, limit: int) -> bytes | None:
     return bytes(body)
 
 
-async def _refuse(
+async def _send_error(
     send: Any, status: int, body: bytes, more: Iterable[tuple[bytes, bytes]] = ((b"connection", b"close"),)
 ) -> None:
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), *more]

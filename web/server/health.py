@@ -32,18 +32,18 @@ class Health:
         self.stopping = False
         self._threads = Threads(2, "health", _LOCK_SECONDS)
         self._migrated = False
-        self._file = _file()
-        self._look: asyncio.Task[dict[str, Any]] | None = None
-        self._until = 0.0
+        self._database_file = _database_file()
+        self._check: asyncio.Task[dict[str, Any]] | None = None
+        self._valid_until = 0.0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http" or scope["path"] not in ("/health/live", "/health/ready"):
             await self.app(scope, receive, send)
         elif scope["path"] == "/health/live":
-            await _say(send, 200, {"live": True}, scope)
+            await _send_json(send, 200, {"live": True}, scope)
         else:
             found = await self._ready()
-            await _say(send, 200 if found["ready"] else 503, found, scope)
+            await _send_json(send, 200 if found["ready"] else 503, found, scope)
 
     def close(self) -> None:
         """Ends the threads and their connections. Blocks."""
@@ -52,28 +52,28 @@ class Health:
     async def _ready(self) -> dict[str, Any]:
         if self.stopping:
             return {"ready": False, "reasons": ["stopping"]}
-        if self._look is None or (self._look.done() and time.monotonic() > self._until):
-            self._look = asyncio.create_task(self._look_at_all())
+        if self._check is None or (self._check.done() and time.monotonic() > self._valid_until):
+            self._check = asyncio.create_task(self._run_checks())
         try:
-            return await asyncio.wait_for(asyncio.shield(self._look), _SECONDS)
+            return await asyncio.wait_for(asyncio.shield(self._check), _SECONDS)
         except TimeoutError:  # the look goes on, and whoever asks next waits for the same one
             return {"ready": False, "reasons": ["database_slow"]}
 
-    async def _look_at_all(self) -> dict[str, Any]:
+    async def _run_checks(self) -> dict[str, Any]:
         run = asyncio.get_running_loop().run_in_executor
-        database = run(self._threads, self._reasons)
-        redis = None if settings.EMBEDDED else run(self._threads, _redis)
+        database = run(self._threads, self._find_reasons)
+        redis = None if settings.EMBEDDED else run(self._threads, _redis_state)
         reasons = await database
         found: dict[str, Any] = {"ready": not reasons, "reasons": reasons}
         if redis:
             found["redis"] = await redis
-        self._until = time.monotonic() + _KEPT_SECONDS
+        self._valid_until = time.monotonic() + _KEPT_SECONDS
         return found
 
-    def _reasons(self) -> list[str]:
+    def _find_reasons(self) -> list[str]:
         try:
             connection.close_if_unusable_or_obsolete()
-            if self._file and _file() != self._file:
+            if self._database_file and _database_file() != self._database_file:
                 return ["database_replaced"]
             _write()
             if not self._migrated:
@@ -85,10 +85,10 @@ class Health:
         except (DatabaseError, InterfaceError) as error:
             log.warning("not ready", extra={"why": str(error).split("\n")[0][:200]})
             connection.close()
-            return [_word(error)]
+            return [_reason_for(error)]
 
 
-def _file() -> tuple[int, int] | None:
+def _database_file() -> tuple[int, int] | None:
     """Return which SQLite file has the database's name.
 
     What is open stays the one from before: what is written there is lost with it.
@@ -114,7 +114,7 @@ def _write() -> None:
             raise DatabaseError("read-only")
 
 
-def _word(error: Exception) -> str:
+def _reason_for(error: Exception) -> str:
     text, state = str(error).lower(), getattr(error.__cause__, "sqlstate", None) or ""
     for words, reason in (
         (("locked",), "database_locked"),
@@ -128,12 +128,12 @@ def _word(error: Exception) -> str:
     )
 
 
-def _redis() -> str:
+def _redis_state() -> str:
     # # idp.foundation.redis_cache.Cache
     return "here" if cache.works() else "away"  # type: ignore[attr-defined]
 
 
-async def _say(send: Any, status: int, found: dict[str, Any], scope: Any) -> None:
+async def _send_json(send: Any, status: int, found: dict[str, Any], scope: Any) -> None:
     body = json.dumps(found).encode()
     headers = [
         (b"content-type", b"application/json"),

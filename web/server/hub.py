@@ -23,10 +23,10 @@ from web.middleware.outage import is_outage
 from web.server.threads import Threads
 
 log = logging.getLogger(__name__)
-_REMEMBERED = 10_000
+_MAX_SEEN = 10_000
 _CANCEL_SECONDS = 1
 _FLUSH_SECONDS = 2
-_WAITING = 200  # wake-ups that a slow listener may leave lying; then the oldest go, and it reads the table
+_QUEUE_SIZE = 200  # wake-ups that a slow listener may leave lying; then the oldest go, and it reads the table
 
 
 class Hub:
@@ -43,44 +43,49 @@ class Hub:
         self._readers = Threads(4, "hub")
         self._seen.clear()
         notify.attach(asyncio.get_running_loop())
-        self._mark = await self.read(latest)
-        self._tasks = [asyncio.create_task(self._hear()), asyncio.create_task(self._look())]
+        self._position = await self.read(latest)
+        self._tasks = [
+            asyncio.create_task(self._receive_from_layer()),
+            asyncio.create_task(self._poll_events()),
+        ]
 
     async def stop(self) -> None:
         """Sends every listener home; a second call does nothing more."""
         notify.attach(None)
-        waited_for = set(self._tasks)
-        while waited_for:  # a client of Redis may take a cancellation for a timeout, and go on
-            for task in waited_for:
+        pending = set(self._tasks)
+        while pending:  # a client of Redis may take a cancellation for a timeout, and go on
+            for task in pending:
                 task.cancel()
-            _, waited_for = await asyncio.wait(waited_for, timeout=_CANCEL_SECONDS)
+            _, pending = await asyncio.wait(pending, timeout=_CANCEL_SECONDS)
         self._tasks = []
         for queues in list(self._listeners.values()):
             for queue in list(queues):
-                _put(queue, None)
-        await _let_go(get_channel_layer())
+                _enqueue(queue, None)
+        await _flush_layer(get_channel_layer())
         if self._readers:
             readers, self._readers = self._readers, None
             await asyncio.to_thread(readers.close)
 
     async def read(self, function: Any, *arguments: Any) -> Any:
         """Runs a database read in a thread of the hub's own."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, _clean, function, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._readers, _call_on_fresh_connection, function, *arguments
+        )
 
     @contextmanager
-    def listen(self, owner: int, *topics: str) -> Iterator[asyncio.Queue[WakeUp | None]]:
+    def listen(self, tenant: int, *topics: str) -> Iterator[asyncio.Queue[WakeUp | None]]:
         """A queue of the wake-ups of these topics of one tenant; None in it means that the server stops."""
-        queue: asyncio.Queue[WakeUp | None] = asyncio.Queue(_WAITING)
+        queue: asyncio.Queue[WakeUp | None] = asyncio.Queue(_QUEUE_SIZE)
         for topic in topics:
-            self._listeners.setdefault((owner, topic), set()).add(queue)
+            self._listeners.setdefault((tenant, topic), set()).add(queue)
         try:
             yield queue
         finally:
             for topic in topics:
-                queues = self._listeners[owner, topic]
+                queues = self._listeners[tenant, topic]
                 queues.discard(queue)
                 if not queues:
-                    del self._listeners[owner, topic]
+                    del self._listeners[tenant, topic]
 
     def count(self) -> int:
         """How many listen now."""
@@ -91,61 +96,61 @@ class Hub:
         if wake_up.event in self._seen:
             return
         self._seen[wake_up.event] = None
-        while len(self._seen) > _REMEMBERED:
+        while len(self._seen) > _MAX_SEEN:
             self._seen.popitem(last=False)
         for key in {(wake_up.tenant, wake_up.topic), (wake_up.tenant, "")}:
             for queue in self._listeners.get(key, ()):
-                _put(queue, wake_up)
+                _enqueue(queue, wake_up)
 
-    async def _hear(self) -> None:
+    async def _receive_from_layer(self) -> None:
         """The channel layer's wake-ups; whatever is wrong with it, looking goes on."""
-        told = False
+        reported = False
         while True:
             layer = get_channel_layer()
             try:
                 channel = await layer.new_channel("foyer.hub")
                 await layer.group_add(notify.GROUP, channel)
-                told = False
+                reported = False
                 while True:
                     self.deliver(WakeUp.from_message(await layer.receive(channel)))
             except asyncio.CancelledError:
                 raise
             except Exception:
-                log.log(logging.DEBUG if told else logging.ERROR, "channel layer failed", exc_info=True)
-                told = True
+                log.log(logging.DEBUG if reported else logging.ERROR, "channel layer failed", exc_info=True)
+                reported = True
                 await asyncio.sleep(1)
 
-    async def _look(self) -> None:
-        away = False
+    async def _poll_events(self) -> None:
+        is_down = False
         while True:
             await asyncio.sleep(settings.EVENT_LOOK_SECONDS)
             try:
-                self._mark, found = await self.read(newer, self._mark)
+                self._position, found = await self.read(newer, self._position)
             except asyncio.CancelledError:
                 raise
             except Exception as error:
-                if not (away and is_outage(error)):  # told once, and not twice a second
+                if not (is_down and is_outage(error)):  # told once, and not twice a second
                     log.error(
                         "reading events failed",
                         exc_info=not is_outage(error),
                         extra={"why": type(error).__name__},
                     )
-                away = is_outage(error)
+                is_down = is_outage(error)
                 continue
-            if away:
-                away = False
+            if is_down:
+                is_down = False
                 log.warning("events are read again")
             for wake_up in found:
                 self.deliver(wake_up)
 
 
-def _put(queue: "asyncio.Queue[WakeUp | None]", item: WakeUp | None) -> None:
+def _enqueue(queue: "asyncio.Queue[WakeUp | None]", item: WakeUp | None) -> None:
     if queue.full():
         queue.get_nowait()
     queue.put_nowait(item)
 
 
-async def _let_go(layer: Any) -> None:
+async def _flush_layer(layer: Any) -> None:
     """Ends what the layer started by itself, a task that reads from Redis; it may not hear that it is
     cancelled while Redis is away.
     """
@@ -155,6 +160,6 @@ async def _let_go(layer: Any) -> None:
         flushing.exception()
 
 
-def _clean(function: Any, *arguments: Any) -> Any:
+def _call_on_fresh_connection(function: Any, *arguments: Any) -> Any:
     close_old_connections()
     return function(*arguments)

@@ -18,24 +18,24 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from idp.foundation import addresses
 from idp.ratelimit.budgets import address_key
 
-LINE_BYTES = 16 * 1024
-HEAD_BYTES = 64 * 1024
-HEAD_LINES = 100
+MAX_LINE_BYTES = 16 * 1024
+MAX_HEAD_BYTES = 64 * 1024
+MAX_HEAD_LINES = 100
 HEAD_SECONDS = 15
-PIPELINED = 16  # requests of one connection that wait for the answer to an earlier one
-_PIECE = 4096  # so much is parsed at once: a limit is exceeded by this at most
+MAX_PIPELINED = 16  # requests of one connection that wait for the answer to an earlier one
+_CHUNK_BYTES = 4096  # so much is parsed at once: a limit is exceeded by this at most
 # a refused client is read from for so long, because closing at once would take the answer from it
 _LINGER_SECONDS = 1
 _SPARE_FILES = 200  # of the limit of open files, for the database, logs, listeners
 
-_TEXTS = {
+_ERRORS = {
     400: ("Bad Request", "invalid_request", "The request is not HTTP/1.1."),
     408: ("Request Timeout", "invalid_request", "The head of the request did not arrive in time."),
-    414: ("URI Too Long", "invalid_request", f"The address is longer than {LINE_BYTES} bytes."),
+    414: ("URI Too Long", "invalid_request", f"The address is longer than {MAX_LINE_BYTES} bytes."),
     431: (
         "Request Header Fields Too Large",
         "invalid_request",
-        f"The head is larger than {HEAD_BYTES} bytes or {HEAD_LINES} lines.",
+        f"The head is larger than {MAX_HEAD_BYTES} bytes or {MAX_HEAD_LINES} lines.",
     ),
     503: ("Service Unavailable", "temporarily_unavailable", "Too many connections."),
 }
@@ -78,12 +78,12 @@ class Config(uvicorn.Config):
     """One set of places for all connections of the server."""
 
     def __init__(self, app: Any, **options: Any) -> None:
-        super().__init__(app, http=Http, ws=Socket, **options)
+        super().__init__(app, http=LimitedHttpProtocol, ws=LimitedWebSocketProtocol, **options)
         in_all = min(settings.CONNECTIONS, open_files() - _SPARE_FILES)
         self.places = Places(max(in_all, 16), settings.CONNECTIONS_PER_ADDRESS, settings.TRUSTED_PROXIES)
 
 
-class Socket(WebSocketsSansIOProtocol):
+class LimitedWebSocketProtocol(WebSocketsSansIOProtocol):
     """Gives back the place that the connection took before it became a WebSocket."""
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -92,48 +92,48 @@ class Socket(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
 
-class Http(HttpToolsProtocol):
+class LimitedHttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol with limits on the head of each request."""
 
     def connection_made(self, transport: Any) -> None:
         """Called by the loop; the head of the first request is due from now on."""
         super().connection_made(transport)
-        self._in_head, self._head, self._line_known, self._refused = True, 0, False, False
+        self._in_head, self._head, self._line_parsed, self._rejected = True, 0, False, False
         self._deadline: Any = None
-        self._refusal = 400
+        self._error_status = 400
         if cast(Config, self.config).places.take(transport):
-            self._await_head()
+            self._start_deadline()
         else:
-            self._refuse(503)
+            self._send_error(503)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the loop."""
         cast(Config, self.config).places.leave(self.transport)
-        self._forget_deadline()
+        self._cancel_deadline()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Called by the loop."""
-        for start in range(0, len(data), _PIECE):
-            if self._refused or self.transport.is_closing() or self.transport.get_protocol() is not self:
+        for start in range(0, len(data), _CHUNK_BYTES):
+            if self._rejected or self.transport.is_closing() or self.transport.get_protocol() is not self:
                 return
             if self._in_head and not self._deadline:
-                self._await_head()
-            piece = data[start : start + _PIECE]
-            super().data_received(piece)
-            if not self._refused:
-                self._head += len(piece)
-                if self._in_head and not self._line_known and self._head > LINE_BYTES:
-                    self._refuse(414)
-                elif self._head > HEAD_BYTES:
-                    self._refuse(431)
+                self._start_deadline()
+            chunk = data[start : start + _CHUNK_BYTES]
+            super().data_received(chunk)
+            if not self._rejected:
+                self._head += len(chunk)
+                if self._in_head and not self._line_parsed and self._head > MAX_LINE_BYTES:
+                    self._send_error(414)
+                elif self._head > MAX_HEAD_BYTES:
+                    self._send_error(431)
 
     def on_message_begin(self) -> None:
         """Called by the parser, at the first byte of a request."""
         super().on_message_begin()
-        self._line_known = False
+        self._line_parsed = False
         if not self._deadline:  # it may begin in the piece in which another one ended
-            self._await_head()
+            self._start_deadline()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by the parser. An error here ends the connection with ``_refusal``.
@@ -143,24 +143,24 @@ class Http(HttpToolsProtocol):
         """
         if not self._in_head:
             return
-        self._line_known = True
-        if len(self.url) > LINE_BYTES:
-            self._refusal = 414
+        self._line_parsed = True
+        if len(self.url) > MAX_LINE_BYTES:
+            self._error_status = 414
             raise ValueError
-        if len(self.headers) >= HEAD_LINES:
-            self._refusal = 431
+        if len(self.headers) >= MAX_HEAD_LINES:
+            self._error_status = 431
             raise ValueError
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Called by the parser."""
         # the piece that is being read, with the rest of the head in it, is counted after this
-        self._in_head, self._head = False, -_PIECE
-        self._forget_deadline()
-        if len(self.url) > LINE_BYTES:
-            self._refusal = 414
+        self._in_head, self._head = False, -_CHUNK_BYTES
+        self._cancel_deadline()
+        if len(self.url) > MAX_LINE_BYTES:
+            self._error_status = 414
             raise ValueError
-        if len(self.pipeline) >= PIPELINED:
+        if len(self.pipeline) >= MAX_PIPELINED:
             self.transport.abort()
             raise ValueError
         super().on_headers_complete()
@@ -170,13 +170,13 @@ class Http(HttpToolsProtocol):
 
         What is no body from here on, chunk extensions and trailers, is bounded as a head is.
         """
-        self._head = -_PIECE
+        self._head = -_CHUNK_BYTES
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Called by the parser; what comes next is the head of another request."""
-        self._in_head, self._line_known = True, False
-        self._head = -_PIECE  # the rest of this piece is not counted
+        self._in_head, self._line_parsed = True, False
+        self._head = -_CHUNK_BYTES  # the rest of this piece is not counted
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -186,21 +186,21 @@ class Http(HttpToolsProtocol):
         """
         super().on_response_complete()
         if self.cycle and self.cycle.response_complete and self.cycle.more_body:
-            self._close_soon()
+            self._linger()
 
     def send_400_response(self, msg: str) -> None:
         """Called for whatever the parser, or one of the limits above, refuses."""
-        self._refuse(self._refusal)
+        self._send_error(self._error_status)
 
-    def _await_head(self) -> None:
-        self._deadline = self.loop.call_later(HEAD_SECONDS, self._overdue)
+    def _start_deadline(self) -> None:
+        self._deadline = self.loop.call_later(HEAD_SECONDS, self._on_deadline)
 
-    def _forget_deadline(self) -> None:
+    def _cancel_deadline(self) -> None:
         if self._deadline:
             self._deadline.cancel()
             self._deadline = None
 
-    def _overdue(self) -> None:
+    def _on_deadline(self) -> None:
         """A connection that was silent is closed without a word; while an earlier answer is under way,
         nothing may come between.
         """
@@ -208,19 +208,19 @@ class Http(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self.cycle and not self.cycle.response_complete:
-            self._await_head()
+            self._start_deadline()
         elif self._head > 0 or self.cycle:
-            self._refuse(408)
+            self._send_error(408)
         else:
             self.transport.close()
 
-    def _refuse(self, status: int) -> None:
+    def _send_error(self, status: int) -> None:
         """Sends an error, without the help of the application, and ends the connection."""
-        if self._refused or self.transport.is_closing():
+        if self._rejected or self.transport.is_closing():
             return
         if self.cycle and not self.cycle.response_complete:
             return self.transport.abort()
-        phrase, code, description = _TEXTS[status]
+        phrase, code, description = _ERRORS[status]
         body = f'{{"error": "{code}", "error_description": "{description}"}}'
         retry = "retry-after: 5\r\n" if status == 503 else ""
         head = (
@@ -229,14 +229,14 @@ class Http(HttpToolsProtocol):
         )
         self.transport.write((head + body).encode())
         if status == 503:  # there is no place to linger in
-            self._refused = True
+            self._rejected = True
             return self.transport.close()
-        return self._close_soon()
+        return self._linger()
 
-    def _close_soon(self) -> None:
+    def _linger(self) -> None:
         """Reads and drops what still comes for a moment, so that the answer is not lost with it."""
-        self._refused = True
-        self._forget_deadline()
+        self._rejected = True
+        self._cancel_deadline()
         self._unset_keepalive_if_required()
         if not self.transport.is_closing():
             self.loop.call_later(_LINGER_SECONDS, self.transport.close)

@@ -30,24 +30,24 @@ class ProxyHeaders:
         that name.
         """
         self.app, self.trusted, self.forwarded_host = app, tuple(trusted), forwarded_host
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        given: dict[bytes, list[str]] = {}
+        forwarded: dict[bytes, list[str]] = {}
         for name, value in scope["headers"]:
             if name in _FORWARDED:
-                given.setdefault(name, []).append(value.decode("latin-1"))
+                forwarded.setdefault(name, []).append(value.decode("latin-1"))
         headers = [pair for pair in scope["headers"] if pair[0] not in _FORWARDED]
         scope = {**scope, "headers": headers, "client": _peer(scope.get("client"))}
         if self._trusts(scope["client"][0]):
-            if lines := given.get(_FOR):
+            if lines := forwarded.get(_FOR):
                 scope["client"] = (self._client(lines), 0)
-            if lines := given.get(_PROTO):
+            if lines := forwarded.get(_PROTO):
                 scope["scheme"] = self._scheme(",".join(lines))
-            if hosts := _members(",".join(given.get(_HOST, ()))):
+            if hosts := _split_list(",".join(forwarded.get(_HOST, ()))):
                 scope["headers"] = self._with_host(headers, hosts)
-        elif _FOR in given:
-            self._wonder(scope["client"][0])
+        elif _FOR in forwarded:
+            self._warn_about_unlisted_peer(scope["client"][0])
         await self.app(scope, receive, send)
 
     def _trusts(self, address: str) -> bool:
@@ -56,11 +56,11 @@ class ProxyHeaders:
 
     def _client(self, lines: Sequence[str]) -> str:
         # a whole line that says nothing is a hop that says nothing
-        hops = [hop for line in lines for hop in _members(line) or [""]]
+        hops = [hop for line in lines for hop in _split_list(line) or [""]]
         for hop in reversed(hops):
             address = addresses.read_hop(hop)
             if address == addresses.UNKNOWN:
-                self._tell(
+                self._warn_once(
                     "X-Forwarded-For of a trusted proxy names no address: such clients are in no network",
                     hop=hop,
                 )
@@ -70,9 +70,9 @@ class ProxyHeaders:
 
     def _scheme(self, chain: str) -> str:
         """What the client spoke to the first proxy; http where that is not clear."""
-        first = next(iter(_members(chain)), "").lower()
+        first = next(iter(_split_list(chain)), "").lower()
         if first not in _SCHEMES:
-            self._tell(
+            self._warn_once(
                 (
                     "X-Forwarded-Proto of a trusted proxy is neither http nor https: such requests count as "
                     "http"
@@ -87,7 +87,7 @@ class ProxyHeaders:
         """
         if self.forwarded_host:
             if len(hosts) > 1:
-                self._tell(
+                self._warn_once(
                     "X-Forwarded-Host of a trusted proxy names several hosts: such requests are refused",
                     hosts=", ".join(hosts),
                 )
@@ -97,7 +97,7 @@ class ProxyHeaders:
             ]
         own = [value.decode("latin-1").lower() for name, value in headers if name == b"host"]
         if [host.lower() for host in hosts] != own:
-            self._tell(
+            self._warn_once(
                 (
                     "X-Forwarded-Host of a trusted proxy differs from Host and is dropped "
                     "(FOYER_FORWARDED_HOST)"
@@ -106,26 +106,26 @@ class ProxyHeaders:
             )
         return headers
 
-    def _wonder(self, peer: str) -> None:
+    def _warn_about_unlisted_peer(self, peer: str) -> None:
         """A neighbour that forwards is most often the proxy that somebody forgot to name: then everybody has
         its address.
         """
         ip = addresses.parse(peer)
         if ip is not None and not ip.is_global:
-            what = (
+            message = (
                 "X-Forwarded-For is dropped, because FOYER_TRUSTED_PROXIES does not list who sends it: "
                 "all behind it count as one address"
             )
-            self._tell(what, peer=peer)
+            self._warn_once(message, peer=peer)
 
-    def _tell(self, what: str, **about: str) -> None:
+    def _warn_once(self, message: str, **details: str) -> None:
         """Once, because a proxy says the same with each request."""
-        if what not in self._told:
-            self._told.add(what)
-            log.warning(what, extra={name: text[:100] for name, text in about.items()})
+        if message not in self._warned:
+            self._warned.add(message)
+            log.warning(message, extra={name: text[:100] for name, text in details.items()})
 
 
-def _members(line: str) -> list[str]:
+def _split_list(line: str) -> list[str]:
     """What a list names; empty members count for nothing (RFC 9110 section 5.6.1)."""
     return [member for each in line.split(",") if (member := each.strip(" \t"))]
 

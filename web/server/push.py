@@ -35,17 +35,17 @@ from web.server.hub import Hub
 
 HEARTBEAT_SECONDS = 15
 _FLOW = re.compile(r"\A/flow/(?P<run>[0-9a-f]{32})/events\Z")
-_STORY = re.compile(r"\A/console/devices/(?P<device>[0-9]{1,18})/events\Z")
+_DEVICE = re.compile(r"\A/console/devices/(?P<device>[0-9]{1,18})/events\Z")
 _HEADERS = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
 ]
-_REFUSED = b'{"error": "invalid_token", "error_description": "There is nothing to listen to."}'
+_NO_STREAM = b'{"error": "invalid_token", "error_description": "There is nothing to listen to."}'
 _BUSY = b'{"error": "temporarily_unavailable", "error_description": "Too many listeners."}'
 
-Told = tuple[int, str, Any]  # event id, name, data
-Stream = AsyncIterator[list[Told]]  # what is told at once; nothing: a heartbeat
+Message = tuple[int, str, Any]  # event id, name, data
+Stream = AsyncIterator[list[Message]]  # what is told at once; nothing: a heartbeat
 
 
 class Push:
@@ -57,11 +57,11 @@ class Push:
         self._open: Counter[str] = Counter()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        begun = False
+        started = False
 
         async def sending(message: Any) -> None:
-            nonlocal begun
-            begun = True
+            nonlocal started
+            started = True
             await send(message)
 
         try:
@@ -70,7 +70,7 @@ class Push:
             if not outage.is_outage(error):
                 raise
             outage.report(error, _route(scope["path"]))
-            await _break_off(scope, send, begun=begun)
+            await _abort(scope, send, started=started)
 
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
         stream = self._stream_for(scope)
@@ -85,46 +85,46 @@ class Push:
         elif scope["method"] == "GET":
             await self._events(stream, scope, receive, send)
         else:
-            await _refuse(send, 405, _REFUSED, [(b"allow", b"GET")])
+            await _send_error(send, 405, _NO_STREAM, [(b"allow", b"GET")])
 
     def _stream_for(self, scope: Any) -> Callable[[Any], Awaitable[Stream | None]] | None:
         path = scope["path"]
         if path in ("/application/o/device/events", "/application/o/device/events/"):
             return self._device
         if scope["type"] == "http" and path == "/events":
-            return self._feed
+            return self._tenant_events
         if scope["type"] == "http" and (match := _FLOW.match(path)):
-            return lambda scope: self._page(scope, match["run"])
-        if scope["type"] == "http" and (story := _STORY.match(path)):
-            return lambda scope: self._story(scope, int(story["device"]))
+            return lambda scope: self._run_page(scope, match["run"])
+        if scope["type"] == "http" and (device := _DEVICE.match(path)):
+            return lambda scope: self._device_timeline(scope, int(device["device"]))
         return None
 
     async def _events(self, stream: Any, scope: Any, receive: Any, send: Any) -> None:
         with self._place(scope) as free:
             if not free:
-                return await _refuse(send, 429, _BUSY, [(b"retry-after", b"30")])
-            told = await stream(scope)
-            if told is None:
-                return await _refuse(send, 401, _REFUSED, [(b"www-authenticate", b"Device")])
+                return await _send_error(send, 429, _BUSY, [(b"retry-after", b"30")])
+            messages = await stream(scope)
+            if messages is None:
+                return await _send_error(send, 401, _NO_STREAM, [(b"www-authenticate", b"Device")])
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
 
-            async def say(items: list[Told]) -> None:
+            async def send_batch(items: list[Message]) -> None:
                 await send({"type": "http.response.body", "body": _frames(items), "more_body": True})
 
-            await _until_left(told, say, receive, "http.disconnect")
+            await _relay(messages, send_batch, receive, "http.disconnect")
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         return None
 
     async def _socket(self, stream: Any, scope: Any, receive: Any, send: Any) -> None:
         await receive()  # websocket.connect
         with self._place(scope) as free:
-            told = await stream(scope) if free else None
-            if told is None:
+            messages = await stream(scope) if free else None
+            if messages is None:
                 await send({"type": "websocket.close", "code": 4401})
                 return
             await send({"type": "websocket.accept"})
 
-            async def say(items: list[Told]) -> None:
+            async def send_batch(items: list[Message]) -> None:
                 for item in items:
                     await send(
                         {
@@ -133,7 +133,7 @@ class Push:
                         }
                     )
 
-            if not await _until_left(told, say, receive, "websocket.disconnect"):
+            if not await _relay(messages, send_batch, receive, "websocket.disconnect"):
                 await send({"type": "websocket.close", "code": 1000})
 
     @contextmanager
@@ -160,11 +160,11 @@ class Push:
         )
         if not found or found[1] is None:
             return None
-        return self._news(scope, found[0], found[1])
+        return self._device_states(scope, found[0], found[1])
 
-    async def _news(self, scope: Any, owner: int, ticket: watch.Ticket) -> Stream:
+    async def _device_states(self, scope: Any, tenant: int, ticket: watch.Ticket) -> Stream:
         """What happens to one device, until it can no longer change or its code has expired."""
-        with self.hub.listen(owner, ticket.topic) as queue:
+        with self.hub.listen(tenant, ticket.topic) as queue:
             state = await self.hub.read(_in_tenant, scope, lambda: watch.state_of(ticket.device))
             if state and state != "pending":
                 yield [(0, str(state), {})]
@@ -173,7 +173,7 @@ class Push:
                 wake_up = await _next(queue, min(HEARTBEAT_SECONDS, max(left, 0.05)))
                 if wake_up is None:
                     return
-                if wake_up == "silence":
+                if wake_up == "timeout":
                     if left > 0:
                         yield []
                         continue
@@ -185,50 +185,50 @@ class Push:
                     state = wake_up.kind.removeprefix("device.")
                     yield [(wake_up.event, state, {})]
 
-    async def _page(self, scope: Any, run: str) -> Stream | None:
+    async def _run_page(self, scope: Any, run: str) -> Stream | None:
         """Reloads the last page of a run when its topic has news."""
 
-        def look() -> tuple[int, str]:
+        def find_topic() -> tuple[int, str]:
             page = executor.look(run, cast(Client, Browser(_request(scope))))
             return current_tenant().pk, str(page.context.get("topic", ""))
 
         try:
-            found = await self.hub.read(_in_tenant, scope, look)
+            found = await self.hub.read(_in_tenant, scope, find_topic)
         except executor.NoSuchRun:
             return None
-        return self._changes(*found) if found and found[1] else None
+        return self._topic_changes(*found) if found and found[1] else None
 
-    async def _changes(self, owner: int, topic: str) -> Stream:
-        with self.hub.listen(owner, topic) as queue:
+    async def _topic_changes(self, tenant: int, topic: str) -> Stream:
+        with self.hub.listen(tenant, topic) as queue:
             while wake_up := await _next(queue, HEARTBEAT_SECONDS):
-                yield [] if wake_up == "silence" else [(wake_up.event, "changed", {})]
+                yield [] if wake_up == "timeout" else [(wake_up.event, "changed", {})]
 
-    async def _story(self, scope: Any, device: int) -> Stream | None:
+    async def _device_timeline(self, scope: Any, device: int) -> Stream | None:
         """Reloads the story of a device when it has news, for whoever may see devices."""
 
-        def look() -> tuple[int, tuple[str, ...]]:
+        def find_topic() -> tuple[int, tuple[str, ...]]:
             return current_tenant().pk, topics_of(device)
 
-        found = await self.hub.read(_allowed, scope, "devices.see", look)
-        return self._told(scope, *found) if found and found[1] else None
+        found = await self.hub.read(_in_tenant_if_allowed, scope, "devices.see", find_topic)
+        return self._timeline_changes(scope, *found) if found and found[1] else None
 
-    async def _told(self, scope: Any, owner: int, topics: tuple[str, ...]) -> Stream:
-        with self.hub.listen(owner, *topics) as queue:
+    async def _timeline_changes(self, scope: Any, tenant: int, topics: tuple[str, ...]) -> Stream:
+        with self.hub.listen(tenant, *topics) as queue:
             while wake_up := await _next(queue, HEARTBEAT_SECONDS):
-                if await self.hub.read(_allowed, scope, "devices.see", lambda: True) is None:
+                if await self.hub.read(_in_tenant_if_allowed, scope, "devices.see", lambda: True) is None:
                     return
-                yield [] if wake_up == "silence" else [(wake_up.event, "changed", {})]
-                if wake_up != "silence" and wake_up.kind == "device.redeemed":
+                yield [] if wake_up == "timeout" else [(wake_up.event, "changed", {})]
+                if wake_up != "timeout" and wake_up.kind == "device.redeemed":
                     return  # whoever comes back hears of its tokens too
 
-    async def _feed(self, scope: Any) -> Stream | None:
+    async def _tenant_events(self, scope: Any) -> Stream | None:
         """What happens in the tenant and is asked for, for whoever may see that (idp/accounts/roles.py:
         events.see).
         """
         asked = feed.Asked.read(_request(scope).GET, _header(scope, b"last-event-id"))
 
         def read(function: Any, *arguments: Any) -> Any:
-            return self.hub.read(_allowed, scope, "events.see", function, *arguments)
+            return self.hub.read(_in_tenant_if_allowed, scope, "events.see", function, *arguments)
 
         found = await read(feed.begin, asked)
         return feed.stream(self.hub, read, asked, *found) if found else None
@@ -239,28 +239,28 @@ async def _next(queue: "asyncio.Queue[Any]", seconds: float) -> Any:
     try:
         return await asyncio.wait_for(queue.get(), seconds)
     except TimeoutError:
-        return "silence"
+        return "timeout"
 
 
-async def _until_left(
-    stream: Stream, say: Callable[[list[Told]], Awaitable[None]], receive: Any, bye: str
+async def _relay(
+    stream: Stream, send_batch: Callable[[list[Message]], Awaitable[None]], receive: Any, disconnect_type: str
 ) -> bool:
     """Says everything until the stream ends or the client leaves; answers whether it left."""
 
-    async def talk() -> None:
+    async def relay() -> None:
         async for items in stream:
-            await say(items)
+            await send_batch(items)
 
-    async def watch_out() -> None:
-        while (await receive())["type"] != bye:
+    async def wait_for_disconnect() -> None:
+        while (await receive())["type"] != disconnect_type:
             pass
 
-    talking, leaving = asyncio.create_task(talk()), asyncio.create_task(watch_out())
-    await asyncio.wait({talking, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    relaying, leaving = asyncio.create_task(relay()), asyncio.create_task(wait_for_disconnect())
+    await asyncio.wait({relaying, leaving}, return_when=asyncio.FIRST_COMPLETED)
     left = leaving.done()
-    for task in (talking, leaving):
+    for task in (relaying, leaving):
         task.cancel()
-    results = await asyncio.gather(talking, leaving, return_exceptions=True)
+    results = await asyncio.gather(relaying, leaving, return_exceptions=True)
     await stream.aclose()  # type: ignore[attr-defined]
     if isinstance(results[0], Exception) and not left:
         raise results[0]
@@ -277,7 +277,7 @@ def _in_tenant(scope: Any, function: Any, *arguments: Any) -> Any:
         return function(*arguments)
 
 
-def _allowed(scope: Any, operation: str, function: Any, *arguments: Any) -> Any:
+def _in_tenant_if_allowed(scope: Any, operation: str, function: Any, *arguments: Any) -> Any:
     """The same on behalf of somebody who may do this and whose session lives at this moment; None for anybody
     else.
 
@@ -302,7 +302,7 @@ def _header(scope: Any, name: bytes) -> str:
     return ",".join(value.decode("latin-1") for key, value in scope["headers"] if key == name)
 
 
-def _frames(items: list[Told]) -> bytes:
+def _frames(items: list[Message]) -> bytes:
     """Server-sent events; a heartbeat is a comment.
 
     What has no number leaves the browser's last one as it is.
@@ -319,19 +319,19 @@ def _route(path: str) -> str:
     return re.sub(r"[0-9a-f]{32}|[0-9]+", "…", path)
 
 
-async def _break_off(scope: Any, send: Any, *, begun: bool) -> None:
+async def _abort(scope: Any, send: Any, *, started: bool) -> None:
     """Tells the client to come back, in whatever way is left; one that listens already comes back when its
     stream ends.
     """
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1013})
-    elif begun:
+    elif started:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
     else:
-        await _refuse(send, 503, outage.JSON, outage.HEADERS)
+        await _send_error(send, 503, outage.JSON, outage.HEADERS)
 
 
-async def _refuse(send: Any, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+async def _send_error(send: Any, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
     every = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), *headers]
     await send({"type": "http.response.start", "status": status, "headers": every})
     await send({"type": "http.response.body", "body": body})

@@ -25,7 +25,7 @@ from web.server.push import Push
 hub = Hub()
 App = Callable[[Any, Any, Any], Any]
 _GRACE_SECONDS = 3  # for requests under way
-_LAST_SECONDS = 10  # for everything else that has to end; then the process ends without it
+_EXIT_SECONDS = 10  # for everything else that has to end; then the process ends without it
 _BACKLOG = 2048
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 
@@ -37,13 +37,13 @@ class Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, started: Callable[[], object] = lambda: None) -> None:
         super().__init__(config)
-        self._tell = started
+        self._on_started = started
 
     async def startup(self, sockets: Any = None) -> None:
         """Tells once it serves."""
         await super().startup(sockets)
         if self.started:
-            self._tell()
+            self._on_started()
 
     async def shutdown(self, sockets: Any = None) -> None:
         """Readiness first, so that a balancer has time to look elsewhere while requests are still served."""
@@ -62,7 +62,7 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Whatever then refuses to end, the process does not wait for it for ever."""
-        _end_within(settings.DRAIN_SECONDS + _GRACE_SECONDS + _LAST_SECONDS)
+        _exit_within(settings.DRAIN_SECONDS + _GRACE_SECONDS + _EXIT_SECONDS)
         super().handle_exit(sig, frame)
 
 
@@ -114,7 +114,10 @@ def build(background: Callable[[], AbstractContextManager[None]]) -> App:
     """The application; in the embedded mode ``background`` runs from start-up to shutdown."""
     handler = PooledHandler()
     static = ServeStaticASGI(
-        handler, root=str(settings.STATIC_ROOT), prefix=settings.STATIC_URL, immutable_file_test=_hashed
+        handler,
+        root=str(settings.STATIC_ROOT),
+        prefix=settings.STATIC_URL,
+        immutable_file_test=_has_content_hash,
     )
     health = Health(
         ProxyHeaders(Push(static, hub), settings.TRUSTED_PROXIES, forwarded_host=settings.FORWARDED_HOST)
@@ -126,27 +129,27 @@ def build(background: Callable[[], AbstractContextManager[None]]) -> App:
                 background if settings.EMBEDDED else nullcontext, (handler, health), receive, send
             )
         else:
-            await health(scope, receive, _never_sniffed(send))
+            await health(scope, receive, _with_nosniff(send))
 
     application.health = health  # type: ignore[attr-defined]
     return application
 
 
-def _never_sniffed(send: Any) -> Any:
+def _with_nosniff(send: Any) -> Any:
     """Every response says so, whichever part of the stack it comes from."""
 
-    async def sending(message: Any) -> None:
+    async def send_with_header(message: Any) -> None:
         if message["type"] == "http.response.start" and not any(
             name == _NOSNIFF[0] for name, _ in message["headers"]
         ):
             message = {**message, "headers": [*message["headers"], _NOSNIFF]}
         await send(message)
 
-    return sending
+    return send_with_header
 
 
 async def _lifespan(
-    background: Callable[[], AbstractContextManager[None]], parts: Any, receive: Any, send: Any
+    background: Callable[[], AbstractContextManager[None]], closables: Any, receive: Any, send: Any
 ) -> None:
     await receive()
     work = background()
@@ -155,19 +158,19 @@ async def _lifespan(
         await asyncio.to_thread(work.__enter__)
     except Exception as error:
         await hub.stop()  # what it began would keep the process alive
-        _end_within(_LAST_SECONDS)
+        _exit_within(_EXIT_SECONDS)
         await send({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})
         return
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await hub.stop()
     await asyncio.to_thread(work.__exit__, None, None, None)
-    for part in parts:
-        await asyncio.to_thread(part.close)
+    for each in closables:
+        await asyncio.to_thread(each.close)
     await send({"type": "lifespan.shutdown.complete"})
 
 
-def _end_within(seconds: float) -> None:
+def _exit_within(seconds: float) -> None:
     """A library's task or thread that does not hear that it is cancelled must not keep the process from
     ending.
     """
@@ -177,10 +180,10 @@ def _end_within(seconds: float) -> None:
 
 
 def _bind_port(address: str, port: int) -> socket.socket:
-    family, kind, protocol, _, name = socket.getaddrinfo(
+    family, socket_type, protocol, _, name = socket.getaddrinfo(
         address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
-    listening = socket.socket(family, kind, protocol)
+    listening = socket.socket(family, socket_type, protocol)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(name)
@@ -209,7 +212,7 @@ def _bind_path(path: str) -> socket.socket:
     return listening
 
 
-def _hashed(path: str, url: str) -> bool:
+def _has_content_hash(path: str, url: str) -> bool:
     """Whether the file's name carries a hash of its content, so that browsers may keep it for ever."""
     parts = url.rsplit("/", 1)[-1].split(".")
     return len(parts) > 2 and len(parts[-2]) == 12

@@ -7,7 +7,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 _STATEMENT_SECONDS, _LOCK_SECONDS = 15, 5  # whoever asks by HTTP has gone by then
-_SILENT_SECONDS = 10  # of a database server that does not even acknowledge what is sent
+_ACK_SECONDS = 10  # of a database server that does not even acknowledge what is sent
 
 
 class Threads(ThreadPoolExecutor):
@@ -16,7 +16,7 @@ class Threads(ThreadPoolExecutor):
     """
 
     def __init__(self, count: int, name: str, lock_seconds: float = _LOCK_SECONDS) -> None:
-        super().__init__(count, thread_name_prefix=name, initializer=self._begin)
+        super().__init__(count, thread_name_prefix=name, initializer=self._open_connection)
         self._connections: list[BaseDatabaseWrapper] = []
         self._lock_seconds = lock_seconds
 
@@ -31,20 +31,20 @@ class Threads(ThreadPoolExecutor):
             connection.inc_thread_sharing()
             connection.close()
 
-    def _begin(self) -> None:
+    def _open_connection(self) -> None:
         """In each new thread.
 
         Only here are waits bounded: a migration, a command or the worker may need longer.
         """
         connection = connections[DEFAULT_DB_ALIAS]
-        connection.settings_dict = {**connection.settings_dict, "OPTIONS": self._bounded(connection)}
+        connection.settings_dict = {**connection.settings_dict, "OPTIONS": self._with_timeouts(connection)}
         self._connections.append(connection)
 
-    def _bounded(self, connection: BaseDatabaseWrapper) -> dict[str, Any]:
-        given = dict(connection.settings_dict["OPTIONS"])
+    def _with_timeouts(self, connection: BaseDatabaseWrapper) -> dict[str, Any]:
+        options = dict(connection.settings_dict["OPTIONS"])
         if connection.vendor == "sqlite":
-            return {**given, "timeout": self._lock_seconds}
+            return {**options, "timeout": self._lock_seconds}
         waits = (
             f"-c statement_timeout={_STATEMENT_SECONDS}s -c lock_timeout={int(self._lock_seconds * 1000)}ms"
         )
-        return {"options": waits, "tcp_user_timeout": _SILENT_SECONDS * 1000, **given}
+        return {"options": waits, "tcp_user_timeout": _ACK_SECONDS * 1000, **options}

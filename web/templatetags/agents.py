@@ -32,7 +32,7 @@ _SYSTEMS = {
     "Linux": "Linux",
 }
 _PROGRAM = re.compile(r"\A[^/(;]+")
-_LONGEST = 40
+_MAX_LENGTH = 40
 
 
 @register.filter
@@ -44,9 +44,9 @@ def software(agent: Any) -> str:
     """
     text = str(agent or "")
     browser = next(
-        (name for mark, name in _BROWSERS.items() if f"{mark}/" in text or f"{mark}A/" in text), ""
+        (name for token, name in _BROWSERS.items() if f"{token}/" in text or f"{token}A/" in text), ""
     )
-    system = next((name for mark, name in _SYSTEMS.items() if mark in text), "")
+    system = next((name for token, name in _SYSTEMS.items() if token in text), "")
     if text.startswith("Mozilla/") and (browser or system):
         return (
             _("%(browser)s on %(system)s") % {"browser": browser, "system": system}
@@ -54,5 +54,5 @@ def software(agent: Any) -> str:
             else browser or system
         )
     found = None if text.startswith("Mozilla/") else _PROGRAM.match(text)
-    said = (found[0] if found else text).strip()
-    return said if len(said) <= _LONGEST else said[: _LONGEST - 1] + "…"
+    name = (found[0] if found else text).strip()
+    return name if len(name) <= _MAX_LENGTH else name[: _MAX_LENGTH - 1] + "…"

@@ -1,8 +1,7 @@
 """Secrets that blueprints name as ``!secret``: entered here, and never read back."""
 
 from django.http import HttpResponse
-from pydantic import BaseModel
-from pydantic import Field as say
+from pydantic import BaseModel, Field
 
 from blueprints.files import secrets
 from web.api.admin.failures import InvalidDocument, NoSuchThing
@@ -11,13 +10,13 @@ from web.api.admin.requests import ApiRequest
 from web.api.admin.responses import answer, empty
 from web.api.schemas import Sent
 
-calls = Calls("blueprints")
+operations = Calls("blueprints")
 
 
 class SecretValue(Sent):
     """A value that blueprints reference by name."""
 
-    value: str = say(
+    value: str = Field(
         min_length=1, repr=False, description="At most 64 KiB.", json_schema_extra={"writeOnly": True}
     )
 
@@ -28,54 +27,54 @@ class SecretNames(BaseModel):
     names: list[str]
 
 
-@calls.add(
+@operations.add(
     "GET",
     "/",
-    needs="blueprints.see",
+    permission="blueprints.see",
     name="list_blueprint_secrets",
     title="List blueprint secrets",
-    answers={200: SecretNames},
+    responses={200: SecretNames},
 )
-def listed(request: ApiRequest) -> HttpResponse:
+def list_secrets(request: ApiRequest) -> HttpResponse:
     """Return the names of stored secrets. Values are never returned."""
     return answer({"names": secrets.names()})
 
 
-@calls.add(
+@operations.add(
     "PUT",
     "/{any:key}",
-    needs="blueprints.apply",
+    permission="blueprints.apply",
     name="set_blueprint_secret",
     title="Set a blueprint secret",
-    answers={204: None},
+    responses={204: None},
 )
-def enter(request: ApiRequest, key: str, body: SecretValue) -> HttpResponse:
+def set_secret(request: ApiRequest, key: str, body: SecretValue) -> HttpResponse:
     """Store a secret under this name, replacing an earlier value.
 
     Blueprints use it the next time they are applied.
     """
-    for about, value in (("name", "-"), ("value", body.value)):
+    for key_name, value in (("name", "-"), ("value", body.value)):
         try:
             secrets.check(key, value)
         except secrets.BadSecret as bad:
-            raise InvalidDocument({about: [str(bad)]}) from None
+            raise InvalidDocument({key_name: [str(bad)]}) from None
     secrets.keep(key, body.value, by=request.auth.username)
     return empty(204)
 
 
-@calls.add(
+@operations.add(
     "DELETE",
     "/{any:key}",
-    needs="blueprints.apply",
+    permission="blueprints.apply",
     name="delete_blueprint_secret",
     title="Delete a blueprint secret",
-    answers={204: None},
+    responses={204: None},
 )
-def forget(request: ApiRequest, key: str) -> HttpResponse:
+def delete_secret(request: ApiRequest, key: str) -> HttpResponse:
     """Delete a stored secret. Objects that were configured with it don't change."""
     if not secrets.forget(key, by=request.auth.username):
         raise NoSuchThing
     return empty(204)
 
 
-router = calls.router
+router = operations.router

@@ -12,63 +12,65 @@ from blueprints.files.export import export
 from blueprints.files.plan import Plan
 from blueprints.files.plan_text import as_json
 from blueprints.files.uploads import apply_sent, plan_sent
-from web.api import schemas as say
+from web.api import schemas
 from web.api.admin.operations import Calls
 from web.api.admin.requests import ApiRequest
 from web.api.admin.responses import answer
 
-calls = Calls("blueprints")
-_SEE: dict[str, Any] = {"needs": "blueprints.see"}
+operations = Calls("blueprints")
+_SEE: dict[str, Any] = {"permission": "blueprints.see"}
 
 
-@calls.add(
+@operations.add(
     "POST",
     "/plan",
-    needs="blueprints.apply",
+    permission="blueprints.apply",
     name="plan_blueprint",
     title="Preview a blueprint",
-    answers={200: say.BlueprintPlan},
+    responses={200: schemas.BlueprintPlan},
 )
-def plan(request: ApiRequest, body: say.PlanWish) -> HttpResponse:
+def plan(request: ApiRequest, body: schemas.PlanWish) -> HttpResponse:
     """Return what applying a blueprint would change.
 
     Nothing is saved. Read access isn't enough, because the result tells whether a password matches.
     """
-    return answer(_told(plan_sent(body.text, person=request.auth, name=body.name, prune=body.prune)))
+    return answer(_plan_response(plan_sent(body.text, person=request.auth, name=body.name, prune=body.prune)))
 
 
-@calls.add(
+@operations.add(
     "POST",
     "/apply",
-    needs="blueprints.apply",
+    permission="blueprints.apply",
     name="apply_blueprint",
     title="Apply a blueprint",
-    answers={200: say.BlueprintPlan},
-    fails=(412,),
+    responses={200: schemas.BlueprintPlan},
+    errors=(412,),
 )
-def apply(request: ApiRequest, body: say.ApplyWish) -> HttpResponse:
+def apply(request: ApiRequest, body: schemas.ApplyWish) -> HttpResponse:
     """Apply a blueprint, all or nothing.
 
     Only for this tenant. The installation's owner may change other tenants too.
     """
-    return answer(_told(apply_sent(**body.model_dump(), person=request.auth)))
+    return answer(_plan_response(apply_sent(**body.model_dump(), person=request.auth)))
 
 
-@calls.add("GET", "/drift", name="list_drift", title="List drift", answers={200: say.Drifts}, **_SEE)
-def drift(request: ApiRequest) -> HttpResponse:
+@operations.add(
+    "GET", "/drift", name="list_drift", title="List drift", responses={200: schemas.Drifts}, **_SEE
+)
+def list_drift(request: ApiRequest) -> HttpResponse:
     """Return the keys that were changed since a blueprint was applied, and by whom."""
     return answer({"drifted": [asdict(each) for each in drifted()]})
 
 
-@calls.add(
+@operations.add(
     "GET",
     "/results",
-    needs="tenants.see",
+    permission="tenants.see",
     name="list_blueprint_results",
     title="List blueprint results",
-    answers={200: say.BlueprintResults},
+    responses={200: schemas.BlueprintResults},
 )
-def listed(request: ApiRequest) -> HttpResponse:
+def list_results(request: ApiRequest) -> HttpResponse:
     """Return the last 20 attempts in the whole installation, with their errors.
 
     The attempts of one tenant are in its audit log as `blueprint.applied`.
@@ -77,23 +79,25 @@ def listed(request: ApiRequest) -> HttpResponse:
     return answer({"results": [{name: getattr(row, name) for name in names} for row in results()]})
 
 
-@calls.add(
+@operations.add(
     "GET",
     "/export",
     name="export_blueprint",
     title="Export a blueprint",
-    answers={200: say.Exported},
-    fails=(400,),
+    responses={200: schemas.Exported},
+    errors=(400,),
     **_SEE,
 )
-def exported(request: ApiRequest, flow: str = Query("", max_length=50), people: bool = True) -> HttpResponse:
+def export_blueprint(
+    request: ApiRequest, flow: str = Query("", max_length=50), people: bool = True
+) -> HttpResponse:
     """Return the tenant as a blueprint, optionally without people, or one flow with its sub-flows."""
     return answer({"text": export(flow=flow.replace("\0", ""), without=() if people else ("person",))})
 
 
-router = calls.router
+router = operations.router
 
 
-def _told(plan: Plan) -> dict[str, Any]:
-    told = as_json(plan)
-    return {**told, "missing": told.pop("missing_secrets")}
+def _plan_response(plan: Plan) -> dict[str, Any]:
+    data = as_json(plan)
+    return {**data, "missing": data.pop("missing_secrets")}

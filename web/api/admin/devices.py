@@ -5,8 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from django.http import HttpResponse
-from pydantic import BaseModel
-from pydantic import Field as say
+from pydantic import BaseModel, Field
 
 from idp.devices.timeline import Story, end, story
 from web.api.admin.failures import NoSuchThing
@@ -15,21 +14,21 @@ from web.api.admin.requests import ApiRequest
 from web.api.admin.responses import answer
 from web.api.schemas import Acted
 
-calls = Calls("devices")
-_LONGEST = 18  # digits of a number that the database holds
+operations = Calls("devices")
+_MAX_DIGITS = 18  # digits of a number that the database holds
 
 
 class DeviceMoment(BaseModel):
     """One event of a device. Unknown values are empty."""
 
     at: datetime
-    what: str = say(
+    what: str = Field(
         description=(
             "started, code_entered, approved, denied, expired, redeemed, refreshed, revoked, tokens.revoked."
         ),
         examples=["approved"],
     )
-    by: str = say(description="The person who did it. Empty: the device itself, or a timeout.")
+    by: str = Field(description="The person who did it. Empty: the device itself, or a timeout.")
     address: str
     why: str
 
@@ -38,7 +37,7 @@ class DeviceStory(BaseModel):
     """A device and its history, oldest first, without codes and tokens."""
 
     key: str
-    state: Literal["", "pending", "approved", "redeemed", "denied", "expired", "revoked"] = say(
+    state: Literal["", "pending", "approved", "redeemed", "denied", "expired", "revoked"] = Field(
         description="Empty: the request was deleted, and only its events remain."
     )
     application: str
@@ -47,49 +46,49 @@ class DeviceStory(BaseModel):
     address: str
     agent: str
     scopes: list[str]
-    person: str = say(description="The person who approved or denied it.")
-    methods: list[str] = say(description="How that person had signed in (RFC 8176).")
+    person: str = Field(description="The person who approved or denied it.")
+    methods: list[str] = Field(description="How that person had signed in (RFC 8176).")
     expires_at: datetime | None
-    tokens_until: datetime | None = say(description="When its last token expires. null: it has no tokens.")
-    refreshes: int = say(description="How often it refreshed its tokens. The history lists the last 20.")
+    tokens_until: datetime | None = Field(description="When its last token expires. null: it has no tokens.")
+    refreshes: int = Field(description="How often it refreshed its tokens. The history lists the last 20.")
     can_end: bool
     moments: list[DeviceMoment]
 
 
-@calls.add(
+@operations.add(
     "GET",
     "/{any:key}/story",
-    needs="devices.see",
+    permission="devices.see",
     name="get_device_history",
     title="Get the history of a device",
-    answers={200: DeviceStory},
+    responses={200: DeviceStory},
 )
-def get_story(request: ApiRequest, key: str) -> HttpResponse:
+def get_history(request: ApiRequest, key: str) -> HttpResponse:
     """Return the history of a device: requested, code entered, decided, connected, refreshed, ended."""
-    found = _found(key)
-    told = asdict(found)
-    return answer({"key": str(told.pop("pk")), **told, "can_end": found.can_end})
+    found = _find_device(key)
+    data = asdict(found)
+    return answer({"key": str(data.pop("pk")), **data, "can_end": found.can_end})
 
 
-@calls.add(
+@operations.add(
     "POST",
     "/{any:key}/end",
-    needs="devices.revoke",
+    permission="devices.revoke",
     name="deny_or_revoke_device",
     title="Deny or revoke a device",
-    answers={200: Acted},
+    responses={200: Acted},
 )
 def end_device(request: ApiRequest, key: str) -> HttpResponse:
     """Deny a pending device, or revoke the access of a connected one, immediately."""
-    return answer({"changed": end(_found(key).pk, by=request.auth)})
+    return answer({"changed": end(_find_device(key).pk, by=request.auth)})
 
 
-router = calls.router
+router = operations.router
 
 
-def _found(key: str) -> Story:
+def _find_device(key: str) -> Story:
     """The story of the device with this key; raises NoSuchThing."""
-    found = story(int(key)) if key.isascii() and key.isdigit() and len(key) <= _LONGEST else None
+    found = story(int(key)) if key.isascii() and key.isdigit() and len(key) <= _MAX_DIGITS else None
     if found is None:
         raise NoSuchThing
     return found

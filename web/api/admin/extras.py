@@ -22,16 +22,16 @@ from idp.tenancy.tenants import asked_for, leads_to
 from web.administration.changes import rotate_keys
 from web.administration.declarations import Resource
 from web.administration.resources import RESOURCES
-from web.api import schemas as say
+from web.api import schemas
 from web.api.admin.failures import NoSuchThing
 from web.api.admin.object_schemas import sent, shown
-from web.api.admin.objects import document, kept, operations
+from web.api.admin.objects import build_router, document, kept
 from web.api.admin.operations import Calls
 from web.api.admin.preconditions import check, unless_known
 from web.api.admin.requests import ApiRequest
 from web.api.admin.responses import answer
 
-WORDED = Resource(
+CUSTOM_MAILS = Resource(
     MAILS,
     _("Email template"),
     "branding.see",
@@ -40,10 +40,17 @@ WORDED = Resource(
     about=_("Email templates that this tenant has customized."),
 )
 _ME, _KEYS, _PEOPLE, _APPLICATIONS = Calls("me"), Calls("keys"), Calls("people"), Calls("applications")
-_BRANDING, _SHIPPED = Calls("branding"), Calls("mails")
+_BRANDING, _DEFAULT_MAILS = Calls("branding"), Calls("mails")
 
 
-@_ME.add("GET", "", needs="overview.see", name="get_me", title="Get the current user", answers={200: say.Me})
+@_ME.add(
+    "GET",
+    "",
+    permission="overview.see",
+    name="get_me",
+    title="Get the current user",
+    responses={200: schemas.Me},
+)
 def get_me(request: ApiRequest) -> HttpResponse:
     """Return the person who owns the access token, with their role and permissions."""
     person = request.auth
@@ -53,12 +60,12 @@ def get_me(request: ApiRequest) -> HttpResponse:
 @_KEYS.add(
     "POST",
     "/rotate",
-    needs="keys.rotate",
+    permission="keys.rotate",
     name="rotate_key",
     title="Rotate the signing key",
-    answers={200: say.Rotated},
+    responses={200: schemas.Rotated},
 )
-def rotate(request: ApiRequest, body: say.Rotate) -> HttpResponse:
+def rotate_key(request: ApiRequest, body: schemas.Rotate) -> HttpResponse:
     """Create a new signing key. Old keys stay valid for 2 days, or are revoked immediately."""
     return answer({"kid": rotate_keys(request.auth, keep_old=body.keep_old)})
 
@@ -66,13 +73,13 @@ def rotate(request: ApiRequest, body: say.Rotate) -> HttpResponse:
 @_APPLICATIONS.add(
     "POST",
     "/{any:key}/secret",
-    needs="applications.edit",
+    permission="applications.edit",
     name="rotate_client_secret",
     title="Rotate a client secret",
-    answers={200: say.NewSecret},
-    fails=(409,),
+    responses={200: schemas.NewSecret},
+    errors=(409,),
 )
-def renew(request: ApiRequest, key: str) -> HttpResponse:
+def rotate_client_secret(request: ApiRequest, key: str) -> HttpResponse:
     """Create a new client secret, shown only in this response.
 
     The old secret stops working immediately, and tokens that the application got for itself are revoked.
@@ -85,30 +92,30 @@ def renew(request: ApiRequest, key: str) -> HttpResponse:
 @_PEOPLE.add(
     "POST",
     "/{any:key}/recovery-link",
-    needs="people.help",
+    permission="people.help",
     name="create_recovery_link",
     title="Create a recovery link",
-    answers={200: say.WayIn},
+    responses={200: schemas.WayIn},
 )
-def way_in(request: ApiRequest, key: str) -> HttpResponse:
+def create_recovery_link(request: ApiRequest, key: str) -> HttpResponse:
     """Create a one-time link to set a new password, shown only in this response."""
-    token = recovery.make_link(_let_in(request, key), by=request.auth.username)
+    token = recovery.make_link(_person_to_help(request, key), by=request.auth.username)
     return answer({"recovery_url": request.build_absolute_uri(reverse("recover", args=[token]))})
 
 
 @_PEOPLE.add(
     "POST",
     "/{any:key}/recovery-mail",
-    needs="people.help",
+    permission="people.help",
     name="send_recovery_link",
     title="Email a recovery link",
-    answers={200: say.Acted},
-    fails=(409, 429),
+    responses={200: schemas.Acted},
+    errors=(409, 429),
 )
-def mail_way_in(request: ApiRequest, key: str) -> HttpResponse:
+def send_recovery_link(request: ApiRequest, key: str) -> HttpResponse:
     """Email a one-time link to set a new password to the person. The response doesn't contain it."""
     recovery.mail_link(
-        _let_in(request, key), request.build_absolute_uri("/").rstrip("/"), by=request.auth.username
+        _person_to_help(request, key), request.build_absolute_uri("/").rstrip("/"), by=request.auth.username
     )
     return answer({"changed": True})
 
@@ -116,26 +123,28 @@ def mail_way_in(request: ApiRequest, key: str) -> HttpResponse:
 @_PEOPLE.add(
     "POST",
     "/{any:key}/forget-factors",
-    needs="people.help",
+    permission="people.help",
     name="reset_second_factors",
     title="Reset a person's second factors",
-    answers={200: say.Acted},
+    responses={200: schemas.Acted},
 )
-def forget_factors(request: ApiRequest, key: str) -> HttpResponse:
+def reset_second_factors(request: ApiRequest, key: str) -> HttpResponse:
     """Remove all second factors of a person who lost them. They are signed out everywhere, devices too."""
-    return answer({"changed": bool(credentials.remove_all(_let_in(request, key), by=request.auth.username))})
+    return answer(
+        {"changed": bool(credentials.remove_all(_person_to_help(request, key), by=request.auth.username))}
+    )
 
 
 @_BRANDING.add(
     "GET",
     "",
-    needs="branding.see",
+    permission="branding.see",
     name="get_branding",
     title="Get the branding",
-    answers={200: shown("tenant"), 304: None},
+    responses={200: shown("tenant"), 304: None},
     headers=("If-None-Match",),
 )
-def look(request: ApiRequest) -> HttpResponse:
+def get_branding(request: ApiRequest) -> HttpResponse:
     """Return the tenant's title, logo, color, trusted networks, from address and domains."""
     return unless_known(request, kept("tenant", current_tenant().name))
 
@@ -143,22 +152,22 @@ def look(request: ApiRequest) -> HttpResponse:
 @_BRANDING.add(
     "PATCH",
     "",
-    needs="branding.edit",
+    permission="branding.edit",
     name="update_branding",
     title="Update the branding",
-    answers={200: shown("tenant")},
-    fails=(409, 412),
+    responses={200: shown("tenant")},
+    errors=(409, 412),
     body=sent("tenant", change=True).__name__,
     headers=("If-Match",),
 )
-def change(request: ApiRequest) -> HttpResponse:
+def update_branding(request: ApiRequest) -> HttpResponse:
     """Change the given keys. All other keys keep their values."""
     name = current_tenant().name
     current = edit.current("tenant", name)
     expect = check(request, current.etag if current else None)
-    said = document(request, "tenant", name)
+    data = document(request, "tenant", name)
     edit.save(
-        "tenant", said, by=request.auth.username, expect=expect, new=False, rights=operations_of(request.auth)
+        "tenant", data, by=request.auth.username, expect=expect, new=False, rights=operations_of(request.auth)
     )
     return kept("tenant", name)
 
@@ -166,31 +175,31 @@ def change(request: ApiRequest) -> HttpResponse:
 @_BRANDING.add(
     "GET",
     "/domains",
-    needs="branding.see",
+    permission="branding.see",
     name="list_domains",
     title="List domains",
-    answers={200: say.Domains},
+    responses={200: schemas.Domains},
 )
-def domains(request: ApiRequest) -> HttpResponse:
+def list_domains(request: ApiRequest) -> HttpResponse:
     """Return the tenant's approved domains, and those that await approval by the installation's owner."""
     return answer({"approved": leads_to(current_tenant()), "waiting": asked_for(current_tenant())})
 
 
-@_SHIPPED.add(
+@_DEFAULT_MAILS.add(
     "GET",
     "/",
-    needs="branding.see",
+    permission="branding.see",
     name="list_default_mails",
     title="List default email templates",
-    answers={200: say.ShippedMails},
+    responses={200: schemas.ShippedMails},
 )
-def shipped_mails(request: ApiRequest) -> HttpResponse:
+def list_default_mails(request: ApiRequest) -> HttpResponse:
     """Return the default template of every email, with the variables it may use."""
-    told = [{"mail": name, **asdict(each), "words": sorted(each.words)} for name, each in shipped().items()]
-    return answer({"mails": told})
+    mails = [{"mail": name, **asdict(each), "words": sorted(each.words)} for name, each in shipped().items()]
+    return answer({"mails": mails})
 
 
-def _let_in(request: ApiRequest, key: str) -> Any:
+def _person_to_help(request: ApiRequest, key: str) -> Any:
     """The person, if whoever asks may give them a way in; raises NoSuchThing or NotAllowed."""
     person = by_username(key)
     if person is None:
@@ -205,6 +214,6 @@ ROUTERS: tuple[tuple[str, Router], ...] = (
     ("/applications", _APPLICATIONS.router),
     ("/people", _PEOPLE.router),
     ("/branding", _BRANDING.router),
-    ("/shipped-mails", _SHIPPED.router),
-    ("/mails", operations(WORDED)),
+    ("/shipped-mails", _DEFAULT_MAILS.router),
+    ("/mails", build_router(CUSTOM_MAILS)),
 )

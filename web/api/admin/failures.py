@@ -62,13 +62,13 @@ def declared(*statuses: int) -> dict[int, type[BaseModel]]:
 
 def listen(api: NinjaAPI) -> None:
     """Gives every exception of the domain its answer."""
-    api.add_exception_handler(DomainError, _domain)
-    api.add_exception_handler(OAuthError, _token)
-    api.add_exception_handler(TooManyMails, _later)
+    api.add_exception_handler(DomainError, _domain_error)
+    api.add_exception_handler(OAuthError, _token_error)
+    api.add_exception_handler(TooManyMails, _too_many_mails)
     api.add_exception_handler(InvalidDocument, _invalid)
     api.add_exception_handler(Refused, _refused)
     api.add_exception_handler(RefusedFlow, _refused)
-    api.add_exception_handler(BadBlueprint, _blueprint)
+    api.add_exception_handler(BadBlueprint, _bad_blueprint)
 
 
 def refusal(status: int, errors: dict[str, list[str]]) -> HttpResponse:
@@ -93,29 +93,31 @@ def _refused(request: HttpRequest, error: Any) -> HttpResponse:
     return refusal(409, by_key(error.findings) if isinstance(error, RefusedFlow) else error.errors)
 
 
-def _domain(request: HttpRequest, error: Any) -> HttpResponse:
+def _domain_error(request: HttpRequest, error: Any) -> HttpResponse:
     return problem(error.status, error.code, str(error))
 
 
-def _later(request: HttpRequest, error: Any) -> HttpResponse:
+def _too_many_mails(request: HttpRequest, error: Any) -> HttpResponse:
     """RFC 6585 section 4: with the seconds to wait."""
     wait: Any = {"Retry_After": str(max(1, ceil((error.until - timezone.now()).total_seconds())))}
     return problem(429, "too_many_requests", str(error), **wait)
 
 
-def _token(request: HttpRequest, error: Any) -> HttpResponse:
+def _token_error(request: HttpRequest, error: Any) -> HttpResponse:
     """RFC 6750 section 3: what is missing, and no error code where no token was sent (section 3.1)."""
-    said = (
+    details = (
         ""
         if isinstance(error, MissingToken)
         else f' error="{error.code}", error_description="{error.description}"'
     )
     bearer = isinstance(error, InvalidToken | InsufficientScope)
-    challenge: Any = {"WWW_Authenticate": f'Bearer realm="api"{"," if said else ""}{said}'} if bearer else {}
+    challenge: Any = (
+        {"WWW_Authenticate": f'Bearer realm="api"{"," if details else ""}{details}'} if bearer else {}
+    )
     return problem(error.status, error.code, error.description, **challenge)
 
 
-def _blueprint(request: HttpRequest, error: Any) -> HttpResponse:
+def _bad_blueprint(request: HttpRequest, error: Any) -> HttpResponse:
     errors: dict[str, list[str]] = {}
     for each in error.problems[:MAX_PROBLEMS]:
         errors.setdefault(each.key, []).append(f"line {each.line}, column {each.column}: {each.message}")

@@ -3,8 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, StringConstraints
-from pydantic import Field as say
+from pydantic import BaseModel, Field, StringConstraints
 
 from flows.documents.document import Answers, Circumstances, InventedPerson
 from web.api.schemas import Sent
@@ -25,7 +24,7 @@ class FlowDraft(BaseModel):
     revision: int
     author: str
     updated: datetime
-    base: int | None = say(description="The version it is based on.")
+    base: int | None = Field(description="The version it is based on.")
     findings: list[FlowFinding]
 
 
@@ -38,14 +37,14 @@ class FlowVersion(BaseModel):
     author: str
     note: str
     document: dict[str, Any]
-    parts: dict[str, Any] = say(description="Its sub-flows, as of publication.")
+    parts: dict[str, Any] = Field(description="Its sub-flows, as of publication.")
 
 
 class FlowLive(BaseModel):
     """The published version."""
 
     version: int
-    changed: bool = say(description="false: there was nothing to change.")
+    changed: bool = Field(description="false: there was nothing to change.")
 
 
 class FlowChange(BaseModel):
@@ -77,7 +76,7 @@ class FlowStep(BaseModel):
     """What one step does in a dry run."""
 
     step: str
-    decision: str = say(
+    decision: str = Field(
         description="asks, done, passed over, known before, entered, refused, denied, leaves, ends "
         "or broken.",
         examples=["asks"],
@@ -152,13 +151,13 @@ class FlowRun(BaseModel):
 class Publish(Sent):
     """A note for the version history."""
 
-    note: str = say("", max_length=300)
+    note: str = Field("", max_length=300)
 
 
 class RollBack(Publish):
     """The version to publish again, with a note."""
 
-    version: int = say(ge=1, le=1_000_000, strict=True)
+    version: int = Field(ge=1, le=1_000_000, strict=True)
 
 
 class Which(Sent):
@@ -166,7 +165,7 @@ class Which(Sent):
     published version.
     """
 
-    which: str = say("", pattern=r"^(draft|[1-9][0-9]{0,6})?$", examples=["draft"])
+    which: str = Field("", pattern=r"^(draft|[1-9][0-9]{0,6})?$", examples=["draft"])
 
 
 class Walk(Which):
@@ -175,12 +174,12 @@ class Walk(Which):
     Passwords and codes are not checked: send `passes` or `refuses`.
     """
 
-    person: str | InventedPerson = say(
+    person: str | InventedPerson = Field(
         "",
         description="A username, which requires the permission to see people, or a test user.",
     )
     request: Circumstances = Circumstances()
-    answers: Answers = say(
+    answers: Answers = Field(
         default_factory=dict, description="By step: the submitted values, or `passes` or `refuses`."
     )
 
@@ -188,7 +187,7 @@ class Walk(Which):
 class KeptWalk(Walk):
     """A dry run to save as a test. It runs before every publish and must have the same result."""
 
-    name: Annotated[str, StringConstraints(strip_whitespace=True)] = say(
+    name: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
         min_length=1,
         max_length=150,
         description="The name of the test, unique in the flow.",

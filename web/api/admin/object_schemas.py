@@ -5,11 +5,10 @@ OpenAPI document is made.
 from functools import cache
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, create_model
-from pydantic import Field as say
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from blueprints.objects.document import KINDS, Document
-from blueprints.objects.registry import KINDS as WAYS
+from blueprints.objects.registry import KINDS as REGISTRY
 from idp.foundation.listing import LARGEST_PAGE, Column, Listing
 
 _TYPES: dict[str, Any] = {
@@ -21,13 +20,13 @@ _TYPES: dict[str, Any] = {
     "flag": bool,
     "list": list[str],
 }
-_DEEPEST = 100_000
+_MAX_PAGE = 100_000
 
 
 class Rows(BaseModel):
     """One page of a list."""
 
-    total: int = say(description="The total number of rows, counted up to 10,001.")
+    total: int = Field(description="The total number of rows, counted up to 10,001.")
     page: int
     size: int
     has_next: bool
@@ -38,9 +37,9 @@ def shown(kind: str) -> type[BaseModel]:
     """A document as it is answered: without the key that holds a secret."""
     document = KINDS[kind]
     fields: Any = {
-        name: (each.rebuild_annotation(), say(title=each.title, description=each.description))
+        name: (each.rebuild_annotation(), Field(title=each.title, description=each.description))
         for name, each in document.model_fields.items()
-        if name != WAYS[kind].secret_key
+        if name != REGISTRY[kind].secret_key
     }
     return create_model(_name(kind), __base__=Document, __doc__=document.__doc__, **fields)
 
@@ -52,30 +51,30 @@ def sent(kind: str, *, change: bool = False) -> type[BaseModel]:
     """
     document, fields = KINDS[kind], dict[str, Any]()
     for name, each in document.model_fields.items():
-        needed = each.is_required() and name != kind and not change
+        required = each.is_required() and name != kind and not change
         more: Any = {"title": each.title, "description": each.description}
         extra = (
             {"writeOnly": True}
-            if name == WAYS[kind].secret_key
+            if name == REGISTRY[kind].secret_key
             else {"x-in-address": True}
             if name == kind
             else {}
         )
         more |= {"json_schema_extra": extra} if extra else {}
-        fields[name] = (each.rebuild_annotation(), say(**more) if needed else say(None, **more))
-    about = " ".join((document.__doc__ or "").split())
-    words = f"{about} Omitted keys keep their values."
+        fields[name] = (each.rebuild_annotation(), Field(**more) if required else Field(None, **more))
+    purpose = " ".join((document.__doc__ or "").split())
+    description = f"{purpose} Omitted keys keep their values."
     return create_model(
-        f"{_name(kind)}{'Change' if change else 'Body'}", __base__=Document, __doc__=words, **fields
+        f"{_name(kind)}{'Change' if change else 'Body'}", __base__=Document, __doc__=description, **fields
     )
 
 
 @cache
 def row_of(listing: Listing, noun: str) -> type[BaseModel]:
     """A row of this list."""
-    columns: dict[str, Any] = {"key": (str, say(description="The key in this object's path."))}
+    columns: dict[str, Any] = {"key": (str, Field(description="The key in this object's path."))}
     columns |= {
-        column.name: (_type(column), say(description=str(column.title))) for column in listing.columns
+        column.name: (_type(column), Field(description=str(column.title))) for column in listing.columns
     }
     return create_model(f"{noun}Row", __config__=ConfigDict(extra="forbid"), **columns)
 
@@ -96,22 +95,24 @@ def wish_of(listing: Listing, noun: str, fixed: tuple[str, ...] = ()) -> type[Ba
     if listing.search:
         fields["search"] = (
             str,
-            say("", max_length=100, description=f"Searches {', '.join(listing.search).replace('__', '.')}."),
+            Field(
+                "", max_length=100, description=f"Searches {', '.join(listing.search).replace('__', '.')}."
+            ),
         )
     for each in (each for each in listing.filters if each.name not in fixed):
         choices = tuple(choice for choice, _ in each.choices())
         fields[each.name] = (
             Literal[("", *choices)] if choices else str,
-            say("", description=f"Filter by: {each.title}."),
+            Field("", description=f"Filter by: {each.title}."),
         )
     orders = tuple(sign + column.name for column in listing.columns if column.order for sign in ("", "-"))
     fields["order"] = (
         Literal[("", *orders)],
-        say("", description="Sort by this column; a minus reverses the order."),
+        Field("", description="Sort by this column; a minus reverses the order."),
     )
-    fields["page"] = (int, say(1, ge=1, le=_DEEPEST))
-    fields["size"] = (int, say(50, ge=1, le=LARGEST_PAGE))
-    return create_model(f"{noun}Wish", __config__=ConfigDict(extra="forbid"), **fields)
+    fields["page"] = (int, Field(1, ge=1, le=_MAX_PAGE))
+    fields["size"] = (int, Field(50, ge=1, le=LARGEST_PAGE))
+    return create_model(f"{noun}Query", __config__=ConfigDict(extra="forbid"), **fields)
 
 
 def bodies() -> list[type[BaseModel]]:

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from blueprints.objects import edit
 from blueprints.objects.document import KINDS
-from blueprints.objects.registry import KINDS as KEPT
+from blueprints.objects.registry import KINDS as REGISTRY
 from idp.accounts.roles import NotAllowed, operations_of
 from idp.foundation.errors import message_of
 from idp.foundation.listing import BadWish, Listing, Wish
@@ -33,60 +33,60 @@ from web.api.body import BodyParser
 from web.api.schemas import Acted, Done, Keys
 
 _parser = BodyParser()
-_BOTH = ("If-Match", "If-None-Match")
-_OTHER = {"runs"}  # below their flow: this address belongs to the runs of programs
+_PRECONDITIONS = ("If-Match", "If-None-Match")
+_EXCLUDED = {"runs"}  # below their flow: this address belongs to the runs of programs
 
 
 def routers() -> list[tuple[str, Router]]:
     """The operations of each kind of object, with the first part of their address."""
-    return [(f"/{name}", operations(each)) for name, each in RESOURCES.items() if name not in _OTHER]
+    return [(f"/{name}", build_router(each)) for name, each in RESOURCES.items() if name not in _EXCLUDED]
 
 
-def operations(resource: Resource) -> Router:
+def build_router(resource: Resource) -> Router:
     """All that can be done with one kind of object."""
-    calls = Calls(resource.name)
+    operations = Calls(resource.name)
     for action in resource.actions:
-        _acting(calls, resource, action)
-    _listing(calls, resource)
-    _looking(calls, resource)
+        _add_actions(operations, resource, action)
+    _add_list(operations, resource)
+    _add_get(operations, resource)
     if resource.edit:
-        _putting(calls, resource)
-        _patching(calls, resource)
-        _deleting(calls, resource)
-    return calls.router
+        _add_put(operations, resource)
+        _add_patch(operations, resource)
+        _add_delete(operations, resource)
+    return operations.router
 
 
-def _listing(calls: Calls, resource: Resource) -> None:
+def _add_list(operations: Calls, resource: Resource) -> None:
     model, noun = resource.listing, _noun(resource)
 
-    def view(request: ApiRequest, asked: Any = Query(...)) -> HttpResponse:  # noqa: B008 the framework's way
-        return page(request, model, asked)
+    def view(request: ApiRequest, query: Any = Query(...)) -> HttpResponse:  # noqa: B008 the framework's way
+        return page(request, model, query)
 
-    view.__annotations__["asked"] = wish_of(model, noun)
+    view.__annotations__["query"] = wish_of(model, noun)
     view.__doc__ = f"{resource.about or model.title}"
-    calls.add(
+    operations.add(
         "GET",
         "/",
-        needs=resource.see,
+        permission=resource.see,
         name=f"list_{_plural(resource)}",
-        title=f"List {_lower(model.title)}",
-        answers={200: page_of(model, noun)},
-        fails=(400,),
+        title=f"List {_lower_first(model.title)}",
+        responses={200: page_of(model, noun)},
+        errors=(400,),
     )(view)
 
 
-def page(request: ApiRequest, listing: Listing, asked: BaseModel, **fixed: str) -> HttpResponse:
+def page(request: ApiRequest, listing: Listing, query: BaseModel, **fixed: str) -> HttpResponse:
     """One page of a list, with links to those beside it (RFC 8288).
 
     ``fixed``: filters that the address says.
     """
-    said: dict[str, Any] = asked.model_dump()
-    said |= {name: value.replace("\0", "") for name, value in said.items() if isinstance(value, str)}
+    data: dict[str, Any] = query.model_dump()
+    data |= {name: value.replace("\0", "") for name, value in data.items() if isinstance(value, str)}
     # a misspelt filter would otherwise answer everything
-    if strange := [name for name in request.GET if name not in said]:
-        raise BadWish(f"Unknown parameter {strange[0][:50]!r}. Allowed: {', '.join(said)}.")
-    filters = {each.name: said[each.name] for each in listing.filters if said.get(each.name)} | fixed
-    rows = listing.page(Wish(said.get("search", ""), filters, said["order"], said["page"], said["size"]))
+    if unknown := [name for name in request.GET if name not in data]:
+        raise BadWish(f"Unknown parameter {unknown[0][:50]!r}. Allowed: {', '.join(data)}.")
+    filters = {each.name: data[each.name] for each in listing.filters if data.get(each.name)} | fixed
+    rows = listing.page(Wish(data.get("search", ""), filters, data["order"], data["page"], data["size"]))
     body = {
         "rows": rows.rows,
         "total": rows.total,
@@ -97,96 +97,95 @@ def page(request: ApiRequest, listing: Listing, asked: BaseModel, **fixed: str) 
     return answer(body, Link=_links(request, rows.page, rows.has_next))
 
 
-def _looking(calls: Calls, resource: Resource) -> None:
+def _add_get(operations: Calls, resource: Resource) -> None:
     model = shown(resource.kind) if resource.edit else row_of(resource.listing, _noun(resource))
 
     def look(request: ApiRequest, key: str) -> HttpResponse:
         return unless_known(request, told(resource, key))
 
-    look.__doc__ = f"Return {_a(resource)}. The `ETag` header identifies the version."
-    calls.add(
+    look.__doc__ = f"Return {_with_article(resource)}. The `ETag` header identifies the version."
+    operations.add(
         "GET",
         "/{any:key}",
-        needs=resource.see,
+        permission=resource.see,
         name=f"get_{_singular(resource)}",
-        title=f"Get {_a(resource)}",
-        answers={200: model, 304: None},
+        title=f"Get {_with_article(resource)}",
+        responses={200: model, 304: None},
         headers=("If-None-Match",),
     )(look)
 
 
-def _putting(calls: Calls, resource: Resource) -> None:
+def _add_put(operations: Calls, resource: Resource) -> None:
     kind, model = resource.kind, shown(resource.kind)
 
     def put(request: ApiRequest, key: str) -> HttpResponse:
         before = edit.current(kind, key)
-        expect = check(request, before.etag if before else None, wanted=True)
+        expect = check(request, before.etag if before else None, required=True)
         saved = save(resource, document(request, kind, key), request.auth, expect=expect, new=before is None)
         at = f"/api/{resource.name}/{quote(saved.name, safe='')}" if saved.created else ""
         return kept(kind, saved.name, 201 if saved.created else 200, Location=at)
 
-    put.__doc__ = (
-        f"Create {_a(resource)}, or set the given keys of an existing one, which requires `If-Match`."
-    )
-    calls.add(
+    noun = _with_article(resource)
+    put.__doc__ = f"Create {noun}, or set the given keys of an existing one, which requires `If-Match`."
+    operations.add(
         "PUT",
         "/{any:key}",
-        needs=resource.edit,
+        permission=resource.edit,
         name=f"create_or_update_{_singular(resource)}",
-        title=f"Create or update {_a(resource)}",
-        answers={200: model, 201: model},
-        fails=(409, 412, 428),
+        title=f"Create or update {noun}",
+        responses={200: model, 201: model},
+        errors=(409, 412, 428),
         body=sent(kind).__name__,
-        headers=_BOTH,
+        headers=_PRECONDITIONS,
     )(put)
 
 
-def _patching(calls: Calls, resource: Resource) -> None:
+def _add_patch(operations: Calls, resource: Resource) -> None:
     kind = resource.kind
 
     def patch(request: ApiRequest, key: str) -> HttpResponse:
-        before = _there(kind, key)
+        before = _current(kind, key)
         expect = check(request, before.etag)
         save(resource, document(request, kind, key, before.document), request.auth, expect=expect, new=False)
         return kept(kind, key)
 
     patch.__doc__ = "Change the given keys. All other keys keep their values."
-    calls.add(
+    operations.add(
         "PATCH",
         "/{any:key}",
-        needs=resource.edit,
+        permission=resource.edit,
         name=f"update_{_singular(resource)}",
-        title=f"Update {_a(resource)}",
-        answers={200: shown(kind)},
-        fails=(409, 412),
+        title=f"Update {_with_article(resource)}",
+        responses={200: shown(kind)},
+        errors=(409, 412),
         body=sent(kind, change=True).__name__,
-        headers=_BOTH,
+        headers=_PRECONDITIONS,
     )(patch)
 
 
-def _deleting(calls: Calls, resource: Resource) -> None:
+def _add_delete(operations: Calls, resource: Resource) -> None:
     def remove(request: ApiRequest, key: str) -> HttpResponse:
         """Delete permanently. This can't be undone."""
-        before = _there(resource.kind, key)
+        before = _current(resource.kind, key)
         delete(resource, key, request.auth, check(request, before.etag))
         return empty(204)
 
-    title, name = f"Delete {_a(resource)}", f"delete_{_singular(resource)}"
-    calls.add(
+    title, name = f"Delete {_with_article(resource)}", f"delete_{_singular(resource)}"
+    operations.add(
         "DELETE",
         "/{any:key}",
-        needs=resource.edit,
+        permission=resource.edit,
         name=name,
         title=title,
-        answers={204: None},
-        fails=(409, 412),
-        headers=_BOTH,
+        responses={204: None},
+        errors=(409, 412),
+        headers=_PRECONDITIONS,
     )(remove)
 
 
-def _acting(calls: Calls, resource: Resource, action: Action) -> None:
+def _add_actions(operations: Calls, resource: Resource, action: Action) -> None:
     words = ". ".join(str(each).rstrip(".") for each in (action.title, action.asks) if each)
-    plain: dict[str, Any] = {"needs": action.operation, "answers": {200: Acted}}
+    plain: dict[str, Any] = {"permission": action.operation, "responses": {200: Acted}}
 
     def act(request: ApiRequest, key: str) -> HttpResponse:
         row = resource.listing.one(key)
@@ -194,34 +193,38 @@ def _acting(calls: Calls, resource: Resource, action: Action) -> None:
             raise NoSuchThing
         return answer({"changed": action.run(row, request.auth)})
 
-    def act_on_many(request: ApiRequest, body: Keys) -> HttpResponse:
+    def act_in_bulk(request: ApiRequest, body: Keys) -> HttpResponse:
         return answer(
-            {"results": [_done(resource, action, key, request.auth) for key in dict.fromkeys(body.keys)]}
+            {
+                "results": [
+                    _run_action(resource, action, key, request.auth) for key in dict.fromkeys(body.keys)
+                ]
+            }
         )
 
-    act.__doc__, act_on_many.__doc__ = f"{words}.", f"{words}. Returns a result for each object."
-    many: dict[str, Any] = {**plain, "answers": {200: Done}}
-    verb, tail = _phrase(action.name)
+    act.__doc__, act_in_bulk.__doc__ = f"{words}.", f"{words}. Returns a result for each object."
+    bulk: dict[str, Any] = {**plain, "responses": {200: Done}}
+    verb, tail = _split_name(action.name)
     first, last = _snake(verb), _snake(tail)
-    calls.add(
+    operations.add(
         "POST",
         f"/actions/{action.name}",
         name=f"bulk_{first}_{_plural(resource)}{last}",
-        title=f"{verb} {_lower(resource.listing.title)}{tail}",
-        **many,
-    )(act_on_many)
+        title=f"{verb} {_lower_first(resource.listing.title)}{tail}",
+        **bulk,
+    )(act_in_bulk)
     if action.name != "delete" or not resource.edit:  # there is DELETE
-        calls.add(
+        operations.add(
             "POST",
             f"/{{any:key}}/actions/{action.name}",
             name=f"{first}_{_singular(resource)}{last}",
-            title=f"{verb} {_a(resource)}{tail}",
-            fails=(409, 412),
+            title=f"{verb} {_with_article(resource)}{tail}",
+            errors=(409, 412),
             **plain,
         )(act)
 
 
-def _done(resource: Resource, action: Action, key: str, person: Any) -> dict[str, str]:
+def _run_action(resource: Resource, action: Action, key: str, person: Any) -> dict[str, str]:
     """What became of one of many."""
     row = resource.listing.one(key.replace("\0", ""))
     if row is None:
@@ -248,33 +251,33 @@ def told(resource: Resource, key: str) -> HttpResponse:
 
 def kept(kind: str, key: str, status: int = 200, **headers: str) -> HttpResponse:
     """One document as it is now, with its ETag; raises NoSuchThing."""
-    current = _there(kind, key)
+    current = _current(kind, key)
     return answer(current.document, status, ETag=quoted(current.etag), **headers)
 
 
 def document(
-    request: ApiRequest, kind: str, key: str, known: Mapping[str, Any] | None = None
+    request: ApiRequest, kind: str, key: str, current: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """The body as a document of this kind and name, with what is ``known`` where it must say it and does not;
     raises InvalidDocument.
     """
     body = _parser.parse_body(request)
-    as_kept = KEPT[kind].as_kept
+    as_kept = REGISTRY[kind].as_kept
     if as_kept(str(body.get(kind, key))) != as_kept(key):
         raise InvalidDocument({kind: ["The name differs from the one in the path."]})
     needed = (
-        [name for name, field in KINDS[kind].model_fields.items() if field.is_required()] if known else []
+        [name for name, field in KINDS[kind].model_fields.items() if field.is_required()] if current else []
     )
-    said = {**{name: known[name] for name in needed if known}, **body, kind: key}
+    data = {**{name: current[name] for name in needed if current}, **body, kind: key}
     try:
         rights = operations_of(request.auth)
-        edit.checked(kind, said, strict=True, rights=rights)
+        edit.checked(kind, data, strict=True, rights=rights)
     except edit.Refused as wrong:
         raise InvalidDocument(wrong.errors) from None
-    return said
+    return data
 
 
-def _there(kind: str, key: str) -> edit.Current:
+def _current(kind: str, key: str) -> edit.Current:
     current = edit.current(kind, key)
     if current is None:
         raise NoSuchThing
@@ -305,13 +308,13 @@ def _singular(resource: Resource) -> str:
     return resource.kind or _plural(resource).removesuffix("s")
 
 
-def _a(resource: Resource) -> str:
+def _with_article(resource: Resource) -> str:
     """Return one of them, as a sentence names it."""
-    noun = _lower(resource.noun)
+    noun = _lower_first(resource.noun)
     return f"{'an' if noun[0] in 'aeio' else 'a'} {noun}"
 
 
-def _lower(words: Any) -> str:
+def _lower_first(words: Any) -> str:
     """Return a title as it stands inside a sentence."""
     text = str(words)
     return text[:1].lower() + text[1:]
@@ -321,7 +324,7 @@ def _snake(words: str) -> str:
     return words.lower().replace(" ", "_")
 
 
-def _phrase(action: str) -> tuple[str, str]:
+def _split_name(action: str) -> tuple[str, str]:
     """Return what stands before and after the object: "Sign out" people "and their devices"."""
     verb, devices, _rest = action.partition("-devices")
     return verb.replace("-", " ").capitalize(), " and their devices" if devices else ""

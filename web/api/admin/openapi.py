@@ -27,9 +27,9 @@ _HEADERS: dict[int, _Header] = {
     405: ("Allow", "The allowed methods.", True),
     429: ("Retry-After", "Seconds to wait.", True),
 }
-_STATE: _Header = ("ETag", "The version, for preconditions.", True)
+_ETAG: _Header = ("ETag", "The version, for preconditions.", True)
 _LINK: _Header = ("Link", "Adjacent pages (RFC 8288): prev, next.", False)
-_PLACE: _Header = ("Location", "The address of the new object.", False)
+_LOCATION: _Header = ("Location", "The address of the new object.", False)
 _ADMIN = "AccessToken"
 
 
@@ -61,43 +61,43 @@ def _without_defaults() -> list[str]:
 def _share(operation: dict[str, Any], shared: dict[str, Any]) -> None:
     """Errors that many operations have are described once."""
     for status, response in operation["responses"].items():
-        if status >= 400 and _is_ours(operation):
+        if status >= 400 and _is_admin_operation(operation):
             name = f"Error{status}"
             shared[name] = response
             operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
 
 
 def _complete(method: str, operation: dict[str, Any]) -> None:
-    ours = _is_ours(operation)
-    meaning = failures.MEANING if ours else errors.MEANING
+    is_admin = _is_admin_operation(operation)
+    meaning = failures.MEANING if is_admin else errors.MEANING
     for status, response in operation["responses"].items():
         response["description"] = meaning.get(status, response["description"])
         headers = (
             [_HEADERS[status]]
             if status in _HEADERS
-            else _of_success(method, operation, status)
-            if ours
+            else _success_headers(method, operation, status)
+            if is_admin
             else []
         )
         if headers:
-            response["headers"] = {name: _described(text, required) for name, text, required in headers}
+            response["headers"] = {name: _header_object(text, required) for name, text, required in headers}
 
 
-def _of_success(method: str, operation: dict[str, Any], status: int) -> list[_Header]:
+def _success_headers(method: str, operation: dict[str, Any], status: int) -> list[_Header]:
     if status == 200 and method == "get" and any(each["name"] == "page" for each in operation["parameters"]):
         return [_LINK]
     if operation["operationId"] == "create_application_from_recipe" and status == 201:
-        return [_STATE, _PLACE]
+        return [_ETAG, _LOCATION]
     if status not in (200, 201, 304) or not any(each["in"] == "header" for each in operation["parameters"]):
         return []
-    stated = operation["operationId"] != "publish_flow"
-    return [*([_STATE] if stated else []), *([_PLACE] if status == 201 else [])]
+    has_etag = operation["operationId"] != "publish_flow"
+    return [*([_ETAG] if has_etag else []), *([_LOCATION] if status == 201 else [])]
 
 
-def _is_ours(operation: dict[str, Any]) -> bool:
-    """Whether an administrator's program calls it, and not one that walks a flow."""
+def _is_admin_operation(operation: dict[str, Any]) -> bool:
+    """Whether an administrator's program operations it, and not one that walks a flow."""
     return any(_ADMIN in each for each in operation.get("security", ()))
 
 
-def _described(text: str, required: bool) -> dict[str, Any]:
+def _header_object(text: str, required: bool) -> dict[str, Any]:
     return {"description": text, "required": required, "schema": {"type": "string"}}

@@ -60,15 +60,15 @@ class AccessToken(AuthBase):
         scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not sent.strip():
             raise MissingToken
-        opened = open_token(sent.strip(), issuer_of(request))
-        if not opened.scopes & self.scopes:
+        token = open_token(sent.strip(), issuer_of(request))
+        if not token.scopes & self.scopes:
             raise InsufficientScope(
                 f"Requires the scope {WRITE if WRITE in self.scopes and len(self.scopes) == 1 else READ}."
             )
-        require(opened.person, self.operation)
+        require(token.person, self.operation)
         if request.method != "GET" and is_another_type(request):
             raise WrongType
-        return opened.person
+        return token.person
 
 
 class Calls:
@@ -82,11 +82,11 @@ class Calls:
         method: str,
         path: str,
         *,
-        needs: str,
+        permission: str,
         name: str,
-        answers: Mapping[int, Any],
+        responses: Mapping[int, Any],
         title: str,
-        fails: tuple[int, ...] = (),
+        errors: tuple[int, ...] = (),
         body: str = "",
         headers: tuple[str, ...] = (),
         writes: bool | None = None,
@@ -98,38 +98,39 @@ class Calls:
         takes. ``writes``: False for a POST that changes nothing.
         """
         sent = method in ("POST", "PUT", "PATCH")
-        token = AccessToken(needs, writes=method != "GET" if writes is None else writes)
+        token = AccessToken(permission, writes=method != "GET" if writes is None else writes)
         scopes = " or ".join(f"`{each}`" for each in sorted(token.scopes))
-        failures = declared(401, 403, 404, 405, *fails, *(BODY if sent else ()))
+        requirement = f"Requires the permission `{permission}` and the scope {scopes}."
+        error_models = declared(401, 403, 404, 405, *errors, *(BODY if sent else ()))
 
         def register(view: _View) -> _View:
             registered = self.router.api_operation(
                 [method],
                 path,
                 auth=token,
-                response=dict(answers),
+                response=dict(responses),
                 operation_id=name,
                 summary=title,
-                description=f"{getdoc(view)}\n\nRequires the permission `{needs}` and the scope {scopes}.",
+                description=f"{getdoc(view)}\n\n{requirement}",
                 openapi_extra=_extra(body, headers) or None,
             )(view)
-            _describe(self.router.path_operations[path].operations[-1], failures)
+            _add_error_models(self.router.path_operations[path].operations[-1], error_models)
             return registered
 
         return register
 
 
-_failing: dict[Any, Any] = {}
+_models_by_schema: dict[Any, Any] = {}
 
 
-def _describe(operation: Operation, failures: Mapping[int, Any]) -> None:
+def _add_error_models(operation: Operation, error_models: Mapping[int, Any]) -> None:
     """Add these errors to an operation, each with one model for all operations: one for each and status takes
     a second of every start.
     """
-    for status, error in failures.items():
-        if error not in _failing:
-            _failing[error] = operation._create_response_model(error)
-        operation.response_models[status] = _failing[error]
+    for status, error in error_models.items():
+        if error not in _models_by_schema:
+            _models_by_schema[error] = operation._create_response_model(error)
+        operation.response_models[status] = _models_by_schema[error]
 
 
 def _extra(body: str, headers: tuple[str, ...]) -> dict[str, Any]:

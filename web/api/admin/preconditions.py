@@ -27,17 +27,20 @@ def quoted(etag: str) -> str:
     return f'"{etag}"'
 
 
-def check(request: HttpRequest, etag: str | None, *, wanted: bool = False) -> str | None:
+def check(request: HttpRequest, etag: str | None, *, required: bool = False) -> str | None:
     """The state that the caller expects, None for any. ``etag``: of what is there now, None where nothing is.
 
     Raises Failed; and Wanted where something is there, ``wanted`` says that one must have seen it, and
     nothing is expected.
     """
-    expected, absent = _tags(request, "If-Match", weak=False), _tags(request, "If-None-Match", weak=True)
+    expected, absent = (
+        _parse_tags(request, "If-Match", weak=False),
+        _parse_tags(request, "If-None-Match", weak=True),
+    )
     if absent is not None and etag is not None and (ANY in absent or etag in absent):
         raise Failed
     if expected is None:
-        if wanted and etag is not None:
+        if required and etag is not None:
             raise Wanted
         return None
     if etag is None or not (ANY in expected or etag in expected):
@@ -47,13 +50,13 @@ def check(request: HttpRequest, etag: str | None, *, wanted: bool = False) -> st
 
 def unless_known(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """304 without a body where the caller has this very state already (section 13.1.2)."""
-    known = _tags(request, "If-None-Match", weak=True)
+    known = _parse_tags(request, "If-None-Match", weak=True)
     if known is None or not (ANY in known or response["ETag"].strip('"') in known):
         return response
     return empty(304, ETag=response["ETag"])
 
 
-def _tags(request: HttpRequest, header: str, *, weak: bool) -> set[str] | None:
+def _parse_tags(request: HttpRequest, header: str, *, weak: bool) -> set[str] | None:
     """The tags of a header, ``*`` for any; None without it.
 
     One that is no list of tags names nothing that exists.

@@ -6,8 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from django.http import HttpResponse
-from pydantic import BaseModel
-from pydantic import Field as say
+from pydantic import BaseModel, Field
 
 from blueprints.objects import edit
 from blueprints.objects.recipes import RECIPES, Answers, Recipe, make, scopes_for
@@ -57,11 +56,11 @@ class RecipeReason(BaseModel):
 class RecipeKind(BaseModel):
     """A kind of application: its questions, and the settings it preconfigures, as in a blueprint."""
 
-    name: str = say(description="The name in the path, to create an application.")
+    name: str = Field(description="The name in the path, to create an application.")
     title: str
     about: str
     document: dict[str, Any]
-    always: list[str] = say(description="Scopes that are always included.")
+    always: list[str] = Field(description="Scopes that are always included.")
     why: list[RecipeReason]
     questions: list[RecipeQuestion]
 
@@ -75,9 +74,9 @@ class RecipeKinds(BaseModel):
 class SetupProgram(BaseModel):
     """A complete program. Save and run it."""
 
-    program: str = say(description="What the program acts as.", examples=["device", "service"])
+    program: str = Field(description="What the program acts as.", examples=["device", "service"])
     language: str
-    suffix: str = say(description="The suffix of the file name.")
+    suffix: str = Field(description="The suffix of the file name.")
     text: str
 
 
@@ -98,79 +97,79 @@ class MadeApplication(ApplicationSetup):
     """
 
     application: shown("application")  # type: ignore[valid-type]
-    client_secret: str = say(description="Empty: public clients have no secret.")
+    client_secret: str = Field(description="Empty: public clients have no secret.")
 
 
 @_RECIPES.add(
     "GET",
     "/",
-    needs="applications.edit",
+    permission="applications.edit",
     name="list_recipes",
     title="List recipes",
-    answers={200: RecipeKinds},
+    responses={200: RecipeKinds},
 )
 def list_recipes(request: ApiRequest) -> HttpResponse:
     """Return all recipes: kinds of applications that are configured by a few answers."""
-    return answer({"recipes": [_told(each, operations_of(request.auth)) for each in RECIPES.values()]})
+    return answer({"recipes": [_recipe_data(each, operations_of(request.auth)) for each in RECIPES.values()]})
 
 
 @_RECIPES.add(
     "POST",
     "/{slug:name}",
-    needs="applications.edit",
+    permission="applications.edit",
     name="create_application_from_recipe",
     title="Create an application from a recipe",
-    answers={201: MadeApplication},
-    fails=(409,),
+    responses={201: MadeApplication},
+    errors=(409,),
 )
-def make_application(request: ApiRequest, name: str, body: RecipeAnswers) -> HttpResponse:
+def create_application(request: ApiRequest, name: str, body: RecipeAnswers) -> HttpResponse:
     """Create an application from a recipe. Its client secret, if any, is shown only in this response."""
     recipe = RECIPES.get(name)
     if recipe is None:
         raise NoSuchThing
-    if strange := [each for each in recipe.left_out if each in body.model_fields_set]:
-        raise InvalidDocument({each: ["This recipe has no such question."] for each in strange})
-    made = make(recipe, body, by=request.auth.username, rights=operations_of(request.auth))
-    application = edit.current("application", made.name)
+    if unknown := [each for each in recipe.left_out if each in body.model_fields_set]:
+        raise InvalidDocument({each: ["This recipe has no such question."] for each in unknown})
+    created = make(recipe, body, by=request.auth.username, rights=operations_of(request.auth))
+    application = edit.current("application", created.name)
     if application is None:  # somebody has taken it away again
         raise NoSuchThing
-    told = {
+    data = {
         "application": application.document,
-        "client_secret": made.secret,
-        **_setup(request, made.name, made.secret),
+        "client_secret": created.secret,
+        **_setup_data(request, created.name, created.secret),
     }
-    return answer(told, 201, ETag=quoted(application.etag), Location=f"/api/applications/{made.name}")
+    return answer(data, 201, ETag=quoted(application.etag), Location=f"/api/applications/{created.name}")
 
 
 @_APPLICATIONS.add(
     "GET",
     "/{any:key}/setup",
-    needs="applications.see",
+    permission="applications.see",
     name="get_application_setup",
     title="Get the setup of an application",
-    answers={200: ApplicationSetup},
+    responses={200: ApplicationSetup},
 )
 def get_setup(request: ApiRequest, key: str) -> HttpResponse:
     """Return the configuration and sample programs for this application."""
-    return answer(_setup(request, key))
+    return answer(_setup_data(request, key))
 
 
 ROUTERS = (("/recipes", _RECIPES.router), ("/applications", _APPLICATIONS.router))
 
 
-def _setup(request: ApiRequest, name: str, made_secret: str = "") -> dict[str, Any]:
+def _setup_data(request: ApiRequest, name: str, secret: str = "") -> dict[str, Any]:
     row = RESOURCES["applications"].listing.one(name)
     if row is None:
         raise NoSuchThing
     issuer = issuer_of(request)
     programs = [
         {"program": each.program, "language": each.language, "suffix": each.suffix, "text": each.text}
-        for each in snippets(row, issuer, made_secret)
+        for each in snippets(row, issuer, secret)
     ]
     return {"issuer": issuer, "client_id": row.client_id, "programs": programs}
 
 
-def _told(recipe: Recipe, rights: Collection[str]) -> dict[str, Any]:
+def _recipe_data(recipe: Recipe, rights: Collection[str]) -> dict[str, Any]:
     choices = {"groups": [(name, name) for name in group_names()], "scopes": scopes_for(recipe, rights)}
     return {
         "name": recipe.name,

@@ -6,8 +6,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.urls import reverse
-from pydantic import BaseModel
-from pydantic import Field as say
+from pydantic import BaseModel, Field
 
 from blueprints.objects import edit
 from blueprints.objects.new_tenants import Wanted, link_for, make
@@ -25,25 +24,25 @@ from web.api.admin.responses import answer
 from web.api.schemas import Acted, NewTenant, Sent, WayIn
 from web.pages.oauth import site_of
 
-calls = Calls("tenants")
+operations = Calls("tenants")
 
 
 class TenantDomains(Sent):
     """The domains of a tenant."""
 
-    domains: list[str] = say(max_length=100, examples=[["login.example.com", "*.login.example.com"]])
+    domains: list[str] = Field(max_length=100, examples=[["login.example.com", "*.login.example.com"]])
 
 
 class AskedDomain(Sent):
     """A domain that the tenant requested."""
 
-    domain: str = say(min_length=1, max_length=253, examples=["login.example.com"])
+    domain: str = Field(min_length=1, max_length=253, examples=["login.example.com"])
 
 
 class Administrator(Sent):
     """The administrator who gets the link."""
 
-    person: str = say(
+    person: str = Field(
         min_length=1, max_length=150, description="The username of an administrator of that tenant."
     )
 
@@ -54,37 +53,37 @@ class Administrators(BaseModel):
     people: list[str]
 
 
-@calls.add(
+@operations.add(
     "POST",
     "/",
-    needs="tenants.edit",
+    permission="tenants.edit",
     name="create_tenant",
     title="Create a tenant",
-    answers={201: WayIn},
-    fails=(409,),
+    responses={201: WayIn},
+    errors=(409,),
 )
-def make_tenant(request: ApiRequest, body: NewTenant) -> HttpResponse:
+def create_tenant(request: ApiRequest, body: NewTenant) -> HttpResponse:
     """Create a complete tenant, with a one-time setup link for its first administrator.
 
     Only on the default tenant's host, for its owner.
     """
-    made = make(
+    created = make(
         Wanted(**{name: value.replace("\0", "") for name, value in body.model_dump().items()}),
         by=request.auth.username,
     )
-    return answer({"recovery_url": _way_in(request, body.domain, made.token)}, 201)
+    return answer({"recovery_url": _recovery_url(request, body.domain, created.token)}, 201)
 
 
-@calls.add(
+@operations.add(
     "PATCH",
     "/{any:key}",
-    needs="tenants.edit",
+    permission="tenants.edit",
     name="update_tenant",
     title="Update a tenant",
-    answers={200: row_of(RESOURCES["tenants"].listing, "Tenant")},
-    fails=(409, 412),
+    responses={200: row_of(RESOURCES["tenants"].listing, "Tenant")},
+    errors=(409, 412),
 )
-def change_domains(request: ApiRequest, key: str, body: TenantDomains) -> HttpResponse:
+def update_tenant(request: ApiRequest, key: str, body: TenantDomains) -> HttpResponse:
     """Change the domains of a tenant, for example if its own console is no longer reachable."""
     row = _row(key)
     person: Any = request.auth
@@ -100,39 +99,39 @@ def change_domains(request: ApiRequest, key: str, body: TenantDomains) -> HttpRe
     return told(RESOURCES["tenants"], row.name)
 
 
-@calls.add(
+@operations.add(
     "POST",
     "/{any:key}/domains/approve",
-    needs="tenants.edit",
+    permission="tenants.edit",
     name="approve_domain",
     title="Approve a domain",
-    answers={200: Acted},
+    responses={200: Acted},
 )
 def approve_domain(request: ApiRequest, key: str, body: AskedDomain) -> HttpResponse:
     """Approve a domain that the tenant requested. The domain then leads to this tenant."""
-    return _decided(request, key, body.domain, approve=True)
+    return _decide(request, key, body.domain, approve=True)
 
 
-@calls.add(
+@operations.add(
     "POST",
     "/{any:key}/domains/refuse",
-    needs="tenants.edit",
+    permission="tenants.edit",
     name="reject_domain",
     title="Reject a domain",
-    answers={200: Acted},
+    responses={200: Acted},
 )
-def refuse_domain(request: ApiRequest, key: str, body: AskedDomain) -> HttpResponse:
+def reject_domain(request: ApiRequest, key: str, body: AskedDomain) -> HttpResponse:
     """Reject a domain that the tenant requested."""
-    return _decided(request, key, body.domain, approve=False)
+    return _decide(request, key, body.domain, approve=False)
 
 
-@calls.add(
+@operations.add(
     "GET",
     "/{any:key}/administrators",
-    needs="tenants.see",
+    permission="tenants.see",
     name="list_tenant_administrators",
     title="List a tenant's administrators",
-    answers={200: Administrators},
+    responses={200: Administrators},
 )
 def list_administrators(request: ApiRequest, key: str) -> HttpResponse:
     """Return the administrators of a tenant, for whom a recovery link can be created."""
@@ -140,16 +139,16 @@ def list_administrators(request: ApiRequest, key: str) -> HttpResponse:
         return answer({"people": administrators()})
 
 
-@calls.add(
+@operations.add(
     "POST",
     "/{any:key}/recovery-link",
-    needs="tenants.edit",
+    permission="tenants.edit",
     name="create_tenant_recovery_link",
     title="Create a recovery link for a tenant's administrator",
-    answers={200: WayIn},
-    fails=(409,),
+    responses={200: WayIn},
+    errors=(409,),
 )
-def make_link(request: ApiRequest, key: str, body: Administrator) -> HttpResponse:
+def create_recovery_link(request: ApiRequest, key: str, body: Administrator) -> HttpResponse:
     """Create a one-time recovery link for an administrator, shown only in this response."""
     row = _row(key)
     domain = next(
@@ -160,13 +159,13 @@ def make_link(request: ApiRequest, key: str, body: Administrator) -> HttpRespons
     token = link_for(row.name, body.person, by=request.auth)
     if not token:
         raise NoSuchThing
-    return answer({"recovery_url": _way_in(request, domain, token)})
+    return answer({"recovery_url": _recovery_url(request, domain, token)})
 
 
-router = calls.router
+router = operations.router
 
 
-def _decided(request: ApiRequest, key: str, name: str, *, approve: bool) -> HttpResponse:
+def _decide(request: ApiRequest, key: str, name: str, *, approve: bool) -> HttpResponse:
     with tenant_scope(_row(key)):
         return answer({"changed": decide_domain(name, approve=approve, by=request.auth.username)})
 
@@ -178,5 +177,5 @@ def _row(key: str) -> Any:
     return row
 
 
-def _way_in(request: ApiRequest, domain: str, token: str) -> str:
+def _recovery_url(request: ApiRequest, domain: str, token: str) -> str:
     return site_of(request, domain) + reverse("recover", args=[token])

@@ -22,9 +22,9 @@ from idp.accounts.known_browsers import KnownBrowser
 from idp.events.origin import current_origin
 from idp.foundation.sealing import Sealed, new_token
 from web.api.errors import READ, WRITE, NoSecret, declared
-from web.api.schemas import Answer, Begin, Begun, Challenge, Field, Opened, Restart, Throttled
+from web.api.schemas import Answer, Begin, Begun, Challenge, Opened, Restart, RunField, Throttled
 
-_TEXTS = ("run", "kind", "title", "description", "step", "stage", "person", "message", "url")
+_TEXT_MEMBERS = ("run", "kind", "title", "description", "step", "stage", "person", "message", "url")
 
 router = Router(tags=["runs"], exclude_defaults=True)
 
@@ -81,12 +81,12 @@ class RunSecret(AuthBase):
     summary="Start a run",
     url_name="runs",
 )
-def begin(request: RunRequest, body: Begin) -> Status[Begun]:
+def start_run(request: RunRequest, body: Begin) -> Status[Begun]:
     """Start a run and return its secret and its first challenge."""
     client = JsonClient(request, secret := new_token())
     hints = {"user_code": Sealed.of(body.user_code[:64])} if body.user_code else {}
     run = executor.start(body.purpose, client, hints=hints)
-    return Status(201, Begun(secret=secret, **_first(run, client)))
+    return Status(201, Begun(secret=secret, **_first_challenge(run, client)))
 
 
 @router.get(
@@ -97,10 +97,10 @@ def begin(request: RunRequest, body: Begin) -> Status[Begun]:
     summary="Get a run",
     url_name="run",
 )
-def look(request: RunRequest, run: str) -> Challenge:
+def get_run(request: RunRequest, run: str) -> Challenge:
     """Return the current challenge. Reading it changes nothing."""
     client = _client(request, run)
-    return Challenge(**_members(_shown(executor.look(run, client), client)))
+    return Challenge(**_challenge_members(_end_session_if_over(executor.look(run, client), client)))
 
 
 @router.post(
@@ -111,7 +111,7 @@ def look(request: RunRequest, run: str) -> Challenge:
     summary="Answer a step",
     url_name="run",
 )
-def answer(
+def answer_step(
     request: RunRequest, response: HttpResponse, run: str, body: Answer
 ) -> Challenge | Status[Throttled]:
     """Answer the current challenge. Return the next one, or the same one with the errors."""
@@ -119,7 +119,7 @@ def answer(
     page = executor.look(run, client)
     if page.token and page.step == body.step:
         page = executor.answer(run, client, executor.Answer(body.step, page.token, body.answer))
-    members = _members(_shown(page, client))
+    members = _challenge_members(_end_session_if_over(page, client))
     if not page.retry_at:
         return Challenge(**members)
     response["Retry-After"] = str(max(1, int((page.retry_at - timezone.now()).total_seconds()) + 1))
@@ -134,25 +134,28 @@ def answer(
     summary="Restart a run",
     url_name="restart",
 )
-def restart(request: RunRequest, run: str, body: Restart) -> Status[Opened]:
+def restart_run(request: RunRequest, run: str, body: Restart) -> Status[Opened]:
     """Start the flow again as a new run with the same secret. The old run ends."""
     client = _client(request, run)
     again = executor.restart(run, client, executor.look(run, client).restart, keep=body.keep)
     if client.session and not body.keep:
         sessions.end(client.session.pk, why="run restarted")
-    return Status(201, Opened(**_first(again, _client(request, again))))
+    return Status(201, Opened(**_first_challenge(again, _client(request, again))))
 
 
 def _client(request: RunRequest, run: str) -> JsonClient:
     return JsonClient(request, request.auth, run)
 
 
-def _first(run: str, client: JsonClient) -> dict[str, Any]:
+def _first_challenge(run: str, client: JsonClient) -> dict[str, Any]:
     """The first challenge of a run that has just begun, and its address."""
-    return {"url": reverse("api:run", args=[run]), **_members(_shown(executor.look(run, client), client))}
+    return {
+        "url": reverse("api:run", args=[run]),
+        **_challenge_members(_end_session_if_over(executor.look(run, client), client)),
+    }
 
 
-def _shown(page: Page, client: JsonClient) -> Page:
+def _end_session_if_over(page: Page, client: JsonClient) -> Page:
     """The session of a run ends with it; one that is lost has none any more, or has handed it to the run that
     it was restarted as.
     """
@@ -161,9 +164,9 @@ def _shown(page: Page, client: JsonClient) -> Page:
     return page
 
 
-def _members(page: Page) -> dict[str, Any]:
+def _challenge_members(page: Page) -> dict[str, Any]:
     """What the page shows, as data; what has nothing to say is left out."""
-    members: dict[str, Any] = {name: str(getattr(page, name)) for name in _TEXTS}
+    members: dict[str, Any] = {name: str(getattr(page, name)) for name in _TEXT_MEMBERS}
     more = {
         "retry_at": page.retry_at,
         "set_up_url": reverse(CREDENTIAL_SETUP) if page.set_up else "",
@@ -176,10 +179,10 @@ def _members(page: Page) -> dict[str, Any]:
     return {name: value for name, value in (members | more).items() if value}
 
 
-def _field(form: forms.Form, name: str) -> Field:
+def _field(form: forms.Form, name: str) -> RunField:
     field = form.fields[name]
     kind, value = getattr(field.widget, "input_type", "text"), form[name].initial
-    return Field(
+    return RunField(
         name=name,
         label=str(form[name].label),
         type=kind,
