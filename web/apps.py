@@ -4,7 +4,10 @@ from django.apps import AppConfig
 
 
 class WebConfig(AppConfig):
-    """No tables: every read and write goes through a verb of the domain."""
+    """The Django app of the edge.
+
+    It has no tables: every read and write is a call of a function of the domain.
+    """
 
     name = "web"
     label = "web"

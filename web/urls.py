@@ -1,4 +1,4 @@
-"""Every address of the edge."""
+"""The URLs of pages, the protocol, the API and the console."""
 
 from django.urls import include, path, register_converter
 from django.urls.converters import StringConverter
@@ -12,12 +12,15 @@ _ENTRY_POINTS = {each.address: each.name for each in DESIGNATIONS.values() if ea
 
 
 class EntryPointConverter(StringConverter):
-    """Where a person begins something, as people type it: in capitals. Anything else is no match."""
+    """Converts the address of an entry point, in any case, to the purpose of its flow.
+
+    People type these addresses, often in capitals. Any other text does not match.
+    """
 
     regex = "[A-Za-z-]{1,30}"
 
     def to_python(self, value: str) -> str:
-        """Return the designation that begins there; raise ValueError where none does."""
+        """Return the purpose whose flow starts at this address; raise ValueError if there is none."""
         if value.lower() not in _ENTRY_POINTS:
             raise ValueError
         return _ENTRY_POINTS[value.lower()]
@@ -46,7 +49,7 @@ urlpatterns = [
     path("flow/<slug:run>/restart", flow.restart, name="restart"),
     path("api/", app.urls()),
     path("console/", include(console)),
-    # Programs follow no redirect of a POST: with and without the slash is the same. The metadata names one of
-    # them.
+    # Programs do not follow the redirect of a POST, so both spellings are served. The metadata has the one
+    # with the slash.
     *(path(address + slash, view, name=name) for address, view, name in _PROTOCOL for slash in ("", "/")),
 ]

@@ -1,4 +1,4 @@
-"""What wants to be looked at, and who may: one table for the first page of the console and for the API."""
+"""The alerts under *Needs attention*, with the operation that each requires, for the console and the API."""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -15,7 +15,7 @@ from idp.outbox.delivery import failed
 _WEEK = timedelta(days=7)
 
 CONCERNS: Mapping[str, tuple[str, Callable[[], Any]]] = {
-    # they belong to the installation, and their messages may name another tenant's objects
+    # blueprints belong to the installation, and their messages may name another tenant's objects
     "failing_blueprints": ("tenants.see", failing),
     "undelivered_mails": ("branding.see", lambda: failed(timezone.now() - _WEEK)),
     "drifted": ("blueprints.see", drift.stored),
@@ -25,5 +25,5 @@ CONCERNS: Mapping[str, tuple[str, Callable[[], Any]]] = {
 
 
 def concerns(may: Callable[[str], bool]) -> dict[str, Any]:
-    """What was found of each concern, in the order of the table, without those that ``may`` forbids."""
+    """Return what was found for each alert that ``may`` allows, in the order of the table."""
     return {name: look() for name, (operation, look) in CONCERNS.items() if may(operation)}

@@ -1,4 +1,4 @@
-"""Changes of objects in the console and the API; each checks who asks."""
+"""Changes of objects in the console and the API, each with its permission check."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,8 +16,11 @@ from web.administration.declarations import Action, Resource
 
 
 def guard(person: Any, kind: str, name: str, said: Mapping[str, Any] | None) -> None:
-    """Raises NotAllowed where changing this object would let somebody do more than they may (``said`` None:
-    deleting it).
+    """Raise NotAllowed if this change of an object exceeds what the person may do.
+
+    ``said``: the new values of the object, None to delete it. Only changes of people are limited in this way:
+    neither the old nor the new role may allow more than the person's own, and a new role requires
+    ``people.roles``. Raise OwnPassword if the person would set their own password.
     """
     if kind != "person":
         return
@@ -33,7 +36,10 @@ def guard(person: Any, kind: str, name: str, said: Mapping[str, Any] | None) -> 
 
 
 def delete(resource: Resource, name: str, person: Any, expect: str | None = None) -> None:
-    """Deletes one object by hand; raises what blueprints.objects.edit.delete does, or NotAllowed."""
+    """Delete one object manually.
+
+    Raise NotAllowed, or what ``blueprints.objects.edit.delete`` raises.
+    """
     guard(person, resource.kind, name, None)
     edit.delete(resource.kind, name, by=person.username, expect=expect)
 
@@ -46,7 +52,10 @@ def save(
     expect: str | None = None,
     new: bool | None = None,
 ) -> edit.Saved:
-    """Writes one object by hand; raises what blueprints.objects.edit.save does, or NotAllowed."""
+    """Save one object manually and return the result.
+
+    Raise NotAllowed, or what ``blueprints.objects.edit.save`` raises.
+    """
     guard(
         person,
         resource.kind,
@@ -59,6 +68,8 @@ def save(
 
 
 def activate(active: bool) -> Callable[[Any, Any], bool]:
+    """Return the function of an action that activates or deactivates a person."""
+
     def run(row: Any, person: Any) -> bool:
         guard(person, "person", row.username, None)
         return bool(
@@ -71,23 +82,27 @@ def activate(active: bool) -> Callable[[Any, Any], bool]:
 
 
 def sign_out(row: Any, person: Any) -> bool:
+    """End all sessions of a person and return whether there were any."""
     require_over(person, row.role)
     return bool(sessions.end_all(row, why="ended by an administrator", by=person.username))
 
 
 def sign_out_devices(row: Any, person: Any) -> bool:
+    """End all sessions and revoke all devices of a person."""
     require_over(person, row.role)
     sessions.end_everything(row, why="ended by an administrator", by=person.username)
     return True
 
 
 def end_session(row: Any, person: Any) -> bool:
+    """End one session and return whether it was active."""
     require_over(person, row.person.role)
     return sessions.end(row.pk, why="ended by an administrator", by=person.username)
 
 
 def remove_credential(row: Any, person: Any) -> bool:
-    # else a stolen session would be enough to take away what guards its person
+    # otherwise a stolen session would be enough to remove the person's second factor
+    """Remove another person's credential and return whether it existed; raise Refused for one's own."""
     if row.person_id == person.pk:
         raise edit.Refused(
             {"": [str(_("Remove your own second factor from your home page, where you confirm it's you."))]}
@@ -97,18 +112,22 @@ def remove_credential(row: Any, person: Any) -> bool:
 
 
 def revoke_consent(row: Any, person: Any) -> bool:
+    """Revoke the tokens of one approval and return whether anything changed."""
     if row.person:
         require_over(person, row.person.role)
     return tokens.revoke_family(row, why="revoked by an administrator", by=person.username)
 
 
 def application_active(active: bool) -> Callable[[Any, Any], bool]:
+    """Return the function of an action that activates or deactivates an application."""
     return lambda row, person: bool(
         edit.save("application", {"application": row.name, "active": active}, by=person.username).keys
     )
 
 
 def deletes(kind: str) -> Callable[[Any, Any], bool]:
+    """Return the function of an action that deletes an object of this kind."""
+
     def run(row: Any, person: Any) -> bool:
         name = row.username if kind == "person" else row.name
         guard(person, kind, name, None)
@@ -119,16 +138,18 @@ def deletes(kind: str) -> Callable[[Any, Any], bool]:
 
 
 def delete_action(kind: str, operation: str, asks: Text, done: Text) -> Action:
+    """Return the action that deletes an object of this kind."""
     return Action("delete", _("Delete"), operation, deletes(kind), asks, done, danger=True)
 
 
 def counted(one: str, many: str) -> Text:
+    """Return a lazy text in singular or plural, by its ``count``."""
     return ngettext_lazy(one, many, "count")
 
 
 def rotate_keys(person: Any, *, keep_old: bool) -> str:
-    """A new signing key; answers its id.
+    """Create a new signing key and return its ID.
 
-    ``keep_old`` False: whatever the old ones signed is refused at once.
+    ``keep_old`` False: everything that the old keys signed is refused immediately.
     """
     return keys.rotate(by=person.username, keep_old=keep_old).kid

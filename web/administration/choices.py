@@ -1,4 +1,4 @@
-"""What can be chosen in the forms of objects: names that the tenant has, and fixed values in words."""
+"""Choices in the forms of objects: names that exist in the tenant, and titles of fixed values."""
 
 from collections.abc import Callable, Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""What the console and the API have to know about a kind of object."""
+"""The declaration of a kind of object for the console and the API."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,12 +10,11 @@ from web.administration.choices import Choices
 
 @dataclass(frozen=True)
 class Action:
-    """Something that is done to one object or to many.
+    """Something that can be done to one object or to several.
 
-    ``run``: the row and whoever does it; answers whether anything changed.
-
-    ``asks``: what will be lost, said before it is done. ``fits``: whether it is offered for a row, as JSON.
-    ``done``: what is said of it afterwards, with ``%(count)d`` objects.
+    ``run``: takes the row and the person who does it, and returns whether anything changed. ``asks``: what
+    will be lost, shown for confirmation. ``fits``: whether the action is offered for a row, as JSON.
+    ``done``: the message afterwards, with ``%(count)d`` objects.
     """
 
     name: str
@@ -25,20 +24,21 @@ class Action:
     asks: Text = ""
     done: Text = ""
     danger: bool = False
-    fits: Callable[[Mapping[str, Any]], bool] = lambda told: True
+    fits: Callable[[Mapping[str, Any]], bool] = lambda row: True
 
 
 @dataclass(frozen=True)
 class Resource:
     """One kind of object.
 
-    ``see`` and ``edit``: the operations for it; ``edit`` "" where it is not written by hand.
+    ``see`` and ``edit``: the operations for it. ``edit`` is empty if the object is not edited manually.
 
-    ``kind``: its kind of document (blueprints/objects/document.py), "" where it has none; ``titles``: labels
+    ``kind``: its kind of document (blueprints/objects/document.py), empty if it has none. ``titles``: labels
     of fields that its document does not name, by dotted key. ``shown``: the columns of its table, in order.
-    ``page``: the address of its own page where the ordinary one does not do; ``add``: where a new one is
-    made; ``create``: the button that leads there. ``concerning``: which events tell the history of a row, as
-    filters of the list of events; None where none do, or its page says so itself.
+    ``page``: the URL name of its own page, if the generic one does not fit. ``add``: the URL name of the page
+    where a new one is created. ``create``: the button that leads there. ``concerning``: the filters of the
+    list of events that select the history of a row. None if no events are about it, or if its page shows them
+    itself.
     """
 
     listing: Listing
@@ -59,9 +59,9 @@ class Resource:
 
     @property
     def name(self) -> str:
-        """As in its address."""
+        """Return the name in its URL."""
         return self.listing.name
 
     def action(self, name: str) -> Action | None:
-        """The action with this name."""
+        """Return the action with this name, or None."""
         return next((each for each in self.actions if each.name == name), None)

@@ -1,6 +1,4 @@
-"""The objects that an administrator looks after, each declared once: the console and the API read the same
-declarations.
-"""
+"""The objects that administrators manage, each declared once for the console and the API."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -50,7 +48,7 @@ _ALL = (
                 "people.edit",
                 activate(True),
                 done=counted("%(count)d person activated.", "%(count)d people activated."),
-                fits=lambda told: not told["active"],
+                fits=lambda row: not row["active"],
             ),
             Action(
                 "deactivate",
@@ -62,7 +60,7 @@ _ALL = (
                     "them again."
                 ),
                 counted("%(count)d person deactivated.", "%(count)d people deactivated."),
-                fits=lambda told: bool(told["active"]),
+                fits=lambda row: bool(row["active"]),
             ),
             Action(
                 "sign-out",
@@ -134,7 +132,7 @@ _ALL = (
                 _("The person is signed out on this browser immediately."),
                 counted("%(count)d session ended.", "%(count)d sessions ended."),
                 danger=True,
-                fits=lambda told: not told["ended"],
+                fits=lambda row: not row["ended"],
             ),
         ),
     ),
@@ -178,7 +176,7 @@ _ALL = (
                 _("All tokens issued for it are revoked immediately."),
                 counted("%(count)d consent revoked.", "%(count)d consents revoked."),
                 danger=True,
-                fits=lambda told: not told["revoked"],
+                fits=lambda row: not row["revoked"],
             ),
         ),
     ),
@@ -199,7 +197,7 @@ _ALL = (
                 _("All tokens of the device are revoked immediately. The device must sign in again."),
                 counted("%(count)d device revoked.", "%(count)d devices revoked."),
                 danger=True,
-                fits=lambda told: told["state"] in ("approved", "redeemed"),
+                fits=lambda row: row["state"] in ("approved", "redeemed"),
             ),
         ),
     ),
@@ -224,7 +222,7 @@ _ALL = (
                 "applications.edit",
                 application_active(True),
                 done=counted("%(count)d application activated.", "%(count)d applications activated."),
-                fits=lambda told: not told["active"],
+                fits=lambda row: not row["active"],
             ),
             Action(
                 "deactivate",
@@ -233,7 +231,7 @@ _ALL = (
                 application_active(False),
                 _("No one can sign in to it, and its tokens are rejected, until you activate it again."),
                 counted("%(count)d application deactivated.", "%(count)d applications deactivated."),
-                fits=lambda told: bool(told["active"]),
+                fits=lambda row: bool(row["active"]),
             ),
             delete_action(
                 "application",

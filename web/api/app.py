@@ -55,7 +55,7 @@ api = Api(
 )
 runs.router.add_decorator(json_only, mode="view")
 api.add_router("/runs", runs.router)
-with override("en"):  # a router of its own comes before what all objects have
+with override("en"):  # specific routers come before the generic ones of all objects
     for _prefix, _router in (
         *extras.ROUTERS,
         *recipes.ROUTERS,
@@ -89,7 +89,7 @@ def document() -> dict[str, Any]:
 @cache
 def _document_json() -> str:
     with override("en"):
-        # lazy titles become texts here
+        # lazy titles are rendered here
         return json.dumps(described(api.get_openapi_schema(path_prefix=_PREFIX)), default=str)
 
 

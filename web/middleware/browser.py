@@ -1,4 +1,4 @@
-"""A browser as the engine sees it: a random nonce of its own, and the session that its cookie names."""
+"""A browser as the engine sees it: its random nonce, and the session of its cookie."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ _NONCE, _SESSION, _KNOWN = "foyer_browser", "foyer_session", "foyer_known"
 class Browser:
     """The engine's client for people with cookies.
 
-    The nonce lasts over a change of person; the session's key does not.
+    The nonce outlasts a change of person. The session's key does not.
     """
 
     def __init__(self, request: HttpRequest) -> None:
@@ -29,9 +29,9 @@ class Browser:
 
     @cached_property
     def nonce(self) -> str:
-        """Names the browser and nobody in it; made at its first run.
+        """Return the value that identifies the browser and no person, created at its first run.
 
-        A value that this server did not sign is not taken.
+        A value that this server did not sign is replaced.
         """
         cookie = self._cookie(_NONCE)
         known, signature = cookie[:64], cookie[64:]
@@ -42,16 +42,16 @@ class Browser:
 
     @cached_property
     def known(self) -> KnownBrowser:
-        """Who signed in here before."""
+        """Return the people who signed in here before."""
         return KnownBrowser.read(self._cookie(_KNOWN))
 
     @cached_property
     def session(self) -> Any:
-        """The living session, or None."""
+        """Return the active session, or None."""
         return sessions.find(self._cookie(_SESSION))
 
     def committed(self, results: list[Any]) -> None:
-        """Takes over a session that a step has just opened, and forgets one that it has ended."""
+        """Take over a session that a step has started, and drop one that it has ended."""
         for result in results:
             if isinstance(result, sessions.Opened):
                 self.to_set[_SESSION], self.to_set[_KNOWN] = (
@@ -63,14 +63,14 @@ class Browser:
                 self.to_set[_SESSION], self.session = "", None
 
     def sign_out(self) -> None:
-        """Ends the session and forgets its cookie."""
+        """End the session and delete its cookie."""
         if self.session:
             sessions.end(self.session.pk, why="signed out")
             self.session = None
         self.to_set[_SESSION] = ""
 
     def write(self, response: HttpResponse) -> None:
-        """Sets what has changed."""
+        """Set the cookies that have changed."""
         for name, value in self.to_set.items():
             max_ages = {_NONCE: None, _KNOWN: int(LIFETIME.total_seconds())}
             max_age = max_ages.get(name, settings.SESSION_LIFETIME) if value else 0
@@ -81,13 +81,13 @@ class Browser:
 
 
 class BrowserRequest(HttpRequest):
-    """Every view behind the middleware gets one."""
+    """A request with its browser, as every view behind the middleware receives it."""
 
     browser: Browser
 
 
 class BrowserMiddleware:
-    """Gives each request its ``browser``; the database is asked only when somebody looks."""
+    """Adds ``browser`` to each request. The database is queried only on access."""
 
     def __init__(self, get_response: Callable[[BrowserRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -1,5 +1,6 @@
-"""What every cookie of ours has in common: kept from scripts, other sites and, over TLS, from other hosts and
-plain HTTP.
+"""The attributes and the name prefix of every Foyer cookie.
+
+Cookies are hidden from scripts and other sites and, over TLS, from other hosts and plain HTTP.
 """
 
 from collections.abc import Callable
@@ -10,10 +11,10 @@ _OWN, _PREFIX = "foyer_", "__Host-"
 
 
 class CookiesMiddleware:
-    """Everything inside knows a cookie by its plain name.
+    """Adds and removes the prefix of cookies, so that the rest of the code uses plain names.
 
-    Over TLS it carries the prefix ``__Host-`` (RFC 6265bis section 4.1.3), and one without it is not read: a
-    sibling host, or plain HTTP, can set that one.
+    Over TLS a cookie has the prefix ``__Host-`` (RFC 6265bis section 4.1.3), and one without it is ignored,
+    because a sibling host or plain HTTP can set it.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -34,7 +35,7 @@ class CookiesMiddleware:
 
 
 def _without_prefix(cookies: dict[str, str]) -> dict[str, str]:
-    """Those of others stay as they are."""
+    """Return the cookies by their plain names. Cookies of other software stay unchanged."""
     others = {name: value for name, value in cookies.items() if not name.startswith((_OWN, _PREFIX + _OWN))}
     return others | {
         name.removeprefix(_PREFIX): value

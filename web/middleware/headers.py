@@ -1,6 +1,4 @@
-"""Security headers of every answer, the nonce of the style sheet's one inline rule, and what every page
-knows.
-"""
+"""Security headers, the nonce of the one inline style rule, and the context of every page."""
 
 import secrets
 from collections.abc import Callable
@@ -23,8 +21,9 @@ _POLICY = {
 
 
 def policy(request: HttpRequest, **overrides: str) -> str:
-    """The Content-Security-Policy of an answer; a page that needs another one says which directives differ:
-    ``frame_src="'self'"``.
+    """Return the Content-Security-Policy of a response.
+
+    A page that needs another one passes the directives that differ: ``frame_src="'self'"``.
     """
     directives = _POLICY | {name.replace("_", "-"): value for name, value in overrides.items()}
     return "; ".join(f"{name} {value}" for name, value in directives.items()).format(
@@ -33,13 +32,15 @@ def policy(request: HttpRequest, **overrides: str) -> str:
 
 
 class NonceRequest(HttpRequest):
-    """A request whose answer may hold one inline style sheet."""
+    """A request whose response may contain one inline style sheet."""
 
     csp_nonce: str
 
 
 class HeadersMiddleware:
-    """A strict Content-Security-Policy without unsafe-inline and unsafe-eval; nothing is cached, framed or
+    """Adds security headers to every response.
+
+    The Content-Security-Policy has neither unsafe-inline nor unsafe-eval. Nothing is cached, framed or
     sniffed.
     """
 
@@ -59,7 +60,7 @@ class HeadersMiddleware:
             "Cache-Control": "no-store",
         }.items():
             response.headers.setdefault(name, value)
-        # over plain HTTP browsers ignore both headers, and complain about the second in their console
+        # over plain HTTP, browsers ignore both headers and log a warning about the second
         if request.is_secure():
             for morsel in response.cookies.values():
                 morsel["secure"] = True
@@ -69,5 +70,5 @@ class HeadersMiddleware:
 
 
 def page_context(request: HttpRequest) -> dict[str, Any]:
-    """What every template may use: the tenant (None outside any) and the nonce."""
+    """Return the context of every template: the tenant, or None outside of any, and the nonce."""
     return {"tenant": tenant_or_none(), "csp_nonce": getattr(request, "csp_nonce", "")}

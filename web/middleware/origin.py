@@ -1,4 +1,4 @@
-"""The outermost middleware: where a request came from, its id, and one log line for it."""
+"""The outermost middleware: the origin of a request, its ID, and its log line."""
 
 import logging
 import time
@@ -16,10 +16,9 @@ PROBES = ("/health/live", "/health/ready")
 
 
 class OriginMiddleware:
-    """Everything inside knows the address and the agent; the answer carries the request's id, the log its
-    route.
+    """Records the address and the agent, sends the request's ID and logs its route.
 
-    The route is logged and not the path, because some paths carry one-time secrets.
+    The route is logged and not the path, because some paths contain one-time secrets.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -35,7 +34,7 @@ class OriginMiddleware:
         with origin_of(origin):
             response = self.get_response(request)
             response["X-Request-ID"] = origin.request_id
-            probe = request.path in PROBES  # asked for every few seconds
+            probe = request.path in PROBES  # requested every few seconds
             log.log(
                 logging.DEBUG if probe else logging.INFO,
                 "request",

@@ -1,6 +1,4 @@
-"""What is away for a while, most often the database, is answered in one place: 503, Retry-After, one line in
-the log.
-"""
+"""The response to a temporary outage, most often of the database: 503, Retry-After and one log line."""
 
 import logging
 
@@ -18,12 +16,13 @@ JSON = (
     b'Try again in a moment."}'
 )
 HEADERS = [(b"retry-after", str(RETRY_SECONDS).encode())]
-_READ_ONLY = "25006"  # SQLSTATE of a database server that became a stand-by
+_READ_ONLY = "25006"  # SQLSTATE of a database server that became a standby
 
 
 def is_outage(error: BaseException | None) -> bool:
-    """Return whether trying again later may help: the database is away, locked, full or read-only, or there
-    is too much to do.
+    """Return whether trying again later may help.
+
+    It may if the database is unreachable, locked, full or read-only, or if the server is overloaded.
     """
     if isinstance(error, (OperationalError, InterfaceError, Overloaded)):
         return True
@@ -31,9 +30,9 @@ def is_outage(error: BaseException | None) -> bool:
 
 
 def report(error: BaseException, route: str) -> None:
-    """One line in place of a traceback.
+    """Log one line instead of a traceback.
 
-    The first line of the database's own words has no values of the statement.
+    The first line of the database's message contains no values of the statement.
     """
     why = str(error).strip().split("\n")[0][:200]
     log.error(
@@ -43,7 +42,7 @@ def report(error: BaseException, route: str) -> None:
 
 
 def unavailable(request: HttpRequest, error: BaseException, *, as_json: bool) -> HttpResponse:
-    """Return the 503 of a program or of a person, and log why."""
+    """Return the 503 for a program or a person, and log the reason."""
     match = request.resolver_match
     report(error, f"/{match.route}" if match else "-")
     response: HttpResponse
@@ -59,13 +58,14 @@ def unavailable(request: HttpRequest, error: BaseException, *, as_json: bool) ->
 
 
 def of_program(path: str) -> bool:
-    """Return whether what asks for this address is a program, which reads errors as JSON."""
+    """Return whether a program requests this path and reads errors as JSON."""
     return _normalized(path).startswith("/api/") or of_protocol(path)
 
 
 def of_protocol(path: str) -> bool:
-    """Return whether a program of the protocol meant this address: also in capitals, or with a slash too many
-    after the issuer.
+    """Return whether a program of the protocol meant this path.
+
+    It may be written in capitals, or with an extra slash after the issuer.
     """
     return _normalized(path).startswith(_PROTOCOL_PREFIXES)
 

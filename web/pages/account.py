@@ -1,6 +1,4 @@
-"""The front page, what a person holds there, their own password, signing out elsewhere, and the page behind a
-recovery link.
-"""
+"""The front page, a person's sign-in methods and password, signing out elsewhere, and recovery links."""
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -33,7 +31,7 @@ _DONE_TEXTS = {
 
 @pages("GET", "HEAD")
 def home(request: BrowserRequest) -> HttpResponse:
-    """Who is signed in here and with what they may prove it, and the way to connect a device."""
+    """Show who is signed in, their sign-in methods, and the link to connect a device."""
     session = request.browser.session
     context = {
         "title": _("Welcome"),
@@ -52,7 +50,7 @@ def home(request: BrowserRequest) -> HttpResponse:
 @pages("GET", "HEAD", "POST")
 @freshly_proved
 def remove_credential(request: BrowserRequest, pk: int) -> HttpResponse:
-    """Asks once more and removes by POST what the person holds."""
+    """Ask for confirmation, and remove a credential of the person by POST."""
     session = request.browser.session
     if request.method == "POST":
         credentials.remove(pk, of=session.person_id, by=session.person.username)
@@ -65,7 +63,7 @@ def _confirm_removal(request: BrowserRequest, pk: int, held: list[credentials.He
     if kind is None:
         return redirect("home")
     title, description = _REMOVAL_TEXTS.get(kind, (_("Remove this?"), _("It will stop working.")))
-    # codes that are used up go with the last thing that works
+    # used-up recovery codes do not count as a remaining sign-in method
     left = [each for each in held if each.pk != pk and each.left != 0]
     last = " " + _("Your account will be protected by your password only.") if not left else ""
     texts = {"title": title, "description": f"{description}{last}", "submit": _("Remove")}
@@ -75,7 +73,10 @@ def _confirm_removal(request: BrowserRequest, pk: int, held: list[credentials.He
 
 
 def _new_password() -> forms.Field:
-    """A new password, typed once: browsers show what was typed, and a second field only invites copying."""
+    """Return the field for a new password, typed once.
+
+    Browsers can show what was typed, and a second field only invites people to copy it.
+    """
     help_text = _("At least 10 characters. A few words are easy to remember.")
     return credentials.PasswordField(
         label=_("New password"), autocomplete="new-password", help_text=help_text
@@ -83,13 +84,16 @@ def _new_password() -> forms.Field:
 
 
 class NewPassword(forms.Form):
-    """Behind a recovery link."""
+    """The form behind a recovery link."""
 
     password = _new_password()
 
 
 class OwnPassword(forms.Form):
-    """On the page of whoever is signed in; the name tells it from the password that proves them."""
+    """The form of a signed-in person.
+
+    The name of the field differs from the one of the current password, which confirms the person's identity.
+    """
 
     new_password = _new_password()
 
@@ -97,7 +101,7 @@ class OwnPassword(forms.Form):
 @pages("GET", "HEAD", "POST")
 @freshly_proved
 def password(request: BrowserRequest) -> HttpResponse:
-    """Sets one's own password by POST; one stays signed in here, and nowhere else."""
+    """Set the person's own password by POST. They stay signed in here and nowhere else."""
     session, form = request.browser.session, OwnPassword(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
@@ -127,9 +131,7 @@ def password(request: BrowserRequest) -> HttpResponse:
 @pages("GET", "HEAD", "POST")
 @freshly_proved
 def sign_out_elsewhere(request: BrowserRequest) -> HttpResponse:
-    """Ends by POST everything that is signed in as this person, and every device, but the browser
-    that asks.
-    """
+    """End by POST all other sessions and all devices of the person. This browser stays signed in."""
     session = request.browser.session
     if request.method == "POST":
         request.browser.committed(
@@ -152,7 +154,7 @@ def sign_out_elsewhere(request: BrowserRequest) -> HttpResponse:
 
 @pages("GET", "HEAD")
 def done(request: BrowserRequest, what: str) -> HttpResponse:
-    """What has just been done, at an address of its own: a reload posts nothing again."""
+    """Show what was done, at its own URL, so that a reload posts nothing again."""
     if what not in _DONE_TEXTS:
         raise Http404
     title, sentences = _DONE_TEXTS[what]
@@ -163,7 +165,7 @@ def done(request: BrowserRequest, what: str) -> HttpResponse:
 
 @pages("GET", "HEAD", "POST")
 def recover(request: BrowserRequest, token: str) -> HttpResponse:
-    """Sets a new password by POST; the link itself changes nothing."""
+    """Set a new password by POST. Opening the link changes nothing."""
     person = recovery.holder(token)
     if person is None:
         return _link_expired(request)

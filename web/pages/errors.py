@@ -1,6 +1,4 @@
-"""Errors become answers here: one table for the engine's, one rendering for the protocol's, one page for
-people.
-"""
+"""Responses to errors: the engine's in one table, the protocol's as JSON, and pages for people."""
 
 import sys
 from collections.abc import Callable
@@ -24,7 +22,7 @@ from web.middleware.outage import is_outage, of_program, of_protocol, unavailabl
 
 View = Callable[..., HttpResponse]
 
-# Title and message of the page.
+# The title and the message of the error page.
 ENGINE_ERRORS: dict[type[DomainError], tuple[Any, Any]] = {
     NoSuchRun: (
         _("This page has expired"),
@@ -44,8 +42,10 @@ BODY_ERRORS = (RequestDataTooBig, UnreadablePostError)
 
 
 def protocol(*methods: str) -> Callable[[View], View]:
-    """An endpoint of the protocol: only these methods, errors as JSON with the right code, nothing
-    is cached.
+    """Return a decorator for an endpoint of the protocol.
+
+    The endpoint accepts only these methods, responds to errors as JSON with the right code, and is never
+    cached.
     """
 
     def wrap(view: View) -> View:
@@ -64,13 +64,13 @@ def protocol(*methods: str) -> Callable[[View], View]:
             except BODY_ERRORS:
                 return _oauth_error_response(BodyTooLarge())
 
-        return csrf_exempt(endpoint)  # no cookie is read here
+        return csrf_exempt(endpoint)  # the protocol reads no cookies
 
     return wrap
 
 
 def page_errors(view: View) -> View:
-    """A page for people: the engine's errors as a page of the same family."""
+    """Show errors of the engine as a page."""
 
     @wraps(view)
     def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -78,8 +78,8 @@ def page_errors(view: View) -> View:
             return view(request, *args, **kwargs)
         except tuple(ENGINE_ERRORS) as error:
             title, message = ENGINE_ERRORS[type(error)]
-            # Whoever was sent here by a device starts once more; the code is not told to another browser, so
-            # it is typed again.
+            # A person whom a device sent here starts again. The code is not passed to another browser, so
+            # they enter it again.
             context = {
                 "title": title,
                 "message": message,
@@ -92,14 +92,14 @@ def page_errors(view: View) -> View:
 
 
 def engine_json(error: DomainError) -> JsonResponse:
-    """Return the same error for a JSON client."""
+    """Return an error of the engine for a JSON client."""
     message = str(ENGINE_ERRORS[type(error)][1])
     response = JsonResponse({"error": error.code, "error_description": message}, status=error.status)
     return _with_retry_after(response) if error.status == 429 else response
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """400, and 413 for a body that is too large."""
+    """Return 400, or 413 for a body that is too large."""
     if of_protocol(request.path):
         return _error_json(400, "invalid_request", "The request is malformed.")
     if isinstance(exception, RequestDataTooBig):
@@ -108,14 +108,14 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """403."""
+    """Return 403."""
     if of_protocol(request.path):
         return _error_json(403, "access_denied", "The request was denied.")
     return _error_page(request, 403, _("You don't have access"), _("Ask an administrator for access."))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """403 of a form that this site did not hand out, or of a browser without cookies."""
+    """Return 403 for a form that this site did not issue, or for a browser without cookies."""
     return _error_page(
         request,
         403,
@@ -125,23 +125,23 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """404."""
+    """Return 404."""
     if of_protocol(request.path):
         return _error_json(404, "invalid_request", "Not found: check the address.")
     return _error_page(request, 404, _("Page not found"), _("Check the address."))
 
 
 def unknown_host(request: HttpRequest) -> HttpResponse:
-    """404 under a host name that no tenant has: without a face, and nothing of the request is repeated."""
+    """Return 404 for a host name that no tenant has, without a design and without any part of the request."""
     if of_program(request.path):
         return _error_json(404, "invalid_request", "Nothing is served under this host name.")
     return HttpResponseNotFound("Nothing is served under this host name.\n", content_type="text/plain")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500, without any detail, or 503 for what is only away for a while; for programs as JSON.
+    """Return 500 without details, or 503 for a temporary outage; as JSON for programs.
 
-    Every exception that a view or a middleware lets through ends here, while it is still being handled.
+    Every exception that a view or a middleware does not handle ends here, while it is still being handled.
     """
     error = sys.exception()
     if error is not None and is_outage(error):
@@ -154,14 +154,14 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def method_not_allowed(request: HttpRequest, *allowed: str) -> HttpResponse:
-    """405 of a page."""
+    """Return 405 as a page."""
     response = _error_page(request, 405, _("That isn't possible here"), _("Go back and try again."))
     response["Allow"] = ", ".join(allowed)
     return response
 
 
 def pages(*methods: str) -> Callable[[View], View]:
-    """Only these methods, with a page for the others."""
+    """Return a decorator that allows only these methods and shows a page for the others."""
 
     def wrap(view: View) -> View:
         @wraps(view)
@@ -206,7 +206,7 @@ def _oauth_error_response(
     if isinstance(error, InvalidClient):
         response["WWW-Authenticate"] = 'Basic realm="client", charset="UTF-8"'
     elif isinstance(error, MissingToken):
-        # without a code: nothing was presented (RFC 6750 section 3.1)
+        # without an error code, because no token was sent (RFC 6750 section 3.1)
         response["WWW-Authenticate"] = "Bearer"
     elif error.status in (401, 403):
         response["WWW-Authenticate"] = f'Bearer error="{error.code}", error_description="{error.description}"'

@@ -1,4 +1,4 @@
-"""The pages of a run: starting one at ``/device``, looking at it, answering it."""
+"""The pages of a run: start it at ``/device``, show it, answer it."""
 
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -25,11 +25,11 @@ from web.pages.rendering import next_minute
 @pages("GET", "HEAD", "POST")
 @page_errors
 def begin(request: BrowserRequest, designation: str) -> HttpResponse:
-    """Begins the tenant's flow for this: ``/device`` is the ``verification_uri``, whose ``user_code`` fills
-    in and submits nothing.
+    """Start the tenant's flow for this purpose.
 
-    By POST, with the site's own token, what the first steps would do is done at once: a button that says so
-    need not be pressed twice.
+    ``/device`` is the ``verification_uri``. Its ``user_code`` prefills the form and submits nothing. A POST
+    with the site's own token also executes what the first steps would do, so that a person need not press a
+    second button with the same label.
     """
     if _is_embedded_by_other_site(request):
         return HttpResponse(status=403, content_type="text/plain")
@@ -46,7 +46,7 @@ def begin(request: BrowserRequest, designation: str) -> HttpResponse:
     except (NoFlow, TooManyRuns):
         if designation != LOGOUT or not posted:
             raise
-        # nobody is kept signed in because no flow for it was drawn, or because of what the neighbours do
+        # without a flow for it, or with too many runs from the network, a person can still sign out
         browser.sign_out()
         return see(reverse("home"))
     return see(reverse("flow", args=[run]))
@@ -54,29 +54,28 @@ def begin(request: BrowserRequest, designation: str) -> HttpResponse:
 
 @pages("GET", "HEAD")
 def as_typed(request: BrowserRequest, designation: str) -> HttpResponse:
-    """Leads from ``/Device/`` to ``/device``, with all that came along: a ``user_code`` is not
-    typed twice.
+    """Redirect ``/Device/`` to ``/device`` and keep the query string.
+
+    A ``user_code`` in it need not be typed again.
     """
     query = request.META.get("QUERY_STRING", "")
     return see(reverse(designation) + (f"?{query}" if query else ""))
 
 
-@csrf_exempt  # as below
+@csrf_exempt  # the engine checks its own token, see flow()
 @pages("POST")
 @page_errors
 def restart(request: BrowserRequest, run: str) -> HttpResponse:
-    """Begins a run's flow once more: with what is known of the person (``keep``), or as if nobody had said
-    anything.
-    """
+    """Start a run's flow again, with what is known of the person (``keep``) or from scratch."""
     again = executor.restart(run, request.browser, request.POST.get("token", ""), keep="keep" in request.POST)
     return see(reverse("flow", args=[again]))
 
 
-@csrf_exempt  # the engine checks a token of its own, which outlives signing in in another tab
+@csrf_exempt  # the engine checks its own token, which stays valid after a sign-in in another tab
 @pages("GET", "HEAD", "POST")
 @page_errors
 def flow(request: BrowserRequest, run: str) -> HttpResponse:
-    """One run: GET shows the current question, POST answers it."""
+    """Show a run's current question by GET, and submit an answer by POST."""
     browser = request.browser
     if request.method != "POST":
         return rendered(request, executor.look(run, browser))
@@ -90,20 +89,17 @@ def flow(request: BrowserRequest, run: str) -> HttpResponse:
 
 
 def _is_embedded_by_other_site(request: BrowserRequest) -> bool:
-    """Whether a page of another site asks behind its visitor's back: for a picture, a frame, a script,
-    anything but going there.
+    """Return whether another site's page requests this in the background, such as for an image or a frame.
 
-    A run for each would let any page use up its visitors' networks (Fetch Metadata: ``Sec-Fetch-Site``,
-    ``Sec-Fetch-Dest``).
+    A run for each of these requests would let any page exhaust the limits of its visitors' networks (Fetch
+    Metadata: ``Sec-Fetch-Site``, ``Sec-Fetch-Dest``).
     """
     site, into = request.headers.get("Sec-Fetch-Site", ""), request.headers.get("Sec-Fetch-Dest", "")
     return site in ("cross-site", "same-site") and into != "document"
 
 
 def _is_own_path(url: str) -> bool:
-    """Whether this is a page of this very site, so that a link cannot lead from our sign-in to somewhere
-    else.
-    """
+    """Return whether a URL is a path of this site, so that a link cannot lead from sign-in to another site."""
     return (
         len(url) < 2000
         and url.startswith("/")
@@ -113,7 +109,7 @@ def _is_own_path(url: str) -> bool:
 
 
 def _fields(posted: QueryDict) -> QueryDict:
-    """Without NUL, which no database column takes."""
+    """Return the posted values without NUL, which no database column accepts."""
     cleaned = QueryDict(mutable=True)
     for name, values in posted.lists():
         cleaned.setlist(name, [value.replace("\0", "") for value in values])
@@ -121,7 +117,7 @@ def _fields(posted: QueryDict) -> QueryDict:
 
 
 def rendered(request: BrowserRequest, page: Page) -> HttpResponse:
-    """A run's page as HTML."""
+    """Return a run's page as HTML."""
     if page.kind in ("leave", "finished"):
         return _leave(request, page)
     context = {
@@ -157,14 +153,15 @@ def rendered(request: BrowserRequest, page: Page) -> HttpResponse:
 
 
 def _set_up_link(page: Page) -> dict[str, str]:
-    """Where the person sets up what they lack, and from there back to the beginning."""
+    """Return the link where the person sets up what they lack and from there returns to the beginning."""
     back = f"?next={quote(page.again)}" if page.again else ""
     return {"set_up": page.set_up, "set_up_url": reverse(CREDENTIAL_SETUP) + back} if page.set_up else {}
 
 
 def _leave(request: BrowserRequest, page: Page) -> HttpResponse:
-    """Where a run that is over leads: to another site by a page, because browsers hold what follows a form to
-    ``form-action``.
+    """Return the redirect after a completed run.
+
+    Another site is reached from a page, because browsers apply ``form-action`` to the redirects after a form.
     """
     if page.url.startswith("http"):
         return render(request, "pages/flow/leave.html", {"url": page.url, "host": urlsplit(page.url).netloc})

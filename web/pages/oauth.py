@@ -1,4 +1,4 @@
-"""The protocol's endpoints: each parses, calls one verb and renders."""
+"""The protocol's endpoints: each parses the request, calls one function and renders the result."""
 
 import re
 
@@ -13,44 +13,45 @@ from idp.oauth.grant import exchange
 from web.pages.errors import protocol
 
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-# Each host has documents of its own, and which host it is a proxy may say: no cache that is shared may keep
+# Each host has its own documents, and a proxy may forward the host in a header: shared caches must not store
 # them.
 _DOCUMENT = {"Cache-Control": "private, max-age=300", "Access-Control-Allow-Origin": "*"}
 
 
 def issuer_of(request: HttpRequest) -> str:
-    """Scheme and host under which the client reached this tenant: byte for byte the ``iss`` of its tokens
-    (K4).
+    """Return the scheme and host under which the client reached this tenant.
 
-    One for all spellings of the host: idp/tenancy/middleware.py.
+    It is byte for byte the ``iss`` of the tokens (K4), the same one for all spellings of the host
+    (idp/tenancy/middleware.py).
     """
     return f"{request.scheme}://{request.get_host()}"
 
 
 def site_of(request: HttpRequest, domain: str) -> str:
-    """Scheme and host of another tenant, at the port at which this one is reached."""
+    """Return the scheme and host of another tenant, with the port at which this one was reached."""
     port = re.search(r":\d+\Z", request.get_host())
     return f"{request.scheme}://{domain}{port[0] if port else ''}"
 
 
 @protocol("POST")
 def device(request: HttpRequest) -> HttpResponse:
-    """Device authorization endpoint (RFC 8628 section 3.1)."""
+    """Serve the device authorization endpoint (RFC 8628 section 3.1)."""
     answer = authorize_device(request.headers.get("Authorization", ""), _form(request), issuer_of(request))
     return JsonResponse(answer, headers=_NO_STORE)
 
 
 @protocol("POST")
 def token(request: HttpRequest) -> HttpResponse:
-    """Token endpoint (RFC 6749 section 3.2)."""
+    """Serve the token endpoint (RFC 6749 section 3.2)."""
     answer = exchange(request.headers.get("Authorization", ""), _form(request), issuer_of(request))
     return JsonResponse(answer.as_json(), headers=_NO_STORE)
 
 
 @protocol("GET", "POST")
 def user_info(request: HttpRequest) -> HttpResponse:
-    """UserInfo endpoint (OpenID Connect Core section 5.3); the token only in the Authorization header (RFC
-    6750 section 2.1).
+    """Serve the UserInfo endpoint (OpenID Connect Core section 5.3).
+
+    The token is accepted only in the Authorization header (RFC 6750 section 2.1).
     """
     scheme, _, access_token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not access_token.strip():
@@ -60,13 +61,13 @@ def user_info(request: HttpRequest) -> HttpResponse:
 
 @protocol("GET", "HEAD")
 def jwks(request: HttpRequest) -> HttpResponse:
-    """The JWK Set (RFC 7517 section 5)."""
+    """Serve the JWK Set (RFC 7517 section 5)."""
     return JsonResponse(keys.published(), headers=_DOCUMENT)
 
 
 @protocol("GET", "HEAD")
 def discovery(request: HttpRequest) -> HttpResponse:
-    """Both well-known documents (OpenID Connect Discovery section 4, RFC 8414 section 3)."""
+    """Serve both well-known documents (OpenID Connect Discovery section 4, RFC 8414 section 3)."""
     return JsonResponse(metadata(issuer_of(request)), headers=_DOCUMENT)
 
 

@@ -1,5 +1,6 @@
-"""Pages on which a person changes how they sign in: they open once everything that the account holds was
-proved within ten minutes.
+"""Recent proof for pages on which a person changes how they sign in.
+
+These pages open once the person has verified all credentials of their account within ten minutes.
 """
 
 from collections.abc import Callable
@@ -27,8 +28,9 @@ View = Callable[..., HttpResponse]
 
 
 def freshly_proved(view: View) -> View:
-    """Ask for what is too old at the page's own address, and then lead back to it; whoever is not signed in
-    signs in first.
+    """Ask for missing proofs at the page's own URL before the view is called.
+
+    A person who is not signed in signs in first and is then redirected back to the page.
     """
 
     @wraps(view)
@@ -87,7 +89,10 @@ def _ask_for_proof(request: BrowserRequest, session: Any, missing: tuple[str, ..
 
 
 def _accept_proof(session: Any, form: proving.Again) -> bool:
-    """Judge the answer and note it in the session; what is wrong stands in the form."""
+    """Verify the submitted proof and record it in the session; add errors to the form.
+
+    Return whether the proof was accepted.
+    """
     result = proving.judge(session.person, session.person_id, form.cleaned_data, timezone.now())
     for name, text in result.wrong.items():
         form.add_error(name, text)
@@ -107,7 +112,7 @@ def _accept_proof(session: Any, form: proving.Again) -> bool:
 
 
 def see(url: str) -> HttpResponse:
-    """303: whatever was posted is not posted again."""
+    """Return a 303 redirect, after which the browser does not post the form again (RFC 9700 section 4.12)."""
     response = HttpResponseRedirect(url)
     response.status_code = 303
     return response

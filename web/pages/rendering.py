@@ -1,6 +1,4 @@
-"""How forms are rendered, by the templates of this package, one field group at a time; and how a moment is
-told to people.
-"""
+"""The renderer of forms, one field group at a time, and the rounding of times that people read."""
 
 from datetime import datetime, timedelta
 
@@ -8,14 +6,15 @@ from django.forms.renderers import TemplatesSetting
 
 
 class FormRenderer(TemplatesSetting):
-    """Django's widgets inside our own field template."""
+    """Renders Django's widgets inside the field template of this package."""
 
     field_template_name = "django/forms/field.html"
 
 
 def next_minute(at: datetime) -> datetime:
-    """Return the first full minute that is not before ``at``: people's clocks show no seconds, and nobody is
-    to come back too early.
+    """Return the first full minute that is not before ``at``.
+
+    People's clocks show no seconds, and no one should return too early.
     """
     whole = at.replace(second=0, microsecond=0)
     return whole if whole == at else whole + timedelta(minutes=1)

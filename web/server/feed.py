@@ -1,7 +1,8 @@
-"""The feed of a tenant's events as a stream: what was asked for, in batches, however fast they come.
+"""A tenant's events as a stream of batches.
 
-A listener is told at once what comes after a quiet moment, and after that at most five times a second all
-that came meanwhile: so five hundred events a second cost five reads, and not five hundred.
+A listener receives the first event after a quiet period immediately. After that it receives everything that
+happened in the meantime at most five times a second, so that five hundred events a second cost five reads and
+not five hundred.
 """
 
 import asyncio
@@ -23,16 +24,17 @@ PAUSE_SECONDS = 0.2
 _BATCH = 500
 _KNOWN_EVENTS = 2000
 
-Read = Callable[..., Awaitable[Any]]  # runs a function of the domain, where the listener still may; else None
+Read = Callable[..., Awaitable[Any]]  # calls a function if the listener still may read, else None
 Batch = list[tuple[int, str, Any]]
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a listener wants.
+    """What a listener subscribes to.
 
-    ``after``: the number from which to go on, None for the newest. ``newest``: how many it can show; of more
-    than that at once it gets the newest, and how many were left out; 0 for every single one.
+    ``wanted``: the filter. ``after``: the number of the event to continue after, None for the newest.
+    ``newest``: how many events the listener can show. If more happen at once, it receives the newest of them
+    and the number of those left out. 0 means every single event.
     """
 
     wanted: Wanted
@@ -41,13 +43,20 @@ class Asked:
 
     @classmethod
     def read(cls, query: Mapping[str, str], last_event_id: str) -> "Asked":
-        """From an address and the header of a browser that comes back, which knows more than the address."""
+        """Return the subscription that a query string and a ``Last-Event-ID`` header describe.
+
+        The header comes from a browser that reconnects. It takes precedence over the query string, because it
+        is newer.
+        """
         after = _number(last_event_id, _number(query.get("after", ""), None))
         return cls(Wanted.asked(query), after, min(_number(query.get("newest", ""), 0) or 0, _BATCH))
 
 
 def begin(request: Asked) -> tuple[int, int, list[int]]:
-    """The tenant's key, the number after which to begin, and those before it, which are no news."""
+    """Return the tenant's key, the number to start after, and the known numbers before it.
+
+    Events with a known number are not sent again.
+    """
     end = newest()
     last = end if request.after is None else min(request.after, end)
     return current_tenant().pk, last, numbers_before(last)
@@ -56,19 +65,20 @@ def begin(request: Asked) -> tuple[int, int, list[int]]:
 async def stream(
     hub: Hub, read: Read, request: Asked, tenant: int, last: int, known_before: list[int]
 ) -> AsyncIterator[Batch]:
-    """Batches of what happens, until the listener may not hear it any more or the server stops; an empty one
-    is a heartbeat.
+    """Yield batches of events until the listener loses the permission or the server stops.
+
+    An empty batch is a heartbeat.
     """
     known, late = deque(known_before, maxlen=_KNOWN_EVENTS), set[int]()
     with hub.listen(tenant, "") as queue:
         while True:
             started = time.monotonic()
             news = await read(_read_events, last, request, late)
-            if news is None:  # signed out, or not allowed any more: the stream ends with the right to it
+            if news is None:  # signed out, or the permission was removed
                 return
             last, rows = news.last, [row for row in news.rows if row["id"] not in known]
             if news.left_out:
-                known.clear()  # what was passed over is before all that is known now, and comes no more
+                known.clear()  # the events left out are older than all known numbers and are not sent again
             known.extend(row["id"] for row in rows)
             if rows:
                 yield _batch(rows, news)
@@ -85,17 +95,20 @@ async def stream(
 
 
 def _read_events(last: int, request: Asked, late: set[int]) -> News:
-    """Read and put into words in a thread, so that the loop has nothing to do but to send.
+    """Read events and render their sentences in a thread, so that the event loop only sends.
 
-    PostgreSQL may commit a smaller number after a larger one: those are ``late``.
+    ``late``: numbers below ``last`` that were committed after it. PostgreSQL may commit a smaller number
+    after a larger one.
     """
     news = since(last, request.wanted, late, request.newest or _BATCH, newest_only=bool(request.newest))
     return News([{**row, "told": told(row)} for row in news.rows], news.last, news.left_out)
 
 
 def _batch(rows: list[dict[str, Any]], news: News) -> Batch:
-    """``last`` goes with the last of them, so that whoever comes back does not look again at what it did not
-    want.
+    """Return the rows as messages, preceded by a note of how many were left out.
+
+    The last message carries ``last`` as its number, so that a client that reconnects does not read events
+    again that its filter excluded.
     """
     numbers = [row["id"] for row in rows]
     numbers[-1] = max(news.last, numbers[-1])
@@ -106,8 +119,9 @@ def _batch(rows: list[dict[str, Any]], news: News) -> Batch:
 async def _wait_for_wake_ups(
     queue: "asyncio.Queue[WakeUp | None]", event_filter: Wanted, started: float
 ) -> list[WakeUp] | None:
-    """What woke the listener, and all that came while it paused; nothing when it stayed quiet, None when the
-    server stops.
+    """Wait for a wake-up that may match, pause, and return everything that arrived.
+
+    Return an empty list if there was none within the heartbeat, and None if the server stops.
     """
     end = time.monotonic() + HEARTBEAT_SECONDS
     first: WakeUp | None = None

@@ -1,13 +1,13 @@
-"""Django under ASGI on a pool of lasting threads.
+"""Django under ASGI on a pool of long-lived threads.
 
-Every view and middleware of this product is synchronous, so a whole request runs in one thread, in one hop.
-The stock handler goes back and forth between loop and thread around each synchronous middleware, on a fresh
-thread with a fresh database connection for every request. A request gets its thread only once its body is
-there, so a slow sender occupies none.
+Every view and middleware of this project is synchronous, so a whole request runs in one thread, in one hop.
+Django's own handler switches between the event loop and a thread around each synchronous middleware, and uses
+a new thread with a new database connection for every request. Here, a request gets its thread only when its
+body has arrived, so a slow client occupies none.
 
-What people send may have to hash a password, and hashing waits for its turn in its thread. Such requests
-never get the last few threads: devices that poll, and whoever only looks at a page, go on however many people
-sign in.
+A request of a person may have to hash a password, and hashing waits for its turn in its thread. Such requests
+never get the last few threads. Devices that poll and people who only open a page are served however many
+people sign in.
 """
 
 import asyncio
@@ -27,11 +27,11 @@ from django.urls import set_script_prefix
 from web.server.threads import Threads
 
 THREADS = 16
-HASHING_THREADS = 12  # of these, for what people send
-WAITING = 500  # requests, for a thread
-# bytes, for a blueprint that comes as a file
+HASHING_THREADS = 12  # of these, for requests that may hash a password
+WAITING = 500  # requests that wait for a thread
+# for blueprints that are uploaded as a file
 LARGE_BODY_BYTES = {"/console/blueprints/plan": 1024 * 1024, "/console/blueprints/apply": 1024 * 1024}
-_SESSION = b"foyer_session="  # the cookie of web/middleware/browser.py, with and without its prefix
+_SESSION = b"foyer_session="  # the cookie of web/middleware/browser.py, matched with and without its prefix
 _BODY_SECONDS = 30
 _TOO_LARGE = b'{"error": "invalid_request", "error_description": "The request body is too large."}'
 _BUSY = (
@@ -42,10 +42,10 @@ _TOO_SLOW = b'{"error": "invalid_request", "error_description": "The request bod
 
 
 class PooledHandler(BaseHandler):
-    """At most ``THREADS`` requests work at once, each thread with its own lasting database connection.
+    """A Django handler that serves at most ``THREADS`` requests at once, each on a pooled thread.
 
-    ``WAITING`` others wait their turn; what comes on top is told to come back, because it would only wait
-    longer.
+    Each thread has its own long-lived database connection. ``WAITING`` more requests wait for a thread. Any
+    request beyond that gets a 503 with ``Retry-After``, because it would only wait longer.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class PooledHandler(BaseHandler):
         self._pending = 0
 
     def close(self) -> None:
-        """Ends the threads and their connections. Blocks."""
+        """Stop the threads and close their connections. Blocks."""
         self._threads.close()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -85,7 +85,7 @@ class PooledHandler(BaseHandler):
         return None
 
     def _answer(self, scope: Any, body: bytes) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-        """The whole of one request, in a thread of the pool."""
+        """Serve one request in a thread of the pool and return status, headers and body."""
         set_script_prefix("/")
         signals.request_started.send(sender=self.__class__, scope=scope)
         response = cast(HttpResponse, self.get_response(ASGIRequest(scope, io.BytesIO(body))))
@@ -103,7 +103,11 @@ def _headers(response: HttpResponse) -> list[tuple[bytes, bytes]]:
 
 
 def _limit(scope: Any) -> int:
-    """The largest body that is read, in bytes. More than usual only from a browser that may be signed in."""
+    """Return the largest body that is accepted, in bytes.
+
+    It is larger than the default only for the URLs of ``LARGE_BODY_BYTES``, and only for a browser with a
+    session cookie.
+    """
     allowed = (
         LARGE_BODY_BYTES.get(scope["path"])
         if any(name == b"cookie" and _SESSION in value for name, value in scope["headers"])
@@ -113,12 +117,12 @@ def _limit(scope: Any) -> int:
 
 
 def _may_hash_password(scope: Any) -> bool:
-    """Whether a request may have to hash a password: whatever is sent, but for the protocol."""
+    """Return whether a request may hash a password: any that changes something, except the protocol's."""
     return scope["method"] not in ("GET", "HEAD") and not scope["path"].startswith("/application/o/")
 
 
 async def _read_body(receive: Any, limit: int) -> bytes | None:
-    """The whole body; None when the client left. Raises ValueError past ``limit``."""
+    """Return the whole body, or None if the client disconnected; raise ValueError above ``limit``."""
     body, more = bytearray(), True
     while more:
         message = await receive()

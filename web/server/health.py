@@ -1,4 +1,4 @@
-"""Live and ready, for any Host, ahead of everything that could wait."""
+"""Liveness and readiness probes, for any Host, ahead of everything that could wait."""
 
 import asyncio
 import json
@@ -18,13 +18,14 @@ from web.server.threads import Threads
 log = logging.getLogger(__name__)
 _SECONDS = 2.0
 _LOCK_SECONDS = 1.0
-_KEPT_SECONDS = 1.0  # anybody may ask, and each look writes
+_KEPT_SECONDS = 1.0  # the probe is public, and each check writes
 
 
 class Health:
-    """``/health/live``: the loop runs.
+    """ASGI middleware that serves the probes.
 
-    ``/health/ready``: what a request needs works, or a word for each thing that does not (503).
+    ``/health/live`` responds if the event loop runs. ``/health/ready`` responds with 200 if everything that a
+    request needs works, else with 503 and a reason for each failure.
     """
 
     def __init__(self, app: Any) -> None:
@@ -46,7 +47,7 @@ class Health:
             await _send_json(send, 200 if found["ready"] else 503, found, scope)
 
     def close(self) -> None:
-        """Ends the threads and their connections. Blocks."""
+        """Stop the threads and close their connections. Blocks."""
         self._threads.close()
 
     async def _ready(self) -> dict[str, Any]:
@@ -56,7 +57,7 @@ class Health:
             self._check = asyncio.create_task(self._run_checks())
         try:
             return await asyncio.wait_for(asyncio.shield(self._check), _SECONDS)
-        except TimeoutError:  # the look goes on, and whoever asks next waits for the same one
+        except TimeoutError:  # the check goes on, and the next request waits for the same one
             return {"ready": False, "reasons": ["database_slow"]}
 
     async def _run_checks(self) -> dict[str, Any]:
@@ -89,9 +90,9 @@ class Health:
 
 
 def _database_file() -> tuple[int, int] | None:
-    """Return which SQLite file has the database's name.
+    """Return the device and inode of the SQLite file that now has the database's name.
 
-    What is open stays the one from before: what is written there is lost with it.
+    If it was replaced, open connections still use the old file, and everything written there is lost with it.
     """
     try:
         found = os.stat(settings.SQLITE) if settings.SQLITE else None
@@ -101,8 +102,9 @@ def _database_file() -> tuple[int, int] | None:
 
 
 def _write() -> None:
-    """Commit something that changes nothing: a full disk and a lock that somebody holds are met only by a
-    write.
+    """Commit a write that changes nothing.
+
+    Only a write reveals a full disk or a lock that another process holds.
     """
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
@@ -129,7 +131,7 @@ def _reason_for(error: Exception) -> str:
 
 
 def _redis_state() -> str:
-    # # idp.foundation.redis_cache.Cache
+    # idp.foundation.redis_cache.Cache
     return "here" if cache.works() else "away"  # type: ignore[attr-defined]
 
 

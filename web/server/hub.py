@@ -1,8 +1,8 @@
-"""Hands wake-ups to whoever listens in this process: one subscription to the channel layer, any number of
-listeners.
+"""Distributes wake-ups to the listeners of this process.
 
-Beside the layer it looks into the table of events by itself every half second, which finds what another
-process wrote and what the layer lost; an event that comes twice is handed on once.
+One subscription to the channel layer serves any number of listeners. The hub also polls the table of events
+every half second, which finds what another process wrote and what the layer lost. An event that arrives twice
+is distributed once.
 """
 
 import asyncio
@@ -26,11 +26,14 @@ log = logging.getLogger(__name__)
 _MAX_SEEN = 10_000
 _CANCEL_SECONDS = 1
 _FLUSH_SECONDS = 2
-_QUEUE_SIZE = 200  # wake-ups that a slow listener may leave lying; then the oldest go, and it reads the table
+_QUEUE_SIZE = 200  # of a slow listener; when full, the oldest wake-ups are dropped
 
 
 class Hub:
-    """The listeners of this process, by tenant and topic; the empty topic hears everything of its tenant."""
+    """The listeners of this process, by tenant and topic.
+
+    The empty topic receives every event of its tenant.
+    """
 
     def __init__(self) -> None:
         self._listeners: dict[tuple[int, str], set[asyncio.Queue[WakeUp | None]]] = {}
@@ -39,7 +42,7 @@ class Hub:
         self._readers: Threads | None = None
 
     async def start(self) -> None:
-        """Begins to listen; call once the loop runs."""
+        """Start to receive wake-ups; call it from the running event loop."""
         self._readers = Threads(4, "hub")
         self._seen.clear()
         notify.attach(asyncio.get_running_loop())
@@ -50,10 +53,10 @@ class Hub:
         ]
 
     async def stop(self) -> None:
-        """Sends every listener home; a second call does nothing more."""
+        """Stop all listeners. A second call does nothing."""
         notify.attach(None)
         pending = set(self._tasks)
-        while pending:  # a client of Redis may take a cancellation for a timeout, and go on
+        while pending:  # a Redis client may mistake a cancellation for a timeout and continue
             for task in pending:
                 task.cancel()
             _, pending = await asyncio.wait(pending, timeout=_CANCEL_SECONDS)
@@ -67,14 +70,17 @@ class Hub:
             await asyncio.to_thread(readers.close)
 
     async def read(self, function: Any, *arguments: Any) -> Any:
-        """Runs a database read in a thread of the hub's own."""
+        """Run a database read in a thread of the hub and return its result."""
         return await asyncio.get_running_loop().run_in_executor(
             self._readers, _call_on_fresh_connection, function, *arguments
         )
 
     @contextmanager
     def listen(self, tenant: int, *topics: str) -> Iterator[asyncio.Queue[WakeUp | None]]:
-        """A queue of the wake-ups of these topics of one tenant; None in it means that the server stops."""
+        """Yield a queue of the wake-ups of these topics of one tenant.
+
+        None in the queue means that the server stops.
+        """
         queue: asyncio.Queue[WakeUp | None] = asyncio.Queue(_QUEUE_SIZE)
         for topic in topics:
             self._listeners.setdefault((tenant, topic), set()).add(queue)
@@ -88,11 +94,11 @@ class Hub:
                     del self._listeners[tenant, topic]
 
     def count(self) -> int:
-        """How many listen now."""
+        """Return the number of current listeners."""
         return len({queue for queues in self._listeners.values() for queue in queues})
 
     def deliver(self, wake_up: WakeUp) -> None:
-        """Hands it to its listeners, once."""
+        """Put a wake-up into the queues of its listeners, once."""
         if wake_up.event in self._seen:
             return
         self._seen[wake_up.event] = None
@@ -103,7 +109,10 @@ class Hub:
                 _enqueue(queue, wake_up)
 
     async def _receive_from_layer(self) -> None:
-        """The channel layer's wake-ups; whatever is wrong with it, looking goes on."""
+        """Deliver the channel layer's wake-ups, and reconnect after any error.
+
+        Polling goes on meanwhile.
+        """
         reported = False
         while True:
             layer = get_channel_layer()
@@ -129,7 +138,7 @@ class Hub:
             except asyncio.CancelledError:
                 raise
             except Exception as error:
-                if not (is_down and is_outage(error)):  # told once, and not twice a second
+                if not (is_down and is_outage(error)):  # logged once, not twice a second
                     log.error(
                         "reading events failed",
                         exc_info=not is_outage(error),
@@ -151,8 +160,9 @@ def _enqueue(queue: "asyncio.Queue[WakeUp | None]", item: WakeUp | None) -> None
 
 
 async def _flush_layer(layer: Any) -> None:
-    """Ends what the layer started by itself, a task that reads from Redis; it may not hear that it is
-    cancelled while Redis is away.
+    """End the task that the layer started to read from Redis.
+
+    It may not notice its cancellation while Redis is unreachable.
     """
     flushing = asyncio.ensure_future(layer.flush())
     await asyncio.wait({flushing}, timeout=_FLUSH_SECONDS)

@@ -1,8 +1,7 @@
-"""What bounds a connection before its request is parsed: how many there are, how long a head may take, and
-how large it may be.
+"""Limits on connections and request heads, enforced before a request is parsed.
 
-The parser itself has no limits: it would keep a head of any size, and add to a long address by copying it
-each time.
+They bound how many connections are open, how long a head may take and how large it may be. The parser itself
+has no limits: it would buffer a head of any size, and copy a long URL for each piece that arrives.
 """
 
 import resource
@@ -22,11 +21,11 @@ MAX_LINE_BYTES = 16 * 1024
 MAX_HEAD_BYTES = 64 * 1024
 MAX_HEAD_LINES = 100
 HEAD_SECONDS = 15
-MAX_PIPELINED = 16  # requests of one connection that wait for the answer to an earlier one
-_CHUNK_BYTES = 4096  # so much is parsed at once: a limit is exceeded by this at most
-# a refused client is read from for so long, because closing at once would take the answer from it
+MAX_PIPELINED = 16  # requests of one connection that wait for an earlier response
+_CHUNK_BYTES = 4096  # parsed at once, so a limit is exceeded by at most this much
+# how long a refused client is read from: closing immediately would lose the response
 _LINGER_SECONDS = 1
-_SPARE_FILES = 200  # of the limit of open files, for the database, logs, listeners
+_SPARE_FILES = 200  # of the open-file limit, for the database, logs and listening sockets
 
 _ERRORS = {
     400: ("Bad Request", "invalid_request", "The request is not HTTP/1.1."),
@@ -42,7 +41,7 @@ _ERRORS = {
 
 
 class Places:
-    """The open connections: so many in all, and so many of one address unless it is a trusted proxy's."""
+    """The open connections: limited in total and per address, unless the address is a trusted proxy's."""
 
     def __init__(self, in_all: int, per_address: int, trusted: Iterable[addresses.Network]) -> None:
         self.in_all, self.per_address, self.trusted = in_all, per_address, tuple(trusted)
@@ -50,7 +49,10 @@ class Places:
         self._count: Counter[str] = Counter()
 
     def take(self, transport: Any) -> bool:
-        """Whether there was one for this connection; what was taken is given back with :meth:`leave`."""
+        """Reserve a slot for this connection and return whether one was free.
+
+        :meth:`leave` releases it.
+        """
         key = self._key(transport.get_extra_info("peername"))
         if len(self._keys) >= self.in_all or (key and self._count[key] >= self.per_address):
             return False
@@ -59,7 +61,7 @@ class Places:
         return True
 
     def leave(self, transport: Any) -> None:
-        """Does nothing for a connection that has no place."""
+        """Release the connection's slot. Do nothing if it has none."""
         key = self._keys.pop(transport, None)
         if key is not None:
             self._count[key] -= 1
@@ -67,7 +69,10 @@ class Places:
                 del self._count[key]
 
     def _key(self, name: Any) -> str:
-        """Empty for a trusted proxy and for a Unix socket, behind which there are many clients."""
+        """Return the key by which a peer is counted.
+
+        It is empty for a trusted proxy and for a Unix socket, because many clients are behind them.
+        """
         if not isinstance(name, tuple):
             return ""
         ip = addresses.parse(name[0])
@@ -75,7 +80,7 @@ class Places:
 
 
 class Config(uvicorn.Config):
-    """One set of places for all connections of the server."""
+    """uvicorn's configuration with these protocols and one set of slots for all connections."""
 
     def __init__(self, app: Any, **options: Any) -> None:
         super().__init__(app, http=LimitedHttpProtocol, ws=LimitedWebSocketProtocol, **options)
@@ -84,19 +89,19 @@ class Config(uvicorn.Config):
 
 
 class LimitedWebSocketProtocol(WebSocketsSansIOProtocol):
-    """Gives back the place that the connection took before it became a WebSocket."""
+    """uvicorn's WebSocket protocol that releases the slot that its connection reserved as HTTP."""
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the loop."""
+        """Release the slot of the connection."""
         cast(Config, self.config).places.leave(self.transport)
         super().connection_lost(exc)
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with limits on the head of each request."""
+    """uvicorn's HTTP protocol with limits on the head of each request."""
 
     def connection_made(self, transport: Any) -> None:
-        """Called by the loop; the head of the first request is due from now on."""
+        """Reserve a slot and start the deadline of the first request's head, or refuse the connection."""
         super().connection_made(transport)
         self._in_head, self._head, self._line_parsed, self._rejected = True, 0, False, False
         self._deadline: Any = None
@@ -107,13 +112,13 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self._send_error(503)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the loop."""
+        """Release the slot of the connection and cancel the deadline."""
         cast(Config, self.config).places.leave(self.transport)
         self._cancel_deadline()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Called by the loop."""
+        """Parse data in chunks and refuse the request when its line or head is too large."""
         for start in range(0, len(data), _CHUNK_BYTES):
             if self._rejected or self.transport.is_closing() or self.transport.get_protocol() is not self:
                 return
@@ -129,17 +134,17 @@ class LimitedHttpProtocol(HttpToolsProtocol):
                     self._send_error(431)
 
     def on_message_begin(self) -> None:
-        """Called by the parser, at the first byte of a request."""
+        """Start the deadline of the head at the first byte of a request."""
         super().on_message_begin()
         self._line_parsed = False
-        if not self._deadline:  # it may begin in the piece in which another one ended
+        if not self._deadline:  # a request may begin in the chunk in which another one ended
             self._start_deadline()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Called by the parser. An error here ends the connection with ``_refusal``.
+        """Store a header. An error here ends the connection with ``_error_status``.
 
-        A trailer, which comes after the body, is dropped: proxies pass it on as the client wrote it, so it
-        must never be taken for a header of theirs (RFC 9110 section 6.5.1).
+        Drop a trailer, which follows the body. Proxies forward it as the client wrote it, so it must never be
+        taken for one of their headers (RFC 9110 section 6.5.1).
         """
         if not self._in_head:
             return
@@ -153,8 +158,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Called by the parser."""
-        # the piece that is being read, with the rest of the head in it, is counted after this
+        """Stop the deadline and refuse a long line. Abort when too many requests are pipelined."""
+        # the chunk being parsed is counted after this, with the rest of the head in it
         self._in_head, self._head = False, -_CHUNK_BYTES
         self._cancel_deadline()
         if len(self.url) > MAX_LINE_BYTES:
@@ -166,30 +171,30 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Called by the parser.
+        """Restart the byte count of the head.
 
-        What is no body from here on, chunk extensions and trailers, is bounded as a head is.
+        What is not body from here on, such as chunk extensions and trailers, has the same limit as a head.
         """
         self._head = -_CHUNK_BYTES
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Called by the parser; what comes next is the head of another request."""
+        """Expect the head of another request."""
         self._in_head, self._line_parsed = True, False
-        self._head = -_CHUNK_BYTES  # the rest of this piece is not counted
+        self._head = -_CHUNK_BYTES  # the rest of this chunk is not counted
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Called once an answer is sent.
+        """Close the connection if the response did not wait for the whole body.
 
-        One that did not wait for the body ends the connection: the rest might never come.
+        The rest of the body might never arrive.
         """
         super().on_response_complete()
         if self.cycle and self.cycle.response_complete and self.cycle.more_body:
             self._linger()
 
     def send_400_response(self, msg: str) -> None:
-        """Called for whatever the parser, or one of the limits above, refuses."""
+        """Send the error for what the parser, or one of the limits above, refused."""
         self._send_error(self._error_status)
 
     def _start_deadline(self) -> None:
@@ -201,8 +206,10 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self._deadline = None
 
     def _on_deadline(self) -> None:
-        """A connection that was silent is closed without a word; while an earlier answer is under way,
-        nothing may come between.
+        """Close the connection when its head did not arrive in time.
+
+        A silent connection is closed without a response. While an earlier response is being sent, nothing may
+        be sent in between, and the deadline starts again.
         """
         self._deadline = None
         if self.transport.is_closing():
@@ -215,7 +222,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _send_error(self, status: int) -> None:
-        """Sends an error, without the help of the application, and ends the connection."""
+        """Send an error without the application and close the connection."""
         if self._rejected or self.transport.is_closing():
             return
         if self.cycle and not self.cycle.response_complete:
@@ -228,13 +235,16 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             f"cache-control: no-store\r\nx-content-type-options: nosniff\r\n{retry}connection: close\r\n\r\n"
         )
         self.transport.write((head + body).encode())
-        if status == 503:  # there is no place to linger in
+        if status == 503:  # no slot is left to linger in
             self._rejected = True
             return self.transport.close()
         return self._linger()
 
     def _linger(self) -> None:
-        """Reads and drops what still comes for a moment, so that the answer is not lost with it."""
+        """Read and drop further data for a moment, then close.
+
+        Closing immediately would lose the response as well.
+        """
         self._rejected = True
         self._cancel_deadline()
         self._unset_keepalive_if_required()
@@ -248,6 +258,6 @@ def open_files() -> int:
     if soft != hard:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        except (OSError, ValueError):  # some systems have a lower limit of their own
+        except (OSError, ValueError):  # some systems have another, lower limit
             return soft
     return hard if hard != resource.RLIM_INFINITY else 1_000_000

@@ -1,5 +1,6 @@
-"""Believes X-Forwarded-For, -Proto and -Host only from the configured proxies; everyone else's are
-dropped.
+"""Trust in X-Forwarded-For, -Proto and -Host from the configured proxies only.
+
+These headers are dropped from any other peer.
 """
 
 import logging
@@ -15,19 +16,20 @@ _SCHEMES = {"https": "https", "wss": "https", "http": "http", "ws": "http"}
 
 
 class ProxyHeaders:
-    """For HTTP and sockets alike.
+    """ASGI middleware that applies the headers of trusted proxies to HTTP and WebSocket requests.
 
-    The client is the rightmost address that no trusted proxy has; junk is never an error.
-
-    A hop that cannot be read is never replaced by the proxy's own address, which is the one that conditions
-    trust most.
+    The client is the rightmost address that is not a trusted proxy. Malformed headers are never an error. A
+    hop that cannot be parsed is never replaced by the proxy's own address, because conditions trust that one
+    most.
     """
 
     def __init__(
         self, app: Any, trusted: Iterable[addresses.Network], *, forwarded_host: bool = False
     ) -> None:
-        """``forwarded_host``: the proxies write X-Forwarded-Host themselves, whatever a client sent under
-        that name.
+        """Configure the middleware.
+
+        ``forwarded_host``: the proxies set X-Forwarded-Host themselves and replace the one that a client
+        sent.
         """
         self.app, self.trusted, self.forwarded_host = app, tuple(trusted), forwarded_host
         self._warned: set[str] = set()
@@ -55,7 +57,7 @@ class ProxyHeaders:
         return ip is not None and any(ip in network for network in self.trusted)
 
     def _client(self, lines: Sequence[str]) -> str:
-        # a whole line that says nothing is a hop that says nothing
+        # an empty line counts as one hop without an address
         hops = [hop for line in lines for hop in _split_list(line) or [""]]
         for hop in reversed(hops):
             address = addresses.read_hop(hop)
@@ -69,7 +71,7 @@ class ProxyHeaders:
         return address
 
     def _scheme(self, chain: str) -> str:
-        """What the client spoke to the first proxy; http where that is not clear."""
+        """Return the scheme between the client and the first proxy, or http if it is not clear."""
         first = next(iter(_split_list(chain)), "").lower()
         if first not in _SCHEMES:
             self._warn_once(
@@ -82,7 +84,9 @@ class ProxyHeaders:
         return _SCHEMES.get(first, "http")
 
     def _with_host(self, headers: list[tuple[bytes, bytes]], hosts: list[str]) -> list[tuple[bytes, bytes]]:
-        """Several are no host at all, and nothing is served under it: nobody knows which of them a client
+        """Return the headers with the forwarded host, if it is trusted.
+
+        Several hosts are joined to one that no tenant has, because it is not clear which of them a client
         wrote.
         """
         if self.forwarded_host:
@@ -107,8 +111,9 @@ class ProxyHeaders:
         return headers
 
     def _warn_about_unlisted_peer(self, peer: str) -> None:
-        """A neighbour that forwards is most often the proxy that somebody forgot to name: then everybody has
-        its address.
+        """Warn about a neighbor that forwards requests and is not a trusted proxy.
+
+        Most often it is a proxy that is missing in the configuration: all clients then have its address.
         """
         ip = addresses.parse(peer)
         if ip is not None and not ip.is_global:
@@ -119,20 +124,21 @@ class ProxyHeaders:
             self._warn_once(message, peer=peer)
 
     def _warn_once(self, message: str, **details: str) -> None:
-        """Once, because a proxy says the same with each request."""
+        """Log a warning once, because a proxy causes the same one with each request."""
         if message not in self._warned:
             self._warned.add(message)
             log.warning(message, extra={name: text[:100] for name, text in details.items()})
 
 
 def _split_list(line: str) -> list[str]:
-    """What a list names; empty members count for nothing (RFC 9110 section 5.6.1)."""
+    """Return the members of a list header without the empty ones (RFC 9110 section 5.6.1)."""
     return [member for each in line.split(",") if (member := each.strip(" \t"))]
 
 
 def _peer(client: Any) -> tuple[str, int]:
-    """The address of the connection, without the zone that the system adds; a Unix socket has none and counts
-    as this machine.
+    """Return the address and port of the connection, without the zone that the system adds.
+
+    A Unix socket has no address and counts as this machine.
     """
     ip = addresses.parse(str(client[0]).partition("%")[0]) if client else None
     return (str(ip), client[1]) if ip else ("127.0.0.1", 0)

@@ -1,9 +1,9 @@
-"""Server-sent events and the device's socket, as raw ASGI: a listener costs a queue, not a thread.
+"""Server-sent events and the device's WebSocket, as raw ASGI: a listener costs a queue, not a thread.
 
-``/application/o/device/events`` for a waiting device (``Authorization: Device <device_code>``, HTTP or
-WebSocket); ``/flow/<run>/events`` for the page of the person who approved; ``/events`` for whoever may see
-the tenant's events (web/server/feed.py); ``/console/devices/<number>/events`` for whoever looks at a device's
-story.
+``/application/o/device/events`` serves a pending device (``Authorization: Device <device_code>``, HTTP or
+WebSocket). ``/flow/<run>/events`` serves the page of the person who approved a device. ``/events`` serves
+people who may see the tenant's events (web/server/feed.py). ``/console/devices/<number>/events`` serves
+people who look at a device's timeline.
 """
 
 import asyncio
@@ -45,14 +45,14 @@ _NO_STREAM = b'{"error": "invalid_token", "error_description": "There is nothing
 _BUSY = b'{"error": "temporarily_unavailable", "error_description": "Too many listeners."}'
 
 Message = tuple[int, str, Any]  # event id, name, data
-Stream = AsyncIterator[list[Message]]  # what is told at once; nothing: a heartbeat
+Stream = AsyncIterator[list[Message]]  # batches; an empty one is a heartbeat
 
 
 class Push:
-    """Answers the streams; every other request goes on to ``app``."""
+    """ASGI middleware that serves the streams and passes every other request to ``app``."""
 
     def __init__(self, app: Any, hub: Hub) -> None:
-        """``hub``: must have been started before the first stream."""
+        """Wrap ``app``. ``hub`` must be started before the first stream."""
         self.app, self.hub = app, hub
         self._open: Counter[str] = Counter()
 
@@ -138,9 +138,7 @@ class Push:
 
     @contextmanager
     def _place(self, scope: Any) -> Any:
-        """One place for a listener of this address, and of this code where it shows one; False when none is
-        free.
-        """
+        """Yield whether a slot was free for a listener of this address and of its code, and reserve it."""
         places = {address_key(scope["client"][0]): settings.LISTENERS_PER_ADDRESS}
         if code := watch.code_in(_header(scope, b"authorization")):
             places["code " + digest(code)] = settings.LISTENERS_PER_CODE
@@ -152,7 +150,7 @@ class Push:
         finally:
             if free:
                 self._open.subtract(places.keys())
-                self._open += Counter()  # drops what has come back to nothing
+                self._open += Counter()  # removes the keys whose count is zero
 
     async def _device(self, scope: Any) -> Stream | None:
         found = await self.hub.read(
@@ -163,7 +161,7 @@ class Push:
         return self._device_states(scope, found[0], found[1])
 
     async def _device_states(self, scope: Any, tenant: int, ticket: watch.Ticket) -> Stream:
-        """What happens to one device, until it can no longer change or its code has expired."""
+        """Yield the states of one device until its state is final or its code has expired."""
         with self.hub.listen(tenant, ticket.topic) as queue:
             state = await self.hub.read(_in_tenant, scope, lambda: watch.state_of(ticket.device))
             if state and state != "pending":
@@ -186,7 +184,7 @@ class Push:
                     yield [(wake_up.event, state, {})]
 
     async def _run_page(self, scope: Any, run: str) -> Stream | None:
-        """Reloads the last page of a run when its topic has news."""
+        """Return a stream that reloads the last page of a run when its topic changes."""
 
         def find_topic() -> tuple[int, str]:
             page = executor.look(run, cast(Client, Browser(_request(scope))))
@@ -204,7 +202,7 @@ class Push:
                 yield [] if wake_up == "timeout" else [(wake_up.event, "changed", {})]
 
     async def _device_timeline(self, scope: Any, device: int) -> Stream | None:
-        """Reloads the story of a device when it has news, for whoever may see devices."""
+        """Return a stream that reloads a device's timeline, for people who may see devices."""
 
         def find_topic() -> tuple[int, tuple[str, ...]]:
             return current_tenant().pk, topics_of(device)
@@ -219,11 +217,12 @@ class Push:
                     return
                 yield [] if wake_up == "timeout" else [(wake_up.event, "changed", {})]
                 if wake_up != "timeout" and wake_up.kind == "device.redeemed":
-                    return  # whoever comes back hears of its tokens too
+                    return  # a client that reconnects also receives the events of its tokens
 
     async def _tenant_events(self, scope: Any) -> Stream | None:
-        """What happens in the tenant and is asked for, for whoever may see that (idp/accounts/roles.py:
-        events.see).
+        """Return a stream of the tenant's events for people who may see them.
+
+        The permission is ``events.see`` (idp/accounts/roles.py).
         """
         asked = feed.Asked.read(_request(scope).GET, _header(scope, b"last-event-id"))
 
@@ -235,7 +234,7 @@ class Push:
 
 
 async def _next(queue: "asyncio.Queue[Any]", seconds: float) -> Any:
-    """The next wake-up, "silence" when none came in time, None when the server stops."""
+    """Return the next wake-up, "timeout" if there was none in time, or None if the server stops."""
     try:
         return await asyncio.wait_for(queue.get(), seconds)
     except TimeoutError:
@@ -245,7 +244,7 @@ async def _next(queue: "asyncio.Queue[Any]", seconds: float) -> Any:
 async def _relay(
     stream: Stream, send_batch: Callable[[list[Message]], Awaitable[None]], receive: Any, disconnect_type: str
 ) -> bool:
-    """Says everything until the stream ends or the client leaves; answers whether it left."""
+    """Send everything until the stream ends or the client disconnects; return whether it disconnected."""
 
     async def relay() -> None:
         async for items in stream:
@@ -268,7 +267,7 @@ async def _relay(
 
 
 def _in_tenant(scope: Any, function: Any, *arguments: Any) -> Any:
-    """Runs ``function`` in the scope of the host's tenant; None where there is none."""
+    """Call ``function`` in the scope of the host's tenant; return None if the host has no tenant."""
     name = host_name(_header(scope, b"host"))
     tenant = name and find_tenant(name)
     if not tenant:
@@ -278,11 +277,9 @@ def _in_tenant(scope: Any, function: Any, *arguments: Any) -> Any:
 
 
 def _in_tenant_if_allowed(scope: Any, operation: str, function: Any, *arguments: Any) -> Any:
-    """The same on behalf of somebody who may do this and whose session lives at this moment; None for anybody
-    else.
+    """Call ``function`` for a person with a live session and this permission; else return None.
 
-    The right is looked at after the reading: what happened after its loss is then never among what is handed
-    out.
+    The permission is checked after the read, so that nothing is returned that happened after it was lost.
     """
 
     def check() -> Any:
@@ -298,14 +295,17 @@ def _request(scope: Any) -> ASGIRequest:
 
 
 def _header(scope: Any, name: bytes) -> str:
-    """Its lines as one list, as Django reads them (RFC 9110 section 5.3): two hosts are none."""
+    """Return the lines of a header joined as one list, as Django reads them (RFC 9110 section 5.3).
+
+    Two Host headers are therefore not a valid host.
+    """
     return ",".join(value.decode("latin-1") for key, value in scope["headers"] if key == name)
 
 
 def _frames(items: list[Message]) -> bytes:
-    """Server-sent events; a heartbeat is a comment.
+    """Return messages as server-sent events, or a comment as a heartbeat if there are none.
 
-    What has no number leaves the browser's last one as it is.
+    A message without a number leaves the browser's last event ID unchanged.
     """
     texts = [
         (f"id: {item[0]}\n" if item[0] else "") + f"event: {item[1]}\ndata: {json.dumps(item[2])}\n\n"
@@ -315,13 +315,14 @@ def _frames(items: list[Message]) -> bytes:
 
 
 def _route(path: str) -> str:
-    """The address without the run or the device in it."""
+    """Return the path without the ID of the run or the device."""
     return re.sub(r"[0-9a-f]{32}|[0-9]+", "…", path)
 
 
 async def _abort(scope: Any, send: Any, *, started: bool) -> None:
-    """Tells the client to come back, in whatever way is left; one that listens already comes back when its
-    stream ends.
+    """Make the client try again later, in whatever way the connection still allows.
+
+    A client that already listens reconnects when its stream ends.
     """
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1013})

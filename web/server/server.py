@@ -1,4 +1,7 @@
-"""The ASGI stack: lifespan, health, proxies, static files, Django; and the process that serves it."""
+"""The ASGI stack and the process that serves it.
+
+The stack is lifespan, health, proxies, push, static files and Django.
+"""
 
 import asyncio
 import errno
@@ -24,29 +27,30 @@ from web.server.push import Push
 
 hub = Hub()
 App = Callable[[Any, Any, Any], Any]
-_GRACE_SECONDS = 3  # for requests under way
-_EXIT_SECONDS = 10  # for everything else that has to end; then the process ends without it
+_GRACE_SECONDS = 3  # for requests in progress
+_EXIT_SECONDS = 10  # for everything else; then the process exits anyway
 _BACKLOG = 2048
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 
 class Server(uvicorn.Server):
-    """Says that it goes before it goes, and sends the listeners home before it waits for open connections to
-    end.
-    """
+    """A uvicorn server that reports not ready before it stops and ends the streams before it waits."""
 
     def __init__(self, config: uvicorn.Config, started: Callable[[], object] = lambda: None) -> None:
         super().__init__(config)
         self._on_started = started
 
     async def startup(self, sockets: Any = None) -> None:
-        """Tells once it serves."""
+        """Start to serve and then call the callback."""
         await super().startup(sockets)
         if self.started:
             self._on_started()
 
     async def shutdown(self, sockets: Any = None) -> None:
-        """Readiness first, so that a balancer has time to look elsewhere while requests are still served."""
+        """Stop, with readiness first.
+
+        A load balancer has time to stop sending requests while they are still served.
+        """
         health = getattr(self.config.loaded_app, "health", None)
         if health:
             health.stopping = True
@@ -61,13 +65,13 @@ class Server(uvicorn.Server):
                 os.unlink(path)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """Whatever then refuses to end, the process does not wait for it for ever."""
+        """Stop, and exit the process after a time limit even if something does not end."""
         _exit_within(settings.DRAIN_SECONDS + _GRACE_SECONDS + _EXIT_SECONDS)
         super().handle_exit(sig, frame)
 
 
 def configured(app: Any, **options: Any) -> Config:
-    """uvicorn as this product runs it."""
+    """Return uvicorn's configuration for this project."""
     return Config(
         app,
         **{
@@ -80,7 +84,7 @@ def configured(app: Any, **options: Any) -> Config:
             "log_level": "warning",
             "backlog": _BACKLOG,
             "timeout_graceful_shutdown": _GRACE_SECONDS,
-            # longer than any device waits between two polls: closing at 5 s would meet every second request
+            # longer than a device waits between polls; a timeout of 5 s would hit every second request
             "timeout_keep_alive": 75,
             **options,
         },
@@ -88,8 +92,9 @@ def configured(app: Any, **options: Any) -> Config:
 
 
 def bind(address: str, port: int) -> socket.socket:
-    """Return a socket that listens on ``address``, an IP address, a host name or ``unix:`` and a path; raise
-    CommandError.
+    """Return a socket that listens on ``address``; raise CommandError if that fails.
+
+    ``address``: an IP address, a host name, or ``unix:`` and a path.
     """
     path = address.removeprefix("unix:") if address.startswith("unix:") else ""
     try:
@@ -101,17 +106,20 @@ def bind(address: str, port: int) -> socket.socket:
 
 
 def serve(listening: socket.socket, started: Callable[[], object] = lambda: None) -> None:
-    """Serves until SIGINT or SIGTERM; ``started`` is called once it does."""
+    """Serve until SIGINT or SIGTERM. Call ``started`` once the server accepts requests."""
     server = Server(configured(settings.ASGI_APPLICATION.replace(".application", ":application")), started)
     try:
-        with suppress(KeyboardInterrupt):  # raised again once everything has ended
+        with suppress(KeyboardInterrupt):  # uvicorn raises it again after the shutdown
             server.run([listening])
     except SystemExit:
         raise CommandError("The server did not start; the line above says why.") from None
 
 
 def build(background: Callable[[], AbstractContextManager[None]]) -> App:
-    """The application; in the embedded mode ``background`` runs from start-up to shutdown."""
+    """Return the ASGI application.
+
+    In embedded mode, ``background`` runs from startup to shutdown.
+    """
     handler = PooledHandler()
     static = ServeStaticASGI(
         handler,
@@ -136,7 +144,7 @@ def build(background: Callable[[], AbstractContextManager[None]]) -> App:
 
 
 def _with_nosniff(send: Any) -> Any:
-    """Every response says so, whichever part of the stack it comes from."""
+    """Return a ``send`` that adds X-Content-Type-Options to every response of the stack."""
 
     async def send_with_header(message: Any) -> None:
         if message["type"] == "http.response.start" and not any(
@@ -157,7 +165,7 @@ async def _lifespan(
         await hub.start()
         await asyncio.to_thread(work.__enter__)
     except Exception as error:
-        await hub.stop()  # what it began would keep the process alive
+        await hub.stop()  # tasks it already started would keep the process alive
         _exit_within(_EXIT_SECONDS)
         await send({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})
         return
@@ -171,8 +179,9 @@ async def _lifespan(
 
 
 def _exit_within(seconds: float) -> None:
-    """A library's task or thread that does not hear that it is cancelled must not keep the process from
-    ending.
+    """Exit the process after some seconds, if it has not ended by then.
+
+    A task or thread of a library that does not notice its cancellation must not keep the process alive.
     """
     timer = threading.Timer(seconds, os._exit, (1,))
     timer.daemon = True
@@ -195,7 +204,11 @@ def _bind_port(address: str, port: int) -> socket.socket:
 
 
 def _bind_path(path: str) -> socket.socket:
-    """A socket file that nobody listens on any more is replaced. The folder says who may connect."""
+    """Return a socket that listens on a path.
+
+    A socket file that no process listens on is replaced. The permissions of the directory control who may
+    connect.
+    """
     listening = socket.socket(socket.AF_UNIX)
     try:
         if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode):
@@ -213,6 +226,6 @@ def _bind_path(path: str) -> socket.socket:
 
 
 def _has_content_hash(path: str, url: str) -> bool:
-    """Whether the file's name carries a hash of its content, so that browsers may keep it for ever."""
+    """Return whether a file's name contains a hash of its content, so that browsers may cache it forever."""
     parts = url.rsplit("/", 1)[-1].split(".")
     return len(parts) > 2 and len(parts[-2]) == 12

@@ -1,4 +1,4 @@
-"""Threads that last, each with one lasting database connection, as long as the server does."""
+"""A pool of long-lived threads, each with one long-lived database connection."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -6,13 +6,14 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-_STATEMENT_SECONDS, _LOCK_SECONDS = 15, 5  # whoever asks by HTTP has gone by then
-_ACK_SECONDS = 10  # of a database server that does not even acknowledge what is sent
+_STATEMENT_SECONDS, _LOCK_SECONDS = 15, 5  # an HTTP client has given up by then
+_ACK_SECONDS = 10  # without a TCP acknowledgment from the database server
 
 
 class Threads(ThreadPoolExecutor):
-    """A pool of at most ``count`` threads; what they keep open ends with :meth:`close`, not with
-    the garbage.
+    """A pool of at most ``count`` threads.
+
+    :meth:`close` closes their connections; garbage collection does not.
     """
 
     def __init__(self, count: int, name: str, lock_seconds: float = _LOCK_SECONDS) -> None:
@@ -21,9 +22,9 @@ class Threads(ThreadPoolExecutor):
         self._lock_seconds = lock_seconds
 
     def close(self) -> None:
-        """Waits for the work under way, drops the rest, and closes the connections.
+        """Wait for the work in progress, cancel the rest, and close the connections.
 
-        Blocks; a second call does nothing.
+        Blocks. A second call does nothing.
         """
         self.shutdown(wait=True, cancel_futures=True)
         while self._connections:
@@ -32,9 +33,9 @@ class Threads(ThreadPoolExecutor):
             connection.close()
 
     def _open_connection(self) -> None:
-        """In each new thread.
+        """Prepare the database connection of a new thread.
 
-        Only here are waits bounded: a migration, a command or the worker may need longer.
+        Only these connections have time limits: a migration, a command or the worker may need longer.
         """
         connection = connections[DEFAULT_DB_ALIAS]
         connection.settings_dict = {**connection.settings_dict, "OPTIONS": self._with_timeouts(connection)}

@@ -1,4 +1,4 @@
-"""What a browser or a program calls itself, in words: one reading for every page."""
+"""A template filter for readable names of browsers and programs, the same on every page."""
 
 import re
 from typing import Any
@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 register = template.Library()
 
-# The first that occurs counts: most browsers name those too that they want to be taken for.
+# The first match wins: most browsers also name the ones they want to be compatible with.
 _BROWSERS = {
     "Edg": "Edge",
     "OPR": "Opera",
@@ -37,10 +37,10 @@ _MAX_LENGTH = 40
 
 @register.filter
 def software(agent: Any) -> str:
-    """Return a User-Agent as people say it: ``Chrome on Linux``; of a program its name, of what says nothing
-    known its beginning.
+    """Return a readable name for a User-Agent: ``Chrome on Linux``.
 
-    It is a reading, not a proof: anybody can send anything. Whoever needs the whole text shows it beside.
+    For a program it is the program's name, and for an unknown text its beginning. The name is a reading and
+    not a proof, because a client can send any text. A page that needs the whole text shows it in addition.
     """
     text = str(agent or "")
     browser = next(

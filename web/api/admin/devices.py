@@ -15,7 +15,7 @@ from web.api.admin.responses import answer
 from web.api.schemas import Acted
 
 operations = Calls("devices")
-_MAX_DIGITS = 18  # digits of a number that the database holds
+_MAX_DIGITS = 18  # the most digits that always fit the database's integer
 
 
 class DeviceMoment(BaseModel):

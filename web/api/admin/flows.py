@@ -137,7 +137,7 @@ def roll_back(request: ApiRequest, name: str, body: schemas.RollBack) -> HttpRes
     return answer({"version": live.number, "changed": before != live})
 
 
-# the framework's way
+# django-ninja requires Query(...) as the default
 def list_versions(request: ApiRequest, name: str, query: Any = Query(...)) -> HttpResponse:  # noqa: B008
     """Return all published versions, newest first."""
     return page(request, VERSIONS, query, flow=name)
@@ -313,7 +313,7 @@ router = operations.router
 
 def _dry_run(request: ApiRequest, revision: Chosen, body: schemas.Walk) -> list[Report]:
     if isinstance(body.person, str) and body.person:
-        require(request.auth, "people.see")  # conditions show what they read of a person
+        require(request.auth, "people.see")  # the result shows which attributes of the person conditions read
     data: dict[str, Any] = {"parts": revision.parts, "person": body.person or None, "request": body.request}
     names = may(request.auth, "people.see")
     return simulate(revision.document, body.answers, **data, judges=False, names=names)

@@ -34,7 +34,7 @@ from web.api.schemas import Acted, Done, Keys
 
 _parser = BodyParser()
 _PRECONDITIONS = ("If-Match", "If-None-Match")
-_EXCLUDED = {"runs"}  # below their flow: this address belongs to the runs of programs
+_EXCLUDED = {"runs"}  # listed below their flow, because /runs/ serves the runs of programs
 
 
 def routers() -> list[tuple[str, Router]]:
@@ -59,7 +59,7 @@ def build_router(resource: Resource) -> Router:
 def _add_list(operations: Calls, resource: Resource) -> None:
     model, noun = resource.listing, _noun(resource)
 
-    def view(request: ApiRequest, query: Any = Query(...)) -> HttpResponse:  # noqa: B008 the framework's way
+    def view(request: ApiRequest, query: Any = Query(...)) -> HttpResponse:  # noqa: B008 required by django-ninja
         return page(request, model, query)
 
     view.__annotations__["query"] = wish_of(model, noun)
@@ -82,7 +82,7 @@ def page(request: ApiRequest, listing: Listing, query: BaseModel, **fixed: str) 
     """
     data: dict[str, Any] = query.model_dump()
     data |= {name: value.replace("\0", "") for name, value in data.items() if isinstance(value, str)}
-    # a misspelt filter would otherwise answer everything
+    # otherwise a misspelled filter would return every row
     if unknown := [name for name in request.GET if name not in data]:
         raise BadWish(f"Unknown parameter {unknown[0][:50]!r}. Allowed: {', '.join(data)}.")
     filters = {each.name: data[each.name] for each in listing.filters if data.get(each.name)} | fixed
@@ -213,7 +213,7 @@ def _add_actions(operations: Calls, resource: Resource, action: Action) -> None:
         title=f"{verb} {_lower_first(resource.listing.title)}{tail}",
         **bulk,
     )(act_in_bulk)
-    if action.name != "delete" or not resource.edit:  # there is DELETE
+    if action.name != "delete" or not resource.edit:  # the DELETE method does it
         operations.add(
             "POST",
             f"/{{any:key}}/actions/{action.name}",

@@ -46,7 +46,7 @@ class AccessToken(AuthBase):
 
     def __init__(self, operation: str, *, writes: bool) -> None:
         super().__init__()
-        # an operation that is not in the matrix is an error of ours, at the start and not when somebody asks
+        # fail at startup, not at the first request, if the operation is not in the matrix
         allowed()[operation]
         self.operation, self.scopes = operation, {WRITE} if writes else {READ, WRITE}
 

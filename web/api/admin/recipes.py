@@ -131,7 +131,7 @@ def create_application(request: ApiRequest, name: str, body: RecipeAnswers) -> H
         raise InvalidDocument({each: ["This recipe has no such question."] for each in unknown})
     created = make(recipe, body, by=request.auth.username, rights=operations_of(request.auth))
     application = edit.current("application", created.name)
-    if application is None:  # somebody has taken it away again
+    if application is None:  # deleted in the meantime
         raise NoSuchThing
     data = {
         "application": application.document,

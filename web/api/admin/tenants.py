@@ -87,7 +87,7 @@ def update_tenant(request: ApiRequest, key: str, body: TenantDomains) -> HttpRes
     """Change the domains of a tenant, for example if its own console is no longer reachable."""
     row = _row(key)
     person: Any = request.auth
-    rights = operations_of(person)  # here, not there
+    rights = operations_of(person)  # rights in this tenant, not in the other one
     with tenant_scope(row):
         edit.save(
             "tenant",

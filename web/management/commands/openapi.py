@@ -1,4 +1,4 @@
-"""``manage.py openapi``: writes docs/openapi.json, the description of the JSON API."""
+"""``manage.py openapi``: write docs/openapi.json, the description of the JSON API."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from web.api.app import written
 
 
 class Command(BaseCommand):
-    """Generated and committed; a test compares."""
+    """Writes the committed document. A test compares it with the code."""
 
     help = "Write docs/openapi.json, the OpenAPI 3.1 document of the JSON API."
 
