@@ -1,1 +1,1 @@
-"""The JSON API: operations with typed bodies and answers, described in docs/openapi.json."""
+"""The JSON API: operations with typed requests and responses, described in docs/openapi.json."""

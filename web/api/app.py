@@ -1,4 +1,4 @@
-"""The JSON API as a whole: its operations, what holds for all of them, and its OpenAPI document."""
+"""The JSON API: its routers, its error handling and its OpenAPI document."""
 
 import json
 from collections.abc import Callable
@@ -33,10 +33,10 @@ _PREFIX, _NAME = "/api/", "api"
 
 
 class Api(NinjaAPI):
-    """The framework's, but for one header."""
+    """The framework's API with another content type."""
 
     def get_content_type(self) -> str:
-        """Without a charset, which this type does not have (RFC 8259 section 11)."""
+        """Return the type without a charset, which it does not have (RFC 8259 section 11)."""
         return "application/json"
 
 
@@ -73,7 +73,7 @@ failures.listen(api)
 
 
 def urls() -> tuple[list[URLPattern], str, str]:
-    """Every address of the API; any other one below it is a 404 of the same shape."""
+    """Return the URL patterns of the API. Every other URL below it is a 404 of the same shape."""
     patterns = [each for each in api.urls[0] if isinstance(each, URLPattern) and each.name != "api-root"]
     own = [
         path(str(each.pattern), _dispatch(patterns[at:]), name=each.name) for at, each in enumerate(patterns)
@@ -82,7 +82,10 @@ def urls() -> tuple[list[URLPattern], str, str]:
 
 
 def document() -> dict[str, Any]:
-    """The OpenAPI 3.1 document, in English; made once, because that takes two seconds."""
+    """Return the OpenAPI 3.1 document in English.
+
+    It is generated once, because that takes two seconds.
+    """
     return dict(json.loads(_document_json()))
 
 
@@ -94,14 +97,15 @@ def _document_json() -> str:
 
 
 def written() -> str:
-    """The document as it is committed: keys in order, one newline at the end."""
+    """Return the document as it is committed: with sorted keys and one newline at the end."""
     return json.dumps(document(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _dispatch(patterns: list[URLPattern]) -> Callable[..., HttpResponse]:
-    """The first of these that takes the method: a key may look like an address below another one.
+    """Return a view that calls the first of these patterns that accepts the method.
 
-    Else 405, as any other error.
+    The key of an object may look like a URL below another object, so several patterns may match. If none
+    accepts the method, the response is a 405 like any other error.
     """
 
     @wraps(patterns[0].callback)
@@ -123,7 +127,7 @@ def _dispatch(patterns: list[URLPattern]) -> Callable[..., HttpResponse]:
 
 
 def _docs(request: HttpRequest) -> HttpResponse:
-    """People look for the reference here; it is in the console."""
+    """Redirect to the reference in the console, because people look for it here."""
     return HttpResponseRedirect(reverse("console:api-docs"))
 
 

@@ -1,6 +1,4 @@
-"""The body of a request to the JSON API becomes a value here: one JSON object of texts that a form could have
-posted.
-"""
+"""Parsing of request bodies: one JSON object with texts that a form could have posted."""
 
 import json
 from collections.abc import Callable
@@ -17,11 +15,13 @@ _MAX_DEPTH = 20
 
 
 class BodyParser(Parser):
-    """Stricter than the framework's: what it refuses is a BadBody."""
+    """A parser that is stricter than the framework's and raises BadBody."""
 
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
-        """The object, with no NUL and no half of a surrogate pair in any text (RFC 8259 section 8.2), no
-        number that is infinite (1e999, section 6), nested 20 deep at most.
+        """Return the body as an object; raise BadBody.
+
+        No text contains NUL or an unpaired surrogate (RFC 8259 section 8.2), no number is infinite (1e999,
+        section 6), and the nesting is at most 20 levels deep.
         """
         try:
             body = json.loads(request.body, parse_constant=_reject_constant)
@@ -33,7 +33,7 @@ class BodyParser(Parser):
 
 
 def json_only(operation: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """415 for any other body: a form of another site can send text/plain without being asked."""
+    """Respond with 415 to any other body: another site's form can send text/plain without permission."""
 
     @wraps(operation)
     def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -45,9 +45,9 @@ def json_only(operation: Callable[..., HttpResponse]) -> Callable[..., HttpRespo
 
 
 def is_another_type(request: HttpRequest) -> bool:
-    """Whether a body came that is not JSON.
+    """Return whether the request has a body that is not JSON.
 
-    Where an access token came with it, no body at all needs no type.
+    A request with an access token needs no content type if it has no body.
     """
     has_body = "Transfer-Encoding" in request.headers or request.headers.get("Content-Length", "0") not in (
         "",

@@ -1,6 +1,4 @@
-"""Errors of the JSON API: ``{"error", "error_description"}`` for all of them, also for what the framework
-finds wrong.
-"""
+"""Errors of the JSON API: ``{"error", "error_description"}``, including those that the framework finds."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -47,9 +45,9 @@ def problem(
     errors: Mapping[str, list[str]] | None = None,
     **headers: str,
 ) -> JsonResponse:
-    """An error of the one shape; ``errors``: all that is wrong, by key.
+    """Return an error response.
 
-    ``headers`` with underscores for hyphens.
+    ``errors``: all errors by key. ``headers``: named with underscores instead of hyphens.
     """
     body: dict[str, Any] = Problem(error=error, error_description=description).model_dump()
     if errors:
@@ -60,12 +58,12 @@ def problem(
 
 
 def declared(*statuses: int) -> dict[int, Any]:
-    """These errors, for the description of an operation."""
+    """Return the schemas of these errors for the description of an operation."""
     return dict.fromkeys(sorted(set(statuses)), Problem)
 
 
 def listen(api: NinjaAPI) -> None:
-    """Gives every exception that an operation may raise its answer."""
+    """Register a handler for every exception that an operation may raise."""
     for engine_error in ENGINE_ERRORS:
         api.add_exception_handler(engine_error, _engine_error)
     for too_large in BODY_ERRORS:
@@ -88,12 +86,12 @@ def _no_secret(request: HttpRequest, error: Any) -> HttpResponse:
 
 
 def _http_error(request: HttpRequest, error: Any) -> HttpResponse:
-    """The framework wraps what the parser raises."""
+    """Return the message of what the parser raised, which the framework wraps."""
     return problem(error.status_code, "invalid_request", str(error.__cause__ or BadBody()))
 
 
 def _invalid(request: HttpRequest, error: Any) -> HttpResponse:
-    """The first thing that is wrong, with its place in the body; never what was sent."""
+    """Return the first error with its place in the body, never the submitted value."""
     first = error.errors[0]
     place = ".".join(str(each)[:50] for each in first["loc"][2:]) or "The body"
     return problem(400, "invalid_request", f"{place}: {sentence(first)}")

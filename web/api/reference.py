@@ -1,6 +1,4 @@
-"""The OpenAPI document as a person reads it: operations with their parameters, bodies and answers, and an
-example of each body.
-"""
+"""The OpenAPI document for people: operations with parameters, bodies, responses and an example body."""
 
 import json
 import re
@@ -23,7 +21,10 @@ _BOUNDS = {
 
 @dataclass(frozen=True)
 class Member:
-    """One parameter, or one member of a body or an answer; ``name`` with dots below other members."""
+    """One parameter, or one member of a body or a response.
+
+    ``name``: the name of a nested member has the names of its parents before it, joined by dots.
+    """
 
     name: str
     type: str
@@ -34,7 +35,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Answered:
-    """What may be answered with this status."""
+    """A possible response with this status."""
 
     status: str
     words: str
@@ -44,7 +45,10 @@ class Answered:
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation. ``needs``: of the matrix of roles, "" for the runs of programs, which need none."""
+    """One operation.
+
+    ``needs``: the permission of the role, empty for runs, which need none.
+    """
 
     name: str
     tag: str
@@ -61,23 +65,23 @@ class Operation:
 
     @property
     def good(self) -> list[Answered]:
-        """What it answers where all is well."""
+        """Return the responses on success."""
         return [each for each in self.answers if each.status < "400"]
 
     @property
     def bad(self) -> list[Answered]:
-        """What else it may answer."""
+        """Return the responses on error."""
         return [each for each in self.answers if each.status >= "400"]
 
     @property
     def sends(self) -> bool:
-        """Whether a body goes with it."""
+        """Return whether the request has a body."""
         return bool(self.example)
 
 
 @cache
 def operations() -> dict[str, Operation]:
-    """All of them by name, in the order of their addresses."""
+    """Return all operations by name, ordered by path."""
     spec = document()
     found = [
         _operation(spec, path, method, described)
@@ -132,7 +136,7 @@ def _response(spec: Mapping[str, Any], status: str, described: Mapping[str, Any]
 def _members(
     spec: Mapping[str, Any], schema: Mapping[str, Any], before: str = "", depth: int = 0
 ) -> Iterator[Member]:
-    """The members of an object, and of those in it."""
+    """Yield the members of an object and of the objects in it."""
     schema = _resolve(spec, schema)
     for name, each in schema.get("properties", {}).items():
         words = each.get("description", "") or (each.get("title", "") if "$ref" not in each else "")
@@ -169,7 +173,7 @@ def _type(spec: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
 
 
 def example(spec: Mapping[str, Any], schema: Mapping[str, Any], depth: int = 0) -> Any:
-    """A value of this schema: what it says as an example, else its default, else something plain."""
+    """Return a value of this schema: its example, else its default, else a plain value of its type."""
     schema = _resolve(spec, schema)
     for key in ("examples", "enum"):
         if schema.get(key):

@@ -1,6 +1,6 @@
-"""What is sent to the JSON API and what it answers: one class each, from which the OpenAPI document is made.
+"""The schemas of the JSON API, from which the OpenAPI document is generated.
 
-In an answer a member that is absent has nothing to say: it stands for its default.
+A member that is missing in a response has its default value.
 """
 
 from datetime import datetime

@@ -99,7 +99,10 @@ def _is_embedded_by_other_site(request: BrowserRequest) -> bool:
 
 
 def _is_own_path(url: str) -> bool:
-    """Return whether a URL is a path of this site, so that a link cannot lead from sign-in to another site."""
+    """Return whether a URL is a path of this site.
+
+    A link must not lead from sign-in to another site.
+    """
     return (
         len(url) < 2000
         and url.startswith("/")

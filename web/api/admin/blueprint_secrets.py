@@ -1,4 +1,4 @@
-"""Secrets that blueprints name as ``!secret``: entered here, and never read back."""
+"""Secrets that blueprints reference with ``!secret``. They can be set and never read."""
 
 from django.http import HttpResponse
 from pydantic import BaseModel, Field

@@ -1,4 +1,4 @@
-"""Configuration as YAML, for programs: plan, apply, what came of it, what drifted, export."""
+"""Configuration as YAML: preview, apply, results, drift and export."""
 
 from dataclasses import asdict
 from typing import Any
@@ -32,7 +32,7 @@ _SEE: dict[str, Any] = {"permission": "blueprints.see"}
 def plan(request: ApiRequest, body: schemas.PlanWish) -> HttpResponse:
     """Return what applying a blueprint would change.
 
-    Nothing is saved. Read access isn't enough, because the result tells whether a password matches.
+    Nothing is saved. Read access isn't enough, because the result reveals whether a password matches.
     """
     return answer(_plan_response(plan_sent(body.text, person=request.auth, name=body.name, prune=body.prune)))
 

@@ -1,4 +1,4 @@
-"""What became of one device, and its end."""
+"""The history of a device, and the operation that ends it."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -87,7 +87,7 @@ router = operations.router
 
 
 def _find_device(key: str) -> Story:
-    """The story of the device with this key; raises NoSuchThing."""
+    """Return the timeline of the device with this key; raise NoSuchThing."""
     found = story(int(key)) if key.isascii() and key.isdigit() and len(key) <= _MAX_DIGITS else None
     if found is None:
         raise NoSuchThing

@@ -1,6 +1,4 @@
-"""What the objects of the API have beside the operations that all have: who am I, keys, secrets, ways in, the
-tenant's face, mails.
-"""
+"""Operations besides the generic ones: current user, keys, secrets, recovery, branding and emails."""
 
 from dataclasses import asdict
 from typing import Any
@@ -200,7 +198,7 @@ def list_default_mails(request: ApiRequest) -> HttpResponse:
 
 
 def _person_to_help(request: ApiRequest, key: str) -> Any:
-    """The person, if whoever asks may give them a way in; raises NoSuchThing or NotAllowed."""
+    """Return the person if the caller may help them to sign in; raise NoSuchThing or NotAllowed."""
     person = by_username(key)
     if person is None:
         raise NoSuchThing

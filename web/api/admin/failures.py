@@ -1,6 +1,4 @@
-"""What an administrator's program is told when something cannot be: one table from the exceptions of the
-domain to answers.
-"""
+"""Responses to exceptions of the domain, in one table."""
 
 from math import ceil
 from typing import Any
@@ -48,7 +46,10 @@ class WrongType(Invalid):
 
 
 class InvalidDocument(Invalid):
-    """The document is not one of its kind; ``errors``: messages by dotted key."""
+    """The document is not one of its kind.
+
+    ``errors``: messages by dotted key.
+    """
 
     def __init__(self, errors: dict[str, list[str]]) -> None:
         super().__init__()
@@ -56,12 +57,12 @@ class InvalidDocument(Invalid):
 
 
 def declared(*statuses: int) -> dict[int, type[BaseModel]]:
-    """These errors, for the description of an operation."""
+    """Return the schemas of these errors for the description of an operation."""
     return {status: Refusal if status in (400, 409) else Problem for status in sorted(set(statuses))}
 
 
 def listen(api: NinjaAPI) -> None:
-    """Gives every exception of the domain its answer."""
+    """Register a handler for every exception of the domain."""
     api.add_exception_handler(DomainError, _domain_error)
     api.add_exception_handler(OAuthError, _token_error)
     api.add_exception_handler(TooManyMails, _too_many_mails)
@@ -72,13 +73,13 @@ def listen(api: NinjaAPI) -> None:
 
 
 def refusal(status: int, errors: dict[str, list[str]]) -> HttpResponse:
-    """Everything that is wrong, by key; never what was sent."""
+    """Return all errors by key, never the submitted values."""
     first = next((f"{key}: {texts[0]}" if key else texts[0] for key, texts in errors.items()), "")
     return problem(status, "invalid_request" if status == 400 else "refused", first, errors=errors)
 
 
 def by_key(findings: Any) -> dict[str, list[str]]:
-    """Findings about a flow, by dotted key."""
+    """Return the findings about a flow by dotted key."""
     errors: dict[str, list[str]] = {}
     for each in findings:
         errors.setdefault(".".join(map(str, each.path)), []).append(each.message)
@@ -98,13 +99,13 @@ def _domain_error(request: HttpRequest, error: Any) -> HttpResponse:
 
 
 def _too_many_mails(request: HttpRequest, error: Any) -> HttpResponse:
-    """RFC 6585 section 4: with the seconds to wait."""
+    """Return 429 with the seconds to wait (RFC 6585 section 4)."""
     wait: Any = {"Retry_After": str(max(1, ceil((error.until - timezone.now()).total_seconds())))}
     return problem(429, "too_many_requests", str(error), **wait)
 
 
 def _token_error(request: HttpRequest, error: Any) -> HttpResponse:
-    """RFC 6750 section 3: what is missing, and no error code where no token was sent (section 3.1)."""
+    """Return the challenge (RFC 6750 section 3), without an error code if no token was sent (section 3.1)."""
     details = (
         ""
         if isinstance(error, MissingToken)

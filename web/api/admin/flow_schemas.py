@@ -1,4 +1,4 @@
-"""What is sent and answered about flows: drafts, versions, what differs, dry runs, runs and their counts."""
+"""The schemas of flows: drafts, versions, differences, dry runs, runs and their counts."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -161,8 +161,9 @@ class RollBack(Publish):
 
 
 class Which(Sent):
-    """The version of the flow: `draft` or a version number. Empty: the draft if it exists, otherwise the
-    published version.
+    """The version of the flow: `draft` or a version number.
+
+    Empty: the draft if it exists, otherwise the published version.
     """
 
     which: str = Field("", pattern=r"^(draft|[1-9][0-9]{0,6})?$", examples=["draft"])

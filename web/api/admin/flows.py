@@ -1,4 +1,4 @@
-"""Flows as an administrator's program edits, publishes, compares and tries them."""
+"""Operations on flows: edit, publish, compare, validate, dry run and inspect."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -277,10 +277,10 @@ def save_flow_test(request: ApiRequest, name: str, body: schemas.KeptWalk) -> Ht
 def get_funnel(
     request: ApiRequest, name: str, version: int | None = Query(None, ge=1, le=1_000_000)
 ) -> HttpResponse:
-    """Return how many runs reached each step of a version (default: the published one), how they went on, and
-    how many runs are in progress.
+    """Return how many runs reached each step of a version, how they went on, and how many are in progress.
 
-    Steps whose numbers would identify people are omitted if your role can't see people.
+    The default is the published version. Steps whose numbers would identify people are omitted if your role
+    can't see people.
     """
     row, people = version_of(name, version), may(request.auth, "people.see")
     names = ("reached", "finished", "refused", "left", "mean_seconds", "median_seconds")
@@ -327,7 +327,10 @@ def _draft(name: str) -> Any:
 
 
 def _draft_etag(draft: Any) -> str:
-    """Names this state of this draft: one that is begun anew counts its revisions from one again."""
+    """Return the ETag of a draft.
+
+    It contains the key of the draft, because a draft that is created again counts its revisions from one.
+    """
     return f"{draft.pk}-{draft.revision}"
 
 

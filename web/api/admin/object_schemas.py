@@ -1,6 +1,4 @@
-"""The documents of blueprints as bodies and answers, and the rows of lists: the classes from which the
-OpenAPI document is made.
-"""
+"""The schemas of documents and lists, generated from their declarations."""
 
 from functools import cache
 from typing import Any, Literal
@@ -34,7 +32,7 @@ class Rows(BaseModel):
 
 @cache
 def shown(kind: str) -> type[BaseModel]:
-    """A document as it is answered: without the key that holds a secret."""
+    """Return the schema of a document in a response, without the key of its secret."""
     document = KINDS[kind]
     fields: Any = {
         name: (each.rebuild_annotation(), Field(title=each.title, description=each.description))
@@ -46,8 +44,9 @@ def shown(kind: str) -> type[BaseModel]:
 
 @cache
 def sent(kind: str, *, change: bool = False) -> type[BaseModel]:
-    """A document as a body: its name stands in the address and may be left out; where it is a ``change``,
-    everything may.
+    """Return the schema of a document in a request body.
+
+    Its name is in the URL and may be omitted in the body. In a ``change``, every key may be omitted.
     """
     document, fields = KINDS[kind], dict[str, Any]()
     for name, each in document.model_fields.items():
@@ -71,7 +70,7 @@ def sent(kind: str, *, change: bool = False) -> type[BaseModel]:
 
 @cache
 def row_of(listing: Listing, noun: str) -> type[BaseModel]:
-    """A row of this list."""
+    """Return the schema of a row of this list."""
     columns: dict[str, Any] = {"key": (str, Field(description="The key in this object's path."))}
     columns |= {
         column.name: (_type(column), Field(description=str(column.title))) for column in listing.columns
@@ -81,15 +80,16 @@ def row_of(listing: Listing, noun: str) -> type[BaseModel]:
 
 @cache
 def page_of(listing: Listing, noun: str) -> type[BaseModel]:
-    """One page of this list."""
+    """Return the schema of one page of this list."""
     rows: Any = list[row_of(listing, noun)]  # type: ignore[misc]
     return create_model(f"{noun}Page", __base__=Rows, __doc__=Rows.__doc__, rows=(rows, ...))
 
 
 @cache
 def wish_of(listing: Listing, noun: str, fixed: tuple[str, ...] = ()) -> type[BaseModel]:
-    """What can be asked of this list: its filters by their names but for ``fixed``, and what every list
-    takes.
+    """Return the schema of a list's query parameters.
+
+    They are its filters by name, without ``fixed``, and the ones that every list has.
     """
     fields: dict[str, Any] = {}
     if listing.search:
@@ -116,12 +116,12 @@ def wish_of(listing: Listing, noun: str, fixed: tuple[str, ...] = ()) -> type[Ba
 
 
 def bodies() -> list[type[BaseModel]]:
-    """The bodies that a view reads itself."""
+    """Return the schemas of bodies that a view parses itself."""
     return [sent(kind, change=change) for kind in KINDS if kind != "flow" for change in (False, True)]
 
 
 def answers() -> list[type[BaseModel]]:
-    """The documents that are answered."""
+    """Return the schemas of documents in responses."""
     return [shown(kind) for kind in KINDS if kind != "flow"]
 
 

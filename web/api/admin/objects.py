@@ -1,5 +1,6 @@
-"""The operations on every kind of object, made from its declaration (web/administration/resources.py): list,
-look, write, delete, act.
+"""The generic operations on each kind of object: list, get, save, delete and actions.
+
+They are built from its declaration (web/administration/resources.py).
 """
 
 import hashlib
@@ -38,12 +39,12 @@ _EXCLUDED = {"runs"}  # listed below their flow, because /runs/ serves the runs 
 
 
 def routers() -> list[tuple[str, Router]]:
-    """The operations of each kind of object, with the first part of their address."""
+    """Return the routers of all kinds of objects with the first segment of their path."""
     return [(f"/{name}", build_router(each)) for name, each in RESOURCES.items() if name not in _EXCLUDED]
 
 
 def build_router(resource: Resource) -> Router:
-    """All that can be done with one kind of object."""
+    """Return a router with all operations on one kind of object."""
     operations = Calls(resource.name)
     for action in resource.actions:
         _add_actions(operations, resource, action)
@@ -76,9 +77,9 @@ def _add_list(operations: Calls, resource: Resource) -> None:
 
 
 def page(request: ApiRequest, listing: Listing, query: BaseModel, **fixed: str) -> HttpResponse:
-    """One page of a list, with links to those beside it (RFC 8288).
+    """Return one page of a list, with links to the adjacent pages (RFC 8288).
 
-    ``fixed``: filters that the address says.
+    ``fixed``: filters that the path determines.
     """
     data: dict[str, Any] = query.model_dump()
     data |= {name: value.replace("\0", "") for name, value in data.items() if isinstance(value, str)}
@@ -225,7 +226,7 @@ def _add_actions(operations: Calls, resource: Resource, action: Action) -> None:
 
 
 def _run_action(resource: Resource, action: Action, key: str, person: Any) -> dict[str, str]:
-    """What became of one of many."""
+    """Run the action for one object of a bulk request and return the outcome."""
     row = resource.listing.one(key.replace("\0", ""))
     if row is None:
         return {"key": key, "outcome": "not_found", "message": message_of(NoSuchThing)}
@@ -238,7 +239,7 @@ def _run_action(resource: Resource, action: Action, key: str, person: Any) -> di
 
 
 def told(resource: Resource, key: str) -> HttpResponse:
-    """One object as it is now, with its ETag; raises NoSuchThing."""
+    """Return one object in its current state, with its ETag; raise NoSuchThing."""
     if resource.edit:
         return kept(resource.kind, key)
     row = resource.listing.one(key)
@@ -250,7 +251,7 @@ def told(resource: Resource, key: str) -> HttpResponse:
 
 
 def kept(kind: str, key: str, status: int = 200, **headers: str) -> HttpResponse:
-    """One document as it is now, with its ETag; raises NoSuchThing."""
+    """Return one document in its current state, with its ETag; raise NoSuchThing."""
     current = _current(kind, key)
     return answer(current.document, status, ETag=quoted(current.etag), **headers)
 
@@ -258,8 +259,9 @@ def kept(kind: str, key: str, status: int = 200, **headers: str) -> HttpResponse
 def document(
     request: ApiRequest, kind: str, key: str, current: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The body as a document of this kind and name, with what is ``known`` where it must say it and does not;
-    raises InvalidDocument.
+    """Return the body as a document of this kind and name; raise InvalidDocument.
+
+    Required keys that the body omits are taken from ``current``.
     """
     body = _parser.parse_body(request)
     as_kept = REGISTRY[kind].as_kept
@@ -285,7 +287,7 @@ def _current(kind: str, key: str) -> edit.Current:
 
 
 def _links(request: ApiRequest, page: int, has_next: bool) -> str:
-    """The pages beside this one (RFC 8288)."""
+    """Return the Link header to the adjacent pages (RFC 8288)."""
     found = {"prev": page - 1 if page > 1 else 0, "next": page + 1 if has_next else 0}
 
     def address(number: int) -> str:
@@ -299,23 +301,23 @@ def _noun(resource: Resource) -> str:
 
 
 def _plural(resource: Resource) -> str:
-    """Return the end of the ids of operations on many."""
+    """Return the end of the IDs of operations on several objects."""
     return resource.name.replace("-", "_")
 
 
 def _singular(resource: Resource) -> str:
-    """Return the end of the ids of operations on one."""
+    """Return the end of the IDs of operations on one object."""
     return resource.kind or _plural(resource).removesuffix("s")
 
 
 def _with_article(resource: Resource) -> str:
-    """Return one of them, as a sentence names it."""
+    """Return the noun with its article."""
     noun = _lower_first(resource.noun)
     return f"{'an' if noun[0] in 'aeio' else 'a'} {noun}"
 
 
 def _lower_first(words: Any) -> str:
-    """Return a title as it stands inside a sentence."""
+    """Return a title as it is written inside a sentence."""
     text = str(words)
     return text[:1].lower() + text[1:]
 
@@ -325,6 +327,6 @@ def _snake(words: str) -> str:
 
 
 def _split_name(action: str) -> tuple[str, str]:
-    """Return what stands before and after the object: "Sign out" people "and their devices"."""
+    """Return the words before and after the object: "Sign out" people "and their devices"."""
     verb, devices, _rest = action.partition("-devices")
     return verb.replace("-", " ").capitalize(), " and their devices" if devices else ""

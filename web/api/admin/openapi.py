@@ -1,6 +1,4 @@
-"""Completes the OpenAPI document that the framework makes: bodies that views read themselves, headers,
-scopes, and plain words.
-"""
+"""Additions to the OpenAPI document that the framework generates: bodies, headers and descriptions."""
 
 from typing import Any
 
@@ -34,7 +32,7 @@ _ADMIN = "AccessToken"
 
 
 def described(document: dict[str, Any]) -> dict[str, Any]:
-    """The document, complete."""
+    """Return the complete document."""
     schemas = document["components"]["schemas"]
     schemas |= models_json_schema([(model, "validation") for model in bodies()], ref_template=_REF)[1][
         "$defs"
@@ -53,13 +51,13 @@ def described(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_defaults() -> list[str]:
-    """The documents: a key that is left out keeps what is there."""
+    """Return the names of schemas without defaults: a key that is omitted keeps its value."""
     models: list[type[BaseModel]] = [*bodies(), *answers(), DeviceSettings]
     return [model.__name__ for model in models]
 
 
 def _share(operation: dict[str, Any], shared: dict[str, Any]) -> None:
-    """Errors that many operations have are described once."""
+    """Replace errors that many operations have by references to one description."""
     for status, response in operation["responses"].items():
         if status >= 400 and _is_admin_operation(operation):
             name = f"Error{status}"
@@ -95,7 +93,7 @@ def _success_headers(method: str, operation: dict[str, Any], status: int) -> lis
 
 
 def _is_admin_operation(operation: dict[str, Any]) -> bool:
-    """Whether an administrator's program operations it, and not one that walks a flow."""
+    """Return whether an operation belongs to the administration and not to a run."""
     return any(_ADMIN in each for each in operation.get("security", ()))
 
 

@@ -1,6 +1,4 @@
-"""The shared phase of every operation that an administrator's program calls: token, scope and role are looked
-at here, and nowhere else.
-"""
+"""The common checks of every administration operation: token, scope and role, in this one place."""
 
 from collections.abc import Callable, Mapping
 from inspect import getdoc
@@ -24,7 +22,7 @@ READ, WRITE = "foyer:read", "foyer:write"
 
 
 class AnyText(StringConverter):
-    """Of an address: whatever is there, slashes and line breaks included."""
+    """Matches the rest of a path, including slashes and line breaks."""
 
     regex = "(?s:.+)"
 
@@ -51,9 +49,9 @@ class AccessToken(AuthBase):
         self.operation, self.scopes = operation, {WRITE} if writes else {READ, WRITE}
 
     def __call__(self, request: HttpRequest) -> Any:
-        """The person; raises InvalidToken, InsufficientScope or NotAllowed.
+        """Return the token's person; raise InvalidToken, InsufficientScope or NotAllowed.
 
-        A service account is nobody's administrator.
+        A service account is not a person and never an administrator.
         """
         if "\0" in request.path_info:
             raise NoSuchThing
@@ -72,7 +70,7 @@ class AccessToken(AuthBase):
 
 
 class Calls:
-    """Operations below one address. None can be added without saying what it needs."""
+    """The operations below one path. None can be added without its permission."""
 
     def __init__(self, tag: str) -> None:
         self.router = Router(tags=[tag])
@@ -91,11 +89,11 @@ class Calls:
         headers: tuple[str, ...] = (),
         writes: bool | None = None,
     ) -> Callable[[_View], _View]:
-        """Adds an operation: what it answers by status, and with which errors beside those that every one
-        has.
+        """Return a decorator that adds an operation.
 
-        ``body``: the schema of a body that the view reads itself. ``headers``: of the preconditions that it
-        takes. ``writes``: False for a POST that changes nothing.
+        ``responses``: the schema by status. ``errors``: statuses in addition to those that every operation
+        has. ``body``: the schema of a body that the view parses itself. ``headers``: the preconditions that
+        it accepts. ``writes``: False for a POST that changes nothing.
         """
         sent = method in ("POST", "PUT", "PATCH")
         token = AccessToken(permission, writes=method != "GET" if writes is None else writes)
@@ -124,8 +122,9 @@ _models_by_schema: dict[Any, Any] = {}
 
 
 def _add_error_models(operation: Operation, error_models: Mapping[int, Any]) -> None:
-    """Add these errors to an operation, each with one model for all operations: one for each and status takes
-    a second of every start.
+    """Add these errors to an operation, with one model for all operations.
+
+    One model for each operation and status would add a second to every start.
     """
     for status, error in error_models.items():
         if error not in _models_by_schema:

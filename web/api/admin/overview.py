@@ -1,4 +1,4 @@
-"""What an overview shows: how often what happened, and what wants to be looked at."""
+"""The overview: event counts over time, and the alerts."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -81,8 +81,9 @@ class Concerns(BaseModel):
     errors=(400,),
 )
 def get_statistics(request: ApiRequest, over: Literal["hour", "day"] = "hour") -> HttpResponse:
-    """Sign-ins, approvals, denials and failures of the last hour by the minute, or of the last day by the
-    half hour.
+    """Return sign-ins, approvals, denials and failures over time.
+
+    The counts cover the last hour by the minute, or the last day by the half hour.
     """
     counts = chart(SPANS[over])
     series = [

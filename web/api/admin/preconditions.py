@@ -1,4 +1,4 @@
-"""Preconditions of requests (RFC 9110 section 13): two programs do not overwrite each other."""
+"""Preconditions of requests (RFC 9110 section 13), so that two programs do not overwrite each other."""
 
 import re
 
@@ -23,15 +23,16 @@ class Wanted(Conflict):
 
 
 def quoted(etag: str) -> str:
-    """As it stands in a header."""
+    """Return the ETag as it is written in a header."""
     return f'"{etag}"'
 
 
 def check(request: HttpRequest, etag: str | None, *, required: bool = False) -> str | None:
-    """The state that the caller expects, None for any. ``etag``: of what is there now, None where nothing is.
+    """Check the preconditions and return the ETag that the caller expects, None for any.
 
-    Raises Failed; and Wanted where something is there, ``wanted`` says that one must have seen it, and
-    nothing is expected.
+    ``etag``: that of the current object, None if there is none. ``required``: the caller must state which one
+    it has read. Raise Failed if a precondition does not match, and Wanted if one is required, the object
+    exists and the caller states none.
     """
     expected, absent = (
         _parse_tags(request, "If-Match", weak=False),
@@ -49,7 +50,7 @@ def check(request: HttpRequest, etag: str | None, *, required: bool = False) -> 
 
 
 def unless_known(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """304 without a body where the caller has this very state already (section 13.1.2)."""
+    """Return 304 without a body if the caller already has this version (section 13.1.2)."""
     known = _parse_tags(request, "If-None-Match", weak=True)
     if known is None or not (ANY in known or response["ETag"].strip('"') in known):
         return response
@@ -57,9 +58,9 @@ def unless_known(request: HttpRequest, response: HttpResponse) -> HttpResponse:
 
 
 def _parse_tags(request: HttpRequest, header: str, *, weak: bool) -> set[str] | None:
-    """The tags of a header, ``*`` for any; None without it.
+    """Return the ETags of a header, ``*`` for any, or None if the header is missing.
 
-    One that is no list of tags names nothing that exists.
+    A malformed header matches no object.
     """
     value = request.headers.get(header)
     if value is None:

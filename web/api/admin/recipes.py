@@ -1,6 +1,4 @@
-"""Applications by recipe: the questions, the application that comes of the answers, and programs with its
-values in them.
-"""
+"""Recipes: their questions, the application that they create, and sample programs for it."""
 
 from collections.abc import Collection
 from typing import Any
@@ -81,8 +79,9 @@ class SetupProgram(BaseModel):
 
 
 class ApplicationSetup(BaseModel):
-    """The configuration of a device or service, and sample programs that contain it, with a placeholder for
-    the secret.
+    """The configuration of a device or service, and sample programs that contain it.
+
+    The programs have a placeholder for the secret.
     """
 
     issuer: str

@@ -1,4 +1,4 @@
-"""A request to the administration API, once its access token is known to be good."""
+"""The request to the administration API after its access token was verified."""
 
 from django.http import HttpRequest
 
@@ -6,6 +6,6 @@ from idp.accounts.people import Person
 
 
 class ApiRequest(HttpRequest):
-    """Every operation gets one. ``auth``: the administrator in whose name the program acts."""
+    """A request to an operation. ``auth``: the administrator on whose behalf the program acts."""
 
     auth: Person

@@ -1,4 +1,4 @@
-"""Answers of the API that carry headers."""
+"""Responses of the API with headers."""
 
 from typing import Any
 
@@ -6,13 +6,16 @@ from django.http import HttpResponse, JsonResponse
 
 
 def answer(data: Any, status: int = 200, **headers: str) -> JsonResponse:
-    """JSON; ``headers`` with underscores for hyphens, empty ones left out."""
+    """Return JSON.
+
+    ``headers``: named with underscores instead of hyphens; empty ones are omitted.
+    """
     named = {name.replace("_", "-"): value for name, value in headers.items() if value}
     return JsonResponse(data, status=status, headers=named)
 
 
 def empty(status: int, **headers: str) -> HttpResponse:
-    """An answer without a body, and so without a type of one."""
+    """Return a response without a body and therefore without a content type."""
     response = HttpResponse(
         status=status, headers={name.replace("_", "-"): value for name, value in headers.items()}
     )

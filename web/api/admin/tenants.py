@@ -1,5 +1,6 @@
-"""The tenants of the installation, for its owner on the default tenant's host: made, given domains, and led
-back into.
+"""The tenants of the installation, for its owner on the default tenant's host.
+
+The owner creates tenants, changes their domains and creates recovery links for their administrators.
 """
 
 from typing import Any

@@ -1,8 +1,8 @@
-"""The same run as JSON, for a client that never renders HTML.
+"""Runs as JSON, for a client that does not render HTML.
 
-``POST /api/runs/`` begins one and answers its address and its secret, which stands for the browser: it is
-sent back as ``Authorization: Run …``. No cookie is read on this path. The session that a step opens belongs
-to the run: it is reachable only by the secret and ends with the run.
+``POST /api/runs/`` starts a run and returns its URL and its secret. The secret takes the place of the
+browser: the client sends it back as ``Authorization: Run …``. No cookie is read here. The session that a step
+starts belongs to the run: it is reachable only with the secret and ends with the run.
 """
 
 from typing import Any
@@ -30,14 +30,15 @@ router = Router(tags=["runs"], exclude_defaults=True)
 
 
 class RunRequest(HttpRequest):
-    """``auth``: the secret of the run."""
+    """A request about a run. ``auth``: the secret of the run."""
 
     auth: str
 
 
 class JsonClient:
-    """The engine's client for programs: the run's secret is its nonce, the run's own row holds its
-    session.
+    """The engine's client for programs.
+
+    The run's secret is its nonce, and the row of the run references its session.
     """
 
     def __init__(self, request: HttpRequest, secret: str, run: str = "") -> None:
@@ -48,8 +49,9 @@ class JsonClient:
         self.known = KnownBrowser()
 
     def committed(self, results: list[Any]) -> None:
-        """Takes over a session that a step has just opened, whose key is thrown away; lets go of one that it
-        has ended.
+        """Take over a session that a step has started, and drop one that it has ended.
+
+        The key of a new session is discarded.
         """
         for result in results:
             if isinstance(result, sessions.Opened):
@@ -67,7 +69,7 @@ class RunSecret(AuthBase):
     openapi_description = "`Run`, a space, and the secret that `POST /api/runs/` returned."
 
     def __call__(self, request: HttpRequest) -> str:
-        """The secret as it was sent; whose it is, the engine finds out. Raises NoSecret."""
+        """Return the secret from the header; raise NoSecret. The engine checks whose it is."""
         scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "run" or not secret.strip():
             raise NoSecret
@@ -148,7 +150,7 @@ def _client(request: RunRequest, run: str) -> JsonClient:
 
 
 def _first_challenge(run: str, client: JsonClient) -> dict[str, Any]:
-    """The first challenge of a run that has just begun, and its address."""
+    """Return the URL and the first challenge of a new run."""
     return {
         "url": reverse("api:run", args=[run]),
         **_challenge_members(_end_session_if_over(executor.look(run, client), client)),
@@ -156,8 +158,9 @@ def _first_challenge(run: str, client: JsonClient) -> dict[str, Any]:
 
 
 def _end_session_if_over(page: Page, client: JsonClient) -> Page:
-    """The session of a run ends with it; one that is lost has none any more, or has handed it to the run that
-    it was restarted as.
+    """End the session of a run that has ended, and return the page.
+
+    A lost run has no session, or it passed its session on when it was restarted.
     """
     if page.kind not in ("ask", "continue", "lost") and client.session:
         sessions.end(client.session.pk, why="run ended")
@@ -165,7 +168,7 @@ def _end_session_if_over(page: Page, client: JsonClient) -> Page:
 
 
 def _challenge_members(page: Page) -> dict[str, Any]:
-    """What the page shows, as data; what has nothing to say is left out."""
+    """Return the page as data, without empty members."""
     members: dict[str, Any] = {name: str(getattr(page, name)) for name in _TEXT_MEMBERS}
     more = {
         "retry_at": page.retry_at,

@@ -1,5 +1,5 @@
-// Groups a device code as XXXX-XXXX while one types or pastes it. The server takes any spelling:
-// this only helps the eye, so whatever it does not understand stays as it was typed.
+// Groups a device code as XXXX-XXXX while a person types or pastes it. The server accepts any spelling:
+// this only improves readability, so anything else stays as it was typed.
 const GROUP = 4
 const SEPARATORS = /[\s\p{Pd}._·]/gu
 const SEPARATOR = /[\s\p{Pd}._·]/u
@@ -11,17 +11,17 @@ const grouped = (text) =>
     .replace(/[a-z]/g, (letter) => letter.toUpperCase())
     .replace(new RegExp(`(.{${GROUP}})(?=.)`, "gsu"), "$1-")
 
-// How many characters of the code stand before the caret; separators do not count.
+// How many characters of the code are before the caret. Separators do not count.
 const before = (text, caret) => text.slice(0, caret).replace(SEPARATORS, "").length
 
-// Where the caret belongs once `count` characters of the code stand before it.
+// The position of the caret after `count` characters of the code.
 function place(text, count) {
   let at = 0
   while (count > 0 && at < text.length) if (!SEPARATOR.test(text[at++])) count -= 1
   return at
 }
 
-// Only what differs, through the browser's own editing, so that undo still works; else by hand.
+// Replaces only what differs, with the browser's own editing so that undo still works, else directly.
 function replace(field, text) {
   const old = field.value
   let start = 0,
@@ -36,7 +36,7 @@ function replace(field, text) {
   field.value = text
 }
 
-// A pasted address that carries the code, as a scanned QR code does.
+// Returns the code in a pasted URL, such as from a QR code, else the text.
 function fromAddress(text) {
   const found = /[?&]user_code=([^&#\s]+)/.exec(text)
   try {
@@ -50,7 +50,7 @@ export function attach(field) {
   let busy = false
 
   function tidy(event) {
-    // Our own edit, an input method at work, or undo and redo: leave them alone.
+    // Ignore our own edit, input method composition, undo and redo.
     if (busy || event?.isComposing || event?.inputType?.startsWith("history")) return
     const old = field.value
     let text = grouped(old)
@@ -66,7 +66,7 @@ export function attach(field) {
     busy = false
     if (document.activeElement !== field) return
     let at = caret === old.length ? text.length : place(text, count)
-    // Typing and the delete key go on behind a hyphen, backspace in front of it.
+    // After typing or Delete the caret is behind a hyphen, after Backspace before it.
     if (/^insert|Forward$/.test(event?.inputType ?? "") && text[at] === "-") at += 1
     field.setSelectionRange(at, at)
   }
@@ -74,7 +74,7 @@ export function attach(field) {
   function paste(event) {
     const text = event.clipboardData?.getData("text") ?? ""
     const code = fromAddress(text).trim()
-    // maxlength would cut a long paste off before we see it.
+    // maxlength would truncate a long paste before the input event.
     if (code === text && (field.maxLength < 0 || text.length <= field.maxLength)) return
     busy = true
     const done = document.execCommand("insertText", false, field.maxLength < 0 ? code : code.slice(0, field.maxLength))

@@ -1,4 +1,4 @@
-// Puts the new words in place of the old ones once the device has connected: told by the server, or by asking again.
+// Replaces the content once the device has connected, as reported by the event stream or by polling.
 const EVERY = 3000,
   AT_MOST = 300
 const here = document.querySelector(".finish")
@@ -11,7 +11,7 @@ async function ask() {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } })
     if (answer.status >= 400 && answer.status < 500 && answer.status !== 429) done = true
     if (!answer.ok) return
-    // Without its style element: that carries a nonce of its own, which this page's policy would report.
+    // Drop the style element: its nonce differs, which this page's policy would report.
     const text = (await answer.text()).replace(/<style[^]*?<\/style>/g, "")
     const page = new DOMParser().parseFromString(text, "text/html")
     const there = page.querySelector(".finish")
@@ -23,14 +23,14 @@ async function ask() {
       here.replaceChildren(...there.childNodes)
     }
   } catch {
-    /* offline for a moment: ask again */
+    /* offline for a moment: try again */
   }
   if (done) stream?.close()
 }
 
 const stream = here && "EventSource" in window ? new EventSource(`${location.pathname}events`) : null
 stream?.addEventListener("changed", ask)
-stream?.addEventListener("open", ask) // whatever happened before it was open
+stream?.addEventListener("open", ask) // catch up on changes before it was open
 
 ;(function again() {
   if (done || asked >= AT_MOST) return

@@ -1,5 +1,5 @@
-// Moments in the reader's own zone and words; without this they stand there in UTC, which is said beside them. A time
-// of the day is the tooltip of a sentence, a date is the text itself.
+// Shows times in the reader's time zone and language. Without this script they are in UTC, as labeled. A time of day
+// is the tooltip of a sentence, a date is the text itself.
 const STYLES = { date: { dateStyle: "long" }, time: { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } }
 for (const each of document.querySelectorAll("time[data-local]")) {
   const moment = new Date(each.dateTime),
