@@ -63,14 +63,14 @@ def begin(request: Asked) -> tuple[int, int, list[int]]:
 
 
 async def stream(
-    hub: Hub, read: Read, request: Asked, tenant: int, last: int, known_before: list[int]
+    hub: Hub, read: Read, request: Asked, tenant_id: int, last: int, known_before: list[int]
 ) -> AsyncIterator[Batch]:
     """Yield batches of events until the listener loses the permission or the server stops.
 
     An empty batch is a heartbeat.
     """
     known, late = deque(known_before, maxlen=_KNOWN_EVENTS), set[int]()
-    with hub.listen(tenant, "") as queue:
+    with hub.listen(tenant_id, "") as queue:
         while True:
             started = time.monotonic()
             news = await read(_read_events, last, request, late)

@@ -76,22 +76,22 @@ class Hub:
         )
 
     @contextmanager
-    def listen(self, tenant: int, *topics: str) -> Iterator[asyncio.Queue[WakeUp | None]]:
+    def listen(self, tenant_id: int, *topics: str) -> Iterator[asyncio.Queue[WakeUp | None]]:
         """Yield a queue of the wake-ups of these topics of one tenant.
 
         None in the queue means that the server stops.
         """
         queue: asyncio.Queue[WakeUp | None] = asyncio.Queue(_QUEUE_SIZE)
         for topic in topics:
-            self._listeners.setdefault((tenant, topic), set()).add(queue)
+            self._listeners.setdefault((tenant_id, topic), set()).add(queue)
         try:
             yield queue
         finally:
             for topic in topics:
-                queues = self._listeners[tenant, topic]
+                queues = self._listeners[tenant_id, topic]
                 queues.discard(queue)
                 if not queues:
-                    del self._listeners[tenant, topic]
+                    del self._listeners[tenant_id, topic]
 
     def count(self) -> int:
         """Return the number of current listeners."""

@@ -160,9 +160,9 @@ class Push:
             return None
         return self._device_states(scope, found[0], found[1])
 
-    async def _device_states(self, scope: Any, tenant: int, ticket: watch.Ticket) -> Stream:
+    async def _device_states(self, scope: Any, tenant_id: int, ticket: watch.Ticket) -> Stream:
         """Yield the states of one device until its state is final or its code has expired."""
-        with self.hub.listen(tenant, ticket.topic) as queue:
+        with self.hub.listen(tenant_id, ticket.topic) as queue:
             state = await self.hub.read(_in_tenant, scope, lambda: watch.state_of(ticket.device))
             if state and state != "pending":
                 yield [(0, str(state), {})]
@@ -196,8 +196,8 @@ class Push:
             return None
         return self._topic_changes(*found) if found and found[1] else None
 
-    async def _topic_changes(self, tenant: int, topic: str) -> Stream:
-        with self.hub.listen(tenant, topic) as queue:
+    async def _topic_changes(self, tenant_id: int, topic: str) -> Stream:
+        with self.hub.listen(tenant_id, topic) as queue:
             while wake_up := await _next(queue, HEARTBEAT_SECONDS):
                 yield [] if wake_up == "timeout" else [(wake_up.event, "changed", {})]
 
@@ -210,8 +210,8 @@ class Push:
         found = await self.hub.read(_in_tenant_if_allowed, scope, "devices.see", find_topic)
         return self._timeline_changes(scope, *found) if found and found[1] else None
 
-    async def _timeline_changes(self, scope: Any, tenant: int, topics: tuple[str, ...]) -> Stream:
-        with self.hub.listen(tenant, *topics) as queue:
+    async def _timeline_changes(self, scope: Any, tenant_id: int, topics: tuple[str, ...]) -> Stream:
+        with self.hub.listen(tenant_id, *topics) as queue:
             while wake_up := await _next(queue, HEARTBEAT_SECONDS):
                 if await self.hub.read(_in_tenant_if_allowed, scope, "devices.see", lambda: True) is None:
                     return
