@@ -1,1 +1,1 @@
-"""Configuration as YAML: read, check, apply whole or not at all."""
+"""Configuration as YAML: read, check and apply it completely or not at all."""

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class BlueprintsConfig(AppConfig):
-    """Tables: what blueprints own, what became of each attempt, secrets."""
+    """The tables of owned objects, of the results of applying, and of secrets."""
 
     name = "blueprints"
     label = "blueprints"

@@ -1,6 +1,4 @@
-"""What blueprints have applied: to whom each object belongs, every result with its messages, and secrets
-entered by hand.
-"""
+"""The tables of blueprints: owned objects, the result of every attempt to apply, and saved secrets."""
 
 from django.db import models
 
@@ -9,10 +7,10 @@ from idp.tenancy.models import TenantModel
 
 
 class Owned(TenantModel):
-    """An object that a blueprint names, as it was when it was last applied.
+    """An object that a blueprint manages, as it was when the blueprint was last applied.
 
-    ``keys``: what the blueprint said, by dotted key; of a secret only a keyed hash. ``drift``: what differed
-    when that was last looked at, None when nothing did.
+    ``keys`` holds the values of the blueprint by dotted key; of a secret it holds only a keyed hash.
+    ``drift`` holds the differences that the last check found. It is None when there were none.
     """
 
     blueprint = models.CharField(max_length=200)
@@ -33,10 +31,12 @@ class Owned(TenantModel):
 
 
 class Result(models.Model):
-    """One attempt to apply a blueprint, good or not; of the installation, for a blueprint may make tenants.
+    """One attempt to apply a blueprint, successful or not.
 
-    ``edition``: of everything that was read, so that a watched folder is applied again only when something in
-    it has changed.
+    A result belongs to the installation and not to a tenant, because a blueprint may create tenants.
+
+    ``edition`` is a digest of everything that was read, so that a watched folder is applied again only when
+    something in it has changed.
     """
 
     blueprint = models.CharField(max_length=200)
@@ -57,7 +57,7 @@ class Result(models.Model):
 
 
 class Secret(TenantModel):
-    """A value that a blueprint only names: ``!secret NAME``."""
+    """A secret value that blueprints refer to by name: ``!secret NAME``."""
 
     name = models.CharField(max_length=100)
     value = SealedField()

@@ -1,4 +1,4 @@
-"""Looks at the watched folder, and for what was changed by hand."""
+"""Periodic tasks: apply the watched folder and look for drift."""
 
 from celery import shared_task
 
@@ -8,11 +8,11 @@ from idp.tenancy.tasks import tenant_task
 
 @shared_task(ignore_result=True)
 def apply_watched() -> None:
-    """Every ten seconds."""
+    """Apply what changed in the watched folder. Runs every ten seconds."""
     watch.look()
 
 
 @tenant_task
 def look_for_drift() -> None:
-    """Every ten minutes."""
+    """Store the drift of the tenant in scope. Runs every ten minutes."""
     drift.note_drift()

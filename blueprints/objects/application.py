@@ -1,4 +1,4 @@
-"""Applications: clients of the protocol."""
+"""Applications: OAuth clients."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -29,7 +29,7 @@ _PLAIN = (
     "groups",
     "flows",
 )
-# what an owner approved by
+# what the approval of an owner refers to
 _IDENTITY = ("title", "owner", "verified", "logo", "client_id", "client_secret", "type", "grants")
 _LIMITS = ("pending_limit", "pending_limit_per_address")
 _DURATIONS = {
@@ -40,7 +40,10 @@ _DURATIONS |= {"device.code_lifetime": "device_code_lifetime", "device.interval"
 
 
 class ApplicationKind(Kind):
-    """A client of the protocol. Its secret is compared and stored as its hash, and never read back."""
+    """The kind of OAuth clients.
+
+    A client secret is compared and stored as its hash, and is never read back.
+    """
 
     name = "application"
     secret_key = "client_secret"  # noqa: S105 the name of a key
@@ -64,7 +67,7 @@ class ApplicationKind(Kind):
             yield Reference(f"flow for {designation}", name, ("flows", designation))
 
     def difference(self, change: Change) -> list[KeyChange]:
-        """Grants in the spelling that people write."""
+        """Return the changes key by key, with grants under their short names."""
         return [_as_written(key) for key in super().difference(change)]
 
     def as_read(self, key: KeyChange) -> list[KeyChange]:
@@ -118,7 +121,7 @@ class ApplicationKind(Kind):
         bulk.change(
             Application, {change.name: change.ready for change in changes if change.action == "update"}, by=by
         )
-        # after those that give a client id up
+        # after the updates, which may release client IDs
         new = [change for change in changes if change.action == "create"]
         bulk.create([Application(name=change.name, **change.ready) for change in new], by=by)
 
@@ -140,10 +143,10 @@ def _as_written(key: KeyChange) -> KeyChange:
 
 
 def _approved(change: Change) -> None:
-    """Raise ValidationError where somebody else than an owner lets an application ask for the administration,
-    or for more of it.
+    """Raise ValidationError if the author, who is not an owner, would grant administration access.
 
-    Who an approved application is stays as it was approved, unless the same change takes the approval away.
+    This includes extending such access. The identity of an approved application stays as it was approved,
+    unless the same change revokes the approval.
     """
     before, words = (
         change.before or {},
@@ -169,7 +172,7 @@ def _approved(change: Change) -> None:
 
 
 def secret_is(name: str, value: str) -> bool:
-    """Whether this is the secret of the application with this name."""
+    """Return whether ``value`` is the client secret of the application with this name."""
     row = Application.objects.filter(name=name).first()
     return row is not None and same(row.secret_hash, digest(value))
 

@@ -1,4 +1,4 @@
-"""One kind of document for each object that an administrator sees; named, never by primary key."""
+"""One document model for each kind of object that an administrator sees, by name and never by primary key."""
 
 import re
 from datetime import timedelta
@@ -32,7 +32,7 @@ SHORT_GRANTS = {long: short for short, long in GRANTS.items()}
 
 
 def _said(**described: Any) -> Any:
-    """A key that every document has."""
+    """Return a key that every document must have."""
     return setting(..., **described)
 
 
@@ -52,8 +52,9 @@ def _text_or_secret(value: Any) -> Secret | str:
 
 
 def _reachable(name: str) -> str:
-    """The same name; raises ValueError for one whose page and address in the API nobody would reach: browsers
-    resolve dots in them.
+    """Return ``name`` unchanged; raise ValueError for one that has no reachable page or API URL.
+
+    Browsers resolve dot segments in URLs, so such a name would lead elsewhere.
     """
     if any(part in ("", ".", "..") for part in name.split("/")):
         raise ValueError("can't be used in a URL: the parts between slashes must not be empty, . or ..")
@@ -61,7 +62,7 @@ def _reachable(name: str) -> str:
 
 
 def _scope_token(name: str) -> str:
-    """The same name; raises ValueError for one that the protocol has no place for (RFC 6749 section 3.3)."""
+    """Return ``name`` unchanged; raise ValueError if it is not a scope token (RFC 6749 section 3.3)."""
     if not _SCOPE.fullmatch(name):
         raise ValueError(
             "must be up to 100 visible ASCII characters without spaces, double quotes and backslashes"
@@ -87,12 +88,12 @@ _Grant = Annotated[
 
 
 class Document(BaseModel):
-    """Unknown keys are refused; a key that is left out keeps what is there.
+    """The base of all documents: unknown keys are refused, an omitted key keeps the stored value.
 
-    Every text has one form, and nothing in it is invisible.
+    Every text is normalized to one form without invisible characters.
 
-    ``several_lines``: keys whose texts may have more than one; ``as_given``: keys whose texts nobody may
-    change or look into.
+    ``several_lines`` names the keys whose texts may have several lines. ``as_given`` names the keys whose
+    texts are taken verbatim and never inspected.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -110,7 +111,7 @@ class Document(BaseModel):
     def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> Any:
         schema = handler.resolve_ref_schema(handler(core))
         for name, each in cls.model_fields.items():
-            if isinstance(each.default, timedelta):  # pydantic says PT10M where 10m is written
+            if isinstance(each.default, timedelta):  # pydantic writes PT10M, blueprints write 10m
                 schema["properties"][name]["default"] = write_duration(each.default)
         return plain(schema)
 

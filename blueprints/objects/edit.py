@@ -1,6 +1,4 @@
-"""Changes one object by hand: with the documents and the kinds of blueprints, in the name of
-whoever does it.
-"""
+"""Change single objects manually, in a person's name, with the documents and kinds of blueprints."""
 
 import hashlib
 import json
@@ -35,7 +33,7 @@ _TRIES = 5
 
 
 class Refused(Exception):
-    """The object cannot be so; ``errors``: messages by dotted key, "" for the object as a whole."""
+    """The object is not valid; ``errors`` maps dotted keys to messages, with "" for the object as a whole."""
 
     def __init__(self, errors: Mapping[str, list[str]]) -> None:
         super().__init__(
@@ -54,8 +52,9 @@ class Moved(Changed):
 
 @dataclass(frozen=True)
 class Current:
-    """An object as it is: its ``document`` as its kind writes it, without secrets; ``etag`` changes whenever
-    it does.
+    """A stored object: its ``document`` as its kind writes it, without secrets.
+
+    ``etag`` changes whenever the object does.
     """
 
     name: str
@@ -65,7 +64,7 @@ class Current:
 
 @dataclass(frozen=True)
 class Saved:
-    """What was written: ``keys`` is empty where all was so already."""
+    """The result of saving an object; ``keys`` is empty if nothing changed."""
 
     name: str
     created: bool
@@ -74,21 +73,24 @@ class Saved:
 
 @dataclass(frozen=True)
 class _Typed(Located):
-    """A document that stands in no file: a problem is known by its key alone."""
+    """A document that was submitted in a form or a request, so a problem is located by its key alone."""
 
     def problem(self, path: Iterable[str | int], message: str) -> Problem:
         return Problem("", 0, 0, ".".join(map(str, path)), message)
 
 
 def current(kind: str, name: str) -> Current | None:
-    """The object with this name, however its letters are written, in the tenant in scope, or None."""
+    """Return the object with this name in the tenant in scope, or None.
+
+    The name is normalized as its kind does.
+    """
     name = KINDS[kind].as_kept(name)
     keys = KINDS[kind].current([name]).get(name)
     return None if keys is None else Current(name, _nested(kind, name, keys), _etag(keys))
 
 
 def blank(kind: str) -> dict[str, Any]:
-    """What a new object has where nothing is said, as its kind writes it, without its name."""
+    """Return the defaults of a new object as its kind writes them, without a name."""
     document = _nested(kind, "", KINDS[kind].defaults())
     del document[kind]
     return document
@@ -103,11 +105,13 @@ def save(
     new: bool | None = None,
     rights: Collection[str] = (),
 ) -> Saved:
-    """Makes an object as ``said``, a document of this kind; keys that it leaves out stay as they are.
+    """Create or change an object as the document ``said`` describes; omitted keys stay as they are.
 
-    ``expect``: the etag of what was looked at. ``new``: True to make one, False to change one, None for
-    either. ``rights``: what the author may do beyond the ordinary (idp/accounts/roles.py). Raises Refused
-    with everything that is wrong, NotThere, or Moved; then nothing was written.
+    ``expect`` is the etag of the object that the author saw. ``new`` is True to create, False to change and
+    None for either. ``rights`` are the additional operations that the author may perform
+    (idp/accounts/roles.py).
+
+    Raise Refused with every error, NotThere or Moved. In these cases nothing was written.
     """
     located = _typed(kind, checked(kind, said, rights=rights), rights)
     for _ in range(_TRIES):
@@ -128,9 +132,9 @@ def save(
 
 
 def delete(kind: str, name: str, *, by: str, expect: str | None = None) -> None:
-    """Takes an object away that nobody names.
+    """Delete an object that no other object refers to.
 
-    Raises NotThere, Moved where it is no longer what was looked at, or Refused.
+    Raise NotThere, Moved if the object is not the one that the author saw, or Refused.
     """
     name = KINDS[kind].as_kept(name)
     for _ in range(_TRIES):
@@ -148,17 +152,16 @@ def delete(kind: str, name: str, *, by: str, expect: str | None = None) -> None:
 def checked(
     kind: str, said: Mapping[str, Any], *, strict: bool | None = None, rights: Collection[str] = ()
 ) -> BaseModel:
-    """The typed document; raises Refused with everything that is wrong, also with what it says of other
-    objects.
+    """Return the validated document; raise Refused with every error, including wrong references.
 
-    ``strict``: "5" and "yes" are texts. ``rights``: as in :func:`save`.
+    ``strict`` disables type coercion: "5" and "yes" stay texts. ``rights`` is as in :func:`save`.
     """
     try:
         return DOCUMENTS[kind].model_validate(dict(said), strict=strict)
     except Invalid as invalid:
         errors = _by_key(invalid.errors(), kind)
     secret_key = KINDS[kind].secret_key
-    # a secret is compared with none before who may is asked
+    # the secret is left out: it must not be compared before the rights are checked
     rest = {key: value for key, value in said.items() if key != secret_key}
     wrong = also_wrong(kind, rest, rights) | errors
     if (
@@ -172,13 +175,13 @@ def checked(
 
 
 def also_wrong(kind: str, said: Mapping[str, Any], rights: Collection[str] = ()) -> dict[str, list[str]]:
-    """What is wrong with a document, by key, even where it cannot be read as a whole; nothing is written."""
+    """Return the errors of a document by key, even if it is not valid as a whole; nothing is written."""
     document, found = partial(DOCUMENTS[kind], said)
     errors = _by_key(found, kind)
     if document is not None:
         try:
             _compared(_typed(kind, document, rights))
-        except Refused as refused:  # what was taken out may be missing elsewhere: of its keys enough is said
+        except Refused as refused:  # removed keys may cause further errors: skip them
             out = {key.partition(".")[0] for key in errors}
             errors |= {
                 key: texts
@@ -189,7 +192,7 @@ def also_wrong(kind: str, said: Mapping[str, Any], rights: Collection[str] = ())
 
 
 def _weak(kind: str, rest: Mapping[str, Any], secret: str) -> list[str]:
-    """What is wrong with a new secret, beside what is wrong with the ``rest`` of the document."""
+    """Return the weaknesses of a new secret, judged with the valid keys of the ``rest`` of the document."""
     document, _found = partial(DOCUMENTS[kind], rest)
     if document is None:
         return []
@@ -211,7 +214,7 @@ def _by_key(found: Iterable[Any], kind: str) -> dict[str, list[str]]:
 
 
 def _delete(kind: str, name: str, by: str, expect: str | None) -> None:
-    """In the transaction in which nobody else comes to name it."""
+    """Delete the object within the transaction in which no new reference to it can appear."""
     if not KINDS[kind].there(name):
         raise NotThere
     if expect is not None and expect != _etag(KINDS[kind].current([name]).get(name, {})):
@@ -222,7 +225,7 @@ def _delete(kind: str, name: str, by: str, expect: str | None) -> None:
 
 
 def _compared(located: Located) -> Change:
-    """What becomes of the object; raises Refused."""
+    """Return the change that the document makes; raise Refused."""
     kind = KINDS[located.kind]
     change = compared(located, kind.current([located.name]).get(located.name))
     problems = [
@@ -248,14 +251,12 @@ def _write(change: Change, by: str) -> None:
                 raise Overtaken
             kind.write([change], by=by)
     except (IntegrityError, ValidationError, LastAdministrator) as error:
-        raise Overtaken from error  # it was right a moment ago; the next comparison tells what is wrong where
+        raise Overtaken from error  # it was valid a moment ago; the next comparison locates the problem
 
 
 @contextmanager
 def _turn() -> Iterator[None]:
-    """A transaction in which nobody else changes an object; raises Overtaken where somebody was faster at one
-    of the rows.
-    """
+    """Open a transaction in which no one else changes objects; raise Overtaken on a serialization failure."""
     nested = connection.in_atomic_block
     try:
         with transaction.atomic():
@@ -268,7 +269,7 @@ def _turn() -> Iterator[None]:
 
 
 def _harden(kind: Kind, change: Change) -> None:
-    """Hashing takes time, and is done before anything is locked."""
+    """Hash the new secret, which takes time, before anything is locked."""
     if kind.secret_key and change.located and any(key.key == kind.secret_key for key in change.keys):
         value = str(getattr(change.located.document, kind.secret_key))
         kind.prepare(change, value)

@@ -1,4 +1,4 @@
-"""Flows: what differs is told step by step, and a new version is made only when something does."""
+"""Flows: differences are reported step by step, and only a difference creates a new version."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -13,12 +13,12 @@ from flows.models import Flow
 from idp.foundation.text import fold
 
 NOTE = "applied from a blueprint"
-# who is let in changes without a sound where one of these goes
+# deleting one of these would silently change who is allowed in
 _IN_CONDITIONS = ("group", "scope", "application")
 
 
 class FlowKind(Kind):
-    """A flow as its live version is; its document is one key."""
+    """The kind of flows, represented by their live version; the whole flow document is one key."""
 
     name = "flow"
 
@@ -54,8 +54,9 @@ class FlowKind(Kind):
         return Flow.objects.filter(name=name).exists()
 
     def difference(self, change: Change) -> list[KeyChange]:
-        """``ready`` is the prepared flow: a sub-flow that changes makes a new version of the flows that it is
-        in.
+        """Return the changes step by step; ``change.ready`` is the prepared flow.
+
+        A changed sub-flow also creates a new version of every flow that contains it.
         """
         prepared: Prepared = change.ready
         if change.before is None:
@@ -92,8 +93,9 @@ class FlowKind(Kind):
                 )
 
     def write(self, changes: Sequence[Change], *, by: str) -> None:
-        """Sub-flows before those that they are in, then those that are no longer the tenant's default, so
-        that another one may be.
+        """Write the flows: sub-flows before the flows that contain them, defaults last.
+
+        A flow that stops being the tenant's default is written before the one that becomes it.
         """
         for change in sorted(
             changes,

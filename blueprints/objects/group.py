@@ -9,7 +9,7 @@ from idp.accounts.models import Group
 
 
 class GroupKind(Kind):
-    """A group is its name; who is in it is said by the people."""
+    """The kind of groups. A group is only a name; its members are listed in the documents of people."""
 
     name = "group"
 

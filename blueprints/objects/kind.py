@@ -1,4 +1,4 @@
-"""What all kinds of objects have in common, and one change of one object."""
+"""The base class of all kinds of objects, and a change of one object."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,8 +21,9 @@ _Row = TypeVar("_Row", bound=Model)
 
 @dataclass(frozen=True)
 class KeyChange:
-    """One key, with dots, of one object: JSON values, None where it says nothing; of a secret only that it
-    changes.
+    """The change of one dotted key of an object, as JSON values; None means that there is no value.
+
+    Of a secret it shows only that it changes.
     """
 
     key: str
@@ -32,10 +33,11 @@ class KeyChange:
 
 @dataclass
 class Change:
-    """What becomes of one object. ``before``: how it is now, by dotted key; None where it is not there.
+    """What applying does to one object.
 
-    ``given``: what the document says, by dotted key. ``ready``: what the kind has made of it before anything
-    is written. ``freed``: the host names that other tenants give up in the same transaction.
+    ``before`` holds the current values by dotted key and is None if the object does not exist. ``given``
+    holds the values of the document by dotted key. ``ready`` is what the kind has prepared before anything is
+    written. ``freed`` holds the host names that other tenants release in the same transaction.
     """
 
     tenant: str
@@ -51,26 +53,26 @@ class Change:
 
     @property
     def named(self) -> tuple[str, str, str]:
-        """Tenant, kind and name."""
+        """The tenant, the kind and the name."""
         return self.tenant, self.kind, self.name
 
     def writes(self, key: str) -> bool:
-        """Whether this key is to be written: a new object's own, of a known one what differs."""
+        """Return whether this key is written: any key of a new object, a changed key of an existing one."""
         return self.before is None or any(each.key == key for each in self.keys)
 
     def may(self, operation: str) -> bool:
-        """Return whether its author may do this."""
+        """Return whether the author of the document may perform this operation."""
         return self.located is not None and operation in self.located.rights
 
     @property
     def rests_on(self) -> Any:
-        """What it takes from elsewhere: the sub-flows of a flow."""
+        """What the object takes from other objects: the sub-flows of a flow."""
         return getattr(self.ready, "parts", None)
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A name that a document mentions, and at which key."""
+    """A name that a document refers to, and the key where it does."""
 
     kind: str
     name: str
@@ -78,26 +80,27 @@ class Reference:
 
     @property
     def object_kind(self) -> str:
-        """``flow`` of ``flow for part``."""
+        """The kind of the referenced object: ``flow`` of ``flow for part``."""
         return self.kind.partition(" for ")[0]
 
 
 class Kind:
     """One kind of object.
 
-    Everything happens in the tenant in scope; reading takes a handful of queries however many there are.
+    All methods work in the tenant in scope. Reading takes a small, constant number of queries, however many
+    objects there are.
     """
 
     name: ClassVar[str]
-    secret_key: ClassVar[str] = ""  # the key that holds one
+    secret_key: ClassVar[str] = ""  # the key of the secret
     in_any_order: ClassVar[frozenset[str]] = frozenset()  # keys whose lists are sets
 
     def as_kept(self, name: str) -> str:
-        """The name that is stored, from one that was typed: the same letters, however they were composed."""
+        """Return the stored form of a name that was typed: its letters in composed form (NFC)."""
         return nfc(name)
 
     def given(self, document: BaseModel) -> dict[str, Any]:
-        """What the document says, by dotted key, as JSON; without its name and its secret."""
+        """Return the values of the document by dotted key, as JSON, without its name and its secret."""
         dumped = document.model_dump(mode="json", exclude_unset=True, exclude={self.name, self.secret_key})
         flat = flattened(
             dumped, {key for key, each in type(document).model_fields.items() if _is_model(each.annotation)}
@@ -108,25 +111,26 @@ class Kind:
         }
 
     def same(self, key: str, one: Any, other: Any) -> bool:
-        """Whether these values of a key mean the same: the order of a set is no change."""
+        """Return whether two values of a key are equal; the order of a set does not count."""
         if key in self.in_any_order and isinstance(one, list) and isinstance(other, list):
             return set(one) == set(other)
         return bool(one == other)
 
     def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
-        """Those of these names that exist, or all, each by dotted key as ``given`` would say it.
+        """Return the objects with these names, or all of them, each by dotted key like ``given``.
 
-        Under ``$secret`` a digest of what is stored of its secret, "" where nothing is.
+        ``$secret`` holds a digest of what is stored of the secret, and "" if nothing is stored.
         """
         raise NotImplementedError
 
     def there(self, name: str) -> bool:
-        """Whether there is one of this name, in whatever state."""
+        """Return whether an object with this name exists, in any state."""
         return name in self.current([name])
 
     def defaults(self) -> dict[str, Any]:
-        """What a new object has where its document says nothing, by dotted key, as ``current``
-        would say it.
+        """Return the values that a new object has where its document has none.
+
+        They are given by dotted key, as ``current`` returns them.
         """
         document = DOCUMENTS[self.name].model_construct()
         dumped = document.model_dump(mode="json", exclude={self.name, self.secret_key}, warnings=False)
@@ -135,25 +139,27 @@ class Kind:
         )
 
     def references(self, document: Any) -> Iterable[Reference]:
-        """The names that it mentions."""
+        """Return the names that the document refers to."""
         return ()
 
     def naming(self, gone: Mapping[str, Collection[str]]) -> Collection[str] | None:
-        """Which stored objects of this kind may mention one of ``gone``, names by kind: their names, or None
-        for any of them.
+        """Return the names of stored objects that may refer to one of ``gone``, or None for any of them.
+
+        ``gone`` holds names by kind. The stored objects are those of this kind.
         """
         return ()
 
     def stored(self, keys: Mapping[str, Any]) -> Any:
-        """The document whose ``references`` are those of a stored object, from its keys as ``current`` says
-        them.
+        """Return a document that has the ``references`` of a stored object.
+
+        ``keys`` are those of the object as ``current`` returns them.
         """
         return DOCUMENTS[self.name].model_construct(
             **{key: value for key, value in keys.items() if "." not in key}
         )
 
     def difference(self, change: Change) -> list[KeyChange]:
-        """Key by key, only what the document says."""
+        """Return the changes key by key, of the keys in the document only."""
         before = change.before or {}
         return [
             KeyChange(key, before.get(key), value)
@@ -162,54 +168,55 @@ class Kind:
         ]
 
     def as_read(self, key: KeyChange) -> list[KeyChange]:
-        """What differs in one key, as an administrator reads it."""
+        """Return the change of one key as an administrator reads it."""
         return [key]
 
     def secret_matches(self, change: Change, value: str) -> bool:
-        """Whether this is the secret that is stored."""
+        """Return whether ``value`` is the stored secret."""
         return False
 
     def prepare(self, change: Change, secret: str | None) -> None:
-        """Makes ready what will be written: whatever takes time, and whatever may be wrong (ValidationError).
+        """Prepare what is written: everything that takes time or may raise ValidationError.
 
-        ``secret``: a new one.
+        ``secret`` is a new one.
         """
 
     def weak(self, change: Change, secret: str) -> list[str]:
-        """What is wrong with a new secret that a person chose; [] where any will do."""
+        """Return the weaknesses of a new secret that a person chose; [] if any secret is accepted."""
         return []
 
     def advice(self, change: Change, secret: str | None) -> Iterable[str]:
-        """What its author should think of, though it is right.
+        """Return what the author should consider, although the document is valid.
 
-        ``secret``: a new one, however it was given.
+        ``secret`` is a new one, in whichever way it was given.
         """
         return ()
 
     def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
-        """What two objects cannot both have: the change, the key, and what is wrong.
+        """Return values that two objects cannot share, as (change, path of the key, message).
 
-        All changes of one tenant at once, deletions too.
+        ``changes`` are all changes of one tenant at once, including deletions.
         """
         return ()
 
     def harden(self, change: Change, secret: str) -> None:
-        """Makes ready what is stored of a new secret, where that takes long."""
+        """Prepare what is stored of a new secret, if this takes long."""
 
     def write(self, changes: Sequence[Change], *, by: str) -> None:
-        """Creates and updates what was made ready, in bulk, in the caller's transaction.
+        """Create and update what was prepared, in bulk, in the caller's transaction.
 
-        ``by``: who is told to have done it.
+        ``by`` is recorded as the actor.
         """
         raise NotImplementedError
 
     def release(self, names: Collection[str]) -> None:
-        """Lets go of what only one object may have, in the caller's transaction: these will be deleted once
-        others are written.
+        """Release the unique values of objects that are deleted after others are written.
+
+        This happens in the caller's transaction.
         """
 
     def delete(self, names: Collection[str], *, by: str) -> None:
-        """Takes them away, in the caller's transaction."""
+        """Delete these objects, in the caller's transaction."""
         raise NotImplementedError
 
 
@@ -219,9 +226,10 @@ def unique(
     owners: Callable[[Collection[str]], Mapping[str, str]],
     same: Callable[[str], str] = str,
 ) -> Iterable[tuple[Change, str]]:
-    """The changes that take a value of ``key`` which another one of them, or somebody who keeps it, has.
+    """Yield the changes whose value of ``key`` is taken, each with the name of the owner.
 
-    ``same``: what two spellings of one value have in common.
+    The owner is another change, or a stored object that keeps the value. ``same`` normalizes a value for the
+    comparison.
     """
     changing = [
         change
@@ -244,7 +252,7 @@ def unique(
 
 
 def flattened(values: Mapping[str, Any], groups: Collection[str]) -> dict[str, Any]:
-    """``device: {interval: 5}`` as ``device.interval: 5``, for the keys that are groups of settings."""
+    """Return ``device: {interval: 5}`` as ``device.interval: 5``, for keys that are groups of settings."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         flat |= {f"{key}.{inner}": each for inner, each in value.items()} if key in groups else {key: value}
@@ -252,13 +260,14 @@ def flattened(values: Mapping[str, Any], groups: Collection[str]) -> dict[str, A
 
 
 def named(rows: QuerySet[_Row], names: Collection[str] | None, column: str = "name") -> QuerySet[_Row]:
-    """Those of these names where they are few; for many, all rows are less to ask for than each of them."""
+    """Filter the rows by these names if they are few; for many names, reading all rows is cheaper."""
     return rows if names is None or len(names) > _FEW else rows.filter(**{f"{column}__in": list(names)})
 
 
 def only(found: dict[str, dict[str, Any]], names: Collection[str] | None) -> dict[str, dict[str, Any]]:
-    """Those of these names: for many names one query for all rows is less than a condition with
-    each of them.
+    """Return the entries with these names.
+
+    For many names, one query for all rows is cheaper than a condition with each of them.
     """
     return found if names is None else {name: found[name] for name in names if name in found}
 
@@ -268,7 +277,7 @@ def _is_model(annotation: Any) -> bool:
 
 
 def every_check(*checks: Callable[[], object]) -> None:
-    """Run all of them; raise ValidationError with everything that they found wrong."""
+    """Run all checks; raise ValidationError with everything that they found."""
     wrong: dict[str, list[str]] = {}
     for check in checks:
         try:

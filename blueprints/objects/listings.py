@@ -1,6 +1,4 @@
-"""The list of what blueprints have applied: to which of them an object belongs, and whether somebody has
-changed it since.
-"""
+"""The list of managed objects: which blueprint manages each, and whether it has drifted."""
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _

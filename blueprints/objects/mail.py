@@ -1,4 +1,4 @@
-"""A tenant's own wording of mails."""
+"""A tenant's customized email templates."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ _PARTS = ("subject", "text", "html")
 
 
 class MailKind(Kind):
-    """The wording of one mail, in place of the shipped one."""
+    """The kind of email templates: a customized template replaces the shipped one."""
 
     name = "mail"
 

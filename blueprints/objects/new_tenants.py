@@ -1,4 +1,4 @@
-"""Makes a tenant complete: its name, its domain, every way in that ships, and somebody who looks after it."""
+"""Create complete tenants: name, domain, all shipped flows and a first administrator."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ _SHIPPED = "blueprints/default/10-tenant.yaml"
 
 @dataclass(frozen=True)
 class Wanted:
-    """A tenant as it shall become. ``administrator``: the username of its first one."""
+    """A tenant to create. ``administrator`` is the username of its first administrator."""
 
     name: str
     title: str
@@ -35,8 +35,9 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Made:
-    """A tenant that has just been made; ``token`` opens ``/recover/`` there once, for its first
-    administrator.
+    """A tenant that was just created.
+
+    ``token`` opens ``/recover/`` there once, for the first administrator.
     """
 
     name: str
@@ -45,8 +46,9 @@ class Made:
 
 @transaction.atomic
 def make(wanted: Wanted, *, by: str) -> Made:
-    """Makes the tenant, or nothing; raises edit.Refused with what is wrong by the names of
-    :class:`Wanted`.
+    """Create the tenant completely or not at all, and return it.
+
+    Raise edit.Refused with the errors by the field names of :class:`Wanted`.
     """
     if problems := problems_of(wanted):
         raise edit.Refused(problems)
@@ -68,10 +70,9 @@ def make(wanted: Wanted, *, by: str) -> Made:
 
 
 def link_for(name: str, username: str, *, by: Person) -> str | None:
-    """A one-time token for an administrator of this tenant who has lost the first one; None where there is no
-    such.
+    """Return a new one-time token for an administrator of this tenant; None if there is no such person.
 
-    Raises OwnPassword where ``by`` would let themselves in.
+    It replaces a token that was lost. Raise OwnPassword if ``by`` is that administrator.
     """
     tenant = tenants.by_name(name)
     if tenant is None:
@@ -86,7 +87,7 @@ def link_for(name: str, username: str, *, by: Person) -> str | None:
 
 
 def problems_of(wanted: Wanted) -> dict[str, list[str]]:
-    """Return all that is wrong, by the names of :class:`Wanted`."""
+    """Return every error, by the field names of :class:`Wanted`."""
     found: dict[str, list[str]] = {}
     try:
         tenants.checked(Tenant(name=wanted.name, title=wanted.title))

@@ -1,4 +1,4 @@
-"""People, with the groups that they are in."""
+"""People, with the groups that they belong to."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -20,7 +20,10 @@ _COLUMNS |= {"active": "is_active", "role": "role"}
 
 
 class PersonKind(Kind):
-    """Somebody who signs in. A password is compared and stored as its hash, and never read back."""
+    """The kind of people who sign in.
+
+    A password is compared and stored as its hash, and is never read back.
+    """
 
     name = "person"
     secret_key = "password"  # noqa: S105 the name of a key
@@ -122,7 +125,7 @@ def _person(username: str, columns: Mapping[str, Any]) -> Person:
 
 
 def administrators_after(changes: Sequence[Change]) -> set[str]:
-    """Who of the tenant administers it once these changes of people are made."""
+    """Return the usernames of the tenant's administrators after these changes of people."""
     others = set(administrators()) - {change.name for change in changes}
     return others | {
         change.name for change in changes if change.action != "delete" and _administers(_after(change))

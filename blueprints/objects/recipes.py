@@ -1,4 +1,4 @@
-"""Applications by recipe: a few questions, and everything else so that it is safe for that kind of client."""
+"""Create applications by recipe: a few questions, and safe defaults for that kind of client."""
 
 import re
 import unicodedata
@@ -16,13 +16,13 @@ from flows.settings import Text, setting
 from idp.oauth.clients import describe_scopes, new_secret, scope_names
 from idp.oauth.scopes import STANDARD_SCOPES, administrative
 
-_NAME = 50  # the longest name of an application or a flow
-_OWN = ("openid", "offline_access")  # part of the recipe, never asked for
+_NAME = 50  # the maximum length of the name of an application or a flow
+_OWN = ("openid", "offline_access")  # included in the recipe, never offered
 _ADMINISTRATION = ("foyer:read", "foyer:write")
 
 
 class Answers(BaseModel):
-    """What a recipe asks."""
+    """The questions of a recipe."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
@@ -45,11 +45,11 @@ class Answers(BaseModel):
 class Recipe:
     """One kind of application.
 
-    ``document``: what it is made of beside the answers, in the words of a blueprint.
-
-    ``always``: scopes that come with it; ``why``: its choices and the reason for each, as an administrator
-    reads them. ``person``: whether people use it; a service acts for itself. ``administers``: whether it may
-    be given an administrator's rights, which nothing should hold that others can walk up to.
+    ``document`` is the part of the application that does not depend on the answers, as in a blueprint.
+    ``always`` lists the scopes that are included. ``why`` lists the choices and the reason for each, as an
+    administrator reads them. ``person`` says whether people use the application; a service acts on its own
+    behalf. ``administers`` says whether the application may be granted administration access, which no device
+    in a public place should have.
     """
 
     name: str
@@ -63,13 +63,16 @@ class Recipe:
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """Questions that make no sense for it."""
+        """The questions that do not apply to this kind."""
         return () if self.person else ("groups",)
 
 
 @dataclass(frozen=True)
 class Made:
-    """What came of it. ``secret``: of a confidential application, told this once; "" where it has none."""
+    """An application that was just created.
+
+    ``secret`` belongs to a confidential application and is shown only once; it is "" for a public one.
+    """
 
     name: str
     secret: str = field(default="", repr=False)
@@ -169,7 +172,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
 
 
 def scopes_for(recipe: Recipe, rights: Collection[str] = ()) -> list[tuple[str, str]]:
-    """The scopes that somebody with these rights may choose for it, each with its words."""
+    """Return (name, title) of the scopes that a person with these rights may choose for the application."""
     administers = recipe.administers and "applications.approve" in rights
     never = (*_OWN, *(() if administers else _ADMINISTRATION)) if recipe.person else tuple(STANDARD_SCOPES)
     names = [name for name in scope_names() if name not in never]
@@ -177,7 +180,10 @@ def scopes_for(recipe: Recipe, rights: Collection[str] = ()) -> list[tuple[str, 
 
 
 def make(recipe: Recipe, answers: Answers, *, by: str, rights: Collection[str] = ()) -> Made:
-    """Makes the application; raises blueprints.objects.edit.Refused with messages by question."""
+    """Create the application and return it.
+
+    Raise blueprints.objects.edit.Refused with messages by question.
+    """
     offered = {name for name, _title in scopes_for(recipe, rights)}
     if refused := [scope for scope in answers.scopes if scope not in offered]:
         raise edit.Refused(
@@ -207,22 +213,18 @@ def make(recipe: Recipe, answers: Answers, *, by: str, rights: Collection[str] =
 
 
 def name_from(title: str) -> str:
-    """The name of an application with this title; a made-up one where the title has no letter that a name may
-    have.
-    """
+    """Return the application name for this title; a random one if it has no usable letters or digits."""
     return dashed(title) or f"application-{uuid4().hex[:6]}"
 
 
 def dashed(title: str) -> str:
-    """The letters and digits of a title in lower case, with dashes between, as names are written; "" where it
-    has none.
-    """
+    """Return the title in lower case with dashes between its letters and digits; "" if it has none."""
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_NAME].strip("-")
 
 
 def _by_question(errors: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """What is wrong with the document, at the question that it comes from: the name is made of the title."""
+    """Return the errors of the document by question; the name is derived from the title."""
     found: dict[str, list[str]] = {}
     for key, texts in errors.items():
         question = key.partition(".")[0]

@@ -1,4 +1,4 @@
-"""Every kind, in the order in which they are written: what others refer to comes first."""
+"""All kinds, in the order in which they are written: referenced objects come first."""
 
 from blueprints.objects.application import ApplicationKind
 from blueprints.objects.flow import FlowKind

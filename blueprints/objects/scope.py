@@ -1,4 +1,4 @@
-"""Scopes in the plain words of the consent page."""
+"""Scopes with the texts of the consent page."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from idp.oauth.models import Scope
 
 
 class ScopeKind(Kind):
-    """A scope with its title and description."""
+    """The kind of scopes, each with its title and description."""
 
     name = "scope"
 

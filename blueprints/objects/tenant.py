@@ -1,4 +1,4 @@
-"""Tenants with their domains and their face."""
+"""Tenants with their domains and branding."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ _COLUMNS = ("title", "logo", "accent", "networks", "mail_from")
 
 
 class TenantKind(Kind):
-    """The tenant in scope; its row is made before anything else of it."""
+    """The kind of tenants: the tenant in scope, whose row is created before its other objects."""
 
     name = "tenant"
     in_any_order = frozenset({"domains", "networks"})
@@ -32,8 +32,10 @@ class TenantKind(Kind):
         return {**{column: getattr(fresh, column) for column in _COLUMNS}, "domains": []}
 
     def difference(self, change: Change) -> list[KeyChange]:
-        """For somebody who may approve host names and senders, those that only wait for it are not
-        there yet.
+        """Return the changes key by key.
+
+        For a person who may approve host names and senders, values that still wait for approval count as
+        absent.
         """
         keys, row = super().difference(change), tenants.by_name(change.name)
         if row is None or not change.may("tenants.edit"):

@@ -1,5 +1,6 @@
-"""Tells who names an object: what goes away while somebody still names it leaves behind what no longer works,
-or lets in too many.
+"""Find the objects that refer to another one.
+
+Deleting an object that is still used would break the others, or let too many people in.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ _Gone = Mapping[str, Collection[str]]
 
 @dataclass(frozen=True)
 class Use:
-    """An object that names another one, at which of its keys."""
+    """A reference from one object to another, with the key that contains it."""
 
     kind: str
     name: str
@@ -23,9 +24,10 @@ class Use:
 
 
 def uses(gone: _Gone, said: Mapping[tuple[str, str], Collection[str]] | None = None) -> Iterator[Use]:
-    """Yield who in the tenant in scope names one of ``gone``, names by kind, and does not go as well.
+    """Yield the references of the tenant in scope to the objects in ``gone``, except those from one another.
 
-    ``said``: the keys for which documents speak in place of what is stored, by kind and name.
+    ``gone`` holds names by kind. ``said`` holds, by kind and name, the keys whose stored values do not count
+    because documents replace them.
     """
     for kind in KINDS.values():
         for name, keys in sorted(kind.current(kind.naming(gone)).items()):
@@ -43,7 +45,7 @@ def uses(gone: _Gone, said: Mapping[tuple[str, str], Collection[str]] | None = N
 
 
 def told(found: Sequence[Use]) -> str:
-    """Return who they are, the first few by name."""
+    """Return a text that names the referring objects, the first few individually."""
     each = list(dict.fromkeys(f"{use.kind} {use.name} ({use.key})" for use in found))
     more = [f"{len(each) - _NAMED} more"] if len(each) > _NAMED else []
     *others, last = [*each[:_NAMED], *more]
@@ -51,6 +53,6 @@ def told(found: Sequence[Use]) -> str:
 
 
 def in_use(kind: str, name: str) -> str:
-    """Return why the object cannot be deleted, or "" where nobody names it."""
+    """Return why the object cannot be deleted, or "" if nothing refers to it."""
     found = list(uses({kind: {name}}))
     return f"Still used by {told(found)}. Remove these references first." if found else ""
