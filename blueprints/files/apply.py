@@ -1,5 +1,6 @@
-"""Applies blueprints: the whole of them in one transaction that only writes, or nothing; one after the other,
-never between each other.
+"""Apply blueprints, each completely or not at all and one after the other.
+
+A blueprint is applied in one transaction that only writes; everything slow happens before.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,7 +36,7 @@ from idp.tenancy.rows import write_columns
 from idp.tenancy.scope import tenant_scope
 
 Show = Callable[[Plan, Sequence[tuple[str, str, str]]], object]
-"""Hears tenant, name and value of each secret that is made."""
+"""Receives the plan, and the tenant, name and value of each secret that is generated."""
 _TRIES = 5
 
 
@@ -44,7 +45,7 @@ class StateMoved(Changed):
 
 
 class Overtaken(Exception):
-    """Somebody wrote between the comparison and the writing."""
+    """Another transaction wrote between the comparison and the writing."""
 
 
 def apply(
@@ -60,14 +61,15 @@ def apply(
     tell: Tell = lambda text: None,
     check: Callable[[Plan], object] = lambda plan: None,
 ) -> Plan:
-    """Makes everything as the files say and answers what was done; raises BadBlueprint or StateMoved, and
-    then nothing was written.
+    """Apply the files and return the plan that was carried out; raise BadBlueprint or StateMoved.
 
-    ``generate`` hears of the missing secrets that are made, before they are kept: where it raises, nothing
-    was written, so that none is kept which nobody saw. Without it a missing one is a problem. ``expect``: the
-    state of the plan that somebody agreed to. ``edition``: kept with the result in place of the plan's own.
-    ``check`` may refuse what is about to be written, by raising. Whoever comes while another blueprint is
-    applied waits, and compares anew.
+    If it raises, nothing was written. An apply that finds another one running waits, and then compares again.
+
+    ``generate`` receives the missing secrets that are generated, before they are committed. If it raises,
+    nothing is written, so that no secret is stored that no one saw. Without it a missing secret is a problem.
+    ``expect`` is the state of the plan that was agreed to. ``edition`` is stored with the result in place of
+    the plan's own. ``tell`` receives the name of each phase. ``check`` may raise to refuse what is about to
+    be written.
     """
     chosen, made = list(paths), dict[tuple[str, str], str]()
     for _ in range(_TRIES):
@@ -88,7 +90,7 @@ def apply(
 
 
 def record(plan: Plan, by: str) -> None:
-    """Keeps what was done, unless this very blueprint was applied last and there was nothing to do."""
+    """Store the result of a plan, unless the same blueprint was applied last and there was nothing to do."""
     last = Result.objects.filter(blueprint=plan.blueprint).order_by("-pk").first()
     if plan.effective or last is None or not last.succeeded or last.edition != plan.edition:
         note_result(plan.blueprint, plan.edition, by, counts=plan.counts, messages=plan.notes)
@@ -103,15 +105,16 @@ def note_result(
     messages: Sequence[str],
     succeeded: bool = True,
 ) -> None:
-    """Keeps one attempt with its messages."""
+    """Store one attempt with its messages."""
     values = {"counts": dict(counts), "messages": list(messages), "succeeded": succeeded}
     Result.objects.create(blueprint=blueprint, edition=edition, at=timezone.now(), by=by, **values)
 
 
 @transaction.atomic
 def note_failure(blueprint: str, edition: str, by: str, *, messages: Sequence[str]) -> None:
-    """Keeps an attempt that failed, unless that is what is known already: two processes may have tried at
-    once.
+    """Store a failed attempt, unless the last stored attempt is the same failure.
+
+    Two processes may have tried at once.
     """
     take_turn(nested=True)
     last = Result.objects.filter(blueprint=blueprint).order_by("-pk").first()
@@ -120,29 +123,30 @@ def note_failure(blueprint: str, edition: str, by: str, *, messages: Sequence[st
 
 
 def results(most: int = 20, blueprint: str = "") -> list[Result]:
-    """The last attempts, of this blueprint or of any, newest first."""
+    """Return the last attempts, of this blueprint or of any, newest first."""
     return list(
         Result.objects.filter(**({"blueprint": blueprint} if blueprint else {})).order_by("-pk")[:most]
     )
 
 
 def tried() -> set[str]:
-    """The names of all blueprints that somebody tried to apply."""
+    """Return the names of all blueprints that have ever been tried."""
     return set(Result.objects.values_list("blueprint", flat=True).distinct())
 
 
 def failing() -> list[Result]:
-    """The last attempt of each blueprint whose last attempt failed, newest first.
+    """Return the last attempt of each blueprint whose last attempt failed, newest first.
 
-    Of the whole installation.
+    This covers the whole installation and returns at most 20.
     """
     last = Result.objects.values("blueprint").annotate(newest=Max("pk"))
     return list(Result.objects.filter(pk__in=last.values("newest"), succeeded=False).order_by("-pk")[:20])
 
 
 def _missing(plan: Plan, made: dict[tuple[str, str], str] | None) -> dict[tuple[str, str], str]:
-    """New values for the secrets that are not there, each the same in every try; raises BadBlueprint where
-    none may be made.
+    """Return new values for the missing secrets; raise BadBlueprint if none may be generated.
+
+    ``made`` keeps the values, so that every retry uses the same ones.
     """
     if plan.missing and made is None:
         raise BadBlueprint([_not_there(each) for each in plan.missing])
@@ -162,7 +166,7 @@ def _not_there(missing: MissingSecret) -> Problem:
 
 
 def _harden(plan: Plan, generated: Mapping[tuple[str, str], str], tell: Tell) -> None:
-    """What takes time and must not hold a lock: hashes of passwords and secrets."""
+    """Hash new passwords and secrets, which takes time and must not hold a lock."""
     waiting = [
         change
         for change in plan.effective
@@ -208,12 +212,12 @@ def _write(
             if show and generated:
                 show(plan, [(tenant, name, value) for (tenant, name), value in generated.items()])
     except OperationalError as error:
-        # somebody else was faster at one of the rows
+        # a serialization failure: another transaction changed one of the rows first
         if str(getattr(error.__cause__, "sqlstate", "")).startswith("40"):
             raise Overtaken from error
         raise
     except (IntegrityError, ValidationError, RefusedFlow, LastAdministrator) as error:
-        raise Overtaken from error  # it was right a moment ago; the next comparison tells what is wrong where
+        raise Overtaken from error  # it was valid a moment ago; the next comparison locates the problem
 
 
 def _write_all(plan: Plan, generated: Mapping[tuple[str, str], str], by: str, tell: Tell) -> None:
@@ -234,9 +238,7 @@ def _write_all(plan: Plan, generated: Mapping[tuple[str, str], str], by: str, te
 
 
 def _release(tenant: str, changes: list[Change]) -> None:
-    """Looks once more whether all is as it was compared; then what is given up or deleted lets go of what
-    others may get.
-    """
+    """Check that nothing has changed since the comparison, then release values that others may take."""
     with _scope(tenant) as row:
         check_unmoved(changes)
         gone = leaving(changes)
@@ -283,7 +285,7 @@ def _write_tenant(plan: Plan, tenant: str, changes: list[Change], by: str) -> No
 
 
 def check_unmoved(changes: Sequence[Change]) -> None:
-    """Whatever is to be changed is still as it was compared."""
+    """Raise Overtaken if an object to be changed is no longer as it was compared."""
     for kind in KINDS.values():
         mine = {
             change.name: change.before
@@ -297,7 +299,7 @@ def check_unmoved(changes: Sequence[Change]) -> None:
 
 
 def _own(blueprint: str, changes: Sequence[Change]) -> None:
-    """Notes whose each object is, and as what it was applied; writes nothing for what is so already."""
+    """Store which blueprint manages each object and the applied values; write only what differs."""
     known = {(row.kind, row.name): row for row in Owned.objects.all()}
     stored = {
         kind: KINDS[kind].current([each.name for each in changes if each.kind == kind])
@@ -347,10 +349,10 @@ def _scope(tenant: str) -> AbstractContextManager[Tenant]:
 
 
 def take_turn(nested: bool) -> None:
-    """Until the transaction ends nobody else applies; on SQLite it is the only writer anyway.
+    """Keep everyone else from applying until the transaction ends; SQLite has a single writer anyway.
 
-    On PostgreSQL the transaction sees one state, taken after the wait (a lock of a table takes none), and
-    whoever changes a row by hand between our look and our writing makes it start anew.
+    On PostgreSQL the transaction sees one snapshot, taken after the wait, because locking a table takes none.
+    If another transaction changes a row between our read and our write, this one fails and starts over.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""Tells what people will run into once a plan is applied, though everything in it is right."""
+"""Warnings about what people will run into once a valid plan is applied."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -10,10 +10,10 @@ from flows.documents.versions import live_defaults
 
 
 def outlook(tenant: str, changes: Sequence[Change], parts: Mapping[str, FlowDocument]) -> Iterator[str]:
-    """Yield a sentence for each default flow that nobody can walk to its end any more, or that is no longer
-    there.
+    """Yield a sentence for each default flow that can no longer be completed or no longer exists.
 
-    ``changes``: those of the tenant in scope, decided; ``parts``: the sub-flows as they will be.
+    ``changes`` are those of the tenant in scope, with their actions decided. ``parts`` are the sub-flows as
+    they will be.
     """
     flows = {each.name: each for each in changes if each.kind == "flow" and each.action != "unchanged"}
     if not flows:

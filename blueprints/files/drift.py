@@ -1,4 +1,4 @@
-"""Finds what was changed by hand since a blueprint was applied, key by key, and by whom."""
+"""Find what was changed manually since a blueprint was applied, key by key, and by whom."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,9 +22,10 @@ _DID_MORE = {
 
 @dataclass(frozen=True)
 class Drift:
-    """One object that is no longer as it was applied.
+    """One object that differs from what was applied.
 
-    ``keys``: as applied → as it is now; ``by`` and ``at`` "" where no event tells.
+    ``keys`` holds the applied value as old and the current value as new. ``by`` and ``at`` are "" if no event
+    records the change.
     """
 
     blueprint: str
@@ -35,13 +36,14 @@ class Drift:
     at: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """For programs and for the table."""
+        """Return the drift as JSON data, for programs and for the table."""
         return asdict(self)
 
 
 def drifted(blueprint: str = "") -> list[Drift]:
-    """Every object of this blueprint, or of any, that is not as it was applied, in the tenant in scope; a
-    handful of queries.
+    """Return every object of this blueprint, or of any, that has drifted in the tenant in scope.
+
+    This takes a small, constant number of queries.
     """
     owned = list(Owned.objects.filter(**({"blueprint": blueprint} if blueprint else {})))
     found = [(row, keys) for kind, rows in _by_kind(owned).items() for row, keys in _compared(kind, rows)]
@@ -53,13 +55,13 @@ def drifted(blueprint: str = "") -> list[Drift]:
 
 
 def owners() -> set[str]:
-    """The names of the blueprints to which something belongs in the tenant in scope."""
+    """Return the names of the blueprints that manage an object of the tenant in scope."""
     return set(Owned.objects.values_list("blueprint", flat=True).distinct())
 
 
 @transaction.atomic
 def note_drift() -> None:
-    """Stores what drifted with each object, and tells once when it begins and once when it ends."""
+    """Store the drift of each object, and publish one event when drift begins and one when it ends."""
     now = {(each.kind, each.name): each for each in drifted()}
     rows = []
     for row in Owned.objects.select_for_update():
@@ -86,12 +88,12 @@ def note_drift() -> None:
 
 
 def topic_of(owned: int) -> str:
-    """The topic of the events about an object of a blueprint."""
+    """Return the topic of the events about an owned object."""
     return f"owned:{owned}"
 
 
 def stored() -> list[Mapping[str, Any]]:
-    """What the last look found, for pages: one query, nothing compared."""
+    """Return the drift that the last check stored, with one query and without comparing anything."""
     return [
         row.drift or {}
         for row in Owned.objects.filter(drift__isnull=False).order_by("blueprint", "kind", "name")
@@ -125,7 +127,10 @@ def _keys(kind: str, applied: Mapping[str, Any], now: Mapping[str, Any]) -> list
 
 
 def _told(rows: Sequence[Owned]) -> dict[tuple[str, str], tuple[str, str]]:
-    """Who changed each of these last, and when, leaving out blueprints themselves."""
+    """Return who changed each of these objects last, and when, by kind and name.
+
+    Changes by blueprints themselves do not count.
+    """
     if not rows:
         return {}
     since = {(row.kind, row.name): row.applied_at for row in rows}
@@ -141,5 +146,5 @@ def _told(rows: Sequence[Owned]) -> dict[tuple[str, str], tuple[str, str]]:
 
 
 def _as_stored(drift: dict[str, Any] | None) -> Any:
-    """As JSON gives it back: tuples are lists."""
+    """Return the drift as it comes back from JSON, where tuples are lists."""
     return drift and {**drift, "keys": [dict(key) for key in drift["keys"]]}

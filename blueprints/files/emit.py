@@ -1,6 +1,4 @@
-"""Writes documents as YAML that reads back as the same documents, with ``!secret NAME`` where a secret
-belongs.
-"""
+"""Write documents as YAML that reads back as the same documents, with ``!secret NAME`` for secrets."""
 
 from collections.abc import Iterable, Mapping
 from types import UnionType
@@ -13,13 +11,14 @@ from idp.foundation.yaml_text import Tagged, write
 
 
 def emit(documents: Iterable[Mapping[str, Any]]) -> str:
-    """The documents of a file."""
+    """Return the documents as the YAML of one file."""
     return write(*(_with_tags(document) for document in documents))
 
 
 def in_order_of(model: Any, value: Any) -> Any:
-    """The same values with their keys in the order of the declaration, of open mappings by name: no database
-    keeps another.
+    """Return the same values with their keys in the order in which the model declares them.
+
+    The keys of open mappings are sorted by name, because no database preserves another order.
     """
     if isinstance(value, Mapping):
         declared = _model_of(model)
@@ -45,7 +44,7 @@ def _model_of(annotation: Any) -> type[BaseModel] | None:
 
 
 def _arguments(annotation: Any) -> list[Any]:
-    """What a list holds, also behind ``| None``."""
+    """Return the item type of a list annotation, also behind ``| None``."""
     if get_origin(annotation) in (Union, UnionType):
         return next((found for each in get_args(annotation) if (found := _arguments(each))), [])
     return [each for each in get_args(annotation) if each is not Ellipsis]

@@ -1,6 +1,4 @@
-"""Takes a running system out as documents that go in again: what an administrator sees, by name, and never a
-secret.
-"""
+"""Export a running tenant as documents that can be applied again: by name and never with a secret."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
@@ -33,12 +31,12 @@ class NoSuchFlow(NotFound):
 
 
 def export(*, flow: str = "", without: Collection[str] = (), compare: bool = False) -> str:
-    """Return the tenant in scope as YAML, without these kinds; or one ``flow`` with the flows that are in it.
+    """Return the tenant in scope as YAML, without these kinds, or one ``flow`` with its sub-flows.
 
     Raise NoSuchFlow.
 
-    ``compare``: the name of a secret may tell that it is the one that is stored; for the command line, not
-    for a person who might guess.
+    With ``compare`` the name of a secret may reveal that it is the stored one. This is for the command line,
+    and not for a person who could guess values with it.
     """
     if flow:
         owner = current_tenant().name
@@ -68,7 +66,7 @@ def _everything(without: Collection[str], compare: bool) -> Iterator[dict[str, A
 
 
 def _document(kind: str, keys: Mapping[str, Any], secret: Secret | None) -> dict[str, Any]:
-    """Only what differs from what a new object has anyway; the keys in the order of the declaration."""
+    """Return a document with only the keys that differ from the defaults, in the order of the declaration."""
     defaults, nested = KINDS[kind].defaults(), dict[str, Any]()
     for key, value in keys.items():
         if key and key != "$secret" and (key in _ALWAYS.get(kind, ()) or value != defaults.get(key)):
@@ -88,8 +86,9 @@ def _secret(
     look_up: Callable[[str], str | None],
     compare: bool,
 ) -> Secret | None:
-    """The name under which it was applied, as long as it is that secret; an application that needs one gets
-    one that is free.
+    """Return the secret name under which the object was applied, if that secret is still the stored one.
+
+    A confidential application without such a name gets a free one.
     """
     if applied.get("name") and applied.get("state") == keys.get("$secret"):
         return Secret(applied["name"])
@@ -103,8 +102,9 @@ def _secret(
 
 
 def _held(look_up: Callable[[str], str | None], name: str) -> str | None:
-    """The value under this name, None where it is free; what cannot be read is told by whoever applies the
-    export.
+    """Return the secret with this name, or None if the name is free or its file cannot be read.
+
+    An unreadable file is reported when the export is applied.
     """
     try:
         return look_up(name)
@@ -113,7 +113,7 @@ def _held(look_up: Callable[[str], str | None], name: str) -> str | None:
 
 
 def _flows() -> Iterator[dict[str, Any]]:
-    """Those first that are in others, else by name."""
+    """Yield the flows by name, each after its sub-flows."""
     documents = {
         name: FlowDocument.model_validate(keys["document"])
         for name, keys in KINDS["flow"].current(None).items()
@@ -150,7 +150,7 @@ def _flow(document: FlowDocument) -> dict[str, Any]:
 
 
 def _step(step: dict[str, Any]) -> dict[str, Any]:
-    """A step with its id first, then what it is; its settings as its stage declares them."""
+    """Return a step with its id first, then its stage, and its settings as the stage declares them."""
     ordered = in_order_of(StepDocument, step)
     stage = stages().get(step.get("stage", ""))
     if stage and "settings" in step:

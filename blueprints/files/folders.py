@@ -1,6 +1,4 @@
-"""Which files of a folder are blueprints, and what is in a file: however odd a folder is, looking into it
-ends.
-"""
+"""Find the blueprint files of a folder and read files safely, however unusual the folder is."""
 
 import os
 import stat
@@ -11,15 +9,16 @@ SUFFIXES = (".yaml", ".yml")
 
 
 def is_blueprint(path: Path) -> bool:
-    """Return whether a file of this name is read."""
+    """Return whether a file with this name is read."""
     return path.suffix.lower() in SUFFIXES
 
 
 def below(folder: Path, failed: Callable[[OSError], object]) -> list[Path]:
-    """Return all that lies below ``folder`` but folders and what is hidden, in the order of names.
+    """Return everything below ``folder`` except folders and hidden entries, sorted by path.
 
-    A mounted folder holds its files a second time under a name that begins with dots. A link to a folder is
-    not followed, and is in the list itself. ``failed`` hears of each folder that cannot be read.
+    Hidden entries are skipped because a mounted folder contains its files a second time under a name that
+    begins with dots. A link to a folder is not followed and is itself part of the list. ``failed`` receives
+    the error of each folder that cannot be read.
     """
     found, waiting = list[Path](), [folder]
     while waiting:
@@ -34,8 +33,9 @@ def below(folder: Path, failed: Callable[[OSError], object]) -> list[Path]:
 
 
 def head(file: Path, most: int) -> bytes:
-    """Return the first bytes of a file; raise OSError for whatever is none, such as a pipe, which might never
-    end.
+    """Return the first bytes of a file; raise OSError if it is not a regular file.
+
+    A pipe, for example, might never end.
     """
     opened = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(opened, "rb") as stream:

@@ -1,4 +1,4 @@
-"""Messages about the keys of a document, in the words of its form."""
+"""Messages about the keys of a document, as its form phrases them."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from flows.validation_messages import sentence
 
 
 def told(model: type[BaseModel], error: Any) -> str:
-    """What pydantic found wrong, as a sentence."""
+    """Return a pydantic error as a sentence."""
     if isinstance(error.get("input"), Secret):
         return "!secret is only allowed for secrets."
     if error["type"] == "extra_forbidden" and len(error["loc"]) == 1 and error["loc"][0] in KINDS:
@@ -19,7 +19,7 @@ def told(model: type[BaseModel], error: Any) -> str:
 
 
 def _names(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
-    """The keys of the model at this path, as far as it is declared."""
+    """Return the keys of the model at this path, as far as the path is declared."""
     for step in path:
         kind = model.model_fields[step].annotation if step in model.model_fields else None
         inner = [
@@ -33,7 +33,10 @@ def _names(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
 
 
 def secret_in(value: Any, path: tuple[str | int, ...] = ()) -> tuple[str | int, ...]:
-    """Where a secret stands in a flow, whose settings are open: it is stored and shown as it is written."""
+    """Return the path of a secret within a flow, or () if there is none.
+
+    The settings of a flow accept any value, and a secret there would be stored and shown as it is written.
+    """
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     found = (
         (*path, key) if isinstance(each, Secret) else secret_in(each, (*path, key)) for key, each in inner

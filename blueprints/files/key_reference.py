@@ -1,6 +1,4 @@
-"""The reference of blueprints: a table of keys for each kind of document, made from the schema that editors
-use.
-"""
+"""The reference of blueprint keys: one table for each kind of document, generated from the JSON Schema."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -46,7 +44,7 @@ _HEADS = {
 
 
 def written() -> str:
-    """The page as it is committed, in English."""
+    """Return the reference page as it is committed, in English."""
     with override("en"):
         models = declared()
         kinds = {model.__name__: kind for kind, model in KINDS.items()}

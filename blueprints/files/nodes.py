@@ -1,8 +1,8 @@
-"""Parses YAML 1.2 into nodes that know their place, within limits: a hostile file costs nothing.
+"""Parse YAML 1.2 into nodes that know their position, within limits that make hostile files harmless.
 
-The C parser hands over a flat stream of events and calls nobody recursively; the tree is built here, with its
-depth counted. Scalars mean what the core schema of YAML 1.2 says (section 10.3.2): ``no`` is a text, ``012``
-is twelve. Its tags (``!!str``) are read.
+The C parser yields a flat stream of events and never recurses. The tree is built here, with its depth
+counted. Scalars follow the core schema of YAML 1.2 (section 10.3.2): ``no`` is a text, ``012`` is twelve. Its
+tags (``!!str``) are supported.
 """
 
 import re
@@ -16,8 +16,8 @@ import yaml
 
 MAX_BYTES = 8 * 1024 * 1024
 MAX_DEPTH = 30
-MAX_NODES = 300_000  # of a file, aliases counted as if they were written out
-MAX_ALIASES = 1000  # of a document
+MAX_NODES = 300_000  # in a file, with aliases expanded
+MAX_ALIASES = 1000  # in a document
 _LOADER: Any = getattr(yaml, "CLoader", yaml.Loader)
 _INT = re.compile(r"\A[-+]?[0-9]{1,30}\Z")
 _BASED = re.compile(r"\A0(?:o[0-7]{1,30}|x[0-9a-fA-F]{1,30})\Z")
@@ -27,7 +27,7 @@ _WORDS |= {word: word.lower() == "true" for word in ("true", "True", "TRUE", "fa
 
 
 class BadYaml(Exception):
-    """This is not valid YAML, or beyond the limits; ``line`` and ``column`` count from 1."""
+    """The text is not valid YAML or exceeds the limits; ``line`` and ``column`` count from 1."""
 
     def __init__(self, message: str, line: int = 1, column: int = 1) -> None:
         super().__init__(message)
@@ -36,11 +36,11 @@ class BadYaml(Exception):
 
 @dataclass(eq=False)
 class Node:
-    """A scalar, a list or a mapping, with its place; ``tag`` without its ``!``.
+    """A scalar, a list or a mapping, with its position; ``tag`` has no ``!``.
 
-    ``value`` of a mapping: key to (key node, node).
+    The ``value`` of a mapping maps each key to (key node, value node).
 
-    ``written``: the text of a plain scalar that became a number and would be written otherwise, such as
+    ``written`` is the text of a plain scalar that became a number and would be written differently, such as
     ``01067`` and ``1.10``.
     """
 
@@ -54,17 +54,18 @@ class Node:
 
     @property
     def is_map(self) -> bool:
-        """Whether it is a mapping."""
+        """Whether the node is a mapping."""
         return isinstance(self.value, dict)
 
     @property
     def is_list(self) -> bool:
-        """Whether it is a list."""
+        """Whether the node is a list."""
         return isinstance(self.value, list)
 
     def rewritten(self) -> Iterator["Node"]:
-        """Every scalar below it, keys included, that became a number which is written otherwise; what an
-        alias repeats once.
+        """Yield every scalar in the tree, keys included, that became a number that is written differently.
+
+        What an alias repeats is yielded once.
         """
         seen, left = set[int](), [self]
         while left:
@@ -83,12 +84,12 @@ class Node:
             )
 
     def get(self, key: str) -> "Node | None":
-        """The node under this key of a mapping."""
+        """Return the node under this key of a mapping, or None."""
         found = self.value.get(key) if self.is_map else None
         return found[1] if found else None
 
     def known(self, path: tuple[str | int, ...]) -> tuple[str | int, ...]:
-        """``path`` as far as it leads; what a tag stands for cannot be seen here."""
+        """Return the longest prefix of ``path`` that exists; the value behind a tag cannot be followed."""
         node = self
         for at, step in enumerate(path):
             inner = (
@@ -102,7 +103,7 @@ class Node:
         return path
 
     def at(self, path: tuple[str | int, ...]) -> "Node | None":
-        """The node to which ``path`` leads."""
+        """Return the node at this path, or None."""
         node: Node | None = self
         for step in path:
             if node is not None and node.is_list and isinstance(step, int):
@@ -112,7 +113,7 @@ class Node:
         return node
 
     def place(self, path: tuple[str | int, ...]) -> tuple[int, int]:
-        """Line and column of the last key of ``path`` that exists."""
+        """Return the line and the column of the last key of ``path`` that exists."""
         node, at = self, (self.line, self.column)
         for step in path:
             if node.is_map and str(step) in node.value:
@@ -127,7 +128,7 @@ class Node:
 
 
 def parse(data: bytes) -> list[Node]:
-    """The documents of a file, empty ones left out; raises BadYaml."""
+    """Return the documents of a file, without empty ones; raise BadYaml."""
     if len(data) > MAX_BYTES:
         raise BadYaml(f"The file is larger than {MAX_BYTES // 1024 // 1024} MiB.")
     try:
@@ -148,7 +149,7 @@ def parse(data: bytes) -> list[Node]:
 
 @dataclass
 class _Builder:
-    """One document under construction: open lists and mappings outermost first, and what anchors name."""
+    """One document under construction: its open lists and mappings, outermost first, and its anchors."""
 
     root: Node | None = None
     open: list[tuple[Node, list[Node]]] = field(default_factory=list)
@@ -191,7 +192,7 @@ def _documents(text: str) -> Iterator[Node]:
             builder.count(line, column)
             listed = isinstance(event, yaml.SequenceStartEvent)
             node = Node(line, column, [] if listed else {}, _tag(event, _SEQ if listed else _MAP))
-            builder.add(node, None)  # its anchor counts once it is closed, so that nothing contains itself
+            builder.add(node, None)  # its anchor is set below; _aliased refuses it while it is open
             builder.open.append((node, []))
             node.weight = builder.nodes
             if event.anchor is not None:
@@ -238,9 +239,9 @@ def _aliased(builder: _Builder, anchor: str, line: int, column: int) -> Node:
 
 
 def _tag(event: Any, own: str = "") -> str:
-    """The tag without its ``!``, but for those of the standard that say no more than the value does.
+    """Return the tag without its ``!``; "" for a standard tag that adds nothing to the value.
 
-    ``own``: that of a list, a mapping.
+    ``own`` is the standard tag of a list or a mapping.
     """
     if event.tag in (None, "!", own) or (not own and event.tag in _READ):
         return ""
@@ -255,8 +256,9 @@ def _tag(event: Any, own: str = "") -> str:
 
 
 def _scalar(event: Any, line: int, column: int) -> Any:
-    """A plain scalar as the core schema resolves it, or as its standard tag says; a quoted one, and one with
-    another tag, is a text.
+    """Return the value of a scalar: a plain one by the core schema or by its standard tag.
+
+    A quoted scalar, and one with any other tag, is a text.
     """
     text = str(event.value)
     if "\0" in text:
@@ -281,7 +283,7 @@ def _plain(text: str) -> Any:
 
 
 def _whole(text: str) -> int:
-    """Decimal, also with zeros before it, octal or hexadecimal; raises ValueError."""
+    """Return a decimal number, also with leading zeros, or an octal or hexadecimal one; raise ValueError."""
     if not (_INT.match(text) or _BASED.match(text)):
         raise ValueError(text)
     return int(text) if _INT.match(text) else int(text, 0)
@@ -332,7 +334,7 @@ _READ: dict[str | None, Callable[[str], Any]] = {
 
 
 def _indented(text: str, line: int) -> str:
-    """What is wrong with a line that begins with a tab; "" for any other."""
+    """Return what is wrong with a line that is indented with a tab; "" for any other line."""
     lines = text.splitlines()[line - 1 : line]
     blank = lines[0][: len(lines[0]) - len(lines[0].lstrip())] if lines else ""
     return "YAML doesn't allow tabs for indentation. Use spaces." if "\t" in blank else ""

@@ -1,6 +1,4 @@
-"""Puts documents into the order of their references, and finds references that lead nowhere or round in a
-circle.
-"""
+"""Sort documents by their references, and find references that are missing or circular."""
 
 from collections.abc import Collection, Iterable, Mapping
 from graphlib import TopologicalSorter
@@ -27,9 +25,10 @@ _CHECKED_WITH_FLOWS = (
 
 
 def in_order(documents: list[Located]) -> tuple[list[Located], list[Problem], set[str]]:
-    """By kind, and flows after the flows that are in them; a circle is a problem that shows its way.
+    """Return the documents sorted, the problems of circular flows, and the flows that lead into a circle.
 
-    With the flows that lead into one.
+    Documents are sorted by kind, and flows after the flows that they contain. The problem of a circle shows
+    its path.
     """
     flows = {each.name: each for each in documents if each.kind == "flow"}
     parts = {
@@ -62,7 +61,7 @@ def in_order(documents: list[Located]) -> tuple[list[Located], list[Problem], se
 
 
 def _reached(name: str, parts: Mapping[str, Collection[str]]) -> set[str]:
-    """Every flow that is in this one, at any depth."""
+    """Return every flow that this one contains, at any depth."""
     found, waiting = set[str](), [name]
     while waiting:
         new = set(parts.get(waiting.pop(), ())) - found
@@ -74,11 +73,11 @@ def _reached(name: str, parts: Mapping[str, Collection[str]]) -> set[str]:
 def missing_references(
     documents: list[Located], gone: Mapping[str, Collection[str]] | None = None
 ) -> list[Problem]:
-    """Each name that is mentioned and neither in these documents nor in the tenant in scope, with the nearest
-    right spelling.
+    """Return a problem for each reference that exists neither here nor in the tenant in scope.
 
-    ``gone``: what the tenant will no longer have, names by kind. Of what only flows mention it is all that is
-    looked at here.
+    Each problem suggests the closest name. ``gone`` holds the names, by kind, that the tenant will no longer
+    have. For references that only flows contain, only ``gone`` is checked here; the rest is checked with the
+    flows.
     """
     leaving = gone or {}
     mentioned = [
@@ -109,8 +108,9 @@ def missing_references(
 
 
 def _suggested(reference: Reference, there: Iterable[str]) -> list[str]:
-    """What somebody may have meant: nobody is led to the scopes of the administration who has not begun to
-    write one.
+    """Return the names to suggest.
+
+    The scopes of the administration are only suggested for a name that begins like one.
     """
     offered = sorted(SHORT_GRANTS.get(name, name) for name in there)
     if reference.kind != "scope" or is_reserved(reference.name):
@@ -119,7 +119,7 @@ def _suggested(reference: Reference, there: Iterable[str]) -> list[str]:
 
 
 def _there(kind: str, documents: Iterable[Located]) -> set[str]:
-    """Everything of this kind that a document may mention."""
+    """Return every name of this kind that a document may refer to."""
     if kind == "grant":
         return set(grants())
     if kind.startswith("flow for "):

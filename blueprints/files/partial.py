@@ -1,6 +1,4 @@
-"""Reads what is right of a document that is wrong in places, so that everything else that is wrong with it is
-told in the same answer.
-"""
+"""Validate the valid parts of an invalid document, so that one response reports everything that is wrong."""
 
 import copy
 from collections.abc import Mapping
@@ -11,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from flows.documents.designations import PART
 from flows.documents.document import FlowDocument, StepDocument
 
-MOST = 200  # nobody reads more of them at once
+MOST = 200  # no one reads more of them at once
 _ROUNDS = 3
 _FILLED = {"title": "?", "for": PART, "steps": []}
 _LOOSE = {name for name, field in StepDocument.model_fields.items() if not field.is_required()} - {
@@ -25,11 +23,10 @@ _LOOSE = {name for name, field in StepDocument.model_fields.items() if not field
 def partial(
     model: type[BaseModel], values: Mapping[str, Any], unnamed: str = "unnamed"
 ) -> tuple[BaseModel | None, list[Any]]:
-    """Return the document without what is wrong in it, None where nothing can be made of it, and every error
-    of pydantic's.
+    """Return the document without its invalid keys, or None if that is impossible, and every pydantic error.
 
-    It is for looking at what it refers to, and never for writing. ``unnamed``: stands for a name that is
-    wrong.
+    The document is only for checking its references, and never for writing. ``unnamed`` replaces an invalid
+    name.
     """
     name = next(iter(model.model_fields))
     found: list[Any] = []
@@ -38,7 +35,7 @@ def partial(
         try:
             return model.model_validate(said), found
         except ValidationError as wrong:
-            if wrong.error_count() > MOST:  # to list them would cost more than the document
+            if wrong.error_count() > MOST:  # listing them would cost more than the document
                 return None, [
                     {
                         "type": "too_many",
@@ -54,12 +51,12 @@ def partial(
         if not all(_mend(model, said, tuple(error["loc"]), str(error["type"])) for error in errors):
             break
         if model is FlowDocument:
-            said.pop("tests", None)  # they would fail for what is missing now
+            said.pop("tests", None)  # they would fail because of the removed keys
     return None, found
 
 
 def _mend(model: type[BaseModel], said: dict[str, Any], path: tuple[Any, ...], kind: str) -> bool:
-    """Takes away what is wrong there; answers whether that is possible."""
+    """Remove the invalid value at ``path``; return whether that is possible."""
     if not path:
         return False
     key = path[0]
@@ -76,7 +73,7 @@ def _mend(model: type[BaseModel], said: dict[str, Any], path: tuple[Any, ...], k
 
 
 def _mend_step(said: Any, path: tuple[Any, ...], kind: str) -> bool:
-    """Takes a key away that a step can do without."""
+    """Remove an optional key of a step; return whether that is possible."""
     for at, step in enumerate(path):
         if isinstance(said, dict) and isinstance(step, str) and step != "steps":
             if (kind == "extra_forbidden" and at == len(path) - 1) or step in _LOOSE:

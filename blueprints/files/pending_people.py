@@ -1,4 +1,4 @@
-"""Tries flows with people who come into being together with them."""
+"""Run flow tests with people who are created by the same blueprint."""
 
 from collections.abc import Mapping
 
@@ -9,8 +9,9 @@ from idp.foundation.text import fold
 
 
 def tried_with(document: FlowDocument, newcomers: Mapping[str, PersonDocument]) -> FlowDocument:
-    """The flow with each of these people, whom its tests name and who are not there yet, described in the
-    test itself.
+    """Return the flow with its tests describing the pending people that they name.
+
+    The people do not exist yet, so each test describes its person itself.
     """
     tests = tuple(_described(test, newcomers) for test in document.tests)
     return document if tests == document.tests else document.model_copy(update={"tests": tests})

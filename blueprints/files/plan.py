@@ -1,6 +1,4 @@
-"""Compares what blueprints say with what is there: nothing is written, and the number of queries does not
-grow with the objects.
-"""
+"""Compare blueprints with what is stored: nothing is written, and the number of queries is constant."""
 
 import hashlib
 import json
@@ -42,7 +40,7 @@ _COMPARED = Budget("blueprint.secret", 20, timedelta(hours=1))
 
 @dataclass(frozen=True)
 class MissingSecret:
-    """A secret that is named and not there."""
+    """A secret that is referenced and does not exist."""
 
     tenant: str
     name: str
@@ -53,7 +51,7 @@ class MissingSecret:
 class Plan:
     """What applying would do.
 
-    ``seen``: the newest result when it was made; ``notes``: what a person should know beside it.
+    ``seen`` is the newest result at the time of the plan. ``notes`` is what a person should know in addition.
     """
 
     blueprint: str
@@ -65,18 +63,18 @@ class Plan:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many objects are created, updated, deleted and unchanged."""
+        """The number of objects that are created, updated, deleted and unchanged."""
         found = Counter(change.action for change in self.changes)
         return {action: found[action] for action in ("create", "update", "delete", "unchanged")}
 
     @property
     def effective(self) -> list[Change]:
-        """Those that change something."""
+        """The changes that change something."""
         return [change for change in self.changes if change.action != "unchanged"]
 
     @property
     def state(self) -> str:
-        """Names what this plan rests on: another state, or another wish, has another name."""
+        """A digest of what the plan is based on: the stored state and the requested changes."""
         told = [
             (*each.named, each.action, each.before, each.given, each.keys, each.rests_on)
             for each in self.effective
@@ -92,14 +90,15 @@ def make_plan(
     prune: bool = False,
     tell: Tell = lambda text: None,
 ) -> Plan:
-    """Reads, checks and compares; raises BadBlueprint with everything that is wrong.
+    """Read, check and compare the files; raise BadBlueprint with everything that is wrong.
 
-    ``name``: what the blueprint is called, by default like its first file or folder. ``prune``: also delete
-    what it owned and no longer names. ``tell`` hears of each phase.
+    ``name`` is the name of the blueprint, by default that of its first file or folder. With ``prune`` the
+    plan also deletes what the blueprint managed and no longer contains. ``tell`` receives the name of each
+    phase.
     """
     tell("reading")
     source = look(paths, variables)
-    # else what is wrong with a document would look as if it were not there
+    # otherwise an invalid document would count as missing
     prune = prune and not source.problems
     newest = Result.objects.order_by("-pk").values_list("pk", flat=True).first()
     plan = Plan(
@@ -120,7 +119,7 @@ def make_plan(
             if documents[0].kind != "tenant":
                 problems.append(documents[0].problem([documents[0].kind], f"There is no tenant {tenant}."))
                 continue
-            said = [documents[0], *said]  # to be named is enough to come into being
+            said = [documents[0], *said]  # naming a tenant is enough to create it
         with tenant_scope(_as_said(row or Tenant(pk=-1, name=tenant), said)):
             problems += _compare(plan, said, documents[0], prune, freed)
     if problems:
@@ -130,13 +129,13 @@ def make_plan(
 
 
 def _left_over(files: Sequence[Path]) -> list[str]:
-    """Names what lies in the folders and was not read, or has no document."""
+    """Return a note about files in the folders that were not read or have no document."""
     more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
     return [f"No document found in {', '.join(map(str, files[:_NAMED]))}{more}."] if files else []
 
 
 def _as_said(tenant: Tenant, documents: Iterable[Located]) -> Tenant:
-    """With its networks as they will be: the tests of flows that are applied with them ask for these."""
+    """Set the trusted networks as they will be, because the tests of the applied flows depend on them."""
     for each in documents:
         if each.kind == "tenant" and "networks" in each.document.model_fields_set:
             tenant.networks = list(each.document.networks)
@@ -144,7 +143,7 @@ def _as_said(tenant: Tenant, documents: Iterable[Located]) -> Tenant:
 
 
 def name_of(paths: Sequence[Path | Sent]) -> str:
-    """What a blueprint is called that nobody named."""
+    """Return the default name of a blueprint."""
     return Path(str(paths[0])).resolve().stem[:200]
 
 
@@ -152,8 +151,8 @@ def name_of(paths: Sequence[Path | Sent]) -> str:
 class There:
     """What a tenant has, read once.
 
-    ``parts``: the sub-flows as they will be; ``newcomers``: people who are not there yet; ``coming``: what
-    these documents make that conditions may name.
+    ``parts`` are the sub-flows as they will be. ``newcomers`` are the pending people. ``coming`` holds the
+    names that these documents create and that conditions may refer to.
     """
 
     owned: Mapping[tuple[str, str], Owned]
@@ -164,7 +163,7 @@ class There:
 
 
 def _freed(documents: Iterable[Located]) -> frozenset[str]:
-    """The host names that tenants give up, so that others may have them."""
+    """Return the host names that tenants release, so that others may take them."""
     found: set[str] = set()
     for each in documents:
         if (
@@ -180,9 +179,9 @@ def _freed(documents: Iterable[Located]) -> frozenset[str]:
 def _compare(
     plan: Plan, documents: list[Located], at: Located, prune: bool, freed: frozenset[str]
 ) -> list[Problem]:
-    """The changes of one tenant, in the order in which they are to be written.
+    """Add the changes of one tenant to the plan, in the order of writing, and return the problems.
 
-    ``at``: where its name stands first.
+    ``at`` is the document that names the tenant first.
 
     Every check is made against what the tenant will have, without what is pruned.
     """
@@ -215,7 +214,7 @@ def _compare(
 
 
 def _begun(ordered: Sequence[Located]) -> list[Change]:
-    """A change for each document, with what is there and what it says."""
+    """Return an undecided change for each document, with the stored and the requested values."""
     changes = []
     for kind in KINDS.values():
         wanted = [each for each in ordered if each.kind == kind.name]
@@ -225,7 +224,7 @@ def _begun(ordered: Sequence[Located]) -> list[Change]:
 
 
 def compared(located: Located, before: dict[str, Any] | None) -> Change:
-    """The change of one document, before anything is decided."""
+    """Return the change of one document, before anything is decided."""
     given = KINDS[located.kind].given(located.document)
     return Change(
         located.tenant, located.kind, located.name, "unchanged", located=located, before=before, given=given
@@ -233,7 +232,7 @@ def compared(located: Located, before: dict[str, Any] | None) -> Change:
 
 
 def _coming(documents: Iterable[Located]) -> dict[str, list[str]]:
-    """What conditions may name once these documents are applied."""
+    """Return the names by kind that conditions may refer to once these documents are applied."""
     found = defaultdict(list)
     for each in documents:
         found[each.kind].append(each.name)
@@ -243,7 +242,7 @@ def _coming(documents: Iterable[Located]) -> dict[str, list[str]]:
 
 
 def decide(plan: Plan, kind: Kind, change: Change, there: There) -> Iterator[Problem]:
-    """Fills a change in; yields what is wrong with it."""
+    """Complete a change with its keys, its action and what the kind prepares; yield its problems."""
     located = change.located
     if located is None:
         return
@@ -276,8 +275,9 @@ def decide(plan: Plan, kind: Kind, change: Change, there: There) -> Iterator[Pro
 
 
 def _weak(plan: Plan, kind: Kind, change: Change, secret: str | None) -> Iterator[Problem]:
-    """The rules for passwords hold for whoever types or sends one; in the server's own files a weak one is
-    only pointed out.
+    """Yield a problem for each weakness of a password that a person typed or uploaded.
+
+    In the server's own files a weak password is only noted.
     """
     located = change.located
     for text in kind.weak(change, secret) if secret and located else ():
@@ -290,9 +290,9 @@ def _weak(plan: Plan, kind: Kind, change: Change, secret: str | None) -> Iterato
 
 
 def _secret(plan: Plan, kind: Kind, change: Change, there: There) -> str | None:
-    """The secret to store; None where it is right already or none is given.
+    """Return the secret to store; None if it is already stored or none is given.
 
-    Notes it among the keys, without its value.
+    A change is listed among the keys, without its value.
     """
     located = change.located
     if not kind.secret_key or located is None or kind.secret_key not in located.document.model_fields_set:
@@ -330,8 +330,8 @@ def _secret(plan: Plan, kind: Kind, change: Change, there: There) -> str | None:
 def _is_stored(kind: Kind, change: Change, value: str, applied: bool) -> bool:
     """Return whether this is the stored secret.
 
-    A person is told so a few times only, else each plan would be a guess that costs nothing: after twenty
-    wrong ones within an hour any counts as another secret.
+    A person learns this only a few times, because otherwise each plan would be a free guess. After twenty
+    wrong values within an hour, any value counts as different.
     """
     if change.may(SHARED_SECRETS):
         return applied or kind.secret_matches(change, value)
@@ -343,7 +343,7 @@ def _is_stored(kind: Kind, change: Change, value: str, applied: bool) -> bool:
 
 
 def secret_name(said: object) -> str:
-    """The name of a ``!secret``; "" for a value that stands in the file."""
+    """Return the name of a ``!secret``; "" for a value that is written in the file."""
     return said.name if isinstance(said, Secret) else ""
 
 
@@ -357,7 +357,8 @@ _KEYS = {
 
 
 def _key(kind: str, column: str) -> str:
-    """The key of the document that holds this column; only a person has a name beside the one by which the
-    document is known.
+    """Return the key of the document for this column.
+
+    Only a person has a ``name`` in addition to the name that identifies the document.
     """
     return kind if column == "name" and kind != "person" else _KEYS.get(column, column)

@@ -1,4 +1,4 @@
-"""A plan as a person reads it, and as JSON."""
+"""Plans, drift and results as text for people, and plans as JSON."""
 
 import json
 from collections.abc import Sequence
@@ -16,9 +16,10 @@ _DONE = {"create": "created", "update": "changed", "delete": "deleted", "unchang
 
 
 def as_text(plan: Plan, style: Any, *, done: bool = False) -> str:
-    """One line an object and one a key; ``style`` colours on a terminal (Django's command style).
+    """Return a plan with one line for each object and each key.
 
-    ``done``: it was applied.
+    ``style`` colors the lines on a terminal (Django's command style). ``done`` says that the plan was
+    applied.
     """
     paint = {"create": style.SUCCESS, "update": style.WARNING, "delete": style.ERROR}
     lines = []
@@ -43,7 +44,7 @@ def as_text(plan: Plan, style: Any, *, done: bool = False) -> str:
 
 
 def as_json(plan: Plan) -> dict[str, Any]:
-    """The same for programs."""
+    """Return a plan as JSON data."""
     return {
         "blueprint": plan.blueprint,
         "state": plan.state,
@@ -64,7 +65,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
 
 
 def drift_as_text(found: Sequence[Drift], style: Any) -> str:
-    """One line an object, with who changed it, and one a key: as applied → as it is now."""
+    """Return one line for each object, with who changed it, and one for each key: applied → current."""
     lines = []
     for each in found:
         who = f", by {each.by or 'an unknown person'} at {each.at}" if each.at else ""
@@ -79,7 +80,7 @@ def drift_as_text(found: Sequence[Drift], style: Any) -> str:
 
 
 def result_as_text(result: Result, style: Any) -> str:
-    """One line an attempt, and one a message."""
+    """Return one line for the attempt and one for each message."""
     done = ", ".join(
         f"{many} {_DONE[action]}" for action, many in result.counts.items() if many and action in _DONE
     )

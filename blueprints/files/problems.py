@@ -1,4 +1,4 @@
-"""What is wrong in blueprint files, with file, line, column and key."""
+"""Problems in blueprint files, with file, line, column and key."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ MAX_PROBLEMS = MOST
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong; ``line`` and ``column`` count from 1."""
+    """One problem; ``line`` and ``column`` count from 1."""
 
     file: str
     line: int
@@ -26,7 +26,7 @@ class Problem:
 
 
 class BadBlueprint(Exception):
-    """Nothing was applied; ``problems`` names everything that is wrong, each of it once."""
+    """The blueprint is invalid and nothing was applied; ``problems`` lists each problem once."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = list(dict.fromkeys(problems))

@@ -1,4 +1,4 @@
-"""Tells what ``--prune`` takes away, and who would still name it."""
+"""Find what ``--prune`` deletes, and what would still refer to it."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,8 +17,9 @@ Gone = Mapping[str, Collection[str]]
 def pruned(
     blueprint: str, tenant: str, wanted: Sequence[Change], owned: Iterable[Owned]
 ) -> tuple[list[Change], list[str]]:
-    """What this blueprint owned and no longer names, last things first; never a tenant, never the last
-    administrator. With notes.
+    """Return the deletions of what this blueprint managed and no longer contains, and notes.
+
+    The deletions are in reverse order of creation. They never include a tenant or the last administrator.
     """
     named = {(each.kind, each.name) for each in wanted}
     rows = [
@@ -44,7 +45,7 @@ def pruned(
 
 
 def leaving(changes: Iterable[Change]) -> Gone:
-    """What these changes delete: names by kind."""
+    """Return the names that these changes delete, by kind."""
     gone: dict[str, set[str]] = {}
     for change in changes:
         if change.action == "delete":
@@ -53,7 +54,7 @@ def leaving(changes: Iterable[Change]) -> Gone:
 
 
 def remaining(changes: Sequence[Change]) -> list[Use]:
-    """Who is stored and goes on naming what these changes delete."""
+    """Return the stored references that remain to what these changes delete."""
     gone = leaving(changes)
     return (
         list(uses(gone, {(each.kind, each.name): each.given for each in changes if each.located}))
@@ -63,10 +64,9 @@ def remaining(changes: Sequence[Change]) -> list[Use]:
 
 
 def still_named(changes: Sequence[Change], at: Located) -> Iterator[Problem]:
-    """A problem for each object that goes while something which stays names it, and no document says
-    otherwise.
+    """Yield a problem for each deleted object that a remaining object still refers to.
 
-    It is told at the document of who names it, and where that has none, at ``at``.
+    The problem is located at the document of the referring object, or at ``at`` if it has none.
     """
     found, documents = remaining(changes), {(each.kind, each.name): each.located for each in changes}
     for kind, name in dict.fromkeys((use.used_kind, use.used) for use in found):
@@ -87,7 +87,7 @@ def still_named(changes: Sequence[Change], at: Located) -> Iterator[Problem]:
 def moving(
     blueprint: str, tenant: str, wanted: Iterable[Change], owned: Mapping[tuple[str, str], Owned]
 ) -> Iterator[str]:
-    """A note for each other blueprint whose objects applying this one takes over, unchanged ones too."""
+    """Yield a note for each other blueprint whose objects this one takes over, unchanged objects included."""
     rows = [owned[each.kind, each.name] for each in wanted if (each.kind, each.name) in owned]
     for other, many in sorted(Counter(row.blueprint for row in rows if row.blueprint != blueprint).items()):
         what, them = ("1 object", "it") if many == 1 else (f"{many} objects", "them")

@@ -1,6 +1,4 @@
-"""Reads blueprint files: YAML to checked documents, with file, line and key of everything that is wrong, all
-at once.
-"""
+"""Read blueprint files into checked documents, and report every problem at once with file, line and key."""
 
 import hashlib
 import os
@@ -31,12 +29,13 @@ Path_ = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Located:
-    """A checked document of one tenant, and where its keys stand.
+    """A checked document of one tenant, with the position of its keys.
 
-    ``by_hand``: typed or sent by a person, not from the server's files. ``rights``: what its author may do
-    (idp/accounts/roles.py); a file of the installation may do everything. ``told``: what is wrong with it
-    already, by path; then the document has only what is right, and is looked at, and never written. ``row``:
-    the variables with which it was read.
+    ``by_hand`` says that a person typed or uploaded it, and that it is not one of the server's files.
+    ``rights`` are the operations that its author may perform (idp/accounts/roles.py); a file of the
+    installation may do everything. ``told`` holds its known problems by path. A document with problems
+    contains only its valid keys; it is checked further and never written. ``row`` holds the variables with
+    which it was read.
     """
 
     file: str
@@ -56,12 +55,13 @@ class Located:
 
     @property
     def only_names(self) -> bool:
-        """Whether it says nothing but whose the documents after it are."""
+        """Whether the document only names the tenant of the documents after it."""
         return self.kind == "tenant" and self.document.model_fields_set == {"tenant"}
 
     def problem(self, path: Iterable[str | int], message: str) -> Problem:
-        """A problem at this key of the document: the one that is told already where there is one, for this
-        one may come of it.
+        """Return a problem at this key of the document.
+
+        If the key has a known problem, that one is returned, because the new one may be its consequence.
         """
         at = tuple(path)
         known = (
@@ -76,9 +76,10 @@ class Located:
 
 @dataclass(frozen=True)
 class Sent:
-    """A blueprint that somebody sends in place of a file: no file and no variable of the server comes into
-    it, and it is about the tenant in scope alone, or with ``everywhere`` about any. ``rights``: what its
-    author may do.
+    """A blueprint that a person uploads: it can read no file and no environment variable of the server.
+
+    It is about the tenant in scope alone, or with ``everywhere`` about any tenant. ``rights`` are the
+    operations that its author may perform.
     """
 
     text: str = field(repr=False)
@@ -94,10 +95,8 @@ class Sent:
 class Source:
     """What was read.
 
-    ``edition`` (SHA-256) changes when any of it does. ``passed_over``: what lies in the folders and says
-    nothing.
-
-    ``notes``: what is read otherwise than somebody may have meant it.
+    ``edition`` is a SHA-256 digest that changes when any of it does. ``passed_over`` lists the files in the
+    folders that contain no document. ``notes`` are about values that may have been meant differently.
     """
 
     documents: tuple[Located, ...]
@@ -108,11 +107,11 @@ class Source:
 
 
 def read(paths: Iterable[Path | Sent], variables: Mapping[str, str] | None = None) -> Source:
-    """Every document of every file; raises BadBlueprint with all problems.
+    """Return every document of every file; raise BadBlueprint with all problems.
 
-    ``variables``: for ``!vars``, beside the files' own.
+    ``variables`` are for ``!vars``, in addition to those of the files.
 
-    A folder is all of its ``.yaml`` and ``.yml`` files, in the order of their names, but for hidden ones.
+    A folder stands for all of its ``.yaml`` and ``.yml`` files, sorted by name, without hidden ones.
     """
     source = look(paths, variables)
     if source.problems:
@@ -121,8 +120,9 @@ def read(paths: Iterable[Path | Sent], variables: Mapping[str, str] | None = Non
 
 
 def look(paths: Iterable[Path | Sent], variables: Mapping[str, str] | None = None) -> Source:
-    """The same with what is wrong beside it, where enough is left to look for more; raises BadBlueprint where
-    documents may be missing.
+    """Return every document of every file with the problems, so that the documents can be checked further.
+
+    Raise BadBlueprint if documents may be missing, or if there are too many problems.
     """
     reading = _Reading(variables or {})
     for path in paths:
@@ -138,8 +138,10 @@ def look(paths: Iterable[Path | Sent], variables: Mapping[str, str] | None = Non
 
 
 class _Reading:
-    """What was read so far: ``others`` lie in the folders and have no document, ``tagged`` were read for
-    ``!file``. ``lost``: whether there may be documents of which nothing is known.
+    """The state of reading a set of files.
+
+    ``others`` are files in the folders that contain no document. ``tagged`` are files that were read for
+    ``!file``. ``lost`` says that there may be documents that could not be read at all.
     """
 
     def __init__(self, variables: Mapping[str, str]) -> None:
@@ -153,9 +155,9 @@ class _Reading:
         self.edition = hashlib.sha256(repr(sorted(variables.items())).encode())
 
     def path(self, path: Path | Sent) -> None:
-        """A file, or those of a folder.
+        """Read a file, or the files of a folder.
 
-        Where nothing is in it somebody is mistaken: about a name, or about what they copied.
+        If nothing is found, the name or the copied files are probably wrong, so that is a problem.
         """
         files: list[Path | Sent] = [path]
         if isinstance(path, Path) and os.path.isdir(path):
@@ -171,7 +173,7 @@ class _Reading:
             self.lose(Problem(str(path), 1, 1, "", f"No document found.{kinds}"))
 
     def unknown(self) -> list[Problem]:
-        """Each variable that is given and that no file knows: somebody mistyped it, or left out a file."""
+        """Return a problem for each given variable that no file uses: a typo, or a missing file."""
         file = str(next(iter(self.counts), ""))
         unknown = [name for name in self.variables if name not in self.known]
         return [
@@ -202,7 +204,7 @@ class _Reading:
         self.counts[file] = len(self.found) - before
 
     def lose(self, problem: Problem) -> None:
-        """Notes a problem that hides documents."""
+        """Add a problem that hides documents."""
         self.lost = True
         self.problems.append(problem)
 
@@ -217,7 +219,7 @@ def _rewritten(file: Path | Sent, node: Node) -> str:
 
 
 def _bytes(file: Path | Sent, given: bool) -> bytes:
-    """What is given by name may be a pipe; what merely lies in a folder may not."""
+    """Return the bytes of a file; only a file that is given by name may be a pipe."""
     if isinstance(file, Sent):
         return file.text.encode()
     if not given:
@@ -259,8 +261,9 @@ def _file(file: Path | Sent, nodes: list[Node], given: Tags, reading: "_Reading"
 def _rounds(
     file: str, node: Node, tags: Tags, problems: list[Problem]
 ) -> list[tuple[dict[str, Any], Node | None]]:
-    """The variables with which the rest of a file is read, and where they stand: once for each mapping under
-    ``vars``.
+    """Return the sets of variables with which the rest of a file is read, each with its node.
+
+    There is one for each mapping under ``vars``.
     """
     values = tags.plain(node, lambda at, text: problems.append(Problem(file, at.line, at.column, VARS, text)))
     said: Any = values[VARS] if isinstance(values, dict) else None
@@ -334,9 +337,9 @@ def _wrong(
     unknown: Sequence[Node],
     row: Node | None,
 ) -> dict[Path_, Problem]:
-    """One problem a key, the first: a value that may be one of several types fails at each of them.
+    """Return the first problem of each key: a value that may have several types fails at each of them.
 
-    ``unknown``: what no tag stands for, which is told already.
+    ``unknown`` are the nodes of tags that could not be resolved, which are reported already.
     """
     found: dict[Path_, Problem] = {}
     for error in errors:
@@ -349,8 +352,9 @@ def _wrong(
 
 
 def _of_variable(node: Node, path: Path_, row: Node | None) -> str:
-    """Says which variable a value came from, and in which line that stands, where one read with ``row`` is on
-    the way of ``path``.
+    """Return a sentence that names the variable a value came from and its line; "" if it came from none.
+
+    ``row`` holds the variables with which the value at ``path`` was read.
     """
     on_the_way = (node.at(path[:length]) for length in range(len(path) + 1))
     tagged = next(

@@ -1,4 +1,4 @@
-"""JSON Schema of everything that may stand in a blueprint, with every installed stage: for editors."""
+"""The JSON Schema of blueprints for editors, with every installed stage."""
 
 import json
 from collections.abc import Mapping
@@ -15,9 +15,8 @@ from idp.outbox.placeholders import shipped
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TAGGED = {"$ref": "#/$defs/Tagged"}
-# An editor that knows the tags shows a schema the text behind them, as a value of the type that it was told:
-# null, which is no text. Nothing else is of that type and not null, so that this accepts what is tagged, and
-# no empty value.
+# An editor that is configured for the tags validates the text behind a tag as a value of the configured type,
+# null. No other value has that type without being null, so this accepts tagged values and no empty value.
 _TAG = {
     "title": "Tag",
     "description": "A tag in place of the value: !env NAME [default], !file PATH, !secret NAME, !vars NAME.",
@@ -30,15 +29,15 @@ _KEPT_OPEN = ("title", "description", "default", "examples")
 
 
 def written() -> str:
-    """The schema as it is committed, in English."""
+    """Return the schema as it is committed, in English."""
     with override("en"):
         return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def schema() -> dict[str, Any]:
-    """Of one document of a file.
+    """Return the schema of one document of a file.
 
-    A value with a tag is, for a schema, the text that is written: ``!vars name``.
+    For a schema, a value with a tag is the text that is written: ``!vars name``.
     """
     defs = declared()
     documents = {name: _with_tags(each) for name, each in defs.items()}
@@ -56,8 +55,9 @@ def schema() -> dict[str, Any]:
 
 
 def declared() -> dict[str, Any]:
-    """The schema of each kind of document and of what stands in them, by the name of its model;
-    without tags.
+    """Return the schemas of all document models and the models within them, by model name.
+
+    They do not allow tags.
     """
     defs: dict[str, Any] = {}
     for kind, model in KINDS.items():
@@ -69,8 +69,9 @@ def declared() -> dict[str, Any]:
 
 
 def _close(defs: dict[str, Any]) -> None:
-    """Lists what may stand where the declaration only says that it is a text; of scopes those that come with
-    Foyer are offered.
+    """List the allowed values of keys that are declared as plain text.
+
+    For scopes, those that are shipped with Foyer are offered.
     """
     application, mail = defs["ApplicationDocument"]["properties"], defs["MailDocument"]["properties"]
     spoken = {address: name for name, address in GRANTS.items()}
@@ -97,7 +98,7 @@ def _variables() -> dict[str, Any]:
 
 
 def _with_tags(value: Any) -> Any:
-    """The same where a tag may stand in place of each value that is not simply a text."""
+    """Return the schema with a tag allowed in place of each value that is not simply a text."""
     if isinstance(value, list):
         return [_with_tags(each) for each in value]
     if not isinstance(value, Mapping):
@@ -123,7 +124,7 @@ def _or_tag(described: dict[str, Any]) -> dict[str, Any]:
 
 
 def _offered(narrow: dict[str, Any]) -> dict[str, Any]:
-    """What editors offer for a value: they look for it in no condition. It checks nothing."""
+    """Return the values that editors offer; they do not look into conditions. It validates nothing."""
     if narrow.get("type") == "boolean":
         return {"enum": [True, False]}
     if "enum" in narrow:

@@ -1,6 +1,4 @@
-"""Values that blueprints only name: from a file in the folder ``FOYER_SECRETS``, or entered once and kept
-encrypted.
-"""
+"""Values that blueprints refer to by name, from files in ``FOYER_SECRETS`` or saved encrypted."""
 
 import os
 from collections.abc import Callable
@@ -19,21 +17,21 @@ MAX_BYTES = 64 * 1024
 
 
 class BadSecret(Exception):
-    """A secret, or a file of ``FOYER_SECRETS``, cannot be used."""
+    """A secret, or a file in ``FOYER_SECRETS``, cannot be used."""
 
 
 def value_of(name: str, *, shared: bool) -> str | None:
-    """Return the secret of the tenant in scope with this name; None where there is none.
+    """Return the secret of the tenant in scope with this name, or None if there is none.
 
-    A file comes first, without its last line break: that of the tenant's own folder, else with ``shared`` one
-    that lies beside these folders. It may belong to anything in the installation, so no person reads it by
-    naming it.
+    A file comes before a saved value, and its last line break is removed. The tenant's own folder is searched
+    first. With ``shared``, a file beside the tenants' folders is next. Such a file may belong to anything in
+    the installation, so no person can read it by naming it.
     """
     return reader(shared=shared)(name)
 
 
 def reader(*, shared: bool) -> Callable[[str], str | None]:
-    """Return :func:`value_of` for many names: what was entered is read once, when it is first asked for."""
+    """Return :func:`value_of` for many names; saved secrets are read once, when they are first needed."""
     entered = cache(lambda: dict(Secret.objects.values_list("name", "value")))
 
     def value_of(name: str) -> str | None:
@@ -61,7 +59,7 @@ def _in_folder(name: str, shared: bool) -> str | None:
 
 
 def check(name: str, value: str = "-") -> None:
-    """Raises BadSecret for a name or a value that no secret may have."""
+    """Raise BadSecret for an invalid name or value."""
     if not SECRET_NAME.match(name):
         raise BadSecret(
             "Secret names have letters, digits, dots, dashes and underscores, and start with a letter."
@@ -71,14 +69,14 @@ def check(name: str, value: str = "-") -> None:
 
 
 def keep(name: str, value: str, *, by: str) -> None:
-    """Stores the secret, in place of an earlier one."""
+    """Save the secret, replacing an earlier value."""
     values = {"value": value, "set_at": timezone.now(), "set_by": by}
     Secret.objects.update_or_create(name=name, tenant=current_tenant(), defaults=values)
     publish("secret.set", actor=by, target=name)
 
 
 def forget(name: str, *, by: str) -> bool:
-    """Removes the secret; answers whether there was one."""
+    """Remove the secret and return whether it existed."""
     gone = bool(Secret.objects.filter(name=name).delete()[0])
     if gone:
         publish("secret.removed", actor=by, target=name)
@@ -86,7 +84,7 @@ def forget(name: str, *, by: str) -> bool:
 
 
 def names() -> list[str]:
-    """The names of the secrets that were entered."""
+    """Return the names of the saved secrets."""
     return list(Secret.objects.order_by("name").values_list("name", flat=True))
 
 

@@ -1,6 +1,4 @@
-"""The tags of blueprints: ``!env``, ``!file``, ``!secret`` and ``!vars`` stand for a value; none of them runs
-anything.
-"""
+"""The tags ``!env``, ``!file``, ``!secret`` and ``!vars``, which stand for a value and never run anything."""
 
 import hashlib
 import os
@@ -13,14 +11,14 @@ from typing import Any
 from blueprints.files.nodes import Node
 
 MAX_FILE = 1024 * 1024
-MAX_BROUGHT = 32 * MAX_FILE  # by all tags of one file together
+MAX_BROUGHT = 32 * MAX_FILE  # the total for all tags of a file
 SECRET_NAME = re.compile(r"\A[A-Za-z_][A-Za-z0-9_.-]{0,99}\Z")
 _HOLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 @dataclass(frozen=True)
 class Secret:
-    """``!secret NAME``: the value is looked up when it is needed, and shows nowhere."""
+    """A ``!secret NAME``: its value is looked up when it is needed, and is never shown."""
 
     name: str
 
@@ -29,18 +27,19 @@ class Secret:
 
 
 def named_in(text: str) -> list[str]:
-    """The variables that are filled into this text."""
+    """Return the names of the variables that are inserted into this text."""
     return _HOLE.findall(text)
 
 
 class BadTag(Exception):
-    """A tag that stands for nothing."""
+    """A tag that cannot be resolved."""
 
 
 @dataclass
 class Used:
-    """Every value that a tag of a file stood for: ``edition`` changes with any of them, ``size`` is that of
-    all together.
+    """The values that the tags of a file were resolved to.
+
+    ``edition`` is a hash that changes with any of them. ``size`` is the size of all values together.
     """
 
     edition: Any = field(default_factory=hashlib.sha256, repr=False)
@@ -49,7 +48,7 @@ class Used:
     variables: set[str] = field(default_factory=set)
 
     def add(self, value: str) -> None:
-        """Counts it; raises BadTag where it becomes too much."""
+        """Count a value; raise BadTag if the total becomes too large."""
         self.size += len(value)
         if self.size > MAX_BROUGHT:
             raise BadTag(f"The values of the tags in this file exceed {MAX_BROUGHT // MAX_FILE} MiB.")
@@ -61,11 +60,10 @@ class Used:
 
 @dataclass
 class Tags:
-    """What tags stand for in one file: ``folder`` is the only one from which ``!file`` reads, ``variables``
-    are those of ``!vars``.
+    """What tags stand for in one file.
 
-    ``folder`` None: it was sent by somebody who may not read this machine, neither its files nor its
-    environment.
+    ``folder`` is the only folder from which ``!file`` reads. It is None for an upload, whose author may read
+    neither the files nor the environment of the server. ``variables`` are those of ``!vars``.
     """
 
     folder: Path | None
@@ -73,7 +71,10 @@ class Tags:
     used: Used = field(default_factory=Used)
 
     def plain(self, node: Node, complain: Callable[[Node, str], None]) -> Any:
-        """The value of a node with its tags resolved; ``complain`` hears of each that cannot be."""
+        """Return the value of a node with its tags resolved.
+
+        ``complain`` receives the node and the message of each tag that cannot be resolved.
+        """
         if node.tag:
             try:
                 return self._value(node)
@@ -105,7 +106,7 @@ class Tags:
         return value
 
     def _env(self, words: list[str]) -> str:
-        """``!env NAME``, ``!env NAME default`` or ``!env [NAME, default]``."""
+        """Resolve ``!env NAME``, ``!env NAME default`` or ``!env [NAME, default]``."""
         name, otherwise, default = words[0].partition(" ") if len(words) == 1 else (words[0], " ", words[1])
         if not SECRET_NAME.match(name):
             raise BadTag(f"{name[:50]} isn't a valid name of an environment variable.")
@@ -124,7 +125,7 @@ class Tags:
                 raise BadTag(f"{name} isn't a file of at most {MAX_FILE // 1024} KiB.")
             text = path.read_text(encoding="utf-8")
             self.used.files.add(str(path))
-        except (OSError, ValueError, RuntimeError):  # RuntimeError: a circle of links, before Python 3.13
+        except (OSError, ValueError, RuntimeError):  # RuntimeError: a loop of links, before Python 3.13
             raise BadTag(f"{name} isn't UTF-8.") from None
         if "\0" in text:
             raise BadTag(f"{name} isn't text: it contains a NUL character.")
@@ -136,7 +137,7 @@ class Tags:
         return Secret(words[0])
 
     def _vars(self, words: list[str]) -> Any:
-        """``!vars name`` is the variable as it is; with ``{name}`` in it, a text in which it is filled in."""
+        """Resolve ``!vars``: a name is the variable itself, a text with ``{name}`` has it inserted."""
         names = named_in(words[0]) or [words[0]]
         self.used.variables.update(names)
         for name in names:

@@ -1,6 +1,4 @@
-"""Blueprints that somebody sends: planned and applied within what they may do, and within the tenant in
-scope.
-"""
+"""Plan and apply uploaded blueprints, within the rights of their author and the tenant in scope."""
 
 from typing import Any
 
@@ -13,9 +11,9 @@ from idp.tenancy.scope import current_tenant
 
 
 def plan_sent(text: str, *, person: Person, name: str = "", prune: bool = False) -> Plan:
-    """What applying ``text`` would do.
+    """Return what applying ``text`` would do.
 
-    Raises BadBlueprint, or NotAllowed where it would make somebody more than ``person`` is.
+    Raise BadBlueprint, or NotAllowed if it would give anyone more rights than ``person`` has.
     """
     plan = make_plan([_sent(text, person)], name=_called(name), prune=prune)
     _check(plan, person)
@@ -23,16 +21,20 @@ def plan_sent(text: str, *, person: Person, name: str = "", prune: bool = False)
 
 
 def apply_sent(text: str, *, person: Person, name: str = "", prune: bool = False, expect: str = "") -> Plan:
-    """Makes everything as ``text`` says and answers what was done; raises what planning does, or StateMoved
-    where the plan has another state than ``expect``. Then nothing was written.
+    """Apply ``text`` and return the plan that was carried out.
+
+    Raise what planning raises, or StateMoved if the state of the plan is not ``expect``. In these cases
+    nothing was written.
     """
     options: dict[str, Any] = {"name": _called(name), "by": person.username, "prune": prune, "expect": expect}
     return apply([_sent(text, person)], **options, check=lambda plan: _check(plan, person))
 
 
 def _called(name: str) -> str:
-    """With the tenant before it: never the name of a blueprint of the watched folder, which would then be
-    applied anew, for all tenants.
+    """Return the name of the blueprint with the tenant before it.
+
+    This way it never is the name of a blueprint of the watched folder, which would then be applied again, for
+    all tenants.
     """
     return f"{current_tenant().name}/{name or 'sent'}"[:200]
 
@@ -42,8 +44,10 @@ def _sent(text: str, person: Person) -> Sent:
 
 
 def _check(plan: Plan, person: Person) -> None:
-    """Nobody changes somebody who may do more than they do themselves, makes somebody such, or tries whether
-    a password is theirs.
+    """Raise NotAllowed if the plan exceeds the rights of ``person``.
+
+    A person must not change another person who has more rights, grant more rights than they have, or test
+    whether a password is another person's.
     """
     require(person, "blueprints.apply")
     for change in plan.changes:

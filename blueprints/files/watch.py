@@ -1,6 +1,4 @@
-"""A folder of blueprints that is looked at again and again: what changed is applied, and what became of it is
-kept.
-"""
+"""Watch a folder of blueprints: apply what changed and store the results."""
 
 import hashlib
 import logging
@@ -30,7 +28,10 @@ _told = set[tuple[str, ...]]()
 
 @dataclass
 class Entry:
-    """One blueprint of the folder: a file, or a folder of files. ``failed``: what was wrong in this round."""
+    """One blueprint of the folder: a file, or a folder of files.
+
+    ``failed`` holds the errors of the last attempt in this round.
+    """
 
     path: Path
     edition: str
@@ -39,22 +40,21 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """What it is called, by hand too."""
+        """The name of the blueprint, the same as when it is applied manually."""
         return on_one_line(self.path.name if os.path.isdir(self.path) else self.path.stem)[:200]
 
     @property
     def waits(self) -> bool:
-        """Whether it has not been tried as it is now."""
+        """Whether the blueprint has not been tried in its current form."""
         return self.before is None or self.before.edition != self.edition
 
 
 def look() -> list[str]:
-    """Applies what changed in the watched folder, in the order of names; answers the names of what was
-    applied.
+    """Apply what changed in the watched folder, sorted by name, and return the names of what was applied.
 
-    One that failed is tried again once another one of this round has changed something, because it may have
-    waited for that. Any number of processes may look at once: applying takes turns, and who comes second
-    finds nothing to do.
+    A blueprint that failed is tried again once another one of this round has changed something, because it
+    may depend on that. Any number of processes may do this at once. Applying is serialized, and a later
+    process finds nothing to do.
     """
     if not settings.BLUEPRINTS:
         return []
@@ -83,7 +83,7 @@ def _succeeded(entry: Entry) -> bool:
 
 
 def _try(entry: Entry) -> bool:
-    """Applies it; answers whether anything changed."""
+    """Apply the blueprint and return whether anything changed."""
     if os.path.exists(entry.path) and not os.path.isdir(entry.path) and not os.path.isfile(entry.path):
         entry.failed = [f"{on_one_line(str(entry.path))} is neither a file nor a folder."]
         return False
@@ -93,7 +93,7 @@ def _try(entry: Entry) -> bool:
         entry.failed = [str(problem) for problem in bad.problems]
     except StateMoved as moved:
         entry.failed = [str(moved)]
-    except Exception as error:  # the others have their turn all the same
+    except Exception as error:  # one failure must not stop the others
         log.exception("blueprint failed", extra={"blueprint": entry.name})
         entry.failed = [f"{type(error).__name__}: see the log."]
     else:
@@ -124,7 +124,7 @@ def _entries(folder: Path) -> list[Entry]:
 
 
 def _is_entry(path: Path) -> bool:
-    """A folder without any blueprint, or another file, may be there for ``!file``."""
+    """Return whether this path is a blueprint; other files and folders may be there for ``!file``."""
     unreadable: list[OSError] = []
     if is_blueprint(path) or (
         os.path.isdir(path) and (any(map(is_blueprint, below(path, unreadable.append))) or unreadable)
@@ -135,14 +135,17 @@ def _is_entry(path: Path) -> bool:
 
 
 def _tell(event: str, **what: Any) -> None:
-    """Once in the life of this process: it would be the same every ten seconds."""
+    """Log a warning once in the lifetime of this process, because it would repeat every ten seconds."""
     if (told := (event, *map(str, what.values()))) not in _told:
         _told.add(told)
         log.warning(event, extra={name: on_one_line(str(value)) for name, value in what.items()})
 
 
 def _digest(path: Path, folder: Path) -> str:
-    """Of all that it may read: its files, what lies beside them for ``!file``, and what its tags name."""
+    """Return a digest of everything that the blueprint may read.
+
+    This covers its files, the files beside them for ``!file``, and what its tags name.
+    """
     told, named = hashlib.sha256(), set[tuple[str, str]]()
     for file in _files(path, folder):
         try:
@@ -150,7 +153,7 @@ def _digest(path: Path, folder: Path) -> str:
         except OSError as error:
             data, about = (error.strerror or "").encode(), None
         told.update(os.fsencode(file) + f"\0{len(data)}\0".encode() + data)
-        if about and len(data) > MAX_BYTES:  # too large to be read by anything
+        if about and len(data) > MAX_BYTES:  # too large to be read
             told.update(f"{about.st_size} {about.st_mtime_ns}\0".encode())
         if is_blueprint(file):
             named |= {(kind.decode(), name.decode()) for kind, name in _NAMED.findall(data)}
@@ -169,9 +172,9 @@ def _digest(path: Path, folder: Path) -> str:
 
 
 def _files(path: Path, folder: Path) -> list[Path]:
-    """A folder's files; of a single blueprint itself and whatever is no blueprint of its own.
+    """Return the files of a folder; for a single blueprint, itself and the files that are no blueprint.
 
-    What cannot be read counts as a file, too.
+    Paths that cannot be read count as files, too.
     """
     unreadable: list[Path] = []
     if os.path.isdir(path):
@@ -182,8 +185,9 @@ def _files(path: Path, folder: Path) -> list[Path]:
 
 
 def _file_secret(name: str) -> str:
-    """Keyed hashes of the secret's files, the shared one and those of tenants, so that a new value is
-    applied; "" without a file.
+    """Return keyed hashes of the secret's files, the shared one and those of tenants; "" if there is none.
+
+    They change with the value, so that a new value is applied.
     """
     folder = Path(settings.SECRETS or "/nowhere")
     try:
