@@ -1,1 +1,1 @@
-"""Coming from elsewhere: reads the configuration of other identity providers and writes ours."""
+"""Convert the configuration of other identity providers to blueprints."""

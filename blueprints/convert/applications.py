@@ -1,4 +1,4 @@
-"""authentik's providers and applications as applications of ours."""
+"""authentik's applications with their providers, converted to applications of Foyer."""
 
 import re
 from datetime import timedelta
@@ -21,17 +21,20 @@ ONE_MINUTE = timedelta(minutes=1)
 
 
 class Applications:
-    """The applications, each with its OAuth2 provider."""
+    """Converts the applications, each with its OAuth2 provider."""
 
     def __init__(self, work: Work, *, devices: bool | None) -> None:
-        """``devices``: whether the brand has a flow for them; None when no brand is among the files."""
+        """Start without any application.
+
+        ``devices`` says whether the brand has a device flow. It is None when no brand is among the files.
+        """
         self.work, self._devices = work, devices
         self._names = Names()
         self._clients: set[str] = set()
         self.groups: set[str] = set()
 
     def make(self, entry: Entry) -> tuple[Block, Entry] | None:
-        """The document, and the provider; None when it is left out."""
+        """Return the document and the provider, or None if the application is omitted."""
         try:
             provider = self.work.objects.find(entry.take("provider"))
             if provider is None or provider.model != PROVIDER:
@@ -110,9 +113,9 @@ class Applications:
         return values
 
     def _lifetimes(self, provider: Entry, grants: list[str]) -> dict[str, Any]:
-        """How long codes and tokens live: never longer than they did.
+        """Return the lifetimes of codes and tokens, which are never longer than they were.
 
-        A device's code lives as long as an authorization code there.
+        A device code lives as long as an authorization code did in authentik.
         """
         values: dict[str, Any] = {}
         code = duration(provider, key := "access_code_validity")
@@ -194,7 +197,7 @@ class Applications:
         return list(found)
 
     def _access(self, entry: Entry, provider: Entry, block: Block) -> None:
-        """Who may use it: by groups, or nobody."""
+        """Restrict the application to groups, or deactivate it if groups cannot express the restriction."""
         for target in (entry, provider):
             judged = self.work.policies.judge(target)
             if not judged:
@@ -221,5 +224,5 @@ class Applications:
 
 
 def fits_picture(said: str) -> bool:
-    """Whether it is a picture that stands in the file itself."""
+    """Return whether ``said`` is a picture that is embedded as a data: URL."""
     return said.startswith("data:") and fits(picture, said)

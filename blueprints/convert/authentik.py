@@ -1,5 +1,6 @@
-"""Reads authentik's blueprints and writes ours; whatever is not carried over is noted, and stands for the
-stricter side.
+"""Convert authentik's blueprints to blueprints of Foyer.
+
+What cannot be converted is noted, and the stricter alternative replaces it.
 """
 
 from collections.abc import Iterable
@@ -51,14 +52,14 @@ _MEANINGS = {
 
 @dataclass(frozen=True)
 class Converted:
-    """The blueprint as YAML, and what an administrator should look at, in the order of the files."""
+    """The blueprint as YAML and the notes for the administrator, in the order of the files."""
 
     text: str
     notes: tuple[Note, ...]
 
 
 def convert(files: Iterable[Path]) -> Converted:
-    """Converts these files as one configuration; raises BadBlueprint when any cannot be read.
+    """Convert these files as one configuration; raise BadBlueprint if any file cannot be read.
 
     Nothing is executed or looked up.
     """
@@ -83,7 +84,7 @@ def convert(files: Iterable[Path]) -> Converted:
 
 
 def _home(work: Work, brands: Brands, home: Plan) -> list[Block]:
-    """What belongs to the first tenant: groups, scopes, people, flows and applications."""
+    """Return the blocks of the first tenant: groups, scopes, people, flows and applications."""
     devices = None if home.brand is None else bool(home.device)
     applications = Applications(work, devices=devices)
     made = []
@@ -99,7 +100,7 @@ def _home(work: Work, brands: Brands, home: Plan) -> list[Block]:
 
 
 def _rest(work: Work) -> None:
-    """Notes everything that nothing of the conversion has read."""
+    """Note everything that the conversion has not read."""
     for binding in work.policies.never_asked():
         if not binding.told:
             work.note(binding, "the policies of its targets are not converted.")
@@ -118,8 +119,9 @@ def _rest(work: Work) -> None:
 
 
 def _left(entry: Entry, work: Work) -> None:
-    """Note the keys that were never read: what they mean where something is looser or otherwise without them,
-    else by their names.
+    """Note the keys that were never read.
+
+    A key without which something is looser or different is noted with its meaning, the others by name.
     """
     left = [key for key in entry.unread() if key not in SILENT]
     for key in left:

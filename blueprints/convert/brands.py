@@ -1,4 +1,4 @@
-"""authentik's brands as tenants, each with the flows that people walk there."""
+"""authentik's brands, converted to tenants with their flows."""
 
 import re
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ _SHIPPED = {
 
 @dataclass
 class Plan:
-    """One tenant: its document and its flows. ``brand`` is None where no brand is among the files."""
+    """One tenant: its document and its flows. ``brand`` is None if no brand is among the files."""
 
     name: str
     brand: Entry | None
@@ -56,23 +56,24 @@ class Plan:
             self.names.make(shipped)
 
     def name_of(self, slug: str, designation: str, *, default: bool) -> str:
-        """The flow's name here: in the default tenant its own flows take the place of the shipped ones, under
-        their names.
+        """Return the name of the converted flow.
+
+        In the default tenant, its own default flows replace the shipped ones under their names.
         """
         shipped = _SHIPPED.get(designation) if default and self.name == DEFAULT else None
         return shipped or self.names.make(slug)
 
 
 class Brands:
-    """The tenants, made of the brands; people and applications belong to the first, the home."""
+    """Converts the brands to tenants; people and applications belong to the first one, the home tenant."""
 
     def __init__(self, work: Work, flows: Flows) -> None:
         self.work, self.flows = work, flows
         self._names, self._hosts = Names(), set[str]()
-        self._names.make(DEFAULT)  # that of the default brand alone
+        self._names.make(DEFAULT)  # reserved for the default brand
 
     def plans(self) -> list[Plan]:
-        """Every tenant with its flows, the home first."""
+        """Return every tenant with its flows, the home tenant first."""
         brands = self.work.objects.of(BRAND)
         chosen = next((each for each in brands if _is_default(each)), brands[0] if len(brands) == 1 else None)
         ordered = [chosen, *(each for each in brands if each is not chosen)]
@@ -83,7 +84,7 @@ class Brands:
         return plans
 
     def device_flow(self, plan: Plan, provider: Entry) -> str:
-        """The flow that devices of this provider need, where it is not the tenant's own; else ""."""
+        """Return the name of the flow that devices of this provider need; "" for the tenant's default."""
         login, own = self._referred(provider, "authentication_flow"), ""
         asks = self._referred(provider, "authorization_flow")
         if isinstance(asks, str) and asks in _CONSENT_ONLY:
@@ -150,7 +151,10 @@ class Brands:
             return ""
 
     def _domains(self, brand: Entry, name: str) -> list[Any]:
-        """authentik compares the end of the host; here that is the name itself and what lies below it."""
+        """Return the domains of the tenant.
+
+        authentik compares the end of the host name; here that is the domain itself and all of its subdomains.
+        """
         domain = self._said(brand, "domain")
         if isinstance(domain, Ours):
             self.work.note(brand, "only the host itself leads to it, not those that end with it.", "domain")
@@ -170,8 +174,9 @@ class Brands:
         return [domain] if domain in settings.DEFAULT_HOSTS else [domain, f"*.{domain}"]
 
     def _choose(self, plan: Plan) -> None:
-        """Which flows the tenant begins with: those that the brand names; else authentik takes the first by
-        slug.
+        """Select the flow of each purpose: the one that the brand names.
+
+        Without one, the first flow by slug is selected, as authentik does.
         """
         for key, designation in _KEYS.items():
             found = self._referred(plan.brand, key) if plan.brand else None
@@ -264,8 +269,10 @@ class Brands:
             self.work.note(flow, f"its ID is {name} here, not {slug}.", "slug")
 
     def _device(self, plan: Plan, login: Any, asks: Any, about: Entry, *, default: bool) -> str:
-        """authentik signs in, walks the brand's flow, asks for the code and then walks the provider's: here
-        that is one flow.
+        """Add a device flow to the plan and return its name.
+
+        authentik signs the person in, runs the brand's flow, asks for the code and then runs the provider's
+        flow. Here all of that is one flow.
         """
         slug = (plan.device_flow or about).said("slug") or "connect-a-device"
         name = plan.name_of(slug if default else f"{slug}-{about.title}", "device_code", default=default)
@@ -310,7 +317,7 @@ class Brands:
         return self.flows.steps(flow)
 
     def _referred(self, entry: Entry, key: str) -> Entry | str | None:
-        """The flow under this key; its name where it is not among the files."""
+        """Return the flow under this key; its name if it is not among the files."""
         value = entry.get(key)
         if value in (None, ""):
             return None

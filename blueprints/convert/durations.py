@@ -1,4 +1,4 @@
-"""authentik's durations, ``hours=1;minutes=30``, as ours."""
+"""authentik's durations, such as ``hours=1;minutes=30``."""
 
 import re
 from datetime import timedelta
@@ -14,13 +14,13 @@ _UNITS = {
     "days": 86_400,
     "weeks": 604_800,
 }
-_MOST = 999_999 * 60  # what a duration of ours can be written in at the most exact
+_MOST = 999_999 * 60  # the longest duration that can be written in seconds or minutes
 
 
 def duration(entry: Entry, key: str) -> timedelta | None:
-    """The duration under this key, rounded down, so that nothing lasts longer than it did; None for nothing.
+    """Return the duration under this key, or None if it is not set.
 
-    Raises NotCarried.
+    It is rounded down, so that nothing lasts longer than it did. Raise NotCarried.
     """
     said = entry.text(key)
     seconds = 0.0

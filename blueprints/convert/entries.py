@@ -1,4 +1,4 @@
-"""The entries of authentik's files: what each says, what of it was read, and how they refer to each other."""
+"""The entries of authentik's files: their values, which of them were read, and their references."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ OLD = {"authentik_tenants.tenant": "authentik_brands.brand"}
 
 
 class NotCarried(Exception):
-    """A value that decides about the object is not known, so the object is not carried over as it stands."""
+    """A value that decides about the object is unknown, so the object cannot be converted as it is."""
 
     def __init__(self, text: str, line: int) -> None:
         super().__init__(text)
@@ -24,10 +24,10 @@ class NotCarried(Exception):
 class Entry:
     """One object as a file describes it.
 
-    Reading a value marks its key: what was never read is told in the end.
+    Reading a value marks its key, so that the keys that were never read can be reported at the end.
 
-    ``doubt``: why it is not certain that the object is there as it stands; "" where it is. ``used``:
-    something was made of it. ``told``: a note speaks of all of it.
+    ``doubt`` is why the object may not exist as it is described, or "". ``used`` says that something was
+    created from it. ``told`` says that a note covers all of it.
     """
 
     file: str
@@ -42,36 +42,34 @@ class Entry:
     _read: set[str] = field(default_factory=set)
 
     def get(self, key: str) -> Any:
-        """Read what it says under this key; None for nothing."""
+        """Return the value of this key and mark it as read; None if there is none."""
         self._read.add(key)
         return self._values.get(key)
 
     def look(self, key: str) -> Any:
-        """Return the same without reading it: for finding the object, and for telling people which one is
-        meant.
-        """
+        """Return the value without marking it as read: for finding the object and for naming it in notes."""
         return self._values.get(key)
 
     def line_of(self, key: str) -> int:
-        """The line of this key, or of the entry."""
+        """Return the line of this key, or of the entry."""
         return self._lines.get(key, self.line)
 
     def items(self) -> Iterable[tuple[str, Any]]:
-        """All that it says, none of it read by that."""
+        """Return all keys and values, without marking them as read."""
         return self._values.items()
 
     def add(self, values: Iterable[tuple[str, Any]], line_of: Callable[[str], int]) -> None:
-        """Let it say these things too, or instead."""
+        """Add these values, replacing earlier ones."""
         for key, value in values:
             self._values[key], self._lines[key] = value, line_of(key)
 
     @property
     def untouched(self) -> bool:
-        """Whether nothing was made of it, nor any of it read."""
+        """Whether nothing was created from the entry and none of it was read."""
         return not (self._read or self.used or self.told)
 
     def unread(self) -> list[str]:
-        """The keys that say something and were never read."""
+        """Return the keys that have a value and were never read."""
         return [
             key
             for key, value in self._values.items()
@@ -79,7 +77,7 @@ class Entry:
         ]
 
     def take(self, key: str, default: Any = None) -> Any:
-        """What it says under this key; raises NotCarried when the file alone does not tell."""
+        """Return the value of this key; raise NotCarried if it is not known from the file alone."""
         value = self.get(key)
         for each in value if isinstance(value, list) else [value]:
             if isinstance(each, Unknown | Ours):
@@ -88,19 +86,19 @@ class Entry:
         return default if value is None else value
 
     def text(self, key: str) -> str:
-        """A text under this key; what is something else raises NotCarried."""
+        """Return the text under this key; raise NotCarried if it is anything else."""
         value = self.take(key, "")
         if isinstance(value, list | dict | Ref | bool):
             raise NotCarried(f"{key}: a text is expected", self.line_of(key))
         return str(value)
 
     def passed_on(self, key: str) -> Any:
-        """A text, or the tag of ours that stands for it."""
+        """Return the text under this key, or the blueprint tag that stands for it."""
         value = self.get(key)
         return value if isinstance(value, Ours) else self.text(key)
 
     def true(self, key: str, default: bool = False) -> bool:
-        """A truth value, as authentik's YAML 1.1 spells it too."""
+        """Return the truth value under this key, also in the spellings of YAML 1.1; raise NotCarried."""
         value = self.take(key, default)
         if isinstance(value, bool):
             return value
@@ -112,20 +110,20 @@ class Entry:
         return spelled
 
     def list(self, key: str) -> list[Any]:
-        """A list under this key."""
+        """Return the list under this key; raise NotCarried if it is anything else."""
         value = self.take(key, [])
         if not isinstance(value, list):
             raise NotCarried(f"{key}: a list is expected", self.line_of(key))
         return value
 
     def said(self, key: str) -> str:
-        """The text under this key, for names and comparisons; "" for anything else."""
+        """Return the text under this key, for names and comparisons; "" for anything else."""
         value = self.get(key)
         return value if isinstance(value, str) else ""
 
     @property
     def title(self) -> str:
-        """What authentik calls it."""
+        """The name of the object in authentik."""
         keys = ("name", "slug", "username", "domain", "scope_name", "managed")
         named = (self.look(key) for key in keys)
         return next((each for each in named if isinstance(each, str) and each), self.id or self.model)
@@ -135,9 +133,9 @@ class Entry:
 
 
 class Objects:
-    """Every entry of every file, by reference.
+    """All entries of all files, indexed for references.
 
-    ``strays``: of each file, what may be a policy of anything in it, as comments.
+    ``strays`` holds, by file, comments about what may be a policy of any object in it.
     """
 
     def __init__(self) -> None:
@@ -151,13 +149,13 @@ class Objects:
         self._looks = 0
 
     def add(self, entry: Entry) -> None:
-        """Makes an entry known."""
+        """Add an entry."""
         self.entries.append(entry)
         self._models.setdefault(entry.model, []).append(entry)
         self.index(entry)
 
     def index(self, entry: Entry) -> None:
-        """Notes under what it can be found."""
+        """Index the entry by its fields and its primary key."""
         for name, value in entry.items():
             if isinstance(value, str | int | float):
                 self._fields.setdefault((entry.model, name, str(value)), {})[entry] = None
@@ -166,7 +164,7 @@ class Objects:
             self._keys[key] = entry
 
     def forget(self, entry: Entry) -> None:
-        """Make an entry unknown again."""
+        """Remove an entry."""
         self.entries.remove(entry)
         self._models[entry.model].remove(entry)
         for name, value in entry.items():
@@ -175,17 +173,17 @@ class Objects:
         self._keys = {key: each for key, each in self._keys.items() if each is not entry}
 
     def known_as(self, file: str, identifier: str, entry: Entry) -> bool:
-        """Makes the ``id`` lead to the entry; False when it leads to another one already."""
+        """Register the ``id`` of the entry; return False if it belongs to another one already."""
         return self._ids.setdefault((file, identifier), entry) is entry
 
     def of(self, model: str) -> list[Entry]:
-        """All of one model, in the order of the files."""
+        """Return all entries of one model, in the order of the files."""
         return self._models.get(model, [])
 
     def find(self, value: Any) -> Entry | None:
-        """The entry that a reference means: !KeyOf, !Find, or a primary key as exports write it.
+        """Return the entry of a reference: !KeyOf, !Find, or a primary key as exports write it.
 
-        None: not among the files.
+        Return None if it is not among the files.
         """
         if isinstance(value, str):
             return self._keys.get(value)
@@ -218,7 +216,7 @@ class Objects:
                     and not value.id
                     and (said.model, said.fields) == (value.model, value.fields)
                 ):
-                    continue  # the same words mean the same, also where it is not among the files
+                    continue  # equal references have the same target, even outside the files
                 wanted = self.find(value)
                 if wanted is None or self.find(said) is not wanted:
                     return False
@@ -227,15 +225,14 @@ class Objects:
         return True
 
     def elsewhere(self, value: Any) -> bool:
-        """Whether a reference surely means something that other files describe: a !Find that nothing here
-        fits.
+        """Return whether a reference is certainly to an object in other files.
+
+        That is a !Find that matches nothing here.
         """
         return isinstance(value, Ref) and not value.id and self.find(value) is None
 
     def named(self, value: Any, *keys: str) -> str:
-        """The name of what a reference means, whether it is among the files or not; "" when the reference
-        does not tell.
-        """
+        """Return the name of the referenced object, also if it is not in the files; "" if it is unknown."""
         entry = self.find(value)
         if entry is not None:
             return next((said for key in keys if isinstance(said := entry.look(key), str)), "")

@@ -1,4 +1,4 @@
-"""authentik's flows, with their bindings and policies, as flow documents of ours."""
+"""authentik's flows, with their bindings and policies, converted to flow documents."""
 
 import copy
 import re
@@ -18,11 +18,11 @@ from idp.foundation.text import cleaned
 
 FLOW = "authentik_flows.flow"
 _STAGE_BINDING = "authentik_flows.flowstagebinding"
-# what lets somebody in or changes what guards them; the others only ask
+# stages that sign a person in or change their credentials; the others only ask
 _OPENS = {"login", "totp_setup", "recovery_code_setup"}
 _LOOKS = ("background", "layout", "compatibility_mode")
 _AUTHENTICATED = ("", "none", "require_authenticated", "require_unauthenticated")
-# flows that begin before it is known who walks them
+# flows that begin before the person is known
 _STRANGERS = ("authentication", "enrollment", "recovery")
 _ALWAYS = Verdict("true", "true")
 NEVER_ASKED = (
@@ -43,7 +43,7 @@ DESIGNATIONS = {
 
 
 class Flows:
-    """The steps of every flow, converted once."""
+    """Converts the steps of every flow, each flow once."""
 
     def __init__(self, work: Work) -> None:
         self.work = work
@@ -63,19 +63,19 @@ class Flows:
                 work.note(binding, "its flow is not known: every flow of this file refuses.")
 
     def steps(self, flow: Entry) -> list[Block]:
-        """What the flow's own stages and policies become."""
+        """Return the steps for the stages and policies of the flow."""
         if flow not in self._steps:
             self._steps[flow] = self._made(flow)
         return self._steps[flow]
 
     def requires_sign_in(self, flow: Entry) -> bool:
-        """Whether only somebody who is signed in walks it."""
+        """Return whether only people who are signed in can run the flow."""
         return flow.said("authentication") == "require_authenticated"
 
     def document(
         self, name: str, flow: Entry, designation: str, steps: list[Block], *, default: bool
     ) -> Block:
-        """The flow document of these steps; one that would not be sound refuses everybody, and says why."""
+        """Return the flow document of these steps; an invalid one refuses everyone and states why."""
         title = cleaned(flow.said("title") or flow.title, 100) or name
         values: dict[str, Any] = {
             "flow": name,
@@ -170,8 +170,9 @@ class Flows:
         return steps
 
     def _asked(self, flow: Entry, binding: Entry, judged: Judgement) -> Verdict:
-        """When authentik asks the policies of a stage: as the flow is planned, as the stage is reached, or
-        never.
+        """Return the condition of a stage, from when authentik evaluates its policies.
+
+        That is when the flow is planned, when the stage is reached, or never.
         """
         work = self.work
         strangers = flow.said("designation") in _STRANGERS
@@ -216,7 +217,10 @@ class Flows:
             self.work.note(binding, text, "invalid_response_action")
 
     def _passwords_once(self, flow: Entry, steps: list[Block]) -> list[Block]:
-        """A password that was asked beside the name is not asked a second time: the same proof, once."""
+        """Return the steps with the password asked once.
+
+        A password that was asked together with the username is not asked again: it is the same proof.
+        """
         first = next(
             (step for step in steps if step.values.get("stage") == "password" and "when" not in step.values),
             None,
@@ -238,8 +242,9 @@ class Flows:
         return kept
 
     def _guarded(self, flow: Entry, steps: list[Block]) -> list[Block]:
-        """With a step that refuses whomever the flow's own policies would keep out, before anybody
-        is let in.
+        """Return the steps with one that denies the people whom the flow's own policies exclude.
+
+        It comes before anyone is signed in.
         """
         judged = self._access(flow)
         if not judged:
@@ -272,7 +277,7 @@ class Flows:
 
 
 def kept_before(first: Block, kept: list[Block]) -> bool:
-    """Whether the step stands among these already."""
+    """Return whether the step is one of these already."""
     return any(step is first for step in kept)
 
 
@@ -281,7 +286,7 @@ def _order(binding: Entry) -> tuple[float, str, int]:
 
 
 def _number(order: Any) -> float | None:
-    """The place of a stage; None where the file does not tell. No order at all is the first place."""
+    """Return the position of a stage; None if it is unknown. A missing order is the first position."""
     if order is None:
         return 0.0
     plain = isinstance(order, int | float | str) and not isinstance(order, bool)
@@ -289,7 +294,7 @@ def _number(order: Any) -> float | None:
 
 
 def _with_condition(values: dict[str, Any], when: str) -> dict[str, Any]:
-    """With the condition after the name of the step."""
+    """Return the values of a step with the condition after its name."""
     if when == "true":
         return values
     head = {key: value for key, value in values.items() if key in ("id", "stage", "group")}
@@ -302,7 +307,7 @@ def _with_condition(values: dict[str, Any], when: str) -> dict[str, Any]:
 
 
 def _named_once(steps: list[Block], taken: set[str] | None = None) -> list[Block]:
-    """The same steps; an id that stands twice is numbered, and conditions of its neighbours follow."""
+    """Return the same steps with unique ids: duplicates are numbered, and conditions next to them follow."""
     taken = set() if taken is None else taken
     for step in steps:
         kind = step.values.get("stage") or step.values.get("group") or ""

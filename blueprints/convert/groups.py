@@ -1,6 +1,4 @@
-"""Who is in a group of authentik: its own people and those of every group below it, as far as the
-files tell.
-"""
+"""The members of authentik's groups, including those of all child groups, as far as the files say."""
 
 from typing import Any
 
@@ -17,8 +15,8 @@ class Groups:
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
         self._children: dict[str, list[str]] = {}
-        self._loose: dict[str, None] = {}  # of which the files do not tell in what they lie
-        self._half: set[str] = set()  # whose people the files do not all name
+        self._loose: dict[str, None] = {}  # groups whose parents the files do not name
+        self._half: set[str] = set()  # groups of which not all members are in the files
         described = {group_name(group.title) for group in objects.of(GROUP)}
         for group in objects.of(GROUP):
             self._read(group, described)
@@ -39,7 +37,7 @@ class Groups:
             self._half.add(child)
 
     def members(self, *groups: str) -> list[str]:
-        """These groups and all groups below them: authentik counts their people as its own."""
+        """Return these groups and all groups below them, because authentik counts their members too."""
         found: dict[str, None] = {}
         waiting = list(groups)
         while waiting:
@@ -50,14 +48,14 @@ class Groups:
         return [name for name in found if name]
 
     def doubt(self, group: str) -> str:
-        """Why it is not certain who is in the group; "" where it is."""
+        """Return why the members of the group are not certain, or "" if they are."""
         if self._half & {*self.members(group)}:
             return f"not all people of {group} are in the files"
         loose = [name for name in self.members(*self._loose) if name not in self.members(group)]
         return f"whether {', '.join(loose)[:200]} lies in {group} is missing in the files" if loose else ""
 
     def verdict(self, group: str, negate: bool) -> Verdict:
-        """Whether somebody is in it, or is not."""
+        """Return the verdict on whether a person is in the group, or is not in it with ``negate``."""
         surely = self.members(group)
         may = [*surely, *(name for name in self.members(*self._loose) if name not in surely)]
         low, high = _among(surely, negate), _among(may, negate)

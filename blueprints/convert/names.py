@@ -1,4 +1,4 @@
-"""Names as ours are written: lower-case letters, digits and dashes, each one once."""
+"""Unique names in the form of Foyer: lowercase letters, digits and dashes."""
 
 import re
 import unicodedata
@@ -11,13 +11,13 @@ MOST = 50
 
 
 def short_name(text: str) -> str:
-    """The nearest name of ours: ``Café & Co.`` is ``cafe-co``; a text without letters is ``unnamed``."""
+    """Return the closest valid name: ``Café & Co.`` is ``cafe-co``; a text without letters is ``unnamed``."""
     plain = unicodedata.normalize("NFKD", text[:500]).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MOST].strip("-") or "unnamed"
 
 
 def group_name(text: str) -> str:
-    """The name as a group of ours has it; "" for one that no group can have."""
+    """Return the name as a group document normalizes it; "" if it is not valid for a group."""
     try:
         return GroupDocument.model_validate({"group": text}).group
     except ValidationError:
@@ -25,14 +25,14 @@ def group_name(text: str) -> str:
 
 
 class Names:
-    """Names that are taken already."""
+    """A set of names that are taken."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
         self._last: dict[str, int] = {}
 
     def make(self, text: str) -> str:
-        """A name that nothing has yet, numbered when it must be."""
+        """Return a name that is not taken yet, numbered if necessary, and take it."""
         wanted = short_name(text)
         name, number = wanted, self._last.get(wanted, 1)
         while name in self._taken:

@@ -1,4 +1,4 @@
-"""authentik's groups, people, scopes, providers and applications as documents of ours."""
+"""authentik's groups, people and scopes, converted to documents."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -24,13 +24,12 @@ from idp.tenancy.models import DEFAULT
 APPLICATION = "authentik_core.application"
 SCOPE = "authentik_providers_oauth2.scopemapping"
 OPENID = ("openid", "profile", "email", "offline_access")
-_LOOSE = ("title", "owner", "logo", "client_id", "name", "email", "description")  # what nobody is let in by
+# keys that do not affect access
+_LOOSE = ("title", "owner", "logo", "client_id", "name", "email", "description")
 
 
 def sound(kind: str, block: Block, entry: Entry, work: Work) -> Block | None:
-    """The document without what our validator refuses, each noted; None when what it refuses decides who may
-    do what.
-    """
+    """Return the document without its invalid keys, each noted; None if an invalid key affects access."""
     for _ in _LOOSE:
         try:
             KINDS[kind].model_validate(
@@ -49,7 +48,7 @@ def sound(kind: str, block: Block, entry: Entry, work: Work) -> Block | None:
 
 
 def groups(work: Work, named: set[str]) -> list[Block]:
-    """The groups, and those that something refers to."""
+    """Return the groups, including those that are only referred to."""
     found: dict[str, Block] = {}
     for entry in work.objects.of(GROUP):
         for key, why in (
@@ -91,7 +90,7 @@ def groups(work: Work, named: set[str]) -> list[Block]:
 
 
 def people(work: Work, tenant: str) -> list[Block]:
-    """The people, without their passwords, as those of this tenant."""
+    """Return the people of this tenant, without their passwords."""
     made: dict[str, Block] = {}
     listed = _listed(work)
     for entry in work.objects.of(USER):
@@ -119,7 +118,7 @@ def people(work: Work, tenant: str) -> list[Block]:
 
 
 def _listed(work: Work) -> dict[Entry, set[str]]:
-    """Whom the groups themselves name."""
+    """Return the groups of each person, from the member lists of the groups."""
     found: dict[Entry, set[str]] = {}
     for group in work.objects.of(GROUP):
         users = group.get("users")
@@ -167,7 +166,7 @@ def _person(entry: Entry, listed: set[str], work: Work) -> Block | None:
 
 
 def fits(check: Callable[[Any], None], text: Any) -> bool:
-    """Whether one of our validators accepts it."""
+    """Return whether a validator accepts the text."""
     try:
         check(text)
     except Invalid:
@@ -186,7 +185,7 @@ def _emails_once(made: Iterable[Block], work: Work) -> None:
 
 
 def scopes(work: Work) -> list[Block]:
-    """The scope mappings of their own, as scopes without what they put into tokens."""
+    """Return the custom scope mappings as scopes, without what they add to tokens."""
     made: dict[str, Block] = {}
     for entry in work.objects.of(SCOPE):
         entry.get("managed")
@@ -213,12 +212,12 @@ def scopes(work: Work) -> list[Block]:
 
 
 def is_scope(name: str) -> bool:
-    """Whether a scope of a tenant may have this name: those of the administration are nobody's to give."""
+    """Return whether a tenant's scope may have this name, which must not be one of the administration."""
     return fits(scope_syntax, name) and not is_reserved(name) and _sound({"scope": name, "title": "x"}) == ""
 
 
 def _sound(document: dict[str, Any]) -> str:
-    """What our validator refuses, or nothing."""
+    """Return the first error of the document as a sentence, or "" if it is valid."""
     try:
         KINDS[next(iter(document))].model_validate(document)
     except ValidationError as errors:

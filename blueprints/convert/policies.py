@@ -1,6 +1,4 @@
-"""What becomes of authentik's policies: those that can be said as a condition are, and every other one stands
-for the stricter side.
-"""
+"""authentik's policies as conditions; one that cannot be a condition counts as the stricter alternative."""
 
 from typing import Any
 
@@ -19,7 +17,7 @@ _UNSAID = ("name", "pk", "managed")
 
 
 class Policies:
-    """The bindings of all files, by what they are bound to."""
+    """The policy bindings of all files, by their targets."""
 
     def __init__(self, objects: Objects, notes: Notes) -> None:
         self._objects, self._notes = objects, notes
@@ -35,7 +33,7 @@ class Policies:
                 self._bound.setdefault(target, []).append(binding)
 
     def judge(self, target: Entry) -> Judgement:
-        """What the policies of this object come to."""
+        """Return the combined policies of this object."""
         self._judged.add(target)
         found = Judgement(everyone=self._everyone(target))
         for each in self._stray.get(target.file, []):
@@ -65,7 +63,7 @@ class Policies:
         return {"all": True, "any": False}.get(mode)
 
     def never_asked(self) -> list[Entry]:
-        """The bindings of objects whose policies nothing of ours asks for."""
+        """Return the bindings of objects whose policies the conversion never evaluated."""
         return [
             binding
             for target, bindings in self._bound.items()
@@ -74,8 +72,10 @@ class Policies:
         ]
 
     def _without_target(self, binding: Entry) -> None:
-        """A policy of an object that other files describe is left out; one that may belong to anything here
-        stands before all of it.
+        """Handle a binding without a target.
+
+        A policy of an object in other files is omitted. One that may belong to any object here applies to all
+        of them.
         """
         binding.told = True
         if self._objects.elsewhere(binding.get("target")):
@@ -124,7 +124,7 @@ class Policies:
         self._runs(binding)
 
     def _runs(self, binding: Entry) -> None:
-        """Tell of how authentik runs a policy: conditions do not fail and take no time."""
+        """Note how authentik runs a policy: conditions do not fail and take no time."""
         if binding.get("failure_result") not in (None, False):
             self._notes.add(
                 binding.file, binding.line_of("failure_result"), f"{binding}: failure_result: {FAILING}."
@@ -159,7 +159,7 @@ class Policies:
         found.doubt(self.source(policy, " negated" if negate else ""))
 
     def source(self, policy: Entry, how: str = "") -> str:
-        """The comment that tells what a policy said; noted as not carried over."""
+        """Return a comment with the content of a policy, and note that it is not converted."""
         kind = policy.model.rpartition(".")[2]
         policy.told = True
         self._notes.add(
@@ -180,7 +180,7 @@ class Policies:
 
 
 def _countries(policy: Entry) -> list[str] | None:
-    """The countries of a GeoIP policy that asks for nothing else."""
+    """Return the countries of a GeoIP policy that checks nothing else; None for any other policy."""
     silent = ("name", "pk", "countries", "execution_logging")
     if policy.model != _GEO or any(value for key, value in policy.items() if key not in silent):
         return None

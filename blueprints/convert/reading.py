@@ -1,5 +1,6 @@
-"""Reads authentik's files within limits; an odd entry is noted and left out, and entries of the same object
-are taken together.
+"""Read authentik's files within limits.
+
+An odd entry is noted and omitted, and entries of the same object are merged.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,8 +20,9 @@ _GUARDS = ("authentik_flows.", "authentik_stages_", "authentik_policies")
 
 
 def read(files: Iterable[Path], notes: Notes) -> Objects:
-    """The objects of all files; raises BadBlueprint with every file that cannot be read: what it says might
-    close something.
+    """Return the objects of all files; raise BadBlueprint with every file that cannot be read.
+
+    An unreadable file might restrict something.
     """
     objects = Objects()
     problems: list[Problem] = []
@@ -41,7 +43,7 @@ def read(files: Iterable[Path], notes: Notes) -> Objects:
 
 
 def _withdraw(ref: Ref, line: int, objects: Objects, notes: Notes) -> None:
-    """What one entry describes and another one deletes, or may change, opens nothing."""
+    """Let an object that one entry describes and another deletes, or may change, grant nothing."""
     entry = objects.find(ref) if ref.fields else None
     if entry is None:
         return
@@ -70,9 +72,9 @@ class _File:
     absent: list[tuple[Ref, int]]
 
     def read(self) -> None:
-        """Read all entries; raises BadYaml when this is no blueprint of authentik at all.
+        """Read all entries; raise BadYaml if the document is not a blueprint of authentik.
 
-        An odd entry is noted and left out.
+        An odd entry is noted and omitted.
         """
         entries = [each for section in self._sections() for each in section]
         version = self.node.get("version")
@@ -105,7 +107,7 @@ class _File:
         return dict(entry.items()) if entry else None
 
     def _sections(self) -> Iterator[list[Node]]:
-        """The lists of entries: one, or several under names of their own."""
+        """Yield the lists of entries: a single one, or several named sections."""
         entries = self.node.get("entries")
         if entries is None or entries.tag or not (entries.is_list or entries.is_map):
             raise BadYaml(
@@ -125,7 +127,10 @@ class _File:
                 )
 
     def _unknown(self, node: Node, what: str) -> None:
-        """Something that only the installation knows may be a policy of anything in this file."""
+        """Register an entry that only the installation knows.
+
+        It may be a policy of any object in this file.
+        """
         text = f"{what}, so it is unknown what it is: it applies to every flow and application of this file."
         self.objects.strays.setdefault(self.file, []).append(f"authentik: line {node.line}: {text}")
         self.notes.add(self.file, node.line, f"{text[0].upper()}{text[1:]}")
@@ -192,7 +197,7 @@ class _File:
                 yield f"its {part} aren't a mapping"
 
     def _keep(self, entry: Entry, fields: tuple[tuple[str, Any], ...], state: str) -> None:
-        """Make it known, or the earlier entry of the same object with what this one says besides."""
+        """Add the entry, or merge it into an earlier entry of the same object."""
         objects, notes = self.objects, self.notes
         known = objects.find(Ref(entry.file, model=entry.model, fields=fields)) if fields else None
         if state != "present":
@@ -231,7 +236,7 @@ class _File:
 
 
 def _fields(identifiers: Any) -> tuple[tuple[str, Any], ...]:
-    """What identifies an object, where all of it is plain or a reference; else nothing."""
+    """Return what identifies an object if all of it is plain or a reference; otherwise nothing."""
     if not isinstance(identifiers, dict) or not all(
         isinstance(value, str | int | float | Ref) for value in identifiers.values()
     ):
@@ -240,7 +245,7 @@ def _fields(identifiers: Any) -> tuple[tuple[str, Any], ...]:
 
 
 def _conditions(said: Mapping[str, Any]) -> Iterator[str]:
-    """Yield why it is not certain that its conditions hold; "" where they surely do not."""
+    """Yield why the conditions of an entry may not hold; "" if they certainly do not."""
     conditions = said.get("conditions") or []
     conditions = conditions if isinstance(conditions, list) else [conditions]
     if any(

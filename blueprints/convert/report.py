@@ -1,6 +1,4 @@
-"""What a conversion hands back: the documents as YAML with their comments, and a note for whatever was not
-carried over.
-"""
+"""The result of a conversion: documents as YAML with comments, and a note for everything not converted."""
 
 import json
 import re
@@ -15,9 +13,7 @@ _WIDTH, _LINES = 140, 200
 
 @dataclass(frozen=True)
 class Ours:
-    """A tag of ours that stands where only the running installation knows the value: ``!env NAME
-    default``.
-    """
+    """A blueprint tag for a value that only the running installation knows: ``!env NAME default``."""
 
     tag: str
     words: tuple[str, ...]
@@ -28,21 +24,19 @@ class Ours:
 
 @dataclass
 class Block:
-    """A document or a step, with the comments that stand above it."""
+    """A document or a step, with the comments above it."""
 
     values: dict[str, Any]
     comments: list[str] = field(default_factory=list)
 
     def plain(self) -> dict[str, Any]:
-        """The values alone."""
+        """Return the values without comments."""
         return {key: _without_comments(value) for key, value in self.values.items()}
 
 
 @dataclass(frozen=True)
 class Note:
-    """Something that an administrator should look at, and where it stands in the file that was read; lines
-    count from 1.
-    """
+    """A note for the administrator, with its position in the source file; lines count from 1."""
 
     file: str
     line: int
@@ -59,23 +53,24 @@ class Notes:
     kept: dict[Note, None] = field(default_factory=dict)
 
     def add(self, file: str, line: int, text: str) -> None:
-        """One more; the same one twice counts once."""
+        """Add a note; duplicates are ignored."""
         self.kept.setdefault(Note(file, line, shown(text)[:500]))
 
 
 def shown(text: str) -> str:
-    """A text as one line that cannot steer a terminal."""
+    """Return the text as one line without control characters, which could affect a terminal."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def write(blocks: Iterable[Block]) -> str:
-    """The documents as YAML."""
+    """Return the documents as YAML."""
     return "---\n".join("".join(f"{line}\n" for line in _block(block, "", "")) for block in blocks)
 
 
 def source_lines(text: str) -> list[str]:
-    """A source for a comment: every kind of line break is one here, so that nothing of it can leave the
-    comment.
+    """Return a source as the lines of a comment.
+
+    Every kind of line break splits lines here, so that nothing of the source can leave the comment.
     """
     lines = [shown(line.expandtabs(4)).rstrip()[:300] for line in text.strip().splitlines()]
     more = len(lines) - _LINES
@@ -91,7 +86,7 @@ def _without_comments(value: Any) -> Any:
 
 
 def _block(block: Block, indent: str, first: str) -> Iterator[str]:
-    """``first``: what stands before its first key, of the width of the indent."""
+    """Yield the lines of a block; ``first`` replaces the indent of its first key and has the same width."""
     for comment in block.comments:
         for line in source_lines(comment):
             yield f"{first[:-2] if first else indent}# {line}".rstrip()

@@ -1,4 +1,4 @@
-"""What each of authentik's stages becomes: steps of ours, or a step that refuses and says what is missing."""
+"""authentik's stages, converted to steps, or to a denying step that states what is missing."""
 
 import re
 from collections.abc import Callable
@@ -43,9 +43,9 @@ _SHIPPED_SETTINGS = {
 
 @dataclass
 class Work:
-    """What every part of the conversion reads and writes.
+    """The shared state of a conversion.
 
-    ``writes``: whether the flow keeps what its prompts ask.
+    ``writes`` says whether the current flow saves the answers to its prompts.
     """
 
     objects: Objects
@@ -54,17 +54,17 @@ class Work:
     writes: bool = False
 
     def note(self, entry: Entry, text: str, key: str = "") -> None:
-        """A note at a key of the entry, or at its beginning."""
+        """Add a note at a key of the entry, or at its beginning."""
         self.notes.add(entry.file, entry.line_of(key), f"{entry}: {text}")
 
 
 def refusal(name: str, *comments: str) -> Block:
-    """A step that lets nobody pass, with the reason above it."""
+    """Return a step that denies everyone, with the reason as a comment."""
     return Block({"id": short_name(name), "stage": "deny", "settings": {"message": REFUSES}}, list(comments))
 
 
 def steps_of(stage: Entry, work: Work) -> list[Block]:
-    """The steps that do what the stage did; what cannot be carried over refuses."""
+    """Return the steps that do what the stage did; a denying step replaces what cannot be converted."""
     make = _STAGES.get(stage.model)
     stage.used = True
     try:
@@ -171,7 +171,7 @@ def _validate(stage: Entry, work: Work) -> list[Block]:
 
 
 def _either(stage: Entry, missing: str) -> Block:
-    """Return a section that asks for a code of the app or a recovery code, as the person chooses."""
+    """Return a section that asks for an authenticator code or a recovery code, as the person chooses."""
     how = short_name(f"{stage.title}-how")
     word = f"steps.{re.sub('[^a-z0-9]', '_', how)}.choice"
     has_codes, has_app = '"recovery_code" in person.credentials', '"totp" in person.credentials'
@@ -321,7 +321,7 @@ def _login(stage: Entry, work: Work) -> list[Block]:
     if stage.take(key := "remember_me_offset") not in (None, "", "seconds=0"):
         work.note(stage, f"{key} is not converted: people can't choose to stay signed in longer.", key)
     wanted = duration(stage, key := "session_duration")
-    if not wanted:  # authentik: until the browser is closed
+    if not wanted:  # in authentik the session lasts until the browser is closed
         work.note(
             stage,
             f"a session ends after {write_duration(LONGEST)}, whether the browser was closed before or not.",

@@ -1,6 +1,4 @@
-"""authentik's tags as far as they are data: what an entry says, with references kept as references and
-nothing executed.
-"""
+"""authentik's tags, resolved as far as they are data: references stay references, and nothing is executed."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -18,19 +16,17 @@ _HOLE = re.compile(r"%(.)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Unknown:
-    """A value that cannot be known from the file, and why."""
+    """A value that is not known from the file, and why."""
 
     why: str
 
     def __str__(self) -> str:
-        return f"a value that the file does not tell ({self.why})"
+        return f"a value that is not known from the file ({self.why})"
 
 
 @dataclass(frozen=True)
 class Ref:
-    """A reference to another object: by the ``id`` of an entry of the same file, or by a model and its
-    fields.
-    """
+    """A reference to another object: by the ``id`` of an entry of the same file, or by model and fields."""
 
     file: str
     id: str = ""
@@ -49,7 +45,7 @@ class _NotKnown(Exception):
 class Tags:
     """Resolves the tags of one file.
 
-    ``context``: the file's own; ``found``: what an object says, for ``!FindObject``.
+    ``context`` is the context of the file. ``found`` returns the values of an object, for ``!FindObject``.
     """
 
     file: str
@@ -61,8 +57,9 @@ class Tags:
     _items: list[tuple[Any, Any]] = field(default_factory=list)
 
     def value(self, node: Node) -> Any:
-        """The value of a node: plain data, Ref, Ours or Unknown; raises BadYaml when the file has become too
-        large.
+        """Return the value of a node: plain data, Ref, Ours or Unknown.
+
+        Raise BadYaml if the file becomes too large with its tags resolved.
         """
         self._left -= 1
         if self._left < 0:
@@ -95,7 +92,7 @@ class Tags:
             return Unknown(f"!{node.tag}: {error}")
 
     def _words(self, node: Node, least: int = 1) -> list[Any]:
-        """The arguments of a tag."""
+        """Return the arguments of a tag."""
         if (
             node.is_map
             or (node.is_list and len(node.value) < least)
@@ -246,7 +243,7 @@ class Tags:
 
 
 def _certain(value: Any) -> Any:
-    """The same value; raises _NotKnown when any of it is unknown."""
+    """Return the value; raise _NotKnown if any of it is unknown."""
     if isinstance(value, Unknown):
         raise _NotKnown(value.why)
     for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():

@@ -1,5 +1,6 @@
-"""What policies come to, as conditions between which the truth lies: one for what guards, one for
-what opens.
+"""The results of policies as pairs of conditions: one for steps that restrict, one for steps that grant.
+
+The exact result lies between the two.
 """
 
 import json
@@ -9,10 +10,11 @@ from dataclasses import dataclass, field, replace
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one policy, or several together, come to: two conditions between which the truth lies.
+    """The result of one or several policies, as two conditions between which the exact result lies.
 
-    ``may`` is true wherever they may agree, ``surely`` only where they surely do. ``stranger``: what a policy
-    about a person says of somebody who is not known yet; None where it does not ask who somebody is.
+    ``may`` is true wherever the policies possibly agree, ``surely`` only where they certainly do.
+    ``stranger`` is the result of a policy about a person who is not known yet. It is None if the policy does
+    not depend on the person.
     """
 
     may: str = "true"
@@ -21,12 +23,13 @@ class Verdict:
 
     @property
     def known(self) -> bool:
-        """Whether it could be said as a condition."""
+        """Whether the policy can be expressed as a condition."""
         return self != Verdict()
 
     def of_strangers(self) -> "Verdict":
-        """The same where authentik asks before anybody has said who they are, unless they were signed in
-        already.
+        """Return the verdict for a policy that authentik evaluates before the person is known.
+
+        The person may have been signed in already.
         """
         if self.stranger is None:
             return self
@@ -37,10 +40,10 @@ class Verdict:
 class Judgement:
     """The policies of one object.
 
-    ``verdicts``: of each; ``opaque``: the comments of those that are not known.
+    ``verdicts`` has one item for each policy. ``opaque`` holds the comments of the unknown ones.
 
-    ``everyone``: they must all agree (``policy_engine_mode: all``), else one is enough; None: that is not
-    known.
+    ``everyone`` says that all must agree (``policy_engine_mode: all``); otherwise one is enough. It is None
+    if that is not known.
     """
 
     verdicts: list[Verdict] = field(default_factory=list)
@@ -53,11 +56,11 @@ class Judgement:
 
     @property
     def asks_who(self) -> bool:
-        """Whether any of them asks who somebody is."""
+        """Whether any of the policies depends on the person."""
         return any(each.stranger is not None for each in self.verdicts)
 
     def conditions(self) -> list[str]:
-        """Those that could be said, for a comment, after the word of how they count."""
+        """Return the known conditions for a comment, after a phrase for how they are combined."""
         known = [each.may for each in self.verdicts if each.known]
         if not known:
             return []
@@ -65,12 +68,15 @@ class Judgement:
         return [how, *known]
 
     def doubt(self, *comments: str) -> None:
-        """One more policy, of which nothing is known."""
+        """Add a policy of which nothing is known."""
         self.verdicts.append(Verdict())
         self.opaque += comments
 
     def together(self, *, strangers: bool = False) -> Verdict:
-        """What they come to; ``strangers``: asked before it is known who is there."""
+        """Return the combined verdict.
+
+        With ``strangers`` the policies are evaluated before the person is known.
+        """
         found = [each.of_strangers() if strangers else each for each in self.verdicts]
         may, surely = [each.may for each in found], [each.surely for each in found]
         return Verdict(
@@ -80,30 +86,30 @@ class Judgement:
 
     @property
     def only_groups(self) -> list[str] | None:
-        """The groups one of which is surely enough; None when that cannot be said by groups."""
+        """The groups of which one is certainly enough; None if groups cannot express the policies."""
         if self.everyone is not False and len(self.verdicts) > 1:
             return None
         return [name for names in self.groups for name in names] or None
 
 
 def quoted(text: str) -> str:
-    """A text as CEL writes it."""
+    """Return the text as a CEL string."""
     return json.dumps(text, ensure_ascii=False)
 
 
 def all_of(conditions: Iterable[str]) -> str:
-    """The condition that all of these hold; each stands for itself, in brackets where it must."""
+    """Return the condition that all of these hold; each must be in brackets where it needs them."""
     kept = list(dict.fromkeys(each for each in conditions if each != "true"))
     return "false" if "false" in kept else " && ".join(kept) or "true"
 
 
 def any_of(conditions: Iterable[str]) -> str:
-    """The condition that one of these holds."""
+    """Return the condition that one of these holds."""
     kept = list(dict.fromkeys(each for each in conditions if each != "false"))
     return "true" if "true" in kept else " || ".join(kept) or "false"
 
 
 def negated(condition: str, negate: bool, *, several: bool) -> str:
-    """The condition, or its opposite; ``several``: it must stand in brackets beside others."""
+    """Return the condition or its opposite; ``several`` puts it in brackets, so that it can be combined."""
     inside = f"({condition})" if several else condition
     return f"!({condition})" if negate else inside

@@ -1,4 +1,4 @@
-"""``manage.py blueprint …``: configuration from YAML, looked at before it is applied, whole or not at all."""
+"""``manage.py blueprint …``: plan, apply, export and convert configuration as YAML."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ CHANGES, NOTHING = 2, 0
 
 
 class Wrong(CommandError):
-    """What is wrong in files; ``problems``: the same for programs, each with its place."""
+    """The blueprint files have problems; ``problems`` holds them as data, each with its position."""
 
     def __init__(self, problems: Iterable[Problem], told: str) -> None:
         super().__init__(told)
@@ -93,7 +93,7 @@ class Command(BaseCommand):
         )
 
     def _looking(self, actions: Any) -> None:
-        """What only reads."""
+        """Add the actions that only read."""
         exported = actions.add_parser("export", help="write a tenant or one flow to standard output, as YAML")
         exported.add_argument("--flow", default="", metavar="NAME", help="only this flow, with its sub-flows")
         exported.add_argument("--without", action="append", default=[], choices=["people"], help="omit these")
@@ -144,7 +144,7 @@ class Command(BaseCommand):
         shown: list[Plan] = []
 
         def generated(plan: Plan, made: Sequence[tuple[str, str, str]]) -> None:
-            """Show them while nothing is kept yet: where nobody can see them, nothing is."""
+            """Print the secrets before they are committed, so that none is stored if printing fails."""
             shown.append(plan)
             told = [dict(zip(("tenant", "name", "value"), each, strict=True)) for each in made]
             lines = [f"{tenant}: secret {name} is {value} (shown only now)" for tenant, name, value in made]
@@ -216,7 +216,7 @@ def _known(name: str, names: set[str], where: str) -> None:
 
 
 def _keep(text: str, file: Path, sources: list[Path]) -> None:
-    """Write what was converted to a file, which is none of those that were read."""
+    """Write the converted blueprint to a file that is not one of the sources."""
     if any(file.exists() and file.samefile(each) for each in sources):
         raise CommandError(f"{file} is the file to convert. Name another file with --out.")
     try:

@@ -1,6 +1,4 @@
-"""``manage.py flow``: look at flows, compare, publish and roll back, try them without a trace, see how runs
-went.
-"""
+"""``manage.py flow …``: show, compare, publish, roll back and test flows, and inspect their runs."""
 
 import json
 import sys
@@ -274,7 +272,7 @@ class Command(BaseCommand):
             )
 
     def _passes(self, flow: Chosen) -> bool:
-        """Prints each test of a flow; whether all passed, and the flow itself is sound."""
+        """Print each test of a flow; return whether all passed and the flow itself is valid."""
         self.stdout.write(flow.label)
         wrong = versions.errors_of(lint(flow.document, flow.parts))
         for finding in wrong:

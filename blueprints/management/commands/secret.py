@@ -1,4 +1,4 @@
-"""``manage.py secret …``: values that blueprints only name; entered once, kept encrypted, never shown."""
+"""``manage.py secret …``: secrets that blueprints refer to by name, stored encrypted and never shown."""
 
 import sys
 from contextlib import AbstractContextManager
@@ -65,7 +65,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Saved {name}.")
 
     def _keep(self, name: str, value: str) -> None:
-        """For a tenant that is not there yet too: to be named is enough to come into being."""
+        """Save the secret, and create the tenant if it does not exist yet."""
         tenant = current_tenant()
         try:
             if tenants.by_name(tenant.name) is None:
@@ -86,7 +86,7 @@ class Command(BaseCommand):
 
 
 def _scope(options: dict[str, Any]) -> AbstractContextManager[Tenant]:
-    """The scope of the tenant, also of one that ``set --new-tenant`` will make."""
+    """Return the scope of the tenant, also of one that ``set --new-tenant`` will create."""
     if options.get("new_tenant") and tenants.by_name(options["tenant"]) is None:
         return tenant_scope(Tenant(pk=-1, name=options["tenant"]))
     try:

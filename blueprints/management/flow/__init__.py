@@ -1,1 +1,1 @@
-"""What ``manage.py flow`` is made of: which flow is meant, who walks it, and how things are shown."""
+"""The parts of ``manage.py flow``: selecting flows, simulation options, and output."""

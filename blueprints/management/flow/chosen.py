@@ -1,4 +1,4 @@
-"""Which flow is meant on the command line: the live version, another one, the draft, or a file."""
+"""Select flows on the command line: the live version, another version, the draft, or a file."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from idp.tenancy.scope import current_tenant
 
 @dataclass(frozen=True)
 class Chosen:
-    """A flow, what it refers to, and what to call it: ``connect-a-device, version 3``."""
+    """A flow with its sub-flows and a label such as ``connect-a-device, version 3``."""
 
     document: FlowDocument
     label: str
@@ -28,7 +28,7 @@ class Chosen:
 
 
 def choose(name: str, *, version: int | None = None, draft: bool = False, file: Path | None = None) -> Chosen:
-    """The flow of this name; raises CommandError with the nearest right name."""
+    """Return the flow with this name; raise CommandError with the closest name."""
     if file is not None:
         return in_file(file, name)[0]
     if draft:
@@ -39,7 +39,7 @@ def choose(name: str, *, version: int | None = None, draft: bool = False, file: 
 
 
 def live(names: Iterable[str]) -> list[Chosen]:
-    """The live flows of these names, all of the tenant's without any."""
+    """Return the live flows with these names, or all live flows of the tenant if there are no names."""
     wanted = list(names)
     if wanted:
         return [choose(name) for name in wanted]
@@ -48,8 +48,9 @@ def live(names: Iterable[str]) -> list[Chosen]:
 
 
 def two(name: str, given: Sequence[str]) -> tuple[Chosen, Chosen]:
-    """What is compared: numbers or ``draft``; with one or none, that one (the live one) against what came
-    before. Raises CommandError.
+    """Return the two flows to compare, from version numbers or ``draft``; raise CommandError.
+
+    A single version, by default the live one, is compared with the version before it.
     """
     if len(given) > 2:
         raise CommandError("Give at most two versions to compare.")
@@ -59,7 +60,7 @@ def two(name: str, given: Sequence[str]) -> tuple[Chosen, Chosen]:
 
 
 def known_steps(flow: Chosen, steps: Iterable[str]) -> None:
-    """Raises CommandError for a step that the flow has not, with the nearest one that it has."""
+    """Raise CommandError for a step that the flow does not have, with the closest one that it has."""
     there = lay_out(flow.document, flow.parts).by_id
     for step in steps:
         if step not in there:
@@ -67,9 +68,9 @@ def known_steps(flow: Chosen, steps: Iterable[str]) -> None:
 
 
 def in_file(file: Path, name: str = "") -> list[Chosen]:
-    """The flows of a blueprint file that are for the tenant in scope; ``name``: only this one.
+    """Return the flows of a blueprint file for the tenant in scope, or only the one with this ``name``.
 
-    Raises CommandError.
+    Raise CommandError.
     """
     documents = {each.name: each.document for each in flows_of(file)}
     if name and name not in documents:
@@ -79,8 +80,9 @@ def in_file(file: Path, name: str = "") -> list[Chosen]:
 
 
 def flows_of(file: Path) -> list[Located]:
-    """The flows in a blueprint file, with their lines; raises CommandError when it is wrong or only about
-    another tenant.
+    """Return the flow documents of a blueprint file for the tenant in scope, with their positions.
+
+    Raise CommandError if the file is invalid or has only flows of other tenants.
     """
     try:
         flows = [each for each in read([file]).documents if each.kind == "flow"]
@@ -96,7 +98,7 @@ def flows_of(file: Path) -> list[Located]:
 
 
 def version_named(name: str, number: int | None = None) -> Version:
-    """A version, the live one without a number; raises CommandError."""
+    """Return a version of the flow, the live one without a number; raise CommandError."""
     try:
         return version_of(name, number)
     except NoSuchVersion:
@@ -112,7 +114,7 @@ def version_named(name: str, number: int | None = None) -> Version:
 
 
 def draft_named(name: str) -> Draft:
-    """The draft of a flow; raises CommandError."""
+    """Return the draft of a flow; raise CommandError."""
     _known(name)
     draft = draft_of(name)
     if draft is None:
@@ -121,7 +123,7 @@ def draft_named(name: str) -> Draft:
 
 
 def checked(name: str, draft: Draft) -> FlowDocument:
-    """The draft as a typed document; raises CommandError with everything that is wrong."""
+    """Return the draft as a validated document; raise CommandError with every error."""
     try:
         return parse({"flow": name, **draft.document})
     except RefusedFlow as refused:
@@ -129,7 +131,7 @@ def checked(name: str, draft: Draft) -> FlowDocument:
 
 
 def refusals(refused: RefusedFlow) -> str:
-    """Everything that is wrong with a flow, a line each."""
+    """Return the findings of a refused flow, one on each line."""
     return "\n".join(f"  {'.'.join(map(str, each.path))}: {each.message}" for each in refused.findings)
 
 
@@ -149,7 +151,7 @@ def _version(version: Version) -> Chosen:
 
 
 def _before(name: str, last: str) -> str:
-    """The live version before the draft, the version before another one."""
+    """Return the version to compare with: the live one for a draft, the previous one for a version."""
     if last == "draft":
         return str(version_named(name).number)
     earlier = [each.number for each in history(name) if _is_number(last) and each.number < int(last)]

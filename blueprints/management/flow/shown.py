@@ -1,4 +1,4 @@
-"""How flows, dry runs and counts are written in a terminal of 100 columns."""
+"""Format flows, dry runs and counts for a terminal of 100 columns."""
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,10 @@ _GAP = "  "
 
 
 def table(*rows: Sequence[Any]) -> str:
-    """Columns side by side, the first row as their heads; the widest column is cut until all fit."""
+    """Return the rows as aligned columns, of which the widest are cut to fit.
+
+    The first row has the headings.
+    """
     texts = [[" ".join(str(cell).split()) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     while sum(widths) + len(_GAP) * (len(widths) - 1) > WIDTH:
@@ -32,17 +35,17 @@ def table(*rows: Sequence[Any]) -> str:
 
 
 def moment(at: datetime | None) -> str:
-    """A time in UTC, to the minute."""
+    """Return a time in UTC, to the minute; "" for None."""
     return f"{at:%Y-%m-%d %H:%M}" if at else ""
 
 
 def yaml(document: Mapping[str, Any]) -> str:
-    """A flow as it would stand in a blueprint."""
+    """Return a flow as it would be in a blueprint."""
     return write(in_order_of(FlowDocument, document)).rstrip()
 
 
 def walked(reports: Sequence[Report]) -> Iterator[tuple[str, str]]:
-    """Each step of a dry run: (its decision, what it comes to and why), the details in lines below."""
+    """Yield (decision, text) for each step of a dry run, with the details in indented lines."""
     width = max((len(report.step) for report in reports), default=0)
     for report in reports:
         kind = f" ({report.stage})" if report.stage and report.stage != report.step else ""
@@ -69,13 +72,13 @@ def _details(report: Report) -> Iterator[str]:
 
 
 def condition(read: Mapping[str, Any]) -> str:
-    """Why a step applied or did not: the condition with the values that it read."""
+    """Return why a step applied or did not: the condition with the values that it read."""
     values = _pairs(read["values"])
     return f"when {read['when']} is {str(read['applied']).lower()}" + (f", with {values}" if values else "")
 
 
 def counted(layout: Layout, counts: Mapping[str, Count]) -> str:
-    """The funnel of a version as a table, in the order of its steps."""
+    """Return the funnel of a version as a table, in the order of its steps."""
     steps = [box.id for box in layout.boxes if box.drawn.stage]
     order = [WHOLE, *steps, *(step for step in counts if step not in (WHOLE, *steps))]
     rows = []
@@ -87,12 +90,12 @@ def counted(layout: Layout, counts: Mapping[str, Count]) -> str:
 
 
 def length(seconds: int) -> str:
-    """``45 s`` or ``8 min 32 s``."""
+    """Return a duration as ``45 s`` or ``8 min 32 s``."""
     return f"{seconds // 60} min {seconds % 60} s" if seconds >= 120 else f"{seconds} s"
 
 
 def inspected(found: Inspection) -> Iterator[str]:
-    """A run: what it is on, how it went, what it knows."""
+    """Yield the lines about a run: its flow and state, its path, its facts."""
     yield f"run {found.run} of {found.flow}, version {found.version}"
     under_way = f"in progress at {found.at or 'no step'}, expires {moment(found.expires_at)} UTC"
     yield f"started {moment(found.started_at)} UTC, " + (
@@ -116,7 +119,7 @@ def inspected(found: Inspection) -> Iterator[str]:
 
 
 def headed(document: FlowDocument | Mapping[str, Any], comment: str) -> str:
-    """A flow as YAML below a comment that says which one it is."""
+    """Return a flow as YAML below a comment that identifies it."""
     return f"# {on_one_line(comment)}\n" + yaml(
         document.as_json() if isinstance(document, FlowDocument) else document
     )

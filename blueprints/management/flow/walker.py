@@ -1,6 +1,4 @@
-"""Who walks a flow on the command line, from where, and what they answer: options of ``manage.py flow
-simulate``.
-"""
+"""Options of ``manage.py flow simulate``: the person, the request and the answers of a dry run."""
 
 import json
 from argparse import ArgumentTypeError
@@ -20,7 +18,7 @@ _FLAGS = {"true": True, "false": False}
 
 
 def options_of_walks(parser: CommandParser) -> None:
-    """Declares them."""
+    """Add the options to the parser."""
     who = parser.add_mutually_exclusive_group()
     who.add_argument("--person", metavar="NAME", help="an existing user")
     who.add_argument(
@@ -62,8 +60,9 @@ def options_of_walks(parser: CommandParser) -> None:
 
 
 def walker(options: Mapping[str, Any]) -> dict[str, Any]:
-    """``person``, ``request`` and ``answers`` as :func:`flows.simulation.simulate.simulate` takes them;
-    raises CommandError.
+    """Return ``person``, ``request`` and ``answers`` for :func:`flows.simulation.simulate.simulate`.
+
+    Raise CommandError if an option is not valid.
     """
     given = {name.replace("-", "_"): options[name.replace("-", "_")] for name in _TEXTS}
     request = {name: value for name, value in given.items() if value}
