@@ -44,8 +44,8 @@ class Applications:
             self.work.notes.add(entry.file, error.line, f"{entry} is omitted: {error.text}.")
             entry.told = True
             return None
-        made = sound("application", block, entry, self.work)
-        return (made, provider) if made else None
+        converted = sound("application", block, entry, self.work)
+        return (converted, provider) if converted else None
 
     def _document(self, entry: Entry, provider: Entry) -> Block:
         slug = entry.text("slug") or entry.title
@@ -67,7 +67,7 @@ class Applications:
             )
         values |= self._client(name, provider)
         block = Block(values)
-        self._access(entry, provider, block)
+        self._restrict_access(entry, provider, block)
         return block
 
     def _client(self, name: str, provider: Entry) -> dict[str, Any]:
@@ -126,7 +126,7 @@ class Applications:
             )
             code = ONE_MINUTE
         if code >= timedelta(seconds=30):
-            values["device"] = {"code_lifetime": self._at_most(provider, key, code, timedelta(hours=1))}
+            values["device"] = {"code_lifetime": self._limit(provider, key, code, timedelta(hours=1))}
         elif "device_code" in grants:
             grants.remove("device_code")
             self.work.note(
@@ -135,30 +135,30 @@ class Applications:
         if (access := duration(provider, key := "access_token_validity")) is not None:
             if access < ONE_MINUTE:
                 raise NotCarried(f"{key}: shorter than the minimum here, 1 minute", provider.line_of(key))
-            values["access_token_lifetime"] = self._at_most(provider, key, access, timedelta(days=1))
+            values["access_token_lifetime"] = self._limit(provider, key, access, timedelta(days=1))
         if (refresh := duration(provider, "refresh_token_validity")) is not None:
             values["refresh_token_lifetime"] = write_duration(refresh)
         return values
 
-    def _at_most(self, provider: Entry, key: str, lifetime: timedelta, most: timedelta) -> str:
+    def _limit(self, provider: Entry, key: str, lifetime: timedelta, most: timedelta) -> str:
         if lifetime > most:
             self.work.note(provider, f"{key}: {write_duration(most)} is the maximum here.", key)
         return write_duration(min(lifetime, most))
 
     def _grants(self, provider: Entry, scopes: list[str]) -> list[str]:
-        given = (
+        grant_types = (
             None
             if provider.get("grant_types") is None
             else [str(each) for each in provider.list("grant_types")]
         )
-        device = bool(self._devices) and (given is None or _DEVICE in given)
+        device = bool(self._devices) and (grant_types is None or _DEVICE in grant_types)
         if self._devices is False:
             self.work.note(provider, "the device grant is omitted: the brand has no flow_device_code.")
         elif self._devices is None:
-            how = "give its file too, or add device_code to the grants"
+            hint = "give its file too, or add device_code to the grants"
             self.work.note(
                 provider,
-                f"the device grant is omitted: no brand with a flow_device_code is among the files; {how}.",
+                f"the device grant is omitted: no brand with a flow_device_code is among the files; {hint}.",
             )
         elif not device:
             self.work.note(
@@ -166,11 +166,13 @@ class Applications:
                 "the device grant is omitted: device_code is not among its grant_types.",
                 "grant_types",
             )
-        refresh = "offline_access" in scopes and (given is None or "refresh_token" in given)
-        if given and (left := [each for each in given if each not in (_DEVICE, "refresh_token")]):
+        refresh = "offline_access" in scopes and (grant_types is None or "refresh_token" in grant_types)
+        if grant_types and (
+            unsupported := [each for each in grant_types if each not in (_DEVICE, "refresh_token")]
+        ):
             self.work.note(
                 provider,
-                f"grant_types {', '.join(left)[:100]}: these grants aren't supported yet.",
+                f"grant_types {', '.join(unsupported)[:100]}: these grants aren't supported yet.",
                 "grant_types",
             )
         return [name for name, on in (("device_code", device), ("refresh_token", refresh)) if on]
@@ -196,24 +198,26 @@ class Applications:
             )
         return list(found)
 
-    def _access(self, entry: Entry, provider: Entry, block: Block) -> None:
+    def _restrict_access(self, entry: Entry, provider: Entry, block: Block) -> None:
         """Restrict the application to groups, or deactivate it if groups cannot express the restriction."""
         for target in (entry, provider):
-            judged = self.work.policies.judge(target)
-            if not judged:
+            policies = self.work.policies.judge(target)
+            if not policies:
                 continue
-            block.comments += judged.opaque
-            allowed = judged.only_groups
+            block.comments += policies.opaque
+            allowed = policies.only_groups
             if allowed is None or "groups" in block.values:
                 block.values["active"] = False
                 block.comments += (
-                    [f"authentik: who may use it: {' '.join(said)}"] if (said := judged.conditions()) else []
+                    [f"authentik: who may use it: {' '.join(conditions)}"]
+                    if (conditions := policies.conditions())
+                    else []
                 )
                 self.work.note(target, "who may use it cannot be said by groups: it is deactivated.")
             else:
                 block.values["groups"] = list(dict.fromkeys(allowed))
                 self.groups |= set(allowed)
-                if len(judged.verdicts) > len(judged.groups):
+                if len(policies.verdicts) > len(policies.groups):
                     self.work.note(
                         target,
                         (
@@ -223,6 +227,6 @@ class Applications:
                     )
 
 
-def fits_picture(said: str) -> bool:
-    """Return whether ``said`` is a picture that is embedded as a data: URL."""
-    return said.startswith("data:") and fits(picture, said)
+def fits_picture(value: str) -> bool:
+    """Return whether ``value`` is a picture that is embedded as a data: URL."""
+    return value.startswith("data:") and fits(picture, value)

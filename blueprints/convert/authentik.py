@@ -18,11 +18,11 @@ from blueprints.convert.reading import read
 from blueprints.convert.report import Block, Note, Notes, write
 from blueprints.convert.steps import Work
 
-_HEAD = (
+_HEADER = (
     "Converted from authentik. Read the comments: a denying step replaces everything that was not converted."
 )
-_KNOWN = {BRAND, FLOW, BINDING, GROUP, USER, parts.APPLICATION, PROVIDER, parts.SCOPE}
-_KNOWN |= {"authentik_flows.flowstagebinding", "authentik_stages_prompt.prompt"}
+_CONVERTED_MODELS = {BRAND, FLOW, BINDING, GROUP, USER, parts.APPLICATION, PROVIDER, parts.SCOPE}
+_CONVERTED_MODELS |= {"authentik_flows.flowstagebinding", "authentik_stages_prompt.prompt"}
 SILENT = {
     "name": "what authentik's own pages call it, wherever it is not what people read",
     "pk": "references are followed; database keys are not kept",
@@ -71,11 +71,11 @@ def convert(files: Iterable[Path]) -> Converted:
     flows = Flows(work)
     brands = Brands(work, flows)
     home, *others = brands.plans()
-    blocks = [home.block, *_home(work, brands, home)]
+    blocks = [home.block, *_home_blocks(work, brands, home)]
     for plan in others:
         blocks += [plan.block, *plan.flows]
-    _rest(work)
-    blocks[0].comments.insert(0, _HEAD)
+    _note_unread(work)
+    blocks[0].comments.insert(0, _HEADER)
     order = {str(name): at for at, name in enumerate(names)}
     return Converted(
         write(blocks),
@@ -83,23 +83,23 @@ def convert(files: Iterable[Path]) -> Converted:
     )
 
 
-def _home(work: Work, brands: Brands, home: Plan) -> list[Block]:
+def _home_blocks(work: Work, brands: Brands, home: Plan) -> list[Block]:
     """Return the blocks of the first tenant: groups, scopes, people, flows and applications."""
     devices = None if home.brand is None else bool(home.device)
     applications = Applications(work, devices=devices)
-    made = []
+    blocks = []
     for entry in work.objects.of(parts.APPLICATION):
-        if found := applications.make(entry):
-            block, provider = found
+        if result := applications.make(entry):
+            block, provider = result
             if "device_code" in block.values["grants"] and (name := brands.device_flow(home, provider)):
                 block.values["flows"] = {"device_code": name}
-            made.append(block)
+            blocks.append(block)
     people = parts.people(work, home.name)
     named = {name for block in people for name in block.values.get("groups", [])} | applications.groups
-    return [*parts.groups(work, named), *parts.scopes(work), *people, *home.flows, *made]
+    return [*parts.groups(work, named), *parts.scopes(work), *people, *home.flows, *blocks]
 
 
-def _rest(work: Work) -> None:
+def _note_unread(work: Work) -> None:
     """Note everything that the conversion has not read."""
     for binding in work.policies.never_asked():
         if not binding.told:
@@ -108,24 +108,24 @@ def _rest(work: Work) -> None:
     for entry in work.objects.entries:
         if entry.told:
             continue
-        if entry.model not in _KNOWN and not entry.model.startswith(
+        if entry.model not in _CONVERTED_MODELS and not entry.model.startswith(
             ("authentik_stages_", "authentik_policies")
         ):
             work.note(entry, "not converted: Foyer has no equivalent.")
         elif entry.untouched:
             work.note(entry, "not converted: nothing that was converted uses it.")
         else:
-            _left(entry, work)
+            _note_unread_keys(entry, work)
 
 
-def _left(entry: Entry, work: Work) -> None:
+def _note_unread_keys(entry: Entry, work: Work) -> None:
     """Note the keys that were never read.
 
     A key without which something is looser or different is noted with its meaning, the others by name.
     """
-    left = [key for key in entry.unread() if key not in SILENT]
-    for key in left:
+    unread = [key for key in entry.unread() if key not in SILENT]
+    for key in unread:
         if meaning := _MEANINGS.get(key):
             work.note(entry, f"{key} is not converted: {meaning}.", key)
-    if rest := [key for key in left if key not in _MEANINGS]:
+    if rest := [key for key in unread if key not in _MEANINGS]:
         work.note(entry, f"not converted: {', '.join(rest)}.", rest[0])

@@ -75,48 +75,52 @@ class Brands:
     def plans(self) -> list[Plan]:
         """Return every tenant with its flows, the home tenant first."""
         brands = self.work.objects.of(BRAND)
-        chosen = next((each for each in brands if _is_default(each)), brands[0] if len(brands) == 1 else None)
-        ordered = [chosen, *(each for each in brands if each is not chosen)]
-        plans = [self._plan(each, home=at == 0) for at, each in enumerate(ordered)]
+        home = next((each for each in brands if _is_default(each)), brands[0] if len(brands) == 1 else None)
+        ordered = [home, *(each for each in brands if each is not home)]
+        plans = [self._tenant_plan(each, home=at == 0) for at, each in enumerate(ordered)]
         for plan in plans:
-            self._choose(plan)
-            self._draw(plan)
+            self._select_flows(plan)
+            self._add_flows(plan)
         return plans
 
     def device_flow(self, plan: Plan, provider: Entry) -> str:
         """Return the name of the flow that devices of this provider need; "" for the tenant's default."""
-        login, own = self._referred(provider, "authentication_flow"), ""
-        asks = self._referred(provider, "authorization_flow")
-        if isinstance(asks, str) and asks in _CONSENT_ONLY:
+        login, own = self._referenced_flow(provider, "authentication_flow"), ""
+        authorization = self._referenced_flow(provider, "authorization_flow")
+        if isinstance(authorization, str) and authorization in _CONSENT_ONLY:
             text = (
-                f"{asks} is missing in the files, and taken to hold nothing but consent as "
+                f"{authorization} is missing in the files, and taken to hold nothing but consent as "
                 "authentik ships it."
             )
             self.work.note(provider, text, "authorization_flow")
-            asks = None
-        if asks is None or (isinstance(asks, Entry) and not self._beside_consent(asks)):
-            asks = None
+            authorization = None
+        if authorization is None or (
+            isinstance(authorization, Entry) and not self._without_consent(authorization)
+        ):
+            authorization = None
         if login is plan.chosen.get("authentication"):
             login = None
-        if login is None and asks is None:
+        if login is None and authorization is None:
             return own
-        if (login, asks) not in plan.made:
-            plan.made[login, asks] = self._device(plan, login, asks, provider, default=False)
-        return plan.made[login, asks]
+        if (login, authorization) not in plan.made:
+            plan.made[login, authorization] = self._add_device_flow(
+                plan, login, authorization, provider, default=False
+            )
+        return plan.made[login, authorization]
 
-    def _plan(self, brand: Entry | None, *, home: bool) -> Plan:
+    def _tenant_plan(self, brand: Entry | None, *, home: bool) -> Plan:
         if brand is None:
             return Plan(DEFAULT, None, home, Block({"tenant": DEFAULT}))
         is_default = _is_default(brand)
         name = DEFAULT if home and is_default else self._names.make(brand.title)
         values: dict[str, Any] = {"tenant": name}
-        if title := self._said(brand, "branding_title"):
+        if title := self._text_or_tag(brand, "branding_title"):
             values |= (
                 {"title": shown}
                 if (shown := title if isinstance(title, Ours) else cleaned(title, 100))
                 else {}
             )
-        logo = self._said(brand, "branding_logo")
+        logo = self._text_or_tag(brand, "branding_logo")
         if isinstance(logo, str) and fits_picture(logo):
             values["logo"] = logo
         elif logo:
@@ -143,7 +147,7 @@ class Brands:
             )
         return Plan(name, brand, home, Block(values))
 
-    def _said(self, brand: Entry, key: str) -> Any:
+    def _text_or_tag(self, brand: Entry, key: str) -> Any:
         try:
             return brand.passed_on(key)
         except NotCarried as error:
@@ -155,7 +159,7 @@ class Brands:
 
         authentik compares the end of the host name; here that is the domain itself and all of its subdomains.
         """
-        domain = self._said(brand, "domain")
+        domain = self._text_or_tag(brand, "domain")
         if isinstance(domain, Ours):
             self.work.note(brand, "only the host itself leads to it, not those that end with it.", "domain")
             return [domain]
@@ -173,30 +177,30 @@ class Brands:
         self._hosts.add(domain)
         return [domain] if domain in settings.DEFAULT_HOSTS else [domain, f"*.{domain}"]
 
-    def _choose(self, plan: Plan) -> None:
+    def _select_flows(self, plan: Plan) -> None:
         """Select the flow of each purpose: the one that the brand names.
 
         Without one, the first flow by slug is selected, as authentik does.
         """
         for key, designation in _KEYS.items():
-            found = self._referred(plan.brand, key) if plan.brand else None
+            found = self._referenced_flow(plan.brand, key) if plan.brand else None
             if isinstance(found, Entry) and DESIGNATIONS.get(found.said("designation")) == designation:
                 plan.chosen[designation] = found
             elif found is not None and plan.brand:
-                why = "is missing in the files" if isinstance(found, str) else "has a different purpose"
-                self.work.note(plan.brand, f"{key}: {found} {why}.", key)
+                reason = "is missing in the files" if isinstance(found, str) else "has a different purpose"
+                self.work.note(plan.brand, f"{key}: {found} {reason}.", key)
         for designation in ("authentication", "logout") if plan.home else ():
-            named = plan.brand is not None and any(
+            is_named = plan.brand is not None and any(
                 plan.brand.get(key) for key, each in _KEYS.items() if each == designation
             )
-            found_here = [
+            candidates = [
                 each
                 for each in self.work.objects.of(FLOW)
                 if DESIGNATIONS.get(each.said("designation")) == designation
             ]
-            if found_here and not named and designation not in plan.chosen:
-                plan.chosen[designation] = min(found_here, key=lambda each: each.said("slug"))
-                if len(found_here) > 1:
+            if candidates and not is_named and designation not in plan.chosen:
+                plan.chosen[designation] = min(candidates, key=lambda each: each.said("slug"))
+                if len(candidates) > 1:
                     flow = plan.chosen[designation]
                     self.work.note(
                         flow, f"no brand names a flow for {designation}: this one is the first by slug."
@@ -209,46 +213,46 @@ class Brands:
             plan.chosen.setdefault("credential_setup", settings_flows[0])
 
     def _device_entry(self, plan: Plan) -> Entry | None:
-        found = self._referred(plan.brand, "flow_device_code") if plan.brand else None
+        found = self._referenced_flow(plan.brand, "flow_device_code") if plan.brand else None
         return found if isinstance(found, Entry) else None
 
-    def _draw(self, plan: Plan) -> None:
+    def _add_flows(self, plan: Plan) -> None:
         plan.device_flow = self._device_entry(plan)
         flows = self.work.objects.of(FLOW) if plan.home else list(dict.fromkeys(plan.chosen.values()))
         for flow in flows:
             if flow is not plan.device_flow:
-                self._flow(plan, flow)
-        referred = self._referred(plan.brand, "flow_device_code") if plan.brand else None
+                self._add_flow(plan, flow)
+        referred = self._referenced_flow(plan.brand, "flow_device_code") if plan.brand else None
         if referred is not None and plan.brand:
-            plan.device = self._device(
+            plan.device = self._add_device_flow(
                 plan,
                 None,
                 None if plan.device_flow else str(referred),
                 plan.device_flow or plan.brand,
                 default=True,
             )
-        kept = sorted({*_SHIPPED.values()} - {block.values["flow"] for block in plan.flows} - {"sign-out"})
-        if plan.name == DEFAULT and plan.flows and kept:
+        shipped = sorted({*_SHIPPED.values()} - {block.values["flow"] for block in plan.flows} - {"sign-out"})
+        if plan.name == DEFAULT and plan.flows and shipped:
             about = plan.brand or self.work.objects.of(FLOW)[0]
             self.work.note(
                 about,
                 (
-                    f"the default tenant keeps its shipped flows {', '.join(kept)}, which sign people in in "
-                    "their own way."
+                    f"the default tenant keeps its shipped flows {', '.join(shipped)}, "
+                    "which sign people in in their own way."
                 ),
             )
 
-    def _flow(self, plan: Plan, flow: Entry) -> None:
-        said = flow.said("designation")
-        designation = DESIGNATIONS.get(said)
+    def _add_flow(self, plan: Plan, flow: Entry) -> None:
+        purpose = flow.said("designation")
+        designation = DESIGNATIONS.get(purpose)
         if designation is None:
-            known = (
+            reason = (
                 "its steps stand in the flows of devices"
-                if said == "authorization"
+                if purpose == "authorization"
                 else "this purpose isn't supported"
             )
             self.work.note(
-                flow, f"a flow for {said[:30]} is not converted by itself: {known}.", "designation"
+                flow, f"a flow for {purpose[:30]} is not converted by itself: {reason}.", "designation"
             )
             self.flows.steps(flow)
             flow.told = True
@@ -261,53 +265,58 @@ class Brands:
         default = plan.chosen.get(designation) is flow
         slug = flow.said("slug") or flow.title
         name = plan.name_of(slug, designation, default=default)
-        self._called(flow, slug, name)
+        self._note_name(flow, slug, name)
         plan.flows.append(self.flows.document(name, flow, designation, steps, default=default))
 
-    def _called(self, flow: Entry, slug: str, name: str) -> None:
+    def _note_name(self, flow: Entry, slug: str, name: str) -> None:
         if name != slug:
             self.work.note(flow, f"its ID is {name} here, not {slug}.", "slug")
 
-    def _device(self, plan: Plan, login: Any, asks: Any, about: Entry, *, default: bool) -> str:
+    def _add_device_flow(
+        self, plan: Plan, login: Any, authorization: Any, source: Entry, *, default: bool
+    ) -> str:
         """Add a device flow to the plan and return its name.
 
         authentik signs the person in, runs the brand's flow, asks for the code and then runs the provider's
         flow. Here all of that is one flow.
         """
-        slug = (plan.device_flow or about).said("slug") or "connect-a-device"
-        name = plan.name_of(slug if default else f"{slug}-{about.title}", "device_code", default=default)
+        slug = (plan.device_flow or source).said("slug") or "connect-a-device"
+        name = plan.name_of(slug if default else f"{slug}-{source.title}", "device_code", default=default)
         if plan.device_flow and default:
-            self._called(plan.device_flow, slug, name)
-        middle = self.flows.steps(plan.device_flow) if plan.device_flow else []
-        missing = [each for each in (login, asks) if isinstance(each, str)]
+            self._note_name(plan.device_flow, slug, name)
+        brand_steps = self.flows.steps(plan.device_flow) if plan.device_flow else []
+        missing = [each for each in (login, authorization) if isinstance(each, str)]
         steps = [
             refusal("missing-flow", f"authentik: the flow {each} is missing in the files") for each in missing
         ]
         for each in missing:
-            self.work.note(about, f"the flow {each} is missing in the files: devices are refused.")
+            self.work.note(source, f"the flow {each} is missing in the files: devices are refused.")
         if not missing:
             consent = (
-                [step for step in self.flows.steps(asks) if step.values.get("stage") == "consent"]
-                if asks
+                [step for step in self.flows.steps(authorization) if step.values.get("stage") == "consent"]
+                if authorization
                 else []
             )
             comments = [comment for step in consent for comment in step.comments]
-            last = [Block({"stage": "device_code"}), *(self._beside_consent(asks) if asks else [])]
+            last = [
+                Block({"stage": "device_code"}),
+                *(self._without_consent(authorization) if authorization else []),
+            ]
             steps = [
                 *self._sign_in(plan, login),
-                *middle,
+                *brand_steps,
                 *last,
                 Block({"stage": "consent"}, comments),
                 Block({"stage": "finish"}),
             ]
             self.work.note(
-                about, "devices sign in, enter the code and are always asked for consent, in one flow."
+                source, "devices sign in, enter the code and are always asked for consent, in one flow."
             )
-        title = about if about.model == FLOW else plan.device_flow or about
+        title = source if source.model == FLOW else plan.device_flow or source
         plan.flows.append(self.flows.document(name, title, "device_code", steps, default=default))
         return name
 
-    def _beside_consent(self, flow: Entry) -> list[Block]:
+    def _without_consent(self, flow: Entry) -> list[Block]:
         return [step for step in self.flows.steps(flow) if step.values.get("stage") != "consent"]
 
     def _sign_in(self, plan: Plan, login: Entry | None) -> list[Block]:
@@ -316,7 +325,7 @@ class Brands:
             return [refusal("sign-in", "authentik: the flow by which people sign in is missing in the files")]
         return self.flows.steps(flow)
 
-    def _referred(self, entry: Entry, key: str) -> Entry | str | None:
+    def _referenced_flow(self, entry: Entry, key: str) -> Entry | str | None:
         """Return the flow under this key; its name if it is not among the files."""
         value = entry.get(key)
         if value in (None, ""):

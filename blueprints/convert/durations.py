@@ -14,7 +14,7 @@ _UNITS = {
     "days": 86_400,
     "weeks": 604_800,
 }
-_MOST = 999_999 * 60  # the longest duration that can be written in seconds or minutes
+_MAX_SECONDS = 999_999 * 60  # the longest duration that can be written in seconds or minutes
 
 
 def duration(entry: Entry, key: str) -> timedelta | None:
@@ -22,12 +22,12 @@ def duration(entry: Entry, key: str) -> timedelta | None:
 
     It is rounded down, so that nothing lasts longer than it did. Raise NotCarried.
     """
-    said = entry.text(key)
+    text = entry.text(key)
     seconds = 0.0
-    for part in said.split(";") if said else []:
+    for part in text.split(";") if text else []:
         unit, _, number = part.strip().partition("=")
         if unit not in _UNITS or not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", number):
-            raise NotCarried(f"{key}: {said[:50]} isn't a duration", entry.line_of(key))
+            raise NotCarried(f"{key}: {text[:50]} isn't a duration", entry.line_of(key))
         seconds += float(number) * _UNITS[unit]
-    whole = int(min(seconds, _MOST))
-    return timedelta(seconds=whole if whole <= 999_999 else whole - whole % 60) if said else None
+    whole = int(min(seconds, _MAX_SECONDS))
+    return timedelta(seconds=whole if whole <= 999_999 else whole - whole % 60) if text else None

@@ -81,8 +81,8 @@ class Entry:
         value = self.get(key)
         for each in value if isinstance(value, list) else [value]:
             if isinstance(each, Unknown | Ours):
-                why = each.why if isinstance(each, Unknown) else f"{each} is only known where it runs"
-                raise NotCarried(f"{key}: {why}", self.line_of(key))
+                reason = each.why if isinstance(each, Unknown) else f"{each} is only known where it runs"
+                raise NotCarried(f"{key}: {reason}", self.line_of(key))
         return default if value is None else value
 
     def text(self, key: str) -> str:
@@ -145,8 +145,8 @@ class Objects:
         self._models: dict[str, list[Entry]] = {}
         self._fields: dict[tuple[str, str, str], dict[Entry, None]] = {}
         self._keys: dict[str, Entry] = {}
-        self._open: set[Ref] = set()
-        self._looks = 0
+        self._resolving: set[Ref] = set()
+        self._lookups = 0
 
     def add(self, entry: Entry) -> None:
         """Add an entry."""
@@ -187,7 +187,7 @@ class Objects:
         """
         if isinstance(value, str):
             return self._keys.get(value)
-        if not isinstance(value, Ref) or value in self._open:
+        if not isinstance(value, Ref) or value in self._resolving:
             return None
         if value.id:
             return self._ids.get((value.file, value.id))
@@ -198,29 +198,29 @@ class Objects:
             if not isinstance(each, Ref)
         ]
         found = min(plain, key=len) if plain else self.of(model)
-        self._open.add(value)
+        self._resolving.add(value)
         try:
-            return next((entry for entry in found if self._fits(entry, value)), None)
+            return next((entry for entry in found if self._matches(entry, value)), None)
         finally:
-            self._open.discard(value)
+            self._resolving.discard(value)
 
-    def _fits(self, entry: Entry, ref: Ref) -> bool:
-        self._looks += 1
-        if self._looks > MAX_LOOKS:
+    def _matches(self, entry: Entry, ref: Ref) -> bool:
+        self._lookups += 1
+        if self._lookups > MAX_LOOKS:
             raise BadBlueprint([Problem(ref.file, 1, 1, "", "This file has too many references.")])
         for name, value in ref.fields:
-            said = entry.look(name)
+            actual = entry.look(name)
             if isinstance(value, Ref):
                 if (
-                    isinstance(said, Ref)
+                    isinstance(actual, Ref)
                     and not value.id
-                    and (said.model, said.fields) == (value.model, value.fields)
+                    and (actual.model, actual.fields) == (value.model, value.fields)
                 ):
                     continue  # equal references have the same target, even outside the files
-                wanted = self.find(value)
-                if wanted is None or self.find(said) is not wanted:
+                target = self.find(value)
+                if target is None or self.find(actual) is not target:
                     return False
-            elif isinstance(said, list | dict | Ref) or str(said) != str(value):
+            elif isinstance(actual, list | dict | Ref) or str(actual) != str(value):
                 return False
         return True
 

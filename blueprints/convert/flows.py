@@ -19,11 +19,11 @@ from idp.foundation.text import cleaned
 FLOW = "authentik_flows.flow"
 _STAGE_BINDING = "authentik_flows.flowstagebinding"
 # stages that sign a person in or change their credentials; the others only ask
-_OPENS = {"login", "totp_setup", "recovery_code_setup"}
-_LOOKS = ("background", "layout", "compatibility_mode")
+_GRANTING_STAGES = {"login", "totp_setup", "recovery_code_setup"}
+_APPEARANCE_KEYS = ("background", "layout", "compatibility_mode")
 _AUTHENTICATED = ("", "none", "require_authenticated", "require_unauthenticated")
 # flows that begin before the person is known
-_STRANGERS = ("authentication", "enrollment", "recovery")
+_ANONYMOUS_DESIGNATIONS = ("authentication", "enrollment", "recovery")
 _ALWAYS = Verdict("true", "true")
 NEVER_ASKED = (
     "authentik never asks its policies, for evaluate_on_plan and re_evaluate_policies are both false"
@@ -49,7 +49,7 @@ class Flows:
         self.work = work
         self._bindings: dict[Entry, list[Entry]] = {}
         self._steps: dict[Entry, list[Block]] = {}
-        self._stray: set[str] = set()
+        self._unassigned: set[str] = set()
         for binding in work.objects.of(_STAGE_BINDING):
             flow = work.objects.find(binding.get("target"))
             if flow is not None and flow.model == FLOW:
@@ -59,13 +59,13 @@ class Flows:
             if work.objects.elsewhere(binding.get("target")):
                 work.note(binding, "its flow is missing in the files; it is not converted.")
             else:
-                self._stray.add(binding.file)
+                self._unassigned.add(binding.file)
                 work.note(binding, "its flow is not known: every flow of this file refuses.")
 
     def steps(self, flow: Entry) -> list[Block]:
         """Return the steps for the stages and policies of the flow."""
         if flow not in self._steps:
-            self._steps[flow] = self._made(flow)
+            self._steps[flow] = self._convert(flow)
         return self._steps[flow]
 
     def requires_sign_in(self, flow: Entry) -> bool:
@@ -83,8 +83,8 @@ class Flows:
             "for": designation,
             **({} if default else {"default": False}),
         }
-        block = Block({**values, "steps": _named_once(copy.deepcopy(steps[: MAX_STEPS + 1]))})
-        if found := _unsound(block):
+        block = Block({**values, "steps": _with_unique_ids(copy.deepcopy(steps[: MAX_STEPS + 1]))})
+        if found := _errors(block):
             self.work.note(
                 flow, f"what it becomes is not sound, so it refuses everyone: {'; '.join(found)[:300]}"
             )
@@ -96,20 +96,20 @@ class Flows:
             block = Block({**values, "steps": [refusal("not-carried-over", *comments)]})
         return block
 
-    def _made(self, flow: Entry) -> list[Block]:
-        for key in _LOOKS:
+    def _convert(self, flow: Entry) -> list[Block]:
+        for key in _APPEARANCE_KEYS:
             if flow.get(key) not in (None, ""):
                 self.work.note(flow, f"{key} is not converted: a tenant has a logo and an accent.", key)
-        if flow.file in self._stray:
+        if flow.file in self._unassigned:
             return [
                 refusal(
                     "missing-stage", f"authentik: a stage of {flow.file} belongs to a flow that is not known"
                 )
             ]
         bindings = sorted(self._bindings.get(flow, []), key=_order)
-        if odd := [binding for binding in bindings if _number(binding.get("order")) is None]:
+        if unordered := [binding for binding in bindings if _number(binding.get("order")) is None]:
             self.work.note(
-                odd[0],
+                unordered[0],
                 (
                     "its order is not known, and a condition may stand before it is known who is there: the "
                     "flow refuses."
@@ -123,15 +123,15 @@ class Flows:
         self.work.writes = any(
             stage is not None and stage.model.endswith(".userwritestage") for stage in stages
         )
-        steps = [step for binding in bindings for step in self._bound(flow, binding)]
-        return self._guarded(flow, self._passwords_once(flow, steps))
+        steps = [step for binding in bindings for step in self._bound_steps(flow, binding)]
+        return self._with_guard(flow, self._passwords_once(flow, steps))
 
-    def _bound(self, flow: Entry, binding: Entry) -> list[Block]:
+    def _bound_steps(self, flow: Entry, binding: Entry) -> list[Block]:
         work = self.work
         stage = work.objects.find(binding.get("stage"))
-        self._answers(binding)
-        judged = work.policies.judge(binding)
-        verdict = self._asked(flow, binding, judged)
+        self._note_invalid_response(binding)
+        policies = work.policies.judge(binding)
+        verdict = self._binding_verdict(flow, binding, policies)
         if stage is None:
             work.note(binding, "its stage is missing in the files; a denying step replaces it.")
             return [
@@ -140,7 +140,7 @@ class Flows:
                 )
             ]
         steps = copy.deepcopy(steps_of(stage, work))
-        opens = any(step.values.get("stage") in _OPENS for step in steps)
+        opens = any(step.values.get("stage") in _GRANTING_STAGES for step in steps)
         when = verdict.surely if opens else verdict.may
         if when == "false":
             work.note(
@@ -150,13 +150,13 @@ class Flows:
                     "added before it."
                 ),
             )
-            return [refusal(f"{stage.title}-policies", *judged.opaque), *steps]
-        if not opens and not verdict.known and judged.opaque:
+            return [refusal(f"{stage.title}-policies", *policies.opaque), *steps]
+        if not opens and not verdict.known and policies.opaque:
             work.note(
                 binding,
                 f"a policy decides when {stage.title} applies, which is unknown: it applies always.",
             )
-        elif not opens and judged.opaque:
+        elif not opens and policies.opaque:
             work.note(
                 binding,
                 (
@@ -164,18 +164,18 @@ class Flows:
                     "wherever its others agree."
                 ),
             )
-        steps[0].comments = [*judged.opaque, *steps[0].comments]
+        steps[0].comments = [*policies.opaque, *steps[0].comments]
         for step in steps:
             step.values = _with_condition(step.values, when)
         return steps
 
-    def _asked(self, flow: Entry, binding: Entry, judged: Judgement) -> Verdict:
+    def _binding_verdict(self, flow: Entry, binding: Entry, judged: Judgement) -> Verdict:
         """Return the condition of a stage, from when authentik evaluates its policies.
 
         That is when the flow is planned, when the stage is reached, or never.
         """
         work = self.work
-        strangers = flow.said("designation") in _STRANGERS
+        strangers = flow.said("designation") in _ANONYMOUS_DESIGNATIONS
         try:
             planned, reached = binding.true("evaluate_on_plan"), binding.true("re_evaluate_policies", True)
         except NotCarried as error:
@@ -191,8 +191,8 @@ class Flows:
                 work.note(binding, f"{key} says nothing: no policy is bound to it.", key)
             return _ALWAYS
         if not planned and not reached:
-            said = f" ({' '.join(judged.conditions())})" if judged.conditions() else ""
-            work.note(binding, f"{NEVER_ASKED}{said}: the stage always applies, there and here.", key)
+            conditions = f" ({' '.join(judged.conditions())})" if judged.conditions() else ""
+            work.note(binding, f"{NEVER_ASKED}{conditions}: the stage always applies, there and here.", key)
             return Verdict("true", "false") if binding.doubt else _ALWAYS
         at_plan = judged.together(strangers=strangers)
         if not planned:
@@ -204,7 +204,7 @@ class Flows:
         work.note(binding, text, key)
         return Verdict(judged.together().may if reached else at_plan.may, at_plan.surely)
 
-    def _answers(self, binding: Entry) -> None:
+    def _note_invalid_response(self, binding: Entry) -> None:
         try:
             action = binding.text("invalid_response_action") or "retry"
         except NotCarried as error:
@@ -225,60 +225,62 @@ class Flows:
             (step for step in steps if step.values.get("stage") == "password" and "when" not in step.values),
             None,
         )
-        kept: list[Block] = []
+        result: list[Block] = []
         for step in steps:
             if (
                 first is not None
                 and step is not first
                 and step.values.get("stage") == "password"
-                and kept_before(first, kept)
+                and _is_among(first, result)
             ):
                 self.work.note(
                     flow, "the password is asked once: the identification stage asks for it already."
                 )
                 first.comments += step.comments
             else:
-                kept.append(step)
-        return kept
+                result.append(step)
+        return result
 
-    def _guarded(self, flow: Entry, steps: list[Block]) -> list[Block]:
+    def _with_guard(self, flow: Entry, steps: list[Block]) -> list[Block]:
         """Return the steps with one that denies the people whom the flow's own policies exclude.
 
         It comes before anyone is signed in.
         """
-        judged = self._access(flow)
-        if not judged:
+        policies = self._access(flow)
+        if not policies:
             return steps
-        strangers = flow.said("designation") in _STRANGERS
-        allowed = judged.together(strangers=strangers).surely
-        guard = refusal(f"{flow.title}-policies", *judged.opaque)
-        if strangers and judged.asks_who:
+        anonymous = flow.said("designation") in _ANONYMOUS_DESIGNATIONS
+        allowed = policies.together(strangers=anonymous).surely
+        guard = refusal(f"{flow.title}-policies", *policies.opaque)
+        if anonymous and policies.asks_who:
             self.work.note(flow, f"{ASKED_OF_STRANGERS}. Here the stricter of both counts.")
         if allowed == "false":
             self.work.note(flow, "it is unknown who may use it, or no one may; it refuses everyone.")
             return [guard, *steps]
         guard.values = _with_condition(guard.values, f"!({allowed})")
-        opens = [at for at, step in enumerate(steps) if step.values.get("stage") in _OPENS]
+        opens = [at for at, step in enumerate(steps) if step.values.get("stage") in _GRANTING_STAGES]
         at = opens[0] if opens else 0
         return [*steps[:at], guard, *steps[at:]]
 
     def _access(self, flow: Entry) -> Judgement:
-        judged = self.work.policies.judge(flow)
-        asked = flow.get("authentication") or ""
-        again = asked == "require_authenticated" and flow.said("designation") == "authentication"
-        if asked not in _AUTHENTICATED or again:
-            said = flow.said("authentication")[:50]
+        policies = self.work.policies.judge(flow)
+        authentication = flow.get("authentication") or ""
+        is_contradictory = (
+            authentication == "require_authenticated" and flow.said("designation") == "authentication"
+        )
+        if authentication not in _AUTHENTICATED or is_contradictory:
+            shown = flow.said("authentication")[:50]
             self.work.note(
-                flow, f"authentication: {said} is not converted; it refuses everyone.", "authentication"
+                flow, f"authentication: {shown} is not converted; it refuses everyone.", "authentication"
             )
-            judged.doubt(f"authentik: authentication: {asked}")
-            judged.everyone = True
-        return judged
+            policies.doubt(f"authentik: authentication: {authentication}")
+            policies.everyone = True
+        return policies
 
 
-def kept_before(first: Block, kept: list[Block]) -> bool:
+def _is_among(first: Block, steps: list[Block]) -> bool:
     """Return whether the step is one of these already."""
-    return any(step is first for step in kept)
+    return any(step is first for step in steps)
 
 
 def _order(binding: Entry) -> tuple[float, str, int]:
@@ -297,34 +299,34 @@ def _with_condition(values: dict[str, Any], when: str) -> dict[str, Any]:
     """Return the values of a step with the condition after its name."""
     if when == "true":
         return values
-    head = {key: value for key, value in values.items() if key in ("id", "stage", "group")}
+    first = {key: value for key, value in values.items() if key in ("id", "stage", "group")}
     both = f"({values['when']}) && ({when})" if "when" in values else when
     return {
-        **head,
+        **first,
         "when": both,
-        **{key: value for key, value in values.items() if key not in (*head, "when")},
+        **{key: value for key, value in values.items() if key not in (*first, "when")},
     }
 
 
-def _named_once(steps: list[Block], taken: set[str] | None = None) -> list[Block]:
+def _with_unique_ids(steps: list[Block], taken: set[str] | None = None) -> list[Block]:
     """Return the same steps with unique ids: duplicates are numbered, and conditions next to them follow."""
     taken = set() if taken is None else taken
     for step in steps:
         kind = step.values.get("stage") or step.values.get("group") or ""
-        wanted = name = step.values.get("id") or kind
+        base = name = step.values.get("id") or kind
         number = 1
         while symbol(name) in taken:
             number += 1
-            name = f"{wanted}-{number}"
+            name = f"{base}-{number}"
         taken.add(symbol(name))
-        for each in steps if name != wanted else ():
+        for each in steps if name != base else ():
             if "when" in each.values:
                 each.values["when"] = each.values["when"].replace(
-                    f"steps.{symbol(wanted)}.", f"steps.{symbol(name)}."
+                    f"steps.{symbol(base)}.", f"steps.{symbol(name)}."
                 )
         rest = {key: value for key, value in step.values.items() if key != "id"}
         step.values = rest if name == kind else {"id": name, **rest}
-        _named_once(step.values.get("steps", []), taken)
+        _with_unique_ids(step.values.get("steps", []), taken)
     return steps
 
 
@@ -333,7 +335,7 @@ def _comments(block: Block) -> list[str]:
     return list(dict.fromkeys([*block.comments, *(comment for step in steps for comment in _comments(step))]))
 
 
-def _unsound(block: Block) -> list[str]:
+def _errors(block: Block) -> list[str]:
     try:
         document = FlowDocument.model_validate(block.plain())
     except ValidationError as errors:

@@ -15,15 +15,15 @@ class Groups:
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
         self._children: dict[str, list[str]] = {}
-        self._loose: dict[str, None] = {}  # groups whose parents the files do not name
-        self._half: set[str] = set()  # groups of which not all members are in the files
+        self._unplaced: dict[str, None] = {}  # groups whose parents the files do not name
+        self._incomplete: set[str] = set()  # groups of which not all members are in the files
         described = {group_name(group.title) for group in objects.of(GROUP)}
         for group in objects.of(GROUP):
             self._read(group, described)
         for user in objects.of(USER):
             for each in _list(user.look("groups")):
                 name = group_name(objects.named(each, "name"))
-                self._loose |= {name: None} if name and name not in described else {}
+                self._unplaced |= {name: None} if name and name not in described else {}
 
     def _read(self, group: Entry, described: set[str]) -> None:
         child = group_name(group.title)
@@ -32,9 +32,9 @@ class Groups:
             if parent:
                 self._children.setdefault(parent, []).append(child)
             if each not in (None, "") and parent not in described:
-                self._loose[parent or child] = None
+                self._unplaced[parent or child] = None
         if not all(self._objects.named(each, "username") for each in _list(group.look("users"))):
-            self._half.add(child)
+            self._incomplete.add(child)
 
     def members(self, *groups: str) -> list[str]:
         """Return these groups and all groups below them, because authentik counts their members too."""
@@ -49,22 +49,24 @@ class Groups:
 
     def doubt(self, group: str) -> str:
         """Return why the members of the group are not certain, or "" if they are."""
-        if self._half & {*self.members(group)}:
+        if self._incomplete & {*self.members(group)}:
             return f"not all people of {group} are in the files"
-        loose = [name for name in self.members(*self._loose) if name not in self.members(group)]
-        return f"whether {', '.join(loose)[:200]} lies in {group} is missing in the files" if loose else ""
+        unplaced = [name for name in self.members(*self._unplaced) if name not in self.members(group)]
+        return (
+            f"whether {', '.join(unplaced)[:200]} lies in {group} is missing in the files" if unplaced else ""
+        )
 
     def verdict(self, group: str, negate: bool) -> Verdict:
         """Return the verdict on whether a person is in the group, or is not in it with ``negate``."""
         surely = self.members(group)
-        may = [*surely, *(name for name in self.members(*self._loose) if name not in surely)]
-        low, high = _among(surely, negate), _among(may, negate)
-        if self._half & {*surely}:
+        may = [*surely, *(name for name in self.members(*self._unplaced) if name not in surely)]
+        low, high = _membership_condition(surely, negate), _membership_condition(may, negate)
+        if self._incomplete & {*surely}:
             low, high = (low, "false") if negate else (low, "true")
         return Verdict(low, high, stranger=True) if negate else Verdict(high, low, stranger=False)
 
 
-def _among(groups: list[str], negate: bool) -> str:
+def _membership_condition(groups: list[str], negate: bool) -> str:
     return negated(
         " || ".join(f"{quoted(name)} in person.groups" for name in groups), negate, several=len(groups) > 1
     )

@@ -33,11 +33,11 @@ class Names:
 
     def make(self, text: str) -> str:
         """Return a name that is not taken yet, numbered if necessary, and take it."""
-        wanted = short_name(text)
-        name, number = wanted, self._last.get(wanted, 1)
+        base = short_name(text)
+        name, number = base, self._last.get(base, 1)
         while name in self._taken:
             number += 1
-            name = f"{wanted[: MOST - 1 - len(str(number))].rstrip('-')}-{number}"
-        self._last[wanted] = number
+            name = f"{base[: MOST - 1 - len(str(number))].rstrip('-')}-{number}"
+        self._last[base] = number
         self._taken.add(name)
         return name

@@ -25,24 +25,24 @@ APPLICATION = "authentik_core.application"
 SCOPE = "authentik_providers_oauth2.scopemapping"
 OPENID = ("openid", "profile", "email", "offline_access")
 # keys that do not affect access
-_LOOSE = ("title", "owner", "logo", "client_id", "name", "email", "description")
+_OPTIONAL_KEYS = ("title", "owner", "logo", "client_id", "name", "email", "description")
 
 
 def sound(kind: str, block: Block, entry: Entry, work: Work) -> Block | None:
     """Return the document without its invalid keys, each noted; None if an invalid key affects access."""
-    for _ in _LOOSE:
+    for _ in _OPTIONAL_KEYS:
         try:
             KINDS[kind].model_validate(
                 {key: "" if isinstance(value, Ours) else value for key, value in block.plain().items()}
             )
             return block
         except ValidationError as errors:
-            said = errors.errors()[0]
-            key = str(said["loc"][0]) if said["loc"] else ""
-            if key not in _LOOSE or key not in block.values:
-                work.note(entry, f"it is omitted: {key}: {sentence(said)}")
+            error = errors.errors()[0]
+            key = str(error["loc"][0]) if error["loc"] else ""
+            if key not in _OPTIONAL_KEYS or key not in block.values:
+                work.note(entry, f"it is omitted: {key}: {sentence(error)}")
                 return None
-            work.note(entry, f"{key} is not converted: {sentence(said)}")
+            work.note(entry, f"{key} is not converted: {sentence(error)}")
             del block.values[key]
     return None
 
@@ -51,7 +51,7 @@ def groups(work: Work, named: set[str]) -> list[Block]:
     """Return the groups, including those that are only referred to."""
     found: dict[str, Block] = {}
     for entry in work.objects.of(GROUP):
-        for key, why in (
+        for key, reason in (
             (
                 "parent",
                 (
@@ -69,16 +69,16 @@ def groups(work: Work, named: set[str]) -> list[Block]:
             ("is_superuser", "groups don't make administrators; give the person the role"),
         ):
             if entry.get(key):
-                work.note(entry, f"{key} is not converted: {why}.", key)
+                work.note(entry, f"{key} is not converted: {reason}.", key)
         entry.get("users")
         if name := group_name(entry.title):
             found.setdefault(name, Block({"group": name}))
         else:
             work.note(entry, "it is omitted: no group can have this name.", "name")
     for name in sorted(named - found.keys()):
-        about = work.objects.entries[0]
+        first_entry = work.objects.entries[0]
         work.notes.add(
-            about.file,
+            first_entry.file,
             1,
             (
                 f"The group {name} is referred to, but missing in the files: which groups lie above "
@@ -91,8 +91,8 @@ def groups(work: Work, named: set[str]) -> list[Block]:
 
 def people(work: Work, tenant: str) -> list[Block]:
     """Return the people of this tenant, without their passwords."""
-    made: dict[str, Block] = {}
-    listed = _listed(work)
+    blocks: dict[str, Block] = {}
+    listed = _groups_by_member(work)
     for entry in work.objects.of(USER):
         try:
             block = _person(entry, listed.get(entry, set()), work)
@@ -101,10 +101,10 @@ def people(work: Work, tenant: str) -> list[Block]:
             entry.told = True
             continue
         block = sound("person", block, entry, work) if block else None
-        if block and fold(block.values["person"]) in made:
+        if block and fold(block.values["person"]) in blocks:
             work.note(entry, "it is omitted: another person has the same username but for its spelling.")
         elif block:
-            made[name := fold(block.values["person"])] = block
+            blocks[name := fold(block.values["person"])] = block
             if (name, tenant) == (FIRST_ADMINISTRATOR, DEFAULT):
                 work.note(
                     entry,
@@ -113,11 +113,11 @@ def people(work: Work, tenant: str) -> list[Block]:
                         "that one: rename one of both."
                     ),
                 )
-    _emails_once(made.values(), work)
-    return list(made.values())
+    _drop_duplicate_emails(blocks.values(), work)
+    return list(blocks.values())
 
 
-def _listed(work: Work) -> dict[Entry, set[str]]:
+def _groups_by_member(work: Work) -> dict[Entry, set[str]]:
     """Return the groups of each person, from the member lists of the groups."""
     found: dict[Entry, set[str]] = {}
     for group in work.objects.of(GROUP):
@@ -174,9 +174,9 @@ def fits(check: Callable[[Any], None], text: Any) -> bool:
     return True
 
 
-def _emails_once(made: Iterable[Block], work: Work) -> None:
+def _drop_duplicate_emails(blocks: Iterable[Block], work: Work) -> None:
     seen: set[str] = set()
-    for block in made:
+    for block in blocks:
         email = mailboxes.key(block.values.get("email", ""))
         if email and email in seen:
             block.comments.append("authentik: someone else has the same email address; it is omitted here")
@@ -186,7 +186,7 @@ def _emails_once(made: Iterable[Block], work: Work) -> None:
 
 def scopes(work: Work) -> list[Block]:
     """Return the custom scope mappings as scopes, without what they add to tokens."""
-    made: dict[str, Block] = {}
+    blocks: dict[str, Block] = {}
     for entry in work.objects.of(SCOPE):
         entry.get("managed")
         name = entry.get("scope_name")
@@ -204,19 +204,23 @@ def scopes(work: Work) -> list[Block]:
         title = cleaned(entry.said("description"), 150) or cleaned(entry.title, 150) or name
         if name in OPENID:
             work.note(entry, f"the scope {name} is the one of the protocol, with its own words and claims.")
-        elif name in made:
+        elif name in blocks:
             work.note(entry, f"another mapping has the scope {name} too: that one's words stand.")
         else:
-            made[name] = Block({"scope": name, "title": title}, comments)
-    return list(made.values())
+            blocks[name] = Block({"scope": name, "title": title}, comments)
+    return list(blocks.values())
 
 
 def is_scope(name: str) -> bool:
     """Return whether a tenant's scope may have this name, which must not be one of the administration."""
-    return fits(scope_syntax, name) and not is_reserved(name) and _sound({"scope": name, "title": "x"}) == ""
+    return (
+        fits(scope_syntax, name)
+        and not is_reserved(name)
+        and _first_error({"scope": name, "title": "x"}) == ""
+    )
 
 
-def _sound(document: dict[str, Any]) -> str:
+def _first_error(document: dict[str, Any]) -> str:
     """Return the first error of the document as a sentence, or "" if it is valid."""
     try:
         KINDS[next(iter(document))].model_validate(document)

@@ -13,7 +13,7 @@ from idp.foundation.text import fold
 BINDING = "authentik_policies.policybinding"
 _GEO = "authentik_policies_geoip.geoippolicy"
 FAILING = "a policy that fails passes there; here a condition that fails refuses"
-_UNSAID = ("name", "pk", "managed")
+_SILENT_KEYS = ("name", "pk", "managed")
 
 
 class Policies:
@@ -22,8 +22,8 @@ class Policies:
     def __init__(self, objects: Objects, notes: Notes) -> None:
         self._objects, self._notes = objects, notes
         self._bound: dict[Entry, list[Entry]] = {}
-        self._judged: set[Entry] = set()
-        self._stray = {file: list(comments) for file, comments in objects.strays.items()}
+        self._evaluated: set[Entry] = set()
+        self._strays = {file: list(comments) for file, comments in objects.strays.items()}
         self._groups = Groups(objects)
         for binding in objects.of(BINDING):
             target = objects.find(binding.get("target"))
@@ -34,9 +34,9 @@ class Policies:
 
     def judge(self, target: Entry) -> Judgement:
         """Return the combined policies of this object."""
-        self._judged.add(target)
+        self._evaluated.add(target)
         found = Judgement(everyone=self._everyone(target))
-        for each in self._stray.get(target.file, []):
+        for each in self._strays.get(target.file, []):
             found.doubt(each)
         if target.doubt:
             found.doubt(f"authentik: {target}: {target.doubt}")
@@ -44,11 +44,12 @@ class Policies:
             found.everyone = None
         for binding in self._bound.get(target, []):
             try:
-                self._one(binding, target, found)
+                self._add_binding(binding, target, found)
             except NotCarried as error:
                 policy = self._objects.find(binding.get("policy"))
                 found.doubt(
-                    self._left(binding, error.line, error.text), *([self.source(policy)] if policy else [])
+                    self._note_unconverted(binding, error.line, error.text),
+                    *([self.source(policy)] if policy else []),
                 )
         return found
 
@@ -67,7 +68,7 @@ class Policies:
         return [
             binding
             for target, bindings in self._bound.items()
-            if target not in self._judged
+            if target not in self._evaluated
             for binding in bindings
         ]
 
@@ -85,10 +86,10 @@ class Policies:
                 "It is unknown what a policy is bound to: it applies to every flow and application "
                 "of this file."
             )
-            self._stray.setdefault(binding.file, []).append(f"authentik: line {binding.line}: {text}")
+            self._strays.setdefault(binding.file, []).append(f"authentik: line {binding.line}: {text}")
         self._notes.add(binding.file, binding.line, text)
 
-    def _one(self, binding: Entry, target: Entry, found: Judgement) -> None:
+    def _add_binding(self, binding: Entry, target: Entry, found: Judgement) -> None:
         if not binding.true("enabled", True) and not binding.doubt:
             self._notes.add(
                 binding.file,
@@ -121,9 +122,9 @@ class Policies:
             self._policy(binding, policy, negate, found)
         else:
             raise NotCarried("a policy binding without a policy, group or user", binding.line)
-        self._runs(binding)
+        self._note_execution(binding)
 
-    def _runs(self, binding: Entry) -> None:
+    def _note_execution(self, binding: Entry) -> None:
         """Note how authentik runs a policy: conditions do not fail and take no time."""
         if binding.get("failure_result") not in (None, False):
             self._notes.add(
@@ -167,26 +168,26 @@ class Policies:
             policy.line,
             f"The policy {policy.title} ({kind}) is not converted; its source is in a comment.",
         )
-        said = [
+        lines = [
             f"{key}:\n{value}"
             for key, value in policy.items()
-            if key not in _UNSAID and value not in (None, "", [])
+            if key not in _SILENT_KEYS and value not in (None, "", [])
         ]
-        return "\n".join([f"authentik: the policy {policy.title} ({kind}){how} is not converted:", *said])
+        return "\n".join([f"authentik: the policy {policy.title} ({kind}){how} is not converted:", *lines])
 
-    def _left(self, entry: Entry, line: int, text: str) -> str:
+    def _note_unconverted(self, entry: Entry, line: int, text: str) -> str:
         self._notes.add(entry.file, line, f"A policy of {entry} is not converted: {text}.")
         return f"authentik: a policy is not converted: {text}"
 
 
 def _countries(policy: Entry) -> list[str] | None:
     """Return the countries of a GeoIP policy that checks nothing else; None for any other policy."""
-    silent = ("name", "pk", "countries", "execution_logging")
-    if policy.model != _GEO or any(value for key, value in policy.items() if key not in silent):
+    ignored = ("name", "pk", "countries", "execution_logging")
+    if policy.model != _GEO or any(value for key, value in policy.items() if key not in ignored):
         return None
-    said = policy.get("countries")
-    if isinstance(said, Unknown) or not isinstance(said, list):
+    declared = policy.get("countries")
+    if isinstance(declared, Unknown) or not isinstance(declared, list):
         return None
-    names = [each.get("code") if isinstance(each, dict) else each for each in said]
+    names = [each.get("code") if isinstance(each, dict) else each for each in declared]
     found = [name.upper() for name in names if isinstance(name, str) and len(name) == 2]
     return found if len(found) == len(names) else None

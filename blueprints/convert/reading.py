@@ -83,18 +83,18 @@ class _File:
                 "Only version 1 of authentik blueprints is supported.", version.line, version.column
             )
         context = self.node.get("context")
-        own = (
+        context_values = (
             {key: value for key, (_, value) in context.value.items()}
             if context is not None and context.is_map
             else {}
         )
-        tags = Tags(self.file, own, self._said)
+        tags = Tags(self.file, context_values, self._values_of)
         for key, (at, _) in self.node.value.items():
             if key not in ("version", "metadata", "context", "entries"):
                 self.notes.add(self.file, at.line, f"{key} is not converted.")
         for each in entries:
             if each.tag:
-                self._unknown(each, "this entry is made by a tag")
+                self._note_unknown(each, "this entry is made by a tag")
             elif not each.is_map:
                 self.notes.add(
                     self.file, each.line, "An entry must be a mapping with a model; this one is omitted."
@@ -102,7 +102,7 @@ class _File:
             else:
                 self._entry(each, tags)
 
-    def _said(self, ref: Ref) -> Mapping[str, Any] | None:
+    def _values_of(self, ref: Ref) -> Mapping[str, Any] | None:
         entry = self.objects.find(ref)
         return dict(entry.items()) if entry else None
 
@@ -126,7 +126,7 @@ class _File:
                     self.file, at.line, f"The section {name[:50]} isn't a list of entries and is omitted."
                 )
 
-    def _unknown(self, node: Node, what: str) -> None:
+    def _note_unknown(self, node: Node, what: str) -> None:
         """Register an entry that only the installation knows.
 
         It may be a policy of any object in this file.
@@ -136,26 +136,26 @@ class _File:
         self.notes.add(self.file, node.line, f"{text[0].upper()}{text[1:]}")
 
     def _entry(self, node: Node, tags: Tags) -> None:
-        said: dict[str, Any] = {
+        values: dict[str, Any] = {
             key: tags.value(value) for key, (_, value) in node.value.items() if key in _ENTRY
         }
-        model = said.get("model")
+        model = values.get("model")
         if isinstance(model, Unknown | Ours):
-            self._unknown(node, "its model is made by a tag that cannot be followed")
+            self._note_unknown(node, "its model is made by a tag that cannot be followed")
             return
         if not isinstance(model, str):
             self.notes.add(self.file, node.line, "An entry must have a model; this one is omitted.")
             return
         model = OLD.get(model.lower(), model.lower())
         for key, (at, _) in node.value.items():
-            if key not in _ENTRY or (key == "permissions" and said[key]):
+            if key not in _ENTRY or (key == "permissions" and values[key]):
                 self.notes.add(self.file, at.line, f"{model}: {key[:50]} is not converted.")
-        entry = Entry(self.file, node.line, model, self._id(node, model, said.get("id")))
-        doubts = [*self._filled(entry, node, said), *_conditions(said)]
-        state = said.get("state") or "present"
+        entry = Entry(self.file, node.line, model, self._id(node, model, values.get("id")))
+        doubts = [*self._fill(entry, node, values), *_conditions(values)]
+        state = values.get("state") or "present"
         if state not in _STATES:
             doubts.append(f"its state, {state}, is not known")
-        fields = _fields(said.get("identifiers"))
+        fields = _fields(values.get("identifiers"))
         if "" in doubts:
             self.notes.add(self.file, node.line, f"{model}: its conditions are false; it is omitted.")
         elif state == "absent":
@@ -176,27 +176,27 @@ class _File:
                     f"{model}: {doubts[0]}; it stays where it closes something, and opens nothing.",
                 )
                 entry.doubt = doubts[0]
-            self._keep(entry, fields, str(state))
+            self._add(entry, fields, str(state))
 
-    def _id(self, node: Node, model: str, said: Any) -> str:
-        if said is None or (isinstance(said, str | int) and not isinstance(said, bool)):
-            return str(said or "")
+    def _id(self, node: Node, model: str, value: Any) -> str:
+        if value is None or (isinstance(value, str | int) and not isinstance(value, bool)):
+            return str(value or "")
         self.notes.add(
             self.file, node.line, f"{model}: its id isn't plain text; nothing can refer to it by that."
         )
         return ""
 
-    def _filled(self, entry: Entry, node: Node, said: Mapping[str, Any]) -> Iterator[str]:
+    def _fill(self, entry: Entry, node: Node, values: Mapping[str, Any]) -> Iterator[str]:
         """Fill the entry with what can be read; yield what cannot."""
         for part in ("identifiers", "attrs"):
-            found, inner = said.get(part), node.get(part)
-            if isinstance(found, dict):
-                at = inner.value if inner is not None and inner.is_map else {}
-                entry.add(found.items(), lambda key, at=at: at[key][0].line if key in at else node.line)  # type: ignore[misc]
-            elif found is not None:
+            fields, node_of_key = values.get(part), node.get(part)
+            if isinstance(fields, dict):
+                at = node_of_key.value if node_of_key is not None and node_of_key.is_map else {}
+                entry.add(fields.items(), lambda key, at=at: at[key][0].line if key in at else node.line)  # type: ignore[misc]
+            elif fields is not None:
                 yield f"its {part} aren't a mapping"
 
-    def _keep(self, entry: Entry, fields: tuple[tuple[str, Any], ...], state: str) -> None:
+    def _add(self, entry: Entry, fields: tuple[tuple[str, Any], ...], state: str) -> None:
         """Add the entry, or merge it into an earlier entry of the same object."""
         objects, notes = self.objects, self.notes
         known = objects.find(Ref(entry.file, model=entry.model, fields=fields)) if fields else None
@@ -244,9 +244,9 @@ def _fields(identifiers: Any) -> tuple[tuple[str, Any], ...]:
     return tuple(identifiers.items())
 
 
-def _conditions(said: Mapping[str, Any]) -> Iterator[str]:
+def _conditions(values: Mapping[str, Any]) -> Iterator[str]:
     """Yield why the conditions of an entry may not hold; "" if they certainly do not."""
-    conditions = said.get("conditions") or []
+    conditions = values.get("conditions") or []
     conditions = conditions if isinstance(conditions, list) else [conditions]
     if any(
         isinstance(each, Unknown | Ours | Ref) or str(each).lower() in ("no", "off") for each in conditions

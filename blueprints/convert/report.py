@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _PLAIN = re.compile(r"\A[A-Za-z_][A-Za-z0-9_./@-]*(?: [A-Za-z0-9_./@-]+)*\Z")
-_WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
+_RESERVED_WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 _WIDTH, _LINES = 140, 200
 
 
@@ -19,7 +19,7 @@ class Ours:
     words: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"!{self.tag} {_scalar(self.words[0]) if len(self.words) == 1 else _row(self.words)}"
+        return f"!{self.tag} {_scalar(self.words[0]) if len(self.words) == 1 else _flow_style(self.words)}"
 
 
 @dataclass
@@ -101,7 +101,7 @@ def _pair(key: str, value: Any, indent: str, before: str) -> Iterator[str]:
         for each in value:
             yield from _block(each, f"{indent}    ", f"{indent}  - ")
     elif isinstance(value, list | dict):
-        row = f"{head} {_row(value)}"
+        row = f"{head} {_flow_style(value)}"
         if len(row) <= _WIDTH or not value:
             yield row
         elif isinstance(value, dict):
@@ -110,15 +110,17 @@ def _pair(key: str, value: Any, indent: str, before: str) -> Iterator[str]:
                 yield from _pair(inner, each, f"{indent}  ", f"{indent}  ")
         else:
             yield head
-            yield from (f"{indent}  - {_row(each)}" for each in value)
+            yield from (f"{indent}  - {_flow_style(each)}" for each in value)
     else:
         yield f"{head} {_scalar(value)}"
 
 
-def _row(value: Any) -> str:
+def _flow_style(value: Any) -> str:
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_scalar(key)}: {_row(each)}" for key, each in value.items()) + "}"
-    return "[" + ", ".join(map(_row, value)) + "]" if isinstance(value, list | tuple) else _scalar(value)
+        return "{" + ", ".join(f"{_scalar(key)}: {_flow_style(each)}" for key, each in value.items()) + "}"
+    return (
+        "[" + ", ".join(map(_flow_style, value)) + "]" if isinstance(value, list | tuple) else _scalar(value)
+    )
 
 
 def _scalar(value: Any) -> str:
@@ -127,7 +129,7 @@ def _scalar(value: Any) -> str:
     if value is None or isinstance(value, bool | int | float):
         return json.dumps(value)
     text = str(value)
-    if _PLAIN.match(text) and text.lower() not in _WORDS:
+    if _PLAIN.match(text) and text.lower() not in _RESERVED_WORDS:
         return text
     if '"' in text and "'" not in text and text.isprintable():
         return f"'{text}'"

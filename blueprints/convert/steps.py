@@ -24,7 +24,7 @@ _TYPES = {
     "checkbox": "checkbox",
     "date": "date",
 }
-_SILENT = (
+_DISPLAY_TYPES = (
     "static",
     "separator",
     "hidden",
@@ -34,7 +34,7 @@ _SILENT = (
     "alert_warning",
     "alert_danger",
 )
-_SHIPPED_SETTINGS = {
+_FIXED_SETTINGS = {
     "case_insensitive_matching": True,
     "pretend_user_exists": True,
     "show_matched_user": True,
@@ -89,9 +89,9 @@ def _identification(stage: Entry, work: Work) -> list[Block]:
         raise NotCarried("people are found by nothing that is known here", stage.line_of("user_fields"))
     if len(known) < len(fields):
         work.note(stage, f"people are not found by {', '.join(set(fields) - set(known))}.", "user_fields")
-    for key, ours in _SHIPPED_SETTINGS.items():
-        if stage.true(key, ours) is not ours:
-            work.note(stage, f"{key} is not converted: it is always {str(ours).lower()} here.", key)
+    for key, fixed in _FIXED_SETTINGS.items():
+        if stage.true(key, fixed) is not fixed:
+            work.note(stage, f"{key} is not converted: it is always {str(fixed).lower()} here.", key)
     steps = [_step("identification", fields=known)]
     for key in ("captcha_stage", "webauthn_stage"):
         if stage.take(key):
@@ -122,12 +122,14 @@ def _password(stage: Entry, work: Work) -> list[Block]:
     if backends and not any(each.endswith("InbuiltBackend") for each in backends):
         raise NotCarried("passwords are stored elsewhere", stage.line_of("backends"))
     if len(backends) > 1:
-        left = ", ".join(each.rpartition(".")[2] for each in backends if not each.endswith("InbuiltBackend"))
-        work.note(stage, f"only passwords stored here are checked, not {left}.", "backends")
-    tries = stage.take("failed_attempts_before_cancel")
-    if tries is None:
+        others = ", ".join(
+            each.rpartition(".")[2] for each in backends if not each.endswith("InbuiltBackend")
+        )
+        work.note(stage, f"only passwords stored here are checked, not {others}.", "backends")
+    attempts = stage.take("failed_attempts_before_cancel")
+    if attempts is None:
         return [_step("password")]
-    free = tries if isinstance(tries, int) and 1 <= tries <= 20 else None
+    free = attempts if isinstance(attempts, int) and 1 <= attempts <= 20 else None
     text = (
         f"after {free or 'a few'} wrong passwords people must wait, longer each time; the flow is "
         "not cancelled."
@@ -137,7 +139,7 @@ def _password(stage: Entry, work: Work) -> list[Block]:
 
 
 def _validate(stage: Entry, work: Work) -> list[Block]:
-    given = [str(each) for each in stage.list("device_classes")] or [
+    device_classes = [str(each) for each in stage.list("device_classes")] or [
         "static",
         "totp",
         "webauthn",
@@ -145,10 +147,10 @@ def _validate(stage: Entry, work: Work) -> list[Block]:
         "sms",
         "email",
     ]
-    known: list[str] = [each for each in ("totp", "static") if each in given]
+    known: list[str] = [each for each in ("totp", "static") if each in device_classes]
     if not known:
-        raise NotCarried(f"none of {', '.join(given)} is there yet", stage.line_of("device_classes"))
-    if others := [each for each in given if each not in known]:
+        raise NotCarried(f"none of {', '.join(device_classes)} is there yet", stage.line_of("device_classes"))
+    if others := [each for each in device_classes if each not in known]:
         work.note(
             stage,
             (
@@ -157,7 +159,7 @@ def _validate(stage: Entry, work: Work) -> list[Block]:
             ),
             "device_classes",
         )
-    missing = _missing(stage, work, known)
+    missing = _missing_action(stage, work, known)
     if stage.take("last_auth_threshold") not in (None, "", "seconds=0"):
         work.note(
             stage,
@@ -167,13 +169,13 @@ def _validate(stage: Entry, work: Work) -> list[Block]:
     work.note(stage, "authenticators are not in blueprints: people must set theirs up again.")
     if len(known) == 1:
         return [_step("totp" if known == ["totp"] else "recovery_code", missing=missing)]
-    return [_either(stage, missing)]
+    return [_code_choice(stage, missing)]
 
 
-def _either(stage: Entry, missing: str) -> Block:
+def _code_choice(stage: Entry, missing: str) -> Block:
     """Return a section that asks for an authenticator code or a recovery code, as the person chooses."""
-    how = short_name(f"{stage.title}-how")
-    word = f"steps.{re.sub('[^a-z0-9]', '_', how)}.choice"
+    choice_id = short_name(f"{stage.title}-how")
+    choice_variable = f"steps.{re.sub('[^a-z0-9]', '_', choice_id)}.choice"
     has_codes, has_app = '"recovery_code" in person.credentials', '"totp" in person.credentials'
     options = [
         Block({"value": "totp", "title": "Use my authenticator app"}),
@@ -185,22 +187,25 @@ def _either(stage: Entry, missing: str) -> Block:
         "default": "totp",
     }
     inner = [
-        Block({"id": how, "stage": "choice", "when": f"{has_app} && {has_codes}", "settings": choice}),
+        Block({"id": choice_id, "stage": "choice", "when": f"{has_app} && {has_codes}", "settings": choice}),
         Block(
             {
                 "stage": "totp",
-                "when": f'!({has_codes}) || ({has_app} && {word} != "recovery_code")',
+                "when": f'!({has_codes}) || ({has_app} && {choice_variable} != "recovery_code")',
                 "settings": {"missing": missing},
             }
         ),
         Block(
-            {"stage": "recovery_code", "when": f'{has_codes} && ({word} == "recovery_code" || !({has_app}))'}
+            {
+                "stage": "recovery_code",
+                "when": f'{has_codes} && ({choice_variable} == "recovery_code" || !({has_app}))',
+            }
         ),
     ]
     return Block({"group": short_name(stage.title), "steps": inner})
 
 
-def _missing(stage: Entry, work: Work, known: list[str]) -> str:
+def _missing_action(stage: Entry, work: Work, known: list[str]) -> str:
     action = stage.text("not_configured_action") or "skip"
     if action not in ("skip", "deny", "configure"):
         raise NotCarried(
@@ -224,13 +229,13 @@ def _prompt(stage: Entry, work: Work) -> list[Block]:
     if None in found or not found:
         raise NotCarried("not all of its fields are in the files", stage.line_of("fields"))
     fields = [_field(each, work) for each in sorted((each for each in found if each), key=_order)]
-    asked = [each for each in fields if each]
-    names = [each["name"] for each in asked]
+    visible = [each for each in fields if each]
+    names = [each["name"] for each in visible]
     if len(set(names)) < len(names):
         raise NotCarried("two of its fields have the same name", stage.line)
-    if not asked:
+    if not visible:
         raise NotCarried("none of its fields asks for input", stage.line)
-    steps = [_step("prompt", fields=asked, **({} if work.writes else {"keep": False}))]
+    steps = [_step("prompt", fields=visible, **({} if work.writes else {"keep": False}))]
     for each in stage.list("validation_policies"):
         policy = work.objects.find(each)
         reason = (
@@ -255,12 +260,12 @@ def _order(prompt: Entry) -> tuple[float, int]:
 def _field(prompt: Entry, work: Work) -> dict[str, Any] | None:
     kind = prompt.text("type") or "text"
     key = prompt.text("field_key")
-    if kind in _SILENT:
+    if kind in _DISPLAY_TYPES:
         prompt.told = True
         work.note(prompt, f"a field of the type {kind} asks for nothing and is omitted.", "type")
         return None
-    ours = _TYPES.get(kind)
-    if ours is None:
+    field_type = _TYPES.get(kind)
+    if field_type is None:
         raise NotCarried(f"its field {key} is of the type {kind}, which is not there", prompt.line_of("type"))
     name = re.sub(r"[^a-z0-9_]", "_", key.rpartition(".")[2].lower()).strip("_")[:45]
     name = name if re.match(r"[a-z]", name) else f"field_{name}".rstrip("_")
@@ -269,7 +274,7 @@ def _field(prompt: Entry, work: Work) -> dict[str, Any] | None:
     field = {
         "name": name,
         "label": cleaned(prompt.text("label"), 100),
-        "type": ours,
+        "type": field_type,
         "help": cleaned(prompt.text("sub_text"), 300),
     }
     return {key: value for key, value in field.items() if value} | (
@@ -304,14 +309,14 @@ def _consent(stage: Entry, work: Work) -> list[Block]:
     return [_step("consent")]
 
 
-_BINDS = {
+_SESSION_BINDINGS = {
     "network_binding": "it binds the session to a network, and here a stolen one would work from any",
     "geoip_binding": "it binds the session to a place, and here a stolen one would work from any",
 }
 
 
 def _login(stage: Entry, work: Work) -> list[Block]:
-    for key, why in _BINDS.items():
+    for key, why in _SESSION_BINDINGS.items():
         if stage.text(key) not in ("", "no_binding"):
             raise NotCarried(f"{key}: {why}", stage.line_of(key))
     if stage.true(key := "terminate_other_sessions"):
@@ -338,7 +343,7 @@ def _login(stage: Entry, work: Work) -> list[Block]:
     return [_step("login", session_lifetime=write_duration(wanted))]
 
 
-def _plain(kind: str) -> Callable[[Entry, Work], list[Block]]:
+def _simple(kind: str) -> Callable[[Entry, Work], list[Block]]:
     return lambda stage, work: [_step(kind)]
 
 
@@ -346,10 +351,10 @@ _STAGES: dict[str, Callable[[Entry, Work], list[Block]]] = {
     "authentik_stages_identification.identificationstage": _identification,
     _ASKS_PASSWORD: _password,
     "authentik_stages_authenticator_validate.authenticatorvalidatestage": _validate,
-    "authentik_stages_authenticator_totp.authenticatortotpstage": _plain("totp_setup"),
-    "authentik_stages_authenticator_static.authenticatorstaticstage": _plain("recovery_code_setup"),
+    "authentik_stages_authenticator_totp.authenticatortotpstage": _simple("totp_setup"),
+    "authentik_stages_authenticator_static.authenticatorstaticstage": _simple("recovery_code_setup"),
     "authentik_stages_user_login.userloginstage": _login,
-    "authentik_stages_user_logout.userlogoutstage": _plain("logout"),
+    "authentik_stages_user_logout.userlogoutstage": _simple("logout"),
     "authentik_stages_user_write.userwritestage": _user_write,
     "authentik_stages_consent.consentstage": _consent,
     "authentik_stages_deny.denystage": _deny,

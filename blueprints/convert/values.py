@@ -11,7 +11,7 @@ from blueprints.files.nodes import BadYaml, Node
 MAX_VALUES = 200_000
 MAX_DEPTH = 100
 MAX_TEXT = 10_000
-_HOLE = re.compile(r"%(.)", re.DOTALL)
+_FORMAT_SPEC = re.compile(r"%(.)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Ref:
         return self.id or f"{self.model} {', '.join(f'{name} {value}' for name, value in self.fields)}"
 
 
-class _NotKnown(Exception):
+class _Unresolvable(Exception):
     """The tag cannot be resolved from the file alone."""
 
 
@@ -51,9 +51,9 @@ class Tags:
     file: str
     context: Mapping[str, Node]
     found: Callable[[Ref], Mapping[str, Any] | None]
-    _left: int = MAX_VALUES
+    _remaining: int = MAX_VALUES
     _depth: int = 0
-    _asked: list[str] = field(default_factory=list)
+    _resolving: list[str] = field(default_factory=list)
     _items: list[tuple[Any, Any]] = field(default_factory=list)
 
     def value(self, node: Node) -> Any:
@@ -61,8 +61,8 @@ class Tags:
 
         Raise BadYaml if the file becomes too large with its tags resolved.
         """
-        self._left -= 1
-        if self._left < 0:
+        self._remaining -= 1
+        if self._remaining < 0:
             raise BadYaml("The document is too large once its tags are followed.", node.line, node.column)
         self._depth += 1
         try:
@@ -88,32 +88,32 @@ class Tags:
             return Unknown(f"unknown tag !{node.tag[:50]}")
         try:
             return read(self, node)
-        except _NotKnown as error:
+        except _Unresolvable as error:
             return Unknown(f"!{node.tag}: {error}")
 
-    def _words(self, node: Node, least: int = 1) -> list[Any]:
+    def _arguments(self, node: Node, least: int = 1) -> list[Any]:
         """Return the arguments of a tag."""
         if (
             node.is_map
             or (node.is_list and len(node.value) < least)
             or (not node.is_list and (least > 1 or not node.value))
         ):
-            raise _NotKnown("invalid use of the tag")
-        return [self._known(each) for each in node.value] if node.is_list else [str(node.value)]
+            raise _Unresolvable("invalid use of the tag")
+        return [self._known_value(each) for each in node.value] if node.is_list else [str(node.value)]
 
-    def _known(self, node: Node) -> Any:
-        return _certain(self.value(node))
+    def _known_value(self, node: Node) -> Any:
+        return _require_known(self.value(node))
 
     def _key_of(self, node: Node) -> Ref:
-        return Ref(self.file, id=str(self._words(node)[0]))
+        return Ref(self.file, id=str(self._arguments(node)[0]))
 
     def _find(self, node: Node) -> Ref:
-        model, *pairs = self._words(node, 2)
+        model, *pairs = self._arguments(node, 2)
         if not all(
             isinstance(pair, list) and len(pair) == 2 and not isinstance(pair[1], list | dict | Ours)
             for pair in pairs
         ):
-            raise _NotKnown("it asks for more than names and values")
+            raise _Unresolvable("it asks for more than names and values")
         return Ref(
             self.file, model=str(model).lower(), fields=tuple((str(name), value) for name, value in pairs)
         )
@@ -121,139 +121,139 @@ class Tags:
     def _find_object(self, node: Node) -> Any:
         found = self.found(ref := self._find(node))
         if found is None:
-            raise _NotKnown(f"{ref} is not among the entries before it")
+            raise _Unresolvable(f"{ref} is not among the entries before it")
         return dict(found)
 
     def _at_index(self, node: Node) -> Any:
-        inside, at, *default = self._words(node, 2)
-        if isinstance(inside, dict) and str(at) in inside:
-            return inside[str(at)]
+        container, key, *default = self._arguments(node, 2)
+        if isinstance(container, dict) and str(key) in container:
+            return container[str(key)]
         if (
-            isinstance(inside, list)
-            and (number := _number(at)) is not None
-            and -len(inside) <= number < len(inside)
+            isinstance(container, list)
+            and (number := _number(key)) is not None
+            and -len(container) <= number < len(container)
         ):
-            return inside[number]
+            return container[number]
         if default:
             return default[0]
-        raise _NotKnown("there is no value at this path")
+        raise _Unresolvable("there is no value at this path")
 
     def _context(self, node: Node) -> Any:
         name, *default = node.value if node.is_list and node.value else [node]
-        key = str(self._known(name)) if node.is_list else str(node.value)
-        if key in self._asked:
-            raise _NotKnown(f"the context {key[:50]} contains itself")
+        key = str(self._known_value(name)) if node.is_list else str(node.value)
+        if key in self._resolving:
+            raise _Unresolvable(f"the context {key[:50]} contains itself")
         if key in self.context:
-            self._asked.append(key)
+            self._resolving.append(key)
             try:
                 return self.value(self.context[key])
             finally:
-                self._asked.pop()
+                self._resolving.pop()
         if default:
             return self.value(default[0])
-        raise _NotKnown(
+        raise _Unresolvable(
             f"the file's context has no {key[:50]}; what an installation adds to it is not in the file"
         )
 
     def _env(self, node: Node) -> Ours:
-        name, *default = self._words(node)
+        name, *default = self._arguments(node)
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", str(name)) or any(
             isinstance(each, list | dict | Ref | Ours) for each in default
         ):
-            raise _NotKnown("this isn't an environment variable with a text default")
+            raise _Unresolvable("this isn't an environment variable with a text default")
         return Ours("env", (str(name), *("" if each is None else str(each) for each in default[:1])))
 
     def _file(self, node: Node) -> Ours:
-        name = str(self._words(node)[0]).replace("\\", "/").rsplit("/", 1)[-1]
+        name = str(self._arguments(node)[0]).replace("\\", "/").rsplit("/", 1)[-1]
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
-            raise _NotKnown("this isn't a file name")
+            raise _Unresolvable("this isn't a file name")
         return Ours("file", (name,))
 
     def _format(self, node: Node) -> str:
-        text, *words = self._words(node)
-        given = iter(words)
+        text, *arguments = self._arguments(node)
+        remaining = iter(arguments)
 
-        def fill(hole: re.Match[str]) -> str:
-            if hole[1] == "%":
+        def fill(match: re.Match[str]) -> str:
+            if match[1] == "%":
                 return "%"
-            value = next(given, None)
-            number = hole[1] in "di" and isinstance(value, int | float)
-            if (hole[1] != "s" and not number) or not isinstance(value, str | int | float | bool):
-                raise _NotKnown("it formats more than plain texts and numbers")
+            value = next(remaining, None)
+            number = match[1] in "di" and isinstance(value, int | float)
+            if (match[1] != "s" and not number) or not isinstance(value, str | int | float | bool):
+                raise _Unresolvable("it formats more than plain texts and numbers")
             return str(int(value) if number else value)
 
-        made = _HOLE.sub(fill, str(text))
-        if len(made) > MAX_TEXT or next(given, None) is not None:
-            raise _NotKnown("the text is too long, or has fewer places than values")
-        return made
+        result = _FORMAT_SPEC.sub(fill, str(text))
+        if len(result) > MAX_TEXT or next(remaining, None) is not None:
+            raise _Unresolvable("the text is too long, or has fewer places than values")
+        return result
 
     def _if(self, node: Node) -> Any:
         if not node.is_list:
             return bool(node.value)
         if not node.value:
-            raise _NotKnown("invalid use of the tag")
-        truth = _truth(self._known(node.value[0]))
+            raise _Unresolvable("invalid use of the tag")
+        truth = _truth_value(self._known_value(node.value[0]))
         if len(node.value) == 1:
             return truth
         if len(node.value) < 3:
-            raise _NotKnown("invalid use of the tag")
+            raise _Unresolvable("invalid use of the tag")
         return self.value(node.value[1 if truth else 2])
 
     def _condition(self, node: Node) -> bool:
-        mode, *words = self._words(node, 2)
-        truths = [_truth(each) for each in words]
+        mode, *arguments = self._arguments(node, 2)
+        truths = [_truth_value(each) for each in arguments]
         odd = sum(truths) % 2 == 1
-        answers = {"AND": all(truths), "OR": any(truths), "XOR": odd}
+        results = {"AND": all(truths), "OR": any(truths), "XOR": odd}
         name = str(mode).upper()
         positive = {"NAND": "AND", "NOR": "OR", "XNOR": "XOR"}.get(name)
         if positive:
-            return not answers[positive]
-        if name not in answers:
-            raise _NotKnown(f"unknown mode {name[:20]}")
-        return answers[name]
+            return not results[positive]
+        if name not in results:
+            raise _Unresolvable(f"unknown mode {name[:20]}")
+        return results[name]
 
     def _enumerate(self, node: Node) -> Any:
         if not node.is_list or len(node.value) != 3:
-            raise _NotKnown("invalid use of the tag")
+            raise _Unresolvable("invalid use of the tag")
         over, shape, template = (
-            self._known(node.value[0]),
-            str(self._known(node.value[1])).upper(),
+            self._known_value(node.value[0]),
+            str(self._known_value(node.value[1])).upper(),
             node.value[2],
         )
         if not isinstance(over, list | dict) or shape not in ("SEQ", "MAP"):
-            raise _NotKnown("this is nothing to go through")
-        made = []
+            raise _Unresolvable("this is nothing to go through")
+        result = []
         for item in over.items() if isinstance(over, dict) else enumerate(over):
             self._items.append(item)
             try:
-                made.append(self.value(template))
+                result.append(self.value(template))
             finally:
                 self._items.pop()
         if shape == "SEQ":
-            return made
-        if not all(isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in made):
-            raise _NotKnown("a mapping is made of pairs")
-        return dict(made)
+            return result
+        if not all(isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in result):
+            raise _Unresolvable("a mapping is made of pairs")
+        return dict(result)
 
     def _item(self, node: Node) -> Any:
-        depth = _number(self._words(node)[0])
+        depth = _number(self._arguments(node)[0])
         if depth is None or not 0 <= depth < len(self._items):
-            raise _NotKnown("it is outside !Enumerate")
+            raise _Unresolvable("it is outside !Enumerate")
         return self._items[-1 - depth][0 if node.tag == "Index" else 1]
 
 
-def _certain(value: Any) -> Any:
+def _require_known(value: Any) -> Any:
     """Return the value; raise _NotKnown if any of it is unknown."""
     if isinstance(value, Unknown):
-        raise _NotKnown(value.why)
+        raise _Unresolvable(value.why)
     for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        _certain(each)
+        _require_known(each)
     return value
 
 
-def _truth(value: Any) -> bool:
+def _truth_value(value: Any) -> bool:
     if isinstance(value, Ours | Ref):
-        raise _NotKnown("it depends on the running installation")
+        raise _Unresolvable("it depends on the running installation")
     return bool(value)
 
 

@@ -77,8 +77,8 @@ class Judgement:
 
         With ``strangers`` the policies are evaluated before the person is known.
         """
-        found = [each.of_strangers() if strangers else each for each in self.verdicts]
-        may, surely = [each.may for each in found], [each.surely for each in found]
+        verdicts = [each.of_strangers() if strangers else each for each in self.verdicts]
+        may, surely = [each.may for each in verdicts], [each.surely for each in verdicts]
         return Verdict(
             all_of(may) if self.everyone else any_of(may),
             any_of(surely) if self.everyone is False else all_of(surely),
@@ -99,14 +99,14 @@ def quoted(text: str) -> str:
 
 def all_of(conditions: Iterable[str]) -> str:
     """Return the condition that all of these hold; each must be in brackets where it needs them."""
-    kept = list(dict.fromkeys(each for each in conditions if each != "true"))
-    return "false" if "false" in kept else " && ".join(kept) or "true"
+    remaining = list(dict.fromkeys(each for each in conditions if each != "true"))
+    return "false" if "false" in remaining else " && ".join(remaining) or "true"
 
 
 def any_of(conditions: Iterable[str]) -> str:
     """Return the condition that one of these holds."""
-    kept = list(dict.fromkeys(each for each in conditions if each != "false"))
-    return "true" if "true" in kept else " || ".join(kept) or "false"
+    remaining = list(dict.fromkeys(each for each in conditions if each != "false"))
+    return "true" if "true" in remaining else " || ".join(remaining) or "false"
 
 
 def negated(condition: str, negate: bool, *, several: bool) -> str:

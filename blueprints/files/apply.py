@@ -37,7 +37,7 @@ from idp.tenancy.scope import tenant_scope
 
 Show = Callable[[Plan, Sequence[tuple[str, str, str]]], object]
 """Receives the plan, and the tenant, name and value of each secret that is generated."""
-_TRIES = 5
+_MAX_ATTEMPTS = 5
 
 
 class StateMoved(Changed):
@@ -71,22 +71,22 @@ def apply(
     the plan's own. ``tell`` receives the name of each phase. ``check`` may raise to refuse what is about to
     be written.
     """
-    chosen, made = list(paths), dict[tuple[str, str], str]()
-    for _ in range(_TRIES):
-        plan = make_plan(chosen, name=name, variables=variables, prune=prune, tell=tell)
+    sources, generated_secrets = list(paths), dict[tuple[str, str], str]()
+    for _ in range(_MAX_ATTEMPTS):
+        plan = make_plan(sources, name=name, variables=variables, prune=prune, tell=tell)
         plan.edition = edition or plan.edition
         if expect and plan.state != expect:
             raise StateMoved
         check(plan)
-        generated = _missing(plan, made if generate else None)
+        generated = _generate_missing(plan, generated_secrets if generate else None)
         _harden(plan, generated, tell)
         try:
             _write(plan, generated, by, tell, generate)
         except Overtaken as error:
-            overtaken = error
+            conflict = error
             continue
         return plan
-    raise StateMoved from overtaken
+    raise StateMoved from conflict
 
 
 def record(plan: Plan, by: str) -> None:
@@ -143,61 +143,63 @@ def failing() -> list[Result]:
     return list(Result.objects.filter(pk__in=last.values("newest"), succeeded=False).order_by("-pk")[:20])
 
 
-def _missing(plan: Plan, made: dict[tuple[str, str], str] | None) -> dict[tuple[str, str], str]:
+def _generate_missing(plan: Plan, values: dict[tuple[str, str], str] | None) -> dict[tuple[str, str], str]:
     """Return new values for the missing secrets; raise BadBlueprint if none may be generated.
 
-    ``made`` keeps the values, so that every retry uses the same ones.
+    ``values`` keeps the values, so that every retry uses the same ones.
     """
-    if plan.missing and made is None:
-        raise BadBlueprint([_not_there(each) for each in plan.missing])
-    known = made if made is not None else {}
+    if plan.missing and values is None:
+        raise BadBlueprint([_missing_secret_problem(each) for each in plan.missing])
+    generated = values if values is not None else {}
     return {
-        key: known.setdefault(key, new_token()) for each in plan.missing if (key := (each.tenant, each.name))
+        key: generated.setdefault(key, new_token())
+        for each in plan.missing
+        if (key := (each.tenant, each.name))
     }
 
 
-def _not_there(missing: MissingSecret) -> Problem:
-    new = "" if tenants.by_name(missing.tenant) else " --new-tenant"
-    enter = f"manage.py secret set {missing.name} --tenant {missing.tenant}{new}"
-    key, told = KINDS[missing.located.kind].secret_key, f"The secret {missing.name} is missing"
+def _missing_secret_problem(missing: MissingSecret) -> Problem:
+    option = "" if tenants.by_name(missing.tenant) else " --new-tenant"
+    command = f"manage.py secret set {missing.name} --tenant {missing.tenant}{option}"
+    key, text = KINDS[missing.located.kind].secret_key, f"The secret {missing.name} is missing"
     return missing.located.problem(
-        (key,), f"{told}. Add it to FOYER_SECRETS, save it with {enter}, or use --generate-secrets."
+        (key,), f"{text}. Add it to FOYER_SECRETS, save it with {command}, or use --generate-secrets."
     )
 
 
 def _harden(plan: Plan, generated: Mapping[tuple[str, str], str], tell: Tell) -> None:
     """Hash new passwords and secrets, which takes time and must not hold a lock."""
-    waiting = [
+    with_new_secret = [
         change
         for change in plan.effective
         if change.located and any(key.key == KINDS[change.kind].secret_key for key in change.keys)
     ]
-    if waiting:
-        tell(ngettext("hashing %d secret", "hashing %d secrets", len(waiting)) % len(waiting))
-    for change in waiting:
-        with _scope(change.tenant):
-            value = _value(change, generated)
+    if with_new_secret:
+        tell(ngettext("hashing %d secret", "hashing %d secrets", len(with_new_secret)) % len(with_new_secret))
+    for change in with_new_secret:
+        with _scope_of(change.tenant):
+            value = _secret_value(change, generated)
             KINDS[change.kind].prepare(change, value)
             KINDS[change.kind].harden(change, value)
             change.given["$secret"] = {
-                "name": secret_name(_said(change)),
+                "name": secret_name(_declared_secret(change)),
                 "mac": mac("blueprint.secret", value),
                 "state": None,
             }
 
 
-def _value(change: Change, generated: Mapping[tuple[str, str], str]) -> str:
-    said = _said(change)
-    if isinstance(said, str):
-        return said
+def _secret_value(change: Change, generated: Mapping[tuple[str, str], str]) -> str:
+    declared = _declared_secret(change)
+    if isinstance(declared, str):
+        return declared
     return (
-        generated.get((change.tenant, said.name))
-        or secrets.value_of(said.name, shared=change.may(SHARED_SECRETS))
+        generated.get((change.tenant, declared.name))
+        or secrets.value_of(declared.name, shared=change.may(SHARED_SECRETS))
         or ""
     )
 
 
-def _said(change: Change) -> Any:
+def _declared_secret(change: Change) -> Any:
     return getattr(change.located.document, KINDS[change.kind].secret_key)  # type: ignore[union-attr]
 
 
@@ -232,19 +234,21 @@ def _write_all(plan: Plan, generated: Mapping[tuple[str, str], str], by: str, te
         tell(f"writing {tenant}")
         _write_tenant(plan, tenant, changes, by)
     for (tenant, name), value in generated.items():
-        with _scope(tenant):
+        with _scope_of(tenant):
             secrets.keep(name, value, by=by)
     record(plan, by)
 
 
 def _release(tenant: str, changes: list[Change]) -> None:
     """Check that nothing has changed since the comparison, then release values that others may take."""
-    with _scope(tenant) as row:
+    with _scope_of(tenant) as row:
         check_unmoved(changes)
-        gone = leaving(changes)
-        if missing_references([each.located for each in changes if each.located], gone) or remaining(changes):
+        deleted = leaving(changes)
+        if missing_references([each.located for each in changes if each.located], deleted) or remaining(
+            changes
+        ):
             raise Overtaken
-        for name, names in gone.items():
+        for name, names in deleted.items():
             KINDS[name].release(names)
         for change in changes:
             if (
@@ -257,7 +261,7 @@ def _release(tenant: str, changes: list[Change]) -> None:
 
 
 def _write_tenant(plan: Plan, tenant: str, changes: list[Change], by: str) -> None:
-    with _scope(tenant):
+    with _scope_of(tenant):
         KINDS["tenant"].write(
             [
                 change
@@ -266,20 +270,20 @@ def _write_tenant(plan: Plan, tenant: str, changes: list[Change], by: str) -> No
             ],
             by=BY,
         )
-    with _scope(tenant):
+    with _scope_of(tenant):
         for kind in KINDS.values():
-            some = [
+            kind_changes = [
                 change
                 for change in changes
                 if change.kind == kind.name and change.action in ("create", "update")
             ]
-            if some and kind.name != "tenant":
-                kind.write(some, by=BY)
-        for name, gone in groupby(
+            if kind_changes and kind.name != "tenant":
+                kind.write(kind_changes, by=BY)
+        for name, deleted in groupby(
             [change for change in changes if change.action == "delete"], key=lambda change: change.kind
         ):
-            KINDS[name].delete([change.name for change in gone], by=BY)
-        _own(plan.blueprint, changes)
+            KINDS[name].delete([change.name for change in deleted], by=BY)
+        _record_ownership(plan.blueprint, changes)
         if any(change.action != "unchanged" for change in changes):
             publish("blueprint.applied", actor=by, target=plan.blueprint, counts=plan.counts)
 
@@ -287,64 +291,64 @@ def _write_tenant(plan: Plan, tenant: str, changes: list[Change], by: str) -> No
 def check_unmoved(changes: Sequence[Change]) -> None:
     """Raise Overtaken if an object to be changed is no longer as it was compared."""
     for kind in KINDS.values():
-        mine = {
+        expected = {
             change.name: change.before
             for change in changes
             if change.kind == kind.name and change.action != "unchanged"
         }
-        if mine and kind.current(list(mine)) != {
-            name: before for name, before in mine.items() if before is not None
+        if expected and kind.current(list(expected)) != {
+            name: before for name, before in expected.items() if before is not None
         }:
             raise Overtaken
 
 
-def _own(blueprint: str, changes: Sequence[Change]) -> None:
+def _record_ownership(blueprint: str, changes: Sequence[Change]) -> None:
     """Store which blueprint manages each object and the applied values; write only what differs."""
-    known = {(row.kind, row.name): row for row in Owned.objects.all()}
+    owned = {(row.kind, row.name): row for row in Owned.objects.all()}
     stored = {
         kind: KINDS[kind].current([each.name for each in changes if each.kind == kind])
-        for kind in _with_secrets(changes)
+        for kind in _kinds_with_secrets(changes)
     }
-    new, moved, now = list[Owned](), list[Owned](), timezone.now()
+    created, updated, now = list[Owned](), list[Owned](), timezone.now()
     for change in changes:
         if change.action == "delete":
             continue
         keys = dict(change.given)
         if "$secret" in keys:
             keys["$secret"] = {**keys["$secret"], "state": stored[change.kind][change.name]["$secret"]}
-        row = known.get((change.kind, change.name))
+        row = owned.get((change.kind, change.name))
         if (
             row is None
             or row.blueprint != blueprint
             or change.action != "unchanged"
-            or not _same(change.kind, row.keys, keys)
+            or not _is_equal(change.kind, row.keys, keys)
         ):
             if row is None:
-                new.append(row := Owned(kind=change.kind, name=change.name))
+                created.append(row := Owned(kind=change.kind, name=change.name))
             else:
-                moved.append(row)
+                updated.append(row)
             row.blueprint, row.keys, row.applied_at, row.drift = blueprint, keys, now, None
-    Owned.objects.bulk_create(new, batch_size=500)
-    write_columns(moved, ["blueprint", "keys", "applied_at", "drift"])
-    gone = [
-        known[change.kind, change.name].pk
+    Owned.objects.bulk_create(created, batch_size=500)
+    write_columns(updated, ["blueprint", "keys", "applied_at", "drift"])
+    deleted = [
+        owned[change.kind, change.name].pk
         for change in changes
-        if change.action == "delete" and (change.kind, change.name) in known
+        if change.action == "delete" and (change.kind, change.name) in owned
     ]
-    Owned.objects.filter(pk__in=gone).delete()
+    Owned.objects.filter(pk__in=deleted).delete()
 
 
-def _same(kind: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def _is_equal(kind: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return one.keys() == other.keys() and all(
         KINDS[kind].same(key, value, other[key]) for key, value in one.items()
     )
 
 
-def _with_secrets(changes: Sequence[Change]) -> set[str]:
+def _kinds_with_secrets(changes: Sequence[Change]) -> set[str]:
     return {change.kind for change in changes if "$secret" in change.given}
 
 
-def _scope(tenant: str) -> AbstractContextManager[Tenant]:
+def _scope_of(tenant: str) -> AbstractContextManager[Tenant]:
     return tenant_scope(tenants.by_name(tenant) or Tenant(pk=-1, name=tenant))
 
 

@@ -18,13 +18,13 @@ def outlook(tenant: str, changes: Sequence[Change], parts: Mapping[str, FlowDocu
     flows = {each.name: each for each in changes if each.kind == "flow" and each.action != "unchanged"}
     if not flows:
         return
-    later = {name: each.located.document for name, each in flows.items() if each.located}
-    for name, document in later.items():
+    planned = {name: each.located.document for name, each in flows.items() if each.located}
+    for name, document in planned.items():
         if document.default and document.designation != PART and (step := dead_end(document, parts)):
             yield (f"The flow {name} of {tenant} can't be completed: the step {step} refuses everyone.")
     before = live_defaults()
     after = {name: each for name, each in before.items() if name not in flows}
-    after |= {name: document.designation for name, document in later.items() if document.default}
+    after |= {name: document.designation for name, document in planned.items() if document.default}
     for designation in sorted(set(before.values()) - set(after.values())):
         effect = ": no one can sign in." if designation == AUTHENTICATION else "."
         yield f"{tenant} no longer has a default flow for {designation}{effect}"

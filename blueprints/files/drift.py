@@ -13,8 +13,8 @@ from blueprints.objects.registry import KINDS
 from idp.events.bus import changes_since, publish
 
 GONE = KeyChange("", "there", "deleted")
-_DID = ("created", "changed", "deleted")
-_DID_MORE = {
+_VERBS = ("created", "changed", "deleted")
+_KIND_VERBS = {
     "person": ("groups_changed", "attributes_changed", "password_changed"),
     "flow": ("published", "rolled_back"),
 }
@@ -46,10 +46,14 @@ def drifted(blueprint: str = "") -> list[Drift]:
     This takes a small, constant number of queries.
     """
     owned = list(Owned.objects.filter(**({"blueprint": blueprint} if blueprint else {})))
-    found = [(row, keys) for kind, rows in _by_kind(owned).items() for row, keys in _compared(kind, rows)]
-    told = _told([row for row, _ in found])
+    found = [
+        (row, keys) for kind, rows in _group_by_kind(owned).items() for row, keys in _compare(kind, rows)
+    ]
+    last_changes = _last_changes([row for row, _ in found])
     return [
-        Drift(row.blueprint, row.kind, row.name, tuple(keys), *told.get((row.kind, row.name), ("", "")))
+        Drift(
+            row.blueprint, row.kind, row.name, tuple(keys), *last_changes.get((row.kind, row.name), ("", ""))
+        )
         for row, keys in found
     ]
 
@@ -62,17 +66,17 @@ def owners() -> set[str]:
 @transaction.atomic
 def note_drift() -> None:
     """Store the drift of each object, and publish one event when drift begins and one when it ends."""
-    now = {(each.kind, each.name): each for each in drifted()}
+    current = {(each.kind, each.name): each for each in drifted()}
     rows = []
     for row in Owned.objects.select_for_update():
-        each = now.get((row.kind, row.name))
+        each = current.get((row.kind, row.name))
         drift = each.as_json() if each else None
         if _as_stored(drift) == row.drift:
             continue
         if bool(drift) != bool(row.drift):
             kind = "blueprint.drifted" if each else "blueprint.drift_ended"
             keys = [key.key for key in each.keys] if each else []
-            about = {"target": row.name, "topic": topic_of(row.pk)}
+            reference = {"target": row.name, "topic": topic_of(row.pk)}
             publish(
                 kind,
                 actor=BY,
@@ -80,7 +84,7 @@ def note_drift() -> None:
                 what=row.kind,
                 keys=keys,
                 by=each.by if each else "",
-                **about,
+                **reference,
             )
         row.drift = drift
         rows.append(row)
@@ -100,22 +104,23 @@ def stored() -> list[Mapping[str, Any]]:
     ]
 
 
-def _by_kind(owned: Iterable[Owned]) -> dict[str, list[Owned]]:
+def _group_by_kind(owned: Iterable[Owned]) -> dict[str, list[Owned]]:
     rows = defaultdict(list)
     for row in owned:
         rows[row.kind].append(row)
     return {kind: sorted(rows[kind], key=lambda row: row.name) for kind in KINDS if kind in rows}
 
 
-def _compared(kind: str, rows: Sequence[Owned]) -> list[tuple[Owned, list[KeyChange]]]:
+def _compare(kind: str, rows: Sequence[Owned]) -> list[tuple[Owned, list[KeyChange]]]:
     current = KINDS[kind].current([row.name for row in rows])
     compared = [
-        (row, _keys(kind, row.keys, current[row.name]) if row.name in current else [GONE]) for row in rows
+        (row, _changed_keys(kind, row.keys, current[row.name]) if row.name in current else [GONE])
+        for row in rows
     ]
     return [(row, keys) for row, keys in compared if keys]
 
 
-def _keys(kind: str, applied: Mapping[str, Any], now: Mapping[str, Any]) -> list[KeyChange]:
+def _changed_keys(kind: str, applied: Mapping[str, Any], now: Mapping[str, Any]) -> list[KeyChange]:
     keys = [
         KeyChange(key, value, now.get(key))
         for key, value in applied.items()
@@ -126,7 +131,7 @@ def _keys(kind: str, applied: Mapping[str, Any], now: Mapping[str, Any]) -> list
     return [shown for key in keys for shown in KINDS[kind].as_read(key)]
 
 
-def _told(rows: Sequence[Owned]) -> dict[tuple[str, str], tuple[str, str]]:
+def _last_changes(rows: Sequence[Owned]) -> dict[tuple[str, str], tuple[str, str]]:
     """Return who changed each of these objects last, and when, by kind and name.
 
     Changes by blueprints themselves do not count.
@@ -135,13 +140,15 @@ def _told(rows: Sequence[Owned]) -> dict[tuple[str, str], tuple[str, str]]:
         return {}
     since = {(row.kind, row.name): row.applied_at for row in rows}
     kinds = [
-        f"{kind}.{did}" for kind in {row.kind for row in rows} for did in (*_DID, *_DID_MORE.get(kind, ()))
+        f"{kind}.{did}"
+        for kind in {row.kind for row in rows}
+        for did in (*_VERBS, *_KIND_VERBS.get(kind, ()))
     ]
     found: dict[tuple[str, str], tuple[str, str]] = {}
     for did, target, actor, at in changes_since(min(since.values()), kinds, but_by=BY):
-        place = (did.partition(".")[0], target)
-        if place in since and at >= since[place]:
-            found[place] = (actor, at.isoformat())
+        identity = (did.partition(".")[0], target)
+        if identity in since and at >= since[identity]:
+            found[identity] = (actor, at.isoformat())
     return found
 
 

@@ -25,13 +25,11 @@ def in_order_of(model: Any, value: Any) -> Any:
         if declared is None:
             inner = [each for each in get_args(model) if get_origin(each) or isinstance(each, type)][-1:]
             return {key: in_order_of(inner[0] if inner else None, value[key]) for key in sorted(value)}
-        fields = {
-            described.alias or name: described.annotation for name, described in declared.model_fields.items()
-        }
+        fields = {field.alias or name: field.annotation for name, field in declared.model_fields.items()}
         known = {key: in_order_of(fields[key], value[key]) for key in fields if key in value}
         return {**known, **{key: value[key] for key in value if key not in known}}
     if isinstance(value, list | tuple):
-        inner = _arguments(model)
+        inner = _item_types(model)
         return [in_order_of(inner[0] if inner else None, each) for each in value]
     return value
 
@@ -43,10 +41,10 @@ def _model_of(annotation: Any) -> type[BaseModel] | None:
     return next((found for each in inner if (found := _model_of(each))), None)
 
 
-def _arguments(annotation: Any) -> list[Any]:
+def _item_types(annotation: Any) -> list[Any]:
     """Return the item type of a list annotation, also behind ``| None``."""
     if get_origin(annotation) in (Union, UnionType):
-        return next((found for each in get_args(annotation) if (found := _arguments(each))), [])
+        return next((found for each in get_args(annotation) if (found := _item_types(each))), [])
     return [each for each in get_args(annotation) if each is not Ellipsis]
 
 

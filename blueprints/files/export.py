@@ -41,11 +41,11 @@ def export(*, flow: str = "", without: Collection[str] = (), compare: bool = Fal
     if flow:
         owner = current_tenant().name
         return emit([*([{"tenant": owner}] if owner != DEFAULT else []), *_one_flow(flow)])
-    head = f"# The tenant {current_tenant().name}. Secrets are referenced, not included.\n"
-    return head + emit(_everything(without, compare))
+    header = f"# The tenant {current_tenant().name}. Secrets are referenced, not included.\n"
+    return header + emit(_all_documents(without, compare))
 
 
-def _everything(without: Collection[str], compare: bool) -> Iterator[dict[str, Any]]:
+def _all_documents(without: Collection[str], compare: bool) -> Iterator[dict[str, Any]]:
     owned = {
         (row.kind, row.name): row.keys.get("$secret", {})
         for row in Owned.objects.filter(kind__in=("person", "application"))
@@ -61,7 +61,7 @@ def _everything(without: Collection[str], compare: bool) -> Iterator[dict[str, A
                 yield _document(
                     kind.name,
                     keys,
-                    _secret(kind.name, keys, owned.get((kind.name, name), {}), look_up, compare),
+                    _secret_tag(kind.name, keys, owned.get((kind.name, name), {}), look_up, compare),
                 )
 
 
@@ -79,7 +79,7 @@ def _document(kind: str, keys: Mapping[str, Any], secret: Secret | None) -> dict
     return dict(in_order_of(DOCUMENTS[kind], {kind: keys[""], **nested}))
 
 
-def _secret(
+def _secret_tag(
     kind: str,
     keys: Mapping[str, Any],
     applied: Mapping[str, Any],
@@ -95,13 +95,15 @@ def _secret(
     if kind != "application" or keys["type"] != "confidential":
         return None
     name, number = f"{keys['']}-client-secret", 1
-    while (value := _held(look_up, name)) is not None and not (compare and secret_is(keys[""], value)):
+    while (value := _existing_secret(look_up, name)) is not None and not (
+        compare and secret_is(keys[""], value)
+    ):
         number += 1
         name = f"{keys['']}-client-secret-{number}"
     return Secret(name)
 
 
-def _held(look_up: Callable[[str], str | None], name: str) -> str | None:
+def _existing_secret(look_up: Callable[[str], str | None], name: str) -> str | None:
     """Return the secret with this name, or None if the name is free or its file cannot be read.
 
     An unreadable file is reported when the export is applied.
@@ -118,35 +120,35 @@ def _flows() -> Iterator[dict[str, Any]]:
         name: FlowDocument.model_validate(keys["document"])
         for name, keys in KINDS["flow"].current(None).items()
     }
-    done: set[str] = set()
+    visited: set[str] = set()
 
     def visit(name: str) -> Iterator[dict[str, Any]]:
-        if name in documents and name not in done:
-            done.add(name)
-            for part in sorted(references(documents[name])):
-                yield from visit(part)
+        if name in documents and name not in visited:
+            visited.add(name)
+            for sub_flow in sorted(references(documents[name])):
+                yield from visit(sub_flow)
             yield _flow(documents[name])
 
     for name in sorted(documents):
         yield from visit(name)
 
 
-def _one_flow(wanted: str) -> list[dict[str, Any]]:
+def _one_flow(root: str) -> list[dict[str, Any]]:
     flows = {document["flow"]: document for document in _flows()}
-    if wanted not in flows:
+    if root not in flows:
         raise NoSuchFlow
-    needed, waiting = set[str](), [wanted]
-    while waiting:
-        name = waiting.pop()
+    needed, pending = set[str](), [root]
+    while pending:
+        name = pending.pop()
         if name in flows and name not in needed:
             needed.add(name)
-            waiting += references(FlowDocument.model_validate(flows[name]))
+            pending += references(FlowDocument.model_validate(flows[name]))
     return [document for name, document in flows.items() if name in needed]
 
 
 def _flow(document: FlowDocument) -> dict[str, Any]:
-    written = in_order_of(FlowDocument, document.as_json())
-    return {**written, "steps": [_step(each) for each in written["steps"]]}
+    ordered = in_order_of(FlowDocument, document.as_json())
+    return {**ordered, "steps": [_step(each) for each in ordered["steps"]]}
 
 
 def _step(step: dict[str, Any]) -> dict[str, Any]:

@@ -20,13 +20,13 @@ def below(folder: Path, failed: Callable[[OSError], object]) -> list[Path]:
     begins with dots. A link to a folder is not followed and is itself part of the list. ``failed`` receives
     the error of each folder that cannot be read.
     """
-    found, waiting = list[Path](), [folder]
-    while waiting:
+    found, pending = list[Path](), [folder]
+    while pending:
         try:
-            with os.scandir(waiting.pop()) as entries:
+            with os.scandir(pending.pop()) as entries:
                 for entry in entries:
                     if not entry.name.startswith("."):
-                        (waiting if entry.is_dir(follow_symlinks=False) else found).append(Path(entry.path))
+                        (pending if entry.is_dir(follow_symlinks=False) else found).append(Path(entry.path))
         except OSError as error:
             failed(error)
     return sorted(found)
@@ -37,8 +37,8 @@ def head(file: Path, most: int) -> bytes:
 
     A pipe, for example, might never end.
     """
-    opened = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(opened, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(opened).st_mode):
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(0, "This isn't a file.")
         return stream.read(most)

@@ -15,10 +15,10 @@ def told(model: type[BaseModel], error: Any) -> str:
         return "!secret is only allowed for secrets."
     if error["type"] == "extra_forbidden" and len(error["loc"]) == 1 and error["loc"][0] in KINDS:
         return f"{error['loc'][0]} starts another document. Put --- before it."
-    return sentence(error, _names(model, error["loc"][:-1]))
+    return sentence(error, _known_keys(model, error["loc"][:-1]))
 
 
-def _names(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
+def _known_keys(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
     """Return the keys of the model at this path, as far as the path is declared."""
     for step in path:
         kind = model.model_fields[step].annotation if step in model.model_fields else None
@@ -29,7 +29,7 @@ def _names(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
         ]
         if isinstance(step, str) and inner:
             model = inner[0]
-    return [described.alias or name for name, described in model.model_fields.items()]
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def secret_in(value: Any, path: tuple[str | int, ...] = ()) -> tuple[str | int, ...]:

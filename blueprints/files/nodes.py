@@ -20,10 +20,10 @@ MAX_NODES = 300_000  # in a file, with aliases expanded
 MAX_ALIASES = 1000  # in a document
 _LOADER: Any = getattr(yaml, "CLoader", yaml.Loader)
 _INT = re.compile(r"\A[-+]?[0-9]{1,30}\Z")
-_BASED = re.compile(r"\A0(?:o[0-7]{1,30}|x[0-9a-fA-F]{1,30})\Z")
+_RADIX_INT = re.compile(r"\A0(?:o[0-7]{1,30}|x[0-9a-fA-F]{1,30})\Z")
 _FLOAT = re.compile(r"\A[-+]?(?:\.[0-9]{1,30}|[0-9]{1,30}(?:\.[0-9]{0,30})?)(?:[eE][-+]?[0-9]{1,3})?\Z")
-_WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
-_WORDS |= {word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")}
+_CONSTANTS: dict[str, bool | None] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
+_CONSTANTS |= {word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")}
 
 
 class BadYaml(Exception):
@@ -67,15 +67,15 @@ class Node:
 
         What an alias repeats is yielded once.
         """
-        seen, left = set[int](), [self]
-        while left:
-            node = left.pop()
+        seen, pending = set[int](), [self]
+        while pending:
+            node = pending.pop()
             if id(node) in seen:
                 continue
             seen.add(id(node))
             if node.written:
                 yield node
-            left += (
+            pending += (
                 (each for pair in node.value.values() for each in pair)
                 if node.is_map
                 else node.value
@@ -141,7 +141,7 @@ def parse(data: bytes) -> list[Node]:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         raise BadYaml(
-            _indented(text, place[0]) or _sentence(str(error.problem or error.context)), *place
+            _tab_message(text, place[0]) or _sentence(str(error.problem or error.context)), *place
         ) from None
     except (yaml.YAMLError, ValueError) as error:
         raise BadYaml(f"Invalid YAML: {str(error).splitlines()[0]}") from None
@@ -183,15 +183,15 @@ def _documents(text: str) -> Iterator[Node]:
             yield builder.root
         elif isinstance(event, yaml.ScalarEvent):
             builder.count(line, column)
-            value = _scalar(event, line, column)
+            value = _scalar_value(event, line, column)
             written = str(event.value) if _is_rewritten(event, value) else ""
             builder.add(Node(line, column, value, _tag(event), written), event.anchor)
         elif isinstance(event, yaml.AliasEvent):
-            builder.add(_aliased(builder, str(event.anchor), line, column), None)
+            builder.add(_resolve_alias(builder, str(event.anchor), line, column), None)
         elif isinstance(event, yaml.SequenceStartEvent | yaml.MappingStartEvent):
             builder.count(line, column)
-            listed = isinstance(event, yaml.SequenceStartEvent)
-            node = Node(line, column, [] if listed else {}, _tag(event, _SEQ if listed else _MAP))
+            is_list = isinstance(event, yaml.SequenceStartEvent)
+            node = Node(line, column, [] if is_list else {}, _tag(event, _SEQ if is_list else _MAP))
             builder.add(node, None)  # its anchor is set below; _aliased refuses it while it is open
             builder.open.append((node, []))
             node.weight = builder.nodes
@@ -225,7 +225,7 @@ def _close(builder: _Builder) -> None:
         node.value[name] = (key, value)
 
 
-def _aliased(builder: _Builder, anchor: str, line: int, column: int) -> Node:
+def _resolve_alias(builder: _Builder, anchor: str, line: int, column: int) -> Node:
     node = builder.anchors.get(anchor)
     if node is None:
         raise BadYaml(f"The anchor {anchor} isn't defined before this.", line, column)
@@ -238,24 +238,24 @@ def _aliased(builder: _Builder, anchor: str, line: int, column: int) -> Node:
     return node
 
 
-def _tag(event: Any, own: str = "") -> str:
+def _tag(event: Any, default_tag: str = "") -> str:
     """Return the tag without its ``!``; "" for a standard tag that adds nothing to the value.
 
-    ``own`` is the standard tag of a list or a mapping.
+    ``default_tag`` is the standard tag of a list or a mapping.
     """
-    if event.tag in (None, "!", own) or (not own and event.tag in _READ):
+    if event.tag in (None, "!", default_tag) or (not default_tag and event.tag in _PARSERS):
         return ""
-    if event.tag in (*_READ, _SEQ, _MAP):
+    if event.tag in (*_PARSERS, _SEQ, _MAP):
         name = event.tag.removeprefix(_STANDARD)
         raise BadYaml(
-            f"This isn't a {_MEANT[name]}, as the tag !!{name} says.",
+            f"This isn't a {_TYPE_NAMES[name]}, as the tag !!{name} says.",
             event.start_mark.line + 1,
             event.start_mark.column + 1,
         )
     return str(event.tag).replace(_STANDARD, "!!").removeprefix("!")
 
 
-def _scalar(event: Any, line: int, column: int) -> Any:
+def _scalar_value(event: Any, line: int, column: int) -> Any:
     """Return the value of a scalar: a plain one by the core schema or by its standard tag.
 
     A quoted scalar, and one with any other tag, is a text.
@@ -263,46 +263,46 @@ def _scalar(event: Any, line: int, column: int) -> Any:
     text = str(event.value)
     if "\0" in text:
         raise BadYaml("Text can't contain a NUL character.", line, column)
-    if event.tag in _READ:
+    if event.tag in _PARSERS:
         try:
-            return _READ[event.tag](text)
+            return _PARSERS[event.tag](text)
         except (ValueError, KeyError):
             name = event.tag.removeprefix(_STANDARD)
             raise BadYaml(
-                f"{text[:50]} isn't a {_MEANT[name]}, as the tag !!{name} says.", line, column
+                f"{text[:50]} isn't a {_TYPE_NAMES[name]}, as the tag !!{name} says.", line, column
             ) from None
-    return text if event.style or event.tag else _plain(text)
+    return text if event.style or event.tag else _resolve_plain(text)
 
 
-def _plain(text: str) -> Any:
-    if text in _WORDS:
-        return _WORDS[text]
-    if _INT.match(text) or _BASED.match(text):
-        return _whole(text)
-    return _number(text) if _FLOAT.match(text) and isfinite(float(text)) else text
+def _resolve_plain(text: str) -> Any:
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _INT.match(text) or _RADIX_INT.match(text):
+        return _parse_int(text)
+    return _parse_float(text) if _FLOAT.match(text) and isfinite(float(text)) else text
 
 
-def _whole(text: str) -> int:
+def _parse_int(text: str) -> int:
     """Return a decimal number, also with leading zeros, or an octal or hexadecimal one; raise ValueError."""
-    if not (_INT.match(text) or _BASED.match(text)):
+    if not (_INT.match(text) or _RADIX_INT.match(text)):
         raise ValueError(text)
     return int(text) if _INT.match(text) else int(text, 0)
 
 
-def _number(text: str) -> float:
+def _parse_float(text: str) -> float:
     if not (_FLOAT.match(text) and isfinite(float(text))):
         raise ValueError(text)
     return float(text)
 
 
-def _truth(text: str) -> bool:
-    if (found := _WORDS[text]) is None:
+def _parse_bool(text: str) -> bool:
+    if (found := _CONSTANTS[text]) is None:
         raise ValueError(text)
     return found
 
 
-def _nothing(text: str) -> None:
-    if _WORDS[text] is not None:
+def _parse_null(text: str) -> None:
+    if _CONSTANTS[text] is not None:
         raise ValueError(text)
 
 
@@ -315,7 +315,7 @@ def _is_rewritten(event: Any, value: Any) -> bool:
 
 _STANDARD = "tag:yaml.org,2002:"
 _SEQ, _MAP = f"{_STANDARD}seq", f"{_STANDARD}map"
-_MEANT = {
+_TYPE_NAMES = {
     "str": "text",
     "int": "whole number",
     "float": "number",
@@ -324,20 +324,20 @@ _MEANT = {
     "seq": "list",
     "map": "mapping",
 }
-_READ: dict[str | None, Callable[[str], Any]] = {
+_PARSERS: dict[str | None, Callable[[str], Any]] = {
     f"{_STANDARD}str": str,
-    f"{_STANDARD}int": _whole,
-    f"{_STANDARD}float": _number,
-    f"{_STANDARD}bool": _truth,
-    f"{_STANDARD}null": _nothing,
+    f"{_STANDARD}int": _parse_int,
+    f"{_STANDARD}float": _parse_float,
+    f"{_STANDARD}bool": _parse_bool,
+    f"{_STANDARD}null": _parse_null,
 }
 
 
-def _indented(text: str, line: int) -> str:
+def _tab_message(text: str, line: int) -> str:
     """Return what is wrong with a line that is indented with a tab; "" for any other line."""
     lines = text.splitlines()[line - 1 : line]
-    blank = lines[0][: len(lines[0]) - len(lines[0].lstrip())] if lines else ""
-    return "YAML doesn't allow tabs for indentation. Use spaces." if "\t" in blank else ""
+    indentation = lines[0][: len(lines[0]) - len(lines[0].lstrip())] if lines else ""
+    return "YAML doesn't allow tabs for indentation. Use spaces." if "\t" in indentation else ""
 
 
 def _sentence(text: str) -> str:

@@ -31,42 +31,49 @@ def in_order(documents: list[Located]) -> tuple[list[Located], list[Problem], se
     its path.
     """
     flows = {each.name: each for each in documents if each.kind == "flow"}
-    parts = {
-        name: [part for part in references(each.document) if part in flows] for name, each in flows.items()
+    sub_flows = {
+        name: [sub_flow for sub_flow in references(each.document) if sub_flow in flows]
+        for name, each in flows.items()
     }
-    problems, round_about = list[Problem](), set[str]()
-    while way := circle(parts):
-        round_about.update(way)
-        first = flows[way[0]]
+    problems, circular = list[Problem](), set[str]()
+    while cycle := circle(sub_flows):
+        circular.update(cycle)
+        first = flows[cycle[0]]
         referring = (
             each.path
             for each in KINDS["flow"].references(first.document)
-            if each.kind == "flow for part" and each.name == way[1]
+            if each.kind == "flow for part" and each.name == cycle[1]
         )
         problems.append(
             first.problem(
-                next(referring, ("steps",)), f"Circular reference between flows: {' → '.join(way)}."
+                next(referring, ("steps",)), f"Circular reference between flows: {' → '.join(cycle)}."
             )
         )
-        parts[way[0]] = []
-    after = {name: at for at, name in enumerate(TopologicalSorter(parts).static_order())}
-    round_about.update(
-        name for name in after if round_about and name in parts and round_about & _reached(name, parts)
+        sub_flows[cycle[0]] = []
+    flow_positions = {name: at for at, name in enumerate(TopologicalSorter(sub_flows).static_order())}
+    circular.update(
+        name
+        for name in flow_positions
+        if circular and name in sub_flows and circular & _reachable_flows(name, sub_flows)
     )
-    places = {kind: at for at, kind in enumerate(KINDS)}
+    positions = {kind: at for at, kind in enumerate(KINDS)}
     ordered = sorted(
-        documents, key=lambda each: (places[each.kind], after.get(each.name, 0) if each.kind == "flow" else 0)
+        documents,
+        key=lambda each: (
+            positions[each.kind],
+            flow_positions.get(each.name, 0) if each.kind == "flow" else 0,
+        ),
     )
-    return ordered, problems, round_about
+    return ordered, problems, circular
 
 
-def _reached(name: str, parts: Mapping[str, Collection[str]]) -> set[str]:
+def _reachable_flows(name: str, sub_flows: Mapping[str, Collection[str]]) -> set[str]:
     """Return every flow that this one contains, at any depth."""
-    found, waiting = set[str](), [name]
-    while waiting:
-        new = set(parts.get(waiting.pop(), ())) - found
+    found, pending = set[str](), [name]
+    while pending:
+        new = set(sub_flows.get(pending.pop(), ())) - found
         found |= new
-        waiting += new
+        pending += new
     return found
 
 
@@ -79,56 +86,56 @@ def missing_references(
     have. For references that only flows contain, only ``gone`` is checked here; the rest is checked with the
     flows.
     """
-    leaving = gone or {}
-    mentioned = [
+    deleted = gone or {}
+    mentions = [
         (each, reference) for each in documents for reference in KINDS[each.kind].references(each.document)
     ]
-    there: dict[str, set[str]] = {}
+    available: dict[str, set[str]] = {}
     problems = []
-    for each, reference in mentioned:
-        if reference.name in leaving.get(reference.object_kind, ()):
-            what = f"{reference.object_kind} {reference.name}"
+    for each, reference in mentions:
+        if reference.name in deleted.get(reference.object_kind, ()):
+            target = f"{reference.object_kind} {reference.name}"
             problems.append(
                 each.problem(
                     reference.path,
-                    (f"{what} would be pruned. Keep its document, or remove the reference here."),
+                    (f"{target} would be pruned. Keep its document, or remove the reference here."),
                 )
             )
             continue
         if reference.kind in _CHECKED_WITH_FLOWS:
             continue
-        if reference.kind not in there:
-            there[reference.kind] = _there(reference.kind, documents)
-        if reference.name not in there[reference.kind]:
-            hint = did_you_mean(reference.name, _suggested(reference, there[reference.kind]))
+        if reference.kind not in available:
+            available[reference.kind] = _available_names(reference.kind, documents)
+        if reference.name not in available[reference.kind]:
+            hint = did_you_mean(reference.name, _suggestions(reference, available[reference.kind]))
             kind, _, designation = reference.kind.partition(" for ")
-            what = f"{kind} {reference.name[:150]}" + (f" for {designation}" if designation else "")
-            problems.append(each.problem(reference.path, f"There is no {what}.{hint}"))
+            target = f"{kind} {reference.name[:150]}" + (f" for {designation}" if designation else "")
+            problems.append(each.problem(reference.path, f"There is no {target}.{hint}"))
     return problems
 
 
-def _suggested(reference: Reference, there: Iterable[str]) -> list[str]:
+def _suggestions(reference: Reference, available: Iterable[str]) -> list[str]:
     """Return the names to suggest.
 
     The scopes of the administration are only suggested for a name that begins like one.
     """
-    offered = sorted(SHORT_GRANTS.get(name, name) for name in there)
+    offered = sorted(SHORT_GRANTS.get(name, name) for name in available)
     if reference.kind != "scope" or is_reserved(reference.name):
         return offered
     return [name for name in offered if name not in administrative(offered)]
 
 
-def _there(kind: str, documents: Iterable[Located]) -> set[str]:
+def _available_names(kind: str, documents: Iterable[Located]) -> set[str]:
     """Return every name of this kind that a document may refer to."""
     if kind == "grant":
         return set(grants())
     if kind.startswith("flow for "):
         designation = kind.removeprefix("flow for ")
-        named = {
+        defined = {
             each.name
             for each in documents
             if each.kind == "flow" and (each.document.designation == designation or ("for",) in each.told)
         }
-        return named | set(live_names(designation))
+        return defined | set(live_names(designation))
     stored: Mapping[str, set[str]] = {"group": set(group_names()), "scope": set(scope_names())}
     return {each.name for each in documents if each.kind == kind} | stored[kind]

@@ -10,9 +10,11 @@ from flows.documents.designations import PART
 from flows.documents.document import FlowDocument, StepDocument
 
 MOST = 200  # no one reads more of them at once
-_ROUNDS = 3
-_FILLED = {"title": "?", "for": PART, "steps": []}
-_LOOSE = {name for name, field in StepDocument.model_fields.items() if not field.is_required()} - {
+_MAX_ROUNDS = 3
+_REPLACEMENTS = {"title": "?", "for": PART, "steps": []}
+_OPTIONAL_STEP_KEYS = {
+    name for name, field in StepDocument.model_fields.items() if not field.is_required()
+} - {
     "stage",
     "group",
     "flow",
@@ -29,13 +31,13 @@ def partial(
     name.
     """
     name = next(iter(model.model_fields))
-    found: list[Any] = []
-    said = copy.deepcopy(dict(values))
-    for _ in range(_ROUNDS):
+    all_errors: list[Any] = []
+    remaining = copy.deepcopy(dict(values))
+    for _ in range(_MAX_ROUNDS):
         try:
-            return model.model_validate(said), found
-        except ValidationError as wrong:
-            if wrong.error_count() > MOST:  # listing them would cost more than the document
+            return model.model_validate(remaining), all_errors
+        except ValidationError as invalid:
+            if invalid.error_count() > MOST:  # listing them would cost more than the document
                 return None, [
                     {
                         "type": "too_many",
@@ -43,45 +45,47 @@ def partial(
                         "msg": f"More than {MOST} keys of this document are wrong",
                     }
                 ]
-            errors = wrong.errors()
-        found += errors
+            errors = invalid.errors()
+        all_errors += errors
         if any(error["loc"] == (name,) for error in errors):
-            said[name] = unnamed
+            remaining[name] = unnamed
             errors = [error for error in errors if error["loc"] != (name,)]
-        if not all(_mend(model, said, tuple(error["loc"]), str(error["type"])) for error in errors):
+        if not all(
+            _remove_invalid(model, remaining, tuple(error["loc"]), str(error["type"])) for error in errors
+        ):
             break
         if model is FlowDocument:
-            said.pop("tests", None)  # they would fail because of the removed keys
-    return None, found
+            remaining.pop("tests", None)  # they would fail because of the removed keys
+    return None, all_errors
 
 
-def _mend(model: type[BaseModel], said: dict[str, Any], path: tuple[Any, ...], kind: str) -> bool:
+def _remove_invalid(model: type[BaseModel], values: dict[str, Any], path: tuple[Any, ...], kind: str) -> bool:
     """Remove the invalid value at ``path``; return whether that is possible."""
     if not path:
         return False
     key = path[0]
-    if model is FlowDocument and key == "steps" and _mend_step(said, path, kind):
+    if model is FlowDocument and key == "steps" and _remove_step_key(values, path, kind):
         return True
-    if key in _FILLED:
-        said[key] = copy.deepcopy(_FILLED[key])
+    if key in _REPLACEMENTS:
+        values[key] = copy.deepcopy(_REPLACEMENTS[key])
         return True
     required = {field.alias or name for name, field in model.model_fields.items() if field.is_required()}
     if key in required:
         return False
-    said.pop(key, None)
+    values.pop(key, None)
     return True
 
 
-def _mend_step(said: Any, path: tuple[Any, ...], kind: str) -> bool:
+def _remove_step_key(values: Any, path: tuple[Any, ...], kind: str) -> bool:
     """Remove an optional key of a step; return whether that is possible."""
     for at, step in enumerate(path):
-        if isinstance(said, dict) and isinstance(step, str) and step != "steps":
-            if (kind == "extra_forbidden" and at == len(path) - 1) or step in _LOOSE:
-                said.pop(step, None)
+        if isinstance(values, dict) and isinstance(step, str) and step != "steps":
+            if (kind == "extra_forbidden" and at == len(path) - 1) or step in _OPTIONAL_STEP_KEYS:
+                values.pop(step, None)
                 return True
             return False
         try:
-            said = said[step]
+            values = values[step]
         except (KeyError, IndexError, TypeError):
             return False
     return False

@@ -8,20 +8,20 @@ from idp.accounts.condition_variables import as_words
 from idp.foundation.text import fold
 
 
-def tried_with(document: FlowDocument, newcomers: Mapping[str, PersonDocument]) -> FlowDocument:
+def tried_with(document: FlowDocument, people: Mapping[str, PersonDocument]) -> FlowDocument:
     """Return the flow with its tests describing the pending people that they name.
 
     The people do not exist yet, so each test describes its person itself.
     """
-    tests = tuple(_described(test, newcomers) for test in document.tests)
+    tests = tuple(_with_person(test, people) for test in document.tests)
     return document if tests == document.tests else document.model_copy(update={"tests": tests})
 
 
-def _described(test: FlowTest, newcomers: Mapping[str, PersonDocument]) -> FlowTest:
-    person = newcomers.get(fold(test.person)) if isinstance(test.person, str) else None
+def _with_person(test: FlowTest, people: Mapping[str, PersonDocument]) -> FlowTest:
+    person = people.get(fold(test.person)) if isinstance(test.person, str) else None
     if person is None:
         return test
-    invented = InventedPerson(
+    simulated = InventedPerson(
         username=person.person,
         name=person.name,
         email=person.email,
@@ -30,4 +30,4 @@ def _described(test: FlowTest, newcomers: Mapping[str, PersonDocument]) -> FlowT
         attributes=as_words(person.attributes),
         role=person.role,
     )
-    return test.model_copy(update={"person": invented})
+    return test.model_copy(update={"person": simulated})

@@ -34,8 +34,8 @@ from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 
 Tell = Callable[[str], object]
-_NAMED = 20
-_COMPARED = Budget("blueprint.secret", 20, timedelta(hours=1))
+_MAX_NAMED = 20
+_COMPARISON_BUDGET = Budget("blueprint.secret", 20, timedelta(hours=1))
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,11 @@ class Plan:
     @property
     def state(self) -> str:
         """A digest of what the plan is based on: the stored state and the requested changes."""
-        told = [
+        basis = [
             (*each.named, each.action, each.before, each.given, each.keys, each.rests_on)
             for each in self.effective
         ]
-        return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(basis, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def make_plan(
@@ -105,36 +105,36 @@ def make_plan(
         name or name_of(paths),
         source.edition,
         newest or 0,
-        notes=[*_left_over(source.passed_over), *source.notes],
+        notes=[*_unused_files_note(source.passed_over), *source.notes],
     )
     problems = list(source.problems)
     by_tenant: dict[str, list[Located]] = defaultdict(list)
     for located in source.documents:
         by_tenant[located.tenant].append(located)
-    freed = _freed(source.documents)
+    released = _released_domains(source.documents)
     for tenant, documents in by_tenant.items():
         tell(f"comparing {tenant}")
-        row, said = tenants.by_name(tenant), [each for each in documents if not each.only_names]
-        if row is None and not any(each.kind == "tenant" for each in said):
+        row, declared = tenants.by_name(tenant), [each for each in documents if not each.only_names]
+        if row is None and not any(each.kind == "tenant" for each in declared):
             if documents[0].kind != "tenant":
                 problems.append(documents[0].problem([documents[0].kind], f"There is no tenant {tenant}."))
                 continue
-            said = [documents[0], *said]  # naming a tenant is enough to create it
-        with tenant_scope(_as_said(row or Tenant(pk=-1, name=tenant), said)):
-            problems += _compare(plan, said, documents[0], prune, freed)
+            declared = [documents[0], *declared]  # naming a tenant is enough to create it
+        with tenant_scope(_with_planned_networks(row or Tenant(pk=-1, name=tenant), declared)):
+            problems += _compare(plan, declared, documents[0], prune, released)
     if problems:
         raise BadBlueprint(problems)
     plan.missing = list({(each.tenant, each.name): each for each in plan.missing}.values())
     return plan
 
 
-def _left_over(files: Sequence[Path]) -> list[str]:
+def _unused_files_note(files: Sequence[Path]) -> list[str]:
     """Return a note about files in the folders that were not read or have no document."""
-    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
-    return [f"No document found in {', '.join(map(str, files[:_NAMED]))}{more}."] if files else []
+    more = f" and {len(files) - _MAX_NAMED} more" if len(files) > _MAX_NAMED else ""
+    return [f"No document found in {', '.join(map(str, files[:_MAX_NAMED]))}{more}."] if files else []
 
 
-def _as_said(tenant: Tenant, documents: Iterable[Located]) -> Tenant:
+def _with_planned_networks(tenant: Tenant, documents: Iterable[Located]) -> Tenant:
     """Set the trusted networks as they will be, because the tests of the applied flows depend on them."""
     for each in documents:
         if each.kind == "tenant" and "networks" in each.document.model_fields_set:
@@ -162,7 +162,7 @@ class There:
     coming: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
-def _freed(documents: Iterable[Located]) -> frozenset[str]:
+def _released_domains(documents: Iterable[Located]) -> frozenset[str]:
     """Return the host names that tenants release, so that others may take them."""
     found: set[str] = set()
     for each in documents:
@@ -177,7 +177,7 @@ def _freed(documents: Iterable[Located]) -> frozenset[str]:
 
 
 def _compare(
-    plan: Plan, documents: list[Located], at: Located, prune: bool, freed: frozenset[str]
+    plan: Plan, documents: list[Located], at: Located, prune: bool, released: frozenset[str]
 ) -> list[Problem]:
     """Add the changes of one tenant to the plan, in the order of writing, and return the problems.
 
@@ -186,40 +186,53 @@ def _compare(
     Every check is made against what the tenant will have, without what is pruned.
     """
     ordered, problems, circular = in_order(documents)
-    rows = {(row.kind, row.name): row for row in Owned.objects.all()}
-    wanted, gone = _begun(ordered), list[Change]()
+    owned = {(row.kind, row.name): row for row in Owned.objects.all()}
+    requested, deletions = _initial_changes(ordered), list[Change]()
     if prune:
-        gone, notes = pruned(plan.blueprint, at.tenant, wanted, rows.values())
+        deletions, notes = pruned(plan.blueprint, at.tenant, requested, owned.values())
         plan.notes += notes
-    problems += [*missing_references(documents, leaving(gone)), *still_named([*wanted, *gone], at)]
-    fresh = {each.name: each.document for each in ordered if each.kind == "flow"}
+    problems += [
+        *missing_references(documents, leaving(deletions)),
+        *still_named([*requested, *deletions], at),
+    ]
+    flows = {each.name: each.document for each in ordered if each.kind == "flow"}
     value_of = secrets.reader(shared=all(SHARED_SECRETS in each.rights for each in documents))
-    there = There(rows, {**live_parts(), **fresh} if fresh else {}, value_of, coming=_coming(ordered))
+    contents = There(
+        owned, {**live_parts(), **flows} if flows else {}, value_of, coming=_planned_names(ordered)
+    )
     for kind in KINDS.values():
-        mine = [each for each in wanted if each.kind == kind.name]
-        for change in mine if kind.name != "flow" else [each for each in mine if each.name not in circular]:
-            change.freed = freed
-            problems += decide(plan, kind, change, there)
+        kind_changes = [each for each in requested if each.kind == kind.name]
+        for change in (
+            kind_changes
+            if kind.name != "flow"
+            else [each for each in kind_changes if each.name not in circular]
+        ):
+            change.freed = released
+            problems += decide(plan, kind, change, contents)
             if change.before is None and kind.name == "person" and change.located:
-                there.newcomers[change.name] = change.located.document
-        clashes = kind.clashes([*mine, *(each for each in gone if each.kind == kind.name)]) if mine else ()
+                contents.newcomers[change.name] = change.located.document
+        clashes = (
+            kind.clashes([*kind_changes, *(each for each in deletions if each.kind == kind.name)])
+            if kind_changes
+            else ()
+        )
         problems += [each.located.problem(path, text) for each, path, text in clashes if each.located]
-    changes = [*wanted, *gone]
+    changes = [*requested, *deletions]
     plan.changes += changes
     plan.notes += [
-        *moving(plan.blueprint, at.tenant, wanted, rows),
-        *outlook(at.tenant, changes, there.parts),
+        *moving(plan.blueprint, at.tenant, requested, owned),
+        *outlook(at.tenant, changes, contents.parts),
     ]
     return problems
 
 
-def _begun(ordered: Sequence[Located]) -> list[Change]:
+def _initial_changes(ordered: Sequence[Located]) -> list[Change]:
     """Return an undecided change for each document, with the stored and the requested values."""
     changes = []
     for kind in KINDS.values():
-        wanted = [each for each in ordered if each.kind == kind.name]
-        current = kind.current([each.name for each in wanted]) if wanted else {}
-        changes += [compared(located, current.get(located.name)) for located in wanted]
+        documents = [each for each in ordered if each.kind == kind.name]
+        current = kind.current([each.name for each in documents]) if documents else {}
+        changes += [compared(located, current.get(located.name)) for located in documents]
     return changes
 
 
@@ -231,7 +244,7 @@ def compared(located: Located, before: dict[str, Any] | None) -> Change:
     )
 
 
-def _coming(documents: Iterable[Located]) -> dict[str, list[str]]:
+def _planned_names(documents: Iterable[Located]) -> dict[str, list[str]]:
     """Return the names by kind that conditions may refer to once these documents are applied."""
     found = defaultdict(list)
     for each in documents:
@@ -241,18 +254,20 @@ def _coming(documents: Iterable[Located]) -> dict[str, list[str]]:
     return found
 
 
-def decide(plan: Plan, kind: Kind, change: Change, there: There) -> Iterator[Problem]:
+def decide(plan: Plan, kind: Kind, change: Change, contents: There) -> Iterator[Problem]:
     """Complete a change with its keys, its action and what the kind prepares; yield its problems."""
     located = change.located
     if located is None:
         return
     try:
         if kind.name == "flow":
-            tried = prepare(tried_with(located.document, there.newcomers), there.parts, coming=there.coming)
-            change.ready = replace(tried, document=located.document)
+            prepared = prepare(
+                tried_with(located.document, contents.newcomers), contents.parts, coming=contents.coming
+            )
+            change.ready = replace(prepared, document=located.document)
         change.keys += kind.difference(change)
-        secret = _secret(plan, kind, change, there)
-        yield from _weak(plan, kind, change, secret)
+        secret = _secret_to_store(plan, kind, change, contents)
+        yield from _report_weak_secret(plan, kind, change, secret)
         kind.prepare(change, secret)
         plan.notes += [
             f"{change.kind} {change.name} of {change.tenant}: {text}" for text in kind.advice(change, secret)
@@ -260,21 +275,21 @@ def decide(plan: Plan, kind: Kind, change: Change, there: There) -> Iterator[Pro
     except RefusedFlow as refused:
         yield from (located.problem(finding.path, finding.message) for finding in refused.findings)
     except ValidationError as error:
-        named = error.message_dict if hasattr(error, "error_dict") else {change.kind: error.messages}
+        messages = error.message_dict if hasattr(error, "error_dict") else {change.kind: error.messages}
         yield from (
-            located.problem([_key(change.kind, column)], text)
-            for column, texts in named.items()
+            located.problem([_document_key(change.kind, column)], text)
+            for column, texts in messages.items()
             for text in texts
         )
     except secrets.BadSecret as bad:
         yield located.problem([kind.secret_key], str(bad))
     change.action = "create" if change.before is None else "update" if change.keys else "unchanged"
     if kind.name == "flow" and change.ready and change.action != "unchanged":
-        told = (f"{'.'.join(map(str, each.path))}: {each.message}" for each in change.ready.warnings)
-        plan.notes += [f"flow {change.name} of {change.tenant}: {text}" for text in told]
+        warnings = (f"{'.'.join(map(str, each.path))}: {each.message}" for each in change.ready.warnings)
+        plan.notes += [f"flow {change.name} of {change.tenant}: {text}" for text in warnings]
 
 
-def _weak(plan: Plan, kind: Kind, change: Change, secret: str | None) -> Iterator[Problem]:
+def _report_weak_secret(plan: Plan, kind: Kind, change: Change, secret: str | None) -> Iterator[Problem]:
     """Yield a problem for each weakness of a password that a person typed or uploaded.
 
     In the server's own files a weak password is only noted.
@@ -289,7 +304,7 @@ def _weak(plan: Plan, kind: Kind, change: Change, secret: str | None) -> Iterato
             )
 
 
-def _secret(plan: Plan, kind: Kind, change: Change, there: There) -> str | None:
+def _secret_to_store(plan: Plan, kind: Kind, change: Change, contents: There) -> str | None:
     """Return the secret to store; None if it is already stored or none is given.
 
     A change is listed among the keys, without its value.
@@ -297,31 +312,33 @@ def _secret(plan: Plan, kind: Kind, change: Change, there: There) -> str | None:
     located = change.located
     if not kind.secret_key or located is None or kind.secret_key not in located.document.model_fields_set:
         return None
-    said = getattr(located.document, kind.secret_key)
-    value = there.value_of(said.name) if isinstance(said, Secret) else str(said)
-    stored, owned = (change.before or {}).get("$secret", ""), there.owned.get((kind.name, change.name))
-    kept = owned.keys.get("$secret", {}) if owned else {}
-    seal = {
-        "name": secret_name(said),
-        "mac": mac("blueprint.secret", value) if value else kept.get("mac", ""),
+    declared = getattr(located.document, kind.secret_key)
+    value = contents.value_of(declared.name) if isinstance(declared, Secret) else str(declared)
+    stored, owned = (change.before or {}).get("$secret", ""), contents.owned.get((kind.name, change.name))
+    recorded = owned.keys.get("$secret", {}) if owned else {}
+    record = {
+        "name": secret_name(declared),
+        "mac": mac("blueprint.secret", value) if value else recorded.get("mac", ""),
         "state": stored,
     }
     if value is None:
         if not stored:
-            plan.missing.append(MissingSecret(change.tenant, said.name, located))
-            change.keys.append(KeyChange(kind.secret_key, None, str(said)))
+            plan.missing.append(MissingSecret(change.tenant, declared.name, located))
+            change.keys.append(KeyChange(kind.secret_key, None, str(declared)))
             return "not there yet"
-        change.given["$secret"] = seal
+        change.given["$secret"] = record
         return None
     if not value:
         return None
-    applied = (kept.get("mac"), kept.get("state")) == (seal["mac"], stored)
+    applied = (recorded.get("mac"), recorded.get("state")) == (record["mac"], stored)
     if stored and _is_stored(kind, change, value, applied):
-        change.given["$secret"] = seal
+        change.given["$secret"] = record
         return None
     change.keys.append(
         KeyChange(
-            kind.secret_key, HIDDEN if stored else None, str(said) if isinstance(said, Secret) else HIDDEN
+            kind.secret_key,
+            HIDDEN if stored else None,
+            str(declared) if isinstance(declared, Secret) else HIDDEN,
         )
     )
     return value
@@ -335,7 +352,7 @@ def _is_stored(kind: Kind, change: Change, value: str, applied: bool) -> bool:
     """
     if change.may(SHARED_SECRETS):
         return applied or kind.secret_matches(change, value)
-    receipts = charge([Spend(_COMPARED, f"{change.kind} {change.name}")])
+    receipts = charge([Spend(_COMPARISON_BUDGET, f"{change.kind} {change.name}")])
     if isinstance(receipts, Exhausted) or not (applied or kind.secret_matches(change, value)):
         return False
     give_back(receipts)
@@ -356,7 +373,7 @@ _KEYS = {
 }
 
 
-def _key(kind: str, column: str) -> str:
+def _document_key(kind: str, column: str) -> str:
     """Return the key of the document for this column.
 
     Only a person has a ``name`` in addition to the name that identifies the document.

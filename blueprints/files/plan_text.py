@@ -11,8 +11,8 @@ from blueprints.objects.kind import Change
 from idp.foundation.text import on_one_line
 
 _SIGNS = {"create": "+", "update": "~", "delete": "-"}
-_WORDS = {"create": "to create", "update": "to change", "delete": "to delete", "unchanged": "unchanged"}
-_DONE = {"create": "created", "update": "changed", "delete": "deleted", "unchanged": "unchanged"}
+_PLANNED = {"create": "to create", "update": "to change", "delete": "to delete", "unchanged": "unchanged"}
+_APPLIED = {"create": "created", "update": "changed", "delete": "deleted", "unchanged": "unchanged"}
 
 
 def as_text(plan: Plan, style: Any, *, done: bool = False) -> str:
@@ -29,15 +29,15 @@ def as_text(plan: Plan, style: Any, *, done: bool = False) -> str:
                 f"{_SIGNS[change.action]} {change.tenant}: {change.kind} {on_one_line(change.name)}"
             )
         )
-        lines += [f"    {_key(change, key.key, key.old, key.new)}" for key in change.keys]
+        lines += [f"    {_key_line(change, key.key, key.old, key.new)}" for key in change.keys]
     for each in plan.missing:
         name = on_one_line(each.name)
-        what = f"the secret {name} was generated and shown once" if done else f"the secret {name} is missing"
-        lines.append(f"+ {each.tenant}: {what}" if done else style.ERROR(f"! {each.tenant}: {what}"))
+        text = f"the secret {name} was generated and shown once" if done else f"the secret {name} is missing"
+        lines.append(f"+ {each.tenant}: {text}" if done else style.ERROR(f"! {each.tenant}: {text}"))
     lines += [f"Note: {on_one_line(note)}" for note in plan.notes]
-    words = _DONE if done else _WORDS
-    told = ", ".join(f"{many} {words[action]}" for action, many in plan.counts.items() if many)
-    lines.append(f"{on_one_line(plan.blueprint)}: {told or 'no changes'}")
+    labels = _APPLIED if done else _PLANNED
+    summary = ", ".join(f"{count} {labels[action]}" for action, count in plan.counts.items() if count)
+    lines.append(f"{on_one_line(plan.blueprint)}: {summary or 'no changes'}")
     if plan.effective and not done:
         lines.append(f"State: {plan.state}")
     return "\n".join(lines)
@@ -68,9 +68,9 @@ def drift_as_text(found: Sequence[Drift], style: Any) -> str:
     """Return one line for each object, with who changed it, and one for each key: applied → current."""
     lines = []
     for each in found:
-        who = f", by {each.by or 'an unknown person'} at {each.at}" if each.at else ""
+        author = f", by {each.by or 'an unknown person'} at {each.at}" if each.at else ""
         lines.append(
-            style.WARNING(on_one_line(f"~ {each.kind} {each.name} of the blueprint {each.blueprint}{who}"))
+            style.WARNING(on_one_line(f"~ {each.kind} {each.name} of the blueprint {each.blueprint}{author}"))
         )
         lines += [
             on_one_line(f"    {key.key or each.kind}: {_value(key.old)} → {_value(key.new)}")
@@ -81,12 +81,14 @@ def drift_as_text(found: Sequence[Drift], style: Any) -> str:
 
 def result_as_text(result: Result, style: Any) -> str:
     """Return one line for the attempt and one for each message."""
-    done = ", ".join(
-        f"{many} {_DONE[action]}" for action, many in result.counts.items() if many and action in _DONE
+    summary = ", ".join(
+        f"{count} {_APPLIED[action]}"
+        for action, count in result.counts.items()
+        if count and action in _APPLIED
     )
     line = on_one_line(
         f"{result.at:%F %T} {result.blueprint} by {result.by}: "
-        f"{(done or 'no changes') if result.succeeded else 'failed'}"
+        f"{(summary or 'no changes') if result.succeeded else 'failed'}"
     )
     return "\n".join(
         [
@@ -96,7 +98,7 @@ def result_as_text(result: Result, style: Any) -> str:
     )
 
 
-def _key(change: Change, key: str, old: Any, new: Any) -> str:
+def _key_line(change: Change, key: str, old: Any, new: Any) -> str:
     if change.action == "create" or old is None:
         return on_one_line(f"{key}: {_value(new)}")
     return on_one_line(f"{key}: {_value(old)} → {_value(new)}")

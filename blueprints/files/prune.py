@@ -15,50 +15,50 @@ Gone = Mapping[str, Collection[str]]
 
 
 def pruned(
-    blueprint: str, tenant: str, wanted: Sequence[Change], owned: Iterable[Owned]
+    blueprint: str, tenant: str, requested: Sequence[Change], owned: Iterable[Owned]
 ) -> tuple[list[Change], list[str]]:
     """Return the deletions of what this blueprint managed and no longer contains, and notes.
 
     The deletions are in reverse order of creation. They never include a tenant or the last administrator.
     """
-    named = {(each.kind, each.name) for each in wanted}
+    named = {(each.kind, each.name) for each in requested}
     rows = [
         row
         for row in owned
         if row.blueprint == blueprint and (row.kind, row.name) not in named and row.kind != "tenant"
     ]
-    gone = {kind: {row.name for row in rows if row.kind == kind} for kind in KINDS}
+    deleted = {kind: {row.name for row in rows if row.kind == kind} for kind in KINDS}
     admins, notes = (
-        sorted(administrators_after([each for each in wanted if each.kind == "person"])),
+        sorted(administrators_after([each for each in requested if each.kind == "person"])),
         list[str](),
     )
-    if admins and set(admins) <= gone["person"]:
+    if admins and set(admins) <= deleted["person"]:
         notes.append(
             f"person {admins[0]} of {tenant} is not deleted: the tenant would have no administrator."
         )
-        gone["person"].remove(admins[0])
+        deleted["person"].remove(admins[0])
     changes = []
     for kind in reversed(KINDS.values()):
-        for name, before in sorted(kind.current(gone[kind.name]).items()) if gone[kind.name] else ():
+        for name, before in sorted(kind.current(deleted[kind.name]).items()) if deleted[kind.name] else ():
             changes.append(Change(tenant, kind.name, name, "delete", before=before))
     return changes, notes
 
 
 def leaving(changes: Iterable[Change]) -> Gone:
     """Return the names that these changes delete, by kind."""
-    gone: dict[str, set[str]] = {}
+    deleted: dict[str, set[str]] = {}
     for change in changes:
         if change.action == "delete":
-            gone.setdefault(change.kind, set()).add(change.name)
-    return gone
+            deleted.setdefault(change.kind, set()).add(change.name)
+    return deleted
 
 
 def remaining(changes: Sequence[Change]) -> list[Use]:
     """Return the stored references that remain to what these changes delete."""
-    gone = leaving(changes)
+    deleted = leaving(changes)
     return (
-        list(uses(gone, {(each.kind, each.name): each.given for each in changes if each.located}))
-        if gone
+        list(uses(deleted, {(each.kind, each.name): each.given for each in changes if each.located}))
+        if deleted
         else []
     )
 
@@ -71,26 +71,27 @@ def still_named(changes: Sequence[Change], at: Located) -> Iterator[Problem]:
     found, documents = remaining(changes), {(each.kind, each.name): each.located for each in changes}
     for kind, name in dict.fromkeys((use.used_kind, use.used) for use in found):
         users = [use for use in found if (use.used_kind, use.used) == (kind, name)]
-        who, place = (
+        referrers, place = (
             told(users),
-            next((there for use in users if (there := documents.get((use.kind, use.name)))), at),
+            next((located for use in users if (located := documents.get((use.kind, use.name)))), at),
         )
         yield place.problem(
             [place.kind],
             (
-                f"{kind} {name} would be pruned, but is used by {who}. Change that, or keep the "
+                f"{kind} {name} would be pruned, but is used by {referrers}. Change that, or keep the "
                 f"document of {name}."
             ),
         )
 
 
 def moving(
-    blueprint: str, tenant: str, wanted: Iterable[Change], owned: Mapping[tuple[str, str], Owned]
+    blueprint: str, tenant: str, requested: Iterable[Change], owned: Mapping[tuple[str, str], Owned]
 ) -> Iterator[str]:
     """Yield a note for each other blueprint whose objects this one takes over, unchanged objects included."""
-    rows = [owned[each.kind, each.name] for each in wanted if (each.kind, each.name) in owned]
-    for other, many in sorted(Counter(row.blueprint for row in rows if row.blueprint != blueprint).items()):
-        what, them = ("1 object", "it") if many == 1 else (f"{many} objects", "them")
+    rows = [owned[each.kind, each.name] for each in requested if (each.kind, each.name) in owned]
+    for other, count in sorted(Counter(row.blueprint for row in rows if row.blueprint != blueprint).items()):
+        objects, pronoun = ("1 object", "it") if count == 1 else (f"{count} objects", "them")
         yield (
-            f"Takes over {what} of {tenant} from the blueprint {other}, which then no longer prunes {them}."
+            f"Takes over {objects} of {tenant} from the blueprint {other}, "
+            f"which then no longer prunes {pronoun}."
         )

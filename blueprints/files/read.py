@@ -24,7 +24,7 @@ from idp.tenancy.scope import current_tenant
 
 VARS = "vars"
 MAX_ROUNDS = 1000
-Path_ = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Located:
     node: Node = field(repr=False)
     by_hand: bool = False
     rights: frozenset[str] = frozenset()
-    told: Mapping[Path_, Problem] = field(default_factory=dict, repr=False)
+    told: Mapping[KeyPath, Problem] = field(default_factory=dict, repr=False)
     row: Node | None = field(default=None, repr=False)
 
     @property
@@ -70,7 +70,7 @@ class Located:
             if at[: len(place)] == place or (at and place[: len(at)] == at)
         )
         return next(known, None) or _problem(
-            self.file, self.node, at, message + _of_variable(self.node, at, self.row)
+            self.file, self.node, at, message + _variable_hint(self.node, at, self.row)
         )
 
 
@@ -127,7 +127,7 @@ def look(paths: Iterable[Path | Sent], variables: Mapping[str, str] | None = Non
     reading = _Reading(variables or {})
     for path in paths:
         reading.path(path)
-    problems = [*reading.problems, *(() if reading.lost else reading.unknown()), *_twice(reading.found)]
+    problems = [*reading.problems, *(() if reading.lost else reading.unknown()), *_duplicates(reading.found)]
     if problems and (reading.lost or len(problems) > MAX_PROBLEMS):
         raise BadBlueprint(problems)
     passed_over = sorted(each for each in reading.others if os.path.realpath(each) not in reading.tagged)
@@ -161,9 +161,9 @@ class _Reading:
         """
         files: list[Path | Sent] = [path]
         if isinstance(path, Path) and os.path.isdir(path):
-            there = below(path, lambda error: self._failed(Path(str(error.filename)), error))
-            files = [each for each in there if is_blueprint(each) and not os.path.isdir(each)]
-            self.others |= set(there).difference(each for each in files if isinstance(each, Path))
+            paths = below(path, lambda error: self._add_unreadable(Path(str(error.filename)), error))
+            files = [each for each in paths if is_blueprint(each) and not os.path.isdir(each)]
+            self.others |= set(paths).difference(each for each in files if isinstance(each, Path))
         for file in files:
             if file not in self.counts and len(self.problems) <= MAX_PROBLEMS:
                 self._file(file, given=file is path)
@@ -184,12 +184,12 @@ class _Reading:
     def _file(self, file: Path | Sent, *, given: bool) -> None:
         before, self.counts[file] = len(self.found), 0
         try:
-            data = _bytes(file, given)
+            data = _read_bytes(file, given)
             self.edition.update(f"{file}\0{len(data)}\0".encode(errors="surrogateescape") + data)
             used = Used()
             folder = None if isinstance(file, Sent) else file.parent
             nodes = parse(data)
-            self.notes += [_rewritten(file, each) for node in nodes for each in node.rewritten()][
+            self.notes += [_reformatting_note(file, each) for node in nodes for each in node.rewritten()][
                 : MAX_PROBLEMS - len(self.notes)
             ]
             self.found += _file(file, nodes, Tags(folder, self.variables, used), self)
@@ -197,7 +197,7 @@ class _Reading:
             self.tagged |= used.files
             self.known |= used.variables
         except OSError as error:
-            self._failed(file, error)
+            self._add_unreadable(file, error)
         except BadYaml as bad:
             self.lost = True
             self.problems.append(Problem(str(file), bad.line, bad.column, "", bad.message))
@@ -208,17 +208,17 @@ class _Reading:
         self.lost = True
         self.problems.append(problem)
 
-    def _failed(self, file: Path | Sent, error: OSError) -> None:
+    def _add_unreadable(self, file: Path | Sent, error: OSError) -> None:
         self.lost = True
         self.problems.append(Problem(str(file), 1, 1, "", error.strerror or "can't be read"))
 
 
-def _rewritten(file: Path | Sent, node: Node) -> str:
+def _reformatting_note(file: Path | Sent, node: Node) -> str:
     text = f"{node.written[:50]} is read as the number {node.value}. Quote it if it isn't a number."
     return str(Problem(str(file), node.line, node.column, "", text))
 
 
-def _bytes(file: Path | Sent, given: bool) -> bytes:
+def _read_bytes(file: Path | Sent, given: bool) -> bytes:
     """Return the bytes of a file; only a file that is given by name may be a pipe."""
     if isinstance(file, Sent):
         return file.text.encode()
@@ -228,26 +228,29 @@ def _bytes(file: Path | Sent, given: bool) -> bytes:
         return opened.read(MAX_BYTES + 1)
 
 
-def _file(file: Path | Sent, nodes: list[Node], given: Tags, reading: "_Reading") -> Iterator[Located]:
+def _file(file: Path | Sent, nodes: list[Node], tags_of_file: Tags, reading: "_Reading") -> Iterator[Located]:
     problems = reading.problems
-    rounds: list[tuple[dict[str, Any], Node | None]] = [({}, None)]
+    variable_sets: list[tuple[dict[str, Any], Node | None]] = [({}, None)]
     if nodes and nodes[0].is_map and VARS in nodes[0].value:
-        rounds = _rounds(str(file), nodes.pop(0), given, problems)
-        reading.lost |= not rounds
-    if len(rounds) * sum(node.weight for node in nodes) > MAX_NODES:
+        variable_sets = _variable_sets(str(file), nodes.pop(0), tags_of_file, problems)
+        reading.lost |= not variable_sets
+    if len(variable_sets) * sum(node.weight for node in nodes) > MAX_NODES:
         reading.lose(Problem(str(file), 1, 1, VARS, "The file is too large with all of these."))
         return
-    home = current_tenant().name if isinstance(file, Sent) else ""
-    given.used.variables.update(*(each for each, _row in rounds))
-    for each, row in rounds:
-        tags, tenant = replace(given, variables={**each, **given.variables}), home or DEFAULT
+    own_tenant = current_tenant().name if isinstance(file, Sent) else ""
+    tags_of_file.used.variables.update(*(each for each, _row in variable_sets))
+    for each, row in variable_sets:
+        tags, tenant = (
+            replace(tags_of_file, variables={**each, **tags_of_file.variables}),
+            own_tenant or DEFAULT,
+        )
         for node in nodes:
             if len(problems) > MAX_PROBLEMS:
                 return
-            located = _check(str(file), tenant, node, tags, reading, row)
-            if located and isinstance(file, Sent) and not file.everywhere and located.tenant != home:
+            located = _check_document(str(file), tenant, node, tags, reading, row)
+            if located and isinstance(file, Sent) and not file.everywhere and located.tenant != own_tenant:
                 problems.append(
-                    located.problem([located.kind], (f"This belongs to another tenant than {home}."))
+                    located.problem([located.kind], (f"This belongs to another tenant than {own_tenant}."))
                 )
             elif located:
                 tenant = located.name if located.kind == "tenant" else tenant
@@ -258,7 +261,7 @@ def _file(file: Path | Sent, nodes: list[Node], given: Tags, reading: "_Reading"
                 )
 
 
-def _rounds(
+def _variable_sets(
     file: str, node: Node, tags: Tags, problems: list[Problem]
 ) -> list[tuple[dict[str, Any], Node | None]]:
     """Return the sets of variables with which the rest of a file is read, each with its node.
@@ -266,12 +269,12 @@ def _rounds(
     There is one for each mapping under ``vars``.
     """
     values = tags.plain(node, lambda at, text: problems.append(Problem(file, at.line, at.column, VARS, text)))
-    said: Any = values[VARS] if isinstance(values, dict) else None
-    rounds: list[Any] = said if isinstance(said, list) else [said]
+    declared: Any = values[VARS] if isinstance(values, dict) else None
+    variable_sets: list[Any] = declared if isinstance(declared, list) else [declared]
     if (
         node.value.keys() != {VARS}
-        or not 0 < len(rounds) <= MAX_ROUNDS
-        or not all(isinstance(each, dict) for each in rounds)
+        or not 0 < len(variable_sets) <= MAX_ROUNDS
+        or not all(isinstance(each, dict) for each in variable_sets)
     ):
         problems.append(
             _problem(
@@ -282,11 +285,11 @@ def _rounds(
             )
         )
         return []
-    given = node.value[VARS][1]
-    return list(zip(rounds, given.value if given.is_list else [given], strict=True))
+    entries = node.value[VARS][1]
+    return list(zip(variable_sets, entries.value if entries.is_list else [entries], strict=True))
 
 
-def _check(
+def _check_document(
     file: str, tenant: str, node: Node, tags: Tags, reading: _Reading, row: Node | None
 ) -> Located | None:
     if not node.is_map:
@@ -305,53 +308,53 @@ def _check(
         )
         return None
     unknown: list[Node] = []
-    wrong: list[Problem] = []
+    tag_problems: list[Problem] = []
 
-    def complain(at: Node, text: str) -> None:
+    def report(at: Node, text: str) -> None:
         unknown.append(at)
-        wrong.append(Problem(file, at.line, at.column, "", text))
+        tag_problems.append(Problem(file, at.line, at.column, "", text))
 
-    values = tags.plain(node, complain)
+    values = tags.plain(node, report)
     secret = secret_in(values) if kind == "flow" else ()
     if path := secret:
-        wrong.append(_problem(file, node, path, "!secret is only allowed for secrets."))
+        tag_problems.append(_problem(file, node, path, "!secret is only allowed for secrets."))
     document, errors = (
         partial(KINDS[kind], values, f"unnamed-{len(reading.problems)}")
         if isinstance(values, dict)
         else (None, [])
     )
-    told = _wrong(file, node, KINDS[kind], errors, unknown, row)
-    reading.problems += [*wrong, *told.values()]
-    reading.lost |= any(path[0] in KINDS and path[0] != kind for path in told if path)
+    known_problems = _problems_by_key(file, node, KINDS[kind], errors, unknown, row)
+    reading.problems += [*tag_problems, *known_problems.values()]
+    reading.lost |= any(path[0] in KINDS and path[0] != kind for path in known_problems if path)
     if document is None or secret:
         return None
     owner = document.tenant if isinstance(document, TenantDocument) else tenant
-    return Located(file, owner, kind, document, node, told=told, row=row)
+    return Located(file, owner, kind, document, node, told=known_problems, row=row)
 
 
-def _wrong(
+def _problems_by_key(
     file: str,
     node: Node,
     model: type[BaseModel],
     errors: Sequence[Any],
     unknown: Sequence[Node],
     row: Node | None,
-) -> dict[Path_, Problem]:
+) -> dict[KeyPath, Problem]:
     """Return the first problem of each key: a value that may have several types fails at each of them.
 
     ``unknown`` are the nodes of tags that could not be resolved, which are reported already.
     """
-    found: dict[Path_, Problem] = {}
+    found: dict[KeyPath, Problem] = {}
     for error in errors:
         path = error["loc"] if error["type"] == "missing" else node.known(error["loc"])
         if not any(node.at(path) is each for each in unknown):
             found.setdefault(
-                path, _problem(file, node, path, told(model, error) + _of_variable(node, path, row))
+                path, _problem(file, node, path, told(model, error) + _variable_hint(node, path, row))
             )
     return found
 
 
-def _of_variable(node: Node, path: Path_, row: Node | None) -> str:
+def _variable_hint(node: Node, path: KeyPath, row: Node | None) -> str:
     """Return a sentence that names the variable a value came from and its line; "" if it came from none.
 
     ``row`` holds the variables with which the value at ``path`` was read.
@@ -371,7 +374,7 @@ def _of_variable(node: Node, path: Path_, row: Node | None) -> str:
     return f" It comes from the variable {name} in line {row.value[name][0].line}." if name else ""
 
 
-def _twice(found: list[Located]) -> list[Problem]:
+def _duplicates(found: list[Located]) -> list[Problem]:
     seen: dict[tuple[str, str, str], Located] = {}
     problems = []
     for each in found:

@@ -25,7 +25,7 @@ _TAG = {
         {"type": "null", "not": {"enum": [None]}},
     ],
 }
-_KEPT_OPEN = ("title", "description", "default", "examples")
+_ANNOTATIONS = ("title", "description", "default", "examples")
 
 
 def written() -> str:
@@ -40,7 +40,7 @@ def schema() -> dict[str, Any]:
     For a schema, a value with a tag is the text that is written: ``!vars name``.
     """
     defs = declared()
-    documents = {name: _with_tags(each) for name, each in defs.items()}
+    documents = {name: _allow_tags(each) for name, each in defs.items()}
     return {
         "$schema": DIALECT,
         "title": "A document of a Foyer blueprint",
@@ -64,20 +64,20 @@ def declared() -> dict[str, Any]:
         found = document_schema() if kind == "flow" else model.model_json_schema(by_alias=True)
         defs |= found.pop("$defs", {})
         defs[model.__name__] = found
-    _close(defs)
+    _add_allowed_values(defs)
     return defs
 
 
-def _close(defs: dict[str, Any]) -> None:
+def _add_allowed_values(defs: dict[str, Any]) -> None:
     """List the allowed values of keys that are declared as plain text.
 
     For scopes, those that are shipped with Foyer are offered.
     """
     application, mail = defs["ApplicationDocument"]["properties"], defs["MailDocument"]["properties"]
-    spoken = {address: name for name, address in GRANTS.items()}
+    short_names = {address: name for name, address in GRANTS.items()}
     application["grants"]["items"] = {
         "type": "string",
-        "enum": sorted({*(spoken.get(each, each) for each in grants()), *grants()}),
+        "enum": sorted({*(short_names.get(each, each) for each in grants()), *grants()}),
     }
     application["scopes"]["items"] = {"anyOf": [{"enum": list(STANDARD_SCOPES)}, {"type": "string"}]}
     mail["mail"] |= {"enum": sorted(shipped())}
@@ -97,38 +97,43 @@ def _variables() -> dict[str, Any]:
     }
 
 
-def _with_tags(value: Any) -> Any:
+def _allow_tags(value: Any) -> Any:
     """Return the schema with a tag allowed in place of each value that is not simply a text."""
     if isinstance(value, list):
-        return [_with_tags(each) for each in value]
+        return [_allow_tags(each) for each in value]
     if not isinstance(value, Mapping):
         return value
     found = {}
     for key, each in value.items():
         if key == "properties":
-            found[key] = {name: _or_tag(_with_tags(inner)) for name, inner in each.items()}
+            found[key] = {name: _allow_tag(_allow_tags(inner)) for name, inner in each.items()}
         elif key in ("items", "additionalProperties") and isinstance(each, Mapping):
-            found[key] = _or_tag(_with_tags(each))
+            found[key] = _allow_tag(_allow_tags(each))
         else:
-            found[key] = each if key in ("if", "default") else _with_tags(each)
+            found[key] = each if key in ("if", "default") else _allow_tags(each)
     return found
 
 
-def _or_tag(described: dict[str, Any]) -> dict[str, Any]:
-    narrow = {key: each for key, each in described.items() if key not in _KEPT_OPEN}
-    if not narrow or "const" in narrow:
+def _allow_tag(described: dict[str, Any]) -> dict[str, Any]:
+    constraints = {key: each for key, each in described.items() if key not in _ANNOTATIONS}
+    if not constraints or "const" in constraints:
         return described
-    kept = {key: described[key] for key in _KEPT_OPEN if key in described}
-    offered = _offered(narrow)
-    return {**kept, **({"anyOf": [offered, {}]} if offered else {}), "if": {"not": _TAGGED}, "then": narrow}
+    annotations = {key: described[key] for key in _ANNOTATIONS if key in described}
+    suggestions = _suggest(constraints)
+    return {
+        **annotations,
+        **({"anyOf": [suggestions, {}]} if suggestions else {}),
+        "if": {"not": _TAGGED},
+        "then": constraints,
+    }
 
 
-def _offered(narrow: dict[str, Any]) -> dict[str, Any]:
+def _suggest(constraints: dict[str, Any]) -> dict[str, Any]:
     """Return the values that editors offer; they do not look into conditions. It validates nothing."""
-    if narrow.get("type") == "boolean":
+    if constraints.get("type") == "boolean":
         return {"enum": [True, False]}
-    if "enum" in narrow:
-        return {"enum": [each for each in narrow["enum"] if each != ""]}
-    items = narrow.get("items", {})
-    offered: list[Any] = [each for each in items.get("anyOf", ()) if "enum" in each]
-    return {"type": "array", "items": offered[0]} if offered else {}
+    if "enum" in constraints:
+        return {"enum": [each for each in constraints["enum"] if each != ""]}
+    items = constraints.get("items", {})
+    suggestions: list[Any] = [each for each in items.get("anyOf", ()) if "enum" in each]
+    return {"type": "array", "items": suggestions[0]} if suggestions else {}

@@ -32,11 +32,11 @@ def value_of(name: str, *, shared: bool) -> str | None:
 
 def reader(*, shared: bool) -> Callable[[str], str | None]:
     """Return :func:`value_of` for many names; saved secrets are read once, when they are first needed."""
-    entered = cache(lambda: dict(Secret.objects.values_list("name", "value")))
+    saved = cache(lambda: dict(Secret.objects.values_list("name", "value")))
 
     def value_of(name: str) -> str | None:
         found = _in_folder(name, shared)
-        return found if found is not None else entered().get(name)
+        return found if found is not None else saved().get(name)
 
     return value_of
 
@@ -77,10 +77,10 @@ def keep(name: str, value: str, *, by: str) -> None:
 
 def forget(name: str, *, by: str) -> bool:
     """Remove the secret and return whether it existed."""
-    gone = bool(Secret.objects.filter(name=name).delete()[0])
-    if gone:
+    removed = bool(Secret.objects.filter(name=name).delete()[0])
+    if removed:
         publish("secret.removed", actor=by, target=name)
-    return gone
+    return removed
 
 
 def names() -> list[str]:

@@ -13,7 +13,7 @@ from blueprints.files.nodes import Node
 MAX_FILE = 1024 * 1024
 MAX_BROUGHT = 32 * MAX_FILE  # the total for all tags of a file
 SECRET_NAME = re.compile(r"\A[A-Za-z_][A-Za-z0-9_.-]{0,99}\Z")
-_HOLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Secret:
 
 def named_in(text: str) -> list[str]:
     """Return the names of the variables that are inserted into this text."""
-    return _HOLE.findall(text)
+    return _PLACEHOLDER.findall(text)
 
 
 class BadTag(Exception):
@@ -98,27 +98,33 @@ class Tags:
                 f"!{node.tag} reads from the server, which isn't allowed here. Write the value, or "
                 "save a secret and use !secret NAME."
             )
-        words = [each.value for each in node.value if not each.tag] if node.is_list else [node.value]
-        if not 0 < len(words) <= 2 or not all(isinstance(word, str) for word in words) or not words[0]:
+        arguments = [each.value for each in node.value if not each.tag] if node.is_list else [node.value]
+        if (
+            not 0 < len(arguments) <= 2
+            or not all(isinstance(word, str) for word in arguments)
+            or not arguments[0]
+        ):
             raise BadTag(f"Write a name after !{node.tag}.")
-        value = reader(words)
+        value = reader(arguments)
         self.used.add(str(value))
         return value
 
-    def _env(self, words: list[str]) -> str:
+    def _env(self, arguments: list[str]) -> str:
         """Resolve ``!env NAME``, ``!env NAME default`` or ``!env [NAME, default]``."""
-        name, otherwise, default = words[0].partition(" ") if len(words) == 1 else (words[0], " ", words[1])
+        name, separator, default = (
+            arguments[0].partition(" ") if len(arguments) == 1 else (arguments[0], " ", arguments[1])
+        )
         if not SECRET_NAME.match(name):
             raise BadTag(f"{name[:50]} isn't a valid name of an environment variable.")
-        if not otherwise and name not in os.environ:
+        if not separator and name not in os.environ:
             raise BadTag(f"The environment variable {name} isn't set and has no default.")
         return os.environ.get(name, default.strip())
 
-    def _file(self, words: list[str]) -> str:
-        name = words[0][:200]
+    def _file(self, arguments: list[str]) -> str:
+        name = arguments[0][:200]
         try:
             folder = (self.folder or Path("/nowhere")).resolve()
-            path = (folder / words[0]).resolve()
+            path = (folder / arguments[0]).resolve()
             if not path.is_relative_to(folder):
                 raise BadTag(f"{name} is outside the blueprint's folder.")
             if not path.is_file() or path.stat().st_size > MAX_FILE:
@@ -131,14 +137,14 @@ class Tags:
             raise BadTag(f"{name} isn't text: it contains a NUL character.")
         return text
 
-    def _secret(self, words: list[str]) -> Secret:
-        if not SECRET_NAME.match(words[0]):
+    def _secret(self, arguments: list[str]) -> Secret:
+        if not SECRET_NAME.match(arguments[0]):
             raise BadTag("Secret names have letters, digits, dots, dashes and underscores.")
-        return Secret(words[0])
+        return Secret(arguments[0])
 
-    def _vars(self, words: list[str]) -> Any:
+    def _vars(self, arguments: list[str]) -> Any:
         """Resolve ``!vars``: a name is the variable itself, a text with ``{name}`` has it inserted."""
-        names = named_in(words[0]) or [words[0]]
+        names = named_in(arguments[0]) or [arguments[0]]
         self.used.variables.update(names)
         for name in names:
             if name not in self.variables:
@@ -146,8 +152,8 @@ class Tags:
                 raise BadTag(
                     f"Unknown variable {name[:50]}." + (f" There are: {', '.join(known)}." if known else "")
                 )
-        if words[0] in self.variables:
-            return self.variables[words[0]]
+        if arguments[0] in self.variables:
+            return self.variables[arguments[0]]
         values = {name: self.variables[name] for name in names}
         if not all(isinstance(value, str | int | float) for value in values.values()):
             raise BadTag(
@@ -155,4 +161,4 @@ class Tags:
             )
         if sum(len(str(values[name])) for name in names) > MAX_FILE:
             raise BadTag(f"The text exceeds {MAX_FILE // 1024} KiB.")
-        return _HOLE.sub(lambda hole: str(values[hole[1]]), words[0])
+        return _PLACEHOLDER.sub(lambda match: str(values[match[1]]), arguments[0])

@@ -15,8 +15,8 @@ def plan_sent(text: str, *, person: Person, name: str = "", prune: bool = False)
 
     Raise BadBlueprint, or NotAllowed if it would give anyone more rights than ``person`` has.
     """
-    plan = make_plan([_sent(text, person)], name=_called(name), prune=prune)
-    _check(plan, person)
+    plan = make_plan([_upload(text, person)], name=_blueprint_name(name), prune=prune)
+    _check_rights(plan, person)
     return plan
 
 
@@ -26,11 +26,16 @@ def apply_sent(text: str, *, person: Person, name: str = "", prune: bool = False
     Raise what planning raises, or StateMoved if the state of the plan is not ``expect``. In these cases
     nothing was written.
     """
-    options: dict[str, Any] = {"name": _called(name), "by": person.username, "prune": prune, "expect": expect}
-    return apply([_sent(text, person)], **options, check=lambda plan: _check(plan, person))
+    options: dict[str, Any] = {
+        "name": _blueprint_name(name),
+        "by": person.username,
+        "prune": prune,
+        "expect": expect,
+    }
+    return apply([_upload(text, person)], **options, check=lambda plan: _check_rights(plan, person))
 
 
-def _called(name: str) -> str:
+def _blueprint_name(name: str) -> str:
     """Return the name of the blueprint with the tenant before it.
 
     This way it never is the name of a blueprint of the watched folder, which would then be applied again, for
@@ -39,11 +44,11 @@ def _called(name: str) -> str:
     return f"{current_tenant().name}/{name or 'sent'}"[:200]
 
 
-def _sent(text: str, person: Person) -> Sent:
+def _upload(text: str, person: Person) -> Sent:
     return Sent(text, everywhere=may(person, "tenants.edit"), rights=frozenset(operations_of(person)))
 
 
-def _check(plan: Plan, person: Person) -> None:
+def _check_rights(plan: Plan, person: Person) -> None:
     """Raise NotAllowed if the plan exceeds the rights of ``person``.
 
     A person must not change another person who has more rights, grant more rights than they have, or test
@@ -51,10 +56,10 @@ def _check(plan: Plan, person: Person) -> None:
     """
     require(person, "blueprints.apply")
     for change in plan.changes:
-        says = change.located.document.model_fields_set if change.located else ()
-        if change.kind != "person" or (change.action == "unchanged" and "password" not in says):
+        keys = change.located.document.model_fields_set if change.located else ()
+        if change.kind != "person" or (change.action == "unchanged" and "password" not in keys):
             continue
-        if "password" in says and change.tenant == current_tenant().name:
+        if "password" in keys and change.tenant == current_tenant().name:
             require_own_page(person, change.name)
         before = (change.before or {}).get("role", "")
         require_over(person, before)

@@ -20,7 +20,7 @@ from idp.foundation.sealing import mac
 from idp.foundation.text import on_one_line
 
 BY = "blueprint folder"
-_NAMED = re.compile(rb"!(env|secret)\s+(?:\[\s*)?[\"']?([A-Za-z_][A-Za-z0-9_.-]{0,99})")
+_TAG_NAMES = re.compile(rb"!(env|secret)\s+(?:\[\s*)?[\"']?([A-Za-z_][A-Za-z0-9_.-]{0,99})")
 
 log = logging.getLogger(__name__)
 _told = set[tuple[str, ...]]()
@@ -58,21 +58,21 @@ def look() -> list[str]:
     """
     if not settings.BLUEPRINTS:
         return []
-    waiting, applied, moved = _entries(Path(settings.BLUEPRINTS)), list[str](), True
-    first = True
-    while waiting and moved:
-        moved, left = False, []
-        for entry in waiting:
-            if first and not (entry.waits or (moved and not _succeeded(entry))):
-                left += [] if _succeeded(entry) else [entry]
+    pending, applied, changed = _find_blueprints(Path(settings.BLUEPRINTS)), list[str](), True
+    first_round = True
+    while pending and changed:
+        changed, failed = False, []
+        for entry in pending:
+            if first_round and not (entry.waits or (changed and not _succeeded(entry))):
+                failed += [] if _succeeded(entry) else [entry]
                 continue
-            moved = _try(entry) or moved
+            changed = _apply(entry) or changed
             if entry.failed:
-                left.append(entry)
+                failed.append(entry)
             else:
                 applied.append(entry.name)
-        waiting, first = left, False
-    for entry in waiting:
+        pending, first_round = failed, False
+    for entry in pending:
         if entry.failed and os.path.lexists(entry.path):
             note_failure(entry.name, entry.edition, BY, messages=entry.failed)
     return applied
@@ -82,7 +82,7 @@ def _succeeded(entry: Entry) -> bool:
     return entry.before is not None and entry.before.succeeded
 
 
-def _try(entry: Entry) -> bool:
+def _apply(entry: Entry) -> bool:
     """Apply the blueprint and return whether anything changed."""
     if os.path.exists(entry.path) and not os.path.isdir(entry.path) and not os.path.isfile(entry.path):
         entry.failed = [f"{on_one_line(str(entry.path))} is neither a file nor a folder."]
@@ -102,13 +102,13 @@ def _try(entry: Entry) -> bool:
     return False
 
 
-def _entries(folder: Path) -> list[Entry]:
+def _find_blueprints(folder: Path) -> list[Entry]:
     try:
         paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
     except OSError as error:
-        _tell("no folder of blueprints", folder=str(folder), why=error.strerror)
+        _warn_once("no folder of blueprints", folder=str(folder), why=error.strerror)
         return []
-    entries = [Entry(path, _digest(path, folder), None) for path in paths if _is_entry(path)]
+    entries = [Entry(path, _digest(path, folder), None) for path in paths if _is_watched(path)]
     last = (
         Result.objects.filter(blueprint__in=[entry.name for entry in entries])
         .values("blueprint")
@@ -119,25 +119,25 @@ def _entries(folder: Path) -> list[Entry]:
     for entry in entries:
         entry.before = results.get(entry.name)
         if found.setdefault(entry.name, entry) is not entry:
-            _tell("two blueprints with one name", blueprint=entry.name, left_out=entry.path.name)
+            _warn_once("two blueprints with one name", blueprint=entry.name, left_out=entry.path.name)
     return list(found.values())
 
 
-def _is_entry(path: Path) -> bool:
+def _is_watched(path: Path) -> bool:
     """Return whether this path is a blueprint; other files and folders may be there for ``!file``."""
     unreadable: list[OSError] = []
     if is_blueprint(path) or (
         os.path.isdir(path) and (any(map(is_blueprint, below(path, unreadable.append))) or unreadable)
     ):
         return True
-    _tell("no blueprint", left_out=path.name)
+    _warn_once("no blueprint", left_out=path.name)
     return False
 
 
-def _tell(event: str, **what: Any) -> None:
+def _warn_once(event: str, **what: Any) -> None:
     """Log a warning once in the lifetime of this process, because it would repeat every ten seconds."""
-    if (told := (event, *map(str, what.values()))) not in _told:
-        _told.add(told)
+    if (warning := (event, *map(str, what.values()))) not in _told:
+        _told.add(warning)
         log.warning(event, extra={name: on_one_line(str(value)) for name, value in what.items()})
 
 
@@ -146,29 +146,29 @@ def _digest(path: Path, folder: Path) -> str:
 
     This covers its files, the files beside them for ``!file``, and what its tags name.
     """
-    told, named = hashlib.sha256(), set[tuple[str, str]]()
+    hasher, references = hashlib.sha256(), set[tuple[str, str]]()
     for file in _files(path, folder):
         try:
-            data, about = head(file, MAX_BYTES + 1), os.stat(file)
+            data, status = head(file, MAX_BYTES + 1), os.stat(file)
         except OSError as error:
-            data, about = (error.strerror or "").encode(), None
-        told.update(os.fsencode(file) + f"\0{len(data)}\0".encode() + data)
-        if about and len(data) > MAX_BYTES:  # too large to be read
-            told.update(f"{about.st_size} {about.st_mtime_ns}\0".encode())
+            data, status = (error.strerror or "").encode(), None
+        hasher.update(os.fsencode(file) + f"\0{len(data)}\0".encode() + data)
+        if status and len(data) > MAX_BYTES:  # too large to be read
+            hasher.update(f"{status.st_size} {status.st_mtime_ns}\0".encode())
         if is_blueprint(file):
-            named |= {(kind.decode(), name.decode()) for kind, name in _NAMED.findall(data)}
-    for kind, name in sorted(named):
-        told.update(
+            references |= {(kind.decode(), name.decode()) for kind, name in _TAG_NAMES.findall(data)}
+    for kind, name in sorted(references):
+        hasher.update(
             f"{kind} {name}\0{os.environ.get(name) if kind == 'env' else _file_secret(name)}\0".encode(
                 errors="surrogateescape"
             )
         )
-    secrets = sorted(name for kind, name in named if kind == "secret")
+    secrets = sorted(name for kind, name in references if kind == "secret")
     if secrets:
-        told.update(
+        hasher.update(
             str(Secret.unscoped.filter(name__in=secrets).aggregate(newest=Max("set_at"))["newest"]).encode()
         )
-    return told.hexdigest()
+    return hasher.hexdigest()
 
 
 def _files(path: Path, folder: Path) -> list[Path]:

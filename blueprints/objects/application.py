@@ -50,10 +50,10 @@ class ApplicationKind(Kind):
     in_any_order = frozenset({"grants", "scopes", "groups"})
 
     def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
-        return only({row.name: _told(row) for row in named(Application.objects.all(), names)}, names)
+        return only({row.name: _stored_values(row) for row in named(Application.objects.all(), names)}, names)
 
     def defaults(self) -> dict[str, Any]:
-        return _told(Application(client_id=""))
+        return _stored_values(Application(client_id=""))
 
     def references(self, document: ApplicationDocument) -> Iterable[Reference]:
         for at, name in enumerate(document.groups):
@@ -68,10 +68,10 @@ class ApplicationKind(Kind):
 
     def difference(self, change: Change) -> list[KeyChange]:
         """Return the changes key by key, with grants under their short names."""
-        return [_as_written(key) for key in super().difference(change)]
+        return [_with_short_grants(key) for key in super().difference(change)]
 
     def as_read(self, key: KeyChange) -> list[KeyChange]:
-        return [_as_written(key)]
+        return [_with_short_grants(key)]
 
     def naming(self, gone: Mapping[str, Collection[str]]) -> Collection[str] | None:
         return None if gone.keys() & {"group", "scope", "flow"} else ()
@@ -83,7 +83,7 @@ class ApplicationKind(Kind):
         return secret_is(change.name, value)
 
     def prepare(self, change: Change, secret: str | None) -> None:
-        _approved(change)
+        _check_approval(change)
         values = _columns(change.given) | ({"secret_hash": digest(secret)} if secret else {})
         whole = {"title": change.name, **_columns(change.before or {}), **values}
         if change.before is not None and change.before.get("type") == "confidential":
@@ -105,8 +105,8 @@ class ApplicationKind(Kind):
                 yield (
                     "The client_secret is stored in the file in plain text. Use !secret NAME to keep it out."
                 )
-        asks = REFRESH in after["grants"] and (change.writes("grants") or change.writes("scopes"))
-        if asks and "offline_access" not in after["scopes"]:
+        uses_refresh = REFRESH in after["grants"] and (change.writes("grants") or change.writes("scopes"))
+        if uses_refresh and "offline_access" not in after["scopes"]:
             yield ("The grant refresh_token has no effect without the scope offline_access.")
 
     def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
@@ -132,7 +132,7 @@ class ApplicationKind(Kind):
         bulk.delete(Application, names, by=by)
 
 
-def _as_written(key: KeyChange) -> KeyChange:
+def _with_short_grants(key: KeyChange) -> KeyChange:
     if key.key != "grants":
         return key
     old, new = (
@@ -142,22 +142,22 @@ def _as_written(key: KeyChange) -> KeyChange:
     return KeyChange(key.key, old, new)
 
 
-def _approved(change: Change) -> None:
+def _check_approval(change: Change) -> None:
     """Raise ValidationError if the author, who is not an owner, would grant administration access.
 
     This includes extending such access. The identity of an approved application stays as it was approved,
     unless the same change revokes the approval.
     """
-    before, words = (
+    before, message = (
         change.before or {},
         "Only an owner can approve administration access.",
     )
     if change.may("applications.approve"):
         return
     if change.given.get("administers") and not before.get("administers"):
-        raise ValidationError({"administers": words})
+        raise ValidationError({"administers": message})
     if set(administrative(change.given.get("scopes", ()))) - set(before.get("scopes", ())):
-        raise ValidationError({"scopes": words})
+        raise ValidationError({"scopes": message})
     if (
         before.get("administers")
         and change.given.get("administers", True)
@@ -177,12 +177,12 @@ def secret_is(name: str, value: str) -> bool:
     return row is not None and same(row.secret_hash, digest(value))
 
 
-def _told(row: Application) -> dict[str, Any]:
-    told = {name: getattr(row, name) for name in _PLAIN}
-    told |= {"type": "confidential" if row.confidential else "public", "active": row.is_active}
-    told["$secret"] = digest(row.secret_hash)[:16] if row.secret_hash else ""
-    told |= {f"device.{name}": getattr(row, f"device_{name}") for name in _LIMITS}
-    return told | {
+def _stored_values(row: Application) -> dict[str, Any]:
+    values = {name: getattr(row, name) for name in _PLAIN}
+    values |= {"type": "confidential" if row.confidential else "public", "active": row.is_active}
+    values["$secret"] = digest(row.secret_hash)[:16] if row.secret_hash else ""
+    values |= {f"device.{name}": getattr(row, f"device_{name}") for name in _LIMITS}
+    return values | {
         key: write_duration(timedelta(seconds=getattr(row, column))) for key, column in _DURATIONS.items()
     }
 

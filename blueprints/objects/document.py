@@ -31,12 +31,12 @@ GRANTS = {"device_code": DEVICE_CODE}
 SHORT_GRANTS = {long: short for short, long in GRANTS.items()}
 
 
-def _said(**described: Any) -> Any:
+def _required(**described: Any) -> Any:
     """Return a key that every document must have."""
     return setting(..., **described)
 
 
-def _seconds(low: timedelta, high: timedelta) -> AfterValidator:
+def _between(low: timedelta, high: timedelta) -> AfterValidator:
     def check(value: timedelta) -> timedelta:
         if not low <= value <= high:
             raise ValueError(f"must be between {write_duration(low)} and {write_duration(high)}")
@@ -51,7 +51,7 @@ def _text_or_secret(value: Any) -> Secret | str:
     raise ValueError("must be a text, or better !secret NAME")
 
 
-def _reachable(name: str) -> str:
+def _check_reachable(name: str) -> str:
     """Return ``name`` unchanged; raise ValueError for one that has no reachable page or API URL.
 
     Browsers resolve dot segments in URLs, so such a name would lead elsewhere.
@@ -61,7 +61,7 @@ def _reachable(name: str) -> str:
     return name
 
 
-def _scope_token(name: str) -> str:
+def _check_scope_token(name: str) -> str:
     """Return ``name`` unchanged; raise ValueError if it is not a scope token (RFC 6749 section 3.3)."""
     if not _SCOPE.fullmatch(name):
         raise ValueError(
@@ -76,11 +76,11 @@ _ACCENT = in_words(
 )
 _SECRET = {"type": "string", "format": "password"}
 SecretText = Annotated[Any, Field(repr=False), PlainValidator(_text_or_secret), WithJsonSchema(_SECRET)]
-_CodeLifetime = Annotated[Duration, _seconds(timedelta(seconds=30), timedelta(hours=1))]
-_Interval = Annotated[Duration, _seconds(timedelta(seconds=1), timedelta(minutes=1))]
-_AccessLifetime = Annotated[Duration, _seconds(timedelta(minutes=1), timedelta(days=1))]
+_CodeLifetime = Annotated[Duration, _between(timedelta(seconds=30), timedelta(hours=1))]
+_Interval = Annotated[Duration, _between(timedelta(seconds=1), timedelta(minutes=1))]
+_AccessLifetime = Annotated[Duration, _between(timedelta(minutes=1), timedelta(days=1))]
 _Network = Annotated[str, AfterValidator(lambda value: str(addresses.network(value)))]
-_Key = Annotated[str, AfterValidator(_reachable)]
+_ReachableName = Annotated[str, AfterValidator(_check_reachable)]
 _Domain = Annotated[str, AfterValidator(lambda value: addresses.domain(value))]
 _Grant = Annotated[
     str, BeforeValidator(lambda value: GRANTS.get(value, value) if isinstance(value, str) else value)
@@ -102,7 +102,7 @@ class Document(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _in_one_form(cls, value: Any, info: ValidationInfo) -> Any:
+    def _normalize(cls, value: Any, info: ValidationInfo) -> Any:
         if info.field_name in cls.as_given:
             return value
         return every(value, lines if info.field_name in cls.several_lines else line, line)
@@ -119,7 +119,7 @@ class Document(BaseModel):
 class TenantDocument(Document):
     """A tenant. Documents after it in the same file apply to this tenant."""
 
-    tenant: Name = _said(title=_("ID"))
+    tenant: Name = _required(title=_("ID"))
     title: str = setting("", max_length=100, title=_("Display name"), description=_("Shown on every page."))
     logo: str = setting("", title=_("Logo"), description=_("https://… or data:image/…;base64,…"))
     accent: str = setting(
@@ -139,16 +139,16 @@ class TenantDocument(Document):
 class GroupDocument(Document):
     """A group of people."""
 
-    group: _Key = _said(min_length=1, max_length=100, title=_("Name"))
+    group: _ReachableName = _required(min_length=1, max_length=100, title=_("Name"))
 
 
 class ScopeDocument(Document):
     """A scope, as described on the consent page."""
 
-    scope: Annotated[_Key, AfterValidator(_scope_token)] = _said(
+    scope: Annotated[_ReachableName, AfterValidator(_check_scope_token)] = _required(
         title=_("Scope"), description=_("As used in the protocol, for example read:documents.")
     )
-    title: str = _said(
+    title: str = _required(
         title=_("Display name"), description=_("Shown on the consent page, for example Read your documents.")
     )
     description: str = setting("", title=_("Description"))
@@ -160,7 +160,7 @@ class PersonDocument(Document):
     several_lines = frozenset({"attributes"})
     as_given = frozenset({"password"})
 
-    person: Annotated[str, AfterValidator(fold), AfterValidator(_reachable)] = _said(
+    person: Annotated[str, AfterValidator(fold), AfterValidator(_check_reachable)] = _required(
         min_length=1, max_length=150, title=_("Username")
     )
     name: str = setting("", max_length=150, title=_("Display name"))
@@ -201,7 +201,7 @@ class ApplicationDocument(Document):
 
     as_given = frozenset({"client_secret"})
 
-    application: Name = _said(title=_("ID"))
+    application: Name = _required(title=_("ID"))
     title: str = setting(
         "", max_length=100, title=_("Display name"), description=_("Shown on the consent page.")
     )
@@ -246,7 +246,7 @@ class MailDocument(Document):
 
     several_lines = frozenset({"text", "html"})
 
-    mail: str = _said(title=_("Template"))
+    mail: str = _required(title=_("Template"))
     subject: str = setting("", title=_("Subject"))
     text: str = setting("", title=_("Plain text"), json_schema_extra={"format": "long"})
     html: str = setting("", title=_("HTML"), json_schema_extra={"format": "long"})

@@ -29,7 +29,7 @@ from idp.accounts.bulk import LastAdministrator
 from idp.foundation.errors import Changed, NotFound
 from idp.tenancy.scope import current_tenant
 
-_TRIES = 5
+_MAX_ATTEMPTS = 5
 
 
 class Refused(Exception):
@@ -72,7 +72,7 @@ class Saved:
 
 
 @dataclass(frozen=True)
-class _Typed(Located):
+class _SubmittedDocument(Located):
     """A document that was submitted in a form or a request, so a problem is located by its key alone."""
 
     def problem(self, path: Iterable[str | int], message: str) -> Problem:
@@ -86,12 +86,12 @@ def current(kind: str, name: str) -> Current | None:
     """
     name = KINDS[kind].as_kept(name)
     keys = KINDS[kind].current([name]).get(name)
-    return None if keys is None else Current(name, _nested(kind, name, keys), _etag(keys))
+    return None if keys is None else Current(name, _nested_document(kind, name, keys), _digest(keys))
 
 
 def blank(kind: str) -> dict[str, Any]:
     """Return the defaults of a new object as its kind writes them, without a name."""
-    document = _nested(kind, "", KINDS[kind].defaults())
+    document = _nested_document(kind, "", KINDS[kind].defaults())
     del document[kind]
     return document
 
@@ -113,14 +113,14 @@ def save(
 
     Raise Refused with every error, NotThere or Moved. In these cases nothing was written.
     """
-    located = _typed(kind, checked(kind, said, rights=rights), rights)
-    for _ in range(_TRIES):
-        change = _compared(located)
+    located = _submitted_document(kind, checked(kind, said, rights=rights), rights)
+    for _ in range(_MAX_ATTEMPTS):
+        change = _plan_change(located)
         if change.before is None and (new is False or expect is not None):
             raise NotThere
         if change.before is not None and new is True:
             raise Refused({kind: ["This name is already taken."]})
-        if expect is not None and expect != _etag(change.before or {}):
+        if expect is not None and expect != _digest(change.before or {}):
             raise Moved
         try:
             if change.action != "unchanged":
@@ -137,15 +137,15 @@ def delete(kind: str, name: str, *, by: str, expect: str | None = None) -> None:
     Raise NotThere, Moved if the object is not the one that the author saw, or Refused.
     """
     name = KINDS[kind].as_kept(name)
-    for _ in range(_TRIES):
+    for _ in range(_MAX_ATTEMPTS):
         try:
-            with _turn():
+            with _locked_transaction():
                 _delete(kind, name, by, expect)
             return
         except Overtaken:
             continue
-        except LastAdministrator as last:
-            raise Refused({"": [str(last)]}) from last
+        except LastAdministrator as error:
+            raise Refused({"": [str(error)]}) from error
     raise Moved
 
 
@@ -159,54 +159,54 @@ def checked(
     try:
         return DOCUMENTS[kind].model_validate(dict(said), strict=strict)
     except Invalid as invalid:
-        errors = _by_key(invalid.errors(), kind)
+        errors = _errors_by_key(invalid.errors(), kind)
     secret_key = KINDS[kind].secret_key
     # the secret is left out: it must not be compared before the rights are checked
-    rest = {key: value for key, value in said.items() if key != secret_key}
-    wrong = also_wrong(kind, rest, rights) | errors
+    others = {key: value for key, value in said.items() if key != secret_key}
+    all_errors = also_wrong(kind, others, rights) | errors
     if (
         secret_key
         and secret_key not in errors
         and said.get(secret_key)
-        and (weak := _weak(kind, rest, str(said[secret_key])))
+        and (weaknesses := _secret_weaknesses(kind, others, str(said[secret_key])))
     ):
-        wrong[secret_key] = weak
-    raise Refused(wrong)
+        all_errors[secret_key] = weaknesses
+    raise Refused(all_errors)
 
 
 def also_wrong(kind: str, said: Mapping[str, Any], rights: Collection[str] = ()) -> dict[str, list[str]]:
     """Return the errors of a document by key, even if it is not valid as a whole; nothing is written."""
     document, found = partial(DOCUMENTS[kind], said)
-    errors = _by_key(found, kind)
+    errors = _errors_by_key(found, kind)
     if document is not None:
         try:
-            _compared(_typed(kind, document, rights))
+            _plan_change(_submitted_document(kind, document, rights))
         except Refused as refused:  # removed keys may cause further errors: skip them
-            out = {key.partition(".")[0] for key in errors}
+            removed = {key.partition(".")[0] for key in errors}
             errors |= {
                 key: texts
                 for key, texts in refused.errors.items()
-                if key and key.partition(".")[0] not in out
+                if key and key.partition(".")[0] not in removed
             }
     return errors
 
 
-def _weak(kind: str, rest: Mapping[str, Any], secret: str) -> list[str]:
+def _secret_weaknesses(kind: str, rest: Mapping[str, Any], secret: str) -> list[str]:
     """Return the weaknesses of a new secret, judged with the valid keys of the ``rest`` of the document."""
     document, _found = partial(DOCUMENTS[kind], rest)
     if document is None:
         return []
-    located = _typed(kind, document)
+    located = _submitted_document(kind, document)
     return KINDS[kind].weak(compared(located, KINDS[kind].current([located.name]).get(located.name)), secret)
 
 
-def _typed(kind: str, document: BaseModel, rights: Collection[str] = ()) -> _Typed:
-    return _Typed(
+def _submitted_document(kind: str, document: BaseModel, rights: Collection[str] = ()) -> _SubmittedDocument:
+    return _SubmittedDocument(
         "", current_tenant().name, kind, document, Node(0, 0, {}), by_hand=True, rights=frozenset(rights)
     )
 
 
-def _by_key(found: Iterable[Any], kind: str) -> dict[str, list[str]]:
+def _errors_by_key(found: Iterable[Any], kind: str) -> dict[str, list[str]]:
     errors: dict[str, list[str]] = {}
     for error in found:
         errors.setdefault(".".join(map(str, error["loc"])), []).append(told(DOCUMENTS[kind], error))
@@ -217,14 +217,14 @@ def _delete(kind: str, name: str, by: str, expect: str | None) -> None:
     """Delete the object within the transaction in which no new reference to it can appear."""
     if not KINDS[kind].there(name):
         raise NotThere
-    if expect is not None and expect != _etag(KINDS[kind].current([name]).get(name, {})):
+    if expect is not None and expect != _digest(KINDS[kind].current([name]).get(name, {})):
         raise Moved
-    if why := in_use(kind, name):
-        raise Refused({"": [why]})
+    if reason := in_use(kind, name):
+        raise Refused({"": [reason]})
     KINDS[kind].delete([name], by=by)
 
 
-def _compared(located: Located) -> Change:
+def _plan_change(located: Located) -> Change:
     """Return the change that the document makes; raise Refused."""
     kind = KINDS[located.kind]
     change = compared(located, kind.current([located.name]).get(located.name))
@@ -243,9 +243,9 @@ def _compared(located: Located) -> Change:
 
 def _write(change: Change, by: str) -> None:
     kind = KINDS[change.kind]
-    _harden(kind, change)
+    _hash_secret(kind, change)
     try:
-        with _turn():
+        with _locked_transaction():
             check_unmoved([change])
             if change.located and missing_references([change.located]):
                 raise Overtaken
@@ -255,7 +255,7 @@ def _write(change: Change, by: str) -> None:
 
 
 @contextmanager
-def _turn() -> Iterator[None]:
+def _locked_transaction() -> Iterator[None]:
     """Open a transaction in which no one else changes objects; raise Overtaken on a serialization failure."""
     nested = connection.in_atomic_block
     try:
@@ -268,7 +268,7 @@ def _turn() -> Iterator[None]:
         raise
 
 
-def _harden(kind: Kind, change: Change) -> None:
+def _hash_secret(kind: Kind, change: Change) -> None:
     """Hash the new secret, which takes time, before anything is locked."""
     if kind.secret_key and change.located and any(key.key == kind.secret_key for key in change.keys):
         value = str(getattr(change.located.document, kind.secret_key))
@@ -276,7 +276,7 @@ def _harden(kind: Kind, change: Change) -> None:
         kind.harden(change, value)
 
 
-def _nested(kind: str, name: str, keys: Mapping[str, Any]) -> dict[str, Any]:
+def _nested_document(kind: str, name: str, keys: Mapping[str, Any]) -> dict[str, Any]:
     document: dict[str, Any] = {kind: name}
     for key, value in keys.items():
         if key != "$secret":
@@ -285,5 +285,5 @@ def _nested(kind: str, name: str, keys: Mapping[str, Any]) -> dict[str, Any]:
     return document
 
 
-def _etag(keys: Mapping[str, Any]) -> str:
+def _digest(keys: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(keys, sort_keys=True, default=str).encode()).hexdigest()[:32]

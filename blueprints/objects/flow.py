@@ -33,14 +33,14 @@ class FlowKind(Kind):
         )
 
     def references(self, document: FlowDocument) -> Iterable[Reference]:
-        for name, path in _parts(document.steps, ("steps",)):
+        for name, path in _sub_flows(document.steps, ("steps",)):
             yield Reference("flow for part", name, path)
         for at, test in enumerate(document.tests):
             if isinstance(test.person, str):
                 yield Reference("person", fold(test.person), ("tests", at, "person"))
-        for thing, name, path in looked_for(document):
-            if thing in _IN_CONDITIONS:
-                yield Reference(f"{thing} for condition", name, path)
+        for object_kind, name, path in looked_for(document):
+            if object_kind in _IN_CONDITIONS:
+                yield Reference(f"{object_kind} for condition", name, path)
 
     def naming(self, gone: Mapping[str, Collection[str]]) -> Collection[str] | None:
         return None if gone.keys() & {"flow", "person", *_IN_CONDITIONS} else ()
@@ -60,10 +60,10 @@ class FlowKind(Kind):
         """
         prepared: Prepared = change.ready
         if change.before is None:
-            return [KeyChange("document", None, _counted(len(prepared.document.steps)))]
+            return [KeyChange("document", None, _step_count(len(prepared.document.steps)))]
         old = FlowDocument.model_validate(change.before["document"])
         changes = [
-            KeyChange(".".join(filter(None, (each.step, each.key))), _side(each.old), _side(each.new))
+            KeyChange(".".join(filter(None, (each.step, each.key))), _plain(each.old), _plain(each.new))
             for each in difference(old, prepared.document)
         ]
         stale = [name for name, part in prepared.parts.items() if change.before["parts"].get(name) != part]
@@ -77,19 +77,19 @@ class FlowKind(Kind):
             return [key]
         old, new = (FlowDocument.model_validate(document) for document in (key.old, key.new))
         return [
-            KeyChange(".".join(filter(None, (each.step, each.key))), _side(each.old), _side(each.new))
+            KeyChange(".".join(filter(None, (each.step, each.key))), _plain(each.old), _plain(each.new))
             for each in difference(old, new)
         ]
 
     def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
         planned = {change.name: change.located.document for change in changes if change.located}
-        gone = {change.name for change in changes if change.action == "delete"}
-        known = {flow.name: flow for flow in Flow.objects.all() if flow.name not in gone}
+        deleted = {change.name for change in changes if change.action == "delete"}
+        existing = {flow.name: flow for flow in Flow.objects.all() if flow.name not in deleted}
         for change in changes:
             if change.located:
                 yield from (
                     (change, finding.path, finding.message)
-                    for finding in unfit(change.located.document, planned, known)
+                    for finding in unfit(change.located.document, planned, existing)
                 )
 
     def write(self, changes: Sequence[Change], *, by: str) -> None:
@@ -111,18 +111,18 @@ class FlowKind(Kind):
             remove(name, by=by)
 
 
-def _parts(
+def _sub_flows(
     steps: Iterable[StepDocument], path: tuple[str | int, ...]
 ) -> Iterator[tuple[str, tuple[str | int, ...]]]:
     for at, step in enumerate(steps):
         if step.flow is not None:
             yield step.flow, (*path, at, "flow")
-        yield from _parts(step.steps, (*path, at, "steps"))
+        yield from _sub_flows(step.steps, (*path, at, "steps"))
 
 
-def _counted(steps: int) -> str:
+def _step_count(steps: int) -> str:
     return "1 step" if steps == 1 else f"{steps} steps"
 
 
-def _side(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     return value if not isinstance(value, Mapping) else dict(value)

@@ -236,16 +236,16 @@ def unique(
         for change in changes
         if change.action == "delete" or any(each.key == key for each in change.keys)
     ]
-    wanted, giving_up = (
+    claims, releasing = (
         [change for change in changing if change.given.get(key)],
         {change.name for change in changing},
     )
     taken = {
         value: name
-        for value, name in owners([change.given[key] for change in wanted]).items()
-        if name not in giving_up
+        for value, name in owners([change.given[key] for change in claims]).items()
+        if name not in releasing
     }
-    for change in wanted:
+    for change in claims:
         owner = taken.setdefault(same(change.given[key]), change.name)
         if owner != change.name:
             yield change, owner
@@ -278,12 +278,12 @@ def _is_model(annotation: Any) -> bool:
 
 def every_check(*checks: Callable[[], object]) -> None:
     """Run all checks; raise ValidationError with everything that they found."""
-    wrong: dict[str, list[str]] = {}
+    errors: dict[str, list[str]] = {}
     for check in checks:
         try:
             check()
         except ValidationError as error:
             for column, texts in error.message_dict.items():
-                wrong.setdefault(column, []).extend(texts)
-    if wrong:
-        raise ValidationError(wrong)
+                errors.setdefault(column, []).extend(texts)
+    if errors:
+        raise ValidationError(errors)

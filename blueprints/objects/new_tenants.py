@@ -88,29 +88,29 @@ def link_for(name: str, username: str, *, by: Person) -> str | None:
 
 def problems_of(wanted: Wanted) -> dict[str, list[str]]:
     """Return every error, by the field names of :class:`Wanted`."""
-    found: dict[str, list[str]] = {}
+    errors: dict[str, list[str]] = {}
     try:
         tenants.checked(Tenant(name=wanted.name, title=wanted.title))
     except ValidationError as error:
-        found |= error.message_dict
+        errors |= error.message_dict
     try:
         edit.checked("tenant", {"tenant": "any", "title": wanted.title})
     except edit.Refused as refused:
-        found |= refused.errors
+        errors |= refused.errors
     try:
         edit.checked("person", {"person": wanted.administrator})
     except edit.Refused as refused:
-        found["administrator"] = refused.errors["person"]
+        errors["administrator"] = refused.errors["person"]
     try:
         bulk.checked(Person(username="any", email=wanted.email))
     except ValidationError as error:
-        found |= error.message_dict
+        errors |= error.message_dict
     if tenants.by_name(wanted.name):
-        found["name"] = ["This name is already taken."]
+        errors["name"] = ["This name is already taken."]
     try:
         tenants.check_domains(wanted.name, [addresses.domain(wanted.domain)], tells=True)
     except ValueError as error:
-        found["domain"] = [str(error)]
+        errors["domain"] = [str(error)]
     except ValidationError as error:
-        found["domain"] = error.message_dict["domains"]
-    return found
+        errors["domain"] = error.message_dict["domains"]
+    return errors

@@ -77,36 +77,36 @@ class PersonKind(Kind):
         )
 
     def weak(self, change: Change, secret: str) -> list[str]:
-        said = {
+        values = {
             column: change.given.get(key, (change.before or {}).get(key, ""))
             for key, column in _COLUMNS.items()
         }
-        return weaknesses(_person(change.name, {"name": said["name"], "email": said["email"]}), secret)
+        return weaknesses(_person(change.name, {"name": values["name"], "email": values["email"]}), secret)
 
     def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
         for change, owner in unique(changes, "email", bulk.owners_of_emails, mailboxes.key):
             yield change, ("email",), f"The email address {change.given['email']} is already used by {owner}."
-        staying = [change for change in changes if change.action != "delete"]
-        leaving = [
+        remaining = [change for change in changes if change.action != "delete"]
+        demoted = [
             change
-            for change in staying
-            if change.before and _administers(change.before) and not _administers(_after(change))
+            for change in remaining
+            if change.before and _administers(change.before) and not _administers(_values_after(change))
         ]
-        if leaving and not administrators_after(changes):
-            key = "role" if leaving[0].given.get("role", "admin") not in ADMINISTRATORS else "active"
-            yield leaving[0], (key,), message_of(bulk.LastAdministrator)
+        if demoted and not administrators_after(changes):
+            key = "role" if demoted[0].given.get("role", "admin") not in ADMINISTRATORS else "active"
+            yield demoted[0], (key,), message_of(bulk.LastAdministrator)
 
     def harden(self, change: Change, secret: str) -> None:
         change.ready = (change.ready[0], hash_password(secret))
 
     def write(self, changes: Sequence[Change], *, by: str) -> None:
-        known = [change for change in changes if change.action == "update"]
+        updated = [change for change in changes if change.action == "update"]
         new = [change for change in changes if change.action == "create"]
         people = [_person(change.name, {**change.ready[0], "password": change.ready[1]}) for change in new]
         bulk.save_people(
-            people, {change.name: change.ready[0] for change in known}, _memberships(changes), by=by
+            people, {change.name: change.ready[0] for change in updated}, _memberships(changes), by=by
         )
-        for change in known:
+        for change in updated:
             person = by_username(change.name) if change.ready[1] else None
             if person:
                 store_password(person, change.ready[1], by=by)
@@ -128,11 +128,11 @@ def administrators_after(changes: Sequence[Change]) -> set[str]:
     """Return the usernames of the tenant's administrators after these changes of people."""
     others = set(administrators()) - {change.name for change in changes}
     return others | {
-        change.name for change in changes if change.action != "delete" and _administers(_after(change))
+        change.name for change in changes if change.action != "delete" and _administers(_values_after(change))
     }
 
 
-def _after(change: Change) -> dict[str, Any]:
+def _values_after(change: Change) -> dict[str, Any]:
     return {"active": True, "role": "", **(change.before or {}), **change.given}
 
 

@@ -16,9 +16,9 @@ from flows.settings import Text, setting
 from idp.oauth.clients import describe_scopes, new_secret, scope_names
 from idp.oauth.scopes import STANDARD_SCOPES, administrative
 
-_NAME = 50  # the maximum length of the name of an application or a flow
-_OWN = ("openid", "offline_access")  # included in the recipe, never offered
-_ADMINISTRATION = ("foyer:read", "foyer:write")
+_MAX_NAME_LENGTH = 50  # the maximum length of the name of an application or a flow
+_INCLUDED_SCOPES = ("openid", "offline_access")  # included in the recipe, never offered
+_ADMINISTRATION_SCOPES = ("foyer:read", "foyer:write")
 
 
 class Answers(BaseModel):
@@ -174,8 +174,12 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
 def scopes_for(recipe: Recipe, rights: Collection[str] = ()) -> list[tuple[str, str]]:
     """Return (name, title) of the scopes that a person with these rights may choose for the application."""
     administers = recipe.administers and "applications.approve" in rights
-    never = (*_OWN, *(() if administers else _ADMINISTRATION)) if recipe.person else tuple(STANDARD_SCOPES)
-    names = [name for name in scope_names() if name not in never]
+    excluded = (
+        (*_INCLUDED_SCOPES, *(() if administers else _ADMINISTRATION_SCOPES))
+        if recipe.person
+        else tuple(STANDARD_SCOPES)
+    )
+    names = [name for name in scope_names() if name not in excluded]
     return [(each["name"], each["title"]) for each in describe_scopes(names)]
 
 
@@ -185,12 +189,12 @@ def make(recipe: Recipe, answers: Answers, *, by: str, rights: Collection[str] =
     Raise blueprints.objects.edit.Refused with messages by question.
     """
     offered = {name for name, _title in scopes_for(recipe, rights)}
-    if refused := [scope for scope in answers.scopes if scope not in offered]:
+    if unavailable := [scope for scope in answers.scopes if scope not in offered]:
         raise edit.Refused(
             {
                 "scopes": [
                     str(_("Scope %(name)s isn't available for this kind of application."))
-                    % {"name": refused[0][:100]}
+                    % {"name": unavailable[0][:100]}
                 ]
             }
         )
@@ -220,21 +224,21 @@ def name_from(title: str) -> str:
 def dashed(title: str) -> str:
     """Return the title in lower case with dashes between its letters and digits; "" if it has none."""
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_NAME].strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_MAX_NAME_LENGTH].strip("-")
 
 
 def _by_question(errors: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     """Return the errors of the document by question; the name is derived from the title."""
-    found: dict[str, list[str]] = {}
+    grouped: dict[str, list[str]] = {}
     for key, texts in errors.items():
-        question = key.partition(".")[0]
-        asked = {"application": "title", "title": "title", "groups": "groups", "scopes": "scopes"}.get(
-            question, ""
+        document_key = key.partition(".")[0]
+        question = {"application": "title", "title": "title", "groups": "groups", "scopes": "scopes"}.get(
+            document_key, ""
         )
-        taken = (
+        messages = (
             [str(_("An application with this name already exists. Choose another name."))]
-            if question == "application"
+            if document_key == "application"
             else texts
         )
-        found.setdefault(asked, []).extend(taken)
-    return found
+        grouped.setdefault(question, []).extend(messages)
+    return grouped

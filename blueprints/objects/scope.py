@@ -26,12 +26,14 @@ class ScopeKind(Kind):
         new = [change for change in changes if change.action == "create"]
         bulk.create([Scope(name=change.name, **change.given) for change in new], by=by)
         bulk.change(
-            Scope, {change.name: _changed(change) for change in changes if change.action == "update"}, by=by
+            Scope,
+            {change.name: _changed_values(change) for change in changes if change.action == "update"},
+            by=by,
         )
 
     def delete(self, names: Collection[str], *, by: str) -> None:
         bulk.delete(Scope, names, by=by)
 
 
-def _changed(change: Change) -> dict[str, Any]:
+def _changed_values(change: Change) -> dict[str, Any]:
     return {key: value for key, value in change.given.items() if change.writes(key)}

@@ -28,8 +28,8 @@ class TenantKind(Kind):
         return {row.name: {**{column: getattr(row, column) for column in _COLUMNS}, "domains": domains}}
 
     def defaults(self) -> dict[str, Any]:
-        fresh = Tenant()
-        return {**{column: getattr(fresh, column) for column in _COLUMNS}, "domains": []}
+        blank = Tenant()
+        return {**{column: getattr(blank, column) for column in _COLUMNS}, "domains": []}
 
     def difference(self, change: Change) -> list[KeyChange]:
         """Return the changes key by key.
@@ -41,9 +41,11 @@ class TenantKind(Kind):
         if row is None or not change.may("tenants.edit"):
             return keys
         approved = {"domains": tenants.leads_to(row), "mail_from": row.mail_from if row.mail_granted else ""}
-        said = [(key, old, change.given[key]) for key, old in approved.items() if key in change.given]
+        declared = [(key, old, change.given[key]) for key, old in approved.items() if key in change.given]
         others = [key for key in keys if key.key not in approved]
-        return others + [KeyChange(key, old, new) for key, old, new in said if not self.same(key, old, new)]
+        return others + [
+            KeyChange(key, old, new) for key, old, new in declared if not self.same(key, old, new)
+        ]
 
     def prepare(self, change: Change, secret: str | None) -> None:
         domains = change.given.get("domains", ())

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from blueprints.objects.registry import KINDS
 
-_NAMED = 5
-_Gone = Mapping[str, Collection[str]]
+_MAX_NAMED = 5
+_NamesByKind = Mapping[str, Collection[str]]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Use:
     used: str
 
 
-def uses(gone: _Gone, said: Mapping[tuple[str, str], Collection[str]] | None = None) -> Iterator[Use]:
+def uses(gone: _NamesByKind, said: Mapping[tuple[str, str], Collection[str]] | None = None) -> Iterator[Use]:
     """Yield the references of the tenant in scope to the objects in ``gone``, except those from one another.
 
     ``gone`` holds names by kind. ``said`` holds, by kind and name, the keys whose stored values do not count
@@ -33,12 +33,12 @@ def uses(gone: _Gone, said: Mapping[tuple[str, str], Collection[str]] | None = N
         for name, keys in sorted(kind.current(kind.naming(gone)).items()):
             if name in gone.get(kind.name, ()):
                 continue
-            kept = {
+            remaining = {
                 key: value
                 for key, value in keys.items()
                 if key not in (said or {}).get((kind.name, name), ())
             }
-            for reference in kind.references(kind.stored(kept)):
+            for reference in kind.references(kind.stored(remaining)):
                 if reference.name in gone.get(reference.object_kind, ()):
                     key = ".".join(map(str, reference.path[:1]))
                     yield Use(kind.name, name, key, reference.object_kind, reference.name)
@@ -47,8 +47,8 @@ def uses(gone: _Gone, said: Mapping[tuple[str, str], Collection[str]] | None = N
 def told(found: Sequence[Use]) -> str:
     """Return a text that names the referring objects, the first few individually."""
     each = list(dict.fromkeys(f"{use.kind} {use.name} ({use.key})" for use in found))
-    more = [f"{len(each) - _NAMED} more"] if len(each) > _NAMED else []
-    *others, last = [*each[:_NAMED], *more]
+    more = [f"{len(each) - _MAX_NAMED} more"] if len(each) > _MAX_NAMED else []
+    *others, last = [*each[:_MAX_NAMED], *more]
     return f"{', '.join(others)} and {last}" if others else last
 
 

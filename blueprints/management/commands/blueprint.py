@@ -28,8 +28,8 @@ CHANGES, NOTHING = 2, 0
 class Wrong(CommandError):
     """The blueprint files have problems; ``problems`` holds them as data, each with its position."""
 
-    def __init__(self, problems: Iterable[Problem], told: str) -> None:
-        super().__init__(told)
+    def __init__(self, problems: Iterable[Problem], message: str) -> None:
+        super().__init__(message)
         self.problems = [asdict(each) for each in problems]
 
 
@@ -77,10 +77,10 @@ class Command(BaseCommand):
                 "--var", action="append", default=[], metavar="NAME=VALUE", help="a variable for !vars"
             )
 
-        self._looking(actions)
-        self._converting(actions)
+        self._add_read_actions(actions)
+        self._add_convert_action(actions)
 
-    def _converting(self, actions: Any) -> None:
+    def _add_convert_action(self, actions: Any) -> None:
         converted = actions.add_parser(
             "convert", help="convert another product's configuration; notes go to standard error"
         )
@@ -92,7 +92,7 @@ class Command(BaseCommand):
             "--out", type=Path, metavar="FILE", help="the file to write (default: standard output)"
         )
 
-    def _looking(self, actions: Any) -> None:
+    def _add_read_actions(self, actions: Any) -> None:
         """Add the actions that only read."""
         exported = actions.add_parser("export", help="write a tenant or one flow to standard output, as YAML")
         exported.add_argument("--flow", default="", metavar="NAME", help="only this flow, with its sub-flows")
@@ -133,43 +133,51 @@ class Command(BaseCommand):
             raise CommandError(f"{moved}{unchanged}") from None
 
     def _plan(self, options: dict[str, Any]) -> None:
-        plan = make_plan(options["paths"], **_chosen(options))
+        plan = make_plan(options["paths"], **_plan_options(options))
         self.stdout.write(
             json.dumps(as_json(plan), indent=2) if options["json"] else as_text(plan, self.style)
         )
         raise SystemExit(CHANGES if plan.effective or plan.missing else NOTHING)
 
     def _apply(self, options: dict[str, Any]) -> None:
-        as_one = bool(options["json"])
+        json_output = bool(options["json"])
         shown: list[Plan] = []
 
-        def generated(plan: Plan, made: Sequence[tuple[str, str, str]]) -> None:
+        def generated(plan: Plan, secrets: Sequence[tuple[str, str, str]]) -> None:
             """Print the secrets before they are committed, so that none is stored if printing fails."""
             shown.append(plan)
-            told = [dict(zip(("tenant", "name", "value"), each, strict=True)) for each in made]
-            lines = [f"{tenant}: secret {name} is {value} (shown only now)" for tenant, name, value in made]
+            items = [dict(zip(("tenant", "name", "value"), each, strict=True)) for each in secrets]
+            lines = [
+                f"{tenant}: secret {name} is {value} (shown only now)" for tenant, name, value in secrets
+            ]
             self.stdout.write(
-                json.dumps({**as_json(plan), "generated": told}, indent=2) if as_one else "\n".join(lines)
+                json.dumps({**as_json(plan), "generated": items}, indent=2)
+                if json_output
+                else "\n".join(lines)
             )
             self.stdout.flush()
 
-        tell = self._tell if self.stderr.isatty() else (lambda text: None)
+        progress = self._show_progress if self.stderr.isatty() else (lambda text: None)
         generate = generated if options["generate_secrets"] else None
         plan = apply(
-            options["paths"], **_chosen(options), expect=options["expect"], tell=tell, generate=generate
+            options["paths"],
+            **_plan_options(options),
+            expect=options["expect"],
+            tell=progress,
+            generate=generate,
         )
-        if not as_one:
+        if not json_output:
             self.stdout.write(as_text(plan, self.style, done=True))
         elif not shown:
             self.stdout.write(json.dumps({**as_json(plan), "generated": []}, indent=2))
 
     def _convert(self, options: dict[str, Any]) -> None:
-        made = convert(options["files"])
+        converted = convert(options["files"])
         if options["out"]:
-            _keep(made.text, options["out"], options["files"])
+            _write_file(converted.text, options["out"], options["files"])
         else:
-            self.stdout.write(made.text, ending="")
-        for note in made.notes:
+            self.stdout.write(converted.text, ending="")
+        for note in converted.notes:
             self.stderr.write(on_one_line(str(note)))
 
     def _export(self, options: dict[str, Any]) -> None:
@@ -186,7 +194,7 @@ class Command(BaseCommand):
 
     def _drift(self, options: dict[str, Any]) -> None:
         with chosen_scope(options) as tenant:
-            _known(options["blueprint"], owners(), f" in tenant {tenant.name}")
+            _check_known(options["blueprint"], owners(), f" in tenant {tenant.name}")
             found = drifted(options["blueprint"])
         self.stdout.write(
             json.dumps([each.as_json() for each in found], indent=2)
@@ -196,7 +204,7 @@ class Command(BaseCommand):
         raise SystemExit(CHANGES if found else NOTHING)
 
     def _results(self, options: dict[str, Any]) -> None:
-        _known(options["blueprint"], tried(), "")
+        _check_known(options["blueprint"], tried(), "")
         for each in results(options["most"], options["blueprint"]):
             self.stdout.write(result_as_text(each, self.style))
 
@@ -206,16 +214,16 @@ class Command(BaseCommand):
     def _keys(self, options: dict[str, Any]) -> None:
         self.stdout.write(keys(), ending="")
 
-    def _tell(self, text: str) -> None:
+    def _show_progress(self, text: str) -> None:
         self.stderr.write(self.style.HTTP_INFO(f"… {text}"))
 
 
-def _known(name: str, names: set[str], where: str) -> None:
+def _check_known(name: str, names: set[str], where: str) -> None:
     if name and name not in names:
         raise CommandError(f"There is no blueprint {name}{where}.{nearest(name, names)}")
 
 
-def _keep(text: str, file: Path, sources: list[Path]) -> None:
+def _write_file(text: str, file: Path, sources: list[Path]) -> None:
     """Write the converted blueprint to a file that is not one of the sources."""
     if any(file.exists() and file.samefile(each) for each in sources):
         raise CommandError(f"{file} is the file to convert. Name another file with --out.")
@@ -225,10 +233,10 @@ def _keep(text: str, file: Path, sources: list[Path]) -> None:
         raise CommandError(f"{file} can't be written: {error.strerror}.") from None
 
 
-def _chosen(options: dict[str, Any]) -> dict[str, Any]:
+def _plan_options(options: dict[str, Any]) -> dict[str, Any]:
     pairs = [each.partition("=") for each in options["var"]]
-    if wrong := [name for name, sign, _ in pairs if not sign]:
-        raise CommandError(f"--var {wrong[0]}: write NAME=VALUE.")
+    if invalid := [name for name, sign, _ in pairs if not sign]:
+        raise CommandError(f"--var {invalid[0]}: write NAME=VALUE.")
     return {
         "name": options["name"],
         "prune": options["prune"],

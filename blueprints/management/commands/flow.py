@@ -53,15 +53,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
-        def action(name: str, what: str, *flow: str) -> CommandParser:
-            made: CommandParser = actions.add_parser(name, help=what, description=what)
+        def action(name: str, description: str, *flow: str) -> CommandParser:
+            made: CommandParser = actions.add_parser(name, help=description, description=description)
             add_tenant(made)
             for each in flow:
                 made.add_argument("name", metavar=each)
             return made
 
         action("list", "list flows with their purpose, live version and draft")
-        _which(action("show", "show a flow as YAML", "FLOW"))
+        _add_version_options(action("show", "show a flow as YAML", "FLOW"))
         action("versions", "list the versions of a flow, newest first", "FLOW")
         diff = action(
             "diff", "compare two versions step by step; exit code 0: no differences, 2: differences", "FLOW"
@@ -78,10 +78,10 @@ class Command(BaseCommand):
         action("publish", "publish the draft of a flow", "FLOW").add_argument(
             "--note", default="", help="a note for the version history"
         )
-        back = action("rollback", "roll back to an earlier version", "FLOW")
-        back.add_argument("number", type=_VERSION, metavar="VERSION")
-        back.add_argument("--note", default="", help="a note for the version history")
-        self._trying(action)
+        rollback = action("rollback", "roll back to an earlier version", "FLOW")
+        rollback.add_argument("number", type=_VERSION, metavar="VERSION")
+        rollback.add_argument("--note", default="", help="a note for the version history")
+        self._add_test_actions(action)
         action("inspect", _INSPECT, "RUN")
         counts = action(
             "funnel", "show how many runs reached, completed, failed or abandoned each step", "FLOW"
@@ -90,21 +90,23 @@ class Command(BaseCommand):
             "--version", type=_VERSION, metavar="N", help="version number (default: the live version)"
         )
 
-    def _trying(self, action: Callable[..., CommandParser]) -> None:
-        walk = action(
+    def _add_test_actions(self, action: Callable[..., CommandParser]) -> None:
+        simulation = action(
             "simulate",
             "dry run: show what each step would do and why; nothing is saved or sent",
             "FLOW",
         )
-        _which(walk).add_argument("--file", type=Path, metavar="FILE.yaml", help="use the flow in this file")
-        options_of_walks(walk)
-        walk.add_argument(
+        _add_version_options(simulation).add_argument(
+            "--file", type=Path, metavar="FILE.yaml", help="use the flow in this file"
+        )
+        options_of_walks(simulation)
+        simulation.add_argument(
             "--expect",
             choices=_ENDS,
             metavar="END",
             help=f"how it must end: {', '.join(_ENDS)} (default: anything but broken)",
         )
-        walk.add_argument("--json", action="store_true", help="print JSON")
+        simulation.add_argument("--json", action="store_true", help="print JSON")
         test = action("test", "check flows and run their saved tests (default: all live flows)")
         test.add_argument("names", nargs="*", metavar="FLOW")
         test.add_argument("--file", type=Path, metavar="FILE.yaml", help="use the flows in this file")
@@ -117,16 +119,16 @@ class Command(BaseCommand):
         rows = []
         for flow in versions.every():
             live, draft = flow.live, getattr(flow, "draft", None)
-            when, who = (shown.moment(live.created_at), live.author) if live else ("", "")
+            since, author = (shown.moment(live.created_at), live.author) if live else ("", "")
             default = "" if flow.is_default or not live else " (not default)"
             rows.append(
                 [
                     flow.name,
                     flow.designation + default,
                     live.number if live else "–",
-                    when,
-                    who,
-                    _noted(draft),
+                    since,
+                    author,
+                    _describe_draft(draft),
                 ]
             )
         self.stdout.write(shown.table(["flow", "purpose", "live", "since (UTC)", "by", "draft"], *rows))
@@ -136,7 +138,7 @@ class Command(BaseCommand):
         if options["draft"]:
             draft = chosen.draft_named(name)
             return self.stdout.write(
-                shown.headed({"flow": name, **draft.document}, f"{name}, {_noted(draft)}")
+                shown.headed({"flow": name, **draft.document}, f"{name}, {_describe_draft(draft)}")
             )
         version = chosen.version_named(name, options["version"])
         live = ", live" if version.flow.live_id == version.pk else ""
@@ -169,11 +171,11 @@ class Command(BaseCommand):
             f"{old.label} → {last}" if changes else f"No differences between {old.label} and {last}."
         )
         for change in changes:
-            self.stdout.write(self._coloured(change))
+            self.stdout.write(self._colored(change))
         if changes:
             sys.exit(DIFFERENT)
 
-    def _coloured(self, change: Change) -> str:
+    def _colored(self, change: Change) -> str:
         paint = {"added": self.style.SUCCESS, "removed": self.style.ERROR}.get(
             change.kind, self.style.WARNING
         )
@@ -184,7 +186,8 @@ class Command(BaseCommand):
             known = drafts.draft_of(located.name)
             if known:
                 raise CommandError(
-                    f"{located.name} already has a draft: {_noted(known)}. Publish or discard it first."
+                    f"{located.name} already has a draft: {_describe_draft(known)}. "
+                    "Publish or discard it first."
                 )
             drafts.save_draft(located.name, located.document.as_json(), by=_BY, revision=None)
             self.stdout.write(f"{located.name}: saved as a draft.")
@@ -231,28 +234,30 @@ class Command(BaseCommand):
         chosen.known_steps(flow, [step for step, _ in options["answer"]])
         try:
             reports = simulate(flow.document, parts=flow.parts, **walker(options))
-        except NobodyThere as nobody:
-            raise CommandError(str(nobody)) from None
-        end, wanted = ending(reports), options["expect"]
-        wrong = (
-            f"Expected the flow to end as {wanted}, but it ended as {end}."
-            if wanted
+        except NobodyThere as error:
+            raise CommandError(str(error)) from None
+        end, expected = ending(reports), options["expect"]
+        message = (
+            f"Expected the flow to end as {expected}, but it ended as {end}."
+            if expected
             else "The flow is broken."
         )
-        fails = end != wanted if wanted else end == "broken"
+        failed = end != expected if expected else end == "broken"
         if options["json"]:
-            told = {"flow": flow.label, "ends": end, "steps": [asdict(report) for report in reports]}
+            output = {"flow": flow.label, "ends": end, "steps": [asdict(report) for report in reports]}
             self.stdout.write(
-                json.dumps(told | ({"errors": [{"message": wrong}]} if fails else {}), indent=2, default=str)
+                json.dumps(
+                    output | ({"errors": [{"message": message}]} if failed else {}), indent=2, default=str
+                )
             )
-            return sys.exit(1) if fails else None
+            return sys.exit(1) if failed else None
         for decision, text in shown.walked(reports):
-            self.stdout.write(self._painted(decision, text))
+            self.stdout.write(self._colored_step(decision, text))
         self.stdout.write(f"\n{flow.label}: ends as {end}.")
-        if fails:
-            raise CommandError(wrong)
+        if failed:
+            raise CommandError(message)
 
-    def _painted(self, decision: str, text: str) -> str:
+    def _colored_step(self, decision: str, text: str) -> str:
         paint = self.style.SUCCESS if decision in _GOOD else self.style.ERROR if decision in _BAD else str
         return str(paint(text))
 
@@ -274,8 +279,8 @@ class Command(BaseCommand):
     def _passes(self, flow: Chosen) -> bool:
         """Print each test of a flow; return whether all passed and the flow itself is valid."""
         self.stdout.write(flow.label)
-        wrong = versions.errors_of(lint(flow.document, flow.parts))
-        for finding in wrong:
+        errors = versions.errors_of(lint(flow.document, flow.parts))
+        for finding in errors:
             self.stdout.write(self.style.ERROR(f"  {'.'.join(map(str, finding.path))}: {finding.message}"))
         findings = {
             at: list(each)
@@ -292,7 +297,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"          {on_one_line(finding.message.removeprefix(test.name + ': '))}")
         if not flow.document.tests:
             self.stdout.write("  no tests")
-        return not wrong and not findings
+        return not errors and not findings
 
     def _warn(self, flow: Chosen) -> None:
         for finding in lint(flow.document, flow.parts, names={}):
@@ -315,7 +320,7 @@ class Command(BaseCommand):
         self.stdout.write(shown.counted(layout_of(version), funnel(version, people=True)))
 
 
-def _which(parser: CommandParser) -> Any:
+def _add_version_options(parser: CommandParser) -> Any:
     group = parser.add_mutually_exclusive_group()
     group.add_argument(
         "--version", type=_VERSION, metavar="N", help="version number (default: the live version)"
@@ -324,5 +329,5 @@ def _which(parser: CommandParser) -> Any:
     return group
 
 
-def _noted(draft: Any) -> str:
+def _describe_draft(draft: Any) -> str:
     return f"draft {draft.revision} by {draft.author}, {shown.moment(draft.updated_at)}" if draft else ""

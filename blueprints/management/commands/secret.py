@@ -30,17 +30,17 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
-        chosen = actions.add_parser("set", help="save a secret, replacing an earlier value")
+        saved = actions.add_parser("set", help="save a secret, replacing an earlier value")
         removed = actions.add_parser("remove", help="delete a secret")
         listed = actions.add_parser("list", help="list the names of saved secrets")
-        for action in (chosen, removed, listed):
+        for action in (saved, removed, listed):
             add_tenant(action)
-        chosen.add_argument(
+        saved.add_argument(
             "--new-tenant",
             action="store_true",
             help="create the tenant if it doesn't exist, empty",
         )
-        for action in (chosen, removed):
+        for action in (saved, removed):
             action.add_argument("name", metavar="NAME")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -56,15 +56,15 @@ class Command(BaseCommand):
                 else sys.stdin.read().removesuffix("\n").removesuffix("\r")
             )
             secrets.check(name, value)
-        except (secrets.BadSecret, UnicodeDecodeError) as bad:
+        except (secrets.BadSecret, UnicodeDecodeError) as error:
             raise CommandError(
-                str(bad) if isinstance(bad, secrets.BadSecret) else "The value isn't UTF-8."
+                str(error) if isinstance(error, secrets.BadSecret) else "The value isn't UTF-8."
             ) from None
         with transaction.atomic():
-            self._keep(name, value)
+            self._save(name, value)
         self.stdout.write(f"Saved {name}.")
 
-    def _keep(self, name: str, value: str) -> None:
+    def _save(self, name: str, value: str) -> None:
         """Save the secret, and create the tenant if it does not exist yet."""
         tenant = current_tenant()
         try:
@@ -91,7 +91,7 @@ def _scope(options: dict[str, Any]) -> AbstractContextManager[Tenant]:
         return tenant_scope(Tenant(pk=-1, name=options["tenant"]))
     try:
         return chosen_scope(options)
-    except CommandError as none:
+    except CommandError as error:
         raise CommandError(
-            f"{none} Add --new-tenant to create it, empty." if "new_tenant" in options else str(none)
+            f"{error} Add --new-tenant to create it, empty." if "new_tenant" in options else str(error)
         ) from None

@@ -35,14 +35,14 @@ def choose(name: str, *, version: int | None = None, draft: bool = False, file: 
         found = draft_named(name)
         document = checked(name, found)
         return Chosen(document, f"{name}, draft", sub_flows(document, {}))
-    return _version(version_named(name, version))
+    return _select_version(version_named(name, version))
 
 
 def live(names: Iterable[str]) -> list[Chosen]:
     """Return the live flows with these names, or all live flows of the tenant if there are no names."""
-    wanted = list(names)
-    if wanted:
-        return [choose(name) for name in wanted]
+    requested = list(names)
+    if requested:
+        return [choose(name) for name in requested]
     flows = Flow.objects.filter(live__isnull=False).order_by("name")
     return [choose(flow.name) for flow in flows]
 
@@ -55,16 +55,16 @@ def two(name: str, given: Sequence[str]) -> tuple[Chosen, Chosen]:
     if len(given) > 2:
         raise CommandError("Give at most two versions to compare.")
     last = given[-1] if given else str(version_named(name).number)
-    first = given[0] if len(given) == 2 else _before(name, last)
-    return _side(name, first), _side(name, last)
+    first = given[0] if len(given) == 2 else _version_before(name, last)
+    return _select_side(name, first), _select_side(name, last)
 
 
 def known_steps(flow: Chosen, steps: Iterable[str]) -> None:
     """Raise CommandError for a step that the flow does not have, with the closest one that it has."""
-    there = lay_out(flow.document, flow.parts).by_id
+    step_ids = lay_out(flow.document, flow.parts).by_id
     for step in steps:
-        if step not in there:
-            raise CommandError(f"{flow.label} has no step {step}.{nearest(step, there)}")
+        if step not in step_ids:
+            raise CommandError(f"{flow.label} has no step {step}.{nearest(step, step_ids)}")
 
 
 def in_file(file: Path, name: str = "") -> list[Chosen]:
@@ -75,8 +75,8 @@ def in_file(file: Path, name: str = "") -> list[Chosen]:
     documents = {each.name: each.document for each in flows_of(file)}
     if name and name not in documents:
         raise CommandError(f"There is no flow {name} in {file}.{nearest(name, documents)}")
-    wanted = [documents[name]] if name else documents.values()
-    return [Chosen(each, f"{each.flow} in {file}", sub_flows(each, documents)) for each in wanted]
+    selected = [documents[name]] if name else documents.values()
+    return [Chosen(each, f"{each.flow} in {file}", sub_flows(each, documents)) for each in selected]
 
 
 def flows_of(file: Path) -> list[Located]:
@@ -103,7 +103,7 @@ def version_named(name: str, number: int | None = None) -> Version:
         return version_of(name, number)
     except NoSuchVersion:
         pass
-    flow = _known(name)
+    flow = _get_flow(name)
     if number is None:
         raise CommandError(f"{name} has no published version, only a draft.")
     numbers = [str(each) for each in flow.versions.order_by("number").values_list("number", flat=True)]
@@ -115,7 +115,7 @@ def version_named(name: str, number: int | None = None) -> Version:
 
 def draft_named(name: str) -> Draft:
     """Return the draft of a flow; raise CommandError."""
-    _known(name)
+    _get_flow(name)
     draft = draft_of(name)
     if draft is None:
         raise CommandError(f"{name} has no draft.")
@@ -135,7 +135,7 @@ def refusals(refused: RefusedFlow) -> str:
     return "\n".join(f"  {'.'.join(map(str, each.path))}: {each.message}" for each in refused.findings)
 
 
-def _known(name: str) -> Flow:
+def _get_flow(name: str) -> Flow:
     flow = Flow.objects.filter(name=name).first()
     if flow is None:
         tenant = current_tenant().name
@@ -146,11 +146,11 @@ def _known(name: str) -> Flow:
     return flow
 
 
-def _version(version: Version) -> Chosen:
+def _select_version(version: Version) -> Chosen:
     return Chosen(document_of(version), f"{version.flow.name}, version {version.number}", parts_of(version))
 
 
-def _before(name: str, last: str) -> str:
+def _version_before(name: str, last: str) -> str:
     """Return the version to compare with: the live one for a draft, the previous one for a version."""
     if last == "draft":
         return str(version_named(name).number)
@@ -164,7 +164,7 @@ def _is_number(text: str) -> bool:
     return text.isdecimal() and len(text) <= 10
 
 
-def _side(name: str, which: str) -> Chosen:
+def _select_side(name: str, which: str) -> Chosen:
     if which == "draft":
         return choose(name, draft=True)
     if not _is_number(which):

@@ -49,8 +49,8 @@ def walked(reports: Sequence[Report]) -> Iterator[tuple[str, str]]:
     width = max((len(report.step) for report in reports), default=0)
     for report in reports:
         kind = f" ({report.stage})" if report.stage and report.stage != report.step else ""
-        head = f"{report.step or '—':{width}}  {report.decision}{kind}"
-        yield report.decision, "\n".join([head, *_indented(_details(report))])
+        header = f"{report.step or '—':{width}}  {report.decision}{kind}"
+        yield report.decision, "\n".join([header, *_indented(_details(report))])
 
 
 def _details(report: Report) -> Iterator[str]:

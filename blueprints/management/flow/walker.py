@@ -19,11 +19,11 @@ _FLAGS = {"true": True, "false": False}
 
 def options_of_walks(parser: CommandParser) -> None:
     """Add the options to the parser."""
-    who = parser.add_mutually_exclusive_group()
-    who.add_argument("--person", metavar="NAME", help="an existing user")
-    who.add_argument(
+    person_options = parser.add_mutually_exclusive_group()
+    person_options.add_argument("--person", metavar="NAME", help="an existing user")
+    person_options.add_argument(
         "--invent",
-        type=_invented,
+        type=_test_user,
         metavar="KEY=VALUE,…",
         help=(
             "a test user: "
@@ -38,8 +38,8 @@ def options_of_walks(parser: CommandParser) -> None:
         metavar="STEP=…",
         help=f"{_answer.__doc__} May be repeated.",
     )
-    for name, what in _TEXTS.items():
-        parser.add_argument(f"--{name}", default="", help=what)
+    for name, description in _TEXTS.items():
+        parser.add_argument(f"--{name}", default="", help=description)
     parser.add_argument("--scope", action="append", default=[], help="a requested scope; may be repeated")
     parser.add_argument(
         "--signed-in",
@@ -64,8 +64,8 @@ def walker(options: Mapping[str, Any]) -> dict[str, Any]:
 
     Raise CommandError if an option is not valid.
     """
-    given = {name.replace("-", "_"): options[name.replace("-", "_")] for name in _TEXTS}
-    request = {name: value for name, value in given.items() if value}
+    texts = {name.replace("-", "_"): options[name.replace("-", "_")] for name in _TEXTS}
+    request = {name: value for name, value in texts.items() if value}
     request |= {name: options[name] for name in ("session_age", "device_age")}
     request |= {
         "scopes": " ".join(options["scope"]).split(),
@@ -74,7 +74,7 @@ def walker(options: Mapping[str, Any]) -> dict[str, Any]:
     try:
         circumstances = Circumstances.model_validate(request)
     except ValidationError as errors:
-        raise CommandError("\n".join(_said(each) for each in errors.errors())) from None
+        raise CommandError("\n".join(_error_text(each) for each in errors.errors())) from None
     answers: Answers = dict(options["answer"])
     return {"person": options["invent"] or options["person"], "request": circumstances, "answers": answers}
 
@@ -98,27 +98,27 @@ def _seconds(text: str) -> int:
 
 def _answer(text: str) -> tuple[str, Any]:
     """STEP=passes or STEP=refuses assumes the result; STEP=key=value,… or STEP={json} is the answer."""
-    step, equals, given = text.partition("=")
+    step, equals, value = text.partition("=")
     if not equals or not step:
         raise ArgumentTypeError(f"{text!r} must be STEP=passes, STEP=refuses or STEP=key=value,…")
-    if given in ("passes", "refuses"):
-        return step, given
-    if given.startswith("{"):
+    if value in ("passes", "refuses"):
+        return step, value
+    if value.startswith("{"):
         try:
-            return step, dict(json.loads(given))
+            return step, dict(json.loads(value))
         except ValueError as error:
             raise ArgumentTypeError(f"the answer of {step} is not valid JSON: {error}") from None
-    return step, _pairs(given)
+    return step, _pairs(value)
 
 
 def _pairs(text: str) -> dict[str, str]:
     pairs = [pair.partition("=") for pair in text.split(",") if pair]
-    if wrong := [key for key, equals, _ in pairs if not equals or not key]:
-        raise ArgumentTypeError(f"{wrong[0]!r} must be key=value")
+    if invalid := [key for key, equals, _ in pairs if not equals or not key]:
+        raise ArgumentTypeError(f"{invalid[0]!r} must be key=value")
     return {key: value for key, _, value in pairs}
 
 
-def _invented(text: str) -> InventedPerson:
+def _test_user(text: str) -> InventedPerson:
     values: dict[str, Any] = {"attributes": {}}
     for key, value in _pairs(text).items():
         if key.startswith(_ATTRIBUTE):
@@ -136,8 +136,8 @@ def _invented(text: str) -> InventedPerson:
     try:
         return InventedPerson.model_validate(values)
     except ValidationError as errors:
-        raise ArgumentTypeError("; ".join(_said(each) for each in errors.errors())) from None
+        raise ArgumentTypeError("; ".join(_error_text(each) for each in errors.errors())) from None
 
 
-def _said(error: Any) -> str:
+def _error_text(error: Any) -> str:
     return f"{'.'.join(map(str, error['loc']))}: {sentence(error)}"
