@@ -23,12 +23,12 @@ ONE_MINUTE = timedelta(minutes=1)
 class Applications:
     """Converts the applications, each with its OAuth2 provider."""
 
-    def __init__(self, work: Work, *, devices: bool | None) -> None:
+    def __init__(self, context: Work, *, devices: bool | None) -> None:
         """Start without any application.
 
         ``devices`` says whether the brand has a device flow. It is None when no brand is among the files.
         """
-        self.work, self._devices = work, devices
+        self.work, self._devices = context, devices
         self._names = Names()
         self._clients: set[str] = set()
         self.groups: set[str] = set()

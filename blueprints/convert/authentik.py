@@ -67,14 +67,14 @@ def convert(files: Iterable[Path]) -> Converted:
     notes = Notes()
     objects = read(names, notes)
     policies = Policies(objects, notes)
-    work = Work(objects, policies, notes)
-    flows = Flows(work)
-    brands = Brands(work, flows)
+    context = Work(objects, policies, notes)
+    flows = Flows(context)
+    brands = Brands(context, flows)
     home, *others = brands.plans()
-    blocks = [home.block, *_home_blocks(work, brands, home)]
+    blocks = [home.block, *_home_blocks(context, brands, home)]
     for plan in others:
         blocks += [plan.block, *plan.flows]
-    _note_unread(work)
+    _note_unread(context)
     blocks[0].comments.insert(0, _HEADER)
     order = {str(name): at for at, name in enumerate(names)}
     return Converted(
@@ -83,42 +83,42 @@ def convert(files: Iterable[Path]) -> Converted:
     )
 
 
-def _home_blocks(work: Work, brands: Brands, home: Plan) -> list[Block]:
+def _home_blocks(context: Work, brands: Brands, home: Plan) -> list[Block]:
     """Return the blocks of the first tenant: groups, scopes, people, flows and applications."""
     devices = None if home.brand is None else bool(home.device)
-    applications = Applications(work, devices=devices)
+    applications = Applications(context, devices=devices)
     blocks = []
-    for entry in work.objects.of(parts.APPLICATION):
-        if result := applications.make(entry):
-            block, provider = result
+    for entry in context.objects.of(parts.APPLICATION):
+        if converted := applications.make(entry):
+            block, provider = converted
             if "device_code" in block.values["grants"] and (name := brands.device_flow(home, provider)):
                 block.values["flows"] = {"device_code": name}
             blocks.append(block)
-    people = parts.people(work, home.name)
-    named = {name for block in people for name in block.values.get("groups", [])} | applications.groups
-    return [*parts.groups(work, named), *parts.scopes(work), *people, *home.flows, *blocks]
+    people = parts.people(context, home.name)
+    group_names = {name for block in people for name in block.values.get("groups", [])} | applications.groups
+    return [*parts.groups(context, group_names), *parts.scopes(context), *people, *home.flows, *blocks]
 
 
-def _note_unread(work: Work) -> None:
+def _note_unread(context: Work) -> None:
     """Note everything that the conversion has not read."""
-    for binding in work.policies.never_asked():
+    for binding in context.policies.never_asked():
         if not binding.told:
-            work.note(binding, "the policies of its targets are not converted.")
+            context.note(binding, "the policies of its targets are not converted.")
             binding.told = True
-    for entry in work.objects.entries:
+    for entry in context.objects.entries:
         if entry.told:
             continue
         if entry.model not in _CONVERTED_MODELS and not entry.model.startswith(
             ("authentik_stages_", "authentik_policies")
         ):
-            work.note(entry, "not converted: Foyer has no equivalent.")
+            context.note(entry, "not converted: Foyer has no equivalent.")
         elif entry.untouched:
-            work.note(entry, "not converted: nothing that was converted uses it.")
+            context.note(entry, "not converted: nothing that was converted uses it.")
         else:
-            _note_unread_keys(entry, work)
+            _note_unread_keys(entry, context)
 
 
-def _note_unread_keys(entry: Entry, work: Work) -> None:
+def _note_unread_keys(entry: Entry, context: Work) -> None:
     """Note the keys that were never read.
 
     A key without which something is looser or different is noted with its meaning, the others by name.
@@ -126,6 +126,6 @@ def _note_unread_keys(entry: Entry, work: Work) -> None:
     unread = [key for key in entry.unread() if key not in SILENT]
     for key in unread:
         if meaning := _MEANINGS.get(key):
-            work.note(entry, f"{key} is not converted: {meaning}.", key)
+            context.note(entry, f"{key} is not converted: {meaning}.", key)
     if rest := [key for key in unread if key not in _MEANINGS]:
-        work.note(entry, f"not converted: {', '.join(rest)}.", rest[0])
+        context.note(entry, f"not converted: {', '.join(rest)}.", rest[0])

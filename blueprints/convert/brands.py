@@ -67,8 +67,8 @@ class Plan:
 class Brands:
     """Converts the brands to tenants; people and applications belong to the first one, the home tenant."""
 
-    def __init__(self, work: Work, flows: Flows) -> None:
-        self.work, self.flows = work, flows
+    def __init__(self, context: Work, flows: Flows) -> None:
+        self.work, self.flows = context, flows
         self._names, self._hosts = Names(), set[str]()
         self._names.make(DEFAULT)  # reserved for the default brand
 

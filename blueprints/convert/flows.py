@@ -45,22 +45,22 @@ DESIGNATIONS = {
 class Flows:
     """Converts the steps of every flow, each flow once."""
 
-    def __init__(self, work: Work) -> None:
-        self.work = work
+    def __init__(self, context: Work) -> None:
+        self.work = context
         self._bindings: dict[Entry, list[Entry]] = {}
         self._steps: dict[Entry, list[Block]] = {}
         self._unassigned: set[str] = set()
-        for binding in work.objects.of(_STAGE_BINDING):
-            flow = work.objects.find(binding.get("target"))
+        for binding in context.objects.of(_STAGE_BINDING):
+            flow = context.objects.find(binding.get("target"))
             if flow is not None and flow.model == FLOW:
                 self._bindings.setdefault(flow, []).append(binding)
                 continue
             binding.told = True
-            if work.objects.elsewhere(binding.get("target")):
-                work.note(binding, "its flow is missing in the files; it is not converted.")
+            if context.objects.elsewhere(binding.get("target")):
+                context.note(binding, "its flow is missing in the files; it is not converted.")
             else:
                 self._unassigned.add(binding.file)
-                work.note(binding, "its flow is not known: every flow of this file refuses.")
+                context.note(binding, "its flow is not known: every flow of this file refuses.")
 
     def steps(self, flow: Entry) -> list[Block]:
         """Return the steps for the stages and policies of the flow."""
@@ -127,23 +127,23 @@ class Flows:
         return self._with_guard(flow, self._passwords_once(flow, steps))
 
     def _bound_steps(self, flow: Entry, binding: Entry) -> list[Block]:
-        work = self.work
-        stage = work.objects.find(binding.get("stage"))
+        context = self.work
+        stage = context.objects.find(binding.get("stage"))
         self._note_invalid_response(binding)
-        policies = work.policies.judge(binding)
+        policies = context.policies.judge(binding)
         verdict = self._binding_verdict(flow, binding, policies)
         if stage is None:
-            work.note(binding, "its stage is missing in the files; a denying step replaces it.")
+            context.note(binding, "its stage is missing in the files; a denying step replaces it.")
             return [
                 refusal(
                     "missing-stage", f"authentik: the stage {binding.get('stage')} is missing in the files"
                 )
             ]
-        steps = copy.deepcopy(steps_of(stage, work))
+        steps = copy.deepcopy(steps_of(stage, context))
         opens = any(step.values.get("stage") in _GRANTING_STAGES for step in steps)
         when = verdict.surely if opens else verdict.may
         if when == "false":
-            work.note(
+            context.note(
                 binding,
                 (
                     f"whom its policies let pass {stage.title} is not known; a denying step is "
@@ -152,12 +152,12 @@ class Flows:
             )
             return [refusal(f"{stage.title}-policies", *policies.opaque), *steps]
         if not opens and not verdict.known and policies.opaque:
-            work.note(
+            context.note(
                 binding,
                 f"a policy decides when {stage.title} applies, which is unknown: it applies always.",
             )
         elif not opens and policies.opaque:
-            work.note(
+            context.note(
                 binding,
                 (
                     f"a policy decides when {stage.title} applies, which is unknown: it applies "
@@ -169,40 +169,42 @@ class Flows:
             step.values = _with_condition(step.values, when)
         return steps
 
-    def _binding_verdict(self, flow: Entry, binding: Entry, judged: Judgement) -> Verdict:
+    def _binding_verdict(self, flow: Entry, binding: Entry, policies: Judgement) -> Verdict:
         """Return the condition of a stage, from when authentik evaluates its policies.
 
         That is when the flow is planned, when the stage is reached, or never.
         """
-        work = self.work
-        strangers = flow.said("designation") in _ANONYMOUS_DESIGNATIONS
+        context = self.work
+        anonymous = flow.said("designation") in _ANONYMOUS_DESIGNATIONS
         try:
             planned, reached = binding.true("evaluate_on_plan"), binding.true("re_evaluate_policies", True)
         except NotCarried as error:
-            work.notes.add(
+            context.notes.add(
                 binding.file,
                 error.line,
                 f"{binding}: {error.text}; when its policies are asked is not known.",
             )
-            return Verdict("true", judged.together(strangers=strangers).surely) if judged else _ALWAYS
+            return Verdict("true", policies.together(strangers=anonymous).surely) if policies else _ALWAYS
         key = "evaluate_on_plan" if planned else "re_evaluate_policies"
-        if not judged:
+        if not policies:
             if planned or not reached:
-                work.note(binding, f"{key} says nothing: no policy is bound to it.", key)
+                context.note(binding, f"{key} says nothing: no policy is bound to it.", key)
             return _ALWAYS
         if not planned and not reached:
-            conditions = f" ({' '.join(judged.conditions())})" if judged.conditions() else ""
-            work.note(binding, f"{NEVER_ASKED}{conditions}: the stage always applies, there and here.", key)
+            conditions = f" ({' '.join(policies.conditions())})" if policies.conditions() else ""
+            context.note(
+                binding, f"{NEVER_ASKED}{conditions}: the stage always applies, there and here.", key
+            )
             return Verdict("true", "false") if binding.doubt else _ALWAYS
-        at_plan = judged.together(strangers=strangers)
+        at_plan = policies.together(strangers=anonymous)
         if not planned:
-            return judged.together()
-        if strangers and judged.asks_who:
+            return policies.together()
+        if anonymous and policies.asks_who:
             text = f"{ASKED_OF_STRANGERS}. Here they are asked once it is known, and the stricter counts."
         else:
             text = "evaluate_on_plan: authentik asks its policies as the flow begins; here, at the step."
-        work.note(binding, text, key)
-        return Verdict(judged.together().may if reached else at_plan.may, at_plan.surely)
+        context.note(binding, text, key)
+        return Verdict(policies.together().may if reached else at_plan.may, at_plan.surely)
 
     def _note_invalid_response(self, binding: Entry) -> None:
         try:

@@ -28,7 +28,7 @@ OPENID = ("openid", "profile", "email", "offline_access")
 _OPTIONAL_KEYS = ("title", "owner", "logo", "client_id", "name", "email", "description")
 
 
-def sound(kind: str, block: Block, entry: Entry, work: Work) -> Block | None:
+def sound(kind: str, block: Block, entry: Entry, context: Work) -> Block | None:
     """Return the document without its invalid keys, each noted; None if an invalid key affects access."""
     for _ in _OPTIONAL_KEYS:
         try:
@@ -40,17 +40,17 @@ def sound(kind: str, block: Block, entry: Entry, work: Work) -> Block | None:
             error = errors.errors()[0]
             key = str(error["loc"][0]) if error["loc"] else ""
             if key not in _OPTIONAL_KEYS or key not in block.values:
-                work.note(entry, f"it is omitted: {key}: {sentence(error)}")
+                context.note(entry, f"it is omitted: {key}: {sentence(error)}")
                 return None
-            work.note(entry, f"{key} is not converted: {sentence(error)}")
+            context.note(entry, f"{key} is not converted: {sentence(error)}")
             del block.values[key]
     return None
 
 
-def groups(work: Work, named: set[str]) -> list[Block]:
+def groups(context: Work, named: set[str]) -> list[Block]:
     """Return the groups, including those that are only referred to."""
     found: dict[str, Block] = {}
-    for entry in work.objects.of(GROUP):
+    for entry in context.objects.of(GROUP):
         for key, reason in (
             (
                 "parent",
@@ -69,15 +69,15 @@ def groups(work: Work, named: set[str]) -> list[Block]:
             ("is_superuser", "groups don't make administrators; give the person the role"),
         ):
             if entry.get(key):
-                work.note(entry, f"{key} is not converted: {reason}.", key)
+                context.note(entry, f"{key} is not converted: {reason}.", key)
         entry.get("users")
         if name := group_name(entry.title):
             found.setdefault(name, Block({"group": name}))
         else:
-            work.note(entry, "it is omitted: no group can have this name.", "name")
+            context.note(entry, "it is omitted: no group can have this name.", "name")
     for name in sorted(named - found.keys()):
-        first_entry = work.objects.entries[0]
-        work.notes.add(
+        first_entry = context.objects.entries[0]
+        context.notes.add(
             first_entry.file,
             1,
             (
@@ -89,51 +89,51 @@ def groups(work: Work, named: set[str]) -> list[Block]:
     return list(found.values())
 
 
-def people(work: Work, tenant: str) -> list[Block]:
+def people(context: Work, tenant: str) -> list[Block]:
     """Return the people of this tenant, without their passwords."""
     blocks: dict[str, Block] = {}
-    listed = _groups_by_member(work)
-    for entry in work.objects.of(USER):
+    listed = _groups_by_member(context)
+    for entry in context.objects.of(USER):
         try:
-            block = _person(entry, listed.get(entry, set()), work)
+            block = _person(entry, listed.get(entry, set()), context)
         except NotCarried as error:
-            work.notes.add(entry.file, error.line, f"{entry} is omitted: {error.text}.")
+            context.notes.add(entry.file, error.line, f"{entry} is omitted: {error.text}.")
             entry.told = True
             continue
-        block = sound("person", block, entry, work) if block else None
+        block = sound("person", block, entry, context) if block else None
         if block and fold(block.values["person"]) in blocks:
-            work.note(entry, "it is omitted: another person has the same username but for its spelling.")
+            context.note(entry, "it is omitted: another person has the same username but for its spelling.")
         elif block:
             blocks[name := fold(block.values["person"])] = block
             if (name, tenant) == (FIRST_ADMINISTRATOR, DEFAULT):
-                work.note(
+                context.note(
                     entry,
                     (
                         f"the first administrator is named {name} here, and applying this changes "
                         "that one: rename one of both."
                     ),
                 )
-    _drop_duplicate_emails(blocks.values(), work)
+    _drop_duplicate_emails(blocks.values(), context)
     return list(blocks.values())
 
 
-def _groups_by_member(work: Work) -> dict[Entry, set[str]]:
+def _groups_by_member(context: Work) -> dict[Entry, set[str]]:
     """Return the groups of each person, from the member lists of the groups."""
     found: dict[Entry, set[str]] = {}
-    for group in work.objects.of(GROUP):
+    for group in context.objects.of(GROUP):
         users = group.get("users")
         for each in users if isinstance(users, list) else []:
-            if (entry := work.objects.find(each)) is not None:
+            if (entry := context.objects.find(each)) is not None:
                 found.setdefault(entry, set()).add(group_name(group.title))
             else:
-                work.note(group, "not all of its people are in the files.", "users")
+                context.note(group, "not all of its people are in the files.", "users")
     return found
 
 
-def _person(entry: Entry, listed: set[str], work: Work) -> Block | None:
+def _person(entry: Entry, listed: set[str], context: Work) -> Block | None:
     kind = entry.text("type") or "internal"
     if kind not in ("internal", "external"):
-        work.note(entry, f"it is omitted: its type is {kind[:40]}, which doesn't sign in.", "type")
+        context.note(entry, f"it is omitted: its type is {kind[:40]}, which doesn't sign in.", "type")
         entry.told = True
         return None
     values: dict[str, Any] = {
@@ -142,13 +142,13 @@ def _person(entry: Entry, listed: set[str], work: Work) -> Block | None:
         "email": entry.text("email"),
     }
     if values["email"] and not fits(validate_email, values["email"]):
-        work.note(entry, "its email address is not valid and is omitted.", "email")
+        context.note(entry, "its email address is not valid and is omitted.", "email")
         values["email"] = ""
     active = entry.true("is_active", True)
-    named = {group_name(work.objects.named(each, "name")) for each in entry.list("groups")} | listed
+    named = {group_name(context.objects.named(each, "name")) for each in entry.list("groups")} | listed
     member = {*filter(None, named)}
     if member < named:
-        work.note(
+        context.note(
             entry,
             (
                 "not all of its groups are named in the files, and one of them may close "
@@ -158,7 +158,7 @@ def _person(entry: Entry, listed: set[str], work: Work) -> Block | None:
         )
         active = False
     if entry.get("password") is not None:
-        work.note(entry, "password is not converted; send a recovery link.", "password")
+        context.note(entry, "password is not converted; send a recovery link.", "password")
     values = {key: value for key, value in values.items() if value or key == "person"}
     return Block(
         {**values, **({} if active else {"active": False}), **({"groups": sorted(member)} if member else {})}
@@ -174,7 +174,7 @@ def fits(check: Callable[[Any], None], text: Any) -> bool:
     return True
 
 
-def _drop_duplicate_emails(blocks: Iterable[Block], work: Work) -> None:
+def _drop_duplicate_emails(blocks: Iterable[Block], context: Work) -> None:
     seen: set[str] = set()
     for block in blocks:
         email = mailboxes.key(block.values.get("email", ""))
@@ -184,18 +184,18 @@ def _drop_duplicate_emails(blocks: Iterable[Block], work: Work) -> None:
         seen.add(email)
 
 
-def scopes(work: Work) -> list[Block]:
+def scopes(context: Work) -> list[Block]:
     """Return the custom scope mappings as scopes, without what they add to tokens."""
     blocks: dict[str, Block] = {}
-    for entry in work.objects.of(SCOPE):
+    for entry in context.objects.of(SCOPE):
         entry.get("managed")
         name = entry.get("scope_name")
         if not isinstance(name, str) or not (name in OPENID or is_scope(name)):
-            work.note(entry, "it is omitted: it has no name that a scope may have here.", "scope_name")
+            context.note(entry, "it is omitted: it has no name that a scope may have here.", "scope_name")
             continue
         comments, expression = [], entry.get("expression")
         if expression:
-            work.note(
+            context.note(
                 entry,
                 "what its expression puts into tokens is not converted; its source is in a comment.",
                 "expression",
@@ -203,9 +203,11 @@ def scopes(work: Work) -> list[Block]:
             comments = [f"authentik: its expression is not converted:\n{expression}"]
         title = cleaned(entry.said("description"), 150) or cleaned(entry.title, 150) or name
         if name in OPENID:
-            work.note(entry, f"the scope {name} is the one of the protocol, with its own words and claims.")
+            context.note(
+                entry, f"the scope {name} is the one of the protocol, with its own words and claims."
+            )
         elif name in blocks:
-            work.note(entry, f"another mapping has the scope {name} too: that one's words stand.")
+            context.note(entry, f"another mapping has the scope {name} too: that one's words stand.")
         else:
             blocks[name] = Block({"scope": name, "title": title}, comments)
     return list(blocks.values())

@@ -63,17 +63,17 @@ def refusal(name: str, *comments: str) -> Block:
     return Block({"id": short_name(name), "stage": "deny", "settings": {"message": REFUSES}}, list(comments))
 
 
-def steps_of(stage: Entry, work: Work) -> list[Block]:
+def steps_of(stage: Entry, context: Work) -> list[Block]:
     """Return the steps that do what the stage did; a denying step replaces what cannot be converted."""
     make = _STAGES.get(stage.model)
     stage.used = True
     try:
         if make is None or stage.doubt:
             raise NotCarried(stage.doubt or "this stage isn't supported yet", stage.line)
-        steps = make(stage, work)
+        steps = make(stage, context)
     except NotCarried as error:
         stage.told = True
-        work.notes.add(stage.file, error.line, f"{stage}: {error.text}; a denying step replaces it.")
+        context.notes.add(stage.file, error.line, f"{stage}: {error.text}; a denying step replaces it.")
         return [refusal(stage.title, f"authentik: {stage} is not converted: {error.text}")]
     return steps
 
@@ -82,26 +82,26 @@ def _step(kind: str, **settings: Any) -> Block:
     return Block({"stage": kind, **({"settings": settings} if settings else {})})
 
 
-def _identification(stage: Entry, work: Work) -> list[Block]:
+def _identification(stage: Entry, context: Work) -> list[Block]:
     fields = [str(each) for each in stage.list("user_fields")]
     known = [each for each in fields if each in ("username", "email")]
     if not known:
         raise NotCarried("people are found by nothing that is known here", stage.line_of("user_fields"))
     if len(known) < len(fields):
-        work.note(stage, f"people are not found by {', '.join(set(fields) - set(known))}.", "user_fields")
+        context.note(stage, f"people are not found by {', '.join(set(fields) - set(known))}.", "user_fields")
     for key, fixed in _FIXED_SETTINGS.items():
         if stage.true(key, fixed) is not fixed:
-            work.note(stage, f"{key} is not converted: it is always {str(fixed).lower()} here.", key)
+            context.note(stage, f"{key} is not converted: it is always {str(fixed).lower()} here.", key)
     steps = [_step("identification", fields=known)]
     for key in ("captcha_stage", "webauthn_stage"):
         if stage.take(key):
-            work.note(stage, f"{key} is not converted; a denying step replaces it.", key)
+            context.note(stage, f"{key} is not converted; a denying step replaces it.", key)
             steps.append(refusal(key, f"authentik: {stage}: the {key} is not converted"))
     password = stage.take("password_stage")
     if password:
-        entry = work.objects.find(password)
+        entry = context.objects.find(password)
         if entry is None:
-            work.note(
+            context.note(
                 stage,
                 (
                     "its password stage is missing in the files; the password is asked as it is by "
@@ -113,11 +113,11 @@ def _identification(stage: Entry, work: Work) -> list[Block]:
             raise NotCarried(
                 "its password_stage is none that asks for a password", stage.line_of("password_stage")
             )
-        steps += steps_of(entry, work) if entry else [_step("password")]
+        steps += steps_of(entry, context) if entry else [_step("password")]
     return steps
 
 
-def _password(stage: Entry, work: Work) -> list[Block]:
+def _password(stage: Entry, context: Work) -> list[Block]:
     backends = [str(each) for each in stage.list("backends")]
     if backends and not any(each.endswith("InbuiltBackend") for each in backends):
         raise NotCarried("passwords are stored elsewhere", stage.line_of("backends"))
@@ -125,7 +125,7 @@ def _password(stage: Entry, work: Work) -> list[Block]:
         others = ", ".join(
             each.rpartition(".")[2] for each in backends if not each.endswith("InbuiltBackend")
         )
-        work.note(stage, f"only passwords stored here are checked, not {others}.", "backends")
+        context.note(stage, f"only passwords stored here are checked, not {others}.", "backends")
     attempts = stage.take("failed_attempts_before_cancel")
     if attempts is None:
         return [_step("password")]
@@ -134,11 +134,11 @@ def _password(stage: Entry, work: Work) -> list[Block]:
         f"after {free or 'a few'} wrong passwords people must wait, longer each time; the flow is "
         "not cancelled."
     )
-    work.note(stage, text, "failed_attempts_before_cancel")
+    context.note(stage, text, "failed_attempts_before_cancel")
     return [_step("password", **({"free": free} if free else {}))]
 
 
-def _validate(stage: Entry, work: Work) -> list[Block]:
+def _validate(stage: Entry, context: Work) -> list[Block]:
     device_classes = [str(each) for each in stage.list("device_classes")] or [
         "static",
         "totp",
@@ -151,7 +151,7 @@ def _validate(stage: Entry, work: Work) -> list[Block]:
     if not known:
         raise NotCarried(f"none of {', '.join(device_classes)} is there yet", stage.line_of("device_classes"))
     if others := [each for each in device_classes if each not in known]:
-        work.note(
+        context.note(
             stage,
             (
                 f"{', '.join(others)} can't be asked for here yet: people with nothing else count "
@@ -159,14 +159,14 @@ def _validate(stage: Entry, work: Work) -> list[Block]:
             ),
             "device_classes",
         )
-    missing = _missing_action(stage, work, known)
+    missing = _missing_action(stage, context, known)
     if stage.take("last_auth_threshold") not in (None, "", "seconds=0"):
-        work.note(
+        context.note(
             stage,
             "last_auth_threshold is not converted: it is asked in every sign-in.",
             "last_auth_threshold",
         )
-    work.note(stage, "authenticators are not in blueprints: people must set theirs up again.")
+    context.note(stage, "authenticators are not in blueprints: people must set theirs up again.")
     if len(known) == 1:
         return [_step("totp" if known == ["totp"] else "recovery_code", missing=missing)]
     return [_code_choice(stage, missing)]
@@ -205,7 +205,7 @@ def _code_choice(stage: Entry, missing: str) -> Block:
     return Block({"group": short_name(stage.title), "steps": inner})
 
 
-def _missing_action(stage: Entry, work: Work, known: list[str]) -> str:
+def _missing_action(stage: Entry, context: Work, known: list[str]) -> str:
     action = stage.text("not_configured_action") or "skip"
     if action not in ("skip", "deny", "configure"):
         raise NotCarried(
@@ -213,38 +213,38 @@ def _missing_action(stage: Entry, work: Work, known: list[str]) -> str:
         )
     if action != "configure":
         return "skip" if action == "skip" else "refuse"
-    setups = [work.objects.find(each) for each in stage.list("configuration_stages")]
+    setups = [context.objects.find(each) for each in stage.list("configuration_stages")]
     wanted = "authenticator_totp" if "totp" in known else "authenticator_static"
     if not any(each is not None and wanted in each.model for each in setups):
         text = (
             "none of its configuration_stages can be converted: people without an authenticator are denied."
         )
-        work.note(stage, text, "configuration_stages")
+        context.note(stage, text, "configuration_stages")
         return "refuse"
     return "set_up"
 
 
-def _prompt(stage: Entry, work: Work) -> list[Block]:
-    found = [work.objects.find(each) for each in stage.list("fields")]
+def _prompt(stage: Entry, context: Work) -> list[Block]:
+    found = [context.objects.find(each) for each in stage.list("fields")]
     if None in found or not found:
         raise NotCarried("not all of its fields are in the files", stage.line_of("fields"))
-    fields = [_field(each, work) for each in sorted((each for each in found if each), key=_order)]
+    fields = [_field(each, context) for each in sorted((each for each in found if each), key=_order)]
     visible = [each for each in fields if each]
     names = [each["name"] for each in visible]
     if len(set(names)) < len(names):
         raise NotCarried("two of its fields have the same name", stage.line)
     if not visible:
         raise NotCarried("none of its fields asks for input", stage.line)
-    steps = [_step("prompt", fields=visible, **({} if work.writes else {"keep": False}))]
+    steps = [_step("prompt", fields=visible, **({} if context.writes else {"keep": False}))]
     for each in stage.list("validation_policies"):
-        policy = work.objects.find(each)
+        policy = context.objects.find(each)
         reason = (
-            work.policies.source(policy)
+            context.policies.source(policy)
             if policy
             else "authentik: a validation policy that is missing in the files is not converted"
         )
         steps.append(refusal(f"{stage.title}-validation", reason))
-        work.note(
+        context.note(
             stage,
             "a validation policy is not converted; a denying step is added after the question.",
             "validation_policies",
@@ -257,12 +257,12 @@ def _order(prompt: Entry) -> tuple[float, int]:
     return (order if isinstance(order, int | float) else 0, prompt.line)
 
 
-def _field(prompt: Entry, work: Work) -> dict[str, Any] | None:
+def _field(prompt: Entry, context: Work) -> dict[str, Any] | None:
     kind = prompt.text("type") or "text"
     key = prompt.text("field_key")
     if kind in _DISPLAY_TYPES:
         prompt.told = True
-        work.note(prompt, f"a field of the type {kind} asks for nothing and is omitted.", "type")
+        context.note(prompt, f"a field of the type {kind} asks for nothing and is omitted.", "type")
         return None
     field_type = _TYPES.get(kind)
     if field_type is None:
@@ -270,7 +270,7 @@ def _field(prompt: Entry, work: Work) -> dict[str, Any] | None:
     name = re.sub(r"[^a-z0-9_]", "_", key.rpartition(".")[2].lower()).strip("_")[:45]
     name = name if re.match(r"[a-z]", name) else f"field_{name}".rstrip("_")
     if name != key:
-        work.note(prompt, f"the field {key} is named {name} here.", "field_key")
+        context.note(prompt, f"the field {key} is named {name} here.", "field_key")
     field = {
         "name": name,
         "label": cleaned(prompt.text("label"), 100),
@@ -282,28 +282,28 @@ def _field(prompt: Entry, work: Work) -> dict[str, Any] | None:
     )
 
 
-def _user_write(stage: Entry, work: Work) -> list[Block]:
+def _user_write(stage: Entry, context: Work) -> list[Block]:
     raise NotCarried(
         "prompt saves its answers on the person itself; flows can't create accounts yet", stage.line
     )
 
 
-def _redirect(stage: Entry, work: Work) -> list[Block]:
+def _redirect(stage: Entry, context: Work) -> list[Block]:
     if stage.text("mode") not in ("", "static"):
         raise NotCarried("it leads to another flow", stage.line_of("mode"))
     return [_step("redirect", to=stage.text("target_static"))]
 
 
-def _deny(stage: Entry, work: Work) -> list[Block]:
+def _deny(stage: Entry, context: Work) -> list[Block]:
     message = cleaned(stage.text("deny_message"), 300)
     return [_step("deny", **({"message": message} if message else {}))]
 
 
-def _consent(stage: Entry, work: Work) -> list[Block]:
+def _consent(stage: Entry, context: Work) -> list[Block]:
     if stage.text("mode") not in ("", "always_require"):
-        work.note(stage, "mode: consent is asked every time; it is not remembered.", "mode")
+        context.note(stage, "mode: consent is asked every time; it is not remembered.", "mode")
     if stage.get("consent_expire_in") is not None:
-        work.note(
+        context.note(
             stage, "consent_expire_in is not converted: consents aren't remembered.", "consent_expire_in"
         )
     return [_step("consent")]
@@ -315,7 +315,7 @@ _SESSION_BINDINGS = {
 }
 
 
-def _login(stage: Entry, work: Work) -> list[Block]:
+def _login(stage: Entry, context: Work) -> list[Block]:
     for key, why in _SESSION_BINDINGS.items():
         if stage.text(key) not in ("", "no_binding"):
             raise NotCarried(f"{key}: {why}", stage.line_of(key))
@@ -324,10 +324,10 @@ def _login(stage: Entry, work: Work) -> list[Block]:
             f"{key}: it ends the person's other sessions, which would go on here", stage.line_of(key)
         )
     if stage.take(key := "remember_me_offset") not in (None, "", "seconds=0"):
-        work.note(stage, f"{key} is not converted: people can't choose to stay signed in longer.", key)
+        context.note(stage, f"{key} is not converted: people can't choose to stay signed in longer.", key)
     wanted = duration(stage, key := "session_duration")
     if not wanted:  # in authentik the session lasts until the browser is closed
-        work.note(
+        context.note(
             stage,
             f"a session ends after {write_duration(LONGEST)}, whether the browser was closed before or not.",
             key,
@@ -338,13 +338,13 @@ def _login(stage: Entry, work: Work) -> list[Block]:
             f"{key}: shorter than the minimum here, {write_duration(SHORTEST)}", stage.line_of(key)
         )
     if wanted >= LONGEST:
-        work.note(stage, f"{key}: a session ends after {write_duration(LONGEST)} at the latest.", key)
+        context.note(stage, f"{key}: a session ends after {write_duration(LONGEST)} at the latest.", key)
         return [_step("login")]
     return [_step("login", session_lifetime=write_duration(wanted))]
 
 
 def _simple(kind: str) -> Callable[[Entry, Work], list[Block]]:
-    return lambda stage, work: [_step(kind)]
+    return lambda stage, context: [_step(kind)]
 
 
 _STAGES: dict[str, Callable[[Entry, Work], list[Block]]] = {

@@ -79,7 +79,7 @@ def apply(
             raise StateMoved
         check(plan)
         generated = _generate_missing(plan, generated_secrets if generate else None)
-        _harden(plan, generated, tell)
+        _hash_secrets(plan, generated, tell)
         try:
             _write(plan, generated, by, tell, generate)
         except Overtaken as error:
@@ -167,7 +167,7 @@ def _missing_secret_problem(missing: MissingSecret) -> Problem:
     )
 
 
-def _harden(plan: Plan, generated: Mapping[tuple[str, str], str], tell: Tell) -> None:
+def _hash_secrets(plan: Plan, generated: Mapping[tuple[str, str], str], tell: Tell) -> None:
     """Hash new passwords and secrets, which takes time and must not hold a lock."""
     with_new_secret = [
         change

@@ -23,7 +23,7 @@ BY = "blueprint folder"
 _TAG_NAMES = re.compile(rb"!(env|secret)\s+(?:\[\s*)?[\"']?([A-Za-z_][A-Za-z0-9_.-]{0,99})")
 
 log = logging.getLogger(__name__)
-_told = set[tuple[str, ...]]()
+_warned = set[tuple[str, ...]]()
 
 
 @dataclass
@@ -136,8 +136,8 @@ def _is_watched(path: Path) -> bool:
 
 def _warn_once(event: str, **what: Any) -> None:
     """Log a warning once in the lifetime of this process, because it would repeat every ten seconds."""
-    if (warning := (event, *map(str, what.values()))) not in _told:
-        _told.add(warning)
+    if (warning := (event, *map(str, what.values()))) not in _warned:
+        _warned.add(warning)
         log.warning(event, extra={name: on_one_line(str(value)) for name, value in what.items()})
 
 

@@ -50,7 +50,7 @@ def scopes(tenant: Tenant) -> set[str]:
 @pytest.fixture
 def folder(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The watched folder, of which nothing was told yet."""
-    monkeypatch.setattr(watch, "_told", set())
+    monkeypatch.setattr(watch, "_warned", set())
     settings.BLUEPRINTS = str(tmp_path / "watched")
     (tmp_path / "watched").mkdir()
     return tmp_path / "watched"

@@ -149,14 +149,14 @@ def test_a_hand_between_plan_and_write_is_seen(
     """The comparison is made anew, so that what is told is what was really replaced; with --expect nothing
     is.
     """
-    harden, hands = applying._harden, ["By hand", "By hand again"]
+    harden, hands = applying._hash_secrets, ["By hand", "By hand again"]
 
     def interrupted(*arguments: Any) -> None:
         if hands:
             save_person("alice", name=hands.pop(0), by="bob")
         harden(*arguments)
 
-    monkeypatch.setattr(applying, "_harden", interrupted)
+    monkeypatch.setattr(applying, "_hash_secrets", interrupted)
     file = write_blueprint(ALICE)
     (change,) = apply([file]).effective
     assert [(key.old, key.new) for key in change.keys] == [("By hand again", "From the file")]
@@ -173,7 +173,7 @@ def test_a_hand_that_never_rests_is_not_overwritten(
     """After a few tries it is given up, with nothing written."""
     count = iter(range(1000))
     monkeypatch.setattr(
-        applying, "_harden", lambda *told: save_person("alice", name=f"By hand {next(count)}", by="bob")
+        applying, "_hash_secrets", lambda *told: save_person("alice", name=f"By hand {next(count)}", by="bob")
     )
     with pytest.raises(StateMoved):
         apply([write_blueprint(ALICE)])
