@@ -146,7 +146,7 @@ def failing() -> list[Result]:
 def _generate_missing(plan: Plan, values: dict[tuple[str, str], str] | None) -> dict[tuple[str, str], str]:
     """Return new values for the missing secrets; raise BadBlueprint if none may be generated.
 
-    ``values`` keeps the values, so that every retry uses the same ones.
+    ``values`` holds those of earlier attempts, so that every retry uses the same ones.
     """
     if plan.missing and values is None:
         raise BadBlueprint([_missing_secret_problem(each) for each in plan.missing])

@@ -200,23 +200,12 @@ def _compare(
     contents = There(
         owned, {**live_parts(), **flows} if flows else {}, value_of, coming=_planned_names(ordered)
     )
+    for change in requested:
+        change.freed = released
     for kind in KINDS.values():
         kind_changes = [each for each in requested if each.kind == kind.name]
-        for change in (
-            kind_changes
-            if kind.name != "flow"
-            else [each for each in kind_changes if each.name not in circular]
-        ):
-            change.freed = released
-            problems += decide(plan, kind, change, contents)
-            if change.before is None and kind.name == "person" and change.located:
-                contents.newcomers[change.name] = change.located.document
-        clashes = (
-            kind.clashes([*kind_changes, *(each for each in deletions if each.kind == kind.name)])
-            if kind_changes
-            else ()
-        )
-        problems += [each.located.problem(path, text) for each, path, text in clashes if each.located]
+        kind_deletions = [each for each in deletions if each.kind == kind.name]
+        problems += _complete_kind(plan, kind, kind_changes, kind_deletions, contents, circular)
     changes = [*requested, *deletions]
     plan.changes += changes
     plan.notes += [
@@ -224,6 +213,26 @@ def _compare(
         *outlook(at.tenant, changes, contents.parts),
     ]
     return problems
+
+
+def _complete_kind(
+    plan: Plan,
+    kind: Kind,
+    changes: list[Change],
+    deletions: list[Change],
+    contents: There,
+    circular: Collection[str],
+) -> list[Problem]:
+    """Complete the changes of one kind, except ``circular`` flows, and return the problems."""
+    problems: list[Problem] = []
+    for change in changes:
+        if kind.name == "flow" and change.name in circular:
+            continue
+        problems += decide(plan, kind, change, contents)
+        if change.before is None and kind.name == "person" and change.located:
+            contents.newcomers[change.name] = change.located.document
+    conflicts = kind.clashes([*changes, *deletions]) if changes else ()
+    return problems + [each.located.problem(path, text) for each, path, text in conflicts if each.located]
 
 
 def _initial_changes(ordered: Sequence[Located]) -> list[Change]:
