@@ -1,4 +1,4 @@
-"""What every test may use: two tenants with people and applications, the public door, and a real server."""
+"""What every test can use: two tenants with people and applications, the public door, and a real server."""
 
 import gc
 import logging
@@ -31,7 +31,7 @@ from tests.kit import Door, LiveServer
 from tests.modes.selection import in_both_modes, keep_what_differs, nothing_different
 from tests.thirdparty import probe
 
-# The same examples in every run: what a change broke is told apart from what chance found.
+# The same examples in every run: what a change broke differs from what chance found.
 # HYPOTHESIS_PROFILE=explore looks for more.
 hypothesis.register_profile("same", derandomize=True)
 hypothesis.register_profile("explore", derandomize=False)
@@ -105,7 +105,7 @@ scopes: [openid]
 
 @pytest.hookimpl(trylast=True)  # after the slow ones are gone, which are in neither
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On PostgreSQL and Redis, leave out what would see no difference there."""
+    """On PostgreSQL and Redis, deselect the tests that would see no difference there."""
     if os.environ.get("FOYER_TEST_MODE") == "cluster":
         alike = keep_what_differs(items)
         config.hook.pytest_deselected(items=alike)
@@ -115,7 +115,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_testnodedown(node: Any) -> None:
-    """Tell what a worker left out: each has collected the same."""
+    """Collect what a worker deselected; every worker has collected the same tests."""
     node.config.stash[_alike] = getattr(node, "workeroutput", {}).get("alike", 0)
 
 
@@ -132,8 +132,9 @@ _alike = pytest.StashKey[int]()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
-    """What is imported and collected stays to the end: the collector need not walk through it, neither
-    meanwhile nor afterwards.
+    """Freeze what is imported and collected, so that the garbage collector does not traverse it.
+
+    This holds during the collection and afterwards.
     """
     gc.disable()
     try:
@@ -146,7 +147,7 @@ def pytest_collection() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def static_files() -> None:
-    """Collected once, as ``manage.py up`` does: pages then carry the same addresses as in production."""
+    """Collect static files once, as ``manage.py up`` does, so that pages use the same URLs as in production."""
     call_command("collectstatic", verbosity=0, interactive=False)
 
 
@@ -164,8 +165,9 @@ def empty_cache(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def the_same_log() -> Iterator[None]:
-    """A test that configures logging leaves no handler that writes to its own captured, now closed, standard
-    error.
+    """Remove the handlers that a test has configured.
+
+    They would write to the test's own captured standard error, which is closed by then.
     """
 
     def streams() -> list[logging.Handler]:
@@ -181,8 +183,9 @@ def the_same_log() -> Iterator[None]:
 
 @pytest.fixture
 def production_hashing(acme: Tenant, settings: Any) -> Iterator[None]:
-    """Passwords cost what they cost in production: those of acme's people are hashed so already, as is the
-    one of nobody.
+    """Hash passwords at the cost of production.
+
+    The passwords of acme's people and the one that stands for an unknown person are hashed with it already.
     """
     settings.PASSWORD_HASHERS = settings.PRODUCTION_HASHERS
     credentials._nobody.cache_clear()
@@ -198,7 +201,7 @@ def production_hashing(acme: Tenant, settings: Any) -> Iterator[None]:
 
 @pytest.fixture
 def third_party(settings: Any) -> Iterator[None]:
-    """Three more stages, as an administrator would add somebody else's: by ``settings.STAGE_PACKAGES``."""
+    """Add three stages of a third party, as an administrator would: by ``settings.STAGE_PACKAGES``."""
     settings.STAGE_PACKAGES = ["stages", "tests.thirdparty"]
     stages.cache_clear()
     yield
@@ -209,7 +212,7 @@ def third_party(settings: Any) -> Iterator[None]:
 
 @pytest.fixture
 def write_blueprint(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a blueprint and answers its path."""
+    """Return a function that writes a blueprint and returns its path."""
 
     def write(text: str, name: str = "blueprint.yaml") -> Path:
         path = tmp_path / name
@@ -277,14 +280,15 @@ def acme(tenants: dict[str, Tenant]) -> Iterator[Tenant]:
 
 @pytest.fixture
 def other(tenants: dict[str, Tenant]) -> Tenant:
-    """The neighbour."""
+    """The second tenant."""
     return tenants["other"]
 
 
 @pytest.fixture
 def door(tenants: dict[str, Tenant]) -> Callable[..., Door]:
-    """A new client at the public door: ``door()`` for acme, ``door("other.test")`` for the neighbour; each
-    has its own cookies.
+    """Return a function that opens the public door with a new client.
+
+    ``door()`` is for acme, ``door("other.test")`` for the other tenant; each client has its own cookies.
     """
 
     def open_door(host: str = "acme.test", **options: Any) -> Door:
@@ -302,8 +306,9 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 @pytest.fixture
 def live(transactional_db: None, tenants: dict[str, Tenant]) -> Iterator[LiveServer]:
-    """The whole ASGI stack on a free port of this machine, in this process; ``live.url("acme.test")`` names
-    it.
+    """The whole ASGI stack on a free port of this machine, in this process.
+
+    ``live.url("acme.test")`` returns its address.
     """
     with LiveServer() as server:
         yield server

@@ -1,4 +1,4 @@
-"""What the tests of the engine share: drawing a flow, and looking into a run's row as no visitor can."""
+"""What the tests of the engine share: publishing a flow, and reading a run's row directly."""
 
 from typing import Any
 
@@ -32,9 +32,9 @@ def drawing(*steps: str | dict[str, Any], flow: str = "connect-a-device", **more
 
 
 def draw(*steps: str | dict[str, Any], **more: Any) -> Published:
-    """Publishes it in the tenant in scope.
+    """Publish the flow in the tenant in scope.
 
-    The last step keeps lint content about flows that reach no consent.
+    The last step satisfies the lint about flows that reach no consent.
     """
     goal = () if "consent" in steps else (NEVER,)
     return publish(drawing(*steps, *goal, **more), by="test")
@@ -51,34 +51,34 @@ def facts_of(seen: Seen) -> set[str]:
 
 
 def events(kind: str) -> int:
-    """How many events of this kind there are, whoever's."""
+    """The number of events of this kind, in any tenant."""
     return Event.unscoped.filter(kind=kind).count()
 
 
 def device_state(started: Started) -> str:
-    """The state of the device that this answer belongs to; the newest one."""
+    """The state of the device that this response belongs to; the newest one."""
     return DeviceCode.unscoped.order_by("-pk").values_list("state", flat=True)[0]
 
 
 def walk_to(door: Door, step: str, started: Started, path: str = "/device") -> Seen:
-    """Gives right answers until the page asks for ``step``, or asks nothing more."""
+    """Submit right answers until the page asks for ``step``, or asks for nothing more."""
     seen = door.page(path)
     for _ in range(20):
-        if seen.step in (step, ""):  # "": a page at the end of a run, which offers to begin anew
+        if seen.step in (step, ""):  # "": a page at the end of a run, which offers to begin again
             return seen
         seen = seen.submit(**right_answer(seen.step, started))
     raise AssertionError(f"the flow never came to {step}")
 
 
 def right_answer(step: str, started: Started) -> dict[str, str]:
-    """What a person who may would enter."""
+    """What a person who is allowed to pass would enter."""
     return {**RIGHT, "device_code": {"user_code": started.user_code}, "consent": {"decision": "approve"}}[
         step
     ]
 
 
 def only_select(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-    """For ``connection.execute_wrapper``: refuses every statement that could write."""
+    """For ``connection.execute_wrapper``: refuse every statement that could write."""
     assert sql.lstrip().upper().startswith("SELECT"), sql
     return execute(sql, params, many, context)
 
@@ -98,13 +98,13 @@ class Looker:
 
 
 def restart_token(seen: Seen) -> str:
-    """With which this page's run may be started again; HTML shows it only where somebody was refused."""
+    """The token that restarts this page's run; HTML shows it only after a refusal."""
     with tenant_scope(row_of(seen).tenant):
         return executor.look(row_of(seen).identifier, Looker(seen)).restart
 
 
 def restarted(seen: Seen, token: str | None = None, **fields: str) -> Seen:
-    """Starts the run of this page again."""
+    """Start the run of this page again."""
     posted = {"token": restart_token(seen) if token is None else token, **fields}
     response = seen.door.http.post(f"{seen.path}restart", posted, follow=True)
     return Seen(seen.door, response, response.redirect_chain[-1][0] if response.redirect_chain else seen.path)

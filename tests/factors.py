@@ -55,7 +55,7 @@ def codes_on(page: Seen) -> list[str]:
 
 
 def kinds(name: str = "alice") -> list[str]:
-    """The kinds of the rows that somebody of any tenant holds."""
+    """The kinds of the credentials that a person of this name holds, in any tenant."""
     return sorted(Credential.unscoped.filter(person__username=name).values_list("kind", flat=True))
 
 
@@ -63,7 +63,7 @@ CODE = "abcde-fgh23"
 
 
 def equip(kind: str) -> None:
-    """Gives alice what a stage of this kind asks for; setting up is for whoever has nothing yet."""
+    """Give alice what a stage of this kind asks for; setting up is for people who have nothing yet."""
     if kind == "totp":
         give_totp()
     if kind == "recovery_code":
@@ -77,4 +77,4 @@ RIGHT: dict[str, Callable[[Seen], dict[str, str]]] = {
     "recovery_code_setup": lambda seen: {"saved": "yes"},
     "reauthenticate": lambda seen: {"password": "alice-password-1"},
 }
-"""The right answer of whoever was equipped, on the page that asks."""
+"""The right answer of a person who was equipped, on the page that asks."""

@@ -4,8 +4,9 @@ from idp.accounts.hashers import Argon2id
 
 
 class Cheap(Argon2id):
-    """8 KiB and one pass, and everything else as in the product; the fixture ``production_hashing`` restores
-    the product's own cost.
+    """8 KiB and one pass, and everything else as in the product.
+
+    The fixture ``production_hashing`` restores the product's own cost.
     """
 
     time_cost = 1

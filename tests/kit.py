@@ -1,5 +1,6 @@
-"""The public door in tests: pages as a person posts them, the protocol as a device speaks it, and a real
-server.
+"""The public door in tests: pages as a person posts them, and the protocol as a device speaks it.
+
+Includes a real server.
 """
 
 import html
@@ -25,7 +26,7 @@ _TITLE = re.compile(r"<h1[^>]*>(.*?)</h1>", re.DOTALL)
 
 
 class Door:
-    """One client with cookies of its own, at one host. ``address``: from where it comes."""
+    """One client with its own cookies, at one host; ``address`` is where its requests come from."""
 
     def __init__(self, host: str = "acme.test", address: str = "127.0.0.1", agent: str = "Test/1.0") -> None:
         self.http = Client(HTTP_HOST=host, REMOTE_ADDR=address, HTTP_USER_AGENT=agent)
@@ -51,13 +52,13 @@ class Door:
         return self.http.get(path, **extra)
 
     def start(self, client_id: str = "tv", scope: str = "openid profile", **more: Any) -> "Started":
-        """A device asks; the answer must be good."""
+        """Request codes as a device does; the response must be a success."""
         response = self.post("/application/o/device/", {"client_id": client_id, "scope": scope, **more})
         assert response.status_code == 200, response.content
         return Started(response.json(), client_id)
 
     def poll(self, started: "Started", **more: Any) -> Any:
-        """The device polls."""
+        """Poll as the device does."""
         form = {
             "grant_type": DEVICE_CODE,
             "client_id": started.client_id,
@@ -69,18 +70,18 @@ class Door:
         )
 
     def page(self, path: str = "/device") -> "Seen":
-        """A person opens a page and is led to where they are."""
+        """Open a page as a person does, and follow the redirects to where the person is."""
         response = self.http.get(path, follow=True)
         return Seen(self, response, response.redirect_chain[-1][0] if response.redirect_chain else path)
 
     def sign_in(
         self, name: str = "alice", password: str = "alice-password-1", path: str = "/device"
     ) -> "Seen":
-        """Walks the first two steps of the shipped flow."""
+        """Submit the first two steps of the shipped flow."""
         return self.page(path).submit(name=name).submit(password=password)
 
     def approve(self, started: "Started", **person: str) -> "Seen":
-        """Signs in if need be, enters the code and approves."""
+        """Sign in if needed, enter the code and approve."""
         seen = self.page("/device")
         if seen.step == "identification":
             seen = seen.submit(name=person.get("name", "alice")).submit(
@@ -93,7 +94,7 @@ class Door:
 
 @dataclass
 class Started:
-    """The device endpoint's answer."""
+    """The device endpoint's response."""
 
     answer: dict[str, Any]
     client_id: str = "tv"
@@ -139,11 +140,11 @@ class Seen:
 
     @property
     def step(self) -> str:
-        """The step that the form answers."""
+        """The step that the form submits."""
         return self.hidden.get("step", "")
 
     def submit(self, **fields: str) -> "Seen":
-        """Posts the form as a browser would, hidden fields included, and follows the redirect."""
+        """Post the form as a browser would, hidden fields included, and follow the redirect."""
         response = self.door.http.post(self.path, {**self.hidden, **fields}, follow=True)
         return Seen(
             self.door, response, response.redirect_chain[-1][0] if response.redirect_chain else self.path

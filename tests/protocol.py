@@ -1,6 +1,4 @@
-"""What the tests of the protocol share: credentials as clients send them, tokens as they come back, and what
-they open.
-"""
+"""What the tests of the protocol share: credentials as clients send them, tokens, and what tokens open."""
 
 import hmac
 import json
@@ -21,13 +19,13 @@ EVERYTHING = "openid profile email offline_access"
 
 
 def basic(client_id: str, secret: str, *, encoded: bool = True) -> dict[str, str]:
-    """The Authorization header of HTTP Basic, its parts form-encoded first as RFC 6749 section 2.3.1 says."""
+    """The Authorization header of HTTP Basic; both values are form-encoded first (RFC 6749 section 2.3.1)."""
     parts = (quote_plus(client_id), quote_plus(secret)) if encoded else (client_id, secret)
     return {"HTTP_AUTHORIZATION": "Basic " + b64encode(":".join(parts).encode()).decode()}
 
 
 def outcome(response: Any) -> tuple[int, str]:
-    """Status and OAuth code, "" for a success; every answer is JSON."""
+    """Status and OAuth error code, "" for a success; every response is JSON."""
     assert response["Content-Type"] == "application/json", response.content
     return response.status_code, response.json().get("error", "")
 
@@ -53,7 +51,7 @@ def verified(door: Door, token: str) -> Any:
 
 
 def connect(door: Any, scope: str = EVERYTHING, host: str = "acme.test", **more: str) -> dict[str, Any]:
-    """The whole journey of a public television; answers its tokens."""
+    """Connect a public television from start to end; returns its tokens."""
     device = door(host)
     started = device.start(scope=scope, **more)
     door(host).approve(started)
@@ -61,19 +59,19 @@ def connect(door: Any, scope: str = EVERYTHING, host: str = "acme.test", **more:
 
 
 def refresh(device: Door, refresh_token: str, client_id: str | None = "tv", **more: Any) -> Any:
-    """Asks for new tokens."""
+    """Request new tokens."""
     form = {"grant_type": "refresh_token", "refresh_token": refresh_token, "client_id": client_id, **more}
     extra = {name: form.pop(name) for name in list(form) if name.startswith("HTTP_")}
     return device.post(TOKEN, {name: value for name, value in form.items() if value is not None}, **extra)
 
 
 def userinfo(device: Door, access_token: str) -> Any:
-    """Asks who it is."""
+    """Request the claims of userinfo."""
     return device.get(USERINFO, HTTP_AUTHORIZATION=f"Bearer {access_token}")
 
 
 def begun(response: Any, client_id: str = "tv") -> Started:
-    """A device endpoint's answer that must be good."""
+    """A device endpoint's response that must be a success."""
     assert response.status_code == 200, response.content
     return Started(response.json(), client_id)
 

@@ -1,6 +1,4 @@
-"""Several threads at once, as several requests and workers are; each with a database connection of
-its own.
-"""
+"""Several threads at once, as several requests and workers are, each with its own database connection."""
 
 import threading
 from collections.abc import Callable
@@ -10,13 +8,15 @@ from django.db import connections, transaction
 
 
 def at_once(*functions: Callable[[], object]) -> None:
-    """Runs them from one moment on and waits for all; what one raises is raised here."""
+    """Start all functions at the same moment and wait for them; an exception of one is raised here."""
     _finish(*_start(*functions))
 
 
 def meeting_at(rows: Any, *functions: Callable[[], object], seconds: float = 1) -> None:
-    """The same while somebody else holds these rows: whoever wants one of them waits there until all do, or
-    have ended without.
+    """Run the functions at once while another connection locks these rows.
+
+    A function that wants one of the rows waits for it until all functions wait, or have ended without
+    waiting.
     """
     with transaction.atomic():
         assert list(rows.select_for_update().order_by("pk"))

@@ -1,5 +1,6 @@
-"""The product's own settings on a throw-away data folder; nothing is made weaker for the tests but the cost
-of a password's hash.
+"""The product's own settings on a throw-away data folder.
+
+Nothing is weaker for the tests but the cost of a password's hash.
 """
 
 import atexit

@@ -1,5 +1,6 @@
-"""What no stage may ever do, whoever wrote it: each registered one, and three of a third party, behind the
-public door.
+"""What no stage is ever allowed to do, in the product or by a third party.
+
+Each registered stage and three of a third party are tested behind the public door.
 """
 
 import pytest
@@ -25,8 +26,9 @@ EVERY = (*sorted(stages()), *THIRD_PARTY)
 
 
 class Arrived:
-    """A run whose next right answer would decide the stage: on its page, or on the last page before it where
-    it asks nothing.
+    """A run whose next right answer would decide the stage.
+
+    It is on the stage's page, or on the last page before it where the stage asks nothing.
     """
 
     def __init__(self, kind: str, door: Door) -> None:
@@ -40,7 +42,7 @@ class Arrived:
         self.state = self.row.state
 
     def assert_nothing_decided(self) -> None:
-        """No fact more, no step further, no device decided, nobody signed in who was not."""
+        """Assert no further fact, no step forward, no decided device, and no new sign-in."""
         now = Row.unscoped.get(pk=self.row.pk).state
         assert now["facts"] == self.state["facts"]
         assert now["decided"] == self.state["decided"]
@@ -52,11 +54,11 @@ def _flow_with(kind: str) -> tuple[str | dict[str, object], ...]:
     """The shipped flow, with the stage as early in it as its needs allow."""
     if kind in SHIPPED:
         return SHIPPED
-    if kind == "logout":  # after it nothing that needs a session can be asked
+    if kind == "logout":  # no stage after it can need a session
         return (*SHIPPED[:3], kind)
     stage, known, steps = stages()[kind], set[str](), list(SHIPPED)
     for at, each in enumerate(SHIPPED):
-        # whose end needs a page before it to be looked at
+        # its end needs a page before it, to be seen
         if set(stage.needs) <= known and (at or kind != "redirect"):
             step = {"stage": kind, "settings": {"max_age": "0s"}} if kind == "reauthenticate" else kind
             return (*steps[:at], step, *steps[at:])
@@ -78,7 +80,7 @@ def _asked_before(kind: str) -> str:
 
 @pytest.fixture
 def arrived(request: pytest.FixtureRequest, third_party: None, acme: object, door: object) -> Arrived:
-    """At the stage of the parametrised kind."""
+    """At the stage of the parametrized kind."""
     return Arrived(request.getfixturevalue("kind"), request.getfixturevalue("door")())
 
 
@@ -105,7 +107,7 @@ def test_an_empty_answer_decides_nothing(kind: str, arrived: Arrived) -> None:
 
 
 def test_unknown_and_empty_fields_decide_nothing(kind: str, arrived: Arrived) -> None:
-    """CVE-2026-49448: nor does an answer of fields that the form has not, or of empty ones."""
+    """CVE-2026-49448: an answer of unknown or of empty fields decides nothing."""
     empty = dict.fromkeys(_right(arrived), "") if kind != "shut" else {}
     arrived.seen.submit(
         **empty, unknown="1", done="true", person="1", proof="1", consent="approve", facts="{}"
@@ -114,8 +116,9 @@ def test_unknown_and_empty_fields_decide_nothing(kind: str, arrived: Arrived) ->
 
 
 def test_reading_decides_nothing_and_writes_nothing(kind: str, arrived: Arrived) -> None:
-    """D30: GET and HEAD, with the right answer and token in the query, apply no effect and leave every table
-    as it was.
+    """D30: GET and HEAD, with the right answer and token in the query, apply no effect.
+
+    They leave every table as it was.
     """
     before = (arrived.row.revision, Event.unscoped.count(), Attempt.unscoped.count())
     for read in (arrived.door.http.get, arrived.door.http.head):
@@ -136,8 +139,9 @@ def test_other_methods_are_refused(kind: str, arrived: Arrived) -> None:
 
 
 def test_an_answer_to_another_step_decides_nothing(kind: str, arrived: Arrived) -> None:
-    """traps.md, stale tab: with this page's token, and with none, an answer that names another step is not
-    taken for this one.
+    """traps.md, stale tab: an answer that names another step is not taken for this one.
+
+    That holds with this page's token, and with none.
     """
     for step in ("identification", "password", "login", "device_code", "consent", "finish", "nothing", ""):
         if step != arrived.seen.step:
@@ -154,15 +158,16 @@ def test_without_the_right_token_nothing_is_decided(kind: str, arrived: Arrived)
 
 
 def test_the_token_of_another_run_decides_nothing(kind: str, arrived: Arrived) -> None:
-    """The same browser's second tab has a token of its own."""
+    """The same browser's second tab has its own token."""
     second = arrived.door.page("/device?switch")
     arrived.seen.submit(token=second.hidden.get("token", "none"), **_right(arrived))
     arrived.assert_nothing_decided()
 
 
 def test_a_foreign_run_is_as_if_it_did_not_exist(kind: str, arrived: Arrived, door: object) -> None:
-    """D25: another browser, one of another tenant, and the same browser at another tenant's host get 404,
-    whatever they send.
+    """D25: another browser, one of another tenant, and this browser at another tenant's host get 404.
+
+    That holds for everything that they send.
     """
     answer = {**arrived.seen.hidden, **_right(arrived)}
     for stranger in (Door("acme.test"), Door("other.test")):

@@ -1,5 +1,6 @@
-"""Which protocol rule is proved by which test: ``python -m tests.house.conformance`` writes
-docs/conformance.md.
+"""Which protocol rule is proved by which test.
+
+``python -m tests.house.conformance`` writes docs/conformance.md.
 """
 
 import ast

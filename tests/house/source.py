@@ -1,4 +1,4 @@
-"""The house's own source, parsed once for all guards."""
+"""The project's own source, parsed once for all guards."""
 
 import ast
 import gc
@@ -30,8 +30,9 @@ class Module:
 
     @cached_property
     def tree(self) -> ast.Module:
-        """Parsed, with the garbage collector at rest: a finalizer that parses too breaks Python 3.11's parser
-        (SystemError).
+        """Parsed with the garbage collector disabled.
+
+        A finalizer that parses too breaks Python 3.11's parser (SystemError).
         """
         gc.disable()
         try:

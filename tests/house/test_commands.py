@@ -1,5 +1,6 @@
-"""What holds for every command of ours, by walking all of them: options are written out, a mistake ends with
-1, errors can be JSON.
+"""What holds for every command of ours: options are written out, and a mistake exits with 1.
+
+Errors can be JSON, too. The tests cover all commands.
 """
 
 import json

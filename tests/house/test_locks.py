@@ -1,5 +1,6 @@
-"""The lock files install exactly what they name, with uv and with every pip, no matter what was published
-later.
+"""The lock files install exactly what they name, with uv and with every pip.
+
+What was published later does not matter.
 """
 
 import json
@@ -35,8 +36,9 @@ NEWER = "9999"
 
 @pytest.fixture(scope="module")
 def newer(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of an index that offers a newer release of everything in the locks, beside the real
-    releases.
+    """The environment of an index that offers a newer release of everything in the locks.
+
+    It offers them beside the real releases.
     """
     folder = tmp_path_factory.mktemp("newer")
     for name in pins():
@@ -90,8 +92,9 @@ class Checkout:
 
 @pytest.mark.parametrize(("version", "pip"), PYTHONS_AND_PIPS)
 def test_every_pip_installs_both_locks(version: str, pip: str, newer: dict[str, str], tmp_path: Path) -> None:
-    """Each supported Python's oldest pip fills an empty environment from the locks, and nothing is missing
-    afterwards.
+    """Each supported Python's oldest pip fills an empty environment from the locks.
+
+    Nothing is missing afterwards.
     """
     checkout = Checkout(tmp_path, newer)
     checkout.run(python(version), "-m", "venv", ".venv")
@@ -104,7 +107,7 @@ def test_every_pip_installs_both_locks(version: str, pip: str, newer: dict[str, 
 
 
 def test_uv_installs_both_locks(newer: dict[str, str], tmp_path: Path) -> None:
-    """uv does the same where there is one, and pip is not asked."""
+    """The result is the same with uv where it exists, and pip is not used."""
     checkout = Checkout(tmp_path, newer)
     (tmp_path / "bin" / "uv").symlink_to(UV)
     checkout.run(sys.executable, "-m", "venv", ".venv")
@@ -123,8 +126,9 @@ def test_uv_installs_both_locks(newer: dict[str, str], tmp_path: Path) -> None:
 @pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize("version", sorted({version for version, _ in PYTHONS_AND_PIPS}))
 def test_nothing_is_built(version: str, platform: str, newer: dict[str, str], tmp_path: Path) -> None:
-    """Everything in the locks has a wheel for each supported Python and platform: a build would take tools
-    that no lock pins.
+    """Everything in the locks has a wheel for each supported Python and platform.
+
+    A build would take tools that no lock pins.
     """
     checkout = Checkout(tmp_path, newer)
     target = (
@@ -142,7 +146,7 @@ def test_nothing_is_built(version: str, platform: str, newer: dict[str, str], tm
 
 
 def test_the_locks_follow_pyproject(tmp_path: Path) -> None:
-    """A dependency that was changed by hand is in the locks too; ``make lock`` writes them."""
+    """A dependency that was changed manually is in the locks too; ``make lock`` writes them."""
     for name in ("pyproject.toml", "Makefile", *LOCKS):
         shutil.copy(ROOT / name, tmp_path)
     environment = os.environ | {"UV_PYTHON": sys.executable}
@@ -151,8 +155,9 @@ def test_the_locks_follow_pyproject(tmp_path: Path) -> None:
 
 
 def lines(lock: Path) -> list[str]:
-    """Return a lock's pins without their hashes, of which a release may get more when more wheels are added
-    to it.
+    """Return a lock's pins without their hashes.
+
+    A release can get more hashes when more wheels are added to it.
     """
     return [line.removesuffix(" \\") for line in lock.read_text().splitlines() if not line.startswith(" ")]
 
@@ -164,8 +169,9 @@ def pins() -> dict[str, str]:
 
 
 def python(version: str) -> str:
-    """Return this machine's Python of that version; without one, the Python that runs the tests, so that its
-    pip is tried all the same.
+    """Return this machine's Python of that version.
+
+    Without one, return the Python that runs the tests, so that its pip is tested nevertheless.
     """
     found = shutil.which(f"python{version}")
     asked = found and subprocess.run(

@@ -1,4 +1,4 @@
-"""The pages about flows and stages tell the truth: made from the code, or tried."""
+"""The pages about flows and stages are true: they are generated from the code, or tested."""
 
 import json
 import re
@@ -36,15 +36,16 @@ def blocks(language: str, text: str) -> list[str]:
 
 
 def test_the_reference_is_committed() -> None:
-    """Rule 9: docs/stages is what the classes say, byte for byte, and no page is left of a stage that is
-    gone.
+    """Rule 9: docs/stages is what the classes say, byte for byte.
+
+    No page is left of a stage that is gone.
     """
     committed = {path.name: path.read_bytes() for path in STAGES.iterdir()}
     assert committed == {name: text.encode() for name, text in pages().items()}, RUN
 
 
 def test_it_is_the_same_in_every_language(settings: Any) -> None:
-    """Made in English, whatever language is in force."""
+    """It is generated in English, with any language active."""
     before = pages()
     settings.LANGUAGE_CODE = "de"
     assert pages() == before

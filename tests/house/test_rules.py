@@ -1,4 +1,4 @@
-"""The ten rules of the house, each with its guards."""
+"""The ten rules of the project, each with its guards."""
 
 import ast
 import re
@@ -71,7 +71,7 @@ WRITERS = (
 )
 
 
-OWN_TABLES = ("Owned.", "Result.", "Secret.")  # what blueprints keep about themselves
+OWN_TABLES = ("Owned.", "Result.", "Secret.")  # what blueprints store about themselves
 
 
 def test_every_rule_has_its_guards() -> None:
@@ -82,9 +82,7 @@ def test_every_rule_has_its_guards() -> None:
 
 
 def test_import_contracts() -> None:
-    """Rules 1 and 3: layers, independence of the stages, no model at the edge (contracts in
-    pyproject.toml).
-    """
+    """Rules 1 and 3: layers, independence of the stages, no model at the edge (contracts in pyproject.toml)."""
     ran = subprocess.run(
         [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"],
         cwd=ROOT,
@@ -139,14 +137,14 @@ def test_no_signals_and_no_save_of_its_own() -> None:
     """Rule 4: nothing happens behind a verb's back."""
     for module in modules():
         heard = {name for name in module.imports() if "signals" in name and not name.startswith("celery")}
-        # the handler announces requests, as the framework asks
+        # the handler sends the signals of a request, as the framework requires
         assert not heard or module.name == "web/server/handler.py", module.name
         if module.path.name == "models.py":
             assert not {function.name for function in module.functions()} & {"save", "delete"}, module.name
 
 
 def test_writes_stay_in_the_domain() -> None:
-    """Rule 4: the ORM's writing methods are called in the domain and in the engine's own room only."""
+    """Rule 4: the ORM's writing methods are called in the domain and in the engine's own package only."""
     for module in room("web/", "stages/", "blueprints/"):
         calls = {
             node.func.attr
@@ -161,7 +159,7 @@ def test_writes_stay_in_the_domain() -> None:
 
 
 def test_unscoped_stands_in_few_places() -> None:
-    """Rule 5: who may look past the tenant, and nobody else."""
+    """Rule 5: only the listed modules look past the tenant."""
     allowed = {
         "idp/tenancy/models.py",
         "idp/events/bus.py",
@@ -179,8 +177,9 @@ def test_unscoped_stands_in_few_places() -> None:
 
 
 def test_every_table_belongs_to_a_tenant() -> None:
-    """Rule 5: but for the tenants themselves, their domains, and what became of blueprints, which may make
-    tenants.
+    """Rule 5: every table but those of tenants, their domains and blueprint results belongs to a tenant.
+
+    A blueprint can create tenants, so its result belongs to none.
     """
     for module in modules():
         if module.path.name != "models.py":
@@ -194,7 +193,7 @@ def test_every_table_belongs_to_a_tenant() -> None:
 
 
 def test_tenant_is_no_parameter() -> None:
-    """Rule 5: it is in scope; only the room of the tenants, commands and blueprints name one."""
+    """Rule 5: it is in scope; only the package of the tenants, commands and blueprints name one."""
     for module in modules():
         if module.name.startswith("idp/tenancy/") or "/management/" in module.name:
             continue

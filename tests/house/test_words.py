@@ -1,4 +1,4 @@
-"""The reference of conditions stays in step with the vocabulary, and its examples can be published."""
+"""The reference of conditions matches the condition variables, and its examples can be published."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.house.words import EARLIER, EXAMPLES, PAGE, page
 
 
 def test_the_page_is_current() -> None:
-    """docs/conditions.md is what the vocabulary says; ``python -m tests.house.words`` writes it anew."""
+    """docs/conditions.md matches the variables; ``python -m tests.house.words`` writes it again."""
     assert PAGE.read_text() == page()
 
 

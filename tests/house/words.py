@@ -1,4 +1,4 @@
-"""The reference of what conditions may read: ``python -m tests.house.words`` writes docs/conditions.md."""
+"""The reference of condition variables: ``python -m tests.house.words`` writes docs/conditions.md."""
 
 import os
 

@@ -33,7 +33,7 @@ def opens(browser: Door, access_token: str) -> int:
 
 
 def refreshed(browser: Door, token: str) -> Any:
-    """The answer to a refresh."""
+    """The response to a refresh."""
     return browser.post(
         "/application/o/token/", {"grant_type": "refresh_token", "client_id": "tv", "refresh_token": token}
     )
@@ -82,8 +82,9 @@ def test_an_old_key_goes_after_the_last_token_it_signed(door: Doors, clock: Any)
 def test_changing_the_secret_key_breaks_nothing(
     door: Doors, tenants: dict[str, Tenant], settings: Any
 ) -> None:
-    """FOYER_SECRET_KEY_FALLBACKS: codes, pages, sessions and tokens go on; after reencrypt the old key may
-    go.
+    """With FOYER_SECRET_KEY_FALLBACKS codes, pages, sessions and tokens go on.
+
+    After ``reencrypt`` the old key can be removed.
     """
     browser = door()
     held = tokens(browser)
@@ -107,8 +108,9 @@ def test_changing_the_secret_key_breaks_nothing(
 def test_after_the_secret_key_was_lost_the_server_goes_on(
     door: Doors, tenants: dict[str, Tenant], settings: Any
 ) -> None:
-    """New signing keys, waiting devices start again, refresh tokens and sessions stay; the command says all
-    of it.
+    """There are new signing keys, waiting devices start again, and refresh tokens and sessions stay.
+
+    The command reports all of it.
     """
     browser = door()
     run("rotate")
@@ -150,7 +152,7 @@ def test_where_nothing_was_lost_nothing_is_done(door: Doors, tenants: dict[str, 
 
 
 def test_a_key_that_was_rotated_before_the_loss_is_not_believed_either(door: Doors, settings: Any) -> None:
-    """Whoever has the old secret key may have its private keys: all of them go, at once."""
+    """A person with the old secret key may have its private keys: all of them are revoked at once."""
     browser = door()
     held = tokens(browser)
     run("rotate")

@@ -1,6 +1,4 @@
-"""The demo application is there to try a device on one's own machine, and not in public unless somebody says
-so.
-"""
+"""The demo application is there for a device on one's own machine; in public only where a setting says so."""
 
 import os
 import subprocess
@@ -27,7 +25,7 @@ print(list(Application.unscoped.values_list("name", flat=True)))
 
 
 def told(program: str, folder: Path, variables: dict[str, str]) -> str:
-    """What a program says in a process of its own, with these variables and no others of ours."""
+    """What a program prints in its own process, with these variables and none of ours."""
     own = {
         name: value
         for name, value in os.environ.items()
@@ -57,7 +55,7 @@ def told(program: str, folder: Path, variables: dict[str, str]) -> str:
     ],
 )
 def test_where_it_is_there_by_default(tmp_path: Path, variables: dict[str, str], there: bool) -> None:
-    """Where only this machine reaches the server; otherwise where somebody says so."""
+    """It is there where only this machine reaches the server; otherwise only where the setting says so."""
     assert told(TELL, tmp_path, variables) == str(there)
 
 
@@ -85,7 +83,7 @@ def test_what_only_this_machine_reaches(host: str, expected: bool) -> None:
 
 
 def test_check_names_it_where_others_reach_it(acme: Tenant, settings: Any) -> None:
-    """Until somebody deactivates it or says that it shall be there."""
+    """The check warns until the demo is deactivated or the setting says that it is intended."""
 
     def warned() -> bool:
         return "foyer.W015" in {message.id for message in run_checks(databases=["default"])}

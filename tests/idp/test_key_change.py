@@ -1,5 +1,6 @@
-"""Changing the secret key node by node, as docs/operations.md says: no journey fails, and nothing is lost
-with the old key.
+"""Changing the secret key node by node, as docs/operations.md says: no journey fails.
+
+Nothing is lost with the old key.
 """
 
 from collections.abc import Callable
@@ -23,8 +24,9 @@ Keys = tuple[str, list[str]]
 
 
 class Nodes:
-    """Two processes in front of one database: each request reaches the next one, with the keys that it has at
-    that time.
+    """Two processes in front of one database: each request reaches the next one.
+
+    Each uses the keys that it has at that time.
     """
 
     def __init__(self, settings: Any) -> None:
@@ -92,8 +94,9 @@ def use(nodes: Nodes, browser: Door, tokens: dict[str, str]) -> dict[str, str]:
 def test_no_journey_fails_while_the_key_is_changed_node_by_node(
     door: Doors, tenants: dict[str, Tenant], settings: Any
 ) -> None:
-    """Journeys within each step, journeys from each step into the next, tokens and recovery codes of before:
-    all go on.
+    """Journeys within each step and from each step into the next succeed.
+
+    Tokens and recovery codes from before go on.
     """
     nodes, early, pending = Nodes(settings), door(), []
     before, told, changed, after = nodes.before, nodes.told, nodes.changed, nodes.after
@@ -132,8 +135,9 @@ def test_no_journey_fails_while_the_key_is_changed_node_by_node(
 
 
 def test_without_the_first_step_it_fails(door: Doors, tenants: dict[str, Tenant], settings: Any) -> None:
-    """Why there is a first step: a node that does not know the new key cannot go on with what another one has
-    sealed or signed.
+    """A node that does not know the new key cannot go on with what another one has sealed or signed.
+
+    That is why there is a first step.
     """
     nodes, browser = Nodes(settings), door()
     finish(nodes, browser, *begin(nodes, browser))

@@ -1,6 +1,4 @@
-"""The invented tenant: as large as asked for, the same each time, beside the others and never in
-one of them.
-"""
+"""The generated tenant: as large as requested, the same each time, and separate from the other tenants."""
 
 from io import StringIO
 from typing import Any
@@ -44,7 +42,7 @@ def looks(listing: Listing, *columns: str) -> list[Any]:
 
 
 def test_a_tenant_of_that_size_beside_the_others(acme: Tenant, other: Tenant) -> None:
-    """Every list of the new tenant has rows, as many as were asked for; the neighbours have what they had."""
+    """Every list of the new tenant has as many rows as were requested; the other tenants have what they had."""
     before = totals()
     seed()
     assert totals() == before
@@ -88,7 +86,7 @@ def test_the_same_number_gives_the_same_rows(tenants: dict[str, Tenant], clock: 
     ],
 )
 def test_nothing_is_filled_that_was_there(tenants: dict[str, Tenant], words: list[str], said: str) -> None:
-    """A tenant or domain that somebody has is refused, and so is nonsense; then nothing was made."""
+    """A tenant or domain that exists already is refused, and so is nonsense; then nothing is created."""
     with pytest.raises(CommandError, match=said):
         seed(*words)
     assert sorted(Tenant.objects.values_list("name", flat=True)) == sorted(tenants)
@@ -96,7 +94,7 @@ def test_nothing_is_filled_that_was_there(tenants: dict[str, Tenant], words: lis
 
 
 def test_nobody_invented_can_sign_in(tenants: dict[str, Tenant]) -> None:
-    """They have no password; the staff has the one that the command told, each in their role."""
+    """The people have no password; the staff has the one that the command printed, each in their role."""
     said = seed("--domain", "seeded.test")
     password = said.split("the password ")[1].split()[0]
     with tenant_scope(Tenant.objects.get(name="seeded")):
@@ -109,7 +107,7 @@ def test_nobody_invented_can_sign_in(tenants: dict[str, Tenant]) -> None:
 
 
 def test_what_is_seeded_is_there_half_a_day_later(tenants: dict[str, Tenant], clock: Any) -> None:
-    """No sweep takes it away while somebody looks at it."""
+    """No sweep deletes it while an operator looks at it."""
     seed()
     with tenant_scope(Tenant.objects.get(name="seeded")):
         before = totals()

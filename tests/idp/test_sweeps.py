@@ -1,5 +1,6 @@
-"""What the background work deletes: only what is stale, in every tenant, again and again without harm; and
-that it really runs.
+"""What the background work deletes: only what is stale, in every tenant, and repeatedly without harm.
+
+It really runs, too.
 """
 
 import os
@@ -30,8 +31,9 @@ Doors = Callable[..., Door]
 def test_codes_are_marked_after_their_time_and_deleted_an_hour_later(
     tenants: dict[str, Tenant], door: Doors, clock: time_machine.Traveller
 ) -> None:
-    """D37: the device is told expired_token for the grace period, then invalid_grant; approved ones expire
-    too.
+    """D37: the device gets expired_token for the grace period, then invalid_grant.
+
+    Approved codes expire too.
     """
     browser, neighbour = door(), door("other.test")
     pending, approved, foreign = browser.start(), browser.start(), neighbour.start()
@@ -56,7 +58,7 @@ def test_codes_are_marked_after_their_time_and_deleted_an_hour_later(
 def test_codes_are_expired_in_batches_and_in_their_tenant(
     tenants: dict[str, Tenant], door: Doors, clock: time_machine.Traveller
 ) -> None:
-    """No write holds the database for long; one tenant's sweep leaves the neighbour's rows alone."""
+    """No write locks the database for long; one tenant's sweep leaves the other tenant's rows alone."""
     for host in ("acme.test", "other.test"):
         for _ in range(5):
             door(host).start()
@@ -132,7 +134,7 @@ def test_used_refresh_tokens_go_a_day_after_they_would_have_expired(
 
 
 def test_the_beat_names_every_sweep(db: None) -> None:
-    """A task that nobody sends would never run; none waits longer than a quarter of an hour."""
+    """A task that is never sent would never run; none waits longer than a quarter of an hour."""
     app.loader.import_default_modules()
     ours = {name for name in app.tasks if name.startswith(("idp.", "flows.")) and ".tasks." in name}
     scheduled = {entry["task"]: entry["schedule"].run_every for entry in app.conf.beat_schedule.values()}
@@ -169,7 +171,7 @@ print("left:", sorted(Attempt.unscoped.values_list("bucket", flat=True)), flush=
 
 @pytest.mark.slow
 def test_the_embedded_worker_and_beat_really_run(tmp_path: Path) -> None:
-    """In a process of its own, with a short schedule: the effect is there, and the block ends cleanly."""
+    """In its own process, with a short schedule, the effect is there and the block ends cleanly."""
     environment = {
         name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")
     }

@@ -18,7 +18,7 @@ TABLES = (
     "devices_devicecode",
     "events_event",
 )
-BEFORE = ["tenancy.tenant.mail_from"]  # there before this rule was
+BEFORE = ["tenancy.tenant.mail_from"]  # older than this rule
 
 
 def test_an_old_process_works_beside_a_newer_schema(door: Doors, tenants: dict[str, Tenant]) -> None:
@@ -28,7 +28,7 @@ def test_an_old_process_works_beside_a_newer_schema(door: Doors, tenants: dict[s
     """
     before = door()
     waiting = before.start()
-    connection.check_constraints()  # what is to be checked at the commit would hold the tables
+    connection.check_constraints()  # constraints that are checked at the commit would lock the tables
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE accounts_future (id integer PRIMARY KEY)")
         for table in TABLES:
@@ -42,9 +42,7 @@ def test_an_old_process_works_beside_a_newer_schema(door: Doors, tenants: dict[s
 
 
 def test_every_new_column_has_a_default_in_the_database() -> None:
-    """An old process does not name the column when it inserts a row, so Django's own default is not
-    enough.
-    """
+    """An old process does not name the column when it inserts a row, so Django's own default is not enough."""
     migrations = MigrationLoader(None).disk_migrations
     added = {
         f"{app}.{operation.model_name}.{operation.name}": operation.field

@@ -1,5 +1,6 @@
-"""The product with faults built in, for tests of what a server process logs:
-DJANGO_SETTINGS_MODULE=tests.modes.broken_settings.
+"""The product with faults built in, for tests of what a server process logs.
+
+Usage: ``DJANGO_SETTINGS_MODULE=tests.modes.broken_settings``.
 """
 
 from typing import Any
@@ -24,7 +25,7 @@ urlpatterns = [path("broken/<str:token>", fail), path("recover/<str:token>", fai
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
-    """The product's application, but what is below /outside fails before any request is made of it."""
+    """The product's application, but requests below /outside fail before Django sees them."""
     if scope["type"] == "http" and scope["path"].startswith("/outside"):
         raise RuntimeError(f"no {scope['path']}?{scope['query_string'].decode()}\nat {scope['path']}")
     await import_string("idp.asgi.application")(scope, receive, send)

@@ -1,8 +1,9 @@
-"""Runs a command with the tests on a PostgreSQL and a Redis of their own: ``python -m tests.modes.cluster
-pytest -n auto``.
+"""Run a command with the tests on their own PostgreSQL and Redis.
 
-The servers are started once and end with the command. Every test process has a database of its own in the one
-and a database and prefix of its own in the other (tests/settings.py).
+Usage: ``python -m tests.modes.cluster pytest -n auto``.
+
+The servers are started once and end with the command. Every test process has its own database in PostgreSQL,
+and its own database and prefix in Redis (tests/settings.py).
 """
 
 import os
@@ -18,7 +19,7 @@ from tools import servers
 
 
 def main(command: list[str]) -> int:
-    """Answers the command's code."""
+    """Return the command's exit code."""
     with ExitStack() as ends:
         folder = Path(tempfile.mkdtemp(prefix="foyer-servers-"))
         ends.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -27,7 +28,9 @@ def main(command: list[str]) -> int:
         for server in started:
             ends.callback(server.stop)
             server.start()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command has heard it too, and says how far it came
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # the command got the signal too, and reports its progress
         names = ("FOYER_TEST_DATABASE", "FOYER_TEST_REDIS")
         urls = {name: server.url for name, server in zip(names, started, strict=True)}
         return subprocess.run(

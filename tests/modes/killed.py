@@ -1,5 +1,6 @@
-"""A server that dies between commit and answer: once, at the next tokens, whenever the file named by
-FOYER_TEST_KILL is there.
+"""A server that dies between commit and response.
+
+It dies once, at the next tokens, when the file named by FOYER_TEST_KILL exists.
 """
 
 import os

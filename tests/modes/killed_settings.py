@@ -1,5 +1,6 @@
-"""The product's settings with the middleware of tests/modes/killed.py:
-DJANGO_SETTINGS_MODULE=tests.modes.killed_settings.
+"""The product's settings with the middleware of tests/modes/killed.py.
+
+Usage: ``DJANGO_SETTINGS_MODULE=tests.modes.killed_settings``.
 """
 
 from idp.settings import *  # noqa: F403

@@ -1,5 +1,6 @@
-"""``manage.py cluster`` as a program under test: its processes, its database, and clients at either of its
-two web processes.
+"""``manage.py cluster`` as a program under test.
+
+Its processes, its database, and clients at either of its two web processes.
 """
 
 import html
@@ -23,7 +24,7 @@ import requests
 from django.conf import settings
 from redis import Redis
 
-HOST = "foyer.test"  # as behind a proxy: one name, whichever process answers
+HOST = "foyer.test"  # as behind a proxy: one name for all processes
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
 _TITLE = re.compile(r"<h1[^>]*>(.*?)</h1>", re.DOTALL)
@@ -73,8 +74,9 @@ class Cluster:
         return f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.port + 1}"
 
     def pid(self, part: str) -> int:
-        """The process of ``web 0``, ``web 1``, ``worker``, ``beat``, ``redis`` or ``postgres``; 0 while there
-        is none.
+        """The process id of a member of the cluster, 0 if there is none.
+
+        The members are ``web 0``, ``web 1``, ``worker``, ``beat``, ``redis`` and ``postgres``.
         """
         for child in _children(self.process.pid):
             words = _proc(child, "cmdline").replace("\0", " ")
@@ -98,7 +100,7 @@ class Cluster:
         return dict(each.split("=", 1) for each in _proc(pid, "environ").split("\0") if "=" in each)
 
     def kill(self, part: str) -> int:
-        """As the kernel does when memory runs out: no farewell; answers its pid."""
+        """Kill it as the kernel does when memory runs out, without a shutdown; returns its pid."""
         pid = self.pid(part)
         assert pid, f"{part} does not run"
         for each in (pid, *_children(pid)):
@@ -139,7 +141,7 @@ class Cluster:
         ]
 
     def interrupt(self) -> tuple[int, float]:
-        """Ctrl-C; answers the code and the seconds that it took."""
+        """Send Ctrl-C; returns the exit code and the seconds that it took."""
         begun = time.monotonic()
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(60), time.monotonic() - begun
@@ -160,8 +162,9 @@ class Cluster:
 
 
 class Person:
-    """The administrator at a browser; any page may be asked from either web process, the cookies are the
-    same.
+    """The administrator at a browser.
+
+    Any page can be requested from either web process; the cookies are the same.
     """
 
     def __init__(self) -> None:
@@ -207,7 +210,7 @@ class Person:
 
 
 class Listener:
-    """A device that listens at its ``events_uri``: what it is told, as it comes; at the end, None."""
+    """A device that listens at its ``events_uri``: the notifications as they come, and None after the last."""
 
     def __init__(self, web: str, started: dict[str, Any]) -> None:
         path = started["events_uri"].removeprefix(f"http://{HOST}")
@@ -265,7 +268,7 @@ def refresh(web: str, tokens: dict[str, Any]) -> tuple[int, dict[str, Any]]:
 
 
 def wait_for(condition: Callable[[], Any], seconds: float) -> Any:
-    """The first truthy answer."""
+    """Return the first truthy result."""
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end, "it did not happen in time"
@@ -296,7 +299,7 @@ def _proc(pid: int, name: str) -> str:
 
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment."""
+    """A port that no program listens on at this moment."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         return int(other.getsockname()[1])

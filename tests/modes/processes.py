@@ -1,5 +1,6 @@
-"""``manage.py blueprint …`` as processes of their own, on an installation of their own: SQLite, or the
-PostgreSQL of the tests.
+"""``manage.py blueprint …`` as separate processes, on a separate installation.
+
+It is on SQLite, or on the PostgreSQL of the tests.
 """
 
 import os
@@ -42,7 +43,7 @@ class Installation:
             self.environment |= {"DATABASE_URL": self.database, "REDIS_URL": os.environ["FOYER_TEST_REDIS"]}
         else:
             folder.mkdir(mode=0o700, exist_ok=True)
-            (folder / "foyer.sqlite3").touch()  # a command makes no database where there is none
+            (folder / "foyer.sqlite3").touch()  # a command creates no database
         self.manage("migrate", "-v0")
 
     def manage(self, *words: object) -> str:

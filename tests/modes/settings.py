@@ -1,6 +1,4 @@
-"""Which servers the tests run on: none, or a PostgreSQL and a Redis that tests/modes/cluster.py has
-started.
-"""
+"""Which servers the tests run on: none, or the PostgreSQL and Redis of tests/modes/cluster.py."""
 
 import os
 import re
@@ -8,7 +6,7 @@ from typing import Any
 
 
 def prepare() -> bool:
-    """Sets the environment from which the product's settings are made; answers whether there are servers."""
+    """Set the environment for the product's settings; returns whether there are servers."""
     if os.environ.get("FOYER_TEST_MODE") != "cluster":
         return False
     try:

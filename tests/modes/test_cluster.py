@@ -1,5 +1,6 @@
-"""The device journey over two web processes, a worker, PostgreSQL and Redis, while parts of it die: nothing
-lost, nothing doubled.
+"""The device journey over two web processes, a worker, PostgreSQL and Redis, while some of them die.
+
+Nothing is lost, and nothing is doubled.
 """
 
 import os
@@ -38,8 +39,9 @@ def families(cluster: Cluster) -> int:
 
 
 def test_a_wake_up_crosses_from_one_process_to_the_other(cluster: Cluster) -> None:
-    """D43, D27: started and waiting at one, approved at the other: it is told, polls at both for one set of
-    tokens, which work at both.
+    """D43, D27: started and waiting at one process, approved at the other: the device is notified.
+
+    It polls at both for one set of tokens, which work at both.
     """
     first, second = cluster.webs
     before = families(cluster)
@@ -69,8 +71,9 @@ def test_the_processes_hear_each_other_through_redis(cluster: Cluster) -> None:
 
 
 def test_the_worker_is_killed_in_the_middle(cluster: Cluster) -> None:
-    """Of thousands of stale codes each is expired and told of exactly once; meanwhile a device is approved
-    and served.
+    """Of thousands of stale codes each is expired and announced exactly once.
+
+    Meanwhile a device is approved and served.
     """
     first, second = cluster.webs
     stale = 15_000
@@ -95,8 +98,9 @@ def test_the_worker_is_killed_in_the_middle(cluster: Cluster) -> None:
 
 
 def test_redis_is_restarted_in_the_middle(cluster: Cluster) -> None:
-    """While it is away everything goes on, the wake-up too; afterwards both web processes and the worker find
-    it again.
+    """While it is away everything goes on, the wake-up too.
+
+    Afterwards both web processes and the worker find it again.
     """
     first, second = cluster.webs
     device, person = start(first), Person()
@@ -121,8 +125,9 @@ def test_redis_is_restarted_in_the_middle(cluster: Cluster) -> None:
 
 
 def test_redis_hangs_in_the_middle(cluster: Cluster) -> None:
-    """It takes connections and answers nothing: nobody waits for it, both processes say so once and stay
-    ready, and find it again.
+    """Redis accepts connections and does not respond: no request waits for it.
+
+    Both processes log it once, stay ready, and find it again.
     """
     first, second = cluster.webs
     # after the restarts of the tests before this one
@@ -149,7 +154,7 @@ def test_redis_hangs_in_the_middle(cluster: Cluster) -> None:
 
 
 def test_a_web_process_without_redis_ends_on_sigterm(cluster: Cluster) -> None:
-    """The task that reads from Redis hears no cancellation then, and must keep nobody."""
+    """The task that reads from Redis gets no cancellation then, and must block no shutdown."""
     port, environment = free_port(), cluster.environment(cluster.pid("web 0"))
     environment |= {"PORT": str(port), "REDIS_URL": "redis://127.0.0.1:1/0"}
     command = [sys.executable, "manage.py", "web"]
@@ -173,8 +178,9 @@ def test_a_web_process_without_redis_ends_on_sigterm(cluster: Cluster) -> None:
 
 
 def test_a_web_process_is_killed_in_the_middle(cluster: Cluster) -> None:
-    """Its listener and its half-shown page are taken over by the other; racing polls on both still give one
-    set of tokens.
+    """The other process takes over its listener and its half-shown page.
+
+    Racing polls on both still give one set of tokens.
     """
     first, second = cluster.webs
     before = families(cluster)
@@ -188,7 +194,7 @@ def test_a_web_process_is_killed_in_the_middle(cluster: Cluster) -> None:
     assert listener.hears() == "approved"
     cluster.again("web 1", killed)
     answers = _racing_polls(cluster, device)
-    assert len(set(answers) - {"invalid_grant", "gone"}) <= 1  # none when each answer died with its process
+    assert len(set(answers) - {"invalid_grant", "gone"}) <= 1  # none when each response died with its process
     assert cluster.story(device) == STORY
     assert families(cluster) == before + 1
 

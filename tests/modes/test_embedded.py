@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 
 from idp.runtime import embedded
 
-pytestmark = pytest.mark.both_modes  # they set which mode it is
+pytestmark = pytest.mark.both_modes  # they select the mode
 
 
 @pytest.mark.parametrize("command", ["up", "web"])
@@ -24,7 +24,7 @@ def test_a_second_process_is_turned_away(settings: Any, tmp_path: Path, command:
 
 
 def test_the_lock_ends_with_its_process(settings: Any, tmp_path: Path) -> None:
-    """Whatever ended it: a lock file that was left behind keeps nobody out."""
+    """However the process ended, a lock file that was left behind locks no one out."""
     settings.EMBEDDED, settings.DATA = True, tmp_path
     held = (
         "import fcntl, sys; file = open(sys.argv[1], 'w'); fcntl.flock(file, fcntl.LOCK_EX); "
@@ -49,7 +49,7 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(settings: Any, tmp_path: 
 
 
 def test_many_processes_are_welcome_elsewhere(settings: Any, tmp_path: Path) -> None:
-    """With Redis between them nobody locks the folder."""
+    """With Redis between them no process locks the folder."""
     settings.EMBEDDED, settings.DATA = False, tmp_path
     embedded.refuse_a_second()
     assert list(tmp_path.iterdir()) == []
@@ -65,8 +65,9 @@ def test_many_processes_are_welcome_elsewhere(settings: Any, tmp_path: Path) -> 
     ],
 )
 def test_a_bad_mix_stops_every_process(tmp_path: Path, words: list[str]) -> None:
-    """Redis without PostgreSQL: no web process, no worker and no beat begins, and each says which variable
-    mends it.
+    """With Redis and without PostgreSQL no web process, no worker and no beat begins.
+
+    Each says which variable fixes it.
     """
     environment = {"PATH": "/usr/bin:/bin", "FOYER_DATA": str(tmp_path), "REDIS_URL": "redis://127.0.0.1:1/0"}
     ended = subprocess.run(

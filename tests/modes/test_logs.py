@@ -21,9 +21,7 @@ SECRET = "THE-ONE-TIME-SECRET-123"
 
 @contextmanager
 def serving(folder: Path, **environment: str) -> Iterator[tuple[str, Path]]:
-    """An embedded installation as a process of its own: its address, and the file that takes what
-    it prints.
-    """
+    """An embedded installation in its own process: its address, and the file with its output."""
     port, said = servers.free_port(), folder / "said.log"
     clean = {
         name: value
@@ -60,8 +58,9 @@ def _listens(port: int) -> bool:
 
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_no_line_names_a_path_a_query_or_what_was_sent(tmp_path: Path, form: str) -> None:
-    """Views that raise, CSRF failures, unknown addresses, faults outside of Django: the route is told, the
-    secret never.
+    """Views that raise, CSRF failures, unknown URLs and faults outside Django are logged with the route.
+
+    The secret is never logged.
     """
     with serving(
         tmp_path,

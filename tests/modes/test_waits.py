@@ -35,9 +35,9 @@ def test_waits_of_requests_are_bounded_and_those_of_commands_are_not(transaction
 
 
 def test_the_lock_for_all_is_noticed_and_no_other(live: LiveServer) -> None:
-    """By a write: reading would go on.
+    """The check writes, as reading would go on.
 
-    SQLite has one lock for all; on PostgreSQL somebody's lock of a table makes nobody unready.
+    SQLite has one lock for all; on PostgreSQL a lock of one table makes no process unready.
     """
     sqlite = connection.vendor == "sqlite"
     with closing(connections.create_connection("default")) as other:

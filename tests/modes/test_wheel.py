@@ -1,5 +1,6 @@
-"""Foyer as a wheel in an environment of its own: ``foyer`` does what ``manage.py`` does in a checkout, from
-any folder.
+"""Foyer as a wheel in its own environment.
+
+``foyer`` does what ``manage.py`` does in a checkout, from any folder.
 """
 
 import os
@@ -53,9 +54,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def foyer(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The program ``foyer`` of an environment that holds the locked packages and the wheel, and nothing of
-    the checkout.
-    """
+    """The program ``foyer`` of an environment with the locked packages and the wheel, and no checkout."""
     environment = tmp_path_factory.mktemp("environment") / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
     # Compiled once: otherwise each process of a cluster compiles everything at its first start, all at the
@@ -104,8 +103,9 @@ def run(foyer: str, folder: Path, *words: str) -> subprocess.CompletedProcess[st
 
 
 def test_the_wheel_holds_all_that_the_packages_hold(wheel: Path) -> None:
-    """Templates, static files, blueprints, snippets and migrations too; the license beside them, and no
-    tests.
+    """It has templates, static files, blueprints, snippets and migrations, too.
+
+    The license is beside them, and there are no tests.
     """
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
@@ -117,8 +117,9 @@ def test_the_wheel_holds_all_that_the_packages_hold(wheel: Path) -> None:
 
 
 def test_commands_that_need_no_installation(foyer: str, tmp_path: Path) -> None:
-    """Help, version and checks pass in an empty folder and leave it empty; what writes into the sources
-    refuses.
+    """Help, version and checks pass in an empty folder and leave it empty.
+
+    Commands that write into the sources refuse.
     """
     help_, version, check = (run(foyer, tmp_path, word) for word in ("--help", "version", "check"))
     assert [each.returncode for each in (help_, version, check)] == [0, 0, 0], check.stderr
@@ -130,8 +131,9 @@ def test_commands_that_need_no_installation(foyer: str, tmp_path: Path) -> None:
 
 
 def test_a_device_and_its_person(served: tuple[subprocess.Popen[bytes], str], tmp_path: Path) -> None:
-    """The page that signs in is styled, its administrator approves a device, everything kept lies in ./data,
-    and Ctrl-C ends it.
+    """The sign-in page is styled, its administrator approves a device, and all data is in ./data.
+
+    Ctrl-C ends it.
     """
     process, web = served
     person, device = Person(), start(web)

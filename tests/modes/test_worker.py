@@ -1,5 +1,6 @@
-"""A worker as a process, on a PostgreSQL and a Redis of its own: what happens to its broker, and what stands
-in its queues.
+"""A worker as a process, on its own PostgreSQL and Redis.
+
+What happens to its broker, and what its queues hold.
 """
 
 import json
@@ -103,20 +104,18 @@ class Background:
         self._run("-c", SEND, task, str(times))
 
     def queues(self) -> list[str]:
-        """The names in Redis of the common queue and of the one for mails; empty until the worker takes from
-        them.
-        """
+        """The names in Redis of the common queue and of the one for mails; empty until the worker reads them."""
         with Redis.from_url(self.broker.url) as redis:
             bound = [key.decode() for key in redis.keys("*:_kombu.binding.celery")]
         return [f"{key.split(':')[0]}:{queue}" for key in bound for queue in ("celery", "mails")]
 
     def waiting(self) -> int:
-        """How many messages nobody has taken from the common queue."""
+        """How many messages of the common queue no worker has taken."""
         with Redis.from_url(self.broker.url) as redis:
             return int(redis.llen(self.queues()[0]))
 
     def database(self) -> "psycopg.Connection[Any]":
-        """A connection of its own."""
+        """A separate connection."""
         return psycopg.connect(self.postgres.url.replace("postgres://", "postgresql://"), autocommit=True)
 
     def sql(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
@@ -163,8 +162,9 @@ def held_up(background: Background) -> bool:
 
 @pytest.mark.parametrize("farewell", [True, False], ids=["ends", "is killed"])
 def test_redis_goes_away_during_a_task(background: Background, farewell: bool) -> None:
-    """Whoever is at work is stopped, because nothing could be acknowledged; the worker itself waits until it
-    is back, and goes on.
+    """A task under way is stopped, because nothing could be acknowledged.
+
+    The worker itself waits until Redis is back, and goes on.
     """
     with background.database() as connection, connection.transaction():
         connection.execute("LOCK TABLE devices_devicecode IN ACCESS EXCLUSIVE MODE")
@@ -184,7 +184,7 @@ def test_redis_goes_away_during_a_task(background: Background, farewell: bool) -
 
 
 def test_what_is_no_message_is_passed_over(background: Background) -> None:
-    """Told for each, without what it says; the rest goes on, from each of the queues."""
+    """Each is logged without its content; the rest goes on, from each of the queues."""
     queues = background.queues()
     with Redis.from_url(background.broker.url) as redis:
         for queue in queues:

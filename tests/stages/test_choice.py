@@ -29,13 +29,13 @@ REST = ("identification", "password", "login", "device_code", "consent")
 
 
 def branching(**settings: Any) -> tuple[Any, ...]:
-    """Who works at home is turned away, everybody else goes on."""
+    """A person who works at home is turned away, everyone else goes on."""
     how = {**HOW, "settings": {**HOW["settings"], **settings}}  # type: ignore[dict-item]
     return (how, {"stage": "deny", "when": 'steps.how.choice == "home"'}, *REST)
 
 
 def test_what_is_chosen_decides_the_branch(acme: Tenant, other: Tenant, door: Doors) -> None:
-    """Each answer leads its own way; the neighbour's flow has no such step."""
+    """Each answer leads its own way; the other tenant's flow has no such step."""
     draw(*branching())
     seen = door().page()
     assert (seen.step, seen.title) == ("how", "How do you work today?")
@@ -46,7 +46,7 @@ def test_what_is_chosen_decides_the_branch(acme: Tenant, other: Tenant, door: Do
 
 
 def test_it_gives_no_fact(acme: Tenant, door: Doors) -> None:
-    """A choice is remembered as a choice: nobody is claimed or proved by it."""
+    """A choice is remembered as a choice: no person is claimed or proved by it."""
     draw(*branching())
     seen = door().page().submit(choice="office")
     assert facts_of(seen) == set()
@@ -83,7 +83,7 @@ def test_nothing_is_chosen_beforehand(acme: Tenant, door: Doors) -> None:
 
 
 def test_a_program_sees_the_options(acme: Tenant, door: Doors) -> None:
-    """As JSON: values to answer with, titles and descriptions to show, unescaped."""
+    """JSON has the values to answer with, and titles and descriptions to show, unescaped."""
     draw(*branching())
     client = door()
     begun = client.post("/api/runs/", '{"for": "device_code"}', content_type="application/json").json()

@@ -12,7 +12,7 @@ Doors = Callable[..., Door]
 
 
 def test_everybody_is_told_the_message(acme: Tenant, door: Doors) -> None:
-    """As text, and in the events; the neighbour's flow is another."""
+    """It is shown as text, and is in the events; the other tenant's flow is another one."""
     draw({"stage": "deny", "settings": {"message": "Closed <b>today</b>."}}, *SHIPPED)
     seen = door().page()
     assert (seen.title, seen.step) == ("Access denied", "")
@@ -38,7 +38,7 @@ def test_with_a_condition_only_those_to_whom_it_applies(acme: Tenant, door: Door
 
 
 def test_a_refused_run_stays_refused(acme: Tenant, door: Doors) -> None:
-    """Whatever is posted to it; and it no longer counts as under way."""
+    """Nothing that is posted to it changes that; and it no longer counts as under way."""
     draw("identification", "deny", "password", "login", "device_code", "consent", "finish")
     seen = door().page()
     refused = seen.submit(name="alice")

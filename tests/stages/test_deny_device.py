@@ -20,7 +20,7 @@ BOB = ("bob", "bob-password-22")
 
 
 def test_the_device_is_told_and_nobody_approves_it_any_more(acme: Tenant, door: Doors) -> None:
-    """A decision is final: access_denied (RFC 8628 section 3.5); the neighbour's device is not concerned."""
+    """A decision is final: access_denied (RFC 8628 section 3.5); the other tenant's device is not affected."""
     draw(*SHIPPED[:4], FOR_ALICE, *SHIPPED[4:])
     device, neighbours = door(), door("other.test")
     started, theirs = device.start(), neighbours.start()
@@ -43,7 +43,7 @@ def test_with_a_condition_only_those_to_whom_it_applies(acme: Tenant, door: Door
 
 
 def test_a_device_that_was_decided_meanwhile_stays_as_it_was(acme: Tenant, door: Doors) -> None:
-    """Hydra #4110: of two decisions the first counts; the second is told that it came too late."""
+    """Hydra #4110: of two decisions the first counts; the second gets a message that it came too late."""
     draw(*SHIPPED[:4], {"id": "sure", "stage": "choice"}, FOR_ALICE, *SHIPPED[4:])
     device, late = door(), door()
     started = device.start()
@@ -54,8 +54,9 @@ def test_a_device_that_was_decided_meanwhile_stays_as_it_was(acme: Tenant, door:
 
 
 def test_opening_a_page_refuses_no_device(acme: Tenant, door: Doors) -> None:
-    """A complete link fills the code in; until somebody posts it nothing is refused, however often it is
-    opened.
+    """A complete link fills the code in.
+
+    Until it is posted nothing is refused, however often the page is opened.
     """
     draw(*SHIPPED[:4], FOR_ALICE, *SHIPPED[4:])
     device, browser = door(), door()
@@ -68,7 +69,7 @@ def test_opening_a_page_refuses_no_device(acme: Tenant, door: Doors) -> None:
 
 @pytest.mark.parametrize("missing", ["login", "device_code"])
 def test_who_was_not_proved_and_what_was_not_asked_for(acme: Tenant, missing: str) -> None:
-    """Lint finds a flow in which it could tell no device, or let nobody in particular do so."""
+    """Lint finds a flow in which the stage could notify no device, or would let an unknown person do so."""
     steps = [step for step in (*SHIPPED[:4], "deny_device", *SHIPPED[4:]) if step != missing]
     fact = {"login": "a signed-in person", "device_code": "a known request"}[missing]
     assert any(

@@ -35,7 +35,7 @@ def test_a_code_is_read_in_any_spelling(door: Doors, way: Callable[[str], str]) 
 def test_wrong_expired_used_and_foreign_codes_are_told_alike(
     acme: Tenant, door: Doors, clock: time_machine.Traveller
 ) -> None:
-    """D34: one message, whatever the reason."""
+    """D34: there is one message for every reason."""
     browser = door()
     expired = browser.start()
     clock.shift(timedelta(minutes=10))
@@ -51,7 +51,7 @@ def test_wrong_expired_used_and_foreign_codes_are_told_alike(
 
 
 def test_a_complete_link_fills_in_and_submits_nothing(door: Doors) -> None:
-    """D10, D30: the code stands in the field; the device waits; junk in the link is only text."""
+    """D10, D30: the code is in the field, the device waits, and junk in the link is only text."""
     browser = door()
     started = browser.start()
     browser.sign_in()

@@ -1,4 +1,4 @@
-"""identification: who somebody says that they are, and nothing about whether they exist."""
+"""identification: takes who a person claims to be, and reveals nothing about whether they exist."""
 
 from collections.abc import Callable
 
@@ -38,8 +38,9 @@ def test_every_spelling_of_a_name_is_the_same_person(acme: Tenant, door: Doors, 
     ],
 )
 def test_an_unknown_name_walks_on_like_a_known_one(door: Doors, typed: str) -> None:
-    """The same page follows, with the name as it was typed, but for what nobody sees; a name of the neighbour
-    is unknown here.
+    """The same page follows, with the name as it was typed, without invisible characters.
+
+    A name of the other tenant is unknown here.
     """
     known, unknown = door().page().submit(name="alice"), door().page().submit(name=typed)
     assert (unknown.step, unknown.status, unknown.title) == (known.step, known.status, known.title)

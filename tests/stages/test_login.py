@@ -1,4 +1,4 @@
-"""login: opens a session for whoever was proved, under a key that nobody knew before."""
+"""login: opens a session for the person who was proved, under a key that no one knew before."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -73,7 +73,7 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites(door: Doors) -> None:
 
 
 def test_a_session_counts_in_its_tenant_only(tenants: dict[str, Tenant], door: Doors) -> None:
-    """The same key at the neighbour's host is nobody's."""
+    """The same key is worth nothing at the other tenant's host."""
     browser, neighbour = door(), door("other.test")
     browser.sign_in()
     neighbour.http.cookies["foyer_session"] = key(browser)
@@ -93,8 +93,9 @@ def test_both_factors_stand_in_the_session(acme: Tenant, door: Doors) -> None:
 def test_a_session_lasts_as_long_as_its_flow_says(
     tenants: dict[str, Tenant], acme: Tenant, door: Doors
 ) -> None:
-    """A shorter session ends by itself, in the flow that says so only: the neighbour's lasts as
-    long as any.
+    """A shorter session ends by itself, in the flow that says so only.
+
+    The other tenant's session lasts as long as any.
     """
     draw(
         "identification",
@@ -114,7 +115,7 @@ def test_a_session_lasts_as_long_as_its_flow_says(
 
 
 def test_no_flow_makes_sessions_longer_than_the_installation(acme: Tenant) -> None:
-    """The bound stands at the setting, and once more where sessions begin, for whoever asks."""
+    """The limit is checked at the setting, and again where sessions begin, for every caller."""
     longest = timedelta(seconds=installation.SESSION_LIFETIME)
     assert Login.Settings().session_lifetime == longest
     for said in ("30s", "13h", "0s", "30d", "soon"):

@@ -24,7 +24,10 @@ def signed_in(door: Doors) -> Door:
 
 
 def test_opening_the_page_signs_nobody_out(signed_in: Door) -> None:
-    """D30: GET and HEAD, however often, with whatever in the query; nor a POST without the page's token."""
+    """D30: GET and HEAD do nothing, however often and with any query.
+
+    A POST without the page's token does nothing either.
+    """
     seen = signed_in.page()
     assert seen.step == "logout"
     for method in ("get", "head"):
@@ -35,8 +38,9 @@ def test_opening_the_page_signs_nobody_out(signed_in: Door) -> None:
 
 
 def test_the_button_signs_out_at_once_in_every_tab(signed_in: Door, door: Doors) -> None:
-    """CVE-2025-29928: the other tab's run, which rested on the session, has ended too; a copy of the cookie
-    opens nothing.
+    """CVE-2025-29928: the other tab's run, which rested on the session, has ended too.
+
+    A copy of the cookie opens nothing.
     """
     copy = door()
     copy.http.cookies["foyer_session"] = signed_in.http.cookies["foyer_session"].value
@@ -51,7 +55,7 @@ def test_the_button_signs_out_at_once_in_every_tab(signed_in: Door, door: Doors)
 
 
 def test_another_tab_in_the_middle_of_a_flow_is_signed_out(door: Doors) -> None:
-    """Its next answer is told so, and does nothing."""
+    """Its next answer gets a message that says so, and does nothing."""
     browser, started = door(), door().start()
     consent = browser.sign_in().submit(user_code=started.user_code)
     draw("logout", "deny")

@@ -1,6 +1,4 @@
-"""password: the same words and the same cost whatever was wrong, an upgrade where the hash is old, and a
-back-off.
-"""
+"""password: the same text and the same cost for every failure, an upgrade of an old hash, and a back-off."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -51,8 +49,9 @@ def at_password(browser: Door, name: str) -> Seen:
 
 
 def test_every_kind_of_wrong_looks_and_costs_the_same(acme: Tenant, door: Doors, hashings: list[str]) -> None:
-    """Unknown, inactive, without a password, wrong: one message, one status, one computation of the same
-    cost.
+    """Unknown, inactive, without a password, wrong: one message and one status.
+
+    There is one computation of the same cost.
     """
     Person.objects.create(username="passwordless")
     at_password(door(), "nobody").submit(password="the first one makes the dummy hash")
@@ -80,7 +79,7 @@ def test_every_kind_of_wrong_looks_and_costs_the_same(acme: Tenant, door: Doors,
 def test_the_right_password_costs_the_same_as_a_wrong_one(
     acme: Tenant, door: Doors, hashings: list[str]
 ) -> None:
-    """One computation, and nothing is hashed anew."""
+    """There is one computation, and nothing is hashed again."""
     seen = at_password(door(), "alice")
     hashings.clear()
     assert seen.submit(password="alice-password-1").step == "device_code"
@@ -93,8 +92,9 @@ def test_the_right_password_costs_the_same_as_a_wrong_one(
 def test_only_what_has_another_form_is_tried_twice(
     acme: Tenant, door: Doors, hashings: list[str], typed: str, computations: int
 ) -> None:
-    """Once as it is hashed today, once as it was typed, for people with older hashes; nobody's costs the
-    same.
+    """Once as it is hashed today, once as it was typed, for people with older hashes.
+
+    The hash for an unknown person costs the same.
     """
     at_password(door(), "nobody").submit(password="the first one makes the dummy hash")
     for at, name in enumerate(("alice", "inactive", "nobody")):
@@ -121,9 +121,7 @@ def _weak_argon2(password: str) -> str:
 def test_an_old_hash_is_replaced_when_its_password_was_right(
     production_hashing: None, acme: Tenant, door: Doors, old: Callable[[str], str]
 ) -> None:
-    """By an effect of the same step: a wrong password changes nothing, the right one stores today's
-    profile.
-    """
+    """The same step has the effect: a wrong password changes nothing, the right one stores today's profile."""
     people = Person.objects.filter(username="alice")
     people.update(password=(stored := old("alice-password-1")))
     seen = at_password(door(), "alice")
@@ -163,8 +161,9 @@ def test_the_password_stays_nowhere(acme: Tenant, door: Doors) -> None:
 
 
 def test_wrong_passwords_must_wait_longer_and_longer(door: Doors, clock: time_machine.Traveller) -> None:
-    """Four are free; then 1, 2, 4 … seconds after the last; told on the page and in Retry-After; the right
-    one is refused as well.
+    """Four are free; then 1, 2, 4 … seconds after the last one.
+
+    The page and Retry-After show it, and the right password is refused as well.
     """
     browser = door()
     seen = at_password(browser, "alice")
@@ -191,8 +190,9 @@ def test_the_back_off_does_not_tell_which_names_exist(
 
 
 def test_the_back_off_is_per_name_address_and_tenant(door: Doors, clock: time_machine.Traveller) -> None:
-    """Alice at home is not kept out by somebody elsewhere, nor bob by alice, nor the neighbour's alice by
-    ours.
+    """Alice at home is not locked out by a person elsewhere, nor bob by alice.
+
+    The other tenant's alice is not locked out by ours.
     """
     for _ in range(6):
         at_password(door(address="203.0.113.9"), "ALICE ").submit(password="wrong")
@@ -204,7 +204,7 @@ def test_the_back_off_is_per_name_address_and_tenant(door: Doors, clock: time_ma
 
 @pytest.mark.slow
 def test_one_address_cannot_try_a_password_on_everybody(door: Doors, clock: time_machine.Traveller) -> None:
-    """Spraying: a hundred in an hour from one network, whatever the names."""
+    """Spraying: a hundred in an hour from one network, with any names."""
     browser = door(address="2001:db8::1")
     seen = at_password(browser, "alice")
     statuses = []

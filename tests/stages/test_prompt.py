@@ -1,6 +1,4 @@
-"""prompt: asks what the administrator declared, takes nothing else, and keeps it on the person who was
-proved.
-"""
+"""prompt: asks what the administrator declared, takes nothing else, and saves it on the proved person."""
 
 import time
 from collections.abc import Callable
@@ -63,13 +61,14 @@ def arrived(
 
 
 def attributes(name: str = "alice") -> Any:
-    """What is kept on somebody of the tenant in scope."""
+    """What is saved on a person of the tenant in scope."""
     return Person.objects.get(username=name).attributes
 
 
 def test_the_answers_are_kept_and_told(acme: Tenant, door: Doors) -> None:
-    """On the person who was proved, each in its type; later conditions read them; the event tells names,
-    never values.
+    """They are saved on the person who was proved, each in its type, and later conditions read them.
+
+    The event has names, never values.
     """
     asking(
         {
@@ -90,8 +89,9 @@ def test_the_answers_are_kept_and_told(acme: Tenant, door: Doors) -> None:
 
 
 def test_what_is_typed_has_one_form(acme: Tenant, other: Tenant, door: Doors) -> None:
-    """What is pasted brings along what nobody sees: it is gone from the person and from conditions; the
-    tenants' answers stay apart.
+    """Invisible characters that were pasted are removed, on the person and in conditions.
+
+    The tenants' answers stay separate.
     """
     for tenant in (acme, other):
         with tenant_scope(tenant):
@@ -115,8 +115,9 @@ def test_people_of_another_tenant_keep_their_own(acme: Tenant, other: Tenant, do
 
 
 def test_what_is_not_kept_is_still_told(acme: Tenant, door: Doors) -> None:
-    """``keep: false``: for conditions of this run only, and nothing of it stands in the fields the
-    next time.
+    """``keep: false``: the answer is for conditions of this run only.
+
+    Nothing of it is in the fields the next time.
     """
     asking({"stage": "deny", "when": 'steps.about_you.country == "Austria"'}, keep=False)
     assert arrived(door).submit(**GOOD).title == "Access denied"
@@ -125,7 +126,7 @@ def test_what_is_not_kept_is_still_told(acme: Tenant, door: Doors) -> None:
 
 
 def test_what_is_known_stands_in_the_fields(acme: Tenant, door: Doors) -> None:
-    """The next time; what has another type or belongs to somebody else does not."""
+    """The next time the fields are filled in; a value of another type or another person's is not."""
     asking()
     arrived(door).submit(**GOOD)
     Person.objects.filter(username="alice").update(
@@ -141,7 +142,7 @@ def test_what_is_known_stands_in_the_fields(acme: Tenant, door: Doors) -> None:
 
 
 def test_a_field_that_is_emptied_is_forgotten(acme: Tenant, door: Doors) -> None:
-    """An optional answer can be taken back; what the prompt does not ask for stays."""
+    """An optional answer can be removed; what the prompt does not ask for stays."""
     asking()
     Person.objects.filter(username="alice").update(
         attributes={"floor": 3, "country": "Austria", "else": "stays"}
@@ -183,7 +184,7 @@ WRONG = [
 
 
 def test_a_wrong_answer_is_told_at_its_field_and_nothing_is_kept(acme: Tenant, door: Doors) -> None:
-    """What was typed elsewhere stays; nothing of the answer is stored."""
+    """The other inputs stay in their fields, and nothing of the answer is stored."""
     asking()
     seen = arrived(door)
     for name, value in WRONG:
@@ -197,7 +198,7 @@ def test_a_wrong_answer_is_told_at_its_field_and_nothing_is_kept(acme: Tenant, d
 
 
 def test_only_declared_fields_are_taken(acme: Tenant, door: Doors) -> None:
-    """Nobody makes themselves an administrator by one field more."""
+    """No one becomes an administrator by one field more."""
     asking()
     arrived(door).submit(
         **GOOD, role="owner", groups="admins", password="new", email="evil@acme.test", attributes="{}"
@@ -215,7 +216,7 @@ def test_an_empty_answer_passes_nothing_that_is_required(acme: Tenant, door: Doo
 
 
 def test_it_needs_a_proof(acme: Tenant) -> None:
-    """Nobody fills in somebody else's attributes by their name alone."""
+    """No one fills in another person's attributes by their name alone."""
     found = [
         finding.message
         for finding in lint(drawing("identification", "prompt", "password", *REST))
@@ -235,7 +236,7 @@ def test_somebody_who_was_switched_off_meanwhile_keeps_nothing(acme: Tenant, doo
 
 
 def test_a_program_may_send_anything(acme: Tenant, door: Doors) -> None:
-    """As JSON: values of other types are answers or errors, never a failure of the server."""
+    """As JSON, values of other types are answers or errors, never a failure of the server."""
     asking()
     client = door()
     begun = client.post("/api/runs/", '{"for": "device_code"}', content_type="application/json").json()
@@ -258,8 +259,9 @@ def test_a_program_may_send_anything(acme: Tenant, door: Doors) -> None:
 
 @pytest.mark.parametrize("pattern", ["(a+)+", "(a|a)*b", "(.*)*x", "([a-z]+)*[0-9]"])
 def test_no_pattern_runs_for_ever(acme: Tenant, door: Doors, pattern: str) -> None:
-    """ReDoS: what would take a backtracking matcher longer than the universe lasts takes no time that one
-    could measure.
+    """ReDoS: no pattern takes a measurable time.
+
+    A backtracking matcher would take longer than the universe lasts.
     """
     asking(fields=[{"name": "word", "label": "Word", "pattern": pattern, "max_length": 4000}])
     seen, begun = arrived(door), time.monotonic()
@@ -311,7 +313,7 @@ def test_hostile_labels_are_only_text(acme: Tenant, door: Doors) -> None:
     ],
 )
 def test_the_fields_are_checked_when_saved(field: dict[str, Any], said: str) -> None:
-    """With a message that says what to mend."""
+    """A message says what to fix."""
     with pytest.raises(ValidationError, match=said):
         Prompt.Settings.model_validate({"fields": [{"name": "answer", **field}]})
 
@@ -327,7 +329,7 @@ def test_there_are_one_to_twenty_fields_of_different_names() -> None:
 
 
 def test_every_kind_of_field_survives_being_stored() -> None:
-    """What is written today is read tomorrow: also the bounds that nobody set."""
+    """What is written today is read tomorrow, also the bounds that were not set."""
     settings = Prompt.Settings.model_validate({"fields": FIELDS})
     assert Prompt.Settings.model_validate(settings.model_dump(mode="json")) == settings
 
@@ -348,8 +350,9 @@ def test_every_kind_of_field_survives_being_stored() -> None:
     ],
 )
 def test_no_secret_is_asked_for(field: dict[str, object]) -> None:
-    """What is typed here is told to conditions and kept on the person: passwords, codes, PINs and tokens have
-    stages that check them.
+    """What is typed here is available to conditions and saved on the person.
+
+    Passwords, codes, PINs and tokens have stages that check them.
     """
     step = {"stage": "prompt", "settings": {"fields": [field]}}
     found = [
@@ -364,7 +367,7 @@ def test_no_secret_is_asked_for(field: dict[str, object]) -> None:
     "label", ["Postal code", "ZIP code", "Country code", "Pinboard", "Shipping", "Tandem partner", "Compass"]
 )
 def test_ordinary_questions_are_no_secrets(label: str) -> None:
-    """Parts of longer words, and codes that everybody knows."""
+    """Fragments of longer words are accepted, and so are codes that everyone knows."""
     step = {"stage": "prompt", "settings": {"fields": [{"name": "answer", "label": label}]}}
     assert not [
         each.message

@@ -60,8 +60,9 @@ def test_zero_asks_always(door: Doors) -> None:
 
 @pytest.mark.usefixtures("clock")
 def test_a_wrong_password_proves_nothing_and_must_wait(door: Doors) -> None:
-    """The session has a budget of its own: whoever took over an open browser may not guess on here, and
-    strangers use none of it up.
+    """The session has its own budget: a person who took over an open browser cannot guess on here.
+
+    Other people use none of it up.
     """
     flow(max_age="0s")
     browser = door()
@@ -96,8 +97,9 @@ def test_whoever_has_no_password_gives_a_code(door: Doors, clock: time_machine.T
 
 @pytest.mark.usefixtures("clock")
 def test_whoever_has_nothing_left_is_refused(door: Doors) -> None:
-    """Neither a password nor a code that was not used yet; where the page was open already, no answer to it
-    passes.
+    """There is neither a password nor an unused code.
+
+    Where the page was open already, no answer to it passes.
     """
     flow(max_age="0s")
     browser = door()
@@ -115,8 +117,9 @@ def test_whoever_has_nothing_left_is_refused(door: Doors) -> None:
 def test_a_password_alone_is_not_enough_for_whoever_has_a_second_factor(
     door: Doors, clock: time_machine.Traveller
 ) -> None:
-    """All that the account holds and that is too old is asked for at once; one wrong answer uses nothing up
-    and proves nothing.
+    """All that the account holds and that is too old is asked for at once.
+
+    One wrong answer uses nothing up and proves nothing.
     """
     give_totp()
     draw("identification", "password", "totp", "login", "reauthenticate", "device_code", "consent", "finish")

@@ -68,7 +68,7 @@ def test_any_spelling(door: Doors) -> None:
 
 
 def test_a_code_works_once_in_two_tabs_at_the_same_moment(transactional_db: None, door: Doors) -> None:
-    """Lost races: of two sign-ins with one code, one succeeds and the other is told."""
+    """Lost races: of two sign-ins with one code, one succeeds and the other gets the error."""
     code = give_codes()[0]
     flow()
     pages, shown = [door(address=f"203.0.113.{at}").sign_in() for at in range(2)], []
@@ -84,7 +84,7 @@ def test_a_code_works_once_in_two_tabs_at_the_same_moment(transactional_db: None
 
 
 def test_guesses_must_wait(door: Doors) -> None:
-    """Five are free; then a time is told, and the right code is refused as well."""
+    """Five are free; then a time is shown, and the right code is refused as well."""
     codes = give_codes()
     flow()
     seen = door().sign_in()
@@ -94,7 +94,7 @@ def test_guesses_must_wait(door: Doors) -> None:
 
 
 def test_codes_of_somebody_else_are_none(other: Tenant, door: Doors) -> None:
-    """Bob's, and those of the neighbour's alice."""
+    """Bob's codes are refused, and those of the other tenant's alice."""
     give_codes()
     of_bob = give_codes("bob")
     with tenant_scope(other):
@@ -125,8 +125,9 @@ def test_whoever_has_none_left(door: Doors) -> None:
 
 
 def test_used_up_codes_do_not_fall_back_to_the_password(acme: Tenant, door: Doors) -> None:
-    """In the shipped flow, which asks whoever has set something up; an app beside them goes on alone, and a
-    reset lets in again.
+    """The shipped flow asks everyone who has set something up.
+
+    An app beside the codes still works alone, and a reset lets in again.
     """
     apply([SHIPPED], variables={"tenant": "acme"})
     give_codes()
@@ -136,7 +137,7 @@ def test_used_up_codes_do_not_fall_back_to_the_password(acme: Tenant, door: Door
     seen = door().sign_in(path="/sign-in")
     assert (seen.step, 'name="choice"' in seen.text) == ("second-factor.totp", False)
     remove(Credential.objects.get(kind="totp").pk, of=person().pk, by="alice")
-    assert kinds() == [], "codes that are used up shut nobody out who removed the app"
+    assert kinds() == [], "used-up codes lock no one out who removed the app"
     give_codes()
     Credential.objects.update(used_at="2026-01-01T00:00Z")
     remove_all(person(), by="clerk")
@@ -144,8 +145,9 @@ def test_used_up_codes_do_not_fall_back_to_the_password(acme: Tenant, door: Door
 
 
 def test_the_last_code_leads_to_new_ones(door: Doors, clock: time_machine.Traveller) -> None:
-    """They are shown at once, the step is passed once they are saved, and each lets in; before, the page says
-    that few are left.
+    """They are shown at once, the step is passed once they are saved, and each lets in.
+
+    Before that the page says that few are left.
     """
     old = give_codes()
     flow()
@@ -170,8 +172,9 @@ def test_the_last_code_leads_to_new_ones(door: Doors, clock: time_machine.Travel
 
 
 def test_whoever_leaves_there_has_none(door: Doors) -> None:
-    """The last one is used up: a password alone gets no second look at new ones, and they were stored
-    nowhere.
+    """The last one is used up: a password alone gets no second look at new ones.
+
+    They were stored nowhere.
     """
     old = give_codes()
     flow()
@@ -182,8 +185,9 @@ def test_whoever_leaves_there_has_none(door: Doors) -> None:
 
 
 def test_they_are_made_in_the_step_that_asks(door: Doors, caplog: pytest.LogCaptureFixture) -> None:
-    """Ten different ones of fifty bits, the same after a reload, stored only by the button, in clear nowhere,
-    shown once.
+    """There are ten different ones of fifty bits, the same after a reload.
+
+    They are stored only by the button, in clear nowhere, and shown once.
     """
     flow("set_up")
     browser = door()
@@ -198,7 +202,7 @@ def test_they_are_made_in_the_step_that_asks(door: Doors, caplog: pytest.LogCapt
     after = seen.submit(saved="yes")
     assert (after.step, kinds()) == ("device_code", ["recovery_code"] * 10)
     assert (Session.objects.get().methods, "second_factor" in facts_of(after)) == (["pwd"], False), (
-        "saving codes proves nobody"
+        "saving codes proves no one"
     )
     everywhere = [
         after.text,

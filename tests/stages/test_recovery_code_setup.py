@@ -31,8 +31,9 @@ def flow(*before: object) -> None:
 
 
 def test_they_are_stored_once_the_person_has_saved_them(door: Doors) -> None:
-    """A reload shows the same ones; no other answer than the button stores them; then nobody can read them
-    any more.
+    """A reload shows the same ones, and no other answer than the button stores them.
+
+    Then they cannot be read any more.
     """
     flow()
     browser = door()
@@ -58,7 +59,7 @@ def test_they_are_stored_once_the_person_has_saved_them(door: Doors) -> None:
         for row in map(str, [*Run.unscoped.values(), *Event.unscoped.values(), *Credential.unscoped.values()])
         if codes[0] in row
     ]
-    assert Session.objects.get().methods == ["pwd"], "saving codes proves nobody"
+    assert Session.objects.get().methods == ["pwd"], "saving codes proves no one"
 
 
 def test_they_replace_all_earlier_ones_for_whoever_has_shown_one(door: Doors) -> None:

@@ -1,6 +1,4 @@
-"""redirect: leads where the administrator said, and to no address that a browser reads differently
-from us.
-"""
+"""redirect: leads where the administrator said, and to no URL that a browser reads differently from us."""
 
 from collections.abc import Callable
 
@@ -116,15 +114,16 @@ def test_what_may_be_written(target: str) -> None:
 
 @pytest.mark.parametrize("target", LOOK_ALIKES)
 def test_look_alikes_are_refused(target: str) -> None:
-    """CVE-2024-52289, CVE-2024-21637: nothing that a browser might read as another host or as a script;
-    refused when it is saved.
+    """CVE-2024-52289, CVE-2024-21637: nothing that a browser might read as another host or as a script.
+
+    It is refused when it is saved.
     """
     with pytest.raises(ValidationError):
         Redirect.Settings(to=target)
 
 
 def test_lint_says_where_and_why(acme: Tenant) -> None:
-    """The administrator is told at the setting."""
+    """The administrator sees the message at the setting."""
     found = lint(drawing({"stage": "redirect", "settings": {"to": "http://acme.example"}}, {"stage": "deny"}))
     assert [
         (finding.path[-2:], "https://" in finding.message) for finding in found if "settings" in finding.path

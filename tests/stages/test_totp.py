@@ -1,5 +1,6 @@
-"""totp: a code of the app works once, wrong ones have to wait, and a password alone never sets up what guards
-the account.
+"""totp: a code of the app works once, and wrong ones have to wait.
+
+A password alone never sets up what guards the account.
 """
 
 import re
@@ -75,7 +76,7 @@ def test_any_spelling_of_the_code(door: Doors, spelling: str) -> None:
 
 @pytest.mark.parametrize("junk", ["", "12345", "1234567", "abcdef", "٣٣٣٣٣", "0x1234", "12345五"])
 def test_what_has_no_six_digits_is_no_code(door: Doors, junk: str) -> None:
-    """It is told at the field, and counts as no attempt."""
+    """The field shows the error, and it counts as no attempt."""
     give_totp()
     flow()
     seen = at_totp(door())
@@ -98,7 +99,7 @@ def test_a_code_works_once(door: Doors, clock: time_machine.Traveller) -> None:
 
 
 def test_a_code_works_once_in_two_tabs_at_the_same_moment(transactional_db: None, door: Doors) -> None:
-    """Lost races: of two sign-ins with one code, one succeeds and the other is told."""
+    """Lost races: of two sign-ins with one code, one succeeds and the other gets the error."""
     give_totp()
     flow()
     pages, shown = [at_totp(door(address=f"203.0.113.{at}")) for at in range(2)], []
@@ -115,8 +116,9 @@ def test_a_code_works_once_in_two_tabs_at_the_same_moment(transactional_db: None
 
 
 def test_wrong_codes_must_wait_and_are_told_until_when(door: Doors, clock: time_machine.Traveller) -> None:
-    """Five are free, then the waits double; the right code is refused as well, from any address and any run;
-    bob is not kept out.
+    """Five are free, then the waits double.
+
+    The right code is refused as well, from any address and in any run; bob is not locked out.
     """
     give_totp()
     give_totp("bob")
@@ -139,7 +141,7 @@ def test_wrong_codes_must_wait_and_are_told_until_when(door: Doors, clock: time_
 
 
 def test_recovery_codes_are_guessed_from_the_same_budget(door: Doors) -> None:
-    """Somebody who knows the password gains nothing by changing between the two."""
+    """A person who knows the password gains nothing by changing between the two."""
     give_totp()
     give_codes()
     flow()
@@ -176,8 +178,10 @@ def test_whoever_has_none_is_refused_unless_the_flow_says_otherwise(door: Doors)
 
 
 def test_whoever_has_none_is_led_to_where_they_set_one_up(door: Doors, acme: Tenant) -> None:
-    """Where the tenant has a flow for that, which asks for its own proof: from the refusal to the app, and
-    then on past the step. A flow for that which asks for the app itself offers no circle.
+    """The tenant has a flow for that, which asks for its own proof.
+
+    The person goes from the refusal to the app, and then on past the step. A flow for that which asks for the
+    app itself offers no circle.
     """
     apply([SHIPPED], variables={"tenant": "acme"})
     draw("identification", "password", "totp", *REST)
@@ -214,8 +218,9 @@ def test_whoever_has_none_is_led_to_where_they_set_one_up(door: Doors, acme: Ten
 
 
 def test_it_is_set_up_in_the_step_that_asks(door: Doors, clock: time_machine.Traveller) -> None:
-    """A picture and a secret of 160 bits; reloading shows the same; a wrong code stores nothing; the first
-    code is used up.
+    """The page has a picture and a secret of 160 bits; a reload shows the same.
+
+    A wrong code stores nothing, and the first code is used up.
     """
     flow("set_up")
     seen = at_totp(door())
@@ -239,8 +244,9 @@ def test_it_is_set_up_in_the_step_that_asks(door: Doors, clock: time_machine.Tra
 
 
 def test_the_secret_is_in_clear_nowhere(door: Doors, caplog: pytest.LogCaptureFixture) -> None:
-    """B: not in the run while it is shown nor after, not in the table, in events or in logs, nor on any later
-    page.
+    """B: it is not in the run while it is shown or afterwards.
+
+    It is not in the table, in events or in logs, or on any later page.
     """
     flow("set_up")
     browser = door()
@@ -270,8 +276,9 @@ def test_the_secret_is_in_clear_nowhere(door: Doors, caplog: pytest.LogCaptureFi
 def test_a_password_alone_sets_nothing_up_beside_what_guards_the_account(
     door: Doors, give: Callable[..., object]
 ) -> None:
-    """Somebody who knows the password and has none of the factors must not be offered a new one of another
-    kind, nor an own app.
+    """A person who knows the password and has none of the factors is not offered a new one.
+
+    That holds for one of another kind and for another app.
     """
     give()
     for stage, has in (("totp", give is give_totp), ("recovery_code", give is give_codes)):
@@ -284,9 +291,7 @@ def test_a_password_alone_sets_nothing_up_beside_what_guards_the_account(
 
 
 def test_two_who_set_up_at_once_the_second_is_refused(door: Doors) -> None:
-    """A page that somebody opened before the person had an app does not replace the app that they have by
-    now.
-    """
+    """A page that was opened before the person had an app does not replace the app that they have by now."""
     flow("set_up")
     early, owner = at_totp(door()), at_totp(door())
     assert owner.submit(code=code(0, secret_on(owner))).step == "device_code"
@@ -310,8 +315,9 @@ def test_whoever_was_deactivated_meanwhile_is_refused(door: Doors, missing: str)
 
 
 def test_an_unreadable_secret_proves_nothing(door: Doors, settings: object) -> None:
-    """Fail closed: after the server's key was lost, no code is right, and nobody is asked to set up a new app
-    instead.
+    """Fail closed: after the server's key was lost, no code is right.
+
+    No one is asked to set up a new app instead.
     """
     give_totp()
     flow("set_up")

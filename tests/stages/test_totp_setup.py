@@ -1,6 +1,4 @@
-"""totp_setup: an app is stored once it was proven, and replaces another only for whoever has shown a second
-factor.
-"""
+"""totp_setup: an app is stored once it was proven, and replaces another only after a second factor."""
 
 from collections.abc import Callable
 
@@ -46,7 +44,7 @@ def test_the_first_one_is_stored_once_a_code_proved_it(door: Doors) -> None:
 
 
 def test_each_visit_shows_another_secret(door: Doors) -> None:
-    """A secret that somebody looked at before is never the one that is stored later."""
+    """A secret that another person looked at before is never the one that is stored later."""
     flow()
     browser = door()
     assert secret_on(browser.sign_in()) != secret_on(browser.page())
@@ -77,7 +75,7 @@ def test_the_old_one_works_until_the_new_one_is_proven(door: Doors, clock: time_
 def test_a_password_alone_does_not_change_what_guards_the_account(
     door: Doors, give: Callable[..., object]
 ) -> None:
-    """However the flow is drawn: whoever holds a second factor must have shown it."""
+    """With any design of the flow, a person with a second factor must have shown it."""
     give()
     before = list(Credential.objects.order_by("pk").values("pk", "secret", "lookup"))
     flow()
@@ -87,8 +85,9 @@ def test_a_password_alone_does_not_change_what_guards_the_account(
 
 
 def test_a_page_opened_before_there_was_one_does_not_replace_it(door: Doors) -> None:
-    """The verb looks again: somebody with the password who waits on the set-up page gets nothing once the
-    owner has an app.
+    """The domain function checks again when it stores.
+
+    A person with the password who waits on the set-up page gets nothing once the owner has an app.
     """
     flow()
     waiting, owner = door().sign_in(), door().sign_in()

@@ -1,4 +1,4 @@
-"""What somebody holds, what conditions read of it, and removing it."""
+"""What a person holds, what conditions read of it, and removing it."""
 
 import io
 from collections.abc import Callable
@@ -81,8 +81,9 @@ def test_nobody_elses_is_removed(acme: Tenant, other: Tenant) -> None:
 
 
 def test_an_administrator_lets_somebody_in_who_lost_everything(acme: Tenant, other: Tenant) -> None:
-    """``person forget-factors``: of that person only; also where the codes are used up, or no key can read
-    the secret.
+    """``person forget-factors`` removes the factors of that person only.
+
+    It works where the codes are used up, or no key can read the secret.
     """
     give_totp()
     give_codes()
@@ -111,7 +112,7 @@ def test_the_secret_is_encrypted_at_rest_and_re_encrypted(acme: Tenant, settings
 def test_after_the_key_was_lost_the_command_names_what_must_be_set_up_anew(
     acme: Tenant, settings: Any
 ) -> None:
-    """Authenticator apps, whose secrets nobody can read, and recovery codes, which nobody can find."""
+    """It names authenticator apps, whose secrets cannot be read, and recovery codes, which cannot be found."""
     give_totp()
     give_codes()
     settings.SECRET_KEY = "the only one, and a new one"
@@ -145,7 +146,10 @@ def test_a_method_is_added_once(acme: Tenant, door: Doors) -> None:
 def test_only_a_living_session_of_that_very_person_is_changed(
     acme: Tenant, other: Tenant, door: Doors
 ) -> None:
-    """Ended, somebody else's, another tenant's, none at all: each raises, for good, and changes nothing."""
+    """A session that ended, is another person's or another tenant's, or does not exist raises.
+
+    Nothing is changed.
+    """
     session = _session(door)
     bob = person("bob").pk
 
@@ -217,10 +221,10 @@ def test_the_front_page_shows_what_one_holds_and_removes_it(stepped_up: Door) ->
 def test_removing_wants_a_fresh_proof_by_a_second_factor(
     stepped_up: Door, door: Doors, clock: time_machine.Traveller
 ) -> None:
-    """Not signed in, by a password alone, or proved too long ago: it asks for what is missing, and removes
-    nothing.
+    """Not signed in, by a password alone, or proved too long ago: it asks for what is missing.
 
-    A stolen session and the password are not enough, although a code was shown for the session this morning.
+    It removes nothing. A stolen session and the password are not enough, although a code was shown for the
+    session this morning.
     """
     (app,) = held(person())
     page = f"/credentials/{app.pk}/remove"
@@ -257,7 +261,7 @@ def test_removing_wants_a_fresh_proof_by_a_second_factor(
 
 
 def test_guessing_there_must_wait(stepped_up: Door, clock: time_machine.Traveller) -> None:
-    """The budgets of signing in: whoever has the session may not guess on here."""
+    """The budgets of signing in count here, too: a person with the session cannot go on guessing."""
     page = f"/credentials/{held(person())[0].pk}/remove"
     clock.shift(timedelta(hours=1))
     wrong = {"password": "alice-password-1", "code": "000000"}
@@ -267,7 +271,7 @@ def test_guessing_there_must_wait(stepped_up: Door, clock: time_machine.Travelle
 
 
 def test_removing_is_a_form_of_our_own_page_and_of_ones_own(stepped_up: Door, door: Doors) -> None:
-    """B19: another site's form is refused; somebody else's number does nothing."""
+    """B19: another site's form is refused; another person's number does nothing."""
     bobs = give_totp("bob")
     (app,) = held(person())
     strict = Client(enforce_csrf_checks=True, HTTP_HOST="acme.test")

@@ -30,7 +30,7 @@ def test_one_spelling_for_what_is_the_same_name(typed: str, folded: str) -> None
 
 
 def test_a_username_comes_before_an_email_address(acme: Tenant) -> None:
-    """In the order of the settings, so that nobody is found by somebody else's name."""
+    """The settings' order counts, so that no one is found by another person's name."""
     trap = save_person("bob@acme.test", by="test")
     bob = by_username("bob")
     assert bob is not None
@@ -99,7 +99,10 @@ def test_judging_and_changing_a_password(acme: Tenant) -> None:
 
 
 def test_attributes_are_merged_and_told_by_name_only(acme: Tenant, other: Tenant) -> None:
-    """What was kept before stays; saying the same again writes nothing; the neighbour's alice has none."""
+    """What was stored before stays, and storing the same again writes nothing.
+
+    The other tenant's alice has none.
+    """
     alice = Person.objects.get(username="alice")
     for values in ({"phone": "1", "city": "Acme Town"}, {"phone": "2"}, {"phone": "2"}):
         KeepAttributes(alice.pk, values).apply()
@@ -131,8 +134,9 @@ def test_an_inactive_person_keeps_nothing(acme: Tenant) -> None:
 
 
 def test_a_new_address_is_not_verified(acme: Tenant) -> None:
-    """OpenID Connect Core 5.1: changing the address takes the verification away, unless the same request says
-    that it is verified.
+    """OpenID Connect Core 5.1: changing the address removes the verification.
+
+    It stays if the same request says that the address is verified.
     """
     save_person("alice", by="test", email="alice@acme.test", email_verified=True)
     assert save_person("alice", by="test", name="Alice A.").email_verified

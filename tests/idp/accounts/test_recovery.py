@@ -1,4 +1,4 @@
-"""Recovery links: one time, fifteen minutes, stored hashed, and worth nothing to whoever only looks."""
+"""Recovery links: one use, fifteen minutes, stored hashed, and worth nothing to anyone who only looks."""
 
 import re
 from collections.abc import Callable
@@ -60,7 +60,7 @@ def test_looking_changes_nothing(acme: Tenant, door: Doors, link: str) -> None:
 
 
 def test_only_its_hash_is_stored(acme: Tenant, link: str) -> None:
-    """Whoever reads the table cannot use it; the event does not tell it either."""
+    """No one who reads the table can use the link; the event does not contain it either."""
     token = link.rsplit("/", 1)[1]
     assert len(token) == 64
     assert RecoveryLink.objects.get().token_hash == digest(token)
@@ -136,7 +136,7 @@ def test_proofs_by_the_old_password_are_worth_nothing(
 
 
 def test_a_link_counts_in_its_tenant_only(door: Doors, link: str) -> None:
-    """D25: at the neighbour's host there is no such link, and the neighbour's alice keeps her password."""
+    """D25: at the other tenant's host there is no such link, and that tenant's alice keeps her password."""
     foreign = door("other.test")
     assert foreign.page(link).status == 404
     assert foreign.http.post(link, {"password": GOOD}).status_code == 404
@@ -145,7 +145,7 @@ def test_a_link_counts_in_its_tenant_only(door: Doors, link: str) -> None:
 
 
 def test_an_inactive_persons_link_is_no_good(acme: Tenant, door: Doors, link: str) -> None:
-    """CVE-2025-53942: no second path for whoever was deactivated."""
+    """CVE-2025-53942: there is no second path for a person who was deactivated."""
     Person.objects.filter(username="alice").update(is_active=False)
     assert door().page(link).status == 404
     assert door().http.post(link, {"password": GOOD}).status_code == 404
@@ -153,7 +153,7 @@ def test_an_inactive_persons_link_is_no_good(acme: Tenant, door: Doors, link: st
 
 @pytest.mark.parametrize("token", ["x", "0" * 64, "é", "%00", "..", "a" * 5000])
 def test_an_unknown_link_is_a_404(tenants: dict[str, Tenant], door: Doors, token: str) -> None:
-    """A page, whatever it is."""
+    """Any unknown link leads to a 404 page."""
     assert door().http.get(f"/recover/{token}").status_code == 404
 
 
@@ -200,7 +200,7 @@ def test_the_command_for_the_default_tenant_is_on_this_machine(
     ("name", "tenant"), [("nobody", "acme"), ("inactive", "acme"), ("alice", "nowhere"), ("alice", "default")]
 )
 def test_the_command_says_who_is_missing(tenants: dict[str, Tenant], name: str, tenant: str) -> None:
-    """No link for nobody."""
+    """There is no link for an unknown person."""
     with pytest.raises(CommandError, match=r"(No active person|There is no tenant)"):
         call_command("person", "recovery-link", name, tenant=tenant)
     assert not RecoveryLink.unscoped.exists()

@@ -47,7 +47,7 @@ def test_any_spelling_reads_the_same(typed: str) -> None:
 
 
 def test_only_macs_are_stored(acme: Tenant) -> None:
-    """Whoever reads the table can use none of them, and cannot guess fifty bits without the server's key."""
+    """No one who reads the table can use one, or guess fifty bits without the server's key."""
     codes = give_codes()
     rows = str(list(Credential.objects.values()))
     assert not [code for code in codes if code in rows or normalised(code) in rows]
@@ -58,8 +58,9 @@ def test_only_macs_are_stored(acme: Tenant) -> None:
 
 
 def test_they_outlive_a_change_of_the_secret_key(acme: Tenant, settings: Any) -> None:
-    """After the re-encryption the old key is not needed; without it, they are lost like all that is sealed,
-    and raise nothing.
+    """After the re-encryption the old key is not needed.
+
+    Without it, they are lost like all that is sealed, and raise nothing.
     """
     codes, old = give_codes(), settings.SECRET_KEY
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "a new key that is long enough for everything", [old]

@@ -25,7 +25,7 @@ def test_the_matrix_names_every_role_and_no_other() -> None:
 
 
 def test_every_document_and_form_knows_these_roles_and_no_others() -> None:
-    """One list: what a blueprint may say, whom a flow is tried with, and what is chosen in a form."""
+    """One list: what a blueprint accepts, as whom a flow's dry run signs in, and what a form offers."""
     every = {"", *(role.value for role in Role)}
     for document in (PersonDocument, InventedPerson):
         assert set(document.model_json_schema()["properties"]["role"]["enum"]) == every
@@ -40,7 +40,10 @@ def test_every_document_and_form_knows_these_roles_and_no_others() -> None:
 @pytest.mark.parametrize("operation", list(allowed()))
 @pytest.mark.parametrize("role", ["", *(role.value for role in Role)])
 def test_every_cell(acme: Tenant, role: str, operation: str) -> None:
-    """CVE-2026-25227: a role may what its cell says; nobody, and whoever was switched off, nothing."""
+    """CVE-2026-25227: a role is allowed what its cell says.
+
+    Anonymous and inactive people are allowed nothing.
+    """
     person = Person(username="somebody", role=role)
     marked = role in allowed()[operation] and not operation.startswith("tenants.")
     assert may(person, operation) is marked

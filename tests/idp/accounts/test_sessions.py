@@ -48,8 +48,9 @@ def test_it_is_ended_in_a_running_server_too(live: LiveServer, tenants: dict[str
 
 
 def test_each_session_that_ends_with_others_is_told_of(acme: Tenant, other: Tenant, door: Doors) -> None:
-    """One event for each, on its own topic, with whoever did it; what ended before is not told once more, the
-    neighbour's goes on.
+    """There is one event for each, on its own topic, with the actor.
+
+    What ended before is not announced again, and the other tenant's session goes on.
     """
     for host in ("acme.test", "acme.test", "acme.test", "other.test"):
         door(host).sign_in()

@@ -55,8 +55,9 @@ def test_a_secret_has_160_random_bits() -> None:
 
 @pytest.mark.parametrize("title", ["Acme", "Acme & Söhne: <b>GmbH</b>", 'A"?#/'])
 def test_what_the_app_takes_over(acme: Tenant, title: str) -> None:
-    """The issuer is the tenant's title, whatever stands in it; the account the username; nothing but the
-    app's defaults.
+    """The issuer is the tenant's title, with any characters in it, and the account is the username.
+
+    Everything else is the app's default.
     """
     acme.title = title
     taken = enrolment(SECRET, "alice@example")
@@ -73,7 +74,11 @@ def test_a_step_is_used_up_with_all_before_it(acme: Tenant) -> None:
     """RFC 6238 section 5.2."""
     credential = give_totp()
     UseTotp(credential.pk, 100).apply()
-    for step in (100, 99, 96):  # earlier ones are no codes of any clock by now (tests/idp/test_clocks.py)
+    for step in (
+        100,
+        99,
+        96,
+    ):  # earlier ones are codes of no clock by now (tests/idp/foundation/test_clocks.py)
         with pytest.raises(EffectLost, match="already used"):
             UseTotp(credential.pk, step).apply()
     UseTotp(credential.pk, 101).apply()

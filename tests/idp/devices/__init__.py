@@ -1,1 +1,1 @@
-"""Tests of the device grant's room."""
+"""Tests of the device grant's package."""

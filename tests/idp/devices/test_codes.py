@@ -28,8 +28,9 @@ def test_alphabet_has_no_vowels_and_no_digits() -> None:
 
 @pytest.mark.parametrize("length", [LENGTH, LONG])
 def test_letters_are_equally_likely(length: str) -> None:
-    """D36: an unbiased generator, by chi-squared over many codes (the limit is passed by chance once in a
-    million).
+    """D36: the generator is unbiased, by chi-squared over many codes.
+
+    The limit is passed by chance once in a million.
     """
     letters = Counter("".join(new_user_code(length) for _ in range(40_000 // length)))
     expected = sum(letters.values()) / len(ALPHABET)
@@ -37,7 +38,7 @@ def test_letters_are_equally_likely(length: str) -> None:
 
 
 def test_entropy() -> None:
-    """D15: 34.5 bits, and 51.8 while somebody is guessing."""
+    """D15: a code has 34.5 bits, and 51.8 during an attack."""
     assert math.log2(len(ALPHABET) ** LENGTH) > 34.5
     assert math.log2(len(ALPHABET) ** LONG) > 51
 
@@ -57,15 +58,14 @@ def test_entropy() -> None:
     ],
 )
 def test_read_in_any_spelling(typed: str) -> None:
-    """D22: case, dashes, spaces, punctuation, full-width letters and anything outside the alphabet do not
-    matter.
-    """
+    """D22: case, dashes, spaces, punctuation, full-width letters and other characters do not matter."""
     assert normalised(typed) == "BCDFGHJK"
 
 
 def test_more_letters_are_another_code() -> None:
-    """D22: what is ignored never lets one entry stand for several codes, and an endless entry costs
-    nothing.
+    """D22: what is ignored never lets one entry stand for several codes.
+
+    An endless entry costs nothing.
     """
     assert normalised("BCDFGHJKL") != "BCDFGHJK"
     assert len(normalised("B" * 10_000)) == LONG + 1
@@ -79,8 +79,9 @@ def test_shown_in_groups_of_four() -> None:
 
 
 def test_hash_is_keyed(settings: Any) -> None:
-    """D26: 35 bits are guessed from a plain hash in seconds, so the server's key goes in; a rotated key is
-    still read.
+    """D26: 35 bits are guessed from a plain hash in seconds, so the server's key goes in.
+
+    A rotated key is still read.
     """
     old = user_code_hash("BCDFGHJK")
     assert old != digest("BCDFGHJK")

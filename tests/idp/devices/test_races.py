@@ -1,5 +1,6 @@
-"""Workers and devices at the same codes at the same time: each is expired once, told of once, and never both
-expired and redeemed.
+"""Workers and devices at the same codes at the same time.
+
+Each code is expired once, announced once, and never both expired and redeemed.
 """
 
 from collections import Counter
@@ -61,7 +62,7 @@ def test_two_sweeps_tell_of_each_device_once(
 def test_a_code_is_redeemed_or_expired_and_never_both(
     transactional_db: None, tenants: dict[str, Tenant], door: Any
 ) -> None:
-    """D24: whoever comes first; eight polls and two sweeps at the very end of its life."""
+    """D24: the first wins, of eight polls and two sweeps at the very end of its life."""
     device = door()
     started = device.start()
     door().approve(started)
@@ -83,7 +84,7 @@ def test_a_code_is_redeemed_or_expired_and_never_both(
     )
     if row.state == State.REDEEMED:
         assert sorted(kinds) == ["device.redeemed", "tokens.issued"]
-        assert answers.count("tokens") >= 1  # who came after the winner heard the same answer
+        assert answers.count("tokens") >= 1  # the polls after the winner got the same response
         assert TokenFamily.unscoped.count() == 1
     else:
         assert (row.state, kinds, answers.count("tokens")) == (State.EXPIRED, ["device.expired"], 0)

@@ -1,5 +1,6 @@
-"""The device's state machine: polling times, expiry that is judged when read, limits on starting, and what is
-stored.
+"""The device's state machine: polling times, expiry that is checked when read, and limits on starting.
+
+Also what is stored.
 """
 
 import random
@@ -28,7 +29,7 @@ from tests.protocol import DEVICE, outcome, userinfo
 
 
 def polled(device: Device, started: dict[str, Any]) -> Any:
-    """What a poll is told."""
+    """The response to a poll."""
     return device.poll(started).json().get("error", "tokens")
 
 
@@ -47,8 +48,9 @@ def test_steady_client_is_never_slowed_down(door: Doors, clock: time_machine.Tra
 
 
 def test_a_second_of_jitter_is_allowed(door: Doors, clock: time_machine.Traveller) -> None:
-    """K2, D13: a poll that a busy network brings a second early is not punished; one that is earlier still
-    is.
+    """K2, D13: a poll that a busy network brings a second early is not punished.
+
+    One that is earlier still is.
     """
     device = door()
     started = device.start()
@@ -63,7 +65,7 @@ def test_a_second_of_jitter_is_allowed(door: Doors, clock: time_machine.Travelle
 def test_slow_down_adds_five_seconds_that_last(
     door: Doors, acme: Tenant, clock: time_machine.Traveller
 ) -> None:
-    """D13: each slow_down raises the interval by five seconds for good; it is kept with the row."""
+    """D13: each slow_down raises the interval by five seconds for good; it is stored with the row."""
     device = door()
     started = device.start()
     polled(device, started)
@@ -78,8 +80,9 @@ def test_slow_down_adds_five_seconds_that_last(
 
 
 def test_measured_from_the_last_accepted_poll(door: Doors, clock: time_machine.Traveller) -> None:
-    """D13: a rejected poll does not move the clock, or a steady client would be locked out for ever
-    (H2CK/oidc #716).
+    """D13: a rejected poll does not move the clock.
+
+    Otherwise a steady client would be locked out for ever (H2CK/oidc #716).
     """
     device = door()
     started = device.start()
@@ -94,8 +97,9 @@ def test_measured_from_the_last_accepted_poll(door: Doors, clock: time_machine.T
 def test_client_that_obeys_is_always_served(
     door: Doors, acme: Tenant, clock: time_machine.Traveller, seed: int
 ) -> None:
-    """D13, K2: whatever a client did before, once it adds five seconds for each slow_down it is served
-    (H2CK/oidc #716).
+    """D13, K2: once a client adds five seconds for each slow_down it is served (H2CK/oidc #716).
+
+    That holds after anything that it did before.
     """
     save_application("tv", by="test", device_code_lifetime=3600)
     device, numbers = door(), random.Random(seed)
@@ -137,7 +141,7 @@ def test_expiry_is_told_however_early_the_poll(
 def test_raised_interval_survives_a_cleared_cache(
     door: Doors, acme: Tenant, clock: time_machine.Traveller
 ) -> None:
-    """D38: forgetting the time of the last poll is only lenient; the raised interval is durable."""
+    """D38: a lost time of the last poll only makes the limit lenient; the raised interval is durable."""
     device = door()
     started = device.start()
     polled(device, started)
@@ -161,7 +165,7 @@ def test_other_devices_do_not_slow_one_down(door: Doors, clock: time_machine.Tra
 
 
 def test_interval_of_the_application(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
-    """D4: the interval is told, is set per application, and is what counts."""
+    """D4: the interval is in the response, is set per application, and is enforced."""
     save_application("tv", by="test", device_interval=30)
     device = door()
     started = device.start()
@@ -189,8 +193,9 @@ def test_a_poll_writes_at_most_one_row(door: Doors, acme: Tenant) -> None:
 
 
 def test_pending_code_expires_when_read(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
-    """D12, D37: expired_token from the very second on, with nothing swept (CVE-2025-64708,
-    django-oauth-toolkit 3.4.1).
+    """D12, D37: the response is expired_token from the very second on, with nothing swept.
+
+    (CVE-2025-64708, django-oauth-toolkit 3.4.1)
     """
     device = door()
     started = device.start()
@@ -217,9 +222,7 @@ def test_approved_then_expired_gives_no_tokens(
 def test_expired_code_cannot_be_entered_or_decided(
     door: Doors, acme: Tenant, clock: time_machine.Traveller
 ) -> None:
-    """D37: neither a code typed too late nor a page that stood open too long decides anything
-    (CVE-2025-64708).
-    """
+    """D37: a code typed too late or a page that stood open too long decides nothing (CVE-2025-64708)."""
     device = door()
     first, second = device.start(), device.start()
     person = door()
@@ -280,8 +283,9 @@ def test_sweep_reaches_every_tenant_and_leaves_the_living(
 def test_a_redeemed_code_is_kept_as_long_as_its_tokens(
     door: Doors, acme: Tenant, clock: time_machine.Traveller
 ) -> None:
-    """D27, D37: whoever looks at the device later can still revoke it; the sweep ends nothing that
-    it gave.
+    """D27, D37: a device that was connected long ago can still be revoked.
+
+    The sweep ends nothing that it was granted.
     """
     save_application("tv", by="test", access_token_lifetime=86_400)
     device = door()
@@ -352,8 +356,9 @@ def test_dropping_all_ends_what_waits(door: Doors, acme: Tenant) -> None:
 
 
 def test_limit_of_pending_codes_per_client(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
-    """D35: a client has only so many devices waiting, from wherever they ask; another client is not
-    concerned.
+    """D35: a client has a limited number of pending devices, from all addresses together.
+
+    Another client is not affected.
     """
     save_application("tv", by="test", device_pending_limit=3)
     for n in (7, 8, 9):
@@ -368,7 +373,10 @@ def test_limit_of_pending_codes_per_client(door: Doors, acme: Tenant, clock: tim
 
 
 def test_limit_of_pending_codes_per_address(door: Doors, acme: Tenant) -> None:
-    """D35: one address has only so many waiting, an IPv6 /64 counts as one; a decided one makes room."""
+    """D35: one address has a limited number of pending codes, and an IPv6 /64 counts as one.
+
+    A decided code makes room.
+    """
     save_application("tv", by="test", device_pending_limit_per_address=2)
     home = door(address="2001:db8:1:1::1")
     first = home.start()
@@ -383,8 +391,9 @@ def test_limit_of_pending_codes_per_address(door: Doors, acme: Tenant) -> None:
 
 
 def test_strangers_crowd_nobody_out(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
-    """D35: of a full application the network with the most waiting gives up its oldest, IPv6 by /48; the
-    limit holds.
+    """D35: of a full application the network with the most pending codes gives up its oldest, IPv6 by /48.
+
+    The limit holds.
     """
     save_application("tv", by="test", device_pending_limit=6, device_pending_limit_per_address=2)
     honest = door(address="192.0.2.200").start()
@@ -405,7 +414,7 @@ def test_strangers_crowd_nobody_out(door: Doors, acme: Tenant, clock: time_machi
 
 
 def test_wide_networks_share(door: Doors, acme: Tenant) -> None:
-    """D35: a /56 may have four times what a /64 may, a /48 sixteen times; the neighbour is not concerned."""
+    """D35: a /56 may have four times what a /64 may, a /48 sixteen times; the next network is not affected."""
     save_application("tv", by="test", device_pending_limit_per_address=1)
     asked = [
         door(address=f"2001:db8:1:{n:x}::1").post(DEVICE, {"client_id": "tv"}).status_code for n in range(6)
@@ -429,7 +438,10 @@ def test_refusing_to_start_is_told_once(door: Doors, acme: Tenant) -> None:
 
 
 def test_a_taken_user_code_is_drawn_anew(door: Doors, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    """D36: unique among the codes of the tenant; a collision draws again and nobody notices."""
+    """D36: a user code is unique among the codes of the tenant.
+
+    After a collision another code is generated without an error.
+    """
     letters = iter("BCDFGHJK" * 3 + "LMNPQRST" + "BCDFGHJK")
     monkeypatch.setattr("secrets.choice", lambda alphabet: next(letters))
     device = door()

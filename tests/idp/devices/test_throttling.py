@@ -1,5 +1,6 @@
-"""What the budgets of code entry leave to an attacker: computed, simulated, and compared with what the
-budgets really allow.
+"""What the budgets of code entry leave to an attacker.
+
+It is computed, simulated, and compared with what the budgets really allow.
 """
 
 import random
@@ -29,8 +30,9 @@ def enter(person: Person = None, browser: Door = "b", address: str = "192.0.2.1"
 
 
 def test_one_attacker_stays_below_the_figure_of_the_rfc() -> None:
-    """D15: one account, one code that waits: five guesses at 1.95e-10, below the 2^-32 (2.33e-10) of RFC 8628
-    section 5.1.
+    """D15: one account, one pending code: five guesses at 1.95e-10.
+
+    That is below the 2^-32 (2.33e-10) of RFC 8628 section 5.1.
     """
     assert guesses(Attack(addresses=1, accounts=1, live=1)) == 5
     assert chance(Attack(addresses=1, accounts=1, live=1)) == pytest.approx(5 / 20**8)
@@ -47,8 +49,9 @@ def test_one_attacker_stays_below_the_figure_of_the_rfc() -> None:
     ],
 )
 def test_figures_of_the_real_settings(attack: Any, figure: Any) -> None:
-    """D15, D34: the chance within one lifetime of a code, written down, so that a change of a budget is
-    noticed here.
+    """D15, D34: the chance within one lifetime of a code is written down.
+
+    A change of a budget is noticed here.
     """
     assert chance(attack) == pytest.approx(figure, rel=1e-3)
 
@@ -58,8 +61,9 @@ def test_figures_of_the_real_settings(attack: Any, figure: Any) -> None:
     "attack", [Attack(2, 6, 3), Attack(1, 100, 5), Attack(1, 1, 40), Attack(2, 0, 2, signs_in_first=False)]
 )
 def test_formula_agrees_with_a_simulated_attack(attack: Any) -> None:
-    """D15: 20,000 attacks on an alphabet of four with four letters; the share that succeeds lies within four
-    sigma of the formula.
+    """D15: of 20,000 attacks on four letters of an alphabet of four a certain share succeeds.
+
+    It lies within four sigma of the formula.
     """
     numbers, rounds, codes = random.Random(8628), 20_000, 4**4
     hits = 0
@@ -75,8 +79,9 @@ def test_formula_agrees_with_a_simulated_attack(attack: Any) -> None:
 def test_budgets_allow_exactly_the_guesses_of_the_formula_signed_in(
     acme: Tenant, clock: time_machine.Traveller, addresses: Any, accounts: Any
 ) -> None:
-    """D34: an attacker who spreads over accounts and addresses, and never gives up, gets the computed number
-    of guesses.
+    """D34: an attacker who spreads over accounts and addresses gets the computed number of guesses.
+
+    The attacker never gives up.
     """
     pairs = [
         (person, f"198.51.100.{address}") for person in range(1, accounts + 1) for address in range(addresses)
@@ -104,8 +109,9 @@ def test_budgets_allow_exactly_the_guesses_of_the_formula_before_sign_in(
 def test_window_is_the_longest_lifetime_of_a_code_in_the_tenant(
     acme: Tenant, other: Tenant, clock: time_machine.Traveller
 ) -> None:
-    """D34: counted over the life of the longest code of this tenant, not over a minute (RFC 8628 section
-    5.1).
+    """D34: guesses count over the life of the longest code of this tenant, not over a minute.
+
+    (RFC 8628 section 5.1)
     """
     assert longest_lifetime() == timedelta(minutes=10)
     save_application("kiosk", by="test", device_code_lifetime=3600)
@@ -131,15 +137,16 @@ def test_never_more_than_the_budget_in_any_window(acme: Tenant, clock: time_mach
 
 
 def test_budgets_of_tenants_are_separate(acme: Tenant, other: Tenant) -> None:
-    """D34: what somebody tries at one tenant costs nobody anything at another."""
+    """D34: attempts at one tenant cost no one anything at another."""
     assert [enter(person=1) for _ in range(6)][-1] is False
     with tenant_scope(other):
         assert enter(person=1)
 
 
 def test_ipv6_counts_by_the_64(acme: Tenant) -> None:
-    """D34: the addresses of one /64 are one, those of the next are others; an IPv4 address written as IPv6 is
-    the IPv4 address.
+    """D34: the addresses of one /64 are one, those of the next are others.
+
+    An IPv4 address written as IPv6 is the IPv4 address.
     """
     allowed = [enter(browser=f"b{n}", address=f"2001:db8:1:1::{n:x}") for n in range(1, 33)]
     assert allowed == [True] * 30 + [False] * 2
@@ -155,8 +162,9 @@ def test_ipv6_counts_by_the_64(acme: Tenant) -> None:
 def test_breaker_lengthens_codes_and_refuses_nobody(
     acme: Tenant, other: Tenant, clock: time_machine.Traveller
 ) -> None:
-    """D34: after 200 wrong codes in the tenant new ones have twelve letters, one event says so, and everybody
-    may still enter codes.
+    """D34: after 200 wrong codes in the tenant new ones have twelve letters, and one event says so.
+
+    Everyone can still enter codes.
     """
     for n in range(199):
         assert enter(browser=f"b{n}", address=f"10.0.0.{n}")
@@ -182,8 +190,9 @@ def test_success_costs_nothing_and_wipes_nothing(acme: Tenant) -> None:
 
 
 def test_long_codes_are_out_of_reach() -> None:
-    """D34: with twelve letters even an attacker with a million guesses has next to no chance against ten
-    thousand codes.
+    """D34: twelve letters leave an attacker next to no chance.
+
+    That holds for a million guesses against ten thousand codes.
     """
     attack = Attack(addresses=33_334, accounts=200_000, live=10_000)
     assert guesses(attack) == 1_000_000

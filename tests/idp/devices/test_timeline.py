@@ -1,5 +1,6 @@
-"""A device's story: everything that happened to it, from row, tokens and events; and its end, which bites at
-once.
+"""A device's timeline: everything that happened to it, from its row, tokens and events.
+
+Also its revocation, which takes effect at once.
 """
 
 from collections.abc import Callable
@@ -27,7 +28,7 @@ SCOPE = "openid offline_access"
 
 
 def clerk() -> Person:
-    """Somebody of the help desk."""
+    """A person of the support role."""
     return Person(username="clerk", role="helpdesk")
 
 
@@ -59,8 +60,9 @@ def connected(door: Doors) -> tuple[Door, Started, dict[str, Any]]:
 
 
 def test_the_whole_story(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
-    """Asked from where, entered and decided by whom, connected, refreshed, revoked: in this order, with what
-    the row knows.
+    """Requested from where, entered and decided by whom, connected, refreshed, revoked.
+
+    The entries are in this order, with what the row knows.
     """
     device, _started, tokens = connected(door)
     clock.shift(60)
@@ -99,8 +101,9 @@ def test_neither_codes_nor_tokens_are_in_it(acme: Tenant, door: Doors) -> None:
 
 
 def test_revoking_bites_at_once(acme: Tenant, door: Doors) -> None:
-    """X10: from that moment on the refresh token and the access token are worth nothing; the event names who
-    did it.
+    """X10: from that moment on the refresh token and the access token are worth nothing.
+
+    The event names the actor.
     """
     device, _started, tokens = connected(door)
     assert userinfo(device, tokens["access_token"]).status_code == 200
@@ -115,8 +118,9 @@ def test_revoking_bites_at_once(acme: Tenant, door: Doors) -> None:
 def test_a_device_that_still_waits_is_turned_away(
     acme: Tenant, door: Doors, approved: bool, state: str
 ) -> None:
-    """D31, D32: what waits is denied and what was approved is revoked; either way the next poll hears
-    access_denied, for good.
+    """D31, D32: a pending device is denied and an approved one is revoked.
+
+    Either way the next poll gets access_denied, for good.
     """
     device, person = door(), door()
     started = device.start()
@@ -137,9 +141,7 @@ def test_a_device_that_still_waits_is_turned_away(
 def test_an_old_connection_can_still_be_ended(
     acme: Tenant, door: Doors, clock: time_machine.Traveller
 ) -> None:
-    """A television that has been on for a week: its row is there as long as its tokens are, and goes with
-    them.
-    """
+    """A television has been on for a week: its row is there as long as its tokens are, and goes with them."""
     device, _started, tokens = connected(door)
     clock.shift(timedelta(days=7))
     expire_device_codes()
@@ -155,7 +157,7 @@ def test_an_old_connection_can_still_be_ended(
 def test_what_the_row_forgot_the_events_tell(
     acme: Tenant, door: Doors, clock: time_machine.Traveller
 ) -> None:
-    """And what no event tells any more, the row does."""
+    """The timeline uses the events for what the row no longer has, and the row for what no event has."""
     door().start()
     pk = newest()
     clock.shift(timedelta(hours=2))
@@ -171,7 +173,7 @@ def test_what_the_row_forgot_the_events_tell(
 
 
 def test_tokens_that_end_without_their_device_are_told(acme: Tenant, door: Doors) -> None:
-    """A refresh token that came back, a consent that was taken away: the story says so, once."""
+    """A refresh token that came back and a consent that was revoked are in the timeline once."""
     connected(door)
     revoke_family(TokenFamily.objects.get(), why="refresh token used twice")
     found = timeline.story(newest())
@@ -184,7 +186,7 @@ def test_tokens_that_end_without_their_device_are_told(acme: Tenant, door: Doors
 
 
 def test_another_tenants_device_does_not_exist(acme: Tenant, other: Tenant, door: Doors) -> None:
-    """D25: neither its story nor its end, nor its news."""
+    """D25: its timeline, its revocation and its news do not exist here."""
     door().start()
     pk = newest()
     with tenant_scope(other):

@@ -1,1 +1,1 @@
-"""Tests of the events' room."""
+"""Tests of the package of events."""

@@ -1,5 +1,6 @@
-"""What the feed reads: only what is wanted, only of one's tenant, no stretch twice; and how many events
-anybody can cause.
+"""What the feed reads: only what is subscribed to, only in one tenant, and no range twice.
+
+Also how many events a visitor can cause.
 """
 
 from collections.abc import Callable
@@ -22,7 +23,7 @@ Doors = Callable[..., Door]
 
 
 def kinds(rows: list[dict[str, Any]]) -> list[str]:
-    """What was told."""
+    """The kinds of the events that were delivered."""
     return [row["kind"] for row in rows]
 
 
@@ -61,8 +62,9 @@ def some(quiet: None) -> None:
     ],
 )
 def test_only_what_is_wanted(some: None, other: Tenant, wish: dict[str, str], found: list[str]) -> None:
-    """A person is who did it or to whom it was done; the past and the news agree; the neighbour hears nothing
-    of it.
+    """A filter by person matches the actor and the target; the past and the news agree.
+
+    The other tenant gets none of it.
     """
     wanted = Wanted.asked(wish)
     assert kinds(since(0, wanted).rows) == found
@@ -72,8 +74,9 @@ def test_only_what_is_wanted(some: None, other: Tenant, wish: dict[str, str], fo
 
 
 def test_no_stretch_is_read_twice(some: None) -> None:
-    """Whoever wants little moves on over what they did not want, and over a full batch only as far as it
-    goes.
+    """A subscriber who wants little moves on past what they did not want.
+
+    Past a full batch they move only as far as the batch goes.
     """
     last = since(0).last
     assert since(0, Wanted(person="mallory")).last == last
@@ -90,15 +93,16 @@ def test_the_newest_are_told_and_the_others_counted(some: None) -> None:
 
 
 def test_a_day_ago_is_the_past(acme: Tenant) -> None:
-    """The page begins with the last day, however long ago the last thing happened."""
+    """The page begins with the last day, however old the latest event is."""
     publish("device.denied")
     Event.objects.update(at=timezone.now() - timedelta(hours=25))
     assert recent().rows == []
 
 
 def test_addresses_cost_nothing_and_buy_nothing(quiet: None, clock: time_machine.Traveller) -> None:
-    """Once for each actor, target and address within the window, and from any number of addresses a hundred
-    times.
+    """There is one event for each actor, target and address within the window.
+
+    From any number of addresses there are at most a hundred.
     """
     for number in (1, 1, 2):
         with origin_of(Origin(address=f"203.0.113.{number}")):
@@ -114,7 +118,10 @@ def test_addresses_cost_nothing_and_buy_nothing(quiet: None, clock: time_machine
 
 
 def test_what_is_left_out_is_told_once(quiet: None, other: Tenant, clock: time_machine.Traveller) -> None:
-    """So many in a window, then one event that says so; the neighbour and the next window are not touched."""
+    """After the limit of a window one event says that more were left out.
+
+    The other tenant and the next window are not affected.
+    """
     for _ in range(5):
         publish_bounded("test.small", most=3, actor="alice")
     assert kinds(since(0).rows) == ["test.small"] * 3 + ["events.left_out"]
@@ -127,8 +134,9 @@ def test_what_is_left_out_is_told_once(quiet: None, other: Tenant, clock: time_m
 
 
 def test_a_wrong_name_is_not_in_the_events(acme: Tenant, door: Doors) -> None:
-    """People type passwords where their name belongs: what no account has is never written down; a known one
-    is.
+    """People type passwords where their name belongs, so a name that no account has is never written.
+
+    A known name is written.
     """
     door().page().submit(name="my-secret-password").submit(password="x")
     door().page().submit(name="alice").submit(password="x")
@@ -140,8 +148,9 @@ def test_a_wrong_name_is_not_in_the_events(acme: Tenant, door: Doors) -> None:
 def test_whoever_guesses_device_codes_is_told_of_once(
     acme: Tenant, door: Doors, clock: time_machine.Traveller
 ) -> None:
-    """D16: a hundred guesses are free of events, the refusal that follows is one, however often it is
-    repeated.
+    """D16: a hundred guesses cause no event.
+
+    The refusal that follows is one event, however often it is repeated.
     """
     device = door(address="203.0.113.7")
     started = device.start()

@@ -1,4 +1,4 @@
-"""How long events are kept, and how they are taken along."""
+"""How long events are stored, and how they are exported."""
 
 import json
 from datetime import timedelta
@@ -46,7 +46,7 @@ def test_they_are_kept_for_ever_unless_told_otherwise(some: None, settings: Any)
 def test_older_ones_go_in_batches_in_every_tenant(
     some: None, tenants: dict[str, Tenant], settings: Any
 ) -> None:
-    """To the second; again and again without harm; a batch touches one tenant only."""
+    """Events are deleted to the second, and a repeated run does no harm; a batch touches one tenant only."""
     settings.EVENTS_DAYS = 32
     sweep_events()
     assert Event.unscoped.count() == 10
@@ -67,7 +67,10 @@ def test_older_ones_go_in_batches_in_every_tenant(
 
 
 def test_an_export_is_one_tenant_in_its_order(some: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every column, in batches, without the neighbour's; and what came since the last one."""
+    """An export has every column, in batches, without the other tenant's events.
+
+    The next export has what came since the last one.
+    """
     lines = export("acme")
     assert [line["target"] for line in lines] == ["acme-0", "acme-1", "acme-2", "acme-0", "acme-1"]
     assert lines[0]["data"] == {"keys": ["ä"]}

@@ -1,6 +1,4 @@
-"""How often what happened: counted by the minute and by the half hour, in one's own tenant, by the index
-alone.
-"""
+"""How often what happened, by the minute and by the half hour, in one tenant, by the index alone."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -26,8 +24,9 @@ def happened(kind: str, *ages: timedelta) -> None:
 
 
 def test_each_event_counts_in_its_own_minute(acme: Tenant) -> None:
-    """Sixty minutes, the last one under way; the edges belong to the later bucket, and what is older or of no
-    series is not counted.
+    """There are sixty minutes, the last one under way, and an edge belongs to the later bucket.
+
+    What is older or of no series is not counted.
     """
     happened(
         "session.started",
@@ -78,8 +77,9 @@ def test_a_chart_is_one_query(acme: Tenant, span: str) -> None:
 def test_what_people_do_is_what_is_counted(
     acme: Tenant, door: Callable[..., Door], clock: time_machine.Traveller
 ) -> None:
-    """Through the public door: a sign-in, a wrong password, an approval and a denial each move the line that
-    is named for it.
+    """A sign-in, a wrong password, an approval and a denial each increase the series that is named for it.
+
+    They come through the public door.
     """
     browser = door()
     approved, denied = browser.start(), browser.start()

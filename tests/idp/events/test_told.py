@@ -1,5 +1,6 @@
-"""Nothing is told before it is true: lines of the log and wake-ups come after the commit, and none after a
-rollback.
+"""Nothing is announced before it is true: log lines and wake-ups come after the commit.
+
+After a rollback there are none.
 """
 
 import json
@@ -64,7 +65,7 @@ def halt(*_: Any, **__: Any) -> None:
 def test_a_device_that_is_rolled_back_is_not_told_of(
     door: Doors, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever ends the transaction, in the request or around it; the next one is told of once."""
+    """A rollback in the request or around it announces nothing; the next device is announced once."""
     with pytest.raises(Halted), transaction.atomic():  # noqa: PT012 the error must leave the block
         door().start()
         assert told() == once()
@@ -74,7 +75,7 @@ def test_a_device_that_is_rolled_back_is_not_told_of(
         patched.setattr(service, "Started", halt)
         with pytest.raises(Halted):
             door().start()
-    assert told() == once("device.started")  # it was committed, though nobody heard the answer
+    assert told() == once("device.started")  # it was committed, though the response was lost
     door("other.test").start()
     assert told() == once("device.started")
 
@@ -82,7 +83,10 @@ def test_a_device_that_is_rolled_back_is_not_told_of(
 def test_a_redemption_that_is_rolled_back_is_not_told_of(
     door: Doors, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Redeemed, but not signed: nothing happened. Then it does, and is told of once; a refresh alike."""
+    """Redeemed, but not signed: nothing happened, and nothing is announced.
+
+    Once it succeeds it is announced once; a refresh alike.
+    """
     device = door()
     started = device.start(scope="openid offline_access")
     door().approve(started)
@@ -129,8 +133,9 @@ def _bounded() -> None:
 def test_every_way_to_tell(
     tenants: dict[str, Tenant], told: Told, work: Callable[[], None], lines: list[str], woken: list[str]
 ) -> None:
-    """Inside of a transaction after its commit, outside of one at once; after a savepoint is rolled back, not
-    at all.
+    """Inside a transaction it is announced after the commit, outside of one at once.
+
+    After a savepoint is rolled back it is not announced.
     """
     with tenant_scope(tenants["acme"]):
         with transaction.atomic():
@@ -164,7 +169,7 @@ def test_a_line_names_its_own_tenant_and_request(
 def test_a_channel_that_fails_fails_nothing(
     tenants: dict[str, Tenant], door: Doors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was committed is answered, and what comes after it is told."""
+    """What was committed is returned, and later events are announced."""
     tried: list[Any] = []
 
     def broken(wake_up: WakeUp) -> None:

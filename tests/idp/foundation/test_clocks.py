@@ -1,5 +1,6 @@
-"""Hosts whose clocks differ, and a clock that is set back: nobody is refused, slowed down or let in because
-of that.
+"""Hosts whose clocks differ, and a clock that is set back.
+
+No one is refused, slowed down or let in because of that.
 """
 
 from collections.abc import Callable
@@ -40,8 +41,9 @@ def set_back(clock: Clock, by: timedelta) -> None:
 @pytest.mark.parametrize("host", ["acme.test", "other.test"])
 @pytest.mark.parametrize("ahead", [SECOND, timedelta(seconds=3), LEEWAY])
 def test_a_token_of_a_host_that_is_ahead(door: Doors, clock: Clock, host: str, ahead: timedelta) -> None:
-    """J3: up to a minute it is good, at userinfo and at the API (which refuses alice for her role and not for
-    her token).
+    """J3: a token from up to a minute ahead is good, at userinfo and at the API.
+
+    The API refuses alice for her role and not for her token.
     """
     device, tokens = door(host), connect(door, host=host)
     set_back(clock, ahead)
@@ -52,7 +54,7 @@ def test_a_token_of_a_host_that_is_ahead(door: Doors, clock: Clock, host: str, a
 
 
 def test_one_from_further_ahead_is_told_so(door: Doors, clock: Clock) -> None:
-    """J3: invalid_token with the reason, for whoever looks for it; the others keep theirs."""
+    """J3: the response is invalid_token with the reason; other errors keep their own."""
     device, token = door(), connect(door)["access_token"]
     set_back(clock, LEEWAY + SECOND)
     refused = userinfo(device, token)
@@ -71,7 +73,7 @@ def test_one_from_further_ahead_is_told_so(door: Doors, clock: Clock) -> None:
 def test_leeway_is_for_the_beginning_alone(
     door: Doors, clock: Clock, name: str, seconds: int, good: bool
 ) -> None:
-    """J3: a token lives no second longer than it says, by whatever clock it was made."""
+    """J3: a token lives no second longer than it says, by any clock that issued it."""
     connect(door)
     now, issuer = int(timezone.now().timestamp()), "http://acme.test"
     claims = {
@@ -87,8 +89,9 @@ def test_leeway_is_for_the_beginning_alone(
 
 
 def test_an_answer_that_is_lost_between_two_hosts(door: Doors, acme: Tenant, clock: Clock) -> None:
-    """D27, B15: the grace holds where the host that repeats the answer is behind; from further ahead nothing
-    is repeated.
+    """D27, B15: the grace period holds where the host that repeats the response is behind.
+
+    From further ahead nothing is repeated.
     """
     device = door()
     for behind, good in ((LEEWAY, True), (LEEWAY + SECOND, False)):
@@ -107,8 +110,9 @@ def test_an_answer_that_is_lost_between_two_hosts(door: Doors, acme: Tenant, clo
 
 @pytest.mark.parametrize("back", [timedelta(seconds=90), timedelta(seconds=10), HOUR])
 def test_polls_go_on_at_their_interval(door: Doors, clock: Clock, back: timedelta) -> None:
-    """D13: the last poll in the future counts as none; the interval does not grow, and is kept to from then
-    on.
+    """D13: a last poll in the future counts as none.
+
+    The interval does not grow, and holds from then on.
     """
     device = door()
     started = device.start()
@@ -123,8 +127,9 @@ def test_polls_go_on_at_their_interval(door: Doors, clock: Clock, back: timedelt
 
 
 def test_used_up_attempts_do_not_last_longer(door: Doors, clock: Clock) -> None:
-    """B17: after the clock was set back an hour, ten minutes of waiting are not seventy; the budget itself
-    holds, and is told of again.
+    """B17: after the clock was set back an hour, ten minutes of waiting are not seventy.
+
+    The budget itself holds, and is reported again.
     """
     save_application("kiosk", by="test", secret_hash=digest("short secret"))
     device, right, wrong = door(), basic("kiosk", "short secret"), basic("kiosk", "wrong")
@@ -161,8 +166,9 @@ def test_refreshes_are_counted_anew(door: Doors, clock: Clock) -> None:
 
 
 def test_codes_of_an_app_are_accepted_again(door: Doors, clock: Clock) -> None:
-    """RFC 6238 section 5.2: a step far ahead bars nobody until then; a code is still used once, and so is one
-    of a host ahead.
+    """RFC 6238 section 5.2: a time step far ahead locks no one out until then.
+
+    A code is still used once, and so is one of a host ahead.
     """
     give_totp()
     draw("identification", "password", "totp", "login", "device_code", "consent", "finish")
@@ -188,7 +194,7 @@ def test_a_proof_is_not_fresh_for_an_hour(door: Doors, clock: Clock, back: timed
 
 @pytest.mark.parametrize(("back", "denied"), [(LEEWAY, False), (LEEWAY + SECOND, True)])
 def test_a_condition_takes_it_for_old(door: Doors, clock: Clock, back: timedelta, denied: bool) -> None:
-    """A flow that turns away whoever signed in long ago lets nobody in whose session is from the future."""
+    """A flow that turns away people who signed in long ago lets no one in whose session is from the future."""
     old = {"stage": "deny", "when": 'session.age > duration("8760h")'}
     draw("identification", "password", "login", old, "device_code", "consent", "finish")
     browser = door()

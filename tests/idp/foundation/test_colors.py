@@ -1,4 +1,4 @@
-"""Colours: contrast as WCAG reckons it, and marks that can be seen whatever the accent is."""
+"""Colors: contrast as WCAG computes it, and marks that are visible with any accent color."""
 
 import re
 from pathlib import Path
@@ -27,8 +27,9 @@ def test_contrast_as_wcag_reckons_it(one: str, other: str, ratio: float) -> None
 
 
 def test_every_accent_gives_marks_that_can_be_seen() -> None:
-    """3 to 1 to every surface, light and dark, and 4.5 to 1 for the words on a button; what can be seen
-    already stays as it is.
+    """The contrast is 3 to 1 to every surface, light and dark, and 4.5 to 1 for the text on a button.
+
+    What is visible already stays as it is.
     """
     assert len(COLOURS) == 343
     for colour in COLOURS:

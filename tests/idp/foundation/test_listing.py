@@ -1,5 +1,6 @@
-"""Lists: searched, filtered, sorted and paged by one machinery, inside of one tenant, at a price that does
-not grow.
+"""Lists are searched, filtered, sorted and paged by one machinery, inside one tenant.
+
+The cost does not grow with the rows.
 """
 
 import json
@@ -55,7 +56,7 @@ def lively(acme: Tenant, door: Callable[..., Door]) -> None:
 def test_every_list_shows_its_tenant_alone(
     lively: None, acme: Tenant, other: Tenant, subtests: pytest.Subtests
 ) -> None:
-    """Rows as JSON, each with the key by which it is found; a neighbour's key finds nothing."""
+    """Rows are JSON, each with the key by which it is found; another tenant's key finds nothing."""
     for listing in EVERY:
         with subtests.test(listing.name):
             mine = listing.page(Wish())
@@ -87,7 +88,7 @@ def test_no_secret_stands_in_a_list(lively: None, subtests: pytest.Subtests) -> 
 
 
 def test_every_declared_order_and_filter_works(lively: None, subtests: pytest.Subtests) -> None:
-    """Both ways round; each choice of each filter; a search that finds nothing."""
+    """Each order works both ways, and each choice of each filter; a search can find nothing."""
     for listing in EVERY:
         with subtests.test(listing.name):
             _works(listing)
@@ -119,13 +120,13 @@ def _works(listing: Listing) -> None:
     ],
 )
 def test_what_is_not_declared_is_refused(acme: Tenant, listing: Listing, wish: Wish) -> None:
-    """Nobody sorts or filters by a column that is not shown: hashes would be found out by their order."""
+    """No list sorts or filters by a column that is not shown: hashes would be found out by their order."""
     with pytest.raises(BadWish):
         listing.page(wish)
 
 
 def test_pages_and_searches(acme: Tenant) -> None:
-    """Each row on one page; a search in every declared path, whatever is typed."""
+    """Each row is on one page, and a search covers every declared path, with any input."""
     for at in range(23):
         save_person(f"person-{at:02}", name=f"Number {at}", by="test")
     pages = [PEOPLE.page(Wish(search="number", page=page, size=10)) for page in (1, 2, 3, 4)]
@@ -191,8 +192,9 @@ WORDS += [
 
 @pytest.mark.parametrize("words", WORDS)
 def test_a_search_asks_for_no_case(acme: Tenant, words: str) -> None:
-    """The same rows whatever database finds them: those whose caseless form contains that of the words,
-    whichever alphabet.
+    """Every database finds the same rows: those whose caseless form contains that of the input.
+
+    That holds for any alphabet.
     """
     Group.objects.all().delete()
     for name in dict.fromkeys(map(nfc, NAMES)):
@@ -212,7 +214,7 @@ def test_what_a_row_refers_to_is_searched_alike(acme: Tenant, lively: None) -> N
 
 
 def test_the_price_does_not_grow_with_the_rows(acme: Tenant) -> None:
-    """The same number of queries for five people and for a hundred, each in a group."""
+    """The number of queries is the same for five people and for a hundred, each in a group."""
     counts = []
     for many in (5, 100):
         for at in range(many):
@@ -227,8 +229,9 @@ def test_the_price_does_not_grow_with_the_rows(acme: Tenant) -> None:
 
 
 def test_a_list_that_is_too_long_to_sort_says_so(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond what is counted only indexed columns sort; narrowed, every column does again, and the pages are
-    the same as ever.
+    """Beyond the limit of the count only indexed columns sort.
+
+    Once the list is narrowed, every column sorts again, and the pages are the same as before.
     """
     for at in range(12):
         save_person(f"clerk-{at:02}", name=f"Number {11 - at:02}", by="test")

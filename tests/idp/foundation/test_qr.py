@@ -1,4 +1,4 @@
-"""QR codes: what is drawn can be read on any page and in any terminal."""
+"""QR codes can be read on any page and in any terminal."""
 
 from urllib.parse import unquote
 
@@ -6,8 +6,9 @@ from idp.foundation.qr import picture, terminal
 
 
 def test_a_picture_is_dark_on_white_whatever_the_page() -> None:
-    """With a quiet zone of four modules (ISO/IEC 18004): a scanner needs both, also on a dark page; and
-    nothing of it is script.
+    """A code has a quiet zone of four modules (ISO/IEC 18004) and is dark on white.
+
+    A scanner needs both, also on a dark page. Nothing of it is script.
     """
     drawn = unquote(picture("otpauth://totp/Acme:alice?secret=JBSWY3DPEHPK3PXP"))
     assert drawn.startswith("data:image/svg+xml")

@@ -64,8 +64,9 @@ def test_a_sealed_value_never_shows_what_it_holds() -> None:
 
 
 def test_short_codes_are_hashed_under_the_server_key(settings: Any) -> None:
-    """A plain hash of 35 bits would be guessed in seconds; purposes do not mix; older keys still find their
-    rows.
+    """A plain hash of 35 bits would be guessed in seconds, so the server's key goes in.
+
+    Purposes do not mix, and older keys still find their rows.
     """
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = OLD, []
     before = mac("user_code", "BCDFGHJK")
@@ -77,7 +78,7 @@ def test_short_codes_are_hashed_under_the_server_key(settings: Any) -> None:
 
 
 def test_tokens_are_256_random_bits_that_no_client_must_encode() -> None:
-    """authentik #13484; D16."""
+    """A token is 64 lowercase letters and digits (authentik #13484; D16)."""
     tokens = {new_token() for _ in range(200)}
     assert len(tokens) == 200
     assert all(len(token) == 64 and token.isalnum() and token == token.lower() for token in tokens)
@@ -93,8 +94,9 @@ def test_secrets_are_compared(left: str, right: str, equal: bool) -> None:
 
 
 def test_private_keys_lie_encrypted_in_the_database(acme: Tenant) -> None:
-    """Whoever reads the table reads no key; in migrations the column is plain text, so that the class may
-    move.
+    """No one who reads the table reads a key.
+
+    In migrations the column is plain text, so that the class can be moved.
     """
     key = current_key()
     with connection.cursor() as cursor:

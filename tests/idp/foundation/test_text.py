@@ -41,7 +41,7 @@ INVISIBLE = [
 
 @pytest.mark.parametrize(("letter", "name"), INVISIBLE)
 def test_what_nobody_can_see_is_named(letter: str, name: str) -> None:
-    """Wherever it stands; and what a stranger sends is rid of it."""
+    """An invisible character is named wherever it stands, and removed from what clients send."""
     for text in (f"a{letter}b", f"{letter}ab", f"ab{letter}"):
         with pytest.raises(ValueError, match="must not hold") as refused:
             line(text)
@@ -73,8 +73,9 @@ def test_white_space_around_a_name_is_named(text: str, name: str) -> None:
     ],
 )
 def test_what_people_are_called_is_kept(text: str) -> None:
-    """Joiners mean something within Persian and Indic words and within an emoji; elsewhere they are only
-    invisible.
+    """Joiners have a meaning within Persian and Indic words and within an emoji.
+
+    Elsewhere they are only invisible.
     """
     assert line(text) == text
     assert cleaned(text, 40) == text.replace("\u3000", " ")
@@ -100,7 +101,7 @@ def test_longer_texts() -> None:
 
 
 def test_what_strangers_send_is_cut() -> None:
-    """On one line; no blank is left where it is cut; a flood of nothing costs nothing."""
+    """It becomes one line without a blank where it is cut; a flood of invisible characters costs nothing."""
     assert cleaned("Living\r\n  room\t TV", 40) == "Living room TV"
     assert cleaned("a" * 39 + " b", 40) == "a" * 39
     assert cleaned("\u200b" * 1_000_000 + "a", 40) == ""
@@ -125,13 +126,14 @@ def test_what_strangers_send_is_cut() -> None:
     ],
 )
 def test_codes_in_any_script(typed: str) -> None:
-    """Any decimal digit is one; dashes, blanks and what nobody can see are none."""
+    """Any decimal digit counts; dashes, blanks and invisible characters do not."""
     assert read_code(typed) == "123456"
 
 
 def test_other_numbers_are_no_digits() -> None:
-    """Only decimal digits have a place in a code; letters stay, so that a wrong code is not taken for a right
-    one.
+    """Only decimal digits count in a code.
+
+    Letters stay, so that a wrong code is not taken for a right one.
     """
     assert read_code("12五Ⅵ") == "12五VI"
     assert read_code("12a456") == "12A456"
@@ -151,7 +153,7 @@ def test_other_numbers_are_no_digits() -> None:
     ],
 )
 def test_names_are_read_alike(typed: str) -> None:
-    """What is pasted brings along what nobody sees."""
+    """Invisible characters that come along with a pasted name are ignored."""
     assert fold(typed) == "alice"
 
 

@@ -1,1 +1,1 @@
-"""Tests of the protocol's room."""
+"""Tests of the protocol's package."""

@@ -1,5 +1,6 @@
-"""The client credentials grant: an application acts for itself, at the public door and by the libraries of
-others.
+"""The client credentials grant: an application acts for itself.
+
+It is requested through the public door and by other projects' client libraries.
 """
 
 from collections.abc import Iterator
@@ -45,9 +46,7 @@ GRANT = "client_credentials"
 
 @pytest.fixture
 def services(tenants: dict[str, Tenant]) -> Any:
-    """The same service in both tenants, by the same client id, each with its own secret and the scope of its
-    tenant.
-    """
+    """The same service in both tenants: the same client id, each with its own secret and its tenant's scope."""
     for name, tenant in tenants.items():
         with tenant_scope(tenant):
             values = {
@@ -74,8 +73,9 @@ def ask(door, secret=SECRETS["acme"], client_id="backup", **more):
 
 @pytest.mark.parametrize(("tenant", "host"), [("acme", "acme.test"), ("other", "other.test")])
 def test_a_service_gets_a_token_of_its_own(services: Any, door: Doors, tenant: str, host: str) -> None:
-    """B18, B25, J1, J3, J5: sub is the service account's, no person's; nobody signed in, so nothing is said
-    of how; nothing else comes.
+    """B18, B25, J1, J3, J5: sub is the service account's and no person's.
+
+    No one signed in, so nothing says how; and nothing but the token is returned.
     """
     machine = door(host)
     response = ask(machine, SECRETS[tenant])
@@ -98,8 +98,9 @@ def test_a_service_gets_a_token_of_its_own(services: Any, door: Doors, tenant: s
 
 
 def test_the_subject_is_the_same_each_time_and_follows_no_wish(at_acme: Any, door: Doors) -> None:
-    """B18: the sub stays when the client id changes, even to a person's sub; each application and tenant has
-    another one.
+    """B18: the sub stays when the client id changes, even to a person's sub.
+
+    Each application in each tenant has another one.
     """
     first = claims_of(tokens_of(ask(door()))["access_token"])["sub"]
     alice = Person.objects.get(username="alice").subject
@@ -123,8 +124,9 @@ def test_the_trail_says_who_acted(at_acme: Any, door: Doors) -> None:
 
 
 def test_scopes(at_acme: Any, door: Doors) -> None:
-    """B16, B25: CVE-2024-52287: all that it may have, or what it asks for of that; more is refused and not
-    dropped.
+    """B16, B25: CVE-2024-52287: the token has all allowed scopes, or those of them that were requested.
+
+    A scope beyond those is refused and not dropped.
     """
     save_application("backup", by="test", scopes=["acme:read", "acme:write"])
     assert tokens_of(ask(door()))["scope"] == "acme:read acme:write"
@@ -135,8 +137,9 @@ def test_scopes(at_acme: Any, door: Doors) -> None:
 
 @pytest.mark.parametrize("scope", ["openid", "profile", "email", "offline_access", "acme:read openid"])
 def test_no_scope_about_a_person(at_acme: Any, door: Doors, scope: str) -> None:
-    """B18: whoever acts for itself is no person, even where the application has these scopes for the people
-    who use it.
+    """B18: an application that acts for itself is no person.
+
+    That holds even where the application has these scopes for the people who use it.
     """
     save_application(
         "backup", by="test", scopes=["acme:read", "openid", "profile", "email", "offline_access"]
@@ -146,8 +149,9 @@ def test_no_scope_about_a_person(at_acme: Any, door: Doors, scope: str) -> None:
 
 
 def test_nothing_to_refresh_and_no_id_token(at_acme: Any, door: Doors) -> None:
-    """B25: RFC 6749 section 4.4.3: no refresh token, even for an application that may refresh what people
-    gave it.
+    """B25: RFC 6749 section 4.4.3: no refresh token is issued.
+
+    That holds even for an application that can refresh what people granted it.
     """
     save_application(
         "backup", by="test", grants=[GRANT, "refresh_token"], scopes=["acme:read", "openid", "offline_access"]
@@ -158,8 +162,9 @@ def test_nothing_to_refresh_and_no_id_token(at_acme: Any, door: Doors) -> None:
 
 
 def test_only_confidential_clients(at_acme: Any, door: Doors) -> None:
-    """B17, B25: RFC 6749 section 4.4: not to be stored for a public one, and refused where it is stored all
-    the same.
+    """B17, B25: RFC 6749 section 4.4: a public client cannot have the grant.
+
+    It cannot be stored for one, and is refused where it is stored nevertheless.
     """
     with pytest.raises(ValidationError, match="require a confidential application"):
         save_application("tv", by="test", grants=[GRANT])
@@ -170,8 +175,9 @@ def test_only_confidential_clients(at_acme: Any, door: Doors) -> None:
 
 
 def test_only_where_it_is_switched_on(at_acme: Any, door: Doors) -> None:
-    """D28, B25: a confidential application without the grant is told so; an inactive one is as if it were
-    unknown.
+    """D28, B25: a confidential application without the grant gets the error that says so.
+
+    An inactive application is treated as if it were unknown.
     """
     save_application("backup", by="test", grants=["refresh_token"])
     assert outcome(ask(door())) == (400, "unauthorized_client")
@@ -200,9 +206,7 @@ def test_userinfo_has_nobody_to_tell_about(at_acme: Any, door: Doors) -> None:
 
 @pytest.mark.parametrize("change", [{"is_active": False}, {"grants": []}])
 def test_tokens_end_with_the_right_to_them(at_acme: Any, door: Doors, change: dict[str, Any]) -> None:
-    """CVE-2025-53942: an application that is switched off, or may not act for itself any more, has no good
-    tokens.
-    """
+    """CVE-2025-53942: an application that is deactivated, or loses the grant, has no good tokens."""
     token = tokens_of(ask(door()))["access_token"]
     save_application("backup", by="test", **change)
     assert outcome(userinfo(door(), token)) == (401, "invalid_token")
@@ -234,9 +238,7 @@ def test_it_is_swept(at_acme: Any, door: Doors, clock: time_machine.Traveller) -
 
 
 def test_another_tenants_service_is_unknown(services: Any, door: Doors) -> None:
-    """CVE-2024-47077: same client id, another tenant: neither its secret nor its token is worth anything
-    here.
-    """
+    """CVE-2024-47077: with the same client id, another tenant's secret and token are worth nothing here."""
     assert outcome(ask(door("other.test"), SECRETS["acme"])) == (401, "invalid_client")
     token = tokens_of(ask(door()))["access_token"]
     assert outcome(door("other.test").get(USERINFO, HTTP_AUTHORIZATION=f"Bearer {token}")) == (
@@ -246,7 +248,10 @@ def test_another_tenants_service_is_unknown(services: Any, door: Doors) -> None:
 
 
 def test_a_new_secret_ends_the_old_one_and_what_it_gave(at_acme: Any, other: Tenant, door: Doors) -> None:
-    """B15, B17: at once; told once and stored as a hash; people's tokens and the neighbour's stay."""
+    """B15, B17: the old secret and its tokens end at once; the new one is shown once and stored as a hash.
+
+    The tokens of people and of the other tenant stay.
+    """
     kept = tokens_of(ask(door("other.test"), SECRETS["other"]))["access_token"]
     token = tokens_of(ask(door()))["access_token"]
     secret = renew_secret("backup", by=Person.objects.get(username="alice"))
@@ -266,13 +271,13 @@ def test_a_new_secret_ends_the_old_one_and_what_it_gave(at_acme: Any, other: Ten
 
 @pytest.mark.parametrize("name", ["tv", "nobody"])
 def test_only_a_confidential_application_has_a_secret_to_renew(at_acme: Any, name: str) -> None:
-    """A public or unknown one is refused in words."""
+    """A public or unknown application is refused with a message."""
     with pytest.raises(NotRenewed, match="No application with this ID has a secret"):
         renew_secret(name, by=Person.objects.get(username="alice"))
 
 
 def test_two_who_renew_at_once(at_acme: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compare and set: the second is told, instead of being shown a secret that does not work."""
+    """Compare and set: the second gets an error, instead of being shown a secret that does not work."""
 
     def overtaken() -> Any:
         Application.objects.filter(name="backup").update(secret_hash=digest("of somebody else"))
@@ -294,8 +299,9 @@ def test_a_secret_that_is_renewed_meanwhile_leaves_no_token(at_acme: Any) -> Non
 
 
 def test_wrong_secrets_do_not_shut_out_a_long_one(at_acme: Any, door: Doors) -> None:
-    """B17: whoever shares the client's address and guesses is stopped; a right secret that nobody can guess
-    passes all the same.
+    """B17: a client at the same address that guesses is stopped.
+
+    A right secret that cannot be guessed passes nevertheless.
     """
     for _ in range(WRONG_SECRETS.limit):
         assert outcome(ask(door(), "wrong")) == (401, "invalid_client")
@@ -307,8 +313,9 @@ def test_wrong_secrets_do_not_shut_out_a_long_one(at_acme: Any, door: Doors) -> 
 
 
 def test_wrong_secrets_are_slowed_down(at_acme: Any, door: Doors, clock: time_machine.Traveller) -> None:
-    """B17: RFC 6749 section 2.3.1: thirty of one client from one address in ten minutes, then a short right
-    one waits, too.
+    """B17: RFC 6749 section 2.3.1: wrong secrets of one client from one address are limited.
+
+    After thirty in ten minutes a short right secret has to wait, too.
     """
     save_application("backup", by="test", secret_hash=digest("short secret"))
     for _ in range(WRONG_SECRETS.limit):
@@ -348,8 +355,9 @@ scopes: [acme:read]
 
 
 def test_by_blueprint(acme: Tenant, door: Doors, write_blueprint: Write) -> None:
-    """The short name of the grant; a secret that changes ends the old one's tokens; the export names both,
-    but never the secret.
+    """The short name of the grant is accepted; a secret that changes ends the old one's tokens.
+
+    The export names the grant and its scopes, but never the secret.
     """
     apply([write_blueprint(BLUEPRINT.format(secret="first of nightly"))])
     token = tokens_of(ask(door(), "first of nightly", "nightly"))["access_token"]
@@ -362,7 +370,7 @@ def test_by_blueprint(acme: Tenant, door: Doors, write_blueprint: Write) -> None
     assert "of nightly" not in out.getvalue()
 
 
-# --- libraries that nobody here wrote -----------------------------------------------------------------------
+# --- other projects' libraries ------------------------------------------------------------------------------
 
 
 def _by_oauthlib(issuer: str, client_id: str, secret: str, scope: str) -> Any:
@@ -386,8 +394,9 @@ def _by_oauth2client(issuer: str, client_id: str, secret: str, scope: str) -> An
 def test_clients_of_others(
     services: Any, live: LiveServer, monkeypatch: pytest.MonkeyPatch, tenant: str, library: str
 ) -> None:
-    """B25, K1: requests-oauthlib and requests-oauth2client get tokens that a third library verifies, in both
-    tenants.
+    """B25, K1: requests-oauthlib and requests-oauth2client get tokens that a third library verifies.
+
+    That holds in both tenants.
     """
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
     issuer = live.url(f"{tenant}.test")

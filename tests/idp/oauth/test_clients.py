@@ -1,4 +1,4 @@
-"""How secrets are kept and compared."""
+"""How secrets are stored and compared."""
 
 import ast
 import hmac
@@ -74,8 +74,9 @@ def test_client_secrets_go_through_compare_digest(acme: Tenant, monkeypatch: pyt
 
 
 def test_generated_secrets(acme: Tenant) -> None:
-    """django-oauth-toolkit (secrets behind the password hasher): 256 random bits and a plain SHA-256 of them
-    are stored.
+    """django-oauth-toolkit (secrets behind the password hasher): a secret has 256 random bits.
+
+    A plain SHA-256 of it is stored.
     """
     secret, stored = new_secret()
     assert math.log2(16 ** len(secret)) == 256
@@ -87,7 +88,7 @@ def test_generated_secrets(acme: Tenant) -> None:
     ("client_id", "secret"), [("kiosk", None), ("kiosk", "x"), ("tv", "x"), ("nobody", None), ("nobody", "x")]
 )
 def test_one_error_for_every_mistake(acme: Tenant, client_id: str, secret: str) -> None:
-    """B17: unknown, wrong and superfluous are not told apart."""
+    """B17: unknown, wrong and superfluous cannot be distinguished."""
     with pytest.raises(InvalidClient) as raised:
         authenticate(Credentials(client_id, secret, basic=False))
     assert raised.value.description == InvalidClient().description

@@ -1,6 +1,4 @@
-"""Reading a request of the protocol: what counts as absent, what as malformed, and how clients present
-themselves.
-"""
+"""Reading a request of the protocol: what is absent, what is malformed, and how clients present themselves."""
 
 from base64 import b64encode
 
@@ -14,8 +12,9 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def test_empty_is_absent() -> None:
-    """D1: a parameter without a value was not sent; an unknown one is kept and never read (RFC 6749 section
-    3.2).
+    """D1: a parameter without a value counts as not sent.
+
+    An unknown one is parsed and never read (RFC 6749 section 3.2).
     """
     form = parse_form(FORM, b"a=&b=1&c")
     assert form.values == {"b": "1"}
@@ -31,7 +30,7 @@ def test_no_body_is_an_empty_form() -> None:
 
 
 def test_a_repeated_parameter_cannot_be_read() -> None:
-    """D1: but it harms nobody who does not read it."""
+    """D1: a repeated parameter is an error only where it is read."""
     form = parse_form(FORM, b"a=1&a=1&b=2")
     assert form.get("b") == "2"
     for read in (form.get, form.need):
@@ -63,7 +62,7 @@ def test_fifty_parameters_at_most() -> None:
     ],
 )
 def test_basic_is_form_encoded(name: str, secret: str) -> None:
-    """K1: whatever characters are in it, id and secret come out as they were registered."""
+    """K1: with any characters in them, id and secret come out as they were registered."""
     found = parse_credentials(basic(name, secret)["HTTP_AUTHORIZATION"], Form({}))
     assert (found.client_id, found.secret, found.basic) == (name, secret, True)
 

@@ -66,7 +66,7 @@ def test_keys_of_another_tenant(acme: Tenant, other: Tenant) -> None:
 
 @pytest.mark.parametrize("kid", ["", "x", "\0", "\ud800", "x" * 5000])
 def test_strange_kid(acme: Tenant, kid: Any) -> None:
-    """O9: a key that a stranger names is looked for among ours and nowhere else."""
+    """O9: a key id from outside is looked up among our own keys and nowhere else."""
     keys.current_key()
     secret = "a shared secret that is long enough for HS256"
     signed = jwt.encode({"sub": "x"}, secret, algorithm="HS256", headers={"kid": kid, "typ": "at+jwt"})

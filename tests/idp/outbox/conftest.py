@@ -1,4 +1,4 @@
-"""What the outbox's tests share: a handler of their own, and real mail servers."""
+"""What the outbox's tests share: their own handler, and real mail servers."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

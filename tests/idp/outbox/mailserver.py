@@ -40,7 +40,7 @@ class Arrived:
 
 
 class _Inbox:
-    """``answers``: reply by SMTP command, in place of taking it; a function gets the mail's text."""
+    """``answers``: the reply by SMTP command, instead of accepting it; a function gets the mail's text."""
 
     def __init__(self) -> None:
         self.mails: list[Arrived] = []
@@ -61,7 +61,7 @@ class _Inbox:
 
 
 class MailServer(Controller):
-    """Listens on a free port. ``people``: names and passwords; without them nobody has to log in."""
+    """Listens on a free port; ``people`` are names and passwords, and without them no one has to log in."""
 
     def __init__(
         self,
@@ -87,11 +87,11 @@ class MailServer(Controller):
         return self.loop.create_server(self._factory_invoker, sock=self.listening, ssl=self.ssl_context)
 
     def factory(self) -> SMTP:
-        """On the server's own loop; left to itself the protocol makes one that nobody closes."""
+        """Run on the server's own loop; by default the protocol creates one that is never closed."""
         return SMTP(self.handler, loop=self.loop, **self.SMTP_kwargs)
 
     def _trigger_server(self) -> None:
-        """The listening socket is there already; only the protocol has to be tried."""
+        """The listening socket is there already; only the protocol has to be tested."""
         self._factory_invoker()
 
     def _judge(self, server: Any, session: Any, envelope: Any, mechanism: str, login: Any) -> AuthResult:

@@ -1,4 +1,4 @@
-"""A handler of somebody else's: notes what it gets, and does what a test wants it to do."""
+"""A third party's handler: it records what it gets, and does what a test wants it to do."""
 
 from collections.abc import Callable
 

@@ -1,5 +1,6 @@
-"""Mail goes to the address that was written: a key for comparing is never stored, told or sent to in its
-place.
+"""Mail goes to the address that was written.
+
+A key for comparing is never stored, shown or sent to in its place.
 """
 
 from collections.abc import Callable
@@ -47,7 +48,7 @@ WRITTEN, THEIRS, SENT_TO = "Anna@Straße.Example", "anna@strasse.example", "Anna
     ],
 )
 def test_domains_in_idna_2008(domain: str, known_as: str) -> None:
-    """RFC 5891, RFC 5892: the letters that IDNA 2003 replaced are letters of their own."""
+    """RFC 5891, RFC 5892: the letters that IDNA 2003 replaced are distinct letters."""
     assert ascii_domain(domain) == known_as
     assert ascii_domain(known_as) == known_as
     assert key(f"a@{domain}") == key(f"A@{known_as}")
@@ -66,8 +67,9 @@ def test_what_can_be_no_domain(domain: str) -> None:
 def test_an_address_is_kept_as_it_is_written(
     tenants: dict[str, Tenant], door: Doors, mail_server: MailServer
 ) -> None:
-    """In the API, the console, an export, the claims and the mail; both tenants have a person with it;
-    sign-in knows every spelling.
+    """The API, the console, an export, the claims and the mail have the address as it was written.
+
+    Both tenants have a person with it, and sign-in accepts every spelling.
     """
     for name, tenant in tenants.items():
         host = f"{name}.test"
@@ -149,8 +151,9 @@ def test_two_may_change_places(acme: Tenant, write_blueprint: Callable[..., Path
 
 
 def test_conditions_tell_domains_apart_that_fold_alike(acme: Tenant, door: Doors) -> None:
-    """Who has an address at ``straße`` is none of the people of ``strasse``; case and spelling do
-    not matter.
+    """A person with an address at ``straße`` is none of the people of ``strasse``.
+
+    Case and spelling do not matter.
     """
     for written in (WRITTEN, SENT_TO):
         assert (
@@ -167,8 +170,9 @@ def test_conditions_tell_domains_apart_that_fold_alike(acme: Tenant, door: Doors
 
 
 def test_a_row_of_an_earlier_release(acme: Tenant, door: Doors, mail_server: MailServer) -> None:
-    """It has the folded address alone, or a newer one folded beside what was written before: that
-    one counts.
+    """A row with the folded address alone is read.
+
+    Where a newer folded one is beside the address as it was written before, that one counts.
     """
     people = Person.objects.filter(username="bob")
     for written in ("", WRITTEN):

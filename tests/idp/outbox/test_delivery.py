@@ -1,5 +1,6 @@
-"""The outbox: written with its cause or not at all, delivered at least once, never by two at once, and
-nothing secret left behind.
+"""The outbox: written with its cause or not at all, delivered at least once, never by two at once.
+
+Nothing secret is left behind.
 """
 
 import logging
@@ -106,7 +107,7 @@ def test_a_kind_whose_handler_went_waits(acme: Tenant, settings: Any, clock: tim
 def test_retries_with_back_off(
     acme: Tenant, clock: time_machine.Traveller, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """5 s, doubling to an hour; after twelve attempts it is given up, wiped and told."""
+    """Retries come after 5 s, doubling to an hour; after twelve attempts it is given up, wiped and reported."""
     probe.wish.append(fail)
     post(probe.KIND, {"link": SECRET})
     pauses = [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600]
@@ -156,7 +157,7 @@ def test_a_refusal_is_final(acme: Tenant, clock: time_machine.Traveller) -> None
 
 
 def test_what_a_dead_worker_held_is_taken_over(acme: Tenant, clock: time_machine.Traveller) -> None:
-    """While its lease lasts nobody else has it; then somebody does, with the same key."""
+    """While its lease lasts no other worker has it; then one does, with the same key."""
     probe.wish.append(die)
     post(probe.KIND, {"n": 1})
     with pytest.raises(Killed):
@@ -184,7 +185,7 @@ def test_what_kills_every_worker_is_given_up(acme: Tenant, clock: time_machine.T
 
 
 def test_a_late_worker_changes_nothing(acme: Tenant, clock: time_machine.Traveller) -> None:
-    """Its lease ran out while it worked and another one delivered: its failure is nobody's any more."""
+    """Its lease ran out while it worked and another one delivered, so its failure is ignored."""
 
     def sleep_too_long(parcel: Parcel) -> None:
         probe.wish.clear()
@@ -322,7 +323,7 @@ def test_what_comes_too_late_is_dropped(acme: Tenant, clock: time_machine.Travel
 
 
 def test_each_tenants_in_its_scope(tenants: dict[str, Tenant]) -> None:
-    """Nobody delivers a neighbour's; the task takes every tenant in turn."""
+    """No delivery runs in the other tenant's scope; the task takes every tenant in turn."""
     for name, tenant in tenants.items():
         with tenant_scope(tenant):
             post(probe.KIND, {"of": name})

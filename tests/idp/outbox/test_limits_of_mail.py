@@ -25,7 +25,7 @@ OWN = {"subject": "S", "text": "T {{ link }}", "html": "<p>{{ link }}</p>"}
 
 
 def mailed(program: Program, person: str = "bob") -> Any:
-    """What the button answers."""
+    """The response to the button."""
     return program("POST", f"people/{person}/recovery-mail")
 
 
@@ -44,8 +44,9 @@ def mailed(program: Program, person: str = "bob") -> Any:
 def test_a_tenant_sends_from_its_own_domains(
     acme: Tenant, door: Doors, mail_server: MailServer, role: str, sender: str, seen: str
 ) -> None:
-    """Any other address is where answers go, and the operator is the sender; a domain that only waits for
-    approval is none.
+    """Any other address becomes the reply address, and the operator is the sender.
+
+    A domain that only waits for approval is not the tenant's.
     """
     program = Program(mint(role))
     wanted = {"mail_from": sender, "domains": ["acme.test", "*.acme.test", "login.acme.example"]}
@@ -63,8 +64,9 @@ def test_a_tenant_sends_from_its_own_domains(
 def test_whoever_looks_after_the_installation_grants_a_sender(
     acme: Tenant, mail_server: MailServer, write_blueprint: Callable[..., Path]
 ) -> None:
-    """A file that names it, also one that was asked for before; and another one asked for later is not
-    granted with it.
+    """A file of the operator's that names the sender grants it, also one that was requested before.
+
+    Another one that is requested later is not granted with it.
     """
     program, file = Program(mint("admin")), write_blueprint("tenant: acme\nmail_from: login@acme.example\n")
     program("PATCH", "branding", {"mail_from": "login@acme.example"})
@@ -107,8 +109,9 @@ def test_the_owner_of_the_installation_sends_from_anywhere(
 def test_three_mails_an_hour_to_one_address(
     acme: Tenant, other: Tenant, door: Doors, clock: time_machine.Traveller
 ) -> None:
-    """The fourth is refused with the time to wait, by every door; an older link stays good, and another
-    tenant counts for itself.
+    """The fourth is refused with the time to wait, by every door.
+
+    An older link stays good, and another tenant counts for itself.
     """
     program = Program(mint("admin"))
     assert [mailed(program).status_code for _ in range(4)] == [200, 200, 200, 429]
@@ -121,7 +124,7 @@ def test_three_mails_an_hour_to_one_address(
     with pytest.raises(CommandError, match="Too many emails"):
         call_command("person", "recovery-link", "bob", "--tenant", "acme", "--mail")
     Person.objects.filter(username="alice").update(email="BOB@acme.test", role="")
-    assert mailed(program, "alice").status_code == 429, "one address, whoever has it"
+    assert mailed(program, "alice").status_code == 429, "one address, for every person who has it"
     with tenant_scope(other):
         assert mailed(Program(mint("admin", host="other.test"), "other.test")).status_code == 200
     clock.shift(timedelta(hours=1))

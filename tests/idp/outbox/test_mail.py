@@ -1,5 +1,6 @@
-"""Mail on its way to a real server: the tenant's sender and wording, hostile names, refusals, TLS; and to a
-folder without one.
+"""Mail to a real server: the tenant's sender and texts, hostile names, refusals and TLS.
+
+Without a server, mail goes to a folder.
 """
 
 import logging
@@ -51,8 +52,9 @@ def state() -> str:
 
 
 def test_a_mail_arrives(acme: Tenant, mail_server: MailServer) -> None:
-    """From the tenant, with subject, text and HTML; answered by no machine; recognisable when it
-    comes twice.
+    """It comes from the tenant, with subject, text and HTML.
+
+    No machine replies to it, and it is recognizable when it comes twice.
     """
     key = send()
     assert deliver_due() == 1
@@ -128,7 +130,7 @@ def test_two_tenants_each_with_sender_and_wording(
 def test_a_mail_that_comes_twice_is_the_same(
     acme: Tenant, mail_server: MailServer, clock: time_machine.Traveller
 ) -> None:
-    """After a crash between the server's answer and our own note of it: same Message-ID, same date."""
+    """After a crash between the server's reply and our own note of it: same Message-ID, same date."""
     send()
     deliver_due()
     Delivery.objects.update(
@@ -161,8 +163,9 @@ HOSTILE = [
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_of_people(acme: Tenant, mail_server: MailServer, name: str) -> None:
-    """CVE-2026-42849: a name is one line of text: no header, no recipient, no markup, no word of the
-    template.
+    """CVE-2026-42849: a name is one line of text.
+
+    It is no header, no recipient, no markup, and no placeholder of the template.
     """
     mail.save_template(
         "recovery",
@@ -253,7 +256,7 @@ def test_a_server_that_is_away_is_tried_again(
     clock: time_machine.Traveller,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Nothing is lost while nobody listens."""
+    """Nothing is lost while no server listens."""
     server = start_mail_server()
     use_mail_server("smtp://127.0.0.1:1")
     send()
@@ -317,8 +320,9 @@ def test_tls_and_login(
     at_once: bool,
     url: str,
 ) -> None:
-    """Both ways to encrypt; a certificate that nobody vouches for gets neither password nor mail, a wrong
-    password no mail.
+    """Both ways to encrypt work.
+
+    A certificate that no authority has signed gets neither password nor mail, a wrong password no mail.
     """
     context, trusted = certificate(tmp_path)
     server = start_mail_server(tls=context, at_once=at_once, people={"foyer": "p@ss/w#rd"})
@@ -378,7 +382,7 @@ def test_a_full_disk_is_tried_again(
 
 
 def test_distributed_without_a_server_mails_wait(acme: Tenant, settings: Any, tmp_path: Path) -> None:
-    """No folder in common: nothing is written where nobody would look."""
+    """Without a common folder, nothing is written where no one would look."""
     settings.SMTP, settings.EMBEDDED, settings.DATA = None, False, tmp_path
     send()
     assert deliver_due() == 1

@@ -10,7 +10,7 @@ from idp.tenancy.models import Tenant
 
 
 def test_what_is_shipped_is_whole() -> None:
-    """Every mail has a subject, a text and HTML that say the same words, and keeps its own rules."""
+    """Every mail has a subject, and a text and HTML that say the same, and follows its own rules."""
     assert "recovery" in shipped()
     for template in shipped().values():
         assert template.problems(template.words) == {}
@@ -43,9 +43,9 @@ def test_what_is_shipped_is_whole() -> None:
     ],
 )
 def test_what_is_refused(acme: Tenant, part: str, wording: str, said: str) -> None:
-    """CVE-2026-25227: whoever words a mail can run nothing.
+    """CVE-2026-25227: an administrator who customizes a mail can execute nothing.
 
-    Named with the part in which it stands; and nothing is saved.
+    The error names the field in which it stands, and nothing is saved.
     """
     with pytest.raises(ValidationError) as refused:
         mail.save_template("recovery", **{"subject": "S", "text": "T {{ link }}", part: wording})
@@ -55,7 +55,7 @@ def test_what_is_refused(acme: Tenant, part: str, wording: str, said: str) -> No
 
 
 def test_there_is_no_such_mail(acme: Tenant) -> None:
-    """Only what the product sends can be worded anew."""
+    """Only the mails that the product sends can be customized."""
     with pytest.raises(ValidationError, match="Available: recovery"):
         mail.save_template("welcome", subject="S", text="T")
 
@@ -121,8 +121,9 @@ def test_braces_of_style_sheets_mean_nothing() -> None:
     ],
 )
 def test_a_link_stands_in_no_address_but_its_own(acme: Tenant, html: str) -> None:
-    """Whoever words the mail cannot have it sent home: no picture, no style, no address takes the link along
-    when the mail is opened.
+    """An administrator who customizes the mail cannot have the link sent to them.
+
+    No picture, no style and no URL contains the link when the mail is opened.
     """
     with pytest.raises(ValidationError) as refused:
         mail.save_template("recovery", subject="S", text="T {{ link }}", html=html)
@@ -144,7 +145,7 @@ def test_a_link_stands_in_no_address_but_its_own(acme: Tenant, html: str) -> Non
     ],
 )
 def test_plain_markup_is_welcome(acme: Tenant, html: str) -> None:
-    """Nobody is kept from a mail of their own."""
+    """Ordinary HTML is accepted."""
     assert mail.save_template("recovery", subject="S", text="T {{ link }}", html=html)
 
 
@@ -162,7 +163,10 @@ def test_plain_markup_is_welcome(acme: Tenant, html: str) -> None:
     ],
 )
 def test_the_text_says_the_link_by_itself(acme: Tenant, part: str, wording: str) -> None:
-    """Mail programs make addresses of text, so there too; and a subject is read by whoever sees the list."""
+    """Mail programs turn text into links, so the rule holds for text, too.
+
+    A subject is shown to everyone who sees the list.
+    """
     with pytest.raises(ValidationError) as refused:
         mail.save_template("recovery", **{"subject": "S", "text": "T {{ link }}", part: wording})
     assert list(refused.value.message_dict) == [part]

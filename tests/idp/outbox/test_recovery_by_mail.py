@@ -1,5 +1,6 @@
-"""``manage.py person recovery-link NAME --mail``: from the command line through the outbox and a real mail
-server to a new password.
+"""``manage.py person recovery-link NAME --mail`` from the command line to a new password.
+
+The link goes through the outbox and a real mail server.
 """
 
 import re
@@ -42,8 +43,9 @@ def link(arrived: Arrived, host: str) -> str:
 
 
 def test_by_mail_to_a_new_password(tenants: dict[str, Tenant], door: Doors, mail_server: MailServer) -> None:
-    """Each tenant's alice gets her own tenant's link from her own tenant's sender; nothing is printed that
-    lets anybody in.
+    """Each tenant's alice gets her own tenant's link from her own tenant's sender.
+
+    Nothing that lets anyone in is printed.
     """
     for name in tenants:
         save_tenant(name, mail_from=f"login@{name}.example", mail_granted=True)
@@ -64,7 +66,7 @@ def test_by_mail_to_a_new_password(tenants: dict[str, Tenant], door: Doors, mail
 def test_the_link_stands_nowhere(
     transactional_db: None, acme: Tenant, mail_server: MailServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither in a table, before or after, nor in a log; and the trail tells that one was made."""
+    """The link is in no table, before or after, and in no log; the audit log says that one was created."""
     caplog.set_level("DEBUG")
     command("alice", "--tenant", "acme", "--mail")
     before = _rows()

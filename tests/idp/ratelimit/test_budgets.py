@@ -92,7 +92,7 @@ def test_giving_back_frees_that_attempt_only(acme: Tenant) -> None:
 
 
 def test_keys_budgets_and_tenants_do_not_share(tenants: dict[str, Tenant]) -> None:
-    """And the table tells neither names nor addresses."""
+    """Budgets are separate by key, name and tenant, and the table holds neither names nor addresses."""
     budget = Budget("b", 1, TEN_MINUTES)
     with tenant_scope(tenants["acme"]):
         assert taken(budget, "203.0.113.9")
@@ -127,7 +127,7 @@ def test_a_budget_that_refuses_nobody_is_only_asked(acme: Tenant, clock: time_ma
 
 
 def test_racing_attempts_never_exceed_the_limit(transactional_db: None, tenants: dict[str, Tenant]) -> None:
-    """Twenty at once against five: five are let through, and nobody waits for a lock for ever."""
+    """Of twenty at once against a limit of five, five are let through, and none waits for a lock for ever."""
     budget, passed = Budget("race", 5, TEN_MINUTES), []
 
     def attempt() -> None:

@@ -1,6 +1,4 @@
-"""Attempts that are charged, given back and swept at the same time: the limit holds, and nobody waits for
-anybody in a circle.
-"""
+"""Attempts that are charged, given back and swept at the same time: the limit holds without a deadlock."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -97,8 +95,9 @@ def test_a_charge_and_a_sweep_do_not_wait_in_a_circle(
 def test_what_is_being_judged_is_waited_for(
     transactional_db: None, tenants: dict[str, Tenant], right: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """D34: of twelve attempts at once against three, all pass where all are right, and three are judged where
-    all are wrong.
+    """D34: of twelve attempts at once against a limit of three, all pass where all are right.
+
+    Three are judged where all are wrong.
     """
     monkeypatch.setattr(budgets, "PATIENCE", 60.0)
     acme, judged, budget = tenants["acme"], [], Budget("judged", 3, HOUR, free=2)
@@ -115,7 +114,7 @@ def test_what_is_being_judged_is_waited_for(
 
 
 def test_an_attempt_whose_verdict_never_comes_counts(acme: Tenant) -> None:
-    """A process that died in between: nobody waits for it for ever, and the limit holds."""
+    """A process that died in between blocks no other for ever, and the limit holds."""
     budget = Budget("lost", 1, HOUR)
     assert reserve([Spend(budget, "k")]) != []
     assert isinstance(reserve([Spend(budget, "k")]), Exhausted)

@@ -26,7 +26,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(prepared: Path, tmp_path: Path) -> Path:
-    """A copy of it, while nobody uses it."""
+    """A copy of the installation, while nothing uses it."""
     return Path(shutil.copytree(prepared, tmp_path / "data"))
 
 
@@ -37,8 +37,9 @@ def count(database: Path) -> int:
 
 
 def test_there_and_back(folder: Path, tmp_path: Path) -> None:
-    """The copy is whole, for its owner only, and is served after its restoration into an empty folder with
-    the secret key put beside it.
+    """The copy is whole and readable by its owner only.
+
+    It is served after its restoration into an empty folder with the secret key beside it.
     """
     made = manage(folder, "backup", str(tmp_path / "copy"))
     assert made.returncode == 0, made.stderr
@@ -62,8 +63,9 @@ def test_there_and_back(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_copy_under_traffic_is_whole_and_a_restore_is_refused(folder: Path, tmp_path: Path) -> None:
-    """While the process serves and another one writes: the copy passes its check; a restore would pull the
-    database from under it.
+    """While the process serves and another one writes, the copy passes its check.
+
+    A restore would replace the database under the process, and is refused.
     """
     (tmp_path / "run").mkdir()
     shutil.move(folder, tmp_path / "run" / "data")
@@ -121,8 +123,9 @@ def test_what_is_no_good_copy_is_not_restored(folder: Path, tmp_path: Path, spoi
 
 
 def test_nothing_is_overwritten(folder: Path, tmp_path: Path) -> None:
-    """Neither an older copy nor a database, nor is a journal of another database left beside the restored
-    one.
+    """Neither an older copy nor a database is overwritten.
+
+    No journal of another database is left beside the restored one.
     """
     assert manage(folder, "backup", str(tmp_path / "copy")).returncode == 0
     before = (tmp_path / "copy").read_bytes()

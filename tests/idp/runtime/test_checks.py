@@ -1,4 +1,4 @@
-"""Start-up refuses the mixes that lose messages, and names the variable that mends each."""
+"""Start-up refuses the mixes that lose messages, and names the variable that fixes each."""
 
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,9 @@ def test_mixes(
     secret: str,
     found: dict[str, str],
 ) -> None:
-    """SQLite alone, or PostgreSQL with Redis and one secret key for all; anything between is an error, or at
-    least a warning.
+    """SQLite alone, or PostgreSQL with Redis and one secret key for all, is accepted.
+
+    Anything between is an error, or at least a warning.
     """
     monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", engine)
     settings.SECRET_KEY_IS_GIVEN = bool(secret)
@@ -47,7 +48,7 @@ def test_mixes(
 
 @pytest.mark.parametrize("name", ["SECRETS", "BLUEPRINTS"])
 def test_a_folder_that_is_not_there_is_told(settings: Any, tmp_path: Path, name: str) -> None:
-    """It would say nothing: no secret is found, no blueprint is applied.
+    """A folder that does not exist is reported: no secret would be found and no blueprint applied.
 
     A file in its place is no folder either.
     """

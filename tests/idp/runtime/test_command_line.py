@@ -1,5 +1,6 @@
-"""``manage.py`` as an operator meets it: one sentence instead of a traceback, no files left behind, none that
-others may read.
+"""``manage.py`` as an operator meets it: one sentence instead of a traceback, and nothing left behind.
+
+No file is readable by other users.
 """
 
 import os
@@ -51,8 +52,9 @@ COMMANDS = [
 def test_a_command_without_an_installation_says_so_and_makes_nothing(
     tmp_path: Path, words: list[str]
 ) -> None:
-    """One sentence, exit 1: no data folder, no empty database and no secret key where somebody forgot
-    FOYER_DATA.
+    """Where FOYER_DATA was forgotten, the command prints one sentence and exits with 1.
+
+    It creates no data folder, no empty database and no secret key.
     """
     words = [
         str(next(Path(settings.BASE_DIR).glob("blueprints/default/*.yaml")))
@@ -98,7 +100,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("name", "value"), WRONG)
 def test_a_wrong_variable_is_named_in_one_sentence(tmp_path: Path, name: str, value: str) -> None:
-    """Exit 1, no traceback, nothing made, and the value is not repeated where it may be a secret."""
+    """Exit 1, no traceback, nothing is created, and the value is not repeated where it may be a secret."""
     ran = manage(tmp_path / "data", "web", **{name: value})
     assert ran.returncode == 1, ran
     assert "Traceback" not in ran.stderr
@@ -116,7 +118,7 @@ def test_the_version_is_ours() -> None:
 
 
 def test_what_is_made_is_for_its_owner_only(tmp_path: Path) -> None:
-    """The folder, the database with its journals, the key: hashes of passwords are nobody else's to read."""
+    """The folder, the database with its journals, the key: only their owner can read the hashes of passwords."""
     folder = tmp_path / "new" / "data"
     ran = manage(folder, "setup")
     assert ran.returncode == 0, ran.stderr
@@ -132,8 +134,9 @@ def test_what_is_made_is_for_its_owner_only(tmp_path: Path) -> None:
 
 
 def test_a_database_under_a_foreign_key_is_not_served(tmp_path: Path) -> None:
-    """After a restore without its secret key nothing starts with a new one, and nothing is overwritten; keys
-    lost is the way on.
+    """After a restore without its secret key nothing starts with a new one, and nothing is overwritten.
+
+    ``keys lost`` is the way on.
     """
     assert manage(tmp_path, "setup").returncode == 0
     assert manage(tmp_path, "keys", "rotate").returncode == 0

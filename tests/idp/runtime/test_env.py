@@ -46,7 +46,7 @@ def test_a_given_secret_key_wins_and_must_be_long(tmp_path: Path, monkeypatch: E
 
 
 def test_the_database_without_a_url_is_sqlite_in_the_data_folder(tmp_path: Path, monkeypatch: Env) -> None:
-    """WAL and immediate transactions: a deferred one that turns into a writer fails whatever the timeout."""
+    """WAL and immediate transactions: a deferred one that turns into a writer fails with any timeout."""
     monkeypatch.delenv("DATABASE_URL", raising=False)
     found = services.database(env.read().database_url, tmp_path)
     assert (found["ENGINE"], found["NAME"]) == (
@@ -88,8 +88,9 @@ def redis_prefix() -> str:
 
 
 def test_the_prefix_in_redis_lasts(monkeypatch: Env) -> None:
-    """Keys and passwords may change node by node; another database, here or in Redis, has another prefix; or
-    it is given.
+    """Keys and passwords can change node by node; another database, here or in Redis, has another prefix.
+
+    The prefix can also be given.
     """
     monkeypatch.setenv("DATABASE_URL", "postgres://foyer:old@db.example/foyer")
     monkeypatch.setenv("REDIS_URL", "redis://:old@redis.example/0")
@@ -167,8 +168,9 @@ def test_the_password_of_the_first_administrator_is_verbatim(monkeypatch: Env) -
     ],
 )
 def test_a_host_is_read_as_requests_name_it(monkeypatch: Env, written: str, name: str) -> None:
-    """Case, the dot of the root, letters beyond ASCII and IPv6 have one spelling; what comes out is read the
-    same.
+    """Case, the dot of the root, letters beyond ASCII and IPv6 have one spelling.
+
+    The result is read the same again.
     """
     monkeypatch.setenv("FOYER_HOSTS", f"{written}, {name}")
     assert env.read().hosts == (name,)
@@ -185,7 +187,7 @@ def test_a_host_is_read_as_requests_name_it(monkeypatch: Env, written: str, name
     ],
 )  # fmt: skip
 def test_a_host_that_no_request_can_name_is_refused(monkeypatch: Env, value: str) -> None:
-    """With the variable and the value, instead of a 404 for everybody later."""
+    """The error names the variable and the value, instead of a 404 for all requests later."""
     monkeypatch.setenv("FOYER_HOSTS", f"good.example {value}")
     with pytest.raises(ImproperlyConfigured, match="FOYER_HOSTS") as told:
         env.read()
@@ -193,7 +195,7 @@ def test_a_host_that_no_request_can_name_is_refused(monkeypatch: Env, value: str
 
 
 def test_networks_have_one_spelling(monkeypatch: Env) -> None:
-    """IPv4 written as IPv6 is IPv4, a zone is dropped; what nobody's address can be is refused."""
+    """IPv4 written as IPv6 is IPv4, and a zone is dropped; what can be no client's address is refused."""
     monkeypatch.setenv(
         "FOYER_TRUSTED_PROXIES", "::ffff:10.0.0.5 ::ffff:10.1.0.0/112 fe80::1%eth0 2001:DB8:0::/48"
     )

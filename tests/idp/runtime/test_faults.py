@@ -1,5 +1,6 @@
-"""What commands say where something outside of the program is wrong: one sentence, exit 1, and nothing is
-made by what only reads.
+"""What commands print where something outside the program is wrong: one sentence, and exit 1.
+
+A command that only reads creates nothing.
 """
 
 import errno
@@ -61,7 +62,7 @@ SAID = [
 def test_a_sentence_says_what_to_do(
     error: Exception, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever a library says, in one line that ends like one."""
+    """Any message of a library becomes one line that ends like a sentence."""
     (tmp_path / "there.sqlite3").touch()
     monkeypatch.setattr(settings, "SQLITE", tmp_path / "there.sqlite3")
     told = sentence(error)
@@ -189,7 +190,7 @@ def test_every_command_without_its_database(situation: Situation, words: list[st
 
 
 def test_a_folder_in_place_of_the_database_keeps_its_mode(tmp_path: Path) -> None:
-    """It is somebody else's: setup closes a database to others, but no folder."""
+    """It belongs to another program: setup closes a database to others, but no folder."""
     (tmp_path / "shared").mkdir(mode=0o755)
     ran = manage(tmp_path, "setup", DATABASE_URL=f"sqlite:///{tmp_path}/shared")
     assert (ran.returncode, ran.stderr) == (1, f"Foyer: {tmp_path}/shared can't be used: Is a directory.\n")
@@ -235,8 +236,9 @@ def test_places_in_files_are_json_too(installation: Path, tmp_path: Path) -> Non
     [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor"), ("| true", "")],
 )
 def test_output_that_cannot_be_written(installation: Path, redirected: str, said: str) -> None:
-    """A full disk, a closed stream, a reader that went away: exit 1, a sentence, and nothing from the
-    interpreter after it.
+    """A full disk, a closed stream, or a reader that went away: exit 1 and one sentence.
+
+    The interpreter prints nothing after it.
     """
     line = f'set -o pipefail; "$0" manage.py blueprint schema {redirected}'
     ran = shell(line, installation)
@@ -257,7 +259,7 @@ def test_without_standard_error_nobody_hears(installation: Path) -> None:
 
 
 def test_a_terminal_that_reads_no_unicode(installation: Path) -> None:
-    """Output is UTF-8 whatever the locale says: files and pipes hold the same everywhere."""
+    """Output is UTF-8 under any locale: files and pipes hold the same everywhere."""
     ran = manage(installation, "flow", "versions", "sign-in", PYTHONIOENCODING="ascii")
     assert ran.returncode == 0, ran.stderr
     shown = manage(installation, "flow", "diff", "sign-in", "1", "2", PYTHONIOENCODING="ascii")

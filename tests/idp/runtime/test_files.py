@@ -1,4 +1,4 @@
-"""The files of an installation: modes whatever the umask, and only what is ours is narrowed."""
+"""The files of an installation: fixed modes under any umask, and only our own files are narrowed."""
 
 import os
 import stat
@@ -24,7 +24,7 @@ def umask(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def test_a_new_folder_has_its_mode_and_an_old_one_keeps_it(umask: None, tmp_path: Path) -> None:
-    """The throw-away servers enter the one of ``cluster``; nobody enters another."""
+    """The throw-away servers enter the folder of ``cluster``; no other user enters another one."""
     files.make_folder(tmp_path / "new" / "data")
     files.make_folder(tmp_path / "cluster", 0o711)
     assert (mode(tmp_path / "new" / "data"), mode(tmp_path / "cluster")) == (0o700, 0o711)

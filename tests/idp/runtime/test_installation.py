@@ -12,8 +12,9 @@ from idp.runtime.installation import install
 def test_static_files_of_an_older_package_replace_newer_copies(
     db: None, settings: Any, tmp_path: Path
 ) -> None:
-    """After going back to an older release its own files are served, although their copies in the data folder
-    are newer.
+    """After a downgrade to an older release its own files are served.
+
+    That holds although their copies in the data folder are newer.
     """
     settings.STATIC_ROOT = tmp_path
     source, copy, manifest = (

@@ -39,8 +39,9 @@ _BEGINNINGS = {
 
 @pytest.mark.parametrize("process", _BEGINNINGS)
 def test_hashing_leaves_no_memory_behind(process: str) -> None:
-    """48 hashes of 19 MiB in 16 threads: the process is hardly larger afterwards, as web process and as
-    worker.
+    """After 48 hashes of 19 MiB in 16 threads the process is hardly larger.
+
+    That holds for a web process and for a worker.
     """
     program = _HASHING.replace("{begin}", _BEGINNINGS[process])
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}

@@ -1,5 +1,6 @@
-"""What reaches a terminal: letters, line breaks, tabs and our own colours; no control character of a name,
-however it was stored.
+"""What reaches a terminal: letters, line breaks, tabs and our own colors.
+
+No control character of a name gets there, however it was stored.
 """
 
 import io
@@ -80,7 +81,7 @@ def test_our_colours_are_written_and_nobody_elses() -> None:
 
 
 def test_the_plain_style_is_left_alone() -> None:
-    """Django keeps one style without colours for everybody; ours is another object."""
+    """Django has one style without colors for all commands; ours is another object."""
     before = color_style().ERROR
     coloured()
     coloured()
@@ -120,8 +121,9 @@ def ran(*words: str) -> str:
 
 @pytest.mark.usefixtures("ours")
 def test_names_that_came_otherwise_into_the_database(acme: Tenant) -> None:
-    """Refused at every door today, but rows outlive rules: of an older version, or of somebody who
-    wrote SQL.
+    """Such names are refused everywhere today, but rows outlive rules.
+
+    A row can be from an older version, or written with SQL.
     """
     hostile = "x\x1b[2J\u202e\n- esc: person admin"
     Person.objects.filter(username="alice").update(name=hostile)

@@ -13,8 +13,9 @@ from idp.tenancy.tenants import save_tenant, set_domains
 
 @pytest.fixture
 def domains(tenants: dict[str, Tenant], settings: Any) -> Callable[[str], str | None]:
-    """Both tenants with names that overlap, and a default one with a wildcard of the operator's; answers a
-    name's tenant.
+    """Both tenants with names that overlap, and a default one with a wildcard of the operator's.
+
+    Returns a function from a host name to its tenant.
     """
     save_tenant("default", title="Foyer")
     set_domains(
@@ -128,7 +129,7 @@ def test_a_malformed_header_is_no_name(header: str) -> None:
 def test_an_unknown_or_malformed_host_is_a_plain_404(
     tenants: dict[str, Tenant], header: str, path: str
 ) -> None:
-    """Before any other part sees the request; the answer repeats nothing of it."""
+    """No other component sees the request, and the response repeats nothing of it."""
     response = Client(HTTP_HOST=header).get(path)
     assert (response.status_code, response["Content-Type"]) == (404, "text/plain")
     assert response.content == b"Nothing is served under this host name.\n"

@@ -1,5 +1,6 @@
-"""One owner of a host name: FOYER_HOSTS counts like rows of the default tenant, and a new name leads nowhere
-until it is approved.
+"""One owner of a host name: FOYER_HOSTS counts like rows of the default tenant.
+
+A new name leads nowhere until it is approved.
 """
 
 from collections.abc import Callable
@@ -43,8 +44,9 @@ def owner(tenants: dict[str, Tenant]) -> Program:
 def test_no_tenant_takes_a_host_of_the_default_tenant(
     acme: Tenant, door: Doors, role: str, domain: str
 ) -> None:
-    """By branding page, API, and a blueprint that is sent: neither one below a wildcard of FOYER_HOSTS nor
-    one above its names.
+    """No tenant takes such a name by branding page, API, or an uploaded blueprint.
+
+    That holds for a name below a wildcard of FOYER_HOSTS and for one above its names.
     """
     person, wanted = Program(mint(role)), [*MINE, domain]
     assert person("PATCH", "branding", {"domains": wanted}).status_code in (403, 409)
@@ -67,7 +69,7 @@ def test_no_tenant_takes_a_host_of_the_default_tenant(
 def test_an_equal_name_is_nobodys_but_the_default_tenants(
     owner: Program, tenants: dict[str, Tenant], write_blueprint: Callable[..., Path]
 ) -> None:
-    """Not even the installation gives it away by mistake: a file and the owner are told."""
+    """Not even the installation gives it away by mistake: applying a file and the owner's form report it."""
     for name in ("foyer.test", "*.foyer.test"):
         assert owner("PATCH", "tenants/acme", {"domains": ["acme.test", name]}).status_code == 409
         with pytest.raises(Exception, match="is reserved for the default tenant"):
@@ -85,8 +87,9 @@ def test_the_owner_may_give_one_below(owner: Program, tenants: dict[str, Tenant]
 
 
 def test_a_new_name_waits_for_the_owner(acme: Tenant, owner: Program, door: Doors) -> None:
-    """It leads nowhere, the branding page says that it waits, the owner sees it and decides; each decision is
-    an event.
+    """A new name leads nowhere, the branding page says that it waits, and the owner sees it and decides.
+
+    Each decision is an event.
     """
     person = Program(mint("admin"))
     assert (
@@ -164,8 +167,9 @@ def test_a_file_of_the_installation_approves_what_it_names(
 def test_what_waits_is_no_door_to_stand_in(
     acme: Tenant, door: Doors, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nobody takes away the name they are on for one that leads nowhere yet, and no link leads to such a
-    name.
+    """No administrator replaces the name they are on by one that leads nowhere yet.
+
+    No link leads to such a name.
     """
     browser = signed_in(door, "admin")
     form = {"title": "Acme", "accent": "#4f46e5", "networks": "", "mail_from": "", "domains": "*.test"}
@@ -180,7 +184,7 @@ def test_what_waits_is_no_door_to_stand_in(
 def test_a_wildcard_that_waits_is_in_nobodys_way(
     acme: Tenant, owner: Program, tenants: dict[str, Tenant]
 ) -> None:
-    """Else one tenant would keep every other from asking for its names, by asking for all of them."""
+    """A waiting wildcard blocks no other tenant's request for a name below it."""
     with tenant_scope(tenants["other"]):
         neighbour = Program(mint("admin", host="other.test"), "other.test")
     person = Program(mint("admin"))
@@ -216,8 +220,9 @@ def test_names_of_other_tenants_are_not_told(acme: Tenant, owner: Program) -> No
 def test_a_domain_has_one_spelling(
     acme: Tenant, owner: Program, write_blueprint: Callable[..., Path]
 ) -> None:
-    """By file, API and branding page: as browsers send it, whichever way it is written; so another tenant
-    does not get it either.
+    """By file, API and branding page a domain is stored as browsers send it, in any spelling.
+
+    Another tenant does not get it in another spelling either.
     """
     file = write_blueprint("tenant: acme\ndomains: [ACME.test., '*.acme.test', LOGIN.München.example]\n")
     assert apply([file]).counts["update"] == 1
@@ -244,7 +249,7 @@ def test_a_domain_has_one_spelling(
 def test_a_domain_that_no_request_can_name_is_refused(
     acme: Tenant, owner: Program, write_blueprint: Callable[..., Path], written: str
 ) -> None:
-    """With the value, by whoever writes it."""
+    """The error names the value, in every way of writing it."""
     assert (
         f"'{written}' is no host name"
         in owner("PATCH", "tenants/acme", {"domains": [written]}).json()["error_description"]

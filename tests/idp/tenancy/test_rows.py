@@ -1,4 +1,4 @@
-"""Many rows, each with values of its own, in one statement: the same as saving each of them."""
+"""Many rows, each with its own values, in one statement: the same result as saving each of them."""
 
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -10,8 +10,9 @@ from idp.tenancy.scope import tenant_scope
 
 
 def test_each_row_gets_its_own(tenants: dict[str, Tenant]) -> None:
-    """Texts, truths, JSON and nothing, in one statement; other columns, other rows and the neighbour's keep
-    theirs.
+    """Texts, booleans, JSON and NULL are written in one statement.
+
+    Other columns, other rows and the other tenant's rows do not change.
     """
     with tenant_scope(tenants["acme"]):
         alice, bob = Person.objects.get(username="alice"), Person.objects.get(username="bob")

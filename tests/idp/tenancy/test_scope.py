@@ -22,7 +22,7 @@ SCOPED = [model for model in apps.get_models() if issubclass(model, TenantModel)
 
 @pytest.mark.parametrize("model", SCOPED, ids=lambda model: model.__name__)
 def test_a_table_of_a_tenant_cannot_be_read_without_one(tenants: dict[str, Tenant], model: Any) -> None:
-    """Loudly, whatever the query; and nothing is created for nobody."""
+    """Every query without a tenant in scope raises, and nothing is created without a tenant."""
     for query in (
         lambda: model.objects.count(),
         lambda: list(model.objects.all()),
@@ -48,7 +48,7 @@ def test_a_tenant_sees_its_own_rows_only(tenants: dict[str, Tenant], model: Any)
 
 
 def test_what_is_created_belongs_to_the_tenant_in_scope(tenants: dict[str, Tenant]) -> None:
-    """Without being told."""
+    """A new row belongs to the tenant in scope without naming it."""
     for tenant in tenants.values():
         with tenant_scope(tenant):
             assert save_group("night", by="test").tenant_id == tenant.pk
@@ -82,8 +82,9 @@ def test_a_scope_does_not_leak_into_another_thread_or_the_next_job(tenants: dict
 
 
 def test_requests_on_pooled_threads_keep_apart(live: LiveServer) -> None:
-    """Requests of two tenants and none on sixteen threads: each answer is its own tenant's, also after
-    errors.
+    """Requests of two tenants and of none on sixteen threads each get their own tenant's response.
+
+    That holds after errors, too.
     """
 
     def ask(at: int) -> bool:
@@ -102,7 +103,7 @@ def test_requests_on_pooled_threads_keep_apart(live: LiveServer) -> None:
 def test_a_task_takes_every_tenant_even_after_one_failed(
     tenants: dict[str, Tenant], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One tenant's failure is logged with its name, and the task fails as a whole in the end."""
+    """One tenant's failure is logged with its name, and the task fails as a whole after the last tenant."""
     seen: list[str] = []
 
     @tenant_task
