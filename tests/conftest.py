@@ -115,7 +115,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_testnodedown(node: Any) -> None:
-    """Collect what a worker deselected; every worker has collected the same tests."""
+    """Note how many tests a worker left out; every worker has collected the same ones."""
     node.config.stash[_alike] = getattr(node, "workeroutput", {}).get("alike", 0)
 
 
@@ -147,7 +147,7 @@ def pytest_collection() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def static_files() -> None:
-    """Collect static files once, as ``manage.py up`` does, so that pages use the same URLs as in production."""
+    """Collect static files once, as ``manage.py up`` does: pages then use the same URLs as in production."""
     call_command("collectstatic", verbosity=0, interactive=False)
 
 

@@ -182,13 +182,17 @@ def test_a_foreign_run_is_as_if_it_did_not_exist(kind: str, arrived: Arrived, do
 def test_an_answer_that_comes_twice_counts_once(kind: str, arrived: Arrived) -> None:
     """A double click, or Back and again, changes nothing more than the first one did."""
     first = arrived.seen.submit(**_right(arrived))
-    row, told = Row.unscoped.get(pk=arrived.row.pk), Event.unscoped.count()
+    row, event_count = Row.unscoped.get(pk=arrived.row.pk), Event.unscoped.count()
     again = arrived.seen.submit(**_right(arrived))
     after = Row.unscoped.get(pk=arrived.row.pk)
     assert after.state["facts"] == row.state["facts"]
     assert after.state["decided"] == row.state["decided"]
     if first.step != arrived.seen.step:
-        assert (after.revision, Event.unscoped.count(), again.title) == (row.revision, told, first.title)
+        assert (after.revision, Event.unscoped.count(), again.title) == (
+            row.revision,
+            event_count,
+            first.title,
+        )
 
 
 def test_the_right_answer_gives_at_most_what_is_declared(kind: str, arrived: Arrived) -> None:

@@ -100,8 +100,8 @@ def test_every_setting_and_fact_is_explained() -> None:
 
 
 @pytest.mark.usefixtures("third_party")
-def test_somebody_elses_stage_has_a_page_too() -> None:
-    """On demand; the committed reference holds our own only."""
+def test_a_third_partys_stage_has_a_page_too() -> None:
+    """A third party's stage has a page on demand; the committed reference holds our own only."""
     assert '| `word` | text | `"sesame"` | at least 4 characters | The word |' in page(stages()["word"])
     assert "word.md" not in pages()
 
@@ -130,7 +130,7 @@ def test_the_drawing_guide_can_be_applied(acme: Tenant, write_blueprint: Callabl
     ] == [0, 3, 3]
 
 
-def test_the_drawing_guide_shows_a_real_walk(acme: Tenant, write_blueprint: Callable[..., Path]) -> None:
+def test_the_guide_to_flows_shows_a_real_dry_run(acme: Tenant, write_blueprint: Callable[..., Path]) -> None:
     """The dry run that it prints is what the command says."""
     text = "\n---\n".join(["tenant: acme\n", *blocks("yaml", DRAWING.read_text())])
     call_command("blueprint", "apply", str(write_blueprint(text)), stdout=StringIO())

@@ -82,7 +82,7 @@ def test_every_rule_has_its_guards() -> None:
 
 
 def test_import_contracts() -> None:
-    """Rules 1 and 3: layers, independence of the stages, no model at the edge (contracts in pyproject.toml)."""
+    """Rules 1 and 3: layers, independence of the stages, no model at the edge (pyproject.toml)."""
     ran = subprocess.run(
         [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"],
         cwd=ROOT,

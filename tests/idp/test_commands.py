@@ -53,15 +53,15 @@ def kids(browser: Door) -> list[str]:
 
 def test_rotating_makes_a_new_key_and_breaks_no_token(door: Doors, tenants: dict[str, Tenant]) -> None:
     """O21: old tokens stay good, new ones are signed by the new key, both are published; in every tenant."""
-    browser, neighbour = door(), door("other.test")
+    browser, other_browser = door(), door("other.test")
     before, old = tokens(browser), kids(browser)
-    foreign = kids(neighbour)
+    foreign = kids(other_browser)
     said = run("rotate")
     after = kids(browser)
     assert (len(after), after[1:]) == (2, old)
     assert after[0] in said
-    assert len(kids(neighbour)) == 2
-    assert kids(neighbour)[1:] == foreign
+    assert len(kids(other_browser)) == 2
+    assert kids(other_browser)[1:] == foreign
     assert opens(browser, before["access_token"]) == 200
     new = refreshed(browser, before["refresh_token"]).json()
     assert jwt.get_unverified_header(new["access_token"])["kid"] == after[0]

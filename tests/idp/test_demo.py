@@ -14,7 +14,7 @@ from idp.runtime import env
 from idp.tenancy.models import Tenant
 from tests.house.source import ROOT
 
-TELL = "import django; django.setup(); from django.conf import settings; print(settings.DEMO)"
+SHOW = "import django; django.setup(); from django.conf import settings; print(settings.DEMO)"
 SET_UP = """
 import django; django.setup()
 from django.core.management import call_command
@@ -24,7 +24,7 @@ print(list(Application.unscoped.values_list("name", flat=True)))
 """
 
 
-def told(program: str, folder: Path, variables: dict[str, str]) -> str:
+def output(program: str, folder: Path, variables: dict[str, str]) -> str:
     """What a program prints in its own process, with these variables and none of ours."""
     own = {
         name: value
@@ -56,12 +56,12 @@ def told(program: str, folder: Path, variables: dict[str, str]) -> str:
 )
 def test_where_it_is_there_by_default(tmp_path: Path, variables: dict[str, str], there: bool) -> None:
     """It is there where only this machine reaches the server; otherwise only where the setting says so."""
-    assert told(TELL, tmp_path, variables) == str(there)
+    assert output(SHOW, tmp_path, variables) == str(there)
 
 
 def test_a_fresh_installation_in_public(tmp_path: Path) -> None:
     """Set up by the command, it has no application at all."""
-    assert told(SET_UP, tmp_path, {"FOYER_BIND": "::"}) == "[]"
+    assert output(SET_UP, tmp_path, {"FOYER_BIND": "::"}) == "[]"
 
 
 @pytest.mark.parametrize(

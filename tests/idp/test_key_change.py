@@ -32,7 +32,7 @@ class Nodes:
     def __init__(self, settings: Any) -> None:
         self.settings, self.at, old = settings, cycle([0, 1]), settings.SECRET_KEY
         self.before: Keys = (old, [])
-        self.told: Keys = (old, [NEW])
+        self.announced: Keys = (old, [NEW])
         self.changed: Keys = (NEW, [old])
         self.after: Keys = (NEW, [])
         self.keys = (self.before, self.before)
@@ -99,8 +99,14 @@ def test_no_journey_fails_while_the_key_is_changed_node_by_node(
     Tokens and recovery codes from before go on.
     """
     nodes, early, pending = Nodes(settings), door(), []
-    before, told, changed, after = nodes.before, nodes.told, nodes.changed, nodes.after
-    steps = [(before, before), (told, before), (told, told), (changed, told), (changed, changed)]
+    before, announced, changed, after = nodes.before, nodes.announced, nodes.changed, nodes.after
+    steps = [
+        (before, before),
+        (announced, before),
+        (announced, announced),
+        (changed, announced),
+        (changed, changed),
+    ]
     nodes.next()
     with tenant_scope(tenants["acme"]):
         codes = give_codes()

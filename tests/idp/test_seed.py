@@ -42,7 +42,10 @@ def looks(listing: Listing, *columns: str) -> list[Any]:
 
 
 def test_a_tenant_of_that_size_beside_the_others(acme: Tenant, other: Tenant) -> None:
-    """Every list of the new tenant has as many rows as were requested; the other tenants have what they had."""
+    """Every list of the new tenant has as many rows as were requested.
+
+    The other tenants have what they had.
+    """
     before = totals()
     seed()
     assert totals() == before
@@ -50,10 +53,10 @@ def test_a_tenant_of_that_size_beside_the_others(acme: Tenant, other: Tenant) ->
         assert totals() == before
     with tenant_scope(Tenant.objects.get(name="seeded")):
         found = totals()
-        staff, told_by_the_shipped_flows = 4, 20
+        staff, of_the_shipped_flows = 4, 20
         assert found["people"] == 40 + staff
         assert found["applications"] == 5
-        assert 200 <= found["events"] <= 200 + staff + told_by_the_shipped_flows
+        assert 200 <= found["events"] <= 200 + staff + of_the_shipped_flows
         assert min(found.values()) > 0
 
 
@@ -64,12 +67,12 @@ def test_the_same_number_gives_the_same_rows(tenants: dict[str, Tenant], clock: 
         seed("--tenant", name, "--random", number)
         with tenant_scope(Tenant.objects.get(name=name)):
             people = looks(PEOPLE, "username", "name", "email", "groups", "active", "created")
-            invented = [
+            generated = [
                 row for row in looks(EVENTS, "at", "kind", "actor", "address") if row[2].startswith("alice-")
             ]
-            seen.append((people, invented, looks(APPLICATIONS, "name", "title", "type")))
+            seen.append((people, generated, looks(APPLICATIONS, "name", "title", "type")))
             assert any(row[3] for row in people)
-            assert invented
+            assert generated
     assert seen[0] == seen[1]
     assert seen[0] != seen[2]
 
@@ -93,7 +96,7 @@ def test_nothing_is_filled_that_was_there(tenants: dict[str, Tenant], words: lis
     assert not Person.unscoped.filter(username__startswith="alice-").exists()
 
 
-def test_nobody_invented_can_sign_in(tenants: dict[str, Tenant]) -> None:
+def test_no_generated_person_can_sign_in(tenants: dict[str, Tenant]) -> None:
     """The people have no password; the staff has the one that the command printed, each in their role."""
     said = seed("--domain", "seeded.test")
     password = said.split("the password ")[1].split()[0]

@@ -35,8 +35,8 @@ def test_codes_are_marked_after_their_time_and_deleted_an_hour_later(
 
     Approved codes expire too.
     """
-    browser, neighbour = door(), door("other.test")
-    pending, approved, foreign = browser.start(), browser.start(), neighbour.start()
+    browser, other_device = door(), door("other.test")
+    pending, approved, foreign = browser.start(), browser.start(), other_device.start()
     browser.approve(approved)
     clock.shift(timedelta(minutes=9, seconds=59))
     young = browser.start()
@@ -46,7 +46,7 @@ def test_codes_are_marked_after_their_time_and_deleted_an_hour_later(
     expire_device_codes()
     expire_device_codes()
     assert sorted(DeviceCode.unscoped.values_list("state", flat=True)) == ["expired"] * 3 + ["pending"]
-    for who, started in ((browser, pending), (browser, approved), (neighbour, foreign)):
+    for who, started in ((browser, pending), (browser, approved), (other_device, foreign)):
         assert who.poll(started).json()["error"] == "expired_token"
     clock.shift(timedelta(hours=1))
     expire_device_codes()
@@ -115,16 +115,16 @@ def test_used_refresh_tokens_go_a_day_after_they_would_have_expired(
 
     Until then their return ends it, however often it was refreshed; then they are unknown.
     """
-    told = {host: [connect(door, host=host)["refresh_token"]] for host in ("acme.test", "other.test")}
+    issued = {host: [connect(door, host=host)["refresh_token"]] for host in ("acme.test", "other.test")}
     for _ in range(35):
         clock.shift(timedelta(days=1))
-        for host, tokens in told.items():
+        for host, tokens in issued.items():
             tokens.append(tokens_of(refresh(door(host), tokens[-1]))["refresh_token"])
     sweep_tokens(tenant="acme", batch=2)
     assert RefreshToken.unscoped.filter(family__tenant__name="other").count() == 36
     sweep_tokens()
     assert (TokenFamily.unscoped.count(), RefreshToken.unscoped.count()) == (2, 2 * 32)
-    for host, tokens in told.items():
+    for host, tokens in issued.items():
         device = door(host)
         assert outcome(refresh(device, tokens[0])) == (400, "invalid_grant")
         tokens.append(tokens_of(refresh(device, tokens[-1]))["refresh_token"])

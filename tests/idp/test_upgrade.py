@@ -42,7 +42,10 @@ def test_an_old_process_works_beside_a_newer_schema(door: Doors, tenants: dict[s
 
 
 def test_every_new_column_has_a_default_in_the_database() -> None:
-    """An old process does not name the column when it inserts a row, so Django's own default is not enough."""
+    """An old process does not name the column when it inserts a row.
+
+    Django's own default is not enough.
+    """
     migrations = MigrationLoader(None).disk_migrations
     added = {
         f"{app}.{operation.model_name}.{operation.name}": operation.field

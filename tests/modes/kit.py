@@ -210,7 +210,7 @@ class Person:
 
 
 class Listener:
-    """A device that listens at its ``events_uri``: the notifications as they come, and None after the last."""
+    """A device that listens at its ``events_uri``: the events as they come, and None after the last."""
 
     def __init__(self, web: str, started: dict[str, Any]) -> None:
         path = started["events_uri"].removeprefix(f"http://{HOST}")
@@ -219,7 +219,7 @@ class Listener:
             "Authorization": f"Device {started['device_code']}",
             "Accept-Encoding": "identity",
         }
-        self.told: Queue[str | None] = Queue()
+        self.received: Queue[str | None] = Queue()
         self.response = requests.get(
             web + path, headers=headers, stream=True, timeout=60, proxies={"http": ""}
         )
@@ -228,18 +228,18 @@ class Listener:
 
     def hears(self, seconds: float = 20) -> str | None:
         """The name of the next event."""
-        return self.told.get(timeout=seconds)
+        return self.received.get(timeout=seconds)
 
     def _listen(self) -> None:
         try:
             for line in self.response.iter_lines(chunk_size=1):
                 if line.startswith(b"event: "):
-                    self.told.put(line[7:].decode())
+                    self.received.put(line[7:].decode())
         except requests.RequestException:
             pass  # the process was killed
         finally:
             self.response.close()
-            self.told.put(None)
+            self.received.put(None)
 
 
 def start(web: str) -> dict[str, Any]:

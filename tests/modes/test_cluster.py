@@ -21,7 +21,7 @@ from django.conf import settings
 from tests.modes.kit import Cluster, Listener, Person, free_port, poll, refresh, start, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("servers")]
-STORY = ["device.started", "device.code_entered", "device.approved", "device.redeemed"]
+TIMELINE = ["device.started", "device.code_entered", "device.approved", "device.redeemed"]
 EXPIRE = "idp.devices.tasks.expire_device_codes"
 
 
@@ -61,7 +61,7 @@ def test_a_wake_up_crosses_from_one_process_to_the_other(cluster: Cluster) -> No
         tokens["refresh_token"],
     )
     assert refresh(first, tokens)[0] == 200
-    assert cluster.story(device) == STORY
+    assert cluster.story(device) == TIMELINE
     assert families(cluster) == before + 1
 
 
@@ -90,11 +90,11 @@ def test_the_worker_is_killed_in_the_middle(cluster: Cluster) -> None:
     cluster.again("worker", killed)
     cluster.call(EXPIRE)
     wait_for(lambda: _expired(cluster) == stale, 120)
-    told = cluster.sql(
+    expired = cluster.sql(
         "SELECT count(*), count(DISTINCT topic) FROM events_event WHERE kind = 'device.expired'"
     )
-    assert told == [(stale, stale)]
-    assert cluster.story(template) == STORY
+    assert expired == [(stale, stale)]
+    assert cluster.story(template) == TIMELINE
 
 
 def test_redis_is_restarted_in_the_middle(cluster: Cluster) -> None:
@@ -113,7 +113,7 @@ def test_redis_is_restarted_in_the_middle(cluster: Cluster) -> None:
     status, tokens = poll(first, device)
     assert (status, listener.hears()) == (200, "redeemed")
     assert refresh(second, tokens)[0] == 200
-    assert cluster.story(device) == STORY
+    assert cluster.story(device) == TIMELINE
     cluster.again("redis", killed)
     assert wait_for(lambda: _subscribed(cluster), 30)
     late = start(second)
@@ -159,7 +159,7 @@ def test_a_web_process_without_redis_ends_on_sigterm(cluster: Cluster) -> None:
     environment |= {"PORT": str(port), "REDIS_URL": "redis://127.0.0.1:1/0"}
     command = [sys.executable, "manage.py", "web"]
 
-    def told() -> str:
+    def cache() -> str:
         try:
             return str(cache_is(f"http://127.0.0.1:{port}"))
         except requests.ConnectionError:
@@ -169,8 +169,8 @@ def test_a_web_process_without_redis_ends_on_sigterm(cluster: Cluster) -> None:
         command, cwd=settings.BASE_DIR, env=environment, stderr=subprocess.DEVNULL
     ) as process:
         try:
-            wait_for(lambda: told() or process.poll() is not None, 90)
-            assert told() == "away"
+            wait_for(lambda: cache() or process.poll() is not None, 90)
+            assert cache() == "away"
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) in (0, 1, -signal.SIGTERM)
         finally:
@@ -195,7 +195,7 @@ def test_a_web_process_is_killed_in_the_middle(cluster: Cluster) -> None:
     cluster.again("web 1", killed)
     answers = _racing_polls(cluster, device)
     assert len(set(answers) - {"invalid_grant", "gone"}) <= 1  # none when each response died with its process
-    assert cluster.story(device) == STORY
+    assert cluster.story(device) == TIMELINE
     assert families(cluster) == before + 1
 
 

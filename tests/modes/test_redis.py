@@ -176,7 +176,7 @@ def test_a_process_that_starts_meanwhile(
     assert len(lines(said, "channel layer failed")) <= 1
 
 
-def test_a_full_redis_is_told(redis: Server, live: LiveServer) -> None:
+def test_a_full_redis_is_logged(redis: Server, live: LiveServer) -> None:
     """It responds, and stores nothing."""
     cache.client.get_client().config_set("maxmemory", 1)
     assert ready(live) == (200, {"ready": True, "reasons": [], "redis": "away"})

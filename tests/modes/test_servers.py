@@ -94,7 +94,7 @@ def test_postgres_keeps_what_it_was_given(folder: Path) -> None:
         assert not Path(room).exists()
 
 
-def test_a_server_ends_with_whoever_started_it(tmp_path: Path) -> None:
+def test_a_server_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     """Even when that one was killed and could say nothing."""
     command = [sys.executable, "-c", STARTS, str(tmp_path)]
     with subprocess.Popen(command, cwd=settings.BASE_DIR, stdout=subprocess.PIPE, text=True) as starter:

@@ -104,7 +104,7 @@ class Background:
         self._run("-c", SEND, task, str(times))
 
     def queues(self) -> list[str]:
-        """The names in Redis of the common queue and of the one for mails; empty until the worker reads them."""
+        """The names in Redis of the common queue and of that for mails; empty until the worker reads them."""
         with Redis.from_url(self.broker.url) as redis:
             bound = [key.decode() for key in redis.keys("*:_kombu.binding.celery")]
         return [f"{key.split(':')[0]}:{queue}" for key in bound for queue in ("celery", "mails")]
@@ -191,9 +191,9 @@ def test_what_is_no_message_is_passed_over(background: Background) -> None:
             redis.lpush(queue, *GARBAGE)
         background.still_works()
         wait_for(lambda: not any(redis.llen(queue) for queue in queues), 60)
-    told = background.lines("broker.not_a_message")
-    assert len(told) >= len(GARBAGE)
-    assert "garbage" not in str(told)
+    logged = background.lines("broker.not_a_message")
+    assert len(logged) >= len(GARBAGE)
+    assert "garbage" not in str(logged)
     background.still_works()
 
 

@@ -98,7 +98,7 @@ def test_an_expired_code_is_not_approved(door: Doors, clock: time_machine.Travel
 
 
 @pytest.mark.parametrize("change", ["group", "application"])
-def test_whoever_may_no_longer_use_the_application_cannot_approve(
+def test_a_person_who_may_no_longer_use_the_application_cannot_approve(
     acme: Tenant, door: Doors, change: str
 ) -> None:
     """CVE-2024-38371, D33: checked when the page is entered and again when it is answered."""

@@ -11,7 +11,7 @@ from tests.kit import Door
 Doors = Callable[..., Door]
 
 
-def test_everybody_is_told_the_message(acme: Tenant, door: Doors) -> None:
+def test_everyone_sees_the_message(acme: Tenant, door: Doors) -> None:
     """It is shown as text, and is in the events; the other tenant's flow is another one."""
     draw({"stage": "deny", "settings": {"message": "Closed <b>today</b>."}}, *SHIPPED)
     seen = door().page()

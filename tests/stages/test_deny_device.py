@@ -19,16 +19,19 @@ FOR_ALICE = {
 BOB = ("bob", "bob-password-22")
 
 
-def test_the_device_is_told_and_nobody_approves_it_any_more(acme: Tenant, door: Doors) -> None:
-    """A decision is final: access_denied (RFC 8628 section 3.5); the other tenant's device is not affected."""
+def test_the_device_is_denied_and_cannot_be_approved_any_more(acme: Tenant, door: Doors) -> None:
+    """A decision is final: access_denied (RFC 8628 section 3.5).
+
+    The other tenant's device is not affected.
+    """
     draw(*SHIPPED[:4], FOR_ALICE, *SHIPPED[4:])
-    device, neighbours = door(), door("other.test")
-    started, theirs = device.start(), neighbours.start()
+    device, other_device = door(), door("other.test")
+    started, theirs = device.start(), other_device.start()
     seen = door().sign_in().submit(user_code=started.user_code)
     assert seen.title == "Device denied"
     assert "Not &lt;b&gt;you&lt;/b&gt;." in seen.text
     assert device.poll(started).json()["error"] == "access_denied"
-    assert neighbours.poll(theirs).json()["error"] == "authorization_pending"
+    assert other_device.poll(theirs).json()["error"] == "authorization_pending"
     assert door().sign_in(*BOB).submit(user_code=started.user_code).step == "device_code"
     assert Event.objects.get(kind="device.denied").actor == "alice"
 

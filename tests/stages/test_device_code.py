@@ -32,7 +32,7 @@ def test_a_code_is_read_in_any_spelling(door: Doors, way: Callable[[str], str]) 
     assert browser.sign_in().submit(user_code=way(started.user_code)).step == "consent"
 
 
-def test_wrong_expired_used_and_foreign_codes_are_told_alike(
+def test_wrong_expired_used_and_foreign_codes_look_alike(
     acme: Tenant, door: Doors, clock: time_machine.Traveller
 ) -> None:
     """D34: there is one message for every reason."""

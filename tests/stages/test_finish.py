@@ -8,7 +8,7 @@ from tests.kit import Door
 Doors = Callable[..., Door]
 
 
-def test_the_page_tells_when_the_device_has_fetched_its_tokens(door: Doors) -> None:
+def test_the_page_shows_when_the_device_has_fetched_its_tokens(door: Doors) -> None:
     """Before, the person goes back to the device; after, the page may be closed."""
     browser = door()
     started = browser.start()

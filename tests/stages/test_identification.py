@@ -37,7 +37,7 @@ def test_every_spelling_of_a_name_is_the_same_person(acme: Tenant, door: Doors, 
         "<script>alert(1)</script>",
     ],
 )
-def test_an_unknown_name_walks_on_like_a_known_one(door: Doors, typed: str) -> None:
+def test_an_unknown_name_continues_like_a_known_one(door: Doors, typed: str) -> None:
     """The same page follows, with the name as it was typed, without invisible characters.
 
     A name of the other tenant is unknown here.
@@ -72,7 +72,7 @@ def test_the_settings_say_what_may_be_entered(
     assert (row_of(seen.submit(name=typed)).state["facts"]["person"]["id"] is not None) is found
 
 
-def test_a_name_that_nobody_has_is_not_kept_in_the_events(acme: Tenant, door: Doors) -> None:
+def test_a_name_without_an_account_is_not_stored_in_the_events(acme: Tenant, door: Doors) -> None:
     """People type their password there by mistake."""
     door().page().submit(name="my secret passphrase").submit(password="oops")
     assert "secret passphrase" not in str(list(Event.objects.values()))

@@ -50,7 +50,7 @@ def test_signing_in_again_gives_the_same_session_a_new_key(acme: Tenant, door: D
     assert thief.page().step == "identification"
 
 
-def test_somebody_else_in_the_same_browser_ends_the_first_session(acme: Tenant, door: Doors) -> None:
+def test_another_person_in_the_same_browser_ends_the_first_session(acme: Tenant, door: Doors) -> None:
     """One browser, one person."""
     browser = door()
     browser.sign_in()
@@ -74,10 +74,10 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites(door: Doors) -> None:
 
 def test_a_session_counts_in_its_tenant_only(tenants: dict[str, Tenant], door: Doors) -> None:
     """The same key is worth nothing at the other tenant's host."""
-    browser, neighbour = door(), door("other.test")
+    browser, other_browser = door(), door("other.test")
     browser.sign_in()
-    neighbour.http.cookies["foyer_session"] = key(browser)
-    assert neighbour.page().step == "identification"
+    other_browser.http.cookies["foyer_session"] = key(browser)
+    assert other_browser.page().step == "identification"
     with tenant_scope(tenants["other"]):
         assert not Session.objects.exists()
 
@@ -105,13 +105,13 @@ def test_a_session_lasts_as_long_as_its_flow_says(
         "consent",
         "finish",
     )
-    browser, neighbour, began = door(), door("other.test"), timezone.now()
+    browser, other_browser, began = door(), door("other.test"), timezone.now()
     browser.sign_in()
-    neighbour.sign_in()
+    other_browser.sign_in()
     with time_machine.travel(began + timedelta(minutes=14)):
-        assert (browser.page().step, neighbour.page().step) == ("device_code", "device_code")
+        assert (browser.page().step, other_browser.page().step) == ("device_code", "device_code")
     with time_machine.travel(began + timedelta(minutes=16)):
-        assert (browser.page().step, neighbour.page().step) == ("identification", "device_code")
+        assert (browser.page().step, other_browser.page().step) == ("identification", "device_code")
 
 
 def test_no_flow_makes_sessions_longer_than_the_installation(acme: Tenant) -> None:

@@ -23,7 +23,7 @@ def signed_in(door: Doors) -> Door:
     return browser
 
 
-def test_opening_the_page_signs_nobody_out(signed_in: Door) -> None:
+def test_opening_the_page_signs_no_one_out(signed_in: Door) -> None:
     """D30: GET and HEAD do nothing, however often and with any query.
 
     A POST without the page's token does nothing either.
@@ -75,7 +75,7 @@ def test_pressing_twice_is_as_good_as_once(signed_in: Door) -> None:
     assert Event.objects.filter(kind="session.ended").count() == 1
 
 
-def test_whoever_is_not_signed_in_passes(door: Doors) -> None:
+def test_a_person_who_is_not_signed_in_passes(door: Doors) -> None:
     """Nothing to ask, nothing to end."""
     draw("logout", "deny")
     seen = door().page()

@@ -121,7 +121,10 @@ def _weak_argon2(password: str) -> str:
 def test_an_old_hash_is_replaced_when_its_password_was_right(
     production_hashing: None, acme: Tenant, door: Doors, old: Callable[[str], str]
 ) -> None:
-    """The same step has the effect: a wrong password changes nothing, the right one stores today's profile."""
+    """The hash changes with the same step: a wrong password changes nothing.
+
+    The right one stores today's profile.
+    """
     people = Person.objects.filter(username="alice")
     people.update(password=(stored := old("alice-password-1")))
     seen = at_password(door(), "alice")
@@ -180,7 +183,7 @@ def test_wrong_passwords_must_wait_longer_and_longer(door: Doors, clock: time_ma
 
 
 @pytest.mark.parametrize("name", ["alice", "nobody", "inactive"])
-def test_the_back_off_does_not_tell_which_names_exist(
+def test_the_back_off_does_not_reveal_which_names_exist(
     door: Doors, clock: time_machine.Traveller, name: str
 ) -> None:
     """The same number of free attempts for every name."""
@@ -203,7 +206,7 @@ def test_the_back_off_is_per_name_address_and_tenant(door: Doors, clock: time_ma
 
 
 @pytest.mark.slow
-def test_one_address_cannot_try_a_password_on_everybody(door: Doors, clock: time_machine.Traveller) -> None:
+def test_one_address_cannot_try_a_password_on_everyone(door: Doors, clock: time_machine.Traveller) -> None:
     """Spraying: a hundred in an hour from one network, with any names."""
     browser = door(address="2001:db8::1")
     seen = at_password(browser, "alice")
@@ -234,7 +237,7 @@ def test_the_settings_move_the_back_off(acme: Tenant, door: Doors, clock: time_m
     assert seen.submit(password="wrong").status == 200
 
 
-def test_whoever_was_deactivated_between_password_and_sign_in_is_not_signed_in(
+def test_a_person_deactivated_between_password_and_sign_in_is_not_signed_in(
     acme: Tenant, door: Doors
 ) -> None:
     """CVE-2025-53942: inactive people pass on no second path; the verb looks again."""

@@ -65,7 +65,7 @@ def attributes(name: str = "alice") -> Any:
     return Person.objects.get(username=name).attributes
 
 
-def test_the_answers_are_kept_and_told(acme: Tenant, door: Doors) -> None:
+def test_the_answers_are_saved_and_recorded(acme: Tenant, door: Doors) -> None:
     """They are saved on the person who was proved, each in its type, and later conditions read them.
 
     The event has names, never values.
@@ -83,9 +83,9 @@ def test_the_answers_are_kept_and_told(acme: Tenant, door: Doors) -> None:
     assert attributes() == {**KEPT, "about": attributes()["about"]}
     assert attributes()["about"].split() == KEPT["about"].split()
     assert attributes("bob") == {}
-    told = Event.objects.get(kind="person.attributes_changed")
-    assert told.data["keys"] == sorted(GOOD)
-    assert "sales" not in str(told.data)
+    recorded = Event.objects.get(kind="person.attributes_changed")
+    assert recorded.data["keys"] == sorted(GOOD)
+    assert "sales" not in str(recorded.data)
 
 
 def test_what_is_typed_has_one_form(acme: Tenant, other: Tenant, door: Doors) -> None:
@@ -114,7 +114,7 @@ def test_people_of_another_tenant_keep_their_own(acme: Tenant, other: Tenant, do
     assert door("other.test").sign_in().step == "device_code"
 
 
-def test_what_is_not_kept_is_still_told(acme: Tenant, door: Doors) -> None:
+def test_what_is_not_saved_is_still_known_to_conditions(acme: Tenant, door: Doors) -> None:
     """``keep: false``: the answer is for conditions of this run only.
 
     Nothing of it is in the fields the next time.
@@ -183,7 +183,7 @@ WRONG = [
 ]
 
 
-def test_a_wrong_answer_is_told_at_its_field_and_nothing_is_kept(acme: Tenant, door: Doors) -> None:
+def test_a_wrong_answer_is_an_error_at_its_field_and_nothing_is_saved(acme: Tenant, door: Doors) -> None:
     """The other inputs stay in their fields, and nothing of the answer is stored."""
     asking()
     seen = arrived(door)
@@ -226,7 +226,7 @@ def test_it_needs_a_proof(acme: Tenant) -> None:
     assert "requires a verified password" in found[0]
 
 
-def test_somebody_who_was_switched_off_meanwhile_keeps_nothing(acme: Tenant, door: Doors) -> None:
+def test_a_person_deactivated_meanwhile_saves_nothing(acme: Tenant, door: Doors) -> None:
     """CVE-2025-53942: the verb looks again, in its own transaction."""
     asking()
     seen = arrived(door)

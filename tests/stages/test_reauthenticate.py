@@ -76,7 +76,7 @@ def test_a_wrong_password_proves_nothing_and_must_wait(door: Doors) -> None:
     assert Session.objects.filter(authenticated_at=began).count() == 1
 
 
-def test_whoever_has_no_password_gives_a_code(door: Doors, clock: time_machine.Traveller) -> None:
+def test_a_person_without_a_password_enters_a_code(door: Doors, clock: time_machine.Traveller) -> None:
     """It works once; the session's methods then say so."""
     flow(max_age="0s")
     browser = door()
@@ -96,7 +96,7 @@ def test_whoever_has_no_password_gives_a_code(door: Doors, clock: time_machine.T
 
 
 @pytest.mark.usefixtures("clock")
-def test_whoever_has_nothing_left_is_refused(door: Doors) -> None:
+def test_a_person_with_nothing_left_is_refused(door: Doors) -> None:
     """There is neither a password nor an unused code.
 
     Where the page was open already, no answer to it passes.
@@ -114,7 +114,7 @@ def test_whoever_has_nothing_left_is_refused(door: Doors) -> None:
     assert not Event.objects.filter(kind="session.proved_again").exists()
 
 
-def test_a_password_alone_is_not_enough_for_whoever_has_a_second_factor(
+def test_a_password_alone_is_not_enough_with_a_second_factor(
     door: Doors, clock: time_machine.Traveller
 ) -> None:
     """All that the account holds and that is too old is asked for at once.
@@ -205,7 +205,7 @@ def test_a_session_older_than_the_column_counts_as_proved_when_it_was_signed_in(
 
 
 @pytest.mark.usefixtures("clock")
-def test_it_proves_nobody_whose_session_ended_or_who_was_deactivated(acme: Tenant, door: Doors) -> None:
+def test_it_proves_no_one_whose_session_ended_or_who_was_deactivated(acme: Tenant, door: Doors) -> None:
     """CVE-2025-29928, CVE-2025-53942: with the right password."""
     flow(max_age="0s")
     for change in (

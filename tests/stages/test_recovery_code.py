@@ -93,7 +93,7 @@ def test_guesses_must_wait(door: Doors) -> None:
     assert (late.status, "Too many attempts. Try again in" in late.text) == (429, True)
 
 
-def test_codes_of_somebody_else_are_none(other: Tenant, door: Doors) -> None:
+def test_codes_of_another_person_are_refused(other: Tenant, door: Doors) -> None:
     """Bob's codes are refused, and those of the other tenant's alice."""
     give_codes()
     of_bob = give_codes("bob")
@@ -106,7 +106,7 @@ def test_codes_of_somebody_else_are_none(other: Tenant, door: Doors) -> None:
     assert Credential.unscoped.filter(used_at=None).count() == 30
 
 
-def test_whoever_has_none_left(door: Doors) -> None:
+def test_a_person_with_none_left(door: Doors) -> None:
     """Refused unless the flow lets them pass; used-up ones never make new ones after a password alone."""
     flow()
     assert "your account has none. Ask an administrator." in door().sign_in().text
@@ -171,7 +171,7 @@ def test_the_last_code_leads_to_new_ones(door: Doors, clock: time_machine.Travel
     assert door().sign_in().submit(code=new[0]).step == "device_code"
 
 
-def test_whoever_leaves_there_has_none(door: Doors) -> None:
+def test_a_person_who_leaves_there_has_none(door: Doors) -> None:
     """The last one is used up: a password alone gets no second look at new ones.
 
     They were stored nowhere.
@@ -219,7 +219,7 @@ def test_they_are_made_in_the_step_that_asks(door: Doors, caplog: pytest.LogCapt
     assert later.submit(code=codes[9]).step == "device_code"
 
 
-def test_whoever_was_deactivated_meanwhile_is_refused(door: Doors) -> None:
+def test_a_person_deactivated_meanwhile_is_refused(door: Doors) -> None:
     """CVE-2025-53942: the code stays unused."""
     codes = give_codes()
     flow()

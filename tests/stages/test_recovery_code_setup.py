@@ -62,7 +62,7 @@ def test_they_are_stored_once_the_person_has_saved_them(door: Doors) -> None:
     assert Session.objects.get().methods == ["pwd"], "saving codes proves no one"
 
 
-def test_they_replace_all_earlier_ones_for_whoever_has_shown_one(door: Doors) -> None:
+def test_they_replace_all_earlier_ones_after_one_was_shown(door: Doors) -> None:
     """Used and unused; until the button is pressed the old ones work."""
     old = give_codes()
     flow("recovery_code")

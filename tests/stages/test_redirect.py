@@ -153,7 +153,7 @@ def test_the_browser_is_sent_there_and_the_run_is_over(acme: Tenant, door: Doors
     assert door().sign_in().step == "device_code"
 
 
-def test_a_program_is_told_where(acme: Tenant, door: Doors) -> None:
+def test_a_program_gets_the_address(acme: Tenant, door: Doors) -> None:
     """As JSON: the address, and nothing is followed."""
     draw({"stage": "redirect", "settings": {"to": "https://acme.example/app"}})
     answer = door().post("/api/runs/", '{"for": "device_code"}', content_type="application/json").json()

@@ -44,7 +44,7 @@ def at_totp(
 
 
 @pytest.mark.parametrize("away", [-1, 0, 1])
-def test_the_code_of_this_step_and_its_neighbours_is_accepted(door: Doors, away: int) -> None:
+def test_the_code_of_this_time_step_and_the_adjacent_ones_is_accepted(door: Doors, away: int) -> None:
     """RFC 6238 section 5.2: one time step of delay, and a clock that is ahead by one."""
     give_totp()
     flow()
@@ -115,7 +115,7 @@ def test_a_code_works_once_in_two_tabs_at_the_same_moment(transactional_db: None
     assert Session.unscoped.count() == 1
 
 
-def test_wrong_codes_must_wait_and_are_told_until_when(door: Doors, clock: time_machine.Traveller) -> None:
+def test_wrong_codes_must_wait_and_show_until_when(door: Doors, clock: time_machine.Traveller) -> None:
     """Five are free, then the waits double.
 
     The right code is refused as well, from any address and in any run; bob is not locked out.
@@ -152,7 +152,7 @@ def test_recovery_codes_are_guessed_from_the_same_budget(door: Doors) -> None:
     assert door().sign_in().submit(code="wrong").status == 429
 
 
-def test_the_neighbours_credential_is_as_if_it_did_not_exist(other: Tenant, door: Doors) -> None:
+def test_the_other_tenants_credential_is_as_if_it_did_not_exist(other: Tenant, door: Doors) -> None:
     """Tenant isolation: other's alice has an app, ours has none; and its codes are nothing here."""
     with tenant_scope(other):
         give_totp()
@@ -166,7 +166,7 @@ def test_the_neighbours_credential_is_as_if_it_did_not_exist(other: Tenant, door
     assert kinds() == ["totp"]
 
 
-def test_whoever_has_none_is_refused_unless_the_flow_says_otherwise(door: Doors) -> None:
+def test_a_person_without_one_is_refused_unless_the_flow_says_otherwise(door: Doors) -> None:
     """``missing``: refuse is what happens when nothing is said."""
     draw("identification", "password", "totp", *REST)
     refused = at_totp(door())
@@ -177,7 +177,7 @@ def test_whoever_has_none_is_refused_unless_the_flow_says_otherwise(door: Doors)
     assert not Session.objects.exists()
 
 
-def test_whoever_has_none_is_led_to_where_they_set_one_up(door: Doors, acme: Tenant) -> None:
+def test_a_person_without_one_is_led_to_where_they_set_one_up(door: Doors, acme: Tenant) -> None:
     """The tenant has a flow for that, which asks for its own proof.
 
     The person goes from the refusal to the app, and then on past the step. A flow for that which asks for the
@@ -239,8 +239,8 @@ def test_it_is_set_up_in_the_step_that_asks(door: Doors, clock: time_machine.Tra
     assert later.submit(code=code(0, secret)).step == "totp"
     clock.shift(30)
     assert later.submit(code=code(0, secret)).step == "device_code"
-    told = Event.objects.get(kind="person.credential_added")
-    assert (told.actor, told.data) == ("alice", {"credential": "totp", "first": True})
+    recorded = Event.objects.get(kind="person.credential_added")
+    assert (recorded.actor, recorded.data) == ("alice", {"credential": "totp", "first": True})
 
 
 def test_the_secret_is_in_clear_nowhere(door: Doors, caplog: pytest.LogCaptureFixture) -> None:
@@ -301,7 +301,7 @@ def test_two_who_set_up_at_once_the_second_is_refused(door: Doors) -> None:
 
 
 @pytest.mark.parametrize("missing", ["refuse", "set_up"])
-def test_whoever_was_deactivated_meanwhile_is_refused(door: Doors, missing: str) -> None:
+def test_a_person_deactivated_meanwhile_is_refused(door: Doors, missing: str) -> None:
     """CVE-2025-53942: also on the second step, with the right code."""
     if missing == "refuse":
         give_totp()

@@ -38,8 +38,12 @@ def test_the_first_one_is_stored_once_a_code_proved_it(door: Doors) -> None:
     done = seen.submit(code=code(0, secret))
     assert (done.step, "credential" in facts_of(done), kinds()) == ("device_code", True, ["totp"])
     assert Session.objects.get().methods == ["pwd"]
-    told = Event.objects.get(kind="person.credential_added")
-    assert (told.actor, told.target, told.data) == ("alice", "alice", {"credential": "totp", "first": True})
+    recorded = Event.objects.get(kind="person.credential_added")
+    assert (recorded.actor, recorded.target, recorded.data) == (
+        "alice",
+        "alice",
+        {"credential": "totp", "first": True},
+    )
     assert Session.objects.filter(ended_at=None).exists()
 
 
@@ -63,8 +67,8 @@ def test_the_old_one_works_until_the_new_one_is_proven(door: Doors, clock: time_
     clock.shift(30)
     assert seen.submit(code=code(0, new)).step == "device_code"
     assert Credential.objects.get().secret == new
-    told = Event.objects.get(kind="person.credential_replaced")
-    assert told.data == {"credential": "totp", "first": False}
+    recorded = Event.objects.get(kind="person.credential_replaced")
+    assert recorded.data == {"credential": "totp", "first": False}
     clock.shift(30)
     later = door().sign_in()
     assert later.submit(code=code(0, SECRET)).step == "totp"
@@ -120,7 +124,7 @@ def _inactive(page: Seen) -> None:
 
 
 @pytest.mark.parametrize("happens", [_ended, _inactive])
-def test_nothing_is_stored_for_whoever_is_no_longer_signed_in(
+def test_nothing_is_stored_for_a_person_who_is_no_longer_signed_in(
     door: Doors, happens: Callable[[Seen], None]
 ) -> None:
     """CVE-2025-29928, CVE-2025-53942."""

@@ -28,7 +28,7 @@ from tests.kit import Door
 Doors = Callable[..., Door]
 
 
-def test_what_somebody_could_prove_themselves_with(acme: Tenant, other: Tenant) -> None:
+def test_what_a_person_could_use_as_a_proof(acme: Tenant, other: Tenant) -> None:
     """Of this person of this tenant, and of codes only while one is left."""
     alice = person().pk
     assert (kinds_of(alice), guarded(alice)) == (["password"], False)
@@ -63,14 +63,14 @@ def test_removing(acme: Tenant) -> None:
     assert kinds() == ["totp"]
     assert remove(app.pk, of=alice.pk, by="admin")
     assert not remove(app.pk, of=alice.pk, by="admin")
-    told = Event.objects.filter(kind="person.credential_removed").order_by("pk")
-    assert [(event.actor, event.target, event.data) for event in told] == [
+    recorded = Event.objects.filter(kind="person.credential_removed").order_by("pk")
+    assert [(event.actor, event.target, event.data) for event in recorded] == [
         ("alice", "alice", {"credential": "recovery_code", "last": False}),
         ("admin", "alice", {"credential": "totp", "last": True}),
     ]
 
 
-def test_nobody_elses_is_removed(acme: Tenant, other: Tenant) -> None:
+def test_no_other_persons_is_removed(acme: Tenant, other: Tenant) -> None:
     """Neither bob's by alice nor one of the other tenant."""
     pk = give_totp("bob").pk
     assert not remove(pk, of=person().pk, by="alice")
@@ -80,7 +80,7 @@ def test_nobody_elses_is_removed(acme: Tenant, other: Tenant) -> None:
     assert kinds("bob") == ["totp"]
 
 
-def test_an_administrator_lets_somebody_in_who_lost_everything(acme: Tenant, other: Tenant) -> None:
+def test_an_administrator_lets_in_a_person_who_lost_everything(acme: Tenant, other: Tenant) -> None:
     """``person forget-factors`` removes the factors of that person only.
 
     It works where the codes are used up, or no key can read the secret.
@@ -109,10 +109,10 @@ def test_the_secret_is_encrypted_at_rest_and_re_encrypted(acme: Tenant, settings
     assert Credential.objects.get().secret == SECRET
 
 
-def test_after_the_key_was_lost_the_command_names_what_must_be_set_up_anew(
+def test_after_the_key_was_lost_the_command_names_what_must_be_set_up_again(
     acme: Tenant, settings: Any
 ) -> None:
-    """It names authenticator apps, whose secrets cannot be read, and recovery codes, which cannot be found."""
+    """It names the apps, whose secrets cannot be read, and the recovery codes, which cannot be found."""
     give_totp()
     give_codes()
     settings.SECRET_KEY = "the only one, and a new one"

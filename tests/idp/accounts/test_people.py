@@ -50,9 +50,9 @@ def test_the_same_name_in_two_tenants_is_two_people(tenants: dict[str, Tenant]) 
 
 def test_saving_what_is_so_already_writes_nothing(acme: Tenant) -> None:
     """No event, no row."""
-    told = Event.objects.count()
+    recorded = Event.objects.count()
     save_person("alice", name="Alice", email="alice@acme.test", groups=["staff"], by="test")
-    assert Event.objects.count() == told
+    assert Event.objects.count() == recorded
     save_person("alice", name="Alice B.", groups=[], by="test")
     assert sorted(Event.objects.order_by("-pk").values_list("kind", flat=True)[:2]) == [
         "person.changed",
@@ -72,11 +72,11 @@ def test_two_people_never_share_an_address(acme: Tenant) -> None:
 def test_an_event_never_holds_the_new_values(acme: Tenant) -> None:
     """Only which keys changed: a hash is no business of the audit trail."""
     save_person("alice", password=hash_password("some long password"), by="test")
-    told = Event.objects.get(kind="person.changed")
-    assert told.data == {"keys": ["password"]}
+    recorded = Event.objects.get(kind="person.changed")
+    assert recorded.data == {"keys": ["password"]}
 
 
-def test_groups_of_nobody(acme: Tenant) -> None:
+def test_groups_of_no_person(acme: Tenant) -> None:
     """An empty list, no error."""
     assert groups_of(None) == []
     assert Group.objects.filter(name="staff").count() == 1
@@ -98,7 +98,7 @@ def test_judging_and_changing_a_password(acme: Tenant) -> None:
     assert alice.proofs_valid_after is not None
 
 
-def test_attributes_are_merged_and_told_by_name_only(acme: Tenant, other: Tenant) -> None:
+def test_attributes_are_merged_and_recorded_by_name_only(acme: Tenant, other: Tenant) -> None:
     """What was stored before stays, and storing the same again writes nothing.
 
     The other tenant's alice has none.
@@ -107,9 +107,9 @@ def test_attributes_are_merged_and_told_by_name_only(acme: Tenant, other: Tenant
     for values in ({"phone": "1", "city": "Acme Town"}, {"phone": "2"}, {"phone": "2"}):
         KeepAttributes(alice.pk, values).apply()
     assert Person.objects.get(username="alice").attributes == {"phone": "2", "city": "Acme Town"}
-    told = Event.objects.filter(kind="person.attributes_changed").order_by("pk")
-    assert [event.data for event in told] == [{"keys": ["city", "phone"]}, {"keys": ["phone"]}]
-    assert "Acme Town" not in str(list(told.values()))
+    recorded = Event.objects.filter(kind="person.attributes_changed").order_by("pk")
+    assert [event.data for event in recorded] == [{"keys": ["city", "phone"]}, {"keys": ["phone"]}]
+    assert "Acme Town" not in str(list(recorded.values()))
     with tenant_scope(other), pytest.raises(EffectLost):
         KeepAttributes(alice.pk, {"phone": "3"}).apply()
 

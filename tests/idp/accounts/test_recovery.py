@@ -177,8 +177,8 @@ def test_the_command_prints_a_link_for_the_right_tenant(tenants: dict[str, Tenan
     path = address.removeprefix("https://other.test")
     assert door().page(path).status == 404
     assert door("other.test").page(path).submit(password=GOOD).title == "Password changed"
-    told = Event.unscoped.get(kind="person.recovery_link_made")
-    assert (told.tenant.name, told.actor, told.target) == ("other", "command line", "alice")
+    recorded = Event.unscoped.get(kind="person.recovery_link_made")
+    assert (recorded.tenant.name, recorded.actor, recorded.target) == ("other", "command line", "alice")
 
 
 def test_the_command_for_the_default_tenant_is_on_this_machine(

@@ -107,7 +107,7 @@ def test_a_code_is_used_once_by_many_at_once(transactional_db: None, acme: Tenan
     )
 
 
-def test_of_the_neighbour_there_are_none(acme: Tenant, other: Tenant) -> None:
+def test_of_the_other_tenant_there_are_none(acme: Tenant, other: Tenant) -> None:
     """As if they did not exist."""
     codes = give_codes()
     Credential.unscoped.update(tenant=other)

@@ -47,7 +47,7 @@ def test_it_is_ended_in_a_running_server_too(live: LiveServer, tenants: dict[str
     assert not any(signed_in() for _ in range(5))
 
 
-def test_each_session_that_ends_with_others_is_told_of(acme: Tenant, other: Tenant, door: Doors) -> None:
+def test_each_session_that_ends_with_others_is_an_event(acme: Tenant, other: Tenant, door: Doors) -> None:
     """There is one event for each, on its own topic, with the actor.
 
     What ended before is not announced again, and the other tenant's session goes on.
@@ -59,8 +59,8 @@ def test_each_session_that_ends_with_others_is_told_of(acme: Tenant, other: Tena
     alice = Person.objects.get(username="alice")
     assert sessions.end_all(alice, why="password changed", by="clerk") == 2
     assert sessions.end_all(alice, why="password changed", by="clerk") == 0
-    told = Event.objects.filter(kind="session.ended", actor="clerk").order_by("pk")
-    assert [(event.topic, event.target, event.data) for event in told] == [
+    recorded = Event.objects.filter(kind="session.ended", actor="clerk").order_by("pk")
+    assert [(event.topic, event.target, event.data) for event in recorded] == [
         (sessions.topic_of(pk), "alice", {"why": "password changed"}) for pk in rest
     ]
     with tenant_scope(other):
@@ -87,7 +87,7 @@ def test_a_deactivated_persons_session_opens_nothing(acme: Tenant, door: Doors) 
 
 
 @pytest.mark.parametrize("key", ["", "x", "0" * 64, "é"])
-def test_an_unknown_key_is_nobody(acme: Tenant, door: Doors, key: str) -> None:
+def test_an_unknown_key_is_no_session(acme: Tenant, door: Doors, key: str) -> None:
     """Also one of the wrong form."""
     assert sessions.find(key) is None
     browser = door()
@@ -100,8 +100,8 @@ def test_the_row_says_from_where(acme: Tenant, door: Doors) -> None:
     door(address="203.0.113.9", agent="Browser/7").sign_in()
     session = Session.objects.get()
     assert (session.address, session.agent) == ("203.0.113.9", "Browser/7")
-    told = Event.objects.get(kind="session.started")
-    assert (told.actor, told.address, told.data["methods"]) == ("alice", "203.0.113.9", ["pwd"])
+    recorded = Event.objects.get(kind="session.started")
+    assert (recorded.actor, recorded.address, recorded.data["methods"]) == ("alice", "203.0.113.9", ["pwd"])
 
 
 def test_the_sweep_deletes_what_expired_over_a_day_ago(

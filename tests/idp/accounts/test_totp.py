@@ -99,7 +99,7 @@ def test_a_step_is_used_once_by_many_at_once(transactional_db: None, acme: Tenan
     assert (won, Event.objects.filter(kind="person.credential_used").count()) == ([True], 1)
 
 
-def test_the_neighbours_credential_cannot_be_used(acme: Tenant, other: Tenant) -> None:
+def test_the_other_tenants_credential_cannot_be_used(acme: Tenant, other: Tenant) -> None:
     """As if it did not exist."""
     credential = give_totp()
     Credential.unscoped.update(tenant=other)

@@ -19,7 +19,7 @@ from tests.kit import Door
 from tests.races import at_once, meeting_at
 
 
-def test_batches_that_overlap_are_told_of_once(
+def test_batches_that_overlap_announce_each_device_once(
     transactional_db: None, tenants: dict[str, Tenant], door: Any
 ) -> None:
     """D37: a short batch and a long one that begin at the same row, at which a device is polling."""
@@ -35,11 +35,11 @@ def test_batches_that_overlap_are_told_of_once(
     first = DeviceCode.unscoped.filter(pk=DeviceCode.unscoped.order_by("pk")[0].pk)
     meeting_at(first, lambda: work(3), lambda: work(6))
     work(8)
-    told = Counter(Event.unscoped.filter(kind="device.expired").values_list("topic", flat=True))
-    assert told == {f"device:{pk}": 1 for pk in DeviceCode.unscoped.values_list("pk", flat=True)}
+    recorded = Counter(Event.unscoped.filter(kind="device.expired").values_list("topic", flat=True))
+    assert recorded == {f"device:{pk}": 1 for pk in DeviceCode.unscoped.values_list("pk", flat=True)}
 
 
-def test_two_sweeps_tell_of_each_device_once(
+def test_sweeps_at_once_announce_each_device_once(
     transactional_db: None, tenants: dict[str, Tenant], door: Any
 ) -> None:
     """D37: four workers, until nothing is left."""
@@ -54,9 +54,9 @@ def test_two_sweeps_tell_of_each_device_once(
                 pass
 
     at_once(*[work] * 4)
-    told = Counter(Event.unscoped.filter(kind="device.expired").values_list("topic", flat=True))
-    assert told == {f"device:{pk}": 1 for pk in DeviceCode.unscoped.values_list("pk", flat=True)}
-    assert len(told) == 30
+    recorded = Counter(Event.unscoped.filter(kind="device.expired").values_list("topic", flat=True))
+    assert recorded == {f"device:{pk}": 1 for pk in DeviceCode.unscoped.values_list("pk", flat=True)}
+    assert len(recorded) == 30
 
 
 def test_a_code_is_redeemed_or_expired_and_never_both(

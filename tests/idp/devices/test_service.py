@@ -125,7 +125,7 @@ def test_slow_down_never_hides_a_decision(door: Doors, clock: time_machine.Trave
     assert polled(device, started) == {"approve": "tokens", "deny": "access_denied"}[decision]
 
 
-def test_expiry_is_told_however_early_the_poll(
+def test_expiry_is_reported_however_early_the_poll(
     door: Doors, acme: Tenant, clock: time_machine.Traveller
 ) -> None:
     """D13: expired_token, not slow_down."""
@@ -390,7 +390,7 @@ def test_limit_of_pending_codes_per_address(door: Doors, acme: Tenant) -> None:
     home.start()
 
 
-def test_strangers_crowd_nobody_out(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
+def test_one_network_crowds_no_other_out(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
     """D35: of a full application the network with the most pending codes gives up its oldest, IPv6 by /48.
 
     The limit holds.
@@ -414,7 +414,10 @@ def test_strangers_crowd_nobody_out(door: Doors, acme: Tenant, clock: time_machi
 
 
 def test_wide_networks_share(door: Doors, acme: Tenant) -> None:
-    """D35: a /56 may have four times what a /64 may, a /48 sixteen times; the next network is not affected."""
+    """D35: a /56 may have four times what a /64 may, a /48 sixteen times.
+
+    The next network is not affected.
+    """
     save_application("tv", by="test", device_pending_limit_per_address=1)
     asked = [
         door(address=f"2001:db8:1:{n:x}::1").post(DEVICE, {"client_id": "tv"}).status_code for n in range(6)
@@ -428,7 +431,7 @@ def test_wide_networks_share(door: Doors, acme: Tenant) -> None:
     door(address="2001:db8:2::1").start()
 
 
-def test_refusing_to_start_is_told_once(door: Doors, acme: Tenant) -> None:
+def test_refusing_to_start_is_one_event(door: Doors, acme: Tenant) -> None:
     """D35: who floods the endpoint does not flood the audit trail."""
     save_application("tv", by="test", device_pending_limit=1)
     device = door()
@@ -437,7 +440,9 @@ def test_refusing_to_start_is_told_once(door: Doors, acme: Tenant) -> None:
     assert Event.objects.filter(kind="device.start_refused").count() == 1
 
 
-def test_a_taken_user_code_is_drawn_anew(door: Doors, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_taken_user_code_is_generated_again(
+    door: Doors, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """D36: a user code is unique among the codes of the tenant.
 
     After a collision another code is generated without an error.

@@ -159,7 +159,7 @@ def test_ipv6_counts_by_the_64(acme: Tenant) -> None:
     )
 
 
-def test_breaker_lengthens_codes_and_refuses_nobody(
+def test_breaker_lengthens_codes_and_refuses_no_one(
     acme: Tenant, other: Tenant, clock: time_machine.Traveller
 ) -> None:
     """D34: after 200 wrong codes in the tenant new ones have twelve letters, and one event says so.

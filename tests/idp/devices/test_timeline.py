@@ -43,7 +43,7 @@ def newest() -> int:
     return DeviceCode.objects.order_by("-pk").values_list("pk", flat=True)[0]
 
 
-def told(pk: int) -> list[tuple[str, str]]:
+def entries(pk: int) -> list[tuple[str, str]]:
     """What happened, and who did it."""
     found = timeline.story(pk)
     assert found is not None
@@ -59,7 +59,7 @@ def connected(door: Doors) -> tuple[Door, Started, dict[str, Any]]:
     return device, started, device.poll(started).json()
 
 
-def test_the_whole_story(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
+def test_the_whole_timeline(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
     """Requested from where, entered and decided by whom, connected, refreshed, revoked.
 
     The entries are in this order, with what the row knows.
@@ -79,7 +79,7 @@ def test_the_whole_story(acme: Tenant, door: Doors, clock: time_machine.Travelle
         ("refreshed", ""),
         ("revoked", "clerk"),
     ]
-    assert told(found.pk) == expected
+    assert entries(found.pk) == expected
     assert (found.address, found.agent, found.person, found.methods) == (
         "203.0.113.7",
         "Acme TV/2.1",
@@ -154,25 +154,25 @@ def test_an_old_connection_can_still_be_ended(
     assert not DeviceCode.objects.exists()
 
 
-def test_what_the_row_forgot_the_events_tell(
+def test_what_the_row_forgot_the_events_know(
     acme: Tenant, door: Doors, clock: time_machine.Traveller
 ) -> None:
     """The timeline uses the events for what the row no longer has, and the row for what no event has."""
     door().start()
     pk = newest()
     clock.shift(timedelta(hours=2))
-    before = told(pk)
+    before = entries(pk)
     assert before == [("started", ""), ("expired", "")]
     expire_device_codes()
     expire_device_codes()
     assert not DeviceCode.objects.exists()
-    assert told(pk) == before
+    assert entries(pk) == before
     connected(door)
     Event.objects.all().delete()
-    assert told(newest()) == [("started", ""), ("approved", "alice"), ("redeemed", "")]
+    assert entries(newest()) == [("started", ""), ("approved", "alice"), ("redeemed", "")]
 
 
-def test_tokens_that_end_without_their_device_are_told(acme: Tenant, door: Doors) -> None:
+def test_tokens_that_end_without_their_device_are_shown(acme: Tenant, door: Doors) -> None:
     """A refresh token that came back and a consent that was revoked are in the timeline once."""
     connected(door)
     revoke_family(TokenFamily.objects.get(), why="refresh token used twice")

@@ -85,7 +85,7 @@ def test_no_stretch_is_read_twice(some: None) -> None:
     assert since(last).rows == []
 
 
-def test_the_newest_are_told_and_the_others_counted(some: None) -> None:
+def test_the_newest_are_delivered_and_the_others_counted(some: None) -> None:
     """Who can show two rows gets the last two, oldest first, and how many they missed."""
     news = since(0, most=2, newest_only=True)
     assert (kinds(news.rows), news.left_out) == (["device.denied", "session.started"], 2)
@@ -117,7 +117,7 @@ def test_addresses_cost_nothing_and_buy_nothing(quiet: None, clock: time_machine
     assert Event.objects.count() == 101
 
 
-def test_what_is_left_out_is_told_once(quiet: None, other: Tenant, clock: time_machine.Traveller) -> None:
+def test_what_is_left_out_is_reported_once(quiet: None, other: Tenant, clock: time_machine.Traveller) -> None:
     """After the limit of a window one event says that more were left out.
 
     The other tenant and the next window are not affected.
@@ -145,7 +145,7 @@ def test_a_wrong_name_is_not_in_the_events(acme: Tenant, door: Doors) -> None:
     assert "my-secret-password" not in str(list(Event.objects.values()))
 
 
-def test_whoever_guesses_device_codes_is_told_of_once(
+def test_guesses_of_device_codes_are_one_event(
     acme: Tenant, door: Doors, clock: time_machine.Traveller
 ) -> None:
     """D16: a hundred guesses cause no event.
@@ -160,7 +160,7 @@ def test_whoever_guesses_device_codes_is_told_of_once(
     assert [row["address"] for row in rows] == ["203.0.113.7"]
 
 
-def test_too_many_sign_ins_at_once_are_told_once(
+def test_too_many_sign_ins_at_once_are_one_event(
     acme: Tenant, door: Doors, settings: Any, clock: time_machine.Traveller
 ) -> None:
     """What is refused for the sake of an address stands in the feed, once a minute."""

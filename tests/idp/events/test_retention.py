@@ -36,7 +36,7 @@ def some(tenants: dict[str, Tenant], clock: time_machine.Traveller) -> None:
                     publish("person.changed", actor="alice", target=f"{name}-{number}", keys=["ä"])
 
 
-def test_they_are_kept_for_ever_unless_told_otherwise(some: None, settings: Any) -> None:
+def test_they_are_stored_for_ever_by_default(some: None, settings: Any) -> None:
     """FOYER_EVENTS_DAYS is 0."""
     assert settings.EVENTS_DAYS == 0
     sweep_events()

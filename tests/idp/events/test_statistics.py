@@ -58,7 +58,7 @@ def test_a_day_is_forty_eight_half_hours(acme: Tenant) -> None:
     assert (found.counts["failures"][-2], found.total("failures"), found.total("approvals")) == (1, 1, 0)
 
 
-def test_the_neighbour_is_not_counted(acme: Tenant, other: Tenant) -> None:
+def test_the_other_tenant_is_not_counted(acme: Tenant, other: Tenant) -> None:
     """Rule 5: every tenant counts its own."""
     with tenant_scope(other):
         happened("session.started", timedelta(0))

@@ -26,7 +26,7 @@ from idp.tenancy.scope import tenant_scope
 from tests.kit import Door
 
 Doors = Callable[..., Door]
-Told = Callable[[], tuple[Counter[str], Counter[str]]]
+Announced = Callable[[], tuple[Counter[str], Counter[str]]]
 pytestmark = pytest.mark.usefixtures("transactional_db")
 
 
@@ -35,9 +35,9 @@ class Halted(Exception):
 
 
 @pytest.fixture
-def told(
+def announced(
     tenants: dict[str, Tenant], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> Told:
+) -> Announced:
     """The kinds of events in the log, and of the wake-ups, since it was asked last."""
     caplog.set_level(logging.INFO, "idp.events.bus")
     woken: list[WakeUp] = []
@@ -62,26 +62,26 @@ def halt(*_: Any, **__: Any) -> None:
     raise Halted
 
 
-def test_a_device_that_is_rolled_back_is_not_told_of(
-    door: Doors, told: Told, monkeypatch: pytest.MonkeyPatch
+def test_a_device_that_is_rolled_back_is_not_announced(
+    door: Doors, announced: Announced, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A rollback in the request or around it announces nothing; the next device is announced once."""
     with pytest.raises(Halted), transaction.atomic():  # noqa: PT012 the error must leave the block
         door().start()
-        assert told() == once()
+        assert announced() == once()
         raise Halted
-    assert told() == once()
+    assert announced() == once()
     with monkeypatch.context() as patched:
         patched.setattr(service, "Started", halt)
         with pytest.raises(Halted):
             door().start()
-    assert told() == once("device.started")  # it was committed, though the response was lost
+    assert announced() == once("device.started")  # it was committed, though the response was lost
     door("other.test").start()
-    assert told() == once("device.started")
+    assert announced() == once("device.started")
 
 
-def test_a_redemption_that_is_rolled_back_is_not_told_of(
-    door: Doors, told: Told, monkeypatch: pytest.MonkeyPatch
+def test_a_redemption_that_is_rolled_back_is_not_announced(
+    door: Doors, announced: Announced, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Redeemed, but not signed: nothing happened, and nothing is announced.
 
@@ -90,23 +90,23 @@ def test_a_redemption_that_is_rolled_back_is_not_told_of(
     device = door()
     started = device.start(scope="openid offline_access")
     door().approve(started)
-    told()
+    announced()
     with monkeypatch.context() as patched:
         patched.setattr(tokens, "_signed", halt)
         with pytest.raises(Halted):
             device.poll(started)
-    assert told() == once()
+    assert announced() == once()
     assert not Event.unscoped.filter(kind="device.redeemed").exists()
     answer = device.poll(started).json()
-    assert told() == once("device.redeemed", "tokens.issued")
+    assert announced() == once("device.redeemed", "tokens.issued")
     form = {"grant_type": "refresh_token", "client_id": "tv", "refresh_token": answer["refresh_token"]}
     with monkeypatch.context() as patched:
         patched.setattr(tokens, "_signed", halt)
         with pytest.raises(Halted):
             device.post("/application/o/token/", form)
-    assert told() == once()
+    assert announced() == once()
     assert device.post("/application/o/token/", form).status_code == 200
-    assert told() == once("tokens.issued")
+    assert announced() == once("tokens.issued")
 
 
 def _many() -> None:
@@ -130,8 +130,12 @@ def _bounded() -> None:
         (_bounded, ["x.bounded", "events.left_out"], ["events.left_out"]),
     ],
 )
-def test_every_way_to_tell(
-    tenants: dict[str, Tenant], told: Told, work: Callable[[], None], lines: list[str], woken: list[str]
+def test_every_way_to_announce(
+    tenants: dict[str, Tenant],
+    announced: Announced,
+    work: Callable[[], None],
+    lines: list[str],
+    woken: list[str],
 ) -> None:
     """Inside a transaction it is announced after the commit, outside of one at once.
 
@@ -143,11 +147,11 @@ def test_every_way_to_tell(
                 work()
                 raise Halted
             work()
-            assert told() == once()
-        assert told() == (Counter(lines), Counter(woken))
+            assert announced() == once()
+        assert announced() == (Counter(lines), Counter(woken))
         Event.objects.all().delete()
         work()
-        assert told() == (Counter(lines), Counter(woken))
+        assert announced() == (Counter(lines), Counter(woken))
 
 
 def test_a_line_names_its_own_tenant_and_request(

@@ -53,7 +53,7 @@ def test_a_token_of_a_host_that_is_ahead(door: Doors, clock: Clock, host: str, a
     tokens_of(refresh(device, tokens["refresh_token"]))
 
 
-def test_one_from_further_ahead_is_told_so(door: Doors, clock: Clock) -> None:
+def test_one_from_further_ahead_is_refused_with_the_reason(door: Doors, clock: Clock) -> None:
     """J3: the response is invalid_token with the reason; other errors keep their own."""
     device, token = door(), connect(door)["access_token"]
     set_back(clock, LEEWAY + SECOND)
@@ -154,7 +154,7 @@ def test_attempts_of_a_host_that_is_ahead_count(door: Doors, clock: Clock) -> No
     )
 
 
-def test_refreshes_are_counted_anew(door: Doors, clock: Clock) -> None:
+def test_refreshes_are_counted_from_zero(door: Doors, clock: Clock) -> None:
     """B15: sixty in ten minutes; those of an hour that is still to come do not refuse the next one."""
     device = door()
     token = connect(door)["refresh_token"]
@@ -194,7 +194,7 @@ def test_a_proof_is_not_fresh_for_an_hour(door: Doors, clock: Clock, back: timed
 
 @pytest.mark.parametrize(("back", "denied"), [(LEEWAY, False), (LEEWAY + SECOND, True)])
 def test_a_condition_takes_it_for_old(door: Doors, clock: Clock, back: timedelta, denied: bool) -> None:
-    """A flow that turns away people who signed in long ago lets no one in whose session is from the future."""
+    """A flow that turns away old sign-ins lets in no one whose session is from the future."""
     old = {"stage": "deny", "when": 'session.age > duration("8760h")'}
     draw("identification", "password", "login", old, "device_code", "consent", "finish")
     browser = door()

@@ -9,7 +9,7 @@ from django.conf import settings
 from idp.foundation.colors import DARK, LIGHT, contrast, text_on, visible
 
 STEPS = ("00", "33", "66", "80", "99", "cc", "ff")
-COLOURS = [f"#{red}{green}{blue}" for red in STEPS for green in STEPS for blue in STEPS]
+COLORS = [f"#{red}{green}{blue}" for red in STEPS for green in STEPS for blue in STEPS]
 
 
 @pytest.mark.parametrize(
@@ -31,13 +31,13 @@ def test_every_accent_gives_marks_that_can_be_seen() -> None:
 
     What is visible already stays as it is.
     """
-    assert len(COLOURS) == 343
-    for colour in COLOURS:
-        assert contrast(text_on(colour), colour) >= 4.5, colour
+    assert len(COLORS) == 343
+    for color in COLORS:
+        assert contrast(text_on(color), color) >= 4.5, color
         for grounds in (LIGHT, DARK):
-            mark, seen = visible(colour, grounds), all(contrast(colour, ground) >= 3 for ground in grounds)
-            assert all(contrast(mark, ground) >= 3 for ground in grounds), colour
-            assert (mark == colour) == seen, colour
+            mark, seen = visible(color, grounds), all(contrast(color, ground) >= 3 for ground in grounds)
+            assert all(contrast(mark, ground) >= 3 for ground in grounds), color
+            assert (mark == color) == seen, color
 
 
 def test_a_mark_keeps_the_hue() -> None:

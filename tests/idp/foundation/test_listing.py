@@ -76,15 +76,15 @@ def test_no_secret_stands_in_a_list(lively: None, subtests: pytest.Subtests) -> 
     """CVE-2026-40166: neither a hash nor a sealed value, nor the names of their columns."""
     for listing in EVERY:
         with subtests.test(listing.name):
-            told = json.dumps(listing.page(Wish()).rows).lower()
+            listed = json.dumps(listing.page(Wish()).rows).lower()
             names = {column.name for column in listing.columns}
             assert not {
                 name
                 for name in names
                 if any(word in name for word in ("secret", "hash", "password", "token", "private"))
             }
-            assert "argon2" not in told
-            assert not set(told) & {"\0"}
+            assert "argon2" not in listed
+            assert not set(listed) & {"\0"}
 
 
 def test_every_declared_order_and_filter_works(lively: None, subtests: pytest.Subtests) -> None:

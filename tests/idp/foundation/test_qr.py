@@ -5,7 +5,7 @@ from urllib.parse import unquote
 from idp.foundation.qr import picture, terminal
 
 
-def test_a_picture_is_dark_on_white_whatever_the_page() -> None:
+def test_a_picture_is_dark_on_white_on_every_page() -> None:
     """A code has a quiet zone of four modules (ISO/IEC 18004) and is dark on white.
 
     A scanner needs both, also on a dark page. Nothing of it is script.

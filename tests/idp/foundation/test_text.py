@@ -40,7 +40,7 @@ INVISIBLE = [
 
 
 @pytest.mark.parametrize(("letter", "name"), INVISIBLE)
-def test_what_nobody_can_see_is_named(letter: str, name: str) -> None:
+def test_invisible_characters_are_named(letter: str, name: str) -> None:
     """An invisible character is named wherever it stands, and removed from what clients send."""
     for text in (f"a{letter}b", f"{letter}ab", f"ab{letter}"):
         with pytest.raises(ValueError, match="must not hold") as refused:

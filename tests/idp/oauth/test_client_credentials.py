@@ -46,7 +46,7 @@ GRANT = "client_credentials"
 
 @pytest.fixture
 def services(tenants: dict[str, Tenant]) -> Any:
-    """The same service in both tenants: the same client id, each with its own secret and its tenant's scope."""
+    """The same service in both tenants, under one client id, each with its own secret and tenant's scope."""
     for name, tenant in tenants.items():
         with tenant_scope(tenant):
             values = {
@@ -193,7 +193,7 @@ def test_the_device_grant_is_not_its(at_acme: Any, door: Doors) -> None:
     )
 
 
-def test_userinfo_has_nobody_to_tell_about(at_acme: Any, door: Doors) -> None:
+def test_userinfo_has_no_person_to_describe(at_acme: Any, door: Doors) -> None:
     """B18: RFC 6750 section 3.1: insufficient_scope while the token is good, invalid_token once it is not."""
     token = tokens_of(ask(door()))["access_token"]
     response = userinfo(door(), token)

@@ -1,4 +1,4 @@
-"""Reading a request of the protocol: what is absent, what is malformed, and how clients present themselves."""
+"""Reading a request of the protocol: what is absent, what is malformed, and how clients authenticate."""
 
 from base64 import b64encode
 
@@ -67,7 +67,7 @@ def test_basic_is_form_encoded(name: str, secret: str) -> None:
     assert (found.client_id, found.secret, found.basic) == (name, secret, True)
 
 
-def test_basic_with_escapes_that_nobody_needed() -> None:
+def test_basic_with_escapes_that_were_not_needed() -> None:
     """K1: several libraries send my%2Dclient."""
     header = "bAsIc " + b64encode(b"my%2Dclient:s%65cret").decode()
     found = parse_credentials(header, Form({}))

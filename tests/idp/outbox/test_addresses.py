@@ -95,9 +95,9 @@ def test_an_address_is_kept_as_it_is_written(
             browser.approve(started, name="bob", password="bob-password-22")
             claims = userinfo(device, tokens_of(device.poll(started))["access_token"]).json()
             assert (claims["email"], claims["email_verified"]) == (WRITTEN, True)
-            told = StringIO()
-            call_command("person", "recovery-link", "bob", "--tenant", name, "--mail", stdout=told)
-            assert WRITTEN in told.getvalue()
+            printed = StringIO()
+            call_command("person", "recovery-link", "bob", "--tenant", name, "--mail", stdout=printed)
+            assert WRITTEN in printed.getvalue()
     tasks.deliver_outbox()
     assert [list(arrived.recipients) for arrived in mail_server.mails] == [[SENT_TO]] * len(tenants)
 
@@ -150,7 +150,7 @@ def test_two_may_change_places(acme: Tenant, write_blueprint: Callable[..., Path
     assert [Person.objects.get(username=name).mailbox for name in "ab"] == ["B@example.com", WRITTEN]
 
 
-def test_conditions_tell_domains_apart_that_fold_alike(acme: Tenant, door: Doors) -> None:
+def test_conditions_distinguish_domains_that_fold_alike(acme: Tenant, door: Doors) -> None:
     """A person with an address at ``straße`` is none of the people of ``strasse``.
 
     Case and spelling do not matter.

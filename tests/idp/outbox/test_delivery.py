@@ -84,7 +84,7 @@ def test_a_delivery_is_made_once_and_wiped(acme: Tenant) -> None:
     assert (row.state, row.payload, row.attempts) == (State.DONE, "", 1)
 
 
-def test_nobody_takes_an_unknown_kind(acme: Tenant) -> None:
+def test_an_unknown_kind_is_refused(acme: Tenant) -> None:
     """The caller learns of it, and its transaction fails."""
     with pytest.raises(UnknownKind):
         post("carrier-pigeon", {})
@@ -107,7 +107,10 @@ def test_a_kind_whose_handler_went_waits(acme: Tenant, settings: Any, clock: tim
 def test_retries_with_back_off(
     acme: Tenant, clock: time_machine.Traveller, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Retries come after 5 s, doubling to an hour; after twelve attempts it is given up, wiped and reported."""
+    """Retries come after 5 s, doubling to an hour; after twelve attempts it is given up and wiped.
+
+    That is reported.
+    """
     probe.wish.append(fail)
     post(probe.KIND, {"link": SECRET})
     pauses = [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600]
@@ -283,10 +286,10 @@ def test_no_secret_in_log_or_row(acme: Tenant, caplog: pytest.LogCaptureFixture)
     """Even when the error's text repeats the payload."""
     caplog.set_level(logging.DEBUG)
 
-    def tell_all(parcel: Parcel) -> None:
+    def refuse(parcel: Parcel) -> None:
         raise ValueError(f"cannot send {parcel.payload}")
 
-    probe.wish.append(tell_all)
+    probe.wish.append(refuse)
     post(probe.KIND, {"link": SECRET})
     assert deliver_due() == 1
     assert "outbox.not_delivered" in caplog.messages

@@ -61,7 +61,7 @@ def test_a_tenant_sends_from_its_own_domains(
     )
 
 
-def test_whoever_looks_after_the_installation_grants_a_sender(
+def test_the_operator_grants_a_sender(
     acme: Tenant, mail_server: MailServer, write_blueprint: Callable[..., Path]
 ) -> None:
     """A file of the operator's that names the sender grants it, also one that was requested before.

@@ -94,7 +94,7 @@ def test_without_an_address(acme: Tenant) -> None:
 
 
 @pytest.mark.parametrize(("name", "tenant"), [("nobody", "acme"), ("inactive", "acme"), ("alice", "nowhere")])
-def test_nobody_to_mail_to(tenants: dict[str, Tenant], name: str, tenant: str) -> None:
+def test_no_person_to_mail_to(tenants: dict[str, Tenant], name: str, tenant: str) -> None:
     """The same words as without ``--mail``."""
     with pytest.raises(CommandError, match=r"No active person|There is no tenant"):
         command(name, "--tenant", tenant, "--mail")

@@ -76,7 +76,7 @@ def test_what_is_no_sender(monkeypatch: pytest.MonkeyPatch, address: str) -> Non
 
 
 def test_what_the_checks_say(db: None, settings: Any) -> None:
-    """Nothing in one process; distributed, that mails wait; with a server, that the sender takes no replies."""
+    """Nothing in one process; distributed, that mails wait; with a server, that replies get lost."""
     settings.SMTP, settings.EMBEDDED = None, True
     assert ids() == []
     settings.EMBEDDED = False

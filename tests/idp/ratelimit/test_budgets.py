@@ -115,7 +115,7 @@ def test_the_back_off_doubles(acme: Tenant, clock: time_machine.Traveller) -> No
     assert waits == [1, 2, 4, 8, 16, 32, 64, 120, 120]
 
 
-def test_a_budget_that_refuses_nobody_is_only_asked(acme: Tenant, clock: time_machine.Traveller) -> None:
+def test_a_budget_that_refuses_no_one_only_counts(acme: Tenant, clock: time_machine.Traveller) -> None:
     """The breaker: once it is exhausted it says so, and takes no more rows."""
     breaker = Budget("tenant", 3, TEN_MINUTES, refuses=False)
     for _ in range(10):

@@ -47,13 +47,13 @@ def test_mixes(
 
 
 @pytest.mark.parametrize("name", ["SECRETS", "BLUEPRINTS"])
-def test_a_folder_that_is_not_there_is_told(settings: Any, tmp_path: Path, name: str) -> None:
+def test_a_folder_that_is_not_there_is_reported(settings: Any, tmp_path: Path, name: str) -> None:
     """A folder that does not exist is reported: no secret would be found and no blueprint applied.
 
     A file in its place is no folder either.
     """
     (tmp_path / "file").touch()
-    for value, told in (
+    for value, warnings in (
         (str(tmp_path), 0),
         ("", 0),
         (str(tmp_path / "nowhere"), 1),
@@ -61,5 +61,5 @@ def test_a_folder_that_is_not_there_is_told(settings: Any, tmp_path: Path, name:
     ):
         setattr(settings, name, value)
         messages = folders(None)
-        assert len(messages) == told
+        assert len(messages) == warnings
         assert all(f"FOYER_{name} names {value}" in message.msg for message in messages)

@@ -118,7 +118,10 @@ def test_the_version_is_ours() -> None:
 
 
 def test_what_is_made_is_for_its_owner_only(tmp_path: Path) -> None:
-    """The folder, the database with its journals, the key: only their owner can read the hashes of passwords."""
+    """Only their owner can read the folder, the database with its journals, and the key.
+
+    The database has hashes of passwords.
+    """
     folder = tmp_path / "new" / "data"
     ran = manage(folder, "setup")
     assert ran.returncode == 0, ran.stderr

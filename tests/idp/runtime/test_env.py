@@ -205,8 +205,8 @@ def test_networks_have_one_spelling(monkeypatch: Env) -> None:
         "fe80::1/128",
         "2001:db8::/48",
     ]
-    for nobody in ("0.0.0.0/32", "::", "::ffff:0.0.0.0"):
-        monkeypatch.setenv("FOYER_TRUSTED_PROXIES", nobody)
+    for unusable in ("0.0.0.0/32", "::", "::ffff:0.0.0.0"):
+        monkeypatch.setenv("FOYER_TRUSTED_PROXIES", unusable)
         with pytest.raises(ImproperlyConfigured, match="FOYER_TRUSTED_PROXIES"):
             env.read()
 

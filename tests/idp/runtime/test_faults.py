@@ -65,11 +65,11 @@ def test_a_sentence_says_what_to_do(
     """Any message of a library becomes one line that ends like a sentence."""
     (tmp_path / "there.sqlite3").touch()
     monkeypatch.setattr(settings, "SQLITE", tmp_path / "there.sqlite3")
-    told = sentence(error)
-    assert said in told
-    assert "\n" not in told
-    assert told.endswith((".", "?"))
-    assert ".." not in told
+    shown = sentence(error)
+    assert said in shown
+    assert "\n" not in shown
+    assert shown.endswith((".", "?"))
+    assert ".." not in shown
 
 
 READING = [
@@ -157,7 +157,7 @@ SAMPLE = [
 ]
 
 
-def tells(situation: Situation, words: list[str], tmp_path: Path) -> None:
+def assert_one_sentence(situation: Situation, words: list[str], tmp_path: Path) -> None:
     """One sentence, exit 1, and what was there is what is there."""
     environment = situation(tmp_path)
     before = sorted((path.name, path.stat().st_mode, path.stat().st_size) for path in tmp_path.iterdir())
@@ -179,14 +179,14 @@ def named(each: Any) -> str:
 @pytest.mark.parametrize(("situation", "words"), SAMPLE, ids=named)
 def test_a_command_without_its_database(situation: Situation, words: list[str], tmp_path: Path) -> None:
     """A few of those below, in each situation."""
-    tells(situation, words, tmp_path)
+    assert_one_sentence(situation, words, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("situation", "words"), CASES, ids=named)
 def test_every_command_without_its_database(situation: Situation, words: list[str], tmp_path: Path) -> None:
     """Every command, and every situation."""
-    tells(situation, words, tmp_path)
+    assert_one_sentence(situation, words, tmp_path)
 
 
 def test_a_folder_in_place_of_the_database_keeps_its_mode(tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_output_that_cannot_be_written(installation: Path, redirected: str, said
         assert ran.returncode == 1
 
 
-def test_without_standard_error_nobody_hears(installation: Path) -> None:
+def test_without_standard_error(installation: Path) -> None:
     """What goes to standard output is written, and the exit code says the rest."""
     ran = shell(
         '"$0" manage.py flow list 2>&-; "$0" manage.py flow list --tenant x 2>&-; echo $?', installation

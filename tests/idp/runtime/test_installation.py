@@ -22,20 +22,20 @@ def test_static_files_of_an_older_package_replace_newer_copies(
         tmp_path / "web" / "foyer.css",
         tmp_path / "staticfiles.json",
     )
-    install(lambda told: None)
+    install(lambda line: None)
     assert copy.read_bytes() == source.read_bytes()
     copy.write_bytes(b"/* of a newer release */")
     later = source.stat().st_mtime + 3600
     os.utime(copy, (later, later))
     os.utime(manifest, (later, later))
-    install(lambda told: None)
+    install(lambda line: None)
     assert copy.read_bytes() == source.read_bytes()
 
 
 def test_static_files_are_collected_once(db: None, settings: Any, tmp_path: Path) -> None:
     """A start that finds everything as it left it writes nothing."""
     settings.STATIC_ROOT = tmp_path
-    install(lambda told: None)
+    install(lambda line: None)
     before = (tmp_path / "staticfiles.json").stat().st_mtime_ns
-    install(lambda told: None)
+    install(lambda line: None)
     assert (tmp_path / "staticfiles.json").stat().st_mtime_ns == before

@@ -68,7 +68,7 @@ def test_what_people_read_stays(text: str) -> None:
     assert printable(text) == text
 
 
-def test_our_colours_are_written_and_nobody_elses() -> None:
+def test_our_colors_are_written_and_no_others() -> None:
     """What a style paints, but not what a name would paint, also within what a style paints."""
     style = coloured(force_color=True)
     red = color_style(force_color=True).ERROR("x")

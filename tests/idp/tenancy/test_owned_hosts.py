@@ -125,7 +125,7 @@ def test_a_new_name_waits_for_the_owner(acme: Tenant, owner: Program, door: Door
     assert kinds == [("tenant.domain_approved", "alice"), ("tenant.domain_refused", "owner")]
 
 
-def test_nobody_else_decides(acme: Tenant, door: Doors) -> None:
+def test_only_the_operator_decides(acme: Tenant, door: Doors) -> None:
     """Neither the tenant's own owner nor an administrator of the default tenant."""
     Domain.objects.create(tenant=acme, name="login.acme.example")
     assert (
@@ -186,31 +186,31 @@ def test_a_wildcard_that_waits_is_in_nobodys_way(
 ) -> None:
     """A waiting wildcard blocks no other tenant's request for a name below it."""
     with tenant_scope(tenants["other"]):
-        neighbour = Program(mint("admin", host="other.test"), "other.test")
+        other_tenant = Program(mint("admin", host="other.test"), "other.test")
     person = Program(mint("admin"))
     assert (
         person("PATCH", "branding", {"domains": [*MINE, "*.example", "login.deep.example"]}).status_code
         == 200
     )
     wanted = ["other.test", "*.other.test", "login.shop.example", "*.deep.example"]
-    assert neighbour("PATCH", "branding", {"domains": wanted}).status_code == 200
+    assert other_tenant("PATCH", "branding", {"domains": wanted}).status_code == 200
     for each in ("login.shop.example", "*.deep.example"):
         assert owner("POST", "tenants/other/domains/approve", {"domain": each}).status_code < 300
     assert find_tenant("login.shop.example") == tenants["other"]
-    assert neighbour("PATCH", "branding", {"domains": [*wanted, "*.acme.test"]}).status_code == 409
-    assert neighbour("PATCH", "branding", {"domains": [*wanted, "new.acme.test"]}).status_code == 403, (
+    assert other_tenant("PATCH", "branding", {"domains": [*wanted, "*.acme.test"]}).status_code == 409
+    assert other_tenant("PATCH", "branding", {"domains": [*wanted, "new.acme.test"]}).status_code == 403, (
         "an approved wildcard counts"
     )
 
 
-def test_names_of_other_tenants_are_not_told(acme: Tenant, owner: Program) -> None:
+def test_names_of_other_tenants_are_not_shown(acme: Tenant, owner: Program) -> None:
     """To a tenant it belongs to another one; the owner of the installation reads which."""
     Domain.objects.create(tenant=Tenant.objects.get(name="other"), name="login.globex.test")
-    told = Program(mint("admin"))(
+    response = Program(mint("admin"))(
         "PATCH", "branding", {"domains": [*MINE, "login.globex.test"]}
     ).content.decode()
-    assert "is already used by another tenant" in told
-    assert "other already" not in told
+    assert "is already used by another tenant" in response
+    assert "other already" not in response
     assert (
         "is already used by the tenant other"
         in owner("PATCH", "tenants/acme", {"domains": ["login.globex.test"]}).content.decode()
