@@ -19,6 +19,7 @@ from django.core.management.color import no_style
 from django.db import connection, connections, transaction
 from django.db.models import Model
 from hypothesis import settings as hypothesis
+from pytest_django import Settings
 
 from blueprints.files.apply import apply
 from flows.registry import stages
@@ -119,7 +120,7 @@ def pytest_testnodedown(node: Any) -> None:
     node.config.stash[_alike] = getattr(node, "workeroutput", {}).get("alike", 0)
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say how many tests ran in the other mode only, and why."""
     if alike := config.stash.get(_alike, 0):
         terminalreporter.write_line(
@@ -182,7 +183,7 @@ def the_same_log() -> Iterator[None]:
 
 
 @pytest.fixture
-def production_hashing(acme: Tenant, settings: Any) -> Iterator[None]:
+def production_hashing(acme: Tenant, settings: Settings) -> Iterator[None]:
     """Hash passwords at the cost of production.
 
     The passwords of acme's people and the one that stands for an unknown person are hashed with it already.
@@ -200,7 +201,7 @@ def production_hashing(acme: Tenant, settings: Any) -> Iterator[None]:
 
 
 @pytest.fixture
-def third_party(settings: Any) -> Iterator[None]:
+def third_party(settings: Settings) -> Iterator[None]:
     """Add three stages of a third party, as an administrator would: by ``settings.STAGE_PACKAGES``."""
     settings.STAGE_PACKAGES = ["stages", "tests.thirdparty"]
     stages.cache_clear()

@@ -1,5 +1,6 @@
 """What the tests of the engine share: publishing a flow, and reading a run's row directly."""
 
+from collections.abc import Callable
 from typing import Any
 
 from flows.documents.document import FlowDocument
@@ -77,7 +78,9 @@ def right_answer(step: str, started: Started) -> dict[str, str]:
     ]
 
 
-def only_select(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+def only_select(
+    execute: Callable[..., Any], sql: str, params: object, many: bool, context: dict[str, Any]
+) -> Any:
     """For ``connection.execute_wrapper``: refuse every statement that could write."""
     assert sql.lstrip().upper().startswith("SELECT"), sql
     return execute(sql, params, many, context)
@@ -92,7 +95,7 @@ class Looker:
         self.session = sessions.find(cookies["foyer_session"].value) if "foyer_session" in cookies else None
         self.address, self.agent, self.known = "127.0.0.1", "Test/1.0", KnownBrowser()
 
-    def committed(self, results: list[Any]) -> None:
+    def committed(self, results: list[object]) -> None:
         """Looking commits nothing."""
         raise AssertionError(results)
 

@@ -9,7 +9,7 @@ from urllib.parse import quote_plus
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from tests.kit import Door, Started
+from tests.kit import Door, Doors, Started
 
 TOKEN = "/application/o/token/"
 DEVICE = "/application/o/device/"
@@ -44,13 +44,13 @@ def claims_of(token: str) -> dict[str, Any]:
     return claims
 
 
-def verified(door: Door, token: str) -> Any:
+def verified(door: Door, token: str) -> jwt.Token:
     """Header and claims of a JWT, verified against the published keys by a library that is not ours."""
     keys = KeySet.import_key_set(door.get("/application/o/jwks/").json())
     return jwt.decode(token, keys, algorithms=["RS256"])
 
 
-def connect(door: Any, scope: str = EVERYTHING, host: str = "acme.test", **more: str) -> dict[str, Any]:
+def connect(door: Doors, scope: str = EVERYTHING, host: str = "acme.test", **more: str) -> dict[str, Any]:
     """Connect a public television from start to end; returns its tokens."""
     device = door(host)
     started = device.start(scope=scope, **more)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import connections, transaction
+from django.db.models import QuerySet
 
 
 def at_once(*functions: Callable[[], object]) -> None:
@@ -12,7 +13,7 @@ def at_once(*functions: Callable[[], object]) -> None:
     _finish(*_start(*functions))
 
 
-def meeting_at(rows: Any, *functions: Callable[[], object], seconds: float = 1) -> None:
+def meeting_at(rows: QuerySet[Any], *functions: Callable[[], object], seconds: float = 1) -> None:
     """Run the functions at once while another connection locks these rows.
 
     A function that wants one of the rows waits for it until all functions wait, or have ended without

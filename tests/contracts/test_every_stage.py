@@ -3,6 +3,8 @@
 Each registered stage and three of a third party are tested behind the public door.
 """
 
+from typing import Any
+
 import pytest
 from django.db import connection
 from django.utils import timezone
@@ -50,7 +52,7 @@ class Arrived:
         assert set(DeviceCode.unscoped.values_list("state", flat=True)) == {"pending"}
 
 
-def _flow_with(kind: str) -> tuple[str | dict[str, object], ...]:
+def _flow_with(kind: str) -> tuple[str | dict[str, Any], ...]:
     """The shipped flow, with the stage as early in it as its needs allow."""
     if kind in SHIPPED:
         return SHIPPED
@@ -60,7 +62,9 @@ def _flow_with(kind: str) -> tuple[str | dict[str, object], ...]:
     for at, each in enumerate(SHIPPED):
         # its end needs a page before it, to be seen
         if set(stage.needs) <= known and (at or kind != "redirect"):
-            step = {"stage": kind, "settings": {"max_age": "0s"}} if kind == "reauthenticate" else kind
+            step: str | dict[str, Any] = (
+                {"stage": kind, "settings": {"max_age": "0s"}} if kind == "reauthenticate" else kind
+            )
             return (*steps[:at], step, *steps[at:])
         known |= stages()[each].gives
     return (*steps, kind, NEVER)

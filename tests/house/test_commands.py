@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, base, get_commands, load_command_class
+from django.core.management.base import CommandParser
 
 from idp.runtime import command_line
 from tests.house.source import PACKAGES
@@ -116,7 +117,7 @@ def test_nothing_and_a_dash_are_no_paths(name: str, path: str, monkeypatch: pyte
                 assert words
 
 
-def _wants(parser: Any) -> int:
+def _wants(parser: CommandParser) -> int:
     """How many words come up to and with the path: a product may stand before it."""
     return 2 if any(action.choices and not action.option_strings for action in parser._actions) else 1
 

@@ -5,12 +5,12 @@ import re
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from django.core.management import call_command
 from jsonschema import Draft202012Validator
+from pytest_django import Settings
 
 from flows.documents.document import FlowDocument
 from flows.documents.reference import challenge, known_facts, page, pages, price, with_price
@@ -44,7 +44,7 @@ def test_the_reference_is_committed() -> None:
     assert committed == {name: text.encode() for name, text in pages().items()}, RUN
 
 
-def test_it_is_the_same_in_every_language(settings: Any) -> None:
+def test_it_is_the_same_in_every_language(settings: Settings) -> None:
     """It is generated in English, with any language active."""
     before = pages()
     settings.LANGUAGE_CODE = "de"

@@ -6,7 +6,9 @@ from typing import Any
 
 import jwt
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
+from pytest_django import Settings
 
 from idp.oauth.models import SigningKey
 from idp.tenancy.models import Tenant
@@ -68,7 +70,7 @@ def test_rotating_makes_a_new_key_and_breaks_no_token(door: Doors, tenants: dict
     assert opens(browser, new["access_token"]) == 200
 
 
-def test_an_old_key_goes_after_the_last_token_it_signed(door: Doors, clock: Any) -> None:
+def test_an_old_key_goes_after_the_last_token_it_signed(door: Doors, clock: time_machine.Traveller) -> None:
     """Two days later it is neither published nor believed."""
     browser = door()
     before = kids(browser)
@@ -80,7 +82,7 @@ def test_an_old_key_goes_after_the_last_token_it_signed(door: Doors, clock: Any)
 
 
 def test_changing_the_secret_key_breaks_nothing(
-    door: Doors, tenants: dict[str, Tenant], settings: Any
+    door: Doors, tenants: dict[str, Tenant], settings: Settings
 ) -> None:
     """With FOYER_SECRET_KEY_FALLBACKS codes, pages, sessions and tokens go on.
 
@@ -106,7 +108,7 @@ def test_changing_the_secret_key_breaks_nothing(
 
 
 def test_after_the_secret_key_was_lost_the_server_goes_on(
-    door: Doors, tenants: dict[str, Tenant], settings: Any
+    door: Doors, tenants: dict[str, Tenant], settings: Settings
 ) -> None:
     """There are new signing keys, waiting devices start again, and refresh tokens and sessions stay.
 
@@ -151,7 +153,9 @@ def test_where_nothing_was_lost_nothing_is_done(door: Doors, tenants: dict[str, 
     assert browser.poll(waiting).json()["error"] == "authorization_pending"
 
 
-def test_a_key_that_was_rotated_before_the_loss_is_not_believed_either(door: Doors, settings: Any) -> None:
+def test_a_key_that_was_rotated_before_the_loss_is_not_believed_either(
+    door: Doors, settings: Settings
+) -> None:
     """A person with the old secret key may have its private keys: all of them are revoked at once."""
     browser = door()
     held = tokens(browser)
@@ -162,7 +166,9 @@ def test_a_key_that_was_rotated_before_the_loss_is_not_believed_either(door: Doo
     assert len(kids(browser)) == 1
 
 
-def test_reencrypting_without_the_old_key_changes_nothing(tenants: dict[str, Tenant], settings: Any) -> None:
+def test_reencrypting_without_the_old_key_changes_nothing(
+    tenants: dict[str, Tenant], settings: Settings
+) -> None:
     """It says what is missing instead of destroying what another key could still read."""
     before = list(SigningKey.unscoped.defer("private_key").values_list("pk", "kid"))
     settings.SECRET_KEY = NEW
@@ -171,7 +177,7 @@ def test_reencrypting_without_the_old_key_changes_nothing(tenants: dict[str, Ten
     assert list(SigningKey.unscoped.defer("private_key").values_list("pk", "kid")) == before
 
 
-def test_a_code_that_was_lost_is_not_decided(door: Doors, settings: Any) -> None:
+def test_a_code_that_was_lost_is_not_decided(door: Doors, settings: Settings) -> None:
     """Under another secret key a user code is unknown: nothing is approved by accident."""
     browser = door()
     started: Started = browser.start()

@@ -4,10 +4,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.checks import run_checks
+from pytest_django import Settings
 
 from idp.oauth.models import Application
 from idp.runtime import env
@@ -82,7 +82,7 @@ def test_what_only_this_machine_reaches(host: str, expected: bool) -> None:
     assert env.is_loopback("foyer.example") is False
 
 
-def test_check_names_it_where_others_reach_it(acme: Tenant, settings: Any) -> None:
+def test_check_names_it_where_others_reach_it(acme: Tenant, settings: Settings) -> None:
     """The check warns until the demo is deactivated or the setting says that it is intended."""
 
     def warned() -> bool:

@@ -6,10 +6,10 @@ Nothing is lost with the old key.
 from collections.abc import Callable
 from io import StringIO
 from itertools import cycle
-from typing import Any
 
 import pytest
 from django.core.management import call_command
+from pytest_django import Settings
 
 from idp.foundation.sealing import Unsealable
 from idp.tenancy.models import Tenant
@@ -29,7 +29,7 @@ class Nodes:
     Each uses the keys that it has at that time.
     """
 
-    def __init__(self, settings: Any) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings, self.at, old = settings, cycle([0, 1]), settings.SECRET_KEY
         self.before: Keys = (old, [])
         self.announced: Keys = (old, [NEW])
@@ -92,13 +92,14 @@ def use(nodes: Nodes, browser: Door, tokens: dict[str, str]) -> dict[str, str]:
 
 
 def test_no_journey_fails_while_the_key_is_changed_node_by_node(
-    door: Doors, tenants: dict[str, Tenant], settings: Any
+    door: Doors, tenants: dict[str, Tenant], settings: Settings
 ) -> None:
     """Journeys within each step and from each step into the next succeed.
 
     Tokens and recovery codes from before go on.
     """
-    nodes, early, pending = Nodes(settings), door(), []
+    nodes, early = Nodes(settings), door()
+    pending: list[tuple[Door, Started, Seen]] = []
     before, announced, changed, after = nodes.before, nodes.announced, nodes.changed, nodes.after
     steps = [
         (before, before),
@@ -140,7 +141,7 @@ def test_no_journey_fails_while_the_key_is_changed_node_by_node(
         assert seen.submit(code=code).step == "device_code"
 
 
-def test_without_the_first_step_it_fails(door: Doors, tenants: dict[str, Tenant], settings: Any) -> None:
+def test_without_the_first_step_it_fails(door: Doors, tenants: dict[str, Tenant], settings: Settings) -> None:
     """A node that does not know the new key cannot go on with what another one has sealed or signed.
 
     That is why there is a first step.

@@ -4,6 +4,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
 
 from flows.documents.listings import RUNS
@@ -60,7 +61,9 @@ def test_a_tenant_of_that_size_beside_the_others(acme: Tenant, other: Tenant) ->
         assert min(found.values()) > 0
 
 
-def test_the_same_number_gives_the_same_rows(tenants: dict[str, Tenant], clock: Any) -> None:
+def test_the_same_number_gives_the_same_rows(
+    tenants: dict[str, Tenant], clock: time_machine.Traveller
+) -> None:
     """In another tenant too, but for what must be unique in the installation; another number gives others."""
     seen = []
     for name, number in (("seeded", "7"), ("again", "7"), ("different", "8")):
@@ -109,7 +112,9 @@ def test_no_generated_person_can_sign_in(tenants: dict[str, Tenant]) -> None:
     assert Door("acme.test").sign_in("admin", password).step == "password"
 
 
-def test_what_is_seeded_is_there_half_a_day_later(tenants: dict[str, Tenant], clock: Any) -> None:
+def test_what_is_seeded_is_there_half_a_day_later(
+    tenants: dict[str, Tenant], clock: time_machine.Traveller
+) -> None:
     """No sweep deletes it while an operator looks at it."""
     seed()
     with tenant_scope(Tenant.objects.get(name="seeded")):

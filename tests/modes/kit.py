@@ -17,13 +17,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from queue import Queue
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 import requests
 from django.conf import settings
 from redis import Redis
 
+_T = TypeVar("_T")
 HOST = "foyer.test"  # as behind a proxy: one name for all processes
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
@@ -118,10 +119,10 @@ class Cluster:
         with psycopg.connect(
             self._variable("DATABASE_URL").replace("postgres://", "postgresql://"), autocommit=True
         ) as connection:
-            cursor = connection.execute(statement, arguments)  # type: ignore[call-overload]
+            cursor = connection.execute(statement, arguments)
             return cursor.fetchall() if cursor.description else []
 
-    def redis(self) -> "Redis[Any]":
+    def redis(self) -> Redis:
         """A client of its Redis."""
         return Redis.from_url(self._variable("REDIS_URL"))
 
@@ -267,7 +268,7 @@ def refresh(web: str, tokens: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     return response.status_code, dict(response.json())
 
 
-def wait_for(condition: Callable[[], Any], seconds: float) -> Any:
+def wait_for(condition: Callable[[], _T], seconds: float) -> _T:
     """Return the first truthy result."""
     end = time.monotonic() + seconds
     while not (found := condition()):

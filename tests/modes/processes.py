@@ -38,7 +38,7 @@ class Installation:
             with psycopg.connect(
                 server.replace("postgres://", "postgresql://"), autocommit=True
             ) as connection:
-                connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
+                connection.execute(f'CREATE DATABASE "{name}"')
             self.database = urlsplit(server)._replace(path=f"/{name}").geturl()
             self.environment |= {"DATABASE_URL": self.database, "REDIS_URL": os.environ["FOYER_TEST_REDIS"]}
         else:
@@ -58,7 +58,7 @@ class Installation:
         """What a query finds, past the product, in one statement."""
         if self.database:
             with psycopg.connect(self.database.replace("postgres://", "postgresql://")) as connection:
-                return connection.execute(statement).fetchall()  # type: ignore[call-overload, no-any-return]
+                return connection.execute(statement).fetchall()
         with closing(sqlite3.connect(self.folder / "foyer.sqlite3", timeout=20)) as database:
             return database.execute(statement).fetchall()
 

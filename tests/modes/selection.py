@@ -61,7 +61,7 @@ def nothing_different() -> Iterator[None]:
         def __getattr__(self, name: str) -> Any:
             return refuse(f"the setting {name}") if name in DIFFERENT else super().__getattr__(name)
 
-    before = settings._wrapped
+    before = vars(settings)["_wrapped"]
     with (
         patch.object(caches, "_connections", Local(caches.thread_critical)),
         patch.object(caches, "create_connection", lambda alias: refuse("the cache")),

@@ -161,7 +161,7 @@ def test_a_web_process_without_redis_ends_on_sigterm(cluster: Cluster) -> None:
 
     def cache() -> str:
         try:
-            return str(cache_is(f"http://127.0.0.1:{port}"))
+            return cache_is(f"http://127.0.0.1:{port}")
         except requests.ConnectionError:
             return ""
 
@@ -210,11 +210,11 @@ def test_ctrl_c_ends_everything(cluster: Cluster) -> None:
     assert "Traceback" not in cluster.said.split("Foyer is running at")[0]
 
 
-def cache_is(web: str) -> Any:
+def cache_is(web: str) -> str:
     """What a process that is ready says of Redis; it looks once a second."""
     found = requests.get(web + "/health/ready", timeout=5, proxies={"http": ""})
     assert found.status_code == 200
-    return found.json()["redis"]
+    return str(found.json()["redis"])
 
 
 def _racing_polls(cluster: Cluster, device: dict[str, Any]) -> Counter[str]:

@@ -3,11 +3,11 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings as settings_of_the_tests
 from django.core.management import CommandError, call_command
+from pytest_django import Settings
 
 from idp.runtime import embedded
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.both_modes  # they select the mode
 
 
 @pytest.mark.parametrize("command", ["up", "web"])
-def test_a_second_process_is_turned_away(settings: Any, tmp_path: Path, command: str) -> None:
+def test_a_second_process_is_turned_away(settings: Settings, tmp_path: Path, command: str) -> None:
     """Before it has changed anything; the line says what to do."""
     settings.EMBEDDED, settings.DATA = True, tmp_path / "data"
     with embedded.alone(), pytest.raises(CommandError, match=r"already running on .*FOYER_DATA.*REDIS_URL"):
@@ -23,7 +23,7 @@ def test_a_second_process_is_turned_away(settings: Any, tmp_path: Path, command:
     assert [path.name for path in settings.DATA.iterdir()] == ["serving.lock"]
 
 
-def test_the_lock_ends_with_its_process(settings: Any, tmp_path: Path) -> None:
+def test_the_lock_ends_with_its_process(settings: Settings, tmp_path: Path) -> None:
     """However the process ended, a lock file that was left behind locks no one out."""
     settings.EMBEDDED, settings.DATA = True, tmp_path
     held = (
@@ -40,7 +40,7 @@ def test_the_lock_ends_with_its_process(settings: Any, tmp_path: Path) -> None:
     embedded.refuse_a_second()
 
 
-def test_a_folder_that_cannot_be_written_is_a_sentence(settings: Any, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_a_sentence(settings: Settings, tmp_path: Path) -> None:
     """Which folder, why, and which variable; as on a file system that is mounted read-only."""
     (tmp_path / "file").touch()
     settings.EMBEDDED, settings.DATA = True, tmp_path / "file" / "data"
@@ -48,7 +48,7 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(settings: Any, tmp_path: 
         embedded.refuse_a_second()
 
 
-def test_many_processes_are_welcome_elsewhere(settings: Any, tmp_path: Path) -> None:
+def test_many_processes_are_welcome_elsewhere(settings: Settings, tmp_path: Path) -> None:
     """With Redis between them no process locks the folder."""
     settings.EMBEDDED, settings.DATA = False, tmp_path
     embedded.refuse_a_second()

@@ -15,12 +15,14 @@ from typing import Any
 import httpx
 import pytest
 from django.core.cache import cache
+from pytest_django import Settings
 from redis import Redis
 
 from idp.events import notify
 from idp.foundation import breaker
 from idp.runtime.logs import configure
-from tests.kit import Door, LiveServer
+from idp.tenancy.models import Tenant
+from tests.kit import Door, LiveServer, Started
 from tests.modes.kit import wait_for
 from tools import servers
 from tools.servers import Server
@@ -31,7 +33,7 @@ pytestmark = pytest.mark.both_modes
 
 @pytest.fixture
 def redis(
-    settings: Any, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Server]:
     """One of the test's own, for the cache and the wake-ups of this process."""
     server = servers.redis(tmp_path_factory.mktemp("redis"))
@@ -58,12 +60,17 @@ def redis(
 
 def hang(server: Server) -> None:
     """Make Redis accept connections and respond to nothing any more."""
-    os.kill(server.child.process.pid, signal.SIGSTOP)
+    _signal(server, signal.SIGSTOP)
 
 
 def wake(server: Server) -> None:
     """As if nothing had been."""
-    os.kill(server.child.process.pid, signal.SIGCONT)
+    _signal(server, signal.SIGCONT)
+
+
+def _signal(server: Server, number: signal.Signals) -> None:
+    assert server.child.process is not None
+    os.kill(server.child.process.pid, number)
 
 
 OUTAGES: dict[str, tuple[Callable[[Server], None], Callable[[Server], None]]] = {
@@ -72,7 +79,7 @@ OUTAGES: dict[str, tuple[Callable[[Server], None], Callable[[Server], None]]] = 
 }
 
 
-def error(device: Door, started: Any) -> str:
+def error(device: Door, started: Started) -> str:
     """The error code of a poll."""
     return str(device.poll(started).json()["error"])
 
@@ -122,13 +129,11 @@ def test_what_else_could_be_asked_of_the_cache_does_not_wait_either(redis: Serve
     hang(redis)
     begun = time.monotonic()
     for _ in range(5):
-        assert (cache.get("a"), cache.get_many(["a", "b"]), cache.add("b", 1), cache.has_key("a")) == (
-            None,
-            {},
-            None,
-            None,
-        )
-        assert (cache.incr("a"), cache.delete("a"), cache.get_or_set("c", 5)) == (None, None, 5)
+        read: list[object] = [cache.get("a"), cache.get_many(["a", "b"]), cache.has_key("a")]
+        assert read == [None, {}, None]
+        written: list[object] = [cache.add("b", 1), cache.incr("a"), cache.delete("a")]
+        assert written == [None, None, None]
+        assert cache.get_or_set("c", 5) == 5
     assert time.monotonic() - begun < 1.5
 
 
@@ -158,7 +163,11 @@ def test_readiness_says_it_and_stays(redis: Server, live: LiveServer, outage: st
 
 @pytest.mark.parametrize("outage", OUTAGES)
 def test_a_process_that_starts_meanwhile(
-    redis: Server, transactional_db: None, tenants: Any, capfd: pytest.CaptureFixture[str], outage: str
+    redis: Server,
+    transactional_db: None,
+    tenants: dict[str, Tenant],
+    capfd: pytest.CaptureFixture[str],
+    outage: str,
 ) -> None:
     """It serves at once, says once that it does not hear the others, and hears them when Redis is back."""
     away, again = OUTAGES[outage]
@@ -178,7 +187,8 @@ def test_a_process_that_starts_meanwhile(
 
 def test_a_full_redis_is_logged(redis: Server, live: LiveServer) -> None:
     """It responds, and stores nothing."""
-    cache.client.get_client().config_set("maxmemory", 1)
+    with Redis.from_url(redis.url) as client:
+        client.config_set("maxmemory", 1)
     assert ready(live) == (200, {"ready": True, "reasons": [], "redis": "away"})
 
 
@@ -207,7 +217,7 @@ def _start(live: LiveServer) -> httpx.Response:
     return httpx.post(address, data={"client_id": "tv"}, headers=host, timeout=30)
 
 
-def _timed(ask: Callable[[], Any]) -> float:
+def _timed(ask: Callable[[], object]) -> float:
     begun = time.monotonic()
     ask()
     return time.monotonic() - begun

@@ -121,7 +121,7 @@ class Background:
     def sql(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
         """Asks the database itself."""
         with self.database() as connection:
-            cursor = connection.execute(statement, arguments)  # type: ignore[call-overload]
+            cursor = connection.execute(statement, arguments)
             return cursor.fetchall() if cursor.description else []
 
     def still_works(self) -> None:
@@ -173,7 +173,9 @@ def test_redis_goes_away_during_a_task(background: Background, farewell: bool) -
         if farewell:
             background.broker.child.stop()
         else:
-            background.broker.child.process.kill()
+            running = background.broker.child.process
+            assert running is not None
+            running.kill()
         wait_for(
             lambda: "Cannot connect" in background.log.read_text() or background.worker.poll() is not None, 60
         )

@@ -13,7 +13,7 @@ from tests.engine import draw, facts_of, row_of
 from tests.kit import Door, Seen
 
 Doors = Callable[..., Door]
-HOW = {
+HOW: dict[str, Any] = {
     "id": "how",
     "stage": "choice",
     "settings": {
@@ -30,7 +30,7 @@ REST = ("identification", "password", "login", "device_code", "consent")
 
 def branching(**settings: Any) -> tuple[Any, ...]:
     """A person who works at home is turned away, everyone else goes on."""
-    how = {**HOW, "settings": {**HOW["settings"], **settings}}  # type: ignore[dict-item]
+    how = {**HOW, "settings": {**HOW["settings"], **settings}}
     return (how, {"stage": "deny", "when": 'steps.how.choice == "home"'}, *REST)
 
 

@@ -30,11 +30,11 @@ def hashings(production_hashing: None, monkeypatch: pytest.MonkeyPatch) -> list[
     asked: list[str] = []
     really_verify, really_hash = argon2.PasswordHasher.verify, argon2.low_level.hash_secret
 
-    def verify(self: Any, hash: str, password: Any) -> Any:
+    def verify(self: argon2.PasswordHasher, hash: str | bytes, password: str | bytes) -> bool:
         asked.append(str(hash).split("$")[3])
         return really_verify(self, hash, password)
 
-    def hash_secret(*args: Any, **options: Any) -> Any:
+    def hash_secret(*args: Any, **options: Any) -> bytes:
         asked.append("m={memory_cost},t={time_cost},p={parallelism}".format(**options))
         return really_hash(*args, **options)
 
@@ -55,7 +55,8 @@ def test_every_kind_of_wrong_looks_and_costs_the_same(acme: Tenant, door: Doors,
     """
     Person.objects.create(username="passwordless")
     at_password(door(), "nobody").submit(password="the first one makes the dummy hash")
-    pages, costs = {}, {}
+    pages: dict[str, str] = {}
+    costs: dict[str, list[str]] = {}
     tried = {
         "alice": "wrong",
         "nobody": "alice-password-1",

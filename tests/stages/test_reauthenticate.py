@@ -208,10 +208,11 @@ def test_a_session_older_than_the_column_counts_as_proved_when_it_was_signed_in(
 def test_it_proves_no_one_whose_session_ended_or_who_was_deactivated(acme: Tenant, door: Doors) -> None:
     """CVE-2025-29928, CVE-2025-53942: with the right password."""
     flow(max_age="0s")
-    for change in (
+    changes: list[Callable[[], int]] = [
         lambda: Session.objects.update(ended_at=timezone.now()),
         lambda: Person.objects.update(is_active=False),
-    ):
+    ]
+    for change in changes:
         seen = door().sign_in()
         change()
         assert seen.submit(password="alice-password-1").title == "You were signed out"

@@ -54,16 +54,15 @@ def test_any_spelling(door: Doors) -> None:
     """Case, width, spaces, missing or other dashes; i and l for 1, o for 0."""
     codes = give_codes()
     flow()
-    for at, respell in enumerate(
-        (
-            lambda code: code.upper(),
-            lambda code: code.replace("-", ""),
-            lambda code: " " + code.replace("-", " – ") + " ",
-            lambda code: "".join(chr(ord(letter) + 0xFEE0) for letter in code),
-            lambda code: code.replace("1", "l").replace("0", "O"),
-            lambda code: code.replace("1", "I").replace("0", "o"),
-        )
-    ):
+    spellings: list[Callable[[str], str]] = [
+        lambda code: code.upper(),
+        lambda code: code.replace("-", ""),
+        lambda code: " " + code.replace("-", " – ") + " ",
+        lambda code: "".join(chr(ord(letter) + 0xFEE0) for letter in code),
+        lambda code: code.replace("1", "l").replace("0", "O"),
+        lambda code: code.replace("1", "I").replace("0", "o"),
+    ]
+    for at, respell in enumerate(spellings):
         assert door().sign_in().submit(code=respell(codes[at])).step == "device_code", codes[at]
 
 

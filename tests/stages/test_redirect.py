@@ -1,6 +1,7 @@
 """redirect: leads where the administrator said, and to no URL that a browser reads differently from us."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -136,7 +137,7 @@ def test_the_browser_is_sent_there_and_the_run_is_over(acme: Tenant, door: Doors
 
     Within this server by a redirect that posts nothing again (303).
     """
-    steps = [
+    steps: list[str | dict[str, Any]] = [
         "identification",
         "password",
         {"stage": "redirect", "when": 'person.username == "bob"', "settings": {"to": target}},

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import time_machine
 from django.conf import settings
+from pytest_django import Settings
 
 from blueprints.files.apply import apply
 from flows.editing.publishing import publish
@@ -314,14 +315,14 @@ def test_a_person_deactivated_meanwhile_is_refused(door: Doors, missing: str) ->
     assert not Event.objects.filter(kind__startswith="person.credential_used").exists()
 
 
-def test_an_unreadable_secret_proves_nothing(door: Doors, settings: object) -> None:
+def test_an_unreadable_secret_proves_nothing(door: Doors, settings: Settings) -> None:
     """Fail closed: after the server's key was lost, no code is right.
 
     No one is asked to set up a new app instead.
     """
     give_totp()
     flow("set_up")
-    settings.SECRET_KEY = "another key, and the old one is gone"  # type: ignore[attr-defined]
+    settings.SECRET_KEY = "another key, and the old one is gone"
     seen = at_totp(door())
     assert seen.title == "Enter the code"
     assert seen.submit(code=code()).step == "totp"

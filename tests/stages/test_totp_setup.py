@@ -1,6 +1,7 @@
 """totp_setup: an app is stored once it was proven, and replaces another only after a second factor."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import time_machine
@@ -17,9 +18,9 @@ pytestmark = pytest.mark.usefixtures("acme", "clock")
 ASK = {"stage": "totp", "settings": {"missing": "skip"}}
 
 
-def flow(*before: object) -> None:
+def flow(*before: str | dict[str, Any]) -> None:
     """Signing in, then setting up."""
-    draw("identification", "password", "login", *before, "totp_setup", "device_code", "consent", "finish")  # type: ignore[arg-type]
+    draw("identification", "password", "login", *before, "totp_setup", "device_code", "consent", "finish")
 
 
 def test_the_first_one_is_stored_once_a_code_proved_it(door: Doors) -> None:

@@ -3,20 +3,20 @@
 import io
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 import time_machine
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
+from pytest_django import Settings
 
 from idp.accounts import credentials
 from idp.accounts.credentials import guarded, held, kinds_of, remove
 from idp.accounts.models import Credential, Person, Session
 from idp.accounts.sessions import ProvedAgain, StepUp
 from idp.events.models import Event
-from idp.foundation.effects import EffectLost
+from idp.foundation.effects import Effect, EffectLost
 from idp.foundation.sealing import unseal
 from idp.runtime.resealing import reseal, unreadable
 from idp.tenancy.models import Tenant
@@ -96,7 +96,7 @@ def test_an_administrator_lets_in_a_person_who_lost_everything(acme: Tenant, oth
     assert Event.objects.filter(kind="person.credential_removed", actor="command line").count() == 2
 
 
-def test_the_secret_is_encrypted_at_rest_and_re_encrypted(acme: Tenant, settings: Any) -> None:
+def test_the_secret_is_encrypted_at_rest_and_re_encrypted(acme: Tenant, settings: Settings) -> None:
     """``keys reencrypt`` finds the column by itself; afterwards the old key is no longer needed for it."""
     give_totp()
     assert unseal(_stored()) == SECRET != _stored()
@@ -110,7 +110,7 @@ def test_the_secret_is_encrypted_at_rest_and_re_encrypted(acme: Tenant, settings
 
 
 def test_after_the_key_was_lost_the_command_names_what_must_be_set_up_again(
-    acme: Tenant, settings: Any
+    acme: Tenant, settings: Settings
 ) -> None:
     """It names the apps, whose secrets cannot be read, and the recovery codes, which cannot be found."""
     give_totp()
@@ -153,7 +153,7 @@ def test_only_a_living_session_of_that_very_person_is_changed(
     session = _session(door)
     bob = person("bob").pk
 
-    def refused(effect: Any) -> None:
+    def refused(effect: Effect) -> None:
         with pytest.raises(EffectLost) as lost:
             effect.apply()
         assert lost.value.final

@@ -9,6 +9,7 @@ import pytest
 import time_machine
 from django.core.management import CommandError, call_command
 from django.test import Client
+from pytest_django import Settings
 
 from idp.accounts.models import Person, RecoveryLink, Session
 from idp.accounts.recovery import make_link
@@ -182,15 +183,16 @@ def test_the_command_prints_a_link_for_the_right_tenant(tenants: dict[str, Tenan
 
 
 def test_the_command_for_the_default_tenant_is_on_this_machine(
-    tenants: dict[str, Tenant], settings: object
+    tenants: dict[str, Tenant], settings: Settings
 ) -> None:
     """Without a domain it is http://localhost; --url says otherwise."""
     with tenant_scope(save_tenant("default", title="Foyer")):
         Person.objects.create(username="alice")
-    for more, prefix in (
+    cases: list[tuple[list[str], str]] = [
         ([], f"http://localhost:{settings.PORT}"),
         (["--url", "https://id.example/"], "https://id.example"),
-    ):  # type: ignore[attr-defined]
+    ]
+    for more, prefix in cases:
         out = StringIO()
         call_command("person", "recovery-link", "alice", *more, stdout=out)
         assert out.getvalue().startswith(f"{prefix}/recover/")

@@ -2,11 +2,11 @@
 
 import contextlib
 from io import StringIO
-from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
+from pytest_django import Settings
 
 from idp.accounts.models import Credential
 from idp.accounts.recovery_codes import (
@@ -57,7 +57,7 @@ def test_only_macs_are_stored(acme: Tenant) -> None:
         assert not [code for code in codes if code in str(cursor.fetchall())]
 
 
-def test_they_outlive_a_change_of_the_secret_key(acme: Tenant, settings: Any) -> None:
+def test_they_outlive_a_change_of_the_secret_key(acme: Tenant, settings: Settings) -> None:
     """After the re-encryption the old key is not needed.
 
     Without it, they are lost like all that is sealed, and raise nothing.
@@ -74,7 +74,9 @@ def test_they_outlive_a_change_of_the_secret_key(acme: Tenant, settings: Any) ->
     assert use(person("bob").pk, codes[0]) is None
 
 
-def test_codes_of_an_older_version_are_found_while_their_key_is_accepted(acme: Tenant, settings: Any) -> None:
+def test_codes_of_an_older_version_are_found_while_their_key_is_accepted(
+    acme: Tenant, settings: Settings
+) -> None:
     """They were hashed under the server's key itself."""
     codes, old = give_codes(), settings.SECRET_KEY
     Credential.objects.filter(kind="recovery_code").update(

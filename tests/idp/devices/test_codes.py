@@ -2,9 +2,9 @@
 
 import math
 from collections import Counter
-from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from idp.devices.codes import (
     ALPHABET,
@@ -27,7 +27,7 @@ def test_alphabet_has_no_vowels_and_no_digits() -> None:
 
 
 @pytest.mark.parametrize("length", [LENGTH, LONG])
-def test_letters_are_equally_likely(length: str) -> None:
+def test_letters_are_equally_likely(length: int) -> None:
     """D36: the generator is unbiased, by chi-squared over many codes.
 
     The limit is passed by chance once in a million.
@@ -78,7 +78,7 @@ def test_shown_in_groups_of_four() -> None:
     assert normalised(shown("BCDFGHJKLMNP")) == "BCDFGHJKLMNP"
 
 
-def test_hash_is_keyed(settings: Any) -> None:
+def test_hash_is_keyed(settings: Settings) -> None:
     """D26: 35 bits are guessed from a plain hash in seconds, so the server's key goes in.
 
     A rotated key is still read.

@@ -5,7 +5,6 @@ Each code is expired once, announced once, and never both expired and redeemed.
 
 from collections import Counter
 from datetime import timedelta
-from typing import Any
 
 from django.utils import timezone
 
@@ -15,12 +14,12 @@ from idp.events.models import Event
 from idp.oauth.models import TokenFamily
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door
+from tests.kit import Door, Doors
 from tests.races import at_once, meeting_at
 
 
 def test_batches_that_overlap_announce_each_device_once(
-    transactional_db: None, tenants: dict[str, Tenant], door: Any
+    transactional_db: None, tenants: dict[str, Tenant], door: Doors
 ) -> None:
     """D37: a short batch and a long one that begin at the same row, at which a device is polling."""
     device = door()
@@ -40,7 +39,7 @@ def test_batches_that_overlap_announce_each_device_once(
 
 
 def test_sweeps_at_once_announce_each_device_once(
-    transactional_db: None, tenants: dict[str, Tenant], door: Any
+    transactional_db: None, tenants: dict[str, Tenant], door: Doors
 ) -> None:
     """D37: four workers, until nothing is left."""
     device = door()
@@ -60,7 +59,7 @@ def test_sweeps_at_once_announce_each_device_once(
 
 
 def test_a_code_is_redeemed_or_expired_and_never_both(
-    transactional_db: None, tenants: dict[str, Tenant], door: Any
+    transactional_db: None, tenants: dict[str, Tenant], door: Doors
 ) -> None:
     """D24: the first wins, of eight polls and two sweeps at the very end of its life."""
     device = door()

@@ -6,7 +6,6 @@ Also what is stored.
 import random
 import string
 from datetime import timedelta
-from typing import Any
 
 import pytest
 import time_machine
@@ -23,14 +22,13 @@ from idp.oauth.clients import save_application
 from idp.oauth.tasks import sweep_tokens
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.journeys.devices import Device
-from tests.kit import Doors
+from tests.kit import Door, Doors, Started
 from tests.protocol import DEVICE, outcome, userinfo
 
 
-def polled(device: Device, started: dict[str, Any]) -> Any:
+def polled(device: Door, started: Started) -> str:
     """The response to a poll."""
-    return device.poll(started).json().get("error", "tokens")
+    return str(device.poll(started).json().get("error", "tokens"))
 
 
 # --- slow_down ----------------------------------------------------------------------------------------------
@@ -180,10 +178,10 @@ def test_a_poll_writes_at_most_one_row(door: Doors, acme: Tenant) -> None:
     device = door()
     started = device.start()
 
-    def writes() -> Any:
+    def writes() -> tuple[str, int]:
         with CaptureQueriesContext(connection) as queries:
-            answer = polled(device, started)
-        return answer, sum(query["sql"].startswith(("INSERT", "UPDATE", "DELETE")) for query in queries)
+            code = polled(device, started)
+        return code, sum(query["sql"].startswith(("INSERT", "UPDATE", "DELETE")) for query in queries)
 
     assert writes() == ("authorization_pending", 0)
     assert writes() == ("slow_down", 1)
@@ -305,7 +303,7 @@ def test_a_redeemed_code_is_kept_as_long_as_its_tokens(
 # --- the machine --------------------------------------------------------------------------------------------
 
 
-def approved(door: Doors, started: dict[str, Any]) -> Any:
+def approved(door: Doors, started: Started) -> DeviceCode:
     """The row after a person said yes."""
     door().approve(started)
     return DeviceCode.objects.get(state=State.APPROVED)

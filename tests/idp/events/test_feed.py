@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.utils import timezone
+from pytest_django import Settings
 
 from idp.events.bus import publish, publish_bounded, publish_once
 from idp.events.feed import Wanted, recent, since
@@ -161,7 +162,7 @@ def test_guesses_of_device_codes_are_one_event(
 
 
 def test_too_many_sign_ins_at_once_are_one_event(
-    acme: Tenant, door: Doors, settings: Any, clock: time_machine.Traveller
+    acme: Tenant, door: Doors, settings: Settings, clock: time_machine.Traveller
 ) -> None:
     """What is refused for the sake of an address stands in the feed, once a minute."""
     settings.RUNS_PER_ADDRESS = 2

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
+from pytest_django import Settings
 
 from idp.events import retention
 from idp.events.bus import publish
@@ -36,7 +37,7 @@ def some(tenants: dict[str, Tenant], clock: time_machine.Traveller) -> None:
                     publish("person.changed", actor="alice", target=f"{name}-{number}", keys=["ä"])
 
 
-def test_they_are_stored_for_ever_by_default(some: None, settings: Any) -> None:
+def test_they_are_stored_for_ever_by_default(some: None, settings: Settings) -> None:
     """FOYER_EVENTS_DAYS is 0."""
     assert settings.EVENTS_DAYS == 0
     sweep_events()
@@ -44,7 +45,7 @@ def test_they_are_stored_for_ever_by_default(some: None, settings: Any) -> None:
 
 
 def test_older_ones_go_in_batches_in_every_tenant(
-    some: None, tenants: dict[str, Tenant], settings: Any
+    some: None, tenants: dict[str, Tenant], settings: Settings
 ) -> None:
     """Events are deleted to the second, and a repeated run does no harm; a batch touches one tenant only."""
     settings.EVENTS_DAYS = 32

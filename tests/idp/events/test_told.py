@@ -174,7 +174,7 @@ def test_a_channel_that_fails_fails_nothing(
     tenants: dict[str, Tenant], door: Doors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was committed is returned, and later events are announced."""
-    tried: list[Any] = []
+    tried: list[str] = []
 
     def broken(wake_up: WakeUp) -> None:
         tried.append(wake_up.kind)

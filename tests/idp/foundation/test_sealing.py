@@ -1,11 +1,10 @@
 """Secrets at rest: sealed under a key that can be changed, hashed where they need not be read again."""
 
-from typing import Any
-
 import pytest
 from django.apps import apps
 from django.db import connection
 from django.db.migrations.writer import MigrationWriter
+from pytest_django import Settings
 
 from idp.foundation.sealing import (
     Sealed,
@@ -26,7 +25,7 @@ from idp.tenancy.models import Tenant
 OLD, NEW = "o" * 40, "n" * 40
 
 
-def test_what_was_sealed_opens_under_the_same_key_only(settings: Any) -> None:
+def test_what_was_sealed_opens_under_the_same_key_only(settings: Settings) -> None:
     """And twice the same text is not twice the same ciphertext."""
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = OLD, []
     sealed = seal("süß")
@@ -63,7 +62,7 @@ def test_a_sealed_value_never_shows_what_it_holds() -> None:
     assert {str(value), repr(value), f"{value}", f"{[value]}"} == {"Sealed(•••)", "[Sealed(•••)]"}
 
 
-def test_short_codes_are_hashed_under_the_server_key(settings: Any) -> None:
+def test_short_codes_are_hashed_under_the_server_key(settings: Settings) -> None:
     """A plain hash of 35 bits would be guessed in seconds, so the server's key goes in.
 
     Purposes do not mix, and older keys still find their rows.

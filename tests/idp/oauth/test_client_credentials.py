@@ -3,7 +3,7 @@
 It is requested through the public door and by other projects' client libraries.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -37,15 +37,16 @@ from idp.oauth.tasks import sweep_tokens
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.journeys.devices import local
-from tests.kit import Doors, LiveServer, Write
+from tests.kit import Door, Doors, LiveServer, Write
 from tests.protocol import DEVICE, TOKEN, USERINFO, basic, claims_of, outcome, tokens_of, userinfo, verified
 
 SECRETS = {"acme": "backup secret of acme", "other": "backup secret of other"}
 GRANT = "client_credentials"
+Library = Callable[[str, str, str, list[str]], str]
 
 
 @pytest.fixture
-def services(tenants: dict[str, Tenant]) -> Any:
+def services(tenants: dict[str, Tenant]) -> dict[str, Tenant]:
     """The same service in both tenants, under one client id, each with its own secret and tenant's scope."""
     for name, tenant in tenants.items():
         with tenant_scope(tenant):
@@ -60,19 +61,21 @@ def services(tenants: dict[str, Tenant]) -> Any:
 
 
 @pytest.fixture
-def at_acme(services: Any) -> Iterator[Any]:
+def at_acme(services: dict[str, Tenant]) -> Iterator[Tenant]:
     """In acme's scope, with the services there."""
     with tenant_scope(services["acme"]) as tenant:
         yield tenant
 
 
-def ask(door, secret=SECRETS["acme"], client_id="backup", **more):
+def ask(door: Door, secret: str = SECRETS["acme"], client_id: str = "backup", **more: Any) -> Any:
     """The service requests a token."""
     return door.post(TOKEN, {"grant_type": GRANT, **more}, **basic(client_id, secret))
 
 
 @pytest.mark.parametrize(("tenant", "host"), [("acme", "acme.test"), ("other", "other.test")])
-def test_a_service_gets_a_token_of_its_own(services: Any, door: Doors, tenant: str, host: str) -> None:
+def test_a_service_gets_a_token_of_its_own(
+    services: dict[str, Tenant], door: Doors, tenant: str, host: str
+) -> None:
     """B18, B25, J1, J3, J5: sub is the service account's and no person's.
 
     No one signed in, so nothing says how; and nothing but the token is returned.
@@ -97,7 +100,7 @@ def test_a_service_gets_a_token_of_its_own(services: Any, door: Doors, tenant: s
     assert not {"auth_time", "acr", "amr"} & set(token.claims)
 
 
-def test_the_subject_is_the_same_each_time_and_follows_no_wish(at_acme: Any, door: Doors) -> None:
+def test_the_subject_is_the_same_each_time_and_follows_no_wish(at_acme: Tenant, door: Doors) -> None:
     """B18: the sub stays when the client id changes, even to a person's sub.
 
     Each application in each tenant has another one.
@@ -111,7 +114,7 @@ def test_the_subject_is_the_same_each_time_and_follows_no_wish(at_acme: Any, doo
     assert others["sub"] != first
 
 
-def test_the_trail_says_who_acted(at_acme: Any, door: Doors) -> None:
+def test_the_trail_says_who_acted(at_acme: Tenant, door: Doors) -> None:
     """The actor of the event is the service account; no username can be spelled like it."""
     ask(door())
     event = Event.objects.get(kind="tokens.issued")
@@ -123,7 +126,7 @@ def test_the_trail_says_who_acted(at_acme: Any, door: Doors) -> None:
     assert event.actor.casefold() != event.actor
 
 
-def test_scopes(at_acme: Any, door: Doors) -> None:
+def test_scopes(at_acme: Tenant, door: Doors) -> None:
     """B16, B25: CVE-2024-52287: the token has all allowed scopes, or those of them that were requested.
 
     A scope beyond those is refused and not dropped.
@@ -136,7 +139,7 @@ def test_scopes(at_acme: Any, door: Doors) -> None:
 
 
 @pytest.mark.parametrize("scope", ["openid", "profile", "email", "offline_access", "acme:read openid"])
-def test_no_scope_about_a_person(at_acme: Any, door: Doors, scope: str) -> None:
+def test_no_scope_about_a_person(at_acme: Tenant, door: Doors, scope: str) -> None:
     """B18: an application that acts for itself is no person.
 
     That holds even where the application has these scopes for the people who use it.
@@ -148,7 +151,7 @@ def test_no_scope_about_a_person(at_acme: Any, door: Doors, scope: str) -> None:
     assert tokens_of(ask(door()))["scope"] == "acme:read"
 
 
-def test_nothing_to_refresh_and_no_id_token(at_acme: Any, door: Doors) -> None:
+def test_nothing_to_refresh_and_no_id_token(at_acme: Tenant, door: Doors) -> None:
     """B25: RFC 6749 section 4.4.3: no refresh token is issued.
 
     That holds even for an application that can refresh what people granted it.
@@ -161,7 +164,7 @@ def test_nothing_to_refresh_and_no_id_token(at_acme: Any, door: Doors) -> None:
     assert not RefreshToken.objects.exists()
 
 
-def test_only_confidential_clients(at_acme: Any, door: Doors) -> None:
+def test_only_confidential_clients(at_acme: Tenant, door: Doors) -> None:
     """B17, B25: RFC 6749 section 4.4: a public client cannot have the grant.
 
     It cannot be stored for one, and is refused where it is stored nevertheless.
@@ -174,7 +177,7 @@ def test_only_confidential_clients(at_acme: Any, door: Doors) -> None:
     assert not TokenFamily.objects.exists()
 
 
-def test_only_where_it_is_switched_on(at_acme: Any, door: Doors) -> None:
+def test_only_where_it_is_switched_on(at_acme: Tenant, door: Doors) -> None:
     """D28, B25: a confidential application without the grant gets the error that says so.
 
     An inactive application is treated as if it were unknown.
@@ -185,7 +188,7 @@ def test_only_where_it_is_switched_on(at_acme: Any, door: Doors) -> None:
     assert outcome(ask(door())) == (401, "invalid_client")
 
 
-def test_the_device_grant_is_not_its(at_acme: Any, door: Doors) -> None:
+def test_the_device_grant_is_not_its(at_acme: Tenant, door: Doors) -> None:
     """D28: what may act for itself may not therefore act for people."""
     assert outcome(door().post(DEVICE, {"scope": "acme:read"}, **basic("backup", SECRETS["acme"]))) == (
         400,
@@ -193,7 +196,7 @@ def test_the_device_grant_is_not_its(at_acme: Any, door: Doors) -> None:
     )
 
 
-def test_userinfo_has_no_person_to_describe(at_acme: Any, door: Doors) -> None:
+def test_userinfo_has_no_person_to_describe(at_acme: Tenant, door: Doors) -> None:
     """B18: RFC 6750 section 3.1: insufficient_scope while the token is good, invalid_token once it is not."""
     token = tokens_of(ask(door()))["access_token"]
     response = userinfo(door(), token)
@@ -205,14 +208,14 @@ def test_userinfo_has_no_person_to_describe(at_acme: Any, door: Doors) -> None:
 
 
 @pytest.mark.parametrize("change", [{"is_active": False}, {"grants": []}])
-def test_tokens_end_with_the_right_to_them(at_acme: Any, door: Doors, change: dict[str, Any]) -> None:
+def test_tokens_end_with_the_right_to_them(at_acme: Tenant, door: Doors, change: dict[str, Any]) -> None:
     """CVE-2025-53942: an application that is deactivated, or loses the grant, has no good tokens."""
     token = tokens_of(ask(door()))["access_token"]
     save_application("backup", by="test", **change)
     assert outcome(userinfo(door(), token)) == (401, "invalid_token")
 
 
-def test_it_is_listed_and_can_be_revoked(at_acme: Any, door: Doors) -> None:
+def test_it_is_listed_and_can_be_revoked(at_acme: Tenant, door: Doors) -> None:
     """An administrator sees what a service holds beside what people gave, and ends it."""
     door().approve(device := door().start())
     tokens_of(door().poll(device))
@@ -229,7 +232,7 @@ def test_it_is_listed_and_can_be_revoked(at_acme: Any, door: Doors) -> None:
     assert Event.objects.get(kind="tokens.revoked").target == "Service account backup"
 
 
-def test_it_is_swept(at_acme: Any, door: Doors, clock: time_machine.Traveller) -> None:
+def test_it_is_swept(at_acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
     """A day after its end nothing is left of it."""
     ask(door())
     clock.shift(timedelta(minutes=11) + timedelta(days=1))
@@ -237,7 +240,7 @@ def test_it_is_swept(at_acme: Any, door: Doors, clock: time_machine.Traveller) -
     assert not TokenFamily.objects.exists()
 
 
-def test_another_tenants_service_is_unknown(services: Any, door: Doors) -> None:
+def test_another_tenants_service_is_unknown(services: dict[str, Tenant], door: Doors) -> None:
     """CVE-2024-47077: with the same client id, another tenant's secret and token are worth nothing here."""
     assert outcome(ask(door("other.test"), SECRETS["acme"])) == (401, "invalid_client")
     token = tokens_of(ask(door()))["access_token"]
@@ -247,7 +250,7 @@ def test_another_tenants_service_is_unknown(services: Any, door: Doors) -> None:
     )
 
 
-def test_a_new_secret_ends_the_old_one_and_what_it_gave(at_acme: Any, other: Tenant, door: Doors) -> None:
+def test_a_new_secret_ends_the_old_one_and_what_it_gave(at_acme: Tenant, other: Tenant, door: Doors) -> None:
     """B15, B17: the old secret and its tokens end at once; the new one is shown once and stored as a hash.
 
     The tokens of people and of the other tenant stay.
@@ -270,16 +273,16 @@ def test_a_new_secret_ends_the_old_one_and_what_it_gave(at_acme: Any, other: Ten
 
 
 @pytest.mark.parametrize("name", ["tv", "nobody"])
-def test_only_a_confidential_application_has_a_secret_to_renew(at_acme: Any, name: str) -> None:
+def test_only_a_confidential_application_has_a_secret_to_renew(at_acme: Tenant, name: str) -> None:
     """A public or unknown application is refused with a message."""
     with pytest.raises(NotRenewed, match="No application with this ID has a secret"):
         renew_secret(name, by=Person.objects.get(username="alice"))
 
 
-def test_two_who_renew_at_once(at_acme: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_who_renew_at_once(at_acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     """Compare and set: the second gets an error, instead of being shown a secret that does not work."""
 
-    def overtaken() -> Any:
+    def overtaken() -> tuple[str, str]:
         Application.objects.filter(name="backup").update(secret_hash=digest("of somebody else"))
         return "mine", digest("mine")
 
@@ -288,7 +291,7 @@ def test_two_who_renew_at_once(at_acme: Any, monkeypatch: pytest.MonkeyPatch) ->
         renew_secret("backup", by=Person.objects.get(username="alice"))
 
 
-def test_a_secret_that_is_renewed_meanwhile_leaves_no_token(at_acme: Any) -> None:
+def test_a_secret_that_is_renewed_meanwhile_leaves_no_token(at_acme: Tenant) -> None:
     """B17: the client was authenticated with the old secret, and comes to its token a moment too late."""
     grant = ClientCredentials()
     found = grant.find(Application.objects.get(name="backup"), Form({}), "http://acme.test")
@@ -298,7 +301,7 @@ def test_a_secret_that_is_renewed_meanwhile_leaves_no_token(at_acme: Any) -> Non
     assert not TokenFamily.objects.exists()
 
 
-def test_wrong_secrets_do_not_shut_out_a_long_one(at_acme: Any, door: Doors) -> None:
+def test_wrong_secrets_do_not_shut_out_a_long_one(at_acme: Tenant, door: Doors) -> None:
     """B17: a client at the same address that guesses is stopped.
 
     A right secret that cannot be guessed passes nevertheless.
@@ -312,7 +315,7 @@ def test_wrong_secrets_do_not_shut_out_a_long_one(at_acme: Any, door: Doors) -> 
     assert outcome(ask(door(), "short secret")) == (429, "temporarily_unavailable")
 
 
-def test_wrong_secrets_are_slowed_down(at_acme: Any, door: Doors, clock: time_machine.Traveller) -> None:
+def test_wrong_secrets_are_slowed_down(at_acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
     """B17: RFC 6749 section 2.3.1: wrong secrets of one client from one address are limited.
 
     After thirty in ten minutes a short right secret has to wait, too.
@@ -331,7 +334,7 @@ def test_wrong_secrets_are_slowed_down(at_acme: Any, door: Doors, clock: time_ma
     tokens_of(ask(door(), "short secret"))
 
 
-def test_discovery_names_it_where_it_is_used(at_acme: Any, other: Tenant, door: Doors) -> None:
+def test_discovery_names_it_where_it_is_used(at_acme: Tenant, other: Tenant, door: Doors) -> None:
     """D23, M1: offered by the tenant that switched it on for an application, and by no other."""
     with tenant_scope(other):
         save_application("backup", by="test", grants=[])
@@ -373,14 +376,13 @@ def test_by_blueprint(acme: Tenant, door: Doors, write_blueprint: Write) -> None
 # --- other projects' libraries ------------------------------------------------------------------------------
 
 
-def _by_oauthlib(issuer: str, client_id: str, secret: str, scope: str) -> Any:
+def _by_oauthlib(issuer: str, client_id: str, secret: str, scope: list[str]) -> str:
     session = local(OAuth2Session(client=BackendApplicationClient(client_id, scope=scope)))
-    return session.fetch_token(f"{issuer}{TOKEN}", client_id=client_id, client_secret=secret, scope=scope)[
-        "access_token"
-    ]
+    issued = session.fetch_token(f"{issuer}{TOKEN}", client_id=client_id, client_secret=secret, scope=scope)
+    return str(issued["access_token"])
 
 
-def _by_oauth2client(issuer: str, client_id: str, secret: str, scope: str) -> Any:
+def _by_oauth2client(issuer: str, client_id: str, secret: str, scope: list[str]) -> str:
     session = local(requests.Session())
     provider = session.get(f"{issuer}/.well-known/openid-configuration").json()
     client = OAuth2Client.from_discovery_document(
@@ -392,7 +394,11 @@ def _by_oauth2client(issuer: str, client_id: str, secret: str, scope: str) -> An
 @pytest.mark.parametrize("library", [_by_oauthlib, _by_oauth2client])
 @pytest.mark.parametrize("tenant", ["acme", "other"])
 def test_clients_of_others(
-    services: Any, live: LiveServer, monkeypatch: pytest.MonkeyPatch, tenant: str, library: str
+    services: dict[str, Tenant],
+    live: LiveServer,
+    monkeypatch: pytest.MonkeyPatch,
+    tenant: str,
+    library: Library,
 ) -> None:
     """B25, K1: requests-oauthlib and requests-oauth2client get tokens that a third library verifies.
 
@@ -408,7 +414,7 @@ def test_clients_of_others(
 
 
 def test_errors_are_understood_by_clients_of_others(
-    services: Any, live: LiveServer, monkeypatch: pytest.MonkeyPatch
+    services: dict[str, Tenant], live: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """B25: each library names the mistake by the class that it has for it."""
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")

@@ -6,11 +6,9 @@ import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from blueprints.files.nodes import Node
 from idp.foundation.sealing import digest
 from idp.oauth.clients import authenticate, new_secret
 from idp.oauth.errors import InvalidClient
@@ -26,7 +24,7 @@ SECRET = re.compile(
 )
 
 
-def secrets_compared(source: str) -> Iterator[Any]:
+def secrets_compared(source: str) -> Iterator[int]:
     """The lines on which something that is named like a secret is compared with == or !=."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Compare) and any(isinstance(op, ast.Eq | ast.NotEq) for op in node.ops):
@@ -37,7 +35,7 @@ def secrets_compared(source: str) -> Iterator[Any]:
                 yield node.lineno
 
 
-def _secret(node: Node) -> Any:
+def _secret(node: ast.expr) -> bool:
     if isinstance(node, ast.Call):
         return isinstance(node.func, ast.Attribute | ast.Name) and _secret(node.func)
     name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
@@ -65,8 +63,14 @@ def test_secrets_are_compared_in_constant_time() -> None:
 
 def test_client_secrets_go_through_compare_digest(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     """CVE-2024-52307: right or wrong, a secret is judged by hmac.compare_digest, on hashes of one length."""
-    seen, compare = [], hmac.compare_digest
-    monkeypatch.setattr(hmac, "compare_digest", lambda *sides: seen.append(sides) or compare(*sides))
+    seen: list[tuple[str, str]] = []
+    compare = hmac.compare_digest
+
+    def compare_digest(left: str, right: str) -> bool:
+        seen.append((left, right))
+        return compare(left, right)
+
+    monkeypatch.setattr(hmac, "compare_digest", compare_digest)
     authenticate(Credentials("kiosk", KIOSK_SECRET, basic=False))
     with pytest.raises(InvalidClient):
         authenticate(Credentials("kiosk", "k", basic=False))

@@ -10,7 +10,6 @@ import time_machine
 from django.db import connection
 from django.utils import timezone
 
-from flows.documents.diff import Change
 from idp.oauth import keys
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
@@ -18,7 +17,7 @@ from idp.tenancy.scope import tenant_scope
 ISSUER = "http://acme.test"
 
 
-def token(**changes: Any) -> Any:
+def token(**changes: Any) -> str:
     """A token that verifies unless something is changed; None leaves a claim out."""
     now = int(timezone.now().timestamp())
     claims = {"iss": ISSUER, "aud": ISSUER, "sub": "x", "iat": now, "exp": now + 60, **changes}
@@ -29,7 +28,9 @@ def token(**changes: Any) -> Any:
 
 def test_right_token_verifies(acme: Tenant) -> None:
     """J1, J2, J3: typ, signature, issuer, audience and time."""
-    assert keys.verify(token(), typ="at+jwt", issuer=ISSUER)["sub"] == "x"
+    claims = keys.verify(token(), typ="at+jwt", issuer=ISSUER)
+    assert claims is not None
+    assert claims["sub"] == "x"
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_right_token_verifies(acme: Tenant) -> None:
     ],
     ids=str,
 )
-def test_other_tokens_do_not(acme: Tenant, changes: list[Change]) -> None:
+def test_other_tokens_do_not(acme: Tenant, changes: dict[str, Any]) -> None:
     """J3, K4: another issuer, even by a slash; another audience; expired; a claim missing."""
     assert keys.verify(token(**changes), typ="at+jwt", issuer=ISSUER) is None
 
@@ -65,7 +66,7 @@ def test_keys_of_another_tenant(acme: Tenant, other: Tenant) -> None:
 
 
 @pytest.mark.parametrize("kid", ["", "x", "\0", "\ud800", "x" * 5000])
-def test_strange_kid(acme: Tenant, kid: Any) -> None:
+def test_strange_kid(acme: Tenant, kid: str) -> None:
     """O9: a key id from outside is looked up among our own keys and nowhere else."""
     keys.current_key()
     secret = "a shared secret that is long enough for HS256"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from idp.runtime import env, services
 from tests.idp.outbox import probe
@@ -11,7 +12,7 @@ from tests.idp.outbox.mailserver import MailServer
 
 
 @pytest.fixture
-def probed(settings: Any) -> Iterator[None]:
+def probed(settings: Settings) -> Iterator[None]:
     """The kind ``probe``, for this test only."""
     settings.OUTBOX_HANDLERS = {**settings.OUTBOX_HANDLERS, probe.KIND: "tests.idp.outbox.probe.handler"}
     probe.got.clear()
@@ -22,7 +23,7 @@ def probed(settings: Any) -> Iterator[None]:
 
 
 @pytest.fixture
-def use_mail_server(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+def use_mail_server(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Sets FOYER_SMTP_URL as an operator would."""
 
     def use(url: str) -> None:

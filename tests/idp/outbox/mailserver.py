@@ -31,7 +31,7 @@ class Arrived:
     @property
     def message(self) -> EmailMessage:
         """Parsed."""
-        return message_from_bytes(self.raw, policy=default)  # type: ignore[return-value]
+        return message_from_bytes(self.raw, policy=default)
 
     def part(self, kind: str = "plain") -> str:
         """The text or the HTML; empty where there is none."""

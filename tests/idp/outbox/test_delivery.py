@@ -15,6 +15,7 @@ import pytest
 import time_machine
 from django.db import connection, connections, transaction
 from django.utils import timezone
+from pytest_django import Settings
 
 from idp.outbox import tasks
 from idp.outbox.delivery import (
@@ -90,7 +91,9 @@ def test_an_unknown_kind_is_refused(acme: Tenant) -> None:
         post("carrier-pigeon", {})
 
 
-def test_a_kind_whose_handler_went_waits(acme: Tenant, settings: Any, clock: time_machine.Traveller) -> None:
+def test_a_kind_whose_handler_went_waits(
+    acme: Tenant, settings: Settings, clock: time_machine.Traveller
+) -> None:
     """A deployment that lacks it loses nothing: the next one delivers."""
     post(probe.KIND, {"n": 1})
     known = settings.OUTBOX_HANDLERS
@@ -210,13 +213,18 @@ def test_a_late_worker_changes_nothing(acme: Tenant, clock: time_machine.Travell
 def test_kill_minus_nine_loses_nothing(transactional_db: None, tenants: dict[str, Tenant]) -> None:
     """A real process dies in the middle of a delivery; the next one delivers it, once."""
     reading, writing = os.pipe()
+
+    def hang(parcel: Parcel) -> None:
+        os.write(writing, b".")
+        signal.pause()
+
     with tenant_scope(tenants["acme"]):
         post(probe.KIND, {"n": 1})
         connections.close_all()
         child = os.fork()
         if not child:
             try:
-                probe.wish.append(lambda parcel: (os.write(writing, b"."), signal.pause()))
+                probe.wish.append(hang)
                 deliver_due()
             finally:
                 os._exit(1)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
+from pytest_django import Settings
 
 from blueprints.files.apply import apply
 from idp.accounts.models import Person, RecoveryLink
@@ -88,7 +89,7 @@ def test_the_operator_grants_a_sender(
 
 
 def test_the_owner_of_the_installation_sends_from_anywhere(
-    tenants: dict[str, Tenant], mail_server: MailServer, settings: Any
+    tenants: dict[str, Tenant], mail_server: MailServer, settings: Settings
 ) -> None:
     """Their own tenant is the installation."""
     with tenant_scope(installed()):
@@ -131,7 +132,7 @@ def test_three_mails_an_hour_to_one_address(
     assert mailed(Program(mint("admin"))).status_code == 200
 
 
-def test_so_many_mails_a_day_from_one_tenant(acme: Tenant, settings: Any) -> None:
+def test_so_many_mails_a_day_from_one_tenant(acme: Tenant, settings: Settings) -> None:
     """To whomever they go."""
     settings.MAILS_PER_DAY, program = 2, Program(mint("admin"))
     for name in ("one", "two", "three"):

@@ -15,10 +15,11 @@ import pytest
 import time_machine
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from pytest_django import Settings
 
 from idp.outbox import mail
 from idp.outbox.delivery import deliver_due
-from idp.outbox.models import Delivery, State
+from idp.outbox.models import Delivery, MailTemplate, State
 from idp.outbox.placeholders import one_line
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
@@ -343,7 +344,7 @@ def test_tls_and_login(
 
 
 def test_without_a_server_mails_are_files(
-    acme: Tenant, settings: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    acme: Tenant, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One file, for this user's eyes only; the log names it and says nothing of what it holds."""
     caplog.set_level(logging.DEBUG)
@@ -354,9 +355,11 @@ def test_without_a_server_mails_are_files(
     assert path.suffix == ".eml"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    message: Any = message_from_bytes(path.read_bytes(), policy=default)
+    message = message_from_bytes(path.read_bytes(), policy=default)
     assert (message["To"], message["Message-ID"]) == ("alice@acme.test", f"<{key}@localhost>")
-    assert LINK in message.get_body(("plain",)).get_content()
+    body = message.get_body(("plain",))
+    assert body is not None
+    assert LINK in body.get_content()
     assert [vars(record)["file"] for record in caplog.records if record.message == "mail.written"] == [
         str(path)
     ]
@@ -366,7 +369,7 @@ def test_without_a_server_mails_are_files(
 
 
 def test_a_full_disk_is_tried_again(
-    acme: Tenant, settings: Any, tmp_path: Path, clock: time_machine.Traveller
+    acme: Tenant, settings: Settings, tmp_path: Path, clock: time_machine.Traveller
 ) -> None:
     """What cannot be written now is written later."""
     blocked = tmp_path / "data"
@@ -381,7 +384,7 @@ def test_a_full_disk_is_tried_again(
     assert len(list((blocked / "mails").iterdir())) == 1
 
 
-def test_distributed_without_a_server_mails_wait(acme: Tenant, settings: Any, tmp_path: Path) -> None:
+def test_distributed_without_a_server_mails_wait(acme: Tenant, settings: Settings, tmp_path: Path) -> None:
     """Without a common folder, nothing is written where no one would look."""
     settings.SMTP, settings.EMBEDDED, settings.DATA = None, False, tmp_path
     send()
@@ -397,5 +400,5 @@ def test_a_wording_is_one_of_each_tenant(tenants: dict[str, Tenant]) -> None:
             assert mail.save_template("recovery", subject="S", text="T {{ link }}")
             assert not mail.save_template("recovery", subject="S", text="T {{ link }}")
             assert mail.save_template("recovery", subject="S2")
-            assert mail.MailTemplate.objects.count() == 1
-            assert mail.MailTemplate.objects.get().text == "T {{ link }}"
+            assert MailTemplate.objects.count() == 1
+            assert MailTemplate.objects.get().text == "T {{ link }}"

@@ -1,10 +1,9 @@
 """What an operator sets: the mail server's URL, the sender, and what ``manage.py check`` says of both."""
 
-from typing import Any
-
 import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
+from pytest_django import Settings
 
 from idp.runtime import env, services
 
@@ -75,7 +74,7 @@ def test_what_is_no_sender(monkeypatch: pytest.MonkeyPatch, address: str) -> Non
         env.read()
 
 
-def test_what_the_checks_say(db: None, settings: Any) -> None:
+def test_what_the_checks_say(db: None, settings: Settings) -> None:
     """Nothing in one process; distributed, that mails wait; with a server, that replies get lost."""
     settings.SMTP, settings.EMBEDDED = None, True
     assert ids() == []

@@ -1,10 +1,10 @@
 """Start-up refuses the mixes that lose messages, and names the variable that fixes each."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.checks import CheckMessage
+from pytest_django import Settings
 
 from idp.runtime.checks import folders, mixes
 
@@ -25,7 +25,7 @@ REDIS = "redis://localhost/0"
     ],
 )
 def test_mixes(
-    settings: Any,
+    settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
     engine: str,
     redis: str,
@@ -47,7 +47,7 @@ def test_mixes(
 
 
 @pytest.mark.parametrize("name", ["SECRETS", "BLUEPRINTS"])
-def test_a_folder_that_is_not_there_is_reported(settings: Any, tmp_path: Path, name: str) -> None:
+def test_a_folder_that_is_not_there_is_reported(settings: Settings, tmp_path: Path, name: str) -> None:
     """A folder that does not exist is reported: no secret would be found and no blueprint applied.
 
     A file in its place is no folder either.

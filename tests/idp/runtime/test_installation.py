@@ -2,15 +2,15 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 from django.contrib.staticfiles import finders
+from pytest_django import Settings
 
 from idp.runtime.installation import install
 
 
 def test_static_files_of_an_older_package_replace_newer_copies(
-    db: None, settings: Any, tmp_path: Path
+    db: None, settings: Settings, tmp_path: Path
 ) -> None:
     """After a downgrade to an older release its own files are served.
 
@@ -32,7 +32,7 @@ def test_static_files_of_an_older_package_replace_newer_copies(
     assert copy.read_bytes() == source.read_bytes()
 
 
-def test_static_files_are_collected_once(db: None, settings: Any, tmp_path: Path) -> None:
+def test_static_files_are_collected_once(db: None, settings: Settings, tmp_path: Path) -> None:
     """A start that finds everything as it left it writes nothing."""
     settings.STATIC_ROOT = tmp_path
     install(lambda line: None)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.core.management import base, call_command
-from django.core.management.color import color_style
+from django.core.management.color import color_style, no_style
 from django.utils import timezone
 
 from blueprints.files.drift import Drift
@@ -23,6 +23,7 @@ from idp.foundation.text import on_one_line, printable
 from idp.runtime import terminal
 from idp.runtime.terminal import Output, Unwritable, coloured, uncoloured
 from idp.tenancy.models import Tenant
+from tests.kit import Write
 
 HOSTILE = [
     "\x1b[2J",
@@ -171,14 +172,14 @@ def test_names_that_came_otherwise_into_the_database(acme: Tenant) -> None:
 def test_a_name_forges_no_line() -> None:
     """Of drift, and of results."""
     drift = Drift("b", "group", FORGED, (), FORGED, "")
-    assert drift_as_text([drift], base.no_style()).count("\n") == 0
+    assert drift_as_text([drift], no_style()).count("\n") == 0
     result = Result(
         blueprint=FORGED, by=FORGED, messages=[FORGED], counts={}, succeeded=False, at=timezone.now()
     )
-    assert result_as_text(result, base.no_style()).count("\n") == 1
+    assert result_as_text(result, no_style()).count("\n") == 1
 
 
-def test_a_plan_is_not_forged(tenants: dict[str, Tenant], write_blueprint: Any) -> None:
+def test_a_plan_is_not_forged(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
     """A blueprint with a name on two lines is refused, and the refusal is one line."""
     path = write_blueprint('tenant: acme\n---\ngroup: "g\\n- esc: person admin"\n')
     with pytest.raises(base.CommandError) as refused:

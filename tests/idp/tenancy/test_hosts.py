@@ -1,10 +1,10 @@
 """From a Host header to a tenant: exact, wildcard, this machine's own names, and everything that is none."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from django.test import Client
+from pytest_django import Settings
 
 from idp.tenancy.hosts import find_tenant, host_name
 from idp.tenancy.models import Tenant
@@ -12,7 +12,7 @@ from idp.tenancy.tenants import save_tenant, set_domains
 
 
 @pytest.fixture
-def domains(tenants: dict[str, Tenant], settings: Any) -> Callable[[str], str | None]:
+def domains(tenants: dict[str, Tenant], settings: Settings) -> Callable[[str], str | None]:
     """Both tenants with names that overlap, and a default one with a wildcard of the operator's.
 
     Returns a function from a host name to its tenant.

@@ -5,10 +5,10 @@ A new name leads nowhere until it is approved.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.management import call_command
+from pytest_django import Settings
 
 from blueprints.files.apply import apply
 from idp.events.models import Event
@@ -24,7 +24,7 @@ MINE = ["acme.test", "*.acme.test"]
 
 
 @pytest.fixture(autouse=True)
-def foyer_hosts(settings: Any) -> None:
+def foyer_hosts(settings: Settings) -> None:
     """As an operator documents it: one exact name, one wildcard."""
     settings.DEFAULT_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]", "foyer.test", "*.foyer.test"})
 
@@ -172,7 +172,13 @@ def test_what_waits_is_no_door_to_stand_in(
     No link leads to such a name.
     """
     browser = signed_in(door, "admin")
-    form = {"title": "Acme", "accent": "#4f46e5", "networks": "", "mail_from": "", "domains": "*.test"}
+    form: dict[str, object] = {
+        "title": "Acme",
+        "accent": "#4f46e5",
+        "networks": "",
+        "mail_from": "",
+        "domains": "*.test",
+    }
     form["etag"] = text(browser, "/console/branding/").split('name="etag" value="')[1].partition('"')[0]
     assert "You are using acme.test" in posted(browser, "/console/branding/", form, status=400)
     Domain.objects.filter(tenant=acme).delete()

@@ -1,7 +1,6 @@
 """The tenant in scope: set by a block that resets it, never guessed, never left behind."""
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import httpx
 import pytest
@@ -21,13 +20,15 @@ SCOPED = [model for model in apps.get_models() if issubclass(model, TenantModel)
 
 
 @pytest.mark.parametrize("model", SCOPED, ids=lambda model: model.__name__)
-def test_a_table_of_a_tenant_cannot_be_read_without_one(tenants: dict[str, Tenant], model: Any) -> None:
+def test_a_table_of_a_tenant_cannot_be_read_without_one(
+    tenants: dict[str, Tenant], model: type[TenantModel]
+) -> None:
     """Every query without a tenant in scope raises, and nothing is created without a tenant."""
     for query in (
         lambda: model.objects.count(),
         lambda: list(model.objects.all()),
         lambda: model.objects.filter(pk=1).exists(),
-        lambda: model.objects.filter(pk=1).update(pk=1),
+        lambda: model.objects.filter(pk=1).update(tenant=tenants["acme"]),
         lambda: model.objects.filter(pk=1).delete(),
         lambda: model(),
     ):
@@ -36,7 +37,7 @@ def test_a_table_of_a_tenant_cannot_be_read_without_one(tenants: dict[str, Tenan
 
 
 @pytest.mark.parametrize("model", SCOPED, ids=lambda model: model.__name__)
-def test_a_tenant_sees_its_own_rows_only(tenants: dict[str, Tenant], model: Any) -> None:
+def test_a_tenant_sees_its_own_rows_only(tenants: dict[str, Tenant], model: type[TenantModel]) -> None:
     """Together they are all rows there are."""
     seen = []
     for tenant in tenants.values():
@@ -60,7 +61,7 @@ def test_the_earlier_scope_returns_after_an_exception(tenants: dict[str, Tenant]
     acme, other = tenants["acme"], tenants["other"]
     with tenant_scope(acme):
         with pytest.raises(ZeroDivisionError), tenant_scope(other):
-            assert current_tenant().pk / 0 == other
+            assert current_tenant().pk / 0 == other.pk
         assert current_tenant() == acme
     assert tenant_or_none() is None
     with pytest.raises(NoTenant):
@@ -120,7 +121,7 @@ def test_a_task_takes_every_tenant_even_after_one_failed(
     assert Group.unscoped.filter(name="visited").count() == 2
     assert tenant_or_none() is None
     failures = [record for record in caplog.records if record.message == "task failed"]
-    assert [(record.tenant, record.task) for record in failures] == [("acme", "visit")]
+    assert [(vars(record)["tenant"], vars(record)["task"]) for record in failures] == [("acme", "visit")]
     visit(tenant="other")
     assert sorted(seen) == ["acme", "other", "other"]
 
