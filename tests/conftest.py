@@ -154,7 +154,10 @@ def static_files() -> None:
 
 @pytest.fixture(autouse=True)
 def empty_cache(request: pytest.FixtureRequest) -> Iterator[None]:
-    """No poll of one test is remembered in the next; what runs in one mode only cannot use the cache."""
+    """Clear the cache, so that no poll of one test is remembered in the next.
+
+    A test that runs in one mode only cannot use the cache.
+    """
     if not in_both_modes(request.node):
         with nothing_different():
             yield
@@ -300,7 +303,7 @@ def door(tenants: dict[str, Tenant]) -> Callable[..., Door]:
 
 @pytest.fixture
 def clock() -> Iterator[time_machine.Traveller]:
-    """Time stands still until a test moves it: ``clock.shift(5)``."""
+    """Time that stands still until a test moves it: ``clock.shift(5)``."""
     with time_machine.travel(datetime.now(UTC).replace(microsecond=0), tick=False) as traveller:
         yield traveller
 

@@ -71,7 +71,7 @@ def _flow_with(kind: str) -> tuple[str | dict[str, Any], ...]:
 
 
 def _asked_before(kind: str) -> str:
-    """The step whose page stands open when the stage is next."""
+    """The step whose page is open when the stage is next."""
     before = {
         "login": "password",
         "logout": "password",

@@ -22,7 +22,7 @@ DJANGOS = ["check", "migrate", "makemigrations"]
 
 @pytest.fixture(autouse=True)
 def as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The entry replaces three names of Django's and the umask; both are put back."""
+    """Restore three names of Django's and the umask, which the entry point replaces."""
     for name in ("CommandParser", "OutputWrapper", "color_style"):
         monkeypatch.setattr(base, name, getattr(base, name))
     umask = os.umask(0o022)
@@ -31,7 +31,7 @@ def as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def ended(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of a command that does not come to do anything."""
+    """Exit code, standard output and standard error of a command that fails before it starts."""
     with pytest.raises(SystemExit) as end:
         command_line.main(["manage.py", *words])
     said = capsys.readouterr()
@@ -68,7 +68,7 @@ def test_all_of_them_are_known() -> None:
 
 @pytest.mark.parametrize("name", [*OURS, *DJANGOS])
 def test_no_option_is_abbreviated(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the command and of each of its actions: --pr is not --prune."""
+    """No command and no action accepts an abbreviated option: --pr is not --prune."""
     monkeypatch.setattr(base, "CommandParser", command_line.Parser)
     for words, parser in parsers(name).items():
         assert isinstance(parser, command_line.Parser), words
@@ -87,7 +87,7 @@ def test_no_option_is_abbreviated(name: str, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("name", [*OURS, *DJANGOS])
 def test_a_mistyped_option_ends_with_one(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """And says how the command is used, on standard error; with --json it is said as JSON."""
+    """The exit code is 1, and standard error shows the usage; with --json the error is JSON."""
     code, out, err = ended(capsys, name, "--nonsense")
     assert (code, out) == (1, "")
     assert "usage:" in err
@@ -103,7 +103,7 @@ def test_a_mistyped_option_ends_with_one(name: str, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize("name", OURS)
 @pytest.mark.parametrize("path", ["", "-"])
 def test_nothing_and_a_dash_are_no_paths(name: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty variable of a script would be the working folder, and a dash a file of that name."""
+    """An empty path would be the working folder, and a dash a file of that name; both are refused."""
     monkeypatch.setattr(base, "CommandParser", command_line.Parser)
     for words, parser in parsers(name).items():
         for action in parser._actions:
@@ -118,7 +118,7 @@ def test_nothing_and_a_dash_are_no_paths(name: str, path: str, monkeypatch: pyte
 
 
 def _wants(parser: CommandParser) -> int:
-    """How many words come up to and with the path: a product may stand before it."""
+    """How many words come up to and with the path, which a product can precede."""
     return 2 if any(action.choices and not action.option_strings for action in parser._actions) else 1
 
 

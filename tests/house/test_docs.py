@@ -19,7 +19,7 @@ LINKS = r"\]\(([^)#:]+)(?:#[^)]*)?\)"
 
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
 def test_its_paths_and_links_lead_somewhere(page: Path) -> None:
-    """Every path of the repository in backticks, and every relative link."""
+    """Every path of the repository in backticks exists, and so does the target of every relative link."""
     text = page.read_text()
     assert [path for path in re.findall(NAMED, text) if not (ROOT / path).exists()] == []
     assert [link for link in re.findall(LINKS, text) if not (page.parent / link).exists()] == []
@@ -38,7 +38,7 @@ def test_the_code_map_names_every_room() -> None:
 
 
 def test_every_decision_is_in_the_index() -> None:
-    """With its title, in the order of the numbers."""
+    """Each decision is listed with its title, in the order of the numbers."""
     folder = ROOT / "docs" / "decisions"
     titles = [
         f"- [{path.read_text().splitlines()[0].removeprefix('# ')}]({path.name})"

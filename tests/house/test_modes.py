@@ -1,4 +1,4 @@
-"""No test knows on which servers it runs: what may is named here."""
+"""No test knows on which servers it runs; the modules that are allowed to are listed here."""
 
 import re
 
@@ -17,7 +17,7 @@ MODE = re.compile(r"FOYER_TEST_(?:MODE|DATABASE|REDIS)|connection\.vendor|\bmark
 
 
 def test_no_test_knows_the_mode() -> None:
-    """Neither by the variable, nor by asking which database or broker there is, nor by being left out."""
+    """No test reads the variable, asks which database or broker there is, or is skipped in one mode."""
     tests = [
         path
         for path in tracked("tests/*.py", "tests/**/*.py")

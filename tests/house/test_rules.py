@@ -102,7 +102,7 @@ def test_a_stage_is_one_class_in_one_file() -> None:
 
 
 def test_no_stage_names_another() -> None:
-    """Rule 2: neither by import nor in a text."""
+    """Rule 2: no stage names another one, by import or in a text."""
     kinds = set(stages())
     for module in room("stages/"):
         own = Path(module.name).stem
@@ -292,14 +292,14 @@ def test_gates_of_size() -> None:
 
 
 def test_every_module_opens_with_a_sentence() -> None:
-    """Rule 10: what is here, in the first paragraph."""
+    """Rule 10: the first paragraph of every module says what is in it."""
     for module in [*modules(), *(Module(path) for path in tracked("tests/*.py", "tests/**/*.py"))]:
         if module.text.count("\n") > 3:
             assert re.search(r"[.:]$", (ast.get_docstring(module.tree) or "").split("\n\n")[0]), module.name
 
 
 def test_plain_names() -> None:
-    """Rule 10: no drawer for everything."""
+    """Rule 10: no module is a catch-all such as ``utils``."""
     vague = {
         "utils",
         "util",
@@ -317,7 +317,7 @@ def test_plain_names() -> None:
 
 
 def test_nothing_is_unfinished() -> None:
-    """Rule 10: no mark that promises work."""
+    """Rule 10: no comment promises later work."""
     marks = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
     assert not {module.name for module in modules() if marks.search(module.text)}
 

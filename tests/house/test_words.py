@@ -12,7 +12,7 @@ def test_the_page_is_current() -> None:
 
 
 def test_every_word_says_what_it_means() -> None:
-    """In one line that a table can hold."""
+    """Each variable has a meaning, in one line that fits into a table."""
     assert not [
         name for name, word in vocabulary().items() if not word.doc or "\n" in word.doc or "|" in word.doc
     ]

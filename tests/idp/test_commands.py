@@ -21,7 +21,7 @@ NEW = "a new secret key of the server, long enough"
 
 
 def tokens(browser: Door) -> dict[str, str]:
-    """Of a device that was approved."""
+    """The tokens of a device that was approved."""
     started = browser.start(scope="openid offline_access")
     browser.approve(started)
     return dict(browser.poll(started).json())
@@ -71,7 +71,7 @@ def test_rotating_makes_a_new_key_and_breaks_no_token(door: Doors, tenants: dict
 
 
 def test_an_old_key_goes_after_the_last_token_it_signed(door: Doors, clock: time_machine.Traveller) -> None:
-    """Two days later it is neither published nor believed."""
+    """Two days later it is not published and verifies nothing."""
     browser = door()
     before = kids(browser)
     run("rotate")
@@ -143,7 +143,7 @@ def test_after_the_secret_key_was_lost_the_server_goes_on(
 
 
 def test_where_nothing_was_lost_nothing_is_done(door: Doors, tenants: dict[str, Tenant]) -> None:
-    """A slip, or a node that has the right key, must not end every token of every tenant."""
+    """A command that was run by mistake, or a node with the right key, must not end every token."""
     browser = door()
     held, known, waiting = tokens(browser), kids(browser), browser.start()
     with pytest.raises(CommandError, match="No key is lost"):

@@ -38,7 +38,7 @@ class Nodes:
         self.keys = (self.before, self.before)
 
     def next(self) -> None:
-        """The next request goes to the other one."""
+        """Send the next request to the other process."""
         self.settings.SECRET_KEY, self.settings.SECRET_KEY_FALLBACKS = self.keys[next(self.at)]
 
 
@@ -51,7 +51,7 @@ def reencrypt(nodes: Nodes) -> str:
 
 
 def begin(nodes: Nodes, browser: Door) -> tuple[Started, Seen]:
-    """A device asks and a person goes up to the decision, each request at the other node."""
+    """Start a device and go up to the decision as a person, each request at the other node."""
     nodes.next()
     started = browser.start(scope="openid offline_access")
     nodes.next()
@@ -66,7 +66,7 @@ def begin(nodes: Nodes, browser: Door) -> tuple[Started, Seen]:
 
 
 def finish(nodes: Nodes, browser: Door, started: Started, seen: Seen) -> dict[str, str]:
-    """The decision, the tokens, and what they are good for."""
+    """Decide, fetch the tokens, and use them."""
     nodes.next()
     assert seen.submit(decision="approve").title in ("Approved – return to your device", "Connected")
     nodes.next()

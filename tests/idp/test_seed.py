@@ -38,7 +38,7 @@ def totals() -> dict[str, int]:
 
 
 def looks(listing: Listing, *columns: str) -> list[Any]:
-    """What stands in these columns of a whole list."""
+    """The values of these columns in a whole list."""
     return [[row[column] for column in columns] for row in listing.page(Wish(size=200)).rows]
 
 
@@ -64,7 +64,10 @@ def test_a_tenant_of_that_size_beside_the_others(acme: Tenant, other: Tenant) ->
 def test_the_same_number_gives_the_same_rows(
     tenants: dict[str, Tenant], clock: time_machine.Traveller
 ) -> None:
-    """In another tenant too, but for what must be unique in the installation; another number gives others."""
+    """Another tenant gets the same rows, but for what must be unique in the installation.
+
+    Another number gives others.
+    """
     seen = []
     for name, number in (("seeded", "7"), ("again", "7"), ("different", "8")):
         seed("--tenant", name, "--random", number)

@@ -1,1 +1,1 @@
-"""The two ways to run: only what lies here, and the settings of the tests, know that there are two."""
+"""The two modes: only this package and the settings of the tests know that there are two."""

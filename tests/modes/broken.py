@@ -13,7 +13,7 @@ from web.urls import urlpatterns as _ours
 
 
 def fail(request: HttpRequest, **parts: Any) -> HttpResponse:
-    """Fails with a message that says all that it knows, on several lines."""
+    """Fail with a message that contains all of the request, on several lines."""
     query, form = request.META["QUERY_STRING"], dict(request.POST.lists())
     try:
         raise LookupError(f"{request.get_full_path()!r}")

@@ -109,13 +109,13 @@ class Cluster:
         return pid
 
     def again(self, part: str, before: int) -> None:
-        """Waits until it was started again."""
+        """Wait until a process was started again."""
         wait_for(lambda: self.pid(part) not in (0, before), 30)
         if part.startswith("web "):
             wait_for(lambda: _answers(self.webs[int(part[4:])]), 60)
 
     def sql(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
-        """Asks the database itself."""
+        """Query the database directly."""
         with psycopg.connect(
             self._variable("DATABASE_URL").replace("postgres://", "postgresql://"), autocommit=True
         ) as connection:
@@ -127,12 +127,12 @@ class Cluster:
         return Redis.from_url(self._variable("REDIS_URL"))
 
     def call(self, task: str) -> None:
-        """Sends a task, as beat does."""
+        """Send a task, as beat does."""
         command = [sys.executable, "-m", "celery", "-A", "idp.celery", "call", task]
         environment = self.environment(self.pid("beat"))
         subprocess.run(command, cwd=settings.BASE_DIR, env=environment, check=True, capture_output=True)
 
-    def story(self, started: dict[str, Any]) -> list[str]:
+    def timeline(self, started: dict[str, Any]) -> list[str]:
         """The kinds of the events of a device, in their order."""
         found = "SELECT id FROM devices_devicecode WHERE device_code_hash = encode(sha256(%s), 'hex')"
         [(pk,)] = self.sql(found, started["device_code"].encode())
@@ -148,7 +148,7 @@ class Cluster:
         return self.process.wait(60), time.monotonic() - begun
 
     def close(self) -> None:
-        """Ends it however it is."""
+        """End the cluster in any state."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             try:
@@ -187,7 +187,7 @@ class Person:
         )
 
     def at_consent(self, web: str, started: dict[str, Any]) -> None:
-        """Signs in where needed and enters the code."""
+        """Sign in where needed and enter the code."""
         self.open(web)
         if self.hidden.get("step") == "identification":
             self.submit(web, name="admin")
@@ -258,7 +258,7 @@ def poll(web: str, started: dict[str, Any]) -> tuple[int, dict[str, Any]]:
 
 
 def refresh(web: str, tokens: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    """The device asks for new tokens."""
+    """Request new tokens as the device does."""
     form = {
         "grant_type": "refresh_token",
         "client_id": "demo-device",

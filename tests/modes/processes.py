@@ -47,7 +47,7 @@ class Installation:
         self.manage("migrate", "-v0")
 
     def manage(self, *words: object) -> str:
-        """One command that must succeed; what it printed."""
+        """Run one command that must succeed, and return its output."""
         return self.start(*words).finish()
 
     def start(self, *words: object) -> "Command":
@@ -55,7 +55,7 @@ class Installation:
         return Command([sys.executable, "manage.py", *map(str, words)], self.environment)
 
     def rows(self, statement: str) -> list[Any]:
-        """What a query finds, past the product, in one statement."""
+        """Return the rows of one statement, past the product."""
         if self.database:
             with psycopg.connect(self.database.replace("postgres://", "postgresql://")) as connection:
                 return connection.execute(statement).fetchall()
@@ -91,7 +91,7 @@ class Command:
         self.listener.start()
 
     def reach(self, phase: str, seconds: float = 60) -> None:
-        """Waits until the terminal shows this."""
+        """Wait until the terminal shows this."""
         end = time.monotonic() + seconds
         while phase not in self.said.decode(errors="replace"):
             assert self.process.poll() is None, self.said
@@ -99,13 +99,13 @@ class Command:
             time.sleep(0.002)
 
     def kill(self) -> None:
-        """As the kernel does when memory runs out."""
+        """Kill it as the kernel does when memory runs out."""
         self.process.kill()
         self.process.communicate()
         self.listener.join(10)
 
     def finish(self) -> str:
-        """Waits for its end, which must be a good one."""
+        """Wait for the command's end, which must be a success."""
         out, _ = self.process.communicate(timeout=110)
         self.listener.join(10)
         assert self.process.returncode == 0, self.said.decode(errors="replace")

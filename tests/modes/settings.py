@@ -20,7 +20,7 @@ def prepare() -> bool:
 
 
 def tidy() -> None:
-    """What the tests themselves start finds an environment without servers."""
+    """Give programs that the tests start an environment without servers."""
     for name in ("DATABASE_URL", "REDIS_URL"):
         os.environ.pop(name, None)
 

@@ -27,14 +27,14 @@ EXPIRE = "idp.devices.tasks.expire_device_codes"
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """Started once; each test leaves it whole."""
+    """A cluster that is started once; each test leaves it whole."""
     running = Cluster()
     yield running
     running.close()
 
 
 def families(cluster: Cluster) -> int:
-    """How many sets of tokens were ever given."""
+    """How many token families were ever issued."""
     return int(cluster.sql("SELECT count(*) FROM oauth_tokenfamily")[0][0])
 
 
@@ -61,7 +61,7 @@ def test_a_wake_up_crosses_from_one_process_to_the_other(cluster: Cluster) -> No
         tokens["refresh_token"],
     )
     assert refresh(first, tokens)[0] == 200
-    assert cluster.story(device) == TIMELINE
+    assert cluster.timeline(device) == TIMELINE
     assert families(cluster) == before + 1
 
 
@@ -94,7 +94,7 @@ def test_the_worker_is_killed_in_the_middle(cluster: Cluster) -> None:
         "SELECT count(*), count(DISTINCT topic) FROM events_event WHERE kind = 'device.expired'"
     )
     assert expired == [(stale, stale)]
-    assert cluster.story(template) == TIMELINE
+    assert cluster.timeline(template) == TIMELINE
 
 
 def test_redis_is_restarted_in_the_middle(cluster: Cluster) -> None:
@@ -113,7 +113,7 @@ def test_redis_is_restarted_in_the_middle(cluster: Cluster) -> None:
     status, tokens = poll(first, device)
     assert (status, listener.hears()) == (200, "redeemed")
     assert refresh(second, tokens)[0] == 200
-    assert cluster.story(device) == TIMELINE
+    assert cluster.timeline(device) == TIMELINE
     cluster.again("redis", killed)
     assert wait_for(lambda: _subscribed(cluster), 30)
     late = start(second)
@@ -121,7 +121,7 @@ def test_redis_is_restarted_in_the_middle(cluster: Cluster) -> None:
         "UPDATE devices_devicecode SET expires_at = now() - interval '1 minute' WHERE state = 'pending'"
     )
     cluster.call(EXPIRE)
-    wait_for(lambda: cluster.story(late) == ["device.started", "device.expired"], 60)
+    wait_for(lambda: cluster.timeline(late) == ["device.started", "device.expired"], 60)
 
 
 def test_redis_hangs_in_the_middle(cluster: Cluster) -> None:
@@ -195,12 +195,12 @@ def test_a_web_process_is_killed_in_the_middle(cluster: Cluster) -> None:
     cluster.again("web 1", killed)
     answers = _racing_polls(cluster, device)
     assert len(set(answers) - {"invalid_grant", "gone"}) <= 1  # none when each response died with its process
-    assert cluster.story(device) == TIMELINE
+    assert cluster.timeline(device) == TIMELINE
     assert families(cluster) == before + 1
 
 
 def test_ctrl_c_ends_everything(cluster: Cluster) -> None:
-    """No part outlives it, and none complains."""
+    """No process outlives it, and none logs an error."""
     parts = {name: cluster.pid(name) for name in ("web 0", "web 1", "worker", "beat", "redis", "postgres")}
     assert all(parts.values()), parts
     code, seconds = cluster.interrupt()
@@ -211,7 +211,7 @@ def test_ctrl_c_ends_everything(cluster: Cluster) -> None:
 
 
 def cache_is(web: str) -> str:
-    """What a process that is ready says of Redis; it looks once a second."""
+    """What a ready process reports of Redis; it looks once a second."""
     found = requests.get(web + "/health/ready", timeout=5, proxies={"http": ""})
     assert found.status_code == 200
     return str(found.json()["redis"])

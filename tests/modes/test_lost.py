@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_grou
 
 @pytest.fixture
 def wish() -> Iterator[Path]:
-    """While this file is there, the next process that has tokens to send dies."""
+    """While this file exists, the next process that has tokens to send dies."""
     handle, name = tempfile.mkstemp(prefix="foyer-kill-")
     os.close(handle)
     path = Path(name)
@@ -26,7 +26,7 @@ def wish() -> Iterator[Path]:
 
 @pytest.fixture
 def cluster(wish: Path) -> Iterator[Cluster]:
-    """Two web processes that die at a wish."""
+    """Two web processes that die on request."""
     running = Cluster(FOYER_TEST_KILL=str(wish), DJANGO_SETTINGS_MODULE="tests.modes.killed_settings")
     yield running
     running.close()
@@ -57,7 +57,7 @@ def test_kill_minus_nine_between_commit_and_answer(cluster: Cluster, wish: Path)
     assert status == 200
     assert refresh(first, newer)[0] == 200
     cluster.again("web 1", before)
-    assert cluster.story(device) == [
+    assert cluster.timeline(device) == [
         "device.started",
         "device.code_entered",
         "device.approved",

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.both_modes
 def redis(
     settings: Settings, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Server]:
-    """One of the test's own, for the cache and the wake-ups of this process."""
+    """A separate Redis for the cache and the wake-ups of this process."""
     server = servers.redis(tmp_path_factory.mktemp("redis"))
     server.start()
     settings.REDIS_URL, settings.EMBEDDED = server.url, False
@@ -64,7 +64,7 @@ def hang(server: Server) -> None:
 
 
 def wake(server: Server) -> None:
-    """As if nothing had been."""
+    """Let Redis go on."""
     _signal(server, signal.SIGCONT)
 
 
@@ -138,7 +138,7 @@ def test_what_else_could_be_asked_of_the_cache_does_not_wait_either(redis: Serve
 
 
 def test_one_at_a_time_tries_again(redis: Server) -> None:
-    """Of many threads, a second later."""
+    """Of many threads one tries again a second later."""
     hang(redis)
     cache.get("a")
     with ThreadPoolExecutor(16) as threads:

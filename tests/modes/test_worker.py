@@ -100,7 +100,7 @@ class Background:
         wait_for(lambda: self.queues(), 60)
 
     def send(self, task: str, times: int = 1) -> None:
-        """Sends it, as beat does, to where settings say."""
+        """Send a task as beat does, to where the settings say."""
         self._run("-c", SEND, task, str(times))
 
     def queues(self) -> list[str]:
@@ -119,13 +119,13 @@ class Background:
         return psycopg.connect(self.postgres.url.replace("postgres://", "postgresql://"), autocommit=True)
 
     def sql(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
-        """Asks the database itself."""
+        """Query the database directly."""
         with self.database() as connection:
             cursor = connection.execute(statement, arguments)
             return cursor.fetchall() if cursor.description else []
 
     def still_works(self) -> None:
-        """The same process does a task: it sweeps a mail of long ago."""
+        """Assert that the same process does a task: it sweeps an old mail."""
         self.sql(OWED, "old", "done", "2020-01-01")
         self.send(SWEEP)
         wait_for(lambda: not self.sql("SELECT 1 FROM outbox_delivery WHERE key = 'old'"), 60)
@@ -146,7 +146,7 @@ class Background:
 
 @pytest.fixture(scope="module")
 def background() -> Iterator[Background]:
-    """Started once; each test leaves it at work."""
+    """A worker that is started once; each test leaves it at work."""
     with (
         tempfile.TemporaryDirectory(prefix="foyer-worker-", ignore_cleanup_errors=True) as name,
         ExitStack() as ends,

@@ -1,4 +1,4 @@
-"""deny_device: ends a run with a message, and the waiting device hears of it."""
+"""deny_device: ends a run with a message, and denies the waiting device."""
 
 from collections.abc import Callable
 

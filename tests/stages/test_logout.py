@@ -76,7 +76,7 @@ def test_pressing_twice_is_as_good_as_once(signed_in: Door) -> None:
 
 
 def test_a_person_who_is_not_signed_in_passes(door: Doors) -> None:
-    """Nothing to ask, nothing to end."""
+    """There is nothing to ask and nothing to end."""
     draw("logout", "deny")
     seen = door().page()
     assert seen.title == "Access denied"
@@ -84,7 +84,7 @@ def test_a_person_who_is_not_signed_in_passes(door: Doors) -> None:
 
 
 def test_a_session_that_ended_already_stays_ended(door: Doors) -> None:
-    """The effect is idempotent, and of another tenant's number knows nothing."""
+    """The effect is idempotent, and finds no session of another tenant."""
     door().sign_in()
     door("other.test").sign_in()
     mine, foreign = Session.objects.get(), Session.unscoped.exclude(pk=Session.objects.get().pk).get()

@@ -241,7 +241,7 @@ def test_the_settings_move_the_back_off(acme: Tenant, door: Doors, clock: time_m
 def test_a_person_deactivated_between_password_and_sign_in_is_not_signed_in(
     acme: Tenant, door: Doors
 ) -> None:
-    """CVE-2025-53942: inactive people pass on no second path; the verb looks again."""
+    """CVE-2025-53942: inactive people pass on no second path; the domain function checks again."""
     alice = Person.objects.get(username="alice")
     Person.objects.filter(pk=alice.pk).update(is_active=False)
     with pytest.raises(EffectLost):

@@ -44,7 +44,7 @@ REST = ("login", "device_code", "consent", "finish")
 
 
 def asking(*more: Any, **settings: Any) -> None:
-    """A flow that asks after the password."""
+    """Publish a flow that asks after the password."""
     prompt = {
         "id": "about-you",
         "stage": "prompt",
@@ -56,7 +56,7 @@ def asking(*more: Any, **settings: Any) -> None:
 def arrived(
     door: Doors, name: str = "alice", password: str = "alice-password-1", host: str = "acme.test"
 ) -> Seen:
-    """At the question."""
+    """The page with the question."""
     return door(host).sign_in(name, password)
 
 
@@ -107,7 +107,7 @@ def test_what_is_typed_has_one_form(acme: Tenant, other: Tenant, door: Doors) ->
 
 
 def test_people_of_another_tenant_keep_their_own(acme: Tenant, other: Tenant, door: Doors) -> None:
-    """Same username, same flow name: nothing crosses."""
+    """With the same username and the same flow name, the tenants' answers stay separate."""
     asking()
     arrived(door).submit(**GOOD)
     assert Person.unscoped.get(tenant=other, username="alice").attributes == {}
@@ -227,7 +227,7 @@ def test_it_needs_a_proof(acme: Tenant) -> None:
 
 
 def test_a_person_deactivated_meanwhile_saves_nothing(acme: Tenant, door: Doors) -> None:
-    """CVE-2025-53942: the verb looks again, in its own transaction."""
+    """CVE-2025-53942: the domain function checks again, in its own transaction."""
     asking()
     seen = arrived(door)
     Person.objects.filter(username="alice").update(is_active=False)

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("acme")
 
 
 def flow(**settings: Any) -> None:
-    """Signing in if need be, then being asked again."""
+    """Publish a flow that signs in if needed, and then asks again."""
     again = {"stage": "reauthenticate", "settings": settings}
     draw("identification", "password", "login", again, "device_code", "consent", "finish")
 
@@ -50,7 +50,7 @@ def test_it_asks_after_max_age_and_not_before(door: Doors, clock: time_machine.T
 
 @pytest.mark.usefixtures("clock")
 def test_zero_asks_always(door: Doors) -> None:
-    """Even right after the password."""
+    """It asks even right after the password."""
     flow(max_age="0s")
     browser = door()
     assert browser.sign_in().step == "reauthenticate"
@@ -206,7 +206,7 @@ def test_a_session_older_than_the_column_counts_as_proved_when_it_was_signed_in(
 
 @pytest.mark.usefixtures("clock")
 def test_it_proves_no_one_whose_session_ended_or_who_was_deactivated(acme: Tenant, door: Doors) -> None:
-    """CVE-2025-29928, CVE-2025-53942: with the right password."""
+    """CVE-2025-29928, CVE-2025-53942: the right password does not help."""
     flow(max_age="0s")
     changes: list[Callable[[], int]] = [
         lambda: Session.objects.update(ended_at=timezone.now()),

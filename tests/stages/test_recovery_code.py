@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("acme", "clock")
 
 
 def flow(missing: str = "refuse") -> None:
-    """Password, then a recovery code."""
+    """Publish a flow with the password and then a recovery code."""
     step = {"stage": "recovery_code", "settings": {"missing": missing}}
     draw("identification", "password", step, "login", "device_code", "consent", "finish")
 
@@ -239,7 +239,7 @@ def test_asked_after_signing_in_the_session_notes_it(door: Doors) -> None:
 
 
 def test_an_app_does_not_count_as_a_recovery_code(door: Doors) -> None:
-    """And six digits are no recovery code."""
+    """An app passes no recovery code step, and six digits are no recovery code."""
     give_totp()
     flow()
     assert door().sign_in().title == "Access denied"

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("acme", "clock")
 
 
 def flow(*before: str | dict[str, Any]) -> None:
-    """Signing in, then making codes."""
+    """Publish a flow that signs in and creates codes."""
     draw(
         "identification",
         "password",
@@ -83,7 +83,7 @@ def test_they_replace_all_earlier_ones_after_one_was_shown(door: Doors) -> None:
 def test_a_password_alone_makes_none_for_an_account_that_is_guarded(
     door: Doors, give: Callable[..., object]
 ) -> None:
-    """Else they would be the way around the second factor."""
+    """Otherwise they would be the way around the second factor."""
     give()
     flow()
     assert door().sign_in().title == "Access denied"

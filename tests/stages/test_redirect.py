@@ -109,7 +109,7 @@ LOOK_ALIKES = [
 
 @pytest.mark.parametrize("target", GOOD)
 def test_what_may_be_written(target: str) -> None:
-    """An https address, http on this machine, or a path of this server."""
+    """An https URL, http on this machine, or a path of this server is accepted."""
     assert Redirect.Settings(to=target).to == target
 
 
@@ -133,9 +133,9 @@ def test_lint_says_where_and_why(acme: Tenant) -> None:
 
 @pytest.mark.parametrize("target", ["/application/o/nothing/?a=b#c", "https://acme.example/welcome?a=b"])
 def test_the_browser_is_sent_there_and_the_run_is_over(acme: Tenant, door: Doors, target: str) -> None:
-    """For those to whom the condition applies; the others go on.
+    """People to whom the condition applies are redirected; the others go on.
 
-    Within this server by a redirect that posts nothing again (303).
+    Within this server a redirect posts nothing again (303).
     """
     steps: list[str | dict[str, Any]] = [
         "identification",
@@ -155,7 +155,7 @@ def test_the_browser_is_sent_there_and_the_run_is_over(acme: Tenant, door: Doors
 
 
 def test_a_program_gets_the_address(acme: Tenant, door: Doors) -> None:
-    """As JSON: the address, and nothing is followed."""
+    """JSON has the address, and nothing is followed."""
     draw({"stage": "redirect", "settings": {"to": "https://acme.example/app"}})
     answer = door().post("/api/runs/", '{"for": "device_code"}', content_type="application/json").json()
     assert (answer["kind"], answer["url"]) == ("leave", "https://acme.example/app")

@@ -154,7 +154,7 @@ def test_recovery_codes_are_guessed_from_the_same_budget(door: Doors) -> None:
 
 
 def test_the_other_tenants_credential_is_as_if_it_did_not_exist(other: Tenant, door: Doors) -> None:
-    """Tenant isolation: other's alice has an app, ours has none; and its codes are nothing here."""
+    """Tenant isolation: other's alice has an app, ours has none, and other's codes are wrong here."""
     with tenant_scope(other):
         give_totp()
     flow()
@@ -168,7 +168,7 @@ def test_the_other_tenants_credential_is_as_if_it_did_not_exist(other: Tenant, d
 
 
 def test_a_person_without_one_is_refused_unless_the_flow_says_otherwise(door: Doors) -> None:
-    """``missing``: refuse is what happens when nothing is said."""
+    """``missing: refuse`` is the default."""
     draw("identification", "password", "totp", *REST)
     refused = at_totp(door())
     assert (refused.title, "your account has none. Ask an administrator." in refused.text) == (

@@ -56,7 +56,7 @@ def test_each_visit_shows_another_secret(door: Doors) -> None:
 
 
 def test_the_old_one_works_until_the_new_one_is_proven(door: Doors, clock: time_machine.Traveller) -> None:
-    """Looking at the page, and wrong codes, change nothing; then the old one is nothing any more."""
+    """Opening the page and wrong codes change nothing; afterwards the old app no longer works."""
     give_totp()
     flow(ASK)
     seen = door().sign_in().submit(code=code())
@@ -128,7 +128,7 @@ def _inactive(page: Seen) -> None:
 def test_nothing_is_stored_for_a_person_who_is_no_longer_signed_in(
     door: Doors, happens: Callable[[Seen], None]
 ) -> None:
-    """CVE-2025-29928, CVE-2025-53942."""
+    """CVE-2025-29928, CVE-2025-53942: a person who signed out or was deactivated stores no app."""
     flow()
     seen = door().sign_in()
     happens(seen)

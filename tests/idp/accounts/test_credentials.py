@@ -29,7 +29,7 @@ Doors = Callable[..., Door]
 
 
 def test_what_a_person_could_use_as_a_proof(acme: Tenant, other: Tenant) -> None:
-    """Of this person of this tenant, and of codes only while one is left."""
+    """The proofs are those of this person in this tenant, and codes only while one is left."""
     alice = person().pk
     assert (kinds_of(alice), guarded(alice)) == (["password"], False)
     give_totp()
@@ -53,7 +53,7 @@ def test_a_condition_reads_what_the_person_holds(acme: Tenant, door: Doors) -> N
 
 
 def test_removing(acme: Tenant) -> None:
-    """The codes all together; the event says when nothing is left."""
+    """Codes are removed all together; the event says when nothing is left."""
     alice = person()
     give_totp()
     give_codes()
@@ -194,7 +194,7 @@ def _press(browser: Door, pk: int) -> str:
 
 
 def test_the_front_page_shows_what_one_holds_and_removes_it(stepped_up: Door) -> None:
-    """By a POST of one's own, freshly proved browser."""
+    """A credential is removed by a POST of the person's own, freshly proved browser."""
     give_codes()
     page = stepped_up.page("/")
     for text in (

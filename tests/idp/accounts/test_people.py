@@ -39,7 +39,7 @@ def test_a_username_comes_before_an_email_address(acme: Tenant) -> None:
 
 
 def test_the_same_name_in_two_tenants_is_two_people(tenants: dict[str, Tenant]) -> None:
-    """With a subject each that is never the other's."""
+    """Each has a subject that is never the other's."""
     found = []
     for tenant in tenants.values():
         with tenant_scope(tenant):
@@ -62,7 +62,7 @@ def test_saving_what_is_so_already_writes_nothing(acme: Tenant) -> None:
 
 
 def test_two_people_never_share_an_address(acme: Tenant) -> None:
-    """The constraint speaks before the database does; without an address there may be many."""
+    """The constraint raises before the database does; many people can be without an address."""
     with pytest.raises(ValidationError):
         save_person("evaluator", email="alice@acme.test", by="test")
     save_person("evaluator", by="test")
@@ -70,7 +70,7 @@ def test_two_people_never_share_an_address(acme: Tenant) -> None:
 
 
 def test_an_event_never_holds_the_new_values(acme: Tenant) -> None:
-    """Only which keys changed: a hash is no business of the audit trail."""
+    """An event has only the keys that changed: a hash does not belong in the audit log."""
     save_person("alice", password=hash_password("some long password"), by="test")
     recorded = Event.objects.get(kind="person.changed")
     assert recorded.data == {"keys": ["password"]}

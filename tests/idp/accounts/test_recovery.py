@@ -32,12 +32,12 @@ def link(acme: Tenant) -> str:
 
 
 def works(door: Doors, password: str, host: str = "acme.test") -> bool:
-    """Whether alice signs in with it."""
+    """Whether alice can sign in with this password."""
     return door(host).sign_in(password=password).step == "device_code"
 
 
 def test_a_link_sets_a_new_password_once(acme: Tenant, door: Doors, link: str) -> None:
-    """By POST; the second time it is no longer good, and the old password neither."""
+    """A POST sets it; afterwards neither the link nor the old password works."""
     browser = door()
     assert "alice" in browser.get(link).content.decode()
     assert browser.page(link).submit(password=GOOD).title == "Password changed"
@@ -71,7 +71,7 @@ def test_only_its_hash_is_stored(acme: Tenant, link: str) -> None:
 def test_it_is_good_for_fifteen_minutes(
     door: Doors, clock: time_machine.Traveller, tenants: dict[str, Tenant]
 ) -> None:
-    """CVE-2025-64708: judged when it is used, whether or not anything swept it."""
+    """CVE-2025-64708: the age is checked when the link is used, whether or not a sweep ran."""
     with tenant_scope(tenants["acme"]):
         link = f"/recover/{make_link(Person.objects.get(username='alice'), by='test')}"
     seen = door().page(link)
@@ -100,7 +100,7 @@ def test_a_weak_password_is_refused_and_the_link_stays_good(door: Doors, link: s
 
 
 def test_every_session_ends(acme: Tenant, door: Doors, link: str) -> None:
-    """CVE-2025-29928: at once, everywhere; bob's goes on."""
+    """CVE-2025-29928: all sessions of the person end at once; bob's goes on."""
     browsers = [door(), door(), door()]
     for browser in browsers[:2]:
         browser.sign_in()

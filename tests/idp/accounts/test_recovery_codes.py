@@ -92,7 +92,7 @@ def test_codes_of_an_older_version_are_found_while_their_key_is_accepted(
 
 
 def test_a_code_is_used_once_by_many_at_once(transactional_db: None, acme: Tenant) -> None:
-    """The compare-and-set: of six at the same moment, one."""
+    """Compare and set: of six attempts at the same moment one succeeds."""
     effect, won = use(person().pk, give_codes()[0]), []
     assert effect
 

@@ -1,4 +1,4 @@
-"""Roles: a matrix that is laid out as one, read by pages and API alike."""
+"""Roles: a permission matrix, laid out as one and read by pages and API alike."""
 
 import pytest
 from pydantic import ValidationError
@@ -44,10 +44,10 @@ def test_every_cell(acme: Tenant, role: str, operation: str) -> None:
 
     Anonymous and inactive people are allowed nothing.
     """
-    person = Person(username="somebody", role=role)
+    person = Person(username="alice", role=role)
     marked = role in allowed()[operation] and not operation.startswith("tenants.")
     assert may(person, operation) is marked
-    assert may(Person(username="somebody", role=role, is_active=False), operation) is False
+    assert may(Person(username="alice", role=role, is_active=False), operation) is False
     assert may(None, operation) is False
     if not marked:
         with pytest.raises(NotAllowed):
@@ -65,7 +65,7 @@ def test_tenants_are_managed_on_the_default_host_only(acme: Tenant) -> None:
 
 
 def test_an_auditor_changes_nothing(acme: Tenant) -> None:
-    """Sees, counts and inspects, and no more."""
+    """An auditor sees, counts and inspects, and no more."""
     auditor = save_person("clerk", role="auditor", by="test")
     assert {operation.split(".")[1] for operation in operations_of(auditor)} == {"see", "count", "inspect"}
 

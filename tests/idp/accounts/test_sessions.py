@@ -1,4 +1,4 @@
-"""Sessions: the database is the truth, and ending one ends it at once everywhere."""
+"""Sessions: the database is the only source, and ending one ends it at once everywhere."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -68,7 +68,7 @@ def test_each_session_that_ends_with_others_is_an_event(acme: Tenant, other: Ten
 
 
 def test_a_session_expires_with_nothing_running(door: Doors, clock: time_machine.Traveller) -> None:
-    """CVE-2025-64708: twelve hours, judged when read."""
+    """CVE-2025-64708: a session lasts twelve hours, checked when it is read."""
     browser = door()
     browser.sign_in()
     clock.shift(timedelta(hours=11, minutes=59))
@@ -107,7 +107,7 @@ def test_the_row_says_from_where(acme: Tenant, door: Doors) -> None:
 def test_the_sweep_deletes_what_expired_over_a_day_ago(
     tenants: dict[str, Tenant], door: Doors, clock: time_machine.Traveller
 ) -> None:
-    """Of every tenant, in batches, and nothing else; twice is as good as once."""
+    """The sweep covers every tenant, in batches, deletes nothing else, and can be repeated."""
     for host in ("acme.test", "other.test"):
         for _ in range(3):
             door(host).sign_in()

@@ -87,7 +87,7 @@ def test_a_step_is_used_up_with_all_before_it(acme: Tenant) -> None:
 
 
 def test_a_step_is_used_once_by_many_at_once(transactional_db: None, acme: Tenant) -> None:
-    """The compare-and-set: of six at the same moment, one."""
+    """Compare and set: of six attempts at the same moment one succeeds."""
     credential, won = give_totp(), []
 
     def use() -> None:
@@ -110,7 +110,7 @@ def test_the_other_tenants_credential_cannot_be_used(acme: Tenant, other: Tenant
 
 
 def test_inactive_and_unknown_people_get_none_and_use_none(acme: Tenant) -> None:
-    """CVE-2025-53942: the verb looks; for good."""
+    """CVE-2025-53942: the domain function checks the person and refuses for good."""
     bobs = give_totp("bob").pk
     Person.objects.filter(username="bob").update(is_active=False)
     with pytest.raises(EffectLost) as refused:

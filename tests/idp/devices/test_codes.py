@@ -1,4 +1,4 @@
-"""User codes: their alphabet, their entropy, and how kindly they are read."""
+"""User codes: their alphabet, their entropy, and how tolerantly they are read."""
 
 import math
 from collections import Counter

@@ -21,7 +21,7 @@ from tests.races import at_once, meeting_at
 def test_batches_that_overlap_announce_each_device_once(
     transactional_db: None, tenants: dict[str, Tenant], door: Doors
 ) -> None:
-    """D37: a short batch and a long one that begin at the same row, at which a device is polling."""
+    """D37: a short batch and a long one begin at the same row, at which a device is polling."""
     device = door()
     for _ in range(8):
         device.start()
@@ -41,7 +41,7 @@ def test_batches_that_overlap_announce_each_device_once(
 def test_sweeps_at_once_announce_each_device_once(
     transactional_db: None, tenants: dict[str, Tenant], door: Doors
 ) -> None:
-    """D37: four workers, until nothing is left."""
+    """D37: four workers sweep until nothing is left."""
     device = door()
     for _ in range(30):
         device.start()

@@ -114,7 +114,7 @@ def test_client_that_obeys_is_always_served(
 
 @pytest.mark.parametrize("decision", ["approve", "deny"])
 def test_slow_down_never_hides_a_decision(door: Doors, clock: time_machine.Traveller, decision: str) -> None:
-    """D32, D13: the device hears of a decision at its next poll, however early that comes."""
+    """D32, D13: the device gets a decision at its next poll, however early that comes."""
     device, person = door(), door()
     started = device.start()
     polled(device, started)
@@ -304,7 +304,7 @@ def test_a_redeemed_code_is_kept_as_long_as_its_tokens(
 
 
 def approved(door: Doors, started: Started) -> DeviceCode:
-    """The row after a person said yes."""
+    """The row after a person has approved it."""
     door().approve(started)
     return DeviceCode.objects.get(state=State.APPROVED)
 
@@ -342,7 +342,7 @@ def test_revoking_reaches_no_other_tenant(door: Doors, acme: Tenant, other: Tena
 
 
 def test_dropping_all_ends_what_waits(door: Doors, acme: Tenant) -> None:
-    """When codes can no longer be trusted, none that waits or is approved gives anything any more."""
+    """When codes can no longer be trusted, every pending or approved one ends without tokens."""
     device = door()
     first, second = device.start(), device.start()
     approved(door, first)
@@ -430,7 +430,7 @@ def test_wide_networks_share(door: Doors, acme: Tenant) -> None:
 
 
 def test_refusing_to_start_is_one_event(door: Doors, acme: Tenant) -> None:
-    """D35: who floods the endpoint does not flood the audit trail."""
+    """D35: a client that floods the endpoint does not flood the audit log."""
     save_application("tv", by="test", device_pending_limit=1)
     device = door()
     device.start()

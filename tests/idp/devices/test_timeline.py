@@ -33,18 +33,18 @@ def clerk() -> Person:
 
 
 def refresh(device: Door, tokens: dict[str, Any]) -> Any:
-    """The device asks for new tokens."""
+    """Request new tokens as the device does."""
     form = {"grant_type": "refresh_token", "client_id": "tv", "refresh_token": tokens["refresh_token"]}
     return device.post("/application/o/token/", form)
 
 
 def newest() -> int:
-    """The number of the device that asked last."""
+    """The primary key of the device that started last."""
     return DeviceCode.objects.order_by("-pk").values_list("pk", flat=True)[0]
 
 
 def entries(pk: int) -> list[tuple[str, str]]:
-    """What happened, and who did it."""
+    """What happened to a device, and who did it."""
     found = timeline.story(pk)
     assert found is not None
     assert [moment.at for moment in found.moments] == sorted(moment.at for moment in found.moments)

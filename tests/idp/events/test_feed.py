@@ -87,7 +87,7 @@ def test_no_stretch_is_read_twice(some: None) -> None:
 
 
 def test_the_newest_are_delivered_and_the_others_counted(some: None) -> None:
-    """Who can show two rows gets the last two, oldest first, and how many they missed."""
+    """A page with room for two rows gets the last two, oldest first, and the number of the others."""
     news = since(0, most=2, newest_only=True)
     assert (kinds(news.rows), news.left_out) == (["device.denied", "session.started"], 2)
     assert since(news.last, most=2, newest_only=True).left_out == 0
@@ -164,7 +164,7 @@ def test_guesses_of_device_codes_are_one_event(
 def test_too_many_sign_ins_at_once_are_one_event(
     acme: Tenant, door: Doors, settings: Settings, clock: time_machine.Traveller
 ) -> None:
-    """What is refused for the sake of an address stands in the feed, once a minute."""
+    """A refusal because of an address is in the feed once a minute."""
     settings.RUNS_PER_ADDRESS = 2
     for _ in range(5):
         page = door(address="203.0.113.7").page()

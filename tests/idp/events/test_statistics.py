@@ -49,7 +49,7 @@ def test_each_event_counts_in_its_own_minute(acme: Tenant) -> None:
 
 
 def test_a_day_is_forty_eight_half_hours(acme: Tenant) -> None:
-    """The same over a day; kinds of one series are counted together, others apart."""
+    """The buckets cover a day; kinds of one series are counted together, others separately."""
     happened("device.denied", timedelta(seconds=30), timedelta(hours=20))
     happened("flow.denied", timedelta(seconds=30))
     happened("flow.throttled", timedelta(minutes=1))
@@ -68,7 +68,7 @@ def test_the_other_tenant_is_not_counted(acme: Tenant, other: Tenant) -> None:
 
 @pytest.mark.parametrize("span", SPANS)
 def test_a_chart_is_one_query(acme: Tenant, span: str) -> None:
-    """However many events there are, and of every kind."""
+    """It is one query for any number of events, of any kind."""
     with CaptureQueriesContext(connection) as queries:
         chart(SPANS[span], NOW)
     assert len(queries) == 1

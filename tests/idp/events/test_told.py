@@ -31,14 +31,14 @@ pytestmark = pytest.mark.usefixtures("transactional_db")
 
 
 class Halted(Exception):
-    """What ends a transaction before its commit."""
+    """Raised to end a transaction before its commit."""
 
 
 @pytest.fixture
 def announced(
     tenants: dict[str, Tenant], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> Announced:
-    """The kinds of events in the log, and of the wake-ups, since it was asked last."""
+    """Return the kinds of events in the log, and of the wake-ups, since the last call."""
     caplog.set_level(logging.INFO, "idp.events.bus")
     woken: list[WakeUp] = []
     monkeypatch.setattr(notify, "send", woken.append)
@@ -163,9 +163,9 @@ def test_a_line_names_its_own_tenant_and_request(
     with transaction.atomic():
         for name in ("acme", "other"):
             with tenant_scope(tenants[name]), origin_of(Origin("192.0.2.1", "", f"request of {name}")):
-                publish("x.told", actor=name)
-        assert "x.told" not in capfd.readouterr().err
-    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if "x.told" in line]
+                publish("x.published", actor=name)
+        assert "x.published" not in capfd.readouterr().err
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if "x.published" in line]
     found = [(line["tenant"], line["request_id"], line["actor"]) for line in lines]
     assert found == [("acme", "request of acme", "acme"), ("other", "request of other", "other")]
 

@@ -45,7 +45,7 @@ EVERY = (
 
 @pytest.fixture
 def lively(acme: Tenant, door: Callable[..., Door]) -> None:
-    """Both tenants have a session, a run, a device that was approved, and its tokens."""
+    """Both tenants with a session, a run, an approved device and its tokens."""
     for host in ("acme.test", "other.test"):
         browser = door(host)
         started = browser.start()
@@ -252,7 +252,7 @@ def test_a_list_that_is_too_long_to_sort_says_so(acme: Tenant, monkeypatch: pyte
 
 
 def test_a_list_beyond_what_is_counted_reads_alike(lively: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether the rows are found first or read off the index of their order, a filtered list is the same."""
+    """A filtered list is the same whether the rows are searched or read from the index of their order."""
     for listing in EVERY:
         wishes = [
             Wish(filters={each.name: value}) for each in listing.filters for value, _title in each.choices()

@@ -26,7 +26,7 @@ OLD, NEW = "o" * 40, "n" * 40
 
 
 def test_what_was_sealed_opens_under_the_same_key_only(settings: Settings) -> None:
-    """And twice the same text is not twice the same ciphertext."""
+    """The same text sealed twice gives two different ciphertexts."""
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = OLD, []
     sealed = seal("süß")
     assert unseal(sealed) == "süß"

@@ -55,7 +55,7 @@ def test_invisible_characters_are_named(letter: str, name: str) -> None:
     ("text", "name"), [(" a", "SPACE"), ("a\u00a0", "NO-BREAK SPACE"), ("\u3000a", "IDEOGRAPHIC SPACE")]
 )
 def test_white_space_around_a_name_is_named(text: str, name: str) -> None:
-    """It would make two of what looks like one."""
+    """White space around a name is an error: two names would look like one."""
     with pytest.raises(ValueError, match=f"begin or end with .*{name}"):
         line(text)
 
@@ -83,7 +83,7 @@ def test_what_people_are_called_is_kept(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["Ärzte", "한국", "ﷺ", "\u0958", "e\u0323\u0301"])
 def test_one_form(text: str) -> None:
-    """However it was composed, and twice does not change it again."""
+    """Text has one form, however it was composed, and normalizing twice changes nothing."""
     forms = {line(unicodedata.normalize(form, text)) for form in ("NFC", "NFD")}
     assert len(forms) == 1
     assert forms == {nfc(nfc(text))}
@@ -159,7 +159,7 @@ def test_names_are_read_alike(typed: str) -> None:
 
 @pytest.mark.parametrize("name", ["Straße", "ΟΔΟΣ", "İstanbul", "ǰ", "ﬀ", "\u0345\u0308", "Ärzte"])
 def test_folding_twice_changes_nothing(name: str) -> None:
-    """Else who was stored would not be found."""
+    """Otherwise a stored person would not be found."""
     assert fold(fold(name)) == fold(name)
     assert {fold(unicodedata.normalize(form, name)) for form in ("NFC", "NFD", "NFKC")} == {fold(name)}
 

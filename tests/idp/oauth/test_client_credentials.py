@@ -189,7 +189,7 @@ def test_only_where_it_is_switched_on(at_acme: Tenant, door: Doors) -> None:
 
 
 def test_the_device_grant_is_not_its(at_acme: Tenant, door: Doors) -> None:
-    """D28: what may act for itself may not therefore act for people."""
+    """D28: an application that can act for itself cannot act for people because of that."""
     assert outcome(door().post(DEVICE, {"scope": "acme:read"}, **basic("backup", SECRETS["acme"]))) == (
         400,
         "unauthorized_client",
@@ -216,7 +216,7 @@ def test_tokens_end_with_the_right_to_them(at_acme: Tenant, door: Doors, change:
 
 
 def test_it_is_listed_and_can_be_revoked(at_acme: Tenant, door: Doors) -> None:
-    """An administrator sees what a service holds beside what people gave, and ends it."""
+    """An administrator sees a service's tokens beside those of people, and revokes them."""
     door().approve(device := door().start())
     tokens_of(door().poll(device))
     token = tokens_of(ask(door()))["access_token"]
@@ -233,7 +233,7 @@ def test_it_is_listed_and_can_be_revoked(at_acme: Tenant, door: Doors) -> None:
 
 
 def test_it_is_swept(at_acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
-    """A day after its end nothing is left of it."""
+    """A day after its end no row of the token is left."""
     ask(door())
     clock.shift(timedelta(minutes=11) + timedelta(days=1))
     sweep_tokens()
@@ -283,7 +283,7 @@ def test_two_who_renew_at_once(at_acme: Tenant, monkeypatch: pytest.MonkeyPatch)
     """Compare and set: the second gets an error, instead of being shown a secret that does not work."""
 
     def overtaken() -> tuple[str, str]:
-        Application.objects.filter(name="backup").update(secret_hash=digest("of somebody else"))
+        Application.objects.filter(name="backup").update(secret_hash=digest("of another person"))
         return "mine", digest("mine")
 
     monkeypatch.setattr(clients, "new_secret", overtaken)

@@ -59,7 +59,7 @@ def test_an_id_token_is_no_access_token(acme: Tenant) -> None:
 
 
 def test_keys_of_another_tenant(acme: Tenant, other: Tenant) -> None:
-    """O19: what one tenant signed no other believes, even for the same issuer."""
+    """O19: a token that one tenant signed verifies in no other, even for the same issuer."""
     ours = token()
     with tenant_scope(other):
         assert keys.verify(ours, typ="at+jwt", issuer=ISSUER) is None
@@ -75,7 +75,7 @@ def test_strange_kid(acme: Tenant, kid: str) -> None:
 
 
 def test_rotation_keeps_old_tokens_for_a_while(acme: Tenant, clock: time_machine.Traveller) -> None:
-    """O21: two days, longer than any token lives; a key that is thrown away verifies nothing from then on."""
+    """O21: an old key verifies for two days, longer than any token lives; a deleted one verifies nothing."""
     old = token(exp=int(timezone.now().timestamp()) + 86_400 * 7)
     keys.rotate(by="test")
     clock.shift(timedelta(days=2) - timedelta(seconds=1))

@@ -24,7 +24,7 @@ def probed(settings: Settings) -> Iterator[None]:
 
 @pytest.fixture
 def use_mail_server(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Sets FOYER_SMTP_URL as an operator would."""
+    """Return a function that sets FOYER_SMTP_URL as an operator would."""
 
     def use(url: str) -> None:
         monkeypatch.setenv("FOYER_SMTP_URL", url)
@@ -35,7 +35,7 @@ def use_mail_server(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Call
 
 @pytest.fixture
 def start_mail_server() -> Iterator[Callable[..., MailServer]]:
-    """Starts mail servers; none outlives its test."""
+    """Return a function that starts mail servers; none outlives its test."""
     started: list[MailServer] = []
 
     def start(**options: Any) -> MailServer:
@@ -53,7 +53,7 @@ def start_mail_server() -> Iterator[Callable[..., MailServer]]:
 def mail_server(
     start_mail_server: Callable[..., MailServer], use_mail_server: Callable[[str], None]
 ) -> MailServer:
-    """One without TLS and login, in use."""
+    """A mail server without TLS and login, in use."""
     server = start_mail_server()
     use_mail_server(f"smtp://127.0.0.1:{server.port}")
     return server

@@ -61,7 +61,10 @@ class _Inbox:
 
 
 class MailServer(Controller):
-    """Listens on a free port; ``people`` are names and passwords, and without them no one has to log in."""
+    """A server on a free port.
+
+    ``people`` are names and passwords; without them no one has to log in.
+    """
 
     def __init__(
         self,

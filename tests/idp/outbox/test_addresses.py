@@ -115,7 +115,7 @@ def test_an_address_is_kept_as_it_is_written(
 def test_what_folds_alike_belongs_to_one_person(
     acme: Tenant, other: str, door: Doors, write_blueprint: Callable[..., Path]
 ) -> None:
-    """By the API, a blueprint, and two within one; the tenant beside it is another world."""
+    """The API, a blueprint, and two people within one are refused; the other tenant is separate."""
     admin = Program(mint("admin"))
     assert admin("PUT", "people/bob", {"email": WRITTEN}, if_match="*").status_code == 200
     refused = admin("PUT", "people/eve", {"email": other})
@@ -132,7 +132,7 @@ def test_what_folds_alike_belongs_to_one_person(
 
 
 def test_two_may_change_places(acme: Tenant, write_blueprint: Callable[..., Path]) -> None:
-    """Each takes the other's address in one blueprint."""
+    """Each of two people can take the other's address in one blueprint."""
     apply(
         [
             write_blueprint(

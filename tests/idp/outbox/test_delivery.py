@@ -34,12 +34,12 @@ from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.idp.outbox import probe
 
-SECRET = "a-secret-that-nobody-reads"
+SECRET = "a-secret-that-no-one-reads"
 pytestmark = pytest.mark.usefixtures("probed")
 
 
 class Killed(BaseException):
-    """What a process that is killed leaves of itself: nothing after the line at which it was."""
+    """Raised in place of a killed process: nothing after the line runs."""
 
 
 def fail(*_: Any) -> None:
@@ -62,7 +62,7 @@ def only() -> Delivery:
 
 
 def test_what_is_rolled_back_is_not_owed(acme: Tenant) -> None:
-    """Together with its cause, or not at all."""
+    """A delivery is committed together with its cause, or not at all."""
     with pytest.raises(RuntimeError), transaction.atomic():  # noqa: PT012 the error must leave the block
         post(probe.KIND, {"n": 1})
         raise RuntimeError
@@ -86,7 +86,7 @@ def test_a_delivery_is_made_once_and_wiped(acme: Tenant) -> None:
 
 
 def test_an_unknown_kind_is_refused(acme: Tenant) -> None:
-    """The caller learns of it, and its transaction fails."""
+    """The caller gets an exception, and its transaction fails."""
     with pytest.raises(UnknownKind):
         post("carrier-pigeon", {})
 
@@ -149,7 +149,7 @@ def test_success_after_failures(acme: Tenant, clock: time_machine.Traveller) -> 
 
 
 def test_a_refusal_is_final(acme: Tenant, clock: time_machine.Traveller) -> None:
-    """What will never be taken is not offered again."""
+    """A delivery that was refused for good is not tried again."""
 
     def refuse(parcel: Parcel) -> None:
         raise Refused("no such person")
@@ -178,7 +178,7 @@ def test_what_a_dead_worker_held_is_taken_over(acme: Tenant, clock: time_machine
 
 
 def test_what_kills_every_worker_is_given_up(acme: Tenant, clock: time_machine.Traveller) -> None:
-    """A parcel that ends the process that opens it does so twelve times and no more."""
+    """A parcel that kills the process that opens it does so at most twelve times."""
     probe.wish.append(die)
     post(probe.KIND, {"link": SECRET})
     for _ in range(ATTEMPTS):

@@ -1,4 +1,4 @@
-"""A tenant sends in its own name, or in the operator's; only so much, and nothing that gives a link away."""
+"""A tenant sends in its own name or in the operator's, within limits, and no text gives a link away."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -154,7 +154,10 @@ def test_no_door_takes_a_wording_that_gives_the_link_away(
     write_blueprint: Callable[..., Path],
     wording: dict[str, str],
 ) -> None:
-    """API, console and blueprint refuse it; one that was stored before is not sent, the shipped one is."""
+    """API, console and blueprint refuse it.
+
+    A text that was stored before is not sent; the shipped one is.
+    """
     program, bad = Program(mint("admin")), {**OWN, **wording}
     assert program("PUT", "mails/recovery", bad).status_code == 409
     posted(signed_in(door, "admin"), "/console/mails/recovery", dict(bad), status=400)

@@ -44,7 +44,7 @@ def deliver(server: MailServer, **words: str) -> Arrived:
 
 
 def in_header(text: str) -> str:
-    """As a header shows it: on one line, and what looks like RFC 2047's encoding is not decoded."""
+    """A text as a header shows it: on one line, without decoding what looks like RFC 2047's encoding."""
     return one_line(text).replace("=?", "= ?")
 
 
@@ -91,7 +91,7 @@ def test_what_is_rolled_back_is_not_sent(acme: Tenant, mail_server: MailServer) 
 def test_two_tenants_each_with_sender_and_wording(
     tenants: dict[str, Tenant], mail_server: MailServer
 ) -> None:
-    """Side by side in one process; without HTML the mail is plain text."""
+    """Both work in one process; without HTML the mail is plain text."""
     save_tenant("acme", mail_from="login@acme.example", mail_granted=True)
     save_tenant("other", mail_from="hello@other.example", mail_granted=True, title="Other, Inc.")
     with tenant_scope(tenants["other"]):
@@ -215,7 +215,7 @@ def test_hostile_titles_of_tenants(tenants: dict[str, Tenant], mail_server: Mail
     ],
 )
 def test_what_is_no_address(acme: Tenant, to: str) -> None:
-    """The caller learns of it, and nothing is owed."""
+    """The caller gets an exception, and no mail is queued."""
     with pytest.raises(ValidationError):
         mail.send("recovery", to, WORDS)
     assert not Delivery.objects.exists()
@@ -293,7 +293,7 @@ def test_refusals(
 def test_a_servers_words_are_not_repeated(
     acme: Tenant, mail_server: MailServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A filter that quotes the link in its refusal brings it neither into the log nor into the row."""
+    """A server that quotes the link in its refusal brings it into neither the log nor the row."""
     caplog.set_level(logging.DEBUG)
     mail_server.inbox.answers["DATA"] = lambda text: f"554 5.7.1 bad link {LINK if LINK in text else ''}"
     send()
@@ -394,7 +394,7 @@ def test_distributed_without_a_server_mails_wait(acme: Tenant, settings: Setting
 
 
 def test_a_wording_is_one_of_each_tenant(tenants: dict[str, Tenant]) -> None:
-    """Saved twice it is one row; the same again changes nothing."""
+    """Saved twice it is one row; saving the same again changes nothing."""
     for tenant in tenants.values():
         with tenant_scope(tenant):
             assert mail.save_template("recovery", subject="S", text="T {{ link }}")

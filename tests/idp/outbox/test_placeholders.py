@@ -1,4 +1,4 @@
-"""The language of mails: words and nothing else, and every mistake is found when it is saved."""
+"""The language of mails has placeholders only, and every mistake is found when a text is saved."""
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -61,7 +61,7 @@ def test_there_is_no_such_mail(acme: Tenant) -> None:
 
 
 def test_what_is_said_is_not_read_again() -> None:
-    """A value that looks like a word stays as it is."""
+    """A value that looks like a placeholder stays as it is."""
     filled = Template("{{ name }}", "{{name}} {{  link  }}", "<b>{{ name }}</b>").filled(
         {"name": "{{ link }}&", "link": "L"}
     )

@@ -83,7 +83,7 @@ def test_the_link_stands_nowhere(
 
 
 def test_without_an_address(acme: Tenant) -> None:
-    """Refused, and nothing was done: an older link stays good."""
+    """The command refuses and does nothing: an older link stays good."""
     Person.objects.filter(username="bob").update(email="")
     printed = command("bob", "--tenant", "acme")
     with pytest.raises(CommandError, match="bob has no email address"):
@@ -95,14 +95,14 @@ def test_without_an_address(acme: Tenant) -> None:
 
 @pytest.mark.parametrize(("name", "tenant"), [("nobody", "acme"), ("inactive", "acme"), ("alice", "nowhere")])
 def test_no_person_to_mail_to(tenants: dict[str, Tenant], name: str, tenant: str) -> None:
-    """The same words as without ``--mail``."""
+    """The message is the same as without ``--mail``."""
     with pytest.raises(CommandError, match=r"No active person|There is no tenant"):
         command(name, "--tenant", tenant, "--mail")
     assert not Delivery.unscoped.exists()
 
 
 def test_a_newer_link_ends_the_mailed_one(acme: Tenant, door: Doors, mail_server: MailServer) -> None:
-    """One living link for each person."""
+    """There is one valid link for each person."""
     command("alice", "--tenant", "acme", "--mail")
     command("alice", "--tenant", "acme", "--mail")
     tasks.deliver_outbox()
@@ -114,7 +114,7 @@ def test_a_newer_link_ends_the_mailed_one(acme: Tenant, door: Doors, mail_server
 def test_a_link_that_has_ended_is_not_mailed(
     acme: Tenant, mail_server: MailServer, clock: time_machine.Traveller
 ) -> None:
-    """The worker was away too long."""
+    """A worker that was away too long sends no expired link."""
     command("alice", "--tenant", "acme", "--mail")
     clock.shift(LIFETIME)
     tasks.deliver_outbox()

@@ -1,4 +1,4 @@
-"""Budgets: never more than the limit in any window, however the attempts come."""
+"""Budgets: never more than the limit in any window, for every timing of the attempts."""
 
 import threading
 from datetime import timedelta
@@ -36,7 +36,7 @@ def taken(budget: Budget, key: str = "k") -> bool:
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 240), min_size=5, max_size=25))
 def test_no_window_ever_holds_more_than_the_limit(acme: Tenant, pauses: list[int]) -> None:
-    """Sliding, not in fixed boxes: twice the limit around a box's edge is what others let through."""
+    """The window slides: fixed windows would let through twice the limit around an edge."""
     Attempt.objects.all().delete()
     budget, times = Budget("b", 3, TEN_MINUTES), []
     with time_machine.travel("2030-01-01T00:00:00Z", tick=False) as clock:
@@ -51,7 +51,7 @@ def test_no_window_ever_holds_more_than_the_limit(acme: Tenant, pauses: list[int
 def test_a_refusal_takes_nothing_and_says_when_to_come_back(
     acme: Tenant, clock: time_machine.Traveller
 ) -> None:
-    """Waiting is enough: asking meanwhile does not prolong it."""
+    """Waiting is enough: attempts meanwhile do not prolong it."""
     budget, begun = Budget("b", 2, TEN_MINUTES), timezone.now()
     assert taken(budget)
     clock.shift(60)

@@ -75,7 +75,7 @@ def test_the_limit_holds_while_old_attempts_are_swept(
 def test_a_charge_and_a_sweep_do_not_wait_in_a_circle(
     transactional_db: None, tenants: dict[str, Tenant]
 ) -> None:
-    """The charge wants the places of two old attempts in one order, the sweep both in the other."""
+    """The charge locks two old attempts in one order, the sweep both in the other."""
     acme = tenants["acme"]
     charged: list[list[int] | Exhausted] = []
     with tenant_scope(acme):

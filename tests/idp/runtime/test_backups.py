@@ -94,7 +94,7 @@ def _foreign_database(copy: Path) -> None:
 
 
 def _damaged(copy: Path) -> None:
-    """As a plain copy of the file under traffic can be: an index that lacks rows of its table."""
+    """A database as a plain copy under traffic can be: an index lacks rows of its table."""
     with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute(
@@ -143,7 +143,7 @@ def test_nothing_is_overwritten(folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["backup", "restore"])
 def test_postgresql_has_tools_of_its_own(tmp_path: Path, command: str) -> None:
-    """One sentence that names them; nothing is connected to."""
+    """One sentence names PostgreSQL's own tools; the command connects to nothing."""
     ran = manage(
         tmp_path,
         command,

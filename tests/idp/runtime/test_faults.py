@@ -158,7 +158,7 @@ SAMPLE = [
 
 
 def assert_one_sentence(situation: Situation, words: list[str], tmp_path: Path) -> None:
-    """One sentence, exit 1, and what was there is what is there."""
+    """Assert one sentence, exit 1, and unchanged files."""
     environment = situation(tmp_path)
     before = sorted((path.name, path.stat().st_mode, path.stat().st_size) for path in tmp_path.iterdir())
     ran = manage(tmp_path, *words, **environment)
@@ -198,7 +198,7 @@ def test_a_folder_in_place_of_the_database_keeps_its_mode(tmp_path: Path) -> Non
 
 
 def test_errors_are_json_where_json_was_asked_for(tmp_path: Path) -> None:
-    """Of the surroundings, without a place; the exit code is the same, and standard error is empty."""
+    """Errors of the environment have no place; the exit code is the same, and standard error is empty."""
     ran = manage(tmp_path, "blueprint", "drift", "--json")
     assert (ran.returncode, ran.stderr) == (1, "")
     (error,) = json.loads(ran.stdout)["errors"]
@@ -250,7 +250,7 @@ def test_output_that_cannot_be_written(installation: Path, redirected: str, said
 
 
 def test_without_standard_error(installation: Path) -> None:
-    """What goes to standard output is written, and the exit code says the rest."""
+    """Standard output is written, and the exit code is right."""
     ran = shell(
         '"$0" manage.py flow list 2>&-; "$0" manage.py flow list --tenant x 2>&-; echo $?', installation
     )
@@ -268,7 +268,7 @@ def test_a_terminal_that_reads_no_unicode(installation: Path) -> None:
 
 @pytest.mark.slow
 def test_a_locked_database(installation: Path) -> None:
-    """Only what writes waits; it says who is in its way."""
+    """Only a command that writes waits, and its message names what locks the database."""
     with sqlite3.connect(installation / "foyer.sqlite3", isolation_level=None) as holder:
         holder.execute("BEGIN IMMEDIATE")
         assert manage(installation, "flow", "list").returncode == 0

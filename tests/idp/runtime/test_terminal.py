@@ -70,7 +70,7 @@ def test_what_people_read_stays(text: str) -> None:
 
 
 def test_our_colors_are_written_and_no_others() -> None:
-    """What a style paints, but not what a name would paint, also within what a style paints."""
+    """The colors of a style are written, but not those in a name, also within a style."""
     style = coloured(force_color=True)
     red = color_style(force_color=True).ERROR("x")
     assert written(style.ERROR("x")) == f"{red}\n"
@@ -104,7 +104,7 @@ def test_what_cannot_be_written_is_an_error() -> None:
 
 @pytest.fixture
 def ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands write as they do from the command line."""
+    """Make commands write as they do from the command line."""
     monkeypatch.setattr(base, "OutputWrapper", terminal.Output)
     monkeypatch.setattr(base, "color_style", terminal.coloured)
 

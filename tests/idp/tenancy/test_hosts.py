@@ -1,4 +1,4 @@
-"""From a Host header to a tenant: exact, wildcard, this machine's own names, and everything that is none."""
+"""From a Host header to a tenant: exact, wildcard, this machine's own names, and no tenant."""
 
 from collections.abc import Callable
 
@@ -145,7 +145,7 @@ def test_a_forwarded_host_means_nothing_by_itself(tenants: dict[str, Tenant]) ->
 
 
 def test_each_host_has_an_issuer_of_its_own(tenants: dict[str, Tenant]) -> None:
-    """K4, O19: byte for byte the host that was asked, the port included."""
+    """K4, O19: byte for byte the host of the request, the port included."""
     for host in ("acme.test", "www.acme.test", "acme.test:8443", "other.test"):
         assert (
             Client(HTTP_HOST=host).get("/.well-known/openid-configuration").json()["issuer"]

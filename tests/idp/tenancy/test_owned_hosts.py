@@ -126,7 +126,7 @@ def test_a_new_name_waits_for_the_owner(acme: Tenant, owner: Program, door: Door
 
 
 def test_only_the_operator_decides(acme: Tenant, door: Doors) -> None:
-    """Neither the tenant's own owner nor an administrator of the default tenant."""
+    """Neither the tenant's own owner nor an administrator of the default tenant can approve."""
     Domain.objects.create(tenant=acme, name="login.acme.example")
     assert (
         Program(mint("owner"))(
@@ -141,7 +141,7 @@ def test_only_the_operator_decides(acme: Tenant, door: Doors) -> None:
 
 
 def test_what_waits_is_kept_and_can_be_given_up(acme: Tenant, owner: Program) -> None:
-    """Another list by the owner leaves it waiting, another one by its tenant without it takes it back."""
+    """A list saved by the owner leaves it waiting; one saved by its tenant without the name withdraws it."""
     person = Program(mint("admin"))
     person("PATCH", "branding", {"domains": [*MINE, "login.acme.example"]})
     assert owner("PATCH", "tenants/acme", {"domains": ["acme.test", "acme.example"]}).status_code == 200
@@ -156,7 +156,7 @@ def test_what_waits_is_kept_and_can_be_given_up(acme: Tenant, owner: Program) ->
 def test_a_file_of_the_installation_approves_what_it_names(
     acme: Tenant, write_blueprint: Callable[..., Path]
 ) -> None:
-    """Also what was only asked for, and then there is nothing left to do."""
+    """A requested name is approved as well, and then nothing is left to decide."""
     Program(mint("admin"))("PATCH", "branding", {"domains": [*MINE, "login.acme.example"]})
     file = write_blueprint("tenant: acme\ndomains: [acme.test, '*.acme.test', login.acme.example]\n")
     assert apply([file]).counts["update"] == 1
@@ -210,7 +210,7 @@ def test_a_wildcard_that_waits_is_in_nobodys_way(
 
 
 def test_names_of_other_tenants_are_not_shown(acme: Tenant, owner: Program) -> None:
-    """To a tenant it belongs to another one; the owner of the installation reads which."""
+    """A tenant sees that the name belongs to another one; the owner of the installation sees which."""
     Domain.objects.create(tenant=Tenant.objects.get(name="other"), name="login.globex.test")
     response = Program(mint("admin"))(
         "PATCH", "branding", {"domains": [*MINE, "login.globex.test"]}

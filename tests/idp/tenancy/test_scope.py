@@ -38,7 +38,7 @@ def test_a_table_of_a_tenant_cannot_be_read_without_one(
 
 @pytest.mark.parametrize("model", SCOPED, ids=lambda model: model.__name__)
 def test_a_tenant_sees_its_own_rows_only(tenants: dict[str, Tenant], model: type[TenantModel]) -> None:
-    """Together they are all rows there are."""
+    """The tenants' rows together are all rows."""
     seen = []
     for tenant in tenants.values():
         with tenant_scope(tenant):
@@ -57,7 +57,7 @@ def test_what_is_created_belongs_to_the_tenant_in_scope(tenants: dict[str, Tenan
 
 
 def test_the_earlier_scope_returns_after_an_exception(tenants: dict[str, Tenant]) -> None:
-    """Nested, and at the outermost."""
+    """That holds for a nested and for the outermost scope."""
     acme, other = tenants["acme"], tenants["other"]
     with tenant_scope(acme):
         with pytest.raises(ZeroDivisionError), tenant_scope(other):
@@ -127,7 +127,7 @@ def test_a_task_takes_every_tenant_even_after_one_failed(
 
 
 def test_a_task_is_one_of_celerys_under_its_own_name(tenants: dict[str, Tenant]) -> None:
-    """So that the beat's schedule, which names tasks by their path, finds it."""
+    """The beat's schedule, which names tasks by their path, finds it."""
     app.loader.import_default_modules()
     assert len(app.conf.beat_schedule) >= 5
     for entry in app.conf.beat_schedule.values():
