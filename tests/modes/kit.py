@@ -268,7 +268,7 @@ def refresh(web: str, tokens: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     return response.status_code, dict(response.json())
 
 
-def wait_for(condition: Callable[[], _T], seconds: float) -> _T:
+def wait_for(condition: Callable[[], _T | None], seconds: float) -> _T:
     """Return the first truthy result."""
     end = time.monotonic() + seconds
     while not (found := condition()):
