@@ -3,7 +3,6 @@
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -190,9 +189,9 @@ def test_a_host_is_read_as_requests_name_it(monkeypatch: Env, written: str, name
 def test_a_host_that_no_request_can_name_is_refused(monkeypatch: Env, value: str) -> None:
     """The error names the variable and the value, instead of a 404 for all requests later."""
     monkeypatch.setenv("FOYER_HOSTS", f"good.example {value}")
-    with pytest.raises(ImproperlyConfigured, match="FOYER_HOSTS") as told:
+    with pytest.raises(ImproperlyConfigured, match="FOYER_HOSTS") as refused:
         env.read()
-    assert value.split(".")[0][:60] in str(told.value)
+    assert value.split(".")[0][:60] in str(refused.value)
 
 
 def test_networks_have_one_spelling(monkeypatch: Env) -> None:
